@@ -1,0 +1,145 @@
+"""Names, and which strings may be one.
+
+Everything that reaches a certificate, a file name, a command line or another program's configuration passes one of
+these functions first. They are allow-lists over ASCII: what is not listed is refused, nothing is repaired, and what
+comes back is the argument itself.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from urllib.parse import urlsplit
+
+from sshjit.errors import Invalid
+
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_HOST_ID = re.compile(rf"({_LABEL}(?:\.{_LABEL})*)(?:~([1-9][0-9]{{0,5}}))?")
+_LOGIN = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+_PROVIDER = re.compile(r"[a-z][a-z0-9-]{0,31}")
+_TOKEN = re.compile(r"[a-z]{1,8}-[0-9a-z]{8,40}")
+_LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+_LABEL_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_PRINCIPAL = re.compile(rf"[a-z_][a-z0-9_-]{{0,31}}@{_HOST_ID.pattern}")
+_URL_TEXT = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]{1,2000}")
+
+MAX_REASON = 500
+"""Characters of a reason or a comment."""
+MAX_COMMAND = 1000
+"""Characters of a forced command."""
+
+
+def _match(pattern: re.Pattern[str], text: str, code: str, what: str, *, longest: int = 255) -> str:
+    if len(text) > longest or not pattern.fullmatch(text):
+        raise Invalid(code, f"{show(text)} is not {what}")
+    return text
+
+
+def show(text: str, longest: int = 60) -> str:
+    """``text`` quoted for an error message, on one line, in ASCII, and cut."""
+    quoted = ascii(text)
+    return quoted if len(quoted) <= longest else quoted[:longest] + "…'"
+
+
+def host_name(text: str) -> str:
+    """A host's name or alias: lower-case DNS labels, or an address."""
+    if _is_address(text):
+        return text
+    return _match(_HOST, text, "bad_host", "a host name (lower-case letters, digits, '-', '.')", longest=253)
+
+
+def host_id(text: str) -> str:
+    """A host's id: its name, or the name with ``~2``, ``~3`` … for later machines of that name."""
+    return _match(_HOST_ID, text, "bad_host", "a host id")
+
+
+def login_name(text: str) -> str:
+    """A Unix account: ``[a-z_][a-z0-9_-]{0,31}``."""
+    return _match(_LOGIN, text, "bad_login", "a login name")
+
+
+def principal(login: str, host: str) -> str:
+    """The principal ``<login>@<host id>`` of a user certificate, from its checked parts."""
+    return _match(_PRINCIPAL, f"{login}@{host}", "bad_principal", "a principal")
+
+
+def provider_id(text: str) -> str:
+    """A provider's short name: ``acme``."""
+    return _match(_PROVIDER, text, "bad_provider", "a provider's name")
+
+
+def identifier(text: str) -> str:
+    """An id that the CA made: ``req-…``, ``login-…``, ``sub-…``."""
+    return _match(_TOKEN, text, "bad_id", "an id")
+
+
+def label(key: str, value: str) -> tuple[str, str]:
+    """One label of a host: ``("env", "prod")``."""
+    return (
+        _match(_LABEL_KEY, key, "bad_label", "a label's name"),
+        _match(_LABEL_VALUE, value, "bad_label", "a label's value"),
+    )
+
+
+def address(text: str) -> str:
+    """Where to connect to: an IP address without a zone, or a host name."""
+    if _is_address(text):
+        return text
+    return _match(_HOST, text, "bad_address", "a host name or an IP address", longest=253)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return ipaddress.ip_address(text).compressed == text and "%" not in text
+    except ValueError:
+        return False
+
+
+def port(number: int) -> int:
+    """A TCP port, 1 to 65535."""
+    if not 1 <= number <= 65535:
+        raise Invalid("bad_port", f"{number} is not a port")
+    return number
+
+
+def url(text: str, *, plain_http: bool = False) -> str:
+    """An absolute ``https`` URL without user information; with ``plain_http`` also ``http`` to a loopback address."""
+    _match(_URL_TEXT, text, "bad_url", "a URL", longest=2000)
+    try:
+        parts = urlsplit(text)
+        where = parts.hostname or ""
+        _ = parts.port
+    except ValueError:
+        raise Invalid("bad_url", f"{show(text)} is not a URL") from None
+    address(where.lower())
+    if parts.username is not None or parts.password is not None:
+        raise Invalid("bad_url", f"{show(text)} carries user information")
+    if parts.scheme == "https" or (parts.scheme == "http" and plain_http and is_loopback(where)):
+        return text
+    raise Invalid("bad_url", f"{show(text)} must begin with https://", hint="plain http is taken on loopback only")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the host part of a URL is this machine and never leaves it."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def free_text(text: str, what: str, longest: int = MAX_REASON) -> str:
+    """A reason or a comment: printable, on one line, at most ``longest`` characters; blanks around it are cut."""
+    text = text.strip()
+    if len(text) > longest:
+        raise Invalid("too_long", f"{what} has {len(text)} characters, the limit is {longest}")
+    if not text.isprintable():
+        raise Invalid("not_printable", f"{what} holds characters that cannot be printed")
+    return text
+
+
+def command(text: str) -> str:
+    """An exact command: printable ASCII, no line breaks, at most 1000 characters."""
+    if not text or len(text) > MAX_COMMAND or not text.isascii() or not text.isprintable():
+        raise Invalid("bad_command", "a command is 1 to 1000 printable ASCII characters on one line")
+    return text

@@ -1,0 +1,199 @@
+"""JSON to dataclasses and back, strictly.
+
+What arrives from another program becomes a dataclass of ``sshjit`` here or is refused: unknown, missing, duplicate or
+mistyped fields, floats, and nesting without end. Nothing is converted: ``"1"`` is not 1, ``true`` is not 1. Whether a
+value makes sense (a name, an address) is not decided here but in ``sshjit/names.py`` and by whoever uses it.
+
+A decoder is compiled once for each class, as closures, so that reading a message costs microseconds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+import typing
+from collections.abc import Callable
+from enum import StrEnum
+from functools import cache
+from typing import Any, Literal, TypeVar, Union
+
+from sshjit.errors import Invalid
+
+MAX_DEPTH = 16
+"""Objects and lists inside each other; more than any message needs."""
+
+T = TypeVar("T")
+_Check = Callable[[Any, str], Any]
+
+
+def loads(text: bytes, *, limit: int = 256 * 1024) -> Any:
+    """Reads JSON: UTF-8, at most ``limit`` bytes, no duplicate keys, no floats, no NaN.
+
+    Raises:
+        Invalid: ``bad_json`` with where it broke, or ``too_large``.
+
+    """
+    if len(text) > limit:
+        raise Invalid("too_large", f"the message has {len(text)} bytes, the limit is {limit}")
+    try:
+        value = _READER.decode(text.decode("utf-8"))
+    except RecursionError:
+        raise Invalid("bad_json", "the message is nested too deeply") from None
+    except ValueError as error:
+        raise Invalid("bad_json", f"the message is not JSON as we take it: {error}") from None
+    if text.count(b"[") + text.count(b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+        raise Invalid("bad_json", "the message is nested too deeply")
+    return value
+
+
+def decode(cls: type[T], value: Any) -> T:
+    """Makes ``cls`` of what ``loads`` returned.
+
+    Raises:
+        Invalid: ``bad_message``, with the path of the field that is wrong.
+
+    """
+    return typing.cast("T", _checker(cls)(value, ""))
+
+
+def encode(value: Any) -> Any:
+    """Makes dicts and lists of dataclasses, for ``json.dumps`` or ``canonical.dumps``."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {name: encode(getattr(value, name)) for name in _field_names(type(value))}
+    if isinstance(value, (tuple, list)):
+        return [encode(item) for item in value]
+    if isinstance(value, StrEnum):
+        return value.value
+    return value
+
+
+def _refuse(path: str, problem: str) -> Invalid:
+    where = f"field {path.lstrip('.')!r}" if path else "the message"
+    return Invalid("bad_message", f"{where} {problem}")
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f"the key {twice[:40]!r} stands twice")
+    return found
+
+
+def _no_floats(text: str) -> Any:
+    raise ValueError(f"{text[:20]} is not a whole number")
+
+
+def _small_int(text: str) -> int:
+    if len(text) > 20:
+        raise ValueError("a number is too large")
+    return int(text)
+
+
+_READER = json.JSONDecoder(
+    object_pairs_hook=_no_duplicates, parse_float=_no_floats, parse_constant=_no_floats, parse_int=_small_int
+)
+
+
+def _depth(value: Any) -> int:
+    """The deepest nesting, counted level by level so that no input can exhaust the stack."""
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        level = [
+            inner
+            for item in level
+            if isinstance(item, (dict, list))
+            for inner in (item.values() if isinstance(item, dict) else item)
+        ]
+    return depth
+
+
+@cache
+def _field_names(cls: type) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(cls))
+
+
+@cache
+def _checker(kind: Any) -> _Check:
+    """The function that turns a JSON value into ``kind`` or raises."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if kind in (str, int, bool):
+        return _exactly(kind)
+    if dataclasses.is_dataclass(kind):
+        return _record(typing.cast("type", kind))
+    if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
+        return _sequence(_checker(arguments[0]))
+    if origin is tuple:
+        return _fixed(tuple(_checker(part) for part in arguments))
+    if origin is Literal:
+        return _one_of(arguments, lambda value: value)
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return _one_of(tuple(member.value for member in kind), kind)
+    if origin in (Union, types.UnionType) and len(arguments) == 2 and arguments[1] is types.NoneType:
+        return _optional(_checker(arguments[0]))
+    raise TypeError(f"a message cannot hold {kind!r}")
+
+
+_KINDS = {str: "text", int: "a whole number", bool: "true or false"}
+
+
+def _exactly(kind: type) -> _Check:
+    def check(value: Any, path: str) -> Any:
+        if type(value) is not kind:
+            raise _refuse(path, f"must be {_KINDS[kind]}")
+        return value
+
+    return check
+
+
+def _optional(inner: _Check) -> _Check:
+    return lambda value, path: None if value is None else inner(value, path)
+
+
+def _one_of(allowed: tuple[Any, ...], make: Callable[[Any], Any]) -> _Check:
+    known = frozenset(allowed)
+
+    def check(value: Any, path: str) -> Any:
+        if type(value) is not str or value not in known:
+            raise _refuse(path, f"must be one of {', '.join(sorted(known))}")
+        return make(value)
+
+    return check
+
+
+def _sequence(inner: _Check) -> _Check:
+    def check(value: Any, path: str) -> Any:
+        if type(value) is not list:
+            raise _refuse(path, "must be a list")
+        return tuple([inner(item, f"{path}[{index}]") for index, item in enumerate(value)])
+
+    return check
+
+
+def _fixed(parts: tuple[_Check, ...]) -> _Check:
+    def check(value: Any, path: str) -> Any:
+        if type(value) is not list or len(value) != len(parts):
+            raise _refuse(path, f"must be a list of {len(parts)}")
+        return tuple([part(item, f"{path}[{i}]") for i, (part, item) in enumerate(zip(parts, value, strict=True))])
+
+    return check
+
+
+def _record(cls: type) -> _Check:
+    hints = typing.get_type_hints(cls)
+    fields = [(name, f".{name}", _checker(hints[name])) for name in _field_names(cls)]
+    names = frozenset(hints)
+
+    def check(value: Any, path: str) -> Any:
+        if type(value) is not dict:
+            raise _refuse(path, "must be an object")
+        if value.keys() != names:
+            if unknown := sorted(value.keys() - names):
+                raise _refuse(f"{path}.{unknown[0][:40]}", "is unknown")
+            raise _refuse(f"{path}.{min(names - value.keys())}", "is missing")
+        return cls(*[read(value[name], path + suffix) for name, suffix, read in fields])
+
+    return check
