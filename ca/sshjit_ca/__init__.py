@@ -1,0 +1,1 @@
+"""The authority: it verifies logins, decides, signs, logs and revokes."""

@@ -1,0 +1,1 @@
+"""The command that people type: it finds or gets access and then becomes ssh."""
