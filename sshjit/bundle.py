@@ -1,0 +1,120 @@
+"""The bundle: the one document that hosts and laptops believe.
+
+Who signs it and who checks the signature is the programs' affair (``docs/protocol.md``, section 3). This file says what
+the document holds, writes its one spelling, and decides whether a newer one may replace one that is held.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+
+from sshjit import canonical, names, sshkey, wire
+from sshjit.errors import Invalid
+
+NAMESPACE = "bundle@ssh-jit"
+"""The SSHSIG namespace of the bundle's signature."""
+VERSION = 1
+LIFETIME = 24 * 3600
+"""Seconds until readers warn that they have heard nothing new."""
+MAX_BYTES = 8 * 1024 * 1024
+KRL_MAGIC = b"SSHKRL\n\0\0\0\0\1"
+"""OpenSSH's PROTOCOL.krl: the magic and format version 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Where the native client signs in. The endpoints are ``None`` until the CA has reached the provider."""
+
+    id: str
+    title: str
+    issuer: str
+    client_id: str
+    authorization_endpoint: str | None
+    token_endpoint: str | None
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What hosts and laptops believe. Keys are OpenSSH lines ``type base64``; times seconds since the epoch."""
+
+    bundle: int
+    installation: str
+    root: str
+    sequence: int
+    issued: int
+    expires: int
+    user_ca: tuple[str, ...]
+    host_ca: tuple[str, ...]
+    log_key: str
+    providers: tuple[Provider, ...]
+    krl: str
+    ended: tuple[tuple[str, int], ...]
+    extended: tuple[tuple[str, int], ...]
+    checkpoint: str
+
+
+def write(bundle: Bundle) -> str:
+    """The exact text that is signed."""
+    return canonical.dumps(wire.encode(bundle)).decode("ascii")
+
+
+def read(text: str, *, plain_http: bool = False) -> Bundle:
+    """Reads and checks a bundle's text. Its signature must have been verified before.
+
+    Raises:
+        Invalid: with what is wrong; then nothing of it may be used.
+
+    """
+    bundle = wire.decode(Bundle, wire.loads(text.encode("utf-8"), limit=MAX_BYTES))
+    if write(bundle) != text:
+        raise Invalid("bad_bundle", "the bundle is not in its one spelling")
+    if bundle.bundle != VERSION:
+        raise Invalid("bad_bundle", f"the bundle has version {bundle.bundle}, this program reads version {VERSION}")
+    if bundle.sequence < 1 or not 0 < bundle.issued < bundle.expires:
+        raise Invalid("bad_bundle", "the bundle's sequence or times make no sense")
+    if not bundle.user_ca or not bundle.host_ca:
+        raise Invalid("bad_bundle", "the bundle names no CA keys")
+    for line in (bundle.root, *bundle.user_ca, *bundle.host_ca):
+        key = sshkey.parse_line(line)
+        if key.line != line or key.hardware:
+            raise Invalid("bad_bundle", "the bundle holds a CA key that is not plain")
+    for provider in bundle.providers:
+        _check_provider(provider, plain_http=plain_http)
+    _check_krl(bundle.krl)
+    return bundle
+
+
+def replaces(new: Bundle, held: Bundle | None) -> bool:
+    """Whether ``new`` is newer than what is held; ``False`` if it is the same.
+
+    Raises:
+        Invalid: ``other_installation``, ``old_bundle``.
+
+    """
+    if held is None:
+        return True
+    if new.installation != held.installation:
+        raise Invalid("other_installation", f"the bundle is for {new.installation!r}, not for {held.installation!r}")
+    if new.sequence < held.sequence or (new.sequence == held.sequence and new != held):
+        raise Invalid("old_bundle", f"the bundle is number {new.sequence}, and number {held.sequence} is held")
+    return new.sequence > held.sequence
+
+
+def _check_provider(provider: Provider, *, plain_http: bool) -> None:
+    names.provider_id(provider.id)
+    names.url(provider.issuer, plain_http=plain_http)
+    for endpoint in (provider.authorization_endpoint, provider.token_endpoint):
+        if endpoint is not None:
+            names.url(endpoint, plain_http=plain_http)
+
+
+def _check_krl(encoded: str) -> None:
+    try:
+        raw = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        raise Invalid("bad_bundle", "the bundle's revocation list is not base64") from None
+    if not raw.startswith(KRL_MAGIC):
+        raise Invalid("bad_bundle", "the bundle's revocation list is not an OpenSSH KRL")

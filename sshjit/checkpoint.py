@@ -1,0 +1,95 @@
+"""Checkpoints: signed tree heads, as C2SP tlog-checkpoint in a C2SP signed-note.
+
+A checkpoint is text that anybody's tools can read and witness: the log's origin, its size, its head, and signatures.
+Signing and verifying a signature belong to the programs; this file knows the text.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from dataclasses import dataclass
+
+from sshjit.errors import Invalid
+
+_ED25519 = b"\x01"  # C2SP signed-note: the signature type of Ed25519
+_NAME = re.compile(r"[a-z0-9][a-z0-9./-]{0,120}")
+MAX_SIZE = 2**40
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The head of a log of ``size`` entries."""
+
+    origin: str
+    size: int
+    root: bytes
+
+    def __post_init__(self) -> None:
+        """A checkpoint that exists can be written."""
+        if not _NAME.fullmatch(self.origin) or not 0 <= self.size < MAX_SIZE or len(self.root) != 32:
+            raise Invalid("bad_checkpoint", "not a checkpoint of a log of ours")
+
+    @property
+    def text(self) -> str:
+        """The text that is signed."""
+        return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode('ascii')}\n"
+
+
+def key_hash(name: str, public: bytes) -> bytes:
+    """The four bytes by which a signature line names its key (Ed25519, 32 bytes)."""
+    return hashlib.sha256(name.encode("ascii") + b"\n" + _ED25519 + public).digest()[:4]
+
+
+def verifier_key(name: str, public: bytes) -> str:
+    """``name+hash+base64``: how people write down which key verifies a log."""
+    encoded = base64.b64encode(_ED25519 + public).decode("ascii")
+    return f"{name}+{key_hash(name, public).hex()}+{encoded}"
+
+
+def parse_verifier_key(text: str) -> tuple[str, bytes]:
+    """The name and the 32 bytes of an Ed25519 key of ``verifier_key``."""
+    parts = text.split("+", 2)
+    try:
+        name, digest, raw = parts[0], bytes.fromhex(parts[1]), base64.b64decode(parts[2], validate=True)
+    except (IndexError, ValueError, binascii.Error):
+        raise Invalid("bad_verifier_key", "not a verifier key: name+hash+base64") from None
+    if raw[:1] != _ED25519 or len(raw) != 33 or key_hash(name, raw[1:]) != digest:
+        raise Invalid("bad_verifier_key", "the verifier key contradicts itself, or is not Ed25519")
+    return name, raw[1:]
+
+
+def note(checkpoint: Checkpoint, public: bytes, signature: bytes) -> str:
+    """The signed note: the text, an empty line, and one signature line by the origin's own key."""
+    encoded = base64.b64encode(key_hash(checkpoint.origin, public) + signature).decode("ascii")
+    return f"{checkpoint.text}\n\N{EM DASH} {checkpoint.origin} {encoded}\n"
+
+
+def parse_note(text: str, public: bytes) -> tuple[Checkpoint, bytes]:
+    """The checkpoint in a note, and the signature that it carries by the key ``public`` of its origin, unverified.
+
+    Signatures by others (witnesses) are passed over, as the format asks.
+    """
+    body, separator, lines = text.partition("\n\n")
+    parts = (body + "\n").split("\n")
+    if not separator or len(parts) < 4 or not parts[1].isdecimal() or str(int(parts[1])) != parts[1]:
+        raise Invalid("bad_checkpoint", "the checkpoint is not a signed note of a log")
+    try:
+        checkpoint = Checkpoint(parts[0], int(parts[1]), base64.b64decode(parts[2], validate=True))
+    except binascii.Error:
+        raise Invalid("bad_checkpoint", "the checkpoint's head is not base64") from None
+    if checkpoint.text != body + "\n":
+        raise Invalid("bad_checkpoint", "the checkpoint is not in its one spelling")
+    wanted = key_hash(checkpoint.origin, public)
+    for line in lines.splitlines():
+        mark, _, rest = line.partition(" ")
+        name, _, encoded = rest.partition(" ")
+        try:
+            raw = base64.b64decode(encoded, validate=True)
+        except (binascii.Error, ValueError):
+            continue
+        if mark == "\N{EM DASH}" and name == checkpoint.origin and raw[:4] == wanted and len(raw) == 68:
+            return checkpoint, raw[4:]
+    raise Invalid("unsigned_checkpoint", "the checkpoint is not signed by the log's key")

@@ -1,0 +1,138 @@
+"""The Merkle tree of RFC 6962, section 2.1 (hash: SHA-256): one short head that stands for a whole list of leaves.
+
+``Frontier`` grows a tree leaf by leaf and keeps only what the next head needs. Proofs are made from the leaves' hashes
+and checked from nothing but themselves (RFC 9162, sections 2.1.3.2 and 2.1.4.2).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+EMPTY = hashlib.sha256(b"").digest()
+"""The head of a tree without leaves."""
+
+
+def leaf_hash(leaf: bytes) -> bytes:
+    """The hash of one leaf."""
+    return hashlib.sha256(b"\x00" + leaf).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """The hash of an inner node."""
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+class Frontier:
+    """The roots of the perfect subtrees that make up a tree, largest first: at most one for each bit of its size."""
+
+    __slots__ = ("_roots", "size")
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._roots: list[bytes] = []
+
+    def append(self, leaf: bytes) -> None:
+        """Adds one leaf, by its hash."""
+        root, carried = leaf, self.size
+        while carried & 1:
+            root = node_hash(self._roots.pop(), root)
+            carried >>= 1
+        self._roots.append(root)
+        self.size += 1
+
+    def head(self) -> bytes:
+        """The tree's head now."""
+        if not self._roots:
+            return EMPTY
+        head = self._roots[-1]
+        for root in reversed(self._roots[:-1]):
+            head = node_hash(root, head)
+        return head
+
+    def copy(self) -> Frontier:
+        """An independent frontier of the same tree."""
+        twin = Frontier()
+        twin.size, twin._roots = self.size, self._roots.copy()
+        return twin
+
+
+def head(leaves: Sequence[bytes]) -> bytes:
+    """The head over leaf hashes, by the definition."""
+    if not leaves:
+        return EMPTY
+    if len(leaves) == 1:
+        return leaves[0]
+    split = _split(len(leaves))
+    return node_hash(head(leaves[:split]), head(leaves[split:]))
+
+
+def inclusion_proof(index: int, leaves: Sequence[bytes]) -> tuple[bytes, ...]:
+    """The path from leaf ``index`` to the head of the tree over ``leaves``."""
+    if len(leaves) == 1:
+        return ()
+    split = _split(len(leaves))
+    if index < split:
+        return (*inclusion_proof(index, leaves[:split]), head(leaves[split:]))
+    return (*inclusion_proof(index - split, leaves[split:]), head(leaves[:split]))
+
+
+def consistency_proof(old: int, leaves: Sequence[bytes]) -> tuple[bytes, ...]:
+    """That the tree over the first ``old`` leaves is a beginning of the tree over all of them."""
+    return _consistency(old, leaves, whole=True)
+
+
+def _consistency(old: int, leaves: Sequence[bytes], *, whole: bool) -> tuple[bytes, ...]:
+    if old == len(leaves):
+        return () if whole else (head(leaves),)
+    split = _split(len(leaves))
+    if old <= split:
+        return (*_consistency(old, leaves[:split], whole=whole), head(leaves[split:]))
+    return (*_consistency(old - split, leaves[split:], whole=False), head(leaves[:split]))
+
+
+def _split(size: int) -> int:
+    """The largest power of two below ``size``."""
+    return 1 << ((size - 1).bit_length() - 1)
+
+
+def included(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
+    """Whether ``proof`` shows that the leaf hash stands at ``index`` in the tree of ``size`` leaves with head ``root``."""
+    if not 0 <= index < size:
+        return False
+    node, position, last = leaf, index, size - 1
+    for step in proof:
+        if last == 0:
+            return False
+        if position & 1 or position == last:
+            node = node_hash(step, node)
+            while not position & 1 and position:
+                position, last = position >> 1, last >> 1
+        else:
+            node = node_hash(node, step)
+        position, last = position >> 1, last >> 1
+    return last == 0 and node == root
+
+
+def consistent(old: int, old_root: bytes, new: int, new_root: bytes, proof: Sequence[bytes]) -> bool:
+    """Whether ``proof`` shows that the tree (``old``, ``old_root``) is a beginning of (``new``, ``new_root``)."""
+    if old == new:
+        return not proof and old_root == new_root
+    if not 0 < old < new or not proof:
+        return old == 0 and not proof
+    path = list(proof) if old & (old - 1) else [old_root, *proof]
+    position, last = old - 1, new - 1
+    while position & 1:
+        position, last = position >> 1, last >> 1
+    first = second = path[0]
+    for step in path[1:]:
+        if last == 0:
+            return False
+        if position & 1 or position == last:
+            first, second = node_hash(step, first), node_hash(step, second)
+            while not position & 1 and position:
+                position, last = position >> 1, last >> 1
+        else:
+            second = node_hash(second, step)
+        position, last = position >> 1, last >> 1
+    return last == 0 and first == old_root and second == new_root

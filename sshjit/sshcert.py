@@ -1,0 +1,197 @@
+"""OpenSSH certificates, as bytes: one encoder and one reader.
+
+What a certificate may say is decided in ``sshjit/profile.py``; how a signature is made, in the CA. This file knows the
+layout (OpenSSH's PROTOCOL.certkeys) and refuses what could not be written in it. Reading what was written gives the
+same record back, and writing what was read the same bytes; the CA holds every certificate to that before release.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Literal
+
+from sshjit import sshkey
+from sshjit.errors import Invalid
+from sshjit.sshkey import PublicKey
+from sshjit.sshwire import U64_MAX, Reader, string, text, u32, u64
+
+USER, HOST = 1, 2
+MAX_PRINCIPALS = 256
+MAX_BYTES = 256 * 1024
+_SUFFIX = "-cert-v01@openssh.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """Everything that a certificate says, without the signature.
+
+    ``critical`` and ``extensions`` are pairs (name, value), sorted by name; a value ``None`` is a bare flag. Times are
+    seconds since the epoch.
+    """
+
+    key: PublicKey
+    kind: Literal[1, 2]
+    serial: int
+    key_id: str
+    principals: tuple[str, ...]
+    valid_after: int
+    valid_before: int
+    critical: tuple[tuple[str, str | None], ...]
+    extensions: tuple[tuple[str, str | None], ...]
+    nonce: bytes
+    ca_blob: bytes
+
+    def __post_init__(self) -> None:
+        """A certificate for everybody, for ever, or with serial 0 cannot be said."""
+        if not 1 <= len(self.principals) <= MAX_PRINCIPALS or not all(self.principals):
+            raise Invalid("no_principals", f"a certificate names 1 to {MAX_PRINCIPALS} principals, none of them empty")
+        if len(set(self.principals)) != len(self.principals):
+            raise Invalid("bad_principal", "a principal stands twice")
+        if not 0 < self.valid_after < self.valid_before < U64_MAX:
+            raise Invalid("bad_validity", "a certificate has a beginning and a later end")
+        if not 0 < self.serial <= U64_MAX:
+            raise Invalid("bad_serial", "a certificate's serial is 1 or more: 0 could not be revoked")
+        for options in (self.critical, self.extensions):
+            names = [name for name, _ in options]
+            if names != sorted(set(names)):
+                raise Invalid("bad_options", "options must be sorted, each at most once")
+
+    @property
+    def type(self) -> str:
+        """The certificate's type, which always follows from the key's."""
+        return certificate_type(self.key.type)
+
+
+def certificate_type(key_type: str) -> str:
+    """``ssh-ed25519`` becomes ``ssh-ed25519-cert-v01@openssh.com``; the sk types keep their ``sk-``."""
+    return key_type.removesuffix("@openssh.com") + _SUFFIX
+
+
+def encode(certificate: Certificate) -> bytes:
+    """What the CA signs: everything up to the signature."""
+    return b"".join(
+        (
+            text(certificate.type),
+            string(certificate.nonce),
+            certificate.key.body,
+            u64(certificate.serial),
+            u32(certificate.kind),
+            text(certificate.key_id),
+            string(b"".join(map(text, certificate.principals))),
+            u64(certificate.valid_after),
+            u64(certificate.valid_before),
+            string(_options(certificate.critical)),
+            string(_options(certificate.extensions)),
+            string(b""),
+            string(certificate.ca_blob),
+        )
+    )
+
+
+def seal(signed: bytes, signature: bytes) -> bytes:
+    """The whole certificate, from what was signed and the signature blob (``string type``, ``string bytes``)."""
+    return signed + string(signature)
+
+
+def line(blob: bytes) -> str:
+    """``type base64``, as in ``-cert.pub`` files."""
+    return f"{Reader(blob).text()} {base64.b64encode(blob).decode('ascii')}"
+
+
+def parse_line(written: str) -> tuple[Certificate, bytes, bytes]:
+    """Reads one line ``type base64 [comment]``; see ``parse_blob``."""
+    parts = written.strip().split(None, 2)
+    if len(parts) < 2 or len(written) > 2 * MAX_BYTES:
+        raise Invalid("bad_certificate", "a certificate is one line: type, base64, and perhaps a comment")
+    try:
+        blob = base64.b64decode(parts[1], validate=True)
+    except (binascii.Error, ValueError):
+        raise Invalid("bad_certificate", "the certificate is not base64") from None
+    if Reader(blob).text() != parts[0]:
+        raise Invalid("bad_certificate", "the certificate says two different types")
+    return parse_blob(blob)
+
+
+def parse_blob(blob: bytes, *, checked: PublicKey | None = None) -> tuple[Certificate, bytes, bytes]:
+    """Reads a whole certificate: what it says, the bytes that were signed, and the signature blob.
+
+    The signature is not checked here. The key inside is checked as in ``sshkey``, unless it is the one that the caller
+    has ``checked`` already.
+
+    Raises:
+        Invalid: when the blob is not exactly one certificate of a type and content that we would write.
+
+    """
+    if len(blob) > MAX_BYTES:
+        raise Invalid("bad_certificate", "the certificate is too large")
+    reader = Reader(blob)
+    kind = _key_type(reader.text())
+    nonce = reader.string()
+    key, rest = _read_key(kind, reader.rest(), checked)
+    serial, cert_kind, key_id = rest.u64(), rest.u32(), rest.text()
+    if cert_kind not in (USER, HOST):
+        raise Invalid("bad_certificate", "the certificate is neither for a user nor for a host")
+    principals = _strings(rest.string())
+    valid_after, valid_before = rest.u64(), rest.u64()
+    critical, extensions = _read_options(rest.string()), _read_options(rest.string())
+    if rest.string():
+        raise Invalid("bad_certificate", "the certificate's reserved field is not empty")
+    ca_blob = rest.string()
+    signature = rest.string()
+    rest.finish()
+    signed = blob[: len(blob) - 4 - len(signature)]
+    certificate = Certificate(
+        key=key,
+        kind=USER if cert_kind == USER else HOST,
+        serial=serial,
+        key_id=key_id,
+        principals=principals,
+        valid_after=valid_after,
+        valid_before=valid_before,
+        critical=critical,
+        extensions=extensions,
+        nonce=nonce,
+        ca_blob=ca_blob,
+    )
+    return certificate, signed, signature
+
+
+def _read_key(kind: str, tail: bytes, checked: PublicKey | None) -> tuple[PublicKey, Reader]:
+    """The key at the front of ``tail``, and a reader of what comes after it."""
+    if checked is not None and checked.type == kind and tail.startswith(checked.body):
+        return checked, Reader(tail[len(checked.body) :])
+    reader = Reader(tail)
+    sshkey.read_body(kind, reader)
+    remaining = reader.rest()
+    body = tail[: len(tail) - len(remaining)]
+    return PublicKey(kind, text(kind) + body, body), Reader(remaining)
+
+
+def _key_type(certificate: str) -> str:
+    plain = certificate.removesuffix(_SUFFIX)
+    kind = f"{plain}@openssh.com" if plain.startswith("sk-") else plain
+    if plain == certificate or certificate_type(kind) != certificate:
+        raise Invalid("bad_certificate", f"{certificate[:60]!r} is not a certificate's type")
+    return kind
+
+
+def _options(pairs: tuple[tuple[str, str | None], ...]) -> bytes:
+    return b"".join(text(name) + (string(b"") if value is None else string(text(value))) for name, value in pairs)
+
+
+def _read_options(blob: bytes) -> tuple[tuple[str, str | None], ...]:
+    reader, found = Reader(blob), []
+    while not reader.at_end():
+        name, data = reader.text(), Reader(reader.string())
+        found.append((name, None if data.at_end() else data.text()))
+        data.finish()
+    return tuple(found)
+
+
+def _strings(blob: bytes) -> tuple[str, ...]:
+    reader, found = Reader(blob), []
+    while not reader.at_end():
+        found.append(reader.text())
+    return tuple(found)
