@@ -1,0 +1,46 @@
+# The few commands of the project. `make` alone shows them.
+
+python := .venv/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check lab bench clean lock
+
+help: ## show this list
+	@printf '\n  \033[1mssh-jit\033[0m  short-lived SSH certificates, asked for when they are needed\n\n'
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do \
+		printf '%-14s %s\n' "$$name" "$$text" | sed 's/^/  /'; done
+	@printf '\n  Every target does its own set-up, in .venv and .cache of this folder.\n\n'
+
+setup: ## make .venv from requirements.lock (the others do it by themselves)
+	@demo/setup.sh
+
+demo: setup ## play the main job on real parts, and look around afterwards
+	@exec $(python) -m demo
+
+test: setup ## run every test, with the time per folder
+	@exec $(python) tests/run.py --install
+
+check: setup ## ruff, format, mypy --strict and the unit tests: about a minute
+	@$(python) -m ruff check
+	@$(python) -m ruff format --check
+	@$(python) -m mypy
+	@exec $(python) tests/run.py unit architecture
+
+lab: setup ## start providers, CA, front end and hosts, and keep them until Ctrl-C
+	@exec $(python) -m demo.lab
+
+bench: setup ## measure everything against its budget
+	@exec $(python) -m bench
+
+clean: ## remove .venv, caches and build results
+	@rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# For whoever changes pyproject.toml: pin the newest versions again. Needs pip-compile (pip-tools) and the network; the
+# result names no address, and not this project itself.
+lock:
+	@CUSTOM_COMPILE_COMMAND='make lock' pip-compile -q --upgrade --generate-hashes --extra dev --strip-extras \
+		--unsafe-package ssh-jit --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options \
+		--annotation-style line -o .cache/lock pyproject.toml 2>&1 | grep -v 'WARNING lines' || true
+	@sed '/^# WARNING/,$$d' .cache/lock > requirements.lock
+	@! grep -nE '://|@ ' requirements.lock
