@@ -39,8 +39,9 @@ clean: ## remove .venv, caches and build results
 # For whoever changes pyproject.toml: pin the newest versions again. Needs pip-compile (pip-tools) and the network; the
 # result names no address, and not this project itself.
 lock:
+	@mkdir -p .cache && rm -f .cache/lock
 	@CUSTOM_COMPILE_COMMAND='make lock' pip-compile -q --upgrade --generate-hashes --extra dev --strip-extras \
 		--unsafe-package ssh-jit --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options \
-		--annotation-style line -o .cache/lock pyproject.toml 2>&1 | grep -v 'WARNING lines' || true
+		--annotation-style line -o .cache/lock pyproject.toml
 	@sed '/^# WARNING/,$$d' .cache/lock > requirements.lock
 	@! grep -nE '://|@ ' requirements.lock
