@@ -97,7 +97,7 @@ def _split(size: int) -> int:
 
 
 def included(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
-    """Whether ``proof`` shows that the leaf hash stands at ``index`` in the tree of ``size`` leaves with head ``root``."""
+    """Whether ``proof`` shows that the leaf hash stands at ``index`` of ``size`` under the head ``root``."""
     if not 0 <= index < size:
         return False
     node, position, last = leaf, index, size - 1

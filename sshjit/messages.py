@@ -254,7 +254,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class AskReply:
-    """What became of the ask. ``existing``: the live grant or the pending request for the same thing was returned."""
+    """What became of the ask. ``existing``: the live grant or pending request for the same thing was returned."""
 
     request: RequestView
     certificate: CertificateView | None
@@ -331,8 +331,10 @@ class ReadRequest:
 
 @dataclass(frozen=True, slots=True)
 class ReadRequests:
-    """Requests, newest first. ``mine``: the login's person's; ``approve``: those it could approve now; ``all``: needs
-    the permission ``audit``."""
+    """Requests, newest first.
+
+    ``mine``: the person's own; ``approve``: those that it could approve now; ``all``: needs the permission ``audit``.
+    """
 
     login_id: str
     scope: Literal["mine", "approve", "all"]
@@ -353,8 +355,10 @@ class RequestsReply:
 
 @dataclass(frozen=True, slots=True)
 class Revoke:
-    """Ends a grant or a certificate (by serial) before its time. Over the web door it needs the permission ``lock``,
-    or to be one's own; the admin door passes ``login_id`` ``None``."""
+    """Ends a grant, or one certificate by its serial, before its time.
+
+    Over the web door it needs the permission ``lock``, or to be one's own; the admin door passes no ``login_id``.
+    """
 
     login_id: str | None
     request: str | None

@@ -57,6 +57,11 @@ def decode(cls: type[T], value: Any) -> T:
     return typing.cast("T", _checker(cls)(value, ""))
 
 
+def decode_field(kind: Any, value: Any, path: str) -> Any:
+    """Makes one field's type of a value; ``path`` names the field in errors."""
+    return _checker(kind)(value, path)
+
+
 def encode(value: Any) -> Any:
     """Makes dicts and lists of dataclasses, for ``json.dumps`` or ``canonical.dumps``."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -1,0 +1,130 @@
+"""Who may approve, and what is still missing: nobody for themselves, nobody twice.
+
+Accounts that share an e-mail address, seen at any time and verified or not, are one person here, and so are accounts
+linked through a third one. This file only ever forbids by that; it never gives anybody a role. Roles come from
+``sshjit.policy.roles_of``, signatures are the CA's to check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One approval step of a rule: ``count`` different people of ``role``, each by a signature if ``signed``."""
+
+    role: str
+    count: int
+    signed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """An account as far as approvals care.
+
+    ``subject_id`` is the CA's id of (provider, subject); ``emails`` is every address ever seen for it, case-folded;
+    ``roles`` are those it holds now.
+    """
+
+    subject_id: str
+    emails: frozenset[str]
+    roles: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Approver(Person):
+    """An account that said yes; ``signed`` if with an SSHSIG that the CA has verified."""
+
+    signed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StepStanding:
+    """How far a step is: ``people`` (subject ids) count for it, ``missing`` more are needed."""
+
+    step: Step
+    people: tuple[str, ...]
+    missing: int
+
+
+def same_person(a: Person, b: Person) -> bool:
+    """Whether two accounts are one person by what they themselves show: one id, or any e-mail address in common."""
+    return bool(_marks(a) & _marks(b))
+
+
+def standing(
+    steps: Sequence[Step], requester: Person, approvers: Iterable[Approver], *, others: Iterable[Person] = ()
+) -> tuple[StepStanding, ...]:
+    """How far each step is, when the approvals are shared out as well as can be.
+
+    One person counts once over all steps, so this is an assignment: as many steps as possible are filled, earlier
+    steps first. The requester and everybody linked to the requester never count. ``others`` are further accounts that
+    the CA knows: they do not approve, but may link two accounts that do.
+    """
+    people = _people_but(requester, tuple(approvers), tuple(others))
+    able = [[any(_fills(member, step) for member in person) for person in people] for step in steps]
+    seat_of: dict[int, int] = {}
+    """Person (index) -> step (index)."""
+
+    def seat(step: int, tried: set[int]) -> bool:
+        """Find somebody for ``step``, moving others to another step where that frees somebody."""
+        for person in range(len(people)):
+            if able[step][person] and person not in tried:
+                tried.add(person)
+                if person not in seat_of or seat(seat_of[person], tried):
+                    seat_of[person] = step
+                    return True
+        return False
+
+    result = []
+    for number, step in enumerate(steps):
+        filled = 0
+        while filled < step.count and seat(number, set()):
+            filled += 1
+        result.append(step.count - filled)
+    return tuple(
+        StepStanding(step, tuple(_name(people[p], step) for p in sorted(seat_of) if seat_of[p] == number), missing)
+        for number, (step, missing) in enumerate(zip(steps, result, strict=True))
+    )
+
+
+def complete(
+    steps: Sequence[Step], requester: Person, approvers: Iterable[Approver], *, others: Iterable[Person] = ()
+) -> bool:
+    """Whether every step has everybody that it needs. No steps are complete at once."""
+    return all(step.missing == 0 for step in standing(steps, requester, approvers, others=others))
+
+
+def may_approve(step: Step, requester: Person, person: Person, *, others: Iterable[Person] = ()) -> bool:
+    """Whether ``person`` could say yes to ``step``: right role, and by no link the requester. Signing is not asked."""
+    return step.role in person.roles and bool(_people_but(requester, (person,), tuple(others)))
+
+
+def unfillable(
+    steps: Sequence[Step], requester: Person, known: Iterable[Person], empty_roles: frozenset[str]
+) -> Step | None:
+    """The first step that, as far as known, nobody can fill; ``None`` if there is no such step.
+
+    ``known`` are the accounts seen lately with their roles; ``empty_roles`` are those without any source that is still
+    in force (``sshjit.policy.empty_roles``). Nobody can fill a step whose role is empty, nor one whose role has been
+    seen lately only at the requester (or at accounts linked to the requester). A role that has sources, but of which
+    nobody signed in lately, is not refused: its people are unknown, not absent, and one of them may sign in any minute.
+    Nor is a step refused that needs more people than are known.
+    """
+    seen = tuple(known)
+    for step in steps:
+        members = tuple(person for person in (requester, *seen) if step.role in person.roles)
+        if step.role in empty_roles or (members and not _people_but(requester, members, seen)):
+            return step
+    return None
+
+
+def _marks(person: Person) -> frozenset[tuple[str, str]]:
+    """What makes two accounts one person when they share it."""
+    return frozenset({("id", person.subject_id)} | {("email", address.casefold()) for address in person.emails})
+
+
+def _people_but[P: Person](requester: Person, accounts: tuple[P, ...], others: tuple[Person, ...]) -> list[list[P]]:
+    """``accounts`` grouped into people, in order of first appearance, without whoever is linked to the requester."""

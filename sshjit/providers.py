@@ -1,0 +1,92 @@
+"""The identity providers that an installation trusts: ``providers.toml``.
+
+One file for the CA and the front end. Each provider has an id of its own, bound to one issuer, and two registrations:
+``native``, a public client that people's own machines run, and ``web``, the confidential client of the pages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sshjit import names, settings
+from sshjit.errors import Invalid
+
+ASYMMETRIC = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"})
+"""Signature algorithms that may be allowed (RFC 7518, RFC 8037): never ``none``, never a shared secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class NativeClient:
+    """The public client: loopback redirect and PKCE, no secret."""
+
+    client_id: str
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WebClient:
+    """The confidential client; its secret is in a file that only the front end reads."""
+
+    client_id: str
+    client_secret_file: str
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One trusted issuer. Everything that decides who somebody is stands here, nothing in the provider's metadata."""
+
+    title: str
+    issuer: str
+    native: NativeClient
+    web: WebClient
+    algorithms: tuple[str, ...]
+    subject_claim: str = "sub"
+    groups_claim: str = "groups"
+    email_domains: tuple[str, ...] = ()
+    """Domains whose verified addresses may match roles; none means that no address of this provider does."""
+    own_claim: str | None = None
+    """The claim that holds the person's Unix name, for ``@own``."""
+    mfa_values: tuple[str, ...] = ("mfa", "otp", "hwk", "swk")
+    """Values of ``amr`` (RFC 8176) or ``acr`` that count as a second factor."""
+    unsafe_http: bool = False
+    """Plain http, on loopback only: for development."""
+
+    def __post_init__(self) -> None:
+        """Refuses what could not be verified later."""
+        names.url(self.issuer, plain_http=self.unsafe_http)
+        if not self.algorithms or not set(self.algorithms) <= ASYMMETRIC:
+            raise Invalid("bad_config", f"algorithms must be some of {', '.join(sorted(ASYMMETRIC))}")
+        for client in (self.native, self.web):
+            if "openid" not in client.scopes:
+                raise Invalid("bad_config", "the scopes of both clients must hold 'openid'")
+        if self.native.client_id == self.web.client_id:
+            raise Invalid("bad_config", "native and web must be two registrations", hint="a key binds to native only")
+
+
+def load(text: str, *, file: str = "providers.toml") -> dict[str, Provider]:
+    """The providers by id, in the order of the file.
+
+    Raises:
+        Invalid: ``bad_config``, naming file and key.
+
+    """
+    tables = settings.parse(text, file)
+    listed = tables.pop("providers", None)
+    if tables or not isinstance(listed, dict) or not listed:
+        raise Invalid("bad_config", f"{file}: expected tables [providers.NAME] and nothing else")
+    found: dict[str, Provider] = {}
+    for name, table in listed.items():
+        if not isinstance(table, dict):
+            raise Invalid("bad_config", f"{file}: 'providers.{name}' must be a table")
+        try:
+            names.provider_id(name)
+            found[name] = settings.fill(Provider, table, file, below=f"providers.{name}")
+        except Invalid as error:
+            if error.message.startswith(file):
+                raise
+            raise Invalid("bad_config", f"{file}: [providers.{name}]: {error.message}", hint=error.hint) from None
+    issuers = [provider.issuer for provider in found.values()]
+    if len(set(issuers)) != len(issuers):
+        raise Invalid("bad_config", f"{file}: two providers have the same issuer")
+    return found

@@ -1,0 +1,71 @@
+"""Configuration text to dataclasses: what ``ca.toml``, ``web.toml`` and ``providers.toml`` have in common.
+
+Unknown keys and wrong types are errors that name the file and the key; only a field with a default may be left out.
+Reading the file, and whether its owner can be trusted, is the programs' part.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+import typing
+from typing import Any, TypeVar
+
+from sshjit import wire
+from sshjit.errors import Invalid
+
+T = TypeVar("T")
+VERSION = 1
+
+
+def parse(text: str, file: str) -> dict[str, Any]:
+    """The tables of a TOML file whose ``version`` is 1; ``version`` itself is taken out.
+
+    Raises:
+        Invalid: ``bad_config``.
+
+    """
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Invalid("bad_config", f"{file}: {error}") from None
+    if tables.pop("version", None) != VERSION:
+        raise Invalid("bad_config", f"{file}: the first line must be: version = {VERSION}")
+    return tables
+
+
+def fill(cls: type[T], table: dict[str, Any], file: str, *, below: str = "") -> T:
+    """Makes ``cls`` of a table; ``below`` is the table's own name, for the errors.
+
+    Raises:
+        Invalid: ``bad_config``, naming file and key.
+
+    """
+    fields = {field.name: field for field in dataclasses.fields(typing.cast("Any", cls))}
+    for key in table.keys() - fields.keys():
+        near = difflib.get_close_matches(key, fields, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(fields)}"
+        raise Invalid("bad_config", f"{file}: unknown key {_join(below, key)!r}", hint=hint)
+    hints = typing.get_type_hints(cls)
+    values: dict[str, Any] = {}
+    for name, field in fields.items():
+        if name in table:
+            values[name] = _value(hints[name], table[name], file, _join(below, name))
+        elif field.default is dataclasses.MISSING:
+            raise Invalid("bad_config", f"{file}: the key {_join(below, name)!r} is missing")
+    return cls(**values)
+
+
+def _value(kind: Any, value: Any, file: str, path: str) -> Any:
+    inner = next((part for part in typing.get_args(kind) if dataclasses.is_dataclass(part)), kind)
+    if dataclasses.is_dataclass(inner) and isinstance(value, dict):
+        return fill(typing.cast("type", inner), value, file, below=path)
+    try:
+        return wire.decode_field(kind, value, path)
+    except Invalid as error:
+        raise Invalid("bad_config", f"{file}: {error.message}") from None
+
+
+def _join(below: str, key: str) -> str:
+    return f"{below}.{key}" if below else key
