@@ -84,11 +84,7 @@ def read(entry: Entry) -> Event | None:
 
 def _read_fact(entry: Entry) -> _Fact:
     value = wire.loads(entry.fact, limit=MAX_FACT)
-    if (
-        not isinstance(value, dict)
-        or value.pop("v", None) != VERSION
-        or canonical.dumps({**value, "v": 1}) != entry.fact
-    ):
+    if not isinstance(value, dict) or canonical.dumps(value) != entry.fact or value.pop("v", None) != VERSION:
         raise Invalid("bad_entry", f"entry {entry.index}: the fact is not in its one spelling")
     try:
         fact = _Fact(**value)

@@ -226,7 +226,7 @@ class Logout:
 
 @dataclass(frozen=True, slots=True)
 class ReadLogin:
-    """Is this login alive, and whose is it?"""
+    """Reads a login: whether it is alive, and whose it is."""
 
     login_id: str
 
@@ -467,7 +467,7 @@ class PolicyReply:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Are you well? Nothing in the answer is secret or personal."""
+    """Asks whether the CA is well. Nothing in the answer is secret or personal."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import assert_never
 
 from sshjit import canonical, events, wire
 from sshjit.errors import Invalid
@@ -141,21 +140,16 @@ def draw(request: Request, now: int) -> Request:
 
 def sentence(state: RequestState) -> str:
     """The state in words, for pages and terminals."""
-    match state:
-        case RequestState.PENDING:
-            return "waiting for approval"
-        case RequestState.APPROVED:
-            return "open"
-        case RequestState.DENIED:
-            return "denied"
-        case RequestState.CANCELLED:
-            return "cancelled"
-        case RequestState.EXPIRED:
-            return "expired unanswered"
-        case RequestState.ENDED:
-            return "over"
-        case RequestState.LAPSED:
-            return "approved, but not used in time"
-        case RequestState.REVOKED:
-            return "revoked"
-    assert_never(state)
+    return _IN_WORDS[state]
+
+
+_IN_WORDS = {
+    RequestState.PENDING: "waiting for approval",
+    RequestState.APPROVED: "open",
+    RequestState.DENIED: "denied",
+    RequestState.CANCELLED: "cancelled",
+    RequestState.EXPIRED: "expired unanswered",
+    RequestState.ENDED: "over",
+    RequestState.LAPSED: "approved, but not used in time",
+    RequestState.REVOKED: "revoked",
+}

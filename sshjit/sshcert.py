@@ -10,14 +10,15 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from sshjit import sshkey
 from sshjit.errors import Invalid
 from sshjit.sshkey import PublicKey
 from sshjit.sshwire import U64_MAX, Reader, string, text, u32, u64
 
-USER, HOST = 1, 2
+USER: Final = 1
+HOST: Final = 2
 MAX_PRINCIPALS = 256
 MAX_BYTES = 256 * 1024
 _SUFFIX = "-cert-v01@openssh.com"

@@ -1,4 +1,4 @@
-"""The data types of the SSH protocol (RFC 4251, section 5): what keys, certificates, signatures and KRLs are made of."""
+"""The data types of the SSH protocol (RFC 4251, section 5), which keys, certificates and signatures are made of."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def decode(cls: type[T], value: Any) -> T:
         Invalid: ``bad_message``, with the path of the field that is wrong.
 
     """
-    return typing.cast("T", _checker(cls)(value, ""))
+    return typing.cast("T", _checker(typing.cast("Any", cls))(value, ""))
 
 
 def decode_field(kind: Any, value: Any, path: str) -> Any:
@@ -122,7 +122,7 @@ def _field_names(cls: type) -> tuple[str, ...]:
 
 
 @cache
-def _checker(kind: Any) -> _Check:
+def _checker(kind: Any) -> _Check:  # noqa: PLR0911 - one return for each kind of field
     """The function that turns a JSON value into ``kind`` or raises."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if kind in (str, int, bool):
