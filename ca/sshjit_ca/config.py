@@ -1,0 +1,141 @@
+"""``ca.toml``: where things are, who may speak to the CA, and the ceilings.
+
+A configuration that others can write would let them choose the policy, so such a file is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from sshjit import durations, settings
+from sshjit.errors import Invalid
+
+DEFAULT_PATH = Path("/etc/ssh-jit/ca.toml")
+_INSTALLATION = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
+LONGEST_CERTIFICATE = 24 * 3600
+LONGEST_LOGIN = 7 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    installation: str
+    home: str
+    web_socket: str
+    admin_socket: str
+    web_users: tuple[str, ...]
+    admin_users: tuple[str, ...] = ()
+    database: str | None = None
+    policy: str = "policy.toml"
+    providers: str = "providers.toml"
+    certificate_max: str = "15m"
+    login_max_age: str = "8h"
+    unsafe_development: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What the CA was told. Paths are absolute; ``certificate_max`` and ``login_max_age`` are seconds."""
+
+    installation: str
+    home: Path
+    database: str
+    web_socket: Path
+    admin_socket: Path
+    web_users: frozenset[int]
+    admin_users: frozenset[int]
+    policy: Path
+    providers: Path
+    certificate_max: int
+    login_max_age: int
+    unsafe_development: bool
+
+    @property
+    def origin(self) -> str:
+        """The log's name in checkpoints."""
+        return f"{self.installation}/ssh-jit"
+
+    def key_file(self, purpose: str) -> Path:
+        """Where the private key for a purpose is kept."""
+        return self.home / "keys" / purpose
+
+
+def load(path: Path) -> Config:
+    """Reads ``ca.toml``.
+
+    Raises:
+        Invalid: ``bad_config``, naming file and key, or ``config_writable``.
+
+    """
+    file = settings.fill(_File, settings.parse(read_trusted(path), path.name), path.name)
+    if not _INSTALLATION.fullmatch(file.installation):
+        raise Invalid("bad_config", f"{path.name}: 'installation' must be lower-case letters, digits, '-' and '.'")
+    home = _absolute(path, "home", file.home)
+    own = os.getuid()
+    return Config(
+        installation=file.installation,
+        home=home,
+        database=file.database or f"sqlite:///{home}/ca.db",
+        web_socket=_absolute(path, "web_socket", file.web_socket),
+        admin_socket=_absolute(path, "admin_socket", file.admin_socket),
+        web_users=frozenset(_uid(path, name) for name in file.web_users) | {own},
+        admin_users=frozenset(_uid(path, name) for name in file.admin_users) | {own},
+        policy=path.parent / file.policy,
+        providers=path.parent / file.providers,
+        certificate_max=_limited(path, "certificate_max", file.certificate_max, LONGEST_CERTIFICATE),
+        login_max_age=_limited(path, "login_max_age", file.login_max_age, LONGEST_LOGIN),
+        unsafe_development=file.unsafe_development,
+    )
+
+
+def read_trusted(path: Path) -> str:
+    """The text of a file that only root or we can change.
+
+    Raises:
+        Invalid: ``no_config``, ``config_writable``, ``bad_config``.
+
+    """
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            raw = file.read()
+    except OSError as error:
+        raise Invalid("no_config", f"{path}: {error.strerror}") from None
+    if status.st_uid not in (0, os.getuid()) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise Invalid(
+            "config_writable", f"{path} could be changed by others", hint=f"chown root {path}; chmod go-w {path}"
+        )
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Invalid("bad_config", f"{path} is not UTF-8") from None
+
+
+def _absolute(path: Path, key: str, value: str) -> Path:
+    found = Path(value)
+    if not found.is_absolute():
+        raise Invalid("bad_config", f"{path.name}: {key!r} must be an absolute path")
+    return found
+
+
+def _uid(path: Path, name: str) -> int:
+    if name.isdecimal():
+        return int(name)
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except KeyError:
+        raise Invalid("bad_config", f"{path.name}: there is no Unix user {name!r}") from None
+
+
+def _limited(path: Path, key: str, value: str, longest: int) -> int:
+    try:
+        seconds = durations.parse(value)
+    except Invalid as error:
+        raise Invalid("bad_config", f"{path.name}: {key!r}: {error.message}") from None
+    if not 0 < seconds <= longest:
+        raise Invalid("bad_config", f"{path.name}: {key!r} must be at most {durations.show(longest)}")
+    return seconds

@@ -1,0 +1,37 @@
+"""The log, its head, and the policies."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    """Makes the first tables."""
+    op.create_table(
+        "entries",
+        sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("time", sa.BigInteger, nullable=False),
+        sa.Column("kind", sa.String(32), nullable=False),
+        sa.Column("fact", sa.LargeBinary, nullable=False),
+        sa.Column("detail", sa.LargeBinary),
+        sa.Column("salt", sa.LargeBinary),
+        sa.Column("subject", sa.String(64)),
+        sa.Column("request", sa.String(64)),
+    )
+    op.create_index("entries_subject", "entries", ["subject", "number"])
+    op.create_table(
+        "head",
+        sa.Column("id", sa.SmallInteger, primary_key=True, autoincrement=False),
+        sa.Column("epoch", sa.BigInteger, nullable=False),
+        sa.Column("size", sa.BigInteger, nullable=False),
+        sa.Column("checkpoint", sa.Text, nullable=False),
+    )
+    op.create_table(
+        "policies",
+        sa.Column("digest", sa.String(64), primary_key=True),
+        sa.Column("text", sa.Text, nullable=False),
+    )
