@@ -1,0 +1,77 @@
+"""The command line of ``ssh-jit-host``: arguments, signals, lines on standard error, exit codes.
+
+Exit codes: 0 done, 1 something of this host is in the way, 2 usage or configuration, 4 the bundle was refused, 5 sshd
+does not take the drop-in, 8 the front end is out of reach.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+from . import __version__
+from .config import DEFAULT_PATH, load
+from .errors import HostError
+from .refresh import Refresher
+from .watch import watch
+
+
+def say(line: str) -> None:
+    """Write one line to standard error; text of other programs in it can neither make it two nor move the cursor."""
+    shown = "".join(character if character.isprintable() else "?" for character in line)
+    sys.stderr.write(f"{shown}\n" if shown.startswith("hint: ") else f"ssh-jit-host: {shown}\n")
+    sys.stderr.flush()
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's grammar."""
+    top = argparse.ArgumentParser(
+        prog="ssh-jit-host",
+        description="Keeps this server's sshd in step with the signed bundle of an ssh-jit installation.",
+        epilog="exit codes: 0 done, 1 this host, 2 usage or configuration, 4 bundle refused, 5 sshd, 8 out of reach",
+    )
+    top.add_argument("--config", metavar="PATH", help=f"default: $SSH_JIT_HOST_CONFIG, else {DEFAULT_PATH}")
+    top.add_argument("--version", action="version", version=f"ssh-jit-host {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands.add_parser("refresh", help="take the newest bundle, once, and make sshd's files say what it says")
+    commands.add_parser("watch", help="refresh for ever, every few seconds, until SIGTERM")
+    return top
+
+
+def main() -> int:
+    """Run the program; the return value is its exit code."""
+    arguments = parser().parse_args()
+    os.umask(0o022)
+    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGINT, _leave)
+    try:
+        config = load(Path(arguments.config or os.environ.get("SSH_JIT_HOST_CONFIG") or DEFAULT_PATH))
+        if arguments.command == "watch":
+            watch(config, say, random.SystemRandom())
+        Refresher(config, say).refresh(time.time())
+    except HostError as error:
+        say(error.message)
+        if error.hint:
+            say(f"hint: {error.hint}")
+        return error.exit_code
+    except OSError as error:
+        say(f"{error.filename or 'the system'}: {error.strerror or error}")
+        return 1
+    return 0
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    """End at once, through every ``finally``: a drop-in on trial is put back. A second signal changes nothing."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise SystemExit(0 if number == signal.SIGTERM else 128 + number)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

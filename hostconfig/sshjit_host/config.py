@@ -1,0 +1,150 @@
+"""``host.json``: who this host is, whom it believes, and where its sshd is.
+
+Every value is checked as what it is (name, URL, path, fingerprint) before anything else sees it. The file must belong
+to root or to the user who runs the program, and nobody else may write it: whoever can, decides who gets in.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from . import strictjson
+from .errors import ConfigError
+
+DEFAULT_PATH = "/etc/ssh-jit/host.json"
+
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
+_HOST_ID = re.compile(rf"{_LABEL}(?:\.{_LABEL})*(?:~[1-9][0-9]{{0,5}})?", re.ASCII)
+_LOGIN = re.compile(r"[a-z_][a-z0-9_-]{0,31}", re.ASCII)
+_FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}", re.ASCII)
+_URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]{1,255}(?:/[A-Za-z0-9._~/-]{0,500})?", re.ASCII)
+_PATH = re.compile(r"/[A-Za-z0-9_.,:@+~/-]{0,1000}", re.ASCII)
+"""Paths are written into sshd's configuration: nothing there that it would quote, expand or split."""
+
+_REQUIRED = frozenset(("version", "name", "host_id", "url", "root", "logins"))
+_DEFAULTS: dict[str, Any] = {
+    "home": "/etc/ssh/ssh-jit",
+    "sshd": "/usr/sbin/sshd",
+    "ssh_keygen": "/usr/bin/ssh-keygen",
+    "sshd_config": "/etc/ssh/sshd_config",
+    "dropin": "/etc/ssh/sshd_config.d/10-ssh-jit.conf",
+    "reload": None,
+    "interval": 30,
+}
+
+
+@dataclass(frozen=True)
+class Config:
+    """This host's settings, checked.
+
+    ``url`` is the front end's, without a slash at its end; ``root`` the pinned bundle key, ``SHA256:…``; ``logins``
+    the accounts that certificates open; ``home`` the folder that is ours alone; ``reload`` the command that makes sshd
+    read its configuration again, or ``None``; ``interval`` seconds between two looks of ``watch``.
+    """
+
+    name: str
+    host_id: str
+    url: str
+    root: str
+    logins: tuple[str, ...]
+    home: Path
+    sshd: Path
+    ssh_keygen: Path
+    sshd_config: Path
+    dropin: Path
+    reload: tuple[str, ...] | None
+    interval: int
+
+
+def load(path: Path) -> Config:
+    """Read the configuration file; raise ``ConfigError`` if it is missing, wrong, or open to others' hands."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            status = os.fstat(file.fileno())
+            text = file.read(1024 * 1024)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read {path}: {error.strerror}",
+            hint="name the file with --config or SSH_JIT_HOST_CONFIG",
+        ) from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is not UTF-8") from None
+    if status.st_uid not in (0, os.geteuid()) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise ConfigError(f"others can write {path}", hint=f"chown root {path}; chmod 644 {path}")
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def parse(text: str) -> Config:
+    """Make a ``Config`` of the file's text; raise ``ValueError`` with the field's name."""
+    given = strictjson.loads(text)
+    strictjson.only(given, required=_REQUIRED, optional=frozenset(_DEFAULTS))
+    fields = {**_DEFAULTS, **given}
+    if strictjson.typed(fields, "version", int) != 1:
+        raise ValueError("version is not 1")
+    interval = strictjson.typed(fields, "interval", int)
+    if not 1 <= interval <= 24 * 3600:
+        raise ValueError("interval is not between 1 and 86400 seconds")
+    logins = strictjson.strings(fields, "logins")
+    if not logins or len(set(logins)) != len(logins):
+        raise ValueError("logins is empty or names one twice")
+    for login in logins:
+        if not _LOGIN.fullmatch(login):
+            raise ValueError(f"logins: {login!r} is not a login name")
+    return Config(
+        name=_match(fields, "name", _NAME),
+        host_id=_match(fields, "host_id", _HOST_ID),
+        url=_url(_match(fields, "url", _URL)),
+        root=_match(fields, "root", _FINGERPRINT),
+        logins=logins,
+        home=_path(fields, "home"),
+        sshd=_path(fields, "sshd"),
+        ssh_keygen=_path(fields, "ssh_keygen"),
+        sshd_config=_path(fields, "sshd_config"),
+        dropin=_path(fields, "dropin"),
+        reload=_reload(fields),
+        interval=interval,
+    )
+
+
+def _match(fields: dict[str, Any], name: str, pattern: re.Pattern[str]) -> str:
+    value = strictjson.typed(fields, name, str)
+    if not pattern.fullmatch(value):
+        raise ValueError(f"{name}: {value!r} is malformed")
+    return value
+
+
+def _url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        usable = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError(f"url: {url!r} is malformed")
+    return url.rstrip("/")
+
+
+def _path(fields: dict[str, Any], name: str) -> Path:
+    path = Path(_match(fields, name, _PATH))
+    if ".." in path.parts or path == Path("/"):
+        raise ValueError(f"{name}: {str(path)!r} is malformed")
+    return path
+
+
+def _reload(fields: dict[str, Any]) -> tuple[str, ...] | None:
+    if fields["reload"] is None:
+        return None
+    command = strictjson.strings(fields, "reload")
+    if not command or not command[0].startswith("/"):
+        raise ValueError("reload is neither null nor a command that begins with a path")
+    return command

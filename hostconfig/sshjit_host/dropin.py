@@ -1,0 +1,202 @@
+"""sshd's drop-in: what stands in it, and the trial it must pass before it counts.
+
+The owner must never be locked out by it, so: it is tried in a copy first, then in its place with the old one kept
+beside; sshd must accept it (``sshd -t``) and must say that our values are the ones that count (``sshd -T``), else the
+old one is put back byte for byte. A run that dies in between is made good by the next one. No other file is touched.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import files, sshdconf
+from .config import Config
+from .errors import HostError, SshdError
+from .keygen import Outcome, run
+
+DEFAULT_HOST_KEYS = tuple(f"/etc/ssh/ssh_host_{kind}_key" for kind in ("rsa", "ecdsa", "ed25519"))
+"""What sshd uses where no ``HostKey`` is set (sshd_config(5))."""
+HEADER = "# Written by ssh-jit-host, which overwrites changes. It holds what makes short-lived certificates count.\n"
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class DropIn:
+    """The drop-in of one host. Every method expects the caller to hold the lock of ``config.home``."""
+
+    config: Config
+
+    @property
+    def values(self) -> dict[str, str]:
+        """The settings that must count, by keyword."""
+        home = self.config.home
+        return {
+            "TrustedUserCAKeys": str(home / "user_ca.pub"),
+            "AuthorizedPrincipalsFile": str(home / "principals" / "%u"),
+            "RevokedKeys": str(home / "krl"),
+        }
+
+    @property
+    def _journal(self) -> Path:
+        return self.config.home / "dropin.trial"
+
+    @property
+    def _unloaded(self) -> Path:
+        return self.config.home / "reload.pending"
+
+    def settle(self, say: Say) -> None:
+        """Bring the drop-in up to date and see that it counts; ``say`` hears what changed and what is in the way.
+
+        Raises ``SshdError`` when sshd does not take it; then the old one is in place again.
+        """
+        self._recover(say)
+        place = self.config.dropin
+        if not place.parent.is_dir():
+            raise SshdError(
+                f"there is no folder {place.parent}",
+                hint=f"make it, and put `Include {place.parent}/*.conf` at the top of {self.config.sshd_config}",
+            )
+        text = self._text(sshdconf.layout(self.config.sshd_config))
+        before = files.read(place)
+        if before is not None and not before.startswith(HEADER.encode("utf-8")):
+            raise SshdError(f"{place} was not written by ssh-jit-host", hint="move it, or name another `dropin`")
+        if before == text:
+            self._demand_effect()
+        else:
+            self._rehearse(text)
+            self._replace(before, text)
+            say(f"wrote {place}")
+        for line in self._displaced(sshdconf.layout(self.config.sshd_config)):
+            say(line)
+        self._reload(say)
+
+    def _text(self, layout: sshdconf.Layout) -> bytes:
+        """The drop-in's bytes. A certificate's digest stands beside it, so that a renewed one makes sshd load it."""
+        lines = [f"{keyword} {value}\n" for keyword, value in self.values.items()]
+        elsewhere = {s.values for s in layout.of("HostCertificate") if s.path != self.config.dropin}
+        keys = [s.values[0] for s in layout.of("HostKey") if s.values] or DEFAULT_HOST_KEYS
+        for key in dict.fromkeys(keys):
+            certificate = Path(f"{key}-cert.pub")
+            data = files.read(certificate) if (str(certificate),) not in elsewhere else None
+            if data:
+                lines.append(f"# SHA-256 {hashlib.sha256(data).hexdigest()}\nHostCertificate {certificate}\n")
+        return (HEADER + "".join(lines)).encode("utf-8")
+
+    # ------------------------------------------------------------------------------------------------ the trial
+
+    def _rehearse(self, text: bytes) -> None:
+        """Try the drop-in in front of the whole configuration, in a file that sshd does not read by itself."""
+        copy = self.config.home / f"{files.TEMPORARY}sshd_config"
+        files.put(copy, text + f"Include {self.config.sshd_config}\n".encode(), 0o600)
+        try:
+            outcome = run(self.config.sshd, "-t", "-f", copy)
+        finally:
+            files.remove(copy)
+        if outcome.code != 0:
+            raise self._refusal(outcome)
+
+    def _replace(self, before: bytes | None, text: bytes) -> None:
+        """Put the drop-in in its place, with the old one kept until sshd has taken it."""
+        kept = None if before is None else base64.b64encode(before).decode("ascii")
+        files.put(self._journal, json.dumps({"before": kept}).encode("ascii"), 0o600)
+        try:
+            files.put(self.config.dropin, text)
+            outcome = run(self.config.sshd, "-t", "-f", self.config.sshd_config)
+            if outcome.code == 0:
+                self._demand_effect()
+        except BaseException:
+            self._restore(before)
+            raise
+        if outcome.code != 0:
+            self._restore(before)
+            raise self._refusal(outcome)
+        files.put(self._unloaded, b"")
+        files.remove(self._journal)
+
+    def _restore(self, before: bytes | None) -> None:
+        if before is None:
+            files.remove(self.config.dropin)
+        else:
+            files.put(self.config.dropin, before)
+        files.remove(self._journal)
+
+    def _recover(self, say: Say) -> None:
+        """Undo the drop-in of a run that died before sshd had taken it."""
+        journal = files.read(self._journal)
+        if journal is None:
+            return
+        kept = json.loads(journal)["before"]
+        self._restore(None if kept is None else base64.b64decode(kept))
+        say(f"put {self.config.dropin} back: an earlier run ended before sshd had taken it")
+
+    def _refusal(self, outcome: Outcome) -> SshdError:
+        """The error for a refused drop-in, which says so if the configuration is broken without it as well."""
+        said = outcome.output.splitlines()[-1] if outcome.output else f"status {outcome.code}"
+        now = run(self.config.sshd, "-t", "-f", self.config.sshd_config)
+        if now.code != 0:
+            return SshdError(
+                f"sshd refuses its configuration, with our drop-in or without: {said}",
+                hint=f"{self.config.sshd} -t -f {self.config.sshd_config}",
+            )
+        return SshdError(f"sshd refuses our drop-in, so it was left out: {said}")
+
+    def _reload(self, say: Say) -> None:
+        """Make sshd read a changed drop-in; what could not be done is tried again the next time."""
+        if not self._unloaded.exists():
+            return
+        if self.config.reload is None:
+            say("sshd must be reloaded to take its new configuration")
+        else:
+            outcome = run(*self.config.reload)
+            if outcome.code != 0:
+                raise HostError(f"sshd could not be reloaded: {outcome.output or f'status {outcome.code}'}")
+            say("reloaded sshd")
+        files.remove(self._unloaded)
+
+    # ------------------------------------------------------------------------------------------- does it count?
+
+    def _demand_effect(self) -> None:
+        """Raise ``SshdError`` unless sshd says that our values count, for everybody and for each of our logins."""
+        layout = sshdconf.layout(self.config.sshd_config)
+        self._compare(layout, ())
+        if any(s.conditional for keyword in self.values for s in layout.of(keyword)):
+            for login in self.config.logins:
+                self._compare(layout, ("-C", f"user={login},host=localhost,addr=127.0.0.1"))
+
+    def _compare(self, layout: sshdconf.Layout, connection: tuple[str, ...]) -> None:
+        outcome = run(self.config.sshd, "-T", "-f", self.config.sshd_config, *connection)
+        if outcome.code != 0:
+            raise self._refusal(outcome)
+        effective = dict(line.partition(" ")[::2] for line in outcome.output.splitlines())
+        for keyword, value in self.values.items():
+            if effective.get(keyword.lower()) != value:
+                raise self._shadowed(layout, keyword, effective.get(keyword.lower(), ""))
+
+    def _shadowed(self, layout: sshdconf.Layout, keyword: str, counts: str) -> SshdError:
+        """The error for a value of ours that does not count, with the line that counts instead."""
+        if self.config.dropin not in layout.files:
+            include = f"Include {self.config.dropin.parent}/*.conf"
+            return SshdError(
+                f"{self.config.sshd_config} does not include {self.config.dropin}",
+                hint=f"put `{include}` at its top",
+            )
+        for setting in layout.of(keyword):
+            if setting.path != self.config.dropin and " ".join(setting.values) == counts:
+                return SshdError(
+                    f"{setting.place} sets {keyword} {counts}, which counts instead of ours",
+                    hint=f"remove that line, or have {self.config.dropin} included before it",
+                )
+        return SshdError(f"sshd does not use our {keyword}", hint=f"{self.config.sshd} -T -f {self.config.sshd_config}")
+
+    def _displaced(self, layout: sshdconf.Layout) -> Iterator[str]:
+        """Say which of the owner's settings no longer count, because the first value wins and ours is first."""
+        for keyword in self.values:
+            for setting in layout.of(keyword):
+                if setting.path != self.config.dropin and not setting.conditional:
+                    yield f"warning: {setting.place} sets {keyword}, which no longer counts: ours comes first"

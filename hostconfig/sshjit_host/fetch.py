@@ -1,0 +1,101 @@
+"""The one thing asked of the front end: ``GET /bundle``.
+
+The answer is only carried from here: whether it may be believed is decided by ``bundle.py`` and ``keygen.py``. So this
+file limits what a hostile front end can cost (size, time, redirects) and no more.
+"""
+
+from __future__ import annotations
+
+import http.client
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+
+from . import __version__, strictjson
+from .bundle import LARGEST
+from .errors import BundleRefused, Unreachable
+
+PATIENCE = 10
+"""Seconds until the front end must have said something."""
+DEADLINE = 60
+"""Seconds until it must have said all of it."""
+LONGEST_ANSWER = 2 * LARGEST
+CHUNK = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A bundle as the front end offers it, unverified, and the ``ETag`` to ask with next time (may be empty)."""
+
+    sequence: int
+    bundle: str
+    signature: str
+    etag: str
+
+
+def bundle(url: str, etag: str) -> Offer | None:
+    """Ask for the bundle; ``None`` means that the one with this ``etag`` is still the newest.
+
+    Raises ``Unreachable`` if no bundle came, ``BundleRefused`` if what came is not one.
+    """
+    request = urllib.request.Request(url + "/bundle", headers={"User-Agent": f"ssh-jit-host/{__version__}"})  # noqa: S310 - http(s) by config.py
+    request.add_header("Accept", "application/json")
+    if etag:
+        request.add_header("If-None-Match", etag)
+    try:
+        with _opener().open(request, timeout=PATIENCE) as answer:
+            body = _body(answer)
+            tag = answer.headers.get("ETag", "")
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == http.client.NOT_MODIFIED and etag:
+            return None
+        raise Unreachable(f"{url}/bundle answers with status {error.code}") from None
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        raise Unreachable(f"cannot reach {url}: {reason or type(error).__name__}") from None
+    return _offer(body, tag if tag.isascii() and tag.isprintable() and len(tag) <= 200 else "")
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    """Speaks http and https, through the environment's proxy, and follows no redirect: the address is configured."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler(),
+        urllib.request.HTTPHandler(),
+        urllib.request.HTTPSHandler(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPErrorProcessor(),
+    ):
+        opener.add_handler(handler)
+    return opener
+
+
+def _body(answer: http.client.HTTPResponse) -> bytes:
+    if answer.status != http.client.OK:
+        raise Unreachable(f"the front end answers with status {answer.status}")
+    deadline, body = time.monotonic() + DEADLINE, bytearray()
+    while chunk := answer.read1(CHUNK):
+        body += chunk
+        if len(body) > LONGEST_ANSWER:
+            raise BundleRefused("the front end's answer is too long")
+        if time.monotonic() > deadline:
+            raise Unreachable("the front end's answer takes too long")
+    if answer.length:
+        raise Unreachable("the front end's answer is cut off")
+    return bytes(body)
+
+
+def _offer(body: bytes, etag: str) -> Offer:
+    try:
+        fields = strictjson.loads(body.decode("utf-8"))
+        strictjson.only(fields, required=frozenset(("sequence", "bundle", "signature")))
+        return Offer(
+            sequence=strictjson.typed(fields, "sequence", int),
+            bundle=strictjson.typed(fields, "bundle", str),
+            signature=strictjson.typed(fields, "signature", str),
+            etag=etag,
+        )
+    except ValueError as error:
+        raise BundleRefused(f"the front end's answer is not a bundle: {error}") from None

@@ -1,0 +1,147 @@
+"""Files: written whole or not at all, by one process at a time, below folders that sshd trusts.
+
+What stands in them is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import stat
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from .errors import HostError
+
+TEMPORARY = ".ssh-jit-tmp-"
+"""How the name of a file begins that is not yet renamed into its place."""
+LOCK_PATIENCE = 60
+"""Seconds to wait for another run to end."""
+
+
+def read(path: Path) -> bytes | None:
+    """The file's bytes, or ``None`` if there is no such file."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise HostError(f"cannot read {path}: {error.strerror}") from None
+
+
+def put(path: Path, data: bytes, mode: int = 0o644) -> bool:
+    """Make ``path`` hold exactly ``data``; return whether anything had to change.
+
+    A reader, and a machine that loses power, finds the old bytes or the new ones, never a part of them.
+    """
+    if _is_already(path, data, mode):
+        return False
+    temporary = None
+    try:
+        descriptor, temporary = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
+            file.write(data)
+            os.fchmod(file.fileno(), mode)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)  # noqa: PTH105 - the temporary name is a string
+        temporary = None
+        _sync(path.parent)
+    except OSError as error:
+        raise HostError(f"cannot write {path}: {error.strerror}") from None
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)  # noqa: PTH108 - the same
+    return True
+
+
+def _is_already(path: Path, data: bytes, mode: int) -> bool:
+    """Whether a plain file with these bytes, this mode and our ownership stands there already."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return False
+    right = stat.S_ISREG(status.st_mode) and stat.S_IMODE(status.st_mode) == mode and status.st_uid == os.geteuid()
+    return right and status.st_size == len(data) and read(path) == data
+
+
+def remove(path: Path) -> bool:
+    """Remove a file; return whether there was one."""
+    try:
+        path.unlink()
+        _sync(path.parent)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise HostError(f"cannot remove {path}: {error.strerror}") from None
+    return True
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def folder(path: Path) -> None:
+    """Make sure that a folder of ours exists, open to be read (sshd looks as the user who logs in), ours to write."""
+    try:
+        path.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if stat.S_IMODE(path.stat().st_mode) != 0o755:
+            path.chmod(0o755)
+    except OSError as error:
+        raise HostError(f"cannot make the folder {path}: {error.strerror}") from None
+
+
+def sweep(path: Path) -> None:
+    """Remove what a run that was killed left half-written in a folder of ours."""
+    for entry in path.glob(TEMPORARY + "*"):
+        remove(entry)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file for as long as the block runs; the kernel frees it when a process dies."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise HostError(f"cannot open {path}: {error.strerror}") from None
+    try:
+        deadline = time.monotonic() + LOCK_PATIENCE
+        while not _lock(descriptor):
+            if time.monotonic() > deadline:
+                raise HostError("another ssh-jit-host has held the lock for a minute", hint=f"fuser -v {path}")
+            time.sleep(0.02)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def distrusted(path: Path) -> Iterator[str]:
+    """Say, folder by folder up to the root, why sshd would silently ignore files below ``path``.
+
+    With ``StrictModes`` (the default) sshd ignores principals files below a folder that others can write, or that
+    belongs to somebody else; and it reads them as the user who logs in.
+    """
+    for place in (path, *path.parents):
+        status = place.stat()
+        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            yield f"others can write {place}, so sshd ignores what is below it"
+        elif status.st_uid not in (0, os.geteuid()):
+            yield f"{place} belongs to another user, so sshd ignores what is below it"
+        elif os.geteuid() == 0 and not status.st_mode & stat.S_IXOTH:
+            yield f"{place} is closed to other users, so sshd finds nothing below it when one of them logs in"

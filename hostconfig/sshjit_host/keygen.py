@@ -1,0 +1,80 @@
+"""What only OpenSSH can judge, asked of ``ssh-keygen``: signatures, keys and revocation lists.
+
+Its reader of keys and lists is the one that sshd has, so what passes here will not surprise sshd.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from .bundle import NAMESPACE, Bundle
+from .errors import BundleRefused, HostError
+from .sshkey import PublicKey
+
+PATIENCE = 30
+"""Seconds that a program is given."""
+LONGEST_SIGNATURE = 16 * 1024
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a program ended, and what it said."""
+
+    code: int
+    output: str
+
+
+def run(*command: str | Path, given: bytes = b"") -> Outcome:
+    """Run a program to its end; its standard output and errors come back together.
+
+    A program that cannot be started or does not end raises ``HostError``.
+    """
+    try:
+        done = subprocess.run(
+            command,
+            input=given,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "LC_ALL": "C"},
+            timeout=PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise HostError(f"{command[0]} did not end within {PATIENCE} seconds") from None
+    except OSError as error:
+        raise HostError(f"cannot run {command[0]}: {error.strerror}") from None
+    return Outcome(code=done.returncode, output=done.stdout.decode("utf-8", "replace").strip())
+
+
+def check_signature(ssh_keygen: Path, text: bytes, signature: str, root: PublicKey) -> None:
+    """Raise ``BundleRefused`` unless ``root`` signed exactly ``text`` in the bundle's namespace."""
+    if len(signature) > LONGEST_SIGNATURE or not signature.isascii():
+        raise BundleRefused("the bundle's signature is malformed")
+    with tempfile.TemporaryDirectory(prefix="ssh-jit-host-") as folder:
+        signers, armoured = Path(folder, "allowed_signers"), Path(folder, "bundle.sig")
+        signers.write_text(f'bundle namespaces="{NAMESPACE}" {root.line}\n', encoding="ascii")
+        armoured.write_text(signature, encoding="ascii")
+        names = ("-f", signers, "-I", "bundle", "-n", NAMESPACE, "-s", armoured)
+        outcome = run(ssh_keygen, "-Y", "verify", *names, given=text)
+    if outcome.code != 0:
+        raise BundleRefused("the bundle is not signed by the key that this host is pinned to")
+
+
+def check_readable(ssh_keygen: Path, bundle: Bundle) -> None:
+    """Raise ``BundleRefused`` unless OpenSSH reads every CA key and the revocation list."""
+    with tempfile.TemporaryDirectory(prefix="ssh-jit-host-") as folder:
+        keys, revoked = Path(folder, "keys.pub"), Path(folder, "krl")
+        lines = [key.line for key in bundle.user_ca + bundle.host_ca]
+        keys.write_text("".join(f"{line}\n" for line in lines), encoding="ascii")
+        revoked.write_bytes(bundle.revoked.data)
+        listed = run(ssh_keygen, "-l", "-f", keys)
+        if listed.code != 0 or len(listed.output.splitlines()) != len(lines):
+            raise BundleRefused("the bundle holds a CA key that OpenSSH cannot read")
+        asked = run(ssh_keygen, "-Q", "-f", revoked, keys)
+        # 0: none of the keys is revoked; 1: some are, which is the CA's affair; anything else: it could not be read.
+        if asked.code not in (0, 1):
+            raise BundleRefused("OpenSSH cannot read the bundle's KRL")

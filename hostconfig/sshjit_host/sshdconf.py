@@ -1,0 +1,89 @@
+"""Where sshd's configuration sets what: read as sshd reads it, file by file, with line numbers.
+
+``sshd -T`` says which value counts but not who set it. This reader says who, so that a person is told the line to
+change. It judges nothing; sshd's own answer is the verdict (``dropin.py``).
+"""
+
+from __future__ import annotations
+
+import glob
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+SYSTEM_FOLDER = Path("/etc/ssh")
+"""Where sshd looks for an ``Include`` that is no full path."""
+DEEPEST = 16
+"""Files within files; sshd gives up there too."""
+_KEYWORD = re.compile(r"\s*([A-Za-z0-9]+)(?:\s*=\s*|\s+)(.*)", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One line that sets something: ``keyword`` in lower case; ``conditional`` if it stands below a ``Match``."""
+
+    keyword: str
+    values: tuple[str, ...]
+    path: Path
+    line: int
+    conditional: bool
+
+    @property
+    def place(self) -> str:
+        """``file:line``, for people."""
+        return f"{self.path}:{self.line}"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The settings in the order in which sshd meets them, and every file that was read for them."""
+
+    settings: tuple[Setting, ...]
+    files: tuple[Path, ...]
+
+    def of(self, keyword: str) -> tuple[Setting, ...]:
+        """All settings of a keyword (any case); outside ``Match`` the first one counts."""
+        return tuple(setting for setting in self.settings if setting.keyword == keyword.lower())
+
+
+def layout(path: Path) -> Layout:
+    """Read ``path`` and what it includes. Files that cannot be read are left out: sshd itself will complain."""
+    files: list[Path] = []
+    return Layout(settings=tuple(_walk(path, files, conditional=False, depth=0)), files=tuple(files))
+
+
+def _walk(path: Path, files: list[Path], *, conditional: bool, depth: int) -> Iterator[Setting]:
+    """Settings of one file. A ``Match`` ends with the file that it stands in."""
+    files.append(path)
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return
+    for number, line in enumerate(lines, start=1):
+        found = _KEYWORD.fullmatch(line.strip())
+        if found is None:
+            continue
+        keyword, values = found.group(1).lower(), _values(found.group(2))
+        if keyword == "match":
+            conditional = True
+        elif keyword == "include":
+            if depth < DEEPEST:
+                for included in _included(values):
+                    yield from _walk(included, files, conditional=conditional, depth=depth + 1)
+        else:
+            yield Setting(keyword, values, path, number, conditional)
+
+
+def _values(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(text, comments=True))
+    except ValueError:
+        return (text,)
+
+
+def _included(patterns: tuple[str, ...]) -> Iterator[Path]:
+    for pattern in patterns:
+        full = pattern if pattern.startswith("/") else str(SYSTEM_FOLDER / pattern)
+        yield from (Path(name) for name in sorted(glob.glob(full)))  # noqa: PTH207 - the pattern is a full path

@@ -1,0 +1,112 @@
+"""Public keys of certificate authorities, and the strings that SSH packs binary data in (RFC 4251, section 5).
+
+Decides which keys may be a CA's or the bundle's: Ed25519, ECDSA on a NIST curve, RSA of at least 3072 bits, written as
+exactly ``type base64``. Whether an ECDSA point lies on its curve is left to ``ssh-keygen``, which reads every file that
+this program writes before it counts.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from dataclasses import dataclass
+
+MIN_RSA_BITS = 3072
+MAX_RSA_BITS = 16384
+CURVES = {"nistp256": 65, "nistp384": 97, "nistp521": 133}
+"""Bytes of an uncompressed point (SEC 1, 2.3.3) by the curve's name in RFC 5656."""
+
+
+class Reader:
+    """Takes SSH-encoded values off the front of ``data``; raises ``ValueError`` where there are too few bytes."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def __bool__(self) -> bool:
+        """Whether there is anything left."""
+        return self._at < len(self._data)
+
+    def take(self, count: int) -> bytes:
+        """The next ``count`` bytes."""
+        if count > len(self._data) - self._at:
+            raise ValueError("ends too early")
+        self._at += count
+        return self._data[self._at - count : self._at]
+
+    def number(self, size: int) -> int:
+        """An unsigned number of ``size`` bytes."""
+        return int.from_bytes(self.take(size), "big")
+
+    def string(self) -> bytes:
+        """A string: four bytes of length, then the bytes."""
+        return self.take(self.number(4))
+
+    def mpint(self) -> int:
+        """A positive number in its one shortest form."""
+        data = self.string()
+        if not data or data[0] & 0x80 or (data[0] == 0 and (len(data) == 1 or not data[1] & 0x80)):
+            raise ValueError("holds a number in a form that is not the shortest")
+        return int.from_bytes(data, "big")
+
+    def end(self) -> None:
+        """Raise ``ValueError`` if there is anything left."""
+        if self:
+            raise ValueError("has bytes left over")
+
+
+@dataclass(frozen=True)
+class PublicKey:
+    """A key that may be a CA's: ``line`` is ``type base64``, ``blob`` its binary form."""
+
+    line: str
+    blob: bytes
+
+    @property
+    def fingerprint(self) -> str:
+        """``SHA256:…``, as ``ssh-keygen -l`` prints it."""
+        digest = base64.b64encode(hashlib.sha256(self.blob).digest()).decode("ascii")
+        return "SHA256:" + digest.rstrip("=")
+
+
+def read_line(line: str) -> PublicKey:
+    """Read ``type base64``; anything else (a comment, options, a certificate, a weak key) raises ``ValueError``."""
+    kind, blank, text = line.partition(" ")
+    if not blank:
+        raise ValueError("is not of the form `type base64`")
+    try:
+        blob = base64.b64decode(text.encode("ascii"), validate=True)
+    except (UnicodeEncodeError, binascii.Error):
+        raise ValueError("is not base64") from None
+    if base64.b64encode(blob).decode("ascii") != text:
+        raise ValueError("is not canonical base64")
+    if _check_blob(blob) != kind:
+        raise ValueError("is of another type inside")
+    return PublicKey(line=line, blob=blob)
+
+
+def _check_blob(blob: bytes) -> str:
+    """Check a key blob whole and return its type."""
+    reader = Reader(blob)
+    kind = reader.string()
+    if kind == b"ssh-ed25519":
+        if len(reader.string()) != 32:
+            raise ValueError("is not an Ed25519 key")
+    elif kind == b"ssh-rsa":
+        exponent, modulus = reader.mpint(), reader.mpint()
+        if exponent < 3 or not exponent & 1 or not modulus & 1:
+            raise ValueError("is not an RSA key")
+        if not MIN_RSA_BITS <= modulus.bit_length() <= MAX_RSA_BITS:
+            raise ValueError(f"is an RSA key of {modulus.bit_length()} bits; {MIN_RSA_BITS} are the least")
+    elif kind.startswith(b"ecdsa-sha2-"):
+        curve, point = reader.string(), reader.string()
+        if kind != b"ecdsa-sha2-" + curve or CURVES.get(curve.decode("ascii", "replace")) != len(point):
+            raise ValueError("is not an ECDSA key")
+        if point[0] != 4:
+            raise ValueError("is not an uncompressed point")
+    else:
+        raise ValueError("is neither Ed25519, ECDSA nor RSA")
+    reader.end()
+    return kind.decode("ascii")
