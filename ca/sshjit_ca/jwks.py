@@ -1,0 +1,153 @@
+"""What the CA fetches from providers itself: where they sign people in, and the keys they sign with.
+
+Nothing that decides who somebody is comes from here: issuer, algorithms and clients stand in ``providers.toml``. Keys
+are believed for an hour; an unknown key id makes the CA look again, but not more often than every half minute, so that
+made-up key ids cannot be turned against the provider.
+"""
+
+from __future__ import annotations
+
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+from sshjit import names, wire
+from sshjit.errors import Failed, Invalid, SshJitError
+from sshjit.providers import Provider
+
+LIFETIME = 3600
+"""Seconds that fetched keys are believed."""
+PAUSE = 30
+"""Seconds between two fetches that failed, or that a new key id asks for."""
+TIMEOUT = 5
+"""Seconds to wait for a provider."""
+MAX_DOCUMENT = 512 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a provider published: the endpoints of its native flow, and its keys as JWK tables."""
+
+    authorization_endpoint: str
+    token_endpoint: str
+    keys: tuple[dict[str, Any], ...]
+    fetched: float
+
+
+class ProviderKeys:
+    """One provider's keys, fetched when they are needed."""
+
+    def __init__(self, name: str, provider: Provider, monotonic: Callable[[], float]) -> None:
+        self._name = name
+        self._provider = provider
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._tried: float | None = None
+        self.published: Published | None = None
+        self.problem = "not asked yet"
+
+    def find(self, kid: str | None) -> dict[str, Any]:
+        """The key with this id; without an id, the only key there is.
+
+        Raises:
+            Failed: ``provider_down``.
+            Invalid: ``unknown_key``.
+
+        """
+        with self._lock:
+            published = self._fresh()
+            found = _choose(published.keys, kid)
+            if found is None and self._may_try():
+                published = self._fetch()
+                found = _choose(published.keys, kid)
+        if found is None:
+            raise Invalid("unknown_key", f"{self._name} has not published the key that signed this token")
+        return found
+
+    def refresh(self) -> None:
+        """Fetches if that was never done or is long ago; remembers what went wrong instead of raising."""
+        with self._lock:
+            try:
+                self._fresh()
+            except SshJitError as error:
+                self.problem = error.message
+
+    def _fresh(self) -> Published:
+        if self.published is not None and self._monotonic() - self.published.fetched < LIFETIME:
+            return self.published
+        if not self._may_try():
+            raise self._down(self.problem)
+        return self._fetch()
+
+    def _may_try(self) -> bool:
+        return self._tried is None or self._monotonic() - self._tried >= PAUSE
+
+    def _fetch(self) -> Published:
+        self._tried = self._monotonic()
+        issuer = self._provider.issuer
+        metadata = self._get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+        if metadata.get("issuer") != issuer:
+            raise self._down("its metadata names another issuer")
+        keys = self._get(self._address(metadata, "jwks_uri")).get("keys")
+        if not isinstance(keys, list) or not all(isinstance(key, dict) for key in keys):
+            raise self._down("its keys cannot be read")
+        self.published = Published(
+            self._address(metadata, "authorization_endpoint"),
+            self._address(metadata, "token_endpoint"),
+            tuple(keys),
+            self._monotonic(),
+        )
+        self._tried, self.problem = None, "ok"
+        return self.published
+
+    def _address(self, metadata: dict[str, Any], key: str) -> str:
+        value = metadata.get(key)
+        if not isinstance(value, str):
+            raise self._down(f"its metadata has no {key}")
+        try:
+            return names.url(value, plain_http=self._provider.unsafe_http)
+        except Invalid as error:
+            raise self._down(f"its {key}: {error.message}") from None
+
+    def _get(self, url: str) -> dict[str, Any]:
+        try:
+            with _opener(url).open(url, timeout=TIMEOUT) as answer:
+                body = answer.read(MAX_DOCUMENT + 1)
+            value = wire.loads(body, limit=MAX_DOCUMENT)
+        except (OSError, ValueError) as error:
+            raise self._down(str(getattr(error, "reason", error))) from None
+        except Invalid as error:
+            raise self._down(error.message) from None
+        if not isinstance(value, dict):
+            raise self._down("it answered with something else than an object")
+        return value
+
+    def _down(self, why: str) -> Failed:
+        self.problem = why
+        return Failed("provider_down", f"the provider {self._name} cannot be asked: {why}", hint="try again later")
+
+
+def _choose(keys: tuple[dict[str, Any], ...], kid: str | None) -> dict[str, Any] | None:
+    signing = [key for key in keys if key.get("use", "sig") == "sig" and key.get("kty") != "oct"]
+    matching = signing if kid is None else [key for key in signing if key.get("kid") == kid]
+    return matching[0] if len(matching) == 1 else None
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A provider that moved must be configured anew, not followed."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
+    ) -> None:
+        """Follows nothing: the answer stays the error that it is."""
+
+
+def _opener(url: str) -> urllib.request.OpenerDirector:
+    """Goes through the proxy of the environment, if there is one, except to this machine."""
+    direct = names.is_loopback(urlsplit(url).hostname or "")
+    proxies = [urllib.request.ProxyHandler({})] if direct else []
+    return urllib.request.build_opener(_NoRedirect, *proxies)
