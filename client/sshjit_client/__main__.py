@@ -1,0 +1,59 @@
+"""The command ``ssh-jit``.
+
+The common case comes first and alone: a connection for which a certificate is alive becomes ssh right here, with next
+to nothing imported. Everything else is ``cli.py``'s.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from sshjit_client import index, places, typed
+
+SUBCOMMANDS = frozenset(
+    (
+        "login",
+        "logout",
+        "whoami",
+        "request",
+        "requests",
+        "approve",
+        "deny",
+        "cancel",
+        "done",
+        "status",
+        "setup",
+        "hosts",
+    )
+)
+"""First words that are not a host. ``ssh-jit -- login`` reaches a host of such a name."""
+
+OF_OUR_OWN = frozenset(("-h", "--help", "help", "--version"))
+
+
+def main() -> int:
+    """Runs the command line; only returns, with an exit code, when it did not become ssh."""
+    words = sys.argv[1:]
+    if not words or words[0] in SUBCOMMANDS or words[0] in OF_OUR_OWN:
+        from sshjit_client import cli  # noqa: PLC0415  # a live certificate needs none of it
+
+        return cli.subcommand(words)
+    try:
+        line = typed.read(words)
+    except typed.Usage as error:
+        from sshjit_client import cli  # noqa: PLC0415
+
+        return cli.usage(str(error))
+    if line.local and not line.host:
+        os.execvp("ssh", ["ssh", *words])  # noqa: S606  # no shell is wanted
+    path = index.alive(line, places.state_folder(os.environ)) if line.host else ""
+    if path:
+        os.execvp("ssh", ["ssh", "-F", path, *line.ssh])  # noqa: S606
+    from sshjit_client import cli  # noqa: PLC0415
+
+    return cli.connection(line)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

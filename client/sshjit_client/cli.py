@@ -1,0 +1,184 @@
+"""From words to functions, and from errors to exit codes. What a subcommand does is in the file it names."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from sshjit.errors import Failed, Invalid, SshJitError
+from sshjit_client import connect, exits, typed
+from sshjit_client.commands import account, requests, setup, status
+from sshjit_client.exits import Exit
+from sshjit_client.helptext import PAGE, USAGE, VERSION
+from sshjit_client.machine import Machine
+
+Options = argparse.Namespace
+
+
+def connection(line: typed.Typed) -> int:
+    """``ssh-jit host``, when no certificate was alive."""
+    if not line.host:
+        return usage("which host?")
+    if line.local:
+        os.execvp("ssh", ["ssh", *(["-F", line.config] if line.config else []), *line.ssh])  # noqa: S606
+    return _guarded(lambda machine: connect.connect(machine, line))
+
+
+def usage(problem: str) -> int:
+    """A command line that cannot be understood."""
+    return _guarded(lambda _: _refuse(problem))
+
+
+def subcommand(words: list[str]) -> int:
+    """``ssh-jit login`` and its siblings; ``words`` may be empty."""
+    first, rest = (words[0] if words else "--help"), words[1:]
+    if first == "--version":
+        return _guarded(lambda machine: machine.terminal.out(VERSION))
+    if first in ("-h", "--help", "help") or (first == "request" and rest and rest[0] in ("-h", "--help")):
+        return _guarded(lambda machine: machine.terminal.out(PAGE if first != "request" else REQUEST))
+    if first == "request":
+        return _guarded(lambda machine: requests.ask(machine, _typed(rest)))
+    return _guarded(lambda machine: _run(machine, first, rest))
+
+
+REQUEST = """usage: ssh-jit request [--action A] [--reason R] [--for 30m] [user@]host [command…]
+
+Asks for access without connecting. `ssh-jit [user@]host` picks it up later."""
+
+
+def _typed(words: list[str]) -> typed.Typed:
+    try:
+        line = typed.read(words)
+    except typed.Usage as error:
+        raise Invalid("usage", str(error), hint="ssh-jit request --help") from None
+    if not line.host:
+        raise Invalid("usage", "which host?", hint="ssh-jit request --help")
+    return line
+
+
+def _run(machine: Machine, name: str, words: list[str]) -> int:
+    parser = _Parser(prog=f"ssh-jit {name}", formatter_class=argparse.RawDescriptionHelpFormatter)
+    run: Callable[[Machine, Options], int] = _BUILD[name](parser)
+    return run(machine, parser.parse_args(words))
+
+
+def _guarded(run: Callable[[Machine], int | None]) -> int:
+    """Runs it; an error becomes its two lines and its exit code."""
+    machine = Machine.here(os.environ)
+    try:
+        return int(run(machine) or 0)
+    except SshJitError as error:
+        machine.terminal.error(error)
+        return exits.of(error)
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  # nobody reads on
+        return Exit.OK
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        machine.terminal.error(Failed("machine", f"this machine says: {error.strerror or error}{where}"))
+        return Exit.REACH
+    except KeyboardInterrupt:
+        machine.terminal.say("interrupted")
+        return Exit.INTERRUPTED
+
+
+def _refuse(problem: str) -> NoReturn:
+    raise Invalid("usage", problem, hint=USAGE)
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, whose errors are ours."""
+
+    def error(self, message: str) -> NoReturn:
+        raise Invalid("usage", message, hint=f"{self.prog} --help")
+
+
+_Build = Callable[[_Parser], Callable[[Machine, Options], int]]
+
+
+def _login(parser: _Parser) -> Callable[[Machine, Options], int]:
+    parser.description = "Signs in at the provider, with a new key that the login is bound to."
+    parser.add_argument("--provider", metavar="P", help="where to sign in, if there are several")
+    parser.add_argument("--key", metavar="FILE", type=Path, help="use this key, for example of a security key")
+    parser.add_argument("--no-browser", action="store_true", help="print the address and open nothing")
+    return lambda machine, o: account.login(machine, provider=o.provider, key=o.key, browser=not o.no_browser)
+
+
+def _logout(parser: _Parser) -> Callable[[Machine, Options], int]:
+    parser.description = "Ends the login and forgets its key and its certificates."
+    return lambda machine, _: account.logout(machine)
+
+
+def _whoami(parser: _Parser) -> Callable[[Machine, Options], int]:
+    parser.description = "Says who is signed in, with which roles, and until when."
+    return lambda machine, _: account.whoami(machine)
+
+
+def _requests(parser: _Parser) -> Callable[[Machine, Options], int]:
+    parser.description = "Lists your requests, and those that you could approve."
+    return lambda machine, _: requests.listing(machine)
+
+
+def _approve(parser: _Parser) -> Callable[[Machine, Options], int]:
+    parser.description = "Shows a request and approves exactly what it shows."
+    parser.add_argument("id", metavar="ID", help="the request, or the beginning of its id")
+    parser.add_argument("--comment", metavar="TEXT", default="", help="what the requester is told")
+    parser.add_argument("--yes", action="store_true", help="do not ask back")
+    return lambda machine, o: requests.approve(machine, o.id, o.comment, yes=o.yes)
+
+
+def _deny(parser: _Parser) -> Callable[[Machine, Options], int]:
+    parser.description = "Denies a request."
+    parser.add_argument("id", metavar="ID", help="the request, or the beginning of its id")
+    parser.add_argument("--reason", metavar="TEXT", required=True, help="what the requester is told")
+    return lambda machine, o: requests.deny(machine, o.id, o.reason)
+
+
+def _cancel(parser: _Parser) -> Callable[[Machine, Options], int]:
+    parser.description = "Takes a pending request of yours back."
+    parser.add_argument("id", metavar="ID", help="the request, or the beginning of its id")
+    return lambda machine, o: requests.cancel(machine, o.id)
+
+
+def _done(parser: _Parser) -> Callable[[Machine, Options], int]:
+    parser.description = "Ends access before its time is over."
+    parser.add_argument("what", metavar="host|ID", nargs="?", help="needed when more than one is open")
+    return lambda machine, o: requests.done(machine, o.what)
+
+
+def _status(parser: _Parser) -> Callable[[Machine, Options], int]:
+    parser.description = "Says how things stand: login, certificates, grants, clock. With a host: what it takes there."
+    parser.add_argument("host", nargs="?")
+    return lambda machine, o: status.status(machine, o.host)
+
+
+def _setup(parser: _Parser) -> Callable[[Machine, Options], int]:
+    parser.description = "Sets this machine up for an installation."
+    parser.add_argument("url", metavar="URL", help="the server's address")
+    parser.add_argument("--root", metavar="SHA256:…", help="the fingerprint of its bundle key, from its administrator")
+    parser.add_argument("--provider", metavar="P", help="where you sign in, if there are several")
+    return lambda machine, o: setup.setup(machine, o.url, root=o.root, provider=o.provider)
+
+
+def _hosts(parser: _Parser) -> Callable[[Machine, Options], int]:
+    parser.description = "Lists the hosts."
+    return lambda machine, _: status.hosts(machine)
+
+
+_BUILD: dict[str, _Build] = {
+    "login": _login,
+    "logout": _logout,
+    "whoami": _whoami,
+    "requests": _requests,
+    "approve": _approve,
+    "deny": _deny,
+    "cancel": _cancel,
+    "done": _done,
+    "status": _status,
+    "setup": _setup,
+    "hosts": _hosts,
+}

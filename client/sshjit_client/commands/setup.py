@@ -1,0 +1,58 @@
+"""``ssh-jit setup URL``: which installation this machine belongs to, and the root that is pinned for it."""
+
+from __future__ import annotations
+
+import re
+
+from sshjit import bundle, names
+from sshjit.bundle import Bundle
+from sshjit.errors import Failed, Invalid, Refused
+from sshjit_client import files, signin, trust
+from sshjit_client.exits import Exit
+from sshjit_client.machine import Machine
+from sshjit_client.records import HeldBundle, Settings
+
+_PIN = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
+
+
+def setup(machine: Machine, url: str, *, root: str | None, provider: str | None) -> int:
+    """Fetches the bundle, pins its root, and keeps both. A login elsewhere is forgotten."""
+    url = names.url(url, plain_http=True).rstrip("/")
+    if root is not None and not _PIN.fullmatch(root):
+        raise Invalid("bad_root", f"{root} is not a fingerprint", hint="it looks like SHA256: and 43 characters")
+    new = trust.download(url)
+    if new is None:
+        raise Failed("no_bundle", "the server sent no bundle")
+    pin = root or _asked(machine, url, new)
+    found = trust.verify(new.bundle, new.signature, pin=pin, plain_http=url.startswith("http://"))
+    if provider is not None:
+        signin.choose(found, provider)
+    settings = Settings(1, url, found.installation, pin, provider)
+    _keep(machine, settings, new, found)
+    titles = ", ".join(f"{p.title} ({p.id})" for p in found.providers) or "none yet"
+    machine.terminal.say(f"set up for {found.installation} at {url}; sign-in at: {titles}")
+    return Exit.OK
+
+
+def _asked(machine: Machine, url: str, new: HeldBundle) -> str:
+    if not machine.terminal.typing:
+        raise Invalid("root_needed", "the root must be pinned", hint="--root SHA256:…, from your administrator")
+    pin = trust.root_of(new.bundle).fingerprint
+    machine.terminal.say(f"{url} names this root: {pin}")
+    if not machine.terminal.confirm("is it the one that your administrator gave you?"):
+        raise Refused("not_set_up", "nothing was set up")
+    return pin
+
+
+def _keep(machine: Machine, settings: Settings, new: HeldBundle, found: Bundle) -> None:
+    """Writes settings and bundle; a bundle of the same root is not replaced by an older one."""
+    folder = files.private_folder(machine.config)
+    before = files.load(folder / "config.json", Settings)
+    stored = files.load(folder / "bundle.json", HeldBundle)
+    same = before is not None and (before.installation, before.root) == (settings.installation, settings.root)
+    if same and stored:
+        bundle.replaces(found, bundle.read(stored.bundle, plain_http=True))
+    if not same or before is None or before.url != settings.url:
+        signin.forget(machine.state)
+    files.save(folder / "bundle.json", new)
+    files.save(folder / "config.json", settings)

@@ -1,0 +1,138 @@
+"""``ssh-jit status`` and ``hosts``: how things stand, and what a host will look at when it says no."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from sshjit import durations, names, sshcert
+from sshjit.errors import Invalid, SshJitError
+from sshjit.messages import RequestState, RequestView
+from sshjit.sshcert import Certificate
+from sshjit_client import files, index, show
+from sshjit_client.api import Api
+from sshjit_client.commands.account import signed_in
+from sshjit_client.exits import Exit
+from sshjit_client.machine import Machine
+from sshjit_client.records import HeldBundle
+from sshjit_client.show import at, person
+from sshjit_client.terminal import table
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A certificate of ours on this machine. ``until`` is its end by this machine's clock."""
+
+    certificate: Certificate
+    until: int
+
+
+def hosts(machine: Machine) -> int:
+    """Lists the hosts."""
+    session = signed_in(machine)
+    rows = [["HOST", "ADDRESS", "LABELS", "ALSO"]]
+    for host in Api(session.url, session.token).hosts():
+        labels = " ".join(f"{key}={value}" for key, value in host.labels)
+        rows.append([host.name, f"{host.address}:{host.port}", labels, " ".join(host.aliases)])
+    machine.terminal.out(table(rows))
+    return Exit.OK
+
+
+def status(machine: Machine, host: str | None) -> int:
+    """What is known here and, if it can be reached, what the server says."""
+    settings = machine.settings()
+    session = signed_in(machine)
+    api = Api(session.url, session.token)
+    problem: SshJitError | None = None
+    found: tuple[RequestView, ...] = ()
+    try:
+        found = api.requests("mine")
+    except SshJitError as error:
+        problem = error
+    name = names.host_name(host.lower()) if host else None
+    rows = [
+        ["server", f"{settings.url} ({settings.installation})"],
+        ["login", f"{person(session.login.person)}, until {at(session.login.expires)}"],
+        ["key", session.login.fingerprint or "none"],
+        ["bundle", _bundle(machine)],
+        ["clock", _clock(api.skew) if not problem else "not known"],
+    ]
+    machine.terminal.out(table(rows))
+    certificates = [kept for kept in _kept(machine.state) if name is None or _is_for(kept, name, found)]
+    live = [r for r in found if r.state in (RequestState.PENDING, RequestState.APPROVED)]
+    shown = tuple(r for r in (found[:20] if name else live) if name is None or name in r.hosts)
+    if certificates:
+        machine.terminal.out(f"\ncertificates\n\n{_certificates(certificates)}")
+    if shown:
+        now = int(time.time()) + api.skew
+        machine.terminal.out(f"\nrequests\n\n{show.requests(shown, now, theirs=False)}")
+    if problem:
+        raise problem
+    if name is not None:
+        _explain(machine, name, certificates, shown)
+    return Exit.OK
+
+
+def _explain(machine: Machine, host: str, certificates: list[Kept], shown: tuple[RequestView, ...]) -> None:
+    """What to look at when the host says ``Permission denied (publickey)``."""
+    live = [kept for kept in certificates if kept.until > time.time()]
+    if live:
+        principals = " ".join(p for kept in live for p in kept.certificate.principals)
+        machine.terminal.out(
+            f"\n{host} lets this certificate in if its file of principals for the account names one of: {principals}"
+        )
+    elif any(request.state is RequestState.APPROVED for request in shown):
+        machine.terminal.out(f"\na grant for {host} is open; the next connection draws a certificate")
+    elif any(request.state is RequestState.PENDING for request in shown):
+        machine.terminal.out(f"\nthe request for {host} is not decided yet")
+    else:
+        machine.terminal.out(f"\nnothing is open for {host}; the next connection asks")
+
+
+def _kept(state: Path) -> list[Kept]:
+    found = []
+    for path in sorted((state / "open").glob("*.conf")):
+        try:
+            with path.open("rb") as file:
+                until = index.until(file.readline(80))
+            written = path.with_name(f"{path.name.removesuffix('.conf')}-cert.pub").read_text("ascii")
+            found.append(Kept(sshcert.parse_line(written)[0], until))
+        except (OSError, ValueError, Invalid):
+            continue  # an entry that was removed meanwhile; ssh would not take it either
+    return found
+
+
+def _is_for(kept: Kept, host: str, found: tuple[RequestView, ...]) -> bool:
+    ids = {host, *(i for request in found if host in request.hosts for i in request.host_ids)}
+    return any(p.partition("@")[2] in ids for p in kept.certificate.principals)
+
+
+def _certificates(found: list[Kept]) -> str:
+    rows = [["PRINCIPAL", "UNTIL", "LEFT", "SERIAL", "COMMAND"]]
+    for kept in found:
+        left = kept.until - int(time.time())
+        command = dict(kept.certificate.critical).get("force-command") or "any"
+        rows.append(
+            [
+                " ".join(kept.certificate.principals),
+                at(kept.until),
+                durations.show(left) if left > 0 else "over",
+                str(kept.certificate.serial),
+                command,
+            ]
+        )
+    return table(rows)
+
+
+def _bundle(machine: Machine) -> str:
+    path = machine.config / "bundle.json"
+    held = files.load(path, HeldBundle)
+    return f"number {held.sequence}, looked for a newer one {at(int(path.stat().st_mtime))}" if held else "none"
+
+
+def _clock(skew: int) -> str:
+    if abs(skew) <= 2:
+        return "agrees with the server's"
+    way = "behind" if skew > 0 else "ahead of"
+    return f"{durations.show(abs(skew))} {way} the server's: hosts judge certificates by their own clock"

@@ -1,0 +1,107 @@
+"""A connection for which no certificate is alive: sign in if need be, ask, wait if need be, keep what came, become ssh.
+
+All of it comes before ssh starts, so that nothing of ours can mix with its banner or its streams.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import NoReturn
+
+from sshjit import durations, names
+from sshjit.errors import Refused, SshJitError
+from sshjit.messages import AskReply, CertificateView, RequestState
+from sshjit_client import exits, files, grant, signin, sshconfig, trust, waiting
+from sshjit_client.api import Api, Wanted
+from sshjit_client.machine import Machine
+from sshjit_client.records import Session
+from sshjit_client.typed import Typed
+
+
+def connect(machine: Machine, typed: Typed) -> NoReturn:
+    """Ends in ``exec``, or in an error.
+
+    Raises:
+        SshJitError: whatever stands in the way.
+
+    """
+    path = access(machine, typed)
+    os.execvp("ssh", ["ssh", "-F", str(path), *typed.ssh])  # noqa: S606  # no shell is wanted
+
+
+def access(machine: Machine, typed: Typed) -> Path:
+    """Gets a certificate for the command line and returns the configuration to run ssh with."""
+    settings = machine.settings()
+    host = names.host_name(typed.host.lower())
+    state = files.private_folder(machine.state)
+    own = sshconfig.own(typed, state)
+    login = account(typed, own)
+    wanted = wish(typed, host, login, certificate=True)
+    session, api, reply = ask(machine, wanted)
+    view = reply.certificate or _wait(machine, api, reply)
+    believed = trust.current(settings, machine.config, machine.terminal)
+    found = grant.check(view, session.public, host, login, believed)
+    return grant.keep(
+        found, typed, believed, key=Path(session.key), known=own.known_hosts, state=state, skew=_skew(api.skew)
+    )
+
+
+def account(typed: Typed, own: sshconfig.Own) -> str | None:
+    """The account that was typed, or that the person's configuration names; ``None``: the server chooses."""
+    login = typed.login or own.login
+    return names.login_name(login) if login else None
+
+
+def wish(typed: Typed, host: str, login: str | None, *, certificate: bool) -> Wanted:
+    """The ask that a command line stands for."""
+    return Wanted(
+        hosts=(host,),
+        login=login,
+        action=typed.action,
+        command=typed.exact or None,
+        duration=durations.parse(typed.duration) if typed.duration else None,
+        reason=names.free_text(typed.reason, "the reason"),
+        certificate=certificate,
+    )
+
+
+def ask(machine: Machine, wanted: Wanted) -> tuple[Session, Api, AskReply]:
+    """Asks, signed in. A login that the server no longer knows is made anew, once."""
+    session = machine.session(time.time())
+    fresh = session is None
+    if session is None:
+        session = _sign_in(machine)
+    api = Api(session.url, session.token)
+    try:
+        reply = api.ask(wanted)
+    except SshJitError as error:
+        if fresh or exits.of(error) is not exits.Exit.LOGIN:
+            raise
+        session = _sign_in(machine)
+        api = Api(session.url, session.token)
+        reply = api.ask(wanted)
+    for note in reply.notes:
+        machine.terminal.say(note)
+    return session, api, reply
+
+
+def _sign_in(machine: Machine) -> Session:
+    if not machine.may_sign_in:
+        raise Refused("login_needed", "you are not signed in", hint="ssh-jit login")
+    return signin.sign_in(machine, signin.How())
+
+
+def _wait(machine: Machine, api: Api, reply: AskReply) -> CertificateView:
+    request = reply.request
+    if request.state is RequestState.PENDING:
+        request = waiting.until_decided(api, request, machine.terminal)
+    elif request.state is not RequestState.APPROVED:
+        raise waiting.over(request)
+    return api.certificate(request.id)
+
+
+def _skew(seconds: int) -> int:
+    """A ``Date`` header has whole seconds: a difference of two or less is none."""
+    return seconds if abs(seconds) > 2 else 0

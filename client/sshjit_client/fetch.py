@@ -1,0 +1,76 @@
+"""One HTTP exchange, with limits.
+
+No redirect is followed: whom we talk to was decided before, by the person's set-up or by the verified bundle, never by
+an answer.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+from sshjit.errors import Failed
+
+TIMEOUT = 15.0
+"""Seconds for connecting, and for each read."""
+LIMIT = 16 * 1024 * 1024
+"""Bytes of an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer. ``date`` is the server's clock, seconds since the epoch, or ``None`` if it did not say."""
+
+    status: int
+    body: bytes
+    etag: str
+    date: int | None
+
+
+def exchange(
+    method: str, url: str, *, body: bytes | None = None, headers: dict[str, str] | None = None, timeout: float = TIMEOUT
+) -> Answer:
+    """Sends one request to a checked URL (``sshjit.names.url``).
+
+    Raises:
+        Failed: ``unreachable`` when there is no answer, ``bad_answer`` when it is not one.
+
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    connection = (
+        http.client.HTTPSConnection(host, parts.port, timeout=timeout, context=ssl.create_default_context())
+        if parts.scheme == "https"
+        else http.client.HTTPConnection(host, parts.port, timeout=timeout)
+    )
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    try:
+        connection.request(method, path, body=body, headers={"User-Agent": "ssh-jit", **(headers or {})})
+        answer = connection.getresponse()
+        text = answer.read(LIMIT + 1)
+        found = Answer(answer.status, text, answer.headers.get("ETag", ""), _date(answer.headers.get("Date")))
+    except ssl.SSLCertVerificationError as error:
+        raise Failed("unreachable", f"{host} is not who it should be: {error.verify_message}") from None
+    except (OSError, http.client.HTTPException) as error:
+        raise Failed("unreachable", f"cannot reach {parts.scheme}://{parts.netloc}: {_why(error)}") from None
+    finally:
+        connection.close()
+    if len(text) > LIMIT:
+        raise Failed("bad_answer", f"{parts.netloc} sent more than {LIMIT} bytes")
+    return found
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+
+
+def _date(text: str | None) -> int | None:
+    try:
+        return int(parsedate_to_datetime(text).timestamp()) if text else None
+    except ValueError:
+        return None

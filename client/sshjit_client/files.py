@@ -1,0 +1,73 @@
+"""The client's own files: folders of 0700, files of 0600, each replaced in one step.
+
+What the files mean is decided elsewhere; here it is only that nobody else reads them and that no half-written file is
+ever seen.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sshjit import wire
+from sshjit.errors import Failed, Invalid
+from sshjit_client import places
+
+T = TypeVar("T")
+_LIMIT = 16 * 1024 * 1024
+
+
+def private_folder(path: Path) -> Path:
+    """Makes the folder, or checks that it is ours alone.
+
+    Raises:
+        Failed: ``unsafe_folder`` when it is a link, somebody else's, or open to others.
+
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with suppress(FileExistsError):
+            path.mkdir(mode=0o700)
+    except OSError as error:
+        raise Failed("no_folder", f"cannot make the folder {path}: {error.strerror}") from None
+    if not places.private(str(path)):
+        raise Failed("unsafe_folder", f"{path} is not a folder that only you can enter", hint=f"chmod 700 {path}")
+    return path
+
+
+def write(path: Path, text: str) -> None:
+    """Writes a file of 0600 so that others see the old one or the new one, whole."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def save(path: Path, record: Any) -> None:
+    """Writes a dataclass as JSON."""
+    write(path, json.dumps(wire.encode(record), indent=1) + "\n")
+
+
+def load(path: Path, cls: type[T]) -> T | None:
+    """Reads a dataclass back; ``None`` when there is no such file.
+
+    Raises:
+        Failed: ``broken_file`` when the file is not what ``save`` wrote.
+
+    """
+    try:
+        return wire.decode(cls, wire.loads(path.read_bytes(), limit=_LIMIT))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise Failed("broken_file", f"cannot read {path}: {error.strerror}") from None
+    except Invalid as error:
+        raise Failed("broken_file", f"{path} is damaged: {error}", hint=f"remove {path} and set up again") from None

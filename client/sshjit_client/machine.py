@@ -1,0 +1,53 @@
+"""What the client knows of the machine that it runs on: environment, folders, terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sshjit.errors import Invalid
+from sshjit_client import files, places
+from sshjit_client.records import Session, Settings
+from sshjit_client.terminal import Terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """One run's surroundings. Made once, in ``cli.py``."""
+
+    environ: Mapping[str, str]
+    config: Path
+    state: Path
+    terminal: Terminal
+
+    @classmethod
+    def here(cls, environ: Mapping[str, str]) -> Machine:
+        """The machine as the environment describes it."""
+        return cls(environ, Path(places.config_folder(environ)), Path(places.state_folder(environ)), Terminal())
+
+    @property
+    def may_sign_in(self) -> bool:
+        """Whether a sign-in may be started unasked: somebody is there, or a browser is named."""
+        return self.terminal.live or bool(self.environ.get("BROWSER"))
+
+    def settings(self) -> Settings:
+        """The installation that was set up.
+
+        Raises:
+            Invalid: ``not_set_up``.
+
+        """
+        found = files.load(self.config / "config.json", Settings)
+        if found is None:
+            raise Invalid("not_set_up", "this machine is not set up", hint="ssh-jit setup URL --root SHA256:…")
+        return found
+
+    def session(self, now: float) -> Session | None:
+        """The login that is kept, unless it is over, or its key is gone."""
+        if not places.private(str(self.state)):
+            return None
+        found = files.load(self.state / "session.json", Session)
+        if found is None or found.login.expires <= now or not Path(found.key).exists():
+            return None
+        return found

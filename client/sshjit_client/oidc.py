@@ -1,0 +1,128 @@
+"""The native OpenID Connect flow: authorisation code with PKCE (RFC 7636, RFC 8252), whose nonce is made from a key.
+
+Where the provider is comes from the verified bundle and from nowhere else. The ID token is not looked at here: whether
+it is good is the CA's to say, and nothing in it may lead this program anywhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from sshjit.bundle import Provider
+from sshjit.errors import Failed, Invalid, Refused
+from sshjit.login import b64url, nonce
+from sshjit_client import fetch
+
+_LONGEST = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt to sign in: everything that the provider's answer must match. ``redirect`` is our own address."""
+
+    provider: Provider
+    redirect: str
+    state: str
+    verifier: str
+    salt: bytes
+    nonce: str
+
+    @classmethod
+    def begin(cls, provider: Provider, redirect: str, key_blob: bytes, random: bytes) -> Attempt:
+        """A new attempt from 80 random bytes."""
+        if len(random) != 80:
+            raise ValueError("an attempt takes 80 random bytes")
+        salt = random[:16]
+        return cls(provider, redirect, b64url(random[16:48]), b64url(random[48:80]), salt, nonce(key_blob, salt))
+
+    def address(self) -> str:
+        """Where the person signs in."""
+        endpoint = _endpoint(self.provider, self.provider.authorization_endpoint)
+        challenge = b64url(hashlib.sha256(self.verifier.encode()).digest())
+        query = {
+            "response_type": "code",
+            "client_id": self.provider.client_id,
+            "redirect_uri": self.redirect,
+            "scope": " ".join(self.provider.scopes),
+            "state": self.state,
+            "nonce": self.nonce,
+            "code_challenge": challenge,
+            "code_challenge_method": "S256",
+        }
+        return f"{endpoint}{'&' if urlsplit(endpoint).query else '?'}{urlencode(query)}"
+
+    def code(self, query: str) -> str:
+        """The code in the query that the browser came back with.
+
+        Raises:
+            Invalid: ``other_attempt`` when it does not belong to this attempt: keep waiting.
+            Refused: ``login_failed`` when the provider said no, or it was another provider (RFC 9207).
+
+        """
+        try:
+            pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True, max_num_fields=20)
+        except ValueError:
+            raise Invalid("other_attempt", "the address holds no answer of the provider") from None
+        answer = dict(pairs)
+        if len(answer) != len(pairs):
+            raise Invalid("other_attempt", "the address says something twice")
+        if not hmac.compare_digest(answer.get("state", "").encode(), self.state.encode()):
+            raise Invalid("other_attempt", "the address belongs to another attempt to sign in")
+        if answer.get("iss", self.provider.issuer) != self.provider.issuer:
+            raise Refused("login_failed", f"another provider answered: {answer['iss']}")
+        if "error" in answer:
+            why = answer.get("error_description") or answer["error"]
+            raise Refused("login_failed", f"{self.provider.title} did not sign you in: {why}")
+        if not answer.get("code"):
+            raise Refused("login_failed", f"{self.provider.title} sent no code")
+        return answer["code"]
+
+    def redeem(self, code: str) -> str:
+        """Exchanges the code for the ID token.
+
+        Raises:
+            Failed: when the provider cannot be reached or answers nonsense.
+            Refused: ``login_failed`` when it does not take the code.
+
+        """
+        endpoint = _endpoint(self.provider, self.provider.token_endpoint)
+        form = {
+            "grant_type": "authorization_code",
+            "client_id": self.provider.client_id,
+            "code": code,
+            "redirect_uri": self.redirect,
+            "code_verifier": self.verifier,
+        }
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+        answer = fetch.exchange("POST", endpoint, body=urlencode(form).encode(), headers=headers)
+        said = _object(answer.body)
+        if answer.status != 200:
+            why = said.get("error_description") or said.get("error") or f"HTTP {answer.status}"
+            raise Refused("login_failed", f"{self.provider.title} did not sign you in: {why}")
+        token = said.get("id_token")
+        if not isinstance(token, str) or not token.isascii() or not 0 < len(token) <= _LONGEST:
+            raise Failed("bad_answer", f"{self.provider.title} sent no ID token")
+        return token
+
+
+def _endpoint(provider: Provider, endpoint: str | None) -> str:
+    if endpoint is None:
+        raise Failed(
+            "provider_unknown", f"the server has not reached {provider.title} yet", hint="try again in a minute"
+        )
+    return endpoint
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    """A provider's JSON. It may hold anything, floats too, so our own strict reader does not read it."""
+    import json  # noqa: PLC0415
+
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,45 @@
+"""Where the client keeps things, and who may look at them.
+
+The configuration (the server's address, the pinned root, the newest bundle) lives in ``$XDG_CONFIG_HOME/ssh-jit``. The
+state (the login's key and token, certificates) lives below ``$XDG_RUNTIME_DIR``, which is gone when the machine is
+switched off, or in the cache where there is no such folder. The state folder is refused unless it is a real folder of
+ours that nobody else can enter. This file is read on every connection: it imports only ``os``, which is there anyway.
+"""
+
+# ruff: noqa: PTH100, PTH111, PTH117, PTH118, PTH123  # importing pathlib costs more than all that is done here
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+_FOLDER = 0o040000
+_KIND = 0o170000
+_OTHERS = 0o077
+
+
+def config_folder(environ: Mapping[str, str]) -> str:
+    """The folder of ``config.json`` and ``bundle.json``. It may not exist yet."""
+    base = environ.get("XDG_CONFIG_HOME", "")
+    return os.path.join(base if os.path.isabs(base) else os.path.join(_home(environ), ".config"), "ssh-jit")
+
+
+def state_folder(environ: Mapping[str, str]) -> str:
+    """The folder of the key, the token and the certificates. It may not exist yet; see ``private``."""
+    runtime = environ.get("XDG_RUNTIME_DIR", "")
+    if os.path.isabs(runtime) and private(runtime):
+        return os.path.join(runtime, "ssh-jit")
+    base = environ.get("XDG_CACHE_HOME", "")
+    return os.path.join(base if os.path.isabs(base) else os.path.join(_home(environ), ".cache"), "ssh-jit")
+
+
+def private(path: str) -> bool:
+    """Whether ``path`` is a real folder (no link) that belongs to us and that only we can enter."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return False
+    return found.st_mode & _KIND == _FOLDER and found.st_uid == os.getuid() and not found.st_mode & _OTHERS
+
+
+def _home(environ: Mapping[str, str]) -> str:
+    return environ.get("HOME") or os.path.expanduser("~")

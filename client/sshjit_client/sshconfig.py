@@ -1,0 +1,101 @@
+"""The ssh configuration that a connection runs with.
+
+The person's own configuration comes first, and in ssh_config the first value wins: what they say about a host stands.
+Then comes our block for the one host that was typed, then the system's configuration, as without us. Their known_hosts
+files stay theirs alone: our CA's line is in a file of its own beside the system-wide ones.
+"""
+
+from __future__ import annotations
+
+import glob
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from sshjit.errors import Failed, Invalid
+from sshjit_client import files, openssh
+from sshjit_client.typed import Typed
+
+_NOBODY = "_ssh-jit-nobody_"
+_GLOBAL_FILES = "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"
+_ODD = re.compile(r'["\\\x00-\x1f\x7f]|\$\{')
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What the person's own configuration says about a command line."""
+
+    login: str | None
+    """The account, if it names one."""
+    known_hosts: str
+    """The system-wide known_hosts files that are in effect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Our block. Every part was checked: names, address and port by ``sshjit.names``."""
+
+    typed: str
+    host: str
+    address: str
+    port: int
+    login: str
+    key: Path
+    certificate: Path
+    known_hosts: Path
+
+
+def own(typed: Typed, state: Path) -> Own:
+    """Asks ssh what it would do without us."""
+    probe = state / "own.conf"
+    files.write(probe, "\n".join([*_before(typed), "Match all", *_after(typed), f"User {_NOBODY}", ""]))
+    said = openssh.effective(typed.options, probe)
+    login = said.get("user", _NOBODY)
+    known = said.get("globalknownhostsfile", "")
+    return Own(None if login == _NOBODY else login, _GLOBAL_FILES if _ODD.search(known) or not known else known)
+
+
+def text(typed: Typed, target: Target, known: str, head: str) -> str:
+    """The whole file; ``head`` is its first line."""
+    block = [
+        f"Host {target.typed}",
+        f"HostName {target.address}",
+        f"Port {target.port}",
+        f"User {target.login}",
+        f"HostKeyAlias {target.host}",
+        "StrictHostKeyChecking yes",
+        f"GlobalKnownHostsFile {known} {quoted(target.known_hosts)}",
+        f"IdentityFile {quoted(target.key).replace('%', '%%')}",
+        f"CertificateFile {quoted(target.certificate).replace('%', '%%')}",
+        "IdentitiesOnly yes",
+    ]
+    ours = [block[0], *(f"    {line}" for line in block[1:])]
+    return "\n".join([head, *_before(typed), "", *ours, "", "Match all", *_after(typed), ""])
+
+
+def quoted(path: Path) -> str:
+    """A path as one word of ssh_config.
+
+    Raises:
+        Failed: ``odd_path`` when it cannot be written there.
+
+    """
+    if _ODD.search(str(path)):
+        raise Failed("odd_path", f"ssh cannot be told of the path {path}")
+    return f'"{path}"'
+
+
+def _before(typed: Typed) -> list[str]:
+    if typed.config == "none":
+        return []
+    if not typed.config:
+        return ["Include ~/.ssh/config"]
+    path = Path(typed.config).absolute()
+    if not path.is_file():
+        raise Invalid("no_config", f"there is no file {typed.config}")
+    return [f"Include {quoted(Path(glob.escape(str(path))))}"]
+
+
+def _after(typed: Typed) -> list[str]:
+    """As ssh does: with ``-F`` the system's configuration is not read."""
+    return [] if typed.config else ["Include /etc/ssh/ssh_config"]

@@ -1,0 +1,133 @@
+"""Everything that ssh-jit prints goes through here.
+
+Whatever comes from elsewhere (names, reasons, titles, a server's error) is made inert: no character reaches a terminal
+that could move its cursor, recolour it, hide, or turn the direction of the text. Errors are a line ``ssh-jit: …`` and,
+where there is one, a line ``hint: …``, on the standard error, so that the standard output belongs to the command.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import unicodedata
+from collections.abc import Sequence
+
+from sshjit.errors import SshJitError
+
+_HARMFUL = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
+"""Unicode's categories of controls, direction marks and other invisible characters, and what is not assigned."""
+
+
+def inert(text: str) -> str:
+    r"""``text`` on one line with every harmful character spelled out, as ``\x1b`` or ``\u202e``."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_spell(c) if unicodedata.category(c) in _HARMFUL else c for c in text)
+
+
+def _spell(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def width(text: str) -> int:
+    """Columns that ``text`` takes: wide characters take two, combining ones none."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in ("W", "F") else 1 for c in text
+    )
+
+
+def cut(text: str, columns: int) -> str:
+    """``text`` in at most ``columns`` columns, ending in ``…`` where it was cut."""
+    if width(text) <= columns:
+        return text
+    kept = text[: max(columns - 1, 0)]
+    while width(kept) > max(columns - 1, 0):
+        kept = kept[:-1]
+    return kept.rstrip() + "…"
+
+
+def table(rows: Sequence[Sequence[str]], *, indent: str = "") -> str:
+    """Rows as aligned columns; the last column is as long as it is."""
+    safe = [[inert(cell) for cell in row] for row in rows]
+    widths = [max(map(width, column)) for column in zip(*safe, strict=True)]
+    lines = []
+    for row in safe:
+        cells = [cell + " " * (room - width(cell)) for cell, room in zip(row, widths, strict=True)]
+        lines.append((indent + "  ".join(cells)).rstrip())
+    return "\n".join(lines)
+
+
+class Terminal:
+    """The three standard streams. ``live``: a person sees the standard error; ``typing``: a person is at the input."""
+
+    def __init__(self) -> None:
+        self.live = sys.stderr.isatty()
+        self.typing = sys.stdin.isatty()
+        self._progress = False
+
+    def out(self, text: str = "") -> None:
+        """Prints lines that were made with ``table`` or ``inert`` to the standard output."""
+        self.clear()
+        sys.stdout.write(_printable(text, sys.stdout.encoding) + "\n")
+        sys.stdout.flush()
+
+    def say(self, text: str) -> None:
+        """One line ``ssh-jit: …`` for the person, on the standard error."""
+        self._err(f"ssh-jit: {inert(text)}\n")
+
+    def plain(self, text: str) -> None:
+        """Lines of our own, as they are, on the standard error."""
+        self._err("".join(c if c == "\n" else inert(c) for c in text))
+
+    def hint(self, text: str) -> None:
+        """One line ``hint: …``."""
+        self._err(f"hint: {inert(text)}\n")
+
+    def error(self, error: SshJitError) -> None:
+        """An error in its two lines."""
+        self.say(error.message)
+        if error.hint:
+            self.hint(error.hint)
+
+    def progress(self, text: str) -> None:
+        """The line that is rewritten in place. Only on a terminal; elsewhere nothing is printed."""
+        if not self.live:
+            return
+        line = cut(f"ssh-jit: {inert(text)}", self.columns() - 1)
+        sys.stderr.write(f"\r{_printable(line, sys.stderr.encoding)}\x1b[K")
+        sys.stderr.flush()
+        self._progress = True
+
+    def clear(self) -> None:
+        """Takes the rewritten line away."""
+        if self._progress:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+            self._progress = False
+
+    def confirm(self, question: str) -> bool:
+        """Asks a yes-or-no question on a terminal; anything but yes is no."""
+        self.plain(f"{question} [y/N] ")
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+    @staticmethod
+    def columns() -> int:
+        """Columns of the terminal behind the standard error; 80 where that is not known."""
+        try:
+            return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+        except (OSError, ValueError):
+            return 80
+
+    def _err(self, text: str) -> None:
+        self.clear()
+        sys.stderr.write(_printable(text, sys.stderr.encoding))
+        sys.stderr.flush()
+
+
+def _printable(text: str, encoding: str | None) -> str:
+    """What the stream can encode: a terminal without UTF-8 gets ``?`` instead of a traceback."""
+    encoding = encoding or "ascii"
+    return text.encode(encoding, "replace").decode(encoding)

@@ -1,0 +1,116 @@
+"""Which bundle is believed (``docs/protocol.md``, section 3).
+
+A bundle counts if the pinned root signed it, it is for the installation that was set up, and it is newer than what is
+held. A bundle that is refused changes nothing: the one that is held stays in use, and the person is told.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from sshjit import bundle, sshkey, wire
+from sshjit.bundle import Bundle
+from sshjit.errors import Failed, Invalid, Refused, SshJitError
+from sshjit.messages import BundleReply
+from sshjit_client import fetch, files, openssh
+from sshjit_client.records import HeldBundle, Settings
+from sshjit_client.terminal import Terminal
+
+FRESH = 300
+"""Seconds after which the server is asked for a newer bundle before a certificate is used."""
+
+
+def root_of(text: str) -> sshkey.PublicKey:
+    """The root that a bundle names for itself. Nothing may follow from it until somebody pinned it."""
+    value = wire.loads(text.encode("utf-8"), limit=bundle.MAX_BYTES)
+    line = value.get("root") if isinstance(value, dict) else None
+    if not isinstance(line, str):
+        raise Invalid("bad_bundle", "the bundle names no root")
+    return sshkey.parse_line(line)
+
+
+def verify(text: str, signature: str, *, pin: str, plain_http: bool) -> Bundle:
+    """The bundle, if the key with the fingerprint ``pin`` signed exactly this text.
+
+    Raises:
+        Refused: ``other_root``, ``bad_signature``.
+        Invalid: what is wrong with its content.
+
+    """
+    root = root_of(text)
+    if root.fingerprint != pin:
+        raise Refused("other_root", f"the bundle is signed by {root.fingerprint}, and {pin} is pinned")
+    if not openssh.verify(root.line, bundle.NAMESPACE, text.encode("utf-8"), signature):
+        raise Refused("bad_signature", "the bundle's signature is not by its root")
+    return bundle.read(text, plain_http=plain_http)
+
+
+def download(url: str, etag: str = "") -> HeldBundle | None:
+    """What the server has, unverified; ``None`` if it is what ``etag`` names."""
+    headers = {"If-None-Match": etag} if etag else {}
+    answer = fetch.exchange("GET", f"{url.rstrip('/')}/bundle", headers=headers)
+    if answer.status == 304:
+        return None
+    if answer.status != 200:
+        raise Failed("no_bundle", f"the server has no bundle (HTTP {answer.status})")
+    try:
+        reply = wire.decode(BundleReply, wire.loads(answer.body, limit=bundle.MAX_BYTES))
+    except Invalid as error:
+        raise Failed("no_bundle", f"this is not a bundle: {error}", hint="is this an ssh-jit server?") from None
+    if reply.bundle is None or reply.signature is None:
+        raise Failed("no_bundle", "the server sent no bundle")
+    return HeldBundle(reply.sequence, reply.bundle, reply.signature, answer.etag)
+
+
+def accept(new: HeldBundle, held: Bundle | None, settings: Settings) -> Bundle | None:
+    """The new bundle if it may replace the one that is held; ``None`` if it is the same.
+
+    Raises:
+        Refused, Invalid: when it is not to be believed.
+
+    """
+    found = verify(new.bundle, new.signature, pin=settings.root, plain_http=plain(settings))
+    if found.installation != settings.installation:
+        raise Invalid("other_installation", f"the bundle is for {found.installation}, not {settings.installation}")
+    return found if bundle.replaces(found, held) else None
+
+
+def current(settings: Settings, folder: Path, terminal: Terminal, *, fresh: int = FRESH) -> Bundle:
+    """The newest bundle that is to be believed; asks the server if the last time was ``fresh`` seconds ago.
+
+    Raises:
+        Failed: when there is none at all.
+
+    """
+    path = folder / "bundle.json"
+    stored = files.load(path, HeldBundle)
+    held = bundle.read(stored.bundle, plain_http=plain(settings)) if stored else None
+    if stored and time.time() - path.stat().st_mtime < fresh:
+        return _not_old(held, terminal)
+    try:
+        new = download(settings.url, stored.etag if stored else "")
+        found = accept(new, held, settings) if new else None
+        if new and found:
+            files.save(path, new)
+            held = found
+        else:
+            path.touch()
+    except SshJitError as error:
+        if held is None:
+            raise
+        terminal.say(f"no newer bundle was taken: {error}")
+    return _not_old(held, terminal)
+
+
+def plain(settings: Settings) -> bool:
+    """Whether addresses may be plain http on loopback: only in an installation that was set up so."""
+    return settings.url.startswith("http://")
+
+
+def _not_old(held: Bundle | None, terminal: Terminal) -> Bundle:
+    if held is None:
+        raise Failed("no_bundle", "there is no bundle yet", hint="ssh-jit setup URL")
+    if held.expires < time.time():
+        terminal.say(f"the bundle should have been renewed by now (number {held.sequence}); going on with it")
+    return held
