@@ -131,11 +131,12 @@ def _lock(descriptor: int) -> bool:
     return True
 
 
-def distrusted(path: Path) -> Iterator[str]:
+def distrusted(path: Path, *, others: bool) -> Iterator[str]:
     """Say, folder by folder up to the root, why sshd would silently ignore files below ``path``.
 
     With ``StrictModes`` (the default) sshd ignores principals files below a folder that others can write, or that
-    belongs to somebody else; and it reads them as the user who logs in.
+    belongs to somebody else. It reads them as the user who logs in: ``others`` says whether that can be one who is
+    not the user that runs this program.
     """
     for place in (path, *path.parents):
         status = place.stat()
@@ -143,5 +144,5 @@ def distrusted(path: Path) -> Iterator[str]:
             yield f"others can write {place}, so sshd ignores what is below it"
         elif status.st_uid not in (0, os.geteuid()):
             yield f"{place} belongs to another user, so sshd ignores what is below it"
-        elif os.geteuid() == 0 and not status.st_mode & stat.S_IXOTH:
+        elif others and not status.st_mode & stat.S_IXOTH:
             yield f"{place} is closed to other users, so sshd finds nothing below it when one of them logs in"

@@ -8,6 +8,8 @@ revocation list stands before the drop-in that names it. A host is never shut be
 from __future__ import annotations
 
 import json
+import os
+import pwd
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -122,5 +124,6 @@ class Refresher:
         if now > bundle.expires:
             day = datetime.fromtimestamp(bundle.expires, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
             self.say(f"warning: no newer bundle since {day}; going on with the one held, revocations may be missing")
-        for reason in files.distrusted(self.config.home):
+        ours = pwd.getpwuid(os.geteuid()).pw_name
+        for reason in files.distrusted(self.config.home, others=set(self.config.logins) != {ours}):
             self.say(f"warning: {reason}")

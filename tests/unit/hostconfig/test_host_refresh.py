@@ -1,0 +1,186 @@
+"""A refresh, whole: what it writes, and that a real sshd then lets the right people in."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+from pathlib import Path
+
+from tests.unit.hostconfig.workshop import ME, Authority, Front, Host, line, make_key, run
+
+
+def test_first_refresh_writes_what_sshd_reads(authority: Authority, front: Front, host: Host) -> None:
+    offer = authority.offer(ended=[["gr-1", 5]], extended=[["gr-2", 6]])
+    front.serve(offer)
+    host.refresh()
+    assert (host.home / "bundle.json").read_text() == offer["bundle"]
+    assert (host.home / "user_ca.pub").read_text() == line(authority.user_ca) + "\n"
+    assert (host.home / "principals" / ME).read_text() == f"{ME}@web1\n"
+    assert json.loads((host.home / "grants.json").read_text()) == {"ended": {"gr-1": 5}, "extended": {"gr-2": 6}}
+    run("ssh-keygen", "-Q", "-f", host.home / "krl", f"{authority.user_ca}.pub")
+    files = [path for path in host.home.rglob("*") if path.is_file() and path.name != ".lock"]
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o644}
+    assert {(host.home / name).stat().st_mode & 0o777 for name in (".", "principals")} == {0o755}
+
+
+def test_anybody_can_check_the_held_bundle_with_openssh(authority: Authority, front: Front, host: Host) -> None:
+    front.serve(authority.offer())
+    host.refresh()
+    signers = host.folder / "allowed_signers"
+    signers.write_text(f'bundle namespaces="bundle@ssh-jit" {line(authority.root)}\n')
+    command = f"ssh-keygen -Y verify -f {signers} -I bundle -n bundle@ssh-jit -s {host.home}/bundle.sig"
+    run(*command.split(), given=(host.home / "bundle.json").read_bytes())
+
+
+def test_sshd_lets_in_by_principal_and_keeps_revoked_out(authority: Authority, front: Front, host: Host) -> None:
+    front.serve(authority.offer())
+    host.refresh()
+    ours, other = authority.certificate(f"{ME}@web1", 101), authority.certificate(f"{ME}@db1", 102)
+    bare = authority.certificate(ME, 103)
+    with host.sshd() as log:
+        assert host.login(ours) == 0, log.read_text()
+        assert host.login(other) == 255
+        assert host.login(bare) == 255
+        krl = base64.b64encode(authority.krl("serial: 101\n")).decode()
+        front.serve(authority.offer(sequence=2, krl=krl))
+        host.refresh()
+        assert host.login(ours) == 255, "sshd reads the new list without being reloaded"
+        assert "revoked" in log.read_text()
+
+
+def test_a_changed_dropin_reloads_sshd_and_an_unchanged_one_does_not(
+    authority: Authority, front: Front, host: Host
+) -> None:
+    count = host.folder / "reloads"
+    host.settings["reload"] = ["/bin/sh", "-c", f"kill -HUP $(cat {host.folder}/sshd.pid) && echo >> {count}"]
+    front.serve(authority.offer())
+    key = authority.certificate(f"{ME}@web1", 111)
+    with host.sshd() as log:
+        assert host.login(key) == 255
+        host.refresh()
+        log.write_text("")
+        host.refresh()
+        assert count.read_text() == "\n"
+        assert host.login(key) == 0, log.read_text()
+
+
+def test_host_certificates_are_offered_and_renewed_ones_reload(authority: Authority, front: Front, host: Host) -> None:
+    front.serve(authority.offer())
+    host.refresh()
+    assert "HostCertificate" not in host.dropin.read_text()
+    certificate = Path(f"{host.folder}/host_key-cert.pub")
+    texts = []
+    for serial in ("1", "2"):
+        run(
+            "ssh-keygen",
+            "-q",
+            "-h",
+            "-s",
+            authority.host_ca,
+            "-I",
+            "web1",
+            "-n",
+            "web1",
+            "-z",
+            serial,
+            host.folder / "host_key",
+        )
+        assert "sshd must be reloaded" in host.refresh()
+        texts.append(host.dropin.read_text())
+    assert f"HostCertificate {certificate}\n" in texts[0]
+    assert texts[0] != texts[1]
+    with host.sshd():
+        known = host.folder / "known_hosts"
+        known.write_text(f"@cert-authority web1 {line(authority.host_ca)}\n")
+        key = authority.certificate(f"{ME}@web1", 121)
+        options = f"-F none -o BatchMode=yes -o UserKnownHostsFile={known} -o HostKeyAlias=web1 -l {ME} -p {host.port}"
+        run("ssh", *options.split(), "-i", key, "127.0.0.1", "true")
+
+
+def test_nothing_new_writes_nothing_and_costs_the_front_end_a_304(
+    authority: Authority, front: Front, host: Host
+) -> None:
+    front.serve(authority.offer())
+    host.refresh()
+    before = host.snapshot()
+    assert host.refresh() == ""
+    assert host.snapshot() == before
+    assert front.statuses == [200, 304]
+
+
+def test_lost_and_changed_files_come_back_while_the_front_end_is_away(
+    authority: Authority, front: Front, host: Host
+) -> None:
+    front.serve(authority.offer())
+    host.refresh()
+    before = {path: content[:2] for path, content in host.snapshot().items()}
+    (host.home / "krl").unlink()
+    (host.home / "user_ca.pub").write_text("rubbish")
+    (host.home / "principals" / ME).chmod(0o666)
+    (host.home / "principals" / "eve").write_text(f"{ME}@web1\n")
+    host.dropin.write_text(host.dropin.read_text() + "# touched\n")
+    front.status = 503
+    output = host.refresh(code=8)
+    assert "answers with status 503" in output
+    after = {path: content[:2] for path, content in host.snapshot().items()}
+    assert {path for path in before | after if before.get(path) != after.get(path)} <= {
+        str(host.home / "reload.pending")
+    }
+
+
+def test_a_login_that_is_no_longer_managed_loses_its_file(authority: Authority, front: Front, host: Host) -> None:
+    host.settings["logins"] = [ME, "deploy"]
+    front.serve(authority.offer())
+    host.refresh()
+    assert (host.home / "principals" / "deploy").read_text() == "deploy@web1\n"
+    host.settings["logins"] = [ME]
+    assert "removed" in host.refresh()
+    assert [path.name for path in (host.home / "principals").iterdir()] == [ME]
+
+
+def test_an_old_bundle_is_warned_about_and_still_counts(authority: Authority, front: Front, host: Host) -> None:
+    front.serve(authority.offer(issued=1_700_000_000, expires=1_700_000_600))
+    output = host.refresh()
+    assert "warning: no newer bundle since 2023-11-14 22:23 UTC" in output
+    assert (host.home / "user_ca.pub").exists()
+
+
+def test_t35_a_folder_that_others_can_write_is_named(authority: Authority, front: Front, host: Host) -> None:
+    front.serve(authority.offer())
+    host.folder.chmod(0o777)
+    assert f"warning: others can write {host.folder}, so sshd ignores" in host.refresh()
+    key = authority.certificate(f"{ME}@web1", 131)
+    with host.sshd() as log:
+        assert host.login(key) == 255, "the warning is true"
+        assert "bad ownership or modes" in log.read_text()
+
+
+def test_two_at_once_do_not_disturb_each_other(authority: Authority, front: Front, host: Host) -> None:
+    front.serve(authority.offer())
+    runs = [subprocess.Popen(host.command("refresh"), stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    results = [(process.communicate(timeout=60)[1], process.returncode) for process in runs]
+    assert [code for _, code in results] == [0] * 4, results
+    assert sum("took bundle 1" in output for output, _ in results) == 1
+    assert host.refresh() == ""
+
+
+def test_rotated_ca_keys_of_every_allowed_type_are_taken(authority: Authority, front: Front, host: Host) -> None:
+    folder = host.folder
+    kinds = (("-t", "ecdsa", "-b", "256"), ("-t", "ecdsa", "-b", "521"), ("-t", "rsa", "-b", "3072"))
+    keys = [make_key(folder / f"ca-{number}", *kind) for number, kind in enumerate(kinds)]
+    front.serve(authority.offer(user_ca=[line(key) for key in keys]))
+    host.refresh()
+    assert (host.home / "user_ca.pub").read_text().splitlines() == [line(key) for key in keys]
+
+
+def test_a_ca_key_that_was_trusted_may_be_revoked_whole(authority: Authority, front: Front, host: Host) -> None:
+    front.serve(authority.offer())
+    host.refresh()
+    new = make_key(host.folder / "new_ca")
+    key = authority.certificate(f"{ME}@web1", 141)
+    krl = base64.b64encode(authority.krl(Path(f"{authority.user_ca}.pub").read_text())).decode()
+    for sequence in (2, 3):
+        front.serve(authority.offer(sequence=sequence, krl=krl, user_ca=[line(new)]))
+        host.refresh()
+    run("ssh-keygen", "-Q", "-f", host.home / "krl", f"{key}-cert.pub", code=1)

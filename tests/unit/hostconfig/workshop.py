@@ -1,0 +1,282 @@
+"""What the tests of ssh-jit-host are built from: real keys, a real HTTP server, a real sshd.
+
+``Authority`` makes bundles as the CA would, with ``ssh-keygen`` alone, so that the program is judged by OpenSSH and not
+by this project's own core. ``Front`` serves them. ``Host`` is a folder with an sshd of its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import functools
+import json
+import os
+import pwd
+import shlex
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from demo import isolate, namespace, openssh
+
+ME = pwd.getpwuid(os.geteuid()).pw_name
+"""The account that the tests log in to: the one that runs them."""
+
+
+def run(*command: str | Path, given: bytes | None = None, code: int = 0) -> str:
+    """Run a program that must end with this code; return what it printed."""
+    done = subprocess.run(command, input=given, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    output = done.stdout.decode()
+    assert done.returncode == code, f"{command} ended with {done.returncode}: {output}"
+    return output
+
+
+def make_key(path: Path, *kind: str) -> Path:
+    """Make a key pair without a passphrase."""
+    run("ssh-keygen", "-q", "-N", "", "-C", "", *(kind or ("-t", "ed25519")), "-f", path)
+    return path
+
+
+def line(key: Path) -> str:
+    """The public key as ``type base64``."""
+    return " ".join(Path(f"{key}.pub").read_text().split()[:2])
+
+
+class Authority:
+    """Makes and signs bundles."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.root = make_key(folder / "root")
+        self.user_ca = make_key(folder / "user_ca")
+        self.host_ca = make_key(folder / "host_ca")
+        self.fingerprint = run("ssh-keygen", "-l", "-f", self.root).split()[1]
+
+    def krl(self, specification: str = "", *, ca: Path | None = None) -> bytes:
+        """A KRL made by ``ssh-keygen -k`` from lines like ``serial: 7``."""
+        path, rules = self.folder / "made.krl", self.folder / "made.txt"
+        rules.write_text(specification)
+        named = ["-s", f"{ca or self.user_ca}.pub"] if specification.startswith(("serial", "id")) else []
+        run("ssh-keygen", "-q", "-k", "-f", path, *named, *([rules] if specification else []))
+        return path.read_bytes()
+
+    def fields(self, **changes: Any) -> dict[str, Any]:
+        """The fields of a bundle that is in order, but for ``changes``."""
+        now = int(time.time())
+        return {
+            "bundle": 1,
+            "installation": "lab",
+            "root": line(self.root),
+            "sequence": 1,
+            "issued": now - 10,
+            "expires": now + 3600,
+            "user_ca": [line(self.user_ca)],
+            "host_ca": [line(self.host_ca)],
+            "log_key": "lab+00000000+AAAA",
+            "providers": [],
+            "krl": base64.b64encode(self.krl()).decode(),
+            "ended": [],
+            "extended": [],
+            "checkpoint": "lab\n0\n\n",
+            **changes,
+        }
+
+    def sign(self, text: str, *, key: Path | None = None, space: str = "bundle@ssh-jit") -> str:
+        """The armoured SSHSIG over the text."""
+        path = self.folder / "signed"
+        path.write_text(text)
+        Path(f"{path}.sig").unlink(missing_ok=True)
+        run("ssh-keygen", "-q", "-Y", "sign", "-n", space, "-f", key or self.root, path)
+        return Path(f"{path}.sig").read_text()
+
+    def offer(self, **changes: Any) -> dict[str, Any]:
+        """What ``GET /bundle`` answers for such a bundle."""
+        fields = self.fields(**changes)
+        text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+        return {"sequence": fields["sequence"], "bundle": text, "signature": self.sign(text)}
+
+    def certificate(self, principal: str, serial: int, *, minutes: int = 5) -> Path:
+        """A key with a user certificate for this principal."""
+        key = make_key(self.folder / f"user-{serial}")
+        times = f"-1m:+{minutes}m"
+        run("ssh-keygen", "-q", "-s", self.user_ca, "-I", "test", "-n", principal, "-z", str(serial), "-V", times, key)
+        return key
+
+
+class Front:
+    """A front end that answers ``GET /bundle`` with ``body``, with an ETag."""
+
+    def __init__(self, server: ThreadingHTTPServer) -> None:
+        self.url = f"http://127.0.0.1:{server.server_port}"
+        self.body = b""
+        self.status = 200
+        self.statuses: list[int] = []
+
+    def serve(self, offer: dict[str, Any]) -> None:
+        """From now on, answer with this offer."""
+        self.body = json.dumps(offer).encode()
+
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        """Answer one request."""
+        tag = f'"{abs(hash(self.body))}"'
+        fresh = handler.headers.get("If-None-Match") == tag
+        status = 404 if handler.path != "/bundle" else 304 if fresh and self.status == 200 else self.status
+        self.statuses.append(status)
+        body = b"" if status == 304 else self.body
+        handler.send_response(status)
+        handler.send_header("ETag", tag)
+        handler.send_header("Location", "/bundle")
+        if status != 304:
+            handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+
+@contextlib.contextmanager
+def front() -> Iterator[Front]:
+    """A front end on a free port of loopback."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            place.answer(self)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        place = Front(server)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield place
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class Host:
+    """A server's files in ``folder``, which must not lie below a world-writable one, and the program run on them."""
+
+    def __init__(self, folder: Path, program: Path, url: str, root: str) -> None:
+        self.folder = folder
+        self.program = program
+        self.home = folder / "ssh-jit"
+        self.dropins = folder / "sshd_config.d"
+        self.dropin = self.dropins / "10-ssh-jit.conf"
+        self.sshd_config = folder / "sshd_config"
+        self.port = free_port()
+        self.dropins.mkdir()
+        make_key(folder / "host_key")
+        self.settings: dict[str, Any] = {
+            "version": 1,
+            "name": "web1",
+            "host_id": "web1",
+            "url": url,
+            "root": root,
+            "logins": [ME],
+            "home": str(self.home),
+            "sshd": str(self._sshd()),
+            "sshd_config": str(self.sshd_config),
+            "dropin": str(self.dropin),
+            "reload": None,
+            "interval": 1,
+        }
+        self.write_sshd_config()
+
+    def write_sshd_config(self, *, before: str = "", after: str = "") -> None:
+        """The owner's sshd_config, with lines around the ``Include``."""
+        own = "\n".join(openssh.sshd().config)
+        self.sshd_config.write_text(
+            f"{before}\nInclude {self.dropins}/*.conf\n{own}\n"
+            f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self.folder}/host_key\n"
+            f"PidFile {self.folder}/sshd.pid\nAuthorizedKeysFile none\nPasswordAuthentication no\n"
+            f"KbdInteractiveAuthentication no\n{after}\n",
+        )
+
+    def _sshd(self) -> Path:
+        """A program that runs the real sshd: as root with an account for its separated part, as sshd insists on."""
+        server = openssh.sshd()
+        command: list[str] = [str(server.path)]
+        if os.geteuid() == 0:
+            passwd, shadow = self.folder / "passwd", self.folder / "shadow"
+            passwd.write_text(f"root:x:0:0::{self.folder}:/bin/sh\nsshd:x:74:65534::/run/sshd:/bin/false\n")
+            shadow.write_text("root:*:1::::::\nsshd:!:1::::::\n")
+            over = ((str(passwd), "/etc/passwd"), (str(shadow), "/etc/shadow"))
+            command = isolate.enter(namespace.Spec(over=over, folders=("/run/sshd",)), command)
+        path = self.folder / "sshd"
+        added = " ".join(shlex.quote(f"{name}={value}") for name, value in server.environment.items())
+        path.write_text(f'#!/bin/sh\nexec env {added} {shlex.join(command)} "$@"\n')
+        path.chmod(0o755)
+        return path
+
+    def command(self, name: str) -> list[str]:
+        """The argument list of one of the program's commands, with the settings as they are now."""
+        path = self.folder / "host.json"
+        path.write_text(json.dumps(self.settings))
+        path.chmod(0o644)
+        return [sys.executable, "-IS", str(self.program), "--config", str(path), name]
+
+    def refresh(self, code: int = 0) -> str:
+        """Run ``ssh-jit-host refresh``, which must end with this code; return its lines."""
+        return run(*self.command("refresh"), code=code)
+
+    def snapshot(self) -> dict[str, tuple[bytes, int, int, int]]:
+        """Every file of the host: bytes, mode, inode and time of change."""
+        found = {}
+        for path in sorted(self.folder.rglob("*")):
+            if path.is_file() and path.name not in (".lock", "host.json"):
+                status = path.stat()
+                found[str(path)] = (path.read_bytes(), status.st_mode, status.st_ino, status.st_mtime_ns)
+        return found
+
+    @contextlib.contextmanager
+    def sshd(self) -> Iterator[Path]:
+        """sshd, running; the path is its log."""
+        log = self.folder / "sshd.log"
+        argv = [str(self.settings["sshd"]), "-D", "-f", str(self.sshd_config), "-E", str(log), "-o", "LogLevel=VERBOSE"]
+        with subprocess.Popen(argv) as process:
+            try:
+                wait_for_port(self.port)
+                yield log
+            finally:
+                process.terminate()
+
+    def login(self, key: Path) -> int:
+        """Log in with a key and the certificate beside it; return ssh's exit code (255: refused)."""
+        options = ("BatchMode=yes", "IdentitiesOnly=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null")
+        argv = ["ssh", "-F", "none", "-i", str(key), "-p", str(self.port), "-l", ME, "-q"]
+        argv += [part for option in options for part in ("-o", option)]
+        return subprocess.run(
+            [*argv, "127.0.0.1", "true"], stdin=subprocess.DEVNULL, check=False, timeout=30
+        ).returncode
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for_port(port: int) -> None:
+    """Wait until somebody listens."""
+    wait_until(functools.partial(_listens, port), "nobody listens")
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def wait_until(true: Any, otherwise: str, seconds: float = 10) -> None:
+    """Wait until a question is answered yes; fail after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.02)
