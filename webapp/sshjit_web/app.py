@@ -1,0 +1,88 @@
+"""Puts the front end together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from sshjit_web import api, auth, errors, pages, public, security, services, show
+from sshjit_web import config as configuration
+from sshjit_web.ca_client import Authority, CaClient
+from sshjit_web.config import WebConfig
+from sshjit_web.oidc import RelyingParty
+from sshjit_web.readings import Readings
+from sshjit_web.sessions import Sessions
+from sshjit_web.store import Store, open_engine
+
+STATIC_LIFETIME = 365 * 86400
+"""Seconds; the addresses of static files change with their content."""
+
+
+def create_app(
+    config: WebConfig,
+    ca: Authority,
+    store: Store,
+    parties: Mapping[str, RelyingParty],
+    *,
+    key: bytes,
+    clock: Callable[[], float],
+) -> Flask:
+    """The front end as a WSGI application. ``key`` is the session key, ``clock`` gives seconds since the epoch."""
+    app = Flask(__name__)
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = STATIC_LIFETIME
+    have = services.Services(
+        config=config,
+        ca=ca,
+        store=store,
+        sessions=Sessions(ca, store, clock),
+        readings=Readings(ca, clock),
+        parties=parties,
+        clock=clock,
+        key=key,
+    )
+    services.install(app, have)
+    show.install(app)
+    security.install(app, config)
+    errors.install(app)
+    app.context_processor(_for_every_page)
+    for blueprint in (public.blueprint, api.blueprint, auth.blueprint, pages.blueprint):
+        app.register_blueprint(blueprint)
+    if config.proxy_hops:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.proxy_hops, x_proto=0)  # type: ignore[method-assign]
+    return app
+
+
+def _for_every_page() -> dict[str, Any]:
+    return {"form_token": services.services().form_token(security.form_cookie())}
+
+
+def from_config(config: WebConfig) -> Flask:
+    """The front end that a configuration describes, on the real clock.
+
+    Raises:
+        SshJitError: when a file is missing, wrong or not safe.
+
+    """
+    path = Path(config.providers)
+    known = configuration.load_providers(path)
+    hidden = configuration.client_secrets(known, path.parent)
+    key = configuration.session_key(Path(config.session_key_file))
+    parties = {
+        name: RelyingParty(
+            name,
+            provider,
+            client_secret=hidden[name],
+            origin=config.origin,
+            key=key,
+            clock=time.time,
+            tls_roots=config.tls_roots,
+        )
+        for name, provider in known.items()
+    }
+    ca = CaClient(Path(config.ca_socket), keep=config.threads)
+    return create_app(config, ca, Store(open_engine(config.database)), parties, key=key, clock=time.time)

@@ -1,0 +1,145 @@
+"""Sign-in and sign-out of browsers.
+
+A sign-in under way lives in the database, bound to the browser's cookie, and is used once. Who somebody is, the
+authority decides from the ID token; the views here carry it there.
+"""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from sshjit.errors import Invalid, Refused, SshJitError
+from sshjit.messages import LoginReply, LoginView, LoginWeb
+from sshjit_web import errors, security
+from sshjit_web.oidc import RelyingParty
+from sshjit_web.services import services
+
+PENDING_LIFETIME = 600
+"""Seconds that a person may take at the provider."""
+MAX_TARGET = 400
+"""Characters of the address to return to."""
+MAX_ANSWER = 8000
+"""Characters of the provider's answer in the address."""
+
+blueprint = Blueprint("auth", __name__)
+blueprint.before_request(security.check_page)
+
+
+@blueprint.get("/sign-in")
+def sign_in() -> AnyResponse:
+    """The choice of the provider."""
+    target = local_target(request.args.get("next"))
+    response = make_response(render_template("sign_in.html", parties=services().parties.values(), target=target))
+    _browser(response)
+    return response
+
+
+@blueprint.get("/auth/<provider>/start")
+def start(provider: str) -> AnyResponse:
+    """Sends the browser to the provider. A GET, because a form's redirect would need the provider in the CSP."""
+    have, party = services(), _party(provider)
+    state = security.new_token()
+    response = redirect(party.authorization_url(state), code=303)
+    browser = _browser(response)
+    now = have.now()
+    target = local_target(request.args.get("next"))
+    have.store.begin_sign_in(state, browser, provider, target, now=now, expires=now + PENDING_LIFETIME)
+    return response
+
+
+@blueprint.get("/auth/<provider>/callback")
+def callback(provider: str) -> AnyResponse:
+    """Takes the provider's answer: state of this browser, once; code for ID token; the authority's verdict."""
+    have, party = services(), _party(provider)
+    answer = _answer()
+    browser = request.cookies.get(security.cookies().browser, "")
+    pending = have.store.take_sign_in(answer.get("state", ""), browser, provider, now=have.now())
+    if pending is None:
+        raise Invalid(
+            "sign_in_over",
+            "this sign-in is over, was used already, or began in another browser",
+            hint="start again from the sign-in page",
+        )
+    try:
+        id_token = party.id_token(answer["state"], answer)
+        message = LoginWeb(provider, id_token, party.nonce(answer["state"]), request.remote_addr or "")
+        login = have.ca.call(message, LoginReply).login
+    except SshJitError as error:
+        return errors.page(error, errors.status_of(error))
+    return _signed_in(login, pending.target)
+
+
+def _signed_in(login: LoginView, target: str) -> AnyResponse:
+    """A new session in place of an older one; tokens are never carried over from before the sign-in."""
+    have, names = services(), security.cookies()
+    token = have.sessions.open("page", login)
+    old = request.cookies.get(names.session)
+    response = redirect(target, code=303)
+    names.set(response, names.session, token, max_age=max(1, login.expires - have.now()))
+    if old:
+        try:
+            have.sessions.end("page", old)
+        except SshJitError as error:
+            errors.LOG.warning("the earlier login was not ended: %s", error.code)
+    return response
+
+
+@blueprint.post("/sign-out")
+def sign_out() -> AnyResponse:
+    """Ends the session and its login. The cookie goes even if the authority is down."""
+    names = security.cookies()
+    token = request.cookies.get(names.session)
+    try:
+        services().sessions.end("page", token)
+        response: AnyResponse = redirect(url_for("auth.sign_in"), code=303)
+    except SshJitError as error:
+        response = errors.page(error, errors.status_of(error))
+    names.drop(response, names.session)
+    return response
+
+
+def current_login() -> LoginView:
+    """The living login of this browser.
+
+    Raises:
+        Refused: ``login_needed`` or ``login_over``.
+
+    """
+    login = services().sessions.login("page", request.cookies.get(security.cookies().session))
+    g.login = login
+    return login
+
+
+def local_target(wish: str | None) -> str:
+    """Where to go after the sign-in: a path of ours, else the start page. Never another site."""
+    home = url_for("pages.mine")
+    if not wish or len(wish) > MAX_TARGET or not wish.startswith("/") or wish[1:2] in ("/", "\\"):
+        return home
+    return wish if wish.isascii() and wish.isprintable() and "\\" not in wish else home
+
+
+def _party(provider: str) -> RelyingParty:
+    party = services().parties.get(provider)
+    if party is None:
+        raise Invalid("unknown_page", "there is no such provider")
+    return party
+
+
+def _answer() -> dict[str, str]:
+    """The callback's query, each name once (RFC 6749, 3.1)."""
+    if len(request.query_string) > MAX_ANSWER:
+        raise Invalid("bad_answer", "the provider's answer is too long")
+    if any(len(values) > 1 for values in request.args.listvalues()):
+        raise Refused("bad_answer", "the provider's answer says something twice")
+    return request.args.to_dict()
+
+
+def _browser(response: AnyResponse | Response) -> str:
+    """The value of the browser's cookie, set now if there is none."""
+    names = security.cookies()
+    value = request.cookies.get(names.browser)
+    if not value or len(value) > 100:
+        value = security.new_token()
+        names.set(response, names.browser, value)
+    return value

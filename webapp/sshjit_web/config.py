@@ -1,0 +1,195 @@
+"""What ``web.toml`` may say, and which files are refused.
+
+This file decides how the configuration is read: strictly (an unknown key is an error that names it), and only from
+files that nobody else can write. Secrets never stand in it, only the paths of files that hold them. The providers
+themselves are read by ``sshjit/providers.py``; nothing here talks to the network, the database or the authority.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sshjit import names, providers, settings
+from sshjit.errors import Failed, Invalid, SshJitError
+
+MAX_FILE = 1024 * 1024
+"""Bytes of a configuration file."""
+MIN_SESSION_KEY = 32
+"""Characters that a session key has at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebConfig:
+    """The front end's configuration, checked: a value that exists is valid. Paths may be relative to its folder.
+
+    Raises:
+        Invalid: with the key that is wrong.
+
+    """
+
+    address: str
+    """The address to listen on."""
+    port: int
+    public_url: str
+    """What people type: scheme, host and port, no path. Cookies and redirect addresses are made from it."""
+    ca_socket: str
+    """The authority's ``web.sock``."""
+    database: str
+    """A SQLAlchemy URL, ``sqlite:////var/lib/ssh-jit-web/web.db``."""
+    providers: str
+    """``providers.toml``, the same file that the authority reads."""
+    session_key_file: str
+    """Holds 32 random characters or more; made on the first start if it is not there."""
+    unsafe_http: bool = False
+    """Cookies without ``Secure``: for development on loopback only."""
+    threads: int = 24
+    """How many requests are worked on at the same time."""
+    tls_roots: str | None = None
+    """Certificate authorities (PEM) of the providers, instead of the public ones."""
+    proxy_hops: int = 0
+    """How many reverse proxies of your own stand in front and add to ``X-Forwarded-For``."""
+
+    def __post_init__(self) -> None:
+        names.address(self.address)
+        names.port(self.port)
+        names.url(self.public_url, plain_http=self.unsafe_http)
+        if urlsplit(self.public_url).path not in ("", "/") or "?" in self.public_url or "#" in self.public_url:
+            raise Invalid("bad_config", "public_url must be scheme, host and port only")
+        if self.unsafe_http and not names.is_loopback(self.address):
+            raise Invalid("bad_config", "unsafe_http is for loopback addresses only")
+        if not 1 <= self.threads <= 256:
+            raise Invalid("bad_config", "threads must be 1 to 256")
+        if not 0 <= self.proxy_hops <= 8:
+            raise Invalid("bad_config", "proxy_hops must be 0 to 8")
+
+    @property
+    def origin(self) -> str:
+        """``public_url`` as browsers write an origin: no slash at the end, no default port."""
+        parts = urlsplit(self.public_url)
+        default = {"http": 80, "https": 443}[parts.scheme]
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port not in (None, default) else "")
+
+    @property
+    def https(self) -> bool:
+        """Whether people reach the pages over TLS."""
+        return self.public_url.startswith("https:")
+
+
+def parse(text: str, folder: Path) -> WebConfig:
+    """Makes a ``WebConfig`` of the text of ``web.toml``; its relative paths become absolute, below ``folder``.
+
+    Raises:
+        Invalid: ``bad_config``, naming the key.
+
+    """
+    try:
+        config = settings.fill(WebConfig, settings.parse(text, "web.toml"), "web.toml")
+    except Invalid as error:
+        if error.message.startswith("web.toml"):
+            raise
+        raise Invalid("bad_config", f"web.toml: {error.message}", hint=error.hint) from None
+    return replace(
+        config,
+        ca_socket=str(folder / config.ca_socket),
+        providers=str(folder / config.providers),
+        session_key_file=str(folder / config.session_key_file),
+        tls_roots=None if config.tls_roots is None else str(folder / config.tls_roots),
+    )
+
+
+def load(path: Path) -> WebConfig:
+    """Reads ``web.toml``.
+
+    Raises:
+        Invalid: as ``parse``.
+        Failed: ``unsafe_file`` when others can write it, ``unreadable_file`` when we cannot read it.
+
+    """
+    return parse(read_trusted(path), path.resolve().parent)
+
+
+def read_trusted(path: Path, *, secret: bool = False) -> str:
+    """The text of a file that only its owner (root or ourselves) can write, and with ``secret`` no stranger can read.
+
+    The checks are made on the open file, so it cannot be exchanged between check and use.
+
+    Raises:
+        Failed: ``unsafe_file`` or ``unreadable_file``.
+
+    """
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            _refuse_unsafe(path, status, secret=secret)
+            return file.read(MAX_FILE).decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failed("unreadable_file", f"cannot read {path}: {error}") from None
+
+
+def _refuse_unsafe(path: Path, status: os.stat_result, *, secret: bool) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise Failed("unsafe_file", f"{path} is not a regular file")
+    if status.st_uid not in (0, os.geteuid()):
+        raise Failed("unsafe_file", f"{path} belongs to another user", hint=f"chown root {path}")
+    if status.st_mode & 0o022:
+        raise Failed("unsafe_file", f"{path} can be written by others", hint=f"chmod go-w {path}")
+    if secret and status.st_mode & 0o007:
+        raise Failed("unsafe_file", f"{path} holds a secret and can be read by others", hint=f"chmod o= {path}")
+
+
+def session_key(path: Path) -> bytes:
+    """The key that form tokens and sign-in secrets are derived from; made if the file is not there.
+
+    Raises:
+        Failed: ``unsafe_file``, ``unreadable_file``, or ``bad_session_key`` when it is too short.
+
+    """
+    try:
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123 -- wraps a descriptor
+            file.write(secrets.token_hex(MIN_SESSION_KEY) + "\n")
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise Failed("unreadable_file", f"cannot make {path}: {error}") from None
+    key = read_trusted(path, secret=True).strip().encode()
+    if len(key) < MIN_SESSION_KEY:
+        raise Failed("bad_session_key", f"{path} holds less than {MIN_SESSION_KEY} characters")
+    return key
+
+
+def load_providers(path: Path) -> dict[str, providers.Provider]:
+    """The providers of ``providers.toml``, in the file's order.
+
+    Raises:
+        Invalid: ``bad_config``, naming the key.
+        Failed: as ``read_trusted``.
+
+    """
+    return providers.load(read_trusted(path), file=path.name)
+
+
+def client_secrets(known: dict[str, providers.Provider], folder: Path) -> dict[str, str]:
+    """The secret of each provider's web client, from its file.
+
+    Raises:
+        Failed: as ``read_trusted``, or ``empty_secret``.
+
+    """
+    found = {}
+    for name, provider in known.items():
+        path = folder / provider.web.client_secret_file
+        found[name] = read_trusted(path, secret=True).strip()
+        if not found[name]:
+            raise Failed("empty_secret", f"{path} is empty")
+    return found
+
+
+def explain(error: SshJitError) -> str:
+    """The line, or two, that a terminal shows of an error."""
+    return f"ssh-jit-web: {error}" + (f"\nhint: {error.hint}" if error.hint else "")

@@ -1,0 +1,1 @@
+"""Alembic's folder; ``sshjit_web/migrate.py`` runs it."""

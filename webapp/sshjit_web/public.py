@@ -1,0 +1,59 @@
+"""What needs no sign-in: the bundle and the checkpoint, which are signed and public, and the state of this program."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+from flask import Blueprint, Response, request
+
+from sshjit.errors import SshJitError
+from sshjit.messages import Health, HealthReply
+from sshjit_web.services import services
+
+LOG = logging.getLogger(__name__)
+
+blueprint = Blueprint("public", __name__)
+
+
+@blueprint.get("/bundle")
+def bundle() -> Response:
+    """The signed bundle; 304 for whoever has the newest already."""
+    found = services().readings.bundle()
+    headers = {"ETag": found.tag, "Cache-Control": "no-cache"}
+    if found.tag in (part.strip() for part in request.headers.get("If-None-Match", "").split(",")):
+        return Response(status=304, headers=headers)
+    return Response(found.body, headers=headers, mimetype="application/json")
+
+
+@blueprint.get("/log/checkpoint")
+def checkpoint() -> Response:
+    """The newest signed checkpoint that a bundle carried."""
+    return Response(
+        services().readings.bundle().checkpoint, headers={"Cache-Control": "no-cache"}, mimetype="text/plain"
+    )
+
+
+@blueprint.get("/healthz")
+def healthz() -> Response:
+    """This process lives."""
+    return Response('{"ok": true}', mimetype="application/json")
+
+
+@blueprint.get("/readyz")
+def readyz() -> Response:
+    """Whether everything that this front end needs is well."""
+    problems: list[str] = []
+    try:
+        services().store.check()
+    except SshJitError as error:
+        problems.append(str(error))
+    try:
+        health = services().ca.call(Health(), HealthReply)
+        problems += health.problems
+        ready = health.ready and not problems
+    except SshJitError as error:
+        problems.append(str(error))
+        ready = False
+    body = {"ready": ready, "problems": problems}
+    return Response(json.dumps(body), status=200 if ready else 503, mimetype="application/json")

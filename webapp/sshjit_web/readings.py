@@ -1,0 +1,105 @@
+"""What the front end reads from the authority for everybody: the bundle, the hosts, the policy's actions.
+
+Answers are kept for a moment (a second for the bundle, which every host polls). Nothing here is decided by the front
+end; it carries and shows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sshjit.errors import Failed
+from sshjit.messages import BundleReply, HostsReply, HostView, PolicyReply, ReadBundle, ReadHosts, ReadPolicy
+from sshjit_web.ca_client import Authority
+from sshjit_web.cache import Recent
+
+BUNDLE_LIFETIME = 0.5
+"""Seconds for which a bundle is given out without asking; a revocation reaches the hosts that much later."""
+HOSTS_LIFETIME = 2.0
+POLICY_LIFETIME = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedBundle:
+    """The bundle as it is given out."""
+
+    sequence: int
+    tag: str
+    """The ``ETag``: of the text itself, so that another installation's bundle of the same number is another one."""
+    body: bytes
+    """The JSON answer, ready to send."""
+    checkpoint: str
+    """The signed note inside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A named action that policy knows."""
+
+    name: str
+    title: str
+
+
+class Readings:
+    """Asks the authority and remembers for a moment. Raises what the authority says."""
+
+    def __init__(self, ca: Authority, clock: Callable[[], float]) -> None:
+        self._ca = ca
+        self._bundle: Recent[str, CarriedBundle] = Recent(clock, BUNDLE_LIFETIME)
+        self._last: CarriedBundle | None = None
+        self._asking = threading.Lock()
+        self._hosts: Recent[str, tuple[HostView, ...]] = Recent(clock, HOSTS_LIFETIME, most=200)
+        self._actions: Recent[str, tuple[Action, ...]] = Recent(clock, POLICY_LIFETIME)
+
+    def bundle(self) -> CarriedBundle:
+        """The newest bundle. One thread asks; the others wait for its answer."""
+        if found := self._bundle.get(""):
+            return found
+        with self._asking:
+            if found := self._bundle.get(""):
+                return found
+            have = None if self._last is None else self._last.sequence
+            reply = self._ca.call(ReadBundle(have), BundleReply)
+            if reply.bundle is not None or self._last is None:
+                self._last = _carry(reply)
+            return self._bundle.put("", self._last)
+
+    def hosts(self, login_id: str) -> tuple[HostView, ...]:
+        """The hosts that this login may know of, by name."""
+        found = self._hosts.get(login_id)
+        if found is not None:
+            return found
+        return self._hosts.put(login_id, self._ca.call(ReadHosts(login_id), HostsReply).hosts)
+
+    def actions(self) -> tuple[Action, ...]:
+        """The named actions of the policy in force."""
+        found = self._actions.get("")
+        if found is not None:
+            return found
+        return self._actions.put("", _actions(self._ca.call(ReadPolicy(), PolicyReply).text))
+
+
+def _carry(reply: BundleReply) -> CarriedBundle:
+    if reply.bundle is None or reply.signature is None:
+        raise Failed("ca_protocol", "the authority sent no bundle")
+    body = json.dumps({"sequence": reply.sequence, "bundle": reply.bundle, "signature": reply.signature}).encode()
+    try:
+        checkpoint = json.loads(reply.bundle)["checkpoint"]
+    except (ValueError, LookupError, TypeError):
+        raise Failed("ca_protocol", "the authority's bundle is not understood") from None
+    return CarriedBundle(reply.sequence, f'"{hashlib.sha256(body).hexdigest()[:32]}"', body, str(checkpoint))
+
+
+def _actions(text: str) -> tuple[Action, ...]:
+    """Names and titles only: whether somebody may use one is the authority's answer to the ask."""
+    try:
+        tables: dict[str, Any] = tomllib.loads(text).get("actions", {})
+        return tuple(Action(name, str(table.get("title") or name)) for name, table in tables.items())
+    except (tomllib.TOMLDecodeError, AttributeError):
+        raise Failed("ca_protocol", "the policy in force is not understood") from None

@@ -1,0 +1,123 @@
+"""What every answer and every form has to satisfy: headers, cookies, form tokens, the right host.
+
+Cookies count for pages alone; the API takes bearer tokens alone. So a form needs the token of its cookie, and the API
+needs none.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import time
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, g, redirect, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from sshjit.errors import Invalid, Refused
+from sshjit_web import access_log
+from sshjit_web.config import WebConfig
+from sshjit_web.services import services
+
+MAX_BODY = 64 * 1024
+"""Bytes of any request's body; an ID token is a few thousand."""
+CSP = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = (
+    ("Content-Security-Policy", CSP),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    # Not "no-referrer": browsers would then send "Origin: null" with our own forms.
+    ("Referrer-Policy", "same-origin"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
+)
+_HSTS = ("Strict-Transport-Security", "max-age=31536000")
+
+
+class Cookies:
+    """The names and attributes of our two cookies: ``session``, and ``browser``, which binds sign-ins under way."""
+
+    def __init__(self, config: WebConfig) -> None:
+        self._secure = config.https
+        # Browsers share cookies between the ports of a host: without TLS the name carries the port.
+        name = "__Host-ssh-jit" if config.https else f"ssh-jit-{urlsplit(config.origin).port or 80}"
+        self.session = name
+        self.browser = f"{name}-browser"
+
+    def set(self, response: AnyResponse, name: str, value: str, *, max_age: int | None = None) -> None:
+        """Sets a cookie that scripts and other sites do not see."""
+        response.set_cookie(name, value, max_age=max_age, path="/", secure=self._secure, httponly=True, samesite="Lax")
+
+    def drop(self, response: AnyResponse, name: str) -> None:
+        """Takes a cookie back."""
+        response.delete_cookie(name, path="/", secure=self._secure, httponly=True, samesite="Lax")
+
+
+def install(app: Flask, config: WebConfig) -> None:
+    """Sets limits and headers for the whole application."""
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY
+    headers = (*_HEADERS, _HSTS) if config.https else _HEADERS
+
+    @app.before_request
+    def start() -> None:
+        g.started = time.perf_counter()
+
+    @app.after_request
+    def harden(response: Response) -> Response:
+        for name, value in headers:
+            response.headers.add(name, value)
+        if "Cache-Control" not in response.headers:
+            response.headers.add("Cache-Control", "no-store")
+        access_log.write(response.status_code)
+        return response
+
+
+def cookies() -> Cookies:
+    """The cookies of this installation."""
+    return Cookies(services().config)
+
+
+def check_page() -> AnyResponse | None:
+    """Before every page and form: the right host, and for forms the right browser, from a page of ours.
+
+    Raises:
+        Invalid: ``wrong_host``.
+        Refused: ``bad_form`` for a form of another site or without its token.
+
+    """
+    origin = services().config.origin
+    if request.host != urlsplit(origin).netloc:
+        if request.method in ("GET", "HEAD"):
+            return redirect(origin + request.full_path.rstrip("?"), code=307)
+        raise Invalid("wrong_host", "this is not our address", hint=f"open {origin}")
+    if request.method not in ("GET", "HEAD", "OPTIONS"):
+        _check_form(origin)
+    return None
+
+
+def _check_form(origin: str) -> None:
+    said = request.headers.get("Origin")
+    if said is not None:
+        ours = said == origin
+    else:
+        ours = request.headers.get("Sec-Fetch-Site", "same-origin") in ("same-origin", "none")
+    expected = services().form_token(form_cookie()).encode()
+    given = request.form.get("form_token", "").encode("utf-8", "replace")
+    if not ours or not form_cookie() or not hmac.compare_digest(expected, given):
+        raise Refused("bad_form", "this form is not of your session", hint="open the page again and send it from there")
+
+
+def form_cookie() -> str:
+    """The cookie that forms are bound to: the session's, or before sign-in the browser's; may be empty."""
+    mine = cookies()
+    return request.cookies.get(mine.session) or request.cookies.get(mine.browser) or ""
+
+
+def new_token() -> str:
+    """256 random bits, for cookies and states."""
+    return secrets.token_urlsafe(32)

@@ -1,0 +1,101 @@
+"""How values are shown on pages: inert text, times, lengths of time.
+
+Whatever a requester, a provider or a host made up may hold terminal escapes, line breaks or marks that turn the
+direction of the text. ``inert`` is the one filter for that, and the templates apply it to every value by themselves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, url_for
+from jinja2 import StrictUndefined
+from markupsafe import Markup
+
+from sshjit import durations
+from sshjit.messages import RequestState, RequestView
+
+_STATIC = Path(__file__).parent / "static"
+_HARMLESS = re.compile(r"[\x20-\x7e\xa1-\xac\xae-\u0233]*")
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Unicode categories that are never shown as they are: controls, formats (bidi, zero width), unassigned, separators."""
+_STATES = {
+    RequestState.PENDING: ("waiting", "Waiting for approval"),
+    RequestState.APPROVED: ("live", "Approved"),
+    RequestState.DENIED: ("no", "Denied"),
+    RequestState.CANCELLED: ("over", "Cancelled"),
+    RequestState.EXPIRED: ("over", "Nobody answered in time"),
+    RequestState.ENDED: ("over", "Ended"),
+    RequestState.LAPSED: ("over", "Approved, but not used in time"),
+    RequestState.REVOKED: ("no", "Revoked"),
+}
+
+
+def inert(value: Any) -> Any:
+    """Text with every character that is not plainly visible written out, as ``⟨U+202E⟩``; other values unchanged."""
+    if not isinstance(value, str) or isinstance(value, Markup) or _HARMLESS.fullmatch(value):
+        return value
+    return "".join(_mark(character) for character in value)
+
+
+def _mark(character: str) -> str:
+    unsafe = unicodedata.category(character) in _UNSAFE or (character != " " and character.isspace())
+    return f"⟨U+{ord(character):04X}⟩" if unsafe else character
+
+
+def when(seconds: int) -> Markup:
+    """A moment, in UTC, as a ``time`` element; the page's script adds the reader's own time."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return Markup('<time datetime="{}">{} UTC</time>').format(
+        moment.strftime("%Y-%m-%dT%H:%M:%SZ"), moment.strftime("%Y-%m-%d %H:%M")
+    )
+
+
+def span(seconds: int) -> str:
+    """A length of time: ``8 h``."""
+    return durations.show(seconds)
+
+
+def left(until: int, now: int) -> str:
+    """The time left, as exact as a person needs it: minutes, and seconds in the last two minutes."""
+    seconds = until - now
+    if seconds <= 0:
+        return "none"
+    return durations.show(seconds if seconds < 120 else seconds // 60 * 60)
+
+
+def state(view: RequestView) -> tuple[str, str]:
+    """The class of a request's state for the style sheet, and its name for people."""
+    if view.state is RequestState.APPROVED and view.how == "automatic":
+        return "live", "Approved by rule"
+    return _STATES[view.state]
+
+
+def asset(name: str) -> str:
+    """The address of a static file, which changes with its content."""
+    return url_for("static", filename=name, v=_VERSIONS[name])
+
+
+_VERSIONS = {
+    path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    for path in sorted(_STATIC.iterdir())
+    if path.is_file()
+}
+
+
+def install(app: Flask) -> None:
+    """Sets the templates up: strict, with every value made inert before it is escaped."""
+    app.jinja_options = {
+        **app.jinja_options,
+        "finalize": inert,
+        "undefined": StrictUndefined,
+        "trim_blocks": True,
+        "lstrip_blocks": True,
+    }
+    app.jinja_env.filters.update(when=when, span=span, left=left, state=state)
+    app.jinja_env.globals.update(asset=asset)

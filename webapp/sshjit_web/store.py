@@ -1,0 +1,190 @@
+"""The front end's own database: sessions, tokens of command lines, sign-ins under way. The one place that writes it.
+
+Nothing in it is a secret that works by itself: tokens and states are stored as their SHA-256, and what a sign-in
+needs besides is derived from the session key. Nothing in it is a truth about requests or people: a row only says
+which login, known to the authority, a cookie or token stands for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import (
+    Column,
+    Engine,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    delete,
+    event,
+    insert,
+    select,
+    text,
+)
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from sshjit.errors import Failed
+
+METADATA = MetaData()
+
+SESSIONS = Table(
+    "sessions",
+    METADATA,
+    Column("token_hash", String(64), primary_key=True),
+    Column("kind", String(8), nullable=False),
+    Column("login_id", String(64), nullable=False),
+    Column("created", Integer, nullable=False),
+    Column("expires", Integer, nullable=False),
+    Index("sessions_expires", "expires"),
+    Index("sessions_login", "login_id"),
+)
+SIGN_INS = Table(
+    "sign_ins",
+    METADATA,
+    Column("state_hash", String(64), primary_key=True),
+    Column("browser_hash", String(64), nullable=False),
+    Column("provider", String(32), nullable=False),
+    Column("target", String(512), nullable=False),
+    Column("expires", Integer, nullable=False),
+    Index("sign_ins_expires", "expires"),
+)
+
+Kind = Literal["page", "api"]
+"""A session is a browser's (``page``) or a command line's (``api``); neither token works at the other's door."""
+SWEEP_EVERY = 60
+"""Seconds between two removals of what has expired."""
+
+
+def digest(token: str) -> str:
+    """How a token is stored: SHA-256, hex. Tokens are 256 random bits, so nothing slower is needed."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class PendingSignIn:
+    """A sign-in that a browser began and the provider has not answered yet."""
+
+    provider: str
+    target: str
+    """The page to show afterwards: a path of ours."""
+
+
+class Store:
+    """Reads and writes the database. Times are whole seconds since the epoch, given by the caller.
+
+    Every method raises ``Failed`` (``database_down``) when the database cannot be used.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._swept = 0
+        self._sweeping = threading.Lock()
+
+    def add_session(self, token: str, kind: Kind, login_id: str, *, now: int, expires: int) -> None:
+        """Remembers that ``token`` stands for ``login_id`` until ``expires``."""
+        row = {"token_hash": digest(token), "kind": kind, "login_id": login_id, "created": now, "expires": expires}
+        with _Guard(), self._engine.begin() as connection:
+            connection.execute(insert(SESSIONS).values(row))
+        self._sweep(now)
+
+    def find_session(self, token: str, kind: Kind, *, now: int) -> str | None:
+        """The login that ``token`` stands for, or ``None``."""
+        query = select(SESSIONS.c.login_id).where(
+            SESSIONS.c.token_hash == digest(token), SESSIONS.c.kind == kind, SESSIONS.c.expires > now
+        )
+        with _Guard(), self._engine.connect() as connection:
+            return connection.execute(query).scalar_one_or_none()
+
+    def drop_session(self, token: str) -> None:
+        """Forgets ``token``; forgetting it twice is no error."""
+        with _Guard(), self._engine.begin() as connection:
+            connection.execute(delete(SESSIONS).where(SESSIONS.c.token_hash == digest(token)))
+
+    def drop_login(self, login_id: str) -> None:
+        """Forgets every token of a login that is over."""
+        with _Guard(), self._engine.begin() as connection:
+            connection.execute(delete(SESSIONS).where(SESSIONS.c.login_id == login_id))
+
+    def begin_sign_in(self, state: str, browser: str, provider: str, target: str, *, now: int, expires: int) -> None:
+        """Remembers a sign-in under way, bound to this browser's cookie."""
+        row = {
+            "state_hash": digest(state),
+            "browser_hash": digest(browser),
+            "provider": provider,
+            "target": target,
+            "expires": expires,
+        }
+        with _Guard(), self._engine.begin() as connection:
+            connection.execute(insert(SIGN_INS).values(row))
+        self._sweep(now)
+
+    def take_sign_in(self, state: str, browser: str, provider: str, *, now: int) -> PendingSignIn | None:
+        """The sign-in of this state, browser and provider, once: the second call finds nothing."""
+        query = (
+            delete(SIGN_INS)
+            .where(
+                SIGN_INS.c.state_hash == digest(state),
+                SIGN_INS.c.browser_hash == digest(browser),
+                SIGN_INS.c.provider == provider,
+                SIGN_INS.c.expires > now,
+            )
+            .returning(SIGN_INS.c.provider, SIGN_INS.c.target)
+        )
+        with _Guard(), self._engine.begin() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else PendingSignIn(row.provider, row.target)
+
+    def check(self) -> None:
+        """Proves that the database answers."""
+        with _Guard(), self._engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._engine.dispose()
+
+    def _sweep(self, now: int) -> None:
+        """Removes what has expired, now and then, after a write."""
+        with self._sweeping:
+            if now - self._swept < SWEEP_EVERY:
+                return
+            self._swept = now
+        with _Guard(), self._engine.begin() as connection:
+            connection.execute(delete(SESSIONS).where(SESSIONS.c.expires <= now))
+            connection.execute(delete(SIGN_INS).where(SIGN_INS.c.expires <= now))
+
+
+class _Guard:
+    """Turns the database's errors into ours, without their SQL and parameters."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, SQLAlchemyError):
+            raise Failed(
+                "database_down", "the front end's database cannot be used", hint="try again in a moment"
+            ) from (getattr(error, "orig", None))
+
+
+def open_engine(url: str) -> Engine:
+    """An engine for ``url``; SQLite gets WAL and full synchronisation, and waits 5 s for another writer."""
+    engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"), hide_parameters=True)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
