@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,9 @@ class Approver(Person):
     """An account that said yes; ``signed`` if with an SSHSIG that the CA has verified."""
 
     signed: bool = False
+
+
+P = TypeVar("P", bound=Person)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,5 +130,44 @@ def _marks(person: Person) -> frozenset[tuple[str, str]]:
     return frozenset({("id", person.subject_id)} | {("email", address.casefold()) for address in person.emails})
 
 
-def _people_but[P: Person](requester: Person, accounts: tuple[P, ...], others: tuple[Person, ...]) -> list[list[P]]:
+def _fills(account: Approver, step: Step) -> bool:
+    return step.role in account.roles and (account.signed or not step.signed)
+
+
+def _name(person: Sequence[Approver], step: Step) -> str:
+    """The account by which ``person`` fills ``step``."""
+    return next(account.subject_id for account in person if _fills(account, step))
+
+
+def _people_but(requester: Person, accounts: Sequence[P], others: Sequence[Person]) -> list[list[P]]:
     """``accounts`` grouped into people, in order of first appearance, without whoever is linked to the requester."""
+    links = _Links()
+    everybody: tuple[Person, ...] = (requester, *accounts, *others)
+    for person in everybody:
+        links.join(_marks(person))
+    forbidden = links.find(("id", requester.subject_id))
+    people: dict[tuple[str, str], list[P]] = {}
+    for account in accounts:
+        people.setdefault(links.find(("id", account.subject_id)), []).append(account)
+    return [members for mark, members in people.items() if mark != forbidden]
+
+
+class _Links:
+    """Marks that belong to one person, joined as they are found (union-find)."""
+
+    def __init__(self) -> None:
+        self._parent: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def find(self, mark: tuple[str, str]) -> tuple[str, str]:
+        """The mark that stands for everything joined with ``mark``."""
+        parent = self._parent.setdefault(mark, mark)
+        while parent != mark:
+            self._parent[mark] = self._parent[parent]
+            mark, parent = parent, self._parent[parent]
+        return mark
+
+    def join(self, marks: frozenset[tuple[str, str]]) -> None:
+        """Make ``marks`` one."""
+        first, *rest = marks
+        for mark in rest:
+            self._parent[self.find(mark)] = self.find(first)

@@ -17,7 +17,7 @@ _TEXT = re.compile("".join(rf"(?:([0-9]{{1,8}}){letter})?" for letter, _, _ in _
 
 
 def parse(text: str) -> int:
-    """The seconds of ``"8h"``, ``"30m"``, ``"5s"``, ``"1h30m"``, ``"7d"``: units from large to small, each at most once.
+    """The seconds of ``"8h"``, ``"5s"``, ``"1h30m"``, ``"7d"``: units from large to small, each at most once.
 
     Raises ``Invalid`` with the code ``bad_duration``, also for nothing at all and for more than 366 days.
     """

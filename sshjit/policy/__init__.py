@@ -1,0 +1,42 @@
+"""The policy: what one says, and what it answers.
+
+Pure: no files, no clock, no environment. ``load`` reads a text, ``evaluate`` decides one ask, ``still_allowed`` asks
+again before each certificate, ``explain`` shows every rule. ``now`` is always seconds since the epoch, UTC.
+"""
+
+from __future__ import annotations
+
+from sshjit.policy.asks import Ask, Host, Subject
+from sshjit.policy.evaluate import ends_by, evaluate, still_allowed
+from sshjit.policy.load import check_labels, load, providers_of
+from sshjit.policy.model import PERMISSIONS, Policy
+from sshjit.policy.outcomes import Allow, Denied, NeedsApproval, Outcome, StepUp, Terms
+from sshjit.policy.problems import PolicyError, Problem
+from sshjit.policy.requirements import step_up
+from sshjit.policy.roles import empty_roles, permissions_of, roles_of
+
+__all__ = [
+    "PERMISSIONS",
+    "Allow",
+    "Ask",
+    "Denied",
+    "Host",
+    "NeedsApproval",
+    "Outcome",
+    "Policy",
+    "PolicyError",
+    "Problem",
+    "StepUp",
+    "Subject",
+    "Terms",
+    "check_labels",
+    "empty_roles",
+    "ends_by",
+    "evaluate",
+    "load",
+    "permissions_of",
+    "providers_of",
+    "roles_of",
+    "step_up",
+    "still_allowed",
+]

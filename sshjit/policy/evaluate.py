@@ -1,0 +1,119 @@
+"""The decision: may this person have this, on which terms, and if not, why not.
+
+1. Any deny that matches any of the hosts decides.
+2. Then, for each host, the first allow that matches in file order; all hosts must fall under the same one.
+3. What that rule requires is asked once: unmet, it is a refusal or a step-up, and never the next rule's turn.
+
+Break-glass asks go by the break-glass rules in place of the allow rules, and past denies with ``unless_break_glass``.
+A login that the ask leaves open is chosen by the rule, and denies look at the chosen one. A deny on a label matches a
+host that lacks the label, so that no host slips past one; an allow does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sshjit.policy.asks import Ask, Host, Subject
+from sshjit.policy.model import AllowRule, Policy
+from sshjit.policy.outcomes import Denied, Outcome
+from sshjit.policy.query import (
+    Query,
+    choose_login,
+    deciding_deny,
+    denies_at_any_time,
+    first_allows,
+    make_query,
+    with_login,
+)
+from sshjit.policy.refusals import changed_action, denied_by, different_rules, malformed, no_rule
+from sshjit.policy.requirements import settle
+
+
+def evaluate(policy: Policy, subject: Subject, hosts: Sequence[Host], ask: Ask, now: int) -> Outcome:
+    """What the policy says to ``subject`` asking ``ask`` for ``hosts`` at ``now`` (seconds since the epoch)."""
+    wrong = malformed(policy, hosts, ask)
+    if wrong is not None:
+        return wrong
+    query = make_query(policy, subject, hosts, login=ask.login, action=ask.action, break_glass=ask.break_glass, now=now)
+    numbers = first_allows(query)
+    rule = _common_rule(query, numbers)
+    if rule is not None:
+        query = with_login(query, query.login or choose_login(rule, query.own))
+    refused = _unmatched(query, numbers)
+    if refused is not None:
+        return refused
+    if rule is None or query.login is None:
+        return different_rules(query, [query.allows[number] for number in numbers if number is not None])
+    return settle(policy, rule, subject, hosts, ask, login=query.login, ends=_window_end(query, rule), now=now)
+
+
+def still_allowed(
+    policy: Policy,
+    subject: Subject,
+    hosts: Sequence[Host],
+    *,
+    login: str,
+    action: str,
+    command: str | None,
+    break_glass: bool,
+    now: int,
+) -> Denied | None:
+    """Why what was granted is not to be had any more; ``None`` if it still is. Asked before every certificate.
+
+    Denies decide as ever, and for each host some rule must still match this person, login and action; which one, and
+    what it requires, was settled when the grant was made. ``command`` is the forced one of the grant: a named action
+    whose command is another by now is not what was approved.
+    """
+    wrong = malformed(policy, hosts, Ask(login, action, command if action not in policy.actions else None))
+    if wrong is not None:
+        return wrong
+    named = policy.actions.get(action)
+    if named is not None and named.command != command:
+        return changed_action(action)
+    query = make_query(policy, subject, hosts, login=login, action=action, break_glass=break_glass, now=now)
+    return _unmatched(query, first_allows(query))
+
+
+def ends_by(
+    policy: Policy,
+    subject: Subject,
+    hosts: Sequence[Host],
+    *,
+    login: str,
+    action: str,
+    break_glass: bool,
+    now: int,
+) -> int | None:
+    """When a window that begins at ``now`` must be over: ``Terms.ends_by``, asked again when it begins.
+
+    Seconds since the epoch; ``None`` if nothing ends it, or if no rule matches any more (ask ``still_allowed``).
+    """
+    query = make_query(policy, subject, hosts, login=login, action=action, break_glass=break_glass, now=now)
+    numbers = first_allows(query)
+    ends = [_window_end(query, query.allows[number]) for number in set(numbers) if number is not None]
+    return min((end for end in ends if end is not None), default=None)
+
+
+def _common_rule(query: Query, numbers: Sequence[int | None]) -> AllowRule | None:
+    number = numbers[0]
+    return query.allows[number] if number is not None and len(set(numbers)) == 1 else None
+
+
+def _unmatched(query: Query, numbers: Sequence[int | None]) -> Denied | None:
+    """The refusal by a deny, else for the first host that no rule allows."""
+    deny = deciding_deny(query)
+    if deny is not None:
+        return denied_by(query, deny)
+    return next((no_rule(query, host) for host, n in zip(query.hosts, numbers, strict=True) if n is None), None)
+
+
+def _window_end(query: Query, rule: AllowRule) -> int | None:
+    """The earliest of: the rule's hours close, a deny's begin, the last of the person's roles in the rule ends."""
+    ends = []
+    if rule.match.schedule is not None:
+        ends.append(rule.match.schedule.closes(query.now))
+    ends.append(query.deny_index.opens(query.now, denies_at_any_time(query)))
+    roles = [query.held[role] for role in rule.match.roles or () if role in query.held]
+    if None not in roles:
+        ends.append(max((end for end in roles if end is not None), default=None))
+    return min((end for end in ends if end is not None), default=None)

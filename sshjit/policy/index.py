@@ -1,0 +1,131 @@
+"""Finds the rules that match, at a cost that hardly depends on how many there are.
+
+A set of rules is a whole number: bit ``i`` stands for rule ``i`` of the file, so the first rule of a set is its lowest
+bit. For each matcher the index holds which rules accept each value; the rules that match an ask are the intersection
+over the matchers, a handful of ``&`` on numbers as long as the policy has rules. Nothing is scanned, and the result is
+exact: ``explain.py`` finds the same by reading every rule, and a test holds the two equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sshjit.policy.model import Matchers
+    from sshjit.policy.schedule import Schedule
+
+_OWN = "@own"
+
+
+@dataclass(slots=True)
+class _Values:
+    """For one matcher: the rules that accept each value, and those that accept every value."""
+
+    by_value: dict[str, int] = field(default_factory=dict)
+    free: int = 0
+
+    def add(self, bit: int, values: Iterable[str] | None) -> None:
+        if values is None:
+            self.free |= bit
+        else:
+            for value in values:
+                self.by_value[value] = self.by_value.get(value, 0) | bit
+
+    def accepting(self, value: str) -> int:
+        return self.by_value.get(value, 0) | self.free
+
+
+class Index:
+    """The rules of one kind. Bits of ``every`` are the rules that take part.
+
+    ``lacking_matches`` says what becomes of a matcher on a label that a host does not have: for denies it matches, so
+    that no host slips past one for want of a label; for allows it does not.
+    """
+
+    __slots__ = ("_actions", "_labels", "_logins", "_named", "_roles", "_schedules", "every", "lacking_matches")
+
+    def __init__(self, rules: Sequence[Matchers | None], *, lacking_matches: bool) -> None:
+        """``rules[i]`` is bit ``i``; ``None`` holds the place of a rule that takes no part."""
+        self.lacking_matches = lacking_matches
+        self.every = self._named = 0
+        self._roles, self._logins, self._actions = _Values(), _Values(), _Values()
+        self._labels: dict[str, _Values] = {}
+        self._schedules: dict[Schedule, int] = {}
+        taking_part = [(1 << number, match) for number, match in enumerate(rules) if match is not None]
+        for _, match in taking_part:
+            self._labels.update((label, _Values()) for label, _ in match.hosts or ())
+        for bit, match in taking_part:
+            self._add(bit, match)
+
+    def _add(self, bit: int, match: Matchers) -> None:
+        self.every |= bit
+        self._roles.add(bit, match.roles)
+        self._logins.add(bit, match.logins)
+        self._actions.add(bit, match.actions)
+        if any(login != _OWN for login in match.logins or ()):
+            self._named |= bit
+        restricted = dict(match.hosts or ())
+        for label, values in self._labels.items():
+            values.add(bit, restricted.get(label))
+        if match.schedule is not None:
+            self._schedules[match.schedule] = self._schedules.get(match.schedule, 0) | bit
+
+    def for_roles(self, roles: Iterable[str]) -> int:
+        """The rules that accept somebody who holds these roles."""
+        found = self._roles.free
+        for role in roles:
+            found |= self._roles.by_value.get(role, 0)
+        return found
+
+    def for_login(self, login: str | None, own: str | None) -> int:
+        """The rules that accept this login, or, for ``None``, that leave any login to choose from.
+
+        ``own`` is what ``@own`` stands for. A rule on certain logins that has none to choose is not among the latter.
+        """
+        found = self._named | self._logins.free if login is None else self._logins.accepting(login)
+        return found | self._logins.by_value.get(_OWN, 0) if own is not None and login in (None, own) else found
+
+    def for_any_login(self) -> int:
+        """The rules that do not look at the login."""
+        return self._logins.free
+
+    def for_action(self, action: str) -> int:
+        """The rules that accept this action."""
+        return self._actions.accepting(action)
+
+    def for_host(self, labels: Mapping[str, str]) -> int:
+        """The rules that accept a host with these labels."""
+        found = self.every
+        for label, values in self._labels.items():
+            if label in labels:
+                found &= values.accepting(labels[label])
+            elif not self.lacking_matches:
+                found &= values.free
+        return found
+
+    def closed(self, now: int, among: int) -> int:
+        """Those of ``among`` whose days or hours exclude ``now``."""
+        found = 0
+        for schedule, rules in self._schedules.items():
+            if rules & among and not schedule.matches(now):
+                found |= rules & among
+        return found
+
+    def opens(self, now: int, among: int) -> int | None:
+        """The next time after ``now`` at which a rule of ``among`` begins to match by its days and hours."""
+        times = (schedule.opens(now) for schedule, rules in self._schedules.items() if rules & among)
+        return min((time for time in times if time is not None), default=None)
+
+
+def first(rules: int) -> int | None:
+    """The number of the first rule of a set; ``None`` if it is empty."""
+    return (rules & -rules).bit_length() - 1 if rules else None
+
+
+def members(rules: int) -> Iterator[int]:
+    """The numbers of the rules of a set, in file order."""
+    while rules:
+        yield (rules & -rules).bit_length() - 1
+        rules &= rules - 1

@@ -1,0 +1,138 @@
+"""Turns the text of a policy into a ``Policy``, or says everything that is wrong with it.
+
+Nothing is guessed: an unknown key, an empty matcher or a missing clock is a problem, never a default that would mean
+everybody or for ever. The defaults that there are stand in ``model.py``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from sshjit.policy.index import Index
+from sshjit.policy.model import Label, Policy, Rule, Source
+from sshjit.policy.problems import Path, PolicyError, Problem, Report
+from sshjit.policy.reader import Table
+from sshjit.policy.rules import Declared, read_allow, read_break_glass, read_deny
+from sshjit.policy.sections import check_label, read_actions, read_labels, read_permissions, read_roles
+from sshjit.tomllines import key_lines
+
+R = TypeVar("R", bound=Rule)
+
+VERSION = 1
+_TOP = {
+    "version": True,
+    **dict.fromkeys(("labels", "roles", "permissions", "actions", "deny", "allow", "break_glass"), False),
+}
+_PLACE = re.compile(r"(.*) \(at (?:line ([0-9]+), column ([0-9]+)|end of document)\)", re.DOTALL)
+
+
+def load(text: str, *, file: str = "policy.toml") -> Policy:
+    """The policy that ``text`` is. ``file`` is what problems call it; it is not opened.
+
+    Raises ``PolicyError`` with every problem that was found.
+    """
+    document = _document(text, file)
+    report = Report(file, key_lines(text))
+    top = Table(document, (), report, _TOP)
+    version = top.get("version", int)
+    if version is not None and version != VERSION:
+        top.wrong(("version",), f"must be {VERSION}, is {version}")
+    labels, roles, actions = read_labels(top), read_roles(top), read_actions(top)
+    declared = Declared(labels, roles, actions)
+    names: dict[str, str] = {}
+    policy = _indexed(
+        digest=hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
+        labels=labels,
+        roles=roles,
+        permissions=read_permissions(top, roles),
+        actions=actions,
+        denies=_rules(top, "deny", read_deny, declared, names),
+        allows=_rules(top, "allow", read_allow, declared, names),
+        break_glass=_rules(top, "break_glass", read_break_glass, declared, names),
+    )
+    if report.problems:
+        raise PolicyError(report.problems)
+    return policy
+
+
+def check_labels(policy: Policy, labels: Mapping[str, str]) -> tuple[str, ...]:
+    """What is wrong with the labels of a host that is to be enrolled, a sentence each; empty if nothing is."""
+    problems = []
+    for label, value in labels.items():
+        problem = check_label(policy.labels, label, value)
+        if problem is not None:
+            message, suggestion = problem
+            problems.append(f"{message}; {suggestion}" if suggestion else message)
+    problems += [
+        f'the label "{name}" is missing'
+        for name, label in policy.labels.items()
+        if label.required and name not in labels
+    ]
+    return tuple(problems)
+
+
+def providers_of(policy: Policy) -> frozenset[str]:
+    """The providers that roles name, for a check that all of them are configured."""
+    return frozenset(source.provider for sources in policy.roles.values() for source in sources)
+
+
+def _document(text: str, file: str) -> dict[str, Any]:
+    """The parsed TOML; a syntax error is a ``PolicyError`` too."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise PolicyError([Problem(file, 1, "", "is nested too deeply")]) from None
+    except ValueError as error:
+        found = _PLACE.fullmatch(str(error))
+        last = text.count("\n") + (not text.endswith("\n"))
+        line = int(found[2]) if found and found[2] else last
+        message = found[1] if found else str(error)
+        column = f" in column {found[3]}" if found and found[3] else ""
+        raise PolicyError([Problem(file, line, "", f"{message[:1].lower()}{message[1:]}{column}")]) from None
+
+
+def _rules(
+    top: Table,
+    key: str,
+    read: Callable[[object, Path, Table, Declared], R | None],
+    declared: Declared,
+    names: dict[str, str],
+) -> tuple[R, ...]:
+    """The rules under ``key``. ``names`` are those taken so far, with where."""
+    rules = []
+    for path, value in top.tables(key):
+        rule = read(value, path, top, declared)
+        name = value.get("name") if isinstance(value, dict) else None
+        if isinstance(name, str) and name in names:
+            top.report.add((*path, "name"), f'"{name}" is the name of {names[name]} already', "give it another name")
+        elif isinstance(name, str):
+            names[name] = f"{key}[{path[-1]}]"
+        if rule is not None:
+            rules.append(rule)
+    return tuple(rules)
+
+
+def _indexed(*, roles: dict[str, tuple[Source, ...]], labels: dict[str, Label], **parts: Any) -> Policy:
+    """The policy with what makes it fast to ask."""
+    sources: dict[tuple[str, str], dict[str, tuple[tuple[str, int | None], ...]]] = {}
+    for role, where in roles.items():
+        for source in where:
+            by_name = sources.setdefault((source.provider, source.kind), {})
+            by_name[source.name] = (*by_name.get(source.name, ()), (role, source.ends))
+    denies, allows, break_glass = parts["denies"], parts["allows"], parts["break_glass"]
+    return Policy(
+        roles=roles,
+        labels=labels,
+        sources=sources,
+        deny_index=Index([rule.match for rule in denies], lacking_matches=True),
+        break_glass_deny_index=Index(
+            [None if rule.unless_break_glass else rule.match for rule in denies], lacking_matches=True
+        ),
+        allow_index=Index([rule.match for rule in allows], lacking_matches=False),
+        break_glass_index=Index([rule.match for rule in break_glass], lacking_matches=False),
+        **parts,
+    )

@@ -1,0 +1,200 @@
+"""What a policy consists of, once it has been read and found to be in order.
+
+``load.py`` makes these values and checks what cannot be checked here; ``index.py`` makes them fast to ask. A matcher
+that is ``None`` does not restrict; the loader lets only denies have such ones, and never without any.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sshjit.approvals import Step
+from sshjit.policy.index import Index
+from sshjit.policy.schedule import Schedule
+
+OWN = "@own"
+"""Among a rule's logins: the person's own Unix name."""
+SHELL = "shell"
+COMMAND = "command"
+CLIENT = "client"
+"""As a rule's source: the address that the client connects from."""
+PERMISSIONS = frozenset({"hosts", "lock", "unlock", "audit", "explain", "review"})
+FORWARDING = ("port", "agent", "x11")
+DEFAULT_PENDING = 3600
+"""Seconds that an unanswered request waits, where a rule has no ``pending``."""
+DEFAULT_USE_BY = 900
+"""Seconds in which an approved request must be used, where a rule has no ``use_by``."""
+DEFAULT_MAX_HOSTS = 16
+"""Hosts of one request, where a rule has no ``max_hosts``."""
+DEFAULT_BREAK_GLASS_FRESH_LOGIN = 900
+BREAK_GLASS_REASON = 10
+"""Characters that the reason of a break-glass request has at least."""
+SYSTEM_LOGINS = frozenset(
+    {
+        *(
+            "root",
+            "toor",
+            "daemon",
+            "bin",
+            "sys",
+            "sync",
+            "games",
+            "man",
+            "lp",
+            "mail",
+            "news",
+            "uucp",
+            "proxy",
+            "list",
+        ),
+        *("www-data", "backup", "irc", "gnats", "nobody", "_apt", "sshd", "messagebus", "polkitd", "dbus", "syslog"),
+        *("systemd-network", "systemd-resolve", "systemd-timesync", "systemd-coredump", "systemd-oom", "uuidd", "tss"),
+        *(
+            "postgres",
+            "mysql",
+            "redis",
+            "nginx",
+            "apache",
+            "http",
+            "named",
+            "bind",
+            "ldap",
+            "postfix",
+            "exim",
+            "dovecot",
+        ),
+        *("ntp", "chrony", "rpc", "rpcuser", "tcpdump", "avahi", "adm", "shutdown", "halt", "operator", "ftp", "git"),
+        *("admin", "wheel", "sudo", "docker", "vagrant", "ubuntu", "debian", "centos", "fedora", "ec2-user", "core"),
+    }
+)
+"""Names that ``@own`` never becomes, whatever a claim says. A rule may still name them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A label that hosts may carry. ``values`` ``None``: any value; ``required``: no host is enrolled without it."""
+
+    name: str
+    values: frozenset[str] | None
+    required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a role comes from: a group or a verified e-mail address of one provider.
+
+    ``name`` is case-folded for e-mails; ``ends`` is when the source stops counting (seconds since the epoch), if ever.
+    """
+
+    provider: str
+    kind: str
+    name: str
+    ends: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A named action: ``command`` is what the certificate forces."""
+
+    name: str
+    command: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Matchers:
+    """Which asks a rule is about. ``hosts`` are (label, accepted values), all of which a host must have."""
+
+    roles: tuple[str, ...] | None
+    hosts: tuple[tuple[str, tuple[str, ...]], ...] | None
+    logins: tuple[str, ...] | None
+    actions: tuple[str, ...] | None
+    schedule: Schedule | None
+
+
+@dataclass(frozen=True, slots=True)
+class DenyRule:
+    """A rule that decides as soon as it matches any of the hosts."""
+
+    name: str
+    match: Matchers
+    unless_break_glass: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonRule:
+    """The reason must be given and hold a match of ``pattern`` somewhere; ``prompt`` is how to ask for it."""
+
+    pattern: re.Pattern[str] | None
+    prompt: str
+    shortest: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Extend:
+    """A grant may be extended ``count`` times, by ``by`` seconds each, every time by a new review."""
+
+    count: int
+    by: int
+
+
+@dataclass(frozen=True, slots=True)
+class BreakGlass:
+    """What is special about a break-glass rule. ``review_within`` is in seconds; ``notify`` names channels."""
+
+    notify: tuple[str, ...]
+    review_within: int
+
+
+@dataclass(frozen=True, slots=True)
+class AllowRule:
+    """A rule that allows, with the requirements it makes. Clocks are in seconds.
+
+    ``source`` is ``("client",)``, CIDRs, or nothing; ``fresh_login`` the greatest age of the sign-in in seconds.
+    """
+
+    name: str
+    match: Matchers
+    approvals: tuple[Step, ...]
+    reason: ReasonRule | None
+    fresh_login: int | None
+    mfa: bool
+    hardware_key: bool
+    pending: int
+    use_by: int
+    grant: int
+    certificate: int
+    max_hosts: int
+    source: tuple[str, ...]
+    forwarding: tuple[str, ...]
+    extend: Extend | None
+    break_glass: BreakGlass | None
+
+
+Rule = DenyRule | AllowRule
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Policy:
+    """A policy in order. ``digest`` is the SHA-256 (hex) of its text in UTF-8; rules are in file order.
+
+    The fields from ``sources`` on are made of the others by the loader, to answer fast.
+    """
+
+    digest: str
+    labels: Mapping[str, Label]
+    roles: Mapping[str, tuple[Source, ...]]
+    permissions: Mapping[str, tuple[str, ...]]
+    actions: Mapping[str, Action]
+    denies: tuple[DenyRule, ...]
+    allows: tuple[AllowRule, ...]
+    break_glass: tuple[AllowRule, ...]
+    sources: Mapping[tuple[str, str], Mapping[str, tuple[tuple[str, int | None], ...]]]
+    """(provider, ``group`` or ``email``) -> name -> (role, end) of every source of that name."""
+    deny_index: Index
+    break_glass_deny_index: Index
+    """As ``deny_index``, without the rules that spare break-glass; bits are those of ``denies`` all the same."""
+    allow_index: Index
+    break_glass_index: Index

@@ -1,0 +1,104 @@
+"""The refusals that come from matching, with the sentence that says which rule would have to allow it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sshjit.policy import words
+from sshjit.policy.asks import Ask, Host
+from sshjit.policy.index import first
+from sshjit.policy.model import COMMAND, OWN, SHELL, AllowRule, Policy
+from sshjit.policy.outcomes import Denied
+from sshjit.policy.query import Query
+
+
+def malformed(policy: Policy, hosts: Sequence[Host], ask: Ask) -> Denied | None:
+    """Why this cannot be asked at all: no host, an action that there is not, a command where none belongs."""
+    if not hosts:
+        return Denied("no_host", None, "no host is named", "name at least one host")
+    if ask.action not in (SHELL, COMMAND) and ask.action not in policy.actions:
+        known = words.listed([SHELL, COMMAND, *policy.actions])
+        return Denied("unknown_action", None, f'there is no action "{ask.action}"', f"the actions are {known}")
+    if (ask.action == COMMAND) != bool(ask.command) or ask.command == "":
+        return Denied(
+            "bad_command",
+            None,
+            "an exact command is missing" if ask.action == COMMAND else f'the action "{ask.action}" takes no command',
+            'an exact command goes with the action "command", and only with it',
+        )
+    if ask.duration is not None and ask.duration <= 0:
+        return Denied("bad_duration", None, "the duration must be more than nothing", "")
+    return None
+
+
+def changed_action(action: str) -> Denied:
+    """The refusal of a grant whose named action has become another command."""
+    return Denied("action_changed", None, f'the action "{action}" is not what it was', "ask again")
+
+
+def denied_by(query: Query, number: int) -> Denied:
+    """The refusal by a deny."""
+    rule = query.policy.denies[number]
+    hints = []
+    if rule.match.schedule is not None:
+        hints.append(f"it applies {rule.match.schedule}")
+    if rule.unless_break_glass:
+        hints.append("it does not apply to break-glass access")
+    hit = words.listed(h.name for h in query.hosts if query.deny_index.for_host(h.by_label) >> number & 1)
+    return Denied("denied_by_rule", rule.name, f'rule "{rule.name}" denies access to {hit}', "; ".join(hints))
+
+
+def different_rules(query: Query, rules: Sequence[AllowRule]) -> Denied:
+    """The refusal of hosts that fall under different rules; ``rules`` are those of ``query.hosts``."""
+    under: dict[str, list[str]] = {}
+    for host, rule in zip(query.hosts, rules, strict=True):
+        under.setdefault(rule.name, []).append(host.name)
+    parts = words.listed(f'{words.listed(hosts)} under "{name}"' for name, hosts in under.items())
+    return Denied("different_rules", None, f"the hosts fall under different rules: {parts}", "ask for them separately")
+
+
+def no_rule(query: Query, host: Host) -> Denied:
+    """The refusal for want of a rule; the hint names the rule that misses by least."""
+    kind = "break-glass rule" if query.break_glass else "rule"
+    login = f" as {query.login}" if query.login else ""
+    message = f"no {kind} allows you {words.deed(query.action)} {host.name}{login}"
+    return Denied("no_rule", None, message, _nearest(query, host, kind))
+
+
+def _nearest(query: Query, host: Host, kind: str) -> str:
+    """A sentence about the first rule that misses by one matcher, or else by more."""
+    index = query.allow_index
+    here = index.for_host(host.by_label)
+    role, action = index.for_roles(query.held), index.for_action(query.action)
+    login = index.for_login(query.login, query.own)
+    open_now = ~index.closed(query.now, here)
+    if (number := first(here & role & action & login)) is not None:
+        rule = query.allows[number]
+        return f'rule "{rule.name}" allows it {rule.match.schedule}'
+    if (number := first(here & role & action & open_now)) is not None:
+        rule = query.allows[number]
+        return f'rule "{rule.name}" allows you {words.logins(rule.match.logins)} on {host.name}' + _nameless(
+            query, rule
+        )
+    if (number := first(here & role & login & open_now)) is not None:
+        rule = query.allows[number]
+        return f'rule "{rule.name}" allows you {words.actions(rule.match.actions)} on {host.name}'
+    for near in (here & action & login & open_now, here & ~role, here):
+        if (number := first(near)) is not None:
+            return _whom(query, host, query.allows[number])
+    return f"no {kind} is about a host with {words.pairs(host.labels)}"
+
+
+def _whom(query: Query, host: Host, rule: AllowRule) -> str:
+    """Whom ``rule`` allows what, and what of it the person has."""
+    named = query.login is not None and query.login in (rule.match.logins or ())
+    what = query.login if named else words.logins(rule.match.logins)
+    what = what if query.action in (rule.match.actions or ()) else f"{what} {words.actions(rule.match.actions)}"
+    held = [role for role in rule.match.roles or () if role in query.held]
+    have = f"you have {words.listed(held)}" if held else words.none_of(rule.match.roles or ())
+    return f'rule "{rule.name}" allows {what} on {host.name} to {words.roles(rule.match.roles or ())}; {have}'
+
+
+def _nameless(query: Query, rule: AllowRule) -> str:
+    lacking = query.own is None and OWN in (rule.match.logins or ())
+    return "; you have no user name of your own" if lacking else ""

@@ -1,0 +1,117 @@
+"""What the chosen rule requires of the ask and of the sign-in. Nothing here ever leads to another rule.
+
+Networks are not compared here: ``source`` goes into the certificate, and sshd sees the real address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sshjit.durations import show
+from sshjit.names import MAX_REASON
+from sshjit.policy.asks import Ask, Host, Subject
+from sshjit.policy.model import CLIENT, COMMAND, SHELL, AllowRule, Policy
+from sshjit.policy.outcomes import Allow, Denied, NeedsApproval, Outcome, StepUp, Terms
+
+CLOCK_SKEW = 300
+"""Seconds that a provider's clock may be ahead of ours."""
+
+
+def settle(
+    policy: Policy,
+    rule: AllowRule,
+    subject: Subject,
+    hosts: Sequence[Host],
+    ask: Ask,
+    *,
+    login: str,
+    ends: int | None,
+    now: int,
+) -> Outcome:
+    """The answer of ``rule``, which has been chosen. Refusals come before step-ups, which would not help then."""
+    refused = _refusal(rule, hosts, ask)
+    if refused is not None:
+        return refused
+    terms = _terms(policy, rule, ask, login, ends)
+    more = step_up(terms, subject, now)
+    if more is not None:
+        return more
+    return NeedsApproval(terms, rule.approvals) if rule.approvals else Allow(terms)
+
+
+def step_up(terms: Terms, subject: Subject, now: int) -> StepUp | None:
+    """What the sign-in lacks for ``terms``. The CA asks it again for the login that is to get a certificate."""
+    needs = []
+    if terms.fresh_login is not None and not _fresh(subject.auth_time, terms.fresh_login, now):
+        needs.append(("fresh_login", f"a sign-in within the last {show(terms.fresh_login)}", "sign in again"))
+    if terms.mfa and not subject.mfa:
+        needs.append(("mfa", "a sign-in with a second factor", "sign in again with your second factor"))
+    if terms.verify_required and not subject.hardware_key:
+        needs.append(("hardware_key", "a registered hardware key", "sign in with --key and your registered sk key"))
+    if not needs:
+        return None
+    kinds, what, hints = zip(*needs, strict=True)
+    return StepUp(terms.rule, kinds, f'rule "{terms.rule}" needs {" and ".join(what)}', "; ".join(hints))
+
+
+def _fresh(auth_time: int | None, age: int, now: int) -> bool:
+    return auth_time is not None and -CLOCK_SKEW <= now - auth_time <= age
+
+
+def _refusal(rule: AllowRule, hosts: Sequence[Host], ask: Ask) -> Denied | None:
+    if len(hosts) > rule.max_hosts:
+        message = f'rule "{rule.name}" allows at most {rule.max_hosts} hosts at a time, not {len(hosts)}'
+        return Denied("too_many_hosts", rule.name, message, "ask for fewer hosts at a time")
+    wrong = _wrong_reason(rule, ask.reason.strip())
+    if wrong:
+        hint = rule.reason.prompt if rule.reason is not None else ""
+        return Denied("bad_reason", rule.name, f'rule "{rule.name}" needs {wrong}', hint)
+    if rule.source == (CLIENT,) and ask.address is None:
+        message = f'rule "{rule.name}" ties access to your address, which is not known'
+        return Denied("no_address", rule.name, message, "ask from the machine that you connect from")
+    return None
+
+
+def _wrong_reason(rule: AllowRule, reason: str) -> str:
+    """What kind of reason is missing; empty if ``reason`` will do."""
+    if len(reason) > MAX_REASON:
+        return f"a reason of at most {MAX_REASON} characters"
+    if rule.reason is None or (
+        len(reason) >= rule.reason.shortest and (rule.reason.pattern is None or rule.reason.pattern.search(reason))
+    ):
+        return ""
+    if not reason:
+        return "a reason"
+    if len(reason) < rule.reason.shortest:
+        return f"a reason of at least {rule.reason.shortest} characters"
+    return f"a reason like {rule.reason.pattern.pattern}" if rule.reason.pattern else "a reason"
+
+
+def _terms(policy: Policy, rule: AllowRule, ask: Ask, login: str, ends: int | None) -> Terms:
+    asked = ask.duration if ask.duration is not None else rule.grant
+    named = policy.actions.get(ask.action)
+    return Terms(
+        rule=rule.name,
+        login=login,
+        action=ask.action,
+        command=None
+        if ask.action == SHELL
+        else ask.command
+        if ask.action == COMMAND or named is None
+        else named.command,
+        duration=min(asked, rule.grant),
+        capped=asked > rule.grant,
+        grant=rule.grant,
+        certificate=rule.certificate,
+        pending=rule.pending,
+        use_by=rule.use_by,
+        ends_by=ends,
+        max_hosts=rule.max_hosts,
+        source=rule.source,
+        forwarding=rule.forwarding,
+        fresh_login=rule.fresh_login,
+        mfa=rule.mfa,
+        verify_required=rule.hardware_key,
+        extend=rule.extend,
+        break_glass=rule.break_glass,
+    )

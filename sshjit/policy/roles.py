@@ -1,0 +1,56 @@
+"""Which roles and permissions somebody holds, and until when.
+
+Sources are typed and belong to one provider, so a group of another provider, or one that is named like an e-mail
+address, is something else. A role is never taken from an address that is not verified: such an address is not among
+``Subject.emails``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from sshjit.policy.asks import Subject
+from sshjit.policy.model import Policy
+
+
+def role_ends(policy: Policy, subject: Subject, now: int) -> dict[str, int | None]:
+    """The roles held now, and when each ends (seconds since the epoch; ``None``: no end is written down)."""
+    held: dict[str, int | None] = {}
+    for kind, names in (("group", subject.groups), ("email", subject.emails)):
+        sources = policy.sources.get((subject.provider, kind))
+        for name in _common(names, sources) if sources else ():
+            for role, ends in sources[name] if sources else ():
+                if ends is None or now < ends:
+                    held[role] = _later(held[role], ends) if role in held else ends
+    return held
+
+
+def roles_of(policy: Policy, subject: Subject, now: int) -> frozenset[str]:
+    """The roles that ``subject`` holds at ``now``."""
+    return frozenset(role_ends(policy, subject, now))
+
+
+def permissions_of(policy: Policy, subject: Subject, now: int) -> frozenset[str]:
+    """What ``subject`` may do besides asking for access, of ``PERMISSIONS``. None is implied by another."""
+    held = role_ends(policy, subject, now)
+    return frozenset(name for name, roles in policy.permissions.items() if any(role in held for role in roles))
+
+
+def empty_roles(policy: Policy, now: int) -> frozenset[str]:
+    """The roles that nobody can hold at ``now``: without a source, or all of whose sources have ended."""
+    return frozenset(
+        role
+        for role, sources in policy.roles.items()
+        if not any(source.ends is None or now < source.ends for source in sources)
+    )
+
+
+def _common(names: frozenset[str], sources: Mapping[str, object]) -> Iterable[str]:
+    """The names that are sources; the shorter of the two is walked, since a token may carry 100,000 groups."""
+    if len(names) <= len(sources):
+        return (name for name in names if name in sources)
+    return (name for name in sources if name in names)
+
+
+def _later(a: int | None, b: int | None) -> int | None:
+    return None if a is None or b is None else max(a, b)

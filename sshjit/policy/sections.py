@@ -1,0 +1,121 @@
+"""Reads what a policy declares before its rules: labels, roles, permissions, actions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+
+from sshjit import names
+from sshjit.errors import Invalid
+from sshjit.policy.model import COMMAND, PERMISSIONS, SHELL, Action, Label, Source
+from sshjit.policy.problems import Path, did_you_mean
+from sshjit.policy.reader import NAME, Table, kind
+
+_SOURCE = re.compile(r"([^/]*)/(group|email):(.+)", re.DOTALL)
+_SOURCE_HINT = 'write "<provider>/group:<name>" or "<provider>/email:<address>"'
+
+
+def read_labels(top: Table) -> dict[str, Label]:
+    """``[labels]``: the labels that hosts may carry."""
+    labels = {}
+    for name, path, value in top.entries("labels"):
+        table = Table(value, path, top.report, {"values": False, "required": False})
+        table.checked((), _label_name, name)
+        values = table.names("values", None, "value")
+        for number, text in enumerate(values or ()):
+            table.checked(("values", number), _label_value, text)
+        labels[name] = Label(name, None if values is None else frozenset(values), table.flag("required"))
+    return labels
+
+
+def _label_name(text: str) -> None:
+    names.label(text, "any")
+
+
+def _label_value(text: str) -> None:
+    names.label("any", text)
+
+
+def read_roles(top: Table) -> dict[str, tuple[Source, ...]]:
+    """``[roles]``: where each role comes from. A role may have no source; then nobody holds it."""
+    roles = {}
+    for name, path, value in top.entries("roles"):
+        if not NAME.fullmatch(name):
+            top.report.add(path, "is not a role's name: use lower-case letters, digits, '-' and '_'")
+        if not isinstance(value, list):
+            top.report.add(path, f"must be a list, is {kind(value)}", _SOURCE_HINT)
+            continue
+        sources = [_source(top, (*path, number), item) for number, item in enumerate(value)]
+        roles[name] = tuple(source for source in sources if source is not None)
+    return roles
+
+
+def _source(top: Table, path: Path, value: object) -> Source | None:
+    """``"acme/group:SRE"`` or ``{ from = "acme/group:SRE", until = 2026-12-31 }``."""
+    if isinstance(value, str):
+        return _parsed_source(top, path, value, None)
+    table = Table(value, path, top.report, {"from": True, "until": False})
+    text = table.text("from")
+    until = table.any("until")
+    ends = None
+    if isinstance(until, date) and not isinstance(until, datetime):
+        # The date itself still counts: the source ends with that day, in UTC.
+        ends = int(datetime.combine(until, time(), UTC).timestamp()) + int(timedelta(days=1).total_seconds())
+    elif until is not None:
+        table.wrong(("until",), f"must be a date, is {kind(until)}", "write it like until = 2026-12-31")
+    return _parsed_source(top, (*path, "from"), text, ends) if text is not None and table.sound else None
+
+
+def _parsed_source(top: Table, path: Path, text: str, ends: int | None) -> Source | None:
+    found = _SOURCE.fullmatch(text)
+    if found is None:
+        top.report.add(path, f"{names.show(text)} is not a source of a role", _SOURCE_HINT)
+        return None
+    provider, sort, name = found.groups()
+    try:
+        names.provider_id(provider)
+    except Invalid as error:
+        top.report.add(path, error.message, _SOURCE_HINT)
+        return None
+    if sort == "email":
+        name = name.casefold()
+        local, _, domain = name.rpartition("@")
+        if not local or not domain or name.split() != [name]:
+            top.report.add(path, f"{names.show(name)} is not an e-mail address")
+            return None
+    return Source(provider, sort, name, ends)
+
+
+def read_permissions(top: Table, roles: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """``[permissions]``: which roles may do what besides asking for access."""
+    if "permissions" not in top:
+        return {}
+    table = Table(top.any("permissions"), ("permissions",), top.report, dict.fromkeys(sorted(PERMISSIONS), False))
+    return {name: table.names(name, roles, "role") or () for name in sorted(PERMISSIONS) if name in table}
+
+
+def read_actions(top: Table) -> dict[str, Action]:
+    """``[actions.<name>]``: the commands that have a name."""
+    actions = {}
+    for name, path, value in top.entries("actions"):
+        table = Table(value, path, top.report, {"command": True, "title": False})
+        if name in (SHELL, COMMAND):
+            table.wrong((), f'"{name}" is the name of an action that there is already')
+        elif not NAME.fullmatch(name):
+            table.wrong((), "is not an action's name: use lower-case letters, digits, '-' and '_'")
+        command = table.text("command")
+        if command is not None:
+            table.checked(("command",), names.command, command)
+        actions[name] = Action(name, command or "", table.text("title") or name)
+    return actions
+
+
+def check_label(labels: Mapping[str, Label], label: str, value: str) -> tuple[str, str] | None:
+    """What is wrong with a host's label, as a message and a suggestion; ``None`` if it is declared like that."""
+    declared = labels.get(label)
+    if declared is None:
+        return f'there is no label "{label}"', did_you_mean(label, labels)
+    if declared.values is not None and value not in declared.values:
+        return f'the label "{label}" has no value "{value}"', did_you_mean(value, declared.values)
+    return None

@@ -1,0 +1,47 @@
+"""How rules are put into sentences for people."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from sshjit.policy.model import COMMAND, OWN, SHELL
+
+
+def listed(words: Iterable[str]) -> str:
+    """``a, b and c``."""
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def logins(names: Iterable[str] | None) -> str:
+    """``deploy and your own user name``."""
+    return listed("your own user name" if name == OWN else name for name in names or ("any login",))
+
+
+def actions(names: Iterable[str] | None) -> str:
+    """``the actions shell and migrate``."""
+    found = list(names or ())
+    return f"the action{'s' if len(found) > 1 else ''} {listed(found)}" if found else "any action"
+
+
+def none_of(names: Collection[str]) -> str:
+    """What somebody has of the roles ``names`` who has nothing: ``you have none of them``."""
+    return "you have none of them" if len(names) > 1 else "you do not have it"
+
+
+def roles(names: Iterable[str]) -> str:
+    """``the roles sre and dba``, ``the role sre``."""
+    found = list(names)
+    return f"the role{'s' if len(found) > 1 else ''} {listed(found)}"
+
+
+def deed(action: str) -> str:
+    """What somebody does, to be followed by a host: ``to log in to``, ``to run "migrate" on``."""
+    if action == SHELL:
+        return "to log in to"
+    return "to run commands of your own on" if action == COMMAND else f'to run "{action}" on'
+
+
+def pairs(labels: Iterable[tuple[str, str]]) -> str:
+    """``env=prod and role=db``."""
+    return listed([f"{label}={value}" for label, value in labels] or ["no labels"])
