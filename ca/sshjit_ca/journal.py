@@ -7,7 +7,6 @@ the log again before it goes on.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -122,7 +121,7 @@ class Journal:
         """Keeps the checkpoint beside the database. Not synced: the database is, and this one may lag behind it."""
         new = self._memory.with_suffix(".new")
         new.write_text(note, encoding="utf-8")
-        os.replace(new, self._memory)
+        new.replace(self._memory)
 
 
 def raw_public(key: Signer) -> bytes:
@@ -137,7 +136,6 @@ def verified(note: str, public: bytes) -> Checkpoint:
         Failed: ``bad_checkpoint``.
 
     """
-
     point, signature = checkpoint.parse_note(note, public)
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, point.text.encode("ascii"))

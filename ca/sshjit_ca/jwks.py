@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from sshjit import names, wire
@@ -140,9 +140,7 @@ def _choose(keys: tuple[dict[str, Any], ...], kid: str | None) -> dict[str, Any]
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """A provider that moved must be configured anew, not followed."""
 
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
-    ) -> None:
+    def redirect_request(self, *_: Any) -> None:
         """Follows nothing: the answer stays the error that it is."""
 
 

@@ -25,7 +25,7 @@ MAX_AGE = 300
 SKEW = 10
 """Seconds that the provider's clock may run ahead of ours."""
 MAX_GROUPS = 1000
-_HEADERS = frozenset({"alg", "kid", "typ"})
+_HEADERS = frozenset({"alg", "kid", "typ", "x5t", "x5t#S256"})
 _KEY_TYPES = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
 
 
@@ -90,7 +90,7 @@ def _take_apart(token: str) -> tuple[dict[str, Any], bytes]:
         raise _bad("it does not consist of three parts")
     header = wire.loads(login.unb64url(parts[0]), limit=2048)
     if not isinstance(header, dict) or not header.keys() <= _HEADERS or "alg" not in header:
-        raise _bad("its header holds something else than alg, kid and typ")
+        raise _bad("its header holds something that we do not take")
     if not all(isinstance(value, str) for value in header.values()):
         raise _bad("its header holds something else than text")
     return header, login.unb64url(parts[1])

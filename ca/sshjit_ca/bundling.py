@@ -1,0 +1,114 @@
+"""The bundle: what hosts and laptops believe, signed anew whenever there is something new to tell.
+
+Every bundle is an entry of the log, so its sequence only ever rises, also over restarts.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sshjit import bundle, checkpoint
+from sshjit.bundle import Bundle
+from sshjit.events import BundleSigned
+from sshjit.messages import BundleReply, ReadBundle
+from sshjit_ca import krl, sshsig
+from sshjit_ca.desk import Desk
+from sshjit_ca.journal import raw_public
+
+REFRESH = 900
+"""Seconds after which a bundle is signed again although only the checkpoint in it is old."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedBundle:
+    """A bundle that was signed. ``content`` is what it tells, to see whether there is something new."""
+
+    content: tuple[object, ...]
+    sequence: int
+    issued: int
+    text: str
+    signature: str
+
+
+class Bundles:
+    """Keeps the newest bundle at hand."""
+
+    def __init__(self) -> None:
+        self._newest: SignedBundle | None = None
+
+    def read(self, desk: Desk, message: ReadBundle) -> BundleReply:
+        """The newest bundle, unless the asker has it."""
+        newest = self._newest
+        content = _content(desk)
+        if newest is None or newest.content != content or desk.now - newest.issued >= REFRESH:
+            newest = self._newest = _sign(desk, content)
+        if message.have == newest.sequence:
+            return BundleReply(newest.sequence, None, None)
+        return BundleReply(newest.sequence, newest.text, newest.signature)
+
+    def forget(self) -> None:
+        """After a batch that was lost: what it signed was never recorded."""
+        self._newest = None
+
+
+def _content(desk: Desk) -> tuple[object, ...]:
+    state, now = desk.state, desk.now
+    return (
+        tuple(sorted(serial for serial, until in state.revoked.items() if until > now)),
+        tuple(sorted((grant, when) for grant, (when, until) in state.ended.items() if until > now)),
+        _providers(desk),
+    )
+
+
+def _providers(desk: Desk) -> tuple[bundle.Provider, ...]:
+    found = []
+    for name, provider in desk.providers.items():
+        published = desk.published[name].published
+        found.append(
+            bundle.Provider(
+                id=name,
+                title=provider.title,
+                issuer=provider.issuer,
+                client_id=provider.native.client_id,
+                authorization_endpoint=published.authorization_endpoint if published else None,
+                token_endpoint=published.token_endpoint if published else None,
+                scopes=provider.native.scopes,
+            )
+        )
+    return tuple(found)
+
+
+def _sign(desk: Desk, content: tuple[object, ...]) -> SignedBundle:
+    sequence, now = desk.state.sequence + 1, desk.now
+    revoked = (serial for serial, until in desk.state.revoked.items() if until > now)
+    ended = sorted((grant, when) for grant, (when, until) in desk.state.ended.items() if until > now)
+    text = bundle.write(
+        Bundle(
+            bundle=bundle.VERSION,
+            installation=desk.config.installation,
+            root=desk.keys.bundle.public.line,
+            sequence=sequence,
+            issued=now,
+            expires=now + bundle.LIFETIME,
+            user_ca=(desk.keys.user_ca.public.line,),
+            host_ca=(desk.keys.host_ca.public.line,),
+            log_key=checkpoint.verifier_key(desk.config.origin, raw_public(desk.keys.log)),
+            providers=_providers(desk),
+            krl=_krl(desk, revoked, sequence),
+            ended=tuple(ended),
+            extended=(),
+            checkpoint=desk.journal.checkpoint,
+        )
+    )
+    signature = sshsig.sign(desk.keys.bundle, bundle.NAMESPACE, text.encode("ascii"))
+    digest = hashlib.sha256(text.encode("ascii")).hexdigest()
+    desk.record(BundleSigned(sequence, digest, now + bundle.LIFETIME))
+    return SignedBundle(content, sequence, now, text, signature)
+
+
+def _krl(desk: Desk, serials: Iterable[int], version: int) -> str:
+    raw = krl.write(desk.keys.user_ca.public, serials, version=version, time=desk.now)
+    return base64.b64encode(raw).decode("ascii")

@@ -1,0 +1,191 @@
+"""Where a message is answered: everything that a handler may use, and the questions that all of them ask.
+
+Handlers are functions ``(desk, message, …) -> reply``. They look first and record last: whatever can be refused is
+refused before the first event, so that nothing is half done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sshjit import canonical, messages, policy, sshkey
+from sshjit.approvals import Person
+from sshjit.errors import Invalid, Refused
+from sshjit.events import Event
+from sshjit.policy import Policy
+from sshjit.providers import Provider
+from sshjit.requests import Request
+from sshjit_ca.config import Config
+from sshjit_ca.journal import Journal
+from sshjit_ca.jwks import ProviderKeys
+from sshjit_ca.keys import Keys
+from sshjit_ca.state import Host, Login, State
+
+Door = Literal["web", "admin"]
+LATELY = 30 * 24 * 3600
+"""Seconds since the last sign-in within which somebody counts as known."""
+_ID_BYTES = 10
+
+
+@dataclass(slots=True)
+class Refusals:
+    """Which refusals were written down lately, so that a flood of them cannot fill the log."""
+
+    pause: int = 60
+    _seen: dict[tuple[str, str, str], tuple[int, int]] = field(default_factory=dict)
+
+    def count(self, subject: str, message: str, code: str, now: int) -> int:
+        """How many refusals the next entry stands for; 0: write none now, one was written within the pause."""
+        key = (subject, message, code)
+        written, waiting = self._seen.get(key, (now - self.pause, 0))
+        if now - written < self.pause:
+            self._seen[key] = (written, waiting + 1)
+            return 0
+        self._seen[key] = (now, 0)
+        return waiting + 1
+
+
+@dataclass(slots=True)
+class Desk:
+    """What handlers work with. ``now`` is the batch's time; ``random`` gives as many random bytes as asked."""
+
+    config: Config
+    providers: dict[str, Provider]
+    published: dict[str, ProviderKeys]
+    keys: Keys
+    journal: Journal
+    policy: Policy
+    policy_text: str
+    random: Callable[[int], bytes]
+    started: int
+    now: int = 0
+    refusals: Refusals = field(default_factory=Refusals)
+
+    @property
+    def state(self) -> State:
+        """What the CA knows."""
+        return self.journal.state
+
+    def record(self, event: Event) -> None:
+        """Writes an event down; it counts at once and becomes durable with the batch."""
+        self.journal.record(event, self.now)
+
+    def new_id(self, kind: str) -> str:
+        """A new id ``kind-…``, 80 random bits in 16 letters and digits."""
+        number = int.from_bytes(self.random(_ID_BYTES), "big")
+        return f"{kind}-" + "".join(_ALPHABET[number >> shift & 31] for shift in range(75, -1, -5))
+
+    # ------------------------------------------------------------------------------------------------ who is asking
+
+    def login(self, login_id: str) -> Login:
+        """The login with this id, which must be alive.
+
+        Raises:
+            Refused: ``login_over``; also when there never was one: who guesses learns nothing.
+
+        """
+        login = self.state.logins.get(login_id)
+        if login is None or not login.alive(self.now):
+            raise Refused("login_over", "you are not signed in any more", hint="ssh-jit login")
+        return login
+
+    def newest_login(self, subject: str) -> Login:
+        """The newest login of a subject, alive or not: what is known of the person now."""
+        return self.state.logins[self.state.newest_login[subject]]
+
+    def policy_subject(self, login: Login) -> policy.Subject:
+        """The login's person as policy sees them."""
+        opened = login.opened
+        return policy.Subject(
+            id=opened.subject,
+            provider=opened.provider,
+            groups=frozenset(opened.groups),
+            emails=frozenset({opened.email.casefold()} if opened.email and opened.verified else ()),
+            own=opened.own,
+            auth_time=opened.signed_in,
+            mfa=opened.mfa,
+            hardware_key=False,
+        )
+
+    def roles(self, login: Login) -> frozenset[str]:
+        """The login's roles under the policy of now."""
+        return policy.roles_of(self.policy, self.policy_subject(login), self.now)
+
+    def permitted(self, login: Login, permission: str) -> bool:
+        """Whether the login's person has a permission."""
+        return permission in policy.permissions_of(self.policy, self.policy_subject(login), self.now)
+
+    def person(self, subject: str) -> Person:
+        """A subject as approvals see it: every address ever seen, and the roles of the newest login."""
+        return Person(subject, self.state.emails.get(subject, frozenset()), self.roles(self.newest_login(subject)))
+
+    def known(self) -> Iterable[Person]:
+        """Everybody who signed in lately."""
+        for subject, login in self.state.newest_login.items():
+            if self.now - self.state.logins[login].time < LATELY:
+                yield self.person(subject)
+
+    # ------------------------------------------------------------------------------------------- what is asked about
+
+    def request(self, request_id: str) -> Request:
+        """The request with this id.
+
+        Raises:
+            Invalid: ``unknown_request``.
+
+        """
+        request = self.state.requests.get(request_id)
+        if request is None:
+            raise Invalid("unknown_request", "there is no such request", hint="ssh-jit requests")
+        return request
+
+    def hosts_of(self, request: Request) -> tuple[Host, ...]:
+        """The hosts of a request, as they are enrolled now.
+
+        Raises:
+            Refused: ``host_gone``, if one is not the machine that was asked for any more.
+
+        """
+        asked = request.asked
+        hosts = tuple(self.state.hosts.get(name) for name in asked.hosts)
+        found = tuple(host for host in hosts if host is not None)
+        if tuple(host.id for host in found) != asked.host_ids:
+            raise Refused("host_gone", "a host of this request is not enrolled any more", hint="ask again")
+        return found
+
+    def key_of(self, login: Login) -> sshkey.PublicKey:
+        """The key that a native login is bound to.
+
+        Raises:
+            Refused: ``not_native``.
+
+        """
+        if login.opened.key_line is None:
+            raise Refused(
+                "not_native",
+                "a browser's login gets no certificates: it is not bound to a key",
+                hint="use ssh-jit on your own machine",
+            )
+        return sshkey.parse_line(login.opened.key_line)
+
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+"""Crockford's base32, lower-case: no letter that looks like another one or like a digit."""
+
+
+def policy_hosts(hosts: Iterable[Host]) -> tuple[policy.Host, ...]:
+    """Hosts as policy sees them."""
+    return tuple(policy.Host(host.id, host.name, host.labels) for host in hosts)
+
+
+def person_view(login: Login) -> messages.PersonView:
+    """The login's person, as pages and terminals show them."""
+    opened = login.opened
+    return messages.PersonView(opened.subject, opened.provider, opened.name, opened.email)
+
+
+def token_digest(token: str) -> str:
+    """What is kept of an ID token, so that it is taken once."""
+    return canonical.digest(token)

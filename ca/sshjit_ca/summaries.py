@@ -1,0 +1,141 @@
+"""One line for people for each kind of log entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from sshjit import durations, entries, events, requests
+from sshjit.entries import Entry
+from sshjit.events import Event
+from sshjit.messages import EntryView
+from sshjit_ca.state import State
+
+
+def entry_view(state: State, entry: Entry) -> EntryView:
+    """An entry as pages and terminals show it."""
+    event = entries.read(entry)
+    return EntryView(
+        index=entry.index,
+        time=entry.time,
+        kind=entry.kind,
+        summary="the detail was erased" if event is None else summary(state, event),
+        fact=entry.fact.decode("ascii"),
+        detail=None if entry.detail is None else entry.detail.decode("ascii"),
+    )
+
+
+def summary(state: State, event: Event) -> str:
+    """What happened, in one line; names come from the state that the log folded into."""
+    return _LINES[type(event)](state, event)
+
+
+def who(state: State, subject: str | None) -> str:
+    """A subject's name and provider; ``the operator`` for nobody."""
+    if subject is None:
+        return "the operator"
+    newest = state.newest_login.get(subject)
+    return subject if newest is None else f"{state.logins[newest].opened.name} ({state.logins[newest].opened.provider})"
+
+
+def clock(time: int) -> str:
+    """A time of day, UTC."""
+    return datetime.fromtimestamp(time, UTC).strftime("%H:%M:%S")
+
+
+def where(login: str, hosts: tuple[str, ...]) -> str:
+    """``deploy@web1``; with many hosts the first and how many more."""
+    more = f" and {len(hosts) - 1} more" if len(hosts) > 1 else ""
+    return f"{login}@{hosts[0]}{more}"
+
+
+def _started(_: State, event: events.Started) -> str:
+    return f"the CA of {event.installation} took up the log (epoch {event.epoch})"
+
+
+def _policy(_: State, event: events.PolicyLoaded) -> str:
+    return f"policy {event.digest[:12]} with {event.rules} rules is in force"
+
+
+def _login(_: State, event: events.LoginOpened) -> str:
+    how = f"with key {event.key}" if event.key else "in a browser"
+    return f"{event.name} ({event.provider}) signed in {how}, until {clock(event.expires)}"
+
+
+def _logout(state: State, event: events.LoginClosed) -> str:
+    return f"{who(state, state.logins[event.login].opened.subject)} signed out"
+
+
+def _asked(state: State, event: events.Asked) -> str:
+    what = "" if event.action == "shell" else f" for {event.action}"
+    reason = f': "{event.reason}"' if event.reason else ""
+    place = where(event.login, event.hosts)
+    return f"{who(state, event.subject)} asked for {place}{what}, {durations.show(event.duration)}{reason}"
+
+
+def _decided(state: State, event: events.Decided) -> str:
+    verb = "approved" if event.verdict == "approve" else "denied"
+    comment = f': "{event.comment}"' if event.comment else ""
+    requester = who(state, state.requests[event.request].asked.subject)
+    return f"{who(state, event.subject)} {verb} what {requester} asked{comment}"
+
+
+def _opened(state: State, event: events.Opened) -> str:
+    request = state.requests[event.request].asked
+    how = f"rule {request.rule!r} allowed it" if event.how == "automatic" else "every approval is there"
+    place = where(request.login, request.hosts)
+    return f"{place} is open to {who(state, request.subject)} until {clock(event.ends)}: {how}"
+
+
+def _closed(state: State, event: events.Closed) -> str:
+    request = state.requests[event.request].asked
+    reason = f': "{event.reason}"' if event.reason else ""
+    place = where(request.login, request.hosts)
+    words = requests.sentence(event.state)
+    return f"{place} for {who(state, request.subject)} is {words}, by {who(state, event.by)}{reason}"
+
+
+def _issued(_: State, event: events.Issued) -> str:
+    place = where(event.login, event.hosts)
+    return f"certificate {event.serial} for {event.person}: {place}, until {clock(event.valid_before)}"
+
+
+def _host_issued(_: State, event: events.HostIssued) -> str:
+    return f"host certificate {event.serial} for {event.host}"
+
+
+def _revoked(state: State, event: events.CertificateRevoked) -> str:
+    return f'certificate {event.serial} is revoked by {who(state, event.by)}: "{event.reason}"'
+
+
+def _host(_: State, event: events.HostAdded) -> str:
+    labels = ", ".join(f"{key}={value}" for key, value in event.labels)
+    return f"host {event.name} ({labels}) at {event.address} port {event.port} was enrolled"
+
+
+def _bundle(_: State, event: events.BundleSigned) -> str:
+    return f"bundle {event.sequence} was signed for hosts and laptops"
+
+
+def _turned(state: State, event: events.Turned) -> str:
+    times = f" ({event.count} times)" if event.count > 1 else ""
+    return f"{who(state, event.subject)} was refused {event.asked}{times}: {event.answer}"
+
+
+_LINES: dict[type[Event], Callable[[State, Any], str]] = {
+    events.Started: _started,
+    events.PolicyLoaded: _policy,
+    events.LoginOpened: _login,
+    events.LoginClosed: _logout,
+    events.Asked: _asked,
+    events.Decided: _decided,
+    events.Opened: _opened,
+    events.Closed: _closed,
+    events.Issued: _issued,
+    events.HostIssued: _host_issued,
+    events.CertificateRevoked: _revoked,
+    events.HostAdded: _host,
+    events.BundleSigned: _bundle,
+    events.Turned: _turned,
+}
