@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sshjit.policy.asks import Ask, Host, Subject
 from sshjit.policy.evaluate import ends_by, evaluate, still_allowed
+from sshjit.policy.explain import Explanation, Miss, RuleReport, explain
 from sshjit.policy.load import check_labels, load, providers_of
 from sshjit.policy.model import PERMISSIONS, Policy
 from sshjit.policy.outcomes import Allow, Denied, NeedsApproval, Outcome, StepUp, Terms
@@ -20,12 +21,15 @@ __all__ = [
     "Allow",
     "Ask",
     "Denied",
+    "Explanation",
     "Host",
+    "Miss",
     "NeedsApproval",
     "Outcome",
     "Policy",
     "PolicyError",
     "Problem",
+    "RuleReport",
     "StepUp",
     "Subject",
     "Terms",
@@ -33,6 +37,7 @@ __all__ = [
     "empty_roles",
     "ends_by",
     "evaluate",
+    "explain",
     "load",
     "permissions_of",
     "providers_of",

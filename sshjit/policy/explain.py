@@ -1,0 +1,171 @@
+"""Every rule of a policy held against one ask, with what each matcher says.
+
+This is a second way to the same outcome: it reads rule after rule and knows nothing of ``index.py``. A property test
+holds its outcome equal to that of ``evaluate``, which is the one that counts. What the chosen rule requires, and how
+refusals are worded, is shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sshjit.policy import words
+from sshjit.policy.asks import Ask, Host, Subject
+from sshjit.policy.model import OWN, AllowRule, DenyRule, Matchers, Policy, Rule
+from sshjit.policy.outcomes import Outcome
+from sshjit.policy.query import Query, choose_login, make_query, with_login
+from sshjit.policy.refusals import denied_by, different_rules, malformed, no_rule
+from sshjit.policy.requirements import settle
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """Why a rule does not match: ``matcher`` is its key, ``host`` the host it is about, if it is about one."""
+
+    matcher: str
+    host: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleReport:
+    """What one rule says. ``kind`` is ``deny``, ``allow`` or ``break_glass``; ``hosts`` are those it matches.
+
+    ``decides``: the outcome is this rule's.
+    """
+
+    kind: str
+    name: str
+    hosts: tuple[str, ...]
+    misses: tuple[Miss, ...]
+    decides: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The outcome, the roles it is due to, the login that was looked at, and every rule in file order."""
+
+    outcome: Outcome
+    roles: tuple[str, ...]
+    login: str | None
+    rules: tuple[RuleReport, ...]
+
+
+def explain(policy: Policy, subject: Subject, hosts: Sequence[Host], ask: Ask, now: int) -> Explanation:
+    """What ``evaluate`` says to the same question, and why."""
+    query = make_query(policy, subject, hosts, login=ask.login, action=ask.action, break_glass=ask.break_glass, now=now)
+    rule = _common_rule(query)
+    if rule is not None:
+        query = with_login(query, query.login or choose_login(rule, query.own))
+    deny = next((rule for rule in policy.denies if any(_matches(query, rule, host) for host in hosts)), None)
+    outcome = malformed(policy, hosts, ask) or _outcome(query, subject, ask, rule, deny)
+    decides = deny or rule
+    rules: tuple[Rule, ...] = (*policy.denies, *policy.allows, *policy.break_glass)
+    return Explanation(
+        outcome,
+        tuple(sorted(query.held)),
+        query.login,
+        tuple(_report(query, each, decides=each is decides) for each in rules),
+    )
+
+
+def _outcome(query: Query, subject: Subject, ask: Ask, rule: AllowRule | None, deny: DenyRule | None) -> Outcome:
+    if deny is not None:
+        return denied_by(query, query.policy.denies.index(deny))
+    firsts = [_first(query, host) for host in query.hosts]
+    for host, found in zip(query.hosts, firsts, strict=True):
+        if found is None:
+            return no_rule(query, host)
+    if rule is None or query.login is None:
+        return different_rules(query, [found for found in firsts if found is not None])
+    ends = _window_end(query, rule)
+    return settle(query.policy, rule, subject, query.hosts, ask, login=query.login, ends=ends, now=query.now)
+
+
+def _first(query: Query, host: Host) -> AllowRule | None:
+    return next((rule for rule in query.allows if _matches(query, rule, host)), None)
+
+
+def _common_rule(query: Query) -> AllowRule | None:
+    """The rule that all hosts fall under."""
+    rules = [_first(query, host) for host in query.hosts]
+    return rules[0] if rules and all(rule is rules[0] for rule in rules) else None
+
+
+def _window_end(query: Query, rule: AllowRule) -> int | None:
+    ends = [rule.match.schedule.closes(query.now)] if rule.match.schedule else []
+    ends += [
+        deny.match.schedule.opens(query.now)
+        for deny in query.policy.denies
+        if deny.match.schedule and any(_but_for_time(query, deny, host) for host in query.hosts)
+    ]
+    roles = [query.held[role] for role in rule.match.roles or () if role in query.held]
+    ends += [max(end for end in roles if end is not None)] if None not in roles else []
+    return min((end for end in ends if end is not None), default=None)
+
+
+def _report(query: Query, rule: Rule, *, decides: bool) -> RuleReport:
+    misses = {host.name: tuple(_misses(query, rule, host)) for host in query.hosts}
+    return RuleReport(
+        _kind(rule),
+        rule.name,
+        tuple(name for name, found in misses.items() if not found),
+        tuple(dict.fromkeys(miss for found in misses.values() for miss in found)),
+        decides,
+    )
+
+
+def _kind(rule: Rule) -> str:
+    if isinstance(rule, DenyRule):
+        return "deny"
+    return "allow" if rule.break_glass is None else "break_glass"
+
+
+def _matches(query: Query, rule: Rule, host: Host) -> bool:
+    return next(_misses(query, rule, host), None) is None
+
+
+def _but_for_time(query: Query, rule: Rule, host: Host) -> bool:
+    return all(miss.matcher == "hours" for miss in _misses(query, rule, host))
+
+
+def _misses(query: Query, rule: Rule, host: Host) -> Iterator[Miss]:
+    """Every matcher of ``rule`` that ``host`` or the query misses."""
+    match = rule.match
+    yield from _kind_miss(query, rule)
+    if match.roles is not None and not any(role in query.held for role in match.roles):
+        yield Miss("roles", None, f"it is for {words.roles(match.roles)}, and {words.none_of(match.roles)}")
+    yield from _host_misses(match, host, lacking_matches=isinstance(rule, DenyRule))
+    yield from _login_miss(query, match, rule)
+    if match.actions is not None and query.action not in match.actions:
+        yield Miss("actions", None, f"it is for {words.actions(match.actions)}, not {query.action}")
+    if match.schedule is not None and not match.schedule.matches(query.now):
+        yield Miss("hours", None, f"it is for {match.schedule}")
+
+
+def _kind_miss(query: Query, rule: Rule) -> Iterator[Miss]:
+    if isinstance(rule, DenyRule):
+        if query.break_glass and rule.unless_break_glass:
+            yield Miss("break_glass", None, "it does not apply to break-glass access")
+    elif query.break_glass != (rule.break_glass is not None):
+        yield Miss("break_glass", None, f"it is for {'normal' if query.break_glass else 'break-glass'} access only")
+
+
+def _host_misses(match: Matchers, host: Host, *, lacking_matches: bool) -> Iterator[Miss]:
+    for label, values in match.hosts or ():
+        value = host.by_label.get(label)
+        if value is None and not lacking_matches:
+            yield Miss("hosts", host.name, f"{host.name} has no label {label}")
+        elif value is not None and value not in values:
+            yield Miss("hosts", host.name, f"it is for {label}={' or '.join(values)}, {host.name} has {label}={value}")
+
+
+def _login_miss(query: Query, match: Matchers, rule: Rule) -> Iterator[Miss]:
+    if match.logins is None:
+        return
+    accepted = {query.own if login == OWN else login for login in match.logins} - {None}
+    # An open login is chosen by the rule that allows; a deny on logins waits until it is chosen.
+    chosen_later = query.login is None and not isinstance(rule, DenyRule) and bool(accepted)
+    if not chosen_later and query.login not in accepted:
+        yield Miss("logins", None, f"it is for {words.logins(match.logins)}, not {query.login or 'any login'}")
