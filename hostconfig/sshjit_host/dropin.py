@@ -137,7 +137,7 @@ class DropIn:
 
     def _refusal(self, outcome: Outcome) -> SshdError:
         """The error for a refused drop-in, which says so if the configuration is broken without it as well."""
-        said = outcome.output.splitlines()[-1] if outcome.output else f"status {outcome.code}"
+        said = "; ".join(outcome.output.splitlines()[:3]) or f"status {outcome.code}"
         now = run(self.config.sshd, "-t", "-f", self.config.sshd_config)
         if now.code != 0:
             return SshdError(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from demo import debian
 from tests.unit.hostconfig import workshop
 from tests.unit.hostconfig.workshop import Authority, Front, Host
 
@@ -18,8 +17,6 @@ BUILD = Path(__file__).resolve().parents[3] / "hostconfig" / "build_pyz.py"
 @pytest.fixture(scope="session")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program as it is shipped: one file."""
-    import sys
-
     path = tmp_path_factory.mktemp("dist") / "ssh-jit-host.pyz"
     workshop.run(sys.executable, BUILD, path)
     return path
@@ -40,7 +37,6 @@ def front() -> Iterator[Front]:
 
 @pytest.fixture
 def host(authority: Authority, front: Front, program: Path) -> Iterator[Host]:
-    """A host below folders that sshd trusts; pytest's own lie below ``/tmp``, which everybody can write."""
-    with tempfile.TemporaryDirectory(prefix="test-host-", dir=debian.cache()) as folder:
-        Path(folder).chmod(0o755)
-        yield Host(Path(folder), program, front.url, authority.fingerprint)
+    """A host that has nothing yet."""
+    with workshop.host(authority, front, program) as place:
+        yield place

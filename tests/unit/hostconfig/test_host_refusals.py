@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.unit.hostconfig import workshop
 from tests.unit.hostconfig.workshop import Authority, Front, Host, line, make_key
 
 Mutation = Callable[[Authority, Host], dict[str, Any]]
@@ -54,11 +56,11 @@ def _signed(authority: Authority, text: str, sequence: int = 9) -> dict[str, Any
 
 def _other_key(authority: Authority, host: Host) -> dict[str, Any]:
     offer = authority.offer(sequence=9)
-    return {**offer, "signature": authority.sign(offer["bundle"], key=make_key(host.folder / "rogue"))}
+    return {**offer, "signature": authority.sign(offer["bundle"], key=make_key(authority.folder / "rogue"))}
 
 
 def _other_root(authority: Authority, host: Host) -> dict[str, Any]:
-    rogue = make_key(host.folder / "rogue")
+    rogue = make_key(authority.folder / "rogue")
     offer = authority.offer(sequence=9, root=line(rogue))
     return {**offer, "signature": authority.sign(offer["bundle"], key=rogue)}
 
@@ -90,17 +92,17 @@ def _short_krl(authority: Authority, _: Host) -> dict[str, Any]:
 
 
 def _owners_key(authority: Authority, host: Host) -> dict[str, Any]:
-    owner = make_key(host.folder / "owner")
+    owner = make_key(authority.folder / "owner")
     return authority.offer(sequence=9, krl=_text(authority.krl(f"{line(owner)}\n")))
 
 
 def _owners_fingerprint(authority: Authority, host: Host) -> dict[str, Any]:
-    owner = make_key(host.folder / "owner")
+    owner = make_key(authority.folder / "owner")
     return authority.offer(sequence=9, krl=_text(authority.krl(f"sha256: {line(owner)}\n")))
 
 
 def _weak_rsa(authority: Authority, host: Host) -> dict[str, Any]:
-    return authority.offer(sequence=9, user_ca=[line(make_key(host.folder / "weak", "-t", "rsa", "-b", "2048"))])
+    return authority.offer(sequence=9, user_ca=[line(make_key(authority.folder / "weak", "-t", "rsa", "-b", "2048"))])
 
 
 def _commented(authority: Authority, _: Host) -> dict[str, Any]:
@@ -179,14 +181,26 @@ MUTATIONS: dict[str, Mutation] = {
 }
 
 
+@pytest.fixture(scope="module")
+def settled(authority: Authority, program: Path) -> Iterator[tuple[Front, Host]]:
+    """A host that holds bundle 5 and has sshd set up."""
+    with workshop.front() as front, workshop.host(authority, front, program) as host:
+        front.serve(authority.offer(sequence=5))
+        host.refresh()
+        yield front, host
+
+
 @pytest.mark.parametrize("name", MUTATIONS)
-def test_t49_refused_and_nothing_changes(name: str, authority: Authority, front: Front, host: Host) -> None:
-    front.serve(authority.offer(sequence=5))
-    host.refresh()
+def test_t49_refused_and_nothing_changes(name: str, authority: Authority, settled: tuple[Front, Host]) -> None:
+    front, host = settled
     front.serve(MUTATIONS[name](authority, host))
     before = host.snapshot()
     output = host.refresh(code=4)
     assert host.snapshot() == before, output
+
+
+def test_after_all_that_was_refused_a_sound_bundle_is_taken(authority: Authority, settled: tuple[Front, Host]) -> None:
+    front, host = settled
     front.serve(authority.offer(sequence=6))
     assert "took bundle 6" in host.refresh()
 

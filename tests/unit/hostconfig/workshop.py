@@ -16,6 +16,7 @@ import shlex
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from demo import isolate, namespace, openssh
+from demo import debian, isolate, namespace, openssh
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
 """The account that the tests log in to: the one that runs them."""
@@ -38,7 +39,9 @@ def run(*command: str | Path, given: bytes | None = None, code: int = 0) -> str:
 
 
 def make_key(path: Path, *kind: str) -> Path:
-    """Make a key pair without a passphrase."""
+    """Make a key pair without a passphrase, unless it is there already."""
+    if path.exists():
+        return path
     run("ssh-keygen", "-q", "-N", "", "-C", "", *(kind or ("-t", "ed25519")), "-f", path)
     return path
 
@@ -255,6 +258,14 @@ class Host:
         return subprocess.run(
             [*argv, "127.0.0.1", "true"], stdin=subprocess.DEVNULL, check=False, timeout=30
         ).returncode
+
+
+@contextlib.contextmanager
+def host(authority: Authority, front: Front, program: Path) -> Iterator[Host]:
+    """A host below folders that sshd trusts; pytest's own lie below ``/tmp``, which everybody can write."""
+    with tempfile.TemporaryDirectory(prefix="test-host-", dir=debian.cache()) as folder:
+        Path(folder).chmod(0o755)
+        yield Host(Path(folder), program, front.url, authority.fingerprint)
 
 
 def free_port() -> int:

@@ -1,0 +1,157 @@
+"""The program as a file: built the same everywhere, for old Pythons, with a command line that explains itself."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sshjit_host import config, sshdconf
+from tests.unit.hostconfig.workshop import Host, run
+
+HOSTCONFIG = Path(__file__).resolve().parents[3] / "hostconfig"
+SOURCES = sorted((HOSTCONFIG / "sshjit_host").glob("*.py"))
+LATER_THAN_3_9 = {"tomllib", "graphlib.TopologicalSorter.prepare", "asyncio.TaskGroup", "enum.StrEnum", "datetime.UTC"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_sources_are_python_3_9_and_import_the_standard_library_alone(path: Path) -> None:
+    tree = ast.parse(path.read_text(), feature_version=(3, 9))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        assert all(name.partition(".")[0] in sys.stdlib_module_names for name in names)
+        assert not LATER_THAN_3_9.intersection(names)
+
+
+def test_the_file_is_the_same_wherever_and_whenever_it_is_built(program: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "elsewhere"
+    copy.mkdir()
+    for source in [HOSTCONFIG / "build_pyz.py", *SOURCES]:
+        target = copy / source.relative_to(HOSTCONFIG)
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes(source.read_bytes())
+        os.utime(target, (1, 1))
+    output = run(sys.executable, copy / "build_pyz.py", copy / "dist" / "other.pyz")
+    assert (copy / "dist" / "other.pyz").read_bytes() == program.read_bytes()
+    assert output.split()[0] == run("sha256sum", program).split()[0]
+
+
+def test_the_file_runs_by_itself_from_anywhere(program: Path) -> None:
+    done = subprocess.run([program, "--version"], cwd="/", env={}, capture_output=True, text=True, check=True)
+    assert done.stdout == "ssh-jit-host 0.1.0\n"
+    for word in ("refresh", "watch", "SSH_JIT_HOST_CONFIG", "exit codes"):
+        assert word in run(program, "--help")
+
+
+def test_usage_errors_exit_with_2(program: Path, tmp_path: Path) -> None:
+    run(program, code=2)
+    run(program, "dance", code=2)
+    output = run(program, "--config", tmp_path / "none.json", "refresh", code=2)
+    assert output.startswith(f"ssh-jit-host: cannot read {tmp_path}/none.json: No such file")
+    assert "\nhint: name the file with --config or SSH_JIT_HOST_CONFIG\n" in output
+
+
+def test_a_configuration_that_others_can_write_is_refused(host: Host) -> None:
+    command = host.command("refresh")
+    (host.folder / "host.json").chmod(0o666)
+    assert "others can write" in run(*command, code=2)
+
+
+def test_the_configuration_is_found_by_the_environment(host: Host) -> None:
+    host.command("refresh")
+    environment = {"SSH_JIT_HOST_CONFIG": f"{host.folder}/host.json", "PATH": os.environ["PATH"]}
+    done = subprocess.run([host.program, "refresh"], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 4, "the front end answers with nothing yet"
+
+
+GOOD: dict[str, Any] = {
+    "version": 1,
+    "name": "web1",
+    "host_id": "web1~2",
+    "url": "https://access.example.com/",
+    "root": "SHA256:" + "A" * 43,
+    "logins": ["deploy"],
+}
+
+
+def test_a_short_configuration_gets_the_usual_places() -> None:
+    read = config.parse(json.dumps(GOOD))
+    assert read.url == "https://access.example.com"
+    assert read.dropin == Path("/etc/ssh/sshd_config.d/10-ssh-jit.conf")
+    assert read.reload is None
+
+
+def test_the_example_configuration_is_one() -> None:
+    assert config.parse((HOSTCONFIG / "etc" / "host.json").read_text()).logins
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": 2},
+        {"version": True},
+        {"name": "Web1"},
+        {"name": "web1\n"},
+        {"name": "*"},
+        {"host_id": "web1~1~2"},
+        {"host_id": "web1,root"},
+        {"url": "ftp://access.example.com"},
+        {"url": "https://user@access.example.com"},
+        {"url": "https://access.example.com/?x"},
+        {"url": "https://"},
+        {"url": "file:///etc/passwd"},
+        {"root": "SHA256:"},
+        {"root": "MD5:" + "A" * 43},
+        {"logins": []},
+        {"logins": ["../root"]},
+        {"logins": ["deploy", "deploy"]},
+        {"logins": ["-x"]},
+        {"logins": "deploy"},
+        {"home": "/etc/ssh/with blank"},
+        {"home": "relative"},
+        {"home": "/etc/%u"},
+        {"home": "/etc/ssh/.."},
+        {"home": "/"},
+        {"dropin": '/etc/"quoted"'},
+        {"reload": []},
+        {"reload": ["systemctl", "reload", "ssh"]},
+        {"reload": "kill"},
+        {"interval": 0},
+        {"interval": 0.5},
+        {"unknown": 1},
+    ],
+    ids=json.dumps,
+)
+def test_a_wrong_value_names_its_field(change: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(change))):
+        config.parse(json.dumps({**GOOD, **change}))
+
+
+def test_sshds_configuration_is_read_with_includes_and_match(tmp_path: Path) -> None:
+    for name, text in {
+        "main": f'Port 22\nInclude {tmp_path}/d/*.conf "{tmp_path}/more"\nbanner=/x # y\nMatch User a\nBanner /m\n',
+        "d/2.conf": "Banner /2\n",
+        "d/1.conf": "# no\nMatch all\nBanner /1\n",
+        "more": f"Include {tmp_path}/main\nBanner '/a b'\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = sshdconf.layout(tmp_path / "main").of("Banner")
+    assert [(s.values, s.conditional) for s in found if s.path.parent.name == "d"][:2] == [
+        (("/1",), True),
+        (("/2",), False),
+    ]
+    assert (("/a b",), f"{tmp_path}/more:2") in [(s.values, s.place) for s in found]
+    assert found[-1].conditional
+    assert found[-2].values == ("/x",)

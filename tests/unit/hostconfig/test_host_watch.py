@@ -1,0 +1,92 @@
+"""``watch``: it keeps up, survives what goes wrong, says things once, and ends when told."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sshjit_host.watch import REMINDER, Reminders, pause
+from tests.unit.hostconfig.workshop import Authority, Front, Host, wait_until
+
+
+@contextlib.contextmanager
+def _watching(host: Host) -> Iterator[tuple[subprocess.Popen[bytes], Callable[[str], int]]]:
+    """``watch``, running, and a way to ask how many of its lines hold a text."""
+    log = host.folder / "watch.log"
+    with log.open("wb") as file, subprocess.Popen(host.command("watch"), stderr=file) as process:
+        try:
+            yield process, lambda text: sum(text in line for line in log.read_text().splitlines())
+        finally:
+            process.kill()
+
+
+def test_it_takes_new_bundles_and_outlives_a_front_end_that_lies_or_fails(
+    authority: Authority, front: Front, host: Host
+) -> None:
+    front.status = 503
+    with _watching(host) as (process, lines):
+        wait_until(lambda: lines("answers with status 503"), "no failure was told")
+        assert not (host.home / "bundle.json").exists()
+        front.serve(authority.offer(sequence=2))
+        front.status = 200
+        wait_until(lambda: lines("took bundle 2"), "the first bundle was not taken")
+        wait_until(lambda: lines("all is well again"), "it was not told that all is well")
+        front.serve(authority.offer(sequence=1))
+        wait_until(lambda: lines("the bundle is older (1) than the one held (2)"), "the lie was not told")
+        front.serve(authority.offer(sequence=3))
+        wait_until(lambda: lines("took bundle 3"), "the next bundle was not taken", 20)
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=1) == 0
+        assert lines("status 503") == 1
+
+
+def test_sigterm_ends_it_at_once_even_while_the_front_end_is_silent(front: Front, host: Host) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host.settings["url"] = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with _watching(host) as (process, _):
+            connection, _peer = silent.accept()
+            with connection:
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(timeout=1) == 0
+
+
+def test_it_outlives_a_missing_sshd(authority: Authority, front: Front, host: Host, tmp_path: Path) -> None:
+    real, host.settings["sshd"] = host.settings["sshd"], str(tmp_path / "sshd")
+    front.serve(authority.offer())
+    with _watching(host) as (_, lines):
+        wait_until(lambda: lines("cannot run"), "no failure was told")
+        (tmp_path / "sshd").symlink_to(real)
+        wait_until(lambda: lines(f"wrote {host.dropin}"), "the drop-in was not written")
+
+
+@pytest.mark.parametrize(
+    ("interval", "failures", "longest"),
+    [(5, 0, 5), (5, 1, 10), (5, 2, 20), (5, 9, 60), (5, 10**6, 60), (300, 0, 300), (300, 7, 300)],
+)
+def test_pauses_grow_with_failures_up_to_a_minute(interval: int, failures: int, longest: int) -> None:
+    assert pause(interval, failures, 0.0) == longest
+    assert pause(interval, failures, 1.0) == pytest.approx(longest * 0.8)
+
+
+def test_what_stays_true_is_said_once_an_hour_and_changes_every_time() -> None:
+    said: list[str] = []
+    now = [0.0]
+    reminders = Reminders(said.append, lambda: now[0])
+    for _ in range(3):
+        reminders.change("warning: old")
+        reminders.change("wrote it")
+        reminders.still_true("failed", "hint: do something")
+    assert said == ["warning: old", "wrote it", "failed", "hint: do something", "wrote it", "wrote it"]
+    now[0] = REMINDER
+    reminders.change("warning: old")
+    reminders.still_true("failed")
+    reminders.well()
+    reminders.still_true("failed")
+    assert said[6:] == ["warning: old", "failed", "failed"]
