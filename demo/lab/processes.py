@@ -121,17 +121,20 @@ class Program:
                 raise LabError(f"{self.name} is not ready after {PATIENCE:.0f} s: {self.last_lines()}")
             time.sleep(0.02)
 
-    def kill(self, number: int = signal.SIGKILL) -> None:
-        """Sends a signal (SIGKILL unless told otherwise) to it and its children, and waits for its end."""
+    def send(self, number: int) -> None:
+        """Sends a signal to it and its children."""
         if self.process is not None and self.process.poll() is None:
             for pid in (*processes.descendants(self.pid), self.pid):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, number)
-        if self.process is not None:
-            self.process.wait(PATIENCE)
+
+    def kill(self) -> None:
+        """Kills it and its children by SIGKILL, and returns when it is gone."""
+        self.send(signal.SIGKILL)
+        self.reap()
 
     def reap(self) -> None:
-        """Takes note of its end, which the janitor brought about."""
+        """Waits for its end, which somebody else brought about."""
         if self.process is not None:
             self.process.wait(PATIENCE)
 

@@ -1,0 +1,56 @@
+"""Step 5: certificates that ran out, and certificates that were revoked before they ran out."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from demo.story.access import CARRY, plain_ssh, refusal
+from demo.story.stage import Stage
+
+SECONDS = 5
+"""How long the short certificate lives."""
+
+
+def over_is_over(stage: Stage) -> None:
+    """Step 5."""
+    stage.chapter("when the time is over, the access is over")
+    runs_out(stage)
+    is_revoked(stage)
+
+
+def runs_out(stage: Stage) -> None:
+    """A certificate of a few seconds, used after it ran out."""
+    alice, web1 = stage.lab.person("alice"), stage.lab.hosting.hosts["web1"]
+    stage.say(f"alice gives back what she has, and asks for {SECONDS} seconds.")
+    stage.types(alice, "ssh-jit done web1", has="^ssh-jit: done")
+    stage.types(alice, f"ssh-jit --for {SECONDS}s web1 whoami", has=f"^{web1.login}$")
+    end = time.monotonic() + SECONDS + 1
+    stage.types(alice, f"ssh-keygen -L -f {CARRY} | grep Valid", has="Valid: from")
+    stage.say(f"{SECONDS} seconds later:")
+    time.sleep(max(0.0, end - time.monotonic()))
+    since = web1.mark()
+    stage.types(alice, plain_ssh(stage, "web1", CARRY, "whoami"), code=255, has="Permission denied")
+    refusal(stage, "web1", since, "Certificate invalid: expired")
+
+
+def is_revoked(stage: Stage) -> None:
+    """A certificate that the operator revokes while it is good for minutes."""
+    lab, alice, web1 = stage.lab, stage.lab.person("alice"), stage.lab.hosting.hosts["web1"]
+    stage.say("A new one, good for minutes; but the operator hears that alice's laptop is gone.")
+    stage.types(alice, "ssh-jit web1 whoami", has=f"^{web1.login}$")
+    listed = alice.run(["ssh-keygen", "-L", "-f", str(next(alice.runtime.glob(CARRY)))]).stdout
+    serial = re.search(r"Serial: (\d+)", listed)
+    assert serial is not None  # noqa: S101 - ssh-keygen prints one for every certificate
+    command = f'ssh-jit-ca revoke --certificate {serial[1]} --reason "laptop lost"'
+    stage.types(lab.operator, command, has="revoked")
+    krl = str(web1.home / "krl")
+    certificate = str(next(alice.runtime.glob(CARRY)))
+    stage.say("web1 asks for the signed bundle every second, and so learns of it.")
+    stage.wait_until(
+        "web1 did not learn of the revocation",
+        lambda: alice.run(["ssh-keygen", "-Q", "-f", krl, certificate]).code != 0,
+    )
+    since = web1.mark()
+    stage.types(alice, plain_ssh(stage, "web1", CARRY, "whoami"), code=255, has="Permission denied")
+    refusal(stage, "web1", since, "revoked by file")
