@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from flask import Flask
+from flask import Flask, g
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from sshjit_web import api, auth, errors, pages, public, security, services, show
@@ -18,9 +18,6 @@ from sshjit_web.oidc import RelyingParty
 from sshjit_web.readings import Readings
 from sshjit_web.sessions import Sessions
 from sshjit_web.store import Store, open_engine
-
-STATIC_LIFETIME = 365 * 86400
-"""Seconds; the addresses of static files change with their content."""
 
 
 def create_app(
@@ -34,7 +31,6 @@ def create_app(
 ) -> Flask:
     """The front end as a WSGI application. ``key`` is the session key, ``clock`` gives seconds since the epoch."""
     app = Flask(__name__)
-    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = STATIC_LIFETIME
     have = services.Services(
         config=config,
         ca=ca,
@@ -58,7 +54,7 @@ def create_app(
 
 
 def _for_every_page() -> dict[str, Any]:
-    return {"form_token": services.services().form_token(security.form_cookie())}
+    return {"form_token": services.services().form_token(security.form_cookie()), "login": g.get("login")}
 
 
 def from_config(config: WebConfig) -> Flask:

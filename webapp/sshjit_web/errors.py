@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 
-from flask import Flask, Response, g, jsonify, make_response, redirect, render_template, request, url_for
+from flask import Flask, Response, jsonify, make_response, redirect, render_template, request, url_for
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -110,5 +110,4 @@ def _json(error: SshJitError, status: int) -> Response:
 def page(error: SshJitError, status: int) -> Response:
     """The error as a page."""
     title = _TITLES_BY_STATUS.get(status) or _TITLES[error.family]
-    login = g.get("login")
-    return make_response(render_template("error.html", error=error, title=title, status=status, login=login), status)
+    return make_response(render_template("error.html", error=error, title=title, status=status), status)

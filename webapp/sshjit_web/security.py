@@ -35,6 +35,8 @@ _HEADERS = (
     ("Cross-Origin-Resource-Policy", "same-origin"),
     ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
 )
+STATIC = "public, max-age=31536000, immutable"
+"""Static files keep for ever: their address changes with their content."""
 _HSTS = ("Strict-Transport-Security", "max-age=31536000")
 
 
@@ -71,7 +73,9 @@ def install(app: Flask, config: WebConfig) -> None:
     def harden(response: Response) -> Response:
         for name, value in headers:
             response.headers.add(name, value)
-        if "Cache-Control" not in response.headers:
+        if request.endpoint == "static" and response.status_code == 200:
+            response.headers["Cache-Control"] = STATIC
+        elif "Cache-Control" not in response.headers:
             response.headers.add("Cache-Control", "no-store")
         access_log.write(response.status_code)
         return response

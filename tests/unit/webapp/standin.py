@@ -1,0 +1,280 @@
+"""A small authority for tests of the pages: in memory, over the real frames, on a real Unix socket.
+
+It keeps people, logins, requests and a log by simple rules of its own (``web1`` is automatic, ``db1`` needs one lead,
+anything else is refused). ID tokens it verifies for real, with the authority's own code and the provider's keys.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import socketserver
+import struct
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from sshjit import messages as m
+from sshjit import wire
+from sshjit.errors import Invalid, Refused, SshJitError
+from sshjit.providers import Provider
+from sshjit_ca import jwks, tokens
+
+POLICY = """version = 1
+[actions.migrate]
+command = "/opt/app/bin/migrate"
+title = "Run the database migration"
+"""
+HOSTS = (
+    m.HostView("db1", "db1", ("db1.example.com",), "127.0.0.1", 2202, (("env", "prod"), ("role", "db"))),
+    m.HostView("web1", "web1", (), "127.0.0.1", 2201, (("env", "staging"),)),
+)
+ROLES = {"alice": ("sre",), "bob": ("sre-lead",), "bea": ("sre-lead",), "carol": (), "dana": ("dba",)}
+NOTE = "lab\n3\nq5f0\n\n— lab abcd\n"
+
+
+def person(name: str) -> m.PersonView:
+    return m.PersonView(f"sub-{name}0000000", "acme", name.capitalize(), f"{name}@example.com")
+
+
+@dataclass
+class Standin:
+    """The state, and one method for each message."""
+
+    clock: Callable[[], float] = time.time
+    provider: Provider | None = None
+    hosts: tuple[m.HostView, ...] = HOSTS
+    logins: dict[str, m.LoginView] = field(default_factory=dict)
+    requests: dict[str, m.RequestView] = field(default_factory=dict)
+    entries: list[m.EntryView] = field(default_factory=list)
+    heard: list[m.Message] = field(default_factory=list)
+    problems: tuple[str, ...] = ()
+    sequence: int = 3
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def now(self) -> int:
+        return int(self.clock())
+
+    def sign_in(self, name: str, kind: Any = "web") -> m.LoginView:
+        login_id = f"login-{len(self.logins):08d}"
+        view = m.LoginView(login_id, kind, person(name), ROLES[name], self.now, self.now + 28800, None)
+        self.logins[login_id] = view
+        self.record("login", f"{name} signed in", {"login": login_id})
+        return view
+
+    def record(self, kind: str, summary: str, fact: dict[str, Any]) -> None:
+        text = json.dumps({"kind": kind, **fact}, sort_keys=True)
+        self.entries.append(m.EntryView(len(self.entries), self.now, kind, summary, text, '{"salt":"x"}'))
+
+    def answer(self, message: m.Message) -> Any:
+        with self.lock:
+            self.heard.append(message)
+            return getattr(self, m.type_name(type(message)))(message)
+
+    def alive(self, login_id: str | None) -> m.LoginView:
+        login = self.logins.get(login_id or "")
+        if login is None or login.expires <= self.now:
+            raise Refused("login_over", "this login is over", hint="sign in again")
+        return login
+
+    def find(self, request_id: str) -> m.RequestView:
+        if request_id not in self.requests:
+            raise Invalid("unknown_request", "there is no such request")
+        return self.requests[request_id]
+
+    def login_web(self, said: m.LoginWeb) -> m.LoginReply:
+        assert self.provider is not None
+        expected = tokens.Expected(self.provider, self.provider.web.client_id, said.nonce)
+        keys = jwks.ProviderKeys(said.provider, self.provider, time.monotonic)
+        claims = tokens.verify(said.id_token, expected, keys, self.now)
+        return m.LoginReply(self.sign_in(claims.name.lower()))
+
+    def logout(self, said: m.Logout) -> m.Done:
+        self.alive(said.login_id)
+        del self.logins[said.login_id]
+        return m.Done()
+
+    def read_login(self, said: m.ReadLogin) -> m.LoginReply:
+        return m.LoginReply(self.alive(said.login_id))
+
+    def ask(self, said: m.Ask) -> m.AskReply:
+        who = self.alive(said.login_id)
+        known = {host.name for host in self.hosts}
+        if unknown := [name for name in said.hosts if name not in known]:
+            raise Invalid("unknown_host", f"there is no host {unknown[0]!r}")
+        if not who.roles or not set(said.hosts) <= {"web1", "db1"}:
+            raise Refused("no_rule", "no rule allows this", hint='rule "staging" would need the role sre')
+        for old in self.requests.values():
+            live = old.state in (m.RequestState.PENDING, m.RequestState.APPROVED)
+            if live and old.requester == who.person and old.hosts == said.hosts:
+                return m.AskReply(old, None, existing=True, notes=())
+        view = self.make(who, said)
+        self.requests[view.id] = view
+        self.record("ask", f"{who.person.name} asks for {view.login} on {view.hosts[0]}", {"request": view.id})
+        notes = () if said.login else (f"you log in as {view.login}",)
+        return m.AskReply(view, None, existing=False, notes=notes)
+
+    def make(self, who: m.LoginView, said: m.Ask) -> m.RequestView:
+        reviewed, now = "db1" in said.hosts, self.now
+        number = f"req-{len(self.requests):08d}"
+        steps = (m.StepView("sre-lead", 1, signed=False, missing=1, candidates=("Bob", "Bea")),) if reviewed else ()
+        return m.RequestView(
+            id=number,
+            digest=hashlib.sha256(repr((number, said)).encode()).hexdigest(),
+            state=m.RequestState.PENDING if reviewed else m.RequestState.APPROVED,
+            how=None if reviewed else "automatic",
+            requester=who.person,
+            hosts=said.hosts,
+            host_ids=said.hosts,
+            login=said.login or ("postgres" if reviewed else "deploy"),
+            action=said.action,
+            command=said.command or ("/opt/app/bin/migrate" if said.action == "migrate" else None),
+            duration=said.duration or 28800,
+            reason=said.reason,
+            rule="prod-database" if reviewed else "staging",
+            policy=hashlib.sha256(POLICY.encode()).hexdigest(),
+            asked=now,
+            channel=who.kind,
+            address=said.address,
+            pending_until=now + 1800,
+            approved=None if reviewed else now,
+            use_by=None if reviewed else now + 900,
+            ends=None if reviewed else now + (said.duration or 28800),
+            certificate=300,
+            certificates=0,
+            steps=steps,
+            decisions=(),
+            closing="",
+        )
+
+    def decide(self, said: m.Approve | m.Deny, verdict: Any) -> m.RequestReply:
+        who, view = self.alive(said.login_id), self.find(said.request)
+        if view.state is not m.RequestState.PENDING:
+            raise Invalid("wrong_state", f"this request is {view.state.value} already")
+        if said.digest != view.digest:
+            raise Invalid("digest_differs", "this is not the request that you saw")
+        if who.person == view.requester or "sre-lead" not in who.roles:
+            raise Refused("not_approver", "you cannot answer this request")
+        word = m.DecisionView(who.person, verdict, said.comment, self.now, who.kind, signed=False)
+        ends = self.now + view.duration
+        changed = (
+            replace(view, state=m.RequestState.APPROVED, how="reviewed", approved=self.now, use_by=ends, ends=ends)
+            if verdict == "approve"
+            else replace(view, state=m.RequestState.DENIED, closing=f"{who.person.name} said no")
+        )
+        steps = tuple(replace(step, missing=0 if verdict == "approve" else 1) for step in view.steps)
+        self.record(verdict, f"{who.person.name}: {verdict} {view.id}", {"request": view.id})
+        return self.keep(replace(changed, steps=steps, decisions=(*view.decisions, word)))
+
+    def keep(self, view: m.RequestView) -> m.RequestReply:
+        self.requests[view.id] = view
+        return m.RequestReply(view)
+
+    def approve(self, said: m.Approve) -> m.RequestReply:
+        return self.decide(said, "approve")
+
+    def deny(self, said: m.Deny) -> m.RequestReply:
+        return self.decide(said, "deny")
+
+    def finish(self, said: m.Cancel | m.End, old: m.RequestState, new: m.RequestState) -> m.RequestReply:
+        who, view = self.alive(said.login_id), self.find(said.request)
+        if who.person != view.requester:
+            raise Refused("not_yours", "this request is somebody else's")
+        if view.state is not old:
+            raise Invalid("wrong_state", f"this request is {view.state.value}")
+        return self.keep(replace(view, state=new))
+
+    def cancel(self, said: m.Cancel) -> m.RequestReply:
+        return self.finish(said, m.RequestState.PENDING, m.RequestState.CANCELLED)
+
+    def end(self, said: m.End) -> m.RequestReply:
+        return self.finish(said, m.RequestState.APPROVED, m.RequestState.ENDED)
+
+    def read_request(self, said: m.ReadRequest) -> m.RequestReply:
+        who, view = self.alive(said.login_id), self.find(said.request)
+        if who.person != view.requester and "sre-lead" not in who.roles:
+            raise Invalid("unknown_request", "there is no such request")
+        return m.RequestReply(view)
+
+    def read_requests(self, said: m.ReadRequests) -> m.RequestsReply:
+        who = self.alive(said.login_id)
+        if said.scope == "mine":
+            found = [view for view in self.requests.values() if view.requester == who.person]
+        else:
+            lead = "sre-lead" in who.roles
+            found = [v for v in self.requests.values() if lead and v.state is m.RequestState.PENDING]
+        found = [view for view in found if said.before is None or view.asked < said.before]
+        return m.RequestsReply(tuple(sorted(found, key=lambda view: -view.asked)[: said.limit]))
+
+    def read_hosts(self, said: m.ReadHosts) -> m.HostsReply:
+        self.alive(said.login_id)
+        return m.HostsReply(self.hosts)
+
+    def read_policy(self, said: m.ReadPolicy) -> m.PolicyReply:
+        return m.PolicyReply(POLICY, hashlib.sha256(POLICY.encode()).hexdigest())
+
+    def read_log(self, said: m.ReadLog) -> m.LogReply:
+        who = self.alive(said.login_id)
+        before = len(self.entries) if said.before is None else said.before
+        page = [entry for entry in reversed(self.entries) if entry.index < before][: said.limit]
+        return m.LogReply(tuple(page), len(self.entries), NOTE, own_only="sre-lead" not in who.roles)
+
+    def read_bundle(self, said: m.ReadBundle) -> m.BundleReply:
+        if said.have == self.sequence:
+            return m.BundleReply(self.sequence, None, None)
+        text = json.dumps({"bundle": 1, "sequence": self.sequence, "checkpoint": NOTE})
+        return m.BundleReply(self.sequence, text, "-----BEGIN SSH SIGNATURE-----")
+
+    def health(self, said: m.Health) -> m.HealthReply:
+        return m.HealthReply(not self.problems, self.problems, len(self.entries), "", self.now)
+
+
+class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    """Serves a ``Standin`` on a socket; ``drop`` ends every connection, as a restart of the authority does."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 64
+
+    def __init__(self, path: Path, standin: Standin) -> None:
+        self.standin = standin
+        self.open: set[Any] = set()
+        super().__init__(str(path), _Handler)
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+
+    def drop(self) -> None:
+        for channel in list(self.open):
+            channel.shutdown(2)
+
+    def stop(self) -> None:
+        self.shutdown()
+        self.drop()
+        self.server_close()
+
+
+class _Handler(socketserver.StreamRequestHandler):
+    server: Server
+
+    def handle(self) -> None:
+        self.server.open.add(self.connection)
+        try:
+            while head := self.rfile.read(4):
+                self._one(self.rfile.read(struct.unpack(">I", head)[0]))
+        except OSError:
+            pass
+        finally:
+            self.server.open.discard(self.connection)
+
+    def _one(self, data: bytes) -> None:
+        frame = wire.loads(data)
+        message: Any = wire.decode(m.MESSAGES[frame["type"]], frame["body"])
+        try:
+            kind, body = "ok", wire.encode(self.server.standin.answer(message))
+        except SshJitError as error:
+            kind, body = "error", wire.encode(m.ErrorReply(error.family, error.code, error.message, error.hint))
+        answer = json.dumps({"v": 1, "id": frame["id"], "type": kind, "body": body}).encode()
+        self.wfile.write(struct.pack(">I", len(answer)) + answer)
