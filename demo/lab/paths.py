@@ -28,13 +28,14 @@ class Paths:
     def make(cls) -> Paths:
         """A new home with its folders. Raises ``LabError`` where it cannot be."""
         made = cls(Path(tempfile.mkdtemp(prefix="lab-", dir=debian.cache())))
+        if len(os.fsencode(made.admin_socket)) > LONGEST_SOCKET:
+            made.home.rmdir()
+            raise LabError(f"{made.home} is too long for a socket's path; set XDG_CACHE_HOME to a shorter folder")
         made.home.chmod(0o755)
         for folder in (made.etc, made.run, made.hosts, made.people):
             folder.mkdir(mode=0o755)
         for folder in (made.ca, made.admin, made.web, made.providers, made.log):
             folder.mkdir(mode=0o700)
-        if len(os.fsencode(made.admin_socket)) > LONGEST_SOCKET:
-            raise LabError(f"{made.home} is too long for a socket's path; set XDG_CACHE_HOME to a shorter folder")
         return made
 
     @property

@@ -68,7 +68,7 @@ def write_all(paths: Paths, ports: Ports, accounts: Accounts, web_user: str) -> 
         write(paths.web / f"{provider}.secret", secret + "\n", 0o600)
         write(paths.providers / f"{provider}.json", _provider(provider, ports, secret), 0o600)
     write(paths.etc / "providers.toml", _trusted(paths, ports))
-    write(paths.etc / "policy.toml", _policy(accounts))
+    write(paths.etc / "policy.toml", policy(accounts))
     write(paths.etc / "ca.toml", _ca(paths, web_user))
     write(paths.etc / "web.toml", _web(paths, ports))
 
@@ -151,7 +151,8 @@ unsafe_http = true
 """
 
 
-def _policy(accounts: Accounts) -> str:
+def policy(accounts: Accounts) -> str:
+    """The text of ``policy.toml``."""
     web = json.dumps(list(dict.fromkeys([accounts.web, "@own"])) if accounts.web == "deploy" else [accounts.web])
     return f"""version = 1
 

@@ -1,0 +1,153 @@
+"""The lab as others use it: one line of JSON, and nothing left behind, however it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo import isolate, processes
+from demo.lab import Lab
+
+WARM_START = 10.0
+"""Seconds until the line is there, by the lab's own promise."""
+
+
+@dataclass(slots=True)
+class Running:
+    """A lab in a process of its own, and the cache that it lives in."""
+
+    process: subprocess.Popen[str]
+    line: dict[str, Any]
+    seconds: float
+    cache: Path
+
+    def pids(self) -> set[int]:
+        """Every process of the lab, whatever started it."""
+        named = set(self.line["processes"].values())
+        return named.union(*(processes.descendants(pid) for pid in named))
+
+    def gone(self, pids: set[int]) -> bool:
+        """Waits a little for the end of processes and files."""
+        until = time.monotonic() + 10
+        while any(map(processes.alive, pids)) or Path(self.line["home"]).exists():
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.05)
+        return list(self.cache.glob("ssh-jit/lab-*")) == []
+
+
+@pytest.fixture
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """``make lab``'s command, in a cache of its own that holds what is fetched."""
+    real = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    cache = real / f"ssh-jit-test-{os.getpid()}"
+    (cache / "ssh-jit").mkdir(parents=True)
+    if (real / "ssh-jit/openssh").is_dir():
+        (cache / "ssh-jit/openssh").symlink_to(real / "ssh-jit/openssh")
+    before = time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "demo.lab"],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=isolate.REPOSITORY,
+        env=os.environ | {"XDG_CACHE_HOME": str(cache)},
+    )
+    assert process.stdout is not None
+    line = json.loads(process.stdout.readline())
+    yield Running(process, line, time.monotonic() - before, cache)
+    process.kill()
+    process.communicate()
+    (cache / "ssh-jit/openssh").unlink(missing_ok=True)
+    (cache / "ssh-jit").rmdir()
+    cache.rmdir()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_is_up_soon_and_leaves_nothing(running: Running, number: signal.Signals) -> None:
+    assert running.seconds < WARM_START
+    pids = running.pids()
+    assert len(pids) >= 9
+    running.process.send_signal(number)
+    assert running.process.wait(30) == 0
+    assert running.gone(pids)
+
+
+def test_it_leaves_nothing_even_when_it_is_killed(running: Running) -> None:
+    pids = running.pids()
+    running.process.kill()
+    running.process.wait()
+    assert running.gone(pids)
+
+
+def test_what_the_line_says_is_all_that_others_need(running: Running) -> None:
+    line = running.line
+    assert {"web", "home", "web_socket", "admin_socket", "bin", "admin_env", "providers", "hosts", "people"} <= set(
+        line
+    )
+    assert [provider["id"] for provider in line["providers"]] == ["acme", "partner"]
+    assert {host["name"]: host["labels"] for host in line["hosts"]} == {
+        "web1": {"env": "staging"},
+        "db1": {"env": "prod", "role": "db"},
+    }
+    assert {name: (someone["provider"], someone["groups"]) for name, someone in line["people"].items()} == {
+        "alice": ("acme", ["SRE"]),
+        "bob": ("acme", ["SRE Leads"]),
+        "carol": ("acme", []),
+        "dana": ("partner", []),
+    }
+    env = {"PATH": f"{line['bin']}:/usr/bin:/bin"}
+    command = ["ssh-jit", "web1", "whoami"]
+    ran = subprocess.run(
+        command, env=env | line["people"]["alice"]["env"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ran.stdout == f"{line['hosts'][0]['login']}\n", ran.stderr
+    status = ["ssh-jit-ca", "status"]
+    assert (
+        subprocess.run(status, env=env | line["admin_env"], capture_output=True, timeout=60, check=False).returncode
+        == 0
+    )
+
+
+def test_a_start_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
+    """A cache whose path is too long for a socket fails early; a CA that cannot start fails late."""
+    cache = tmp_path / ("x" * 90)
+    cache.mkdir()
+    command = [sys.executable, "-m", "demo.lab"]
+    env = os.environ | {"XDG_CACHE_HOME": str(cache)}
+    ran = subprocess.run(
+        command, cwd=isolate.REPOSITORY, env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("demo.lab: ")
+    assert "Traceback" not in ran.stderr
+    assert list(cache.glob("ssh-jit/lab-*")) == []
+
+
+def test_the_ca_comes_back_into_the_state_that_it_had(lab: Lab) -> None:
+    before = json.loads(lab.operator.run(["ssh-jit-ca", "status", "--json"]).stdout)
+    lab.ca.kill()
+    assert lab.operator.run(["ssh-jit-ca", "status"]).code != 0
+    lab.ca.start()
+    after = json.loads(lab.operator.run(["ssh-jit-ca", "status", "--json"]).stdout)
+    assert (after["size"], after["state_digest"]) == (before["size"], before["state_digest"])
+
+
+@pytest.mark.parametrize("program", ["ca", "web"])
+def test_parts_can_be_killed_and_started_again(lab: Lab, program: str) -> None:
+    part = lab.programs[program]
+    old = part.pid
+    part.kill()
+    assert not processes.alive(old)
+    part.start()
+    alice = lab.person("alice").run(["ssh-jit", "web1", "true"])
+    assert alice.code == 0, alice.stderr
