@@ -2,8 +2,8 @@
 
 Decides how a host is started, reached, reloaded and stopped. As root it lives in a mount namespace, so that the
 accounts ``deploy`` and ``postgres``, sshd's own user and ``/opt/app`` exist only there. Anybody else gets an sshd that
-runs as themselves and lets in nobody else. What the files say is ``demo/machine.py``'s; enrolling a host with the CA and
-running ``ssh-jit-host`` on it is the lab's.
+runs as themselves and lets in nobody else. What the files say is ``demo/machine.py``'s; enrolling a host with the CA
+and running ``ssh-jit-host`` on it is the lab's.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Host:
     """One host of the lab. ``prepare`` makes its files and picks its port; ``start`` runs it.
 
     ``folder`` is made if need be and has to lie where nobody but this user and root can write in any parent: sshd
-    refuses files elsewhere. ``login`` is an account that exists on it: one of ``machine.ACCOUNTS``, through ``login()``.
+    refuses files elsewhere. ``login`` is an account that exists on it: one of ``machine.ACCOUNTS``, by ``login()``.
     """
 
     name: str

@@ -133,4 +133,4 @@ def test_the_accounts_exist_only_on_the_host(db1: hosts.Host, key: Path) -> None
     else:
         assert db1.login == hosts.login("deploy")
         assert ssh(db1, key, "true", login="nobody").returncode == 255
-    assert os.stat(db1.folder).st_uid == os.geteuid()
+    assert db1.folder.stat().st_uid == os.geteuid()
