@@ -1,0 +1,70 @@
+"""Brings the system packages that tests need, or stops with the one line to type.
+
+Standard library only. Decides which packages, and whether this machine lets us install them: as root, or by sudo
+without a password. A test that lacks its program would fail; so nothing is run before everything is there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A program that tests start, and the Debian package that brings it."""
+
+    program: str
+    package: str
+
+
+NEEDS = (
+    Need("ssh", "openssh-client"),
+    Need("ssh-keygen", "openssh-client"),
+    Need("unshare", "util-linux"),
+    Need("nsenter", "util-linux"),
+    Need("dpkg-deb", "dpkg"),
+)
+
+
+def missing() -> list[str]:
+    """The packages whose programs are not on the path, each once."""
+    return sorted({need.package for need in NEEDS if shutil.which(need.program) is None})
+
+
+def main() -> int:
+    """Installs what is missing; returns the exit code."""
+    packages = missing()
+    if not packages:
+        return 0
+    install = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
+    line = " ".join([*([] if os.geteuid() == 0 else ["sudo"]), *install])
+    prefix = _privilege()
+    if prefix is None or shutil.which("apt-get") is None:
+        print(f"tests: these packages are missing: {' '.join(packages)}\nhint: {line}", file=sys.stderr)
+        return 1
+    print(f"tests: installing {' '.join(packages)}", file=sys.stderr)
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    subprocess.run([*prefix, "apt-get", "-q", "update"], check=False, env=quiet, stdout=sys.stderr)
+    subprocess.run([*prefix, *install], check=False, env=quiet, stdout=sys.stderr)
+    if missing():
+        print(f"tests: {' '.join(missing())} could not be installed\nhint: {line}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _privilege() -> list[str] | None:
+    """What to put before a command so that root runs it; ``None`` if that would need a password."""
+    if os.geteuid() == 0:
+        return []
+    sudo = shutil.which("sudo")
+    if sudo and subprocess.run([sudo, "-n", "true"], check=False, capture_output=True).returncode == 0:
+        return [sudo, "-n"]
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
