@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sshjit import canonical, messages, policy, sshkey
+from sshjit import canonical, messages, sshkey
 from sshjit.approvals import Person
 from sshjit.errors import Invalid, Refused
 from sshjit.events import Event
-from sshjit.policy import Policy
+from sshjit.policy import Host as PolicyHost
+from sshjit.policy import Policy, permissions_of, roles_of
+from sshjit.policy import Subject as PolicySubject
 from sshjit.providers import Provider
 from sshjit.requests import Request
 from sshjit_ca.config import Config
@@ -95,10 +97,10 @@ class Desk:
         """The newest login of a subject, alive or not: what is known of the person now."""
         return self.state.logins[self.state.newest_login[subject]]
 
-    def policy_subject(self, login: Login) -> policy.Subject:
+    def policy_subject(self, login: Login) -> PolicySubject:
         """The login's person as policy sees them."""
         opened = login.opened
-        return policy.Subject(
+        return PolicySubject(
             id=opened.subject,
             provider=opened.provider,
             groups=frozenset(opened.groups),
@@ -111,11 +113,11 @@ class Desk:
 
     def roles(self, login: Login) -> frozenset[str]:
         """The login's roles under the policy of now."""
-        return policy.roles_of(self.policy, self.policy_subject(login), self.now)
+        return roles_of(self.policy, self.policy_subject(login), self.now)
 
     def permitted(self, login: Login, permission: str) -> bool:
         """Whether the login's person has a permission."""
-        return permission in policy.permissions_of(self.policy, self.policy_subject(login), self.now)
+        return permission in permissions_of(self.policy, self.policy_subject(login), self.now)
 
     def person(self, subject: str) -> Person:
         """A subject as approvals see it: every address ever seen, and the roles of the newest login."""
@@ -175,9 +177,9 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford's base32, lower-case: no letter that looks like another one or like a digit."""
 
 
-def policy_hosts(hosts: Iterable[Host]) -> tuple[policy.Host, ...]:
+def policy_hosts(hosts: Iterable[Host]) -> tuple[PolicyHost, ...]:
     """Hosts as policy sees them."""
-    return tuple(policy.Host(host.id, host.name, host.labels) for host in hosts)
+    return tuple(PolicyHost(host.id, host.name, host.labels) for host in hosts)
 
 
 def person_view(login: Login) -> messages.PersonView:

@@ -51,7 +51,8 @@ class Journal:
         head = self._store.head()
         state, tree = State(), merkle.Frontier()
         remembered = self._remembered()
-        for entry in self._store.entries():
+        for row in self._store.rows():
+            entry = row.entry
             event = entries.read(entry)
             if event is None or entry.index != tree.size:
                 raise Failed("log_broken", f"the log is broken at entry {entry.index}", hint="ssh-jit-ca log verify")
@@ -88,8 +89,9 @@ class Journal:
         """Adds an event to the batch and folds it."""
         entry = entries.write(event, self._tree.size, now, self._salt(entries.SALT_BYTES))
         self.state.apply(event, entry.index, now)
-        self._rows.append(Row(entry, self.state.subject_of(event), getattr(event, "request", None)))
-        self._tree.append(merkle.leaf_hash(entry.fact))
+        leaf = merkle.leaf_hash(entry.fact)
+        self._rows.append(Row(entry, leaf, self.state.subject_of(event), getattr(event, "request", None)))
+        self._tree.append(leaf)
 
     def keep_policy(self, digest: str, text: str) -> None:
         """Stores a policy's text with the batch."""

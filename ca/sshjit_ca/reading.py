@@ -51,6 +51,7 @@ def read_requests(desk: Desk, message: ReadRequests) -> RequestsReply:
 
     """
     login = desk.login(message.login_id)
+    found: Iterator[Request]
     if message.scope == "mine":
         ids = desk.state.requests_of.get(login.opened.subject, [])
         found = (desk.state.requests[each] for each in reversed(ids))
@@ -89,7 +90,7 @@ def read_policy(desk: Desk, _: ReadPolicy) -> PolicyReply:
 
 def health(desk: Desk, _: Health) -> HealthReply:
     """Whether the CA signs now. Asked in a batch that may sign, so the clock was believed already."""
-    return HealthReply(True, (), desk.state.size, desk.policy.digest, desk.now)
+    return HealthReply(ready=True, problems=(), size=desk.state.size, policy=desk.policy.digest, time=desk.now)
 
 
 def status(desk: Desk, _: Status) -> StatusReply:
@@ -150,4 +151,4 @@ def _limit(asked: int) -> int:
 
 def not_signing(error: Failed, size: int, digest: str, wall: int) -> HealthReply:
     """What ``health`` says while nothing is signed."""
-    return HealthReply(False, (error.message,), size, digest, wall)
+    return HealthReply(ready=False, problems=(error.message,), size=size, policy=digest, time=wall)

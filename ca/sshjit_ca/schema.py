@@ -1,6 +1,7 @@
 """The tables of the CA's database.
 
-``entries`` is the log and the only truth; ``subject`` and ``request`` in it are indexes to find a person's entries by.
+``entries`` is the log and the only truth; ``leaf`` in it is the hash of the fact (so that ``log verify`` can say where
+a fact was changed), ``subject`` and ``request`` are there to find a person's entries by.
 ``head`` holds the newest signed checkpoint and the epoch of the one writer; ``policies`` every policy text that ever
 decided, by digest.
 """
@@ -18,6 +19,7 @@ entries = Table(
     Column("time", BigInteger, nullable=False),
     Column("kind", String(32), nullable=False),
     Column("fact", LargeBinary, nullable=False),
+    Column("leaf", LargeBinary, nullable=False),
     Column("detail", LargeBinary),
     Column("salt", LargeBinary),
     Column("subject", String(64)),

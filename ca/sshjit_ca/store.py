@@ -27,6 +27,7 @@ class Row:
     """An entry and the indexes kept beside it."""
 
     entry: Entry
+    leaf: bytes
     subject: str | None
     request: str | None
 
@@ -112,14 +113,14 @@ class Store:
         except SQLAlchemyError as error:
             raise Failed("not_signing", f"the log cannot be written: {_reason(error)}; nothing was signed") from None
 
-    def entries(self, first: int = 0) -> Iterator[Entry]:
-        """All entries from ``first`` on, in order."""
+    def rows(self, first: int = 0) -> Iterator[Row]:
+        """All entries from ``first`` on, in order, with what is kept beside them."""
         while True:
             page = self._select(sa.select(entries).where(entries.c.number >= first), newest_first=False, limit=PAGE)
             yield from page
             if len(page) < PAGE:
                 return
-            first = page[-1].index + 1
+            first = page[-1].entry.index + 1
 
     def page(self, *, before: int | None, limit: int, subject: str | None = None) -> list[Entry]:
         """Up to ``limit`` entries, newest first, below ``before``; only those about ``subject`` if one is given."""
@@ -128,7 +129,7 @@ class Store:
             query = query.where(entries.c.number < before)
         if subject is not None:
             query = query.where(entries.c.subject == subject)
-        return self._select(query, newest_first=True, limit=limit)
+        return [row.entry for row in self._select(query, newest_first=True, limit=limit)]
 
     def policy_text(self, digest: str) -> str:
         """The policy with this digest.
@@ -147,7 +148,7 @@ class Store:
         """Closes every connection."""
         self._engine.dispose()
 
-    def _select(self, query: sa.Select[Any], *, newest_first: bool, limit: int) -> list[Entry]:
+    def _select(self, query: sa.Select[Any], *, newest_first: bool, limit: int) -> list[Row]:
         number = entries.c.number
         ordered = query.order_by(number.desc() if newest_first else number).limit(limit)
         try:
@@ -155,7 +156,28 @@ class Store:
                 found = connection.execute(ordered).all()
         except SQLAlchemyError as error:
             raise Failed("database_broken", f"the log cannot be read: {_reason(error)}") from None
-        return [Entry(row.number, row.time, row.kind, row.fact, row.detail, row.salt) for row in found]
+        return [
+            Row(
+                Entry(row.number, row.time, row.kind, row.fact, row.detail, row.salt),
+                row.leaf,
+                row.subject,
+                row.request,
+            )
+            for row in found
+        ]
+
+    def policy_texts(self) -> list[tuple[str, str]]:
+        """Every policy text that ever decided, with the digest it is kept under."""
+        with self._engine.connect() as connection:
+            return [(row.digest, row.text) for row in connection.execute(sa.select(policies))]
+
+    def sound(self) -> str:
+        """What the database itself finds wrong with its file; empty when nothing, or when it cannot look."""
+        if self._engine.dialect.name != "sqlite":
+            return ""
+        with self._engine.connect() as connection:
+            said = str(connection.execute(sa.text("PRAGMA integrity_check(1)")).scalar())
+        return "" if said == "ok" else said
 
 
 def _columns(row: Row) -> dict[str, Any]:
@@ -165,6 +187,7 @@ def _columns(row: Row) -> dict[str, Any]:
         "time": entry.time,
         "kind": entry.kind,
         "fact": entry.fact,
+        "leaf": row.leaf,
         "detail": entry.detail,
         "salt": entry.salt,
         "subject": row.subject,

@@ -17,6 +17,7 @@ def upgrade() -> None:
         sa.Column("time", sa.BigInteger, nullable=False),
         sa.Column("kind", sa.String(32), nullable=False),
         sa.Column("fact", sa.LargeBinary, nullable=False),
+        sa.Column("leaf", sa.LargeBinary, nullable=False),
         sa.Column("detail", sa.LargeBinary),
         sa.Column("salt", sa.LargeBinary),
         sa.Column("subject", sa.String(64)),

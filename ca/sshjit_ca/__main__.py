@@ -1,0 +1,35 @@
+"""``ssh-jit-ca``: the operator's command. Environment and exit codes are met here and nowhere else."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from sshjit.errors import FAMILIES, SshJitError
+from sshjit_ca import cli
+from sshjit_ca.config import DEFAULT_PATH
+
+EXIT = {"invalid": 2, "refused": 4, "failed": 1}
+"""Exit codes by the family of the error."""
+assert EXIT.keys() == FAMILIES.keys()  # noqa: S101 - one code for each family
+
+
+def main() -> int:
+    """Runs the command line."""
+    default = Path(os.environ.get("SSH_JIT_CA_CONFIG", DEFAULT_PATH))
+    try:
+        return cli.run(sys.argv[1:], default)
+    except SshJitError as error:
+        print(f"ssh-jit-ca: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"hint: {error.hint}", file=sys.stderr)
+        return EXIT[error.family]
+    except BrokenPipeError:
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

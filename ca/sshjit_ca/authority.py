@@ -1,0 +1,175 @@
+"""The authority: answers a batch of messages, and lets no answer out before the log is durable.
+
+One batch is one transaction: every message that waited is decided and signed in turn, all entries and one signed
+checkpoint are committed, and then all answers leave. If anything unforeseen happens in between, the whole batch is
+forgotten, the log is read again, and nobody got anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sshjit import messages as m
+from sshjit import policy
+from sshjit.errors import Failed, Refused, SshJitError
+from sshjit.events import PolicyLoaded, Started, Turned
+from sshjit.policy import Policy
+from sshjit_ca import reading
+from sshjit_ca.bundling import Bundles
+from sshjit_ca.clock import Clock
+from sshjit_ca.desk import Desk, Door
+from sshjit_ca.doors import Route
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A message that was read at a door, and what was prepared for it."""
+
+    message: m.Message
+    door: Door
+    prepared: Any = None
+
+
+Answer = m.Reply | SshJitError
+
+
+class Authority:
+    """Answers questions by the batch. Not for two threads at once."""
+
+    def __init__(self, desk: Desk, clock: Clock, routes: dict[type[m.Message], Route], bundles: Bundles) -> None:
+        self._desk = desk
+        self._clock = clock
+        self._routes = routes
+        self._bundles = bundles
+        self._ahead = False
+        """What is in memory may be ahead of the log: it must be read again first."""
+
+    def begin(self) -> None:
+        """Takes the log over and writes down with which keys and policy.
+
+        Raises:
+            Failed: when the log is not whole, the clock is not believed, or somebody else is the writer.
+
+        """
+        desk = self._desk
+        desk.journal.read()
+        desk.now = self._clock.now(desk.state.time)
+        epoch = desk.journal.take_over()
+        desk.record(Started(epoch, desk.config.installation, desk.keys.fingerprints()))
+        if desk.state.policy != desk.policy.digest:
+            self._load(desk.policy, desk.policy_text)
+        desk.journal.commit()
+
+    def change_policy(self, text: str) -> None:
+        """Puts a policy in force; a bad one changes nothing.
+
+        Raises:
+            Invalid: ``bad_policy``, with every problem.
+            Failed: ``not_signing``.
+
+        """
+        new = policy.load(text)
+        if new.digest == self._desk.policy.digest:
+            return
+        self._desk.now = self._clock.now(self._desk.state.time)
+        self._load(new, text)
+        self._commit()
+
+    def answer(self, questions: Sequence[Question]) -> list[Answer]:
+        """Answers a batch; an answer that is an error is returned, not raised."""
+        try:
+            self._ready()
+        except Failed as error:
+            return [self._unready(question, error) for question in questions]
+        try:
+            answers = [self._one(question) for question in questions]
+            self._commit()
+        except Failed as error:
+            _log.error("a batch was lost: %s", error.message)
+            return [error for _ in questions]
+        except Exception:  # noqa: BLE001 - whatever it is, nothing leaves and the log is read again
+            self._ahead = True
+            _log.exception("a batch was lost to a defect")
+            return [Failed("defect", "the CA met a defect of its own; nothing was signed") for _ in questions]
+        return answers
+
+    def _ready(self) -> None:
+        desk = self._desk
+        if self._ahead:
+            self._bundles.forget()
+            desk.journal.read()
+            self._ahead = False
+        desk.now = self._clock.now(desk.state.time)
+
+    def _unready(self, question: Question, error: Failed) -> Answer:
+        if isinstance(question.message, m.Health):
+            desk = self._desk
+            return reading.not_signing(error, desk.state.size, desk.policy.digest, desk.now)
+        return error
+
+    def _one(self, question: Question) -> Answer:
+        route = self._routes[type(question.message)]
+        extra = question.door if route.prepare is None else question.prepared
+        try:
+            return route.answer(self._desk, question.message, extra)
+        except Refused as error:
+            self._write_refusal(question.message, error)
+            return error
+        except Failed:
+            self._ahead = True
+            raise
+        except SshJitError as error:
+            return error
+
+    def _commit(self) -> None:
+        try:
+            self._desk.journal.commit()
+        except Failed:
+            self._ahead = True
+            raise
+
+    def _load(self, new: Policy, text: str) -> None:
+        desk = self._desk
+        desk.journal.keep_policy(new.digest, text)
+        desk.record(PolicyLoaded(new.digest, len(new.allows) + len(new.denies) + len(new.break_glass)))
+        desk.policy, desk.policy_text = new, text
+
+    def _write_refusal(self, message: m.Message, error: Refused) -> None:
+        """A refused person who is signed in goes into the log; a flood of the same is counted, not written."""
+        login_id = getattr(message, "login_id", None)
+        login = self._desk.state.logins.get(login_id or "")
+        if login is None or login_id is None:
+            return
+        kind = m.type_name(type(message))
+        subject = login.opened.subject
+        count = self._desk.refusals.count(subject, kind, error.code, self._desk.now)
+        if count:
+            self._desk.record(
+                Turned(subject, login_id, kind, error.code, count, _in_words(message)[:300], error.message[:500])
+            )
+
+
+def _in_words(message: m.Message) -> str:
+    """What was asked, in a few words."""
+    match message:
+        case m.Ask():
+            login = f"{message.login}@" if message.login else ""
+            what = "" if message.action == "shell" else f" for {message.action}"
+            return ascii(f"{login}{', '.join(message.hosts[:3])}{what}")[1:-1]
+        case m.SignUser():
+            return f"a certificate of {ascii(message.request)[1:-1]}"
+        case m.Approve() | m.Deny():
+            return f"a say in {ascii(message.request)[1:-1]}"
+        case _:
+            return m.type_name(type(message)).replace("_", " ")
+
+
+def policy_digest(text: str) -> str:
+    """SHA-256 (hex) of a policy's text, by which it is known."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()

@@ -1,0 +1,183 @@
+"""The subcommands of ``ssh-jit-ca``. Each function does one of them and returns the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from sshjit import messages as m
+from sshjit import wire
+from sshjit.errors import Invalid
+from sshjit_ca import admin, cli_show, config, journal, keys
+from sshjit_ca.config import Config
+from sshjit_ca.store import Store
+
+
+def run(arguments: list[str], default_config: Path) -> int:
+    """Runs one command.
+
+    Raises:
+        SshJitError: for ``__main__`` to show.
+
+    """
+    options = _parser(default_config).parse_args(arguments)
+    return int(options.run(config.load(options.config), options))
+
+
+def _parser(default_config: Path) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ssh-jit-ca", description="The SSH certificate authority: signs what policy allows, and logs it."
+    )
+    parser.add_argument("--config", type=Path, default=default_config, metavar="FILE", help=f"[{default_config}]")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add(commands, "init", "make the keys, the database and the log", _init)
+    _add(commands, "migrate", "bring the database's schema up to date", _migrate)
+    _add(commands, "serve", "run the CA in the foreground", _serve)
+    _json(_add(commands, "status", "how the CA is", _status))
+    revoke = _json(_add(commands, "revoke", "end a grant or a certificate before its time", _revoke))
+    which = revoke.add_mutually_exclusive_group(required=True)
+    which.add_argument("--request", metavar="ID", help="the whole grant, with every certificate of it")
+    which.add_argument("--certificate", metavar="SERIAL", type=int, help="one certificate")
+    revoke.add_argument("--reason", required=True, metavar="TEXT", help="why; it goes into the log")
+    _add_hosts(commands.add_parser("host", help="enrolled hosts").add_subparsers(required=True, metavar="COMMAND"))
+    _add_log(commands.add_parser("log", help="the log").add_subparsers(required=True, metavar="COMMAND"))
+    return parser
+
+
+def _add_hosts(commands: Any) -> None:
+    add = _json(_add(commands, "add", "enrol a host and sign its host keys", _host_add))
+    add.add_argument("name", metavar="NAME")
+    add.add_argument("--address", required=True, help="where clients connect to")
+    add.add_argument("--port", type=int, default=22, help="[22]")
+    add.add_argument("--alias", action="append", default=[], metavar="NAME", help="another name of the host")
+    add.add_argument("--label", action="append", default=[], metavar="KEY=VALUE", help="what policy goes by")
+    add.add_argument(
+        "--host-key", action="append", default=[], type=Path, metavar="FILE.pub", help="signed into FILE-cert.pub"
+    )
+    _json(_add(commands, "list", "list the hosts", _host_list))
+
+
+def _add_log(commands: Any) -> None:
+    show = _json(_add(commands, "show", "show the newest entries", _log_show))
+    show.add_argument("--limit", type=int, default=50, metavar="N", help="how many [50]")
+    verify = _json(_add(commands, "verify", "check that the log is whole", _log_verify))
+    verify.add_argument("--database", type=Path, metavar="FILE", help="a copy of the database [the CA's own]")
+
+
+def _add(commands: Any, name: str, text: str, function: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    parser.set_defaults(run=function)
+    return parser
+
+
+def _json(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def _init(conf: Config, _: argparse.Namespace) -> int:
+    os.umask(0o077)
+    folder = conf.home / "keys"
+    if any((folder / purpose).exists() for purpose in keys.PURPOSES):
+        raise Invalid("already_made", f"there are keys in {folder} already", hint="nothing was changed")
+    folder.mkdir(parents=True, exist_ok=True)
+    for purpose in keys.PURPOSES:
+        keys.make(conf.key_file(purpose))
+    _migrate(conf, _)
+    made = keys.load(folder)
+    print(cli_show.fields([("installation", conf.installation), *made.fingerprints()]))
+    print(f"\nLaptops and hosts pin the bundle's key: {made.bundle.public.fingerprint}")
+    return 0
+
+
+def _migrate(conf: Config, _: argparse.Namespace) -> int:
+    store = Store(conf.database)
+    store.migrate()
+    store.close()
+    return 0
+
+
+def _serve(conf: Config, _: argparse.Namespace) -> int:
+    from sshjit_ca import daemon  # noqa: PLC0415 - the other commands start faster without it
+
+    os.umask(0o077)
+    logging.basicConfig(level=logging.INFO, format="ssh-jit-ca: %(message)s")
+    daemon.serve(conf)
+    return 0
+
+
+def _status(conf: Config, options: argparse.Namespace) -> int:
+    reply = admin.call(conf.admin_socket, m.Status(), m.StatusReply)
+    _print(options, reply, cli_show.status)
+    return 0 if reply.ready else 1
+
+
+def _revoke(conf: Config, options: argparse.Namespace) -> int:
+    message = m.Revoke(None, options.request, options.certificate, options.reason)
+    _print(options, admin.call(conf.admin_socket, message, m.RevokeReply), cli_show.revoked)
+    return 0
+
+
+def _host_add(conf: Config, options: argparse.Namespace) -> int:
+    labels = tuple(_label(text) for text in options.label)
+    lines = tuple(_public_key(path) for path in options.host_key)
+    message = m.AddHost(options.name, tuple(options.alias), options.address, options.port, labels, lines)
+    reply = admin.call(conf.admin_socket, message, m.HostReply)
+    for path, certificate in zip(options.host_key, reply.certificates, strict=True):
+        path.with_name(f"{path.name.removesuffix('.pub')}-cert.pub").write_text(f"{certificate}\n", encoding="ascii")
+    _print(options, reply, cli_show.host_added)
+    return 0
+
+
+def _host_list(conf: Config, options: argparse.Namespace) -> int:
+    _print(options, admin.call(conf.admin_socket, m.ReadHosts(None), m.HostsReply), cli_show.hosts)
+    return 0
+
+
+def _log_show(conf: Config, options: argparse.Namespace) -> int:
+    _print(options, admin.call(conf.admin_socket, m.ReadLog(None, None, options.limit), m.LogReply), cli_show.log)
+    return 0
+
+
+def _log_verify(conf: Config, options: argparse.Namespace) -> int:
+    from sshjit_ca import verify  # noqa: PLC0415
+
+    log_key = journal.raw_public(keys.load(conf.home / "keys").log)
+    own = options.database is None
+    if not own and not options.database.is_file():
+        raise Invalid("no_database", f"there is no file {options.database}")
+    store = Store(conf.database if own else f"sqlite:///{options.database.resolve()}", read_only=True)
+    newest = None
+    if own and (conf.home / "checkpoint").exists():
+        newest = journal.verified((conf.home / "checkpoint").read_text(encoding="utf-8"), log_key)
+    began = time.monotonic()
+    verdict = verify.verify(store, log_key, newest=newest)
+    store.close()
+    if options.json:
+        print(json.dumps({"size": verdict.size, "head": verdict.head.hex(), "problems": verdict.problems}))
+    else:
+        print(cli_show.verdict(verdict, time.monotonic() - began))
+    return 1 if verdict.problems else 0
+
+
+def _label(text: str) -> tuple[str, str]:
+    key, separator, value = text.partition("=")
+    if not separator:
+        raise Invalid("bad_labels", f"a label is KEY=VALUE, not {text!r}")
+    return key, value
+
+
+def _public_key(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Invalid("bad_key", f"{path} cannot be read: {error}") from None
+
+
+def _print(options: argparse.Namespace, reply: Any, show: Any) -> None:
+    print(json.dumps(wire.encode(reply)) if options.json else show(reply))

@@ -1,0 +1,96 @@
+"""What ``ssh-jit-ca`` prints for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from sshjit import durations
+from sshjit import messages as m
+from sshjit_ca.verify import Verdict
+
+
+def fields(pairs: Sequence[tuple[str, str]]) -> str:
+    """Names and values in two columns."""
+    width = max(len(name) for name, _ in pairs)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in pairs)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Rows under their heads, columns as wide as they must be."""
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    lines = ("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in (head, *rows))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def instant(time: int) -> str:
+    """Date and time, UTC."""
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def status(reply: m.StatusReply) -> str:
+    """The operator's view of the CA."""
+    return fields(
+        [
+            ("installation", reply.installation),
+            ("signing", "yes" if reply.ready else "NO: " + "; ".join(reply.problems)),
+            ("up", durations.show(max(1, reply.time - reply.started))),
+            ("policy", f"{reply.policy[:16]} ({reply.policy_rules} rules)"),
+            ("log", f"{reply.size} entries, head {reply.head[:16]}"),
+            ("state", reply.state_digest[:16]),
+            (
+                "access",
+                f"{reply.live_grants} open, {reply.pending} waiting, {reply.live_certificates} certificates alive",
+            ),
+            ("signed in", str(reply.live_logins)),
+            ("hosts", str(reply.hosts)),
+            *((f"key {purpose}", fingerprint) for purpose, fingerprint in reply.keys),
+            *((f"provider {name}", problem) for name, problem in reply.providers),
+        ]
+    )
+
+
+def revoked(reply: m.RevokeReply) -> str:
+    """What was revoked."""
+    what = ", ".join(request.id for request in reply.requests) or "the certificate"
+    alive = f"{reply.certificates} certificate{'' if reply.certificates == 1 else 's'} that still lived"
+    return f"revoked {what}, with {alive}; hosts refuse them from their next refresh on"
+
+
+def host_added(reply: m.HostReply) -> str:
+    """The new host, and what it must know."""
+    host = reply.host
+    return fields(
+        [
+            ("host", host.name),
+            ("id", host.id),
+            ("address", f"{host.address} port {host.port}"),
+            ("labels", _labels(host)),
+            ("host certificates", str(len(reply.certificates))),
+            ("bundle root to pin", reply.bundle_root),
+        ]
+    )
+
+
+def hosts(reply: m.HostsReply) -> str:
+    """The hosts as a table."""
+    rows = [(host.name, host.id, f"{host.address}:{host.port}", _labels(host)) for host in reply.hosts]
+    return table(("HOST", "ID", "ADDRESS", "LABELS"), rows) if rows else "no hosts are enrolled"
+
+
+def log(reply: m.LogReply) -> str:
+    """The newest entries, oldest of them first, and under which head."""
+    rows = [(str(entry.index), instant(entry.time), entry.kind, entry.summary) for entry in reversed(reply.entries)]
+    return table(("ENTRY", "TIME (UTC)", "KIND", "WHAT"), rows)
+
+
+def verdict(found: Verdict, seconds: float) -> str:
+    """Whether the log is whole, or where not."""
+    if not found.problems:
+        erased = f", {found.erased} details erased" if found.erased else ""
+        return f"the log is whole: {found.size} entries{erased}, head {found.head.hex()[:16]}, {seconds:.1f} s"
+    return "\n".join(["THE LOG IS NOT WHOLE", *(f"  {problem}" for problem in found.problems)])
+
+
+def _labels(host: m.HostView) -> str:
+    return " ".join(f"{key}={value}" for key, value in host.labels) or "-"
