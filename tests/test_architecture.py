@@ -1,0 +1,237 @@
+"""The borders between the parts, read from the source: who may import whom, what the core may not touch, how long a file is.
+
+What a running program has loaded is another matter, and the integration tests' part.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib.metadata
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = {
+    "sshjit": ROOT / "sshjit",
+    "sshjit_ca": ROOT / "ca/sshjit_ca",
+    "sshjit_web": ROOT / "webapp/sshjit_web",
+    "sshjit_client": ROOT / "client/sshjit_client",
+    "sshjit_host": ROOT / "hostconfig/sshjit_host",
+}
+MAY_IMPORT = {
+    "sshjit": set[str](),
+    "sshjit_ca": {"sshjit"},
+    "sshjit_web": {"sshjit"},
+    "sshjit_client": {"sshjit"},
+    "sshjit_host": set[str](),
+}
+EXTRAS = {"sshjit_ca": ("ca", "hsm", "postgres"), "sshjit_web": ("web", "postgres")}
+"""The extras of pyproject.toml whose packages a program may import."""
+CARRIED = {"flask": {"werkzeug", "jinja2", "markupsafe"}}
+"""What comes with a package and is part of how it is used."""
+NOT_OURS_TO_SHIP = {"demo", "tests", "bench"}
+
+PURE = {
+    *("__future__", "abc", "base64", "binascii", "bisect", "collections", "contextlib", "dataclasses", "datetime"),
+    *(
+        "difflib",
+        "enum",
+        "fractions",
+        "functools",
+        "hashlib",
+        "heapq",
+        "hmac",
+        "ipaddress",
+        "itertools",
+        "json",
+        "math",
+    ),
+    *("operator", "re", "string", "struct", "textwrap", "tomllib", "types", "typing", "unicodedata"),
+    "zoneinfo",  # reads the system's table of zones, which policy cannot do without
+}
+"""The part of the standard library that the core may use: nothing here reads, waits, guesses or asks the system."""
+IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "compile", "__import__", "breakpoint", "id", "hash"}
+CLOCKS = {"now", "utcnow", "today"}
+
+LONGEST = 300
+"""Lines of a file."""
+LONGER = {"sshjit/messages.py": "the vocabulary of the borders stands in one file, and is nothing but records"}
+
+
+def sources(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*.py") if "__pycache__" not in path.parts)
+
+
+def shown(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@functools.cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), filename=str(path))
+
+
+def imports(path: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """(module, names taken from it) of every import in a file, wherever in the file it stands."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, ()) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{shown(path)}:{node.lineno}: imports are absolute here"
+            yield node.module or "", tuple(alias.name for alias in node.names)
+
+
+def tops(path: Path) -> set[str]:
+    """The top-level packages that a file imports."""
+    return {module.partition(".")[0] for module, _ in imports(path)}
+
+
+def third_party(package: str) -> set[str]:
+    """The import names that a program may use, by its extras."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    lines = [line for extra in EXTRAS.get(package, ()) for line in extras[extra]]
+    wanted = {re.split(r"[^A-Za-z0-9._-]", line)[0].lower() for line in lines}
+    carried = {name for each in wanted for name in CARRIED.get(each, ())}
+    provided = importlib.metadata.packages_distributions()
+    return carried | {name for name, owners in provided.items() if wanted & {owner.lower() for owner in owners}}
+
+
+def every(*packages: str) -> pytest.MarkDecorator:
+    """Runs a test for each source file of these packages."""
+    cases = [(package, path) for package in packages for path in sources(PACKAGES[package])]
+    return pytest.mark.parametrize(("package", "path"), cases, ids=[shown(path) for _, path in cases])
+
+
+@every(*PACKAGES)
+def test_imports_go_where_they_may(package: str, path: Path) -> None:
+    allowed = {package} | MAY_IMPORT[package] | third_party(package) | sys.stdlib_module_names
+    assert tops(path) <= allowed, f"may not import {sorted(tops(path) - allowed)}"
+
+
+@every("sshjit")
+def test_the_core_is_pure(package: str, path: Path) -> None:
+    assert tops(path) <= PURE | {"sshjit"}, f"may not import {sorted(tops(path) - PURE - {'sshjit'})}"
+    for node in ast.walk(tree(path)):
+        if not isinstance(node, ast.Call):
+            continue
+        match node.func:
+            case ast.Name(id=name):
+                assert name not in IMPURE_CALLS, f"line {node.lineno} calls {name}()"
+            case ast.Attribute(attr=name):
+                assert name not in CLOCKS, f"line {node.lineno} reads a clock by {name}()"
+
+
+@every("sshjit_client", "sshjit_host")
+def test_what_runs_on_other_peoples_machines_needs_no_package(package: str, path: Path) -> None:
+    assert third_party(package) == set()
+    assert tops(path) <= sys.stdlib_module_names | MAY_IMPORT[package] | {package}
+
+
+@every("sshjit_host")
+def test_the_host_program_is_python_3_9(package: str, path: Path) -> None:
+    ast.parse(path.read_text(), feature_version=(3, 9))
+    assert not newer_than_3_9(path)
+
+
+def newer_than_3_9(path: Path) -> list[str]:
+    """Uses of the library that Python 3.9 lacks and that are easily made by habit."""
+    missing_names = {
+        "enum": {"StrEnum", "verify"},
+        "typing": {"Self", "TypeAlias", "ParamSpec", "assert_never", "Never", "override", "NotRequired", "TypeGuard"},
+        "datetime": {"UTC"},
+        "contextlib": {"chdir", "aclosing"},
+        "itertools": {"pairwise", "batched"},
+        "collections.abc": {"Buffer"},
+    }
+    missing_modules = {"tomllib"}
+    missing_arguments = {"dataclass": {"slots", "kw_only"}, "zip": {"strict"}, "field": {"kw_only"}}
+    found = []
+    for module, names in imports(path):
+        found += [f"{module}.{name}" for name in names if name in missing_names.get(module, ())]
+        found += [module] if module in missing_modules else []
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            arguments = {keyword.arg for keyword in node.keywords}
+            found += [f"{node.func.id}({name}=…)" for name in missing_arguments.get(node.func.id, set()) & arguments]
+            if node.func.id in {"isinstance", "issubclass"} and isinstance(node.args[-1], ast.BinOp):
+                found.append(f"{node.func.id}(…, A | B) in line {node.lineno}")
+    return found
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_inside_a_program_imports_go_downward_only(package: str) -> None:
+    cycle = find_cycle(graph(package))
+    assert cycle is None, f"these modules import each other: {' -> '.join(cycle or ())}"
+
+
+def graph(package: str) -> dict[str, set[str]]:
+    """Which modules of a package import which: ``from a import b`` counts for the module ``a.b`` if there is one."""
+    folder = PACKAGES[package]
+    modules = {".".join([package, *path.relative_to(folder).with_suffix("").parts]): path for path in sources(folder)}
+    modules = {name.removesuffix(".__init__"): path for name, path in modules.items()}
+    edges: dict[str, set[str]] = {}
+    for name, path in modules.items():
+        targets: set[str] = set()
+        for module, names in imports(path):
+            below = {f"{module}.{each}" for each in names} & modules.keys()
+            targets |= below
+            if module in modules and (not names or len(below) < len(names)):
+                targets.add(module)
+        edges[name] = targets - {name}
+    return edges
+
+
+def find_cycle(edges: dict[str, set[str]]) -> list[str] | None:
+    """A way from a module back to itself, or ``None``."""
+    finished: set[str] = set()
+
+    def visit(name: str, way: list[str]) -> list[str] | None:
+        if name in way:
+            return [*way[way.index(name) :], name]
+        if name in finished:
+            return None
+        for target in sorted(edges[name]):
+            found = visit(target, [*way, name])
+            if found:
+                return found
+        finished.add(name)
+        return None
+
+    return next((cycle for name in sorted(edges) if (cycle := visit(name, []))), None)
+
+
+def test_a_cycle_is_found_where_there_is_one() -> None:
+    assert find_cycle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+    assert find_cycle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) is None
+
+
+def test_what_is_shipped_is_the_five_packages() -> None:
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert {Path(name).name for name in build["packages"]} == PACKAGES.keys()
+    for package, folder in PACKAGES.items():
+        assert folder.is_dir()
+        assert not NOT_OURS_TO_SHIP & {top for path in sources(folder) for top in tops(path)}, package
+
+
+FOLDERS = ("sshjit", "ca", "webapp", "client", "hostconfig", "demo", "bench", "tests", "docs")
+FILES = [path for folder in FOLDERS for path in sources(ROOT / folder)]
+
+
+@pytest.mark.parametrize("path", FILES, ids=shown)
+def test_no_file_is_longer_than_a_person_reads(path: Path) -> None:
+    lines = len(path.read_text().splitlines())
+    assert lines <= LONGEST or shown(path) in LONGER, f"{lines} lines"
+
+
+def test_the_lock_file_names_no_address() -> None:
+    text = (ROOT / "requirements.lock").read_text()
+    assert "://" not in text
+    assert not re.search(r"^\s*-(?!-hash=)", text, re.MULTILINE)
+    pins = re.findall(r"^([a-z0-9.-]+)==\S+ \\\n    --hash=sha256:[0-9a-f]{64}", text, re.MULTILINE)
+    assert len(pins) == len(re.findall(r"^[a-z]", text, re.MULTILINE)) > 0
