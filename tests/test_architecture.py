@@ -78,9 +78,21 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(), filename=str(path))
 
 
-def imports(path: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """(module, names taken from it) of every import in a file, wherever in the file it stands."""
+def imports(path: Path, *, running: bool = False) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """(module, names taken from it) of every import in a file, wherever in the file it stands.
+
+    With ``running``, without those that stand under ``if TYPE_CHECKING`` and so never happen.
+    """
+    unused = {
+        inner
+        for node in ast.walk(tree(path))
+        if running and isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for statement in node.body
+        for inner in ast.walk(statement)
+    }
     for node in ast.walk(tree(path)):
+        if node in unused:
+            continue
         if isinstance(node, ast.Import):
             yield from ((alias.name, ()) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -191,7 +203,7 @@ def graph(package: str) -> dict[str, set[str]]:
     edges: dict[str, set[str]] = {}
     for name, path in modules.items():
         targets: set[str] = set()
-        for module, names in imports(path):
+        for module, names in imports(path, running=True):
             below = {f"{module}.{each}" for each in names} & modules.keys()
             targets |= below
             if module in modules and (not names or len(below) < len(names)):
