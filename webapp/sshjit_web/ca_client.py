@@ -78,12 +78,14 @@ class CaClient:
             connection.close()
             if not isinstance(message, _READS):
                 raise _interrupted() from None
-            answer = self._again(message)
+            return _open(self._again(message), reply)
         except TimeoutError:
             connection.close()
             raise Failed("ca_down", "the authority does not answer in time", hint="try again in a moment") from None
-        else:
+        except Invalid:
             self._give(connection)
+            raise
+        self._give(connection)
         return _open(answer, reply)
 
     def _again(self, message: messages.Message) -> Any:

@@ -45,7 +45,7 @@ def run(path: Path) -> None:
         websockets=False,
         factory=True,
         log_access=False,
-        log_level=LogLevels.warning,
+        log_level=LogLevels.error,
     )
     server.serve()
 

@@ -69,6 +69,11 @@ def left(until: int, now: int) -> str:
     return durations.show(seconds if seconds < 120 else seconds // 60 * 60)
 
 
+def sentence(text: str) -> str:
+    """``text`` with a capital letter, unless it begins with a name or a command."""
+    return text[:1].upper() + text[1:] if re.match(r"[a-z]+[ ,:]", text) else text
+
+
 def state(view: RequestView) -> tuple[str, str]:
     """The class of a request's state for the style sheet, and its name for people."""
     if view.state is RequestState.APPROVED and view.how == "automatic":
@@ -97,5 +102,5 @@ def install(app: Flask) -> None:
         "trim_blocks": True,
         "lstrip_blocks": True,
     }
-    app.jinja_env.filters.update(when=when, span=span, left=left, state=state)
+    app.jinja_env.filters.update(when=when, span=span, left=left, sentence=sentence, state=state)
     app.jinja_env.globals.update(asset=asset)

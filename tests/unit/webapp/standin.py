@@ -1,7 +1,7 @@
 """A small authority for tests of the pages: in memory, over the real frames, on a real Unix socket.
 
 It keeps people, logins, requests and a log by simple rules of its own (``web1`` is automatic, ``db1`` needs one lead,
-anything else is refused). ID tokens it verifies for real, with the authority's own code and the provider's keys.
+anything else is refused). It signs nobody in and signs nothing: those tests run on the real authority.
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ from typing import Any
 from sshjit import messages as m
 from sshjit import wire
 from sshjit.errors import Invalid, Refused, SshJitError
-from sshjit.providers import Provider
-from sshjit_ca import jwks, tokens
 
 POLICY = """version = 1
 [actions.migrate]
@@ -45,7 +43,6 @@ class Standin:
     """The state, and one method for each message."""
 
     clock: Callable[[], float] = time.time
-    provider: Provider | None = None
     hosts: tuple[m.HostView, ...] = HOSTS
     logins: dict[str, m.LoginView] = field(default_factory=dict)
     requests: dict[str, m.RequestView] = field(default_factory=dict)
@@ -85,13 +82,6 @@ class Standin:
         if request_id not in self.requests:
             raise Invalid("unknown_request", "there is no such request")
         return self.requests[request_id]
-
-    def login_web(self, said: m.LoginWeb) -> m.LoginReply:
-        assert self.provider is not None
-        expected = tokens.Expected(self.provider, self.provider.web.client_id, said.nonce)
-        keys = jwks.ProviderKeys(said.provider, self.provider, time.monotonic)
-        claims = tokens.verify(said.id_token, expected, keys, self.now)
-        return m.LoginReply(self.sign_in(claims.name.lower()))
 
     def logout(self, said: m.Logout) -> m.Done:
         self.alive(said.login_id)
@@ -206,7 +196,8 @@ class Standin:
             found = [view for view in self.requests.values() if view.requester == who.person]
         else:
             lead = "sre-lead" in who.roles
-            found = [v for v in self.requests.values() if lead and v.state is m.RequestState.PENDING]
+            waiting = [view for view in self.requests.values() if view.state is m.RequestState.PENDING]
+            found = [view for view in waiting if lead and view.requester != who.person]
         found = [view for view in found if said.before is None or view.asked < said.before]
         return m.RequestsReply(tuple(sorted(found, key=lambda view: -view.asked)[: said.limit]))
 
@@ -214,7 +205,7 @@ class Standin:
         self.alive(said.login_id)
         return m.HostsReply(self.hosts)
 
-    def read_policy(self, said: m.ReadPolicy) -> m.PolicyReply:
+    def read_policy(self, _: m.ReadPolicy) -> m.PolicyReply:
         return m.PolicyReply(POLICY, hashlib.sha256(POLICY.encode()).hexdigest())
 
     def read_log(self, said: m.ReadLog) -> m.LogReply:
@@ -229,7 +220,7 @@ class Standin:
         text = json.dumps({"bundle": 1, "sequence": self.sequence, "checkpoint": NOTE})
         return m.BundleReply(self.sequence, text, "-----BEGIN SSH SIGNATURE-----")
 
-    def health(self, said: m.Health) -> m.HealthReply:
+    def health(self, _: m.Health) -> m.HealthReply:
         return m.HealthReply(not self.problems, self.problems, len(self.entries), "", self.now)
 
 

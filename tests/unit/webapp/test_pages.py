@@ -110,7 +110,11 @@ def test_t29_what_a_requester_wrote_is_inert_everywhere(world: World) -> None:
     request_id = ask(world, "dana", "db1")
     view = world.standin.requests[request_id]
     evil = replace(
-        view, reason=BAD_REASON, requester=replace(view.requester, name=BAD_REASON), command=BAD_REASON, action="command"
+        view,
+        reason=BAD_REASON,
+        requester=replace(view.requester, name=BAD_REASON),
+        command=BAD_REASON,
+        action="command",
     )
     world.standin.requests[request_id] = evil
     world.standin.record("ask", BAD_REASON, {"reason": BAD_REASON})
@@ -158,10 +162,10 @@ def test_somebody_elses_request_does_not_exist(world: World) -> None:
 def test_the_script_notices_changes(world: World) -> None:
     request_id = ask(world, "dana", "db1")
     address = f"/requests/{request_id}/state"
-    before = world.browser("dana").get(address).json
+    before = world.browser("dana").get(address).get_json()
     digest = world.standin.requests[request_id].digest
     world.post("bob", f"/requests/{request_id}/approve", digest=digest, comment="", confirmed="yes")
-    after = world.browser("dana").get(address).json
+    after = world.browser("dana").get(address).get_json()
     assert before != after
     assert f'data-version="{after["version"]}"' in world.browser("dana").get(f"/requests/{request_id}").text
 

@@ -1,0 +1,155 @@
+"""The client of the authority: many threads, restarts, silence, nonsense."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from sshjit import messages as m
+from sshjit.errors import Failed, Invalid, Refused
+from sshjit_web.ca_client import CaClient
+from tests.unit.webapp.standin import Server, Standin
+
+ASK = m.Ask("login-00000000", ("web1",), None, "shell", None, None, "x", certificate=False, address="")
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[CaClient]:
+    made = CaClient(tmp_path / "web.sock", timeout=0.5)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    standin = Standin()
+    standin.sign_in("alice")
+    made = Server(tmp_path / "web.sock", standin)
+    yield made
+    made.stop()
+
+
+Raw = Callable[[Callable[[socket.socket], None]], None]
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Iterator[Raw]:
+    """An authority that does what a function does with each connection."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "web.sock"))
+    listener.listen()
+    threads: list[threading.Thread] = []
+
+    def start(behaviour: Callable[[socket.socket], None]) -> None:
+        def run() -> None:
+            while True:
+                try:
+                    channel, _ = listener.accept()
+                except OSError:
+                    return
+                with channel:
+                    behaviour(channel)
+
+        threads.append(threading.Thread(target=run))
+        threads[0].start()
+
+    yield start
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    threads[0].join(5)
+
+
+def test_threads_share_the_client_and_get_their_own_answers(client: CaClient, server: Server) -> None:
+    logins = [server.standin.sign_in(name).id for name in ("alice", "bob", "carol", "dana")] * 50
+    with ThreadPoolExecutor(16) as pool:
+        replies = list(pool.map(lambda login: client.call(m.ReadLogin(login), m.LoginReply), logins))
+    assert [reply.login.id for reply in replies] == logins
+    assert len(server.open) <= 16
+
+
+def test_errors_keep_their_family_code_and_hint(client: CaClient, server: Server) -> None:
+    with pytest.raises(Refused) as found:
+        client.call(m.ReadLogin("login-77777777"), m.LoginReply)
+    assert (found.value.code, found.value.hint) == ("login_over", "sign in again")
+    with pytest.raises(Invalid, match="no such request"):
+        client.call(m.ReadRequest("login-00000000", "req-7"), m.RequestReply)
+
+
+def test_a_restart_is_not_noticed(client: CaClient, server: Server) -> None:
+    client.call(m.Health(), m.HealthReply)
+    server.drop()
+    assert client.call(ASK, m.AskReply).request.hosts == ("web1",)
+
+
+def test_nobody_there(client: CaClient) -> None:
+    with pytest.raises(Failed) as found:
+        client.call(m.Health(), m.HealthReply)
+    assert found.value.code == "ca_down"
+
+
+def test_silence_ends_in_time(client: CaClient, raw: Raw) -> None:
+    done = threading.Event()
+
+    def behave(_: socket.socket) -> None:
+        done.wait(5)
+
+    raw(behave)
+    with pytest.raises(Failed, match="does not answer in time") as found:
+        client.call(m.Health(), m.HealthReply)
+    done.set()
+    assert found.value.code == "ca_down"
+
+
+def test_a_break_in_the_middle_asks_reads_again_and_nothing_else(client: CaClient, raw: Raw) -> None:
+    heard: list[bytes] = []
+    raw(lambda channel: heard.append(channel.recv(4096)))
+    with pytest.raises(Failed, match="broke before it answered"):
+        client.call(ASK, m.AskReply)
+    assert len(heard) == 1
+    with pytest.raises(Failed, match="cannot be reached"):
+        client.call(m.Health(), m.HealthReply)
+    assert len(heard) == 3
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b'{"v": 1, "id": 2, "type": "ok", "body": {}}',
+        b'{"v": 2, "id": 1, "type": "ok", "body": {}}',
+        b"[]",
+        b"not json",
+    ],
+)
+def test_nonsense_is_not_believed(client: CaClient, raw: Raw, answer: bytes) -> None:
+    def behave(channel: socket.socket) -> None:
+        channel.recv(4096)
+        channel.sendall(struct.pack(">I", len(answer)) + answer)
+
+    raw(behave)
+    with pytest.raises(Failed):
+        client.call(m.Health(), m.HealthReply)
+
+
+def test_an_answer_of_the_wrong_shape_is_our_failure(client: CaClient, raw: Raw) -> None:
+    def behave(channel: socket.socket) -> None:
+        channel.recv(4096)
+        answer = b'{"v": 1, "id": 1, "type": "ok", "body": {"ready": "yes"}}'
+        channel.sendall(struct.pack(">I", len(answer)) + answer)
+
+    raw(behave)
+    with pytest.raises(Failed) as found:
+        client.call(m.Health(), m.HealthReply)
+    assert found.value.code == "ca_protocol"
+
+
+def test_a_message_that_is_too_large_is_not_sent(client: CaClient, server: Server) -> None:
+    with pytest.raises(Invalid) as found:
+        client.call(m.LoginWeb("acme", "x" * m.MAX_FRAME, "n", ""), m.LoginReply)
+    assert found.value.code == "too_large"
+    assert not server.standin.heard

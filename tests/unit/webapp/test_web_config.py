@@ -1,0 +1,136 @@
+"""``web.toml``, the files that it names, and the database."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+
+from sshjit.errors import Failed, Invalid
+from sshjit_web import config, migrate
+from sshjit_web.store import METADATA, Store, open_engine
+from tests.unit.webapp.conftest import config_text
+
+
+def test_relative_paths_are_below_the_file(tmp_path: Path) -> None:
+    found = config.parse(config_text(tmp_path, ca_socket='"run/web.sock"'), tmp_path)
+    assert found.ca_socket == str(tmp_path / "run/web.sock")
+    assert found.origin == "http://127.0.0.1:8080"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"sesion_key": '"x"'}, "sesion_key"),
+        ({"port": '"8080"'}, "port"),
+        ({"port": "0"}, "0 is not a port"),
+        ({"address": '"0.0.0.0"'}, "unsafe_http"),
+        ({"unsafe_http": "false"}, "https://"),
+        ({"public_url": '"http://jit.example.com"'}, "https://"),
+        ({"public_url": '"https://jit.example.com/app"'}, "public_url"),
+        ({"threads": "0"}, "threads"),
+        ({"proxy_hops": "-1"}, "proxy_hops"),
+    ],
+)
+def test_mistakes_are_named(tmp_path: Path, changes: dict[str, str], said: str) -> None:
+    with pytest.raises(Invalid) as found:
+        config.parse(config_text(tmp_path, **changes), tmp_path)
+    assert found.value.code == "bad_config"
+    assert said in found.value.message + found.value.hint
+    assert found.value.message.startswith("web.toml")
+
+
+def test_files_that_others_can_write_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "web.toml"
+    path.write_text(config_text(tmp_path))
+    for mode in (0o664, 0o646):
+        path.chmod(mode)
+        with pytest.raises(Failed, match="can be written by others"):
+            config.load(path)
+    path.chmod(0o644)
+    assert config.load(path).port == 8080
+
+
+def test_files_of_another_user_are_refused(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        with pytest.raises(Failed, match="cannot read"):
+            config.read_trusted(Path("/etc/shadow"))
+        return
+    path = tmp_path / "web.toml"
+    path.write_text("x")
+    os.chown(path, 65534, 65534)
+    with pytest.raises(Failed, match="another user"):
+        config.read_trusted(path)
+
+
+def test_secrets_that_strangers_can_read_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("s" * 40)
+    path.chmod(0o644)
+    with pytest.raises(Failed, match="can be read by others"):
+        config.session_key(path)
+    path.chmod(0o640)
+    assert config.session_key(path) == b"s" * 40
+
+
+def test_the_session_key_is_made_once_and_kept_to_ourselves(tmp_path: Path) -> None:
+    path = tmp_path / "session.key"
+    first = config.session_key(path)
+    assert len(first) == 64
+    assert config.session_key(path) == first
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.write_text("short")
+    with pytest.raises(Failed, match="less than"):
+        config.session_key(path)
+
+
+def test_the_migrations_make_what_the_store_expects(tmp_path: Path) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    engine = open_engine(f"sqlite:///{tmp_path}/web.db")
+    migrate.upgrade(engine)
+    migrate.upgrade(engine)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+    engine.dispose()
+
+
+def test_the_database_holds_no_token(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/web.db")
+    migrate.upgrade(engine)
+    store = Store(engine)
+    store.add_session("a-token-secret", "api", "login-1", now=0, expires=100)
+    store.begin_sign_in("a-state-secret", "a-browser-secret", "acme", "/requests", now=0, expires=100)
+    assert store.find_session("a-token-secret", "api", now=1) == "login-1"
+    store.close()
+    with sqlite3.connect(tmp_path / "web.db") as raw:
+        dump = "\n".join(raw.iterdump())
+    raw.close()
+    assert "login-1" in dump
+    assert "secret" not in dump
+
+
+def test_what_has_expired_is_swept(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/web.db")
+    migrate.upgrade(engine)
+    store = Store(engine)
+    for number in range(50):
+        store.begin_sign_in(f"state-{number}", "b", "acme", "/", now=1000, expires=1600)
+    store.add_session("t", "page", "login-1", now=2000, expires=3000)
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM sign_ins").scalar() == 0
+    store.close()
+
+
+def test_a_database_that_cannot_be_used_is_our_failure(tmp_path: Path) -> None:
+    store = Store(open_engine(f"sqlite:///{tmp_path}/nowhere/web.db"))
+    with pytest.raises(Failed) as found:
+        store.find_session("t", "page", now=0)
+    assert found.value.code == "database_down"
+    store.close()
