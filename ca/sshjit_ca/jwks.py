@@ -46,7 +46,10 @@ class ProviderKeys:
         self._provider = provider
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._tried: float | None = None
+        self._failed: float | None = None
+        """When the last fetch failed."""
+        self._looked: float | None = None
+        """When a key id that is not published last made us look again."""
         self.published: Published | None = None
         self.problem = "not asked yet"
 
@@ -61,7 +64,8 @@ class ProviderKeys:
         with self._lock:
             published = self._fresh()
             found = _choose(published.keys, kid)
-            if found is None and self._may_try():
+            if found is None and self._passed(self._looked):
+                self._looked = self._monotonic()
                 published = self._fetch()
                 found = _choose(published.keys, kid)
         if found is None:
@@ -79,15 +83,15 @@ class ProviderKeys:
     def _fresh(self) -> Published:
         if self.published is not None and self._monotonic() - self.published.fetched < LIFETIME:
             return self.published
-        if not self._may_try():
+        if not self._passed(self._failed):
             raise self._down(self.problem)
         return self._fetch()
 
-    def _may_try(self) -> bool:
-        return self._tried is None or self._monotonic() - self._tried >= PAUSE
+    def _passed(self, since: float | None) -> bool:
+        return since is None or self._monotonic() - since >= PAUSE
 
     def _fetch(self) -> Published:
-        self._tried = self._monotonic()
+        self._failed = self._monotonic()
         issuer = self._provider.issuer
         metadata = self._get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
         if metadata.get("issuer") != issuer:
@@ -101,7 +105,7 @@ class ProviderKeys:
             tuple(keys),
             self._monotonic(),
         )
-        self._tried, self.problem = None, "ok"
+        self._failed, self.problem = None, "ok"
         return self.published
 
     def _address(self, metadata: dict[str, Any], key: str) -> str:

@@ -1,0 +1,181 @@
+"""Approvals: the right people, once, to exactly what was shown."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from sshjit import messages as m
+from sshjit.errors import Invalid, Refused, SshJitError
+from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation, Person
+
+ERIN = Person("e-5", ("SRE Leads",), "erin@example.com")
+
+
+def pending(ca: Installation) -> tuple[str, m.RequestView]:
+    login = ca.native(DANA)
+    return login, ca.ask(login, "db1").request
+
+
+def test_a_request_waits_for_its_approver_and_opens_when_approved(ca: Installation) -> None:
+    login, request = pending(ca)
+    assert (request.state, request.steps[0].missing) == ("pending", 1)
+    ca.later(600)
+    opened = ca.approve(ca.web(BOB), request)
+    assert (opened.state, opened.how, opened.ends) == ("approved", "reviewed", int(ca.time) + 3600)
+    assert ca.say(m.SignUser(login, request.id), m.CertificateReply).certificate.principals == ("postgres@db1",)
+
+
+def test_the_requester_sees_who_could_approve(ca: Installation) -> None:
+    ca.web(BOB)
+    assert pending(ca)[1].steps[0].candidates == (BOB.sub,)
+
+
+def test_t21_nobody_approves_for_themselves(ca: Installation) -> None:
+    login, request = pending(ca)
+    with pytest.raises(Refused) as own:
+        ca.approve(login, request)
+    assert own.value.code == "own_request"
+    with pytest.raises(Refused):
+        ca.approve(ca.web(DANA), request)
+
+
+def test_t21_t61_nor_through_a_second_account_with_the_same_address_verified_or_not(ca: Installation) -> None:
+    _, request = pending(ca)
+    second = Person("d-99", ("SRE Leads",), "DANA@Example.com", verified=False)
+    with pytest.raises(Refused) as own:
+        ca.approve(ca.web(second), request)
+    assert own.value.code == "own_request"
+
+
+def test_whoever_lacks_the_role_does_not_decide(ca: Installation) -> None:
+    _, request = pending(ca)
+    for person in (ALICE, CAROL):
+        with pytest.raises(Refused) as wrong:
+            ca.approve(ca.web(person), request)
+        assert wrong.value.code == "not_an_approver"
+        assert "lead" in wrong.value.hint
+
+
+def test_t22_one_person_counts_once(ca: Installation) -> None:
+    ca.change_policy('{ from = "lead", count = 1 }', '{ from = "lead", count = 2 }')
+    _, request = pending(ca)
+    assert ca.approve(ca.web(BOB), request).state == "pending"
+    with pytest.raises(Invalid) as again:
+        ca.approve(ca.web(BOB), request)
+    assert again.value.code == "already_decided"
+    twin = Person("t-7", ("SRE Leads",), BOB.email)
+    assert ca.approve(ca.web(twin), request).state == "pending"
+    assert ca.approve(ca.web(ERIN), request).state == "approved"
+
+
+def test_t23_an_approval_is_for_what_was_shown(ca: Installation) -> None:
+    _, request = pending(ca)
+    with pytest.raises(Invalid) as differs:
+        ca.approve(ca.web(BOB), replace(request, digest="0" * 64))
+    assert differs.value.code == "digest_differs"
+
+
+def test_t24_the_second_of_two_that_arrive_together_loses(ca: Installation) -> None:
+    _, request = pending(ca)
+    bob, erin = ca.web(BOB), ca.web(ERIN)
+    first, second = ca.say_all(
+        [m.Approve(bob, request.id, request.digest, ""), m.Deny(erin, request.id, request.digest, "no")]
+    )
+    assert isinstance(first, m.RequestReply)
+    assert isinstance(second, SshJitError)
+    assert second.code == "wrong_state"
+
+
+def test_t24_too_late_is_too_late(ca: Installation) -> None:
+    _, request = pending(ca)
+    bob = ca.web(BOB)
+    ca.later(30 * 60)
+    with pytest.raises(Invalid, match="nobody answered in time"):
+        ca.approve(bob, request)
+
+
+def test_one_no_ends_it(ca: Installation) -> None:
+    login, request = pending(ca)
+    denied = ca.say(m.Deny(ca.web(BOB), request.id, request.digest, "not today"), m.RequestReply).request
+    assert (denied.state, denied.closing) == ("denied", "not today")
+    with pytest.raises(Invalid):
+        ca.approve(ca.web(ERIN), request)
+    with pytest.raises(Invalid):
+        ca.say(m.SignUser(login, request.id), m.CertificateReply)
+
+
+def test_t27_an_approver_who_lost_the_role_no_longer_counts(ca: Installation) -> None:
+    login, request = pending(ca)
+    ca.approve(ca.web(BOB), request)
+    ca.web(replace(BOB, groups=()))
+    with pytest.raises(Refused) as gone:
+        ca.say(m.SignUser(login, request.id), m.CertificateReply)
+    assert gone.value.code == "approval_gone"
+
+
+def test_t25_what_was_approved_and_not_used_lapses(ca: Installation) -> None:
+    login, request = pending(ca)
+    ca.approve(ca.web(BOB), request)
+    ca.later(15 * 60)
+    with pytest.raises(Invalid, match="not used in time"):
+        ca.say(m.SignUser(login, request.id), m.CertificateReply)
+
+
+def test_t26_history_stays(ca: Installation) -> None:
+    login, request = pending(ca)
+    ca.later(40 * 60)
+    mine = ca.say(m.ReadRequests(login, "mine", 10, None), m.RequestsReply).requests
+    assert [(each.id, each.state) for each in mine] == [(request.id, "expired")]
+
+
+def test_the_queue_shows_what_can_be_answered_and_nothing_else(ca: Installation) -> None:
+    _, request = pending(ca)
+    bob, alice = ca.web(BOB), ca.web(ALICE)
+
+    def queue(login: str) -> list[str]:
+        return [each.id for each in ca.say(m.ReadRequests(login, "approve", 10, None), m.RequestsReply).requests]
+
+    assert queue(bob) == [request.id]
+    assert queue(alice) == []
+    ca.approve(bob, request)
+    assert queue(bob) == []
+
+
+def test_who_has_nothing_to_do_with_a_request_does_not_see_it(ca: Installation) -> None:
+    _, request = pending(ca)
+    with pytest.raises(Invalid) as unknown:
+        ca.say(m.ReadRequest(ca.web(ALICE), request.id), m.RequestReply)
+    assert unknown.value.code == "unknown_request"
+
+
+def test_t30_what_nobody_can_approve_is_refused_when_asked(ca: Installation) -> None:
+    ca.change_policy(
+        'lead = ["acme/group:SRE Leads"]', 'lead = [{ from = "acme/group:SRE Leads", until = 2020-01-01 }]'
+    )
+    with pytest.raises(Refused) as nobody:
+        pending(ca)
+    assert nobody.value.code == "nobody_can_approve"
+
+
+def test_a_request_is_cancelled_by_its_requester_alone(ca: Installation) -> None:
+    login, request = pending(ca)
+    with pytest.raises(Invalid):
+        ca.say(m.Cancel(ca.web(BOB), request.id), m.RequestReply)
+    assert ca.say(m.Cancel(login, request.id), m.RequestReply).request.state == "cancelled"
+    with pytest.raises(Invalid):
+        ca.approve(ca.web(BOB), request)
+
+
+def test_a_reason_that_does_not_fit_is_refused_with_the_prompt(ca: Installation) -> None:
+    with pytest.raises(Refused) as bad:
+        ca.ask(ca.native(DANA), "db1", reason="because")
+    assert bad.value.code == "bad_reason"
+    assert "Incident or change number" in bad.value.message + bad.value.hint
+
+
+@pytest.mark.parametrize("reason", ["CHG-1 \x1b[2J", "CHG-1 \u202e", "CHG-1\nroot approved", "CHG-1 " + "x" * 500])
+def test_t29_a_reason_is_printable_and_short(ca: Installation, reason: str) -> None:
+    with pytest.raises(Invalid):
+        ca.ask(ca.native(DANA), "db1", reason=reason)
