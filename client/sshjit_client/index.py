@@ -6,7 +6,7 @@ server is asked, and nothing is imported that the interpreter has not loaded alr
 decided in ``grant.py``.
 """
 
-# ruff: noqa: PTH100, PTH111, PTH117, PTH118, PTH123  # importing pathlib costs more than all that is done here
+# ruff: noqa: PTH100, PTH118, PTH123  # importing pathlib costs more than all that is done here
 from __future__ import annotations
 
 import os

@@ -6,11 +6,14 @@ switched off, or in the cache where there is no such folder. The state folder is
 ours that nobody else can enter. This file is read on every connection: it imports only ``os``, which is there anyway.
 """
 
-# ruff: noqa: PTH100, PTH111, PTH117, PTH118, PTH123  # importing pathlib costs more than all that is done here
+# ruff: noqa: PTH111, PTH117, PTH118  # importing pathlib costs more than all that is done here
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+
+TYPE_CHECKING = False  # typing's own costs milliseconds on every connection
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _FOLDER = 0o040000
 _KIND = 0o170000

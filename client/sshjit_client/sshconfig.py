@@ -68,6 +68,7 @@ def text(typed: Typed, target: Target, known: str, head: str) -> str:
         f"IdentityFile {quoted(target.key).replace('%', '%%')}",
         f"CertificateFile {quoted(target.certificate).replace('%', '%%')}",
         "IdentitiesOnly yes",
+        *([] if typed.action == "shell" else ["RequestTTY no"]),  # only certificates for shells permit one
     ]
     ours = [block[0], *(f"    {line}" for line in block[1:])]
     return "\n".join([head, *_before(typed), "", *ours, "", "Match all", *_after(typed), ""])

@@ -133,11 +133,9 @@ def _destination(typed: Typed, word: str) -> None:
     """``host``, ``user@host`` or ``ssh://user@host:port``. As in ssh, a login given before counts."""
     if word.startswith("ssh://"):
         word = word[len("ssh://") :].rstrip("/")
-        head, bracket, tail = word.rpartition("]")
-        if bracket:
-            word = head.replace("[", "", 1)
-        elif ":" in tail.rpartition("@")[2]:
-            word = tail.rpartition(":")[0]
+        head, colon, port = word.rpartition(":")
+        if colon and port.isdecimal():
+            word = head
     user, at, host = word.rpartition("@")
     if not host or (at and not user):
         raise Usage(f"{word!r} is not a destination")

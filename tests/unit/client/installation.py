@@ -1,0 +1,94 @@
+"""What the client's tests stand on: real keys, a real bundle, real certificates, all by ``ssh-keygen``."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sshjit import sshkey
+from sshjit.bundle import KRL_MAGIC, NAMESPACE, Bundle, Provider
+
+EMPTY_KRL = base64.b64encode(KRL_MAGIC + bytes(32)).decode()
+
+
+def keygen(*words: str, data: bytes | None = None) -> bytes:
+    done = subprocess.run(["ssh-keygen", *words], input=data, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout
+
+
+def make_key(path: Path, kind: str = "ed25519") -> sshkey.PublicKey:
+    keygen("-q", "-t", kind, "-N", "", "-C", "", "-f", str(path))
+    return sshkey.parse_line(path.with_name(path.name + ".pub").read_text())
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """The keys of an installation, in a folder of their own."""
+
+    folder: Path
+    root: sshkey.PublicKey
+    user_ca: sshkey.PublicKey
+    host_ca: sshkey.PublicKey
+
+    @classmethod
+    def make(cls, folder: Path) -> Installation:
+        folder.mkdir(parents=True)
+        return cls(folder, *(make_key(folder / name) for name in ("root", "user_ca", "host_ca")))
+
+    def bundle(self, issuer: str = "http://127.0.0.1:9", **changes: Any) -> Bundle:
+        provider = Provider(
+            id="acme",
+            title="Acme",
+            issuer=issuer,
+            client_id="ssh-jit-cli",
+            authorization_endpoint=f"{issuer}/authorize",
+            token_endpoint=f"{issuer}/token",
+            scopes=("openid", "email"),
+        )
+        now = int(time.time())
+        plain = Bundle(
+            bundle=1,
+            installation="lab",
+            root=self.root.line,
+            sequence=7,
+            issued=now - 60,
+            expires=now + 3600,
+            user_ca=(self.user_ca.line,),
+            host_ca=(self.host_ca.line,),
+            log_key="lab+00000000+AAAA",
+            providers=(provider,),
+            krl=EMPTY_KRL,
+            ended=(),
+            extended=(),
+            checkpoint="",
+        )
+        return dataclasses.replace(plain, **changes)
+
+    def sign(self, text: str, *, key: str = "root", namespace: str = NAMESPACE) -> str:
+        """An SSHSIG over the text by one of the keys of the folder."""
+        return keygen("-Y", "sign", "-q", "-n", namespace, "-f", str(self.folder / key), data=text.encode()).decode()
+
+    def certify(
+        self,
+        public: str,
+        principals: str,
+        *,
+        serial: int = 5,
+        seconds: int = 300,
+        ca: str = "user_ca",
+        options: tuple[str, ...] = (),
+    ) -> str:
+        """A certificate for a public key line, as one line."""
+        subject = self.folder / f"subject-{serial}.pub"
+        subject.write_text(public + "\n")
+        keygen(
+            *("-q", "-s", str(self.folder / ca), "-I", f"req-test{serial}", "-n", principals, "-z", str(serial)),
+            *("-V", f"-1m:+{seconds}s", *options, str(subject)),
+        )
+        return (self.folder / f"subject-{serial}-cert.pub").read_text().strip()

@@ -1,0 +1,60 @@
+"""A real SSH server on loopback for the client's tests: asyncssh, in a thread, with a host certificate.
+
+It trusts the user CA for one principal, as a host of ours does, and answers every command with ``account: command``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncssh
+
+from tests.unit.client.installation import Installation, keygen, make_key
+
+
+async def _answer(process: asyncssh.SSHServerProcess[str]) -> None:
+    account = process.get_extra_info("username")
+    process.stdout.write(f"{account}: {process.command}\n")
+    process.exit(0)
+
+
+@contextmanager
+def host(installation: Installation, name: str, principal: str) -> Iterator[int]:
+    """Runs the server, and gives its port."""
+    path = installation.folder / f"{name}_host_key"
+    make_key(path)
+    keygen(
+        *("-q", "-s", str(installation.folder / "host_ca"), "-h", "-I", name, "-n", f"{name},{name}.lab"),
+        *("-V", "-1m:+1h", f"{path}.pub"),
+    )
+    trusted = installation.folder / f"{name}_authorized"
+    trusted.write_text(f'cert-authority,principals="{principal}" {installation.user_ca.line}\n')
+    loop = asyncio.new_event_loop()
+
+    async def listen() -> asyncssh.SSHAcceptor:
+        return await asyncssh.listen(
+            "127.0.0.1",
+            0,
+            server_host_keys=[(str(path), f"{path}-cert.pub")],
+            authorized_client_keys=str(trusted),
+            process_factory=_answer,
+        )
+
+    acceptor = loop.run_until_complete(listen())
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    try:
+        yield acceptor.get_port()
+    finally:
+        asyncio.run_coroutine_threadsafe(_close(acceptor), loop).result(5)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(5)
+        loop.close()
+
+
+async def _close(acceptor: asyncssh.SSHAcceptor) -> None:
+    acceptor.close()
+    await acceptor.wait_closed()

@@ -1,0 +1,311 @@
+"""A small server that speaks the API of ``docs/protocol.md`` and a provider's code flow, on loopback, over real HTTP.
+
+It keeps requests in memory and decides by the host's name: ``web1`` is approved at once, ``db1`` waits for a decision,
+``secret1`` is denied. Everything cryptographic about it is real: it checks PKCE, the nonce, the key's signature, and
+its certificates are made by ``ssh-keygen``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from sshjit import bundle, login, sshcert, sshkey, wire
+from sshjit.errors import Failed, Invalid, Refused, SshJitError
+from sshjit.messages import (
+    AskReply,
+    CertificateView,
+    DecisionView,
+    HostView,
+    LoginView,
+    PersonView,
+    RequestState,
+    RequestView,
+    RouteView,
+    StepView,
+)
+from sshjit_client import openssh
+from tests.unit.client.installation import Installation
+
+ALICE = PersonView("sub-alice0001", "acme", "Alice", "alice@example.com")
+BOB = PersonView("sub-bob000001", "acme", "Bob", "bob@example.com")
+LABELS = {"web1": "staging", "db1": "prod", "secret1": "prod"}
+
+
+class Server:
+    """The stand-in's memory. ``port`` is where every host of it listens."""
+
+    def __init__(self, installation: Installation, port: int = 9) -> None:
+        self.installation = installation
+        self.port = port
+        self.url = ""
+        self.sequence = 7
+        self.down = False
+        self.pending = 600
+        self.calls: list[str] = []
+        self.requests: dict[str, RequestView] = {}
+        self.codes: dict[str, dict[str, str]] = {}
+        self.tokens: dict[str, str] = {}
+        self.logins: dict[str, tuple[LoginView, str]] = {}
+        self.issuer_sent: str | None = None
+        self.alter: dict[str, Any] = {}
+        """Fields of every certificate view that are replaced, to play a front end that lies."""
+
+    # ------------------------------------------------------------------------------------------------ provider
+
+    def authorize(self, query: dict[str, str]) -> str:
+        assert query["response_type"] == "code"
+        assert query["code_challenge_method"] == "S256"
+        code = secrets.token_urlsafe(16)
+        self.codes[code] = query
+        issuer = self.issuer_sent or self.url
+        return f"{query['redirect_uri']}?{urlencode({'code': code, 'state': query['state'], 'iss': issuer})}"
+
+    def token(self, form: dict[str, str]) -> dict[str, Any]:
+        query = self.codes.pop(form["code"])
+        challenge = login.b64url(hashlib.sha256(form["code_verifier"].encode()).digest())
+        assert (challenge, form["redirect_uri"]) == (query["code_challenge"], query["redirect_uri"])
+        token = secrets.token_urlsafe(40)
+        self.tokens[token] = query["nonce"]
+        return {"id_token": token, "token_type": "Bearer", "expires_in": 3599.5}
+
+    # ------------------------------------------------------------------------------------------------ the API
+
+    def login(self, body: dict[str, str]) -> dict[str, Any]:
+        key = sshkey.parse_line(body["key"])
+        nonce = self.tokens.pop(body["id_token"])
+        if nonce != login.nonce(key.blob, login.unb64url(body["salt"])):
+            raise Refused("bad_nonce", "the token is not for this key")
+        digest = login.signed_text(body["id_token"])
+        if not openssh.verify(key.line, login.NAMESPACE, digest, body["signature"]):
+            raise Refused("signature_refused", "the signature does not fit")
+        now = int(time.time())
+        view = LoginView("login-alice001", "native", ALICE, ("sre",), now, now + 3600, key.fingerprint)
+        token = secrets.token_urlsafe(16)
+        self.logins[token] = (view, key.line)
+        return {"token": token, "login": wire.encode(view)}
+
+    def ask(self, body: dict[str, Any], key: str) -> AskReply:
+        host = body["hosts"][0]
+        if host not in LABELS:
+            raise Invalid("unknown_host", f"there is no host {host!r}", hint="ssh-jit hosts")
+        if host == "secret1":
+            raise Refused("no_rule", "no rule allows this", hint='rule "secret" would need the role "dba"')
+        account = body["login"] or "deploy"
+        alike = [
+            r
+            for r in self.requests.values()
+            if (r.hosts, r.login, r.action) == ((host,), account, body["action"])
+            and r.state in (RequestState.PENDING, RequestState.APPROVED)
+        ]
+        request = alike[0] if alike else self._new(host, account, body)
+        self.requests[request.id] = request
+        granted = request.state is RequestState.APPROVED and body["certificate"]
+        notes = () if body["login"] else (f"you log in as {account}",)
+        return AskReply(request, self.certificate(request.id, key) if granted else None, bool(alike), notes)
+
+    def _new(self, host: str, account: str, body: dict[str, Any]) -> RequestView:
+        now, waits = int(time.time()), host == "db1"
+        return RequestView(
+            id=f"req-{secrets.token_hex(8)}",
+            digest=hashlib.sha256(json.dumps(body).encode()).hexdigest(),
+            state=RequestState.PENDING if waits else RequestState.APPROVED,
+            how=None if waits else "automatic",
+            requester=ALICE,
+            hosts=(host,),
+            host_ids=(host,),
+            login=account,
+            action=body["action"],
+            command="/opt/app/bin/migrate" if body["action"] == "migrate" else body["command"],
+            duration=body["duration"] or 3600,
+            reason=body["reason"],
+            rule="prod-database" if waits else "staging",
+            policy="0" * 64,
+            asked=now,
+            channel="native",
+            address="127.0.0.1",
+            pending_until=now + self.pending,
+            approved=None if waits else now,
+            use_by=None if waits else now + 900,
+            ends=None if waits else now + 3600,
+            certificate=300,
+            certificates=0,
+            steps=(StepView("sre-lead", 1, signed=False, missing=1, candidates=("Bob",)),) if waits else (),
+            decisions=(),
+            closing="",
+        )
+
+    def decide(self, request: str, verdict: str, body: dict[str, str]) -> RequestView:
+        found = self.requests[request]
+        if body["digest"] != found.digest:
+            raise Invalid("digest_differs", "this is not the request that you saw")
+        if found.state is not RequestState.PENDING:
+            raise Invalid("wrong_state", f"the request is {found.state.value} already")
+        now = int(time.time())
+        yes = verdict == "approve"
+        said = DecisionView(BOB, "approve" if yes else "deny", body["comment"], now, "native", signed=False)
+        state = RequestState.APPROVED if yes else RequestState.DENIED
+        self.requests[request] = dataclasses.replace(
+            found,
+            state=state,
+            how="reviewed" if yes else None,
+            approved=now if yes else None,
+            ends=now + found.duration if yes else None,
+            steps=tuple(dataclasses.replace(step, missing=0) for step in found.steps) if yes else found.steps,
+            decisions=(said,),
+        )
+        return self.requests[request]
+
+    def close(self, request: str, how: str) -> RequestView:
+        state = RequestState.CANCELLED if how == "cancel" else RequestState.ENDED
+        self.requests[request] = dataclasses.replace(self.requests[request], state=state)
+        return self.requests[request]
+
+    def certificate(self, request: str, key: str) -> CertificateView:
+        found = self.requests[request]
+        if found.state is not RequestState.APPROVED:
+            raise Refused("grant_over", "the window of this grant is over", hint="ask again")
+        serial = 5 + found.certificates
+        self.requests[request] = dataclasses.replace(found, certificates=found.certificates + 1)
+        principals = tuple(f"{found.login}@{i}" for i in found.host_ids)
+        options = ("-O", f"force-command={found.command}") if found.command else ()
+        text = self.installation.certify(key, ",".join(principals), serial=serial, options=options)
+        read = sshcert.parse_line(text)[0]
+        view = CertificateView(
+            text=text,
+            serial=serial,
+            key_id=read.key_id,
+            principals=principals,
+            valid_after=read.valid_after,
+            valid_before=read.valid_before,
+            request=request,
+            login=found.login,
+            action=found.action,
+            grant_ends=found.ends or 0,
+            routes=tuple(RouteView(h, h, (f"{h}.lab",), "127.0.0.1", self.port) for h in found.hosts),
+        )
+        return dataclasses.replace(view, **self.alter)
+
+    def call(self, method: str, path: str, body: dict[str, Any], token: str) -> Any:  # noqa: C901, PLR0911  # a table
+        """One call of the API."""
+        if path == "login":
+            return self.login(body)
+        if token not in self.logins:
+            raise Refused("bad_token", "sign in again")
+        view, key = self.logins[token]
+        match path.split("/"):
+            case ["whoami"]:
+                return wire.encode(view)
+            case ["logout"]:
+                return self.logins.pop(token) and None
+            case ["hosts"]:
+                hosts = [
+                    HostView(h, h, (f"{h}.lab",), "127.0.0.1", self.port, (("env", e),)) for h, e in LABELS.items()
+                ]
+                return {"hosts": wire.encode(hosts)}
+            case ["requests"] if method == "POST":
+                return wire.encode(self.ask(body, key))
+            case ["requests"]:
+                return {"requests": wire.encode(sorted(self.requests.values(), key=lambda r: -r.asked))}
+            case ["requests", request]:
+                return wire.encode(self.requests[request])
+            case ["requests", request, "certificate"]:
+                return wire.encode(self.certificate(request, key))
+            case ["requests", request, "approve" | "deny" as verdict]:
+                return wire.encode(self.decide(request, verdict, body))
+            case ["requests", request, "cancel" | "end" as how]:
+                return wire.encode(self.close(request, how))
+        raise Invalid("unknown_page", "there is no such page")
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    memory: Server
+
+    def do_GET(self) -> None:
+        self._serve("GET")
+
+    def do_POST(self) -> None:
+        self._serve("POST")
+
+    def _serve(self, method: str) -> None:  # noqa: PLR0911  # a table
+        memory, parts = self.memory, urlsplit(self.path)
+        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        memory.calls.append(f"{method} {parts.path}")
+        if memory.down:
+            return self._json(503, {"error": _error(Failed("ca_down", "the CA is down"))})
+        if parts.path == "/authorize":
+            return self._redirect(memory.authorize({k: v[0] for k, v in parse_qs(parts.query).items()}))
+        if parts.path == "/token":
+            return self._json(200, memory.token({k: v[0] for k, v in parse_qs(raw.decode()).items()}))
+        if parts.path == "/bundle":
+            return self._bundle()
+        if parts.path == "/elsewhere/bundle":
+            return self._redirect("/bundle")
+        token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        try:
+            body = json.loads(raw) if raw else {}
+            answer = memory.call(method, parts.path.removeprefix("/api/v1/"), body, token)
+        except SshJitError as error:
+            status = 401 if error.code == "bad_token" else 403 if error.family == "refused" else 409
+            return self._json(status, {"error": _error(error)})
+        return self._json(204 if answer is None else 200, answer)
+
+    def _bundle(self) -> None:
+        memory = self.memory
+        tag = f'"{memory.sequence}"'
+        if self.headers.get("If-None-Match") == tag:
+            self.send_response(304)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        text = bundle.write(memory.installation.bundle(memory.url, sequence=memory.sequence))
+        reply = {"sequence": memory.sequence, "bundle": text, "signature": memory.installation.sign(text)}
+        self._json(200, reply, etag=tag)
+
+    def _json(self, status: int, value: Any, etag: str = "") -> None:
+        body = b"" if value is None else json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        if etag:
+            self.send_header("ETag", etag)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _redirect(self, where: str) -> None:
+        self.send_response(302)
+        self.send_header("Location", where)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # http.server's name for it
+        """Nothing."""
+
+
+def _error(error: SshJitError) -> dict[str, str]:
+    return {"family": error.family, "code": error.code, "message": error.message, "hint": error.hint}
+
+
+@contextmanager
+def serving(memory: Server) -> Iterator[Server]:
+    """The stand-in on a free port of loopback."""
+    handler = type("Handler", (_Handler,), {"memory": memory})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    memory.url = f"http://127.0.0.1:{server.server_address[1]}"
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    try:
+        yield memory
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -1,0 +1,233 @@
+"""The command as people type it, against a server, a provider and a host on loopback."""
+
+from __future__ import annotations
+
+import signal
+import stat
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.unit.client.conftest import Laptop
+from tests.unit.client.installation import keygen
+from tests.unit.client.standin import Server
+
+
+def wait_for(server: Server, call: str, times: int = 1) -> None:
+    end = time.monotonic() + 15
+    while sum(c.startswith(call) for c in server.calls) < times:
+        assert time.monotonic() < end, server.calls
+        time.sleep(0.02)
+
+
+def test_connects_signs_in_by_itself_and_runs_the_command(laptop: Laptop, server: Server) -> None:
+    done = laptop.run("web1", "whoami")
+    assert (done.stdout, done.returncode) == ("deploy: whoami\n", 0), done.stderr
+    assert done.stderr == "ssh-jit: signing in at Acme in your browser\nssh-jit: you log in as deploy\n"
+
+
+def test_a_certificate_that_is_alive_is_used_without_asking_any_server(laptop: Laptop, server: Server) -> None:
+    assert laptop.run("web1", "true").returncode == 0
+    server.calls.clear()
+    done = laptop.run("web1", "again")
+    assert (done.stdout, done.stderr, server.calls) == ("deploy: again\n", "", [])
+
+
+def test_another_account_or_action_is_another_ask(laptop: Laptop, server: Server) -> None:
+    laptop.run("web1", "true")
+    server.calls.clear()
+    done = laptop.run("root@web1", "true")
+    assert done.returncode == 255, "the host knows only deploy@web1"
+    assert "POST /api/v1/requests" in server.calls
+
+
+def test_what_is_kept_is_for_nobody_else(laptop: Laptop) -> None:
+    laptop.run("web1", "true")
+    kept = [path for path in laptop.state.rglob("*") if path.is_file() and path.suffix != ".pub"]
+    assert {path.name for path in kept} >= {"id_ed25519", "session.json", "web1++shell++.conf"}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in kept} == {0o600}
+    assert stat.S_IMODE(laptop.state.stat().st_mode) == 0o700
+    shown = keygen("-L", "-f", str(laptop.state / "open" / "web1++shell++-cert.pub")).decode()
+    assert "deploy@web1" in shown
+
+
+def test_a_denial_names_the_rule_in_the_hint(laptop: Laptop) -> None:
+    done = laptop.run("secret1", "true")
+    assert done.returncode == 4
+    assert done.stderr.splitlines()[-2:] == [
+        "ssh-jit: no rule allows this",
+        'hint: rule "secret" would need the role "dba"',
+    ]
+
+
+def test_waits_for_an_approval_and_goes_on(laptop: Laptop, server: Server) -> None:
+    laptop.run("login")
+    waiting = laptop.start("--action", "migrate", "--reason", "CHG-7", "postgres@db1")
+    wait_for(server, "GET /api/v1/requests/req-")
+    (request,) = server.requests
+    approved = laptop.run("approve", request[:10])
+    assert approved.returncode == 0, approved.stderr
+    assert "/opt/app/bin/migrate" in approved.stdout
+    assert "CHG-7" in approved.stdout
+    _, said = waiting.communicate(timeout=20)
+    assert said.splitlines()[0].startswith("ssh-jit: postgres@db1, migrate, 1 h: waiting for Bob (sre-lead) (until ")
+    assert "ssh-jit: approved by Bob" in said
+    certificate = next((laptop.state / "open").glob("*-cert.pub"))
+    assert "force-command /opt/app/bin/migrate" in keygen("-L", "-f", str(certificate)).decode()
+
+
+def test_ctrl_c_leaves_the_request_alive_and_the_same_command_picks_it_up(laptop: Laptop, server: Server) -> None:
+    laptop.run("login")
+    waiting = laptop.start("db1", "true")
+    wait_for(server, "GET /api/v1/requests/req-")
+    waiting.send_signal(signal.SIGINT)
+    _, said = waiting.communicate(timeout=20)
+    (request,) = server.requests
+    assert waiting.returncode == 3
+    assert f"stopped waiting; the request {request} stays open" in said
+    assert said.splitlines()[-1].startswith("hint: the same command picks it up")
+    server.decide(request, "approve", {"digest": server.requests[request].digest, "comment": ""})
+    again = laptop.run("db1", "true")
+    assert list(server.requests) == [request]
+    assert "waiting" not in again.stderr
+    assert list((laptop.state / "open").glob("db1*.conf"))
+
+
+def test_a_denied_request_is_not_picked_up_again(laptop: Laptop, server: Server) -> None:
+    laptop.run("request", "db1")
+    (request,) = server.requests
+    server.decide(request, "deny", {"digest": server.requests[request].digest, "comment": "not today"})
+    again = laptop.run("request", "db1")
+    assert again.returncode == 0
+    assert len(server.requests) == 2
+
+
+def test_a_denied_request_ends_the_wait(laptop: Laptop, server: Server) -> None:
+    laptop.run("login")
+    waiting = laptop.start("db1", "true")
+    wait_for(server, "GET /api/v1/requests/req-")
+    (request,) = server.requests
+    assert laptop.run("deny", request, "--reason", "freeze").returncode == 0
+    _, said = waiting.communicate(timeout=20)
+    assert waiting.returncode == 4
+    assert "ssh-jit: denied by Bob: freeze" in said
+
+
+def test_a_server_that_is_away_for_a_while_does_not_end_the_wait(laptop: Laptop, server: Server) -> None:
+    laptop.run("login")
+    waiting = laptop.start("db1", "true")
+    wait_for(server, "GET /api/v1/requests/req-")
+    server.down = True
+    wait_for(server, "GET /api/v1/requests/req-", 3)
+    server.down = False
+    (request,) = server.requests
+    server.decide(request, "approve", {"digest": server.requests[request].digest, "comment": ""})
+    _, said = waiting.communicate(timeout=20)
+    assert "the CA is down; trying again" in said
+    assert "approved by Bob" in said
+
+
+def test_nobody_home_is_exit_8(laptop: Laptop, server: Server) -> None:
+    laptop.run("login")
+    server.down = True
+    done = laptop.run("web1", "true")
+    assert (done.returncode, done.stderr) == (8, "ssh-jit: the CA is down\n")
+
+
+def test_without_a_browser_or_terminal_a_login_is_needed(laptop: Laptop) -> None:
+    done = laptop.run("web1", "true", BROWSER="")
+    assert (done.returncode, done.stderr) == (7, "ssh-jit: you are not signed in\nhint: ssh-jit login\n")
+
+
+def test_a_token_that_the_server_forgot_is_renewed_once(laptop: Laptop, server: Server) -> None:
+    laptop.run("login")
+    server.logins.clear()
+    done = laptop.run("web1", "true")
+    assert done.stdout == "deploy: true\n", done.stderr
+
+
+def test_rfc9207_an_answer_of_another_provider_is_refused(laptop: Laptop, server: Server) -> None:
+    server.issuer_sent = "https://evil.example"
+    done = laptop.run("login")
+    assert done.returncode == 7
+    assert "another provider answered" in done.stderr
+    assert not (laptop.state / "session.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("login", "root", "it is not for root@web1"),
+        ("routes", (), "does not lead to web1"),
+        ("text", "ssh-ed25519 AAAA", "not usable"),
+    ],
+)
+def test_a_certificate_that_does_not_fit_never_reaches_a_file(
+    laptop: Laptop, server: Server, field: str, value: object, said: str
+) -> None:
+    server.alter = {field: value}
+    done = laptop.run("web1", "true")
+    assert done.returncode == 8
+    assert said in done.stderr
+    assert not list(laptop.state.glob("open/*"))
+
+
+def test_t37_nothing_of_ours_is_on_the_standard_output(laptop: Laptop) -> None:
+    assert laptop.run("web1", "x").stdout == "deploy: x\n"
+
+
+def test_requests_lists_and_done_ends(laptop: Laptop, server: Server) -> None:
+    laptop.run("web1", "true")
+    listed = laptop.run("requests").stdout
+    assert "deploy@web1, 1 h" in listed
+    assert laptop.run("done", "web1").returncode == 0
+    assert not (laptop.state / "open").exists()
+    assert [request.state.value for request in server.requests.values()] == ["ended"]
+
+
+def test_cancel_takes_a_pending_request_back(laptop: Laptop, server: Server) -> None:
+    laptop.run("request", "db1")
+    (request,) = server.requests
+    done = laptop.run("cancel", request[4:10])
+    assert (done.returncode, done.stderr) == (0, "ssh-jit: cancelled: deploy@db1, 1 h\n")
+
+
+def test_an_id_that_two_requests_begin_with_is_refused(laptop: Laptop, server: Server) -> None:
+    laptop.run("request", "db1")
+    laptop.run("request", "web1")
+    done = laptop.run("cancel", "req-")
+    assert (done.returncode, done.stderr.splitlines()[0]) == (2, "ssh-jit: 2 requests begin with req-")
+
+
+def test_logout_forgets_key_token_and_certificates(laptop: Laptop, server: Server) -> None:
+    laptop.run("web1", "true")
+    assert laptop.run("logout").returncode == 0
+    assert [path.name for path in laptop.state.iterdir()] == []
+    assert not server.logins
+
+
+def test_whoami_status_and_hosts(laptop: Laptop) -> None:
+    laptop.run("web1", "true")
+    assert "Alice <alice@example.com> (acme)" in laptop.run("whoami").stdout
+    status = laptop.run("status", "web1")
+    assert "deploy@web1" in status.stdout
+    assert "agrees with the server's" in status.stdout
+    assert "env=staging" in laptop.run("hosts").stdout
+
+
+def test_login_with_a_key_of_ones_own(laptop: Laptop, tmp_path: Path) -> None:
+    keygen("-q", "-t", "ecdsa", "-N", "", "-f", str(tmp_path / "mine"))
+    assert laptop.run("login", "--key", str(tmp_path / "mine")).returncode == 0
+    assert not (laptop.state / "id_ed25519").exists()
+    assert laptop.run("web1", "x").stdout == "deploy: x\n"
+    laptop.run("logout")
+    assert (tmp_path / "mine").exists()
+
+
+def test_a_state_folder_that_others_can_enter_is_refused(laptop: Laptop) -> None:
+    laptop.run("web1", "true")
+    laptop.state.chmod(0o755)
+    done = laptop.run("web1", "true")
+    assert done.returncode == 8
+    assert "only you can enter" in done.stderr
