@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import signal
 
-from demo.story.stage import Stage
+from demo.lab import Person
+from demo.story.stage import Differs, Stage
 
-CARRY = "open/web1*-cert.pub"
-"""alice's certificate for web1, in the folder where ``ssh-jit`` keeps what is hers."""
+
+def certificate(who: Person, host: str) -> str:
+    """Where ``ssh-jit`` keeps the certificate for a host, from the folder in which its owner types."""
+    found = sorted(who.runtime.glob(f"open/{host}*-cert.pub"))
+    if not found:
+        raise Differs(f"{who.name} has no certificate for {host}")
+    return str(found[0].relative_to(who.runtime))
 
 
 def plain_ssh(stage: Stage, host: str, certificate: str, command: str) -> str:
@@ -30,8 +36,13 @@ def alice_signs_in(stage: Stage) -> None:
         at Acme, in her (scripted) browser, gets a certificate, and becomes ssh.""")
     stage.types(alice, "ssh-jit web1 whoami", has=f"^{login}$")
     stage.say(f"""The certificate is good for five minutes, for {login} on web1, and for the key that was made on her
-        machine for this sign-in.""")
-    stage.types(alice, f"ssh-keygen -L -f {CARRY}", has=rf"^ +{login}@web1$", lacks="permit-agent-forwarding")
+        machine for this sign-in. ssh-jit keeps both in $XDG_RUNTIME_DIR/ssh-jit, and there people type from here on.""")
+    stage.types(
+        alice,
+        f"ssh-keygen -L -f {certificate(alice, 'web1')}",
+        has=rf"^ +{login}@web1$",
+        lacks="permit-agent-forwarding",
+    )
     stage.say("The second run finds it and asks nobody: CA and front end are stopped while it runs.")
     for program in (lab.ca, lab.web):
         program.send(signal.SIGSTOP)
@@ -63,8 +74,9 @@ def dana_waits(stage: Stage) -> None:
     stage.ends(waiting, has="migrated the schema from version 1 to 2")
     stage.say("Her certificate forces the migration; whatever else she asks db1 for with it, it is the migration.")
     migrate = lab.hosting.accounts.migrate
-    stage.types(dana, "ssh-keygen -L -f open/db1*-cert.pub", has=rf"force-command {migrate}$", lacks="permit-pty")
-    stage.types(dana, plain_ssh(stage, "db1", "open/db1*-cert.pub", "whoami"), has="from version 2 to 3", lacks=login)
+    held = certificate(dana, "db1")
+    stage.types(dana, f"ssh-keygen -L -f {held}", has=rf"force-command {migrate}$", lacks="permit-pty")
+    stage.types(dana, plain_ssh(stage, "db1", held, "whoami"), has="from version 2 to 3", lacks=f"^{login}$")
 
 
 def carol_is_denied(stage: Stage) -> None:
@@ -81,8 +93,8 @@ def one_host_is_not_the_next(stage: Stage) -> None:
     stage.chapter("a certificate for web1 opens nothing else")
     stage.say("alice goes to db1 by stock ssh, with the certificate that web1 has just accepted.")
     since = db1.mark()
-    stage.types(alice, plain_ssh(stage, "db1", CARRY, "whoami"), code=255, has="Permission denied")
-    refusal(stage, "db1", since, "Certificate invalid: name is not a listed principal")
+    stage.types(alice, plain_ssh(stage, "db1", certificate(alice, "web1"), "whoami"), code=255, has="Permission denied")
+    refusal(stage, "db1", since, "Certificate does not contain an authorized principal")
 
 
 def refusal(stage: Stage, host: str, since: int, wanted: str) -> None:

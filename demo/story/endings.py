@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 
-from demo.story.access import CARRY, plain_ssh, refusal
+from demo.story.access import certificate, plain_ssh, refusal
 from demo.story.stage import Stage
 
 SECONDS = 5
@@ -25,12 +25,13 @@ def runs_out(stage: Stage) -> None:
     stage.say(f"alice gives back what she has, and asks for {SECONDS} seconds.")
     stage.types(alice, "ssh-jit done web1", has="^ssh-jit: done")
     stage.types(alice, f"ssh-jit --for {SECONDS}s web1 whoami", has=f"^{web1.login}$")
+    held = certificate(alice, "web1")
     end = time.monotonic() + SECONDS + 1
-    stage.types(alice, f"ssh-keygen -L -f {CARRY} | grep Valid", has="Valid: from")
+    stage.types(alice, f"ssh-keygen -L -f {held} | grep Valid", has="Valid: from")
     stage.say(f"{SECONDS} seconds later:")
     time.sleep(max(0.0, end - time.monotonic()))
     since = web1.mark()
-    stage.types(alice, plain_ssh(stage, "web1", CARRY, "whoami"), code=255, has="Permission denied")
+    stage.types(alice, plain_ssh(stage, "web1", held, "whoami"), code=255, has="Permission denied")
     refusal(stage, "web1", since, "Certificate invalid: expired")
 
 
@@ -39,18 +40,19 @@ def is_revoked(stage: Stage) -> None:
     lab, alice, web1 = stage.lab, stage.lab.person("alice"), stage.lab.hosting.hosts["web1"]
     stage.say("A new one, good for minutes; but the operator hears that alice's laptop is gone.")
     stage.types(alice, "ssh-jit web1 whoami", has=f"^{web1.login}$")
-    listed = alice.run(["ssh-keygen", "-L", "-f", str(next(alice.runtime.glob(CARRY)))]).stdout
-    serial = re.search(r"Serial: (\d+)", listed)
-    assert serial is not None  # noqa: S101 - ssh-keygen prints one for every certificate
-    command = f'ssh-jit-ca revoke --certificate {serial[1]} --reason "laptop lost"'
-    stage.types(lab.operator, command, has="revoked")
+    held = certificate(alice, "web1")
+    listed = alice.run(["ssh-keygen", "-L", "-f", str(alice.runtime / held)]).stdout
+    request = re.search(r'Key ID: "(req-\w+)', listed)
+    stage.check("the key id of alice's certificate names no request", request)
+    stage.types(
+        lab.operator, f'ssh-jit-ca revoke --request {request and request[1]} --reason "laptop lost"', has="revoked"
+    )
     krl = str(web1.home / "krl")
-    certificate = str(next(alice.runtime.glob(CARRY)))
     stage.say("web1 asks for the signed bundle every second, and so learns of it.")
     stage.wait_until(
         "web1 did not learn of the revocation",
-        lambda: alice.run(["ssh-keygen", "-Q", "-f", krl, certificate]).code != 0,
+        lambda: alice.run(["ssh-keygen", "-Q", "-f", krl, str(alice.runtime / held)]).code != 0,
     )
     since = web1.mark()
-    stage.types(alice, plain_ssh(stage, "web1", CARRY, "whoami"), code=255, has="Permission denied")
+    stage.types(alice, plain_ssh(stage, "web1", held, "whoami"), code=255, has="Permission denied")
     refusal(stage, "web1", since, "revoked by file")

@@ -78,17 +78,19 @@ class Thief:
             raise Worked(what)
 
 
-def look_around(settings: config.WebConfig, keys: Path) -> None:
-    """Prints what is in the front end's house, and that the CA's keys are not."""
+def look_around(settings: config.WebConfig, keys: Path | None) -> None:
+    """Prints what is in the front end's house, and that the CA's keys are not, if those are another user's."""
     with sqlite3.connect(settings.database.removeprefix("sqlite:///")) as database:
         rows = database.execute("SELECT kind, count(*) FROM sessions GROUP BY kind ORDER BY kind").fetchall()
     print(
         f"- its database holds {', '.join(f'{count} {kind} sessions' for kind, count in rows)}: hashes of tokens only"
     )
+    if keys is None:
+        return
     try:
         found = [path.name for path in keys.iterdir()]
     except OSError as error:
-        print(f"- the CA's keys: {error.strerror}", flush=True)
+        print(f"- the CA's keys are out of its reach: {error.strerror}", flush=True)
     else:
         raise Worked(f"the front end's user can list {keys}: {found}")
 
@@ -158,7 +160,7 @@ def main() -> int:
     """Tries everything, in order."""
     parser = argparse.ArgumentParser(prog="thief", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="the front end's web.toml")
-    parser.add_argument("--keys", type=Path, required=True, help="where the CA keeps its keys")
+    parser.add_argument("--keys", type=Path, help="where the CA keeps its keys, if it has a user of its own")
     parser.add_argument("--host", nargs=2, required=True, metavar=("PORT", "LOGIN"))
     arguments = parser.parse_args()
     settings = config.load(arguments.config)

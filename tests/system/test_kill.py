@@ -1,0 +1,70 @@
+"""The CA is killed between any two commands of the story, and no certificate is without its entry."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo import story
+from demo.lab import Lab, Typist
+from demo.story.stage import Outcome, Stage
+
+
+@dataclass(slots=True)
+class Murderous(Stage):
+    """A stage on which the CA dies after every command, and comes back."""
+
+    serials: set[str] = field(default_factory=set)
+    deaths: int = 0
+
+    def types(self, who: Typist, command: str, *, code: int = 0, has: str = "", lacks: str = "") -> Outcome:
+        outcome = Stage.types(self, who, command, code=code, has=has, lacks=lacks)
+        for path in self.lab.paths.people.glob("*/run/ssh-jit/open/*-cert.pub"):
+            self.serials.add(serial(self.lab, path))
+        before = status(self.lab)
+        self.lab.ca.kill()
+        self.lab.ca.start()
+        self.deaths += 1
+        after = status(self.lab)
+        assert after["head"] or after["size"] >= before["size"]
+        assert (after["live_grants"], after["pending"]) == (before["live_grants"], before["pending"])
+        return outcome
+
+
+def serial(lab: Lab, certificate: Path) -> str:
+    said = lab.operator.run(["ssh-keygen", "-L", "-f", str(certificate)]).stdout
+    found = re.search(r"Serial: (\d+)", said)
+    assert found, said
+    return found[1]
+
+
+def status(lab: Lab) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(lab.operator.run(["ssh-jit-ca", "status", "--json"]).stdout)
+    return found
+
+
+@pytest.fixture
+def own_lab() -> Iterator[Lab]:
+    """A lab that nobody else has asked anything yet."""
+    with Lab.start() as running:
+        yield running
+
+
+def test_no_certificate_is_without_its_entry(own_lab: Lab) -> None:
+    stage = Murderous(own_lab, out=StringIO())
+    story.play(stage)
+    assert stage.deaths > 20
+    assert len(stage.serials) >= 4
+    log = own_lab.operator.run(["ssh-jit-ca", "log", "show", "--json", "--limit", "1000"]).stdout
+    issued = {
+        str(json.loads(entry["fact"])["serial"]) for entry in json.loads(log)["entries"] if entry["kind"] == "issued"
+    }
+    assert stage.serials <= issued
+    assert own_lab.operator.run(["ssh-jit-ca", "log", "verify"]).code == 0
