@@ -285,7 +285,7 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def wait_until(true: Any, otherwise: str, seconds: float = 10) -> None:
+def wait_until(true: Any, otherwise: str, seconds: float = 30) -> None:
     """Wait until a question is answered yes; fail after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not true():

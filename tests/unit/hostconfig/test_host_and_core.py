@@ -1,0 +1,55 @@
+"""The host's own readers against the core's: what the CA writes the host takes, and both see the same in it."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+
+from sshjit import bundle as core
+from sshjit import sshkey as core_keys
+from sshjit_ca import krl as ca_krl
+from sshjit_host import bundle, krl, sshkey
+from tests.unit.hostconfig.workshop import Authority, line, make_key, run
+
+
+@pytest.mark.parametrize("serials", [[], [1], [7, 2**40 + 1, 2**64 - 1]])
+def test_the_cas_revocation_lists_pass_and_openssh_reads_them_alike(
+    serials: list[int], authority: Authority, tmp_path: Path
+) -> None:
+    data = ca_krl.write(core_keys.parse_line(line(authority.user_ca)), serials, version=3, time=1_700_000_000)
+    assert krl.read(data).keys == ()
+    (tmp_path / "krl").write_bytes(data)
+    shown = run("ssh-keygen", "-Q", "-l", "-f", tmp_path / "krl")
+    assert [int(text.split()[1]) for text in shown.splitlines() if text.startswith("serial:")] == serials
+
+
+def test_a_bundle_reads_the_same_in_both(authority: Authority) -> None:
+    text = authority.offer(ended=[["gr-1", 5]], extended=[["gr-2", 6]])["bundle"]
+    there, here = core.read(text), bundle.read(text)
+    assert core.write(there) == here.text
+    assert (there.installation, there.sequence, there.issued, there.expires, there.root) == (
+        here.installation,
+        here.sequence,
+        here.issued,
+        here.expires,
+        here.root.line,
+    )
+    assert there.user_ca == tuple(key.line for key in here.user_ca)
+    assert there.host_ca == tuple(key.line for key in here.host_ca)
+    assert base64.b64decode(there.krl) == here.revoked.data
+    assert (there.ended, there.extended) == (here.ended, here.extended)
+
+
+def test_the_fields_are_the_cores(authority: Authority) -> None:
+    assert set(json.loads(core.write(core.read(authority.offer()["bundle"])))) == bundle._FIELDS
+
+
+@pytest.mark.parametrize("kind", [("ed25519",), ("ecdsa", "-b", "256"), ("ecdsa", "-b", "384"), ("rsa", "-b", "3072")])
+def test_keys_and_fingerprints_are_the_cores_and_openssh_s(kind: tuple[str, ...], tmp_path: Path) -> None:
+    key = make_key(tmp_path / "key", "-t", *kind)
+    read = sshkey.read_line(line(key))
+    assert read.blob == core_keys.parse_line(line(key)).blob
+    assert read.fingerprint == run("ssh-keygen", "-l", "-f", key).split()[1]
