@@ -8,11 +8,13 @@ runs before there is a Python environment.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 
@@ -41,11 +43,34 @@ def download(packages: list[str], into: Path) -> list[Path]:
     problem = _apt(["download", *packages], into)
     if problem:
         own = _own_state()
-        problem = _apt([*own, "update"], into) or _apt([*own, "download", *packages], into)
+        with (cache() / "apt/turn").open("w") as turn:  # apt does not wait for its own lock
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            problem = _apt([*own, "update"], into) or _apt([*own, "download", *packages], into)
     if problem:
         line = f"apt-get install {' '.join(packages)}"
         raise NotFetched(f"apt-get could not download {' '.join(packages)}: {problem}\nhint: {line}")
     return sorted(into.glob("*.deb"))
+
+
+def tree(package: str) -> Path:
+    """The folder of the cache where a package is unpacked; fetches it the first time. Raises ``NotFetched``."""
+    place = cache() / "packages" / package
+    if not place.exists():
+        place.parent.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="fetching-", dir=place.parent) as scratch:
+            (archive,) = download([package], Path(scratch))
+            unpack(archive, Path(scratch, "root"))
+            settle(Path(scratch, "root"), place)
+    return place
+
+
+def settle(root: Path, place: Path) -> None:
+    """Moves a finished tree to its place in one step; if somebody else was faster, theirs stays."""
+    try:
+        root.rename(place)
+    except OSError:
+        if not place.exists():
+            raise
 
 
 def unpack(package: Path, root: Path) -> None:
@@ -96,6 +121,7 @@ def _own_state() -> list[str]:
         "Dir::State": root / "state",
         "Dir::State::status": "/var/lib/dpkg/status",
         "Dir::Cache": root / "cache",
+        "Acquire::Languages": "none",
         "APT::Sandbox::User": pwd.getpwuid(os.geteuid()).pw_name,
     }
     return [part for name, value in settings.items() for part in ("-o", f"{name}={value}")]

@@ -1,9 +1,9 @@
 """The lab's hosts: each a real sshd with a folder of its own.
 
 Decides how a host is started, reached, reloaded and stopped. As root it lives in a mount namespace, so that the
-accounts ``deploy`` and ``postgres``, sshd's own user and ``/opt/app`` exist only there. Anybody else gets an sshd that
-runs as themselves and lets in nobody else. What the files say is ``demo/machine.py``'s; enrolling a host with the CA
-and running ``ssh-jit-host`` on it is the lab's.
+accounts ``deploy`` and ``postgres``, sshd's own user and ``/opt/app`` exist only there. Anybody else, and root where
+namespaces are not allowed, gets an sshd that runs as themselves and lets in nobody else. What the files say is
+``demo/machine.py``'s; enrolling a host with the CA and running ``ssh-jit-host`` on it is the lab's.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from demo.openssh import Sshd
 ADDRESS = "127.0.0.1"
 START_LIMIT = 15.0
 """Seconds for sshd to listen, and to end when asked."""
+PRIVSEP_FOLDER = Path("/run/sshd")
+"""Where sshd, as root, shuts in its unprivileged part. Compiled into it."""
 COVERED = ("/opt", "/run", "/var/log")
 """What a host with a namespace has of its own: its application, sshd's empty folder, and who logged in when."""
 
@@ -60,6 +62,8 @@ class Host:
     port: int = 0
     _process: subprocess.Popen[bytes] | None = None
     _namespace: str = ""
+    _stand_in: Mapping[str, str] = field(default_factory=dict)
+    _made_folder: bool = False
 
     def __post_init__(self) -> None:
         """A host's first id is its name."""
@@ -100,7 +104,7 @@ class Host:
     @property
     def environment(self) -> dict[str, str]:
         """What sshd, and ``sshd -t``, need in their environment."""
-        return {**os.environ, **self.server.environment}
+        return {**os.environ, **self.server.environment, **self._stand_in}
 
     def prepare(self) -> None:
         """Makes files and picks a free port. The host can be enrolled now."""
@@ -109,9 +113,11 @@ class Host:
         machine.lay_out(self.folder)
         if isolate.possible():
             machine.settle(self.folder)
+        elif os.geteuid() == 0:
+            self._stand_in = machine.stand_in(self.folder)
         self.port = self.port or _free_port()
         text = machine.sshd_config(
-            self.folder, address=ADDRESS, port=self.port, server=self.server, pam=isolate.possible()
+            self.folder, address=ADDRESS, port=self.port, server=self.server, own_accounts=isolate.possible()
         )
         self.config.write_text(text)
 
@@ -119,6 +125,9 @@ class Host:
         """Starts sshd and returns when it listens. Raises ``HostFailed``."""
         program = [str(self.server.path), "-D", "-e", "-f", str(self.config)]
         since = self.mark()
+        if self._stand_in and not PRIVSEP_FOLDER.exists():
+            PRIVSEP_FOLDER.mkdir(mode=0o755)
+            self._made_folder = True
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 isolate.enter(self._spec(), program) if isolate.possible() else program,
@@ -151,7 +160,9 @@ class Host:
             self._process.kill()
             self._process.wait()
         processes.end(lambda: self._left(sessions))
-        self._process, self._namespace = None, ""
+        if self._made_folder:
+            PRIVSEP_FOLDER.rmdir()
+        self._process, self._namespace, self._made_folder = None, "", False
 
     def inside(self, program: Sequence[str]) -> list[str]:
         """The argument list that runs a program on this host, as root sees it there. Only while the host runs."""
@@ -174,7 +185,7 @@ class Host:
             read=tuple(map(str, readable)),
             write=(str(self.folder),),
             over=tuple((str(self.folder / source), target) for source, target in machine.LAID_OVER.items()),
-            folders=("/run/sshd",),
+            folders=(str(PRIVSEP_FOLDER),),
         )
 
     def _wait_until_listening(self, since: int) -> None:

@@ -38,11 +38,9 @@ def argv(program: Sequence[str], *, read: Iterable[Path] = (), write: Iterable[P
     """The argument list that runs ``program`` as nobody, with ``read`` and ``write`` within its reach.
 
     The repository and the running interpreter are always within reach. Every step is an exec: signals sent to the
-    process reach the program, and its exit code is the program's. Where namespaces are not possible, the program runs
-    as it is: as the user who started the lab.
+    process reach the program, and its exit code is the program's. It runs as it is, as the user who started the lab,
+    if that is not root, or where root may not make namespaces and the paths cannot be reached without one.
     """
-    if not possible():
-        return list(program)
     readable, writable = [*surroundings(), *read], list(write)
     spec = namespace.Spec(
         cover=barriers([*readable, *writable]),
@@ -50,13 +48,21 @@ def argv(program: Sequence[str], *, read: Iterable[Path] = (), write: Iterable[P
         write=tuple(str(path) for path in writable),
         user=NOBODY,
     )
-    return enter(spec, program)
+    if possible():
+        return enter(spec, program)
+    if os.geteuid() == 0 and not spec.cover:
+        return become(spec, program)
+    return list(program)
 
 
 def enter(spec: namespace.Spec, program: Sequence[str]) -> list[str]:
     """The argument list that runs ``program`` in a namespace of its own, arranged as ``spec`` says."""
-    interpreter = [sys.executable, "-I", "-S", str(_SCRIPT)]
-    return ["unshare", "--mount", "--propagation", "private", "--", *interpreter, spec.to_json(), *program]
+    return ["unshare", "--mount", "--propagation", "private", "--", *become(spec, program)]
+
+
+def become(spec: namespace.Spec, program: Sequence[str]) -> list[str]:
+    """The argument list that arranges the namespace it is in and goes on as ``program``."""
+    return [sys.executable, "-I", "-S", str(_SCRIPT), spec.to_json(), *program]
 
 
 def surroundings() -> list[Path]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from demo import debian
 from demo.openssh import Sshd
 
 SHELL = "/bin/bash" if Path("/bin/bash").exists() else "/bin/sh"
@@ -97,7 +99,26 @@ def settle(folder: Path) -> None:
         os.chown(path, ACCOUNTS[1].number, ACCOUNTS[1].number)
 
 
-def sshd_config(folder: Path, *, address: str, port: int, server: Sshd, pam: bool) -> str:
+def stand_in(folder: Path) -> Mapping[str, str]:
+    """An environment in which root's sshd believes that its own user exists.
+
+    For root without namespaces, as in most containers: sshd does not start without the account ``sshd``, and the real
+    ``/etc/passwd`` is not ours to change. The library is Debian's libnss-wrapper, made for this; sshd gives sessions an
+    environment of their own, so that only sshd sees it. Raises ``debian.NotFetched``.
+    """
+    (library,) = (debian.tree("libnss-wrapper") / "usr/lib").glob("*/libnss_wrapper.so")
+    etc = folder / "etc"
+    etc.mkdir(exist_ok=True)
+    _write(
+        etc / "passwd", ["root:x:0:0::/root:" + SHELL, f"sshd:x:{PRIVSEP.number}:{PRIVSEP.number}::/:{PRIVSEP.shell}"]
+    )
+    _write(etc / "group", ["root:x:0:", f"sshd:x:{PRIVSEP.number}:"])
+    _write(etc / "shadow", ["root:*:19000:0:99999:7:::", "sshd:*:19000:0:99999:7:::"], mode=0o600)
+    files = {f"NSS_WRAPPER_{name.upper()}": str(etc / name) for name in ("passwd", "group", "shadow")}
+    return {"LD_PRELOAD": str(library), **files}
+
+
+def sshd_config(folder: Path, *, address: str, port: int, server: Sshd, own_accounts: bool) -> str:
     """The host's sshd_config. The drop-in folder comes first, as Debian ships it: the first value wins.
 
     No way in is left open here: certificates come in by the drop-in that ``ssh-jit-host`` writes.
@@ -109,11 +130,11 @@ def sshd_config(folder: Path, *, address: str, port: int, server: Sshd, pam: boo
         f'HostCertificate "{folder}/ssh_host_ed25519_key-cert.pub"',
         "PidFile none",
         "LogLevel VERBOSE",
-        f"UsePAM {'yes' if pam else 'no'}",
+        f"UsePAM {'yes' if own_accounts else 'no'}",
         "AuthorizedKeysFile none",
         "PasswordAuthentication no",
         "KbdInteractiveAuthentication no",
-        "PermitRootLogin no",
+        f"PermitRootLogin {'no' if own_accounts else 'prohibit-password'}",
         "X11Forwarding no",
         "PrintMotd no",
         "MaxStartups 100:30:200",

@@ -84,11 +84,7 @@ def _fetch() -> Sshd:
         place = store / name
         if place.exists() and _unpacked(place) is None:  # of an older system: its libraries are gone by now
             shutil.rmtree(place)
-        try:
-            root.rename(place)
-        except OSError:  # somebody else was faster
-            if not place.exists():
-                raise
+        debian.settle(root, place)
     server = _unpacked(place)
     if server is None:
         raise debian.NotFetched(f"{place} does not run here\nhint: rm -r {place}")

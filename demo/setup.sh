@@ -74,7 +74,7 @@ own_apt() {
     apt=$cache/apt
     mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial"
     apt-get -q -o Dir::State="$apt/state" -o Dir::State::status=/var/lib/dpkg/status -o Dir::Cache="$apt/cache" \
-        -o APT::Sandbox::User="$(id -un)" -o Debug::NoLocking=true "$@"
+        -o Acquire::Languages=none -o APT::Sandbox::User="$(id -un)" -o Debug::NoLocking=true "$@"
 }
 
 # unpack PACKAGE: leaves its files in $cache/PACKAGE. First by the system's package lists, then by fresh ones of our own.
