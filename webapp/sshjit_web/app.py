@@ -17,6 +17,7 @@ from sshjit_web.config import WebConfig
 from sshjit_web.oidc import RelyingParty
 from sshjit_web.readings import Readings
 from sshjit_web.sessions import Sessions
+from sshjit_web.shell import Shell
 from sshjit_web.store import Store, open_engine
 
 
@@ -43,13 +44,14 @@ def create_app(
     )
     services.install(app, have)
     show.install(app)
-    security.install(app, config)
+    security.install(app)
     errors.install(app)
     app.context_processor(_for_every_page)
     for blueprint in (public.blueprint, api.blueprint, auth.blueprint, pages.blueprint):
         app.register_blueprint(blueprint)
     if config.proxy_hops:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.proxy_hops, x_proto=0)  # type: ignore[method-assign]
+    app.wsgi_app = Shell(app.wsgi_app, have.readings, https=config.https)  # type: ignore[method-assign]
     return app
 
 

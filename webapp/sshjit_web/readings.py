@@ -70,6 +70,11 @@ class Readings:
                 self._last = _carry(reply)
             return self._bundle.put("", self._last)
 
+    def newest_tag(self) -> str | None:
+        """The newest bundle's tag, or ``None`` when somebody has to ask first."""
+        found = self._bundle.get("")
+        return None if found is None else found.tag
+
     def hosts(self, login_id: str) -> tuple[HostView, ...]:
         """The hosts that this login may know of, by name."""
         found = self._hosts.get(login_id)

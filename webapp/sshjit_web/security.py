@@ -1,4 +1,4 @@
-"""What every answer and every form has to satisfy: headers, cookies, form tokens, the right host.
+"""What forms and pages have to satisfy: cookies, form tokens, the right host, limits.
 
 Cookies count for pages alone; the API takes bearer tokens alone. So a form needs the token of its cookie, and the API
 needs none.
@@ -8,36 +8,19 @@ from __future__ import annotations
 
 import hmac
 import secrets
-import time
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, g, redirect, request
+from flask import Flask, Response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from sshjit.errors import Invalid, Refused
-from sshjit_web import access_log
 from sshjit_web.config import WebConfig
 from sshjit_web.services import services
 
 MAX_BODY = 64 * 1024
 """Bytes of any request's body; an ID token is a few thousand."""
-CSP = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
-_HEADERS = (
-    ("Content-Security-Policy", CSP),
-    ("X-Content-Type-Options", "nosniff"),
-    ("X-Frame-Options", "DENY"),
-    # Not "no-referrer": browsers would then send "Origin: null" with our own forms.
-    ("Referrer-Policy", "same-origin"),
-    ("Cross-Origin-Opener-Policy", "same-origin"),
-    ("Cross-Origin-Resource-Policy", "same-origin"),
-    ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
-)
 STATIC = "public, max-age=31536000, immutable"
 """Static files keep for ever: their address changes with their content."""
-_HSTS = ("Strict-Transport-Security", "max-age=31536000")
 
 
 class Cookies:
@@ -59,26 +42,17 @@ class Cookies:
         response.delete_cookie(name, path="/", secure=self._secure, httponly=True, samesite="Lax")
 
 
-def install(app: Flask, config: WebConfig) -> None:
-    """Sets limits and headers for the whole application."""
+def install(app: Flask) -> None:
+    """Sets the limits, and lets static files be kept."""
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY
-    headers = (*_HEADERS, _HSTS) if config.https else _HEADERS
+    app.after_request(_keep_static)
 
-    @app.before_request
-    def start() -> None:
-        g.started = time.perf_counter()
 
-    @app.after_request
-    def harden(response: Response) -> Response:
-        for name, value in headers:
-            response.headers.add(name, value)
-        if request.endpoint == "static" and response.status_code == 200:
-            response.headers["Cache-Control"] = STATIC
-        elif "Cache-Control" not in response.headers:
-            response.headers.add("Cache-Control", "no-store")
-        access_log.write(response.status_code)
-        return response
+def _keep_static(response: Response) -> Response:
+    if request.endpoint == "static" and response.status_code == 200:
+        response.headers["Cache-Control"] = STATIC
+    return response
 
 
 def cookies() -> Cookies:
