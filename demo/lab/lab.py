@@ -100,6 +100,12 @@ class Lab:
         own = [*self.providers.values(), self._ca, self._web, *self.hosting.programs]
         return {program.name: program for program in own if program is not None}
 
+    @property
+    def pids(self) -> dict[str, int]:
+        """Every process that the lab started itself, by name."""
+        own = {name: program.pid for name, program in self.programs.items()}
+        return own | self.hosting.pids | {"janitor": self.janitor.pid}
+
     def person(self, name: str) -> Person:
         """``alice``, ``bob``, ``carol`` or ``dana``."""
         return self.people[name]
@@ -116,7 +122,7 @@ class Lab:
             "providers": [{"id": name, "issuer": self.ports.issuer(name)} for name in PROVIDERS],
             "hosts": self.hosting.as_json(),
             "people": {name: person.as_json() for name, person in self.people.items()},
-            "processes": {name: program.pid for name, program in self.programs.items()} | {"janitor": self.janitor.pid},
+            "processes": self.pids,
         }
 
     # ------------------------------------------------------------------------------------------------- coming up

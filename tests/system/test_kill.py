@@ -33,8 +33,9 @@ class Murderous(Stage):
         self.lab.ca.start()
         self.deaths += 1
         after = status(self.lab)
-        assert after["head"] or after["size"] >= before["size"]
-        assert (after["live_grants"], after["pending"]) == (before["live_grants"], before["pending"])
+        assert after["size"] > before["size"]
+        over = after["live_grants"] < before["live_grants"]  # a grant of five seconds may end meanwhile
+        assert over or after["state_digest"] == before["state_digest"]
         return outcome
 
 
