@@ -136,6 +136,7 @@ class Connection(asyncio.Protocol):
         self.door = listening.door
         self._buffer = bytearray()
         self._open = 0
+        self._said_all = False
         self._patience: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport
 
@@ -151,6 +152,11 @@ class Connection(asyncio.Protocol):
         """Forgets what was half said; what was asked is still answered, to nobody."""
         del exc
         self._wait_for_more(half=False)
+
+    def eof_received(self) -> bool:
+        """The peer has said everything; the connection ends once all of it is answered."""
+        self._said_all = True
+        return self._open > 0
 
     def data_received(self, data: bytes) -> None:
         """Takes every whole frame."""
@@ -170,6 +176,8 @@ class Connection(asyncio.Protocol):
         if self._open < MAX_WAITING:
             self._transport.resume_reading()
         self._send(number, answer)
+        if self._said_all and not self._open:
+            self._transport.close()
 
     def _next_frame(self) -> bytes | None:
         if len(self._buffer) < 4 or self._transport.is_closing():

@@ -16,6 +16,7 @@ from sshjit.profile import Issue, UserTerms
 from sshjit.requests import Request
 from sshjit.sshcert import Certificate
 from sshjit.sshkey import PublicKey
+from sshjit.sshwire import Reader
 from sshjit_ca.desk import Desk, policy_hosts
 from sshjit_ca.keys import Signer
 from sshjit_ca.state import Host, Login
@@ -126,7 +127,8 @@ def _sign(certificate: Certificate, signer: Signer) -> bytes:
     signed = sshcert.encode(certificate)
     signature = signer.sign(signed)
     blob = sshcert.seal(signed, signature)
-    if sshcert.parse_blob(blob, checked=certificate.key) != (certificate, signed, signature):
+    read_back = sshcert.parse_blob(blob, checked=certificate.key)
+    if read_back != (certificate, signed, signature) or Reader(signature).text() != signer.public.type:
         raise Failed("not_signing", "a certificate did not read back as it was written; it was thrown away")
     return blob
 

@@ -21,6 +21,7 @@ from sshjit_ca import config, daemon, doors, keys
 from sshjit_ca.authority import Answer, Authority, Question
 from sshjit_ca.bundling import Bundles
 from sshjit_ca.clock import Clock
+from sshjit_ca.desk import Door
 from sshjit_ca.store import Store
 from tests.support.issuer import NATIVE_CLIENT, WEB_CLIENT, Issuer
 
@@ -133,7 +134,7 @@ class Installation:
         self.time += seconds
         self.boot += seconds
 
-    def say(self, message: m.Message, reply: type[R], door: doors.Door = "web") -> R:
+    def say(self, message: m.Message, reply: type[R], door: Door = "web") -> R:
         """Says one message; raises what the CA answers if that is an error."""
         (answer,) = self.say_all([message], door)
         if isinstance(answer, SshJitError):
@@ -141,7 +142,7 @@ class Installation:
         assert type(answer) is reply
         return cast("R", answer)
 
-    def say_all(self, messages: list[m.Message], door: doors.Door = "web") -> list[Answer]:
+    def say_all(self, messages: list[m.Message], door: Door = "web") -> list[Answer]:
         """Says messages that arrive together: one batch."""
         questions = []
         for message in messages:

@@ -91,9 +91,8 @@ def test_t48_a_grant_asked_on_the_web_serves_only_the_persons_own_key(ca: Instal
 def test_t4_no_certificate_outlives_grant_login_or_ceiling(ca: Installation) -> None:
     short = drawn(ca, duration=7)
     assert short.valid_before == int(ca.time) + 7 == short.grant_ends
-    ca.later(8 * 3600 - 20)
+    ca.later(8 * 3600 + 1)
     with pytest.raises(Refused) as over:
-        ca.later(21)
         ca.ask(next(iter(ca.logins)), "web1")
     assert over.value.code == "login_over"
 
@@ -166,7 +165,7 @@ def test_t2_hosts_are_known_names_and_nothing_else(ca: Installation, host: str) 
 
 
 @pytest.mark.parametrize(
-    "login", ["a,root", "a\nb", "a\0", "root deploy", "-a", "dеploy", "a@web1", "Deploy", "", "a" * 33]
+    "login", ["a,root", "a\nb", "a\0", "root deploy", "-a", "d\u0435ploy", "a@web1", "Deploy", "", "a" * 33]
 )
 def test_t2_logins_pass_an_allow_list(ca: Installation, login: str) -> None:
     with pytest.raises(Invalid) as bad:

@@ -1,0 +1,170 @@
+"""Revoking, and what hosts are told: ssh-keygen judges list and signature."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from sshjit import bundle, profile, sshcert
+from sshjit import messages as m
+from sshjit.errors import Invalid, Refused
+from sshjit.profile import Issue
+from sshjit_ca import krl
+from tests.support.installation import ALICE, BOB, CAROL, Installation
+
+
+def newest(ca: Installation) -> tuple[m.BundleReply, bundle.Bundle]:
+    reply = ca.say(m.ReadBundle(None), m.BundleReply)
+    assert reply.bundle is not None
+    return reply, bundle.read(reply.bundle, plain_http=True)
+
+
+def revoked(ca: Installation, certificate: m.CertificateView) -> bool:
+    """What ``ssh-keygen -Q`` says of the certificate under the newest bundle's list."""
+    _, told = newest(ca)
+    (ca.home / "krl").write_bytes(base64.b64decode(told.krl))
+    (ca.home / "x-cert.pub").write_text(certificate.text + "\n")
+    done = subprocess.run(
+        ["ssh-keygen", "-Q", "-f", ca.home / "krl", ca.home / "x-cert.pub"], capture_output=True, text=True, check=False
+    )
+    assert ("REVOKED" in done.stdout) == (done.returncode != 0), done
+    return done.returncode != 0
+
+
+def granted(ca: Installation) -> tuple[m.RequestView, m.CertificateView]:
+    reply = ca.ask(ca.native(ALICE), "web1")
+    assert reply.certificate is not None
+    return reply.request, reply.certificate
+
+
+def test_a_revoked_grant_revokes_what_is_alive_and_gives_nothing_new(ca: Installation) -> None:
+    request, certificate = granted(ca)
+    assert not revoked(ca, certificate)
+    reply = ca.say(m.Revoke(None, request.id, None, "laptop lost"), m.RevokeReply, "admin")
+    assert (reply.certificates, reply.requests[0].state, reply.requests[0].closing) == (1, "revoked", "laptop lost")
+    assert revoked(ca, certificate)
+    with pytest.raises(Invalid, match="revoked"):
+        ca.say(m.SignUser(next(iter(ca.logins)), request.id), m.CertificateReply)
+
+
+def test_one_certificate_is_revoked_alone(ca: Installation) -> None:
+    login = ca.native(ALICE)
+    first, second = (ca.ask(login, "web1").certificate for _ in range(2))
+    assert first is not None
+    assert second is not None
+    ca.say(m.Revoke(None, None, first.serial, "test"), m.RevokeReply, "admin")
+    assert revoked(ca, first)
+    assert not revoked(ca, second)
+    with pytest.raises(Invalid):
+        ca.say(m.Revoke(None, None, first.serial, "again"), m.RevokeReply, "admin")
+
+
+def test_what_is_done_is_worthless_at_once(ca: Installation) -> None:
+    request, certificate = granted(ca)
+    ca.say(m.End(next(iter(ca.logins)), request.id), m.RequestReply)
+    assert revoked(ca, certificate)
+
+
+def test_t55_a_serial_stays_on_the_list_until_its_grant_is_over(ca: Installation) -> None:
+    request, certificate = granted(ca)
+    ca.say(m.Revoke(None, request.id, None, "laptop lost"), m.RevokeReply, "admin")
+    ca.later(8 * 3600 - 1)
+    assert revoked(ca, certificate)
+    assert newest(ca)[1].ended == ((request.id, 1_800_000_000),)
+    ca.later(1)
+    assert not revoked(ca, certificate)
+    assert newest(ca)[1].ended == ()
+
+
+def test_t46_revoking_what_belongs_to_others_needs_the_permission(ca: Installation) -> None:
+    request, certificate = granted(ca)
+    for message in (
+        m.Revoke(ca.web(CAROL), request.id, None, "x"),
+        m.Revoke(ca.web(CAROL), None, certificate.serial, "x"),
+        m.Revoke(None, request.id, None, "x"),
+    ):
+        with pytest.raises(Refused) as refused:
+            ca.say(message, m.RevokeReply, "web")
+        assert refused.value.code == "not_permitted"
+    assert not revoked(ca, certificate)
+    assert ca.say(m.Revoke(ca.web(BOB), request.id, None, "x"), m.RevokeReply, "web").certificates == 1
+
+
+def test_a_person_revokes_their_own(ca: Installation) -> None:
+    request, _ = granted(ca)
+    ca.say(m.Revoke(ca.web(ALICE), request.id, None, "laptop lost"), m.RevokeReply, "web")
+
+
+@pytest.mark.parametrize(("request_id", "serial", "reason"), [(None, None, "x"), ("r", 7, "x"), (None, 7, "x")])
+def test_what_cannot_be_revoked(ca: Installation, request_id: str | None, serial: int | None, reason: str) -> None:
+    with pytest.raises(Invalid):
+        ca.say(m.Revoke(None, request_id, serial, reason), m.RevokeReply, "admin")
+
+
+def test_revoking_needs_a_reason(ca: Installation) -> None:
+    request, _ = granted(ca)
+    with pytest.raises(Invalid, match="say why"):
+        ca.say(m.Revoke(None, request.id, None, "  "), m.RevokeReply, "admin")
+
+
+def test_ssh_keygen_verifies_the_bundle(ca: Installation) -> None:
+    reply, told = newest(ca)
+    assert reply.bundle is not None
+    (ca.home / "signers").write_text(f'bundle namespaces="bundle@ssh-jit" {told.root}\n')
+    (ca.home / "bundle.sig").write_text(reply.signature or "")
+    command = [
+        "ssh-keygen",
+        "-Y",
+        "verify",
+        "-f",
+        "signers",
+        "-I",
+        "bundle",
+        "-n",
+        "bundle@ssh-jit",
+        "-s",
+        "bundle.sig",
+    ]
+    for text, good in ((reply.bundle, True), (reply.bundle.replace('"sequence":', '"sequence":1'), False)):
+        done = subprocess.run(command, input=text.encode(), capture_output=True, cwd=ca.home, check=False)
+        assert (done.returncode == 0) is good
+
+
+def test_a_bundle_is_signed_when_there_is_something_new_and_its_sequence_rises(ca: Installation) -> None:
+    first, _ = newest(ca)
+    assert newest(ca)[0].sequence == first.sequence
+    assert ca.say(m.ReadBundle(first.sequence), m.BundleReply).bundle is None
+    request, _ = granted(ca)
+    assert newest(ca)[0].sequence == first.sequence + 1  # the provider was reached when alice signed in
+    ca.say(m.Revoke(None, request.id, None, "x"), m.RevokeReply, "admin")
+    assert newest(ca)[0].sequence == first.sequence + 2
+    ca.restart()
+    assert newest(ca)[0].sequence == first.sequence + 3
+
+
+def test_a_lost_batch_takes_its_bundle_with_it(ca: Installation) -> None:
+    sequence = newest(ca)[0].sequence
+    ca.later(1000)
+    broken, _ = ca.say_all([m.ReadBundle(None), m.Status()], "admin")
+    assert isinstance(broken, m.BundleReply)
+    assert json.loads(broken.bundle or "")["sequence"] == sequence + 1
+
+
+def test_a_list_without_serials_is_valid_and_one_with_many_names_exactly_those(
+    ca: Installation, tmp_path: Path
+) -> None:
+    signer = ca.desk.keys.user_ca
+    key = ca.desk.keys.log.public
+    for serials in ((), (1,), (2**40 + 3, 2**40 + 5, 2**63)):
+        (tmp_path / "krl").write_bytes(krl.write(signer.public, serials, version=3, time=1_800_000_000))
+        for serial in (1, 2**40 + 3, 2**40 + 4, 2**63):
+            issue = Issue(1_800_000_000, serial, b"n" * 32, signer.public, 900)
+            signed = sshcert.encode(profile.host_certificate("web1", (), key, issue))
+            (tmp_path / "x-cert.pub").write_text(sshcert.line(sshcert.seal(signed, signer.sign(signed))))
+            command = ["ssh-keygen", "-Q", "-f", str(tmp_path / "krl"), str(tmp_path / "x-cert.pub")]
+            done = subprocess.run(command, capture_output=True, check=False)
+            assert (done.returncode != 0) is (serial in serials), (serials, serial, done)
