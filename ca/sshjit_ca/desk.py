@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 from sshjit import canonical, messages, sshkey
@@ -170,7 +171,13 @@ class Desk:
                 "a browser's login gets no certificates: it is not bound to a key",
                 hint="use ssh-jit on your own machine",
             )
-        return sshkey.parse_line(login.opened.key_line)
+        return _checked(login.opened.key_line)
+
+
+@lru_cache(maxsize=4096)
+def _checked(line: str) -> sshkey.PublicKey:
+    """Keys of logins were checked when they came; checking a point on its curve again costs more than a signature."""
+    return sshkey.parse_line(line)
 
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"

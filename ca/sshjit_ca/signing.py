@@ -87,8 +87,10 @@ def _still_allowed(desk: Desk, login: Login, request: Request, hosts: tuple[Host
     )
     if gone is not None:
         raise Refused(gone.code, gone.message, hint=gone.hint)
-    requester = desk.person(asked.subject)
-    if not approvals.complete(steps_of(request), requester, approvers_of(desk, request), others=tuple(desk.known())):
+    steps = steps_of(request)
+    if steps and not approvals.complete(
+        steps, desk.person(asked.subject), approvers_of(desk, request), others=tuple(desk.known())
+    ):
         raise Refused("approval_gone", "who approved this may not approve it any more", hint="ask again")
 
 
