@@ -1,7 +1,7 @@
 """The command ``ssh-jit``.
 
 The common case comes first and alone: a connection for which a certificate is alive becomes ssh right here, with next
-to nothing imported. Everything else is ``cli.py``'s.
+to nothing imported. Everything else is ``run.py``'s, and the subcommands are ``cli.py``'s.
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ def main() -> int:
     try:
         line = typed.read(words)
     except typed.Usage as error:
-        from sshjit_client import cli  # noqa: PLC0415
+        from sshjit_client import run  # noqa: PLC0415
 
-        return cli.usage(str(error))
+        return run.usage(str(error))
     if line.local and not line.host:
         os.execvp("ssh", ["ssh", *words])  # noqa: S606  # no shell is wanted
     path = index.alive(line, places.state_folder(os.environ)) if line.host else ""
     if path:
         os.execvp("ssh", ["ssh", "-F", path, *line.ssh])  # noqa: S606
-    from sshjit_client import cli  # noqa: PLC0415
+    from sshjit_client import run  # noqa: PLC0415
 
-    return cli.connection(line)
+    return run.connection(line)
 
 
 if __name__ == "__main__":

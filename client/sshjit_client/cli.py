@@ -1,48 +1,31 @@
-"""From words to functions, and from errors to exit codes. What a subcommand does is in the file it names."""
+"""The subcommands: from words to functions. What each does is in the file of ``commands`` that it names."""
 
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from sshjit.errors import Failed, Invalid, SshJitError
-from sshjit_client import connect, exits, typed
+from sshjit.errors import Invalid
+from sshjit_client import run, typed
 from sshjit_client.commands import account, requests, setup, status
-from sshjit_client.exits import Exit
-from sshjit_client.helptext import PAGE, USAGE, VERSION
+from sshjit_client.helptext import PAGE, VERSION
 from sshjit_client.machine import Machine
 
 Options = argparse.Namespace
-
-
-def connection(line: typed.Typed) -> int:
-    """``ssh-jit host``, when no certificate was alive."""
-    if not line.host:
-        return usage("which host?")
-    if line.local:
-        os.execvp("ssh", ["ssh", *(["-F", line.config] if line.config else []), *line.ssh])  # noqa: S606
-    return _guarded(lambda machine: connect.connect(machine, line))
-
-
-def usage(problem: str) -> int:
-    """A command line that cannot be understood."""
-    return _guarded(lambda _: _refuse(problem))
 
 
 def subcommand(words: list[str]) -> int:
     """``ssh-jit login`` and its siblings; ``words`` may be empty."""
     first, rest = (words[0] if words else "--help"), words[1:]
     if first == "--version":
-        return _guarded(lambda machine: machine.terminal.out(VERSION))
+        return run.guarded(lambda machine: machine.terminal.out(VERSION))
     if first in ("-h", "--help", "help") or (first == "request" and rest and rest[0] in ("-h", "--help")):
-        return _guarded(lambda machine: machine.terminal.out(PAGE if first != "request" else REQUEST))
+        return run.guarded(lambda machine: machine.terminal.out(PAGE if first != "request" else REQUEST))
     if first == "request":
-        return _guarded(lambda machine: requests.ask(machine, _typed(rest)))
-    return _guarded(lambda machine: _run(machine, first, rest))
+        return run.guarded(lambda machine: requests.ask(machine, _typed(rest)))
+    return run.guarded(lambda machine: _run(machine, first, rest))
 
 
 REQUEST = """usage: ssh-jit request [--action A] [--reason R] [--for 30m] [user@]host [command…]
@@ -62,32 +45,8 @@ def _typed(words: list[str]) -> typed.Typed:
 
 def _run(machine: Machine, name: str, words: list[str]) -> int:
     parser = _Parser(prog=f"ssh-jit {name}", formatter_class=argparse.RawDescriptionHelpFormatter)
-    run: Callable[[Machine, Options], int] = _BUILD[name](parser)
-    return run(machine, parser.parse_args(words))
-
-
-def _guarded(run: Callable[[Machine], int | None]) -> int:
-    """Runs it; an error becomes its two lines and its exit code."""
-    machine = Machine.here(os.environ)
-    try:
-        return int(run(machine) or 0)
-    except SshJitError as error:
-        machine.terminal.error(error)
-        return exits.of(error)
-    except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  # nobody reads on
-        return Exit.OK
-    except OSError as error:
-        where = f" {error.filename}" if error.filename else ""
-        machine.terminal.error(Failed("machine", f"this machine says: {error.strerror or error}{where}"))
-        return Exit.REACH
-    except KeyboardInterrupt:
-        machine.terminal.say("interrupted")
-        return Exit.INTERRUPTED
-
-
-def _refuse(problem: str) -> NoReturn:
-    raise Invalid("usage", problem, hint=USAGE)
+    act: Callable[[Machine, Options], int] = _BUILD[name](parser)
+    return act(machine, parser.parse_args(words))
 
 
 class _Parser(argparse.ArgumentParser):

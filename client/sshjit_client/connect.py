@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from sshjit import durations, names
-from sshjit.errors import Refused, SshJitError
+from sshjit.errors import SshJitError
 from sshjit.messages import AskReply, CertificateView, RequestState
-from sshjit_client import exits, files, grant, signin, sshconfig, trust, waiting
+from sshjit_client import exits, files, grant, sessions, sshconfig, trust, waiting
 from sshjit_client.api import Api, Wanted
 from sshjit_client.machine import Machine
 from sshjit_client.records import Session
@@ -69,28 +69,20 @@ def wish(typed: Typed, host: str, login: str | None, *, certificate: bool) -> Wa
 
 def ask(machine: Machine, wanted: Wanted) -> tuple[Session, Api, AskReply]:
     """Asks, signed in. A login that the server no longer knows is made anew, once."""
-    session = machine.session(time.time())
-    fresh = session is None
-    if session is None:
-        session = _sign_in(machine)
+    fresh = machine.session(time.time()) is None
+    session = sessions.needed(machine)
     api = Api(session.url, session.token)
     try:
         reply = api.ask(wanted)
     except SshJitError as error:
         if fresh or exits.of(error) is not exits.Exit.LOGIN:
             raise
-        session = _sign_in(machine)
+        session = sessions.again(machine)
         api = Api(session.url, session.token)
         reply = api.ask(wanted)
     for note in reply.notes:
         machine.terminal.say(note)
     return session, api, reply
-
-
-def _sign_in(machine: Machine) -> Session:
-    if not machine.may_sign_in:
-        raise Refused("login_needed", "you are not signed in", hint="ssh-jit login")
-    return signin.sign_in(machine, signin.How())
 
 
 def _wait(machine: Machine, api: Api, reply: AskReply) -> CertificateView:

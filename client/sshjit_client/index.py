@@ -23,12 +23,12 @@ _LONGEST = 200
 
 
 def name_of(host: str, login: str, action: str, exact: str, config: str) -> str:
-    """A file name for this ask: two different asks never share one, on no file system, whatever was typed.
+    """A file name for this ask, like ``web1+shell``: two different asks never share one, whatever was typed.
 
     Only lower-case ASCII letters, digits, ``. _ - % + =`` occur; ``+`` stands between the fields, ``=`` before the
     hash that ends a long name.
     """
-    name = "+".join(map(_escape, (host, login, action, exact, config)))
+    name = "+".join(map(_escape, (host, action, login, exact, config))).rstrip("+") or "+"
     if len(name) <= _LONGEST:
         return name
     from hashlib import sha256  # noqa: PLC0415  # only long names pay for it

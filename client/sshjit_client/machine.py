@@ -14,7 +14,7 @@ from sshjit_client.terminal import Terminal
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """One run's surroundings. Made once, in ``cli.py``."""
+    """One run's surroundings. Made once, in ``run.py``."""
 
     environ: Mapping[str, str]
     config: Path
@@ -51,3 +51,15 @@ class Machine:
         if found is None or found.login.expires <= now or not Path(found.key).exists():
             return None
         return found
+
+    def drop_certificates(self) -> None:
+        """Forgets every certificate: they belong to a key that is going, or to a login that is over."""
+        import shutil  # noqa: PLC0415  # a connection does without it
+
+        shutil.rmtree(self.state / "open", ignore_errors=True)
+
+    def forget(self) -> None:
+        """Forgets the login: session, certificates, and the key if it is one that we made."""
+        for name in ("session.json", "id_ed25519", "id_ed25519.pub", "own.conf"):
+            (self.state / name).unlink(missing_ok=True)
+        self.drop_certificates()

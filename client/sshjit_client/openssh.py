@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from sshjit import login, sshkey
@@ -41,7 +41,7 @@ def public_key(private: Path) -> sshkey.PublicKey:
 
 def sign(private: Path, namespace: str, data: bytes) -> str:
     """An armoured SSHSIG over ``data``. Hardware keys may ask for a touch or a PIN meanwhile."""
-    with tempfile.TemporaryDirectory(prefix="ssh-jit-") as folder:
+    with _scratch() as folder:
         message = Path(folder, "message")
         message.write_bytes(data)
         command = ["ssh-keygen", "-Y", "sign", "-q", "-n", namespace, "-f", str(private), str(message)]
@@ -56,7 +56,7 @@ def sign_login(private: Path, id_token: str) -> str:
 
 def verify(line: str, namespace: str, data: bytes, signature: str) -> bool:
     """Whether ``signature`` is by the key ``line`` (checked before), in this namespace, over exactly ``data``."""
-    with tempfile.TemporaryDirectory(prefix="ssh-jit-") as folder:
+    with _scratch() as folder:
         signers, armoured = Path(folder, "signers"), Path(folder, "signature")
         signers.write_text(f'it namespaces="{namespace}" {line}\n', "ascii")
         armoured.write_text(signature, "utf-8")
@@ -71,6 +71,12 @@ def effective(options: list[str], config: Path) -> dict[str, str]:
         keyword, _, value = line.partition(" ")
         found.setdefault(keyword, value)
     return found
+
+
+def _scratch() -> AbstractContextManager[str]:
+    import tempfile  # noqa: PLC0415  # a connection does without it
+
+    return tempfile.TemporaryDirectory(prefix="ssh-jit-")
 
 
 def _run(command: list[str], *, input_from_terminal: bool = False) -> str:

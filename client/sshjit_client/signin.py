@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import secrets
 import select
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,9 +27,12 @@ from sshjit_client.loopback import Loopback
 from sshjit_client.machine import Machine
 from sshjit_client.oidc import Attempt
 from sshjit_client.records import Session
+from sshjit_client.terminal import Terminal
 
 PATIENCE = 300
 """Seconds that a person has to sign in."""
+OPENING = 4
+"""Seconds after which the address is shown on a terminal, for the browser may not have opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def sign_in(machine: Machine, how: How) -> Session:
         done = Api(settings.url).login(proof)
         if how.key is None:
             key = _keep(Path(folder), state)
-    drop_certificates(state)
+    machine.drop_certificates()
     session = Session(settings.url, done.token, done.login, str(key.absolute()), public.line)
     files.save(state / "session.json", session)
     return session
@@ -82,18 +84,6 @@ def choose(believed: Bundle, wanted: str | None) -> Provider:
         return next(iter(known.values()))
     problem = f"there is no provider {wanted!r}" if wanted else "there are several providers to sign in at"
     raise Invalid("which_provider", problem, hint=f"--provider {' | '.join(sorted(known)) or '(none is set up)'}")
-
-
-def drop_certificates(state: Path) -> None:
-    """Forgets every certificate: they belong to a key that is going, or to a login that is over."""
-    shutil.rmtree(state / "open", ignore_errors=True)
-
-
-def forget(state: Path) -> None:
-    """Forgets the login: session, certificates, and the key if it is one that we made."""
-    for name in ("session.json", "id_ed25519", "id_ed25519.pub", "own.conf"):
-        (state / name).unlink(missing_ok=True)
-    drop_certificates(state)
 
 
 def _keep(folder: Path, state: Path) -> Path:
@@ -126,25 +116,23 @@ def _open(machine: Machine, attempt: Attempt, loopback: Loopback, *, use_browser
         terminal.say(f"signing in at {attempt.provider.title} in your browser")
     elif not terminal.typing and not terminal.live:
         raise Refused("login_needed", "no browser to sign in with", hint="ssh-jit login, on a terminal")
-    if process is None or terminal.typing:
-        _instruct(machine, attempt, address, opened=process is not None)
+    else:
+        _instruct(terminal, f"sign in at {attempt.provider.title} with any browser:", address)
     _wait(machine, loopback, process, address)
 
 
-def _instruct(machine: Machine, attempt: Attempt, address: str, *, opened: bool) -> None:
-    terminal = machine.terminal
-    terminal.say(
-        "if it did not open, use this address:" if opened else f"sign in at {attempt.provider.title} with any browser:"
-    )
+def _instruct(terminal: Terminal, what: str, address: str) -> None:
+    terminal.say(what)
     terminal.plain(f"\n  {address}\n\n")
     if terminal.typing:
         terminal.say("on another machine the last page fails to load; paste its address here")
 
 
 def _wait(machine: Machine, loopback: Loopback, process: subprocess.Popen[bytes] | None, address: str) -> None:
-    end = time.monotonic() + PATIENCE
+    begun = time.monotonic()
+    shown = process is None
     inputs = [loopback.ready, *([sys.stdin.fileno()] if machine.terminal.typing else [])]
-    while time.monotonic() < end:
+    while time.monotonic() < begun + PATIENCE:
         readable, _, _ = select.select(inputs, [], [], 0.5)
         if loopback.ready in readable:
             return
@@ -154,11 +142,12 @@ def _wait(machine: Machine, loopback: Loopback, process: subprocess.Popen[bytes]
                 inputs = [loopback.ready]
             elif pasted.strip() and not paste(loopback, pasted.decode("utf-8", "replace")):
                 machine.terminal.say("that is not the address this sign-in ends at; paste the whole address")
-        if process is not None and process.poll():
-            if not machine.terminal.typing:
-                raise Failed("login_failed", "the browser ended with an error", hint=f"open {address}")
-            machine.terminal.say("the browser could not be started; use the address above")
-            process = None
+        failed = process is not None and bool(process.poll())
+        if failed and not machine.terminal.live:
+            raise Failed("login_failed", "the browser ended with an error", hint="ssh-jit login --no-browser")
+        if machine.terminal.live and not shown and (failed or time.monotonic() > begun + OPENING):
+            _instruct(machine.terminal, "if the browser did not open, use this address:", address)
+            shown = True
     raise Refused("login_failed", f"nobody signed in within {PATIENCE // 60} minutes")
 
 

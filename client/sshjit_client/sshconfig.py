@@ -7,7 +7,6 @@ files stay theirs alone: our CA's line is in a file of its own beside the system
 
 from __future__ import annotations
 
-import glob
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from sshjit_client.typed import Typed
 
 _NOBODY = "_ssh-jit-nobody_"
 _GLOBAL_FILES = "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"
+_GLOB = re.compile(r"([*?[])")
 _ODD = re.compile(r'["\\\x00-\x1f\x7f]|\$\{')
 
 
@@ -94,7 +94,7 @@ def _before(typed: Typed) -> list[str]:
     path = Path(typed.config).absolute()
     if not path.is_file():
         raise Invalid("no_config", f"there is no file {typed.config}")
-    return [f"Include {quoted(Path(glob.escape(str(path))))}"]
+    return [f"Include {quoted(Path(_GLOB.sub(r'[\1]', str(path))))}"]
 
 
 def _after(typed: Typed) -> list[str]:

@@ -6,13 +6,11 @@ import time
 from pathlib import Path
 
 from sshjit import durations
-from sshjit.errors import Refused
 from sshjit.messages import LoginView
-from sshjit_client import signin
+from sshjit_client import sessions, signin
 from sshjit_client.api import Api
 from sshjit_client.exits import Exit
 from sshjit_client.machine import Machine
-from sshjit_client.records import Session
 from sshjit_client.show import at, person
 from sshjit_client.terminal import table
 
@@ -27,7 +25,7 @@ def login(machine: Machine, *, provider: str | None, key: Path | None, browser: 
 def logout(machine: Machine) -> int:
     """Signs out here in any case, and at the server if it can be reached."""
     session = machine.session(time.time())
-    signin.forget(machine.state)
+    machine.forget()
     if session is None:
         machine.terminal.say("nobody is signed in")
         return Exit.OK
@@ -38,22 +36,9 @@ def logout(machine: Machine) -> int:
 
 def whoami(machine: Machine) -> int:
     """Shows the login as the server knows it."""
-    session = signed_in(machine)
+    session = sessions.kept(machine)
     machine.terminal.out(card(Api(session.url, session.token).whoami()))
     return Exit.OK
-
-
-def signed_in(machine: Machine) -> Session:
-    """The login that is kept.
-
-    Raises:
-        Refused: ``login_needed``.
-
-    """
-    session = machine.session(time.time())
-    if session is None:
-        raise Refused("login_needed", "you are not signed in", hint="ssh-jit login")
-    return session
 
 
 def card(found: LoginView) -> str:

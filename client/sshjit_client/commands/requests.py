@@ -7,9 +7,8 @@ import time
 from sshjit import names
 from sshjit.errors import Invalid, Refused
 from sshjit.messages import RequestState, RequestView
-from sshjit_client import connect, files, show, signin, sshconfig, waiting
+from sshjit_client import connect, files, sessions, show, sshconfig, waiting
 from sshjit_client.api import Api
-from sshjit_client.commands.account import signed_in
 from sshjit_client.exits import Exit
 from sshjit_client.machine import Machine
 from sshjit_client.typed import Typed
@@ -90,14 +89,14 @@ def done(machine: Machine, wanted: str | None) -> int:
         found = live
     for request in found:
         machine.terminal.say(f"done: {show.what(api.close('end', request.id))}")
-    signin.drop_certificates(machine.state)
+    machine.drop_certificates()
     if not found:
         machine.terminal.say("nothing is open")
     return Exit.OK
 
 
 def _api(machine: Machine) -> Api:
-    session = signed_in(machine)
+    session = sessions.needed(machine)
     return Api(session.url, session.token)
 
 

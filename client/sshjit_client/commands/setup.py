@@ -53,6 +53,6 @@ def _keep(machine: Machine, settings: Settings, new: HeldBundle, found: Bundle) 
     if same and stored:
         bundle.replaces(found, bundle.read(stored.bundle, plain_http=True))
     if not same or before is None or before.url != settings.url:
-        signin.forget(machine.state)
+        machine.forget()
     files.save(folder / "bundle.json", new)
     files.save(folder / "config.json", settings)

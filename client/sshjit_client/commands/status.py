@@ -10,9 +10,8 @@ from sshjit import durations, names, sshcert
 from sshjit.errors import Invalid, SshJitError
 from sshjit.messages import RequestState, RequestView
 from sshjit.sshcert import Certificate
-from sshjit_client import files, index, show
+from sshjit_client import files, index, sessions, show
 from sshjit_client.api import Api
-from sshjit_client.commands.account import signed_in
 from sshjit_client.exits import Exit
 from sshjit_client.machine import Machine
 from sshjit_client.records import HeldBundle
@@ -30,7 +29,7 @@ class Kept:
 
 def hosts(machine: Machine) -> int:
     """Lists the hosts."""
-    session = signed_in(machine)
+    session = sessions.needed(machine)
     rows = [["HOST", "ADDRESS", "LABELS", "ALSO"]]
     for host in Api(session.url, session.token).hosts():
         labels = " ".join(f"{key}={value}" for key, value in host.labels)
@@ -42,7 +41,7 @@ def hosts(machine: Machine) -> int:
 def status(machine: Machine, host: str | None) -> int:
     """What is known here and, if it can be reached, what the server says."""
     settings = machine.settings()
-    session = signed_in(machine)
+    session = sessions.kept(machine)
     api = Api(session.url, session.token)
     problem: SshJitError | None = None
     found: tuple[RequestView, ...] = ()

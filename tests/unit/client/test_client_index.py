@@ -22,7 +22,7 @@ ASKS = st.tuples(WORDS, WORDS, WORDS, WORDS, WORDS)
 @given(ASKS)
 def test_every_ask_has_a_safe_file_name(ask: tuple[str, str, str, str, str]) -> None:
     name = index.name_of(*ask)
-    assert re.fullmatch(r"[a-z0-9._%+=-]{4,200}", name)
+    assert re.fullmatch(r"[a-z0-9._%+=-]{1,200}", name)
     assert name not in (".", "..")
 
 

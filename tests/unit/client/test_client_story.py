@@ -45,10 +45,10 @@ def test_another_account_or_action_is_another_ask(laptop: Laptop, server: Server
 def test_what_is_kept_is_for_nobody_else(laptop: Laptop) -> None:
     laptop.run("web1", "true")
     kept = [path for path in laptop.state.rglob("*") if path.is_file() and path.suffix != ".pub"]
-    assert {path.name for path in kept} >= {"id_ed25519", "session.json", "web1++shell++.conf"}
+    assert {path.name for path in kept} >= {"id_ed25519", "session.json", "web1+shell.conf"}
     assert {stat.S_IMODE(path.stat().st_mode) for path in kept} == {0o600}
     assert stat.S_IMODE(laptop.state.stat().st_mode) == 0o700
-    shown = keygen("-L", "-f", str(laptop.state / "open" / "web1++shell++-cert.pub")).decode()
+    shown = keygen("-L", "-f", str(laptop.state / "open" / "web1+shell-cert.pub")).decode()
     assert "deploy@web1" in shown
 
 
