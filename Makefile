@@ -24,7 +24,7 @@ check: setup ## ruff, format, mypy --strict and the unit tests: about a minute
 	@$(python) -m ruff check
 	@$(python) -m ruff format --check
 	@$(python) -m mypy
-	@exec $(python) tests/run.py unit architecture
+	@exec $(python) tests/run.py --jobs 2 unit architecture
 
 lab: setup ## start providers, CA, front end and hosts, and keep them until Ctrl-C
 	@exec $(python) -m demo.lab

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ET
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,17 +58,24 @@ def suites(chosen: list[str]) -> list[Suite]:
     return [suite for suite in every if not chosen or _chosen(suite, chosen)]
 
 
-def run(suite: Suite) -> Result:
-    """Runs one suite; pytest writes to the terminal as it goes."""
-    print(f"\n\033[1m{suite.name}\033[0m" if sys.stdout.isatty() else f"\n{suite.name}", flush=True)
+def run(suite: Suite, *, quietly: bool) -> Result:
+    """Runs one suite. pytest writes to the terminal as it goes, or, ``quietly``, when it is done."""
+    heading = f"\n\033[1m{suite.name}\033[0m" if sys.stdout.isatty() else f"\n{suite.name}"
+    if not quietly:
+        print(heading, flush=True)
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
         report = Path(scratch, "report.xml")
         options = ["-q", "--no-header", f"--junitxml={report}", "-o", "junit_family=xunit2"]
         command = [sys.executable, "-m", "pytest", *options, *map(str, suite.paths or (TESTS / "none",))]
-        code = subprocess.run(command, check=False, cwd=REPOSITORY).returncode
+        out, errors = (subprocess.PIPE, subprocess.STDOUT) if quietly else (None, None)
+        done = subprocess.run(command, check=False, cwd=REPOSITORY, text=True, stdout=out, stderr=errors)
+        if quietly:
+            print(f"{heading}\n{done.stdout}", end="", flush=True)
         passed, failed, skipped = _counts(report)
-    return Result(suite.name, time.monotonic() - start, passed, failed, _problem(code, passed, failed, skipped))
+    return Result(
+        suite.name, time.monotonic() - start, passed, failed, _problem(done.returncode, passed, failed, skipped)
+    )
 
 
 def show(results: list[Result]) -> None:
@@ -85,12 +93,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="tests/run.py", description="Run the tests, folder by folder.")
     parser.add_argument("folders", nargs="*", metavar="FOLDER", help="e.g. unit, unit/sshjit, architecture, system")
     parser.add_argument("--install", action="store_true", help="first install the system packages that tests need")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="run N folders at a time, each output whole")
     arguments = parser.parse_args()
     if arguments.install:
         code = subprocess.run([sys.executable, str(TESTS / "packages.py")], check=False).returncode
         if code:
             return code
-    results = [run(suite) for suite in suites(arguments.folders)]
+    with ThreadPoolExecutor(arguments.jobs) as workers:
+        results = list(workers.map(lambda suite: run(suite, quietly=arguments.jobs > 1), suites(arguments.folders)))
     show(results)
     troubled = sum(1 for result in results if result.problem and not result.failed)
     failed = sum(result.failed for result in results) + troubled
