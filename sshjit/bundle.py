@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass
 
 from sshjit import canonical, names, sshkey, wire
@@ -19,6 +20,7 @@ VERSION = 1
 LIFETIME = 24 * 3600
 """Seconds until readers warn that they have heard nothing new."""
 MAX_BYTES = 8 * 1024 * 1024
+_INSTALLATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 KRL_MAGIC = b"SSHKRL\n\0\0\0\0\1"
 """OpenSSH's PROTOCOL.krl: the magic and format version 1."""
 
@@ -68,13 +70,17 @@ def read(text: str, *, plain_http: bool = False) -> Bundle:
         Invalid: with what is wrong; then nothing of it may be used.
 
     """
-    bundle = wire.decode(Bundle, wire.loads(text.encode("utf-8"), limit=MAX_BYTES))
+    if not text.isascii():
+        raise Invalid("bad_bundle", "the bundle is not in its one spelling")
+    bundle = wire.decode(Bundle, wire.loads(text.encode("ascii"), limit=MAX_BYTES))
     if write(bundle) != text:
         raise Invalid("bad_bundle", "the bundle is not in its one spelling")
     if bundle.bundle != VERSION:
         raise Invalid("bad_bundle", f"the bundle has version {bundle.bundle}, this program reads version {VERSION}")
     if bundle.sequence < 1 or not 0 < bundle.issued < bundle.expires:
         raise Invalid("bad_bundle", "the bundle's sequence or times make no sense")
+    if not _INSTALLATION.fullmatch(bundle.installation):
+        raise Invalid("bad_bundle", "the installation's name is malformed")
     if not bundle.user_ca or not bundle.host_ca:
         raise Invalid("bad_bundle", "the bundle names no CA keys")
     for line in (bundle.root, *bundle.user_ca, *bundle.host_ca):
@@ -105,6 +111,8 @@ def replaces(new: Bundle, held: Bundle | None) -> bool:
 
 def _check_provider(provider: Provider, *, plain_http: bool) -> None:
     names.provider_id(provider.id)
+    if not provider.title.isprintable() or not provider.client_id.isprintable():
+        raise Invalid("bad_bundle", f"the provider {provider.id!r} holds characters that cannot be printed")
     names.url(provider.issuer, plain_http=plain_http)
     for endpoint in (provider.authorization_endpoint, provider.token_endpoint):
         if endpoint is not None:

@@ -7,7 +7,6 @@ Signing and verifying a signature belong to the programs; this file knows the te
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import re
 from dataclasses import dataclass
@@ -16,7 +15,9 @@ from sshjit.errors import Invalid
 
 _ED25519 = b"\x01"  # C2SP signed-note: the signature type of Ed25519
 _NAME = re.compile(r"[a-z0-9][a-z0-9./-]{0,120}")
+_ANY_NAME = re.compile(r"[!-*,-~]+")  # C2SP signed-note: no blanks, no plus; of ours, ASCII
 MAX_SIZE = 2**40
+_SIZE = re.compile(r"0|[1-9][0-9]{0,12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,12 @@ def verifier_key(name: str, public: bytes) -> str:
 
 def parse_verifier_key(text: str) -> tuple[str, bytes]:
     """The name and the 32 bytes of an Ed25519 key of ``verifier_key``."""
-    parts = text.split("+", 2)
+    name, _, rest = text.partition("+")
     try:
-        name, digest, raw = parts[0], bytes.fromhex(parts[1]), base64.b64decode(parts[2], validate=True)
-    except (IndexError, ValueError, binascii.Error):
+        raw = base64.b64decode(rest.partition("+")[2], validate=True)
+    except ValueError:
         raise Invalid("bad_verifier_key", "not a verifier key: name+hash+base64") from None
-    if raw[:1] != _ED25519 or len(raw) != 33 or key_hash(name, raw[1:]) != digest:
+    if not _ANY_NAME.fullmatch(name) or len(raw) != 33 or verifier_key(name, raw[1:]) != text:
         raise Invalid("bad_verifier_key", "the verifier key contradicts itself, or is not Ed25519")
     return name, raw[1:]
 
@@ -74,21 +75,21 @@ def parse_note(text: str, public: bytes) -> tuple[Checkpoint, bytes]:
     """
     body, separator, lines = text.partition("\n\n")
     parts = (body + "\n").split("\n")
-    if not separator or len(parts) < 4 or not parts[1].isdecimal() or str(int(parts[1])) != parts[1]:
+    if not separator or len(parts) < 4 or not _SIZE.fullmatch(parts[1]):
         raise Invalid("bad_checkpoint", "the checkpoint is not a signed note of a log")
     try:
         checkpoint = Checkpoint(parts[0], int(parts[1]), base64.b64decode(parts[2], validate=True))
-    except binascii.Error:
+    except ValueError:
         raise Invalid("bad_checkpoint", "the checkpoint's head is not base64") from None
     if checkpoint.text != body + "\n":
         raise Invalid("bad_checkpoint", "the checkpoint is not in its one spelling")
     wanted = key_hash(checkpoint.origin, public)
-    for line in lines.splitlines():
+    for line in lines.split("\n"):
         mark, _, rest = line.partition(" ")
         name, _, encoded = rest.partition(" ")
         try:
             raw = base64.b64decode(encoded, validate=True)
-        except (binascii.Error, ValueError):
+        except ValueError:
             continue
         if mark == "\N{EM DASH}" and name == checkpoint.origin and raw[:4] == wanted and len(raw) == 68:
             return checkpoint, raw[4:]

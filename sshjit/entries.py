@@ -76,9 +76,11 @@ def read(entry: Entry) -> Event | None:
         if entry.detail is not None or entry.salt is not None:
             raise Invalid("bad_entry", f"entry {entry.index}: half of its detail is missing")
         return None
-    if commitment(entry.salt, entry.detail) != fact.detail:
+    if len(entry.salt) != SALT_BYTES or commitment(entry.salt, entry.detail) != fact.detail:
         raise Invalid("bad_entry", f"entry {entry.index}: the detail is not the one that the fact commits to")
     details = wire.loads(entry.detail, limit=MAX_DETAIL)
+    if not isinstance(details, dict):
+        raise Invalid("bad_entry", f"entry {entry.index}: the detail is not an object")
     return events.put_together(fact.kind, fact.body, details)
 
 

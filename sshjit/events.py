@@ -268,11 +268,9 @@ KINDS: dict[str, type[Event]] = {name: kind for kind, name in _NAMES.items()}
 
 @cache
 def _split(kind: type[Event]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    fields = dataclasses.fields(kind)
-    return (
-        tuple(each.name for each in fields if not each.metadata.get("detail")),
-        tuple(each.name for each in fields if each.metadata.get("detail")),
-    )
+    """The names of the fields of fact and detail."""
+    marked = [(each.name, "detail" in each.metadata) for each in dataclasses.fields(kind)]
+    return tuple(name for name, inside in marked if not inside), tuple(name for name, inside in marked if inside)
 
 
 def kind_of(event: Event) -> str:
@@ -290,12 +288,10 @@ def take_apart(event: Event) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def put_together(kind: str, fact: dict[str, Any], details: dict[str, Any]) -> Event:
-    """The event of an entry whose detail is still there.
-
-    Raises:
-        Invalid: ``unknown_kind``, or a field that does not fit.
-
-    """
+    """The event of an entry with its detail. Raises ``Invalid``: ``unknown_kind``, ``bad_entry``, ``bad_message``."""
     if kind not in KINDS:
         raise Invalid("unknown_kind", f"entries of the kind {kind[:40]!r} are not known here")
+    facts, inside = _split(typing.cast("Any", KINDS[kind]))
+    if fact.keys() != set(facts) or details.keys() != set(inside):
+        raise Invalid("bad_entry", f"fact and detail of {kind!r} are not divided as they should be")
     return wire.decode(KINDS[kind], {**fact, **details})

@@ -28,7 +28,9 @@ def nonce(key_blob: bytes, salt: bytes) -> str:
 
 def signed_text(id_token: str) -> bytes:
     """What the key signs: the 32 bytes of the token's SHA-256."""
-    return hashlib.sha256(id_token.encode("ascii", "strict")).digest()
+    if not id_token.isascii():
+        raise Invalid("bad_token", "the ID token is not ASCII")
+    return hashlib.sha256(id_token.encode("ascii")).digest()
 
 
 def b64url(raw: bytes) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
+from sshjit.errors import Invalid
+
 EMPTY = hashlib.sha256(b"").digest()
 """The head of a tree without leaves."""
 
@@ -69,6 +71,8 @@ def head(leaves: Sequence[bytes]) -> bytes:
 
 def inclusion_proof(index: int, leaves: Sequence[bytes]) -> tuple[bytes, ...]:
     """The path from leaf ``index`` to the head of the tree over ``leaves``."""
+    if not 0 <= index < len(leaves):
+        raise Invalid("bad_proof", f"there is no leaf {index} in a tree of {len(leaves)}")
     if len(leaves) == 1:
         return ()
     split = _split(len(leaves))
@@ -78,7 +82,9 @@ def inclusion_proof(index: int, leaves: Sequence[bytes]) -> tuple[bytes, ...]:
 
 
 def consistency_proof(old: int, leaves: Sequence[bytes]) -> tuple[bytes, ...]:
-    """That the tree over the first ``old`` leaves is a beginning of the tree over all of them."""
+    """That the tree over the first ``old`` leaves, one or more, is a beginning of the tree over all of them."""
+    if not 0 < old <= len(leaves):
+        raise Invalid("bad_proof", f"a tree of {len(leaves)} leaves has no proof about its first {old}")
     return _consistency(old, leaves, whole=True)
 
 
@@ -118,8 +124,10 @@ def consistent(old: int, old_root: bytes, new: int, new_root: bytes, proof: Sequ
     """Whether ``proof`` shows that the tree (``old``, ``old_root``) is a beginning of (``new``, ``new_root``)."""
     if old == new:
         return not proof and old_root == new_root
+    if old == 0 < new:
+        return not proof and old_root == EMPTY
     if not 0 < old < new or not proof:
-        return old == 0 and not proof
+        return False
     path = list(proof) if old & (old - 1) else [old_root, *proof]
     position, last = old - 1, new - 1
     while position & 1:

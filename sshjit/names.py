@@ -15,7 +15,7 @@ from sshjit.errors import Invalid
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
-_HOST_ID = re.compile(rf"({_LABEL}(?:\.{_LABEL})*)(?:~([1-9][0-9]{{0,5}}))?")
+_HOST_ID = re.compile(rf"({_LABEL}(?:\.{_LABEL})*)(?:~([2-9]|[1-9][0-9]{{1,5}}))?")
 _LOGIN = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _PROVIDER = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _TOKEN = re.compile(r"[a-z]{1,8}-[0-9a-z]{8,40}")
@@ -39,7 +39,7 @@ def _match(pattern: re.Pattern[str], text: str, code: str, what: str, *, longest
 def show(text: str, longest: int = 60) -> str:
     """``text`` quoted for an error message, on one line, in ASCII, and cut."""
     quoted = ascii(text)
-    return quoted if len(quoted) <= longest else quoted[:longest] + "…'"
+    return quoted if len(quoted) <= longest else f"{quoted[:longest]}...{quoted[0]}"
 
 
 def host_name(text: str) -> str:
@@ -61,7 +61,7 @@ def login_name(text: str) -> str:
 
 def principal(login: str, host: str) -> str:
     """The principal ``<login>@<host id>`` of a user certificate, from its checked parts."""
-    return _match(_PRINCIPAL, f"{login}@{host}", "bad_principal", "a principal")
+    return _match(_PRINCIPAL, f"{login}@{host}", "bad_principal", "a principal", longest=32 + 1 + 255)
 
 
 def provider_id(text: str) -> str:
@@ -89,6 +89,17 @@ def address(text: str) -> str:
     return _match(_HOST, text, "bad_address", "a host name or an IP address", longest=253)
 
 
+def network(text: str) -> str:
+    """One IP address, or one network as a CIDR, in the shortest spelling: what may stand in ``source-address``."""
+    try:
+        spelled = ipaddress.ip_network(text).compressed
+    except ValueError:
+        spelled = ""
+    if "%" in text or text not in (spelled, spelled.rpartition("/")[0]):
+        raise Invalid("bad_network", f"{show(text)} is not an IP address or a network")
+    return text
+
+
 def _is_address(text: str) -> bool:
     try:
         return ipaddress.ip_address(text).compressed == text and "%" not in text
@@ -112,7 +123,9 @@ def url(text: str, *, plain_http: bool = False) -> str:
         _ = parts.port
     except ValueError:
         raise Invalid("bad_url", f"{show(text)} is not a URL") from None
-    address(where.lower())
+    address(where)
+    if "[" in parts.netloc and ":" not in where:
+        raise Invalid("bad_url", f"{show(text)} is not a URL")
     if parts.username is not None or parts.password is not None:
         raise Invalid("bad_url", f"{show(text)} carries user information")
     if parts.scheme == "https" or (parts.scheme == "http" and plain_http and is_loopback(where)):

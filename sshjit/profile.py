@@ -118,15 +118,20 @@ def _critical(terms: UserTerms) -> tuple[tuple[str, str | None], ...]:
     if terms.command is not None:
         options.append(("force-command", names.command(terms.command)))
     if terms.source:
-        options.append(("source-address", ",".join(terms.source)))
+        options.append(("source-address", ",".join(map(names.network, terms.source))))
     if terms.verify_required:
         options.append(("verify-required", None))
     return tuple(options)
 
 
 def _extensions(terms: UserTerms) -> tuple[tuple[str, str | None], ...]:
-    options: list[tuple[str, str | None]] = [(GRANT_EXTENSION, f"{terms.grant} {terms.grant_ends}")]
-    options += [(_FORWARDING[kind], None) for kind in terms.forwarding]
+    unknown = set(terms.forwarding) - _FORWARDING.keys()
+    if unknown:
+        raise Invalid("bad_options", f"{names.show(min(unknown))} cannot be forwarded")
+    options: list[tuple[str, str | None]] = [
+        (GRANT_EXTENSION, f"{names.identifier(terms.grant)} {terms.grant_ends}"),
+        *((_FORWARDING[kind], None) for kind in terms.forwarding),
+    ]
     if terms.command is None:
         options.append(("permit-pty", None))
     return tuple(sorted(options))

@@ -27,6 +27,9 @@ MOVES: dict[RequestState, frozenset[RequestState]] = {
 }
 """From where to where; whatever is not a key has ended for ever."""
 
+_BY_TIME = frozenset({RequestState.EXPIRED, RequestState.LAPSED})
+"""States that only time brings about; ``ENDED`` comes by time or by hand."""
+
 _TOO_LATE = {
     RequestState.PENDING: "it is not approved yet",
     RequestState.APPROVED: "it is approved already",
@@ -122,13 +125,18 @@ def decide(request: Request, said: events.Decided, now: int) -> Request:
 def open_window(request: Request, opened: events.Opened, now: int) -> Request:
     """The request is approved."""
     require(request, RequestState.PENDING, now)
+    if opened.ends > window_end(request.asked, now):
+        raise Invalid("window_too_long", f"request {request.id}: the window is longer than what was asked for")
     return dataclasses.replace(request, state=RequestState.APPROVED, how=opened.how, approved=now, ends=opened.ends)
 
 
 def close(request: Request, closed: events.Closed, now: int) -> Request:
-    """The request reaches an ended state, if there is a move to it."""
-    if closed.state not in MOVES.get(request.state, frozenset()):
-        raise Invalid("wrong_state", f"request {request.id}: {_TOO_LATE[request.state]}")
+    """The request reaches an ended state, if there is a move to it: by somebody, or, once it is true, by time."""
+    standing = state_at(request, now)
+    by_hand = closed.state in MOVES.get(standing, frozenset()) - {RequestState.APPROVED, *_BY_TIME}
+    by_time = closed.state is standing is not request.state
+    if not by_hand and not by_time:
+        raise Invalid("wrong_state", f"request {request.id}: {_TOO_LATE[standing]}")
     return dataclasses.replace(request, state=closed.state, closing=closed.reason, closed=now)
 
 

@@ -28,9 +28,12 @@ def parse(text: str, file: str) -> dict[str, Any]:
     """
     try:
         tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOMLDecodeError, and what int() says to thousands of digits
         raise Invalid("bad_config", f"{file}: {error}") from None
-    if tables.pop("version", None) != VERSION:
+    except RecursionError:
+        raise Invalid("bad_config", f"{file}: nested too deeply") from None
+    version = tables.pop("version", None)
+    if type(version) is not int or version != VERSION:
         raise Invalid("bad_config", f"{file}: the first line must be: version = {VERSION}")
     return tables
 
@@ -43,7 +46,7 @@ def fill(cls: type[T], table: dict[str, Any], file: str, *, below: str = "") -> 
 
     """
     fields = {field.name: field for field in dataclasses.fields(typing.cast("Any", cls))}
-    for key in table.keys() - fields.keys():
+    for key in sorted(table.keys() - fields.keys()):
         near = difflib.get_close_matches(key, fields, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(fields)}"
         raise Invalid("bad_config", f"{file}: unknown key {_join(below, key)!r}", hint=hint)

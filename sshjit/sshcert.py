@@ -104,7 +104,7 @@ def line(blob: bytes) -> str:
 def parse_line(written: str) -> tuple[Certificate, bytes, bytes]:
     """Reads one line ``type base64 [comment]``; see ``parse_blob``."""
     parts = written.strip().split(None, 2)
-    if len(parts) < 2 or len(written) > 2 * MAX_BYTES:
+    if len(parts) < 2 or len(written) > 2 * MAX_BYTES or "\n" in written.strip():
         raise Invalid("bad_certificate", "a certificate is one line: type, base64, and perhaps a comment")
     try:
         blob = base64.b64decode(parts[1], validate=True)

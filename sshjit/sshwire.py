@@ -15,7 +15,9 @@ def string(value: bytes) -> bytes:
 
 
 def text(value: str) -> bytes:
-    """``string`` of ASCII text."""
+    """``string`` of ASCII text. Raises ``Invalid`` (``not_ascii``) for other text."""
+    if not value.isascii():
+        raise Invalid("not_ascii", "text that is not ASCII cannot be written")
     return string(value.encode("ascii"))
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import types
 import typing
 from collections.abc import Callable
@@ -28,7 +29,9 @@ _Check = Callable[[Any, str], Any]
 
 
 def loads(text: bytes, *, limit: int = 256 * 1024) -> Any:
-    """Reads JSON: UTF-8, at most ``limit`` bytes, no duplicate keys, no floats, no NaN.
+    """Reads JSON: UTF-8, at most ``limit`` bytes, no duplicate keys, no floats, no NaN, no lone surrogates.
+
+    Whole numbers fit into 64 bits with a sign, so that every database can hold them.
 
     Raises:
         Invalid: ``bad_json`` with where it broke, or ``too_large``.
@@ -44,6 +47,8 @@ def loads(text: bytes, *, limit: int = 256 * 1024) -> Any:
         raise Invalid("bad_json", f"the message is not JSON as we take it: {error}") from None
     if text.count(b"[") + text.count(b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
         raise Invalid("bad_json", "the message is nested too deeply")
+    if _SURROGATE.search(text) and _LONE.search(json.dumps(value, ensure_ascii=False)):
+        raise Invalid("bad_json", "the message holds half a character")
     return value
 
 
@@ -92,9 +97,9 @@ def _no_floats(text: str) -> Any:
 
 
 def _small_int(text: str) -> int:
-    if len(text) > 20:
+    if len(text) > 20 or not -(2**63) <= (number := int(text)) < 2**63:
         raise ValueError("a number is too large")
-    return int(text)
+    return number
 
 
 _READER = json.JSONDecoder(
@@ -102,17 +107,17 @@ _READER = json.JSONDecoder(
 )
 
 
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_LONE = re.compile("[\ud800-\udfff]")
+"""JSON can spell half of a UTF-16 pair, which no encoding and no database takes (RFC 8259, section 8.2)."""
+
+
 def _depth(value: Any) -> int:
     """The deepest nesting, counted level by level so that no input can exhaust the stack."""
     level, depth = [value], 0
-    while level:
+    while level := [item for item in level if isinstance(item, (dict, list))]:
         depth += 1
-        level = [
-            inner
-            for item in level
-            if isinstance(item, (dict, list))
-            for inner in (item.values() if isinstance(item, dict) else item)
-        ]
+        level = [inner for item in level for inner in (item.values() if isinstance(item, dict) else item)]
     return depth
 
 
