@@ -59,8 +59,9 @@ def explain(policy: Policy, subject: Subject, hosts: Sequence[Host], ask: Ask, n
     if rule is not None:
         query = with_login(query, query.login or choose_login(rule, query.own))
     deny = next((rule for rule in policy.denies if any(_matches(query, rule, host) for host in hosts)), None)
-    outcome = malformed(policy, hosts, ask) or _outcome(query, subject, ask, rule, deny)
-    decides = deny or rule
+    wrong = malformed(policy, hosts, ask)
+    outcome = _outcome(query, subject, ask, rule, deny) if wrong is None else wrong
+    decides = None if wrong is not None else rule if deny is None else deny
     rules: tuple[Rule, ...] = (*policy.denies, *policy.allows, *policy.break_glass)
     return Explanation(
         outcome,

@@ -1,0 +1,329 @@
+"""Policy texts that are not taken, and exactly what is said about them."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from sshjit.policy import Host, PolicyError, check_labels, load, providers_of
+from tests.unit.sshjit import policy_world as world
+
+HEAD = """\
+version = 1
+[labels]
+env = { values = ["prod", "staging"] }
+[roles]
+sre = ["acme/group:SRE"]
+"""
+ALLOW = """\
+[[allow]]
+name = "staging"
+roles = ["sre"]
+hosts = { env = "staging" }
+logins = ["deploy"]
+approvals = []
+grant = "8h"
+certificate = "5m"
+"""
+BREAK_GLASS = """\
+[[break_glass]]
+name = "on-call"
+roles = ["sre"]
+hosts = { env = "prod" }
+logins = ["root"]
+grant = "30m"
+certificate = "5m"
+review_within = "24h"
+"""
+
+
+def problems(text: str) -> list[str]:
+    """What is said about ``text``, a line each, without the file's name."""
+    with pytest.raises(PolicyError) as caught:
+        load(text)
+    assert caught.value.code == "bad_policy"
+    assert [str(problem) for problem in caught.value.problems] == str(caught.value).split("\n")
+    return [line.removeprefix("policy.toml:") for line in str(caught.value).split("\n")]
+
+
+def with_line(old: str, new: str) -> str:
+    """A good policy in which one line was replaced."""
+    text = HEAD + ALLOW
+    assert text.count(old) == 1
+    return text.replace(old, new)
+
+
+def test_a_good_text_is_taken_and_known_by_its_digest() -> None:
+    policy = world.POLICY
+    assert policy.digest == hashlib.sha256(world.TEXT.encode()).hexdigest()
+    assert [rule.name for rule in policy.allows] == ["staging", "prod-database", "lax-database"]
+    assert providers_of(policy) == {"acme", "partner"}
+    database = policy.allows[1]
+    assert (database.grant, database.certificate, database.pending, database.use_by) == (3600, 300, 1800, 1200)
+    assert policy.break_glass[0].fresh_login == 900
+    assert load(HEAD + ALLOW + BREAK_GLASS).allows[0].match.actions == ("shell",)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('certificate = "5m"', 'certificat = "5m"', 'certificat: unknown key; did you mean "certificate"?'),
+        ("approvals = []\n", "", "approvals: missing; write approvals = [] if nobody has to approve"),
+        ('roles = ["sre"]', "roles = []", "roles: must not be empty: it would match no role"),
+        ('roles = ["sre"]', 'roles = "sre"', "roles: must be a list, is a string"),
+        ('roles = ["sre"]', 'roles = ["sre", "sre"]', 'roles[1]: "sre" stands here twice'),
+        ('roles = ["sre"]', 'roles = ["sra"]', 'roles[0]: there is no role "sra"; did you mean "sre"?'),
+        ('hosts = { env = "staging" }', "hosts = {}", "hosts: must not be empty: it would match no host"),
+        (
+            'hosts = { env = "staging" }',
+            "hosts = { env = [] }",
+            "hosts.env: must not be empty: it would match no value",
+        ),
+        (
+            'hosts = { env = "staging" }',
+            'hosts = { evn = "staging" }',
+            'hosts.evn: there is no label "evn"; did you mean "env"?',
+        ),
+        (
+            'hosts = { env = "staging" }',
+            'hosts = { env = "stagin" }',
+            'hosts.env: the label "env" has no value "stagin"; did you mean "staging"?',
+        ),
+        ('logins = ["deploy"]', "logins = []", "logins: must not be empty: it would match no login"),
+        ('logins = ["deploy"]', 'logins = ["Deploy"]', "logins[0]: 'Deploy' is not a login name"),
+        ('logins = ["deploy"]', 'logins = ["@own", "*"]', "logins[1]: '*' is not a login name"),
+        (
+            'grant = "8h"',
+            'grant = "8 hours"',
+            'grant: \'8 hours\' is not a duration; write it like "8h", "30m", "1h30m"',
+        ),
+        ('grant = "8h"', "grant = 8", "grant: must be a string, is a whole number"),
+        ('grant = "8h"', 'grant = "0s"', "grant: '0s' is not a duration from 1 second to 366 d"),
+        ('grant = "8h"', "grant = true", "grant: must be a string, is true or false"),
+        (
+            "approvals = []",
+            'approvals = [{ from = "sre", count = 0 }]',
+            "approvals[0].count: must be from 1 to 20, is 0",
+        ),
+        ("approvals = []", 'approvals = [{ from = "sre" }]', "approvals[0].count: missing"),
+        ("approvals = []", 'approvals = ["sre"]', "approvals[0]: must be a table, is a string"),
+        (
+            "approvals = []",
+            'approvals = [{ from = "sr", count = 1 }]',
+            'approvals[0].from: there is no role "sr"; did you mean "sre"?',
+        ),
+        (
+            "approvals = []",
+            'approvals = [{ from = "sre", count = 1 }, { from = "sre", count = 1, signed = true }]',
+            'approvals[1]: "sre" has a step already; raise its count',
+        ),
+        ('name = "staging"', 'name = "Staging!"', None),
+    ],
+)
+def test_what_is_wrong_with_a_rule(old: str, new: str, said: str | None) -> None:
+    line = (HEAD + ALLOW)[: (HEAD + ALLOW).index(old)].count("\n") + 1
+    if said is None:
+        said = 'name: must be made of lower-case letters, digits, "-" and "_", and begin with a letter'
+    if said.startswith("approvals: missing"):
+        line = 6  # of the rule: what is missing stands nowhere
+    found = problems(with_line(old, new))
+    assert f"{line}: allow[0].{said}" in found
+    assert len(found) == (2 if "certificat:" in said else 1)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('days = ["mon"]', '6: allow[0].zone: missing; write it like zone = "Europe/Berlin"'),
+        ('zone = "UTC"', "14: allow[0].zone: says nothing without days or hours"),
+        ('days = ["monday"]\nzone = "UTC"', '14: allow[0].days[0]: there is no day "monday"; did you mean "mon"?'),
+        ('days = []\nzone = "UTC"', "14: allow[0].days: must not be empty: it would match no day"),
+        (
+            'hours = "9-18"\nzone = "UTC"',
+            "14: allow[0].hours: '9-18' is not a time of day to a time of day; write it like \"09:00-18:00\"",
+        ),
+        (
+            'hours = "24:00-25:00"\nzone = "UTC"',
+            "14: allow[0].hours: '24:00-25:00' is not a time of day to a time of day; write it like \"09:00-18:00\"",
+        ),
+        (
+            'hours = "09:00-09:00"\nzone = "UTC"',
+            '14: allow[0].hours: begin when they end; leave hours out, or write "00:00-24:00", for the whole day',
+        ),
+        (
+            'hours = "09:00-18:00"\nzone = "Europe/Berlim"',
+            '15: allow[0].zone: there is no time zone "Europe/Berlim"; did you mean "Europe/Berlin"?',
+        ),
+        (
+            'reason = { pattern = "*" }',
+            "14: allow[0].reason.pattern: is not a regular expression: nothing to repeat at position 0",
+        ),
+        ("reason = true", "14: allow[0].reason: must be a table, is true or false"),
+        (
+            'source = "anywhere"',
+            '14: allow[0].source: must be "client" or a list of networks; write it like ["10.0.0.0/8"]',
+        ),
+        (
+            'source = ["10.0.0.1/8"]',
+            '14: allow[0].source[0]: is not a network: 10.0.0.1/8 has host bits set; write it like "10.0.0.0/8"',
+        ),
+        ("source = []", "14: allow[0].source: must not be empty: it would match no address"),
+        (
+            'forwarding = ["agents"]',
+            '14: allow[0].forwarding[0]: there is no forwarding "agents"; did you mean "agent"?',
+        ),
+        ("max_hosts = 0", "14: allow[0].max_hosts: must be from 1 to 256, is 0"),
+        ("max_hosts = 1.0", "14: allow[0].max_hosts: must be a whole number, is a number"),
+        ('actions = ["shel"]', '14: allow[0].actions[0]: there is no action "shel"; did you mean "shell"?'),
+        ("mfa = 1", "14: allow[0].mfa: must be true or false, is a whole number"),
+        ('use_by = "-5m"', '14: allow[0].use_by: \'-5m\' is not a duration; write it like "8h", "30m", "1h30m"'),
+        ("extend = { count = 1 }", "14: allow[0].extend.by: missing"),
+        ('notify = ["pager"]', None),
+    ],
+)
+def test_what_is_wrong_with_an_added_line(line: str, said: str | None) -> None:
+    if said is None:
+        said = "14: allow[0].notify: unknown key"
+        assert problems(HEAD + ALLOW + line + "\n")[0].startswith(said)
+    else:
+        assert problems(HEAD + ALLOW + line + "\n") == [said]
+
+
+def test_a_certificate_does_not_outlive_its_grant() -> None:
+    assert problems(with_line('grant = "8h"', 'grant = "4m"')) == [
+        "13: allow[0].certificate: must not live longer than the grant; make it shorter than grant"
+    ]
+    assert load(with_line('grant = "8h"', 'grant = "5m"')).allows[0].grant == 300
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", ["1: version: missing; write version = 1"]),
+        ("version = 2", ["1: version: must be 1, is 2"]),
+        ("version = 1\nallows = 1", ['2: allows: unknown key; did you mean "allow"?']),
+        ("version = 1\nversion = 1", ["2: cannot overwrite a value"]),
+        ("version = 1\n[allow", ["2: expected ']' at the end of a table declaration"]),
+        ("version = 1\n[allow]", ["2: allow: must be a list, is a table"]),
+        ("version = 1\nallow = [1]", None),
+        ('version = 1\nx = "', ["2: unterminated string"]),
+        ("version = 1\nx = 08\n", ["2: expected newline or end of document after a statement in column 6"]),
+        ("version = 1\n[labels]\nEnv = {}", ["3: labels.Env: 'Env' is not a label's name"]),
+        (
+            'version = 1\n[labels]\nenv = { values = ["a b"] }',
+            ["3: labels.env.values[0]: 'a b' is not a label's value"],
+        ),
+        (
+            "version = 1\n[labels]\nenv = { values = [] }",
+            ["3: labels.env.values: must not be empty: it would match no value"],
+        ),
+        (
+            "version = 1\n[labels]\nenv = { require = true }",
+            ['3: labels.env.require: unknown key; did you mean "required"?'],
+        ),
+        (
+            'version = 1\n[actions.shell]\ncommand = "ls"',
+            ['2: actions.shell: "shell" is the name of an action that there is already'],
+        ),
+        ("version = 1\n[actions.x]", ["2: actions.x.command: missing"]),
+        (
+            'version = 1\n[actions.x]\ncommand = "a\\nb"',
+            ["3: actions.x.command: a command is 1 to 1000 printable ASCII characters on one line"],
+        ),
+        ("version = 1\n[permissions]\nlook = []", None),
+        ('version = 1\n[permissions]\nlock = ["x"]', ['3: permissions.lock[0]: there is no role "x"']),
+        ("version = 1\n[[deny]]\nname = 'all'", None),
+    ],
+)
+def test_what_is_wrong_with_the_rest(text: str, said: list[str] | None) -> None:
+    found = problems(text)
+    if said is not None:
+        assert found == said
+    elif "allow = [1]" in text:
+        assert found[0] == "2: allow[0]: must be a table, is a whole number"
+    elif "look" in text:
+        assert found == ['3: permissions.look: unknown key; did you mean "lock"?']
+    else:
+        assert found == [
+            "2: deny[0]: matches everything; say what it denies, by roles, hosts, logins, actions, days, hours, zone"
+        ]
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (
+            '"SRE"',
+            '[0]: \'SRE\' is not a source of a role; write "<provider>/group:<name>" or "<provider>/email:<address>"',
+        ),
+        ('"acme/groups:SRE"', None),
+        ('"acme/group:"', None),
+        (
+            '"Acme/group:SRE"',
+            '[0]: \'Acme\' is not a provider\'s name; write "<provider>/group:<name>" or "<provider>/email:<address>"',
+        ),
+        ('"acme/email:dana"', "[0]: 'dana' is not an e-mail address"),
+        (
+            '{ from = "acme/group:SRE", until = "2026-12-31" }',
+            "[0].until: must be a date, is a string; write it like until = 2026-12-31",
+        ),
+        ('{ from = "acme/group:SRE", til = 2026-12-31 }', '[0].til: unknown key; did you mean "until"?'),
+        ("{ until = 2026-12-31 }", "[0].from: missing"),
+        ("5", "[0]: must be a table, is a whole number"),
+    ],
+)
+def test_t60_sources_are_typed(source: str, said: str | None) -> None:
+    found = problems(f"version = 1\n[roles]\nsre = [{source}]")
+    assert len(found) == 1
+    assert found[0] == f"3: roles.sre{said}" if said else "is not a source of a role" in found[0]
+
+
+def test_all_problems_are_told_by_line() -> None:
+    text = HEAD + ALLOW.replace('"8h"', '"8"') + BREAK_GLASS.replace("root", "Root")
+    assert problems(text + "[[deny]]\nname = 'staging'\nlogin = ['root']\n") == [
+        '7: allow[0].name: "staging" is the name of deny[0] already; give it another name',
+        '12: allow[0].grant: \'8\' is not a duration; write it like "8h", "30m", "1h30m"',
+        "18: break_glass[0].logins[0]: 'Root' is not a login name",
+        "22: deny[0]: matches everything; say what it denies, by roles, hosts, logins, actions, days, hours, zone",
+        '24: deny[0].login: unknown key; did you mean "logins"?',
+    ]
+
+
+def test_names_are_unique_over_all_kinds_of_rules() -> None:
+    text = HEAD + ALLOW + BREAK_GLASS.replace("on-call", "staging")
+    assert problems(text) == [
+        '15: break_glass[0].name: "staging" is the name of allow[0] already; give it another name'
+    ]
+
+
+@pytest.mark.parametrize("key", ["name", "roles", "hosts", "logins", "grant", "certificate", "review_within"])
+def test_a_break_glass_rule_leaves_nothing_open(key: str) -> None:
+    lines = [line for line in BREAK_GLASS.splitlines() if not line.startswith(key)]
+    assert problems(HEAD + "\n".join(lines)) == [f"6: break_glass[0].{key}: missing"]
+
+
+@pytest.mark.parametrize("key", ["name", "roles", "hosts", "logins", "grant", "certificate", "approvals"])
+def test_t04_an_allow_rule_leaves_nothing_open(key: str) -> None:
+    lines = [line for line in ALLOW.splitlines() if not line.startswith(key)]
+    assert [line.partition(";")[0] for line in problems(HEAD + "\n".join(lines))] == [f"6: allow[0].{key}: missing"]
+
+
+def test_the_file_is_named() -> None:
+    with pytest.raises(PolicyError, match=r"^/etc/ssh-jit/policy\.toml:1: version: missing") as caught:
+        load("", file="/etc/ssh-jit/policy.toml")
+    assert caught.value.message == "the policy has 1 problem"
+
+
+def test_depth_is_no_way_to_break_the_loader() -> None:
+    assert problems("version = 1\nx = " + "[" * 5000 + "]" * 5000) == ["1: is nested too deeply"]
+
+
+def test_t62_labels_are_checked_when_a_host_is_enrolled() -> None:
+    policy = world.POLICY
+    assert check_labels(policy, dict(world.DB1.labels)) == ()
+    assert check_labels(policy, Host("h", "h", (("rolle", "db"), ("env", "prd"))).by_label) == (
+        'there is no label "rolle"; did you mean "role"?',
+        'the label "env" has no value "prd"; did you mean "prod"?',
+    )
+    assert check_labels(policy, {"role": "anything"}) == ('the label "env" is missing',)

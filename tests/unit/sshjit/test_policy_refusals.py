@@ -1,0 +1,254 @@
+"""What is said to people who are refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from sshjit.policy import Ask, Denied, Host, Subject
+from tests.unit.sshjit.policy_world import (
+    ALICE,
+    BARE,
+    CACHE1,
+    CAROL,
+    DANA,
+    DB1,
+    DB2,
+    FIRE,
+    FRESH_ALICE,
+    LAX,
+    MIGRATE,
+    WEB1,
+    WEB2,
+    decide,
+)
+
+STAGING = 'rule "staging" allows {} on web1'
+NONE_OF_THEM = "to the roles sre and dba; you have none of them"
+
+
+@pytest.mark.parametrize(
+    ("who", "hosts", "ask", "said"),
+    [
+        (
+            CAROL,
+            [WEB1],
+            Ask(None),
+            (
+                "no_rule",
+                "no rule allows you to log in to web1",
+                STAGING.format("deploy and your own user name") + f" {NONE_OF_THEM}",
+            ),
+        ),
+        (
+            CAROL,
+            [WEB1],
+            Ask("deploy"),
+            (
+                "no_rule",
+                "no rule allows you to log in to web1 as deploy",
+                STAGING.format("deploy") + f" {NONE_OF_THEM}",
+            ),
+        ),
+        (
+            ALICE,
+            [WEB1],
+            Ask("bob"),
+            (
+                "no_rule",
+                "no rule allows you to log in to web1 as bob",
+                STAGING.format("you deploy and your own user name"),
+            ),
+        ),
+        (
+            replace(ALICE, own=None),
+            [WEB1],
+            Ask("bob"),
+            (
+                "no_rule",
+                "no rule allows you to log in to web1 as bob",
+                'rule "staging" allows you deploy and your own user name on web1; you have no user name of your own',
+            ),
+        ),
+        (
+            ALICE,
+            [WEB2],
+            Ask("deploy", "migrate"),
+            (
+                "no_rule",
+                'no rule allows you to run "migrate" on web2 as deploy',
+                'rule "staging" allows you the action shell on web2',
+            ),
+        ),
+        (
+            ALICE,
+            [DB1],
+            Ask("postgres"),
+            (
+                "no_rule",
+                "no rule allows you to log in to db1 as postgres",
+                'rule "prod-database" allows postgres on db1 to the role dba; you do not have it',
+            ),
+        ),
+        (
+            ALICE,
+            [CACHE1],
+            Ask("postgres", "command", command="ls"),
+            (
+                "no_rule",
+                "no rule allows you to run commands of your own on cache1 as postgres",
+                (
+                    'rule "prod-database" allows postgres the actions shell and migrate on cache1 to the role dba; '
+                    "you do not have it"
+                ),
+            ),
+        ),
+        (ALICE, [], Ask(None), ("no_host", "no host is named", "name at least one host")),
+        (
+            ALICE,
+            [WEB1],
+            Ask(None, "migrat"),
+            (
+                "unknown_action",
+                'there is no action "migrat"',
+                "the actions are shell, command and migrate",
+            ),
+        ),
+        (
+            ALICE,
+            [WEB1],
+            Ask(None, "command"),
+            (
+                "bad_command",
+                "an exact command is missing",
+                'an exact command goes with the action "command", and only with it',
+            ),
+        ),
+        (
+            ALICE,
+            [WEB1],
+            Ask(None, "shell", command="ls"),
+            (
+                "bad_command",
+                'the action "shell" takes no command',
+                'an exact command goes with the action "command", and only with it',
+            ),
+        ),
+        (ALICE, [WEB1], Ask(None, duration=0), ("bad_duration", "the duration must be more than nothing", "")),
+        (
+            DANA,
+            [WEB1, DB1],
+            Ask(None),
+            (
+                "different_rules",
+                'the hosts fall under different rules: web1 under "staging" and db1 under "prod-database"',
+                "ask for them separately",
+            ),
+        ),
+        (
+            DANA,
+            [DB1, CACHE1],
+            replace(LAX, action="shell", command=None, login=None),
+            (
+                "bad_reason",
+                'rule "prod-database" needs a reason',
+                "Incident or change number",
+            ),
+        ),
+        (
+            ALICE,
+            [WEB1],
+            Ask("root"),
+            (
+                "denied_by_rule",
+                'rule "no-root" denies access to web1',
+                "it does not apply to break-glass access",
+            ),
+        ),
+        (
+            DANA,
+            [DB1, DB2, CACHE1],
+            MIGRATE,
+            (
+                "too_many_hosts",
+                'rule "prod-database" allows at most 2 hosts at a time, not 3',
+                "ask for fewer hosts at a time",
+            ),
+        ),
+        (
+            DANA,
+            [DB1],
+            replace(MIGRATE, reason="just because"),
+            (
+                "bad_reason",
+                'rule "prod-database" needs a reason like (INC|CHG)-[0-9]+',
+                "Incident or change number",
+            ),
+        ),
+        (
+            DANA,
+            [DB1],
+            replace(MIGRATE, address=None),
+            (
+                "no_address",
+                'rule "prod-database" ties access to your address, which is not known',
+                "ask from the machine that you connect from",
+            ),
+        ),
+        (
+            FRESH_ALICE,
+            [DB1],
+            replace(FIRE, reason="fire!    "),
+            (
+                "bad_reason",
+                'rule "on-call" needs a reason of at least 10 characters',
+                "Say why you need it, in at least 10 characters",
+            ),
+        ),
+        (
+            DANA,
+            [DB1],
+            FIRE,
+            (
+                "no_rule",
+                "no break-glass rule allows you to log in to db1 as root",
+                'rule "on-call" allows root on db1 to the role sre; you do not have it',
+            ),
+        ),
+        (
+            ALICE,
+            [WEB1],
+            replace(FIRE, login="deploy"),
+            (
+                "no_rule",
+                "no break-glass rule allows you to log in to web1 as deploy",
+                "no break-glass rule is about a host with env=staging",
+            ),
+        ),
+        (
+            ALICE,
+            [BARE],
+            Ask(None),
+            (
+                "no_rule",
+                "no rule allows you to log in to bare",
+                "no rule is about a host with no labels",
+            ),
+        ),
+        (
+            DANA,
+            [WEB2, BARE],
+            Ask("dana"),
+            (
+                "no_rule",
+                "no rule allows you to log in to bare as dana",
+                "no rule is about a host with no labels",
+            ),
+        ),
+    ],
+)
+def test_refused_with_a_reason(who: Subject, hosts: list[Host], ask: Ask, said: tuple[str, str, str]) -> None:
+    outcome = decide(who, hosts, ask)
+    assert isinstance(outcome, Denied)
+    assert (outcome.code, outcome.message, outcome.hint) == said
