@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
+import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 
+from sshjit.errors import Failed
 from sshjit_web import app as application
 from sshjit_web import config, migrate
 from sshjit_web.config import WebConfig
@@ -20,6 +24,8 @@ from sshjit_web.store import open_engine
 
 CONFIG_VARIABLE = "SSH_JIT_WEB_CONFIG"
 """The environment variable that names ``web.toml``."""
+PR_SET_PDEATHSIG = 1
+"""From ``linux/prctl.h``."""
 
 
 def run(path: Path) -> None:
@@ -52,6 +58,7 @@ def run(path: Path) -> None:
 
 def make() -> Flask:
     """The application, inside the worker; Granian calls it."""
+    _end_with_parent()
     _log_to_stderr()
     return application.from_config(config.load(Path(os.environ[CONFIG_VARIABLE])))
 
@@ -62,8 +69,22 @@ def _prepare(settings: WebConfig) -> None:
     migrate.upgrade(engine)
     engine.dispose()
     application.from_config(settings)
+    _refuse_taken(settings.address, settings.port)
+
+
+def _refuse_taken(address: str, port: int) -> None:
+    """Granian would share a taken port with another program of the same user, and each would get half the requests."""
+    try:
+        socket.create_server((address, port), family=socket.AF_INET6 if ":" in address else socket.AF_INET).close()
+    except OSError as error:
+        raise Failed("port_taken", f"cannot listen on {address} port {port}: {error.strerror or error}") from None
+
+
+def _end_with_parent() -> None:
+    """The worker ends when the parent is killed and cannot tell it (Linux: ``PR_SET_PDEATHSIG``)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _log_to_stderr() -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,15 @@ def test_relative_paths_are_below_the_file(tmp_path: Path) -> None:
     found = config.parse(config_text(tmp_path, ca_socket='"run/web.sock"'), tmp_path)
     assert found.ca_socket == str(tmp_path / "run/web.sock")
     assert found.origin == "http://127.0.0.1:8080"
+
+
+def test_the_example_is_a_configuration(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[3] / "webapp/web.toml").read_text()
+    found = config.parse(text, tmp_path)
+    assert found.https
+    assert found.providers == str(tmp_path / "providers.toml")
+    for field in fields(found):
+        assert f"{field.name} = " in text
 
 
 @pytest.mark.parametrize(
@@ -133,4 +143,6 @@ def test_a_database_that_cannot_be_used_is_our_failure(tmp_path: Path) -> None:
     with pytest.raises(Failed) as found:
         store.find_session("t", "page", now=0)
     assert found.value.code == "database_down"
+    with pytest.raises(Failed, match="cannot be brought up to date"):
+        migrate.upgrade(open_engine(f"sqlite:///{tmp_path}/nowhere/web.db"))
     store.close()

@@ -1,0 +1,71 @@
+"""The program ``ssh-jit-web`` itself: how it starts, refuses and ends."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from demo import processes
+from tests.unit.webapp.house import BIN, House, build
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with build(tmp_path_factory.mktemp("house")) as made:
+        yield made
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    env = {key: value for key, value in os.environ.items() if key != "SSH_JIT_WEB_CONFIG"}
+    command = [str(BIN / "ssh-jit-web"), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env=env)
+    return done.returncode, done.stderr
+
+
+def test_what_is_missing_is_said_in_a_line(tmp_path: Path) -> None:
+    code, said = run("serve")
+    assert code == 2
+    assert "SSH_JIT_WEB_CONFIG" in said
+    code, said = run("serve", "--config", str(tmp_path / "web.toml"))
+    assert code == 2
+    assert said.startswith("ssh-jit-web: cannot read")
+    assert "Traceback" not in said
+
+
+def test_an_unsafe_secret_stops_the_start(house: House) -> None:
+    secret = house.paths.web / "acme.secret"
+    secret.chmod(0o644)
+    code, said = run("serve", "--config", str(house.paths.etc / "web.toml"))
+    secret.chmod(0o600)
+    assert code == 2
+    assert "acme.secret holds a secret and can be read by others" in said
+    assert "hint: chmod" in said
+
+
+def test_a_taken_port_is_refused(house: House) -> None:
+    code, said = run("serve", "--config", str(house.paths.etc / "web.toml"))
+    assert code == 2
+    assert f"cannot listen on 127.0.0.1 port {house.ports.web}" in said
+
+
+def test_the_database_is_for_its_user_alone(house: House) -> None:
+    assert (house.paths.web / "web.db").stat().st_mode & 0o077 == 0
+
+
+def test_nothing_outlives_the_program_however_it_ends(house: House) -> None:
+    for end in ("terminate", "kill"):
+        process = house.running.pop("web")
+        workers = processes.descendants(process.pid)
+        assert len(workers) == 1
+        getattr(process, end)()
+        process.wait(10)
+        until = time.monotonic() + 10
+        while any(map(processes.alive, workers)):
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        house.start("web")
