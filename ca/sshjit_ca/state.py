@@ -97,7 +97,7 @@ class State:
         self.size, self.time = index + 1, time
 
     def digest(self) -> str:
-        """SHA-256 (hex) over what is known, apart from where the log ends and who writes it."""
+        """SHA-256 (hex) over what is known, apart from where the log ends, who writes it, and the bundle's number."""
         known = {
             "subjects": self.subjects,
             "logins": {id_: wire.encode(login) for id_, login in self.logins.items()},
@@ -110,7 +110,6 @@ class State:
             "ended": sorted(self.ended.items()),
             "hosts": {name: wire.encode(host) for name, host in self.hosts.items()},
             "policy": self.policy,
-            "sequence": self.sequence,
         }
         return canonical.digest(known)
 
