@@ -31,7 +31,7 @@ from sshjit_ca.store import Store
 from sshjit_ca.summaries import entry_view
 from sshjit_ca.views import request_view
 
-MAX_PAGE = 200
+MAX_PAGE = 1000
 
 
 def read_request(desk: Desk, message: ReadRequest) -> RequestReply:
