@@ -94,7 +94,8 @@ def _before(typed: Typed) -> list[str]:
     path = Path(typed.config).absolute()
     if not path.is_file():
         raise Invalid("no_config", f"there is no file {typed.config}")
-    return [f"Include {quoted(Path(_GLOB.sub(r'[\1]', str(path))))}"]
+    literal = _GLOB.sub(r"[\1]", str(path))  # Include takes patterns
+    return [f"Include {quoted(Path(literal))}"]
 
 
 def _after(typed: Typed) -> list[str]:

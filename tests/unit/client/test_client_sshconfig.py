@@ -26,8 +26,8 @@ def target(tmp_path: Path, **changes: str) -> sshconfig.Target:
 
 
 def said(tmp_path: Path, own: str, words: list[str]) -> dict[str, str]:
-    (tmp_path / "own conf").write_text(own)
-    line = typed.read(["-F", str(tmp_path / "own conf"), *words])
+    (tmp_path / "own [conf] *").write_text(own)
+    line = typed.read(["-F", str(tmp_path / "own [conf] *"), *words])
     path = tmp_path / "made"
     path.write_text(sshconfig.text(line, target(tmp_path), USUAL, "# head"))
     return openssh.effective(line.options, path)
