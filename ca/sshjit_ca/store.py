@@ -99,10 +99,6 @@ class Store:
         size = rows[-1].entry.index + 1
         try:
             with self._engine.begin() as connection:
-                for digest, text in texts:
-                    if not connection.execute(sa.select(policies).where(policies.c.digest == digest)).first():
-                        connection.execute(sa.insert(policies).values(digest=digest, text=text))
-                connection.execute(sa.insert(entries), [_columns(row) for row in rows])
                 written = connection.execute(
                     sa.update(head)
                     .where(head.c.epoch == epoch, head.c.size == rows[0].entry.index)
@@ -110,6 +106,10 @@ class Store:
                 )
                 if written.rowcount != 1:
                     raise _fenced()
+                for digest, text in texts:
+                    if not connection.execute(sa.select(policies).where(policies.c.digest == digest)).first():
+                        connection.execute(sa.insert(policies).values(digest=digest, text=text))
+                connection.execute(sa.insert(entries), [_columns(row) for row in rows])
         except SQLAlchemyError as error:
             raise Failed("not_signing", f"the log cannot be written: {_reason(error)}; nothing was signed") from None
 
