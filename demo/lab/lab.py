@@ -25,6 +25,9 @@ from demo.lab.people import BIN, Person, Typist, base_env, current_user, make_pe
 from demo.lab.processes import PATIENCE, Janitor, LabError, Program
 from demo.lab.settings import PEOPLE, PROVIDERS, Ports, write_all
 
+PORT_TRIES = 3
+"""How often other ports are tried, when somebody takes one of them between its choice and its use."""
+
 
 @dataclass(slots=True)
 class Lab:
@@ -43,6 +46,16 @@ class Lab:
     @classmethod
     def start(cls) -> Self:
         """A lab that is up. Raises ``LabError``, after cleaning up, when a part does not come up."""
+        for _ in range(PORT_TRIES - 1):
+            try:
+                return cls._start()
+            except LabError as error:
+                if "in use" not in str(error):
+                    raise
+        return cls._start()
+
+    @classmethod
+    def _start(cls) -> Self:
         paths = Paths.make()
         janitor = Janitor(paths.home)
         try:

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -87,6 +87,7 @@ class Program:
     janitor: Janitor
     ready: Callable[[], bool]
     process: subprocess.Popen[bytes] | None = field(default=None)
+    paused: bool = False
 
     @property
     def pid(self) -> int:
@@ -127,6 +128,17 @@ class Program:
             for pid in (*processes.descendants(self.pid), self.pid):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, number)
+
+    @contextlib.contextmanager
+    def pause(self) -> Iterator[None]:
+        """Holds it as if the machine did not get to it any more (SIGSTOP), and lets it go on afterwards."""
+        self.send(signal.SIGSTOP)
+        self.paused = True
+        try:
+            yield
+        finally:
+            self.paused = False
+            self.send(signal.SIGCONT)
 
     def kill(self) -> None:
         """Kills it and its children by SIGKILL, and returns when it is gone."""

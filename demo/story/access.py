@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-
 from demo.lab import Person
 from demo.story.stage import Differs, Stage
 
@@ -43,14 +41,9 @@ def alice_signs_in(stage: Stage) -> None:
         has=rf"^ +{login}@web1$",
         lacks="permit-agent-forwarding",
     )
-    stage.say("The second run finds it and asks nobody: CA and front end are stopped while it runs.")
-    for program in (lab.ca, lab.web):
-        program.send(signal.SIGSTOP)
-    try:
+    stage.say("The second run finds it and asks nobody: CA and front end stand still while it runs.")
+    with lab.ca.pause(), lab.web.pause():
         stage.types(alice, "ssh-jit web1 whoami", has=rf"\A{login}\n\Z")
-    finally:
-        for program in (lab.ca, lab.web):
-            program.send(signal.SIGCONT)
 
 
 def dana_waits(stage: Stage) -> None:
