@@ -44,13 +44,18 @@ def _typed(words: list[str]) -> typed.Typed:
 
 
 def _run(machine: Machine, name: str, words: list[str]) -> int:
-    parser = _Parser(prog=f"ssh-jit {name}", formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = _Parser(f"ssh-jit {name}")
     act: Callable[[Machine, Options], int] = _BUILD[name](parser)
     return act(machine, parser.parse_args(words))
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse, whose errors are ours."""
+    """argparse, whose errors are ours, and whose help has no more than it takes."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog=prog, add_help=False)
+        self.add_argument("-h", "--help", action="help", help=argparse.SUPPRESS)
+        self._positionals.title = self._optionals.title = None
 
     def error(self, message: str) -> NoReturn:
         raise Invalid("usage", message, hint=f"{self.prog} --help")
@@ -110,8 +115,8 @@ def _done(parser: _Parser) -> Callable[[Machine, Options], int]:
 
 
 def _status(parser: _Parser) -> Callable[[Machine, Options], int]:
-    parser.description = "Says how things stand: login, certificates, grants, clock. With a host: what it takes there."
-    parser.add_argument("host", nargs="?")
+    parser.description = "Says how things stand: login, certificates, requests, clock."
+    parser.add_argument("host", nargs="?", help="only what is about this host")
     return lambda machine, o: status.status(machine, o.host)
 
 

@@ -112,5 +112,10 @@ def forget(folder: Path, before: float) -> None:
         with path.open("rb") as file:
             over = index.until(file.readline(80)) <= before
         if over:
-            for suffix in (".conf", "-cert.pub", ".known"):
-                path.with_name(path.name.removesuffix(".conf") + suffix).unlink(missing_ok=True)
+            remove(path)
+
+
+def remove(path: Path) -> None:
+    """Removes the files of one certificate; ``path`` is its configuration, which goes first."""
+    for suffix in (".conf", "-cert.pub", ".known"):
+        path.with_name(path.name.removesuffix(".conf") + suffix).unlink(missing_ok=True)

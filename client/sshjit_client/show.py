@@ -55,7 +55,7 @@ def requests(found: tuple[RequestView, ...], now: int, *, theirs: bool) -> str:
     return table(rows)
 
 
-def details(request: RequestView) -> str:
+def details(request: RequestView, now: int) -> str:
     """Everything that an approver should know before they say yes."""
     missing = [f"{step.missing} of {step.role}{' (signed)' if step.signed else ''}" for step in request.steps]
     said = [f"{d.verdict} by {d.person.name}{f': {d.comment}' if d.comment else ''}" for d in request.decisions]
@@ -69,6 +69,7 @@ def details(request: RequestView) -> str:
         ["why", request.reason or "(no reason given)"],
         ["rule", request.rule],
         ["asked", f"{at(request.asked)} {where}, from {request.address}"],
+        ["state", standing(request, now)],
         ["said", "; ".join(said) or "nothing yet"],
         [
             "missing",

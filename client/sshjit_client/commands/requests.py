@@ -19,10 +19,10 @@ def ask(machine: Machine, typed: Typed) -> int:
     host = names.host_name(typed.host.lower())
     own = sshconfig.own(typed, files.private_folder(machine.state))
     wanted = connect.wish(typed, host, connect.account(typed, own), certificate=False)
-    _, _, reply = connect.ask(machine, wanted)
+    _, api, reply = connect.ask(machine, wanted)
     if reply.request.state not in (RequestState.PENDING, RequestState.APPROVED):
         raise waiting.over(reply.request)
-    machine.terminal.out(show.details(reply.request))
+    machine.terminal.out(show.details(reply.request, _now(api)))
     if reply.existing:
         machine.terminal.say("you had asked for this before; it is the same request")
     return Exit.OK
@@ -32,7 +32,7 @@ def listing(machine: Machine) -> int:
     """Two tables: one's own, and those that wait for one's approval."""
     api = _api(machine)
     mine, others = api.requests("mine"), api.requests("approve")
-    out, now = machine.terminal.out, int(time.time()) + api.skew
+    out, now = machine.terminal.out, _now(api)
     if others:
         out("waiting for your approval\n")
         out(show.requests(others, now, theirs=True))
@@ -49,12 +49,12 @@ def approve(machine: Machine, wanted: str, comment: str, *, yes: bool) -> int:
     api = _api(machine)
     request = _find(api, wanted)
     comment = names.free_text(comment, "the comment")
-    machine.terminal.out(show.details(request))
+    machine.terminal.out(show.details(request, _now(api)))
     if not yes and machine.terminal.typing and not machine.terminal.confirm("\napprove this?"):
         raise Refused("not_approved", "nothing was approved")
     done = api.decide("approve", request, comment)
     if done.state is RequestState.APPROVED:
-        machine.terminal.say(f"approved; {show.standing(done, int(time.time()) + api.skew)}")
+        machine.terminal.say(f"approved; {show.standing(done, _now(api))}")
     else:
         machine.terminal.say(f"you approved; {waiting.missing(done.steps)}")
     return Exit.OK
@@ -93,6 +93,11 @@ def done(machine: Machine, wanted: str | None) -> int:
     if not found:
         machine.terminal.say("nothing is open")
     return Exit.OK
+
+
+def _now(api: Api) -> int:
+    """The server's clock."""
+    return int(time.time()) + api.skew
 
 
 def _api(machine: Machine) -> Api:

@@ -10,7 +10,7 @@ from sshjit import durations, names, sshcert
 from sshjit.errors import Invalid, SshJitError
 from sshjit.messages import RequestState, RequestView
 from sshjit.sshcert import Certificate
-from sshjit_client import files, index, sessions, show
+from sshjit_client import files, grant, index, sessions, show
 from sshjit_client.api import Api
 from sshjit_client.exits import Exit
 from sshjit_client.machine import Machine
@@ -23,6 +23,7 @@ from sshjit_client.terminal import table
 class Kept:
     """A certificate of ours on this machine. ``until`` is its end by this machine's clock."""
 
+    path: Path
     certificate: Certificate
     until: int
 
@@ -50,6 +51,7 @@ def status(machine: Machine, host: str | None) -> int:
     except SshJitError as error:
         problem = error
     name = names.host_name(host.lower()) if host else None
+    _drop_dead(machine, found)
     rows = [
         ["server", f"{settings.url} ({settings.installation})"],
         ["login", f"{person(session.login.person)}, until {at(session.login.expires)}"],
@@ -71,6 +73,17 @@ def status(machine: Machine, host: str | None) -> int:
     if name is not None:
         _explain(machine, name, certificates, shown)
     return Exit.OK
+
+
+def _drop_dead(machine: Machine, found: tuple[RequestView, ...]) -> None:
+    """Forgets certificates of requests that ended early: hosts refuse them, and the next connection asks anew."""
+    over = {r.id: r.state.value for r in found if r.state not in (RequestState.APPROVED, RequestState.PENDING)}
+    for kept in _kept(machine.state):
+        request = kept.certificate.key_id.partition(" ")[0]
+        if request in over:
+            grant.remove(kept.path)
+            principals = " ".join(kept.certificate.principals)
+            machine.terminal.say(f"dropped the certificate for {principals}: the request is {over[request]}")
 
 
 def _explain(machine: Machine, host: str, certificates: list[Kept], shown: tuple[RequestView, ...]) -> None:
@@ -96,7 +109,7 @@ def _kept(state: Path) -> list[Kept]:
             with path.open("rb") as file:
                 until = index.until(file.readline(80))
             written = path.with_name(f"{path.name.removesuffix('.conf')}-cert.pub").read_text("ascii")
-            found.append(Kept(sshcert.parse_line(written)[0], until))
+            found.append(Kept(path, sshcert.parse_line(written)[0], until))
         except (OSError, ValueError, Invalid):
             continue  # an entry that was removed meanwhile; ssh would not take it either
     return found

@@ -14,7 +14,8 @@ import pytest
 from sshjit_client import places
 from tests.unit.client.installation import Installation
 from tests.unit.client.sshd import host
-from tests.unit.client.standin import Server, serving
+from tests.unit.client.standin import Server
+from tests.unit.client.standin_http import serving
 
 BROWSER = """
 import sys, urllib.request

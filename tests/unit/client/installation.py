@@ -79,6 +79,7 @@ class Installation:
         public: str,
         principals: str,
         *,
+        key_id: str = "req-00000001 sub-alice0001",
         serial: int = 5,
         seconds: int = 300,
         ca: str = "user_ca",
@@ -88,7 +89,7 @@ class Installation:
         subject = self.folder / f"subject-{serial}.pub"
         subject.write_text(public + "\n")
         keygen(
-            *("-q", "-s", str(self.folder / ca), "-I", f"req-test{serial}", "-n", principals, "-z", str(serial)),
+            *("-q", "-s", str(self.folder / ca), "-I", key_id, "-n", principals, "-z", str(serial)),
             *("-V", f"-1m:+{seconds}s", *options, str(subject)),
         )
         return (self.folder / f"subject-{serial}-cert.pub").read_text().strip()

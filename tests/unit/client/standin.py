@@ -1,8 +1,8 @@
-"""A small server that speaks the API of ``docs/protocol.md`` and a provider's code flow, on loopback, over real HTTP.
+"""What a small server remembers and decides that speaks the API of ``docs/protocol.md`` and a provider's code flow.
 
-It keeps requests in memory and decides by the host's name: ``web1`` is approved at once, ``db1`` waits for a decision,
-``secret1`` is denied. Everything cryptographic about it is real: it checks PKCE, the nonce, the key's signature, and
-its certificates are made by ``ssh-keygen``.
+``standin_http.py`` puts it on loopback. It decides by the host's name: ``web1`` is approved at once, ``db1`` waits for
+a decision, ``secret1`` is denied. Everything cryptographic about it is real: it checks PKCE, the nonce, the key's
+signature, and its certificates are made by ``ssh-keygen``.
 """
 
 from __future__ import annotations
@@ -11,16 +11,12 @@ import dataclasses
 import hashlib
 import json
 import secrets
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlencode
 
-from sshjit import bundle, login, sshcert, sshkey, wire
-from sshjit.errors import Failed, Invalid, Refused, SshJitError
+from sshjit import login, sshcert, sshkey, wire
+from sshjit.errors import Invalid, Refused
 from sshjit.messages import (
     AskReply,
     CertificateView,
@@ -178,7 +174,9 @@ class Server:
         self.requests[request] = dataclasses.replace(found, certificates=found.certificates + 1)
         principals = tuple(f"{found.login}@{i}" for i in found.host_ids)
         options = ("-O", f"force-command={found.command}") if found.command else ()
-        text = self.installation.certify(key, ",".join(principals), serial=serial, options=options)
+        text = self.installation.certify(
+            key, ",".join(principals), key_id=f"{request} sub-alice0001", serial=serial, options=options
+        )
         read = sshcert.parse_line(text)[0]
         view = CertificateView(
             text=text,
@@ -225,87 +223,3 @@ class Server:
             case ["requests", request, "cancel" | "end" as how]:
                 return wire.encode(self.close(request, how))
         raise Invalid("unknown_page", "there is no such page")
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    memory: Server
-
-    def do_GET(self) -> None:
-        self._serve("GET")
-
-    def do_POST(self) -> None:
-        self._serve("POST")
-
-    def _serve(self, method: str) -> None:  # noqa: PLR0911  # a table
-        memory, parts = self.memory, urlsplit(self.path)
-        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        memory.calls.append(f"{method} {parts.path}")
-        if memory.down:
-            return self._json(503, {"error": _error(Failed("ca_down", "the CA is down"))})
-        if parts.path == "/authorize":
-            return self._redirect(memory.authorize({k: v[0] for k, v in parse_qs(parts.query).items()}))
-        if parts.path == "/token":
-            return self._json(200, memory.token({k: v[0] for k, v in parse_qs(raw.decode()).items()}))
-        if parts.path == "/bundle":
-            return self._bundle()
-        if parts.path == "/elsewhere/bundle":
-            return self._redirect("/bundle")
-        token = self.headers.get("Authorization", "").removeprefix("Bearer ")
-        try:
-            body = json.loads(raw) if raw else {}
-            answer = memory.call(method, parts.path.removeprefix("/api/v1/"), body, token)
-        except SshJitError as error:
-            status = 401 if error.code == "bad_token" else 403 if error.family == "refused" else 409
-            return self._json(status, {"error": _error(error)})
-        return self._json(204 if answer is None else 200, answer)
-
-    def _bundle(self) -> None:
-        memory = self.memory
-        tag = f'"{memory.sequence}"'
-        if self.headers.get("If-None-Match") == tag:
-            self.send_response(304)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            return
-        text = bundle.write(memory.installation.bundle(memory.url, sequence=memory.sequence))
-        reply = {"sequence": memory.sequence, "bundle": text, "signature": memory.installation.sign(text)}
-        self._json(200, reply, etag=tag)
-
-    def _json(self, status: int, value: Any, etag: str = "") -> None:
-        body = b"" if value is None else json.dumps(value).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        if etag:
-            self.send_header("ETag", etag)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def _redirect(self, where: str) -> None:
-        self.send_response(302)
-        self.send_header("Location", where)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # http.server's name for it
-        """Nothing."""
-
-
-def _error(error: SshJitError) -> dict[str, str]:
-    return {"family": error.family, "code": error.code, "message": error.message, "hint": error.hint}
-
-
-@contextmanager
-def serving(memory: Server) -> Iterator[Server]:
-    """The stand-in on a free port of loopback."""
-    handler = type("Handler", (_Handler,), {"memory": memory})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    memory.url = f"http://127.0.0.1:{server.server_address[1]}"
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    try:
-        yield memory
-    finally:
-        server.shutdown()
-        server.server_close()

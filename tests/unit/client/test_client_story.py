@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import signal
 import stat
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.unit.client.conftest import Laptop
-from tests.unit.client.installation import keygen
+from tests.unit.client.installation import keygen, make_key
 from tests.unit.client.standin import Server
 
 
@@ -214,6 +215,35 @@ def test_whoami_status_and_hosts(laptop: Laptop) -> None:
     assert "deploy@web1" in status.stdout
     assert "agrees with the server's" in status.stdout
     assert "env=staging" in laptop.run("hosts").stdout
+
+
+def test_status_drops_a_certificate_whose_grant_was_taken_away(laptop: Laptop, server: Server) -> None:
+    laptop.run("web1", "true")
+    (request,) = server.requests
+    server.close(request, "end")
+    status = laptop.run("status", "web1")
+    assert status.stderr == "ssh-jit: dropped the certificate for deploy@web1: the request is ended\n"
+    assert "nothing is open for web1" in status.stdout
+    assert list((laptop.state / "open").iterdir()) == []
+
+
+def test_t39_the_certificate_comes_before_every_key_of_a_full_agent(laptop: Laptop, tmp_path: Path) -> None:
+    socket = str(tmp_path / "agent")
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL)
+    try:
+        while not Path(socket).exists():
+            time.sleep(0.01)
+        for number in range(7):
+            make_key(tmp_path / f"key{number}")
+            add = ["ssh-add", "-q", str(tmp_path / f"key{number}")]
+            subprocess.run(add, env={**laptop.env, "SSH_AUTH_SOCK": socket}, check=True)
+        done = laptop.run("-v", "web1", "true", SSH_AUTH_SOCK=socket)
+    finally:
+        agent.terminate()
+        agent.wait(5)
+    offers = [line for line in done.stderr.splitlines() if "Offering public key" in line]
+    assert len(offers) == 1
+    assert "web1+shell-cert.pub ED25519-CERT" in offers[0]
 
 
 def test_login_with_a_key_of_ones_own(laptop: Laptop, tmp_path: Path) -> None:
