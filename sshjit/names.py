@@ -94,9 +94,9 @@ def network(text: str) -> str:
     try:
         spelled = ipaddress.ip_network(text).compressed
     except ValueError:
-        spelled = ""
-    if "%" in text or text not in (spelled, spelled.rpartition("/")[0]):
-        raise Invalid("bad_network", f"{show(text)} is not an IP address or a network")
+        raise Invalid("bad_network", f"{show(text)} is not an IP address or a network") from None
+    if "%" in text or text not in (spelled, spelled.partition("/")[0]):
+        raise Invalid("bad_network", f"{show(text)} is not the shortest spelling of an IP address or a network")
     return text
 
 

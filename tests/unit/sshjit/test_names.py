@@ -1,0 +1,200 @@
+"""Which strings may be a name: an allow-list, and nothing is repaired on the way."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sshjit import names
+from sshjit.errors import Invalid
+from tests.unit.sshjit.core_world import attempt, quick
+
+CHECKS: list[Callable[[str], str]] = [
+    names.host_name,
+    names.host_id,
+    names.login_name,
+    names.provider_id,
+    names.identifier,
+    names.address,
+    names.network,
+    names.url,
+    names.command,
+    lambda text: names.principal(text, "web1"),
+    lambda text: names.principal("deploy", text),
+    lambda text: names.label(text, "prod")[0],
+    lambda text: names.label("env", text)[1],
+]
+HOSTILE = ["", "\n", "\0", "a\n", "a\0", "\N{CYRILLIC SMALL LETTER A}", "\N{FULLWIDTH LATIN SMALL LETTER A}",
+           "a\N{RIGHT-TO-LEFT OVERRIDE}b", "a\u2028b", "a\r", "a\x1b[2J", "a" * 3000,
+           "\N{ARABIC-INDIC DIGIT ONE}"]  # fmt: skip
+NEVER_IN_A_NAME = [" ", "a b", "a,root", ",", "-oProxyCommand=x", "-a", "a;b", "a|b", "$(id)", "`id`", "a'b",
+                   'a"b', "a\\b", "*", "*.example.com", "web?", "!web1", "a/b", "../a", "a@b@c", "@"]  # fmt: skip
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("text", HOSTILE, ids=ascii)
+def test_t2_t51_nothing_hostile_passes_any_check(check: Callable[[str], str], text: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        check(text)
+    assert caught.value.message.isprintable()
+    assert len(caught.value.message) < 200
+
+
+@pytest.mark.parametrize("check", [each for each in CHECKS if each is not names.command])
+@pytest.mark.parametrize("text", NEVER_IN_A_NAME)
+def test_t2_t40_t51_no_name_is_more_than_a_name(check: Callable[[str], str], text: str) -> None:
+    with pytest.raises(Invalid):
+        check(text)
+
+
+@quick
+@given(st.sampled_from(CHECKS), st.text() | st.from_regex(r"[a-z0-9:.~@/\[\]%-]{1,20}", fullmatch=True))
+def test_a_check_gives_back_its_argument_or_refuses(check: Callable[[str], str], text: str) -> None:
+    found = attempt(lambda: check(text))
+    if not isinstance(found, Invalid):
+        assert text in found
+        assert re.fullmatch(r"[ -~]+", found)
+
+
+@quick
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_t2_a_principal_has_one_login_and_one_host(login: str, host: str) -> None:
+    found = attempt(lambda: names.principal(login, host))
+    if not isinstance(found, Invalid):
+        assert found.split("@") == [names.login_name(login), names.host_id(host)]
+
+
+@pytest.mark.parametrize(("login", "host"), [("", "web1"), ("deploy", ""), ("a@b", "c"), ("a", "b@c"), ("a,b", "c")])
+def test_t1_t2_half_a_principal_or_two_are_none(login: str, host: str) -> None:
+    with pytest.raises(Invalid):
+        names.principal(login, host)
+
+
+def test_the_longest_login_and_the_longest_host_make_a_principal() -> None:
+    host = ".".join(["a" * 62] * 4)[:250] + "~99"
+    assert names.host_id(host) == host
+    assert names.principal("a" * 32, host) == f"{'a' * 32}@{host}"
+
+
+@pytest.mark.parametrize("text", ["web1", "a", "0", "web-1.example.com", "x--y", "10.0.0.1", "2001:db8::1", "a" * 63])
+def test_host_names(text: str) -> None:
+    assert names.host_name(text) == names.address(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Web1", "web1.", ".web1", "a..b", "-a", "a-", "a_b", "a" * 64, ".".join(["a" * 49] * 6), "2001:DB8::1",
+     "fe80::1%eth0", "2001:0db8::1", "::ffff:192.0.2.1", "[::1]", "web1~2", "web1:22"],
+)  # fmt: skip
+def test_not_host_names(text: str) -> None:
+    for check in (names.host_name, names.address):
+        with pytest.raises(Invalid):
+            check(text)
+
+
+@pytest.mark.parametrize("text", ["web1", "web1~2", "web1~10", "web1.example.com~999999"])
+def test_t67_a_later_machine_has_its_own_id(text: str) -> None:
+    assert names.host_id(text) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["web1~", "web1~0", "web1~1", "web1~02", "web1~2~3", "~2", "web1~1000000", "2001:db8::1"]
+)
+def test_an_id_has_one_spelling(text: str) -> None:
+    with pytest.raises(Invalid):
+        names.host_id(text)
+
+
+@pytest.mark.parametrize("text", ["Root", "1a", "a.b", "a" * 33, "a$", "a:b"])
+def test_not_logins(text: str) -> None:
+    with pytest.raises(Invalid):
+        names.login_name(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["https://login.example.com", "https://a/b?c=d#e", "https://[2001:db8::1]:8443/", "https://a:1"]
+)
+def test_urls(text: str) -> None:
+    assert names.url(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["http://login.example.com", "http://127.0.0.1", "javascript:alert(1)", "file:///etc/passwd", "//a", "a", "https:///a",
+     "https://u@a", "https://u:p@a", "https://@a", "https://a@", "https://[v1.x]/", "https://[127.0.0.1]/", "https://[::1",
+     "https://[fe80::1%25eth0]/", "https://a:99999/", "https://a:x/", "https://a\\@b/", "https://a b/", "https://-oa/",
+     "https://a,b/", "https://a\t/", " https://a", "https://*.a/", "ssh://-oProxyCommand=x/"],
+)  # fmt: skip
+def test_t51_not_urls(text: str) -> None:
+    with pytest.raises(Invalid):
+        names.url(text)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "localhost", "[::1]"])
+def test_plain_http_only_where_it_is_asked_for_and_on_loopback(host: str) -> None:
+    assert names.url(f"http://{host}:4001/x", plain_http=True)
+    with pytest.raises(Invalid):
+        names.url(f"http://{host}:4001/x")
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost.example.com", "10.0.0.1", "127.0.0.1.example.com", "0.0.0.0", "127.1", "[::]"]
+)
+def test_plain_http_never_leaves_the_machine(host: str) -> None:
+    with pytest.raises(Invalid):
+        names.url(f"http://{host}/", plain_http=True)
+
+
+@quick
+@given(st.ip_addresses() | st.ip_addresses().map(lambda found: ipaddress.ip_network((found, 16), strict=False)))
+def test_addresses_and_networks_are_networks(found: object) -> None:
+    assert names.network(str(found)) == str(found)
+
+
+@pytest.mark.parametrize("text", ["10.0.0.1/8", "10.0.0.0/255.0.0.0", "10.0.0.0/33", "10.0.0.0/8,0.0.0.0/0", "",
+    "010.0.0.1", "2001:DB8::/32", "fe80::1%eth0", "!10.0.0.1", "10.0.0.*", "1"])  # fmt: skip
+def test_t2_not_networks(text: str) -> None:
+    with pytest.raises(Invalid):
+        names.network(text)
+
+
+@pytest.mark.parametrize("number", [-1, 0, 65536])
+def test_not_ports(number: int) -> None:
+    with pytest.raises(Invalid):
+        names.port(number)
+    assert [names.port(port) for port in (1, 65535)] == [1, 65535]
+
+
+@pytest.mark.parametrize(
+    "text", ["a\nb", "a\x1b[2J", "a\N{RIGHT-TO-LEFT OVERRIDE}b", "a\0", "\ud800", "a\u2028b", "x" * 501]
+)
+def test_t29_a_reason_is_one_printable_line(text: str) -> None:
+    with pytest.raises(Invalid):
+        names.free_text(text, "the reason")
+
+
+def test_a_reason_keeps_everything_but_the_blanks_around_it() -> None:
+    assert names.free_text("  INC-1: caf\u00e9 <b> \N{SNOWMAN} \n", "it") == "INC-1: caf\u00e9 <b> \N{SNOWMAN}"
+    assert len(names.free_text("x" * 500, "it")) == 500
+
+
+def test_t9_a_command_is_one_line_of_ascii() -> None:
+    assert names.command("/bin/sh -c 'echo \"$HOME\"'") == "/bin/sh -c 'echo \"$HOME\"'"
+    assert len(names.command("x" * 1000)) == 1000
+    for text in ("x" * 1001, "a\tb", "caf\u00e9", "\x7f"):
+        with pytest.raises(Invalid):
+            names.command(text)
+
+
+@pytest.mark.parametrize("text", ["short", "it's", "x" * 500, "\N{SNOWMAN}" * 50, "\x1b]0;title\x07" * 9])
+def test_what_is_shown_in_errors_is_short_printable_ascii(text: str) -> None:
+    shown = names.show(text)
+    assert shown.isascii()
+    assert shown.isprintable()
+    assert len(shown) <= 64
+    assert shown[0] == shown[-1]
