@@ -90,10 +90,8 @@ def _explain(machine: Machine, host: str, certificates: list[Kept], shown: tuple
     """What to look at when the host says ``Permission denied (publickey)``."""
     live = [kept for kept in certificates if kept.until > time.time()]
     if live:
-        principals = " ".join(p for kept in live for p in kept.certificate.principals)
-        machine.terminal.out(
-            f"\n{host} lets this certificate in if its file of principals for the account names one of: {principals}"
-        )
+        principals = " ".join(dict.fromkeys(p for kept in live for p in kept.certificate.principals))
+        machine.terminal.out(f"\n{host} lets you in if the principals of the account there include {principals}")
     elif any(request.state is RequestState.APPROVED for request in shown):
         machine.terminal.out(f"\na grant for {host} is open; the next connection draws a certificate")
     elif any(request.state is RequestState.PENDING for request in shown):
