@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sshjit import durations
@@ -55,6 +55,7 @@ def test_everything_else_is_refused(text: str) -> None:
     assert caught.value.code == "bad_duration"
 
 
+@settings(deadline=None)
 @given(st.integers(1, durations.MAX_SECONDS))
 def test_what_is_shown_reads_back(seconds: int) -> None:
     assert durations.parse(durations.show(seconds).replace("min", "m").replace(" ", "")) == seconds

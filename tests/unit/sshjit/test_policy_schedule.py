@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from sshjit.policy.schedule import DAY, Schedule
@@ -89,6 +89,7 @@ schedules = st.builds(
 moments = st.integers(at("2026-01-01 00:00"), at("2027-12-31 00:00"))
 
 
+@settings(deadline=None)
 @given(schedules, moments)
 def test_closing_and_opening_are_where_matching_changes(schedule: Schedule, now: int) -> None:
     if schedule.matches(now):
@@ -103,6 +104,7 @@ def test_closing_and_opening_are_where_matching_changes(schedule: Schedule, now:
     assert schedule.matches(opens)
 
 
+@settings(deadline=None)
 @given(schedules, moments)
 def test_matching_is_what_a_clock_on_the_wall_says(schedule: Schedule, now: int) -> None:
     wall = datetime.fromtimestamp(now, ZoneInfo(schedule.zone))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sshjit.tomllines import Path, key_lines
@@ -141,6 +141,7 @@ _statements = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(_statements, max_size=12), st.sampled_from(["\n", "\r\n"]))
 def test_every_text_that_tomllib_takes_is_followed(statements: list[str], ending: str) -> None:
     taken: list[str] = []
@@ -157,6 +158,7 @@ def test_every_text_that_tomllib_takes_is_followed(statements: list[str], ending
     assert all(1 <= line <= text.count("\n") + 1 for line in lines.values())
 
 
+@settings(deadline=None)
 @example("x = [}")
 @given(st.text(alphabet="ab.=[]{}\"'\\#,\n 1", max_size=40))
 def test_texts_that_are_not_toml_do_no_harm(text: str) -> None:

@@ -1,0 +1,185 @@
+"""What holds for every policy, person, host and ask: above all that the index and the plain reading agree."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sshjit.policy import (
+    Allow,
+    Ask,
+    Denied,
+    Host,
+    NeedsApproval,
+    Policy,
+    Subject,
+    ends_by,
+    evaluate,
+    explain,
+    load,
+    roles_of,
+    still_allowed,
+)
+from tests.unit.sshjit.policy_world import at
+
+HEAD = """\
+version = 1
+[labels]
+env = { values = ["prod", "staging"] }
+role = {}
+[roles]
+a = ["acme/group:A", { from = "acme/group:Passing", until = 2026-03-05 }]
+b = ["acme/group:B", "acme/email:b@example.com"]
+c = ["partner/group:A"]
+[actions.run]
+command = "/bin/run"
+"""
+
+
+def subset(*values: str) -> st.SearchStrategy[str]:
+    """A non-empty list, as TOML."""
+    return st.lists(st.sampled_from(values), min_size=1, unique=True).map(json.dumps)
+
+
+def lines(
+    required: dict[str, st.SearchStrategy[str]], optional: dict[str, st.SearchStrategy[str]]
+) -> st.SearchStrategy[str]:
+    """A table's keys, as TOML."""
+    return st.fixed_dictionaries(required, optional=optional).map(
+        lambda found: "".join(f"{key} = {value}\n" for key, value in found.items())
+    )
+
+
+roles, logins = subset("a", "b", "c"), subset("root", "deploy", "@own", "alice")
+actions = subset("shell", "run", "command")
+hosts = st.one_of(
+    subset("prod", "staging").map(lambda values: f"{{ env = {values} }}"),
+    subset("db", "web").map(lambda values: f"{{ role = {values} }}"),
+    st.sampled_from(['{ env = "prod", role = "db" }', '{ env = "staging", role = ["web", "db"] }']),
+)
+times = st.sampled_from(
+    ["", 'days = ["sat", "sun"]\nzone = "Europe/Berlin"\n', 'hours = "20:00-08:00"\nzone = "Europe/Berlin"\n']
+)
+flags = st.sampled_from(["true", "false"])
+deny = st.tuples(
+    lines({"logins": logins}, {"roles": roles, "hosts": hosts, "actions": actions, "unless_break_glass": flags})
+    | lines({"hosts": hosts}, {"roles": roles, "actions": actions, "unless_break_glass": flags}),
+    times,
+).map("".join)
+requirements = {
+    "reason": st.just('{ pattern = "[0-9]" }'),
+    "mfa": flags,
+    "hardware_key": flags,
+    "fresh_login": st.just('"15m"'),
+    "max_hosts": st.just("1"),
+    "source": st.just('"client"'),
+}
+granting = {"roles": roles, "hosts": hosts, "logins": logins, "grant": st.just('"8h"'), "certificate": st.just('"5m"')}
+steps = st.sampled_from(["[]", '[{ from = "c", count = 1 }]'])
+allow = st.tuples(lines({**granting, "approvals": steps}, {**requirements, "actions": actions}), times).map("".join)
+break_glass = st.tuples(lines({**granting, "review_within": st.just('"1d"')}, {"actions": actions}), times).map("".join)
+
+
+@st.composite
+def policies(draw: st.DrawFn) -> Policy:
+    """Any policy over the labels, roles and actions of ``HEAD``."""
+    text = HEAD
+    for kind, rule in (("deny", deny), ("allow", allow), ("break_glass", break_glass)):
+        for number, body in enumerate(draw(st.lists(rule, max_size=5 if kind == "allow" else 2))):
+            text += f'[[{kind}]]\nname = "{kind}-{number}"\n{body}'
+    return load(text)
+
+
+NOW = at("2026-03-04 12:00")
+moments = st.integers(NOW - 86400, NOW + 5 * 86400)
+subjects = st.builds(
+    Subject,
+    st.just("sub-1"),
+    st.sampled_from(["acme", "partner"]),
+    st.frozensets(st.sampled_from(["A", "B", "Passing", "b@example.com"])),
+    st.frozensets(st.sampled_from(["b@example.com", "x@example.com"])),
+    st.sampled_from([None, "alice", "root", "deploy"]),
+    st.sampled_from([None, NOW]),
+    st.booleans(),
+    st.booleans(),
+)
+labels = st.fixed_dictionaries(
+    {}, optional={"env": st.sampled_from(["prod", "staging"]), "role": st.sampled_from(["db", "web", "none"])}
+).map(lambda found: tuple(sorted((label, value) for label, value in found.items() if value is not None)))
+inventories = st.lists(labels, min_size=1, max_size=3).map(
+    lambda found: [Host(f"h{number}", f"h{number}", each) for number, each in enumerate(found)]
+)
+asks = st.builds(
+    Ask,
+    st.sampled_from([None, "root", "deploy", "alice"]),
+    st.sampled_from(["shell", "run"]),
+    st.none(),
+    st.sampled_from([None, 60, 90000]),
+    st.sampled_from(["", "number 1"]),
+    st.sampled_from([None, "192.0.2.1"]),
+    st.booleans(),
+) | st.builds(Ask, st.sampled_from([None, "root"]), st.just("command"), st.just("ls"), reason=st.just("number 12"))
+
+
+@settings(max_examples=300, deadline=None)
+@given(policies(), subjects, inventories, asks, moments)
+def test_explain_says_what_evaluate_decides(
+    policy: Policy, who: Subject, where: list[Host], ask: Ask, now: int
+) -> None:
+    outcome = evaluate(policy, who, where, ask, now)
+    explanation = explain(policy, who, where, ask, now)
+    assert explanation.outcome == outcome
+    assert set(explanation.roles) == roles_of(policy, who, now)
+    assert len(explanation.rules) == len(policy.denies) + len(policy.allows) + len(policy.break_glass)
+    for report in explanation.rules:
+        assert bool(report.misses) == (len(report.hosts) < len(where))
+    deciding = [report.name for report in explanation.rules if report.decides]
+    match outcome:
+        case Allow(terms) | NeedsApproval(terms, _):
+            assert deciding == [terms.rule]
+        case Denied(code=("no_rule" | "different_rules")):
+            assert deciding == []
+        case _:
+            assert deciding == [outcome.rule]
+
+
+@settings(max_examples=200, deadline=None)
+@given(policies(), subjects, inventories, asks, moments)
+def test_what_is_allowed_is_still_allowed_and_keeps_its_bounds(
+    policy: Policy, who: Subject, where: list[Host], ask: Ask, now: int
+) -> None:
+    outcome = evaluate(policy, who, where, ask, now)
+    if isinstance(outcome, Allow | NeedsApproval):
+        terms = outcome.terms
+        assert 0 < terms.certificate <= terms.grant
+        assert 0 < terms.duration <= terms.grant
+        assert terms.capped == (ask.duration is not None and ask.duration > terms.duration)
+        assert ask.login in (None, terms.login)
+        assert (terms.command is None) == (terms.action == "shell")
+        asked = {"login": terms.login, "action": terms.action, "break_glass": ask.break_glass}
+        assert still_allowed(policy, who, where, command=terms.command, now=now, **asked) is None  # type: ignore[arg-type]
+        assert ends_by(policy, who, where, now=now, **asked) == terms.ends_by  # type: ignore[arg-type]
+        if terms.ends_by is not None:
+            assert now < terms.ends_by
+    else:
+        assert outcome.message
+
+
+@settings(max_examples=200, deadline=None)
+@given(policies(), subjects, inventories, asks, moments)
+def test_one_more_host_never_turns_a_refusal_into_access(
+    policy: Policy, who: Subject, where: list[Host], ask: Ask, now: int
+) -> None:
+    before = evaluate(policy, who, where[1:] or where, ask, now)
+    after = evaluate(policy, who, where, ask, now)
+    if isinstance(before, Denied):
+        assert isinstance(after, Denied)
+
+
+@settings(deadline=None)
+@given(policies(), inventories, asks, moments)
+def test_who_holds_no_role_gets_nothing(policy: Policy, where: list[Host], ask: Ask, now: int) -> None:
+    nobody = Subject("sub-2", "elsewhere", frozenset({"A", "B"}), frozenset({"b@example.com"}), own="alice")
+    assert isinstance(evaluate(policy, nobody, where, ask, now), Denied)
