@@ -102,9 +102,19 @@ class Host:
         return self._process.pid
 
     @property
+    def reload_command(self) -> list[str]:
+        """The argument list that makes sshd read its configuration again. A small Debian has no ``/bin/kill``."""
+        return ["/bin/sh", "-c", f"kill -HUP {self.pid}"]
+
+    @property
+    def additions(self) -> dict[str, str]:
+        """What sshd, and ``sshd -t``, need in their environment beside the usual."""
+        return {**self.server.environment, **self._stand_in}
+
+    @property
     def environment(self) -> dict[str, str]:
-        """What sshd, and ``sshd -t``, need in their environment."""
-        return {**os.environ, **self.server.environment, **self._stand_in}
+        """This process's environment with the additions."""
+        return {**os.environ, **self.additions}
 
     def prepare(self) -> None:
         """Makes files and picks a free port. The host can be enrolled now."""

@@ -10,7 +10,7 @@ from demo import hosts, openssh
 from demo.hosts import ADDRESS, Host
 from demo.lab.paths import Paths, write
 from demo.lab.people import BIN, Typist, base_env
-from demo.lab.processes import Janitor, LabError, Program
+from demo.lab.processes import Janitor, LabError, Program, finish
 from demo.lab.settings import Accounts
 
 INTERVAL = 1
@@ -64,17 +64,16 @@ class Hosting:
                 host.start()
             except hosts.HostFailed as error:
                 raise LabError(str(error)) from error
-            self.janitor.watch(host.pid)
+            self.janitor.watch_number(host.pid)
             self.janitor.watch_namespace(host.pid)
 
     def enrol(self, operator: Typist, url: str) -> None:
         """Registers the hosts with the CA, all at once, and starts their watchers (without waiting for them)."""
         started = {name: operator.start(_add(host)) for name, host in self.hosts.items()}
+        for process in started.values():
+            self.janitor.watch(process)
         for name, process in started.items():
-            said, problem = process.communicate()
-            if process.returncode != 0:
-                raise LabError(f"ssh-jit-ca host add {name} failed: {problem.strip()}")
-            reply = json.loads(said)
+            reply = json.loads(finish(f"ssh-jit-ca host add {name}", process))
             self.root = reply["bundle_root"]
             self.hosts[name].host_id = reply["host"]["id"]
             self._watch(self.hosts[name], url)
@@ -106,7 +105,7 @@ class Hosting:
     def _watch(self, host: Host, url: str) -> None:
         config = write(host.folder / "host.json", json.dumps(_settings(host, url, self.root), indent=2))
         command = host.inside([str(BIN / "ssh-jit-host"), "--config", str(config), "watch"])
-        env = base_env(host.folder) | dict(host.server.environment)
+        env = base_env(host.folder) | host.additions
         log = self.paths.log / f"host-{host.name}.log"
         program = Program(f"host-{host.name}", command, env, log, self.janitor, lambda: _fresh(host))
         program.start(wait=False)
@@ -132,7 +131,7 @@ def _settings(host: Host, url: str, root: str) -> dict[str, Any]:
         "sshd": str(host.server.path),
         "sshd_config": str(host.config),
         "dropin": str(host.drop_in),
-        "reload": ["/bin/kill", "-HUP", str(host.pid)],
+        "reload": host.reload_command,
         "interval": INTERVAL,
     }
 

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,6 +95,15 @@ def test_reload_reads_the_drop_in_again_and_keeps_pid_and_port(db1: hosts.Host, 
     db1.reload()
     assert db1.pid == before
     assert ssh(db1, key, "true").returncode == 255
+
+
+def test_the_reload_command_reloads(db1: hosts.Host) -> None:
+    since = db1.mark()
+    subprocess.run(db1.reload_command, check=True)
+    limit = time.monotonic() + 20
+    while "Server listening" not in db1.said(since):
+        assert time.monotonic() < limit
+        time.sleep(0.02)
 
 
 def test_sshd_accepts_its_own_configuration_inside(db1: hosts.Host) -> None:
