@@ -17,6 +17,7 @@ from sshjit import checkpoint, entries, merkle
 from sshjit.checkpoint import Checkpoint
 from sshjit.errors import Failed
 from sshjit.events import Event
+from sshjit_ca import state as states
 from sshjit_ca.keys import Signer
 from sshjit_ca.state import State
 from sshjit_ca.store import Head, Row, Store
@@ -57,7 +58,7 @@ class Journal:
             if event is None or entry.index != tree.size:
                 raise Failed("log_broken", f"the log is broken at entry {entry.index}", hint="ssh-jit-ca log verify")
             tree.append(merkle.leaf_hash(entry.fact))
-            state.apply(event, entry.index, entry.time)
+            states.apply(state, event, entry.index, entry.time)
             if remembered is not None and tree.size == remembered.size and tree.head() != remembered.root:
                 raise Failed("log_rolled_back", f"the log differs from its checkpoint at size {remembered.size}")
         if remembered is not None and tree.size < remembered.size:
@@ -88,7 +89,7 @@ class Journal:
     def record(self, event: Event, now: int) -> None:
         """Adds an event to the batch and folds it."""
         entry = entries.write(event, self._tree.size, now, self._salt(entries.SALT_BYTES))
-        self.state.apply(event, entry.index, now)
+        states.apply(self.state, event, entry.index, now)
         leaf = merkle.leaf_hash(entry.fact)
         self._rows.append(Row(entry, leaf, self.state.subject_of(event), getattr(event, "request", None)))
         self._tree.append(leaf)

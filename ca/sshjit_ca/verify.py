@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from sshjit import entries, merkle
 from sshjit.checkpoint import Checkpoint
 from sshjit.errors import SshJitError
+from sshjit_ca import state as states
 from sshjit_ca.journal import verified
 from sshjit_ca.state import State
 from sshjit_ca.store import Row, Store
@@ -92,7 +93,7 @@ class _Reading:
             self.state = None
         elif self.state is not None:
             try:
-                self.state.apply(event, entry.index, entry.time)
+                states.apply(self.state, event, entry.index, entry.time)
             except (SshJitError, KeyError) as error:
                 self.say(f"entry {entry.index}: it cannot have happened after what stands before it ({error})")
                 self.state = None

@@ -1,0 +1,46 @@
+"""What the CA knows: the events of the log, folded in order.
+
+``apply`` is the only way in. It takes no decisions: what an event says has happened. Two CAs that read the same log
+know the same, and ``State.digest`` shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sshjit import events
+from sshjit.events import Event
+from sshjit_ca.state import access, authority, hosts, people
+from sshjit_ca.state.model import State
+from sshjit_ca.state.records import Certificate, Host, Login
+
+__all__ = ["Certificate", "Host", "Login", "State", "apply"]
+
+
+def apply(state: State, event: Event, index: int, time: int) -> None:
+    """Folds one event, which stands at ``index`` in the log."""
+    _FOLDS[type(event)](state, event, time)
+    state.size, state.time = index + 1, time
+
+
+def _nothing(_state: State, _event: Event, _time: int) -> None:
+    """For events that are history alone."""
+
+
+_FOLDS: dict[type[Event], Callable[[State, Any, int], None]] = {
+    events.Started: authority.started,
+    events.PolicyLoaded: authority.policy_loaded,
+    events.LoginOpened: people.login_opened,
+    events.LoginClosed: people.login_closed,
+    events.Asked: access.asked,
+    events.Decided: access.decided,
+    events.Opened: access.opened,
+    events.Closed: access.closed,
+    events.Issued: access.issued,
+    events.HostIssued: _nothing,
+    events.CertificateRevoked: access.certificate_revoked,
+    events.HostAdded: hosts.host_added,
+    events.BundleSigned: authority.bundle_signed,
+    events.Turned: _nothing,
+}

@@ -1,0 +1,48 @@
+"""How requests, grants and certificates change the state."""
+
+from __future__ import annotations
+
+from sshjit import events, requests
+from sshjit.messages import RequestState
+from sshjit.requests import Request
+from sshjit_ca.state.model import State
+from sshjit_ca.state.records import Certificate
+
+
+def asked(state: State, event: events.Asked, time: int) -> None:
+    """A request exists, and waits."""
+    state.requests[event.request] = Request(event, time)
+    state.requests_of.setdefault(event.subject, []).append(event.request)
+
+
+def decided(state: State, event: events.Decided, time: int) -> None:
+    """An approver was heard."""
+    state.requests[event.request] = requests.decide(state.requests[event.request], event, time)
+
+
+def opened(state: State, event: events.Opened, time: int) -> None:
+    """A window is open."""
+    state.requests[event.request] = requests.open_window(state.requests[event.request], event, time)
+
+
+def closed(state: State, event: events.Closed, time: int) -> None:
+    """A request ended; what was drawn from an open window is worthless from now on."""
+    before = state.requests[event.request]
+    state.requests[event.request] = requests.close(before, event, time)
+    if before.state is RequestState.APPROVED and before.ends is not None and time < before.ends:
+        state.ended[before.id] = (time, before.ends)
+        for serial in state.certificates_of.get(before.id, ()):
+            state.revoked[serial] = before.ends
+
+
+def issued(state: State, event: events.Issued, time: int) -> None:
+    """A certificate was drawn."""
+    state.requests[event.request] = requests.draw(state.requests[event.request], time)
+    state.certificates[event.serial] = Certificate(event.serial, event.request, event.valid_before)
+    state.certificates_of.setdefault(event.request, []).append(event.serial)
+
+
+def certificate_revoked(state: State, event: events.CertificateRevoked, _: int) -> None:
+    """One certificate is worthless; hosts must know for as long as its grant could be alive."""
+    certificate = state.certificates[event.serial]
+    state.revoked[event.serial] = state.requests[certificate.request].ends or certificate.valid_before

@@ -1,0 +1,43 @@
+"""What can happen: the kinds of log entries.
+
+The log is the state: what the CA knows is these events, folded in order (``ca/sshjit_ca/state.py``). Each event has two
+parts. The *fact* goes into the tree and stays for ever: kind, time, ids, digests, serials, nothing personal. The
+*detail* (fields marked ``detail()``) holds names, addresses and reasons; the fact commits to it by a salted hash, so it
+can be erased later without touching the tree.
+
+Times are seconds since the epoch, durations seconds, digests SHA-256 in hex.
+"""
+
+from __future__ import annotations
+
+from sshjit.events.access import Asked, CertificateRevoked, Closed, Decided, Issued, Opened, StepAsked, Turned
+from sshjit.events.authority import BundleSigned, PolicyLoaded, Started
+from sshjit.events.hosts import HostAdded, HostIssued
+from sshjit.events.parts import Channel, How
+from sshjit.events.people import LoginClosed, LoginOpened
+from sshjit.events.table import KINDS, Event, kind_of, put_together, take_apart
+
+__all__ = [
+    "KINDS",
+    "Asked",
+    "BundleSigned",
+    "CertificateRevoked",
+    "Channel",
+    "Closed",
+    "Decided",
+    "Event",
+    "HostAdded",
+    "HostIssued",
+    "How",
+    "Issued",
+    "LoginClosed",
+    "LoginOpened",
+    "Opened",
+    "PolicyLoaded",
+    "Started",
+    "StepAsked",
+    "Turned",
+    "kind_of",
+    "put_together",
+    "take_apart",
+]

@@ -1,0 +1,122 @@
+"""Asking, deciding, granting, drawing certificates, ending."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sshjit.events.parts import Channel, How, detail
+from sshjit.messages import RequestState
+
+
+@dataclass(frozen=True, slots=True)
+class StepAsked:
+    """One approval step that the rule demands."""
+
+    role: str
+    count: int
+    signed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A person asked for access, and policy did not say no. Immutable: approvals are over its digest."""
+
+    request: str
+    subject: str
+    login_id: str
+    via: Channel
+    rule: str
+    policy: str
+    duration: int
+    pending: int
+    use_by: int
+    certificate: int
+    hosts: tuple[str, ...] = detail()
+    host_ids: tuple[str, ...] = detail()
+    login: str = detail()
+    action: str = detail()
+    command: str | None = detail()
+    reason: str = detail()
+    address: str = detail()
+    forwarding: tuple[str, ...] = detail()
+    source: tuple[str, ...] = detail()
+    verify_required: bool = detail()
+    ends_by: int | None = detail()
+    """The window closes here at the latest: closing hours, a timed deny."""
+    steps: tuple[StepAsked, ...] = detail()
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """An approver said yes or no to the ask with this digest."""
+
+    request: str
+    subject: str
+    login_id: str
+    via: Channel
+    verdict: Literal["approve", "deny"]
+    digest: str
+    signed: bool
+    comment: str = detail()
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The request is approved; its window is open."""
+
+    request: str
+    how: How
+    ends: int
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The request reached a state that never changes."""
+
+    request: str
+    state: RequestState
+    by: str | None
+    """The subject who did it; ``None``: time, or the operator."""
+    reason: str = detail()
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A user certificate was signed. The entry is durable before the certificate leaves."""
+
+    serial: int
+    request: str
+    login_id: str
+    certificate: str
+    """Digest of the whole certificate in wire format."""
+    valid_before: int
+    policy: str
+    rule: str
+    person: str = detail()
+    login: str = detail()
+    hosts: tuple[str, ...] = detail()
+    key: str = detail()
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRevoked:
+    """One certificate is worthless before its time."""
+
+    serial: int
+    by: str | None
+    reason: str = detail()
+
+
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """A verified subject was refused something. ``count`` of the same since the last such entry."""
+
+    subject: str
+    login_id: str
+    message: str
+    code: str
+    count: int
+    asked: str = detail()
+    """What was asked, in a few words."""
+    answer: str = detail()

@@ -1,0 +1,43 @@
+"""Who signed in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sshjit.events.parts import Channel, detail
+
+
+@dataclass(frozen=True, slots=True)
+class LoginOpened:
+    """An ID token was verified."""
+
+    login: str
+    subject: str
+    via: Channel
+    token: str
+    """Digest of the ID token, which is never accepted twice."""
+    key: str | None
+    """Fingerprint of the key that a native login is bound to."""
+    signed_in: int
+    """``auth_time`` of the token, or its ``iat``."""
+    expires: int
+    mfa: bool
+    provider: str = detail()
+    claim: str = detail()
+    """The subject claim: with the provider, who this is."""
+    name: str = detail()
+    email: str | None = detail()
+    verified: bool = detail()
+    """Whether the address is verified and in one of the provider's domains, and so may match roles."""
+    groups: tuple[str, ...] = detail()
+    own: str | None = detail()
+    """The Unix name for ``@own``."""
+    key_line: str | None = detail()
+    address: str = detail()
+
+
+@dataclass(frozen=True, slots=True)
+class LoginClosed:
+    """A login is over before its time."""
+
+    login: str

@@ -1,0 +1,82 @@
+"""Which events there are, and how one becomes fact and detail and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from functools import cache
+from typing import Any
+
+from sshjit import wire
+from sshjit.errors import Invalid
+from sshjit.events.access import Asked, CertificateRevoked, Closed, Decided, Issued, Opened, Turned
+from sshjit.events.authority import BundleSigned, PolicyLoaded, Started
+from sshjit.events.hosts import HostAdded, HostIssued
+from sshjit.events.people import LoginClosed, LoginOpened
+
+Event = (
+    Started
+    | PolicyLoaded
+    | LoginOpened
+    | LoginClosed
+    | Asked
+    | Decided
+    | Opened
+    | Closed
+    | Issued
+    | HostIssued
+    | CertificateRevoked
+    | HostAdded
+    | BundleSigned
+    | Turned
+)
+
+_NAMES: dict[type[Event], str] = {
+    Started: "start",
+    PolicyLoaded: "policy",
+    LoginOpened: "login",
+    LoginClosed: "logout",
+    Asked: "ask",
+    Decided: "decision",
+    Opened: "grant",
+    Closed: "close",
+    Issued: "certificate",
+    HostIssued: "host-certificate",
+    CertificateRevoked: "revoke",
+    HostAdded: "host",
+    BundleSigned: "bundle",
+    Turned: "refusal",
+}
+KINDS: dict[str, type[Event]] = {name: kind for kind, name in _NAMES.items()}
+"""Events by the ``kind`` that entries carry."""
+
+
+@cache
+def _split(kind: type[Event]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of the fields of fact and detail."""
+    marked = [(each.name, "detail" in each.metadata) for each in dataclasses.fields(kind)]
+    return tuple(name for name, inside in marked if not inside), tuple(name for name, inside in marked if inside)
+
+
+def kind_of(event: Event) -> str:
+    """The ``kind`` of the entry that records ``event``."""
+    return _NAMES[type(event)]
+
+
+def take_apart(event: Event) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The fields of fact and detail, ready for canonical JSON."""
+    facts, details = _split(typing.cast("Any", type(event)))
+    return (
+        {name: wire.encode(getattr(event, name)) for name in facts},
+        {name: wire.encode(getattr(event, name)) for name in details},
+    )
+
+
+def put_together(kind: str, fact: dict[str, Any], details: dict[str, Any]) -> Event:
+    """The event of an entry with its detail. Raises ``Invalid``: ``unknown_kind``, ``bad_entry``, ``bad_message``."""
+    if kind not in KINDS:
+        raise Invalid("unknown_kind", f"entries of the kind {kind[:40]!r} are not known here")
+    facts, inside = _split(typing.cast("Any", KINDS[kind]))
+    if fact.keys() != set(facts) or details.keys() != set(inside):
+        raise Invalid("bad_entry", f"fact and detail of {kind!r} are not divided as they should be")
+    return wire.decode(KINDS[kind], {**fact, **details})

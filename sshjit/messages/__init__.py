@@ -1,0 +1,119 @@
+"""What the programs say to the CA, and what it answers.
+
+Each dataclass without ``Reply`` or ``View`` in its name is one message of the CA's doors (``ca/sshjit_ca/doors.py``
+says which door takes which). A frame is four bytes of length, big-endian, and then JSON in UTF-8::
+
+    {"v": 1, "id": 7, "type": "sign_user", "body": {"login_id": "…", "request": "…"}}
+    {"v": 1, "id": 7, "type": "ok",        "body": {…the reply's fields…}}
+    {"v": 1, "id": 7, "type": "error",     "body": {"family": "refused", "code": "…", "message": "…", "hint": "…"}}
+
+``sshjit/wire.py`` turns these classes into JSON and back, strictly: unknown, missing, duplicate and mistyped fields
+are refused. Times are whole seconds since the epoch, UTC; durations whole seconds. ``login_id`` names a verified
+sign-in; ``login`` is the Unix account on a host. An empty string never stands for "none": that is ``None``.
+"""
+
+from __future__ import annotations
+
+from sshjit.messages.access import (
+    Approve,
+    Ask,
+    AskReply,
+    Cancel,
+    CertificateReply,
+    Deny,
+    End,
+    ReadRequest,
+    ReadRequests,
+    RequestReply,
+    RequestsReply,
+    SignUser,
+)
+from sshjit.messages.ending import Revoke, RevokeReply
+from sshjit.messages.hosts import AddHost, HostReply, HostsReply, ReadHosts
+from sshjit.messages.operating import (
+    BundleReply,
+    Health,
+    HealthReply,
+    LogReply,
+    PolicyReply,
+    ReadBundle,
+    ReadLog,
+    ReadPolicy,
+    Status,
+    StatusReply,
+)
+from sshjit.messages.people import LoginNative, LoginReply, LoginWeb, Logout, ReadLogin
+from sshjit.messages.table import MESSAGES, REPLIES, Done, ErrorReply, Message, Reply, type_name
+from sshjit.messages.views import (
+    CertificateView,
+    DecisionView,
+    EntryView,
+    HostView,
+    LoginView,
+    PersonView,
+    RequestState,
+    RequestView,
+    RouteView,
+    StepView,
+)
+
+__all__ = [
+    "MAX_FRAME",
+    "MAX_REPLY",
+    "MESSAGES",
+    "PROTOCOL_VERSION",
+    "REPLIES",
+    "AddHost",
+    "Approve",
+    "Ask",
+    "AskReply",
+    "BundleReply",
+    "Cancel",
+    "CertificateReply",
+    "CertificateView",
+    "DecisionView",
+    "Deny",
+    "Done",
+    "End",
+    "EntryView",
+    "ErrorReply",
+    "Health",
+    "HealthReply",
+    "HostReply",
+    "HostView",
+    "HostsReply",
+    "LogReply",
+    "LoginNative",
+    "LoginReply",
+    "LoginView",
+    "LoginWeb",
+    "Logout",
+    "Message",
+    "PersonView",
+    "PolicyReply",
+    "ReadBundle",
+    "ReadHosts",
+    "ReadLog",
+    "ReadLogin",
+    "ReadPolicy",
+    "ReadRequest",
+    "ReadRequests",
+    "Reply",
+    "RequestReply",
+    "RequestState",
+    "RequestView",
+    "RequestsReply",
+    "Revoke",
+    "RevokeReply",
+    "RouteView",
+    "SignUser",
+    "Status",
+    "StatusReply",
+    "StepView",
+    "type_name",
+]
+
+PROTOCOL_VERSION = 1
+MAX_FRAME = 256 * 1024
+"""Bytes of one frame, in both directions, except replies that carry a bundle or a page of the log."""
+MAX_REPLY = 16 * 1024 * 1024

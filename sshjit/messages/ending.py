@@ -1,0 +1,28 @@
+"""Ending access before its time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sshjit.messages.views import RequestView
+
+
+@dataclass(frozen=True, slots=True)
+class Revoke:
+    """Ends a grant, or one certificate by its serial, before its time.
+
+    Over the web door it needs the permission ``lock``, or to be one's own; the admin door passes no ``login_id``.
+    """
+
+    login_id: str | None
+    request: str | None
+    serial: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeReply:
+    """The requests that are revoked now, and how many live certificates that touches."""
+
+    requests: tuple[RequestView, ...]
+    certificates: int

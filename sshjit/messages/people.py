@@ -1,0 +1,53 @@
+"""Sign-in: a verified ID token becomes a login."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sshjit.messages.views import LoginView
+
+
+@dataclass(frozen=True, slots=True)
+class LoginWeb:
+    """A browser signed in at the front end's own client. Never bound to a key."""
+
+    provider: str
+    id_token: str
+    nonce: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoginNative:
+    """``ssh-jit login`` signed in at the native client, with a nonce made from its key (``sshjit/login.py``)."""
+
+    provider: str
+    id_token: str
+    key: str
+    """The public key as one OpenSSH line."""
+    salt: str
+    """16 bytes, base64url without padding."""
+    signature: str
+    """Armoured SSHSIG by that key, namespace ``login@ssh-jit``, over the SHA-256 (raw 32 bytes) of the ID token."""
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoginReply:
+    """The login that the CA made of an ID token."""
+
+    login: LoginView
+
+
+@dataclass(frozen=True, slots=True)
+class Logout:
+    """The login is over."""
+
+    login_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLogin:
+    """Reads a login: whether it is alive, and whose it is."""
+
+    login_id: str

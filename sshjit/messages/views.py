@@ -1,0 +1,163 @@
+"""What is shown: people, requests, certificates, hosts, log entries, as pages and terminals show them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class PersonView:
+    """Somebody, as the pages and the terminal show them. ``id`` is the CA's own name for (provider, subject)."""
+
+    id: str
+    provider: str
+    name: str
+    email: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LoginView:
+    """A verified sign-in that the CA knows."""
+
+    id: str
+    kind: Literal["web", "native"]
+    person: PersonView
+    roles: tuple[str, ...]
+    signed_in: int
+    expires: int
+    fingerprint: str | None
+    """``SHA256:…`` of the key that this login is bound to; ``None`` for web logins."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """One approval step of a request: ``count`` people of ``role``; ``missing`` of them have not approved yet."""
+
+    role: str
+    count: int
+    signed: bool
+    missing: int
+    candidates: tuple[str, ...]
+    """Names of people who signed in lately and could still approve this step."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionView:
+    """What one person said about a request."""
+
+    person: PersonView
+    verdict: Literal["approve", "deny"]
+    comment: str
+    time: int
+    channel: Literal["web", "native"]
+    signed: bool
+
+
+class RequestState(StrEnum):
+    """Where a request stands; ``sshjit/requests.py`` holds the table of moves."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    DENIED = "denied"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    ENDED = "ended"
+    LAPSED = "lapsed"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestView:
+    """A request with everything that a page or a terminal shows of it."""
+
+    id: str
+    digest: str
+    """SHA-256 (hex) over the immutable ask: what an approver approves."""
+    state: RequestState
+    how: Literal["automatic", "reviewed", "break_glass"] | None
+    """How it was approved; ``None`` while it is not."""
+    requester: PersonView
+    hosts: tuple[str, ...]
+    host_ids: tuple[str, ...]
+    login: str
+    action: str
+    command: str | None
+    """What the certificate forces, for named actions and exact commands."""
+    duration: int
+    reason: str
+    rule: str
+    policy: str
+    """SHA-256 (hex) of the policy text that decided."""
+    asked: int
+    channel: Literal["web", "native"]
+    address: str
+    pending_until: int
+    approved: int | None
+    use_by: int | None
+    ends: int | None
+    """When the window closes; ``None`` while it is not open."""
+    certificate: int
+    """Seconds that each certificate lives."""
+    certificates: int
+    """How many certificates were issued so far."""
+    steps: tuple[StepView, ...]
+    decisions: tuple[DecisionView, ...]
+    closing: str
+    """Why it was denied, cancelled, ended or revoked, in a sentence; may be empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteView:
+    """How to reach one host of a certificate."""
+
+    host: str
+    host_id: str
+    aliases: tuple[str, ...]
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateView:
+    """An issued user certificate, in the one-line form that ssh reads."""
+
+    text: str
+    serial: int
+    key_id: str
+    principals: tuple[str, ...]
+    valid_after: int
+    valid_before: int
+    request: str
+    login: str
+    action: str
+    grant_ends: int
+    routes: tuple[RouteView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HostView:
+    """An enrolled host. ``labels`` are pairs, sorted by key."""
+
+    name: str
+    id: str
+    aliases: tuple[str, ...]
+    address: str
+    port: int
+    labels: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EntryView:
+    """One entry of the log: the fact, and the detail as long as it is kept."""
+
+    index: int
+    time: int
+    kind: str
+    summary: str
+    """One line for people, made from fact and detail."""
+    fact: str
+    """The fact's canonical JSON: the bytes of the leaf."""
+    detail: str | None
+    """The detail's canonical JSON, or ``None`` when it was erased."""
