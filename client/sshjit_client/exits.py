@@ -32,7 +32,10 @@ _BY_CODE = {
     "login_over": Exit.LOGIN,
     "login_failed": Exit.LOGIN,
     "bad_token": Exit.LOGIN,
-    "signed_out": Exit.LOGIN,
+    "sign_in_refused": Exit.LOGIN,
+    "token_refused": Exit.LOGIN,
+    "token_used": Exit.LOGIN,
+    "wrong_issuer": Exit.LOGIN,
 }
 _BY_FAMILY = {"invalid": Exit.USAGE, "refused": Exit.DENIED, "failed": Exit.REACH}
 
