@@ -62,7 +62,6 @@ CLOCKS = {"now", "utcnow", "today"}
 
 LONGEST = 300
 """Lines of a file."""
-LONGER = {"sshjit/messages.py": "the vocabulary of the borders stands in one file, and is nothing but records"}
 
 
 def sources(folder: Path) -> list[Path]:
@@ -255,7 +254,7 @@ FILES = [path for folder in FOLDERS for path in sources(ROOT / folder)]
 @pytest.mark.parametrize("path", FILES, ids=shown)
 def test_no_file_is_longer_than_a_person_reads(path: Path) -> None:
     lines = len(path.read_text().splitlines())
-    assert lines <= LONGEST or shown(path) in LONGER, f"{lines} lines"
+    assert lines <= LONGEST, f"{lines} lines"
 
 
 def test_the_lock_file_names_no_address() -> None:
