@@ -10,7 +10,6 @@ import http.client
 import json
 import os
 import socket
-import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ from demo import isolate
 from demo.lab.hosting import Hosting
 from demo.lab.paths import Paths, free_ports
 from demo.lab.people import BIN, Person, Typist, base_env, current_user, make_person
-from demo.lab.processes import PATIENCE, Janitor, LabError, Program
+from demo.lab.processes import Janitor, LabError, Program, finish
 from demo.lab.settings import PEOPLE, PROVIDERS, Ports, write_all
 
 PORT_TRIES = 3
@@ -58,12 +57,16 @@ class Lab:
     def _start(cls) -> Self:
         paths = Paths.make()
         janitor = Janitor(paths.home)
+        lab = None
         try:
             lab = cls._prepare(paths, janitor)
-            return lab._bring_up()  # noqa: SLF001 - its own
+            lab._bring_up()  # noqa: SLF001 - its own
         except BaseException:
             janitor.clean()
+            if lab is not None:
+                lab.hosting.reap()
             raise
+        return lab
 
     def __enter__(self) -> Self:
         return self
@@ -76,8 +79,6 @@ class Lab:
     def stop(self) -> None:
         """Ends every process and removes every file of the lab."""
         self.janitor.clean()
-        for program in self.programs.values():
-            program.reap()
         self.hosting.reap()
 
     # ------------------------------------------------------------------------------------------------- its parts
@@ -152,13 +153,14 @@ class Lab:
         admin = base_env(paths.home) | {"SSH_JIT_CA_CONFIG": str(paths.etc / "ca.toml")}
         return cls(paths, ports, janitor, hosting, Typist("operator", admin))
 
-    def _bring_up(self) -> Self:
+    def _bring_up(self) -> None:
         for name in PROVIDERS:
             self.providers[name] = self._provider(name)
             self.providers[name].start(wait=False)
         made = self.operator.start(["ssh-jit-ca", "init"])
+        self.janitor.watch(made)
         self.hosting.start_sshd()
-        _finish("ssh-jit-ca init", made)
+        finish("ssh-jit-ca init", made)
         self._ca, self._web = self._authority(), self._front_end()
         self._ca.start(wait=False)
         self._web.start(wait=False)
@@ -169,15 +171,16 @@ class Lab:
             program.wait()
         self._set_people_up()
         self.hosting.wait()
-        return self
 
     def _set_people_up(self) -> None:
         setups = [
             person.start(["ssh-jit", "setup", self.url, "--root", self.hosting.root, "--provider", person.provider])
             for person in self.people.values()
         ]
+        for setup in setups:
+            self.janitor.watch(setup)
         for person, setup in zip(self.people.values(), setups, strict=True):
-            _finish(f"{person.name}: ssh-jit setup", setup)
+            finish(f"{person.name}: ssh-jit setup", setup)
 
     def _provider(self, name: str) -> Program:
         port = self.ports.providers[name]
@@ -206,14 +209,6 @@ def _started(program: Program | None) -> Program:
     if program is None:
         raise LabError("this part was not started yet")
     return program
-
-
-def _finish(what: str, process: subprocess.Popen[str]) -> str:
-    """What a command said. Raises ``LabError`` if it failed."""
-    said, problem = process.communicate(timeout=PATIENCE)
-    if process.returncode != 0:
-        raise LabError(f"{what} failed: {' / '.join((problem or said).strip().splitlines()[-3:])}")
-    return said
 
 
 def answers(port: int) -> bool:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from demo import isolate, janitor, processes
 
@@ -44,10 +44,16 @@ class Janitor:
         env = {"PYTHONPATH": str(isolate.REPOSITORY), "PATH": "/usr/bin:/bin"}
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(command, env=env, cwd="/", stdin=pipe, text=True, start_new_session=True)
+        self._handles: list[subprocess.Popen[Any]] = []
         self._tell(f"home {home}")
 
-    def watch(self, pid: int) -> None:
+    def watch(self, process: subprocess.Popen[Any]) -> None:
         """This process, and what it starts, ends with the lab."""
+        self.watch_number(process.pid)
+        self._handles.append(process)
+
+    def watch_number(self, pid: int) -> None:
+        """The same for a process that somebody else holds the handle of."""
         self._tell(f"process {pid} {janitor.start_time(pid)}")
 
     def watch_namespace(self, pid: int) -> None:
@@ -60,6 +66,11 @@ class Janitor:
         """Stops everything, removes the lab's home, and returns when that is done."""
         self._stdin.close()
         self._process.wait()
+        for process in self._handles:
+            process.wait(PATIENCE)
+            for stream in (process.stdout, process.stderr):
+                if stream is not None:
+                    stream.close()
 
     @property
     def pid(self) -> int:
@@ -108,7 +119,7 @@ class Program:
                 cwd="/",
                 start_new_session=True,
             )
-        self.janitor.watch(self.process.pid)
+        self.janitor.watch(self.process)
         if wait:
             self.wait()
 
@@ -143,10 +154,6 @@ class Program:
     def kill(self) -> None:
         """Kills it and its children by SIGKILL, and returns when it is gone."""
         self.send(signal.SIGKILL)
-        self.reap()
-
-    def reap(self) -> None:
-        """Waits for its end, which somebody else brought about."""
         if self.process is not None:
             self.process.wait(PATIENCE)
 
@@ -161,3 +168,11 @@ def run(command: Sequence[str], env: Mapping[str, str], *, stdin: str = "", time
         command, env=dict(env), input=stdin, capture_output=True, text=True, timeout=timeout, check=False, cwd="/"
     )
     return Result(ended.returncode, ended.stdout, ended.stderr)
+
+
+def finish(what: str, process: subprocess.Popen[str]) -> str:
+    """Waits for a command that was started, and returns what it said. Raises ``LabError`` if it failed."""
+    said, problem = process.communicate(timeout=PATIENCE)
+    if process.returncode != 0:
+        raise LabError(f"{what} failed: {' / '.join((problem or said).strip().splitlines()[-3:])}")
+    return said

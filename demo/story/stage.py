@@ -101,7 +101,7 @@ class Stage:
             text=True,
             errors="replace",
         )
-        self.lab.janitor.watch(process.pid)
+        self.lab.janitor.watch(process)
         return Typing(process, f"{who.name}$ {command}")
 
     def hears(self, typing: Typing, until: str) -> str:

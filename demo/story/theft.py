@@ -53,5 +53,5 @@ def _start(stage: Stage) -> Typing:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    lab.janitor.watch(process.pid)
+    lab.janitor.watch(process)
     return Typing(process, "the thief's program")

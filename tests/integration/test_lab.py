@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from demo import isolate, processes
-from demo.lab import Lab
+from demo import debian, isolate, processes
+from demo.lab import Lab, LabError, settings
 
 WARM_START = 10.0
 """Seconds until the line is there, by the lab's own promise."""
@@ -47,29 +48,32 @@ class Running:
 
 
 @pytest.fixture
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """``make lab``'s command, in a cache of its own that holds what is fetched."""
-    real = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    cache = real / f"ssh-jit-test-{os.getpid()}"
-    (cache / "ssh-jit").mkdir(parents=True)
-    if (real / "ssh-jit/openssh").is_dir():
-        (cache / "ssh-jit/openssh").symlink_to(real / "ssh-jit/openssh")
+def cache(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A cache of its own for a lab, which holds the sshd that may have been fetched, and nothing else afterwards."""
+    real = debian.cache()
+    made = real.parent / f"ssh-jit-test-{os.getpid()}"
+    (made / "ssh-jit").mkdir(parents=True)
+    if (real / "openssh").is_dir():
+        (made / "ssh-jit/openssh").symlink_to(real / "openssh")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(made))
+    yield made
+    if (made / "ssh-jit/openssh").is_symlink():
+        (made / "ssh-jit/openssh").unlink()
+    shutil.rmtree(made)
+
+
+@pytest.fixture
+def running(cache: Path) -> Iterator[Running]:
+    """``make lab``'s command."""
     before = time.monotonic()
     process = subprocess.Popen(
-        [sys.executable, "-m", "demo.lab"],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=isolate.REPOSITORY,
-        env=os.environ | {"XDG_CACHE_HOME": str(cache)},
+        [sys.executable, "-m", "demo.lab"], stdout=subprocess.PIPE, text=True, cwd=isolate.REPOSITORY
     )
     assert process.stdout is not None
     line = json.loads(process.stdout.readline())
     yield Running(process, line, time.monotonic() - before, cache)
     process.kill()
     process.communicate()
-    (cache / "ssh-jit/openssh").unlink(missing_ok=True)
-    (cache / "ssh-jit").rmdir()
-    cache.rmdir()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -118,8 +122,7 @@ def test_what_the_line_says_is_all_that_others_need(running: Running) -> None:
     )
 
 
-def test_a_start_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
-    """A cache whose path is too long for a socket fails early; a CA that cannot start fails late."""
+def test_a_start_that_fails_early_says_why_in_a_line(tmp_path: Path) -> None:
     cache = tmp_path / ("x" * 90)
     cache.mkdir()
     command = [sys.executable, "-m", "demo.lab"]
@@ -131,6 +134,16 @@ def test_a_start_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
     assert ran.stderr.startswith("demo.lab: ")
     assert "Traceback" not in ran.stderr
     assert list(cache.glob("ssh-jit/lab-*")) == []
+
+
+def test_a_start_that_fails_half_way_leaves_nothing(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The CA does not take this policy, when providers and hosts are up already."""
+    monkeypatch.setattr(settings, "policy", lambda _accounts: "version = 2\n")
+    before = processes.descendants(os.getpid())
+    with pytest.raises(LabError, match="policy"):
+        Lab.start()
+    assert list(cache.glob("ssh-jit/lab-*")) == []
+    assert processes.descendants(os.getpid()) <= before
 
 
 def test_the_ca_comes_back_into_the_state_that_it_had(lab: Lab) -> None:
