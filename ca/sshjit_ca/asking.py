@@ -15,6 +15,7 @@ from sshjit.policy import Allow, Denied, NeedsApproval, StepUp, Terms
 from sshjit.requests import Request
 from sshjit_ca import signing
 from sshjit_ca.desk import Desk, policy_hosts
+from sshjit_ca.standing import taken_away
 from sshjit_ca.state import Host, Login
 from sshjit_ca.views import request_view
 
@@ -44,18 +45,18 @@ def ask(desk: Desk, message: Ask) -> AskReply:
     login = desk.login(message.login_id)
     wanted = _read(message)
     hosts = _hosts(desk, message.hosts)
-    outcome = policy.evaluate(desk.policy, desk.policy_subject(login), policy_hosts(hosts), wanted, desk.now)
-    deal = _Deal(message.login_id, wanted, hosts, *_terms(outcome))
-    request = _live(desk, login, deal)
+    notes: tuple[str, ...] = ()
+    request = _live(desk, login, hosts, wanted)
     existing = request is not None
     if request is None:
-        request = _record(desk, login, deal)
+        outcome = policy.evaluate(desk.policy, desk.policy_subject(login), policy_hosts(hosts), wanted, desk.now)
+        deal = _Deal(message.login_id, wanted, hosts, *_terms(outcome))
+        request, notes = _record(desk, login, deal), _notes(deal)
     state = requests.state_at(request, desk.now)
     certificate = None
     if message.certificate and login.opened.via == "native" and state is RequestState.APPROVED:
         certificate = signing.draw(desk, login, message.login_id, request)
         request = desk.request(request.id)
-    notes = () if existing else _notes(deal)
     return AskReply(request_view(desk, request), certificate, existing, notes)
 
 
@@ -130,18 +131,24 @@ def _terms(outcome: policy.Outcome) -> tuple[Terms, tuple[Step, ...]]:
     assert_never(outcome)
 
 
-def _live(desk: Desk, login: Login, deal: _Deal) -> Request | None:
-    """The open or pending request for the same thing, if there is one."""
-    ids, terms = tuple(host.id for host in deal.hosts), deal.terms
+def _live(desk: Desk, login: Login, hosts: tuple[Host, ...], wanted: policy.Ask) -> Request | None:
+    """The newest open or pending request for the same thing, if it could still be had.
+
+    The same thing is the same person, hosts, login (any, where none was named), action and command. Reason and
+    duration were settled when it was asked; whoever wants others ends this one first.
+    """
+    ids = tuple(host.id for host in hosts)
     for request_id in reversed(desk.state.requests_of.get(login.opened.subject, ())):
         request = desk.state.requests[request_id]
+        if requests.state_at(request, desk.now) not in (RequestState.PENDING, RequestState.APPROVED):
+            continue
         asked = request.asked
-        same = (asked.host_ids, asked.login, asked.action, asked.command)
-        if same == (ids, terms.login, terms.action, terms.command) and requests.state_at(request, desk.now) in (
-            RequestState.PENDING,
-            RequestState.APPROVED,
+        if (
+            (asked.host_ids, asked.action) == (ids, wanted.action)
+            and wanted.login in (None, asked.login)
+            and (wanted.command is None or wanted.command == asked.command)
         ):
-            return request
+            return request if taken_away(desk, login, request, hosts) is None else None
     return None
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 
-from sshjit import approvals, policy, profile, requests, sshcert
+from sshjit import approvals, profile, requests, sshcert
 from sshjit.errors import Failed, Refused
 from sshjit.events import HostIssued, Issued
 from sshjit.messages import CertificateReply, CertificateView, RequestState, SignUser
@@ -17,8 +17,9 @@ from sshjit.requests import Request
 from sshjit.sshcert import Certificate
 from sshjit.sshkey import PublicKey
 from sshjit.sshwire import Reader
-from sshjit_ca.desk import Desk, policy_hosts
+from sshjit_ca.desk import Desk
 from sshjit_ca.keys import Signer
+from sshjit_ca.standing import taken_away
 from sshjit_ca.state import Host, Login
 from sshjit_ca.views import approvers_of, route_view, steps_of
 
@@ -74,22 +75,12 @@ def sign_host(desk: Desk, host: Host, key: PublicKey) -> str:
 
 
 def _still_allowed(desk: Desk, login: Login, request: Request, hosts: tuple[Host, ...]) -> None:
-    asked = request.asked
-    gone = policy.still_allowed(
-        desk.policy,
-        desk.policy_subject(login),
-        policy_hosts(hosts),
-        login=asked.login,
-        action=asked.action,
-        command=asked.command,
-        break_glass=request.how == "break_glass",
-        now=desk.now,
-    )
+    gone = taken_away(desk, login, request, hosts)
     if gone is not None:
         raise Refused(gone.code, gone.message, hint=gone.hint)
     steps = steps_of(request)
     if steps and not approvals.complete(
-        steps, desk.person(asked.subject), approvers_of(desk, request), others=tuple(desk.known())
+        steps, desk.person(request.asked.subject), approvers_of(desk, request), others=tuple(desk.known())
     ):
         raise Refused("approval_gone", "who approved this may not approve it any more", hint="ask again")
 

@@ -125,6 +125,24 @@ def test_asking_again_returns_the_live_grant_with_a_new_certificate(ca: Installa
     assert second.certificate.serial != first.certificate.serial
 
 
+def test_asking_again_needs_no_reason_and_no_login(ca: Installation) -> None:
+    login = ca.native(DANA)
+    first = ca.ask(login, "db1", action="migrate", login="postgres")
+    again = ca.ask(login, "db1", action="migrate", reason="")
+    assert again.existing
+    assert again.request.id == first.request.id
+    assert not ca.ask(login, "db1").existing
+
+
+def test_what_policy_took_away_is_not_returned(ca: Installation) -> None:
+    login = ca.native(ALICE)
+    ca.ask(login, "web1")
+    ca.change_policy('logins = ["deploy"]', 'logins = ["web"]')
+    again = ca.ask(login, "web1", certificate=False)
+    assert not again.existing
+    assert again.request.login == "web"
+
+
 def test_a_longer_duration_is_capped_and_said(ca: Installation) -> None:
     reply = ca.ask(ca.native(ALICE), "web1", duration=99 * 3600)
     assert reply.request.duration == 8 * 3600

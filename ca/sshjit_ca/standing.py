@@ -1,0 +1,24 @@
+"""Whether what was asked once may still be had: the question before every certificate, and before returning a grant."""
+
+from __future__ import annotations
+
+from sshjit import policy
+from sshjit.policy import Denied
+from sshjit.requests import Request
+from sshjit_ca.desk import Desk, policy_hosts
+from sshjit_ca.state import Host, Login
+
+
+def taken_away(desk: Desk, login: Login, request: Request, hosts: tuple[Host, ...]) -> Denied | None:
+    """Why the policy of now does not allow the login's person what was asked; ``None`` if it does."""
+    asked = request.asked
+    return policy.still_allowed(
+        desk.policy,
+        desk.policy_subject(login),
+        policy_hosts(hosts),
+        login=asked.login,
+        action=asked.action,
+        command=asked.command,
+        break_glass=request.how == "break_glass",
+        now=desk.now,
+    )
