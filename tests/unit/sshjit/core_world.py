@@ -64,8 +64,9 @@ def instances(kind: Any) -> st.SearchStrategy[Any]:
     if kind in _LEAVES:
         return _LEAVES[kind]
     if dataclasses.is_dataclass(kind):
-        hints = typing.get_type_hints(kind)
-        return st.builds(typing.cast("type", kind), **{field.name: instances(hints[field.name]) for field in dataclasses.fields(kind)})
+        hints, fields = typing.get_type_hints(kind), dataclasses.fields(kind)
+        make = typing.cast("Callable[..., Any]", kind)
+        return st.builds(make, **{field.name: instances(hints[field.name]) for field in fields})
     if origin is tuple:
         several = arguments[-1] is Ellipsis
         return (

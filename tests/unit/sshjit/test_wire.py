@@ -26,7 +26,7 @@ any_instance = st.one_of(*map(instances, CLASSES))
 
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
-def test_every_class_survives_the_way_there_and_back(cls: type[Any]) -> None:
+def test_every_class_survives_the_way_there_and_back(cls: Any) -> None:
     @settings(quick, max_examples=15)
     @given(instances(cls))
     def there_and_back(value: Any) -> None:
