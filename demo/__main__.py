@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 import signal
 import sys
 
 from demo import debian, story
 from demo.lab import Lab, LabError
 from demo.lab.__main__ import Told, told
+from demo.lab.people import shell
 
 
 def main() -> int:
@@ -38,12 +38,10 @@ def stay(lab: Lab) -> None:
     """Says how to look around, and waits for Ctrl-C."""
     print(f"\nEverything is still up. The pages: {lab.url}")
     print("There you can sign in as alice, bob or carol (Acme) or dana (Partner).\n")
-    print("To be one of them in another shell:\n")
-    for person in lab.people.values():
-        words = " ".join(f"{name}={shlex.quote(value)}" for name, value in person.env.items() if name != "LANG")
-        print(f"  {person.name:6} env {words} PS1='{person.name}$ ' sh")
-    words = " ".join(f"{name}={shlex.quote(value)}" for name, value in lab.operator.env.items() if name != "LANG")
-    print(f"  {'operator':6} env {words} PS1='operator$ ' sh\n")
+    print("To be one of them, or the operator of the CA, type one of these in another shell:\n")
+    for typist in (*lab.people.values(), lab.operator):
+        print(f"  {shell(typist.name, typist.env, lab.paths.home / typist.name)}")
+    print("\nThere, ssh-jit --help says what can be done, and for the operator ssh-jit-ca --help.")
     print("Ctrl-C ends it all and leaves nothing behind.", flush=True)
     while True:
         signal.pause()

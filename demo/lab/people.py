@@ -44,6 +44,12 @@ class Typist:
         )
 
 
+def shell(name: str, env: Mapping[str, str], path: Path) -> Path:
+    """An executable at ``path`` that is a shell of somebody's own, for a person who looks around in the lab."""
+    words = " ".join(f"{key}={shlex.quote(value)}" for key, value in {**env, "PS1": f"{name}$ "}.items())
+    return write(path, f'#!/bin/sh\ncd {shlex.quote(env["HOME"])}\nexec env {words} /bin/sh "$@"\n', 0o755)
+
+
 @dataclass(frozen=True, slots=True)
 class Person(Typist):
     """One of the demo's people, with a home, a runtime folder and a browser."""
