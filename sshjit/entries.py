@@ -36,24 +36,13 @@ class Entry:
     salt: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Fact:
-    body: dict[str, Any]
-    detail: str
-    index: int
-    kind: str
-    time: int
-
-
 def write(event: Event, index: int, time: int, salt: bytes) -> Entry:
     """The entry that records ``event`` at ``index``."""
     if len(salt) != SALT_BYTES:
         raise Invalid("bad_salt", f"the salt of an entry has {SALT_BYTES} bytes")
     body, details = events.take_apart(event)
     kind, detail = events.kind_of(event), canonical.dumps(details)
-    fact = canonical.dumps(
-        {"body": body, "detail": commitment(salt, detail), "index": index, "kind": kind, "time": time, "v": VERSION}
-    )
+    fact = _fact(body, commitment(salt, detail), index, kind, time)
     if len(fact) > MAX_FACT or len(detail) > MAX_DETAIL:
         raise Invalid("too_large", f"the entry is too large for the log ({len(fact)} and {len(detail)} bytes)")
     return Entry(index, time, kind, fact, detail, salt)
@@ -71,27 +60,34 @@ def read(entry: Entry) -> Event | None:
         Invalid: ``bad_entry``, when fact, detail and the entry's own columns do not belong together.
 
     """
-    fact = _read_fact(entry)
+    body, committed = _read_fact(entry)
     if entry.detail is None or entry.salt is None:
         if entry.detail is not None or entry.salt is not None:
             raise Invalid("bad_entry", f"entry {entry.index}: half of its detail is missing")
         return None
-    if len(entry.salt) != SALT_BYTES or commitment(entry.salt, entry.detail) != fact.detail:
+    if len(entry.salt) != SALT_BYTES or commitment(entry.salt, entry.detail) != committed:
         raise Invalid("bad_entry", f"entry {entry.index}: the detail is not the one that the fact commits to")
     details = wire.loads(entry.detail, limit=MAX_DETAIL)
     if not isinstance(details, dict):
         raise Invalid("bad_entry", f"entry {entry.index}: the detail is not an object")
-    return events.put_together(fact.kind, fact.body, details)
+    return events.put_together(entry.kind, body, details)
 
 
-def _read_fact(entry: Entry) -> _Fact:
+def _read_fact(entry: Entry) -> tuple[dict[str, Any], str]:
+    """The body of the fact, and the commitment to its detail. Written again it must be the same bytes."""
     value = wire.loads(entry.fact, limit=MAX_FACT)
-    if not isinstance(value, dict) or canonical.dumps(value) != entry.fact or value.pop("v", None) != VERSION:
-        raise Invalid("bad_entry", f"entry {entry.index}: the fact is not in its one spelling")
-    try:
-        fact = _Fact(**value)
-    except TypeError:
-        raise Invalid("bad_entry", f"entry {entry.index}: the fact has other fields than it should") from None
-    if (fact.index, fact.time, fact.kind) != (entry.index, entry.time, entry.kind) or not isinstance(fact.body, dict):
-        raise Invalid("bad_entry", f"entry {entry.index}: the fact says another place, time or kind")
-    return fact
+    body, committed = (value.get("body"), value.get("detail")) if isinstance(value, dict) else (None, None)
+    if not isinstance(body, dict) or not isinstance(committed, str):
+        raise Invalid("bad_entry", f"entry {entry.index}: the fact has other fields than it should")
+    if _fact(body, committed, entry.index, entry.kind, entry.time) != entry.fact:
+        raise Invalid(
+            "bad_entry", f"entry {entry.index}: the fact says another place, time or kind, or says it otherwise"
+        )
+    return body, committed
+
+
+def _fact(body: dict[str, Any], committed: str, index: int, kind: str, time: int) -> bytes:
+    """The one spelling of a fact."""
+    return canonical.dumps(
+        {"body": body, "detail": committed, "index": index, "kind": kind, "time": time, "v": VERSION}
+    )

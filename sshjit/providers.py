@@ -44,7 +44,7 @@ class Provider:
     subject_claim: str = "sub"
     groups_claim: str = "groups"
     email_domains: tuple[str, ...] = ()
-    """Domains whose verified addresses may match roles; none means that no address of this provider does."""
+    """Domains, in lower case, whose verified addresses may match roles; none means that no address of this provider does."""
     own_claim: str | None = None
     """The claim that holds the person's Unix name, for ``@own``."""
     mfa_values: tuple[str, ...] = ("mfa", "otp", "hwk", "swk")
@@ -57,6 +57,8 @@ class Provider:
         names.url(self.issuer, plain_http=self.unsafe_http)
         if not self.algorithms or not set(self.algorithms) <= ASYMMETRIC:
             raise Invalid("bad_config", f"algorithms must be some of {', '.join(sorted(ASYMMETRIC))}")
+        for domain in self.email_domains:
+            names.host_name(domain)
         for client in (self.native, self.web):
             if "openid" not in client.scopes:
                 raise Invalid("bad_config", "the scopes of both clients must hold 'openid'")

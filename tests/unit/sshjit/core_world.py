@@ -9,15 +9,15 @@ import types
 import typing
 from collections.abc import Callable
 from enum import StrEnum
-from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar, Union
+from typing import Any, Literal, ParamSpec, TypeVar, Union
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from sshjit.errors import Invalid
 
+P = ParamSpec("P")
 T = TypeVar("T")
 VECTORS = Path(__file__).resolve().parents[2] / "vectors"
 KEYS = ("ed25519", "ecdsa-256", "ecdsa-384", "ecdsa-521", "rsa-3072", "sk-ed25519", "sk-ecdsa-256")
@@ -49,15 +49,14 @@ def keygen(*arguments: str | Path) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def attempt(act: Callable[[], T]) -> T | Invalid:
+def attempt(act: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | Invalid:
     """What ``act`` returns, or the ``Invalid`` that it raises. Any other exception goes on and fails the test."""
     try:
-        return act()
+        return act(*arguments, **named)
     except Invalid as error:
         return error
 
 
-@cache
 def instances(kind: Any) -> st.SearchStrategy[Any]:
     """Values of a dataclass, or of the type of one of its fields."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)

@@ -100,14 +100,14 @@ def test_t45_a_note_by_another_key_or_name_is_unsigned() -> None:
 )
 def test_what_is_not_a_checkpoint_in_its_one_spelling_is_refused(body: str) -> None:
     text = body.format(base64.b64encode(POINT.root).decode()) + "\n" + SIGNED_LINE
-    assert isinstance(attempt(lambda: checkpoint.parse_note(text, PUBLIC)), Invalid)
+    assert isinstance(attempt(checkpoint.parse_note, text, PUBLIC), Invalid)
 
 
 @quick
 @given(st.data())
 def test_t45_a_damaged_note_is_refused_or_says_the_same(data: st.DataObject) -> None:
     text = data.draw(broken(NOTE.encode())).decode("utf-8", "replace")
-    found = attempt(lambda: checkpoint.parse_note(text, PUBLIC))
+    found = attempt(checkpoint.parse_note, text, PUBLIC)
     if isinstance(found, Invalid):
         return
     point, signature = found
@@ -120,11 +120,11 @@ def test_t45_a_damaged_note_is_refused_or_says_the_same(data: st.DataObject) -> 
 @quick
 @given(st.text(max_size=80), st.data())
 def test_arbitrary_texts_are_refused(text: str, data: st.DataObject) -> None:
-    assert isinstance(attempt(lambda: checkpoint.parse_note(text, PUBLIC)), Invalid)
+    assert isinstance(attempt(checkpoint.parse_note, text, PUBLIC), Invalid)
     damaged = data.draw(broken(EXAMPLE_KEY.encode())).decode("latin-1")
-    found = attempt(lambda: checkpoint.parse_verifier_key(damaged))
+    found = attempt(checkpoint.parse_verifier_key, damaged)
     assert isinstance(found, Invalid) or damaged == EXAMPLE_KEY
-    assert isinstance(attempt(lambda: checkpoint.parse_verifier_key(text)), Invalid)
+    assert isinstance(attempt(checkpoint.parse_verifier_key, text), Invalid)
 
 
 def encoded(raw: bytes) -> str:

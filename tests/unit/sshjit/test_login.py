@@ -47,7 +47,7 @@ def test_base64url_reads_back(raw: bytes) -> None:
 @quick
 @given(st.text(max_size=12) | st.from_regex(r"[A-Za-z0-9_=+/\n-]{0,12}", fullmatch=True))
 def test_base64url_has_one_spelling(text: str) -> None:
-    found = attempt(lambda: login.unb64url(text))
+    found = attempt(login.unb64url, text)
     if not isinstance(found, Invalid):
         assert login.b64url(found) == text
 

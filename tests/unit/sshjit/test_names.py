@@ -55,7 +55,7 @@ def test_t2_t40_t51_no_name_is_more_than_a_name(check: Callable[[str], str], tex
 @quick
 @given(st.sampled_from(CHECKS), st.text() | st.from_regex(r"[a-z0-9:.~@/\[\]%-]{1,20}", fullmatch=True))
 def test_a_check_gives_back_its_argument_or_refuses(check: Callable[[str], str], text: str) -> None:
-    found = attempt(lambda: check(text))
+    found = attempt(check, text)
     if not isinstance(found, Invalid):
         assert text in found
         assert re.fullmatch(r"[ -~]+", found)
@@ -64,7 +64,7 @@ def test_a_check_gives_back_its_argument_or_refuses(check: Callable[[str], str],
 @quick
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_t2_a_principal_has_one_login_and_one_host(login: str, host: str) -> None:
-    found = attempt(lambda: names.principal(login, host))
+    found = attempt(names.principal, login, host)
     if not isinstance(found, Invalid):
         assert found.split("@") == [names.login_name(login), names.host_id(host)]
 

@@ -232,7 +232,7 @@ def test_t54_a_host_certificate_names_exactly_the_host(tmp_path: Path) -> None:
 @quick
 @given(st.text(max_size=20), st.lists(st.text(max_size=20), max_size=3), st.text(max_size=20))
 def test_t1_t2_whatever_comes_in_no_other_principal_comes_out(login: str, hosts: list[str], person: str) -> None:
-    found = attempt(lambda: made(login=login, host_ids=tuple(hosts), person=person))
+    found = attempt(made, login=login, host_ids=tuple(hosts), person=person)
     if not isinstance(found, Invalid):
         assert found.principals == tuple(f"{login}@{host}" for host in hosts)
         assert all(re.fullmatch(r"[a-z0-9_-]+@[a-z0-9.~-]+", each) for each in found.principals)

@@ -36,7 +36,7 @@ def refusal(raw: bytes) -> str:
 @quick
 @given(st.sampled_from(KEYS).map(blob).flatmap(broken))
 def test_t6_a_damaged_key_is_refused_or_another_key(raw: bytes) -> None:
-    found = attempt(lambda: sshkey.parse_blob(raw))
+    found = attempt(sshkey.parse_blob, raw)
     if not isinstance(found, Invalid):
         assert found.blob == raw == text(found.type) + found.body
         assert sshkey.parse_line(found.line) == found
@@ -46,7 +46,7 @@ def test_t6_a_damaged_key_is_refused_or_another_key(raw: bytes) -> None:
 @given(st.sampled_from(KEYS).map(vector), st.data())
 def test_a_damaged_line_is_refused_or_a_key(line: str, data: st.DataObject) -> None:
     damaged = data.draw(broken(line.encode())).decode("latin-1")
-    found = attempt(lambda: sshkey.parse_line(damaged))
+    found = attempt(sshkey.parse_line, damaged)
     if not isinstance(found, Invalid):
         assert sshkey.parse_line(found.line) == found
         assert found.line.isascii()
@@ -55,8 +55,8 @@ def test_a_damaged_line_is_refused_or_a_key(line: str, data: st.DataObject) -> N
 @quick
 @given(st.text(max_size=60), st.binary(max_size=60))
 def test_anything_else_is_refused(line: str, raw: bytes) -> None:
-    assert isinstance(attempt(lambda: sshkey.parse_line(line)), Invalid)
-    assert isinstance(attempt(lambda: sshkey.parse_blob(raw)), Invalid)
+    assert isinstance(attempt(sshkey.parse_line, line), Invalid)
+    assert isinstance(attempt(sshkey.parse_blob, raw), Invalid)
 
 
 @pytest.mark.parametrize("name", KEYS)
@@ -170,7 +170,7 @@ def test_t6_points_written_with_too_large_a_number_are_refused() -> None:
 @quick
 @given(st.binary(min_size=32, max_size=32))
 def test_t6_an_ed25519_point_is_taken_if_and_only_if_it_is_a_good_one(point: bytes) -> None:
-    found = attempt(lambda: sshkey.parse_blob(ed25519(point)))
+    found = attempt(sshkey.parse_blob, ed25519(point))
     good = _on_curve(int.from_bytes(point, "little") & (2**255 - 1)) and point not in small_order_points()
     assert isinstance(found, Invalid) is not good
 

@@ -49,7 +49,7 @@ def test_broken_json_is_refused_or_json(text: bytes) -> None:
 
 
 def _loads_like_json(text: bytes) -> None:
-    value = attempt(lambda: wire.loads(text))
+    value = attempt(wire.loads, text)
     if isinstance(value, Invalid):
         assert value.code == "bad_json"
     else:
@@ -82,7 +82,7 @@ def test_one_field_changed_is_refused_or_means_the_same(instance: Any, data: st.
 
 
 def _decodes_to_the_same(cls: type[Any], value: Any) -> None:
-    made = attempt(lambda: wire.decode(cls, value))
+    made = attempt(wire.decode, cls, value)
     if isinstance(made, Invalid):
         assert made.code == "bad_message"
         assert str(made).isprintable()

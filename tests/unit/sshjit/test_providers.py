@@ -1,0 +1,98 @@
+"""Which identity providers may be trusted at all."""
+
+from __future__ import annotations
+
+import pytest
+
+from sshjit import providers
+from sshjit.errors import Invalid
+
+ACME = """
+[providers.acme]
+title = "Acme"
+issuer = "https://login.example.com"
+algorithms = ["RS256", "ES256"]
+email_domains = ["example.com"]
+native = { client_id = "ssh-jit-cli", scopes = ["openid", "groups"] }
+web = { client_id = "ssh-jit-web", client_secret_file = "/etc/ssh-jit/acme.secret", scopes = ["openid"] }
+"""
+PARTNER = ACME.replace("acme", "partner").replace("login.", "id.")
+
+
+def load(text: str) -> dict[str, providers.Provider]:
+    return providers.load("version = 1\n" + text)
+
+
+def test_providers_keep_their_order_and_their_defaults_give_nothing_away() -> None:
+    found = load(PARTNER + ACME.replace('email_domains = ["example.com"]\n', ""))
+    assert list(found) == ["partner", "acme"]
+    acme = found["acme"]
+    assert (acme.subject_claim, acme.email_domains, acme.own_claim, acme.unsafe_http) == ("sub", (), None, False)
+    assert acme.native.scopes == ("openid", "groups")
+
+
+@pytest.mark.parametrize(
+    "algorithms", ["[]", '["none"]', '["HS256"]', '["RS256", "HS512"]', '["rs256"]', '[""]', '"RS256"', '["RS1"]']
+)
+def test_t14_only_asymmetric_signatures_are_ever_allowed(algorithms: str) -> None:
+    with pytest.raises(Invalid, match=r"^providers\.toml: "):
+        load(ACME.replace('["RS256", "ES256"]', algorithms))
+
+
+def test_t14_no_algorithm_is_allowed_without_being_written_down() -> None:
+    with pytest.raises(Invalid, match=r"'providers\.acme\.algorithms' is missing"):
+        load(ACME.replace('algorithms = ["RS256", "ES256"]\n', ""))
+
+
+def test_t48_the_two_registrations_are_two() -> None:
+    with pytest.raises(Invalid, match="two registrations"):
+        load(ACME.replace("ssh-jit-web", "ssh-jit-cli"))
+
+
+def test_t3_t16_one_issuer_is_one_provider() -> None:
+    with pytest.raises(Invalid, match="same issuer"):
+        load(ACME + ACME.replace("providers.acme", "providers.other"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("https://login.example.com", "http://login.example.com"),
+        ("https://login.example.com", "http://127.0.0.1:4001"),
+        ("https://login.example.com", "https://user@login.example.com"),
+        ("https://login.example.com", "login.example.com"),
+        ('"openid", "groups"', '"groups"'),
+        ('scopes = ["openid"]', 'scopes = ["OpenID"]'),
+        ("[providers.acme]", "[providers.Acme]"),
+        ("[providers.acme]", '[providers."a/b"]'),
+        ("[providers.acme]", "[provider.acme]"),
+        ("[providers.acme]", "surplus = 1\n[providers.acme]"),
+        ('title = "Acme"', 'title = "Acme"\nissuers = []'),
+        ('title = "Acme"\n', ""),
+        ("client_secret_file", "client_secret"),
+        ('["example.com"]', '[""]'),
+        ('["example.com"]', '["Example.com"]'),
+        ('["example.com"]', '["@example.com"]'),
+        ('["example.com"]', '["*.example.com"]'),
+    ],
+)
+def test_a_mistake_is_an_error_that_names_the_file(old: str, new: str) -> None:
+    assert old in ACME
+    with pytest.raises(Invalid, match=r"^providers\.toml: ") as caught:
+        load(ACME.replace(old, new))
+    assert caught.value.code == "bad_config"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "providers = 1", "providers = []", "[providers]", "[providers]\nacme = 1", "[[providers]]"]
+)
+def test_no_providers_are_not_all_providers(text: str) -> None:
+    with pytest.raises(Invalid, match=r"^providers\.toml: "):
+        load(text)
+
+
+def test_plain_http_must_be_called_unsafe_and_stays_on_loopback() -> None:
+    unsafe = ACME.replace('title = "Acme"', 'title = "Acme"\nunsafe_http = true')
+    assert load(unsafe.replace("https://login.example.com", "http://127.0.0.1:4001"))["acme"].unsafe_http
+    with pytest.raises(Invalid):
+        load(unsafe.replace("https://", "http://"))
