@@ -71,7 +71,8 @@ def _asked(state: State, event: events.Asked) -> str:
     what = "" if event.action == "shell" else f" for {event.action}"
     reason = f': "{event.reason}"' if event.reason else ""
     place = where(event.login, event.hosts)
-    return f"{who(state, event.subject)} asked for {place}{what}, {durations.show(event.duration)}{reason}"
+    way = " on a web page" if event.via == "web" else ""
+    return f"{who(state, event.subject)} asked{way} for {place}{what}, {durations.show(event.duration)}{reason}"
 
 
 def _decided(state: State, event: events.Decided) -> str:
