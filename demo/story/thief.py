@@ -120,7 +120,7 @@ def use(thief: Thief, loot: Loot, bound: str, plain: str, native_login: str) -> 
     web = thief.ca.call(LoginWeb("acme", loot.tokens[plain], plain, "127.0.0.1"), LoginReply).login
     ask = Ask(web.id, ("web1",), None, "shell", None, None, "", certificate=False, address="127.0.0.1")
     request = thief.ca.call(ask, AskReply).request
-    print("- asking for web1 in her name works, and the log will say that it came from the web pages")
+    print("- asking for web1 in her name works, and the log will say that it came from a web page")
     thief.must_fail("a certificate for that grant, by her web login", SignUser(web.id, request.id), CertificateReply)
     made = thief.ca.call(SignUser(native_login, request.id), CertificateReply).certificate
     print("- a certificate for that grant, by her native login: it is for the key on alice's laptop, and for no other")

@@ -1,0 +1,90 @@
+"""Who can reach what: the front end's user, and users that nobody has heard of, on the running lab."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from demo import isolate
+from demo.lab import Lab
+from demo.namespace import Spec
+
+STRANGER = 59999
+"""A Unix user that the CA was never told of."""
+ASK = """
+import sys
+from pathlib import Path
+from sshjit import messages
+from sshjit.errors import SshJitError
+from sshjit_web.ca_client import CaClient
+message, reply = getattr(messages, sys.argv[2]), getattr(messages, sys.argv[2] + "Reply")
+try:
+    print(CaClient(Path(sys.argv[1])).call(message(), reply))
+except SshJitError as error:
+    sys.exit(f"{error.family} {error.code}")
+"""
+
+
+def run_as(lab: Lab, user: int, command: list[str], *within: Path) -> subprocess.CompletedProcess[str]:
+    """Runs a command as another user, who can pass to the lab's folders and no further than their modes allow.
+
+    Where namespaces are not possible there is no other user: the lab's programs share one, and so does this.
+    """
+    if isolate.possible():
+        keep = [str(path) for path in (*isolate.surroundings(), *within)]
+        spec = Spec(cover=isolate.barriers(map(Path, keep)), write=tuple(keep), user=user)
+        command = isolate.enter(spec, command)
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=False, cwd="/", env=lab.operator.env
+    )
+
+
+def ask(lab: Lab, user: int, socket: Path, message: str) -> subprocess.CompletedProcess[str]:
+    return run_as(lab, user, [sys.executable, "-c", ASK, str(socket), message], lab.paths.home)
+
+
+def test_the_front_end_runs_as_a_user_of_its_own(lab: Lab) -> None:
+    expected = isolate.NOBODY if isolate.possible() else os.getuid()
+    assert Path(f"/proc/{lab.web.pid}").stat().st_uid == expected
+    assert Path(f"/proc/{lab.ca.pid}").stat().st_uid == os.getuid()
+
+
+def test_keys_and_log_are_for_the_ca_alone(lab: Lab) -> None:
+    keys = sorted(path.name for path in (lab.paths.ca / "keys").iterdir())
+    assert keys == ["bundle", "host_ca", "log", "user_ca"]
+    for path in (lab.paths.ca, lab.paths.admin, *(lab.paths.ca / "keys").iterdir(), lab.ca_database):
+        assert path.stat().st_mode & 0o077 == 0, path
+        assert path.stat().st_uid == os.getuid(), path
+
+
+@pytest.mark.parametrize("user", [isolate.NOBODY, STRANGER])
+def test_other_users_cannot_read_them(lab: Lab, user: int) -> None:
+    for path in (lab.paths.ca / "keys/user_ca", lab.ca_database, lab.paths.providers / "acme.json"):
+        read = run_as(lab, user, ["cat", str(path)], lab.paths.home)
+        assert (read.returncode == 0) != isolate.possible(), read.stderr
+    read = run_as(lab, user, ["cat", str(lab.paths.etc / "policy.toml")], lab.paths.home)
+    assert read.returncode == 0, "what anybody may read can be reached this way"
+
+
+def test_the_front_end_speaks_at_its_own_door_only(lab: Lab) -> None:
+    assert "ready=True" in ask(lab, isolate.NOBODY, lab.paths.web_socket, "Health").stdout
+    assert ask(lab, isolate.NOBODY, lab.paths.web_socket, "Status").returncode != 0
+    answered = ask(lab, isolate.NOBODY, lab.paths.admin_socket, "Status")
+    assert (answered.returncode == 0) != isolate.possible(), answered.stdout
+
+
+def test_a_stranger_is_heard_at_neither_door(lab: Lab) -> None:
+    for socket, message in ((lab.paths.web_socket, "Health"), (lab.paths.admin_socket, "Status")):
+        answered = ask(lab, STRANGER, socket, message)
+        assert (answered.returncode == 0) != isolate.possible(), answered.stdout
+
+
+def test_the_ca_has_no_web_framework_in_it(lab: Lab) -> None:
+    mapped = Path(f"/proc/{lab.ca.pid}/maps").read_text()
+    assert "sqlalchemy" in mapped, "its libraries can be seen there"
+    for name in ("markupsafe", "granian"):
+        assert name not in mapped
