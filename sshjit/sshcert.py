@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, Literal
 
 from sshjit import sshkey
@@ -55,8 +56,7 @@ class Certificate:
         if not 0 < self.serial <= U64_MAX:
             raise Invalid("bad_serial", "a certificate's serial is 1 or more: 0 could not be revoked")
         for options in (self.critical, self.extensions):
-            names = [name for name, _ in options]
-            if names != sorted(set(names)):
+            if any(first >= second for (first, _), (second, _) in pairwise(options)):
                 raise Invalid("bad_options", "options must be sorted, each at most once")
 
     @property
@@ -130,18 +130,18 @@ def parse_blob(blob: bytes, *, checked: PublicKey | None = None) -> tuple[Certif
     reader = Reader(blob)
     kind = _key_type(reader.text())
     nonce = reader.string()
-    key, rest = _read_key(kind, reader.rest(), checked)
-    serial, cert_kind, key_id = rest.u64(), rest.u32(), rest.text()
+    key = _read_key(kind, reader, checked)
+    serial, cert_kind, key_id = reader.u64(), reader.u32(), reader.text()
     if cert_kind not in (USER, HOST):
         raise Invalid("bad_certificate", "the certificate is neither for a user nor for a host")
-    principals = _strings(rest.string())
-    valid_after, valid_before = rest.u64(), rest.u64()
-    critical, extensions = _read_options(rest.string()), _read_options(rest.string())
-    if rest.string():
+    principals = _strings(reader.string())
+    valid_after, valid_before = reader.u64(), reader.u64()
+    critical, extensions = _read_options(reader.string()), _read_options(reader.string())
+    if reader.string():
         raise Invalid("bad_certificate", "the certificate's reserved field is not empty")
-    ca_blob = rest.string()
-    signature = rest.string()
-    rest.finish()
+    ca_blob = reader.string()
+    signature = reader.string()
+    reader.finish()
     signed = blob[: len(blob) - 4 - len(signature)]
     certificate = Certificate(
         key=key,
@@ -159,15 +159,13 @@ def parse_blob(blob: bytes, *, checked: PublicKey | None = None) -> tuple[Certif
     return certificate, signed, signature
 
 
-def _read_key(kind: str, tail: bytes, checked: PublicKey | None) -> tuple[PublicKey, Reader]:
-    """The key at the front of ``tail``, and a reader of what comes after it."""
-    if checked is not None and checked.type == kind and tail.startswith(checked.body):
-        return checked, Reader(tail[len(checked.body) :])
-    reader = Reader(tail)
+def _read_key(kind: str, reader: Reader, checked: PublicKey | None) -> PublicKey:
+    if checked is not None and checked.type == kind and reader.take(checked.body):
+        return checked
+    start = reader.position
     sshkey.read_body(kind, reader)
-    remaining = reader.rest()
-    body = tail[: len(tail) - len(remaining)]
-    return PublicKey(kind, text(kind) + body, body), Reader(remaining)
+    body = reader.since(start)
+    return PublicKey(kind, text(kind) + body, body)
 
 
 def _key_type(certificate: str) -> str:
@@ -185,10 +183,18 @@ def _options(pairs: tuple[tuple[str, str | None], ...]) -> bytes:
 def _read_options(blob: bytes) -> tuple[tuple[str, str | None], ...]:
     reader, found = Reader(blob), []
     while not reader.at_end():
-        name, data = reader.text(), Reader(reader.string())
-        found.append((name, None if data.at_end() else data.text()))
-        data.finish()
+        found.append((reader.text(), _read_value(reader.string())))
     return tuple(found)
+
+
+def _read_value(data: bytes) -> str | None:
+    """An option's value: nothing for a flag, else a ``string`` inside the ``string``."""
+    if not data:
+        return None
+    reader = Reader(data)
+    value = reader.text()
+    reader.finish()
+    return value
 
 
 def _strings(blob: bytes) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import struct
 from sshjit.errors import Invalid
 
 U64_MAX = 2**64 - 1
+_U32, _U64 = struct.Struct(">I"), struct.Struct(">Q")
 
 
 def string(value: bytes) -> bytes:
@@ -16,19 +17,21 @@ def string(value: bytes) -> bytes:
 
 def text(value: str) -> bytes:
     """``string`` of ASCII text. Raises ``Invalid`` (``not_ascii``) for other text."""
-    if not value.isascii():
-        raise Invalid("not_ascii", "text that is not ASCII cannot be written")
-    return string(value.encode("ascii"))
+    try:
+        raw = value.encode("ascii")
+    except UnicodeEncodeError:
+        raise Invalid("not_ascii", "text that is not ASCII cannot be written") from None
+    return len(raw).to_bytes(4, "big") + raw
 
 
 def u32(value: int) -> bytes:
     """``uint32``, big-endian."""
-    return struct.pack(">I", value)
+    return _U32.pack(value)
 
 
 def u64(value: int) -> bytes:
     """``uint64``, big-endian."""
-    return struct.pack(">Q", value)
+    return _U64.pack(value)
 
 
 def mpint(value: int) -> bytes:
@@ -37,21 +40,26 @@ def mpint(value: int) -> bytes:
 
 
 class Reader:
-    """Reads one blob from front to back. Every method raises ``Invalid`` (``truncated``) when the blob is too short."""
+    """Reads one blob from front to back. Every method raises ``Invalid`` (``truncated``) when the blob is too short.
 
-    __slots__ = ("_at", "_blob")
+    Every certificate is read back before it leaves, so these methods are written for speed: none calls another.
+    """
+
+    __slots__ = ("_blob", "position")
 
     def __init__(self, blob: bytes) -> None:
         self._blob = blob
-        self._at = 0
+        self.position = 0
+        """Bytes read so far."""
 
     def raw(self, length: int) -> bytes:
         """The next ``length`` bytes."""
-        end = self._at + length
+        start = self.position
+        end = start + length
         if end > len(self._blob):
-            raise Invalid("truncated", "the data ends too early")
-        taken, self._at = self._blob[self._at : end], end
-        return taken
+            raise _truncated()
+        self.position = end
+        return self._blob[start:end]
 
     def u8(self) -> int:
         """The next byte."""
@@ -67,14 +75,35 @@ class Reader:
 
     def string(self) -> bytes:
         """``string``, as bytes."""
-        return self.raw(self.u32())
+        blob, start = self._blob, self.position + 4
+        end = start + int.from_bytes(blob[start - 4 : start], "big")
+        if end > len(blob):  # true as well when the length itself is cut off: then ``start`` lies beyond the end
+            raise _truncated()
+        self.position = end
+        return blob[start:end]
 
     def text(self) -> str:
         """``string`` that must be ASCII."""
+        blob, start = self._blob, self.position + 4
+        end = start + int.from_bytes(blob[start - 4 : start], "big")
+        if end > len(blob):
+            raise _truncated()
+        self.position = end
         try:
-            return self.string().decode("ascii")
+            return blob[start:end].decode("ascii")
         except UnicodeDecodeError:
             raise Invalid("not_ascii", "the data holds text that is not ASCII") from None
+
+    def take(self, expected: bytes) -> bool:
+        """Reads exactly these bytes if they come next; else reads nothing."""
+        found = self._blob.startswith(expected, self.position)
+        if found:
+            self.position += len(expected)
+        return found
+
+    def since(self, position: int) -> bytes:
+        """The bytes read since ``position``."""
+        return self._blob[position : self.position]
 
     def mpint(self) -> int:
         """``mpint`` that is not negative and in its shortest form."""
@@ -85,13 +114,17 @@ class Reader:
 
     def rest(self) -> bytes:
         """Everything that was not read yet."""
-        return self.raw(len(self._blob) - self._at)
+        return self.raw(len(self._blob) - self.position)
 
     def at_end(self) -> bool:
         """Whether everything was read."""
-        return self._at == len(self._blob)
+        return self.position == len(self._blob)
 
     def finish(self) -> None:
         """Raises ``Invalid`` (``trailing_bytes``) unless everything was read."""
         if not self.at_end():
             raise Invalid("trailing_bytes", "the data goes on after its end")
+
+
+def _truncated() -> Invalid:
+    return Invalid("truncated", "the data ends too early")
