@@ -44,7 +44,7 @@ class Provider:
     subject_claim: str = "sub"
     groups_claim: str = "groups"
     email_domains: tuple[str, ...] = ()
-    """Domains, in lower case, whose verified addresses may match roles; none means that no address of this provider does."""
+    """Domains in lower case whose verified addresses may match roles; none: no address of this provider does."""
     own_claim: str | None = None
     """The claim that holds the person's Unix name, for ``@own``."""
     mfa_values: tuple[str, ...] = ("mfa", "otp", "hwk", "swk")
