@@ -4,13 +4,14 @@ What arrives from another program becomes a dataclass of ``sshjit`` here or is r
 mistyped fields, floats, and nesting without end. Nothing is converted: ``"1"`` is not 1, ``true`` is not 1. Whether a
 value makes sense (a name, an address) is not decided here but in ``sshjit/names.py`` and by whoever uses it.
 
-A decoder is compiled once for each class, as closures, so that reading a message costs microseconds.
+Both ways are compiled once for each class, as closures, so that a message costs microseconds.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import operator
 import re
 import types
 import typing
@@ -69,13 +70,46 @@ def decode_field(kind: Any, value: Any, path: str) -> Any:
 
 def encode(value: Any) -> Any:
     """Makes dicts and lists of dataclasses, for ``json.dumps`` or ``canonical.dumps``."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {name: encode(getattr(value, name)) for name in _field_names(type(value))}
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if dataclasses.is_dataclass(kind):
+        return _writer(kind)(value)
     if isinstance(value, (tuple, list)):
         return [encode(item) for item in value]
     if isinstance(value, StrEnum):
         return value.value
     return value
+
+
+_PLAIN = frozenset({str, int, bool, types.NoneType})
+
+
+@cache
+def _writer(cls: type) -> Callable[[Any], dict[str, Any]]:
+    """The function that makes a dict of a ``cls``: only fields whose type asks for it are looked at again."""
+    names, hints = _field_names(cls), typing.get_type_hints(cls)
+    others = tuple(name for name in names if not _stays(hints[name]))
+    if len(names) < 2:
+        return lambda value: {name: encode(getattr(value, name)) for name in names}
+    fields = operator.attrgetter(*names)
+
+    def write(value: Any) -> dict[str, Any]:
+        made = dict(zip(names, fields(value), strict=True))
+        for name in others:
+            made[name] = encode(made[name])
+        return made
+
+    return write
+
+
+def _stays(kind: Any) -> bool:
+    """Whether values of a field's type are JSON already."""
+    if typing.get_origin(kind) in (Union, types.UnionType):
+        return all(_stays(part) for part in typing.get_args(kind))
+    return kind in _PLAIN or (
+        typing.get_origin(kind) is Literal and _PLAIN.issuperset(map(type, typing.get_args(kind)))
+    )
 
 
 def _refuse(path: str, problem: str) -> Invalid:

@@ -66,10 +66,8 @@ def kind_of(event: Event) -> str:
 def take_apart(event: Event) -> tuple[dict[str, Any], dict[str, Any]]:
     """The fields of fact and detail, ready for canonical JSON."""
     facts, details = _split(typing.cast("Any", type(event)))
-    return (
-        {name: wire.encode(getattr(event, name)) for name in facts},
-        {name: wire.encode(getattr(event, name)) for name in details},
-    )
+    fields = wire.encode(event)
+    return {name: fields[name] for name in facts}, {name: fields[name] for name in details}
 
 
 def put_together(kind: str, fact: dict[str, Any], details: dict[str, Any]) -> Event:
