@@ -64,9 +64,9 @@ def test_keys_and_log_are_for_the_ca_alone(lab: Lab) -> None:
 @pytest.mark.parametrize("user", [isolate.NOBODY, STRANGER])
 def test_other_users_cannot_read_them(lab: Lab, user: int) -> None:
     for path in (lab.paths.ca / "keys/user_ca", lab.ca_database, lab.paths.providers / "acme.json"):
-        read = run_as(lab, user, ["cat", str(path)], lab.paths.home)
+        read = run_as(lab, user, ["test", "-r", str(path)], lab.paths.home)
         assert (read.returncode == 0) != isolate.possible(), read.stderr
-    read = run_as(lab, user, ["cat", str(lab.paths.etc / "policy.toml")], lab.paths.home)
+    read = run_as(lab, user, ["test", "-r", str(lab.paths.etc / "policy.toml")], lab.paths.home)
     assert read.returncode == 0, "what anybody may read can be reached this way"
 
 
