@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import time
+from pathlib import Path
 
 import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
+from demo.provider import config
+from demo.provider.config import read
 from tests.unit.demo.relying_party import NATIVE, WEB, RelyingParty
 
 
@@ -136,3 +139,10 @@ def test_signing_out_asks_for_a_name_again(native: RelyingParty) -> None:
     assert native.authorize().status == 302
     assert native.send("POST", "/sign-out", {"form_token": token}).status == 303
     assert native.authorize().status == 200
+
+
+def test_the_example_is_a_configuration() -> None:
+    found = read(Path(config.__file__).with_name("example.toml"))
+    assert found.issuer == "http://127.0.0.1:4001"
+    assert [client.public for client in found.clients.values()] == [False, True]
+    assert found.people["carol"].about("openid") == {"sub": "acme-3", "department": "Research"}
