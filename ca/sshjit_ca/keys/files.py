@@ -11,7 +11,6 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
@@ -19,21 +18,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sshjit import sshkey
 from sshjit.errors import Failed
-from sshjit.sshkey import PublicKey
 from sshjit.sshwire import string, text
-
-PURPOSES = ("user_ca", "host_ca", "bundle", "log")
-
-
-class Signer(Protocol):
-    """A private key that signs, wherever it lives."""
-
-    @property
-    def public(self) -> PublicKey:
-        """The public half."""
-
-    def sign(self, data: bytes) -> bytes:
-        """The SSH signature blob over ``data``: ``string type``, ``string signature`` (RFC 8709, section 6)."""
+from sshjit_ca.keys.signer import PURPOSES, Signer
 
 
 class FileKey:
