@@ -73,6 +73,11 @@ def read(entry: Entry) -> Event | None:
     return events.put_together(entry.kind, body, details)
 
 
+def read_erased(entry: Entry) -> Event:
+    """What is left of an event whose detail was erased. Raises as ``read`` does."""
+    return events.blank(entry.kind, _read_fact(entry)[0])
+
+
 def _read_fact(entry: Entry) -> tuple[dict[str, Any], str]:
     """The body of the fact, and the commitment to its detail. Written again it must be the same bytes."""
     value = wire.loads(entry.fact, limit=MAX_FACT)

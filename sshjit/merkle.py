@@ -1,15 +1,19 @@
 """The Merkle tree of RFC 6962, section 2.1 (hash: SHA-256): one short head that stands for a whole list of leaves.
 
-``Frontier`` grows a tree leaf by leaf and keeps only what the next head needs. Proofs are made from the leaves' hashes
-and checked from nothing but themselves (RFC 9162, sections 2.1.3.2 and 2.1.4.2).
+``Frontier`` grows a tree leaf by leaf and keeps only what the next head and the tiles of C2SP tlog-tiles need. Proofs
+are made from the leaves' hashes and checked from nothing but themselves (RFC 9162, sections 2.1.3.2 and 2.1.4.2).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sshjit.errors import Invalid
+
+TILE = 256
+"""Leaves under one hash of a tile (C2SP tlog-tiles)."""
+_TILE_HEIGHT = 8
 
 EMPTY = hashlib.sha256(b"").digest()
 """The head of a tree without leaves."""
@@ -26,20 +30,40 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 class Frontier:
-    """The roots of the perfect subtrees that make up a tree, largest first: at most one for each bit of its size."""
+    """The roots of the perfect subtrees that make up a tree, largest first: at most one for each bit of its size.
 
-    __slots__ = ("_roots", "size")
+    ``tiles`` holds, 32 bytes each, the heads over every 256 leaves that are complete: with them any proof is made from
+    a few hundred leaves, however large the tree is.
+    """
+
+    __slots__ = ("_roots", "size", "tiles")
 
     def __init__(self) -> None:
         self.size = 0
+        self.tiles = bytearray()
         self._roots: list[bytes] = []
+
+    @classmethod
+    def of(cls, tiles: bytes, leaves: Iterable[bytes]) -> Frontier:
+        """The frontier of the tree whose complete tiles have these heads, and ``leaves`` after them."""
+        found = cls()
+        heads = [tiles[at : at + 32] for at in range(0, len(tiles), 32)]
+        for number, root in enumerate(heads):
+            found._merge(root, number)
+        found.size, found.tiles = len(heads) * TILE, bytearray(tiles)
+        for leaf in leaves:
+            found.append(leaf)
+        return found
 
     def append(self, leaf: bytes) -> None:
         """Adds one leaf, by its hash."""
-        root, carried = leaf, self.size
+        root, carried, height = leaf, self.size, 0
         while carried & 1:
             root = node_hash(self._roots.pop(), root)
             carried >>= 1
+            height += 1
+            if height == _TILE_HEIGHT:
+                self.tiles += root
         self._roots.append(root)
         self.size += 1
 
@@ -55,8 +79,15 @@ class Frontier:
     def copy(self) -> Frontier:
         """An independent frontier of the same tree."""
         twin = Frontier()
-        twin.size, twin._roots = self.size, self._roots.copy()
+        twin.size, twin.tiles, twin._roots = self.size, self.tiles.copy(), self._roots.copy()
         return twin
+
+    def _merge(self, root: bytes, number: int) -> None:
+        """Adds a perfect subtree, the ``number``-th of its size."""
+        while number & 1:
+            root = node_hash(self._roots.pop(), root)
+            number >>= 1
+        self._roots.append(root)
 
 
 def head(leaves: Sequence[bytes]) -> bytes:

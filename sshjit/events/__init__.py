@@ -12,10 +12,19 @@ from __future__ import annotations
 
 from sshjit.events.access import Asked, CertificateRevoked, Closed, Decided, Issued, Opened, StepAsked, Turned
 from sshjit.events.authority import BundleSigned, PolicyLoaded, Started
-from sshjit.events.hosts import HostAdded, HostIssued
+from sshjit.events.hosts import (
+    HostAdded,
+    HostInvited,
+    HostIssued,
+    HostJoined,
+    HostLabelled,
+    HostRemoved,
+    HostReported,
+)
+from sshjit.events.locks import Locked, Unlocked
 from sshjit.events.parts import Channel, How
-from sshjit.events.people import LoginClosed, LoginOpened
-from sshjit.events.table import KINDS, Event, kind_of, put_together, take_apart
+from sshjit.events.people import HardwareKeyRegistered, HardwareKeyRemoved, LoginClosed, LoginOpened
+from sshjit.events.table import KINDS, Event, blank, kind_of, put_together, take_apart
 
 __all__ = [
     "KINDS",
@@ -26,10 +35,18 @@ __all__ = [
     "Closed",
     "Decided",
     "Event",
+    "HardwareKeyRegistered",
+    "HardwareKeyRemoved",
     "HostAdded",
+    "HostInvited",
     "HostIssued",
+    "HostJoined",
+    "HostLabelled",
+    "HostRemoved",
+    "HostReported",
     "How",
     "Issued",
+    "Locked",
     "LoginClosed",
     "LoginOpened",
     "Opened",
@@ -37,6 +54,8 @@ __all__ = [
     "Started",
     "StepAsked",
     "Turned",
+    "blank",
+    "Unlocked",
     "kind_of",
     "put_together",
     "take_apart",

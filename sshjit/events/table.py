@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import types
 import typing
 from functools import cache
 from typing import Any
@@ -11,8 +12,17 @@ from sshjit import wire
 from sshjit.errors import Invalid
 from sshjit.events.access import Asked, CertificateRevoked, Closed, Decided, Issued, Opened, Turned
 from sshjit.events.authority import BundleSigned, PolicyLoaded, Started
-from sshjit.events.hosts import HostAdded, HostIssued
-from sshjit.events.people import LoginClosed, LoginOpened
+from sshjit.events.hosts import (
+    HostAdded,
+    HostInvited,
+    HostIssued,
+    HostJoined,
+    HostLabelled,
+    HostRemoved,
+    HostReported,
+)
+from sshjit.events.locks import Locked, Unlocked
+from sshjit.events.people import HardwareKeyRegistered, HardwareKeyRemoved, LoginClosed, LoginOpened
 
 Event = (
     Started
@@ -27,6 +37,15 @@ Event = (
     | HostIssued
     | CertificateRevoked
     | HostAdded
+    | HostInvited
+    | HostJoined
+    | HostLabelled
+    | HostRemoved
+    | HostReported
+    | HardwareKeyRegistered
+    | HardwareKeyRemoved
+    | Locked
+    | Unlocked
     | BundleSigned
     | Turned
 )
@@ -44,6 +63,15 @@ _NAMES: dict[type[Event], str] = {
     HostIssued: "host-certificate",
     CertificateRevoked: "revoke",
     HostAdded: "host",
+    HostInvited: "host-invitation",
+    HostJoined: "host-join",
+    HostLabelled: "host-labels",
+    HostRemoved: "host-removal",
+    HostReported: "host-report",
+    HardwareKeyRegistered: "hardware-key",
+    HardwareKeyRemoved: "hardware-key-removal",
+    Locked: "lock",
+    Unlocked: "unlock",
     BundleSigned: "bundle",
     Turned: "refusal",
 }
@@ -78,3 +106,31 @@ def put_together(kind: str, fact: dict[str, Any], details: dict[str, Any]) -> Ev
     if fact.keys() != set(facts) or details.keys() != set(inside):
         raise Invalid("bad_entry", f"fact and detail of {kind!r} are not divided as they should be")
     return wire.decode(KINDS[kind], {**fact, **details})
+
+
+def blank(kind: str, fact: dict[str, Any]) -> Event:
+    """The event of an entry whose detail was erased: the fact, and nothing where the detail was.
+
+    No event that ever happened has such a detail (a sign-in without a provider, an ask without a host), so that the
+    fold can tell them apart.
+    """
+    if kind not in KINDS:
+        raise Invalid("unknown_kind", f"entries of the kind {kind[:40]!r} are not known here")
+    return put_together(kind, fact, _blanks(typing.cast("Any", KINDS[kind])))
+
+
+@cache
+def _blanks(kind: type[Event]) -> dict[str, Any]:
+    hints, inside = typing.get_type_hints(kind), _split(kind)[1]
+    return {name: _nothing(hints[name]) for name in inside}
+
+
+def _nothing(hint: Any) -> Any:
+    """Text without letters, a list without items, no number: ``None`` where that is allowed."""
+    if types.NoneType in typing.get_args(hint):
+        return None
+    if typing.get_origin(hint) is tuple:
+        return []
+    if typing.get_origin(hint) is typing.Literal:
+        return typing.get_args(hint)[0]
+    return hint()
