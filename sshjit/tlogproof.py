@@ -1,7 +1,8 @@
 """Proofs that travel alone: C2SP tlog-proof, a place in the log, the path to a head, and the signed head.
 
 A certificate's proof carries its entry's fact as the format's extra data, which nothing vouches for. So the reader
-takes nothing from it on trust: serial and digest are compared with the certificate's own, and the leaf is hashed from it.
+takes nothing from it on trust: serial and digest are compared with the certificate's own, and the leaf is hashed from
+it.
 """
 
 from __future__ import annotations

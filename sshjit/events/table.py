@@ -116,11 +116,11 @@ def blank(kind: str, fact: dict[str, Any]) -> Event:
     """
     if kind not in KINDS:
         raise Invalid("unknown_kind", f"entries of the kind {kind[:40]!r} are not known here")
-    return put_together(kind, fact, _blanks(typing.cast("Any", KINDS[kind])))
+    return put_together(kind, fact, _blanks(KINDS[kind]))
 
 
 @cache
-def _blanks(kind: type[Event]) -> dict[str, Any]:
+def _blanks(kind: Any) -> dict[str, Any]:
     hints, inside = typing.get_type_hints(kind), _split(kind)[1]
     return {name: _nothing(hints[name]) for name in inside}
 
