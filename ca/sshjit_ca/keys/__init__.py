@@ -2,13 +2,14 @@
 
 Four purposes apart from each other, so that no key can stand in for another: ``user_ca`` signs user certificates,
 ``host_ca`` host certificates, ``bundle`` what hosts and laptops believe, ``log`` the heads of the log. A private key is
-a file, a key of an ssh-agent, or an object on a PKCS#11 token; ``references`` says how it is written down, ``holder``
-opens it, ``ring`` says which key has its turn (the log knows), and ``lineage`` by which right a log key followed another.
+a file, a key of an ssh-agent, or an object on a PKCS#11 token: ``references`` says how it is written down, ``holder``
+opens it, ``ring`` says which key has its turn, and ``lineage`` by which right a log key followed another.
 """
 
 from __future__ import annotations
 
-from sshjit_ca.keys.files import Keys, load, make
+from sshjit_ca.keys.files import make
+from sshjit_ca.keys.four import Keys, load
 from sshjit_ca.keys.signer import PURPOSES, Signer
 
 __all__ = ["PURPOSES", "Keys", "Signer", "load", "make"]

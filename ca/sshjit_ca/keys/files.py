@@ -1,65 +1,68 @@
-"""The CA's own keys: what signs, and for which purpose.
-
-Four keys apart from each other, so that none can stand in for another: ``user_ca`` signs user certificates, ``host_ca``
-host certificates, ``bundle`` what hosts and laptops believe, ``log`` the heads of the log. They are Ed25519 keys in
-OpenSSH's own format, in files that only the CA's user can read.
-"""
+"""Keys in files: OpenSSH's own format, readable by the CA's user alone, with or without a passphrase."""
 
 from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization.ssh import SSHPrivateKeyTypes
 
 from sshjit import sshkey
-from sshjit.errors import Failed
+from sshjit.errors import Failed, Invalid
+from sshjit.sshkey import PublicKey
 from sshjit.sshwire import string, text
-from sshjit_ca.keys.signer import PURPOSES, Signer
+from sshjit_ca.keys.checking import CURVE_HASHES, ecdsa_blob
+from sshjit_ca.keys.signer import RSA_SIGNATURE
+
+Kind = Literal["ed25519", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "rsa-3072", "rsa-4096"]
+"""The kinds of keys that are made here."""
+MAX_BYTES = 64 * 1024
+_Private = Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+_CURVES: dict[str, ec.EllipticCurve] = {
+    "ecdsa-p256": ec.SECP256R1(),
+    "ecdsa-p384": ec.SECP384R1(),
+    "ecdsa-p521": ec.SECP521R1(),
+}
 
 
 class FileKey:
-    """An Ed25519 key from a file."""
+    """A key from a file, in memory."""
 
-    def __init__(self, private: Ed25519PrivateKey) -> None:
+    def __init__(self, private: _Private) -> None:
+        """Raises ``Invalid`` for a key that ``sshjit.sshkey`` does not take, such as a short RSA key."""
         self._private = private
         line = private.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
-        self.public = sshkey.parse_line(line.decode("ascii"))
+        self.public: PublicKey = sshkey.parse_line(line.decode("ascii"))
 
     def sign(self, data: bytes) -> bytes:
-        """Ed25519 over ``data``."""
-        return _SIGNATURE_TYPE + string(self._private.sign(data))
+        """The signature blob over ``data``."""
+        private = self._private
+        if isinstance(private, Ed25519PrivateKey):
+            return _ED25519 + string(private.sign(data))
+        if isinstance(private, rsa.RSAPrivateKey):
+            return text(RSA_SIGNATURE) + string(private.sign(data, padding.PKCS1v15(), hashes.SHA512()))
+        der = private.sign(data, ec.ECDSA(CURVE_HASHES[self.public.type]))
+        return ecdsa_blob(self.public, *utils.decode_dss_signature(der))
 
 
-_SIGNATURE_TYPE = text(sshkey.ED25519)
+_ED25519 = text(sshkey.ED25519)
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """One signer for each purpose."""
-
-    user_ca: Signer
-    host_ca: Signer
-    bundle: Signer
-    log: Signer
-
-    def fingerprints(self) -> tuple[tuple[str, str], ...]:
-        """(purpose, fingerprint), in the order of ``PURPOSES``."""
-        return tuple((purpose, getattr(self, purpose).public.fingerprint) for purpose in PURPOSES)
-
-
-def make(path: Path) -> None:
-    """Makes a key and writes it, readable by us alone. Never replaces one.
+def make(path: Path, kind: Kind = "ed25519") -> None:
+    """Makes a key and writes it, readable by us alone, with ``.pub`` beside it. Never replaces one.
 
     Raises:
         FileExistsError: when there is a file already.
 
     """
-    raw = Ed25519PrivateKey.generate().private_bytes(
+    private = _new(kind)
+    raw = private.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
     )
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
@@ -67,35 +70,61 @@ def make(path: Path) -> None:
         file.write(raw)
         file.flush()
         os.fsync(file.fileno())
+    public_file(path).write_text(f"{FileKey(private).public.line}\n", encoding="ascii")
 
 
-def load(folder: Path) -> Keys:
-    """The keys in a folder.
+def public_file(path: Path) -> Path:
+    """Where the public half of a key lies."""
+    return path.with_name(f"{path.name}.pub")
+
+
+def load(path: Path, passphrase: bytes | None = None) -> FileKey:
+    """The key in a file.
 
     Raises:
-        Failed: ``no_key``, ``key_exposed``, ``bad_key_file``, ``same_key``.
+        Failed: ``no_key``, ``key_exposed``, ``bad_key_file``, ``bad_passphrase``.
 
     """
-    signers = {purpose: _load(folder / purpose) for purpose in PURPOSES}
-    if len({signer.public.blob for signer in signers.values()}) != len(PURPOSES):
-        raise Failed("same_key", "one key serves two purposes", hint="each purpose has a key of its own")
-    return Keys(**signers)
-
-
-def _load(path: Path) -> FileKey:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     except OSError as error:
-        raise Failed("no_key", f"{path}: {error.strerror}", hint="ssh-jit-ca init makes the keys") from None
+        raise Failed("no_key", f"{path}: {error.strerror}", hint="ssh-jit-ca init makes the first keys") from None
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
             raise Failed("key_exposed", f"{path} is not readable by us alone", hint=f"chmod 600 {path}")
-        raw = file.read(64 * 1024)
+        raw = file.read(MAX_BYTES)
+    private = _read(path, raw, passphrase)
+    if not isinstance(private, (Ed25519PrivateKey, ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey)):
+        raise Failed("bad_key_file", f"{path} is not an Ed25519, ECDSA or RSA key")
     try:
-        private = serialization.load_ssh_private_key(raw, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise Failed("bad_key_file", f"{path} is not an OpenSSH private key without a passphrase") from None
-    if not isinstance(private, Ed25519PrivateKey):
-        raise Failed("bad_key_file", f"{path} is not an Ed25519 key")
-    return FileKey(private)
+        return FileKey(private)
+    except Invalid as error:
+        raise Failed("bad_key_file", f"{path}: {error.message}") from None
+
+
+def _read(path: Path, raw: bytes, passphrase: bytes | None) -> SSHPrivateKeyTypes:
+    try:
+        return serialization.load_ssh_private_key(raw, password=passphrase)
+    except TypeError:
+        if passphrase is None:
+            raise Failed(
+                "bad_passphrase",
+                f"{path} is encrypted, and its reference names no passphrase",
+                hint=f"file:{path}?passphrase=/path/of/a/file",
+            ) from None
+        raise Failed(
+            "bad_passphrase", f"{path} is not encrypted, and its reference names a passphrase", hint=f"file:{path}"
+        ) from None
+    except (ValueError, UnsupportedAlgorithm):
+        if passphrase is None:
+            raise Failed("bad_key_file", f"{path} is not an OpenSSH private key") from None
+        raise Failed("bad_passphrase", f"the passphrase does not open {path}") from None
+
+
+def _new(kind: Kind) -> _Private:
+    if kind == "ed25519":
+        return Ed25519PrivateKey.generate()
+    if kind in _CURVES:
+        return ec.generate_private_key(_CURVES[kind])
+    return rsa.generate_private_key(public_exponent=65537, key_size=int(kind.removeprefix("rsa-")))

@@ -1,0 +1,154 @@
+"""Keys of an ssh-agent (draft-ietf-sshm-ssh-agent): any agent that speaks the protocol at a Unix socket.
+
+Two questions are all that is asked: which keys are there, and sign this. A connection is kept, and made anew when the
+agent was restarted; a signature that takes longer than its time is given up.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from pathlib import Path
+
+from sshjit import sshkey
+from sshjit.errors import Failed, Invalid
+from sshjit.sshkey import PublicKey
+from sshjit.sshwire import Reader, string, u32
+from sshjit_ca.keys.checking import ours
+
+PATIENCE = 5.0
+"""Seconds that the agent has for one answer."""
+MAX_ANSWER = 256 * 1024
+_LIST, _LISTED = 11, 12
+_SIGN, _SIGNED = 13, 14
+_RSA_SHA2_512 = 4  # a flag of _SIGN
+
+
+class Agent:
+    """A connection to an agent, opened when it is needed."""
+
+    def __init__(self, path: Path, *, patience: float = PATIENCE) -> None:
+        self._path = path
+        self._patience = patience
+        self._connection: socket.socket | None = None
+        self._lock = threading.Lock()
+
+    def keys(self) -> list[bytes]:
+        """The blobs of all keys that the agent holds, certificates among them."""
+        answer = self._ask(_LIST, b"", _LISTED)
+        found = []
+        for _ in range(answer.u32()):
+            found.append(answer.string())
+            answer.string()  # the comment
+        answer.finish()
+        return found
+
+    def sign(self, blob: bytes, data: bytes, flags: int) -> bytes:
+        """The signature blob over ``data`` by the key ``blob``."""
+        answer = self._ask(_SIGN, string(blob) + string(data) + u32(flags), _SIGNED)
+        signature = answer.string()
+        answer.finish()
+        return signature
+
+    def close(self) -> None:
+        """Ends the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _ask(self, kind: int, body: bytes, wanted: int) -> Reader:
+        """One question; once more over a new connection if the kept one has died meanwhile."""
+        frame = string(bytes([kind]) + body)
+        with self._lock:
+            kept = self._connection is not None
+            try:
+                answer = self._exchange(frame)
+            except ConnectionError as error:
+                self.close()
+                if not kept:
+                    raise self._down(error) from None
+                try:
+                    answer = self._exchange(frame)
+                except OSError as again:
+                    self.close()
+                    raise self._down(again) from None
+            except OSError as error:
+                self.close()
+                raise self._down(error) from None
+        if answer[:1] != bytes([wanted]):
+            raise Failed(
+                "not_signing",
+                f"the ssh-agent at {self._path} does not do it (answer {answer[:1].hex() or 'empty'})",
+                hint=f"is it locked, or was the key removed? SSH_AUTH_SOCK={self._path} ssh-add -l",
+            )
+        return Reader(answer[1:])
+
+    def _exchange(self, frame: bytes) -> bytes:
+        until = time.monotonic() + self._patience
+        if self._connection is None:
+            self._connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self._connection.settimeout(self._patience)
+            self._connection.connect(str(self._path))
+        connection = self._connection
+        connection.settimeout(_left(until))
+        connection.sendall(frame)
+        length = int.from_bytes(_exactly(connection, 4, until), "big")
+        if not 0 < length <= MAX_ANSWER:
+            raise OSError(f"an answer of {length} bytes")
+        return _exactly(connection, length, until)
+
+    def _down(self, error: OSError) -> Failed:
+        late = isinstance(error, TimeoutError)
+        why = f"did not answer within {self._patience:.0f} s" if late else f"is out of reach: {error.strerror or error}"
+        return Failed("not_signing", f"the ssh-agent at {self._path} {why}", hint="is it running, and not locked?")
+
+
+class AgentKey:
+    """A key that an agent holds."""
+
+    def __init__(self, agent: Agent, fingerprint: str) -> None:
+        """Looks for the key.
+
+        Raises:
+            Failed: ``not_signing``, when the agent is out of reach or does not hold it.
+
+        """
+        try:
+            blobs = [blob for blob in agent.keys() if sshkey.fingerprint(blob) == fingerprint]
+            if not blobs:
+                raise Failed(
+                    "not_signing", f"the ssh-agent does not hold {fingerprint}", hint="ssh-add, then try again"
+                )
+            self.public: PublicKey = sshkey.parse_blob(blobs[0])
+        except Invalid as error:
+            raise Failed("not_signing", f"the ssh-agent's key {fingerprint} cannot be used: {error}") from None
+        self._agent = agent
+
+    def sign(self, data: bytes) -> bytes:
+        """The signature blob over ``data``, checked."""
+        flags = _RSA_SHA2_512 if self.public.type == sshkey.RSA else 0
+        try:
+            signature = self._agent.sign(self.public.blob, data, flags)
+        except Invalid:
+            raise Failed("not_signing", "the ssh-agent's answer is not one of the protocol") from None
+        return ours(self.public, data, signature, "the ssh-agent")
+
+
+def _exactly(connection: socket.socket, length: int, until: float) -> bytes:
+    parts = []
+    while length:
+        connection.settimeout(_left(until))
+        part = connection.recv(min(length, 1 << 16))
+        if not part:
+            raise ConnectionResetError("it closed the connection")
+        parts.append(part)
+        length -= len(part)
+    return b"".join(parts)
+
+
+def _left(until: float) -> float:
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left

@@ -1,0 +1,77 @@
+"""Opens private keys by their references and keeps them open.
+
+A key is opened when it must sign. One that cannot be opened now is tried again at its next signature: a device may come
+back. What is opened must be the key that the log knows by this reference.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from sshjit.errors import Failed
+from sshjit_ca.keys import files, references
+from sshjit_ca.keys.agent import Agent, AgentKey
+from sshjit_ca.keys.hsm import TokenKey
+from sshjit_ca.keys.places import Places
+from sshjit_ca.keys.references import Reference
+from sshjit_ca.keys.signer import Signer
+
+
+class Holder:
+    """The opened keys of this process, by fingerprint."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._agents: dict[Path, Agent] = {}
+        self._signers: dict[str, Signer] = {}
+        self._lock = threading.Lock()
+
+    def signer(self, fingerprint: str, reference: str) -> Signer:
+        """The signer for a key that the log knows.
+
+        Raises:
+            Failed: ``other_key``, and those of ``open``.
+
+        """
+        with self._lock:
+            found = self._signers.get(fingerprint)
+            if found is None:
+                found = self.open(reference)
+                if found.public.fingerprint != fingerprint:
+                    raise Failed(
+                        "other_key",
+                        f"{reference} is {found.public.fingerprint}, and the log knows {fingerprint} by it",
+                        hint="put the key back that was there; a new key is added by ssh-jit-ca keys add",
+                    )
+                self._signers[fingerprint] = found
+            return found
+
+    def open(self, reference: str) -> Signer:
+        """The key at a reference, whatever key it is.
+
+        Raises:
+            Invalid: ``bad_reference``.
+            Failed: why it cannot be opened.
+
+        """
+        return self._open(references.parse(reference))
+
+    def forget(self, fingerprint: str) -> None:
+        """Drops a key whose turn is over."""
+        with self._lock:
+            self._signers.pop(fingerprint, None)
+
+    def _open(self, reference: Reference) -> Signer:
+        match reference:
+            case references.File(path, passphrase):
+                return files.load(path, None if passphrase is None else self._places.secret(passphrase))
+            case references.Agent(fingerprint, socket):
+                path = socket or self._places.agent
+                if path is None:
+                    raise Failed(
+                        "not_signing", "no ssh-agent was named", hint="agent_socket in ca.toml, or SSH_AUTH_SOCK"
+                    )
+                return AgentKey(self._agents.setdefault(path, Agent(path)), fingerprint)
+            case references.Token():
+                return TokenKey(reference, self._places)

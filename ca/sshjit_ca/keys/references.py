@@ -1,0 +1,151 @@
+"""How it is written down where a private key lives. No reference holds a secret; it says where the secret is read.
+
+``file:/path``                             an OpenSSH private key file, mode 0600
+``file:/path?passphrase=SOURCE``           the same, encrypted
+``agent:SHA256:…``                         a key of the ssh-agent that the CA was told of
+``agent:SHA256:…?socket=/path``            a key of the ssh-agent at this socket
+``pkcs11:token=…;object=…?module-path=/…&pin-source=SOURCE``   a key on a token (RFC 7512); ``id=`` chooses as well
+
+A ``SOURCE`` is an absolute path, or a name without a slash: a systemd credential.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+from sshjit.errors import Invalid
+
+MAX_LENGTH = 1000
+_PRINTABLE = re.compile(r"[!-~]+")
+_FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
+_CREDENTIAL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,100}")
+_EXAMPLES = "file:/etc/ssh-jit/key, agent:SHA256:…, or pkcs11:token=…;object=…?module-path=…&pin-source=…"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A key in a file; ``passphrase`` is the source of its passphrase."""
+
+    path: Path
+    passphrase: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """A key of an ssh-agent; ``socket`` is ``None`` for the agent that the CA was told of."""
+
+    fingerprint: str
+    socket: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A key on a PKCS#11 token, chosen by label, id, or both."""
+
+    module: Path
+    token: str
+    serial: str | None
+    object: str | None
+    id: bytes | None
+    pin: str | None
+    """The source of the PIN."""
+
+
+Reference = File | Agent | Token
+
+
+def parse(text: str) -> Reference:
+    """Reads a reference.
+
+    Raises:
+        Invalid: ``bad_reference``, with what is wrong.
+
+    """
+    if len(text) > MAX_LENGTH or not _PRINTABLE.fullmatch(text):
+        raise _bad(f"a reference is at most {MAX_LENGTH} printable characters without blanks")
+    scheme, separator, rest = text.partition(":")
+    path, _, query = rest.partition("?")
+    if not separator or scheme not in _READERS:
+        raise _bad("a reference begins with file:, agent: or pkcs11:", hint=f"e.g. {_EXAMPLES}")
+    return _READERS[scheme](path, _pairs(query, "&", text))
+
+
+def _file(path: str, query: dict[str, str]) -> File:
+    found = File(_absolute("the key's path", path), _source("passphrase", query.pop("passphrase", None)))
+    _nothing_left(query, "passphrase")
+    return found
+
+
+def _agent(fingerprint: str, query: dict[str, str]) -> Agent:
+    if not _FINGERPRINT.fullmatch(fingerprint):
+        raise _bad("a key of an agent is named agent:SHA256: and 43 characters", hint="ssh-add -l shows them")
+    socket = query.pop("socket", None)
+    _nothing_left(query, "socket")
+    return Agent(fingerprint, None if socket is None else _absolute("socket", socket))
+
+
+def _token(path: str, query: dict[str, str]) -> Token:
+    names = _pairs(path, ";", path)
+    if "pin-value" in query:
+        raise _bad("a PIN does not belong into a reference", hint="pin-source=/path/of/a/file")
+    if names.pop("type", "private") != "private":
+        raise _bad("type= can only be private")
+    token, label, identity = names.pop("token", ""), names.pop("object", None), names.pop("id", None)
+    serial = names.pop("serial", None)
+    if not token or not (label or identity):
+        raise _bad("a key on a token is named by token= and by object= or id=")
+    if "module-path" not in query:
+        raise _bad("which PKCS#11 library speaks to the token is missing", hint="?module-path=/usr/lib/…/….so")
+    module, pin = _absolute("module-path", query.pop("module-path")), query.pop("pin-source", None)
+    _nothing_left(names, "token, serial, object, id")
+    _nothing_left(query, "module-path, pin-source")
+    return Token(
+        module=module,
+        token=token,
+        serial=serial,
+        object=label,
+        id=None if identity is None else identity.encode("latin-1"),
+        pin=_source("pin-source", pin and pin.removeprefix("file:")),
+    )
+
+
+_READERS = {"file": _file, "agent": _agent, "pkcs11": _token}
+
+
+def _pairs(text: str, separator: str, whole: str) -> dict[str, str]:
+    """``a=b`` pairs, percent-decoded; an ``id`` keeps its bytes, one to a character."""
+    found: dict[str, str] = {}
+    for pair in text.split(separator) if text else ():
+        name, equals, value = pair.partition("=")
+        if not equals or not value or name in found:
+            raise _bad(f"{pair[:60]!r} in {whole[:60]!r} is not name=value, or stands twice")
+        raw = unquote_to_bytes(value)
+        try:
+            found[name] = raw.decode("latin-1" if name == "id" else "utf-8")
+        except UnicodeDecodeError:
+            raise _bad(f"{name[:40]} is not UTF-8") from None
+    return found
+
+
+def _absolute(what: str, path: str) -> Path:
+    if not path.startswith("/") or "\0" in path:
+        raise _bad(f"{what} must be an absolute path, not {path[:60]!r}")
+    return Path(path)
+
+
+def _source(what: str, source: str | None) -> str | None:
+    if source is None or _CREDENTIAL.fullmatch(source):
+        return source
+    return str(_absolute(what, source))
+
+
+def _nothing_left(pairs: dict[str, str], known: str) -> None:
+    if pairs:
+        raise _bad(f"{min(pairs)[:40]!r} is not known here; there is: {known}")
+
+
+def _bad(message: str, *, hint: str = "") -> Invalid:
+    return Invalid("bad_reference", message, hint=hint)
