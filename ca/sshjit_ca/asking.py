@@ -184,6 +184,8 @@ def _record(desk: Desk, login: Login, deal: _Deal) -> Request:
         forwarding=terms.forwarding,
         source=_source(terms, deal.wanted.address),
         verify_required=terms.verify_required,
+        fresh_login=terms.fresh_login,
+        mfa=terms.mfa,
         ends_by=terms.ends_by,
         steps=tuple(StepAsked(step.role, step.count, step.signed) for step in steps),
     )

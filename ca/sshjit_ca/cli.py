@@ -118,7 +118,7 @@ def _status(conf: Config, options: argparse.Namespace) -> int:
 
 
 def _revoke(conf: Config, options: argparse.Namespace) -> int:
-    message = m.Revoke(None, options.request, options.certificate, options.reason)
+    message = m.Revoke(None, options.request, options.certificate, None, options.reason)
     _print(options, admin.call(conf.admin_socket, message, m.RevokeReply), cli_show.revoked)
     return 0
 

@@ -29,6 +29,7 @@ def add_host(desk: Desk, message: AddHost) -> HostReply:
     machines = desk.state.machines.get(message.name, 0)
     desk.record(
         HostAdded(
+            by=None,
             host_id=names.host_id(message.name if not machines else f"{message.name}~{machines + 1}"),
             name=message.name,
             aliases=message.aliases,
@@ -41,7 +42,7 @@ def add_host(desk: Desk, message: AddHost) -> HostReply:
     host = desk.state.hosts[message.name]
     certificates = tuple(signing.sign_host(desk, host, key) for key in keys)
     root = desk.keys.bundle.public
-    return HostReply(host_view(host), certificates, root.fingerprint, root.line)
+    return HostReply(host_view(host), certificates, root.fingerprint, root.line, None)
 
 
 def read_hosts(desk: Desk, message: ReadHosts) -> HostsReply:

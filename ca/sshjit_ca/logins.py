@@ -56,8 +56,8 @@ def read_login(desk: Desk, message: ReadLogin) -> LoginReply:
 
 def logout(desk: Desk, message: Logout) -> Done:
     """The login is over; what it was granted goes on, without new certificates for its key."""
-    desk.login(message.login_id)
-    desk.record(LoginClosed(message.login_id))
+    subject = desk.login(message.login_id).opened.subject
+    desk.record(LoginClosed(message.login_id, subject, subject, ""))
     return Done()
 
 

@@ -64,7 +64,9 @@ def _login(_: State, event: events.LoginOpened) -> str:
 
 
 def _logout(state: State, event: events.LoginClosed) -> str:
-    return f"{who(state, state.logins[event.login].opened.subject)} signed out"
+    if event.by == event.subject:
+        return f"{who(state, event.subject)} signed out"
+    return f'{who(state, event.subject)} was signed out by {who(state, event.by)}: "{event.reason}"'
 
 
 def _asked(state: State, event: events.Asked) -> str:
@@ -115,6 +117,45 @@ def _host(_: State, event: events.HostAdded) -> str:
     return f"host {event.name} ({labels}) at {event.address} port {event.port} was enrolled"
 
 
+def _host_invited(_: State, event: events.HostInvited) -> str:
+    return f"host {event.name} may join by a token until {clock(event.expires)}"
+
+
+def _host_joined(_: State, event: events.HostJoined) -> str:
+    return f"host {event.name} joined with {len(event.host_keys)} keys"
+
+
+def _host_labelled(state: State, event: events.HostLabelled) -> str:
+    labels = ", ".join(f"{key}={value}" for key, value in event.labels)
+    return f"host {event.name} was labelled {labels} by {who(state, event.by)}"
+
+
+def _host_removed(state: State, event: events.HostRemoved) -> str:
+    return f'host {event.name} ({event.host_id}) was removed by {who(state, event.by)}: "{event.reason}"'
+
+
+def _host_reported(_: State, event: events.HostReported) -> str:
+    said = "; ".join((*(f"ended {grant}" for grant in event.ended), *event.problems)) or "all is well"
+    return f"host {event.name} has bundle {event.bundle} and {event.sessions} sessions: {said}"
+
+
+def _hardware_key(state: State, event: events.HardwareKeyRegistered) -> str:
+    return f"hardware key {event.key} was registered for {who(state, event.subject)}"
+
+
+def _hardware_key_removed(state: State, event: events.HardwareKeyRemoved) -> str:
+    return f'hardware key {event.key} of {who(state, event.subject)} was removed: "{event.reason}"'
+
+
+def _locked(state: State, event: events.Locked) -> str:
+    what = who(state, event.target) if event.kind == "person" else event.target or ""
+    return f'{event.kind} {what} was locked by {who(state, event.by)}: "{event.reason}"'.replace("  ", " ")
+
+
+def _unlocked(state: State, event: events.Unlocked) -> str:
+    return f'lock {event.lock} was taken away by {who(state, event.by)}: "{event.reason}"'
+
+
 def _bundle(_: State, event: events.BundleSigned) -> str:
     return f"bundle {event.sequence} was signed for hosts and laptops"
 
@@ -137,6 +178,15 @@ _LINES: dict[type[Event], Callable[[State, Any], str]] = {
     events.HostIssued: _host_issued,
     events.CertificateRevoked: _revoked,
     events.HostAdded: _host,
+    events.HostInvited: _host_invited,
+    events.HostJoined: _host_joined,
+    events.HostLabelled: _host_labelled,
+    events.HostRemoved: _host_removed,
+    events.HostReported: _host_reported,
+    events.HardwareKeyRegistered: _hardware_key,
+    events.HardwareKeyRemoved: _hardware_key_removed,
+    events.Locked: _locked,
+    events.Unlocked: _unlocked,
     events.BundleSigned: _bundle,
     events.Turned: _turned,
 }

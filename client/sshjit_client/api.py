@@ -92,7 +92,7 @@ class Api:
 
     def decide(self, verdict: Literal["approve", "deny"], request: Request, comment: str) -> Request:
         """Approves or denies what ``request`` shows, by its digest."""
-        body = {"digest": request.digest, "comment": comment}
+        body = {"digest": request.digest, "comment": comment, "consent": None}
         return self._call(Request, "POST", f"{_path(request.id)}/{verdict}", body)
 
     def close(self, how: Literal["cancel", "end"], request: str) -> Request:

@@ -42,6 +42,9 @@ class Asked:
     forwarding: tuple[str, ...] = detail()
     source: tuple[str, ...] = detail()
     verify_required: bool = detail()
+    fresh_login: int | None = detail()
+    """Seconds: how old the sign-in may be that draws a certificate."""
+    mfa: bool = detail()
     ends_by: int | None = detail()
     """The window closes here at the latest: closing hours, a timed deny."""
     steps: tuple[StepAsked, ...] = detail()

@@ -11,6 +11,8 @@ from sshjit.events.parts import detail
 class HostAdded:
     """A host is enrolled."""
 
+    by: str | None
+    """The subject whose signature did it; ``None``: the operator."""
     host_id: str = detail()
     name: str = detail()
     aliases: tuple[str, ...] = detail()
@@ -18,6 +20,59 @@ class HostAdded:
     port: int = detail()
     labels: tuple[tuple[str, str], ...] = detail()
     host_keys: tuple[str, ...] = detail()
+
+
+@dataclass(frozen=True, slots=True)
+class HostInvited:
+    """A one-time token was made for a host. ``nonce`` alone makes no token: that takes the CA's secret too."""
+
+    nonce: str
+    expires: int
+    host_id: str = detail()
+    name: str = detail()
+
+
+@dataclass(frozen=True, slots=True)
+class HostJoined:
+    """A host proved the token and its keys."""
+
+    host_id: str = detail()
+    name: str = detail()
+    host_keys: tuple[str, ...] = detail()
+
+
+@dataclass(frozen=True, slots=True)
+class HostLabelled:
+    """A host's labels are others now."""
+
+    by: str | None
+    host_id: str = detail()
+    name: str = detail()
+    labels: tuple[tuple[str, str], ...] = detail()
+
+
+@dataclass(frozen=True, slots=True)
+class HostRemoved:
+    """A host is enrolled no more; the next machine of its name gets another id."""
+
+    by: str | None
+    host_id: str = detail()
+    name: str = detail()
+    reason: str = detail()
+
+
+@dataclass(frozen=True, slots=True)
+class HostReported:
+    """How a host says it is. ``count`` reports said this since the last such entry."""
+
+    bundle: int
+    sessions: int
+    count: int
+    host_id: str = detail()
+    name: str = detail()
+    ended: tuple[str, ...] = detail()
+    """Grants whose sessions it ended."""
+    problems: tuple[str, ...] = detail()
 
 
 @dataclass(frozen=True, slots=True)

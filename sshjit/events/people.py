@@ -41,3 +41,26 @@ class LoginClosed:
     """A login is over before its time."""
 
     login: str
+    subject: str
+    by: str | None
+    """The subject who ended it; ``None``: the operator."""
+    reason: str = detail()
+
+
+@dataclass(frozen=True, slots=True)
+class HardwareKeyRegistered:
+    """The operator vouches for a hardware key."""
+
+    subject: str
+    key: str
+    """Its fingerprint."""
+    key_line: str = detail()
+
+
+@dataclass(frozen=True, slots=True)
+class HardwareKeyRemoved:
+    """A hardware key is not vouched for any more."""
+
+    subject: str
+    key: str
+    reason: str = detail()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from sshjit.messages.consent import Consent
 from sshjit.messages.views import CertificateView, RequestView
 
 
@@ -61,6 +62,8 @@ class Approve:
     request: str
     digest: str
     comment: str
+    consent: Consent | None
+    """The signature, where a step asks for one; ``None``: a word alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,8 @@ class Deny:
     request: str
     digest: str
     comment: str
+    consent: Consent | None
+    """The signature, where a step asks for one; ``None``: a word alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from sshjit.messages.views import RequestView
 
 @dataclass(frozen=True, slots=True)
 class Revoke:
-    """Ends a grant, or one certificate by its serial, before its time.
+    """Ends one of these before its time: a grant, a certificate by its serial, or a sign-in with what it drew.
 
     Over the web door it needs the permission ``lock``, or to be one's own; the admin door passes no ``login_id``.
     """
@@ -17,6 +17,8 @@ class Revoke:
     login_id: str | None
     request: str | None
     serial: int | None
+    sign_in: str | None
+    """The id of the sign-in that is over from now on."""
     reason: str
 
 

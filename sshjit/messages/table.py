@@ -18,8 +18,12 @@ from sshjit.messages.access import (
     RequestsReply,
     SignUser,
 )
+from sshjit.messages.consent import ChallengeReply, ReadChallenge
 from sshjit.messages.ending import Revoke, RevokeReply
-from sshjit.messages.hosts import AddHost, HostReply, HostsReply, ReadHosts
+from sshjit.messages.hardware import HardwareKeysReply, ReadHardwareKeys, RegisterHardwareKey, RemoveHardwareKey
+from sshjit.messages.hosts import AddHost, HostReply, HostsReply, InviteHost, LabelHost, ReadHosts, RemoveHost
+from sshjit.messages.joining import HostReport, JoinHost, SignHost
+from sshjit.messages.locking import Lock, LockReply, LocksReply, ReadLocks, Unlock
 from sshjit.messages.operating import (
     BundleReply,
     Health,
@@ -64,8 +68,21 @@ Message = (
     | ReadRequest
     | ReadRequests
     | Revoke
+    | Lock
+    | Unlock
+    | ReadLocks
+    | ReadChallenge
     | AddHost
+    | InviteHost
+    | LabelHost
+    | RemoveHost
     | ReadHosts
+    | JoinHost
+    | SignHost
+    | HostReport
+    | RegisterHardwareKey
+    | RemoveHardwareKey
+    | ReadHardwareKeys
     | ReadLog
     | ReadBundle
     | ReadPolicy
@@ -79,6 +96,10 @@ Reply = (
     | RequestsReply
     | CertificateReply
     | RevokeReply
+    | LockReply
+    | LocksReply
+    | ChallengeReply
+    | HardwareKeysReply
     | HostReply
     | HostsReply
     | LogReply
@@ -103,7 +124,20 @@ REPLIES: dict[type[Message], type[Reply]] = {
     ReadRequest: RequestReply,
     ReadRequests: RequestsReply,
     Revoke: RevokeReply,
+    Lock: LockReply,
+    Unlock: Done,
+    ReadLocks: LocksReply,
+    ReadChallenge: ChallengeReply,
     AddHost: HostReply,
+    InviteHost: HostReply,
+    LabelHost: HostReply,
+    RemoveHost: Done,
+    JoinHost: HostReply,
+    SignHost: HostReply,
+    HostReport: Done,
+    RegisterHardwareKey: HardwareKeysReply,
+    RemoveHardwareKey: HardwareKeysReply,
+    ReadHardwareKeys: HardwareKeysReply,
     ReadHosts: HostsReply,
     ReadLog: LogReply,
     ReadBundle: BundleReply,

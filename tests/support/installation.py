@@ -218,7 +218,7 @@ class Installation:
 
     def approve(self, login_id: str, request: m.RequestView, comment: str = "") -> m.RequestView:
         """Approves what is shown."""
-        return self.say(m.Approve(login_id, request.id, request.digest, comment), m.RequestReply).request
+        return self.say(m.Approve(login_id, request.id, request.digest, comment, None), m.RequestReply).request
 
     def change_policy(self, old: str, new: str) -> None:
         """Replaces a part of the policy and puts it in force."""

@@ -19,6 +19,7 @@ from sshjit.messages import (
     AskReply,
     Cancel,
     CertificateReply,
+    Consent,
     Deny,
     End,
     HostsReply,
@@ -75,6 +76,7 @@ class DecisionBody:
 
     digest: str
     comment: str
+    consent: Consent | None
 
 
 @blueprint.post("/login")
@@ -147,14 +149,14 @@ def one(request_id: str) -> Response:
 def approve(request_id: str) -> Response:
     """Says yes to the ask with this digest."""
     login_id, said = _login_id(), _body(DecisionBody)
-    return _request(Approve(login_id, request_id, said.digest, said.comment))
+    return _request(Approve(login_id, request_id, said.digest, said.comment, said.consent))
 
 
 @blueprint.post("/requests/<request_id>/deny")
 def deny(request_id: str) -> Response:
     """Says no to the ask with this digest."""
     login_id, said = _login_id(), _body(DecisionBody)
-    return _request(Deny(login_id, request_id, said.digest, said.comment))
+    return _request(Deny(login_id, request_id, said.digest, said.comment, said.consent))
 
 
 @blueprint.post("/requests/<request_id>/cancel")

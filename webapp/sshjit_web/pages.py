@@ -117,7 +117,7 @@ def decide(request_id: str, verdict: Literal["approve", "deny"]) -> AnyResponse 
             raise Invalid("digest_differs", "this is not the request that you saw", hint="open it again")
         return _render("confirm.html", login, view=view, verdict=verdict, comment=comment, labels=_labels(login, view))
     kind = Approve if verdict == "approve" else Deny
-    services().ca.call(kind(login.id, request_id, digest, comment), RequestReply)
+    services().ca.call(kind(login.id, request_id, digest, comment, None), RequestReply)
     return redirect(url_for("pages.one", request_id=request_id), code=303)
 
 

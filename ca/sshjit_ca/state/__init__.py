@@ -11,11 +11,11 @@ from typing import Any
 
 from sshjit import events
 from sshjit.events import Event
-from sshjit_ca.state import access, authority, hosts, people
+from sshjit_ca.state import access, authority, hosts, locks, people
 from sshjit_ca.state.model import State
-from sshjit_ca.state.records import Certificate, Host, Login
+from sshjit_ca.state.records import Certificate, HardwareKey, Host, Lock, Login
 
-__all__ = ["Certificate", "Host", "Login", "State", "apply"]
+__all__ = ["Certificate", "HardwareKey", "Host", "Lock", "Login", "State", "apply"]
 
 
 def apply(state: State, event: Event, index: int, time: int) -> None:
@@ -41,6 +41,15 @@ _FOLDS: dict[type[Event], Callable[[State, Any, int], None]] = {
     events.HostIssued: _nothing,
     events.CertificateRevoked: access.certificate_revoked,
     events.HostAdded: hosts.host_added,
+    events.HostInvited: hosts.host_invited,
+    events.HostJoined: hosts.host_joined,
+    events.HostLabelled: hosts.host_labelled,
+    events.HostRemoved: hosts.host_removed,
+    events.HostReported: hosts.host_reported,
+    events.HardwareKeyRegistered: people.hardware_key_registered,
+    events.HardwareKeyRemoved: people.hardware_key_removed,
+    events.Locked: locks.locked,
+    events.Unlocked: locks.unlocked,
     events.BundleSigned: authority.bundle_signed,
     events.Turned: _nothing,
 }

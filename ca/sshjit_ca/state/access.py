@@ -38,7 +38,7 @@ def closed(state: State, event: events.Closed, time: int) -> None:
 def issued(state: State, event: events.Issued, time: int) -> None:
     """A certificate was drawn."""
     state.requests[event.request] = requests.draw(state.requests[event.request], time)
-    state.certificates[event.serial] = Certificate(event.serial, event.request, event.valid_before)
+    state.certificates[event.serial] = Certificate(event.serial, event.request, event.login_id, event.valid_before)
     state.certificates_of.setdefault(event.request, []).append(event.serial)
 
 

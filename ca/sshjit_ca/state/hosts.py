@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sshjit import events
 from sshjit_ca.state.model import State
-from sshjit_ca.state.records import Host
+from sshjit_ca.state.records import Host, Invited, Reported
 
 
 def host_added(state: State, event: events.HostAdded, _: int) -> None:
@@ -15,3 +17,33 @@ def host_added(state: State, event: events.HostAdded, _: int) -> None:
     state.machines[event.name] = state.machines.get(event.name, 0) + 1
     for name in (event.name, *event.aliases):
         state.host_names[name] = event.name
+
+
+def host_invited(state: State, event: events.HostInvited, _: int) -> None:
+    """A token was made; an older one of the same host is worth nothing any more."""
+    state.invited[event.host_id] = Invited(event.nonce, event.expires)
+
+
+def host_joined(state: State, event: events.HostJoined, _: int) -> None:
+    """A host has keys from now on, and its token is used up."""
+    del state.invited[event.host_id]
+    state.hosts[event.name] = replace(state.hosts[event.name], host_keys=event.host_keys)
+
+
+def host_labelled(state: State, event: events.HostLabelled, _: int) -> None:
+    """Policy sees a host by other labels."""
+    state.hosts[event.name] = replace(state.hosts[event.name], labels=event.labels)
+
+
+def host_removed(state: State, event: events.HostRemoved, _: int) -> None:
+    """A host is gone; how many machines had its name is remembered, so the next one gets another id."""
+    gone = state.hosts.pop(event.name)
+    for name in (gone.name, *gone.aliases):
+        del state.host_names[name]
+    state.invited.pop(gone.id, None)
+    state.reports.pop(gone.id, None)
+
+
+def host_reported(state: State, event: events.HostReported, time: int) -> None:
+    """A host said how it is."""
+    state.reports[event.host_id] = Reported(time, event.bundle, event.sessions, event.problems)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sshjit import canonical, wire
 from sshjit.events import Event
 from sshjit.requests import Request
-from sshjit_ca.state.records import Certificate, Host, Login
+from sshjit_ca.state.records import Certificate, HardwareKey, Host, Invited, Lock, Login, Reported
 
 
 @dataclass(slots=True)
@@ -47,6 +47,14 @@ class State:
     """Name or alias -> name."""
     machines: dict[str, int] = field(default_factory=dict)
     """Name -> how many machines ever had it."""
+    invited: dict[str, Invited] = field(default_factory=dict)
+    """Host id -> the token that it may join by."""
+    reports: dict[str, Reported] = field(default_factory=dict)
+    """Host id -> what it said last."""
+    hardware_keys: dict[str, HardwareKey] = field(default_factory=dict)
+    """Fingerprint -> the hardware key that the operator vouches for."""
+    locks: dict[str, Lock] = field(default_factory=dict)
+    """Lock -> what it locks, oldest first."""
     sequence: int = 0
     """The newest bundle's."""
 
@@ -63,6 +71,11 @@ class State:
             "revoked": sorted(self.revoked.items()),
             "ended": sorted(self.ended.items()),
             "hosts": {name: wire.encode(host) for name, host in self.hosts.items()},
+            "machines": self.machines,
+            "invited": {host: wire.encode(each) for host, each in self.invited.items()},
+            "reports": {host: wire.encode(each) for host, each in self.reports.items()},
+            "hardware_keys": {key: wire.encode(each) for key, each in self.hardware_keys.items()},
+            "locks": {lock: wire.encode(each) for lock, each in self.locks.items()},
             "policy": self.policy,
         }
         return canonical.digest(known)

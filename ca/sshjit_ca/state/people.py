@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sshjit import events
 from sshjit_ca.state.model import State
-from sshjit_ca.state.records import Login
+from sshjit_ca.state.records import HardwareKey, Login
 
 
 def login_opened(state: State, event: events.LoginOpened, time: int) -> None:
@@ -25,3 +25,14 @@ def login_opened(state: State, event: events.LoginOpened, time: int) -> None:
 def login_closed(state: State, event: events.LoginClosed, _: int) -> None:
     """A login is over."""
     state.logins[event.login] = replace(state.logins[event.login], closed=True)
+
+
+def hardware_key_registered(state: State, event: events.HardwareKeyRegistered, time: int) -> None:
+    """A key is vouched for, and is this person's and nobody else's."""
+    state.hardware_keys[event.key] = HardwareKey(event.subject, event.key_line, time)
+    state.keys[event.key] = event.subject
+
+
+def hardware_key_removed(state: State, event: events.HardwareKeyRemoved, _: int) -> None:
+    """A key is vouched for no more; it stays this person's."""
+    del state.hardware_keys[event.key]

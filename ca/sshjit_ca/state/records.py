@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sshjit import events
+from sshjit.messages import LockKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class Certificate:
 
     serial: int
     request: str
+    login_id: str
+    """The login that drew it, whose key is inside."""
     valid_before: int
 
 
@@ -40,3 +43,43 @@ class Host:
     port: int
     labels: tuple[tuple[str, str], ...]
     host_keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """What a host's one-time token is made from, and until when it counts."""
+
+    nonce: str
+    expires: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What a host said last."""
+
+    time: int
+    bundle: int
+    sessions: int
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HardwareKey:
+    """A hardware key that the operator vouches for."""
+
+    subject: str
+    line: str
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A lock in force. ``subjects`` are the accounts of a locked person."""
+
+    id: str
+    kind: LockKind
+    target: str | None
+    subjects: tuple[str, ...]
+    by: str | None
+    reason: str
+    time: int

@@ -81,7 +81,7 @@ def test_t24_the_second_of_two_that_arrive_together_loses(ca: Installation) -> N
     _, request = pending(ca)
     bob, erin = ca.web(BOB), ca.web(ERIN)
     first, second = ca.say_all(
-        [m.Approve(bob, request.id, request.digest, ""), m.Deny(erin, request.id, request.digest, "no")]
+        [m.Approve(bob, request.id, request.digest, "", None), m.Deny(erin, request.id, request.digest, "no", None)]
     )
     assert isinstance(first, m.RequestReply)
     assert isinstance(second, SshJitError)
@@ -98,7 +98,7 @@ def test_t24_too_late_is_too_late(ca: Installation) -> None:
 
 def test_one_no_ends_it(ca: Installation) -> None:
     login, request = pending(ca)
-    denied = ca.say(m.Deny(ca.web(BOB), request.id, request.digest, "not today"), m.RequestReply).request
+    denied = ca.say(m.Deny(ca.web(BOB), request.id, request.digest, "not today", None), m.RequestReply).request
     assert (denied.state, denied.closing) == ("denied", "not today")
     with pytest.raises(Invalid):
         ca.approve(ca.web(ERIN), request)

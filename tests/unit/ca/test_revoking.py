@@ -44,7 +44,7 @@ def granted(ca: Installation) -> tuple[m.RequestView, m.CertificateView]:
 def test_a_revoked_grant_revokes_what_is_alive_and_gives_nothing_new(ca: Installation) -> None:
     request, certificate = granted(ca)
     assert not revoked(ca, certificate)
-    reply = ca.say(m.Revoke(None, request.id, None, "laptop lost"), m.RevokeReply, "admin")
+    reply = ca.say(m.Revoke(None, request.id, None, None, "laptop lost"), m.RevokeReply, "admin")
     assert (reply.certificates, reply.requests[0].state, reply.requests[0].closing) == (1, "revoked", "laptop lost")
     assert revoked(ca, certificate)
     with pytest.raises(Invalid, match="revoked"):
@@ -56,11 +56,11 @@ def test_one_certificate_is_revoked_alone(ca: Installation) -> None:
     first, second = (ca.ask(login, "web1").certificate for _ in range(2))
     assert first is not None
     assert second is not None
-    ca.say(m.Revoke(None, None, first.serial, "test"), m.RevokeReply, "admin")
+    ca.say(m.Revoke(None, None, first.serial, None, "test"), m.RevokeReply, "admin")
     assert revoked(ca, first)
     assert not revoked(ca, second)
     with pytest.raises(Invalid):
-        ca.say(m.Revoke(None, None, first.serial, "again"), m.RevokeReply, "admin")
+        ca.say(m.Revoke(None, None, first.serial, None, "again"), m.RevokeReply, "admin")
 
 
 def test_what_is_done_is_worthless_at_once(ca: Installation) -> None:
@@ -71,7 +71,7 @@ def test_what_is_done_is_worthless_at_once(ca: Installation) -> None:
 
 def test_t55_a_serial_stays_on_the_list_until_its_grant_is_over(ca: Installation) -> None:
     request, certificate = granted(ca)
-    ca.say(m.Revoke(None, request.id, None, "laptop lost"), m.RevokeReply, "admin")
+    ca.say(m.Revoke(None, request.id, None, None, "laptop lost"), m.RevokeReply, "admin")
     ca.later(8 * 3600 - 1)
     assert revoked(ca, certificate)
     assert newest(ca)[1].ended == ((request.id, 1_800_000_000),)
@@ -83,32 +83,32 @@ def test_t55_a_serial_stays_on_the_list_until_its_grant_is_over(ca: Installation
 def test_t46_revoking_what_belongs_to_others_needs_the_permission(ca: Installation) -> None:
     request, certificate = granted(ca)
     for message in (
-        m.Revoke(ca.web(CAROL), request.id, None, "x"),
-        m.Revoke(ca.web(CAROL), None, certificate.serial, "x"),
-        m.Revoke(None, request.id, None, "x"),
+        m.Revoke(ca.web(CAROL), request.id, None, None, "x"),
+        m.Revoke(ca.web(CAROL), None, certificate.serial, None, "x"),
+        m.Revoke(None, request.id, None, None, "x"),
     ):
         with pytest.raises(Refused) as refused:
             ca.say(message, m.RevokeReply, "web")
         assert refused.value.code == "not_permitted"
     assert not revoked(ca, certificate)
-    assert ca.say(m.Revoke(ca.web(BOB), request.id, None, "x"), m.RevokeReply, "web").certificates == 1
+    assert ca.say(m.Revoke(ca.web(BOB), request.id, None, None, "x"), m.RevokeReply, "web").certificates == 1
 
 
 def test_a_person_revokes_their_own(ca: Installation) -> None:
     request, _ = granted(ca)
-    ca.say(m.Revoke(ca.web(ALICE), request.id, None, "laptop lost"), m.RevokeReply, "web")
+    ca.say(m.Revoke(ca.web(ALICE), request.id, None, None, "laptop lost"), m.RevokeReply, "web")
 
 
 @pytest.mark.parametrize(("request_id", "serial", "reason"), [(None, None, "x"), ("r", 7, "x"), (None, 7, "x")])
 def test_what_cannot_be_revoked(ca: Installation, request_id: str | None, serial: int | None, reason: str) -> None:
     with pytest.raises(Invalid):
-        ca.say(m.Revoke(None, request_id, serial, reason), m.RevokeReply, "admin")
+        ca.say(m.Revoke(None, request_id, serial, None, reason), m.RevokeReply, "admin")
 
 
 def test_revoking_needs_a_reason(ca: Installation) -> None:
     request, _ = granted(ca)
     with pytest.raises(Invalid, match="say why"):
-        ca.say(m.Revoke(None, request.id, None, "  "), m.RevokeReply, "admin")
+        ca.say(m.Revoke(None, request.id, None, None, "  "), m.RevokeReply, "admin")
 
 
 def test_ssh_keygen_verifies_the_bundle(ca: Installation) -> None:
@@ -140,7 +140,7 @@ def test_a_bundle_is_signed_when_there_is_something_new_and_its_sequence_rises(c
     assert ca.say(m.ReadBundle(first.sequence), m.BundleReply).bundle is None
     request, _ = granted(ca)
     assert newest(ca)[0].sequence == first.sequence + 1  # the provider was reached when alice signed in
-    ca.say(m.Revoke(None, request.id, None, "x"), m.RevokeReply, "admin")
+    ca.say(m.Revoke(None, request.id, None, None, "x"), m.RevokeReply, "admin")
     assert newest(ca)[0].sequence == first.sequence + 2
     ca.restart()
     assert newest(ca)[0].sequence == first.sequence + 3

@@ -196,6 +196,6 @@ def test_a_ca_that_is_down_is_said_to_be_down(ca: Installation) -> None:
 
 def test_errors_keep_their_family_code_and_hint_over_the_socket(doors: Installation) -> None:
     with pytest.raises(Invalid) as unknown:
-        admin.call(doors.config.admin_socket, m.Revoke(None, "req-nothing", None, "x"), m.RevokeReply)
+        admin.call(doors.config.admin_socket, m.Revoke(None, "req-nothing", None, None, "x"), m.RevokeReply)
     assert unknown.value.code == "unknown_request"
     assert unknown.value.hint

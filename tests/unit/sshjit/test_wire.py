@@ -154,7 +154,7 @@ def test_the_limit_counts_bytes() -> None:
 @pytest.mark.parametrize("serial", [True, "1", 1.0, math.nan, [1], {"a": 1}])
 def test_nothing_is_converted_to_a_number(serial: Any) -> None:
     with pytest.raises(Invalid, match="'serial' must be a whole number"):
-        wire.decode(messages.Revoke, {"login_id": None, "request": None, "serial": serial, "reason": ""})
+        wire.decode(messages.Revoke, {"login_id": None, "request": None, "serial": serial, "sign_in": None, "reason": ""})
 
 
 def test_the_error_names_the_path() -> None:
