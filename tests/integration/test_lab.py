@@ -69,11 +69,14 @@ def running(cache: Path) -> Iterator[Running]:
     process = subprocess.Popen(
         [sys.executable, "-m", "demo.lab"], stdout=subprocess.PIPE, text=True, cwd=isolate.REPOSITORY
     )
-    assert process.stdout is not None
-    line = json.loads(process.stdout.readline())
-    yield Running(process, line, time.monotonic() - before, cache)
-    process.kill()
-    process.communicate()
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line, "the lab did not come up"
+        yield Running(process, json.loads(line), time.monotonic() - before, cache)
+    finally:
+        process.kill()
+        process.communicate()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
