@@ -196,5 +196,8 @@ def person_view(login: Login) -> messages.PersonView:
 
 
 def token_digest(token: str) -> str:
-    """What is kept of an ID token, so that it is taken once."""
-    return canonical.digest(token)
+    """What is kept of an ID token, so that it is taken once: of what was signed.
+
+    Not of the signature: ECDSA has two that fit, and anybody can make one out of the other.
+    """
+    return canonical.digest(token.rpartition(".")[0])

@@ -247,7 +247,7 @@ def _provider(item: tuple[str, Issuer]) -> str:
 title = "{name}"
 issuer = "{issuer.url}"
 email_domains = ["example.com"]
-algorithms = ["RS256"]
+algorithms = ["RS256", "ES256"]
 unsafe_http = true
 native = {{ client_id = "{NATIVE_CLIENT}", scopes = ["openid"] }}
 web = {{ client_id = "{WEB_CLIENT}", client_secret_file = "/dev/null", scopes = ["openid"] }}

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from joserfc import jws
-from joserfc.jwk import KeySet, RSAKey
+from joserfc.jwk import ECKey, KeySet, RSAKey
 
 WEB_CLIENT = "ssh-jit-web"
 NATIVE_CLIENT = "ssh-jit-cli"
@@ -22,7 +22,9 @@ class Issuer:
     """Publishes its metadata and keys; ``sign`` signs any claims under any header."""
 
     url: str = ""
-    keys: list[RSAKey] = field(default_factory=lambda: [RSAKey.generate_key(2048, {"kid": "first", "use": "sig"})])
+    keys: list[RSAKey | ECKey] = field(
+        default_factory=lambda: [RSAKey.generate_key(2048, {"kid": "first", "use": "sig"})]
+    )
     metadata: dict[str, Any] = field(default_factory=dict)
     fetched: int = 0
     """How often the keys were asked for."""
@@ -46,7 +48,9 @@ class Issuer:
             return dict(KeySet(list(self.keys)).as_dict(private=False))
         return None
 
-    def sign(self, claims: dict[str, Any], header: dict[str, Any] | None = None, key: RSAKey | None = None) -> str:
+    def sign(
+        self, claims: dict[str, Any], header: dict[str, Any] | None = None, key: RSAKey | ECKey | None = None
+    ) -> str:
         """A compact JWS over ``claims`` by ``key``, or by the first published one."""
         key = key or self.keys[0]
         return jws.serialize_compact(header or {"alg": "RS256", "kid": key.kid}, json.dumps(claims), key)

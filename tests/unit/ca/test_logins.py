@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 import pytest
-from joserfc.jwk import RSAKey
+from joserfc.jwk import ECKey, RSAKey
 
 from sshjit import login as binding
 from sshjit import messages as m
@@ -16,6 +16,9 @@ from sshjit import sshkey
 from sshjit.errors import Failed, Invalid, Refused, SshJitError
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation, Person, make_key, ssh_sign
 from tests.support.issuer import NATIVE_CLIENT, WEB_CLIENT
+
+CURVE_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+"""Of P-256 (FIPS 186-5)."""
 
 
 def web(ca: Installation, token: str, nonce: str = "n") -> m.LoginView:
@@ -178,6 +181,20 @@ def test_t65_a_token_is_taken_once_also_after_logout_and_restart(ca: Installatio
     assert refused(ca, token) == "token_used"
     ca.restart()
     assert refused(ca, token) == "token_used"
+
+
+def test_t65_another_signature_over_the_same_token_is_still_the_same_token(ca: Installation) -> None:
+    """Of every ECDSA signature (r, s) anybody can make (r, -s), which fits as well."""
+    acme = ca.issuers["acme"]
+    key = ECKey.generate_key("P-256", {"kid": "curve", "use": "sig"})
+    acme.keys.append(key)
+    claims = json.loads(binding.unb64url(ca.token(ALICE, WEB_CLIENT, "n").split(".")[1]))
+    token = acme.sign(claims, {"alg": "ES256", "kid": "curve"}, key)
+    signed, _, signature = token.rpartition(".")
+    raw = binding.unb64url(signature)
+    other = (CURVE_ORDER - int.from_bytes(raw[32:], "big")).to_bytes(32, "big")
+    web(ca, token)
+    assert refused(ca, f"{signed}.{binding.b64url(raw[:32] + other)}") == "token_used"
 
 
 def test_t48_a_token_that_the_front_end_got_binds_no_key(ca: Installation) -> None:
