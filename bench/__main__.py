@@ -1,0 +1,50 @@
+"""``python -m bench [NAME…] [--json FILE]``: measures, prints a table, and exits with 1 if something is over."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from bench import rules, signing
+from bench.results import Result, table
+
+LINES: dict[str, Callable[[], Iterator[Result]]] = {
+    "evaluate": rules.lines,
+    "socket": signing.lines,
+}
+
+
+def main() -> int:
+    """Runs the lines that were named, or all."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measures everything against its budget.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(LINES)}; none: all")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
+    options = parser.parse_args()
+    if unknown := sorted(set(options.names) - LINES.keys()):
+        parser.error(f"there is no line {unknown[0]!r}")
+    results, broken = list[Result](), list[str]()
+    for name in options.names or LINES:
+        began = time.monotonic()
+        try:
+            results += LINES[name]()
+        except Exception:  # noqa: BLE001 - the other lines are measured all the same
+            traceback.print_exc()
+            broken.append(name)
+        print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr)
+    print(table(results))
+    for name in broken:
+        print(f"{name}: could not be measured")
+    if options.json is not None:
+        lines = [dataclasses.asdict(result) | {"ok": result.ok} for result in results]
+        options.json.write_text(json.dumps({"time": int(time.time()), "lines": lines}, indent=1) + "\n")
+    return 1 if broken or not all(result.ok for result in results) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""Real processes for a measurement, and a folder on a real disk: what is durable must cost what it costs."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+ROOT = Path(__file__).resolve().parent.parent
+PATIENCE = 60.0
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A folder in the project's own cache (never a memory file system), removed afterwards."""
+    cache = ROOT / ".cache" / "bench"
+    cache.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=cache) as made:
+        yield Path(made)
+
+
+@contextmanager
+def running(
+    command: Sequence[str], ready: Callable[[], bool], env: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is ready; ends it by SIGTERM."""
+    process = subprocess.Popen(command, env=env, cwd=ROOT)
+    try:
+        until = time.monotonic() + PATIENCE
+        while not ready():
+            if process.poll() is not None or time.monotonic() > until:
+                raise RuntimeError(f"{command[0]} did not become ready")
+            time.sleep(0.01)
+        yield process
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+def listens(target: int | Path) -> bool:
+    """Whether somebody listens on a port of loopback or on a Unix socket."""
+    try:
+        if isinstance(target, int):
+            socket.create_connection(("127.0.0.1", target), timeout=5).close()
+        else:
+            unix(target).close()
+    except OSError:
+        return False
+    return True
+
+
+def unix(path: Path) -> socket.socket:
+    """A connection to a Unix socket."""
+    channel = socket.socket(socket.AF_UNIX)
+    try:
+        channel.settimeout(20)
+        channel.connect(str(path))
+    except OSError:
+        channel.close()
+        raise
+    return channel
+
+
+def free_port() -> int:
+    """A port of loopback that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,39 @@
+"""Measuring in turn: first ours, then the yardstick, and again, so that whatever slows the machine slows both."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from statistics import median
+
+
+def seconds(action: Callable[[], object]) -> float:
+    """How long ``action`` takes."""
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
+def in_turn(measures: Sequence[Callable[[], float]], rounds: int) -> list[float]:
+    """The median of what each of ``measures`` returns, over ``rounds`` in which each has its turn."""
+    found: list[list[float]] = [[] for _ in measures]
+    for number in range(rounds):
+        order = list(zip(measures, found, strict=True))
+        for measure, values in order if number % 2 else reversed(order):
+            values.append(measure())
+    return [median(values) for values in found]
+
+
+def paired(ours: Callable[[], float], yardstick: Callable[[], float], rounds: int) -> tuple[float, float, float]:
+    """Medians of ours, of the yardstick, and of ours by yardstick in the same round, which outlives a busy moment."""
+    pairs = []
+    for number in range(rounds):
+        first, second = (ours, yardstick) if number % 2 else (yardstick, ours)
+        one, two = first(), second()
+        pairs.append((one, two) if number % 2 else (two, one))
+    return median(a for a, _ in pairs), median(b for _, b in pairs), median(a / b for a, b in pairs)
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value that ``share`` (0 to 1) of ``values`` do not exceed."""
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
