@@ -42,7 +42,9 @@ def table(results: Sequence[Result]) -> str:
     """All lines in columns, as Markdown takes them too."""
     rows = [HEAD, *(result.cells() for result in results)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
-    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
+    ]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join(lines)
 

@@ -16,14 +16,10 @@ CALLS = 2000
 
 def lines() -> Iterator[Result]:
     """As a ratio, and as a time."""
-    large, small, ratio = paired(_measure(1000, 10_000), _measure(10, 10), 7)
+    large, small, ratio = paired(_Measure(1000, 10_000), _Measure(10, 10), 7)
     shown, against = f"{large * 1e6:.1f} us", f"{small * 1e6:.1f} us, 10 rules, 10 hosts"
     yield Result("evaluate", "decision, 1,000 rules, 10,000 hosts", shown, against, ratio, "x", 3)
     yield Result("evaluate", "the same as a time", shown, "", large * 1e6, "us", 100)
-
-
-def _measure(rules: int, hosts: int) -> _Measure:
-    return _Measure(rules, hosts)
 
 
 class _Measure:

@@ -21,14 +21,18 @@ KINDS: dict[str, files.Kind] = {"Ed25519": "ed25519", "P-256": "ecdsa-p256", "RS
 def lines() -> Iterator[Result]:
     """One line for each kind of key that a file can hold."""
     for title, kind in KINDS.items():
-        with served(kind) as ca:
-            ours, raw, share = paired(
-                lambda ca=ca: load.closed(ca.certificates(), in_flight=IN_FLIGHT, seconds=WINDOW).rate,  # type: ignore[misc]
-                lambda ca=ca: raw_rate(ca.signer),  # type: ignore[misc]
-                ROUNDS,
-            )
-        what = f"certificates, 64 in flight, {title} file"
-        yield Result("socket", what, rate(ours), f"{rate(raw)} raw signatures", share * 100, "%", 30, at_least=True)
+        yield _line(f"certificates, 64 in flight, {title} file", kind)
+
+
+def _line(what: str, kind: files.Kind) -> Result:
+    with served(kind) as ca:
+
+        def ours() -> float:
+            return load.closed(ca.certificates(), in_flight=IN_FLIGHT, seconds=WINDOW).rate
+
+        rates = paired(ours, lambda: raw_rate(ca.signer), ROUNDS)
+    against = f"{rate(rates[1])} raw signatures"
+    return Result("socket", what, rate(rates[0]), against, rates[2] * 100, "%", 30, at_least=True)
 
 
 def raw_rate(signer: Signer, seconds: float = WINDOW) -> float:

@@ -14,16 +14,6 @@ def seconds(action: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def in_turn(measures: Sequence[Callable[[], float]], rounds: int) -> list[float]:
-    """The median of what each of ``measures`` returns, over ``rounds`` in which each has its turn."""
-    found: list[list[float]] = [[] for _ in measures]
-    for number in range(rounds):
-        order = list(zip(measures, found, strict=True))
-        for measure, values in order if number % 2 else reversed(order):
-            values.append(measure())
-    return [median(values) for values in found]
-
-
 def paired(ours: Callable[[], float], yardstick: Callable[[], float], rounds: int) -> tuple[float, float, float]:
     """Medians of ours, of the yardstick, and of ours by yardstick in the same round, which outlives a busy moment."""
     pairs = []

@@ -19,6 +19,7 @@ from sshjit.sshkey import PublicKey
 from sshjit.sshwire import Reader
 from sshjit_ca.desk import Desk
 from sshjit_ca.keys import Signer
+from sshjit_ca.keys.signer import signature_type
 from sshjit_ca.standing import taken_away
 from sshjit_ca.state import Host, Login
 from sshjit_ca.views import approvers_of, route_view, steps_of
@@ -121,7 +122,7 @@ def _sign(certificate: Certificate, signer: Signer) -> bytes:
     signature = signer.sign(signed)
     blob = sshcert.seal(signed, signature)
     read_back = sshcert.parse_blob(blob, checked=certificate.key)
-    if read_back != (certificate, signed, signature) or Reader(signature).text() != signer.public.type:
+    if read_back != (certificate, signed, signature) or Reader(signature).text() != signature_type(signer.public):
         raise Failed("not_signing", "a certificate did not read back as it was written; it was thrown away")
     return blob
 
