@@ -114,10 +114,13 @@ def require(request: Request, state: RequestState, now: int) -> None:
         raise Invalid("wrong_state", f"request {request.id}: {_TOO_LATE[standing]}")
 
 
-def decide(request: Request, said: events.Decided, now: int) -> Request:
-    """One more approver was heard; whether that suffices is not decided here."""
+def decide(request: Request, said: events.Decided, now: int, *, erased: bool = False) -> Request:
+    """One more approver was heard; whether that suffices is not decided here.
+
+    ``erased``: the ask's detail is gone, and so is what the digest was over.
+    """
     require(request, RequestState.PENDING, now)
-    if said.digest != digest(request.asked):
+    if not erased and said.digest != digest(request.asked):
         raise Invalid("digest_differs", f"request {request.id} is not the one that was shown", hint="look at it again")
     return dataclasses.replace(request, decisions=(*request.decisions, Decision(said, now)))
 

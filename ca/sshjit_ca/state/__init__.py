@@ -1,7 +1,8 @@
 """What the CA knows: the events of the log, folded in order.
 
 ``apply`` is the only way in. It takes no decisions: what an event says has happened. Two CAs that read the same log
-know the same, and ``State.digest`` shows it.
+know the same, and ``digest`` shows it. Raise ``FOLD`` with every change of what a fold does: snapshots made by another
+one are not used.
 """
 
 from __future__ import annotations
@@ -9,19 +10,32 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sshjit import events
+from sshjit import canonical, events
 from sshjit.events import Event
-from sshjit_ca.state import access, authority, hosts, locks, people
+from sshjit_ca.state import access, authority, codec, emergency, hosts, keys, locks, people, pruning
 from sshjit_ca.state.model import State
-from sshjit_ca.state.records import Certificate, HardwareKey, Host, Lock, Login
+from sshjit_ca.state.records import CaKey, Certificate, Emergency, HardwareKey, Host, Lock, Login
 
-__all__ = ["Certificate", "HardwareKey", "Host", "Lock", "Login", "State", "apply"]
+__all__ = ["FOLD", "CaKey", "Certificate", "Emergency", "HardwareKey", "Host", "Lock", "Login", "State", "apply", "digest"]
+
+FOLD = 1
+"""The version of the fold."""
 
 
 def apply(state: State, event: Event, index: int, time: int) -> None:
     """Folds one event, which stands at ``index`` in the log."""
     _FOLDS[type(event)](state, event, time)
+    keys.used(state, event, time)
+    pruning.prune(state, time)
     state.size, state.time = index + 1, time
+
+
+def digest(state: State) -> str:
+    """SHA-256 (hex) over what is known, apart from where the log ends, who writes it, and the bundle's number."""
+    return canonical.digest(codec.encode(state, without=_PASSING))
+
+
+_PASSING = frozenset({"size", "time", "epoch", "sequence"})
 
 
 def _nothing(_state: State, _event: Event, _time: int) -> None:
@@ -50,6 +64,12 @@ _FOLDS: dict[type[Event], Callable[[State, Any, int], None]] = {
     events.HardwareKeyRemoved: people.hardware_key_removed,
     events.Locked: locks.locked,
     events.Unlocked: locks.unlocked,
+    events.KeyAdded: keys.added,
+    events.KeyActivated: keys.activated,
+    events.KeyRetired: keys.retired,
+    events.EmergencyIssued: emergency.issued,
+    events.ClockConfirmed: _nothing,
+    events.Restored: emergency.restored,
     events.BundleSigned: authority.bundle_signed,
     events.Turned: _nothing,
 }

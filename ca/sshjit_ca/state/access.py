@@ -16,8 +16,10 @@ def asked(state: State, event: events.Asked, time: int) -> None:
 
 
 def decided(state: State, event: events.Decided, time: int) -> None:
-    """An approver was heard."""
-    state.requests[event.request] = requests.decide(state.requests[event.request], event, time)
+    """An approver was heard. An ask whose detail was erased has lost the digest that was approved."""
+    request = state.requests[event.request]
+    erased = not request.asked.hosts
+    state.requests[event.request] = requests.decide(request, event, time, erased=erased)
 
 
 def opened(state: State, event: events.Opened, time: int) -> None:
@@ -44,5 +46,8 @@ def issued(state: State, event: events.Issued, time: int) -> None:
 
 def certificate_revoked(state: State, event: events.CertificateRevoked, _: int) -> None:
     """One certificate is worthless; hosts must know for as long as its grant could be alive."""
+    if event.serial in state.emergencies:
+        state.revoked[event.serial] = state.emergencies[event.serial].valid_before
+        return
     certificate = state.certificates[event.serial]
     state.revoked[event.serial] = state.requests[certificate.request].ends or certificate.valid_before

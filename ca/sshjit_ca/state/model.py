@@ -1,14 +1,13 @@
-"""The state itself, and by which digest two of them are compared."""
+"""The state itself."""
 
 from __future__ import annotations
 
 import typing
 from dataclasses import dataclass, field
 
-from sshjit import canonical, wire
 from sshjit.events import Event
 from sshjit.requests import Request
-from sshjit_ca.state.records import Certificate, HardwareKey, Host, Invited, Lock, Login, Reported
+from sshjit_ca.state.records import CaKey, Certificate, HardwareKey, Host, Invited, Lock, Login, Reported
 
 
 @dataclass(slots=True)
@@ -26,17 +25,22 @@ class State:
     """Subject -> its newest login."""
     emails: dict[str, frozenset[str]] = field(default_factory=dict)
     """Subject -> every address ever seen for it, case-folded."""
+    seen_in: dict[str, int] = field(default_factory=dict)
+    """``subject address`` -> the newest entry that says so, whose detail is needed as long as the subject is."""
     logins: dict[str, Login] = field(default_factory=dict)
-    tokens: set[str] = field(default_factory=set)
-    """Digests of the ID tokens that were taken: none is taken twice."""
-    keys: dict[str, str] = field(default_factory=dict)
+    tokens: dict[str, int] = field(default_factory=dict)
+    """Digests of the ID tokens that were taken -> when: none is taken twice. Kept until too old to be taken."""
+    bound_keys: dict[str, str] = field(default_factory=dict)
     """Key fingerprint -> the one subject that it belongs to."""
     requests: dict[str, Request] = field(default_factory=dict)
+    """What is open, and what ended in the last 30 days, oldest first; older ones are read from the log."""
     requests_of: dict[str, list[str]] = field(default_factory=dict)
     """Subject -> its requests, oldest first."""
     certificates: dict[int, Certificate] = field(default_factory=dict)
     certificates_of: dict[str, list[int]] = field(default_factory=dict)
-    """Request -> the serials drawn from it."""
+    """Request -> the serials drawn from it, as long as its window could be open."""
+    emergencies: dict[int, Emergency] = field(default_factory=dict)
+    """Serial -> the certificate that an operator drew past every rule."""
     revoked: dict[int, int] = field(default_factory=dict)
     """Serial -> until when hosts must know it: the end of its grant's window."""
     ended: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -57,28 +61,10 @@ class State:
     """Lock -> what it locks, oldest first."""
     sequence: int = 0
     """The newest bundle's."""
-
-    def digest(self) -> str:
-        """SHA-256 (hex) over what is known, apart from where the log ends, who writes it, and the bundle's number."""
-        known = {
-            "subjects": self.subjects,
-            "logins": {id_: wire.encode(login) for id_, login in self.logins.items()},
-            "emails": {subject: sorted(found) for subject, found in self.emails.items()},
-            "tokens": sorted(self.tokens),
-            "keys": self.keys,
-            "requests": {id_: wire.encode(request) for id_, request in self.requests.items()},
-            "certificates": [wire.encode(each) for each in self.certificates.values()],
-            "revoked": sorted(self.revoked.items()),
-            "ended": sorted(self.ended.items()),
-            "hosts": {name: wire.encode(host) for name, host in self.hosts.items()},
-            "machines": self.machines,
-            "invited": {host: wire.encode(each) for host, each in self.invited.items()},
-            "reports": {host: wire.encode(each) for host, each in self.reports.items()},
-            "hardware_keys": {key: wire.encode(each) for key, each in self.hardware_keys.items()},
-            "locks": {lock: wire.encode(each) for lock, each in self.locks.items()},
-            "policy": self.policy,
-        }
-        return canonical.digest(known)
+    keys: dict[str, CaKey] = field(default_factory=dict)
+    """Fingerprint -> a key of the CA's own, in the order in which they came."""
+    succession: list[tuple[str, str, str]] = field(default_factory=list)
+    """Of each change of the bundle's key: the old line, the new line, the old key's signature over the new line."""
 
     def subject_of(self, event: Event) -> str | None:
         """The subject that an event is about, to find it by."""

@@ -12,14 +12,17 @@ from sshjit_ca.state.records import HardwareKey, Login
 def login_opened(state: State, event: events.LoginOpened, time: int) -> None:
     """Somebody signed in; the newest sign-in says who they are now."""
     subject = event.subject
-    state.subjects[f"{event.provider}/{event.claim}"] = subject
-    state.logins[event.login] = Login(event, time)
+    if event.provider:  # else the detail was erased, and a newer entry says who this is
+        state.subjects[f"{event.provider}/{event.claim}"] = subject
+    state.logins[event.login] = Login(event, time, entry=state.size)
     state.newest_login[subject] = event.login
-    state.tokens.add(event.token)
+    state.tokens[event.token] = time
     if event.email:
-        state.emails[subject] = state.emails.get(subject, frozenset()) | {event.email.casefold()}
+        address = event.email.casefold()
+        state.emails[subject] = state.emails.get(subject, frozenset()) | {address}
+        state.seen_in[f"{subject} {address}"] = state.size
     if event.key is not None:
-        state.keys[event.key] = subject
+        state.bound_keys[event.key] = subject
 
 
 def login_closed(state: State, event: events.LoginClosed, _: int) -> None:
@@ -30,7 +33,7 @@ def login_closed(state: State, event: events.LoginClosed, _: int) -> None:
 def hardware_key_registered(state: State, event: events.HardwareKeyRegistered, time: int) -> None:
     """A key is vouched for, and is this person's and nobody else's."""
     state.hardware_keys[event.key] = HardwareKey(event.subject, event.key_line, time)
-    state.keys[event.key] = event.subject
+    state.bound_keys[event.key] = event.subject
 
 
 def hardware_key_removed(state: State, event: events.HardwareKeyRemoved, _: int) -> None:

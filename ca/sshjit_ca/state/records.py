@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from sshjit import events
 from sshjit.messages import LockKind
@@ -14,6 +15,8 @@ class Login:
 
     opened: events.LoginOpened
     time: int
+    entry: int
+    """Where it stands in the log."""
     closed: bool = False
 
     def alive(self, now: int) -> bool:
@@ -29,6 +32,15 @@ class Certificate:
     request: str
     login_id: str
     """The login that drew it, whose key is inside."""
+    valid_before: int
+
+
+@dataclass(frozen=True, slots=True)
+class Emergency:
+    """A user certificate that an operator drew past every rule."""
+
+    id: str
+    serial: int
     valid_before: int
 
 
@@ -83,3 +95,21 @@ class Lock:
     by: str | None
     reason: str
     time: int
+
+
+@dataclass(frozen=True, slots=True)
+class CaKey:
+    """A key of the CA's own."""
+
+    purpose: events.Purpose
+    fingerprint: str
+    line: str
+    reference: str
+    state: Literal["pending", "active", "retiring", "retired"]
+    added: int
+    told: int | None = None
+    """When the first bundle was signed that could name it."""
+    alive_until: int = 0
+    """The end of the last certificate that it signed."""
+    revoked: bool = False
+    """Whether hosts refuse it by name."""

@@ -1,0 +1,78 @@
+"""The state as JSON and back, for snapshots and digests: every field of it, strictly, in its own order.
+
+Tables become lists of pairs, so that numbers can be keys and the order is kept: what is oldest first stays so. Records
+travel as messages do (``sshjit/wire.py``). A field that is added to ``State`` is in here without being named.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from sshjit import wire
+from sshjit.errors import Invalid
+from sshjit_ca.state.model import State
+
+_Turn = Callable[[Any], Any]
+
+
+def encode(state: State, *, without: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """The state, ready for canonical JSON; ``without`` names fields that are left out."""
+    return {name: write(getattr(state, name)) for name, (write, _) in _fields().items() if name not in without}
+
+
+def decode(value: Any) -> State:
+    """The state that ``encode`` wrote.
+
+    Raises:
+        Invalid: ``bad_state``, ``bad_message``.
+
+    """
+    if not isinstance(value, dict) or value.keys() != _fields().keys():
+        raise Invalid("bad_state", "the state has other fields than are known here")
+    return State(**{name: read(value[name]) for name, (_, read) in _fields().items()})
+
+
+@cache
+def _fields() -> dict[str, tuple[_Turn, _Turn]]:
+    hints = typing.get_type_hints(State)
+    return {field.name: _turns(hints[field.name]) for field in dataclasses.fields(State)}
+
+
+def _turns(hint: Any) -> tuple[_Turn, _Turn]:
+    """How values of a type are written and read."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is dict:
+        return _table(_turns(arguments[0]), _turns(arguments[1]))
+    if origin in (set, frozenset):
+        return sorted, _listed(origin, _turns(arguments[0])[1])
+    if origin is list:
+        write, read = _turns(arguments[0])
+        return (lambda value: [write(item) for item in value]), _listed(list, read)
+    return wire.encode, lambda value: wire.decode_field(hint, value, "")
+
+
+def _table(key: tuple[_Turn, _Turn], value: tuple[_Turn, _Turn]) -> tuple[_Turn, _Turn]:
+    (write_key, read_key), (write, read) = key, value
+
+    def take(pairs: Any) -> dict[Any, Any]:
+        if not isinstance(pairs, list) or any(not isinstance(pair, list) or len(pair) != 2 for pair in pairs):
+            raise Invalid("bad_state", "a table of the state is not a list of pairs")
+        found = {read_key(name): read(item) for name, item in pairs}
+        if len(found) != len(pairs):
+            raise Invalid("bad_state", "a key of the state stands twice")
+        return found
+
+    return (lambda table: [[write_key(name), write(item)] for name, item in table.items()]), take
+
+
+def _listed(kind: Callable[[list[Any]], Any], read: _Turn) -> _Turn:
+    def take(items: Any) -> Any:
+        if not isinstance(items, list):
+            raise Invalid("bad_state", "a list of the state is not one")
+        return kind([read(item) for item in items])
+
+    return take
