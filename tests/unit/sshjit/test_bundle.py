@@ -56,6 +56,7 @@ def changed(**change: Any) -> str:
 
 def test_a_bundle_reads_back_and_is_spelled_as_the_protocol_says() -> None:
     assert bundle.read(TEXT) == BUNDLE
+    assert bundle.read(changed(sequence=1)).sequence == 1
     assert json.dumps(json.loads(TEXT), sort_keys=True, separators=(",", ":")) == TEXT
 
 

@@ -166,8 +166,8 @@ def test_t70_the_largest_ask_fits_and_reads_back() -> None:
         request="req-0123456789", subject="sub-0123456789", login_id="login-0123456789", via="native", rule="r" * 60,
         policy="d" * 64, duration=28800, pending=1800, use_by=900, certificate=300, hosts=names, host_ids=names,
         login="l" * 32, action="command", command="\x7f" * 1000, reason="\U0001f600" * 500, address="192.0.2.1",
-        forwarding=("port", "agent", "x11"), source=("192.0.2.0/24",), verify_required=True, fresh_login=900, mfa=True, ends_by=None,
-        steps=(events.StepAsked("sre-lead", 2, signed=True),),
+        forwarding=("port", "agent", "x11"), source=("192.0.2.0/24",), verify_required=True,
+        fresh_login=900, mfa=True, ends_by=None, steps=(events.StepAsked("sre-lead", 2, signed=True),),
     )  # fmt: skip
     entry = entries.write(largest, 2**40, 1_800_000_000, SALT)
     assert len(entry.fact) < 1024

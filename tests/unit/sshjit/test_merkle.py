@@ -196,6 +196,7 @@ def test_t45_everything_begins_with_the_empty_tree_and_with_nothing_else() -> No
     assert not merkle.consistent(3, ROOTS[3], 3, ROOTS[4], ())
     assert not merkle.consistent(3, ROOTS[3], 3, ROOTS[3], (ROOTS[1],))
     assert not merkle.consistent(2, ROOTS[2], 3, ROOTS[3], ())
+    assert not merkle.consistent(3, ROOTS[3], 5, ROOTS[5], ())
 
 
 @pytest.mark.parametrize(("index", "size"), [(0, 0), (-1, 3), (3, 3), (9, 3)])

@@ -76,9 +76,13 @@ def test_t1_t2_half_a_principal_or_two_are_none(login: str, host: str) -> None:
 
 
 def test_the_longest_login_and_the_longest_host_make_a_principal() -> None:
-    host = ".".join(["a" * 62] * 4)[:250] + "~99"
-    assert names.host_id(host) == host
-    assert names.principal("a" * 32, host) == f"{'a' * 32}@{host}"
+    longest = ".".join(["a" * 62] * 4) + ".b"
+    assert names.host_name(longest) == names.address(longest) == longest
+    assert names.host_id(longest + "~9") == longest + "~9"
+    assert names.principal("a" * 32, longest + "~9") == f"{'a' * 32}@{longest}~9"
+    for refused in (names.host_name, names.address, lambda text: names.principal("a" * 32, text + "~9")):
+        with pytest.raises(Invalid):
+            refused(longest + "b")
 
 
 @pytest.mark.parametrize("text", ["web1", "a", "0", "web-1.example.com", "x--y", "10.0.0.1", "2001:db8::1", "a" * 63])

@@ -19,8 +19,8 @@ ASKED = events.Asked(
     request="req-0123456789", subject="sub-aaaaaaaa", login_id="login-aaaaaaaa", via="native", rule="prod",
     policy="d" * 64,
     duration=3600, pending=1800, use_by=900, certificate=300, hosts=("db1",), host_ids=("db1",), login="postgres",
-    action="shell", command=None, reason="INC-1", address="192.0.2.1", forwarding=(), source=(), verify_required=False, fresh_login=None, mfa=False,
-    ends_by=None, steps=(events.StepAsked("sre-lead", 1, signed=False),),
+    action="shell", command=None, reason="INC-1", address="192.0.2.1", forwarding=(), source=(), verify_required=False,
+    fresh_login=None, mfa=False, ends_by=None, steps=(events.StepAsked("sre-lead", 1, signed=False),),
 )  # fmt: skip
 T = 1_800_000_000
 APPROVED_AT = T + 100

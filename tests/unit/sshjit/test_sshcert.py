@@ -114,6 +114,13 @@ def test_t1_t4_t11_nor_can_it_be_read(change: dict[str, bytes]) -> None:
         sshcert.parse_blob(spelled(**change))
 
 
+def test_the_greatest_serial_and_the_last_moment_can_be_said() -> None:
+    latest = dataclasses.replace(WHOLE, serial=U64_MAX, valid_after=1, valid_before=U64_MAX - 1)
+    assert sshcert.parse_blob(sshcert.seal(sshcert.encode(latest), SIGNATURE))[0] == latest
+    most = dataclasses.replace(WHOLE, principals=tuple(f"a@h{number}" for number in range(256)))
+    assert sshcert.parse_blob(sshcert.seal(sshcert.encode(most), SIGNATURE))[0] == most
+
+
 def test_what_is_spelled_here_without_a_change_is_the_certificate() -> None:
     assert sshcert.parse_blob(spelled()) == (WHOLE, SIGNED, SIGNATURE)
 

@@ -74,6 +74,14 @@ def test_everything_that_is_written_reads_back() -> None:
     assert (reader.u8(), reader.at_end(), reader.rest(), reader.at_end()) == (7, False, b"z", True)
 
 
+def test_bytes_that_are_known_are_taken_only_if_they_come_next() -> None:
+    reader = Reader(b"abcabc")
+    assert not reader.take(b"bc")
+    assert reader.take(b"ab")
+    assert not reader.take(b"cabcd")
+    assert (reader.position, reader.take(b"cab"), reader.since(2), reader.rest()) == (2, True, b"cab", b"c")
+
+
 def test_t6_what_is_too_short_or_too_long_is_refused() -> None:
     with pytest.raises(Invalid) as short:
         Reader(b"\xff\xff\xff\xffx").string()

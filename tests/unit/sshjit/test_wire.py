@@ -154,7 +154,20 @@ def test_the_limit_counts_bytes() -> None:
 @pytest.mark.parametrize("serial", [True, "1", 1.0, math.nan, [1], {"a": 1}])
 def test_nothing_is_converted_to_a_number(serial: Any) -> None:
     with pytest.raises(Invalid, match="'serial' must be a whole number"):
-        wire.decode(messages.Revoke, {"login_id": None, "request": None, "serial": serial, "sign_in": None, "reason": ""})
+        wire.decode(
+            messages.Revoke, {"login_id": None, "request": None, "serial": serial, "sign_in": None, "reason": ""}
+        )
+
+
+@pytest.mark.parametrize("kind", ["", "Web", "web ", "admin", None, 1, True, ["web"], {"web": 1}])
+def test_a_choice_is_one_of_what_there_is_to_choose(kind: Any) -> None:
+    person = {"id": "sub-0123456789", "provider": "acme", "name": "alice", "email": None}
+    login = {"id": "login-0123456789", "kind": kind, "person": person, "roles": [], "signed_in": 1, "expires": 2}
+    with pytest.raises(Invalid, match="'kind' must be one of native, web"):
+        wire.decode(messages.LoginView, {**login, "fingerprint": None})
+    closed = {"request": "req-0123456789", "state": kind, "by": None, "reason": ""}
+    with pytest.raises(Invalid, match="'state' must be one of approved, "):
+        wire.decode(events.Closed, closed)
 
 
 def test_the_error_names_the_path() -> None:
