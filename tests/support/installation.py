@@ -5,6 +5,7 @@ Everything but the sockets: messages go to the authority as the server hands the
 
 from __future__ import annotations
 
+import atexit
 import shutil
 import subprocess
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from sshjit.errors import SshJitError
 from sshjit_ca import config, daemon, doors, keys
 from sshjit_ca.authority import Answer, Authority, Question
 from sshjit_ca.bundling import Bundles
-from sshjit_ca.clock import Clock
+from sshjit_ca.clock import Clock, Kept
 from sshjit_ca.desk import Door
 from sshjit_ca.store import Store
 from tests.support.issuer import NATIVE_CLIENT, WEB_CLIENT, Issuer
@@ -101,7 +102,7 @@ class Installation:
         self._write(
             "ca.toml",
             f'version = 1\ninstallation = "test"\nhome = "{self.home}/ca"\nweb_socket = "{self.home}/web.sock"\n'
-            f'admin_socket = "{self.home}/admin.sock"\nweb_users = ["nobody"]\nunsafe_development = true\n',
+            f'admin_socket = "{self.home}/admin.sock"\nweb_users = ["nobody"]\ndisk_reserve_mib = 1\nunsafe_development = true\n',
         )
         self.config = config.load(self.home / "ca.toml")
         (self.home / "ca" / "keys").mkdir(parents=True)
@@ -113,11 +114,12 @@ class Installation:
     def start(self) -> None:
         """A new process, as it were: everything is read from disk again."""
         self.store = Store(self.config.database)
-        self.desk = daemon.open_desk(self.config, self.store, lambda: self.time)
+        kept = Kept(self.home / "ca" / "clock", "this-start")
+        clock = Clock(lambda: self.time, lambda: self.boot, kept)
+        self.desk = daemon.open_desk(self.config, self.store, clock)
         bundles = Bundles()
         self.routes = doors.table(self.store, bundles)
-        clock = Clock(lambda: self.time, lambda: self.boot)
-        self.authority = Authority(self.desk, clock, self.routes, bundles)
+        self.authority = Authority(self.desk, self.routes, bundles)
         self.authority.begin()
 
     def stop(self) -> None:
@@ -273,7 +275,9 @@ def ssh_sign(key: Path, namespace: str, message: bytes) -> str:
 @cache
 def _empty_database() -> Path:
     """A migrated database without entries, made once and copied for each test."""
-    path = Path(mkdtemp(prefix="ssh-jit-test-")) / "empty.db"
+    folder = Path(mkdtemp(prefix="ssh-jit-test-"))
+    atexit.register(shutil.rmtree, folder)
+    path = folder / "empty.db"
     store = Store(f"sqlite:///{path}")
     store.migrate()
     store.close()
