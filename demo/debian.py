@@ -23,11 +23,14 @@ class NotFetched(Exception):
 
 
 def cache() -> Path:
-    """The project's own folder in the user's cache: ``$XDG_CACHE_HOME/ssh-jit`` or ``~/.cache/ssh-jit``. Made 0755."""
+    """The lab's folder in the user's cache: ``$XDG_CACHE_HOME/ssh-jit-lab`` or ``~/.cache/ssh-jit-lab``. Made 0755.
+
+    Not ``ssh-jit``: where there is no ``$XDG_RUNTIME_DIR`` the client keeps keys there, and it must be 0700.
+    """
     home = os.environ.get("XDG_CACHE_HOME", "")
     base = Path(home) if home.startswith("/") else Path(pwd.getpwuid(os.geteuid()).pw_dir) / ".cache"
     base.mkdir(parents=True, exist_ok=True)
-    place = base / "ssh-jit"
+    place = base / "ssh-jit-lab"
     place.mkdir(mode=0o755, exist_ok=True)
     return place
 

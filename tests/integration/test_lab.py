@@ -44,7 +44,7 @@ class Running:
             if time.monotonic() > until:
                 return False
             time.sleep(0.05)
-        return list(self.cache.glob("ssh-jit/lab-*")) == []
+        return list(self.cache.glob("ssh-jit-lab/lab-*")) == []
 
 
 @pytest.fixture
@@ -52,13 +52,13 @@ def cache(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A cache of its own for a lab, which holds the sshd that may have been fetched, and nothing else afterwards."""
     real = debian.cache()
     made = real.parent / f"ssh-jit-test-{os.getpid()}"
-    (made / "ssh-jit").mkdir(parents=True)
+    (made / real.name).mkdir(parents=True)
     if (real / "openssh").is_dir():
-        (made / "ssh-jit/openssh").symlink_to(real / "openssh")
+        (made / real.name / "openssh").symlink_to(real / "openssh")
     monkeypatch.setenv("XDG_CACHE_HOME", str(made))
     yield made
-    if (made / "ssh-jit/openssh").is_symlink():
-        (made / "ssh-jit/openssh").unlink()
+    if (made / real.name / "openssh").is_symlink():
+        (made / real.name / "openssh").unlink()
     shutil.rmtree(made)
 
 
@@ -136,7 +136,7 @@ def test_a_start_that_fails_early_says_why_in_a_line(tmp_path: Path) -> None:
     assert ran.returncode == 1
     assert ran.stderr.startswith("demo.lab: ")
     assert "Traceback" not in ran.stderr
-    assert list(cache.glob("ssh-jit/lab-*")) == []
+    assert list(cache.glob("ssh-jit-lab/lab-*")) == []
 
 
 def test_a_start_that_fails_half_way_leaves_nothing(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +145,7 @@ def test_a_start_that_fails_half_way_leaves_nothing(cache: Path, monkeypatch: py
     before = processes.descendants(os.getpid())
     with pytest.raises(LabError, match="policy"):
         Lab.start()
-    assert list(cache.glob("ssh-jit/lab-*")) == []
+    assert list(cache.glob("ssh-jit-lab/lab-*")) == []
     assert processes.descendants(os.getpid()) <= before
 
 

@@ -64,4 +64,4 @@ def test_a_home_that_no_socket_fits_into_is_refused(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("XDG_CACHE_HOME", str(deep))
     with pytest.raises(LabError, match="XDG_CACHE_HOME"):
         Paths.make()
-    assert list(deep.glob("ssh-jit/lab-*")) == []
+    assert list(deep.glob("ssh-jit-lab/lab-*")) == []

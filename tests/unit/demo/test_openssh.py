@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from demo import debian, openssh
+from sshjit_client import files, places
 
 
 def fetch_in(cache: Path) -> subprocess.Popen[str]:
@@ -34,7 +35,7 @@ def test_two_that_fetch_at_once_share_one_tree(tmp_path: Path, monkeypatch: pyte
     paths = {process.communicate(timeout=120)[0].strip() for process in running}
     assert [process.returncode for process in running] == [0, 0]
     assert len(paths) == 1
-    assert [path.name[:15] for path in (tmp_path / "ssh-jit/openssh").iterdir()] == ["openssh-server_"]
+    assert [path.name[:15] for path in (tmp_path / "ssh-jit-lab/openssh").iterdir()] == ["openssh-server_"]
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     server = openssh._cached()
     assert server is not None
@@ -69,3 +70,13 @@ def test_libraries_are_read_from_the_package(tmp_path: Path) -> None:
     package = tmp_path / "toy.deb"
     subprocess.run(["dpkg-deb", "--build", tmp_path / "tree", package], check=True, capture_output=True)
     assert debian.libraries_wanted(package) == ["libwrap0", "libssl3t64"]
+
+
+def test_the_lab_keeps_out_of_the_folder_that_the_client_keeps_to_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    lab = debian.cache()
+    client = files.private_folder(Path(places.state_folder({"XDG_CACHE_HOME": str(tmp_path)})))
+    assert places.private(str(client))
+    assert not lab.is_relative_to(client)
