@@ -11,12 +11,20 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import rules, signing
+from bench import connecting, ending, pages, rules, serving, signing
 from bench.results import Result, table
+from bench.world import World
 
-LINES: dict[str, Callable[[], Iterator[Result]]] = {
+LINES: dict[str, Callable[[World], Iterator[Result]]] = {
     "evaluate": rules.lines,
     "socket": signing.lines,
+    "alive": connecting.alive,
+    "issued": connecting.issued,
+    "certificate": serving.certificate,
+    "ask": serving.ask,
+    "bundle": serving.bundle,
+    "revoke": ending.lines,
+    "pages": pages.lines,
 }
 
 
@@ -28,15 +36,8 @@ def main() -> int:
     options = parser.parse_args()
     if unknown := sorted(set(options.names) - LINES.keys()):
         parser.error(f"there is no line {unknown[0]!r}")
-    results, broken = list[Result](), list[str]()
-    for name in options.names or LINES:
-        began = time.monotonic()
-        try:
-            results += LINES[name]()
-        except Exception:  # noqa: BLE001 - the other lines are measured all the same
-            traceback.print_exc()
-            broken.append(name)
-        print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr)
+    with World() as world:
+        results, broken = _measure(world, options.names or list(LINES))
     print(table(results))
     for name in broken:
         print(f"{name}: could not be measured")
@@ -44,6 +45,20 @@ def main() -> int:
         lines = [dataclasses.asdict(result) | {"ok": result.ok} for result in results]
         options.json.write_text(json.dumps({"time": int(time.time()), "lines": lines}, indent=1) + "\n")
     return 1 if broken or not all(result.ok for result in results) else 0
+
+
+def _measure(world: World, names: list[str]) -> tuple[list[Result], list[str]]:
+    """The results, and the lines that could not be measured."""
+    results, broken = list[Result](), list[str]()
+    for name in names:
+        began = time.monotonic()
+        try:
+            results += LINES[name](world)
+        except Exception:  # noqa: BLE001 - the other lines are measured all the same
+            traceback.print_exc()
+            broken.append(name)
+        print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr)
+    return results, broken
 
 
 if __name__ == "__main__":

@@ -59,11 +59,10 @@ def served(kind: files.Kind = "ed25519") -> Iterator[Served]:
 def _windows(installation: Installation) -> tuple[tuple[str, str], ...]:
     for number in range(WINDOWS):
         installation.add_host(f"web{number}", env="staging")
-    found = []
+    found = list[tuple[str, str]]()
     for number in range(PEOPLE):
         login = installation.native(Person(f"sre-{number}", ("SRE",), f"sre-{number}@example.com"))
-        for host in range(WINDOWS):
-            found.append((login, installation.ask(login, f"web{host}").request.id))
+        found += [(login, installation.ask(login, f"web{host}").request.id) for host in range(WINDOWS)]
     return tuple(found)
 
 

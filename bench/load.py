@@ -13,9 +13,10 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import Self
 
 
-class Wrong(Exception):  # noqa: N818 - it is an answer
+class Wrong(Exception):
     """An answer that is not a good one: nothing that follows from it would mean anything."""
 
 
@@ -91,7 +92,7 @@ class _Line:
         for peer in self.peers:
             self._selector.register(peer.channel, selectors.EVENT_READ, peer)
 
-    def __enter__(self) -> _Line:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -9,6 +9,7 @@ from bench import load
 from bench.authority import served
 from bench.results import Result, rate
 from bench.timing import paired
+from bench.world import World
 from sshjit_ca.keys import files
 from sshjit_ca.keys.signer import Signer
 
@@ -18,7 +19,7 @@ ROUNDS = 7
 KINDS: dict[str, files.Kind] = {"Ed25519": "ed25519", "P-256": "ecdsa-p256", "RSA-3072": "rsa-3072"}
 
 
-def lines() -> Iterator[Result]:
+def lines(_: World) -> Iterator[Result]:
     """One line for each kind of key that a file can hold."""
     for title, kind in KINDS.items():
         yield _line(f"certificates, 64 in flight, {title} file", kind)

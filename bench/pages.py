@@ -1,0 +1,67 @@
+"""The pages: how long each takes at the median, and what it weighs with everything that it loads."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import time
+from collections.abc import Iterator
+from statistics import median
+from urllib.parse import urlsplit
+
+from bench.results import Result, milliseconds
+from bench.world import World
+
+PAGES = ("/", "/requests", "/requests/new", "/approvals", "/log")
+ROUNDS = 15
+_ASSET = re.compile(r'(?:href|src)="(/static/[^"]+)"')
+
+
+def lines(world: World) -> Iterator[Result]:
+    """The slowest page, and the heaviest."""
+    cookie = _sign_in(world)
+    times, weights = dict[str, float](), dict[str, float]()
+    connection = http.client.HTTPConnection("127.0.0.1", world.web, timeout=20)
+    try:
+        for path in (*PAGES, f"/requests/{world.grant()}"):
+            took, text = _page(connection, path, cookie)
+            name = re.sub(r"req-\w+", "ID", path)
+            times[name] = took
+            assets = sum(len(_get(connection, each, cookie)) for each in sorted(set(_ASSET.findall(text.decode()))))
+            weights[name] = (len(text) + assets) / 1000
+    finally:
+        connection.close()
+    slow, heavy = max(times, key=lambda name: times[name]), max(weights, key=lambda name: weights[name])
+    rest = f"{milliseconds(median(times.values()))} middle page"
+    yield Result("pages", f"slowest page ({slow})", milliseconds(times[slow]), rest, times[slow] * 1e3, "ms", 20)
+    light = f"{median(weights.values()):.0f} kB middle page"
+    yield Result("pages", f"heaviest page ({heavy})", f"{weights[heavy]:.0f} kB", light, weights[heavy], "kB", 60)
+
+
+def _page(connection: http.client.HTTPConnection, path: str, cookie: str) -> tuple[float, bytes]:
+    """The median time, and the page."""
+    times, text = [], b""
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        text = _get(connection, path, cookie)
+        times.append(time.perf_counter() - began)
+    return median(times), text
+
+
+def _get(connection: http.client.HTTPConnection, path: str, cookie: str) -> bytes:
+    connection.request("GET", path, headers={"Cookie": cookie})
+    answer = connection.getresponse()
+    text = answer.read()
+    if answer.status != 200:
+        raise RuntimeError(f"{path}: {answer.status}")
+    return text
+
+
+def _sign_in(world: World) -> str:
+    browser = world.alice.browser()
+    browser.visit(f"{world.lab.url}/auth/acme/start")
+    name = f"ssh-jit-{urlsplit(world.lab.url).port}"
+    value = browser.cookie(name)
+    if value is None:
+        raise RuntimeError("alice's browser has no session")
+    return f"{name}={value}"
