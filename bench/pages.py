@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from bench.results import Result, milliseconds
 from bench.world import World
 
-PAGES = ("/", "/requests", "/requests/new", "/approvals", "/log")
+PAGES = ("/requests", "/requests/new", "/approvals", "/log")
 ROUNDS = 15
 _ASSET = re.compile(r'(?:href|src)="(/static/[^"]+)"')
 
