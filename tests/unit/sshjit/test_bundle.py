@@ -109,6 +109,8 @@ def test_t49_another_spelling_is_refused(text: str) -> None:
         {"installation": "../lab"},
         {"krl": ""},
         {"krl": "!"},
+        {"krl": BUNDLE.krl + "\n"},
+        {"krl": f" {BUNDLE.krl}"},
         {"krl": "\u00e9"},
         {"krl": base64.b64encode(b"SSHKRL\n\0\0\0\0\2" + bytes(32)).decode()},
         {"krl": base64.b64encode(b"SSHKRL\n").decode()},

@@ -140,6 +140,14 @@ def test_t6_points_off_the_curve_are_refused(bits: str) -> None:
     assert refusal(compressed) == refusal(key.blob[: len(head) - 4] + string(b"\0")) == "bad_key"
 
 
+@pytest.mark.parametrize("coordinate", ["x", "y"])
+def test_t6_a_coordinate_has_one_spelling(coordinate: str) -> None:
+    raw, prime = blob("ecdsa-521"), 2**521 - 1  # the only curve whose coordinates have room for a second one
+    end = len(raw) if coordinate == "y" else len(raw) - 66
+    again = int.from_bytes(raw[end - 66 : end], "big") + prime
+    assert refusal(raw[: end - 66] + again.to_bytes(66, "big") + raw[end:]) == "off_curve"
+
+
 def small_order_points() -> list[bytes]:
     """The canonical encodings of all points whose order divides 8, found by doubling (RFC 8032, section 5.1)."""
     d = -121665 * pow(121666, -1, P) % P

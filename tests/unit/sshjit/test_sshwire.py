@@ -90,6 +90,17 @@ def test_t6_what_is_too_short_or_too_long_is_refused() -> None:
     assert (short.value.code, long.value.code) == ("truncated", "trailing_bytes")
 
 
+@pytest.mark.parametrize(
+    ("step", "size"), [("u8", 1), ("u32", 4), ("u64", 8), ("string", 4), ("text", 4), ("mpint", 4)]
+)
+def test_t6_half_a_number_is_none(step: str, size: int) -> None:
+    getattr(Reader(bytes(size)), step)()
+    for length in range(size):
+        found = attempt(getattr(Reader(bytes(length)), step))
+        assert isinstance(found, Invalid)
+        assert found.code == "truncated"
+
+
 def test_text_is_ascii_in_both_directions() -> None:
     for refused in (lambda: sshwire.text("\u00e9"), lambda: Reader(sshwire.string(b"\xc3\xa9")).text()):
         with pytest.raises(Invalid) as caught:
