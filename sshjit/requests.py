@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sshjit import canonical, events, wire
 from sshjit.errors import Invalid
@@ -84,6 +85,7 @@ class Request:
         return None if self.approved is None else self.approved + self.asked.use_by
 
 
+@lru_cache(maxsize=1024)
 def digest(asked: events.Asked) -> str:
     """SHA-256 (hex) over the whole immutable ask: what an approver approves."""
     return canonical.digest(wire.encode(asked))

@@ -74,7 +74,7 @@ def encode(value: Any) -> Any:
     if kind in _PLAIN:
         return value
     if dataclasses.is_dataclass(kind):
-        return _writer(kind)(value)
+        return _record_writer(kind)(value)
     if isinstance(value, (tuple, list)):
         return [encode(item) for item in value]
     if isinstance(value, StrEnum):
@@ -83,33 +83,41 @@ def encode(value: Any) -> Any:
 
 
 _PLAIN = frozenset({str, int, bool, types.NoneType})
+_Write = Callable[[Any], Any]
 
 
 @cache
-def _writer(cls: type) -> Callable[[Any], dict[str, Any]]:
-    """The function that makes a dict of a ``cls``: only fields whose type asks for it are looked at again."""
+def _record_writer(cls: type) -> _Write:
+    """The function that makes a dict of a ``cls``. Fields whose type is JSON already are taken as they are."""
     names, hints = _field_names(cls), typing.get_type_hints(cls)
-    others = tuple(name for name in names if not _stays(hints[name]))
     if len(names) < 2:
         return lambda value: {name: encode(getattr(value, name)) for name in names}
     fields = operator.attrgetter(*names)
+    others = tuple((name, write) for name in names if (write := _writer(hints[name])) is not None)
 
-    def write(value: Any) -> dict[str, Any]:
+    def write_record(value: Any) -> dict[str, Any]:
         made = dict(zip(names, fields(value), strict=True))
-        for name in others:
-            made[name] = encode(made[name])
+        for name, write in others:
+            made[name] = write(made[name])
         return made
 
-    return write
+    return write_record
 
 
-def _stays(kind: Any) -> bool:
-    """Whether values of a field's type are JSON already."""
-    if typing.get_origin(kind) in (Union, types.UnionType):
-        return all(_stays(part) for part in typing.get_args(kind))
-    return kind in _PLAIN or (
-        typing.get_origin(kind) is Literal and _PLAIN.issuperset(map(type, typing.get_args(kind)))
-    )
+def _writer(kind: Any) -> _Write | None:
+    """The function that makes JSON of a field of this type; ``None`` if there is nothing to do."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if kind in _PLAIN or (origin is Literal and all(type(each) in _PLAIN for each in arguments)):
+        return None
+    if dataclasses.is_dataclass(kind):
+        return _record_writer(typing.cast("type", kind))
+    if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
+        inner = _writer(arguments[0])
+        return list if inner is None else lambda value: [inner(item) for item in value]
+    if origin in (Union, types.UnionType) and len(arguments) == 2 and arguments[1] is types.NoneType:
+        some = _writer(arguments[0])
+        return None if some is None else lambda value: None if value is None else some(value)
+    return encode
 
 
 def _refuse(path: str, problem: str) -> Invalid:

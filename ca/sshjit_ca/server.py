@@ -33,7 +33,7 @@ MAX_WAITING = 128
 """Questions of one connection that may wait at once; then it is not read until some are answered."""
 MAX_UNREAD = 4 * m.MAX_REPLY
 MAX_BATCH = 512
-_dumps = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_dumps = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
 
 
 @dataclass(frozen=True, slots=True)
