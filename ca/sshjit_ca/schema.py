@@ -2,13 +2,13 @@
 
 ``entries`` is the log and the only truth; ``leaf`` in it is the hash of the fact (so that ``log verify`` can say where
 a fact was changed), ``subject`` and ``request`` are there to find a person's entries by.
-``head`` holds the newest signed checkpoint and the epoch of the one writer; ``policies`` every policy text that ever
-decided, by digest.
+``head`` holds the newest signed checkpoint and the epoch of the one writer, who that is, and a beat that goes on while it
+lives; ``policies`` every policy text that ever decided, by digest.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, SmallInteger, String, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, SmallInteger, String, Table, Text
 
 metadata = MetaData()
 
@@ -25,6 +25,8 @@ entries = Table(
     Column("subject", String(64)),
     Column("request", String(64)),
     Index("entries_subject", "subject", "number"),
+    Index("entries_request", "request", "number"),
+    Index("entries_kind", "kind", "number"),
 )
 
 head = Table(
@@ -34,6 +36,8 @@ head = Table(
     Column("epoch", BigInteger, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("checkpoint", Text, nullable=False),
+    Column("holder", String(200), nullable=False, server_default=""),
+    Column("beat", BigInteger, nullable=False, server_default="0"),
 )
 
 policies = Table(
@@ -41,4 +45,14 @@ policies = Table(
     metadata,
     Column("digest", String(64), primary_key=True),
     Column("text", Text, nullable=False),
+)
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("fold", Integer, nullable=False),
+    Column("tiles", LargeBinary, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+    Column("note", Text, nullable=False),
 )

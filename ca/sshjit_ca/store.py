@@ -1,7 +1,7 @@
 """The CA's database: entries go in by whole batches, each with the checkpoint over it, or not at all.
 
-SQLite (WAL, every commit synced) or whatever the address in ``ca.toml`` names. Only one writer counts: it owns the
-epoch in ``head``, and a batch by any other is refused in the same transaction that would have written it.
+Only one writer counts: it owns the epoch in ``head``, and a batch by any other is refused in the same transaction that
+would have written it. Which databases there are is ``database.py``'s.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from sshjit.entries import Entry
 from sshjit.errors import Failed, Invalid
+from sshjit_ca.database import is_full, open_engine, reason
 from sshjit_ca.schema import entries, head, policies
 
+MANY = 2**31
 PAGE = 1000
 """Entries that are read at once."""
 
@@ -34,20 +36,23 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The newest signed checkpoint, the log's size under it, and the writer's epoch."""
+    """The newest signed checkpoint, the log's size under it, and the writer's epoch.
+
+    ``holder`` says which process writes, empty when none does; ``beat`` rises while it lives (``standby.py``).
+    """
 
     epoch: int
     size: int
     checkpoint: str
+    holder: str = ""
+    beat: int = 0
 
 
 class Store:
     """An open database."""
 
     def __init__(self, address: str, *, read_only: bool = False) -> None:
-        self._engine = sa.create_engine(address)
-        if self._engine.dialect.name == "sqlite":
-            sa.event.listen(self._engine, "connect", _read_only if read_only else _durable)
+        self._engine = open_engine(address, read_only=read_only)
 
     def migrate(self) -> None:
         """Brings the schema up to date. Alembic is loaded here only: nothing else needs it."""
@@ -71,29 +76,58 @@ class Store:
             with self._engine.connect() as connection:
                 row = connection.execute(sa.select(head)).one_or_none()
         except SQLAlchemyError as error:
-            raise Failed("no_database", f"the CA's database cannot be read: {_reason(error)}") from None
-        return None if row is None else Head(row.epoch, row.size, row.checkpoint)
+            raise Failed("no_database", f"the CA's database cannot be read: {reason(error)}") from None
+        return None if row is None else Head(row.epoch, row.size, row.checkpoint, row.holder, row.beat)
 
-    def take_over(self, old: Head | None, epoch: int) -> None:
+    def take_over(self, old: Head | None, epoch: int, holder: str = "") -> None:
         """Makes ``epoch`` the one that may write; another writer that did so first wins.
 
         Raises:
-            Failed: ``fenced``.
+            Failed: ``fenced``, or ``not_signing`` when the database does not take it.
 
         """
-        with self._engine.begin() as connection:
-            if old is None:
-                connection.execute(sa.insert(head).values(id=1, epoch=epoch, size=0, checkpoint=""))
-                return
-            taken = connection.execute(sa.update(head).where(head.c.epoch == old.epoch).values(epoch=epoch))
-            if taken.rowcount != 1:
-                raise _fenced()
+        try:
+            with self._engine.begin() as connection:
+                if old is None:
+                    new = {"id": 1, "epoch": epoch, "size": 0, "checkpoint": "", "holder": holder}
+                    connection.execute(sa.insert(head).values(new))
+                    return
+                mine = sa.update(head).where(head.c.epoch == old.epoch)
+                taken = connection.execute(mine.values(epoch=epoch, holder=holder))
+                if taken.rowcount != 1:
+                    raise fenced()
+        except IntegrityError:
+            raise fenced() from None
+        except SQLAlchemyError as error:
+            raise _unwritten(error) from None
+
+    def beat(self, epoch: int) -> None:
+        """Shows that the writer lives, and tells it if it is the writer no more.
+
+        Raises:
+            Failed: ``fenced``, or ``not_signing`` when the database does not take it.
+
+        """
+        self._mark(epoch, beat=head.c.beat + 1)
+
+    def release(self, epoch: int) -> None:
+        """Says that the writer of ``epoch`` stops; the next one need not wait. Raises as ``beat`` does."""
+        self._mark(epoch, holder="")
+
+    def _mark(self, epoch: int, **values: Any) -> None:
+        try:
+            with self._engine.begin() as connection:
+                marked = connection.execute(sa.update(head).where(head.c.epoch == epoch).values(values))
+        except SQLAlchemyError as error:
+            raise _unwritten(error) from None
+        if marked.rowcount != 1:
+            raise fenced()
 
     def commit(self, rows: Sequence[Row], epoch: int, checkpoint: str, texts: Sequence[tuple[str, str]] = ()) -> None:
         """Writes a batch, its checkpoint, and policy texts (digest, text) that it names; durable on return.
 
         Raises:
-            Failed: ``fenced``, or ``not_signing`` when the database does not take it; then nothing was written.
+            Failed: ``fenced``; ``disk_full`` or ``not_signing`` when the database does not take it. Nothing was written.
 
         """
         size = rows[-1].entry.index + 1
@@ -105,18 +139,25 @@ class Store:
                     .values(size=size, checkpoint=checkpoint)
                 )
                 if written.rowcount != 1:
-                    raise _fenced()
+                    raise fenced()
                 for digest, text in texts:
                     if not connection.execute(sa.select(policies).where(policies.c.digest == digest)).first():
                         connection.execute(sa.insert(policies).values(digest=digest, text=text))
                 connection.execute(sa.insert(entries), [_columns(row) for row in rows])
         except SQLAlchemyError as error:
-            raise Failed("not_signing", f"the log cannot be written: {_reason(error)}; nothing was signed") from None
+            raise _unwritten(error) from None
 
-    def rows(self, first: int = 0) -> Iterator[Row]:
-        """All entries from ``first`` on, in order, with what is kept beside them."""
+    @property
+    def engine(self) -> sa.Engine:
+        """For what reads (``pages.py``) and keeps (``snapshots.py``) beside the log."""
+        return self._engine
+
+    def rows(self, first: int = 0, end: int | None = None) -> Iterator[Row]:
+        """The entries from ``first`` to before ``end``, in order, with what is kept beside them."""
+        below = sa.true() if end is None else entries.c.number < end
         while True:
-            page = self._select(sa.select(entries).where(entries.c.number >= first), newest_first=False, limit=PAGE)
+            query = sa.select(entries).where(entries.c.number >= first, below)
+            page = self.select(query, newest_first=False, limit=PAGE)
             yield from page
             if len(page) < PAGE:
                 return
@@ -129,7 +170,17 @@ class Store:
             query = query.where(entries.c.number < before)
         if subject is not None:
             query = query.where(entries.c.subject == subject)
-        return [row.entry for row in self._select(query, newest_first=True, limit=limit)]
+        return [row.entry for row in self.select(query, newest_first=True, limit=limit)]
+
+    def of_kinds(self, kinds: Sequence[str]) -> list[Entry]:
+        """All entries of some kinds, in order; for those of which there are few.
+
+        Raises:
+            Failed: ``database_broken``.
+
+        """
+        query = sa.select(entries).where(entries.c.kind.in_(kinds))
+        return [row.entry for row in self.select(query, newest_first=False, limit=MANY)]
 
     def policy_text(self, digest: str) -> str:
         """The policy with this digest.
@@ -148,14 +199,20 @@ class Store:
         """Closes every connection."""
         self._engine.dispose()
 
-    def _select(self, query: sa.Select[Any], *, newest_first: bool, limit: int) -> list[Row]:
+    def select(self, query: sa.Select[Any], *, newest_first: bool, limit: int) -> list[Row]:
+        """The rows of a query over ``entries``, by number.
+
+        Raises:
+            Failed: ``database_broken``.
+
+        """
         number = entries.c.number
         ordered = query.order_by(number.desc() if newest_first else number).limit(limit)
         try:
             with self._engine.connect() as connection:
                 found = connection.execute(ordered).all()
         except SQLAlchemyError as error:
-            raise Failed("database_broken", f"the log cannot be read: {_reason(error)}") from None
+            raise Failed("database_broken", f"the log cannot be read: {reason(error)}") from None
         return [
             Row(
                 Entry(row.number, row.time, row.kind, row.fact, row.detail, row.salt),
@@ -195,21 +252,16 @@ def _columns(row: Row) -> dict[str, Any]:
     }
 
 
-def _fenced() -> Failed:
-    return Failed("fenced", "another CA process has taken over the log; this one signs nothing any more")
+def fenced() -> Failed:
+    """What a writer hears that is the writer no more."""
+    return Failed(
+        "fenced",
+        "another CA process has taken over the log; this one signs nothing any more",
+        hint="started again, this one stands by until the other is gone",
+    )
 
 
-def _reason(error: SQLAlchemyError) -> str:
-    """What the database said, on one line and without the statement."""
-    cause = getattr(error, "orig", None) or error
-    return str(cause).splitlines()[0][:200]
-
-
-def _durable(connection: Any, _: Any) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA busy_timeout = 5000")
-
-
-def _read_only(connection: Any, _: Any) -> None:
-    connection.execute("PRAGMA query_only = ON")
+def _unwritten(error: SQLAlchemyError) -> Failed:
+    why = reason(error)
+    code = "disk_full" if is_full(why) else "not_signing"
+    return Failed(code, f"the log cannot be written: {why}; nothing was signed", hint="ssh-jit-ca doctor")

@@ -24,15 +24,27 @@ def upgrade() -> None:
         sa.Column("request", sa.String(64)),
     )
     op.create_index("entries_subject", "entries", ["subject", "number"])
+    op.create_index("entries_request", "entries", ["request", "number"])
+    op.create_index("entries_kind", "entries", ["kind", "number"])
     op.create_table(
         "head",
         sa.Column("id", sa.SmallInteger, primary_key=True, autoincrement=False),
         sa.Column("epoch", sa.BigInteger, nullable=False),
         sa.Column("size", sa.BigInteger, nullable=False),
         sa.Column("checkpoint", sa.Text, nullable=False),
+        sa.Column("holder", sa.String(200), nullable=False, server_default=""),
+        sa.Column("beat", sa.BigInteger, nullable=False, server_default="0"),
     )
     op.create_table(
         "policies",
         sa.Column("digest", sa.String(64), primary_key=True),
         sa.Column("text", sa.Text, nullable=False),
+    )
+    op.create_table(
+        "snapshots",
+        sa.Column("size", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("fold", sa.Integer, nullable=False),
+        sa.Column("tiles", sa.LargeBinary, nullable=False),
+        sa.Column("state", sa.LargeBinary, nullable=False),
+        sa.Column("note", sa.Text, nullable=False),
     )

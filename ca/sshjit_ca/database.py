@@ -1,0 +1,102 @@
+"""Opens the CA's database by its address alone, and sees to it that a commit is durable when it returns.
+
+``sqlite:////path`` is a file (WAL, every commit synced), ``postgresql://…`` a server, spoken to by psycopg 3. What is
+kept in either is ``store.py``'s.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from sshjit.errors import Failed, Invalid
+
+_DRIVERS = {
+    "sqlite": "sqlite",
+    "sqlite+pysqlite": "sqlite",
+    "postgresql": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+}
+_FULL = ("disk is full", "no space left", "could not extend file")
+"""What SQLite and PostgreSQL say when there is no room left."""
+
+
+def open_engine(address: str, *, read_only: bool = False) -> sa.Engine:
+    """An engine for a database; nothing is connected to yet.
+
+    Raises:
+        Invalid: ``bad_database``, when the address is none, or names a database that is not supported.
+        Failed: ``no_driver``.
+
+    """
+    try:
+        url = sa.make_url(address)
+    except ArgumentError:
+        raise Invalid("bad_database", "the database's address cannot be read", hint=_EXAMPLE) from None
+    if url.drivername not in _DRIVERS:
+        raise Invalid("bad_database", f"{url.drivername!r} is no database that the CA can use", hint=_EXAMPLE)
+    try:
+        driver = _DRIVERS[url.drivername]
+        engine = sa.create_engine(url.set(drivername=driver), pool_pre_ping=driver != "sqlite")
+    except (ModuleNotFoundError, NoSuchModuleError):
+        raise Failed("no_driver", "psycopg is not installed", hint="pip install 'ssh-jit[postgres]'") from None
+    sqlite = engine.dialect.name == "sqlite"
+    if read_only:
+        sa.event.listen(engine, "connect", _sqlite_read_only if sqlite else _postgres_read_only)
+    else:
+        sa.event.listen(engine, "connect", _sqlite_durable if sqlite else _postgres_durable)
+    return engine
+
+
+_EXAMPLE = 'database = "sqlite:////var/lib/ssh-jit-ca/ca.db" or "postgresql://user@/ssh_jit?host=/run/postgresql"'
+
+
+def kind_of(address: str) -> str:
+    """``sqlite`` or ``postgresql``."""
+    return sa.make_url(address).get_backend_name()
+
+
+def sqlite_file(address: str) -> Path | None:
+    """The file of an SQLite database; ``None`` for a server."""
+    url = sa.make_url(address)
+    return Path(url.database) if url.drivername.startswith("sqlite") and url.database else None
+
+
+def reason(error: SQLAlchemyError) -> str:
+    """What the database said, on one line and without the statement."""
+    cause = getattr(error, "orig", None) or error
+    lines = str(cause).splitlines() or [type(cause).__name__]
+    return lines[0][:200]
+
+
+def is_full(why: str) -> bool:
+    """Whether a database complained of a full disk."""
+    return any(words in why for words in _FULL)
+
+
+def _sqlite_durable(connection: Any, _: Any) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA busy_timeout = 5000")
+
+
+def _sqlite_read_only(connection: Any, _: Any) -> None:
+    connection.execute("PRAGMA query_only = ON")
+    connection.execute("PRAGMA busy_timeout = 5000")
+
+
+def _postgres_durable(connection: Any, _: Any) -> None:
+    """A server may be set to answer before a commit is on disk: not to us. Stronger settings stay as they are."""
+    with connection.cursor() as cursor:
+        if cursor.execute("SHOW synchronous_commit").fetchone()[0] == "off":
+            cursor.execute("SET synchronous_commit = on")
+    connection.commit()
+
+
+def _postgres_read_only(connection: Any, _: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+    connection.commit()

@@ -1,0 +1,95 @@
+"""What the CA remembers outside the database: the newest checkpoint it signed, and the highest epoch it ever wrote in.
+
+A database that was rolled back knows neither; these two files in ``home`` do. The checkpoint is not synced, because the
+database is and this one may lag behind it. The epoch is, and before anything is signed in it: it is what keeps serials
+from being used twice.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from sshjit.errors import Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The files in ``home``."""
+
+    home: Path
+
+    @property
+    def checkpoint_file(self) -> Path:
+        """Where the newest checkpoint is kept, a signed note."""
+        return self.home / "checkpoint"
+
+    @property
+    def epoch_file(self) -> Path:
+        """Where the highest epoch is kept, a number."""
+        return self.home / "epoch"
+
+    def checkpoint(self) -> str:
+        """The newest note; empty if there is none.
+
+        Raises:
+            Failed: ``no_memory``, when the file is there and cannot be read.
+
+        """
+        return _read(self.checkpoint_file)
+
+    def keep_checkpoint(self, note: str) -> None:
+        """Replaces the newest note."""
+        new = self.checkpoint_file.with_suffix(".new")
+        new.write_text(note, encoding="utf-8")
+        new.replace(self.checkpoint_file)
+
+    def epoch(self) -> int:
+        """The highest epoch; 0 if none was ever kept.
+
+        Raises:
+            Failed: ``no_memory``.
+
+        """
+        text = _read(self.epoch_file).strip()
+        if text and not text.isdecimal():
+            raise Failed("no_memory", f"{self.epoch_file} holds no number", hint=_LOST)
+        return int(text or 0)
+
+    def keep_epoch(self, epoch: int) -> None:
+        """Replaces the highest epoch; on the disk when this returns."""
+        write_durably(self.epoch_file, f"{epoch}\n".encode("ascii"))
+
+
+_LOST = "ssh-jit-ca restore --accept-loss opens an epoch that was surely never used"
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Writes a file that only we can read, whole or not at all; on the disk when this returns."""
+    new = path.with_name(f"{path.name}.new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failed("no_memory", f"{path} cannot be read: {error}", hint=_LOST) from None

@@ -1,0 +1,49 @@
+"""What an operator did when nothing else would do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sshjit.events.parts import detail
+
+
+@dataclass(frozen=True, slots=True)
+class EmergencyIssued:
+    """The operator drew a user certificate past every rule. The record is durable before the certificate is written."""
+
+    emergency: str
+    serial: int
+    certificate: str
+    """Digest of the whole certificate in wire format."""
+    signed: int
+    """When it was signed: long before the entry, if the database was down."""
+    valid_before: int
+    login: str = detail()
+    hosts: tuple[str, ...] = detail()
+    """Ids of hosts."""
+    key: str = detail()
+    reason: str = detail()
+
+
+@dataclass(frozen=True, slots=True)
+class ClockConfirmed:
+    """An operator said that the clock is right, after it jumped."""
+
+    before: int
+    """Time of the last entry."""
+    drift: int
+    """Seconds that the clock had moved against the machine's boot clock."""
+    reason: str = detail()
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """An operator went on with an older copy of the log, and so gave up what came after it."""
+
+    epoch: int
+    """No serial was ever given out in it."""
+    lost: int
+    """Entries that are gone, as far as is known."""
+    checkpoint: str
+    """The newest checkpoint known, a signed note over the log that is given up; empty if none was."""
+    reason: str = detail()
