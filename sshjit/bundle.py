@@ -12,10 +12,14 @@ import re
 from dataclasses import dataclass
 
 from sshjit import canonical, names, sshkey, wire
-from sshjit.errors import Invalid
+from sshjit.errors import Invalid, Refused
 
 NAMESPACE = "bundle@ssh-jit"
 """The SSHSIG namespace of the bundle's signature."""
+SUCCESSION = "root@ssh-jit"
+"""The SSHSIG namespace of a bundle key's signature over the line of the one that follows it."""
+MAX_SUCCESSION = 100
+"""Changes of the bundle's key that readers follow."""
 VERSION = 1
 LIFETIME = 24 * 3600
 """Seconds until readers warn that they have heard nothing new."""
@@ -39,17 +43,30 @@ class Provider:
 
 
 @dataclass(frozen=True, slots=True)
+class Succession:
+    """One change of the bundle's key: ``signature`` is the old key's SSHSIG over the exact line of the new one."""
+
+    old: str
+    new: str
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
 class Bundle:
     """What hosts and laptops believe. Keys are OpenSSH lines ``type base64``; times seconds since the epoch."""
 
     bundle: int
     installation: str
     root: str
+    succession: tuple[Succession, ...]
+    """Every change of the root, oldest first: how a reader that pinned an older one comes to this one."""
     sequence: int
     issued: int
     expires: int
     user_ca: tuple[str, ...]
     host_ca: tuple[str, ...]
+    retired: tuple[str, ...]
+    """CA keys of the past that the revocation list refuses whole."""
     log_key: str
     providers: tuple[Provider, ...]
     krl: str
@@ -83,14 +100,29 @@ def read(text: str, *, plain_http: bool = False) -> Bundle:
         raise Invalid("bad_bundle", "the installation's name is malformed")
     if not bundle.user_ca or not bundle.host_ca:
         raise Invalid("bad_bundle", "the bundle names no CA keys")
-    for line in (bundle.root, *bundle.user_ca, *bundle.host_ca):
-        key = sshkey.parse_line(line)
-        if key.line != line or key.hardware:
-            raise Invalid("bad_bundle", "the bundle holds a CA key that is not plain")
+    _check_keys(bundle)
     for provider in bundle.providers:
         _check_provider(provider, plain_http=plain_http)
     _check_krl(bundle.krl)
     return bundle
+
+
+def way(found: Bundle, pin: str) -> tuple[Succession, ...]:
+    """The changes of the root that lead from the pinned one (``SHA256:…``) to this bundle's, each still to be verified.
+
+    Raises:
+        Refused: ``other_root``, if there is no way.
+
+    """
+    root = sshkey.parse_line(found.root).fingerprint
+    at, steps = pin, []
+    for change in found.succession:
+        if at != root and sshkey.parse_line(change.old).fingerprint == at:
+            steps.append(change)
+            at = sshkey.parse_line(change.new).fingerprint
+    if at != root:
+        raise Refused("other_root", f"the bundle is signed by {root}, and {pin} is pinned")
+    return tuple(steps)
 
 
 def replaces(new: Bundle, held: Bundle | None) -> bool:
@@ -107,6 +139,16 @@ def replaces(new: Bundle, held: Bundle | None) -> bool:
     if new.sequence < held.sequence or (new.sequence == held.sequence and new != held):
         raise Invalid("old_bundle", f"the bundle is number {new.sequence}, and number {held.sequence} is held")
     return new.sequence > held.sequence
+
+
+def _check_keys(bundle: Bundle) -> None:
+    if len(bundle.succession) > MAX_SUCCESSION:
+        raise Invalid("bad_bundle", f"the bundle's root changed more than {MAX_SUCCESSION} times")
+    roots = [line for change in bundle.succession for line in (change.old, change.new)]
+    for line in (bundle.root, *roots, *bundle.user_ca, *bundle.host_ca, *bundle.retired):
+        key = sshkey.parse_line(line)
+        if key.line != line or key.hardware:
+            raise Invalid("bad_bundle", "the bundle holds a CA key that is not plain")
 
 
 def _check_provider(provider: Provider, *, plain_http: bool) -> None:

@@ -16,7 +16,7 @@ from sshjit.events import BundleSigned
 from sshjit.messages import BundleReply, ReadBundle
 from sshjit_ca import krl, sshsig
 from sshjit_ca.desk import Desk
-from sshjit_ca.journal import raw_public
+from sshjit_ca.keys import lineage
 
 REFRESH = 900
 """Seconds after which a bundle is signed again although only the checkpoint in it is old."""
@@ -60,7 +60,14 @@ def _content(desk: Desk) -> tuple[object, ...]:
         tuple(sorted(serial for serial, until in state.revoked.items() if until > now)),
         tuple(sorted((grant, when) for grant, (when, until) in state.ended.items() if until > now)),
         _providers(desk),
+        _keys(desk),
     )
+
+
+def _keys(desk: Desk) -> tuple[object, ...]:
+    """Which keys it names: a new one is told at once."""
+    trusted = tuple(desk.keys.trusted(purpose) for purpose in ("user_ca", "host_ca"))
+    return *trusted, desk.keys.revoked(), desk.keys.public("bundle"), desk.journal.checkpoint_key
 
 
 def _providers(desk: Desk) -> tuple[bundle.Provider, ...]:
@@ -89,13 +96,15 @@ def _sign(desk: Desk, content: tuple[object, ...]) -> SignedBundle:
         Bundle(
             bundle=bundle.VERSION,
             installation=desk.config.installation,
-            root=desk.keys.bundle.public.line,
+            root=desk.keys.public("bundle").line,
+            succession=tuple(bundle.Succession(*change) for change in desk.state.succession),
             sequence=sequence,
             issued=now,
             expires=now + bundle.LIFETIME,
-            user_ca=(desk.keys.user_ca.public.line,),
-            host_ca=(desk.keys.host_ca.public.line,),
-            log_key=checkpoint.verifier_key(desk.config.origin, raw_public(desk.keys.log)),
+            user_ca=tuple(key.line for key in desk.keys.trusted("user_ca")),
+            host_ca=tuple(key.line for key in desk.keys.trusted("host_ca")),
+            retired=tuple(key.line for key in desk.keys.revoked()),
+            log_key=checkpoint.verifier_key(desk.config.origin, lineage.raw(desk.journal.checkpoint_key)),
             providers=_providers(desk),
             krl=_krl(desk, revoked, sequence),
             ended=tuple(ended),
@@ -103,12 +112,13 @@ def _sign(desk: Desk, content: tuple[object, ...]) -> SignedBundle:
             checkpoint=desk.journal.checkpoint,
         )
     )
-    signature = sshsig.sign(desk.keys.bundle, bundle.NAMESPACE, text.encode("ascii"))
+    signature = sshsig.sign(desk.keys.active("bundle"), bundle.NAMESPACE, text.encode("ascii"))
     digest = hashlib.sha256(text.encode("ascii")).hexdigest()
     desk.record(BundleSigned(sequence, digest, now + bundle.LIFETIME))
     return SignedBundle(content, sequence, now, text, signature)
 
 
 def _krl(desk: Desk, serials: Iterable[int], version: int) -> str:
-    raw = krl.write(desk.keys.user_ca.public, serials, version=version, time=desk.now)
+    keys = desk.keys
+    raw = krl.write(keys.trusted("user_ca"), serials, version=version, time=desk.now, keys=keys.revoked())
     return base64.b64encode(raw).decode("ascii")

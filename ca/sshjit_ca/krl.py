@@ -1,7 +1,8 @@
 """Key revocation lists as sshd reads them (OpenSSH's PROTOCOL.krl, version 1).
 
-Ours hold the serials of user certificates, under the CA key that signed them, and nothing else: a list that names plain
-keys could lock an owner out. One without serials is valid too and revokes nothing.
+Ours hold the serials of user certificates, under every CA key that hosts still believe, and CA keys that are refused
+whole. Serials are never given twice, whichever key signs, so naming one under each key revokes no other certificate. A
+list that named people's plain keys could lock an owner out; one that holds nothing is valid and revokes nothing.
 """
 
 from __future__ import annotations
@@ -13,14 +14,23 @@ from sshjit.sshkey import PublicKey
 from sshjit.sshwire import string, u64
 
 _CERTIFICATES = b"\x01"
+_EXPLICIT_KEYS = b"\x02"
 _SERIAL_LIST = b"\x20"
 
 
-def write(ca: PublicKey, serials: Iterable[int], *, version: int, time: int) -> bytes:
-    """A list of revoked serials; ``version`` only ever rises, ``time`` is seconds since the epoch."""
+def write(
+    cas: Iterable[PublicKey], serials: Iterable[int], *, version: int, time: int, keys: Iterable[PublicKey] = ()
+) -> bytes:
+    """A list of revoked serials of each CA, and of CA ``keys`` that are revoked whole.
+
+    ``version`` only ever rises, ``time`` is seconds since the epoch.
+    """
+    found = KRL_MAGIC + u64(version) + u64(time) + u64(0) + string(b"") + string(b"")
     ordered = sorted(set(serials))
-    head = KRL_MAGIC + u64(version) + u64(time) + u64(0) + string(b"") + string(b"")
-    if not ordered:
-        return head
-    listed = _SERIAL_LIST + string(b"".join(map(u64, ordered)))
-    return head + _CERTIFICATES + string(string(ca.blob) + string(b"") + listed)
+    if ordered:
+        listed = _SERIAL_LIST + string(b"".join(map(u64, ordered)))
+        found += b"".join(_CERTIFICATES + string(string(ca.blob) + string(b"") + listed) for ca in cas)
+    blobs = sorted(key.blob for key in keys)
+    if blobs:
+        found += _EXPLICIT_KEYS + string(b"".join(map(string, blobs)))
+    return found

@@ -6,6 +6,7 @@ held. A bundle that is refused changes nothing: the one that is held stays in us
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from pathlib import Path
 
@@ -31,19 +32,27 @@ def root_of(text: str) -> sshkey.PublicKey:
 
 
 def verify(text: str, signature: str, *, pin: str, plain_http: bool) -> Bundle:
-    """The bundle, if the key with the fingerprint ``pin`` signed exactly this text.
+    """The bundle, if its root signed exactly this text, and is the key with the fingerprint ``pin`` or follows from it.
+
+    One root follows from another if that one signed it.
 
     Raises:
         Refused: ``other_root``, ``bad_signature``.
         Invalid: what is wrong with its content.
 
     """
-    root = root_of(text)
-    if root.fingerprint != pin:
-        raise Refused("other_root", f"the bundle is signed by {root.fingerprint}, and {pin} is pinned")
-    if not openssh.verify(root.line, bundle.NAMESPACE, text.encode("utf-8"), signature):
+    found = bundle.read(text, plain_http=plain_http)
+    for change in bundle.way(found, pin):
+        if not openssh.verify(change.old, bundle.SUCCESSION, change.new.encode("ascii"), change.signature):
+            raise Refused("bad_signature", "a root of the bundle is not signed by the one before it")
+    if not openssh.verify(found.root, bundle.NAMESPACE, text.encode("utf-8"), signature):
         raise Refused("bad_signature", "the bundle's signature is not by its root")
-    return bundle.read(text, plain_http=plain_http)
+    return found
+
+
+def pinned(settings: Settings, found: Bundle) -> Settings:
+    """The settings that pin a verified bundle's root, so that an older root counts no more."""
+    return dataclasses.replace(settings, root=sshkey.parse_line(found.root).fingerprint)
 
 
 def download(url: str, etag: str = "") -> HeldBundle | None:
@@ -92,6 +101,9 @@ def current(settings: Settings, folder: Path, terminal: Terminal, *, fresh: int 
         new = download(settings.url, stored.etag if stored else "")
         found = accept(new, held, settings) if new else None
         if new and found:
+            if settings != (moved := pinned(settings, found)):
+                files.save(folder / "config.json", moved)
+                terminal.say(f"the installation's root is {moved.root} now, signed by the one before it")
             files.save(path, new)
             held = found
         else:

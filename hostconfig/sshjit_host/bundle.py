@@ -18,6 +18,10 @@ from .errors import BundleRefused
 
 FORMAT = 1
 NAMESPACE = "bundle@ssh-jit"
+SUCCESSION = "root@ssh-jit"
+"""The namespace of a root's signature over the line of the next one."""
+MOST_CHANGES = 100
+"""Changes of the root that are followed."""
 LARGEST = 8 * 1024 * 1024
 """Characters of a bundle's text."""
 
@@ -26,11 +30,13 @@ _FIELDS = frozenset(
         "bundle",
         "installation",
         "root",
+        "succession",
         "sequence",
         "issued",
         "expires",
         "user_ca",
         "host_ca",
+        "retired",
         "log_key",
         "providers",
         "krl",
@@ -43,24 +49,35 @@ _INSTALLATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 
 
 @dataclass(frozen=True)
+class Succession:
+    """One change of the root; ``signature`` is the old key's over the new one's line, not verified here."""
+
+    old: sshkey.PublicKey
+    new: sshkey.PublicKey
+    signature: str
+
+
+@dataclass(frozen=True)
 class Bundle:
     """A bundle whose content is sound. Times are seconds since the epoch, UTC; ``text`` is what was signed."""
 
     text: str
     installation: str
     root: sshkey.PublicKey
+    succession: tuple[Succession, ...]
     sequence: int
     issued: int
     expires: int
     user_ca: tuple[sshkey.PublicKey, ...]
     host_ca: tuple[sshkey.PublicKey, ...]
+    retired: tuple[sshkey.PublicKey, ...]
     revoked: krl.RevocationList
     ended: tuple[tuple[str, int], ...]
     extended: tuple[tuple[str, int], ...]
 
     def ca_keys(self) -> frozenset[bytes]:
         """The blobs that are keys of CAs by this bundle's word: those in use, and those it revokes."""
-        return frozenset(key.blob for key in self.user_ca + self.host_ca) | frozenset(self.revoked.keys)
+        return frozenset(key.blob for key in self.user_ca + self.host_ca + self.retired) | frozenset(self.revoked.keys)
 
 
 def read(text: str) -> Bundle:
@@ -93,11 +110,13 @@ def _read(text: str) -> Bundle:
         text=text,
         installation=installation,
         root=_key("root", strictjson.typed(fields, "root", str)),
+        succession=_changes(fields),
         sequence=_count(fields, "sequence"),
         issued=issued,
         expires=expires,
         user_ca=_keys(fields, "user_ca"),
         host_ca=_keys(fields, "host_ca"),
+        retired=_keys(fields, "retired", empty=True),
         revoked=_krl(strictjson.typed(fields, "krl", str)),
         ended=strictjson.pairs(fields, "ended"),
         extended=strictjson.pairs(fields, "extended"),
@@ -118,13 +137,27 @@ def _key(name: str, line: str) -> sshkey.PublicKey:
         raise ValueError(f"{name}: the key {error}") from None
 
 
-def _keys(fields: dict[str, Any], name: str) -> tuple[sshkey.PublicKey, ...]:
+def _keys(fields: dict[str, Any], name: str, *, empty: bool = False) -> tuple[sshkey.PublicKey, ...]:
     keys = tuple(_key(name, line) for line in strictjson.strings(fields, name))
-    if not keys:
+    if not keys and not empty:
         raise ValueError(f"{name} is empty")
     if len(set(keys)) != len(keys):
         raise ValueError(f"{name} holds a key twice")
     return keys
+
+
+def _changes(fields: dict[str, Any]) -> tuple[Succession, ...]:
+    changes = strictjson.typed(fields, "succession", list)
+    if len(changes) > MOST_CHANGES:
+        raise ValueError(f"its root changed more than {MOST_CHANGES} times")
+    found = []
+    for change in changes:
+        if type(change) is not dict:
+            raise ValueError("succession holds something that is no object")
+        strictjson.only(change, required=frozenset(("old", "new", "signature")))
+        old, new, signature = (strictjson.typed(change, name, str) for name in ("old", "new", "signature"))
+        found.append(Succession(_key("succession", old), _key("succession", new), signature))
+    return tuple(found)
 
 
 def _krl(text: str) -> krl.RevocationList:
@@ -138,13 +171,22 @@ def _krl(text: str) -> krl.RevocationList:
         raise ValueError(f"the KRL {error}") from None
 
 
-def check_root(bundle: Bundle, pinned: str) -> None:
-    """Raise ``BundleRefused`` unless the bundle names the pinned key (``SHA256:…``) as its root."""
-    if bundle.root.fingerprint != pinned:
+def way(bundle: Bundle, pinned: str) -> tuple[Succession, ...]:
+    """The changes of the root that lead from the pinned one (``SHA256:…``) to this bundle's; none if it is the same.
+
+    That each was signed is still to be checked. Raises ``BundleRefused`` if there is no way.
+    """
+    at, steps = pinned, []
+    for change in bundle.succession:
+        if at not in (bundle.root.fingerprint, change.new.fingerprint) and change.old.fingerprint == at:
+            steps.append(change)
+            at = change.new.fingerprint
+    if at != bundle.root.fingerprint:
         raise BundleRefused(
             f"the bundle's root is {bundle.root.fingerprint}, and this host is pinned to {pinned}",
             hint="compare both with the joining line that `ssh-jit-ca host add` printed",
         )
+    return tuple(steps)
 
 
 def check_succession(bundle: Bundle, held: Bundle | None) -> None:
@@ -153,7 +195,7 @@ def check_succession(bundle: Bundle, held: Bundle | None) -> None:
     A key that the KRL revokes whole must be known as a CA's key, by this bundle or the one held: revoked by mistake or
     malice, the owner's plain key would shut the owner out.
     """
-    known = frozenset(key.blob for key in bundle.user_ca + bundle.host_ca)
+    known = frozenset(key.blob for key in bundle.user_ca + bundle.host_ca + bundle.retired)
     if held is not None:
         known |= held.ca_keys()
         if bundle.installation != held.installation:

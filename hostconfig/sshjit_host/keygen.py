@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from .bundle import NAMESPACE, Bundle
+from .bundle import NAMESPACE, SUCCESSION, Bundle, Succession
 from .errors import BundleRefused, HostError
 from .sshkey import PublicKey
 
@@ -52,16 +52,28 @@ def run(*command: str | Path, given: bytes = b"") -> Outcome:
 
 def check_signature(ssh_keygen: Path, text: bytes, signature: str, root: PublicKey) -> None:
     """Raise ``BundleRefused`` unless ``root`` signed exactly ``text`` in the bundle's namespace."""
+    if not signed(ssh_keygen, text, signature, root, NAMESPACE):
+        raise BundleRefused("the bundle is not signed by the key that this host is pinned to")
+
+
+def check_changes(ssh_keygen: Path, changes: tuple[Succession, ...]) -> None:
+    """Raise ``BundleRefused`` unless every new root was signed by the one before it."""
+    for change in changes:
+        if not signed(ssh_keygen, change.new.line.encode("ascii"), change.signature, change.old, SUCCESSION):
+            raise BundleRefused("a root of the bundle is not signed by the one before it")
+
+
+def signed(ssh_keygen: Path, text: bytes, signature: str, key: PublicKey, space: str) -> bool:
+    """Whether ``key`` signed exactly ``text`` in a namespace; a malformed signature raises ``BundleRefused``."""
     if len(signature) > LONGEST_SIGNATURE or not signature.isascii():
         raise BundleRefused("the bundle's signature is malformed")
     with tempfile.TemporaryDirectory(prefix="ssh-jit-host-") as folder:
         signers, armoured = Path(folder, "allowed_signers"), Path(folder, "bundle.sig")
-        signers.write_text(f'bundle namespaces="{NAMESPACE}" {root.line}\n', encoding="ascii")
+        signers.write_text(f'bundle namespaces="{space}" {key.line}\n', encoding="ascii")
         armoured.write_text(signature, encoding="ascii")
-        names = ("-f", signers, "-I", "bundle", "-n", NAMESPACE, "-s", armoured)
+        names = ("-f", signers, "-I", "bundle", "-n", space, "-s", armoured)
         outcome = run(ssh_keygen, "-Y", "verify", *names, given=text)
-    if outcome.code != 0:
-        raise BundleRefused("the bundle is not signed by the key that this host is pinned to")
+    return outcome.code == 0
 
 
 def check_readable(ssh_keygen: Path, bundle: Bundle) -> None:

@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from . import bundle as rules
-from . import fetch, files, keygen
+from . import fetch, files, keygen, pins
 from .bundle import Bundle
 from .config import Config
 from .dropin import DropIn
@@ -64,7 +64,7 @@ class Refresher:
             return None
         try:
             held = rules.read(data.decode("ascii"))
-            rules.check_root(held, self.config.root)
+            rules.way(held, pins.read(self.config))
         except (BundleRefused, UnicodeDecodeError) as error:
             raise HostError(
                 f"{path} cannot be used: {error}",
@@ -80,13 +80,17 @@ class Refresher:
         if offer is None:
             return None
         bundle = rules.read(offer.bundle)
-        rules.check_root(bundle, self.config.root)
+        changes = rules.way(bundle, pins.read(self.config))
+        keygen.check_changes(self.config.ssh_keygen, changes)
         keygen.check_signature(self.config.ssh_keygen, bundle.text.encode("ascii"), offer.signature, bundle.root)
         if offer.sequence != bundle.sequence:
             raise BundleRefused("the front end names another sequence than the bundle")
         rules.check_succession(bundle, held)
         if held is None or bundle.sequence > held.sequence:
             keygen.check_readable(self.config.ssh_keygen, bundle)
+            if changes:
+                pins.move(self.config, bundle.root.fingerprint)
+                self.say(f"the bundle's root is {bundle.root.fingerprint} now, signed by the one before it")
             files.put(self.config.home / "bundle.sig", offer.signature.encode("ascii"))
             files.put(self.config.home / "bundle.json", bundle.text.encode("ascii"))
             self.say(f"took bundle {bundle.sequence} of {bundle.installation}")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-Purpose = Literal["user_ca", "host_ca", "bundle", "log"]
+from sshjit.messages import Purpose
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,6 @@ opens it, ``ring`` says which key has its turn, and ``lineage`` by which right a
 
 from __future__ import annotations
 
-from sshjit_ca.keys.files import make
-from sshjit_ca.keys.four import Keys, load
 from sshjit_ca.keys.signer import PURPOSES, Signer
 
-__all__ = ["PURPOSES", "Keys", "Signer", "load", "make"]
+__all__ = ["PURPOSES", "Signer"]

@@ -34,7 +34,7 @@ class Agent:
         self._connection: socket.socket | None = None
         self._lock = threading.Lock()
 
-    def keys(self) -> list[bytes]:
+    def held(self) -> list[bytes]:
         """The blobs of all keys that the agent holds, certificates among them."""
         answer = self._ask(_LIST, b"", _LISTED)
         found = []
@@ -115,7 +115,7 @@ class AgentKey:
 
         """
         try:
-            blobs = [blob for blob in agent.keys() if sshkey.fingerprint(blob) == fingerprint]
+            blobs = [blob for blob in agent.held() if sshkey.fingerprint(blob) == fingerprint]
             if not blobs:
                 raise Failed(
                     "not_signing", f"the ssh-agent does not hold {fingerprint}", hint="ssh-add, then try again"

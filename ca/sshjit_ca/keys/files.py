@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import Literal
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -15,13 +14,12 @@ from cryptography.hazmat.primitives.serialization.ssh import SSHPrivateKeyTypes
 
 from sshjit import sshkey
 from sshjit.errors import Failed, Invalid
+from sshjit.messages import KeyKind
 from sshjit.sshkey import PublicKey
 from sshjit.sshwire import string, text
 from sshjit_ca.keys.checking import CURVE_HASHES, ecdsa_blob
 from sshjit_ca.keys.signer import RSA_SIGNATURE
 
-Kind = Literal["ed25519", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "rsa-3072", "rsa-4096"]
-"""The kinds of keys that are made here."""
 MAX_BYTES = 64 * 1024
 _Private = Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 _CURVES: dict[str, ec.EllipticCurve] = {
@@ -54,7 +52,7 @@ class FileKey:
 _ED25519 = text(sshkey.ED25519)
 
 
-def make(path: Path, kind: Kind = "ed25519") -> None:
+def make(path: Path, kind: KeyKind = "ed25519") -> None:
     """Makes a key and writes it, readable by us alone, with ``.pub`` beside it. Never replaces one.
 
     Raises:
@@ -76,6 +74,22 @@ def make(path: Path, kind: Kind = "ed25519") -> None:
 def public_file(path: Path) -> Path:
     """Where the public half of a key lies."""
     return path.with_name(f"{path.name}.pub")
+
+
+def load_public(path: Path) -> PublicKey:
+    """The public half beside a key that ``make`` wrote: what is left to go by when the private one is gone.
+
+    Raises:
+        Failed: ``no_key``, ``bad_key_file``.
+
+    """
+    beside = public_file(path)
+    try:
+        return sshkey.parse_line(beside.read_text(encoding="ascii"))
+    except OSError as error:
+        raise Failed("no_key", f"{beside}: {error.strerror}", hint="ssh-jit-ca init makes the first keys") from None
+    except (Invalid, UnicodeDecodeError):
+        raise Failed("bad_key_file", f"{beside} is not a public key") from None
 
 
 def load(path: Path, passphrase: bytes | None = None) -> FileKey:
@@ -122,7 +136,7 @@ def _read(path: Path, raw: bytes, passphrase: bytes | None) -> SSHPrivateKeyType
         raise Failed("bad_passphrase", f"the passphrase does not open {path}") from None
 
 
-def _new(kind: Kind) -> _Private:
+def _new(kind: KeyKind) -> _Private:
     if kind == "ed25519":
         return Ed25519PrivateKey.generate()
     if kind in _CURVES:

@@ -67,11 +67,11 @@ class Holder:
             case references.File(path, passphrase):
                 return files.load(path, None if passphrase is None else self._places.secret(passphrase))
             case references.Agent(fingerprint, socket):
-                path = socket or self._places.agent
-                if path is None:
+                place = socket or self._places.agent
+                if place is None:
                     raise Failed(
                         "not_signing", "no ssh-agent was named", hint="agent_socket in ca.toml, or SSH_AUTH_SOCK"
                     )
-                return AgentKey(self._agents.setdefault(path, Agent(path)), fingerprint)
+                return AgentKey(self._agents.setdefault(place, Agent(place)), fingerprint)
             case references.Token():
                 return TokenKey(reference, self._places)

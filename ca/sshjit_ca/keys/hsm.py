@@ -12,7 +12,7 @@ import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from cryptography.hazmat.primitives import hashes
 
@@ -141,7 +141,7 @@ def within(seconds: float, function: Callable[[], T]) -> T:
     worked, found = outcome[0]
     if not worked:
         raise found
-    return found  # type: ignore[no-any-return] - it came out of the function
+    return cast("T", found)
 
 
 def _public(key: Any) -> PublicKey:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote, unquote_to_bytes
 
 from sshjit.errors import Invalid
 
@@ -57,6 +57,11 @@ class Token:
 Reference = File | Agent | Token
 
 
+def of_file(path: Path) -> str:
+    """The reference to a plain key file."""
+    return f"file:{quote(str(path))}"
+
+
 def parse(text: str) -> Reference:
     """Reads a reference.
 
@@ -68,13 +73,16 @@ def parse(text: str) -> Reference:
         raise _bad(f"a reference is at most {MAX_LENGTH} printable characters without blanks")
     scheme, separator, rest = text.partition(":")
     path, _, query = rest.partition("?")
-    if not separator or scheme not in _READERS:
+    if not separator or scheme not in ("file", "agent", "pkcs11"):
         raise _bad("a reference begins with file:, agent: or pkcs11:", hint=f"e.g. {_EXAMPLES}")
-    return _READERS[scheme](path, _pairs(query, "&", text))
+    pairs = _pairs(query, "&", text)
+    if scheme == "file":
+        return _file(path, pairs)
+    return _agent(path, pairs) if scheme == "agent" else _token(path, pairs)
 
 
 def _file(path: str, query: dict[str, str]) -> File:
-    found = File(_absolute("the key's path", path), _source("passphrase", query.pop("passphrase", None)))
+    found = File(_absolute("the key's path", unquote(path)), _source("passphrase", query.pop("passphrase", None)))
     _nothing_left(query, "passphrase")
     return found
 
@@ -110,9 +118,6 @@ def _token(path: str, query: dict[str, str]) -> Token:
         id=None if identity is None else identity.encode("latin-1"),
         pin=_source("pin-source", pin and pin.removeprefix("file:")),
     )
-
-
-_READERS = {"file": _file, "agent": _agent, "pkcs11": _token}
 
 
 def _pairs(text: str, separator: str, whole: str) -> dict[str, str]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Protocol
 
 from sshjit import sshkey
+from sshjit.events import Purpose
 from sshjit.sshkey import PublicKey
 
-PURPOSES = ("user_ca", "host_ca", "bundle", "log")
+PURPOSES: tuple[Purpose, ...] = ("user_ca", "host_ca", "bundle", "log")
 RSA_SIGNATURE = "rsa-sha2-512"
 """The one way in which RSA keys sign here (RFC 8332): never with SHA-1."""
 

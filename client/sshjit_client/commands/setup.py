@@ -27,7 +27,7 @@ def setup(machine: Machine, url: str, *, root: str | None, provider: str | None)
     found = trust.verify(new.bundle, new.signature, pin=pin, plain_http=url.startswith("http://"))
     if provider is not None:
         signin.choose(found, provider)
-    settings = Settings(1, url, found.installation, pin, provider)
+    settings = trust.pinned(Settings(1, url, found.installation, pin, provider), found)
     _keep(machine, settings, new, found)
     titles = ", ".join(f"{p.title} ({p.id})" for p in found.providers) or "none yet"
     machine.terminal.say(f"set up for {found.installation} at {url}; sign-in at: {titles}")

@@ -1,0 +1,38 @@
+"""Which root of the bundle this host is pinned to: the one it joined with, or the newest that followed from it.
+
+``host.json`` names the root of the joining line, and is not changed. Once another has followed, signed by the one
+before, ``root.json`` in the host's home says so, and the older one counts no more.
+"""
+
+from __future__ import annotations
+
+import json
+
+from . import files, strictjson
+from .config import Config
+from .errors import HostError
+
+
+def read(config: Config) -> str:
+    """The pinned root, ``SHA256:…``."""
+    path = config.home / "root.json"
+    data = files.read(path)
+    if data is None:
+        return config.root
+    try:
+        fields = strictjson.loads(data.decode("ascii"))
+        strictjson.only(fields, required=frozenset(("joined", "now")))
+        joined, now = (strictjson.typed(fields, name, str) for name in ("joined", "now"))
+    except ValueError as error:
+        raise HostError(
+            f"{path} cannot be used: {error}",
+            hint=f"to go by the root of the joining line again, remove {path}",
+        ) from None
+    # A host that joined anew goes by its new joining line, not by what followed from the old one.
+    return now if joined == config.root else config.root
+
+
+def move(config: Config, root: str) -> None:
+    """From now on ``root`` is pinned."""
+    text = json.dumps({"joined": config.root, "now": root}, sort_keys=True)
+    files.put(config.home / "root.json", f"{text}\n".encode("ascii"))
