@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sshjit.errors import Failed
+from sshjit.errors import Failed, SshJitError
 from sshjit.messages import BundleReply, HostsReply, HostView, PolicyReply, ReadBundle, ReadHosts, ReadPolicy
 from sshjit_web.ca_client import Authority
 from sshjit_web.cache import Recent
@@ -54,21 +54,37 @@ class Readings:
         self._bundle: Recent[str, CarriedBundle] = Recent(clock, BUNDLE_LIFETIME)
         self._last: CarriedBundle | None = None
         self._asking = threading.Lock()
+        self._failures = 0
+        self._failure: SshJitError | None = None
         self._hosts: Recent[str, tuple[HostView, ...]] = Recent(clock, HOSTS_LIFETIME, most=200)
         self._actions: Recent[str, tuple[Action, ...]] = Recent(clock, POLICY_LIFETIME)
 
     def bundle(self) -> CarriedBundle:
-        """The newest bundle. One thread asks; the others wait for its answer."""
+        """The newest bundle. One thread asks; the others wait for its answer, also when that is an error.
+
+        Otherwise, while the authority hangs, every poll would wait out its own time after all those before it, and
+        soon no thread were left to say so.
+        """
         if found := self._bundle.get(""):
             return found
+        failures = self._failures
         with self._asking:
             if found := self._bundle.get(""):
                 return found
-            have = None if self._last is None else self._last.sequence
-            reply = self._ca.call(ReadBundle(have), BundleReply)
-            if reply.bundle is not None or self._last is None:
-                self._last = _carry(reply)
-            return self._bundle.put("", self._last)
+            if self._failure is not None and failures != self._failures:
+                raise _again(self._failure)
+            try:
+                return self._bundle.put("", self._ask())
+            except SshJitError as error:
+                self._failures, self._failure = self._failures + 1, error
+                raise
+
+    def _ask(self) -> CarriedBundle:
+        have = None if self._last is None else self._last.sequence
+        reply = self._ca.call(ReadBundle(have), BundleReply)
+        if reply.bundle is not None or self._last is None:
+            self._last = _carry(reply)
+        return self._last
 
     def newest_tag(self) -> str | None:
         """The newest bundle's tag, or ``None`` when somebody has to ask first."""
@@ -88,6 +104,11 @@ class Readings:
         if found is not None:
             return found
         return self._actions.put("", _actions(self._ca.call(ReadPolicy(), PolicyReply).text))
+
+
+def _again(error: SshJitError) -> SshJitError:
+    """The same error for another thread: an exception carries the trace of the one that raised it."""
+    return type(error)(error.code, error.message, hint=error.hint)
 
 
 def _carry(reply: BundleReply) -> CarriedBundle:
