@@ -37,6 +37,7 @@ from sshjit_web.services import services
 REQUESTS_SHOWN = 30
 ENTRIES_SHOWN = 25
 HOSTS_SHOWN = 40
+EXISTING = "You had asked for this before: it is the same request, with the reason and the time of then."
 
 blueprint = Blueprint("pages", __name__)
 blueprint.before_request(security.check_page)
@@ -79,9 +80,10 @@ def ask() -> AnyResponse | str:
         if errors.status_of(error) == 401:
             raise
         return make_response(_ask_page(login, form, error), errors.status_of(error))
-    if not reply.notes:
+    notes = (*reply.notes, *((EXISTING,) if reply.existing else ()))
+    if not notes:
         return redirect(url_for("pages.one", request_id=reply.request.id), code=303)
-    return _request_page(login, reply.request, notes=reply.notes)
+    return _request_page(login, reply.request, notes=notes)
 
 
 @blueprint.get("/approvals")

@@ -42,6 +42,14 @@ def test_what_the_server_chose_is_said(world: World) -> None:
     assert "you log in as deploy" in answer.text
 
 
+def test_asking_twice_says_that_it_is_the_same_request(world: World) -> None:
+    request_id = ask(world, "dana", "db1")
+    again = world.post("dana", "/requests/new", host=["db1"], reason="CHG-8 something else", login="deploy")
+    assert again.status_code == 200
+    assert request_id in again.text
+    assert "You had asked for this before" in again.text
+
+
 def test_an_approver_sees_everything_and_confirms(world: World) -> None:
     request_id = ask(world, "dana", "db1", action="migrate", duration="1h")
     assert request_id in world.browser("bob").get("/approvals").text
