@@ -81,6 +81,16 @@ class Attempt:
             raise Refused("login_failed", f"{self.provider.title} sent no code")
         return answer["code"]
 
+    def look(self) -> None:
+        """Looks whether anybody answers where the person was sent, for a browser that failed does not say why.
+
+        Raises:
+            Failed: ``provider_down``.
+
+        """
+        parts = urlsplit(_endpoint(self.provider, self.provider.authorization_endpoint))
+        _exchange(self.provider, "GET", f"{parts.scheme}://{parts.netloc}/")
+
     def redeem(self, code: str) -> str:
         """Exchanges the code for the ID token.
 
@@ -98,7 +108,7 @@ class Attempt:
             "code_verifier": self.verifier,
         }
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-        answer = fetch.exchange("POST", endpoint, body=urlencode(form).encode(), headers=headers)
+        answer = _exchange(self.provider, "POST", endpoint, body=urlencode(form).encode(), headers=headers)
         said = _object(answer.body)
         if answer.status != 200:
             why = said.get("error_description") or said.get("error") or f"HTTP {answer.status}"
@@ -115,6 +125,17 @@ def _endpoint(provider: Provider, endpoint: str | None) -> str:
             "provider_unknown", f"the server has not reached {provider.title} yet", hint="try again in a minute"
         )
     return endpoint
+
+
+def _exchange(
+    provider: Provider, method: str, url: str, *, body: bytes | None = None, headers: dict[str, str] | None = None
+) -> fetch.Answer:
+    try:
+        return fetch.exchange(method, url, body=body, headers=headers)
+    except Failed as error:
+        raise Failed(
+            "provider_down", f"{provider.title} cannot be asked: {error.message}", hint="try again later"
+        ) from None
 
 
 def _object(body: bytes) -> dict[str, Any]:

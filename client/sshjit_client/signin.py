@@ -118,7 +118,7 @@ def _open(machine: Machine, attempt: Attempt, loopback: Loopback, *, use_browser
         raise Refused("login_needed", "no browser to sign in with", hint="ssh-jit login, on a terminal")
     else:
         _instruct(terminal, f"sign in at {attempt.provider.title} with any browser:", address)
-    _wait(machine, loopback, process, address)
+    _wait(machine, loopback, process, attempt)
 
 
 def _instruct(terminal: Terminal, what: str, address: str) -> None:
@@ -128,7 +128,7 @@ def _instruct(terminal: Terminal, what: str, address: str) -> None:
         terminal.say("on another machine the last page fails to load; paste its address here")
 
 
-def _wait(machine: Machine, loopback: Loopback, process: subprocess.Popen[bytes] | None, address: str) -> None:
+def _wait(machine: Machine, loopback: Loopback, process: subprocess.Popen[bytes] | None, attempt: Attempt) -> None:
     begun = time.monotonic()
     shown = process is None
     inputs = [loopback.ready, *([sys.stdin.fileno()] if machine.terminal.typing else [])]
@@ -144,9 +144,10 @@ def _wait(machine: Machine, loopback: Loopback, process: subprocess.Popen[bytes]
                 machine.terminal.say("that is not the address this sign-in ends at; paste the whole address")
         failed = process is not None and bool(process.poll())
         if failed and not machine.terminal.live:
+            attempt.look()
             raise Failed("login_failed", "the browser ended with an error", hint="ssh-jit login --no-browser")
         if machine.terminal.live and not shown and (failed or time.monotonic() > begun + OPENING):
-            _instruct(machine.terminal, "if the browser did not open, use this address:", address)
+            _instruct(machine.terminal, "if the browser did not open, use this address:", attempt.address())
             shown = True
     raise Refused("login_failed", f"nobody signed in within {PATIENCE // 60} minutes")
 

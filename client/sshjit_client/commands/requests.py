@@ -121,6 +121,6 @@ def _match(wanted: str, among: list[RequestView]) -> RequestView:
     found = found or [r for r in among if r.id.startswith((wanted, f"req-{wanted}"))]
     if len(found) > 1:
         raise Invalid("which_request", f"{len(found)} requests begin with {wanted}", hint="ssh-jit requests")
-    if not found:
+    if not found or "req-".startswith(wanted):  # every id begins so: it names none, even when there is but one
         raise Invalid("unknown_request", f"there is no request {wanted}", hint="ssh-jit requests")
     return found[0]

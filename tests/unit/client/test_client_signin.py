@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -21,7 +23,7 @@ import pytest
 from sshjit import login
 from sshjit.bundle import Provider
 from sshjit.errors import Failed, Invalid, Refused
-from sshjit_client import browser, signin
+from sshjit_client import browser, exits, signin
 from sshjit_client.loopback import Loopback
 from sshjit_client.oidc import Attempt
 from tests.unit.client.conftest import Laptop
@@ -71,6 +73,18 @@ def test_a_refusal_of_the_provider_is_told() -> None:
     made = attempt()
     with pytest.raises(Refused, match="Acme did not sign you in: no such user"):
         made.code(answered(made, error="access_denied", error_description="no such user"))
+
+
+def test_a_provider_that_is_down_is_named() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{taken.getsockname()[1]}/a"
+        down = replace(PROVIDER, authorization_endpoint=nobody, token_endpoint=nobody)
+        made = Attempt.begin(down, "http://127.0.0.1:1/callback", b"blob", bytes(80))
+        for ask in (made.look, lambda: made.redeem("c")):
+            with pytest.raises(Failed, match=r"Acme cannot be asked: cannot reach .*: Connection refused") as error:
+                ask()
+            assert exits.of(error.value) is exits.Exit.REACH
 
 
 def test_endpoints_that_the_ca_does_not_know_yet_are_said() -> None:

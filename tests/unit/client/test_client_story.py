@@ -201,6 +201,14 @@ def test_an_id_that_two_requests_begin_with_is_refused(laptop: Laptop, server: S
     assert (done.returncode, done.stderr.splitlines()[0]) == (2, "ssh-jit: 2 requests begin with req-")
 
 
+@pytest.mark.parametrize("nothing", ["", "req-"])
+def test_what_every_id_begins_with_names_no_request(laptop: Laptop, server: Server, nothing: str) -> None:
+    laptop.run("request", "db1")
+    done = laptop.run("deny", nothing, "--reason", "a variable was empty")
+    assert done.returncode == 2
+    assert [request.state.value for request in server.requests.values()] == ["pending"]
+
+
 def test_logout_forgets_key_token_and_certificates(laptop: Laptop, server: Server) -> None:
     laptop.run("web1", "true")
     assert laptop.run("logout").returncode == 0
