@@ -13,17 +13,22 @@ from typing import Literal
 
 from sshjit import canonical, messages, sshkey
 from sshjit.approvals import Person
-from sshjit.errors import Invalid, Refused
+from sshjit.errors import Failed, Invalid, Refused
 from sshjit.events import Event
 from sshjit.policy import Host as PolicyHost
 from sshjit.policy import Policy, permissions_of, roles_of
 from sshjit.policy import Subject as PolicySubject
 from sshjit.providers import Provider
 from sshjit.requests import Request
+from sshjit_ca import locks
+from sshjit_ca.challenges import Challenges
+from sshjit_ca.clock import Clock
 from sshjit_ca.config import Config
+from sshjit_ca.heard import Heard
 from sshjit_ca.journal import Journal
 from sshjit_ca.jwks import ProviderKeys
-from sshjit_ca.keys import Keys
+from sshjit_ca.keys.ring import Ring
+from sshjit_ca.reserve import Reserve
 from sshjit_ca.state import Host, Login, State
 
 Door = Literal["web", "admin"]
@@ -57,14 +62,20 @@ class Desk:
     config: Config
     providers: dict[str, Provider]
     published: dict[str, ProviderKeys]
-    keys: Keys
+    keys: Ring
     journal: Journal
     policy: Policy
     policy_text: str
     random: Callable[[int], bytes]
+    clock: Clock
+    reserve: Reserve
     started: int
     now: int = 0
+    troubles: tuple[Failed, ...] = ()
+    """Why nothing is signed in this batch; what takes access away goes on (``doors.DESPITE``)."""
     refusals: Refusals = field(default_factory=Refusals)
+    challenges: Challenges = field(default_factory=Challenges)
+    heard: Heard = field(default_factory=Heard)
 
     @property
     def state(self) -> State:
@@ -86,10 +97,12 @@ class Desk:
         """The login with this id, which must be alive.
 
         Raises:
-            Refused: ``login_over``; also when there never was one: who guesses learns nothing.
+            Refused: ``locked``; ``login_over``, also when there never was one: who guesses learns nothing.
 
         """
         login = self.state.logins.get(login_id)
+        if login is not None and self.now < login.opened.expires:
+            locks.refuse_login(self.state, login_id, login)
         if login is None or not login.alive(self.now):
             raise Refused("login_over", "you are not signed in any more", hint="ssh-jit login")
         return login
@@ -109,8 +122,13 @@ class Desk:
             own=opened.own,
             auth_time=opened.signed_in,
             mfa=opened.mfa,
-            hardware_key=False,
+            hardware_key=self.vouched(login),
         )
+
+    def vouched(self, login: Login) -> bool:
+        """Whether the login's key is a hardware key that the operator registered for this very person."""
+        known = self.state.hardware_keys.get(login.opened.key or "")
+        return known is not None and known.subject == login.opened.subject
 
     def roles(self, login: Login) -> frozenset[str]:
         """The login's roles under the policy of now."""
@@ -122,7 +140,9 @@ class Desk:
 
     def person(self, subject: str) -> Person:
         """A subject as approvals see it: every address ever seen, and the roles of the newest login."""
-        return Person(subject, self.state.emails.get(subject, frozenset()), self.roles(self.newest_login(subject)))
+        addresses = self.state.emails.get(subject, frozenset())
+        known = subject in self.state.newest_login  # whoever was forgotten has no role
+        return Person(subject, addresses, self.roles(self.newest_login(subject)) if known else frozenset())
 
     def known(self) -> Iterable[Person]:
         """Everybody who signed in lately."""
@@ -187,6 +207,12 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 def policy_hosts(hosts: Iterable[Host]) -> tuple[PolicyHost, ...]:
     """Hosts as policy sees them."""
     return tuple(PolicyHost(host.id, host.name, host.labels) for host in hosts)
+
+
+def person_of(state: State, login_id: str, subject: str) -> messages.PersonView:
+    """Who signed in by a login, as is known of them: by that login, by the newest one, or by their id alone."""
+    login = state.logins.get(login_id) or state.logins.get(state.newest_login.get(subject, ""))
+    return messages.PersonView(subject, "", subject, None) if login is None else person_view(login)
 
 
 def person_view(login: Login) -> messages.PersonView:

@@ -8,18 +8,21 @@ the log again before it goes on.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from sshjit import checkpoint, entries, merkle
 from sshjit.checkpoint import Checkpoint
 from sshjit.errors import Failed
 from sshjit.events import Event
+from sshjit.sshkey import PublicKey
+from sshjit_ca import erasing, quick, snapshots
 from sshjit_ca import state as states
 from sshjit_ca.keys import Signer
+from sshjit_ca.keys.holder import Holder
+from sshjit_ca.keys.lineage import Lineage, raw, verified
+from sshjit_ca.memory import Memory
+from sshjit_ca.snapshots import Folded
 from sshjit_ca.state import State
+from sshjit_ca.state import keys as folded
 from sshjit_ca.store import Head, Row, Store
 
 SERIALS_PER_EPOCH = 2**40
@@ -28,10 +31,20 @@ SERIALS_PER_EPOCH = 2**40
 class Journal:
     """The one writer of the log."""
 
-    def __init__(self, store: Store, key: Signer, origin: str, *, memory: Path, salt: Callable[[int], bytes]) -> None:
-        """``memory`` is the file that keeps the newest checkpoint outside the database."""
+    def __init__(
+        self,
+        store: Store,
+        holder: Holder,
+        first: PublicKey,
+        origin: str,
+        *,
+        memory: Memory,
+        salt: Callable[[int], bytes],
+    ) -> None:
+        """``first`` is the log's first key; ``memory`` keeps the newest checkpoint and highest epoch elsewhere."""
         self._store = store
-        self._key = key
+        self._holder = holder
+        self._first = first
         self._origin = origin
         self._memory = memory
         self._salt = salt
@@ -40,22 +53,33 @@ class Journal:
         self._tree = merkle.Frontier()
         self.state = State()
         self.checkpoint = ""
+        self.checkpoint_key = first
+        """The key that signed the newest checkpoint."""
         self.epoch = 0
+        self.durable = 0
+        """Entries that the newest checkpoint is over."""
+        self._snapshot = 0
+        self._plan: tuple[erasing.Plan, Callable[[], None]] | None = None
 
     def read(self) -> None:
-        """Folds the whole log, and holds it against its checkpoint and the one remembered elsewhere.
+        """Folds the log, and holds it against its checkpoint and the one remembered elsewhere.
+
+        Begins at the newest snapshot that fits, and else at the first entry.
 
         Raises:
             Failed: ``log_broken``, ``log_rolled_back``.
 
         """
         head = self._store.head()
-        state, tree = State(), merkle.Frontier()
-        remembered = self._remembered()
-        for row in self._store.rows():
+        keys = Lineage.of(self._first, self._store)
+        note = self._memory.checkpoint()
+        remembered = keys.verified(note) if note else None
+        begun = self._begin(head, remembered, keys)
+        state, tree = begun.state, begun.tree
+        for row in self._store.rows(tree.size):
             entry = row.entry
-            event = entries.read(entry)
-            if event is None or entry.index != tree.size:
+            event = quick.read(entry) or entries.read_erased(entry)
+            if entry.index != tree.size:
                 raise Failed("log_broken", f"the log is broken at entry {entry.index}", hint="ssh-jit-ca log verify")
             tree.append(merkle.leaf_hash(entry.fact))
             states.apply(state, event, entry.index, entry.time)
@@ -65,22 +89,69 @@ class Journal:
             raise Failed(
                 "log_rolled_back",
                 f"the log has {tree.size} entries, and a checkpoint over {remembered.size} was signed",
-                hint="this database is an older copy; restore the newest one",
+                hint="this database is an older copy; restore the newest one, or: ssh-jit-ca restore --accept-loss",
             )
         if head is not None and head.size:
-            signed = self._signed(head.checkpoint)
+            signed = verified(head.checkpoint, raw(keys.current))
             if (signed.size, signed.root) != (tree.size, tree.head()):
                 raise Failed("log_broken", "the log does not fit its checkpoint", hint="ssh-jit-ca log verify")
-        self.state, self._tree, self._rows, self._texts = state, tree, [], []
+        self.state, self._tree, self._rows, self._texts, self._plan = state, tree, [], [], None
         self.checkpoint = head.checkpoint if head else ""
+        self.checkpoint_key = keys.current
+        self.durable, self._snapshot = tree.size, begun.size
 
-    def take_over(self) -> int:
-        """Becomes the writer, in a new epoch, and returns it."""
+    def _begin(self, head: Head | None, remembered: Checkpoint | None, keys: Lineage) -> Folded:
+        """Where the fold begins: never past what is remembered elsewhere, so that this is always met on the way."""
+        at_most = head.size if head else 0
+        if remembered is not None:
+            at_most = min(at_most, remembered.size - 1)
+        return snapshots.newest(self._store, self._origin, at_most, keys.verified)
+
+    @property
+    def snapshot_due(self) -> bool:
+        """Whether enough was written since the last snapshot."""
+        return self.durable - self._snapshot >= snapshots.EVERY
+
+    def freeze(self) -> Folded:
+        """What is known now, for a snapshot. Call it between batches."""
+        self._snapshot = self._tree.size
+        return snapshots.freeze(self._tree, self.state)
+
+    def keep(self, folded: Folded, text: bytes) -> None:
+        """Signs and stores a snapshot. Call it between batches."""
+        point = snapshots.point_of(folded, text, self._origin)
+        snapshots.keep(self._store, folded, text, self._note(point, self._signer()))
+
+    @property
+    def tree(self) -> merkle.Frontier:
+        """The tree over all entries, those of this batch too."""
+        return self._tree
+
+    def take_over(self, holder: str = "", *, above: int = 0) -> int:
+        """Becomes the writer, in a new epoch above every one that is known and ``above``, and returns it.
+
+        ``holder`` tells others which process writes.
+
+        Raises:
+            Failed: ``fenced``, ``not_signing``; as ``read`` does, if the writer before wrote on meanwhile.
+
+        """
         head: Head | None = self._store.head()
-        epoch = (head.epoch if head else 0) + 1
-        self._store.take_over(head, epoch)
+        epoch = max(head.epoch if head else 0, self._memory.epoch(), above) + 1
+        self._store.take_over(head, epoch, holder)
+        self._memory.keep_epoch(epoch)
+        if head is not None and head.size != self._tree.size:
+            self.read()
         self.epoch = epoch
         return epoch
+
+    def beat(self) -> None:
+        """Shows that this writer lives. Raises ``Failed``: ``fenced``, ``not_signing``."""
+        self._store.beat(self.epoch)
+
+    def release(self) -> None:
+        """Says that this writer stops. Raises as ``beat`` does."""
+        self._store.release(self.epoch)
 
     def next_serial(self) -> int:
         """The serial of a certificate whose entry is recorded next: its place in the log says where to find it."""
@@ -103,45 +174,29 @@ class Journal:
         if not self._rows:
             return
         point = Checkpoint(self._origin, self._tree.size, self._tree.head())
-        public, signature = raw_public(self._key), self._key.sign(point.text.encode("ascii"))[-64:]
-        note = checkpoint.note(point, public, signature)
+        signer = self._signer()
+        note = self._note(point, signer)
         self._store.commit(self._rows, self.epoch, note, self._texts)
-        self._remember(note)
-        self.checkpoint = note
+        self._memory.keep_checkpoint(note)
+        self.checkpoint, self.checkpoint_key = note, signer.public
         self._rows, self._texts = [], []
+        self.durable = self._tree.size
+        if self._plan is not None:
+            (plan, then), self._plan = self._plan, None
+            erasing.erase(self._store, plan)
+            then()
 
-    def _signed(self, note: str) -> Checkpoint:
-        return verified(note, raw_public(self._key))
+    def erase(self, plan: erasing.Plan, then: Callable[[], None]) -> None:
+        """Erases details once the batch that records it is durable, and calls ``then``."""
+        self._plan = (plan, then)
 
-    def _remembered(self) -> Checkpoint | None:
-        try:
-            note = self._memory.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return None
-        return self._signed(note) if note else None
+    @staticmethod
+    def _note(point: Checkpoint, signer: Signer) -> str:
+        return checkpoint.note(point, raw(signer.public), signer.sign(point.text.encode("ascii"))[-64:])
 
-    def _remember(self, note: str) -> None:
-        """Keeps the checkpoint beside the database. Not synced: the database is, and this one may lag behind it."""
-        new = self._memory.with_suffix(".new")
-        new.write_text(note, encoding="utf-8")
-        new.replace(self._memory)
-
-
-def raw_public(key: Signer) -> bytes:
-    """The 32 bytes of an Ed25519 public key."""
-    return key.public.blob[-32:]
-
-
-def verified(note: str, public: bytes) -> Checkpoint:
-    """The checkpoint of a note, once its signature was checked.
-
-    Raises:
-        Failed: ``bad_checkpoint``.
-
-    """
-    point, signature = checkpoint.parse_note(note, public)
-    try:
-        Ed25519PublicKey.from_public_bytes(public).verify(signature, point.text.encode("ascii"))
-    except InvalidSignature:
-        raise Failed("bad_checkpoint", "the checkpoint's signature is not by the log's key") from None
-    return point
+    def _signer(self) -> Signer:
+        """The log's key that has its turn: also over the batch that gave it."""
+        key = folded.active(self.state, "log")
+        if key is None:
+            raise Failed("no_key", "the log knows no key of its own")
+        return self._holder.signer(key.fingerprint, key.reference)

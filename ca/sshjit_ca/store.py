@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -55,15 +54,35 @@ class Store:
         self._engine = open_engine(address, read_only=read_only)
 
     def migrate(self) -> None:
-        """Brings the schema up to date. Alembic is loaded here only: nothing else needs it."""
-        from alembic import command  # noqa: PLC0415 - a quarter of a second that only this needs
-        from alembic.config import Config  # noqa: PLC0415
+        """Brings the schema up to date.
 
-        settings = Config()
-        settings.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-        with self._engine.begin() as connection:
-            settings.attributes["connection"] = connection
-            command.upgrade(settings, "head")
+        Raises:
+            Failed: ``no_database``.
+
+        """
+        from sshjit_ca import migrating  # noqa: PLC0415 - a quarter of a second that only this needs
+
+        try:
+            migrating.migrate(self._engine)
+        except SQLAlchemyError as error:
+            raise _unreadable(error) from None
+
+    def is_current(self) -> bool:
+        """Whether the schema is up to date. Raises ``Failed``: ``no_database``."""
+        from sshjit_ca import migrating  # noqa: PLC0415 - as above
+
+        try:
+            return migrating.is_current(self._engine)
+        except SQLAlchemyError as error:
+            raise _unreadable(error) from None
+
+    def settings(self, names: Sequence[str]) -> dict[str, str]:
+        """Settings of a PostgreSQL server that decide whether a commit is durable; none for SQLite."""
+        if self._engine.dialect.name == "sqlite":
+            return {}
+        with self._engine.connect() as connection:
+            shown = {name: connection.execute(sa.text(f"SHOW {name}")).scalar() for name in names}
+        return {name: str(value) for name, value in shown.items()}
 
     def head(self) -> Head | None:
         """The head, or ``None`` before the first entry.
@@ -76,7 +95,7 @@ class Store:
             with self._engine.connect() as connection:
                 row = connection.execute(sa.select(head)).one_or_none()
         except SQLAlchemyError as error:
-            raise Failed("no_database", f"the CA's database cannot be read: {reason(error)}") from None
+            raise _unreadable(error) from None
         return None if row is None else Head(row.epoch, row.size, row.checkpoint, row.holder, row.beat)
 
     def take_over(self, old: Head | None, epoch: int, holder: str = "") -> None:
@@ -258,6 +277,14 @@ def fenced() -> Failed:
         "fenced",
         "another CA process has taken over the log; this one signs nothing any more",
         hint="started again, this one stands by until the other is gone",
+    )
+
+
+def _unreadable(error: SQLAlchemyError) -> Failed:
+    return Failed(
+        "no_database",
+        f"the CA's database cannot be read: {reason(error)}",
+        hint="is it running, and is its schema up to date? ssh-jit-ca migrate",
     )
 
 

@@ -6,16 +6,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from sshjit import durations, entries, events, requests
+from sshjit import durations, events, requests
 from sshjit.entries import Entry
 from sshjit.events import Event
 from sshjit.messages import EntryView
+from sshjit_ca import quick
 from sshjit_ca.state import State
 
 
 def entry_view(state: State, entry: Entry) -> EntryView:
     """An entry as pages and terminals show it."""
-    event = entries.read(entry)
+    event = quick.read(entry)
     return EntryView(
         index=entry.index,
         time=entry.time,
@@ -46,6 +47,8 @@ def clock(time: int) -> str:
 
 def where(login: str, hosts: tuple[str, ...]) -> str:
     """``deploy@web1``; with many hosts the first and how many more."""
+    if not hosts:
+        return "access that was forgotten"
     more = f" and {len(hosts) - 1} more" if len(hosts) > 1 else ""
     return f"{login}@{hosts[0]}{more}"
 
@@ -156,13 +159,43 @@ def _unlocked(state: State, event: events.Unlocked) -> str:
     return f'lock {event.lock} was taken away by {who(state, event.by)}: "{event.reason}"'
 
 
+def _key_added(_: State, event: events.KeyAdded) -> str:
+    return f"key {event.key} is there for {event.purpose}: {event.reference}"
+
+
+def _key_activated(_: State, event: events.KeyActivated) -> str:
+    how = ", endorsed by the one before it" if event.endorsement else ""
+    return f"key {event.key} signs for {event.purpose} from now on{how}"
+
+
+def _key_retired(_: State, event: events.KeyRetired) -> str:
+    return f"key {event.key} is over for {event.purpose}{', and refused by hosts' if event.revoked else ''}"
+
+
 def _bundle(_: State, event: events.BundleSigned) -> str:
     return f"bundle {event.sequence} was signed for hosts and laptops"
+
+
+def _forgot(_: State, event: events.Forgot) -> str:
+    return f"{event.erased} details from before {datetime.fromtimestamp(event.before, UTC):%Y-%m-%d} were erased"
 
 
 def _turned(state: State, event: events.Turned) -> str:
     times = f" ({event.count} times)" if event.count > 1 else ""
     return f"{who(state, event.subject)} was refused {event.asked}{times}: {event.answer}"
+
+
+def _emergency(_: State, event: events.EmergencyIssued) -> str:
+    place = where(event.login, event.hosts)
+    return f'EMERGENCY certificate {event.serial}: {place}, until {clock(event.valid_before)}: "{event.reason}"'
+
+
+def _clock_confirmed(_: State, event: events.ClockConfirmed) -> str:
+    return f'the operator confirmed the clock, which had moved by {event.drift:+d} s: "{event.reason}"'
+
+
+def _restored(_: State, event: events.Restored) -> str:
+    return f'the operator went on with an older log (epoch {event.epoch}); {event.lost} entries lost: "{event.reason}"'
 
 
 _LINES: dict[type[Event], Callable[[State, Any], str]] = {
@@ -187,6 +220,13 @@ _LINES: dict[type[Event], Callable[[State, Any], str]] = {
     events.HardwareKeyRemoved: _hardware_key_removed,
     events.Locked: _locked,
     events.Unlocked: _unlocked,
+    events.EmergencyIssued: _emergency,
+    events.ClockConfirmed: _clock_confirmed,
+    events.Restored: _restored,
+    events.KeyAdded: _key_added,
+    events.KeyActivated: _key_activated,
+    events.KeyRetired: _key_retired,
     events.BundleSigned: _bundle,
+    events.Forgot: _forgot,
     events.Turned: _turned,
 }

@@ -6,7 +6,7 @@ from sshjit import approvals, requests
 from sshjit.approvals import Approver, Step
 from sshjit.messages import DecisionView, HostView, RequestState, RequestView, RouteView, StepView
 from sshjit.requests import Request
-from sshjit_ca.desk import Desk, person_view
+from sshjit_ca.desk import Desk, person_of
 from sshjit_ca.state import Host
 
 
@@ -33,7 +33,7 @@ def request_view(desk: Desk, request: Request) -> RequestView:
         digest=requests.digest(asked),
         state=state,
         how=request.how,
-        requester=person_view(desk.state.logins[asked.login_id]),
+        requester=person_of(desk.state, asked.login_id, asked.subject),
         hosts=asked.hosts,
         host_ids=asked.host_ids,
         login=asked.login,
@@ -55,7 +55,7 @@ def request_view(desk: Desk, request: Request) -> RequestView:
         steps=_steps(desk, request, pending=state is RequestState.PENDING),
         decisions=tuple(
             DecisionView(
-                person=person_view(desk.state.logins[decision.said.login_id]),
+                person=person_of(desk.state, decision.said.login_id, decision.said.subject),
                 verdict=decision.said.verdict,
                 comment=decision.said.comment,
                 time=decision.time,

@@ -11,7 +11,8 @@ Times are seconds since the epoch, durations seconds, digests SHA-256 in hex.
 from __future__ import annotations
 
 from sshjit.events.access import Asked, CertificateRevoked, Closed, Decided, Issued, Opened, StepAsked, Turned
-from sshjit.events.authority import BundleSigned, PolicyLoaded, Started
+from sshjit.events.authority import BundleSigned, Forgot, PolicyLoaded, Started
+from sshjit.events.emergency import ClockConfirmed, EmergencyIssued, Restored
 from sshjit.events.hosts import (
     HostAdded,
     HostInvited,
@@ -21,6 +22,7 @@ from sshjit.events.hosts import (
     HostRemoved,
     HostReported,
 )
+from sshjit.events.keys import KeyActivated, KeyAdded, KeyRetired, Purpose
 from sshjit.events.locks import Locked, Unlocked
 from sshjit.events.parts import Channel, How
 from sshjit.events.people import HardwareKeyRegistered, HardwareKeyRemoved, LoginClosed, LoginOpened
@@ -32,9 +34,12 @@ __all__ = [
     "BundleSigned",
     "CertificateRevoked",
     "Channel",
+    "ClockConfirmed",
     "Closed",
     "Decided",
+    "EmergencyIssued",
     "Event",
+    "Forgot",
     "HardwareKeyRegistered",
     "HardwareKeyRemoved",
     "HostAdded",
@@ -46,11 +51,16 @@ __all__ = [
     "HostReported",
     "How",
     "Issued",
+    "KeyActivated",
+    "KeyAdded",
+    "KeyRetired",
     "Locked",
     "LoginClosed",
     "LoginOpened",
     "Opened",
     "PolicyLoaded",
+    "Purpose",
+    "Restored",
     "Started",
     "StepAsked",
     "Turned",

@@ -30,3 +30,11 @@ class BundleSigned:
     sequence: int
     digest: str
     expires: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forgot:
+    """Details of entries before ``before`` were erased, where nothing alive needed them."""
+
+    before: int
+    erased: int

@@ -11,7 +11,8 @@ from typing import Any
 from sshjit import wire
 from sshjit.errors import Invalid
 from sshjit.events.access import Asked, CertificateRevoked, Closed, Decided, Issued, Opened, Turned
-from sshjit.events.authority import BundleSigned, PolicyLoaded, Started
+from sshjit.events.authority import BundleSigned, Forgot, PolicyLoaded, Started
+from sshjit.events.emergency import ClockConfirmed, EmergencyIssued, Restored
 from sshjit.events.hosts import (
     HostAdded,
     HostInvited,
@@ -21,6 +22,7 @@ from sshjit.events.hosts import (
     HostRemoved,
     HostReported,
 )
+from sshjit.events.keys import KeyActivated, KeyAdded, KeyRetired
 from sshjit.events.locks import Locked, Unlocked
 from sshjit.events.people import HardwareKeyRegistered, HardwareKeyRemoved, LoginClosed, LoginOpened
 
@@ -46,7 +48,14 @@ Event = (
     | HardwareKeyRemoved
     | Locked
     | Unlocked
+    | KeyAdded
+    | KeyActivated
+    | KeyRetired
+    | EmergencyIssued
+    | ClockConfirmed
+    | Restored
     | BundleSigned
+    | Forgot
     | Turned
 )
 
@@ -72,7 +81,14 @@ _NAMES: dict[type[Event], str] = {
     HardwareKeyRemoved: "hardware-key-removal",
     Locked: "lock",
     Unlocked: "unlock",
+    KeyAdded: "key",
+    KeyActivated: "key-turn",
+    KeyRetired: "key-end",
+    EmergencyIssued: "emergency",
+    ClockConfirmed: "clock",
+    Restored: "restore",
     BundleSigned: "bundle",
+    Forgot: "forget",
     Turned: "refusal",
 }
 KINDS: dict[str, type[Event]] = {name: kind for kind, name in _NAMES.items()}
@@ -116,7 +132,7 @@ def blank(kind: str, fact: dict[str, Any]) -> Event:
     """
     if kind not in KINDS:
         raise Invalid("unknown_kind", f"entries of the kind {kind[:40]!r} are not known here")
-    return put_together(kind, fact, _blanks(KINDS[kind]))
+    return put_together(kind, fact, _blanks(typing.cast("Any", KINDS[kind])))
 
 
 @cache

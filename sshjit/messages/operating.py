@@ -15,17 +15,77 @@ class ReadLog:
     before: int | None
     """Entries with a lower index than this one; ``None`` starts at the newest."""
     limit: int
+    after: int | None = None
+    """Instead of ``before``: entries with a higher index than this one, oldest first."""
+    person: str | None = None
+    """Only what is about somebody: a subject's id, or the name or address of one or more people."""
+    host: str | None = None
+    """Only what is about a host, by its name."""
+    kind: str | None = None
+    """Only entries of this kind."""
+    since: int | None = None
+    until: int | None = None
+    """Only entries from ``since`` to before ``until``, seconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogReply:
-    """Entries, newest first, and the head they were read under."""
+    """Entries, newest first (oldest first with ``after``), and the head they were read under."""
 
     entries: tuple[EntryView, ...]
     size: int
     checkpoint: str
     """The newest signed checkpoint, as a C2SP signed note."""
     own_only: bool
+    next: int | None = None
+    """Where to go on (as ``before``, or ``after``); ``None``: nothing more is there to look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTile:
+    """A tile or an entry bundle of the log, by its C2SP tlog-tiles name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class TileReply:
+    """The tile's bytes, base64."""
+
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadProof:
+    """The proof that the certificate with this serial is in the log."""
+
+    serial: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProofReply:
+    """The proof's text, a C2SP tlog-proof whose extra data is the entry's fact."""
+
+    proof: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Erases the details of entries older than ``before`` that nothing alive needs (admin door)."""
+
+    before: int
+    dry_run: bool
+    """Only counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetReply:
+    """How many details go, and how many as old are still needed."""
+
+    erased: int
+    kept: int
+    people: int
+    """Subjects that the CA does not know any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +134,17 @@ class HealthReply:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderView:
+    """How the CA stands with a provider."""
+
+    id: str
+    problem: str
+    """``ok``, or what is wrong."""
+    age: int | None
+    """Seconds since its keys were fetched; ``None`` if they never were."""
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The operator's view of the CA (admin door)."""
 
@@ -90,14 +161,27 @@ class StatusReply:
     size: int
     head: str
     """Merkle root, hex."""
+    checkpoint: str
+    """The newest signed checkpoint, a C2SP signed note."""
+    last_entry: int
+    """When the last entry was written."""
+    epoch: int
+    """The upper part of the serials that are given out now."""
     state_digest: str
     """SHA-256 (hex) of the state folded from the log: equal states have equal digests."""
     policy: str
     policy_rules: int
     keys: tuple[tuple[str, str], ...]
     """(purpose, fingerprint): ``user_ca``, ``host_ca``, ``bundle``, ``log``."""
-    providers: tuple[tuple[str, str], ...]
-    """(provider, ``ok`` or what is wrong)."""
+    providers: tuple[ProviderView, ...]
+    database: str
+    """``sqlite`` or ``postgresql``."""
+    clock_drift: int
+    """Milliseconds that the clock moved against the machine's boot clock."""
+    disk_free: int
+    """Bytes left beside the log."""
+    disk_reserved: bool
+    """Whether there is disk in reserve for revoking."""
     hosts: int
     live_logins: int
     pending: int

@@ -19,22 +19,30 @@ from sshjit.messages.access import (
     SignUser,
 )
 from sshjit.messages.consent import ChallengeReply, ReadChallenge
+from sshjit.messages.emergency import ClockReply, ConfirmClock, EmergencyReply, SignEmergency
 from sshjit.messages.ending import Revoke, RevokeReply
 from sshjit.messages.hardware import HardwareKeysReply, ReadHardwareKeys, RegisterHardwareKey, RemoveHardwareKey
 from sshjit.messages.hosts import AddHost, HostReply, HostsReply, InviteHost, LabelHost, ReadHosts, RemoveHost
 from sshjit.messages.joining import HostReport, JoinHost, SignHost
+from sshjit.messages.keys import ActivateKey, AddKey, KeyReply, KeysReply, ReadKeys, RetireKey
 from sshjit.messages.locking import Lock, LockReply, LocksReply, ReadLocks, Unlock
 from sshjit.messages.operating import (
     BundleReply,
+    Forget,
+    ForgetReply,
     Health,
     HealthReply,
     LogReply,
     PolicyReply,
+    ProofReply,
     ReadBundle,
     ReadLog,
     ReadPolicy,
+    ReadProof,
+    ReadTile,
     Status,
     StatusReply,
+    TileReply,
 )
 from sshjit.messages.people import LoginNative, LoginReply, LoginWeb, Logout, ReadLogin
 
@@ -84,10 +92,19 @@ Message = (
     | RemoveHardwareKey
     | ReadHardwareKeys
     | ReadLog
+    | ReadTile
+    | ReadProof
+    | Forget
+    | ReadKeys
+    | AddKey
+    | ActivateKey
+    | RetireKey
     | ReadBundle
     | ReadPolicy
     | Health
     | Status
+    | ConfirmClock
+    | SignEmergency
 )
 Reply = (
     LoginReply
@@ -103,10 +120,17 @@ Reply = (
     | HostReply
     | HostsReply
     | LogReply
+    | TileReply
+    | ProofReply
+    | ForgetReply
+    | KeysReply
+    | KeyReply
     | BundleReply
     | PolicyReply
     | HealthReply
     | StatusReply
+    | ClockReply
+    | EmergencyReply
     | Done
 )
 
@@ -140,10 +164,19 @@ REPLIES: dict[type[Message], type[Reply]] = {
     ReadHardwareKeys: HardwareKeysReply,
     ReadHosts: HostsReply,
     ReadLog: LogReply,
+    ReadTile: TileReply,
+    ReadProof: ProofReply,
+    Forget: ForgetReply,
+    ReadKeys: KeysReply,
+    AddKey: KeyReply,
+    ActivateKey: KeyReply,
+    RetireKey: KeyReply,
     ReadBundle: BundleReply,
     ReadPolicy: PolicyReply,
     Health: HealthReply,
     Status: StatusReply,
+    ConfirmClock: ClockReply,
+    SignEmergency: EmergencyReply,
 }
 """The reply that each message gets when all is well."""
 

@@ -16,7 +16,20 @@ from sshjit_ca.state import access, authority, codec, emergency, hosts, keys, lo
 from sshjit_ca.state.model import State
 from sshjit_ca.state.records import CaKey, Certificate, Emergency, HardwareKey, Host, Lock, Login
 
-__all__ = ["FOLD", "CaKey", "Certificate", "Emergency", "HardwareKey", "Host", "Lock", "Login", "State", "apply", "digest"]
+__all__ = [
+    "FOLD",
+    "CaKey",
+    "Certificate",
+    "Emergency",
+    "HardwareKey",
+    "Host",
+    "Lock",
+    "Login",
+    "State",
+    "apply",
+    "digest",
+    "fold",
+]
 
 FOLD = 1
 """The version of the fold."""
@@ -24,10 +37,15 @@ FOLD = 1
 
 def apply(state: State, event: Event, index: int, time: int) -> None:
     """Folds one event, which stands at ``index`` in the log."""
-    _FOLDS[type(event)](state, event, time)
+    fold(state, event, time)
     keys.used(state, event, time)
     pruning.prune(state, time)
     state.size, state.time = index + 1, time
+
+
+def fold(state: State, event: Event, time: int) -> None:
+    """What one event changes by itself: for who looks at a few entries only."""
+    _FOLDS[type(event)](state, event, time)
 
 
 def digest(state: State) -> str:
@@ -71,5 +89,6 @@ _FOLDS: dict[type[Event], Callable[[State, Any, int], None]] = {
     events.ClockConfirmed: _nothing,
     events.Restored: emergency.restored,
     events.BundleSigned: authority.bundle_signed,
+    events.Forgot: authority.forgotten,
     events.Turned: _nothing,
 }

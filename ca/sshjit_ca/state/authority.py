@@ -16,6 +16,30 @@ def policy_loaded(state: State, event: events.PolicyLoaded, _: int) -> None:
     state.policy = event.digest
 
 
+def forgotten(state: State, event: events.Forgot, time: int) -> None:
+    """Whoever was last here before, has nothing open and is not locked, is a stranger again.
+
+    Tables that hold details are put in order: whether erased entries stood in them before must make no difference.
+    """
+    locked = {subject for lock in state.locks.values() for subject in lock.subjects}
+    locked.update(key.subject for key in state.hardware_keys.values())
+    for subject, newest in list(state.newest_login.items()):
+        login = state.logins[newest]
+        if login.time >= event.before or login.alive(time) or subject in state.requests_of or subject in locked:
+            continue
+        del state.newest_login[subject]
+        for address in state.emails.pop(subject, frozenset()):
+            del state.seen_in[f"{subject} {address}"]
+    known = state.newest_login.keys()
+    state.subjects = {name: subject for name, subject in sorted(state.subjects.items()) if subject in known}
+    state.emails, state.seen_in = dict(sorted(state.emails.items())), dict(sorted(state.seen_in.items()))
+    state.bound_keys = {key: subject for key, subject in state.bound_keys.items() if subject in known}
+    used = {certificate.login_id for certificate in state.certificates.values()}
+    state.logins = {
+        name: login for name, login in state.logins.items() if login.opened.subject in known or name in used
+    }
+
+
 def bundle_signed(state: State, event: events.BundleSigned, _: int) -> None:
     """A bundle was signed."""
     state.sequence = event.sequence

@@ -36,6 +36,17 @@ def decode(value: Any) -> State:
     return State(**{name: read(value[name]) for name, (_, read) in _fields().items()})
 
 
+def copy(state: State) -> State:
+    """A state that goes on by itself. Records never change, so that copying the tables is enough."""
+    return State(**{name: _copied(getattr(state, name)) for name in _fields()})
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: item.copy() if isinstance(item, list) else item for name, item in value.items()}
+    return value.copy() if isinstance(value, (list, set)) else value
+
+
 @cache
 def _fields() -> dict[str, tuple[_Turn, _Turn]]:
     hints = typing.get_type_hints(State)

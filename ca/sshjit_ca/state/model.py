@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sshjit.events import Event
 from sshjit.requests import Request
-from sshjit_ca.state.records import CaKey, Certificate, HardwareKey, Host, Invited, Lock, Login, Reported
+from sshjit_ca.state.records import CaKey, Certificate, Emergency, HardwareKey, Host, Invited, Lock, Login, Reported
 
 
 @dataclass(slots=True)

@@ -60,10 +60,11 @@ def _certificates(state: State, time: int) -> None:
 
 
 def _requests(state: State, time: int) -> None:
+    """Requests from the oldest on, up to the first that must stay: what is at hand is newer than all that is not."""
     for request in list(state.requests.values()):
         over = ended_at(request)
         if over is None or time < over + REQUEST_KEPT or request.id in state.certificates_of:
-            continue
+            return
         del state.requests[request.id]
         own = state.requests_of[request.asked.subject]
         own.remove(request.id)
