@@ -1,13 +1,12 @@
 """Keys of an ssh-agent (draft-ietf-sshm-ssh-agent): any agent that speaks the protocol at a Unix socket.
 
-Two questions are all that is asked: which keys are there, and sign this. A connection is kept, and made anew when the
-agent was restarted; a signature that takes longer than its time is given up.
+Two questions are all that is asked: which keys are there, and sign this. Each has a connection of its own, so that an
+agent which was restarted is simply used again, and a time limit, so that one which hangs holds nobody up for long.
 """
 
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from pathlib import Path
 
@@ -26,13 +25,11 @@ _RSA_SHA2_512 = 4  # a flag of _SIGN
 
 
 class Agent:
-    """A connection to an agent, opened when it is needed."""
+    """The agent at a socket."""
 
     def __init__(self, path: Path, *, patience: float = PATIENCE) -> None:
         self._path = path
         self._patience = patience
-        self._connection: socket.socket | None = None
-        self._lock = threading.Lock()
 
     def held(self) -> list[bytes]:
         """The blobs of all keys that the agent holds, certificates among them."""
@@ -51,56 +48,33 @@ class Agent:
         answer.finish()
         return signature
 
-    def close(self) -> None:
-        """Ends the connection."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
     def _ask(self, kind: int, body: bytes, wanted: int) -> Reader:
-        """One question; once more over a new connection if the kept one has died meanwhile."""
-        frame = string(bytes([kind]) + body)
-        with self._lock:
-            kept = self._connection is not None
-            try:
-                answer = self._exchange(frame)
-            except ConnectionError as error:
-                self.close()
-                if not kept:
-                    raise self._down(error) from None
-                try:
-                    answer = self._exchange(frame)
-                except OSError as again:
-                    self.close()
-                    raise self._down(again) from None
-            except OSError as error:
-                self.close()
-                raise self._down(error) from None
+        try:
+            answer = self._exchange(string(bytes([kind]) + body))
+        except TimeoutError:
+            raise self._down(f"did not answer within {self._patience:.0f} s") from None
+        except OSError as error:
+            raise self._down(f"is out of reach: {error.strerror or error}") from None
         if answer[:1] != bytes([wanted]):
             raise Failed(
                 "not_signing",
-                f"the ssh-agent at {self._path} does not do it (answer {answer[:1].hex() or 'empty'})",
+                f"the ssh-agent at {self._path} does not do it (answer {answer[:1].hex()})",
                 hint=f"is it locked, or was the key removed? SSH_AUTH_SOCK={self._path} ssh-add -l",
             )
         return Reader(answer[1:])
 
     def _exchange(self, frame: bytes) -> bytes:
         until = time.monotonic() + self._patience
-        if self._connection is None:
-            self._connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            self._connection.settimeout(self._patience)
-            self._connection.connect(str(self._path))
-        connection = self._connection
-        connection.settimeout(_left(until))
-        connection.sendall(frame)
-        length = int.from_bytes(_exactly(connection, 4, until), "big")
-        if not 0 < length <= MAX_ANSWER:
-            raise OSError(f"an answer of {length} bytes")
-        return _exactly(connection, length, until)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(self._patience)
+            connection.connect(str(self._path))
+            connection.sendall(frame)
+            length = int.from_bytes(_exactly(connection, 4, until), "big")
+            if not 0 < length <= MAX_ANSWER:
+                raise ConnectionError(f"it announced an answer of {length} bytes")
+            return _exactly(connection, length, until)
 
-    def _down(self, error: OSError) -> Failed:
-        late = isinstance(error, TimeoutError)
-        why = f"did not answer within {self._patience:.0f} s" if late else f"is out of reach: {error.strerror or error}"
+    def _down(self, why: str) -> Failed:
         return Failed("not_signing", f"the ssh-agent at {self._path} {why}", hint="is it running, and not locked?")
 
 
