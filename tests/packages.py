@@ -24,6 +24,8 @@ class Need:
 NEEDS = (
     Need("ssh", "openssh-client"),
     Need("ssh-keygen", "openssh-client"),
+    Need("ssh-agent", "openssh-client"),
+    Need("softhsm2-util", "softhsm2"),
     Need("unshare", "util-linux"),
     Need("nsenter", "util-linux"),
     Need("dpkg-deb", "dpkg"),
