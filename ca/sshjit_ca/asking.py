@@ -13,7 +13,7 @@ from sshjit.events import Asked, Closed, Opened, StepAsked
 from sshjit.messages import Ask, AskReply, Cancel, End, RequestReply, RequestState
 from sshjit.policy import Allow, Denied, NeedsApproval, StepUp, Terms
 from sshjit.requests import Request
-from sshjit_ca import signing
+from sshjit_ca import locks, signing
 from sshjit_ca.desk import Desk, policy_hosts
 from sshjit_ca.standing import taken_away
 from sshjit_ca.state import Host, Login
@@ -38,13 +38,14 @@ def ask(desk: Desk, message: Ask) -> AskReply:
     """Decides an ask; with an open window and a native login, draws a certificate at once.
 
     Raises:
-        Refused: policy's codes (``no_rule``, ``denied_by_rule``, …), ``step_up``, ``nobody_can_approve``.
+        Refused: policy's codes (``no_rule``, ``denied_by_rule``, …), ``step_up``, ``nobody_can_approve``, ``locked``.
         Invalid: ``unknown_host``, ``no_host``, and what ``sshjit.names`` refuses.
 
     """
     login = desk.login(message.login_id)
     wanted = _read(message)
     hosts = _hosts(desk, message.hosts)
+    locks.refuse_new(desk.state, (host.id for host in hosts))
     notes: tuple[str, ...] = ()
     request = _live(desk, login, hosts, wanted)
     existing = request is not None

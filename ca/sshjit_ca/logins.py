@@ -12,7 +12,7 @@ from sshjit.events import LoginClosed, LoginOpened
 from sshjit.messages import Done, LoginNative, LoginReply, LoginView, LoginWeb, Logout, ReadLogin
 from sshjit.providers import Provider
 from sshjit.sshkey import PublicKey
-from sshjit_ca import sshsig, tokens
+from sshjit_ca import locks, sshsig, tokens
 from sshjit_ca.desk import Desk, person_view, token_digest
 from sshjit_ca.state import Login
 from sshjit_ca.tokens import Claims, Expected
@@ -66,7 +66,11 @@ def _open(desk: Desk, message: LoginWeb | LoginNative, claims: Claims, key: Publ
     if token in desk.state.tokens:
         raise Refused("token_used", "this sign-in was used already", hint="sign in again")
     subject = desk.state.subjects.get(f"{message.provider}/{claims.subject}") or desk.new_id("sub")
-    if key is not None and desk.state.keys.get(key.fingerprint, subject) != subject:
+    locks.refuse_new(desk.state)
+    locks.refuse_person(desk.state, subject, (claims.email,) if claims.email else ())
+    if key is not None:
+        locks.refuse_key(desk.state, key.fingerprint)
+    if key is not None and desk.state.bound_keys.get(key.fingerprint, subject) != subject:
         raise Refused("key_taken", "this key belongs to somebody else", hint="ssh-jit login makes a new one")
     expires = claims.issued + desk.config.login_max_age
     login_id = desk.new_id("login")

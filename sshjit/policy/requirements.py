@@ -6,6 +6,7 @@ Networks are not compared here: ``source`` goes into the certificate, and sshd s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from sshjit.durations import show
 from sshjit.names import MAX_REASON
@@ -39,7 +40,27 @@ def settle(
     return NeedsApproval(terms, rule.approvals) if rule.approvals else Allow(terms)
 
 
-def step_up(terms: Terms, subject: Subject, now: int) -> StepUp | None:
+class Demands(Protocol):
+    """What a rule demands of a sign-in: ``Terms``, or the request that was made under them."""
+
+    @property
+    def rule(self) -> str:
+        """The rule that demands it."""
+
+    @property
+    def fresh_login(self) -> int | None:
+        """The greatest age of the sign-in, in seconds."""
+
+    @property
+    def mfa(self) -> bool:
+        """A second factor."""
+
+    @property
+    def verify_required(self) -> bool:
+        """A registered hardware key."""
+
+
+def step_up(terms: Demands, subject: Subject, now: int) -> StepUp | None:
     """What the sign-in lacks for ``terms``. The CA asks it again for the login that is to get a certificate."""
     needs = []
     if terms.fresh_login is not None and not _fresh(subject.auth_time, terms.fresh_login, now):
