@@ -1,6 +1,6 @@
-"""The borders between the parts, as the source shows them: who imports whom, how pure the core is, how long files are.
+"""The borders between the parts: who imports whom, how pure the core is, what the CA can load, how long files are.
 
-What a running program has loaded is another matter, and the integration tests' part.
+What the CA has loaded while it serves is asked of the real process in ``integration/test_running_ca.py``.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import ast
 import functools
 import importlib.metadata
 import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -190,6 +191,16 @@ def newer_than_3_9(path: Path) -> list[str]:
             if node.func.id in {"isinstance", "issubclass"} and isinstance(node.args[-1], ast.BinOp):
                 found.append(f"{node.func.id}(…, A | B) in line {node.lineno}")
     return found
+
+
+def test_nothing_that_the_ca_can_load_brings_a_web_framework() -> None:
+    """Every module of it in one process, also those that only some commands load."""
+    names = sorted(name for name in graph("sshjit_ca") if ".migrations" not in name)
+    code = f"import importlib, sys\nfor name in {names!r}: importlib.import_module(name)\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert {"sshjit_ca", "sqlalchemy", "joserfc"} <= loaded
+    assert loaded.isdisjoint({"flask", "werkzeug", "jinja2", "granian", "authlib", "sshjit_web"})
 
 
 @pytest.mark.parametrize("package", PACKAGES)
