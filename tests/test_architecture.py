@@ -48,6 +48,7 @@ PURE = {
         "hashlib",
         "heapq",
         "hmac",
+        "importlib",  # to load modules of the core when they are needed
         "ipaddress",
         "itertools",
         "json",

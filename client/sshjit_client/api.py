@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from sshjit import names, wire
 from sshjit.errors import FAMILIES, Failed, Invalid, SshJitError
-from sshjit.messages import AskReply, CertificateView, ErrorReply, HostsReply, HostView, LoginView, RequestsReply
+from sshjit.messages import AskReply, CertificateView, ErrorReply, HostView, LoginView, RequestsReply
 from sshjit.messages import RequestView as Request
 from sshjit_client import fetch
 
@@ -76,6 +76,8 @@ class Api:
 
     def hosts(self) -> tuple[HostView, ...]:
         """The enrolled hosts."""
+        from sshjit.messages import HostsReply  # noqa: PLC0415  # a connection does without it
+
         return self._call(HostsReply, "GET", "hosts").hosts
 
     def ask(self, wanted: Wanted) -> AskReply:

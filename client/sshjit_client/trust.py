@@ -13,7 +13,6 @@ from pathlib import Path
 from sshjit import bundle, sshkey, wire
 from sshjit.bundle import Bundle
 from sshjit.errors import Failed, Invalid, Refused, SshJitError
-from sshjit.messages import BundleReply
 from sshjit_client import fetch, files, openssh
 from sshjit_client.records import HeldBundle, Settings
 from sshjit_client.terminal import Terminal
@@ -57,6 +56,8 @@ def pinned(settings: Settings, found: Bundle) -> Settings:
 
 def download(url: str, etag: str = "") -> HeldBundle | None:
     """What the server has, unverified; ``None`` if it is what ``etag`` names."""
+    from sshjit.messages import BundleReply  # noqa: PLC0415  # most connections have a bundle that is fresh
+
     headers = {"If-None-Match": etag} if etag else {}
     answer = fetch.exchange("GET", f"{url.rstrip('/')}/bundle", headers=headers)
     if answer.status == 304:

@@ -10,90 +10,98 @@ says which door takes which). A frame is four bytes of length, big-endian, and t
 ``sshjit/wire.py`` turns these classes into JSON and back, strictly: unknown, missing, duplicate and mistyped fields
 are refused. Times are whole seconds since the epoch, UTC; durations whole seconds. ``login_id`` names a verified
 sign-in; ``login`` is the Unix account on a host. An empty string never stands for "none": that is ``None``.
+
+A module of this package is loaded when the first of its names is asked for: ``ssh-jit`` needs a few of them at each
+connection, and making these classes takes longer than all else that it does.
 """
 
 from __future__ import annotations
 
-from sshjit.messages.access import (
-    Approve,
-    Ask,
-    AskReply,
-    Cancel,
-    CertificateReply,
-    Deny,
-    End,
-    ReadRequest,
-    ReadRequests,
-    RequestReply,
-    RequestsReply,
-    SignUser,
-)
-from sshjit.messages.consent import ChallengeReply, Consent, ReadChallenge
-from sshjit.messages.emergency import ClockReply, ConfirmClock, EmergencyReply, SignEmergency
-from sshjit.messages.ending import Revoke, RevokeReply
-from sshjit.messages.hardware import (
-    HardwareKeysReply,
-    HardwareKeyView,
-    ReadHardwareKeys,
-    RegisterHardwareKey,
-    RemoveHardwareKey,
-)
-from sshjit.messages.hosts import (
-    AddHost,
-    HostReply,
-    HostsReply,
-    Invitation,
-    InviteHost,
-    LabelHost,
-    ReadHosts,
-    RemoveHost,
-)
-from sshjit.messages.joining import HostReport, JoinHost, SignHost
-from sshjit.messages.keys import (
-    ActivateKey,
-    AddKey,
-    KeyKind,
-    KeyReply,
-    KeysReply,
-    KeyView,
-    Purpose,
-    ReadKeys,
-    RetireKey,
-)
-from sshjit.messages.locking import Lock, LockKind, LockReply, LocksReply, LockView, ReadLocks, Unlock
-from sshjit.messages.operating import (
-    BundleReply,
-    Forget,
-    ForgetReply,
-    Health,
-    HealthReply,
-    LogReply,
-    PolicyReply,
-    ProofReply,
-    ProviderView,
-    ReadBundle,
-    ReadLog,
-    ReadPolicy,
-    ReadProof,
-    ReadTile,
-    Status,
-    StatusReply,
-    TileReply,
-)
-from sshjit.messages.people import LoginNative, LoginReply, LoginWeb, Logout, ReadLogin
-from sshjit.messages.table import MESSAGES, REPLIES, Done, ErrorReply, Message, Reply, type_name
-from sshjit.messages.views import (
-    CertificateView,
-    DecisionView,
-    EntryView,
-    HostView,
-    LoginView,
-    PersonView,
-    RequestState,
-    RequestView,
-    RouteView,
-    StepView,
-)
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sshjit.messages.access import (
+        Approve,
+        Ask,
+        AskReply,
+        Cancel,
+        CertificateReply,
+        Deny,
+        End,
+        ReadRequest,
+        ReadRequests,
+        RequestReply,
+        RequestsReply,
+        SignUser,
+    )
+    from sshjit.messages.consent import ChallengeReply, Consent, ReadChallenge
+    from sshjit.messages.emergency import ClockReply, ConfirmClock, EmergencyReply, SignEmergency
+    from sshjit.messages.ending import Revoke, RevokeReply
+    from sshjit.messages.hardware import (
+        HardwareKeysReply,
+        HardwareKeyView,
+        ReadHardwareKeys,
+        RegisterHardwareKey,
+        RemoveHardwareKey,
+    )
+    from sshjit.messages.hosts import (
+        AddHost,
+        HostReply,
+        HostsReply,
+        Invitation,
+        InviteHost,
+        LabelHost,
+        ReadHosts,
+        RemoveHost,
+    )
+    from sshjit.messages.joining import HostReport, JoinHost, SignHost
+    from sshjit.messages.keys import (
+        ActivateKey,
+        AddKey,
+        KeyKind,
+        KeyReply,
+        KeysReply,
+        KeyView,
+        Purpose,
+        ReadKeys,
+        RetireKey,
+    )
+    from sshjit.messages.locking import Lock, LockKind, LockReply, LocksReply, LockView, ReadLocks, Unlock
+    from sshjit.messages.operating import (
+        BundleReply,
+        Forget,
+        ForgetReply,
+        Health,
+        HealthReply,
+        LogReply,
+        PolicyReply,
+        ProofReply,
+        ProviderView,
+        ReadBundle,
+        ReadLog,
+        ReadPolicy,
+        ReadProof,
+        ReadTile,
+        Status,
+        StatusReply,
+        TileReply,
+    )
+    from sshjit.messages.outcomes import Done, ErrorReply
+    from sshjit.messages.people import LoginNative, LoginReply, LoginWeb, Logout, ReadLogin
+    from sshjit.messages.table import MESSAGES, REPLIES, Message, Reply, type_name
+    from sshjit.messages.views import (
+        CertificateView,
+        DecisionView,
+        EntryView,
+        HostView,
+        LoginView,
+        PersonView,
+        RequestState,
+        RequestView,
+        RouteView,
+        StepView,
+    )
 
 __all__ = [
     "MAX_FRAME",
@@ -197,3 +205,34 @@ PROTOCOL_VERSION = 1
 MAX_FRAME = 256 * 1024
 """Bytes of one frame, in both directions, except replies that carry a bundle or a page of the log."""
 MAX_REPLY = 16 * 1024 * 1024
+
+
+if not TYPE_CHECKING:  # a type checker reads the imports above, and knows every name
+
+    def __getattr__(name: str) -> Any:
+        """A name of ``__all__``, from the first module that has it (PEP 562)."""
+        for topic in _TOPICS if name in __all__ else ():
+            found = getattr(importlib.import_module(f"{__name__}.{topic}"), name, None)
+            if found is not None:
+                globals()[name] = found
+                return found
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+_TOPICS = (
+    "views",
+    "outcomes",
+    "access",
+    "consent",
+    "emergency",
+    "ending",
+    "hardware",
+    "hosts",
+    "joining",
+    "keys",
+    "locking",
+    "operating",
+    "people",
+    "table",
+)
+"""The modules in which names are looked for: first those that every connection needs, last what imports all others."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sshjit.messages.access import (
     Approve,
     Ask,
@@ -44,23 +42,8 @@ from sshjit.messages.operating import (
     StatusReply,
     TileReply,
 )
+from sshjit.messages.outcomes import Done
 from sshjit.messages.people import LoginNative, LoginReply, LoginWeb, Logout, ReadLogin
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """Nothing more to say than that it was done."""
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorReply:
-    """Why not. ``family`` is ``invalid``, ``refused`` or ``failed`` (``sshjit/errors.py``)."""
-
-    family: str
-    code: str
-    message: str
-    hint: str
-
 
 Message = (
     LoginWeb
