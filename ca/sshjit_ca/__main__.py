@@ -9,6 +9,7 @@ from pathlib import Path
 from sshjit.errors import FAMILIES, SshJitError
 from sshjit_ca import cli
 from sshjit_ca.config import DEFAULT_PATH
+from sshjit_ca.keys.places import Places
 
 EXIT = {"invalid": 2, "refused": 4, "failed": 1}
 """Exit codes by the family of the error."""
@@ -19,7 +20,7 @@ def main() -> int:
     """Runs the command line."""
     default = Path(os.environ.get("SSH_JIT_CA_CONFIG", DEFAULT_PATH))
     try:
-        return cli.run(sys.argv[1:], default)
+        return cli.run(sys.argv[1:], default, os.environ.pop("NOTIFY_SOCKET", ""), Places.of(os.environ))
     except SshJitError as error:
         print(f"ssh-jit-ca: {error.message}", file=sys.stderr)
         if error.hint:

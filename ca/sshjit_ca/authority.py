@@ -7,6 +7,7 @@ forgotten, the log is read again, and nobody got anything.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 from collections.abc import Sequence
@@ -18,9 +19,8 @@ from sshjit import policy
 from sshjit.errors import Failed, Refused, SshJitError
 from sshjit.events import PolicyLoaded, Started, Turned
 from sshjit.policy import Policy
-from sshjit_ca import reading
+from sshjit_ca import doors, emergency, rotating, wellbeing
 from sshjit_ca.bundling import Bundles
-from sshjit_ca.clock import Clock
 from sshjit_ca.desk import Desk, Door
 from sshjit_ca.doors import Route
 
@@ -42,79 +42,127 @@ Answer = m.Reply | SshJitError
 class Authority:
     """Answers questions by the batch. Not for two threads at once."""
 
-    def __init__(self, desk: Desk, clock: Clock, routes: dict[type[m.Message], Route], bundles: Bundles) -> None:
+    def __init__(self, desk: Desk, routes: dict[type[m.Message], Route], bundles: Bundles) -> None:
         self._desk = desk
-        self._clock = clock
         self._routes = routes
         self._bundles = bundles
         self._ahead = False
         """What is in memory may be ahead of the log: it must be read again first."""
+        self._offset = desk.clock.offset
+        """Of the clock, when the batch began."""
+        self.fenced: Failed | None = None
+        """Set once another process writes the log: this one can never sign again."""
 
-    def begin(self) -> None:
-        """Takes the log over and writes down with which keys and policy.
+    def begin(self, holder: str = "") -> None:
+        """Takes the log over as ``holder`` and writes down with which keys and policy.
 
         Raises:
-            Failed: when the log is not whole, the clock is not believed, or somebody else is the writer.
+            Failed: when the log is not whole, the database does not take it, or somebody else is the writer.
 
         """
         desk = self._desk
         desk.journal.read()
-        desk.now = self._clock.now(desk.state.time)
-        epoch = desk.journal.take_over()
+        epoch = desk.journal.take_over(holder)
+        self._look()
+        if not desk.state.keys:
+            rotating.first_keys(desk)
+        desk.keys.open()
         desk.record(Started(epoch, desk.config.installation, desk.keys.fingerprints()))
         if desk.state.policy != desk.policy.digest:
             self._load(desk.policy, desk.policy_text)
+        emergency.take_in(desk)
         desk.journal.commit()
+        desk.keys.remember()
+        emergency.taken_in(desk)
+
+    def beat(self) -> None:
+        """Shows others that this writer lives, and learns whether it is the writer still.
+
+        Raises:
+            Failed: ``fenced``, ``not_signing``.
+
+        """
+        try:
+            self._desk.journal.beat()
+        except Failed as error:
+            self._note(error)
+            raise
+
+    def end(self) -> None:
+        """Says that this writer stops, so that the next one need not wait."""
+        with contextlib.suppress(Failed):
+            self._desk.journal.release()
 
     def change_policy(self, text: str) -> None:
         """Puts a policy in force; a bad one changes nothing.
 
         Raises:
             Invalid: ``bad_policy``, with every problem.
-            Failed: ``not_signing``.
+            Failed: ``clock``, ``disk_full``, ``not_signing``, ``fenced``.
 
         """
         new = policy.load(text)
         if new.digest == self._desk.policy.digest:
             return
-        self._desk.now = self._clock.now(self._desk.state.time)
+        self._ready()
+        for trouble in self._desk.troubles:
+            raise trouble
         self._load(new, text)
         self._commit()
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
         """Answers a batch; an answer that is an error is returned, not raised."""
         try:
-            self._ready()
+            try:
+                return self._batch(questions)
+            except Failed as error:
+                if error.code != "disk_full" or not self._desk.reserve.let_go():
+                    raise
+            return self._batch(questions)  # nothing left yet, and now there is room for what may not wait
         except Failed as error:
-            return [self._unready(question, error) for question in questions]
-        try:
-            answers = [self._one(question) for question in questions]
-            self._commit()
-        except Failed as error:
+            self._note(error)
             _log.error("a batch was lost: %s", error.message)
-            return [error for _ in questions]
+            return [wellbeing.despite(self._desk, question.message, error) for question in questions]
         except Exception:  # noqa: BLE001 - whatever it is, nothing leaves and the log is read again
             self._ahead = True
             _log.exception("a batch was lost to a defect")
             return [Failed("defect", "the CA met a defect of its own; nothing was signed") for _ in questions]
+
+    def _batch(self, questions: Sequence[Question]) -> list[Answer]:
+        self._ready()
+        answers = [self._one(question) for question in questions]
+        self._commit()
         return answers
 
     def _ready(self) -> None:
-        desk = self._desk
+        """Makes the desk fit for a batch, and finds out what is wrong that does not stop everything."""
+        if self.fenced is not None:
+            raise self.fenced
         if self._ahead:
+            self._desk.clock.settle(self._offset)
             self._bundles.forget()
-            desk.journal.read()
+            self._desk.journal.read()
             self._ahead = False
-        desk.now = self._clock.now(desk.state.time)
+        self._look()
 
-    def _unready(self, question: Question, error: Failed) -> Answer:
-        if isinstance(question.message, m.Health):
-            desk = self._desk
-            return reading.not_signing(error, desk.state.size, desk.policy.digest, desk.now)
-        return error
+    def _look(self) -> None:
+        desk, found = self._desk, []
+        self._offset = desk.clock.offset
+        try:
+            desk.now = desk.clock.now(desk.state.time)
+        except Failed as error:
+            found.append(error)
+            desk.now = desk.clock.steady(desk.state.time)
+        if (full := desk.reserve.look()) is not None:
+            found.append(full)
+        desk.troubles = tuple(found)
 
     def _one(self, question: Question) -> Answer:
-        route = self._routes[type(question.message)]
+        kind = type(question.message)
+        for trouble in self._desk.troubles:
+            if trouble.code not in doors.DESPITE.get(kind, ()):
+                return trouble
+        route = self._routes[kind]
         extra = question.door if route.prepare is None else question.prepared
         try:
             return route.answer(self._desk, question.message, extra)
@@ -127,9 +175,14 @@ class Authority:
         except SshJitError as error:
             return error
 
+    def _note(self, error: Failed) -> None:
+        if error.code == "fenced":
+            self.fenced = error
+
     def _commit(self) -> None:
         try:
             self._desk.journal.commit()
+            self._desk.keys.remember()
         except Failed:
             self._ahead = True
             raise
@@ -144,7 +197,7 @@ class Authority:
         """A refused person who is signed in goes into the log; a flood of the same is counted, not written."""
         login_id = getattr(message, "login_id", None)
         login = self._desk.state.logins.get(login_id or "")
-        if login is None or login_id is None:
+        if login is None or login_id is None or self._desk.troubles:
             return
         kind = m.type_name(type(message))
         subject = login.opened.subject

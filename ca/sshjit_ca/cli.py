@@ -13,19 +13,23 @@ from typing import Any
 from sshjit import messages as m
 from sshjit import wire
 from sshjit.errors import Invalid
-from sshjit_ca import admin, cli_show, config, journal, keys
+from sshjit_ca import admin, cli_care, cli_keys, cli_show, config, keys
 from sshjit_ca.config import Config
+from sshjit_ca.keys import files
+from sshjit_ca.keys.lineage import Lineage
+from sshjit_ca.keys.places import Places
 from sshjit_ca.store import Store
 
 
-def run(arguments: list[str], default_config: Path) -> int:
-    """Runs one command.
+def run(arguments: list[str], default_config: Path, notify: str = "", places: Places | None = None) -> int:
+    """Runs one command. ``notify`` is where a supervisor wants to be told how far the CA is.
 
     Raises:
         SshJitError: for ``__main__`` to show.
 
     """
     options = _parser(default_config).parse_args(arguments)
+    options.notify, options.places = notify, places or Places()
     return int(options.run(config.load(options.config), options))
 
 
@@ -36,15 +40,15 @@ def _parser(default_config: Path) -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, default=default_config, metavar="FILE", help=f"[{default_config}]")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add(commands, "init", "make the keys, the database and the log", _init)
-    _add(commands, "migrate", "bring the database's schema up to date", _migrate)
     _add(commands, "serve", "run the CA in the foreground", _serve)
-    _json(_add(commands, "status", "how the CA is", _status))
     revoke = _json(_add(commands, "revoke", "end a grant or a certificate before its time", _revoke))
     which = revoke.add_mutually_exclusive_group(required=True)
     which.add_argument("--request", metavar="ID", help="the whole grant, with every certificate of it")
     which.add_argument("--certificate", metavar="SERIAL", type=int, help="one certificate")
     revoke.add_argument("--reason", required=True, metavar="TEXT", help="why; it goes into the log")
     _add_hosts(commands.add_parser("host", help="enrolled hosts").add_subparsers(required=True, metavar="COMMAND"))
+    cli_keys.add_commands(commands)
+    cli_care.add_commands(commands)
     _add_log(commands.add_parser("log", help="the log").add_subparsers(required=True, metavar="COMMAND"))
     return parser
 
@@ -87,34 +91,21 @@ def _init(conf: Config, _: argparse.Namespace) -> int:
         raise Invalid("already_made", f"there are keys in {folder} already", hint="nothing was changed")
     folder.mkdir(parents=True, exist_ok=True)
     for purpose in keys.PURPOSES:
-        keys.make(conf.key_file(purpose))
-    _migrate(conf, _)
-    made = keys.load(folder)
-    print(cli_show.fields([("installation", conf.installation), *made.fingerprints()]))
-    print(f"\nLaptops and hosts pin the bundle's key: {made.bundle.public.fingerprint}")
+        files.make(conf.key_file(purpose))
+    cli_care.migrate(conf, _)
+    made = {purpose: files.load_public(conf.key_file(purpose)).fingerprint for purpose in keys.PURPOSES}
+    print(cli_show.fields([("installation", conf.installation), *made.items()]))
+    print(f"\nLaptops and hosts pin the bundle's key: {made['bundle']}")
     return 0
 
 
-def _migrate(conf: Config, _: argparse.Namespace) -> int:
-    store = Store(conf.database)
-    store.migrate()
-    store.close()
-    return 0
-
-
-def _serve(conf: Config, _: argparse.Namespace) -> int:
-    from sshjit_ca import daemon  # noqa: PLC0415 - the other commands start faster without it
+def _serve(conf: Config, options: argparse.Namespace) -> int:
+    from sshjit_ca import daemon, supervisor  # noqa: PLC0415 - the other commands start faster without it
 
     os.umask(0o077)
     logging.basicConfig(level=logging.INFO, format="ssh-jit-ca: %(message)s")
-    daemon.serve(conf)
+    daemon.serve(conf, options.places, supervisor.Supervisor(options.notify))
     return 0
-
-
-def _status(conf: Config, options: argparse.Namespace) -> int:
-    reply = admin.call(conf.admin_socket, m.Status(), m.StatusReply)
-    _print(options, reply, cli_show.status)
-    return 0 if reply.ready else 1
 
 
 def _revoke(conf: Config, options: argparse.Namespace) -> int:
@@ -147,16 +138,16 @@ def _log_show(conf: Config, options: argparse.Namespace) -> int:
 def _log_verify(conf: Config, options: argparse.Namespace) -> int:
     from sshjit_ca import verify  # noqa: PLC0415
 
-    log_key = journal.raw_public(keys.load(conf.home / "keys").log)
+    first = files.load_public(conf.key_file("log"))
     own = options.database is None
     if not own and not options.database.is_file():
         raise Invalid("no_database", f"there is no file {options.database}")
     store = Store(conf.database if own else f"sqlite:///{options.database.resolve()}", read_only=True)
     newest = None
     if own and (conf.home / "checkpoint").exists():
-        newest = journal.verified((conf.home / "checkpoint").read_text(encoding="utf-8"), log_key)
+        newest = Lineage.of(first, store).verified((conf.home / "checkpoint").read_text(encoding="utf-8"))
     began = time.monotonic()
-    verdict = verify.verify(store, log_key, newest=newest)
+    verdict = verify.verify(store, first, newest=newest)
     store.close()
     if options.json:
         print(json.dumps({"size": verdict.size, "head": verdict.head.hex(), "problems": verdict.problems}))

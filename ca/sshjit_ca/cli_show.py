@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
-from sshjit import durations
+from sshjit import durations, wire
 from sshjit import messages as m
+from sshjit_ca.doctor import Finding
+from sshjit_ca.reserve import MIB
 from sshjit_ca.verify import Verdict
 
 
@@ -23,6 +27,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
+def as_json(reply: Any) -> str:
+    """A reply for programs."""
+    return json.dumps(wire.encode(reply))
+
+
 def instant(time: int) -> str:
     """Date and time, UTC."""
     return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S")
@@ -36,7 +45,10 @@ def status(reply: m.StatusReply) -> str:
             ("signing", "yes" if reply.ready else "NO: " + "; ".join(reply.problems)),
             ("up", durations.show(max(1, reply.time - reply.started))),
             ("policy", f"{reply.policy[:16]} ({reply.policy_rules} rules)"),
-            ("log", f"{reply.size} entries, head {reply.head[:16]}"),
+            ("log", f"{reply.size} entries, head {reply.head[:16]}, the last one {instant(reply.last_entry)}"),
+            ("epoch", f"{reply.epoch} ({reply.database})"),
+            ("clock", f"{instant(reply.time)}, {reply.clock_drift / 1000:+.3f} s against the boot clock"),
+            ("disk", f"{reply.disk_free // MIB} MiB free, {'a' if reply.disk_reserved else 'NO'} reserve kept"),
             ("state", reply.state_digest[:16]),
             (
                 "access",
@@ -45,9 +57,25 @@ def status(reply: m.StatusReply) -> str:
             ("signed in", str(reply.live_logins)),
             ("hosts", str(reply.hosts)),
             *((f"key {purpose}", fingerprint) for purpose, fingerprint in reply.keys),
-            *((f"provider {name}", problem) for name, problem in reply.providers),
+            *((f"provider {each.id}", _provider(each)) for each in reply.providers),
         ]
     )
+
+
+def _provider(view: m.ProviderView) -> str:
+    age = "" if view.age is None else f", keys fetched {durations.show(view.age)} ago" if view.age else ", keys fresh"
+    return f"{view.problem}{age}"
+
+
+def findings(found: Sequence[Finding]) -> str:
+    """What the doctor found: everything that is well on one line each, and what to do about the rest."""
+    lines = []
+    for each in found:
+        mark = {"ok": "ok", "warning": "look", "bad": "BAD"}[each.level]
+        lines.append(f"{mark:<5} {each.area:<9} {each.message}")
+        if each.level != "ok" and each.hint:
+            lines.append(f"{'':<16}hint: {each.hint}")
+    return "\n".join(lines)
 
 
 def revoked(reply: m.RevokeReply) -> str:

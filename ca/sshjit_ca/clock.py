@@ -26,6 +26,8 @@ class Kept:
 
     file: Path
     boot_id: str
+    writes: bool = True
+    """Whether it is kept; who only looks, does not."""
 
     def recall(self) -> float | None:
         """The offset that was kept since this start of the machine; ``None`` if there is none."""
@@ -37,6 +39,8 @@ class Kept:
 
     def keep(self, offset: float) -> None:
         """Keeps the offset; on the disk when this returns."""
+        if not self.writes:
+            return
         write_durably(self.file, f"{self.boot_id} {offset:.3f}\n".encode("ascii"))
 
 

@@ -18,7 +18,9 @@ from sshjit.errors import Invalid
 DEFAULT_PATH = Path("/etc/ssh-jit/ca.toml")
 _INSTALLATION = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
 LONGEST_CERTIFICATE = 24 * 3600
+LONGEST_SETTLE = 30 * 24 * 3600
 LONGEST_LOGIN = 7 * 24 * 3600
+LARGEST_RESERVE = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,18 @@ class _File:
     providers: str = "providers.toml"
     certificate_max: str = "15m"
     login_max_age: str = "8h"
+    key_settle: str = "1h"
+    agent_socket: str | None = None
+    disk_reserve_mib: int = 16
     unsafe_development: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What the CA was told. Paths are absolute; ``certificate_max`` and ``login_max_age`` are seconds."""
+    """What the CA was told. Paths are absolute; ``certificate_max`` and ``login_max_age`` are seconds.
+
+    ``disk_reserve_mib`` is mebibytes that are kept for revoking when the disk is full.
+    """
 
     installation: str
     home: Path
@@ -52,6 +60,10 @@ class Config:
     providers: Path
     certificate_max: int
     login_max_age: int
+    key_settle: int
+    """Seconds for which a bundle must have named a CA key before that key signs."""
+    agent_socket: Path | None
+    disk_reserve_mib: int
     unsafe_development: bool
 
     @property
@@ -88,6 +100,9 @@ def load(path: Path) -> Config:
         providers=path.parent / file.providers,
         certificate_max=_limited(path, "certificate_max", file.certificate_max, LONGEST_CERTIFICATE),
         login_max_age=_limited(path, "login_max_age", file.login_max_age, LONGEST_LOGIN),
+        disk_reserve_mib=_reserve(path, file.disk_reserve_mib),
+        key_settle=_limited(path, "key_settle", file.key_settle, LONGEST_SETTLE),
+        agent_socket=_absolute(path, "agent_socket", file.agent_socket) if file.agent_socket else None,
         unsafe_development=file.unsafe_development,
     )
 
@@ -129,6 +144,12 @@ def _uid(path: Path, name: str) -> int:
         return pwd.getpwnam(name).pw_uid
     except KeyError:
         raise Invalid("bad_config", f"{path.name}: there is no Unix user {name!r}") from None
+
+
+def _reserve(path: Path, mebibytes: int) -> int:
+    if not 1 <= mebibytes <= LARGEST_RESERVE:
+        raise Invalid("bad_config", f"{path.name}: 'disk_reserve_mib' must be 1 to {LARGEST_RESERVE}")
+    return mebibytes
 
 
 def _limited(path: Path, key: str, value: str, longest: int) -> int:

@@ -1,6 +1,8 @@
 """``ssh-jit-ca serve``: puts the parts together, and keeps them running until a signal.
 
-SIGTERM and SIGINT end it; SIGHUP reads the policy again, and a bad one leaves the good one in force.
+SIGTERM and SIGINT end it; SIGHUP reads the policy again, and a bad one leaves the good one in force. A second one on
+the same database stands by (``standby.py``). A writer that was replaced says so in its health for a moment and ends
+with an error, so that whatever supervises it starts it again, to stand by.
 """
 
 from __future__ import annotations
@@ -10,30 +12,47 @@ import logging
 import secrets
 import signal
 import time
-from collections.abc import Callable
+from dataclasses import replace
 
 from sshjit import messages as m
 from sshjit import policy, providers
 from sshjit.errors import Failed, SshJitError
-from sshjit_ca import doors, keys
+from sshjit_ca import doors, machine, standby, supervisor
 from sshjit_ca.authority import Authority
 from sshjit_ca.bundling import Bundles
-from sshjit_ca.clock import Clock
+from sshjit_ca.clock import Clock, Kept
 from sshjit_ca.config import Config, read_trusted
+from sshjit_ca.database import sqlite_file
 from sshjit_ca.desk import Desk
 from sshjit_ca.doors import Route
 from sshjit_ca.journal import Journal
 from sshjit_ca.jwks import ProviderKeys
+from sshjit_ca.keys import files
+from sshjit_ca.keys.holder import Holder
+from sshjit_ca.keys.places import Places
+from sshjit_ca.keys.ring import Ring
+from sshjit_ca.memory import Memory
+from sshjit_ca.reserve import MIB, Reserve
 from sshjit_ca.server import Listening, Server
 from sshjit_ca.store import Store
 
 _log = logging.getLogger(__name__)
 LOOK_AGAIN = 60
 """Seconds between two looks at the providers."""
+FAREWELL = 1.0
+"""Seconds for which a writer that was replaced still says so to whoever asks."""
 
 
-def open_desk(config: Config, store: Store, clock: Callable[[], float]) -> Desk:
+def machine_clock(config: Config, *, keep: bool = True) -> Clock:
+    """The machine's clocks, and what was kept of them since its start; ``keep``: also from now on."""
+    kept = Kept(config.home / "clock", machine.boot_id(), writes=keep)
+    return Clock(time.time, lambda: time.clock_gettime(time.CLOCK_BOOTTIME), kept)
+
+
+def open_desk(config: Config, store: Store, places: Places, clock: Clock, *, memory: Memory | None = None) -> Desk:
     """The desk over a configuration and an open database; nothing is read from the log yet.
+
+    ``memory`` is what the CA remembers elsewhere, in its home unless it is another.
 
     Raises:
         SshJitError: whatever is wrong with the configuration, the policy, the providers or the keys.
@@ -43,67 +62,91 @@ def open_desk(config: Config, store: Store, clock: Callable[[], float]) -> Desk:
     if not config.unsafe_development and any(provider.unsafe_http for provider in trusted.values()):
         raise Failed("unsafe_http", "a provider over plain http is for development", hint="unsafe_development = true")
     text = read_trusted(config.policy)
-    signers = keys.load(config.home / "keys")
-    memory = config.home / "checkpoint"
+    holder = Holder(places if config.agent_socket is None else replace(places, agent=config.agent_socket))
+    first = files.load_public(config.key_file("log"))
+    remembers = memory or Memory(config.home)
+    journal = Journal(store, holder, first, config.origin, memory=remembers, salt=secrets.token_bytes)
+    database = sqlite_file(config.database)
     return Desk(
         config=config,
         providers=trusted,
         published={name: ProviderKeys(name, provider, time.monotonic) for name, provider in trusted.items()},
-        keys=signers,
-        journal=Journal(store, signers.log, config.origin, memory=memory, salt=secrets.token_bytes),
+        keys=Ring(holder, lambda: journal.state, turns=config.home / "keys" / "turns.json"),
+        journal=journal,
         policy=policy.load(text, file=config.policy.name),
         policy_text=text,
         random=secrets.token_bytes,
-        started=int(clock()),
+        clock=clock,
+        reserve=Reserve(database.parent if database else config.home, config.disk_reserve_mib * MIB),
+        started=int(clock.wall()),
     )
 
 
-def serve(config: Config) -> None:
-    """Serves until SIGTERM or SIGINT.
+def serve(config: Config, places: Places, supervised: supervisor.Supervisor) -> None:
+    """Serves until SIGTERM or SIGINT; ``supervised`` is told how far it is.
 
     Raises:
-        SshJitError: when it cannot begin.
+        SshJitError: when it cannot begin; ``fenced``, when another process took over.
 
     """
     store = Store(config.database)
     try:
-        clock = Clock(time.time, lambda: time.clock_gettime(time.CLOCK_BOOTTIME))
-        desk = open_desk(config, store, clock.wall)
+        desk = open_desk(config, store, places, machine_clock(config))
         bundles = Bundles()
         routes = doors.table(store, bundles)
-        authority = Authority(desk, clock, routes, bundles)
-        authority.begin()
+        authority = Authority(desk, routes, bundles)
+
+        def stand_by(why: str) -> None:
+            _log.info("%s", why)
+            supervised.ready(why)
+
+        standby.wait(store, standby.Time(time.monotonic, time.sleep), stand_by)
+        authority.begin(standby.me())
 
         def prepare(route: Route, message: m.Message) -> object:
             assert route.prepare is not None  # noqa: S101 - the server asks for these only
-            return route.prepare(desk, message, clock.now(desk.state.time))
+            return route.prepare(desk, message, desk.clock.now(desk.state.time))
 
         server = Server(authority, routes, prepare)
-        asyncio.run(_run(config, desk, authority, server))
+        asyncio.run(_run(config, desk, authority, server, supervised))
+        authority.end()
+        if authority.fenced is not None:
+            raise authority.fenced
     finally:
         store.close()
 
 
-async def _run(config: Config, desk: Desk, authority: Authority, server: Server) -> None:
+async def _run(
+    config: Config, desk: Desk, authority: Authority, server: Server, supervised: supervisor.Supervisor
+) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     reloads: set[asyncio.Task[None]] = set()
 
-    def reload() -> None:
-        reloads.add(asyncio.create_task(server.in_turn(lambda: _reload(config, authority))))
+    async def reload() -> None:
+        supervised.reloading()
+        await server.in_turn(lambda: _reload(config, authority))
+        supervised.ready("serving")
 
-    loop.add_signal_handler(signal.SIGHUP, reload)
-    looking = asyncio.create_task(_look_at_providers(desk))
+    loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(asyncio.create_task(reload())))
+
+    def ready() -> None:
+        _log.info("serving %s: %d entries in the log", config.installation, desk.state.size)
+        supervised.ready("serving")
+
+    beside = [asyncio.create_task(_look_at_providers(desk)), asyncio.create_task(_beat(authority, server, stop))]
     await server.run(
         [
             Listening("web", config.web_socket, config.web_users),
             Listening("admin", config.admin_socket, config.admin_users),
         ],
         stop,
-        lambda: _log.info("serving %s: %d entries in the log", config.installation, desk.state.size),
+        ready,
     )
-    looking.cancel()
+    supervised.stopping()
+    for task in beside:
+        task.cancel()
 
 
 def _reload(config: Config, authority: Authority) -> None:
@@ -111,6 +154,25 @@ def _reload(config: Config, authority: Authority) -> None:
         authority.change_policy(read_trusted(config.policy))
     except SshJitError as error:
         _log.error("the policy was not changed: %s", error.message)
+
+
+async def _beat(authority: Authority, server: Server, stop: asyncio.Event) -> None:
+    """Shows that this writer lives, until it learns that it is the writer no more."""
+    last = time.monotonic()
+    while authority.fenced is None:
+        await asyncio.sleep(LOOK_FOR_FENCE)
+        if authority.fenced is None and time.monotonic() - last >= standby.BEAT:
+            last = time.monotonic()
+            try:
+                await server.in_turn(authority.beat)
+            except Failed as error:
+                _log.error("%s", error.message)
+    await asyncio.sleep(FAREWELL)
+    stop.set()
+
+
+LOOK_FOR_FENCE = 0.2
+"""Seconds until a batch that found another writer is noticed."""
 
 
 async def _look_at_providers(desk: Desk) -> None:

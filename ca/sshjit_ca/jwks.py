@@ -72,6 +72,11 @@ class ProviderKeys:
             raise Invalid("unknown_key", f"{self._name} has not published the key that signed this token")
         return found
 
+    def age(self) -> int | None:
+        """Seconds since the keys were fetched; ``None`` if they never were."""
+        published = self.published
+        return None if published is None else int(self._monotonic() - published.fetched)
+
     def refresh(self) -> None:
         """Fetches if that was never done or is long ago; remembers what went wrong instead of raising."""
         with self._lock:

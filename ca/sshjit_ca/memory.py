@@ -19,11 +19,13 @@ class Memory:
     """The files in ``home``."""
 
     home: Path
+    name: str = "checkpoint"
+    """The checkpoint's file."""
 
     @property
     def checkpoint_file(self) -> Path:
         """Where the newest checkpoint is kept, a signed note."""
-        return self.home / "checkpoint"
+        return self.home / self.name
 
     @property
     def epoch_file(self) -> Path:
@@ -41,7 +43,7 @@ class Memory:
 
     def keep_checkpoint(self, note: str) -> None:
         """Replaces the newest note."""
-        new = self.checkpoint_file.with_suffix(".new")
+        new = self.checkpoint_file.with_name(f"{self.name}.new")
         new.write_text(note, encoding="utf-8")
         new.replace(self.checkpoint_file)
 

@@ -2,8 +2,8 @@
 
 ``entries`` is the log and the only truth; ``leaf`` in it is the hash of the fact (so that ``log verify`` can say where
 a fact was changed), ``subject`` and ``request`` are there to find a person's entries by.
-``head`` holds the newest signed checkpoint and the epoch of the one writer, who that is, and a beat that goes on while it
-lives; ``policies`` every policy text that ever decided, by digest.
+``head`` holds the newest signed checkpoint and the epoch of the one writer, who that is, and a beat that goes on while
+it lives; ``policies`` every policy text that ever decided, by digest.
 """
 
 from __future__ import annotations

@@ -66,9 +66,10 @@ class Server:
     async def run(self, doors: list[Listening], stop: asyncio.Event, ready: Callable[[], None]) -> None:
         """Listens at all doors until ``stop`` is set; calls ``ready`` once it does."""
         loop = asyncio.get_running_loop()
+        sockets = [_listen(door.path) for door in doors]
         servers = [
-            await loop.create_unix_server(functools.partial(Connection, self, door), sock=_listen(door.path))
-            for door in doors
+            await loop.create_unix_server(functools.partial(Connection, self, door), sock=listening.socket)
+            for door, listening in zip(doors, sockets, strict=True)
         ]
         batches = asyncio.create_task(self._batches())
         ready()
@@ -80,9 +81,8 @@ class Server:
         batches.cancel()
         self._writer.shutdown()
         self._preparers.shutdown(wait=False, cancel_futures=True)
-        for door in doors:
-            with contextlib.suppress(FileNotFoundError):
-                door.path.unlink()
+        for door, listening in zip(doors, sockets, strict=True):
+            _unlink(door.path, listening)
 
     async def in_turn(self, action: Callable[[], None]) -> None:
         """Runs ``action`` between two batches."""
@@ -256,7 +256,15 @@ def _frame(number: int, answer: Answer) -> bytes:
     return len(text).to_bytes(4, "big") + text
 
 
-def _listen(path: Path) -> socket.socket:
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """A socket that listens, and which file it is."""
+
+    socket: socket.socket
+    inode: int
+
+
+def _listen(path: Path) -> _Bound:
     """A socket at ``path``. Anybody may connect: who may speak is decided by the peer's user."""
     with contextlib.suppress(FileNotFoundError):
         path.unlink()
@@ -265,7 +273,14 @@ def _listen(path: Path) -> socket.socket:
     path.chmod(0o666)
     listening.listen(128)
     listening.settimeout(0)
-    return listening
+    return _Bound(listening, path.stat().st_ino)
+
+
+def _unlink(path: Path, bound: _Bound) -> None:
+    """Takes the file away, unless it is another's by now: who took over may listen at the same place."""
+    with contextlib.suppress(FileNotFoundError):
+        if path.stat().st_ino == bound.inode:
+            path.unlink()
 
 
 def _peer(connection: socket.socket) -> int:

@@ -146,7 +146,7 @@ class Store:
         """Writes a batch, its checkpoint, and policy texts (digest, text) that it names; durable on return.
 
         Raises:
-            Failed: ``fenced``; ``disk_full`` or ``not_signing`` when the database does not take it. Nothing was written.
+            Failed: ``fenced``; ``disk_full``, ``not_signing`` when the database does not take it. Nothing was written.
 
         """
         size = rows[-1].entry.index + 1

@@ -22,7 +22,7 @@ from sshjit.events.hosts import (
     HostRemoved,
     HostReported,
 )
-from sshjit.events.keys import KeyActivated, KeyAdded, KeyRetired, Purpose
+from sshjit.events.keys import KeyActivated, KeyAdded, KeyRetired
 from sshjit.events.locks import Locked, Unlocked
 from sshjit.events.parts import Channel, How
 from sshjit.events.people import HardwareKeyRegistered, HardwareKeyRemoved, LoginClosed, LoginOpened
@@ -59,7 +59,6 @@ __all__ = [
     "LoginOpened",
     "Opened",
     "PolicyLoaded",
-    "Purpose",
     "Restored",
     "Started",
     "StepAsked",

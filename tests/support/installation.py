@@ -23,6 +23,8 @@ from sshjit_ca.authority import Answer, Authority, Question
 from sshjit_ca.bundling import Bundles
 from sshjit_ca.clock import Clock, Kept
 from sshjit_ca.desk import Door
+from sshjit_ca.keys import files
+from sshjit_ca.keys.places import Places
 from sshjit_ca.store import Store
 from tests.support.issuer import NATIVE_CLIENT, WEB_CLIENT, Issuer
 
@@ -94,6 +96,7 @@ class Installation:
     policy: str = POLICY
     logins: dict[str, m.LoginView] = field(default_factory=dict)
     sign_ins: int = 0
+    places: Places = field(default_factory=Places)
 
     def __post_init__(self) -> None:
         self.home.chmod(0o700)
@@ -107,7 +110,7 @@ class Installation:
         self.config = config.load(self.home / "ca.toml")
         (self.home / "ca" / "keys").mkdir(parents=True)
         for purpose in keys.PURPOSES:
-            keys.make(self.config.key_file(purpose))
+            files.make(self.config.key_file(purpose))
         shutil.copy(_empty_database(), self.home / "ca" / "ca.db")
         self.start()
 
@@ -116,7 +119,7 @@ class Installation:
         self.store = Store(self.config.database)
         kept = Kept(self.home / "ca" / "clock", "this-start")
         clock = Clock(lambda: self.time, lambda: self.boot, kept)
-        self.desk = daemon.open_desk(self.config, self.store, clock)
+        self.desk = daemon.open_desk(self.config, self.store, self.places, clock)
         bundles = Bundles()
         self.routes = doors.table(self.store, bundles)
         self.authority = Authority(self.desk, self.routes, bundles)
