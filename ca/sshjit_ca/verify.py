@@ -1,25 +1,41 @@
 """``ssh-jit-ca log verify``: is the log whole, and if not, where not.
 
-Reads a database, its own or a copy, and trusts nothing in it but the log's public key, which comes from elsewhere:
-every fact in its one spelling and place, every leaf the hash of its fact, every detail the one that its fact commits
-to, every index as it is recomputed, events that fold into a state, and a signed checkpoint over exactly these leaves.
+Reads a database, its own or a copy, and trusts nothing in it but the log's first public key, which comes from
+elsewhere. One half grows the tree over the facts (``walking.py``), the other recomputes what they mean (``refolding.py``); with a
+long log each has a process of its own. Here both are held against the signed checkpoints.
 """
 
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
-from sshjit import entries, merkle
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
 from sshjit.checkpoint import Checkpoint
-from sshjit.errors import SshJitError
-from sshjit_ca import state as states
-from sshjit_ca.journal import verified
-from sshjit_ca.state import State
-from sshjit_ca.store import Row, Store
+from sshjit.errors import Failed, SshJitError
+from sshjit.sshkey import PublicKey
+from sshjit_ca import snapshots, walking
+from sshjit_ca.database import reason
+from sshjit_ca.keys import lineage
+from sshjit_ca.refolding import Refold
+from sshjit_ca.schema import entries
+from sshjit_ca.schema import head as heads
+from sshjit_ca.snapshots import Snapshot
+from sshjit_ca.store import Head, Store
+from sshjit_ca.walking import Walked
 
+T = TypeVar("T")
 MAX_PROBLEMS = 20
 """Problems after which nothing more is listed."""
+LONG = 20_000
+"""Entries from which on a second process is worth its start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,89 +49,97 @@ class Verdict:
     problems: tuple[str, ...]
 
 
-def verify(store: Store, log_key: bytes, *, newest: Checkpoint | None = None) -> Verdict:
-    """Verifies the whole log against its own checkpoint and, if there is one, the ``newest`` known from elsewhere."""
-    reading = _Reading(newest)
-    try:
-        for row in store.rows():
-            reading.take(row)
-    except SshJitError as error:
-        reading.say(error.message)
-    tree = reading.tree
-    point = _checkpoint(store, log_key, reading)
-    if newest is not None and newest.size > tree.size:
-        reading.say(f"the log ends at {tree.size} entries, and a checkpoint over {newest.size} was signed: it was cut")
-    for digest, text in store.policy_texts():
+def verify(store: Store, first: PublicKey, *, against: Sequence[Checkpoint] = ()) -> Verdict:
+    """Verifies the whole log against its own checkpoint and against others, older or newer, known from elsewhere."""
+    problems: list[str] = []
+    head, end = _attempt(lambda: _standing(store), problems) or (None, 0)
+    stored = {each.size: each for each in _attempt(lambda: list(snapshots.stored(store)), problems) or ()}
+    refold = Refold(first, stored)
+    walked = _both(store, refold, sorted({*stored, *(point.size for point in against)}), end)
+    problems += [*walked.problems, *refold.problems]
+    own = _own(head, walked, refold, problems)
+    for point in against:
+        problems += _differs(point, walked)
+    for snapshot in stored.values():
+        problems += _unsigned(snapshot, refold)
+    for digest, text in _attempt(store.policy_texts, problems) or ():
         if hashlib.sha256(text.encode("utf-8")).hexdigest() != digest:
-            reading.say(f"the policy kept as {digest[:12]} is another text")
-    if broken := store.sound():
-        reading.say(f"the database file is damaged: {broken}")
-    return Verdict(tree.size, tree.head(), point, reading.erased, tuple(reading.problems[:MAX_PROBLEMS]))
+            problems.append(f"the policy kept as {digest[:12]} is another text")
+    if broken := _attempt(store.sound, problems):
+        problems.append(f"the database file is damaged: {broken}")
+    return Verdict(walked.size, walked.head, own, refold.erased, tuple(dict.fromkeys(problems))[:MAX_PROBLEMS])
 
 
-class _Reading:
-    """One pass over the entries."""
-
-    def __init__(self, newest: Checkpoint | None) -> None:
-        self.tree = merkle.Frontier()
-        self.state: State | None = State()
-        self.erased = 0
-        self.problems: list[str] = []
-        self._newest = newest
-
-    def say(self, problem: str) -> None:
-        """Notes a problem."""
-        self.problems.append(problem)
-
-    def take(self, row: Row) -> None:
-        """Checks one entry and folds it."""
-        entry = row.entry
-        if entry.index != self.tree.size:
-            self.say(f"entry {self.tree.size} is missing: the next one is {entry.index}")
-        leaf = merkle.leaf_hash(entry.fact)
-        if leaf != row.leaf:
-            self.say(f"entry {entry.index}: the fact was changed")
-        self.tree.append(leaf)
-        if self._newest is not None and self.tree.size == self._newest.size and self.tree.head() != self._newest.root:
-            self.say(f"the first {self._newest.size} entries are not those that a checkpoint was signed over")
-        self._fold(row)
-
-    def _fold(self, row: Row) -> None:
-        entry = row.entry
-        try:
-            event = entries.read(entry)
-        except SshJitError as error:
-            self.say(error.message)
-            self.state = None
-            return
-        if event is None:
-            self.erased += 1
-            self.state = None
-        elif self.state is not None:
-            try:
-                states.apply(self.state, event, entry.index, entry.time)
-            except (SshJitError, KeyError) as error:
-                self.say(f"entry {entry.index}: it cannot have happened after what stands before it ({error})")
-                self.state = None
-                return
-            if (row.subject, row.request) != (self.state.subject_of(event), getattr(event, "request", None)):
-                self.say(f"entry {entry.index}: the index says that it is about somebody or something else")
-
-
-def _checkpoint(store: Store, log_key: bytes, reading: _Reading) -> Checkpoint | None:
-    """The log's own checkpoint, held against the entries."""
+def _standing(store: Store) -> tuple[Head | None, int]:
+    """The head, and the entries that there are: seen at one moment, because the CA may be writing."""
+    last = sa.select(sa.func.max(entries.c.number)).scalar_subquery()
     try:
-        head = store.head()
-        if head is None:
-            reading.say("the log has no checkpoint")
-            return None
-        point = verified(head.checkpoint, log_key)
+        with store.engine.connect() as connection:
+            row = connection.execute(sa.select(heads, last.label("last"))).one_or_none()
+            if row is None:
+                return None, (connection.execute(sa.select(last)).scalar() or -1) + 1
+    except SQLAlchemyError as error:
+        raise Failed("no_database", f"the CA's database cannot be read: {reason(error)}") from None
+    return Head(row.epoch, row.size, row.checkpoint), 0 if row.last is None else row.last + 1
+
+
+def _both(store: Store, refold: Refold, sizes: list[int], end: int) -> Walked:
+    """Both halves, side by side where that is faster. What is appended meanwhile is left out by both."""
+    if end < LONG or (os.cpu_count() or 1) < 2:
+        _refold(store, refold, end)
+        return walking.walk(store, sizes, end)
+    address = store.engine.url.render_as_string(hide_password=False)
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        walk = pool.submit(walking.walk_at, address, tuple(sizes), end)
+        _refold(store, refold, end)
+        return walk.result()
+
+
+def _refold(store: Store, refold: Refold, end: int) -> None:
+    try:
+        for row in store.rows(0, end):
+            refold.take(row)
     except SshJitError as error:
-        reading.say(error.message)
+        refold.say(error.message)
+    refold.end()
+
+
+def _own(head: Head | None, walked: Walked, refold: Refold, problems: list[str]) -> Checkpoint | None:
+    """The log's own checkpoint, held against the entries."""
+    if head is None:
+        problems.append("the log has no checkpoint")
         return None
-    tree = reading.tree
-    if (point.size, head.size) != (tree.size, tree.size):
-        reading.say(f"the checkpoint is over {point.size} entries, and there are {tree.size}")
-    elif point.root != tree.head():
-        reading.say(f"the {point.size} entries are not those that the checkpoint was signed over")
+    try:
+        point = lineage.verified(head.checkpoint, lineage.raw(refold.keys.current))
+    except SshJitError as error:
+        problems.append(error.message)
+        return None
+    if (point.size, head.size) != (walked.size, walked.size):
+        problems.append(f"the checkpoint is over {point.size} entries, and there are {walked.size}")
+    elif point.root != walked.head:
+        problems.append(f"the {point.size} entries are not those that the checkpoint was signed over")
     return point
+
+
+def _differs(point: Checkpoint, walked: Walked) -> list[str]:
+    if point.size > walked.size:
+        return [f"the log ends at {walked.size} entries, and a checkpoint over {point.size} was signed: it was cut"]
+    if walked.heads.get(point.size) != point.root:
+        return [f"the first {point.size} entries are not those that a checkpoint was signed over"]
+    return []
+
+
+def _unsigned(snapshot: Snapshot, refold: Refold) -> list[str]:
+    try:
+        point = refold.keys.verified(snapshot.note)
+    except SshJitError as error:
+        return [f"the snapshot at {snapshot.size} entries: {error.message}"]
+    return [] if point.size == snapshot.size else [f"the snapshot at {snapshot.size} entries is another one's"]
+
+
+def _attempt(action: Callable[[], T], problems: list[str]) -> T | None:
+    try:
+        return action()
+    except SshJitError as error:
+        problems.append(error.message)
+        return None
