@@ -35,7 +35,7 @@ def register(desk: Desk, message: RegisterHardwareKey) -> HardwareKeysReply:
         raise Invalid("not_hardware", f"a {key.type} key is not in hardware", hint="ssh-keygen -t ed25519-sk")
     subject = subject_named(desk.state, message.person)
     locks.refuse_key(desk.state, key.fingerprint)
-    if desk.state.keys.get(key.fingerprint, subject) != subject:
+    if desk.state.bound_keys.get(key.fingerprint, subject) != subject:
         raise Refused("key_taken", "this key belongs to somebody else")
     if key.fingerprint in desk.state.hardware_keys:
         raise Invalid("already_registered", "this key is registered already")

@@ -47,12 +47,13 @@ def lock(desk: Desk, message: Lock, door: Door) -> LockReply:
     for known in desk.state.locks.values():
         if (known.kind, known.target) == (message.kind, reach.target):
             raise Invalid("already_locked", f"{locks.title(desk.state, known)} is locked already, by {known.id}")
+    alive = sum(desk.state.logins[login].alive(desk.now) for login in reach.logins)
     lock_id = desk.new_id("lock")
     desk.record(Locked(lock_id, message.kind, by, reach.subjects, reach.target, reason))
     certificates = sum(close_grant(desk, grant, by, f"locked: {reason}") for grant in reach.grants)
     certificates += sum(close_login(desk, login, by, f"locked: {reason}") for login in reach.logins)
     view = _view(desk, desk.state.locks[lock_id])
-    return LockReply(view, len(reach.grants), len(reach.logins), certificates)
+    return LockReply(view, len(reach.grants), alive, certificates)
 
 
 def unlock(desk: Desk, message: Unlock, door: Door) -> Done:

@@ -1,0 +1,91 @@
+"""What people and hosts sign, as the command line and a host's program do it: by real keys and ``ssh-keygen``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from sshjit import consent, sshkey
+from sshjit import messages as m
+from sshjit.login import unb64url
+from sshjit_ca import hosttexts
+from tests.support.installation import Installation, make_key, ssh_sign
+
+Sign = Callable[[str, bytes], str]
+A = TypeVar("A", m.AddHost, m.LabelHost, m.RemoveHost, m.Unlock)
+SIGNED_POLICY = (
+    'approvals = [{ from = "lead", count = 1 }]',
+    'approvals = [{ from = "lead", count = 1, signed = true }]',
+)
+"""What to change in the policy so that the database needs a signed approval."""
+ADMIN_POLICY = ('lock = ["lead"]', 'lock = ["lead"]\nunlock = ["lead"]\nhosts = ["lead"]')
+"""What to change in the policy so that leads may unlock, and keep hosts."""
+
+
+def by(key: Path) -> Sign:
+    """Signs with a key file."""
+    return lambda namespace, text: ssh_sign(key, namespace, text)
+
+
+def challenge(ca: Installation, login_id: str) -> str:
+    """Something fresh to sign."""
+    return ca.say(m.ReadChallenge(login_id), m.ChallengeReply).challenge
+
+
+def answer(
+    ca: Installation,
+    login_id: str,
+    sign: Sign,
+    request: m.RequestView,
+    comment: str = "",
+    *,
+    verdict: Literal["approve", "deny"] = "approve",
+) -> m.Approve:
+    """A signed approval of what ``request`` shows."""
+    fresh = challenge(ca, login_id)
+    text = consent.approval_text(request, verdict, comment, fresh, ca.config.installation)
+    given = m.Consent(fresh, sign(consent.APPROVE_NAMESPACE, text))
+    return m.Approve(login_id, request.id, request.digest, comment, given)
+
+
+def act(ca: Installation, login_id: str, sign: Sign, what: A) -> A:
+    """The act, signed for this login."""
+    fresh = challenge(ca, login_id)
+    text = consent.act_text(what, fresh, ca.config.installation)
+    given = m.Consent(fresh, sign(consent.ACT_NAMESPACE, text))
+    return replace(what, login_id=login_id, consent=given)
+
+
+def host_keys(ca: Installation, *kinds: str) -> tuple[Path, ...]:
+    """A host's private keys, one of each kind."""
+    return tuple(make_key(ca.home / f"host-{number}-{kind}", kind) for number, kind in enumerate(kinds))
+
+
+def lines_of(keys: tuple[Path, ...]) -> tuple[str, ...]:
+    """The public halves, as they are registered."""
+    return tuple(sshkey.parse_line(key.with_name(f"{key.name}.pub").read_text()).line for key in keys)
+
+
+def join(ca: Installation, name: str, token: str, keys: tuple[Path, ...]) -> m.JoinHost:
+    """What a new host sends."""
+    lines, installation = lines_of(keys), ca.config.installation
+    mac = hosttexts.join_mac(unb64url(token), installation, name, lines)
+    text = hosttexts.join_text(installation, name, lines, mac)
+    return m.JoinHost(name, lines, mac, tuple(ssh_sign(key, hosttexts.JOIN_NAMESPACE, text) for key in keys))
+
+
+def renew(ca: Installation, name: str, keys: tuple[Path, ...], time: int | None = None) -> m.SignHost:
+    """What a host sends to renew its certificates."""
+    lines, said = lines_of(keys), int(ca.time) if time is None else time
+    text = hosttexts.renew_text(ca.config.installation, name, lines, said)
+    return m.SignHost(name, lines, said, tuple(ssh_sign(key, hosttexts.RENEW_NAMESPACE, text) for key in keys))
+
+
+def report(ca: Installation, name: str, key: Path, **said: object) -> m.HostReport:
+    """How a host says it is."""
+    plain: dict[str, object] = {"time": int(ca.time), "bundle": 1, "sessions": 0, "ended": (), "problems": ()}
+    unsigned = m.HostReport(name, lines_of((key,))[0], **{**plain, **said}, signature="")  # type: ignore[arg-type]
+    text = hosttexts.report_text(ca.config.installation, unsigned)
+    return replace(unsigned, signature=ssh_sign(key, hosttexts.REPORT_NAMESPACE, text))

@@ -1,0 +1,28 @@
+"""What hosts are told: the newest bundle, and what ``ssh-keygen -Q`` says of a certificate under its list."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+
+from sshjit import bundle
+from sshjit import messages as m
+from tests.support.installation import Installation
+
+
+def newest(ca: Installation) -> bundle.Bundle:
+    """The newest bundle."""
+    reply = ca.say(m.ReadBundle(None), m.BundleReply)
+    assert reply.bundle is not None
+    return bundle.read(reply.bundle, plain_http=True)
+
+
+def revoked(ca: Installation, certificate: m.CertificateView) -> bool:
+    """Whether ``ssh-keygen -Q`` finds the certificate in the newest bundle's list."""
+    (ca.home / "krl").write_bytes(base64.b64decode(newest(ca).krl))
+    (ca.home / "x-cert.pub").write_text(certificate.text + "\n")
+    done = subprocess.run(
+        ["ssh-keygen", "-Q", "-f", ca.home / "krl", ca.home / "x-cert.pub"], capture_output=True, text=True, check=False
+    )
+    assert ("REVOKED" in done.stdout) == (done.returncode != 0), done
+    return done.returncode != 0

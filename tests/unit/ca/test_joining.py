@@ -1,0 +1,241 @@
+"""Hosts that join by a token, renew by their own keys, and report; certificates are judged by ``ssh-keygen``."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sshjit import messages as m
+from sshjit import sshcert
+from sshjit.errors import Invalid, Refused
+from sshjit.login import b64url
+from tests.support.acts import host_keys, join, lines_of, renew, report
+from tests.support.installation import ALICE, Installation, make_key, ssh_sign
+from tests.support.told import revoked
+
+NEW = m.AddHost("web9", ("web9.example.com", "192.0.2.9"), "192.0.2.9", 22, (("env", "staging"),), ())
+WEEK = 7 * 24 * 3600
+
+
+@pytest.fixture
+def keys(ca: Installation) -> tuple[Path, ...]:
+    """A host's keys, of three types."""
+    return host_keys(ca, "ed25519", "ecdsa", "rsa")
+
+
+def invited(ca: Installation, message: m.AddHost = NEW) -> str:
+    reply = ca.say(message, m.HostReply, "admin")
+    assert reply.invitation is not None
+    return reply.invitation.token
+
+
+def refused(ca: Installation, message: m.Message, reply: type[object] = m.HostReply) -> str:
+    with pytest.raises(Refused) as error:
+        ca.say(message, reply, "web")
+    return error.value.code
+
+
+def listed(ca: Installation, certificate: str) -> str:
+    (ca.home / "h-cert.pub").write_text(certificate + "\n")
+    command = ["ssh-keygen", "-L", "-f", ca.home / "h-cert.pub"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def test_a_host_joins_and_has_a_certificate_for_each_of_its_keys(ca: Installation, keys: tuple[Path, ...]) -> None:
+    reply = ca.say(join(ca, "web9", invited(ca), keys), m.HostReply, "web")
+    assert (len(reply.certificates), reply.invitation) == (3, None)
+    for line, key in zip(reply.certificates, lines_of(keys), strict=True):
+        shown = listed(ca, line)
+        assert "host certificate" in shown
+        principals = shown.split("Principals:")[1].split("Critical")[0].split()
+        assert principals == ["web9", "web9.example.com", "192.0.2.9"]
+        certificate = sshcert.parse_line(line)[0]
+        assert certificate.key.line == key
+        assert certificate.valid_before - int(ca.time) == WEEK
+        assert not certificate.critical + certificate.extensions
+    assert ca.desk.state.hosts["web9"].host_keys == lines_of(keys)
+
+
+def test_t54_a_token_counts_once(ca: Installation, keys: tuple[Path, ...]) -> None:
+    message = join(ca, "web9", invited(ca), keys)
+    ca.say(message, m.HostReply, "web")
+    assert refused(ca, message) == "join_refused"
+    with pytest.raises(Invalid) as joined:
+        ca.say(m.InviteHost("web9"), m.HostReply, "admin")
+    assert joined.value.code == "has_keys"
+
+
+def test_t54_a_token_counts_for_an_hour_and_its_own_host(ca: Installation, keys: tuple[Path, ...]) -> None:
+    token = invited(ca)
+    invited(ca, replace(NEW, name="web8", aliases=()))
+    assert refused(ca, join(ca, "web8", token, keys)) == "join_refused"
+    assert refused(ca, join(ca, "nowhere", token, keys)) == "join_refused"
+    assert refused(ca, join(ca, "web9.example.com", token, keys)) == "join_refused"
+    ca.later(3600)
+    assert refused(ca, join(ca, "web9", token, keys)) == "join_refused"
+    again = ca.say(m.InviteHost("web9"), m.HostReply, "admin").invitation
+    assert again is not None
+    assert refused(ca, join(ca, "web9", token, keys)) == "join_refused"
+    ca.restart()
+    assert ca.say(join(ca, "web9", again.token, keys), m.HostReply, "web").certificates
+
+
+def test_t54_whoever_carries_the_message_can_neither_change_it_nor_read_the_token(
+    ca: Installation, keys: tuple[Path, ...]
+) -> None:
+    token = invited(ca)
+    good = join(ca, "web9", token, keys)
+    thief = make_key(ca.home / "thief")
+    line = lines_of((thief,))[0]
+    theirs = join(ca, "web9", b64url(b"\0" * 32), (thief,))
+    for changed, code in (
+        (replace(theirs, mac=good.mac), "join_refused"),
+        (theirs, "join_refused"),
+        (replace(good, host_keys=(line, *good.host_keys[1:])), "join_refused"),
+        (replace(good, host_keys=good.host_keys[:2], signatures=good.signatures[:2]), "join_refused"),
+        (replace(good, signatures=(theirs.signatures[0], *good.signatures[1:])), "signature_refused"),
+        (replace(good, signatures=(good.signatures[1], good.signatures[0], good.signatures[2])), "signature_refused"),
+        (replace(good, mac="é"), "join_refused"),
+    ):
+        assert refused(ca, changed) == code
+    assert token not in repr(good)
+    for row in ca.store.rows():
+        assert token.encode() not in row.entry.fact + (row.entry.detail or b"")
+    ca.say(good, m.HostReply, "web")
+
+
+def test_the_secret_behind_tokens_is_the_ca_s_alone(ca: Installation) -> None:
+    first, second = invited(ca), ca.say(m.InviteHost("web9"), m.HostReply, "admin").invitation
+    assert second is not None
+    assert first != second.token
+    assert (ca.home / "ca" / "invitation-secret").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_key_is_one_machine_s(ca: Installation, keys: tuple[Path, ...]) -> None:
+    ca.say(join(ca, "web9", invited(ca), keys), m.HostReply, "web")
+    token = invited(ca, replace(NEW, name="web8", aliases=()))
+    assert refused(ca, join(ca, "web8", token, keys[:1])) == "key_taken"
+    with pytest.raises(Refused) as taken:
+        ca.say(replace(NEW, name="web7", aliases=(), host_keys=lines_of(keys[:1])), m.HostReply, "admin")
+    assert taken.value.code == "key_taken"
+
+
+@pytest.mark.parametrize("count", [0, 9])
+def test_a_host_proves_one_to_eight_keys(ca: Installation, count: int) -> None:
+    line = lines_of((make_key(ca.home / "k"),))[0]
+    with pytest.raises(Invalid) as invalid:
+        ca.say(m.JoinHost("web9", (line,) * count, "", ("",) * count), m.HostReply, "web")
+    assert invalid.value.code == "too_many"
+
+
+def test_a_host_renews_by_its_own_keys(ca: Installation, keys: tuple[Path, ...]) -> None:
+    ca.say(join(ca, "web9", invited(ca), keys), m.HostReply, "web")
+    ca.later(5 * 24 * 3600)
+    reply = ca.say(renew(ca, "web9", keys), m.HostReply, "web")
+    certificates = [sshcert.parse_line(line)[0] for line in reply.certificates]
+    assert [each.key.line for each in certificates] == list(lines_of(keys))
+    assert {each.kind for each in certificates} == {sshcert.HOST}
+    assert {each.valid_before for each in certificates} == {int(ca.time) + WEEK}
+
+
+def test_a_renewal_is_fresh_and_seldom(ca: Installation, keys: tuple[Path, ...]) -> None:
+    ca.say(join(ca, "web9", invited(ca), keys), m.HostReply, "web")
+    for off in (-301, 301):
+        assert refused(ca, renew(ca, "web9", keys, int(ca.time) + off)) == "not_fresh"
+    message = renew(ca, "web9", keys)
+    ca.say(message, m.HostReply, "web")
+    assert refused(ca, message) == "not_fresh"
+    assert refused(ca, renew(ca, "web9", keys, int(ca.time) + 1)) == "too_soon"
+
+
+def test_nobody_renews_for_another_host_or_with_another_key(ca: Installation, keys: tuple[Path, ...]) -> None:
+    ca.say(join(ca, "web9", invited(ca), keys), m.HostReply, "web")
+    thief = (make_key(ca.home / "thief"),)
+    assert refused(ca, renew(ca, "web9", thief)) == "unknown_host_key"
+    assert refused(ca, renew(ca, "web1", keys)) == "unknown_host_key"
+    stolen = renew(ca, "web9", keys)
+    assert refused(ca, replace(stolen, signatures=renew(ca, "web9", thief).signatures * 3)) == "signature_refused"
+    assert refused(ca, replace(stolen, time=stolen.time + 1)) == "signature_refused"
+
+
+def test_a_user_s_key_gets_no_host_certificate_nor_a_host_s_key_a_user_s(ca: Installation) -> None:
+    assert ca.ask(ca.native(ALICE), "web1").certificate
+    assert refused(ca, renew(ca, "web1", (ca.key(ALICE),))) == "unknown_host_key"
+
+
+def test_t67_a_name_used_again_is_another_machine(ca: Installation, keys: tuple[Path, ...]) -> None:
+    login = ca.native(ALICE)
+    old = ca.ask(login, "web1")
+    assert old.certificate is not None
+    ca.say(m.RemoveHost("web1", "scrapped", None, None), m.Done, "admin")
+    assert revoked(ca, old.certificate)
+    with pytest.raises(Invalid) as unknown:
+        ca.ask(login, "web1")
+    assert unknown.value.code == "unknown_host"
+    reply = ca.say(replace(NEW, name="web1", aliases=(), host_keys=lines_of(keys)), m.HostReply, "admin")
+    assert reply.host.id == "web1~2"
+    with pytest.raises(Invalid):
+        ca.say(m.SignUser(login, old.request.id), m.CertificateReply)
+    new = ca.ask(login, "web1").certificate
+    assert new is not None
+    assert (old.certificate.principals, new.principals) == (("deploy@web1",), ("deploy@web1~2",))
+
+
+def test_t67_the_old_machine_renews_nothing(ca: Installation, keys: tuple[Path, ...]) -> None:
+    ca.say(join(ca, "web9", invited(ca), keys), m.HostReply, "web")
+    ca.say(m.RemoveHost("web9", "scrapped", None, None), m.Done, "admin")
+    assert refused(ca, renew(ca, "web9", keys)) == "unknown_host_key"
+    ca.say(replace(NEW, host_keys=lines_of((make_key(ca.home / "next"),))), m.HostReply, "admin")
+    assert refused(ca, renew(ca, "web9", keys)) == "unknown_host_key"
+
+
+def test_a_locked_host_neither_joins_nor_renews(ca: Installation, keys: tuple[Path, ...]) -> None:
+    token = invited(ca)
+    known = ca.say(m.Lock(None, "host", "web9", "stolen"), m.LockReply, "admin").lock
+    assert refused(ca, join(ca, "web9", token, keys)) == "locked"
+    ca.say(m.Unlock(None, known.id, "found", None), m.Done, "admin")
+    ca.say(join(ca, "web9", token, keys), m.HostReply, "web")
+    ca.say(m.Lock(None, "host", "web9.example.com", "stolen"), m.LockReply, "admin")
+    assert refused(ca, renew(ca, "web9", keys)) == "locked"
+
+
+def test_reports_are_written_when_they_say_something_new(ca: Installation, keys: tuple[Path, ...]) -> None:
+    ca.say(join(ca, "web9", invited(ca), keys), m.HostReply, "web")
+
+    def say(**said: object) -> None:
+        ca.later(10)
+        ca.say(report(ca, "web9", keys[0], **said), m.Done, "web")
+
+    say(bundle=3)
+    for _ in range(3):
+        say(bundle=3)
+    say(bundle=4, problems=("authorized_keys holds 1 key",))
+    say(bundle=4, ended=("req-0123456789",), problems=("authorized_keys holds 1 key",))
+    ca.later(3600)
+    say(bundle=4, problems=("authorized_keys holds 1 key",))
+    assert ca.kinds().count("host-report") == 4
+    assert ca.desk.state.reports["web9"].problems == ("authorized_keys holds 1 key",)
+
+
+def test_a_report_is_by_the_host_s_key_and_taken_once(ca: Installation, keys: tuple[Path, ...]) -> None:
+    ca.say(join(ca, "web9", invited(ca), keys), m.HostReply, "web")
+    message = report(ca, "web9", keys[0])
+    assert refused(ca, replace(message, sessions=5), m.Done) == "signature_refused"
+    assert refused(ca, report(ca, "web9", make_key(ca.home / "thief")), m.Done) == "unknown_host_key"
+    wrong = ssh_sign(keys[0], "renew@ssh-jit", b"x")
+    assert refused(ca, replace(message, signature=wrong), m.Done) == "signature_refused"
+    ca.say(message, m.Done, "web")
+    assert refused(ca, message, m.Done) == "not_fresh"
+    assert refused(ca, report(ca, "web9", keys[0], time=int(ca.time) + 1), m.Done) == "too_soon"
+
+
+@pytest.mark.parametrize(
+    "said", [{"problems": ("\x1b[2J",)}, {"problems": ("x",) * 17}, {"ended": ("../x",)}, {"sessions": -1}]
+)
+def test_t68_a_report_says_only_so_much(ca: Installation, keys: tuple[Path, ...], said: dict[str, object]) -> None:
+    ca.say(join(ca, "web9", invited(ca), keys), m.HostReply, "web")
+    with pytest.raises(Invalid):
+        ca.say(report(ca, "web9", keys[0], **said), m.Done, "web")

@@ -1,0 +1,253 @@
+"""Locks: nothing new under them, nothing left alive, and an answer that says what, since when, and why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from sshjit import messages as m
+from sshjit.errors import Invalid, Refused
+from tests.support.acts import ADMIN_POLICY, act, by
+from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation, Person
+from tests.support.told import newest, revoked
+
+
+def lock(ca: Installation, kind: m.LockKind, target: str | None, login: str | None = None) -> m.LockReply:
+    message = m.Lock(login, kind, target, "laptop stolen")
+    return ca.say(message, m.LockReply, "admin" if login is None else "web")
+
+
+def granted(ca: Installation) -> tuple[str, m.RequestView, m.CertificateView]:
+    login = ca.native(ALICE)
+    reply = ca.ask(login, "web1")
+    assert reply.certificate is not None
+    return login, reply.request, reply.certificate
+
+
+def subject(ca: Installation, login: str) -> str:
+    return ca.logins[login].person.id
+
+
+def state_of(ca: Installation, request: m.RequestView) -> str:
+    return ca.desk.state.requests[request.id].state
+
+
+def test_a_locked_person_keeps_nothing_and_gets_nothing(ca: Installation) -> None:
+    login, request, certificate = granted(ca)
+    reply = lock(ca, "person", subject(ca, login))
+    assert (reply.requests, reply.logins, reply.certificates) == (1, 1, 1)
+    assert state_of(ca, request) == "revoked"
+    assert revoked(ca, certificate)
+    for attempt in (
+        lambda: ca.ask(login, "web1"),
+        lambda: ca.say(m.SignUser(login, request.id), m.CertificateReply),
+        lambda: ca.say(m.ReadHosts(login), m.HostsReply),
+        lambda: ca.native(ALICE),
+        lambda: ca.web(ALICE),
+    ):
+        with pytest.raises(Refused) as refused:
+            attempt()
+        assert refused.value.code == "locked"
+        assert "laptop stolen" in refused.value.message
+        assert "since 2027-01-15 08:00:00 UTC" in refused.value.message
+
+
+def test_t61_so_does_every_account_that_an_address_links_to_it(ca: Installation) -> None:
+    twin = Person("a-99", (), "ALICE@Example.com", verified=False, provider="partner")
+    further = Person("a-98", ("SRE",), "alice@example.com")
+    login = ca.native(ALICE)
+    other = ca.web(twin)
+    lock(ca, "person", subject(ca, login))
+    for attempt in (lambda: ca.say(m.ReadHosts(other), m.HostsReply), lambda: ca.web(twin), lambda: ca.native(further)):
+        with pytest.raises(Refused) as refused:
+            attempt()
+        assert refused.value.code == "locked"
+    assert ca.web(CAROL)
+
+
+def test_a_chain_of_addresses_is_one_person(ca: Installation) -> None:
+    middle = Person("m-1", (), "one@example.com")
+    first = ca.web(middle)
+    ca.web(replace(middle, email="two@example.com"))
+    end = ca.web(Person("m-2", (), "two@example.com", provider="partner"))
+    lock(ca, "person", subject(ca, end))
+    with pytest.raises(Refused, match="is locked since"):
+        ca.say(m.ReadHosts(first), m.HostsReply)
+
+
+def test_a_locked_sign_in_alone_is_over(ca: Installation) -> None:
+    login, request, certificate = granted(ca)
+    other = ca.native(ALICE)
+    second = ca.say(m.SignUser(other, request.id), m.CertificateReply).certificate
+    assert lock(ca, "login", login).certificates == 1
+    assert revoked(ca, certificate)
+    assert not revoked(ca, second)
+    assert ca.say(m.SignUser(other, request.id), m.CertificateReply)
+    with pytest.raises(Refused, match="is locked since"):
+        ca.say(m.SignUser(login, request.id), m.CertificateReply)
+
+
+def test_a_locked_host_lets_nobody_new_in(ca: Installation) -> None:
+    login, request, certificate = granted(ca)
+    lock(ca, "host", "web1")
+    assert revoked(ca, certificate)
+    with pytest.raises(Refused, match="the host web1 is locked since"):
+        ca.ask(login, "web1")
+    with pytest.raises(Invalid):
+        ca.say(m.SignUser(login, request.id), m.CertificateReply)
+    assert ca.ask(ca.native(DANA), "db1").request.state == "pending"
+
+
+def test_what_waits_for_a_locked_host_is_not_approved(ca: Installation) -> None:
+    request = ca.ask(ca.native(DANA), "db1").request
+    lock(ca, "host", "db1")
+    with pytest.raises(Refused, match="the host db1 is locked"):
+        ca.approve(ca.web(BOB), request)
+
+
+def test_what_a_locked_person_asked_for_is_not_approved(ca: Installation) -> None:
+    login = ca.native(DANA)
+    request = ca.ask(login, "db1").request
+    lock(ca, "person", "partner/Dana@example.com")
+    with pytest.raises(Refused) as refused:
+        ca.approve(ca.web(BOB), request)
+    assert refused.value.code == "locked"
+
+
+def test_a_locked_key_is_nobodys(ca: Installation) -> None:
+    login, request, certificate = granted(ca)
+    fingerprint = ca.logins[login].fingerprint
+    assert lock(ca, "key", fingerprint).certificates == 1
+    assert revoked(ca, certificate)
+    for attempt in (lambda: ca.say(m.SignUser(login, request.id), m.CertificateReply), lambda: ca.native(ALICE)):
+        with pytest.raises(Refused, match="is locked since"):
+            attempt()
+    assert ca.say(m.ReadRequests(ca.web(ALICE), "mine", 9, None), m.RequestsReply).requests[0].state == "approved"
+
+
+def test_a_lock_on_everything_stops_everything_but_unlocking(ca: Installation) -> None:
+    login, request, certificate = granted(ca)
+    waiting = ca.ask(ca.native(DANA), "db1").request
+    bob = ca.web(BOB)
+    reply = lock(ca, "everything", None)
+    assert revoked(ca, certificate)
+    key = ca.key(CAROL).with_suffix(".pub").read_text()
+    for attempt in (
+        lambda: ca.ask(login, "web1"),
+        lambda: ca.approve(bob, waiting),
+        lambda: ca.web(CAROL),
+        lambda: ca.native(CAROL),
+        lambda: ca.add_host("web2", env="staging"),
+        lambda: ca.say(m.AddHost("web3", (), "192.0.2.1", 22, (("env", "prod"),), (key,)), m.HostReply, "admin"),
+    ):
+        with pytest.raises(Refused, match="everything is locked since"):
+            attempt()
+    ca.say(m.Unlock(None, reply.lock.id, "false alarm", None), m.Done, "admin")
+    assert state_of(ca, request) == "revoked"
+    assert ca.ask(login, "web1").certificate
+
+
+def test_locks_outlive_a_restart_and_end_by_unlocking_alone(ca: Installation) -> None:
+    login, _, _ = granted(ca)
+    reply = lock(ca, "person", subject(ca, login))
+    ca.restart()
+    ca.later(90 * 24 * 3600)
+    with pytest.raises(Refused, match="is locked since"):
+        ca.native(ALICE)
+    ca.say(m.Unlock(None, reply.lock.id, "laptop found", None), m.Done, "admin")
+    with pytest.raises(Refused):
+        ca.ask(login, "web1")  # what was signed out stays so
+    assert ca.ask(ca.native(ALICE), "web1").certificate
+
+
+def test_t55_what_a_lock_revoked_stays_on_the_list_until_its_grant_is_over(ca: Installation) -> None:
+    login, _, certificate = granted(ca)
+    reply = lock(ca, "login", login)
+    ca.say(m.Unlock(None, reply.lock.id, "laptop found", None), m.Done, "admin")
+    ca.later(8 * 3600 - 1)
+    assert revoked(ca, certificate)
+    ca.later(1)
+    assert not revoked(ca, certificate)
+
+
+def test_t46_locking_over_the_web_needs_the_permission(ca: Installation) -> None:
+    target = subject(ca, ca.web(CAROL))
+    for login in (ca.web(ALICE), None):
+        with pytest.raises(Refused) as refused:
+            ca.say(m.Lock(login, "person", target, "x"), m.LockReply, "web")
+        assert refused.value.code == "not_permitted"
+        with pytest.raises(Refused):
+            ca.say(m.ReadLocks(login), m.LocksReply, "web")
+    reply = lock(ca, "person", target, ca.web(BOB))
+    assert (reply.lock.title, reply.lock.by) == ("c-3 (acme)", "b-2 (acme)")
+    assert ca.say(m.ReadLocks(None), m.LocksReply, "admin").locks == (reply.lock,)
+
+
+def test_t53_unlocking_over_the_web_needs_permission_and_signature(ca: Installation) -> None:
+    ca.change_policy(*ADMIN_POLICY)
+    known = lock(ca, "person", subject(ca, ca.web(CAROL))).lock
+    bob, alice = ca.native(BOB), ca.native(ALICE)
+    plain = m.Unlock(bob, known.id, "sorted out", None)
+    for message, code in (
+        (plain, "signature_needed"),
+        (replace(plain, login_id=None), "not_permitted"),
+        (act(ca, alice, by(ca.key(ALICE)), plain), "not_permitted"),
+        (act(ca, bob, by(ca.key(ALICE)), plain), "signature_refused"),
+        (replace(act(ca, bob, by(ca.key(BOB)), plain), reason="something else"), "signature_refused"),
+    ):
+        with pytest.raises(Refused) as refused:
+            ca.say(message, m.Done, "web")
+        assert refused.value.code == code
+    ca.say(act(ca, bob, by(ca.key(BOB)), plain), m.Done, "web")
+    assert ca.say(m.ReadLocks(bob), m.LocksReply).locks == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "target", "code"),
+    [
+        ("person", "acme/nobody@example.com", "unknown_person"),
+        ("person", None, "bad_message"),
+        ("host", "web7", "unknown_host"),
+        ("login", "login-0", "unknown_login"),
+        ("key", "MD5:aa", "bad_fingerprint"),
+        ("everything", "web1", "bad_message"),
+    ],
+)
+def test_what_cannot_be_locked(ca: Installation, kind: m.LockKind, target: str | None, code: str) -> None:
+    with pytest.raises(Invalid) as invalid:
+        lock(ca, kind, target)
+    assert invalid.value.code == code
+
+
+def test_a_lock_is_made_once_and_with_a_reason(ca: Installation) -> None:
+    lock(ca, "host", "web1")
+    with pytest.raises(Invalid) as again:
+        lock(ca, "host", "web1")
+    assert again.value.code == "already_locked"
+    with pytest.raises(Invalid) as silent:
+        ca.say(m.Lock(None, "host", "db1", " "), m.LockReply, "admin")
+    assert silent.value.code == "no_reason"
+
+
+def test_a_person_with_two_accounts_is_named_by_one_of_them(ca: Installation) -> None:
+    ca.web(ALICE)
+    ca.web(replace(ALICE, sub="a-2"))
+    with pytest.raises(Invalid) as which:
+        lock(ca, "person", "acme/alice@example.com")
+    assert which.value.code == "which_person"
+    assert lock(ca, "person", "acme/a-2").logins == 2
+
+
+def test_a_revoked_sign_in_takes_what_it_drew_with_it(ca: Installation) -> None:
+    login, request, certificate = granted(ca)
+    reply = ca.say(m.Revoke(None, None, None, login, "laptop lost"), m.RevokeReply, "admin")
+    assert reply.certificates == 1
+    assert revoked(ca, certificate)
+    assert newest(ca).ended == ()
+    with pytest.raises(Refused) as over:
+        ca.say(m.SignUser(login, request.id), m.CertificateReply)
+    assert over.value.code == "login_over"
+    assert ca.say(m.SignUser(ca.native(ALICE), request.id), m.CertificateReply)
+    with pytest.raises(Invalid):
+        ca.say(m.Revoke(None, None, None, login, "again"), m.RevokeReply, "admin")

@@ -1,0 +1,200 @@
+"""Acts that count only with a signature: over the CA's own text, by the login's own key, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from sshjit import consent
+from sshjit import messages as m
+from sshjit.errors import Invalid, Refused
+from tests.support.acts import ADMIN_POLICY, SIGNED_POLICY, act, answer, by, challenge
+from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation, Person, ssh_sign
+
+ERIN = Person("e-5", ("SRE Leads",), "erin@example.com")
+BOTH = Person("f-6", ("SRE", "SRE Leads"), "both@example.com")
+
+
+@pytest.fixture
+def signing(ca: Installation) -> Installation:
+    """A CA whose database needs a signed approval, and whose leads keep hosts."""
+    ca.change_policy(*SIGNED_POLICY)
+    ca.change_policy(*ADMIN_POLICY)
+    return ca
+
+
+def pending(ca: Installation) -> tuple[str, m.RequestView]:
+    login = ca.native(DANA)
+    return login, ca.ask(login, "db1").request
+
+
+def refused(ca: Installation, message: m.Message, reply: type[object] = m.RequestReply) -> str:
+    with pytest.raises(Refused) as error:
+        ca.say(message, reply, "web")
+    return error.value.code
+
+
+def test_a_signed_approval_opens_what_asks_for_one(signing: Installation) -> None:
+    login, request = pending(signing)
+    bob = signing.native(BOB)
+    done = signing.say(answer(signing, bob, by(signing.key(BOB)), request, "go"), m.RequestReply).request
+    assert (done.state, done.decisions[0].signed, done.decisions[0].comment) == ("approved", True, "go")
+    assert signing.say(m.SignUser(login, request.id), m.CertificateReply)
+
+
+def test_a_word_alone_is_refused_where_it_could_not_count(signing: Installation) -> None:
+    _, request = pending(signing)
+    for login in (signing.web(BOB), signing.native(BOB)):
+        assert refused(signing, m.Approve(login, request.id, request.digest, "", None)) == "signature_needed"
+    assert signing.desk.state.requests[request.id].decisions == ()
+
+
+def test_an_approver_whose_word_was_not_enough_may_sign_after_it(signing: Installation) -> None:
+    signing.change_policy(
+        '{ from = "lead", count = 1, signed = true }',
+        '{ from = "sre", count = 1 }, { from = "lead", count = 1, signed = true }',
+    )
+    _, request = pending(signing)
+    both = signing.native(BOTH)
+    signing.approve(both, request)
+    assert signing.approve(signing.web(ALICE), request).state == "pending"
+    with pytest.raises(Invalid) as again:
+        signing.approve(both, request)
+    assert again.value.code == "already_decided"
+    done = signing.say(answer(signing, both, by(signing.key(BOTH)), request), m.RequestReply).request
+    assert done.state == "approved"
+
+
+def test_t22_one_person_s_word_and_signature_count_once(signing: Installation) -> None:
+    signing.change_policy(
+        '{ from = "lead", count = 1, signed = true }',
+        '{ from = "sre", count = 1 }, { from = "lead", count = 1, signed = true }',
+    )
+    _, request = pending(signing)
+    both = signing.native(BOTH)
+    signing.approve(both, request)
+    signed = answer(signing, both, by(signing.key(BOTH)), request)
+    assert signing.say(signed, m.RequestReply).request.state == "pending"
+
+
+Change = Callable[[m.Approve], m.Approve]
+CHANGES: dict[str, tuple[Change, str]] = {
+    "another comment": (lambda it: replace(it, comment="go on"), "signature_refused"),
+    "another challenge": (
+        lambda it: replace(it, consent=m.Consent("A" * 32, it.consent.signature if it.consent else "")),
+        "challenge_over",
+    ),
+    "no signature": (lambda it: replace(it, consent=None), "signature_needed"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_is_changed_on_the_way_is_refused(signing: Installation, name: str) -> None:
+    _, request = pending(signing)
+    bob = signing.native(BOB)
+    change, code = CHANGES[name]
+    assert refused(signing, change(answer(signing, bob, by(signing.key(BOB)), request))) == code
+
+
+@pytest.mark.parametrize("field", ["hosts", "login", "command", "reason", "duration", "address", "rule"])
+def test_t52_an_approver_who_was_shown_something_else_signed_something_else(signing: Installation, field: str) -> None:
+    _, request = pending(signing)
+    lie = {"hosts": ("web1",), "login": "deploy", "command": "id", "reason": "CHG-1", "duration": 60}.get(field, "x")
+    shown = replace(request, **{field: lie})
+    bob = signing.native(BOB)
+    assert refused(signing, answer(signing, bob, by(signing.key(BOB)), shown)) == "signature_refused"
+
+
+def test_a_challenge_counts_once_for_its_login_and_not_for_long(signing: Installation) -> None:
+    _, request = pending(signing)
+    bob, erin = signing.native(BOB), signing.native(ERIN)
+    said = answer(signing, bob, by(signing.key(BOB)), request)
+    assert refused(signing, replace(said, comment="x")) == "signature_refused"
+    assert refused(signing, said) == "challenge_over"
+    of_bob = answer(signing, bob, by(signing.key(ERIN)), request)
+    assert refused(signing, replace(of_bob, login_id=erin)) == "challenge_over"
+    late = answer(signing, bob, by(signing.key(BOB)), request)
+    signing.later(180)
+    assert refused(signing, late) == "challenge_over"
+
+
+@pytest.mark.parametrize("namespace", ["act@ssh-jit", "login@ssh-jit", "file", "git", "join@ssh-jit", "bundle@ssh-jit"])
+def test_t59_a_signature_for_another_purpose_is_none_here(signing: Installation, namespace: str) -> None:
+    _, request = pending(signing)
+    bob = signing.native(BOB)
+    said = answer(signing, bob, lambda _, text: ssh_sign(signing.key(BOB), namespace, text), request)
+    assert refused(signing, said) == "signature_refused"
+
+
+def test_a_signature_is_for_one_installation(signing: Installation) -> None:
+    _, request = pending(signing)
+    bob = signing.native(BOB)
+    fresh = challenge(signing, bob)
+    text = consent.approval_text(request, "approve", "", fresh, "another")
+    given = m.Consent(fresh, ssh_sign(signing.key(BOB), consent.APPROVE_NAMESPACE, text))
+    assert refused(signing, m.Approve(bob, request.id, request.digest, "", given)) == "signature_refused"
+
+
+def test_a_no_is_not_a_yes(signing: Installation) -> None:
+    _, request = pending(signing)
+    bob = signing.native(BOB)
+    no = answer(signing, bob, by(signing.key(BOB)), request, verdict="deny")
+    assert refused(signing, no) == "signature_refused"
+    no = answer(signing, bob, by(signing.key(BOB)), request, verdict="deny")
+    denied = signing.say(m.Deny(bob, request.id, request.digest, "", no.consent), m.RequestReply).request
+    assert (denied.state, denied.decisions[0].signed) == ("denied", True)
+
+
+def test_browsers_have_nothing_to_sign_with(signing: Installation) -> None:
+    assert refused(signing, m.ReadChallenge(signing.web(BOB)), m.ChallengeReply) == "not_native"
+
+
+def test_no_challenge_is_in_the_log(signing: Installation) -> None:
+    fresh = challenge(signing, signing.native(BOB))
+    for row in signing.store.rows():
+        assert fresh.encode() not in (row.entry.fact + (row.entry.detail or b""))
+
+
+def host(name: str = "web9") -> m.AddHost:
+    return m.AddHost(name, (), "192.0.2.9", 22, (("env", "staging"),), ())
+
+
+def test_t53_hosts_over_the_web_need_permission_and_signature(signing: Installation) -> None:
+    bob, alice = signing.native(BOB), signing.native(ALICE)
+    acts: list[tuple[m.AddHost | m.LabelHost | m.RemoveHost, type[object]]] = [
+        (host(), m.HostReply),
+        (m.LabelHost("db1", (("env", "staging"),), None, None), m.HostReply),
+        (m.RemoveHost("db1", "old", None, None), m.Done),
+    ]
+    for message, reply in acts:
+        assert refused(signing, message, reply) == "not_permitted"
+        assert refused(signing, replace(message, login_id=bob), reply) == "signature_needed"
+        assert refused(signing, act(signing, alice, by(signing.key(ALICE)), message), reply) == "not_permitted"
+        assert refused(signing, act(signing, bob, by(signing.key(CAROL)), message), reply) == "signature_refused"
+        signing.say(act(signing, bob, by(signing.key(BOB)), message), reply, "web")
+    assert set(signing.desk.state.hosts) == {"web1", "web9"}
+
+
+def test_t53_labels_that_were_not_signed_do_not_count(signing: Installation) -> None:
+    bob = signing.native(BOB)
+    signed = act(signing, bob, by(signing.key(BOB)), m.LabelHost("web1", (("env", "prod"),), None, None))
+    changed = replace(signed, labels=(("env", "staging"),), name="db1")
+    assert refused(signing, changed, m.HostReply) == "signature_refused"
+    assert signing.desk.state.hosts["db1"].labels == (("env", "prod"), ("role", "db"))
+
+
+def test_new_labels_count_from_the_next_certificate_on(signing: Installation) -> None:
+    login = signing.native(ALICE)
+    request = signing.ask(login, "web1").request
+    signing.say(m.LabelHost("web1", (("env", "prod"),), None, None), m.HostReply, "admin")
+    with pytest.raises(Refused):
+        signing.say(m.SignUser(login, request.id), m.CertificateReply)
+
+
+def test_t54_a_host_added_over_the_web_gets_no_token_there(signing: Installation) -> None:
+    bob = signing.native(BOB)
+    reply = signing.say(act(signing, bob, by(signing.key(BOB)), host()), m.HostReply, "web")
+    assert (reply.invitation, reply.certificates) == (None, ())
+    assert signing.say(m.InviteHost("web9"), m.HostReply, "admin").invitation is not None
