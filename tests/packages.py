@@ -22,6 +22,7 @@ class Need:
 
 
 NEEDS = (
+    Need("psql", "postgresql"),
     Need("ssh", "openssh-client"),
     Need("ssh-keygen", "openssh-client"),
     Need("ssh-agent", "openssh-client"),

@@ -25,7 +25,7 @@ JUMP = 1000
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The log goes on at ``size`` in ``epoch``; ``lost`` entries are gone; ``kept`` holds the checkpoint that says so."""
+    """The log goes on at ``size`` in ``epoch``; ``lost`` entries are gone, as the checkpoint in ``kept`` says."""
 
     epoch: int
     size: int

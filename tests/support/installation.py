@@ -97,6 +97,8 @@ class Installation:
     logins: dict[str, m.LoginView] = field(default_factory=dict)
     sign_ins: int = 0
     places: Places = field(default_factory=Places)
+    database: str | None = None
+    """The address of an empty, migrated database; ``None``: a new SQLite file in the CA's home."""
 
     def __post_init__(self) -> None:
         self.home.chmod(0o700)
@@ -105,13 +107,16 @@ class Installation:
         self._write(
             "ca.toml",
             f'version = 1\ninstallation = "test"\nhome = "{self.home}/ca"\nweb_socket = "{self.home}/web.sock"\n'
-            f'admin_socket = "{self.home}/admin.sock"\nweb_users = ["nobody"]\ndisk_reserve_mib = 1\nunsafe_development = true\n',
+            f'admin_socket = "{self.home}/admin.sock"\nweb_users = ["nobody"]\ndisk_reserve_mib = 1\n'
+            + (f'database = "{self.database}"\n' if self.database else "")
+            + "unsafe_development = true\n",
         )
         self.config = config.load(self.home / "ca.toml")
         (self.home / "ca" / "keys").mkdir(parents=True)
         for purpose in keys.PURPOSES:
             files.make(self.config.key_file(purpose))
-        shutil.copy(_empty_database(), self.home / "ca" / "ca.db")
+        if self.database is None:
+            shutil.copy(_empty_database(), self.home / "ca" / "ca.db")
         self.start()
 
     def start(self) -> None:

@@ -10,6 +10,18 @@ import pytest
 
 from tests.support.installation import Installation
 from tests.support.issuer import Issuer, serving
+from tests.support.postgres import Postgres, running
+
+ON_BOTH = {
+    "test_approving",
+    "test_logins",
+    "test_revoking",
+    "test_signing",
+    "test_stores",
+    "test_clocks",
+    "test_epochs",
+}
+"""The files whose tests run on SQLite and on PostgreSQL."""
 
 
 @pytest.fixture(scope="session")
@@ -28,10 +40,33 @@ def issuers(shared_issuers: dict[str, Issuer]) -> dict[str, Issuer]:
     return shared_issuers
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server for the whole run, started when the first test asks for it."""
+    with running() as server:
+        yield server
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Everything that a CA is asked is asked with both databases; what looks into a file is not."""
+    if "database" in metafunc.fixturenames:
+        both = metafunc.module.__name__.rpartition(".")[2] in ON_BOTH
+        metafunc.parametrize("database", ("sqlite", "postgresql") if both else ("sqlite",), indirect=True)
+
+
 @pytest.fixture
-def ca(tmp_path: Path, issuers: dict[str, Issuer]) -> Iterator[Installation]:
+def database(request: pytest.FixtureRequest) -> str | None:
+    """The address of an empty database; ``None`` for SQLite in the CA's home."""
+    if request.param == "sqlite":
+        return None
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.new()
+
+
+@pytest.fixture
+def ca(tmp_path: Path, issuers: dict[str, Issuer], database: str | None) -> Iterator[Installation]:
     """A CA with the hosts web1 (staging) and db1 (prod, database)."""
-    installation = Installation(tmp_path, issuers)
+    installation = Installation(tmp_path, issuers, database=database)
     installation.add_host("web1", env="staging")
     installation.add_host("db1", env="prod", role="db")
     yield installation

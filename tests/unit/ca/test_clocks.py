@@ -1,0 +1,101 @@
+"""The clock: what it may do, and what happens when it does something else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sshjit import messages as m
+from sshjit.errors import Failed, Invalid
+from sshjit_ca.clock import TOLERANCE, Clock, Kept
+from tests.support.installation import ALICE, Installation
+
+
+def confirm(ca: Installation) -> m.ClockReply:
+    return ca.say(m.ConfirmClock("the time server was wrong"), m.ClockReply, "admin")
+
+
+@pytest.mark.parametrize("jump", [TOLERANCE + 1, 10 * 365 * 86400, -TOLERANCE - 1, -86400])
+def test_t66_a_clock_that_jumps_stops_signing_until_it_is_confirmed(ca: Installation, jump: int) -> None:
+    login = ca.native(ALICE)
+    before = ca.desk.state.size
+    ca.time += jump
+    with pytest.raises(Failed) as stopped:
+        ca.ask(login, "web1")
+    assert stopped.value.code == "clock"
+    assert "confirm-clock" in stopped.value.hint
+    assert not ca.say(m.Health(), m.HealthReply).ready
+    assert ca.desk.state.size == before
+    assert confirm(ca).drift == jump
+    assert ca.kinds()[-1] == "clock"
+    assert ca.say(m.Health(), m.HealthReply).ready
+    assert ca.say(m.Health(), m.HealthReply).time == int(ca.time)
+    issued = ca.ask(ca.native(ALICE), "web1").certificate
+    assert issued is not None
+    assert issued.valid_before <= ca.time + 900
+
+
+@pytest.mark.parametrize("jump", [TOLERANCE - 1, -2])
+def test_a_clock_that_is_only_corrected_goes_on(ca: Installation, jump: int) -> None:
+    login = ca.native(ALICE)
+    ca.later(10)
+    ca.time += jump
+    assert ca.ask(login, "web1").certificate is not None
+
+
+def test_t10_a_clock_before_the_last_entry_stops_signing_until_it_is_confirmed(ca: Installation) -> None:
+    """Also over a restart of the machine, when nothing is known of its boot clock."""
+    login = ca.native(ALICE)
+    (ca.home / "ca" / "clock").unlink()
+    ca.time -= 3600
+    ca.boot = 1.0
+    ca.restart()
+    with pytest.raises(Failed) as stopped:
+        ca.ask(login, "web1")
+    assert "before the log's last entry" in stopped.value.message
+    times = [row.entry.time for row in ca.store.rows()]
+    assert times == sorted(times)
+    confirm(ca)
+    assert ca.ask(ca.native(ALICE), "web1").certificate is not None
+
+
+def test_a_restart_does_not_make_a_jump_forgotten(ca: Installation) -> None:
+    login = ca.native(ALICE)
+    ca.stop()
+    ca.time += 3600
+    ca.start()
+    with pytest.raises(Failed):
+        ca.ask(login, "web1")
+    confirm(ca)
+    ca.restart()
+    assert ca.say(m.Health(), m.HealthReply).ready
+
+
+def test_access_is_taken_away_whatever_the_clock_says(ca: Installation) -> None:
+    request = ca.ask(ca.native(ALICE), "web1").request
+    known = ca.desk.now
+    ca.later(7)
+    ca.time += 10 * 365 * 86400
+    reply = ca.say(m.Revoke(None, request.id, None, None, "laptop lost"), m.RevokeReply, "admin")
+    assert reply.requests[0].closing is not None
+    assert ca.desk.state.time == known + 7  # as the boot clock counts on
+    assert ca.say(m.ReadBundle(None), m.BundleReply).bundle is not None
+
+
+def test_only_the_operator_confirms_and_says_why(ca: Installation) -> None:
+    assert "web" not in ca.routes[m.ConfirmClock].doors
+    with pytest.raises(Invalid) as refused:
+        ca.say(m.ConfirmClock(""), m.ClockReply, "admin")
+    assert refused.value.code == "no_reason"
+
+
+def test_what_is_kept_counts_for_one_start_of_the_machine(tmp_path: Path) -> None:
+    file = tmp_path / "clock"
+    first = Clock(lambda: 1000.0, lambda: 10.0, Kept(file, "one"))
+    assert Clock(lambda: 5000.0, lambda: 10.0, Kept(file, "one")).offset == first.offset == 990
+    assert Clock(lambda: 5000.0, lambda: 10.0, Kept(file, "two", writes=False)).offset == 4990
+    assert Kept(file, "one").recall() == 990
+    assert Kept(file, "?").recall() is None
+    file.write_text("nonsense")
+    assert Kept(file, "one").recall() is None

@@ -1,0 +1,234 @@
+"""Serials are never used twice: not after a restart, and not after an old backup was put in place."""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from sshjit import events
+from sshjit import messages as m
+from sshjit.errors import Failed, Invalid, Refused
+from sshjit_ca import backing, restoring, standby, verify
+from sshjit_ca.bundling import REFRESH
+from sshjit_ca.journal import SERIALS_PER_EPOCH
+from sshjit_ca.keys.lineage import Lineage
+from sshjit_ca.state.emergency import MORE_BUNDLES
+from sshjit_ca.store import Store
+from tests.support.installation import ALICE, Installation
+
+NOW = standby.Time(lambda: 0.0, lambda _: None)
+
+
+def draw(ca: Installation, times: int) -> set[int]:
+    """Draws certificates; their serials."""
+    found = set()
+    for _ in range(times):
+        ca.later(10)
+        certificate = ca.ask(ca.native(ALICE), "web1").certificate
+        assert certificate is not None
+        found.add(certificate.serial)
+    assert len(found) == times
+    return found
+
+
+def restore(ca: Installation, reason: str = "disk lost") -> restoring.Outcome:
+    return restoring.restore(ca.config, ca.places, ca.desk.clock, NOW, reason)
+
+
+def backup(ca: Installation, name: str = "backup.tar", *, with_keys: bool = False) -> Path:
+    target = ca.home / name
+    backing.back_up(ca.config, ca.home / "ca.toml", target, with_keys=with_keys)
+    return target
+
+
+def put_back(ca: Installation, archive: Path) -> None:
+    ca.stop()
+    for suffix in ("", "-wal", "-shm"):
+        (ca.home / "ca" / f"ca.db{suffix}").unlink(missing_ok=True)
+    backing.unpack(archive, ca.home / "ca" / "ca.db")
+
+
+def test_each_start_is_an_epoch_of_its_own(ca: Installation) -> None:
+    first = draw(ca, 2)
+    ca.restart()
+    second = draw(ca, 2)
+    epochs = {serial // SERIALS_PER_EPOCH for serial in first | second}
+    assert len(epochs) == 2
+    for serial in first | second:
+        assert list(ca.store.rows(serial % SERIALS_PER_EPOCH))[0].entry.kind == "certificate"
+
+
+@pytest.fixture
+def sqlite_ca(tmp_path: Path, issuers: dict[str, object]) -> Installation:
+    """A CA on SQLite: a database that can be copied."""
+    ca = Installation(tmp_path, issuers)  # type: ignore[arg-type]
+    ca.add_host("web1", env="staging")
+    return ca
+
+
+def test_t64_an_old_backup_is_refused_then_accepted_and_no_serial_repeats(sqlite_ca: Installation) -> None:
+    ca = sqlite_ca
+    serials = draw(ca, 2)
+    archive = backup(ca)
+    for _ in range(3):
+        ca.restart()
+        serials |= draw(ca, 2)
+    sequence = ca.say(m.ReadBundle(None), m.BundleReply).sequence
+    newest, lost_size = ca.desk.journal.checkpoint, ca.desk.state.size
+    put_back(ca, archive)
+    with pytest.raises(Failed) as refused:
+        ca.start()
+    assert refused.value.code == "log_rolled_back"
+    assert "restore" in refused.value.hint
+    ca.stop()
+
+    outcome = restore(ca)
+    ca.start()
+    assert ca.kinds()[outcome.size] == "restore"
+    assert outcome.lost == lost_size - outcome.size
+    entry = ca.desk.state.epoch
+    assert entry > outcome.epoch
+    again = draw(ca, 6)
+    assert serials.isdisjoint(again)
+    assert min(again) > max(serials)
+    assert ca.say(m.ReadBundle(None), m.BundleReply).sequence > sequence + MORE_BUNDLES
+
+    assert outcome.kept is not None
+    assert outcome.kept.read_text() == newest
+    lineage = Lineage.of(ca.desk.keys.public("log"), ca.store)
+    point = lineage.verified(newest)
+    shown = verify.verify(ca.store, ca.desk.keys.public("log"), against=(point,))
+    assert shown.problems
+    assert not verify.verify(ca.store, ca.desk.keys.public("log")).problems
+    ca.stop()
+
+
+def test_a_whole_home_put_back_needs_to_be_said_and_then_serials_are_safe_too(sqlite_ca: Installation) -> None:
+    """A snapshot of the machine takes the memory back as well: nothing in it knows better, but the operator does."""
+    ca = sqlite_ca
+    home, copy = ca.home / "ca", ca.home / "copy"
+    ca.stop()
+    shutil.copytree(home, copy)
+    ca.start()
+    serials = draw(ca, 3)
+    ca.restart()
+    serials |= draw(ca, 3)
+    ca.stop()
+    shutil.rmtree(home)
+    copy.rename(home)
+    assert restore(ca).lost == 0
+    ca.start()
+    assert serials.isdisjoint(draw(ca, 6))
+    ca.stop()
+
+
+def test_a_log_that_differs_from_what_is_remembered_is_refused(sqlite_ca: Installation) -> None:
+    ca = sqlite_ca
+    archive = backup(ca)
+    draw(ca, 1)
+    checkpoint = (ca.home / "ca" / "checkpoint").read_text()
+    put_back(ca, archive)
+    (ca.home / "ca" / "checkpoint").unlink()
+    ca.start()
+    draw(ca, 3)
+    ca.stop()
+    (ca.home / "ca" / "checkpoint").write_text(checkpoint)
+    with pytest.raises(Failed) as refused:
+        ca.start()
+    assert refused.value.code == "log_rolled_back"
+    ca.stop()
+
+
+def test_a_lost_database_can_be_gone_on_without(sqlite_ca: Installation) -> None:
+    ca = sqlite_ca
+    serials = draw(ca, 2)
+    ca.stop()
+    for part in (ca.home / "ca").glob("ca.db*"):
+        part.unlink()
+    store = Store(ca.config.database)
+    store.migrate()
+    store.close()
+    with pytest.raises(Failed) as refused:
+        ca.start()
+    assert refused.value.code == "log_rolled_back"
+    ca.stop()
+    restore(ca)
+    ca.start()
+    ca.add_host("web1", env="staging")
+    assert serials.isdisjoint(draw(ca, 4))
+    ca.stop()
+
+
+def test_what_a_restore_says_stands_in_the_log(sqlite_ca: Installation) -> None:
+    ca = sqlite_ca
+    newest = ca.desk.journal.checkpoint
+    ca.stop()
+    outcome = restore(ca, "drill")
+    ca.start()
+    row = next(row for row in ca.store.rows() if row.entry.kind == "restore")
+    event = events.put_together("restore", *_parts(row.entry.fact, row.entry.detail or b"{}"))
+    assert event == events.Restored(outcome.epoch, 0, newest, "drill")
+    ca.stop()
+
+
+def _parts(fact: bytes, detail: bytes) -> tuple[dict[str, object], dict[str, object]]:
+    import json
+
+    return json.loads(fact)["body"], json.loads(detail)
+
+
+def test_a_restore_needs_a_reason_and_no_other_writer(sqlite_ca: Installation) -> None:
+    ca = sqlite_ca
+    with pytest.raises(Invalid):
+        restore(ca, "")
+    ca.store.take_over(ca.store.head(), 9, standby.me())
+    passing = iter(range(10_000))
+    quick = standby.Time(lambda: next(passing) / 4, lambda _: ca.store.beat(9))
+    with pytest.raises(Refused) as refused:
+        restoring.restore(ca.config, ca.places, ca.desk.clock, quick, "drill")
+    assert refused.value.code == "writer_lives"
+    ca.stop()
+
+
+def test_a_backup_holds_the_log_and_keys_only_when_asked(sqlite_ca: Installation) -> None:
+    ca = sqlite_ca
+    draw(ca, 1)
+    with tarfile.open(backup(ca)) as archive:
+        names = archive.getnames()
+    assert set(names) == {"ca.db", "checkpoint", "epoch", "ca.toml", "policy.toml", "providers.toml"}
+    with_keys = backup(ca, "keys.tar", with_keys=True)
+    with tarfile.open(with_keys) as archive:
+        assert {f"keys/{purpose}" for purpose in ("user_ca", "host_ca", "bundle", "log")} <= set(archive.getnames())
+    assert with_keys.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(Invalid) as there:
+        backup(ca)
+    assert there.value.code == "already_there"
+    copy = ca.home / "copied.db"
+    backing.unpack(ca.home / "backup.tar", copy)
+    store = Store(f"sqlite:///{copy}", read_only=True)
+    assert not verify.verify(store, ca.desk.keys.public("log")).problems
+    store.close()
+    ca.later(REFRESH)
+    ca.stop()
+
+
+def test_a_restored_backup_takes_the_place_of_the_database(sqlite_ca: Installation) -> None:
+    ca = sqlite_ca
+    archive = backup(ca)
+    draw(ca, 2)
+    ca.stop()
+    copy = ca.home / "copied.db"
+    backing.unpack(archive, copy)
+    aside = restoring.put_in_place(ca.home / "ca" / "ca.db", copy)
+    assert aside is not None
+    assert aside.exists()
+    with pytest.raises(Failed):
+        ca.start()
+    ca.stop()
+    with pytest.raises(Invalid):
+        restoring.put_in_place(ca.home / "ca" / "ca.db", ca.home / "policy.toml")
+    with pytest.raises(Invalid):
+        backing.unpack(ca.home / "policy.toml", ca.home / "never.db")

@@ -1,0 +1,176 @@
+"""The database, whichever it is: one writer, durable commits, and words for what goes wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from sshjit import messages as m
+from sshjit.errors import Failed, Invalid, Refused
+from sshjit_ca import daemon, standby, verify
+from sshjit_ca import state as states
+from sshjit_ca.database import open_engine
+from sshjit_ca.standby import PATIENCE, Time
+from sshjit_ca.store import Store
+from tests.support.installation import ALICE, Installation
+
+
+class Waiting:
+    """Time that passes only while somebody sleeps; ``meanwhile`` happens then."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.said: list[str] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.meanwhile()
+
+    def meanwhile(self) -> None:
+        """Nothing."""
+
+    def wait(self, store: Store, limit: float | None = None) -> bool:
+        return standby.wait(store, Time(self.monotonic, self.sleep), self.said.append, limit=limit)
+
+
+def twin(ca: Installation) -> Installation:
+    """Another CA process over the same home and database, not begun."""
+    other = object.__new__(Installation)
+    other.__dict__.update(ca.__dict__)
+    return other
+
+
+def test_a_whole_story_verifies(ca: Installation) -> None:
+    login = ca.native(ALICE)
+    serial = ca.ask(login, "web1").certificate.serial
+    ca.restart()
+    assert serial in ca.desk.state.certificates
+    verdict = verify.verify(ca.store, ca.desk.keys.public("log"))
+    assert (verdict.size, verdict.problems) == (ca.desk.state.size, ())
+
+
+def test_t63_the_pooled_connection_of_a_replaced_writer_commits_nothing(ca: Installation) -> None:
+    login = ca.native(ALICE)
+    other = twin(ca)
+    other.start()
+    kinds = other.kinds()
+    with pytest.raises(Failed) as fenced:
+        ca.ask(login, "web1")  # by connections that were open before the other one took over
+    assert fenced.value.code == "fenced"
+    assert other.kinds() == kinds
+    assert "taken over" in ca.say(m.Health(), m.HealthReply).problems[0]
+    assert not ca.say(m.Status(), m.StatusReply, "admin").ready
+    with pytest.raises(Failed) as beat:
+        ca.authority.beat()
+    assert beat.value.code == "fenced"
+    assert other.ask(login, "web1").certificate is not None
+    other.stop()
+
+
+def test_an_idle_writer_learns_by_its_beat_that_it_was_replaced(ca: Installation) -> None:
+    ca.authority.beat()
+    other = twin(ca)
+    other.start()
+    with pytest.raises(Failed):
+        ca.authority.beat()
+    assert ca.authority.fenced is not None
+    other.stop()
+
+
+def test_who_takes_over_reads_what_the_old_writer_wrote_meanwhile(ca: Installation) -> None:
+    login = ca.native(ALICE)
+    store = Store(ca.config.database)
+    journal = daemon.open_desk(ca.config, store, ca.places, ca.desk.clock).journal
+    journal.read()
+    ca.ask(login, "web1")
+    assert journal.state.size < ca.desk.state.size
+    journal.take_over()
+    assert states.digest(journal.state) == states.digest(ca.desk.state)
+    store.close()
+
+
+def test_another_that_took_over_first_wins(ca: Installation) -> None:
+    head = ca.store.head()
+    assert head is not None
+    ca.store.take_over(head, head.epoch + 1)
+    with pytest.raises(Failed) as late:
+        ca.store.take_over(head, head.epoch + 2)
+    assert late.value.code == "fenced"
+    with pytest.raises(Failed) as first:
+        ca.store.take_over(None, 1)
+    assert first.value.code == "fenced"
+
+
+def test_who_stands_by_waits_while_the_writer_beats(ca: Installation) -> None:
+    ca.store.take_over(ca.store.head(), 50, "another-machine pid:[1] 7 7")
+
+    class Beating(Waiting):
+        def meanwhile(self) -> None:
+            if self.now < 60:
+                ca.store.beat(50)
+
+    waiting = Beating()
+    assert waiting.wait(ca.store)
+    assert 59 + PATIENCE <= waiting.now <= 61 + PATIENCE
+    assert waiting.said == ["another CA writes this log; standing by"]
+    assert not Beating().wait(ca.store, limit=20)
+
+
+def test_who_stands_by_begins_at_once_after_a_goodbye_or_a_death(ca: Installation) -> None:
+    ca.authority.end()
+    assert Waiting().wait(ca.store)
+    ca.store.take_over(ca.store.head(), 60, standby.me())
+    living = Waiting()
+    living.wait(ca.store)
+    assert living.now >= PATIENCE  # this very process lives, but nothing of it moved
+    machine, namespace, _, started = standby.me().split(" ")
+    ca.store.take_over(ca.store.head(), 61, f"{machine} {namespace} 4194300 {started}")
+    dead = Waiting()
+    assert dead.wait(ca.store)
+    assert dead.now == 0
+
+
+def test_who_is_unknown_is_never_taken_for_dead() -> None:
+    assert standby.gone("")
+    for holder in ("elsewhere pid:[1] 1 1", "? ? 1 1", "nonsense", standby.me()):
+        assert not standby.gone(holder)
+
+
+def test_an_address_that_is_none_or_of_another_database_is_refused() -> None:
+    for address in ("nothing", "mysql://x/y", "sqlite"):
+        with pytest.raises(Invalid) as refused:
+            open_engine(address)
+        assert refused.value.code == "bad_database"
+    assert open_engine("postgresql://u@/x?host=/run").dialect.driver == "psycopg"
+
+
+def test_a_database_without_tables_says_what_to_do(ca: Installation) -> None:
+    store = Store(f"sqlite:///{ca.home}/other.db")
+    with pytest.raises(Failed) as nothing:
+        store.head()
+    assert (nothing.value.code, "migrate" in nothing.value.hint) == ("no_database", True)
+    assert not store.is_current()
+    store.migrate()
+    assert store.is_current()
+    assert store.head() is None
+    store.migrate()
+    store.close()
+
+
+def test_a_reader_cannot_write(ca: Installation) -> None:
+    reader = Store(ca.config.database, read_only=True)
+    with pytest.raises(Failed) as refused:
+        reader.beat(1)
+    assert refused.value.code == "not_signing"
+    assert reader.head() is not None
+    reader.close()
+
+
+def test_refusals_do_not_stop_a_batch(ca: Installation) -> None:
+    login = ca.native(ALICE)
+    asked = m.Ask(login, ("web1",), None, "shell", None, None, "x", True, "192.0.2.7")
+    good, bad = ca.say_all([asked, m.Ask("login-none", ("web1",), None, "shell", None, None, "x", True, "192.0.2.7")])
+    assert isinstance(good, m.AskReply)
+    assert isinstance(bad, Refused)
