@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 
-from sshjit import approvals, profile, requests, sshcert
+from sshjit import approvals, policy, profile, requests, sshcert
 from sshjit.errors import Failed, Refused
 from sshjit.events import HostIssued, Issued
 from sshjit.messages import CertificateReply, CertificateView, RequestState, SignUser
@@ -17,6 +17,7 @@ from sshjit.requests import Request
 from sshjit.sshcert import Certificate
 from sshjit.sshkey import PublicKey
 from sshjit.sshwire import Reader
+from sshjit_ca import locks
 from sshjit_ca.desk import Desk
 from sshjit_ca.keys import Signer
 from sshjit_ca.keys.signer import signature_type
@@ -29,7 +30,8 @@ def sign_user(desk: Desk, message: SignUser) -> CertificateReply:
     """A certificate for the login's own key, from a grant of the login's own person.
 
     Raises:
-        Refused: ``login_over``, ``not_native``, ``not_yours``, ``approval_gone``, and policy's codes.
+        Refused: ``login_over``, ``not_native``, ``not_yours``, ``approval_gone``, ``step_up``, ``locked``,
+            and policy's codes.
         Invalid: ``unknown_request``, ``wrong_state``.
 
     """
@@ -44,10 +46,12 @@ def draw(desk: Desk, login: Login, login_id: str, request: Request) -> Certifica
         raise Refused("not_yours", "this grant belongs to somebody else")
     requests.require(request, RequestState.APPROVED, desk.now)
     hosts = desk.hosts_of(request)
+    locks.refuse_new(desk.state, request.asked.host_ids)
     _still_allowed(desk, login, request, hosts)
     terms = _terms(desk, login, request)
-    certificate = profile.user_certificate(terms, key, _issue(desk, desk.keys.user_ca))
-    blob = _sign(certificate, desk.keys.user_ca)
+    signer = desk.keys.active("user_ca")
+    certificate = profile.user_certificate(terms, key, _issue(desk, signer))
+    blob = sign_and_read_back(certificate, signer)
     desk.record(
         Issued(
             serial=certificate.serial,
@@ -67,9 +71,12 @@ def draw(desk: Desk, login: Login, login_id: str, request: Request) -> Certifica
 
 
 def sign_host(desk: Desk, host: Host, key: PublicKey) -> str:
-    """Signs and records a host certificate; returns its line."""
-    certificate = profile.host_certificate(host.name, host.aliases, key, _issue(desk, desk.keys.host_ca))
-    blob = _sign(certificate, desk.keys.host_ca)
+    """Signs and records a host certificate; returns its line. Raises ``Refused`` (``locked``)."""
+    locks.refuse_new(desk.state, (host.id,))
+    locks.refuse_key(desk.state, key.fingerprint)
+    signer = desk.keys.active("host_ca")
+    certificate = profile.host_certificate(host.name, host.aliases, key, _issue(desk, signer))
+    blob = sign_and_read_back(certificate, signer)
     digest = hashlib.sha256(blob).hexdigest()
     desk.record(HostIssued(certificate.serial, digest, certificate.valid_before, host.name, key.fingerprint))
     return sshcert.line(blob)
@@ -79,6 +86,9 @@ def _still_allowed(desk: Desk, login: Login, request: Request, hosts: tuple[Host
     gone = taken_away(desk, login, request, hosts)
     if gone is not None:
         raise Refused(gone.code, gone.message, hint=gone.hint)
+    more = policy.step_up(request.asked, desk.policy_subject(login), desk.now)
+    if more is not None:
+        raise Refused("step_up", more.message, hint=more.hint)
     steps = steps_of(request)
     if steps and not approvals.complete(
         steps, desk.person(request.asked.subject), approvers_of(desk, request), others=tuple(desk.known())
@@ -116,7 +126,7 @@ def _issue(desk: Desk, signer: Signer) -> Issue:
     )
 
 
-def _sign(certificate: Certificate, signer: Signer) -> bytes:
+def sign_and_read_back(certificate: Certificate, signer: Signer) -> bytes:
     """Signs, and reads the result back: it must say what was decided and nothing else."""
     signed = sshcert.encode(certificate)
     signature = signer.sign(signed)
