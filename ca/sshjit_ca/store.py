@@ -47,11 +47,19 @@ class Head:
     beat: int = 0
 
 
+_ADVANCE = (
+    sa.update(head)
+    .where(head.c.epoch == sa.bindparam("writer"), head.c.size == sa.bindparam("from"))
+    .values(size=sa.bindparam("to"), checkpoint=sa.bindparam("note"))
+)
+
+
 class Store:
     """An open database."""
 
     def __init__(self, address: str, *, read_only: bool = False) -> None:
         self._engine = open_engine(address, read_only=read_only)
+        self._insert: Any = sa.insert(entries).compile(dialect=self._engine.dialect)
 
     def migrate(self) -> None:
         """Brings the schema up to date.
@@ -149,22 +157,34 @@ class Store:
             Failed: ``fenced``; ``disk_full``, ``not_signing`` when the database does not take it. Nothing was written.
 
         """
-        size = rows[-1].entry.index + 1
+        first, end = rows[0].entry.index, rows[-1].entry.index + 1
         try:
             with self._engine.begin() as connection:
-                written = connection.execute(
-                    sa.update(head)
-                    .where(head.c.epoch == epoch, head.c.size == rows[0].entry.index)
-                    .values(size=size, checkpoint=checkpoint)
-                )
+                written = connection.execute(_ADVANCE, {"writer": epoch, "from": first, "to": end, "note": checkpoint})
                 if written.rowcount != 1:
                     raise fenced()
                 for digest, text in texts:
                     if not connection.execute(sa.select(policies).where(policies.c.digest == digest)).first():
                         connection.execute(sa.insert(policies).values(digest=digest, text=text))
-                connection.execute(sa.insert(entries), [_columns(row) for row in rows])
+                connection.exec_driver_sql(self._insert.string, [self._values(row) for row in rows])
         except SQLAlchemyError as error:
             raise _unwritten(error) from None
+
+    def _values(self, row: Row) -> Any:
+        """A row as the driver takes it. All columns are of types that drivers know: SQLAlchemy would only add time."""
+        entry, order = row.entry, self._insert.positiontup
+        columns = {
+            "number": entry.index,
+            "time": entry.time,
+            "kind": entry.kind,
+            "fact": entry.fact,
+            "leaf": row.leaf,
+            "detail": entry.detail,
+            "salt": entry.salt,
+            "subject": row.subject,
+            "request": row.request,
+        }
+        return columns if order is None else tuple([columns[name] for name in order])
 
     @property
     def engine(self) -> sa.Engine:
@@ -254,21 +274,6 @@ class Store:
         with self._engine.connect() as connection:
             said = str(connection.execute(sa.text("PRAGMA integrity_check(1)")).scalar())
         return "" if said == "ok" else said
-
-
-def _columns(row: Row) -> dict[str, Any]:
-    entry = row.entry
-    return {
-        "number": entry.index,
-        "time": entry.time,
-        "kind": entry.kind,
-        "fact": entry.fact,
-        "leaf": row.leaf,
-        "detail": entry.detail,
-        "salt": entry.salt,
-        "subject": row.subject,
-        "request": row.request,
-    }
 
 
 def fenced() -> Failed:
