@@ -13,6 +13,9 @@ from pathlib import Path
 
 from sshjit.errors import Failed
 
+SECTOR = 512
+"""Bytes that a disk writes at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Memory:
@@ -39,13 +42,23 @@ class Memory:
             Failed: ``no_memory``, when the file is there and cannot be read.
 
         """
-        return _read(self.checkpoint_file)
+        note = _read(self.checkpoint_file).rstrip("\n")
+        return f"{note}\n" if note else ""
 
     def keep_checkpoint(self, note: str) -> None:
-        """Replaces the newest note."""
-        new = self.checkpoint_file.with_name(f"{self.name}.new")
-        new.write_text(note, encoding="utf-8")
-        new.replace(self.checkpoint_file)
+        """Replaces the newest note, in place and padded with empty lines to whole sectors.
+
+        This happens at every batch, and to replace a file by name costs as much as the batch. A note fills one sector,
+        which a disk writes whole or not at all.
+        """
+        content = note.encode("utf-8")
+        content += b"\n" * (-len(content) % SECTOR)
+        descriptor = os.open(self.checkpoint_file, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            os.pwrite(descriptor, content, 0)
+            os.ftruncate(descriptor, len(content))
+        finally:
+            os.close(descriptor)
 
     def epoch(self) -> int:
         """The highest epoch; 0 if none was ever kept.
