@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -200,9 +201,12 @@ def _source(terms: Terms, address: str | None) -> tuple[str, ...]:
     """The networks that the certificate works from; ``client``: only the address that asked."""
     if terms.source != ("client",):
         return terms.source
-    if not address:
-        raise Refused("no_address", f"rule {terms.rule!r} binds certificates to your address, and it is not known")
-    return (address,)
+    try:
+        return (ipaddress.ip_address((address or "").partition("%")[0]).compressed,)
+    except ValueError:
+        raise Refused(
+            "no_address", f"rule {terms.rule!r} binds certificates to your address, and it is not known"
+        ) from None
 
 
 def _notes(deal: _Deal) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ def test_an_automatic_grant_comes_with_its_certificate_in_one_message(ca: Instal
 def test_the_certificate_is_for_the_key_of_the_login_and_signed_by_the_user_ca(ca: Installation) -> None:
     certificate, _, _ = sshcert.parse_line(drawn(ca).text)
     assert certificate.key.line == " ".join(ca.key(ALICE).with_suffix(".pub").read_text().split()[:2])
-    assert certificate.ca_blob == ca.desk.keys.user_ca.public.blob
+    assert certificate.ca_blob == ca.desk.keys.public("user_ca").blob
 
 
 def test_the_serial_is_the_place_in_the_log(ca: Installation) -> None:
@@ -197,3 +197,15 @@ def test_the_person_in_the_key_id_cannot_forge_log_lines(ca: Installation) -> No
     assert reply.certificate is not None
     assert reply.certificate.key_id.isascii()
     assert '"' not in reply.certificate.key_id
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0/0", "192.0.2.7,0.0.0.0/0", "example.com", " "])
+def test_a_certificate_bound_to_the_client_is_bound_to_one_address(ca: Installation, address: str) -> None:
+    ca.change_policy('logins = ["deploy"]', 'logins = ["deploy"]\nsource = "client"')
+    login = ca.native(ALICE)
+    with pytest.raises(Refused) as refused:
+        ca.ask(login, "web1", address=address)
+    assert refused.value.code == "no_address"
+    certificate = ca.ask(login, "web1", address="192.0.2.7").certificate
+    assert certificate is not None
+    assert ("source-address", "192.0.2.7") in sshcert.parse_line(certificate.text)[0].critical
