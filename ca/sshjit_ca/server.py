@@ -31,6 +31,8 @@ HALF_FRAME = 10.0
 """Seconds that a frame may take to arrive."""
 MAX_WAITING = 128
 """Questions of one connection that may wait at once; then it is not read until some are answered."""
+MAX_PEERS = 200
+"""Connections at one door; so one door's peers cannot take the other's, nor all the files that we may open."""
 MAX_UNREAD = 4 * m.MAX_REPLY
 MAX_BATCH = 512
 _dumps = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
@@ -62,6 +64,7 @@ class Server:
         self._writer = ThreadPoolExecutor(1, "authority")
         self._preparers = ThreadPoolExecutor(8, "prepare")
         self._tasks: set[asyncio.Task[None]] = set()
+        self.peers: dict[Door, set[Connection]] = {"web": set(), "admin": set()}
 
     async def run(self, doors: list[Listening], stop: asyncio.Event, ready: Callable[[], None]) -> None:
         """Listens at all doors until ``stop`` is set; calls ``ready`` once it does."""
@@ -147,10 +150,15 @@ class Connection(asyncio.Protocol):
         user = _peer(transport.get_extra_info("socket"))
         if user not in self._users:
             self._turn_out(Refused("wrong_user", f"Unix user {user} may not speak here"))
+        elif len(self._server.peers[self.door]) >= MAX_PEERS:
+            self._turn_out(Failed("too_many", f"{MAX_PEERS} peers are connected to this door already"))
+        else:
+            self._server.peers[self.door].add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forgets what was half said; what was asked is still answered, to nobody."""
         del exc
+        self._server.peers[self.door].discard(self)
         self._wait_for_more(half=False)
 
     def eof_received(self) -> bool:

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -199,3 +199,27 @@ def test_errors_keep_their_family_code_and_hint_over_the_socket(doors: Installat
         admin.call(doors.config.admin_socket, m.Revoke(None, "req-nothing", None, None, "x"), m.RevokeReply)
     assert unknown.value.code == "unknown_request"
     assert unknown.value.hint
+
+
+def test_a_crowd_at_one_door_leaves_the_other_open(doors: Installation) -> None:
+    """A stolen front end must not keep the operator from revoking."""
+    crowd: list[socket.socket] = []
+    with ExitStack() as closing:
+        for _ in range(server.MAX_PEERS):
+            crowd.append(closing.enter_context(connect(doors)))
+            crowd[-1].sendall(question())
+            crowd[-1].recv(1)
+        with connect(doors) as late:
+            assert answers(late)[0]["body"]["code"] == "too_many"
+        assert admin.call(doors.config.admin_socket, m.Status(), m.StatusReply).ready
+        crowd[0].close()
+        deadline = time.monotonic() + 5
+        while not _is_let_in(doors):
+            assert time.monotonic() < deadline
+
+
+def _is_let_in(ca: Installation) -> bool:
+    with connect(ca) as connection:
+        connection.sendall(question())
+        connection.shutdown(socket.SHUT_WR)
+        return bool(answers(connection)[0]["type"] == "ok")
