@@ -33,6 +33,13 @@ class InviteHost:
 
 
 @dataclass(frozen=True, slots=True)
+class CertifyHost:
+    """The operator renews the certificates of a host's registered keys (admin door), in their order."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class LabelHost:
     """Replaces all labels of a host. Who may, and how, as for ``AddHost``."""
 

@@ -20,7 +20,16 @@ from sshjit.messages.consent import ChallengeReply, ReadChallenge
 from sshjit.messages.emergency import ClockReply, ConfirmClock, EmergencyReply, SignEmergency
 from sshjit.messages.ending import Revoke, RevokeReply
 from sshjit.messages.hardware import HardwareKeysReply, ReadHardwareKeys, RegisterHardwareKey, RemoveHardwareKey
-from sshjit.messages.hosts import AddHost, HostReply, HostsReply, InviteHost, LabelHost, ReadHosts, RemoveHost
+from sshjit.messages.hosts import (
+    AddHost,
+    CertifyHost,
+    HostReply,
+    HostsReply,
+    InviteHost,
+    LabelHost,
+    ReadHosts,
+    RemoveHost,
+)
 from sshjit.messages.joining import HostReport, JoinHost, SignHost
 from sshjit.messages.keys import ActivateKey, AddKey, KeyReply, KeysReply, ReadKeys, RetireKey
 from sshjit.messages.locking import Lock, LockReply, LocksReply, ReadLocks, Unlock
@@ -65,6 +74,7 @@ Message = (
     | ReadChallenge
     | AddHost
     | InviteHost
+    | CertifyHost
     | LabelHost
     | RemoveHost
     | ReadHosts
@@ -137,6 +147,7 @@ REPLIES: dict[type[Message], type[Reply]] = {
     ReadChallenge: ChallengeReply,
     AddHost: HostReply,
     InviteHost: HostReply,
+    CertifyHost: HostReply,
     LabelHost: HostReply,
     RemoveHost: Done,
     JoinHost: HostReply,
