@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from sshjit import messages as m
 from sshjit import sshkey
 from sshjit.errors import Failed, Invalid, Refused, SshJitError
 from sshjit_ca import config, keys, sshsig
+from sshjit_ca.keys import files
+from sshjit_ca.store import Store
 from tests.support.installation import Installation, make_key, ssh_sign
 
 KINDS = [("ed25519", None), ("ecdsa", 256), ("ecdsa", 384), ("ecdsa", 521), ("rsa", 3072)]
@@ -45,7 +48,7 @@ def test_every_flipped_bit_of_a_signature_is_refused(tmp_path: Path) -> None:
 
 
 def test_ssh_keygen_verifies_what_the_ca_signs(ca: Installation) -> None:
-    signer = ca.desk.keys.bundle
+    signer = ca.desk.keys.active("bundle")
     (ca.home / "signers").write_text(f"who {signer.public.line}\n")
     (ca.home / "sig").write_text(sshsig.sign(signer, "bundle@ssh-jit", b"text"))
     command = ["ssh-keygen", "-Y", "verify", "-f", "signers", "-I", "who", "-n", "bundle@ssh-jit", "-s", "sig"]
@@ -58,14 +61,14 @@ def test_keys_are_readable_by_the_ca_alone_and_never_replaced(ca: Installation) 
         path = ca.config.key_file(purpose)
         assert path.stat().st_mode & 0o777 == 0o600
         with pytest.raises(FileExistsError):
-            keys.make(path)
+            files.make(path)
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644])
 def test_a_key_that_others_can_read_is_not_used(ca: Installation, mode: int) -> None:
     ca.config.key_file("user_ca").chmod(mode)
     with pytest.raises(Failed) as exposed:
-        keys.load(ca.home / "ca" / "keys")
+        files.load(ca.config.key_file("user_ca"))
     assert exposed.value.code == "key_exposed"
     assert "chmod 600" in exposed.value.hint
 
@@ -76,21 +79,26 @@ def test_links_strangers_and_other_kinds_of_keys_are_not_used(ca: Installation) 
     path.unlink()
     path.symlink_to(ca.config.key_file("bundle"))
     with pytest.raises(Failed):
-        keys.load(path.parent)
+        files.load(path)
     path.unlink()
-    for content in (b"", b"not a key", raw[:100], make_key(ca.home / "rsa", "rsa", 3072).read_bytes()):
+    for content in (b"", b"not a key", raw[:100], make_key(ca.home / "rsa", "rsa", 2048).read_bytes()):
         path.write_bytes(content)
         path.chmod(0o600)
         with pytest.raises(Failed) as bad:
-            keys.load(path.parent)
+            files.load(path)
         assert bad.value.code == "bad_key_file"
 
 
 def test_one_key_does_not_serve_two_purposes(ca: Installation) -> None:
-    raw = ca.config.key_file("user_ca").read_bytes()
-    ca.config.key_file("host_ca").write_bytes(raw)
+    shutil.copy(ca.config.key_file("user_ca"), ca.config.key_file("host_ca"))
+    ca.stop()
+    for name in ("ca.db", "checkpoint"):
+        (ca.home / "ca" / name).unlink()
+    store = Store(ca.config.database)
+    store.migrate()
+    store.close()
     with pytest.raises(Failed) as same:
-        keys.load(ca.home / "ca" / "keys")
+        ca.start()
     assert same.value.code == "same_key"
 
 
@@ -187,5 +195,5 @@ def test_a_host_certificate_names_exactly_the_host_and_its_aliases(ca: Installat
         "web2.example.com",
         "192.0.2.9",
     ]
-    assert ca.desk.keys.host_ca.public.fingerprint in done.stdout
-    assert reply.bundle_root == ca.desk.keys.bundle.public.fingerprint
+    assert ca.desk.keys.public("host_ca").fingerprint in done.stdout
+    assert reply.bundle_root == ca.desk.keys.public("bundle").fingerprint

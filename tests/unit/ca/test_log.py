@@ -12,14 +12,15 @@ import pytest
 from sshjit import entries, events
 from sshjit import messages as m
 from sshjit.errors import Failed, Invalid, Refused, SshJitError
-from sshjit_ca import journal, verify
 from sshjit_ca import state as states
+from sshjit_ca import verify
+from sshjit_ca.keys import files
 from sshjit_ca.store import Store
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation
 
 ELSEWHERE = {
     *("host-certificate", "host-invitation", "host-join", "host-labels", "host-removal", "host-report"),
-    *("hardware-key", "hardware-key-removal", "lock", "unlock"),
+    *("hardware-key", "hardware-key-removal", "lock", "unlock", "key-end"),
 }
 """Kinds that other tests tell of."""
 
@@ -44,7 +45,7 @@ def told(ca: Installation) -> Installation:
 def verdict(ca: Installation, database: Path) -> verify.Verdict:
     store = Store(f"sqlite:///{database}", read_only=True)
     try:
-        return verify.verify(store, journal.raw_public(ca.desk.keys.log))
+        return verify.verify(store, files.load_public(ca.config.key_file("log")))
     finally:
         store.close()
 
@@ -98,11 +99,11 @@ def test_t45_one_changed_byte_is_found_and_the_entry_named(told: Installation, c
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE entries SET time = time + 1 WHERE number = 7",
-        "UPDATE entries SET kind = 'start' WHERE number = 7",
-        "UPDATE entries SET subject = 'sub-0000000000000000' WHERE number = 7",
-        "UPDATE entries SET detail = NULL WHERE number = 7",
-        "DELETE FROM entries WHERE number = 7",
+        "UPDATE entries SET time = time + 1 WHERE number = 17",
+        "UPDATE entries SET kind = 'start' WHERE number = 17",
+        "UPDATE entries SET subject = 'sub-0000000000000000' WHERE number = 17",
+        "UPDATE entries SET detail = NULL WHERE number = 17",
+        "DELETE FROM entries WHERE number = 17",
         "DELETE FROM entries WHERE number = (SELECT max(number) FROM entries)",
         "UPDATE head SET size = size - 1",
         "UPDATE policies SET text = text || ' '",
@@ -257,7 +258,7 @@ def test_a_certificate_that_does_not_read_back_is_thrown_away(
     """A signer that returns something else than a signature blob of its own stands for a broken device."""
     login = ca.native(ALICE)
     before = states.digest(ca.desk.state)
-    signer = ca.desk.keys.user_ca
+    signer = ca.desk.keys.active("user_ca")
     monkeypatch.setattr(type(signer), "sign", lambda _self, data: data)
     with pytest.raises(Failed):
         ca.ask(login, "web1")
