@@ -1,7 +1,7 @@
 """A PostgreSQL server for tests: made in a folder of its own, on a Unix socket only, gone when the block is left.
 
-The server refuses to run as root, so root's tests run it as ``nobody``. A database for each test is copied from one that
-was migrated once.
+The server refuses to run as root, so root's tests run it as ``nobody``. A database for each test is copied from one
+that was migrated once.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def running() -> Iterator[Postgres]:
     user = "nobody" if os.geteuid() == 0 else None
     if user is not None:
         os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
-    made = [_program("initdb"), "-D", folder / "data", "-U", ROLE, "-A", "trust", "-N", "--no-instructions"]
+    made = [_program("initdb"), "-D", str(folder / "data"), "-U", ROLE, "-A", "trust", "-N", "--no-instructions"]
     subprocess.run(made, check=True, capture_output=True, user=user, cwd="/", env=_environment())
     settings = {
         "listen_addresses": "",
@@ -68,7 +68,7 @@ def running() -> Iterator[Postgres]:
     }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     log = (folder / "log").open("wb")
-    command = [_program("postgres"), "-D", folder / "data", *options]
+    command = [_program("postgres"), "-D", str(folder / "data"), *options]
     process = subprocess.Popen(command, stderr=log, stdout=log, user=user, cwd="/", env=_environment())
     server = Postgres(folder, process)
     try:

@@ -58,7 +58,7 @@ def test_each_start_is_an_epoch_of_its_own(ca: Installation) -> None:
     epochs = {serial // SERIALS_PER_EPOCH for serial in first | second}
     assert len(epochs) == 2
     for serial in first | second:
-        assert list(ca.store.rows(serial % SERIALS_PER_EPOCH))[0].entry.kind == "certificate"
+        assert next(ca.store.rows(serial % SERIALS_PER_EPOCH)).entry.kind == "certificate"
 
 
 @pytest.fixture

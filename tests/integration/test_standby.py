@@ -1,0 +1,110 @@
+"""Two CAs on one database: one writes, the other stands ready, whatever happens to the first."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from sshjit import messages as m
+from sshjit.errors import Failed
+from sshjit_ca import admin, verify
+from sshjit_ca.standby import PATIENCE
+from sshjit_ca.store import Store
+from tests.support.installation import Installation
+from tests.support.issuer import serving
+from tests.support.postgres import running
+from tests.support.served import Served, another, wait_for
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ca(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Installation]:
+    """An installation without a process, on either database."""
+    with ExitStack() as stack:
+        issuers = {name: stack.enter_context(serving()) for name in ("acme", "partner")}
+        database = stack.enter_context(running()).new() if request.param == "postgresql" else None
+        ca = Installation(tmp_path, issuers, time=time.time(), boot=time.time(), database=database)
+        ca.stop()
+        yield ca
+
+
+@pytest.fixture
+def pair(ca: Installation) -> Iterator[tuple[Served, Served]]:
+    """A writer and one that stands by."""
+    first = Served.start(ca.home / "ca.toml", ca.config.admin_socket)
+    second = None
+    try:
+        assert first.told() == "READY=1\nSTATUS=serving"
+        second = Served.start(another(ca, "second"), ca.home / "second-admin.sock")
+        assert second.told() == "READY=1\nSTATUS=another CA writes this log; standing by"
+        assert second.health() is None
+        yield first, second
+    finally:
+        first.process.send_signal(signal.SIGCONT)
+        for each in (first, second):
+            if each is not None:
+                each.end()
+
+
+def add_host(served: Served, name: str) -> None:
+    message = m.AddHost(name, (), "127.0.0.1", 22, (("env", "staging"),), ())
+    admin.call(served.socket, message, m.HostReply)
+
+
+def is_whole(ca: Installation) -> bool:
+    store = Store(ca.config.database, read_only=True)
+    verdict = verify.verify(store, ca.desk.keys.public("log"))
+    store.close()
+    return verdict.problems == ()
+
+
+def test_the_second_takes_over_when_the_first_dies_or_says_goodbye(
+    ca: Installation, pair: tuple[Served, Served]
+) -> None:
+    first, second = pair
+    add_host(first, "web1")
+    first.process.kill()
+    began = time.monotonic()
+    wait_for(second.ready)
+    assert time.monotonic() - began < PATIENCE / 2  # a dead process on this machine needs no patience
+    add_host(second, "web2")
+    third = Served.start(first.config, first.socket)
+    assert "standing by" in third.told()
+    assert second.end() == 0
+    assert third.told() == "READY=1\nSTATUS=serving"
+    hosts = admin.call(third.socket, m.ReadHosts(None), m.HostsReply).hosts
+    assert [host.name for host in hosts] == ["web1", "web2"]
+    third.process.send_signal(signal.SIGHUP)
+    assert third.told().startswith("RELOADING=1\nMONOTONIC_USEC=")
+    assert third.told() == "READY=1\nSTATUS=serving"
+    third.process.terminate()
+    assert third.told() == "STOPPING=1"
+    assert third.end() == 0
+    assert is_whole(ca)
+
+
+def test_t63_a_writer_that_hangs_is_given_up_and_signs_nothing_when_it_wakes(
+    ca: Installation, pair: tuple[Served, Served]
+) -> None:
+    first, second = pair
+    add_host(first, "web1")
+    first.process.send_signal(signal.SIGSTOP)
+    wait_for(second.ready, PATIENCE + 15)
+    add_host(second, "web2")
+    first.process.send_signal(signal.SIGCONT)
+    with pytest.raises(Failed):  # fenced, or gone already
+        add_host(first, "web3")
+    assert first.process.wait(timeout=20) == 1
+    assert "another CA process has taken over the log" in first.log.read_text()
+    assert second.ready()
+    hosts = admin.call(second.socket, m.ReadHosts(None), m.HostsReply).hosts
+    assert [host.name for host in hosts] == ["web1", "web2"]
+    again = Served.start(first.config, first.socket)
+    assert "standing by" in again.told()
+    again.process.kill()
+    again.end()
+    assert is_whole(ca)

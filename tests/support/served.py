@@ -1,0 +1,97 @@
+"""The CA as processes: ``ssh-jit-ca serve`` and the operator's other commands, over a test's installation."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sshjit import messages as m
+from sshjit.errors import Failed
+from sshjit_ca import admin
+from tests.support.installation import Installation
+
+PROGRAM = (sys.executable, "-m", "sshjit_ca")
+
+
+def command(config: Path, *arguments: str, code: int = 0) -> str:
+    """Runs one command to its end; what it said, on both streams."""
+    done = subprocess.run(
+        [*PROGRAM, "--config", str(config), *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def wait_for(there: Callable[[], bool], seconds: float = 20) -> None:
+    """Waits until something is there."""
+    until = time.monotonic() + seconds
+    while not there():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def another(ca: Installation, name: str) -> Path:
+    """A second configuration over the same keys and database, with sockets of its own."""
+    text = (ca.home / "ca.toml").read_text()
+    config = ca.home / f"{name}.toml"
+    config.write_text(text.replace("web.sock", f"{name}-web.sock").replace("admin.sock", f"{name}-admin.sock"))
+    config.chmod(0o600)
+    return config
+
+
+@dataclass
+class Served:
+    """One ``serve``. What a supervisor is told arrives at ``notices``."""
+
+    config: Path
+    socket: Path
+    process: subprocess.Popen[bytes]
+    notices: socket.socket
+    log: Path
+
+    @classmethod
+    def start(cls, config: Path, admin_socket: Path) -> Served:
+        """Starts it; it may have to stand by."""
+        notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        address = config.with_suffix(".notify")
+        address.unlink(missing_ok=True)
+        notices.bind(str(address))
+        notices.settimeout(20)
+        log = config.with_suffix(".log")
+        with log.open("ab") as out:
+            process = subprocess.Popen(
+                [*PROGRAM, "--config", str(config), "serve"],
+                env=os.environ | {"NOTIFY_SOCKET": str(address)},
+                stderr=out,
+            )
+        return cls(config, admin_socket, process, notices, log)
+
+    def told(self) -> str:
+        """The next thing that the supervisor is told."""
+        return self.notices.recv(4096).decode()
+
+    def health(self) -> m.HealthReply | None:
+        """How it is; ``None`` while it does not answer."""
+        with suppress(Failed):
+            return admin.call(self.socket, m.Health(), m.HealthReply)
+        return None
+
+    def ready(self) -> bool:
+        """Whether it signs."""
+        health = self.health()
+        return health is not None and health.ready
+
+    def end(self) -> int:
+        """Ends it, if it has not ended; the exit code."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        code = self.process.wait(timeout=20)
+        self.notices.close()
+        return code
