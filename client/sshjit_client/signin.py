@@ -83,7 +83,8 @@ def choose(believed: Bundle, wanted: str | None) -> Provider:
     if wanted is None and len(known) == 1:
         return next(iter(known.values()))
     problem = f"there is no provider {wanted!r}" if wanted else "there are several providers to sign in at"
-    raise Invalid("which_provider", problem, hint=f"--provider {' | '.join(sorted(known)) or '(none is set up)'}")
+    hint = f"--provider {' | '.join(sorted(known)) or '(none is set up)'}"
+    raise Invalid("which_provider", problem, hint=hint if wanted else f"ssh-jit login {hint}")
 
 
 def _keep(folder: Path, state: Path) -> Path:

@@ -161,7 +161,7 @@ def test_several_providers_must_be_told_apart(installation: Installation) -> Non
     )
     with pytest.raises(Invalid) as error:
         signin.choose(two, None)
-    assert error.value.hint == "--provider acme | other"
+    assert error.value.hint == "ssh-jit login --provider acme | other"
     with pytest.raises(Invalid, match="no provider 'x'"):
         signin.choose(two, "x")
 
