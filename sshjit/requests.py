@@ -148,7 +148,19 @@ def close(request: Request, closed: events.Closed, now: int) -> Request:
 def draw(request: Request, now: int) -> Request:
     """A certificate is drawn from the open window."""
     require(request, RequestState.APPROVED, now)
-    return dataclasses.replace(request, used=True, certificates=request.certificates + 1)
+    return Request(  # spelt out: this is what a fold does most, and ``replace`` takes three times as long
+        request.asked,
+        request.time,
+        request.state,
+        request.how,
+        request.approved,
+        request.ends,
+        used=True,
+        certificates=request.certificates + 1,
+        decisions=request.decisions,
+        closing=request.closing,
+        closed=request.closed,
+    )
 
 
 def sentence(state: RequestState) -> str:

@@ -1,8 +1,8 @@
 """The state recomputed from the first entry on: the other half of ``log verify``.
 
-Every detail must be the one that its fact commits to, every event must be able to follow what stands before it, every
-index must say what the fold says, and every snapshot must be what the fold came to. An entry without its detail must be
-one that may be erased, and a later ``Forgot`` entry must say that it was.
+Every event must be able to follow what stands before it, every index must say what the fold says, and every snapshot
+must be what the fold came to. An entry without its detail must be one that may be erased, and a later ``Forgot`` entry
+must say that it was. That fact and detail belong together is the other half's (``walking.py``).
 """
 
 from __future__ import annotations
@@ -10,8 +10,11 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 
-from sshjit import canonical, entries
-from sshjit.entries import Entry
+import msgspec
+import sqlalchemy as sa
+
+from sshjit import canonical
+from sshjit.entries import Entry, read_erased
 from sshjit.errors import SshJitError
 from sshjit.events import Event, Forgot
 from sshjit.sshkey import PublicKey
@@ -20,11 +23,13 @@ from sshjit_ca import snapshots as kept
 from sshjit_ca import state as states
 from sshjit_ca.erasing import ERASABLE
 from sshjit_ca.keys.lineage import Lineage
+from sshjit_ca.schema import entries
 from sshjit_ca.snapshots import Snapshot
 from sshjit_ca.state import State, codec
-from sshjit_ca.store import Row
+from sshjit_ca.store import Store
 
 MAX_SAID = 20
+_FETCHED = 2000
 
 
 class Refold:
@@ -44,55 +49,56 @@ class Refold:
         if len(self.problems) < MAX_SAID:
             self.problems.append(problem)
 
-    def take(self, row: Row) -> None:
-        """Checks one entry and folds it."""
-        event = self._event(row.entry)
-        if event is not None:
-            self._fold(row, event)
-        if (snapshot := self._snapshots.get(row.entry.index + 1)) is not None and self.state is not None:
-            self._compare(snapshot, self.state)
-
-    def end(self) -> None:
-        """Says what can only be said at the end."""
+    def run(self, store: Store, end: int) -> None:
+        """Takes every entry before ``end``."""
+        of = entries.c
+        query = sa.select(of.number, of.time, of.kind, of.fact, of.detail, of.subject, of.request).where(
+            of.number < end
+        )
+        with store.engine.connect().execution_options(yield_per=_FETCHED) as connection:
+            for number, time, kind, fact, detail, subject, request in connection.execute(query.order_by(of.number)):
+                event = self._event(Entry(number, time, kind, fact, detail, None))
+                if event is not None:
+                    self._fold(number, time, event, subject, request)
+                if number + 1 in self._snapshots and self.state is not None:
+                    self._compare(self._snapshots[number + 1], self.state)
         if self._newest_erased >= self._forgotten:
             self.say("details are missing that nobody recorded as erased")
 
     def _event(self, entry: Entry) -> Event | None:
         """The event; ``None``, with a problem noted, where there is none to be had."""
         try:
-            event = quick.read(entry)
-            if event is not None:
-                return event
+            if entry.detail is not None:
+                return quick.event(entry.kind, entry.fact, entry.detail)
             self.erased += 1
             self._newest_erased = max(self._newest_erased, entry.time)
             if entry.kind not in ERASABLE:
                 self.say(f"entry {entry.index}: its detail is missing, and that of its kind is never erased")
-            return entries.read_erased(entry)
-        except SshJitError as error:
-            self.say(error.message)
+            return read_erased(entry)
+        except (SshJitError, ValueError, LookupError, msgspec.DecodeError):
+            self.say(f"entry {entry.index}: it cannot be read")
             self.state = None
             return None
 
-    def _fold(self, row: Row, event: Event) -> None:
-        entry = row.entry
+    def _fold(self, index: int, time: int, event: Event, subject: str | None, request: str | None) -> None:
         try:
             self.keys.take(event)
         except SshJitError as error:
-            self.say(f"entry {entry.index}: {error.message}")
+            self.say(f"entry {index}: {error.message}")
         if isinstance(event, Forgot):
             self._forgotten = max(self._forgotten, event.before)
         if self.state is None:
             return
-        if entry.time < self.state.time:
-            self.say(f"entry {entry.index}: it lies before the one before it in time")
+        if time < self.state.time:
+            self.say(f"entry {index}: it lies before the one before it in time")
         try:
-            states.apply(self.state, event, entry.index, entry.time)
+            states.apply(self.state, event, index, time)
         except (SshJitError, LookupError) as error:
-            self.say(f"entry {entry.index}: it cannot have happened after what stands before it ({error})")
+            self.say(f"entry {index}: it cannot have happened after what stands before it ({error})")
             self.state = None
             return
-        if (row.subject, row.request) != (self.state.subject_of(event), getattr(event, "request", None)):
-            self.say(f"entry {entry.index}: the index says that it is about somebody or something else")
+        if (subject, request) != (self.state.subject_of(event), getattr(event, "request", None)):
+            self.say(f"entry {index}: the index says that it is about somebody or something else")
 
     def _compare(self, snapshot: Snapshot, state: State) -> None:
         if snapshot.fold != states.FOLD:

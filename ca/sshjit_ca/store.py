@@ -253,13 +253,8 @@ class Store:
         except SQLAlchemyError as error:
             raise Failed("database_broken", f"the log cannot be read: {reason(error)}") from None
         return [
-            Row(
-                Entry(row.number, row.time, row.kind, row.fact, row.detail, row.salt),
-                row.leaf,
-                row.subject,
-                row.request,
-            )
-            for row in found
+            Row(Entry(number, time, kind, fact, detail, salt), leaf, subject, request)
+            for number, time, kind, fact, leaf, detail, salt, subject, request in found
         ]
 
     def policy_texts(self) -> list[tuple[str, str]]:

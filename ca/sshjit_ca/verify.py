@@ -97,11 +97,9 @@ def _both(store: Store, refold: Refold, sizes: list[int], end: int) -> Walked:
 
 def _refold(store: Store, refold: Refold, end: int) -> None:
     try:
-        for row in store.rows(0, end):
-            refold.take(row)
-    except SshJitError as error:
-        refold.say(error.message)
-    refold.end()
+        refold.run(store, end)
+    except SQLAlchemyError as error:
+        refold.say(f"the log cannot be read: {reason(error)}")
 
 
 def _own(head: Head | None, walked: Walked, refold: Refold, problems: list[str]) -> Checkpoint | None:

@@ -1,6 +1,7 @@
-"""The tree over the stored facts, recomputed: one half of ``log verify``, which a process of its own may do.
+"""What is stored, byte by byte: one half of ``log verify``, which a process of its own may do.
 
-Facts and leaf hashes are all that is looked at here; what the entries mean is the other half's.
+Facts are hashed and the tree over them grown again; facts and details are in their one spelling and belong together.
+What they say, one after the other, is the other half's (``refolding.py``).
 """
 
 from __future__ import annotations
@@ -11,7 +12,11 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from sshjit import entries as entries_of
 from sshjit import merkle
+from sshjit.entries import Entry
+from sshjit.errors import SshJitError
+from sshjit_ca import quick
 from sshjit_ca.schema import entries
 from sshjit_ca.store import Store
 
@@ -35,18 +40,30 @@ def walk(store: Store, sizes: Iterable[int], end: int) -> Walked:
     tree, sha256 = merkle.Frontier(), hashlib.sha256
     if 0 in wanted:
         heads[0] = tree.head()
-    query = sa.select(entries.c.number, entries.c.fact, entries.c.leaf).where(entries.c.number < end)
+    of = entries.c
+    query = sa.select(of.number, of.time, of.kind, of.fact, of.leaf, of.detail, of.salt).where(of.number < end)
     with store.engine.connect().execution_options(yield_per=_FETCHED) as connection:
-        for number, fact, kept in connection.execute(query.order_by(entries.c.number)):
+        for number, time, kind, fact, kept, detail, salt in connection.execute(query.order_by(of.number)):
             if number != tree.size and len(problems) < MAX_SAID:
                 problems.append(f"entry {tree.size} is missing: the next one is {number}")
             leaf = sha256(b"\x00" + fact).digest()
             if leaf != kept and len(problems) < MAX_SAID:
                 problems.append(f"entry {number}: the fact was changed")
+            if detail is None or salt is None or not quick.sound(number, time, kind, fact, detail, salt):
+                _strictly(Entry(number, time, kind, fact, detail, salt), problems)
             tree.append(leaf)
             if tree.size in wanted:
                 heads[tree.size] = tree.head()
     return Walked(tree.size, tree.head(), heads, tuple(problems))
+
+
+def _strictly(entry: Entry, problems: list[str]) -> None:
+    """The verdict on an entry that is not, at a quick look, as it should be. Many are: whose detail was erased."""
+    try:
+        entries_of.read(entry)
+    except SshJitError as error:
+        if len(problems) < MAX_SAID:
+            problems.append(error.message)
 
 
 def walk_at(address: str, sizes: tuple[int, ...], end: int) -> Walked:

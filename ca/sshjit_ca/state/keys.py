@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sshjit import events
-from sshjit.events import Event, Purpose
+from sshjit.events import Event
+from sshjit.messages import Purpose
 from sshjit_ca.state.model import State
 from sshjit_ca.state.records import CaKey
 
@@ -73,5 +74,5 @@ def used(state: State, event: Event, time: int) -> None:
 
 def _signed(state: State, purpose: Purpose, until: int) -> None:
     key = active(state, purpose)
-    if key is not None and until > key.alive_until:
-        state.keys[key.fingerprint] = replace(key, alive_until=until)
+    if key is not None and until > key.alive_until:  # to the full minute, or every certificate would make a new record
+        state.keys[key.fingerprint] = replace(key, alive_until=until + -until % 60)
