@@ -13,7 +13,7 @@ from typing import Any
 from sshjit import messages as m
 from sshjit import wire
 from sshjit.errors import Invalid
-from sshjit_ca import admin, cli_care, cli_keys, cli_show, config, keys
+from sshjit_ca import admin, cli_care, cli_hosts, cli_keys, cli_locks, cli_show, config, keys
 from sshjit_ca.config import Config
 from sshjit_ca.keys import files
 from sshjit_ca.keys.lineage import Lineage
@@ -41,29 +41,12 @@ def _parser(default_config: Path) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add(commands, "init", "make the keys, the database and the log", _init)
     _add(commands, "serve", "run the CA in the foreground", _serve)
-    revoke = _json(_add(commands, "revoke", "end a grant or a certificate before its time", _revoke))
-    which = revoke.add_mutually_exclusive_group(required=True)
-    which.add_argument("--request", metavar="ID", help="the whole grant, with every certificate of it")
-    which.add_argument("--certificate", metavar="SERIAL", type=int, help="one certificate")
-    revoke.add_argument("--reason", required=True, metavar="TEXT", help="why; it goes into the log")
-    _add_hosts(commands.add_parser("host", help="enrolled hosts").add_subparsers(required=True, metavar="COMMAND"))
+    cli_locks.add_commands(commands)
+    cli_hosts.add_commands(commands)
     cli_keys.add_commands(commands)
     cli_care.add_commands(commands)
     _add_log(commands.add_parser("log", help="the log").add_subparsers(required=True, metavar="COMMAND"))
     return parser
-
-
-def _add_hosts(commands: Any) -> None:
-    add = _json(_add(commands, "add", "enrol a host and sign its host keys", _host_add))
-    add.add_argument("name", metavar="NAME")
-    add.add_argument("--address", required=True, help="where clients connect to")
-    add.add_argument("--port", type=int, default=22, help="[22]")
-    add.add_argument("--alias", action="append", default=[], metavar="NAME", help="another name of the host")
-    add.add_argument("--label", action="append", default=[], metavar="KEY=VALUE", help="what policy goes by")
-    add.add_argument(
-        "--host-key", action="append", default=[], type=Path, metavar="FILE.pub", help="signed into FILE-cert.pub"
-    )
-    _json(_add(commands, "list", "list the hosts", _host_list))
 
 
 def _add_log(commands: Any) -> None:
@@ -108,28 +91,6 @@ def _serve(conf: Config, options: argparse.Namespace) -> int:
     return 0
 
 
-def _revoke(conf: Config, options: argparse.Namespace) -> int:
-    message = m.Revoke(None, options.request, options.certificate, None, options.reason)
-    _print(options, admin.call(conf.admin_socket, message, m.RevokeReply), cli_show.revoked)
-    return 0
-
-
-def _host_add(conf: Config, options: argparse.Namespace) -> int:
-    labels = tuple(_label(text) for text in options.label)
-    lines = tuple(_public_key(path) for path in options.host_key)
-    message = m.AddHost(options.name, tuple(options.alias), options.address, options.port, labels, lines)
-    reply = admin.call(conf.admin_socket, message, m.HostReply)
-    for path, certificate in zip(options.host_key, reply.certificates, strict=True):
-        path.with_name(f"{path.name.removesuffix('.pub')}-cert.pub").write_text(f"{certificate}\n", encoding="ascii")
-    _print(options, reply, cli_show.host_added)
-    return 0
-
-
-def _host_list(conf: Config, options: argparse.Namespace) -> int:
-    _print(options, admin.call(conf.admin_socket, m.ReadHosts(None), m.HostsReply), cli_show.hosts)
-    return 0
-
-
 def _log_show(conf: Config, options: argparse.Namespace) -> int:
     _print(options, admin.call(conf.admin_socket, m.ReadLog(None, None, options.limit), m.LogReply), cli_show.log)
     return 0
@@ -154,20 +115,6 @@ def _log_verify(conf: Config, options: argparse.Namespace) -> int:
     else:
         print(cli_show.verdict(verdict, time.monotonic() - began))
     return 1 if verdict.problems else 0
-
-
-def _label(text: str) -> tuple[str, str]:
-    key, separator, value = text.partition("=")
-    if not separator:
-        raise Invalid("bad_labels", f"a label is KEY=VALUE, not {text!r}")
-    return key, value
-
-
-def _public_key(path: Path) -> str:
-    try:
-        return path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Invalid("bad_key", f"{path} cannot be read: {error}") from None
 
 
 def _print(options: argparse.Namespace, reply: Any, show: Any) -> None:

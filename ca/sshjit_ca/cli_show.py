@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,6 +31,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def as_json(reply: Any) -> str:
     """A reply for programs."""
     return json.dumps(wire.encode(reply))
+
+
+def say(options: argparse.Namespace, reply: Any, show: Callable[[Any], str]) -> None:
+    """Prints a reply for people, or with ``--json`` for programs."""
+    print(as_json(reply) if options.json else show(reply))
 
 
 def instant(time: int) -> str:
@@ -80,9 +86,40 @@ def findings(found: Sequence[Finding]) -> str:
 
 def revoked(reply: m.RevokeReply) -> str:
     """What was revoked."""
-    what = ", ".join(request.id for request in reply.requests) or "the certificate"
-    alive = f"{reply.certificates} certificate{'' if reply.certificates == 1 else 's'} that still lived"
-    return f"revoked {what}, with {alive}; hosts refuse them from their next refresh on"
+    what = "".join(f"{request.id}: " for request in reply.requests)
+    return f"{what}revoked, with {count(reply.certificates, 'certificate')} that still lived\n{_FROM_THEN}"
+
+
+_FROM_THEN = "hosts refuse them from their next refresh on"
+
+
+def count(number: int, what: str) -> str:
+    """``1 certificate``, ``2 certificates``."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def locked(reply: m.LockReply) -> str:
+    """What a lock revoked, and how it ends."""
+    gone = ", ".join(
+        (count(reply.requests, "grant"), count(reply.logins, "sign-in"), count(reply.certificates, "live certificate"))
+    )
+    unlock = f"ssh-jit-ca unlock {reply.lock.id} --reason …"
+    return f"{reply.lock.title} is locked by {reply.lock.id}\nrevoked: {gone}; {_FROM_THEN}\nto undo: {unlock}"
+
+
+def locks(reply: m.LocksReply) -> str:
+    """The locks as a table."""
+    rows = [(each.id, each.title, instant(each.since), each.by, each.reason) for each in reply.locks]
+    return table(("LOCK", "WHAT", "SINCE (UTC)", "BY", "WHY"), rows) if rows else "nothing is locked"
+
+
+def hardware_keys(reply: m.HardwareKeysReply) -> str:
+    """Registered hardware keys as a table."""
+    rows = [
+        (each.fingerprint, each.type, f"{each.person.name} ({each.person.provider})", instant(each.since))
+        for each in reply.keys
+    ]
+    return table(("FINGERPRINT", "TYPE", "PERSON", "SINCE (UTC)"), rows) if rows else "no hardware key is registered"
 
 
 def host_added(reply: m.HostReply) -> str:
@@ -96,8 +133,15 @@ def host_added(reply: m.HostReply) -> str:
             ("labels", _labels(host)),
             ("host certificates", str(len(reply.certificates))),
             ("bundle root to pin", reply.bundle_root),
+            *_invitation(reply.invitation),
         ]
     )
+
+
+def _invitation(made: m.Invitation | None) -> list[tuple[str, str]]:
+    if made is None:
+        return []
+    return [("token to join by, once", made.token), ("which counts until", f"{instant(made.expires)} UTC")]
 
 
 def hosts(reply: m.HostsReply) -> str:

@@ -76,6 +76,7 @@ def table(store: Store, bundles: Bundles) -> dict[type[m.Message], Route]:
         m.ReadChallenge: Route(WEB, plain(consenting.read_challenge)),
         m.AddHost: Route(BOTH, enrolling.add_host),
         m.InviteHost: Route(ADMIN, plain(enrolling.invite_host)),
+        m.CertifyHost: Route(ADMIN, plain(enrolling.certify_host)),
         m.LabelHost: Route(BOTH, enrolling.label_host),
         m.RemoveHost: Route(BOTH, enrolling.remove_host),
         m.JoinHost: Route(WEB, plain(joining.join_host)),

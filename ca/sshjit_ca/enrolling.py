@@ -10,6 +10,7 @@ from sshjit.errors import Invalid, Refused
 from sshjit.events import HostAdded, HostLabelled, HostRemoved
 from sshjit.messages import (
     AddHost,
+    CertifyHost,
     Done,
     HostReply,
     HostsReply,
@@ -78,6 +79,18 @@ def invite_host(desk: Desk, message: InviteHost) -> HostReply:
         raise Invalid("has_keys", f"{host.name} has joined already", hint="a new machine: remove it, and add it again")
     locks.refuse_new(desk.state, (host.id,))
     return host_reply(desk, host, (), inviting.invite(desk, host))
+
+
+def certify_host(desk: Desk, message: CertifyHost) -> HostReply:
+    """New certificates for the host's registered keys, by the operator's word.
+
+    Raises:
+        Invalid: ``unknown_host``.
+        Refused: ``locked``.
+
+    """
+    host = _host(desk, message.name)
+    return host_reply(desk, host, tuple(sshkey.parse_line(line) for line in host.host_keys))
 
 
 def label_host(desk: Desk, message: LabelHost, door: Door) -> HostReply:

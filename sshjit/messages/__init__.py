@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     )
     from sshjit.messages.hosts import (
         AddHost,
+        CertifyHost,
         HostReply,
         HostsReply,
         Invitation,
@@ -119,6 +120,7 @@ __all__ = [
     "Cancel",
     "CertificateReply",
     "CertificateView",
+    "CertifyHost",
     "ChallengeReply",
     "ClockReply",
     "ConfirmClock",
