@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sshjit import messages as m
-from sshjit.events import Purpose
-from sshjit.messages import KeyKind, KeyView
+from sshjit.messages import KeyKind, KeyView, Purpose
 from sshjit_ca import admin, cli_show
 from sshjit_ca.config import Config
 from sshjit_ca.keys import PURPOSES

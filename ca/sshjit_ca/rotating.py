@@ -15,8 +15,8 @@ from typing import Final
 
 from sshjit import bundle, durations, sshkey
 from sshjit.errors import Failed, Invalid, SshJitError
-from sshjit.events import KeyActivated, KeyAdded, KeyRetired, Purpose
-from sshjit.messages import ActivateKey, AddKey, KeyReply, KeysReply, KeyView, ReadKeys, RetireKey
+from sshjit.events import KeyActivated, KeyAdded, KeyRetired
+from sshjit.messages import ActivateKey, AddKey, KeyReply, KeysReply, KeyView, Purpose, ReadKeys, RetireKey
 from sshjit.sshkey import PublicKey
 from sshjit_ca import sshsig
 from sshjit_ca.desk import Desk

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sshjit import canonical, sshkey, wire
 from sshjit.errors import Failed, Invalid
-from sshjit.events import Purpose
+from sshjit.messages import Purpose
 from sshjit.sshkey import PublicKey
 from sshjit_ca.keys.holder import Holder
 from sshjit_ca.keys.signer import PURPOSES, Signer

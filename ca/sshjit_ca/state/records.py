@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sshjit import events
-from sshjit.messages import LockKind
+from sshjit.messages import LockKind, Purpose
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class Lock:
 class CaKey:
     """A key of the CA's own."""
 
-    purpose: events.Purpose
+    purpose: Purpose
     fingerprint: str
     line: str
     reference: str

@@ -1,0 +1,329 @@
+"""Keys that follow each other: nothing is refused that was true, and nobody can put a key in another's place."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sshjit import bundle, canonical, events
+from sshjit import messages as m
+from sshjit.bundle import Bundle
+from sshjit.errors import Failed, Invalid
+from sshjit.messages import Purpose
+from sshjit_ca import sshsig, verify
+from sshjit_ca.keys import PURPOSES, files, lineage
+from sshjit_ca.keys.lineage import Lineage
+from sshjit_ca.keys.ring import remembered
+from sshjit_ca.store import Store
+from tests.support.devices import ssh_key
+from tests.support.installation import ALICE, Installation
+
+SETTLE = 3600
+
+
+def newest(ca: Installation) -> Bundle:
+    reply = ca.say(m.ReadBundle(None), m.BundleReply)
+    assert reply.bundle is not None
+    return bundle.read(reply.bundle, plain_http=True)
+
+
+def add(ca: Installation, purpose: Purpose, kind: m.KeyKind = "ed25519") -> m.KeyView:
+    return ca.say(m.AddKey(purpose, None, kind), m.KeyReply, "admin").key
+
+
+def activate(ca: Installation, key: m.KeyView, *, now: bool = False) -> m.KeyView:
+    return ca.say(m.ActivateKey(key.purpose, key.fingerprint, now), m.KeyReply, "admin").key
+
+
+def retire(ca: Installation, purpose: Purpose, fingerprint: str, *, now: bool = False) -> m.KeyView:
+    return ca.say(m.RetireKey(purpose, fingerprint, now), m.KeyReply, "admin").key
+
+
+def listed(ca: Installation, purpose: Purpose) -> dict[str, str]:
+    found = ca.say(m.ReadKeys(), m.KeysReply, "admin").keys
+    assert not any(key.problem for key in found)
+    return {key.fingerprint: key.state for key in found if key.purpose == purpose}
+
+
+def drawn(ca: Installation) -> m.CertificateView:
+    certificate = ca.ask(ca.native(ALICE), "web1").certificate
+    assert certificate is not None
+    return certificate
+
+
+def signed_by(ca: Installation, certificate: str) -> str:
+    """The fingerprint of the key that signed, by ssh-keygen."""
+    (ca.home / "x-cert.pub").write_text(certificate)
+    done = subprocess.run(
+        ["ssh-keygen", "-L", "-f", ca.home / "x-cert.pub"], capture_output=True, text=True, check=True
+    )
+    return next(line.split()[3] for line in done.stdout.splitlines() if "Signing CA" in line)
+
+
+def whole(ca: Installation) -> tuple[str, ...]:
+    store = Store(ca.config.database, read_only=True)
+    try:
+        return verify.verify(store, files.load_public(ca.config.key_file("log"))).problems
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "rsa-3072"])
+def test_a_user_ca_key_is_told_settles_signs_and_ends(ca: Installation, kind: m.KeyKind) -> None:
+    old = ca.desk.keys.public("user_ca")
+    new = add(ca, "user_ca", kind)
+    assert (new.state, new.ready) == ("pending", None)
+    with pytest.raises(Invalid) as early:
+        activate(ca, new)
+    assert early.value.code == "too_early"
+    assert newest(ca).user_ca == (old.line, new.line)
+    ca.later(SETTLE - 1)
+    with pytest.raises(Invalid):
+        activate(ca, new)
+    assert signed_by(ca, drawn(ca).text) == old.fingerprint
+    ca.later(1)
+    activate(ca, new)
+    assert newest(ca).user_ca == (new.line, old.line)
+    last = drawn(ca)
+    assert signed_by(ca, last.text) == new.fingerprint
+    with pytest.raises(Invalid) as alive:
+        retire(ca, "user_ca", old.fingerprint)
+    assert alive.value.code == "still_alive"
+    ca.later(3600)
+    retire(ca, "user_ca", old.fingerprint)
+    assert newest(ca).user_ca == (new.line,)
+    assert newest(ca).retired == ()
+    ca.restart()
+    assert listed(ca, "user_ca") == {old.fingerprint: "retired", new.fingerprint: "active"}
+    assert signed_by(ca, drawn(ca).text) == new.fingerprint
+    assert whole(ca) == ()
+
+
+def test_what_was_revoked_stays_revoked_under_every_key_that_is_believed(ca: Installation) -> None:
+    first = drawn(ca)
+    old = ca.desk.keys.public("user_ca")
+    activate(ca, add(ca, "user_ca", "rsa-3072"), now=True)
+    second = ca.say(m.SignUser(next(iter(ca.logins)), first.request), m.CertificateReply).certificate
+    assert signed_by(ca, second.text) != signed_by(ca, first.text)
+    ca.say(m.Revoke(None, first.request, None, None, "x"), m.RevokeReply, "admin")
+    assert [refused(ca, each) for each in (first.text, second.text)] == [True, True]
+    retire(ca, "user_ca", old.fingerprint, now=True)
+    assert newest(ca).retired == (old.line,)
+    assert [refused(ca, each) for each in (first.text, second.text)] == [True, True]
+
+
+def refused(ca: Installation, certificate: str) -> bool:
+    """What OpenSSH makes of a certificate by the revocation list of the newest bundle."""
+    import base64
+
+    (ca.home / "krl").write_bytes(base64.b64decode(newest(ca).krl))
+    (ca.home / "x-cert.pub").write_text(certificate)
+    done = subprocess.run(
+        ["ssh-keygen", "-Q", "-f", ca.home / "krl", ca.home / "x-cert.pub"], capture_output=True, check=False
+    )
+    return b"REVOKED" in done.stdout
+
+
+def test_a_key_that_is_retired_now_is_refused_by_name(ca: Installation) -> None:
+    certificate = drawn(ca)
+    old = ca.desk.keys.public("user_ca")
+    activate(ca, add(ca, "user_ca"), now=True)
+    assert not refused(ca, certificate.text)
+    gone = retire(ca, "user_ca", old.fingerprint, now=True)
+    assert gone.revoked
+    assert newest(ca).user_ca == (ca.desk.keys.public("user_ca").line,)
+    assert refused(ca, certificate.text)
+    assert not refused(ca, drawn(ca).text)
+
+
+def test_the_root_of_the_bundle_is_followed_by_signatures(ca: Installation) -> None:
+    pin = newest(ca).root
+    for kind in ("ecdsa-p384", "rsa-3072", "ed25519"):
+        activate(ca, add(ca, "bundle", kind))
+    reply = ca.say(m.ReadBundle(None), m.BundleReply)
+    assert reply.bundle is not None
+    found = bundle.read(reply.bundle, plain_http=True)
+    steps = bundle.way(found, fp(pin))
+    assert steps[0].old == pin
+    assert steps[-1].new == found.root
+    for step in steps:
+        assert verified(ca, step.old, bundle.SUCCESSION, step.new, step.signature)
+        assert not verified(ca, step.new, bundle.SUCCESSION, step.new, step.signature)
+    assert verified(ca, found.root, bundle.NAMESPACE, reply.bundle, reply.signature or "")
+
+
+def fp(line: str) -> str:
+    from sshjit import sshkey
+
+    return sshkey.parse_line(line).fingerprint
+
+
+def verified(ca: Installation, line: str, namespace: str, text: str, signature: str) -> bool:
+    (ca.home / "signers").write_text(f"it {line}\n")
+    (ca.home / "sig").write_text(signature)
+    command = ["ssh-keygen", "-Y", "verify", "-f", "signers", "-I", "it", "-n", namespace, "-s", "sig"]
+    return subprocess.run(command, cwd=ca.home, input=text.encode(), capture_output=True, check=False).returncode == 0
+
+
+def test_the_log_goes_on_under_another_key(ca: Installation) -> None:
+    ca.native(ALICE)
+    first = ca.desk.journal.checkpoint
+    for _ in range(2):
+        activate(ca, add(ca, "log"))
+        ca.restart()
+    ca.config.key_file("log").unlink()  # the first private half is not needed any more
+    ca.restart()
+    assert whole(ca) == ()
+    known = Lineage.of(files.load_public(ca.config.key_file("log")), ca.store)
+    assert known.verified(first).size < known.verified(ca.desk.journal.checkpoint).size
+    name, _, encoded = newest(ca).log_key.partition("+")
+    assert (name, encoded != "") == ("test/ssh-jit", True)
+    lineage.verified(newest(ca).checkpoint, lineage.raw(ca.desk.keys.public("log")))
+
+
+def test_a_log_key_that_the_one_before_did_not_endorse_is_found(ca: Installation) -> None:
+    new = add(ca, "log")
+    activate(ca, new)
+    ca.stop()
+    thief = files.load(ssh_key(ca.home / "thief", "ed25519"))
+    forged = {
+        "none": None,
+        "by itself": sshsig.sign(thief, lineage.NAMESPACE, thief.public.line.encode()),
+        "for something else": sshsig.sign(files.load(ca.config.key_file("log")), "file", new.line.encode()),
+    }
+    first = files.load_public(ca.config.key_file("log"))
+    for endorsement in forged.values():
+        followed = Lineage(first)
+        for event in (
+            events.KeyAdded("log", first.fingerprint, first.line, "file:/x"),
+            events.KeyActivated("log", first.fingerprint, None),
+            events.KeyAdded("log", thief.public.fingerprint, thief.public.line, "file:/y"),
+        ):
+            followed.take(event)
+        with pytest.raises(Failed) as unfounded:
+            followed.take(events.KeyActivated("log", thief.public.fingerprint, endorsement))
+        assert unfounded.value.code == "log_key"
+        assert followed.current == first
+    with pytest.raises(Failed):
+        Lineage(thief.public).take(events.KeyActivated("log", first.fingerprint, None))
+
+
+def test_a_key_put_into_the_database_stops_the_ca(ca: Installation) -> None:
+    activate(ca, add(ca, "log"))
+    ca.stop()
+    thief = files.load(ssh_key(ca.home / "thief", "ed25519"))
+    with closing(sqlite3.connect(ca.home / "ca" / "ca.db")) as database, database:
+        query = "SELECT number, fact FROM entries WHERE kind = 'key-turn' ORDER BY number DESC LIMIT 1"
+        number, fact = database.execute(query).fetchone()
+        changed = json.loads(fact)
+        edit(changed, "endorsement", sshsig.sign(thief, lineage.NAMESPACE, thief.public.line.encode()))
+        database.execute("UPDATE entries SET fact = ? WHERE number = ?", (canonical.dumps(changed), number))
+    assert whole(ca) != ()
+    with pytest.raises(Failed) as unfounded:
+        ca.start()
+    assert unfounded.value.code == "log_key"
+    ca.stop()
+
+
+def edit(value: Any, name: str, new: str) -> None:
+    """Replaces a field wherever it stands."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key == name:
+                value[key] = new
+            else:
+                edit(inner, name, new)
+
+
+def test_what_cannot_be_done_with_keys(ca: Installation) -> None:
+    old = ca.desk.keys.public("user_ca")
+    pending = add(ca, "user_ca")
+    before = ca.kinds()
+    wrong: list[tuple[m.Message, str]] = [
+        (m.AddKey("user_ca", None, None), "bad_message"),
+        (m.AddKey("user_ca", pending.reference, "ed25519"), "bad_message"),
+        (m.AddKey("user_ca", pending.reference, None), "key_known"),
+        (m.AddKey("bundle", pending.reference, None), "key_known"),
+        (m.AddKey("log", None, "rsa-3072"), "bad_key_type"),
+        (m.AddKey("log", f"file:{ssh_key(ca.home / 'p256', 'ecdsa-p256')}", None), "bad_key_type"),
+        (m.AddKey("user_ca", "file:/nowhere", None), "no_key"),
+        (m.AddKey("user_ca", "key", None), "bad_reference"),
+        (m.ActivateKey("user_ca", "SHA256:none", now=True), "unknown_key"),
+        (m.ActivateKey("user_ca", "SHA256:", now=True), "unknown_key"),
+        (m.ActivateKey("bundle", pending.fingerprint, now=True), "unknown_key"),
+        (m.ActivateKey("user_ca", old.fingerprint, now=True), "wrong_state"),
+        (m.RetireKey("user_ca", old.fingerprint, now=True), "key_active"),
+    ]
+    for message, code in wrong:
+        with pytest.raises((Invalid, Failed)) as refused:
+            ca.say(message, m.KeyReply, "admin")
+        assert refused.value.code == code, message
+    assert ca.kinds() == before
+    retire(ca, "user_ca", pending.fingerprint)
+    with pytest.raises(Invalid) as over:
+        activate(ca, pending, now=True)
+    assert over.value.code == "wrong_state"
+
+
+def test_a_persons_key_is_not_taken(ca: Installation) -> None:
+    ca.native(ALICE)
+    with pytest.raises(Invalid, match="somebody who signed in"):
+        ca.say(m.AddKey("user_ca", f"file:{ca.key(ALICE)}", None), m.KeyReply, "admin")
+
+
+def test_a_beginning_of_a_fingerprint_is_enough(ca: Installation) -> None:
+    new = add(ca, "host_ca")
+    assert ca.say(m.ActivateKey("host_ca", new.fingerprint[7:17], now=True), m.KeyReply, "admin").key.state == "active"
+
+
+def test_a_key_whose_file_was_exchanged_does_not_sign(ca: Installation) -> None:
+    new = add(ca, "user_ca")
+    activate(ca, new, now=True)
+    path = Path(new.reference.removeprefix("file:"))
+    path.write_bytes(ssh_key(ca.home / "other", "ed25519").read_bytes())
+    ca.stop()
+    with pytest.raises(Failed) as other:
+        ca.start()
+    assert other.value.code == "other_key"
+    ca.stop()
+
+
+def test_which_keys_sign_is_known_without_the_database(ca: Installation) -> None:
+    turns = ca.home / "ca" / "keys" / "turns.json"
+    holder = ca.desk.keys.holder
+    for purpose in PURPOSES:
+        assert remembered(turns, holder, purpose).public == ca.desk.keys.public(purpose)
+    activate(ca, add(ca, "user_ca"), now=True)
+    assert remembered(turns, holder, "user_ca").public == ca.desk.keys.public("user_ca")
+    assert turns.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_device_that_is_away_stops_only_what_it_signs(ca: Installation, tmp_path: Path) -> None:
+    from tests.support import devices
+
+    drawn(ca)
+    with devices.agent(tmp_path / "agent") as running:
+        running.run(ssh_key(tmp_path / "key", "ecdsa-p256"))
+        fingerprint = fp((tmp_path / "key.pub").read_text())
+        reference = f"agent:{fingerprint}?socket={running.socket}"
+        new = ca.say(m.AddKey("user_ca", reference, None), m.KeyReply, "admin").key
+        activate(ca, new, now=True)
+        assert signed_by(ca, drawn(ca).text) == fingerprint
+    with pytest.raises(Failed) as away:
+        ca.ask(ca.native(ALICE), "web1")
+    assert away.value.code == "not_signing"
+    assert "is it running" in away.value.hint
+    newest(ca)
+    problems = {key.fingerprint: key.problem for key in ca.say(m.ReadKeys(), m.KeysReply, "admin").keys}
+    assert "out of reach" in problems[fingerprint]
+    ca.restart()
+    newest(ca)
+    with devices.agent(tmp_path / "agent") as running:
+        running.run(tmp_path / "key")
+        assert signed_by(ca, drawn(ca).text) == fingerprint
