@@ -45,7 +45,7 @@ def read(entry: Entry) -> Event | None:
     return entries.read(entry)
 
 
-def sound(index: int, time: int, kind: str, fact: bytes, detail: bytes, salt: bytes) -> bool:
+def sound(index: int, time: int, kind: str, fact: bytes, detail: bytes, salt: bytes) -> bool:  # noqa: PLR0917 - a row
     """Whether the parts of an entry belong together and are in their one spelling.
 
     ``False`` is no verdict: ``sshjit.entries.read`` gives it.
@@ -62,18 +62,19 @@ def sound(index: int, time: int, kind: str, fact: bytes, detail: bytes, salt: by
         return False
 
 
-def event(kind: str, fact: bytes, detail: bytes) -> Event:
+def event(kind: str, fact: bytes, detail: bytes | None) -> Event:
     """The event of an entry that is ``sound``.
 
     Raises:
-        msgspec.DecodeError, ValueError, KeyError: it cannot have been.
+        msgspec.DecodeError, ValueError, LookupError, TypeError: it cannot have been, or has no detail.
 
     """
+    if detail is None:
+        raise TypeError("the detail was erased")
     body = fact[len(_HEAD) : fact.rindex(_TAIL)]
-    if body == b"{}" or detail == b"{}":
+    whole = body[:-1] + b"," + detail[1:]
+    if b"{}" in (body, detail):
         whole = detail if body == b"{}" else body
-    else:
-        whole = body[:-1] + b"," + detail[1:]
     return typing.cast("Event", _KINDS[kind].event(whole))
 
 

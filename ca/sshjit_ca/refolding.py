@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from sshjit import canonical
 from sshjit.entries import Entry, read_erased
-from sshjit.errors import SshJitError
+from sshjit.errors import Invalid, SshJitError
 from sshjit.events import Event, Forgot
 from sshjit.sshkey import PublicKey
 from sshjit_ca import quick
@@ -52,12 +52,15 @@ class Refold:
     def run(self, store: Store, end: int) -> None:
         """Takes every entry before ``end``."""
         of = entries.c
-        query = sa.select(of.number, of.time, of.kind, of.fact, of.detail, of.subject, of.request).where(
-            of.number < end
-        )
+        columns = (of.number, of.time, of.kind, of.fact, of.detail, of.subject, of.request)
+        query = sa.select(*columns).where(of.number < end)
         with store.engine.connect().execution_options(yield_per=_FETCHED) as connection:
             for number, time, kind, fact, detail, subject, request in connection.execute(query.order_by(of.number)):
-                event = self._event(Entry(number, time, kind, fact, detail, None))
+                event: Event | None
+                try:
+                    event = quick.event(kind, fact, detail)
+                except (TypeError, ValueError, LookupError, msgspec.DecodeError):
+                    event = self._lacking(Entry(number, time, kind, fact, detail, None))
                 if event is not None:
                     self._fold(number, time, event, subject, request)
                 if number + 1 in self._snapshots and self.state is not None:
@@ -65,17 +68,17 @@ class Refold:
         if self._newest_erased >= self._forgotten:
             self.say("details are missing that nobody recorded as erased")
 
-    def _event(self, entry: Entry) -> Event | None:
-        """The event; ``None``, with a problem noted, where there is none to be had."""
+    def _lacking(self, entry: Entry) -> Event | None:
+        """What is left of an event without its detail; ``None``, with a problem noted, where it should be there."""
         try:
             if entry.detail is not None:
-                return quick.event(entry.kind, entry.fact, entry.detail)
+                raise Invalid("bad_entry", "it has a detail, and does not say what it should")
             self.erased += 1
             self._newest_erased = max(self._newest_erased, entry.time)
             if entry.kind not in ERASABLE:
                 self.say(f"entry {entry.index}: its detail is missing, and that of its kind is never erased")
             return read_erased(entry)
-        except (SshJitError, ValueError, LookupError, msgspec.DecodeError):
+        except SshJitError:
             self.say(f"entry {entry.index}: it cannot be read")
             self.state = None
             return None

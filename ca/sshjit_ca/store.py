@@ -267,7 +267,7 @@ class Store:
         if self._engine.dialect.name != "sqlite":
             return ""
         with self._engine.connect() as connection:
-            said = str(connection.execute(sa.text("PRAGMA integrity_check(1)")).scalar())
+            said = str(connection.execute(sa.text("PRAGMA quick_check(1)")).scalar())
         return "" if said == "ok" else said
 
 

@@ -6,6 +6,7 @@ What they say, one after the other, is the other half's (``refolding.py``).
 
 from __future__ import annotations
 
+import gc
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -54,6 +55,8 @@ def walk(store: Store, sizes: Iterable[int], end: int) -> Walked:
             tree.append(leaf)
             if tree.size in wanted:
                 heads[tree.size] = tree.head()
+    if broken := store.sound():
+        problems.append(f"the database file is damaged: {broken}")
     return Walked(tree.size, tree.head(), heads, tuple(problems))
 
 
@@ -68,6 +71,7 @@ def _strictly(entry: Entry, problems: list[str]) -> None:
 
 def walk_at(address: str, sizes: tuple[int, ...], end: int) -> Walked:
     """The same, for another process: opens the database itself."""
+    gc.disable()
     store = Store(address, read_only=True)
     try:
         return walk(store, sizes, end)
