@@ -13,7 +13,16 @@ from urllib.parse import quote
 
 from sshjit import names, wire
 from sshjit.errors import FAMILIES, Failed, Invalid, SshJitError
-from sshjit.messages import AskReply, CertificateView, ErrorReply, HostView, LoginView, RequestsReply
+from sshjit.messages import (
+    AskReply,
+    CertificateView,
+    ChallengeReply,
+    Consent,
+    ErrorReply,
+    HostView,
+    LoginView,
+    RequestsReply,
+)
 from sshjit.messages import RequestView as Request
 from sshjit_client import fetch
 
@@ -92,9 +101,15 @@ class Api:
         """One request."""
         return self._call(Request, "GET", _path(request))
 
-    def decide(self, verdict: Literal["approve", "deny"], request: Request, comment: str) -> Request:
-        """Approves or denies what ``request`` shows, by its digest."""
-        body = {"digest": request.digest, "comment": comment, "consent": None}
+    def challenge(self) -> ChallengeReply:
+        """Something fresh to sign."""
+        return self._call(ChallengeReply, "POST", "challenge")
+
+    def decide(
+        self, verdict: Literal["approve", "deny"], request: Request, comment: str, consent: Consent | None = None
+    ) -> Request:
+        """Approves or denies what ``request`` shows, by its digest and, where a step asks for one, a signature."""
+        body = {"digest": request.digest, "comment": comment, "consent": wire.encode(consent)}
         return self._call(Request, "POST", f"{_path(request.id)}/{verdict}", body)
 
     def close(self, how: Literal["cancel", "end"], request: str) -> Request:

@@ -19,6 +19,7 @@ from sshjit.messages import (
     AskReply,
     Cancel,
     CertificateReply,
+    ChallengeReply,
     Consent,
     Deny,
     End,
@@ -26,6 +27,7 @@ from sshjit.messages import (
     LoginNative,
     LoginReply,
     LogReply,
+    ReadChallenge,
     ReadHosts,
     ReadLog,
     ReadRequest,
@@ -82,11 +84,11 @@ class DecisionBody:
 @blueprint.post("/login")
 def login() -> Response:
     """A command line signs in with an ID token bound to its key."""
-    said = _body(LoginBody)
+    said = body(LoginBody)
     message = LoginNative(said.provider, said.id_token, said.key, said.salt, said.signature, request.remote_addr or "")
     made = services().ca.call(message, LoginReply).login
     token = services().sessions.open("api", made)
-    return _answer({"token": token, "login": wire.encode(made)}, 201)
+    return answer({"token": token, "login": wire.encode(made)}, 201)
 
 
 @blueprint.post("/logout")
@@ -101,19 +103,19 @@ def logout() -> Response:
 @blueprint.get("/whoami")
 def whoami() -> Response:
     """The token's login."""
-    return _answer(wire.encode(services().sessions.login("api", _bearer())))
+    return answer(wire.encode(services().sessions.login("api", _bearer())))
 
 
 @blueprint.get("/hosts")
 def hosts() -> Response:
     """The hosts there are."""
-    return _answer(wire.encode(services().ca.call(ReadHosts(_login_id()), HostsReply)))
+    return answer(wire.encode(services().ca.call(ReadHosts(_login_id()), HostsReply)))
 
 
 @blueprint.post("/requests")
 def ask() -> Response:
     """Asks for access."""
-    login_id, said = _login_id(), _body(AskBody)
+    login_id, said = _login_id(), body(AskBody)
     message = Ask(
         login_id,
         said.hosts,
@@ -126,7 +128,7 @@ def ask() -> Response:
         request.remote_addr or "",
     )
     reply = services().ca.call(message, AskReply)
-    return _answer(wire.encode(reply), 200 if reply.existing else 201)
+    return answer(wire.encode(reply), 200 if reply.existing else 201)
 
 
 @blueprint.get("/requests")
@@ -136,7 +138,7 @@ def requests() -> Response:
     if scope not in get_args(Scope):
         raise Invalid("bad_parameter", "scope must be mine, approve or all")
     message = ReadRequests(_login_id(), cast("Scope", scope), limit(MAX_PAGE), number("before"))
-    return _answer(wire.encode(services().ca.call(message, RequestsReply)))
+    return answer(wire.encode(services().ca.call(message, RequestsReply)))
 
 
 @blueprint.get("/requests/<request_id>")
@@ -148,15 +150,22 @@ def one(request_id: str) -> Response:
 @blueprint.post("/requests/<request_id>/approve")
 def approve(request_id: str) -> Response:
     """Says yes to the ask with this digest."""
-    login_id, said = _login_id(), _body(DecisionBody)
+    login_id, said = _login_id(), body(DecisionBody)
     return _request(Approve(login_id, request_id, said.digest, said.comment, said.consent))
 
 
 @blueprint.post("/requests/<request_id>/deny")
 def deny(request_id: str) -> Response:
     """Says no to the ask with this digest."""
-    login_id, said = _login_id(), _body(DecisionBody)
+    login_id, said = _login_id(), body(DecisionBody)
     return _request(Deny(login_id, request_id, said.digest, said.comment, said.consent))
+
+
+@blueprint.post("/challenge")
+def challenge() -> Response:
+    """Something fresh to sign, for acts that need a signature."""
+    _no_body()
+    return answer(wire.encode(services().ca.call(ReadChallenge(_login_id()), ChallengeReply)), 201)
 
 
 @blueprint.post("/requests/<request_id>/cancel")
@@ -178,14 +187,14 @@ def certificate(request_id: str) -> Response:
     """Draws a certificate for the login's own key."""
     _no_body()
     reply = services().ca.call(SignUser(_login_id(), request_id), CertificateReply)
-    return _answer(wire.encode(reply.certificate), 201)
+    return answer(wire.encode(reply.certificate), 201)
 
 
 @blueprint.get("/log")
 def log() -> Response:
     """A page of the log."""
     message = ReadLog(_login_id(), number("before"), limit(MAX_PAGE))
-    return _answer(wire.encode(services().ca.call(message, LogReply)))
+    return answer(wire.encode(services().ca.call(message, LogReply)))
 
 
 def number(name: str) -> int | None:
@@ -205,7 +214,7 @@ def limit(most: int) -> int:
 
 
 def _request(message: ReadRequest | Approve | Deny | Cancel | End) -> Response:
-    return _answer(wire.encode(services().ca.call(message, RequestReply).request))
+    return answer(wire.encode(services().ca.call(message, RequestReply).request))
 
 
 def _bearer() -> str | None:
@@ -218,7 +227,8 @@ def _login_id() -> str:
     return services().sessions.login_id("api", _bearer())
 
 
-def _body(cls: type[T]) -> T:
+def body(cls: type[T]) -> T:
+    """The request's body as a dataclass, strictly."""
     if request.mimetype != "application/json":
         raise Invalid("wrong_type", "the body must be application/json")
     return wire.decode(cls, wire.loads(request.get_data(cache=False), limit=security.MAX_BODY))
@@ -230,6 +240,7 @@ def _no_body() -> None:
         raise Invalid("bad_message", "this call carries no body")
 
 
-def _answer(value: Any, status: int = 200) -> Response:
+def answer(value: Any, status: int = 200) -> Response:
+    """A JSON answer."""
     text = json.dumps(value, separators=(",", ":"))
     return Response(text, status=status, mimetype="application/json")

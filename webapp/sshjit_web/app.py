@@ -10,7 +10,7 @@ from typing import Any
 from flask import Flask, g
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from sshjit_web import api, auth, errors, pages, public, security, services, show
+from sshjit_web import api, auth, errors, host_api, pages, public, security, services, show
 from sshjit_web import config as configuration
 from sshjit_web.ca_client import Authority, CaClient
 from sshjit_web.config import WebConfig
@@ -47,7 +47,7 @@ def create_app(
     security.install(app)
     errors.install(app)
     app.context_processor(_for_every_page)
-    for blueprint in (public.blueprint, api.blueprint, auth.blueprint, pages.blueprint):
+    for blueprint in (public.blueprint, api.blueprint, host_api.blueprint, auth.blueprint, pages.blueprint):
         app.register_blueprint(blueprint)
     if config.proxy_hops:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.proxy_hops, x_proto=0)  # type: ignore[method-assign]

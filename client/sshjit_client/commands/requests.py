@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from sshjit import names
 from sshjit.errors import Invalid, Refused
-from sshjit.messages import RequestState, RequestView
+from sshjit.messages import Consent, RequestState, RequestView
 from sshjit_client import connect, files, sessions, show, sshconfig, waiting
 from sshjit_client.api import Api
 from sshjit_client.exits import Exit
 from sshjit_client.machine import Machine
+from sshjit_client.records import Session
 from sshjit_client.typed import Typed
 
 
@@ -45,19 +47,34 @@ def listing(machine: Machine) -> int:
 
 
 def approve(machine: Machine, wanted: str, comment: str, *, yes: bool) -> int:
-    """Shows a request and approves what was shown: the digest goes with it."""
-    api = _api(machine)
+    """Shows a request and approves what was shown: by its digest, and by a signature where a step asks for one."""
+    session = sessions.needed(machine)
+    api = Api(session.url, session.token)
     request = _find(api, wanted)
     comment = names.free_text(comment, "the comment")
     machine.terminal.out(show.details(request, _now(api)))
     if not yes and machine.terminal.typing and not machine.terminal.confirm("\napprove this?"):
         raise Refused("not_approved", "nothing was approved")
-    done = api.decide("approve", request, comment)
+    signed = any(step.signed for step in request.steps)
+    consent = _sign(machine, session, api, request, comment) if signed else None
+    done = api.decide("approve", request, comment, consent)
     if done.state is RequestState.APPROVED:
         machine.terminal.say(f"approved; {show.standing(done, _now(api))}")
     else:
         machine.terminal.say(f"you approved; {waiting.missing(done.steps)}")
     return Exit.OK
+
+
+def _sign(machine: Machine, session: Session, api: Api, request: RequestView, comment: str) -> Consent:
+    """A signature by the login's key over what was shown: the text is made of the very view that was printed."""
+    from sshjit import consent, sshkey  # noqa: PLC0415  # a connection does without them
+    from sshjit_client import openssh  # noqa: PLC0415
+
+    challenge = api.challenge().challenge
+    text = consent.approval_text(request, "approve", comment, challenge, machine.settings().installation)
+    if sshkey.parse_line(session.public).hardware:
+        machine.terminal.say("touch the security key to sign")
+    return Consent(challenge, openssh.sign(Path(session.key), consent.APPROVE_NAMESPACE, text))
 
 
 def deny(machine: Machine, wanted: str, reason: str) -> int:

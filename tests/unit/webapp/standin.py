@@ -149,7 +149,7 @@ class Standin:
             raise Invalid("digest_differs", "this is not the request that you saw")
         if who.person == view.requester or "sre-lead" not in who.roles:
             raise Refused("not_approver", "you cannot answer this request")
-        word = m.DecisionView(who.person, verdict, said.comment, self.now, who.kind, signed=False)
+        word = m.DecisionView(who.person, verdict, said.comment, self.now, who.kind, signed=said.consent is not None)
         ends = self.now + view.duration
         changed = (
             replace(view, state=m.RequestState.APPROVED, how="reviewed", approved=self.now, use_by=ends, ends=ends)
@@ -163,6 +163,26 @@ class Standin:
     def keep(self, view: m.RequestView) -> m.RequestReply:
         self.requests[view.id] = view
         return m.RequestReply(view)
+
+    def read_challenge(self, said: m.ReadChallenge) -> m.ChallengeReply:
+        self.alive(said.login_id)
+        return m.ChallengeReply("c" * 32, self.now + 180)
+
+    def join_host(self, said: m.JoinHost) -> m.HostReply:
+        return self.host_reply(said.name)
+
+    def sign_host(self, said: m.SignHost) -> m.HostReply:
+        return self.host_reply(said.name)
+
+    def host_reply(self, name: str) -> m.HostReply:
+        host = next((host for host in self.hosts if host.name == name), None)
+        if host is None:
+            raise Refused("join_refused", "the token is not this host's, or it is over or used")
+        return m.HostReply(host, (), "SHA256:root", "ssh-ed25519 AAAA", None)
+
+    def host_report(self, said: m.HostReport) -> m.Done:
+        self.host_reply(said.name)
+        return m.Done()
 
     def approve(self, said: m.Approve) -> m.RequestReply:
         return self.decide(said, "approve")
