@@ -15,7 +15,7 @@ import time
 from typing import Any
 from urllib.parse import urlencode
 
-from sshjit import login, sshcert, sshkey, wire
+from sshjit import consent, login, sshcert, sshkey, wire
 from sshjit.errors import Invalid, Refused
 from sshjit.messages import (
     AskReply,
@@ -47,6 +47,8 @@ class Server:
         self.sequence = 7
         self.down = False
         self.pending = 600
+        self.signed = False
+        """Whether approvals need a signature."""
         self.calls: list[str] = []
         self.requests: dict[str, RequestView] = {}
         self.codes: dict[str, dict[str, str]] = {}
@@ -135,12 +137,22 @@ class Server:
             ends=None if waits else now + 3600,
             certificate=300,
             certificates=0,
-            steps=(StepView("sre-lead", 1, signed=False, missing=1, candidates=("Bob",)),) if waits else (),
+            steps=(StepView("sre-lead", 1, signed=self.signed, missing=1, candidates=("Bob",)),) if waits else (),
             decisions=(),
             closing="",
         )
 
-    def decide(self, request: str, verdict: str, body: dict[str, str]) -> RequestView:
+    def check_signature(self, request: str, body: dict[str, Any], key: str) -> bool:
+        """Whether the answer is signed, over what this server knows of the request."""
+        given = body["consent"]
+        if given is None:
+            return False
+        text = consent.approval_text(self.requests[request], "approve", body["comment"], given["challenge"], "lab")
+        if not openssh.verify(key, consent.APPROVE_NAMESPACE, text, given["signature"]):
+            raise Refused("signature_refused", "the signature does not fit")
+        return True
+
+    def decide(self, request: str, verdict: str, body: dict[str, Any], *, signed: bool = False) -> RequestView:
         found = self.requests[request]
         if body["digest"] != found.digest:
             raise Invalid("digest_differs", "this is not the request that you saw")
@@ -148,7 +160,7 @@ class Server:
             raise Invalid("wrong_state", f"the request is {found.state.value} already")
         now = int(time.time())
         yes = verdict == "approve"
-        said = DecisionView(BOB, "approve" if yes else "deny", body["comment"], now, "native", signed=False)
+        said = DecisionView(BOB, "approve" if yes else "deny", body["comment"], now, "native", signed=signed)
         state = RequestState.APPROVED if yes else RequestState.DENIED
         self.requests[request] = dataclasses.replace(
             found,
@@ -219,7 +231,10 @@ class Server:
             case ["requests", request, "certificate"]:
                 return wire.encode(self.certificate(request, key))
             case ["requests", request, "approve" | "deny" as verdict]:
-                return wire.encode(self.decide(request, verdict, body))
+                signed = self.check_signature(request, body, key)
+                return wire.encode(self.decide(request, verdict, body, signed=signed))
+            case ["challenge"]:
+                return {"challenge": "c" * 32, "expires": int(time.time()) + 180}
             case ["requests", request, "cancel" | "end" as how]:
                 return wire.encode(self.close(request, how))
         raise Invalid("unknown_page", "there is no such page")
