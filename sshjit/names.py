@@ -123,6 +123,8 @@ def url(text: str, *, plain_http: bool = False) -> str:
         _ = parts.port
     except ValueError:
         raise Invalid("bad_url", f"{show(text)} is not a URL") from None
+    if parts.scheme not in ("https", "http"):
+        raise Invalid("bad_url", f"{show(text)} must begin with https://")
     address(where)
     if "[" in parts.netloc and ":" not in where:
         raise Invalid("bad_url", f"{show(text)} is not a URL")

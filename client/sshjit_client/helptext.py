@@ -16,6 +16,8 @@ Finds or gets access to a host and then becomes ssh, so every option of ssh work
   --reason R     why; some rules want a ticket number
   --for 30m      for how long; as long as the rule allows if not said
 
+What is open already is used as it is, whatever is said of why and how long.
+
 commands
   login          sign in                      requests       yours, and those you may approve
   logout         sign out                     approve ID     approve one

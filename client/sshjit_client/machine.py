@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sshjit.errors import Invalid
+from sshjit.errors import Failed, Invalid
 from sshjit_client import files, places
 from sshjit_client.records import Session, Settings
 from sshjit_client.terminal import Terminal
@@ -47,7 +47,10 @@ class Machine:
         """The login that is kept, unless it is over, or its key is gone."""
         if not places.private(str(self.state)):
             return None
-        found = files.load(self.state / "session.json", Session)
+        try:
+            found = files.load(self.state / "session.json", Session)
+        except Failed:  # a damaged login is no login: signing in makes a new one
+            return None
         if found is None or found.login.expires <= now or not Path(found.key).exists():
             return None
         return found
