@@ -150,10 +150,22 @@ def hosts(reply: m.HostsReply) -> str:
     return table(("HOST", "ID", "ADDRESS", "LABELS"), rows) if rows else "no hosts are enrolled"
 
 
-def log(reply: m.LogReply) -> str:
-    """The newest entries, oldest of them first, and under which head."""
-    rows = [(str(entry.index), instant(entry.time), entry.kind, entry.summary) for entry in reversed(reply.entries)]
-    return table(("ENTRY", "TIME (UTC)", "KIND", "WHAT"), rows)
+def entries(found: Sequence[m.EntryView]) -> str:
+    """Entries as a table, the oldest first; ``found`` has the newest first."""
+    rows = [(str(entry.index), instant(entry.time), entry.kind, entry.summary) for entry in reversed(found)]
+    return table(("ENTRY", "TIME (UTC)", "KIND", "WHAT"), rows) if rows else "no such entries"
+
+
+def entry(found: m.EntryView) -> str:
+    """One entry on a line of its own."""
+    return f"{found.index}  {instant(found.time)}  {found.kind:<16} {found.summary}"
+
+
+def forgotten(reply: m.ForgetReply, *, dry_run: bool) -> str:
+    """What was forgotten, or would be."""
+    verb = "would be" if dry_run else "are"
+    kept = f"; {reply.kept} as old are still needed" if reply.kept else ""
+    return f"{reply.erased} details {verb} erased{kept}; {reply.people} people {verb} not known any more"
 
 
 def verdict(found: Verdict, seconds: float) -> str:

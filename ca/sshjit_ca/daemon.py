@@ -17,7 +17,7 @@ from dataclasses import replace
 from sshjit import messages as m
 from sshjit import policy, providers
 from sshjit.errors import Failed, SshJitError
-from sshjit_ca import doors, machine, standby, supervisor
+from sshjit_ca import doors, keeping, machine, standby, supervisor
 from sshjit_ca.authority import Authority
 from sshjit_ca.bundling import Bundles
 from sshjit_ca.clock import Clock, Kept
@@ -100,6 +100,7 @@ def serve(config: Config, places: Places, supervised: supervisor.Supervisor) -> 
             _log.info("%s", why)
             supervised.ready(why)
 
+        desk.reserve.look()
         standby.wait(store, standby.Time(time.monotonic, time.sleep), stand_by)
         authority.begin(standby.me())
 
@@ -109,6 +110,8 @@ def serve(config: Config, places: Places, supervised: supervisor.Supervisor) -> 
 
         server = Server(authority, routes, prepare)
         asyncio.run(_run(config, desk, authority, server, supervised))
+        if authority.fenced is None:
+            keeping.keep_last(desk.journal)
         authority.end()
         if authority.fenced is not None:
             raise authority.fenced
@@ -135,7 +138,11 @@ async def _run(
         _log.info("serving %s: %d entries in the log", config.installation, desk.state.size)
         supervised.ready("serving")
 
-    beside = [asyncio.create_task(_look_at_providers(desk)), asyncio.create_task(_beat(authority, server, stop))]
+    beside = [
+        asyncio.create_task(_look_at_providers(desk)),
+        asyncio.create_task(_beat(authority, server, stop)),
+        asyncio.create_task(keeping.keep_snapshots(desk.journal, server.in_turn)),
+    ]
     await server.run(
         [
             Listening("web", config.web_socket, config.web_users),

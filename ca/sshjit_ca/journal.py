@@ -58,7 +58,7 @@ class Journal:
         self.epoch = 0
         self.durable = 0
         """Entries that the newest checkpoint is over."""
-        self._snapshot = 0
+        self._snapshot = self._erased_at = 0
         self._plan: tuple[erasing.Plan, Callable[[], None]] | None = None
 
     def read(self) -> None:
@@ -109,8 +109,13 @@ class Journal:
 
     @property
     def snapshot_due(self) -> bool:
-        """Whether enough was written since the last snapshot."""
-        return self.durable - self._snapshot >= snapshots.EVERY
+        """Whether enough was written since the last snapshot, and what is known is in the log."""
+        return self.settled and self.durable - self._snapshot >= snapshots.EVERY
+
+    @property
+    def settled(self) -> bool:
+        """Whether everything that is known here is in the log, and not all of it in a snapshot."""
+        return not self._rows and self.durable == self._tree.size > self._snapshot
 
     def freeze(self) -> Folded:
         """What is known now, for a snapshot. Call it between batches."""
@@ -118,7 +123,9 @@ class Journal:
         return snapshots.freeze(self._tree, self.state)
 
     def keep(self, folded: Folded, text: bytes) -> None:
-        """Signs and stores a snapshot. Call it between batches."""
+        """Signs and stores a snapshot. Call it between batches. One from before something was erased is thrown away."""
+        if folded.size < self._erased_at:
+            return
         point = snapshots.point_of(folded, text, self._origin)
         snapshots.keep(self._store, folded, text, self._note(point, self._signer()))
 
@@ -184,6 +191,7 @@ class Journal:
         if self._plan is not None:
             (plan, then), self._plan = self._plan, None
             erasing.erase(self._store, plan)
+            self._erased_at, self._snapshot = self.durable, 0
             then()
 
     def erase(self, plan: erasing.Plan, then: Callable[[], None]) -> None:

@@ -14,7 +14,6 @@ from sshjit import messages as m
 from sshjit.errors import Failed, Invalid, Refused, SshJitError
 from sshjit_ca import state as states
 from sshjit_ca import verify
-from sshjit_ca.keys import files
 from sshjit_ca.store import Store
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation
 
@@ -45,7 +44,7 @@ def told(ca: Installation) -> Installation:
 def verdict(ca: Installation, database: Path) -> verify.Verdict:
     store = Store(f"sqlite:///{database}", read_only=True)
     try:
-        return verify.verify(store, files.load_public(ca.config.key_file("log")))
+        return verify.verify(store, ca.desk.keys.public("log"))
     finally:
         store.close()
 

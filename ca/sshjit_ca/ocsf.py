@@ -1,0 +1,146 @@
+"""Log entries as OCSF events (Open Cybersecurity Schema Framework), for whatever collects security events.
+
+Three classes of its category Identity & Access Management (3) say what we say: Authentication (3002) for sign-ins, User
+Access Management (3005) for windows that open, close, or are refused, Entity Management (3004) for everything else that
+is made, changed or ended. What has no place in a class stands under ``unmapped``, so that nothing is bent to fit.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sshjit import events, wire
+from sshjit.entries import Entry
+from sshjit.events import Event
+from sshjit.messages import RequestState
+from sshjit_ca.state import State
+
+VERSION = "1.5.0"
+"""Of the schema."""
+_AUTHENTICATION, _ENTITY, _ACCESS = 3002, 3004, 3005
+_INFORMATIONAL, _LOW = 1, 2
+_SUCCESS, _FAILURE = 1, 2
+_OPENID = 4
+_OTHER = 99
+_MADE, _CHANGED, _GONE = 1, 3, 4
+_ENTITIES: dict[str, tuple[str, int, str]] = {
+    "ask": ("access request", _MADE, "Create"),
+    "decision": ("access request", _CHANGED, "Update"),
+    "certificate": ("SSH user certificate", _MADE, "Create"),
+    "emergency-certificate": ("SSH user certificate", _MADE, "Create"),
+    "host-certificate": ("SSH host certificate", _MADE, "Create"),
+    "revoke": ("SSH user certificate", _OTHER, "Revoke"),
+    "host": ("host", _MADE, "Create"),
+    "policy": ("policy", _CHANGED, "Update"),
+    "lock": ("lock", _MADE, "Create"),
+    "unlock": ("lock", _GONE, "Delete"),
+}
+"""What an entry is about, OCSF's activity, and its name."""
+
+
+def event_of(entry: Entry, event: Event | None, state: State, summary: str) -> dict[str, Any]:
+    """The OCSF event of an entry. ``event`` is ``None`` when its detail was erased."""
+    match event:
+        case events.LoginOpened():
+            told = _sign_in(event)
+        case events.LoginClosed():
+            told = _authentication(2, "Logoff") | {"user": _user(state, event.subject)}
+        case events.Opened() | events.Closed(state=RequestState.ENDED | RequestState.REVOKED | RequestState.LAPSED):
+            told = _window(event, state)
+        case events.Turned():
+            told = _class(_ACCESS, 1, "Assign Privileges", status=_FAILURE, severity=_LOW)
+            told |= {"user": _user(state, event.subject), "status_code": event.code, "status_detail": event.answer}
+        case _:
+            told = _entity(entry, event, state)
+    return {
+        **told,
+        "time": entry.time * 1000,
+        "message": summary,
+        "metadata": {
+            "version": VERSION,
+            "product": {"name": "ssh-jit", "vendor_name": "ssh-jit", "feature": {"name": "log"}},
+            "uid": str(entry.index),
+            "event_code": entry.kind,
+        },
+        "unmapped": {"entry": entry.index, "fact": json.loads(entry.fact)},
+    }
+
+
+def _class(
+    uid: int, activity: int, name: str, *, status: int = _SUCCESS, severity: int = _INFORMATIONAL
+) -> dict[str, Any]:
+    return {
+        "category_uid": 3,
+        "class_uid": uid,
+        "activity_id": activity,
+        "activity_name": name,
+        "type_uid": uid * 100 + activity,
+        "severity_id": severity,
+        "status_id": status,
+    }
+
+
+def _authentication(activity: int, name: str) -> dict[str, Any]:
+    return _class(_AUTHENTICATION, activity, name) | {"service": {"name": "ssh-jit"}}
+
+
+def _sign_in(event: events.LoginOpened) -> dict[str, Any]:
+    user: dict[str, Any] = {
+        "uid": event.subject,
+        "name": event.name,
+        "groups": [{"name": each} for each in event.groups],
+    }
+    if event.email:
+        user["email_addr"] = event.email
+    told = _authentication(1, "Logon") | {
+        "user": user,
+        "is_mfa": event.mfa,
+        "is_remote": True,
+        "auth_protocol_id": _OPENID,
+        "session": {"uid": event.login, "expiration_time": event.expires * 1000},
+    }
+    return told | ({"src_endpoint": {"ip": event.address}} if event.address else {})
+
+
+def _window(event: events.Opened | events.Closed, state: State) -> dict[str, Any]:
+    """A window opens or closes: what it is to whom, as far as the request is still known."""
+    opens = isinstance(event, events.Opened)
+    told = _class(_ACCESS, 1 if opens else 2, "Assign Privileges" if opens else "Revoke Privileges")
+    request = state.requests.get(event.request)
+    if request is None:
+        return told | {"user": {"uid": event.request, "type": "Unknown"}}
+    asked = request.asked
+    return told | {
+        "user": _user(state, asked.subject),
+        "privileges": [f"ssh:{asked.login}:{asked.action}"],
+        "resources": [
+            {"uid": uid, "name": name, "type": "host"} for uid, name in zip(asked.host_ids, asked.hosts, strict=True)
+        ],
+    }
+
+
+def _entity(entry: Entry, event: Event | None, state: State) -> dict[str, Any]:
+    kind, activity, name = _ENTITIES.get(entry.kind, (entry.kind.replace("-", " "), _OTHER, entry.kind))
+    told = _class(_ENTITY, activity, name)
+    entity: dict[str, Any] = {"type": kind}
+    if event is not None:
+        data = wire.encode(event)
+        entity["data"] = data
+        uid = next((data[key] for key in ("request", "host_id", "lock", "digest", "key") if data.get(key)), entry.index)
+        entity["uid"] = str(data.get("serial") or uid)
+        if subject := state.subject_of(event):
+            told["actor"] = {"user": _user(state, subject)}
+        if comment := data.get("comment") or data.get("reason"):
+            told["comment"] = comment
+    else:
+        entity["uid"] = str(entry.index)
+    return told | {"entity": entity}
+
+
+def _user(state: State, subject: str) -> dict[str, Any]:
+    newest = state.logins.get(state.newest_login.get(subject, ""))
+    if newest is None:
+        return {"uid": subject}
+    told = {"uid": subject, "name": newest.opened.name}
+    return told | ({"email_addr": newest.opened.email} if newest.opened.email else {})
