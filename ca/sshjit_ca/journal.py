@@ -75,7 +75,7 @@ class Journal:
         note = self._memory.checkpoint()
         remembered = keys.verified(note) if note else None
         begun = self._begin(head, remembered, keys)
-        state, tree = begun.state, begun.tree
+        state, tree, began = begun.state, begun.tree, begun.size
         for row in self._store.rows(tree.size):
             entry = row.entry
             event = quick.read(entry) or entries.read_erased(entry)
@@ -98,7 +98,7 @@ class Journal:
         self.state, self._tree, self._rows, self._texts, self._plan = state, tree, [], [], None
         self.checkpoint = head.checkpoint if head else ""
         self.checkpoint_key = keys.current
-        self.durable, self._snapshot = tree.size, begun.size
+        self.durable, self._snapshot = tree.size, began
 
     def _begin(self, head: Head | None, remembered: Checkpoint | None, keys: Lineage) -> Folded:
         """Where the fold begins: never past what is remembered elsewhere, so that this is always met on the way."""

@@ -28,10 +28,18 @@ _ENTITIES: dict[str, tuple[str, int, str]] = {
     "ask": ("access request", _MADE, "Create"),
     "decision": ("access request", _CHANGED, "Update"),
     "certificate": ("SSH user certificate", _MADE, "Create"),
-    "emergency-certificate": ("SSH user certificate", _MADE, "Create"),
+    "emergency": ("SSH user certificate", _MADE, "Create"),
     "host-certificate": ("SSH host certificate", _MADE, "Create"),
     "revoke": ("SSH user certificate", _OTHER, "Revoke"),
     "host": ("host", _MADE, "Create"),
+    "host-join": ("host", _CHANGED, "Update"),
+    "host-labels": ("host", _CHANGED, "Update"),
+    "host-removal": ("host", _GONE, "Delete"),
+    "key": ("CA key", _MADE, "Create"),
+    "key-turn": ("CA key", _CHANGED, "Update"),
+    "key-end": ("CA key", _GONE, "Delete"),
+    "hardware-key": ("hardware key", _MADE, "Create"),
+    "hardware-key-removal": ("hardware key", _GONE, "Delete"),
     "policy": ("policy", _CHANGED, "Update"),
     "lock": ("lock", _MADE, "Create"),
     "unlock": ("lock", _GONE, "Delete"),
@@ -111,12 +119,11 @@ def _window(event: events.Opened | events.Closed, state: State) -> dict[str, Any
     if request is None:
         return told | {"user": {"uid": event.request, "type": "Unknown"}}
     asked = request.asked
+    hosts = zip(asked.host_ids, asked.hosts, strict=True)
     return told | {
         "user": _user(state, asked.subject),
         "privileges": [f"ssh:{asked.login}:{asked.action}"],
-        "resources": [
-            {"uid": uid, "name": name, "type": "host"} for uid, name in zip(asked.host_ids, asked.hosts, strict=True)
-        ],
+        "resources": [{"uid": uid, "name": name, "type": "host"} for uid, name in hosts],
     }
 
 
