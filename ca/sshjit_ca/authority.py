@@ -61,6 +61,7 @@ class Authority:
 
         """
         desk = self._desk
+        desk.reserve.look()  # on a full disk not even reading is possible
         desk.journal.read()
         epoch = desk.journal.take_over(holder)
         self._look()
@@ -139,7 +140,8 @@ class Authority:
         if self.fenced is not None:
             raise self.fenced
         if self._ahead:
-            self._desk.clock.settle(self._offset)
+            if self._desk.clock.offset != self._offset:
+                self._desk.clock.settle(self._offset)
             self._bundles.forget()
             self._desk.journal.read()
             self._ahead = False

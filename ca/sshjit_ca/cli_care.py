@@ -49,7 +49,7 @@ def add_commands(commands: Any) -> None:
     sign.add_argument("--reason", required=True, metavar="TEXT", help="why; it goes into the log")
     sign.add_argument("--for", dest="lifetime", default="15m", metavar="TIME", help="15m at most [15m]")
     how = sign.add_mutually_exclusive_group()
-    how.add_argument("--offline", action="store_true", help="the CA is down")
+    how.add_argument("--offline", dest="ca_down", action="store_true", help="the CA is down")
     how.add_argument("--no-database", action="store_true", help="the CA and its database are down")
 
 
@@ -145,10 +145,10 @@ def _sign_emergency(conf: Config, options: argparse.Namespace) -> int:
     key = _public_key(options.key)
     lifetime = durations.parse(options.lifetime)
     message = m.SignEmergency(options.login, tuple(options.host), key, options.reason, lifetime)
-    if options.offline or options.no_database:
+    if options.ca_down or options.no_database:
         os.umask(0o077)
         clock, passing = daemon.machine_clock(conf), standby.Time(time.monotonic, time.sleep)
-        if options.offline:
+        if options.ca_down:
             reply = offline.sign(conf, options.places, clock, passing, message)
         else:
             reply = offline.sign_without_database(conf, options.places, clock, message)

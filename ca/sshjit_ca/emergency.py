@@ -38,7 +38,7 @@ def sign_emergency(desk: Desk, message: SignEmergency) -> EmergencyReply:
         if known is None:
             raise Invalid("unknown_host", f"no host is enrolled as {names.show(name)}", hint="ssh-jit-ca host list")
         ids.append(desk.state.hosts[known].id)
-    number, serial = desk.new_id("emergency"), desk.journal.next_serial()
+    number, serial = desk.new_id("urgent"), desk.journal.next_serial()
     issue = _issue(desk.keys.active("user_ca"), desk.now, serial, desk.random)
     event, reply = issued(number, message, tuple(ids), issue, desk.keys.active("user_ca"))
     desk.record(event)
@@ -104,7 +104,7 @@ def sign_without_database(
 
     """
     ids = tuple(names.host_id(host) for host in message.hosts)
-    number = f"emergency-{random(10).hex()}"
+    number = f"urgent-{random(10).hex()}"
     serial = 1 + int.from_bytes(random(8), "big") % (2**40 - 1)
     event, reply = issued(number, message, ids, _issue(signer, now, serial, random), signer)
     try:

@@ -7,6 +7,7 @@ from being used twice.
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,15 +51,22 @@ class Memory:
 
         This happens at every batch, and to replace a file by name costs as much as the batch. A note fills one sector,
         which a disk writes whole or not at all.
+
+        Raises:
+            Failed: ``disk_full``, ``not_signing``.
+
         """
         content = note.encode("utf-8")
         content += b"\n" * (-len(content) % SECTOR)
-        descriptor = os.open(self.checkpoint_file, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
-            os.pwrite(descriptor, content, 0)
-            os.ftruncate(descriptor, len(content))
-        finally:
-            os.close(descriptor)
+            descriptor = os.open(self.checkpoint_file, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            try:
+                os.pwrite(descriptor, content, 0)
+                os.ftruncate(descriptor, len(content))
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise _unwritten(self.checkpoint_file, error) from None
 
     def epoch(self) -> int:
         """The highest epoch; 0 if none was ever kept.
@@ -73,8 +81,16 @@ class Memory:
         return int(text or 0)
 
     def keep_epoch(self, epoch: int) -> None:
-        """Replaces the highest epoch; on the disk when this returns."""
-        write_durably(self.epoch_file, f"{epoch}\n".encode("ascii"))
+        """Replaces the highest epoch; on the disk when this returns.
+
+        Raises:
+            Failed: ``disk_full``, ``not_signing``.
+
+        """
+        try:
+            write_durably(self.epoch_file, f"{epoch}\n".encode("ascii"))
+        except OSError as error:
+            raise _unwritten(self.epoch_file, error) from None
 
 
 _LOST = "ssh-jit-ca restore --accept-loss opens an epoch that was surely never used"
@@ -99,6 +115,11 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _unwritten(path: Path, error: OSError) -> Failed:
+    code = "disk_full" if error.errno == errno.ENOSPC else "not_signing"
+    return Failed(code, f"{path} cannot be written: {error.strerror}; nothing was signed", hint="ssh-jit-ca doctor")
 
 
 def _read(path: Path) -> str:

@@ -52,7 +52,7 @@ def pair(ca: Installation) -> Iterator[tuple[Served, Served]]:
 
 def add_host(served: Served, name: str) -> None:
     message = m.AddHost(name, (), "127.0.0.1", 22, (("env", "staging"),), ())
-    admin.call(served.socket, message, m.HostReply)
+    admin.call(served.door, message, m.HostReply)
 
 
 def is_whole(ca: Installation) -> bool:
@@ -72,11 +72,11 @@ def test_the_second_takes_over_when_the_first_dies_or_says_goodbye(
     wait_for(second.ready)
     assert time.monotonic() - began < PATIENCE / 2  # a dead process on this machine needs no patience
     add_host(second, "web2")
-    third = Served.start(first.config, first.socket)
+    third = Served.start(first.config, first.door)
     assert "standing by" in third.told()
     assert second.end() == 0
     assert third.told() == "READY=1\nSTATUS=serving"
-    hosts = admin.call(third.socket, m.ReadHosts(None), m.HostsReply).hosts
+    hosts = admin.call(third.door, m.ReadHosts(None), m.HostsReply).hosts
     assert [host.name for host in hosts] == ["web1", "web2"]
     third.process.send_signal(signal.SIGHUP)
     assert third.told().startswith("RELOADING=1\nMONOTONIC_USEC=")
@@ -101,9 +101,9 @@ def test_t63_a_writer_that_hangs_is_given_up_and_signs_nothing_when_it_wakes(
     assert first.process.wait(timeout=20) == 1
     assert "another CA process has taken over the log" in first.log.read_text()
     assert second.ready()
-    hosts = admin.call(second.socket, m.ReadHosts(None), m.HostsReply).hosts
+    hosts = admin.call(second.door, m.ReadHosts(None), m.HostsReply).hosts
     assert [host.name for host in hosts] == ["web1", "web2"]
-    again = Served.start(first.config, first.socket)
+    again = Served.start(first.config, first.door)
     assert "standing by" in again.told()
     again.process.kill()
     again.end()

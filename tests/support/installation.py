@@ -97,6 +97,7 @@ class Installation:
     logins: dict[str, m.LoginView] = field(default_factory=dict)
     sign_ins: int = 0
     places: Places = field(default_factory=Places)
+    reserve_mib: int = 1
     database: str | None = None
     """The address of an empty, migrated database; ``None``: a new SQLite file in the CA's home."""
 
@@ -107,7 +108,7 @@ class Installation:
         self._write(
             "ca.toml",
             f'version = 1\ninstallation = "test"\nhome = "{self.home}/ca"\nweb_socket = "{self.home}/web.sock"\n'
-            f'admin_socket = "{self.home}/admin.sock"\nweb_users = ["nobody"]\ndisk_reserve_mib = 1\n'
+            f'admin_socket = "{self.home}/admin.sock"\nweb_users = ["nobody"]\ndisk_reserve_mib = {self.reserve_mib}\n'
             + (f'database = "{self.database}"\n' if self.database else "")
             + "unsafe_development = true\n",
         )

@@ -48,10 +48,10 @@ def another(ca: Installation, name: str) -> Path:
 
 @dataclass
 class Served:
-    """One ``serve``. What a supervisor is told arrives at ``notices``."""
+    """One ``serve``; ``door`` is its admin socket. What a supervisor is told arrives at ``notices``."""
 
     config: Path
-    socket: Path
+    door: Path
     process: subprocess.Popen[bytes]
     notices: socket.socket
     log: Path
@@ -75,12 +75,12 @@ class Served:
 
     def told(self) -> str:
         """The next thing that the supervisor is told."""
-        return self.notices.recv(4096).decode()
+        return str(self.notices.recv(4096), "utf-8")
 
     def health(self) -> m.HealthReply | None:
         """How it is; ``None`` while it does not answer."""
         with suppress(Failed):
-            return admin.call(self.socket, m.Health(), m.HealthReply)
+            return admin.call(self.door, m.Health(), m.HealthReply)
         return None
 
     def ready(self) -> bool:

@@ -1,0 +1,216 @@
+"""Emergency certificates: with the CA running, with it down, and with its database down too. And what doctor says."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import time
+from base64 import b64decode
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from sshjit import messages as m
+from sshjit.errors import Failed, Invalid
+from sshjit_ca import offline, verify
+from sshjit_ca.journal import SERIALS_PER_EPOCH
+from sshjit_ca.spool import Spool
+from tests.support.installation import Installation, make_key
+from tests.support.issuer import Issuer, serving
+from tests.support.postgres import Postgres, running
+from tests.support.served import Served, command, wait_for
+
+
+@pytest.fixture
+def ca(tmp_path: Path) -> Iterator[Installation]:
+    """An installation with a host and no process, whose home is readable by its owner alone."""
+    with ExitStack() as stack:
+        issuers = {name: stack.enter_context(serving()) for name in ("acme", "partner")}
+        yield prepared(tmp_path, issuers, None)
+
+
+def prepared(home: Path, issuers: dict[str, Issuer], database: str | None) -> Installation:
+    ca = Installation(home, issuers, time=time.time(), boot=time.time(), database=database)
+    ca.add_host("web1", env="staging")
+    ca.later(2)
+    ca.authority.end()
+    ca.stop()
+    for folder in (home / "ca", home / "ca" / "keys"):
+        folder.chmod(0o700)
+    for file in (home / "ca").glob("ca.db*"):
+        file.chmod(0o600)
+    return ca
+
+
+@pytest.fixture
+def served(ca: Installation) -> Iterator[Served]:
+    """The CA as a process."""
+    served = Served.start(ca.home / "ca.toml", ca.config.admin_socket)
+    wait_for(served.ready)
+    yield served
+    served.end()
+
+
+def emergency(ca: Installation, *how: str, code: int = 0) -> str:
+    key = make_key(ca.home / "operator").with_suffix(".pub")
+    named = ("--login", "root", "--host", "web1", "--key", str(key), "--reason", "the pager rang")
+    return command(ca.home / "ca.toml", "sign-emergency", *named, *how, code=code)
+
+
+def shown(ca: Installation) -> str:
+    """What ssh-keygen says of the certificate."""
+    file = ca.home / "operator-cert.pub"
+    return subprocess.run(["ssh-keygen", "-L", "-f", file], capture_output=True, text=True, check=True).stdout
+
+
+def digest(ca: Installation) -> str:
+    return hashlib.sha256(b64decode((ca.home / "operator-cert.pub").read_text().split()[1])).hexdigest()
+
+
+def logged(ca: Installation) -> list[dict[str, object]]:
+    """The emergencies in the log, which must be whole."""
+    ca.start()
+    rows = [row for row in ca.store.rows() if row.entry.kind == "emergency"]
+    assert verify.verify(ca.store, ca.desk.keys.public("log")).problems == ()
+    ca.stop()
+    return [json.loads(row.entry.fact)["body"] | {"at": row.entry.index} for row in rows]
+
+
+def test_with_the_ca_running_it_is_a_message(ca: Installation, served: Served) -> None:
+    said = emergency(ca, "--for", "5m", "--json")
+    reply = json.loads(said)
+    listing = shown(ca)
+    assert reply["principals"] == ["root@web1"]
+    assert "root@web1" in listing
+    assert "permit-pty" in listing
+    assert "forwarding" not in listing
+    assert reply["valid_before"] <= time.time() + 300
+    assert "EMERGENCY" in command(ca.home / "ca.toml", "log", "show")
+    command(ca.home / "ca.toml", "revoke", "--certificate", str(reply["serial"]), "--reason", "over")
+    served.end()
+    (entry,) = logged(ca)
+    assert entry["certificate"] == digest(ca)
+
+
+def test_it_lives_a_quarter_of_an_hour_at_most_and_only_for_enrolled_hosts(ca: Installation, served: Served) -> None:
+    assert "quarter of an hour" in emergency(ca, "--for", "16m", code=2)
+    assert "no host is enrolled" in emergency(ca, "--host", "web7", code=2)
+    assert "say why" in command(
+        ca.home / "ca.toml", "sign-emergency", "--login", "root", "--host", "web1", "--reason", "",
+        "--key", str(ca.home / "operator.pub"), code=2,
+    )  # fmt: skip
+    assert not (ca.home / "operator-cert.pub").exists()
+
+
+def test_with_the_ca_down_the_command_takes_the_log_over(ca: Installation) -> None:
+    assert "does not answer" in emergency(ca, code=1)
+    emergency(ca, "--offline")
+    assert "root@web1" in shown(ca)
+    (entry,) = logged(ca)
+    assert entry["certificate"] == digest(ca)
+    serial = entry["serial"]
+    assert isinstance(serial, int)
+    assert serial % SERIALS_PER_EPOCH == entry["at"]
+
+
+def test_a_running_ca_is_not_pushed_aside(ca: Installation, served: Served) -> None:
+    assert "a CA is running" in emergency(ca, "--offline", code=4)
+    assert served.ready()
+
+
+def test_with_the_database_down_too_the_record_waits_for_the_log(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        issuers = {name: stack.enter_context(serving()) for name in ("acme", "partner")}
+        server: Postgres = stack.enter_context(running())
+        ca = prepared(tmp_path, issuers, server.new())
+        server.run("ALTER DATABASE test1 ALLOW_CONNECTIONS false")
+        assert "cannot be read" in emergency(ca, "--offline", code=1)
+        assert not (ca.home / "operator-cert.pub").exists()
+        emergency(ca, "--no-database")
+        assert "root@web1" in shown(ca)
+        (spooled,) = Spool(ca.home / "ca").waiting()
+        assert spooled.certificate == digest(ca)
+        assert 0 < spooled.serial < SERIALS_PER_EPOCH
+        server.run("ALTER DATABASE test1 ALLOW_CONNECTIONS true")
+        (entry,) = logged(ca)
+        assert (entry["serial"], entry["certificate"]) == (spooled.serial, digest(ca))
+        assert Spool(ca.home / "ca").waiting() == []
+        assert len(logged(ca)) == 1  # taken in once
+
+
+def test_what_cannot_be_recorded_is_not_signed(ca: Installation) -> None:
+    message = m.SignEmergency("root", ("web1",), make_key(ca.home / "key").with_suffix(".pub").read_text(), "x", 60)
+    (ca.home / "ca" / "emergency").write_text("in the way of the folder")
+    with pytest.raises(Failed) as refused:
+        offline.sign_without_database(ca.config, ca.places, ca.desk.clock, message)
+    assert refused.value.code == "not_signing"
+
+
+def test_without_a_database_a_name_that_is_none_is_refused(ca: Installation) -> None:
+    line = make_key(ca.home / "key").with_suffix(".pub").read_text()
+    for host in ("web1,root", "*", "", "web1\n"):
+        with pytest.raises(Invalid):
+            offline.sign_without_database(
+                ca.config, ca.places, ca.desk.clock, m.SignEmergency("root", (host,), line, "x", 60)
+            )
+    assert Spool(ca.home / "ca").waiting() == []
+
+
+def doctor(ca: Installation, code: int) -> dict[tuple[str, str], str]:
+    """What was found, by area and level: message and hint."""
+    found = json.loads(command(ca.home / "ca.toml", "doctor", "--json", code=code))
+    assert found["ok"] == (code == 0)
+    return {(each["area"], each["level"]): each["message"] + each["hint"] for each in found["findings"]}
+
+
+def test_doctor_finds_nothing_with_a_ca_that_is_well(ca: Installation, served: Served) -> None:
+    wait_for(lambda: '"ok"' in command(ca.home / "ca.toml", "status", "--json"))
+    time.sleep(0.5)
+    found = doctor(ca, 0)
+    assert {("files", "ok"), ("database", "ok"), ("log", "ok"), ("daemon", "ok"), ("provider", "ok")} <= found.keys()
+    assert not {level for _, level in found} & {"bad"}
+    status = json.loads(command(ca.home / "ca.toml", "status", "--json"))
+    assert status["ready"]
+    assert status["disk_reserved"]
+    assert {each["id"] for each in status["providers"]} == {"acme", "partner"}
+    assert status["checkpoint"].startswith("test/ssh-jit\n")
+    assert "signing" in command(ca.home / "ca.toml", "status")
+
+
+def test_doctor_says_what_is_wrong_and_what_to_do(ca: Installation) -> None:
+    assert "does not answer" in doctor(ca, 1)["daemon", "bad"]
+    (ca.home / "ca" / "keys").chmod(0o755)
+    (ca.home / "policy.toml").write_text("version = 1\n[[allow]]\nname = 7\n")
+    found = doctor(ca, 1)
+    assert "open to others" in found["files", "bad"]
+    assert "policy.toml" in found["policy", "bad"]
+    assert "hint: chmod 700" in command(ca.home / "ca.toml", "doctor", code=1)
+
+
+def test_doctor_sees_a_log_that_was_rolled_back(ca: Installation) -> None:
+    (ca.home / "ca" / "epoch").write_text("99\n")
+    assert "99" in doctor(ca, 1)["log", "bad"]
+    (ca.home / "ca" / "ca.db").unlink()
+    assert "no database" in doctor(ca, 1)["database", "bad"]
+
+
+def test_backup_and_restore_as_the_operator_types_them(ca: Installation) -> None:
+    config = ca.home / "ca.toml"
+    assert "entries" in command(config, "backup", str(ca.home / "b.tar"))
+    emergency(ca, "--offline")
+    command(config, "restore", "--reason", "x", code=2)  # never unasked
+    said = command(config, "restore", str(ca.home / "b.tar"), "--accept-loss", "--reason", "disk lost")
+    assert "entries are lost" in said
+    served = Served.start(config, ca.config.admin_socket)
+    wait_for(served.ready)
+    assert "went on with an older log" in command(config, "log", "show")
+    assert served.end() == 0
+
+
+def test_the_operator_confirms_the_clock(ca: Installation, served: Served) -> None:
+    said = command(ca.home / "ca.toml", "confirm-clock", "--reason", "drill")
+    assert "signing goes on" in said
+    assert "confirmed the clock" in command(ca.home / "ca.toml", "log", "show")
