@@ -1,0 +1,122 @@
+"""What a front end ever carried, and what a thief of it can make of that: everything again, and everything mixed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sshjit import messages as m
+from sshjit import sshcert
+from sshjit.errors import SshJitError
+from tests.support.acts import ADMIN_POLICY, SIGNED_POLICY, act, answer, by, host_keys, join, lines_of, renew, report
+from tests.support.installation import ALICE, BOB, DANA, Installation, make_key
+
+
+@dataclass
+class Stolen:
+    """Everything that passed the web door, in order, with the logins that the front end's database holds."""
+
+    ca: Installation
+    carried: list[m.Message] = field(default_factory=list)
+    keys: tuple[Path, ...] = ()
+    """The new host's keys, which the front end does not have."""
+
+    @property
+    def thief(self) -> str:
+        """The thief's own public key."""
+        return lines_of((make_key(self.ca.home / "thief"),))[0]
+
+    def say(self, message: m.Message) -> m.Reply | SshJitError:
+        """Says something at the web door, whatever the answer is."""
+        try:
+            (said,) = self.ca.say_all([message], "web")
+        except SshJitError as error:
+            return error
+        return said
+
+    def logins(self, **what: str) -> list[str]:
+        """Logins that are alive."""
+        return [
+            id_
+            for id_, view in self.ca.logins.items()
+            if all(getattr(view, key) == value for key, value in what.items())
+        ]
+
+
+def steal(ca: Installation) -> Stolen:
+    """A day of an installation, seen from its front end, which is the thief's from here on."""
+    stolen = Stolen(ca)
+    honest = ca.say_all
+
+    def overheard(messages: list[m.Message], door: Any = "web") -> Any:
+        if door == "web":
+            stolen.carried.extend(messages)
+        return honest(messages, door)
+
+    ca.say_all = overheard  # type: ignore[method-assign]
+    ca.change_policy(*SIGNED_POLICY)
+    ca.change_policy(*ADMIN_POLICY)
+    new = m.AddHost("web9", (), "192.0.2.9", 22, (("env", "staging"),), ())
+    alice, dana, bob = ca.native(ALICE), ca.native(DANA), ca.native(BOB)
+    for person in (ALICE, DANA, BOB):
+        ca.web(person)
+    ca.ask(alice, "web1")
+    request = ca.ask(dana, "db1").request
+    ca.say(answer(ca, bob, by(ca.key(BOB)), request, "go"), m.RequestReply)
+    ca.say(m.SignUser(dana, request.id), m.CertificateReply)
+    ca.ask(dana, "db1", action="migrate")
+    stolen.keys = host_keys(ca, "ed25519", "ecdsa")
+    ca.say(act(ca, bob, by(ca.key(BOB)), new), m.HostReply, "web")
+    made = ca.say(m.InviteHost("web9"), m.HostReply, "admin").invitation
+    assert made is not None
+    ca.say(join(ca, "web9", made.token, stolen.keys), m.HostReply, "web")
+    ca.say(renew(ca, "web9", stolen.keys), m.HostReply, "web")
+    ca.say(report(ca, "web9", stolen.keys[0]), m.Done, "web")
+    ca.say(act(ca, bob, by(ca.key(BOB)), m.LabelHost("web9", (("env", "prod"),), None, None)), m.HostReply, "web")
+    lock = ca.say(m.Lock(bob, "host", "web9", "looks odd"), m.LockReply, "web").lock
+    ca.say(act(ca, bob, by(ca.key(BOB)), m.Unlock(None, lock.id, "was nothing", None)), m.Done, "web")
+    ca.say_all = honest  # type: ignore[method-assign]
+    return stolen
+
+
+def mixed(stolen: Stolen) -> Iterator[m.Message]:
+    """Every carried message with each of its fields replaced by what stood in that field of any other, or is ours."""
+    pool: dict[str, set[Any]] = {}
+    for message in stolen.carried:
+        for each in dataclasses.fields(message):
+            pool.setdefault(each.name, set()).add(getattr(message, each.name))
+    ours: dict[str, set[Any]] = {
+        "key": {stolen.thief},
+        "host_keys": {(stolen.thief,)},
+        "labels": {(("env", "staging"),)},
+        "name": {"web1", "db1", "web9", "web8"},
+        "consent": {None},
+        "login_id": {None, *stolen.ca.logins},
+    }
+    for message in stolen.carried:
+        for each in dataclasses.fields(message):
+            for value in pool[each.name] | ours.get(each.name, set()):
+                changed = dataclasses.replace(message, **{each.name: value})
+                if changed != message:
+                    yield changed
+                    yield from _by_others(changed, ours["login_id"])
+
+
+def _by_others(message: m.Message, logins: set[Any]) -> Iterator[m.Message]:
+    """The message in the name of each other login."""
+    if hasattr(message, "login_id"):
+        yield from (dataclasses.replace(message, login_id=login) for login in logins if login != message.login_id)
+
+
+def certificates(reply: m.Reply | SshJitError) -> list[sshcert.Certificate]:
+    """Every certificate that an answer holds."""
+    match reply:
+        case m.CertificateReply(certificate=view) | m.AskReply(certificate=m.CertificateView() as view):
+            return [sshcert.parse_line(view.text)[0]]
+        case m.HostReply(certificates=lines):
+            return [sshcert.parse_line(line)[0] for line in lines]
+        case _:
+            return []
