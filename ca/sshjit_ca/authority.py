@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +46,7 @@ class Authority:
         self._desk = desk
         self._routes = routes
         self._bundles = bundles
-        self._ahead = False
+        self.ahead = False
         """What is in memory may be ahead of the log: it must be read again first."""
         self._offset = desk.clock.offset
         """Of the clock, when the batch began."""
@@ -112,26 +112,38 @@ class Authority:
         self._commit()
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
-        """Answers a batch; an answer that is an error is returned, not raised."""
+        """Answers a batch, durably; an answer that is an error is returned, not raised."""
         try:
-            try:
-                return self._batch(questions)
-            except Failed as error:
-                if error.code != "disk_full" or not self._desk.reserve.let_go():
-                    raise
-            return self._batch(questions)  # nothing left yet, and now there is room for what may not wait
-        except Failed as error:
-            self._note(error)
-            _log.error("a batch was lost: %s", error.message)
-            return [wellbeing.despite(self._desk, question.message, error) for question in questions]
-        except Exception:  # noqa: BLE001 - whatever it is, nothing leaves and the log is read again
-            self._ahead = True
-            _log.exception("a batch was lost to a defect")
+            return self._batch(questions)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing leaves and the log is read again
+            return self.lost(questions, error)
+
+    def decide(self, questions: Sequence[Question]) -> list[Answer]:
+        """Decides a batch, whose answers may leave once what ``seal`` returns was done. Raises whatever goes wrong."""
+        self._ready()
+        return [self._one(question) for question in questions]
+
+    def seal(self) -> Callable[[], None]:
+        """Ends the batch: what makes it durable, to be called once, in any thread; it raises if the batch is lost."""
+        return self._desk.journal.seal()
+
+    def lost(self, questions: Sequence[Question], error: BaseException) -> list[Answer]:
+        """The answers to a batch that did not become durable; the log is read again before the next one."""
+        try:
+            self.ahead = True
+            if isinstance(error, Failed) and error.code == "disk_full" and self._desk.reserve.let_go():
+                return self._batch(questions)  # nothing left yet, and now there is room for what may not wait
+        except Exception as again:  # noqa: BLE001 - as above
+            self.ahead, error = True, again
+        if not isinstance(error, Failed):
+            _log.error("a batch was lost to a defect", exc_info=error)
             return [Failed("defect", "the CA met a defect of its own; nothing was signed") for _ in questions]
+        self._note(error)
+        _log.error("a batch was lost: %s", error.message)
+        return [wellbeing.despite(self._desk, question.message, error) for question in questions]
 
     def _batch(self, questions: Sequence[Question]) -> list[Answer]:
-        self._ready()
-        answers = [self._one(question) for question in questions]
+        answers = self.decide(questions)
         self._commit()
         return answers
 
@@ -139,12 +151,12 @@ class Authority:
         """Makes the desk fit for a batch, and finds out what is wrong that does not stop everything."""
         if self.fenced is not None:
             raise self.fenced
-        if self._ahead:
+        if self.ahead:
             if self._desk.clock.offset != self._offset:
                 self._desk.clock.settle(self._offset)
             self._bundles.forget()
             self._desk.journal.read()
-            self._ahead = False
+            self.ahead = False
         self._look()
 
     def _look(self) -> None:
@@ -172,7 +184,7 @@ class Authority:
             self._write_refusal(question.message, error)
             return error
         except Failed:
-            self._ahead = True
+            self.ahead = True
             raise
         except SshJitError as error:
             return error
@@ -186,7 +198,7 @@ class Authority:
             self._desk.journal.commit()
             self._desk.keys.remember()
         except Failed:
-            self._ahead = True
+            self.ahead = True
             raise
 
     def _load(self, new: Policy, text: str) -> None:

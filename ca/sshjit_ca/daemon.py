@@ -32,6 +32,7 @@ from sshjit_ca.keys.holder import Holder
 from sshjit_ca.keys.places import Places
 from sshjit_ca.keys.ring import Ring
 from sshjit_ca.memory import Memory
+from sshjit_ca.randomness import Randomness
 from sshjit_ca.reserve import MIB, Reserve
 from sshjit_ca.server import Listening, Server
 from sshjit_ca.store import Store
@@ -65,7 +66,8 @@ def open_desk(config: Config, store: Store, places: Places, clock: Clock, *, mem
     holder = Holder(places if config.agent_socket is None else replace(places, agent=config.agent_socket))
     first = files.load_public(config.key_file("log"))
     remembers = memory or Memory(config.home)
-    journal = Journal(store, holder, first, config.origin, memory=remembers, salt=secrets.token_bytes)
+    random = Randomness(secrets.token_bytes)
+    journal = Journal(store, holder, first, config.origin, memory=remembers, salt=random)
     database = sqlite_file(config.database)
     return Desk(
         config=config,
@@ -75,7 +77,7 @@ def open_desk(config: Config, store: Store, places: Places, clock: Clock, *, mem
         journal=journal,
         policy=policy.load(text, file=config.policy.name),
         policy_text=text,
-        random=secrets.token_bytes,
+        random=random,
         clock=clock,
         reserve=Reserve(database.parent if database else config.home, config.disk_reserve_mib * MIB),
         started=int(clock.wall()),

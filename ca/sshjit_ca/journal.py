@@ -178,21 +178,32 @@ class Journal:
 
     def commit(self) -> None:
         """Makes the batch durable, with a signed checkpoint over all of it."""
-        if not self._rows:
-            return
-        point = Checkpoint(self._origin, self._tree.size, self._tree.head())
-        signer = self._signer()
-        note = self._note(point, signer)
-        self._store.commit(self._rows, self.epoch, note, self._texts)
-        self._memory.keep_checkpoint(note)
-        self.checkpoint, self.checkpoint_key = note, signer.public
-        self._rows, self._texts = [], []
-        self.durable = self._tree.size
+        self.seal()()
         if self._plan is not None:
             (plan, then), self._plan = self._plan, None
             erasing.erase(self._store, plan)
             self._erased_at, self._snapshot = self.durable, 0
             then()
+
+    def seal(self) -> Callable[[], None]:
+        """Ends the batch and signs the checkpoint over it; what is returned makes both durable, in any thread.
+
+        Nothing may be sealed before the batch before it is durable, or lost and the log read again.
+        """
+        if not self._rows:
+            return _nothing
+        signer = self._signer()
+        note = self._note(Checkpoint(self._origin, self._tree.size, self._tree.head()), signer)
+        rows, texts, size = self._rows, self._texts, self._tree.size
+        self._rows, self._texts = [], []
+
+        def write() -> None:
+            self._store.commit(rows, self.epoch, note, texts)
+            self._memory.keep_checkpoint(note)
+            self.checkpoint, self.checkpoint_key = note, signer.public
+            self.durable = size
+
+        return write
 
     def erase(self, plan: erasing.Plan, then: Callable[[], None]) -> None:
         """Erases details once the batch that records it is durable, and calls ``then``."""
@@ -208,3 +219,7 @@ class Journal:
         if key is None:
             raise Failed("no_key", "the log knows no key of its own")
         return self._holder.signer(key.fingerprint, key.reference)
+
+
+def _nothing() -> None:
+    """A batch in which nothing happened."""

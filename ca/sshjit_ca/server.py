@@ -8,12 +8,9 @@ peer notices. Whatever waits is answered as one batch in a thread of its own, so
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import json
 import logging
-import socket
-import struct
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,9 +19,11 @@ from pathlib import Path
 from sshjit import messages as m
 from sshjit import wire
 from sshjit.errors import Failed, Invalid, Refused, SshJitError
+from sshjit_ca import sockets
 from sshjit_ca.authority import Answer, Authority, Question
 from sshjit_ca.desk import Door
 from sshjit_ca.doors import Route
+from sshjit_ca.pipeline import Pipeline
 
 _log = logging.getLogger(__name__)
 HALF_FRAME = 10.0
@@ -47,6 +46,10 @@ class Listening:
     users: frozenset[int]
 
 
+_Waiting = tuple[Question, "Connection", int]
+"""A question, who asked it, and under which number."""
+
+
 class Server:
     """Serves both doors until it is stopped."""
 
@@ -57,10 +60,10 @@ class Server:
         prepare: Callable[[Route, m.Message], object],
     ) -> None:
         """``prepare`` does what a route's preparation needs, in a thread; it may raise ``SshJitError``."""
-        self._authority = authority
+        self._pipeline = Pipeline(authority)
         self._routes = routes
         self._prepare = prepare
-        self._waiting: asyncio.Queue[tuple[Question, Connection, int]] = asyncio.Queue()
+        self._waiting: asyncio.Queue[_Waiting] = asyncio.Queue()
         self._writer = ThreadPoolExecutor(1, "authority")
         self._preparers = ThreadPoolExecutor(8, "prepare")
         self._tasks: set[asyncio.Task[None]] = set()
@@ -69,10 +72,10 @@ class Server:
     async def run(self, doors: list[Listening], stop: asyncio.Event, ready: Callable[[], None]) -> None:
         """Listens at all doors until ``stop`` is set; calls ``ready`` once it does."""
         loop = asyncio.get_running_loop()
-        sockets = [_listen(door.path) for door in doors]
+        bound = [sockets.listen(door.path) for door in doors]
         servers = [
             await loop.create_unix_server(functools.partial(Connection, self, door), sock=listening.socket)
-            for door, listening in zip(doors, sockets, strict=True)
+            for door, listening in zip(doors, bound, strict=True)
         ]
         batches = asyncio.create_task(self._batches())
         ready()
@@ -83,13 +86,14 @@ class Server:
             batches.result()
         batches.cancel()
         self._writer.shutdown()
+        self._pipeline.close()
         self._preparers.shutdown(wait=False, cancel_futures=True)
-        for door, listening in zip(doors, sockets, strict=True):
-            _unlink(door.path, listening)
+        for door, listening in zip(doors, bound, strict=True):
+            sockets.unlink(door.path, listening)
 
     async def in_turn(self, action: Callable[[], None]) -> None:
         """Runs ``action`` between two batches."""
-        await asyncio.get_running_loop().run_in_executor(self._writer, action)
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._pipeline.between, action)
 
     def take(self, message: m.Message, connection: Connection, number: int) -> None:
         """A message arrived; its answer will go out on the connection."""
@@ -97,9 +101,7 @@ class Server:
         if route.prepare is None:
             self._waiting.put_nowait((Question(message, connection.door), connection, number))
             return
-        task = asyncio.create_task(self._prepared(route, message, connection, number))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._keep(asyncio.create_task(self._prepared(route, message, connection, number)))
 
     def allows(self, message: type[m.Message], door: Door) -> bool:
         """Whether a message is taken at a door."""
@@ -125,9 +127,23 @@ class Server:
             while len(batch) < MAX_BATCH and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
             questions = [question for question, _, _ in batch]
-            answers = await loop.run_in_executor(self._writer, self._authority.answer, questions)
-            for (_, connection, number), answer in zip(batch, answers, strict=True):
-                connection.reply(number, answer)
+            pending = await loop.run_in_executor(self._writer, self._pipeline.take, questions)
+            self._keep(asyncio.create_task(self._answer(batch, asyncio.wrap_future(pending))))
+
+    async def _answer(self, batch: list[_Waiting], pending: asyncio.Future[list[Answer]]) -> None:
+        """Lets the answers to a batch out once it is durable."""
+        try:
+            answers = await pending
+        except Exception as error:  # noqa: BLE001 - a batch that is lost has answers too
+            questions = [question for question, _, _ in batch]
+            loop = asyncio.get_running_loop()
+            answers = await loop.run_in_executor(self._writer, self._pipeline.mend, questions, error)
+        for (_, connection, number), answer in zip(batch, answers, strict=True):
+            connection.reply(number, answer)
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
 class Connection(asyncio.Protocol):
@@ -147,7 +163,7 @@ class Connection(asyncio.Protocol):
         """Lets in who may come in."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what create_unix_server makes
         self._transport = transport
-        user = _peer(transport.get_extra_info("socket"))
+        user = sockets.peer(transport.get_extra_info("socket"))
         if user not in self._users:
             self._turn_out(Refused("wrong_user", f"Unix user {user} may not speak here"))
         elif len(self._server.peers[self.door]) >= MAX_PEERS:
@@ -262,36 +278,3 @@ def _frame(number: int, answer: Answer) -> bytes:
         kind, body = "ok", answer
     text = _dumps({"v": m.PROTOCOL_VERSION, "id": number, "type": kind, "body": wire.encode(body)}).encode("utf-8")
     return len(text).to_bytes(4, "big") + text
-
-
-@dataclass(frozen=True, slots=True)
-class _Bound:
-    """A socket that listens, and which file it is."""
-
-    socket: socket.socket
-    inode: int
-
-
-def _listen(path: Path) -> _Bound:
-    """A socket at ``path``. Anybody may connect: who may speak is decided by the peer's user."""
-    with contextlib.suppress(FileNotFoundError):
-        path.unlink()
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listening.bind(str(path))
-    path.chmod(0o666)
-    listening.listen(128)
-    listening.settimeout(0)
-    return _Bound(listening, path.stat().st_ino)
-
-
-def _unlink(path: Path, bound: _Bound) -> None:
-    """Takes the file away, unless it is another's by now: who took over may listen at the same place."""
-    with contextlib.suppress(FileNotFoundError):
-        if path.stat().st_ino == bound.inode:
-            path.unlink()
-
-
-def _peer(connection: socket.socket) -> int:
-    """The Unix user at the other end (Linux: ``struct ucred`` is pid, uid, gid)."""
-    _, user, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    return int(user)
