@@ -30,6 +30,7 @@ from sshjit.messages import (
     StepView,
 )
 from sshjit_client import openssh
+from sshjit_client.records import HeldBundle
 from tests.unit.client.installation import Installation
 
 ALICE = PersonView("sub-alice0001", "acme", "Alice", "alice@example.com")
@@ -45,6 +46,8 @@ class Server:
         self.port = port
         self.url = ""
         self.sequence = 7
+        self.offer: HeldBundle | None = None
+        """The bundle that is served, instead of one of the installation as it is."""
         self.down = False
         self.pending = 600
         self.signed = False

@@ -55,10 +55,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_response(304)
             self.send_header("Content-Length", "0")
             self.end_headers()
-            return
+            return None
+        if memory.offer is not None:
+            offer = memory.offer
+            reply = {"sequence": offer.sequence, "bundle": offer.bundle, "signature": offer.signature}
+            return self._json(200, reply, etag=tag)
         text = bundle.write(memory.installation.bundle(memory.url, sequence=memory.sequence))
         reply = {"sequence": memory.sequence, "bundle": text, "signature": memory.installation.sign(text)}
-        self._json(200, reply, etag=tag)
+        return self._json(200, reply, etag=tag)
 
     def _json(self, status: int, value: Any, etag: str = "") -> None:
         body = b"" if value is None else json.dumps(value).encode()
