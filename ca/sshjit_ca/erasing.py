@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from sshjit.entries import Entry, read_erased
+from sshjit.events import Event, Forgot
 from sshjit_ca.schema import entries, snapshots
 from sshjit_ca.state import State
 from sshjit_ca.store import Store
@@ -26,6 +28,36 @@ ERASABLE = frozenset({*BY_AGE, *BY_REQUEST, *BY_LOGIN})
 _log = logging.getLogger(__name__)
 
 
+class Gaps:
+    """Follows the entries of a log, and says whether the details that are missing were erased by the book."""
+
+    def __init__(self) -> None:
+        self.erased = 0
+        self._wrong = ""
+        self._newest = -1
+        self._forgotten = 0
+
+    def read(self, entry: Entry) -> Event:
+        """What is left of an event whose detail is gone. Raises ``Invalid``, as ``sshjit.entries.read_erased``."""
+        self.erased += 1
+        self._newest = max(self._newest, entry.time)
+        if entry.kind not in ERASABLE and not self._wrong:
+            self._wrong = f"entry {entry.index}: its detail is missing, and that of its kind is never erased"
+        return read_erased(entry)
+
+    def follow(self, event: Event) -> None:
+        """Takes note of what was recorded as erased."""
+        if isinstance(event, Forgot):
+            self._forgotten = max(self._forgotten, event.before)
+
+    @property
+    def problem(self) -> str:
+        """What is not by the book; empty if nothing. Ask at the end of the log."""
+        if self._newest >= self._forgotten and not self._wrong:
+            return "details are missing that nobody recorded as erased"
+        return self._wrong
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is erased: details older than ``before``, but not of these requests, nor of these entries."""
@@ -37,13 +69,14 @@ class Plan:
     def where(self) -> sa.ColumnElement[bool]:
         """The entries that are erased."""
         of = entries.c
+        kept = sa.bindparam("kept", sorted(self.logins), expanding=True, literal_execute=True)
         return sa.and_(
             of.time < self.before,
             of.detail.is_not(None),
             sa.or_(
                 of.kind.in_(BY_AGE),
                 of.kind.in_(BY_REQUEST) & of.request.not_in(sorted(self.requests)),
-                of.kind.in_(BY_LOGIN) & of.number.not_in(sa.bindparam("kept", sorted(self.logins), expanding=True, literal_execute=True)),
+                of.kind.in_(BY_LOGIN) & of.number.not_in(kept),
             ),
         )
 

@@ -76,9 +76,13 @@ class Journal:
         remembered = keys.verified(note) if note else None
         begun = self._begin(head, remembered, keys)
         state, tree, began = begun.state, begun.tree, begun.size
+        gaps = erasing.Gaps()
+        if remembered is not None and tree.size == remembered.size and tree.head() != remembered.root:
+            raise Failed("log_rolled_back", f"the log differs from its checkpoint at size {remembered.size}")
         for row in self._store.rows(tree.size):
             entry = row.entry
-            event = quick.read(entry) or entries.read_erased(entry)
+            event = quick.read(entry) or gaps.read(entry)
+            gaps.follow(event)
             if entry.index != tree.size:
                 raise Failed("log_broken", f"the log is broken at entry {entry.index}", hint="ssh-jit-ca log verify")
             tree.append(merkle.leaf_hash(entry.fact))
@@ -91,6 +95,8 @@ class Journal:
                 f"the log has {tree.size} entries, and a checkpoint over {remembered.size} was signed",
                 hint="this database is an older copy; restore the newest one, or: ssh-jit-ca restore --accept-loss",
             )
+        if gaps.problem:
+            raise Failed("log_broken", gaps.problem, hint="ssh-jit-ca log verify")
         if head is not None and head.size:
             signed = verified(head.checkpoint, raw(keys.current))
             if (signed.size, signed.root) != (tree.size, tree.head()):
@@ -101,10 +107,10 @@ class Journal:
         self.durable, self._snapshot = tree.size, began
 
     def _begin(self, head: Head | None, remembered: Checkpoint | None, keys: Lineage) -> Folded:
-        """Where the fold begins: never past what is remembered elsewhere, so that this is always met on the way."""
+        """Where the fold begins: never past what is remembered elsewhere, so that this is always met."""
         at_most = head.size if head else 0
         if remembered is not None:
-            at_most = min(at_most, remembered.size - 1)
+            at_most = min(at_most, remembered.size)
         return snapshots.newest(self._store, self._origin, at_most, keys.verified)
 
     @property

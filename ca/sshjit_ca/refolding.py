@@ -14,14 +14,14 @@ import msgspec
 import sqlalchemy as sa
 
 from sshjit import canonical
-from sshjit.entries import Entry, read_erased
+from sshjit.entries import Entry
 from sshjit.errors import Invalid, SshJitError
-from sshjit.events import Event, Forgot
+from sshjit.events import Event
 from sshjit.sshkey import PublicKey
 from sshjit_ca import quick
 from sshjit_ca import snapshots as kept
 from sshjit_ca import state as states
-from sshjit_ca.erasing import ERASABLE
+from sshjit_ca.erasing import Gaps
 from sshjit_ca.keys.lineage import Lineage
 from sshjit_ca.schema import entries
 from sshjit_ca.snapshots import Snapshot
@@ -38,11 +38,9 @@ class Refold:
     def __init__(self, first: PublicKey, snapshots: Mapping[int, Snapshot]) -> None:
         self.keys = Lineage(first)
         self.state: State | None = State()
-        self.erased = 0
+        self.gaps = Gaps()
         self.problems: list[str] = []
         self._snapshots = snapshots
-        self._newest_erased = -1
-        self._forgotten = 0
 
     def say(self, problem: str) -> None:
         """Notes a problem; not more than anybody reads."""
@@ -65,19 +63,15 @@ class Refold:
                     self._fold(number, time, event, subject, request)
                 if number + 1 in self._snapshots and self.state is not None:
                     self._compare(self._snapshots[number + 1], self.state)
-        if self._newest_erased >= self._forgotten:
-            self.say("details are missing that nobody recorded as erased")
+        if self.gaps.problem:
+            self.say(self.gaps.problem)
 
     def _lacking(self, entry: Entry) -> Event | None:
         """What is left of an event without its detail; ``None``, with a problem noted, where it should be there."""
         try:
             if entry.detail is not None:
                 raise Invalid("bad_entry", "it has a detail, and does not say what it should")
-            self.erased += 1
-            self._newest_erased = max(self._newest_erased, entry.time)
-            if entry.kind not in ERASABLE:
-                self.say(f"entry {entry.index}: its detail is missing, and that of its kind is never erased")
-            return read_erased(entry)
+            return self.gaps.read(entry)
         except SshJitError:
             self.say(f"entry {entry.index}: it cannot be read")
             self.state = None
@@ -88,8 +82,7 @@ class Refold:
             self.keys.take(event)
         except SshJitError as error:
             self.say(f"entry {index}: {error.message}")
-        if isinstance(event, Forgot):
-            self._forgotten = max(self._forgotten, event.before)
+        self.gaps.follow(event)
         if self.state is None:
             return
         if time < self.state.time:

@@ -67,7 +67,7 @@ def verify(store: Store, first: PublicKey, *, against: Sequence[Checkpoint] = ()
     for digest, text in _attempt(store.policy_texts, problems) or ():
         if hashlib.sha256(text.encode("utf-8")).hexdigest() != digest:
             problems.append(f"the policy kept as {digest[:12]} is another text")
-    return Verdict(walked.size, walked.head, own, refold.erased, tuple(dict.fromkeys(problems))[:MAX_PROBLEMS])
+    return Verdict(walked.size, walked.head, own, refold.gaps.erased, tuple(dict.fromkeys(problems))[:MAX_PROBLEMS])
 
 
 def _standing(store: Store) -> tuple[Head | None, int]:
