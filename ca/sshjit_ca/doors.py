@@ -85,7 +85,7 @@ def table(store: Store, bundles: Bundles) -> dict[type[m.Message], Route]:
         m.RegisterHardwareKey: Route(ADMIN, plain(hardware.register)),
         m.RemoveHardwareKey: Route(ADMIN, plain(hardware.remove)),
         m.ReadHardwareKeys: Route(ADMIN, plain(hardware.read)),
-        m.ReadHosts: Route(BOTH, plain(enrolling.read_hosts)),
+        m.ReadHosts: Route(BOTH, enrolling.read_hosts),
         m.ReadLog: Route(BOTH, logreading.read_log(store, history)),
         m.ReadTile: Route(BOTH, plain(tiling.read_tile(store))),
         m.ReadProof: Route(ADMIN, plain(tiling.read_proof(store))),

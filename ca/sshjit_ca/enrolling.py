@@ -125,10 +125,12 @@ def remove_host(desk: Desk, message: RemoveHost, door: Door) -> Done:
     return Done()
 
 
-def read_hosts(desk: Desk, message: ReadHosts) -> HostsReply:
+def read_hosts(desk: Desk, message: ReadHosts, door: Door) -> HostsReply:
     """The hosts, by name. Whoever is signed in may see what there is to ask for."""
     if message.login_id is not None:
         desk.login(message.login_id)
+    elif door != "admin":
+        raise Refused("not_permitted", "say who you are")
     return HostsReply(tuple(host_view(host) for _, host in sorted(desk.state.hosts.items())))
 
 
