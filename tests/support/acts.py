@@ -14,7 +14,7 @@ from sshjit_ca import hosttexts
 from tests.support.installation import Installation, make_key, ssh_sign
 
 Sign = Callable[[str, bytes], str]
-A = TypeVar("A", m.AddHost, m.LabelHost, m.RemoveHost, m.Unlock)
+A = TypeVar("A", bound=consent.Act)
 SIGNED_POLICY = (
     'approvals = [{ from = "lead", count = 1 }]',
     'approvals = [{ from = "lead", count = 1, signed = true }]',

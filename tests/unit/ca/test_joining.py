@@ -40,7 +40,7 @@ def refused(ca: Installation, message: m.Message, reply: type[object] = m.HostRe
 
 def listed(ca: Installation, certificate: str) -> str:
     (ca.home / "h-cert.pub").write_text(certificate + "\n")
-    command = ["ssh-keygen", "-L", "-f", ca.home / "h-cert.pub"]
+    command = ["ssh-keygen", "-L", "-f", str(ca.home / "h-cert.pub")]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 

@@ -99,7 +99,7 @@ def test_the_operator_reads_the_status(doors: Installation) -> None:
     "frame",
     [
         question("status"),
-        question("add_host"),
+        question("invite_host"),
         question("sign_anything"),
         question("__class__"),
         question(v=2),
