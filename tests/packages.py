@@ -23,6 +23,8 @@ class Need:
 
 NEEDS = (
     Need("psql", "postgresql"),
+    Need("strace", "strace"),
+    Need("mount", "mount"),
     Need("ssh", "openssh-client"),
     Need("ssh-keygen", "openssh-client"),
     Need("ssh-agent", "openssh-client"),
