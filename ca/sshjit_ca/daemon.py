@@ -103,6 +103,7 @@ def serve(config: Config, places: Places, supervised: supervisor.Supervisor) -> 
             supervised.ready(why)
 
         desk.reserve.look()
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # while it stands by there is no policy to reload
         standby.wait(store, standby.Time(time.monotonic, time.sleep), stand_by)
         authority.begin(standby.me())
 
