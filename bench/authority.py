@@ -14,21 +14,22 @@ from pathlib import Path
 
 from bench.load import Traffic
 from bench.processes import folder, listens, running, unix
-from sshjit_ca.keys import files
-from sshjit_ca.keys.signer import Signer
+from sshjit import messages as m
+from sshjit import wire
 from tests.support.installation import Installation, Person
 from tests.support.issuer import serving
 
+CA = [sys.executable, "-m", "sshjit_ca"]
 PEOPLE, WINDOWS = 8, 8
 """People, and open windows of each: as many as questions that are in flight."""
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A running CA: its web door, the key that signs, and (login, request) of every open window."""
+    """A running CA: its web door, the environment of its operator, and (login, request) of every open window."""
 
     door: Path
-    signer: Signer
+    env: dict[str, str]
     windows: tuple[tuple[str, str], ...]
 
     def certificates(self) -> Traffic:
@@ -38,22 +39,17 @@ class Served:
 
 
 @contextmanager
-def served(kind: files.Kind = "ed25519") -> Iterator[Served]:
-    """A CA whose user CA key is a file of this kind."""
+def served() -> Iterator[Served]:
+    """A CA with a window for every question in flight."""
     with folder() as home, serving() as acme, serving() as partner:
         boot = time.clock_gettime(time.CLOCK_BOOTTIME)
         installation = Installation(home, {"acme": acme, "partner": partner}, time=time.time(), boot=boot)
         windows = _windows(installation)
         installation.stop()
-        path = installation.config.home / "keys" / "user_ca"
-        if kind != "ed25519":
-            path.unlink()
-            path.with_name("user_ca.pub").unlink(missing_ok=True)
-            files.make(path, kind)
         env = os.environ | {"SSH_JIT_CA_CONFIG": str(home / "ca.toml")}
         door = installation.config.web_socket
-        with running([sys.executable, "-m", "sshjit_ca", "serve"], lambda: listens(door), env):
-            yield Served(door, files.load(path), windows)
+        with running([*CA, "serve"], lambda: listens(door), env):
+            yield Served(door, env, windows)
 
 
 def _windows(installation: Installation) -> tuple[tuple[str, str], ...]:
@@ -81,3 +77,14 @@ def frame_length(heard: bytearray) -> int:
 def frame_good(answer: bytes) -> bool:
     """Whether an answer is not an error."""
     return b'"type":"ok"' in answer[:60]
+
+
+def enrol(door: Path, names: list[str]) -> None:
+    """Enrols hosts that exist on paper only, in staging, at the operator's door."""
+    with unix(door) as channel:
+        for name in names:
+            host = m.AddHost(name, (), "127.0.0.1", 22, (("env", "staging"),), ())
+            channel.sendall(frame("add_host", **wire.encode(host)))
+            heard = channel.recv(1 << 16)
+            if not frame_good(heard):
+                raise RuntimeError(heard.decode())

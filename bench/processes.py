@@ -41,6 +41,14 @@ def running(
         process.wait(PATIENCE)
 
 
+def run(command: Sequence[str], env: Mapping[str, str]) -> str:
+    """What a command says, which must succeed."""
+    done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)}: {done.stderr}")
+    return done.stdout
+
+
 def listens(target: int | Path) -> bool:
     """Whether somebody listens on a port of loopback or on a Unix socket."""
     try:

@@ -29,7 +29,7 @@ def certificate(world: World) -> Iterator[Result]:
 def ask(world: World) -> Iterator[Result]:
     """Ask, automatic approval and certificate in one call; each ask is for two hosts that nobody asked for before."""
     names = [f"paper{number}" for number in range(HOSTS)]
-    world.enrol(names)
+    world.enrol_paper(names)
     wanted = {"login": None, "action": "shell", "command": None, "duration": None, "reason": "", "certificate": True}
     bodies = (json.dumps(wanted | {"hosts": pair}).encode() for pair in itertools.combinations(names, 2))
 

@@ -11,11 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from bench.authority import frame
-from bench.processes import free_port, listens, running, unix
+from bench.authority import enrol
+from bench.processes import free_port, listens, running
 from demo.lab import Lab, Person
-from sshjit import messages as m
-from sshjit import wire
 
 THREADS = 16
 """Threads of the empty route: as many as the front end has questions in flight here."""
@@ -87,12 +85,6 @@ class World:
         wanted = {"hosts": ["web1"], "login": None, "action": "shell", "command": None, "duration": None, "reason": ""}
         return str(self.api("POST", "requests", wanted | {"certificate": False})["request"]["id"])
 
-    def enrol(self, names: list[str]) -> None:
+    def enrol_paper(self, names: list[str]) -> None:
         """Enrols hosts that exist on paper only, in staging."""
-        with unix(Path(self.lab.paths.admin_socket)) as channel:
-            for name in names:
-                host = m.AddHost(name, (), "127.0.0.1", 22, (("env", "staging"),), ())
-                channel.sendall(frame("add_host", **wire.encode(host)))
-                heard = channel.recv(1 << 16)
-                if b'"type":"ok"' not in heard[:60]:
-                    raise RuntimeError(heard.decode())
+        enrol(Path(self.lab.paths.admin_socket), names)
