@@ -178,6 +178,11 @@ class Journal:
         self._rows.append(Row(entry, leaf, self.state.subject_of(event), getattr(event, "request", None)))
         self._tree.append(leaf)
 
+    @property
+    def size(self) -> int:
+        """Entries, with those of the batch that is being decided."""
+        return self._tree.size
+
     def keep_policy(self, digest: str, text: str) -> None:
         """Stores a policy's text with the batch."""
         self._texts.append((digest, text))
@@ -185,11 +190,6 @@ class Journal:
     def commit(self) -> None:
         """Makes the batch durable, with a signed checkpoint over all of it."""
         self.seal()()
-        if self._plan is not None:
-            (plan, then), self._plan = self._plan, None
-            erasing.erase(self._store, plan)
-            self._erased_at, self._snapshot = self.durable, 0
-            then()
 
     def seal(self) -> Callable[[], None]:
         """Ends the batch and signs the checkpoint over it; what is returned makes both durable, in any thread.
@@ -202,12 +202,17 @@ class Journal:
         note = self._note(Checkpoint(self._origin, self._tree.size, self._tree.head()), signer)
         rows, texts, size = self._rows, self._texts, self._tree.size
         self._rows, self._texts = [], []
+        plan, self._plan = self._plan, None
 
         def write() -> None:
             self._store.commit(rows, self.epoch, note, texts)
             self._memory.keep_checkpoint(note)
             self.checkpoint, self.checkpoint_key = note, signer.public
             self.durable = size
+            if plan is not None:
+                erasing.erase(self._store, plan[0])
+                self._erased_at, self._snapshot = size, 0
+                plan[1]()
 
         return write
 

@@ -53,9 +53,11 @@ def sound(index: int, time: int, kind: str, fact: bytes, detail: bytes, salt: by
     known = _KINDS.get(kind)
     committed = hashlib.sha256(salt + detail).hexdigest()
     tail = f',"detail":"{committed}","index":{index},"kind":"{kind}","time":{time},"v":{entries.VERSION}}}'.encode()
-    if known is None or len(salt) != entries.SALT_BYTES or not fact.endswith(tail) or not fact.startswith(_HEAD):
+    if known is None or len(salt) != entries.SALT_BYTES or not (fact.endswith(tail) and fact.startswith(_HEAD)):
         return False
     body = fact[len(_HEAD) : -len(tail)]
+    if not body.isascii():  # msgspec writes letters as they are, canonical JSON does not
+        return False
     try:
         return bool(_encode(known.body(body)) == body and _encode(known.detail(detail)) == detail)
     except (msgspec.DecodeError, ValueError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 
-from sshjit import tiles, tlogproof
+from sshjit import checkpoint, tiles, tlogproof
 from sshjit.errors import Invalid
 from sshjit.merkle import TILE
 from sshjit.messages import ProofReply, ReadProof, ReadTile, TileReply
@@ -44,7 +44,8 @@ def read_proof(store: Store) -> Callable[[Desk, ReadProof], ProofReply]:
     """
 
     def read(desk: Desk, message: ReadProof) -> ProofReply:
-        index, size = message.serial % SERIALS_PER_EPOCH, _size(desk)
+        note = desk.journal.checkpoint
+        index, size = message.serial % SERIALS_PER_EPOCH, checkpoint.size_of(note)
         if not 0 <= index < size:
             raise Invalid("unknown_certificate", f"no certificate has the serial {message.serial}")
         first, last = index - index % TILE, size - size % TILE
@@ -56,11 +57,11 @@ def read_proof(store: Store) -> Callable[[Desk, ReadProof], ProofReply]:
             pages.leaves(store, last, size),
         )
         (fact,) = pages.facts(store, index, index + 1)
-        return ProofReply(tlogproof.write(Proof(fact, index, path, desk.journal.checkpoint)))
+        return ProofReply(tlogproof.write(Proof(fact, index, path, note)))
 
     return read
 
 
 def _size(desk: Desk) -> int:
-    """How many entries the newest checkpoint is over; those of this batch are not among them."""
-    return desk.journal.durable
+    """How many entries the newest durable checkpoint is over; those of this batch are not among them."""
+    return checkpoint.size_of(desk.journal.checkpoint)

@@ -21,6 +21,8 @@ _BY_CODE = {
     "bad_token": 401,
     "unknown_request": 404,
     "unknown_host": 404,
+    "unknown_tile": 404,
+    "bad_tile": 404,
     "unknown_page": 404,
     "wrong_method": 405,
     "wrong_state": 409,

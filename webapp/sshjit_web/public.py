@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 
 from flask import Blueprint, Response, request
 
 from sshjit.errors import SshJitError
-from sshjit.messages import Health, HealthReply
+from sshjit.messages import Health, HealthReply, ReadTile, TileReply
 from sshjit_web.services import services
 
 LOG = logging.getLogger(__name__)
@@ -32,6 +33,14 @@ def checkpoint() -> Response:
     return Response(
         services().readings.bundle().checkpoint, headers={"Cache-Control": "no-cache"}, mimetype="text/plain"
     )
+
+
+@blueprint.get("/log/tile/<path:name>")
+def tile(name: str) -> Response:
+    """A tile or an entry bundle of the log (C2SP tlog-tiles). What is under a name never changes."""
+    reply = services().ca.call(ReadTile(f"tile/{name}"), TileReply)
+    headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+    return Response(base64.b64decode(reply.data), headers=headers, mimetype="application/octet-stream")
 
 
 @blueprint.get("/healthz")

@@ -6,6 +6,7 @@ anything else is refused). It signs nobody in and signs nothing: those tests run
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import socketserver
@@ -233,6 +234,11 @@ class Standin:
         before = len(self.entries) if said.before is None else said.before
         page = [entry for entry in reversed(self.entries) if entry.index < before][: said.limit]
         return m.LogReply(tuple(page), len(self.entries), NOTE, own_only="sre-lead" not in who.roles)
+
+    def read_tile(self, said: m.ReadTile) -> m.TileReply:
+        if said.name != "tile/entries/x001/234.p/5":
+            raise Invalid("unknown_tile", "the log has no such tile yet")
+        return m.TileReply(base64.b64encode(b"\x00\x02{}").decode("ascii"))
 
     def read_bundle(self, said: m.ReadBundle) -> m.BundleReply:
         if said.have == self.sequence:

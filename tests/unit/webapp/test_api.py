@@ -188,6 +188,13 @@ def test_the_bundle_is_carried_with_a_tag(world: World) -> None:
     assert checkpoint.text == json.loads(newer.get_json()["bundle"])["checkpoint"]
 
 
+def test_tiles_are_carried_byte_by_byte_and_kept_for_ever(world: World) -> None:
+    answer = world.anybody().get("/log/tile/entries/x001/234.p/5")
+    assert (answer.status_code, answer.data, answer.mimetype) == (200, b"\x00\x02{}", "application/octet-stream")
+    assert "immutable" in answer.headers["Cache-Control"]
+    assert world.anybody().get("/log/tile/0/000").status_code == 404
+
+
 def test_many_polls_ask_the_authority_once(world: World) -> None:
     for _ in range(20):
         world.anybody().get("/bundle")

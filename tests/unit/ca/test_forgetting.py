@@ -1,0 +1,135 @@
+"""Forgetting: old details go, facts and proofs stay, and what is left folds to the same state."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from sshjit import merkle
+from sshjit import messages as m
+from sshjit.errors import Invalid, SshJitError
+from sshjit_ca import keeping, verify
+from sshjit_ca.state import codec
+from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation
+from tests.unit.ca.log_tools import refolded
+
+DAY = 24 * 3600
+
+
+@pytest.fixture
+def old(ca: Installation) -> Installation:
+    """A CA in which much happened long ago; of alice and bob something is newer, of carol and dana nothing."""
+    alice, bob, dana = ca.native(ALICE), ca.web(BOB), ca.native(DANA)
+    ca.ask(alice, "web1", reason="CHG-1 alice was here")
+    other = ca.ask(dana, "db1", reason="INC-2 dana was here").request
+    ca.approve(bob, other, "because of INC-2")
+    ca.say(m.SignUser(dana, other.id), m.CertificateReply)
+    with pytest.raises(SshJitError):
+        ca.ask(ca.web(CAROL), "web1")
+    for _ in range(20):
+        ca.later(5 * DAY)
+        ca.native(ALICE)
+        ca.web(BOB)
+    return ca
+
+
+def forget(ca: Installation, days: int, *, dry_run: bool = False) -> m.ForgetReply:
+    return ca.say(m.Forget(int(ca.time) - days * DAY, dry_run), m.ForgetReply, "admin")
+
+
+def details(ca: Installation) -> bytes:
+    return b"".join(row.entry.detail or b"" for row in ca.store.rows())
+
+
+def whole(ca: Installation) -> verify.Verdict:
+    verdict = verify.verify(ca.store, ca.desk.keys.public("log"))
+    assert verdict.problems == ()
+    return verdict
+
+
+def test_what_is_old_is_erased_and_the_log_is_whole(old: Installation) -> None:
+    keeping.keep_last(old.desk.journal)
+    head, size = old.desk.journal.tree.head(), old.desk.state.size
+    for word in (b"dana", b"INC-2", b"carol", b"CHG-1"):
+        assert word in details(old)
+    reply = forget(old, 90)
+    assert reply.people == 2
+    for word in (b"dana", b"INC-2", b"carol", b"CHG-1"):
+        assert word not in details(old)
+    assert b'"web1"' in details(old), "hosts keep their names"
+    verdict = whole(old)
+    assert verdict.erased == reply.erased
+    assert verdict.size == size + 1
+    leaves = [row.leaf for row in old.store.rows()]
+    assert merkle.head(leaves[:size]) == head
+
+
+def test_what_is_left_folds_to_the_same_state(old: Installation) -> None:
+    forget(old, 90)
+    keeping.keep_last(old.desk.journal)
+    old.later(60)
+    login = old.native(ALICE)
+    old.ask(login, "web1")
+    forget(old, 40)
+    assert codec.encode(old.desk.state) == codec.encode(refolded(old))
+    keeping.keep_last(old.desk.journal)
+    whole(old)
+    old.restart()
+    whole(old)
+    assert codec.encode(old.desk.state) == codec.encode(refolded(old))
+
+
+def test_a_dry_run_changes_nothing_and_says_the_same(old: Installation) -> None:
+    kinds = old.kinds()
+    would = forget(old, 90, dry_run=True)
+    assert old.kinds() == kinds
+    assert whole(old).erased == 0
+    assert forget(old, 90) == would
+    again = forget(old, 90)
+    assert (again.erased, again.people) == (0, 0)
+    assert old.kinds() == [*kinds, "forget"]
+
+
+def test_t61_addresses_of_people_who_are_still_here_are_kept(ca: Installation) -> None:
+    """Somebody who had another address a hundred days ago is still known by it, or could approve for themselves."""
+    first = replace(ALICE, email="alice.before@example.com")
+    ca.native(first, ca.key(ALICE))
+    for _ in range(20):
+        ca.later(5 * DAY)
+        login = ca.native(ALICE)
+    forget(ca, 40)
+    subject = ca.logins[login].person.id
+    assert ca.desk.state.emails[subject] == {"alice.before@example.com", "alice@example.com"}
+    ca.restart()
+    assert ca.desk.state.emails[subject] == {"alice.before@example.com", "alice@example.com"}
+
+
+def test_somebody_who_was_forgotten_is_a_stranger_and_their_requests_are_shown_without_a_name(
+    old: Installation,
+) -> None:
+    forget(old, 90)
+    bob = old.web(BOB)
+    old.ask(old.native(DANA), "db1")
+    seen = old.say(m.ReadRequests(bob, "all", 10, None), m.RequestsReply).requests
+    assert [each.reason for each in seen] == ["CHG-7 add index", "", ""]
+    assert seen[1].requester.id != seen[0].requester.id
+    assert seen[1].requester.name.startswith("sub-")
+    lines = [entry.summary for entry in old.say(m.ReadLog(None, None, 1000), m.LogReply, "admin").entries]
+    assert "the detail was erased" in lines
+    assert any("access that was forgotten" in line for line in lines)
+
+
+def test_what_is_young_cannot_be_forgotten(old: Installation) -> None:
+    with pytest.raises(Invalid) as young:
+        forget(old, 30)
+    assert young.value.code == "too_young"
+
+
+def test_somebody_who_is_locked_is_not_forgotten(ca: Installation) -> None:
+    subject = ca.logins[ca.native(DANA)].person.id
+    ca.say(m.Lock(None, "person", subject, "gone bad"), m.LockReply, "admin")
+    ca.later(400 * DAY)
+    assert forget(ca, 100).people == 0
+    with pytest.raises(SshJitError):
+        ca.native(DANA)

@@ -1,0 +1,255 @@
+"""Snapshots: the same state as the whole fold, signed, and never believed when they do not fit."""
+
+from __future__ import annotations
+
+import zlib
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sshjit import canonical, entries, events, merkle, wire
+from sshjit import messages as m
+from sshjit.errors import Invalid, SshJitError
+from sshjit_ca import keeping, quick, snapshots, tokens, verify
+from sshjit_ca import state as states
+from sshjit_ca.keys.lineage import Lineage
+from sshjit_ca.state import State, codec, pruning
+from sshjit_ca.state.records import Login
+from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation
+from tests.unit.ca.log_tools import change, refolded
+
+DAY = 24 * 3600
+same_ca = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+
+
+def tell(ca: Installation) -> None:
+    """A few things happen, one of them stays open."""
+    alice, dana = ca.native(ALICE), ca.native(DANA)
+    request = ca.ask(alice, "web1").request
+    ca.ask(dana, "db1")
+    ca.say(m.Revoke(None, request.id, None, None, "laptop lost"), m.RevokeReply, "admin")
+    ca.say(m.ReadBundle(None), m.BundleReply)
+    with pytest.raises(SshJitError):
+        ca.ask(ca.web(CAROL), "web1")
+
+
+def problems(ca: Installation) -> tuple[str, ...]:
+    return verify.verify(ca.store, ca.desk.keys.public("log")).problems
+
+
+def begun_at(ca: Installation) -> int:
+    """From which entry on the CA would fold."""
+    verified = Lineage.of(ca.desk.keys.public("log"), ca.store).verified
+    return snapshots.newest(ca.store, ca.config.origin, 2**40, verified).size
+
+
+def test_a_start_from_a_snapshot_knows_what_the_whole_fold_knows(ca: Installation) -> None:
+    tell(ca)
+    keeping.keep_last(ca.desk.journal)
+    tell(ca)
+    assert begun_at(ca) > 10
+    ca.restart()
+    tell(ca)
+    assert codec.encode(ca.desk.state) == codec.encode(refolded(ca))
+    assert problems(ca) == ()
+    head = merkle.head([row.leaf for row in ca.store.rows()])
+    assert ca.desk.journal.tree.head() == head
+
+
+def test_a_snapshot_waits_until_what_is_known_is_in_the_log(ca: Installation) -> None:
+    keeping.keep_last(ca.desk.journal)
+    assert not ca.desk.journal.settled
+    tell(ca)
+    assert ca.desk.journal.settled
+    assert not ca.desk.journal.snapshot_due
+
+
+def test_only_the_newest_snapshots_are_kept(ca: Installation) -> None:
+    for _ in range(4):
+        tell(ca)
+        keeping.keep_last(ca.desk.journal)
+    sizes = [each.size for each in snapshots.stored(ca.store)]
+    assert sizes == sorted(sizes, reverse=True)
+    assert len(sizes) == snapshots.KEPT
+
+
+def edited(ca: Installation, old: bytes, new: bytes) -> None:
+    (snapshot,) = snapshots.stored(ca.store)
+    text = snapshots.unpacked(snapshot)
+    assert old in text
+    change(ca, "UPDATE snapshots SET state = ?", zlib.compress(text.replace(old, new)))
+
+
+def test_an_edited_snapshot_is_not_believed_and_found(ca: Installation) -> None:
+    """Whoever can write to the database makes carol one of the leads, in the snapshot alone."""
+    tell(ca)
+    keeping.keep_last(ca.desk.journal)
+    known = states.digest(ca.desk.state)
+    edited(ca, b'"groups":["SRE"]', b'"groups":["SRE Leads"]')
+    assert any("snapshot" in problem for problem in problems(ca))
+    assert begun_at(ca) == 0
+    ca.restart()
+    assert states.digest(ca.desk.state) == known
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE snapshots SET size = size - 1",
+        "UPDATE snapshots SET note = replace(note, 'test', 'tess')",
+        "UPDATE snapshots SET note = (SELECT checkpoint FROM head)",
+        "UPDATE snapshots SET state = x'00'",
+        "UPDATE snapshots SET state = substr(state, 1, 50)",
+        "UPDATE snapshots SET tiles = zeroblob(32)",
+        "UPDATE snapshots SET fold = fold + 1",
+        "DELETE FROM snapshots",
+    ],
+)
+def test_a_snapshot_that_does_not_fit_is_passed_over(ca: Installation, statement: str) -> None:
+    tell(ca)
+    keeping.keep_last(ca.desk.journal)
+    known = states.digest(ca.desk.state)
+    change(ca, statement)
+    assert begun_at(ca) == 0
+    ca.restart()
+    assert states.digest(ca.desk.state) == known
+
+
+def test_a_snapshot_of_another_history_is_not_used(ca: Installation) -> None:
+    """One that was signed over entries that were then lost, as after a restore."""
+    tell(ca)
+    keeping.keep_last(ca.desk.journal)
+    change(
+        ca, "UPDATE entries SET fact = CAST(replace(CAST(fact AS TEXT), 'false', 'true') AS BLOB) WHERE kind = 'login'"
+    )
+    assert begun_at(ca) == 0
+
+
+def test_pruning_depends_on_entries_alone_and_requests_stay_for_ever(ca: Installation) -> None:
+    """T26: months later the request is read from the log, with everything that was in it."""
+    alice = ca.native(ALICE)
+    first = ca.ask(alice, "web1").request
+    before = ca.say(m.ReadRequest(alice, first.id), m.RequestReply).request
+    for _ in range(20):
+        ca.later(2 * DAY)
+        login = ca.native(ALICE)
+    state = ca.desk.state
+    assert first.id not in state.requests
+    assert not state.certificates
+    assert not state.revoked
+    assert len(state.logins) < 6
+    assert len(state.tokens) < 3
+    assert codec.encode(state) == codec.encode(refolded(ca))
+    after = ca.say(m.ReadRequest(login, first.id), m.RequestReply).request
+    assert (after.digest, after.hosts, after.reason, after.certificates, after.requester) == (
+        before.digest,
+        before.hosts,
+        before.reason,
+        before.certificates,
+        before.requester,
+    )
+    second = ca.ask(login, "web1").request
+    listed = ca.say(m.ReadRequests(login, "mine", 10, None), m.RequestsReply).requests
+    assert [each.id for each in listed] == [second.id, first.id]
+    older = ca.say(m.ReadRequests(ca.web(BOB), "all", 10, second.asked), m.RequestsReply).requests
+    assert [each.id for each in older] == [first.id]
+    lines = ca.say(m.ReadLog(None, None, 500), m.LogReply, "admin").entries
+    assert any("is open to a-1" in entry.summary for entry in lines)
+
+
+def test_t65_a_token_that_was_dropped_is_too_old_to_be_taken(ca: Installation) -> None:
+    assert pruning.TOKEN_KEPT > tokens.MAX_AGE + 2 * tokens.SKEW
+
+
+NAMES = st.text(st.characters(blacklist_categories=("Cs",)), max_size=8)
+
+
+@st.composite
+def found(draw: st.DrawFn) -> State:
+    """A state with tables of every shape."""
+    opened = events.LoginOpened(
+        *("login-a", "sub-a", "native", "ab", "SHA256:x", 1, 2),
+        mfa=draw(st.booleans()),
+        provider="acme",
+        claim=draw(NAMES),
+        name=draw(NAMES),
+        email=draw(st.none() | NAMES),
+        verified=True,
+        groups=tuple(draw(st.lists(NAMES, max_size=3))),
+        own=None,
+        key_line=None,
+        address="",
+    )
+    state = State(size=draw(st.integers(0, 2**40)), time=draw(st.integers(0, 2**40)))
+    state.logins = {name: Login(opened, 1, 2) for name in draw(st.lists(NAMES, unique=True, max_size=4))}
+    state.emails = {name: frozenset(draw(st.lists(NAMES, max_size=3))) for name in state.logins}
+    state.requests_of = {name: draw(st.lists(NAMES, max_size=3)) for name in state.logins}
+    state.revoked = draw(st.dictionaries(st.integers(0, 2**60), st.integers(0, 2**40), max_size=4))
+    state.ended = dict.fromkeys(state.logins, (1, 2))
+    state.tokens = draw(st.dictionaries(NAMES, st.integers(0, 2**40), max_size=4))
+    return state
+
+
+@same_ca
+@given(found())
+def test_every_state_reads_back_in_its_own_order(state: State) -> None:
+    raw = canonical.dumps(codec.encode(state))
+    again = codec.decode(wire.loads(raw))
+    assert again == state
+    assert list(again.logins) == list(state.logins)
+    assert canonical.dumps(codec.encode(codec.copy(state))) == raw
+
+
+@same_ca
+@given(found(), st.data())
+def test_a_state_with_other_fields_or_doubled_keys_is_refused(state: State, data: st.DataObject) -> None:
+    value = wire.loads(canonical.dumps(codec.encode(state)))
+    field = data.draw(st.sampled_from(sorted(value)))
+    changed = dict(value)
+    match data.draw(st.sampled_from(["drop", "add", "type", "twice"])):
+        case "drop":
+            del changed[field]
+        case "add":
+            changed["more"] = 1
+        case "type":
+            changed[field] = {"not": "this"}
+        case _:
+            changed["revoked"] = [[1, 2], [1, 3]]
+    with pytest.raises(Invalid):
+        codec.decode(changed)
+
+
+@pytest.fixture
+def rows(ca: Installation) -> list[entries.Entry]:
+    tell(ca)
+    return [row.entry for row in ca.store.rows()]
+
+
+def test_quick_reading_reads_what_strict_reading_reads(rows: list[entries.Entry]) -> None:
+    for entry in rows:
+        assert quick.read(entry) == entries.read(entry)
+
+
+@same_ca
+@given(st.data())
+def test_quick_reading_refuses_what_strict_reading_refuses(rows: list[entries.Entry], data: st.DataObject) -> None:
+    entry = data.draw(st.sampled_from(rows))
+    assert entry.detail is not None
+    assert entry.salt is not None
+    parts = {"fact": entry.fact, "detail": entry.detail, "salt": entry.salt}
+    name = data.draw(st.sampled_from(sorted(parts)))
+    old = parts[name]
+    at = data.draw(st.integers(0, max(0, len(old) - 1)))
+    new = old[:at] + data.draw(st.sampled_from([b"", b" ", b"0", b'"', b"{", b"\x00", b"\xc3\xbc"])) + old[at + 1 :]
+    parts[name] = new
+    changed = entries.Entry(entry.index, entry.time, entry.kind, parts["fact"], parts["detail"], parts["salt"])
+    try:
+        expected: object = entries.read(changed)
+    except Invalid as error:
+        expected = error.code
+    try:
+        got: object = quick.read(changed)
+    except Invalid as error:
+        got = error.code
+    assert got == expected
