@@ -69,7 +69,8 @@ class Plan:
     def where(self) -> sa.ColumnElement[bool]:
         """The entries that are erased."""
         of = entries.c
-        kept: sa.BindParameter[list[int]] = sa.bindparam("kept", sorted(self.logins), expanding=True, literal_execute=True)
+        logins = sorted(self.logins)
+        kept: sa.BindParameter[list[int]] = sa.bindparam("kept", logins, expanding=True, literal_execute=True)
         return sa.and_(
             of.time < self.before,
             of.detail.is_not(None),
