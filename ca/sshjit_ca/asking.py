@@ -9,7 +9,7 @@ from typing import assert_never
 
 from sshjit import approvals, durations, names, policy, requests
 from sshjit.approvals import Step
-from sshjit.errors import Invalid, Refused
+from sshjit.errors import Failed, Invalid, Refused
 from sshjit.events import Asked, Closed, Opened, StepAsked
 from sshjit.messages import Ask, AskReply, Cancel, End, RequestReply, RequestState
 from sshjit.policy import Allow, Denied, NeedsApproval, StepUp, Terms
@@ -57,7 +57,11 @@ def ask(desk: Desk, message: Ask) -> AskReply:
     state = requests.state_at(request, desk.now)
     certificate = None
     if message.certificate and login.opened.via == "native" and state is RequestState.APPROVED:
-        certificate = signing.draw(desk, login, message.login_id, request)
+        try:
+            certificate = signing.draw(desk, login, message.login_id, request)
+        except Failed as error:
+            # What was granted stays granted: the certificate can be drawn once the CA's key signs again.
+            notes = (*notes, f"no certificate could be signed: {error.message}")
         request = desk.request(request.id)
     return AskReply(request_view(desk, request), certificate, existing, notes)
 

@@ -73,7 +73,7 @@ class Authority:
             self._load(desk.policy, desk.policy_text)
         emergency.take_in(desk)
         desk.journal.commit()
-        desk.keys.remember()
+        desk.keys.remember(desk.keys.turns())
         emergency.taken_in(desk)
 
     def beat(self) -> None:
@@ -125,7 +125,13 @@ class Authority:
 
     def seal(self) -> Callable[[], None]:
         """Ends the batch: what makes it durable, to be called once, in any thread; it raises if the batch is lost."""
-        return self._desk.journal.seal()
+        write, turns = self._desk.journal.seal(), self._desk.keys.turns()
+
+        def durable() -> None:
+            write()
+            self._desk.keys.remember(turns)
+
+        return durable
 
     def lost(self, questions: Sequence[Question], error: BaseException) -> list[Answer]:
         """The answers to a batch that did not become durable; the log is read again before the next one."""
@@ -178,12 +184,15 @@ class Authority:
                 return trouble
         route = self._routes[kind]
         extra = question.door if route.prepare is None else question.prepared
+        recorded = self._desk.journal.size
         try:
             return route.answer(self._desk, question.message, extra)
         except Refused as error:
             self._write_refusal(question.message, error)
             return error
-        except Failed:
+        except Failed as error:
+            if self._desk.journal.size == recorded:
+                return error  # a key's device is away, say: nothing was written, and the others go on
             self.ahead = True
             raise
         except SshJitError as error:
@@ -195,8 +204,7 @@ class Authority:
 
     def _commit(self) -> None:
         try:
-            self._desk.journal.commit()
-            self._desk.keys.remember()
+            self.seal()()
         except Failed:
             self.ahead = True
             raise

@@ -74,7 +74,7 @@ def _restore(config: Config, store: Store, places: Places, clock: Clock, reason:
     desk.record(Restored(epoch, lost, cited, reason))
     desk.journal.commit()
     after.checkpoint_file.replace(memory.checkpoint_file)
-    desk.keys.remember()
+    desk.keys.remember(desk.keys.turns())
     desk.journal.release()
     return Outcome(epoch, size, lost, kept)
 

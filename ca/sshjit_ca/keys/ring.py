@@ -18,6 +18,8 @@ from sshjit_ca.state import CaKey, State
 from sshjit_ca.state import keys as folded
 
 _log = logging.getLogger(__name__)
+Turns = dict[Purpose, dict[str, str]]
+"""Purpose -> fingerprint (``key``) and ``reference`` of the key that signs."""
 
 
 class Ring:
@@ -28,7 +30,7 @@ class Ring:
         self.holder = holder
         self._state = state
         self._turns = turns
-        self._remembered: dict[Purpose, dict[str, str]] = {}
+        self._remembered: Turns = {}
 
     def active(self, purpose: Purpose) -> Signer:
         """The key that signs.
@@ -74,13 +76,23 @@ class Ring:
                     raise
                 _log.warning("the key for %s does not sign: %s", purpose, error.message)
 
-    def remember(self) -> None:
-        """Keeps outside the database which keys sign, for the hour in which there is none."""
+    def turns(self) -> Turns:
+        """Which keys sign, and where they live."""
         active = {purpose: self._active(purpose) for purpose in PURPOSES}
-        turns = {purpose: {"key": key.fingerprint, "reference": key.reference} for purpose, key in active.items()}
-        if turns != self._remembered:
+        return {purpose: {"key": key.fingerprint, "reference": key.reference} for purpose, key in active.items()}
+
+    def remember(self, turns: Turns) -> None:
+        """Keeps outside the database which keys sign, for the hour in which there is none.
+
+        What cannot be kept is only said: the log knows it already.
+        """
+        if turns == self._remembered:
+            return
+        try:
             write_durably(self._turns, canonical.dumps(turns) + b"\n")
-            self._remembered = turns
+        except OSError as error:
+            _log.warning("%s cannot be written: %s", self._turns, error.strerror)
+        self._remembered = turns
 
     def _active(self, purpose: Purpose) -> CaKey:
         key = folded.active(self._state(), purpose)

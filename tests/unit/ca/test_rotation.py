@@ -315,11 +315,17 @@ def test_a_device_that_is_away_stops_only_what_it_signs(ca: Installation, tmp_pa
         new = ca.say(m.AddKey("user_ca", reference, None), m.KeyReply, "admin").key
         activate(ca, new, now=True)
         assert signed_by(ca, drawn(ca).text) == fingerprint
-    with pytest.raises(Failed) as away:
-        ca.ask(ca.native(ALICE), "web1")
-    assert away.value.code == "not_signing"
-    assert "is it running" in away.value.hint
-    newest(ca)
+    alice = ca.native(ALICE)
+    granted = ca.ask(alice, "web1")
+    assert (granted.request.state, granted.certificate) == (m.RequestState.APPROVED, None)
+    assert "no certificate could be signed: the ssh-agent at" in granted.notes[-1]
+    ended = m.Revoke(None, granted.request.id, None, None, "x")
+    messages: list[m.Message] = [m.SignUser(alice, granted.request.id), ended, m.ReadBundle(None)]
+    away, revoked, told = ca.say_all(messages, "admin")
+    assert isinstance(away, Failed)
+    assert (away.code, away.hint) == ("not_signing", "is it running, and not locked?")
+    assert isinstance(revoked, m.RevokeReply)
+    assert isinstance(told, m.BundleReply)
     problems = {key.fingerprint: key.problem for key in ca.say(m.ReadKeys(), m.KeysReply, "admin").keys}
     assert "out of reach" in problems[fingerprint]
     ca.restart()
