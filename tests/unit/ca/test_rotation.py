@@ -2,76 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
 import subprocess
-from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from sshjit import bundle, canonical, events
+from sshjit import bundle
 from sshjit import messages as m
-from sshjit.bundle import Bundle
 from sshjit.errors import Failed, Invalid
-from sshjit.messages import Purpose
-from sshjit_ca import sshsig, verify
-from sshjit_ca.keys import PURPOSES, files, lineage
-from sshjit_ca.keys.lineage import Lineage
+from sshjit_ca.keys import PURPOSES
 from sshjit_ca.keys.ring import remembered
-from sshjit_ca.store import Store
 from tests.support.devices import ssh_key
 from tests.support.installation import ALICE, Installation
+from tests.support.keyring import activate, add, drawn, fp, listed, newest, retire, signed_by, whole
 
 SETTLE = 3600
-
-
-def newest(ca: Installation) -> Bundle:
-    reply = ca.say(m.ReadBundle(None), m.BundleReply)
-    assert reply.bundle is not None
-    return bundle.read(reply.bundle, plain_http=True)
-
-
-def add(ca: Installation, purpose: Purpose, kind: m.KeyKind = "ed25519") -> m.KeyView:
-    return ca.say(m.AddKey(purpose, None, kind), m.KeyReply, "admin").key
-
-
-def activate(ca: Installation, key: m.KeyView, *, now: bool = False) -> m.KeyView:
-    return ca.say(m.ActivateKey(key.purpose, key.fingerprint, now), m.KeyReply, "admin").key
-
-
-def retire(ca: Installation, purpose: Purpose, fingerprint: str, *, now: bool = False) -> m.KeyView:
-    return ca.say(m.RetireKey(purpose, fingerprint, now), m.KeyReply, "admin").key
-
-
-def listed(ca: Installation, purpose: Purpose) -> dict[str, str]:
-    found = ca.say(m.ReadKeys(), m.KeysReply, "admin").keys
-    assert not any(key.problem for key in found)
-    return {key.fingerprint: key.state for key in found if key.purpose == purpose}
-
-
-def drawn(ca: Installation) -> m.CertificateView:
-    certificate = ca.ask(ca.native(ALICE), "web1").certificate
-    assert certificate is not None
-    return certificate
-
-
-def signed_by(ca: Installation, certificate: str) -> str:
-    """The fingerprint of the key that signed, by ssh-keygen."""
-    (ca.home / "x-cert.pub").write_text(certificate)
-    done = subprocess.run(
-        ["ssh-keygen", "-L", "-f", ca.home / "x-cert.pub"], capture_output=True, text=True, check=True
-    )
-    return next(line.split()[3] for line in done.stdout.splitlines() if "Signing CA" in line)
-
-
-def whole(ca: Installation) -> tuple[str, ...]:
-    store = Store(ca.config.database, read_only=True)
-    try:
-        return verify.verify(store, files.load_public(ca.config.key_file("log"))).problems
-    finally:
-        store.close()
 
 
 @pytest.mark.parametrize("kind", ["ed25519", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "rsa-3072"])
@@ -158,87 +103,11 @@ def test_the_root_of_the_bundle_is_followed_by_signatures(ca: Installation) -> N
     assert verified(ca, found.root, bundle.NAMESPACE, reply.bundle, reply.signature or "")
 
 
-def fp(line: str) -> str:
-    from sshjit import sshkey
-
-    return sshkey.parse_line(line).fingerprint
-
-
 def verified(ca: Installation, line: str, namespace: str, text: str, signature: str) -> bool:
     (ca.home / "signers").write_text(f"it {line}\n")
     (ca.home / "sig").write_text(signature)
     command = ["ssh-keygen", "-Y", "verify", "-f", "signers", "-I", "it", "-n", namespace, "-s", "sig"]
     return subprocess.run(command, cwd=ca.home, input=text.encode(), capture_output=True, check=False).returncode == 0
-
-
-def test_the_log_goes_on_under_another_key(ca: Installation) -> None:
-    ca.native(ALICE)
-    first = ca.desk.journal.checkpoint
-    for _ in range(2):
-        activate(ca, add(ca, "log"))
-        ca.restart()
-    ca.config.key_file("log").unlink()  # the first private half is not needed any more
-    ca.restart()
-    assert whole(ca) == ()
-    known = Lineage.of(files.load_public(ca.config.key_file("log")), ca.store)
-    assert known.verified(first).size < known.verified(ca.desk.journal.checkpoint).size
-    name, _, encoded = newest(ca).log_key.partition("+")
-    assert (name, encoded != "") == ("test/ssh-jit", True)
-    lineage.verified(newest(ca).checkpoint, lineage.raw(ca.desk.keys.public("log")))
-
-
-def test_a_log_key_that_the_one_before_did_not_endorse_is_found(ca: Installation) -> None:
-    new = add(ca, "log")
-    activate(ca, new)
-    ca.stop()
-    thief = files.load(ssh_key(ca.home / "thief", "ed25519"))
-    forged = {
-        "none": None,
-        "by itself": sshsig.sign(thief, lineage.NAMESPACE, thief.public.line.encode()),
-        "for something else": sshsig.sign(files.load(ca.config.key_file("log")), "file", new.line.encode()),
-    }
-    first = files.load_public(ca.config.key_file("log"))
-    for endorsement in forged.values():
-        followed = Lineage(first)
-        for event in (
-            events.KeyAdded("log", first.fingerprint, first.line, "file:/x"),
-            events.KeyActivated("log", first.fingerprint, None),
-            events.KeyAdded("log", thief.public.fingerprint, thief.public.line, "file:/y"),
-        ):
-            followed.take(event)
-        with pytest.raises(Failed) as unfounded:
-            followed.take(events.KeyActivated("log", thief.public.fingerprint, endorsement))
-        assert unfounded.value.code == "log_key"
-        assert followed.current == first
-    with pytest.raises(Failed):
-        Lineage(thief.public).take(events.KeyActivated("log", first.fingerprint, None))
-
-
-def test_a_key_put_into_the_database_stops_the_ca(ca: Installation) -> None:
-    activate(ca, add(ca, "log"))
-    ca.stop()
-    thief = files.load(ssh_key(ca.home / "thief", "ed25519"))
-    with closing(sqlite3.connect(ca.home / "ca" / "ca.db")) as database, database:
-        query = "SELECT number, fact FROM entries WHERE kind = 'key-turn' ORDER BY number DESC LIMIT 1"
-        number, fact = database.execute(query).fetchone()
-        changed = json.loads(fact)
-        edit(changed, "endorsement", sshsig.sign(thief, lineage.NAMESPACE, thief.public.line.encode()))
-        database.execute("UPDATE entries SET fact = ? WHERE number = ?", (canonical.dumps(changed), number))
-    assert whole(ca) != ()
-    with pytest.raises(Failed) as unfounded:
-        ca.start()
-    assert unfounded.value.code == "log_key"
-    ca.stop()
-
-
-def edit(value: Any, name: str, new: str) -> None:
-    """Replaces a field wherever it stands."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if key == name:
-                value[key] = new
-            else:
-                edit(inner, name, new)
 
 
 def test_what_cannot_be_done_with_keys(ca: Installation) -> None:
