@@ -74,14 +74,14 @@ def test_a_person_is_locked_and_unlocked(operator: Operator) -> None:
 def test_everything_and_a_sign_in(operator: Operator) -> None:
     assert "everything is locked" in operator.run("lock", "--everything", "--reason", "intruder")
     assert "everything is locked since" in operator.run(
-        "host", "add", "web2", "--address", "192.0.2.2", "--label", "env=staging", code=1
+        "host", "add", "web2", "--address", "192.0.2.2", "--label", "env=staging", code=REFUSED
     )
     lock = operator.read("locks")["locks"][0]["id"]
     operator.run("unlock", lock, "--reason", "over")
     facts = [json.loads(entry["fact"]) for entry in operator.read("log", "show")["entries"]]
     login = next(fact["body"]["login"] for fact in facts if fact["kind"] == "login")
     assert "revoked" in operator.run("revoke", "--login", login, "--reason", "laptop lost")
-    assert "over already" in operator.run("revoke", "--login", login, "--reason", "laptop lost", code=INVALID)
+    assert "over already" in operator.run("revoke", "--login", login, "--reason", "laptop lost", code=REFUSED)
 
 
 @pytest.mark.parametrize("arguments", [(), ("--person", "x", "--everything"), ("--host", "web1")])

@@ -69,6 +69,17 @@ def test_an_approver_sees_everything_and_confirms(world: World) -> None:
     assert "Bob" in world.browser("dana").get(f"/requests/{request_id}").text
 
 
+def test_t52_where_a_signature_is_needed_the_page_names_the_command_and_offers_no_approval(world: World) -> None:
+    request_id = ask(world, "dana", "db1")
+    view = world.standin.requests[request_id]
+    world.standin.requests[request_id] = replace(view, steps=tuple(replace(each, signed=True) for each in view.steps))
+    page = world.browser("bob").get(f"/requests/{request_id}").text
+    assert "counts only with a signature by your key" in page
+    assert f"ssh-jit approve {request_id}" in page
+    assert "Approve…" not in page
+    assert "Deny…" in page
+
+
 def test_denying_carries_the_comment(world: World) -> None:
     request_id = ask(world, "dana", "db1")
     digest = world.standin.requests[request_id].digest
