@@ -52,7 +52,7 @@ def add_commands(commands: Any) -> None:
     check.add_argument("--log-key", required=True, metavar="KEY", help="name+hash+base64, or a file that holds it")
     check.set_defaults(offline=True)
     forget = _command(inner, "forget", "erase old details that nothing alive needs", _forget)
-    forget.add_argument("--older-than", required=True, metavar="TIME", help="for example 400d")
+    forget.add_argument("--older-than", required=True, type=_days, metavar="DAYS", help="for example 400d")
     forget.add_argument("--dry-run", action="store_true", help="only say what would go")
 
 
@@ -77,6 +77,13 @@ def _count(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) <= 1_000_000:
         raise argparse.ArgumentTypeError("not a number from 1 to 1000000")
     return int(text)
+
+
+def _days(text: str) -> int:
+    number = text.removesuffix("d")
+    if not number.isascii() or not number.isdecimal() or len(number) > 5:
+        raise argparse.ArgumentTypeError("not a number of days, as 400d")
+    return int(number) * 24 * 3600
 
 
 def _moment(text: str) -> int:
@@ -223,7 +230,7 @@ def _verify_proof(_: None, options: argparse.Namespace) -> int:
 
 
 def _forget(conf: Config, options: argparse.Namespace) -> int:
-    before = int(time.time()) - durations.parse(options.older_than)
+    before = int(time.time()) - options.older_than
     reply = admin.call(conf.admin_socket, m.Forget(before, options.dry_run), m.ForgetReply)
     if options.json:
         print(json.dumps(wire.encode(reply)))
