@@ -137,23 +137,24 @@ def _terms(outcome: policy.Outcome) -> tuple[Terms, tuple[Step, ...]]:
     assert_never(outcome)
 
 
+_STANDING = (RequestState.PENDING, RequestState.APPROVED)
+
+
 def _live(desk: Desk, login: Login, hosts: tuple[Host, ...], wanted: policy.Ask) -> Request | None:
     """The newest open or pending request for the same thing, if it could still be had.
 
     The same thing is the same person, hosts, login (any, where none was named), action and command. Reason and
     duration were settled when it was asked; whoever wants others ends this one first.
     """
-    ids = tuple(host.id for host in hosts)
+    ids, known, standing = tuple(host.id for host in hosts), desk.state.requests, _STANDING
     for request_id in reversed(desk.state.requests_of.get(login.opened.subject, ())):
-        request = desk.state.requests[request_id]
-        if requests.state_at(request, desk.now) not in (RequestState.PENDING, RequestState.APPROVED):
-            continue
+        request = known[request_id]
         asked = request.asked
-        if (
-            (asked.host_ids, asked.action) == (ids, wanted.action)
-            and wanted.login in (None, asked.login)
-            and (wanted.command is None or wanted.command == asked.command)
-        ):
+        if asked.host_ids != ids or asked.action != wanted.action:
+            continue  # looked at first, because a busy person has many windows
+        if wanted.login not in (None, asked.login) or wanted.command not in (None, asked.command):
+            continue
+        if requests.state_at(request, desk.now) in standing:
             return request if taken_away(desk, login, request, hosts) is None else None
     return None
 
