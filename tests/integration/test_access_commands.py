@@ -81,7 +81,7 @@ def test_everything_and_a_sign_in(operator: Operator) -> None:
     facts = [json.loads(entry["fact"]) for entry in operator.read("log", "show")["entries"]]
     login = next(fact["body"]["login"] for fact in facts if fact["kind"] == "login")
     assert "revoked" in operator.run("revoke", "--login", login, "--reason", "laptop lost")
-    assert "over already" in operator.run("revoke", "--login", login, "--reason", "laptop lost", code=REFUSED)
+    assert "over already" in operator.run("revoke", "--login", login, "--reason", "laptop lost", code=INVALID)
 
 
 @pytest.mark.parametrize("arguments", [(), ("--person", "x", "--everything"), ("--host", "web1")])
