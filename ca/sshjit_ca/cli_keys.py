@@ -85,7 +85,8 @@ def retired(reply: m.KeyReply) -> str:
     """What is left to do with a key that is over."""
     key = reply.key
     refused = "Hosts refuse it by name from their next refresh on.\n" if key.revoked else ""
-    return f"{_one(key)}\n\n{refused}Its private half is not needed any more: {key.reference}"
+    kept = "\nKeep the first log key's log.pub: ssh-jit-ca log verify begins there." if key.purpose == "log" else ""
+    return f"{_one(key)}\n\n{refused}Its private half is not needed any more: {key.reference}{kept}"
 
 
 def _list(conf: Config, options: argparse.Namespace) -> int:
@@ -158,7 +159,9 @@ def _note(key: KeyView) -> str:
     if key.state == "pending":
         return "no bundle names it yet" if key.ready is None else f"may sign from {_clock(key.ready)} on"
     if key.state == "retiring":
-        return f"needed until {_clock(key.ready)}" if key.ready else ""
+        if key.ready is None or key.ready <= key.added:  # nothing that it signed is alive
+            return "may be retired"
+        return f"needed until {_clock(key.ready)}"
     return "hosts refuse it" if key.revoked else ""
 
 
