@@ -74,7 +74,7 @@ def reason(error: SQLAlchemyError) -> str:
 
 def is_full(why: str) -> bool:
     """Whether a database complained of a full disk."""
-    return any(words in why for words in _FULL)
+    return any(words in why.lower() for words in _FULL)
 
 
 def _sqlite_durable(connection: Any, _: Any) -> None:

@@ -108,6 +108,8 @@ DESPITE: dict[type[m.Message], frozenset[str]] = {
     **dict.fromkeys((m.Revoke, m.Lock, m.Deny, m.Cancel, m.End, m.Logout, m.RemoveHost, m.RetireKey), _ANY_TROUBLE),
     **dict.fromkeys((m.ReadLogin, m.ReadRequest, m.ReadRequests, m.ReadHosts, m.ReadLocks, m.ReadKeys), _ANY_TROUBLE),
     **dict.fromkeys((m.ReadLog, m.ReadTile, m.ReadProof, m.ReadBundle, m.ReadPolicy, m.Health, m.Status), _ANY_TROUBLE),
+    m.RemoveHardwareKey: _ANY_TROUBLE,
+    m.ReadHardwareKeys: _ANY_TROUBLE,
     m.ConfirmClock: _ANY_TROUBLE,
     m.SignEmergency: frozenset({"disk_full"}),
 }

@@ -8,6 +8,7 @@ import pytest
 
 from sshjit import messages as m
 from sshjit.errors import Failed, Invalid
+from sshjit_ca import doors
 from sshjit_ca.clock import TOLERANCE, Clock, Kept
 from tests.support.installation import ALICE, Installation
 
@@ -81,6 +82,33 @@ def test_access_is_taken_away_whatever_the_clock_says(ca: Installation) -> None:
     assert reply.requests[0].closing is not None
     assert ca.desk.state.time == known + 7  # as the boot clock counts on
     assert ca.say(m.ReadBundle(None), m.BundleReply).bundle is not None
+
+
+def test_what_gives_somebody_something_waits_also_in_an_emergency(ca: Installation) -> None:
+    ca.time += 3600
+    line = ca.key(ALICE).with_suffix(".pub").read_text()
+    for message in (
+        m.SignEmergency("root", ("web1",), line, "the pager rang", 60),
+        m.AddHost("web9", (), "127.0.0.1", 22, (("env", "staging"),), ()),
+    ):
+        (answer,) = ca.say_all([message], "admin")
+        assert isinstance(answer, Failed)
+        assert answer.code == "clock"
+    given = {m.LoginWeb, m.LoginNative, m.Ask, m.Approve, m.SignUser, m.Unlock, m.AddHost, m.SignHost, m.JoinHost}
+    assert given.isdisjoint(doors.DESPITE)
+
+
+def test_an_emergency_certificate_is_revoked_like_any_other(ca: Installation) -> None:
+    line = ca.key(ALICE).with_suffix(".pub").read_text()
+    reply = ca.say(m.SignEmergency("root", ("web1",), line, "the pager rang", 60), m.EmergencyReply, "admin")
+    ca.restart()
+    revoke = m.Revoke(None, None, reply.serial, None, "over")
+    assert ca.say(revoke, m.RevokeReply, "admin").certificates == 1
+    assert reply.serial in ca.desk.state.revoked
+    with pytest.raises(Invalid):
+        ca.say(revoke, m.RevokeReply, "admin")
+    ca.restart()
+    assert reply.serial in ca.desk.state.revoked
 
 
 def test_only_the_operator_confirms_and_says_why(ca: Installation) -> None:
