@@ -3,7 +3,7 @@
 python := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lab bench clean lock
+.PHONY: help setup demo test check lab bench fuzz clean lock
 
 help: ## show this list
 	@printf '\n  \033[1mssh-jit\033[0m  short-lived SSH certificates, asked for when they are needed\n\n'
@@ -31,6 +31,9 @@ lab: setup ## start providers, CA, front end and hosts, and keep them until Ctrl
 
 bench: setup ## measure everything against its budget
 	@exec $(python) -m bench
+
+fuzz: setup ## look for inputs that break a reader, a minute for each (seconds=60)
+	@exec $(python) -m tests.fuzz.run --seconds $(or $(seconds),60)
 
 clean: ## remove .venv, caches and build results
 	@rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

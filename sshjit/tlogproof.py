@@ -52,7 +52,7 @@ def parse(text: str) -> Proof:
     if len(text) > MAX_PROOF or not separator or len(lines) < 3 or lines[0] != FIRST:
         raise Invalid("bad_proof", "not a proof of a log (c2sp.org/tlog-proof)")
     extra, index, path = lines[1].partition(" "), lines[2].partition(" "), lines[3:]
-    if extra[0] != "extra" or index[0] != "index" or not _INDEX.fullmatch(index[2]) or len(path) > MAX_PATH:
+    if extra[:2] != ("extra", " ") or index[0] != "index" or not _INDEX.fullmatch(index[2]) or len(path) > MAX_PATH:
         raise Invalid("bad_proof", "the proof of a certificate has an extra line, an index, and a path")
     hashes = tuple(_unb64(line) for line in path)
     if any(len(each) != 32 for each in hashes):

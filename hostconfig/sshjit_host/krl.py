@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .sshkey import Reader
+from .sshkey import Reader, check_blob
 
 MAGIC = b"SSHKRL\n\0"
 FORMAT = 1
@@ -49,16 +49,18 @@ def read(data: bytes) -> RevocationList:
         if section == CERTIFICATES:
             _certificates(body)
         elif section == EXPLICIT_KEYS:
-            keys.extend(_strings(body))
+            keys.extend(_keys(body))
         else:
             raise ValueError(f"holds a section of type {section}")
     return RevocationList(data=data, keys=tuple(keys))
 
 
 def _certificates(body: Reader) -> None:
-    if not body.string():
+    name = body.string()
+    if not name:
         # An unnamed CA means every CA, the owner's own one too.
         raise ValueError("revokes certificates of an unnamed CA")
+    check_blob(name)
     body.string()  # reserved
     while body:
         section, inner = body.number(1), Reader(body.string())
@@ -89,6 +91,14 @@ def _serials(body: Reader) -> None:
         count += 1
     if not count:
         raise ValueError("holds an empty list of serials")
+
+
+def _keys(body: Reader) -> list[bytes]:
+    """Keys that are revoked whole. sshd rejects a whole list for one that it cannot read."""
+    found = _strings(body)
+    for blob in found:
+        check_blob(blob)
+    return found
 
 
 def _strings(body: Reader) -> list[bytes]:

@@ -82,12 +82,12 @@ def read_line(line: str) -> PublicKey:
         raise ValueError("is not base64") from None
     if base64.b64encode(blob).decode("ascii") != text:
         raise ValueError("is not canonical base64")
-    if _check_blob(blob) != kind:
+    if check_blob(blob) != kind:
         raise ValueError("is of another type inside")
     return PublicKey(line=line, blob=blob)
 
 
-def _check_blob(blob: bytes) -> str:
+def check_blob(blob: bytes) -> str:
     """Check a key blob whole and return its type."""
     reader = Reader(blob)
     kind = reader.string()

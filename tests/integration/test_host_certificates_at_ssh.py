@@ -55,16 +55,9 @@ def ssh(shop: Shop, sshd: Judge, name: str) -> subprocess.CompletedProcess[str]:
     known.write_text(f"@cert-authority * {shop.cas['host_ca'].public.line}\n")
     options = ("BatchMode=yes", "IdentitiesOnly=yes", "StrictHostKeyChecking=yes", f"UserKnownHostsFile={known}",
                "GlobalKnownHostsFile=none", f"HostKeyAlias={name}", "IdentityAgent=none")  # fmt: skip
-    command = ["ssh", "-F", "none", "-i", key, "-p", str(sshd.ports["host"]), "-l", sshd.host.login]
-    command += [part for option in options for part in ("-o", option)]
-    return subprocess.run(
-        [*command, ADDRESS, "echo in"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=30,
-    )
+    command = ["ssh", "-F", "none", "-i", str(key), "-p", str(sshd.ports["host"]), "-l", sshd.host.login]
+    command += [part for option in options for part in ("-o", option)] + [ADDRESS, "echo in"]
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=30)
 
 
 @pytest.mark.parametrize(

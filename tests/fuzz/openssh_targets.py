@@ -1,0 +1,112 @@
+"""What reads OpenSSH's formats: keys, certificates, revocation lists, signatures."""
+
+from __future__ import annotations
+
+import base64
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from sshjit import sshcert, sshkey
+from sshjit.errors import SshJitError
+from sshjit.sshkey import PublicKey
+from sshjit_ca import krl, sshsig
+from sshjit_ca.keys import Signer
+from sshjit_ca.keys.files import FileKey
+from sshjit_host import krl as host_krl
+from sshjit_host import sshkey as host_key
+
+VECTORS = Path(__file__).resolve().parents[1] / "vectors"
+NAMESPACE, MESSAGE = "login@ssh-jit", b"what was signed"
+
+
+def lines(pattern: str) -> list[bytes]:
+    """The public keys, or certificates, that ssh-keygen made."""
+    found = sorted(VECTORS.glob(pattern))
+    return [path.read_bytes() for path in found if "-cert" in pattern or not path.stem.endswith("-cert")]
+
+
+def blobs(pattern: str) -> list[bytes]:
+    """The same in wire format."""
+    return [base64.b64decode(line.split()[1]) for line in lines(pattern)]
+
+
+def public_key(data: bytes) -> None:
+    """A key that is taken is a key to everybody else, and every key that the host takes as a CA's the core takes."""
+    line = data.decode("latin-1")
+    for key in (_taken(lambda: sshkey.parse_blob(data)), _taken(lambda: sshkey.parse_line(line))):
+        if key is not None and not key.hardware:
+            serialization.load_ssh_public_key(key.line.encode())
+    try:
+        host = host_key.read_line(line)
+    except ValueError:
+        return
+    assert sshkey.parse_line(line).blob == host.blob
+
+
+def certificate(data: bytes) -> None:
+    """A certificate that is read is written again as the same bytes."""
+    try:
+        found, signed, signature = sshcert.parse_blob(data)
+    except SshJitError:
+        return
+    assert sshcert.seal(sshcert.encode(found), signature) == data
+    assert data.startswith(signed)
+
+
+def revocation_list(data: bytes) -> None:
+    """The host's reader takes a list or raises ``ValueError``, and returns exactly what it took."""
+    try:
+        found = host_krl.read(data)
+    except ValueError:
+        return
+    assert found.data == data
+
+
+def signature(data: bytes) -> None:
+    """Nothing counts as a signature but those that were made."""
+    for key, honest in _signed():
+        try:
+            sshsig.verify(data.decode("latin-1"), key, NAMESPACE, MESSAGE)
+        except SshJitError:
+            continue
+        assert _content(data) == _content(honest)
+
+
+def revocation_lists() -> list[bytes]:
+    """Lists as our CA writes them."""
+    ca, other = (sshkey.parse_blob(blob) for blob in blobs("*.pub")[:2])
+    return [
+        krl.write([ca], [], version=1, time=1_800_000_000),
+        krl.write([ca, other], [7, 2**40 + 1, 2**64 - 1], version=2, time=1_800_000_000),
+        krl.write([ca], range(1, 50), version=3, time=1_800_000_000, keys=[other]),
+    ]
+
+
+def signatures() -> list[bytes]:
+    """One signature by each kind of key."""
+    return [honest for _, honest in _signed()]
+
+
+@functools.cache
+def _signed() -> tuple[tuple[PublicKey, bytes], ...]:
+    signers: tuple[Signer, ...] = (
+        FileKey(ed25519.Ed25519PrivateKey.generate()),
+        FileKey(ec.generate_private_key(ec.SECP256R1())),
+        FileKey(rsa.generate_private_key(public_exponent=65537, key_size=3072)),
+    )
+    return tuple((each.public, sshsig.sign(each, NAMESPACE, MESSAGE).encode()) for each in signers)
+
+
+def _content(armoured: bytes) -> bytes:
+    return base64.b64decode("".join(armoured.decode("latin-1").strip().splitlines()[1:-1]))
+
+
+def _taken(read: Callable[[], PublicKey]) -> PublicKey | None:
+    try:
+        return read()
+    except SshJitError:
+        return None
