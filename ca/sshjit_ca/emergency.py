@@ -13,10 +13,10 @@ from collections.abc import Callable
 
 from sshjit import names, profile, sshcert, sshkey
 from sshjit.errors import Failed, Invalid
-from sshjit.events import ClockConfirmed, EmergencyIssued
+from sshjit.events import CertificateRevoked, ClockConfirmed, EmergencyIssued
 from sshjit.messages import ClockReply, ConfirmClock, EmergencyReply, SignEmergency
 from sshjit.profile import Issue, UserTerms
-from sshjit_ca import signing
+from sshjit_ca import locks, signing
 from sshjit_ca.desk import Desk
 from sshjit_ca.keys import Signer
 from sshjit_ca.spool import Spool
@@ -26,12 +26,14 @@ LONGEST = 15 * 60
 
 
 def sign_emergency(desk: Desk, message: SignEmergency) -> EmergencyReply:
-    """Signs and records one certificate for enrolled hosts.
+    """Signs and records one certificate for enrolled hosts. Of locks it knows only those on keys.
 
     Raises:
+        Refused: ``locked``.
         Invalid: ``unknown_host``, ``bad_lifetime``, ``no_reason``, and what is wrong with login or key.
 
     """
+    locks.refuse_key(desk.state, sshkey.parse_line(message.key).fingerprint)
     ids = []
     for name in message.hosts:
         known = desk.state.host_names.get(name)
@@ -43,6 +45,18 @@ def sign_emergency(desk: Desk, message: SignEmergency) -> EmergencyReply:
     event, reply = issued(number, message, tuple(ids), issue, desk.keys.active("user_ca"))
     desk.record(event)
     return reply
+
+
+def revoke_all(desk: Desk, by: str | None, reason: str) -> int:
+    """Revokes every emergency certificate that lives; how many those were."""
+    alive = [
+        each.serial
+        for each in desk.state.emergencies.values()
+        if each.valid_before > desk.now and each.serial not in desk.state.revoked
+    ]
+    for serial in alive:
+        desk.record(CertificateRevoked(serial, by, reason))
+    return len(alive)
 
 
 def issued(

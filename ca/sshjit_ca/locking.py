@@ -15,7 +15,7 @@ from sshjit.errors import Invalid, Refused
 from sshjit.events import Locked, Unlocked
 from sshjit.messages import Done, Lock, LockReply, LocksReply, LockView, ReadLocks, RequestState, Unlock
 from sshjit.requests import Request
-from sshjit_ca import consenting, locks, state, summaries
+from sshjit_ca import consenting, emergency, locks, state, summaries
 from sshjit_ca.desk import Desk, Door
 from sshjit_ca.people import subject_named
 from sshjit_ca.revoking import close_grant, close_login, why
@@ -52,6 +52,8 @@ def lock(desk: Desk, message: Lock, door: Door) -> LockReply:
     desk.record(Locked(lock_id, message.kind, by, reach.subjects, reach.target, reason))
     certificates = sum(close_grant(desk, grant, by, f"locked: {reason}") for grant in reach.grants)
     certificates += sum(close_login(desk, login, by, f"locked: {reason}") for login in reach.logins)
+    if message.kind == "everything":
+        certificates += emergency.revoke_all(desk, by, f"locked: {reason}")
     view = _view(desk, desk.state.locks[lock_id])
     return LockReply(view, len(reach.grants), alive, certificates)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from sshjit import messages as m
-from sshjit.errors import Failed, Invalid
+from sshjit import sshkey
+from sshjit.errors import Failed, Invalid, Refused
 from sshjit_ca import doors
 from sshjit_ca.clock import TOLERANCE, Clock, Kept
 from tests.support.installation import ALICE, Installation
@@ -109,6 +110,17 @@ def test_an_emergency_certificate_is_revoked_like_any_other(ca: Installation) ->
         ca.say(revoke, m.RevokeReply, "admin")
     ca.restart()
     assert reply.serial in ca.desk.state.revoked
+
+
+def test_locks_on_everything_and_on_a_key_reach_emergency_certificates(ca: Installation) -> None:
+    line = ca.key(ALICE).with_suffix(".pub").read_text()
+    message = m.SignEmergency("root", ("web1",), line, "the pager rang", 60)
+    serial = ca.say(message, m.EmergencyReply, "admin").serial
+    ca.say(m.Lock(None, "everything", None, "stolen"), m.LockReply, "admin")
+    assert serial in ca.desk.state.revoked
+    ca.say(m.Lock(None, "key", sshkey.parse_line(line).fingerprint, "stolen"), m.LockReply, "admin")
+    with pytest.raises(Refused):
+        ca.say(message, m.EmergencyReply, "admin")
 
 
 def test_only_the_operator_confirms_and_says_why(ca: Installation) -> None:
