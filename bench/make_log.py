@@ -91,41 +91,41 @@ def make(home: Path, certificates: int, people: int = PEOPLE) -> Desk:
 
 
 def _fill(desk: Desk, certificates: int, people: int, began: int) -> None:
-    line = desk.keys.public("user_ca").line
     open_to: dict[int, tuple[str, str, int]] = {}
     for number in range(certificates):
         now = began + number * SPAN // certificates
         person = number % people
         login, request, ends = open_to.get(person, ("", "", 0))
         if now >= ends:
-            login, request, ends = open_to[person] = _open(desk, person, now, line)
-        serial = desk.journal.next_serial()
-        digest = hashlib.sha256(serial.to_bytes(8, "big")).hexdigest()
-        desk.journal.record(
-            events.Issued(
-                serial=serial,
-                request=request,
-                login_id=login,
-                certificate=digest,
-                valid_before=min(now + 300, ends),
-                policy=desk.policy.digest,
-                rule="staging",
-                person=f"acme/person{person}@example.com",
-                login="deploy",
-                hosts=(f"web{person % 10}",),
-                key=_fingerprint(person),
-            ),
-            now,
-        )
+            login, request, ends = open_to[person] = open_window(desk, person, now)
+        desk.journal.record(recorded(desk, person, login, request, min(now + 300, ends)), now)
         if number % BATCH == BATCH - 1:
             desk.journal.commit()
     desk.journal.commit()
 
 
-def _open(desk: Desk, person: int, now: int, line: str) -> tuple[str, str, int]:
-    """Somebody signs in and is let in until the end of the shift."""
+def recorded(desk: Desk, person: int, login: str, request: str, until: int) -> events.Issued:
+    """What the log says of a certificate."""
+    serial = desk.journal.next_serial()
+    return events.Issued(
+        serial=serial,
+        request=request,
+        login_id=login,
+        certificate=hashlib.sha256(serial.to_bytes(8, "big")).hexdigest(),
+        valid_before=until,
+        policy=desk.policy.digest,
+        rule="staging",
+        person=f"acme/person{person}@example.com",
+        login="deploy",
+        hosts=(f"web{person % 10}",),
+        key=_fingerprint(person),
+    )
+
+
+def open_window(desk: Desk, person: int, now: int) -> tuple[str, str, int]:
+    """Somebody signs in and is let in until the end of the shift: login, request, end."""
     login, request, host = desk.new_id("login"), desk.new_id("req"), f"web{person % 10}"
-    subject = f"sub-{person:016d}"
+    subject, line = f"sub-{person:016d}", desk.keys.public("user_ca").line
     token = hashlib.sha256(login.encode("ascii")).hexdigest()
     opened = events.LoginOpened(
         login, subject, "native", token, _fingerprint(person), now, now + SHIFT, mfa=True,
