@@ -77,8 +77,8 @@ class Lineage:
         """The checkpoint of a note that one of these keys signed.
 
         Raises:
-            Failed: ``bad_checkpoint``.
-            Invalid: as ``sshjit.checkpoint``, for what is no checkpoint, or is signed by none of them.
+            Failed: ``bad_checkpoint``; ``log_rolled_back`` for one that none of them signed.
+            Invalid: as ``sshjit.checkpoint``, for what is no checkpoint.
 
         """
         problem: Invalid | None = None
@@ -88,7 +88,13 @@ class Lineage:
             except Invalid as error:
                 problem = problem or error
         assert problem is not None  # noqa: S101 - there is at least one key
-        raise problem
+        if problem.code != "unsigned_checkpoint":
+            raise problem
+        raise Failed(
+            "log_rolled_back",
+            "a checkpoint is signed by a log key that this log does not know of",
+            hint="this database is an older copy, or another log's",
+        )
 
 
 def _event(entry: Entry) -> Event:

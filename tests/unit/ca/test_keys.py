@@ -112,6 +112,8 @@ def test_one_key_does_not_serve_two_purposes(ca: Installation) -> None:
         ('home = "/', 'home = "', "absolute path"),
         ("unsafe_development = true", 'certificate_max = "2d"', "certificate_max"),
         ("unsafe_development = true", 'login_max_age = "soon"', "login_max_age"),
+        ("unsafe_development = true", 'key_settle = "60d"', "key_settle"),
+        ("unsafe_development = true", 'agent_socket = "agent"', "agent_socket"),
     ],
 )
 def test_configuration_errors_name_the_key(ca: Installation, old: str, new: str, said: str) -> None:

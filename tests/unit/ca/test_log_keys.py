@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from contextlib import closing
 from typing import Any
@@ -87,3 +88,17 @@ def edit(value: Any, name: str, new: str) -> None:
                 value[key] = new
             else:
                 edit(inner, name, new)
+
+
+def test_an_older_copy_of_the_log_that_lacks_a_change_of_its_key_is_found(ca: Installation) -> None:
+    ca.stop()
+    database = ca.home / "ca" / "ca.db"
+    shutil.copy(database, ca.home / "older.db")
+    ca.start()
+    activate(ca, add(ca, "log"))
+    ca.stop()
+    shutil.copy(ca.home / "older.db", database)
+    with pytest.raises(Failed) as back:
+        ca.start()
+    assert back.value.code == "log_rolled_back"
+    ca.stop()
