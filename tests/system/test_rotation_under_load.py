@@ -159,7 +159,7 @@ def more(laptops: list[Laptop], count: int) -> None:
 
 
 def wait_for(there: Any) -> None:
-    until = time.monotonic() + 90
+    until = time.monotonic() + 180
     while not there():
         assert time.monotonic() < until
         time.sleep(0.05)
