@@ -56,8 +56,9 @@ def _revoke(conf: Config, options: argparse.Namespace) -> int:
 
 
 def _lock(conf: Config, options: argparse.Namespace) -> int:
-    named: list[tuple[LockKind, str]] = [(kind, getattr(options, kind)) for kind, _, _ in _TARGETS]
-    kind, target = next(((kind, target) for kind, target in named if target is not None), ("everything", None))
+    named: list[tuple[LockKind, str | None]] = [(kind, getattr(options, kind)) for kind, _, _ in _TARGETS]
+    everything: tuple[LockKind, str | None] = ("everything", None)
+    kind, target = next((pair for pair in named if pair[1] is not None), everything)
     reply = admin.call(conf.admin_socket, m.Lock(None, kind, target, options.reason), m.LockReply)
     cli_show.say(options, reply, cli_show.locked)
     return 0
