@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sshjit import bundle, canonical, wire
-from sshjit.bundle import Bundle, Provider
+from sshjit.bundle import Bundle, Provider, Succession
 from sshjit.errors import Invalid
 from tests.unit.sshjit.core_world import KEYS, attempt, broken, instances, json_values, quick, vector
 
@@ -34,11 +34,13 @@ BUNDLE = Bundle(
     bundle=1,
     installation="lab",
     root=line("ed25519"),
+    succession=(Succession(line("rsa-3072"), line("ed25519"), "-----BEGIN SSH SIGNATURE-----"),),
     sequence=7,
     issued=1_800_000_000,
     expires=1_800_086_400,
     user_ca=(line("ed25519"), line("rsa-3072")),
     host_ca=(line("ecdsa-384"),),
+    retired=(line("rsa-3072"),),
     log_key="lab/ssh-jit+00000000+AAAA",
     providers=(PROVIDER,),
     krl=base64.b64encode(bundle.KRL_MAGIC + bytes(32)).decode(),
