@@ -59,7 +59,7 @@ def details(request: RequestView, now: int) -> str:
     """Everything that an approver should know before they say yes."""
     missing = [f"{step.missing} of {step.role}{' (signed)' if step.signed else ''}" for step in request.steps]
     said = [f"{d.verdict} by {d.person.name}{f': {d.comment}' if d.comment else ''}" for d in request.decisions]
-    where = "on a web page" if request.channel == "web" else "by the command line"
+    where = "by a sign-in on a web page" if request.channel == "web" else "by a sign-in with a key"
     rows = [
         ["request", request.id],
         ["who", person(request.requester)],
