@@ -11,14 +11,13 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import connecting, ending, logs, longlog, pages, rules, serving, signing
+from bench import connecting, ending, logs, pages, rules, serving, signing
 from bench.results import Result, table
 from bench.world import World
 
 LINES: dict[str, Callable[[World], Iterator[Result]]] = {
     "evaluate": rules.lines,
     "socket": signing.lines,
-    "longlog": longlog.lines,
     "log": logs.lines,
     "alive": connecting.alive,
     "issued": connecting.issued,

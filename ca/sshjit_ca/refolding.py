@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
+from itertools import chain
 
 import msgspec
 import sqlalchemy as sa
@@ -53,7 +54,8 @@ class Refold:
         columns = (of.number, of.time, of.kind, of.fact, of.detail, of.subject, of.request)
         query = sa.select(*columns).where(of.number < end)
         with store.engine.connect().execution_options(yield_per=_FETCHED) as connection:
-            for number, time, kind, fact, detail, subject, request in connection.execute(query.order_by(of.number)):
+            rows = connection.execute(query.order_by(of.number)).partitions()
+            for number, time, kind, fact, detail, subject, request in chain.from_iterable(rows):
                 event: Event | None
                 try:
                     event = quick.event(kind, fact, detail)

@@ -10,6 +10,7 @@ import gc
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 import sqlalchemy as sa
 
@@ -44,7 +45,8 @@ def walk(store: Store, sizes: Iterable[int], end: int) -> Walked:
     of = entries.c
     query = sa.select(of.number, of.time, of.kind, of.fact, of.leaf, of.detail, of.salt).where(of.number < end)
     with store.engine.connect().execution_options(yield_per=_FETCHED) as connection:
-        for number, time, kind, fact, kept, detail, salt in connection.execute(query.order_by(of.number)):
+        rows = connection.execute(query.order_by(of.number)).partitions()
+        for number, time, kind, fact, kept, detail, salt in chain.from_iterable(rows):
             if number != tree.size and len(problems) < MAX_SAID:
                 problems.append(f"entry {tree.size} is missing: the next one is {number}")
             leaf = sha256(b"\x00" + fact).digest()
