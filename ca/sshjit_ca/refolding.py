@@ -56,10 +56,14 @@ class Refold:
         with store.engine.connect().execution_options(yield_per=_FETCHED) as connection:
             rows = connection.execute(query.order_by(of.number)).partitions()
             for number, time, kind, fact, detail, subject, request in chain.from_iterable(rows):
+                if type(time) is not int:  # SQLite takes anything into any column
+                    self.say(f"entry {number}: it has no time")
+                    self.state = None
+                    continue
                 event: Event | None
                 try:
                     event = quick.event(kind, fact, detail)
-                except (TypeError, ValueError, LookupError, msgspec.DecodeError):
+                except (TypeError, AttributeError, ValueError, LookupError, msgspec.DecodeError):
                     event = self._lacking(Entry(number, time, kind, fact, detail, None))
                 if event is not None:
                     self._fold(number, time, event, subject, request)
