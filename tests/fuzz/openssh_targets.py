@@ -35,7 +35,7 @@ def blobs(pattern: str) -> list[bytes]:
 
 
 def public_key(data: bytes) -> None:
-    """A key that is taken is a key to everybody else, and every key that the host takes as a CA's the core takes."""
+    """A key that is taken is a key to everybody else; what a host takes for a key the core takes for the same."""
     line = data.decode("latin-1")
     for key in (_taken(lambda: sshkey.parse_blob(data)), _taken(lambda: sshkey.parse_line(line))):
         if key is not None and not key.hardware:
@@ -44,7 +44,10 @@ def public_key(data: bytes) -> None:
         host = host_key.read_line(line)
     except ValueError:
         return
-    assert sshkey.parse_line(line).blob == host.blob
+    try:
+        assert sshkey.parse_line(line).blob == host.blob
+    except SshJitError as error:
+        assert error.code in {"off_curve", "weak_key"}, error.code  # noqa: PT017 - which points are good, the CA checks
 
 
 def certificate(data: bytes) -> None:

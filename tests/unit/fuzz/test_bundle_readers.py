@@ -1,0 +1,69 @@
+"""One bundle, three readers: what a host believes, the core and the client read, and in the same way."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sshjit import bundle, sshkey
+from sshjit.errors import SshJitError
+from sshjit_client import trust
+from sshjit_host import bundle as host_bundle
+from sshjit_host import krl, strictjson
+from sshjit_host.errors import BundleRefused
+from tests.fuzz.openssh_targets import lines, revocation_lists
+from tests.fuzz.targets import within
+from tests.fuzz.text_targets import bundle_texts
+from tests.unit.sshjit.core_world import json_values
+
+FIELDS: dict[str, Any] = json.loads(bundle_texts()[0])
+NOT_THE_HOSTS = {"providers", "log_key", "checkpoint"}
+"""What concerns laptops and auditors alone: a host does not look into it."""
+KEYS = [" ".join(line.decode().split()[:2]) for line in lines("*.pub")]
+odd_keys = st.sampled_from([*KEYS, f"{KEYS[0]} comment", KEYS[0][:-4], KEYS[0].replace(" ", "  "), "", "ssh-dss AAAA"])
+odd_numbers = st.integers(-2, 3) | st.sampled_from([2**53, 2**53 - 1, 2**63, 2**64, 1_800_000_000, 1_800_086_400])
+odd_texts = st.sampled_from(["lab", "Lab", "", "l" * 70, "lab\n", "l\u00e4b", "req-0123456789"])
+odd_lists = st.lists(odd_keys, max_size=3) | st.lists(st.tuples(odd_texts, odd_numbers), max_size=2)
+odd_lists_of_bytes = st.sampled_from(["", "====", "AAAA", *(FIELDS["krl"][:cut] for cut in (4, 8, 40))])
+values = st.one_of(odd_keys, odd_numbers, odd_texts, odd_lists, odd_lists_of_bytes, json_values)
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(changes=st.dictionaries(st.sampled_from(sorted(FIELDS)), values, max_size=2), loose=st.integers(0, 9))
+def test_t49_what_a_host_believes_the_others_read_alike(changes: dict[str, Any], loose: int) -> None:
+    separators = (", ", ": ") if loose == 9 else (",", ":")
+    text = json.dumps(FIELDS | changes, sort_keys=True, separators=separators)
+    try:
+        host = host_bundle.read(text)
+    except BundleRefused:
+        host = None
+    try:
+        core = bundle.read(text)
+        root = trust.root_of(text)
+    except SshJitError:
+        core = None
+    if host is not None and core is not None:
+        assert (host.installation, host.sequence, host.issued, host.expires) == (
+            core.installation, core.sequence, core.issued, core.expires)  # fmt: skip
+        assert (host.root.line, root.line) == (core.root, core.root)
+        assert [key.line for key in (*host.user_ca, *host.host_ca)] == [*core.user_ca, *core.host_ca]
+        assert (host.ended, host.extended, host.revoked.data) == (core.ended, core.extended, b64decode(core.krl))
+    assert host is None or core is not None or changes.keys() & NOT_THE_HOSTS
+
+
+@pytest.mark.parametrize("number", ["9" * 4000, "9" * 2_000_000, f"-{2**63 + 1}", f"{2**63}"], ids=len)
+def test_a_number_without_end_is_refused_at_once(number: str) -> None:
+    with within(), pytest.raises(ValueError, match="too large"):
+        strictjson.loads(f'{{"sequence":{number}}}')
+
+
+def test_the_bundle_is_read_by_all_three() -> None:
+    text = bundle_texts()[0].decode()
+    assert host_bundle.read(text).root.line == bundle.read(text).root == trust.root_of(text).line
+    assert sshkey.parse_line(FIELDS["root"]).line == FIELDS["root"]
+    assert all(krl.read(each).data == each for each in revocation_lists())
