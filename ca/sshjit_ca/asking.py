@@ -20,6 +20,9 @@ from sshjit_ca.standing import taken_away
 from sshjit_ca.state import Host, Login
 from sshjit_ca.views import request_view
 
+HOUR = 3600
+MAX_ASKS = 10_000
+"""New requests of one person within an hour: more than work needs, and little enough for the log."""
 SHORTEST = 1
 """Seconds of the shortest window that can be asked for."""
 
@@ -51,6 +54,7 @@ def ask(desk: Desk, message: Ask) -> AskReply:
     request = _live(desk, login, hosts, wanted)
     existing = request is not None
     if request is None:
+        _refuse_flood(desk, login)
         outcome = policy.evaluate(desk.policy, desk.policy_subject(login), policy_hosts(hosts), wanted, desk.now)
         deal = _Deal(message.login_id, wanted, hosts, *_terms(outcome))
         request, notes = _record(desk, login, deal), _notes(deal)
@@ -64,6 +68,16 @@ def ask(desk: Desk, message: Ask) -> AskReply:
             notes = (*notes, f"no certificate could be signed: {error.message}")
         request = desk.request(request.id)
     return AskReply(request_view(desk, request), certificate, existing, notes)
+
+
+def _refuse_flood(desk: Desk, login: Login) -> None:
+    """One person cannot fill the log, by whatever asks in their name."""
+    asked = desk.state.requests_of.get(login.opened.subject, [])
+    if len(asked) < MAX_ASKS:
+        return
+    oldest = desk.state.requests.get(asked[-MAX_ASKS])
+    if oldest is not None and desk.now - oldest.time < HOUR:
+        raise Refused("too_many", f"you asked {MAX_ASKS} times within the hour", hint="wait a while")
 
 
 def cancel(desk: Desk, message: Cancel) -> RequestReply:

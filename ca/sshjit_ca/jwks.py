@@ -7,6 +7,7 @@ made-up key ids cannot be turned against the provider.
 
 from __future__ import annotations
 
+import http.client
 import threading
 import urllib.error
 import urllib.request
@@ -24,7 +25,9 @@ LIFETIME = 3600
 PAUSE = 30
 """Seconds between two fetches that failed, or that a new key id asks for."""
 TIMEOUT = 5
-"""Seconds to wait for a provider."""
+"""Seconds to wait for a provider's next byte."""
+DEADLINE = 10
+"""Seconds until a whole answer must be there."""
 MAX_DOCUMENT = 512 * 1024
 
 
@@ -125,15 +128,24 @@ class ProviderKeys:
     def _get(self, url: str) -> dict[str, Any]:
         try:
             with _opener(url).open(url, timeout=TIMEOUT) as answer:
-                body = answer.read(MAX_DOCUMENT + 1)
+                body = self._body(answer)
             value = wire.loads(body, limit=MAX_DOCUMENT)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             raise self._down(str(getattr(error, "reason", error))) from None
         except Invalid as error:
             raise self._down(error.message) from None
         if not isinstance(value, dict):
             raise self._down("it answered with something else than an object")
         return value
+
+    def _body(self, answer: http.client.HTTPResponse) -> bytes:
+        """The answer, if it comes in time: who drips bytes must not hold up others."""
+        body, late = bytearray(), self._monotonic() + DEADLINE
+        while len(body) <= MAX_DOCUMENT and (part := answer.read1(1 << 16)):
+            body += part
+            if self._monotonic() > late:
+                raise TimeoutError("its answer takes too long")
+        return bytes(body)
 
     def _down(self, why: str) -> Failed:
         self.problem = why

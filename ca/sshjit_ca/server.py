@@ -11,6 +11,7 @@ import asyncio
 import functools
 import json
 import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -67,6 +68,7 @@ class Server:
         self._writer = ThreadPoolExecutor(1, "authority")
         self._preparers = ThreadPoolExecutor(8, "prepare")
         self._tasks: set[asyncio.Task[None]] = set()
+        self.complaints = sockets.Complaints(time.monotonic)
         self.peers: dict[Door, set[Connection]] = {"web": set(), "admin": set()}
 
     async def run(self, doors: list[Listening], stop: asyncio.Event, ready: Callable[[], None]) -> None:
@@ -235,7 +237,8 @@ class Connection(asyncio.Protocol):
         self._transport.write(_frame(number, answer))
 
     def _turn_out(self, error: SshJitError) -> None:
-        _log.warning("a peer at the %s door was turned out: %s (%s)", self.door, error.message, error.code)
+        if self._server.complaints.due(f"{self.door} {error.code}"):
+            _log.warning("a peer at the %s door was turned out: %s (%s)", self.door, error.message, error.code)
         self._buffer.clear()
         self._wait_for_more(half=False)
         self._send(0, error)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import stat
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from sshjit.errors import Failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +22,15 @@ class Bound:
 
 
 def listen(path: Path) -> Bound:
-    """A socket at ``path``. Anybody may connect: who may speak is decided by the peer's user."""
+    """A socket at ``path``. Anybody may connect: who may speak is decided by the peer's user.
+
+    Raises:
+        Failed: ``not_a_socket``, if something else than an old socket is there.
+
+    """
     with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise Failed("not_a_socket", f"{path} is a file and no socket; it was left alone", hint="see ca.toml")
         path.unlink()
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listening.bind(str(path))
@@ -34,6 +45,25 @@ def unlink(path: Path, bound: Bound) -> None:
     with contextlib.suppress(FileNotFoundError):
         if path.stat().st_ino == bound.inode:
             path.unlink()
+
+
+class Complaints:
+    """Lets one line a minute about the same thing through, so that nobody outside can fill the daemon's log."""
+
+    PAUSE = 60.0
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._said: dict[str, float] = {}
+
+    def due(self, about: str) -> bool:
+        """Whether a line about this may be written now."""
+        now = self._monotonic()
+        self._said = {key: when for key, when in self._said.items() if now - when < self.PAUSE}
+        if about in self._said:
+            return False
+        self._said[about] = now
+        return True
 
 
 def peer(connection: socket.socket) -> int:

@@ -16,7 +16,7 @@ import pytest
 
 from sshjit import messages as m
 from sshjit.errors import Failed, Invalid
-from sshjit_ca import admin, server
+from sshjit_ca import admin, server, sockets
 from sshjit_ca.doors import Route
 from sshjit_ca.server import Listening, Server
 from tests.support.installation import Installation
@@ -223,3 +223,20 @@ def _is_let_in(ca: Installation) -> bool:
         connection.sendall(question())
         connection.shutdown(socket.SHUT_WR)
         return bool(answers(connection)[0]["type"] == "ok")
+
+
+def test_what_is_no_socket_is_left_alone(ca: Installation) -> None:
+    ca.config.web_socket.write_text("somebody's file")
+    with pytest.raises(Failed) as kept:
+        sockets.listen(ca.config.web_socket)
+    assert kept.value.code == "not_a_socket"
+    assert ca.config.web_socket.read_text() == "somebody's file"
+
+
+def test_the_same_complaint_is_made_once_a_minute() -> None:
+    now = [100.0]
+    complaints = sockets.Complaints(lambda: now[0])
+    assert [complaints.due("web wrong_user") for _ in range(3)] == [True, False, False]
+    assert complaints.due("admin wrong_user")
+    now[0] += 60
+    assert complaints.due("web wrong_user")
