@@ -23,7 +23,7 @@ from tests.support.certificate_shop import (
     blob,
     sha1_signature,
 )
-from tests.support.judge import HOST, Act, Offer
+from tests.support.judge import HOST, NO_TERMINAL, Act, Offer
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,8 @@ OPTIONS = (
               "what was approved runs, not what was asked for", output="forced\n"),
     _accepted("an exact command; the client asks for a terminal", _issued(command="echo forced"),
               "only shells get one", act="terminal", output="denied"),
-    _accepted("a shell, with a terminal", _issued(), "permit-pty", act="terminal", output=_PLAIN),
+    _accepted("a shell, with a terminal", _issued(), "permit-pty", act="terminal",
+              log=rf"(?s){_IN}.*(Starting session: command on pts/|{NO_TERMINAL})"),
     _accepted("port forwarding that the rule does not give", _issued(), "refused to the session",
               act="port", output="denied"),
     _accepted("port forwarding that the rule gives", _issued(forwarding=("port",)), "permit-port-forwarding",
@@ -146,6 +147,12 @@ OPTIONS = (
     _accepted("a key id of 200 bytes (T9)", _issued(person="p" * 300), "sshd's line stays whole, with serial and CA",
               log=rf"Accepted publickey .* ID {GRANT} {SUBJECT} p{{{200 - len(GRANT + SUBJECT) - 2}}} "
                   r"\(serial 7\) CA ED25519 SHA256:\S{43}\s"),
+    _accepted("a person's name with a line break (T9)", _issued(person="eve\nAccepted publickey for root"),
+              "the key id is one line of allowed characters",
+              log=r"ID \S+ \S+ eve_Accepted_publickey_for_root \(serial 7\)"),
+    _accepted("forged: a key id of 1200 bytes (T9)", _forged(key_id=b"k" * 1200),
+              "sshd's line has no place left for serial and CA: ours end at 200",
+              log=r"Accepted publickey .* ID k+\s*\n"),
 )  # fmt: skip
 HARDWARE = (
     _accepted("hardware key, touched and PIN given", lambda s: s.hardware(), "verify-required is met"),

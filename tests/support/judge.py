@@ -27,6 +27,8 @@ from sshjit.sshwire import Reader
 
 LOG_LIMIT = 5.0
 """Seconds for sshd to write about a connection that has ended."""
+NO_TERMINAL = r"chown\(/dev/pts/\d+, .* failed"
+"""How an sshd without root ends, in some containers, when it may and should give somebody a terminal."""
 HOST = "web1"
 Act = Literal["command", "terminal", "port", "agent"]
 COMMAND = "echo asked; echo agent ${SSH_AUTH_SOCK:+forwarded}"
@@ -116,10 +118,12 @@ class Judge:
             done = await client.run(COMMAND, term_type="xterm" if act == "terminal" else None)
         except asyncssh.ChannelOpenError:
             return "denied"
+        except asyncssh.ConnectionLost:
+            return "lost"
         return str(done.stdout).replace("\r\n", "\n")
 
     def _log(self, since: int, port: int) -> str:
-        over = re.compile(rf"(Disconnected from|Connection (closed|reset)) .*port {port}\b")
+        over = re.compile(rf"(Disconnected from|Connection (closed|reset)) .*port {port}\b|{NO_TERMINAL}")
         limit = time.monotonic() + LOG_LIMIT
         while not over.search(found := self.host.said(since)):
             assert time.monotonic() < limit, f"sshd wrote nothing about the end of a connection:\n{found}"
