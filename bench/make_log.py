@@ -17,11 +17,11 @@ from sshjit import events, sshkey
 from sshjit_ca import config, daemon, doors, keys
 from sshjit_ca.authority import Authority
 from sshjit_ca.bundling import Bundles
-from sshjit_ca.clock import Clock
+from sshjit_ca.care.clock import Clock
 from sshjit_ca.desk import Desk
 from sshjit_ca.keys import files
 from sshjit_ca.keys.places import Places
-from sshjit_ca.store import Store
+from sshjit_ca.storage.store import Store
 
 PEOPLE = 50
 SHIFT = 8 * 3600

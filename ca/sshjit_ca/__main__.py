@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from sshjit.errors import FAMILIES, SshJitError
-from sshjit_ca import cli
+from sshjit_ca.cli import commands as cli
 from sshjit_ca.config import DEFAULT_PATH
 from sshjit_ca.keys.places import Places
 

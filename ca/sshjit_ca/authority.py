@@ -19,8 +19,9 @@ from sshjit import policy
 from sshjit.errors import Failed, Refused, SshJitError
 from sshjit.events import PolicyLoaded, Started, Turned
 from sshjit.policy import Policy
-from sshjit_ca import doors, emergency, rotating, wellbeing
+from sshjit_ca import doors, rotating
 from sshjit_ca.bundling import Bundles
+from sshjit_ca.care import emergency, wellbeing
 from sshjit_ca.desk import Desk, Door
 from sshjit_ca.doors import Route
 

@@ -17,25 +17,27 @@ from dataclasses import replace
 from sshjit import messages as m
 from sshjit import policy, providers
 from sshjit.errors import Failed, SshJitError
-from sshjit_ca import doors, keeping, machine, standby, supervisor
+from sshjit_ca import doors
 from sshjit_ca.authority import Authority
 from sshjit_ca.bundling import Bundles
-from sshjit_ca.clock import Clock, Kept
+from sshjit_ca.care import machine, standby, supervisor
+from sshjit_ca.care.clock import Clock, Kept
+from sshjit_ca.care.reserve import MIB, Reserve
 from sshjit_ca.config import Config, read_trusted
-from sshjit_ca.database import sqlite_file
 from sshjit_ca.desk import Desk
 from sshjit_ca.doors import Route
-from sshjit_ca.journal import Journal
-from sshjit_ca.jwks import ProviderKeys
 from sshjit_ca.keys import files
 from sshjit_ca.keys.holder import Holder
 from sshjit_ca.keys.places import Places
 from sshjit_ca.keys.ring import Ring
-from sshjit_ca.memory import Memory
+from sshjit_ca.log import keeping
+from sshjit_ca.log.journal import Journal
+from sshjit_ca.log.memory import Memory
+from sshjit_ca.people.jwks import ProviderKeys
 from sshjit_ca.randomness import Randomness
-from sshjit_ca.reserve import MIB, Reserve
 from sshjit_ca.server import Listening, Server
-from sshjit_ca.store import Store
+from sshjit_ca.storage.database import sqlite_file
+from sshjit_ca.storage.store import Store
 
 _log = logging.getLogger(__name__)
 LOOK_AGAIN = 60

@@ -20,15 +20,15 @@ from sshjit.policy import Policy, permissions_of, roles_of
 from sshjit.policy import Subject as PolicySubject
 from sshjit.providers import Provider
 from sshjit.requests import Request
-from sshjit_ca import locks
-from sshjit_ca.challenges import Challenges
-from sshjit_ca.clock import Clock
+from sshjit_ca.access import locks
+from sshjit_ca.access.challenges import Challenges
+from sshjit_ca.care.clock import Clock
+from sshjit_ca.care.reserve import Reserve
 from sshjit_ca.config import Config
-from sshjit_ca.heard import Heard
-from sshjit_ca.journal import Journal
-from sshjit_ca.jwks import ProviderKeys
+from sshjit_ca.hosts.heard import Heard
 from sshjit_ca.keys.ring import Ring
-from sshjit_ca.reserve import Reserve
+from sshjit_ca.log.journal import Journal
+from sshjit_ca.people.jwks import ProviderKeys
 from sshjit_ca.state import Host, Login, State
 
 Door = Literal["web", "admin"]

@@ -11,29 +11,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from sshjit import messages as m
-from sshjit_ca import (
-    approving,
-    asking,
-    consenting,
-    emergency,
-    enrolling,
-    forgetting,
-    hardware,
-    joining,
-    locking,
-    logins,
-    logreading,
-    reading,
-    revoking,
-    rotating,
-    signing,
-    tiling,
-    wellbeing,
-)
+from sshjit_ca import rotating
+from sshjit_ca.access import approving, asking, consenting, locking, reading, revoking, signing
 from sshjit_ca.bundling import Bundles
+from sshjit_ca.care import emergency, wellbeing
 from sshjit_ca.desk import Desk, Door
-from sshjit_ca.history import History
-from sshjit_ca.store import Store
+from sshjit_ca.hosts import enrolling, joining
+from sshjit_ca.log import forgetting, logreading, tiling
+from sshjit_ca.log.history import History
+from sshjit_ca.people import hardware, logins
+from sshjit_ca.storage.store import Store
 
 WEB: frozenset[Door] = frozenset({"web"})
 ADMIN: frozenset[Door] = frozenset({"admin"})

@@ -19,8 +19,8 @@ from sshjit.errors import SshJitError
 from sshjit.events import LoginClosed
 from sshjit.policy import PolicyError, load
 from sshjit.tomllines import key_lines
-from sshjit_ca import jwks, tokens
-from sshjit_ca.tokens import Expected
+from sshjit_ca.people import jwks, tokens
+from sshjit_ca.people.tokens import Expected
 from sshjit_client import trust
 from sshjit_host import bundle as host_bundle
 from sshjit_host.errors import BundleRefused

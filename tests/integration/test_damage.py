@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sshjit.errors import SshJitError
-from sshjit_ca import verify
+from sshjit_ca.log import verify
 from tests.support.crashing import Client, batch, check, killed, prepared
 from tests.support.installation import ALICE, Installation
 

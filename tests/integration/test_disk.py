@@ -17,9 +17,9 @@ import pytest
 
 from sshjit import messages as m
 from sshjit.errors import Failed
-from sshjit_ca import verify
-from sshjit_ca.machine import disk_free
-from sshjit_ca.reserve import MIB
+from sshjit_ca.care.machine import disk_free
+from sshjit_ca.care.reserve import MIB
+from sshjit_ca.log import verify
 from tests.support.installation import ALICE, Installation
 from tests.support.issuer import serving
 

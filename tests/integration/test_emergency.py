@@ -15,9 +15,10 @@ import pytest
 
 from sshjit import messages as m
 from sshjit.errors import Failed, Invalid
-from sshjit_ca import offline, verify
-from sshjit_ca.journal import SERIALS_PER_EPOCH
-from sshjit_ca.spool import Spool
+from sshjit_ca.care import offline
+from sshjit_ca.care.spool import Spool
+from sshjit_ca.log import verify
+from sshjit_ca.log.journal import SERIALS_PER_EPOCH
 from tests.support.installation import Installation, make_key
 from tests.support.issuer import Issuer, serving
 from tests.support.postgres import Postgres, running

@@ -16,9 +16,10 @@ import pytest
 from sshjit import checkpoint
 from sshjit import messages as m
 from sshjit.errors import Failed
-from sshjit_ca import admin, snapshots
+from sshjit_ca.cli import admin
 from sshjit_ca.keys import lineage
-from sshjit_ca.store import Store
+from sshjit_ca.log import snapshots
+from sshjit_ca.storage.store import Store
 from tests.support.installation import ALICE, Installation
 from tests.support.issuer import serving
 

@@ -18,7 +18,7 @@ import pytest
 from sshjit import messages as m
 from sshjit import wire
 from sshjit.errors import Failed
-from sshjit_ca import admin
+from sshjit_ca.cli import admin
 from tests.support.installation import ALICE, Installation
 from tests.support.issuer import serving
 

@@ -12,9 +12,10 @@ import pytest
 
 from sshjit import messages as m
 from sshjit.errors import Failed
-from sshjit_ca import admin, verify
-from sshjit_ca.standby import PATIENCE
-from sshjit_ca.store import Store
+from sshjit_ca.care.standby import PATIENCE
+from sshjit_ca.cli import admin
+from sshjit_ca.log import verify
+from sshjit_ca.storage.store import Store
 from tests.support.installation import Installation
 from tests.support.issuer import serving
 from tests.support.postgres import running

@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 from sshjit import consent, sshkey
 from sshjit import messages as m
 from sshjit.login import unb64url
-from sshjit_ca import hosttexts
+from sshjit_ca.hosts import hosttexts
 from tests.support.installation import Installation, make_key, ssh_sign
 
 Sign = Callable[[str, bytes], str]

@@ -23,8 +23,8 @@ from sshjit.profile import Issue, UserTerms
 from sshjit.sshkey import PublicKey
 from sshjit.sshwire import string, text, u32, u64
 from sshjit_ca import krl
+from sshjit_ca.access.signing import sign_and_read_back
 from sshjit_ca.keys.files import FileKey, load, make
-from sshjit_ca.signing import sign_and_read_back
 from tests.support.installation import make_key
 from tests.support.judge import HOST, Door, Offer
 from tests.support.softkey import PRESENT, VERIFIED, SoftEcdsaKey, SoftKey

@@ -17,7 +17,7 @@ from pathlib import Path
 from sshjit import entries, events
 from sshjit import messages as m
 from sshjit_ca import state as states
-from sshjit_ca import verify
+from sshjit_ca.log import verify
 from sshjit_ca.state import State
 from tests.support.installation import ALICE, Installation
 from tests.support.issuer import serving

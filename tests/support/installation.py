@@ -21,11 +21,11 @@ from sshjit.errors import SshJitError
 from sshjit_ca import config, daemon, doors, keys
 from sshjit_ca.authority import Answer, Authority, Question
 from sshjit_ca.bundling import Bundles
-from sshjit_ca.clock import Clock, Kept
+from sshjit_ca.care.clock import Clock, Kept
 from sshjit_ca.desk import Door
 from sshjit_ca.keys import files
 from sshjit_ca.keys.places import Places
-from sshjit_ca.store import Store
+from sshjit_ca.storage.store import Store
 from tests.support.issuer import NATIVE_CLIENT, WEB_CLIENT, Issuer
 
 R = TypeVar("R")

@@ -8,9 +8,9 @@ from sshjit import bundle, sshkey
 from sshjit import messages as m
 from sshjit.bundle import Bundle
 from sshjit.messages import Purpose
-from sshjit_ca import verify
 from sshjit_ca.keys import files
-from sshjit_ca.store import Store
+from sshjit_ca.log import verify
+from sshjit_ca.storage.store import Store
 from tests.support.installation import ALICE, Installation
 
 

@@ -20,7 +20,7 @@ from tempfile import mkdtemp
 
 import psycopg
 
-from sshjit_ca.store import Store
+from sshjit_ca.storage.store import Store
 
 ROLE = "ssh_jit"
 TEMPLATE = "empty"

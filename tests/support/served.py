@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sshjit import messages as m
 from sshjit.errors import Failed
-from sshjit_ca import admin
+from sshjit_ca.cli import admin
 from tests.support.installation import Installation
 
 PROGRAM = (sys.executable, "-m", "sshjit_ca")

@@ -22,7 +22,8 @@ from demo.lab import Lab
 from demo.lab.people import Person
 from sshjit import messages as m
 from sshjit import sshkey
-from sshjit_ca import admin, hosttexts
+from sshjit_ca.cli import admin
+from sshjit_ca.hosts import hosttexts
 from tests.support import devices
 from tests.support.devices import Token, ssh_key
 from tests.support.installation import ssh_sign

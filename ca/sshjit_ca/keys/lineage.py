@@ -17,7 +17,7 @@ from sshjit.errors import Failed, Invalid, SshJitError
 from sshjit.events import KINDS, Event, KeyActivated, KeyAdded
 from sshjit.sshkey import PublicKey
 from sshjit_ca import sshsig
-from sshjit_ca.store import Store
+from sshjit_ca.storage.store import Store
 
 _KINDS = tuple(name for name, kind in KINDS.items() if kind in (KeyAdded, KeyActivated))
 NAMESPACE = "log@ssh-jit"

@@ -13,7 +13,7 @@ from sshjit.messages import Purpose
 from sshjit.sshkey import PublicKey
 from sshjit_ca.keys.holder import Holder
 from sshjit_ca.keys.signer import PURPOSES, Signer
-from sshjit_ca.memory import write_durably
+from sshjit_ca.log.memory import write_durably
 from sshjit_ca.state import CaKey, State
 from sshjit_ca.state import keys as folded
 

@@ -1,7 +1,7 @@
 """What the CA need not know any more. Decided by the times of entries alone, so that every fold forgets the same.
 
 The log keeps everything; here goes only what no decision can depend on again. Ended requests stay for 30 days; after
-that they are read from the log (``sshjit_ca.history``).
+that they are read from the log (``sshjit_ca.log.history``).
 """
 
 from __future__ import annotations

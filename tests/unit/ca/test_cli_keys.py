@@ -7,7 +7,8 @@ import dataclasses
 import pytest
 
 from sshjit import messages as m
-from sshjit_ca import cli, cli_keys
+from sshjit_ca.cli import commands as cli
+from sshjit_ca.cli import keys as cli_keys
 from tests.support.installation import Installation
 from tests.support.keyring import activate, add, newest, retire
 

@@ -10,7 +10,7 @@ from sshjit import messages as m
 from sshjit import sshkey
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit_ca import doors
-from sshjit_ca.clock import TOLERANCE, Clock, Kept
+from sshjit_ca.care.clock import TOLERANCE, Clock, Kept
 from tests.support.installation import ALICE, Installation
 
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from sshjit import messages as m
 from sshjit import wire
-from sshjit_ca import admin
+from sshjit_ca.cli import admin
 from sshjit_ca.desk import Door
 from tests.support.installation import ALICE, BOB, Installation
 from tests.support.issuer import WEB_CLIENT
@@ -30,6 +30,8 @@ from tests.unit.sshjit.core_world import broken, instances, json_values
 SIGNING = {"add_host", "certify_host", "sign_emergency"}
 """Messages of the operator that do sign: not to be said by chance."""
 SIGNED = {"certificate", "host-certificate", "emergency"}
+PATIENCE = 60.0
+"""Seconds for all answers: what is told to forget everything rewrites the database, on a busy machine."""
 FIRE = settings(
     max_examples=60,
     deadline=None,
@@ -107,6 +109,7 @@ def _dressed(draw: st.DrawFn, value: Any, known: tuple[str, ...]) -> Any:
 def fire(besieged: Besieged, door: Door, sent: bytes) -> None:
     """Sends it all, reads what comes back, and looks at the damage."""
     with connect(besieged.ca, door) as connection:
+        connection.settimeout(PATIENCE)
         with contextlib.suppress(OSError):  # turned out in the middle of it
             connection.sendall(sent)
             connection.shutdown(socket.SHUT_WR)

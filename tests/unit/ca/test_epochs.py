@@ -11,12 +11,13 @@ import pytest
 from sshjit import events
 from sshjit import messages as m
 from sshjit.errors import Failed, Invalid, Refused
-from sshjit_ca import backing, restoring, standby, verify
 from sshjit_ca.bundling import REFRESH
-from sshjit_ca.journal import SERIALS_PER_EPOCH
+from sshjit_ca.care import backing, restoring, standby
 from sshjit_ca.keys.lineage import Lineage
+from sshjit_ca.log import verify
+from sshjit_ca.log.journal import SERIALS_PER_EPOCH
 from sshjit_ca.state.emergency import MORE_BUNDLES
-from sshjit_ca.store import Store
+from sshjit_ca.storage.store import Store
 from tests.support.installation import ALICE, Installation
 
 NOW = standby.Time(lambda: 0.0, lambda _: None)

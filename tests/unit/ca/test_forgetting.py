@@ -9,7 +9,7 @@ import pytest
 from sshjit import merkle
 from sshjit import messages as m
 from sshjit.errors import Invalid, SshJitError
-from sshjit_ca import keeping, verify
+from sshjit_ca.log import keeping, verify
 from sshjit_ca.state import codec
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation
 from tests.unit.ca.log_tools import refolded

@@ -14,7 +14,7 @@ from sshjit import sshkey
 from sshjit.errors import Failed, Invalid, Refused, SshJitError
 from sshjit_ca import config, keys, sshsig
 from sshjit_ca.keys import files
-from sshjit_ca.store import Store
+from sshjit_ca.storage.store import Store
 from tests.support.installation import Installation, make_key, ssh_sign
 
 KINDS = [("ed25519", None), ("ecdsa", 256), ("ecdsa", 384), ("ecdsa", 521), ("rsa", 3072)]

@@ -13,8 +13,8 @@ from sshjit import entries, events
 from sshjit import messages as m
 from sshjit.errors import Failed, Invalid, Refused, SshJitError
 from sshjit_ca import state as states
-from sshjit_ca import verify
-from sshjit_ca.store import Store
+from sshjit_ca.log import verify
+from sshjit_ca.storage.store import Store
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation
 
 

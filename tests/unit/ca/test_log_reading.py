@@ -12,7 +12,7 @@ import pytest
 from sshjit import merkle
 from sshjit import messages as m
 from sshjit.errors import Invalid, SshJitError
-from sshjit_ca import exporting, pages
+from sshjit_ca.log import exporting, pages
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation
 
 

@@ -16,7 +16,8 @@ import pytest
 
 from sshjit import messages as m
 from sshjit.errors import Failed, Invalid
-from sshjit_ca import admin, server, sockets
+from sshjit_ca import server, sockets
+from sshjit_ca.cli import admin
 from sshjit_ca.doors import Route
 from sshjit_ca.server import Listening, Server
 from tests.support.installation import Installation

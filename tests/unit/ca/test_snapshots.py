@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from sshjit import canonical, entries, events, merkle, wire
 from sshjit import messages as m
 from sshjit.errors import Invalid, SshJitError
-from sshjit_ca import keeping, quick, snapshots, tokens, verify
 from sshjit_ca import state as states
 from sshjit_ca.keys.lineage import Lineage
+from sshjit_ca.log import keeping, quick, snapshots, verify
+from sshjit_ca.people import tokens
 from sshjit_ca.state import State, codec, pruning
 from sshjit_ca.state.records import Login
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation

@@ -6,11 +6,13 @@ import pytest
 
 from sshjit import messages as m
 from sshjit.errors import Failed, Invalid
-from sshjit_ca import daemon, standby, verify
+from sshjit_ca import daemon
 from sshjit_ca import state as states
-from sshjit_ca.database import open_engine
-from sshjit_ca.standby import PATIENCE, Time
-from sshjit_ca.store import Store
+from sshjit_ca.care import standby
+from sshjit_ca.care.standby import PATIENCE, Time
+from sshjit_ca.log import verify
+from sshjit_ca.storage.database import open_engine
+from sshjit_ca.storage.store import Store
 from tests.support.installation import ALICE, Installation
 
 

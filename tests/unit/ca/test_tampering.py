@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from sshjit import messages as m
 from sshjit.sshkey import PublicKey
-from sshjit_ca import keeping, verify
-from sshjit_ca.store import Store
+from sshjit_ca.log import keeping, verify
+from sshjit_ca.storage.store import Store
 from tests.support.installation import ALICE, DANA, Installation
 
 same = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)

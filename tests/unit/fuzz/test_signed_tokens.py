@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from sshjit import login, providers
 from sshjit.errors import SshJitError
-from sshjit_ca import jwks, tokens
-from sshjit_ca.tokens import Claims, Expected
+from sshjit_ca.people import jwks, tokens
+from sshjit_ca.people.tokens import Claims, Expected
 from tests.fuzz.text_targets import NONCE, NOW, PROVIDERS
 from tests.support.issuer import NATIVE_CLIENT, Issuer, serving
 from tests.unit.sshjit.core_world import json_values

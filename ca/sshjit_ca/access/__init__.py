@@ -1,0 +1,1 @@
+"""Asking, deciding, signing, locking and ending."""

@@ -1,0 +1,112 @@
+"""Saying yes or no to somebody's request: the right person, once, to exactly what was shown."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sshjit import approvals, names, policy, requests
+from sshjit.errors import Invalid, Refused
+from sshjit.events import Closed, Decided, Opened
+from sshjit.messages import Approve, Deny, RequestReply, RequestState
+from sshjit.requests import Request
+from sshjit_ca.access import consenting, locks
+from sshjit_ca.access.views import approvers_of, request_view, steps_of
+from sshjit_ca.desk import Desk, policy_hosts
+from sshjit_ca.state import Login
+
+
+def approve(desk: Desk, message: Approve) -> RequestReply:
+    """One more yes; with the last that was missing the window opens.
+
+    Raises:
+        Refused: ``own_request``, ``not_an_approver``, ``signature_needed``, ``locked``, and as ``consenting``.
+        Invalid: ``unknown_request``, ``wrong_state``, ``digest_differs``, ``already_decided``.
+
+    """
+    login, request = _approver(desk, message.login_id, message.request)
+    locks.refuse_new(desk.state, request.asked.host_ids)
+    locks.refuse_person(desk.state, request.asked.subject)
+    said = _said(desk, login, message, request, "approve")
+    if not said.signed and not _word_counts(desk, login, request):
+        raise Refused(
+            "signature_needed",
+            "here your approval counts only with a signature by your key",
+            hint=f"ssh-jit approve {request.id}",
+        )
+    desk.record(said)
+    request = desk.request(request.id)
+    requester = desk.person(request.asked.subject)
+    if approvals.complete(steps_of(request), requester, approvers_of(desk, request), others=tuple(desk.known())):
+        desk.record(Opened(request.id, "reviewed", _window_end(desk, request)))
+    return RequestReply(request_view(desk, desk.request(request.id)))
+
+
+def deny(desk: Desk, message: Deny) -> RequestReply:
+    """One no ends it. Raises as ``approve`` does."""
+    login, request = _approver(desk, message.login_id, message.request)
+    desk.record(_said(desk, login, message, request, "deny"))
+    desk.record(Closed(request.id, RequestState.DENIED, login.opened.subject, names.free_text(message.comment, "it")))
+    return RequestReply(request_view(desk, desk.request(request.id)))
+
+
+def may_decide(desk: Desk, login: Login, request: Request) -> bool:
+    """Whether the login's person is one whom some step of the request asks, and is not the requester."""
+    me, requester = desk.person(login.opened.subject), desk.person(request.asked.subject)
+    known = tuple(desk.known())
+    return any(approvals.may_approve(step, requester, me, others=known) for step in steps_of(request))
+
+
+def _approver(desk: Desk, login_id: str, request_id: str) -> tuple[Login, Request]:
+    """The login and the request, once it is clear that this person may say something about it now."""
+    login, request = desk.login(login_id), desk.request(request_id)
+    subject = login.opened.subject
+    if approvals.same_person(desk.person(subject), desk.person(request.asked.subject)):
+        raise Refused("own_request", "nobody approves their own request, whoever they are")
+    if not may_decide(desk, login, request):
+        roles = " or ".join(sorted({step.role for step in request.asked.steps})) or "nobody"
+        raise Refused("not_an_approver", "you are not one who decides this request", hint=f"it is up to {roles}")
+    requests.require(request, RequestState.PENDING, desk.now)
+    return login, request
+
+
+def _word_counts(desk: Desk, login: Login, request: Request) -> bool:
+    """Whether there is a step that the person could fill without a signature."""
+    me, requester, known = desk.person(login.opened.subject), desk.person(request.asked.subject), tuple(desk.known())
+    unsigned = (step for step in steps_of(request) if not step.signed)
+    return any(approvals.may_approve(step, requester, me, others=known) for step in unsigned)
+
+
+def _said(
+    desk: Desk, login: Login, message: Approve | Deny, request: Request, verdict: Literal["approve", "deny"]
+) -> Decided:
+    spoken = [each.said for each in request.decisions if each.said.subject == login.opened.subject]
+    if any(said.signed or message.consent is None for said in spoken):
+        raise Invalid("already_decided", "you have answered this request already")
+    if message.digest != requests.digest(request.asked):
+        raise Invalid("digest_differs", f"request {request.id} is not the one that was shown", hint="look at it again")
+    return Decided(
+        request=request.id,
+        subject=login.opened.subject,
+        login_id=message.login_id,
+        via=login.opened.via,
+        verdict=verdict,
+        digest=message.digest,
+        signed=consenting.signed_answer(desk, message, request, verdict),
+        comment=names.free_text(message.comment, "the comment"),
+    )
+
+
+def _window_end(desk: Desk, request: Request) -> int:
+    """When the window that opens now must close: by its length, closing hours, or a timed deny."""
+    asked = request.asked
+    closes = policy.ends_by(
+        desk.policy,
+        desk.policy_subject(desk.newest_login(asked.subject)),
+        policy_hosts(desk.hosts_of(request)),
+        login=asked.login,
+        action=asked.action,
+        break_glass=False,
+        now=desk.now,
+    )
+    end = requests.window_end(asked, desk.now)
+    return end if closes is None else min(end, closes)

@@ -1,0 +1,155 @@
+"""Drawing certificates from an open window. Validate, sign, read back, record; what fails on the way leaves no trace.
+
+At every certificate the CA looks again: denies and rules of the policy of now, the approvers' roles of now, the window,
+the login. What was approved once is a ceiling, not a promise.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from sshjit import approvals, policy, profile, requests, sshcert
+from sshjit.errors import Failed, Refused
+from sshjit.events import HostIssued, Issued
+from sshjit.messages import CertificateReply, CertificateView, RequestState, SignUser
+from sshjit.profile import Issue, UserTerms
+from sshjit.requests import Request
+from sshjit.sshcert import Certificate
+from sshjit.sshkey import PublicKey
+from sshjit.sshwire import Reader
+from sshjit_ca.access import locks
+from sshjit_ca.access.standing import taken_away
+from sshjit_ca.access.views import approvers_of, route_view, steps_of
+from sshjit_ca.desk import Desk
+from sshjit_ca.keys import Signer
+from sshjit_ca.keys.signer import signature_type
+from sshjit_ca.state import Host, Login
+
+
+def sign_user(desk: Desk, message: SignUser) -> CertificateReply:
+    """A certificate for the login's own key, from a grant of the login's own person.
+
+    Raises:
+        Refused: ``login_over``, ``not_native``, ``not_yours``, ``approval_gone``, ``step_up``, ``locked``,
+            and policy's codes.
+        Invalid: ``unknown_request``, ``wrong_state``.
+
+    """
+    login = desk.login(message.login_id)
+    return CertificateReply(draw(desk, login, message.login_id, desk.request(message.request)))
+
+
+def draw(desk: Desk, login: Login, login_id: str, request: Request) -> CertificateView:
+    """Signs and records one certificate; see ``sign_user``."""
+    key = desk.key_of(login)
+    if request.asked.subject != login.opened.subject:
+        raise Refused("not_yours", "this grant belongs to somebody else")
+    requests.require(request, RequestState.APPROVED, desk.now)
+    hosts = desk.hosts_of(request)
+    locks.refuse_new(desk.state, request.asked.host_ids)
+    _still_allowed(desk, login, request, hosts)
+    terms = _terms(desk, login, request)
+    signer = desk.keys.active("user_ca")
+    certificate = profile.user_certificate(terms, key, _issue(desk, signer))
+    blob = sign_and_read_back(certificate, signer)
+    desk.record(
+        Issued(
+            serial=certificate.serial,
+            request=request.id,
+            login_id=login_id,
+            certificate=hashlib.sha256(blob).hexdigest(),
+            valid_before=certificate.valid_before,
+            policy=desk.policy.digest,
+            rule=request.asked.rule,
+            person=terms.person,
+            login=request.asked.login,
+            hosts=request.asked.hosts,
+            key=key.fingerprint,
+        )
+    )
+    return _view(certificate, blob, request, terms, hosts)
+
+
+def sign_host(desk: Desk, host: Host, key: PublicKey) -> str:
+    """Signs and records a host certificate; returns its line. Raises ``Refused`` (``locked``)."""
+    locks.refuse_new(desk.state, (host.id,))
+    locks.refuse_key(desk.state, key.fingerprint)
+    signer = desk.keys.active("host_ca")
+    certificate = profile.host_certificate(host.name, host.aliases, key, _issue(desk, signer))
+    blob = sign_and_read_back(certificate, signer)
+    digest = hashlib.sha256(blob).hexdigest()
+    desk.record(HostIssued(certificate.serial, digest, certificate.valid_before, host.name, key.fingerprint))
+    return sshcert.line(blob)
+
+
+def _still_allowed(desk: Desk, login: Login, request: Request, hosts: tuple[Host, ...]) -> None:
+    gone = taken_away(desk, login, request, hosts)
+    if gone is not None:
+        raise Refused(gone.code, gone.message, hint=gone.hint)
+    more = policy.step_up(request.asked, desk.policy_subject(login), desk.now)
+    if more is not None:
+        raise Refused("step_up", more.message, hint=more.hint)
+    steps = steps_of(request)
+    if steps and not approvals.complete(
+        steps, desk.person(request.asked.subject), approvers_of(desk, request), others=tuple(desk.known())
+    ):
+        raise Refused("approval_gone", "who approved this may not approve it any more", hint="ask again")
+
+
+def _terms(desk: Desk, login: Login, request: Request) -> UserTerms:
+    asked, opened = request.asked, login.opened
+    if request.ends is None:
+        raise Failed("not_signing", f"request {request.id} is open without an end")
+    return UserTerms(
+        grant=request.id,
+        subject=asked.subject,
+        person=f"{opened.provider}/{opened.email or opened.claim}",
+        login=asked.login,
+        host_ids=asked.host_ids,
+        command=asked.command,
+        forwarding=asked.forwarding,
+        source=asked.source,
+        verify_required=asked.verify_required,
+        lifetime=min(asked.certificate, desk.config.certificate_max),
+        grant_ends=request.ends,
+        login_ends=opened.expires,
+    )
+
+
+def _issue(desk: Desk, signer: Signer) -> Issue:
+    return Issue(
+        now=desk.now,
+        serial=desk.journal.next_serial(),
+        nonce=desk.random(profile.NONCE_BYTES),
+        ca=signer.public,
+        ceiling=desk.config.certificate_max,
+    )
+
+
+def sign_and_read_back(certificate: Certificate, signer: Signer) -> bytes:
+    """Signs, and reads the result back: it must say what was decided and nothing else."""
+    signed = sshcert.encode(certificate)
+    signature = signer.sign(signed)
+    blob = sshcert.seal(signed, signature)
+    read_back = sshcert.parse_blob(blob, checked=certificate.key)
+    if read_back != (certificate, signed, signature) or Reader(signature).text() != signature_type(signer.public):
+        raise Failed("not_signing", "a certificate did not read back as it was written; it was thrown away")
+    return blob
+
+
+def _view(
+    certificate: Certificate, blob: bytes, request: Request, terms: UserTerms, hosts: tuple[Host, ...]
+) -> CertificateView:
+    return CertificateView(
+        text=sshcert.line(blob),
+        serial=certificate.serial,
+        key_id=certificate.key_id,
+        principals=certificate.principals,
+        valid_after=certificate.valid_after,
+        valid_before=certificate.valid_before,
+        request=request.id,
+        login=terms.login,
+        action=request.asked.action,
+        grant_ends=terms.grant_ends,
+        routes=tuple(route_view(host) for host in hosts),
+    )

@@ -1,0 +1,1 @@
+"""Looking after the CA: health, clock, disk, standby, backups, emergencies."""

@@ -1,0 +1,63 @@
+"""Emergency certificates while the CA is down: the operator's command becomes the CA for a moment.
+
+It takes the log over like any other writer, so a CA that is running somewhere after all is fenced, and one that is seen
+to be running is left alone. With the database down, the record is spooled (``emergency.sign_without_database``).
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+
+from sshjit.errors import Failed, Refused, SshJitError
+from sshjit.messages import EmergencyReply, SignEmergency
+from sshjit_ca import daemon
+from sshjit_ca.authority import Authority, Question
+from sshjit_ca.bundling import Bundles
+from sshjit_ca.care import emergency, standby
+from sshjit_ca.care.clock import Clock
+from sshjit_ca.care.spool import Spool
+from sshjit_ca.config import Config
+from sshjit_ca.doors import table
+from sshjit_ca.keys.holder import Holder
+from sshjit_ca.keys.places import Places
+from sshjit_ca.keys.ring import remembered
+from sshjit_ca.storage.store import Store
+
+
+def sign(config: Config, places: Places, clock: Clock, time: standby.Time, message: SignEmergency) -> EmergencyReply:
+    """The certificate, once its entry is durable in the log.
+
+    Raises:
+        Refused: ``writer_lives``.
+        SshJitError: what is wrong with the message, the log, the keys or the clock; ``no_database``.
+
+    """
+    store = Store(config.database)
+    try:
+        if not standby.wait(store, time, lambda _: None, limit=standby.PATIENCE + 1):
+            raise Refused("writer_lives", "a CA is running on this log", hint="ask it: the same without --offline")
+        bundles = Bundles()
+        authority = Authority(daemon.open_desk(config, store, places, clock), table(store, bundles), bundles)
+        authority.begin(standby.me())
+        (answer,) = authority.answer([Question(message, "admin")])
+        authority.end()
+    finally:
+        store.close()
+    if isinstance(answer, SshJitError):
+        raise answer
+    if not isinstance(answer, EmergencyReply):
+        raise Failed("defect", "the CA answered with something else")
+    return answer
+
+
+def sign_without_database(config: Config, places: Places, clock: Clock, message: SignEmergency) -> EmergencyReply:
+    """The certificate, once its record is durable in the spool; ``message.hosts`` are ids of hosts.
+
+    Raises:
+        SshJitError: what is wrong with the message, the keys or the clock.
+
+    """
+    holder = Holder(places if config.agent_socket is None else replace(places, agent=config.agent_socket))
+    signer = remembered(config.home / "keys" / "turns.json", holder, "user_ca")
+    return emergency.sign_without_database(message, signer, Spool(config.home), clock.now(0), secrets.token_bytes)

@@ -1,0 +1,80 @@
+"""How the CA is: what a front end, a load balancer and the operator are told, also while nothing is signed."""
+
+from __future__ import annotations
+
+from sshjit import requests
+from sshjit.errors import Failed, SshJitError
+from sshjit.messages import (
+    Health,
+    HealthReply,
+    Message,
+    ProviderView,
+    Reply,
+    RequestState,
+    Status,
+    StatusReply,
+)
+from sshjit_ca import state as states
+from sshjit_ca.desk import Desk
+from sshjit_ca.keys import lineage
+from sshjit_ca.storage.database import kind_of
+
+
+def health(desk: Desk, _: Health) -> HealthReply:
+    """Whether the CA signs now, and if not, why."""
+    return _health(desk, desk.troubles)
+
+
+def status(desk: Desk, _: Status) -> StatusReply:
+    """The operator's view."""
+    return _status(desk, desk.troubles)
+
+
+def despite(desk: Desk, message: Message, error: Failed) -> Reply | SshJitError:
+    """The answer when a whole batch failed: how the CA is, for who asks that; for all others, the error."""
+    match message:
+        case Health():
+            return _health(desk, (error, *desk.troubles))
+        case Status():
+            return _status(desk, (error, *desk.troubles))
+        case _:
+            return error
+
+
+def _health(desk: Desk, troubles: tuple[Failed, ...]) -> HealthReply:
+    problems = tuple(trouble.message for trouble in troubles)
+    return HealthReply(not problems, problems, desk.state.size, desk.policy.digest, desk.now)
+
+
+def _status(desk: Desk, troubles: tuple[Failed, ...]) -> StatusReply:
+    state, now = desk.state, desk.now
+    standing = [requests.state_at(request, now) for request in state.requests.values()]
+    head = lineage.verified(desk.journal.checkpoint, lineage.raw(desk.journal.checkpoint_key))
+    return StatusReply(
+        installation=desk.config.installation,
+        ready=not troubles,
+        problems=tuple(trouble.message for trouble in troubles),
+        started=desk.started,
+        time=now,
+        size=head.size,
+        head=head.root.hex(),
+        checkpoint=desk.journal.checkpoint,
+        last_entry=state.time,
+        epoch=desk.journal.epoch,
+        state_digest=states.digest(state),
+        policy=desk.policy.digest,
+        policy_rules=len(desk.policy.allows) + len(desk.policy.denies) + len(desk.policy.break_glass),
+        keys=desk.keys.fingerprints(),
+        providers=tuple(ProviderView(name, keys.problem, keys.age()) for name, keys in desk.published.items()),
+        database=kind_of(desk.config.database),
+        clock_drift=round(1000 * desk.clock.drift),
+        disk_free=desk.reserve.free(),
+        disk_reserved=desk.reserve.kept,
+        hosts=len(state.hosts),
+        live_logins=sum(login.alive(now) for login in state.logins.values()),
+        pending=standing.count(RequestState.PENDING),
+        live_grants=standing.count(RequestState.APPROVED),
+        live_certificates=sum(
+            each.valid_before > now and serial not in state.revoked for serial, each in state.certificates.items()
+        ),
+    )

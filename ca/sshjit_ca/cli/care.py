@@ -1,0 +1,187 @@
+"""The subcommands that keep the CA well: how it is, its database, backups, its clock, and emergencies."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from sshjit import durations, wire
+from sshjit import messages as m
+from sshjit.errors import Failed, Invalid
+from sshjit_ca.care import standby
+from sshjit_ca.cli import admin
+from sshjit_ca.cli import show as cli_show
+from sshjit_ca.config import Config
+from sshjit_ca.storage.database import sqlite_file
+from sshjit_ca.storage.store import Store
+
+_EMERGENCY = """\
+with the CA running, it signs; with --offline this command becomes the CA for a moment, which the log shows. With
+--no-database the record is kept in the CA's home and goes into the log when the CA next starts; hosts are named by
+their ids then (web1, or web1~2 for the second machine of that name). Run it as the CA's user.
+"""
+
+
+def add_commands(commands: Any) -> None:
+    """Adds the subcommands."""
+    _add(commands, "migrate", "bring the database's schema up to date", migrate)
+    _json(_add(commands, "status", "how the CA is", _status))
+    _json(_add(commands, "doctor", "look for what is wrong, and say what to do", _doctor))
+    backup = _add(commands, "backup", "write database, checkpoint, epoch and settings into one archive", _backup)
+    backup.add_argument("file", type=Path, metavar="FILE", help="the archive (tar), readable by us alone")
+    backup.add_argument("--with-keys", action="store_true", help="private keys too: whoever has this file can sign")
+    restore = _add(commands, "restore", "go on with an older copy of the log, and say in it what is lost", _restore)
+    restore.add_argument("file", type=Path, nargs="?", metavar="FILE", help="a backup, or an SQLite copy [in place]")
+    restore.add_argument("--accept-loss", action="store_true", required=True, help="what came after the copy is lost")
+    restore.add_argument("--reason", required=True, metavar="TEXT", help="why; it goes into the log")
+    confirm = _json(_add(commands, "confirm-clock", "the clock jumped and is right now", _confirm_clock))
+    confirm.add_argument("--reason", required=True, metavar="TEXT", help="what happened; it goes into the log")
+    sign = _json(_add(commands, "sign-emergency", "sign a certificate when all else is down", _sign_emergency))
+    sign.epilog = _EMERGENCY
+    sign.add_argument("--login", required=True, metavar="USER", help="the Unix account")
+    sign.add_argument(
+        "--host", required=True, action="append", metavar="NAME", help="an enrolled host; may be repeated"
+    )
+    sign.add_argument("--key", required=True, type=Path, metavar="FILE.pub", help="signed into FILE-cert.pub")
+    sign.add_argument("--reason", required=True, metavar="TEXT", help="why; it goes into the log")
+    sign.add_argument("--for", dest="lifetime", default="15m", metavar="TIME", help="15m at most [15m]")
+    how = sign.add_mutually_exclusive_group()
+    how.add_argument("--offline", dest="ca_down", action="store_true", help="the CA is down")
+    how.add_argument("--no-database", action="store_true", help="the CA and its database are down")
+
+
+def migrate(conf: Config, _: argparse.Namespace) -> int:
+    """Brings the schema up to date."""
+    store = Store(conf.database)
+    try:
+        store.migrate()
+    finally:
+        store.close()
+    return 0
+
+
+def _status(conf: Config, options: argparse.Namespace) -> int:
+    reply = admin.call(conf.admin_socket, m.Status(), m.StatusReply)
+    print(json.dumps(wire.encode(reply)) if options.json else cli_show.status(reply))
+    return 0 if reply.ready else 1
+
+
+def _doctor(conf: Config, options: argparse.Namespace) -> int:
+    from sshjit_ca import daemon  # noqa: PLC0415 - the other commands start faster without them
+    from sshjit_ca.care import doctor  # noqa: PLC0415 - the other commands start faster without them
+
+    found = doctor.examine(conf, lambda: daemon.machine_clock(conf, keep=False))
+    if options.json:
+        rows = [{"area": each.area, "level": each.level, "message": each.message, "hint": each.hint} for each in found]
+        print(json.dumps({"ok": not any(each.level == "bad" for each in found), "findings": rows}))
+    else:
+        print(cli_show.findings(found))
+    return 1 if any(each.level == "bad" for each in found) else 0
+
+
+def _backup(conf: Config, options: argparse.Namespace) -> int:
+    from sshjit_ca.care import backing  # noqa: PLC0415
+
+    size = backing.back_up(conf, options.config, options.file.absolute(), with_keys=options.with_keys)
+    print(f"{options.file}: {size} entries of the log" + (", and the private keys" if options.with_keys else ""))
+    return 0
+
+
+def _restore(conf: Config, options: argparse.Namespace) -> int:
+    from sshjit_ca import daemon  # noqa: PLC0415
+    from sshjit_ca.care import restoring  # noqa: PLC0415
+
+    os.umask(0o077)
+    if options.file is not None:
+        _put_in_place(conf, options.file)
+    clock, passing = daemon.machine_clock(conf), standby.Time(time.monotonic, time.sleep)
+    outcome = restoring.restore(conf, options.places, clock, passing, options.reason)
+    print(f"the log goes on after entry {outcome.size} in epoch {outcome.epoch}; {outcome.lost} entries are lost")
+    if outcome.kept is not None:
+        print(f"what is lost: ssh-jit-ca log verify --against {outcome.kept}")
+    return 0
+
+
+def _put_in_place(conf: Config, file: Path) -> None:
+    """Puts the database of a backup, or a plain copy, where the CA looks for it."""
+    from sshjit_ca.care import backing, restoring  # noqa: PLC0415
+
+    database = sqlite_file(conf.database)
+    if database is None:
+        raise Invalid("not_sqlite", "a PostgreSQL database is restored by its own tools", hint="then without FILE")
+    if database.exists():
+        _nobody_writes(conf)
+    with tempfile.TemporaryDirectory(dir=conf.home) as folder:
+        copy = file
+        if file.is_file() and file.read_bytes()[:15] != b"SQLite format 3":
+            copy = Path(folder) / "ca.db"
+            backing.unpack(file, copy)
+        aside = restoring.put_in_place(database, copy)
+    if aside is not None:
+        print(f"the database that was there is {aside} now")
+
+
+def _nobody_writes(conf: Config) -> None:
+    try:
+        admin.call(conf.admin_socket, m.Health(), m.HealthReply)
+    except Failed:
+        return
+    raise Invalid("writer_lives", "the CA is running", hint="stop it first")
+
+
+def _confirm_clock(conf: Config, options: argparse.Namespace) -> int:
+    reply = admin.call(conf.admin_socket, m.ConfirmClock(options.reason), m.ClockReply)
+    if options.json:
+        print(json.dumps(wire.encode(reply)))
+    else:
+        print(f"it is {cli_show.instant(reply.time)} UTC; the clock had moved by {reply.drift:+d} s; signing goes on")
+    return 0
+
+
+def _sign_emergency(conf: Config, options: argparse.Namespace) -> int:
+    from sshjit_ca import daemon  # noqa: PLC0415
+    from sshjit_ca.care import offline  # noqa: PLC0415
+
+    key = _public_key(options.key)
+    lifetime = durations.parse(options.lifetime)
+    message = m.SignEmergency(options.login, tuple(options.host), key, options.reason, lifetime)
+    if options.ca_down or options.no_database:
+        os.umask(0o077)
+        clock, passing = daemon.machine_clock(conf), standby.Time(time.monotonic, time.sleep)
+        if options.ca_down:
+            reply = offline.sign(conf, options.places, clock, passing, message)
+        else:
+            reply = offline.sign_without_database(conf, options.places, clock, message)
+    else:
+        reply = admin.call(conf.admin_socket, message, m.EmergencyReply)
+    target = options.key.with_name(f"{options.key.name.removesuffix('.pub')}-cert.pub")
+    target.write_text(f"{reply.text}\n", encoding="ascii")
+    if options.json:
+        print(json.dumps(wire.encode(reply)))
+    else:
+        until = cli_show.instant(reply.valid_before)
+        print(f"{target}: certificate {reply.serial} for {', '.join(reply.principals)}, until {until} UTC")
+    return 0
+
+
+def _public_key(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Invalid("bad_key", f"{path} cannot be read: {error}") from None
+
+
+def _add(commands: Any, name: str, text: str, function: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    parser.set_defaults(run=function)
+    return parser
+
+
+def _json(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser

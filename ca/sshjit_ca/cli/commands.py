@@ -1,0 +1,81 @@
+"""The subcommands of ``ssh-jit-ca``. Each function does one of them and returns the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+from sshjit.errors import Invalid
+from sshjit_ca import config, keys
+from sshjit_ca.cli import care as cli_care
+from sshjit_ca.cli import hosts as cli_hosts
+from sshjit_ca.cli import keys as cli_keys
+from sshjit_ca.cli import locks as cli_locks
+from sshjit_ca.cli import log as cli_log
+from sshjit_ca.cli import show as cli_show
+from sshjit_ca.config import Config
+from sshjit_ca.keys import files
+from sshjit_ca.keys.places import Places
+
+
+def run(arguments: list[str], default_config: Path, notify: str = "", places: Places | None = None) -> int:
+    """Runs one command. ``notify`` is where a supervisor wants to be told how far the CA is.
+
+    Raises:
+        SshJitError: for ``__main__`` to show.
+
+    """
+    options = _parser(default_config).parse_args(arguments)
+    options.notify, options.places = notify, places or Places()
+    conf = None if getattr(options, "offline", False) else config.load(options.config)
+    return int(options.run(conf, options))
+
+
+def _parser(default_config: Path) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ssh-jit-ca", description="The SSH certificate authority: signs what policy allows, and logs it."
+    )
+    parser.add_argument("--config", type=Path, default=default_config, metavar="FILE", help=f"[{default_config}]")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add(commands, "init", "make the keys, the database and the log", _init)
+    _add(commands, "serve", "run the CA in the foreground", _serve)
+    cli_locks.add_commands(commands)
+    cli_hosts.add_commands(commands)
+    cli_keys.add_commands(commands)
+    cli_care.add_commands(commands)
+    cli_log.add_commands(commands)
+    return parser
+
+
+def _add(commands: Any, name: str, text: str, function: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    parser.set_defaults(run=function)
+    return parser
+
+
+def _init(conf: Config, _: argparse.Namespace) -> int:
+    os.umask(0o077)
+    folder = conf.home / "keys"
+    if any((folder / purpose).exists() for purpose in keys.PURPOSES):
+        raise Invalid("already_made", f"there are keys in {folder} already", hint="nothing was changed")
+    folder.mkdir(parents=True, exist_ok=True)
+    for purpose in keys.PURPOSES:
+        files.make(conf.key_file(purpose))
+    cli_care.migrate(conf, _)
+    made = {purpose: files.load_public(conf.key_file(purpose)).fingerprint for purpose in keys.PURPOSES}
+    print(cli_show.fields([("installation", conf.installation), *made.items()]))
+    print(f"\nLaptops and hosts pin the bundle's key: {made['bundle']}")
+    return 0
+
+
+def _serve(conf: Config, options: argparse.Namespace) -> int:
+    from sshjit_ca import daemon  # noqa: PLC0415 - the other commands start faster without it
+    from sshjit_ca.care import supervisor  # noqa: PLC0415 - the other commands start faster without it
+
+    os.umask(0o077)
+    logging.basicConfig(level=logging.INFO, format="ssh-jit-ca: %(message)s")
+    daemon.serve(conf, options.places, supervisor.Supervisor(options.notify))
+    return 0

@@ -1,0 +1,148 @@
+"""``ssh-jit-ca host`` and ``ssh-jit-ca hardware-key``: machines that people reach, and devices that they hold."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from sshjit import messages as m
+from sshjit import sshcert, sshkey
+from sshjit.errors import Invalid
+from sshjit_ca.cli import admin
+from sshjit_ca.cli import show as cli_show
+from sshjit_ca.config import Config
+
+
+def add_commands(commands: Any) -> None:
+    """Adds both, with their subcommands."""
+    hosts = commands.add_parser("host", help="enrolled hosts").add_subparsers(required=True, metavar="COMMAND")
+    _add_commands_that_enrol(hosts)
+    label = _command(hosts, "label", "replace all labels of a host", _label)
+    label.add_argument("name", metavar="NAME")
+    label.add_argument("label", nargs="+", metavar="KEY=VALUE", help="what policy goes by")
+    remove = _command(hosts, "remove", "forget a host, and revoke what is open for it", _remove)
+    remove.add_argument("name", metavar="NAME")
+    remove.add_argument("--reason", required=True, metavar="TEXT", help="why; it goes into the log")
+    _command(hosts, "list", "list the hosts", _list)
+    text = "hardware keys that you vouch for"
+    keys = commands.add_parser("hardware-key", help=text).add_subparsers(required=True, metavar="COMMAND")
+    add = _command(keys, "add", "register an sk key as a device in somebody's hands", _key_add)
+    add.add_argument("person", metavar="PERSON", help="sub-…, or provider/address")
+    add.add_argument("key", type=Path, metavar="FILE.pub")
+    _command(keys, "list", "list the registered keys", _key_list)
+    gone = _command(keys, "remove", "vouch for a key no more", _key_remove)
+    gone.add_argument("fingerprint", metavar="SHA256:…")
+    gone.add_argument("--reason", required=True, metavar="TEXT", help="why; it goes into the log")
+
+
+def _add_commands_that_enrol(hosts: Any) -> None:
+    add = _command(hosts, "add", "enrol a host: sign its host keys, or make a token for it to join by", _add)
+    add.add_argument("name", metavar="NAME")
+    add.add_argument("--address", required=True, help="where clients connect to")
+    add.add_argument("--port", type=int, default=22, help="[22]")
+    add.add_argument("--alias", action="append", default=[], metavar="NAME", help="another name of the host")
+    add.add_argument("--label", action="append", default=[], metavar="KEY=VALUE", help="what policy goes by")
+    _host_key(add)
+    invite = _command(hosts, "invite", "make a new token for a host that has not joined", _invite)
+    invite.add_argument("name", metavar="NAME")
+    sign = _command(hosts, "sign", "renew the certificates of a host's registered keys", _sign)
+    sign.add_argument("name", metavar="NAME")
+    _host_key(sign)
+
+
+def _host_key(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--host-key", action="append", default=[], type=Path, metavar="FILE.pub", help="signed into FILE-cert.pub"
+    )
+
+
+def _command(commands: Any, name: str, text: str, function: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    parser.set_defaults(run=function)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def _add(conf: Config, options: argparse.Namespace) -> int:
+    labels = tuple(_pair(text) for text in options.label)
+    lines = tuple(_public_key(path) for path in options.host_key)
+    message = m.AddHost(options.name, tuple(options.alias), options.address, options.port, labels, lines)
+    reply = admin.call(conf.admin_socket, message, m.HostReply)
+    _write(options.host_key, reply)
+    cli_show.say(options, reply, cli_show.host_added)
+    return 0
+
+
+def _invite(conf: Config, options: argparse.Namespace) -> int:
+    reply = admin.call(conf.admin_socket, m.InviteHost(options.name), m.HostReply)
+    cli_show.say(options, reply, cli_show.host_added)
+    return 0
+
+
+def _sign(conf: Config, options: argparse.Namespace) -> int:
+    reply = admin.call(conf.admin_socket, m.CertifyHost(options.name), m.HostReply)
+    _write(options.host_key, reply)
+    cli_show.say(options, reply, lambda _: "\n".join(reply.certificates) or "this host has no keys yet")
+    return 0
+
+
+def _label(conf: Config, options: argparse.Namespace) -> int:
+    labels = tuple(_pair(text) for text in options.label)
+    reply = admin.call(conf.admin_socket, m.LabelHost(options.name, labels, None, None), m.HostReply)
+    cli_show.say(options, reply, cli_show.host_added)
+    return 0
+
+
+def _remove(conf: Config, options: argparse.Namespace) -> int:
+    reply = admin.call(conf.admin_socket, m.RemoveHost(options.name, options.reason, None, None), m.Done)
+    cli_show.say(options, reply, lambda _: f"{options.name} is enrolled no more; what was open for it is revoked")
+    return 0
+
+
+def _list(conf: Config, options: argparse.Namespace) -> int:
+    cli_show.say(options, admin.call(conf.admin_socket, m.ReadHosts(None), m.HostsReply), cli_show.hosts)
+    return 0
+
+
+def _key_add(conf: Config, options: argparse.Namespace) -> int:
+    message = m.RegisterHardwareKey(options.person, _public_key(options.key))
+    cli_show.say(options, admin.call(conf.admin_socket, message, m.HardwareKeysReply), cli_show.hardware_keys)
+    return 0
+
+
+def _key_list(conf: Config, options: argparse.Namespace) -> int:
+    reply = admin.call(conf.admin_socket, m.ReadHardwareKeys(), m.HardwareKeysReply)
+    cli_show.say(options, reply, cli_show.hardware_keys)
+    return 0
+
+
+def _key_remove(conf: Config, options: argparse.Namespace) -> int:
+    message = m.RemoveHardwareKey(options.fingerprint, options.reason)
+    reply = admin.call(conf.admin_socket, message, m.HardwareKeysReply)
+    cli_show.say(options, reply, lambda _: f"{options.fingerprint} counts as a hardware key no more")
+    return 0
+
+
+def _write(files: list[Path], reply: m.HostReply) -> None:
+    """Writes each file's certificate beside it, found by the key inside."""
+    by_key = {sshcert.parse_line(line)[0].key.line: line for line in reply.certificates}
+    for path in files:
+        certificate = by_key.get(sshkey.parse_line(_public_key(path)).line)
+        if certificate is None:
+            raise Invalid("unknown_host_key", f"{path} is not a key that {reply.host.name} is enrolled with")
+        path.with_name(f"{path.name.removesuffix('.pub')}-cert.pub").write_text(f"{certificate}\n", encoding="ascii")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, separator, value = text.partition("=")
+    if not separator:
+        raise Invalid("bad_labels", f"a label is KEY=VALUE, not {text!r}")
+    return key, value
+
+
+def _public_key(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Invalid("bad_key", f"{path} cannot be read: {error}") from None

@@ -1,0 +1,177 @@
+"""``ssh-jit-ca keys``: the CA's own keys, and the change from one to the next."""
+
+from __future__ import annotations
+
+import argparse
+import typing
+from datetime import UTC, datetime
+from typing import Any
+
+from sshjit import messages as m
+from sshjit.messages import KeyKind, KeyView, Purpose
+from sshjit_ca.cli import admin
+from sshjit_ca.cli import show as cli_show
+from sshjit_ca.config import Config
+from sshjit_ca.keys import PURPOSES
+
+_PURPOSES = {
+    "user_ca": "signs user certificates",
+    "host_ca": "signs host certificates",
+    "bundle": "signs what hosts and laptops believe",
+    "log": "signs the heads of the log",
+}
+_TABLE = "\n".join(f"  {name:<8} {text}" for name, text in _PURPOSES.items())
+ABOUT = f"""\
+{_TABLE}
+
+a key goes through four states: pending (hosts and laptops are told of it), active (it signs), retiring (it is
+believed, and signs no more), retired. To change a key:
+
+  ssh-jit-ca keys add user_ca --new ed25519
+  ssh-jit-ca keys activate user_ca SHA256:…     an hour later, when everybody has heard of it
+  ssh-jit-ca keys retire user_ca SHA256:…       the old one, when nothing lives that it signed
+
+a REFERENCE says where a private key lives:
+  file:/path                     an OpenSSH private key, mode 0600
+  file:/path?passphrase=/path    the same, encrypted; instead of a path, the name of a systemd credential
+  agent:SHA256:…                 a key of an ssh-agent; of another one: agent:SHA256:…?socket=/path
+  pkcs11:token=…;object=…?module-path=/…&pin-source=/…     a key on a token, as RFC 7512 writes it
+"""
+
+
+def add_commands(commands: Any) -> None:
+    """Adds ``keys`` with its subcommands."""
+    text = "the CA's own keys"
+    parser = commands.add_parser(
+        "keys", help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=ABOUT, formatter_class=_AsWritten
+    )
+    inner = parser.add_subparsers(required=True, metavar="COMMAND")
+    _command(inner, "list", "list every key, and from when on its next step is safe", _list)
+    add = _command(inner, "add", "add a key for a purpose; the next bundle names it", _add)
+    add.add_argument("purpose", choices=PURPOSES, metavar="PURPOSE")
+    which = add.add_mutually_exclusive_group(required=True)
+    which.add_argument("reference", nargs="?", metavar="REFERENCE", help="a key that exists: file:, agent: or pkcs11:")
+    kinds = typing.get_args(KeyKind)
+    which.add_argument("--new", choices=kinds, metavar="TYPE", help=f"make a key file: {', '.join(kinds)}")
+    activate = _named(inner, "activate", "let a pending key sign from now on", _activate)
+    activate.add_argument("--now", action="store_true", help="although hosts and laptops may not have heard of it")
+    retire = _named(inner, "retire", "end the trust in a pending or retiring key", _retire)
+    retire.add_argument("--now", action="store_true", help="although certificates live by it: hosts will refuse them")
+
+
+def listing(reply: m.KeysReply) -> str:
+    """The keys as a table."""
+    rows = [(key.purpose, key.state, key.fingerprint, _kind(key), key.reference, _note(key)) for key in reply.keys]
+    return cli_show.table(("PURPOSE", "STATE", "FINGERPRINT", "TYPE", "WHERE", ""), rows)
+
+
+def added(reply: m.KeyReply) -> str:
+    """What a new key still needs."""
+    key = reply.key
+    return f"{_one(key)}\n\nNext: {_next(key)}"
+
+
+def activated(reply: m.KeyReply) -> str:
+    """What follows from another key's turn."""
+    key = reply.key
+    told = {
+        "bundle": "Hosts and laptops follow to it by the old key's signature, by themselves.\n"
+        f"Joining lines and setups from now on pin {key.fingerprint}.",
+        "log": "The old key endorsed it in the log; ssh-jit-ca log verify follows.",
+    }.get(key.purpose, "The key before it is believed until it is retired.")
+    return f"{_one(key)}\n\n{told}"
+
+
+def retired(reply: m.KeyReply) -> str:
+    """What is left to do with a key that is over."""
+    key = reply.key
+    refused = "Hosts refuse it by name from their next refresh on.\n" if key.revoked else ""
+    kept = "\nKeep the first log key's log.pub: ssh-jit-ca log verify begins there." if key.purpose == "log" else ""
+    return f"{_one(key)}\n\n{refused}Its private half is not needed any more: {key.reference}{kept}"
+
+
+def _list(conf: Config, options: argparse.Namespace) -> int:
+    _say(options, admin.call(conf.admin_socket, m.ReadKeys(), m.KeysReply), listing)
+    return 0
+
+
+def _add(conf: Config, options: argparse.Namespace) -> int:
+    message = m.AddKey(_purpose(options), options.reference, options.new)
+    _say(options, admin.call(conf.admin_socket, message, m.KeyReply), added)
+    return 0
+
+
+def _activate(conf: Config, options: argparse.Namespace) -> int:
+    message = m.ActivateKey(_purpose(options), options.fingerprint, options.now)
+    _say(options, admin.call(conf.admin_socket, message, m.KeyReply), activated)
+    return 0
+
+
+def _retire(conf: Config, options: argparse.Namespace) -> int:
+    message = m.RetireKey(_purpose(options), options.fingerprint, options.now)
+    _say(options, admin.call(conf.admin_socket, message, m.KeyReply), retired)
+    return 0
+
+
+class _AsWritten(argparse.RawDescriptionHelpFormatter):
+    """Keeps the lines of the text at the end."""
+
+
+def _command(commands: Any, name: str, text: str, function: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    parser.set_defaults(run=function)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def _named(commands: Any, name: str, text: str, function: Any) -> argparse.ArgumentParser:
+    parser = _command(commands, name, text, function)
+    parser.add_argument("purpose", choices=PURPOSES, metavar="PURPOSE")
+    parser.add_argument("fingerprint", metavar="FINGERPRINT", help="or the beginning of one")
+    return parser
+
+
+def _purpose(options: argparse.Namespace) -> Purpose:
+    return typing.cast("Purpose", options.purpose)
+
+
+def _say(options: argparse.Namespace, reply: Any, show: Any) -> None:
+    print(cli_show.as_json(reply) if options.json else show(reply))
+
+
+def _one(key: KeyView) -> str:
+    return cli_show.fields(
+        [
+            ("purpose", key.purpose),
+            ("key", f"{key.fingerprint} ({_kind(key)})"),
+            ("where", key.reference),
+            ("state", key.state),
+        ]
+    )
+
+
+def _kind(key: KeyView) -> str:
+    return key.line.partition(" ")[0]
+
+
+def _note(key: KeyView) -> str:
+    if key.problem:
+        return f"CANNOT SIGN: {key.problem}"
+    if key.state == "pending":
+        return "no bundle names it yet" if key.ready is None else f"may sign from {_clock(key.ready)} on"
+    if key.state == "retiring":
+        if key.ready is None or key.ready <= key.added:  # nothing that it signed is alive
+            return "may be retired"
+        return f"needed until {_clock(key.ready)}"
+    return "hosts refuse it" if key.revoked else ""
+
+
+def _next(key: KeyView) -> str:
+    command = f"ssh-jit-ca keys activate {key.purpose} {key.fingerprint}"
+    if key.ready is None:
+        return f"{command}\nas soon as a bundle named it for long enough; ssh-jit-ca keys list says when"
+    return command
+
+
+def _clock(time: int) -> str:
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

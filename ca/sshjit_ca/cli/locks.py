@@ -1,0 +1,76 @@
+"""``ssh-jit-ca revoke``, ``lock``, ``unlock`` and ``locks``: taking access away, and giving it back."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from sshjit import messages as m
+from sshjit.messages import LockKind
+from sshjit_ca.cli import admin
+from sshjit_ca.cli import show as cli_show
+from sshjit_ca.config import Config
+
+_TARGETS: tuple[tuple[LockKind, str, str], ...] = (
+    ("person", "PERSON", "sub-…, or provider/address: with every account that shares an address"),
+    ("login", "ID", "one sign-in"),
+    ("host", "NAME", "one host"),
+    ("key", "SHA256:…", "one key"),
+)
+
+
+def add_commands(commands: Any) -> None:
+    """Adds the four."""
+    revoke = _command(commands, "revoke", "end a grant, a certificate or a sign-in before its time", _revoke)
+    which = revoke.add_mutually_exclusive_group(required=True)
+    which.add_argument("--request", metavar="ID", help="the whole grant, with every certificate of it")
+    which.add_argument("--certificate", metavar="SERIAL", type=int, help="one certificate")
+    which.add_argument("--login", metavar="ID", help="one sign-in, with every certificate that it drew")
+    _reason(revoke)
+    lock = _command(commands, "lock", "revoke what is alive, and give nothing new until it is unlocked", _lock)
+    what = lock.add_mutually_exclusive_group(required=True)
+    for kind, metavar, text in _TARGETS:
+        what.add_argument(f"--{kind}", metavar=metavar, help=text)
+    what.add_argument("--everything", action="store_true", help="everybody and every host")
+    _reason(lock)
+    unlock = _command(commands, "unlock", "take a lock away; what it revoked stays revoked", _unlock)
+    unlock.add_argument("lock", metavar="LOCK")
+    _reason(unlock)
+    _command(commands, "locks", "list the locks in force", _locks)
+
+
+def _command(commands: Any, name: str, text: str, function: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    parser.set_defaults(run=function)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def _reason(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--reason", required=True, metavar="TEXT", help="why; it goes into the log")
+
+
+def _revoke(conf: Config, options: argparse.Namespace) -> int:
+    message = m.Revoke(None, options.request, options.certificate, options.login, options.reason)
+    cli_show.say(options, admin.call(conf.admin_socket, message, m.RevokeReply), cli_show.revoked)
+    return 0
+
+
+def _lock(conf: Config, options: argparse.Namespace) -> int:
+    named: list[tuple[LockKind, str | None]] = [(kind, getattr(options, kind)) for kind, _, _ in _TARGETS]
+    everything: tuple[LockKind, str | None] = ("everything", None)
+    kind, target = next((pair for pair in named if pair[1] is not None), everything)
+    reply = admin.call(conf.admin_socket, m.Lock(None, kind, target, options.reason), m.LockReply)
+    cli_show.say(options, reply, cli_show.locked)
+    return 0
+
+
+def _unlock(conf: Config, options: argparse.Namespace) -> int:
+    reply = admin.call(conf.admin_socket, m.Unlock(None, options.lock, options.reason, None), m.Done)
+    cli_show.say(options, reply, lambda _: f"{options.lock} is gone; whoever was signed out signs in again")
+    return 0
+
+
+def _locks(conf: Config, options: argparse.Namespace) -> int:
+    cli_show.say(options, admin.call(conf.admin_socket, m.ReadLocks(None), m.LocksReply), cli_show.locks)
+    return 0

@@ -1,0 +1,256 @@
+"""``ssh-jit-ca log``: what happened, and that nobody changed it since."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sshjit import checkpoint, durations, sshcert, tlogproof, wire
+from sshjit import messages as m
+from sshjit.errors import Invalid
+from sshjit_ca.cli import admin
+from sshjit_ca.cli import show as cli_show
+from sshjit_ca.config import Config
+from sshjit_ca.keys import files, lineage
+from sshjit_ca.keys.lineage import Lineage
+from sshjit_ca.storage.store import Store
+
+PAGE = 500
+POLL = 1.0
+"""Seconds between two looks of ``tail -f``."""
+MAX_FILE = 1024 * 1024
+
+
+def add_commands(commands: Any) -> None:
+    """Adds ``log`` with its subcommands."""
+    inner = commands.add_parser("log", help="the log").add_subparsers(required=True, metavar="COMMAND")
+    show = _filters(_command(inner, "show", "show entries, the newest last", _show))
+    show.add_argument("--limit", type=_count, default=50, metavar="N", help="how many [50]")
+    show.add_argument("--before", type=int, metavar="ENTRY", help="only older ones than this entry")
+    tail = _filters(_command(inner, "tail", "show the newest entries", _tail))
+    tail.add_argument("-n", "--limit", type=_count, default=10, metavar="N", help="how many [10]")
+    tail.add_argument("-f", "--follow", action="store_true", help="and go on with what comes")
+    verify = _command(inner, "verify", "check that the log is whole", _verify)
+    verify.add_argument("--database", type=Path, metavar="FILE", help="a copy of the database [the CA's own]")
+    verify.add_argument(
+        "--against", type=Path, action="append", default=[], metavar="FILE", help="a checkpoint, older or newer"
+    )
+    export = _command(inner, "export", "write the log as lines of JSON, the checkpoint last", _export)
+    export.add_argument("--format", choices=("jsonl", "ocsf"), default="jsonl", help="[jsonl]")
+    export.add_argument("--from", type=int, default=0, dest="first", metavar="ENTRY", help="the first entry [0]")
+    prove = _command(inner, "prove", "prove that a certificate is in the log", _prove)
+    prove.add_argument("certificate", type=Path, metavar="CERT-FILE")
+    prove.add_argument("-o", "--output", type=Path, metavar="FILE", help="[standard output]")
+    check = _command(inner, "verify-proof", "check such a proof; needs no CA", _verify_proof)
+    check.add_argument("proof", type=Path, metavar="FILE")
+    check.add_argument("--certificate", type=Path, required=True, metavar="CERT-FILE")
+    check.add_argument("--log-key", required=True, metavar="KEY", help="name+hash+base64, or a file that holds it")
+    check.set_defaults(offline=True)
+    forget = _command(inner, "forget", "erase old details that nothing alive needs", _forget)
+    forget.add_argument("--older-than", required=True, type=_days, metavar="DAYS", help="for example 400d")
+    forget.add_argument("--dry-run", action="store_true", help="only say what would go")
+
+
+def _command(commands: Any, name: str, text: str, function: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    parser.set_defaults(run=function)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def _filters(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument("--person", metavar="WHO", help="only about somebody: name, address, provider/subject, or id")
+    parser.add_argument("--host", metavar="NAME", help="only about a host")
+    parser.add_argument("--kind", metavar="KIND", help="only of a kind: login, ask, decision, grant, certificate …")
+    when = "2026-01-31, 2026-01-31T12:00 (UTC), or how long ago: 2h, 7d"
+    parser.add_argument("--since", type=_moment, metavar="WHEN", help=when)
+    parser.add_argument("--until", type=_moment, metavar="WHEN", help="the same")
+    return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= 1_000_000:
+        raise argparse.ArgumentTypeError("not a number from 1 to 1000000")
+    return int(text)
+
+
+def _days(text: str) -> int:
+    number = text.removesuffix("d")
+    if not number.isascii() or not number.isdecimal() or len(number) > 5:
+        raise argparse.ArgumentTypeError("not a number of days, as 400d")
+    return int(number) * 24 * 3600
+
+
+def _moment(text: str) -> int:
+    try:
+        if text[:1].isdigit() and text[-1:].isalpha():
+            return int(time.time()) - durations.parse(text)
+        return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
+    except (Invalid, ValueError):
+        raise argparse.ArgumentTypeError("not a time") from None
+
+
+def _question(options: argparse.Namespace, limit: int, **where: int | None) -> m.ReadLog:
+    return m.ReadLog(
+        None,
+        where.get("before"),
+        min(limit, PAGE),
+        after=where.get("after"),
+        person=options.person,
+        host=options.host,
+        kind=options.kind,
+        since=options.since,
+        until=options.until,
+    )
+
+
+def _newest(conf: Config, options: argparse.Namespace, before: int | None) -> tuple[m.EntryView, ...]:
+    """As many of the newest entries that fit as were asked for, the newest first."""
+    found: list[m.EntryView] = []
+    while len(found) < options.limit:
+        question = _question(options, options.limit - len(found), before=before)
+        reply = admin.call(conf.admin_socket, question, m.LogReply)
+        found += reply.entries
+        before = reply.next
+        if before is None:
+            break
+    return tuple(found)
+
+
+def _print(options: argparse.Namespace, entries: tuple[m.EntryView, ...]) -> None:
+    """Entries, the oldest first."""
+    if options.json:
+        for entry in reversed(entries):
+            print(json.dumps(wire.encode(entry)), flush=True)
+    else:
+        for entry in reversed(entries):
+            print(cli_show.entry(entry), flush=True)
+
+
+def _show(conf: Config, options: argparse.Namespace) -> int:
+    entries = _newest(conf, options, options.before)
+    if options.json:
+        print(json.dumps({"entries": [wire.encode(entry) for entry in entries]}))
+    else:
+        print(cli_show.entries(entries))
+    return 0
+
+
+def _tail(conf: Config, options: argparse.Namespace) -> int:
+    size = admin.call(conf.admin_socket, m.ReadLog(None, None, 1), m.LogReply).size
+    _print(options, _newest(conf, options, size))
+    after = size - 1
+    while options.follow:
+        reply = admin.call(conf.admin_socket, _question(options, PAGE, after=after), m.LogReply)
+        _print(options, tuple(reversed(reply.entries)))
+        if reply.next is None:
+            after = max(after, reply.size - 1)
+            time.sleep(POLL)
+        else:
+            after = reply.next
+    return 0
+
+
+def _verify(conf: Config, options: argparse.Namespace) -> int:
+    from sshjit_ca.log import verify  # noqa: PLC0415 - the other commands start faster without it
+
+    first = files.load_public(conf.key_file("log"))
+    own = options.database is None
+    if not own and not options.database.is_file():
+        raise Invalid("no_database", f"there is no file {options.database}")
+    notes = list(options.against) + ([conf.home / "checkpoint"] if own and (conf.home / "checkpoint").exists() else [])
+    texts = [_text(path) for path in notes]
+    store = Store(conf.database if own else f"sqlite:///{options.database.resolve()}", read_only=True)
+    try:
+        keys = Lineage.of(first, store)
+        began = time.monotonic()
+        verdict = verify.verify(store, first, against=[keys.verified(text) for text in texts])
+    finally:
+        store.close()
+    if options.json:
+        told = {"size": verdict.size, "head": verdict.head.hex(), "erased": verdict.erased}
+        print(json.dumps({**told, "problems": verdict.problems}))
+    else:
+        print(cli_show.verdict(verdict, time.monotonic() - began))
+    return 1 if verdict.problems else 0
+
+
+def _export(conf: Config, options: argparse.Namespace) -> int:
+    from sshjit_ca.log import exporting  # noqa: PLC0415
+
+    store = Store(conf.database, read_only=True)
+    try:
+        lines = (exporting.jsonl if options.format == "jsonl" else exporting.as_ocsf)(store, options.first)
+        for line in lines:
+            print(line)
+    finally:
+        store.close()
+    return 0
+
+
+def _prove(conf: Config, options: argparse.Namespace) -> int:
+    serial, digest = _certificate(options.certificate)
+    text = admin.call(conf.admin_socket, m.ReadProof(serial), m.ProofReply).proof
+    proof = tlogproof.parse(text)
+    first = files.load_public(conf.key_file("log"))
+    store = Store(conf.database, read_only=True)
+    try:
+        head = Lineage.of(first, store).verified(proof.note)
+    finally:
+        store.close()
+    tlogproof.check(proof, serial, digest, head)
+    if options.output is None:
+        sys.stdout.write(text)
+    else:
+        options.output.write_text(text, encoding="utf-8")
+    return 0
+
+
+def _verify_proof(_: None, options: argparse.Namespace) -> int:
+    key = options.log_key
+    name, public = checkpoint.parse_verifier_key(key if "+" in key else _text(Path(key)).strip())
+    serial, digest = _certificate(options.certificate)
+    proof = tlogproof.parse(_text(options.proof))
+    head = lineage.verified(proof.note, public)
+    if head.origin != name:
+        raise Invalid("not_proved", f"the checkpoint is of the log {head.origin}, and the key is of {name}")
+    tlogproof.check(proof, serial, digest, head)
+    if options.json:
+        print(json.dumps({"serial": serial, "entry": proof.index, "size": head.size, "log": head.origin}))
+    else:
+        print(
+            f"certificate {serial} is entry {proof.index} of the log {head.origin}, under a head of {head.size} entries"
+        )
+    return 0
+
+
+def _forget(conf: Config, options: argparse.Namespace) -> int:
+    before = int(time.time()) - options.older_than
+    reply = admin.call(conf.admin_socket, m.Forget(before, options.dry_run), m.ForgetReply)
+    if options.json:
+        print(json.dumps(wire.encode(reply)))
+    else:
+        print(cli_show.forgotten(reply, dry_run=options.dry_run))
+    return 0
+
+
+def _certificate(path: Path) -> tuple[int, str]:
+    """Serial and SHA-256 (hex) of the certificate in a file."""
+    certificate, signed, signature = sshcert.parse_line(_text(path).strip())
+    return certificate.serial, hashlib.sha256(sshcert.seal(signed, signature)).hexdigest()
+
+
+def _text(path: Path) -> str:
+    try:
+        raw = path.read_bytes()
+        if len(raw) > MAX_FILE:
+            raise Invalid("too_large", f"{path} is larger than {MAX_FILE} bytes")
+        return raw.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Invalid("no_file", f"{path} cannot be read: {error}") from None

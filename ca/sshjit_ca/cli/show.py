@@ -1,0 +1,180 @@
+"""What ``ssh-jit-ca`` prints for people."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sshjit import durations, wire
+from sshjit import messages as m
+from sshjit_ca.care.doctor import Finding
+from sshjit_ca.care.reserve import MIB
+from sshjit_ca.log.verify import Verdict
+
+
+def fields(pairs: Sequence[tuple[str, str]]) -> str:
+    """Names and values in two columns."""
+    width = max(len(name) for name, _ in pairs)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in pairs)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Rows under their heads, columns as wide as they must be."""
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    lines = ("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in (head, *rows))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def as_json(reply: Any) -> str:
+    """A reply for programs."""
+    return json.dumps(wire.encode(reply))
+
+
+def say(options: argparse.Namespace, reply: Any, show: Callable[[Any], str]) -> None:
+    """Prints a reply for people, or with ``--json`` for programs."""
+    print(as_json(reply) if options.json else show(reply))
+
+
+def instant(time: int) -> str:
+    """Date and time, UTC."""
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def status(reply: m.StatusReply) -> str:
+    """The operator's view of the CA."""
+    return fields(
+        [
+            ("installation", reply.installation),
+            ("signing", "yes" if reply.ready else "NO: " + "; ".join(reply.problems)),
+            ("up", durations.show(max(1, reply.time - reply.started))),
+            ("policy", f"{reply.policy[:16]} ({reply.policy_rules} rules)"),
+            ("log", f"{reply.size} entries, head {reply.head[:16]}, the last one {instant(reply.last_entry)}"),
+            ("epoch", f"{reply.epoch} ({reply.database})"),
+            ("clock", f"{instant(reply.time)}, {reply.clock_drift / 1000:+.3f} s against the boot clock"),
+            ("disk", f"{reply.disk_free // MIB} MiB free, {'a' if reply.disk_reserved else 'NO'} reserve kept"),
+            ("state", reply.state_digest[:16]),
+            (
+                "access",
+                f"{reply.live_grants} open, {reply.pending} waiting, {reply.live_certificates} certificates alive",
+            ),
+            ("signed in", str(reply.live_logins)),
+            ("hosts", str(reply.hosts)),
+            *((f"key {purpose}", fingerprint) for purpose, fingerprint in reply.keys),
+            *((f"provider {each.id}", _provider(each)) for each in reply.providers),
+        ]
+    )
+
+
+def _provider(view: m.ProviderView) -> str:
+    age = "" if view.age is None else f", keys fetched {durations.show(view.age)} ago" if view.age else ", keys fresh"
+    return f"{view.problem}{age}"
+
+
+def findings(found: Sequence[Finding]) -> str:
+    """What the doctor found: everything that is well on one line each, and what to do about the rest."""
+    lines = []
+    for each in found:
+        mark = {"ok": "ok", "warning": "look", "bad": "BAD"}[each.level]
+        lines.append(f"{mark:<5} {each.area:<9} {each.message}")
+        if each.level != "ok" and each.hint:
+            lines.append(f"{'':<16}hint: {each.hint}")
+    return "\n".join(lines)
+
+
+def revoked(reply: m.RevokeReply) -> str:
+    """What was revoked."""
+    what = "".join(f"{request.id}: " for request in reply.requests)
+    return f"{what}revoked, with {count(reply.certificates, 'certificate')} that still lived\n{_FROM_THEN}"
+
+
+_FROM_THEN = "hosts refuse them from their next refresh on"
+
+
+def count(number: int, what: str) -> str:
+    """``1 certificate``, ``2 certificates``."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def locked(reply: m.LockReply) -> str:
+    """What a lock revoked, and how it ends."""
+    gone = ", ".join(
+        (count(reply.requests, "grant"), count(reply.logins, "sign-in"), count(reply.certificates, "live certificate"))
+    )
+    unlock = f"ssh-jit-ca unlock {reply.lock.id} --reason …"
+    return f"{reply.lock.title} is locked by {reply.lock.id}\nrevoked: {gone}; {_FROM_THEN}\nto undo: {unlock}"
+
+
+def locks(reply: m.LocksReply) -> str:
+    """The locks as a table."""
+    rows = [(each.id, each.title, instant(each.since), each.by, each.reason) for each in reply.locks]
+    return table(("LOCK", "WHAT", "SINCE (UTC)", "BY", "WHY"), rows) if rows else "nothing is locked"
+
+
+def hardware_keys(reply: m.HardwareKeysReply) -> str:
+    """Registered hardware keys as a table."""
+    rows = [
+        (each.fingerprint, each.type, f"{each.person.name} ({each.person.provider})", instant(each.since))
+        for each in reply.keys
+    ]
+    return table(("FINGERPRINT", "TYPE", "PERSON", "SINCE (UTC)"), rows) if rows else "no hardware key is registered"
+
+
+def host_added(reply: m.HostReply) -> str:
+    """The new host, and what it must know."""
+    host = reply.host
+    return fields(
+        [
+            ("host", host.name),
+            ("id", host.id),
+            ("address", f"{host.address} port {host.port}"),
+            ("labels", _labels(host)),
+            ("host certificates", str(len(reply.certificates))),
+            ("bundle root to pin", reply.bundle_root),
+            *_invitation(reply.invitation),
+        ]
+    )
+
+
+def _invitation(made: m.Invitation | None) -> list[tuple[str, str]]:
+    if made is None:
+        return []
+    return [("token to join by, once", made.token), ("which counts until", f"{instant(made.expires)} UTC")]
+
+
+def hosts(reply: m.HostsReply) -> str:
+    """The hosts as a table."""
+    rows = [(host.name, host.id, f"{host.address}:{host.port}", _labels(host)) for host in reply.hosts]
+    return table(("HOST", "ID", "ADDRESS", "LABELS"), rows) if rows else "no hosts are enrolled"
+
+
+def entries(found: Sequence[m.EntryView]) -> str:
+    """Entries as a table, the oldest first; ``found`` has the newest first."""
+    rows = [(str(entry.index), instant(entry.time), entry.kind, entry.summary) for entry in reversed(found)]
+    return table(("ENTRY", "TIME (UTC)", "KIND", "WHAT"), rows) if rows else "no such entries"
+
+
+def entry(found: m.EntryView) -> str:
+    """One entry on a line of its own."""
+    return f"{found.index}  {instant(found.time)}  {found.kind:<16} {found.summary}"
+
+
+def forgotten(reply: m.ForgetReply, *, dry_run: bool) -> str:
+    """What was forgotten, or would be."""
+    verb = "would be" if dry_run else "are"
+    kept = f"; {reply.kept} as old are still needed" if reply.kept else ""
+    return f"{reply.erased} details {verb} erased{kept}; {reply.people} people {verb} not known any more"
+
+
+def verdict(found: Verdict, seconds: float) -> str:
+    """Whether the log is whole, or where not."""
+    if not found.problems:
+        erased = f", {found.erased} details erased" if found.erased else ""
+        return f"the log is whole: {found.size} entries{erased}, head {found.head.hex()[:16]}, {seconds:.1f} s"
+    return "\n".join(["THE LOG IS NOT WHOLE", *(f"  {problem}" for problem in found.problems)])
+
+
+def _labels(host: m.HostView) -> str:
+    return " ".join(f"{key}={value}" for key, value in host.labels) or "-"

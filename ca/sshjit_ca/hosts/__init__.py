@@ -1,0 +1,1 @@
+"""Enrolled hosts, and the words they say."""

@@ -1,0 +1,1 @@
+"""The log: written, read, verified, proved, erased and handed on."""

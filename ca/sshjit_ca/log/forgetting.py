@@ -1,0 +1,40 @@
+"""Forgetting: the operator's word that old details go. What goes, and what must stay, is ``erasing.py``'s."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sshjit.errors import Invalid
+from sshjit.events import Forgot
+from sshjit.messages import Forget, ForgetReply
+from sshjit_ca.desk import Desk
+from sshjit_ca.log import erasing
+from sshjit_ca.log.history import History
+from sshjit_ca.state import authority, codec
+from sshjit_ca.state.pruning import REQUEST_KEPT
+from sshjit_ca.storage.store import Store
+
+SHORTEST = REQUEST_KEPT + 24 * 3600
+"""Seconds that every detail is kept at least."""
+
+
+def forget(store: Store, history: History) -> Callable[[Desk, Forget], ForgetReply]:
+    """A handler that erases right after the commit that records it.
+
+    It raises ``Invalid``: ``too_young``, for what is not old enough to be forgotten.
+    """
+
+    def handle(desk: Desk, message: Forget) -> ForgetReply:
+        if message.before > desk.now - SHORTEST:
+            raise Invalid("too_young", f"details are kept for {SHORTEST // 86400} days at least")
+        after = codec.copy(desk.state)
+        authority.forgotten(after, Forgot(message.before, 0), desk.now)
+        plan = erasing.plan_for(after, message.before)
+        erased, old = erasing.count(store, plan.where()), erasing.count(store, erasing.old(message.before))
+        people = len(desk.state.newest_login) - len(after.newest_login)
+        if not message.dry_run and (erased or people):
+            desk.record(Forgot(message.before, erased))
+            desk.journal.erase(plan, history.forget)
+        return ForgetReply(erased, old - erased, people)
+
+    return handle

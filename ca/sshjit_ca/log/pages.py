@@ -1,0 +1,112 @@
+"""Pages of the log: which entries a reader asked for, found without reading much more than those.
+
+Kind and person go by the index, times by bisection (they never go back), hosts by looking at details. One page never
+looks at more than ``SCANNED`` entries, however few fit, so that no question holds the CA up; it says where to go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from sshjit_ca.storage.schema import entries
+from sshjit_ca.storage.store import Row, Store
+
+SCANNED = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What is wanted; ``None`` is everything. ``subjects`` are ids; ``fits`` looks at what the index cannot say."""
+
+    subjects: frozenset[str] | None = None
+    kind: str | None = None
+    since: int | None = None
+    until: int | None = None
+    fits: Callable[[Row], bool] | None = field(default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows in the order that was asked for. ``next`` goes on from here; ``None`` when there is nothing more."""
+
+    rows: tuple[Row, ...]
+    next: int | None
+
+
+def newest_first(store: Store, wanted: Filter, before: int | None, limit: int) -> Page:
+    """Up to ``limit`` rows below the index ``before``, or from the newest on."""
+    end = min(_first_at(store, wanted.until), _size(store) if before is None else before)
+    first = _first_at(store, wanted.since) if wanted.since is not None else 0
+    query = _query(wanted).where(entries.c.number < end, entries.c.number >= first)
+    found = store.select(query, newest_first=True, limit=_most(wanted, limit))
+    return _page(found, wanted, limit)
+
+
+def oldest_first(store: Store, wanted: Filter, after: int, limit: int) -> Page:
+    """Up to ``limit`` rows above the index ``after``."""
+    first = max(after + 1, _first_at(store, wanted.since) if wanted.since is not None else 0)
+    query = _query(wanted).where(entries.c.number >= first, entries.c.number < _first_at(store, wanted.until))
+    found = store.select(query, newest_first=False, limit=_most(wanted, limit))
+    return _page(found, wanted, limit)
+
+
+def leaves(store: Store, first: int, end: int) -> list[bytes]:
+    """The leaf hashes from ``first`` to before ``end``."""
+    query = sa.select(entries.c.leaf).where(entries.c.number >= first, entries.c.number < end)
+    with store.engine.connect() as connection:
+        return [bytes(row.leaf) for row in connection.execute(query.order_by(entries.c.number))]
+
+
+def facts(store: Store, first: int, end: int) -> list[bytes]:
+    """The facts from ``first`` to before ``end``."""
+    query = sa.select(entries.c.fact).where(entries.c.number >= first, entries.c.number < end)
+    with store.engine.connect() as connection:
+        return [bytes(row.fact) for row in connection.execute(query.order_by(entries.c.number))]
+
+
+def _most(wanted: Filter, limit: int) -> int:
+    return limit if wanted.fits is None else SCANNED
+
+
+def _page(found: list[Row], wanted: Filter, limit: int) -> Page:
+    rows = []
+    for row in found:
+        if wanted.fits is None or wanted.fits(row):
+            rows.append(row)
+        if len(rows) == limit:
+            return Page(tuple(rows), row.entry.index)
+    full = len(found) == _most(wanted, limit)
+    return Page(tuple(rows), found[-1].entry.index if full else None)
+
+
+def _query(wanted: Filter) -> sa.Select[tuple[object, ...]]:
+    query = sa.select(entries)
+    if wanted.subjects is not None:
+        query = query.where(entries.c.subject.in_(sorted(wanted.subjects)))
+    if wanted.kind is not None:
+        query = query.where(entries.c.kind == wanted.kind)
+    return query
+
+
+def _size(store: Store) -> int:
+    with store.engine.connect() as connection:
+        return int(connection.execute(sa.select(sa.func.max(entries.c.number))).scalar() or 0) + 1
+
+
+def _first_at(store: Store, time: int | None) -> int:
+    """The index of the first entry at or after a time; past the end when there is none, or no time."""
+    low, high = 0, _size(store)
+    if time is None:
+        return high
+    with store.engine.connect() as connection:
+        while low < high:
+            middle = (low + high) // 2
+            found = connection.execute(sa.select(entries.c.time).where(entries.c.number == middle)).scalar()
+            if found is not None and found < time:
+                low = middle + 1
+            else:
+                high = middle
+    return low

@@ -1,0 +1,1 @@
+"""Sign-in, and whom an operator means."""

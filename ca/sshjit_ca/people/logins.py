@@ -1,0 +1,127 @@
+"""Sign-in: an ID token becomes a login, once, and a native one is bound to the key that its nonce names.
+
+``prepare_…`` runs outside the batch, since it may have to ask a provider; the handler decides and records.
+"""
+
+from __future__ import annotations
+
+from sshjit import login as binding
+from sshjit import names, sshkey
+from sshjit.errors import Invalid, Refused
+from sshjit.events import LoginClosed, LoginOpened
+from sshjit.messages import Done, LoginNative, LoginReply, LoginView, LoginWeb, Logout, ReadLogin
+from sshjit.providers import Provider
+from sshjit.sshkey import PublicKey
+from sshjit_ca import sshsig
+from sshjit_ca.access import locks
+from sshjit_ca.desk import Desk, person_view, token_digest
+from sshjit_ca.people import tokens
+from sshjit_ca.people.tokens import Claims, Expected
+from sshjit_ca.state import Login
+
+
+def prepare_web(desk: Desk, message: LoginWeb, now: int) -> Claims:
+    """Verifies the token of a browser's sign-in: audience is the front end's own client."""
+    provider = _provider(desk, message.provider)
+    expected = Expected(provider, provider.web.client_id, message.nonce)
+    return tokens.verify(message.id_token, expected, desk.published[message.provider], now)
+
+
+def prepare_native(desk: Desk, message: LoginNative, now: int) -> tuple[Claims, PublicKey]:
+    """Verifies token, nonce and key of a native sign-in.
+
+    The audience must be the native client, which the front end never asks for; the nonce must be the hash of this key;
+    and the key itself must have signed this token.
+    """
+    provider = _provider(desk, message.provider)
+    key = sshkey.parse_line(message.key)
+    sshsig.verify(message.signature, key, binding.NAMESPACE, binding.signed_text(_ascii(message.id_token)))
+    nonce = binding.nonce(key.blob, binding.unb64url(message.salt))
+    expected = Expected(provider, provider.native.client_id, nonce)
+    return tokens.verify(message.id_token, expected, desk.published[message.provider], now), key
+
+
+def open_web(desk: Desk, message: LoginWeb, claims: Claims) -> LoginReply:
+    """A login that can ask, approve and read, and gets no certificates."""
+    return _open(desk, message, claims, None)
+
+
+def open_native(desk: Desk, message: LoginNative, prepared: tuple[Claims, PublicKey]) -> LoginReply:
+    """A login that gets certificates for its key."""
+    return _open(desk, message, *prepared)
+
+
+def read_login(desk: Desk, message: ReadLogin) -> LoginReply:
+    """Whose login it is, while it is alive."""
+    return LoginReply(_view(desk, desk.login(message.login_id), message.login_id))
+
+
+def logout(desk: Desk, message: Logout) -> Done:
+    """The login is over; what it was granted goes on, without new certificates for its key."""
+    subject = desk.login(message.login_id).opened.subject
+    desk.record(LoginClosed(message.login_id, subject, subject, ""))
+    return Done()
+
+
+def _open(desk: Desk, message: LoginWeb | LoginNative, claims: Claims, key: PublicKey | None) -> LoginReply:
+    token = token_digest(message.id_token)
+    if token in desk.state.tokens:
+        raise Refused("token_used", "this sign-in was used already", hint="sign in again")
+    subject = desk.state.subjects.get(f"{message.provider}/{claims.subject}") or desk.new_id("sub")
+    locks.refuse_new(desk.state)
+    locks.refuse_person(desk.state, subject, (claims.email,) if claims.email else ())
+    if key is not None:
+        locks.refuse_key(desk.state, key.fingerprint)
+    if key is not None and desk.state.bound_keys.get(key.fingerprint, subject) != subject:
+        raise Refused("key_taken", "this key belongs to somebody else", hint="ssh-jit login makes a new one")
+    expires = claims.issued + desk.config.login_max_age
+    login_id = desk.new_id("login")
+    desk.record(
+        LoginOpened(
+            login=login_id,
+            subject=subject,
+            via="web" if key is None else "native",
+            token=token,
+            key=key.fingerprint if key else None,
+            signed_in=claims.signed_in,
+            expires=expires,
+            mfa=claims.mfa,
+            provider=message.provider,
+            claim=claims.subject,
+            name=claims.name,
+            email=claims.email,
+            verified=claims.verified,
+            groups=claims.groups,
+            own=claims.own,
+            key_line=key.line if key else None,
+            address=names.free_text(message.address, "the address", 64),
+        )
+    )
+    return LoginReply(_view(desk, desk.state.logins[login_id], login_id))
+
+
+def _provider(desk: Desk, name: str) -> Provider:
+    provider = desk.providers.get(name)
+    if provider is None:
+        known = ", ".join(desk.providers)
+        raise Invalid("unknown_provider", f"{names.show(name)} is not a provider here", hint=f"known: {known}")
+    return provider
+
+
+def _ascii(token: str) -> str:
+    if not token.isascii():
+        raise Invalid("bad_token", "the ID token cannot be read: it is not ASCII")
+    return token
+
+
+def _view(desk: Desk, login: Login, login_id: str) -> LoginView:
+    opened = login.opened
+    return LoginView(
+        id=login_id,
+        kind=opened.via,
+        person=person_view(login),
+        roles=tuple(sorted(desk.roles(login))),
+        signed_in=opened.signed_in,
+        expires=opened.expires,
+        fingerprint=opened.key,
+    )

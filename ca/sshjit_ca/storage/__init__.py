@@ -1,0 +1,1 @@
+"""The database: what is kept in it, and how a batch becomes durable."""
