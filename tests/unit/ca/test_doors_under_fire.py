@@ -31,7 +31,7 @@ SIGNING = {"add_host", "certify_host", "sign_emergency"}
 """Messages of the operator that do sign: not to be said by chance."""
 SIGNED = {"certificate", "host-certificate", "emergency"}
 PATIENCE = 60.0
-"""Seconds for all answers: what is told to forget everything rewrites the database, on a busy machine."""
+"""Seconds for all answers: an operator may ask for RSA keys, which take seconds to make on a busy machine."""
 FIRE = settings(
     max_examples=60,
     deadline=None,
