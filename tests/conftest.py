@@ -19,6 +19,6 @@ def lab() -> Iterator[Lab]:
 
 @pytest.fixture(scope="session", autouse=True)
 def ctrl_c_is_heard() -> None:
-    """A shell starts what it runs in the background deaf to Ctrl-C, and programs that tests start would inherit that."""
+    """A shell starts what it runs in the background deaf to Ctrl-C; programs that tests start would inherit that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
