@@ -6,7 +6,7 @@ python := .venv/bin/python
 .PHONY: help setup demo test check lab bench fuzz clean lock
 
 help: ## show this list
-	@printf '\n  \033[1mssh-jit\033[0m  short-lived SSH certificates, asked for when they are needed\n\n'
+	@printf '\n  ssh-jit  short-lived SSH certificates, asked for when they are needed\n\n'
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do \
 		printf '%-14s %s\n' "$$name" "$$text" | sed 's/^/  /'; done
 	@printf '\n  Every target does its own set-up, in .venv and .cache of this folder.\n\n'

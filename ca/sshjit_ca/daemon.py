@@ -134,7 +134,7 @@ async def _run(
 
     async def reload() -> None:
         supervised.reloading()
-        await server.in_turn(lambda: _reload(config, authority))
+        await server.in_turn(lambda: _reload(config, authority, desk))
         supervised.ready("serving")
 
     loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(asyncio.create_task(reload())))
@@ -161,11 +161,14 @@ async def _run(
         task.cancel()
 
 
-def _reload(config: Config, authority: Authority) -> None:
+def _reload(config: Config, authority: Authority, desk: Desk) -> None:
     try:
         authority.change_policy(read_trusted(config.policy))
     except SshJitError as error:
+        desk.policy_refused = True
         _log.error("the policy was not changed: %s", error.message)
+    else:
+        desk.policy_refused = False
 
 
 async def _beat(authority: Authority, server: Server, stop: asyncio.Event) -> None:

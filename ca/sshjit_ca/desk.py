@@ -72,6 +72,8 @@ class Desk:
     started: int
     now: int = 0
     troubles: tuple[Failed, ...] = ()
+    policy_refused: bool = False
+    """The policy file was changed to one that cannot be loaded; ``policy`` is the one before it."""
     """Why nothing is signed in this batch; what takes access away goes on (``doors.DESPITE``)."""
     refusals: Refusals = field(default_factory=Refusals)
     challenges: Challenges = field(default_factory=Challenges)

@@ -113,7 +113,13 @@ def test_sighup_reads_the_policy_again_and_a_bad_one_leaves_the_good_one(
     while "the policy was not changed" not in (line := running.stderr.readline()):
         assert line
     assert digest() == second
-    assert admin.call(ca.config.admin_socket, m.Health(), m.HealthReply).ready
+    health = admin.call(ca.config.admin_socket, m.Health(), m.HealthReply)
+    assert health.ready
+    assert health.problems == ("the policy file cannot be loaded; the one before it stays in force",)
+    path.write_text(ca.policy)
+    running.send_signal(signal.SIGHUP)
+    wait_for(lambda: digest() == first)
+    assert admin.call(ca.config.admin_socket, m.Health(), m.HealthReply).problems == ()
 
 
 def test_sigterm_ends_it_and_takes_the_sockets_away(process: tuple[Installation, subprocess.Popen[str]]) -> None:

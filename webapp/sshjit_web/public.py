@@ -57,10 +57,11 @@ def readyz() -> Response:
         services().store.check()
     except SshJitError as error:
         problems.append(str(error))
+    ready = not problems
     try:
         health = services().ca.call(Health(), HealthReply)
         problems += health.problems
-        ready = health.ready and not problems
+        ready = ready and health.ready
     except SshJitError as error:
         problems.append(str(error))
         ready = False

@@ -42,8 +42,13 @@ def despite(desk: Desk, message: Message, error: Failed) -> Reply | SshJitError:
 
 
 def _health(desk: Desk, troubles: tuple[Failed, ...]) -> HealthReply:
-    problems = tuple(trouble.message for trouble in troubles)
-    return HealthReply(not problems, problems, desk.state.size, desk.policy.digest, desk.now)
+    return HealthReply(not troubles, _problems(desk, troubles), desk.state.size, desk.policy.digest, desk.now)
+
+
+def _problems(desk: Desk, troubles: tuple[Failed, ...]) -> tuple[str, ...]:
+    """What is wrong, also what stops nothing; why a policy was refused is for the CA's own log and doctor."""
+    refused = ("the policy file cannot be loaded; the one before it stays in force",) if desk.policy_refused else ()
+    return (*(trouble.message for trouble in troubles), *refused)
 
 
 def _status(desk: Desk, troubles: tuple[Failed, ...]) -> StatusReply:
@@ -53,7 +58,7 @@ def _status(desk: Desk, troubles: tuple[Failed, ...]) -> StatusReply:
     return StatusReply(
         installation=desk.config.installation,
         ready=not troubles,
-        problems=tuple(trouble.message for trouble in troubles),
+        problems=_problems(desk, troubles),
         started=desk.started,
         time=now,
         size=head.size,

@@ -48,7 +48,8 @@ def status(reply: m.StatusReply) -> str:
     return fields(
         [
             ("installation", reply.installation),
-            ("signing", "yes" if reply.ready else "NO: " + "; ".join(reply.problems)),
+            ("signing", "yes" if reply.ready else "NO"),
+            *(("problem", problem) for problem in reply.problems),
             ("up", durations.show(max(1, reply.time - reply.started))),
             ("policy", f"{reply.policy[:16]} ({reply.policy_rules} rules)"),
             ("log", f"{reply.size} entries, head {reply.head[:16]}, the last one {instant(reply.last_entry)}"),
