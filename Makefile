@@ -20,11 +20,11 @@ demo: setup ## play the main job on real parts, and look around afterwards
 test: setup ## run every test, with the time per folder
 	@exec $(python) tests/run.py --install --jobs 2
 
-check: setup ## ruff, format, mypy --strict and the unit tests: about a minute
+check: setup ## ruff, format, mypy --strict and the unit tests that start no servers: about a minute
 	@$(python) -m ruff check
 	@$(python) -m ruff format --check
 	@$(python) -m mypy
-	@exec $(python) tests/run.py --jobs 2 unit architecture
+	@exec $(python) tests/run.py --jobs 2 --quick unit/ca unit/client unit/fuzz unit/sshjit unit/webapp architecture
 
 lab: setup ## start providers, CA, front end and hosts, and keep them until Ctrl-C
 	@exec $(python) -m demo.lab

@@ -16,6 +16,7 @@ import time
 import xml.etree.ElementTree as ET
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent
@@ -58,7 +59,7 @@ def suites(chosen: list[str]) -> list[Suite]:
     return [suite for suite in every if not chosen or _chosen(suite, chosen)]
 
 
-def run(suite: Suite, *, quietly: bool) -> Result:
+def run(suite: Suite, *, quietly: bool, quick: bool) -> Result:
     """Runs one suite. pytest writes to the terminal as it goes, or, ``quietly``, when it is done."""
     heading = f"\n\033[1m{suite.name}\033[0m" if sys.stdout.isatty() else f"\n{suite.name}"
     if not quietly:
@@ -66,7 +67,14 @@ def run(suite: Suite, *, quietly: bool) -> Result:
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
         report = Path(scratch, "report.xml")
-        options = ["-q", "--no-header", f"--junitxml={report}", "-o", "junit_family=xunit2"]
+        options = [
+            "-q",
+            "--no-header",
+            f"--junitxml={report}",
+            "-o",
+            "junit_family=xunit2",
+            *(["--quick"] if quick else []),
+        ]
         command = [sys.executable, "-m", "pytest", *options, *map(str, suite.paths or (TESTS / "none",))]
         out, errors = (subprocess.PIPE, subprocess.STDOUT) if quietly else (None, None)
         done = subprocess.run(command, check=False, cwd=REPOSITORY, text=True, stdout=out, stderr=errors)
@@ -94,13 +102,15 @@ def main() -> int:
     parser.add_argument("folders", nargs="*", metavar="FOLDER", help="e.g. unit, unit/sshjit, architecture, system")
     parser.add_argument("--install", action="store_true", help="first install the system packages that tests need")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="run N folders at a time, each output whole")
+    parser.add_argument("--quick", action="store_true", help="leave out what starts programs that take long")
     arguments = parser.parse_args()
     if arguments.install:
         code = subprocess.run([sys.executable, str(TESTS / "packages.py")], check=False).returncode
         if code:
             return code
     with ThreadPoolExecutor(arguments.jobs) as workers:
-        results = list(workers.map(lambda suite: run(suite, quietly=arguments.jobs > 1), suites(arguments.folders)))
+        start = partial(run, quietly=arguments.jobs > 1, quick=arguments.quick)
+        results = list(workers.map(start, suites(arguments.folders)))
     show(results)
     troubled = sum(1 for result in results if result.problem and not result.failed)
     failed = sum(result.failed for result in results) + troubled
