@@ -177,4 +177,4 @@ def test_a_read_only_disk_answers_with_what_is_wrong_and_goes_on_when_it_is_mend
 
 
 def remount(ca: Installation, how: str) -> None:
-    subprocess.run(["mount", "-o", f"remount,{how}", ca.home], check=True)
+    subprocess.run(["mount", "-o", f"remount,bind,{how}", ca.home], check=True)
