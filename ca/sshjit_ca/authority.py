@@ -8,7 +8,6 @@ forgotten, the log is read again, and nobody got anything.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -244,8 +243,3 @@ def _in_words(message: m.Message) -> str:
             return f"a say in {ascii(message.request)[1:-1]}"
         case _:
             return m.type_name(type(message)).replace("_", " ")
-
-
-def policy_digest(text: str) -> str:
-    """SHA-256 (hex) of a policy's text, by which it is known."""
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
