@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
 from sshjit import names, wire
+from sshjit.api import AskBody, DecisionBody, LoggedIn, LoginBody
 from sshjit.errors import FAMILIES, Failed, Invalid, SshJitError
 from sshjit.messages import (
     AskReply,
@@ -31,38 +32,6 @@ Scope = Literal["mine", "approve", "all"]
 PAGE = 100
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedIn:
-    """The answer to a login."""
-
-    token: str
-    login: LoginView
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """An ask, as it travels from the command line."""
-
-    hosts: tuple[str, ...]
-    login: str | None
-    action: str
-    command: str | None
-    duration: int | None
-    reason: str
-    certificate: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """An ID token and what binds it to a key: the body of the login call."""
-
-    provider: str
-    id_token: str
-    key: str
-    salt: str
-    signature: str
-
-
 class Api:
     """One server, with one token. ``skew`` is its clock minus ours in seconds, from its last answer."""
 
@@ -71,7 +40,7 @@ class Api:
         self.token = token
         self.skew = 0
 
-    def login(self, proof: Proof) -> LoggedIn:
+    def login(self, proof: LoginBody) -> LoggedIn:
         """Hands a token in."""
         return self._call(LoggedIn, "POST", "login", wire.encode(proof))
 
@@ -89,7 +58,7 @@ class Api:
 
         return self._call(HostsReply, "GET", "hosts").hosts
 
-    def ask(self, wanted: Wanted) -> AskReply:
+    def ask(self, wanted: AskBody) -> AskReply:
         """Asks for access."""
         return self._call(AskReply, "POST", "requests", wire.encode(wanted))
 
@@ -109,8 +78,8 @@ class Api:
         self, verdict: Literal["approve", "deny"], request: Request, comment: str, consent: Consent | None = None
     ) -> Request:
         """Approves or denies what ``request`` shows, by its digest and, where a step asks for one, a signature."""
-        body = {"digest": request.digest, "comment": comment, "consent": wire.encode(consent)}
-        return self._call(Request, "POST", f"{_path(request.id)}/{verdict}", body)
+        body = DecisionBody(request.digest, comment, consent)
+        return self._call(Request, "POST", f"{_path(request.id)}/{verdict}", wire.encode(body))
 
     def close(self, how: Literal["cancel", "end"], request: str) -> Request:
         """Takes a pending request back, or ends an approved one."""

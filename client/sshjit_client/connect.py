@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import NoReturn
 
 from sshjit import durations, names
+from sshjit.api import AskBody
 from sshjit.errors import SshJitError
 from sshjit.messages import AskReply, CertificateView, RequestState
 from sshjit_client import exits, files, grant, sessions, sshconfig, trust, waiting
-from sshjit_client.api import Api, Wanted
+from sshjit_client.api import Api
 from sshjit_client.machine import Machine
 from sshjit_client.records import Session
 from sshjit_client.typed import Typed
@@ -54,9 +55,9 @@ def account(typed: Typed, own: sshconfig.Own) -> str | None:
     return names.login_name(login) if login else None
 
 
-def wish(typed: Typed, host: str, login: str | None, *, certificate: bool) -> Wanted:
+def wish(typed: Typed, host: str, login: str | None, *, certificate: bool) -> AskBody:
     """The ask that a command line stands for."""
-    return Wanted(
+    return AskBody(
         hosts=(host,),
         login=login,
         action=typed.action,
@@ -67,7 +68,7 @@ def wish(typed: Typed, host: str, login: str | None, *, certificate: bool) -> Wa
     )
 
 
-def ask(machine: Machine, wanted: Wanted) -> tuple[Session, Api, AskReply]:
+def ask(machine: Machine, wanted: AskBody) -> tuple[Session, Api, AskReply]:
     """Asks, signed in. A login that the server no longer knows is made anew, once."""
     fresh = machine.session(time.time()) is None
     session = sessions.needed(machine)

@@ -19,10 +19,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from sshjit import login, sshkey
+from sshjit.api import LoginBody
 from sshjit.bundle import Bundle, Provider
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit_client import browser, files, openssh, trust
-from sshjit_client.api import Api, Proof
+from sshjit_client.api import Api
 from sshjit_client.loopback import Loopback
 from sshjit_client.machine import Machine
 from sshjit_client.oidc import Attempt
@@ -94,7 +95,7 @@ def _keep(folder: Path, state: Path) -> Path:
     return key
 
 
-def _prove(machine: Machine, provider: Provider, key: Path, public: sshkey.PublicKey, how: How) -> Proof:
+def _prove(machine: Machine, provider: Provider, key: Path, public: sshkey.PublicKey, how: How) -> LoginBody:
     """Runs the flow and signs the token with the key."""
     with closing(Loopback()) as loopback:
         attempt = Attempt.begin(provider, loopback.redirect, public.blob, secrets.token_bytes(80))
@@ -105,7 +106,7 @@ def _prove(machine: Machine, provider: Provider, key: Path, public: sshkey.Publi
     if public.hardware:
         machine.terminal.say("touch the security key to sign")
     signature = openssh.sign_login(key, token)
-    return Proof(provider.id, token, public.line, login.b64url(attempt.salt), signature)
+    return LoginBody(provider.id, token, public.line, login.b64url(attempt.salt), signature)
 
 
 def _open(machine: Machine, attempt: Attempt, loopback: Loopback, *, use_browser: bool) -> None:

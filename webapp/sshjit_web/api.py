@@ -6,12 +6,12 @@ Views parse, call the authority and render its answer. Bearer tokens alone sign 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, cast, get_args
 
 from flask import Blueprint, Response, request
 
 from sshjit import wire
+from sshjit.api import AskBody, DecisionBody, LoggedIn, LoginBody
 from sshjit.errors import Invalid
 from sshjit.messages import (
     Approve,
@@ -20,7 +20,6 @@ from sshjit.messages import (
     Cancel,
     CertificateReply,
     ChallengeReply,
-    Consent,
     Deny,
     End,
     HostsReply,
@@ -48,39 +47,6 @@ T = TypeVar("T")
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 
 
-@dataclass(frozen=True, slots=True)
-class LoginBody:
-    """``POST /api/v1/login``."""
-
-    provider: str
-    id_token: str
-    key: str
-    salt: str
-    signature: str
-
-
-@dataclass(frozen=True, slots=True)
-class AskBody:
-    """``POST /api/v1/requests``: an ``Ask`` without what the front end adds."""
-
-    hosts: tuple[str, ...]
-    login: str | None
-    action: str
-    command: str | None
-    duration: int | None
-    reason: str
-    certificate: bool
-
-
-@dataclass(frozen=True, slots=True)
-class DecisionBody:
-    """``POST /api/v1/requests/ID/approve`` and ``/deny``."""
-
-    digest: str
-    comment: str
-    consent: Consent | None
-
-
 @blueprint.post("/login")
 def login() -> Response:
     """A command line signs in with an ID token bound to its key."""
@@ -88,7 +54,7 @@ def login() -> Response:
     message = LoginNative(said.provider, said.id_token, said.key, said.salt, said.signature, request.remote_addr or "")
     made = services().ca.call(message, LoginReply).login
     token = services().sessions.open("api", made)
-    return answer({"token": token, "login": wire.encode(made)}, 201)
+    return answer(wire.encode(LoggedIn(token, made)), 201)
 
 
 @blueprint.post("/logout")

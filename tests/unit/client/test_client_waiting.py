@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from sshjit.api import AskBody
 from sshjit.errors import Refused
 from sshjit.messages import RequestView, StepView
 from sshjit_client import exits, files, waiting
-from sshjit_client.api import Api, Wanted
+from sshjit_client.api import Api
 from sshjit_client.records import Session
 from sshjit_client.terminal import Terminal
 from tests.unit.client.conftest import Laptop
@@ -22,7 +23,7 @@ def asked(laptop: Laptop, server: Server) -> Asked:
     session = files.load(laptop.state / "session.json", Session)
     assert session
     api = Api(session.url, session.token)
-    return api, api.ask(Wanted(("db1",), "postgres", "shell", None, None, "", certificate=True)).request
+    return api, api.ask(AskBody(("db1",), "postgres", "shell", None, None, "", certificate=True)).request
 
 
 def must_not_sleep(seconds: float) -> None:
