@@ -10,17 +10,23 @@ from sshjit import messages as m
 from tests.support.installation import Installation
 
 
+def reply(ca: Installation) -> m.BundleReply:
+    """The newest bundle and its signature, as they are carried."""
+    return ca.say(m.ReadBundle(None), m.BundleReply)
+
+
 def newest(ca: Installation) -> bundle.Bundle:
     """The newest bundle."""
-    reply = ca.say(m.ReadBundle(None), m.BundleReply)
-    assert reply.bundle is not None
-    return bundle.read(reply.bundle, plain_http=True)
+    text = reply(ca).bundle
+    assert text is not None
+    return bundle.read(text, plain_http=True)
 
 
-def revoked(ca: Installation, certificate: m.CertificateView) -> bool:
-    """Whether ``ssh-keygen -Q`` finds the certificate in the newest bundle's list."""
+def revoked(ca: Installation, certificate: m.CertificateView | str) -> bool:
+    """Whether ``ssh-keygen -Q`` finds the certificate (or the line of one) in the newest bundle's list."""
+    line = certificate if isinstance(certificate, str) else certificate.text
     (ca.home / "krl").write_bytes(base64.b64decode(newest(ca).krl))
-    (ca.home / "x-cert.pub").write_text(certificate.text + "\n")
+    (ca.home / "x-cert.pub").write_text(f"{line}\n")
     done = subprocess.run(
         ["ssh-keygen", "-Q", "-f", ca.home / "krl", ca.home / "x-cert.pub"], capture_output=True, text=True, check=False
     )

@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from sshjit import bundle, profile, sshcert
 from sshjit import messages as m
+from sshjit import profile, sshcert
 from sshjit.errors import Invalid, Refused
 from sshjit.profile import Issue
 from sshjit_ca import krl
+from tests.support import told
 from tests.support.installation import ALICE, BOB, CAROL, Installation
-
-
-def newest(ca: Installation) -> tuple[m.BundleReply, bundle.Bundle]:
-    reply = ca.say(m.ReadBundle(None), m.BundleReply)
-    assert reply.bundle is not None
-    return reply, bundle.read(reply.bundle, plain_http=True)
-
-
-def revoked(ca: Installation, certificate: m.CertificateView) -> bool:
-    """What ``ssh-keygen -Q`` says of the certificate under the newest bundle's list."""
-    _, told = newest(ca)
-    (ca.home / "krl").write_bytes(base64.b64decode(told.krl))
-    (ca.home / "x-cert.pub").write_text(certificate.text + "\n")
-    done = subprocess.run(
-        ["ssh-keygen", "-Q", "-f", ca.home / "krl", ca.home / "x-cert.pub"], capture_output=True, text=True, check=False
-    )
-    assert ("REVOKED" in done.stdout) == (done.returncode != 0), done
-    return done.returncode != 0
 
 
 def granted(ca: Installation) -> tuple[m.RequestView, m.CertificateView]:
@@ -43,10 +25,10 @@ def granted(ca: Installation) -> tuple[m.RequestView, m.CertificateView]:
 
 def test_a_revoked_grant_revokes_what_is_alive_and_gives_nothing_new(ca: Installation) -> None:
     request, certificate = granted(ca)
-    assert not revoked(ca, certificate)
+    assert not told.revoked(ca, certificate)
     reply = ca.say(m.Revoke(None, request.id, None, None, "laptop lost"), m.RevokeReply, "admin")
     assert (reply.certificates, reply.requests[0].state, reply.requests[0].closing) == (1, "revoked", "laptop lost")
-    assert revoked(ca, certificate)
+    assert told.revoked(ca, certificate)
     with pytest.raises(Invalid, match="revoked"):
         ca.say(m.SignUser(next(iter(ca.logins)), request.id), m.CertificateReply)
 
@@ -57,8 +39,8 @@ def test_one_certificate_is_revoked_alone(ca: Installation) -> None:
     assert first is not None
     assert second is not None
     ca.say(m.Revoke(None, None, first.serial, None, "test"), m.RevokeReply, "admin")
-    assert revoked(ca, first)
-    assert not revoked(ca, second)
+    assert told.revoked(ca, first)
+    assert not told.revoked(ca, second)
     with pytest.raises(Invalid):
         ca.say(m.Revoke(None, None, first.serial, None, "again"), m.RevokeReply, "admin")
 
@@ -66,18 +48,18 @@ def test_one_certificate_is_revoked_alone(ca: Installation) -> None:
 def test_what_is_done_is_worthless_at_once(ca: Installation) -> None:
     request, certificate = granted(ca)
     ca.say(m.End(next(iter(ca.logins)), request.id), m.RequestReply)
-    assert revoked(ca, certificate)
+    assert told.revoked(ca, certificate)
 
 
 def test_t55_a_serial_stays_on_the_list_until_its_grant_is_over(ca: Installation) -> None:
     request, certificate = granted(ca)
     ca.say(m.Revoke(None, request.id, None, None, "laptop lost"), m.RevokeReply, "admin")
     ca.later(8 * 3600 - 1)
-    assert revoked(ca, certificate)
-    assert newest(ca)[1].ended == ((request.id, 1_800_000_000),)
+    assert told.revoked(ca, certificate)
+    assert told.newest(ca).ended == ((request.id, 1_800_000_000),)
     ca.later(1)
-    assert not revoked(ca, certificate)
-    assert newest(ca)[1].ended == ()
+    assert not told.revoked(ca, certificate)
+    assert told.newest(ca).ended == ()
 
 
 def test_t46_revoking_what_belongs_to_others_needs_the_permission(ca: Installation) -> None:
@@ -90,7 +72,7 @@ def test_t46_revoking_what_belongs_to_others_needs_the_permission(ca: Installati
         with pytest.raises(Refused) as refused:
             ca.say(message, m.RevokeReply, "web")
         assert refused.value.code == "not_permitted"
-    assert not revoked(ca, certificate)
+    assert not told.revoked(ca, certificate)
     assert ca.say(m.Revoke(ca.web(BOB), request.id, None, None, "x"), m.RevokeReply, "web").certificates == 1
 
 
@@ -112,9 +94,9 @@ def test_revoking_needs_a_reason(ca: Installation) -> None:
 
 
 def test_ssh_keygen_verifies_the_bundle(ca: Installation) -> None:
-    reply, told = newest(ca)
+    reply = told.reply(ca)
     assert reply.bundle is not None
-    (ca.home / "signers").write_text(f'bundle namespaces="bundle@ssh-jit" {told.root}\n')
+    (ca.home / "signers").write_text(f'bundle namespaces="bundle@ssh-jit" {told.newest(ca).root}\n')
     (ca.home / "bundle.sig").write_text(reply.signature or "")
     command = [
         "ssh-keygen",
@@ -135,19 +117,19 @@ def test_ssh_keygen_verifies_the_bundle(ca: Installation) -> None:
 
 
 def test_a_bundle_is_signed_when_there_is_something_new_and_its_sequence_rises(ca: Installation) -> None:
-    first, _ = newest(ca)
-    assert newest(ca)[0].sequence == first.sequence
+    first = told.reply(ca)
+    assert told.reply(ca).sequence == first.sequence
     assert ca.say(m.ReadBundle(first.sequence), m.BundleReply).bundle is None
     request, _ = granted(ca)
-    assert newest(ca)[0].sequence == first.sequence + 1  # the provider was reached when alice signed in
+    assert told.reply(ca).sequence == first.sequence + 1  # the provider was reached when alice signed in
     ca.say(m.Revoke(None, request.id, None, None, "x"), m.RevokeReply, "admin")
-    assert newest(ca)[0].sequence == first.sequence + 2
+    assert told.reply(ca).sequence == first.sequence + 2
     ca.restart()
-    assert newest(ca)[0].sequence == first.sequence + 3
+    assert told.reply(ca).sequence == first.sequence + 3
 
 
 def test_a_lost_batch_takes_its_bundle_with_it(ca: Installation) -> None:
-    sequence = newest(ca)[0].sequence
+    sequence = told.reply(ca).sequence
     ca.later(1000)
     broken, _ = ca.say_all([m.ReadBundle(None), m.Status()], "admin")
     assert isinstance(broken, m.BundleReply)
