@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from sshjit.policy import fields
 from sshjit.policy.index import Index
 from sshjit.policy.model import Label, Policy, Rule, Source
 from sshjit.policy.problems import Path, PolicyError, Problem, Report
@@ -23,10 +24,6 @@ from sshjit.tomllines import key_lines
 R = TypeVar("R", bound=Rule)
 
 VERSION = 1
-_TOP = {
-    "version": True,
-    **dict.fromkeys(("labels", "roles", "permissions", "actions", "deny", "allow", "break_glass"), False),
-}
 _PLACE = re.compile(r"(.*) \(at (?:line ([0-9]+), column ([0-9]+)|end of document)\)", re.DOTALL)
 
 
@@ -35,9 +32,9 @@ def load(text: str, *, file: str = "policy.toml") -> Policy:
 
     Raises ``PolicyError`` with every problem that was found.
     """
-    document = _document(text, file)
+    found = document(text, file)
     report = Report(file, key_lines(text))
-    top = Table(document, (), report, _TOP)
+    top = Table(found, (), report, fields.TOP)
     version = top.get("version", int)
     if version is not None and version != VERSION:
         top.wrong(("version",), f"must be {VERSION}, is {version}")
@@ -80,8 +77,8 @@ def providers_of(policy: Policy) -> frozenset[str]:
     return frozenset(source.provider for sources in policy.roles.values() for source in sources)
 
 
-def _document(text: str, file: str) -> dict[str, Any]:
-    """The parsed TOML; a syntax error is a ``PolicyError`` too."""
+def document(text: str, file: str) -> dict[str, Any]:
+    """The parsed TOML of a policy, or of a file that is about one; a syntax error is a ``PolicyError`` too."""
     try:
         return tomllib.loads(text)
     except RecursionError:

@@ -25,7 +25,7 @@ FORWARDING = ("port", "agent", "x11")
 DEFAULT_PENDING = 3600
 """Seconds that an unanswered request waits, where a rule has no ``pending``."""
 DEFAULT_USE_BY = 900
-"""Seconds in which an approved request must be used, where a rule has no ``use_by``."""
+"""Seconds in which an approved request must be used, where a rule has no ``use_by``; never more than its grant."""
 DEFAULT_MAX_HOSTS = 16
 """Hosts of one request, where a rule has no ``max_hosts``."""
 DEFAULT_BREAK_GLASS_FRESH_LOGIN = 900

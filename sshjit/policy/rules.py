@@ -10,22 +10,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from sshjit import names
 from sshjit.approvals import Step
-from sshjit.policy import model
+from sshjit.policy import fields, model
 from sshjit.policy.model import AllowRule, BreakGlass, DenyRule, Extend, Label, Matchers, ReasonRule
 from sshjit.policy.problems import Path, did_you_mean
 from sshjit.policy.reader import Table
 from sshjit.policy.schedule import DAY, DAYS, Schedule
 from sshjit.policy.sections import check_label
 
-_MATCHERS = dict.fromkeys(("roles", "hosts", "logins", "actions", "days", "hours", "zone"), False)
-_DENY = {"name": True, **_MATCHERS, "unless_break_glass": False}
-_REQUIREMENTS = dict.fromkeys(
-    ("reason", "fresh_login", "mfa", "hardware_key", "use_by", "max_hosts", "source", "forwarding"), False
-)
-_GRANTING = {"name": True, **_MATCHERS, "roles": True, "hosts": True, "logins": True, **_REQUIREMENTS}
-_CLOCKS = {"grant": True, "certificate": True}
-_ALLOW = {**_GRANTING, **_CLOCKS, "approvals": True, "pending": False, "extend": False}
-_BREAK_GLASS = {**_GRANTING, **_CLOCKS, "notify": False, "review_within": True}
 _HOURS = re.compile(r"([01][0-9]|2[0-4]):([0-5][0-9])-([01][0-9]|2[0-4]):([0-5][0-9])")
 _HOURS_HINT = 'write it like "09:00-18:00"'
 _REASON_PROMPT = "Say why you need it"
@@ -46,17 +37,17 @@ class Declared:
 
 def read_deny(value: object, path: Path, top: Table, declared: Declared) -> DenyRule | None:
     """One element of ``[[deny]]``."""
-    table = Table(value, path, top.report, _DENY)
+    table = Table(value, path, top.report, fields.DENY)
     match = _matchers(table, declared)
-    if not any(key in table for key in _MATCHERS):
-        table.wrong((), "matches everything", f"say what it denies, by {', '.join(_MATCHERS)}")
+    if not any(key in table for key in fields.MATCHERS):
+        table.wrong((), "matches everything", f"say what it denies, by {', '.join(fields.MATCHERS)}")
     rule = DenyRule(table.name("name") or "", match, table.flag("unless_break_glass"))
     return rule if table.sound else None
 
 
 def read_allow(value: object, path: Path, top: Table, declared: Declared) -> AllowRule | None:
     """One element of ``[[allow]]``."""
-    table = Table(value, path, top.report, _ALLOW)
+    table = Table(value, path, top.report, fields.ALLOW)
     steps = [_step(top, at, item, declared.roles) for at, item in table.tables("approvals")]
     roles = [step.role for step in steps if step is not None]
     for number, role in enumerate(roles):
@@ -76,7 +67,7 @@ def read_allow(value: object, path: Path, top: Table, declared: Declared) -> All
 
 def read_break_glass(value: object, path: Path, top: Table, declared: Declared) -> AllowRule | None:
     """One element of ``[[break_glass]]``. It needs no approval, but always a reason and a fresh sign-in."""
-    table = Table(value, path, top.report, _BREAK_GLASS)
+    table = Table(value, path, top.report, fields.BREAK_GLASS)
     shortest = model.BREAK_GLASS_REASON
     reason = _reason(table, shortest) or ReasonRule(
         None, f"{_REASON_PROMPT}, in at least {shortest} characters", shortest
@@ -100,6 +91,10 @@ def _granting(
     grant, certificate = table.duration("grant"), table.duration("certificate")
     if grant is not None and certificate is not None and certificate > grant:
         table.wrong(("certificate",), "must not live longer than the grant", "make it shorter than grant")
+    use_by = table.duration("use_by")
+    if grant is not None and use_by is not None and use_by > grant:
+        # The window opens with the approval: whoever came later would find it over.
+        table.wrong(("use_by",), "must not be longer than the grant", "make it shorter than grant")
     return AllowRule(
         name=table.name("name") or "",
         match=_matchers(table, declared, actions=("shell",)),
@@ -109,7 +104,7 @@ def _granting(
         mfa=table.flag("mfa"),
         hardware_key=table.flag("hardware_key"),
         pending=table.duration("pending") or model.DEFAULT_PENDING,
-        use_by=table.duration("use_by") or model.DEFAULT_USE_BY,
+        use_by=use_by or min(model.DEFAULT_USE_BY, grant or model.DEFAULT_USE_BY),
         grant=grant or 0,
         certificate=certificate or 0,
         max_hosts=table.count("max_hosts", _MOST_HOSTS) or model.DEFAULT_MAX_HOSTS,
@@ -194,7 +189,7 @@ def _reason(table: Table, shortest: int) -> ReasonRule | None:
     """``reason = { pattern = "…", prompt = "…" }``."""
     if "reason" not in table:
         return None
-    reason = Table(table.any("reason"), (*table.path, "reason"), table.report, {"pattern": False, "prompt": False})
+    reason = Table(table.any("reason"), (*table.path, "reason"), table.report, fields.REASON)
     text = reason.text("pattern")
     pattern = None
     if text is not None:
@@ -209,7 +204,7 @@ def _extend(table: Table) -> Extend | None:
     """``extend = { count = 2, by = "1h" }``."""
     if "extend" not in table:
         return None
-    extend = Table(table.any("extend"), (*table.path, "extend"), table.report, {"count": True, "by": True})
+    extend = Table(table.any("extend"), (*table.path, "extend"), table.report, fields.EXTEND)
     return Extend(extend.count("count", _MOST_EXTENSIONS) or 0, extend.duration("by") or 0)
 
 
@@ -233,7 +228,7 @@ def _networks(table: Table) -> tuple[str, ...]:
 
 def _step(top: Table, path: Path, value: object, roles: Collection[str]) -> Step | None:
     """``{ from = "sre-lead", count = 1, signed = true }``."""
-    table = Table(value, path, top.report, {"from": True, "count": True, "signed": False})
+    table = Table(value, path, top.report, fields.STEP)
     role = table.get("from", str)
     if role is not None and role not in roles:
         table.wrong(("from",), f'there is no role "{role}"', did_you_mean(role, roles))

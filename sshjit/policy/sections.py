@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from sshjit import names
 from sshjit.errors import Invalid
+from sshjit.policy import fields
 from sshjit.policy.model import COMMAND, PERMISSIONS, SHELL, Action, Label, Source
 from sshjit.policy.problems import Path, did_you_mean
 from sshjit.policy.reader import NAME, Table, kind
@@ -20,7 +21,7 @@ def read_labels(top: Table) -> dict[str, Label]:
     """``[labels]``: the labels that hosts may carry."""
     labels = {}
     for name, path, value in top.entries("labels"):
-        table = Table(value, path, top.report, {"values": False, "required": False})
+        table = Table(value, path, top.report, fields.LABEL)
         table.checked((), _label_name, name)
         values = table.names("values", None, "value")
         for number, text in enumerate(values or ()):
@@ -55,7 +56,7 @@ def _source(top: Table, path: Path, value: object) -> Source | None:
     """``"acme/group:SRE"`` or ``{ from = "acme/group:SRE", until = 2026-12-31 }``."""
     if isinstance(value, str):
         return _parsed_source(top, path, value, None)
-    table = Table(value, path, top.report, {"from": True, "until": False})
+    table = Table(value, path, top.report, fields.SOURCE)
     text = table.text("from")
     until = table.any("until")
     ends = None
@@ -91,7 +92,7 @@ def read_permissions(top: Table, roles: Collection[str]) -> dict[str, tuple[str,
     """``[permissions]``: which roles may do what besides asking for access."""
     if "permissions" not in top:
         return {}
-    table = Table(top.any("permissions"), ("permissions",), top.report, dict.fromkeys(sorted(PERMISSIONS), False))
+    table = Table(top.any("permissions"), ("permissions",), top.report, fields.ALLOWED_TO)
     return {name: table.names(name, roles, "role") or () for name in sorted(PERMISSIONS) if name in table}
 
 
@@ -99,7 +100,7 @@ def read_actions(top: Table) -> dict[str, Action]:
     """``[actions.<name>]``: the commands that have a name."""
     actions = {}
     for name, path, value in top.entries("actions"):
-        table = Table(value, path, top.report, {"command": True, "title": False})
+        table = Table(value, path, top.report, fields.ACTION)
         if name in (SHELL, COMMAND):
             table.wrong((), f'"{name}" is the name of an action that there is already')
         elif not NAME.fullmatch(name):

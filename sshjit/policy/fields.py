@@ -1,0 +1,40 @@
+"""Which keys each table of a policy file may have, and whether each must be there.
+
+The reader takes these and nothing else, and the JSON Schema for editors is made from them, so the two cannot drift.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sshjit.policy.model import PERMISSIONS
+
+Fields = Mapping[str, bool]
+"""Key -> whether it must be there."""
+
+TOP: Fields = {
+    "version": True,
+    **dict.fromkeys(("labels", "roles", "permissions", "actions", "deny", "allow", "break_glass"), False),
+}
+LABEL: Fields = {"values": False, "required": False}
+SOURCE: Fields = {"from": True, "until": False}
+ALLOWED_TO: Fields = dict.fromkeys(sorted(PERMISSIONS), False)
+ACTION: Fields = {"command": True, "title": False}
+
+MATCHERS: Fields = dict.fromkeys(("roles", "hosts", "logins", "actions", "days", "hours", "zone"), False)
+_REQUIREMENTS = dict.fromkeys(
+    ("reason", "fresh_login", "mfa", "hardware_key", "use_by", "max_hosts", "source", "forwarding"), False
+)
+_GRANTING = {
+    "name": True,
+    **MATCHERS,
+    **dict.fromkeys(("roles", "hosts", "logins"), True),
+    **_REQUIREMENTS,
+    **dict.fromkeys(("grant", "certificate"), True),
+}
+DENY: Fields = {"name": True, **MATCHERS, "unless_break_glass": False}
+ALLOW: Fields = {**_GRANTING, "approvals": True, "pending": False, "extend": False}
+BREAK_GLASS: Fields = {**_GRANTING, "notify": False, "review_within": True}
+REASON: Fields = {"pattern": False, "prompt": False}
+EXTEND: Fields = {"count": True, "by": True}
+STEP: Fields = {"from": True, "count": True, "signed": False}
