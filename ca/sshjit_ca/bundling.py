@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sshjit import bundle, checkpoint
@@ -16,6 +15,7 @@ from sshjit.events import BundleSigned
 from sshjit.messages import BundleReply, ReadBundle
 from sshjit_ca import krl, sshsig
 from sshjit_ca.desk import Desk
+from sshjit_ca.hosts import refusing
 from sshjit_ca.keys import lineage
 
 REFRESH = 900
@@ -57,7 +57,8 @@ class Bundles:
 def _content(desk: Desk) -> tuple[object, ...]:
     state, now = desk.state, desk.now
     return (
-        tuple(sorted(serial for serial, until in state.revoked.items() if until > now)),
+        _refused_users(desk),
+        refusing.certificates(state, now),
         tuple(sorted((grant, when) for grant, (when, until) in state.ended.items() if until > now)),
         _providers(desk),
         _keys(desk),
@@ -90,7 +91,6 @@ def _providers(desk: Desk) -> tuple[bundle.Provider, ...]:
 
 def _sign(desk: Desk, content: tuple[object, ...]) -> SignedBundle:
     sequence, now = desk.state.sequence + 1, desk.now
-    revoked = (serial for serial, until in desk.state.revoked.items() if until > now)
     ended = sorted((grant, when) for grant, (when, until) in desk.state.ended.items() if until > now)
     text = bundle.write(
         Bundle(
@@ -106,7 +106,7 @@ def _sign(desk: Desk, content: tuple[object, ...]) -> SignedBundle:
             retired=tuple(key.line for key in desk.keys.revoked()),
             log_key=checkpoint.verifier_key(desk.config.origin, lineage.raw(desk.journal.checkpoint_key)),
             providers=_providers(desk),
-            krl=_krl(desk, revoked, sequence),
+            krl=_krl(desk, sequence),
             ended=tuple(ended),
             extended=(),
             checkpoint=desk.journal.checkpoint,
@@ -118,7 +118,13 @@ def _sign(desk: Desk, content: tuple[object, ...]) -> SignedBundle:
     return SignedBundle(content, sequence, now, text, signature)
 
 
-def _krl(desk: Desk, serials: Iterable[int], version: int) -> str:
-    keys = desk.keys
-    raw = krl.write(keys.trusted("user_ca"), serials, version=version, time=desk.now, keys=keys.revoked())
+def _refused_users(desk: Desk) -> tuple[int, ...]:
+    """The serials of user certificates that hosts must refuse."""
+    return tuple(sorted(serial for serial, until in desk.state.revoked.items() if until > desk.now))
+
+
+def _krl(desk: Desk, version: int) -> str:
+    keys, hosts = desk.keys, refusing.certificates(desk.state, desk.now)
+    refused = ((keys.trusted("user_ca"), _refused_users(desk)), (keys.trusted("host_ca"), hosts))
+    raw = krl.write(refused, version=version, time=desk.now, keys=keys.revoked())
     return base64.b64encode(raw).decode("ascii")

@@ -1,7 +1,8 @@
 """Key revocation lists as sshd reads them (OpenSSH's PROTOCOL.krl, version 1).
 
-Ours hold the serials of user certificates, under every CA key that hosts still believe, and CA keys that are refused
-whole. Serials are never given twice, whichever key signs, so naming one under each key revokes no other certificate. A
+Ours hold the serials of user and of host certificates, under every CA key of their kind that is still believed, and CA
+keys that are refused whole. Serials are never given twice, whichever key signs, so naming one under each key revokes no
+other certificate. sshd and ssh read the same list: a section that names a CA says nothing of what another one signed. A
 list that named people's plain keys could lock an owner out; one that holds nothing is valid and revokes nothing.
 """
 
@@ -19,17 +20,22 @@ _SERIAL_LIST = b"\x20"
 
 
 def write(
-    cas: Iterable[PublicKey], serials: Iterable[int], *, version: int, time: int, keys: Iterable[PublicKey] = ()
+    refused: Iterable[tuple[Iterable[PublicKey], Iterable[int]]],
+    *,
+    version: int,
+    time: int,
+    keys: Iterable[PublicKey] = (),
 ) -> bytes:
-    """A list of revoked serials of each CA, and of CA ``keys`` that are revoked whole.
+    """A list of serials that are revoked under each of some CAs, and of CA ``keys`` that are revoked whole.
 
     ``version`` only ever rises, ``time`` is seconds since the epoch.
     """
     found = KRL_MAGIC + u64(version) + u64(time) + u64(0) + string(b"") + string(b"")
-    ordered = sorted(set(serials))
-    if ordered:
-        listed = _SERIAL_LIST + string(b"".join(map(u64, ordered)))
-        found += b"".join(_CERTIFICATES + string(string(ca.blob) + string(b"") + listed) for ca in cas)
+    for cas, serials in refused:
+        ordered = sorted(set(serials))
+        if ordered:
+            listed = _SERIAL_LIST + string(b"".join(map(u64, ordered)))
+            found += b"".join(_CERTIFICATES + string(string(ca.blob) + string(b"") + listed) for ca in cas)
     blobs = sorted(key.blob for key in keys)
     if blobs:
         found += _EXPLICIT_KEYS + string(b"".join(map(string, blobs)))

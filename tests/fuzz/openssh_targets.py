@@ -83,9 +83,9 @@ def revocation_lists() -> list[bytes]:
     """Lists as our CA writes them."""
     ca, other = (sshkey.parse_blob(blob) for blob in blobs("*.pub")[:2])
     return [
-        krl.write([ca], [], version=1, time=1_800_000_000),
-        krl.write([ca, other], [7, 2**40 + 1, 2**64 - 1], version=2, time=1_800_000_000),
-        krl.write([ca], range(1, 50), version=3, time=1_800_000_000, keys=[other]),
+        krl.write([([ca], [])], version=1, time=1_800_000_000),
+        krl.write([([ca], [5]), ([ca, other], [7, 2**40 + 1, 2**64 - 1])], version=2, time=1_800_000_000),
+        krl.write([([ca], range(1, 50))], version=3, time=1_800_000_000, keys=[other]),
     ]
 
 

@@ -156,7 +156,7 @@ class Shop:
         return Offer(base64.b64decode(made.split()[1]), key.sign)
 
     def _krl(self, cas: Iterable[PublicKey], *serials: int, keys: Iterable[PublicKey] = ()) -> bytes:
-        return krl.write(list(cas), serials, version=1, time=self.now, keys=keys)
+        return krl.write([(list(cas), serials)], version=1, time=self.now, keys=keys)
 
 
 def blob(key: FileKey | SoftKey) -> bytes:

@@ -31,7 +31,7 @@ __all__ = [
     "fold",
 ]
 
-FOLD = 1
+FOLD = 2
 """The version of the fold."""
 
 
@@ -70,7 +70,7 @@ _FOLDS: dict[type[Event], Callable[[State, Any, int], None]] = {
     events.Opened: access.opened,
     events.Closed: access.closed,
     events.Issued: access.issued,
-    events.HostIssued: _nothing,
+    events.HostIssued: hosts.host_issued,
     events.CertificateRevoked: access.certificate_revoked,
     events.HostAdded: hosts.host_added,
     events.HostInvited: hosts.host_invited,

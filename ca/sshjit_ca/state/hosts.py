@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sshjit import events
 from sshjit_ca.state.model import State
-from sshjit_ca.state.records import Host, Invited, Reported
+from sshjit_ca.state.records import Host, HostCertificate, Invited, Reported
 
 
 def host_added(state: State, event: events.HostAdded, _: int) -> None:
@@ -35,6 +35,12 @@ def host_labelled(state: State, event: events.HostLabelled, _: int) -> None:
     state.hosts[event.name] = replace(state.hosts[event.name], labels=event.labels)
 
 
+def host_issued(state: State, event: events.HostIssued, _: int) -> None:
+    """A host certificate was signed."""
+    host = state.hosts[event.host].id
+    state.host_certificates[event.serial] = HostCertificate(host, event.key, event.valid_before)
+
+
 def host_removed(state: State, event: events.HostRemoved, _: int) -> None:
     """A host is gone; how many machines had its name is remembered, so the next one gets another id."""
     gone = state.hosts.pop(event.name)
@@ -42,6 +48,9 @@ def host_removed(state: State, event: events.HostRemoved, _: int) -> None:
         del state.host_names[name]
     state.invited.pop(gone.id, None)
     state.reports.pop(gone.id, None)
+    for serial, certificate in state.host_certificates.items():
+        if certificate.host == gone.id:
+            state.host_certificates[serial] = replace(certificate, gone=True)
 
 
 def host_reported(state: State, event: events.HostReported, time: int) -> None:

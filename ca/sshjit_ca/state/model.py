@@ -7,7 +7,18 @@ from dataclasses import dataclass, field
 
 from sshjit.events import Event
 from sshjit.requests import Request
-from sshjit_ca.state.records import CaKey, Certificate, Emergency, HardwareKey, Host, Invited, Lock, Login, Reported
+from sshjit_ca.state.records import (
+    CaKey,
+    Certificate,
+    Emergency,
+    HardwareKey,
+    Host,
+    HostCertificate,
+    Invited,
+    Lock,
+    Login,
+    Reported,
+)
 
 
 @dataclass(slots=True)
@@ -53,6 +64,8 @@ class State:
     """Name -> how many machines ever had it."""
     invited: dict[str, Invited] = field(default_factory=dict)
     """Host id -> the token that it may join by."""
+    host_certificates: dict[int, HostCertificate] = field(default_factory=dict)
+    """Serial -> a host certificate that may be alive."""
     reports: dict[str, Reported] = field(default_factory=dict)
     """Host id -> what it said last."""
     hardware_keys: dict[str, HardwareKey] = field(default_factory=dict)

@@ -31,6 +31,8 @@ def prune(state: State, time: int) -> None:
     state.revoked = {serial: until for serial, until in state.revoked.items() if before < until}
     state.ended = {grant: (when, until) for grant, (when, until) in state.ended.items() if before < until}
     _certificates(state, before)
+    alive = {serial: each for serial, each in state.host_certificates.items() if before < each.valid_before}
+    state.host_certificates = alive
     if time // DAY != state.time // DAY:
         _requests(state, time)
         _logins(state, before)

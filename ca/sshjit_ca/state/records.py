@@ -45,6 +45,17 @@ class Emergency:
 
 
 @dataclass(frozen=True, slots=True)
+class HostCertificate:
+    """A host certificate that was issued. ``host`` is the host's id, ``key`` the fingerprint of the key inside."""
+
+    host: str
+    key: str
+    valid_before: int
+    gone: bool = False
+    """The host is enrolled no more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Host:
     """An enrolled host."""
 

@@ -142,7 +142,7 @@ def test_a_list_without_serials_is_valid_and_one_with_many_names_exactly_those(
     signer = ca.desk.keys.active("user_ca")
     key = ca.desk.keys.public("log")
     for serials in ((), (1,), (2**40 + 3, 2**40 + 5, 2**63)):
-        (tmp_path / "krl").write_bytes(krl.write([signer.public], serials, version=3, time=1_800_000_000))
+        (tmp_path / "krl").write_bytes(krl.write([([signer.public], serials)], version=3, time=1_800_000_000))
         for serial in (1, 2**40 + 3, 2**40 + 4, 2**63):
             issue = Issue(1_800_000_000, serial, b"n" * 32, signer.public, 900)
             signed = sshcert.encode(profile.host_certificate("web1", (), key, issue))

@@ -67,7 +67,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
 def test_exactly_the_named_serials_are_revoked_under_every_ca(
     registry: Registry, revoked: set[int], asked: set[int]
 ) -> None:
-    data = krl.write([ca.public for ca in registry.cas], revoked, version=1, time=1_800_000_000)
+    data = krl.write([([ca.public for ca in registry.cas], revoked)], version=1, time=1_800_000_000)
     assert host_krl.read(data).keys == ()
     tried = [(ca, serial) for ca in registry.cas for serial in (*asked, *sorted(revoked)[:3])]
     said = registry.ask(data, *(registry.certificate(ca, serial) for ca, serial in tried)).stdout
@@ -81,7 +81,7 @@ def test_a_ca_key_that_is_revoked_takes_all_its_certificates_along(
     registry: Registry, keys: set[int], revoked: set[int]
 ) -> None:
     publics = [ca.public for ca in registry.cas]
-    data = krl.write(publics, revoked, version=1, time=1_800_000_000, keys=[publics[each] for each in keys])
+    data = krl.write([(publics, revoked)], version=1, time=1_800_000_000, keys=[publics[each] for each in keys])
     assert set(host_krl.read(data).keys) == {publics[each].blob for each in keys}
     said = registry.ask(data, *(registry.certificate(ca, 7) for ca in registry.cas)).stdout
     assert [line.endswith("REVOKED") for line in said.splitlines()] == [

@@ -19,7 +19,7 @@ from tests.unit.hostconfig.workshop import Authority, line, make_key, run
 def test_the_cas_revocation_lists_pass_and_openssh_reads_them_alike(
     serials: list[int], authority: Authority, tmp_path: Path
 ) -> None:
-    data = ca_krl.write([core_keys.parse_line(line(authority.user_ca))], serials, version=3, time=1_700_000_000)
+    data = ca_krl.write([([core_keys.parse_line(line(authority.user_ca))], serials)], version=3, time=1_700_000_000)
     assert krl.read(data).keys == ()
     (tmp_path / "krl").write_bytes(data)
     shown = run("ssh-keygen", "-Q", "-l", "-f", tmp_path / "krl")
