@@ -44,9 +44,13 @@ def access(machine: Machine, typed: Typed) -> Path:
     view = reply.certificate or _wait(machine, api, reply)
     believed = trust.current(settings, machine.config, machine.terminal)
     found = grant.check(view, session.public, host, login, believed)
-    return grant.keep(
-        found, typed, believed, key=Path(session.key), known=own.known_hosts, state=state, skew=_skew(api.skew)
-    )
+    revoked = machine.config / trust.REVOKED
+    if own.revoked:
+        machine.terminal.say(
+            f"your ssh configuration says RevokedHostKeys {own.revoked}, so ssh does not read {revoked}"
+        )
+    kept = sshconfig.Files(Path(session.key), revoked, state)
+    return grant.keep(found, typed, believed, own=own, kept=kept, skew=_skew(api.skew))
 
 
 def account(typed: Typed, own: sshconfig.Own) -> str | None:

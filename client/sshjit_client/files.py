@@ -38,13 +38,13 @@ def private_folder(path: Path) -> Path:
     return path
 
 
-def write(path: Path, text: str) -> None:
-    """Writes a file of 0600 so that others see the old one or the new one, whole."""
+def write(path: Path, content: str | bytes) -> None:
+    """Writes a file of 0600 so that others see the old one or the new one, whole. Text becomes UTF-8."""
     new = path.with_name(f".{path.name[:40]}.{os.urandom(6).hex()}")
     handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode("utf-8") if isinstance(content, str) else content)
         new.replace(path)
     except BaseException:
         new.unlink(missing_ok=True)

@@ -78,12 +78,12 @@ def _route(view: CertificateView, host: str) -> RouteView:
     raise Invalid("bad_host", f"it does not lead to {host}")
 
 
-def keep(grant: Grant, typed: Typed, believed: Bundle, *, key: Path, known: str, state: Path, skew: int) -> Path:
+def keep(grant: Grant, typed: Typed, believed: Bundle, *, own: sshconfig.Own, kept: sshconfig.Files, skew: int) -> Path:
     """Writes certificate, known_hosts and configuration, and returns the configuration to run ssh with.
 
-    ``skew`` is the server's clock minus ours in seconds, so that the end is told by our clock.
+    ``own`` is what the person's own configuration says, ``skew`` the server's clock minus ours in seconds, so that the end is told by our clock.
     """
-    folder = files.private_folder(state / "open")
+    folder = files.private_folder(kept.state / "open")
     forget(folder, time.time())
     name = index.name_for(typed)
     certificate, hosts = folder / f"{name}-cert.pub", folder / f"{name}.known"
@@ -97,12 +97,13 @@ def keep(grant: Grant, typed: Typed, believed: Bundle, *, key: Path, known: str,
         address=route.address,
         port=route.port,
         login=grant.login,
-        key=key,
+        key=kept.key,
         certificate=certificate,
         known_hosts=hosts,
+        revoked=kept.revoked,
     )
     path = folder / f"{name}.conf"
-    files.write(path, sshconfig.text(typed, target, known, f"{HEAD}{grant.valid_before - skew}"))
+    files.write(path, sshconfig.text(typed, target, own, f"{HEAD}{grant.valid_before - skew}"))
     return path
 
 

@@ -2,7 +2,9 @@
 
 The person's own configuration comes first, and in ssh_config the first value wins: what they say about a host stands.
 Then comes our block for the one host that was typed, then the system's configuration, as without us. Their known_hosts
-files stay theirs alone: our CA's line is in a file of its own beside the system-wide ones.
+files stay theirs alone: our CA's line is in a file of its own beside the system-wide ones. ssh takes one
+``RevokedHostKeys``: whoever has one, in their own or the system's configuration, keeps it, and is told that the
+installation's list does not count beside it.
 """
 
 from __future__ import annotations
@@ -29,6 +31,17 @@ class Own:
     """The account, if it names one."""
     known_hosts: str
     """The system-wide known_hosts files that are in effect."""
+    revoked: str | None
+    """The ``RevokedHostKeys`` that somebody set, ``none`` included; ``None`` if nobody did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What a connection needs beside its certificate: the private key, the list by which ssh refuses hosts, our state."""
+
+    key: Path
+    revoked: Path
+    state: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +56,26 @@ class Target:
     key: Path
     certificate: Path
     known_hosts: Path
+    revoked: Path
 
 
 def own(typed: Typed, state: Path) -> Own:
     """Asks ssh what it would do without us."""
     probe = state / "own.conf"
-    files.write(probe, "\n".join([*_before(typed), "Match all", *_after(typed), f"User {_NOBODY}", ""]))
+    last = [f"User {_NOBODY}", f"RevokedHostKeys {_NOBODY}"]
+    files.write(probe, "\n".join([*_before(typed), "Match all", *_after(typed), *last, ""]))
     said = openssh.effective(typed.options, probe)
     login = said.get("user", _NOBODY)
     known = said.get("globalknownhostsfile", "")
-    return Own(None if login == _NOBODY else login, _GLOBAL_FILES if _ODD.search(known) or not known else known)
+    revoked = said.get("revokedhostkeys", "none")  # ssh -G leaves a "none" out
+    return Own(
+        login=None if login == _NOBODY else login,
+        known_hosts=_GLOBAL_FILES if _ODD.search(known) or not known else known,
+        revoked=None if revoked == _NOBODY else revoked,
+    )
 
 
-def text(typed: Typed, target: Target, known: str, head: str) -> str:
+def text(typed: Typed, target: Target, own: Own, head: str) -> str:
     """The whole file; ``head`` is its first line."""
     block = [
         f"Host {target.typed}",
@@ -64,7 +84,8 @@ def text(typed: Typed, target: Target, known: str, head: str) -> str:
         f"User {target.login}",
         f"HostKeyAlias {target.host}",
         "StrictHostKeyChecking yes",
-        f"GlobalKnownHostsFile {known} {quoted(target.known_hosts)}",
+        f"GlobalKnownHostsFile {own.known_hosts} {quoted(target.known_hosts)}",
+        *([] if own.revoked else [f"RevokedHostKeys {_literal(target.revoked)}"]),
         f"IdentityFile {quoted(target.key).replace('%', '%%')}",
         f"CertificateFile {quoted(target.certificate).replace('%', '%%')}",
         "IdentitiesOnly yes",
@@ -84,6 +105,13 @@ def quoted(path: Path) -> str:
     if _ODD.search(str(path)):
         raise Failed("odd_path", f"ssh cannot be told of the path {path}")
     return f'"{path}"'
+
+
+def _literal(path: Path) -> str:
+    """A path for an option in which some versions of ssh put other things in place of ``%h`` and the like."""
+    if "%" in str(path):
+        raise Failed("odd_path", f"ssh cannot be told of the path {path}", hint="XDG_CONFIG_HOME names another folder")
+    return quoted(path)
 
 
 def _before(typed: Typed) -> list[str]:

@@ -1,11 +1,13 @@
 """Which bundle is believed (``docs/protocol.md``, section 3).
 
 A bundle counts if the pinned root signed it, it is for the installation that was set up, and it is newer than what is
-held. A bundle that is refused changes nothing: the one that is held stays in use, and the person is told.
+held. A bundle that is refused changes nothing: the one that is held stays in use, and the person is told. What it says
+of revoked host certificates goes into a file that ssh reads by itself, at connections without us too.
 """
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import time
 from pathlib import Path
@@ -19,6 +21,8 @@ from sshjit_client.terminal import Terminal
 
 FRESH = 300
 """Seconds after which the server is asked for a newer bundle before a certificate is used."""
+REVOKED = "revoked_host_keys"
+"""The file beside ``bundle.json`` that holds the bundle's revocation list, for ssh to refuse hosts by."""
 
 
 def root_of(text: str) -> sshkey.PublicKey:
@@ -96,6 +100,8 @@ def current(settings: Settings, folder: Path, terminal: Terminal, *, fresh: int 
     path = folder / "bundle.json"
     stored = files.load(path, HeldBundle)
     held = bundle.read(stored.bundle, plain_http=plain(settings)) if stored else None
+    if stored and held and not (folder / REVOKED).exists():
+        _keep_list(folder, held)
     if stored and time.time() - path.stat().st_mtime < fresh:
         return _not_old(held, terminal)
     try:
@@ -105,7 +111,7 @@ def current(settings: Settings, folder: Path, terminal: Terminal, *, fresh: int 
             if settings != (moved := pinned(settings, found)):
                 files.save(folder / "config.json", moved)
                 terminal.say(f"the installation's root is {moved.root} now, signed by the one before it")
-            files.save(path, new)
+            keep(folder, new, found)
             held = found
         else:
             path.touch()
@@ -116,9 +122,19 @@ def current(settings: Settings, folder: Path, terminal: Terminal, *, fresh: int 
     return _not_old(held, terminal)
 
 
+def keep(folder: Path, new: HeldBundle, found: Bundle) -> None:
+    """Keeps a bundle that is believed, the list that ssh reads first: one that is too new harms nobody."""
+    _keep_list(folder, found)
+    files.save(folder / "bundle.json", new)
+
+
 def plain(settings: Settings) -> bool:
     """Whether addresses may be plain http on loopback: only in an installation that was set up so."""
     return settings.url.startswith("http://")
+
+
+def _keep_list(folder: Path, found: Bundle) -> None:
+    files.write(folder / REVOKED, base64.b64decode(found.krl))
 
 
 def _not_old(held: Bundle | None, terminal: Terminal) -> Bundle:

@@ -1,4 +1,4 @@
-"""Which host certificates laptops must refuse although they are not over: those of machines that are not to be believed.
+"""Which host certificates laptops must refuse before they are over: those of machines that are not to be believed.
 
 A host that was removed, also for a new machine in its place, never comes back: another one gets another id. A lock on a
 host or on a key is undone by unlocking; while it stands, nobody connects to that machine, and what it shows may be in

@@ -54,5 +54,5 @@ def _keep(machine: Machine, settings: Settings, new: HeldBundle, found: Bundle) 
         bundle.replaces(found, bundle.read(stored.bundle, plain_http=True))
     if not same or before is None or before.url != settings.url:
         machine.forget()
-    files.save(folder / "bundle.json", new)
+    trust.keep(folder, new, found)
     files.save(folder / "config.json", settings)

@@ -11,7 +11,7 @@ import pytest
 from sshjit import sshcert
 from sshjit.errors import Failed
 from sshjit.messages import CertificateView, RouteView
-from sshjit_client import grant, index, openssh, typed
+from sshjit_client import grant, index, openssh, sshconfig, typed
 from tests.unit.client.installation import Installation, make_key
 
 ROUTE = RouteView("web1", "web1", ("web1.lab", "192.0.2.7"), "192.0.2.7", 22)
@@ -95,7 +95,9 @@ def kept(installation: Installation, public: str, state: Path, *, skew: int = 0,
     line, believed = typed.read(["web1"]), installation.bundle()
     found = _view(installation.certify(public, "deploy@web1", seconds=seconds))
     taken = grant.check(found, public, "web1", None, believed)
-    return grant.keep(taken, line, believed, key=state / "id", known="/etc/known", state=state, skew=skew)
+    own = sshconfig.Own(None, "/etc/known", None)
+    files = sshconfig.Files(state / "id", state / "revoked", state)
+    return grant.keep(taken, line, believed, own=own, kept=files, skew=skew)
 
 
 def test_t51_the_host_ca_is_trusted_for_exactly_the_enrolled_names(

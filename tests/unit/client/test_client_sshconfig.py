@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ def target(tmp_path: Path, **changes: str) -> sshconfig.Target:
         key=tmp_path / "id 100%",
         certificate=tmp_path / "open" / "web1-cert.pub",
         known_hosts=tmp_path / "web1.known",
+        revoked=tmp_path / "revoked",
     )
 
 
@@ -29,7 +31,7 @@ def said(tmp_path: Path, own: str, words: list[str]) -> dict[str, str]:
     (tmp_path / "own [conf] *").write_text(own)
     line = typed.read(["-F", str(tmp_path / "own [conf] *"), *words])
     path = tmp_path / "made"
-    path.write_text(sshconfig.text(line, target(tmp_path), USUAL, "# head"))
+    path.write_text(sshconfig.text(line, target(tmp_path), sshconfig.own(line, tmp_path), "# head"))
     return openssh.effective(line.options, path)
 
 
@@ -57,6 +59,18 @@ def test_t43_the_persons_known_hosts_files_are_left_alone(tmp_path: Path) -> Non
     assert said(tmp_path, "UserKnownHostsFile /x/y\n", ["web1"])["userknownhostsfile"] == "/x/y"
 
 
+def test_ssh_refuses_hosts_by_the_installations_list(tmp_path: Path) -> None:
+    assert said(tmp_path, "", ["web1"])["revokedhostkeys"] == str(tmp_path / "revoked")
+
+
+@pytest.mark.parametrize("value", ["/etc/ssh/revoked", "none"])
+def test_t43_the_persons_list_of_revoked_hosts_stands_alone(tmp_path: Path, value: str) -> None:
+    (tmp_path / "own").write_text(f"RevokedHostKeys {value}\n")
+    line = typed.read(["-F", str(tmp_path / "own"), "web1"])
+    assert sshconfig.own(line, tmp_path).revoked == value
+    assert said(tmp_path, f"RevokedHostKeys {value}\n", ["web1"]).get("revokedhostkeys", "none") == value
+
+
 def test_other_hosts_on_the_way_are_not_touched(tmp_path: Path) -> None:
     found = said(tmp_path, "", ["jump"])
     assert found["hostname"] == "jump"
@@ -69,9 +83,10 @@ def test_a_host_block_at_the_end_of_the_persons_file_does_not_swallow_ours(tmp_p
 
 
 def test_with_f_the_systems_configuration_is_not_read_and_without_it_is(tmp_path: Path) -> None:
-    with_f = sshconfig.text(typed.read(["-F", "none", "web1"]), target(tmp_path), USUAL, "# head")
+    own = sshconfig.Own(None, USUAL, None)
+    with_f = sshconfig.text(typed.read(["-F", "none", "web1"]), target(tmp_path), own, "# head")
     assert "Include" not in with_f
-    without = sshconfig.text(typed.read(["web1"]), target(tmp_path), USUAL, "# head")
+    without = sshconfig.text(typed.read(["web1"]), target(tmp_path), own, "# head")
     assert without.index("Include ~/.ssh/config") < without.index("Host web1")
     assert without.rstrip().endswith("Match all\nInclude /etc/ssh/ssh_config")
 
@@ -101,6 +116,13 @@ def test_t40_a_path_that_could_say_more_than_a_path_is_refused() -> None:
     for odd in ('/a"b', "/a\nHost *", "/a\\b", "/${HOME}/x"):
         with pytest.raises(Failed):
             sshconfig.quoted(Path(odd))
+
+
+def test_t40_a_list_whose_path_some_ssh_would_read_otherwise_is_refused(tmp_path: Path) -> None:
+    odd = dataclasses.replace(target(tmp_path), revoked=tmp_path / "%h")
+    with pytest.raises(Failed) as refused:
+        sshconfig.text(typed.read(["web1"]), odd, sshconfig.Own(None, USUAL, None), "# head")
+    assert refused.value.code == "odd_path"
 
 
 def test_a_configuration_that_is_not_there_is_said(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import time
 from pathlib import Path
@@ -91,6 +92,17 @@ def test_an_old_bundle_alarms_and_locks_nobody_out(
     files.save(tmp_path / "bundle.json", old)
     assert trust.current(pinned(installation), tmp_path, Terminal()).sequence == 7
     assert "should have been renewed" in capsys.readouterr().err
+
+
+def test_the_list_that_ssh_reads_follows_the_bundle(installation: Installation, server: Server, tmp_path: Path) -> None:
+    settings = pinned(installation, server.url)
+    listed = tmp_path / trust.REVOKED
+    trust.current(settings, tmp_path, Terminal())
+    assert listed.read_bytes() == base64.b64decode(installation.bundle().krl)
+    listed.unlink()
+    server.calls.clear()
+    trust.current(settings, tmp_path, Terminal())
+    assert (listed.exists(), server.calls) == (True, [])
 
 
 def test_a_redirect_is_not_followed(server: Server) -> None:
