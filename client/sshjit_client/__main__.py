@@ -25,6 +25,7 @@ SUBCOMMANDS = frozenset(
         "status",
         "setup",
         "hosts",
+        "policy",
     )
 )
 """First words that are not a host. ``ssh-jit -- login`` reaches a host of such a name."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
 
 from sshjit.errors import Invalid
 from sshjit_client import run, typed
 from sshjit_client.commands import account, requests, setup, status
 from sshjit_client.helptext import PAGE, VERSION
 from sshjit_client.machine import Machine
+from sshjit_client.parsing import Parser
 
 Options = argparse.Namespace
 
@@ -25,6 +25,10 @@ def subcommand(words: list[str]) -> int:
         return run.guarded(lambda machine: machine.terminal.out(PAGE if first != "request" else REQUEST))
     if first == "request":
         return run.guarded(lambda machine: requests.ask(machine, _typed(rest)))
+    if first == "policy":
+        from sshjit_client.policy import command  # noqa: PLC0415  # the others start faster without it
+
+        return run.guarded(lambda machine: command.run(machine, rest))
     return run.guarded(lambda machine: _run(machine, first, rest))
 
 
@@ -44,27 +48,15 @@ def _typed(words: list[str]) -> typed.Typed:
 
 
 def _run(machine: Machine, name: str, words: list[str]) -> int:
-    parser = _Parser(f"ssh-jit {name}")
+    parser = Parser(f"ssh-jit {name}")
     act: Callable[[Machine, Options], int] = _BUILD[name](parser)
     return act(machine, parser.parse_args(words))
 
 
-class _Parser(argparse.ArgumentParser):
-    """argparse, whose errors are ours, and whose help has no more than it takes."""
-
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog=prog, add_help=False)
-        self.add_argument("-h", "--help", action="help", help=argparse.SUPPRESS)
-        self._positionals.title = self._optionals.title = None
-
-    def error(self, message: str) -> NoReturn:
-        raise Invalid("usage", message, hint=f"{self.prog} --help")
+_Build = Callable[[Parser], Callable[[Machine, Options], int]]
 
 
-_Build = Callable[[_Parser], Callable[[Machine, Options], int]]
-
-
-def _login(parser: _Parser) -> Callable[[Machine, Options], int]:
+def _login(parser: Parser) -> Callable[[Machine, Options], int]:
     parser.description = "Signs in at the provider, with a new key that the login is bound to."
     parser.add_argument("--provider", metavar="P", help="where to sign in, if there are several")
     parser.add_argument("--key", metavar="FILE", type=Path, help="use this key, for example of a security key")
@@ -72,22 +64,22 @@ def _login(parser: _Parser) -> Callable[[Machine, Options], int]:
     return lambda machine, o: account.login(machine, provider=o.provider, key=o.key, browser=not o.no_browser)
 
 
-def _logout(parser: _Parser) -> Callable[[Machine, Options], int]:
+def _logout(parser: Parser) -> Callable[[Machine, Options], int]:
     parser.description = "Ends the login and forgets its key and its certificates."
     return lambda machine, _: account.logout(machine)
 
 
-def _whoami(parser: _Parser) -> Callable[[Machine, Options], int]:
+def _whoami(parser: Parser) -> Callable[[Machine, Options], int]:
     parser.description = "Says who is signed in, with which roles, and until when."
     return lambda machine, _: account.whoami(machine)
 
 
-def _requests(parser: _Parser) -> Callable[[Machine, Options], int]:
+def _requests(parser: Parser) -> Callable[[Machine, Options], int]:
     parser.description = "Lists your requests, and those that you could approve."
     return lambda machine, _: requests.listing(machine)
 
 
-def _approve(parser: _Parser) -> Callable[[Machine, Options], int]:
+def _approve(parser: Parser) -> Callable[[Machine, Options], int]:
     parser.description = "Shows a request and approves exactly what it shows."
     parser.add_argument("id", metavar="ID", help="the request, or the beginning of its id")
     parser.add_argument("--comment", metavar="TEXT", default="", help="what the requester is told")
@@ -95,32 +87,32 @@ def _approve(parser: _Parser) -> Callable[[Machine, Options], int]:
     return lambda machine, o: requests.approve(machine, o.id, o.comment, yes=o.yes)
 
 
-def _deny(parser: _Parser) -> Callable[[Machine, Options], int]:
+def _deny(parser: Parser) -> Callable[[Machine, Options], int]:
     parser.description = "Denies a request."
     parser.add_argument("id", metavar="ID", help="the request, or the beginning of its id")
     parser.add_argument("--reason", metavar="TEXT", required=True, help="what the requester is told")
     return lambda machine, o: requests.deny(machine, o.id, o.reason)
 
 
-def _cancel(parser: _Parser) -> Callable[[Machine, Options], int]:
+def _cancel(parser: Parser) -> Callable[[Machine, Options], int]:
     parser.description = "Takes a pending request of yours back."
     parser.add_argument("id", metavar="ID", help="the request, or the beginning of its id")
     return lambda machine, o: requests.cancel(machine, o.id)
 
 
-def _done(parser: _Parser) -> Callable[[Machine, Options], int]:
+def _done(parser: Parser) -> Callable[[Machine, Options], int]:
     parser.description = "Ends access before its time is over."
     parser.add_argument("what", metavar="host|ID", nargs="?", help="needed when more than one is open")
     return lambda machine, o: requests.done(machine, o.what)
 
 
-def _status(parser: _Parser) -> Callable[[Machine, Options], int]:
+def _status(parser: Parser) -> Callable[[Machine, Options], int]:
     parser.description = "Says how things stand: login, certificates, requests, clock."
     parser.add_argument("host", nargs="?", help="only what is about this host")
     return lambda machine, o: status.status(machine, o.host)
 
 
-def _setup(parser: _Parser) -> Callable[[Machine, Options], int]:
+def _setup(parser: Parser) -> Callable[[Machine, Options], int]:
     parser.description = "Sets this machine up for an installation."
     parser.add_argument("url", metavar="URL", help="the server's address")
     parser.add_argument("--root", metavar="SHA256:…", help="the fingerprint of its bundle key, from its administrator")
@@ -128,7 +120,7 @@ def _setup(parser: _Parser) -> Callable[[Machine, Options], int]:
     return lambda machine, o: setup.setup(machine, o.url, root=o.root, provider=o.provider)
 
 
-def _hosts(parser: _Parser) -> Callable[[Machine, Options], int]:
+def _hosts(parser: Parser) -> Callable[[Machine, Options], int]:
     parser.description = "Lists the hosts."
     return lambda machine, _: status.hosts(machine)
 

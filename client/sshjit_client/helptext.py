@@ -25,6 +25,7 @@ commands
   request HOST   ask without connecting       cancel ID      take one of yours back
   done           end access early             hosts          the hosts there are
   status [HOST]  how things stand             setup URL      set this machine up
+  policy …       check, explain, test and compare policy files, without a server
 
 `ssh-jit COMMAND --help` says more. `ssh-jit -- login` reaches a host named login.
 

@@ -54,11 +54,14 @@ class Report:
         self._lines = lines
 
     def add(self, path: Path, message: str, suggestion: str = "") -> None:
-        """Note a problem at ``path``; its line is that of the nearest part of the path that is in the file."""
-        near = path
-        while near and near not in self._lines:
-            near = near[:-1]
-        self.problems.append(Problem(self.file, self._lines.get(near, 1), dotted(path), message, suggestion))
+        """Note a problem at ``path``."""
+        self.problems.append(Problem(self.file, self.line(path), dotted(path), message, suggestion))
+
+    def line(self, path: Path) -> int:
+        """The line of the nearest part of ``path`` that is in the file."""
+        while path and path not in self._lines:
+            path = path[:-1]
+        return self._lines.get(path, 1)
 
 
 def dotted(path: Path) -> str:

@@ -17,12 +17,15 @@ from sshjit.policy.reader import Table
 from sshjit.policy.schedule import DAY, DAYS, Schedule
 from sshjit.policy.sections import check_label
 
-_HOURS = re.compile(r"([01][0-9]|2[0-4]):([0-5][0-9])-([01][0-9]|2[0-4]):([0-5][0-9])")
+HOURS = "([01][0-9]|2[0-4]):([0-5][0-9])-([01][0-9]|2[0-4]):([0-5][0-9])"
+_HOURS = re.compile(HOURS)
 _HOURS_HINT = 'write it like "09:00-18:00"'
 _REASON_PROMPT = "Say why you need it"
-_MOST_APPROVERS = 20
-_MOST_EXTENSIONS = 20
-_MOST_HOSTS = 256
+MOST_APPROVERS = 20
+"""People of one step."""
+MOST_EXTENSIONS = 20
+"""Extensions of one grant."""
+MOST_HOSTS = 256
 """As many principals as one certificate carries."""
 
 
@@ -107,7 +110,7 @@ def _granting(
         use_by=use_by or min(model.DEFAULT_USE_BY, grant or model.DEFAULT_USE_BY),
         grant=grant or 0,
         certificate=certificate or 0,
-        max_hosts=table.count("max_hosts", _MOST_HOSTS) or model.DEFAULT_MAX_HOSTS,
+        max_hosts=table.count("max_hosts", MOST_HOSTS) or model.DEFAULT_MAX_HOSTS,
         source=_networks(table),
         forwarding=table.names("forwarding", model.FORWARDING, "forwarding", empty="none") or (),
         extend=extend,
@@ -205,7 +208,7 @@ def _extend(table: Table) -> Extend | None:
     if "extend" not in table:
         return None
     extend = Table(table.any("extend"), (*table.path, "extend"), table.report, fields.EXTEND)
-    return Extend(extend.count("count", _MOST_EXTENSIONS) or 0, extend.duration("by") or 0)
+    return Extend(extend.count("count", MOST_EXTENSIONS) or 0, extend.duration("by") or 0)
 
 
 def _networks(table: Table) -> tuple[str, ...]:
@@ -232,5 +235,5 @@ def _step(top: Table, path: Path, value: object, roles: Collection[str]) -> Step
     role = table.get("from", str)
     if role is not None and role not in roles:
         table.wrong(("from",), f'there is no role "{role}"', did_you_mean(role, roles))
-    step = Step(role or "", table.count("count", _MOST_APPROVERS) or 0, table.flag("signed"))
+    step = Step(role or "", table.count("count", MOST_APPROVERS) or 0, table.flag("signed"))
     return step if table.sound else None

@@ -1,0 +1,83 @@
+"""One question to a policy, with everything that the CA looks at before it answers.
+
+``evaluate`` alone does not know who could approve. The CA does, and refuses at once what nobody can approve; here the
+people of the inventory take the place of those who signed in lately.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from sshjit import approvals, durations, policy
+from sshjit.policy import Allow, Ask, Denied, Explanation, Host, NeedsApproval, Outcome, Policy, StepUp, Subject, words
+from sshjit_client.policy.inventory import Inventory
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Who asks what of which policy, when (seconds since the epoch)."""
+
+    policy: Policy
+    inventory: Inventory
+    subject: Subject
+    hosts: tuple[Host, ...]
+    ask: Ask
+    now: int
+
+
+def answer(question: Question) -> Outcome:
+    """What the CA would say."""
+    q = question
+    return _fillable(q, policy.evaluate(q.policy, q.subject, q.hosts, q.ask, q.now))
+
+
+def explanation(question: Question) -> Explanation:
+    """The same with every rule, by ``explain``; its outcome is the CA's."""
+    q = question
+    found = policy.explain(q.policy, q.subject, q.hosts, q.ask, q.now)
+    return Explanation(_fillable(q, found.outcome), found.roles, found.login, found.rules)
+
+
+def approvers(question: Question, step: approvals.Step) -> tuple[str, ...]:
+    """The people of the inventory who could say yes to ``step``."""
+    requester, people = _people(question)
+    return tuple(p.subject_id for p in people if approvals.may_approve(step, requester, p, others=people))
+
+
+def sentence(outcome: Outcome, hosts: Sequence[Host]) -> str:
+    """The outcome in a sentence."""
+    match outcome:
+        case Allow(terms) | NeedsApproval(terms):
+            on = words.listed(host.name for host in hosts)
+            needs = " once it is approved" if isinstance(outcome, NeedsApproval) else ""
+            may = f'rule "{terms.rule}" allows you {words.deed(terms.action)} {on} as {terms.login}'
+            return f"{may} for {durations.show(terms.duration)}{needs}"
+        case StepUp() | Denied():
+            return outcome.message
+    assert_never(outcome)
+
+
+def _fillable(question: Question, outcome: Outcome) -> Outcome:
+    if not isinstance(outcome, NeedsApproval):
+        return outcome
+    requester, people = _people(question)
+    empty = policy.empty_roles(question.policy, question.now)
+    nobody = approvals.unfillable(outcome.steps, requester, people, empty)
+    if nobody is None:
+        return outcome
+    return Denied(
+        "nobody_can_approve",
+        outcome.terms.rule,
+        f'rule "{outcome.terms.rule}" needs an approval by the role {nobody.role}, and nobody but you could give it',
+        "ask whoever keeps the policy to name another approver",
+    )
+
+
+def _people(question: Question) -> tuple[approvals.Person, tuple[approvals.Person, ...]]:
+    """The requester, and everybody in the inventory."""
+    people = tuple(each.person(question.policy, question.now) for each in question.inventory.people.values())
+    known = next((person for person in people if person.subject_id == question.subject.id), None)
+    held = policy.roles_of(question.policy, question.subject, question.now)
+    return known or approvals.Person(question.subject.id, question.subject.emails, held), people

@@ -1,0 +1,171 @@
+"""``ssh-jit policy check | explain | test | diff | schema``: from words to what they print.
+
+Nothing here asks a server or needs a sign-in. This file is imported only when the subcommand is run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sshjit import durations
+from sshjit.errors import Invalid
+from sshjit.policy import Ask, PolicyError
+from sshjit.policy.problems import did_you_mean
+from sshjit_client.exits import Exit
+from sshjit_client.machine import Machine
+from sshjit_client.parsing import Parser
+from sshjit_client.policy import comparing, differing, expectations, facts, lint, schema, showing, testing
+from sshjit_client.policy.answers import Question, explanation
+from sshjit_client.policy.inventory import FILE, Inventory, load_inventory
+from sshjit_client.policy.painting import Paint
+from sshjit_client.policy.reading import policy_of, typed_moment
+from sshjit_client.terminal import inert
+
+Options = argparse.Namespace
+DIFFERENT = 1
+"""``test``: one fails; ``diff``: something differs. As ``diff`` itself, and as continuous integration expects."""
+
+
+def run(machine: Machine, words: list[str]) -> int:
+    """One of the subcommands. Problems of a file are printed each on a line, and the exit code is 2."""
+    options = _parser().parse_args(words)
+    try:
+        return int(options.run(machine, options))
+    except PolicyError as error:
+        machine.terminal.plain("".join(f"{inert(str(problem))}\n" for problem in error.problems))
+        count = len(error.problems)
+        machine.terminal.say(f"{error.problems[0].file}: {count} problem{'s' if count != 1 else ''}")
+        return Exit.USAGE
+
+
+def _parser() -> Parser:
+    parser = Parser("ssh-jit policy")
+    parser.description = "Checks, explains, tests and compares policy files, without any server."
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
+    check = _add(commands, "check", "say everything that is wrong with a policy", _check)
+    check.add_argument("file", metavar="FILE", type=Path)
+    explain = _add(commands, "explain", "what a policy says to somebody, and why", _explain)
+    explain.add_argument("file", metavar="FILE", type=Path)
+    _asked(explain)
+    test = _add(commands, "test", "hold a policy to what you expect of it", _test)
+    test.add_argument("file", metavar="FILE", type=Path, help="the tests: TOML with [[test]]")
+    test.add_argument("--policy", metavar="FILE", type=Path, help="[what the tests name, or policy.toml beside them]")
+    diff = _add(commands, "diff", "who gains and who loses by a change", _diff)
+    diff.add_argument("old", metavar="OLD", type=Path)
+    diff.add_argument("new", metavar="NEW", type=Path)
+    diff.add_argument("--at", metavar="TIME", default="now", help="the week that begins then is looked at [now]")
+    _add(commands, "schema", "print the JSON Schema of policy files, for editors", _schema)
+    for each in (explain, test, diff):
+        each.add_argument("--inventory", metavar="FILE", type=Path, help=f"hosts and people [{FILE} beside FILE]")
+    for each in (check, explain, test, diff):
+        each.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def _asked(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--person", metavar="NAME", required=True, help="who asks, of the inventory")
+    add("--host", metavar="NAME", required=True, action="append", help="for which host; several times for several")
+    add("--login", metavar="L", help="as whom [the rule's choice]")
+    add("--action", metavar="A", help="shell, a named action, or command [shell]")
+    add("--command", metavar="C", help="the exact command, which makes the action command")
+    add("--for", metavar="30m", dest="duration", help="for how long [as long as the rule allows]")
+    add("--reason", metavar="R", default="", help="why")
+    add("--at", metavar="TIME", default="now", help='when: "2026-03-04 12:00", "… Europe/Berlin" [now]')
+    add("--start", metavar="TIME", help="when access is to begin, if later")
+    add("--break-glass", action="store_true", help="by the rules for emergencies")
+
+
+def _add(commands: Any, name: str, text: str, function: Callable[[Machine, Options], int]) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(f"{name}", help=text)
+    parser.description = f"{text[0].upper()}{text[1:]}."
+    parser.set_defaults(run=function)
+    return parser
+
+
+def _check(machine: Machine, options: Options) -> int:
+    try:
+        policy = policy_of(options.file)
+    except PolicyError as error:
+        if not options.json:
+            raise
+        machine.terminal.out(
+            json.dumps({"problems": [_problem(each) for each in error.problems], "warnings": []}, indent=2)
+        )
+        return Exit.USAGE
+    found = lint.warnings(policy, options.file, int(time.time()))
+    if options.json:
+        machine.terminal.out(json.dumps({"problems": [], "warnings": [_problem(each) for each in found]}, indent=2))
+        return Exit.OK
+    paint = Paint.here(machine.environ)
+    for each in found:
+        machine.terminal.out(f"{paint('wait', 'warning')} {inert(str(each))}")
+    rules = f"{len(policy.allows)} allow, {len(policy.denies)} deny, {len(policy.break_glass)} break-glass"
+    machine.terminal.out(f"{paint('good', 'good')}: {inert(str(options.file))}, rules: {rules}; {policy.digest[:12]}")
+    return Exit.OK
+
+
+def _problem(problem: Any) -> dict[str, object]:
+    return {name: getattr(problem, name) for name in ("file", "line", "key", "message", "suggestion")}
+
+
+def _explain(machine: Machine, options: Options) -> int:
+    policy = policy_of(options.file)
+    inventory = load_inventory(options.inventory or options.file.parent / FILE, policy)
+    now = typed_moment(options.at)
+    member = inventory.people.get(options.person)
+    if member is None:
+        raise _unknown("person", options.person, inventory)
+    for name in options.host:
+        if name not in inventory.hosts:
+            raise _unknown("host", name, inventory)
+    ask = Ask(
+        login=options.login,
+        action=options.action or ("shell" if options.command is None else "command"),
+        command=options.command,
+        duration=None if options.duration is None else durations.parse(options.duration),
+        reason=options.reason,
+        address=expectations.ADDRESS,
+        break_glass=options.break_glass,
+        start=None if options.start is None else typed_moment(options.start),
+    )
+    hosts = tuple(inventory.hosts[name] for name in dict.fromkeys(options.host))
+    question = Question(policy, inventory, member.at(now), hosts, ask, now)
+    found = explanation(question)
+    if options.json:
+        machine.terminal.out(json.dumps(facts.explanation_facts(question, found), indent=2))
+    else:
+        machine.terminal.out(showing.explained(question, found, Paint.here(machine.environ)))
+    return Exit.OK
+
+
+def _unknown(what: str, name: str, inventory: Inventory) -> Invalid:
+    known = inventory.people if what == "person" else inventory.hosts
+    return Invalid(f"unknown_{what}", f'there is no {what} "{name}" in the inventory', hint=did_you_mean(name, known))
+
+
+def _test(machine: Machine, options: Options) -> int:
+    cases = expectations.load_cases(options.file, options.policy, options.inventory, int(time.time()))
+    failed = testing.run_all(machine, cases, as_json=options.json)
+    return DIFFERENT if failed else Exit.OK
+
+
+def _diff(machine: Machine, options: Options) -> int:
+    old, new = policy_of(options.old), policy_of(options.new)
+    path = options.inventory or options.new.parent / FILE
+    found = comparing.compare(old, new, load_inventory(path, new, old), typed_moment(options.at))
+    if options.json:
+        machine.terminal.out(json.dumps(differing.as_json(found), indent=2))
+    else:
+        machine.terminal.out(differing.as_text(found, Paint.here(machine.environ)))
+    return Exit.OK if found.same else DIFFERENT
+
+
+def _schema(machine: Machine, _: Options) -> int:
+    machine.terminal.out(schema.text().rstrip())
+    return Exit.OK

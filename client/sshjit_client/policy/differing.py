@@ -1,0 +1,69 @@
+"""A comparison on a terminal, and as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sshjit.policy.model import SHELL
+from sshjit_client.policy.comparing import KINDS, Comparison, Entry, Kind
+from sshjit_client.policy.painting import Paint
+
+_HEADS: dict[Kind, tuple[str, str]] = {
+    "gains": ("GAINS", "wait"),
+    "loses": ("LOSES", "bad"),
+    "changes": ("CHANGES", "strong"),
+}
+_MOST = 12
+"""Names that are listed one by one."""
+
+
+def as_json(found: Comparison) -> dict[str, Any]:
+    """Everything, as JSON has it."""
+    return {"same": found.same, **dataclasses.asdict(found)}
+
+
+def as_text(found: Comparison, paint: Paint) -> str:
+    """Who gains, who loses, what changes, then roles and permissions."""
+    if found.same:
+        return "nobody in the inventory gains or loses anything"
+    lines: list[str] = []
+    for kind in KINDS:
+        entries = [entry for entry in found.entries if entry.kind == kind]
+        if entries:
+            head, style = _HEADS[kind]
+            lines += [*([""] if lines else []), paint(style, head)]
+            for entry in entries:
+                lines += _entry(entry, paint)
+    if found.standings:
+        lines += [*([""] if lines else []), paint("strong", "ROLES AND PERMISSIONS")]
+        for each in found.standings:
+            sign = paint("wait", "+") if each.kind == "gains" else paint("bad", "-")
+            lines += paint.row([(f"  {sign} ", 4)], f"{each.person}: {each.what} {each.name}")
+    return "\n".join(lines)
+
+
+def _entry(entry: Entry, paint: Paint) -> Iterator[str]:
+    actions = "" if entry.actions == (SHELL,) else f", {_names(entry.actions)}"
+    how = " by break-glass" if entry.break_glass else ""
+    what = f"{_names(entry.logins)} on {_names(entry.hosts)}{actions}{how}"
+    yield from paint.row([(f"  {paint('strong', _names(entry.people))}  ", 0)], what)
+    rows = [] if entry.when == "always" else [("when", entry.when)]
+    rows.append(("rule", _rule(entry.rules)))
+    rows += [(change.what, f"{change.old} → {change.new}{_direction(change.direction)}") for change in entry.changed]
+    yield from paint.fields(rows, indent="      ")
+
+
+def _rule(rules: tuple[str | None, str | None]) -> str:
+    before, after = rules
+    return f"{before} → {after}" if before and after and before != after else before or after or ""
+
+
+def _direction(direction: str) -> str:
+    return "" if direction == "other" else f"  ({direction})"
+
+
+def _names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+    return ", ".join(names[:_MOST]) + more

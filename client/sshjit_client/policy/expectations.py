@@ -1,0 +1,157 @@
+"""Tests of a policy: a TOML file of questions, each with the answer that is expected.
+
+Beside ``[[test]]`` the file may name its policy and its inventory, hold hosts and people of its own, and say when it
+is.
+Nothing is guessed: a test that expects nothing is refused, and so is a key that nobody reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sshjit import durations
+from sshjit.policy import Ask, Policy, PolicyError, Subject
+from sshjit.policy.problems import did_you_mean
+from sshjit.policy.reader import Table
+from sshjit_client.policy.answers import Question, answer, explanation
+from sshjit_client.policy.facts import VERDICTS, outcome_facts
+from sshjit_client.policy.inventory import FILE, Inventory, load_inventory, read_hosts, read_people, signed_in
+from sshjit_client.policy.reading import moment, policy_of, top_of
+
+ADDRESS = "192.0.2.1"
+"""Where somebody asks from, where it is not said (RFC 5737: nobody's)."""
+_TOP = {"version": True, **dict.fromkeys(("policy", "inventory", "at", "hosts", "people", "test"), False)}
+_ASKED = {
+    **dict.fromkeys(("name", "person", "hosts"), True),
+    **dict.fromkeys(("login", "action", "command", "for", "reason", "address", "break_glass", "at", "start"), False),
+    **dict.fromkeys(("signed_in", "mfa", "hardware_key"), False),
+}
+_TEXTS = ("rule", "code", "as", "message", "hint")
+_LENGTHS = ("duration", "grant", "certificate", "pending", "use_by")
+_LISTS = ("needs", "source", "forwarding", "notify")
+_WANTED = {"expect": True, **dict.fromkeys((*_TEXTS, *_LENGTHS, *_LISTS, "steps", "ends_by", "misses"), False)}
+_STEP = {"from": True, "count": True, "signed": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One test. ``wanted`` are facts of the outcome; ``misses``: what a rule must be said to miss by."""
+
+    name: str
+    line: int
+    question: Question
+    wanted: Mapping[str, Any]
+    misses: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A fact that is not what was expected."""
+
+    what: str
+    expected: object
+    got: object
+
+
+def run(case: Case) -> tuple[Difference, ...]:
+    """What is not as the test expects it; ``evaluate`` and ``explain`` are both asked."""
+    facts = outcome_facts(answer(case.question), case.question.hosts)
+    explained = explanation(case.question)
+    found = [Difference(key, value, facts.get(key)) for key, value in case.wanted.items() if facts.get(key) != value]
+    if outcome_facts(explained.outcome, case.question.hosts) != facts:  # a defect of ours, and not to be passed over
+        found.append(Difference("explanation", facts, outcome_facts(explained.outcome, case.question.hosts)))
+    for name, reason in case.misses.items():
+        said = [miss.reason for rule in explained.rules if rule.name == name for miss in rule.misses]
+        if reason not in said:
+            found.append(Difference(f"misses.{name}", reason, "; ".join(said) or "no such rule, or it matches"))
+    return tuple(found)
+
+
+def load_cases(path: Path, policy_path: Path | None, inventory_path: Path | None, now: int) -> tuple[Case, ...]:
+    """The tests in a file. ``policy_path`` and ``inventory_path`` win over what the file says.
+
+    ``now`` is when it is, where neither the test nor the file says.
+
+    Raises:
+        PolicyError: with every problem of the first file that has some.
+
+    """
+    top = top_of(path, _TOP)
+    policy = policy_of(policy_path or path.parent / (top.text("policy") or "policy.toml"))
+    named = top.text("inventory")
+    beside = inventory_path or path.parent / (named or FILE)
+    kept = load_inventory(beside, policy) if inventory_path or named or beside.exists() else Inventory({}, {})
+    inventory = Inventory({**kept.hosts, **read_hosts(top, policy)}, {**kept.people, **read_people(top)})
+    default = top.checked(("at",), moment, top.any("at")) if "at" in top else now
+    tables = [Table(value, at, top.report, {**_ASKED, **_WANTED}) for at, value in top.tables("test")]
+    cases = [_case(table, policy, inventory, default or now) for table in tables]
+    if not cases:
+        top.wrong(("test",), "there are no tests", "write a [[test]] with name, person, hosts and expect")
+    names = [case.name for case in cases]
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            top.wrong(("test", number, "name"), f'"{name}" is the name of a test already')
+    if top.report.problems:
+        raise PolicyError(top.report.problems)
+    return tuple(cases)
+
+
+def _case(table: Table, policy: Policy, inventory: Inventory, now: int) -> Case:
+    now = (table.checked(("at",), moment, table.any("at")) if "at" in table else now) or now
+    hosts = table.one_or_more("hosts", inventory.hosts, "host") if "hosts" in table else ()
+    known = tuple(inventory.hosts[name] for name in hosts or ())
+    question = Question(policy, inventory, _subject(table, inventory, now), known, _ask(table), now)
+    misses = {rule: str(reason) for rule, reason in (table.get("misses", dict) or {}).items()}
+    return Case(table.text("name") or "", table.report.line(table.path), question, _wanted(table), misses)
+
+
+def _subject(table: Table, inventory: Inventory, now: int) -> Subject:
+    name = table.text("person")
+    member = inventory.people.get(name or "")
+    if member is None:
+        if name is not None:
+            table.wrong(("person",), f'there is no person "{name}"', did_you_mean(name, inventory.people))
+        return Subject("", "", frozenset(), frozenset())
+    ago = signed_in(table)
+    member = member if ago is None else replace(member, signed_in=ago)
+    changed: dict[str, Any] = {key: table.flag(key) for key in ("mfa", "hardware_key") if key in table}
+    return replace(member.at(now), **changed)
+
+
+def _ask(table: Table) -> Ask:
+    return Ask(
+        login=table.text("login"),
+        action=table.text("action") or "shell",
+        command=table.text("command"),
+        duration=table.duration("for"),
+        reason=table.get("reason", str) or "",
+        address=ADDRESS if "address" not in table else table.get("address", str) or None,
+        break_glass=table.flag("break_glass"),
+        start=table.checked(("start",), moment, table.any("start")) if "start" in table else None,
+    )
+
+
+def _wanted(table: Table) -> dict[str, Any]:
+    """The expected facts, each in the form that ``facts`` has it."""
+    expect = table.get("expect", str)
+    if expect is not None and expect not in VERDICTS:
+        table.wrong(("expect",), f'there is no verdict "{expect}"', did_you_mean(expect, VERDICTS))
+    wanted: dict[str, Any] = {"expect": expect}
+    wanted.update((key, table.get(key, str)) for key in _TEXTS if key in table)
+    wanted.update(
+        (key, table.checked((key,), durations.parse, table.get(key, str) or "")) for key in _LENGTHS if key in table
+    )
+    wanted.update((key, list(table.names(key, None, "one", empty="none") or ())) for key in _LISTS if key in table)
+    if "ends_by" in table:
+        wanted["ends_by"] = table.checked(("ends_by",), moment, table.any("ends_by"))
+    if "steps" in table:
+        wanted["steps"] = [_step(table, at, value) for at, value in table.tables("steps")]
+    return wanted
+
+
+def _step(table: Table, path: tuple[str | int, ...], value: object) -> dict[str, object]:
+    step = Table(value, path, table.report, _STEP)
+    return {"from": step.text("from"), "count": step.get("count", int), "signed": step.flag("signed")}

@@ -1,0 +1,101 @@
+"""An outcome as plain values: for ``--json``, and to compare with what a test expects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, assert_never
+
+from sshjit.approvals import Step
+from sshjit.policy import Allow, Denied, Explanation, Host, NeedsApproval, Outcome, StepUp, Terms
+from sshjit_client.policy.answers import Question, approvers, sentence
+
+VERDICTS = ("allow", "approval", "step_up", "denied")
+"""What a policy can say, as tests and ``--json`` call it."""
+
+Facts = dict[str, Any]
+
+
+def verdict(outcome: Outcome) -> str:
+    """One of ``VERDICTS``."""
+    match outcome:
+        case Allow():
+            return "allow"
+        case NeedsApproval():
+            return "approval"
+        case StepUp():
+            return "step_up"
+        case Denied():
+            return "denied"
+    assert_never(outcome)
+
+
+def outcome_facts(outcome: Outcome, hosts: Sequence[Host]) -> Facts:
+    """Everything that an outcome says. Lengths are in seconds, times in seconds since the epoch."""
+    found: Facts = {"expect": verdict(outcome), "message": sentence(outcome, hosts)}
+    match outcome:
+        case Allow(terms):
+            return {**found, **_terms(terms), "steps": []}
+        case NeedsApproval(terms, steps):
+            return {**found, **_terms(terms), "steps": [step_facts(step) for step in steps]}
+        case StepUp(rule, needs, _, hint):
+            return {**found, "rule": rule, "needs": list(needs), "hint": hint}
+        case Denied(code, rule, _, hint):
+            return {**found, "code": code, "rule": rule or "", "hint": hint}
+    assert_never(outcome)
+
+
+def step_facts(step: Step) -> Facts:
+    """A step as a policy writes it."""
+    return {"from": step.role, "count": step.count, "signed": step.signed}
+
+
+def explanation_facts(question: Question, found: Explanation) -> Facts:
+    """What ``explain --json`` prints."""
+    outcome = outcome_facts(found.outcome, question.hosts)
+    if isinstance(found.outcome, NeedsApproval):
+        outcome["approvers"] = {step.role: list(approvers(question, step)) for step in found.outcome.steps}
+    rules = [
+        {
+            "kind": rule.kind,
+            "name": rule.name,
+            "decides": rule.decides,
+            "matches": list(rule.hosts),
+            "misses": [{"matcher": m.matcher, "host": m.host, "reason": m.reason} for m in rule.misses],
+        }
+        for rule in found.rules
+    ]
+    return {
+        "policy": question.policy.digest,
+        "at": question.now,
+        "person": question.subject.id,
+        "roles": list(found.roles),
+        "hosts": [host.name for host in question.hosts],
+        "outcome": {"verdict" if key == "expect" else key: value for key, value in outcome.items()},
+        "rules": rules,
+    }
+
+
+def _terms(terms: Terms) -> Facts:
+    return {
+        "rule": terms.rule,
+        "as": terms.login,
+        "action": terms.action,
+        "command": terms.command,
+        "duration": terms.duration,
+        "capped": terms.capped,
+        "grant": terms.grant,
+        "certificate": terms.certificate,
+        "pending": terms.pending,
+        "use_by": terms.use_by,
+        "ends_by": terms.ends_by,
+        "max_hosts": terms.max_hosts,
+        "source": list(terms.source),
+        "forwarding": list(terms.forwarding),
+        "fresh_login": terms.fresh_login,
+        "mfa": terms.mfa,
+        "hardware_key": terms.verify_required,
+        "extend": None if terms.extend is None else {"count": terms.extend.count, "by": terms.extend.by},
+        "break_glass": terms.break_glass is not None,
+        "notify": [] if terms.break_glass is None else list(terms.break_glass.notify),
+        "review_within": None if terms.break_glass is None else terms.break_glass.review_within,
+    }

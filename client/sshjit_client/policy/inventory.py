@@ -1,0 +1,121 @@
+"""``inventory.toml``: the hosts and the people that a policy is asked about on a laptop.
+
+A host is its labels, which the policy must have declared. A person is what a provider would say of them when they sign
+in; where the file is silent they signed in just now, without a second factor and without a hardware key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sshjit import approvals, durations, names
+from sshjit.policy import Host, Policy, PolicyError, Subject, check_labels, roles_of
+from sshjit.policy.reader import Table
+from sshjit_client.policy.reading import top_of
+
+_TOP = {"version": True, "hosts": False, "people": False}
+_MEMBER = {
+    "provider": True,
+    **dict.fromkeys(("groups", "emails", "unverified", "own", "mfa", "hardware_key", "signed_in"), False),
+}
+FILE = "inventory.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A person of the inventory. ``signed_in`` is how long ago they proved who they are, in seconds.
+
+    ``unverified`` are addresses that were seen and not verified: they give no role, and make two accounts one person.
+    """
+
+    name: str
+    subject: Subject
+    unverified: frozenset[str] = frozenset()
+    signed_in: int = 0
+
+    def at(self, now: int) -> Subject:
+        """The person as policy sees them at ``now``."""
+        return replace(self.subject, auth_time=now - self.signed_in)
+
+    def person(self, policy: Policy, now: int) -> approvals.Person:
+        """The person as approvals see them at ``now``."""
+        held = roles_of(policy, self.subject, now)
+        return approvals.Person(self.subject.id, self.subject.emails | self.unverified, held)
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """Hosts and people by name, in the order of the file."""
+
+    hosts: Mapping[str, Host]
+    people: Mapping[str, Member]
+
+
+def load_inventory(path: Path, *policies: Policy) -> Inventory:
+    """Reads an inventory whose labels one of the policies must know.
+
+    Raises:
+        PolicyError: with every problem.
+
+    """
+    top = top_of(path, _TOP)
+    found = Inventory(read_hosts(top, *policies), read_people(top))
+    if top.report.problems:
+        raise PolicyError(top.report.problems)
+    return found
+
+
+def read_hosts(top: Table, *policies: Policy) -> dict[str, Host]:
+    """``[hosts.db1]``: a host's labels."""
+    hosts = {}
+    for name, path, value in top.entries("hosts"):
+        table = Table(value, path, top.report, dict.fromkeys(value if isinstance(value, dict) else (), False))
+        table.checked((), names.host_name, name)
+        labels = {label: table.text(label) for label in value} if isinstance(value, dict) else {}
+        known = {label: text for label, text in labels.items() if text is not None}
+        problems = [check_labels(policy, known) for policy in policies]
+        if table.sound and all(problems):
+            for problem in problems[0]:
+                table.wrong((), problem)
+        hosts[name] = Host(name, name, tuple(sorted(known.items())))
+    return hosts
+
+
+def read_people(top: Table) -> dict[str, Member]:
+    """``[people.alice]``: what a provider says of somebody."""
+    people = {}
+    for name, path, value in top.entries("people"):
+        table = Table(value, path, top.report, _MEMBER)
+        provider = table.text("provider")
+        if provider is not None:
+            table.checked(("provider",), names.provider_id, provider)
+        subject = Subject(
+            id=name,
+            provider=provider or "",
+            groups=frozenset(table.names("groups", None, "group", empty="none") or ()),
+            emails=_addresses(table, "emails"),
+            own=table.text("own"),
+            mfa=table.flag("mfa"),
+            hardware_key=table.flag("hardware_key"),
+        )
+        people[name] = Member(name, subject, _addresses(table, "unverified"), signed_in(table) or 0)
+    return people
+
+
+def signed_in(table: Table) -> int | None:
+    """``signed_in = "20m"``: how long ago; ``"now"`` is just now."""
+    value = table.get("signed_in", str)
+    if value is None or value == "now":
+        return None if value is None else 0
+    return table.checked(("signed_in",), durations.parse, value)
+
+
+def _addresses(table: Table, key: str) -> frozenset[str]:
+    listed = table.names(key, None, "address", empty="none") or ()
+    for number, address in enumerate(listed):
+        local, _, domain = address.rpartition("@")
+        if not local or not domain or address.split() != [address]:
+            table.wrong((key, number), f"{names.show(address)} is not an e-mail address")
+    return frozenset(address.casefold() for address in listed)

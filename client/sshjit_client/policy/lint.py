@@ -1,0 +1,107 @@
+"""What is right by the letter and wrong by all likelihood: rules that can never decide, words that nothing uses.
+
+Only what is certain is said; a warning that is wrong once is never read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from sshjit.policy import Policy, empty_roles, words
+from sshjit.policy.model import AllowRule, DenyRule, Matchers
+from sshjit.policy.problems import Path as KeyPath
+from sshjit.policy.problems import Problem, Report
+from sshjit.policy.schedule import Schedule, show_time
+from sshjit.tomllines import key_lines
+from sshjit_client.policy.reading import text_of
+
+Warn = tuple[KeyPath, str]
+
+
+def warnings(policy: Policy, path: Path, now: int) -> tuple[Problem, ...]:
+    """What deserves a look in a policy that is in order, by line; ``now`` is in seconds since the epoch."""
+    report = Report(str(path), key_lines(text_of(path)))
+    for at, said in (*_roles(policy, now), *_actions(policy), *_rules(policy, now)):
+        report.add(at, said)
+    return tuple(sorted(report.problems, key=lambda problem: problem.line))
+
+
+def _granting(policy: Policy) -> Iterator[tuple[str, int, AllowRule, Sequence[AllowRule]]]:
+    """Every rule that allows: where it stands, and the ones of its kind before it."""
+    for kind, rules in (("allow", policy.allows), ("break_glass", policy.break_glass)):
+        for number, rule in enumerate(rules):
+            yield kind, number, rule, rules[:number]
+
+
+def _roles(policy: Policy, now: int) -> Iterator[Warn]:
+    used = {role for rule in policy.denies for role in rule.match.roles or ()}
+    for _, _, rule, _ in _granting(policy):
+        used.update(rule.match.roles or ())
+        used.update(step.role for step in rule.approvals)
+    used.update(role for roles in policy.permissions.values() for role in roles)
+    for role, sources in policy.roles.items():
+        if not sources:
+            yield ("roles", role), "has no source: nobody holds it"
+        if role not in used:
+            yield ("roles", role), "no rule, step or permission names it"
+        for number, source in enumerate(sources):
+            if source.ends is not None and source.ends <= now:
+                yield ("roles", role, number), f"this source ended on {show_time(source.ends)}"
+
+
+def _actions(policy: Policy) -> Iterator[Warn]:
+    allowed = {action for _, _, rule, _ in _granting(policy) for action in rule.match.actions or ()}
+    for action in policy.actions:
+        if action not in allowed:
+            yield ("actions", action), "no rule allows it"
+
+
+def _rules(policy: Policy, now: int) -> Iterator[Warn]:
+    empty = empty_roles(policy, now)
+    for kind, number, rule, earlier in _granting(policy):
+        where: KeyPath = (kind, number)
+        if set(rule.match.roles or ()) <= empty:
+            yield (*where, "roles"), f"matches nobody: {words.listed(rule.match.roles or ())} cannot be held now"
+        for before in earlier:
+            if covers(before.match, rule.match):
+                yield where, f'never decides: rule "{before.name}" before it matches whatever it matches'
+                break
+        for deny in policy.denies:
+            if _denies_all(deny, rule):
+                yield where, f'never allows anything: deny "{deny.name}" matches whatever it matches'
+                break
+        for at, step in enumerate(rule.approvals):
+            sources = [each for each in policy.roles[step.role] if each.ends is None or now < each.ends]
+            if not sources:
+                yield (*where, "approvals", at), f'nobody can hold "{step.role}" now, so every request is refused'
+            elif all(each.kind == "email" for each in sources) and len({each.name for each in sources}) < step.count:
+                yield (*where, "approvals", at), f'needs {step.count} people of "{step.role}", which has fewer'
+
+
+def _denies_all(deny: DenyRule, rule: AllowRule) -> bool:
+    spared = deny.unless_break_glass and rule.break_glass is not None
+    return not spared and covers(deny.match, rule.match)
+
+
+def covers(wide: Matchers, narrow: Matchers) -> bool:
+    """Whether ``wide`` certainly matches whatever ``narrow``, an allow's, matches."""
+    values = dict(narrow.hosts or ())
+    hosts = all(label in values and set(values[label]) <= set(accepted) for label, accepted in wide.hosts or ())
+    same_time = wide.schedule is None or wide.schedule == narrow.schedule or _always(wide.schedule)
+    # With a deny on logins it counts which login is chosen, and that is one of the narrow rule's in any case.
+    return (
+        hosts
+        and same_time
+        and _within(narrow.roles, wide.roles)
+        and _within(narrow.logins, wide.logins)
+        and _within(narrow.actions, wide.actions)
+    )
+
+
+def _within(narrow: Iterable[str] | None, wide: Iterable[str] | None) -> bool:
+    return wide is None or (narrow is not None and set(narrow) <= set(wide))
+
+
+def _always(schedule: Schedule) -> bool:
+    return len(schedule.days) == 7 and (schedule.start, schedule.end) == (0, 24 * 60)

@@ -1,0 +1,94 @@
+"""The files that ``ssh-jit policy`` reads, and the values that they are made of.
+
+Whatever is wrong in one of them is a ``PolicyError`` with file, line, key and, where there is one, a suggestion.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from sshjit import names
+from sshjit.errors import Invalid
+from sshjit.policy import Policy, load
+from sshjit.policy.load import VERSION, document
+from sshjit.policy.problems import Report
+from sshjit.policy.reader import Table
+from sshjit.tomllines import key_lines
+
+_MOMENT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?))?(Z|[+-][0-9:]{5,6}| \S+)?")
+MOMENT_HINT = 'write it like "2026-03-04 12:00 Europe/Berlin" or 2026-03-04T12:00:00+01:00'
+_MOST = 4 * 1024 * 1024
+"""Bytes of a file: more is not a policy."""
+
+
+def text_of(path: Path) -> str:
+    """The text of a file.
+
+    Raises:
+        Invalid: ``no_file``, ``bad_file``.
+
+    """
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_MOST + 1)
+        if len(raw) > _MOST:
+            raise Invalid("bad_file", f"{path} is larger than {_MOST} bytes")
+        return raw.decode("utf-8")
+    except OSError as error:
+        raise Invalid("no_file", f"{path} cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise Invalid("bad_file", f"{path} is not UTF-8 text") from None
+
+
+def policy_of(path: Path) -> Policy:
+    """The policy in a file."""
+    return load(text_of(path), file=str(path))
+
+
+def top_of(path: Path, fields: Mapping[str, bool]) -> Table:
+    """The top table of a file about a policy: an inventory, or tests. Its version is checked."""
+    text = text_of(path)
+    top = Table(document(text, str(path)), (), Report(str(path), key_lines(text)), fields)
+    version = top.get("version", int)
+    if version is not None and version != VERSION:
+        top.wrong(("version",), f"must be {VERSION}, is {version}")
+    return top
+
+
+def moment(value: object) -> int:
+    """A time with its zone, in seconds since the epoch: TOML's own with an offset, or a text with a zone's name.
+
+    Raises ``Invalid`` with the code ``bad_time``, also for a time without a zone: it would be another one elsewhere.
+    """
+    if isinstance(value, str):
+        return _parsed(value, local=False)
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return int(value.timestamp())
+    what = "has no zone" if isinstance(value, datetime) else "is not a time"
+    raise Invalid("bad_time", f"{names.show(str(value))} {what}", hint=MOMENT_HINT)
+
+
+def typed_moment(text: str) -> int:
+    """As ``moment``, for the command line: without a zone it is this machine's, and ``now`` is now."""
+    return int(time.time()) if text == "now" else _parsed(text, local=True)
+
+
+def _parsed(text: str, *, local: bool) -> int:
+    found = _MOMENT.fullmatch(text.strip())
+    if found is None:
+        raise Invalid("bad_time", f"{names.show(text)} is not a time", hint=MOMENT_HINT)
+    day, clock, zone = found.groups()
+    if zone is None and not local:
+        raise Invalid("bad_time", f"{names.show(text)} has no zone", hint=MOMENT_HINT)
+    try:
+        if zone is not None and zone.startswith(" "):
+            plain = datetime.fromisoformat(f"{day} {clock or '00:00'}")
+            return int(plain.replace(tzinfo=UTC if zone == " UTC" else ZoneInfo(zone.strip())).timestamp())
+        return int(datetime.fromisoformat(f"{day}T{clock or '00:00'}{zone or ''}").timestamp())
+    except (ValueError, OSError, LookupError):  # no such day, hour or zone
+        raise Invalid("bad_time", f"{names.show(text)} is not a time that there is", hint=MOMENT_HINT) from None

@@ -1,0 +1,196 @@
+"""The JSON Schema (2020-12) of policy files, for editors.
+
+Which keys there are and which must be there is the reader's own table (``sshjit.policy.fields``); here is only what
+each looks like. What a schema cannot say (that a role exists, that clocks are in order) is ``ssh-jit policy check``'s.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sshjit.policy import fields
+from sshjit.policy.model import BREAK_GLASS_REASON, CLIENT, COMMAND, FORWARDING, SHELL
+from sshjit.policy.rules import HOURS, MOST_APPROVERS, MOST_EXTENSIONS, MOST_HOSTS
+from sshjit.policy.schedule import DAYS
+
+Schema = dict[str, Any]
+_NAME = "^[a-z][a-z0-9_-]{0,63}$"
+_LOGIN = "^([a-z_][a-z0-9_-]{0,31}|@own)$"
+_LENGTH = "^(?=.)([0-9]{1,8}d)?([0-9]{1,8}h)?([0-9]{1,8}m)?([0-9]{1,8}s)?$"
+_PROVIDER = "[a-z][a-z0-9-]{0,31}"
+_SOURCE = f"^{_PROVIDER}/(group:.+|email:[^@\\s]([^\\s]*)@[^@\\s]+)$"
+_LABEL_NAME = "^[a-z][a-z0-9_-]{0,31}$"
+_LABEL_VALUE = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
+
+
+def text() -> str:
+    """The schema as a file."""
+    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def schema() -> Schema:
+    """The schema."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "ssh-jit policy",
+        "description": "Who may have access to which hosts, on which terms.",
+        **_table(fields.TOP, _TOP),
+    }
+
+
+def _table(known: fields.Fields, shapes: dict[str, Schema], **more: Any) -> Schema:
+    """A table with the reader's keys. A key without a shape is a ``KeyError``: it was forgotten here."""
+    return {
+        "type": "object",
+        "properties": {key: shapes[key] for key in known},
+        "required": [key for key, needed in known.items() if needed],
+        "additionalProperties": False,
+        **more,
+    }
+
+
+def _text(description: str, pattern: str = r"\S", **more: Any) -> Schema:
+    return {"type": "string", "pattern": pattern, "description": description, **more}
+
+
+def _list(item: Schema, description: str, *, least: int = 1) -> Schema:
+    some: Schema = {"type": "array", "items": item, "description": description, "uniqueItems": True}
+    return {**some, "minItems": least} if least else some
+
+
+def _length(description: str) -> Schema:
+    return _text(f"{description} Like 8h, 30m or 1h30m.", _LENGTH)
+
+
+def _count(most: int, description: str) -> Schema:
+    return {"type": "integer", "minimum": 1, "maximum": most, "description": description}
+
+
+def _flag(description: str) -> Schema:
+    return {"type": "boolean", "description": description}
+
+
+def _named(item: Schema, description: str, pattern: str = _NAME) -> Schema:
+    """A table whose keys are names of one's own."""
+    return {
+        "type": "object",
+        "propertyNames": {"pattern": pattern},
+        "additionalProperties": item,
+        "description": description,
+    }
+
+
+_ROLE = {"type": "string", "pattern": _NAME}
+_VALUE = {"type": "string", "pattern": _LABEL_VALUE}
+_FROM = _text('"<provider>/group:<name>" or "<provider>/email:<verified address>".', _SOURCE)
+_LABEL = _table(
+    fields.LABEL,
+    {
+        "values": _list(_VALUE, "The values that it may have; any, if not said."),
+        "required": _flag("No host is enrolled without it."),
+    },
+)
+_UNTIL = {
+    "description": "The last day on which it counts, in UTC: a TOML date, like 2026-12-31.",
+    "type": ["string", "object"],
+    "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
+}
+_DATED_SOURCE = _table(fields.SOURCE, {"from": _FROM, "until": _UNTIL})
+_ACTION = _table(
+    fields.ACTION,
+    {
+        "command": _text("What the certificate forces.", maxLength=1000),
+        "title": _text("What people read."),
+    },
+)
+_STEP = _table(
+    fields.STEP,
+    {
+        "from": {**_ROLE, "description": "The role whose people may approve."},
+        "count": _count(MOST_APPROVERS, "How many different people."),
+        "signed": _flag("Only approvals by ssh-jit approve count, which are signed with the login's key."),
+    },
+)
+_MATCHERS: dict[str, Schema] = {
+    "roles": _list(_ROLE, "Whom it is about: people with any of these roles."),
+    "hosts": {
+        "type": "object",
+        "minProperties": 1,
+        "propertyNames": {"pattern": _LABEL_NAME},
+        "additionalProperties": {"anyOf": [_VALUE, _list(_VALUE, "Any of these values.")]},
+        "description": "Hosts with all of these labels; a list means any of its values.",
+    },
+    "logins": _list(
+        {"type": "string", "pattern": _LOGIN}, 'Unix accounts; "@own" is the person\'s own name, where there is one.'
+    ),
+    "actions": _list(
+        {"type": "string", "pattern": _NAME},
+        f'"{SHELL}", names of actions, or "{COMMAND}" for an exact command. ["{SHELL}"] if not said.',
+    ),
+    "days": _list({"enum": list(DAYS)}, "On which days."),
+    "hours": _text(
+        'From when to when, like "09:00-18:00"; past midnight they belong to the day they began.', f"^{HOURS}$"
+    ),
+    "zone": _text('The time zone of days and hours, like "Europe/Berlin".'),
+}
+_RULE: dict[str, Schema] = {
+    "name": {"type": "string", "pattern": _NAME, "description": "Of its own among all rules."},
+    **_MATCHERS,
+    "reason": _table(
+        fields.REASON,
+        {
+            "pattern": _text("A regular expression that must be found somewhere in the reason."),
+            "prompt": _text("How to ask for it."),
+        },
+        description=f"A reason must be given; by break-glass of {BREAK_GLASS_REASON} characters at least in any case.",
+    ),
+    "fresh_login": _length("The greatest age of the sign-in."),
+    "mfa": _flag("The provider must have said that a second factor was used."),
+    "hardware_key": _flag("Only for a registered hardware key, touched or unlocked each time."),
+    "use_by": _length("Approved and unused for so long, it lapses; at most the grant."),
+    "max_hosts": _count(MOST_HOSTS, "Hosts of one request."),
+    "source": {
+        "anyOf": [{"const": CLIENT}, _list({"type": "string"}, "Networks, like 10.0.0.0/8.")],
+        "description": f'Where certificates work from: "{CLIENT}", the address that asks, or networks.',
+    },
+    "forwarding": _list({"enum": list(FORWARDING)}, "What may be forwarded; nothing, if not said.", least=0),
+    "grant": _length("How long the window is at most."),
+    "certificate": _length("How long each certificate lives; at most the grant."),
+    "approvals": {"type": "array", "items": _STEP, "description": "All of these steps; [] if nobody has to approve."},
+    "pending": _length("Unanswered for so long, it expires."),
+    "extend": _table(
+        fields.EXTEND,
+        {"count": _count(MOST_EXTENSIONS, "How often."), "by": _length("By how much each time.")},
+        description="A grant may be extended, each time by a new review.",
+    ),
+    "notify": _list({"type": "string"}, "Channels that are told at once."),
+    "review_within": _length("Somebody else has to look at it by then."),
+    "unless_break_glass": _flag("Does not apply to break-glass access."),
+}
+_SPELL = {"dependentSchemas": {"zone": {"anyOf": [{"required": ["days"]}, {"required": ["hours"]}]}}}
+_ZONED = {"dependentRequired": {"days": ["zone"], "hours": ["zone"]}, **_SPELL}
+_SOMETHING = {"anyOf": [{"required": [key]} for key in fields.MATCHERS]}
+
+
+def _rules(known: fields.Fields, description: str, **more: Any) -> Schema:
+    return {"type": "array", "description": description, "items": _table(known, _RULE, **_ZONED, **more)}
+
+
+_TOP: dict[str, Schema] = {
+    "version": {"const": 1, "description": "Of the language."},
+    "labels": _named(_LABEL, "The labels that hosts may carry.", _LABEL_NAME),
+    "roles": _named({"type": "array", "items": {"anyOf": [_FROM, _DATED_SOURCE]}}, "Where each role comes from."),
+    "permissions": _table(
+        fields.ALLOWED_TO,
+        {key: _list(_ROLE, f"The roles that have the permission {key}.") for key in fields.ALLOWED_TO},
+        description="What roles may do besides asking for access. None is implied by another.",
+    ),
+    "actions": {
+        **_named(_ACTION, "Commands that have a name."),
+        "propertyNames": {"pattern": _NAME, "not": {"enum": [SHELL, COMMAND]}},
+    },
+    "deny": _rules(fields.DENY, "Any of these that matches decides.", **_SOMETHING),
+    "allow": _rules(fields.ALLOW, "Then the first of these that matches, in file order."),
+    "break_glass": _rules(fields.BREAK_GLASS, "What is to be had in an emergency, without approval."),
+}
