@@ -13,6 +13,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from sshjit.policy import Policy
+from sshjit.policy.model import Rule
 from sshjit.policy.schedule import Schedule
 
 WEEK = 7 * 24 * 3600
@@ -32,7 +33,7 @@ class Stretch:
 
 def schedules(policies: Iterable[Policy]) -> frozenset[Schedule]:
     """Every schedule of every rule."""
-    rules = [[*policy.denies, *policy.allows, *policy.break_glass] for policy in policies]
+    rules: list[list[Rule]] = [[*policy.denies, *policy.allows, *policy.break_glass] for policy in policies]
     found = (rule.match.schedule for listed in rules for rule in listed)
     return frozenset(schedule for schedule in found if schedule is not None)
 
