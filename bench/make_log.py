@@ -136,6 +136,7 @@ def open_window(desk: Desk, person: int, now: int) -> tuple[str, str, int]:
         "request": request, "subject": subject, "login_id": login, "via": "native", "rule": "staging",
         "policy": desk.policy.digest, "duration": SHIFT, "pending": 1800, "use_by": 1800, "certificate": 300,
         "hosts": (host,), "host_ids": (host,), "login": "deploy", "action": "shell", "command": None,
+        "start": None, "break_glass": False, "review_within": None, "notify": (), "extends": None,
         "reason": "CHG-7 deploy", "address": "192.0.2.7", "forwarding": (), "source": (), "verify_required": False,
         "fresh_login": None, "mfa": False, "ends_by": None, "steps": (),
     }  # fmt: skip

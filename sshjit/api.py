@@ -1,6 +1,7 @@
 """What ``ssh-jit`` and the front end say to each other over HTTP, beyond the messages of the CA's doors.
 
-The calls are listed in ``docs/protocol.md``, section 2. Both read and write these classes by ``sshjit/wire.py``.
+The calls are listed in ``docs/protocol.md``, section 2. Both read and write these classes by ``sshjit/wire.py``. What a
+connection does not need stands in ``sshjit/acts.py``.
 """
 
 from __future__ import annotations
@@ -40,6 +41,9 @@ class AskBody:
     duration: int | None
     reason: str
     certificate: bool
+    labels: tuple[tuple[str, str], ...] = ()
+    start: int | None = None
+    break_glass: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +53,5 @@ class DecisionBody:
     digest: str
     comment: str
     consent: Consent | None
+    duration: int | None = None
+    """Seconds: yes, but for no longer than this. Only with a yes."""

@@ -23,19 +23,27 @@ Act = AddHost | LabelHost | RemoveHost | Unlock
 """The messages that the web door takes only with a signature."""
 _SEEN = (
     *("id", "digest", "requester", "hosts", "host_ids", "login", "action", "command", "duration", "certificate"),
-    *("reason", "rule", "policy", "asked", "channel", "address"),
+    *("reason", "rule", "policy", "asked", "channel", "address", "start", "break_glass", "extends"),
 )
 """What is shown of a request and never changes."""
 _NOT_SIGNED = {"login_id", "consent"}
 
 
-def approval_text(
-    view: RequestView, verdict: Literal["approve", "deny"], comment: str, challenge: str, installation: str
+def approval_text(  # each of these is a line of what is signed
+    view: RequestView,
+    verdict: Literal["approve", "deny"],
+    comment: str,
+    challenge: str,
+    installation: str,
+    *,
+    duration: int | None,
 ) -> bytes:
-    """What an approver signs to say ``verdict`` to the request that ``view`` shows."""
+    """What an approver signs to say ``verdict`` to the request that ``view`` shows, for ``duration`` at most."""
     steps = [[step.role, step.count, step.signed] for step in view.steps]
     seen = [(name, getattr(view, name)) for name in _SEEN]
-    return _text(verdict, challenge, installation, [*seen, ("steps", steps), ("comment", comment)])
+    return _text(
+        verdict, challenge, installation, [*seen, ("steps", steps), ("at_most", duration), ("comment", comment)]
+    )
 
 
 def act_text(act: Act, challenge: str, installation: str) -> bytes:

@@ -7,7 +7,8 @@
 
 States that are not listed on the left never change. Who may approve is decided in ``sshjit/approvals.py`` and policy;
 times are arguments, seconds since the epoch. Four clocks run apart: ``pending`` from the ask, ``use_by`` and the window
-from the approval, and each certificate's own.
+from the approval or, with a later start, from there, and each certificate's own. A request that ``extends`` a grant has
+the same life; its approval makes the grant's window longer, and no certificate is drawn from it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import dataclasses
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sshjit import canonical, events, wire
+from sshjit import canonical, durations, events, wire
 from sshjit.errors import Invalid
 from sshjit.messages import RequestState
 
@@ -52,6 +53,26 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """What somebody said without deciding, and when."""
+
+    said: events.Commented
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What somebody found who looked at a break-glass access, and when."""
+
+    said: events.Reviewed
+    time: int
+
+
+MAX_REMARKS = 50
+"""Remarks about one request."""
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """A request and what became of it so far, as it was recorded: ask ``state_at`` how it stands at a time."""
 
@@ -68,6 +89,8 @@ class Request:
     decisions: tuple[Decision, ...] = ()
     closing: str = ""
     closed: int | None = None
+    remarks: tuple[Remark, ...] = ()
+    review: Review | None = None
 
     @property
     def id(self) -> str:
@@ -80,9 +103,25 @@ class Request:
         return self.time + self.asked.pending
 
     @property
+    def opens(self) -> int | None:
+        """When the window of an approved request opens."""
+        return None if self.approved is None else window_start(self.asked, self.approved)
+
+    @property
     def use_until(self) -> int | None:
         """When an approved request lapses unless it is used."""
-        return None if self.approved is None else self.approved + self.asked.use_by
+        return None if self.opens is None else self.opens + self.asked.use_by
+
+    @property
+    def review_by(self) -> int | None:
+        """When somebody else must have looked at a break-glass access."""
+        within = self.asked.review_within
+        return None if within is None or self.approved is None else self.approved + within
+
+    @property
+    def unreviewed(self) -> bool:
+        """Whether this is a break-glass access that nobody else has looked at yet."""
+        return self.review_by is not None and self.review is None
 
 
 @lru_cache(maxsize=1024)
@@ -103,10 +142,24 @@ def state_at(request: Request, now: int) -> RequestState:
     return request.state
 
 
-def window_end(asked: events.Asked, approved: int) -> int:
-    """When the window closes that opens at ``approved``."""
-    end = approved + asked.duration
-    return end if asked.ends_by is None else min(end, asked.ends_by)
+def window_start(asked: events.Asked, approved: int) -> int:
+    """When the window opens of what is approved at ``approved``."""
+    return approved if asked.start is None else max(approved, asked.start)
+
+
+def window_end(asked: events.Asked, start: int, at_most: int | None = None) -> int:
+    """When the window closes that opens at ``start``, or, of an extension, that would have closed then.
+
+    ``at_most``: seconds, if an approver wanted it shorter than it was asked.
+    """
+    length = asked.duration if at_most is None else min(asked.duration, at_most)
+    return start + length if asked.ends_by is None else min(start + length, asked.ends_by)
+
+
+def at_most(request: Request) -> int | None:
+    """The shortest of the lengths (seconds) that approvers named; ``None`` if none did."""
+    said = (each.said for each in request.decisions)
+    return min((one.duration for one in said if one.verdict == "approve" and one.duration is not None), default=None)
 
 
 def require(request: Request, state: RequestState, now: int) -> None:
@@ -114,6 +167,19 @@ def require(request: Request, state: RequestState, now: int) -> None:
     standing = state_at(request, now)
     if standing is not state:
         raise Invalid("wrong_state", f"request {request.id}: {_TOO_LATE[standing]}")
+
+
+def require_open(request: Request, now: int) -> None:
+    """Raises ``Invalid`` unless certificates can be drawn: ``wrong_state``, ``not_yet``, ``extension``."""
+    require(request, RequestState.APPROVED, now)
+    if request.asked.extends is not None:
+        raise Invalid("extension", f"request {request.id} only extends {request.asked.extends}: draw from that")
+    if request.opens is not None and now < request.opens:
+        raise Invalid(
+            "not_yet",
+            f"request {request.id} is approved and opens in {durations.show(request.opens - now)}",
+            hint="come back then",
+        )
 
 
 def decide(request: Request, said: events.Decided, now: int, *, erased: bool = False) -> Request:
@@ -127,12 +193,42 @@ def decide(request: Request, said: events.Decided, now: int, *, erased: bool = F
     return dataclasses.replace(request, decisions=(*request.decisions, Decision(said, now)))
 
 
-def open_window(request: Request, opened: events.Opened, now: int) -> Request:
-    """The request is approved."""
+def open_window(request: Request, opened: events.Opened, now: int, *, grant: Request | None = None) -> Request:
+    """The request is approved. An extension comes with the ``grant`` that it makes longer, which must be open."""
     require(request, RequestState.PENDING, now)
-    if opened.ends > window_end(request.asked, now):
+    start = window_start(request.asked, now)
+    if request.asked.extends is not None:
+        if grant is None or grant.id != request.asked.extends or grant.ends is None:
+            raise Invalid("wrong_grant", f"request {request.id} extends another grant")
+        require(grant, RequestState.APPROVED, now)
+        start = grant.ends
+    if opened.ends > window_end(request.asked, start, at_most(request)):
         raise Invalid("window_too_long", f"request {request.id}: the window is longer than what was asked for")
-    return dataclasses.replace(request, state=RequestState.APPROVED, how=opened.how, approved=now, ends=opened.ends)
+    used = request.asked.extends is not None  # there is nothing to draw, so nothing lapses
+    return dataclasses.replace(
+        request, state=RequestState.APPROVED, how=opened.how, approved=now, ends=opened.ends, used=used
+    )
+
+
+def lengthen(grant: Request, ends: int) -> Request:
+    """The grant's window closes later than it did."""
+    return dataclasses.replace(grant, ends=ends)
+
+
+def remark(request: Request, said: events.Commented, now: int) -> Request:
+    """Somebody said something about it; how it stands does not matter, and does not change."""
+    if len(request.remarks) >= MAX_REMARKS:
+        raise Invalid("too_many_remarks", f"request {request.id} has {MAX_REMARKS} remarks already")
+    return dataclasses.replace(request, remarks=(*request.remarks, Remark(said, now)))
+
+
+def look_at(request: Request, said: events.Reviewed, now: int) -> Request:
+    """A break-glass access is reviewed: once, whenever."""
+    if request.review_by is None:
+        raise Invalid("nothing_to_review", f"request {request.id} is no break-glass access")
+    if request.review is not None:
+        raise Invalid("already_reviewed", f"request {request.id} was reviewed already")
+    return dataclasses.replace(request, review=Review(said, now))
 
 
 def close(request: Request, closed: events.Closed, now: int) -> Request:
@@ -147,7 +243,7 @@ def close(request: Request, closed: events.Closed, now: int) -> Request:
 
 def draw(request: Request, now: int) -> Request:
     """A certificate is drawn from the open window."""
-    require(request, RequestState.APPROVED, now)
+    require_open(request, now)
     return Request(  # spelt out: this is what a fold does most, and ``replace`` takes three times as long
         request.asked,
         request.time,
@@ -160,6 +256,8 @@ def draw(request: Request, now: int) -> Request:
         decisions=request.decisions,
         closing=request.closing,
         closed=request.closed,
+        remarks=request.remarks,
+        review=request.review,
     )
 
 

@@ -60,6 +60,7 @@ def _content(desk: Desk) -> tuple[object, ...]:
         _refused_users(desk),
         refusing.certificates(state, now),
         tuple(sorted((grant, when) for grant, (when, until) in state.ended.items() if until > now)),
+        tuple(sorted((grant, ends) for grant, ends in state.extended.items() if ends > now)),
         _providers(desk),
         _keys(desk),
     )
@@ -108,7 +109,7 @@ def _sign(desk: Desk, content: tuple[object, ...]) -> SignedBundle:
             providers=_providers(desk),
             krl=_krl(desk, sequence),
             ended=tuple(ended),
-            extended=(),
+            extended=tuple(sorted((grant, ends) for grant, ends in desk.state.extended.items() if ends > now)),
             checkpoint=desk.journal.checkpoint,
         )
     )

@@ -12,7 +12,18 @@ from typing import Any
 
 from sshjit import messages as m
 from sshjit_ca import rotating
-from sshjit_ca.access import approving, asking, consenting, locking, reading, revoking, signing
+from sshjit_ca.access import (
+    approving,
+    asking,
+    consenting,
+    ending,
+    extending,
+    locking,
+    reading,
+    reviewing,
+    revoking,
+    signing,
+)
 from sshjit_ca.bundling import Bundles
 from sshjit_ca.care import emergency, wellbeing
 from sshjit_ca.desk import Desk, Door
@@ -49,10 +60,13 @@ def table(store: Store, bundles: Bundles) -> dict[type[m.Message], Route]:
         m.Logout: Route(WEB, plain(logins.logout)),
         m.ReadLogin: Route(WEB, plain(logins.read_login)),
         m.Ask: Route(WEB, plain(asking.ask)),
-        m.Cancel: Route(WEB, plain(asking.cancel)),
-        m.End: Route(WEB, plain(asking.end)),
+        m.Cancel: Route(WEB, plain(ending.cancel)),
+        m.End: Route(WEB, plain(ending.end)),
+        m.Extend: Route(WEB, plain(extending.extend)),
         m.Approve: Route(WEB, plain(approving.approve)),
         m.Deny: Route(WEB, plain(approving.deny)),
+        m.Comment: Route(WEB, plain(reviewing.comment)),
+        m.Review: Route(WEB, plain(reviewing.review)),
         m.SignUser: Route(WEB, plain(signing.sign_user)),
         m.ReadRequest: Route(WEB, plain(reading.read_request(history))),
         m.ReadRequests: Route(WEB, plain(reading.read_requests(history))),

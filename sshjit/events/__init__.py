@@ -10,7 +10,18 @@ Times are seconds since the epoch, durations seconds, digests SHA-256 in hex.
 
 from __future__ import annotations
 
-from sshjit.events.access import Asked, CertificateRevoked, Closed, Decided, Issued, Opened, StepAsked, Turned
+from sshjit.events.access import (
+    Asked,
+    CertificateRevoked,
+    Closed,
+    Commented,
+    Decided,
+    Issued,
+    Opened,
+    Reviewed,
+    StepAsked,
+    Turned,
+)
 from sshjit.events.authority import BundleSigned, Forgot, PolicyLoaded, Started
 from sshjit.events.emergency import ClockConfirmed, EmergencyIssued, Restored
 from sshjit.events.hosts import (
@@ -26,7 +37,7 @@ from sshjit.events.keys import KeyActivated, KeyAdded, KeyRetired
 from sshjit.events.locks import Locked, Unlocked
 from sshjit.events.parts import Channel, How
 from sshjit.events.people import HardwareKeyRegistered, HardwareKeyRemoved, LoginClosed, LoginOpened
-from sshjit.events.table import KINDS, Event, blank, kind_of, put_together, take_apart
+from sshjit.events.table import KINDS, Event, blank, blanks, kind_of, put_together, take_apart
 
 __all__ = [
     "KINDS",
@@ -36,6 +47,7 @@ __all__ = [
     "Channel",
     "ClockConfirmed",
     "Closed",
+    "Commented",
     "Decided",
     "EmergencyIssued",
     "Event",
@@ -60,11 +72,13 @@ __all__ = [
     "Opened",
     "PolicyLoaded",
     "Restored",
+    "Reviewed",
     "Started",
     "StepAsked",
     "Turned",
     "Unlocked",
     "blank",
+    "blanks",
     "kind_of",
     "put_together",
     "take_apart",

@@ -32,6 +32,15 @@ class Asked:
     pending: int
     use_by: int
     certificate: int
+    start: int | None
+    """The window opens at this time at the earliest."""
+    break_glass: bool
+    review_within: int | None
+    """Seconds in which somebody else must have looked at a break-glass access."""
+    notify: tuple[str, ...]
+    """The channels that the rule names."""
+    extends: str | None
+    """The grant whose window is to be longer by ``duration``, if this asks for that."""
     hosts: tuple[str, ...] = detail()
     host_ids: tuple[str, ...] = detail()
     login: str = detail()
@@ -61,12 +70,37 @@ class Decided:
     verdict: Literal["approve", "deny"]
     digest: str
     signed: bool
+    duration: int | None
+    """Seconds: the yes is for no longer than this."""
+    comment: str = detail()
+
+
+@dataclass(frozen=True, slots=True)
+class Commented:
+    """The requester or an approver made a remark."""
+
+    request: str
+    subject: str
+    login_id: str
+    via: Channel
+    comment: str = detail()
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """Somebody else looked at a break-glass access."""
+
+    request: str
+    subject: str
+    login_id: str
+    via: Channel
+    verdict: Literal["justified", "unjustified"]
     comment: str = detail()
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The request is approved; its window is open."""
+    """The request is approved; its window is open, or that of the grant that it extends is longer."""
 
     request: str
     how: How

@@ -10,7 +10,17 @@ from typing import Any
 
 from sshjit import wire
 from sshjit.errors import Invalid
-from sshjit.events.access import Asked, CertificateRevoked, Closed, Decided, Issued, Opened, Turned
+from sshjit.events.access import (
+    Asked,
+    CertificateRevoked,
+    Closed,
+    Commented,
+    Decided,
+    Issued,
+    Opened,
+    Reviewed,
+    Turned,
+)
 from sshjit.events.authority import BundleSigned, Forgot, PolicyLoaded, Started
 from sshjit.events.emergency import ClockConfirmed, EmergencyIssued, Restored
 from sshjit.events.hosts import (
@@ -35,6 +45,8 @@ Event = (
     | Decided
     | Opened
     | Closed
+    | Commented
+    | Reviewed
     | Issued
     | HostIssued
     | CertificateRevoked
@@ -68,6 +80,8 @@ _NAMES: dict[type[Event], str] = {
     Decided: "decision",
     Opened: "grant",
     Closed: "close",
+    Commented: "comment",
+    Reviewed: "review",
     Issued: "certificate",
     HostIssued: "host-certificate",
     CertificateRevoked: "revoke",
@@ -132,12 +146,14 @@ def blank(kind: str, fact: dict[str, Any]) -> Event:
     """
     if kind not in KINDS:
         raise Invalid("unknown_kind", f"entries of the kind {kind[:40]!r} are not known here")
-    return put_together(kind, fact, _blanks(typing.cast("Any", KINDS[kind])))
+    return put_together(kind, fact, blanks(kind))
 
 
 @cache
-def _blanks(kind: Any) -> dict[str, Any]:
-    hints, inside = typing.get_type_hints(kind), _split(kind)[1]
+def blanks(kind: str) -> dict[str, Any]:
+    """The fields of a detail that was erased, with nothing in them. Raises ``KeyError`` for a kind that is unknown."""
+    event: Any = KINDS[kind]
+    hints, inside = typing.get_type_hints(event), _split(event)[1]
     return {name: _nothing(hints[name]) for name in inside}
 
 

@@ -22,13 +22,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sshjit.messages.access import (
-        Approve,
         Ask,
         AskReply,
         Cancel,
         CertificateReply,
-        Deny,
         End,
+        Extend,
         ReadRequest,
         ReadRequests,
         RequestReply,
@@ -36,8 +35,11 @@ if TYPE_CHECKING:
         SignUser,
     )
     from sshjit.messages.consent import ChallengeReply, Consent, ReadChallenge
+    from sshjit.messages.deciding import Approve, Comment, Deny, Review
     from sshjit.messages.emergency import ClockReply, ConfirmClock, EmergencyReply, SignEmergency
     from sshjit.messages.ending import Revoke, RevokeReply
+    from sshjit.messages.explaining import Explain, ExplainReply, MissView, RuleView, TermsView, Verdict
+    from sshjit.messages.feed import FeedItem, FeedKind, FeedReply, ReadFeed
     from sshjit.messages.hardware import (
         HardwareKeysReply,
         HardwareKeyView,
@@ -90,19 +92,18 @@ if TYPE_CHECKING:
     )
     from sshjit.messages.outcomes import Done, ErrorReply
     from sshjit.messages.people import LoginNative, LoginReply, LoginWeb, Logout, ReadLogin
-    from sshjit.messages.table import MESSAGES, REPLIES, Message, Reply, type_name
-    from sshjit.messages.views import (
-        CertificateView,
+    from sshjit.messages.standing import (
+        CommentView,
         DecisionView,
-        EntryView,
-        HostView,
-        LoginView,
-        PersonView,
+        PastView,
+        RequesterView,
         RequestState,
         RequestView,
-        RouteView,
+        ReviewView,
         StepView,
     )
+    from sshjit.messages.table import MESSAGES, REPLIES, Message, Reply, type_name
+    from sshjit.messages.views import CertificateView, EntryView, HostView, LoginView, PersonView, RouteView
 
 __all__ = [
     "MAX_FRAME",
@@ -123,6 +124,8 @@ __all__ = [
     "CertifyHost",
     "ChallengeReply",
     "ClockReply",
+    "Comment",
+    "CommentView",
     "ConfirmClock",
     "Consent",
     "DecisionView",
@@ -132,6 +135,12 @@ __all__ = [
     "End",
     "EntryView",
     "ErrorReply",
+    "Explain",
+    "ExplainReply",
+    "Extend",
+    "FeedItem",
+    "FeedKind",
+    "FeedReply",
     "Forget",
     "ForgetReply",
     "HardwareKeyView",
@@ -162,6 +171,8 @@ __all__ = [
     "LoginWeb",
     "Logout",
     "Message",
+    "MissView",
+    "PastView",
     "PersonView",
     "PolicyReply",
     "ProofReply",
@@ -169,6 +180,7 @@ __all__ = [
     "Purpose",
     "ReadBundle",
     "ReadChallenge",
+    "ReadFeed",
     "ReadHardwareKeys",
     "ReadHosts",
     "ReadKeys",
@@ -187,19 +199,25 @@ __all__ = [
     "RequestReply",
     "RequestState",
     "RequestView",
+    "RequesterView",
     "RequestsReply",
     "RetireKey",
+    "Review",
+    "ReviewView",
     "Revoke",
     "RevokeReply",
     "RouteView",
+    "RuleView",
     "SignEmergency",
     "SignHost",
     "SignUser",
     "Status",
     "StatusReply",
     "StepView",
+    "TermsView",
     "TileReply",
     "Unlock",
+    "Verdict",
     "type_name",
 ]
 
@@ -223,11 +241,15 @@ if not TYPE_CHECKING:  # a type checker reads the imports above, and knows every
 
 _TOPICS = (
     "views",
+    "standing",
     "outcomes",
     "access",
     "consent",
+    "deciding",
     "emergency",
     "ending",
+    "explaining",
+    "feed",
     "hardware",
     "hosts",
     "joining",

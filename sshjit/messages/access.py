@@ -1,12 +1,12 @@
-"""Asking for access, deciding about it, and drawing certificates from what was granted."""
+"""Asking for access, drawing certificates from what was granted, and reading requests."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-from sshjit.messages.consent import Consent
-from sshjit.messages.views import CertificateView, RequestView
+from sshjit.messages.standing import RequesterView, RequestState, RequestView
+from sshjit.messages.views import CertificateView
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,12 @@ class Ask:
     reason: str
     certificate: bool
     address: str
+    labels: tuple[tuple[str, str], ...] = ()
+    """Besides ``hosts``: every enrolled host that has all of these labels."""
+    start: int | None = None
+    """When the window opens at the earliest; ``None``, or what is past: as soon as it is approved."""
+    break_glass: bool = False
+    """Past the ordinary rules, by those for emergencies. Everybody hears of it, and somebody must review it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,34 +61,27 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
-class Approve:
-    """An approver says yes to the ask with this digest."""
+class Extend:
+    """The requester asks for more time in a live grant: a request of its own, decided like the first one."""
 
     login_id: str
     request: str
-    digest: str
-    comment: str
-    consent: Consent | None
-    """The signature, where a step asks for one; ``None``: a word alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Deny:
-    """An approver says no to the ask with this digest."""
-
-    login_id: str
-    request: str
-    digest: str
-    comment: str
-    consent: Consent | None
-    """The signature, where a step asks for one; ``None``: a word alone."""
+    """The grant's."""
+    reason: str
+    address: str
 
 
 @dataclass(frozen=True, slots=True)
 class RequestReply:
-    """The request as it stands now."""
+    """The request as it stands now.
+
+    Who may decide it or audits also gets ``about``, what is known of the requester, and ``because``: the roles for
+    which the reader is asked.
+    """
 
     request: RequestView
+    about: RequesterView | None = None
+    because: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +111,21 @@ class ReadRequest:
 class ReadRequests:
     """Requests, newest first.
 
-    ``mine``: the person's own; ``approve``: those that it could approve now; ``all``: needs the permission ``audit``.
+    ``mine``: the person's own; ``approve``: those that it could approve now; ``review``: break-glass that it could
+    review, which needs the permission ``review``; ``all``: needs the permission ``audit``.
     """
 
     login_id: str
-    scope: Literal["mine", "approve", "all"]
+    scope: Literal["mine", "approve", "review", "all"]
     limit: int
     before: int | None
     """Only requests asked before this time, for paging."""
+    find: str | None = None
+    """Only those in which this stands: in person, host, login, reason, rule, or at the beginning of the id."""
+    state: RequestState | None = None
+    """Only those that stand so."""
+    since: int | None = None
+    """Only requests asked at this time or later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +133,5 @@ class RequestsReply:
     """Requests, newest first."""
 
     requests: tuple[RequestView, ...]
+    next: int | None = None
+    """Where to go on (as ``before``); ``None``: nothing more is there to look at."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sshjit.messages.views import RequestView
+from sshjit.messages.standing import RequestView
 
 
 @dataclass(frozen=True, slots=True)

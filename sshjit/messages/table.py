@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from sshjit.messages.access import (
-    Approve,
     Ask,
     AskReply,
     Cancel,
     CertificateReply,
-    Deny,
     End,
+    Extend,
     ReadRequest,
     ReadRequests,
     RequestReply,
@@ -17,6 +16,7 @@ from sshjit.messages.access import (
     SignUser,
 )
 from sshjit.messages.consent import ChallengeReply, ReadChallenge
+from sshjit.messages.deciding import Approve, Comment, Deny, Review
 from sshjit.messages.emergency import ClockReply, ConfirmClock, EmergencyReply, SignEmergency
 from sshjit.messages.ending import Revoke, RevokeReply
 from sshjit.messages.hardware import HardwareKeysReply, ReadHardwareKeys, RegisterHardwareKey, RemoveHardwareKey
@@ -62,8 +62,11 @@ Message = (
     | Ask
     | Cancel
     | End
+    | Extend
     | Approve
     | Deny
+    | Comment
+    | Review
     | SignUser
     | ReadRequest
     | ReadRequests
@@ -135,8 +138,11 @@ REPLIES: dict[type[Message], type[Reply]] = {
     Ask: AskReply,
     Cancel: RequestReply,
     End: RequestReply,
+    Extend: AskReply,
     Approve: RequestReply,
     Deny: RequestReply,
+    Comment: RequestReply,
+    Review: RequestReply,
     SignUser: CertificateReply,
     ReadRequest: RequestReply,
     ReadRequests: RequestsReply,

@@ -1,9 +1,8 @@
-"""What is shown: people, requests, certificates, hosts, log entries, as pages and terminals show them."""
+"""What is shown: people, certificates, hosts, log entries, as pages and terminals show them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Literal
 
 
@@ -29,83 +28,18 @@ class LoginView:
     expires: int
     fingerprint: str | None
     """``SHA256:…`` of the key that this login is bound to; ``None`` for web logins."""
-
-
-@dataclass(frozen=True, slots=True)
-class StepView:
-    """One approval step of a request: ``count`` people of ``role``; ``missing`` of them have not approved yet."""
-
-    role: str
-    count: int
-    signed: bool
-    missing: int
-    candidates: tuple[str, ...]
-    """Names of people who signed in lately and could still approve this step."""
-
-
-@dataclass(frozen=True, slots=True)
-class DecisionView:
-    """What one person said about a request."""
-
-    person: PersonView
-    verdict: Literal["approve", "deny"]
-    comment: str
-    time: int
-    channel: Literal["web", "native"]
-    signed: bool
-
-
-class RequestState(StrEnum):
-    """Where a request stands; ``sshjit/requests.py`` holds the table of moves."""
-
-    PENDING = "pending"
-    APPROVED = "approved"
-    DENIED = "denied"
-    CANCELLED = "cancelled"
-    EXPIRED = "expired"
-    ENDED = "ended"
-    LAPSED = "lapsed"
-    REVOKED = "revoked"
-
-
-@dataclass(frozen=True, slots=True)
-class RequestView:
-    """A request with everything that a page or a terminal shows of it."""
-
-    id: str
-    digest: str
-    """SHA-256 (hex) over the immutable ask: what an approver approves."""
-    state: RequestState
-    how: Literal["automatic", "reviewed", "break_glass"] | None
-    """How it was approved; ``None`` while it is not."""
-    requester: PersonView
-    hosts: tuple[str, ...]
-    host_ids: tuple[str, ...]
-    login: str
-    action: str
-    command: str | None
-    """What the certificate forces, for named actions and exact commands."""
-    duration: int
-    reason: str
-    rule: str
-    policy: str
-    """SHA-256 (hex) of the policy text that decided."""
-    asked: int
-    channel: Literal["web", "native"]
-    address: str
-    pending_until: int
-    approved: int | None
-    use_by: int | None
-    ends: int | None
-    """When the window closes; ``None`` while it is not open."""
-    certificate: int
-    """Seconds that each certificate lives."""
-    certificates: int
-    """How many certificates were issued so far."""
-    steps: tuple[StepView, ...]
-    decisions: tuple[DecisionView, ...]
-    closing: str
-    """Why it was denied, cancelled, ended or revoked, in a sentence; may be empty."""
+    permissions: tuple[str, ...]
+    groups: tuple[str, ...]
+    """As the provider named them."""
+    verified: tuple[str, ...]
+    """The addresses that roles may name, case-folded."""
+    own: str | None
+    """The Unix name that ``@own`` stands for."""
+    auth_time: int | None
+    """When the person last proved to the provider who they are; ``None``: it does not say."""
+    mfa: bool
+    hardware_key: bool
+    """Whether this login's key is a hardware key that the operator vouches for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ class Ask:
     """What is asked for. ``login`` ``None``: the server chooses; ``duration`` (seconds) ``None``: all the rule allows.
 
     ``action`` is ``shell``, a named action, or ``command`` together with ``command``. ``address`` is the client's.
+    ``start`` (seconds since the epoch): the window opens then, not now.
     """
 
     login: str | None
@@ -53,3 +54,4 @@ class Ask:
     reason: str = ""
     address: str | None = None
     break_glass: bool = False
+    start: int | None = None

@@ -5,6 +5,7 @@
 3. What that rule requires is asked once: unmet, it is a refusal or a step-up, and never the next rule's turn.
 
 Break-glass asks go by the break-glass rules in place of the allow rules, and past denies with ``unless_break_glass``.
+What is to begin later goes by the hours, denies and roles of then; what the rule requires of the sign-in, by now.
 A login that the ask leaves open is chosen by the rule, and denies look at the chosen one. A deny on a label matches a
 host that lacks the label, so that no host slips past one; an allow does not.
 """
@@ -18,6 +19,7 @@ from sshjit.policy.model import AllowRule, Policy
 from sshjit.policy.outcomes import Denied, Outcome
 from sshjit.policy.query import (
     Query,
+    ask_query,
     choose_login,
     deciding_deny,
     denies_at_any_time,
@@ -34,7 +36,7 @@ def evaluate(policy: Policy, subject: Subject, hosts: Sequence[Host], ask: Ask, 
     wrong = malformed(policy, hosts, ask)
     if wrong is not None:
         return wrong
-    query = make_query(policy, subject, hosts, login=ask.login, action=ask.action, break_glass=ask.break_glass, now=now)
+    query = ask_query(policy, subject, hosts, ask, now)
     numbers = first_allows(query)
     rule = _common_rule(query, numbers)
     if rule is not None:

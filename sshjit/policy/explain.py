@@ -14,7 +14,7 @@ from sshjit.policy import words
 from sshjit.policy.asks import Ask, Host, Subject
 from sshjit.policy.model import OWN, AllowRule, DenyRule, Matchers, Policy, Rule
 from sshjit.policy.outcomes import Outcome
-from sshjit.policy.query import Query, choose_login, make_query, with_login
+from sshjit.policy.query import Query, ask_query, choose_login, with_login
 from sshjit.policy.refusals import denied_by, different_rules, malformed, no_rule
 from sshjit.policy.requirements import settle
 
@@ -54,13 +54,13 @@ class Explanation:
 
 def explain(policy: Policy, subject: Subject, hosts: Sequence[Host], ask: Ask, now: int) -> Explanation:
     """What ``evaluate`` says to the same question, and why."""
-    query = make_query(policy, subject, hosts, login=ask.login, action=ask.action, break_glass=ask.break_glass, now=now)
+    query = ask_query(policy, subject, hosts, ask, now)
     rule = _common_rule(query)
     if rule is not None:
         query = with_login(query, query.login or choose_login(rule, query.own))
     deny = next((rule for rule in policy.denies if any(_matches(query, rule, host) for host in hosts)), None)
     wrong = malformed(policy, hosts, ask)
-    outcome = _outcome(query, subject, ask, rule, deny) if wrong is None else wrong
+    outcome = _outcome(query, subject, ask, rule, deny, now=now) if wrong is None else wrong
     decides = None if wrong is not None else rule if deny is None else deny
     rules: tuple[Rule, ...] = (*policy.denies, *policy.allows, *policy.break_glass)
     return Explanation(
@@ -71,7 +71,9 @@ def explain(policy: Policy, subject: Subject, hosts: Sequence[Host], ask: Ask, n
     )
 
 
-def _outcome(query: Query, subject: Subject, ask: Ask, rule: AllowRule | None, deny: DenyRule | None) -> Outcome:
+def _outcome(
+    query: Query, subject: Subject, ask: Ask, rule: AllowRule | None, deny: DenyRule | None, *, now: int
+) -> Outcome:
     if deny is not None:
         return denied_by(query, query.policy.denies.index(deny))
     firsts = [_first(query, host) for host in query.hosts]
@@ -81,7 +83,7 @@ def _outcome(query: Query, subject: Subject, ask: Ask, rule: AllowRule | None, d
     if rule is None or query.login is None:
         return different_rules(query, [found for found in firsts if found is not None])
     ends = _window_end(query, rule)
-    return settle(query.policy, rule, subject, query.hosts, ask, login=query.login, ends=ends, now=query.now)
+    return settle(query.policy, rule, subject, query.hosts, ask, login=query.login, ends=ends, now=now)
 
 
 def _first(query: Query, host: Host) -> AllowRule | None:

@@ -131,5 +131,6 @@ def _indexed(*, roles: dict[str, tuple[Source, ...]], labels: dict[str, Label], 
         ),
         allow_index=Index([rule.match for rule in allows], lacking_matches=False),
         break_glass_index=Index([rule.match for rule in break_glass], lacking_matches=False),
+        named={rule.name: rule for rule in (*allows, *break_glass)},
         **parts,
     )

@@ -198,3 +198,5 @@ class Policy:
     """As ``deny_index``, without the rules that spare break-glass; bits are those of ``denies`` all the same."""
     allow_index: Index
     break_glass_index: Index
+    named: Mapping[str, AllowRule]
+    """The allow and break-glass rules by name."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sshjit.policy.asks import Host, Subject
+from sshjit.policy.asks import Ask, Host, Subject
 from sshjit.policy.index import Index, first
 from sshjit.policy.model import OWN, SYSTEM_LOGINS, AllowRule, Policy
 from sshjit.policy.roles import role_ends
@@ -55,6 +55,12 @@ def make_query(
 ) -> Query:
     """The query that ``subject`` makes by asking."""
     return Query(policy, role_ends(policy, subject, now), own_login(subject), hosts, login, action, break_glass, now)
+
+
+def ask_query(policy: Policy, subject: Subject, hosts: Sequence[Host], ask: Ask, now: int) -> Query:
+    """The query that an ask makes: rules, hours and roles are those of its start, if that is later than ``now``."""
+    at = now if ask.start is None else max(now, ask.start)
+    return make_query(policy, subject, hosts, login=ask.login, action=ask.action, break_glass=ask.break_glass, now=at)
 
 
 def own_login(subject: Subject) -> str | None:

@@ -45,7 +45,7 @@ def answer(
 ) -> m.Approve:
     """A signed approval of what ``request`` shows."""
     fresh = challenge(ca, login_id)
-    text = consent.approval_text(request, verdict, comment, fresh, ca.config.installation)
+    text = consent.approval_text(request, verdict, comment, fresh, ca.config.installation, duration=None)
     given = m.Consent(fresh, sign(consent.APPROVE_NAMESPACE, text))
     return m.Approve(login_id, request.id, request.digest, comment, given)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from sshjit import approvals, names, policy, requests
+from sshjit import approvals, durations, names, requests
 from sshjit.errors import Invalid, Refused
-from sshjit.events import Closed, Decided, Opened
+from sshjit.events import Closed, Decided
 from sshjit.messages import Approve, Deny, RequestReply, RequestState
 from sshjit.requests import Request
-from sshjit_ca.access import consenting, locks
+from sshjit_ca.access import consenting, locks, opening
 from sshjit_ca.access.views import approvers_of, request_view, steps_of
-from sshjit_ca.desk import Desk, policy_hosts
+from sshjit_ca.desk import Desk
 from sshjit_ca.state import Login
 
 
@@ -19,13 +19,17 @@ def approve(desk: Desk, message: Approve) -> RequestReply:
     """One more yes; with the last that was missing the window opens.
 
     Raises:
-        Refused: ``own_request``, ``not_an_approver``, ``signature_needed``, ``locked``, and as ``consenting``.
-        Invalid: ``unknown_request``, ``wrong_state``, ``digest_differs``, ``already_decided``.
+        Refused: ``own_request``, ``not_an_approver``, ``signature_needed``, ``locked``, ``grant_over``, and as
+            ``consenting``.
+        Invalid: ``unknown_request``, ``wrong_state``, ``digest_differs``, ``already_decided``, ``bad_duration``.
 
     """
     login, request = _approver(desk, message.login_id, message.request)
     locks.refuse_new(desk.state, request.asked.host_ids)
     locks.refuse_person(desk.state, request.asked.subject)
+    _check_length(message, request)
+    if request.asked.extends is not None:
+        opening.grant_end(desk, request)
     said = _said(desk, login, message, request, "approve")
     if not said.signed and not _word_counts(desk, login, request):
         raise Refused(
@@ -37,8 +41,15 @@ def approve(desk: Desk, message: Approve) -> RequestReply:
     request = desk.request(request.id)
     requester = desk.person(request.asked.subject)
     if approvals.complete(steps_of(request), requester, approvers_of(desk, request), others=tuple(desk.known())):
-        desk.record(Opened(request.id, "reviewed", _window_end(desk, request)))
+        opening.record(desk, request, "reviewed")
     return RequestReply(request_view(desk, desk.request(request.id)))
+
+
+def _check_length(message: Approve, request: Request) -> None:
+    """A yes may be for less than what was asked, and for no more."""
+    if message.duration is not None and not 1 <= message.duration <= request.asked.duration:
+        asked = durations.show(request.asked.duration)
+        raise Invalid("bad_duration", f"{asked} was asked for, so a yes is for that or for less")
 
 
 def deny(desk: Desk, message: Deny) -> RequestReply:
@@ -92,21 +103,6 @@ def _said(
         verdict=verdict,
         digest=message.digest,
         signed=consenting.signed_answer(desk, message, request, verdict),
+        duration=message.duration if isinstance(message, Approve) else None,
         comment=names.free_text(message.comment, "the comment"),
     )
-
-
-def _window_end(desk: Desk, request: Request) -> int:
-    """When the window that opens now must close: by its length, closing hours, or a timed deny."""
-    asked = request.asked
-    closes = policy.ends_by(
-        desk.policy,
-        desk.policy_subject(desk.newest_login(asked.subject)),
-        policy_hosts(desk.hosts_of(request)),
-        login=asked.login,
-        action=asked.action,
-        break_glass=False,
-        now=desk.now,
-    )
-    end = requests.window_end(asked, desk.now)
-    return end if closes is None else min(end, closes)

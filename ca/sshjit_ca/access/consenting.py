@@ -38,7 +38,8 @@ def signed_answer(desk: Desk, message: Approve | Deny, request: Request, verdict
     view, installation = request_view(desk, request), desk.config.installation
 
     def text(challenge: str) -> bytes:
-        return consent.approval_text(view, verdict, message.comment, challenge, installation)
+        duration = message.duration if isinstance(message, Approve) else None
+        return consent.approval_text(view, verdict, message.comment, challenge, installation, duration=duration)
 
     _check(desk, message.login_id, message.consent, consent.APPROVE_NAMESPACE, text)
     return True

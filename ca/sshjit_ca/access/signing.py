@@ -11,7 +11,7 @@ import hashlib
 from sshjit import approvals, policy, profile, requests, sshcert
 from sshjit.errors import Failed, Refused
 from sshjit.events import HostIssued, Issued
-from sshjit.messages import CertificateReply, CertificateView, RequestState, SignUser
+from sshjit.messages import CertificateReply, CertificateView, SignUser
 from sshjit.profile import Issue, UserTerms
 from sshjit.requests import Request
 from sshjit.sshcert import Certificate
@@ -32,7 +32,7 @@ def sign_user(desk: Desk, message: SignUser) -> CertificateReply:
     Raises:
         Refused: ``login_over``, ``not_native``, ``not_yours``, ``approval_gone``, ``step_up``, ``locked``,
             and policy's codes.
-        Invalid: ``unknown_request``, ``wrong_state``.
+        Invalid: ``unknown_request``, ``wrong_state``, ``not_yet``, ``extension``.
 
     """
     login = desk.login(message.login_id)
@@ -44,7 +44,7 @@ def draw(desk: Desk, login: Login, login_id: str, request: Request) -> Certifica
     key = desk.key_of(login)
     if request.asked.subject != login.opened.subject:
         raise Refused("not_yours", "this grant belongs to somebody else")
-    requests.require(request, RequestState.APPROVED, desk.now)
+    requests.require_open(request, desk.now)
     hosts = desk.hosts_of(request)
     locks.refuse_new(desk.state, request.asked.host_ids)
     _still_allowed(desk, login, request, hosts)

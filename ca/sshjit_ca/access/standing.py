@@ -19,6 +19,6 @@ def taken_away(desk: Desk, login: Login, request: Request, hosts: tuple[Host, ..
         login=asked.login,
         action=asked.action,
         command=asked.command,
-        break_glass=request.how == "break_glass",
+        break_glass=asked.break_glass,
         now=desk.now,
     )

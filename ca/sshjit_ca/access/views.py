@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from sshjit import approvals, requests
 from sshjit.approvals import Approver, Step
-from sshjit.messages import DecisionView, HostView, RequestState, RequestView, RouteView, StepView
+from sshjit.messages import (
+    CommentView,
+    DecisionView,
+    HostView,
+    RequestState,
+    RequestView,
+    ReviewView,
+    RouteView,
+    StepView,
+)
 from sshjit.requests import Request
 from sshjit_ca.desk import Desk, person_of
-from sshjit_ca.state import Host
+from sshjit_ca.state import Host, State
 
 
 def steps_of(request: Request) -> tuple[Step, ...]:
@@ -61,11 +70,54 @@ def request_view(desk: Desk, request: Request) -> RequestView:
                 time=decision.time,
                 channel=decision.said.via,
                 signed=decision.said.signed,
+                duration=decision.said.duration,
             )
             for decision in request.decisions
         ),
         closing=request.closing,
+        start=asked.start,
+        break_glass=asked.break_glass,
+        review_by=request.review_by,
+        review=_review(desk, request),
+        comments=tuple(
+            CommentView(
+                person_of(desk.state, each.said.login_id, each.said.subject),
+                each.said.comment,
+                each.time,
+                each.said.via,
+            )
+            for each in request.remarks
+        ),
+        extends=asked.extends,
+        extend_by=_extend_by(desk, request) if state is RequestState.APPROVED else None,
     )
+
+
+def _review(desk: Desk, request: Request) -> ReviewView | None:
+    if request.review is None:
+        return None
+    said = request.review.said
+    person = person_of(desk.state, said.login_id, said.subject)
+    return ReviewView(person, said.verdict, said.comment, request.review.time)
+
+
+def _extend_by(desk: Desk, request: Request) -> int | None:
+    """By how many seconds the rule of its name would extend an open grant once more. A courtesy: asking decides."""
+    rule = desk.policy.named.get(request.asked.rule)
+    if request.asked.extends is not None or rule is None or rule.extend is None:
+        return None
+    return rule.extend.by if extended(desk.state, request) < rule.extend.count else None
+
+
+def extended(state: State, grant: Request) -> int:
+    """How often a grant was made longer."""
+    return sum(one.state is RequestState.APPROVED for one in extensions(state, grant))
+
+
+def extensions(state: State, grant: Request) -> list[Request]:
+    """Every request to extend a grant, oldest first."""
+    own = state.requests_of.get(grant.asked.subject, ())
+    return [each for each in map(state.requests.__getitem__, own) if each.asked.extends == grant.id]
 
 
 def _steps(desk: Desk, request: Request, *, pending: bool) -> tuple[StepView, ...]:

@@ -21,7 +21,7 @@ from sshjit_ca.storage.store import Store
 
 BY_AGE = ("certificate", "refusal", "revoke")
 """Kinds whose details no fold ever looks at."""
-BY_REQUEST = ("ask", "decision", "close")
+BY_REQUEST = ("ask", "decision", "close", "comment", "review")
 """Kinds whose details count as long as their request is at hand."""
 BY_LOGIN = ("login",)
 ERASABLE = frozenset({*BY_AGE, *BY_REQUEST, *BY_LOGIN})
@@ -39,11 +39,15 @@ class Gaps:
 
     def read(self, entry: Entry) -> Event:
         """What is left of an event whose detail is gone. Raises ``Invalid``, as ``sshjit.entries.read_erased``."""
-        self.erased += 1
-        self._newest = max(self._newest, entry.time)
-        if entry.kind not in ERASABLE and not self._wrong:
-            self._wrong = f"entry {entry.index}: its detail is missing, and that of its kind is never erased"
+        self.miss(entry.index, entry.time, entry.kind)
         return read_erased(entry)
+
+    def miss(self, index: int, time: int, kind: str) -> None:
+        """Takes note of an entry without its detail."""
+        self.erased += 1
+        self._newest = max(self._newest, time)
+        if kind not in ERASABLE and not self._wrong:
+            self._wrong = f"entry {index}: its detail is missing, and that of its kind is never erased"
 
     def follow(self, event: Event) -> None:
         """Takes note of what was recorded as erased."""

@@ -10,6 +10,7 @@ from sshjit import names, sshkey
 from sshjit.errors import Invalid, Refused
 from sshjit.events import LoginClosed, LoginOpened
 from sshjit.messages import Done, LoginNative, LoginReply, LoginView, LoginWeb, Logout, ReadLogin
+from sshjit.policy import permissions_of
 from sshjit.providers import Provider
 from sshjit.sshkey import PublicKey
 from sshjit_ca import sshsig
@@ -115,7 +116,7 @@ def _ascii(token: str) -> str:
 
 
 def _view(desk: Desk, login: Login, login_id: str) -> LoginView:
-    opened = login.opened
+    opened, subject = login.opened, desk.policy_subject(login)
     return LoginView(
         id=login_id,
         kind=opened.via,
@@ -124,4 +125,11 @@ def _view(desk: Desk, login: Login, login_id: str) -> LoginView:
         signed_in=opened.signed_in,
         expires=opened.expires,
         fingerprint=opened.key,
+        permissions=tuple(sorted(permissions_of(desk.policy, subject, desk.now))),
+        groups=opened.groups,
+        verified=tuple(sorted(subject.emails)),
+        own=subject.own,
+        auth_time=subject.auth_time,
+        mfa=subject.mfa,
+        hardware_key=subject.hardware_key,
     )

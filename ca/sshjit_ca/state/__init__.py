@@ -69,6 +69,8 @@ _FOLDS: dict[type[Event], Callable[[State, Any, int], None]] = {
     events.Decided: access.decided,
     events.Opened: access.opened,
     events.Closed: access.closed,
+    events.Commented: access.commented,
+    events.Reviewed: access.reviewed,
     events.Issued: access.issued,
     events.HostIssued: hosts.host_issued,
     events.CertificateRevoked: access.certificate_revoked,

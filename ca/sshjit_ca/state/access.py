@@ -23,8 +23,16 @@ def decided(state: State, event: events.Decided, time: int) -> None:
 
 
 def opened(state: State, event: events.Opened, time: int) -> None:
-    """A window is open."""
-    state.requests[event.request] = requests.open_window(state.requests[event.request], event, time)
+    """A window is open, or a grant's is longer; hosts must know so, and what was revoked of it for longer too."""
+    request = state.requests[event.request]
+    grant = state.requests.get(request.asked.extends or "")
+    state.requests[event.request] = requests.open_window(request, event, time, grant=grant)
+    if grant is not None:
+        state.requests[grant.id] = requests.lengthen(grant, event.ends)
+        state.extended[grant.id] = event.ends
+        for serial in state.certificates_of.get(grant.id, ()):
+            if serial in state.revoked:
+                state.revoked[serial] = event.ends
 
 
 def closed(state: State, event: events.Closed, time: int) -> None:
@@ -35,6 +43,16 @@ def closed(state: State, event: events.Closed, time: int) -> None:
         state.ended[before.id] = (time, before.ends)
         for serial in state.certificates_of.get(before.id, ()):
             state.revoked[serial] = before.ends
+
+
+def commented(state: State, event: events.Commented, time: int) -> None:
+    """Somebody made a remark."""
+    state.requests[event.request] = requests.remark(state.requests[event.request], event, time)
+
+
+def reviewed(state: State, event: events.Reviewed, time: int) -> None:
+    """Somebody looked at a break-glass access."""
+    state.requests[event.request] = requests.look_at(state.requests[event.request], event, time)
 
 
 def issued(state: State, event: events.Issued, time: int) -> None:

@@ -56,6 +56,8 @@ class State:
     """Serial -> until when hosts must know it: the end of its grant's window."""
     ended: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Grant over before its time -> (when, until when hosts must know)."""
+    extended: dict[str, int] = field(default_factory=dict)
+    """Grant whose window was made longer -> when it closes now."""
     hosts: dict[str, Host] = field(default_factory=dict)
     """Name -> host."""
     host_names: dict[str, str] = field(default_factory=dict)

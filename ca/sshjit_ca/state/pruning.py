@@ -30,6 +30,7 @@ def prune(state: State, time: int) -> None:
     state.tokens = {token: taken for token, taken in state.tokens.items() if time < taken + TOKEN_KEPT}
     state.revoked = {serial: until for serial, until in state.revoked.items() if before < until}
     state.ended = {grant: (when, until) for grant, (when, until) in state.ended.items() if before < until}
+    state.extended = {grant: ends for grant, ends in state.extended.items() if before < ends}
     _certificates(state, before)
     alive = {serial: each for serial, each in state.host_certificates.items() if before < each.valid_before}
     state.host_certificates = alive
@@ -65,7 +66,7 @@ def _requests(state: State, time: int) -> None:
     """Requests from the oldest on, up to the first that must stay: what is at hand is newer than all that is not."""
     for request in list(state.requests.values()):
         over = ended_at(request)
-        if over is None or time < over + REQUEST_KEPT or request.id in state.certificates_of:
+        if over is None or time < over + REQUEST_KEPT or request.unreviewed or request.id in state.certificates_of:
             return
         del state.requests[request.id]
         own = state.requests_of[request.asked.subject]
@@ -81,6 +82,9 @@ def _logins(state: State, time: int) -> None:
     for request in state.requests.values():
         used.add(request.asked.login_id)
         used.update(decision.said.login_id for decision in request.decisions)
+        used.update(remark.said.login_id for remark in request.remarks)
+        if request.review is not None:
+            used.add(request.review.said.login_id)
     for name, login in list(state.logins.items()):
         if name not in used and time >= login.opened.expires:
             del state.logins[name]

@@ -71,7 +71,7 @@ def _sign(machine: Machine, session: Session, api: Api, request: RequestView, co
     from sshjit_client import openssh  # noqa: PLC0415
 
     challenge = api.challenge().challenge
-    text = consent.approval_text(request, "approve", comment, challenge, machine.settings().installation)
+    text = consent.approval_text(request, "approve", comment, challenge, machine.settings().installation, duration=None)
     if sshkey.parse_line(session.public).hardware:
         machine.terminal.say("touch the security key to sign")
     return Consent(challenge, openssh.sign(Path(session.key), consent.APPROVE_NAMESPACE, text))

@@ -130,7 +130,7 @@ def test_one_signature_holds_one_answer(signing: Installation) -> None:
     bob = signing.native(BOB)
     fresh = challenge(signing, bob)
     sly = 'go"\nreason: "CHG-1'
-    text = consent.approval_text(request, "approve", sly, fresh, signing.config.installation)
+    text = consent.approval_text(request, "approve", sly, fresh, signing.config.installation, duration=None)
     assert text.count(b"\nreason: ") == 1
     given = m.Consent(fresh, ssh_sign(signing.key(BOB), consent.APPROVE_NAMESPACE, text))
     assert code(signing, m.Approve(bob, request.id, request.digest, "go", given)) == "signature_refused"

@@ -148,7 +148,7 @@ def test_a_signature_is_for_one_installation(signing: Installation) -> None:
     _, request = pending(signing)
     bob = signing.native(BOB)
     fresh = challenge(signing, bob)
-    text = consent.approval_text(request, "approve", "", fresh, "another")
+    text = consent.approval_text(request, "approve", "", fresh, "another", duration=None)
     given = m.Consent(fresh, ssh_sign(signing.key(BOB), consent.APPROVE_NAMESPACE, text))
     assert refused(signing, m.Approve(bob, request.id, request.digest, "", given)) == "signature_refused"
 

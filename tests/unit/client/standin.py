@@ -24,6 +24,7 @@ from sshjit.messages import (
     HostView,
     LoginView,
     PersonView,
+    RequestsReply,
     RequestState,
     RequestView,
     RouteView,
@@ -36,6 +37,8 @@ from tests.unit.client.installation import Installation
 ALICE = PersonView("sub-alice0001", "acme", "Alice", "alice@example.com")
 BOB = PersonView("sub-bob000001", "acme", "Bob", "bob@example.com")
 LABELS = {"web1": "staging", "db1": "prod", "secret1": "prod"}
+KNOWN = ((), (), (), None, None, False, False)
+"""What the CA says of a sign-in beyond its times: nobody's permissions, groups, addresses, and so on."""
 
 
 class Server:
@@ -90,7 +93,7 @@ class Server:
         if not openssh.verify(key.line, login.NAMESPACE, digest, body["signature"]):
             raise Refused("signature_refused", "the signature does not fit")
         now = int(time.time())
-        view = LoginView("login-alice001", "native", ALICE, ("sre",), now, now + 3600, key.fingerprint)
+        view = LoginView("login-alice001", "native", ALICE, ("sre",), now, now + 3600, key.fingerprint, *KNOWN)
         token = secrets.token_urlsafe(16)
         self.logins[token] = (view, key.line)
         return {"token": token, "login": wire.encode(view)}
@@ -143,6 +146,13 @@ class Server:
             steps=(StepView("sre-lead", 1, signed=self.signed, missing=1, candidates=("Bob",)),) if waits else (),
             decisions=(),
             closing="",
+            start=body["start"],
+            break_glass=body["break_glass"],
+            review_by=now + 86400 if body["break_glass"] else None,
+            review=None,
+            comments=(),
+            extends=None,
+            extend_by=None,
         )
 
     def check_signature(self, request: str, body: dict[str, Any], key: str) -> bool:
@@ -150,7 +160,9 @@ class Server:
         given = body["consent"]
         if given is None:
             return False
-        text = consent.approval_text(self.requests[request], "approve", body["comment"], given["challenge"], "lab")
+        text = consent.approval_text(
+            self.requests[request], "approve", body["comment"], given["challenge"], "lab", duration=body["duration"]
+        )
         if not openssh.verify(key, consent.APPROVE_NAMESPACE, text, given["signature"]):
             raise Refused("signature_refused", "the signature does not fit")
         return True
@@ -163,7 +175,9 @@ class Server:
             raise Invalid("wrong_state", f"the request is {found.state.value} already")
         now = int(time.time())
         yes = verdict == "approve"
-        said = DecisionView(BOB, "approve" if yes else "deny", body["comment"], now, "native", signed=signed)
+        said = DecisionView(
+            BOB, "approve" if yes else "deny", body["comment"], now, "native", signed=signed, duration=None
+        )
         state = RequestState.APPROVED if yes else RequestState.DENIED
         self.requests[request] = dataclasses.replace(
             found,
@@ -228,7 +242,7 @@ class Server:
             case ["requests"] if method == "POST":
                 return wire.encode(self.ask(body, key))
             case ["requests"]:
-                return {"requests": wire.encode(sorted(self.requests.values(), key=lambda r: -r.asked))}
+                return wire.encode(RequestsReply(tuple(sorted(self.requests.values(), key=lambda r: -r.asked))))
             case ["requests", request]:
                 return wire.encode(self.requests[request])
             case ["requests", request, "certificate"]:

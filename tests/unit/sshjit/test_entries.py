@@ -21,7 +21,10 @@ any_event: st.SearchStrategy[Any] = (
     st.sampled_from(sorted(events.KINDS)).map(events.KINDS.__getitem__).flatmap(instances)
 )
 DECIDED = events.Decided(
-    "req-0123456789", "sub-0123456789", "login-0123456789", "web", "approve", "d" * 64, signed=False, comment="go ahead"
+    *("req-0123456789", "sub-0123456789", "login-0123456789", "web", "approve", "d" * 64),
+    signed=False,
+    duration=None,
+    comment="go ahead",
 )
 ENTRY = entries.write(DECIDED, 12, 1_800_000_000, SALT)
 
@@ -49,6 +52,7 @@ def test_the_fact_is_what_the_format_says() -> None:
             "via": "web",
             "verdict": "approve",
             "digest": "d" * 64,
+            "duration": None,
             "signed": False,
         },
         "detail": hashlib.sha256(SALT + b'{"comment":"go ahead"}').hexdigest(),
@@ -164,7 +168,8 @@ def test_t70_the_largest_ask_fits_and_reads_back() -> None:
     names = tuple(f"{number:03}." + ".".join(["x" * 60] * 4) for number in range(256))
     largest = events.Asked(
         request="req-0123456789", subject="sub-0123456789", login_id="login-0123456789", via="native", rule="r" * 60,
-        policy="d" * 64, duration=28800, pending=1800, use_by=900, certificate=300, hosts=names, host_ids=names,
+        policy="d" * 64, duration=28800, pending=1800, use_by=900, certificate=300, start=1_800_000_000,
+        break_glass=True, review_within=86400, notify=("pager",), extends="req-0123456789", hosts=names, host_ids=names,
         login="l" * 32, action="command", command="\x7f" * 1000, reason="\U0001f600" * 500, address="192.0.2.1",
         forwarding=("port", "agent", "x11"), source=("192.0.2.0/24",), verify_required=True,
         fresh_login=900, mfa=True, ends_by=None, steps=(events.StepAsked("sre-lead", 2, signed=True),),

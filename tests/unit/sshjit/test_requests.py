@@ -18,6 +18,7 @@ from tests.unit.sshjit.core_world import attempt, instances, quick
 ASKED = events.Asked(
     request="req-0123456789", subject="sub-aaaaaaaa", login_id="login-aaaaaaaa", via="native", rule="prod",
     policy="d" * 64,
+    start=None, break_glass=False, review_within=None, notify=(), extends=None,
     duration=3600, pending=1800, use_by=900, certificate=300, hosts=("db1",), host_ids=("db1",), login="postgres",
     action="shell", command=None, reason="INC-1", address="192.0.2.1", forwarding=(), source=(), verify_required=False,
     fresh_login=None, mfa=False, ends_by=None, steps=(events.StepAsked("sre-lead", 1, signed=False),),
@@ -49,6 +50,7 @@ def said() -> events.Decided:
         "approve",
         requests.digest(ASKED),
         signed=False,
+        duration=None,
         comment="",
     )
 

@@ -162,7 +162,17 @@ def test_nothing_is_converted_to_a_number(serial: Any) -> None:
 @pytest.mark.parametrize("kind", ["", "Web", "web ", "admin", None, 1, True, ["web"], {"web": 1}])
 def test_a_choice_is_one_of_what_there_is_to_choose(kind: Any) -> None:
     person = {"id": "sub-0123456789", "provider": "acme", "name": "alice", "email": None}
-    login = {"id": "login-0123456789", "kind": kind, "person": person, "roles": [], "signed_in": 1, "expires": 2}
+    nothing: dict[str, Any] = {"permissions": [], "groups": [], "verified": [], "own": None, "auth_time": None}
+    nothing |= {"mfa": False, "hardware_key": False, "fingerprint": None}
+    login = {
+        "id": "login-0123456789",
+        "kind": kind,
+        "person": person,
+        "roles": [],
+        "signed_in": 1,
+        "expires": 2,
+        **nothing,
+    }
     with pytest.raises(Invalid, match="'kind' must be one of native, web"):
         wire.decode(messages.LoginView, {**login, "fingerprint": None})
     closed = {"request": "req-0123456789", "state": kind, "by": None, "reason": ""}

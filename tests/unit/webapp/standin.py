@@ -39,6 +39,10 @@ def person(name: str) -> m.PersonView:
     return m.PersonView(f"sub-{name}0000000", "acme", name.capitalize(), f"{name}@example.com")
 
 
+KNOWN = ((), (), (), None, None, False, False)
+"""What the CA says of a sign-in beyond its times: nobody's permissions, groups, addresses, and so on."""
+
+
 @dataclass
 class Standin:
     """The state, and one method for each message."""
@@ -59,7 +63,7 @@ class Standin:
 
     def sign_in(self, name: str, kind: Any = "web") -> m.LoginView:
         login_id = f"login-{len(self.logins):08d}"
-        view = m.LoginView(login_id, kind, person(name), ROLES[name], self.now, self.now + 28800, None)
+        view = m.LoginView(login_id, kind, person(name), ROLES[name], self.now, self.now + 28800, None, *KNOWN)
         self.logins[login_id] = view
         self.record("login", f"{name} signed in", {"login": login_id})
         return view
@@ -140,6 +144,13 @@ class Standin:
             steps=steps,
             decisions=(),
             closing="",
+            start=said.start,
+            break_glass=said.break_glass,
+            review_by=now + 86400 if said.break_glass else None,
+            review=None,
+            comments=(),
+            extends=None,
+            extend_by=None,
         )
 
     def decide(self, said: m.Approve | m.Deny, verdict: Any) -> m.RequestReply:
@@ -150,7 +161,9 @@ class Standin:
             raise Invalid("digest_differs", "this is not the request that you saw")
         if who.person == view.requester or "sre-lead" not in who.roles:
             raise Refused("not_approver", "you cannot answer this request")
-        word = m.DecisionView(who.person, verdict, said.comment, self.now, who.kind, signed=said.consent is not None)
+        word = m.DecisionView(
+            who.person, verdict, said.comment, self.now, who.kind, signed=said.consent is not None, duration=None
+        )
         ends = self.now + view.duration
         changed = (
             replace(view, state=m.RequestState.APPROVED, how="reviewed", approved=self.now, use_by=ends, ends=ends)

@@ -25,6 +25,9 @@ ASK: dict[str, Any] = {
     "duration": 3600,
     "reason": "CHG-7",
     "certificate": False,
+    "labels": [],
+    "start": None,
+    "break_glass": False,
 }
 
 
@@ -62,7 +65,7 @@ def test_the_life_of_a_request(world: World) -> None:
     assert wire.decode(m.RequestView, dana.get(path).json) == reply.request
     assert dana.get("/api/v1/requests?scope=mine").get_json()["requests"] == [first.get_json()["request"]]
     assert bob.get("/api/v1/requests?scope=approve&limit=5").get_json()["requests"] == [first.get_json()["request"]]
-    decision = {"digest": reply.request.digest, "comment": "go", "consent": None}
+    decision = {"digest": reply.request.digest, "comment": "go", "consent": None, "duration": None}
     approved = bob.post(f"{path}/approve", decision)
     assert approved.status_code == 200
     assert wire.decode(m.RequestView, approved.json).state is m.RequestState.APPROVED

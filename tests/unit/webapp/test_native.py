@@ -29,6 +29,10 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         yield made
 
 
+PLAIN: dict[str, Any] = {"labels": [], "start": None, "break_glass": False}
+"""The fields of an ordinary ask that begins now."""
+
+
 def call(house: House, path: str, body: Any = None, token: str = "") -> tuple[int, Any]:
     """A POST to the API; status and answer."""
     data = b"" if body is None else json.dumps(body).encode()
@@ -103,7 +107,7 @@ def sign_in(house: House, folder: Path, person: str, provider: str) -> str:
 
 def test_from_sign_in_to_a_certificate(house: House, tmp_path: Path) -> None:
     token = sign_in(house, tmp_path, "alice", "acme")
-    ask = {"hosts": ["web1"], "login": "deploy", "action": "shell", "command": None, "duration": None}
+    ask = {"hosts": ["web1"], "login": "deploy", "action": "shell", "command": None, "duration": None, **PLAIN}
     status, reply = call(house, "/api/v1/requests", {**ask, "reason": "look", "certificate": True}, token)
     assert status == 201, reply
     status, drawn = call(house, f"/api/v1/requests/{reply['request']['id']}/certificate", None, token)
@@ -121,7 +125,7 @@ def test_from_sign_in_to_a_certificate(house: House, tmp_path: Path) -> None:
 
 def test_a_denied_ask_says_which_rule(house: House, tmp_path: Path) -> None:
     token = sign_in(house, tmp_path, "carol", "acme")
-    ask = {"hosts": ["web1"], "login": "deploy", "action": "shell", "command": None, "duration": None}
+    ask = {"hosts": ["web1"], "login": "deploy", "action": "shell", "command": None, "duration": None, **PLAIN}
     status, answer = call(house, "/api/v1/requests", {**ask, "reason": "look", "certificate": True}, token)
     assert (status, answer["error"]["family"]) == (403, "refused")
     assert "staging" in answer["error"]["hint"]

@@ -1,0 +1,45 @@
+"""The requester's own endings: taking a request back, and being done before the window closes."""
+
+from __future__ import annotations
+
+from sshjit import requests
+from sshjit.errors import Invalid
+from sshjit.events import Closed
+from sshjit.messages import Cancel, End, RequestReply, RequestState
+from sshjit.requests import Request
+from sshjit_ca.access.views import extensions, request_view
+from sshjit_ca.desk import Desk
+
+
+def cancel(desk: Desk, message: Cancel) -> RequestReply:
+    """The requester takes a request back that nobody has answered."""
+    request = own(desk, message.login_id, message.request)
+    requests.require(request, RequestState.PENDING, desk.now)
+    return _close(desk, request, RequestState.CANCELLED, "taken back")
+
+
+def end(desk: Desk, message: End) -> RequestReply:
+    """The requester is done: the window closes now, and its certificates are worthless. So are its extensions."""
+    request = own(desk, message.login_id, message.request)
+    requests.require(request, RequestState.APPROVED, desk.now)
+    for each in extensions(desk.state, request):
+        standing = requests.state_at(each, desk.now)
+        if standing is RequestState.PENDING:
+            desk.record(Closed(each.id, RequestState.CANCELLED, each.asked.subject, "what it extends is done"))
+        elif standing is RequestState.APPROVED:
+            desk.record(Closed(each.id, RequestState.ENDED, each.asked.subject, "done"))
+    return _close(desk, request, RequestState.ENDED, "done")
+
+
+def own(desk: Desk, login_id: str, request_id: str) -> Request:
+    """The login's person's own request; somebody else's does not exist for them. Raises: ``unknown_request``."""
+    login = desk.login(login_id)
+    request = desk.state.requests.get(request_id)
+    if request is None or request.asked.subject != login.opened.subject:
+        raise Invalid("unknown_request", "you have no such request", hint="ssh-jit requests")
+    return request
+
+
+def _close(desk: Desk, request: Request, state: RequestState, why: str) -> RequestReply:
+    desk.record(Closed(request.id, state, request.asked.subject, why))
+    return RequestReply(request_view(desk, desk.request(request.id)))

@@ -1,0 +1,48 @@
+"""Opening windows: from when to when what is approved now may be used, or by how much a grant becomes longer."""
+
+from __future__ import annotations
+
+from sshjit import policy, requests
+from sshjit.errors import Refused
+from sshjit.events import How, Opened
+from sshjit.messages import RequestState
+from sshjit.requests import Request
+from sshjit_ca.desk import Desk, policy_hosts
+
+
+def record(desk: Desk, request: Request, how: How) -> None:
+    """Opens the window of a request that has every approval it needs. Raises as ``window_end``."""
+    desk.record(Opened(request.id, how, window_end(desk, request)))
+
+
+def window_end(desk: Desk, request: Request) -> int:
+    """When a window that is opened now must close: by its length, closing hours, or a timed deny.
+
+    Raises:
+        Refused: ``grant_over``: what it extends is not open any more, or could not become longer.
+
+    """
+    asked = request.asked
+    start = grant_end(desk, request) if asked.extends is not None else requests.window_start(asked, desk.now)
+    closes = policy.ends_by(
+        desk.policy,
+        desk.policy_subject(desk.newest_login(asked.subject)),
+        policy_hosts(desk.hosts_of(request)),
+        login=asked.login,
+        action=asked.action,
+        break_glass=asked.break_glass,
+        now=desk.now if asked.extends is not None else start,
+    )
+    end = requests.window_end(asked, start, requests.at_most(request))
+    end = end if closes is None else min(end, closes)
+    if asked.extends is not None and end <= start:
+        raise Refused("grant_over", f"the window of {asked.extends} cannot become longer now")
+    return end
+
+
+def grant_end(desk: Desk, request: Request) -> int:
+    """When the grant closes that ``request`` wants to extend. Raises ``Refused``: ``grant_over``."""
+    grant = desk.state.requests.get(request.asked.extends or "")
+    if grant is None or grant.ends is None or requests.state_at(grant, desk.now) is not RequestState.APPROVED:
+        raise Refused("grant_over", "the access that this extends is over", hint="ask for new access")
+    return grant.ends

@@ -1,0 +1,78 @@
+"""What somebody asks for, made of what they typed: every part checked, every host looked up."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from sshjit import names, policy
+from sshjit.errors import Invalid
+from sshjit.messages import Ask, Explain
+from sshjit_ca.desk import Desk
+from sshjit_ca.state import Host
+
+SHORTEST = 1
+"""Seconds of the shortest window that can be asked for."""
+MOST_HOSTS = 256
+"""Hosts that a certificate can name."""
+AHEAD = 30 * 24 * 3600
+"""Seconds that a window may begin ahead of now."""
+
+
+def read(desk: Desk, message: Ask | Explain) -> policy.Ask:
+    """The ask in policy's terms.
+
+    Raises:
+        Invalid: ``bad_duration``, ``bad_start``, and what ``sshjit.names`` refuses.
+
+    """
+    if message.duration is not None and message.duration < SHORTEST:
+        raise Invalid("bad_duration", "a duration is at least a second")
+    if message.start is not None and message.start > desk.now + AHEAD:
+        raise Invalid("bad_start", "a window begins at most 30 days ahead", hint="ask again when it is nearer")
+    return policy.Ask(
+        login=None if message.login is None else names.login_name(message.login),
+        action=message.action,
+        command=None if message.command is None else names.command(message.command),
+        duration=message.duration,
+        reason=names.free_text(message.reason, "the reason"),
+        address=names.free_text(message.address, "the address", 64) or None,
+        break_glass=message.break_glass,
+        start=message.start if message.start is not None and message.start > desk.now else None,
+    )
+
+
+def hosts(desk: Desk, message: Ask | Explain) -> tuple[Host, ...]:
+    """The enrolled hosts by name or alias in the order of the ask, then those with all the labels; each once.
+
+    Raises:
+        Invalid: ``no_host``, ``unknown_host``, ``no_such_hosts``, ``too_many_hosts``.
+
+    """
+    if not message.hosts and not message.labels:
+        raise Invalid("no_host", "name at least one host")
+    found = {each.name: each for each in (host(desk, name) for name in message.hosts[: MOST_HOSTS + 1])}
+    if message.labels:
+        labelled = _labelled(desk, message.labels)
+        if not labelled:
+            what = " and ".join(f"{names.show(key)}={names.show(value)}" for key, value in message.labels)
+            raise Invalid("no_such_hosts", f"no host has {what}", hint="ssh-jit hosts lists labels too")
+        found.update((each.name, each) for each in labelled)
+    if len(found) > MOST_HOSTS:
+        raise Invalid("too_many_hosts", f"a certificate names at most {MOST_HOSTS} hosts, not {len(found)}")
+    return tuple(found.values())
+
+
+def host(desk: Desk, name: str) -> Host:
+    """An enrolled host by name or alias. Raises ``Invalid``: ``unknown_host``, with what was perhaps meant."""
+    known = desk.state.host_names.get(name)
+    if known is not None:
+        return desk.state.hosts[known]
+    near = difflib.get_close_matches(name[:255], desk.state.host_names, 1)
+    hint = f"did you mean {near[0]}?" if near else "ssh-jit hosts lists what there is"
+    raise Invalid("unknown_host", f"there is no host {names.show(name)}", hint=hint)
+
+
+def _labelled(desk: Desk, labels: Iterable[tuple[str, str]]) -> list[Host]:
+    wanted = set(labels)
+    return [each for _, each in sorted(desk.state.hosts.items()) if wanted <= set(each.labels)]

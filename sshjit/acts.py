@@ -1,0 +1,73 @@
+"""The bodies of the rarer calls of the HTTP API, beside ``sshjit/api.py``, which every connection loads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sshjit.messages import Consent, LockKind
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainBody:
+    """An ``Explain`` without what the front end adds."""
+
+    person: str | None
+    hosts: tuple[str, ...]
+    labels: tuple[tuple[str, str], ...]
+    login: str | None
+    action: str
+    command: str | None
+    duration: int | None
+    reason: str
+    start: int | None
+    break_glass: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonBody:
+    """Why: for asking to extend a grant, and for taking access away."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommentBody:
+    """A remark about a request."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewBody:
+    """What somebody found who looked at a break-glass access."""
+
+    verdict: Literal["justified", "unjustified"]
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class LockBody:
+    """A ``Lock`` without what the front end adds."""
+
+    kind: LockKind
+    target: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnlockBody:
+    """An ``Unlock``'s reason and signature; the lock stands in the path."""
+
+    reason: str
+    consent: Consent | None
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeBody:
+    """A ``Revoke`` without what the front end adds: exactly one of the three is not ``None``."""
+
+    request: str | None
+    serial: int | None
+    sign_in: str | None
+    reason: str

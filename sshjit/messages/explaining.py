@@ -1,0 +1,94 @@
+"""What policy would say, and why: for oneself before asking, and with the permission ``explain`` for others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sshjit.messages.standing import StepView
+from sshjit.messages.views import PersonView
+
+Verdict = Literal["allow", "approval", "step_up", "denied"]
+"""At once; after approvals; after a better sign-in; no."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """What would become of this ask. Nothing is recorded. The fields are those of ``Ask``.
+
+    The admin door passes no ``login_id`` and names a person.
+    """
+
+    login_id: str | None
+    person: str | None
+    """An id, a name or an address of somebody who signed in before; ``None``: oneself."""
+    hosts: tuple[str, ...]
+    labels: tuple[tuple[str, str], ...]
+    login: str | None
+    action: str
+    command: str | None
+    duration: int | None
+    reason: str
+    start: int | None
+    break_glass: bool
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class MissView:
+    """Why a rule does not match: ``matcher`` is its key, ``host`` the host that it is about, if it is about one."""
+
+    matcher: str
+    host: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleView:
+    """What one rule says. ``hosts`` are those that it matches; ``decides``: the answer is this rule's."""
+
+    kind: Literal["deny", "allow", "break_glass"]
+    name: str
+    hosts: tuple[str, ...]
+    misses: tuple[MissView, ...]
+    decides: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TermsView:
+    """On which terms it would be had. Clocks and lengths are in seconds, ``ends_by`` since the epoch."""
+
+    duration: int
+    capped: bool
+    """More was asked than ``duration``."""
+    pending: int
+    use_by: int
+    certificate: int
+    ends_by: int | None
+    source: tuple[str, ...]
+    forwarding: tuple[str, ...]
+    extend_count: int
+    extend_by: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainReply:
+    """The answer and every rule, in file order."""
+
+    person: PersonView
+    roles: tuple[str, ...]
+    verdict: Verdict
+    rule: str | None
+    """The rule that decides, if one does."""
+    code: str
+    """For ``denied`` and ``step_up`` the stable code, else empty."""
+    message: str
+    hint: str
+    hosts: tuple[str, ...]
+    login: str | None
+    terms: TermsView | None
+    steps: tuple[StepView, ...]
+    """What approvals it would need, and who could give them."""
+    rules: tuple[RuleView, ...]
+    policy: str
+    """SHA-256 (hex) of the policy text that says so."""

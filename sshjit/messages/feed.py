@@ -1,0 +1,51 @@
+"""What happened, for whoever tells people about it: the log by position, with addressees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sshjit.messages.standing import RequestView
+from sshjit.messages.views import PersonView
+
+FeedKind = Literal["asked", "opened", "closed", "commented", "reviewed", "locked", "unlocked", "emergency"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFeed:
+    """What happened after a position, oldest first. Entries that nobody need be told of are left out."""
+
+    after: int
+    """Entries with a higher index than this; -1 begins at the beginning."""
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeedItem:
+    """One entry that somebody may want to hear of. ``request`` is as it stands now, not as it stood then."""
+
+    index: int
+    time: int
+    kind: FeedKind
+    summary: str
+    """The log's line for people."""
+    request: RequestView | None
+    actor: PersonView | None
+    """Who did it; ``None``: time, a rule, or the operator."""
+    labels: tuple[tuple[str, str], ...]
+    """The labels of the request's hosts, each pair once."""
+    deciders: tuple[PersonView, ...]
+    """Who is, or was, asked for a decision: those who signed in lately and could give it, never the requester."""
+    reviewers: tuple[PersonView, ...]
+    """For break-glass: who may review it."""
+    notify: tuple[str, ...]
+    """The channels that the rule names."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedReply:
+    """The items, and how far the log was read: the next question is ``after = read``."""
+
+    items: tuple[FeedItem, ...]
+    read: int
+    size: int
