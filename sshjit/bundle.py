@@ -1,7 +1,8 @@
 """The bundle: the one document that hosts and laptops believe.
 
-Who signs it and who checks the signature is the programs' affair (``docs/protocol.md``, section 3). This file says what
-the document holds, writes its one spelling, and decides whether a newer one may replace one that is held.
+Who signs it and who checks the signature is the programs' affair (``docs/protocol.md``, section 3), that of the
+checkpoint inside too. This file says what the document holds, writes its one spelling, and decides whether a newer one
+may replace one that is held.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import binascii
 import re
 from dataclasses import dataclass
 
-from sshjit import canonical, names, sshkey, wire
+from sshjit import canonical, checkpoint, krl, names, sshkey, wire
 from sshjit.errors import Invalid, Refused
 
 NAMESPACE = "bundle@ssh-jit"
@@ -25,8 +26,8 @@ LIFETIME = 24 * 3600
 """Seconds until readers warn that they have heard nothing new."""
 MAX_BYTES = 8 * 1024 * 1024
 _INSTALLATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-KRL_MAGIC = b"SSHKRL\n\0\0\0\0\1"
-"""OpenSSH's PROTOCOL.krl: the magic and format version 1."""
+_LIMIT = 2**53
+"""Every number is below it: what JSON readers of other languages keep exactly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +95,30 @@ def read(text: str, *, plain_http: bool = False) -> Bundle:
         raise Invalid("bad_bundle", "the bundle is not in its one spelling")
     if bundle.bundle != VERSION:
         raise Invalid("bad_bundle", f"the bundle has version {bundle.bundle}, this program reads version {VERSION}")
-    if bundle.sequence < 1 or not 0 < bundle.issued < bundle.expires:
+    if not 0 < bundle.sequence < _LIMIT or not 0 < bundle.issued < bundle.expires < _LIMIT:
         raise Invalid("bad_bundle", "the bundle's sequence or times make no sense")
     if not _INSTALLATION.fullmatch(bundle.installation):
         raise Invalid("bad_bundle", "the installation's name is malformed")
-    if not bundle.user_ca or not bundle.host_ca:
-        raise Invalid("bad_bundle", "the bundle names no CA keys")
     _check_keys(bundle)
     for provider in bundle.providers:
         _check_provider(provider, plain_http=plain_http)
-    _check_krl(bundle.krl)
+    krl.read(krl_of(bundle))
+    _check_grants(bundle)
+    _check_log(bundle)
     return bundle
+
+
+def krl_of(bundle: Bundle) -> bytes:
+    """The revocation list, as OpenSSH reads it.
+
+    Raises:
+        Invalid: ``bad_krl``.
+
+    """
+    try:
+        return base64.b64decode(bundle.krl, validate=True)
+    except (binascii.Error, ValueError):
+        raise Invalid("bad_krl", "the bundle's revocation list is not base64") from None
 
 
 def way(found: Bundle, pin: str) -> tuple[Succession, ...]:
@@ -128,17 +142,21 @@ def way(found: Bundle, pin: str) -> tuple[Succession, ...]:
 def replaces(new: Bundle, held: Bundle | None) -> bool:
     """Whether ``new`` is newer than what is held; ``False`` if it is the same.
 
+    A key that its list refuses whole must be a CA's by its own word or by that of the one held: by mistake or malice, a
+    list could shut people out of machines, or out of their own, whose plain keys it names.
+
     Raises:
-        Invalid: ``other_installation``, ``old_bundle``.
+        Invalid: ``other_installation``, ``old_bundle``, ``bad_krl``.
 
     """
-    if held is None:
-        return True
-    if new.installation != held.installation:
+    if held is not None and new.installation != held.installation:
         raise Invalid("other_installation", f"the bundle is for {new.installation!r}, not for {held.installation!r}")
-    if new.sequence < held.sequence or (new.sequence == held.sequence and new != held):
+    if held is not None and (new.sequence < held.sequence or (new.sequence == held.sequence and new != held)):
         raise Invalid("old_bundle", f"the bundle is number {new.sequence}, and number {held.sequence} is held")
-    return new.sequence > held.sequence
+    known = _ca_blobs(new) | (_ca_blobs(held) | krl.read(krl_of(held)) if held else frozenset())
+    if not krl.read(krl_of(new)) <= known:
+        raise Invalid("bad_krl", "the bundle's revocation list refuses a key that is not a CA's")
+    return held is None or new.sequence > held.sequence
 
 
 def _check_keys(bundle: Bundle) -> None:
@@ -149,6 +167,33 @@ def _check_keys(bundle: Bundle) -> None:
         key = sshkey.parse_line(line)
         if key.line != line or key.hardware:
             raise Invalid("bad_bundle", "the bundle holds a CA key that is not plain")
+    if not bundle.user_ca or not bundle.host_ca:
+        raise Invalid("bad_bundle", "the bundle names no CA keys")
+    if any(len(set(keys)) != len(keys) for keys in (bundle.user_ca, bundle.host_ca, bundle.retired)):
+        raise Invalid("bad_bundle", "the bundle names a CA key twice")
+
+
+def _ca_blobs(bundle: Bundle) -> frozenset[bytes]:
+    return frozenset(sshkey.parse_line(line).blob for line in (*bundle.user_ca, *bundle.host_ca, *bundle.retired))
+
+
+def _check_grants(bundle: Bundle) -> None:
+    """Grants are ids of ours, each once in a list, with a time."""
+    for pairs in (bundle.ended, bundle.extended):
+        for grant, time in pairs:
+            names.identifier(grant)
+            if not 0 < time < _LIMIT:
+                raise Invalid("bad_bundle", f"the time of the grant {grant} makes no sense")
+        if len({grant for grant, _ in pairs}) != len(pairs):
+            raise Invalid("bad_bundle", "the bundle names a grant twice")
+
+
+def _check_log(bundle: Bundle) -> None:
+    """The checkpoint is one, by its form, and carries a signature by the log's key, for whoever verifies the log."""
+    origin, public = checkpoint.parse_verifier_key(bundle.log_key)
+    found, _ = checkpoint.parse_note(bundle.checkpoint, public)
+    if found.origin != origin:
+        raise Invalid("bad_checkpoint", "the checkpoint is not one of the log whose key the bundle names")
 
 
 def _check_provider(provider: Provider, *, plain_http: bool) -> None:
@@ -159,12 +204,3 @@ def _check_provider(provider: Provider, *, plain_http: bool) -> None:
     for endpoint in (provider.authorization_endpoint, provider.token_endpoint):
         if endpoint is not None:
             names.url(endpoint, plain_http=plain_http)
-
-
-def _check_krl(encoded: str) -> None:
-    try:
-        raw = base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError):
-        raise Invalid("bad_bundle", "the bundle's revocation list is not base64") from None
-    if not raw.startswith(KRL_MAGIC):
-        raise Invalid("bad_bundle", "the bundle's revocation list is not an OpenSSH KRL")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sshjit.bundle import KRL_MAGIC
+from sshjit.krl import MAGIC
 from sshjit.sshkey import PublicKey
 from sshjit.sshwire import string, u64
 
@@ -30,7 +30,7 @@ def write(
 
     ``version`` only ever rises, ``time`` is seconds since the epoch.
     """
-    found = KRL_MAGIC + u64(version) + u64(time) + u64(0) + string(b"") + string(b"")
+    found = MAGIC + u64(version) + u64(time) + u64(0) + string(b"") + string(b"")
     for cas, serials in refused:
         ordered = sorted(set(serials))
         if ordered:

@@ -46,9 +46,7 @@ def access(machine: Machine, typed: Typed) -> Path:
     found = grant.check(view, session.public, host, login, believed)
     revoked = machine.config / trust.REVOKED
     if own.revoked:
-        machine.terminal.say(
-            f"your ssh configuration says RevokedHostKeys {own.revoked}, so ssh does not read {revoked}"
-        )
+        machine.terminal.say(f"ssh reads your RevokedHostKeys {own.revoked}, and so not the installation's {revoked}")
     kept = sshconfig.Files(Path(session.key), revoked, state)
     return grant.keep(found, typed, believed, own=own, kept=kept, skew=_skew(api.skew))
 

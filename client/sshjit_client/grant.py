@@ -81,7 +81,8 @@ def _route(view: CertificateView, host: str) -> RouteView:
 def keep(grant: Grant, typed: Typed, believed: Bundle, *, own: sshconfig.Own, kept: sshconfig.Files, skew: int) -> Path:
     """Writes certificate, known_hosts and configuration, and returns the configuration to run ssh with.
 
-    ``own`` is what the person's own configuration says, ``skew`` the server's clock minus ours in seconds, so that the end is told by our clock.
+    ``own`` is what the person's own configuration says, ``skew`` the server's clock minus ours in seconds, so that
+    the end is told by our clock.
     """
     folder = files.private_folder(kept.state / "open")
     forget(folder, time.time())

@@ -37,7 +37,7 @@ class Own:
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """What a connection needs beside its certificate: the private key, the list by which ssh refuses hosts, our state."""
+    """What a connection needs beside its certificate: the key, the list by which ssh refuses hosts, our own state."""
 
     key: Path
     revoked: Path

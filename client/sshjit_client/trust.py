@@ -7,7 +7,6 @@ of revoked host certificates goes into a file that ssh reads by itself, at conne
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import time
 from pathlib import Path
@@ -134,7 +133,7 @@ def plain(settings: Settings) -> bool:
 
 
 def _keep_list(folder: Path, found: Bundle) -> None:
-    files.write(folder / REVOKED, base64.b64decode(found.krl))
+    files.write(folder / REVOKED, bundle.krl_of(found))
 
 
 def _not_old(held: Bundle | None, terminal: Terminal) -> Bundle:

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from . import krl, sshkey, strictjson
+from . import checkpoint, krl, sshkey, strictjson
 from .errors import BundleRefused
 
 FORMAT = 1
@@ -45,6 +45,9 @@ _FIELDS = frozenset(
         "checkpoint",
     )
 )
+LIMIT = 2**53
+"""Every number is below it."""
+_GRANT = re.compile(r"[a-z]{1,8}-[0-9a-z]{8,40}", re.ASCII)
 _INSTALLATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 
 
@@ -97,8 +100,7 @@ def _read(text: str) -> Bundle:
     if type(fields.get("bundle")) is not int or fields["bundle"] != FORMAT:
         raise ValueError(f"its format is not {FORMAT}")
     strictjson.only(fields, required=_FIELDS)
-    for name in ("log_key", "checkpoint"):
-        strictjson.typed(fields, name, str)
+    checkpoint.check(strictjson.typed(fields, "checkpoint", str), strictjson.typed(fields, "log_key", str))
     strictjson.typed(fields, "providers", list)
     installation = strictjson.typed(fields, "installation", str)
     if not _INSTALLATION.fullmatch(installation):
@@ -118,16 +120,26 @@ def _read(text: str) -> Bundle:
         host_ca=_keys(fields, "host_ca"),
         retired=_keys(fields, "retired", empty=True),
         revoked=_krl(strictjson.typed(fields, "krl", str)),
-        ended=strictjson.pairs(fields, "ended"),
-        extended=strictjson.pairs(fields, "extended"),
+        ended=_grants(fields, "ended"),
+        extended=_grants(fields, "extended"),
     )
 
 
 def _count(fields: dict[str, Any], name: str) -> int:
     value = strictjson.typed(fields, name, int)
-    if not 1 <= value < 2**53:
+    if not 1 <= value < LIMIT:
         raise ValueError(f"{name} is out of range")
     return value
+
+
+def _grants(fields: dict[str, Any], name: str) -> tuple[tuple[str, int], ...]:
+    """Ids of grants, each once, with a time."""
+    found = strictjson.pairs(fields, name)
+    if not all(_GRANT.fullmatch(grant) and 1 <= time < LIMIT for grant, time in found):
+        raise ValueError(f"{name} holds something else than grants and times")
+    if len({grant for grant, _ in found}) != len(found):
+        raise ValueError(f"{name} holds a grant twice")
+    return found
 
 
 def _key(name: str, line: str) -> sshkey.PublicKey:

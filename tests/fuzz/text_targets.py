@@ -25,6 +25,8 @@ from sshjit_client import trust
 from sshjit_host import bundle as host_bundle
 from sshjit_host.errors import BundleRefused
 from tests.fuzz.openssh_targets import lines, revocation_lists
+from tests.support.bundle_cases import CHECKPOINT
+from tests.support.bundle_cases import LOG_KEY as LOG_KEY_LINE
 from tests.support.installation import POLICY
 from tests.support.issuer import NATIVE_CLIENT, serving
 
@@ -137,12 +139,12 @@ def bundle_texts() -> list[bytes]:
     fields = {
         "bundle": 1, "installation": "lab", "root": plain[3], "succession": [], "sequence": 7, "issued": NOW,
         "expires": NOW + 86400, "user_ca": plain[:2], "host_ca": plain[2:4], "retired": [],
-        "log_key": "lab+00000000+AAAA",
+        "log_key": LOG_KEY_LINE,
         "providers": [{"id": "acme", "title": "Acme", "issuer": "https://login.example.com", "client_id": "ssh-jit-cli",
                        "authorization_endpoint": "https://login.example.com/a", "token_endpoint": None,
                        "scopes": ["openid"]}],
         "krl": b64encode(revocation_lists()[0]).decode(), "ended": [["req-0123456789", NOW]], "extended": [],
-        "checkpoint": "",
+        "checkpoint": CHECKPOINT,
     }  # fmt: skip
     return [json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()]
 

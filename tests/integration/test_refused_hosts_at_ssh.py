@@ -75,9 +75,7 @@ class World:
     def ssh(self, name: str) -> subprocess.CompletedProcess[str]:
         """Connects as the client does when a certificate is alive: by the configuration that lies there."""
         command = ["ssh", "-F", str(self.configurations[name]), "-o", "BatchMode=yes", name, "echo in"]
-        return subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=30
-        )
+        return subprocess.run(command, input="", capture_output=True, text=True, check=False, timeout=30)
 
 
 @pytest.fixture

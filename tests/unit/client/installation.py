@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import subprocess
 import time
@@ -11,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from sshjit import sshkey
-from sshjit.bundle import KRL_MAGIC, NAMESPACE, Bundle, Provider
+from sshjit.bundle import NAMESPACE, Bundle, Provider
+from tests.support.bundle_cases import CHECKPOINT, LOG_KEY, krl
 
-EMPTY_KRL = base64.b64encode(KRL_MAGIC + bytes(32)).decode()
+EMPTY_KRL = krl()
 
 
 def keygen(*words: str, data: bytes | None = None) -> bytes:
@@ -63,12 +63,12 @@ class Installation:
             user_ca=(self.user_ca.line,),
             host_ca=(self.host_ca.line,),
             retired=(),
-            log_key="lab+00000000+AAAA",
+            log_key=LOG_KEY,
             providers=(provider,),
             krl=EMPTY_KRL,
             ended=(),
             extended=(),
-            checkpoint="",
+            checkpoint=CHECKPOINT,
         )
         return dataclasses.replace(plain, **changes)
 

@@ -56,7 +56,7 @@ def test_t49_everything_else_is_refused(installation: Installation) -> None:
             sealed(installation, dataclasses.replace(held, expires=held.expires + 1)),
         ],
         "names no CA keys": [sealed(installation, dataclasses.replace(newer, user_ca=()))],
-        "not an OpenSSH KRL": [sealed(installation, dataclasses.replace(newer, krl=""))],
+        "does not begin like one": [sealed(installation, dataclasses.replace(newer, krl=""))],
     }
     for why, bundles in refused.items():
         for one in bundles:

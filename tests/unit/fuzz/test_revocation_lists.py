@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sshjit import sshcert
-from sshjit.bundle import KRL_MAGIC
+from sshjit.krl import MAGIC
 from sshjit.sshcert import Certificate
 from sshjit.sshkey import PublicKey
 from sshjit.sshwire import U64_MAX, string, u32, u64
@@ -113,7 +113,7 @@ def sections(ca: bytes) -> st.SearchStrategy[bytes]:
 @given(data=st.data())
 def test_t31_a_list_that_a_host_takes_is_one_that_sshd_can_read(registry: Registry, data: st.DataObject) -> None:
     made = data.draw(st.lists(sections(registry.cas[0].public.blob), max_size=3))
-    head = KRL_MAGIC + u32(1) + u64(1) + u64(1) + u64(0) + string(b"") + string(b"")
+    head = MAGIC + u32(1) + u64(1) + u64(1) + u64(0) + string(b"") + string(b"")
     whole = head[: 8 + 4 + 24 + 8] + b"".join(made)
     if data.draw(st.booleans()):
         whole = data.draw(broken(whole))

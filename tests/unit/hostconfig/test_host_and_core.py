@@ -27,7 +27,7 @@ def test_the_cas_revocation_lists_pass_and_openssh_reads_them_alike(
 
 
 def test_a_bundle_reads_the_same_in_both(authority: Authority) -> None:
-    text = authority.offer(ended=[["gr-1", 5]], extended=[["gr-2", 6]])["bundle"]
+    text = authority.offer(ended=[["req-00000001", 5]], extended=[["req-00000002", 6]])["bundle"]
     there, here = core.read(text), bundle.read(text)
     assert core.write(there) == here.text
     assert (there.installation, there.sequence, there.issued, there.expires, there.root) == (

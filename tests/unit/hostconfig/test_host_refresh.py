@@ -11,13 +11,16 @@ from tests.unit.hostconfig.workshop import ME, Authority, Front, Host, line, mak
 
 
 def test_first_refresh_writes_what_sshd_reads(authority: Authority, front: Front, host: Host) -> None:
-    offer = authority.offer(ended=[["gr-1", 5]], extended=[["gr-2", 6]])
+    offer = authority.offer(ended=[["req-00000001", 5]], extended=[["req-00000002", 6]])
     front.serve(offer)
     host.refresh()
     assert (host.home / "bundle.json").read_text() == offer["bundle"]
     assert (host.home / "user_ca.pub").read_text() == line(authority.user_ca) + "\n"
     assert (host.home / "principals" / ME).read_text() == f"{ME}@web1\n"
-    assert json.loads((host.home / "grants.json").read_text()) == {"ended": {"gr-1": 5}, "extended": {"gr-2": 6}}
+    assert json.loads((host.home / "grants.json").read_text()) == {
+        "ended": {"req-00000001": 5},
+        "extended": {"req-00000002": 6},
+    }
     run("ssh-keygen", "-Q", "-f", host.home / "krl", f"{authority.user_ca}.pub")
     files = [path for path in host.home.rglob("*") if path.is_file() and path.name != ".lock"]
     assert {path.stat().st_mode & 0o777 for path in files} == {0o644}

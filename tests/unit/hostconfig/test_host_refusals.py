@@ -175,7 +175,7 @@ MUTATIONS: dict[str, Mutation] = {
     "KRL with an empty key id": _altered(krl=_certificates(0x23, _string(b""))),
     "KRL with an unknown certificate section": _altered(krl=_certificates(0x39, b"")),
     "KRL for a CA that is no key": _altered(krl=_certificates(0x20, struct.pack(">Q", 7), ca=b"rubbish")),
-    "ended not pairs": _altered(ended=[["gr-1", "now"]]),
+    "ended not pairs": _altered(ended=[["req-00000001", "now"]]),
     "envelope with more": lambda a, _: {**a.offer(sequence=9), "more": 1},
     "not text": lambda a, _: {**a.offer(sequence=9), "bundle": 7},
 }

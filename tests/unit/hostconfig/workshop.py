@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from demo import debian, isolate, namespace, openssh
+from tests.support.bundle_cases import CHECKPOINT, LOG_KEY
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
 """The account that the tests log in to: the one that runs them."""
@@ -83,12 +84,12 @@ class Authority:
             "user_ca": [line(self.user_ca)],
             "host_ca": [line(self.host_ca)],
             "retired": [],
-            "log_key": "lab+00000000+AAAA",
+            "log_key": LOG_KEY,
             "providers": [],
             "krl": base64.b64encode(self.krl()).decode(),
             "ended": [],
             "extended": [],
-            "checkpoint": "lab\n0\n\n",
+            "checkpoint": CHECKPOINT,
             **changes,
         }
 

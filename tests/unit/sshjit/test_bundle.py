@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from sshjit import bundle, canonical, wire
 from sshjit.bundle import Bundle, Provider, Succession
 from sshjit.errors import Invalid
+from sshjit.sshwire import string
+from tests.support.bundle_cases import CHECKPOINT, LOG_KEY, krl
 from tests.unit.sshjit.core_world import KEYS, attempt, broken, instances, json_values, quick, vector
 
 
@@ -41,12 +43,12 @@ BUNDLE = Bundle(
     user_ca=(line("ed25519"), line("rsa-3072")),
     host_ca=(line("ecdsa-384"),),
     retired=(line("rsa-3072"),),
-    log_key="lab/ssh-jit+00000000+AAAA",
+    log_key=LOG_KEY,
     providers=(PROVIDER,),
-    krl=base64.b64encode(bundle.KRL_MAGIC + bytes(32)).decode(),
+    krl=krl(),
     ended=(("req-0123456789", 1_800_000_001),),
     extended=(),
-    checkpoint="",
+    checkpoint=CHECKPOINT,
 )
 TEXT = bundle.write(BUNDLE)
 
@@ -116,7 +118,7 @@ def test_t49_another_spelling_is_refused(text: str) -> None:
         {"krl": "\u00e9"},
         {"krl": base64.b64encode(b"SSHKRL\n\0\0\0\0\2" + bytes(32)).decode()},
         {"krl": base64.b64encode(b"SSHKRL\n").decode()},
-        {"krl": base64.b64encode(b"#" + bundle.KRL_MAGIC).decode()},
+        {"krl": base64.b64encode(b"#" + base64.b64decode(krl())).decode()},
         {"ended": [["req-0123456789"]]},
         {"extended": [["req-0123456789", 1.5]]},
         {"surplus": 1},
@@ -213,6 +215,22 @@ def test_t49_two_bundles_of_one_number_cannot_both_be_true(change: dict[str, Any
     with pytest.raises(Invalid) as caught:
         bundle.replaces(dataclasses.replace(BUNDLE, **change), BUNDLE)
     assert caught.value.code == "old_bundle"
+
+
+def test_t49_a_list_refuses_whole_only_what_a_bundle_calls_a_ca() -> None:
+    plain, ca = base64.b64decode(line("ecdsa-521").split()[1]), base64.b64decode(line("rsa-3072").split()[1])
+    owners = dataclasses.replace(BUNDLE, krl=krl((2, string(plain))), sequence=8)
+    for held in (None, BUNDLE):
+        with pytest.raises(Invalid) as caught:
+            bundle.replaces(owners, held)
+        assert caught.value.code == "bad_krl"
+        assert bundle.replaces(dataclasses.replace(owners, krl=krl((2, string(ca)))), held)
+    forgotten = dataclasses.replace(
+        BUNDLE, krl=krl((2, string(ca))), sequence=8, retired=(), user_ca=BUNDLE.user_ca[:1]
+    )
+    assert bundle.replaces(forgotten, BUNDLE)
+    with pytest.raises(Invalid):
+        bundle.replaces(forgotten, None)
 
 
 @pytest.mark.parametrize("sequence", [6, 7, 8])
