@@ -14,22 +14,30 @@ from typing import Any
 
 import msgspec
 
-from sshjit import entries, events
+from sshjit import canonical, entries, events
 from sshjit.entries import Entry
 from sshjit.events import Event
 
+_sha256 = hashlib.sha256
 _encode = msgspec.json.Encoder(order="sorted").encode
 _HEAD = b'{"body":'
 _TAIL = b',"detail":"'
+_NOTHING = b"{}"
+_DIGEST = 64
+"""Letters of a commitment."""
+_SEEN = 4096
+_SHORT = 1024
+"""How many details of a kind are remembered, and up to how many bytes: four megabytes at most."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Kind:
     """How entries of one kind are read."""
 
-    body: Any
-    detail: Any
+    body: _Record
+    detail: _Record
     event: Any
+    blank: bytes
 
 
 def read(entry: Entry) -> Event | None:
@@ -39,58 +47,93 @@ def read(entry: Entry) -> Event | None:
         Invalid: ``bad_entry`` and others, as there.
 
     """
-    fact, detail, salt = entry.fact, entry.detail, entry.salt
-    if detail is not None and salt is not None and sound(entry.index, entry.time, entry.kind, fact, detail, salt):
+    fact, detail = entry.fact, entry.detail
+    if detail is not None and sound(entry.index, entry.time, entry.kind, fact, detail, entry.salt):
         return event(entry.kind, fact, detail)
     return entries.read(entry)
 
 
-def sound(index: int, time: int, kind: str, fact: bytes, detail: bytes, salt: bytes) -> bool:  # noqa: PLR0917 - a row
-    """Whether the parts of an entry belong together and are in their one spelling.
+def sound(  # noqa: PLR0917 - a row
+    index: int, time: int, kind: str, fact: bytes, detail: bytes | None, salt: bytes | None
+) -> bool:
+    """Whether the parts of an entry, or what is left of it, belong together and are in their one spelling.
 
     ``False`` is no verdict: ``sshjit.entries.read`` gives it.
     """
     known = _KINDS.get(kind)
-    committed = hashlib.sha256(salt + detail).hexdigest()
+    if detail is not None and salt is not None:
+        committed = _sha256(salt + detail).hexdigest()
+    else:  # to something that is gone
+        at = fact.rfind(b'","index":')
+        committed = fact[at - _DIGEST : at].decode("ascii", "replace") if detail is salt else ""
     tail = f',"detail":"{committed}","index":{index},"kind":"{kind}","time":{time},"v":{entries.VERSION}}}'.encode()
-    if known is None or len(salt) != entries.SALT_BYTES or not (fact.endswith(tail) and fact.startswith(_HEAD)):
+    if known is None or not (fact.endswith(tail) and fact.startswith(_HEAD) and committed.isalnum()):
         return False
-    body = fact[len(_HEAD) : -len(tail)]
-    if not body.isascii():  # msgspec writes letters as they are, canonical JSON does not
+    if salt is not None and len(salt) != entries.SALT_BYTES:
         return False
     try:
-        return bool(_encode(known.body(body)) == body and _encode(known.detail(detail)) == detail)
+        return known.body.same(fact[len(_HEAD) : -len(tail)]) and (detail is None or known.detail.same(detail))
     except (msgspec.DecodeError, ValueError):
         return False
 
 
-def event(kind: str, fact: bytes, detail: bytes | None) -> Event:
+def event(kind: str, fact: bytes, detail: bytes) -> Event:
     """The event of an entry that is ``sound``.
 
     Raises:
-        msgspec.DecodeError, ValueError, LookupError, TypeError: it cannot have been, or has no detail.
+        msgspec.DecodeError, ValueError, LookupError, TypeError: it cannot have been.
 
     """
-    if detail is None:
-        raise TypeError("the detail was erased")
     body = fact[len(_HEAD) : fact.rindex(_TAIL)]
-    whole = body[:-1] + b"," + detail[1:]
-    if b"{}" in (body, detail):
-        whole = detail if body == b"{}" else body
+    if _NOTHING in (body, detail):
+        whole = detail if body == _NOTHING else body
+    else:
+        whole = body[:-1] + b"," + detail[1:]
     return typing.cast("Event", _KINDS[kind].event(whole))
 
 
-def _record(name: str, fields: dict[str, Any]) -> Any:
-    """A strict reader of a record with these fields."""
-    record = msgspec.defstruct(name, list(fields.items()), forbid_unknown_fields=True)
-    return msgspec.json.Decoder(record).decode
+def without_detail(kind: str, fact: bytes) -> Event:
+    """The event of an entry that is ``sound``, and nothing where its detail was. Raises as ``event`` does."""
+    return event(kind, fact, _KINDS[kind].blank)
 
 
-def _kind(kind: Any) -> _Kind:
+class _Record:
+    """What a JSON object with certain fields must look like."""
+
+    def __init__(self, name: str, fields: dict[str, Any]) -> None:
+        record = msgspec.defstruct(name, list(fields.items()), forbid_unknown_fields=True)
+        self._decode = msgspec.json.Decoder(record).decode
+
+    def same(self, text: bytes) -> bool:
+        """Whether ``text`` is such an object in its one spelling. Raises as msgspec does where it is none."""
+        return text.isascii() and _encode(self._decode(text)) == text  # msgspec writes letters as they are
+
+
+class _Repeated(_Record):
+    """Details: those of a person's certificates are the same from one to the next."""
+
+    def __init__(self, name: str, fields: dict[str, Any]) -> None:
+        super().__init__(name, fields)
+        self._seen: set[bytes] = set()
+
+    def same(self, text: bytes) -> bool:
+        """As above."""
+        if text in self._seen:
+            return True
+        same = super().same(text)
+        if same and len(text) < _SHORT:
+            if len(self._seen) == _SEEN:
+                self._seen.clear()
+            self._seen.add(text)
+        return same
+
+
+def _kind(name: str, kind: Any) -> _Kind:
     hints, fields = typing.get_type_hints(kind), dataclasses.fields(kind)
     inside = {field.name: hints[field.name] for field in fields if "detail" in field.metadata}
     outside = {field.name: hints[field.name] for field in fields if "detail" not in field.metadata}
-    return _Kind(_record("Body", outside), _record("Detail", inside), msgspec.json.Decoder(kind).decode)
+    blank = canonical.dumps(events.blanks(name))
+    return _Kind(_Record("Body", outside), _Repeated("Detail", inside), msgspec.json.Decoder(kind).decode, blank)
 
 
-_KINDS = {name: _kind(kind) for name, kind in events.KINDS.items()}
+_KINDS = {name: _kind(name, kind) for name, kind in events.KINDS.items()}

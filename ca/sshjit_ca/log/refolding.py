@@ -2,35 +2,37 @@
 
 Every event must be able to follow what stands before it, every index must say what the fold says, and every snapshot
 must be what the fold came to. An entry without its detail must be one that may be erased, and a later ``Forgot`` entry
-must say that it was. That fact and detail belong together is the other half's (``walking.py``).
+must say that it was. Details that no fold looks at are not read here: that they are well-formed, and that fact and
+detail belong together, is the other half's (``walking.py``).
 """
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from itertools import chain
 
 import msgspec
 import sqlalchemy as sa
 
 from sshjit import canonical
-from sshjit.entries import Entry
-from sshjit.errors import Invalid, SshJitError
-from sshjit.events import Event
+from sshjit.errors import SshJitError
+from sshjit.events import Event, Forgot, KeyActivated, KeyAdded
 from sshjit.sshkey import PublicKey
 from sshjit_ca import state as states
 from sshjit_ca.keys.lineage import Lineage
 from sshjit_ca.log import quick
 from sshjit_ca.log import snapshots as kept
-from sshjit_ca.log.erasing import Gaps
+from sshjit_ca.log.erasing import BY_AGE, Gaps
 from sshjit_ca.log.snapshots import Snapshot
 from sshjit_ca.state import State, codec
+from sshjit_ca.storage import scanning
 from sshjit_ca.storage.schema import entries
-from sshjit_ca.storage.store import Store
 
 MAX_SAID = 20
-_FETCHED = 2000
+_OF = entries.c
+_COLUMNS = (_OF.number, _OF.time, _OF.kind, _OF.fact, _OF.detail, _OF.subject, _OF.request)
+_SEEN_TO = (KeyAdded, KeyActivated, Forgot)
+_UNREADABLE = (TypeError, AttributeError, ValueError, LookupError, msgspec.DecodeError)
 
 
 class Refold:
@@ -48,59 +50,58 @@ class Refold:
         if len(self.problems) < MAX_SAID:
             self.problems.append(problem)
 
-    def run(self, store: Store, end: int) -> None:
+    def run(self, connection: sa.Connection, end: int) -> None:
         """Takes every entry before ``end``."""
-        of = entries.c
-        columns = (of.number, of.time, of.kind, of.fact, of.detail, of.subject, of.request)
-        query = sa.select(*columns).where(of.number < end)
-        with store.engine.connect().execution_options(yield_per=_FETCHED) as connection:
-            rows = connection.execute(query.order_by(of.number)).partitions()
-            for number, time, kind, fact, detail, subject, request in chain.from_iterable(rows):
+        number = -1
+        try:
+            for number, time, kind, fact, detail, subject, request in scanning.scan(connection, _COLUMNS, 0, end):
                 if type(time) is not int:  # SQLite takes anything into any column
                     self.say(f"entry {number}: it has no time")
                     self.state = None
                     continue
-                event: Event | None
                 try:
-                    event = quick.event(kind, fact, detail)
-                except (TypeError, AttributeError, ValueError, LookupError, msgspec.DecodeError):
-                    event = self._lacking(Entry(number, time, kind, fact, detail, None))
-                if event is not None:
-                    self._fold(number, time, event, subject, request)
+                    if detail is None:
+                        self.gaps.miss(number, time, kind)
+                    if detail is None or kind in BY_AGE:
+                        event = quick.without_detail(kind, fact)
+                    else:
+                        event = quick.event(kind, fact, detail)
+                except _UNREADABLE:
+                    self.say(f"entry {number}: it cannot be read")
+                    self.state = None
+                    continue
+                self._fold(number, time, event, subject, request)
                 if number + 1 in self._snapshots and self.state is not None:
                     self._compare(self._snapshots[number + 1], self.state)
+        except SshJitError as error:
+            self.say(f"from entry {number + 1} on {error.message}")
         if self.gaps.problem:
             self.say(self.gaps.problem)
 
-    def _lacking(self, entry: Entry) -> Event | None:
-        """What is left of an event without its detail; ``None``, with a problem noted, where it should be there."""
-        try:
-            if entry.detail is not None:
-                raise Invalid("bad_entry", "it has a detail, and does not say what it should")
-            return self.gaps.read(entry)
-        except SshJitError:
-            self.say(f"entry {entry.index}: it cannot be read")
-            self.state = None
-            return None
-
     def _fold(self, index: int, time: int, event: Event, subject: str | None, request: str | None) -> None:
-        try:
-            self.keys.take(event)
-        except SshJitError as error:
-            self.say(f"entry {index}: {error.message}")
-        self.gaps.follow(event)
-        if self.state is None:
+        if type(event) in _SEEN_TO:
+            self._see_to(index, event)
+        state = self.state
+        if state is None:
             return
-        if time < self.state.time:
+        if time < state.time:
             self.say(f"entry {index}: it lies before the one before it in time")
         try:
-            states.apply(self.state, event, index, time)
+            states.apply(state, event, index, time)
         except (SshJitError, LookupError) as error:
             self.say(f"entry {index}: it cannot have happened after what stands before it ({error})")
             self.state = None
             return
-        if (subject, request) != (self.state.subject_of(event), getattr(event, "request", None)):
+        if subject != state.subject_of(event) or request != getattr(event, "request", None):
             self.say(f"entry {index}: the index says that it is about somebody or something else")
+
+    def _see_to(self, index: int, event: Event) -> None:
+        """Keys of the log, and what was recorded as erased."""
+        self.gaps.follow(event)
+        try:
+            self.keys.take(event)
+        except SshJitError as error:
+            self.say(f"entry {index}: {error.message}")
 
     def _compare(self, snapshot: Snapshot, state: State) -> None:
         if snapshot.fold != states.FOLD:

@@ -92,9 +92,13 @@ def keep(store: Store, folded: Folded, text: bytes, note: str) -> None:
 def stored(store: Store) -> Iterator[Snapshot]:
     """The snapshots, newest first."""
     with store.engine.connect() as connection:
-        rows = connection.execute(sa.select(snapshots).order_by(snapshots.c.size.desc())).all()
-    for row in rows:
-        yield Snapshot(row.size, row.fold, row.tiles, row.state, row.note)
+        yield from read(connection)
+
+
+def read(connection: sa.Connection) -> list[Snapshot]:
+    """The same, over a connection that is open."""
+    rows = connection.execute(sa.select(snapshots).order_by(snapshots.c.size.desc()))
+    return [Snapshot(row.size, row.fold, row.tiles, row.state, row.note) for row in rows]
 
 
 def newest(store: Store, origin: str, at_most: int, signed: Callable[[str], Checkpoint]) -> Folded:
