@@ -93,7 +93,7 @@ _LABEL = _table(
 )
 _UNTIL = {
     "description": "The last day on which it counts, in UTC: a TOML date, like 2026-12-31.",
-    "type": ["string", "object"],
+    "type": "string",
     "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
 }
 _DATED_SOURCE = _table(fields.SOURCE, {"from": _FROM, "until": _UNTIL})

@@ -83,13 +83,18 @@ break_glass = st.tuples(lines({**granting, "review_within": st.just('"1d"')}, {"
 
 
 @st.composite
-def policies(draw: st.DrawFn) -> Policy:
+def policy_texts(draw: st.DrawFn) -> str:
     """Any policy over the labels, roles and actions of ``HEAD``."""
     text = HEAD
     for kind, rule in (("deny", deny), ("allow", allow), ("break_glass", break_glass)):
         for number, body in enumerate(draw(st.lists(rule, max_size=5 if kind == "allow" else 2))):
             text += f'[[{kind}]]\nname = "{kind}-{number}"\n{body}'
-    return load(text)
+    return text
+
+
+def policies() -> st.SearchStrategy[Policy]:
+    """The same, read."""
+    return policy_texts().map(load)
 
 
 NOW = at("2026-03-04 12:00")
