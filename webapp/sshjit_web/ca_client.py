@@ -1,25 +1,24 @@
-"""Talks to the authority over its Unix socket.
+"""Asks the authority over its Unix socket.
 
-This file decides how frames travel (``sshjit/messages.py`` describes them), how connections are kept, and when a
-question may be asked again. What the answers mean is left to the views. A question that may have changed something
-is never sent twice: if the connection breaks in the middle, the person is told to look before asking again.
+This file decides how connections are kept, when a question may be asked again, and what is an answer. How frames travel
+is ``ca_socket.py``'s; what the answers mean is left to the views. A question that may have changed something is never
+sent twice: if the connection breaks after it was out, the person is told to look before asking again.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import select
-import socket
-import struct
-import threading
 from collections import deque
-from itertools import count
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
+
+import msgspec
 
 from sshjit import messages, wire
 from sshjit.errors import FAMILIES, Failed, Invalid
+from sshjit_web.ca_socket import Answer, Broken, Connection, Unsent
 
 R = TypeVar("R")
 
@@ -36,15 +35,30 @@ _READS = (
 """Questions that change nothing, so that they may be asked again on a new connection."""
 
 
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """An answer that is handed on as it came: valid JSON, an object with the fields of its class and no others.
+
+    What is in the fields was not looked at: whoever reads them checks them, as ``ssh-jit`` does.
+    """
+
+    text: str
+    """All of it."""
+    parts: Mapping[str, msgspec.Raw]
+
+    def part(self, name: str) -> str:
+        """The JSON of one field."""
+        return bytes(self.parts[name]).decode()
+
+
 class Authority(Protocol):
     """Whoever answers messages; the views know no more than this."""
 
     def call(self, message: messages.Message, reply: type[R]) -> R:
         """The answer to ``message``, of the class ``reply``; raises ``SshJitError``."""
 
-
-class _Broken(Exception):
-    """The connection ended or answered nonsense; it is thrown away."""
+    def carry(self, message: messages.Message, reply: type[messages.Reply]) -> Carried:
+        """The same for those who only hand it on; raises ``SshJitError``."""
 
 
 class CaClient:
@@ -59,9 +73,7 @@ class CaClient:
         self._connect_timeout = connect_timeout
         self._timeout = timeout
         self._keep = keep
-        self._idle: deque[_Connection] = deque()
-        self._lock = threading.Lock()
-        self._pid = os.getpid()
+        self._idle: deque[Connection] = deque()  # its single steps need no lock
 
     def call(self, message: messages.Message, reply: type[R]) -> R:
         """Asks the authority.
@@ -71,129 +83,103 @@ class CaClient:
             Failed: ``ca_down`` when it cannot be reached or does not answer in time, ``ca_protocol`` for nonsense.
 
         """
+        body = self._body(message)
+        try:
+            return wire.decode(reply, wire.loads(body, limit=messages.MAX_REPLY))
+        except Invalid as error:
+            raise _nonsense(str(error)) from None
+
+    def carry(self, message: messages.Message, reply: type[messages.Reply]) -> Carried:
+        """Asks the authority, and reads of its answer only what must not be wrong. Raises as ``call``."""
+        body = self._body(message)
+        try:
+            parts, text = _read_parts(body), body.decode()
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise _nonsense(str(error)) from None
+        if parts.keys() != _names(cast("Any", reply)):
+            raise _nonsense("it has other fields")
+        return Carried(text, parts)
+
+    def close(self) -> None:
+        """Closes the idle connections."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _body(self, message: messages.Message) -> bytes:
         connection = self._take()
         try:
             answer = connection.ask(message)
-        except _Broken:
+        except (Unsent, Broken) as error:
             connection.close()
-            if not isinstance(message, _READS):
+            if isinstance(error, Broken) and not isinstance(message, _READS):
                 raise _interrupted() from None
-            return _open(self._again(message), reply)
+            answer = self._again(message)
         except TimeoutError:
             connection.close()
-            raise Failed("ca_down", "the authority does not answer in time", hint="try again in a moment") from None
+            raise _silent() from None
         except Invalid:
             self._give(connection)
             raise
-        self._give(connection)
-        return _open(answer, reply)
+        else:
+            self._give(connection)
+        return _opened(answer)
 
-    def _again(self, message: messages.Message) -> Any:
+    def _again(self, message: messages.Message) -> Answer:
         """One more try, on a connection that is certainly new."""
         connection = self._connect()
         try:
             answer = connection.ask(message)
-        except (_Broken, TimeoutError):
+        except (Unsent, Broken, TimeoutError) as error:
             connection.close()
-            raise _down() from None
+            harmless = isinstance(error, Unsent) or isinstance(message, _READS)
+            raise (_down() if harmless else _interrupted()) from None
         self._give(connection)
         return answer
 
-    def close(self) -> None:
-        """Closes the idle connections."""
-        with self._lock:
-            while self._idle:
-                self._idle.pop().close()
-
-    def _take(self) -> _Connection:
-        with self._lock:
-            while self._idle:
-                connection = self._idle.pop()
-                if connection.alive():
-                    return connection
-                connection.close()
-        return self._connect()
-
-    def _give(self, connection: _Connection) -> None:
-        with self._lock:
-            if len(self._idle) < self._keep:
-                self._idle.append(connection)
-                return
-        connection.close()
-
-    def _connect(self) -> _Connection:
-        channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        channel.settimeout(self._connect_timeout)
+    def _take(self) -> Connection:
+        """An idle connection, which may have ended meanwhile: whoever sends on it will notice."""
         try:
-            channel.connect(self._path)
+            return self._idle.pop()
+        except IndexError:
+            return self._connect()
+
+    def _give(self, connection: Connection) -> None:
+        if len(self._idle) < self._keep:
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+    def _connect(self) -> Connection:
+        try:
+            return Connection(self._path, connect_timeout=self._connect_timeout, timeout=self._timeout)
         except OSError:
-            channel.close()
             raise _down() from None
-        channel.settimeout(self._timeout)
-        return _Connection(channel)
 
 
-class _Connection:
-    """One socket; one question at a time."""
-
-    def __init__(self, channel: socket.socket) -> None:
-        self._channel = channel
-        self._ids = count(1)
-
-    def ask(self, message: messages.Message) -> Any:
-        number = next(self._ids)
-        frame = {
-            "v": messages.PROTOCOL_VERSION,
-            "id": number,
-            "type": messages.type_name(type(message)),
-            "body": wire.encode(message),
-        }
-        data = json.dumps(frame, separators=(",", ":")).encode()
-        if len(data) > messages.MAX_FRAME:
-            raise Invalid("too_large", f"the message has {len(data)} bytes, the limit is {messages.MAX_FRAME}")
-        try:
-            self._channel.sendall(struct.pack(">I", len(data)) + data)
-            (size,) = struct.unpack(">I", self._exactly(4))
-            if size > messages.MAX_REPLY:
-                raise _Broken
-            answer = wire.loads(self._exactly(size), limit=messages.MAX_REPLY)
-        except TimeoutError:
-            raise
-        except (OSError, Invalid):
-            raise _Broken from None
-        if not isinstance(answer, dict) or answer.get("id") != number or answer.get("v") != messages.PROTOCOL_VERSION:
-            raise _Broken
-        return answer
-
-    def _exactly(self, size: int) -> bytes:
-        parts = bytearray()
-        while len(parts) < size:
-            part = self._channel.recv(min(size - len(parts), 1 << 16))
-            if not part:
-                raise _Broken
-            parts += part
-        return bytes(parts)
-
-    def alive(self) -> bool:
-        """Whether an idle connection is still good: nothing to read from it, not even its end."""
-        readable, _, _ = select.select([self._channel], [], [], 0)
-        return not readable
-
-    def close(self) -> None:
-        self._channel.close()
+_read_parts = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-def _open(answer: Any, reply: type[R]) -> R:
-    """The reply inside an answer's frame, or the error it carries, raised."""
+@cache
+def _names(reply: Any) -> frozenset[str]:
+    return frozenset(field.name for field in fields(reply))
+
+
+def _opened(answer: Answer) -> bytes:
+    """The body of a good answer; the error that another carries is raised."""
+    body = bytes(answer.body)
+    if answer.type == "ok":
+        return body
+    if answer.type != "error":
+        raise _nonsense("it is neither good nor an error")
     try:
-        if answer.get("type") == "error":
-            error = wire.decode(messages.ErrorReply, answer.get("body"))
-            raise FAMILIES.get(error.family, Failed)(error.code, error.message, hint=error.hint)
-        return wire.decode(reply, answer.get("body"))
-    except Invalid as error:
-        if error.code == "bad_message" and answer.get("type") == "ok":
-            raise Failed("ca_protocol", f"the authority's answer is not understood: {error}") from None
-        raise
+        error = wire.decode(messages.ErrorReply, wire.loads(body))
+    except Invalid as problem:
+        raise _nonsense(str(problem)) from None
+    raise FAMILIES.get(error.family, Failed)(error.code, error.message, hint=error.hint)
+
+
+def _nonsense(problem: str) -> Failed:
+    return Failed("ca_protocol", f"the authority's answer is not understood: {problem}")
 
 
 def _down() -> Failed:
@@ -202,6 +188,10 @@ def _down() -> Failed:
         "the authority cannot be reached",
         hint="open sessions and certificates go on; nothing new is issued until it is back",
     )
+
+
+def _silent() -> Failed:
+    return Failed("ca_down", "the authority does not answer in time", hint="try again in a moment")
 
 
 def _interrupted() -> Failed:

@@ -47,7 +47,9 @@ class Sessions:
         if not token or len(token) > 200:
             raise _needed()
         key = (digest(token), kind)
-        found = self._ids.get(key) or self._store.find_session(token, kind, now=int(self._clock()))
+        if known := self._ids.get(key):
+            return known
+        found = self._store.find_session(token, kind, now=int(self._clock()))
         if found is None:
             raise _needed()
         return self._ids.put(key, found)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from sshjit import messages as m
+from sshjit import wire
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit_web.ca_client import CaClient
 from tests.unit.webapp.standin import Server, Standin
@@ -153,3 +156,73 @@ def test_a_message_that_is_too_large_is_not_sent(client: CaClient, server: Serve
         client.call(m.LoginWeb("acme", "x" * m.MAX_FRAME, "n", ""), m.LoginReply)
     assert found.value.code == "too_large"
     assert not server.standin.heard
+
+
+def test_what_is_handed_on_has_the_right_fields_and_is_json(client: CaClient, server: Server) -> None:
+    login = server.standin.sign_in("alice")
+    carried = client.carry(m.ReadLogin(login.id), m.LoginReply)
+    assert wire.decode(m.LoginReply, wire.loads(carried.text.encode())).login == login
+    assert wire.decode(m.LoginView, wire.loads(carried.part("login").encode())) == login
+    with pytest.raises(Failed, match="other fields"):
+        client.carry(m.ReadLogin(login.id), m.HostsReply)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[]",
+        b'{"ready": true}',
+        b'{"ready": true, "problems": [], "size": 0, "policy": "", "time": 1, "more": 1}',
+        b'{"ready": true, "problems": [], "size": 0, "policy": "\xff", "time": 1}',
+        b'{"ready": true, "problems": [}, "size": 0, "policy": "", "time": 1}',
+        b'{"ready": true, "problems": ' + b"[" * 3000 + b"]" * 3000 + b', "size": 0, "policy": "", "time": 1}',
+    ],
+)
+def test_nonsense_is_not_handed_on(client: CaClient, raw: Raw, body: bytes) -> None:
+    def behave(channel: socket.socket) -> None:
+        channel.recv(4096)
+        answer = b'{"v": 1, "id": 1, "type": "ok", "body": %s}' % body
+        channel.sendall(struct.pack(">I", len(answer)) + answer)
+
+    raw(behave)
+    with pytest.raises(Failed) as found:
+        client.carry(m.Health(), m.HealthReply)
+    assert found.value.code in ("ca_protocol", "ca_down")
+
+
+def test_an_answer_in_pieces_is_put_together(client: CaClient, raw: Raw) -> None:
+    body = json.dumps({"ready": False, "problems": ["x" * 100_000], "size": 0, "policy": "", "time": 1})
+    answer = b'{"v": 1, "id": 1, "type": "ok", "body": %s}' % body.encode()
+    frame = struct.pack(">I", len(answer)) + answer
+
+    def behave(channel: socket.socket) -> None:
+        channel.recv(4096)
+        for part in (frame[:2], frame[2:3], frame[3:50_000], frame[50_000:]):
+            channel.sendall(part)
+            time.sleep(0.01)
+        channel.recv(1)
+
+    raw(behave)
+    assert client.call(m.Health(), m.HealthReply).problems == ("x" * 100_000,)
+    client.close()
+
+
+def test_two_answers_to_one_question_are_nonsense(client: CaClient, raw: Raw) -> None:
+    answer = b'{"v": 1, "id": 1, "type": "ok", "body": {}}'
+
+    def behave(channel: socket.socket) -> None:
+        channel.recv(4096)
+        channel.sendall((struct.pack(">I", len(answer)) + answer) * 2)
+
+    raw(behave)
+    with pytest.raises(Failed) as found:
+        client.call(ASK, m.AskReply)
+    assert found.value.code == "ca_down"
+
+
+def test_the_end_of_every_idle_connection_is_not_noticed(client: CaClient, server: Server) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: client.call(m.Health(), m.HealthReply), range(64)))
+    server.drop()
+    for _ in range(12):
+        assert client.call(ASK, m.AskReply).request.hosts == ("web1",)

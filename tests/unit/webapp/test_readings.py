@@ -27,6 +27,8 @@ class Hanging:
         time.sleep(PATIENCE)
         raise Failed("ca_down", "the authority does not answer in time")
 
+    carry = call
+
 
 def test_polls_wait_for_a_hanging_authority_together_and_not_one_after_the_other() -> None:
     authority, polls = Hanging(), 8

@@ -1,0 +1,112 @@
+"""One connection to the authority's socket, one question at a time: how frames travel, and how a connection breaks.
+
+``sshjit/messages`` describes the frame. Here it is only known to be one: its number, its kind, and a body that is JSON.
+When a question may be asked again, and what an answer means, is decided in ``ca_client.py``.
+
+Each system call lets other threads in, and coming back to Python then means waiting for them. So a question is one
+``send`` and one ``recv``, with the kernel's own time limits: Python's would call ``poll`` before each.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from itertools import count
+
+import msgspec
+
+from sshjit import messages
+from sshjit.errors import Invalid
+
+_FIRST = 16 * 1024
+"""Bytes that the first read has room for; nearly every answer fits."""
+_MORE = 1 << 20
+
+
+class Unsent(Exception):
+    """The connection was over before the whole question was out: the authority cannot have acted on it."""
+
+
+class Broken(Exception):
+    """The connection ended, or answered nonsense, after the question was out. It is thrown away."""
+
+
+class Answer(msgspec.Struct, forbid_unknown_fields=True):
+    """The frame of an answer. ``body`` is JSON that was checked to be JSON, and nothing more."""
+
+    v: int
+    id: int
+    type: str
+    body: msgspec.Raw
+
+
+_read = msgspec.json.Decoder(Answer).decode
+_write = msgspec.json.Encoder().encode
+
+
+class Connection:
+    """A connected socket; ``timeout`` is how many seconds each of its calls may take."""
+
+    def __init__(self, path: str, *, connect_timeout: float, timeout: float) -> None:
+        """Connects; raises ``OSError`` when nobody answers."""
+        self._channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._channel.settimeout(connect_timeout)
+            self._channel.connect(path)
+            self._channel.settimeout(None)
+            limit = struct.pack("@ll", int(timeout), int(timeout % 1 * 1e6))
+            self._channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+            self._channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+        except OSError:
+            self._channel.close()
+            raise
+        self._ids = count(1)
+
+    def ask(self, message: messages.Message) -> Answer:
+        """Sends a question and waits for its answer.
+
+        Raises:
+            Invalid: ``too_large``; nothing was sent.
+            Unsent, Broken: the connection is over.
+            TimeoutError: there was no answer in time.
+
+        """
+        number = next(self._ids)
+        kind = messages.type_name(type(message))
+        data = _write({"v": messages.PROTOCOL_VERSION, "id": number, "type": kind, "body": message})
+        if len(data) > messages.MAX_FRAME:
+            raise Invalid("too_large", f"the message has {len(data)} bytes, the limit is {messages.MAX_FRAME}")
+        self._send(len(data).to_bytes(4, "big") + data)
+        try:
+            answer = _read(self._heard())
+        except BlockingIOError:
+            raise TimeoutError from None
+        except (OSError, RecursionError, msgspec.DecodeError, UnicodeDecodeError):
+            raise Broken from None
+        if answer.id != number or answer.v != messages.PROTOCOL_VERSION:
+            raise Broken
+        return answer
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._channel.close()
+
+    def _send(self, frame: bytes) -> None:
+        try:
+            self._channel.sendall(frame)
+        except BlockingIOError:
+            raise TimeoutError from None
+        except OSError:
+            raise Unsent from None
+
+    def _heard(self) -> memoryview:
+        """The text of the next frame, which must be all that was sent."""
+        heard, size = bytearray(self._channel.recv(_FIRST)), 4
+        while len(heard) < 4 or len(heard) < (size := 4 + int.from_bytes(heard[:4], "big")):
+            part = self._channel.recv(_MORE)
+            if not part or size > 4 + messages.MAX_REPLY:
+                raise Broken
+            heard += part
+        if len(heard) > size:
+            raise Broken
+        return memoryview(heard)[4:]
