@@ -44,6 +44,7 @@ def changes(old: AllowRule, new: AllowRule, commands: tuple[str | None, str | No
         Change(term.what, term.text(before), term.text(after), _direction(term, before, after))
         for term in _TERMS
         if (before := term.value(old)) != (after := term.value(new))
+        and (term.what != "pending" or (old.approvals and new.approvals))  # else nothing ever waits for an answer
     ]
     if commands[0] != commands[1]:
         found.insert(0, Change("command", commands[0] or "", commands[1] or "", "other"))

@@ -63,20 +63,36 @@ def in_words(some: Sequence[Stretch], every: Sequence[Stretch], listed: frozense
     if len(some) == len(every):
         return "always"
     eras = sorted({each.era for each in every})
-    for number, era in enumerate(eras[1:], start=1):
-        day = datetime.fromtimestamp(era, UTC).strftime("%Y-%m-%d")
-        if set(some) == {each for each in every if each.era >= era}:
-            return f"from {day} on"
-        if set(some) == {each for each in every if each.era in eras[:number]}:
-            return f"until {day}"
-    first = [each for each in some if each.era == eras[0]]
-    if not first:
-        return f"from {datetime.fromtimestamp(some[0].era, UTC):%Y-%m-%d} on, at some hours"
-    if len(first) == len([each for each in every if each.era == eras[0]]):
-        return "at first"
+    whole = [era for era in eras if {each for each in every if each.era == era} <= set(some)]
+    if {each.era for each in some} == set(whole):
+        return _between(whole, eras)
+    first = min(each.era for each in some)
+    since = f"from {_day(first)} on, " if first != eras[0] else ""
+    some = [each for each in some if each.era == first]
     zones = {each.zone for each in listed}
     zone: tzinfo = ZoneInfo(zones.pop()) if len(zones) == 1 else UTC
-    return f"{_spells(_joined(first, eras[0]), zone)} ({zone})"
+    return f"{since}{_spells(_joined(some, first), zone)} ({zone})"
+
+
+def _between(whole: Sequence[int], eras: Sequence[int]) -> str:
+    """The dates of eras that are meant as a whole: ``until 2026-12-31``, ``from 2027-01-01 on``, or both."""
+    spans: list[list[int]] = []
+    for number, era in enumerate(eras):
+        if era in whole:
+            if spans and spans[-1][1] == number:
+                spans[-1][1] = number + 1
+            else:
+                spans.append([number, number + 1])
+    parts = []
+    for first, after in spans:
+        since = f"from {_day(eras[first])}" if first else ""
+        until = f"until {_day(eras[after])}" if after < len(eras) else "on"
+        parts.append(f"{since} {until}".strip())
+    return ", ".join(parts)
+
+
+def _day(moment: int) -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d")
 
 
 def _joined(some: Sequence[Stretch], start: int) -> list[tuple[int, int]]:
@@ -98,9 +114,11 @@ def _spells(spells: Sequence[tuple[int, int]], zone: tzinfo) -> str:
     for begin, end in spells:
         first, last = datetime.fromtimestamp(begin, zone), datetime.fromtimestamp(end, zone)
         over = end - begin > 24 * 3600
-        until = f"{_DAYS[last.weekday()]} {last:%H:%M}" if over else f"{last:%H:%M}"
+        midnight = "24:00" if (last.hour, last.minute) == (0, 0) else f"{last:%H:%M}"
+        until = f"{_DAYS[last.weekday()]} {last:%H:%M}" if over else midnight
         by_hours.setdefault(f"{first:%H:%M}-{until}", []).append(first.weekday())
-    parts = [f"{_days(sorted(days))} {hours}" for hours, days in by_hours.items()]
+    listed = sorted((sorted(days), hours) for hours, days in by_hours.items())
+    parts = [f"{_days(days)} {hours}" for days, hours in listed]
     return ", ".join(parts[:_MOST]) + (" …" if len(parts) > _MOST else "")
 
 
