@@ -18,7 +18,8 @@ from sshjit_web.ca_client import CaClient
 from sshjit_web.config import WebConfig, parse
 from sshjit_web.security import Cookies
 from sshjit_web.store import Store, open_engine
-from tests.unit.webapp.standin import Server, Standin
+from tests.unit.webapp.standin import Standin
+from tests.unit.webapp.standin_server import Server
 
 ORIGIN = "http://127.0.0.1:8080"
 KEY = b"k" * 64

@@ -17,7 +17,8 @@ from sshjit import messages as m
 from sshjit import wire
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit_web.ca_client import CaClient
-from tests.unit.webapp.standin import Server, Standin
+from tests.unit.webapp.standin import Standin
+from tests.unit.webapp.standin_server import Server
 
 ASK = m.Ask("login-00000000", ("web1",), None, "shell", None, None, "x", certificate=False, address="")
 
