@@ -10,7 +10,7 @@ from bench import load
 from bench.load import request
 from bench.results import Result, milliseconds, rate
 from bench.timing import paired, percentile
-from bench.world import World
+from bench.world import World, wanted
 
 IN_FLIGHT = 16
 WINDOW = 0.7
@@ -30,8 +30,8 @@ def ask(world: World) -> Iterator[Result]:
     """Ask, automatic approval and certificate in one call; each ask is for two hosts that nobody asked for before."""
     names = [f"paper{number}" for number in range(HOSTS)]
     world.enrol_paper(names)
-    wanted = {"login": None, "action": "shell", "command": None, "duration": None, "reason": "", "certificate": True}
-    bodies = (json.dumps(wanted | {"hosts": pair}).encode() for pair in itertools.combinations(names, 2))
+    pairs = itertools.combinations(names, 2)
+    bodies = (json.dumps(wanted(*pair, certificate=True)).encode() for pair in pairs)
 
     def asked() -> bytes:
         return request("POST", "/api/v1/requests", port=world.web, token=world.token, body=next(bodies))

@@ -14,6 +14,8 @@ from typing import Any, Self
 from bench.authority import enrol
 from bench.processes import free_port, listens, running
 from demo.lab import Lab, Person
+from sshjit import wire
+from sshjit.api import AskBody
 
 THREADS = 16
 """Threads of the empty route: as many as the front end has questions in flight here."""
@@ -82,9 +84,14 @@ class World:
 
     def grant(self) -> str:
         """The request of alice's open window for web1."""
-        wanted = {"hosts": ["web1"], "login": None, "action": "shell", "command": None, "duration": None, "reason": ""}
-        return str(self.api("POST", "requests", wanted | {"certificate": False})["request"]["id"])
+        return str(self.api("POST", "requests", wanted("web1", certificate=False))["request"]["id"])
 
     def enrol_paper(self, names: list[str]) -> None:
         """Enrols hosts that exist on paper only, in staging."""
         enrol(Path(self.lab.paths.admin_socket), names)
+
+
+def wanted(*hosts: str, certificate: bool) -> Any:
+    """The body of an ask for a shell, for as long as policy gives."""
+    ask = AskBody(hosts, None, "shell", None, None, "", certificate=certificate)
+    return wire.encode(ask)
