@@ -146,7 +146,7 @@ class Authority:
             return [Failed("defect", "the CA met a defect of its own; nothing was signed") for _ in questions]
         self._note(error)
         _log.error("a batch was lost: %s", error.message)
-        return [wellbeing.despite(self._desk, question.message, error) for question in questions]
+        return [wellbeing.despite(self._desk, question.message, question.prepared, error) for question in questions]
 
     def _batch(self, questions: Sequence[Question]) -> list[Answer]:
         answers = self.decide(questions)

@@ -98,7 +98,7 @@ def table(store: Store, bundles: Bundles) -> dict[type[m.Message], Route]:
         m.RetireKey: Route(ADMIN, plain(rotating.retire)),
         m.ReadPolicy: Route(BOTH, plain(reading.read_policy)),
         m.Health: Route(BOTH, plain(wellbeing.health)),
-        m.Status: Route(ADMIN, plain(wellbeing.status)),
+        m.Status: Route(ADMIN, wellbeing.status, prepare=wellbeing.prepare_status),
         m.ConfirmClock: Route(ADMIN, plain(emergency.confirm_clock)),
         m.SignEmergency: Route(ADMIN, plain(emergency.sign_emergency)),
     }

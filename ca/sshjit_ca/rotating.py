@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Final
 
 from sshjit import bundle, durations, sshkey
-from sshjit.errors import Failed, Invalid, SshJitError
+from sshjit.errors import Failed, Invalid
 from sshjit.events import KeyActivated, KeyAdded, KeyRetired
 from sshjit.messages import ActivateKey, AddKey, KeyReply, KeysReply, KeyView, Purpose, ReadKeys, RetireKey
 from sshjit.sshkey import PublicKey
 from sshjit_ca import sshsig
 from sshjit_ca.desk import Desk
-from sshjit_ca.keys import PURPOSES, Signer, checking, files, lineage, references
+from sshjit_ca.keys import PURPOSES, files, lineage, references, trying
+from sshjit_ca.keys.ring import Trials
 from sshjit_ca.state import CaKey
 from sshjit_ca.state import keys as folded
 
-_TRIAL = b"ssh-jit: can this key sign?"
 _CAS: Final = ("user_ca", "host_ca")
 _NAMESPACES = {"bundle": bundle.SUCCESSION, "log": lineage.NAMESPACE}
 
@@ -55,21 +55,14 @@ def first_keys(desk: Desk) -> None:
         desk.record(KeyActivated(purpose, public.fingerprint, None))
 
 
-def prepare_read(desk: Desk, _: ReadKeys, __: int) -> dict[str, str]:
-    """Why keys cannot sign just now, by fingerprint; may wait for devices."""
-    problems = {}
-    for key in tuple(desk.state.keys.values()):
-        if key.state in ("pending", "active"):
-            try:
-                _try(desk.keys.holder.signer(key.fingerprint, key.reference))
-            except SshJitError as error:
-                problems[key.fingerprint] = error.message
-    return problems
+def prepare_read(desk: Desk, _: ReadKeys, __: int) -> Trials:
+    """Whether the keys that sign, or will, can do it just now; may wait for devices."""
+    return desk.keys.trials()
 
 
-def read(desk: Desk, _: ReadKeys, problems: dict[str, str]) -> KeysReply:
+def read(desk: Desk, _: ReadKeys, trials: Trials) -> KeysReply:
     """Every key, by purpose."""
-    views = (_view(desk, key, problems) for purpose in PURPOSES for key in folded.of(desk.state, purpose))
+    views = (_view(desk, key, trials) for purpose in PURPOSES for key in folded.of(desk.state, purpose))
     return KeysReply(tuple(views))
 
 
@@ -90,7 +83,7 @@ def prepare_add(desk: Desk, message: AddKey, _: int) -> Opened:
         reference = references.of_file(_make(desk, message))
     assert reference is not None  # noqa: S101 - one of the two was given
     signer = desk.keys.holder.open(reference)
-    _try(signer)
+    trying.once(signer)
     return Opened(signer.public, reference)
 
 
@@ -116,7 +109,7 @@ def add(desk: Desk, message: AddKey, opened: Opened) -> KeyReply:
 def prepare_activate(desk: Desk, message: ActivateKey, _: int) -> None:
     """Lets the key sign once, so that one which cannot never has its turn."""
     key = _named(desk, message.purpose, message.key)
-    _try(desk.keys.holder.signer(key.fingerprint, key.reference))
+    trying.once(desk.keys.holder.expected(key.fingerprint, key.reference))
 
 
 def activate(desk: Desk, message: ActivateKey, _: None) -> KeyReply:
@@ -215,11 +208,7 @@ def _make(desk: Desk, message: AddKey) -> Path:
     raise Failed("no_room", f"there are too many keys beside {first}")
 
 
-def _try(signer: Signer) -> None:
-    checking.ours(signer.public, _TRIAL, signer.sign(_TRIAL), "the key")
-
-
-def _view(desk: Desk, key: CaKey, problems: dict[str, str]) -> KeyView:
+def _view(desk: Desk, key: CaKey, trials: Trials) -> KeyView:
     return KeyView(
         purpose=key.purpose,
         fingerprint=key.fingerprint,
@@ -230,7 +219,7 @@ def _view(desk: Desk, key: CaKey, problems: dict[str, str]) -> KeyView:
         told=key.told,
         ready=_ready(desk, key),
         revoked=key.revoked,
-        problem=problems.get(key.fingerprint, ""),
+        problem=trials[key.fingerprint].problem if key.fingerprint in trials else "",
     )
 
 

@@ -9,6 +9,7 @@ Purpose = Literal["user_ca", "host_ca", "bundle", "log"]
 """What a key of the CA's own signs: each has its own, so that none can stand in for another."""
 KeyKind = Literal["ed25519", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "rsa-3072", "rsa-4096"]
 """The kinds of keys that the CA makes itself."""
+KeyState = Literal["pending", "active", "retiring", "retired"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class KeyView:
     purpose: Purpose
     fingerprint: str
     line: str
-    state: Literal["pending", "active", "retiring", "retired"]
+    state: KeyState
     reference: str
     added: int
     told: int | None
@@ -61,6 +62,21 @@ class KeyView:
     revoked: bool
     problem: str
     """Why it could not sign just now; empty when it could."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyStanding:
+    """How it is with a key that signs or will."""
+
+    purpose: Purpose
+    fingerprint: str
+    state: KeyState
+    device: str
+    """Where it lives: a file, an agent, a token."""
+    problem: str
+    """Why it could not sign just now; empty when it could."""
+    hint: str
+    """What to do about it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sshjit.messages.keys import KeyStanding
 from sshjit.messages.views import EntryView
 
 
@@ -171,8 +172,8 @@ class StatusReply:
     """SHA-256 (hex) of the state folded from the log: equal states have equal digests."""
     policy: str
     policy_rules: int
-    keys: tuple[tuple[str, str], ...]
-    """(purpose, fingerprint): ``user_ca``, ``host_ca``, ``bundle``, ``log``."""
+    keys: tuple[KeyStanding, ...]
+    """The keys that sign or will, each of them tried just now."""
     providers: tuple[ProviderView, ...]
     database: str
     """``sqlite`` or ``postgresql``."""

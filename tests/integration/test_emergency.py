@@ -191,6 +191,24 @@ def test_doctor_says_what_is_wrong_and_what_to_do(ca: Installation) -> None:
     assert "hint: chmod 700" in command(ca.home / "ca.toml", "doctor", code=1)
 
 
+def test_doctor_tries_every_key_with_and_without_a_ca_that_runs(ca: Installation) -> None:
+    keys = ca.home / "ca" / "keys"
+    assert "host_ca" in doctor(ca, 1)["keys", "ok"] or "log" in doctor(ca, 1)["keys", "ok"]
+    (keys / "user_ca").rename(keys / "aside")
+    assert f"user_ca cannot sign: {keys}/user_ca" in doctor(ca, 1)["keys", "bad"]
+    (keys / "aside").rename(keys / "user_ca")
+    running = Served.start(ca.home / "ca.toml", ca.home / "admin.sock")
+    try:
+        wait_for(running.ready)
+        (keys / "host_ca").rename(keys / "aside")
+        assert f"host_ca cannot sign: {keys}/host_ca" in doctor(ca, 1)["keys", "bad"]
+        said = command(ca.home / "ca.toml", "status")
+        assert "CANNOT SIGN" in said
+        assert f"in the file {keys}/bundle" in said
+    finally:
+        running.end()
+
+
 def test_doctor_sees_a_log_that_was_rolled_back(ca: Installation) -> None:
     (ca.home / "ca" / "epoch").write_text("99\n")
     assert "99" in doctor(ca, 1)["log", "bad"]

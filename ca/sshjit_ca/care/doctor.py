@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -23,8 +23,11 @@ from sshjit_ca.care.reserve import MIB
 from sshjit_ca.care.spool import Spool
 from sshjit_ca.cli import admin
 from sshjit_ca.config import Config, read_trusted
-from sshjit_ca.keys import files
+from sshjit_ca.keys import PURPOSES, files, trying
+from sshjit_ca.keys.holder import Holder
 from sshjit_ca.keys.lineage import Lineage
+from sshjit_ca.keys.places import Places
+from sshjit_ca.keys.ring import remembered_key
 from sshjit_ca.log.memory import Memory
 from sshjit_ca.storage.database import sqlite_file
 from sshjit_ca.storage.store import Store
@@ -44,8 +47,9 @@ class Finding:
     hint: str = ""
 
 
-def examine(config: Config, clock: Callable[[], Clock]) -> list[Finding]:
-    """Every check; one that breaks is a finding itself."""
+def examine(config: Config, clock: Callable[[], Clock], places: Places) -> list[Finding]:
+    """Every check; one that breaks is a finding itself. ``places``: where this process finds keys and secrets."""
+    daemon = _ask(config)
     checks: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
         ("files", lambda: _files(config)),
         ("policy", lambda: _policy(config)),
@@ -53,7 +57,8 @@ def examine(config: Config, clock: Callable[[], Clock]) -> list[Finding]:
         ("disk", lambda: _disk(config)),
         ("clock", lambda: _clock(clock())),
         ("emergency", lambda: _spool(config)),
-        ("daemon", lambda: _daemon(config)),
+        ("keys", lambda: _keys(config, places, daemon)),
+        ("daemon", lambda: _daemon(config, daemon)),
     )
     found: list[Finding] = []
     for area, check in checks:
@@ -174,8 +179,40 @@ def _spool(config: Config) -> Iterator[Finding]:
         yield Finding("emergency", "warning", text, "the CA takes them in when it next starts")
 
 
-def _daemon(config: Config) -> Iterator[Finding]:
-    reply = admin.call(config.admin_socket, m.Status(), m.StatusReply)
+def _ask(config: Config) -> m.StatusReply | SshJitError:
+    """What the daemon says of itself, or why it says nothing."""
+    try:
+        return admin.call(config.admin_socket, m.Status(), m.StatusReply)
+    except SshJitError as error:
+        return error
+
+
+def _keys(config: Config, places: Places, daemon: m.StatusReply | SshJitError) -> Iterator[Finding]:
+    """Every key that signs or will, tried by the daemon; if there is none, those that signed last, tried here."""
+    if isinstance(daemon, m.StatusReply):
+        tried = [(each.purpose, each.device, each.problem, each.hint) for each in daemon.keys]
+    else:
+        turns = config.home / "keys" / "turns.json"
+        if not turns.exists():
+            yield Finding("keys", "warning", f"{turns} is not there yet", "it is written when the CA first starts")
+            return
+        keys = {purpose: remembered_key(turns, purpose) for purpose in PURPOSES}
+        told = places if config.agent_socket is None else replace(places, agent=config.agent_socket)
+        trials = trying.every(Holder(told), keys.values())
+        tried = [
+            (purpose, trying.device(reference), trials[key].problem, trials[key].hint)
+            for purpose, (key, reference) in keys.items()
+        ]
+    for purpose, device, problem, hint in tried:
+        if problem:
+            yield Finding("keys", "bad", f"{purpose} cannot sign: {problem}", hint)
+        else:
+            yield Finding("keys", "ok", f"{purpose} signs, by {device}")
+
+
+def _daemon(config: Config, reply: m.StatusReply | SshJitError) -> Iterator[Finding]:
+    if isinstance(reply, SshJitError):
+        raise reply
     for problem in reply.problems:
         yield Finding("daemon", "bad", problem, "ssh-jit-ca status")
     if reply.ready:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sshjit import requests
 from sshjit.errors import Failed, SshJitError
 from sshjit.messages import (
     Health,
     HealthReply,
+    KeyStanding,
     Message,
     ProviderView,
     Reply,
@@ -16,7 +19,10 @@ from sshjit.messages import (
 )
 from sshjit_ca import state as states
 from sshjit_ca.desk import Desk
-from sshjit_ca.keys import lineage
+from sshjit_ca.keys import lineage, trying
+from sshjit_ca.keys.ring import Trials
+from sshjit_ca.keys.trying import Trial
+from sshjit_ca.state import CaKey
 from sshjit_ca.storage.database import kind_of
 
 
@@ -25,18 +31,23 @@ def health(desk: Desk, _: Health) -> HealthReply:
     return _health(desk, desk.troubles)
 
 
-def status(desk: Desk, _: Status) -> StatusReply:
+def prepare_status(desk: Desk, _: Status, __: int) -> Trials:
+    """Whether each key can sign just now; may wait for devices."""
+    return desk.keys.trials()
+
+
+def status(desk: Desk, _: Status, trials: Trials) -> StatusReply:
     """The operator's view."""
-    return _status(desk, desk.troubles)
+    return _status(desk, desk.troubles, trials)
 
 
-def despite(desk: Desk, message: Message, error: Failed) -> Reply | SshJitError:
+def despite(desk: Desk, message: Message, prepared: Any, error: Failed) -> Reply | SshJitError:
     """The answer when a whole batch failed: how the CA is, for who asks that; for all others, the error."""
     match message:
         case Health():
             return _health(desk, (error, *desk.troubles))
         case Status():
-            return _status(desk, (error, *desk.troubles))
+            return _status(desk, (error, *desk.troubles), prepared)
         case _:
             return error
 
@@ -51,7 +62,14 @@ def _problems(desk: Desk, troubles: tuple[Failed, ...]) -> tuple[str, ...]:
     return (*(trouble.message for trouble in troubles), *refused)
 
 
-def _status(desk: Desk, troubles: tuple[Failed, ...]) -> StatusReply:
+def _key(key: CaKey, trials: Trials) -> KeyStanding:
+    """A key that came since the others were tried is tried next time."""
+    trial = trials.get(key.fingerprint, Trial("it was not tried yet", "ask again"))
+    device = trying.device(key.reference)
+    return KeyStanding(key.purpose, key.fingerprint, key.state, device, trial.problem, trial.hint)
+
+
+def _status(desk: Desk, troubles: tuple[Failed, ...], trials: Trials) -> StatusReply:
     state, now = desk.state, desk.now
     standing = [requests.state_at(request, now) for request in state.requests.values()]
     head = lineage.verified(desk.journal.checkpoint, lineage.raw(desk.journal.checkpoint_key))
@@ -69,7 +87,7 @@ def _status(desk: Desk, troubles: tuple[Failed, ...]) -> StatusReply:
         state_digest=states.digest(state),
         policy=desk.policy.digest,
         policy_rules=len(desk.policy.allows) + len(desk.policy.denies) + len(desk.policy.break_glass),
-        keys=desk.keys.fingerprints(),
+        keys=tuple(_key(key, trials) for key in desk.keys.signing()),
         providers=tuple(ProviderView(name, keys.problem, keys.age()) for name, keys in desk.published.items()),
         database=kind_of(desk.config.database),
         clock_drift=round(1000 * desk.clock.drift),

@@ -75,7 +75,7 @@ def _doctor(conf: Config, options: argparse.Namespace) -> int:
     from sshjit_ca import daemon  # noqa: PLC0415 - the other commands start faster without them
     from sshjit_ca.care import doctor  # noqa: PLC0415 - the other commands start faster without them
 
-    found = doctor.examine(conf, lambda: daemon.machine_clock(conf, keep=False))
+    found = doctor.examine(conf, lambda: daemon.machine_clock(conf, keep=False), options.places)
     if options.json:
         rows = [{"area": each.area, "level": each.level, "message": each.message, "hint": each.hint} for each in found]
         print(json.dumps({"ok": not any(each.level == "bad" for each in found), "findings": rows}))

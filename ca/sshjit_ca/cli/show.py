@@ -63,10 +63,17 @@ def status(reply: m.StatusReply) -> str:
             ),
             ("signed in", str(reply.live_logins)),
             ("hosts", str(reply.hosts)),
-            *((f"key {purpose}", fingerprint) for purpose, fingerprint in reply.keys),
+            *((f"key {each.purpose}", _standing(each)) for each in reply.keys),
             *((f"provider {each.id}", _provider(each)) for each in reply.providers),
         ]
     )
+
+
+def _standing(key: m.KeyStanding) -> str:
+    """A key on a line; what is wrong comes first, and what to do last."""
+    about = f"{key.fingerprint}{'' if key.state == 'active' else ', pending'}, in {key.device}"
+    hint = f" (hint: {key.hint})" if key.hint else ""
+    return f"CANNOT SIGN: {key.problem}{hint}; {about}" if key.problem else f"signs; {about}"
 
 
 def _provider(view: m.ProviderView) -> str:

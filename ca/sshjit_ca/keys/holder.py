@@ -34,18 +34,29 @@ class Holder:
             Failed: ``other_key``, and those of ``open``.
 
         """
-        with self._lock:
-            found = self._signers.get(fingerprint)
-            if found is None:
-                found = self.open(reference)
-                if found.public.fingerprint != fingerprint:
-                    raise Failed(
-                        "other_key",
-                        f"{reference} is {found.public.fingerprint}, and the log knows {fingerprint} by it",
-                        hint="put the key back that was there; a new key is added by ssh-jit-ca keys add",
-                    )
-                self._signers[fingerprint] = found
+        found = self._signers.get(fingerprint)
+        if found is not None:  # without the lock: who opens another one may be waiting for a device
             return found
+        with self._lock:
+            found = self._signers.get(fingerprint) or self.expected(fingerprint, reference)
+            self._signers[fingerprint] = found
+            return found
+
+    def expected(self, fingerprint: str, reference: str) -> Signer:
+        """The key that the log knows by a reference, opened anew and not kept.
+
+        Raises:
+            Failed: ``other_key``, and those of ``open``.
+
+        """
+        found = self.open(reference)
+        if found.public.fingerprint != fingerprint:
+            raise Failed(
+                "other_key",
+                f"{reference} is {found.public.fingerprint}, and the log knows {fingerprint} by it",
+                hint="put the key back that was there; a new key is added by ssh-jit-ca keys add",
+            )
+        return found
 
     def open(self, reference: str) -> Signer:
         """The key at a reference, whatever key it is.

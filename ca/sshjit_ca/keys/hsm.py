@@ -57,6 +57,11 @@ class TokenKey:
         """The signature blob over ``data``, checked."""
         return ours(self.public, data, self._call(lambda: self._sign(data)), self._where)
 
+    def close(self) -> None:
+        """Ends the session; the next signature opens another one."""
+        if self._session is not None:
+            self._close()
+
     @property
     def _where(self) -> str:
         return f"the token {self._reference.token!r}"

@@ -11,13 +11,17 @@ from sshjit import canonical, sshkey, wire
 from sshjit.errors import Failed, Invalid
 from sshjit.messages import Purpose
 from sshjit.sshkey import PublicKey
+from sshjit_ca.keys import trying
 from sshjit_ca.keys.holder import Holder
 from sshjit_ca.keys.signer import PURPOSES, Signer
+from sshjit_ca.keys.trying import Trial
 from sshjit_ca.log.memory import write_durably
 from sshjit_ca.state import CaKey, State
 from sshjit_ca.state import keys as folded
 
 _log = logging.getLogger(__name__)
+Trials = dict[str, Trial]
+"""Fingerprint -> how it went when the key was tried."""
 Turns = dict[Purpose, dict[str, str]]
 """Purpose -> fingerprint (``key``) and ``reference`` of the key that signs."""
 
@@ -57,6 +61,17 @@ class Ring:
     def fingerprints(self) -> tuple[tuple[str, str], ...]:
         """(purpose, fingerprint) of the keys that sign, in the order of ``PURPOSES``."""
         return tuple((purpose, self._active(purpose).fingerprint) for purpose in PURPOSES)
+
+    def signing(self) -> tuple[CaKey, ...]:
+        """The keys that sign or will, by purpose: a device of theirs that is away is somebody's concern."""
+        keys = tuple(self._state().keys.values())
+        return tuple(
+            key for purpose in PURPOSES for key in keys if key.purpose == purpose and key.state in ("active", "pending")
+        )
+
+    def trials(self) -> Trials:
+        """Lets each of them sign once; waits for devices, so it is not for the authority's thread."""
+        return trying.every(self.holder, ((key.fingerprint, key.reference) for key in self.signing()))
 
     def open(self) -> None:
         """Opens the keys that sign, so that what is wrong is said at the start.
@@ -108,12 +123,21 @@ def remembered(turns: Path, holder: Holder, purpose: Purpose) -> Signer:
         Failed: ``no_key``, and why the key cannot be used.
 
     """
+    return holder.signer(*remembered_key(turns, purpose))
+
+
+def remembered_key(turns: Path, purpose: Purpose) -> tuple[str, str]:
+    """Fingerprint and reference of that key.
+
+    Raises:
+        Failed: ``no_key``.
+
+    """
     try:
         found = wire.loads(turns.read_bytes())[purpose]
-        key, reference = str(found["key"]), str(found["reference"])
+        return str(found["key"]), str(found["reference"])
     except (OSError, Invalid, KeyError, TypeError) as error:
         raise Failed("no_key", f"{turns} does not say which key signs: {error}") from None
-    return holder.signer(key, reference)
 
 
 @lru_cache(maxsize=256)

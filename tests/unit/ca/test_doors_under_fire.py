@@ -22,9 +22,10 @@ from sshjit import messages as m
 from sshjit import wire
 from sshjit_ca.cli import admin
 from sshjit_ca.desk import Door
+from tests.support.doorway import served
 from tests.support.installation import ALICE, BOB, Installation
 from tests.support.issuer import WEB_CLIENT
-from tests.unit.ca.test_server import answers, connect, framed, served
+from tests.unit.ca.test_server import answers, connect, framed
 from tests.unit.sshjit.core_world import broken, instances, json_values
 
 SIGNING = {"add_host", "certify_host", "sign_emergency"}

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import socket
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -18,8 +16,7 @@ from sshjit import messages as m
 from sshjit.errors import Failed, Invalid
 from sshjit_ca import server, sockets
 from sshjit_ca.cli import admin
-from sshjit_ca.doors import Route
-from sshjit_ca.server import Listening, Server
+from tests.support.doorway import served
 from tests.support.installation import Installation
 
 
@@ -29,35 +26,6 @@ def doors(ca: Installation) -> Iterator[Installation]:
     with served(ca, frozenset({os.getuid()})):
         yield ca
     assert not ca.config.web_socket.exists()
-
-
-@contextmanager
-def served(ca: Installation, users: frozenset[int]) -> Iterator[None]:
-    """Serves both doors from a thread."""
-    started, stopped = threading.Event(), asyncio.Event()
-    loops: list[asyncio.AbstractEventLoop] = []
-
-    def prepare(route: Route, message: m.Message) -> object:
-        assert route.prepare is not None
-        return route.prepare(ca.desk, message, int(ca.time))
-
-    async def serve() -> None:
-        loops.append(asyncio.get_running_loop())
-        listening = [
-            Listening("web", ca.config.web_socket, users),
-            Listening("admin", ca.config.admin_socket, users),
-        ]
-        await Server(ca.authority, ca.routes, prepare).run(listening, stopped, started.set)
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    assert started.wait(10)
-    try:
-        yield
-    finally:
-        loops[0].call_soon_threadsafe(stopped.set)
-        thread.join(10)
-    assert not thread.is_alive()
 
 
 def connect(ca: Installation, door: str = "web") -> socket.socket:
@@ -93,7 +61,8 @@ def test_the_operator_reads_the_status(doors: Installation) -> None:
     reply = admin.call(doors.config.admin_socket, m.Status(), m.StatusReply)
     assert reply.ready
     assert reply.hosts == 2
-    assert dict(reply.keys) == dict(doors.desk.keys.fingerprints())
+    assert {key.purpose: key.fingerprint for key in reply.keys} == dict(doors.desk.keys.fingerprints())
+    assert not any(key.problem for key in reply.keys)
 
 
 @pytest.mark.parametrize(

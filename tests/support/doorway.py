@@ -1,0 +1,42 @@
+"""The doors of a CA in this process: real sockets, a real server, in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sshjit import messages as m
+from sshjit_ca.doors import Route
+from sshjit_ca.server import Listening, Server
+from tests.support.installation import Installation
+
+
+@contextmanager
+def served(ca: Installation, users: frozenset[int]) -> Iterator[None]:
+    """Serves both doors from a thread."""
+    started, stopped = threading.Event(), asyncio.Event()
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    def prepare(route: Route, message: m.Message) -> object:
+        assert route.prepare is not None
+        return route.prepare(ca.desk, message, int(ca.time))
+
+    async def serve() -> None:
+        loops.append(asyncio.get_running_loop())
+        listening = [
+            Listening("web", ca.config.web_socket, users),
+            Listening("admin", ca.config.admin_socket, users),
+        ]
+        await Server(ca.authority, ca.routes, prepare).run(listening, stopped, started.set)
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    assert started.wait(10)
+    try:
+        yield
+    finally:
+        loops[0].call_soon_threadsafe(stopped.set)
+        thread.join(10)
+    assert not thread.is_alive()

@@ -1,0 +1,136 @@
+"""Whether keys can sign: asked of real agents and a real token, and nobody else is held up by the answer."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from sshjit import bundle, consent, login
+from sshjit import messages as m
+from sshjit_ca import sshsig
+from sshjit_ca.cli import admin, show
+from sshjit_ca.hosts import hosttexts
+from sshjit_ca.keys import files, lineage, trying
+from sshjit_ca.keys.holder import Holder
+from sshjit_ca.keys.hsm import TokenKey
+from sshjit_ca.keys.places import Places
+from tests.support import devices
+from tests.support.devices import Token, ssh_key
+from tests.support.doorway import served
+from tests.support.installation import Installation, make_key
+from tests.support.keyring import fp
+
+
+@contextmanager
+def silent(path: Path) -> Iterator[None]:
+    """An agent that takes connections and says nothing."""
+    path.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+        yield
+    path.unlink()
+
+
+def of_agent(ca: Installation, folder: Path, running: devices.Agent) -> str:
+    """Adds a key of the agent for user certificates; its fingerprint."""
+    running.run(ssh_key(folder / "key", "ed25519"))
+    reference = f"agent:{fp((folder / 'key.pub').read_text())}?socket={running.socket}"
+    return ca.say(m.AddKey("user_ca", reference, None), m.KeyReply, "admin").key.fingerprint
+
+
+def standing(ca: Installation, fingerprint: str) -> m.KeyStanding:
+    (found,) = (key for key in ca.say(m.Status(), m.StatusReply, "admin").keys if key.fingerprint == fingerprint)
+    return found
+
+
+def test_status_names_the_device_that_is_away_and_what_to_do(ca: Installation, tmp_path: Path) -> None:
+    with devices.agent(tmp_path / "agent") as running:
+        fingerprint = of_agent(ca, tmp_path, running)
+        assert standing(ca, fingerprint) == m.KeyStanding(
+            "user_ca", fingerprint, "pending", f"the ssh-agent at {running.socket}", "", ""
+        )
+        running.run("-D")
+        emptied = standing(ca, fingerprint)
+        assert ("does not hold" in emptied.problem, emptied.hint) == (True, "ssh-add, then try again")
+    away = standing(ca, fingerprint)
+    assert f"the ssh-agent at {tmp_path}/agent is out of reach" in away.problem
+    assert away.hint == "is it running, and not locked?"
+    reply = ca.say(m.Status(), m.StatusReply, "admin")
+    assert [key.purpose for key in reply.keys if not key.problem] == ["user_ca", "host_ca", "bundle", "log"]
+    said = show.status(reply)
+    assert f"CANNOT SIGN: {away.problem} (hint: {away.hint})" in said
+    assert f"{fingerprint}, pending" in said
+
+
+def test_a_token_and_a_file_that_are_away_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = Token.make(tmp_path / "token")
+    monkeypatch.setenv("SOFTHSM2_CONF", token.environment["SOFTHSM2_CONF"])
+    token.add("ecdsa-p256", "ca")
+    holder = Holder(Places())
+    path = make_key(tmp_path / "file")
+    on_token, in_file = token.reference("ca"), f"file:{path}"
+    opened = holder.open(on_token)
+    assert isinstance(opened, TokenKey)
+    keys = [(opened.public.fingerprint, on_token), (holder.open(in_file).public.fingerprint, in_file)]
+    opened.close()  # one session that has logged in counts for all
+    for _ in range(3):
+        assert set(trying.every(holder, keys).values()) == {trying.Trial()}
+    token.pin.write_text("0000\n")
+    path.unlink()
+    of_token, of_file = trying.every(holder, keys).values()
+    assert "the token 'ssh-jit' does not sign" in of_token.problem
+    assert "pin-source" in of_token.hint
+    assert str(path) in of_file.problem
+    assert (trying.device(on_token), trying.device(in_file)) == ("the token 'ssh-jit'", f"the file {path}")
+
+
+def test_another_key_in_its_place_is_not_the_key(tmp_path: Path) -> None:
+    path = make_key(tmp_path / "file")
+    (trial,) = trying.every(Holder(Places()), [("SHA256:" + "A" * 43, f"file:{path}")]).values()
+    assert "the log knows SHA256:AAAA" in trial.problem
+
+
+def test_a_device_that_hangs_holds_up_nobody_but_who_asked(ca: Installation, tmp_path: Path) -> None:
+    with devices.agent(tmp_path / "agent") as running:
+        fingerprint = of_agent(ca, tmp_path, running)
+    ca.restart()  # nothing is open that was opened before
+    found: list[m.StatusReply] = []
+    with silent(tmp_path / "agent"), served(ca, frozenset({0, ca.home.stat().st_uid})):
+        asking = threading.Thread(
+            target=lambda: found.append(admin.call(ca.config.admin_socket, m.Status(), m.StatusReply))
+        )
+        began = time.monotonic()
+        asking.start()
+        time.sleep(0.2)
+        for _ in range(5):
+            assert admin.call(ca.config.admin_socket, m.Health(), m.HealthReply).ready
+            assert admin.call(ca.config.admin_socket, m.ReadBundle(None), m.BundleReply).bundle
+        others = time.monotonic() - began
+        asking.join(20)
+    assert others < 2
+    (away,) = (key for key in found[0].keys if key.fingerprint == fingerprint)
+    assert "did not answer within 5 s" in away.problem
+    assert time.monotonic() - began < trying.PATIENCE + 2
+
+
+def test_what_a_trial_signs_is_worth_nothing_elsewhere(tmp_path: Path) -> None:
+    signer = files.load(make_key(tmp_path / "key"))
+    (tmp_path / "sig").write_text(sshsig.sign(signer, trying.NAMESPACE, trying.TEXT))
+    (tmp_path / "signers").write_text(f"it {signer.public.line}\n")
+    taken = {
+        bundle.NAMESPACE, bundle.SUCCESSION, login.NAMESPACE, consent.APPROVE_NAMESPACE, consent.ACT_NAMESPACE,
+        lineage.NAMESPACE, hosttexts.JOIN_NAMESPACE, hosttexts.RENEW_NAMESPACE, hosttexts.REPORT_NAMESPACE,
+        "file", "git",
+    }  # fmt: skip
+    for namespace in (trying.NAMESPACE, *sorted(taken)):
+        command = ("ssh-keygen", "-Y", "verify", "-f", tmp_path / "signers", "-I", "it", "-n", namespace, "-s")
+        done = subprocess.run([*command, tmp_path / "sig"], input=trying.TEXT, capture_output=True, check=False)
+        assert (done.returncode == 0) is (namespace == trying.NAMESPACE), namespace
