@@ -71,3 +71,32 @@ class RevokeBody:
     serial: int | None
     sign_in: str | None
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostBody:
+    """An ``AddHost`` without what the front end adds."""
+
+    name: str
+    aliases: tuple[str, ...]
+    address: str
+    port: int
+    labels: tuple[tuple[str, str], ...]
+    host_keys: tuple[str, ...]
+    consent: Consent | None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsBody:
+    """All labels of a host, from now on; its name stands in the path."""
+
+    labels: tuple[tuple[str, str], ...]
+    consent: Consent | None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveBody:
+    """Why a host is forgotten; its name stands in the path."""
+
+    reason: str
+    consent: Consent | None

@@ -22,6 +22,7 @@ from sshjit.messages import (
     ErrorReply,
     HostView,
     LoginView,
+    RequestReply,
     RequestsReply,
 )
 from sshjit.messages import RequestView as Request
@@ -68,7 +69,7 @@ class Api:
 
     def request(self, request: str) -> Request:
         """One request."""
-        return self._call(Request, "GET", _path(request))
+        return self._call(RequestReply, "GET", _path(request)).request
 
     def challenge(self) -> ChallengeReply:
         """Something fresh to sign."""

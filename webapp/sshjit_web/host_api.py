@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 
 from sshjit import wire
 from sshjit.messages import Done, HostReply, HostReport, JoinHost, SignHost
-from sshjit_web.api import answer, body
+from sshjit_web.api.speech import answer, body
 from sshjit_web.services import services
 
 blueprint = Blueprint("host_api", __name__, url_prefix="/api/v1/host")

@@ -30,7 +30,7 @@ from sshjit.messages import (
     RequestView,
 )
 from sshjit_web import errors, forms, security
-from sshjit_web.api import number
+from sshjit_web.api.speech import number
 from sshjit_web.auth import current_login
 from sshjit_web.services import services
 

@@ -24,6 +24,7 @@ from sshjit.messages import (
     HostView,
     LoginView,
     PersonView,
+    RequestReply,
     RequestsReply,
     RequestState,
     RequestView,
@@ -244,7 +245,7 @@ class Server:
             case ["requests"]:
                 return wire.encode(RequestsReply(tuple(sorted(self.requests.values(), key=lambda r: -r.asked))))
             case ["requests", request]:
-                return wire.encode(self.requests[request])
+                return wire.encode(RequestReply(self.requests[request]))
             case ["requests", request, "certificate"]:
                 return wire.encode(self.certificate(request, key))
             case ["requests", request, "approve" | "deny" as verdict]:

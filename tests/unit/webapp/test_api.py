@@ -62,7 +62,7 @@ def test_the_life_of_a_request(world: World) -> None:
     again = dana.post("/api/v1/requests", ASK)
     assert (again.status_code, again.get_json()["existing"]) == (200, True)
     path = f"/api/v1/requests/{reply.request.id}"
-    assert wire.decode(m.RequestView, dana.get(path).json) == reply.request
+    assert wire.decode(m.RequestReply, dana.get(path).json) == m.RequestReply(reply.request)
     assert dana.get("/api/v1/requests?scope=mine").get_json()["requests"] == [first.get_json()["request"]]
     assert bob.get("/api/v1/requests?scope=approve&limit=5").get_json()["requests"] == [first.get_json()["request"]]
     decision = {"digest": reply.request.digest, "comment": "go", "consent": None, "duration": None}

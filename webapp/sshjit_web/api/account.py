@@ -1,0 +1,62 @@
+"""Signing in and out, who one is, something fresh to sign, and the log."""
+
+from __future__ import annotations
+
+from flask import Response
+
+from sshjit import wire
+from sshjit.api import LoggedIn, LoginBody
+from sshjit.messages import ChallengeReply, LoginNative, LoginReply, LogReply, ReadChallenge, ReadLog
+from sshjit_web.api.speech import (
+    MAX_PAGE,
+    address,
+    answer,
+    bearer,
+    blueprint,
+    body,
+    carried,
+    limit,
+    login_id,
+    no_body,
+    number,
+)
+from sshjit_web.services import services
+
+
+@blueprint.post("/login")
+def login() -> Response:
+    """A command line signs in with an ID token bound to its key."""
+    said = body(LoginBody)
+    message = LoginNative(said.provider, said.id_token, said.key, said.salt, said.signature, address())
+    made = services().ca.call(message, LoginReply).login
+    token = services().sessions.open("api", made)
+    return answer(wire.encode(LoggedIn(token, made)), 201)
+
+
+@blueprint.post("/logout")
+def logout() -> Response:
+    """Ends the token's login."""
+    no_body()
+    login_id()
+    services().sessions.end("api", bearer())
+    return Response(status=204)
+
+
+@blueprint.get("/whoami")
+def whoami() -> Response:
+    """The token's login."""
+    return answer(wire.encode(services().sessions.login("api", bearer())))
+
+
+@blueprint.post("/challenge")
+def challenge() -> Response:
+    """Something fresh to sign, for acts that need a signature."""
+    no_body()
+    return carried(ReadChallenge(login_id()), ChallengeReply, status=201)
+
+
+@blueprint.get("/log")
+def log() -> Response:
+    """A page of the log."""
+    message = ReadLog(login_id(), number("before"), limit(MAX_PAGE))
+    return carried(message, LogReply)

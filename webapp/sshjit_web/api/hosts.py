@@ -1,0 +1,48 @@
+"""Hosts: which there are, and how an admin adds, labels and removes them. All but the list needs a signature."""
+
+from __future__ import annotations
+
+from flask import Response
+
+from sshjit.acts import HostBody, LabelsBody, RemoveBody
+from sshjit.messages import AddHost, Done, HostReply, HostsReply, LabelHost, ReadHosts, RemoveHost
+from sshjit_web.api.speech import blueprint, body, carried, login_id
+from sshjit_web.services import services
+
+
+@blueprint.get("/hosts")
+def hosts() -> Response:
+    """The hosts there are."""
+    return carried(ReadHosts(login_id()), HostsReply)
+
+
+@blueprint.post("/hosts")
+def add() -> Response:
+    """Enrols a host."""
+    said = body(HostBody)
+    message = AddHost(
+        said.name,
+        said.aliases,
+        said.address,
+        said.port,
+        said.labels,
+        said.host_keys,
+        login_id(),
+        said.consent,
+    )
+    return carried(message, HostReply, status=201)
+
+
+@blueprint.post("/hosts/<name>/labels")
+def label(name: str) -> Response:
+    """Replaces all labels of a host."""
+    said = body(LabelsBody)
+    return carried(LabelHost(name, said.labels, login_id(), said.consent), HostReply)
+
+
+@blueprint.post("/hosts/<name>/remove")
+def remove(name: str) -> Response:
+    """Forgets a host. Not DELETE: what a body means there nobody says (RFC 9110, 9.3.5), and a signature is needed."""
+    said = body(RemoveBody)
+    services().ca.call(RemoveHost(name, said.reason, login_id(), said.consent), Done)
+    return Response(status=204)

@@ -1,0 +1,139 @@
+"""Asking: for access, for more of it, for a certificate; and what one's requests look like."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from flask import Response, request
+
+from sshjit.acts import ExplainBody, ReasonBody
+from sshjit.api import AskBody
+from sshjit.messages import (
+    Ask,
+    AskReply,
+    Cancel,
+    CertificateReply,
+    End,
+    Explain,
+    ExplainReply,
+    Extend,
+    ReadRequest,
+    ReadRequests,
+    RequestReply,
+    RequestsReply,
+    RequestState,
+    SignUser,
+)
+from sshjit_web.api.speech import (
+    MAX_PAGE,
+    address,
+    blueprint,
+    body,
+    carried,
+    choice,
+    decided,
+    json_text,
+    limit,
+    login_id,
+    no_body,
+    number,
+)
+from sshjit_web.services import services
+
+Scope = Literal["mine", "approve", "review", "all"]
+
+
+@blueprint.post("/requests")
+def ask() -> Response:
+    """Asks for access."""
+    said = body(AskBody)
+    message = Ask(
+        login_id(),
+        said.hosts,
+        said.login,
+        said.action,
+        said.command,
+        said.duration,
+        said.reason,
+        said.certificate,
+        address(),
+        said.labels,
+        said.start,
+        said.break_glass,
+    )
+    return _asked(message)
+
+
+@blueprint.post("/requests/<request_id>/extend")
+def extend(request_id: str) -> Response:
+    """Asks for more time in a grant."""
+    said = body(ReasonBody)
+    return _asked(Extend(login_id(), request_id, said.reason, address()))
+
+
+@blueprint.post("/explain")
+def explain() -> Response:
+    """What would become of an ask, and why. Nothing is recorded."""
+    said = body(ExplainBody)
+    message = Explain(
+        login_id(),
+        said.person,
+        said.hosts,
+        said.labels,
+        said.login,
+        said.action,
+        said.command,
+        said.duration,
+        said.reason,
+        said.start,
+        said.break_glass,
+        address(),
+    )
+    return carried(message, ExplainReply)
+
+
+@blueprint.get("/requests")
+def requests() -> Response:
+    """Requests, newest first."""
+    message = ReadRequests(
+        login_id(),
+        choice("scope", Scope) or "mine",
+        limit(MAX_PAGE),
+        number("before"),
+        request.args.get("find") or None,
+        choice("state", RequestState),
+        number("since"),
+    )
+    return carried(message, RequestsReply)
+
+
+@blueprint.get("/requests/<request_id>")
+def one(request_id: str) -> Response:
+    """One request, with what is known of the requester for whoever decides it."""
+    return carried(ReadRequest(login_id(), request_id), RequestReply)
+
+
+@blueprint.post("/requests/<request_id>/cancel")
+def cancel(request_id: str) -> Response:
+    """Takes one's own pending request back."""
+    no_body()
+    return decided(Cancel(login_id(), request_id))
+
+
+@blueprint.post("/requests/<request_id>/end")
+def end(request_id: str) -> Response:
+    """Ends one's own access before its time."""
+    no_body()
+    return decided(End(login_id(), request_id))
+
+
+@blueprint.post("/requests/<request_id>/certificate")
+def certificate(request_id: str) -> Response:
+    """Draws a certificate for the login's own key."""
+    no_body()
+    return carried(SignUser(login_id(), request_id), CertificateReply, "certificate", status=201)
+
+
+def _asked(message: Ask | Extend) -> Response:
+    reply = services().ca.carry(message, AskReply)
+    return json_text(reply.text, 200 if reply.part("existing") == "true" else 201)
