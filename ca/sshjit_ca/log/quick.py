@@ -85,10 +85,7 @@ def event(kind: str, fact: bytes, detail: bytes) -> Event:
 
     """
     body = fact[len(_HEAD) : fact.rindex(_TAIL)]
-    if _NOTHING in (body, detail):
-        whole = detail if body == _NOTHING else body
-    else:
-        whole = body[:-1] + b"," + detail[1:]
+    whole = (detail if body == _NOTHING else body) if _NOTHING in (body, detail) else body[:-1] + b"," + detail[1:]
     return typing.cast("Event", _KINDS[kind].event(whole))
 
 

@@ -57,8 +57,7 @@ def verify(
         numbers = _attempt(lambda: walking.numbering(connection), problems) or walking.NO_ENTRIES
         stored = {each.size: each for each in _attempt(lambda: snapshots.read(connection), problems) or ()}
         refold, sizes = Refold(first, stored), frozenset({*stored, *(point.size for point in against)})
-        with sharing.pool(processes or sharing.processors(numbers.size)) as pool:
-            walk = sharing.Walk(store, numbers, sizes, pool)
+        with sharing.begun(store, numbers, sizes, processes or sharing.processors(numbers.size)) as walk:
             refold.run(connection, numbers.end)
             walked = walk.finish(connection)
     problems += [*walked.problems, *refold.problems]

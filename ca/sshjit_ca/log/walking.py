@@ -14,6 +14,7 @@ from functools import cache
 from types import NoneType
 
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 
 from sshjit import entries as entries_of
 from sshjit import merkle
@@ -21,6 +22,7 @@ from sshjit.entries import Entry
 from sshjit.errors import SshJitError
 from sshjit_ca.log import quick
 from sshjit_ca.storage import scanning
+from sshjit_ca.storage.database import reason
 from sshjit_ca.storage.schema import entries
 from sshjit_ca.storage.store import Store
 
@@ -175,9 +177,17 @@ def walk_at(address: str, first: int, end: int, sizes: Sequence[int]) -> Stretch
         return Stretch(first, 0, (), {}, (error.message,))
 
 
-def sound_at(address: str) -> str:
-    """As ``Store.sound``, for another process."""
-    return _opened(address).sound()
+def damage(store: Store) -> str:
+    """What the database finds wrong with its own file; empty if nothing."""
+    try:
+        return store.sound()
+    except SQLAlchemyError as error:
+        return reason(error)
+
+
+def damage_at(address: str) -> str:
+    """The same, for another process."""
+    return damage(_opened(address))
 
 
 @cache
@@ -185,8 +195,8 @@ def _opened(address: str) -> Store:
     return Store(address, read_only=True)
 
 
-def put_together(numbers: Numbering, stretches: Iterable[Stretch]) -> Walked:
-    """All stretches of a log, in order, as one tree."""
+def put_together(numbers: Numbering, stretches: Iterable[Stretch], damaged: str) -> Walked:
+    """All stretches of a log, in order, as one tree; ``damaged`` is what ``damage`` said."""
     tree = merkle.Frontier()  # its leaves are the roots of whole stretches
     rest: tuple[bytes, ...] = ()
     heads, problems, reached, following = {0: tree.head()}, list(numbers.problems), 0, 0
@@ -203,4 +213,5 @@ def put_together(numbers: Numbering, stretches: Iterable[Stretch]) -> Walked:
             tree.append(stretch.roots[0])
         else:
             rest = stretch.roots
-    return Walked(numbers.size, tree.head(rest), heads, tuple(problems[:MAX_SAID]))
+    said = problems[:MAX_SAID] + ([f"the database file is damaged: {damaged}"] if damaged else [])
+    return Walked(numbers.size, tree.head(rest), heads, tuple(said))

@@ -52,6 +52,7 @@ def test_a_whole_story_verifies(ca: Installation) -> None:
     assert certificate.serial in ca.desk.state.certificates
     verdict = verify.verify(ca.store, ca.desk.keys.public("log"))
     assert (verdict.size, verdict.problems) == (ca.desk.state.size, ())
+    assert verify.verify(ca.store, ca.desk.keys.public("log"), processes=2) == verdict
 
 
 def test_t63_the_pooled_connection_of_a_replaced_writer_commits_nothing(ca: Installation) -> None:
