@@ -1,0 +1,132 @@
+"""``ssh-jit policy check``: every problem by file, line and key; warnings only of what is certain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sshjit.policy import load
+from sshjit_client.policy import lint
+from tests.unit.client import policy_desk
+from tests.unit.client.policy_desk import Desk
+from tests.unit.sshjit.policy_texts import ALLOW, HEAD
+from tests.unit.sshjit.policy_world import TEXT, WEDNESDAY
+
+
+@pytest.fixture
+def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Desk:
+    return policy_desk.make(tmp_path, capsys)
+
+
+def test_a_good_policy_is_good(desk: Desk) -> None:
+    said = desk.run("check", desk.write("good.toml", HEAD + ALLOW))
+    assert said.code == 0
+    assert said.err == ""
+    assert said.out.startswith(f"good: {desk.folder}/good.toml, rules: 1 allow, 0 deny, 0 break-glass; ")
+
+
+def test_every_problem_of_a_bad_one_is_said_at_once_with_its_place(desk: Desk) -> None:
+    path = desk.changed(
+        ('certificate = "1m"', 'certificate = "1m"\nmfaa = true'), ('roles       = ["guest"]', 'roles = ["gust"]')
+    )
+    said = desk.run("check", path)
+    assert said.code == 2
+    assert said.out == ""
+    lines = said.err.splitlines()
+    assert lines[0].startswith(f"{path}:")
+    assert lines[0].endswith(': allow[2].mfaa: unknown key; did you mean "mfa"?')
+    assert lines[1].endswith(': allow[6].roles[0]: there is no role "gust"; did you mean "guest"?')
+    assert lines[2:] == [f"ssh-jit: {path}: 2 problems"]
+    problems = desk.run("check", "--json", path).json["problems"]
+    assert [each["key"] for each in problems] == ["allow[2].mfaa", "allow[6].roles[0]"]
+    text = path.read_text().splitlines()
+    assert "mfaa" in text[problems[0]["line"] - 1]
+    assert "gust" in text[problems[1]["line"] - 1]
+
+
+def test_a_file_that_cannot_be_read_is_an_error_of_its_own(desk: Desk) -> None:
+    said = desk.run("check", desk.folder / "none.toml")
+    assert (said.code, said.out) == (2, "")
+    assert "none.toml cannot be read: No such file or directory" in said.err
+    (desk.folder / "bytes.toml").write_bytes(b"\xff\xfe")
+    assert "is not UTF-8 text" in desk.run("check", desk.folder / "bytes.toml").err
+
+
+def warned(tmp_path: Path, text: str) -> list[str]:
+    path = tmp_path / "p.toml"
+    path.write_text(text)
+    found = lint.warnings(load(text), path, WEDNESDAY)
+    return [f"{each.key}: {each.message}" for each in found]
+
+
+FIRST = """[[allow]]
+name = "first"
+roles = ["sre"]
+hosts = { env = ["prod", "staging"] }
+logins = ["deploy", "root"]
+approvals = []
+grant = "1h"
+certificate = "5m"
+"""
+SHADOWED = 'allow[1]: never decides: rule "first" before it matches whatever it matches'
+
+
+def test_a_rule_that_an_earlier_one_shadows(tmp_path: Path) -> None:
+    assert warned(tmp_path, HEAD + FIRST + ALLOW) == [SHADOWED]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('env = ["prod", "staging"]', 'env = ["prod"]'),
+        ('logins = ["deploy", "root"]', 'logins = ["root", "@own"]'),
+        ("approvals = []\n", 'approvals = []\nactions = ["command"]\n'),
+        ("approvals = []\n", 'approvals = []\nhours = "09:00-18:00"\nzone = "UTC"\n'),
+        ('roles = ["sre"]\nhosts', 'roles = ["dba"]\nhosts'),
+    ],
+)
+def test_a_rule_that_may_decide_is_not_called_shadowed(tmp_path: Path, old: str, new: str) -> None:
+    roles = HEAD + 'dba = ["acme/group:Database"]\n'
+    assert FIRST.count(old) == 1
+    assert SHADOWED not in warned(tmp_path, roles + FIRST.replace(old, new) + ALLOW)
+
+
+def test_the_same_hours_shadow_and_all_hours_do(tmp_path: Path) -> None:
+    hours = 'hours = "09:00-18:00"\nzone = "UTC"\n'
+    assert warned(tmp_path, HEAD + FIRST + hours + ALLOW + hours) == [SHADOWED]
+    always = 'hours = "00:00-24:00"\nzone = "UTC"\n'
+    assert warned(tmp_path, HEAD + FIRST + always + ALLOW) == [SHADOWED]
+
+
+def test_a_deny_that_leaves_nothing_of_a_rule(tmp_path: Path) -> None:
+    deny = '[[deny]]\nname = "stop"\nhosts = { env = ["staging", "prod"] }\n'
+    assert warned(tmp_path, HEAD + deny + ALLOW) == [
+        'allow[0]: never allows anything: deny "stop" matches whatever it matches'
+    ]
+    assert warned(tmp_path, HEAD + deny.replace('["staging", "prod"]', '"prod"') + ALLOW) == []
+    assert warned(tmp_path, HEAD + deny + 'logins = ["root"]\n' + ALLOW) == []
+    assert warned(tmp_path, HEAD + deny + 'days = ["sat"]\nzone = "UTC"\n' + ALLOW) == []
+
+
+def test_roles_actions_and_steps_that_lead_nowhere(tmp_path: Path) -> None:
+    text = (
+        HEAD
+        + 'none = []\nspare = ["acme/group:Spare"]\nold = [{ from = "acme/group:Old", until = 2026-03-03 }]\n'
+        + 'one = ["acme/email:eve@example.com"]\n[actions.run]\ncommand = "/bin/run"\n'
+        + ALLOW.replace("approvals = []", 'approvals = [{ from = "none", count = 1 }, { from = "one", count = 2 }]')
+        + ALLOW.replace('"staging"\nroles = ["sre"]', '"other"\nroles = ["old"]')
+    )
+    assert warned(tmp_path, text) == [
+        "roles.none: has no source: nobody holds it",
+        "roles.spare: no rule, step or permission names it",
+        "roles.old[0]: this source ended on 2026-03-04 00:00 UTC",
+        "actions.run: no rule allows it",
+        'allow[0].approvals[0]: nobody can hold "none" now, so every request is refused',
+        'allow[0].approvals[1]: needs 2 people of "one", which has fewer',
+        "allow[1].roles: matches nobody: old cannot be held now",
+    ]
+
+
+def test_an_ordinary_policy_draws_no_warning(tmp_path: Path) -> None:
+    assert warned(tmp_path, TEXT) == []

@@ -1,0 +1,174 @@
+"""``ssh-jit policy explain``: the decision, its terms, and every rule with where it matched or missed."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unit.client import policy_desk
+from tests.unit.client.policy_desk import NOON, Desk
+
+CHANGE = ("--reason", "CHG-7", "--at", NOON)
+
+
+@pytest.fixture
+def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Desk:
+    monkeypatch.setenv("COLUMNS", "110")
+    return policy_desk.make(tmp_path, capsys)
+
+
+def test_an_approval_with_its_terms_and_who_could_give_it(desk: Desk) -> None:
+    said = desk.run("explain", desk.policy, "--person", "dana", "--host", "db1", "--for", "2h", *CHANGE)
+    assert said.code == 0
+    text = said.out
+    assert "dana (partner) asks to log in to db1\n" in text
+    assert 'APPROVAL  rule "database" allows you to log in to db1 as postgres for 1 h once it is approved' in text
+    assert "1 of dba: dan\n" in text
+    assert "1 of sre-lead, signed: bob\n" in text
+    assert "1 h (no more than 1 h under this rule), over by 2026-03-04 17:00 UTC in any case" in text
+    assert "✓ database" in text
+    assert "= lax-database        allow        matches too, and is not asked" in text
+    assert "it is for deploy and your own user name, not postgres" in text
+    assert "\x1b" not in text
+
+
+def test_a_refusal_says_what_each_rule_misses(desk: Desk) -> None:
+    said = desk.run("explain", desk.policy, "--person", "alice", "--host", "db1", "--login", "postgres", "--at", NOON)
+    assert "DENIED  no rule allows you to log in to db1 as postgres" in said.out
+    assert 'rule "database" allows postgres on db1 to the role dba; you do not have it' in said.out
+    assert "it is for the role dba, and you do not have it" in said.out
+
+
+def test_step_ups_denies_commands_and_break_glass(desk: Desk) -> None:
+    secrets = desk.run("explain", desk.policy, "--person", "alice", "--host", "vault1", "--at", NOON)
+    assert "STEP-UP  " in secrets.out
+    assert "needs  mfa" in secrets.out
+    frozen = desk.run("explain", desk.policy, "--person", "dana", "--host", "db1", "--at", "2026-03-07T12:00Z")
+    assert "✗ weekend-freeze" in frozen.out
+    exact = desk.run("explain", desk.policy, "--person", "dana", "--host", "db1", "--command", "pg_dump", "--at", NOON)
+    assert "forced command  pg_dump" in exact.out
+    fire = ("--break-glass", "--reason", "the site is down", "--at", NOON)
+    alarm = desk.run("explain", desk.policy, "--person", "alice", "--host", "db1", "--host", "app1", *fire)
+    assert 'ALLOWED  rule "on-call" allows you to log in to db1 and app1 as root for 30 min' in alarm.out
+    assert "tells          pager" in alarm.out
+
+
+def test_what_is_to_begin_later_goes_by_the_hours_of_then(desk: Desk) -> None:
+    words = ("explain", desk.policy, "--person", "rita", "--host", "app1", "--action", "restart", "--at", NOON)
+    assert "DENIED" in desk.run(*words).out
+    later = desk.run(*words, "--start", "2026-03-06 23:00 Europe/Berlin")
+    assert "ALLOWED" in later.out
+    assert "start  2026-03-06 22:00 UTC" in later.out
+
+
+def test_json_has_it_all(desk: Desk) -> None:
+    found = desk.run("explain", desk.policy, "--json", "--person", "dana", "--host", "db1", *CHANGE).json
+    assert (found["person"], found["roles"], found["hosts"]) == ("dana", ["dba"], ["db1"])
+    outcome = found["outcome"]
+    assert (outcome["verdict"], outcome["rule"], outcome["as"], outcome["duration"]) == (
+        "approval",
+        "database",
+        "postgres",
+        3600,
+    )
+    assert outcome["approvers"] == {"dba": ["dan"], "sre-lead": ["bob"]}
+    by_name = {rule["name"]: rule for rule in found["rules"]}
+    assert len(by_name) == 13
+    assert by_name["database"]["decides"]
+    assert by_name["secrets"]["misses"][0] == {
+        "matcher": "roles",
+        "host": None,
+        "reason": "it is for the role sre, and you do not have it",
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "hint"),
+    [
+        (
+            ("--person", "alise", "--host", "db1"),
+            'there is no person "alise" in the inventory',
+            'did you mean "alice"?',
+        ),
+        (("--person", "alice", "--host", "db"), 'there is no host "db" in the inventory', "did you mean"),
+        (("--person", "alice", "--host", "db1", "--for", "2 h"), "'2 h' is not a duration", "write it like"),
+        (("--person", "alice", "--host", "db1", "--at", "noon"), "'noon' is not a time", "write it like"),
+        (("--person", "alice", "--host", "db1", "--at", "2026-02-30"), "is not a time that there is", "write it like"),
+        (("--person", "alice", "--host", "db1", "--at", "2026-03-01 Mars"), "is not a time that there is", "write it"),
+        (("--person", "alice"), "the following arguments are required: --host", "ssh-jit policy explain --help"),
+    ],
+)
+def test_what_is_typed_wrongly(desk: Desk, words: tuple[str, ...], said: str, hint: str) -> None:
+    found = desk.run("explain", desk.policy, *words)
+    assert (found.code, found.out) == (2, "")
+    assert said in found.err
+    assert f"hint: {hint}" in found.err
+
+
+def test_an_inventory_is_read_as_strictly_as_a_policy(desk: Desk) -> None:
+    path = desk.write(
+        "wrong.toml",
+        'version = 1\n[people.x]\nprovder = "acme"\ngroups = "SRE"\nemails = ["x"]\nsigned_in = "soon"\n'
+        '[hosts]\nw1 = { env = "prd" }\nw2 = {}\nW3 = { env = "prod" }\nw4 = { en = "prod", env = 5 }\n[hst]\n',
+    )
+    said = desk.run("explain", desk.policy, "--person", "x", "--host", "w1", "--inventory", path)
+    assert said.code == 2
+    assert [line.removeprefix(f"{path}:") for line in said.err.splitlines()] == [
+        "2: people.x.provider: missing",
+        '3: people.x.provder: unknown key; did you mean "provider"?',
+        "4: people.x.groups: must be a list, is a string",
+        "5: people.x.emails[0]: 'x' is not an e-mail address",
+        '6: people.x.signed_in: \'soon\' is not a duration; write it like "8h", "30m", "1h30m"',
+        '8: hosts.w1: the label "env" has no value "prd"; did you mean "prod"?',
+        '9: hosts.w2: the label "env" is missing',
+        "10: hosts.W3: 'W3' is not a host name (lower-case letters, digits, '-', '.')",
+        "11: hosts.w4.env: must be a string, is a whole number",
+        '12: hst: unknown key; did you mean "hosts"?',
+        f"ssh-jit: {path}: 10 problems",
+    ]
+
+
+def on_a_terminal(desk: Desk, **env: str) -> str:
+    """What a person sees who runs it in a terminal."""
+    ours, theirs = pty.openpty()
+    words = ["explain", str(desk.policy), "--person", "alice", "--host", "web1", "--at", NOON]
+    done = subprocess.run(
+        [sys.executable, "-m", "sshjit_client", "policy", *words],
+        env={**os.environ, "TERM": "xterm", "PYTHONUTF8": "1", **env},
+        stdout=theirs,
+        check=True,
+    )
+    assert done.returncode == 0
+    os.close(theirs)
+    text = b""
+    try:
+        while part := os.read(ours, 1 << 16):
+            text += part
+    except OSError:  # Linux says so that nobody writes to the other side any more
+        pass
+    os.close(ours)
+    return text.decode()
+
+
+def test_colour_is_for_a_terminal_that_wants_it(desk: Desk) -> None:
+    assert "\x1b[1;32mALLOWED\x1b[0m" in on_a_terminal(desk)
+    assert "\x1b" not in on_a_terminal(desk, NO_COLOR="1")
+    assert "\x1b" not in on_a_terminal(desk, TERM="dumb")
+
+
+def test_texts_of_a_policy_cannot_steer_the_terminal(desk: Desk) -> None:
+    path = desk.changed(('prompt = "Incident or change number"', 'prompt = "\\u001b[2Jgone\\u202e"'))
+    said = desk.run("explain", path, "--person", "dana", "--host", "db1", "--at", NOON)
+    assert "\x1b" not in said.out
+    assert "\\x1b[2Jgone\\u202e" in said.out
+
+
+def test_lines_are_as_wide_as_the_terminal(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    said = desk.run("explain", desk.policy, "--person", "dana", "--host", "db1", *CHANGE)
+    assert max(map(len, said.out.splitlines())) <= 80
