@@ -18,11 +18,11 @@ from sshjit.policy import Ask, PolicyError
 from sshjit.policy.problems import did_you_mean
 from sshjit_client.exits import Exit
 from sshjit_client.machine import Machine
+from sshjit_client.painting import Paint
 from sshjit_client.parsing import Parser
 from sshjit_client.policy import comparing, differing, expectations, facts, lint, schema, showing, testing
 from sshjit_client.policy.answers import Question, explanation
 from sshjit_client.policy.inventory import FILE, Inventory, load_inventory
-from sshjit_client.policy.painting import Paint
 from sshjit_client.policy.reading import policy_of, typed_moment
 from sshjit_client.terminal import inert
 

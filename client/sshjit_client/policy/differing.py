@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sshjit.policy.model import SHELL
+from sshjit_client.painting import Paint
 from sshjit_client.policy.comparing import KINDS, Comparison, Entry, Kind
-from sshjit_client.policy.painting import Paint
 
 _HEADS: dict[Kind, tuple[str, str]] = {
     "gains": ("GAINS", "wait"),

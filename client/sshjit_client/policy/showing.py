@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import assert_never
 
 from sshjit.durations import show
+from sshjit.messages import RuleView
 from sshjit.policy import Allow, Denied, Explanation, NeedsApproval, RuleReport, StepUp, Terms, words
 from sshjit.policy.schedule import show_time
+from sshjit_client.painting import Paint
 from sshjit_client.policy.answers import Question, approvers, sentence
-from sshjit_client.policy.painting import Paint
 from sshjit_client.terminal import width
 
 _KINDS = {"deny": "deny", "allow": "allow", "break_glass": "break-glass"}
@@ -19,7 +20,7 @@ _KINDS = {"deny": "deny", "allow": "allow", "break_glass": "break-glass"}
 def explained(question: Question, found: Explanation, paint: Paint) -> str:
     """The whole explanation."""
     return "\n".join(
-        [*_question(question, found, paint), "", *_decision(question, found, paint), "", *_rules(found, paint)]
+        [*_question(question, found, paint), "", *_decision(question, found, paint), "", *rules(found.rules, paint)]
     )
 
 
@@ -108,9 +109,10 @@ def _terms(terms: Terms) -> list[tuple[str, str]]:
     ]
 
 
-def _rules(found: Explanation, paint: Paint) -> Iterator[str]:
-    name_width = max((width(rule.name) for rule in found.rules), default=0) + 2
-    for rule in found.rules:
+def rules(found: Sequence[RuleReport | RuleView], paint: Paint) -> Iterator[str]:
+    """Every rule with where it matched and missed, of an explanation made here or by a server."""
+    name_width = max((width(rule.name) for rule in found), default=0) + 2
+    for rule in found:
         texts = _said(rule)
         mark, style = _mark(rule)
         for number, text in enumerate(texts):
@@ -124,13 +126,13 @@ def _rules(found: Explanation, paint: Paint) -> Iterator[str]:
             yield from paint.row(head, text)
 
 
-def _mark(rule: RuleReport) -> tuple[str, str]:
+def _mark(rule: RuleReport | RuleView) -> tuple[str, str]:
     if rule.decides:
         return ("✗", "bad") if rule.kind == "deny" else ("✓", "good")
     return ("·", "faint") if rule.misses else ("=", "strong")
 
 
-def _said(rule: RuleReport) -> list[str]:
+def _said(rule: RuleReport | RuleView) -> list[str]:
     """Where the rule matched, and each thing that it misses by."""
     lines = []
     if rule.decides:

@@ -6,10 +6,10 @@ import json
 from collections.abc import Sequence
 
 from sshjit_client.machine import Machine
+from sshjit_client.painting import Paint
 from sshjit_client.policy import expectations, facts, showing
 from sshjit_client.policy.answers import explanation
 from sshjit_client.policy.expectations import Case, Difference
-from sshjit_client.policy.painting import Paint
 from sshjit_client.terminal import inert
 
 
