@@ -47,62 +47,100 @@ class Route:
     prepare: Callable[[Desk, Any, int], Any] | None = None
 
 
-def table(store: Store, bundles: Bundles) -> dict[type[m.Message], Route]:
+Routes = dict[type[m.Message], Route]
+
+
+def table(store: Store, bundles: Bundles) -> Routes:
     """Every message that is taken."""
-
-    def plain(handler: Callable[[Desk, Any], m.Reply]) -> Callable[[Desk, Any, Any], m.Reply]:
-        return lambda desk, message, _: handler(desk, message)
-
     history = History(store)
     return {
-        m.LoginWeb: Route(WEB, logins.open_web, prepare=logins.prepare_web),
-        m.LoginNative: Route(WEB, logins.open_native, prepare=logins.prepare_native),
-        m.Logout: Route(WEB, plain(logins.logout)),
-        m.ReadLogin: Route(WEB, plain(logins.read_login)),
-        m.Ask: Route(WEB, plain(asking.ask)),
-        m.Cancel: Route(WEB, plain(ending.cancel)),
-        m.End: Route(WEB, plain(ending.end)),
-        m.Extend: Route(WEB, plain(extending.extend)),
-        m.Approve: Route(WEB, plain(approving.approve)),
-        m.Deny: Route(WEB, plain(approving.deny)),
-        m.Comment: Route(WEB, plain(reviewing.comment)),
-        m.Review: Route(WEB, plain(reviewing.review)),
-        m.SignUser: Route(WEB, plain(signing.sign_user)),
-        m.ReadRequest: Route(WEB, plain(reading.read_request(history))),
-        m.ReadRequests: Route(WEB, plain(reading.read_requests(history))),
-        m.Revoke: Route(BOTH, revoking.revoke),
-        m.Lock: Route(BOTH, locking.lock),
-        m.Unlock: Route(BOTH, locking.unlock),
-        m.ReadLocks: Route(BOTH, locking.read_locks),
-        m.ReadChallenge: Route(WEB, plain(consenting.read_challenge)),
-        m.AddHost: Route(BOTH, enrolling.add_host),
-        m.InviteHost: Route(ADMIN, plain(enrolling.invite_host)),
-        m.CertifyHost: Route(ADMIN, plain(enrolling.certify_host)),
-        m.LabelHost: Route(BOTH, enrolling.label_host),
-        m.RemoveHost: Route(BOTH, enrolling.remove_host),
-        m.JoinHost: Route(WEB, plain(joining.join_host)),
-        m.SignHost: Route(WEB, plain(joining.sign_host)),
-        m.HostReport: Route(WEB, plain(joining.host_report)),
-        m.RegisterHardwareKey: Route(ADMIN, plain(hardware.register)),
-        m.RemoveHardwareKey: Route(ADMIN, plain(hardware.remove)),
-        m.ReadHardwareKeys: Route(ADMIN, plain(hardware.read)),
-        m.ReadHosts: Route(BOTH, enrolling.read_hosts),
-        m.ReadLog: Route(BOTH, logreading.read_log(store, history)),
-        m.ReadTile: Route(BOTH, plain(tiling.read_tile(store))),
-        m.ReadProof: Route(ADMIN, plain(tiling.read_proof(store))),
-        m.Forget: Route(ADMIN, plain(forgetting.forget(store, history))),
-        m.ReadBundle: Route(BOTH, plain(bundles.read)),
-        m.ReadKeys: Route(ADMIN, rotating.read, prepare=rotating.prepare_read),
-        m.AddKey: Route(ADMIN, rotating.add, prepare=rotating.prepare_add),
-        m.ActivateKey: Route(ADMIN, rotating.activate, prepare=rotating.prepare_activate),
-        m.RetireKey: Route(ADMIN, plain(rotating.retire)),
-        m.ReadPolicy: Route(BOTH, plain(reading.read_policy)),
-        m.Health: Route(BOTH, plain(wellbeing.health)),
-        m.Status: Route(ADMIN, wellbeing.status, prepare=wellbeing.prepare_status),
-        m.ConfirmClock: Route(ADMIN, plain(emergency.confirm_clock)),
-        m.SignEmergency: Route(ADMIN, plain(emergency.sign_emergency)),
+        **_PEOPLE,
+        **_access(history),
+        **_LOCKS,
+        **_HOSTS,
+        **_log(store, history),
+        m.ReadBundle: Route(BOTH, _plain(bundles.read)),
+        **_KEYS,
+        **_CARE,
     }
 
+
+def _plain(handler: Callable[[Desk, Any], m.Reply]) -> Callable[[Desk, Any, Any], m.Reply]:
+    """A handler that need not know the door, and for which nothing was prepared."""
+    return lambda desk, message, _: handler(desk, message)
+
+
+_PEOPLE: Routes = {
+    m.LoginWeb: Route(WEB, logins.open_web, prepare=logins.prepare_web),
+    m.LoginNative: Route(WEB, logins.open_native, prepare=logins.prepare_native),
+    m.Logout: Route(WEB, _plain(logins.logout)),
+    m.ReadLogin: Route(WEB, _plain(logins.read_login)),
+    m.RegisterHardwareKey: Route(ADMIN, _plain(hardware.register)),
+    m.RemoveHardwareKey: Route(ADMIN, _plain(hardware.remove)),
+    m.ReadHardwareKeys: Route(ADMIN, _plain(hardware.read)),
+}
+
+
+def _access(history: History) -> Routes:
+    return {
+        m.Ask: Route(WEB, _plain(asking.ask)),
+        m.Cancel: Route(WEB, _plain(ending.cancel)),
+        m.End: Route(WEB, _plain(ending.end)),
+        m.Extend: Route(WEB, _plain(extending.extend)),
+        m.Approve: Route(WEB, _plain(approving.approve)),
+        m.Deny: Route(WEB, _plain(approving.deny)),
+        m.Comment: Route(WEB, _plain(reviewing.comment)),
+        m.Review: Route(WEB, _plain(reviewing.review)),
+        m.SignUser: Route(WEB, _plain(signing.sign_user)),
+        m.ReadRequest: Route(WEB, _plain(reading.read_request(history))),
+        m.ReadRequests: Route(WEB, _plain(reading.read_requests(history))),
+        m.ReadPolicy: Route(BOTH, _plain(reading.read_policy)),
+        m.ReadChallenge: Route(WEB, _plain(consenting.read_challenge)),
+    }
+
+
+_LOCKS: Routes = {
+    m.Revoke: Route(BOTH, revoking.revoke),
+    m.Lock: Route(BOTH, locking.lock),
+    m.Unlock: Route(BOTH, locking.unlock),
+    m.ReadLocks: Route(BOTH, locking.read_locks),
+}
+
+_HOSTS: Routes = {
+    m.AddHost: Route(BOTH, enrolling.add_host),
+    m.InviteHost: Route(ADMIN, _plain(enrolling.invite_host)),
+    m.CertifyHost: Route(ADMIN, _plain(enrolling.certify_host)),
+    m.LabelHost: Route(BOTH, enrolling.label_host),
+    m.RemoveHost: Route(BOTH, enrolling.remove_host),
+    m.ReadHosts: Route(BOTH, enrolling.read_hosts),
+    m.JoinHost: Route(WEB, _plain(joining.join_host)),
+    m.SignHost: Route(WEB, _plain(joining.sign_host)),
+    m.HostReport: Route(WEB, _plain(joining.host_report)),
+}
+
+
+def _log(store: Store, history: History) -> Routes:
+    return {
+        m.ReadLog: Route(BOTH, logreading.read_log(store, history)),
+        m.ReadTile: Route(BOTH, _plain(tiling.read_tile(store))),
+        m.ReadProof: Route(ADMIN, _plain(tiling.read_proof(store))),
+        m.Forget: Route(ADMIN, _plain(forgetting.forget(store, history))),
+    }
+
+
+_KEYS: Routes = {
+    m.ReadKeys: Route(ADMIN, rotating.read, prepare=rotating.prepare_read),
+    m.AddKey: Route(ADMIN, rotating.add, prepare=rotating.prepare_add),
+    m.ActivateKey: Route(ADMIN, rotating.activate, prepare=rotating.prepare_activate),
+    m.RetireKey: Route(ADMIN, _plain(rotating.retire)),
+}
+
+_CARE: Routes = {
+    m.Health: Route(BOTH, _plain(wellbeing.health)),
+    m.Status: Route(ADMIN, wellbeing.status, prepare=wellbeing.prepare_status),
+    m.ConfirmClock: Route(ADMIN, _plain(emergency.confirm_clock)),
+    m.SignEmergency: Route(ADMIN, _plain(emergency.sign_emergency)),
+}
 
 _ANY_TROUBLE = frozenset({"clock", "disk_full"})
 DESPITE: dict[type[m.Message], frozenset[str]] = {
