@@ -106,6 +106,19 @@ def may_approve(step: Step, requester: Person, person: Person, *, others: Iterab
     return step.role in person.roles and bool(_people_but(requester, (person,), tuple(others)))
 
 
+def able(steps: Sequence[Step], requester: Person, known: Sequence[P]) -> tuple[tuple[P, ...], ...]:
+    """For each step those of ``known`` who could say yes to it, as ``may_approve``, all at once."""
+    people = _people_but(requester, known, ())
+    return tuple(
+        tuple(account for person in people for account in person if step.role in account.roles) for step in steps
+    )
+
+
+def others(requester: Person, accounts: Sequence[P], known: Sequence[Person]) -> tuple[P, ...]:
+    """Those of ``accounts`` who are by no link the requester; ``known`` may link them, as in ``standing``."""
+    return tuple(account for person in _people_but(requester, accounts, known) for account in person)
+
+
 def unfillable(
     steps: Sequence[Step], requester: Person, known: Iterable[Person], empty_roles: frozenset[str]
 ) -> Step | None:

@@ -78,6 +78,7 @@ class Desk:
     refusals: Refusals = field(default_factory=Refusals)
     challenges: Challenges = field(default_factory=Challenges)
     heard: Heard = field(default_factory=Heard)
+    _known: tuple[State, int, int, Policy, tuple[Person, ...]] | None = None
 
     @property
     def state(self) -> State:
@@ -146,11 +147,16 @@ class Desk:
         known = subject in self.state.newest_login  # whoever was forgotten has no role
         return Person(subject, addresses, self.roles(self.newest_login(subject)) if known else frozenset())
 
-    def known(self) -> Iterable[Person]:
-        """Everybody who signed in lately."""
-        for subject, login in self.state.newest_login.items():
-            if self.now - self.state.logins[login].time < LATELY:
-                yield self.person(subject)
+    def known(self) -> tuple[Person, ...]:
+        """Everybody who signed in lately, with the roles of now. Kept until the log or the clock moves on."""
+        state, size, now, rules = self.state, self.journal.size, self.now, self.policy
+        kept = self._known
+        if kept is not None and kept[0] is state and kept[1:3] == (size, now) and kept[3] is rules:
+            return kept[4]
+        lately = (who for who, login in state.newest_login.items() if now - state.logins[login].time < LATELY)
+        found = tuple(self.person(who) for who in lately)
+        self._known = (state, size, now, rules, found)
+        return found
 
     # ------------------------------------------------------------------------------------------- what is asked about
 

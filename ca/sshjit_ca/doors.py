@@ -17,7 +17,9 @@ from sshjit_ca.access import (
     asking,
     consenting,
     ending,
+    explaining,
     extending,
+    feeding,
     locking,
     reading,
     reviewing,
@@ -55,7 +57,7 @@ def table(store: Store, bundles: Bundles) -> Routes:
     history = History(store)
     return {
         **_PEOPLE,
-        **_access(history),
+        **_access(store, history),
         **_LOCKS,
         **_HOSTS,
         **_log(store, history),
@@ -81,7 +83,7 @@ _PEOPLE: Routes = {
 }
 
 
-def _access(history: History) -> Routes:
+def _access(store: Store, history: History) -> Routes:
     return {
         m.Ask: Route(WEB, _plain(asking.ask)),
         m.Cancel: Route(WEB, _plain(ending.cancel)),
@@ -94,6 +96,8 @@ def _access(history: History) -> Routes:
         m.SignUser: Route(WEB, _plain(signing.sign_user)),
         m.ReadRequest: Route(WEB, _plain(reading.read_request(history))),
         m.ReadRequests: Route(WEB, _plain(reading.read_requests(history))),
+        m.ReadFeed: Route(WEB, _plain(feeding.read_feed(store, history))),
+        m.Explain: Route(BOTH, explaining.explain),
         m.ReadPolicy: Route(BOTH, _plain(reading.read_policy)),
         m.ReadChallenge: Route(WEB, _plain(consenting.read_challenge)),
     }
@@ -147,6 +151,7 @@ DESPITE: dict[type[m.Message], frozenset[str]] = {
     **dict.fromkeys((m.Revoke, m.Lock, m.Deny, m.Cancel, m.End, m.Logout, m.RemoveHost, m.RetireKey), _ANY_TROUBLE),
     **dict.fromkeys((m.ReadLogin, m.ReadRequest, m.ReadRequests, m.ReadHosts, m.ReadLocks, m.ReadKeys), _ANY_TROUBLE),
     **dict.fromkeys((m.ReadLog, m.ReadTile, m.ReadProof, m.ReadBundle, m.ReadPolicy, m.Health, m.Status), _ANY_TROUBLE),
+    **dict.fromkeys((m.Explain, m.ReadFeed), _ANY_TROUBLE),
     m.RemoveHardwareKey: _ANY_TROUBLE,
     m.ReadHardwareKeys: _ANY_TROUBLE,
     m.ConfirmClock: _ANY_TROUBLE,

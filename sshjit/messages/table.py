@@ -19,6 +19,8 @@ from sshjit.messages.consent import ChallengeReply, ReadChallenge
 from sshjit.messages.deciding import Approve, Comment, Deny, Review
 from sshjit.messages.emergency import ClockReply, ConfirmClock, EmergencyReply, SignEmergency
 from sshjit.messages.ending import Revoke, RevokeReply
+from sshjit.messages.explaining import Explain, ExplainReply
+from sshjit.messages.feed import FeedReply, ReadFeed
 from sshjit.messages.hardware import HardwareKeysReply, ReadHardwareKeys, RegisterHardwareKey, RemoveHardwareKey
 from sshjit.messages.hosts import (
     AddHost,
@@ -70,6 +72,8 @@ Message = (
     | SignUser
     | ReadRequest
     | ReadRequests
+    | Explain
+    | ReadFeed
     | Revoke
     | Lock
     | Unlock
@@ -107,6 +111,8 @@ Reply = (
     | AskReply
     | RequestReply
     | RequestsReply
+    | ExplainReply
+    | FeedReply
     | CertificateReply
     | RevokeReply
     | LockReply
@@ -146,6 +152,8 @@ REPLIES: dict[type[Message], type[Reply]] = {
     SignUser: CertificateReply,
     ReadRequest: RequestReply,
     ReadRequests: RequestsReply,
+    Explain: ExplainReply,
+    ReadFeed: FeedReply,
     Revoke: RevokeReply,
     Lock: LockReply,
     Unlock: Done,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from sshjit.policy import words
 from sshjit.policy.asks import Ask, Host, Subject
@@ -17,6 +18,8 @@ from sshjit.policy.outcomes import Outcome
 from sshjit.policy.query import Query, ask_query, choose_login, with_login
 from sshjit.policy.refusals import denied_by, different_rules, malformed, no_rule
 from sshjit.policy.requirements import settle
+
+Kind = Literal["deny", "allow", "break_glass"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +33,12 @@ class Miss:
 
 @dataclass(frozen=True, slots=True)
 class RuleReport:
-    """What one rule says. ``kind`` is ``deny``, ``allow`` or ``break_glass``; ``hosts`` are those it matches.
+    """What one rule says. ``hosts`` are those it matches.
 
     ``decides``: the outcome is this rule's.
     """
 
-    kind: str
+    kind: Kind
     name: str
     hosts: tuple[str, ...]
     misses: tuple[Miss, ...]
@@ -119,7 +122,7 @@ def _report(query: Query, rule: Rule, *, decides: bool) -> RuleReport:
     )
 
 
-def _kind(rule: Rule) -> str:
+def _kind(rule: Rule) -> Kind:
     if isinstance(rule, DenyRule):
         return "deny"
     return "allow" if rule.break_glass is None else "break_glass"

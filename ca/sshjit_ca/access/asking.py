@@ -30,14 +30,10 @@ def ask(desk: Desk, message: Ask) -> AskReply:
     hosts = wanted.hosts(desk, message)
     locks.refuse_new(desk.state, (host.id for host in hosts))
     notes: tuple[str, ...] = ()
-    request = _live(desk, login, hosts, want)
+    request = live(desk, login, hosts, want)
     existing = request is not None
     if request is None:
-        deals.refuse_flood(desk, login)
-        outcome = policy.evaluate(desk.policy, desk.policy_subject(login), policy_hosts(hosts), want, desk.now)
-        deal = Deal(message.login_id, want, hosts, *deals.agreed(outcome))
-        if want.break_glass:
-            _refuse_unreviewed(desk, login)
+        deal = settle(desk, message.login_id, login, hosts, want)
         request, notes = deals.record(desk, login, deal), _notes(deal)
     certificate = None
     if message.certificate and login.opened.via == "native" and _open(desk, request):
@@ -48,6 +44,22 @@ def ask(desk: Desk, message: Ask) -> AskReply:
             notes = (*notes, f"no certificate could be signed: {error.message}")
         request = desk.request(request.id)
     return AskReply(request_view(desk, request), certificate, existing, notes)
+
+
+def settle(desk: Desk, login_id: str, login: Login, hosts: tuple[Host, ...], want: policy.Ask) -> Deal:
+    """On which terms the ask may be had, when nothing that lives gives it already; nothing is written down.
+
+    Raises:
+        Refused: as ``ask``.
+
+    """
+    deals.refuse_flood(desk, login)
+    outcome = policy.evaluate(desk.policy, desk.policy_subject(login), policy_hosts(hosts), want, desk.now)
+    deal = Deal(login_id, want, hosts, *deals.agreed(outcome))
+    if want.break_glass:
+        _refuse_unreviewed(desk, login)
+    deals.refuse_hopeless(desk, login, deal)
+    return deal
 
 
 def _open(desk: Desk, request: Request) -> bool:
@@ -69,7 +81,7 @@ def _refuse_unreviewed(desk: Desk, login: Login) -> None:
                 )
 
 
-def _live(desk: Desk, login: Login, hosts: tuple[Host, ...], want: policy.Ask) -> Request | None:
+def live(desk: Desk, login: Login, hosts: tuple[Host, ...], want: policy.Ask) -> Request | None:
     """The newest open or pending request for the same thing, if it could still be had.
 
     The same thing is the same person, hosts, login (any, where none was named), action, command and start. Reason and

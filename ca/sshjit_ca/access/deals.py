@@ -57,22 +57,29 @@ def refuse_flood(desk: Desk, login: Login) -> None:
         raise Refused("too_many", f"you asked {MAX_ASKS} times within the hour", hint="wait a while")
 
 
-def record(desk: Desk, login: Login, deal: Deal) -> Request:
-    """Writes a new request down, and opens its window at once where no approval is needed.
-
-    Raises:
-        Refused: ``nobody_can_approve``, ``no_address``, and as ``opening.window``.
-
-    """
-    terms, steps, hosts = deal.terms, deal.steps, deal.hosts
-    requester = desk.person(login.opened.subject)
-    nobody = approvals.unfillable(steps, requester, desk.known(), policy.empty_roles(desk.policy, desk.now))
+def refuse_hopeless(desk: Desk, login: Login, deal: Deal) -> None:
+    """What could never be had is not asked. Raises ``Refused``: ``nobody_can_approve``, ``no_address``."""
+    nobody = None
+    if deal.steps:
+        requester = desk.person(login.opened.subject)
+        nobody = approvals.unfillable(deal.steps, requester, desk.known(), policy.empty_roles(desk.policy, desk.now))
     if nobody is not None:
         raise Refused(
             "nobody_can_approve",
-            f"rule {terms.rule!r} needs an approval by {nobody.role!r}, and nobody but you could give it",
+            f"rule {deal.terms.rule!r} needs an approval by {nobody.role!r}, and nobody but you could give it",
             hint="ask whoever keeps the policy to name another approver",
         )
+    source(deal.terms, deal.wanted.address)
+
+
+def record(desk: Desk, login: Login, deal: Deal) -> Request:
+    """Writes a new request down that ``refuse_hopeless`` let pass, and opens its window where no approval is needed.
+
+    Raises:
+        Refused: as ``opening.window_end``.
+
+    """
+    terms, steps, hosts = deal.terms, deal.steps, deal.hosts
     glass = terms.break_glass
     asked = Asked(
         request=desk.new_id("req"),
@@ -98,7 +105,7 @@ def record(desk: Desk, login: Login, deal: Deal) -> Request:
         reason=deal.wanted.reason,
         address=deal.wanted.address or "",
         forwarding=terms.forwarding,
-        source=_source(terms, deal.wanted.address),
+        source=source(terms, deal.wanted.address),
         verify_required=terms.verify_required,
         fresh_login=terms.fresh_login,
         mfa=terms.mfa,
@@ -111,8 +118,13 @@ def record(desk: Desk, login: Login, deal: Deal) -> Request:
     return desk.request(asked.request)
 
 
-def _source(terms: Terms, address: str | None) -> tuple[str, ...]:
-    """The networks that the certificate works from; ``client``: only the address that asked."""
+def source(terms: Terms, address: str | None) -> tuple[str, ...]:
+    """The networks that the certificate works from; ``client``: only the address that asked.
+
+    Raises:
+        Refused: ``no_address``.
+
+    """
     if terms.source != ("client",):
         return terms.source
     try:

@@ -34,6 +34,7 @@ def extend(desk: Desk, message: Extend) -> AskReply:
     locks.refuse_new(desk.state, grant.asked.host_ids)
     deals.refuse_flood(desk, login)
     deal = _deal(desk, login, message, grant)
+    deals.refuse_hopeless(desk, login, deal)
     request = deals.record(desk, login, deal)
     note = f"rule {deal.terms.rule!r} extends by {durations.show(deal.terms.duration)}"
     return AskReply(request_view(desk, request), None, existing=False, notes=(note,))

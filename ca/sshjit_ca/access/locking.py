@@ -20,7 +20,7 @@ from sshjit_ca.access import consenting, locks
 from sshjit_ca.access.revoking import close_grant, close_login, why
 from sshjit_ca.care import emergency
 from sshjit_ca.desk import Desk, Door
-from sshjit_ca.log import summaries
+from sshjit_ca.log.lines.words import who
 from sshjit_ca.people.finding import subject_named
 
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
@@ -155,6 +155,6 @@ def _view(desk: Desk, known: state.Lock) -> LockView:
         target=known.target,
         title=locks.title(desk.state, known),
         reason=known.reason,
-        by=summaries.who(desk.state, known.by),
+        by=who(desk.state, known.by),
         since=known.time,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sshjit import approvals, requests
-from sshjit.approvals import Approver, Step
+from sshjit.approvals import Approver, Person, Step
 from sshjit.messages import (
     CommentView,
     DecisionView,
@@ -122,19 +122,28 @@ def extensions(state: State, grant: Request) -> list[Request]:
 
 def _steps(desk: Desk, request: Request, *, pending: bool) -> tuple[StepView, ...]:
     """How far each step is and, while it matters, who could still take it."""
-    requester = desk.person(request.asked.subject)
-    known = tuple(desk.known()) if pending else ()
-    spoken = {decision.said.subject for decision in request.decisions}
+    spoken = frozenset(decision.said.subject for decision in request.decisions)
+    known = desk.known() if pending else ()
+    return step_views(desk, steps_of(request), request.asked.subject, approvers_of(desk, request), known, spoken)
+
+
+def step_views(  # noqa: PLR0917 - each is one part of the question
+    desk: Desk,
+    steps: tuple[Step, ...],
+    subject: str,
+    approvers: tuple[Approver, ...] = (),
+    known: tuple[Person, ...] = (),
+    spoken: frozenset[str] = frozenset(),
+) -> tuple[StepView, ...]:
+    """How far the steps of what ``subject`` asks are, and who of ``known`` could still take them."""
+    requester = desk.person(subject)
     shown = []
-    for standing in approvals.standing(steps_of(request), requester, approvers_of(desk, request), others=known):
-        could = (
-            person
-            for person in known
-            if person.subject_id not in spoken and approvals.may_approve(standing.step, requester, person, others=known)
-        )
-        names = sorted(desk.newest_login(person.subject_id).opened.name for person in could) if standing.missing else []
-        step = standing.step
-        shown.append(StepView(step.role, step.count, step.signed, standing.missing, tuple(names)))
+    standing = approvals.standing(steps, requester, approvers, others=known)
+    for stands, could in zip(standing, approvals.able(steps, requester, known), strict=True):
+        ids = (person.subject_id for person in could if person.subject_id not in spoken)
+        names = sorted(desk.newest_login(each).opened.name for each in ids) if stands.missing else []
+        step = stands.step
+        shown.append(StepView(step.role, step.count, step.signed, stands.missing, tuple(names)))
     return tuple(shown)
 
 

@@ -36,7 +36,7 @@ def read_log(store: Store, history: History) -> Callable[[Desk, ReadLog, Door], 
             page = pages.newest_first(store, wanted, message.before, limit)
         else:
             page = pages.oldest_first(store, wanted, message.after, limit)
-        entries = tuple(entry_view(_telling(desk.state, history, row), row.entry) for row in page.rows)
+        entries = tuple(entry_view(telling(desk.state, history, row), row.entry) for row in page.rows)
         return LogReply(entries, desk.journal.durable, desk.journal.checkpoint, own is not None, page.next)
 
     return read
@@ -111,7 +111,7 @@ def _names(event: Event, host: str) -> bool:
     return host in named or any(host in names for names in listed)
 
 
-def _telling(state: State, history: History, row: Row) -> State:
+def telling(state: State, history: History, row: Row) -> State:
     """The state as it would be if it still held the request that an entry is about."""
     if row.request is None or row.request in state.requests:
         return state

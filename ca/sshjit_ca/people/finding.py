@@ -1,4 +1,4 @@
-"""Finding the person whom an operator means."""
+"""Finding the person whom somebody means."""
 
 from __future__ import annotations
 
@@ -31,3 +31,21 @@ def subject_named(state: State, text: str) -> str:
     if len(found) > 1:
         raise Invalid("which_person", f"several accounts have this address: {', '.join(found)}", hint="name one sub-…")
     return found[0]
+
+
+def subject_meant(state: State, text: str) -> str:
+    """As ``subject_named``, and by a name or an address alone: for questions, where a mistake does no harm.
+
+    Raises:
+        Invalid: ``unknown_person``, ``which_person``.
+
+    """
+    said = text.casefold()
+    found = {subject for subject, addresses in state.emails.items() if said in addresses} & state.newest_login.keys()
+    for subject, login in state.newest_login.items():
+        if state.logins[login].opened.name.casefold() == said:
+            found.add(subject)
+    if len(found) > 1:
+        several = ", ".join(sorted(found))
+        raise Invalid("which_person", f"several people are called so: {several}", hint="name one sub-…")
+    return found.pop() if found else subject_named(state, text)

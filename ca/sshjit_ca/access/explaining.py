@@ -1,0 +1,136 @@
+"""What would become of an ask, and why: the dry run of ``asking.py``, with every rule held against it.
+
+The verdict is that of the very steps that an ask would go through, so it says what asking would say. Nothing is
+recorded. What policy says is ``sshjit.policy.explain``'s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sshjit import policy, requests
+from sshjit.approvals import Step
+from sshjit.errors import Invalid, Refused
+from sshjit.messages import Explain, ExplainReply, MissView, RequestState, RuleView, TermsView, Verdict
+from sshjit.policy import Allow, Explanation, NeedsApproval, RuleReport, StepUp, Terms
+from sshjit_ca.access import asking, deals, locks, wanted
+from sshjit_ca.access.views import step_views
+from sshjit_ca.desk import Desk, Door, person_view, policy_hosts
+from sshjit_ca.people.finding import subject_meant
+from sshjit_ca.state import Host, Login
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What asking would say: a verdict, and for a no its code and words."""
+
+    verdict: Verdict
+    code: str = ""
+    message: str = ""
+    hint: str = ""
+
+
+def explain(desk: Desk, message: Explain, door: Door) -> ExplainReply:
+    """What the person would hear who asks this now; others than oneself need the permission ``explain``.
+
+    Raises:
+        Refused: ``not_permitted``, ``login_over``.
+        Invalid: ``unknown_person``, ``which_person``, ``bad_message``, and what ``ask`` raises of it.
+
+    """
+    login_id, login = _whose(desk, message, door)
+    want, hosts = wanted.read(desk, message), wanted.hosts(desk, message)
+    found = policy.explain(desk.policy, desk.policy_subject(login), policy_hosts(hosts), want, desk.now)
+    answer = _answer(desk, login_id, login, hosts, want)
+    terms, steps = _terms(found)
+    shown = () if terms is None else step_views(desk, steps, login.opened.subject, known=desk.known())
+    return ExplainReply(
+        person=person_view(login),
+        roles=found.roles,
+        verdict=answer.verdict,
+        rule=_rule(found),
+        code=answer.code,
+        message=answer.message,
+        hint=answer.hint,
+        hosts=tuple(host.name for host in hosts),
+        login=found.login,
+        terms=None if terms is None else _terms_view(terms, want.address),
+        steps=shown,
+        rules=tuple(_rule_view(each) for each in found.rules),
+        policy=desk.policy.digest,
+    )
+
+
+def _whose(desk: Desk, message: Explain, door: Door) -> tuple[str, Login]:
+    """By which sign-in the person would ask: oneself by this one, others by their newest."""
+    if message.login_id is None:
+        if door != "admin":
+            raise Refused("not_permitted", "say who you are")
+        if message.person is None:
+            raise Invalid("bad_message", "say whom it is about", hint="--person alice")
+        subject = subject_meant(desk.state, message.person)
+        return desk.state.newest_login[subject], desk.newest_login(subject)
+    login = desk.login(message.login_id)
+    if message.person is None or message.person == login.opened.subject:
+        return message.login_id, login
+    if not desk.permitted(login, "explain"):
+        raise Refused("not_permitted", "what others may do is explained to those with the permission 'explain'")
+    subject = subject_meant(desk.state, message.person)
+    return desk.state.newest_login[subject], desk.newest_login(subject)
+
+
+def _answer(desk: Desk, login_id: str, login: Login, hosts: tuple[Host, ...], want: policy.Ask) -> _Answer:
+    """What ``asking.ask`` would say, by its own steps. A sign-in that is over counts as renewed, unchanged."""
+    try:
+        locks.refuse_login(desk.state, login_id, login)
+        locks.refuse_new(desk.state, (host.id for host in hosts))
+        request = asking.live(desk, login, hosts, want)
+        if request is not None:
+            is_open = requests.state_at(request, desk.now) is RequestState.APPROVED
+            words = f"{request.id} for the same thing {'is open' if is_open else 'waits for approval'} already"
+            return _Answer("allow" if is_open else "approval", message=words)
+        deal = asking.settle(desk, login_id, login, hosts, want)
+    except Refused as error:
+        return _Answer("step_up" if error.code == "step_up" else "denied", error.code, error.message, error.hint)
+    return _Answer("approval" if deal.steps else "allow")
+
+
+def _terms(found: Explanation) -> tuple[Terms | None, tuple[Step, ...]]:
+    """What policy alone would give, also where something else forbids it."""
+    match found.outcome:
+        case Allow(terms):
+            return terms, ()
+        case NeedsApproval(terms, steps):
+            return terms, steps
+        case _:
+            return None, ()
+
+
+def _rule(found: Explanation) -> str | None:
+    if isinstance(found.outcome, StepUp):
+        return found.outcome.rule
+    return next((rule.name for rule in found.rules if rule.decides), None)
+
+
+def _terms_view(terms: Terms, address: str | None) -> TermsView:
+    try:
+        source = deals.source(terms, address)
+    except Refused:  # then the answer says so
+        source = terms.source
+    return TermsView(
+        duration=terms.duration,
+        capped=terms.capped,
+        pending=terms.pending,
+        use_by=terms.use_by,
+        certificate=terms.certificate,
+        ends_by=terms.ends_by,
+        source=source,
+        forwarding=terms.forwarding,
+        extend_count=0 if terms.extend is None else terms.extend.count,
+        extend_by=0 if terms.extend is None else terms.extend.by,
+    )
+
+
+def _rule_view(report: RuleReport) -> RuleView:
+    misses = tuple(MissView(miss.matcher, miss.host, miss.reason) for miss in report.misses)
+    return RuleView(report.kind, report.name, report.hosts, misses, report.decides)

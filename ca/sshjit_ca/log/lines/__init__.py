@@ -1,0 +1,1 @@
+"""The log in lines for people, by topic; ``summaries.py`` puts them together."""
