@@ -13,16 +13,20 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from sshjit.policy import Host, Policy, Subject, permissions_of, roles_of
-from sshjit.policy.model import COMMAND, OWN, SHELL, AllowRule
-from sshjit.policy.query import deciding_deny, first_allows, make_query, own_login
+from sshjit.policy.model import OWN, AllowRule
+from sshjit.policy.query import own_login
 from sshjit.policy.roles import role_ends
+from sshjit.policy.schedule import Schedule
 from sshjit_client.policy import weeks
 from sshjit_client.policy.inventory import Inventory
+from sshjit_client.policy.reach import Reach
 from sshjit_client.policy.terms import Change, changes
 from sshjit_client.policy.weeks import Stretch
 
 Kind = Literal["gains", "loses", "changes"]
 Names = tuple[str, ...]
+Rules = tuple[AllowRule | None, ...]
+"""For each stretch of time the rule that allows, if one does."""
 T = TypeVar("T")
 KINDS: tuple[Kind, ...] = ("gains", "loses", "changes")
 
@@ -75,6 +79,8 @@ class _Pair:
     old: Policy
     new: Policy
     stretches: tuple[Stretch, ...]
+    reaches: tuple[Reach, Reach]
+    listed: frozenset[Schedule]
 
     @property
     def both(self) -> tuple[Policy, Policy]:
@@ -83,7 +89,9 @@ class _Pair:
 
 def compare(old: Policy, new: Policy, inventory: Inventory, start: int) -> Comparison:
     """Compares what two policies give the people of an inventory, from ``start`` (seconds since the epoch) on."""
-    pair = _Pair(old, new, weeks.stretches((old, new), start))
+    stretches = weeks.stretches((old, new), start)
+    reaches = (Reach(old, stretches), Reach(new, stretches))
+    pair = _Pair(old, new, stretches, reaches, weeks.schedules((old, new)))
     subjects = {name: member.at(start) for name, member in inventory.people.items()}
     people = _alike(subjects, lambda who: _kind_of_person(pair, who))
     hosts = _alike(inventory.hosts, lambda host: host.labels)
@@ -123,41 +131,33 @@ def _named_logins(pair: _Pair) -> frozenset[str]:
 
 def _entries(pair: _Pair, who: Subject, host: Host) -> Iterator[Entry]:
     """What one person gains, loses or has changed on one host."""
-    own = own_login(who)
+    before, after = (reach.person(who) for reach in pair.reaches)
     for break_glass in (False, True):
         rules = list(_granting(pair, break_glass=break_glass))
         logins = dict.fromkeys(login for rule in rules for login in rule.match.logins or ())
         actions = dict.fromkeys(action for rule in rules for action in rule.match.actions or ())
         for login in logins:
-            name = own if login == OWN else login
+            name = before.own if login == OWN else login
             if name is None or (login == OWN and name in logins):
                 continue  # there is no such login, or it is looked at under its name
             for action in actions:
-                blank = Entry("gains", (), (), (login,), (action,), break_glass, "", (None, None))
-                yield from _over_time(pair, who, host, replace(blank, logins=(name,)), shown=login)
+                asked = Entry("gains", (), (), (login,), (action,), break_glass, "", (None, None))
+                old, new = (
+                    reach.rules(person, host, name, action, break_glass=break_glass)
+                    for reach, person in zip(pair.reaches, (before, after), strict=True)
+                )
+                yield from _over_time(pair, asked, old, new)
 
 
-def _over_time(pair: _Pair, who: Subject, host: Host, asked: Entry, *, shown: str) -> Iterator[Entry]:
+def _over_time(pair: _Pair, asked: Entry, old: Rules, new: Rules) -> Iterator[Entry]:
     """The differences for one login and action, those that are the same at several times together."""
-    listed = weeks.schedules(pair.both)
     found: dict[Entry, list[Stretch]] = {}
-    for stretch in pair.stretches:
-        before, after = (_rule(policy, who, host, asked, stretch.begin) for policy in pair.both)
+    for stretch, before, after in zip(pair.stretches, old, new, strict=True):
         entry = _difference(pair, asked, before, after)
         if entry is not None:
-            found.setdefault(replace(entry, logins=(shown,)), []).append(stretch)
+            found.setdefault(entry, []).append(stretch)
     for entry, when in found.items():
-        yield replace(entry, when=weeks.in_words(when, pair.stretches, listed))
-
-
-def _rule(policy: Policy, who: Subject, host: Host, asked: Entry, now: int) -> AllowRule | None:
-    """The rule that gives this login and action on this host at ``now``; ``None``: nothing does."""
-    (login,), (action,) = asked.logins, asked.actions
-    if action not in (SHELL, COMMAND, *policy.actions):
-        return None
-    query = make_query(policy, who, [host], login=login, action=action, break_glass=asked.break_glass, now=now)
-    (number,) = first_allows(query)
-    return None if number is None or deciding_deny(query) is not None else query.allows[number]
+        yield replace(entry, when=weeks.in_words(when, pair.stretches, pair.listed))
 
 
 def _difference(pair: _Pair, asked: Entry, before: AllowRule | None, after: AllowRule | None) -> Entry | None:

@@ -1,0 +1,202 @@
+"""``ssh-jit policy diff``: who gains, who loses, and whose terms change; as exact as the policies themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sshjit.policy import Host, Policy, Subject
+from sshjit.policy.query import deciding_deny, first_allows, make_query, own_login
+from sshjit_client.policy import comparing
+from sshjit_client.policy.inventory import Inventory, Member
+from tests.unit.client import policy_desk
+from tests.unit.client.policy_desk import NOON, Desk, Said
+from tests.unit.sshjit import test_policy_properties as any_policy
+
+TWO_STEPS = '[{ from = "dba", count = 1 }, { from = "sre-lead", count = 1, signed = true }]'
+
+
+@pytest.fixture
+def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Desk:
+    monkeypatch.setenv("COLUMNS", "110")
+    return policy_desk.make(tmp_path, capsys)
+
+
+def diff(desk: Desk, *pairs: tuple[str, str], json: bool = False) -> Said:
+    return desk.run("diff", desk.policy, desk.changed(*pairs), "--at", NOON, *(["--json"] if json else []))
+
+
+def test_nothing_is_the_same(desk: Desk) -> None:
+    said = desk.run("diff", desk.policy, desk.policy)
+    assert (said.code, said.out) == (0, "nobody in the inventory gains or loses anything\n")
+
+
+def test_names_comments_and_prompts_are_nobodys_gain(desk: Desk) -> None:
+    said = diff(desk, ('name        = "staging"', 'name = "test-machines"'), ("Incident or change number", "Number"))
+    assert said.code == 0
+
+
+def test_who_gains(desk: Desk) -> None:
+    said = diff(desk, ('release  = ["acme/group:Release"]', 'release = ["acme/group:Release", "acme/group:SRE Leads"]'))
+    assert said.code == 1
+    assert said.out == (
+        "GAINS\n"
+        "  bob  deploy on app1, restart\n"
+        "      when  Fri 22:00-24:00 (Europe/Berlin)\n"
+        "      rule  night-jobs\n"
+        "  bob  release on sign1\n"
+        "      when  Mon 00:00-Sat 00:00 (Europe/Berlin)\n"
+        "      rule  signing-machine\n"
+        "\n"
+        "ROLES AND PERMISSIONS\n"
+        "  + bob: role release\n"
+    )
+
+
+def test_who_loses(desk: Desk) -> None:
+    said = diff(desk, ('logins      = ["deploy", "@own"]', 'logins = ["deploy"]'))
+    assert said.out == ("LOSES\n  alice, dana  @own on web1, web2, web3, web4, dev1, dev2\n      rule  staging\n")
+
+
+def test_terms_that_get_wider_and_narrower(desk: Desk) -> None:
+    found = diff(
+        desk,
+        (f"approvals   = {TWO_STEPS}", 'approvals   = [{ from = "sre-lead", count = 1 }]'),
+        ('reason      = { pattern = "(INC|CHG)-[0-9]+", prompt = "Incident or change number" }', "mfa = true"),
+        json=True,
+    ).json
+    assert not found["same"]
+    entry = found["entries"][0]
+    assert (entry["kind"], entry["people"], entry["logins"]) == ("changes", ["dana", "dan"], ["postgres"])
+    assert (entry["hosts"], entry["actions"]) == (["db1", "db2", "db3"], ["shell", "migrate"])
+    assert entry["when"] == "Mon-Fri 09:00-18:00 (Europe/Berlin)"
+    assert {(each["what"], each["old"], each["new"], each["direction"]) for each in entry["changed"]} == {
+        ("approvals", "1 of dba and 1 of sre-lead, signed", "1 of sre-lead", "wider"),
+        ("reason", "like (INC|CHG)-[0-9]+", "none", "wider"),
+        ("mfa", "not needed", "needed", "narrower"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "term", "direction"),
+    [
+        (TWO_STEPS, TWO_STEPS.replace("count = 1 }", "count = 2 }"), "approvals", "narrower"),
+        (TWO_STEPS, '[{ from = "release", count = 1 }]', "approvals", "other"),
+        ('grant       = "30m"\ncertificate = "2m"', 'grant = "20m"\ncertificate = "2m"', "grant", "narrower"),
+        ('certificate = "2m"', 'certificate = "4m"', "certificate", "wider"),
+        ('fresh_login = "15m"', 'fresh_login = "5m"', "fresh_login", "narrower"),
+        ("mfa         = true", "mfa = false", "mfa", "wider"),
+        ("hardware_key = true", "hardware_key = false", "hardware_key", "wider"),
+        ('source      = "client"', 'source = ["10.0.0.0/8"]', "source", "other"),
+        ('source      = ["10.0.0.0/8", "192.0.2.0/24"]', 'source = ["10.0.0.0/8"]', "source", "narrower"),
+        ('forwarding  = ["port"]', 'forwarding = ["port", "agent"]', "forwarding", "wider"),
+        ('extend      = { count = 2, by = "30m" }', 'extend = { count = 1, by = "30m" }', "extend", "narrower"),
+        ("max_hosts   = 3", "max_hosts = 30", "max_hosts", "wider"),
+        ('pending     = "30m"', 'pending = "2h"', "pending", "wider"),
+        ('use_by      = "15m"', 'use_by = "5m"', "use_by", "narrower"),
+        ('notify        = ["pager"]', "", "notify", "wider"),
+        ('review_within = "24h"', 'review_within = "48h"', "review_within", "wider"),
+        ('"/opt/app/bin/migrate"', '"/opt/app/bin/migrate --all"', "command", "other"),
+    ],
+)
+def test_every_term_is_compared(desk: Desk, old: str, new: str, term: str, direction: str) -> None:
+    found = diff(desk, (old, new), json=True).json
+    seen = {(each["what"], each["direction"]) for entry in found["entries"] for each in entry["changed"]}
+    assert (term, direction) in seen
+    assert {entry["kind"] for entry in found["entries"]} == {"changes"}
+
+
+def test_hours_and_dates_are_looked_at_and_not_only_now(desk: Desk) -> None:
+    hours = diff(desk, ('days               = ["sat", "sun"]', 'days = ["sun"]'))
+    assert "  alice, sam, eve-ops  vault on vault1\n      when  Sat 00:00-24:00 (Europe/Berlin)\n" in hours.out
+    dates = diff(desk, ("until = 2026-03-31", "until = 2026-12-31"))
+    assert dates.out == (
+        "GAINS\n  victor  guest on dev1, dev2\n      when  from 2026-04-01 until 2027-01-01\n      rule  visitors\n"
+    )
+
+
+def test_a_label_that_only_one_of_them_knows_is_no_mistake(desk: Desk) -> None:
+    desk.write(
+        "inventory.toml", 'version = 1\n[hosts]\nw = { env = "dev", tier = "1" }\n[people.a]\nprovider = "acme"\n'
+    )
+    assert diff(desk, ("role = {}", "role = {}\ntier = {}")).code == 0
+    desk.write("inventory.toml", 'version = 1\n[hosts]\nw = { env = "dev", teer = "1" }\n')
+    assert diff(desk, ("role = {}", "role = {}\ntier = {}")).code == 2
+
+
+# ----------------------------------------------------------------------------------- held to the policies themselves
+
+PEOPLE = {
+    "p1": Subject("p1", "acme", frozenset({"A"}), frozenset(), own="alice"),
+    "p2": Subject("p2", "acme", frozenset({"B", "Passing"}), frozenset(), own="deploy"),
+    "p3": Subject("p3", "acme", frozenset(), frozenset({"b@example.com"})),
+    "p4": Subject("p4", "partner", frozenset({"A", "B"}), frozenset(), own="root"),
+}
+HOSTS = {
+    "h1": Host("h1", "h1", (("env", "prod"), ("role", "db"))),
+    "h2": Host("h2", "h2", (("env", "staging"),)),
+    "h3": Host("h3", "h3", (("env", "prod"), ("role", "db"))),
+}
+INVENTORY = Inventory(HOSTS, {name: Member(name, subject) for name, subject in PEOPLE.items()})
+START = any_policy.NOW
+Fact = tuple[str, str, str, str, bool]
+
+
+def gives(policy: Policy, now: int) -> dict[Fact, Any]:
+    """Everything that a policy gives these people on these hosts at a moment, asked one by one."""
+    found: dict[Fact, Any] = {}
+    for person, who in PEOPLE.items():
+        for login in {"root", "deploy", "alice", own_login(who)} - {None}:
+            for host in HOSTS.values():
+                for action in ("shell", "run", "command"):
+                    for fire in (False, True):
+                        query = make_query(policy, who, [host], login=login, action=action, break_glass=fire, now=now)
+                        (number,) = first_allows(query)
+                        if number is not None and deciding_deny(query) is None:
+                            found[person, host.name, str(login), action, fire] = query.allows[number]
+    return found
+
+
+def told(entries: tuple[comparing.Entry, ...], kind: str) -> set[Fact]:
+    """What the comparison says, taken apart again."""
+    return {
+        (person, host, (own_login(PEOPLE[person]) or "") if login == "@own" else login, action, entry.break_glass)
+        for entry in entries
+        if entry.kind == kind
+        for person in entry.people
+        for host in entry.hosts
+        for login in entry.logins
+        for action in entry.actions
+    }
+
+
+@settings(max_examples=40, deadline=None)
+@given(any_policy.policies(), any_policy.policies(), st.lists(st.integers(START, START + 7 * 86400), max_size=4))
+def test_it_says_what_asking_for_everything_says(old: Policy, new: Policy, moments: list[int]) -> None:
+    found = comparing.compare(old, new, INVENTORY, START)
+    gains, loses = told(found.entries, "gains"), told(found.entries, "loses")
+    seen_gains: set[Fact] = set()
+    seen_loses: set[Fact] = set()
+    for moment in (*moments, *range(START, START + 7 * 86400, 4 * 3600)):
+        before, after = gives(old, moment), gives(new, moment)
+        seen_gains |= after.keys() - before.keys()
+        seen_loses |= before.keys() - after.keys()
+    assert seen_gains <= gains
+    assert seen_loses <= loses
+    # The rules of these policies change at 0:00, 8:00 and 20:00, so looking every four hours misses nothing; only what
+    # a role's end brings comes later.
+    if "Passing" not in str(old.sources) + str(new.sources):
+        assert (gains, loses) == (seen_gains, seen_loses)
+
+
+@settings(max_examples=40, deadline=None)
+@given(any_policy.policies(), any_policy.policies())
+def test_it_reads_the_same_from_the_other_side(old: Policy, new: Policy) -> None:
+    there, back = comparing.compare(old, new, INVENTORY, START), comparing.compare(new, old, INVENTORY, START)
+    assert told(there.entries, "gains") == told(back.entries, "loses")
+    assert told(there.entries, "changes") == told(back.entries, "changes")
+    assert comparing.compare(old, old, INVENTORY, START).same
