@@ -8,14 +8,18 @@ entry counts by its fact alone. Kinds that are not listed (hosts, locks, keys) k
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from sshjit.entries import Entry, read_erased
+from sshjit.entries import Entry
 from sshjit.events import Event, Forgot
+from sshjit_ca.log import pages, quick
 from sshjit_ca.state import State
+from sshjit_ca.storage.database import reason
 from sshjit_ca.storage.schema import entries, snapshots
 from sshjit_ca.storage.store import Store
 
@@ -25,6 +29,9 @@ BY_REQUEST = ("ask", "decision", "close", "comment", "review")
 """Kinds whose details count as long as their request is at hand."""
 BY_LOGIN = ("login",)
 ERASABLE = frozenset({*BY_AGE, *BY_REQUEST, *BY_LOGIN})
+STEP = 5000
+"""Entries that are looked at in one transaction; thirty milliseconds or so."""
+_PAUSE = 0.01
 _log = logging.getLogger(__name__)
 
 
@@ -40,7 +47,7 @@ class Gaps:
     def read(self, entry: Entry) -> Event:
         """What is left of an event whose detail is gone. Raises ``Invalid``, as ``sshjit.entries.read_erased``."""
         self.miss(entry.index, entry.time, entry.kind)
-        return read_erased(entry)
+        return quick.read_erased(entry)
 
     def miss(self, index: int, time: int, kind: str) -> None:
         """Takes note of an entry without its detail."""
@@ -93,14 +100,67 @@ def plan_for(state: State, before: int) -> Plan:
     return Plan(before, requests, frozenset(logins))
 
 
-def erase(store: Store, plan: Plan) -> None:
-    """Erases, and drops the snapshots: they hold what was erased. What fails can be forgotten again."""
+def erase(store: Store, plan: Plan) -> threading.Thread | None:
+    """Erases, and drops the snapshots: they hold what was erased. What fails can be forgotten again.
+
+    The first entries are through on return. If there are more, what comes back goes on with them, in small
+    transactions with pauses in between, in which the CA writes.
+    """
+    end = pages.first_at(store, plan.before)
+    if not _step(store, plan, 0, min(STEP, end)):
+        return None
+    if end <= STEP:
+        _wipe(store)
+        return None
+    rest = threading.Thread(target=_rest, args=(store, plan, end), name="erasing", daemon=True)
+    rest.start()
+    return rest
+
+
+def _rest(store: Store, plan: Plan, end: int) -> None:
+    for first in range(STEP, end, STEP):
+        began = time.monotonic()
+        if not _step(store, plan, first, min(first + STEP, end)):
+            return
+        time.sleep(max(_PAUSE, time.monotonic() - began))
+    _wipe(store)
+    _log.info("every detail that was to be forgotten is erased")
+
+
+def _step(store: Store, plan: Plan, first: int, end: int) -> bool:
+    """Erases details of the entries from ``first`` to before ``end``, in one transaction."""
+    these = sa.and_(entries.c.number >= first, entries.c.number < end, plan.where())
     try:
         with store.engine.begin() as connection:
-            connection.execute(sa.update(entries).where(plan.where()).values(detail=None, salt=None))
-            connection.execute(sa.delete(snapshots))
+            if first == 0:
+                connection.execute(sa.delete(snapshots))
+            connection.execute(sa.update(entries).where(these).values(detail=None, salt=None))
     except SQLAlchemyError:
-        _log.exception("the details could not be erased; ssh-jit-ca log forget does it again")
+        _log.exception("details from entry %d on could not be erased; ssh-jit-ca log forget does it again", first)
+        return False
+    return True
+
+
+def _wipe(store: Store) -> None:
+    """Has the database give up what it still keeps of the rows as they were.
+
+    SQLite overwrote them with zeros (``secure_delete``), and its write-ahead log is emptied into the file here.
+    PostgreSQL keeps old rows until they are vacuumed.
+    """
+    try:
+        with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            if connection.dialect.name != "sqlite":
+                connection.exec_driver_sql("VACUUM entries, snapshots")
+                return
+            connection.exec_driver_sql("PRAGMA busy_timeout = 200")
+            busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar()
+            connection.exec_driver_sql("PRAGMA busy_timeout = 5000")
+    except SQLAlchemyError as error:
+        busy, why = 1, reason(error)
+    else:
+        why = "somebody reads the database"
+    if busy:
+        _log.warning("erased details may still stand in the database's own log (%s) until the CA stops", why)
 
 
 def count(store: Store, where: sa.ColumnElement[bool]) -> int:

@@ -38,8 +38,8 @@ class Page:
 
 def newest_first(store: Store, wanted: Filter, before: int | None, limit: int) -> Page:
     """Up to ``limit`` rows below the index ``before``, or from the newest on."""
-    end = min(_first_at(store, wanted.until), _size(store) if before is None else before)
-    first = _first_at(store, wanted.since) if wanted.since is not None else 0
+    end = min(first_at(store, wanted.until), _size(store) if before is None else before)
+    first = first_at(store, wanted.since) if wanted.since is not None else 0
     query = _query(wanted).where(entries.c.number < end, entries.c.number >= first)
     found = store.select(query, newest_first=True, limit=_most(wanted, limit))
     return _page(found, wanted, limit)
@@ -47,8 +47,8 @@ def newest_first(store: Store, wanted: Filter, before: int | None, limit: int) -
 
 def oldest_first(store: Store, wanted: Filter, after: int, limit: int) -> Page:
     """Up to ``limit`` rows above the index ``after``."""
-    first = max(after + 1, _first_at(store, wanted.since) if wanted.since is not None else 0)
-    query = _query(wanted).where(entries.c.number >= first, entries.c.number < _first_at(store, wanted.until))
+    first = max(after + 1, first_at(store, wanted.since) if wanted.since is not None else 0)
+    query = _query(wanted).where(entries.c.number >= first, entries.c.number < first_at(store, wanted.until))
     found = store.select(query, newest_first=False, limit=_most(wanted, limit))
     return _page(found, wanted, limit)
 
@@ -96,7 +96,7 @@ def _size(store: Store) -> int:
         return int(connection.execute(sa.select(sa.func.max(entries.c.number))).scalar() or 0) + 1
 
 
-def _first_at(store: Store, time: int | None) -> int:
+def first_at(store: Store, time: int | None) -> int:
     """The index of the first entry at or after a time; past the end when there is none, or no time."""
     low, high = 0, _size(store)
     if time is None:

@@ -48,9 +48,16 @@ def read(entry: Entry) -> Event | None:
 
     """
     fact, detail = entry.fact, entry.detail
-    if detail is not None and sound(entry.index, entry.time, entry.kind, fact, detail, entry.salt):
-        return event(entry.kind, fact, detail)
+    if sound(entry.index, entry.time, entry.kind, fact, detail, entry.salt):
+        return None if detail is None else event(entry.kind, fact, detail)
     return entries.read(entry)
+
+
+def read_erased(entry: Entry) -> Event:
+    """As ``sshjit.entries.read_erased``: what is left of an event whose detail was erased. Raises as ``read`` does."""
+    if entry.detail is None and sound(entry.index, entry.time, entry.kind, entry.fact, None, entry.salt):
+        return without_detail(entry.kind, entry.fact)
+    return entries.read_erased(entry)
 
 
 def sound(  # noqa: PLR0917 - a row

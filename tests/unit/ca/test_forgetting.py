@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from sshjit import merkle
+from bench import make_log
+from sshjit import events, merkle
 from sshjit import messages as m
 from sshjit.errors import Invalid, SshJitError
-from sshjit_ca.log import keeping, verify
+from sshjit_ca.log import erasing, keeping, snapshots, verify
 from sshjit_ca.state import codec
+from sshjit_ca.storage.store import Store
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation
 from tests.unit.ca.log_tools import refolded
 
@@ -38,6 +42,11 @@ def forget(ca: Installation, days: int, *, dry_run: bool = False) -> m.ForgetRep
     return ca.say(m.Forget(int(ca.time) - days * DAY, dry_run), m.ForgetReply, "admin")
 
 
+def on_disk(ca: Installation) -> bytes:
+    """Everything in the files of the database."""
+    return b"".join(path.read_bytes() for path in sorted((ca.home / "ca").glob("ca.db*")))
+
+
 def details(ca: Installation) -> bytes:
     return b"".join(row.entry.detail or b"" for row in ca.store.rows())
 
@@ -63,6 +72,43 @@ def test_what_is_old_is_erased_and_the_log_is_whole(old: Installation) -> None:
     assert verdict.size == size + 1
     leaves = [row.leaf for row in old.store.rows()]
     assert merkle.head(leaves[:size]) == head
+
+
+def test_nothing_of_it_is_left_in_the_files_of_the_database(old: Installation) -> None:
+    keeping.keep_last(old.desk.journal)
+    (snapshot,) = snapshots.stored(old.store)
+    words = [b"dana was here", b"INC-2", b"carol@", b"CHG-1", snapshot.state[100:160]]
+    before = on_disk(old)
+    assert [word for word in words if word not in before] == []
+    forget(old, 90)
+    after = on_disk(old)
+    assert [word for word in words if word in after] == []
+    assert old.store.head() is not None, "the database is open: nothing was tidied up at its end"
+
+
+def test_a_long_log_is_erased_beside_the_writer_and_comes_back_whole(tmp_path: Path) -> None:
+    desk = make_log.make(tmp_path, 4 * erasing.STEP)
+    store, first, size = Store(f"sqlite:///{tmp_path}/ca/ca.db"), desk.keys.public("log"), desk.state.size
+    before = desk.state.time - 2 * DAY
+    plan = erasing.plan_for(desk.state, before)
+    gone = erasing.count(store, plan.where())
+    assert gone > 3 * erasing.STEP
+    desk.journal.record(events.Forgot(before, gone), desk.state.time)
+    desk.journal.commit()
+    rest = erasing.erase(store, plan)
+    assert rest is not None
+    assert 0 < erasing.count(store, plan.where()) < gone, "it does not hold the writer up until all is erased"
+    while rest.is_alive():
+        began = time.monotonic()
+        desk.journal.record(events.Forgot(0, 0), desk.state.time)
+        desk.journal.commit()
+        assert time.monotonic() - began < 1
+        size += 1
+    assert erasing.count(store, plan.where()) == 0
+    for processes in (1, 2):
+        verdict = verify.verify(store, first, processes=processes)
+        assert (verdict.problems, verdict.erased, verdict.size) == ((), gone, size + 1)
+    store.close()
 
 
 def test_what_is_left_folds_to_the_same_state(old: Installation) -> None:
