@@ -81,6 +81,7 @@ def _sqlite_durable(connection: Any, _: Any) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA busy_timeout = 5000")
+    connection.execute("PRAGMA secure_delete = ON")  # what was erased is overwritten with zeros
 
 
 def _sqlite_read_only(connection: Any, _: Any) -> None:
