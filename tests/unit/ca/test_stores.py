@@ -15,6 +15,8 @@ from sshjit_ca.storage.database import open_engine
 from sshjit_ca.storage.store import Store
 from tests.support.installation import ALICE, Installation
 
+DAY = 24 * 3600
+
 
 class Waiting:
     """Time that passes only while somebody sleeps; ``meanwhile`` happens then."""
@@ -170,3 +172,18 @@ def test_a_reader_cannot_write(ca: Installation) -> None:
     assert refused.value.code == "not_signing"
     assert reader.head() is not None
     reader.close()
+
+
+def test_old_details_are_erased_and_the_log_is_whole(ca: Installation) -> None:
+    ca.ask(ca.native(ALICE), "web1", reason="CHG-1 long ago")
+    for _ in range(20):
+        ca.later(5 * DAY)
+        ca.native(ALICE)
+    reply = ca.say(m.Forget(int(ca.time) - 90 * DAY, dry_run=False), m.ForgetReply, "admin")
+    assert reply.erased > 0
+    assert not any(b"CHG-1" in (row.entry.detail or b"") for row in ca.store.rows())
+    for processes in (1, 2):
+        verdict = verify.verify(ca.store, ca.desk.keys.public("log"), processes=processes)
+        assert (verdict.problems, verdict.erased) == ((), reply.erased)
+    ca.restart()
+    assert ca.ask(ca.native(ALICE), "web1").certificate is not None
