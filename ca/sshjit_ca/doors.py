@@ -98,7 +98,8 @@ def _access(store: Store, history: History) -> Routes:
         m.ReadRequests: Route(WEB, _plain(reading.read_requests(history))),
         m.ReadFeed: Route(WEB, _plain(feeding.read_feed(store, history))),
         m.Explain: Route(BOTH, explaining.explain),
-        m.ReadPolicy: Route(BOTH, _plain(reading.read_policy)),
+        m.ReadPolicy: Route(BOTH, reading.read_policy(store)),
+        m.ReadPolicies: Route(ADMIN, _plain(reading.read_policies(store))),
         m.ReadChallenge: Route(WEB, _plain(consenting.read_challenge)),
     }
 
@@ -151,6 +152,7 @@ DESPITE: dict[type[m.Message], frozenset[str]] = {
     **dict.fromkeys((m.Revoke, m.Lock, m.Deny, m.Cancel, m.End, m.Logout, m.RemoveHost, m.RetireKey), _ANY_TROUBLE),
     **dict.fromkeys((m.ReadLogin, m.ReadRequest, m.ReadRequests, m.ReadHosts, m.ReadLocks, m.ReadKeys), _ANY_TROUBLE),
     **dict.fromkeys((m.ReadLog, m.ReadTile, m.ReadProof, m.ReadBundle, m.ReadPolicy, m.Health, m.Status), _ANY_TROUBLE),
+    m.ReadPolicies: _ANY_TROUBLE,
     **dict.fromkeys((m.Explain, m.ReadFeed), _ANY_TROUBLE),
     m.RemoveHardwareKey: _ANY_TROUBLE,
     m.ReadHardwareKeys: _ANY_TROUBLE,

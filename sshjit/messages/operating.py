@@ -107,15 +107,43 @@ class BundleReply:
 
 @dataclass(frozen=True, slots=True)
 class ReadPolicy:
-    """The text of the policy in force."""
+    """The text of a policy."""
+
+    digest: str | None = None
+    """Its SHA-256 (hex), or how that begins (admin door); ``None``: the policy in force."""
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyReply:
-    """The policy in force: its exact text and the SHA-256 (hex) of it."""
+    """A policy: its exact text and the SHA-256 (hex) of it."""
 
     text: str
     digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPolicies:
+    """Every policy that ever decided, the newest first (admin door)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyView:
+    """One time in which a policy was in force: from entry ``entry`` at ``loaded`` to ``replaced``, if it ended."""
+
+    digest: str
+    rules: int
+    entry: int
+    loaded: int
+    replaced: int | None
+    replaced_by: str | None
+    """The digest of the policy that followed."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoliciesReply:
+    """The policies by when they were in force, the newest first."""
+
+    policies: tuple[PolicyView, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,10 +42,12 @@ from sshjit.messages.operating import (
     Health,
     HealthReply,
     LogReply,
+    PoliciesReply,
     PolicyReply,
     ProofReply,
     ReadBundle,
     ReadLog,
+    ReadPolicies,
     ReadPolicy,
     ReadProof,
     ReadTile,
@@ -101,6 +103,7 @@ Message = (
     | RetireKey
     | ReadBundle
     | ReadPolicy
+    | ReadPolicies
     | Health
     | Status
     | ConfirmClock
@@ -129,6 +132,7 @@ Reply = (
     | KeyReply
     | BundleReply
     | PolicyReply
+    | PoliciesReply
     | HealthReply
     | StatusReply
     | ClockReply
@@ -181,6 +185,7 @@ REPLIES: dict[type[Message], type[Reply]] = {
     RetireKey: KeyReply,
     ReadBundle: BundleReply,
     ReadPolicy: PolicyReply,
+    ReadPolicies: PoliciesReply,
     Health: HealthReply,
     Status: StatusReply,
     ConfirmClock: ClockReply,

@@ -8,7 +8,9 @@ from itertools import islice
 from sshjit import requests
 from sshjit.errors import Invalid
 from sshjit.messages import (
+    PoliciesReply,
     PolicyReply,
+    ReadPolicies,
     ReadPolicy,
     ReadRequest,
     ReadRequests,
@@ -19,10 +21,12 @@ from sshjit.messages import (
 from sshjit.requests import Request
 from sshjit_ca.access.approving import may_decide
 from sshjit_ca.access.views import request_view
-from sshjit_ca.desk import Desk
+from sshjit_ca.desk import Desk, Door
+from sshjit_ca.log import policies
 from sshjit_ca.log.history import History
 from sshjit_ca.log.logreading import limited
 from sshjit_ca.state import Login
+from sshjit_ca.storage.store import Store
 
 
 def read_request(history: History) -> Callable[[Desk, ReadRequest], RequestReply]:
@@ -61,9 +65,25 @@ def read_requests(history: History) -> Callable[[Desk, ReadRequests], RequestsRe
     return read
 
 
-def read_policy(desk: Desk, _: ReadPolicy) -> PolicyReply:
-    """The policy in force."""
-    return PolicyReply(desk.policy_text, desk.policy.digest)
+def read_policy(store: Store) -> Callable[[Desk, ReadPolicy, Door], PolicyReply]:
+    """A reader of the policy in force, and at the admin door of any other.
+
+    It raises ``Invalid``: ``not_permitted``; else what ``policies.text_of`` raises.
+    """
+
+    def read(desk: Desk, message: ReadPolicy, door: Door) -> PolicyReply:
+        if message.digest is None or message.digest == desk.policy.digest:
+            return PolicyReply(desk.policy_text, desk.policy.digest)
+        if door != "admin":
+            raise Invalid("not_permitted", "policies of the past are the operator's to read")
+        return PolicyReply(*policies.text_of(store, message.digest))
+
+    return read
+
+
+def read_policies(store: Store) -> Callable[[Desk, ReadPolicies], PoliciesReply]:
+    """A reader of the list, the newest first."""
+    return lambda _desk, _message: PoliciesReply(tuple(reversed(policies.history(store))))
 
 
 def _held(desk: Desk, subject: str | None) -> Iterator[Request]:

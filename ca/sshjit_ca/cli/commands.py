@@ -15,6 +15,7 @@ from sshjit_ca.cli import hosts as cli_hosts
 from sshjit_ca.cli import keys as cli_keys
 from sshjit_ca.cli import locks as cli_locks
 from sshjit_ca.cli import log as cli_log
+from sshjit_ca.cli import policies as cli_policies
 from sshjit_ca.cli import show as cli_show
 from sshjit_ca.config import Config
 from sshjit_ca.keys import files
@@ -47,6 +48,7 @@ def _parser(default_config: Path) -> argparse.ArgumentParser:
     cli_keys.add_commands(commands)
     cli_care.add_commands(commands)
     cli_log.add_commands(commands)
+    cli_policies.add_commands(commands)
     return parser
 
 

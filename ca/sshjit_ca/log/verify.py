@@ -8,7 +8,6 @@ signed checkpoints.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -19,7 +18,7 @@ from sshjit.checkpoint import Checkpoint
 from sshjit.errors import SshJitError
 from sshjit.sshkey import PublicKey
 from sshjit_ca.keys import lineage
-from sshjit_ca.log import sharing, snapshots, walking
+from sshjit_ca.log import policies, sharing, snapshots, walking
 from sshjit_ca.log.refolding import Refold
 from sshjit_ca.log.snapshots import Snapshot
 from sshjit_ca.log.walking import Walked
@@ -66,9 +65,7 @@ def verify(
         problems += _differs(point, walked)
     for snapshot in stored.values():
         problems += _unsigned(snapshot, refold)
-    for digest, text in _attempt(store.policy_texts, problems) or ():
-        if hashlib.sha256(text.encode("utf-8")).hexdigest() != digest:
-            problems.append(f"the policy kept as {digest[:12]} is another text")
+    problems += _attempt(lambda: policies.problems(store), problems) or ()
     return Verdict(walked.size, walked.head, own, refold.gaps.erased, tuple(dict.fromkeys(problems))[:MAX_PROBLEMS])
 
 

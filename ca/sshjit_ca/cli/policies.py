@@ -1,0 +1,59 @@
+"""``ssh-jit-ca policy``: what every policy said that ever decided here."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from sshjit import messages as m
+from sshjit_ca.cli import admin
+from sshjit_ca.cli import show as cli_show
+from sshjit_ca.config import Config
+
+
+def add_commands(commands: Any) -> None:
+    """Adds ``policy`` with its subcommands."""
+    inner = commands.add_parser("policy", help="the policies that decided").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    show = _command(inner, "show", "print a policy's exact text", _show)
+    show.add_argument("digest", nargs="?", metavar="DIGEST", help="or how it begins [the one in force]")
+    _command(inner, "list", "list the policies, and when each was in force", _list)
+
+
+def _command(commands: Any, name: str, text: str, function: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    parser.set_defaults(run=function)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def _show(conf: Config, options: argparse.Namespace) -> int:
+    reply = admin.call(conf.admin_socket, m.ReadPolicy(options.digest), m.PolicyReply)
+    if options.json:
+        print(cli_show.as_json(reply))
+    else:
+        sys.stdout.write(reply.text)  # as it is, so that its SHA-256 is the digest
+    return 0
+
+
+def _list(conf: Config, options: argparse.Namespace) -> int:
+    cli_show.say(options, admin.call(conf.admin_socket, m.ReadPolicies(), m.PoliciesReply), listing)
+    return 0
+
+
+def listing(reply: m.PoliciesReply) -> str:
+    """The policies as a table, the newest first."""
+    rows = [
+        (
+            each.digest[:16],
+            str(each.rules),
+            cli_show.instant(each.loaded),
+            "in force" if each.replaced is None else cli_show.instant(each.replaced),
+            (each.replaced_by or "")[:16],
+            str(each.entry),
+        )
+        for each in reply.policies
+    ]
+    return cli_show.table(("DIGEST", "RULES", "FROM (UTC)", "UNTIL (UTC)", "REPLACED BY", "ENTRY"), rows)
