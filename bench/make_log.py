@@ -128,7 +128,7 @@ def open_window(desk: Desk, person: int, now: int) -> tuple[str, str, int]:
     subject, line = f"sub-{person:016d}", desk.keys.public("user_ca").line
     token = hashlib.sha256(login.encode("ascii")).hexdigest()
     opened = events.LoginOpened(
-        login, subject, "native", token, _fingerprint(person), now, now + SHIFT, mfa=True,
+        login, subject, "native", token, _fingerprint(person), now, now, now + SHIFT, mfa=True,
         provider="acme", claim=f"p-{person}", name=f"Person {person}", email=f"person{person}@example.com",
         verified=True, groups=("SRE",), own=None, key_line=line, address="192.0.2.7",
     )  # fmt: skip

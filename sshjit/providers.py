@@ -13,6 +13,13 @@ from sshjit.errors import Invalid
 
 ASYMMETRIC = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"})
 """Signature algorithms that may be allowed (RFC 7518, RFC 8037): never ``none``, never a shared secret."""
+CHANGEABLE = frozenset(
+    {
+        *("email", "preferred_username", "upn", "unique_name", "phone_number"),
+        *("name", "given_name", "family_name", "nickname"),
+    }
+)
+"""Claims that are changed, and go to somebody else one day (OpenID Connect Core, 5.7)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,13 @@ class Provider:
         names.url(self.issuer, plain_http=self.unsafe_http)
         if not self.algorithms or not set(self.algorithms) <= ASYMMETRIC:
             raise Invalid("bad_config", f"algorithms must be some of {', '.join(sorted(ASYMMETRIC))}")
+        if self.subject_claim.casefold() in CHANGEABLE:
+            raise Invalid(
+                "bad_config",
+                f"'subject_claim' cannot be {self.subject_claim!r}: "
+                "who has it next would be taken for who had it before",
+                hint="'sub' never changes; where each registration sees another one, 'oid' (Entra ID) does not either",
+            )
         for domain in self.email_domains:
             names.host_name(domain)
         for client in (self.native, self.web):

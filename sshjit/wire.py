@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import operator
 import re
 import types
@@ -29,10 +30,11 @@ T = TypeVar("T")
 _Check = Callable[[Any, str], Any]
 
 
-def loads(text: bytes, *, limit: int = 256 * 1024) -> Any:
+def loads(text: bytes, *, limit: int = 256 * 1024, fractions: bool = False) -> Any:
     """Reads JSON: UTF-8, at most ``limit`` bytes, no duplicate keys, no floats, no NaN, no lone surrogates.
 
-    Whole numbers fit into 64 bits with a sign, so that every database can hold them.
+    Whole numbers fit into 64 bits with a sign, so that every database can hold them. With ``fractions``, for what
+    others write by their own rules, numbers may be finite floats.
 
     Raises:
         Invalid: ``bad_json`` with where it broke, or ``too_large``.
@@ -41,7 +43,7 @@ def loads(text: bytes, *, limit: int = 256 * 1024) -> Any:
     if len(text) > limit:
         raise Invalid("too_large", f"the message has {len(text)} bytes, the limit is {limit}")
     try:
-        value = _READER.decode(text.decode("utf-8"))
+        value = (_FRACTIONS if fractions else _READER).decode(text.decode("utf-8"))
     except RecursionError:
         raise Invalid("bad_json", "the message is nested too deeply") from None
     except ValueError as error:
@@ -138,6 +140,12 @@ def _no_floats(text: str) -> Any:
     raise ValueError(f"{text[:20]} is not a whole number")
 
 
+def _finite(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError("a number is too large")
+    return number
+
+
 def _small_int(text: str) -> int:
     if len(text) > 20 or not -(2**63) <= (number := int(text)) < 2**63:
         raise ValueError("a number is too large")
@@ -146,6 +154,9 @@ def _small_int(text: str) -> int:
 
 _READER = json.JSONDecoder(
     object_pairs_hook=_no_duplicates, parse_float=_no_floats, parse_constant=_no_floats, parse_int=_small_int
+)
+_FRACTIONS = json.JSONDecoder(
+    object_pairs_hook=_no_duplicates, parse_float=_finite, parse_constant=_no_floats, parse_int=_small_int
 )
 
 

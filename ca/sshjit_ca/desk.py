@@ -123,7 +123,7 @@ class Desk:
             groups=frozenset(opened.groups),
             emails=frozenset({opened.email.casefold()} if opened.email and opened.verified else ()),
             own=opened.own,
-            auth_time=opened.signed_in,
+            auth_time=opened.auth_time,
             mfa=opened.mfa,
             hardware_key=self.vouched(login),
         )

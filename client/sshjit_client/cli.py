@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sshjit.errors import Invalid
-from sshjit_client import run, typed
+from sshjit_client import run, signin, typed
 from sshjit_client.commands import account, requests, setup, status
 from sshjit_client.helptext import PAGE, VERSION
 from sshjit_client.machine import Machine
@@ -61,7 +61,8 @@ def _login(parser: Parser) -> Callable[[Machine, Options], int]:
     parser.add_argument("--provider", metavar="P", help="where to sign in, if there are several")
     parser.add_argument("--key", metavar="FILE", type=Path, help="use this key, for example of a security key")
     parser.add_argument("--no-browser", action="store_true", help="print the address and open nothing")
-    return lambda machine, o: account.login(machine, provider=o.provider, key=o.key, browser=not o.no_browser)
+    parser.add_argument("--fresh", action="store_true", help="prove who you are now, where a rule wants it")
+    return lambda machine, o: account.login(machine, signin.How(o.provider, o.key, not o.no_browser, o.fresh))
 
 
 def _logout(parser: Parser) -> Callable[[Machine, Options], int]:

@@ -30,14 +30,19 @@ class Attempt:
     verifier: str
     salt: bytes
     nonce: str
+    fresh: bool
+    """Whether the person must sign in now, and the provider say so."""
 
     @classmethod
-    def begin(cls, provider: Provider, redirect: str, key_blob: bytes, random: bytes) -> Attempt:
+    def begin(
+        cls, provider: Provider, redirect: str, key_blob: bytes, random: bytes, *, fresh: bool = False
+    ) -> Attempt:
         """A new attempt from 80 random bytes."""
         if len(random) != 80:
             raise ValueError("an attempt takes 80 random bytes")
         salt = random[:16]
-        return cls(provider, redirect, b64url(random[16:48]), b64url(random[48:80]), salt, nonce(key_blob, salt))
+        state, verifier = b64url(random[16:48]), b64url(random[48:80])
+        return cls(provider, redirect, state, verifier, salt, nonce(key_blob, salt), fresh)
 
     def address(self) -> str:
         """Where the person signs in."""
@@ -52,6 +57,7 @@ class Attempt:
             "nonce": self.nonce,
             "code_challenge": challenge,
             "code_challenge_method": "S256",
+            **({"max_age": "0"} if self.fresh else {}),  # makes auth_time a must (OpenID Connect Core, 3.1.2.1)
         }
         return f"{endpoint}{'&' if urlsplit(endpoint).query else '?'}{urlencode(query)}"
 

@@ -43,6 +43,8 @@ class How:
     provider: str | None = None
     key: Path | None = None
     browser: bool = True
+    fresh: bool = False
+    """Whether an earlier sign-in at the provider does not do."""
 
 
 def sign_in(machine: Machine, how: How) -> Session:
@@ -98,7 +100,7 @@ def _keep(folder: Path, state: Path) -> Path:
 def _prove(machine: Machine, provider: Provider, key: Path, public: sshkey.PublicKey, how: How) -> LoginBody:
     """Runs the flow and signs the token with the key."""
     with closing(Loopback()) as loopback:
-        attempt = Attempt.begin(provider, loopback.redirect, public.blob, secrets.token_bytes(80))
+        attempt = Attempt.begin(provider, loopback.redirect, public.blob, secrets.token_bytes(80), fresh=how.fresh)
         loopback.serve(attempt.code)
         _open(machine, attempt, loopback, use_browser=how.browser)
         code = loopback.result()

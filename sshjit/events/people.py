@@ -19,7 +19,9 @@ class LoginOpened:
     key: str | None
     """Fingerprint of the key that a native login is bound to."""
     signed_in: int
-    """``auth_time`` of the token, or its ``iat``."""
+    """When the provider says that the person signed in, or else when it made the token."""
+    auth_time: int | None
+    """The former alone; ``None`` if the provider does not say it, and then no sign-in is fresh."""
     expires: int
     mfa: bool
     provider: str = detail()

@@ -64,7 +64,7 @@ def step_up(terms: Demands, subject: Subject, now: int) -> StepUp | None:
     """What the sign-in lacks for ``terms``. The CA asks it again for the login that is to get a certificate."""
     needs = []
     if terms.fresh_login is not None and not _fresh(subject.auth_time, terms.fresh_login, now):
-        needs.append(("fresh_login", f"a sign-in within the last {show(terms.fresh_login)}", "sign in again"))
+        needs.append(("fresh_login", *_sign_in(subject, terms.fresh_login)))
     if terms.mfa and not subject.mfa:
         needs.append(("mfa", "a sign-in with a second factor", "sign in again with your second factor"))
     if terms.verify_required and not subject.hardware_key:
@@ -73,6 +73,14 @@ def step_up(terms: Demands, subject: Subject, now: int) -> StepUp | None:
         return None
     kinds, what, hints = zip(*needs, strict=True)
     return StepUp(terms.rule, kinds, f'rule "{terms.rule}" needs {" and ".join(what)}', "; ".join(hints))
+
+
+def _sign_in(subject: Subject, age: int) -> tuple[str, str]:
+    """What is needed instead of this sign-in, and what to do: OpenID Connect Core, 3.1.2.1, on ``max_age``."""
+    wanted = f"a sign-in within the last {show(age)}"
+    if subject.auth_time is None:
+        wanted += ", and the provider does not tell when you signed in (auth_time)"
+    return wanted, "sign in again: ssh-jit login --fresh"
 
 
 def _fresh(auth_time: int | None, age: int, now: int) -> bool:

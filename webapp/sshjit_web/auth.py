@@ -16,6 +16,8 @@ from sshjit_web.oidc import RelyingParty
 from sshjit_web.services import services
 
 PENDING_LIFETIME = 600
+FRESH = "1"
+"""In ``?fresh=1``: whoever asked is to prove anew who they are."""
 """Seconds that a person may take at the provider."""
 MAX_TARGET = 400
 """Characters of the address to return to."""
@@ -30,7 +32,9 @@ blueprint.before_request(security.check_page)
 def sign_in() -> AnyResponse:
     """The choice of the provider."""
     target = local_target(request.args.get("next"))
-    response = make_response(render_template("sign_in.html", parties=services().parties.values(), target=target))
+    fresh = FRESH if request.args.get("fresh") == FRESH else None
+    parties = services().parties.values()
+    response = make_response(render_template("sign_in.html", parties=parties, target=target, fresh=fresh))
     _browser(response)
     return response
 
@@ -40,7 +44,7 @@ def start(provider: str) -> AnyResponse:
     """Sends the browser to the provider. A GET, because a form's redirect would need the provider in the CSP."""
     have, party = services(), _party(provider)
     state = security.new_token()
-    response = redirect(party.authorization_url(state), code=303)
+    response = redirect(party.authorization_url(state, fresh=request.args.get("fresh") == FRESH), code=303)
     browser = _browser(response)
     now = have.now()
     target = local_target(request.args.get("next"))

@@ -94,8 +94,8 @@ class RelyingParty:
         """The nonce of the sign-in with this state; derived, so that nothing secret is stored."""
         return self._derive("nonce", state)
 
-    def authorization_url(self, state: str) -> str:
-        """Where to send the browser.
+    def authorization_url(self, state: str, *, fresh: bool = False) -> str:
+        """Where to send the browser. ``fresh``: to prove there anew who they are (OpenID Connect Core, 3.1.2.1).
 
         Raises:
             Failed: ``provider_down``.
@@ -108,6 +108,7 @@ class RelyingParty:
                 state=state,
                 nonce=self.nonce(state),
                 code_verifier=self._derive("pkce", state),
+                **({"max_age": "0"} if fresh else {}),
             )
         return str(url)
 

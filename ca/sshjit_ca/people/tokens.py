@@ -8,6 +8,7 @@ OpenID Connect Core 1.0, section 3.1.3.7; JWT best practices: RFC 8725.
 from __future__ import annotations
 
 import hmac
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,7 @@ MAX_AGE = 300
 SKEW = 10
 """Seconds that the provider's clock may run ahead of ours."""
 MAX_GROUPS = 1000
+_LATEST = 2**53
 _HEADERS = frozenset({"alg", "kid", "typ", "x5t", "x5t#S256"})
 _KEY_TYPES = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
 
@@ -49,8 +51,8 @@ class Claims:
     """The address is verified and in one of the provider's domains."""
     groups: tuple[str, ...]
     issued: int
-    signed_in: int
-    """``auth_time`` if the provider says it, else ``iat``."""
+    auth_time: int | None
+    """When the person signed in; a token can be new when that was long ago. ``None``: the provider does not say it."""
     mfa: bool
     own: str | None
 
@@ -75,7 +77,7 @@ def verify(token: str, expected: Expected, keys: ProviderKeys, now: int) -> Clai
         jws.deserialize_compact(token, jwk.import_key(key), algorithms=[algorithm])
     except (JoseError, ValueError):
         raise Refused("token_refused", "the token's signature does not fit") from None
-    claims = wire.loads(body, limit=MAX_TOKEN)
+    claims = wire.loads(body, limit=MAX_TOKEN, fractions=True)
     if not isinstance(claims, dict):
         raise _bad("its claims are not an object")
     _check_purpose(claims, expected)
@@ -123,10 +125,11 @@ def _check_times(claims: dict[str, Any], now: int) -> None:
 
 
 def _time(claims: dict[str, Any], key: str) -> int:
+    """A time in whole seconds: RFC 7519 lets a NumericDate have a fraction, which is taken to our disadvantage."""
     value = claims.get(key)
-    if type(value) is not int or value < 0:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < _LATEST:
         raise _bad(f"its {key} is not a time")
-    return value
+    return math.ceil(value) if key in ("iat", "nbf") else math.floor(value)
 
 
 def _read(claims: dict[str, Any], provider: Provider, now: int) -> Claims:
@@ -143,7 +146,7 @@ def _read(claims: dict[str, Any], provider: Provider, now: int) -> Claims:
         verified=claims.get("email_verified") is True and domain in provider.email_domains,
         groups=_groups(claims, provider.groups_claim),
         issued=min(issued, now),
-        signed_in=min(_time(claims, "auth_time") if "auth_time" in claims else issued, now),
+        auth_time=min(_time(claims, "auth_time"), now) if "auth_time" in claims else None,
         mfa=_second_factor(claims, provider),
         own=(_text(claims, provider.own_claim) or None) if provider.own_claim else None,
     )

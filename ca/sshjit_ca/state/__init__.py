@@ -31,7 +31,7 @@ __all__ = [
     "fold",
 ]
 
-FOLD = 2
+FOLD = 3
 """The version of the fold."""
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 from sshjit import durations
 from sshjit.messages import LoginView
@@ -15,9 +14,9 @@ from sshjit_client.show import at, person
 from sshjit_client.terminal import table
 
 
-def login(machine: Machine, *, provider: str | None, key: Path | None, browser: bool) -> int:
+def login(machine: Machine, how: signin.How) -> int:
     """Signs in, also when somebody is signed in already."""
-    session = signin.sign_in(machine, signin.How(provider, key, browser))
+    session = signin.sign_in(machine, how)
     machine.terminal.say(f"signed in as {person(session.login.person)} until {at(session.login.expires)}")
     return Exit.OK
 

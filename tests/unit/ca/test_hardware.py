@@ -150,6 +150,20 @@ def test_the_web_door_registers_nothing(ca: Installation) -> None:
         assert ca.routes[message].doors == {"admin"}
 
 
+def test_a_provider_that_does_not_tell_when_somebody_signed_in_makes_no_fresh_sign_in(ca: Installation) -> None:
+    ca.change_policy(*FRESH)
+    silent = replace(WITH_MFA, claims={**WITH_MFA.claims, "auth_time": None})
+    with pytest.raises(Refused) as refused:
+        ca.ask(ca.native(silent), "web1")
+    assert refused.value.code == "step_up"
+    assert "the provider does not tell when you signed in (auth_time)" in refused.value.message
+    assert "ssh-jit login --fresh" in refused.value.hint
+    login = ca.native(WITH_MFA)
+    request = ca.ask(login, "web1").request
+    assert "(auth_time)" in step_up(ca, ca.native(silent), request.id)
+    assert ca.say(m.ReadLogin(ca.native(silent)), m.LoginReply).login.auth_time is None
+
+
 def test_the_sign_in_that_draws_must_be_fresh_and_strong(ca: Installation) -> None:
     ca.change_policy(*FRESH)
     login = ca.native(WITH_MFA)

@@ -170,7 +170,7 @@ NAMES = st.text(st.characters(codec="utf-8"), max_size=8)
 def found(draw: st.DrawFn) -> State:
     """A state with tables of every shape."""
     opened = events.LoginOpened(
-        *("login-a", "sub-a", "native", "ab", "SHA256:x", 1, 2),
+        *("login-a", "sub-a", "native", "ab", "SHA256:x", 1, None, 2),
         mfa=draw(st.booleans()),
         provider="acme",
         claim=draw(NAMES),

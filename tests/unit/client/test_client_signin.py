@@ -50,6 +50,13 @@ def test_the_address_carries_pkce_state_and_the_keys_nonce() -> None:
     assert query["scope"] == ["openid email"]
 
 
+def test_a_fresh_sign_in_asks_the_provider_to_look_now_and_to_say_when() -> None:
+    usual = parse_qs(urlsplit(attempt().address()).query)
+    fresh = Attempt.begin(PROVIDER, "http://127.0.0.1:1/callback", b"blob", bytes(range(80)), fresh=True)
+    assert parse_qs(urlsplit(fresh.address()).query) == usual | {"max_age": ["0"]}
+    assert "max_age" not in usual
+
+
 def answered(made: Attempt, **changes: str) -> str:
     return urlencode({"code": "c", "state": made.state, **changes})
 

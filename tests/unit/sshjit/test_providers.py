@@ -54,6 +54,18 @@ def test_t3_t16_one_issuer_is_one_provider() -> None:
         load(ACME + ACME.replace("providers.acme", "providers.other"))
 
 
+@pytest.mark.parametrize("claim", [*sorted(providers.CHANGEABLE), "Email", "UPN"])
+def test_t3_a_claim_that_changes_hands_is_nobodys_identity(claim: str) -> None:
+    with pytest.raises(Invalid, match="who has it next would be taken for who had it before") as refused:
+        load(ACME + f'subject_claim = "{claim}"\n')
+    assert (refused.value.code, "'sub' never changes" in refused.value.hint) == ("bad_config", True)
+
+
+@pytest.mark.parametrize("claim", ["sub", "oid", "employee_id"])
+def test_a_claim_that_stays_may_name_people(claim: str) -> None:
+    assert load(ACME + f'subject_claim = "{claim}"\n')["acme"].subject_claim == claim
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

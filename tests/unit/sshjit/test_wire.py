@@ -185,3 +185,17 @@ def test_the_error_names_the_path() -> None:
     host["labels"] = [["env", "prod"], ["role"]]
     with pytest.raises(Invalid, match=r"'labels\[1\]' must be a list of 2"):
         wire.decode(messages.AddHost, host)
+
+
+def test_floats_are_read_where_others_write_them_and_only_finite_ones() -> None:
+    assert wire.loads(b'{"iat":1.5e9,"exp":2,"ratio":-0.25}', fractions=True) == {
+        "iat": 1.5e9,
+        "exp": 2,
+        "ratio": -0.25,
+    }
+    for text in (b"1e999", b"-1e999", b"NaN", b"Infinity", b"-Infinity"):
+        with pytest.raises(Invalid) as refused:
+            wire.loads(text, fractions=True)
+        assert refused.value.code == "bad_json"
+    with pytest.raises(Invalid):
+        wire.loads(b"1.5")

@@ -55,6 +55,15 @@ def test_the_request_carries_pkce_nonce_and_its_own_redirect(house: House) -> No
     assert "prompt" not in query
 
 
+def test_a_fresh_sign_in_asks_the_provider_to_look_now(house: House) -> None:
+    visitor = Visitor("alice")
+    page = visitor.open(f"{house.url}/sign-in?fresh=1")
+    assert "fresh=1" in page.text
+    for address, wanted in (("start?fresh=1", ["0"]), ("start", None), ("start?fresh=0", None)):
+        _, ask = visitor.step(f"{house.url}/auth/acme/{address}")
+        assert parse_qs(urlsplit(ask).query).get("max_age") == wanted
+
+
 def test_t18_a_state_of_another_browser_is_refused_and_stays_usable_for_its_own(house: House) -> None:
     alice, thief = Visitor("alice"), Visitor("carol")
     callback = answer_of(house, alice)
