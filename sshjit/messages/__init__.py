@@ -23,14 +23,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sshjit.messages.access import (
         Ask,
-        AskReply,
         Cancel,
         CertificateReply,
         End,
         Extend,
         ReadRequest,
         ReadRequests,
-        RequestReply,
         RequestsReply,
         SignUser,
     )
@@ -97,10 +95,12 @@ if TYPE_CHECKING:
     from sshjit.messages.outcomes import Done, ErrorReply
     from sshjit.messages.people import LoginNative, LoginReply, LoginWeb, Logout, ReadLogin
     from sshjit.messages.standing import (
+        AskReply,
         CommentView,
         DecisionView,
         PastView,
         RequesterView,
+        RequestReply,
         RequestState,
         RequestView,
         ReviewView,

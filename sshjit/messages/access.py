@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from sshjit.messages.standing import RequesterView, RequestState, RequestView
+from sshjit.messages.standing import RequestState, RequestView
 from sshjit.messages.views import CertificateView
 
 
@@ -34,17 +34,6 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class AskReply:
-    """What became of the ask. ``existing``: the live grant or pending request for the same thing was returned."""
-
-    request: RequestView
-    certificate: CertificateView | None
-    existing: bool
-    notes: tuple[str, ...]
-    """Sentences for the person: "the duration was capped to 8 h", "you log in as deploy"."""
-
-
-@dataclass(frozen=True, slots=True)
 class Cancel:
     """The requester takes a pending request back."""
 
@@ -69,19 +58,6 @@ class Extend:
     """The grant's."""
     reason: str
     address: str
-
-
-@dataclass(frozen=True, slots=True)
-class RequestReply:
-    """The request as it stands now.
-
-    Who may decide it or audits also gets ``about``, what is known of the requester, and ``because``: the roles for
-    which the reader is asked.
-    """
-
-    request: RequestView
-    about: RequesterView | None = None
-    because: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""What is shown of a request: how it stands, who said what about it, and who is asking."""
+"""What is shown of a request: how it stands, who said what about it, and who is asking.
+
+The answers that a connection reads stand here too, so that it need not load the questions of ``access.py``.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from sshjit.messages.views import PersonView
+from sshjit.messages.views import CertificateView, PersonView
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,3 +153,27 @@ class RequesterView:
     live: tuple[PastView, ...]
     recent: tuple[PastView, ...]
     """The last ten of 30 days that are over, newest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskReply:
+    """What became of the ask. ``existing``: the live grant or pending request for the same thing was returned."""
+
+    request: RequestView
+    certificate: CertificateView | None
+    existing: bool
+    notes: tuple[str, ...]
+    """Sentences for the person: "the duration was capped to 8 h", "you log in as deploy"."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestReply:
+    """The request as it stands now.
+
+    Who may decide it or audits also gets ``about``, what is known of the requester, and ``because``: the roles for
+    which the reader is asked.
+    """
+
+    request: RequestView
+    about: RequesterView | None = None
+    because: tuple[str, ...] = ()

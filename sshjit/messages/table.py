@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from sshjit.messages.access import (
     Ask,
-    AskReply,
     Cancel,
     CertificateReply,
     End,
     Extend,
     ReadRequest,
     ReadRequests,
-    RequestReply,
     RequestsReply,
     SignUser,
 )
@@ -57,6 +55,7 @@ from sshjit.messages.operating import (
 )
 from sshjit.messages.outcomes import Done
 from sshjit.messages.people import LoginNative, LoginReply, LoginWeb, Logout, ReadLogin
+from sshjit.messages.standing import AskReply, RequestReply
 
 Message = (
     LoginWeb
