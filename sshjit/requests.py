@@ -91,6 +91,8 @@ class Request:
     closed: int | None = None
     remarks: tuple[Remark, ...] = ()
     review: Review | None = None
+    since: int | None = None
+    """Of an extension that was approved: when the grant would have closed without it."""
 
     @property
     def id(self) -> str:
@@ -197,16 +199,19 @@ def open_window(request: Request, opened: events.Opened, now: int, *, grant: Req
     """The request is approved. An extension comes with the ``grant`` that it makes longer, which must be open."""
     require(request, RequestState.PENDING, now)
     start = window_start(request.asked, now)
-    if request.asked.extends is not None:
+    if request.asked.extends is None:
+        grant = None
+    else:
         if grant is None or grant.id != request.asked.extends or grant.ends is None:
             raise Invalid("wrong_grant", f"request {request.id} extends another grant")
         require(grant, RequestState.APPROVED, now)
         start = grant.ends
     if opened.ends > window_end(request.asked, start, at_most(request)):
         raise Invalid("window_too_long", f"request {request.id}: the window is longer than what was asked for")
-    used = request.asked.extends is not None  # there is nothing to draw, so nothing lapses
+    used = grant is not None  # of an extension there is nothing to draw, so nothing lapses
+    since = None if grant is None else grant.ends
     return dataclasses.replace(
-        request, state=RequestState.APPROVED, how=opened.how, approved=now, ends=opened.ends, used=used
+        request, state=RequestState.APPROVED, how=opened.how, approved=now, ends=opened.ends, used=used, since=since
     )
 
 
@@ -258,6 +263,7 @@ def draw(request: Request, now: int) -> Request:
         closed=request.closed,
         remarks=request.remarks,
         review=request.review,
+        since=request.since,
     )
 
 

@@ -6,11 +6,11 @@ from typing import Literal
 
 from sshjit import approvals, durations, names, requests
 from sshjit.errors import Invalid, Refused
-from sshjit.events import Closed, Decided
+from sshjit.events import Closed, Decided, Opened
 from sshjit.messages import Approve, Deny, RequestReply, RequestState
 from sshjit.requests import Request
-from sshjit_ca.access import consenting, locks, opening
-from sshjit_ca.access.views import approvers_of, request_view, steps_of
+from sshjit_ca.access import approved, consenting, locks, opening
+from sshjit_ca.access.views import request_view, steps_of
 from sshjit_ca.desk import Desk
 from sshjit_ca.state import Login
 
@@ -19,8 +19,8 @@ def approve(desk: Desk, message: Approve) -> RequestReply:
     """One more yes; with the last that was missing the window opens.
 
     Raises:
-        Refused: ``own_request``, ``not_an_approver``, ``signature_needed``, ``locked``, ``grant_over``, and as
-            ``consenting``.
+        Refused: ``own_request``, ``not_an_approver``, ``signature_needed``, ``locked``, ``grant_over``,
+            ``window_over``, ``host_gone``, and as ``consenting``.
         Invalid: ``unknown_request``, ``wrong_state``, ``digest_differs``, ``already_decided``, ``bad_duration``.
 
     """
@@ -37,11 +37,11 @@ def approve(desk: Desk, message: Approve) -> RequestReply:
             "here your approval counts only with a signature by your key",
             hint=f"ssh-jit approve {request.id}",
         )
+    heard = requests.decide(request, said, desk.now)
+    ends = opening.window_end(desk, heard) if approved.complete(desk, heard) else None
     desk.record(said)
-    request = desk.request(request.id)
-    requester = desk.person(request.asked.subject)
-    if approvals.complete(steps_of(request), requester, approvers_of(desk, request), others=tuple(desk.known())):
-        opening.record(desk, request, "reviewed")
+    if ends is not None:
+        desk.record(Opened(request.id, "reviewed", ends))
     return RequestReply(request_view(desk, desk.request(request.id)))
 
 
@@ -62,9 +62,19 @@ def deny(desk: Desk, message: Deny) -> RequestReply:
 
 def may_decide(desk: Desk, login: Login, request: Request) -> bool:
     """Whether the login's person is one whom some step of the request asks, and is not the requester."""
+    return bool(decides_as(desk, login, request))
+
+
+def decides_as(desk: Desk, login: Login, request: Request) -> tuple[str, ...]:
+    """The roles for which the login's person is asked."""
+    if not request.asked.steps:
+        return ()
     me, requester = desk.person(login.opened.subject), desk.person(request.asked.subject)
-    known = tuple(desk.known())
-    return any(approvals.may_approve(step, requester, me, others=known) for step in steps_of(request))
+    if not any(step.role in me.roles for step in request.asked.steps) or not approvals.others(
+        requester, (me,), desk.known()
+    ):
+        return ()
+    return tuple(sorted({step.role for step in request.asked.steps} & me.roles))
 
 
 def _approver(desk: Desk, login_id: str, request_id: str) -> tuple[Login, Request]:
@@ -82,9 +92,8 @@ def _approver(desk: Desk, login_id: str, request_id: str) -> tuple[Login, Reques
 
 def _word_counts(desk: Desk, login: Login, request: Request) -> bool:
     """Whether there is a step that the person could fill without a signature."""
-    me, requester, known = desk.person(login.opened.subject), desk.person(request.asked.subject), tuple(desk.known())
-    unsigned = (step for step in steps_of(request) if not step.signed)
-    return any(approvals.may_approve(step, requester, me, others=known) for step in unsigned)
+    roles = decides_as(desk, login, request)
+    return any(step.role in roles and not step.signed for step in steps_of(request))
 
 
 def _said(

@@ -88,10 +88,11 @@ def live(desk: Desk, login: Login, hosts: tuple[Host, ...], want: policy.Ask) ->
     duration were settled when it was asked; whoever wants others ends this one first.
     """
     ids, known = tuple(host.id for host in hosts), desk.state.requests
+    same = set(ids)
     for request_id in reversed(desk.state.requests_of.get(login.opened.subject, ())):
         request = known[request_id]
         asked = request.asked
-        if asked.host_ids != ids or asked.action != want.action:
+        if asked.action != want.action or (asked.host_ids != ids and set(asked.host_ids) != same):
             continue  # looked at first, because a busy person has many windows
         if want.login not in (None, asked.login) or want.command not in (None, asked.command):
             continue
@@ -105,10 +106,13 @@ def live(desk: Desk, login: Login, hosts: tuple[Host, ...], want: policy.Ask) ->
 def _as_soon(desk: Desk, request: Request, want: policy.Ask) -> bool:
     """Whether the request gives what is wanted when it is wanted.
 
-    Who breaks the glass does not wait for an approval; whoever has broken it asks for nothing else meanwhile.
+    Who breaks the glass does not wait for an approval, nor take another account than an emergency's for it, unless they
+    named it; whoever has broken it asks for nothing else meanwhile.
     """
     asked = request.asked
-    if asked.extends is not None or (want.break_glass and request.state is RequestState.PENDING):
+    if asked.extends is not None:
+        return False
+    if want.break_glass and not asked.break_glass and (want.login is None or request.state is RequestState.PENDING):
         return False
     return asked.start == want.start or (want.start is None and asked.start is not None and asked.start <= desk.now)
 

@@ -9,7 +9,7 @@ from typing import assert_never
 from sshjit import approvals, policy
 from sshjit.approvals import Step
 from sshjit.errors import Refused
-from sshjit.events import Asked, StepAsked
+from sshjit.events import Asked, Opened, StepAsked
 from sshjit.policy import Allow, Denied, NeedsApproval, StepUp, Terms
 from sshjit.requests import Request
 from sshjit_ca.access import opening
@@ -112,9 +112,10 @@ def record(desk: Desk, login: Login, deal: Deal) -> Request:
         ends_by=terms.ends_by,
         steps=tuple(StepAsked(step.role, step.count, step.signed) for step in steps),
     )
+    ends = None if steps else opening.window_end(desk, Request(asked, desk.now))
     desk.record(asked)
-    if not steps:
-        opening.record(desk, desk.request(asked.request), "automatic" if glass is None else "break_glass")
+    if ends is not None:
+        desk.record(Opened(asked.request, "automatic" if glass is None else "break_glass", ends))
     return desk.request(asked.request)
 
 

@@ -7,7 +7,8 @@ from sshjit.errors import Invalid
 from sshjit.events import Closed
 from sshjit.messages import Cancel, End, RequestReply, RequestState
 from sshjit.requests import Request
-from sshjit_ca.access.views import extensions, request_view
+from sshjit_ca.access.extensions import close_all
+from sshjit_ca.access.views import request_view
 from sshjit_ca.desk import Desk
 
 
@@ -19,15 +20,18 @@ def cancel(desk: Desk, message: Cancel) -> RequestReply:
 
 
 def end(desk: Desk, message: End) -> RequestReply:
-    """The requester is done: the window closes now, and its certificates are worthless. So are its extensions."""
+    """The requester is done: the window closes now, and its certificates are worthless. So are its extensions.
+
+    Raises:
+        Invalid: ``unknown_request``, ``wrong_state``, ``extension``.
+
+    """
     request = own(desk, message.login_id, message.request)
     requests.require(request, RequestState.APPROVED, desk.now)
-    for each in extensions(desk.state, request):
-        standing = requests.state_at(each, desk.now)
-        if standing is RequestState.PENDING:
-            desk.record(Closed(each.id, RequestState.CANCELLED, each.asked.subject, "what it extends is done"))
-        elif standing is RequestState.APPROVED:
-            desk.record(Closed(each.id, RequestState.ENDED, each.asked.subject, "done"))
+    if request.asked.extends is not None:
+        only = f"request {request.id} only extends {request.asked.extends}"
+        raise Invalid("extension", only, hint=f"ssh-jit done {request.asked.extends}")
+    close_all(desk, request, RequestState.ENDED, request.asked.subject, "what it extends is done")
     return _close(desk, request, RequestState.ENDED, "done")
 
 

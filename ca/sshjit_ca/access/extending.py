@@ -12,7 +12,8 @@ from sshjit.requests import Request
 from sshjit_ca.access import deals, locks
 from sshjit_ca.access.deals import Deal
 from sshjit_ca.access.ending import own
-from sshjit_ca.access.views import extended, extensions, request_view
+from sshjit_ca.access.extensions import extended, extensions
+from sshjit_ca.access.views import request_view
 from sshjit_ca.desk import Desk, policy_hosts
 from sshjit_ca.state import Login
 

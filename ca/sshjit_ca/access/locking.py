@@ -144,8 +144,9 @@ def _person(desk: Desk, subject: str) -> _Reach:
 
 
 def _open(desk: Desk) -> tuple[Request, ...]:
-    every = desk.state.requests.values()
-    return tuple(each for each in every if requests.state_at(each, desk.now) is RequestState.APPROVED)
+    """Every open grant; its extensions go with it."""
+    grants = (each for each in desk.state.requests.values() if each.asked.extends is None)
+    return tuple(each for each in grants if requests.state_at(each, desk.now) is RequestState.APPROVED)
 
 
 def _view(desk: Desk, known: state.Lock) -> LockView:

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from sshjit import policy, requests
 from sshjit.errors import Refused
-from sshjit.events import How, Opened
 from sshjit.messages import RequestState
 from sshjit.requests import Request
 from sshjit_ca.desk import Desk, policy_hosts
-
-
-def record(desk: Desk, request: Request, how: How) -> None:
-    """Opens the window of a request that has every approval it needs. Raises as ``window_end``."""
-    desk.record(Opened(request.id, how, window_end(desk, request)))
 
 
 def window_end(desk: Desk, request: Request) -> int:
     """When a window that is opened now must close: by its length, closing hours, or a timed deny.
 
     Raises:
-        Refused: ``grant_over``: what it extends is not open any more, or could not become longer.
+        Refused: ``grant_over``: what it extends is not open any more, or could not become longer; ``window_over``: the
+            hours in which it could be used are over; ``host_gone``.
 
     """
     asked = request.asked
@@ -35,8 +30,10 @@ def window_end(desk: Desk, request: Request) -> int:
     )
     end = requests.window_end(asked, start, requests.at_most(request))
     end = end if closes is None else min(end, closes)
-    if asked.extends is not None and end <= start:
+    if end <= start and asked.extends is not None:
         raise Refused("grant_over", f"the window of {asked.extends} cannot become longer now")
+    if end <= start:
+        raise Refused("window_over", "the hours in which this could be used are over", hint="ask again")
     return end
 
 

@@ -7,6 +7,7 @@ from sshjit.errors import Invalid, Refused
 from sshjit.events import CertificateRevoked, Closed, LoginClosed
 from sshjit.messages import RequestState, Revoke, RevokeReply
 from sshjit.requests import Request
+from sshjit_ca.access.extensions import close_all
 from sshjit_ca.access.views import request_view
 from sshjit_ca.desk import Desk, Door
 from sshjit_ca.state import Certificate
@@ -31,14 +32,17 @@ def revoke(desk: Desk, message: Revoke, door: Door) -> RevokeReply:
             raise Invalid("wrong_state", "this sign-in is over already")
         return RevokeReply((), close_login(desk, message.sign_in, by, reason))
     request = desk.request(message.request or "")
+    if request.asked.extends is not None:  # whoever takes more time away means the access
+        request = desk.request(request.asked.extends)
     requests.require(request, RequestState.APPROVED, desk.now)
     alive = close_grant(desk, request, by, reason)
     return RevokeReply((request_view(desk, desk.request(request.id)),), alive)
 
 
 def close_grant(desk: Desk, request: Request, by: str | None, reason: str) -> int:
-    """Revokes an open grant; how many certificates of it still lived."""
+    """Revokes an open grant and its extensions; how many certificates of it still lived."""
     alive = sum(each.valid_before > desk.now for each in _certificates(desk, request))
+    close_all(desk, request, RequestState.REVOKED, by, reason)
     desk.record(Closed(request.id, RequestState.REVOKED, by, reason))
     return alive
 

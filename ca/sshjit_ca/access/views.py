@@ -15,8 +15,9 @@ from sshjit.messages import (
     StepView,
 )
 from sshjit.requests import Request
+from sshjit_ca.access.extensions import extended
 from sshjit_ca.desk import Desk, person_of
-from sshjit_ca.state import Host, State
+from sshjit_ca.state import Host
 
 
 def steps_of(request: Request) -> tuple[Step, ...]:
@@ -107,17 +108,6 @@ def _extend_by(desk: Desk, request: Request) -> int | None:
     if request.asked.extends is not None or rule is None or rule.extend is None:
         return None
     return rule.extend.by if extended(desk.state, request) < rule.extend.count else None
-
-
-def extended(state: State, grant: Request) -> int:
-    """How often a grant was made longer."""
-    return sum(one.state is RequestState.APPROVED for one in extensions(state, grant))
-
-
-def extensions(state: State, grant: Request) -> list[Request]:
-    """Every request to extend a grant, oldest first."""
-    own = state.requests_of.get(grant.asked.subject, ())
-    return [each for each in map(state.requests.__getitem__, own) if each.asked.extends == grant.id]
 
 
 def _steps(desk: Desk, request: Request, *, pending: bool) -> tuple[StepView, ...]:

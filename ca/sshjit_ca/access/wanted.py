@@ -30,6 +30,8 @@ def read(desk: Desk, message: Ask | Explain) -> policy.Ask:
         raise Invalid("bad_duration", "a duration is at least a second")
     if message.start is not None and message.start > desk.now + AHEAD:
         raise Invalid("bad_start", "a window begins at most 30 days ahead", hint="ask again when it is nearer")
+    if message.break_glass and message.start is not None and message.start > desk.now:
+        raise Invalid("bad_start", "the glass is broken now or not at all", hint="what can wait can be approved")
     return policy.Ask(
         login=None if message.login is None else names.login_name(message.login),
         action=message.action,

@@ -31,7 +31,7 @@ __all__ = [
     "fold",
 ]
 
-FOLD = 3
+FOLD = 4
 """The version of the fold."""
 
 

@@ -36,10 +36,14 @@ def opened(state: State, event: events.Opened, time: int) -> None:
 
 
 def closed(state: State, event: events.Closed, time: int) -> None:
-    """A request ended; what was drawn from an open window is worthless from now on."""
+    """A request ended; what was drawn from an open window is worthless from now on.
+
+    Hosts need not hear of a window from which nothing was drawn, nor of an extension: that is no window of its own.
+    """
     before = state.requests[event.request]
     state.requests[event.request] = requests.close(before, event, time)
-    if before.state is RequestState.APPROVED and before.ends is not None and time < before.ends:
+    drawn = before.certificates > 0
+    if before.state is RequestState.APPROVED and drawn and before.ends is not None and time < before.ends:
         state.ended[before.id] = (time, before.ends)
         for serial in state.certificates_of.get(before.id, ()):
             state.revoked[serial] = before.ends

@@ -63,11 +63,16 @@ def _certificates(state: State, time: int) -> None:
 
 
 def _requests(state: State, time: int) -> None:
-    """Requests from the oldest on, up to the first that must stay: what is at hand is newer than all that is not."""
+    """Requests from the oldest on, up to the first that must stay: what is at hand is newer than all that is not.
+
+    But for broken glass that nobody has reviewed: it stays, however old it is, and holds nothing else up.
+    """
     for request in list(state.requests.values()):
         over = ended_at(request)
-        if over is None or time < over + REQUEST_KEPT or request.unreviewed or request.id in state.certificates_of:
+        if over is None or time < over + REQUEST_KEPT or request.id in state.certificates_of:
             return
+        if request.unreviewed:
+            continue
         del state.requests[request.id]
         own = state.requests_of[request.asked.subject]
         own.remove(request.id)

@@ -1,0 +1,31 @@
+"""The requests that extend a grant: which there are, and that none outlives the grant."""
+
+from __future__ import annotations
+
+from sshjit import requests
+from sshjit.events import Closed
+from sshjit.messages import RequestState
+from sshjit.requests import Request
+from sshjit_ca.desk import Desk
+from sshjit_ca.state import State
+
+
+def extensions(state: State, grant: Request) -> list[Request]:
+    """Every request to extend a grant, oldest first."""
+    own = state.requests_of.get(grant.asked.subject, ())
+    return [each for each in map(state.requests.__getitem__, own) if each.asked.extends == grant.id]
+
+
+def extended(state: State, grant: Request) -> int:
+    """How often a grant was made longer."""
+    return sum(one.approved is not None for one in extensions(state, grant))
+
+
+def close_all(desk: Desk, grant: Request, state: RequestState, by: str | None, reason: str) -> None:
+    """Closes the extensions of a grant that is about to reach ``state``; one that nobody answered is taken back."""
+    for each in extensions(desk.state, grant):
+        standing = requests.state_at(each, desk.now)
+        if standing is RequestState.PENDING:
+            desk.record(Closed(each.id, RequestState.CANCELLED, by, reason))
+        elif standing is RequestState.APPROVED:
+            desk.record(Closed(each.id, state, by, reason))
