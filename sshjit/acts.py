@@ -32,6 +32,17 @@ class ReasonBody:
 
 
 @dataclass(frozen=True, slots=True)
+class DecisionBody:
+    """A yes or a no to the ask with this digest, signed where a step asks for that."""
+
+    digest: str
+    comment: str
+    consent: Consent | None
+    duration: int | None = None
+    """Seconds: yes, but for no longer than this. Only with a yes."""
+
+
+@dataclass(frozen=True, slots=True)
 class CommentBody:
     """A remark about a request."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sshjit.messages import Consent, LoginView
+from sshjit.messages import LoginView
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +44,3 @@ class AskBody:
     labels: tuple[tuple[str, str], ...] = ()
     start: int | None = None
     break_glass: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class DecisionBody:
-    """A yes or a no to the ask with this digest, signed where a step asks for that."""
-
-    digest: str
-    comment: str
-    consent: Consent | None
-    duration: int | None = None
-    """Seconds: yes, but for no longer than this. Only with a yes."""

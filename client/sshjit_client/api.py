@@ -1,6 +1,6 @@
-"""The server's API (``docs/protocol.md``, section 2) as functions.
+"""The server's API (``docs/protocol.md``, section 2) as functions: what a connection needs. The rest is ``acts.py``'s.
 
-Answers become dataclasses of ``sshjit/messages.py`` or errors of ``sshjit/errors.py``; nothing in between is passed on.
+Answers become dataclasses of ``sshjit/messages/`` or errors of ``sshjit/errors.py``; nothing in between is passed on.
 """
 
 from __future__ import annotations
@@ -8,29 +8,16 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from sshjit import names, wire
-from sshjit.api import AskBody, DecisionBody, LoggedIn, LoginBody
+from sshjit.api import AskBody, LoggedIn, LoginBody
 from sshjit.errors import FAMILIES, Failed, Invalid, SshJitError
-from sshjit.messages import (
-    AskReply,
-    CertificateView,
-    ChallengeReply,
-    Consent,
-    ErrorReply,
-    HostView,
-    LoginView,
-    RequestReply,
-    RequestsReply,
-)
-from sshjit.messages import RequestView as Request
+from sshjit.messages import AskReply, CertificateView, ErrorReply, LoginView, RequestReply, RequestView
 from sshjit_client import fetch
 
 T = TypeVar("T")
-Scope = Literal["mine", "approve", "all"]
-PAGE = 100
 
 
 class Api:
@@ -43,61 +30,38 @@ class Api:
 
     def login(self, proof: LoginBody) -> LoggedIn:
         """Hands a token in."""
-        return self._call(LoggedIn, "POST", "login", wire.encode(proof))
+        return self.call(LoggedIn, "POST", "login", wire.encode(proof))
 
     def logout(self) -> None:
         """Ends the login."""
-        self._send("POST", "logout")
+        self.send("POST", "logout")
 
     def whoami(self) -> LoginView:
         """The login as the server knows it."""
-        return self._call(LoginView, "GET", "whoami")
-
-    def hosts(self) -> tuple[HostView, ...]:
-        """The enrolled hosts."""
-        from sshjit.messages import HostsReply  # noqa: PLC0415  # a connection does without it
-
-        return self._call(HostsReply, "GET", "hosts").hosts
+        return self.call(LoginView, "GET", "whoami")
 
     def ask(self, wanted: AskBody) -> AskReply:
         """Asks for access."""
-        return self._call(AskReply, "POST", "requests", wire.encode(wanted))
+        return self.call(AskReply, "POST", "requests", wire.encode(wanted))
 
-    def requests(self, scope: Scope) -> tuple[Request, ...]:
-        """Requests, newest first, at most ``PAGE``."""
-        return self._call(RequestsReply, "GET", f"requests?scope={scope}&limit={PAGE}").requests
-
-    def request(self, request: str) -> Request:
+    def request(self, request: str) -> RequestView:
         """One request."""
-        return self._call(RequestReply, "GET", _path(request)).request
-
-    def challenge(self) -> ChallengeReply:
-        """Something fresh to sign."""
-        return self._call(ChallengeReply, "POST", "challenge")
-
-    def decide(
-        self, verdict: Literal["approve", "deny"], request: Request, comment: str, consent: Consent | None = None
-    ) -> Request:
-        """Approves or denies what ``request`` shows, by its digest and, where a step asks for one, a signature."""
-        body = DecisionBody(request.digest, comment, consent)
-        return self._call(Request, "POST", f"{_path(request.id)}/{verdict}", wire.encode(body))
-
-    def close(self, how: Literal["cancel", "end"], request: str) -> Request:
-        """Takes a pending request back, or ends an approved one."""
-        return self._call(Request, "POST", f"{_path(request)}/{how}")
+        return self.call(RequestReply, "GET", path_of(request)).request
 
     def certificate(self, request: str) -> CertificateView:
         """Draws a certificate from an approved request."""
-        return self._call(CertificateView, "POST", f"{_path(request)}/certificate")
+        return self.call(CertificateView, "POST", f"{path_of(request)}/certificate")
 
-    def _call(self, cls: type[T], method: str, path: str, body: Any = None) -> T:
-        text = self._send(method, path, body)
+    def call(self, cls: type[T], method: str, path: str, body: Any = None) -> T:
+        """One call whose answer is a ``cls``."""
+        text = self.send(method, path, body)
         try:
             return wire.decode(cls, wire.loads(text, limit=fetch.LIMIT))
         except Invalid as error:
             raise Failed("bad_answer", f"the server's answer is not understood: {error}") from None
 
-    def _send(self, method: str, path: str, body: Any = None) -> bytes:
+    def send(self, method: str, path: str, body: Any = None) -> bytes:
+        """One call; the answer's bytes."""
         headers = {"Accept": "application/json"}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
@@ -113,7 +77,8 @@ class Api:
         return answer.body
 
 
-def _path(request: str) -> str:
+def path_of(request: str) -> str:
+    """Where a request lives, whose id is checked."""
     return f"requests/{quote(names.identifier(request), safe='')}"
 
 

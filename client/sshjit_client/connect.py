@@ -13,8 +13,8 @@ from typing import NoReturn
 from sshjit import durations, names
 from sshjit.api import AskBody
 from sshjit.errors import SshJitError
-from sshjit.messages import AskReply, CertificateView, RequestState
-from sshjit_client import exits, files, grant, sessions, sshconfig, trust, waiting
+from sshjit.messages import AskReply, CertificateView, RequestState, RequestView
+from sshjit_client import exits, files, grant, sessions, show, sshconfig, trust, waiting
 from sshjit_client.api import Api
 from sshjit_client.machine import Machine
 from sshjit_client.records import Session
@@ -42,6 +42,10 @@ def access(machine: Machine, typed: Typed) -> Path:
     wanted = wish(typed, host, login, certificate=True)
     session, api, reply = ask(machine, wanted)
     view = reply.certificate or _wait(machine, api, reply)
+    typed.glass = reply.request.break_glass
+    if typed.glass:
+        machine.terminal.mark = f"{show.GLASS}: "
+        machine.terminal.say(_glass(reply.request))
     believed = trust.current(settings, machine.config, machine.terminal)
     found = grant.check(view, session.public, host, login, believed)
     revoked = machine.config / trust.REVOKED
@@ -67,6 +71,7 @@ def wish(typed: Typed, host: str, login: str | None, *, certificate: bool) -> As
         duration=durations.parse(typed.duration) if typed.duration else None,
         reason=names.free_text(typed.reason, "the reason"),
         certificate=certificate,
+        break_glass=typed.glass,
     )
 
 
@@ -86,6 +91,13 @@ def ask(machine: Machine, wanted: AskBody) -> tuple[Session, Api, AskReply]:
     for note in reply.notes:
         machine.terminal.say(note)
     return session, api, reply
+
+
+def _glass(request: RequestView) -> str:
+    """What is said before every new certificate by break-glass."""
+    ends = f" is open until {show.at(request.ends)}" if request.ends is not None else ""
+    by = f"; somebody else must review it until {show.at(request.review_by)}" if request.review_by is not None else ""
+    return f"{request.login}@{show.hosts(request.hosts)}{ends}{by} ({request.id})"
 
 
 def _wait(machine: Machine, api: Api, reply: AskReply) -> CertificateView:

@@ -25,6 +25,7 @@ class Exit(IntEnum):
 
 _BY_CODE = {
     "waiting": Exit.WAITING,
+    "not_yet": Exit.WAITING,
     "expired": Exit.EXPIRED,
     "grant_over": Exit.EXPIRED,
     "nobody_can_approve": Exit.NOBODY,

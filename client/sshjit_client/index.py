@@ -18,6 +18,8 @@ from sshjit_client.typed import Typed
 SPARE = 5
 """Seconds that a certificate must still live: the connection has to be made within them."""
 HEAD = "# ssh-jit until "
+GLASS = "break-glass="
+"""How the names begin of what was had by break-glass. No other name has ``=`` there."""
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789._-")
 _LONGEST = 200
 
@@ -41,9 +43,13 @@ def _escape(field: str) -> str:
 
 
 def name_for(typed: Typed) -> str:
-    """The name for a command line; ``-F`` counts, for the configuration that is written includes that file."""
+    """The name for a command line; ``-F`` counts, for the configuration that is written includes that file.
+
+    What was had by break-glass has a name of its own, so that no ordinary connection uses it unmarked.
+    """
     config = typed.config if typed.config in ("", "none") else os.path.abspath(typed.config)
-    return name_of(typed.host, typed.login, typed.action, typed.exact, config)
+    name = name_of(typed.host, typed.login, typed.action, typed.exact, config)
+    return f"{GLASS}{name}" if typed.glass else name
 
 
 def alive(typed: Typed, state: str) -> str:

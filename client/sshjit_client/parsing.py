@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from sshjit.errors import Invalid
+from sshjit_client.machine import Machine
+
+Options = argparse.Namespace
+Act = Callable[[Machine, Options], int]
+"""What a subcommand does with its options; it returns the exit code."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -24,3 +30,14 @@ class Parser(argparse.ArgumentParser):
 
         """
         raise Invalid("usage", message, hint=f"{self.prog} --help")
+
+
+Build = Callable[[Parser], Act]
+"""Tells a parser what a subcommand takes, and returns what it does."""
+
+
+def either(parser: argparse.ArgumentParser, **flags: str) -> None:
+    """Flags of which exactly one is given: names, and what they mean."""
+    group = parser.add_mutually_exclusive_group(required=True)
+    for name, text in flags.items():
+        group.add_argument(f"--{name}", action="store_true", help=text)

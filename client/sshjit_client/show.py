@@ -1,21 +1,35 @@
-"""How times, people and requests read on a terminal. Everything here returns text; ``terminal.py`` makes it inert."""
+"""How times, people and requests read on a terminal. Everything here returns text; ``terminal.py`` makes it inert.
+
+Lists and single lines are here; a whole request is ``card.py``'s.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Sequence
 
 from sshjit import durations
 from sshjit.messages import PersonView, RequestState, RequestView
-from sshjit_client.terminal import table
+from sshjit_client.terminal import cut, table
 
 _DAY = 24 * 3600
+_HOSTS = 3
+"""Hosts that a line names before it counts the others."""
+GLASS = "BREAK-GLASS"
+"""The mark of what goes past the ordinary rules."""
 
 
 def at(moment: int) -> str:
-    """A moment by this machine's clock: ``14:32`` today, ``24 Dec 14:32`` else."""
-    local = time.localtime(moment)
-    near = abs(moment - time.time()) < _DAY / 2
-    return time.strftime("%H:%M" if near else "%d %b %H:%M", local)
+    """A moment by this machine's clock: ``14:32`` within half a day, ``24 Dec 14:32`` else, far away with its year."""
+    local, away = time.localtime(moment), abs(moment - time.time())
+    shape = "%H:%M" if away < _DAY / 2 else "%d %b %H:%M" if away < 180 * _DAY else "%d %b %Y %H:%M"
+    return time.strftime(shape, local)
+
+
+def rough(seconds: int) -> str:
+    """A length without what does not matter: ``12 min``, ``1 h 5 min``, ``3 d``; seconds only below two minutes."""
+    unit = 1 if seconds < 120 else 60 if seconds < _DAY else 3600 if seconds < 7 * _DAY else _DAY
+    return durations.show(max(seconds, 0) // unit * unit)
 
 
 def short(request: str) -> str:
@@ -28,52 +42,48 @@ def person(who: PersonView) -> str:
     return f"{who.name}{f' <{who.email}>' if who.email else ''} ({who.provider})"
 
 
+def hosts(names: Sequence[str]) -> str:
+    """``web1,web2,web3 +9``."""
+    more = len(names) - _HOSTS
+    return ",".join(names) if more <= 1 else f"{','.join(names[:_HOSTS])} +{more}"
+
+
+def where(login: str, names: Sequence[str], action: str, *, glass: bool) -> str:
+    """``postgres@db1, migrate``; by break-glass with the mark before it."""
+    return f"{f'{GLASS} ' if glass else ''}{login}@{hosts(names)}{'' if action == 'shell' else f', {action}'}"
+
+
 def what(request: RequestView) -> str:
-    """``postgres@db1, migrate, 1 h``."""
-    action = "" if request.action == "shell" else f", {request.action}"
-    hosts = ",".join(request.hosts)
-    return f"{request.login}@{hosts}{action}, {durations.show(request.duration)}"
+    """``postgres@db1, migrate, 1 h``; of an extension ``postgres@db1, 1 h more``."""
+    named = where(request.login, request.hosts, request.action, glass=request.break_glass)
+    return f"{named}, {durations.show(request.duration)}{' more' if request.extends else ''}"
 
 
 def standing(request: RequestView, now: int) -> str:
     """Where a request stands, with the time that counts next."""
+    text = _standing(request, now)
+    return f"{text}, not reviewed" if request.review_by is not None and request.review is None else text
+
+
+def _standing(request: RequestView, now: int) -> str:
     if request.state is RequestState.PENDING:
-        return f"pending, {durations.show(max(request.pending_until - now, 0))} left"
-    if request.state is RequestState.APPROVED and request.ends is not None:
+        return f"pending, {rough(request.pending_until - now)} left"
+    if request.state is not RequestState.APPROVED:
+        return request.state.value
+    if request.extends:
+        return "granted" if request.ends is None else f"granted, until {at(request.ends)}"
+    if request.start is not None and request.start > now:
+        return f"approved, opens {at(request.start)}"
+    if request.ends is not None:
         return f"open until {at(request.ends)}"
-    if request.state is RequestState.APPROVED and request.use_by is not None:
-        return f"approved, use by {at(request.use_by)}"
-    return request.state.value
+    return "approved" if request.use_by is None else f"approved, use by {at(request.use_by)}"
 
 
-def requests(found: tuple[RequestView, ...], now: int, *, theirs: bool) -> str:
-    """Requests as a table; ``theirs`` adds who asks."""
+def requests(found: Iterable[RequestView], now: int, *, theirs: bool, columns: int = 0) -> str:
+    """Requests as a table; ``theirs`` adds who asks. ``columns``: lines are cut there, 0: nowhere."""
     rows = [["ID", *(["WHO"] if theirs else []), "WHAT", "STATE", "ASKED", "WHY"]]
     for request in found:
         who = [request.requester.name] if theirs else []
         rows.append([short(request.id), *who, what(request), standing(request, now), at(request.asked), request.reason])
-    return table(rows)
-
-
-def details(request: RequestView, now: int) -> str:
-    """Everything that an approver should know before they say yes."""
-    missing = [f"{step.missing} of {step.role}{' (signed)' if step.signed else ''}" for step in request.steps]
-    said = [f"{d.verdict} by {d.person.name}{f': {d.comment}' if d.comment else ''}" for d in request.decisions]
-    where = "by a sign-in on a web page" if request.channel == "web" else "by a sign-in with a key"
-    rows = [
-        ["request", request.id],
-        ["who", person(request.requester)],
-        ["what", f"{request.login}@{','.join(request.hosts)}"],
-        ["action", f"{request.action}{f': {request.command}' if request.command else ''}"],
-        ["how long", f"{durations.show(request.duration)}, by certificates of {durations.show(request.certificate)}"],
-        ["why", request.reason or "(no reason given)"],
-        ["rule", request.rule],
-        ["asked", f"{at(request.asked)} {where}, from {request.address}"],
-        ["state", standing(request, now)],
-        ["said", "; ".join(said) or "nothing yet"],
-        [
-            "missing",
-            " and ".join(m for m, step in zip(missing, request.steps, strict=True) if step.missing) or "nothing",
-        ],
-    ]
-    return table(rows)
+    lines = table(rows)
+    return "\n".join(cut(line, columns) for line in lines.split("\n")) if columns else lines

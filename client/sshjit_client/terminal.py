@@ -66,6 +66,8 @@ class Terminal:
     def __init__(self) -> None:
         self.live = sys.stderr.isatty()
         self.typing = sys.stdin.isatty()
+        self.mark = ""
+        """Stands before every line that is said."""
         self._progress = False
 
     def out(self, text: str = "") -> None:
@@ -76,7 +78,7 @@ class Terminal:
 
     def say(self, text: str) -> None:
         """One line ``ssh-jit: …`` for the person, on the standard error."""
-        self._err(f"ssh-jit: {inert(text)}\n")
+        self._err(f"ssh-jit: {self.mark}{inert(text)}\n")
 
     def plain(self, text: str) -> None:
         """Lines of our own, as they are, on the standard error."""
@@ -96,7 +98,7 @@ class Terminal:
         """The line that is rewritten in place. Only on a terminal; elsewhere nothing is printed."""
         if not self.live:
             return
-        line = cut(f"ssh-jit: {inert(text)}", self.columns() - 1)
+        line = cut(f"ssh-jit: {self.mark}{inert(text)}", self.columns() - 1)
         sys.stderr.write(f"\r{_printable(line, sys.stderr.encoding)}\x1b[K")
         sys.stderr.flush()
         self._progress = True
@@ -110,8 +112,12 @@ class Terminal:
 
     def confirm(self, question: str) -> bool:
         """Asks a yes-or-no question on a terminal; anything but yes is no."""
-        self.plain(f"{question} [y/N] ")
-        return sys.stdin.readline().strip().lower() in ("y", "yes")
+        return self.ask(f"{question} [y/N] ").lower() in ("y", "yes")
+
+    def ask(self, question: str) -> str:
+        """Asks for a line on a terminal; without blanks around it."""
+        self.plain(question)
+        return sys.stdin.readline().strip()
 
     @staticmethod
     def columns() -> int:

@@ -24,7 +24,20 @@ class Usage(Exception):  # it is what the person is told, not a fault
 class Typed:
     """One command line. ``ssh`` is what ssh gets, without ``-F``; ``options`` the part of it before the command."""
 
-    __slots__ = ("action", "command", "config", "duration", "host", "local", "login", "options", "reason", "ssh")
+    __slots__ = (
+        "action",
+        "command",
+        "config",
+        "duration",
+        "flags",
+        "glass",
+        "host",
+        "local",
+        "login",
+        "options",
+        "reason",
+        "ssh",
+    )
 
     def __init__(self) -> None:
         self.action = "shell"
@@ -40,6 +53,9 @@ class Typed:
         self.options: list[str] = []
         self.ssh: list[str] = []
         self.local = False
+        self.flags: set[str] = set()
+        self.glass = False
+        """Whether the access is by break-glass."""
 
     @property
     def exact(self) -> str:
@@ -47,8 +63,10 @@ class Typed:
         return " ".join(self.command) if self.action == "command" else ""
 
 
-def read(words: list[str]) -> Typed:
+def read(words: list[str], flags: tuple[str, ...] = ()) -> Typed:
     """Reads the words after ``ssh-jit`` the way ssh would: options may stand before and after the host.
+
+    ``flags`` are long options without a value that are taken too.
 
     Raises:
         Usage: an unknown long option, or one without its value.
@@ -63,11 +81,14 @@ def read(words: list[str]) -> Typed:
             closed = True
             typed.options.append(word)
         elif not closed and word.startswith("--"):
-            at = _ours(typed, word, words, at)
+            if word in flags:
+                typed.flags.add(word)
+            else:
+                at = _ours(typed, word, words, at)
         elif not closed and word.startswith("-") and word != "-":
-            at = _sshs(typed, word, words, at)
+            at = short(typed, word, words, at)
         elif not typed.host:
-            _destination(typed, word)
+            destination(typed, word)
             typed.options.append(word)
         else:
             typed.command = words[at - 1 :]
@@ -96,7 +117,7 @@ def _ours(typed: Typed, word: str, words: list[str], at: int) -> int:
     return at
 
 
-def _sshs(typed: Typed, word: str, words: list[str], at: int) -> int:
+def short(typed: Typed, word: str, words: list[str], at: int) -> int:
     """One word of ssh's short options: ``-v``, ``-tt``, ``-p22``, ``-vp 22``."""
     for place, letter in enumerate(word[1:], start=1):
         if letter in LOCAL:
@@ -129,8 +150,8 @@ def _user(option: str) -> str:
     return value.strip().strip('"') if name.lower() == "user" else ""
 
 
-def _destination(typed: Typed, word: str) -> None:
-    """``host``, ``user@host`` or ``ssh://user@host:port``. As in ssh, a login given before counts."""
+def destination(typed: Typed, word: str) -> None:
+    """``host``, ``user@host`` or ``ssh://user@host:port``. As in ssh, a login given before counts. Raises ``Usage``."""
     if word.startswith("ssh://"):
         word = word[len("ssh://") :].rstrip("/")
         head, colon, port = word.rpartition(":")

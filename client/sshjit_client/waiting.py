@@ -1,7 +1,7 @@
 """Waiting until somebody has decided.
 
-It looks first and waits then, so that a decision that was made before is seen at once. The server being away for a
-while is no reason to stop: the request lives there, not here.
+It looks first and waits then, so that a decision that was made before is seen at once. What is said about the request
+meanwhile is told. The server being away for a while is no reason to stop: the request lives there, not here.
 """
 
 from __future__ import annotations
@@ -30,10 +30,13 @@ def until_decided(
         Refused: ``waiting``: interrupted; the request lives on.
 
     """
-    told = ""
+    told, heard = "", len(request.comments)
     try:
         while True:
             request, problem = _look(api, request)
+            for each in request.comments[heard:]:
+                terminal.say(f"{each.person.name} says: {each.text}")
+            heard = len(request.comments)
             if request.state is not RequestState.PENDING:
                 return _decided(request, terminal)
             left = request.pending_until - int(time.time()) - api.skew
@@ -47,10 +50,11 @@ def until_decided(
             terminal.progress(f"{now} · {durations.show(max(left, 0))} left · {short(request.id)}")
             sleep(PAUSE)
     except KeyboardInterrupt:
+        again = "ssh-jit extend" if request.extends else "the same command"
         raise Refused(
             "waiting",
             f"stopped waiting; the request {request.id} stays open until {at(request.pending_until - api.skew)}",
-            hint=f"the same command picks it up; ssh-jit cancel {request.id} takes it back",
+            hint=f"{again} picks it up; ssh-jit cancel {request.id} takes it back",
         ) from None
 
 
@@ -63,10 +67,20 @@ def _look(api: Api, request: RequestView) -> tuple[RequestView, SshJitError | No
 
 def _decided(request: RequestView, terminal: Terminal) -> RequestView:
     if request.state is RequestState.APPROVED:
-        by = [d.person.name for d in request.decisions if d.verdict == "approve"]
-        terminal.say(f"approved by {_listed(by, 'and')}" if by else "approved")
+        terminal.say(granted(request))
         return request
     raise over(request)
+
+
+def granted(request: RequestView) -> str:
+    """Who said yes, and to what, where it is not what was asked: ``approved by Bob, for 30 min``."""
+    yes = [each for each in request.decisions if each.verdict == "approve"]
+    by = f" by {_listed([each.person.name for each in yes], 'and')}" if yes else ""
+    least = min((each.duration for each in yes if each.duration is not None), default=request.duration)
+    length = f", for {durations.show(least)}" if least < request.duration else ""
+    if request.extends and request.ends is not None:
+        return f"extended{by}{length}: {request.extends} is open until {at(request.ends)}"
+    return f"approved{by}{length}"
 
 
 def over(request: RequestView) -> Refused:

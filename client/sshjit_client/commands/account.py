@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from sshjit import durations
 from sshjit.messages import LoginView
@@ -10,18 +11,34 @@ from sshjit_client import sessions, signin
 from sshjit_client.api import Api
 from sshjit_client.exits import Exit
 from sshjit_client.machine import Machine
+from sshjit_client.parsing import Act, Build, Options, Parser
 from sshjit_client.show import at, person
 from sshjit_client.terminal import table
 
 
-def login(machine: Machine, how: signin.How) -> int:
+def _login(parser: Parser) -> Act:
+    parser.description = "Signs in at the provider, with a new key that the login is bound to."
+    parser.add_argument("--provider", metavar="P", help="where to sign in, if there are several")
+    parser.add_argument("--key", metavar="FILE", type=Path, help="use this key, for example of a security key")
+    parser.add_argument("--no-browser", action="store_true", help="print the address and open nothing")
+    parser.add_argument("--fresh", action="store_true", help="prove who you are now, where a rule wants it")
+    return login
+
+
+def login(machine: Machine, options: Options) -> int:
     """Signs in, also when somebody is signed in already."""
+    how = signin.How(options.provider, options.key, not options.no_browser, options.fresh)
     session = signin.sign_in(machine, how)
     machine.terminal.say(f"signed in as {person(session.login.person)} until {at(session.login.expires)}")
     return Exit.OK
 
 
-def logout(machine: Machine) -> int:
+def _logout(parser: Parser) -> Act:
+    parser.description = "Ends the login and forgets its key and its certificates."
+    return logout
+
+
+def logout(machine: Machine, _: Options) -> int:
     """Signs out here in any case, and at the server if it can be reached."""
     session = machine.session(time.time())
     machine.forget()
@@ -33,7 +50,12 @@ def logout(machine: Machine) -> int:
     return Exit.OK
 
 
-def whoami(machine: Machine) -> int:
+def _whoami(parser: Parser) -> Act:
+    parser.description = "Says who is signed in, with which roles, and until when."
+    return whoami
+
+
+def whoami(machine: Machine, _: Options) -> int:
     """Shows the login as the server knows it."""
     session = sessions.kept(machine)
     machine.terminal.out(card(Api(session.url, session.token).whoami()))
@@ -50,3 +72,7 @@ def card(found: LoginView) -> str:
         ["key", found.fingerprint or "none"],
     ]
     return table(rows)
+
+
+BUILD: dict[str, Build] = {"login": _login, "logout": _logout, "whoami": _whoami}
+"""How each command reads its words."""

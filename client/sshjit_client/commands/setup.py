@@ -10,14 +10,24 @@ from sshjit.errors import Failed, Invalid, Refused
 from sshjit_client import files, signin, trust
 from sshjit_client.exits import Exit
 from sshjit_client.machine import Machine
+from sshjit_client.parsing import Act, Build, Options, Parser
 from sshjit_client.records import HeldBundle, Settings
 
 _PIN = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 
 
-def setup(machine: Machine, url: str, *, root: str | None, provider: str | None) -> int:
+def _setup(parser: Parser) -> Act:
+    parser.description = "Sets this machine up for an installation."
+    parser.add_argument("url", metavar="URL", help="the server's address")
+    parser.add_argument("--root", metavar="SHA256:…", help="the fingerprint of its bundle key, from its administrator")
+    parser.add_argument("--provider", metavar="P", help="where you sign in, if there are several")
+    return setup
+
+
+def setup(machine: Machine, options: Options) -> int:
     """Fetches the bundle, pins its root, and keeps both. A login elsewhere is forgotten."""
-    url = names.url(url, plain_http=True).rstrip("/")
+    root, provider = options.root, options.provider
+    url = names.url(options.url, plain_http=True).rstrip("/")
     if root is not None and not _PIN.fullmatch(root):
         raise Invalid("bad_root", f"{root} is not a fingerprint", hint="it looks like SHA256: and 43 characters")
     new = trust.download(url)
@@ -56,3 +66,7 @@ def _keep(machine: Machine, settings: Settings, new: HeldBundle, found: Bundle) 
         machine.forget()
     trust.keep(folder, new, found)
     files.save(folder / "config.json", settings)
+
+
+BUILD: dict[str, Build] = {"setup": _setup}
+"""How the command reads its words."""

@@ -11,9 +11,10 @@ from sshjit.errors import Invalid, SshJitError
 from sshjit.messages import RequestState, RequestView
 from sshjit.sshcert import Certificate
 from sshjit_client import files, grant, index, sessions, show
-from sshjit_client.api import Api
+from sshjit_client.acts import Acts
 from sshjit_client.exits import Exit
 from sshjit_client.machine import Machine
+from sshjit_client.parsing import Act, Build, Options, Parser
 from sshjit_client.records import HeldBundle
 from sshjit_client.show import at, person
 from sshjit_client.terminal import table
@@ -28,26 +29,38 @@ class Kept:
     until: int
 
 
-def hosts(machine: Machine) -> int:
+def _hosts(parser: Parser) -> Act:
+    parser.description = "Lists the hosts."
+    return hosts
+
+
+def hosts(machine: Machine, _: Options) -> int:
     """Lists the hosts."""
     session = sessions.needed(machine)
     rows = [["HOST", "ADDRESS", "LABELS", "ALSO"]]
-    for host in Api(session.url, session.token).hosts():
+    for host in Acts(session.url, session.token).hosts():
         labels = " ".join(f"{key}={value}" for key, value in host.labels)
         rows.append([host.name, f"{host.address}:{host.port}", labels, " ".join(host.aliases)])
     machine.terminal.out(table(rows))
     return Exit.OK
 
 
-def status(machine: Machine, host: str | None) -> int:
+def _status(parser: Parser) -> Act:
+    parser.description = "Says how things stand: login, certificates, requests, clock."
+    parser.add_argument("host", nargs="?", help="only what is about this host")
+    return status
+
+
+def status(machine: Machine, options: Options) -> int:
     """What is known here and, if it can be reached, what the server says."""
+    host: str | None = options.host
     settings = machine.settings()
     session = sessions.kept(machine)
-    api = Api(session.url, session.token)
+    api = Acts(session.url, session.token)
     problem: SshJitError | None = None
     found: tuple[RequestView, ...] = ()
     try:
-        found = api.requests("mine")
+        found = api.requests("mine").requests
     except SshJitError as error:
         problem = error
     name = names.host_name(host.lower()) if host else None
@@ -146,3 +159,7 @@ def _clock(skew: int) -> str:
         return "agrees with the server's"
     way = "behind" if skew > 0 else "ahead of"
     return f"{durations.show(abs(skew))} {way} the server's: hosts judge certificates by their own clock"
+
+
+BUILD: dict[str, Build] = {"status": _status, "hosts": _hosts}
+"""How each command reads its words."""

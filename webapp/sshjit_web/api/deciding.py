@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from flask import Response
 
-from sshjit.acts import CommentBody, ReviewBody
-from sshjit.api import DecisionBody
+from sshjit.acts import CommentBody, DecisionBody, ReviewBody
 from sshjit.errors import Invalid
 from sshjit.messages import Approve, Comment, Deny, Review
 from sshjit_web.api.speech import blueprint, body, decided, login_id

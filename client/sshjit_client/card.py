@@ -1,0 +1,126 @@
+"""A whole request on a terminal: what an approver must know before they say yes, and whoever asks ``show``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sshjit.durations import show as lasting
+from sshjit.messages import DecisionView, PastView, RequesterView, RequestReply, RequestState, RequestView, StepView
+from sshjit_client.painting import Paint
+from sshjit_client.show import GLASS, at, person, rough, short, standing, where
+from sshjit_client.terminal import table
+
+Rows = list[tuple[str, str]]
+
+
+def card(reply: RequestReply, now: int, paint: Paint) -> str:
+    """The request, and where the server says so, who is asking and why the reader is asked."""
+    lines = list(_head(reply.request, paint))
+    lines += paint.fields(_ask(reply.request) + _answers(reply.request, now), indent="")
+    if reply.about is not None:
+        lines += ["", paint("strong", "who is asking"), *paint.fields(_about(reply.about, now))]
+        lines += _past("open now", reply.about.live, paint)
+        lines += _past("before", reply.about.recent, paint)
+    if reply.because:
+        roles = f"you hold {' and '.join(reply.because)}"
+        lines += ["", *paint.fields([("you are asked because", roles)], indent="")]
+    return "\n".join(lines)
+
+
+def _head(request: RequestView, paint: Paint) -> Iterator[str]:
+    if request.break_glass:
+        yield f"{paint('bad', GLASS)}: past the ordinary rules, without anybody's approval"
+
+
+def _ask(request: RequestView) -> Rows:
+    channel = "by a sign-in on a web page" if request.channel == "web" else "by a sign-in with a key"
+    length = f"{lasting(request.duration)}, by certificates of {lasting(request.certificate)}"
+    if request.extends:
+        length = f"{lasting(request.duration)} more, for {request.extends}"
+    return [
+        ("request", request.id),
+        ("who", person(request.requester)),
+        ("what", f"{request.login}@{','.join(request.hosts)}"),
+        ("action", f"{request.action}{f': {request.command}' if request.command else ''}"),
+        ("how long", length),
+        ("begins", at(request.start) if request.start is not None else ""),
+        ("why", request.reason or "(no reason given)"),
+        ("rule", request.rule),
+        ("asked", f"{at(request.asked)} {channel}, from {request.address}"),
+    ]
+
+
+def _answers(request: RequestView, now: int) -> Rows:
+    rows = [("state", f"{standing(request, now)}{f': {request.closing}' if request.closing else ''}")]
+    rows += [("needs" if not n else "", step(each)) for n, each in enumerate(request.steps)]
+    rows += [("said" if not n else "", _decision(each)) for n, each in enumerate(request.decisions)]
+    if request.state is RequestState.PENDING and not request.decisions:
+        rows.append(("said", "nothing yet"))
+    rows += [
+        ("comments" if not n else "", f"{each.person.name}, {at(each.time)}: {each.text}")
+        for n, each in enumerate(request.comments)
+    ]
+    rows.append(("review", _review(request)))
+    if request.extend_by is not None:
+        rows.append(("more time", f"{lasting(request.extend_by)}, by ssh-jit extend {short(request.id)}"))
+    return rows
+
+
+def step(each: StepView) -> str:
+    """``2 of sre-lead (signed), missing 1: Bob, Eve``."""
+    signed = " (signed)" if each.signed else ""
+    if not each.missing:
+        return f"{each.count} of {each.role}{signed}: done"
+    missing = f", missing {each.missing}" if each.missing != each.count else ""
+    return f"{each.count} of {each.role}{signed}{missing}: {', '.join(each.candidates) or 'nobody signed in lately'}"
+
+
+def _decision(said: DecisionView) -> str:
+    signed = ", signed" if said.signed else ""
+    length = f", for {lasting(said.duration)} at most" if said.duration is not None else ""
+    comment = f": {said.comment}" if said.comment else ""
+    return f"{said.verdict} by {said.person.name}{signed}{length}, {at(said.time)}{comment}"
+
+
+def _review(request: RequestView) -> str:
+    found = request.review
+    if found is None:
+        return f"by somebody else, until {at(request.review_by)}" if request.review_by is not None else ""
+    comment = f": {found.comment}" if found.comment else ""
+    return f"{found.verdict}, by {found.person.name}, {at(found.time)}{comment}"
+
+
+def _about(about: RequesterView, now: int) -> Rows:
+    proved = "" if about.auth_time is None else f"; proved who they are {rough(now - about.auth_time)} ago"
+    return [
+        ("provider", about.provider),
+        ("groups", ", ".join(about.groups) or "none"),
+        ("roles", ", ".join(about.roles) or "none"),
+        ("signed in", f"{rough(now - about.signed_in)} ago, at {at(about.signed_in)}{proved}"),
+        ("with", _factors(about)),
+        ("from", about.address),
+    ]
+
+
+def _factors(about: RequesterView) -> str:
+    factors = {"a second factor": about.mfa, "a registered hardware key": about.hardware_key}
+    found = [name for name, there in factors.items() if there]
+    return " and ".join(found) or "no second factor that the provider tells of"
+
+
+def _past(title: str, found: tuple[PastView, ...], paint: Paint) -> list[str]:
+    """The requester's other requests, one a line."""
+    if not found:
+        return ["", f"{paint('strong', title)}: nothing"]
+    rows = [
+        [
+            short(each.id),
+            where(each.login, each.hosts, each.action, glass=each.how == "break_glass"),
+            each.state.value if each.ends is None else f"{each.state.value}, until {at(each.ends)}",
+            at(each.asked),
+            each.reason,
+        ]
+        for each in found
+    ]
+    lines = table([["ID", "WHAT", "STATE", "ASKED", "WHY"], *rows], indent="  ")
+    return ["", paint("strong", title), lines]

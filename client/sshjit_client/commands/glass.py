@@ -1,0 +1,69 @@
+"""``ssh-jit break-glass``: past the ordinary rules, loudly, and then like any connection.
+
+What is had so is kept under names of its own, so that no ordinary connection goes by it unmarked.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NoReturn
+
+from sshjit import names
+from sshjit.errors import Invalid, Refused
+from sshjit_client import connect, index, typed
+from sshjit_client.exits import Exit
+from sshjit_client.helptext import BREAK_GLASS
+from sshjit_client.machine import Machine
+from sshjit_client.show import GLASS
+from sshjit_client.typed import Typed
+
+REASON = 10
+"""Characters of a reason at least. The CA counts again."""
+_YES = "--yes"
+
+
+def break_glass(machine: Machine, words: list[str]) -> int:
+    """Asks back, asks for access by the rules for emergencies, and becomes ssh."""
+    if words and words[0] in ("-h", "--help"):
+        machine.terminal.out(BREAK_GLASS)
+        return Exit.OK
+    return _connect(machine, _line(words))
+
+
+def _connect(machine: Machine, line: Typed) -> NoReturn:
+    machine.terminal.mark = f"{GLASS}: "
+    path = index.alive(line, str(machine.state))
+    if not path:
+        _sure(machine, line)
+        path = str(connect.access(machine, line))
+    else:
+        machine.terminal.say(f"what is open at {line.host} is used again; ssh-jit status says until when")
+    os.execvp("ssh", ["ssh", "-F", path, *line.ssh])  # noqa: S606  # no shell is wanted
+
+
+def _line(words: list[str]) -> Typed:
+    try:
+        line = typed.read(words, (_YES,))
+    except typed.Usage as error:
+        raise Invalid("usage", str(error), hint="ssh-jit break-glass --help") from None
+    if not line.host:
+        raise Invalid("usage", "which host?", hint="ssh-jit break-glass --help")
+    line.glass = True
+    if len(names.free_text(line.reason, "the reason")) < REASON:
+        raise Invalid("no_reason", f"say why in {REASON} characters or more", hint='--reason "INC-7 the site is down"')
+    return line
+
+
+def _sure(machine: Machine, line: Typed) -> None:
+    """Says plainly what happens, and has the host's name typed; ``--yes`` is for scripts."""
+    target = f"{line.login}@{line.host}" if line.login else line.host
+    terminal = machine.terminal
+    terminal.say(f"this goes to {target} past the ordinary rules, without anybody's approval")
+    terminal.say("everybody whom the rule names hears of it at once, with your name and your reason")
+    terminal.say("somebody else must review it; until then it stands in their queue, and overdue it bars you from more")
+    if _YES in line.flags:
+        return
+    if not terminal.typing:
+        raise Invalid("not_confirmed", "nobody is there to confirm it", hint="--yes, if it is a script that means it")
+    if terminal.ask(f"{GLASS}: type the host's name to go on: ") != line.host:
+        raise Refused("not_confirmed", "that is not the host's name; nothing was asked for")

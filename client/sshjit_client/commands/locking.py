@@ -1,0 +1,143 @@
+"""``ssh-jit lock``, ``unlock``, ``locks`` and ``revoke``: taking access away, and giving the way to it back."""
+
+from __future__ import annotations
+
+import json
+
+from sshjit import names, wire
+from sshjit.acts import LockBody, RevokeBody, UnlockBody
+from sshjit.errors import Invalid, Refused
+from sshjit.messages import LockKind, LockView, Unlock
+from sshjit_client import show
+from sshjit_client.commands import picking
+from sshjit_client.commands.signing import Signer
+from sshjit_client.exits import Exit
+from sshjit_client.machine import Machine
+from sshjit_client.parsing import Act, Build, Options, Parser
+from sshjit_client.terminal import table
+
+_KINDS: tuple[LockKind, ...] = ("person", "host", "login", "key")
+
+
+def _lock(parser: Parser) -> Act:
+    parser.description = "Locks something: nothing new is issued for it, and what is alive under it is revoked."
+    group = parser.add_mutually_exclusive_group(required=True)
+    group.add_argument("--all", action="store_true", help="everything and everybody")
+    group.add_argument("--person", metavar="P", help="provider/address, or an id")
+    group.add_argument("--host", metavar="H", help="a host's name")
+    group.add_argument("--login", metavar="ID", help="one sign-in")
+    group.add_argument("--key", metavar="SHA256:…", help="a key, by its fingerprint")
+    _why(parser)
+    parser.add_argument("--yes", action="store_true", help="do not ask back before everything is locked")
+    return lock
+
+
+def lock(machine: Machine, options: Options) -> int:
+    """Locks something, and says what it revoked and how to undo it."""
+    _, acts = picking.signed_in(machine)
+    body = LockBody("everything", None, _reason(options))
+    for kind in _KINDS:
+        if (target := getattr(options, kind)) is not None:
+            body = LockBody(kind, target, body.reason)
+    question = "lock everything? Every open access of everybody ends now."
+    if body.target is None and not options.yes and machine.terminal.typing and not machine.terminal.confirm(question):
+        raise Refused("not_locked", "nothing was locked")
+    done = acts.lock(body)
+    counted = f"{_count(done.requests, 'grant')}, {_count(done.logins, 'sign-in')}"
+    machine.terminal.say(f"{_title(done.lock)} is locked: {done.lock.id}")
+    machine.terminal.say(f"revoked: {counted}, {_count(done.certificates, 'live certificate')}")
+    machine.terminal.hint(f"ssh-jit unlock {done.lock.id} --reason …, with the permission for it, takes it away")
+    return Exit.OK
+
+
+def _unlock(parser: Parser) -> Act:
+    parser.description = "Takes a lock away, signed by your login's key. What it revoked stays revoked."
+    parser.add_argument("lock", metavar="LOCK", help="its id, or the beginning of it; ssh-jit locks lists them")
+    _why(parser)
+    return unlock
+
+
+def unlock(machine: Machine, options: Options) -> int:
+    """Takes a lock away, by a signature."""
+    session, acts = picking.signed_in(machine)
+    reason, found = _reason(options), _known(acts.locks(), options.lock)
+    consent = Signer(machine, session, acts).act(Unlock(session.login.id, found.id, reason, None))
+    acts.unlock(found.id, UnlockBody(reason, consent))
+    machine.terminal.say(f"{_title(found)} is not locked by {found.id} any more; what was revoked stays revoked")
+    return Exit.OK
+
+
+def _locks(parser: Parser) -> Act:
+    parser.description = "Lists what is locked."
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return locks
+
+
+def locks(machine: Machine, options: Options) -> int:
+    """The locks in force, oldest first."""
+    _, acts = picking.signed_in(machine)
+    found = acts.locks()
+    if options.json:
+        machine.terminal.out(json.dumps({"locks": wire.encode(found)}, indent=2))
+    elif not found:
+        machine.terminal.say("nothing is locked")
+    else:
+        rows = [[each.id, _title(each), show.at(each.since), each.by, each.reason] for each in found]
+        machine.terminal.out(table([["LOCK", "WHAT", "SINCE", "BY", "WHY"], *rows]))
+    return Exit.OK
+
+
+def _revoke(parser: Parser) -> Act:
+    parser.description = "Ends access before its time: a grant, one certificate, or a sign-in with what it drew."
+    group = parser.add_mutually_exclusive_group(required=True)
+    group.add_argument("id", metavar="ID", nargs="?", help="the grant's request, or the beginning of its id")
+    group.add_argument("--certificate", metavar="SERIAL", type=int, help="one certificate")
+    group.add_argument("--login", metavar="ID", help="a sign-in, and what it drew")
+    _why(parser)
+    return revoke
+
+
+def revoke(machine: Machine, options: Options) -> int:
+    """Revokes, and says what it touched."""
+    session, acts = picking.signed_in(machine)
+    request = None if options.id is None else picking.id_of(acts, session, options.id)
+    done = acts.revoke(RevokeBody(request, options.certificate, options.login, _reason(options)))
+    for each in done.requests:
+        machine.terminal.say(f"revoked: {show.what(each)} of {each.requester.name}")
+    if options.certificate is not None:
+        machine.terminal.say(f"revoked: certificate {options.certificate}")
+    if options.login is not None:
+        machine.terminal.say(f"revoked: sign-in {options.login}")
+    alive = _count(done.certificates, "live certificate")
+    machine.terminal.say(f"{alive} touched; hosts hear of it with their next bundle")
+    return Exit.OK
+
+
+def _known(found: tuple[LockView, ...], wanted: str) -> LockView:
+    alike = [each for each in found if each.id == wanted] or [
+        each for each in found if each.id.startswith((wanted, f"lock-{wanted}")) and not "lock-".startswith(wanted)
+    ]
+    if len(alike) != 1:
+        several = f"{len(alike)} locks begin with {wanted}" if alike else f"there is no lock {wanted}"
+        raise Invalid("unknown_lock", several, hint="ssh-jit locks")
+    return alike[0]
+
+
+def _title(lock: LockView) -> str:
+    return "everything" if lock.kind == "everything" else f"{lock.kind} {lock.title}"
+
+
+def _why(parser: Parser) -> None:
+    parser.add_argument("--reason", metavar="TEXT", required=True, help="why; it is in the log")
+
+
+def _reason(options: Options) -> str:
+    return names.free_text(options.reason, "the reason")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+BUILD: dict[str, Build] = {"lock": _lock, "unlock": _unlock, "locks": _locks, "revoke": _revoke}
+"""How each command reads its words."""

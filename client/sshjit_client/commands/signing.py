@@ -1,0 +1,39 @@
+"""Signatures by the login's key over what a person saw: answers to requests, and acts that need one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sshjit import consent, sshkey
+from sshjit.consent import Act
+from sshjit.messages import Consent, RequestView
+from sshjit_client import openssh
+from sshjit_client.acts import Acts
+from sshjit_client.machine import Machine
+from sshjit_client.records import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A login with its key, and the server whose challenges are signed."""
+
+    machine: Machine
+    session: Session
+    acts: Acts
+
+    def approval(self, request: RequestView, comment: str, duration: int | None) -> Consent:
+        """A yes to what ``request`` shows; the text is made of the very view that was printed."""
+        challenge, installation = self.acts.challenge(), self.machine.settings().installation
+        text = consent.approval_text(request, "approve", comment, challenge, installation, duration=duration)
+        return self._signed(challenge, consent.APPROVE_NAMESPACE, text)
+
+    def act(self, message: Act) -> Consent:
+        """An act, made of the message itself."""
+        challenge, installation = self.acts.challenge(), self.machine.settings().installation
+        return self._signed(challenge, consent.ACT_NAMESPACE, consent.act_text(message, challenge, installation))
+
+    def _signed(self, challenge: str, namespace: str, text: bytes) -> Consent:
+        if sshkey.parse_line(self.session.public).hardware:
+            self.machine.terminal.say("touch the security key to sign")
+        return Consent(challenge, openssh.sign(Path(self.session.key), namespace, text))
