@@ -151,9 +151,14 @@ def http_good(answer: bytes) -> bool:
     return answer[9:10] == b"2" or answer[9:12] == b"304"
 
 
-def http(port: int, ask: Callable[[], bytes]) -> Traffic:
+def brings_certificate(answer: bytes) -> bool:
+    """Whether an HTTP answer is a 2xx with a user's certificate in it."""
+    return answer[9:10] == b"2" and b'"text":"ssh-ed25519-cert-v01@openssh.com AAAA' in answer
+
+
+def http(port: int, ask: Callable[[], bytes], good: Callable[[bytes], bool] = http_good) -> Traffic:
     """Traffic to an HTTP server on loopback; ``ask`` gives whole requests."""
-    return Traffic(lambda: _no_delay(port), ask, http_length, http_good)
+    return Traffic(lambda: _no_delay(port), ask, http_length, good)
 
 
 def _no_delay(port: int) -> socket.socket:

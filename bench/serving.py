@@ -43,7 +43,7 @@ def bundle(world: World) -> Iterator[Result]:
     """What every host asks every few seconds: is there a newer bundle."""
     tag = _etag(world)
     asked = request("GET", "/bundle", port=world.web, extra=f"If-None-Match: {tag}\r\n")
-    ours, empty, share = _rates(world, lambda: asked)
+    ours, empty, share = _rates(world, load.http(world.web, lambda: asked))
     against = f"{rate(empty)} empty route"
     yield Result("bundle", "bundle poll, nothing new", rate(ours), against, share * 100, "%", 80, at_least=True)
 
@@ -51,22 +51,24 @@ def bundle(world: World) -> Iterator[Result]:
 def _both(
     name: str, what: str, asked: Callable[[], bytes], world: World, *, share: float, p99: float
 ) -> Iterator[Result]:
-    ours, empty, ratio = _rates(world, asked)
+    traffic = load.http(world.web, asked, load.brings_certificate)
+    ours, empty, ratio = _rates(world, traffic)
     yield Result(name, what, rate(ours), f"{rate(empty)} empty route", ratio * 100, "%", share, at_least=True)
-    times = load.paced(load.http(world.web, asked), rate=ours / 2, in_flight=IN_FLIGHT, seconds=PACED).times
+    times = load.paced(traffic, rate=ours / 2, in_flight=IN_FLIGHT, seconds=PACED).times
     slow = percentile(times, 0.99)
     median = f"{milliseconds(percentile(times, 0.5))} median"
     yield Result(name, f"the same at {rate(ours / 2)}, p99", milliseconds(slow), median, slow * 1e3, "ms", p99)
 
 
-def _rates(world: World, asked: Callable[[], bytes]) -> tuple[float, float, float]:
+def _rates(world: World, traffic: load.Traffic) -> tuple[float, float, float]:
+    """Answers per second: to this traffic, of the empty route, and one by the other."""
     nothing = request("POST", "/", port=world.empty)
-    traffic = load.http(world.web, asked), load.http(world.empty, lambda: nothing)
+    empty = load.http(world.empty, lambda: nothing)
 
-    def measure(index: int) -> Callable[[], float]:
-        return lambda: load.closed(traffic[index], in_flight=IN_FLIGHT, seconds=WINDOW).rate
+    def measure(asked: load.Traffic) -> Callable[[], float]:
+        return lambda: load.closed(asked, in_flight=IN_FLIGHT, seconds=WINDOW).rate
 
-    return paired(measure(0), measure(1), ROUNDS)
+    return paired(measure(traffic), measure(empty), ROUNDS)
 
 
 def _etag(world: World) -> str:
