@@ -6,7 +6,8 @@ One file for the CA and the front end. Each provider has an id of its own, bound
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from sshjit import names, settings
 from sshjit.errors import Invalid
@@ -20,6 +21,8 @@ CHANGEABLE = frozenset(
     }
 )
 """Claims that are changed, and go to somebody else one day (OpenID Connect Core, 5.7)."""
+
+_WHO = 'write "sub:<subject>" or "email:<address>"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,8 @@ class Provider:
     """Domains in lower case whose verified addresses may match roles; none: no address of this provider does."""
     own_claim: str | None = None
     """The claim that holds the person's Unix name, for ``@own``."""
+    own_names: Mapping[str, str] = field(default_factory=dict)
+    """``sub:<subject>`` or ``email:<verified address>`` -> the person's Unix name. It comes before ``own_claim``."""
     mfa_values: tuple[str, ...] = ("mfa", "otp", "hwk", "swk")
     """Values of ``amr`` (RFC 8176) or ``acr`` that count as a second factor."""
     unsafe_http: bool = False
@@ -76,8 +81,19 @@ class Provider:
         for client in (self.native, self.web):
             if "openid" not in client.scopes:
                 raise Invalid("bad_config", "the scopes of both clients must hold 'openid'")
+        self._check_own_names()
         if self.native.client_id == self.web.client_id:
             raise Invalid("bad_config", "native and web must be two registrations", hint="a key binds to native only")
+
+    def _check_own_names(self) -> None:
+        for who, name in self.own_names.items():
+            names.login_name(name)
+            kind, _, rest = who.partition(":")
+            if kind not in ("sub", "email") or not rest:
+                raise Invalid("bad_config", f"own_names: {names.show(who)} is nobody", hint=_WHO)
+            if kind == "email" and (who != who.casefold() or who.rpartition("@")[2] not in self.email_domains):
+                hint = "write it in lower case, with one of the provider's email_domains"
+                raise Invalid("bad_config", f"own_names: {names.show(who)} can never be a verified address", hint=hint)
 
 
 def load(text: str, *, file: str = "providers.toml") -> dict[str, Provider]:
@@ -103,6 +119,9 @@ def load(text: str, *, file: str = "providers.toml") -> dict[str, Provider]:
                 raise
             raise Invalid("bad_config", f"{file}: [providers.{name}]: {error.message}", hint=error.hint) from None
     issuers = [provider.issuer for provider in found.values()]
+    own = [name for provider in found.values() for name in provider.own_names.values()]
+    if len(set(own)) != len(own):
+        raise Invalid("bad_config", f"{file}: own_names: two people have one name", hint="a Unix name is one person's")
     if len(set(issuers)) != len(issuers):
         raise Invalid("bad_config", f"{file}: two providers have the same issuer")
     return found

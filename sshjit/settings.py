@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import tomllib
 import typing
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from sshjit import wire
@@ -55,7 +56,7 @@ def fill(cls: type[T], table: dict[str, Any], file: str, *, below: str = "") -> 
     for name, field in fields.items():
         if name in table:
             values[name] = _value(hints[name], table[name], file, _join(below, name))
-        elif field.default is dataclasses.MISSING:
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise Invalid("bad_config", f"{file}: the key {_join(below, name)!r} is missing")
     return cls(**values)
 
@@ -64,6 +65,11 @@ def _value(kind: Any, value: Any, file: str, path: str) -> Any:
     inner = next((part for part in typing.get_args(kind) if dataclasses.is_dataclass(part)), kind)
     if dataclasses.is_dataclass(inner) and isinstance(value, dict):
         return fill(typing.cast("type", inner), value, file, below=path)
+    if typing.get_origin(kind) is Mapping:  # a table whose keys are the file's own
+        inner = typing.get_args(kind)[1]
+        if not isinstance(value, dict):
+            raise Invalid("bad_config", f"{file}: the field {path!r} must be a table")
+        return {key: _value(inner, each, file, _join(path, key)) for key, each in value.items()}
     try:
         return wire.decode_field(kind, value, path)
     except Invalid as error:

@@ -33,7 +33,7 @@ class LoginOpened:
     """Whether the address is verified and in one of the provider's domains, and so may match roles."""
     groups: tuple[str, ...] = detail()
     own: str | None = detail()
-    """The Unix name for ``@own``."""
+    """The Unix name for ``@own``, if this person has one: it was possible, and nobody else's."""
     key_line: str | None = detail()
     address: str = detail()
 

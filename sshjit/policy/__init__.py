@@ -13,6 +13,7 @@ from sshjit.policy.load import check_labels, load, providers_of
 from sshjit.policy.model import PERMISSIONS, Policy
 from sshjit.policy.outcomes import Allow, Denied, NeedsApproval, Outcome, StepUp, Terms
 from sshjit.policy.problems import PolicyError, Problem
+from sshjit.policy.query import may_be_own
 from sshjit.policy.requirements import step_up
 from sshjit.policy.roles import empty_roles, permissions_of, roles_of
 
@@ -39,6 +40,7 @@ __all__ = [
     "evaluate",
     "explain",
     "load",
+    "may_be_own",
     "permissions_of",
     "providers_of",
     "roles_of",

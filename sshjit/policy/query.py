@@ -64,9 +64,13 @@ def ask_query(policy: Policy, subject: Subject, hosts: Sequence[Host], ask: Ask,
 
 
 def own_login(subject: Subject) -> str | None:
-    """What "@own" stands for: the person's own Unix name, unless it is not one or belongs to the system."""
-    own = subject.own
-    return own if own is not None and own not in SYSTEM_LOGINS and _LOGIN.fullmatch(own) else None
+    """What "@own" stands for: the person's own Unix name, if it can be one."""
+    return subject.own if subject.own is not None and may_be_own(subject.own) else None
+
+
+def may_be_own(name: str) -> bool:
+    """Whether ``name``, unchanged, can be a person's Unix name, and is not the system's."""
+    return name not in SYSTEM_LOGINS and _LOGIN.fullmatch(name) is not None
 
 
 def choose_login(rule: AllowRule, own: str | None) -> str | None:

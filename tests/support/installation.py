@@ -98,12 +98,15 @@ class Installation:
     sign_ins: int = 0
     places: Places = field(default_factory=Places)
     reserve_mib: int = 1
+    own: dict[str, str] = field(default_factory=dict)
+    """Provider -> the entries of its table of Unix names."""
     database: str | None = None
     """The address of an empty, migrated database; ``None``: a new SQLite file in the CA's home."""
 
     def __post_init__(self) -> None:
         self.home.chmod(0o700)
-        self._write("providers.toml", "version = 1\n" + "".join(map(_provider, self.issuers.items())))
+        listed = "".join(_provider(name, issuer, self.own) for name, issuer in self.issuers.items())
+        self._write("providers.toml", f"version = 1\n{listed}")
         self._write("policy.toml", self.policy)
         self._write(
             "ca.toml",
@@ -251,11 +254,12 @@ class Installation:
         path.chmod(0o600)
 
 
-def _provider(item: tuple[str, Issuer]) -> str:
-    name, issuer = item
+def _provider(name: str, issuer: Issuer, own: dict[str, str]) -> str:
     return f"""
 [providers.{name}]
 title = "{name}"
+own_claim = "preferred_username"
+own_names = {{ {own.get(name, "")} }}
 issuer = "{issuer.url}"
 email_domains = ["example.com"]
 algorithms = ["RS256", "ES256"]

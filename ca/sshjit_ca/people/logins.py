@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import logging
+
 from sshjit import login as binding
-from sshjit import names, sshkey
+from sshjit import names, policy, sshkey
 from sshjit.errors import Invalid, Refused
 from sshjit.events import LoginClosed, LoginOpened
 from sshjit.messages import Done, LoginNative, LoginReply, LoginView, LoginWeb, Logout, ReadLogin
@@ -19,6 +21,8 @@ from sshjit_ca.desk import Desk, person_view, token_digest
 from sshjit_ca.people import tokens
 from sshjit_ca.people.tokens import Claims, Expected
 from sshjit_ca.state import Login
+
+_log = logging.getLogger(__name__)
 
 
 def prepare_web(desk: Desk, message: LoginWeb, now: int) -> Claims:
@@ -94,12 +98,29 @@ def _open(desk: Desk, message: LoginWeb | LoginNative, claims: Claims, key: Publ
             email=claims.email,
             verified=claims.verified,
             groups=claims.groups,
-            own=claims.own,
+            own=_own_name(desk, subject, claims),
             key_line=key.line if key else None,
             address=names.free_text(message.address, "the address", 64),
         )
     )
     return LoginReply(_view(desk, desk.state.logins[login_id], login_id))
+
+
+def _own_name(desk: Desk, subject: str, claims: Claims) -> str | None:
+    """The person's Unix name, if it is theirs: a possible one, and nobody else's.
+
+    Whoever has a name keeps it while the CA knows them; who comes later has none. Names in the operator's tables are
+    for those whom the tables name, whoever came first.
+    """
+    name = claims.own
+    if name is None or not policy.may_be_own(name):
+        return None
+    listed = any(name in provider.own_names.values() for provider in desk.providers.values())
+    taken = listed or desk.state.own_names.get(name, subject) != subject
+    if taken and not claims.own_listed:
+        _log.warning("%s claims the user name %s, which is somebody else's: it counts for nothing", subject, name)
+        return None
+    return name
 
 
 def _provider(desk: Desk, name: str) -> Provider:

@@ -55,6 +55,9 @@ class Claims:
     """When the person signed in; a token can be new when that was long ago. ``None``: the provider does not say it."""
     mfa: bool
     own: str | None
+    """The person's Unix name, by the operator's table or else by the provider's claim. It may be somebody else's."""
+    own_listed: bool
+    """It is the operator's table that says so."""
 
 
 def verify(token: str, expected: Expected, keys: ProviderKeys, now: int) -> Claims:
@@ -139,16 +142,21 @@ def _read(claims: dict[str, Any], provider: Provider, now: int) -> Claims:
     email = _text(claims, "email") or None
     domain = (email or "").rpartition("@")[2].casefold()
     issued = _time(claims, "iat")
+    verified = claims.get("email_verified") is True and domain in provider.email_domains
+    listed = provider.own_names.get(f"sub:{subject}")
+    if listed is None and verified and email is not None:
+        listed = provider.own_names.get(f"email:{email.casefold()}")
     return Claims(
         subject=subject,
         name=_text(claims, "name") or _text(claims, "preferred_username") or email or subject,
         email=email,
-        verified=claims.get("email_verified") is True and domain in provider.email_domains,
+        verified=verified,
         groups=_groups(claims, provider.groups_claim),
         issued=min(issued, now),
         auth_time=min(_time(claims, "auth_time"), now) if "auth_time" in claims else None,
         mfa=_second_factor(claims, provider),
-        own=(_text(claims, provider.own_claim) or None) if provider.own_claim else None,
+        own=listed or (_text(claims, provider.own_claim) or None if provider.own_claim else None),
+        own_listed=listed is not None,
     )
 
 

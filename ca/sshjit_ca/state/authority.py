@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sshjit import events
+from sshjit_ca.state import people
 from sshjit_ca.state.model import State
 
 
@@ -32,6 +33,7 @@ def forgotten(state: State, event: events.Forgot, time: int) -> None:
             del state.seen_in[f"{subject} {address}"]
     known = state.newest_login.keys()
     state.subjects = {name: subject for name, subject in sorted(state.subjects.items()) if subject in known}
+    state.own_names = dict(sorted(people.own_names(state, known).items()))
     state.emails, state.seen_in = dict(sorted(state.emails.items())), dict(sorted(state.seen_in.items()))
     state.bound_keys = {key: subject for key, subject in state.bound_keys.items() if subject in known}
     used = {certificate.login_id for certificate in state.certificates.values()}

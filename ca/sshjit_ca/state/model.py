@@ -41,6 +41,8 @@ class State:
     logins: dict[str, Login] = field(default_factory=dict)
     tokens: dict[str, int] = field(default_factory=dict)
     """Digests of the ID tokens that were taken -> when: none is taken twice. Kept until too old to be taken."""
+    own_names: dict[str, str] = field(default_factory=dict)
+    """Unix name -> the one subject whose own it is, for ``@own``."""
     bound_keys: dict[str, str] = field(default_factory=dict)
     """Key fingerprint -> the one subject that it belongs to."""
     requests: dict[str, Request] = field(default_factory=dict)

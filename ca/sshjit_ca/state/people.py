@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from sshjit import events
@@ -14,6 +15,7 @@ def login_opened(state: State, event: events.LoginOpened, time: int) -> None:
     subject = event.subject
     if event.provider:  # else the detail was erased, and a newer entry says who this is
         state.subjects[f"{event.provider}/{event.claim}"] = subject
+    _own_name(state, event)
     state.logins[event.login] = Login(event, time, entry=state.size)
     state.newest_login[subject] = event.login
     state.tokens[event.token] = time
@@ -23,6 +25,24 @@ def login_opened(state: State, event: events.LoginOpened, time: int) -> None:
         state.seen_in[f"{subject} {address}"] = state.size
     if event.key is not None:
         state.bound_keys[event.key] = subject
+
+
+def _own_name(state: State, event: events.LoginOpened) -> None:
+    """Keeps ``own_names``: a name is the subject's whose newest sign-in says so, the latest of several."""
+    before = state.logins.get(state.newest_login.get(event.subject, ""))
+    old = before.opened.own if before is not None else None
+    if event.own:
+        state.own_names[event.own] = event.subject
+    if old and old != event.own and state.own_names.get(old) == event.subject:
+        others = [subject for subject in state.newest_login if subject != event.subject]
+        del state.own_names[old]
+        state.own_names.update(item for item in own_names(state, others).items() if item[0] == old)
+
+
+def own_names(state: State, subjects: Iterable[str]) -> dict[str, str]:
+    """Whose each name is, by the newest sign-ins of ``subjects``."""
+    newest = sorted((state.logins[state.newest_login[subject]] for subject in subjects), key=lambda login: login.entry)
+    return {login.opened.own: login.opened.subject for login in newest if login.opened.own}
 
 
 def login_closed(state: State, event: events.LoginClosed, _: int) -> None:

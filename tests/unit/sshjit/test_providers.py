@@ -108,3 +108,31 @@ def test_plain_http_must_be_called_unsafe_and_stays_on_loopback() -> None:
     assert load(unsafe.replace("https://login.example.com", "http://127.0.0.1:4001"))["acme"].unsafe_http
     with pytest.raises(Invalid):
         load(unsafe.replace("https://", "http://"))
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ('"alice" = "alice"', "own_names: 'alice' is nobody"),
+        ('"group:SRE" = "alice"', "own_names: 'group:SRE' is nobody"),
+        ('"email:Alice@example.com" = "alice"', "own_names: 'email:Alice@example.com' can never be a verified address"),
+        ('"email:alice@example.org" = "alice"', "can never be a verified address"),
+        ('"sub:1" = "Alice"', "'Alice' is not"),
+        ('"sub:1" = 7', "'providers.acme.own_names.sub:1' must be text"),
+        ('"sub:1" = "alice", "sub:2" = "alice"', "two people have one name"),
+    ],
+)
+def test_t3_a_table_of_user_names_says_exactly_who(table: str, said: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        load(ACME + f"own_names = {{ {table} }}\n")
+    assert said in caught.value.message
+    assert caught.value.message.startswith("providers.toml: ")
+
+
+def test_a_user_name_is_one_persons_over_all_providers() -> None:
+    own = 'own_names = { "sub:1" = "alice", "email:bob@example.com" = "bob" }\n'
+    assert load(ACME + own)["acme"].own_names == {"sub:1": "alice", "email:bob@example.com": "bob"}
+    with pytest.raises(Invalid, match="two people have one name"):
+        load(ACME + own + PARTNER + 'own_names = { "sub:1" = "bob" }\n')
+    with pytest.raises(Invalid, match="must be a table"):
+        load(ACME + 'own_names = ["alice"]\n')

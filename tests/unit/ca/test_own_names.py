@@ -1,0 +1,128 @@
+"""A person's Unix name is one person's: by the operator's table, else by the claim, unchanged, and never a system's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sshjit import messages as m
+from sshjit.errors import Refused
+from sshjit_ca.keys import files
+from sshjit_ca.log import verify
+from tests.support.installation import ALICE, POLICY, Installation, Person
+from tests.support.issuer import Issuer
+
+OWN = POLICY.replace('logins = ["deploy"]', 'logins = ["@own", "deploy"]')
+
+
+def named(person: Person, name: str) -> Person:
+    return replace(person, claims={"preferred_username": name})
+
+
+ANNE = named(ALICE, "anne")
+OTHER = Person("o-9", ("SRE",), "other@example.com", claims={"preferred_username": "anne"})
+
+
+def installed(tmp_path: Path, issuers: dict[str, Issuer], own: dict[str, str] | None = None) -> Installation:
+    ca = Installation(tmp_path, issuers, policy=OWN, own=own or {})
+    ca.add_host("web1", env="staging")
+    return ca
+
+
+@pytest.fixture
+def ca(tmp_path: Path, issuers: dict[str, Issuer]) -> Iterator[Installation]:
+    installation = installed(tmp_path, issuers)
+    yield installation
+    installation.stop()
+
+
+def login_of(ca: Installation, login_id: str) -> str:
+    """Which login the rule chooses for this person."""
+    return ca.ask(login_id, "web1", certificate=False).request.login
+
+
+def whole(ca: Installation) -> bool:
+    """The state is the one that its log folds to."""
+    return verify.verify(ca.store, files.load_public(ca.config.key_file("log"))).problems == ()
+
+
+def test_the_claim_names_the_person(ca: Installation) -> None:
+    assert login_of(ca, ca.web(ANNE)) == "anne"
+
+
+@pytest.mark.parametrize(
+    "name", ["root", "postgres", "Anne", "anne,root", "anne@example.com", "ánne", "-anne", "a" * 33]
+)
+def test_t2_t3_nothing_is_made_to_fit(ca: Installation, name: str) -> None:
+    assert login_of(ca, ca.web(named(ALICE, name))) == "deploy"
+    assert ca.desk.state.own_names == {}
+
+
+def test_t3_whoever_has_a_name_keeps_it_and_who_comes_later_has_none(ca: Installation) -> None:
+    first, second = ca.web(ANNE), ca.web(OTHER)
+    assert login_of(ca, second) == "deploy"
+    with pytest.raises(Refused) as caught:
+        ca.ask(second, "web1", login="anne")
+    assert caught.value.code == "no_rule"
+    assert caught.value.hint.endswith("you have no user name of your own")
+    assert login_of(ca, first) == "anne"
+    partner = replace(OTHER, provider="partner", groups=(), email="dana@example.com")
+    assert ca.desk.policy_subject(ca.desk.login(ca.web(partner))).own is None
+    ca.restart()
+    assert login_of(ca, ca.web(OTHER)) == "deploy"
+    assert login_of(ca, ca.web(ANNE)) == "anne"
+    assert whole(ca)
+
+
+def test_a_name_that_is_given_back_is_free_and_an_older_login_has_lost_it(ca: Installation) -> None:
+    before = ca.web(ANNE)
+    ca.later(10)
+    ca.web(named(ALICE, "anne2"))
+    assert login_of(ca, ca.web(OTHER)) == "anne"
+    assert ca.desk.policy_subject(ca.desk.login(before)).own is None
+    assert sorted(ca.desk.state.own_names) == ["anne", "anne2"]
+    assert whole(ca)
+
+
+def test_the_operators_table_comes_before_the_claim(tmp_path: Path, issuers: dict[str, Issuer]) -> None:
+    ca = installed(tmp_path, issuers, {"acme": '"sub:a-1" = "al", "email:other@example.com" = "oscar"'})
+    assert login_of(ca, ca.web(ANNE)) == "al"
+    assert login_of(ca, ca.web(OTHER)) == "oscar"
+    unverified = replace(OTHER, sub="o-10", verified=False, claims={})
+    assert login_of(ca, ca.web(unverified)) == "deploy"
+    elsewhere = replace(ALICE, provider="partner", groups=(), email="dana@example.com")
+    assert ca.desk.policy_subject(ca.desk.login(ca.web(elsewhere))).own is None
+
+
+def test_a_name_in_a_table_is_nobody_elses_whoever_came_first(tmp_path: Path, issuers: dict[str, Issuer]) -> None:
+    ca = installed(tmp_path, issuers, {"acme": '"sub:a-1" = "anne"'})
+    assert login_of(ca, ca.web(OTHER)) == "deploy"
+    assert login_of(ca, ca.web(ALICE)) == "anne"
+    assert login_of(ca, ca.web(OTHER)) == "deploy"
+
+
+def test_names_stay_the_same_when_old_details_are_forgotten(ca: Installation) -> None:
+    ca.web(ANNE)
+    ca.later(40 * 86400)
+    ca.web(OTHER)
+    ca.web(ANNE)
+    gone = Person("g-1", ("SRE",), "gone@example.com", claims={"preferred_username": "gone"})
+    ca.later(100)
+    ca.say(m.Forget(int(ca.time) - 35 * 86400, dry_run=False), m.ForgetReply, "admin")
+    assert login_of(ca, ca.web(gone)) == "gone"
+    assert ca.desk.state.own_names["anne"] == ca.desk.state.subjects["acme/a-1"]
+    assert whole(ca)
+    ca.restart()
+    assert login_of(ca, ca.web(ANNE)) == "anne"
+
+
+def test_a_name_of_somebody_forgotten_is_free(ca: Installation) -> None:
+    ca.web(ANNE)
+    ca.later(40 * 86400)
+    ca.say(m.Forget(int(ca.time) - 35 * 86400, dry_run=False), m.ForgetReply, "admin")
+    assert ca.desk.state.own_names == {}
+    assert login_of(ca, ca.web(OTHER)) == "anne"
+    assert whole(ca)
