@@ -14,6 +14,7 @@ from sshjit_web import api, auth, errors, host_api, pages, public, security, ser
 from sshjit_web import config as configuration
 from sshjit_web.ca_client import Authority, CaClient
 from sshjit_web.config import WebConfig
+from sshjit_web.marks import Marks
 from sshjit_web.oidc import RelyingParty
 from sshjit_web.readings import Readings
 from sshjit_web.sessions import Sessions
@@ -38,6 +39,7 @@ def create_app(
         store=store,
         sessions=Sessions(ca, store, clock),
         readings=Readings(ca, clock),
+        marks=Marks(ca, clock),
         parties=parties,
         clock=clock,
         key=key,

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
 
 from werkzeug.datastructures import MultiDict
 
 from sshjit import durations
 from sshjit.errors import Invalid
-from sshjit.messages import Ask
+from sshjit.messages import Ask, Explain
 
 MAX_HOSTS = 256
 """A certificate has at most that many principals."""
 DURATIONS = ("15m", "30m", "1h", "2h", "4h", "8h")
 """Lengths that the page offers; policy caps them."""
+_WORDS = re.compile(r"[\s,]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,25 +25,34 @@ class AskForm:
 
     hosts: tuple[str, ...] = ()
     more: str = ""
+    labels: str = ""
+    """``env=prod role=db``: besides the hosts, all with these labels."""
     login: str = ""
     action: str = "shell"
     command: str = ""
     duration: str = ""
+    start: str = ""
+    """As ``datetime-local`` sends it, in UTC; empty: as soon as possible."""
     reason: str = ""
 
-    def ask(self, login_id: str, address: str) -> Ask:
+    @property
+    def started(self) -> bool:
+        """Whether it says where to go, so that policy can be asked."""
+        return bool(self.hosts or self.more or self.labels)
+
+    def ask(self, login_id: str, address: str, *, break_glass: bool = False) -> Ask:
         """The message to the authority, which checks every field itself.
 
         Raises:
             Invalid: ``bad_form_field`` with what to fill in.
 
         """
-        typed = [word for word in re.split(r"[\s,]+", self.more) if word]
-        hosts = tuple(dict.fromkeys([*self.hosts, *typed]))
-        if not hosts:
+        hosts = tuple(dict.fromkeys([*self.hosts, *words(self.more)]))
+        labels = pairs(self.labels)
+        if not hosts and not labels:
             raise Invalid("bad_form_field", "no host is chosen", hint="choose one, or type its name")
         if len(hosts) > MAX_HOSTS:
-            raise Invalid("bad_form_field", f"{len(hosts)} hosts are too many for one request")
+            raise Invalid("bad_form_field", f"{len(hosts)} hosts are too many for one request", hint="ask for fewer")
         if self.action == "command" and not self.command:
             raise Invalid("bad_form_field", "there is no command", hint="type the exact command, or choose a shell")
         return Ask(
@@ -54,10 +65,60 @@ class AskForm:
             reason=self.reason,
             certificate=False,
             address=address,
+            labels=labels,
+            start=moment(self.start, "the start"),
+            break_glass=break_glass,
         )
+
+
+def explain(ask: Ask, person: str | None = None) -> Explain:
+    """What would become of ``ask``, for oneself or for somebody else."""
+    names = {field.name for field in fields(Explain)} - {"person"}
+    return Explain(person=person, **{name: getattr(ask, name) for name in names})
 
 
 def read_ask(values: MultiDict[str, str]) -> AskForm:
     """The ask in a form, or in the address of a link to the page (``?host=web1&reason=…``)."""
-    one = {name: values.get(name, "").strip() for name in ("more", "login", "command", "duration", "reason")}
-    return AskForm(hosts=tuple(values.getlist("host")[:MAX_HOSTS]), action=values.get("action") or "shell", **one)
+    names = ("more", "labels", "login", "command", "duration", "start", "reason")
+    one = {name: values.get(name, "").strip() for name in names}
+    hosts = tuple(host for host in values.getlist("host")[:MAX_HOSTS] if host)
+    return AskForm(hosts=hosts, action=values.get("action") or "shell", **one)
+
+
+def words(text: str) -> tuple[str, ...]:
+    """The words of a field that takes several, by spaces or commas."""
+    return tuple(word for word in _WORDS.split(text) if word)
+
+
+def pairs(text: str) -> tuple[tuple[str, str], ...]:
+    """Labels as they are typed: ``env=prod role=db``. Raises ``Invalid``: ``bad_form_field``."""
+    found = [word.partition("=") for word in words(text)]
+    if any(not key or not sign or not value for key, sign, value in found):
+        raise Invalid("bad_form_field", "a label is written with its value", hint="like env=prod, or env=prod role=db")
+    return tuple((key, value) for key, _, value in found)
+
+
+def moment(text: str, what: str) -> int | None:
+    """Seconds since the epoch of ``2026-03-04T14:30`` or ``2026-03-04``, in UTC; ``None`` for nothing.
+
+    Raises:
+        Invalid: ``bad_form_field``.
+
+    """
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is not None or not 1970 < found.year < 3000:
+        raise Invalid("bad_form_field", f"{what} is not a date and time", hint="write it like 2026-03-04T14:30, in UTC")
+    return int(found.replace(tzinfo=UTC).timestamp())
+
+
+def required(text: str, what: str, hint: str) -> str:
+    """The text of a field that must not be empty. Raises ``Invalid``: ``bad_form_field``."""
+    found = text.strip()
+    if not found:
+        raise Invalid("bad_form_field", f"{what} is missing", hint=hint)
+    return found

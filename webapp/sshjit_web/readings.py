@@ -1,7 +1,7 @@
-"""What the front end reads from the authority for everybody: the bundle, the hosts, the policy's actions.
+"""What the front end reads from the authority for everybody: the bundle, the hosts, the policy.
 
 Answers are kept for a moment (a second for the bundle, which every host polls). Nothing here is decided by the front
-end; it carries and shows.
+end; what it makes of the policy is ``foreseeing.py``'s.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from sshjit.errors import Failed, SshJitError
 from sshjit.messages import BundleReply, HostsReply, HostView, PolicyReply, ReadBundle, ReadHosts, ReadPolicy
+from sshjit.policy import Policy, PolicyError, load
 from sshjit_web.ca_client import Authority
 from sshjit_web.cache import Recent
 
@@ -38,14 +37,6 @@ class CarriedBundle:
     """The signed note inside it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
-    """A named action that policy knows."""
-
-    name: str
-    title: str
-
-
 class Readings:
     """Asks the authority and remembers for a moment. Raises what the authority says."""
 
@@ -57,7 +48,8 @@ class Readings:
         self._failures = 0
         self._failure: SshJitError | None = None
         self._hosts: Recent[str, tuple[HostView, ...]] = Recent(clock, HOSTS_LIFETIME, most=200)
-        self._actions: Recent[str, tuple[Action, ...]] = Recent(clock, POLICY_LIFETIME)
+        self._policy: Recent[str, Policy] = Recent(clock, POLICY_LIFETIME)
+        self._read: Policy | None = None
 
     def bundle(self) -> CarriedBundle:
         """The newest bundle. One thread asks; the others wait for its answer, also when that is an error.
@@ -98,12 +90,19 @@ class Readings:
             return found
         return self._hosts.put(login_id, self._ca.call(ReadHosts(login_id), HostsReply).hosts)
 
-    def actions(self) -> tuple[Action, ...]:
-        """The named actions of the policy in force."""
-        found = self._actions.get("")
-        if found is not None:
+    def policy(self) -> Policy:
+        """The policy in force, read once for each text.
+
+        Raises:
+            Failed: ``ca_protocol`` when it is one of another version, which this front end cannot read.
+
+        """
+        if found := self._policy.get(""):
             return found
-        return self._actions.put("", _actions(self._ca.call(ReadPolicy(), PolicyReply).text))
+        reply = self._ca.call(ReadPolicy(), PolicyReply)
+        if self._read is None or self._read.digest != reply.digest:
+            self._read = _policy(reply)
+        return self._policy.put("", self._read)
 
 
 def _again(error: SshJitError) -> SshJitError:
@@ -122,10 +121,8 @@ def _carry(reply: BundleReply) -> CarriedBundle:
     return CarriedBundle(reply.sequence, f'"{hashlib.sha256(body).hexdigest()[:32]}"', body, str(checkpoint))
 
 
-def _actions(text: str) -> tuple[Action, ...]:
-    """Names and titles only: whether somebody may use one is the authority's answer to the ask."""
+def _policy(reply: PolicyReply) -> Policy:
     try:
-        tables: dict[str, Any] = tomllib.loads(text).get("actions", {})
-        return tuple(Action(name, str(table.get("title") or name)) for name, table in tables.items())
-    except (tomllib.TOMLDecodeError, AttributeError):
-        raise Failed("ca_protocol", "the policy in force is not understood") from None
+        return load(reply.text)
+    except PolicyError as error:
+        raise Failed("ca_protocol", f"the policy in force is not understood: {error}") from None

@@ -12,6 +12,7 @@ from flask import Flask, current_app
 
 from sshjit_web.ca_client import Authority
 from sshjit_web.config import WebConfig
+from sshjit_web.marks import Marks
 from sshjit_web.oidc import RelyingParty
 from sshjit_web.readings import Readings
 from sshjit_web.sessions import Sessions
@@ -29,6 +30,7 @@ class Services:
     store: Store
     sessions: Sessions
     readings: Readings
+    marks: Marks
     parties: Mapping[str, RelyingParty]
     """The providers, by id."""
     clock: Callable[[], float]

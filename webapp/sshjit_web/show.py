@@ -18,7 +18,8 @@ from jinja2 import StrictUndefined
 from markupsafe import Markup
 
 from sshjit import durations
-from sshjit.messages import RequestState, RequestView
+from sshjit.messages import PastView, RequestState, RequestView
+from sshjit_web.advice import advice
 
 _STATIC = Path(__file__).parent / "static"
 _HARMLESS = re.compile(r"[\x20-\x7e\xa1-\xac\xae-\u0233]*")
@@ -74,11 +75,27 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:] if re.match(r"[a-z]+[ ,:]", text) else text
 
 
-def state(view: RequestView) -> tuple[str, str]:
+def state(view: RequestView | PastView) -> tuple[str, str]:
     """The class of a request's state for the style sheet, and its name for people."""
     if view.state is RequestState.APPROVED and view.how == "automatic":
         return "live", "Approved by rule"
+    if view.state is RequestState.APPROVED and view.how == "break_glass":
+        return "glass", "Glass broken"
     return _STATES[view.state]
+
+
+def state_name(state: RequestState) -> str:
+    """The name of a state for people."""
+    return _STATES[state][1]
+
+
+def age(since: int, now: int) -> str:
+    """How long ago something was, as exact as a person needs it."""
+    seconds = max(0, now - since)
+    for size in (86400, 3600, 60):
+        if seconds >= 2 * size:
+            return f"{durations.show(seconds // size * size)} ago"
+    return f"{durations.show(seconds)} ago" if seconds else "just now"
 
 
 def asset(name: str) -> str:
@@ -102,5 +119,6 @@ def install(app: Flask) -> None:
         "trim_blocks": True,
         "lstrip_blocks": True,
     }
-    app.jinja_env.filters.update(when=when, span=span, left=left, sentence=sentence, state=state)
+    app.jinja_env.filters.update(when=when, span=span, left=left, age=age)
+    app.jinja_env.filters.update(sentence=sentence, state=state, state_name=state_name, advice=advice)
     app.jinja_env.globals.update(asset=asset)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from sshjit_web.ca_client import CaClient
 from sshjit_web.config import WebConfig, parse
 from sshjit_web.security import Cookies
 from sshjit_web.store import Store, open_engine
+from tests.support.issuer import Issuer, serving
 from tests.unit.webapp.standin import Standin
 from tests.unit.webapp.standin_server import Server
 
@@ -115,3 +117,10 @@ def world(tmp_path: Path) -> Iterator[World]:
     ca.close()
     server.stop()
     store.close()
+
+
+@pytest.fixture(scope="session")
+def issuers() -> Iterator[dict[str, Issuer]]:
+    """Two issuers that listen for the whole run."""
+    with ExitStack() as stack:
+        yield {name: stack.enter_context(serving()) for name in ("acme", "partner")}

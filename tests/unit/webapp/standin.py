@@ -19,9 +19,33 @@ from sshjit import messages as m
 from sshjit.errors import Invalid, Refused
 
 POLICY = """version = 1
+[labels]
+env = { values = ["prod", "staging"], required = true }
+role = {}
+[roles]
+sre = ["acme/group:sre"]
+sre-lead = ["acme/group:sre-lead"]
+dba = ["acme/group:dba"]
 [actions.migrate]
 command = "/opt/app/bin/migrate"
 title = "Run the database migration"
+[[allow]]
+name = "staging"
+roles = ["sre", "sre-lead", "dba"]
+hosts = { env = "staging" }
+logins = ["deploy"]
+approvals = []
+grant = "8h"
+certificate = "5m"
+[[allow]]
+name = "prod-database"
+roles = ["sre-lead", "dba"]
+hosts = { env = "prod", role = "db" }
+logins = ["postgres", "deploy"]
+actions = ["shell", "migrate"]
+approvals = [{ from = "sre-lead", count = 1 }]
+grant = "8h"
+certificate = "5m"
 """
 HOSTS = (
     m.HostView("db1", "db1", ("db1.example.com",), "127.0.0.1", 2202, (("env", "prod"), ("role", "db"))),
@@ -33,10 +57,6 @@ NOTE = "lab\n3\nq5f0\n\n— lab abcd\n"
 
 def person(name: str) -> m.PersonView:
     return m.PersonView(f"sub-{name}0000000", "acme", name.capitalize(), f"{name}@example.com")
-
-
-KNOWN = ((), (), (), None, None, False, False)
-"""What the CA says of a sign-in beyond its times: nobody's permissions, groups, addresses, and so on."""
 
 
 @dataclass
@@ -59,7 +79,9 @@ class Standin:
 
     def sign_in(self, name: str, kind: Any = "web") -> m.LoginView:
         login_id = f"login-{len(self.logins):08d}"
-        view = m.LoginView(login_id, kind, person(name), ROLES[name], self.now, self.now + 28800, None, *KNOWN)
+        roles = ROLES[name]  # the groups have the names of the roles; nobody has permissions
+        known = ((), roles, (), None, None, False, False)
+        view = m.LoginView(login_id, kind, person(name), roles, self.now, self.now + 28800, None, *known)
         self.logins[login_id] = view
         self.record("login", f"{name} signed in", {"login": login_id})
         return view
@@ -218,12 +240,14 @@ class Standin:
         who, view = self.alive(said.login_id), self.find(said.request)
         if who.person != view.requester and "sre-lead" not in who.roles:
             raise Invalid("unknown_request", "there is no such request")
-        return m.RequestReply(view)
+        asked = "sre-lead" in who.roles and who.person != view.requester
+        return m.RequestReply(view, None, ("sre-lead",) if asked else ())
 
     def read_requests(self, said: m.ReadRequests) -> m.RequestsReply:
         who = self.alive(said.login_id)
         if said.scope == "mine":
             found = [view for view in self.requests.values() if view.requester == who.person]
+            found = [view for view in found if said.state in (None, view.state)]
         else:
             lead = "sre-lead" in who.roles
             waiting = [view for view in self.requests.values() if view.state is m.RequestState.PENDING]

@@ -39,7 +39,7 @@ def test_an_automatic_request_opens_at_once_and_shows_what_to_type(world: World)
 def test_what_the_server_chose_is_said(world: World) -> None:
     answer = world.post("alice", "/requests/new", host=["web1"])
     assert answer.status_code == 200
-    assert "you log in as deploy" in answer.text
+    assert "You log in as deploy" in answer.text
 
 
 def test_asking_twice_says_that_it_is_the_same_request(world: World) -> None:
@@ -83,7 +83,7 @@ def test_t52_where_a_signature_is_needed_the_page_names_the_command_and_offers_n
 def test_denying_carries_the_comment(world: World) -> None:
     request_id = ask(world, "dana", "db1")
     digest = world.standin.requests[request_id].digest
-    world.post("bob", f"/requests/{request_id}/deny", digest=digest, comment="not today", confirmed="yes")
+    world.post("bob", f"/requests/{request_id}/deny", digest=digest, denial="not today", confirmed="yes")
     page = world.browser("dana").get(f"/requests/{request_id}").text
     assert "not today" in page
     assert "Denied" in page
@@ -110,7 +110,7 @@ def test_t24_the_slower_approver_is_told(world: World) -> None:
     request_id = ask(world, "dana", "db1")
     digest = world.standin.requests[request_id].digest
     outcomes = [
-        world.post(name, f"/requests/{request_id}/{verdict}", digest=digest, comment="", confirmed="yes").status_code
+        world.post(name, f"/requests/{request_id}/{verdict}", digest=digest, denial="no", confirmed="yes").status_code
         for name, verdict in (("bob", "approve"), ("bea", "deny"), ("bob", "approve"))
     ]
     assert outcomes == [303, 409, 409]
@@ -150,9 +150,10 @@ def test_t29_what_a_requester_wrote_is_inert_everywhere(world: World) -> None:
 def test_a_refusal_is_shown_on_the_form_with_what_was_typed(world: World) -> None:
     answer = world.post("carol", "/requests/new", host=["web1"], reason="because of Monday")
     assert answer.status_code == 403
-    for shown in ("No rule allows this", "no_rule", "because of Monday", "checked"):
+    for shown in ("No rule allows you to log in to web1", "no_rule", "because of Monday", "checked"):
         assert shown in answer.text
-    assert "would need the role sre" in answer.text
+    assert "allows deploy on web1 to" in answer.text
+    assert not any(isinstance(message, m.Ask) for message in world.standin.heard)
 
 
 def test_a_form_without_a_host_says_so(world: World) -> None:

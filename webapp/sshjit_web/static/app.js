@@ -32,6 +32,39 @@ for (const code of document.querySelectorAll("[data-copy]")) {
   code.after(button);
 }
 
+const waiting = (work, pause) => {
+  let timer;
+  return () => { clearTimeout(timer); timer = setTimeout(work, pause); };
+};
+
+for (const at of document.querySelectorAll("[data-local]")) {
+  const field = document.getElementById(at.dataset.local);
+  const show = () => {
+    at.hidden = !field.value;
+    if (field.value) at.textContent = `For you: ${new Date(`${field.value}Z`).toLocaleString()}`;
+  };
+  field.addEventListener("input", show);
+  show();
+}
+
+const asking = document.querySelector("form[data-preview]");
+if (asking) {
+  const look = async () => {
+    const form = new FormData(asking);
+    if (!form.getAll("host").length && !form.get("more") && !form.get("labels")) return;
+    form.set("dry", "yes");
+    try {
+      const answer = await fetch(asking.action, { method: "POST", body: new URLSearchParams(form) });
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      for (const id of [asking.dataset.preview, "reason-label"]) {
+        const fresh = page.getElementById(id);
+        if (fresh) document.getElementById(id).replaceChildren(...fresh.childNodes);
+      }
+    } catch { /* the button still asks */ }
+  };
+  asking.addEventListener("input", waiting(look, 400));
+}
+
 for (const part of document.querySelectorAll("[data-only]")) {
   const choice = document.getElementById("action");
   const show = () => { part.hidden = choice.value !== part.dataset.only; };
@@ -43,8 +76,8 @@ const watched = document.querySelector("[data-watch]");
 if (watched) {
   if (location.pathname !== watched.dataset.address) history.replaceState(null, "", watched.dataset.address);
   setInterval(async () => {
-    const comment = document.getElementById("comment");
-    if (document.hidden || (comment && comment.value)) return;
+    const typing = [...document.querySelectorAll("main input:not([type=hidden]), main textarea")];
+    if (document.hidden || typing.some((field) => field.value !== field.defaultValue || field === document.activeElement)) return;
     try {
       const answer = await fetch(watched.dataset.watch, { headers: { Accept: "application/json" } });
       if (answer.ok && !answer.redirected && (await answer.json()).version !== watched.dataset.version) location.reload();

@@ -1,0 +1,170 @@
+"""Policy as the front end applies it first, by its own copy: to explain, to route, and to refuse early.
+
+The rules are those of ``sshjit.policy``, so the words are the authority's. What only the authority knows is left to it:
+who could approve, what is locked, what was asked before. Its answer counts; nothing here ever gives anybody anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from sshjit import names, policy
+from sshjit.approvals import Step
+from sshjit.errors import Refused
+from sshjit.messages import (
+    Ask,
+    Explain,
+    ExplainReply,
+    HostView,
+    LoginView,
+    MissView,
+    RuleView,
+    StepView,
+    TermsView,
+    Verdict,
+)
+from sshjit.policy import Allow, Denied, Explanation, NeedsApproval, Outcome, Policy, RuleReport, StepUp, Subject, Terms
+
+AHEAD = 30 * 24 * 3600
+"""Seconds that a window may begin ahead of now; what is later is the authority's to refuse."""
+EARLY = frozenset({"no_rule", "unknown_action", "bad_command", "bad_duration"})
+"""Refusals that hold whatever was asked before: no standing request answers instead, so nobody need be asked."""
+
+
+def foresee(
+    rules: Policy, login: LoginView, known: Sequence[HostView], ask: Ask | Explain, now: int
+) -> ExplainReply | None:
+    """What the authority will say to ``ask``; ``None`` where that takes knowing more than the front end does.
+
+    Raises:
+        Invalid: what ``sshjit.names`` refuses.
+
+    """
+    hosts = find_hosts(known, ask.hosts, ask.labels)
+    if not hosts or (ask.start is not None and ask.start > now + AHEAD):
+        return None
+    wanted = policy.Ask(
+        login=None if ask.login is None else names.login_name(ask.login),
+        action=ask.action,
+        command=None if ask.command is None else names.command(ask.command),
+        duration=ask.duration,
+        reason=names.free_text(ask.reason, "the reason"),
+        address=names.free_text(ask.address, "the address", 64) or None,
+        break_glass=ask.break_glass,
+        start=ask.start if ask.start is not None and ask.start > now else None,
+    )
+    found = policy.explain(rules, subject_of(login), hosts, wanted, now)
+    return _reply(rules, login, hosts, found, wanted.address)
+
+
+def refuse(foreseen: ExplainReply | None) -> None:
+    """Refuses what the authority would certainly refuse. Raises ``Refused`` with policy's code and words."""
+    if foreseen is not None and foreseen.verdict == "denied" and foreseen.code in EARLY:
+        raise Refused(foreseen.code, foreseen.message, hint=foreseen.hint)
+
+
+def subject_of(login: LoginView) -> Subject:
+    """Somebody as policy knows them, by what the authority said of the sign-in."""
+    return Subject(
+        id=login.person.id,
+        provider=login.person.provider,
+        groups=frozenset(login.groups),
+        emails=frozenset(login.verified),
+        own=login.own,
+        auth_time=login.auth_time,
+        mfa=login.mfa,
+        hardware_key=login.hardware_key,
+    )
+
+
+def find_hosts(
+    known: Sequence[HostView], wanted: Sequence[str], labels: Sequence[tuple[str, str]]
+) -> tuple[policy.Host, ...] | None:
+    """The hosts by name or alias in that order, then all with all the labels; ``None`` if one is not known here."""
+    by_name = {name: host for host in known for name in (*host.aliases, host.name)}
+    found = {name: by_name.get(name) for name in wanted}
+    if None in found.values():
+        return None
+    have = {host.name: host for host in found.values() if host is not None}
+    if labels:
+        have.update((host.name, host) for host in known if set(labels) <= set(host.labels))
+    return tuple(policy.Host(host.id, host.name, host.labels) for host in have.values())
+
+
+def reason_prompt(rules: Policy, foreseen: ExplainReply | None) -> str:
+    """How the rule that would decide asks for the reason; empty if no such rule is known, or it asks for none."""
+    rule = None if foreseen is None else rules.named.get(foreseen.rule or "")
+    return "" if rule is None or rule.reason is None else rule.reason.prompt
+
+
+def _reply(
+    rules: Policy, login: LoginView, hosts: Sequence[policy.Host], found: Explanation, address: str | None
+) -> ExplainReply:
+    verdict, (code, message, hint) = _said(found.outcome)
+    terms, steps = _agreed(found.outcome)
+    return ExplainReply(
+        person=login.person,
+        roles=found.roles,
+        verdict=verdict,
+        rule=_rule(found),
+        code=code,
+        message=message,
+        hint=hint,
+        hosts=tuple(host.name for host in hosts),
+        login=found.login,
+        terms=None if terms is None else _terms(terms, address),
+        steps=tuple(StepView(step.role, step.count, step.signed, step.count, ()) for step in steps),
+        rules=tuple(map(_rule_view, found.rules)),
+        policy=rules.digest,
+    )
+
+
+def _said(outcome: Outcome) -> tuple[Verdict, tuple[str, str, str]]:
+    """The verdict, and for a no its code, sentence and hint."""
+    match outcome:
+        case Allow():
+            return "allow", ("", "", "")
+        case NeedsApproval():
+            return "approval", ("", "", "")
+        case StepUp(_, _, message, hint):
+            return "step_up", ("step_up", message, hint)
+        case Denied(code, _, message, hint):
+            return "denied", (code, message, hint)
+    assert_never(outcome)
+
+
+def _agreed(outcome: Outcome) -> tuple[Terms | None, tuple[Step, ...]]:
+    match outcome:
+        case Allow(terms):
+            return terms, ()
+        case NeedsApproval(terms, steps):
+            return terms, steps
+        case _:
+            return None, ()
+
+
+def _rule(found: Explanation) -> str | None:
+    if isinstance(found.outcome, StepUp):
+        return found.outcome.rule
+    return next((rule.name for rule in found.rules if rule.decides), None)
+
+
+def _rule_view(report: RuleReport) -> RuleView:
+    misses = tuple(MissView(miss.matcher, miss.host, miss.reason) for miss in report.misses)
+    return RuleView(report.kind, report.name, report.hosts, misses, report.decides)
+
+
+def _terms(terms: Terms, address: str | None) -> TermsView:
+    return TermsView(
+        duration=terms.duration,
+        capped=terms.capped,
+        pending=terms.pending,
+        use_by=terms.use_by,
+        certificate=terms.certificate,
+        ends_by=terms.ends_by,
+        source=(address,) if address is not None and terms.source == ("client",) else terms.source,
+        forwarding=terms.forwarding,
+        extend_count=0 if terms.extend is None else terms.extend.count,
+        extend_by=0 if terms.extend is None else terms.extend.by,
+    )

@@ -1,0 +1,54 @@
+"""What every page's head warns of: one's own break-glass access while it is open, and reviews that nobody has done.
+
+The authority is asked at most once every few seconds for each sign-in; whoever changes something drops what is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sshjit.messages import LoginView, ReadRequests, RequestsReply, RequestState, RequestView
+from sshjit_web.ca_client import Authority
+from sshjit_web.cache import Recent
+
+LIFETIME = 5.0
+"""Seconds for which a mark may be old."""
+MOST = 20
+"""Requests that are looked at: nobody has that many open break-glass accesses, and twenty reviews nag enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """``glass`` are one's own open break-glass accesses; ``reviews`` how many wait for a review that one may do."""
+
+    glass: tuple[RequestView, ...]
+    reviews: int
+    more: bool
+    """There are more reviews than were counted."""
+    approvals: int
+    """How many requests wait for one's answer."""
+
+
+class Marks:
+    """Asks the authority and remembers for a moment. Raises what the authority says."""
+
+    def __init__(self, ca: Authority, clock: Callable[[], float]) -> None:
+        self._ca = ca
+        self._known: Recent[str, Mark] = Recent(clock, LIFETIME)
+
+    def of(self, login: LoginView) -> Mark:
+        """The marks of this sign-in."""
+        return self._known.get(login.id) or self._known.put(login.id, self._ask(login))
+
+    def drop(self, login: LoginView) -> None:
+        """Forgets them: something changed."""
+        self._known.drop(login.id)
+
+    def _ask(self, login: LoginView) -> Mark:
+        live = ReadRequests(login.id, "mine", MOST, None, state=RequestState.APPROVED)
+        glass = tuple(one for one in self._ca.call(live, RequestsReply).requests if one.break_glass)
+        waiting = ReadRequests(login.id, "review", MOST + 1, None)
+        reviews = len(self._ca.call(waiting, RequestsReply).requests) if "review" in login.permissions else 0
+        asked = len(self._ca.call(ReadRequests(login.id, "approve", MOST, None), RequestsReply).requests)
+        return Mark(glass, min(reviews, MOST), reviews > MOST, asked)

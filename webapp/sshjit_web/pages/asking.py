@@ -1,0 +1,96 @@
+"""The form to ask with, what it would take, and the ask itself."""
+
+from __future__ import annotations
+
+from flask import request
+from werkzeug.wrappers import Response as AnyResponse
+
+from sshjit.errors import SshJitError
+from sshjit.messages import Ask, AskReply, Explain, ExplainReply, HostView, LoginView
+from sshjit_web import foreseeing, forms
+from sshjit_web.auth import current_login
+from sshjit_web.pages.requests import request_page
+from sshjit_web.pages.room import blueprint, failed, query, raise_if_signed_out, render, to_request
+from sshjit_web.services import services
+
+HOSTS_SHOWN = 40
+LABELS_SHOWN = 60
+EXISTING = "You had asked for this before: it is the same request, with the reason and the time of then."
+
+
+@blueprint.get("/requests/new")
+def new() -> str:
+    """The form to ask with; a link may fill it in, and policy says at once what that would take."""
+    login = current_login()
+    form = forms.read_ask(request.args)
+    return _page(login, form, *_tried(login, form)) if form.started else _page(login, form)
+
+
+@blueprint.post("/requests/new")
+def ask() -> AnyResponse | str:
+    """Asks, or only looks what asking would do; shows what became of it."""
+    login = current_login()
+    form = forms.read_ask(request.form)
+    if request.form.get("dry"):
+        return _page(login, form, *_tried(login, form))
+    foreseen = None
+    try:
+        message = form.ask(login.id, request.remote_addr or "")
+        foreseen = foresee(login, message)
+        foreseeing.refuse(foreseen)
+        reply = services().ca.call(message, AskReply)
+    except SshJitError as error:
+        raise_if_signed_out(error)
+        return failed(_page(login, form, foreseen, error), error)
+    services().marks.drop(login)
+    notes = (*reply.notes, *((EXISTING,) if reply.existing else ()))
+    return request_page(login, reply.request, notes=notes) if notes else to_request(reply.request.id)
+
+
+def foresee(login: LoginView, message: Ask | Explain) -> ExplainReply | None:
+    """What policy says to it, by the front end's own copy."""
+    readings = services().readings
+    return foreseeing.foresee(readings.policy(), login, readings.hosts(login.id), message, services().now())
+
+
+def _tried(login: LoginView, form: forms.AskForm) -> tuple[ExplainReply | None, SshJitError | None]:
+    """What would become of the ask: by our own copy of the policy and, unless that is a plain no, by the authority."""
+    foreseen = None
+    try:
+        message = form.ask(login.id, request.remote_addr or "")
+        foreseen = foresee(login, message)
+        if foreseen is None or foreseen.verdict in ("allow", "approval"):
+            foreseen = services().ca.call(forms.explain(message), ExplainReply)
+    except SshJitError as error:
+        raise_if_signed_out(error)
+        return foreseen, error
+    return foreseen, None
+
+
+def _page(
+    login: LoginView, form: forms.AskForm, foreseen: ExplainReply | None = None, error: SshJitError | None = None
+) -> str:
+    readings = services().readings
+    known, rules = readings.hosts(login.id), readings.policy()
+    search = query("q").lower()[:100]
+    found = [host for host in known if search in _searchable(host)]
+    chosen = [host for host in known if host.name in form.hosts and host not in found[:HOSTS_SHOWN]]
+    return render(
+        "ask.html",
+        login,
+        form=form,
+        error=error,
+        foreseen=foreseen,
+        prompt=foreseeing.reason_prompt(rules, foreseen),
+        hosts=chosen + found[:HOSTS_SHOWN],
+        found=len(found),
+        known=len(known),
+        search=search,
+        labels=sorted({f"{key}={value}" for host in known for key, value in host.labels})[:LABELS_SHOWN],
+        actions=rules.actions.values(),
+        durations=forms.DURATIONS,
+    )
+
+
+def _searchable(host: HostView) -> str:
+    return " ".join([host.name, *host.aliases, *(f"{key}={value}" for key, value in host.labels)]).lower()

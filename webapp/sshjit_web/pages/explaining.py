@@ -1,0 +1,52 @@
+"""Why somebody may, or may not: every rule held against an ask that nobody makes."""
+
+from __future__ import annotations
+
+from flask import request
+from werkzeug.wrappers import Response as AnyResponse
+
+from sshjit.errors import SshJitError
+from sshjit.messages import ExplainReply, LoginView
+from sshjit_web import forms
+from sshjit_web.auth import current_login
+from sshjit_web.pages import room
+from sshjit_web.pages.room import blueprint, query
+from sshjit_web.services import services
+
+
+@blueprint.get("/explain")
+def explain() -> AnyResponse | str:
+    """The question in the address, and its answer. Nothing is recorded, so a link to an explanation is harmless."""
+    login, form = current_login(), forms.read_ask(request.args)
+    person, glass = query("person"), query("break_glass") == "yes"
+    if not form.started:
+        return _page(login, form, person, glass=glass)
+    try:
+        message = forms.explain(form.ask(login.id, request.remote_addr or "", break_glass=glass), person or None)
+        reply = services().ca.call(message, ExplainReply)
+    except SshJitError as error:
+        room.raise_if_signed_out(error)
+        return room.failed(_page(login, form, person, glass=glass, error=error), error)
+    return _page(login, form, person, glass=glass, reply=reply)
+
+
+def _page(
+    login: LoginView,
+    form: forms.AskForm,
+    person: str,
+    *,
+    glass: bool,
+    reply: ExplainReply | None = None,
+    error: SshJitError | None = None,
+) -> str:
+    return room.render(
+        "explain.html",
+        login,
+        form=form,
+        person=person,
+        glass=glass,
+        reply=reply,
+        error=error,
+        others="explain" in login.permissions,
+        actions=services().readings.policy().actions.values(),
+    )

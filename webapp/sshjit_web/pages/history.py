@@ -1,0 +1,62 @@
+"""Every request that there ever was: one's own, and for auditors everybody's; searched and turned by pages."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from flask import request
+from werkzeug.wrappers import Response as AnyResponse
+
+from sshjit.errors import Invalid, SshJitError
+from sshjit.messages import LoginView, ReadRequests, RequestsReply, RequestState
+from sshjit_web import forms
+from sshjit_web.auth import current_login
+from sshjit_web.pages import room
+from sshjit_web.pages.room import REQUESTS_SHOWN, blueprint, query
+from sshjit_web.services import services
+
+NOTHING = RequestsReply(())
+
+
+@blueprint.get("/history")
+def history() -> AnyResponse | str:
+    """A page of the history, newest first."""
+    login = current_login()
+    everybody = "audit" in login.permissions and query("whose") != "mine"
+    try:
+        reply = services().ca.call(_message(login, "all" if everybody else "mine"), RequestsReply)
+    except SshJitError as error:
+        room.raise_if_signed_out(error)
+        return room.failed(_page(login, NOTHING, everybody=everybody, error=error), error)
+    return _page(login, reply, everybody=everybody)
+
+
+def _message(login: LoginView, scope: Literal["mine", "all"]) -> ReadRequests:
+    state = query("state")
+    if state and state not in list(RequestState):
+        raise Invalid("bad_form_field", "there is no such state", hint="choose one from the list")
+    return ReadRequests(
+        login.id,
+        scope,
+        REQUESTS_SHOWN,
+        room.number("before"),
+        find=query("find") or None,
+        state=RequestState(state) if state else None,
+        since=forms.moment(query("since"), "the day"),
+    )
+
+
+def _page(login: LoginView, reply: RequestsReply, *, everybody: bool, error: SshJitError | None = None) -> str:
+    filters = {name: query(name) for name in ("find", "state", "since", "whose")}
+    return room.render(
+        "history.html",
+        login,
+        listed=reply.requests,
+        older=reply.next,
+        everybody=everybody,
+        filters=filters,
+        given={name: value for name, value in filters.items() if value},
+        states=list(RequestState),
+        error=error,
+        paged="before" in request.args,
+    )

@@ -1,0 +1,153 @@
+"""One's own requests, and the page of one request: for whoever asked, and for whoever has to answer."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from flask import Response, jsonify, redirect, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from sshjit import durations
+from sshjit.errors import SshJitError
+from sshjit.messages import (
+    AskReply,
+    Cancel,
+    Comment,
+    End,
+    Extend,
+    LoginView,
+    ReadRequests,
+    RequestReply,
+    RequestsReply,
+    RequestState,
+    RequestView,
+)
+from sshjit_web import forms
+from sshjit_web.auth import current_login
+from sshjit_web.pages import room
+from sshjit_web.pages.room import REQUESTS_SHOWN, blueprint
+from sshjit_web.services import services
+
+
+@blueprint.get("/")
+def home() -> AnyResponse:
+    """The start page is the list of one's own requests."""
+    return redirect(url_for("pages.mine"), code=303)
+
+
+@blueprint.get("/requests")
+def mine() -> str:
+    """One's own requests: what is live, what waits, what was lately. The history has everything."""
+    login = current_login()
+    listed = services().ca.call(ReadRequests(login.id, "mine", REQUESTS_SHOWN, None), RequestsReply).requests
+    live = [one for one in listed if one.state is RequestState.APPROVED and one.extends is None]
+    waiting = [one for one in listed if one.state is RequestState.PENDING]
+    past = [one for one in listed if one not in live and one not in waiting]
+    return room.render("mine.html", login, live=live, waiting=waiting, past=past[:10], more=len(past) > 10)
+
+
+@blueprint.get("/requests/<request_id>")
+def one(request_id: str) -> str:
+    """One request, with everything that an approver must see."""
+    login = current_login()
+    return request_page(login, room.read(login, request_id))
+
+
+@blueprint.get("/requests/<request_id>/state")
+def state(request_id: str) -> Response:
+    """What the page's script compares, to notice that something happened."""
+    return jsonify(version=version(room.read(current_login(), request_id).request))
+
+
+@blueprint.post("/requests/<request_id>/<any(cancel, end):act>")
+def finish(request_id: str, act: Literal["cancel", "end"]) -> AnyResponse:
+    """Takes one's own request back, or ends one's own access."""
+    login = current_login()
+    kind = Cancel if act == "cancel" else End
+    services().ca.call(kind(login.id, request_id), RequestReply)
+    services().marks.drop(login)
+    return room.to_request(request_id)
+
+
+@blueprint.post("/requests/<request_id>/extend")
+def extend(request_id: str) -> AnyResponse | str:
+    """Asks for more time in an open grant; that is a request of its own, and its page is shown."""
+    login = current_login()
+    try:
+        reason = forms.required(room.text("reason"), "the reason", "say why the time was not enough")
+        message = Extend(login.id, request_id, reason, request.remote_addr or "")
+        reply = services().ca.call(message, AskReply)
+    except SshJitError as error:
+        return again(login, request_id, error)
+    return room.to_request(reply.request.id)
+
+
+@blueprint.post("/requests/<request_id>/comment")
+def comment(request_id: str) -> AnyResponse | str:
+    """Says something about a request, and decides nothing."""
+    login = current_login()
+    try:
+        said = forms.required(room.text("text"), "the comment", "say something")
+        services().ca.call(Comment(login.id, request_id, said), RequestReply)
+    except SshJitError as error:
+        return again(login, request_id, error)
+    return room.to_request(request_id)
+
+
+def again(login: LoginView, request_id: str, error: SshJitError) -> AnyResponse:
+    """The request's page once more, with what went wrong on top; what is typed stands in the form still."""
+    room.raise_if_signed_out(error)
+    if error.code == "unknown_request":
+        raise error
+    return room.failed(request_page(login, room.read(login, request_id), error=error), error)
+
+
+def request_page(
+    login: LoginView,
+    what: RequestReply | RequestView,
+    *,
+    notes: tuple[str, ...] = (),
+    error: SshJitError | None = None,
+) -> str:
+    """The page of a request as it stands."""
+    reply = what if isinstance(what, RequestReply) else RequestReply(what)
+    view = reply.request
+    own = view.requester.id == login.person.id
+    return room.render(
+        "request.html",
+        login,
+        view=view,
+        about=reply.about,
+        because=reply.because,
+        notes=notes,
+        error=error,
+        typed={name: room.text(name) for name in ("comment", "denial", "reason", "text")},
+        labels=room.hosts_of(login, view),
+        own=own,
+        deciding=could_decide(login, reply),
+        unsigned=could_decide_here(login, reply),
+        reviewing=not own and "review" in login.permissions and view.break_glass and view.review is None,
+        revoking=not own and "lock" in login.permissions and view.state is RequestState.APPROVED,
+        shorter=[text for text in forms.DURATIONS if durations.parse(text) < view.duration],
+        version=version(view),
+    )
+
+
+def version(view: RequestView) -> str:
+    """Differs when something of the request changed that a reader would want to see."""
+    said = len(view.decisions) + len(view.comments) + (view.review is not None)
+    return f"{view.state.value}-{said}-{view.certificates}-{view.ends or 0}"
+
+
+def could_decide(login: LoginView, reply: RequestReply) -> bool:
+    """Whether to show the buttons: pending, asked for an answer, and not given yet."""
+    view = reply.request
+    spoken = {decision.person.id for decision in view.decisions}
+    asked = bool(reply.because) and login.person.id != view.requester.id
+    return view.state is RequestState.PENDING and asked and login.person.id not in spoken
+
+
+def could_decide_here(login: LoginView, reply: RequestReply) -> bool:
+    """Whether a yes without a signature would count for anything."""
+    steps = [step for step in reply.request.steps if step.missing and step.role in reply.because]
+    return could_decide(login, reply) and any(not step.signed for step in steps)
