@@ -20,7 +20,7 @@ from sshjit.messages import ActivateKey, AddKey, KeyReply, KeysReply, KeyView, P
 from sshjit.sshkey import PublicKey
 from sshjit_ca import sshsig
 from sshjit_ca.desk import Desk
-from sshjit_ca.keys import PURPOSES, files, lineage, references, trying
+from sshjit_ca.keys import PURPOSES, files, first, lineage, references, trying
 from sshjit_ca.keys.ring import Trials
 from sshjit_ca.state import CaKey
 from sshjit_ca.state import keys as folded
@@ -44,8 +44,7 @@ def first_keys(desk: Desk) -> None:
         Failed: ``no_key``, ``key_exposed``, ``bad_key_file``, ``same_key``.
 
     """
-    for purpose in PURPOSES:
-        reference = references.of_file(desk.config.key_file(purpose))
+    for purpose, reference in first.references_in(desk.config.home / "keys").items():
         public = desk.keys.holder.open(reference).public
         if public.fingerprint in desk.state.keys:
             raise Failed("same_key", "one key serves two purposes", hint="each purpose has a key of its own")

@@ -8,17 +8,15 @@ import os
 from pathlib import Path
 from typing import Any
 
-from sshjit.errors import Invalid
-from sshjit_ca import config, keys
+from sshjit_ca import config
 from sshjit_ca.cli import care as cli_care
 from sshjit_ca.cli import hosts as cli_hosts
+from sshjit_ca.cli import init as cli_init
 from sshjit_ca.cli import keys as cli_keys
 from sshjit_ca.cli import locks as cli_locks
 from sshjit_ca.cli import log as cli_log
 from sshjit_ca.cli import policies as cli_policies
-from sshjit_ca.cli import show as cli_show
 from sshjit_ca.config import Config
-from sshjit_ca.keys import files
 from sshjit_ca.keys.places import Places
 
 
@@ -41,7 +39,7 @@ def _parser(default_config: Path) -> argparse.ArgumentParser:
     )
     parser.add_argument("--config", type=Path, default=default_config, metavar="FILE", help=f"[{default_config}]")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add(commands, "init", "make the keys, the database and the log", _init)
+    cli_init.add_command(commands)
     _add(commands, "serve", "run the CA in the foreground", _serve)
     cli_locks.add_commands(commands)
     cli_hosts.add_commands(commands)
@@ -56,21 +54,6 @@ def _add(commands: Any, name: str, text: str, function: Any) -> argparse.Argumen
     parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
     parser.set_defaults(run=function)
     return parser
-
-
-def _init(conf: Config, _: argparse.Namespace) -> int:
-    os.umask(0o077)
-    folder = conf.home / "keys"
-    if any((folder / purpose).exists() for purpose in keys.PURPOSES):
-        raise Invalid("already_made", f"there are keys in {folder} already", hint="nothing was changed")
-    folder.mkdir(parents=True, exist_ok=True)
-    for purpose in keys.PURPOSES:
-        files.make(conf.key_file(purpose))
-    cli_care.migrate(conf, _)
-    made = {purpose: files.load_public(conf.key_file(purpose)).fingerprint for purpose in keys.PURPOSES}
-    print(cli_show.fields([("installation", conf.installation), *made.items()]))
-    print(f"\nLaptops and hosts pin the bundle's key: {made['bundle']}")
-    return 0
 
 
 def _serve(conf: Config, options: argparse.Namespace) -> int:

@@ -52,7 +52,7 @@ class FileKey:
 _ED25519 = text(sshkey.ED25519)
 
 
-def make(path: Path, kind: KeyKind = "ed25519") -> None:
+def make(path: Path, kind: KeyKind = "ed25519", *, passphrase: bytes | None = None) -> None:
     """Makes a key and writes it, readable by us alone, with ``.pub`` beside it. Never replaces one.
 
     Raises:
@@ -60,9 +60,8 @@ def make(path: Path, kind: KeyKind = "ed25519") -> None:
 
     """
     private = _new(kind)
-    raw = private.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
-    )
+    hidden = serialization.NoEncryption() if passphrase is None else serialization.BestAvailableEncryption(passphrase)
+    raw = private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, hidden)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(raw)

@@ -1,0 +1,79 @@
+"""The first keys of an installation: made in files, or taken from where they are already.
+
+Where each lives is written to ``keys/first.json``, which the CA reads once, when its log is still empty; from then on
+the log says it. The public half of each lies beside it, also of keys in agents and on tokens: the log's first one is
+where every verification begins.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote
+
+from sshjit import canonical, sshkey, wire
+from sshjit.errors import Failed, Invalid
+from sshjit.messages import Purpose
+from sshjit.sshkey import PublicKey
+from sshjit_ca.keys import files, references, trying
+from sshjit_ca.keys.holder import Holder
+from sshjit_ca.keys.places import Places
+from sshjit_ca.keys.signer import PURPOSES
+from sshjit_ca.log.memory import write_durably
+
+NAME = "first.json"
+
+
+def begin(folder: Path, places: Places, given: dict[Purpose, str], passphrase: str | None) -> dict[Purpose, PublicKey]:
+    """Takes the keys at the references ``given``, each of which must sign once, and makes files for the others.
+
+    ``passphrase`` is the source of what the files are encrypted by. Nothing is written before every key was tried.
+
+    Raises:
+        Invalid: ``already_made``, ``same_key``, ``bad_key_type``, ``bad_reference``.
+        Failed: why a key or the passphrase cannot be used.
+
+    """
+    if any((folder / name).exists() for purpose in PURPOSES for name in (purpose, f"{purpose}.pub", NAME)):
+        raise Invalid("already_made", f"there are keys in {folder} already", hint="nothing was changed")
+    found = {purpose: _tried(places, reference) for purpose, reference in given.items()}
+    if len({key.fingerprint for key in found.values()}) != len(found):
+        raise Invalid("same_key", "one key serves two purposes", hint="each purpose has a key of its own")
+    if "log" in found and found["log"].type != sshkey.ED25519:
+        raise Invalid("bad_key_type", "the log's key must be Ed25519: checkpoints are C2SP signed notes")
+    secret = None if passphrase is None else places.secret(passphrase)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = dict(given)
+    for purpose in PURPOSES:
+        path = folder / purpose
+        if purpose in found:
+            files.public_file(path).write_text(f"{found[purpose].line}\n", encoding="ascii")
+            continue
+        files.make(path, passphrase=secret)
+        found[purpose] = files.load_public(path)
+        encrypted = "" if passphrase is None else f"?passphrase={quote(passphrase)}"
+        written[purpose] = references.of_file(path) + encrypted
+    write_durably(folder / NAME, canonical.dumps(written) + b"\n")
+    return found
+
+
+def references_in(folder: Path) -> dict[Purpose, str]:
+    """Where the first keys live.
+
+    Raises:
+        Failed: ``no_key``.
+
+    """
+    path = folder / NAME
+    try:
+        written = wire.loads(path.read_bytes())
+        return {purpose: str(written[purpose]) for purpose in PURPOSES}
+    except FileNotFoundError:
+        return {purpose: references.of_file(folder / purpose) for purpose in PURPOSES}
+    except (OSError, Invalid, KeyError, TypeError) as error:
+        raise Failed("no_key", f"{path} does not say where the first keys are: {error}") from None
+
+
+def _tried(places: Places, reference: str) -> PublicKey:
+    signer = Holder(places).open(reference)
+    trying.once(signer)
+    return signer.public

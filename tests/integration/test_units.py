@@ -1,0 +1,50 @@
+"""The systemd units that are shipped: systemd reads them without a remark, and what they start takes their words."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from demo.isolate import REPOSITORY
+
+UNITS = sorted(REPOSITORY.glob("*/systemd/*.service"))
+EXPOSURE = 25
+"""In tenths, the most that ``systemd-analyze security`` may find (0: none, 100: all there is)."""
+_STARTED = re.compile(r"^Exec(?:Start|StartPre|Stop|Reload)=(\S+)(.*)$", re.MULTILINE)
+BIN = Path(sys.executable).parent
+
+
+def analyze(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["systemd-analyze", *words], capture_output=True, text=True, check=False)
+
+
+def test_there_is_one_for_every_program_that_stays() -> None:
+    assert [unit.name for unit in UNITS] == ["ssh-jit-ca.service", "ssh-jit-host.service", "ssh-jit-web.service"]
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_systemd_has_nothing_to_say_about_it(unit: Path, tmp_path: Path) -> None:
+    here = tmp_path / unit.name
+    here.write_text(_STARTED.sub(lambda found: found[0].replace(found[1], "/bin/true"), unit.read_text()))
+    done = analyze("verify", "--man=no", here)
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "")
+    here.write_text(here.read_text().replace("NoNewPrivileges=", "NoNewPriviledges="))
+    assert "'NoNewPriviledges'" in analyze("verify", "--man=no", here).stderr
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_it_leaves_little_open(unit: Path) -> None:
+    done = analyze("security", "--offline=true", f"--threshold={EXPOSURE}", "--no-pager", unit)
+    assert done.returncode == 0, done.stdout[-200:] + done.stderr
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_the_program_takes_the_words_that_it_is_started_with(unit: Path) -> None:
+    (words,) = (found[2].split() for found in _STARTED.finditer(unit.read_text()) if found[0].startswith("ExecStart="))
+    done = subprocess.run([BIN / unit.stem, *words, "--help"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "usage:" in done.stdout
