@@ -40,9 +40,12 @@ def write(event: Event, index: int, time: int, salt: bytes) -> Entry:
     """The entry that records ``event`` at ``index``."""
     if len(salt) != SALT_BYTES:
         raise Invalid("bad_salt", f"the salt of an entry has {SALT_BYTES} bytes")
-    body, details = events.take_apart(event)
-    kind, detail = events.kind_of(event), canonical.dumps(details)
-    fact = _fact(body, commitment(salt, detail), index, kind, time)
+    spelt, details = events.spell(event)
+    kind, detail = events.kind_of(event), details.encode("ascii")
+    fact = (  # as ``_fact`` spells it
+        f'{{"body":{spelt},"detail":"{commitment(salt, detail)}","index":{index},"kind":"{kind}","time":{time},'
+        f'"v":{VERSION}}}'
+    ).encode("ascii")
     if len(fact) > MAX_FACT or len(detail) > MAX_DETAIL:
         raise Invalid("too_large", f"the entry is too large for the log ({len(fact)} and {len(detail)} bytes)")
     return Entry(index, time, kind, fact, detail, salt)

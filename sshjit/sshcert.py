@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import lru_cache
 from itertools import pairwise
-from typing import Final, Literal
+from operator import attrgetter
+from typing import Any, Final, Literal
 
 from sshjit import sshkey
 from sshjit.errors import Invalid
@@ -47,16 +49,17 @@ class Certificate:
 
     def __post_init__(self) -> None:
         """A certificate for everybody, for ever, or with serial 0 cannot be said."""
-        if not 1 <= len(self.principals) <= MAX_PRINCIPALS or not all(self.principals):
+        principals = self.principals
+        if not 1 <= len(principals) <= MAX_PRINCIPALS or not all(principals):
             raise Invalid("no_principals", f"a certificate names 1 to {MAX_PRINCIPALS} principals, none of them empty")
-        if len(set(self.principals)) != len(self.principals):
+        if len(set(principals)) != len(principals):
             raise Invalid("bad_principal", "a principal stands twice")
         if not 0 < self.valid_after < self.valid_before < U64_MAX:
             raise Invalid("bad_validity", "a certificate has a beginning and a later end")
         if not 0 < self.serial <= U64_MAX:
             raise Invalid("bad_serial", "a certificate's serial is 1 or more: 0 could not be revoked")
         for options in (self.critical, self.extensions):
-            if any(first >= second for (first, _), (second, _) in pairwise(options)):
+            if len(options) > 1 and any(first >= second for (first, _), (second, _) in pairwise(options)):
                 raise Invalid("bad_options", "options must be sorted, each at most once")
 
     @property
@@ -65,6 +68,7 @@ class Certificate:
         return certificate_type(self.key.type)
 
 
+@lru_cache(maxsize=32)
 def certificate_type(key_type: str) -> str:
     """``ssh-ed25519`` becomes ``ssh-ed25519-cert-v01@openssh.com``; the sk types keep their ``sk-``."""
     return key_type.removesuffix("@openssh.com") + _SUFFIX
@@ -125,38 +129,54 @@ def parse_blob(blob: bytes, *, checked: PublicKey | None = None) -> tuple[Certif
         Invalid: when the blob is not exactly one certificate of a type and content that we would write.
 
     """
+    *found, signature = _fields(blob, checked)
+    return Certificate(*found), blob[: len(blob) - 4 - len(signature)], signature
+
+
+def reads_back(blob: bytes, certificate: Certificate, signature: bytes) -> bool:
+    """Whether a whole certificate says exactly what ``certificate`` says, and ends with this signature blob.
+
+    What ``parse_blob`` finds out, without a second record, for who holds the first. Raises as that does.
+    """
+    return _fields(blob, certificate.key) == (*_says(certificate), signature)
+
+
+_says = attrgetter(*(field.name for field in fields(Certificate)))
+
+
+def _fields(blob: bytes, checked: PublicKey | None) -> tuple[Any, ...]:
+    """The fields of ``Certificate`` in their order, and the signature blob, as they stand in a whole certificate."""
     if len(blob) > MAX_BYTES:
         raise Invalid("bad_certificate", "the certificate is too large")
     reader = Reader(blob)
     kind = _key_type(reader.text())
     nonce = reader.string()
     key = _read_key(kind, reader, checked)
-    serial, cert_kind, key_id = reader.u64(), reader.u32(), reader.text()
+    serial, cert_kind = reader.u64_u32()
     if cert_kind not in (USER, HOST):
         raise Invalid("bad_certificate", "the certificate is neither for a user nor for a host")
+    key_id = reader.text()
     principals = _strings(reader.string())
-    valid_after, valid_before = reader.u64(), reader.u64()
+    valid_after, valid_before = reader.u64_u64()
     critical, extensions = _read_options(reader.string()), _read_options(reader.string())
     if reader.string():
         raise Invalid("bad_certificate", "the certificate's reserved field is not empty")
-    ca_blob = reader.string()
-    signature = reader.string()
+    ca_blob, signature = reader.string(), reader.string()
     reader.finish()
-    signed = blob[: len(blob) - 4 - len(signature)]
-    certificate = Certificate(
-        key=key,
-        kind=USER if cert_kind == USER else HOST,
-        serial=serial,
-        key_id=key_id,
-        principals=principals,
-        valid_after=valid_after,
-        valid_before=valid_before,
-        critical=critical,
-        extensions=extensions,
-        nonce=nonce,
-        ca_blob=ca_blob,
+    return (
+        key,
+        cert_kind,
+        serial,
+        key_id,
+        principals,
+        valid_after,
+        valid_before,
+        critical,
+        extensions,
+        nonce,
+        ca_blob,
+        signature,
     )
-    return certificate, signed, signature
 
 
 def _read_key(kind: str, reader: Reader, checked: PublicKey | None) -> PublicKey:
@@ -168,6 +188,7 @@ def _read_key(kind: str, reader: Reader, checked: PublicKey | None) -> PublicKey
     return PublicKey(kind, text(kind) + body, body)
 
 
+@lru_cache(maxsize=32)
 def _key_type(certificate: str) -> str:
     plain = certificate.removesuffix(_SUFFIX)
     kind = f"{plain}@openssh.com" if plain.startswith("sk-") else plain
@@ -181,8 +202,10 @@ def _options(pairs: tuple[tuple[str, str | None], ...]) -> bytes:
 
 
 def _read_options(blob: bytes) -> tuple[tuple[str, str | None], ...]:
-    reader, found = Reader(blob), []
-    while not reader.at_end():
+    if not blob:
+        return ()
+    reader, found, end = Reader(blob), [], len(blob)
+    while reader.position < end:
         found.append((reader.text(), _read_value(reader.string())))
     return tuple(found)
 
@@ -198,7 +221,7 @@ def _read_value(data: bytes) -> str | None:
 
 
 def _strings(blob: bytes) -> tuple[str, ...]:
-    reader, found = Reader(blob), []
-    while not reader.at_end():
+    reader, found, end = Reader(blob), [], len(blob)
+    while reader.position < end:
         found.append(reader.text())
     return tuple(found)

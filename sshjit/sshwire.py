@@ -8,6 +8,7 @@ from sshjit.errors import Invalid
 
 U64_MAX = 2**64 - 1
 _U32, _U64 = struct.Struct(">I"), struct.Struct(">Q")
+_U64_U32, _U64_U64 = struct.Struct(">QI"), struct.Struct(">QQ")
 
 
 def string(value: bytes) -> bytes:
@@ -72,6 +73,22 @@ class Reader:
     def u64(self) -> int:
         """``uint64``."""
         return int.from_bytes(self.raw(8), "big")
+
+    def u64_u32(self) -> tuple[int, int]:
+        """``uint64`` and ``uint32``."""
+        return self._two(_U64_U32)
+
+    def u64_u64(self) -> tuple[int, int]:
+        """``uint64`` twice."""
+        return self._two(_U64_U64)
+
+    def _two(self, layout: struct.Struct) -> tuple[int, int]:
+        try:
+            first, second = layout.unpack_from(self._blob, self.position)
+        except struct.error:
+            raise _truncated() from None
+        self.position += layout.size
+        return first, second
 
     def string(self) -> bytes:
         """``string``, as bytes."""

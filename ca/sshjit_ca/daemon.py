@@ -8,10 +8,13 @@ with an error, so that whatever supervises it starts it again, to stand by.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import logging
 import secrets
 import signal
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 
 from sshjit import messages as m
@@ -107,7 +110,8 @@ def serve(config: Config, places: Places, supervised: supervisor.Supervisor) -> 
         desk.reserve.look()
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # while it stands by there is no policy to reload
         standby.wait(store, standby.Time(time.monotonic, time.sleep), stand_by)
-        authority.begin(standby.me())
+        with _no_collecting():
+            authority.begin(standby.me())
 
         def prepare(route: Route, message: m.Message) -> object:
             assert route.prepare is not None  # noqa: S101 - the server asks for these only
@@ -124,20 +128,38 @@ def serve(config: Config, places: Places, supervised: supervisor.Supervisor) -> 
         store.close()
 
 
+@contextlib.contextmanager
+def _no_collecting() -> Iterator[None]:
+    """While the log is read all that is made stays, so there is no garbage to look for; nor in it afterwards.
+
+    What is known of a long log is millions of objects, and to walk them all costs a busy CA a good part of its time.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.set_threshold(*COLLECT)
+        gc.enable()
+
+
+COLLECT = (20_000, 20, 50)
+"""Objects made before the youngest are walked, and how much more seldom the older ones are."""
+
+
 async def _run(
     config: Config, desk: Desk, authority: Authority, server: Server, supervised: supervisor.Supervisor
 ) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    reloads: set[asyncio.Task[None]] = set()
 
-    async def reload() -> None:
+    def reload() -> None:
         supervised.reloading()
-        await server.in_turn(lambda: _reload(config, authority, desk))
+        _reload(config, authority, desk)
         supervised.ready("serving")
 
-    loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(asyncio.create_task(reload())))
+    loop.add_signal_handler(signal.SIGHUP, reload)
 
     def ready() -> None:
         _log.info("serving %s: %d entries in the log", config.installation, desk.state.size)
@@ -145,8 +167,8 @@ async def _run(
 
     beside = [
         asyncio.create_task(_look_at_providers(desk)),
-        asyncio.create_task(_beat(authority, server, stop)),
-        asyncio.create_task(keeping.keep_snapshots(desk.journal, server.in_turn)),
+        asyncio.create_task(_beat(authority, stop)),
+        asyncio.create_task(keeping.keep_snapshots(desk.journal)),
     ]
     await server.run(
         [
@@ -171,7 +193,7 @@ def _reload(config: Config, authority: Authority, desk: Desk) -> None:
         desk.policy_refused = False
 
 
-async def _beat(authority: Authority, server: Server, stop: asyncio.Event) -> None:
+async def _beat(authority: Authority, stop: asyncio.Event) -> None:
     """Shows that this writer lives, until it learns that it is the writer no more."""
     last = time.monotonic()
     while authority.fenced is None:
@@ -179,7 +201,7 @@ async def _beat(authority: Authority, server: Server, stop: asyncio.Event) -> No
         if authority.fenced is None and time.monotonic() - last >= standby.BEAT:
             last = time.monotonic()
             try:
-                await server.in_turn(authority.beat)
+                authority.beat()
             except Failed as error:
                 _log.error("%s", error.message)
     await asyncio.sleep(FAREWELL)

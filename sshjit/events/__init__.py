@@ -37,7 +37,7 @@ from sshjit.events.keys import KeyActivated, KeyAdded, KeyRetired
 from sshjit.events.locks import Locked, Unlocked
 from sshjit.events.parts import Channel, How
 from sshjit.events.people import HardwareKeyRegistered, HardwareKeyRemoved, LoginClosed, LoginOpened
-from sshjit.events.table import KINDS, Event, blank, blanks, kind_of, put_together, take_apart
+from sshjit.events.table import KINDS, Event, blank, blanks, kind_of, put_together, spell, take_apart
 
 __all__ = [
     "KINDS",
@@ -81,5 +81,6 @@ __all__ = [
     "blanks",
     "kind_of",
     "put_together",
+    "spell",
     "take_apart",
 ]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from sshjit import wire
+from sshjit import spelling, wire
 from sshjit.errors import Invalid
 from sshjit.events.access import (
     Asked,
@@ -126,6 +127,18 @@ def take_apart(event: Event) -> tuple[dict[str, Any], dict[str, Any]]:
     facts, details = _split(typing.cast("Any", type(event)))
     fields = wire.encode(event)
     return {name: fields[name] for name in facts}, {name: fields[name] for name in details}
+
+
+def spell(event: Event) -> tuple[str, str]:
+    """The fields of fact and detail as canonical JSON: what ``take_apart`` comes to."""
+    fact, detail = _spelling(typing.cast("Any", type(event)))
+    return fact(event), detail(event)
+
+
+@cache
+def _spelling(kind: type[Event]) -> tuple[Callable[[Event], str], Callable[[Event], str]]:
+    facts, details = _split(typing.cast("Any", kind))
+    return spelling.canonical(kind, facts), spelling.canonical(kind, details)
 
 
 def put_together(kind: str, fact: dict[str, Any], details: dict[str, Any]) -> Event:

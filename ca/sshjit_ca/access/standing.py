@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sshjit import policy
-from sshjit.policy import Denied
+from sshjit.policy import Denied, Subject
 from sshjit.requests import Request
 from sshjit_ca.desk import Desk, policy_hosts
 from sshjit_ca.state import Host, Login
@@ -11,10 +11,15 @@ from sshjit_ca.state import Host, Login
 
 def taken_away(desk: Desk, login: Login, request: Request, hosts: tuple[Host, ...]) -> Denied | None:
     """Why the policy of now does not allow the login's person what was asked; ``None`` if it does."""
+    return taken_from(desk, desk.policy_subject(login), request, hosts)
+
+
+def taken_from(desk: Desk, subject: Subject, request: Request, hosts: tuple[Host, ...]) -> Denied | None:
+    """``taken_away``, for who knows the person as policy sees them already."""
     asked = request.asked
     return policy.still_allowed(
         desk.policy,
-        desk.policy_subject(login),
+        subject,
         policy_hosts(hosts),
         login=asked.login,
         action=asked.action,

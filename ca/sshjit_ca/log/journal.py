@@ -128,7 +128,7 @@ class Journal:
         self._snapshot = self._tree.size
         return snapshots.freeze(self._tree, self.state)
 
-    def keep(self, folded: Folded, text: bytes) -> None:
+    def keep(self, folded: Folded, text: snapshots.Text) -> None:
         """Signs and stores a snapshot. Call it between batches. One from before something was erased is thrown away."""
         if folded.size < self._erased_at:
             return

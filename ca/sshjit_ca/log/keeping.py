@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import time
 
 from sshjit_ca.log import snapshots
 from sshjit_ca.log.journal import Journal
-from sshjit_ca.log.snapshots import Folded
 
 LOOK = 2.0
 """Seconds between two looks at whether a snapshot is due."""
-InTurn = Callable[[Callable[[], None]], Awaitable[None]]
+REST = 30.0
+"""Seconds after a snapshot in which none is made, however much is written: what a start reads more for it is little."""
+PAUSE = 0.002
+"""Seconds for which whoever writes a snapshot down lets the others go on, after each millisecond of it."""
 
 
-async def keep_snapshots(journal: Journal, in_turn: InTurn) -> None:
-    """Makes one whenever enough was written; ``in_turn`` runs something between two batches."""
+async def keep_snapshots(journal: Journal) -> None:
+    """Makes one whenever enough was written. Runs in the loop that answers the batches, so never within one."""
     while True:
         await asyncio.sleep(LOOK)
         if journal.snapshot_due:
-            await _one(journal, in_turn)
-
-
-async def _one(journal: Journal, in_turn: InTurn) -> None:
-    copies: list[Folded] = []
-
-    def copy() -> None:
-        if journal.snapshot_due:
-            copies.append(journal.freeze())
-
-    await in_turn(copy)
-    for folded in copies:
-        text = await asyncio.to_thread(snapshots.text_of, folded)
-        await in_turn(lambda folded=folded, text=text: journal.keep(folded, text))  # type: ignore[misc]
+            folded = journal.freeze()
+            journal.keep(folded, await asyncio.to_thread(snapshots.text_of, folded, lambda: time.sleep(PAUSE)))
+            await asyncio.sleep(REST)
 
 
 def keep_last(journal: Journal) -> None:

@@ -60,23 +60,36 @@ def freeze(tree: merkle.Frontier, state: State) -> Folded:
     return Folded(tree.copy(), codec.copy(state))
 
 
-def text_of(folded: Folded) -> bytes:
-    """The state as it is signed and stored."""
-    return canonical.dumps(codec.encode(folded.state))
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The state as it is signed (``whole``), and as it is stored."""
+
+    whole: bytes
+    packed: bytes
 
 
-def point_of(folded: Folded, text: bytes, origin: str) -> Checkpoint:
+def text_of(folded: Folded, pause: Callable[[], None] = lambda: None) -> Text:
+    """Writes the state down; ``pause`` is called about every millisecond, so that others can go on meanwhile."""
+    found = []
+    for piece in codec.pieces(folded.state):
+        found.append(piece)
+        pause()
+    whole = b"".join(found)
+    return Text(whole, zlib.compress(whole, 1))
+
+
+def point_of(folded: Folded, text: Text, origin: str) -> Checkpoint:
     """What the log's key signs."""
-    return _point(origin, folded.tree, states.FOLD, text)
+    return _point(origin, folded.tree, states.FOLD, text.whole)
 
 
-def keep(store: Store, folded: Folded, text: bytes, note: str) -> None:
+def keep(store: Store, folded: Folded, text: Text, note: str) -> None:
     """Stores a snapshot and drops old ones. One that cannot be stored is only said: the log is what counts."""
     values = {
         "size": folded.tree.size,
         "fold": states.FOLD,
         "tiles": bytes(folded.tree.tiles),
-        "state": zlib.compress(text, 1),
+        "state": text.packed,
         "note": note,
     }
     try:

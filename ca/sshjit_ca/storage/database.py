@@ -82,6 +82,11 @@ def _sqlite_durable(connection: Any, _: Any) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA busy_timeout = 5000")
     connection.execute("PRAGMA secure_delete = ON")  # what was erased is overwritten with zeros
+    connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
+
+
+WAL_PAGES = 4000
+"""Pages that the write-ahead log holds before they go to where they belong; what many batches touch goes there once."""
 
 
 def _sqlite_read_only(connection: Any, _: Any) -> None:

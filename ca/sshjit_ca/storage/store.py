@@ -16,21 +16,14 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sshjit.entries import Entry
 from sshjit.errors import Failed, Invalid
 from sshjit_ca.storage.database import is_full, open_engine, reason
+from sshjit_ca.storage.inserting import Inserting, Row
 from sshjit_ca.storage.schema import entries, head, policies
+
+__all__ = ["Head", "Row", "Store"]
 
 MANY = 2**31
 PAGE = 1000
 """Entries that are read at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """An entry and the indexes kept beside it."""
-
-    entry: Entry
-    leaf: bytes
-    subject: str | None
-    request: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +52,7 @@ class Store:
 
     def __init__(self, address: str, *, read_only: bool = False) -> None:
         self._engine = open_engine(address, read_only=read_only)
-        self._insert: Any = sa.insert(entries).compile(dialect=self._engine.dialect)
+        self._inserting = Inserting(self._engine.dialect)
 
     def migrate(self) -> None:
         """Brings the schema up to date.
@@ -166,25 +159,9 @@ class Store:
                 for digest, text in texts:
                     if not connection.execute(sa.select(policies).where(policies.c.digest == digest)).first():
                         connection.execute(sa.insert(policies).values(digest=digest, text=text))
-                connection.exec_driver_sql(self._insert.string, [self._values(row) for row in rows])
+                self._inserting.insert(connection, rows)
         except SQLAlchemyError as error:
             raise _unwritten(error) from None
-
-    def _values(self, row: Row) -> Any:
-        """A row as the driver takes it. All columns are of types that drivers know: SQLAlchemy would only add time."""
-        entry, order = row.entry, self._insert.positiontup
-        columns = {
-            "number": entry.index,
-            "time": entry.time,
-            "kind": entry.kind,
-            "fact": entry.fact,
-            "leaf": row.leaf,
-            "detail": entry.detail,
-            "salt": entry.salt,
-            "subject": row.subject,
-            "request": row.request,
-        }
-        return columns if order is None else tuple([columns[name] for name in order])
 
     @property
     def engine(self) -> sa.Engine:

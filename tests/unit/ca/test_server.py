@@ -14,7 +14,8 @@ import pytest
 
 from sshjit import messages as m
 from sshjit.errors import Failed, Invalid
-from sshjit_ca import server, sockets
+from sshjit_ca import connection as peers
+from sshjit_ca import sockets
 from sshjit_ca.cli import admin
 from tests.support.doorway import served
 from tests.support.installation import Installation
@@ -128,7 +129,7 @@ def test_a_frame_that_comes_in_pieces_is_taken(doors: Installation) -> None:
 def test_half_a_frame_for_too_long_ends_the_connection_and_stalls_nobody(
     doors: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "HALF_FRAME", 0.3)
+    monkeypatch.setattr(peers, "HALF_FRAME", 0.3)
     with connect(doors) as slow:
         slow.sendall(question()[:10])
         began = time.monotonic()
@@ -175,7 +176,7 @@ def test_a_crowd_at_one_door_leaves_the_other_open(doors: Installation) -> None:
     """A stolen front end must not keep the operator from revoking."""
     crowd: list[socket.socket] = []
     with ExitStack() as closing:
-        for _ in range(server.MAX_PEERS):
+        for _ in range(peers.MAX_PEERS):
             crowd.append(closing.enter_context(connect(doors)))
             crowd[-1].sendall(question())
             crowd[-1].recv(1)
