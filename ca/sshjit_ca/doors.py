@@ -24,6 +24,7 @@ from sshjit_ca.access import (
     reading,
     reviewing,
     revoking,
+    searching,
     signing,
 )
 from sshjit_ca.bundling import Bundles
@@ -95,7 +96,7 @@ def _access(store: Store, history: History) -> Routes:
         m.Review: Route(WEB, _plain(reviewing.review)),
         m.SignUser: Route(WEB, _plain(signing.sign_user)),
         m.ReadRequest: Route(WEB, _plain(reading.read_request(history))),
-        m.ReadRequests: Route(WEB, _plain(reading.read_requests(history))),
+        m.ReadRequests: Route(WEB, _plain(searching.read_requests(history))),
         m.ReadFeed: Route(WEB, _plain(feeding.read_feed(store, history))),
         m.Explain: Route(BOTH, explaining.explain),
         m.ReadPolicy: Route(BOTH, reading.read_policy(store)),

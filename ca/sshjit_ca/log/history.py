@@ -1,6 +1,7 @@
 """Requests that the CA does not hold any more, read from the log: they are shown for ever.
 
-The state keeps a request for 30 days after its end. Older ones are folded from their own entries, when somebody asks.
+The state keeps a request for 30 days after its end. Older ones are folded from their own entries, when somebody asks. A
+grant and what extends it are folded together, because the one's window depends on the other's approval.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ import sqlalchemy as sa
 from sshjit import entries, events
 from sshjit.requests import Request
 from sshjit_ca import state as states
-from sshjit_ca.log import quick
+from sshjit_ca.log import pages, quick
 from sshjit_ca.state import State
 from sshjit_ca.storage.schema import entries as table
-from sshjit_ca.storage.store import Store
+from sshjit_ca.storage.store import Row, Store
 
 _REMEMBERED = 2048
+_PAGE = 1000
+_LATER = 2000
+"""Asks of the same person after a grant's that are looked through for those that extend it."""
 
 
 class History:
@@ -36,32 +40,71 @@ class History:
         if request_id in self._found:
             self._found.move_to_end(request_id)
             return self._found[request_id]
-        found = self._fold(request_id)
-        self._found[request_id] = found
-        if len(self._found) > _REMEMBERED:
+        folded = self._fold(request_id)
+        for each in sorted(folded.keys() | {request_id}, key=lambda name: name == request_id):
+            self._found[each] = folded.get(each)
+        while len(self._found) > _REMEMBERED:
             self._found.popitem(last=False)
-        return found
+        return folded.get(request_id)
 
-    def older(self, subject: str | None, before: int, limit: int) -> Iterator[str]:
-        """The ids of requests asked before the time ``before``, newest first; of one subject, or of all."""
-        query = sa.select(table).where(table.c.kind == "ask", table.c.time < before)
+    def asks(self, subject: str | None, before: int, *, since: int = 0, page: int = 200) -> Iterator[Row]:
+        """The entries of asks before the time ``before``, newest first; of one subject, or of all."""
+        first, end = pages.first_at(self._store, since), pages.first_at(self._store, before)
+        query = sa.select(table).where(table.c.kind == "ask", table.c.number >= first)
         if subject is not None:
             query = query.where(table.c.subject == subject)
-        for row in self._store.select(query, newest_first=True, limit=limit):
-            if row.request is not None:
-                yield row.request
+        while rows := self._store.select(query.where(table.c.number < end), newest_first=True, limit=page):
+            yield from rows
+            end = rows[-1].entry.index
 
     def forget(self) -> None:
         """After details were erased: what was read before may hold them still."""
         self._found.clear()
 
-    def _fold(self, request_id: str) -> Request | None:
-        state, first = State(), -1
-        query = sa.select(table).where(table.c.request == request_id)
-        while rows := self._store.select(query.where(table.c.number > first), newest_first=False, limit=1000):
-            for row in rows:
-                event = quick.read(row.entry) or entries.read_erased(row.entry)
-                if isinstance(event, events.Asked) or request_id in state.requests:
-                    states.fold(state, event, row.entry.time)
+    def _fold(self, request_id: str) -> dict[str, Request]:
+        """The request and those whose windows hang together with its own."""
+        state, family = State(), self._family(request_id)
+        for row in self._rows(table.c.request.in_(family)):
+            event = read(row)
+            if isinstance(event, events.Asked) or row.request in state.requests:
+                states.fold(state, event, row.entry.time)
+        return state.requests
+
+    def _family(self, request_id: str) -> list[str]:
+        """The grant that the request is or extends, and every request that extends it."""
+        asked = self._asked(request_id)
+        if asked is not None and asked.extends is not None:
+            request_id = asked.extends
+        of = list(self._rows(table.c.request == request_id))
+        if not of or of[0].subject is None:
+            return [request_id]
+        over = next((row.entry.index for row in of if row.entry.kind == "close"), None)
+        query = sa.select(table).where(
+            table.c.subject == of[0].subject, table.c.kind == "ask", table.c.number > of[0].entry.index
+        )
+        if over is not None:
+            query = query.where(table.c.number < over)
+        needle = f'"extends":"{request_id}"'.encode()
+        later = self._store.select(query, newest_first=False, limit=_LATER)
+        return [request_id, *(row.request for row in later if needle in row.entry.fact and row.request is not None)]
+
+    def _asked(self, request_id: str) -> events.Asked | None:
+        first = sa.select(table).where(table.c.request == request_id, table.c.kind == "ask")
+        for row in self._store.select(first, newest_first=False, limit=1):
+            event = read(row)
+            return event if isinstance(event, events.Asked) else None
+        return None
+
+    def _rows(self, which: sa.ColumnElement[bool]) -> Iterator[Row]:
+        """Every entry of some requests, in order."""
+        first = -1
+        while rows := self._store.select(
+            sa.select(table).where(which, table.c.number > first), newest_first=False, limit=_PAGE
+        ):
+            yield from rows
             first = rows[-1].entry.index
-        return state.requests.get(request_id)
+
+
+def read(row: Row) -> events.Event:
+    """The event of an entry; of one whose detail was erased, what is left of it."""
+    return quick.read(row.entry) or entries.read_erased(row.entry)
