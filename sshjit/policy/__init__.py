@@ -14,6 +14,7 @@ from sshjit.policy.model import PERMISSIONS, Policy
 from sshjit.policy.outcomes import Allow, Denied, NeedsApproval, Outcome, StepUp, Terms
 from sshjit.policy.problems import PolicyError, Problem
 from sshjit.policy.query import may_be_own
+from sshjit.policy.refusals import hopeless
 from sshjit.policy.requirements import step_up
 from sshjit.policy.roles import empty_roles, permissions_of, roles_of
 
@@ -39,6 +40,7 @@ __all__ = [
     "ends_by",
     "evaluate",
     "explain",
+    "hopeless",
     "load",
     "may_be_own",
     "permissions_of",

@@ -36,6 +36,12 @@ def changed_action(action: str) -> Denied:
     return Denied("action_changed", None, f'the action "{action}" is not what it was', "ask again")
 
 
+def hopeless(rule: str, role: str) -> Denied:
+    """The refusal of what would wait for an approval that nobody can give (``sshjit.approvals.unfillable``)."""
+    message = f'rule "{rule}" needs an approval by the role {role}, and nobody but you could give it'
+    return Denied("nobody_can_approve", rule, message, "ask whoever keeps the policy to name another approver")
+
+
 def denied_by(query: Query, number: int) -> Denied:
     """The refusal by a deny."""
     rule = query.policy.denies[number]

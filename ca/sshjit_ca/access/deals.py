@@ -64,11 +64,7 @@ def refuse_hopeless(desk: Desk, login: Login, deal: Deal) -> None:
         requester = desk.person(login.opened.subject)
         nobody = approvals.unfillable(deal.steps, requester, desk.known(), policy.empty_roles(desk.policy, desk.now))
     if nobody is not None:
-        raise Refused(
-            "nobody_can_approve",
-            f"rule {deal.terms.rule!r} needs an approval by {nobody.role!r}, and nobody but you could give it",
-            hint="ask whoever keeps the policy to name another approver",
-        )
+        agreed(policy.hopeless(deal.terms.rule, nobody.role))
     source(deal.terms, deal.wanted.address)
 
 

@@ -67,12 +67,7 @@ def _fillable(question: Question, outcome: Outcome) -> Outcome:
     nobody = approvals.unfillable(outcome.steps, requester, people, empty)
     if nobody is None:
         return outcome
-    return Denied(
-        "nobody_can_approve",
-        outcome.terms.rule,
-        f'rule "{outcome.terms.rule}" needs an approval by the role {nobody.role}, and nobody but you could give it',
-        "ask whoever keeps the policy to name another approver",
-    )
+    return policy.hopeless(outcome.terms.rule, nobody.role)
 
 
 def _people(question: Question) -> tuple[approvals.Person, tuple[approvals.Person, ...]]:
