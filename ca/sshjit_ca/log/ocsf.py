@@ -58,7 +58,8 @@ def event_of(entry: Entry, event: Event | None, state: State, summary: str) -> d
             told = _window(event, state)
         case events.Turned():
             told = _class(_ACCESS, 1, "Assign Privileges", status=_FAILURE, severity=_LOW)
-            told |= {"user": _user(state, event.subject), "status_code": event.code, "status_detail": event.answer}
+            told |= {"user": _user(state, event.subject), "privileges": [event.asked or event.message]}
+            told |= {"status_code": event.code, "status_detail": event.answer}
         case _:
             told = _entity(entry, event, state)
     return {
@@ -117,7 +118,7 @@ def _window(event: events.Opened | events.Closed, state: State) -> dict[str, Any
     told = _class(_ACCESS, 1 if opens else 2, "Assign Privileges" if opens else "Revoke Privileges")
     request = state.requests.get(event.request)
     if request is None:
-        return told | {"user": {"uid": event.request, "type": "Unknown"}}
+        return told | {"user": {"uid": event.request, "type": "Unknown", "type_id": 0}, "privileges": ["ssh"]}
     asked = request.asked
     hosts = zip(asked.host_ids, asked.hosts, strict=True)
     return told | {

@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
-from sshjit import merkle
+from sshjit import entries, merkle
 from sshjit import messages as m
 from sshjit.errors import Invalid, SshJitError
-from sshjit_ca.log import exporting, pages
+from sshjit.events.table import KINDS
+from sshjit_ca.log import exporting, ocsf, pages
+from sshjit_ca.state import State
+from tests.support import ocsf_schema
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation
 
 
@@ -131,11 +134,8 @@ def test_ocsf_events_are_of_the_classes_that_they_say(told: Installation) -> Non
     assert last["size"] == told.desk.state.size
     assert [each["unmapped"]["entry"] for each in events] == list(range(3, told.desk.state.size))
     for each in events:
-        assert each["category_uid"] == 3
-        assert each["type_uid"] == each["class_uid"] * 100 + each["activity_id"]
-        assert {"time", "severity_id", "status_id", "message", "metadata"} <= each.keys()
-        needed = {3002: {"user", "service"}, 3004: {"entity"}, 3005: {"user"}}[each["class_uid"]]
-        assert needed <= each.keys()
+        ocsf_schema.check(each)
+        assert each["message"]
     by_kind = {each["metadata"]["event_code"]: each for each in events}
     assert (by_kind["login"]["class_uid"], by_kind["login"]["user"]["name"]) == (3002, "c-3")
     assert (by_kind["grant"]["class_uid"], by_kind["grant"]["activity_id"]) == (3005, 1)
@@ -143,3 +143,17 @@ def test_ocsf_events_are_of_the_classes_that_they_say(told: Installation) -> Non
     assert by_kind["close"]["resources"] == [{"uid": "db1", "name": "db1", "type": "host"}]
     assert by_kind["refusal"]["status_id"] == 2
     assert by_kind["certificate"]["entity"]["type"] == "SSH user certificate"
+
+
+def test_every_kind_of_entry_has_its_place_in_the_schema() -> None:
+    for kind, (what, activity, name) in ocsf._ENTITIES.items():
+        assert what
+        assert activity == ocsf_schema.OTHER or ocsf_schema.CLASSES[3004].activities[activity] == name, kind
+    assert set(ocsf._ENTITIES) <= set(KINDS)
+
+
+def test_ocsf_events_of_erased_details_are_whole_too(told: Installation) -> None:
+    for row in told.store.rows():
+        ocsf_schema.check(ocsf.event_of(row.entry, None, State(), "its detail was erased"))
+        if (event := entries.read(row.entry)) is not None:
+            ocsf_schema.check(ocsf.event_of(row.entry, event, State(), "of somebody who is not known any more"))
