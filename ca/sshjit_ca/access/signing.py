@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 
-from sshjit import approvals, policy, profile, requests, sshcert
+from sshjit import policy, profile, requests, sshcert
 from sshjit.errors import Failed, Refused
 from sshjit.events import HostIssued, Issued
 from sshjit.messages import CertificateReply, CertificateView, SignUser
@@ -17,9 +17,9 @@ from sshjit.requests import Request
 from sshjit.sshcert import Certificate
 from sshjit.sshkey import PublicKey
 from sshjit.sshwire import Reader
-from sshjit_ca.access import locks
+from sshjit_ca.access import approved, locks
 from sshjit_ca.access.standing import taken_from
-from sshjit_ca.access.views import approvers_of, route_view, steps_of
+from sshjit_ca.access.views import route_view
 from sshjit_ca.desk import Desk
 from sshjit_ca.keys import Signer
 from sshjit_ca.keys.signer import signature_type
@@ -90,11 +90,7 @@ def _still_allowed(desk: Desk, login: Login, request: Request, hosts: tuple[Host
     more = policy.step_up(request.asked, subject, desk.now)
     if more is not None:
         raise Refused("step_up", more.message, hint=more.hint)
-    steps = steps_of(request)
-    if steps and not approvals.complete(
-        steps, desk.person(request.asked.subject), approvers_of(desk, request), others=tuple(desk.known())
-    ):
-        raise Refused("approval_gone", "who approved this may not approve it any more", hint="ask again")
+    approved.require(desk, request)
 
 
 def _terms(desk: Desk, login: Login, request: Request) -> UserTerms:

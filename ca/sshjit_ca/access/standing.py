@@ -15,7 +15,7 @@ def taken_away(desk: Desk, login: Login, request: Request, hosts: tuple[Host, ..
 
 
 def taken_from(desk: Desk, subject: Subject, request: Request, hosts: tuple[Host, ...]) -> Denied | None:
-    """``taken_away``, for who knows the person as policy sees them already."""
+    """``taken_away``, for who knows the person as policy sees them already. What begins later is judged as of then."""
     asked = request.asked
     return policy.still_allowed(
         desk.policy,
@@ -25,5 +25,5 @@ def taken_from(desk: Desk, subject: Subject, request: Request, hosts: tuple[Host
         action=asked.action,
         command=asked.command,
         break_glass=asked.break_glass,
-        now=desk.now,
+        now=desk.now if asked.start is None else max(desk.now, asked.start),
     )
