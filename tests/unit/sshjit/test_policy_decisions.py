@@ -104,14 +104,14 @@ def test_approval_with_everything_that_the_rule_says() -> None:
             MIGRATE,
             ("fresh_login",),
             'rule "prod-database" needs a sign-in within the last 15 min',
-            "sign in again",
+            "sign in again: ssh-jit login --fresh",
         ),
         (
             replace(STALE, mfa=False),
             MIGRATE,
             ("fresh_login", "mfa"),
             'rule "prod-database" needs a sign-in within the last 15 min and a sign-in with a second factor',
-            "sign in again; sign in again with your second factor",
+            "sign in again: ssh-jit login --fresh; sign in again with your second factor",
         ),
         (
             DANA,
@@ -125,7 +125,7 @@ def test_approval_with_everything_that_the_rule_says() -> None:
             FIRE,
             ("fresh_login",),
             'rule "on-call" needs a sign-in within the last 15 min',
-            "sign in again",
+            "sign in again: ssh-jit login --fresh",
         ),
     ],
 )
