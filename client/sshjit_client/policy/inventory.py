@@ -21,11 +21,13 @@ _MEMBER = {
     **dict.fromkeys(("groups", "emails", "unverified", "own", "mfa", "hardware_key", "signed_in"), False),
 }
 FILE = "inventory.toml"
+UNKNOWN = -1
+"""Instead of how long ago somebody signed in: their provider does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A person of the inventory. ``signed_in`` is how long ago they proved who they are, in seconds.
+    """A person of the inventory. ``signed_in`` is how many seconds ago they proved who they are, or ``UNKNOWN``.
 
     ``unverified`` are addresses that were seen and not verified: they give no role, and make two accounts one person.
     """
@@ -37,7 +39,7 @@ class Member:
 
     def at(self, now: int) -> Subject:
         """The person as policy sees them at ``now``."""
-        return replace(self.subject, auth_time=now - self.signed_in)
+        return replace(self.subject, auth_time=None if self.signed_in == UNKNOWN else now - self.signed_in)
 
     def person(self, policy: Policy, now: int) -> approvals.Person:
         """The person as approvals see them at ``now``."""
@@ -105,11 +107,11 @@ def read_people(top: Table) -> dict[str, Member]:
 
 
 def signed_in(table: Table) -> int | None:
-    """``signed_in = "20m"``: how long ago; ``"now"`` is just now."""
+    """``signed_in = "20m"``: how long ago; ``"now"`` is just now, ``"unknown"`` what a provider does not tell."""
     value = table.get("signed_in", str)
-    if value is None or value == "now":
-        return None if value is None else 0
-    return table.checked(("signed_in",), durations.parse, value)
+    if value in ("now", "unknown"):
+        return 0 if value == "now" else UNKNOWN
+    return None if value is None else table.checked(("signed_in",), durations.parse, value)
 
 
 def _addresses(table: Table, key: str) -> frozenset[str]:

@@ -47,7 +47,6 @@ class House:
     def login(self, row: Row) -> str:
         """A sign-in as the row describes it."""
         subject, who = row.subject, person(decisions.inventory().people[row.subject.id])
-        assert subject.auth_time is not None
         who.claims.update({"auth_time": subject.auth_time, "amr": ["mfa"] if subject.mfa else ["pwd"]})
         if not subject.hardware_key:
             return self.ca.web(who)

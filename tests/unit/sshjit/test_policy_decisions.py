@@ -121,7 +121,7 @@ def test_approval_with_everything_that_the_rule_says() -> None:
             "sign in with --key and your registered sk key",
         ),
         (
-            ALICE,
+            replace(ALICE, auth_time=NOON - 901),
             FIRE,
             ("fresh_login",),
             'rule "on-call" needs a sign-in within the last 15 min',
