@@ -79,13 +79,14 @@ def _decision(said: DecisionView) -> str:
     signed = ", signed" if said.signed else ""
     length = f", for {lasting(said.duration)} at most" if said.duration is not None else ""
     comment = f": {said.comment}" if said.comment else ""
-    return f"{said.verdict} by {said.person.name}{signed}{length}, {at(said.time)}{comment}"
+    verdict = "approved" if said.verdict == "approve" else "denied"
+    return f"{verdict} by {said.person.name}{signed}{length}, {at(said.time)}{comment}"
 
 
 def _review(request: RequestView) -> str:
     found = request.review
     if found is None:
-        return f"by somebody else, until {at(request.review_by)}" if request.review_by is not None else ""
+        return f"needed by {at(request.review_by)}, by somebody else" if request.review_by is not None else ""
     comment = f": {found.comment}" if found.comment else ""
     return f"{found.verdict}, by {found.person.name}, {at(found.time)}{comment}"
 

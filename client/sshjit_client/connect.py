@@ -17,27 +17,31 @@ from sshjit.messages import AskReply, CertificateView, RequestState, RequestView
 from sshjit_client import exits, files, grant, sessions, show, sshconfig, trust, waiting
 from sshjit_client.api import Api
 from sshjit_client.machine import Machine
+from sshjit_client.openssh import Asked
 from sshjit_client.records import Session
 from sshjit_client.typed import Typed
 
 
-def connect(machine: Machine, typed: Typed) -> NoReturn:
+def connect(machine: Machine, typed: Typed, asked: Asked) -> NoReturn:
     """Ends in ``exec``, or in an error.
 
     Raises:
         SshJitError: whatever stands in the way.
 
     """
-    path = access(machine, typed)
+    path = access(machine, typed, asked)
     os.execvp("ssh", ["ssh", "-F", str(path), *typed.ssh])  # noqa: S606  # no shell is wanted
 
 
-def access(machine: Machine, typed: Typed) -> Path:
-    """Gets a certificate for the command line and returns the configuration to run ssh with."""
+def access(machine: Machine, typed: Typed, asked: Asked | None = None) -> Path:
+    """Gets a certificate for the command line and returns the configuration to run ssh with.
+
+    ``asked``: ssh was asked already what it would do without us.
+    """
     settings = machine.settings()
     host = names.host_name(typed.host.lower())
     state = files.private_folder(machine.state)
-    own = sshconfig.own(typed, state)
+    own = sshconfig.heard(asked or sshconfig.ask(typed, state))
     login = account(typed, own)
     wanted = wish(typed, host, login, certificate=True)
     session, api, reply = ask(machine, wanted)
@@ -96,7 +100,7 @@ def ask(machine: Machine, wanted: AskBody) -> tuple[Session, Api, AskReply]:
 def _glass(request: RequestView) -> str:
     """What is said before every new certificate by break-glass."""
     ends = f" is open until {show.at(request.ends)}" if request.ends is not None else ""
-    by = f"; somebody else must review it until {show.at(request.review_by)}" if request.review_by is not None else ""
+    by = f"; somebody else must review it by {show.at(request.review_by)}" if request.review_by is not None else ""
     return f"{request.login}@{show.hosts(request.hosts)}{ends}{by} ({request.id})"
 
 

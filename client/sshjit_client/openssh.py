@@ -64,13 +64,25 @@ def verify(line: str, namespace: str, data: bytes, signature: str) -> bool:
         return _start(command, data).returncode == 0
 
 
+class Asked:
+    """``ssh -G`` with a configuration file, under way: it takes as long as a good part of our own loading."""
+
+    def __init__(self, options: list[str], config: Path) -> None:
+        """Starts it."""
+        self._process = _started(["ssh", "-G", "-F", str(config), *options], b"")
+
+    def answer(self) -> dict[str, str]:
+        """What it says, by lower-case keyword; the first line of each counts."""
+        found: dict[str, str] = {}
+        for line in _said(_ended(self._process, b"")).splitlines():
+            keyword, _, value = line.partition(" ")
+            found.setdefault(keyword, value)
+        return found
+
+
 def effective(options: list[str], config: Path) -> dict[str, str]:
-    """What ``ssh -G`` says with this configuration file, by lower-case keyword; the first line of each counts."""
-    found: dict[str, str] = {}
-    for line in _run(["ssh", "-G", "-F", str(config), *options]).splitlines():
-        keyword, _, value = line.partition(" ")
-        found.setdefault(keyword, value)
-    return found
+    """What ``ssh -G`` says with this configuration file."""
+    return Asked(options, config).answer()
 
 
 def _scratch() -> AbstractContextManager[str]:
@@ -80,15 +92,30 @@ def _scratch() -> AbstractContextManager[str]:
 
 
 def _run(command: list[str], *, input_from_terminal: bool = False) -> str:
-    done = _start(command, None if input_from_terminal else b"")
+    return _said(_start(command, None if input_from_terminal else b""))
+
+
+def _said(done: subprocess.CompletedProcess[bytes]) -> str:
     if done.returncode != 0:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise Failed("openssh_failed", f"{command[0]} failed: {said[-1] if said else f'exit {done.returncode}'}")
+        raise Failed("openssh_failed", f"{done.args[0]} failed: {said[-1] if said else f'exit {done.returncode}'}")
     return done.stdout.decode("utf-8", "replace")
 
 
 def _start(command: list[str], stdin: bytes | None) -> subprocess.CompletedProcess[bytes]:
+    return _ended(_started(command, stdin), stdin)
+
+
+def _started(command: list[str], stdin: bytes | None) -> subprocess.Popen[bytes]:
+    """A program under way; it reads from our terminal if ``stdin`` is ``None``."""
+    pipe, source = subprocess.PIPE, None if stdin is None else subprocess.PIPE
     try:
-        return subprocess.run(command, input=stdin, capture_output=True, check=False, env={**os.environ, "LC_ALL": "C"})
+        return subprocess.Popen(command, stdin=source, stdout=pipe, stderr=pipe, env={**os.environ, "LC_ALL": "C"})
     except OSError as error:
         raise Failed("openssh_missing", f"cannot run {command[0]}: {error.strerror}") from None
+
+
+def _ended(process: subprocess.Popen[bytes], stdin: bytes | None) -> subprocess.CompletedProcess[bytes]:
+    with process:
+        output, errors = process.communicate(stdin)
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)

@@ -7,8 +7,9 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+from sshjit import names
 from sshjit.errors import Failed, Invalid, SshJitError
-from sshjit_client import connect, exits, typed
+from sshjit_client import exits, files, sshconfig, typed
 from sshjit_client.exits import Exit
 from sshjit_client.helptext import USAGE
 from sshjit_client.machine import Machine
@@ -20,7 +21,17 @@ def connection(line: typed.Typed) -> int:
         return usage("which host?")
     if line.local:
         os.execvp("ssh", ["ssh", *(["-F", line.config] if line.config else []), *line.ssh])  # noqa: S606
-    return guarded(lambda machine: connect.connect(machine, line))
+    return guarded(lambda machine: _connect(machine, line))
+
+
+def _connect(machine: Machine, line: typed.Typed) -> NoReturn:
+    """While ssh says what it would do without us, the rest of us is loaded."""
+    machine.settings()
+    names.host_name(line.host.lower())
+    asked = sshconfig.ask(line, files.private_folder(machine.state))
+    from sshjit_client import connect  # noqa: PLC0415
+
+    connect.connect(machine, line, asked)
 
 
 def usage(problem: str) -> int:

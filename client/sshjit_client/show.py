@@ -15,6 +15,8 @@ from sshjit_client.terminal import cut, table
 _DAY = 24 * 3600
 _HOSTS = 3
 """Hosts that a line names before it counts the others."""
+_WHY = 16
+"""Columns that a reason needs at least to be worth reading."""
 GLASS = "BREAK-GLASS"
 """The mark of what goes past the ordinary rules."""
 
@@ -80,10 +82,19 @@ def _standing(request: RequestView, now: int) -> str:
 
 
 def requests(found: Iterable[RequestView], now: int, *, theirs: bool, columns: int = 0) -> str:
-    """Requests as a table; ``theirs`` adds who asks. ``columns``: lines are cut there, 0: nowhere."""
-    rows = [["ID", *(["WHO"] if theirs else []), "WHAT", "STATE", "ASKED", "WHY"]]
+    """Requests as a table; ``theirs`` adds who asks.
+
+    ``columns``: how wide it may be, 0: as wide as it gets. Where that is too little, each takes two lines.
+    """
+    head, rows, whys = ["ID", *(["WHO"] if theirs else []), "WHAT", "STATE"], [], []
     for request in found:
         who = [request.requester.name] if theirs else []
-        rows.append([short(request.id), *who, what(request), standing(request, now), at(request.asked), request.reason])
-    lines = table(rows)
-    return "\n".join(cut(line, columns) for line in lines.split("\n")) if columns else lines
+        rows.append([short(request.id), *who, what(request), standing(request, now)])
+        whys.append([at(request.asked), request.reason])
+    wide = table([[*head, "ASKED", "WHY"], *([*row, *why] for row, why in zip(rows, whys, strict=True))]).split("\n")
+    room = wide[0].index("WHY") + _WHY
+    if not columns or columns >= room:
+        return "\n".join(cut(line, columns) for line in wide) if columns else "\n".join(wide)
+    lines = table([head, *rows]).split("\n")
+    below = table([["", *why] for why in whys], indent="  ").split("\n")
+    return "\n".join([lines[0], *(cut(line, columns) for pair in zip(lines[1:], below, strict=True) for line in pair)])

@@ -59,12 +59,22 @@ class Target:
     revoked: Path
 
 
-def own(typed: Typed, state: Path) -> Own:
-    """Asks ssh what it would do without us."""
+def ask(typed: Typed, state: Path) -> openssh.Asked:
+    """Asks ssh what it would do without us; ``heard`` waits for the answer."""
     probe = state / "own.conf"
     last = [f"User {_NOBODY}", f"RevokedHostKeys {_NOBODY}"]
     files.write(probe, "\n".join([*_before(typed), "Match all", *_after(typed), *last, ""]))
-    said = openssh.effective(typed.options, probe)
+    return openssh.Asked(typed.options, probe)
+
+
+def own(typed: Typed, state: Path) -> Own:
+    """What ssh would do without us."""
+    return heard(ask(typed, state))
+
+
+def heard(asked: openssh.Asked) -> Own:
+    """What ssh answered."""
+    said = asked.answer()
     login = said.get("user", _NOBODY)
     known = said.get("globalknownhostsfile", "")
     revoked = said.get("revokedhostkeys", "none")  # ssh -G leaves a "none" out

@@ -154,6 +154,7 @@ unsafe_http = true
 def policy(accounts: Accounts) -> str:
     """The text of ``policy.toml``."""
     web = json.dumps(list(dict.fromkeys([accounts.web, "@own"])) if accounts.web == "deploy" else [accounts.web])
+    emergency = json.dumps(list(dict.fromkeys([accounts.database, accounts.root])))
     return f"""version = 1
 
 [labels]
@@ -200,12 +201,13 @@ use_by      = "15m"
 grant       = "1h"
 certificate = "5m"
 max_hosts   = 4
+extend      = {{ count = 2, by = "30m" }}
 
 [[break_glass]]
 name          = "on-call"
 roles         = ["sre"]
 hosts         = {{ env = "prod" }}
-logins        = [{_text(accounts.root)}]
+logins        = {emergency}
 grant         = "30m"
 certificate   = "5m"
 review_within = "24h"

@@ -42,7 +42,8 @@ def approve(machine: Machine, options: Options) -> int:
         consent = Signer(machine, session, acts).approval(request, comment, at_most)
     done = acts.approve(request, comment, consent, at_most)
     if done.state is RequestState.APPROVED:
-        machine.terminal.say(f"approved{length}; {show.standing(done, picking.now(acts))}")
+        stands = show.standing(done, picking.now(acts)).removeprefix("approved, ")
+        machine.terminal.say(f"approved{length}; {stands}")
     else:
         machine.terminal.say(f"you approved{length}; {waiting.missing(done.steps)}")
     return Exit.OK
@@ -76,7 +77,7 @@ def comment(machine: Machine, options: Options) -> int:
     session, acts = picking.signed_in(machine)
     text = names.free_text(" ".join(options.text), "the comment")
     request = acts.comment(picking.id_of(acts, session, options.id), text)
-    machine.terminal.say(f"said about {_whose(request)}")
+    machine.terminal.say(f"commented on {_whose(request)}")
     return Exit.OK
 
 

@@ -60,7 +60,7 @@ def _sure(machine: Machine, line: Typed) -> None:
     terminal = machine.terminal
     terminal.say(f"this goes to {target} past the ordinary rules, without anybody's approval")
     terminal.say("everybody whom the rule names hears of it at once, with your name and your reason")
-    terminal.say("somebody else must review it; until then it stands in their queue, and overdue it bars you from more")
+    terminal.say("somebody else must review it afterwards; while that is overdue, you get no other")
     if _YES in line.flags:
         return
     if not terminal.typing:

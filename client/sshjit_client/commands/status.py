@@ -16,7 +16,7 @@ from sshjit_client.exits import Exit
 from sshjit_client.machine import Machine
 from sshjit_client.parsing import Act, Build, Options, Parser
 from sshjit_client.records import HeldBundle
-from sshjit_client.show import at, person
+from sshjit_client.show import GLASS, at, person
 from sshjit_client.terminal import table
 
 
@@ -27,6 +27,11 @@ class Kept:
     path: Path
     certificate: Certificate
     until: int
+
+    @property
+    def glass(self) -> bool:
+        """Whether it was had by break-glass."""
+        return self.path.name.startswith(index.GLASS)
 
 
 def _hosts(parser: Parser) -> Act:
@@ -138,7 +143,7 @@ def _certificates(found: list[Kept]) -> str:
         command = dict(kept.certificate.critical).get("force-command") or "any"
         rows.append(
             [
-                " ".join(kept.certificate.principals),
+                f"{f'{GLASS} ' if kept.glass else ''}{' '.join(kept.certificate.principals)}",
                 at(kept.until),
                 durations.show(left) if left > 0 else "over",
                 str(kept.certificate.serial),
