@@ -133,14 +133,15 @@ def digest(asked: events.Asked) -> str:
 
 
 def state_at(request: Request, now: int) -> RequestState:
-    """How the request stands at ``now``: expiry is computed, not awaited."""
+    """How the request stands at ``now``: expiry is computed, not awaited. Whichever clock ran out first has decided."""
     if request.state is RequestState.PENDING and now >= request.pending_until:
         return RequestState.EXPIRED
     if request.state is RequestState.APPROVED:
+        unused = None if request.used else request.use_until
+        if unused is not None and now >= unused and (request.ends is None or unused <= request.ends):
+            return RequestState.LAPSED
         if request.ends is not None and now >= request.ends:
             return RequestState.ENDED
-        if not request.used and request.use_until is not None and now >= request.use_until:
-            return RequestState.LAPSED
     return request.state
 
 

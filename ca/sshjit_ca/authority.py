@@ -19,6 +19,7 @@ from sshjit.errors import Failed, Refused, SshJitError
 from sshjit.events import PolicyLoaded, Started, Turned
 from sshjit.policy import Policy
 from sshjit_ca import doors, rotating
+from sshjit_ca.access.sweeping import Sweeper
 from sshjit_ca.bundling import Bundles
 from sshjit_ca.care import emergency, wellbeing
 from sshjit_ca.desk import Desk, Door
@@ -48,6 +49,7 @@ class Authority:
         self._bundles = bundles
         self.ahead = False
         """What is in memory may be ahead of the log: it must be read again first."""
+        self._sweeper = Sweeper()
         self._offset = desk.clock.offset
         """Of the clock, when the batch began."""
         self.fenced: Failed | None = None
@@ -88,6 +90,26 @@ class Authority:
         except Failed as error:
             self._note(error)
             raise
+
+    def sweep(self) -> int:
+        """Writes down what time has ended, durably; how much, and nothing while anything is wrong.
+
+        Raises:
+            Failed: ``fenced``, ``not_signing``; then it is tried again.
+
+        """
+        try:
+            self._ready()
+            if self._desk.troubles:
+                return 0
+            swept = self._sweeper.sweep(self._desk)
+            self._commit()
+        except Exception as error:
+            self.ahead = True  # whatever it is, the log is read again
+            if isinstance(error, Failed):
+                self._note(error)
+            raise
+        return swept
 
     def end(self) -> None:
         """Says that this writer stops, so that the next one need not wait."""

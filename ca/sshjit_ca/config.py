@@ -39,6 +39,8 @@ class _File:
     key_settle: str = "1h"
     agent_socket: str | None = None
     disk_reserve_mib: int = 16
+    syslog: str = "/dev/log"
+    alert_command: tuple[str, ...] = ()
     unsafe_development: bool = False
 
 
@@ -64,6 +66,10 @@ class Config:
     """Seconds for which a bundle must have named a CA key before that key signs."""
     agent_socket: Path | None
     disk_reserve_mib: int
+    syslog: Path
+    """The socket of the syslog daemon, which hears the CA's own alarms."""
+    alert_command: tuple[str, ...]
+    """What is run for each alarm, with the alarm as JSON on its standard input; empty: nothing."""
     unsafe_development: bool
 
     @property
@@ -101,6 +107,8 @@ def load(path: Path) -> Config:
         certificate_max=_limited(path, "certificate_max", file.certificate_max, LONGEST_CERTIFICATE),
         login_max_age=_limited(path, "login_max_age", file.login_max_age, LONGEST_LOGIN),
         disk_reserve_mib=_reserve(path, file.disk_reserve_mib),
+        syslog=_absolute(path, "syslog", file.syslog),
+        alert_command=_command(path, file.alert_command),
         key_settle=_limited(path, "key_settle", file.key_settle, LONGEST_SETTLE),
         agent_socket=_absolute(path, "agent_socket", file.agent_socket) if file.agent_socket else None,
         unsafe_development=file.unsafe_development,
@@ -144,6 +152,13 @@ def _uid(path: Path, name: str) -> int:
         return pwd.getpwnam(name).pw_uid
     except KeyError:
         raise Invalid("bad_config", f"{path.name}: there is no Unix user {name!r}") from None
+
+
+def _command(path: Path, words: tuple[str, ...]) -> tuple[str, ...]:
+    """A command of its own words: no shell, and no search for the program."""
+    if words and not Path(words[0]).is_absolute():
+        raise Invalid("bad_config", f"{path.name}: 'alert_command' must begin with the absolute path of a program")
+    return words
 
 
 def _reserve(path: Path, mebibytes: int) -> int:

@@ -23,7 +23,8 @@ from sshjit.errors import Failed, SshJitError
 from sshjit_ca import doors
 from sshjit_ca.authority import Authority
 from sshjit_ca.bundling import Bundles
-from sshjit_ca.care import machine, standby, supervisor
+from sshjit_ca.care import machine, standby, supervisor, watching
+from sshjit_ca.care.alerting import Alarms
 from sshjit_ca.care.clock import Clock, Kept
 from sshjit_ca.care.reserve import MIB, Reserve
 from sshjit_ca.config import Config, read_trusted
@@ -118,7 +119,7 @@ def serve(config: Config, places: Places, supervised: supervisor.Supervisor) -> 
             return route.prepare(desk, message, desk.clock.now(desk.state.time))
 
         server = Server(authority, routes, prepare)
-        asyncio.run(_run(config, desk, authority, server, supervised))
+        asyncio.run(_run(config, store, desk, authority, server, supervised))
         if authority.fenced is None:
             keeping.keep_last(desk.journal)
         authority.end()
@@ -147,8 +148,13 @@ COLLECT = (20_000, 20, 50)
 """Objects made before the youngest are walked, and how much more seldom the older ones are."""
 
 
-async def _run(
-    config: Config, desk: Desk, authority: Authority, server: Server, supervised: supervisor.Supervisor
+async def _run(  # noqa: PLR0917 - the parts that ``serve`` puts together
+    config: Config,
+    store: Store,
+    desk: Desk,
+    authority: Authority,
+    server: Server,
+    supervised: supervisor.Supervisor,
 ) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -169,6 +175,8 @@ async def _run(
         asyncio.create_task(_look_at_providers(desk)),
         asyncio.create_task(_beat(authority, stop)),
         asyncio.create_task(keeping.keep_snapshots(desk.journal)),
+        asyncio.create_task(watching.sweep(authority)),
+        asyncio.create_task(watching.alert(desk, store, Alarms(config.home, config.syslog, config.alert_command))),
     ]
     await server.run(
         [

@@ -1,0 +1,179 @@
+"""The CA's own alarm: by a real syslog socket and a real command, from what is durable, once over a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+from sshjit import messages as m
+from sshjit_ca.care import alerting, watching
+from sshjit_ca.care.alerting import Alarm, Alarms
+from tests.support.glass import GLASS, REASON, break_glass
+from tests.support.installation import ALICE, Installation
+
+ALARM = Alarm("lock_everything", "test", 7, 1_800_000_000, "locked by Zo\u00eb\nroot: all is well", None, ())
+
+
+@pytest.fixture
+def syslog(tmp_path: Path) -> Iterator[socket.socket]:
+    """What a syslog daemon listens at."""
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as listening:
+        listening.bind(str(tmp_path / "log"))
+        listening.settimeout(5)
+        yield listening
+
+
+def script(tmp_path: Path, body: str) -> tuple[str, ...]:
+    """A command that does this; ``$1`` is a file to write to."""
+    path = tmp_path / "page"
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o700)
+    return (str(path), str(tmp_path / "paged"))
+
+
+def told(ca: Installation, alarms: Alarms, until: int) -> None:
+    """Tells of everything before the entry ``until``, as the CA does beside answering."""
+    position = alarms.position(until)
+    while position < until - 1:
+        position = asyncio.run(watching.look(ca.desk, ca.store, alarms, position, until))
+
+
+def heard(syslog: socket.socket) -> list[str]:
+    """Every line that has come."""
+    lines = []
+    syslog.settimeout(0.2)
+    with suppress(TimeoutError):
+        while True:
+            lines.append(syslog.recv(4096).decode("ascii"))
+    return lines
+
+
+def test_broken_glass_a_lock_on_everything_and_emergencies_are_told_and_nothing_else(
+    ca: Installation, tmp_path: Path, syslog: socket.socket
+) -> None:
+    alarms = Alarms(ca.config.home, tmp_path / "log", script(tmp_path, 'cat >> "$1"; echo >> "$1"'))
+    alarms.keep(ca.desk.journal.durable - 1)
+    ca.change_policy(*GLASS)
+    alice = ca.native(ALICE)
+    ca.ask(alice, "web1")
+    request = break_glass(ca, alice).request
+    ca.say(m.Lock(None, "host", "web1", "odd"), m.LockReply, "admin")
+    key = ca.key(ALICE).with_suffix(".pub").read_text()
+    ca.say(m.SignEmergency("root", ("db1",), key, "provider down", 600), m.EmergencyReply, "admin")
+    ca.say(m.Lock(None, "everything", None, "we are attacked"), m.LockReply, "admin")
+    last = ca.desk.journal.durable
+    told(ca, alarms, last)
+    lines = heard(syslog)
+    assert [re.match(r"<81>ssh-jit-ca\[\d+\]: test: ([A-Z_]+):", line)[1] for line in lines] == [  # type: ignore[index]
+        "BREAK_GLASS",
+        "EMERGENCY",
+        "LOCK_EVERYTHING",
+    ]
+    assert REASON in lines[0]
+    paged = [json.loads(line) for line in (tmp_path / "paged").read_text().splitlines()]
+    assert [each["kind"] for each in paged] == ["break_glass", "emergency", "lock_everything"]
+    assert (paged[0]["request"], paged[0]["notify"]) == (request.id, ["pager"])
+    assert "EMERGENCY" in paged[1]["summary"]
+
+
+def test_what_was_told_is_not_told_again_and_what_was_not_is_told_after_a_restart(
+    ca: Installation, tmp_path: Path, syslog: socket.socket
+) -> None:
+    alarms = Alarms(ca.config.home, tmp_path / "log", ())
+    alarms.keep(ca.desk.journal.durable - 1)
+    ca.change_policy(*GLASS)
+    break_glass(ca, ca.native(ALICE))
+    ca.restart()
+    told(ca, alarms, ca.desk.journal.durable)
+    assert len(heard(syslog)) == 1
+    ca.restart()
+    told(ca, alarms, ca.desk.journal.durable)
+    assert heard(syslog) == []
+
+
+def test_it_is_told_at_once_beside_answering(ca: Installation, tmp_path: Path, syslog: socket.socket) -> None:
+    async def story() -> str:
+        watch = asyncio.create_task(watching.alert(ca.desk, ca.store, Alarms(ca.config.home, tmp_path / "log", ())))
+        await asyncio.sleep(0.3)
+        ca.say(m.Lock(None, "everything", None, "we are attacked"), m.LockReply, "admin")
+        try:
+            return (await asyncio.wait_for(asyncio.to_thread(syslog.recv, 4096), 5)).decode("ascii")
+        finally:
+            watch.cancel()
+
+    assert "we are attacked" in asyncio.run(story())
+
+
+def test_at_its_very_first_start_the_past_counts_as_told(
+    ca: Installation, tmp_path: Path, syslog: socket.socket
+) -> None:
+    ca.change_policy(*GLASS)
+    break_glass(ca, ca.native(ALICE))
+    alarms = Alarms(ca.config.home, tmp_path / "log", ())
+    assert alarms.position(ca.desk.journal.durable) == ca.desk.journal.durable - 1
+    assert heard(syslog) == []
+
+
+def test_a_line_for_syslog_is_one_line_of_ascii(tmp_path: Path, syslog: socket.socket) -> None:
+    Alarms(tmp_path, tmp_path / "log", ()).tell(ALARM)
+    line = syslog.recv(4096)
+    assert line.isascii()
+    assert b"\n" not in line
+    assert line.endswith(b"(entry 7)")
+
+
+def test_a_command_that_hangs_is_killed_with_its_children_and_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(alerting, "PATIENCE", 0.3)
+    monkeypatch.setattr(alerting, "PAUSE", 0.0)
+    command = script(tmp_path, 'sleep 60 & echo $! >> "$1"; wait')
+    began = time.monotonic()
+    Alarms(tmp_path, tmp_path / "nowhere", command).tell(ALARM)
+    assert time.monotonic() - began < 5
+    children = [int(line) for line in (tmp_path / "paged").read_text().split()]
+    assert len(children) == alerting.TRIES
+    for child in children:
+        assert not runs(child)
+    assert "was killed" in caplog.text
+    assert "syslog did not take it" in caplog.text
+
+
+def runs(process: int) -> bool:
+    """Whether a process is there and does anything (somebody else's orphan may stay a zombie)."""
+    try:
+        status = Path(f"/proc/{process}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.parametrize(("body", "problem"), [("exit 3", "ended with 3"), (None, "cannot be run")])
+def test_a_command_that_fails_is_said(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    body: str | None,
+    problem: str,
+) -> None:
+    monkeypatch.setattr(alerting, "PAUSE", 0.0)
+    command = (str(tmp_path / "none"),) if body is None else script(tmp_path, body)
+    Alarms(tmp_path, tmp_path / "nowhere", command).tell(ALARM)
+    assert caplog.text.count(problem) == alerting.TRIES
+
+
+def test_the_command_sees_no_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(os.environ, "TOKEN_PIN", "1234")
+    Alarms(tmp_path, tmp_path / "nowhere", script(tmp_path, 'cat > /dev/null; env > "$1"')).tell(ALARM)
+    seen = (tmp_path / "paged").read_text()
+    assert "PATH=" in seen
+    assert "1234" not in seen
