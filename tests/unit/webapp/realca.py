@@ -129,9 +129,7 @@ class RealWorld:
 
 
 @contextmanager
-def build(
-    folder: Path, issuers: dict[str, Issuer], text: str, *, time: float = 1_800_000_000.0
-) -> Iterator[RealWorld]:
+def build(folder: Path, issuers: dict[str, Issuer], text: str, *, time: float = 1_800_000_000.0) -> Iterator[RealWorld]:
     """A CA by this policy with three hosts, and the front end before it."""
     home = folder / "ca-home"
     home.mkdir()

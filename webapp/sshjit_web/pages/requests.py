@@ -43,7 +43,7 @@ def mine() -> str:
     live = [one for one in listed if one.state is RequestState.APPROVED and one.extends is None]
     waiting = [one for one in listed if one.state is RequestState.PENDING]
     past = [one for one in listed if one not in live and one not in waiting]
-    return room.render("mine.html", login, live=live, waiting=waiting, past=past[:10], more=len(past) > 10)
+    return room.render("mine.html", login, live=live, waiting=waiting, past=past[:10])
 
 
 @blueprint.get("/requests/<request_id>")
