@@ -1,4 +1,4 @@
-"""The times in ID tokens: whole seconds or fractions of them, and a provider that does not say when somebody signed in."""
+"""The times in ID tokens: whole seconds or fractions, and a provider that does not say when somebody signed in."""
 
 from __future__ import annotations
 
