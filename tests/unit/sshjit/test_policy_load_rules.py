@@ -138,3 +138,13 @@ def test_a_certificate_does_not_outlive_its_grant() -> None:
         "13: allow[0].certificate: must not live longer than the grant; make it shorter than grant"
     ]
     assert load(with_line('grant = "8h"', 'grant = "5m"')).allows[0].grant == 300
+
+
+def test_an_approval_cannot_be_kept_longer_than_its_window() -> None:
+    assert problems(HEAD + ALLOW + 'use_by = "9h"\n') == [
+        "14: allow[0].use_by: must not be longer than the grant; make it shorter than grant"
+    ]
+    assert load(HEAD + ALLOW + 'use_by = "8h"\n').allows[0].use_by == 8 * 3600
+    assert load(HEAD + ALLOW).allows[0].use_by == 900
+    short = HEAD + ALLOW.replace('grant = "8h"', 'grant = "10m"')
+    assert load(short).allows[0].use_by == 600
