@@ -84,23 +84,35 @@ def _refuse_unreviewed(desk: Desk, login: Login) -> None:
 def live(desk: Desk, login: Login, hosts: tuple[Host, ...], want: policy.Ask) -> Request | None:
     """The newest open or pending request for the same thing, if it could still be had.
 
-    The same thing is the same person, hosts, login (any, where none was named), action, command and start. Reason and
-    duration were settled when it was asked; whoever wants others ends this one first.
+    The same thing is the same person, login (any, where none was named), action, command and start, and these hosts or
+    these among others. Reason and duration were settled when it was asked; whoever wants others ends this one first.
     """
     ids, known = tuple(host.id for host in hosts), desk.state.requests
     same = set(ids)
     for request_id in reversed(desk.state.requests_of.get(login.opened.subject, ())):
         request = known[request_id]
         asked = request.asked
-        if asked.action != want.action or (asked.host_ids != ids and set(asked.host_ids) != same):
+        if asked.action != want.action or (asked.host_ids != ids and not same.issubset(asked.host_ids)):
             continue  # looked at first, because a busy person has many windows
         if want.login not in (None, asked.login) or want.command not in (None, asked.command):
             continue
         if not _as_soon(desk, request, want):
             continue
-        if requests.state_at(request, desk.now) in _STANDING:
+        if requests.state_at(request, desk.now) not in _STANDING:
+            continue
+        if len(asked.host_ids) == len(ids):
             return request if taken_away(desk, login, request, hosts) is None else None
+        if _whole(desk, login, request):
+            return request
     return None
+
+
+def _whole(desk: Desk, login: Login, request: Request) -> bool:
+    """Whether what was asked for more hosts could still be had, for all of them."""
+    try:
+        return taken_away(desk, login, request, desk.hosts_of(request)) is None
+    except Refused:
+        return False
 
 
 def _as_soon(desk: Desk, request: Request, want: policy.Ask) -> bool:
