@@ -10,6 +10,7 @@ from typing import Any
 
 from sshjit_ca import config
 from sshjit_ca.cli import care as cli_care
+from sshjit_ca.cli import explain as cli_explain
 from sshjit_ca.cli import hosts as cli_hosts
 from sshjit_ca.cli import init as cli_init
 from sshjit_ca.cli import keys as cli_keys
@@ -47,6 +48,7 @@ def _parser(default_config: Path) -> argparse.ArgumentParser:
     cli_care.add_commands(commands)
     cli_log.add_commands(commands)
     cli_policies.add_commands(commands)
+    cli_explain.add_commands(commands)
     return parser
 
 
