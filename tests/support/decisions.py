@@ -28,7 +28,7 @@ NOBODY = "nobody_can_approve"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One decision. ``expected`` is in the words of ``sshjit_client.policy.facts``: verdict, rule, code, sentence, terms."""
+    """One decision. ``expected`` is in the words of ``sshjit_client.policy.facts``: verdict, rule, code, terms."""
 
     name: str
     policy: Policy

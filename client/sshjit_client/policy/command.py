@@ -44,9 +44,9 @@ def run(machine: Machine, words: list[str]) -> int:
 
 
 def _parser() -> Parser:
-    parser = Parser("ssh-jit policy")
+    parser = Parser("ssh-jit policy", usage="ssh-jit policy COMMAND …")
     parser.description = "Checks, explains, tests and compares policy files, without any server."
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND …", prog="ssh-jit policy", parser_class=Parser)
     check = _add(commands, "check", "say everything that is wrong with a policy", _check)
     check.add_argument("file", metavar="FILE", type=Path)
     explain = _add(commands, "explain", "what a policy says to somebody, and why", _explain)

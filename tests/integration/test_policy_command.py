@@ -1,0 +1,48 @@
+"""``ssh-jit-ca policy`` on a running CA: the texts of what decided, by digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.installation import POLICY, Installation
+from tests.support.issuer import serving
+from tests.support.served import Served, command, wait_for
+
+
+@pytest.fixture
+def ca(tmp_path: Path) -> Iterator[Installation]:
+    with serving() as acme, serving() as partner:
+        installation = Installation(tmp_path, {"acme": acme, "partner": partner}, time=1.0)
+        installation.stop()
+        yield installation
+
+
+def test_the_operator_reads_every_policy_that_decided(ca: Installation) -> None:
+    config, path = ca.home / "ca.toml", ca.home / "policy.toml"
+    first, second = POLICY, POLICY.replace('grant = "8h"', 'grant = "4h"')
+    one, two = (hashlib.sha256(text.encode()).hexdigest() for text in (first, second))
+    served = Served.start(config, ca.config.admin_socket)
+    try:
+        wait_for(served.ready)
+        assert command(config, "policy", "show") == first
+        path.write_text(second)
+        served.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: (health := served.health()) is not None and health.policy == two)
+        assert command(config, "policy", "show") == second
+        assert command(config, "policy", "show", one[:8]) == first
+        assert json.loads(command(config, "policy", "show", "--json", one)) == {"text": first, "digest": one}
+        listed = command(config, "policy", "list").splitlines()
+        assert [line.split()[0] for line in listed] == ["DIGEST", two[:16], one[:16]]
+        assert "in force" in listed[1]
+        assert json.loads(command(config, "policy", "list", "--json"))["policies"][1]["replaced_by"] == two
+        said = command(config, "policy", "show", "0000000000", code=2)
+        assert "no policy 0000000000 ever decided here" in said
+        assert "ssh-jit-ca policy list" in said
+    finally:
+        served.end()
