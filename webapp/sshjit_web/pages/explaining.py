@@ -13,6 +13,9 @@ from sshjit_web.pages import room
 from sshjit_web.pages.room import blueprint, query
 from sshjit_web.services import services
 
+RULES_SHOWN = 40
+"""Rules on a page; the one that decides is on top of every page."""
+
 
 @blueprint.get("/explain")
 def explain() -> AnyResponse | str:
@@ -39,6 +42,8 @@ def _page(
     reply: ExplainReply | None = None,
     error: SshJitError | None = None,
 ) -> str:
+    first = room.number("from") or 0
+    count = 0 if reply is None else len(reply.rules)
     return room.render(
         "explain.html",
         login,
@@ -46,6 +51,11 @@ def _page(
         person=person,
         glass=glass,
         reply=reply,
+        rules=() if reply is None else reply.rules[first : first + RULES_SHOWN],
+        count=count,
+        first=first,
+        later=first + RULES_SHOWN if first + RULES_SHOWN < count else None,
+        asked={name: values for name, values in request.args.lists() if name != "from"},
         error=error,
         others="explain" in login.permissions,
         actions=services().readings.policy().actions.values(),

@@ -14,7 +14,7 @@ from sshjit_web.pages import room
 from sshjit_web.pages.room import blueprint, query
 from sshjit_web.services import services
 
-ENTRIES_SHOWN = 25
+ENTRIES_SHOWN = 20
 FILTERS = ("person", "host", "kind", "since", "until")
 
 

@@ -1,0 +1,130 @@
+"""Asking by the pages, over a whole CA: dry runs, labels, later starts, prompts, and refusals that say what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sshjit import messages as m
+from tests.support.installation import POLICY
+from tests.support.issuer import Issuer
+from tests.unit.webapp import realca
+from tests.unit.webapp.realca import ALICE, BOB, DANA, RealWorld
+
+
+@pytest.fixture
+def world(tmp_path: Path, issuers: dict[str, Issuer]) -> Iterator[RealWorld]:
+    with realca.build(tmp_path, issuers, realca.policy(POLICY)) as found:
+        yield found
+
+
+def dry(world: RealWorld, **fields: str | list[str]) -> str:
+    answer = world.post(DANA, "/requests/new", dry="yes", **fields)
+    assert answer.status_code == 200
+    return answer.text
+
+
+def test_a_dry_run_says_terms_steps_and_who_could_approve_and_records_nothing(world: RealWorld) -> None:
+    world.browser(BOB)
+    world.browser(DANA)
+    before = world.ca.kinds()
+    page = dry(world, host=["db1"], reason="CHG-7 index", duration="8h")
+    for shown in ("once it is approved", "<code>database</code>", "postgres", "1 h", "the most that the rule allows"):
+        assert shown in page
+    for shown in ("Could approve: <bdi>Bob</bdi>", "Answer within", "30 min", "once"):
+        assert shown in page
+    assert world.ca.kinds() == before
+
+
+def test_a_dry_run_asks_for_the_reason_as_the_rule_does(world: RealWorld) -> None:
+    page = dry(world, host=["db1"])
+    assert '<label for="reason" id="reason-label">Incident or change number</label>' in page
+    assert "Not like this." in page
+    page = world.page(ALICE, "/requests/new?host=web1")
+    assert '<label for="reason" id="reason-label">Why</label>' in page
+    assert "You get this at once." in page
+
+
+def test_a_plain_no_is_said_by_the_front_end_in_the_authoritys_words(world: RealWorld) -> None:
+    world.browser(DANA)
+    world.authority.heard.clear()
+    answer = world.post(DANA, "/requests/new", host=["web1"], reason="CHG-7")
+    assert answer.status_code == 403
+    assert not any(isinstance(message, m.Ask) for message in world.authority.heard)
+    login = next(each for each in world.ca.logins.values() if each.person.email == DANA.email)
+    refused = world.ca.say_all(
+        [m.Ask(login.id, ("web1",), None, "shell", None, None, "CHG-7", certificate=False, address="")]
+    )[0]
+    assert str(refused).capitalize() in answer.text
+    assert 'href="/explain"' in answer.text
+
+
+def test_all_hosts_with_a_label_by_one_request(world: RealWorld) -> None:
+    request_id = world.ask(ALICE, "", labels="env=staging", login="deploy")
+    assert world.view(ALICE, request_id).hosts == ("web1", "web2")
+    answer = world.post(ALICE, "/requests/new", labels="env")
+    assert answer.status_code == 400
+    assert "A label is written with its value" in answer.text
+
+
+def test_a_window_that_opens_later(world: RealWorld) -> None:
+    request_id = world.ask(ALICE, "web1", login="deploy", start="2027-01-16T09:30")
+    view = world.view(ALICE, request_id)
+    assert view.start == 1_800_091_800
+    page = world.page(ALICE, f"/requests/{request_id}")
+    assert "2027-01-16 09:30 UTC" in page
+    assert "it opens" in page
+    assert world.post(ALICE, "/requests/new", host=["web1"], start="tomorrow").status_code == 400
+    late = world.post(ALICE, "/requests/new", host=["web1"], start="2028-01-16T09:30")
+    assert "bad_start" in late.text
+
+
+def test_an_exact_command_is_kept_while_something_else_is_wrong(world: RealWorld) -> None:
+    answer = world.post(DANA, "/requests/new", host=["db1"], action="command", command="uptime -p", labels="env")
+    assert answer.status_code == 400
+    for shown in ('value="uptime -p"', 'value="env"', 'value="db1" checked'):
+        assert shown in answer.text
+
+
+def test_a_step_up_leads_to_a_fresh_sign_in(world: RealWorld) -> None:
+    world.browser(ALICE)
+    world.ca.later(1200)
+    answer = world.post(ALICE, "/break-glass", host="db1", again="db1", reason="the orders database is down")
+    assert answer.status_code == 403
+    assert "step_up" in answer.text
+    assert "/sign-in?next=/break-glass&amp;fresh=1" in answer.text
+
+
+def test_more_time_is_asked_on_the_grant_and_answered_by_itself(world: RealWorld) -> None:
+    request_id = world.ask(DANA, "db1", login="postgres")
+    view = world.view(DANA, request_id)
+    world.post(BOB, f"/requests/{request_id}/approve", digest=view.digest, confirmed="yes")
+    assert "I need 30 min more" in world.page(DANA, f"/requests/{request_id}")
+    assert world.post(DANA, f"/requests/{request_id}/extend").status_code == 400
+    answer = world.post(DANA, f"/requests/{request_id}/extend", reason="CHG-7 takes longer")
+    more = answer.location.rpartition("/")[2]
+    assert f'href="/requests/{request_id}"' in world.page(BOB, f"/requests/{more}")
+    view, ends = world.view(DANA, more), world.view(DANA, request_id).ends
+    world.post(BOB, f"/requests/{more}/approve", digest=view.digest, confirmed="yes")
+    assert world.view(DANA, request_id).ends == (ends or 0) + 1800
+
+
+@pytest.mark.parametrize("path", ["/explain?more=db1", "/explain?labels=env%3Dprod&login=postgres&break_glass=yes"])
+def test_every_rule_is_explained_to_oneself(world: RealWorld, path: str) -> None:
+    page = world.page(DANA, path)
+    for rule in ("staging", "database", "on-call"):
+        assert f"<code>{rule}</code>" in page
+    assert 'id="person"' not in page
+
+
+def test_others_are_explained_to_those_with_the_permission(world: RealWorld) -> None:
+    world.browser(ALICE)
+    page = world.page(BOB, "/explain?person=Alice&more=db1&login=postgres")
+    for shown in ("<bdi>Alice</bdi> cannot have this.", "It is for the role dba", "what <bdi>Alice</bdi> would read"):
+        assert shown in page
+    refused = world.get(DANA, "/explain?person=Alice&more=db1")
+    assert refused.status_code == 403
+    assert "not_permitted" in refused.text
+    assert world.get(BOB, "/explain?person=nobody&more=db1").status_code == 404

@@ -1,0 +1,250 @@
+"""Break-glass, reviews, locks, history and log by the pages, over a whole CA."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from sshjit import messages as m
+from tests.support.installation import POLICY
+from tests.support.issuer import Issuer
+from tests.unit.webapp import realca
+from tests.unit.webapp.realca import ALICE, BOB, DANA, EVE, RealWorld
+
+REASON = "INC-13 the orders database is down"
+
+
+@pytest.fixture
+def world(tmp_path: Path, issuers: dict[str, Issuer]) -> Iterator[RealWorld]:
+    with realca.build(tmp_path, issuers, realca.policy(POLICY)) as found:
+        yield found
+
+
+def broken(world: RealWorld) -> str:
+    answer = world.post(ALICE, "/break-glass", host="db1", again="db1", reason=REASON)
+    assert answer.status_code == 303, answer.text
+    return str(answer.location.rpartition("/")[2])
+
+
+def test_the_break_glass_page_says_what_it_sets_off(world: RealWorld) -> None:
+    page = world.page(ALICE, "/break-glass")
+    for shown in ("on-call", "30 min", "pager", "lead", "auditor", "reviewed within", "Type the host's name again"):
+        assert shown in page
+    assert "No break-glass rule is for you" in world.page(DANA, "/break-glass")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"host": "db1", "again": "db1", "reason": "too short"},
+        {"host": "db1", "again": "db2", "reason": REASON},
+        {"host": "db1", "reason": REASON},
+        {"host": ["db1", "web1"], "again": "db1", "reason": REASON},
+        {"again": "", "host": "", "reason": REASON},
+    ],
+)
+def test_breaking_the_glass_needs_one_host_twice_and_a_reason(
+    world: RealWorld, fields: dict[str, str | list[str]]
+) -> None:
+    answer = world.post(ALICE, "/break-glass", **fields)
+    assert answer.status_code == 400
+    assert "bad_form_field" in answer.text
+    assert "ask" not in world.ca.kinds()
+
+
+def test_an_open_break_glass_access_marks_every_page_of_its_owner(world: RealWorld) -> None:
+    request_id = broken(world)
+    for path in ("/requests", "/requests/new", "/history", "/log", f"/requests/{request_id}", "/explain"):
+        assert "Glass broken:" in world.page(ALICE, path), path
+    for path in ("/requests", "/history?whose=mine"):
+        assert re.search(r'class="(card )?red"', world.page(ALICE, path)), path
+    assert "BROKE THE GLASS" in world.page(EVE, "/log")
+    world.post(ALICE, f"/requests/{request_id}/end")
+    assert "Glass broken:" not in world.page(ALICE, "/requests")
+
+
+def test_reviewers_are_nagged_until_somebody_else_has_looked(world: RealWorld) -> None:
+    request_id = broken(world)
+    for person in (BOB, EVE):
+        assert "1 break-glass access waits for somebody to look at it" in world.page(person, "/requests")
+    assert "waits for somebody" not in world.page(DANA, "/requests")
+    assert request_id in world.page(BOB, "/reviews")
+    silent = world.post(BOB, f"/requests/{request_id}/review", verdict="unjustified", comment=" ")
+    assert silent.status_code == 400
+    assert world.post(BOB, f"/requests/{request_id}/review", comment="fine").status_code == 400
+    own = world.post(ALICE, f"/requests/{request_id}/review", verdict="justified")
+    assert own.status_code == 403
+    done = world.post(BOB, f"/requests/{request_id}/review", verdict="unjustified", comment="the pager was quiet")
+    assert done.status_code == 303
+    assert "Nothing waits for a review" in world.page(BOB, "/reviews")
+    page = world.page(ALICE, f"/requests/{request_id}")
+    assert "Not justified" in page
+    assert "the pager was quiet" in page
+    world.ca.later(10)
+    assert "waits for somebody" not in world.page(EVE, "/requests")
+
+
+def test_an_overdue_review_says_so_and_stops_the_next_one(world: RealWorld) -> None:
+    broken(world)
+    world.ca.later(90_000)
+    world.browsers.clear()
+    assert "overdue since" in world.page(BOB, "/reviews")
+    again = world.post(ALICE, "/break-glass", host="db1", again="db1", reason=REASON)
+    assert again.status_code == 403
+    assert "review_overdue" in again.text
+
+
+def test_an_approver_sees_who_asks_and_may_give_less(world: RealWorld) -> None:
+    world.browser(DANA, amr=["mfa"])
+    old = world.ask(DANA, "db1", login="postgres", reason="CHG-1 the first")
+    world.post(DANA, f"/requests/{old}/cancel")
+    request_id = world.ask(DANA, "db1", login="postgres", reason="CHG-7 the second")
+    page = world.page(BOB, f"/requests/{request_id}")
+    for shown in (
+        "by partner, just now",
+        "192.0.2.7",
+        "with a second factor",
+        "CHG-1 the first",
+        "You are asked because",
+    ):
+        assert shown in page
+    digest = world.view(BOB, request_id).digest
+    sure = world.post(BOB, f"/requests/{request_id}/approve", digest=digest, duration="30m", comment="be quick")
+    assert "You say yes for 30 min, not for 1 h." in sure.text
+    assert 'name="duration" value="30m"' in sure.text
+    world.post(BOB, f"/requests/{request_id}/approve", digest=digest, duration="30m", confirmed="yes")
+    view = world.view(BOB, request_id)
+    assert view.ends is not None
+    assert view.ends - (view.approved or 0) == 1800
+    assert "approved for 30 min" in world.page(DANA, f"/requests/{request_id}")
+
+
+def test_a_denial_needs_its_reason_on_both_pages(world: RealWorld) -> None:
+    request_id = world.ask(DANA, "db1", login="postgres")
+    digest = world.view(DANA, request_id).digest
+    for fields in ({}, {"confirmed": "yes"}):
+        answer = world.post(BOB, f"/requests/{request_id}/deny", digest=digest, denial=" ", **fields)
+        assert answer.status_code == 400
+        assert "The reason for the denial is missing" in answer.text
+    assert world.view(DANA, request_id).state is m.RequestState.PENDING
+
+
+def test_both_sides_comment(world: RealWorld) -> None:
+    request_id = world.ask(DANA, "db1", login="postgres")
+    world.post(BOB, f"/requests/{request_id}/comment", text="is there a <b>rollback</b>?")
+    page = world.page(DANA, f"/requests/{request_id}")
+    assert "is there a &lt;b&gt;rollback&lt;/b&gt;?" in page
+    assert world.post(DANA, f"/requests/{request_id}/comment", text=" ").status_code == 400
+    assert world.post(ALICE, f"/requests/{request_id}/comment", text="hello").status_code == 404
+
+
+def test_a_lock_is_confirmed_and_says_what_it_took(world: RealWorld) -> None:
+    world.ask(ALICE, "web1", login="deploy")
+    sure = world.post(BOB, "/locks", kind="host", target="web1", reason="rootkit found")
+    assert "Yes, lock it" in sure.text
+    assert "lock" not in world.ca.kinds()
+    done = world.post(BOB, "/locks", kind="host", target="web1", reason="rootkit found", confirmed="yes")
+    assert "revoked 1 grant" in done.text
+    lock_id = re.search(r"ssh-jit unlock (lock-\w+) --reason", world.page(BOB, "/locks"))
+    assert lock_id is not None
+    for fields in (
+        {"kind": "host", "reason": "x"},
+        {"kind": "moon", "target": "x", "reason": "x"},
+        {"kind": "everything"},
+    ):
+        assert world.post(BOB, "/locks", confirmed="yes", **fields).status_code == 400
+    refused = world.post(DANA, "/locks", kind="everything", reason="because", confirmed="yes")
+    assert refused.status_code == 403
+    assert "not_permitted" in refused.text
+    assert 'id="target"' not in world.page(EVE, "/locks")
+
+
+def test_a_grant_is_revoked_after_a_second_look(world: RealWorld) -> None:
+    request_id = world.ask(ALICE, "web1", login="deploy")
+    assert world.post(BOB, f"/requests/{request_id}/revoke", reason="enough").status_code == 404  # bob may not see it
+    request_id = world.ask(DANA, "db1", login="postgres")
+    digest = world.view(DANA, request_id).digest
+    world.post(BOB, f"/requests/{request_id}/approve", digest=digest, confirmed="yes")
+    assert world.post(BOB, f"/requests/{request_id}/revoke").status_code == 400
+    sure = world.post(BOB, f"/requests/{request_id}/revoke", reason="the change was called off")
+    assert "Yes, end it" in sure.text
+    assert world.view(DANA, request_id).state is m.RequestState.APPROVED
+    world.post(BOB, f"/requests/{request_id}/revoke", reason="the change was called off", confirmed="yes")
+    assert world.view(DANA, request_id).state is m.RequestState.REVOKED
+    assert "the change was called off" in world.page(DANA, f"/requests/{request_id}")
+
+
+def test_the_history_is_searched_and_paged_for_auditors_and_for_oneself(world: RealWorld) -> None:
+    for number in range(35):
+        request_id = world.ask(
+            ALICE, "web1", login="deploy", reason=f"CHG-{number} needle" if number == 3 else f"CHG-{number}"
+        )
+        world.post(ALICE, f"/requests/{request_id}/end")
+        world.ca.later(60)
+    other = world.ask(DANA, "db1", login="postgres")
+    page = world.page(EVE, "/history")
+    assert other in page
+    older = re.search(r'href="(/history\?before=\d+)"', page)
+    assert older is not None
+    assert "CHG-0" in world.page(EVE, older[1])
+    found = world.page(EVE, "/history?find=needle")
+    assert found.count('href="/requests/req-') == 1
+    assert world.page(EVE, "/history?state=pending").count('href="/requests/req-') == 1
+    assert "Nothing was found" in world.page(EVE, "/history?since=2027-02-01")
+    assert other not in world.page(ALICE, "/history")
+    assert other not in world.page(ALICE, "/history?whose=all")
+    for wrong in ("since=yesterday", "state=asleep"):
+        assert world.get(EVE, f"/history?{wrong}").status_code == 400
+
+
+def test_the_log_is_filtered(world: RealWorld) -> None:
+    world.ask(ALICE, "web1", login="deploy")
+    world.ask(DANA, "db1", login="postgres")
+    by_kind = world.page(EVE, "/log?kind=ask")
+    assert by_kind.count('<span class="kind">ask</span>') == by_kind.count('<span class="kind">') == 2
+    by_person = world.page(EVE, "/log?kind=ask&person=Dana")
+    assert by_person.count('<span class="kind">') == 1
+    assert world.page(EVE, "/log?kind=ask&host=web1").count('<span class="kind">') == 1
+    assert "Nothing was found" in world.page(EVE, "/log?until=2026-01-01T00:00")
+    wrong = world.get(EVE, "/log?since=then")
+    assert wrong.status_code == 400
+    assert "bad_form_field" in wrong.text
+
+
+@pytest.mark.parametrize("act", ["extend", "comment", "review", "revoke", "approve", "deny"])
+def test_t29_no_link_does_anything(world: RealWorld, act: str) -> None:
+    request_id = world.ask(DANA, "db1", login="postgres")
+    before = world.ca.kinds()
+    answer = world.get(BOB, f"/requests/{request_id}/{act}?confirmed=yes&verdict=justified&reason=x&text=x")
+    assert answer.status_code == 405
+    assert world.get(BOB, "/locks?kind=everything&reason=x&confirmed=yes").status_code == 200
+    assert world.get(ALICE, f"/break-glass?host=db1&again=db1&reason={REASON}").status_code == 200
+    assert [kind for kind in world.ca.kinds()[len(before) :] if kind != "login"] == []
+
+
+def test_every_page_of_a_busy_installation_is_small_and_quick(world: RealWorld) -> None:
+    for number in range(100):
+        world.ca.add_host(f"app{number}", env="prod", role="app")
+    for _ in range(31):
+        request_id = world.ask(ALICE, "web1", login="deploy", reason="x" * 490)
+        world.post(ALICE, f"/requests/{request_id}/end")
+        world.ca.later(1)
+    waiting, glass = world.ask(DANA, "db1", login="postgres"), broken(world)
+    assets = sum(file.stat().st_size for file in Path(world.app.static_folder or "").iterdir())
+    seen = [(ALICE, path) for path in ("/requests", "/requests/new?host=db1", "/break-glass", "/history")]
+    seen += [(EVE, path) for path in ("/history", "/log", "/reviews", "/locks", f"/requests/{glass}")]
+    seen += [(BOB, path) for path in ("/approvals", "/locks", "/explain?more=db1", f"/requests/{waiting}")]
+    for person, path in seen:
+        took = []
+        for _ in range(7):
+            began = time.process_time()
+            answer = world.get(person, path)
+            took.append(time.process_time() - began)
+        assert answer.status_code == 200, path
+        assert len(answer.data) + assets <= 60_000, path
+        assert median(took) <= 0.020, path
