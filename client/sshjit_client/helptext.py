@@ -18,27 +18,28 @@ Finds or gets access to a host and then becomes ssh, so every option of ssh work
 
 What is open already is used as it is, whatever is said of why and how long.
 
-signing in
-  login, logout, whoami, status [HOST], hosts, setup URL
+commands
+  login, logout, whoami   sign in and out, and who you are here
+  status [HOST]           how things stand: certificates, requests, clock
+  hosts                   the hosts there are
+  setup URL               set this machine up
 
-asking, for oneself
-  request HOST…  ask without connecting, for several hosts, by label, for later; --dry-run
-  extend         more time in what is open
-  cancel ID      take a request back           done [HOST]   end access early
-  break-glass HOST   past the rules in an emergency; everybody hears of it
-  explain HOST   what would be allowed, and what every rule says
+  request HOST…           ask without connecting: for several hosts, by label, for later
+  explain HOST            what would be allowed, who could approve, what every rule says
+  extend [HOST]           more time in what is open
+  cancel ID, done [HOST]  take a request back; end access early
+  break-glass HOST        past the rules in an emergency; everybody hears of it
 
-deciding, about others
-  requests       yours, those that wait for you, break-glass to review; --all, --find T …
-  show ID        all of a request, and who is asking
-  approve ID     --for 30m for less time       deny ID       with a reason
-  comment ID     say something about it        review ID     look back at break-glass
+  requests                yours, those that wait for you, break-glass to review
+  show ID                 all of a request, and who is asking
+  approve ID, deny ID     decide one; --for 30m for less time
+  comment ID TEXT         say something about one
+  review ID               look back at somebody's break-glass access
 
-taking away
-  revoke ID      a grant, a certificate, a sign-in
-  lock, unlock, locks   a person, a host, a key, a sign-in, or --all
+  revoke ID               end a grant, a certificate or a sign-in now
+  lock, unlock, locks     a person, a host, a key, a sign-in, or --all
 
-policy …         check, explain, test and compare policy files, without a server
+  policy …                check, explain, test and compare policy files, without a server
 
 `ssh-jit COMMAND --help` says more. `ssh-jit -- login` reaches a host named login.
 

@@ -23,10 +23,10 @@ from sshjit_client.records import Session
 SHOWN = 20
 """Requests of a list, if not said otherwise."""
 _SCOPES: dict[Scope, str] = {
-    "mine": "yours",
-    "approve": "what waits for your approval",
-    "review": "break-glass that you could review",
-    "all": "everybody's, and all of them: for auditors",
+    "mine": "only yours",
+    "approve": "only what waits for your approval",
+    "review": "only break-glass that you could review",
+    "all": "everybody's, for auditors",
 }
 _TITLES: dict[Scope, str] = {
     "approve": "waiting for your approval",
@@ -38,10 +38,16 @@ _TITLES: dict[Scope, str] = {
 
 def _requests(parser: Parser) -> Act:
     parser.description = "Lists your requests, those that you could approve, and break-glass that you could review."
+    group = parser.add_mutually_exclusive_group()
     for scope, text in _SCOPES.items():
-        parser.add_argument(f"--{scope}", dest="scope", action="store_const", const=scope, help=f"only {text}")
+        group.add_argument(f"--{scope}", dest="scope", action="store_const", const=scope, help=text)
     parser.add_argument("--find", metavar="T", help="in person, host, login, reason, rule, or the id's beginning")
-    parser.add_argument("--state", metavar="S", choices=[each.value for each in RequestState], help="only these states")
+    parser.add_argument(
+        "--state",
+        metavar="S",
+        choices=[each.value for each in RequestState],
+        help="only those that stand so: pending, approved …",
+    )
     parser.add_argument("--since", metavar="DATE", help="asked since: 2026-12-01, or 7d ago")
     parser.add_argument("--limit", metavar="N", type=int, default=SHOWN, help=f"the newest N [{SHOWN}]")
     parser.add_argument("--json", action="store_true", help="print JSON")

@@ -21,6 +21,7 @@ _KINDS: tuple[LockKind, ...] = ("person", "host", "login", "key")
 
 def _lock(parser: Parser) -> Act:
     parser.description = "Locks something: nothing new is issued for it, and what is alive under it is revoked."
+    parser.usage = "ssh-jit lock (--all | --person P | --host H | --login ID | --key SHA256:…) --reason TEXT"
     group = parser.add_mutually_exclusive_group(required=True)
     group.add_argument("--all", action="store_true", help="everything and everybody")
     group.add_argument("--person", metavar="P", help="provider/address, or an id")
@@ -89,6 +90,7 @@ def locks(machine: Machine, options: Options) -> int:
 
 def _revoke(parser: Parser) -> Act:
     parser.description = "Ends access before its time: a grant, one certificate, or a sign-in with what it drew."
+    parser.usage = "ssh-jit revoke (ID | --certificate SERIAL | --login ID) --reason TEXT"
     group = parser.add_mutually_exclusive_group(required=True)
     group.add_argument("id", metavar="ID", nargs="?", help="the grant's request, or the beginning of its id")
     group.add_argument("--certificate", metavar="SERIAL", type=int, help="one certificate")

@@ -16,16 +16,16 @@ from typing import Any
 from urllib.parse import urlencode
 
 from sshjit import consent, login, sshcert, sshkey, wire
+from sshjit.api import AskBody
 from sshjit.errors import Invalid, Refused
 from sshjit.messages import (
     AskReply,
     CertificateView,
     DecisionView,
     HostView,
+    LockView,
     LoginView,
     PersonView,
-    RequestReply,
-    RequestsReply,
     RequestState,
     RequestView,
     RouteView,
@@ -33,13 +33,14 @@ from sshjit.messages import (
 )
 from sshjit_client import openssh
 from sshjit_client.records import HeldBundle
+from tests.unit.client import standin_acts
 from tests.unit.client.installation import Installation
 
 ALICE = PersonView("sub-alice0001", "acme", "Alice", "alice@example.com")
 BOB = PersonView("sub-bob000001", "acme", "Bob", "bob@example.com")
 LABELS = {"web1": "staging", "db1": "prod", "secret1": "prod"}
-KNOWN = ((), (), (), None, None, False, False)
-"""What the CA says of a sign-in beyond its times: nobody's permissions, groups, addresses, and so on."""
+KNOWN = (("lock", "unlock", "review"), ("SRE",), (), None, None, False, False)
+"""What the CA says of a sign-in beyond its times: permissions, groups, addresses, and so on."""
 
 
 class Server:
@@ -58,6 +59,10 @@ class Server:
         """Whether approvals need a signature."""
         self.calls: list[str] = []
         self.requests: dict[str, RequestView] = {}
+        self.locks: dict[str, LockView] = {}
+        self.bob = BOB
+        self.asked: list[dict[str, Any]] = []
+        """The bodies of every ask."""
         self.codes: dict[str, dict[str, str]] = {}
         self.tokens: dict[str, str] = {}
         self.logins: dict[str, tuple[LoginView, str]] = {}
@@ -100,8 +105,12 @@ class Server:
         return {"token": token, "login": wire.encode(view)}
 
     def ask(self, body: dict[str, Any], key: str) -> AskReply:
-        host = body["hosts"][0]
-        if host not in LABELS:
+        self.asked.append(body)
+        wire.decode(AskBody, body)
+        labelled = [h for h, env in LABELS.items() if ["env", env] in body["labels"]]
+        hosts = tuple(dict.fromkeys([*body["hosts"], *labelled]))
+        host = "db1" if "db1" in hosts else hosts[0]
+        if not set(hosts) <= set(LABELS):
             raise Invalid("unknown_host", f"there is no host {host!r}", hint="ssh-jit hosts")
         if host == "secret1":
             raise Refused("no_rule", "no rule allows this", hint='rule "secret" would need the role "dba"')
@@ -109,25 +118,25 @@ class Server:
         alike = [
             r
             for r in self.requests.values()
-            if (r.hosts, r.login, r.action) == ((host,), account, body["action"])
+            if (r.hosts, r.login, r.action, r.extends) == (hosts, account, body["action"], None)
             and r.state in (RequestState.PENDING, RequestState.APPROVED)
         ]
-        request = alike[0] if alike else self._new(host, account, body)
+        request = alike[0] if alike else self._new(hosts, account, body)
         self.requests[request.id] = request
         granted = request.state is RequestState.APPROVED and body["certificate"]
         notes = () if body["login"] else (f"you log in as {account}",)
         return AskReply(request, self.certificate(request.id, key) if granted else None, bool(alike), notes)
 
-    def _new(self, host: str, account: str, body: dict[str, Any]) -> RequestView:
-        now, waits = int(time.time()), host == "db1"
+    def _new(self, hosts: tuple[str, ...], account: str, body: dict[str, Any]) -> RequestView:
+        now, waits = int(time.time()), "db1" in hosts and not body["break_glass"]
         return RequestView(
             id=f"req-{secrets.token_hex(8)}",
             digest=hashlib.sha256(json.dumps(body).encode()).hexdigest(),
             state=RequestState.PENDING if waits else RequestState.APPROVED,
-            how=None if waits else "automatic",
+            how=None if waits else "break_glass" if body["break_glass"] else "automatic",
             requester=ALICE,
-            hosts=(host,),
-            host_ids=(host,),
+            hosts=hosts,
+            host_ids=hosts,
             login=account,
             action=body["action"],
             command="/opt/app/bin/migrate" if body["action"] == "migrate" else body["command"],
@@ -177,7 +186,13 @@ class Server:
         now = int(time.time())
         yes = verdict == "approve"
         said = DecisionView(
-            BOB, "approve" if yes else "deny", body["comment"], now, "native", signed=signed, duration=None
+            BOB,
+            "approve" if yes else "deny",
+            body["comment"],
+            now,
+            "native",
+            signed=signed,
+            duration=body.get("duration"),
         )
         state = RequestState.APPROVED if yes else RequestState.DENIED
         self.requests[request] = dataclasses.replace(
@@ -185,7 +200,7 @@ class Server:
             state=state,
             how="reviewed" if yes else None,
             approved=now if yes else None,
-            ends=now + found.duration if yes else None,
+            ends=now + min(found.duration, body.get("duration") or found.duration) if yes else None,
             steps=tuple(dataclasses.replace(step, missing=0) for step in found.steps) if yes else found.steps,
             decisions=(said,),
         )
@@ -223,7 +238,7 @@ class Server:
         )
         return dataclasses.replace(view, **self.alter)
 
-    def call(self, method: str, path: str, body: dict[str, Any], token: str) -> Any:  # noqa: C901, PLR0911  # a table
+    def call(self, method: str, path: str, body: dict[str, Any], token: str) -> Any:  # noqa: C901, PLR0911, PLR0912  # a table
         """One call of the API."""
         if path == "login":
             return self.login(body)
@@ -243,9 +258,9 @@ class Server:
             case ["requests"] if method == "POST":
                 return wire.encode(self.ask(body, key))
             case ["requests"]:
-                return wire.encode(RequestsReply(tuple(sorted(self.requests.values(), key=lambda r: -r.asked))))
+                return wire.encode(standin_acts.listed(self, body))
             case ["requests", request]:
-                return wire.encode(RequestReply(self.requests[request]))
+                return wire.encode(standin_acts.shown(self, request))
             case ["requests", request, "certificate"]:
                 return wire.encode(self.certificate(request, key))
             case ["requests", request, "approve" | "deny" as verdict]:
@@ -255,4 +270,5 @@ class Server:
                 return {"challenge": "c" * 32, "expires": int(time.time()) + 180}
             case ["requests", request, "cancel" | "end" as how]:
                 return wire.encode(self.close(request, how))
-        raise Invalid("unknown_page", "there is no such page")
+            case words:
+                return standin_acts.call(self, words, body, view, key)

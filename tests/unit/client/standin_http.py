@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from sshjit import bundle
 from sshjit.errors import Failed, SshJitError
@@ -41,7 +41,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._redirect("/bundle")
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
         try:
-            body = json.loads(raw) if raw else {}
+            body = json.loads(raw) if raw else dict(parse_qsl(parts.query))
             answer = memory.call(method, parts.path.removeprefix("/api/v1/"), body, token)
         except SshJitError as error:
             status = 401 if error.code == "bad_token" else 403 if error.family == "refused" else 409
