@@ -32,6 +32,7 @@ NEEDS = (
     Need("unshare", "util-linux"),
     Need("nsenter", "util-linux"),
     Need("dpkg-deb", "dpkg"),
+    Need("chromium", "chromium"),
     Need("systemd-analyze", "systemd"),
 )
 

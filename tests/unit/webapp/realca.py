@@ -23,7 +23,7 @@ from sshjit_web.security import Cookies
 from sshjit_web.store import Store, open_engine
 from tests.support.installation import ALICE, BOB, DANA, Installation, Person
 from tests.support.issuer import Issuer
-from tests.unit.webapp.conftest import KEY, ORIGIN, Browser, config_text
+from tests.unit.webapp.conftest import KEY, ORIGIN, config_text
 
 R = TypeVar("R")
 EVE = Person("e-5", ("Auditors",), "eve@example.com")
@@ -81,6 +81,7 @@ class RealWorld:
     app: Flask
     store: Store
     cookie: str
+    origin: str
     browsers: dict[str, FlaskClient] = field(default_factory=dict)
 
     def browser(self, person: Person, **claims: Any) -> FlaskClient:
@@ -111,7 +112,7 @@ class RealWorld:
         """Sends a form as the pages do."""
         client = self.browser(person)
         token = client.get("/requests").text.split('name="form_token" value="')[1].split('"')[0]
-        return client.post(path, data={"form_token": token, **fields}, headers={"Origin": ORIGIN})
+        return client.post(path, data={"form_token": token, **fields}, headers={"Origin": self.origin})
 
     def ask(self, person: Person, host: str, **fields: str | list[str]) -> str:
         """Asks for a host; the request's id."""
@@ -128,8 +129,20 @@ class RealWorld:
         return self.ca.say(m.ReadRequest(login.id, request_id), m.RequestReply).request
 
 
+def _at(origin: str) -> type[FlaskClient]:
+    """A browser that opens this address."""
+
+    class Browser(FlaskClient):
+        def open(self, *args: Any, **kwargs: Any) -> TestResponse:
+            return super().open(*args, **{"base_url": origin, **kwargs})
+
+    return Browser
+
+
 @contextmanager
-def build(folder: Path, issuers: dict[str, Issuer], text: str, *, time: float = 1_800_000_000.0) -> Iterator[RealWorld]:
+def build(
+    folder: Path, issuers: dict[str, Issuer], text: str, *, time: float = 1_800_000_000.0, origin: str = ORIGIN
+) -> Iterator[RealWorld]:
     """A CA by this policy with three hosts, and the front end before it."""
     home = folder / "ca-home"
     home.mkdir()
@@ -137,14 +150,14 @@ def build(folder: Path, issuers: dict[str, Issuer], text: str, *, time: float = 
     ca.add_host("db1", env="prod", role="db")
     ca.add_host("web1", env="staging")
     ca.add_host("web2", env="staging")
-    config = parse(config_text(folder), folder)
+    config = parse(config_text(folder, public_url=f'"{origin}"', port=origin.rpartition(":")[2]), folder)
     engine = open_engine(config.database)
     migrate.upgrade(engine)
     store, authority = Store(engine), InProcess(ca)
     app = create_app(config, authority, store, {}, key=KEY, clock=lambda: ca.time)
-    app.test_client_class = Browser
+    app.test_client_class = _at(origin)
     try:
-        yield RealWorld(ca, authority, app, store, Cookies(config).session)
+        yield RealWorld(ca, authority, app, store, Cookies(config).session, origin)
     finally:
         store.close()
         ca.stop()

@@ -54,7 +54,7 @@ if (asking) {
     if (!form.getAll("host").length && !form.get("more") && !form.get("labels")) return;
     form.set("dry", "yes");
     try {
-      const answer = await fetch(asking.action, { method: "POST", body: new URLSearchParams(form) });
+      const answer = await fetch(asking.getAttribute("action"), { method: "POST", body: new URLSearchParams(form) });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const id of [asking.dataset.preview, "reason-label"]) {
         const fresh = page.getElementById(id);
