@@ -1,0 +1,196 @@
+"""More time in a grant: asked anew, decided anew, counted, and gone with the grant."""
+
+from __future__ import annotations
+
+import pytest
+
+from sshjit import messages as m
+from sshjit.errors import Invalid, Refused, SshJitError
+from sshjit_ca.log.history import History
+from tests.support import told
+from tests.support.installation import ALICE, BOB, DANA, Installation, Person
+
+ERIN = Person("e-5", ("SRE Leads",), "erin@example.com")
+HOUR, DAY = 3600, 24 * 3600
+DATABASE = ('pending = "30m"\nuse_by', 'pending = "30m"\nextend = { count = 2, by = "30m" }\nuse_by')
+STAGING = ('grant = "8h"', 'grant = "8h"\nextend = { count = 1, by = "2h" }')
+
+
+def extend(ca: Installation, login_id: str, request: m.RequestView) -> m.AskReply:
+    return ca.say(m.Extend(login_id, request.id, "CHG-7 takes longer", "192.0.2.7"), m.AskReply)
+
+
+def reading(ca: Installation, login_id: str, request: m.RequestView) -> m.RequestView:
+    return ca.say(m.ReadRequest(login_id, request.id), m.RequestReply).request
+
+
+def grant(ca: Installation) -> tuple[str, m.RequestView]:
+    """Dana's open grant on the database, used once."""
+    ca.change_policy(*DATABASE)
+    login = ca.native(DANA)
+    request = ca.approve(ca.web(BOB), ca.ask(login, "db1").request)
+    ca.say(m.SignUser(login, request.id), m.CertificateReply)
+    return login, request
+
+
+def test_approved_it_makes_the_same_grant_longer_and_hosts_hear_of_it(ca: Installation) -> None:
+    login, request = grant(ca)
+    assert request.extend_by == 1800
+    asked = extend(ca, login, request).request
+    assert (asked.state, asked.extends, asked.duration) == ("pending", request.id, 1800)
+    assert reading(ca, login, request).ends == request.ends
+    ca.approve(ca.web(ERIN), asked)
+    assert request.ends is not None
+    longer = reading(ca, login, request)
+    assert (longer.state, longer.ends) == ("approved", request.ends + 1800)
+    assert told.newest(ca).extended == ((request.id, request.ends + 1800),)
+    ca.later(HOUR + 60)
+    certificate = ca.say(m.SignUser(login, request.id), m.CertificateReply).certificate
+    assert certificate.grant_ends == request.ends + 1800
+
+
+def test_denied_nothing_changes_and_it_may_be_asked_again(ca: Installation) -> None:
+    login, request = grant(ca)
+    first = extend(ca, login, request).request
+    again = extend(ca, login, request)
+    assert (again.existing, again.request.id) == (True, first.id), "one at a time"
+    ca.say(m.Deny(ca.web(BOB), first.id, first.digest, "no", None), m.RequestReply)
+    assert reading(ca, login, request).ends == request.ends
+    assert not extend(ca, login, request).existing
+
+
+def test_it_is_counted_also_after_an_earlier_one_is_over(ca: Installation) -> None:
+    login, request = grant(ca)
+    for _ in range(2):
+        ca.approve(ca.web(BOB), extend(ca, login, request).request)
+    ca.later(HOUR + 1801)  # past the end of the first extension
+    ca.authority.sweep()
+    assert reading(ca, login, request).extend_by is None
+    with pytest.raises(Refused) as enough:
+        extend(ca, login, request)
+    assert enough.value.code == "cannot_extend"
+
+
+def test_where_no_approval_is_needed_it_is_longer_at_once(ca: Installation) -> None:
+    ca.change_policy(*STAGING)
+    login = ca.native(ALICE)
+    request = ca.ask(login, "web1", duration=HOUR).request
+    assert extend(ca, login, request).request.state == "approved"
+    assert request.ends is not None
+    assert reading(ca, login, request).ends == request.ends + 2 * HOUR
+
+
+def test_closing_hours_hold(ca: Installation) -> None:
+    ca.change_policy(*STAGING)
+    ca.change_policy('name = "staging"\n', 'name = "staging"\nhours = "08:00-10:00"\nzone = "UTC"\n')  # it is 08:00
+    login = ca.native(ALICE)
+    request = ca.ask(login, "web1", duration=HOUR).request
+    extend(ca, login, request)
+    assert reading(ca, login, request).ends == int(ca.time) + 2 * HOUR
+    ca.say(m.End(login, request.id), m.RequestReply)
+    whole = ca.ask(login, "web1").request
+    with pytest.raises(Refused) as closing:
+        extend(ca, login, whole)
+    assert closing.value.code == "cannot_extend"
+
+
+def test_no_certificate_is_drawn_from_it_and_it_is_not_extended_or_ended_by_itself(ca: Installation) -> None:
+    ca.change_policy(*STAGING)
+    login = ca.native(ALICE)
+    request = ca.ask(login, "web1", duration=HOUR).request
+    asked = extend(ca, login, request).request
+    for message in (m.SignUser(login, asked.id), m.Extend(login, asked.id, "more", ""), m.End(login, asked.id)):
+        (answer,) = ca.say_all([message])
+        assert isinstance(answer, Invalid)
+        assert answer.code == "extension"
+    assert reading(ca, login, request).state == "approved"
+
+
+def test_a_yes_after_the_grant_is_over_opens_nothing_and_leaves_no_trace(ca: Installation) -> None:
+    login, request = grant(ca)
+    asked = extend(ca, login, request).request
+    bob = ca.web(BOB)
+    ca.later(HOUR)
+    with pytest.raises(SshJitError) as late:
+        ca.approve(bob, asked)
+    assert late.value.code in {"wrong_state", "grant_over"}
+    assert reading(ca, login, request).state == "ended"
+    with pytest.raises(Invalid):
+        extend(ca, login, request)
+
+
+@pytest.mark.parametrize(
+    "how", ["end", "revoke", "revoke the extension", "lock person", "lock host", "lock everything"]
+)
+def test_with_the_grant_its_extensions_go_too(ca: Installation, how: str) -> None:
+    login, request = grant(ca)
+    done = extend(ca, login, request).request
+    bob = ca.web(BOB)
+    ca.approve(bob, done)
+    waiting = extend(ca, login, request).request
+    person = ca.logins[login].person.id
+    messages: dict[str, m.Message] = {
+        "revoke": m.Revoke(None, request.id, None, None, "odd"),
+        "revoke the extension": m.Revoke(None, done.id, None, None, "odd"),
+        "lock person": m.Lock(None, "person", person, "odd"),
+        "lock host": m.Lock(None, "host", "db1", "odd"),
+        "lock everything": m.Lock(None, "everything", None, "odd"),
+    }
+    if how == "end":
+        ca.say(m.End(login, request.id), m.RequestReply)
+    else:
+        (answer,) = ca.say_all([messages[how]], "admin")
+        assert not isinstance(answer, SshJitError), answer
+    states = {each: ca.desk.state.requests[each].state for each in (request.id, done.id, waiting.id)}
+    over = "ended" if how == "end" else "revoked"
+    assert states == {request.id: over, done.id: over, waiting.id: "cancelled"}
+    assert [each for each, _ in told.newest(ca).ended] == [request.id]
+    (late,) = ca.say_all([m.Approve(bob, waiting.id, waiting.digest, "", None)])
+    assert isinstance(late, SshJitError)
+
+
+def test_t55_what_was_revoked_of_it_is_told_for_as_long_as_it_lives_now(ca: Installation) -> None:
+    login, request = grant(ca)
+    serial = ca.say(m.SignUser(login, request.id), m.CertificateReply).certificate.serial
+    ca.say(m.Revoke(None, None, serial, None, "odd"), m.RevokeReply, "admin")
+    ca.approve(ca.web(BOB), extend(ca, login, request).request)
+    assert request.ends is not None
+    assert ca.desk.state.revoked[serial] == request.ends + 1800
+
+
+def test_t27_once_it_lives_by_an_extension_whose_approver_lost_the_role_it_gives_nothing(ca: Installation) -> None:
+    ca.change_policy('lead = ["acme/group:SRE Leads"]', 'lead = ["acme/group:SRE Leads", "acme/group:Deputies"]')
+    login, request = grant(ca)
+    deputy = Person("f-6", ("Deputies",), "frank@example.com")
+    ca.approve(ca.web(deputy), extend(ca, login, request).request)
+    ca.change_policy(', "acme/group:Deputies"', "")
+    ca.say(m.SignUser(login, request.id), m.CertificateReply)
+    ca.later(HOUR)
+    with pytest.raises(Refused) as gone:
+        ca.say(m.SignUser(login, request.id), m.CertificateReply)
+    assert gone.value.code == "approval_gone"
+
+
+def test_the_log_tells_of_it_for_ever(ca: Installation) -> None:
+    """A grant that drew certificates by its extension is folded from the log with it, pruned or erased."""
+    login, request = grant(ca)
+    asked = extend(ca, login, request).request
+    ca.approve(ca.web(BOB), asked)
+    ca.later(HOUR + 60)
+    ca.say(m.SignUser(login, request.id), m.CertificateReply)
+    ca.say(m.End(login, request.id), m.RequestReply)
+    held = {each: reading(ca, login, view) for each, view in ((request.id, request), (asked.id, asked))}
+    ca.later(70 * DAY)
+    ca.native(DANA)
+    ca.native(BOB)
+    assert request.id not in ca.desk.state.requests
+    for erased in (False, True):
+        for first in (request, asked):
+            history = History(ca.store)
+            found = history.request(ca.desk.state, first.id)
+            assert found is not None
+            assert (found.state, found.ends) == (held[first.id].state, held[first.id].ends)
+            assert found.certificates == held[first.id].certificates
+        if not erased:
+            ca.say(m.Forget(int(ca.time) - 40 * DAY, dry_run=False), m.ForgetReply, "admin")
+            ca.restart()
