@@ -19,7 +19,7 @@ from sshjit_ca.state import State
 VERSION = "1.5.0"
 """Of the schema."""
 _AUTHENTICATION, _ENTITY, _ACCESS = 3002, 3004, 3005
-_INFORMATIONAL, _LOW = 1, 2
+_INFORMATIONAL, _LOW, _HIGH = 1, 2, 4
 _SUCCESS, _FAILURE = 1, 2
 _OPENID = 4
 _OTHER = 99
@@ -27,6 +27,8 @@ _MADE, _CHANGED, _GONE = 1, 3, 4
 _ENTITIES: dict[str, tuple[str, int, str]] = {
     "ask": ("access request", _MADE, "Create"),
     "decision": ("access request", _CHANGED, "Update"),
+    "comment": ("access request", _CHANGED, "Update"),
+    "review": ("access request", _CHANGED, "Update"),
     "certificate": ("SSH user certificate", _MADE, "Create"),
     "emergency": ("SSH user certificate", _MADE, "Create"),
     "host-certificate": ("SSH host certificate", _MADE, "Create"),
@@ -62,6 +64,8 @@ def event_of(entry: Entry, event: Event | None, state: State, summary: str) -> d
             told |= {"status_code": event.code, "status_detail": event.answer}
         case _:
             told = _entity(entry, event, state)
+    if alarming(event):
+        told["severity_id"] = _HIGH
     return {
         **told,
         "time": entry.time * 1000,
@@ -74,6 +78,17 @@ def event_of(entry: Entry, event: Event | None, state: State, summary: str) -> d
         },
         "unmapped": {"entry": entry.index, "fact": json.loads(entry.fact)},
     }
+
+
+def alarming(event: Event | None) -> bool:
+    """Whether somebody went past the ordinary rules, or everything was locked."""
+    match event:
+        case events.Asked(break_glass=True) | events.Opened(how="break_glass") | events.EmergencyIssued():
+            return True
+        case events.Locked(kind="everything"):
+            return True
+        case _:
+            return False
 
 
 def _class(

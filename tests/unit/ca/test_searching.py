@@ -1,0 +1,111 @@
+"""Requests are found for ever: by text, state and time, by page, with bounded work for each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sshjit import messages as m
+from sshjit.errors import Invalid
+from sshjit_ca.access import searching
+from tests.support.installation import ALICE, BOB, DANA, Installation
+
+DAY = 24 * 3600
+
+
+def search(ca: Installation, login_id: str, scope: Any = "all", limit: int = 100, **named: Any) -> m.RequestsReply:
+    named = {"before": None, **named}
+    return ca.say(m.ReadRequests(login_id, scope, limit, **named), m.RequestsReply)
+
+
+def pages(ca: Installation, login_id: str, scope: Any = "all", limit: int = 2, **named: Any) -> list[str]:
+    """All ids, by as many questions as it takes."""
+    found: list[str] = []
+    before = None
+    while True:
+        page = search(ca, login_id, scope, limit, before=before, **named)
+        found += [each.id for each in page.requests]
+        if page.next is None:
+            return found
+        assert before is None or page.next < before, "it gets on"
+        before = page.next
+
+
+def history(ca: Installation) -> list[str]:
+    """Twelve requests over four months, most of which only the log knows any more; the oldest first."""
+    made = []
+    for month in range(4):
+        alice, dana = ca.web(ALICE), ca.web(DANA)
+        made.append(ca.ask(dana, "db1", reason=f"CHG-{month} index").request.id)
+        for hour in (1, 2):  # in the same second
+            request = ca.ask(alice, "web1", duration=3600 * hour, reason=f"look {month}").request
+            ca.say(m.End(alice, request.id), m.RequestReply)
+            made.append(request.id)
+        ca.later(31 * DAY)
+    ca.web(ALICE)
+    assert len(ca.desk.state.requests) < len(made)
+    return made
+
+
+def test_pages_leave_nothing_out_and_show_nothing_twice(ca: Installation) -> None:
+    made = history(ca)
+    bob = ca.web(BOB)
+    for limit in (1, 2, 5, 100):
+        found = pages(ca, bob, limit=limit)
+        assert sorted(found) == sorted(made)
+        assert made.index(found[0]) >= 9
+        assert made.index(found[-1]) < 3
+    assert set(pages(ca, ca.web(ALICE), "mine")) == set(made) - set(made[::3])
+
+
+def test_they_are_found_by_text_state_and_time(ca: Installation) -> None:
+    made = history(ca)
+    bob = ca.web(BOB)
+    assert pages(ca, bob, find="CHG-0") == made[:1]
+    assert pages(ca, bob, find="chg-2 IND") == made[6:7]
+    assert set(pages(ca, bob, find="web1")) == set(made) - set(made[::3])
+    assert set(pages(ca, bob, find="DANA@example")) == set(made[::3])
+    assert pages(ca, bob, find=made[4][:12]) == [made[4]]
+    assert pages(ca, bob, find=made[4][2:12]) == []
+    assert set(pages(ca, bob, state=m.RequestState.EXPIRED)) == set(made[::3])
+    assert pages(ca, bob, state=m.RequestState.PENDING) == []
+    since = search(ca, bob, find=made[6]).requests[0].asked
+    assert set(pages(ca, bob, since=since)) == set(made[6:])
+    assert set(pages(ca, bob, since=since, find="postgres")) == {made[6], made[9]}
+
+
+@pytest.mark.parametrize(("most", "value"), [("READ", 2), ("FOLDED", 1), ("LOOKED_AT", 1)])
+def test_one_question_does_a_bounded_part_of_the_work(
+    ca: Installation, monkeypatch: pytest.MonkeyPatch, most: str, value: int
+) -> None:
+    made = history(ca)
+    bob = ca.web(BOB)
+    monkeypatch.setattr(searching, most, value)
+    first = search(ca, bob)
+    assert len(first.requests) < len(made)
+    assert first.next is not None
+    assert sorted(pages(ca, bob, limit=100)) == sorted(made)
+    assert pages(ca, bob, limit=100, find="CHG-0") == made[:1]
+
+
+def test_one_finds_by_what_was_erased_no_more(ca: Installation) -> None:
+    made = history(ca)
+    bob = ca.web(BOB)
+    ca.say(m.Forget(int(ca.time) - 60 * DAY, dry_run=False), m.ForgetReply, "admin")
+    assert pages(ca, bob, find="CHG-0") == []
+    assert sorted(pages(ca, bob)) == sorted(made)
+
+
+def test_all_is_for_auditors(ca: Installation) -> None:
+    with pytest.raises(Invalid) as no:
+        search(ca, ca.web(ALICE))
+    assert no.value.code == "not_permitted"
+
+
+def test_what_was_asked_in_the_same_batch_is_found(ca: Installation) -> None:
+    alice = ca.web(ALICE)
+    ask = m.Ask(alice, ("web1",), None, "shell", None, None, "look", certificate=False, address="")
+    _, found = ca.say_all([ask, m.ReadRequests(alice, "mine", 5, None)])
+    assert isinstance(found, m.RequestsReply)
+    assert [each.reason for each in found.requests] == ["look"]
