@@ -70,7 +70,7 @@ class Caller:
     @staticmethod
     def _read(answer: TestResponse, status: int) -> Any:
         assert answer.status_code == status, answer.text
-        body = answer.get_json() if answer.data else None
+        body: Any = answer.get_json() if answer.data else None
         return body["error"]["code"] if status >= 400 else body
 
 
