@@ -15,6 +15,7 @@ from sshjit_ca import daemon
 from sshjit_ca.authority import Authority, Question
 from sshjit_ca.bundling import Bundles
 from sshjit_ca.care import emergency, standby
+from sshjit_ca.care.alerting import Alarm, Alarms
 from sshjit_ca.care.clock import Clock
 from sshjit_ca.care.spool import Spool
 from sshjit_ca.config import Config
@@ -22,6 +23,8 @@ from sshjit_ca.doors import table
 from sshjit_ca.keys.holder import Holder
 from sshjit_ca.keys.places import Places
 from sshjit_ca.keys.ring import remembered
+from sshjit_ca.log.lines.words import clock as clock_time
+from sshjit_ca.log.lines.words import where
 from sshjit_ca.storage.store import Store
 
 
@@ -48,6 +51,7 @@ def sign(config: Config, places: Places, clock: Clock, time: standby.Time, messa
         raise answer
     if not isinstance(answer, EmergencyReply):
         raise Failed("defect", "the CA answered with something else")
+    _sound(config, message, answer)
     return answer
 
 
@@ -60,4 +64,16 @@ def sign_without_database(config: Config, places: Places, clock: Clock, message:
     """
     holder = Holder(places if config.agent_socket is None else replace(places, agent=config.agent_socket))
     signer = remembered(config.home / "keys" / "turns.json", holder, "user_ca")
-    return emergency.sign_without_database(message, signer, Spool(config.home), clock.now(0), secrets.token_bytes)
+    now = clock.now(0)
+    answer = emergency.sign_without_database(message, signer, Spool(config.home), now, secrets.token_bytes)
+    _sound(config, message, answer)
+    return answer
+
+
+def _sound(config: Config, message: SignEmergency, signed: EmergencyReply) -> None:
+    """Sounds the alarm that no running CA can sound now; the next one sounds it again, from the log."""
+    place, until = where(message.login, message.hosts), clock_time(signed.valid_before)
+    summary = f'EMERGENCY certificate {signed.serial}: {place}, until {until}: "{message.reason}"'
+    told_at = signed.valid_before - message.lifetime
+    alarm = Alarm("emergency", config.installation, None, told_at, summary, None, ())
+    Alarms(config.home, config.syslog, config.alert_command).tell(alarm)

@@ -1,0 +1,102 @@
+"""Running CAs by themselves: the alarm, what time has ended; and the operator's dry run."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from sshjit import messages as m
+from sshjit_ca.cli import admin
+from tests.support.installation import BOB, DANA, Installation
+from tests.support.issuer import serving
+from tests.support.served import Served, command, wait_for
+
+
+@pytest.fixture
+def syslog(tmp_path: Path) -> Iterator[socket.socket]:
+    """What a syslog daemon listens at."""
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as listening:
+        listening.bind(str(tmp_path / "log"))
+        listening.settimeout(10)
+        yield listening
+
+
+@pytest.fixture
+def ca(tmp_path: Path) -> Iterator[Installation]:
+    """An installation of an hour ago, with a request that nobody answered; it tells of alarms in ``paged``."""
+    with serving() as acme, serving() as partner:
+        installation = Installation(tmp_path, {"acme": acme, "partner": partner}, time=time.time() - 3600, boot=1.0)
+        installation.add_host("db1", env="prod", role="db")
+        installation.web(BOB)
+        installation.ask(installation.web(DANA), "db1")
+        installation.authority.end()
+        installation.stop()
+        page = tmp_path / "page"
+        page.write_text(f"#!/bin/sh\ncat >> {tmp_path}/paged; echo >> {tmp_path}/paged\n")
+        page.chmod(0o700)
+        with (tmp_path / "ca.toml").open("a") as config:
+            config.write(f'syslog = "{tmp_path}/log"\nalert_command = ["{page}"]\n')
+        yield installation
+
+
+def paged(ca: Installation) -> list[dict[str, object]]:
+    """What the command was told."""
+    file = ca.home / "paged"
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def test_a_running_ca_sounds_its_alarm_without_any_front_end_and_explains(
+    ca: Installation, syslog: socket.socket
+) -> None:
+    config = ca.home / "ca.toml"
+    served = Served.start(config, ca.config.admin_socket)
+    try:
+        wait_for(served.ready)
+        said = command(
+            config, "explain", "--person", "dana@example.com", "--host", "db1", "--reason", "CHG-7", "--for", "2h"
+        )
+        assert "YES, once it is approved" in said
+        assert f"1 of lead: {BOB.sub}" in said
+        assert "1 h, as more is not given" in said
+        assert "it is for env=staging, db1 has env=prod" in said
+        assert "nobody known here" in command(config, "explain", "--person", "mallory", "--host", "db1", code=2)
+        reply = json.loads(command(config, "explain", "--person", "partner/d-4", "--label", "env=prod", "--json"))
+        assert (reply["verdict"], reply["code"]) == ("denied", "bad_reason")
+        began = time.monotonic()
+        command(config, "lock", "--everything", "--reason", "we are attacked")
+        line = syslog.recv(4096).decode("ascii")
+        assert line.startswith("<81>ssh-jit-ca[")
+        assert 'LOCK_EVERYTHING: everything was locked by the operator: "we are attacked"' in line
+        wait_for(lambda: len(paged(ca)) == 1)
+        assert time.monotonic() - began < 10
+        assert paged(ca)[0]["kind"] == "lock_everything"
+    finally:
+        served.end()
+
+
+def test_with_the_ca_down_the_command_that_signs_sounds_it(ca: Installation, syslog: socket.socket) -> None:
+    config, key = ca.home / "ca.toml", ca.key(BOB).with_suffix(".pub")
+    arguments = ["sign-emergency", "--login", "root", "--host", "db1", "--key", str(key), "--reason", "all is down"]
+    command(config, *arguments, "--offline")
+    assert "EMERGENCY: EMERGENCY certificate" in syslog.recv(4096).decode("ascii")
+    (page,) = paged(ca)
+    assert (page["kind"], page["entry"]) == ("emergency", None)
+    assert "root@db1" in str(page["summary"])
+
+
+def test_what_time_has_ended_is_written_down(ca: Installation) -> None:
+    served = Served.start(ca.home / "ca.toml", ca.config.admin_socket)
+    try:
+        wait_for(served.ready)
+        closes = m.ReadLog(None, None, 50, kind="close")
+        wait_for(lambda: len(admin.call(ca.config.admin_socket, closes, m.LogReply).entries) == 1)
+        (entry,) = admin.call(ca.config.admin_socket, closes, m.LogReply).entries
+        assert entry.summary == "postgres@db1 for d-4 (partner) is expired unanswered, by time"
+    finally:
+        served.end()
