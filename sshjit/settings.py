@@ -62,14 +62,17 @@ def fill(cls: type[T], table: dict[str, Any], file: str, *, below: str = "") -> 
 
 
 def _value(kind: Any, value: Any, file: str, path: str) -> Any:
-    inner = next((part for part in typing.get_args(kind) if dataclasses.is_dataclass(part)), kind)
-    if dataclasses.is_dataclass(inner) and isinstance(value, dict):
-        return fill(typing.cast("type", inner), value, file, below=path)
-    if typing.get_origin(kind) is Mapping:  # a table whose keys are the file's own
-        inner = typing.get_args(kind)[1]
+    origin, parts = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Mapping:  # a table whose keys are the file's own
         if not isinstance(value, dict):
             raise Invalid("bad_config", f"{file}: the field {path!r} must be a table")
-        return {key: _value(inner, each, file, _join(path, key)) for key, each in value.items()}
+        return {key: _value(parts[1], each, file, _join(path, key)) for key, each in value.items()}
+    inner = next((part for part in parts if dataclasses.is_dataclass(part)), kind)
+    if dataclasses.is_dataclass(inner) and origin is tuple and isinstance(value, list):
+        tables = enumerate(value)
+        return tuple(_value(inner, each, file, f"{path}[{index}]") for index, each in tables)
+    if dataclasses.is_dataclass(inner) and isinstance(value, dict):
+        return fill(typing.cast("type", inner), value, file, below=path)
     try:
         return wire.decode_field(kind, value, path)
     except Invalid as error:

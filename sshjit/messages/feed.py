@@ -8,7 +8,7 @@ from typing import Literal
 from sshjit.messages.standing import RequestView
 from sshjit.messages.views import PersonView
 
-FeedKind = Literal["asked", "opened", "closed", "commented", "reviewed", "locked", "unlocked", "emergency"]
+FeedKind = Literal["asked", "decided", "opened", "closed", "commented", "reviewed", "locked", "unlocked", "emergency"]
 
 
 @dataclass(frozen=True, slots=True)

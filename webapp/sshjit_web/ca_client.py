@@ -29,6 +29,7 @@ _READS = (
     messages.ReadHosts,
     messages.ReadLog,
     messages.ReadBundle,
+    messages.ReadFeed,
     messages.ReadPolicy,
     messages.Health,
 )

@@ -1,17 +1,11 @@
-"""How values are shown on pages: inert text, times, lengths of time.
-
-Whatever a requester, a provider or a host made up may hold terminal escapes, line breaks or marks that turn the
-direction of the text. ``inert`` is the one filter for that, and the templates apply it to every value by themselves.
-"""
+"""How values are shown on pages: times, lengths of time, states. Every value is made inert by the templates."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from flask import Flask, url_for
 from jinja2 import StrictUndefined
@@ -20,11 +14,9 @@ from markupsafe import Markup
 from sshjit import durations
 from sshjit.messages import PastView, RequestState, RequestView
 from sshjit_web.advice import advice
+from sshjit_web.inert import inert
 
 _STATIC = Path(__file__).parent / "static"
-_HARMLESS = re.compile(r"[\x20-\x7e\xa1-\xac\xae-\u0233]*")
-_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-"""Unicode categories that are never shown as they are: controls, formats (bidi, zero width), unassigned, separators."""
 _STATES = {
     RequestState.PENDING: ("waiting", "Waiting for approval"),
     RequestState.APPROVED: ("live", "Approved"),
@@ -35,18 +27,6 @@ _STATES = {
     RequestState.LAPSED: ("over", "Approved, but not used in time"),
     RequestState.REVOKED: ("no", "Revoked"),
 }
-
-
-def inert(value: Any) -> Any:
-    """Text with every character that is not plainly visible written out, as ``⟨U+202E⟩``; other values unchanged."""
-    if not isinstance(value, str) or isinstance(value, Markup) or _HARMLESS.fullmatch(value):
-        return value
-    return "".join(_mark(character) for character in value)
-
-
-def _mark(character: str) -> str:
-    unsafe = unicodedata.category(character) in _UNSAFE or (character != " " and character.isspace())
-    return f"⟨U+{ord(character):04X}⟩" if unsafe else character
 
 
 def when(seconds: int) -> Markup:

@@ -33,6 +33,7 @@ LOOKED_AT = 5_000
 """Entries that one question goes past at most, told or not: no question holds the CA up."""
 _KINDS: dict[str, FeedKind] = {
     "ask": "asked",
+    "decision": "decided",
     "grant": "opened",
     "close": "closed",
     "comment": "commented",
@@ -93,7 +94,7 @@ def _request(desk: Desk, request: Request) -> RequestView:
 def _actor(desk: Desk, event: Event) -> PersonView | None:
     """Who did it; a window is opened by nobody: a rule did, or the last of several approvals."""
     match event:
-        case events.Asked() | events.Commented() | events.Reviewed():
+        case events.Asked() | events.Decided() | events.Commented() | events.Reviewed():
             return _vouched(desk, event.subject)
         case events.Closed() | events.Locked() | events.Unlocked():
             return None if event.by is None else _vouched(desk, event.by)

@@ -52,9 +52,11 @@ def test_an_ask_is_told_to_those_who_could_answer_it(ca: Installation) -> None:
 def test_the_request_is_shown_as_it_stands_now(ca: Installation) -> None:
     request = ca.ask(ca.native(DANA), "db1").request
     ca.approve(ca.web(BOB), request)
-    asked, opened = feed(ca).items
-    assert (asked.kind, opened.kind) == ("asked", "opened")
-    assert asked.request == opened.request
+    asked, decided, opened = feed(ca).items
+    assert (asked.kind, decided.kind, opened.kind) == ("asked", "decided", "opened")
+    assert decided.actor is not None
+    assert decided.actor.name == BOB.sub
+    assert asked.request == decided.request == opened.request
     assert opened.request is not None
     assert opened.request.state == "approved"
     assert opened.actor is None
