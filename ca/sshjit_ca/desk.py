@@ -78,7 +78,7 @@ class Desk:
     refusals: Refusals = field(default_factory=Refusals)
     challenges: Challenges = field(default_factory=Challenges)
     heard: Heard = field(default_factory=Heard)
-    _known: tuple[State, int, int, Policy, tuple[Person, ...]] | None = None
+    _known: tuple[State, tuple[int, str | None], int, Policy, tuple[Person, ...]] | None = None
 
     @property
     def state(self) -> State:
@@ -148,8 +148,9 @@ class Desk:
         return Person(subject, addresses, self.roles(self.newest_login(subject)) if known else frozenset())
 
     def known(self) -> tuple[Person, ...]:
-        """Everybody who signed in lately, with the roles of now. Kept until the log or the clock moves on."""
-        state, size, now, rules = self.state, self.journal.size, self.now, self.policy
+        """Everybody who signed in lately, with the roles of now. Kept until somebody signs in or the clock moves on."""
+        state, now, rules = self.state, self.now, self.policy
+        size = (len(state.newest_login), next(reversed(state.logins), None))
         kept = self._known
         if kept is not None and kept[0] is state and kept[1:3] == (size, now) and kept[3] is rules:
             return kept[4]

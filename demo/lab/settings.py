@@ -134,6 +134,7 @@ policy = "policy.toml"
 providers = "providers.toml"
 certificate_max = "15m"
 login_max_age = "8h"
+syslog = {_text(paths.ca / "syslog")}
 unsafe_development = true
 """
 

@@ -41,7 +41,7 @@ def ca(tmp_path: Path) -> Iterator[Installation]:
         page.write_text(f"#!/bin/sh\ncat >> {tmp_path}/paged; echo >> {tmp_path}/paged\n")
         page.chmod(0o700)
         with (tmp_path / "ca.toml").open("a") as config:
-            config.write(f'syslog = "{tmp_path}/log"\nalert_command = ["{page}"]\n')
+            config.write(f'alert_command = ["{page}"]\n')
         yield installation
 
 

@@ -112,6 +112,7 @@ class Installation:
             "ca.toml",
             f'version = 1\ninstallation = "test"\nhome = "{self.home}/ca"\nweb_socket = "{self.home}/web.sock"\n'
             f'admin_socket = "{self.home}/admin.sock"\nweb_users = ["nobody"]\ndisk_reserve_mib = {self.reserve_mib}\n'
+            f'syslog = "{self.home}/log"\n'
             + (f'database = "{self.database}"\n' if self.database else "")
             + "unsafe_development = true\n",
         )

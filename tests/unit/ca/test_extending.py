@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from sshjit import messages as m
 from sshjit.errors import Invalid, Refused, SshJitError
 from sshjit_ca.log.history import History
+from sshjit_ca.state import codec
 from tests.support import told
 from tests.support.installation import ALICE, BOB, DANA, Installation, Person
 
@@ -119,6 +122,20 @@ def test_a_yes_after_the_grant_is_over_opens_nothing_and_leaves_no_trace(ca: Ins
         extend(ca, login, request)
 
 
+def test_unused_the_grant_lapses_and_nothing_extends_it_any_more(ca: Installation) -> None:
+    ca.change_policy(*DATABASE)
+    login = ca.native(DANA)
+    request = ca.approve(ca.web(BOB), ca.ask(login, "db1").request)
+    asked = extend(ca, login, request).request
+    ca.later(15 * 60)
+    bob = ca.web(BOB)
+    size = ca.desk.journal.size
+    with pytest.raises(Refused) as over:
+        ca.approve(bob, asked)
+    assert over.value.code == "grant_over"
+    assert set(ca.kinds()[size:]) == {"refusal"}
+
+
 @pytest.mark.parametrize(
     "how", ["end", "revoke", "revoke the extension", "lock person", "lock host", "lock everything"]
 )
@@ -147,6 +164,14 @@ def test_with_the_grant_its_extensions_go_too(ca: Installation, how: str) -> Non
     assert [each for each, _ in told.newest(ca).ended] == [request.id]
     (late,) = ca.say_all([m.Approve(bob, waiting.id, waiting.digest, "", None)])
     assert isinstance(late, SshJitError)
+
+
+def test_what_is_known_of_it_comes_back_from_a_snapshot(ca: Installation) -> None:
+    login, request = grant(ca)
+    ca.approve(ca.web(BOB), extend(ca, login, request).request)
+    ca.say(m.Comment(login, request.id, "nearly there"), m.RequestReply)
+    text = b"".join(codec.pieces(ca.desk.state))
+    assert codec.decode(json.loads(text)) == ca.desk.state
 
 
 def test_t55_what_was_revoked_of_it_is_told_for_as_long_as_it_lives_now(ca: Installation) -> None:
