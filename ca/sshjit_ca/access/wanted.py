@@ -53,7 +53,9 @@ def hosts(desk: Desk, message: Ask | Explain) -> tuple[Host, ...]:
     """
     if not message.hosts and not message.labels:
         raise Invalid("no_host", "name at least one host")
-    found = {each.name: each for each in (host(desk, name) for name in message.hosts[: MOST_HOSTS + 1])}
+    if len(message.hosts) > MOST_HOSTS:
+        raise Invalid("too_many_hosts", f"a certificate names at most {MOST_HOSTS} hosts, not {len(message.hosts)}")
+    found = {each.name: each for each in (host(desk, name) for name in message.hosts)}
     if message.labels:
         labelled = _labelled(desk, message.labels)
         if not labelled:

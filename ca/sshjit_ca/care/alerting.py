@@ -91,9 +91,12 @@ class Alarms:
     """What is run for each; empty: nothing."""
 
     def position(self, size: int) -> int:
-        """The last entry that was told; at the very first start all that is there counts as told."""
+        """The last entry that was told; at the very first start all that is there counts as told.
+
+        Never past the end of the log: one that was restored from an older copy goes on with other entries there.
+        """
         try:
-            return int(self._file.read_text(encoding="ascii"))
+            return min(int(self._file.read_text(encoding="ascii")), size - 1)
         except (OSError, ValueError):
             self.keep(size - 1)
             return size - 1

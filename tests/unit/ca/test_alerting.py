@@ -123,6 +123,17 @@ def test_at_its_very_first_start_the_past_counts_as_told(
     assert heard(syslog) == []
 
 
+def test_after_an_older_log_was_restored_what_is_new_in_it_is_told(
+    ca: Installation, tmp_path: Path, syslog: socket.socket
+) -> None:
+    alarms = Alarms(ca.config.home, tmp_path / "log", ())
+    alarms.keep(ca.desk.journal.durable + 1000)
+    position = alarms.position(ca.desk.journal.durable)
+    ca.say(m.Lock(None, "everything", None, "we are attacked"), m.LockReply, "admin")
+    asyncio.run(watching.look(ca.desk, ca.store, alarms, position, ca.desk.journal.durable))
+    assert len(heard(syslog)) == 1
+
+
 def test_a_line_for_syslog_is_one_line_of_ascii(tmp_path: Path, syslog: socket.socket) -> None:
     Alarms(tmp_path, tmp_path / "log", ()).tell(ALARM)
     line = syslog.recv(4096)

@@ -145,3 +145,9 @@ def test_labels_that_fit_nothing_or_too_much_are_refused(
     with pytest.raises((Invalid, Refused)) as no:
         ca.ask(ca.web(person), "", hosts=hosts, labels=labels)
     assert no.value.code == code
+
+
+def test_no_name_is_left_out_in_silence(ca: Installation) -> None:
+    with pytest.raises(Invalid) as many:
+        ca.ask(ca.web(ALICE), "", hosts=("web1",) * 300 + ("db1",))
+    assert many.value.code == "too_many_hosts"
