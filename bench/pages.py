@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from bench.results import Result, milliseconds
 from bench.world import World
 
-PAGES = ("/requests", "/requests/new", "/approvals", "/log")
+PAGES = ("/requests", "/requests/new?host=web1", "/approvals", "/history", "/log", "/explain?more=web1", "/break-glass")
 ROUNDS = 15
 _ASSET = re.compile(r'(?:href|src)="(/static/[^"]+)"')
 

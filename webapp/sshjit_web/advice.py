@@ -1,6 +1,7 @@
 """What somebody can do about an error: the sentence and the link that a page adds to what the error itself says.
 
-An error's own hint comes first; this is for codes whose next step is a page of ours, and for those without a hint.
+An error's own hint comes first, unless it is a command to type; this is for codes whose next step is a page of ours,
+and for those without a hint.
 """
 
 from __future__ import annotations
@@ -87,6 +88,11 @@ _BY_FAMILY = {
 
 
 def advice(error: SshJitError) -> Advice:
-    """What to do. The sentence is left out where the error has a hint of its own."""
+    """What to do. The sentence is left out where the error has a hint of its own that is not about the terminal."""
     found = _BY_CODE.get(error.code) or _BY_FAMILY[error.family]
-    return Advice("", found.link, found.endpoint) if error.hint else found
+    return Advice("", found.link, found.endpoint) if error.hint and not for_terminal(error) else found
+
+
+def for_terminal(error: SshJitError) -> bool:
+    """Whether the hint is a command to type."""
+    return error.hint.startswith("ssh-jit")

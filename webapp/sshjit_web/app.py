@@ -58,7 +58,8 @@ def create_app(
 
 
 def _for_every_page() -> dict[str, Any]:
-    return {"form_token": services.services().form_token(security.form_cookie()), "login": g.get("login")}
+    have, login = services.services(), g.get("login")
+    return {"form_token": have.form_token(security.form_cookie()), "login": login, "mark": have.marks.known(login)}
 
 
 def from_config(config: WebConfig) -> Flask:

@@ -27,10 +27,12 @@ _READS = (
     messages.ReadRequest,
     messages.ReadRequests,
     messages.ReadHosts,
+    messages.ReadLocks,
     messages.ReadLog,
     messages.ReadBundle,
     messages.ReadFeed,
     messages.ReadPolicy,
+    messages.Explain,
     messages.Health,
 )
 """Questions that change nothing, so that they may be asked again on a new connection."""

@@ -41,6 +41,10 @@ class Marks:
         """The marks of this sign-in."""
         return self._known.get(login.id) or self._known.put(login.id, self._ask(login))
 
+    def known(self, login: LoginView | None) -> Mark | None:
+        """The marks as far as they are known without asking, for pages that say that something failed."""
+        return None if login is None else self._known.get(login.id)
+
     def drop(self, login: LoginView) -> None:
         """Forgets them: something changed."""
         self._known.drop(login.id)

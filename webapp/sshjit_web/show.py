@@ -7,13 +7,13 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from flask import Flask, url_for
+from flask import Flask, request, url_for
 from jinja2 import StrictUndefined
 from markupsafe import Markup
 
 from sshjit import durations
 from sshjit.messages import PastView, RequestState, RequestView
-from sshjit_web.advice import advice
+from sshjit_web.advice import advice, for_terminal
 from sshjit_web.inert import inert
 
 _STATIC = Path(__file__).parent / "static"
@@ -78,6 +78,14 @@ def age(since: int, now: int) -> str:
     return f"{durations.show(seconds)} ago" if seconds else "just now"
 
 
+def here() -> str:
+    """Where to come back to after a sign-in: this page, or the one whose form was sent."""
+    if request.method == "GET":
+        return request.full_path.rstrip("?")
+    request_id = (request.view_args or {}).get("request_id")
+    return request.path if request_id is None else url_for("pages.one", request_id=request_id)
+
+
 def asset(name: str) -> str:
     """The address of a static file, which changes with its content."""
     return url_for("static", filename=name, v=_VERSIONS[name])
@@ -100,5 +108,7 @@ def install(app: Flask) -> None:
         "lstrip_blocks": True,
     }
     app.jinja_env.filters.update(when=when, span=span, left=left, age=age)
-    app.jinja_env.filters.update(sentence=sentence, state=state, state_name=state_name, advice=advice)
-    app.jinja_env.globals.update(asset=asset)
+    app.jinja_env.filters.update(
+        sentence=sentence, state=state, state_name=state_name, advice=advice, for_terminal=for_terminal
+    )
+    app.jinja_env.globals.update(asset=asset, here=here)

@@ -97,6 +97,16 @@ def test_a_step_up_leads_to_a_fresh_sign_in(world: RealWorld) -> None:
     assert "/sign-in?next=/break-glass&amp;fresh=1" in answer.text
 
 
+def test_an_expired_sign_in_comes_back_to_the_page_whose_form_was_sent(world: RealWorld) -> None:
+    request_id = world.ask(DANA, "db1", login="postgres")
+    fields = {"form_token": world.page(DANA, "/requests").split('name="form_token" value="')[1].split('"')[0]}
+    world.ca.later(40_000)
+    headers = {"Origin": world.origin}
+    answer = world.browser(DANA).post(f"/requests/{request_id}/comment", data={**fields, "text": "x"}, headers=headers)
+    assert answer.status_code == 401
+    assert f"/sign-in?next=/requests/{request_id}" in answer.text
+
+
 def test_more_time_is_asked_on_the_grant_and_answered_by_itself(world: RealWorld) -> None:
     request_id = world.ask(DANA, "db1", login="postgres")
     view = world.view(DANA, request_id)

@@ -28,6 +28,9 @@ from sshjit_web.pages import room
 from sshjit_web.pages.room import REQUESTS_SHOWN, blueprint
 from sshjit_web.services import services
 
+PAST_SHOWN = 10
+"""Requests that are over, below those that are not."""
+
 
 @blueprint.get("/")
 def home() -> AnyResponse:
@@ -39,11 +42,22 @@ def home() -> AnyResponse:
 def mine() -> str:
     """One's own requests: what is live, what waits, what was lately. The history has everything."""
     login = current_login()
-    listed = services().ca.call(ReadRequests(login.id, "mine", REQUESTS_SHOWN, None), RequestsReply).requests
-    live = [one for one in listed if one.state is RequestState.APPROVED and one.extends is None]
-    waiting = [one for one in listed if one.state is RequestState.PENDING]
-    past = [one for one in listed if one not in live and one not in waiting]
-    return room.render("mine.html", login, live=live, waiting=waiting, past=past[:10])
+    live, waiting = _mine(login, RequestState.APPROVED), _mine(login, RequestState.PENDING)
+    standing = {one.id for one in (*live.requests, *waiting.requests)}
+    past = [one for one in _mine(login).requests if one.id not in standing]
+    return room.render(
+        "mine.html",
+        login,
+        live=[one for one in live.requests if one.extends is None],
+        waiting=waiting.requests,
+        past=past[:PAST_SHOWN],
+        more_live=live.next is not None,
+        more_waiting=waiting.next is not None,
+    )
+
+
+def _mine(login: LoginView, state: RequestState | None = None) -> RequestsReply:
+    return services().ca.call(ReadRequests(login.id, "mine", REQUESTS_SHOWN, None, state=state), RequestsReply)
 
 
 @blueprint.get("/requests/<request_id>")
