@@ -67,7 +67,9 @@ def card(found: LoginView) -> str:
     left = durations.show(max(found.expires - int(time.time()), 0) // 60 * 60)
     rows = [
         ["who", person(found.person)],
+        ["groups", ", ".join(found.groups) or "none"],
         ["roles", ", ".join(found.roles) or "none"],
+        *([["may", ", ".join(found.permissions)]] if found.permissions else []),
         ["signed in", f"{at(found.signed_in)}, until {at(found.expires)} ({left} left)"],
         ["key", found.fingerprint or "none"],
     ]

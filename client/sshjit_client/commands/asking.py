@@ -32,7 +32,12 @@ def request(machine: Machine, words: list[str]) -> int:
     wanted = _with_account(machine, wish)
     if "--dry-run" in wish.more:
         return _explained(machine, wanted.explain(None, break_glass=False), as_json="--json" in wish.more)
-    _, api, reply = connect.ask(machine, wanted.ask())
+    try:
+        _, api, reply = connect.ask(machine, wanted.ask())
+    except Invalid as error:
+        if error.code != "unknown_host" or len(wish.hosts) == 1:
+            raise
+        raise Invalid(error.code, error.message, hint=f"{error.hint}; every word after request is a host") from None
     return _asked(machine, api, reply, wait="--wait" in wish.more)
 
 

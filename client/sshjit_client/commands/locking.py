@@ -45,7 +45,7 @@ def lock(machine: Machine, options: Options) -> int:
         raise Refused("not_locked", "nothing was locked")
     done = acts.lock(body)
     counted = f"{_count(done.requests, 'grant')}, {_count(done.logins, 'sign-in')}"
-    machine.terminal.say(f"{_title(done.lock)} is locked: {done.lock.id}")
+    machine.terminal.say(f"{done.lock.title} is locked: {done.lock.id}")
     machine.terminal.say(f"revoked: {counted}, {_count(done.certificates, 'live certificate')}")
     machine.terminal.hint(f"ssh-jit unlock {done.lock.id} --reason …, with the permission for it, takes it away")
     return Exit.OK
@@ -64,7 +64,7 @@ def unlock(machine: Machine, options: Options) -> int:
     reason, found = _reason(options), _known(acts.locks(), options.lock)
     consent = Signer(machine, session, acts).act(Unlock(session.login.id, found.id, reason, None))
     acts.unlock(found.id, UnlockBody(reason, consent))
-    machine.terminal.say(f"{_title(found)} is not locked by {found.id} any more; what was revoked stays revoked")
+    machine.terminal.say(f"unlocked: {found.title} ({found.id}); what was revoked stays revoked")
     return Exit.OK
 
 
@@ -83,7 +83,7 @@ def locks(machine: Machine, options: Options) -> int:
     elif not found:
         machine.terminal.say("nothing is locked")
     else:
-        rows = [[each.id, _title(each), show.at(each.since), each.by, each.reason] for each in found]
+        rows = [[each.id, each.title, show.at(each.since), each.by, each.reason] for each in found]
         machine.terminal.out(table([["LOCK", "WHAT", "SINCE", "BY", "WHY"], *rows]))
     return Exit.OK
 
@@ -123,10 +123,6 @@ def _known(found: tuple[LockView, ...], wanted: str) -> LockView:
         several = f"{len(alike)} locks begin with {wanted}" if alike else f"there is no lock {wanted}"
         raise Invalid("unknown_lock", several, hint="ssh-jit locks")
     return alike[0]
-
-
-def _title(lock: LockView) -> str:
-    return "everything" if lock.kind == "everything" else f"{lock.kind} {lock.title}"
 
 
 def _why(parser: Parser) -> None:

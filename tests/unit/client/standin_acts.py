@@ -176,7 +176,8 @@ def _explain(body: ExplainBody, login: LoginView) -> ExplainReply:
 
 def _lock(server: Server, body: LockBody) -> LockReply:
     now, lock_id = int(time.time()), f"lock-{secrets.token_hex(8)}"
-    lock = LockView(lock_id, body.kind, body.target, body.target or "", body.reason, "alice", now)
+    title = "everything" if body.target is None else f"the {body.kind} {body.target}"
+    lock = LockView(lock_id, body.kind, body.target, title, body.reason, "alice", now)
     server.locks[lock.id] = lock
     return LockReply(lock, 3, 1, 2)
 

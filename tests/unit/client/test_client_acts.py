@@ -38,6 +38,12 @@ def test_several_hosts_by_label_for_later(alice: Laptop, server: Server) -> None
     assert "deploy@web1,db1,secret1" in done.stdout
 
 
+def test_a_command_that_was_left_on_the_line_is_no_host(alice: Laptop, server: Server) -> None:
+    done = alice.run("request", "web1", "uptime")
+    assert (done.returncode, server.requests) == (2, {})
+    assert "every word after request is a host" in done.stderr
+
+
 def test_a_dry_run_asks_nothing_and_says_what_is_due(alice: Laptop, server: Server) -> None:
     done = alice.run("request", "--dry-run", "db1")
     assert done.returncode == 0, done.stderr
@@ -161,7 +167,7 @@ def test_locking_and_unlocking_with_a_signature(alice: Laptop, server: Server) -
     done = alice.run("lock", "--person", "acme/bob@example.com", "--reason", "laptop lost")
     assert done.returncode == 0, done.stderr
     (lock,) = server.locks
-    assert "person acme/bob@example.com is locked" in done.stderr
+    assert "the person acme/bob@example.com is locked" in done.stderr
     assert "revoked: 3 grants, 1 sign-in, 2 live certificates" in done.stderr
     assert lock in alice.run("locks").stdout
     undone = alice.run("unlock", lock[:9], "--reason", "laptop found")
