@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from sshjit.messages import LoginView, ReadRequests, RequestsReply, RequestState, RequestView
 from sshjit_web.ca_client import Authority
@@ -15,17 +16,17 @@ from sshjit_web.cache import Recent
 LIFETIME = 5.0
 """Seconds for which a mark may be old."""
 MOST = 20
-"""Requests that are looked at: nobody has that many open break-glass accesses, and twenty reviews nag enough."""
+"""As far as is counted: nobody has more open break-glass accesses, and twenty reviews nag enough."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """``glass`` are one's own open break-glass accesses; ``reviews`` how many wait for a review that one may do."""
+    """What waits for somebody. A count above ``MOST`` stands for that many and more."""
 
     glass: tuple[RequestView, ...]
+    """One's own open break-glass accesses."""
     reviews: int
-    more: bool
-    """There are more reviews than were counted."""
+    """How many break-glass accesses wait for a review that one may do."""
     approvals: int
     """How many requests wait for one's answer."""
 
@@ -52,7 +53,8 @@ class Marks:
     def _ask(self, login: LoginView) -> Mark:
         live = ReadRequests(login.id, "mine", MOST, None, state=RequestState.APPROVED)
         glass = tuple(one for one in self._ca.call(live, RequestsReply).requests if one.break_glass)
-        waiting = ReadRequests(login.id, "review", MOST + 1, None)
-        reviews = len(self._ca.call(waiting, RequestsReply).requests) if "review" in login.permissions else 0
-        asked = len(self._ca.call(ReadRequests(login.id, "approve", MOST, None), RequestsReply).requests)
-        return Mark(glass, min(reviews, MOST), reviews > MOST, asked)
+        reviews = self._count(login, "review") if "review" in login.permissions else 0
+        return Mark(glass, reviews, self._count(login, "approve"))
+
+    def _count(self, login: LoginView, scope: Literal["approve", "review"]) -> int:
+        return len(self._ca.call(ReadRequests(login.id, scope, MOST + 1, None), RequestsReply).requests)

@@ -15,6 +15,7 @@ from sshjit import durations
 from sshjit.messages import PastView, RequestState, RequestView
 from sshjit_web.advice import advice, for_terminal
 from sshjit_web.inert import inert
+from sshjit_web.marks import MOST
 
 _STATIC = Path(__file__).parent / "static"
 _STATES = {
@@ -78,6 +79,11 @@ def age(since: int, now: int) -> str:
     return f"{durations.show(seconds)} ago" if seconds else "just now"
 
 
+def count(number: int) -> str:
+    """A count of what waits, which was not counted any further than ``MOST``."""
+    return f"{MOST}+" if number > MOST else str(number)
+
+
 def here() -> str:
     """Where to come back to after a sign-in: this page, or the one whose form was sent."""
     if request.method == "GET":
@@ -107,7 +113,7 @@ def install(app: Flask) -> None:
         "trim_blocks": True,
         "lstrip_blocks": True,
     }
-    app.jinja_env.filters.update(when=when, span=span, left=left, age=age)
+    app.jinja_env.filters.update(when=when, span=span, left=left, age=age, count=count)
     app.jinja_env.filters.update(
         sentence=sentence, state=state, state_name=state_name, advice=advice, for_terminal=for_terminal
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -138,3 +140,34 @@ def test_others_are_explained_to_those_with_the_permission(world: RealWorld) -> 
     assert refused.status_code == 403
     assert "not_permitted" in refused.text
     assert world.get(BOB, "/explain?person=nobody&more=db1").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/explain?person={}&more={}&reason={}", "/history?find={}", "/log?person={}&host={}", "/break-glass?host={}"],
+)
+def test_t29_what_stands_in_a_link_is_inert(world: RealWorld, path: str) -> None:
+    evil = "%3Cscript%3Ealert(1)%3C/script%3E%E2%80%AEgnp"
+    page = world.get(ALICE, path.replace("{}", evil)).text
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert" in page
+    assert "⟨U+202E⟩" in page
+    assert "\u202e" not in page
+
+
+def test_rules_are_turned_by_pages_and_the_answer_stays_on_top(world: RealWorld) -> None:
+    more = "".join(
+        f'[[allow]]\nname = "team-{number}"\nroles = ["lead"]\nhosts = {{ role = "r{number}" }}\nlogins = ["deploy"]\n'
+        'approvals = []\ngrant = "1h"\ncertificate = "5m"\n'
+        for number in range(60)
+    )
+    world.ca.change_policy('[[break_glass]]\nname = "on-call"', f'{more}[[break_glass]]\nname = "on-call"')
+    world.ca.later(10)
+    first = world.page(ALICE, "/explain?more=web1&login=deploy")
+    later = re.search(r'href="(/explain[^"]*from=40[^"]*)"', first)
+    assert later is not None
+    second = world.page(ALICE, html.unescape(later[1]))
+    assert "team-1<" in first
+    assert "team-59<" in second
+    for page in (first, second):
+        assert "You get this at once." in page
