@@ -11,7 +11,7 @@ from sshjit_ca.access.deals import Deal
 from sshjit_ca.access.standing import taken_away
 from sshjit_ca.access.views import request_view
 from sshjit_ca.desk import Desk, policy_hosts
-from sshjit_ca.state import Host, Login
+from sshjit_ca.state import Host, Login, alike
 
 _STANDING = (RequestState.PENDING, RequestState.APPROVED)
 
@@ -87,13 +87,12 @@ def live(desk: Desk, login: Login, hosts: tuple[Host, ...], want: policy.Ask) ->
     The same thing is the same person, login (any, where none was named), action, command and start, and these hosts or
     these among others. Reason and duration were settled when it was asked; whoever wants others ends this one first.
     """
-    ids, known = tuple(host.id for host in hosts), desk.state.requests
-    same = set(ids)
-    for request_id in reversed(desk.state.requests_of.get(login.opened.subject, ())):
-        request = known[request_id]
+    ids = tuple(host.id for host in hosts)
+    for request_id in reversed(alike.standing(desk.state, login.opened.subject, want.action, ids[0])):
+        request = desk.state.requests[request_id]
         asked = request.asked
-        if asked.action != want.action or (asked.host_ids != ids and not same.issubset(asked.host_ids)):
-            continue  # looked at first, because a busy person has many windows
+        if asked.host_ids != ids and not set(ids).issubset(asked.host_ids):
+            continue
         if want.login not in (None, asked.login) or want.command not in (None, asked.command):
             continue
         if not _as_soon(desk, request, want):

@@ -31,7 +31,7 @@ __all__ = [
     "fold",
 ]
 
-FOLD = 4
+FOLD = 5
 """The version of the fold."""
 
 

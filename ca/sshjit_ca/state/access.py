@@ -5,14 +5,16 @@ from __future__ import annotations
 from sshjit import events, requests
 from sshjit.messages import RequestState
 from sshjit.requests import Request
+from sshjit_ca.state import alike
 from sshjit_ca.state.model import State
 from sshjit_ca.state.records import Certificate
 
 
 def asked(state: State, event: events.Asked, time: int) -> None:
     """A request exists, and waits."""
-    state.requests[event.request] = Request(event, time)
+    request = state.requests[event.request] = Request(event, time)
     state.requests_of.setdefault(event.subject, []).append(event.request)
+    alike.add(state, request)
 
 
 def decided(state: State, event: events.Decided, time: int) -> None:
@@ -42,6 +44,7 @@ def closed(state: State, event: events.Closed, time: int) -> None:
     """
     before = state.requests[event.request]
     state.requests[event.request] = requests.close(before, event, time)
+    alike.remove(state, before)
     drawn = before.certificates > 0
     if before.state is RequestState.APPROVED and drawn and before.ends is not None and time < before.ends:
         state.ended[before.id] = (time, before.ends)

@@ -49,6 +49,8 @@ class State:
     """What is open, and what ended in the last 30 days, oldest first; older ones are read from the log."""
     requests_of: dict[str, list[str]] = field(default_factory=dict)
     """Subject -> its requests, oldest first."""
+    alike: dict[str, list[str]] = field(default_factory=dict)
+    """``subject action host id`` -> the requests for that which nobody closed, oldest first (``alike.py``)."""
     certificates: dict[int, Certificate] = field(default_factory=dict)
     certificates_of: dict[str, list[int]] = field(default_factory=dict)
     """Request -> the serials drawn from it, as long as its window could be open."""

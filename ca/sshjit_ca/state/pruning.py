@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sshjit.messages import RequestState
 from sshjit.requests import Request
+from sshjit_ca.state import alike
 from sshjit_ca.state.model import State
 
 HOUR = 3600
@@ -74,6 +75,7 @@ def _requests(state: State, time: int) -> None:
         if request.unreviewed:
             continue
         del state.requests[request.id]
+        alike.remove(state, request)
         own = state.requests_of[request.asked.subject]
         own.remove(request.id)
         if not own:
