@@ -11,8 +11,11 @@ from sshjit.acts import (
     CommentBody,
     DecisionBody,
     ExplainBody,
+    HostBody,
+    LabelsBody,
     LockBody,
     ReasonBody,
+    RemoveBody,
     ReviewBody,
     RevokeBody,
     UnlockBody,
@@ -22,6 +25,7 @@ from sshjit.messages import (
     ChallengeReply,
     Consent,
     ExplainReply,
+    HostReply,
     HostsReply,
     HostView,
     LockReply,
@@ -57,6 +61,18 @@ class Acts(Api):
     def hosts(self) -> tuple[HostView, ...]:
         """The enrolled hosts."""
         return self.call(HostsReply, "GET", "hosts").hosts
+
+    def add_host(self, body: HostBody) -> HostView:
+        """Enrols a host."""
+        return self.call(HostReply, "POST", "hosts", wire.encode(body)).host
+
+    def label_host(self, name: str, body: LabelsBody) -> HostView:
+        """Replaces a host's labels; ``name`` is checked."""
+        return self.call(HostReply, "POST", f"hosts/{quote(name, safe='')}/labels", wire.encode(body)).host
+
+    def remove_host(self, name: str, body: RemoveBody) -> None:
+        """Forgets a host; ``name`` is checked."""
+        self.send("POST", f"hosts/{quote(name, safe='')}/remove", wire.encode(body))
 
     def requests(self, scope: Scope, which: Filter = Filter()) -> RequestsReply:
         """One page of requests, newest first."""

@@ -18,7 +18,8 @@ _FILES = {
     "listing": ("requests", "show"),
     "locking": ("lock", "unlock", "locks", "revoke"),
     "setup": ("setup",),
-    "status": ("status", "hosts"),
+    "status": ("status",),
+    "hosts": ("hosts",),
 }
 """Commands whose words argparse reads, by the file that has them."""
 _FILE = {command: file for file, commands in _FILES.items() for command in commands}

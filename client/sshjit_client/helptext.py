@@ -21,7 +21,7 @@ What is open already is used as it is, whatever is said of why and how long.
 commands
   login, logout, whoami   sign in and out, and who you are here
   status [HOST]           how things stand: certificates, requests, clock
-  hosts                   the hosts there are
+  hosts                   the hosts there are; add, label and remove, with a signature
   setup URL               set this machine up
 
   request HOST…           ask without connecting: for several hosts, by label, for later

@@ -8,10 +8,12 @@ import re
 import signal
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from demo.lab import Lab, Person
+from tests.support.installation import make_key
 
 DENIED, SSH_FAILED = 4, 255
 """Exit codes: ours, and ssh's own."""
@@ -122,3 +124,16 @@ def test_everything_is_locked_and_unlocked(lab: Lab, bob: Person) -> None:
     for person in lab.people.values():
         person.run(["ssh-jit", "status"])  # drops what was revoked
     types(alice, "web1", "true")
+
+
+def test_t53_hosts_change_by_an_admins_signature(lab: Lab, bob: Person, tmp_path: Path) -> None:
+    key = make_key(tmp_path / "ssh_host_ed25519_key")
+    where = ("--address", "192.0.2.9", "--host-key", f"{key}.pub")
+    types(lab.person("alice"), "hosts", "add", "web9", "--label", "env=staging", *where, code=DENIED)
+    assert "web9 (web9) at 192.0.2.9:22, env=staging" in types(
+        bob, "hosts", "add", "web9", "--alias", "www9", "--label", "env=staging", *where
+    )
+    types(bob, "hosts", "label", "web9", "--label", "env=prod", "--label", "role=web")
+    assert re.search(r"^web9 +192\.0\.2\.9:22 +env=prod role=web +www9$", types(bob, "hosts"), re.MULTILINE)
+    types(bob, "hosts", "remove", "web9", "--reason", "scrapped")
+    assert "web9" not in types(bob, "hosts")

@@ -1,4 +1,4 @@
-"""``ssh-jit status`` and ``hosts``: how things stand, and what a host will look at when it says no."""
+"""``ssh-jit status``: how things stand, and what a host will look at when it says no."""
 
 from __future__ import annotations
 
@@ -32,22 +32,6 @@ class Kept:
     def glass(self) -> bool:
         """Whether it was had by break-glass."""
         return self.path.name.startswith(index.GLASS)
-
-
-def _hosts(parser: Parser) -> Act:
-    parser.description = "Lists the hosts."
-    return hosts
-
-
-def hosts(machine: Machine, _: Options) -> int:
-    """Lists the hosts."""
-    session = sessions.needed(machine)
-    rows = [["HOST", "ADDRESS", "LABELS", "ALSO"]]
-    for host in Acts(session.url, session.token).hosts():
-        labels = " ".join(f"{key}={value}" for key, value in host.labels)
-        rows.append([host.name, f"{host.address}:{host.port}", labels, " ".join(host.aliases)])
-    machine.terminal.out(table(rows))
-    return Exit.OK
 
 
 def _status(parser: Parser) -> Act:
@@ -166,5 +150,5 @@ def _clock(skew: int) -> str:
     return f"{durations.show(abs(skew))} {way} the server's: hosts judge certificates by their own clock"
 
 
-BUILD: dict[str, Build] = {"status": _status, "hosts": _hosts}
+BUILD: dict[str, Build] = {"status": _status}
 """How each command reads its words."""

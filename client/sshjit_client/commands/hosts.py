@@ -1,0 +1,109 @@
+"""``ssh-jit hosts``: the hosts there are; and, signed by the login's key, adding, labelling and removing them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from sshjit import names, sshkey
+from sshjit.acts import HostBody, LabelsBody, RemoveBody
+from sshjit.errors import Invalid
+from sshjit.messages import AddHost, HostView, LabelHost, RemoveHost
+from sshjit_client.commands import picking
+from sshjit_client.commands.signing import Signer
+from sshjit_client.exits import Exit
+from sshjit_client.machine import Machine
+from sshjit_client.parsing import Act, Build, Options, Parser
+from sshjit_client.terminal import table
+
+
+def _hosts(parser: Parser) -> Act:
+    parser.description = "Lists the hosts, or changes them: that needs the permission, and your key signs it."
+    parser.usage = "ssh-jit hosts [add | label | remove] …"
+    commands = parser.add_subparsers(metavar="add | label | remove", parser_class=Parser, prog="ssh-jit hosts")
+    new = commands.add_parser("add", help="enrol a host with its keys")
+    new.add_argument("name", metavar="NAME")
+    new.add_argument("--address", metavar="A", required=True, help="where ssh connects to")
+    new.add_argument("--port", metavar="P", type=int, default=22)
+    new.add_argument("--alias", metavar="NAME", action="append", default=[], help="another name; several times")
+    _labelled(new)
+    new.add_argument("--host-key", metavar="FILE", action="append", required=True, type=Path, help="a .pub file")
+    new.set_defaults(run=add)
+    other = commands.add_parser("label", help="replace all labels of a host")
+    other.add_argument("name", metavar="NAME")
+    _labelled(other)
+    other.set_defaults(run=label)
+    gone = commands.add_parser("remove", help="forget a host, and revoke what is alive for it")
+    gone.add_argument("name", metavar="NAME")
+    gone.add_argument("--reason", metavar="TEXT", required=True, help="why; it is in the log")
+    gone.set_defaults(run=remove)
+    parser.set_defaults(run=listing)
+    return lambda machine, options: int(options.run(machine, options))
+
+
+def listing(machine: Machine, _: Options) -> int:
+    """Lists the hosts."""
+    _session, acts = picking.signed_in(machine)
+    rows = [["HOST", "ADDRESS", "LABELS", "ALSO"]]
+    rows += [[each.name, f"{each.address}:{each.port}", _pairs(each), " ".join(each.aliases)] for each in acts.hosts()]
+    machine.terminal.out(table(rows))
+    return Exit.OK
+
+
+def add(machine: Machine, options: Options) -> int:
+    """Enrols a host with its keys, by a signature."""
+    session, acts = picking.signed_in(machine)
+    keys = tuple(_key(path) for path in options.host_key)
+    aliases, labels = tuple(options.alias), _labels(options)
+    message = AddHost(options.name, aliases, options.address, options.port, labels, keys, session.login.id, None)
+    consent = Signer(machine, session, acts).act(message)
+    added = acts.add_host(HostBody(options.name, aliases, options.address, options.port, labels, keys, consent))
+    machine.terminal.say(f"added: {added.name} ({added.id}) at {added.address}:{added.port}, {_pairs(added)}")
+    return Exit.OK
+
+
+def label(machine: Machine, options: Options) -> int:
+    """Replaces all labels of a host, by a signature."""
+    session, acts = picking.signed_in(machine)
+    labels = _labels(options)
+    if not labels:
+        raise Invalid("usage", "say which labels", hint="ssh-jit hosts label NAME --label env=prod")
+    consent = Signer(machine, session, acts).act(LabelHost(options.name, labels, session.login.id, None))
+    changed = acts.label_host(names.host_name(options.name), LabelsBody(labels, consent))
+    machine.terminal.say(f"labelled: {changed.name} has {_pairs(changed)}")
+    return Exit.OK
+
+
+def remove(machine: Machine, options: Options) -> int:
+    """Forgets a host, by a signature."""
+    session, acts = picking.signed_in(machine)
+    reason = names.free_text(options.reason, "the reason")
+    consent = Signer(machine, session, acts).act(RemoveHost(options.name, reason, session.login.id, None))
+    acts.remove_host(names.host_name(options.name), RemoveBody(reason, consent))
+    machine.terminal.say(f"removed: {options.name}; what was alive for it is revoked")
+    return Exit.OK
+
+
+def _labelled(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--label", metavar="K=V", action="append", default=[], help="a label; several times")
+
+
+def _labels(options: Options) -> tuple[tuple[str, str], ...]:
+    pairs = (text.partition("=") for text in options.label)
+    return tuple(sorted({names.label(key, value) for key, _, value in pairs}))
+
+
+def _pairs(host: HostView) -> str:
+    return " ".join(f"{key}={value}" for key, value in host.labels)
+
+
+def _key(path: Path) -> str:
+    """A host's public key, as it is registered."""
+    try:
+        return sshkey.parse_line(path.read_text("utf-8")).line
+    except (OSError, UnicodeDecodeError):
+        raise Invalid("no_key", f"cannot read {path}") from None
+
+
+BUILD: dict[str, Build] = {"hosts": _hosts}
+"""How the command reads its words."""
