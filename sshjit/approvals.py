@@ -7,7 +7,7 @@ linked through a third one. This file only ever forbids by that; it never gives 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -42,6 +42,37 @@ class Approver(Person):
 
 
 P = TypeVar("P", bound=Person)
+_Mark = tuple[str, str]
+
+
+class Crowd:
+    """Accounts that were looked through once for what links them, for any number of questions about them."""
+
+    __slots__ = ("_root", "people")
+
+    def __init__(self, people: Iterable[Person]) -> None:
+        self.people = tuple(people)
+        links = _Links()
+        for person in self.people:
+            links.join(_marks(person))
+        self._root = {mark: links.find(mark) for person in self.people for mark in _marks(person)}
+
+    def __iter__(self) -> Iterator[Person]:
+        return iter(self.people)
+
+    def roots(self, person: Person) -> frozenset[_Mark]:
+        """What stands for the people of the crowd whom an account's marks belong to, and the marks that are new."""
+        return frozenset(self._root.get(mark, mark) for mark in _marks(person))
+
+    def root(self, account: Person) -> _Mark:
+        """What stands for the one whom an account belongs to."""
+        mark = ("id", account.subject_id)
+        return self._root.get(mark, mark)
+
+    @staticmethod
+    def of(people: Iterable[Person]) -> Crowd:
+        """The people as a crowd."""
+        return people if isinstance(people, Crowd) else Crowd(people)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +98,7 @@ def standing(
     steps first. The requester and everybody linked to the requester never count. ``others`` are further accounts that
     the CA knows: they do not approve, but may link two accounts that do.
     """
-    people = _people_but(requester, tuple(approvers), tuple(others))
+    people = _people_but(requester, tuple(approvers), Crowd.of(others))
     able = [[any(_fills(member, step) for member in person) for person in people] for step in steps]
     seat_of: dict[int, int] = {}
     """Person (index) -> step (index)."""
@@ -103,20 +134,20 @@ def complete(
 
 def may_approve(step: Step, requester: Person, person: Person, *, others: Iterable[Person] = ()) -> bool:
     """Whether ``person`` could say yes to ``step``: right role, and by no link the requester. Signing is not asked."""
-    return step.role in person.roles and bool(_people_but(requester, (person,), tuple(others)))
+    return step.role in person.roles and bool(_people_but(requester, (person,), Crowd.of(others)))
 
 
-def able(steps: Sequence[Step], requester: Person, known: Sequence[P]) -> tuple[tuple[P, ...], ...]:
+def able(steps: Sequence[Step], requester: Person, known: Iterable[Person]) -> tuple[tuple[Person, ...], ...]:
     """For each step those of ``known`` who could say yes to it, as ``may_approve``, all at once."""
-    people = _people_but(requester, known, ())
-    return tuple(
-        tuple(account for person in people for account in person if step.role in account.roles) for step in steps
-    )
+    crowd = Crowd.of(known)
+    own = crowd.roots(requester) | {crowd.root(requester)}
+    others = [person for person in crowd if crowd.root(person) not in own]
+    return tuple(tuple(person for person in others if step.role in person.roles) for step in steps)
 
 
-def others(requester: Person, accounts: Sequence[P], known: Sequence[Person]) -> tuple[P, ...]:
+def others(requester: Person, accounts: Sequence[P], known: Iterable[Person]) -> tuple[P, ...]:
     """Those of ``accounts`` who are by no link the requester; ``known`` may link them, as in ``standing``."""
-    return tuple(account for person in _people_but(requester, accounts, known) for account in person)
+    return tuple(account for person in _people_but(requester, accounts, Crowd.of(known)) for account in person)
 
 
 def unfillable(
@@ -130,7 +161,7 @@ def unfillable(
     nobody signed in lately, is not refused: its people are unknown, not absent, and one of them may sign in any minute.
     Nor is a step refused that needs more people than are known.
     """
-    seen = tuple(known)
+    seen = Crowd.of(known)
     for step in steps:
         members = tuple(person for person in (requester, *seen) if step.role in person.roles)
         if step.role in empty_roles or (members and not _people_but(requester, members, seen)):
@@ -138,7 +169,7 @@ def unfillable(
     return None
 
 
-def _marks(person: Person) -> frozenset[tuple[str, str]]:
+def _marks(person: Person) -> frozenset[_Mark]:
     """What makes two accounts one person when they share it."""
     return frozenset({("id", person.subject_id)} | {("email", address.casefold()) for address in person.emails})
 
@@ -152,16 +183,16 @@ def _name(person: Sequence[Approver], step: Step) -> str:
     return next(account.subject_id for account in person if _fills(account, step))
 
 
-def _people_but(requester: Person, accounts: Sequence[P], others: Sequence[Person]) -> list[list[P]]:
+def _people_but(requester: Person, accounts: Sequence[P], crowd: Crowd) -> list[list[P]]:
     """``accounts`` grouped into people, in order of first appearance, without whoever is linked to the requester."""
     links = _Links()
-    everybody: tuple[Person, ...] = (requester, *accounts, *others)
-    for person in everybody:
-        links.join(_marks(person))
-    forbidden = links.find(("id", requester.subject_id))
-    people: dict[tuple[str, str], list[P]] = {}
+    asked: tuple[Person, ...] = (requester, *accounts)
+    for person in asked:
+        links.join(crowd.roots(person))
+    forbidden = links.find(crowd.root(requester))
+    people: dict[_Mark, list[P]] = {}
     for account in accounts:
-        people.setdefault(links.find(("id", account.subject_id)), []).append(account)
+        people.setdefault(links.find(crowd.root(account)), []).append(account)
     return [members for mark, members in people.items() if mark != forbidden]
 
 
@@ -169,9 +200,9 @@ class _Links:
     """Marks that belong to one person, joined as they are found (union-find)."""
 
     def __init__(self) -> None:
-        self._parent: dict[tuple[str, str], tuple[str, str]] = {}
+        self._parent: dict[_Mark, _Mark] = {}
 
-    def find(self, mark: tuple[str, str]) -> tuple[str, str]:
+    def find(self, mark: _Mark) -> _Mark:
         """The mark that stands for everything joined with ``mark``."""
         parent = self._parent.setdefault(mark, mark)
         while parent != mark:
@@ -179,7 +210,7 @@ class _Links:
             mark, parent = parent, self._parent[parent]
         return mark
 
-    def join(self, marks: frozenset[tuple[str, str]]) -> None:
+    def join(self, marks: frozenset[_Mark]) -> None:
         """Make ``marks`` one."""
         first, *rest = marks
         for mark in rest:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Literal
 
 from sshjit import canonical, messages, sshkey
-from sshjit.approvals import Person
+from sshjit.approvals import Crowd, Person
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit.events import Event
 from sshjit.policy import Host as PolicyHost
@@ -78,7 +78,7 @@ class Desk:
     refusals: Refusals = field(default_factory=Refusals)
     challenges: Challenges = field(default_factory=Challenges)
     heard: Heard = field(default_factory=Heard)
-    _known: tuple[State, tuple[int, str | None], int, Policy, tuple[Person, ...]] | None = None
+    _known: tuple[State, tuple[int, str | None], int, Policy, Crowd] | None = None
 
     @property
     def state(self) -> State:
@@ -147,7 +147,7 @@ class Desk:
         known = subject in self.state.newest_login  # whoever was forgotten has no role
         return Person(subject, addresses, self.roles(self.newest_login(subject)) if known else frozenset())
 
-    def known(self) -> tuple[Person, ...]:
+    def known(self) -> Crowd:
         """Everybody who signed in lately, with the roles of now. Kept until somebody signs in or the clock moves on."""
         state, now, rules = self.state, self.now, self.policy
         size = (len(state.newest_login), next(reversed(state.logins), None))
@@ -155,7 +155,7 @@ class Desk:
         if kept is not None and kept[0] is state and kept[1:3] == (size, now) and kept[3] is rules:
             return kept[4]
         lately = (who for who, login in state.newest_login.items() if now - state.logins[login].time < LATELY)
-        found = tuple(self.person(who) for who in lately)
+        found = Crowd(self.person(who) for who in lately)
         self._known = (state, size, now, rules, found)
         return found
 

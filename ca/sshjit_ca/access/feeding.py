@@ -6,22 +6,22 @@ are shown with the addresses that their provider vouches for, and no others: mai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable
+from dataclasses import replace
 
 import sqlalchemy as sa
 
-from sshjit import approvals, entries, events, policy
+from sshjit import events
 from sshjit.approvals import Person
 from sshjit.errors import Invalid
 from sshjit.events import Event
 from sshjit.messages import FeedItem, FeedKind, FeedReply, PersonView, ReadFeed, RequestView
 from sshjit.requests import Request
-from sshjit_ca.access.views import request_view, steps_of
+from sshjit_ca.access import locks
+from sshjit_ca.access.views import request_view
 from sshjit_ca.desk import Desk, person_view
-from sshjit_ca.log import quick
 from sshjit_ca.log.history import History
+from sshjit_ca.log.history import read as read_entry
 from sshjit_ca.log.logreading import telling
 from sshjit_ca.log.summaries import entry_view
 from sshjit_ca.storage.schema import entries as table
@@ -68,7 +68,7 @@ def read_feed(store: Store, history: History) -> Callable[[Desk, ReadFeed], Feed
 def _item(desk: Desk, history: History, crowd: _Crowd, row: Row) -> FeedItem:
     """One entry, and whom it may concern. Of an entry whose detail was erased the fact is left."""
     entry = row.entry
-    event = quick.read(entry) or entries.read_erased(entry)
+    event = read_entry(row)
     request = None if row.request is None else history.request(desk.state, row.request)
     view = entry_view(telling(desk.state, history, row), entry)
     return FeedItem(
@@ -113,51 +113,44 @@ def _vouched(desk: Desk, subject: str) -> PersonView | None:
 
 def _labels(desk: Desk, request: Request) -> tuple[tuple[str, str], ...]:
     """The labels of the machines that were asked for, as far as they are enrolled still."""
-    known = zip(request.asked.hosts, request.asked.host_ids, strict=True)
-    hosts = (desk.state.hosts.get(name) for name, id_ in known if _is(desk, name, id_))
-    return tuple(sorted({label for host in hosts if host is not None for label in host.labels}))
+    asked, known = request.asked, desk.state.hosts
+    machines = zip(map(known.get, asked.hosts), asked.host_ids, strict=True)
+    return tuple(
+        sorted({label for host, id_ in machines if host is not None and host.id == id_ for label in host.labels})
+    )
 
 
-def _is(desk: Desk, name: str, host_id: str) -> bool:
-    host = desk.state.hosts.get(name)
-    return host is not None and host.id == host_id
-
-
-@dataclass
 class _Crowd:
-    """Everybody who signed in lately, looked through once for all items of an answer."""
+    """Everybody who signed in lately, looked through once for each question of an answer, however many items ask it."""
 
-    desk: Desk
-
-    @cached_property
-    def known(self) -> tuple[Person, ...]:
-        return self.desk.known()
-
-    @cached_property
-    def permitted(self) -> tuple[Person, ...]:
-        """Those with the permission to review."""
-        desk = self.desk
-        return tuple(
-            person
-            for person in self.known
-            if "review"
-            in policy.permissions_of(desk.policy, desk.policy_subject(desk.newest_login(person.subject_id)), desk.now)
-        )
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._asked: dict[tuple[str, frozenset[str]], tuple[PersonView, ...]] = {}
+        self._linked: dict[str, frozenset[str]] = {}
 
     def deciders(self, request: Request) -> tuple[PersonView, ...]:
         """Who could say yes to some step."""
-        steps = steps_of(request)
-        if not steps:
-            return ()
-        able = approvals.able(steps, self.desk.person(request.asked.subject), self.known)
-        return self._shown(person for step in able for person in step)
+        roles = frozenset(step.role for step in request.asked.steps)
+        return self._ask(request, roles, lambda person: bool(person.roles & roles)) if roles else ()
 
     def reviewers(self, request: Request) -> tuple[PersonView, ...]:
         """Who may look at this break-glass access."""
-        if request.review_by is None:
-            return ()
-        return self._shown(approvals.others(self.desk.person(request.asked.subject), self.permitted, self.known))
+        return self._ask(request, frozenset(), self._may_review) if request.review_by is not None else ()
 
-    def _shown(self, people: Iterable[Person]) -> tuple[PersonView, ...]:
-        found = {person.subject_id: _vouched(self.desk, person.subject_id) for person in people}
-        return tuple(view for _, view in sorted(found.items()) if view is not None)
+    def _ask(self, request: Request, of: frozenset[str], fits: Callable[[Person], bool]) -> tuple[PersonView, ...]:
+        """Whom of those that fit it may concern: nobody who is, by any link, the requester."""
+        requester = request.asked.subject
+        if (requester, of) not in self._asked:
+            own = self._accounts(requester)
+            found = (each.subject_id for each in self._desk.known() if each.subject_id not in own and fits(each))
+            views = (_vouched(self._desk, subject) for subject in sorted(found))
+            self._asked[requester, of] = tuple(view for view in views if view is not None)
+        return self._asked[requester, of]
+
+    def _accounts(self, subject: str) -> frozenset[str]:
+        if subject not in self._linked:
+            self._linked[subject] = frozenset(locks.accounts_of(self._desk.state, subject))
+        return self._linked[subject]
+
+    def _may_review(self, person: Person) -> bool:
+        return self._desk.permitted(self._desk.newest_login(person.subject_id), "review")

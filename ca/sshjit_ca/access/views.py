@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sshjit import approvals, requests
-from sshjit.approvals import Approver, Person, Step
+from sshjit.approvals import Approver, Crowd, Step
 from sshjit.messages import (
     CommentView,
     DecisionView,
@@ -113,7 +113,7 @@ def _extend_by(desk: Desk, request: Request) -> int | None:
 def _steps(desk: Desk, request: Request, *, pending: bool) -> tuple[StepView, ...]:
     """How far each step is and, while it matters, who could still take it."""
     spoken = frozenset(decision.said.subject for decision in request.decisions)
-    known = desk.known() if pending else ()
+    known = desk.known() if pending else Crowd(())
     return step_views(desk, steps_of(request), request.asked.subject, approvers_of(desk, request), known, spoken)
 
 
@@ -122,11 +122,11 @@ def step_views(  # noqa: PLR0917 - each is one part of the question
     steps: tuple[Step, ...],
     subject: str,
     approvers: tuple[Approver, ...] = (),
-    known: tuple[Person, ...] = (),
+    known: Crowd | None = None,
     spoken: frozenset[str] = frozenset(),
 ) -> tuple[StepView, ...]:
     """How far the steps of what ``subject`` asks are, and who of ``known`` could still take them."""
-    requester = desk.person(subject)
+    requester, known = desk.person(subject), known or Crowd(())
     shown = []
     standing = approvals.standing(steps, requester, approvers, others=known)
     for stands, could in zip(standing, approvals.able(steps, requester, known), strict=True):
