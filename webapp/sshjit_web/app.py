@@ -59,7 +59,8 @@ def create_app(
 
 def _for_every_page() -> dict[str, Any]:
     have, login = services.services(), g.get("login")
-    return {"form_token": have.form_token(security.form_cookie()), "login": login, "mark": have.marks.known(login)}
+    token = have.form_token(security.form_cookie())
+    return {"form_token": token, "login": login, "mark": have.marks.known(login), "now": have.now()}
 
 
 def from_config(config: WebConfig) -> Flask:

@@ -63,6 +63,9 @@ def test_an_open_break_glass_access_marks_every_page_of_its_owner(world: RealWor
         assert "Glass broken:" in world.page(ALICE, path), path
     for path in ("/requests", "/history?whose=mine"):
         assert re.search(r'class="(card )?red"', world.page(ALICE, path)), path
+    missing = world.get(ALICE, "/requests/req-00000000")
+    assert missing.status_code == 404
+    assert "Glass broken:" in missing.text
     assert "BROKE THE GLASS" in world.page(EVE, "/log")
     world.post(ALICE, f"/requests/{request_id}/end")
     assert "Glass broken:" not in world.page(ALICE, "/requests")

@@ -21,8 +21,7 @@ blueprint.before_request(security.check_page)
 
 def render(template: str, login: LoginView, **values: Any) -> str:
     """A page for somebody who is signed in."""
-    have = services()
-    return render_template(template, login=login, now=have.now(), mark=have.marks.of(login), **values)
+    return render_template(template, login=login, mark=services().marks.of(login), **values)
 
 
 def failed(page: str, error: SshJitError) -> AnyResponse:
