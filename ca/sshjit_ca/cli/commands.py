@@ -17,6 +17,7 @@ from sshjit_ca.cli import keys as cli_keys
 from sshjit_ca.cli import locks as cli_locks
 from sshjit_ca.cli import log as cli_log
 from sshjit_ca.cli import policies as cli_policies
+from sshjit_ca.cli import report as cli_report
 from sshjit_ca.config import Config
 from sshjit_ca.keys.places import Places
 
@@ -49,6 +50,7 @@ def _parser(default_config: Path) -> argparse.ArgumentParser:
     cli_log.add_commands(commands)
     cli_policies.add_commands(commands)
     cli_explain.add_commands(commands)
+    cli_report.add_commands(commands)
     return parser
 
 

@@ -1,0 +1,98 @@
+"""``ssh-jit-ca report``: who could, who did, who approved, for a period; to print or as tables."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from sshjit.errors import Failed, Invalid
+from sshjit_ca.config import Config
+from sshjit_ca.keys import files
+from sshjit_ca.log.memory import Memory
+from sshjit_ca.report import period as periods
+from sshjit_ca.report.period import Period
+from sshjit_ca.storage.store import Store
+
+
+def add_commands(commands: Any) -> None:
+    """Adds the command."""
+    text = "who could reach what, who did, who approved, in a period"
+    parser = commands.add_parser("report", help=text, description=f"{text[0].upper()}{text[1:]}.")
+    parser.set_defaults(run=_report)
+    when = "a day or a time, UTC: 2026-01-31 or 2026-01-31T12:00"
+    parser.add_argument("--from", dest="first", required=True, type=periods.begin, metavar="DATE", help=when)
+    parser.add_argument(
+        "--to", dest="until", required=True, type=periods.end, metavar="DATE", help="the same; a day counts to its end"
+    )
+    parser.add_argument("--format", choices=("html", "csv"), default="html", help="[html]")
+    parser.add_argument(
+        "--output", type=Path, metavar="PATH", help="a file; for csv a new folder or FILE.zip [html: standard output]"
+    )
+    parser.add_argument("--database", type=Path, metavar="FILE", help="a copy of the database [the CA's own]")
+
+
+def _report(conf: Config, options: argparse.Namespace) -> int:
+    from sshjit_ca.report import making, sheets  # noqa: PLC0415 - the other commands start faster without it
+
+    period = Period(options.first, options.until)
+    if period.first >= period.until:
+        raise Invalid("bad_period", "the period ends before it begins", hint="--from 2026-01-01 --to 2026-01-31")
+    if options.format == "csv" and options.output is None:
+        raise Invalid("no_output", "CSV is many files", hint="--output FOLDER, or --output FILE.zip")
+    own = options.database is None
+    if not own and not options.database.is_file():
+        raise Invalid("no_database", f"there is no file {options.database}")
+    remembered = Memory(conf.home).checkpoint() if own else ""
+    store = Store(conf.database if own else f"sqlite:///{options.database.resolve()}", read_only=True)
+    try:
+        with making.make(
+            store,
+            files.load_public(conf.key_file("log")),
+            installation=conf.installation,
+            period=period,
+            now=int(time.time()),
+            against=(remembered,) if remembered else (),
+            certificates=options.format == "csv",
+        ) as report:
+            if options.format == "csv":
+                count = sheets.write(report, options.output)
+                print(f"{options.output}: {count} tables")
+            else:
+                _document(report, options.output)
+            if report.problems:
+                print("ssh-jit-ca: THE LOG IS NOT WHOLE; the report says where", file=sys.stderr)
+            return 1 if report.problems else 0
+    finally:
+        store.close()
+
+
+def _document(report: Any, path: Path | None) -> None:
+    from sshjit_ca.report import document  # noqa: PLC0415 - as above
+
+    with _opened(path) as file:
+        for piece in document.pieces(report):
+            file.write(piece)
+    if path is not None:
+        print(path)
+
+
+@contextmanager
+def _opened(path: Path | None) -> Iterator[TextIO]:
+    """Standard output, or a file that only we can read and that is there whole or not at all."""
+    if path is None:
+        yield sys.stdout
+        return
+    new = path.with_name(f"{path.name}.new")
+    try:
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            yield file
+        new.replace(path)
+    except OSError as error:
+        raise Failed("not_written", f"{path} cannot be written: {error.strerror}") from None

@@ -1,0 +1,68 @@
+"""What tables are made of: columns that say what stands in them, so that both spellings and the manual agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Cell = str | int | bool | None | tuple[str, ...]
+Kind = Literal["text", "quote", "code", "list", "number", "time", "duration", "flag", "share"]
+"""How a cell is written: ``quote`` is text that a person chose, ``time`` seconds since the epoch, ``duration`` seconds,
+``share`` whole percent."""
+Rank = int
+"""Where a row stands in its table: the lowest first. Up to ``URGENT`` it stands out, at ``OPEN`` somebody must act."""
+URGENT = 1
+OPEN = 2
+FIRST = 3
+NORMAL = 5
+ERASED = "(erased)"
+"""Instead of a detail that was erased after its time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: its name in CSV, its head on paper, and what stands in it."""
+
+    key: str
+    head: str
+    about: str
+    kind: Kind = "text"
+    printed: bool = True
+    """Whether paper has it too; CSV has every column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table. ``about`` says what a row is, ``nothing`` what it means that there is none."""
+
+    key: str
+    title: str
+    about: str
+    columns: tuple[Column, ...]
+    nothing: str = "Nothing of the kind in this period."
+    printed: bool = True
+
+
+def when(key: str = "time", head: str = "When (UTC)", about: str = "when it was recorded") -> Column:
+    """A column of instants."""
+    return Column(key, head, about, "time")
+
+
+def code(key: str, head: str, about: str, *, printed: bool = True) -> Column:
+    """A column of ids and digests."""
+    return Column(key, head, about, "code", printed)
+
+
+def entry() -> Column:
+    """The column that says where in the log it stands."""
+    return Column("entry", "Entry", "number of the log entry: `ssh-jit-ca log show --before N`", "number")
+
+
+def number(key: str, head: str, about: str, *, printed: bool = True) -> Column:
+    """A column of counts."""
+    return Column(key, head, about, "number", printed)
+
+
+def quote(key: str, head: str, about: str) -> Column:
+    """A column of what people wrote."""
+    return Column(key, head, about, "quote")

@@ -1,0 +1,169 @@
+"""What was changed: hosts, keys, locks, policies, and the CA itself, as rows.
+
+Every function here is called before its entry is folded, with the state as it stood then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from sshjit import events
+from sshjit.policy import Host
+from sshjit_ca.report.columns import FIRST, NORMAL
+from sshjit_ca.report.people import People
+from sshjit_ca.report.period import Place
+from sshjit_ca.report.spool import Row, Spool
+from sshjit_ca.state import Lock, State
+
+Labels = tuple[tuple[str, str], ...]
+
+
+@dataclass(slots=True)
+class Machine:
+    """A host of the period. ``labels`` are all that it carried in it, the newest last."""
+
+    id: str
+    name: str
+    labels: dict[Labels, None] = field(default_factory=dict)
+    enrolled: bool = True
+
+    def as_policy_sees(self) -> list[Host]:
+        """The host, once for each set of labels."""
+        return [Host(self.id, self.name, labels) for labels in self.labels]
+
+
+@dataclass(slots=True)
+class Stretch:
+    """A time in which one policy decided. ``end`` ``None``: it still did when the period ended."""
+
+    digest: str
+    start: int
+    end: int | None = None
+
+
+class Estate:
+    """Entries about hosts, keys, locks, policies and the CA."""
+
+    def __init__(self, spool: Spool, people: People) -> None:
+        self._spool, self._people = spool, people
+        self.machines: dict[str, Machine] = {}
+        self.stretches: list[Stretch] = []
+        self._locks: dict[str, Lock] = {}
+
+    def begin(self, state: State, first: int) -> None:
+        """The period begins: what is enrolled, locked and in force then."""
+        for host in state.hosts.values():
+            self.machines[host.id] = Machine(host.id, host.name, {host.labels: None})
+        self._locks.update(state.locks)
+        if state.policy:
+            self.stretches.append(Stretch(state.policy, first))
+
+    def finish(self, state: State) -> None:
+        """The period ends: locks that are still in force."""
+        for lock in self._locks.values():
+            self._lock(lock, None, "", "")
+        for machine in self.machines.values():
+            machine.enrolled = state.hosts.get(machine.name) is not None and state.hosts[machine.name].id == machine.id
+
+    def policy_loaded(self, event: events.PolicyLoaded, time: int) -> None:
+        """Another policy decides."""
+        if self.stretches:
+            if self.stretches[-1].digest == event.digest:
+                return
+            self.stretches[-1].end = time
+        self.stretches.append(Stretch(event.digest, time))
+
+    def host_added(self, event: events.HostAdded, at: Place) -> None:
+        """A host is enrolled."""
+        self.machines[event.host_id] = Machine(event.host_id, event.name, {event.labels: None})
+        by = self._people.who(event.by)
+        self._host(at, (at.time, at.number, event.name, event.host_id, "enrolled", (), _pairs(event.labels), by, ""))
+
+    def host_joined(self, event: events.HostJoined, at: Place) -> None:
+        """A host proved its token."""
+        self._host(at, (at.time, at.number, event.name, event.host_id, "joined", (), (), "the host", ""))
+
+    def host_labelled(self, event: events.HostLabelled, state: State, at: Place) -> None:
+        """Policy sees a host by other labels."""
+        before = state.hosts[event.name].labels
+        labels = self.machines[event.host_id].labels
+        labels.pop(event.labels, None)
+        labels[event.labels] = None
+        row = (at.time, at.number, event.name, event.host_id, "relabelled", _pairs(before), _pairs(event.labels))
+        self._host(at, (*row, self._people.who(event.by), ""))
+
+    def host_removed(self, event: events.HostRemoved, state: State, at: Place) -> None:
+        """A host is gone."""
+        before, by = _pairs(state.hosts[event.name].labels), self._people.who(event.by)
+        self._host(at, (at.time, at.number, event.name, event.host_id, "removed", before, (), by, event.reason))
+
+    def _host(self, at: Place, row: Row) -> None:
+        self._spool.add("host_changes", row, place=at.number)
+
+    def locked(self, event: events.Locked, time: int) -> None:
+        """Something is locked."""
+        self._locks[event.lock] = Lock(
+            event.lock, event.kind, event.target, event.subjects, event.by, event.reason, time
+        )
+
+    def unlocked(self, event: events.Unlocked, time: int) -> None:
+        """A lock is gone."""
+        self._lock(self._locks.pop(event.lock), time, self._people.who(event.by), event.reason)
+
+    def _lock(self, lock: Lock, until: int | None, by: str, why: str) -> None:
+        people = ", ".join(self._people.who(subject) for subject in lock.subjects)
+        target = people or lock.target or "everything"
+        row = (lock.time, lock.id, lock.kind, target, self._people.who(lock.by), lock.reason, until, by, why)
+        self._spool.add("locks", row, rank=FIRST if until is None else NORMAL, place=lock.time)
+
+    def key(self, event: events.KeyAdded | events.KeyActivated | events.KeyRetired, at: Place) -> None:
+        """A key of the CA's own came, had its turn, or is over."""
+        where = event.reference if isinstance(event, events.KeyAdded) else ""
+        if isinstance(event, events.KeyRetired):
+            change = "revoked" if event.revoked else "retired"
+        else:
+            change = "added" if isinstance(event, events.KeyAdded) else "active"
+        self._spool.add("keys", (at.time, at.number, event.purpose, change, event.key, "", where), place=at.number)
+
+    def hardware_key(self, event: events.HardwareKeyRegistered | events.HardwareKeyRemoved, at: Place) -> None:
+        """A hardware key is vouched for, or is no more."""
+        change = "registered" if isinstance(event, events.HardwareKeyRegistered) else "removed"
+        whose = self._people.who(event.subject)
+        self._spool.add("keys", (at.time, at.number, "hardware key", change, event.key, whose, ""), place=at.number)
+
+    def emergency(self, event: events.EmergencyIssued, at: Place) -> None:
+        """A certificate past every rule."""
+        row = (
+            at.time,
+            at.number,
+            event.signed,
+            event.serial,
+            event.login,
+            event.hosts,
+            event.valid_before,
+            event.reason,
+        )
+        self._spool.add("emergencies", row, place=at.number)
+
+    def operated(
+        self,
+        event: events.Started | events.ClockConfirmed | events.Restored | events.Forgot,
+        at: Place,
+    ) -> None:
+        """What was done to the CA and the log."""
+        match event:
+            case events.Started(epoch=epoch):
+                what, about, reason = "started", f"epoch {epoch}", ""
+            case events.ClockConfirmed(drift=drift, reason=reason):
+                what, about = "clock confirmed", f"{drift:+d} s against the machine's boot clock"
+            case events.Restored(lost=lost, epoch=epoch, reason=reason):
+                what, about = "restored", f"an older copy went on, in epoch {epoch}; {lost} entries known to be lost"
+            case events.Forgot(erased=erased, before=before):
+                day = datetime.fromtimestamp(before, UTC).strftime("%Y-%m-%d")
+                what, about, reason = "details erased", f"{erased} details of before {day}", ""
+        self._spool.add("operations", (at.time, at.number, what, about, reason), place=at.number)
+
+
+def _pairs(labels: Labels) -> tuple[str, ...]:
+    return tuple(f"{label}={value}" for label, value in labels)

@@ -1,0 +1,115 @@
+"""Makes a report: reads the log as it stands at one moment, asks the policies, and verifies what it read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import msgspec
+import sqlalchemy as sa
+
+from sshjit.checkpoint import Checkpoint
+from sshjit.errors import Failed, Invalid
+from sshjit.sshkey import PublicKey
+from sshjit_ca.keys.lineage import Lineage
+from sshjit_ca.log import verify
+from sshjit_ca.report import counted, reach
+from sshjit_ca.report.gathering import Gathering
+from sshjit_ca.report.period import Period
+from sshjit_ca.report.reach import Reach
+from sshjit_ca.report.spool import Spool
+from sshjit_ca.storage import scanning
+from sshjit_ca.storage.schema import policies
+from sshjit_ca.storage.store import Store
+
+_BROKEN = (TypeError, AttributeError, ValueError, LookupError, msgspec.DecodeError, Invalid)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that is printed or written. Times are seconds since the epoch."""
+
+    installation: str
+    period: Period
+    made: int
+    head: Checkpoint
+    """What the report stands on."""
+    note: str
+    """The same, signed."""
+    entry_time: int
+    """When the newest entry under the head was written."""
+    problems: tuple[str, ...]
+    """What ``log verify`` finds wrong; empty: the log is whole."""
+    erased: int
+    """Entries of the period whose details were erased."""
+    found: Gathering
+    reach: Reach
+    spool: Spool
+
+
+@contextmanager
+def make(
+    store: Store,
+    first: PublicKey,
+    *,
+    installation: str,
+    period: Period,
+    now: int,
+    against: tuple[str, ...] = (),
+    certificates: bool,
+    processes: int | None = None,
+) -> Iterator[Report]:
+    """The report of a period; its rows are gone when the block is left.
+
+    ``first`` is the log's first key, ``against`` signed checkpoints from elsewhere, ``certificates`` whether each is a
+    row, ``processes`` as ``verify.verify``.
+
+    Raises:
+        Failed: ``no_log``, ``log_broken``, ``no_database``.
+
+    """
+    spool = Spool()
+    try:
+        found = Gathering(spool, period, certificates=certificates)
+        note, size, texts = _read(store, found)
+        keys = Lineage.of(first, store)
+        head = keys.verified(note)
+        if head.size != size:
+            raise Failed("log_broken", "the log's checkpoint is over another size", hint="ssh-jit-ca log verify")
+        known = [head, *(keys.verified(each) for each in against)]
+        verdict = verify.verify(store, first, against=known, processes=processes)
+        asked = reach.ask(found, texts, spool)
+        counted.fill(found, asked, spool)
+        yield Report(
+            installation=installation,
+            period=period,
+            made=now,
+            head=head,
+            note=note,
+            entry_time=found.state.time,
+            problems=verdict.problems,
+            erased=found.erased,
+            found=found,
+            reach=asked,
+            spool=spool,
+        )
+    finally:
+        spool.close()
+
+
+def _read(store: Store, found: Gathering) -> tuple[str, int, dict[str, str]]:
+    """Takes the log in; its checkpoint and size, and the policies that are kept."""
+    with scanning.moment(store) as connection:
+        head = scanning.head(connection)
+        if head is None or not head.size:
+            raise Failed("no_log", "there is no log yet", hint="ssh-jit-ca init")
+        texts = {row.digest: row.text for row in connection.execute(sa.select(policies))}
+        try:
+            found.run(connection, head.size)
+        except _BROKEN as error:
+            at = found.state.size
+            raise Failed(
+                "log_broken", f"the log cannot be read at entry {at}: {error}", hint="ssh-jit-ca log verify"
+            ) from None
+        return head.checkpoint, head.size, texts

@@ -1,0 +1,83 @@
+"""Who is known, by which sign-ins, and what a provider said of them in the period."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sshjit import events
+from sshjit.policy import Subject
+from sshjit_ca.report.columns import ERASED
+from sshjit_ca.state import State
+
+OPERATOR = "the operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a sign-in said that policy looks at."""
+
+    provider: str
+    groups: frozenset[str]
+    emails: frozenset[str]
+    own: str | None
+
+    def subject(self, subject: str) -> Subject:
+        """The person as policy sees them."""
+        return Subject(subject, self.provider, self.groups, self.emails, self.own)
+
+
+@dataclass(slots=True)
+class Person:
+    """Somebody who signed in at some time."""
+
+    name: str
+    provider: str
+    email: str
+    claims: Claims
+    """Of the newest sign-in."""
+    last_sign_in: int
+
+
+class People:
+    """Everybody up to the end of the period. ``claims`` holds all that was true of somebody in it."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Person] = {}
+        self.claims: dict[str, dict[Claims, None]] = {}
+        self._called: dict[str, set[str]] = {}
+
+    def signed_in(self, event: events.LoginOpened, time: int, *, inside: bool) -> None:
+        """Takes a sign-in; one whose detail was erased says only that there was one."""
+        subject = event.subject
+        if not event.provider:
+            if subject in self.known:
+                self.known[subject].last_sign_in = time
+            return
+        verified = {event.email.casefold()} if event.email and event.verified else set[str]()
+        claims = Claims(event.provider, frozenset(event.groups), frozenset(verified), event.own)
+        self.known[subject] = Person(event.name, event.provider, event.email or "", claims, time)
+        self._called.setdefault(self._label(subject), set()).add(subject)
+        if inside:
+            self.claims.setdefault(subject, {})[claims] = None
+
+    def begin(self, state: State) -> None:
+        """The period begins: who is known already could use what they last signed in with."""
+        for subject in state.newest_login:
+            if subject in self.known:
+                self.claims.setdefault(subject, {})[self.known[subject].claims] = None
+
+    def who(self, subject: str | None) -> str:
+        """How somebody is called in every table: name and provider, with the account where two are called so."""
+        if subject is None:
+            return OPERATOR
+        if subject not in self.known:
+            return f"{subject} {ERASED}"
+        label = self._label(subject)
+        return f"{label} {subject}" if len(self._called[label]) > 1 else label
+
+    def email(self, subject: str) -> str:
+        """The address at the newest sign-in."""
+        return self.known[subject].email if subject in self.known else ""
+
+    def _label(self, subject: str) -> str:
+        return f"{self.known[subject].name} ({self.known[subject].provider})"

@@ -1,0 +1,60 @@
+"""The time that a report is about, and where in it an entry stands."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
+
+
+class Place(NamedTuple):
+    """Where an entry stands in the log, and when it was written."""
+
+    number: int
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From ``first`` to before ``until``, in seconds since the epoch, UTC."""
+
+    first: int
+    until: int
+
+    def holds(self, time: int) -> bool:
+        """Whether this time lies in it."""
+        return self.first <= time < self.until
+
+
+def begin(text: str) -> int:
+    """The beginning that is meant by ``2026-01-31`` or ``2026-01-31T12:00``, in UTC. For argparse."""
+    return _moment(text)[0]
+
+
+def end(text: str) -> int:
+    """The end that is meant: a day counts to its end, a time of day to its minute."""
+    moment, whole_day = _moment(text)
+    return moment + 24 * 3600 if whole_day else moment
+
+
+def shown(period: Period) -> str:
+    """``2026-01-01 to 2026-01-31`` for whole days, else with the time of day."""
+    first, until = (datetime.fromtimestamp(time, UTC) for time in (period.first, period.until))
+    if first.time() == until.time() == datetime.min.time():
+        return f"{first:%Y-%m-%d} to {until - timedelta(days=1):%Y-%m-%d}"
+    return f"{first:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}"
+
+
+def _moment(text: str) -> tuple[int, bool]:
+    try:
+        day = date.fromisoformat(text)
+        return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()), True
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+        return int(moment.timestamp()), False
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError("not a day or a time, as 2026-01-31 or 2026-01-31T12:00 (UTC)") from None
