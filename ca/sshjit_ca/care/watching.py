@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from sshjit.errors import SshJitError
 from sshjit.events import Event
 from sshjit_ca.access import sweeping
 from sshjit_ca.authority import Authority
@@ -34,8 +33,8 @@ async def sweep(authority: Authority) -> None:
     while authority.fenced is None:
         try:
             swept = authority.sweep()
-        except SshJitError as error:
-            _log.error("what is over could not be written down: %s", error.message)
+        except Exception:  # noqa: BLE001 - whatever it is, the CA goes on, and tries again
+            _log.exception("what is over could not be written down")
             swept = 0
         await asyncio.sleep(HURRY if swept >= sweeping.MOST else SWEEP)
 
@@ -50,7 +49,7 @@ async def alert(desk: Desk, store: Store, alarms: Alarms) -> None:
             continue
         try:
             position = await look(desk, store, alarms, position, size)
-        except (OSError, SshJitError):
+        except Exception:  # noqa: BLE001 - as above
             _log.exception("alarms could not be looked for")
             await asyncio.sleep(SWEEP)
 

@@ -20,6 +20,8 @@ ON_BOTH = {
     "test_stores",
     "test_clocks",
     "test_epochs",
+    "test_feeding",
+    "test_searching",
 }
 """The files whose tests run on SQLite and on PostgreSQL."""
 

@@ -113,6 +113,34 @@ def test_it_is_told_at_once_beside_answering(ca: Installation, tmp_path: Path, s
     assert "we are attacked" in asyncio.run(story())
 
 
+def test_a_database_that_is_away_for_a_while_costs_no_alarm(
+    ca: Installation, tmp_path: Path, syslog: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "SWEEP", 0.1)
+    alarms, database = Alarms(ca.config.home, tmp_path / "log", ()), ca.home / "ca" / "ca.db"
+    alarms.keep(ca.desk.journal.durable - 1)
+    ca.say(m.Lock(None, "everything", None, "we are attacked"), m.LockReply, "admin")
+    ca.store.close()  # what reads next opens the file anew
+    for part in database.parent.glob("ca.db*"):
+        part.rename(part.with_name(f"away-{part.name}"))
+    database.mkdir()
+
+    async def story() -> str:
+        watch = asyncio.create_task(watching.alert(ca.desk, ca.store, alarms))
+        await asyncio.sleep(1)
+        assert heard(syslog) == []
+        database.rmdir()
+        for part in database.parent.glob("away-*"):
+            part.rename(part.with_name(part.name.removeprefix("away-")))
+        syslog.settimeout(5)
+        try:
+            return (await asyncio.wait_for(asyncio.to_thread(syslog.recv, 4096), 6)).decode("ascii")
+        finally:
+            watch.cancel()
+
+    assert "we are attacked" in asyncio.run(story())
+
+
 def test_at_its_very_first_start_the_past_counts_as_told(
     ca: Installation, tmp_path: Path, syslog: socket.socket
 ) -> None:
