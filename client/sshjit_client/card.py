@@ -40,7 +40,7 @@ def _ask(request: RequestView) -> Rows:
     return [
         ("request", request.id),
         ("who", person(request.requester)),
-        ("what", f"{request.login}@{','.join(request.hosts)}"),
+        ("what", _where(request)),
         ("action", f"{request.action}{f': {request.command}' if request.command else ''}"),
         ("how long", length),
         ("begins", at(request.start) if request.start is not None else ""),
@@ -48,6 +48,12 @@ def _ask(request: RequestView) -> Rows:
         ("rule", request.rule),
         ("asked", f"{at(request.asked)} {channel}, from {request.address}"),
     ]
+
+
+def _where(request: RequestView) -> str:
+    """``postgres@db1``; of several hosts each of them."""
+    one, *more = request.hosts
+    return f"{request.login} on {', '.join(request.hosts)}" if more else f"{request.login}@{one}"
 
 
 def _answers(request: RequestView, now: int) -> Rows:

@@ -97,4 +97,5 @@ def requests(found: Iterable[RequestView], now: int, *, theirs: bool, columns: i
         return "\n".join(cut(line, columns) for line in wide) if columns else "\n".join(wide)
     lines = table([head, *rows]).split("\n")
     below = table([["", *why] for why in whys], indent="  ").split("\n")
-    return "\n".join([lines[0], *(cut(line, columns) for pair in zip(lines[1:], below, strict=True) for line in pair)])
+    pairs = [lines[0], *(line for pair in zip(lines[1:], below, strict=True) for line in pair)]
+    return "\n".join(cut(line, columns) for line in pairs)

@@ -35,7 +35,7 @@ def test_several_hosts_by_label_for_later(alice: Laptop, server: Server) -> None
     (body,) = server.asked
     assert (body["hosts"], body["labels"], body["duration"]) == (["web1"], [["env", "prod"]], 1800)
     assert abs(body["start"] - time.time() - 7200) < 20
-    assert "deploy@web1,db1,secret1" in done.stdout
+    assert "deploy on web1, db1, secret1" in done.stdout
 
 
 def test_a_command_that_was_left_on_the_line_is_no_host(alice: Laptop, server: Server) -> None:

@@ -26,5 +26,5 @@ def test_a_connection_loads_what_it_needs_and_no_more() -> None:
     code = "import sys, sshjit_client.run; print(*(name for name in sys.modules if 'sshjit.messages.' in name))"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     loaded = {name.rpartition(".")[2] for name in said.split()}
-    assert "access" in loaded
-    assert not loaded & {"table", "operating", "people", "hosts"}
+    assert "standing" in loaded
+    assert not loaded & {"table", "access", "consent", "operating", "people", "hosts"}
