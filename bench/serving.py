@@ -16,7 +16,7 @@ IN_FLIGHT = 16
 WINDOW = 0.7
 ROUNDS = 5
 PACED = 3.0
-HOSTS = 100
+HOSTS = 250
 
 
 def certificate(world: World) -> Iterator[Result]:
