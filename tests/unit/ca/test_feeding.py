@@ -22,7 +22,8 @@ def feed(ca: Installation, after: int = -1, limit: int = feeding.MOST) -> m.Feed
 
 def everything(ca: Installation, limit: int) -> list[m.FeedItem]:
     """All items, by as many questions as it takes."""
-    found, after = [], -1
+    found: list[m.FeedItem] = []
+    after = -1
     while True:
         page = feed(ca, after, limit)
         assert page.read > after or page.read == page.size - 1
