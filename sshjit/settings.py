@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import tomllib
+import types
 import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -63,16 +64,17 @@ def fill(cls: type[T], table: dict[str, Any], file: str, *, below: str = "") -> 
 
 def _value(kind: Any, value: Any, file: str, path: str) -> Any:
     origin, parts = typing.get_origin(kind), typing.get_args(kind)
+    if types.NoneType in parts:  # TOML knows no null: what is there is there
+        return _value(next(part for part in parts if part is not types.NoneType), value, file, path)
     if origin is Mapping:  # a table whose keys are the file's own
         if not isinstance(value, dict):
             raise Invalid("bad_config", f"{file}: the field {path!r} must be a table")
         return {key: _value(parts[1], each, file, _join(path, key)) for key, each in value.items()}
-    inner = next((part for part in parts if dataclasses.is_dataclass(part)), kind)
-    if dataclasses.is_dataclass(inner) and origin is tuple and isinstance(value, list):
+    if origin is tuple and dataclasses.is_dataclass(parts[0]) and isinstance(value, list):
         tables = enumerate(value)
-        return tuple(_value(inner, each, file, f"{path}[{index}]") for index, each in tables)
-    if dataclasses.is_dataclass(inner) and isinstance(value, dict):
-        return fill(typing.cast("type", inner), value, file, below=path)
+        return tuple(_value(parts[0], each, file, f"{path}[{index}]") for index, each in tables)
+    if dataclasses.is_dataclass(kind) and isinstance(value, dict):
+        return fill(typing.cast("type", kind), value, file, below=path)
     try:
         return wire.decode_field(kind, value, path)
     except Invalid as error:

@@ -1,4 +1,7 @@
-"""``ssh-jit-web serve``: the front end's command line. The environment is read here and in ``serve.py`` only."""
+"""``ssh-jit-web serve`` and ``notify``: the front end's command line. The environment is read here and in ``serve.py``.
+
+Each command loads what it needs: the pages' process never has Apprise, the notifier's never Flask.
+"""
 
 from __future__ import annotations
 
@@ -8,26 +11,37 @@ import sys
 from pathlib import Path
 
 from sshjit.errors import SshJitError
-from sshjit_web import serve
-from sshjit_web.config import explain
+from sshjit_web.config import CONFIG_VARIABLE, explain
+from sshjit_web.notify import command
 
 
 def main() -> int:
     """Runs the command and returns its exit code: 0, or 2 when it cannot start."""
     parser = argparse.ArgumentParser(prog="ssh-jit-web", description="The front end of ssh-jit: pages and API.")
     commands = parser.add_subparsers(dest="command", required=True)
-    serving = commands.add_parser("serve", help="serve until told to stop")
-    serving.add_argument("--config", type=Path, help=f"web.toml; else ${serve.CONFIG_VARIABLE}")
+    for name, help_ in (("serve", "serve until told to stop"), ("notify", "tell people what concerns them")):
+        made = commands.add_parser(name, help=help_)
+        made.add_argument("--config", type=Path, help=f"web.toml; else ${CONFIG_VARIABLE}")
+    command.add(commands.choices["notify"])
     arguments = parser.parse_args()
-    path = arguments.config or os.environ.get(serve.CONFIG_VARIABLE)
+    path = arguments.config or os.environ.get(CONFIG_VARIABLE)
     if not path:
-        parser.error(f"no configuration: give --config or set {serve.CONFIG_VARIABLE}")
+        parser.error(f"no configuration: give --config or set {CONFIG_VARIABLE}")
     try:
-        serve.run(Path(path))
+        _run(arguments, Path(path))
     except SshJitError as error:
         print(explain(error), file=sys.stderr)
         return 2
     return 0
+
+
+def _run(arguments: argparse.Namespace, path: Path) -> None:
+    if arguments.command == "notify":
+        command.run(arguments, path)
+    else:
+        from sshjit_web import serve  # noqa: PLC0415 -- Flask and the server, which the notifier does not need
+
+        serve.run(path)
 
 
 if __name__ == "__main__":

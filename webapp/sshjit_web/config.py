@@ -16,7 +16,10 @@ from urllib.parse import urlsplit
 
 from sshjit import names, providers, settings
 from sshjit.errors import Failed, Invalid, SshJitError
+from sshjit_web.notify.settings import NotifyConfig
 
+CONFIG_VARIABLE = "SSH_JIT_WEB_CONFIG"
+"""The environment variable that names ``web.toml``."""
 MAX_FILE = 1024 * 1024
 """Bytes of a configuration file."""
 MIN_SESSION_KEY = 32
@@ -53,6 +56,8 @@ class WebConfig:
     """Certificate authorities (PEM) of the providers, instead of the public ones."""
     proxy_hops: int = 0
     """How many reverse proxies of your own stand in front and add to ``X-Forwarded-For``."""
+    notify: NotifyConfig | None = None
+    """Who is told of what, by which way; ``None``: nobody is told anything."""
 
     def __post_init__(self) -> None:
         names.address(self.address)

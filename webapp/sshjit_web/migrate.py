@@ -7,10 +7,13 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from sshjit.errors import Failed
+
+_LOCK = 0x7373686A6974
+"""The number of our lock in PostgreSQL: ``sshjit`` in ASCII."""
 
 
 def upgrade(engine: Engine) -> None:
@@ -25,8 +28,15 @@ def upgrade(engine: Engine) -> None:
     config.set_main_option("path_separator", "os")
     try:
         with engine.begin() as connection:
+            _alone(connection)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except (SQLAlchemyError, CommandError) as error:
         problem = str(getattr(error, "orig", None) or error)
         raise Failed("database_down", f"the front end's database cannot be brought up to date: {problem}") from None
+
+
+def _alone(connection: Connection) -> None:
+    """The pages and the notifier start together, and only one of them may make tables: the other waits here."""
+    lock = "BEGIN IMMEDIATE" if connection.dialect.name == "sqlite" else f"SELECT pg_advisory_xact_lock({_LOCK})"
+    connection.exec_driver_sql(lock)

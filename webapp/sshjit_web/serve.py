@@ -20,11 +20,9 @@ from granian.server import Server
 from sshjit.errors import Failed
 from sshjit_web import app as application
 from sshjit_web import config, migrate
-from sshjit_web.config import WebConfig
+from sshjit_web.config import CONFIG_VARIABLE, WebConfig
 from sshjit_web.store import open_engine
 
-CONFIG_VARIABLE = "SSH_JIT_WEB_CONFIG"
-"""The environment variable that names ``web.toml``."""
 PR_SET_PDEATHSIG = 1
 """From ``linux/prctl.h``."""
 

@@ -91,7 +91,7 @@ class Store:
     def add_session(self, token: str, kind: Kind, login_id: str, *, now: int, expires: int) -> None:
         """Remembers that ``token`` stands for ``login_id`` until ``expires``."""
         row = {"token_hash": digest(token), "kind": kind, "login_id": login_id, "created": now, "expires": expires}
-        with _Guard(), self._engine.begin() as connection:
+        with Guard(), self._engine.begin() as connection:
             connection.execute(insert(SESSIONS).values(row))
         self._sweep(now)
 
@@ -100,17 +100,17 @@ class Store:
         query = select(SESSIONS.c.login_id).where(
             SESSIONS.c.token_hash == digest(token), SESSIONS.c.kind == kind, SESSIONS.c.expires > now
         )
-        with _Guard(), self._engine.connect() as connection:
+        with Guard(), self._engine.connect() as connection:
             return connection.execute(query).scalar_one_or_none()
 
     def drop_session(self, token: str) -> None:
         """Forgets ``token``; forgetting it twice is no error."""
-        with _Guard(), self._engine.begin() as connection:
+        with Guard(), self._engine.begin() as connection:
             connection.execute(delete(SESSIONS).where(SESSIONS.c.token_hash == digest(token)))
 
     def drop_login(self, login_id: str) -> None:
         """Forgets every token of a login that is over."""
-        with _Guard(), self._engine.begin() as connection:
+        with Guard(), self._engine.begin() as connection:
             connection.execute(delete(SESSIONS).where(SESSIONS.c.login_id == login_id))
 
     def begin_sign_in(self, state: str, browser: str, provider: str, target: str, *, now: int, expires: int) -> None:
@@ -122,7 +122,7 @@ class Store:
             "target": target,
             "expires": expires,
         }
-        with _Guard(), self._engine.begin() as connection:
+        with Guard(), self._engine.begin() as connection:
             connection.execute(insert(SIGN_INS).values(row))
         self._sweep(now)
 
@@ -138,13 +138,13 @@ class Store:
             )
             .returning(SIGN_INS.c.provider, SIGN_INS.c.target)
         )
-        with _Guard(), self._engine.begin() as connection:
+        with Guard(), self._engine.begin() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else PendingSignIn(row.provider, row.target)
 
     def check(self) -> None:
         """Proves that the database answers."""
-        with _Guard(), self._engine.connect() as connection:
+        with Guard(), self._engine.connect() as connection:
             connection.execute(text("SELECT 1"))
 
     def close(self) -> None:
@@ -157,12 +157,12 @@ class Store:
             if now - self._swept < SWEEP_EVERY:
                 return
             self._swept = now
-        with _Guard(), self._engine.begin() as connection:
+        with Guard(), self._engine.begin() as connection:
             connection.execute(delete(SESSIONS).where(SESSIONS.c.expires <= now))
             connection.execute(delete(SIGN_INS).where(SIGN_INS.c.expires <= now))
 
 
-class _Guard:
+class Guard:
     """Turns the database's errors into ours, without their SQL and parameters."""
 
     def __enter__(self) -> None:
@@ -177,6 +177,8 @@ class _Guard:
 
 def open_engine(url: str) -> Engine:
     """An engine for ``url``; SQLite gets WAL and full synchronisation, and waits 5 s for another writer."""
+    if url.startswith("postgresql://"):
+        url = url.replace("postgresql://", "postgresql+psycopg://", 1)
     engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"), hide_parameters=True)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)

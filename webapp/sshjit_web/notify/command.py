@@ -1,0 +1,144 @@
+"""``ssh-jit-web notify [status | retry]``: starts the notifier, shows how it is, lets dead deliveries live again."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import random
+import secrets
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sshjit.errors import Invalid, SshJitError
+from sshjit.messages import Health, HealthReply
+from sshjit_web import config, migrate
+from sshjit_web.ca_client import CaClient
+from sshjit_web.config import WebConfig
+from sshjit_web.inert import inert
+from sshjit_web.notify import looking
+from sshjit_web.notify.delivering import Delivery
+from sshjit_web.notify.following import Follower
+from sshjit_web.notify.ledger import Ledger
+from sshjit_web.notify.looking import Overview
+from sshjit_web.notify.running import Notifier
+from sshjit_web.notify.settings import NotifyConfig
+from sshjit_web.store import open_engine
+
+CA_PATIENCE = 3.0
+"""Seconds that the CA has for an answer: much less than a lease, so that asking it does not lose the lease."""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The words after ``notify``."""
+    words = parser.add_subparsers(dest="notify", metavar="{status,retry}")
+    words.add_parser("status", help="what is waiting, sent and dead, and who works")
+    retry = words.add_parser("retry", help="try dead deliveries again: all, or these")
+    retry.add_argument("delivery", nargs="*", help="msg_…, as status shows it")
+    for each in words.choices.values():
+        each.add_argument("--config", type=Path, default=argparse.SUPPRESS, help="web.toml")
+
+
+def run(arguments: argparse.Namespace, path: Path) -> None:
+    """Does what was said. Raises ``SshJitError``."""
+    settings = config.load(path)
+    if settings.notify is None:
+        hint = "docs/notifications.md shows one"
+        raise Invalid("no_notify", f"{path} has no table [notify]", hint=hint)
+    if arguments.notify == "status":
+        _status(settings)
+    elif arguments.notify == "retry":
+        _retry(settings, tuple(arguments.delivery))
+    else:
+        _serve(settings, settings.notify, path.resolve().parent)
+
+
+def _serve(settings: WebConfig, wanted: NotifyConfig, folder: Path) -> None:
+    """Notifies until SIGTERM or SIGINT."""
+    from sshjit_web.notify import channels  # noqa: PLC0415 -- brings Apprise, which nothing else needs
+
+    os.umask(0o077)
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("apprise").setLevel(logging.CRITICAL)  # what it says is kept with the delivery
+    ways = channels.open_all(wanted, folder, plain_http=settings.unsafe_http)
+    engine = open_engine(settings.database)
+    migrate.upgrade(engine)
+    holder = f"{socket.gethostname()[:32]}/{os.getpid()}/{secrets.token_hex(6)}"
+    ledger = Ledger(engine, holder, wanted.lease)
+    ca = CaClient(Path(settings.ca_socket), timeout=CA_PATIENCE, keep=1)
+    notifier = Notifier(
+        ledger=ledger,
+        follower=Follower(ca, ledger, wanted, settings.origin, _now),
+        delivery=Delivery(ways, _now, time.monotonic),
+        channels=tuple(ways),
+        lease=wanted.lease,
+        clock=_now,
+        monotonic=time.monotonic,
+        chance=random.random,
+    )
+    _until_told(notifier.stop)
+    notifier.run()
+    ca.close()
+    engine.dispose()
+
+
+def _until_told(stop: Callable[[], None]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop())
+
+
+def _status(settings: WebConfig) -> None:
+    engine = open_engine(settings.database)
+    migrate.upgrade(engine)
+    found = looking.overview(engine)
+    engine.dispose()
+    print("\n".join(shown(found, _size(settings), _now())))  # noqa: T201 -- it is what was asked for
+
+
+def _size(settings: WebConfig) -> int | None:
+    """How long the log is, if the CA says so."""
+    ca = CaClient(Path(settings.ca_socket), timeout=CA_PATIENCE, keep=0)
+    try:
+        return ca.call(Health(), HealthReply).size
+    except SshJitError:
+        return None
+
+
+def shown(found: Overview, size: int | None, now: int) -> list[str]:
+    """``status``, line by line."""
+    behind = "the authority does not answer" if size is None else f"{max(0, size - 1 - found.position)} not read"
+    works = f"works: {found.holder}" if found.lease > now else "nobody works: start ssh-jit-web notify"
+    lines = [works, f"read to entry {found.position} ({behind})"]
+    for channel in dict.fromkeys(count.channel for count in found.counts):
+        numbers = ", ".join(f"{each.number} {each.state}" for each in found.counts if each.channel == channel)
+        lines.append(f"{channel}: {numbers}")
+    if found.oldest is not None:
+        lines.append(f"tried in vain since {_moment(found.oldest)}")
+    if found.nags:
+        lines.append(f"break-glass without a review: {found.nags}")
+    for dead in found.dead:
+        to = f" {dead.recipient}" if dead.recipient else ""
+        lines.append(f"dead {dead.id} {_moment(dead.changed)} {dead.topic} {dead.request} {dead.channel}{to}")
+        lines.append(f"  after {dead.tries} tries: {dead.last_error}")
+    return [str(inert(line)) for line in lines]
+
+
+def _retry(settings: WebConfig, deliveries: tuple[str, ...]) -> None:
+    engine = open_engine(settings.database)
+    migrate.upgrade(engine)
+    number = looking.retry(engine, _now(), deliveries or None)
+    engine.dispose()
+    print(f"{number} to be tried again")  # noqa: T201 -- it is what was asked for
+
+
+def _moment(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _now() -> int:
+    return int(time.time())

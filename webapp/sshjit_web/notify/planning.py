@@ -1,0 +1,114 @@
+"""From an entry of the feed to rows: what is written in the same transaction that moves the position. Pure.
+
+A copy's id is a digest of (thing, channel, recipient): whoever plans the same entry again, after a crash or on another
+machine, plans the same ids, and the database takes each once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+
+from sshjit import wire
+from sshjit.messages import FeedItem
+from sshjit_web.notify import deciding, payload, routing, words
+from sshjit_web.notify.deciding import Notice
+from sshjit_web.notify.routing import Target
+from sshjit_web.notify.settings import NotifyConfig, Topic
+from sshjit_web.notify.words import Words
+
+_TOLD_OF: dict[Topic, str] = {"reviewed": "broken_glass"}
+"""What somebody was told before who hears that it is settled; else it was the ask."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One delivery that is owed."""
+
+    id: str
+    target: Target
+    after: str
+    """With ``target.if_told``: the thing that this recipient was told of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """A notice in words, and its copies."""
+
+    notice: Notice
+    request: str
+    words: Words
+    body: str
+    copies: tuple[Copy, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Nag:
+    """Remind of this review at ``due``, for the ``step``-th time."""
+
+    request: str
+    step: int
+    due: int
+    item: str
+    """The entry that opened it, as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one entry changes. ``request`` is empty for what is about none."""
+
+    request: str
+    sayings: tuple[Saying, ...]
+    withdraw: tuple[Topic, ...] = ()
+    answered: str | None = None
+    """The address of somebody who need not be asked any more."""
+    nag: Nag | None = None
+    reviewed: bool = False
+
+
+def plan(config: NotifyConfig, origin: str, item: FeedItem, now: int) -> Plan:
+    """What an entry that is read at ``now`` changes."""
+    outcome = deciding.decide(item, now)
+    request = "" if item.request is None else item.request.id
+    return Plan(
+        request=request,
+        sayings=tuple(_saying(config, origin, notice) for notice in outcome.notices),
+        withdraw=outcome.withdraw,
+        answered=None if outcome.answered is None else routing.address(outcome.answered),
+        nag=None if outcome.nag is None else Nag(request, 0, outcome.nag, _kept(item)),
+        reviewed=outcome.reviewed,
+    )
+
+
+def nagging(config: NotifyConfig, origin: str, nag: Nag, now: int) -> Plan:
+    """What a due reminder of a review changes. One that was slept through is not made up for."""
+    item = wire.decode(FeedItem, wire.loads(nag.item.encode()))
+    step = nag.step
+    notice, after = deciding.nag(item, step)
+    while after <= now:
+        step += 1
+        notice, after = deciding.nag(item, step)
+    said = _saying(config, origin, notice)
+    return Plan(nag.request, (said,), withdraw=("unreviewed",), nag=replace(nag, step=step + 1, due=after))
+
+
+def copy_id(thing: str, channel: str, recipient: str) -> str:
+    """The name of a delivery, which is also its webhook's id."""
+    text = json.dumps([thing, channel, recipient])
+    return f"msg_{hashlib.sha256(text.encode()).hexdigest()[:40]}"
+
+
+def _saying(config: NotifyConfig, origin: str, notice: Notice) -> Saying:
+    request = "" if notice.item.request is None else notice.item.request.id
+    said = words.write(notice, origin)
+    after = f"{_TOLD_OF.get(notice.topic, 'asked')}/{request}"
+    copies = tuple(
+        Copy(copy_id(notice.thing, target.channel, target.recipient), target, after)
+        for target in routing.targets(config, notice)
+    )
+    return Saying(notice, request, said, payload.body(notice, said), copies)
+
+
+def _kept(item: FeedItem) -> str:
+    return json.dumps(wire.encode(replace(item, deciders=())), separators=(",", ":"))
