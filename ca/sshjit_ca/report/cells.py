@@ -46,7 +46,7 @@ def _seen(letter: str) -> str:
 
 def _several(values: tuple[str, ...]) -> str:
     more = f' <span class="more">and {len(values) - SEVERAL:,} more</span>' if len(values) > SEVERAL else ""
-    return "".join(f"<span>{text(each)}</span>" for each in values[:SEVERAL]) + more
+    return " ".join(f"<span>{text(each)}</span>" for each in values[:SEVERAL]) + more
 
 
 def _number(column: Column, value: int) -> str:

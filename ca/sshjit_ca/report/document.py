@@ -132,7 +132,7 @@ def _row(table: Table, used: list[int], rank: Rank, row: Row) -> str:
 
 
 def _kind(column: Column) -> str:
-    return f"{column.kind} {column.key}"
+    return f"{column.kind} c-{column.key}"
 
 
 def _marked(about: str) -> str:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from sshjit import policy as policies
 from sshjit.policy import Policy, PolicyError
 from sshjit_ca.report import answers
 from sshjit_ca.report.answers import Line
+from sshjit_ca.report.estate import Stretch
 from sshjit_ca.report.gathering import Gathering
 from sshjit_ca.report.spool import Spool
 
@@ -51,9 +53,8 @@ def ask(found: Gathering, texts: dict[str, str], spool: Spool) -> Reach:
             reach.last, reach.lines = None, []
         row = (stretch.start, stretch.end, stretch.digest, rules, reach.wrong.get(stretch.digest, "kept"))
         spool.add("policies", row, place=stretch.start)
-    in_force = {stretch.digest for stretch in found.estate.stretches}
     for line, digests in said.items():
-        _row(found, reach, spool, line, digests, throughout=len(digests) == len(in_force))
+        _row(found, reach, spool, line, digests)
     reach.groups = len(said)
     return reach
 
@@ -77,7 +78,7 @@ def _load(reach: Reach, digest: str, texts: dict[str, str]) -> None:
     reach.known[digest] = known
 
 
-def _row(found: Gathering, reach: Reach, spool: Spool, line: Line, digests: list[str], *, throughout: bool) -> None:
+def _row(found: Gathering, reach: Reach, spool: Spool, line: Line, digests: list[str]) -> None:
     terms, machines = line.terms, found.estate.machines
     people = sorted(found.people.who(subject) for subject in line.people)
     hosts = sorted({machines[each].name for each in line.hosts})
@@ -98,7 +99,7 @@ def _row(found: Gathering, reach: Reach, spool: Spool, line: Line, digests: list
         terms.window,
         terms.until,
         tuple(digest[:16] for digest in digests),
-        throughout,
+        _held(found.estate.stretches, digests),
     )
     spool.add("reach", row, place=f"{order:06d} {terms.rule} {' '.join(hosts[:1])} {' '.join(people[:1])}")
 
@@ -107,3 +108,30 @@ def _order(reach: Reach, rule: str) -> int:
     """Where a rule stands in the last policy; after all others if it is not there any more."""
     names = list(reach.last.named) if reach.last is not None else []
     return names.index(rule) if rule in names else len(names)
+
+
+def _held(stretches: list[Stretch], digests: list[str]) -> str:
+    """When policies of these digests were in force: ``throughout``, or ``since …``, ``until …``, ``… to …``."""
+    if all(stretch.digest in digests for stretch in stretches):
+        return "throughout"
+    spans: list[list[int | None]] = []
+    for stretch in stretches:
+        if stretch.digest not in digests:
+            continue
+        if spans and spans[-1][1] == stretch.start:
+            spans[-1][1] = stretch.end
+        else:
+            spans.append([stretch.start, stretch.end])
+    from_the_first = stretches[0].digest in digests
+    return ", ".join(
+        _span(None if from_the_first and number == 0 else start, end) for number, (start, end) in enumerate(spans)
+    )
+
+
+def _span(start: int | None, end: int | None) -> str:
+    began, over = (
+        None if time is None else f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M}" for time in (start, end)
+    )
+    if began is None:
+        return f"until {over}"
+    return f"since {began}" if over is None else f"{began} to {over}"

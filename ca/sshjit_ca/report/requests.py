@@ -86,7 +86,7 @@ class Requests:
             asked.rule,
             asked.policy,
             requests.sentence(requests.state_at(request, now)),
-            request.how or "",
+            ", ".join(part for part in (request.how, "extension" if asked.extends else None) if part),
             tuple(self._yes(each) for each in request.decisions if each.said.verdict == "approve"),
             request.opens,
             self._closes(request),

@@ -51,37 +51,48 @@ pre { font: 10.5px/1.4 ui-monospace, "DejaVu Sans Mono", monospace; margin: 0; w
 .contents li { border-bottom: 1px solid var(--line); break-inside: avoid; padding: 3px 0; }
 .contents span { float: right; color: var(--soft); }
 .contents .no { float: none; color: var(--accent); display: inline-block; min-width: 2em; }
-table { border-collapse: collapse; width: 100%; font-size: 11.5px; line-height: 1.4; }
+table { border-collapse: collapse; min-width: 60%; font-size: 11.5px; line-height: 1.4; }
 thead { display: table-header-group; }
 th { border-bottom: 1.5px solid var(--ink); color: var(--soft); font-size: 10.5px; font-weight: 600;
   padding: 4px 10px 4px 0; text-align: left; vertical-align: bottom; }
-td { border-bottom: 1px solid var(--line); padding: 5px 10px 5px 0; vertical-align: top; overflow-wrap: anywhere; }
+td { border-bottom: 1px solid var(--line); padding: 5px 10px 5px 0; vertical-align: top; overflow-wrap: break-word; }
 tr { break-inside: avoid; }
 th:last-child, td:last-child { padding-right: 0; }
-.number, .share { text-align: right; }
+th.number, td.number, th.share, td.share { text-align: right; padding-right: 18px; }
+th.number:last-child, td.number:last-child { padding-right: 0; }
 td.time, td.number, td.duration { white-space: nowrap; overflow-wrap: normal; }
 td time { color: var(--soft); }
 td time b { color: var(--ink); font-weight: 400; }
-td.list > span { display: inline-block; overflow-wrap: anywhere; }
-td.list > span + span::before { content: "\\00b7\\00a0"; color: var(--soft); margin-left: 4px; }
+td.list > span:not(:last-of-type)::after { content: "\\00a0\\00b7"; color: var(--soft); }
+td.quote, td.code { overflow-wrap: anywhere; min-width: 9em; }
+td.c-person, td.c-people { overflow-wrap: anywhere; min-width: 10em; }
+td.c-approvers, td.c-why { min-width: 10em; }
+td.c-request, td.c-key code { white-space: nowrap; min-width: 0; }
 .more { color: var(--soft); }
+td code { overflow-wrap: anywhere; }
 code { font: 10.5px/1.4 ui-monospace, "DejaVu Sans Mono", monospace; }
 q { quotes: "\\201c" "\\201d"; }
 tr.urgent td { background: var(--bad-faint); }
 tr.urgent td:first-child { box-shadow: inset 3px 0 var(--bad); padding-left: 9px; }
-tr.urgent td.standing { color: var(--bad); font-weight: 650; }
+tr.urgent td.c-standing { color: var(--bad); font-weight: 650; }
 tr.open td { background: var(--wait-faint); }
 tr.open td:first-child { box-shadow: inset 3px 0 var(--wait); padding-left: 9px; }
-tr.open td.standing { color: var(--wait); font-weight: 650; }
+tr.open td.c-standing { color: var(--wait); font-weight: 650; }
 @media print {
   html { font-size: 9.5pt; }
   body { max-width: none; padding: 0; }
   a { color: inherit; }
   table, .note { font-size: 7.6pt; }
   th, code, pre { font-size: 7pt; }
-  td, th { padding-right: 7px; }
+  td, th { padding-right: 8px; }
+  section.wide { page: wide; margin-top: 0; padding-top: 18px; }
+  header { padding-top: 14px; }
+  section { margin-top: 20px; }
+  .stands, .numbers { margin-bottom: 14px; }
+  .points li { padding-top: 3px; padding-bottom: 3px; }
+  .points li::before { top: 9px; }
+  .contents li { padding: 2px 0; }
   .numbers b { font-size: 15pt; }
-  section.wide { page: wide; margin-top: 0; padding-top: 22px; }
 }
 @page { margin: 17mm 15mm 18mm; @bottom-right { content: counter(page) " of " counter(pages);
   font: 7.5pt system-ui, sans-serif; color: #5a6873; } @bottom-left { content: "FOOT";

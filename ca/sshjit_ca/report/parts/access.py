@@ -28,7 +28,7 @@ REACH = Table(
         Column(
             "policies", "Policies", "digests (first 16 letters) of the policies that said so", "list", printed=False
         ),
-        Column("throughout", "Throughout", "whether every policy in force in the period said so", "flag"),
+        Column("held", "Held", "throughout the period, or when in it policies said so"),
     ),
     "No policy in force in the period gave anybody known access to any host.",
 )
@@ -51,9 +51,9 @@ REQUESTS = Table(
         Column("rule", "Rule", "the rule that decided"),
         code("policy", "Policy", "the digest of the policy that holds that rule", printed=False),
         Column("state", "Outcome", "how it stands at the head of the log"),
-        Column("how", "How", "automatic, reviewed or break_glass; empty if never approved"),
+        Column("how", "How", "automatic, reviewed or break_glass, if it was approved; and whether it extends a grant"),
         Column("approvers", "Approved by", "who said yes, and how", "list"),
-        when("opened", "Open from", "when the window opened"),
+        Column("opened", "Open from", "when the window opened", "time", printed=False),
         when("ends", "Until", "when it closed or closes"),
         number("certificates", "Certificates", "certificates drawn from it"),
         code("extends", "Extends", "the grant that this made longer", printed=False),

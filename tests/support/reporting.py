@@ -1,0 +1,43 @@
+"""Reports in tests: one over a CA in process, its rows by name, and a month that was played for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from sshjit_ca.keys import files
+from sshjit_ca.report import making
+from sshjit_ca.report.making import Report
+from sshjit_ca.report.period import Period
+from sshjit_ca.report.tables import BY_KEY
+from tests.support import month as stories
+from tests.support.installation import Installation
+from tests.support.issuer import Issuer
+from tests.support.month import PERIOD, Month
+
+
+def made(ca: Installation, period: Period = PERIOD, *, certificates: bool = True) -> AbstractContextManager[Report]:
+    """The report of a period, as of the CA's clock."""
+    first = files.load_public(ca.config.key_file("log"))
+    now = int(ca.time)
+    return making.make(
+        ca.store, first, installation="test", period=period, now=now, certificates=certificates, processes=1
+    )
+
+
+def rows(report: Report, table: str) -> list[dict[str, Any]]:
+    """The rows of a table by the names of its columns."""
+    columns = [column.key for column in BY_KEY[table].columns]
+    return [dict(zip(columns, row, strict=True)) for _, row in report.spool.rows(table)]
+
+
+@contextmanager
+def played_in(folder: Path, issuers: dict[str, Issuer]) -> Iterator[tuple[Installation, Month]]:
+    """A CA in which the month was played."""
+    ca = Installation(folder, issuers)
+    ca.add_host("web1", env="staging")
+    ca.add_host("db1", env="prod", role="db")
+    yield ca, stories.play(ca)
+    ca.stop()

@@ -1,0 +1,217 @@
+"""The tables of a report say what was done in a month, nothing more and nothing less."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from sshjit import messages as m
+from sshjit.checkpoint import parse_note
+from sshjit.errors import Failed
+from sshjit_ca.keys import files
+from sshjit_ca.report.columns import ERASED
+from sshjit_ca.report.making import Report
+from sshjit_ca.report.period import Period
+from sshjit_ca.storage.schema import entries
+from sshjit_ca.storage.schema import policies as kept
+from tests.support import installation
+from tests.support import month as stories
+from tests.support.installation import Installation
+from tests.support.issuer import Issuer
+from tests.support.month import DAY, HOUR, START, Month
+from tests.support.reporting import made, played_in, rows
+
+ALICE, BOB, CAROL, DANA, ERIN, FRANK = (
+    "a-1 (acme)",
+    "b-2 (acme)",
+    "c-3 (acme)",
+    "d-4 (partner)",
+    "e-5 (acme)",
+    "f-6 (acme)",
+)
+
+MALLORY = f"{stories.NAME} (acme)"
+
+
+@pytest.fixture(scope="module")
+def played(
+    tmp_path_factory: pytest.TempPathFactory, shared_issuers: dict[str, Issuer]
+) -> Iterator[tuple[Installation, Month]]:
+    with played_in(tmp_path_factory.mktemp("month"), shared_issuers) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def month(played: tuple[Installation, Month]) -> Month:
+    return played[1]
+
+
+@pytest.fixture(scope="module")
+def report(played: tuple[Installation, Month]) -> Iterator[Report]:
+    with made(played[0]) as found:
+        yield found
+
+
+def test_every_request_is_there_with_its_reason_and_who_approved_it(report: Report, month: Month) -> None:
+    found = {row["request"]: row for row in rows(report, "requests")}
+    assert found.keys() == {request.id for request in month.requests.values()}
+    by_name = {name: found[request.id] for name, request in month.requests.items()}
+    said = {name: (row["person"], row["rule"], row["state"], row["how"]) for name, row in by_name.items()}
+    assert said["automatic"] == (ALICE, "staging", "over", "automatic")
+    assert said["reviewed"] == (DANA, "database", "over", "reviewed")
+    assert said["extension"] == (DANA, "database", "over", "reviewed, extension")
+    assert said["denied"] == (DANA, "database", "denied", "")
+    assert said["expired"] == (DANA, "database", "expired unanswered", "")
+    assert said["unjustified"] == (ALICE, "on-call", "over", "break_glass")
+    assert by_name["reviewed"]["approvers"] == (f"{BOB}, at most 30 min",)
+    assert by_name["reviewed"]["ends"] == START + 50 + HOUR, "half an hour, and another one"
+    assert by_name["extension"]["approvers"] == (ERIN,)
+    assert by_name["signed"]["approvers"] == (f"{BOB}, signed",)
+    assert (by_name["signed"]["action"], by_name["signed"]["command"]) == ("migrate", "/opt/app/bin/migrate")
+    assert by_name["hostile"]["reason"] == stories.HOSTILE
+    assert [row["asked"] for row in rows(report, "requests")] == sorted(row["asked"] for row in found.values())
+
+
+def test_every_decision_is_there_and_how_it_was_given(report: Report, month: Month) -> None:
+    found = [
+        (row["request"], row["approver"], row["verdict"], row["signed"], row["shorter"], row["waited"], row["comment"])
+        for row in rows(report, "decisions")
+    ]
+    reviewed, extension = month.requests["reviewed"].id, month.requests["extension"].id
+    assert found == [
+        (reviewed, BOB, "comment", False, None, 30, "why not at night?"),
+        (reviewed, BOB, "approve", False, 1800, 30, "go on"),
+        (extension, ERIN, "approve", False, None, 120, ""),
+        (month.requests["denied"].id, BOB, "deny", False, None, 90, "not without a change"),
+        (month.requests["signed"].id, BOB, "approve", True, None, 300, "as agreed"),
+    ]
+    bob, erin = rows(report, "approvers")
+    assert (bob["person"], bob["approved"], bob["denied"], bob["share"], bob["signed"], bob["quick"]) == (
+        *(BOB, 2, 1, 67),
+        *(1, 1),
+    )
+    assert (bob["most_for"], bob["rules"]) == (f"{DANA}: 2", ("database: 2",))
+    assert (erin["person"], erin["share"]) == (ERIN, 33)
+
+
+def test_broken_glass_that_nobody_looked_at_or_that_was_wrong_stands_first(report: Report, month: Month) -> None:
+    found = rows(report, "break_glass")
+    names = ["unjustified", "overdue", "late", "justified"]
+    assert [row["standing"] for row in found] == names
+    assert [row["request"] for row in found] == [month.requests[name].id for name in names]
+    assert [row["reviewer"] for row in found] == [BOB, "", BOB, BOB]
+    assert report.spool.count("break_glass", at_most=1) == 2, "those that stand out"
+
+
+def test_what_came_to_nothing_and_what_was_refused(report: Report, month: Month) -> None:
+    found = [(row["person"], row["what"], row["why"]) for row in rows(report, "refusals")]
+    assert (DANA, "denied", "not without a change") in found
+    assert (DANA, "expired", "") in found
+    assert any(person == CAROL and what == "no_rule" for person, what, _ in found)
+    assert (MALLORY, "revoked", "locked: odd words") in found
+    assert len(found) == 4
+
+
+def test_what_the_operator_did(report: Report, month: Month) -> None:
+    (lock,) = rows(report, "locks")
+    assert (lock["lock"], lock["kind"], lock["by"], lock["reason"]) == (
+        *(month.lock, "person"),
+        *("the operator", "odd words"),
+    )
+    (emergency,) = rows(report, "emergencies")
+    assert (emergency["serial"], emergency["reason"]) == (month.emergency, "the provider is down")
+    changes = [(row["host"], row["change"], row["before"], row["after"]) for row in rows(report, "host_changes")]
+    assert changes == [
+        ("web1", "enrolled", (), ("env=staging",)),
+        ("db1", "enrolled", (), ("env=prod", "role=db")),
+        ("web2", "enrolled", (), ("env=staging",)),
+        ("web2", "relabelled", ("env=staging",), ("env=staging", "role=cache")),
+        ("old1", "enrolled", (), ("env=staging",)),
+        ("old1", "removed", ("env=staging",), ()),
+    ]
+    assert [row["digest"] for row in rows(report, "policies")] == month.digests
+    assert {row["text"] for row in rows(report, "policies")} == {"kept"}
+    assert {(row["purpose"], row["change"]) for row in rows(report, "keys")} >= {
+        ("user_ca", "active"),
+        ("log", "active"),
+    }
+    revoked = {(row["what"], row["person"], row["by"]) for row in rows(report, "revocations")}
+    assert revoked == {("grant", MALLORY, "the operator"), ("sign-in", MALLORY, "the operator")}
+
+
+def test_people_hosts_and_sign_ins_are_counted(report: Report, played: tuple[Installation, Month]) -> None:
+    ca, _ = played
+    people = {row["email"]: row for row in rows(report, "people")}
+    alice, mallory = people["alice@example.com"], people["mallory@example.com"]
+    assert (alice["requests"], alice["grants"], alice["certificates"], alice["glass"]) == (5, 5, 5, 4)
+    assert (alice["roles"], alice["locked"]) == (("sre",), False)
+    assert (mallory["person"], mallory["locked"]) == (stories.NAME, True)
+    hosts = {row["host"]: row for row in rows(report, "hosts")}
+    assert (hosts["db1"]["people"], hosts["db1"]["certificates"]) == ((ALICE, DANA), 6)
+    assert (hosts["old1"]["enrolled"], hosts["web1"]["enrolled"]) == (False, True)
+    assert sum(row["sign_ins"] for row in rows(report, "sign_ins")) == ca.kinds().count("login")
+    assert len(rows(report, "certificates")) == ca.kinds().count("certificate")
+
+
+def test_who_could_and_never_did_and_rules_that_nobody_used(report: Report) -> None:
+    unused = {(row["person"], row["rule"]) for row in rows(report, "unused")}
+    assert unused == {(FRANK, "staging"), (FRANK, "on-call"), (DANA, "nightly"), (MALLORY, "on-call")}
+    first = rows(report, "rules")[0]
+    assert (first["rule"], first["certificates"], first["people"], first["last_used"]) == ("nightly", 0, 1, None)
+
+
+def test_the_report_stands_on_a_head_that_is_verified(report: Report, played: tuple[Installation, Month]) -> None:
+    ca, _ = played
+    head = ca.store.head()
+    assert head is not None
+    assert (report.note, report.head.size, report.problems) == (head.checkpoint, head.size, ())
+    point, _ = parse_note(report.note, files.load_public(ca.config.key_file("log")).blob[-32:])
+    assert point == report.head
+
+
+def test_a_period_holds_only_what_lies_in_it(played: tuple[Installation, Month]) -> None:
+    ca, month = played
+    with made(ca, Period(START + DAY, START + 2 * DAY)) as found:
+        assert {row["request"] for row in rows(found, "requests")} == {month.requests["denied"].id}
+        assert [row["verdict"] for row in rows(found, "decisions")] == ["deny"]
+        assert [row["digest"] for row in rows(found, "policies")] == [month.digests[3]]
+        assert rows(found, "break_glass") == rows(found, "host_changes") == []
+        assert {row["host"] for row in rows(found, "hosts")} == {"web1", "db1"}
+        assert CAROL in {f"{row['person']} ({row['provider']})" for row in rows(found, "people")}
+
+
+def test_what_was_erased_is_shown_as_erased(tmp_path: Path, shared_issuers: dict[str, Issuer]) -> None:
+    ca = Installation(tmp_path, shared_issuers)
+    ca.add_host("web1", env="staging")
+    ca.ask(ca.native(installation.ALICE), "web1", reason="CHG-1 a secret name")
+    ca.later(100 * DAY)
+    ca.web(installation.BOB)
+    ca.say(m.Forget(int(ca.time) - 40 * DAY, dry_run=False), m.ForgetReply, "admin")
+    with made(ca) as found:
+        (row,) = rows(found, "requests")
+        assert (row["hosts"], row["reason"], row["login"]) == ((ERASED,), ERASED, ERASED)
+        assert row["person"].endswith(ERASED)
+        assert (row["rule"], row["state"], row["certificates"]) == ("staging", "over", 1)
+        assert found.erased >= 3
+        assert found.problems == ()
+    ca.stop()
+
+
+def test_a_log_that_was_changed_is_said_to_be(tmp_path: Path, shared_issuers: dict[str, Issuer]) -> None:
+    ca = Installation(tmp_path, shared_issuers)
+    ca.web(installation.ALICE)
+    with ca.store.engine.begin() as connection:
+        connection.execute(sa.update(kept).values(text="version = 1\n"))
+    with made(ca) as found:
+        assert any("is another text" in problem for problem in found.problems)
+        assert rows(found, "reach") == []
+        assert rows(found, "policies")[0]["text"].startswith("another text stands in its place")
+    with ca.store.engine.begin() as connection:
+        connection.execute(sa.update(entries).where(entries.c.kind == "login").values(fact=b"{}"))
+    with pytest.raises(Failed) as broken, made(ca):
+        pass
+    assert broken.value.code == "log_broken"
+    ca.stop()
