@@ -1,8 +1,8 @@
 """What one policy gives to whom on which hosts, at some time or other.
 
-The policy's own index is asked, as ``evaluate`` asks it, but for the clock: of the rules that match, each may decide at
-some time up to the first that holds at any time, and denies that hold only at times suspend and do not refuse. Hosts
-that no rule can tell apart are asked about once, and so are people who hold the same roles.
+The policy's own index is asked, as ``evaluate`` asks it, but for the clock: every rule is listed that decides at some
+time of a week, and denies that hold only at times are named and do not refuse. Hosts that no rule can tell apart are
+asked about once, and so are people who hold the same roles.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from sshjit.policy.query import Query, denies_at_any_time, own_login
 from sshjit.policy.roles import role_ends
 from sshjit_ca.report import wording
 from sshjit_ca.report.people import Claims
+from sshjit_ca.report.week import Week
 
 OTHER = "(another)"
 """Instead of a label's value that no rule names."""
@@ -63,10 +64,10 @@ def of(
     policy: Policy, people: Mapping[str, Iterable[Claims]], owners: Mapping[str, str], hosts: Iterable[Host], now: int
 ) -> list[Line]:
     """The lines of a policy that came into force at ``now``. ``owners`` says whose each Unix name is."""
-    groups = _host_groups(policy, hosts)
+    groups, week = _host_groups(policy, hosts), Week(policy, now)
     found: dict[tuple[Terms, frozenset[str], tuple[str, ...], tuple[str, ...]], set[str]] = defaultdict(set)
     for profile, subjects in _profiles(policy, people, owners, now).items():
-        for terms, labels, logins, actions in _of_profile(policy, profile, groups, now):
+        for terms, labels, logins, actions in _of_profile(policy, profile, groups, week):
             found[terms, labels, logins, actions].update(subjects)
     by_label = {_shown(labels): ids for labels, (_, ids) in groups.items()}
     return [
@@ -114,15 +115,15 @@ def _shown(labels: _Labels) -> str:
 
 
 def _of_profile(
-    policy: Policy, profile: _Profile, groups: Mapping[_Labels, tuple[Host, frozenset[str]]], now: int
+    policy: Policy, profile: _Profile, groups: Mapping[_Labels, tuple[Host, frozenset[str]]], week: Week
 ) -> Iterator[tuple[Terms, frozenset[str], tuple[str, ...], tuple[str, ...]]]:
     """Terms, labels of the hosts, logins and actions: everything that these roles come to."""
     gives: dict[tuple[Terms, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for labels, (host, _) in groups.items():
         for broken in (False, True):
             for action in (SHELL, COMMAND, *policy.actions):
-                query = Query(policy, dict(profile.held), profile.own, [host], None, action, broken, now)
-                for terms, login in _of_query(query):
+                query = Query(policy, dict(profile.held), profile.own, [host], None, action, broken, 0)
+                for terms, login in _of_query(query, week):
                     gives[terms, _shown(labels)][action].add(login)
     merged: dict[tuple[Terms, tuple[str, ...], tuple[str, ...]], set[str]] = defaultdict(set)
     for (terms, shown), by_action in gives.items():
@@ -135,7 +136,7 @@ def _of_profile(
         yield terms, frozenset(places), names, wanted
 
 
-def _of_query(query: Query) -> Iterator[tuple[Terms, str]]:
+def _of_query(query: Query, week: Week) -> Iterator[tuple[Terms, str]]:
     """Each rule that may decide for the query's host and action, with each login that it gives."""
     index = query.allow_index
     (host,) = query.hosts
@@ -147,22 +148,21 @@ def _of_query(query: Query) -> Iterator[tuple[Terms, str]]:
             continue
         asked = Query(query.policy, query.held, query.own, query.hosts, login, query.action, query.break_glass, 0)
         denies = [query.policy.denies[number] for number in members(denies_at_any_time(asked))]
-        if any(deny.match.schedule is None for deny in denies):
-            continue
-        for rule in _deciding(query, open_to & index.for_login(login, query.own)):
-            yield _terms(query, rule, denies), OWN if login == query.own == SOMEBODY else login
+        for rule in _deciding(query, open_to & index.for_login(login, query.own), denies, week):
+            suspended = [deny for deny in denies if week.of(deny.match.schedule) & week.of(rule.match.schedule)]
+            yield _terms(query, rule, suspended), OWN if login == query.own == SOMEBODY else login
 
 
-def _deciding(query: Query, rules: int) -> Iterator[AllowRule]:
-    """Those of the rules that decide at some time: what stands after one for the same hours never does."""
-    schedules = []
+def _deciding(query: Query, rules: int, denies: list[DenyRule], week: Week) -> Iterator[AllowRule]:
+    """Those of the rules that decide at some time: that no deny and no earlier rule always comes before."""
+    left = week.whole
+    for deny in denies:
+        left &= ~week.of(deny.match.schedule)
     for number in members(rules):
         rule = query.allows[number]
-        if rule.match.schedule not in schedules:
+        if left & week.of(rule.match.schedule):
             yield rule
-        if rule.match.schedule is None:
-            return
-        schedules.append(rule.match.schedule)
+        left &= ~week.of(rule.match.schedule)
 
 
 def _terms(query: Query, rule: AllowRule, denies: list[DenyRule]) -> Terms:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
+from itertools import product
 
 import pytest
+from hypothesis import given, settings
 
-from sshjit import policy as policies
-from sshjit.policy import Allow, Ask, Host, NeedsApproval
+from sshjit.policy import Allow, Ask, Host, NeedsApproval, Policy, Subject, evaluate, load
 from sshjit_ca.report import answers
+from sshjit_ca.report.answers import Line
 from sshjit_ca.report.making import Report
 from sshjit_ca.report.people import Claims
 from tests.support.installation import Installation
 from tests.support.issuer import Issuer
 from tests.support.month import DAY, HOUR, START, Month
 from tests.support.reporting import made, played_in, rows
+from tests.unit.sshjit.test_policy_properties import HEAD, NOW, inventories, policies, subjects
 
 DANA = "d-4 (partner)"
 
@@ -34,61 +37,60 @@ def report(played: tuple[Installation, Month]) -> Iterator[Report]:
         yield found
 
 
-def test_reach_is_what_the_policies_themselves_say_over_a_fortnight(
-    report: Report, played: tuple[Installation, Month]
-) -> None:
-    """Each host and person by themselves, by the clock: what a rule gives at any time is a line, and nothing else."""
-    for digest in {played[1].digests[0], played[1].digests[-1]}:
-        policy = policies.load(played[0].store.policy_text(digest))
-        people, owners = report.found.people.claims, report.found.state.own_names
-        hosts = [host for machine in report.found.estate.machines.values() for host in machine.as_policy_sees()]
-        lines = answers.of(policy, people, owners, hosts, START)
-        said = {
-            (person, host, login, action, line.terms.rule)
-            for line in lines
-            for person in line.people
-            for host in line.hosts
-            for login in line.logins
-            for action in line.actions
-        }
-        assert said == set(by_the_clock(policy, people, hosts))
+LOGINS = ("deploy", "postgres", "root", "alice", "nobody")
 
 
-def by_the_clock(policy: policies.Policy, people: Any, hosts: list[Host]) -> Iterator[tuple[str, str, str, str, str]]:
-    for subject, several in people.items():
-        for host in hosts:
-            for login in ("deploy", "postgres", "root", "nobody"):
-                for action in ("shell", "command", "migrate"):
-                    for broken in (False, True):
-                        for rule in deciding(
-                            policy,
-                            next(iter(several)),
-                            subject,
-                            host,
-                            Ask(
-                                login,
-                                action,
-                                "id" if action == "command" else None,
-                                None,
-                                "CHG-1 because of it",
-                                None,
-                                break_glass=broken,
-                            ),
-                        ):
-                            yield subject, host.id, login, action, rule
+def said(lines: list[Line], own: str | None) -> set[tuple[str, str, str, str, str]]:
+    """Lines taken apart: (person, host, login, action, rule)."""
+    return {
+        (person, host, own if login == "@own" and own else login, action, line.terms.rule)
+        for line in lines
+        for person in line.people
+        for host in line.hosts
+        for login in line.logins
+        for action in line.actions
+    }
 
 
-def deciding(policy: policies.Policy, claims: Claims, subject: str, host: Host, ask: Ask) -> set[str]:
-    person = claims.subject(subject)
-    found = set()
-    for now in range(START, START + 8 * DAY, 3 * HOUR):
-        fresh = policies.Subject(
-            person.id, person.provider, person.groups, person.emails, person.own, now, mfa=True, hardware_key=True
-        )
-        outcome = policies.evaluate(policy, fresh, [host], ask, now)
-        if isinstance(outcome, Allow | NeedsApproval):
-            found.add(outcome.terms.rule)
-    return found
+def by_the_clock(
+    policy: Policy, who: Subject, hosts: list[Host], start: int
+) -> Iterator[tuple[str, str, str, str, str]]:
+    """The same by ``evaluate``, asked every four hours for eight days with nothing wanting."""
+    for host, login, action, broken in product(hosts, LOGINS, ("shell", "command", *policy.actions), (False, True)):
+        command = "id" if action == "command" else None
+        ask = Ask(login, action, command, reason="CHG-1 because of it", break_glass=broken)
+        for now in range(start, start + 8 * DAY, 4 * HOUR):
+            at_its_best = replace(who, auth_time=now, mfa=True, hardware_key=True)
+            outcome = evaluate(policy, at_its_best, [host], ask, now)
+            if isinstance(outcome, Allow | NeedsApproval):
+                yield who.id, host.id, login, action, outcome.terms.rule
+
+
+def test_reach_is_what_the_policies_themselves_say(report: Report, played: tuple[Installation, Month]) -> None:
+    policy = load(played[0].store.policy_text(played[1].digests[-1]))
+    people, owners = report.found.people.claims, report.found.state.own_names
+    hosts = [host for machine in report.found.estate.machines.values() for host in machine.as_policy_sees()]
+    found = said(answers.of(policy, people, owners, hosts, START), None)
+    subjects = [claims.subject(subject) for subject, several in people.items() for claims in several]
+    assert found == {each for who in subjects for each in by_the_clock(policy, who, hosts, START)}
+    assert len(found) > 10
+
+
+@settings(max_examples=25, deadline=None)
+@given(policies(), subjects.filter(lambda who: "Passing" not in who.groups), inventories)
+def test_it_is_so_for_every_policy(policy: Policy, who: Subject, hosts: list[Host]) -> None:
+    claims = Claims(who.provider, who.groups, who.emails, who.own)
+    owners = {} if who.own is None else {who.own: who.id}
+    lines = answers.of(policy, {who.id: [claims]}, owners, hosts, NOW)
+    assert said(lines, who.own) == set(by_the_clock(policy, who, hosts, NOW))
+
+
+def test_a_unix_name_that_is_somebody_elses_is_not_ones_own() -> None:
+    text = f'{HEAD}[[allow]]\nname = "own"\nroles = ["a"]\nhosts = {{ env = "prod" }}\nlogins = ["@own"]\n'
+    policy = load(f'{text}approvals = []\ngrant = "1h"\ncertificate = "5m"\n')
+    people = {name: [Claims("acme", frozenset({"A"}), frozenset(), "carol")] for name in ("first", "second")}
+    (line,) = answers.of(policy, people, {"carol": "second"}, [Host("h", "h", (("env", "prod"),))], NOW)
+    assert (set(line.people), line.logins) == ({"second"}, ("@own",))
 
 
 def test_hours_and_when_it_held_are_said(report: Report) -> None:
