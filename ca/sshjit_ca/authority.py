@@ -133,17 +133,25 @@ class Authority:
         self._load(new, text)
         self._commit()
 
-    def answer(self, questions: Sequence[Question]) -> list[Answer]:
-        """Answers a batch, durably; an answer that is an error is returned, not raised."""
+    def answer(self, questions: Sequence[Question], enough: Callable[[], bool] = lambda: False) -> list[Answer]:
+        """Answers a batch, durably; an answer that is an error is returned, not raised.
+
+        Once it is ``enough``, the questions that are left have no answer; at least one has.
+        """
         try:
-            return self._batch(questions)
+            return self._batch(questions, enough)
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing leaves and the log is read again
             return self.lost(questions, error)
 
-    def decide(self, questions: Sequence[Question]) -> list[Answer]:
+    def decide(self, questions: Sequence[Question], enough: Callable[[], bool] = lambda: False) -> list[Answer]:
         """Decides a batch, whose answers may leave once what ``seal`` returns was done. Raises whatever goes wrong."""
         self._ready()
-        return [self._one(question) for question in questions]
+        answers = []
+        for question in questions:
+            answers.append(self._one(question))
+            if enough():
+                break
+        return answers
 
     def seal(self) -> Callable[[], None]:
         """Ends the batch: what makes it durable, to be called once, in any thread; it raises if the batch is lost."""
@@ -170,8 +178,8 @@ class Authority:
         _log.error("a batch was lost: %s", error.message)
         return [wellbeing.despite(self._desk, question.message, question.prepared, error) for question in questions]
 
-    def _batch(self, questions: Sequence[Question]) -> list[Answer]:
-        answers = self.decide(questions)
+    def _batch(self, questions: Sequence[Question], enough: Callable[[], bool] = lambda: False) -> list[Answer]:
+        answers = self.decide(questions, enough)
         self._commit()
         return answers
 

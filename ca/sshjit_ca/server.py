@@ -2,7 +2,8 @@
 
 One thread does everything in turn: it reads whatever has arrived at any door, has the authority answer all of it, and
 sends the answers, those to one peer in one piece. While a batch is signed and made durable the next one gathers in the
-sockets. Only what must wait for somebody else (``Route.prepare``) is done by other threads.
+sockets. Only what must wait for somebody else (``Route.prepare``) is done by other threads. Whose question is next is
+``fairness.py``'s; a batch that takes long ends early, so that nobody waits for what another peer asked after it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import asyncio
 import functools
 import logging
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -22,13 +22,14 @@ from sshjit_ca.authority import Answer, Authority, Question
 from sshjit_ca.connection import Connection, Listening
 from sshjit_ca.desk import Door
 from sshjit_ca.doors import Route
+from sshjit_ca.fairness import Fair
 
 __all__ = ["Listening", "Server"]
 
 _log = logging.getLogger(__name__)
 MAX_BATCH = 512
-_Waiting = tuple[Question, Connection, int]
-"""A question, who asked it, and under which number."""
+BATCH = 0.05
+"""Seconds after which no further question is taken into a batch."""
 
 
 class Server:
@@ -44,7 +45,8 @@ class Server:
         self._authority = authority
         self._routes = routes
         self._prepare = prepare
-        self._waiting = deque[_Waiting]()
+        self._waiting = Fair[Connection, tuple[Question, int]]()
+        """Questions, each under its peer's number."""
         self._stop: asyncio.Event
         self._broken: Exception | None = None
         self._preparers = ThreadPoolExecutor(8, "prepare")
@@ -75,7 +77,7 @@ class Server:
         """A message arrived; its answer will go out on the connection."""
         route = self._routes[type(message)]
         if route.prepare is None:
-            self._wait((Question(message, connection.door), connection, number))
+            self._wait(Question(message, connection.door), connection, number)
             return
         task = asyncio.create_task(self._prepared(route, message, connection, number))
         self._tasks.add(task)
@@ -96,27 +98,29 @@ class Server:
             _log.exception("a message could not be prepared")
             connection.reply([(number, Failed("defect", "the CA met a defect of its own; nothing was signed"))])
         else:
-            self._wait((Question(message, connection.door, found), connection, number))
+            self._wait(Question(message, connection.door, found), connection, number)
 
-    def _wait(self, waiting: _Waiting) -> None:
+    def _wait(self, question: Question, connection: Connection, number: int) -> None:
         """One more for the next batch, which begins once everything that has arrived was read."""
         if not self._waiting:
             asyncio.get_running_loop().call_soon(self._answer)
-        self._waiting.append(waiting)
+        self._waiting.put(connection.door, connection, (question, number))
 
     def _answer(self) -> None:
         """Answers the next batch."""
-        batch = [self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))]
-        if self._waiting:
-            asyncio.get_running_loop().call_soon(self._answer)
+        batch, until = self._waiting.take(MAX_BATCH), time.monotonic() + BATCH
         try:
-            answers = self._authority.answer([question for question, _, _ in batch])
+            questions = [question for _, _, (question, _) in batch]
+            answers = self._authority.answer(questions, lambda: time.monotonic() >= until)
         except Exception as error:  # noqa: BLE001 - nothing is sure any more: ``run`` raises it
             self._broken = error
             self._stop.set()
             return
+        self._waiting.give_back(batch[len(answers) :])
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._answer)
         replies: dict[Connection, list[tuple[int, Answer]]] = {}
-        for (_, connection, number), answer in zip(batch, answers, strict=True):
+        for (_, connection, (_, number)), answer in zip(batch, answers, strict=False):  # the others wait again
             replies.setdefault(connection, []).append((number, answer))
         for connection, found in replies.items():
             connection.reply(found)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
+import string
+from collections.abc import Container, Iterable, Iterator
 
 from sshjit import names, policy
 from sshjit.errors import Invalid
@@ -72,9 +72,29 @@ def host(desk: Desk, name: str) -> Host:
     known = desk.state.host_names.get(name)
     if known is not None:
         return desk.state.hosts[known]
-    near = difflib.get_close_matches(name[:255], desk.state.host_names, 1)
-    hint = f"did you mean {near[0]}?" if near else "ssh-jit hosts lists what there is"
+    near = _near(name, desk.state.host_names)
+    hint = f"did you mean {near}?" if near else "ssh-jit hosts lists what there is"
     raise Invalid("unknown_host", f"there is no host {names.show(name)}", hint=hint)
+
+
+def _near(name: str, known: Container[str]) -> str | None:
+    """The known name that is a slip away. Slips are tried, not names: of those there may be ten thousand."""
+    return next((each for each in _slips(name.lower()) if each in known), None) if len(name) <= LONGEST_SLIP else None
+
+
+def _slips(name: str) -> Iterator[str]:
+    """What was perhaps meant: with two letters exchanged, one left out, one too many, or another one."""
+    yield name
+    ends = [(name[:at], name[at:]) for at in range(len(name) + 1)]
+    yield from (head + tail[1] + tail[0] + tail[2:] for head, tail in ends if len(tail) > 1)
+    yield from (head + tail[1:] for head, tail in ends if tail)
+    yield from (head + letter + tail for letter in _LETTERS for head, tail in ends)
+    yield from (head + letter + tail[1:] for letter in _LETTERS for head, tail in ends if tail)
+
+
+LONGEST_SLIP = 64
+"""Letters of the longest name for which slips are tried."""
+_LETTERS = string.digits + string.ascii_lowercase + "-."
 
 
 def _labelled(desk: Desk, labels: Iterable[tuple[str, str]]) -> list[Host]:

@@ -23,7 +23,7 @@ from sshjit_ca.care.reserve import MIB
 from sshjit_ca.care.spool import Spool
 from sshjit_ca.cli import admin
 from sshjit_ca.config import Config, read_trusted
-from sshjit_ca.keys import PURPOSES, files, trying
+from sshjit_ca.keys import PURPOSES, files, references, trying
 from sshjit_ca.keys.holder import Holder
 from sshjit_ca.keys.lineage import Lineage
 from sshjit_ca.keys.places import Places
@@ -200,7 +200,7 @@ def _keys(config: Config, places: Places, daemon: m.StatusReply | SshJitError) -
         told = places if config.agent_socket is None else replace(places, agent=config.agent_socket)
         trials = trying.every(Holder(told), keys.values())
         tried = [
-            (purpose, trying.device(reference), trials[key].problem, trials[key].hint)
+            (purpose, references.device(reference), trials[key].problem, trials[key].hint)
             for purpose, (key, reference) in keys.items()
         ]
     for purpose, device, problem, hint in tried:

@@ -19,7 +19,7 @@ from sshjit.messages import (
 )
 from sshjit_ca import state as states
 from sshjit_ca.desk import Desk
-from sshjit_ca.keys import lineage, trying
+from sshjit_ca.keys import lineage, references
 from sshjit_ca.keys.ring import Trials
 from sshjit_ca.keys.trying import Trial
 from sshjit_ca.state import CaKey
@@ -65,7 +65,7 @@ def _problems(desk: Desk, troubles: tuple[Failed, ...]) -> tuple[str, ...]:
 def _key(key: CaKey, trials: Trials) -> KeyStanding:
     """A key that came since the others were tried is tried next time."""
     trial = trials.get(key.fingerprint, Trial("it was not tried yet", "ask again"))
-    device = trying.device(key.reference)
+    device = references.device(key.reference)
     return KeyStanding(key.purpose, key.fingerprint, key.state, device, trial.problem, trial.hint)
 
 

@@ -1,7 +1,8 @@
 """Opens private keys by their references and keeps them open.
 
 A key is opened when it must sign. One that cannot be opened now is tried again at its next signature: a device may come
-back. What is opened must be the key that the log knows by this reference.
+back, and whether one that hangs is back is found out beside (``hanging.py``). What is opened must be the key that the
+log knows by this reference.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import threading
 from pathlib import Path
 
 from sshjit.errors import Failed
-from sshjit_ca.keys import files, references
+from sshjit_ca.keys import files, references, trying
 from sshjit_ca.keys.agent import Agent, AgentKey
+from sshjit_ca.keys.hanging import Hanging, Watched
 from sshjit_ca.keys.hsm import TokenKey
 from sshjit_ca.keys.places import Places
 from sshjit_ca.keys.references import Reference
@@ -26,6 +28,7 @@ class Holder:
         self._agents: dict[Path, Agent] = {}
         self._signers: dict[str, Signer] = {}
         self._lock = threading.Lock()
+        self._hanging = Hanging()
 
     def signer(self, fingerprint: str, reference: str) -> Signer:
         """The signer for a key that the log knows.
@@ -38,9 +41,21 @@ class Holder:
         if found is not None:  # without the lock: who opens another one may be waiting for a device
             return found
         with self._lock:
-            found = self._signers.get(fingerprint) or self.expected(fingerprint, reference)
+            found = self._signers.get(fingerprint) or self._watched(fingerprint, reference)
             self._signers[fingerprint] = found
             return found
+
+    def _watched(self, fingerprint: str, reference: str) -> Signer:
+        """The key, opened, and asked for nothing while its device hangs."""
+        if isinstance(references.parse(reference), references.File):
+            return self.expected(fingerprint, reference)
+        device = references.device(reference)
+
+        def again() -> None:
+            trying.anew(self, fingerprint, reference)
+
+        opened = self._hanging.ask(device, lambda: self.expected(fingerprint, reference), again)
+        return Watched(opened, device, self._hanging, again)
 
     def expected(self, fingerprint: str, reference: str) -> Signer:
         """The key that the log knows by a reference, opened anew and not kept.

@@ -154,3 +154,14 @@ def _nothing_left(pairs: dict[str, str], known: str) -> None:
 
 def _bad(message: str, *, hint: str = "") -> Invalid:
     return Invalid("bad_reference", message, hint=hint)
+
+
+def device(reference: str) -> str:
+    """Where a key lives, in words."""
+    match parse(reference):
+        case File(path, _):
+            return f"the file {path}"
+        case Agent(_, socket):
+            return f"the ssh-agent at {socket}" if socket else "the ssh-agent of agent_socket"
+        case Token(token=token):
+            return f"the token {token!r}"

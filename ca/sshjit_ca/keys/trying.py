@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sshjit.errors import Failed, SshJitError
 from sshjit_ca import sshsig
-from sshjit_ca.keys import references
-from sshjit_ca.keys.holder import Holder
 from sshjit_ca.keys.hsm import TokenKey, within
+from sshjit_ca.keys.references import device
 from sshjit_ca.keys.signer import Signer
+
+if TYPE_CHECKING:
+    from sshjit_ca.keys.holder import Holder
 
 NAMESPACE = "trial@ssh-jit"
 """The SSHSIG namespace of these signatures. Nobody may ever verify by it."""
@@ -62,7 +65,7 @@ def every(holder: Holder, keys: Iterable[tuple[str, str]]) -> dict[str, Trial]:
 
 def _try(holder: Holder, fingerprint: str, reference: str) -> Trial:
     try:
-        within(PATIENCE, lambda: _sign(holder, fingerprint, reference))
+        within(PATIENCE, lambda: anew(holder, fingerprint, reference))
     except TimeoutError:
         return Trial(f"{device(reference)} did not answer within {PATIENCE:.0f} s", "is it there, and awake?")
     except SshJitError as error:
@@ -72,21 +75,16 @@ def _try(holder: Holder, fingerprint: str, reference: str) -> Trial:
     return Trial()
 
 
-def _sign(holder: Holder, fingerprint: str, reference: str) -> None:
+def anew(holder: Holder, fingerprint: str, reference: str) -> None:
+    """Opens the key that the log knows by a reference, beside the one that signs, and lets it sign once.
+
+    Raises:
+        SshJitError: why it cannot.
+
+    """
     signer = holder.expected(fingerprint, reference)
     try:
         once(signer)
     finally:
         if isinstance(signer, TokenKey):
             signer.close()
-
-
-def device(reference: str) -> str:
-    """Where a key lives, in words."""
-    match references.parse(reference):
-        case references.File(path, _):
-            return f"the file {path}"
-        case references.Agent(_, socket):
-            return f"the ssh-agent at {socket}" if socket else "the ssh-agent of agent_socket"
-        case references.Token(token=token):
-            return f"the token {token!r}"

@@ -17,7 +17,7 @@ from sshjit import messages as m
 from sshjit_ca import sshsig
 from sshjit_ca.cli import admin, show
 from sshjit_ca.hosts import hosttexts
-from sshjit_ca.keys import files, lineage, trying
+from sshjit_ca.keys import files, lineage, references, trying
 from sshjit_ca.keys.holder import Holder
 from sshjit_ca.keys.hsm import TokenKey
 from sshjit_ca.keys.places import Places
@@ -89,7 +89,7 @@ def test_a_token_and_a_file_that_are_away_are_named(tmp_path: Path, monkeypatch:
     assert "the token 'ssh-jit' does not sign" in of_token.problem
     assert "pin-source" in of_token.hint
     assert str(path) in of_file.problem
-    assert (trying.device(on_token), trying.device(in_file)) == ("the token 'ssh-jit'", f"the file {path}")
+    assert (references.device(on_token), references.device(in_file)) == ("the token 'ssh-jit'", f"the file {path}")
 
 
 def test_another_key_in_its_place_is_not_the_key(tmp_path: Path) -> None:

@@ -1,0 +1,169 @@
+"""Who waits for whom: nobody for a device that hangs, nor for what others ask that is slow."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sshjit import messages as m
+from sshjit import wire
+from sshjit.errors import Failed, Invalid
+from sshjit_ca.cli import admin
+from sshjit_ca.fairness import Fair
+from sshjit_ca.keys import hanging
+from tests.support import devices, sluggish
+from tests.support.devices import ssh_key
+from tests.support.doorway import served
+from tests.support.installation import ALICE, CAROL, Installation
+from tests.support.keyring import fp
+from tests.support.sluggish import Sluggish
+from tests.unit.ca.test_server import answers, connect, framed
+
+MANY = 40
+
+
+@contextmanager
+def signing_by_an_agent(ca: Installation, folder: Path) -> Iterator[Sluggish]:
+    """The CA's key for certificates is an agent's, which is quick until it is told otherwise."""
+    with devices.agent(folder / "real") as real, sluggish.before(real.socket, folder / "agent") as agent:
+        real.run(ssh_key(folder / "key", "ed25519"))
+        reference = f"agent:{fp((folder / 'key.pub').read_text())}?socket={agent.path}"
+        key = ca.say(m.AddKey("user_ca", reference, None), m.KeyReply, "admin").key.fingerprint
+        ca.say(m.ActivateKey("user_ca", key, now=True), m.KeyReply, "admin")
+        yield agent
+
+
+@pytest.fixture
+def agent(ca: Installation, tmp_path: Path) -> Iterator[Sluggish]:
+    with signing_by_an_agent(ca, tmp_path) as found:
+        yield found
+
+
+def frame(number: int, message: m.Message) -> bytes:
+    return framed({"v": 1, "id": number, "type": m.type_name(type(message)), "body": wire.encode(message)})
+
+
+def asking(connection: socket.socket, message: m.Message, count: int = MANY) -> None:
+    connection.sendall(b"".join(frame(number, message) for number in range(1, count + 1)))
+
+
+def codes(said: list[dict[str, Any]]) -> list[str]:
+    return [each["body"].get("code", "") for each in said]
+
+
+def test_a_key_that_hangs_keeps_locks_and_revocations_waiting_once(
+    ca: Installation, agent: Sluggish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forty people want certificates of an agent that says nothing; the operator locks somebody out meanwhile."""
+    monkeypatch.setattr(hanging, "SLOW", 0.2)
+    monkeypatch.setattr(hanging, "PAUSE", 0.2)
+    monkeypatch.setattr(ca.desk.keys.holder._agents[agent.path], "_patience", 0.5)
+    alice = ca.native(ALICE)
+    request = ca.ask(alice, "web1").request
+    with served(ca, frozenset({os.getuid()})), connect(ca) as crowd:
+        agent.delay = 3600
+        asking(crowd, m.SignUser(alice, request.id))
+        began = time.monotonic()
+        lock = admin.call(ca.config.admin_socket, m.Lock(None, "host", "db1", "odd"), m.LockReply).lock
+        admin.call(ca.config.admin_socket, m.Revoke(None, request.id, None, None, "odd"), m.RevokeReply)
+        assert time.monotonic() - began < 2
+        assert lock.target == "db1"
+        assert ca.desk.state.requests[request.id].state == "revoked"
+        crowd.shutdown(socket.SHUT_WR)
+        said = answers(crowd)
+        assert len(said) == MANY
+        assert set(codes(said)) <= {"not_signing", "wrong_state"}
+        assert codes(said)[0] == "not_signing"
+        agent.delay = 0
+        again = ca_ask(ca, alice)
+        assert again["type"] == "ok"
+
+
+def ca_ask(ca: Installation, login: str) -> dict[str, Any]:
+    """Asks anew until a certificate comes with the answer."""
+    message = m.Ask(login, ("web1",), "deploy", "shell", None, None, "", certificate=True, address="")
+    deadline = time.monotonic() + 10
+    while True:
+        with connect(ca) as connection:
+            connection.sendall(frame(1, message))
+            connection.shutdown(socket.SHUT_WR)
+            (said,) = answers(connection)
+        if said["body"].get("certificate") is not None:
+            return said
+        assert time.monotonic() < deadline, said
+        time.sleep(0.1)
+
+
+def test_what_is_slow_is_waited_for_by_who_asked_it(ca: Installation, agent: Sluggish) -> None:
+    alice = ca.native(ALICE)
+    request = ca.ask(alice, "web1").request
+    with served(ca, frozenset({os.getuid()})), ExitStack() as stack:
+        crowd = stack.enter_context(connect(ca))
+        crowd.settimeout(30)
+        agent.delay = 0.06
+        asking(crowd, m.SignUser(alice, request.id))
+        for door in ("web", "admin"):
+            began = time.monotonic()
+            with connect(ca, door) as other:
+                other.sendall(frame(1, m.Health()))
+                other.shutdown(socket.SHUT_WR)
+                assert [each["type"] for each in answers(other)] == ["ok"]
+            assert time.monotonic() - began < 1
+        crowd.shutdown(socket.SHUT_WR)
+        began = time.monotonic()
+        said = answers(crowd)
+        assert [each["id"] for each in said] == list(range(1, MANY + 1))
+        assert time.monotonic() - began > 1, "it was over before anybody else could have waited"
+
+
+def test_the_operator_comes_first_and_then_one_of_each_peer() -> None:
+    waiting = Fair[str, int]()
+    for number in range(4):
+        waiting.put("web", "greedy", number)
+    waiting.put("web", "modest", 10)
+    waiting.put("admin", "operator", 20)
+    assert waiting.take(3) == [("admin", "operator", 20), ("web", "greedy", 0), ("web", "modest", 10)]
+    taken = waiting.take(9)
+    assert [number for _, _, number in taken] == [1, 2, 3]
+    waiting.put("web", "late", 30)
+    waiting.give_back(taken[1:])
+    assert [number for _, _, number in waiting.take(9)] == [2, 30, 3]
+    assert not waiting
+
+
+def test_a_slip_in_a_name_is_found_among_ten_thousand_at_once(ca: Installation) -> None:
+    carol = ca.native(CAROL)
+    names = ca.desk.state.host_names
+    names.update({f"web-{number:05}.prod.example.com": "web1" for number in range(10_000)})
+    slips = ("web-0123x.prod.example.com", "web-01235.prod.exmaple.com", "web-01235.prod.example.comm", "w" * 250)
+    began = time.process_time()
+    hints = []
+    for slip in slips:
+        with pytest.raises(Invalid) as unknown:
+            ca.ask(carol, slip)
+        assert unknown.value.code == "unknown_host"
+        hints.append(unknown.value.hint)
+    assert time.process_time() - began < 0.2
+    assert all("did you mean web-0123" in hint for hint in hints[:3])
+    assert "lists" in hints[3]
+
+
+def test_a_device_that_is_away_and_says_so_is_asked_every_time() -> None:
+    devices_ = hanging.Hanging()
+    asked: list[int] = []
+
+    def away() -> None:
+        asked.append(1)
+        raise Failed("not_signing", "it is out of reach")
+
+    for _ in range(3):
+        with pytest.raises(Failed, match="out of reach"):
+            devices_.ask("the agent", away, away)
+    assert len(asked) == 3
