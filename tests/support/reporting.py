@@ -34,9 +34,11 @@ def rows(report: Report, table: str) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def played_in(folder: Path, issuers: dict[str, Issuer]) -> Iterator[tuple[Installation, Month]]:
+def played_in(
+    folder: Path, issuers: dict[str, Issuer], database: str | None = None
+) -> Iterator[tuple[Installation, Month]]:
     """A CA in which the month was played."""
-    ca = Installation(folder, issuers)
+    ca = Installation(folder, issuers, database=database)
     ca.add_host("web1", env="staging")
     ca.add_host("db1", env="prod", role="db")
     yield ca, stories.play(ca)

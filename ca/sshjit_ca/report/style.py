@@ -66,6 +66,7 @@ td time b { color: var(--ink); font-weight: 400; }
 td.list > span:not(:last-of-type)::after { content: "\\00a0\\00b7"; color: var(--soft); }
 td.quote, td.code { overflow-wrap: anywhere; min-width: 9em; }
 td.c-person, td.c-people { overflow-wrap: anywhere; min-width: 10em; }
+td.c-held { min-width: 8.5em; }
 td.c-approvers, td.c-why { min-width: 10em; }
 td.c-request, td.c-key code { white-space: nowrap; min-width: 0; }
 .more { color: var(--soft); }

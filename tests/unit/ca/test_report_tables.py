@@ -15,6 +15,7 @@ from sshjit_ca.keys import files
 from sshjit_ca.report.columns import ERASED
 from sshjit_ca.report.making import Report
 from sshjit_ca.report.period import Period
+from sshjit_ca.report.tables import BY_KEY
 from sshjit_ca.storage.schema import entries
 from sshjit_ca.storage.schema import policies as kept
 from tests.support import installation
@@ -22,6 +23,7 @@ from tests.support import month as stories
 from tests.support.installation import Installation
 from tests.support.issuer import Issuer
 from tests.support.month import DAY, HOUR, START, Month
+from tests.support.postgres import Postgres
 from tests.support.reporting import made, played_in, rows
 
 ALICE, BOB, CAROL, DANA, ERIN, FRANK = (
@@ -215,3 +217,29 @@ def test_a_log_that_was_changed_is_said_to_be(tmp_path: Path, shared_issuers: di
         pass
     assert broken.value.code == "log_broken"
     ca.stop()
+
+
+@pytest.mark.parametrize("server", ["postgresql"])
+def test_a_database_server_tells_the_same(
+    server: str, report: Report, postgres: Postgres, tmp_path: Path, shared_issuers: dict[str, Issuer]
+) -> None:
+    with played_in(tmp_path, shared_issuers, postgres.new()) as (ca, _), made(ca) as found:
+        assert ca.store.engine.dialect.name == server
+        assert found.problems == ()
+        assert found.head.size == report.head.size
+        for table in BY_KEY:
+            assert found.spool.count(table) == report.spool.count(table), table
+        assert [row["reason"] for row in rows(found, "requests")] == [row["reason"] for row in rows(report, "requests")]
+
+
+def test_a_period_in_which_nothing_happened_still_says_who_could(played: tuple[Installation, Month]) -> None:
+    ca, _ = played
+    with made(ca, Period(START + 100 * DAY, START + 101 * DAY)) as found:
+        assert {row["rule"] for row in rows(found, "reach")} == {"staging", "nightly", "database", "on-call"}
+        assert {row["held"] for row in rows(found, "reach")} == {"throughout"}
+        assert len(rows(found, "people")) == 7
+        assert {row["request"] for row in rows(found, "requests")} == {
+            row["request"] for row in rows(found, "break_glass")
+        }
+        assert [row["standing"] for row in rows(found, "break_glass")] == ["overdue"], "it stays until somebody looked"
+        assert rows(found, "decisions") == rows(found, "certificates") == []
