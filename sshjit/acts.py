@@ -5,7 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from sshjit.messages import Consent, LockKind
+from sshjit.messages import Consent, LockKind, LoginView
+
+
+@dataclass(frozen=True, slots=True)
+class LoginBody:
+    """An ID token and what binds it to a key: ``LoginNative`` without what the front end adds."""
+
+    provider: str
+    id_token: str
+    key: str
+    salt: str
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    """The answer to a login: an opaque token that dies with it."""
+
+    token: str
+    login: LoginView
 
 
 @dataclass(frozen=True, slots=True)

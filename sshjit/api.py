@@ -1,33 +1,12 @@
-"""What ``ssh-jit`` and the front end say to each other over HTTP, beyond the messages of the CA's doors.
+"""What a connection says over HTTP: the body of an ask. Those of all other calls are in ``sshjit/acts.py``.
 
-The calls are listed in ``docs/protocol.md``, section 2. Both read and write these classes by ``sshjit/wire.py``. What a
-connection does not need stands in ``sshjit/acts.py``.
+The calls are listed in ``docs/protocol.md``, section 2. ``ssh-jit`` and the front end read and write these classes by
+``sshjit/wire.py``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from sshjit.messages import LoginView
-
-
-@dataclass(frozen=True, slots=True)
-class LoginBody:
-    """An ID token and what binds it to a key: ``LoginNative`` without what the front end adds."""
-
-    provider: str
-    id_token: str
-    key: str
-    salt: str
-    signature: str
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedIn:
-    """The answer to a login: an opaque token that dies with it."""
-
-    token: str
-    login: LoginView
 
 
 @dataclass(frozen=True, slots=True)

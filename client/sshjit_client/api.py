@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from sshjit import names, wire
-from sshjit.api import AskBody, LoggedIn, LoginBody
 from sshjit.errors import FAMILIES, Failed, Invalid, SshJitError
-from sshjit.messages import AskReply, CertificateView, ErrorReply, LoginView, RequestReply, RequestView
+from sshjit.messages import AskReply, CertificateView, RequestView
 from sshjit_client import fetch
+
+if TYPE_CHECKING:  # these classes are made where they are needed: most connections need none of them
+    from sshjit.acts import LoggedIn, LoginBody
+    from sshjit.api import AskBody
+    from sshjit.messages import LoginView
 
 T = TypeVar("T")
 
@@ -30,6 +33,8 @@ class Api:
 
     def login(self, proof: LoginBody) -> LoggedIn:
         """Hands a token in."""
+        from sshjit.acts import LoggedIn  # noqa: PLC0415
+
         return self.call(LoggedIn, "POST", "login", wire.encode(proof))
 
     def logout(self) -> None:
@@ -38,6 +43,8 @@ class Api:
 
     def whoami(self) -> LoginView:
         """The login as the server knows it."""
+        from sshjit.messages import LoginView  # noqa: PLC0415
+
         return self.call(LoginView, "GET", "whoami")
 
     def ask(self, wanted: AskBody) -> AskReply:
@@ -46,6 +53,8 @@ class Api:
 
     def request(self, request: str) -> RequestView:
         """One request."""
+        from sshjit.messages import RequestReply  # noqa: PLC0415
+
         return self.call(RequestReply, "GET", path_of(request)).request
 
     def certificate(self, request: str) -> CertificateView:
@@ -82,14 +91,12 @@ def path_of(request: str) -> str:
     return f"requests/{quote(names.identifier(request), safe='')}"
 
 
-@dataclass(frozen=True, slots=True)
-class _ErrorBody:
-    error: ErrorReply
-
-
 def _error(answer: fetch.Answer) -> SshJitError:
+    from sshjit.messages import ErrorReply  # noqa: PLC0415
+
     try:
-        error = wire.decode(_ErrorBody, wire.loads(answer.body)).error
+        said = wire.loads(answer.body)
+        error = wire.decode(ErrorReply, said.get("error") if isinstance(said, dict) and len(said) == 1 else said)
     except Invalid:
         what = "a redirect" if 300 <= answer.status < 400 else f"HTTP {answer.status}"
         return Failed(

@@ -21,6 +21,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sshjit.messages.about import PastView, RequesterView, RequestReply
     from sshjit.messages.access import (
         Ask,
         Cancel,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
         CertifyHost,
         HostReply,
         HostsReply,
+        HostView,
         Invitation,
         InviteHost,
         LabelHost,
@@ -72,6 +74,7 @@ if TYPE_CHECKING:
     from sshjit.messages.locking import Lock, LockKind, LockReply, LocksReply, LockView, ReadLocks, Unlock
     from sshjit.messages.operating import (
         BundleReply,
+        EntryView,
         Forget,
         ForgetReply,
         Health,
@@ -98,16 +101,13 @@ if TYPE_CHECKING:
         AskReply,
         CommentView,
         DecisionView,
-        PastView,
-        RequesterView,
-        RequestReply,
         RequestState,
         RequestView,
         ReviewView,
         StepView,
     )
     from sshjit.messages.table import MESSAGES, REPLIES, Message, Reply, type_name
-    from sshjit.messages.views import CertificateView, EntryView, HostView, LoginView, PersonView, RouteView
+    from sshjit.messages.views import CertificateView, LoginView, PersonView, RouteView
 
 __all__ = [
     "MAX_FRAME",
@@ -252,6 +252,7 @@ _TOPICS = (
     "standing",
     "outcomes",
     "access",
+    "about",
     "consent",
     "deciding",
     "emergency",

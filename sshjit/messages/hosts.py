@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sshjit.messages.consent import Consent
-from sshjit.messages.views import HostView
+
+
+@dataclass(frozen=True, slots=True)
+class HostView:
+    """An enrolled host. ``labels`` are pairs, sorted by key."""
+
+    name: str
+    id: str
+    aliases: tuple[str, ...]
+    address: str
+    port: int
+    labels: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)

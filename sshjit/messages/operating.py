@@ -5,7 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sshjit.messages.keys import KeyStanding
-from sshjit.messages.views import EntryView
+
+
+@dataclass(frozen=True, slots=True)
+class EntryView:
+    """One entry of the log: the fact, and the detail as long as it is kept."""
+
+    index: int
+    time: int
+    kind: str
+    summary: str
+    """One line for people, made from fact and detail."""
+    fact: str
+    """The fact's canonical JSON: the bytes of the leaf."""
+    detail: str | None
+    """The detail's canonical JSON, or ``None`` when it was erased."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,39 +123,6 @@ class RequestView:
 
 
 @dataclass(frozen=True, slots=True)
-class PastView:
-    """A request in a line: what an approver sees of the requester's others."""
-
-    id: str
-    state: RequestState
-    how: Literal["automatic", "reviewed", "break_glass"] | None
-    hosts: tuple[str, ...]
-    login: str
-    action: str
-    reason: str
-    rule: str
-    asked: int
-    ends: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class RequesterView:
-    """What an approver sees of who asks: the sign-in that asked, and what else this person has and had."""
-
-    provider: str
-    groups: tuple[str, ...]
-    roles: tuple[str, ...]
-    signed_in: int
-    auth_time: int | None
-    mfa: bool
-    hardware_key: bool
-    address: str
-    live: tuple[PastView, ...]
-    recent: tuple[PastView, ...]
-    """The last ten of 30 days that are over, newest first."""
-
-
-@dataclass(frozen=True, slots=True)
 class AskReply:
     """What became of the ask. ``existing``: the live grant or pending request for the same thing was returned."""
 
@@ -164,16 +131,3 @@ class AskReply:
     existing: bool
     notes: tuple[str, ...]
     """Sentences for the person: "the duration was capped to 8 h", "you log in as deploy"."""
-
-
-@dataclass(frozen=True, slots=True)
-class RequestReply:
-    """The request as it stands now.
-
-    Who may decide it or audits also gets ``about``, what is known of the requester, and ``because``: the roles for
-    which the reader is asked.
-    """
-
-    request: RequestView
-    about: RequesterView | None = None
-    because: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sshjit.messages.about import RequestReply
 from sshjit.messages.access import (
     Ask,
     Cancel,
@@ -55,7 +56,7 @@ from sshjit.messages.operating import (
 )
 from sshjit.messages.outcomes import Done
 from sshjit.messages.people import LoginNative, LoginReply, LoginWeb, Logout, ReadLogin
-from sshjit.messages.standing import AskReply, RequestReply
+from sshjit.messages.standing import AskReply
 
 Message = (
     LoginWeb

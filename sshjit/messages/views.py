@@ -1,4 +1,4 @@
-"""What is shown: people, certificates, hosts, log entries, as pages and terminals show them."""
+"""What every connection is shown: people, certificates, and how to reach a host."""
 
 from __future__ import annotations
 
@@ -68,30 +68,3 @@ class CertificateView:
     action: str
     grant_ends: int
     routes: tuple[RouteView, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class HostView:
-    """An enrolled host. ``labels`` are pairs, sorted by key."""
-
-    name: str
-    id: str
-    aliases: tuple[str, ...]
-    address: str
-    port: int
-    labels: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class EntryView:
-    """One entry of the log: the fact, and the detail as long as it is kept."""
-
-    index: int
-    time: int
-    kind: str
-    summary: str
-    """One line for people, made from fact and detail."""
-    fact: str
-    """The fact's canonical JSON: the bytes of the leaf."""
-    detail: str | None
-    """The detail's canonical JSON, or ``None`` when it was erased."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Response
 
 from sshjit import wire
-from sshjit.api import LoggedIn, LoginBody
+from sshjit.acts import LoggedIn, LoginBody
 from sshjit.messages import ChallengeReply, LoginNative, LoginReply, LogReply, ReadChallenge, ReadLog
 from sshjit_web.api.speech import (
     MAX_PAGE,
