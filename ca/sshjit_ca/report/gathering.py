@@ -52,8 +52,7 @@ class Gathering:
             event = quick.without_detail(kind, fact) if detail is None else quick.event(kind, fact, detail)
             self._turn(time)
             inside = self._begun and not self._over
-            if not self._over:
-                self._before(event, time, inside=inside)
+            self._in_any_case(event, time, inside=inside)
             if inside:
                 self._inside(event, Place(index, time))
                 self.erased += detail is None
@@ -78,12 +77,12 @@ class Gathering:
             self.estate.finish(self.state)
             self.locked = frozenset(subject for lock in self.state.locks.values() for subject in lock.subjects)
 
-    def _before(self, event: Event, time: int, *, inside: bool) -> None:
-        """What counts from the first entry on."""
+    def _in_any_case(self, event: Event, time: int, *, inside: bool) -> None:
+        """What counts from the first entry on; of later ones, only who somebody is that nobody knew before."""
         match event:
-            case events.Issued():
+            case events.Issued() if not self._over:
                 self._acts.drew(event, self.state.requests[event.request], time)
-            case events.LoginOpened():
+            case events.LoginOpened() if not self._over or event.subject not in self.people.known:
                 self.people.signed_in(event, time, inside=inside)
             case _:
                 pass

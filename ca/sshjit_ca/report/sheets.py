@@ -42,12 +42,16 @@ def write(report: Report, path: Path) -> int:
         Failed: ``not_written``.
 
     """
-    if path.exists():
-        raise Invalid("exists", f"{path} is there already", hint="name another, or take it away")
+    new = path.with_name(f"{path.name}.new")  # so that what is there under its name is whole
+    for each in (path, new):
+        if each.exists():
+            raise Invalid("exists", f"{each} is there already", hint="name another, or take it away")
     try:
-        return _zip(report, path) if path.suffix == ".zip" else _folder(report, path)
+        count = _zip(report, new) if path.suffix == ".zip" else _folder(report, new)
+        new.rename(path)
     except OSError as error:
         raise Failed("not_written", f"{path} cannot be written: {error.strerror}") from None
+    return count
 
 
 def _folder(report: Report, path: Path) -> int:

@@ -20,6 +20,7 @@ from sshjit_ca.storage.schema import entries
 from sshjit_ca.storage.schema import policies as kept
 from tests.support import installation
 from tests.support import month as stories
+from tests.support.glass import GLASS, break_glass, review
 from tests.support.installation import Installation
 from tests.support.issuer import Issuer
 from tests.support.month import DAY, HOUR, START, Month
@@ -243,3 +244,19 @@ def test_a_period_in_which_nothing_happened_still_says_who_could(played: tuple[I
         }
         assert [row["standing"] for row in rows(found, "break_glass")] == ["overdue"], "it stays until somebody looked"
         assert rows(found, "decisions") == rows(found, "certificates") == []
+
+
+def test_a_review_after_the_period_counts_and_names_who_came_later(
+    tmp_path: Path, shared_issuers: dict[str, Issuer]
+) -> None:
+    ca = Installation(tmp_path, shared_issuers)
+    ca.add_host("db1", env="prod", role="db")
+    ca.change_policy(*GLASS)
+    request = break_glass(ca, ca.native(installation.ALICE)).request
+    ca.later(2 * HOUR)
+    review(ca, ca.web(installation.BOB), request)
+    with made(ca, Period(START, START + HOUR)) as found:
+        (row,) = rows(found, "break_glass")
+        assert (row["standing"], row["reviewer"], row["reviewed"]) == ("justified", BOB, START + 2 * HOUR)
+        assert [person["email"] for person in rows(found, "people")] == ["alice@example.com"]
+    ca.stop()
