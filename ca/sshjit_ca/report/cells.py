@@ -77,7 +77,7 @@ def sheet(column: Column, value: Cell) -> str:
 
 def instant(time: int) -> str:
     """A time as ISO 8601, UTC."""
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{datetime.fromtimestamp(time, UTC).replace(tzinfo=None).isoformat()}Z"
 
 
 def harmless(value: str) -> str:

@@ -20,7 +20,8 @@ h2 { font-size: 17px; font-weight: 650; letter-spacing: -.005em; margin: 0 0 3px
 h2 .no { color: var(--accent); display: inline-block; min-width: 1.9em; }
 h3 { font-size: 13px; font-weight: 650; margin: 18px 0 6px; break-after: avoid; }
 section { margin-top: 38px; }
-.about { color: var(--soft); margin: 0 0 10px; max-width: 88ch; break-after: avoid; }
+.about { color: var(--soft); margin: 0 0 10px; max-width: 88ch;
+  break-after: avoid; break-inside: avoid; }
 .none { color: var(--soft); border-left: 3px solid var(--line); margin: 8px 0 0; padding: 3px 10px; }
 .note { color: var(--soft); font-size: 11.5px; margin: 6px 0 0; }
 .numbers { display: grid; grid-template-columns: repeat(8, 1fr); border: 1px solid var(--line); border-radius: 6px;

@@ -76,7 +76,7 @@ def test_reach_is_what_the_policies_themselves_say(report: Report, played: tuple
     assert len(found) > 10
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(policies(), subjects.filter(lambda who: "Passing" not in who.groups), inventories)
 def test_it_is_so_for_every_policy(policy: Policy, who: Subject, hosts: list[Host]) -> None:
     claims = Claims(who.provider, who.groups, who.emails, who.own)
