@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,17 @@ class Stolen:
 def steal(ca: Installation) -> Stolen:
     """A day of an installation, seen from its front end, which is the thief's from here on."""
     stolen = Stolen(ca)
-    honest = ca.say_all
+    ca.change_policy(*SIGNED_POLICY)
+    ca.change_policy(*ADMIN_POLICY)
+    with listening(stolen):
+        _a_day(stolen)
+    return stolen
+
+
+@contextmanager
+def listening(stolen: Stolen) -> Iterator[None]:
+    """Whatever passes the web door meanwhile is carried."""
+    ca, honest = stolen.ca, stolen.ca.say_all
 
     def overheard(messages: list[m.Message], door: Any = "web") -> Any:
         if door == "web":
@@ -57,8 +68,14 @@ def steal(ca: Installation) -> Stolen:
         return honest(messages, door)
 
     ca.say_all = overheard  # type: ignore[method-assign]
-    ca.change_policy(*SIGNED_POLICY)
-    ca.change_policy(*ADMIN_POLICY)
+    try:
+        yield
+    finally:
+        ca.say_all = honest  # type: ignore[method-assign]
+
+
+def _a_day(stolen: Stolen) -> None:
+    ca = stolen.ca
     new = m.AddHost("web9", (), "192.0.2.9", 22, (("env", "staging"),), ())
     alice, dana, bob = ca.native(ALICE), ca.native(DANA), ca.native(BOB)
     for person in (ALICE, DANA, BOB):
@@ -78,8 +95,6 @@ def steal(ca: Installation) -> Stolen:
     ca.say(act(ca, bob, by(ca.key(BOB)), m.LabelHost("web9", (("env", "prod"),), None, None)), m.HostReply, "web")
     lock = ca.say(m.Lock(bob, "host", "web9", "looks odd"), m.LockReply, "web").lock
     ca.say(act(ca, bob, by(ca.key(BOB)), m.Unlock(None, lock.id, "was nothing", None)), m.Done, "web")
-    ca.say_all = honest  # type: ignore[method-assign]
-    return stolen
 
 
 def mixed(stolen: Stolen) -> Iterator[m.Message]:
