@@ -44,6 +44,12 @@ class Postgres:
         self.run(f"CREATE DATABASE test{self.made} TEMPLATE {TEMPLATE}")
         return self.address(f"test{self.made}")
 
+    def bare(self) -> str:
+        """The address of a new database without any tables, as a front end finds it the first time."""
+        self.made += 1
+        self.run(f"CREATE DATABASE test{self.made}")
+        return self.address(f"test{self.made}")
+
     def run(self, statement: str, database: str = "postgres") -> None:
         """Runs one statement outside a transaction."""
         with psycopg.connect(f"host={self.sockets} user={ROLE} dbname={database}", autocommit=True) as connection:

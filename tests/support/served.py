@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,8 +57,8 @@ class Served:
     log: Path
 
     @classmethod
-    def start(cls, config: Path, admin_socket: Path) -> Served:
-        """Starts it; it may have to stand by."""
+    def start(cls, config: Path, admin_socket: Path, program: Sequence[str] | None = None) -> Served:
+        """Starts it, or ``program`` in its place; it may have to stand by."""
         notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         address = config.with_suffix(".notify")
         address.unlink(missing_ok=True)
@@ -67,7 +67,7 @@ class Served:
         log = config.with_suffix(".log")
         with log.open("ab") as out:
             process = subprocess.Popen(
-                [*PROGRAM, "--config", str(config), "serve"],
+                [*(program or PROGRAM), "--config", str(config), "serve"],
                 env=os.environ | {"NOTIFY_SOCKET": str(address)},
                 stderr=out,
             )

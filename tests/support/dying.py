@@ -1,0 +1,39 @@
+"""A real ``ssh-jit-ca serve`` that is killed by SIGKILL at the commit of a decision, once a file says so."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+_MAIN = """
+import os, pathlib, signal, sys
+from sshjit import events
+from sshjit_ca.__main__ import main
+from sshjit_ca.log.journal import Journal
+
+when, decided = pathlib.Path(sys.argv.pop(1)), []
+record, seal = Journal.record, Journal.seal
+
+def recording(self, event, now):
+    record(self, event, now)
+    if isinstance(event, events.Decided) and when.exists():
+        decided.append(when.read_text())
+
+def sealing(self):
+    write = seal(self)
+
+    def dies():
+        if decided == ["after"]:
+            write()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    return dies if decided else write
+
+Journal.record, Journal.seal = recording, sealing
+sys.exit(main())
+"""
+
+
+def program(when: Path) -> tuple[str, ...]:
+    """What to start in the place of the CA. ``when`` says ``before`` or ``after`` the commit; not there: never."""
+    return (sys.executable, "-c", _MAIN, str(when))
