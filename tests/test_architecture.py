@@ -204,6 +204,19 @@ def test_nothing_that_the_ca_can_load_brings_a_web_framework() -> None:
     assert loaded.isdisjoint({"flask", "werkzeug", "jinja2", "granian", "authlib", "sshjit_web"})
 
 
+def test_the_pages_never_load_what_delivers_and_the_notifier_never_loads_the_pages() -> None:
+    """Apprise and its hundred services are the notifier's alone."""
+    for module, absent in (("sshjit_web.serve", "apprise"), ("sshjit_web.notify.channels", "flask")):
+        code = f"import sys, {module}\nprint(*sys.modules)"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        loaded = {name.partition(".")[0] for name in done.stdout.split()}
+        assert {"sshjit_web"} <= loaded
+        assert absent not in loaded
+    code = "import sys, sshjit_web.__main__\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"apprise", "flask"} & {name.partition(".")[0] for name in done.stdout.split()}
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_inside_a_program_imports_go_downward_only(package: str) -> None:
     cycle = find_cycle(graph(package))

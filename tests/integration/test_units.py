@@ -23,7 +23,8 @@ def analyze(*words: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_there_is_one_for_every_program_that_stays() -> None:
-    assert [unit.name for unit in UNITS] == ["ssh-jit-ca.service", "ssh-jit-host.service", "ssh-jit-web.service"]
+    names = ["ssh-jit-ca.service", "ssh-jit-host.service", "ssh-jit-notify.service", "ssh-jit-web.service"]
+    assert [unit.name for unit in UNITS] == names
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
@@ -44,7 +45,8 @@ def test_it_leaves_little_open(unit: Path) -> None:
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
 def test_the_program_takes_the_words_that_it_is_started_with(unit: Path) -> None:
-    (words,) = (found[2].split() for found in _STARTED.finditer(unit.read_text()) if found[0].startswith("ExecStart="))
-    done = subprocess.run([BIN / unit.stem, *words, "--help"], capture_output=True, text=True, check=False)
+    (found,) = (found for found in _STARTED.finditer(unit.read_text()) if found[0].startswith("ExecStart="))
+    program, words = Path(found[1]).name, found[2].split()
+    done = subprocess.run([BIN / program, *words, "--help"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "usage:" in done.stdout

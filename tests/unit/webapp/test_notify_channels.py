@@ -16,8 +16,9 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from demo.lab.paths import free_ports
 from sshjit.errors import Failed, Invalid
 from sshjit_web.notify import channels, webhooks
-from sshjit_web.notify.channels import Chat, Message, Way
+from sshjit_web.notify.channels import Chat
 from sshjit_web.notify.settings import Channel, NotifyConfig
+from sshjit_web.notify.way import Message, Way
 from tests.support.mailroom import Hooked, Mailbox, receiver, smtp
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")

@@ -137,7 +137,7 @@ def test_an_unreviewed_break_glass_is_reminded_of_at_half_at_the_deadline_and_th
     begun = int(ca.time)
     break_glass(ca, ca.native(ALICE))
     ear.listen()
-    nag = next(plan.nag for plan in ear.plans if plan.nag)
+    nag: planning.Nag | None = next(plan.nag for plan in ear.plans if plan.nag)
     times, things = [], set()
     for _ in range(5):
         assert nag is not None

@@ -15,8 +15,9 @@ from sshjit_web.notify import payload, words
 from sshjit_web.notify.words import Words
 from tests.support.glass import break_glass, review
 from tests.support.hearing import ERIN, ORIGIN, POLICY_WITH_GLASS, Ear
-from tests.support.installation import ALICE, BOB, DANA, Installation
+from tests.support.installation import ALICE, BOB, DANA, POLICY, Installation
 from tests.support.issuer import Issuer
+from tests.unit.webapp import realca
 
 NASTY = (
     "<script>alert(1)</script> <!channel> @everyone @here <@U024BE7LH> **bold** _it_ ~gone~ `code` [click](https://evil.example)"
@@ -137,6 +138,20 @@ def test_t29_direction_marks_line_breaks_and_escapes_are_written_out(ca: Install
             assert not [c for c in shown if unicodedata.category(c) in {"Cc", "Cf", "Zl", "Zp"}]
         assert "⟨U+202E⟩" in title
         assert not any(line.startswith("Bcc") for line in text.splitlines())
+
+
+def test_t29_opening_the_link_of_a_mail_approves_nothing(tmp_path: Path, issuers: dict[str, Issuer]) -> None:
+    """Mail scanners open every link, some of them signed in as the reader."""
+    with realca.build(tmp_path, issuers, realca.policy(POLICY)) as world:
+        world.browser(BOB)
+        request_id = world.ask(DANA, "db1")
+        link = written(world.ca, "asked").link
+        assert link == f"{ORIGIN}/requests/{request_id}"
+        path = link.removeprefix(ORIGIN)
+        assert world.get(BOB, path).status_code == 200
+        assert world.app.test_client().get(path, base_url=world.origin).status_code == 303
+        view = world.view(BOB, request_id)
+        assert (view.state, view.decisions) == ("pending", ())
 
 
 def test_long_values_are_cut(ca: Installation) -> None:

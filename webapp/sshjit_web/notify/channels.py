@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import apprise
 from apprise.plugins import url_to_dict
@@ -23,31 +23,12 @@ from sshjit_web.config import read_trusted
 from sshjit_web.inert import inert
 from sshjit_web.notify import webhooks
 from sshjit_web.notify.settings import Channel, NotifyConfig
+from sshjit_web.notify.way import Message, Way
 
 MAX_PROBLEM = 200
 """Characters of what is kept of a failure."""
 MIN_SECRET = 6
 """Characters: shorter parts of an address are too common to be taken out of what a service said."""
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What is delivered: for people a title and a text, for programs a body."""
-
-    id: str
-    """The same each time that it is tried."""
-    recipient: str
-    """A mail address; empty for a channel as such."""
-    mail: tuple[str, str]
-    chat: tuple[str, str]
-    body: str
-
-
-class Way(Protocol):
-    """A way out."""
-
-    def send(self, message: Message, now: int) -> None:
-        """Delivers, or raises ``Failed``: ``not_delivered``, or ``gone`` when it is of no use to try again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from sshjit.errors import SshJitError
 from sshjit_web.notify import words
-from sshjit_web.notify.channels import Message, Way
 from sshjit_web.notify.ledger import Owed
+from sshjit_web.notify.way import Message, Way
 
 LOG = logging.getLogger(__name__)
 THREADS = 4

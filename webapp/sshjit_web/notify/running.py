@@ -44,7 +44,7 @@ class Notifier:
     monotonic: Callable[[], float]
     chance: Callable[[], float]
     stopping: bool = False
-    _holds: bool = False
+    _holds: bool | None = None
     _swept: int = 0
     _said: dict[str, float] = field(default_factory=dict)
     _unwritten: deque[Result] = field(default_factory=deque)

@@ -1,0 +1,278 @@
+"""``ssh-jit-web notify`` as real processes, between a real CA, a real SMTP server and a receiver of webhooks."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from sqlalchemy import Engine
+
+from demo.lab.paths import free_ports
+from sshjit import messages as m
+from sshjit_ca.desk import Door
+from sshjit_web import migrate
+from sshjit_web.ca_client import CaClient
+from sshjit_web.notify import command, looking
+from sshjit_web.store import open_engine
+from tests.support.doorway import served
+from tests.support.glass import break_glass
+from tests.support.hearing import ERIN, POLICY_WITH_GLASS
+from tests.support.installation import ALICE, BOB, DANA, Installation
+from tests.support.issuer import serving
+from tests.support.mailroom import Hooked, Mailbox, receiver, smtp, until
+
+R = TypeVar("R")
+SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
+PROGRAM = (sys.executable, "-m", "sshjit_web", "notify")
+
+
+class Spoken(Installation):
+    """A CA whose doors are sockets, once ``open`` is set."""
+
+    open = False
+
+    def say(self, message: m.Message, reply: type[R], door: Door = "web") -> R:
+        if not self.open:
+            return super().say(message, reply, door)
+        client = CaClient(self.home / f"{door}.sock")
+        try:
+            return client.call(message, reply)
+        finally:
+            client.close()
+
+
+@dataclass
+class House:
+    """Everything of one test."""
+
+    ca: Spoken
+    port: int
+    mailbox: Mailbox
+    hooked: Hooked
+    engine: Engine
+    running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def config(self) -> Path:
+        return self.ca.home / "web.toml"
+
+    def start(self) -> subprocess.Popen[bytes]:
+        with (self.ca.home / "notify.log").open("ab") as log:
+            process = subprocess.Popen([*PROGRAM, "--config", str(self.config)], stderr=log)
+        self.running.append(process)
+        return process
+
+    def kill(self) -> None:
+        """As the power cord would."""
+        for process in self.running:
+            process.kill()
+            process.wait(10)
+        self.running.clear()
+
+    def say(self, *words: str) -> str:
+        done = subprocess.run(
+            [*PROGRAM, *words, "--config", str(self.config)], capture_output=True, text=True, check=False, timeout=30
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def status(self) -> str:
+        """What ``notify status`` says, without starting it."""
+        return "\n".join(command.shown(looking.overview(self.engine), None, int(time.time())))
+
+    def log(self) -> str:
+        return (self.ca.home / "notify.log").read_text()
+
+    def wait(self, there: Callable[[], object]) -> None:
+        until(there, lambda: (self.log(), [(mail.recipients, mail.subject) for mail in self.mailbox.mails]))
+
+    def ask(self) -> m.RequestView:
+        return self.ca.ask(self.ca.native(DANA), "db1").request
+
+    def subjects(self, name: str) -> list[str]:
+        return [mail.subject for mail in self.mailbox.to(name)]
+
+
+def settings(ca: Installation, port: int, url: str) -> str:
+    return f"""version = 1
+address = "127.0.0.1"
+port = 8080
+public_url = "http://127.0.0.1:8080"
+ca_socket = "{ca.home}/web.sock"
+database = "sqlite:///{ca.home}/web.db"
+providers = "providers.toml"
+session_key_file = "session.key"
+unsafe_http = true
+[notify]
+mail = "mail"
+takeover = "3s"
+[notify.channels.mail]
+apprise_file = "mail.url"
+[notify.channels.pager]
+webhook = "{url}"
+secret_file = "pager.secret"
+[[notify.routes]]
+channels = ["pager"]
+rules = ["database"]
+labels = {{ env = "prod" }}
+[[notify.routes]]
+channels = ["pager"]
+topics = ["locked", "emergency"]
+"""
+
+
+@contextmanager
+def built(folder: Path) -> Iterator[House]:
+    with ExitStack() as stack:
+        issuers = {name: stack.enter_context(serving()) for name in ("acme", "partner")}
+        ca = Spoken(folder, issuers, time=time.time(), policy=POLICY_WITH_GLASS)
+        stack.callback(ca.stop)
+        ca.add_host("db1", env="prod", role="db")
+        ca.web(BOB)
+        ca.web(ERIN)
+        (port,) = free_ports(1)
+        hooked = Hooked(SECRET)
+        url = stack.enter_context(receiver(hooked))
+        for name, text in (
+            ("web.toml", settings(ca, port, url)),
+            ("mail.url", f"mailto://127.0.0.1:{port}?from=ssh-jit@example.com"),
+            ("pager.secret", SECRET),
+        ):
+            (folder / name).write_text(text)
+            (folder / name).chmod(0o600)
+        stack.enter_context(served(ca, frozenset({os.getuid()})))
+        ca.open = True
+        engine = open_engine(f"sqlite:///{folder}/web.db")
+        stack.callback(engine.dispose)
+        migrate.upgrade(engine)
+        house = House(ca, port, Mailbox(), hooked, engine)
+        stack.callback(house.kill)
+        yield house
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    with built(tmp_path) as house:
+        yield house
+
+
+def test_from_the_ask_to_the_answer_everybody_is_told_once_by_mail_and_webhook(house: House) -> None:
+    with smtp(house.port, house.mailbox):
+        process = house.start()
+        request = house.ask()
+        house.wait(lambda: house.mailbox.to("bob") and house.mailbox.to("erin") and house.hooked.taken)
+        (mail,) = house.mailbox.to("bob")
+        assert mail.subject == "ssh-jit: d-4 asks for postgres@db1"
+        for part in ("d-4 (partner, dana@example.com)", "CHG-7 add index", "Answer until: 20"):
+            assert part in mail.text
+        assert re.findall(r"https?://\S+", mail.text) == [f"http://127.0.0.1:8080/requests/{request.id}"]
+        house.ca.approve(house.ca.web(BOB), request)
+        house.wait(lambda: house.subjects("dana") and len(house.subjects("erin")) == 2 and len(house.hooked.taken) == 2)
+        break_glass(house.ca, house.ca.native(ALICE))
+        house.wait(lambda: len(house.hooked.taken) == 3 and len(house.subjects("erin")) == 3)
+        house.wait(lambda: house.subjects("alice"))
+        house.ca.say(m.Lock(None, "host", "db1", "odd traffic"), m.LockReply, "admin")
+        house.wait(lambda: len(house.hooked.taken) == 5)
+        house.wait(lambda: len(house.subjects("dana")) == 2)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    assert house.hooked.types()[:3] == ["asked", "opened", "broken_glass"]
+    assert sorted(house.hooked.types()[3:]) == ["locked", "revoked"]
+    assert house.hooked.refused == []
+    assert house.subjects("dana") == [
+        "ssh-jit: Approved: postgres@db1 for d-4",
+        "ssh-jit: Revoked: postgres@db1 for d-4",
+    ]
+    assert house.subjects("bob") == [mail.subject, "ssh-jit: BREAK-GLASS: a-1 took root@db1"]
+    assert "nobody works" in house.status()
+    assert "5 sent" in house.say("status")
+
+
+def test_a_mail_server_that_is_down_loses_nothing_not_even_when_the_notifier_is_killed(house: House) -> None:
+    """Killed between the commit of what is owed and its delivery, and the webhook is not held up by the mail."""
+    house.start()
+    house.ask()
+    house.wait(lambda: house.hooked.types() == ["asked"])
+    house.wait(lambda: "tried in vain" in house.status())
+    house.kill()
+    assert house.mailbox.mails == []
+    with smtp(house.port, house.mailbox):
+        house.start()
+        house.wait(lambda: house.mailbox.to("bob") and house.mailbox.to("erin"))
+        house.wait(lambda: "mail: 2 sent" in house.status().replace(", 2 waiting", ""))
+    assert [len(house.mailbox.to(name)) for name in ("bob", "erin")] == [1, 1]
+    assert house.hooked.types() == ["asked"]
+
+
+def test_killed_between_a_delivery_and_its_mark_that_one_comes_twice_and_no_other(house: House) -> None:
+    killed: list[str] = []
+
+    def kill_at_the_first(recipient: str) -> str:
+        if not killed:
+            killed.append(recipient)
+            house.running[0].kill()
+        return "250 taken"
+
+    house.mailbox.pause = kill_at_the_first
+    with smtp(house.port, house.mailbox):
+        house.ask()
+        process = house.start()
+        process.wait(20)
+        house.running.clear()
+        house.start()
+        house.wait(lambda: house.mailbox.to("bob") and house.mailbox.to("erin"))
+        house.wait(lambda: "2 sent" in house.status())
+    twice = killed[0].partition("@")[0]
+    assert len(house.mailbox.to(twice)) == 2
+    other = {"bob", "erin"} - {twice}
+    assert len(house.mailbox.to(other.pop())) in (1, 2)  # it may have been under way as well
+    assert len(house.mailbox.mails) <= 4
+
+
+def test_of_two_notifiers_one_works_and_the_other_goes_on_when_it_is_killed(house: House) -> None:
+    with smtp(house.port, house.mailbox):
+        first = house.start()
+        house.wait(lambda: "works:" in house.status())
+        second = house.start()
+        house.ask()
+        house.wait(lambda: house.mailbox.to("bob") and house.mailbox.to("erin"))
+        house.wait(lambda: "stands by" in house.log())
+        first.kill()
+        first.wait(10)
+        house.ca.say(m.Lock(None, "host", "db1", "odd traffic"), m.LockReply, "admin")
+        house.wait(lambda: house.hooked.types() == ["asked", "locked"])
+        assert second.poll() is None
+    assert [len(house.mailbox.to(name)) for name in ("bob", "erin")] == [1, 1]
+
+
+def test_what_is_dead_is_seen_and_tried_again_when_the_operator_says_so(house: House) -> None:
+    house.hooked.status = 410
+    house.start()
+    house.ca.say(m.Lock(None, "host", "db1", "odd traffic"), m.LockReply, "admin")
+    house.wait(lambda: "dead msg_" in house.status())
+    assert "after 1 tries: the receiver wants no more of these (410)" in house.status()
+    house.hooked.status = 204
+    assert house.say("retry") == "1 to be tried again\n"
+    house.wait(lambda: "pager: 1 sent" in house.status())
+    (first, _), (second, _) = house.hooked.taken
+    assert first == second
+
+
+def test_without_a_table_it_says_so_and_a_wrong_channel_is_named(house: House) -> None:
+    house.config.write_text(house.config.read_text().replace('"mail.url"', '"missing.url"'))
+    done = subprocess.run([*PROGRAM, "--config", str(house.config)], capture_output=True, text=True, check=False)
+    assert (done.returncode, "missing.url" in done.stderr) == (2, True)
+    house.config.write_text(house.config.read_text().partition("[notify]")[0])
+    done = subprocess.run([*PROGRAM, "--config", str(house.config)], capture_output=True, text=True, check=False)
+    assert (done.returncode, "has no table [notify]" in done.stderr) == (2, True)
