@@ -88,6 +88,11 @@ class Store:
         self._swept = 0
         self._sweeping = threading.Lock()
 
+    @property
+    def engine(self) -> Engine:
+        """The database, for those who only look."""
+        return self._engine
+
     def add_session(self, token: str, kind: Kind, login_id: str, *, now: int, expires: int) -> None:
         """Remembers that ``token`` stands for ``login_id`` until ``expires``."""
         row = {"token_hash": digest(token), "kind": kind, "login_id": login_id, "created": now, "expires": expires}

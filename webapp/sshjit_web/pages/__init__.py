@@ -6,7 +6,18 @@ is always the authority's answer.
 
 from __future__ import annotations
 
-from sshjit_web.pages import asking, deciding, explaining, glass, history, locking, log, requests, reviewing
+from sshjit_web.pages import (
+    asking,
+    deciding,
+    explaining,
+    glass,
+    history,
+    locking,
+    log,
+    notifications,
+    requests,
+    reviewing,
+)
 from sshjit_web.pages.room import blueprint
 
 __all__ = [
@@ -18,6 +29,7 @@ __all__ = [
     "history",
     "locking",
     "log",
+    "notifications",
     "requests",
     "reviewing",
 ]

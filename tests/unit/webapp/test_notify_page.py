@@ -1,0 +1,41 @@
+"""The page about notifications: for auditors alone, and it shows what was given up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sshjit import messages as m
+from sshjit_web.notify.following import Follower
+from sshjit_web.notify.ledger import Ledger
+from tests.support.hearing import CONFIG, ORIGIN
+from tests.support.installation import ALICE, BOB, DANA, POLICY
+from tests.support.issuer import Issuer
+from tests.unit.webapp import realca
+from tests.unit.webapp.realca import EVE
+
+
+def test_auditors_see_what_is_owed_and_what_was_given_up(tmp_path: Path, issuers: dict[str, Issuer]) -> None:
+    with realca.build(tmp_path, issuers, realca.policy(POLICY)) as world:
+        world.browser(BOB)
+        assert "No notifier works" in world.page(EVE, "/notifications")
+        ledger = Ledger(world.store.engine, "web1/7/x", 15)
+        now = int(world.ca.time)
+        assert ledger.take(now)
+        request_id = world.ask(DANA, "db1")
+        Follower(world.authority, ledger, CONFIG, ORIGIN, lambda: now).step()
+        (owed,) = ledger.claim("mail", now, 1)
+        ledger.failed(owed.id, now, "<b>the server</b> is down", next_try=None)
+        page = world.page(EVE, "/notifications")
+        assert "The notifier works" in page
+        assert "1 dead, 1 waiting" in page
+        assert "&lt;b&gt;the server&lt;/b&gt; is down" in page
+        assert f"/requests/{request_id}" in page
+        assert f"ssh-jit-web notify retry {owed.id}" in page
+        assert 'href="/notifications"' in world.page(EVE, "/log")
+
+
+def test_others_do_not(tmp_path: Path, issuers: dict[str, Issuer]) -> None:
+    with realca.build(tmp_path, issuers, realca.policy(POLICY)) as world:
+        assert world.get(ALICE, "/notifications").status_code == 403
+        assert 'href="/notifications"' not in world.page(ALICE, "/log")
+        assert world.ca.say(m.Health(), m.HealthReply).ready
