@@ -87,11 +87,27 @@ class Token:
         subprocess.run(command, env={**os.environ, **found.environment}, check=True, capture_output=True)
         return found
 
+    def session(self) -> Any:
+        """A session that may write. The first who logs in does so for the whole process."""
+        import pkcs11
+
+        token = pkcs11.lib(str(MODULE)).get_token(token_label="ssh-jit")
+        try:
+            return token.open(user_pin=PIN, rw=True)
+        except pkcs11.UserAlreadyLoggedIn:
+            return token.open(rw=True)
+
+    def remove(self, label: str) -> None:
+        """Takes a key off the token."""
+        with self.session() as session:
+            for each in list(session.get_objects({_label(): label})):
+                each.destroy()
+
     def add(self, kind: str, label: str) -> None:
         """Makes a key on the token; SOFTHSM2_CONF must name it in this process."""
         import pkcs11
 
-        with pkcs11.lib(str(MODULE)).get_token(token_label="ssh-jit").open(user_pin=PIN, rw=True) as session:
+        with self.session() as session:
             if kind == "rsa-3072":
                 session.generate_keypair(pkcs11.KeyType.RSA, 3072, store=True, label=label)
                 return
@@ -102,6 +118,12 @@ class Token:
                 local=True,
             )
             domain.generate_keypair(store=True, label=label, **extra)
+
+
+def _label() -> Any:
+    import pkcs11
+
+    return pkcs11.Attribute.LABEL
 
 
 def _curve(kind: str) -> tuple[bytes, dict[str, Any]]:

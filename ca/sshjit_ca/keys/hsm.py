@@ -2,7 +2,8 @@
 
 Ed25519 by ``CKM_EDDSA``; ECDSA raw, over a digest of our own; RSA by ``CKM_SHA512_RSA_PKCS``. A session that died is
 opened anew; a call that takes longer than its time is given up, though the library may still be in it. The package
-python-pkcs11 comes with the extra ``hsm``, and is loaded only when a token is named.
+python-pkcs11 comes with the extra ``hsm``, and is loaded only when a token is named. It tells libraries that there is
+one thread (``C_Initialize`` without arguments), so only one of ours is ever inside a library.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ _CURVES = {
     bytes.fromhex("06052b81040023"): ("nistp521", 66),
 }
 T = TypeVar("T")
+_INSIDE: dict[Path, threading.Lock] = {}
+"""For each library: held by the thread that is inside it."""
 
 
 class TokenKey:
@@ -60,7 +63,7 @@ class TokenKey:
     def close(self) -> None:
         """Ends the session; the next signature opens another one."""
         if self._session is not None:
-            self._close()
+            self._call(self._close)
 
     @property
     def _where(self) -> str:
@@ -70,7 +73,7 @@ class TokenKey:
         """Does what the token must do, with a time limit; errors become ours."""
         pkcs11 = _library()
         try:
-            return within(self._patience, function)
+            return within(self._patience, lambda: self._alone(function))
         except TimeoutError:
             self._session = None
             raise Failed(
@@ -81,6 +84,16 @@ class TokenKey:
         except pkcs11.PKCS11Error as error:
             self._session = None
             raise Failed("not_signing", f"{self._where} does not sign: {_reason(error)}", hint=_hint(error)) from None
+
+    def _alone(self, function: Callable[[], T]) -> T:
+        """Does it when no other thread is inside the library; whoever was given up while waiting does nothing later."""
+        inside = _INSIDE.setdefault(self._reference.module, threading.Lock())
+        if not inside.acquire(timeout=self._patience):
+            raise TimeoutError
+        try:
+            return function()
+        finally:
+            inside.release()
 
     def _sign(self, data: bytes) -> bytes:
         pkcs11 = _library()

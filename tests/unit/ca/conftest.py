@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.devices import KINDS, Token
 from tests.support.installation import Installation
 from tests.support.issuer import Issuer, serving
 from tests.support.postgres import Postgres, running
@@ -47,6 +48,18 @@ def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server for the whole run, started when the first test asks for it."""
     with running() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Token]:
+    """A token with a key of every kind: the one of this process, whose library is set up once."""
+    made = Token.make(tmp_path_factory.mktemp("token"))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in made.environment.items():
+            patch.setenv(name, value)
+        for kind in KINDS:
+            made.add(kind, kind)
+        yield made
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

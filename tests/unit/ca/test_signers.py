@@ -33,18 +33,6 @@ SIGNATURE = {
 
 
 @pytest.fixture(scope="module")
-def token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Token]:
-    """A token with a key of every kind."""
-    made = Token.make(tmp_path_factory.mktemp("token"))
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in made.environment.items():
-            patch.setenv(name, value)
-        for kind in KINDS:
-            made.add(kind, kind)
-        yield made
-
-
-@pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[devices.Agent]:
     """An agent with a key of every kind."""
     folder = tmp_path_factory.mktemp("agent")

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from sshjit import bundle, consent, login
 from sshjit import messages as m
 from sshjit_ca import sshsig
@@ -19,7 +17,6 @@ from sshjit_ca.cli import admin, show
 from sshjit_ca.hosts import hosttexts
 from sshjit_ca.keys import files, lineage, references, trying
 from sshjit_ca.keys.holder import Holder
-from sshjit_ca.keys.hsm import TokenKey
 from sshjit_ca.keys.places import Places
 from tests.support import devices
 from tests.support.devices import Token, ssh_key
@@ -70,24 +67,19 @@ def test_status_names_the_device_that_is_away_and_what_to_do(ca: Installation, t
     assert f"{fingerprint}, pending" in said
 
 
-def test_a_token_and_a_file_that_are_away_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    token = Token.make(tmp_path / "token")
-    monkeypatch.setenv("SOFTHSM2_CONF", token.environment["SOFTHSM2_CONF"])
+def test_a_token_and_a_file_that_are_away_are_named(token: Token, tmp_path: Path) -> None:
     token.add("ecdsa-p256", "ca")
     holder = Holder(Places())
     path = make_key(tmp_path / "file")
     on_token, in_file = token.reference("ca"), f"file:{path}"
-    opened = holder.open(on_token)
-    assert isinstance(opened, TokenKey)
-    keys = [(opened.public.fingerprint, on_token), (holder.open(in_file).public.fingerprint, in_file)]
-    opened.close()  # one session that has logged in counts for all
+    keys = [(holder.open(each).public.fingerprint, each) for each in (on_token, in_file)]
     for _ in range(3):
         assert set(trying.every(holder, keys).values()) == {trying.Trial()}
-    token.pin.write_text("0000\n")
+    token.remove("ca")
     path.unlink()
     of_token, of_file = trying.every(holder, keys).values()
-    assert "the token 'ssh-jit' does not sign" in of_token.problem
-    assert "pin-source" in of_token.hint
+    assert "the token 'ssh-jit' does not sign: NoSuchKey" in of_token.problem
+    assert "lists tokens, -O their objects" in of_token.hint
     assert str(path) in of_file.problem
     assert (references.device(on_token), references.device(in_file)) == ("the token 'ssh-jit'", f"the file {path}")
 

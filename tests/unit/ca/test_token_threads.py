@@ -1,0 +1,65 @@
+"""A library that was told of one thread is entered by one at a time: else it breaks, and the CA with it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from sshjit.errors import Failed
+from sshjit_ca.keys import hsm, references
+from sshjit_ca.keys.hsm import TokenKey
+from sshjit_ca.keys.places import Places
+from tests.support.devices import MODULE, Token
+
+BUSY = """
+import sys, threading, time
+from sshjit_ca.keys import trying
+from sshjit_ca.keys.holder import Holder
+from sshjit_ca.keys.places import Places
+
+holder, until, signed, problems = Holder(Places()), time.monotonic() + 3, [], []
+keys = [(holder.open(reference).public.fingerprint, reference) for reference in sys.argv[1:]]
+
+def sign():
+    while time.monotonic() < until:
+        signed.append(holder.signer(*keys[0]).sign(b"x"))
+
+def look():
+    while time.monotonic() < until:
+        problems.extend(each.problem for each in trying.every(holder, keys).values() if each.problem)
+
+threads = [threading.Thread(target=each) for each in (sign, look)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(len(signed) > 20, problems[:3])
+"""
+
+
+def test_keys_are_tried_while_others_sign(token: Token) -> None:
+    """What ``ssh-jit-ca status`` does to a busy CA whose keys live on one token; apart, because it once fell over."""
+    command = [sys.executable, "-c", BUSY, *map(token.reference, ("ed25519", "ecdsa-p256", "rsa-3072"))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=dict(os.environ))
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "True []", "")
+
+
+def test_who_waits_for_a_library_in_vain_does_nothing_later(token: Token) -> None:
+    reference = references.parse(token.reference("ed25519"))
+    assert isinstance(reference, references.Token)
+    key = TokenKey(reference, Places(), patience=0.3)
+    done: list[bytes] = []
+    with hsm._INSIDE[MODULE]:
+        with pytest.raises(Failed, match="did not answer"):
+            key._call(lambda: done.append(b"late"))
+        deadline = time.monotonic() + 10
+        while any(thread.name == "token" for thread in threading.enumerate()):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    assert done == []
+    key.sign(b"x")
