@@ -201,6 +201,15 @@ def test_channels_that_are_gone_leave_dead_deliveries_that_are_seen(desk: Desk, 
     assert (dead.channel, dead.last_error) == ("pager", "web.toml has no channel of this name")
 
 
+def test_a_rule_may_name_any_channel_and_none_holds_up_the_others(desk: Desk, ledger: Ledger) -> None:
+    desk.ca.change_policy('notify = ["pager"]', f'notify = ["{"x" * 400}", "mail\\u0000", "pager"]')
+    break_glass(desk.ca, desk.ca.native(ALICE))
+    desk.follow(ledger)
+    with sending(desk, ledger) as told:
+        assert {name for _, name in told} == {"bob", "erin", "alice", "#pager"}
+    assert {dead.last_error for dead in looking.overview(desk.engine).dead} == {"web.toml has no channel of this name"}
+
+
 def test_what_is_over_for_a_month_is_removed(desk: Desk, ledger: Ledger) -> None:
     desk.ca.ask(desk.ca.native(DANA), "db1")
     desk.follow(ledger)

@@ -11,11 +11,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sshjit.messages import PersonView
+from sshjit_web.inert import inert
 from sshjit_web.notify.deciding import Notice
 from sshjit_web.notify.settings import NotifyConfig, Route
 
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
 """One address and nothing that mail programs or their libraries could take for two, a name, or a header."""
+LONGEST_ADDRESS = 320
+LONGEST_NAME = 32
+"""Characters that the database has room for; a rule may name any channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +58,17 @@ def _people(config: NotifyConfig, people: Iterable[PersonView], *, if_told: bool
 def _mail(channel: str, person: PersonView, *, if_told: bool) -> Target:
     to = address(person)
     problem = "" if to else "their provider vouches for no address"
-    return Target(channel, to or person.id, if_told=if_told, problem=problem)
+    return Target(channel, to or person.id[:LONGEST_ADDRESS], if_told=if_told, problem=problem)
 
 
 def _channels(config: NotifyConfig, notice: Notice) -> list[Target]:
     named = notice.item.notify if notice.named else ()
     routed = (name for route in config.routes if _matches(route, notice) for name in route.channels)
     return [
-        Target(name, problem="" if name in config.channels else "web.toml has no channel of this name")
+        Target(
+            str(inert(name))[:LONGEST_NAME],
+            problem="" if name in config.channels else "web.toml has no channel of this name",
+        )
         for name in dict.fromkeys((*named, *routed))
     ]
 

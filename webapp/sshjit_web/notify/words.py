@@ -46,8 +46,8 @@ _TITLES: dict[Topic, str] = {
 _TO_DO: dict[Topic, str] = {
     "asked": "Look at it, and approve or deny it, on the page:",
     "reminder": "Look at it, and approve or deny it, on the page:",
-    "broken_glass": "Look at what was done, and say whether it was justified, on the page:",
-    "unreviewed": "Look at what was done, and say whether it was justified, on the page:",
+    "broken_glass": "Somebody else must look at what was done, and say whether it was justified, on the page:",
+    "unreviewed": "Somebody else must look at what was done, and say whether it was justified, on the page:",
 }
 
 
