@@ -6,6 +6,7 @@ import base64
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -213,6 +214,16 @@ def test_a_mail_server_that_is_down_loses_nothing_not_even_when_the_notifier_is_
         house.wait(lambda: "mail: 2 sent" in house.status().replace(", 2 waiting", ""))
     assert [len(house.mailbox.to(name)) for name in ("bob", "erin")] == [1, 1]
     assert house.hooked.types() == ["asked"]
+
+
+def test_a_mail_server_that_says_nothing_holds_up_no_webhook(house: House) -> None:
+    with socket.create_server(("127.0.0.1", house.port)):
+        house.start()
+        house.ask()
+        house.wait(lambda: house.hooked.types() == ["asked"])
+        house.ca.say(m.Lock(None, "host", "db1", "odd traffic"), m.LockReply, "admin")
+        house.wait(lambda: house.hooked.types() == ["asked", "locked"])
+    assert house.mailbox.mails == []
 
 
 def test_killed_between_a_delivery_and_its_mark_that_one_comes_twice_and_no_other(house: House) -> None:
