@@ -28,6 +28,8 @@ __all__ = ["Listening", "Server"]
 
 _log = logging.getLogger(__name__)
 MAX_BATCH = 512
+PREPARERS = 8
+"""Messages of one door that are prepared at a time."""
 BATCH = 0.05
 """Seconds after which no further question is taken into a batch."""
 
@@ -49,7 +51,10 @@ class Server:
         """Questions, each under its peer's number."""
         self._stop: asyncio.Event
         self._broken: Exception | None = None
-        self._preparers = ThreadPoolExecutor(8, "prepare")
+        self._preparers: dict[Door, ThreadPoolExecutor] = {
+            door: ThreadPoolExecutor(PREPARERS, f"prepare-{door}") for door in ("web", "admin")
+        }
+        """For each door its own, so that no sign-in which waits for a provider keeps the operator waiting."""
         self._tasks: set[asyncio.Task[None]] = set()
         self.complaints = sockets.Complaints(time.monotonic)
         self.peers: dict[Door, set[Connection]] = {"web": set(), "admin": set()}
@@ -67,7 +72,8 @@ class Server:
         await stop.wait()
         for server in servers:
             server.close()
-        self._preparers.shutdown(wait=False, cancel_futures=True)
+        for preparers in self._preparers.values():
+            preparers.shutdown(wait=False, cancel_futures=True)
         for door, listening in zip(doors, bound, strict=True):
             sockets.unlink(door.path, listening)
         if self._broken is not None:
@@ -90,7 +96,8 @@ class Server:
 
     async def _prepared(self, route: Route, message: m.Message, connection: Connection, number: int) -> None:
         try:
-            found = await asyncio.get_running_loop().run_in_executor(self._preparers, self._prepare, route, message)
+            preparers = self._preparers[connection.door]
+            found = await asyncio.get_running_loop().run_in_executor(preparers, self._prepare, route, message)
         except SshJitError as error:
             _log.warning("%s was refused: %s (%s)", m.type_name(type(message)), error.message, error.code)
             connection.reply([(number, error)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sshjit import messages as m
@@ -14,13 +14,16 @@ from tests.support.installation import Installation
 
 
 @contextmanager
-def served(ca: Installation, users: frozenset[int]) -> Iterator[None]:
-    """Serves both doors from a thread."""
+def served(
+    ca: Installation, users: frozenset[int], before: Callable[[m.Message], None] = lambda _: None
+) -> Iterator[None]:
+    """Serves both doors from a thread; ``before`` is called with each message that is about to be prepared."""
     started, stopped = threading.Event(), asyncio.Event()
     loops: list[asyncio.AbstractEventLoop] = []
 
     def prepare(route: Route, message: m.Message) -> object:
         assert route.prepare is not None
+        before(message)
         return route.prepare(ca.desk, message, int(ca.time))
 
     async def serve() -> None:

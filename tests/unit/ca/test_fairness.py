@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -121,6 +122,23 @@ def test_what_is_slow_is_waited_for_by_who_asked_it(ca: Installation, agent: Slu
         said = answers(crowd)
         assert [each["id"] for each in said] == list(range(1, MANY + 1))
         assert time.monotonic() - began > 1, "it was over before anybody else could have waited"
+
+
+def test_sign_ins_that_wait_for_a_provider_keep_no_operator_waiting(ca: Installation) -> None:
+    go_on = threading.Event()
+
+    def before(message: m.Message) -> None:
+        if isinstance(message, m.LoginWeb):
+            go_on.wait(20)
+
+    with served(ca, frozenset({os.getuid()}), before), connect(ca) as crowd:
+        asking(crowd, m.LoginWeb("acme", "no token", "nonce", ""))
+        began = time.monotonic()
+        assert admin.call(ca.config.admin_socket, m.Status(), m.StatusReply).ready
+        assert time.monotonic() - began < 5
+        go_on.set()
+        crowd.shutdown(socket.SHUT_WR)
+        assert set(codes(answers(crowd))) == {"bad_token"}
 
 
 def test_the_operator_comes_first_and_then_one_of_each_peer() -> None:
