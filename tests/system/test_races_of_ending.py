@@ -21,9 +21,10 @@ from tests.support.installation import ALICE, BOB, DANA
 from tests.support.served import wait_for
 from tests.support.site import ERIN, Line, Site, kinds
 
-ROUNDS = 4
-IN_A_ROUND = 12
+ROUNDS = 3
+IN_A_ROUND = 16
 """Requests whose deadline is about the same moment."""
+ENDINGS = 5
 CLOSE = 0.06
 """Seconds around a deadline in which most of the approvals arrive."""
 
@@ -106,7 +107,7 @@ def test_whatever_was_drawn_before_access_ended_is_revoked_and_nothing_is_drawn_
 ) -> None:
     drawn: dict[str, list[dict[str, Any]]] = {}
     sign_ins: dict[str, str] = {}
-    for _ in range(ROUNDS):
+    for _ in range(ENDINGS):
         sign_in = site.sign_in(ALICE, 0)
         request = site.asked(ALICE, site.host("web"))
         drawers = [Client(site.fronts[0].port, site.tokens[ALICE.sub, 0]) for _ in range(4)]
