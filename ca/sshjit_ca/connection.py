@@ -148,7 +148,8 @@ class Connection(asyncio.Protocol):
         if self._transport.is_closing():
             return
         if self._transport.get_write_buffer_size() > MAX_UNREAD:
-            _log.warning("a peer at the %s door does not read its answers", self.door)
+            if self._house.complaints.due(f"{self.door} deaf"):
+                _log.warning("a peer at the %s door does not read its answers", self.door)
             self._transport.abort()
             return
         self._transport.write(data)

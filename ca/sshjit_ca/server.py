@@ -99,7 +99,9 @@ class Server:
             preparers = self._preparers[connection.door]
             found = await asyncio.get_running_loop().run_in_executor(preparers, self._prepare, route, message)
         except SshJitError as error:
-            _log.warning("%s was refused: %s (%s)", m.type_name(type(message)), error.message, error.code)
+            kind = m.type_name(type(message))
+            if self.complaints.due(f"{connection.door} {kind} {error.code}"):
+                _log.warning("%s was refused: %s (%s)", kind, error.message, error.code)
             connection.reply([(number, error)])
         except Exception:  # noqa: BLE001 - the peer gets an answer whatever happened
             _log.exception("a message could not be prepared")

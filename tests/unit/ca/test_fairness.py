@@ -141,6 +141,20 @@ def test_sign_ins_that_wait_for_a_provider_keep_no_operator_waiting(ca: Installa
         assert set(codes(answers(crowd))) == {"bad_token"}
 
 
+def test_t68_a_flood_of_bad_tokens_is_one_line_of_the_daemon_s_log(
+    ca: Installation, caplog: pytest.LogCaptureFixture
+) -> None:
+    size = ca.desk.journal.size
+    with served(ca, frozenset({os.getuid()})), connect(ca) as crowd:
+        asking(crowd, m.LoginWeb("acme", "no token", "nonce", ""))
+        asking(crowd, m.LoginWeb("nobody", "no token", "nonce", ""))
+        crowd.shutdown(socket.SHUT_WR)
+        assert len(answers(crowd)) == 2 * MANY
+    lines = [each for each in caplog.messages if "was refused" in each]
+    assert len(lines) == 2
+    assert ca.desk.journal.size == size
+
+
 def test_the_operator_comes_first_and_then_one_of_each_peer() -> None:
     waiting = Fair[str, int]()
     for number in range(4):
