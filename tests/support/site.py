@@ -65,7 +65,7 @@ certificate = "5m"
 """
 POLICY += _RULE.format(role="db", count=1, pending="30m")
 POLICY += _RULE.format(role="vault", count=2, pending="30m")
-POLICY += _RULE.format(role="brief", count=1, pending="2s")
+POLICY += _RULE.format(role="brief", count=1, pending="3s")
 POLICY += _RULE.format(role="told", count=1, pending="30m")
 WEB = """version = 1
 address = "127.0.0.1"
