@@ -266,3 +266,19 @@ def test_the_feed_tells_no_secret_and_changes_nothing(stolen: Stolen) -> None:
     assert ca.desk.journal.size == before
     for after, limit in ((-2, 10), (2**60, 10), (-1, 0), (-1, 101)):
         assert refused(stolen.say(m.ReadFeed(after, limit))) in ("bad_limit", "bad_position")
+
+
+def test_t50_t54_what_a_host_joins_by_is_told_at_the_admin_door_alone(stolen: Stolen) -> None:
+    ca = stolen.ca
+    bob = ca.native(BOB)
+    added = stolen.say(act(ca, bob, by(ca.key(BOB)), m.AddHost("web5", (), "192.0.2.5", 22, (("env", "staging"),), ())))
+    assert isinstance(added, m.HostReply)
+    assert (added.invitation, added.certificates) == (None, ())
+    assert ca.routes[m.InviteHost].doors == {"admin"}
+    made = ca.say(m.InviteHost("web5"), m.HostReply, "admin").invitation
+    assert made is not None
+    reads = (m.ReadHosts(bob), m.ReadLog(bob, None, 100), m.ReadFeed(-1, 100), m.ReadPolicy(None), m.ReadBundle(None))
+    for message in (*reads, m.ReadRequests(bob, "all", 100, None), m.Health()):
+        said = stolen.say(message)
+        assert not isinstance(said, SshJitError)
+        assert made.token not in spelling.dumps(said)
