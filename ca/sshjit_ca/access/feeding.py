@@ -31,6 +31,8 @@ MOST = 100
 """Items of one answer."""
 LOOKED_AT = 5_000
 """Entries that one question goes past at most, told or not: no question holds the CA up."""
+PEOPLE = 20_000
+"""Deciders and reviewers after which an answer has no further item: about two megabytes."""
 _KINDS: dict[str, FeedKind] = {
     "ask": "asked",
     "decision": "decided",
@@ -58,11 +60,22 @@ def read_feed(store: Store, history: History) -> Callable[[Desk, ReadFeed], Feed
             table.c.number > message.after, table.c.number <= last, table.c.kind.in_(sorted(_KINDS))
         )
         rows = store.select(query, newest_first=False, limit=message.limit)
-        read_to = rows[-1].entry.index if len(rows) == message.limit else last
-        crowd = _Crowd(desk)
-        return FeedReply(tuple(_item(desk, history, crowd, row) for row in rows), read_to, size)
+        items = _items(desk, history, rows)
+        whole = len(items) == len(rows) < message.limit
+        return FeedReply(tuple(items), last if whole else items[-1].index, size)
 
     return read
+
+
+def _items(desk: Desk, history: History, rows: list[Row]) -> list[FeedItem]:
+    """The entries in order, until they concern so many people that the answer would become too large to be read."""
+    crowd, items, people = _Crowd(desk), list[FeedItem](), 0
+    for row in rows:
+        items.append(_item(desk, history, crowd, row))
+        people += len(items[-1].deciders) + len(items[-1].reviewers)
+        if people >= PEOPLE:
+            break
+    return items
 
 
 def _item(desk: Desk, history: History, crowd: _Crowd, row: Row) -> FeedItem:

@@ -146,3 +146,18 @@ def test_broken_glass_is_told_to_those_who_may_review_it(ca: Installation) -> No
     review(ca, ca.web(BOB), request)
     last = feed(ca).items[-1]
     assert (last.kind, last.actor and last.actor.name) == ("reviewed", BOB.sub)
+
+
+def test_an_answer_for_a_crowd_stays_small_enough_to_be_read(ca: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else whoever tells people about it would ask the same for ever."""
+    ca.web(BOB)
+    ca.web(ERIN)
+    ca.ask(ca.native(DANA), "db1")
+    ca.ask(ca.native(DANA), "db1", action="migrate")
+    ca.ask(ca.native(ALICE), "web1")
+    whole = everything(ca, feeding.MOST)
+    monkeypatch.setattr(feeding, "PEOPLE", 2)
+    first = feed(ca)
+    assert (len(first.items), first.read) == (1, first.items[0].index)
+    assert everything(ca, feeding.MOST) == whole
+    assert len(whole) > 3
