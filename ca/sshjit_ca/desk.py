@@ -78,7 +78,7 @@ class Desk:
     refusals: Refusals = field(default_factory=Refusals)
     challenges: Challenges = field(default_factory=Challenges)
     heard: Heard = field(default_factory=Heard)
-    _known: tuple[State, tuple[int, str | None], int, Policy, Crowd] | None = None
+    _known: tuple[State, tuple[int | str | None, ...], int, Policy, Crowd] | None = None
 
     @property
     def state(self) -> State:
@@ -142,15 +142,18 @@ class Desk:
         return permission in permissions_of(self.policy, self.policy_subject(login), self.now)
 
     def person(self, subject: str) -> Person:
-        """A subject as approvals see it: every address ever seen, and the roles of the newest login."""
+        """A subject as approvals see it: every address ever seen, and the roles of the newest login.
+
+        Whoever was forgotten has no role, nor whoever is locked: what they approved does not count until they are not.
+        """
         addresses = self.state.emails.get(subject, frozenset())
-        known = subject in self.state.newest_login  # whoever was forgotten has no role
+        known = subject in self.state.newest_login and not locks.person_locked(self.state, subject)
         return Person(subject, addresses, self.roles(self.newest_login(subject)) if known else frozenset())
 
     def known(self) -> Crowd:
-        """Everybody who signed in lately, with the roles of now. Kept until somebody signs in or the clock moves on."""
+        """Everybody who signed in lately, with the roles of now. Kept until a sign-in, a lock or the next second."""
         state, now, rules = self.state, self.now, self.policy
-        size = (len(state.newest_login), next(reversed(state.logins), None))
+        size = (len(state.newest_login), next(reversed(state.logins), None), *state.locks)
         kept = self._known
         if kept is not None and kept[0] is state and kept[1:3] == (size, now) and kept[3] is rules:
             return kept[4]

@@ -7,7 +7,7 @@ made; no later sign-in can add one, since it would be refused for the same addre
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from sshjit.errors import Refused
@@ -16,13 +16,32 @@ from sshjit_ca.state import Lock, Login, State
 
 def refuse_login(state: State, login_id: str, login: Login) -> None:
     """Raises ``Refused`` (``locked``) if this sign-in, its person or its key is locked."""
+    lock = next(_over(state, login_id, login.opened.subject), None)
+    if lock is not None:
+        raise refusal(state, lock)
+
+
+def silenced(state: State, login_id: str, subject: str) -> bool:
+    """Whether what ``subject`` said by this sign-in must not count now: somebody else may have said it."""
+    return next(_over(state, login_id, subject), None) is not None
+
+
+def person_locked(state: State, subject: str) -> bool:
+    """Whether a lock on a person is on this account."""
+    return any(lock.kind == "person" and subject in lock.subjects for lock in state.locks.values())
+
+
+def _over(state: State, login_id: str, subject: str) -> Iterator[Lock]:
+    """The locks on a sign-in of ``subject``, on its key, and on the person."""
+    login = state.logins.get(login_id)
+    key = None if login is None else login.opened.key
     for lock in state.locks.values():
         if (
             (lock.kind == "login" and lock.target == login_id)
-            or (lock.kind == "person" and login.opened.subject in lock.subjects)
-            or (lock.kind == "key" and lock.target == login.opened.key)
+            or (lock.kind == "person" and subject in lock.subjects)
+            or (lock.kind == "key" and lock.target == key)
         ):
-            raise refusal(state, lock)
+            yield lock
 
 
 def refuse_person(state: State, subject: str, emails: Iterable[str] = ()) -> None:

@@ -15,6 +15,7 @@ from sshjit.messages import (
     StepView,
 )
 from sshjit.requests import Request
+from sshjit_ca.access import locks
 from sshjit_ca.access.extensions import extended
 from sshjit_ca.desk import Desk, person_of
 from sshjit_ca.state import Host
@@ -26,12 +27,12 @@ def steps_of(request: Request) -> tuple[Step, ...]:
 
 
 def approvers_of(desk: Desk, request: Request) -> tuple[Approver, ...]:
-    """Everybody who said yes, with the roles that they have now."""
+    """Everybody who said yes, with the roles that they have now; not by a sign-in or a key that is locked."""
     found = []
-    for decision in request.decisions:
-        if decision.said.verdict == "approve":
-            person = desk.person(decision.said.subject)
-            found.append(Approver(person.subject_id, person.emails, person.roles, signed=decision.said.signed))
+    for said in (decision.said for decision in request.decisions):
+        if said.verdict == "approve" and not locks.silenced(desk.state, said.login_id, said.subject):
+            person = desk.person(said.subject)
+            found.append(Approver(person.subject_id, person.emails, person.roles, signed=said.signed))
     return tuple(found)
 
 

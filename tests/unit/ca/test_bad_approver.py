@@ -146,6 +146,47 @@ def test_t27_an_approver_who_is_one_no_more_opened_nothing_that_lasts(signing: I
     assert code(signing, m.SignUser(dana, request.id)) == "approval_gone"
 
 
+@pytest.mark.parametrize("kind", ["person", "login", "key"])
+def test_what_a_locked_approver_said_counts_for_nothing(signing: Installation, kind: m.LockKind) -> None:
+    """Whoever stole a sign-in may have said it; once somebody notices and locks, it opens nothing and keeps nothing."""
+    signing.change_policy("count = 1, signed = true", "count = 2, signed = true")
+    dana, bob, eve = signing.native(DANA), signing.native(BOB), signing.native(EVE)
+    request = signing.ask(dana, "db1").request
+    signing.say(answer(signing, eve, by(signing.key(EVE)), request), m.RequestReply)
+    view = signing.logins[eve]
+    target = {"person": view.person.id, "login": eve, "key": signing.desk.state.logins[eve].opened.key}[kind]
+    lock = signing.say(m.Lock(None, kind, target, "laptop stolen"), m.LockReply, "admin").lock.id
+    said = signing.say(answer(signing, bob, by(signing.key(BOB)), request), m.RequestReply).request
+    assert (said.state, said.steps[0].missing) == ("pending", 1)
+    assert EVE.sub not in said.steps[0].candidates
+    signing.say(m.Unlock(None, lock, "found it", None), m.Done, "admin")
+    third = Person("g-9", ("SRE Leads",), "grace@example.com")
+    opened = signing.say(
+        answer(signing, signing.native(third), by(signing.key(third)), request), m.RequestReply
+    ).request
+    assert opened.state == "approved"
+
+
+def test_nor_does_a_grant_that_a_locked_approver_opened_give_more(signing: Installation) -> None:
+    dana, eve = signing.native(DANA), signing.native(EVE)
+    request = signing.ask(dana, "db1").request
+    signing.say(answer(signing, eve, by(signing.key(EVE)), request), m.RequestReply)
+    assert signing.say(m.SignUser(dana, request.id), m.CertificateReply)
+    taken = m.Lock(None, "person", signing.logins[eve].person.id, "laptop stolen")
+    lock = signing.say(taken, m.LockReply, "admin").lock.id
+    assert code(signing, m.SignUser(dana, request.id)) == "approval_gone"
+    signing.say(m.Unlock(None, lock, "found it", None), m.Done, "admin")
+    assert signing.say(m.SignUser(dana, request.id), m.CertificateReply)
+
+
+def test_who_is_locked_is_not_waited_for(signing: Installation) -> None:
+    bob, dana = signing.native(BOB), signing.native(DANA)
+    assert signing.ask(dana, "db1").request.steps[0].candidates == (BOB.sub,)
+    signing.say(m.Lock(None, "person", signing.logins[bob].person.id, "laptop stolen"), m.LockReply, "admin")
+    waits = signing.say(m.ReadRequests(dana, "mine", 10, None), m.RequestsReply).requests[0]
+    assert waits.steps[0].candidates == ()
+
+
 def test_t24_a_signature_that_comes_late_is_late(signing: Installation) -> None:
     request = signing.ask(signing.native(DANA), "db1").request
     bob, eve = signing.native(BOB), signing.native(EVE)
