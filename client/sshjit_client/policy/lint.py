@@ -5,7 +5,7 @@ Only what is certain is said; a warning that is wrong once is never read again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from sshjit.policy import Policy, empty_roles, words
@@ -27,16 +27,16 @@ def warnings(policy: Policy, path: Path, now: int) -> tuple[Problem, ...]:
     return tuple(sorted(report.problems, key=lambda problem: problem.line))
 
 
-def _granting(policy: Policy) -> Iterator[tuple[str, int, AllowRule, Sequence[AllowRule]]]:
-    """Every rule that allows: where it stands, and the ones of its kind before it."""
+def _granting(policy: Policy) -> Iterator[tuple[str, int, AllowRule]]:
+    """Every rule that allows, and where it stands."""
     for kind, rules in (("allow", policy.allows), ("break_glass", policy.break_glass)):
         for number, rule in enumerate(rules):
-            yield kind, number, rule, rules[:number]
+            yield kind, number, rule
 
 
 def _roles(policy: Policy, now: int) -> Iterator[Warn]:
     used = {role for rule in policy.denies for role in rule.match.roles or ()}
-    for _, _, rule, _ in _granting(policy):
+    for _, _, rule in _granting(policy):
         used.update(rule.match.roles or ())
         used.update(step.role for step in rule.approvals)
     used.update(role for roles in policy.permissions.values() for role in roles)
@@ -51,22 +51,22 @@ def _roles(policy: Policy, now: int) -> Iterator[Warn]:
 
 
 def _actions(policy: Policy) -> Iterator[Warn]:
-    allowed = {action for _, _, rule, _ in _granting(policy) for action in rule.match.actions or ()}
+    allowed = {action for _, _, rule in _granting(policy) for action in rule.match.actions or ()}
     for action in policy.actions:
         if action not in allowed:
             yield ("actions", action), "no rule allows it"
 
 
 def _rules(policy: Policy, now: int) -> Iterator[Warn]:
-    empty = empty_roles(policy, now)
-    for kind, number, rule, earlier in _granting(policy):
+    empty, earlier = empty_roles(policy, now), {"allow": _Earlier(), "break_glass": _Earlier()}
+    for kind, number, rule in _granting(policy):
         where: KeyPath = (kind, number)
         if set(rule.match.roles or ()) <= empty:
             yield (*where, "roles"), f"matches nobody: {words.listed(rule.match.roles or ())} cannot be held now"
-        for before in earlier:
-            if covers(before.match, rule.match):
-                yield where, f'never decides: rule "{before.name}" before it matches whatever it matches'
-                break
+        before = earlier[kind].first_over(rule)
+        if before is not None:
+            yield where, f'never decides: rule "{before.name}" before it matches whatever it matches'
+        earlier[kind].add(rule)
         for deny in policy.denies:
             if _denies_all(deny, rule):
                 yield where, f'never allows anything: deny "{deny.name}" matches whatever it matches'
@@ -77,6 +77,36 @@ def _rules(policy: Policy, now: int) -> Iterator[Warn]:
                 yield (*where, "approvals", at), f'nobody can hold "{step.role}" now, so every request is refused'
             elif all(each.kind == "email" for each in sources) and len({each.name for each in sources}) < step.count:
                 yield (*where, "approvals", at), f'needs {step.count} people of "{step.role}", which has fewer'
+
+
+class _Earlier:
+    """The rules above one, by what a rule must share to cover another: ten thousand are not held against each other."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._by: dict[tuple[str, str | None], list[tuple[int, AllowRule]]] = {}
+
+    def add(self, rule: AllowRule) -> None:
+        """Puts a rule below those that are here."""
+        for kind, values in self._keys(rule):
+            for value in set(values or (None,)):
+                self._by.setdefault((kind, value), []).append((self._count, rule))
+        self._count += 1
+
+    def first_over(self, rule: AllowRule) -> AllowRule | None:
+        """The topmost that covers ``rule``: any role and any login of it would do, so the rarer one is looked up."""
+        near = [
+            [*self._by.get((kind, None), ()), *(self._by.get((kind, min(values)), ()) if values else ())]
+            for kind, values in self._keys(rule)
+        ]
+        for _, before in sorted(min(near, key=len), key=lambda each: each[0]):
+            if covers(before.match, rule.match):
+                return before
+        return None
+
+    @staticmethod
+    def _keys(rule: AllowRule) -> tuple[tuple[str, Collection[str] | None], ...]:
+        return ("role", rule.match.roles), ("login", rule.match.logins)
 
 
 def _denies_all(deny: DenyRule, rule: AllowRule) -> bool:
