@@ -6,6 +6,7 @@ Only what is certain is said; a warning that is wrong once is never read again.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from operator import itemgetter
 from pathlib import Path
 
 from sshjit.policy import Policy, empty_roles, words
@@ -17,6 +18,7 @@ from sshjit.tomllines import key_lines
 from sshjit_client.policy.reading import text_of
 
 Warn = tuple[KeyPath, str]
+_Numbered = tuple[int, AllowRule]
 
 
 def warnings(policy: Policy, path: Path, now: int) -> tuple[Problem, ...]:
@@ -84,7 +86,7 @@ class _Earlier:
 
     def __init__(self) -> None:
         self._count = 0
-        self._by: dict[tuple[str, str | None], list[tuple[int, AllowRule]]] = {}
+        self._by: dict[tuple[str, str | None], list[_Numbered]] = {}
 
     def add(self, rule: AllowRule) -> None:
         """Puts a rule below those that are here."""
@@ -95,14 +97,15 @@ class _Earlier:
 
     def first_over(self, rule: AllowRule) -> AllowRule | None:
         """The topmost that covers ``rule``: any role and any login of it would do, so the rarer one is looked up."""
-        near = [
-            [*self._by.get((kind, None), ()), *(self._by.get((kind, min(values)), ()) if values else ())]
-            for kind, values in self._keys(rule)
-        ]
-        for _, before in sorted(min(near, key=len), key=lambda each: each[0]):
+        near = min((self._sharing(kind, values) for kind, values in self._keys(rule)), key=len)
+        for _, before in sorted(near, key=itemgetter(0)):
             if covers(before.match, rule.match):
                 return before
         return None
+
+    def _sharing(self, kind: str, values: Collection[str] | None) -> list[_Numbered]:
+        with_one = self._by.get((kind, min(values)), []) if values else []
+        return [*self._by.get((kind, None), []), *with_one]
 
     @staticmethod
     def _keys(rule: AllowRule) -> tuple[tuple[str, Collection[str] | None], ...]:
