@@ -17,6 +17,7 @@ MAX_HOSTS = 256
 DURATIONS = ("15m", "30m", "1h", "2h", "4h", "8h")
 """Lengths that the page offers; policy caps them."""
 _WORDS = re.compile(r"[\s,]+")
+_BREAKS = re.compile(r"[ \t]*[\r\n]+[ \t]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ def read_ask(values: MultiDict[str, str]) -> AskForm:
     """The ask in a form, or in the address of a link to the page (``?host=web1&reason=…``)."""
     names = ("more", "labels", "login", "command", "duration", "start", "reason")
     one = {name: values.get(name, "").strip() for name in names}
+    one["reason"] = one_line(one["reason"])
     hosts = tuple(host for host in values.getlist("host")[:MAX_HOSTS] if host)
     return AskForm(hosts=hosts, action=values.get("action") or "shell", **one)
 
@@ -96,6 +98,11 @@ def pairs(text: str) -> tuple[tuple[str, str], ...]:
     if any(not key or not sign or not value for key, sign, value in found):
         raise Invalid("bad_form_field", "a label is written with its value", hint="like env=prod, or env=prod role=db")
     return tuple((key, value) for key, _, value in found)
+
+
+def one_line(text: str) -> str:
+    """What was typed into a box of several lines as the one line that a reason or a comment is."""
+    return _BREAKS.sub(" ", text).strip()
 
 
 def moment(text: str, what: str) -> int | None:

@@ -57,6 +57,18 @@ def test_breaking_the_glass_needs_one_host_twice_and_a_reason(
     assert "ask" not in world.ca.kinds()
 
 
+def test_who_presses_return_in_a_box_of_several_lines_is_not_refused_for_it(world: RealWorld) -> None:
+    answer = world.post(
+        ALICE, "/break-glass", host="db1", again="db1", reason="INC-13\r\nthe database is \r\n\r\ndown\r\n"
+    )
+    assert answer.status_code == 303, answer.text
+    request_id = answer.location.rpartition("/")[2]
+    assert "INC-13 the database is down" in world.page(BOB, f"/requests/{request_id}")
+    answer = world.post(BOB, f"/requests/{request_id}/review", verdict="justified", comment="looked at it\r\nall fine")
+    assert answer.status_code == 303, answer.text
+    assert "looked at it all fine" in world.page(BOB, f"/requests/{request_id}")
+
+
 def test_an_open_break_glass_access_marks_every_page_of_its_owner(world: RealWorld) -> None:
     request_id = broken(world)
     for path in ("/requests", "/requests/new", "/history", "/log", f"/requests/{request_id}", "/explain"):

@@ -31,7 +31,7 @@ def review(request_id: str) -> AnyResponse | str:
     """Records what the reviewer found."""
     login = current_login()
     try:
-        verdict, found = room.text("verdict"), room.text("comment")
+        verdict, found = room.text("verdict"), forms.one_line(room.text("comment"))
         if verdict not in ("justified", "unjustified"):
             raise Invalid("bad_form_field", "there is no verdict", hint="choose whether it was justified")
         if verdict == "unjustified":
