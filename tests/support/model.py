@@ -13,6 +13,7 @@ STAGING, STAGING_USE_BY = 7200, 900
 GLASS, REVIEW_WITHIN, FRESH = 1800, 86400, 900
 CERTIFICATE = 300
 LOGIN = 8 * 3600
+LATELY = 30 * 24 * 3600
 BEHIND = {"danny": "dan", "twin": "bob"}
 """Second accounts, and whose they are: they share an address."""
 ENDED = frozenset({"denied", "cancelled", "expired", "ended", "lapsed", "revoked"})
@@ -69,17 +70,40 @@ class World:
     needs: int = 1
     frozen: bool = False
     locked: bool = False
+    banned: set[str] = field(default_factory=set)
+    """Accounts of people who are locked."""
     asks: dict[str, Ask] = field(default_factory=dict)
     logins: dict[str, int] = field(default_factory=dict)
+    """Account -> when it signed in last; whoever was locked meanwhile is in it no more."""
+    seen: dict[str, int] = field(default_factory=dict)
     """Account -> when it signed in last."""
 
     def signed_in(self, account: str, now: int) -> bool:
         """Whether the account's newest login lives."""
         return account in self.logins and now < self.logins[account] + LOGIN
 
+    def sign_in(self, account: str, now: int) -> None:
+        """It signs in."""
+        self.logins[account] = self.seen[account] = now
+
+    def hopeless(self, account: str, host: str, now: int) -> bool:
+        """Whether of all who approve and were seen lately, everybody is who asks."""
+        leads = {lead for lead in self.leads - self.banned if now - self.seen[lead] < LATELY}
+        return host == "db1" and {person(lead) for lead in leads} == {person(account)}
+
+    def fresh(self, account: str, now: int) -> bool:
+        """Whether the account proved who it is lately enough for break-glass; at every sign-in that was 5 s ago."""
+        return account in self.logins and now - self.logins[account] + 5 <= FRESH
+
+    def ban(self, accounts: set[str]) -> None:
+        """Somebody is locked, with every account: out, and not in again before the lock is taken away."""
+        self.banned |= accounts
+        for account in accounts:
+            self.logins.pop(account, None)
+
     def supporters(self, ask: Ask) -> int:
         """How many different people who may say yes did so, whoever asked not among them."""
-        people = {person(account) for account in ask.yes if account in self.leads}
+        people = {person(account) for account in ask.yes if account in self.leads - self.banned}
         return len(people - {person(ask.account)})
 
     def allowed(self, account: str, host: str, *, glass: bool) -> bool:
@@ -102,6 +126,7 @@ class World:
         return (
             self.signed_in(account, now)
             and not self.locked
+            and ask.account not in self.banned
             and account in self.leads
             and person(account) != person(ask.account)
             and account not in ask.yes
@@ -138,7 +163,7 @@ class World:
             and self.open_now(ask, now)
             and self.allowed(ask.account, ask.host, glass=ask.glass)
             and (ask.glass or self.supporters(ask) >= ask.needs)
-            and (not ask.glass or now - self.logins[ask.account] + 5 <= FRESH)
+            and (not ask.glass or self.fresh(ask.account, now))
         )
 
     def extensions(self, ask: Ask) -> list[Ask]:

@@ -6,6 +6,7 @@ At every step both must agree on whether the act is allowed, and afterwards on h
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import mkdtemp
@@ -77,6 +78,8 @@ unless_break_glass = true
 """
 walked = {"steps": 0, "certificates": 0, "opened": 0}
 """What the walks came across, to see that they go everywhere."""
+refused: Counter[str] = Counter()
+"""The codes of what was refused, for the same reason."""
 
 
 def policy(world: World) -> str:
@@ -98,6 +101,7 @@ class Walk(RuleBasedStateMachine):
         self.ids: dict[str, str] = {}
         self.over: dict[str, str] = {}
         self.lock: str | None = None
+        self.ban: str | None = None
         for name in ACCOUNTS:
             self.sign_in(name)
 
@@ -118,16 +122,110 @@ class Walk(RuleBasedStateMachine):
             done = act()
         except SshJitError as error:
             refusal = error
+            refused[error.code] += 1
         assert (refusal is None) is allowed, done or refusal
         assert refusal is None or refusal.family in ("refused", "invalid"), refusal
         return done
 
     def sign_in(self, name: str) -> None:
+        if name in self.world.banned:
+            return
         who = ACCOUNTS[name]
         groups = who.groups if name not in LEADS or name in self.world.leads else ()
         changed = Person(who.sub, groups, who.email, who.verified, who.provider)
         self.ids[name] = self.ca.native(changed) if name in ("alice", "dan") else self.ca.web(changed)
-        self.world.logins[name] = self.now
+        self.world.sign_in(name, self.now)
+
+    def ask(self, who: str, host: str, ahead: int | None, *, glass: bool, draw: bool) -> None:
+        """Somebody tries to get something, and a certificate with it if ``draw``."""
+        start = None if ahead is None or glass else self.now + ahead
+        same = self.same(who, host, start, glass=glass)
+        fresh = not glass or self.world.fresh(who, self.now)
+        hopeless = not glass and self.world.hopeless(who, host, self.now)
+        new = (
+            self.world.allowed(who, host, glass=glass)
+            and not hopeless
+            and fresh
+            and not (glass and self.world.overdue(who, self.now))
+        )
+        allowed = self.world.signed_in(who, self.now) and not self.world.locked and (new if same is None else True)
+        draw = draw and who in ("alice", "dan")
+        if same is not None and draw and self.world.open_now(same, self.now):
+            allowed = allowed and self.world.drawable(same, self.now)
+        fields = {"start": start, "break_glass": glass, "certificate": draw, "reason": "CHG-7 add the index"}
+        reply = self.attempt(lambda: self.ca.ask(self.ids[who], host, **fields), allowed=allowed)
+        if reply is None:
+            return
+        assert reply.existing is (same is not None)
+        assert same is None or reply.request.id == same.id
+        ask = same or self.new(Ask(reply.request.id, who, host, self.now, 0, model.STAGING, model.USE_BY, start, glass))
+        assert (reply.certificate is not None) is (draw and self.world.open_now(ask, self.now))
+        if reply.certificate is not None:
+            self.drawn(ask, reply.certificate)
+
+    def approve(self, who: str, ask: Ask, shorter: int | None) -> None:
+        """Somebody tries to say yes."""
+        fits = shorter is None or shorter <= ask.length
+        allowed = fits and self.world.could_approve(who, ask, self.now)
+        view = self.view(ask)
+        message = m.Approve(self.ids[who], ask.id, view.digest, "", None, shorter)
+        if self.attempt(lambda: self.ca.say(message, m.RequestReply), allowed=allowed):
+            self.world.approve(who, ask, self.now, shorter)
+
+    def draw(self, ask: Ask) -> None:
+        """Whoever asked tries to get a certificate."""
+        allowed = self.world.drawable(ask, self.now)
+        message = m.SignUser(self.ids[ask.account], ask.id)
+        reply = self.attempt(lambda: self.ca.say(message, m.CertificateReply), allowed=allowed)
+        if reply is not None:
+            self.drawn(ask, reply.certificate)
+
+    def drawn(self, ask: Ask, certificate: m.CertificateView) -> None:
+        """A certificate is out."""
+        ask.used = True
+        walked["certificates"] += 1
+        assert self.world.drawable(ask, self.now)
+        assert certificate.grant_ends == ask.ends
+        assert certificate.valid_before <= min(ask.ends or 0, self.now + model.CERTIFICATE)
+
+    def close(self, ask: Ask, how: str) -> None:
+        """Ends a grant by hand; what would extend it goes with it."""
+        for each in (ask, *self.world.extensions(ask)):
+            if each.state(self.now) == "approved":
+                each.closed = how
+            elif each.state(self.now) == "pending":
+                each.closed = "cancelled"
+
+    def lock_out(self, who: str) -> None:
+        """The operator locks a person, with every account."""
+        walked["steps"] += 1
+        name = f"{ACCOUNTS[who].provider}/{ACCOUNTS[who].sub}"
+        self.ban = self.ca.say(m.Lock(None, "person", name, "laptop stolen"), m.LockReply, "admin").lock.id
+        self.world.ban({account for account in ACCOUNTS if model.person(account) == who})
+        for ask in list(self.world.asks.values()):
+            if ask.extends is None and ask.account in self.world.banned and ask.state(self.now) == "approved":
+                self.close(ask, "revoked")
+
+    def new(self, ask: Ask) -> Ask:
+        self.world.asks[ask.id] = ask
+        if ask.glass:
+            ask.length = model.GLASS
+        elif ask.host == "db1":
+            ask.needs, ask.length = self.world.needs, model.LENGTH
+        if not ask.needs:
+            self.world.open(ask, self.now, ask.length)
+        return ask
+
+    def same(self, who: str, host: str, start: int | None, *, glass: bool) -> Ask | None:
+        """The request that such an ask returns instead of making a new one."""
+        for ask in reversed(self.world.asks.values()):
+            state = ask.state(self.now)
+            if (ask.account, ask.host) != (who, host) or ask.extends is not None or (glass and not ask.glass):
+                continue
+            soon = ask.start == start or (start is None and ask.start is not None and ask.start <= self.now)
+            if soon and state in ("pending", "approved"):
+                return ask if self.world.allowed(who, host, glass=ask.glass) else None
+        return None
 
     def chosen(self, number: int, state: str | None = None) -> Ask | None:
         """One of the newest requests; every other time, if there is one, the newest that stands so."""
