@@ -58,7 +58,7 @@ def by_the_clock(
     """The same by ``evaluate``, asked every four hours for eight days with nothing wanting."""
     for host, login, action, broken in product(hosts, LOGINS, ("shell", "command", *policy.actions), (False, True)):
         command = "id" if action == "command" else None
-        ask = Ask(login, action, command, reason="CHG-1 because of it", break_glass=broken)
+        ask = Ask(login, action, command, reason="CHG-1 because of it", address="192.0.2.7", break_glass=broken)
         for now in range(start, start + 8 * DAY, 4 * HOUR):
             at_its_best = replace(who, auth_time=now, mfa=True, hardware_key=True)
             outcome = evaluate(policy, at_its_best, [host], ask, now)
