@@ -23,6 +23,8 @@ TESTS = Path(__file__).resolve().parent
 REPOSITORY = TESTS.parent
 LATER = ("vectors", "integration", "system", "browser")
 """Folders after the unit tests, the quick ones first."""
+LONG = ("system", "unit/ca", "integration")
+"""Folders that begin first when several run at a time, so that none of them is left alone at the end."""
 FILES = "architecture"
 """What the test files directly in ``tests/`` are called here."""
 NO_TESTS = 5
@@ -108,9 +110,12 @@ def main() -> int:
         code = subprocess.run([sys.executable, str(TESTS / "packages.py")], check=False).returncode
         if code:
             return code
+    chosen = suites(arguments.folders)
+    if arguments.jobs > 1:
+        chosen.sort(key=lambda suite: LONG.index(suite.name) if suite.name in LONG else len(LONG))
     with ThreadPoolExecutor(arguments.jobs) as workers:
         start = partial(run, quietly=arguments.jobs > 1, quick=arguments.quick)
-        results = list(workers.map(start, suites(arguments.folders)))
+        results = list(workers.map(start, chosen))
     show(results)
     troubled = sum(1 for result in results if result.problem and not result.failed)
     failed = sum(result.failed for result in results) + troubled
