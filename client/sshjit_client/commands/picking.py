@@ -63,12 +63,18 @@ def open_ones(acts: Acts, wanted: str | None, command: str) -> list[RequestView]
     """
     live = [each for each in acts.requests("mine", _OPEN).requests if each.extends is None]
     if wanted is not None:
-        return [each for each in live if wanted.lower() in each.hosts] or [matching(wanted, live)]
+        return _begun(acts, [each for each in live if wanted.lower() in each.hosts]) or [matching(wanted, live)]
+    live = _begun(acts, live)
     if len(live) > 1:
         named = ", ".join(f"{show.short(each.id)} ({show.what(each)})" for each in live)
         hint = f"ssh-jit {command} host, or ssh-jit {command} ID"
         raise Invalid("which_request", f"several are open: {named}", hint=hint)
     return live
+
+
+def _begun(acts: Acts, found: list[RequestView]) -> list[RequestView]:
+    """Those whose window is open; if there are none, those that begin later. Who is done now keeps tonight's."""
+    return [each for each in found if each.start is None or each.start <= now(acts)] or found
 
 
 def matching(wanted: str, among: Iterable[RequestView]) -> RequestView:

@@ -228,3 +228,14 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
 def test_the_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.subcommand(["--help"]) == 0
     assert set(re.findall(r"[a-z-]+", capsys.readouterr().out)) >= SUBCOMMANDS
+
+
+def test_who_is_done_now_keeps_what_begins_later(alice: Laptop, server: Server) -> None:
+    alice.run("request", "web1", "secret1", "--start", "+2h")
+    alice.run("request", "web1")
+    tonight, today = server.requests
+    assert alice.run("done", "web1").returncode == 0
+    states = {name: server.requests[name].state for name in (tonight, today)}
+    assert states == {tonight: RequestState.APPROVED, today: RequestState.ENDED}
+    assert alice.run("done", "web1").returncode == 0
+    assert server.requests[tonight].state is RequestState.ENDED
