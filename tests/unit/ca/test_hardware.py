@@ -12,9 +12,10 @@ from sshjit import login as binding
 from sshjit import messages as m
 from sshjit import sshkey
 from sshjit.errors import Invalid, Refused
-from tests.support.installation import ALICE, BOB, CAROL, Installation, Person
+from tests.support.acts import SIGNED_POLICY, answer
+from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation, Person
 from tests.support.issuer import NATIVE_CLIENT
-from tests.support.softkey import PRESENT, SoftKey
+from tests.support.softkey import PRESENT, SoftEcdsaKey, SoftKey
 
 HARDWARE = ('logins = ["deploy"]\napprovals = []', 'logins = ["deploy"]\nhardware_key = true\napprovals = []')
 FRESH = ('logins = ["deploy"]\napprovals = []', 'logins = ["deploy"]\nfresh_login = "15m"\nmfa = true\napprovals = []')
@@ -124,6 +125,21 @@ def test_a_signature_without_a_touch_signs_nobody_in(ca: Installation) -> None:
         sign_in(ca, ALICE, SoftKey(flags=0))
     assert refused.value.code == "signature_refused"
     assert sign_in(ca, ALICE, SoftKey(flags=PRESENT))
+
+
+@pytest.mark.parametrize("kind", [SoftKey, SoftEcdsaKey])
+def test_an_approval_is_signed_by_a_hardware_key_and_only_with_a_touch(ca: Installation, kind: type[SoftKey]) -> None:
+    ca.change_policy(*SIGNED_POLICY)
+    key = kind()
+    bob = sign_in(ca, BOB, key)
+    request = ca.ask(ca.native(DANA), "db1").request
+    key.flags = 0
+    with pytest.raises(Refused) as untouched:
+        ca.say(answer(ca, bob, key.sshsig, request), m.RequestReply)
+    assert untouched.value.code == "signature_refused"
+    key.flags = PRESENT
+    opened = ca.say(answer(ca, bob, key.sshsig, request), m.RequestReply).request
+    assert (opened.state, opened.decisions[0].signed) == ("approved", True)
 
 
 def test_what_cannot_be_registered(ca: Installation) -> None:
