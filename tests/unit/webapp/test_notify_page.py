@@ -17,7 +17,7 @@ from tests.unit.webapp.realca import EVE
 def test_auditors_see_what_is_owed_and_what_was_given_up(tmp_path: Path, issuers: dict[str, Issuer]) -> None:
     with realca.build(tmp_path, issuers, realca.policy(POLICY)) as world:
         world.browser(BOB)
-        assert "No notifier works" in world.page(EVE, "/notifications")
+        assert "No notifier works; it has read nothing yet" in world.page(EVE, "/notifications")
         ledger = Ledger(world.store.engine, "web1/7/x", 15)
         now = int(world.ca.time)
         assert ledger.take(now)
