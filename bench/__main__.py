@@ -21,11 +21,11 @@ LINES: dict[str, Callable[[World], Iterator[Result]]] = {
     "log": logs.lines,
     "alive": connecting.alive,
     "issued": connecting.issued,
+    "pages": pages.lines,  # before the floods: nobody looks at a thousand requests of one second
     "certificate": serving.certificate,
     "ask": serving.ask,
     "bundle": serving.bundle,
     "revoke": ending.lines,
-    "pages": pages.lines,
 }
 
 
