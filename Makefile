@@ -18,7 +18,7 @@ demo: setup ## play the main job on real parts, and look around afterwards
 	@exec $(python) -m demo
 
 test: setup ## run every test, with the time per folder
-	@exec $(python) tests/run.py --install --jobs 2
+	@exec $(python) tests/run.py --install --jobs 3
 
 check: setup ## ruff, format, mypy --strict and the unit tests that start no servers: about a minute
 	@$(python) -m ruff check
