@@ -235,6 +235,18 @@ def test_status_drops_a_certificate_whose_grant_was_taken_away(laptop: Laptop, s
     assert list((laptop.state / "open").iterdir()) == []
 
 
+def test_t41_after_permission_denied_status_says_window_principal_host_and_clock(laptop: Laptop) -> None:
+    """All that ssh says is "Permission denied (publickey)"; what a host looks at stands here, and what is not so."""
+    laptop.run("web1", "true")
+    said = laptop.run("status", "web1").stdout
+    assert "clock   agrees with the server's" in said
+    assert "open until" in said
+    assert "web1 lets you in if the principals of the account there include deploy@web1" in said
+    laptop.run("request", "db1")
+    assert "the request for db1 is not decided yet" in laptop.run("status", "db1").stdout
+    assert "nothing is open for secret1; the next connection asks" in laptop.run("status", "secret1").stdout
+
+
 def test_t39_the_certificate_comes_before_every_key_of_a_full_agent(laptop: Laptop, tmp_path: Path) -> None:
     socket = str(tmp_path / "agent")
     agent = subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL)
