@@ -4,7 +4,7 @@ Each is a line for syslog (facility authpriv, priority alert: journald and every
 ``alert_command`` is set, a run of that command with the alarm as JSON on its standard input. What is to be told is read
 from the log by position, so nothing is told before it is durable and nothing is lost over a restart; the position is
 kept once all was told. It happens beside the answering of messages, and whatever goes wrong here changes no answer.
-``docs/decisions/0026`` says why.
+``docs/decisions/0031`` says why.
 """
 
 from __future__ import annotations
