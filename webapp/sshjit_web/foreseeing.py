@@ -9,22 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import assert_never
 
-from sshjit import names, policy
-from sshjit.approvals import Step
+from sshjit import explaining, names, policy
 from sshjit.errors import Refused
-from sshjit.messages import (
-    Ask,
-    Explain,
-    ExplainReply,
-    HostView,
-    LoginView,
-    MissView,
-    RuleView,
-    StepView,
-    TermsView,
-    Verdict,
-)
-from sshjit.policy import Allow, Denied, Explanation, NeedsApproval, Outcome, Policy, RuleReport, StepUp, Subject, Terms
+from sshjit.messages import Ask, Explain, ExplainReply, HostView, LoginView, StepView, Verdict
+from sshjit.policy import Allow, Denied, Explanation, NeedsApproval, Outcome, Policy, StepUp, Subject, Terms
 
 AHEAD = 30 * 24 * 3600
 """Seconds that a window may begin ahead of now; what is later is the authority's to refuse."""
@@ -102,20 +90,20 @@ def _reply(
     rules: Policy, login: LoginView, hosts: Sequence[policy.Host], found: Explanation, address: str | None
 ) -> ExplainReply:
     verdict, (code, message, hint) = _said(found.outcome)
-    terms, steps = _agreed(found.outcome)
+    terms, steps = explaining.agreed(found)
     return ExplainReply(
         person=login.person,
         roles=found.roles,
         verdict=verdict,
-        rule=_rule(found),
+        rule=explaining.deciding_rule(found),
         code=code,
         message=message,
         hint=hint,
         hosts=tuple(host.name for host in hosts),
         login=found.login,
-        terms=None if terms is None else _terms(terms, address),
+        terms=None if terms is None else explaining.terms_view(terms, _source(terms, address)),
         steps=tuple(StepView(step.role, step.count, step.signed, step.count, ()) for step in steps),
-        rules=tuple(map(_rule_view, found.rules)),
+        rules=explaining.rule_views(found),
         policy=rules.digest,
     )
 
@@ -134,37 +122,5 @@ def _said(outcome: Outcome) -> tuple[Verdict, tuple[str, str, str]]:
     assert_never(outcome)
 
 
-def _agreed(outcome: Outcome) -> tuple[Terms | None, tuple[Step, ...]]:
-    match outcome:
-        case Allow(terms):
-            return terms, ()
-        case NeedsApproval(terms, steps):
-            return terms, steps
-        case _:
-            return None, ()
-
-
-def _rule(found: Explanation) -> str | None:
-    if isinstance(found.outcome, StepUp):
-        return found.outcome.rule
-    return next((rule.name for rule in found.rules if rule.decides), None)
-
-
-def _rule_view(report: RuleReport) -> RuleView:
-    misses = tuple(MissView(miss.matcher, miss.host, miss.reason) for miss in report.misses)
-    return RuleView(report.kind, report.name, report.hosts, misses, report.decides)
-
-
-def _terms(terms: Terms, address: str | None) -> TermsView:
-    return TermsView(
-        duration=terms.duration,
-        capped=terms.capped,
-        pending=terms.pending,
-        use_by=terms.use_by,
-        certificate=terms.certificate,
-        ends_by=terms.ends_by,
-        source=(address,) if address is not None and terms.source == ("client",) else terms.source,
-        forwarding=terms.forwarding,
-        extend_count=0 if terms.extend is None else terms.extend.count,
-        extend_by=0 if terms.extend is None else terms.extend.by,
-    )
+def _source(terms: Terms, address: str | None) -> tuple[str, ...]:
+    return (address,) if address is not None and terms.source == ("client",) else terms.source

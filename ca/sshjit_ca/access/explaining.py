@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sshjit import policy, requests
-from sshjit.approvals import Step
+from sshjit import explaining, policy, requests
 from sshjit.errors import Invalid, Refused
-from sshjit.messages import Explain, ExplainReply, MissView, RequestState, RuleView, TermsView, Verdict
-from sshjit.policy import Allow, Explanation, NeedsApproval, RuleReport, StepUp, Terms
+from sshjit.messages import Explain, ExplainReply, RequestState, TermsView, Verdict
+from sshjit.policy import Terms
 from sshjit_ca.access import asking, deals, locks, wanted
 from sshjit_ca.access.views import step_views
 from sshjit_ca.desk import Desk, Door, person_view, policy_hosts
@@ -42,13 +41,13 @@ def explain(desk: Desk, message: Explain, door: Door) -> ExplainReply:
     want, hosts = wanted.read(desk, message), wanted.hosts(desk, message)
     found = policy.explain(desk.policy, desk.policy_subject(login), policy_hosts(hosts), want, desk.now)
     answer = _answer(desk, login_id, login, hosts, want)
-    terms, steps = _terms(found)
+    terms, steps = explaining.agreed(found)
     shown = () if terms is None else step_views(desk, steps, login.opened.subject, known=desk.known())
     return ExplainReply(
         person=person_view(login),
         roles=found.roles,
         verdict=answer.verdict,
-        rule=_rule(found),
+        rule=explaining.deciding_rule(found),
         code=answer.code,
         message=answer.message,
         hint=answer.hint,
@@ -56,7 +55,7 @@ def explain(desk: Desk, message: Explain, door: Door) -> ExplainReply:
         login=found.login,
         terms=None if terms is None else _terms_view(terms, want.address),
         steps=shown,
-        rules=tuple(_rule_view(each) for each in found.rules),
+        rules=explaining.rule_views(found),
         policy=desk.policy.digest,
     )
 
@@ -95,42 +94,9 @@ def _answer(desk: Desk, login_id: str, login: Login, hosts: tuple[Host, ...], wa
     return _Answer("approval" if deal.steps else "allow")
 
 
-def _terms(found: Explanation) -> tuple[Terms | None, tuple[Step, ...]]:
-    """What policy alone would give, also where something else forbids it."""
-    match found.outcome:
-        case Allow(terms):
-            return terms, ()
-        case NeedsApproval(terms, steps):
-            return terms, steps
-        case _:
-            return None, ()
-
-
-def _rule(found: Explanation) -> str | None:
-    if isinstance(found.outcome, StepUp):
-        return found.outcome.rule
-    return next((rule.name for rule in found.rules if rule.decides), None)
-
-
 def _terms_view(terms: Terms, address: str | None) -> TermsView:
     try:
         source = deals.source(terms, address)
     except Refused:  # then the answer says so
         source = terms.source
-    return TermsView(
-        duration=terms.duration,
-        capped=terms.capped,
-        pending=terms.pending,
-        use_by=terms.use_by,
-        certificate=terms.certificate,
-        ends_by=terms.ends_by,
-        source=source,
-        forwarding=terms.forwarding,
-        extend_count=0 if terms.extend is None else terms.extend.count,
-        extend_by=0 if terms.extend is None else terms.extend.by,
-    )
-
-
-def _rule_view(report: RuleReport) -> RuleView:
-    misses = tuple(MissView(miss.matcher, miss.host, miss.reason) for miss in report.misses)
-    return RuleView(report.kind, report.name, report.hosts, misses, report.decides)
+    return explaining.terms_view(terms, source)
