@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import assert_never
 
-from sshjit import explaining, names, policy
+from sshjit import explaining, policy, wish
 from sshjit.errors import Refused
 from sshjit.messages import Ask, Explain, ExplainReply, HostView, LoginView, StepView, Verdict
 from sshjit.policy import Allow, Denied, Explanation, NeedsApproval, Outcome, Policy, StepUp, Subject, Terms
 
-AHEAD = 30 * 24 * 3600
-"""Seconds that a window may begin ahead of now; what is later is the authority's to refuse."""
 EARLY = frozenset({"no_rule", "unknown_action", "bad_command", "bad_duration"})
 """Refusals that hold whatever was asked before: no standing request answers instead, so nobody need be asked."""
 
@@ -26,22 +24,13 @@ def foresee(
     """What the authority will say to ``ask``; ``None`` where that takes knowing more than the front end does.
 
     Raises:
-        Invalid: what ``sshjit.names`` refuses.
+        Invalid: as ``sshjit.wish.read``.
 
     """
     hosts = find_hosts(known, ask.hosts, ask.labels)
-    if not hosts or (ask.start is not None and ask.start > now + AHEAD):
+    if not hosts or (ask.start is not None and ask.start > now + wish.AHEAD):
         return None
-    wanted = policy.Ask(
-        login=None if ask.login is None else names.login_name(ask.login),
-        action=ask.action,
-        command=None if ask.command is None else names.command(ask.command),
-        duration=ask.duration,
-        reason=names.free_text(ask.reason, "the reason"),
-        address=names.free_text(ask.address, "the address", 64) or None,
-        break_glass=ask.break_glass,
-        start=ask.start if ask.start is not None and ask.start > now else None,
-    )
+    wanted = wish.read(ask, now)
     found = policy.explain(rules, subject_of(login), hosts, wanted, now)
     return _reply(rules, login, hosts, found, wanted.address)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sshjit import durations, policy, requests
+from sshjit import durations, policy, requests, wish
 from sshjit.errors import Failed, Refused
 from sshjit.messages import Ask, AskReply, RequestState
 from sshjit.requests import Request
@@ -26,7 +26,7 @@ def ask(desk: Desk, message: Ask) -> AskReply:
 
     """
     login = desk.login(message.login_id)
-    want = wanted.read(desk, message)
+    want = wish.read(message, desk.now)
     hosts = wanted.hosts(desk, message)
     locks.refuse_new(desk.state, (host.id for host in hosts))
     notes: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sshjit import explaining, policy, requests
+from sshjit import explaining, policy, requests, wish
 from sshjit.errors import Invalid, Refused
 from sshjit.messages import Explain, ExplainReply, RequestState, TermsView, Verdict
 from sshjit.policy import Terms
@@ -38,7 +38,7 @@ def explain(desk: Desk, message: Explain, door: Door) -> ExplainReply:
 
     """
     login_id, login = _whose(desk, message, door)
-    want, hosts = wanted.read(desk, message), wanted.hosts(desk, message)
+    want, hosts = wish.read(message, desk.now), wanted.hosts(desk, message)
     found = policy.explain(desk.policy, desk.policy_subject(login), policy_hosts(hosts), want, desk.now)
     answer = _answer(desk, login_id, login, hosts, want)
     terms, steps = explaining.agreed(found)

@@ -1,47 +1,18 @@
-"""What somebody asks for, made of what they typed: every part checked, every host looked up."""
+"""The hosts that somebody asks for, looked up. The other parts of an ask are ``sshjit.wish``'s."""
 
 from __future__ import annotations
 
 import string
 from collections.abc import Container, Iterable, Iterator
 
-from sshjit import names, policy
+from sshjit import names
 from sshjit.errors import Invalid
 from sshjit.messages import Ask, Explain
 from sshjit_ca.desk import Desk
 from sshjit_ca.state import Host
 
-SHORTEST = 1
-"""Seconds of the shortest window that can be asked for."""
 MOST_HOSTS = 256
 """Hosts that a certificate can name."""
-AHEAD = 30 * 24 * 3600
-"""Seconds that a window may begin ahead of now."""
-
-
-def read(desk: Desk, message: Ask | Explain) -> policy.Ask:
-    """The ask in policy's terms.
-
-    Raises:
-        Invalid: ``bad_duration``, ``bad_start``, and what ``sshjit.names`` refuses.
-
-    """
-    if message.duration is not None and message.duration < SHORTEST:
-        raise Invalid("bad_duration", "a duration is at least a second")
-    if message.start is not None and message.start > desk.now + AHEAD:
-        raise Invalid("bad_start", "a window begins at most 30 days ahead", hint="ask again when it is nearer")
-    if message.break_glass and message.start is not None and message.start > desk.now:
-        raise Invalid("bad_start", "the glass is broken now or not at all", hint="what can wait can be approved")
-    return policy.Ask(
-        login=None if message.login is None else names.login_name(message.login),
-        action=message.action,
-        command=None if message.command is None else names.command(message.command),
-        duration=message.duration,
-        reason=names.free_text(message.reason, "the reason"),
-        address=names.free_text(message.address, "the address", 64) or None,
-        break_glass=message.break_glass,
-        start=message.start if message.start is not None and message.start > desk.now else None,
-    )
 
 
 def hosts(desk: Desk, message: Ask | Explain) -> tuple[Host, ...]:

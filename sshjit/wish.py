@@ -1,0 +1,41 @@
+"""An ask as it was typed, in policy's terms: every part checked, by the CA and by the front end alike.
+
+Hosts are looked up by each program for itself: they know different ones.
+"""
+
+from __future__ import annotations
+
+from sshjit import names, policy
+from sshjit.errors import Invalid
+from sshjit.messages import Ask, Explain
+
+SHORTEST = 1
+"""Seconds of the shortest window that can be asked for."""
+AHEAD = 30 * 24 * 3600
+"""Seconds that a window may begin ahead of now."""
+
+
+def read(message: Ask | Explain, now: int) -> policy.Ask:
+    """The ask in policy's terms; a start that is not ahead of ``now`` is none.
+
+    Raises:
+        Invalid: ``bad_duration``, ``bad_start``, and what ``sshjit.names`` refuses.
+
+    """
+    start = message.start if message.start is not None and message.start > now else None
+    if message.duration is not None and message.duration < SHORTEST:
+        raise Invalid("bad_duration", "a duration is at least a second")
+    if start is not None and start > now + AHEAD:
+        raise Invalid("bad_start", "a window begins at most 30 days ahead", hint="ask again when it is nearer")
+    if message.break_glass and start is not None:
+        raise Invalid("bad_start", "the glass is broken now or not at all", hint="what can wait can be approved")
+    return policy.Ask(
+        login=None if message.login is None else names.login_name(message.login),
+        action=message.action,
+        command=None if message.command is None else names.command(message.command),
+        duration=message.duration,
+        reason=names.free_text(message.reason, "the reason"),
+        address=names.free_text(message.address, "the address", 64) or None,
+        break_glass=message.break_glass,
+        start=start,
+    )
