@@ -93,6 +93,8 @@ class Request:
     review: Review | None = None
     since: int | None = None
     """Of an extension that was approved: when the grant would have closed without it."""
+    extended: int = 0
+    """How often the window was made longer."""
 
     @property
     def id(self) -> str:
@@ -217,8 +219,8 @@ def open_window(request: Request, opened: events.Opened, now: int, *, grant: Req
 
 
 def lengthen(grant: Request, ends: int) -> Request:
-    """The grant's window closes later than it did."""
-    return dataclasses.replace(grant, ends=ends)
+    """The grant's window closes later than it did, once more."""
+    return dataclasses.replace(grant, ends=ends, extended=grant.extended + 1)
 
 
 def remark(request: Request, said: events.Commented, now: int) -> Request:
@@ -265,6 +267,7 @@ def draw(request: Request, now: int) -> Request:
         remarks=request.remarks,
         review=request.review,
         since=request.since,
+        extended=request.extended,
     )
 
 

@@ -12,7 +12,7 @@ from sshjit.requests import Request
 from sshjit_ca.access import deals, locks
 from sshjit_ca.access.deals import Deal
 from sshjit_ca.access.ending import own
-from sshjit_ca.access.extensions import extended, extensions
+from sshjit_ca.access.extensions import extensions
 from sshjit_ca.access.views import request_view
 from sshjit_ca.desk import Desk, policy_hosts
 from sshjit_ca.state import Login
@@ -53,7 +53,7 @@ def _deal(desk: Desk, login: Login, message: Extend, grant: Request) -> Deal:
     )
     subject = desk.policy_subject(login)
     terms, steps = deals.agreed(policy.evaluate(desk.policy, subject, policy_hosts(hosts), wanted, desk.now))
-    by = _by(desk, grant, terms)
+    by = _by(grant, terms)
     ends = grant.ends or desk.now
     longer = ends + by if terms.ends_by is None else min(ends + by, terms.ends_by)
     if longer <= ends:
@@ -63,11 +63,11 @@ def _deal(desk: Desk, login: Login, message: Extend, grant: Request) -> Deal:
     return Deal(message.login_id, wanted, hosts, replace(terms, duration=by, pending=pending), steps, grant)
 
 
-def _by(desk: Desk, grant: Request, terms: Terms) -> int:
+def _by(grant: Request, terms: Terms) -> int:
     """By how many seconds the rule extends the grant once more."""
     if terms.extend is None:
         raise Refused("cannot_extend", f"rule {terms.rule!r} extends nothing", hint="ask again when it is over")
-    if extended(desk.state, grant) >= terms.extend.count:
+    if grant.extended >= terms.extend.count:
         times = "once" if terms.extend.count == 1 else f"{terms.extend.count} times"
         text = f"rule {terms.rule!r} extends {times}, and that was done"
         raise Refused("cannot_extend", text, hint="ask again when it is over")

@@ -16,11 +16,6 @@ def extensions(state: State, grant: Request) -> list[Request]:
     return [each for each in map(state.requests.__getitem__, own) if each.asked.extends == grant.id]
 
 
-def extended(state: State, grant: Request) -> int:
-    """How often a grant was made longer."""
-    return sum(one.approved is not None for one in extensions(state, grant))
-
-
 def close_all(desk: Desk, grant: Request, state: RequestState, by: str | None, reason: str) -> None:
     """Closes the extensions of a grant that is about to reach ``state``; one that nobody answered is taken back."""
     for each in extensions(desk.state, grant):

@@ -16,7 +16,6 @@ from sshjit.messages import (
 )
 from sshjit.requests import Request
 from sshjit_ca.access import locks
-from sshjit_ca.access.extensions import extended
 from sshjit_ca.desk import Desk, person_of
 from sshjit_ca.state import Host
 
@@ -108,7 +107,7 @@ def _extend_by(desk: Desk, request: Request) -> int | None:
     rule = desk.policy.named.get(request.asked.rule)
     if request.asked.extends is not None or rule is None or rule.extend is None:
         return None
-    return rule.extend.by if extended(desk.state, request) < rule.extend.count else None
+    return rule.extend.by if request.extended < rule.extend.count else None
 
 
 def _steps(desk: Desk, request: Request, *, pending: bool) -> tuple[StepView, ...]:

@@ -31,7 +31,7 @@ __all__ = [
     "fold",
 ]
 
-FOLD = 5
+FOLD = 6
 """The version of the fold."""
 
 
