@@ -103,9 +103,17 @@ def read(words: list[str], flags: tuple[str, ...] = ()) -> Typed:
 
 
 def _ours(typed: Typed, word: str, words: list[str], at: int) -> int:
-    name, equals, value = word.partition("=")
+    name = word.partition("=")[0]
     if name not in OURS:
         raise Usage(f"{name} is not an option of ssh-jit")
+    value, at = value_of(word, words, at)
+    setattr(typed, OURS[name], value)
+    return at
+
+
+def value_of(word: str, words: list[str], at: int) -> tuple[str, int]:
+    """The value of ``--name=value``, or of ``--name`` in the word after it, and where to go on."""
+    name, equals, value = word.partition("=")
     if not equals:
         if at == len(words):
             raise Usage(f"{name} needs a value")
@@ -113,8 +121,7 @@ def _ours(typed: Typed, word: str, words: list[str], at: int) -> int:
         at += 1
     if not value:
         raise Usage(f"{name} needs a value that is not empty")
-    setattr(typed, OURS[name], value)
-    return at
+    return value, at
 
 
 def short(typed: Typed, word: str, words: list[str], at: int) -> int:

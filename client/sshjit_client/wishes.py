@@ -117,19 +117,13 @@ def _sorted(words: list[str], flags: frozenset[str], values: frozenset[str]) -> 
 
 
 def _option(heap: _Heap, word: str, words: list[str], at: int, *, flags: frozenset[str], values: frozenset[str]) -> int:
-    name, equals, value = word.partition("=")
+    name, equals, _ = word.partition("=")
     if name in flags and not equals:
         heap.more[name] = ""
         return at
     if name not in VALUES and name not in values:
         raise Usage(f"{name} is not an option here")
-    if not equals:
-        if at == len(words):
-            raise Usage(f"{name} needs a value")
-        value = words[at]
-        at += 1
-    if not value:
-        raise Usage(f"{name} needs a value that is not empty")
+    value, at = typed.value_of(word, words, at)
     if name in values:
         heap.more[name] = value
     elif name == "--label":
