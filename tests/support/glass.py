@@ -7,11 +7,7 @@ from typing import Any, Literal
 from sshjit import messages as m
 from tests.support.installation import Installation
 
-GLASS = (
-    'audit = ["lead"]\n',
-    """audit = ["lead"]
-review = ["lead"]
-[[break_glass]]
+RULE = """[[break_glass]]
 name = "on-call"
 roles = ["sre"]
 hosts = { env = "prod" }
@@ -21,8 +17,9 @@ grant = "30m"
 certificate = "5m"
 notify = ["pager"]
 review_within = "24h"
-""",
-)
+"""
+"""By which ``sre`` may break the glass of ``env=prod``."""
+GLASS = ('audit = ["lead"]\n', f'audit = ["lead"]\nreview = ["lead"]\n{RULE}')
 """What to change in the policy so that ``sre`` may break the glass of ``env=prod``, and leads review it."""
 REASON = "the database is on fire"
 

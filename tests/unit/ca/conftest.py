@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from sshjit_ca.report.making import Report
 from tests.support.devices import KINDS, Token
 from tests.support.installation import Installation
 from tests.support.issuer import Issuer, serving
+from tests.support.month import Month
 from tests.support.postgres import Postgres, running
+from tests.support.reporting import made, played_in
 
 ON_BOTH = {
     "test_approving",
@@ -86,3 +89,19 @@ def ca(tmp_path: Path, issuers: dict[str, Issuer], database: str | None) -> Iter
     installation.add_host("db1", env="prod", role="db")
     yield installation
     installation.stop()
+
+
+@pytest.fixture(scope="module")
+def played(
+    tmp_path_factory: pytest.TempPathFactory, shared_issuers: dict[str, Issuer]
+) -> Iterator[tuple[Installation, Month]]:
+    """A CA that lived through the month of ``tests/support/month.py``, and what was done in it."""
+    with played_in(tmp_path_factory.mktemp("month"), shared_issuers) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def report(played: tuple[Installation, Month]) -> Iterator[Report]:
+    """The auditors' report of that month."""
+    with made(played[0]) as found:
+        yield found

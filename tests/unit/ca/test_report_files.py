@@ -7,7 +7,6 @@ import io
 import re
 import stat
 import zipfile
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -27,24 +26,10 @@ from sshjit_ca.storage.schema import entries
 from tests.support.installation import Installation
 from tests.support.issuer import Issuer
 from tests.support.month import HOSTILE, NAME, Month
-from tests.support.reporting import made, played_in
+from tests.support.reporting import played_in
 
 ROOT = Path(__file__).resolve().parents[3]
 DATES = ["--from", "2027-01-15", "--to", "2027-02-14"]
-
-
-@pytest.fixture(scope="module")
-def played(
-    tmp_path_factory: pytest.TempPathFactory, shared_issuers: dict[str, Issuer]
-) -> Iterator[tuple[Installation, Month]]:
-    with played_in(tmp_path_factory.mktemp("month"), shared_issuers) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def report(played: tuple[Installation, Month]) -> Iterator[Report]:
-    with made(played[0]) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 
-import pytest
 from hypothesis import given, settings
 
 from sshjit.policy import Allow, Ask, Host, NeedsApproval, Policy, Subject, evaluate, load
@@ -15,26 +14,11 @@ from sshjit_ca.report.answers import Line
 from sshjit_ca.report.making import Report
 from sshjit_ca.report.people import Claims
 from tests.support.installation import Installation
-from tests.support.issuer import Issuer
 from tests.support.month import DAY, HOUR, START, Month
-from tests.support.reporting import made, played_in, rows
+from tests.support.reporting import rows
 from tests.unit.sshjit.test_policy_properties import HEAD, NOW, inventories, policies, subjects
 
 DANA = "d-4 (partner)"
-
-
-@pytest.fixture(scope="module")
-def played(
-    tmp_path_factory: pytest.TempPathFactory, shared_issuers: dict[str, Issuer]
-) -> Iterator[tuple[Installation, Month]]:
-    with played_in(tmp_path_factory.mktemp("month"), shared_issuers) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def report(played: tuple[Installation, Month]) -> Iterator[Report]:
-    with made(played[0]) as found:
-        yield found
 
 
 LOGINS = ("deploy", "postgres", "root", "alice", "nobody")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,22 +39,8 @@ MALLORY = f"{stories.NAME} (acme)"
 
 
 @pytest.fixture(scope="module")
-def played(
-    tmp_path_factory: pytest.TempPathFactory, shared_issuers: dict[str, Issuer]
-) -> Iterator[tuple[Installation, Month]]:
-    with played_in(tmp_path_factory.mktemp("month"), shared_issuers) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
 def month(played: tuple[Installation, Month]) -> Month:
     return played[1]
-
-
-@pytest.fixture(scope="module")
-def report(played: tuple[Installation, Month]) -> Iterator[Report]:
-    with made(played[0]) as found:
-        yield found
 
 
 def test_every_request_is_there_with_its_reason_and_who_approved_it(report: Report, month: Month) -> None:

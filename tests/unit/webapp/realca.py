@@ -21,6 +21,7 @@ from sshjit_web.ca_client import Carried
 from sshjit_web.config import parse
 from sshjit_web.security import Cookies
 from sshjit_web.store import Store, open_engine
+from tests.support import glass
 from tests.support.installation import ALICE, BOB, DANA, Installation, Person
 from tests.support.issuer import Issuer
 from tests.unit.webapp.conftest import KEY, ORIGIN, config_text
@@ -32,18 +33,6 @@ MORE_POLICY = (
     'lock = ["lead"]\nunlock = ["lead"]\naudit = ["auditor"]\nexplain = ["lead"]\nreview = ["lead", "auditor"]\n',
 )
 ROLES = ("[permissions]", 'auditor = ["acme/group:Auditors"]\n[permissions]')
-GLASS = """
-[[break_glass]]
-name = "on-call"
-roles = ["sre"]
-hosts = { env = "prod" }
-logins = ["root"]
-fresh_login = "15m"
-grant = "30m"
-certificate = "5m"
-notify = ["pager"]
-review_within = "24h"
-"""
 EXTEND = ('use_by = "15m"\ngrant = "1h"', 'use_by = "15m"\nextend = { count = 1, by = "30m" }\ngrant = "1h"')
 
 
@@ -52,7 +41,7 @@ def policy(text: str) -> str:
     for old, new in (MORE_POLICY, ROLES, EXTEND):
         assert old in text
         text = text.replace(old, new)
-    return text + GLASS
+    return f"{text}\n{glass.RULE}"
 
 
 class InProcess:
