@@ -28,9 +28,9 @@ def comment(desk: Desk, message: Comment) -> RequestReply:
     text = names.free_text(message.text, "the comment")
     if not text.strip():
         raise Invalid("no_text", "say something")
-    if len(request.remarks) >= requests.MAX_REMARKS:
-        raise Invalid("too_many_remarks", f"request {request.id} has {requests.MAX_REMARKS} remarks already")
-    desk.record(Commented(request.id, login.opened.subject, message.login_id, login.opened.via, text))
+    said = Commented(request.id, login.opened.subject, message.login_id, login.opened.via, text)
+    requests.remark(request, said, desk.now)
+    desk.record(said)
     return RequestReply(request_view(desk, desk.request(request.id)))
 
 
