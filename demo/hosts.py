@@ -61,7 +61,7 @@ class Host:
     labels: Mapping[str, str] = field(default_factory=dict)
     port: int = 0
     _process: subprocess.Popen[bytes] | None = None
-    _namespace: str = ""
+    _namespace: processes.MountNamespace | None = None
     _stand_in: Mapping[str, str] = field(default_factory=dict)
     _made_folder: bool = False
 
@@ -150,7 +150,7 @@ class Host:
             )
         self._wait_until_listening(since)
         if isolate.possible():
-            self._namespace = processes.namespace(self.pid)
+            self._namespace = processes.MountNamespace(self.pid)
 
     def reload(self) -> None:
         """Makes sshd read its configuration again; sessions go on. Returns when it listens again."""
@@ -172,7 +172,9 @@ class Host:
         processes.end(lambda: self._left(sessions))
         if self._made_folder:
             PRIVSEP_FOLDER.rmdir()
-        self._process, self._namespace, self._made_folder = None, "", False
+        if self._namespace is not None:
+            self._namespace.close()
+        self._process, self._namespace, self._made_folder = None, None, False
 
     def inside(self, program: Sequence[str]) -> list[str]:
         """The argument list that runs a program on this host, as root sees it there. Only while the host runs."""
@@ -207,8 +209,8 @@ class Host:
 
     def _left(self, sessions: set[int]) -> set[int]:
         """Processes of this host that live: by its namespace, else by ancestry and by whose connection they serve."""
-        if self._namespace:
-            return processes.in_namespace(self._namespace)
+        if self._namespace is not None:
+            return self._namespace.processes()
         served = processes.with_environment(b"SSH_CONNECTION", f" {ADDRESS} {self.port}".encode())
         return served | {pid for pid in sessions if processes.alive(pid)}
 

@@ -1,12 +1,13 @@
 """Ends a lab: stops every process it started and removes its home, also when the lab itself was killed.
 
 It runs beside the lab and reads lines from it: ``home PATH``, ``process PID START`` (START as in ``/proc``, so that a
-number that was given to another process since is left alone) and ``namespace NAME``, a host's. When the lab closes the
-pipe, or is gone, the janitor does the work and exits. The lab starts it before anything else.
+number that was given to another process since is left alone) and ``namespace PID START``, that of a host's process.
+When the lab closes the pipe, or is gone, the janitor does the work and exits. The lab starts it before anything else.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -34,7 +35,7 @@ class Duties:
     """What has to go: processes by number and start time, hosts' namespaces, folders."""
 
     roots: dict[int, str] = field(default_factory=dict)
-    namespaces: set[str] = field(default_factory=set)
+    namespaces: list[processes.MountNamespace] = field(default_factory=list)
     homes: list[Path] = field(default_factory=list)
 
     def hear(self, line: str) -> None:
@@ -43,7 +44,10 @@ class Duties:
         if kind == "home":
             self.homes.append(Path(rest))
         elif kind == "namespace":
-            self.namespaces.add(rest)
+            pid, _, started = rest.partition(" ")
+            if start_time(int(pid)) == started:
+                with contextlib.suppress(OSError):  # it ended this very moment
+                    self.namespaces.append(processes.MountNamespace(int(pid)))
         elif kind == "process":
             pid, _, started = rest.partition(" ")
             self.roots[int(pid)] = started
@@ -54,8 +58,8 @@ class Duties:
             if start_time(pid) == started:
                 self.roots |= {child: start_time(child) for child in processes.descendants(pid)}
         found = {pid for pid, started in self.roots.items() if start_time(pid) == started and processes.alive(pid)}
-        for name in self.namespaces:
-            found |= processes.in_namespace(name)
+        for namespace in self.namespaces:
+            found |= namespace.processes()
         return found - {os.getpid()}
 
     def do(self) -> None:

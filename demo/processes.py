@@ -26,9 +26,23 @@ def namespace(pid: int | str = "self") -> str:
     return os.readlink(PROC / str(pid) / "ns/mnt")  # noqa: PTH115 - not a path but a name
 
 
-def in_namespace(name: str) -> set[int]:
-    """Every process whose mount namespace has this name."""
-    return _matching(lambda pid: namespace(pid) == name)
+class MountNamespace:
+    """The mount namespace of a process, held open. Raises ``OSError`` where it may not be opened.
+
+    Were it not held, its number would be given to the next one, and another lab's processes would be taken for ours.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._held = os.open(PROC / str(pid) / "ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+        self.name = os.readlink(f"/proc/self/fd/{self._held}")  # noqa: PTH115 - not a path but a name
+
+    def processes(self) -> set[int]:
+        """Every process that is in it."""
+        return _matching(lambda pid: namespace(pid) == self.name)
+
+    def close(self) -> None:
+        """Lets go of it."""
+        os.close(self._held)
 
 
 def with_environment(name: bytes, suffix: bytes) -> set[int]:

@@ -58,9 +58,8 @@ class Janitor:
 
     def watch_namespace(self, pid: int) -> None:
         """Everything in the mount namespace of this process ends with the lab."""
-        name = processes.namespace(pid)
-        if name != processes.namespace():
-            self._tell(f"namespace {name}")
+        if processes.namespace(pid) != processes.namespace():
+            self._tell(f"namespace {pid} {janitor.start_time(pid)}")
 
     def clean(self) -> None:
         """Stops everything, removes the lab's home, and returns when that is done."""
