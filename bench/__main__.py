@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import connecting, ending, logs, pages, rules, serving, signing
+from bench import connecting, ending, logs, pages, rules, serving, signing, starting
 from bench.results import Result, table
 from bench.world import World
 
@@ -26,6 +26,7 @@ LINES: dict[str, Callable[[World], Iterator[Result]]] = {
     "ask": serving.ask,
     "bundle": serving.bundle,
     "revoke": ending.lines,
+    "lab": starting.lines,
 }
 
 

@@ -23,7 +23,7 @@ from demo.namespace import Spec
 from demo.openssh import Sshd
 
 ADDRESS = "127.0.0.1"
-START_LIMIT = 15.0
+START_LIMIT = 60.0
 """Seconds for sshd to listen, and to end when asked."""
 PRIVSEP_FOLDER = Path("/run/sshd")
 """Where sshd, as root, shuts in its unprivileged part. Compiled into it."""

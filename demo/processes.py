@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 PROC = Path("/proc")
-PATIENCE = 10.0
+PATIENCE = 30.0
 """Seconds until a process that survives SIGKILL is reported."""
 
 
@@ -68,7 +68,7 @@ def descendants(ancestor: int) -> set[int]:
 
 
 def end(find: Callable[[], Iterable[int]]) -> None:
-    """Kills what ``find`` returns until it returns nothing. Raises ``Survived`` after ten seconds."""
+    """Kills what ``find`` returns until it returns nothing. Raises ``Survived`` after ``PATIENCE``."""
     limit = time.monotonic() + PATIENCE
     while left := set(find()) - {os.getpid()}:
         if time.monotonic() > limit:

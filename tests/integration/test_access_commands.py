@@ -15,8 +15,9 @@ import pytest
 
 from tests.support.installation import ALICE, Installation, make_key
 from tests.support.issuer import serving
-from tests.support.served import Served, command, wait_for
+from tests.support.served import Served, command
 from tests.support.softkey import SoftKey
+from tests.support.waiting import wait_until
 
 INVALID, REFUSED = 2, 4
 """Exit codes."""
@@ -47,7 +48,7 @@ def operator(tmp_path: Path) -> Iterator[Operator]:
         ca.stop()
         running = Served.start(tmp_path / "ca.toml", tmp_path / "admin.sock")
         try:
-            wait_for(running.ready)
+            wait_until(running.ready)
             yield Operator(tmp_path)
         finally:
             running.end()

@@ -15,7 +15,8 @@ from sshjit import messages as m
 from sshjit_ca.cli import admin
 from tests.support.installation import BOB, DANA, Installation
 from tests.support.issuer import serving
-from tests.support.served import Served, command, wait_for
+from tests.support.served import Served, command
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_a_running_ca_sounds_its_alarm_without_any_front_end_and_explains(
     config = ca.home / "ca.toml"
     served = Served.start(config, ca.config.admin_socket)
     try:
-        wait_for(served.ready)
+        wait_until(served.ready)
         said = command(
             config, "explain", "--person", "dana@example.com", "--host", "db1", "--reason", "CHG-7", "--for", "2h"
         )
@@ -68,13 +69,11 @@ def test_a_running_ca_sounds_its_alarm_without_any_front_end_and_explains(
         assert "nobody known here" in command(config, "explain", "--person", "mallory", "--host", "db1", code=2)
         reply = json.loads(command(config, "explain", "--person", "partner/d-4", "--label", "env=prod", "--json"))
         assert (reply["verdict"], reply["code"]) == ("denied", "bad_reason")
-        began = time.monotonic()
         command(config, "lock", "--everything", "--reason", "we are attacked")
         line = syslog.recv(4096).decode("ascii")
         assert line.startswith("<81>ssh-jit-ca[")
         assert 'LOCK_EVERYTHING: everything was locked by the operator: "we are attacked"' in line
-        wait_for(lambda: len(paged(ca)) == 1)
-        assert time.monotonic() - began < 10
+        wait_until(lambda: len(paged(ca)) == 1)
         assert paged(ca)[0]["kind"] == "lock_everything"
     finally:
         served.end()
@@ -93,9 +92,9 @@ def test_with_the_ca_down_the_command_that_signs_sounds_it(ca: Installation, sys
 def test_what_time_has_ended_is_written_down(ca: Installation) -> None:
     served = Served.start(ca.home / "ca.toml", ca.config.admin_socket)
     try:
-        wait_for(served.ready)
+        wait_until(served.ready)
         closes = m.ReadLog(None, None, 50, kind="close")
-        wait_for(lambda: len(admin.call(ca.config.admin_socket, closes, m.LogReply).entries) == 1)
+        wait_until(lambda: len(admin.call(ca.config.admin_socket, closes, m.LogReply).entries) == 1)
         (entry,) = admin.call(ca.config.admin_socket, closes, m.LogReply).entries
         assert entry.summary == "postgres@db1 for d-4 (partner) is expired unanswered, by time"
     finally:

@@ -6,14 +6,14 @@ import json
 import os
 import re
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from demo.lab import Lab, Person
 from tests.support.installation import make_key
+from tests.support.waiting import wait_until
 
 DENIED, SSH_FAILED = 4, 255
 """Exit codes: ours, and ssh's own."""
@@ -35,19 +35,12 @@ def request_in(text: str) -> str:
     return found[0]
 
 
-def wait_for(true: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < end, what
-        time.sleep(0.2)
-
-
 def put_in_force(lab: Lab, policy: str) -> None:
     """Changes the policy as an operator does."""
     (lab.paths.etc / "policy.toml").write_text(policy)
     os.kill(lab.ca.pid, signal.SIGHUP)
     show = ["ssh-jit-ca", "policy", "show"]
-    wait_for(lambda: lab.operator.run(show).stdout.strip() == policy.strip(), "the new policy is not in force")
+    wait_until(lambda: lab.operator.run(show).stdout.strip() == policy.strip(), "the new policy is not in force")
 
 
 @pytest.fixture
@@ -118,7 +111,7 @@ def test_everything_is_locked_and_unlocked(lab: Lab, bob: Person) -> None:
         types(alice, "lock", "--all", "--reason", "me too", code=DENIED)
         assert "everything is locked" in types(alice, "request", "web1", code=DENIED)
         hosts_refuse = ["ssh-jit", "web1", "true"]
-        wait_for(lambda: alice.run(hosts_refuse).code == SSH_FAILED, "web1 still takes the certificate")
+        wait_until(lambda: alice.run(hosts_refuse).code == SSH_FAILED, "web1 still takes the certificate")
     finally:
         types(bob, "unlock", lock[0], "--reason", "it was a drill")
     for person in lab.people.values():

@@ -22,7 +22,8 @@ from sshjit_ca.log.journal import SERIALS_PER_EPOCH
 from tests.support.installation import Installation, make_key
 from tests.support.issuer import Issuer, serving
 from tests.support.postgres import Postgres, running
-from tests.support.served import Served, command, wait_for
+from tests.support.served import Served, command
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def prepared(home: Path, issuers: dict[str, Issuer], database: str | None) -> In
 def served(ca: Installation) -> Iterator[Served]:
     """The CA as a process."""
     served = Served.start(ca.home / "ca.toml", ca.config.admin_socket)
-    wait_for(served.ready)
+    wait_until(served.ready)
     yield served
     served.end()
 
@@ -168,7 +169,7 @@ def doctor(ca: Installation, code: int) -> dict[tuple[str, str], str]:
 
 
 def test_doctor_finds_nothing_with_a_ca_that_is_well(ca: Installation, served: Served) -> None:
-    wait_for(lambda: '"ok"' in command(ca.home / "ca.toml", "status", "--json"))
+    wait_until(lambda: '"ok"' in command(ca.home / "ca.toml", "status", "--json"))
     time.sleep(0.5)
     found = doctor(ca, 0)
     assert {("files", "ok"), ("database", "ok"), ("log", "ok"), ("daemon", "ok"), ("provider", "ok")} <= found.keys()
@@ -199,7 +200,7 @@ def test_doctor_tries_every_key_with_and_without_a_ca_that_runs(ca: Installation
     (keys / "aside").rename(keys / "user_ca")
     running = Served.start(ca.home / "ca.toml", ca.home / "admin.sock")
     try:
-        wait_for(running.ready)
+        wait_until(running.ready)
         (keys / "host_ca").rename(keys / "aside")
         assert f"host_ca cannot sign: {keys}/host_ca" in doctor(ca, 1)["keys", "bad"]
         said = command(ca.home / "ca.toml", "status")
@@ -224,7 +225,7 @@ def test_backup_and_restore_as_the_operator_types_them(ca: Installation) -> None
     said = command(config, "restore", str(ca.home / "b.tar"), "--accept-loss", "--reason", "disk lost")
     assert "entries are lost" in said
     served = Served.start(config, ca.config.admin_socket)
-    wait_for(served.ready)
+    wait_until(served.ready)
     assert "went on with an older log" in command(config, "log", "show")
     assert served.end() == 0
 

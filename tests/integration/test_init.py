@@ -17,7 +17,8 @@ from tests.support.devices import Token, ssh_key
 from tests.support.installation import Installation
 from tests.support.issuer import serving
 from tests.support.keyring import fp
-from tests.support.served import Served, command, wait_for
+from tests.support.served import Served, command
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def status_of(config: Path) -> dict[str, dict[str, Any]]:
     """Starts the CA; the keys of its status, by purpose."""
     running = Served.start(config, config.with_name("admin.sock"))
     try:
-        wait_for(running.ready)
+        wait_until(running.ready)
         return {key["purpose"]: key for key in json.loads(command(config, "status", "--json"))["keys"]}
     finally:
         running.end()

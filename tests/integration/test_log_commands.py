@@ -22,6 +22,7 @@ from sshjit_ca.log import snapshots
 from sshjit_ca.storage.store import Store
 from tests.support.installation import ALICE, Installation
 from tests.support.issuer import serving
+from tests.support.waiting import PATIENCE, wait_until
 
 
 class Running:
@@ -31,10 +32,7 @@ class Running:
         self.home, self.ca, self.lines = home, ca, lines
         self.env = os.environ | {"SSH_JIT_CA_CONFIG": str(home / "ca.toml"), "PYTHONUNBUFFERED": "1"}
         self.process = self.start("serve")
-        until = time.monotonic() + 20
-        while not self.answers():
-            assert time.monotonic() < until
-            time.sleep(0.05)
+        wait_until(self.answers)
 
     def answers(self) -> bool:
         with suppress(Failed):
@@ -119,7 +117,7 @@ def test_it_is_shown_followed_and_exported(running: Running) -> None:
     admin.call(running.ca.config.admin_socket, m.ReadBundle(None), m.BundleReply)
     assert "bundle" in follower.stdout.readline()
     follower.terminate()
-    follower.communicate(timeout=10)
+    follower.communicate(timeout=PATIENCE)
     *entries, last = map(json.loads, running.run("export").splitlines())
     assert [each["entry"] for each in entries] == list(range(last["size"]))
     assert json.loads(running.run("export", "--format", "ocsf", "--from", "3").splitlines()[0])["category_uid"] == 3

@@ -31,7 +31,8 @@ from tests.support.glass import break_glass
 from tests.support.hearing import ERIN, POLICY_WITH_GLASS
 from tests.support.installation import ALICE, BOB, DANA, Installation
 from tests.support.issuer import serving
-from tests.support.mailroom import Hooked, Mailbox, receiver, smtp, until
+from tests.support.mailroom import Hooked, Mailbox, receiver, smtp
+from tests.support.waiting import wait_until
 
 R = TypeVar("R")
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
@@ -96,7 +97,7 @@ class House:
         return (self.ca.home / "notify.log").read_text()
 
     def wait(self, there: Callable[[], object]) -> None:
-        until(there, lambda: (self.log(), [(mail.recipients, mail.subject) for mail in self.mailbox.mails]))
+        wait_until(there, lambda: (self.log(), [(mail.recipients, mail.subject) for mail in self.mailbox.mails]))
 
     def ask(self) -> m.RequestView:
         return self.ca.ask(self.ca.native(DANA), "db1").request

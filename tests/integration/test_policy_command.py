@@ -12,7 +12,8 @@ import pytest
 
 from tests.support.installation import POLICY, Installation
 from tests.support.issuer import serving
-from tests.support.served import Served, command, wait_for
+from tests.support.served import Served, command
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -29,11 +30,11 @@ def test_the_operator_reads_every_policy_that_decided(ca: Installation) -> None:
     one, two = (hashlib.sha256(text.encode()).hexdigest() for text in (first, second))
     served = Served.start(config, ca.config.admin_socket)
     try:
-        wait_for(served.ready)
+        wait_until(served.ready)
         assert command(config, "policy", "show") == first
         path.write_text(second)
         served.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: (health := served.health()) is not None and health.policy == two)
+        wait_until(lambda: (health := served.health()) is not None and health.policy == two)
         assert command(config, "policy", "show") == second
         assert command(config, "policy", "show", one[:8]) == first
         assert json.loads(command(config, "policy", "show", "--json", one)) == {"text": first, "digest": one}

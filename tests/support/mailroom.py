@@ -6,7 +6,6 @@ import email
 import email.policy
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -118,11 +117,3 @@ def receiver(hooked: Hooked) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-def until(there: Callable[[], object], what: Callable[[], object] = lambda: "", seconds: float = 30) -> None:
-    """Waits until something is there; ``what`` is said if it never comes."""
-    end = time.monotonic() + seconds
-    while not there():
-        assert time.monotonic() < end, what()
-        time.sleep(0.02)

@@ -21,6 +21,7 @@ from tempfile import mkdtemp
 import psycopg
 
 from sshjit_ca.storage.store import Store
+from tests.support.waiting import PATIENCE
 
 ROLE = "ssh_jit"
 TEMPLATE = "empty"
@@ -92,7 +93,7 @@ def running() -> Iterator[Postgres]:
 
 
 def _wait(server: Postgres) -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + PATIENCE
     while True:
         try:
             server.run("SELECT 1")

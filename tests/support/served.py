@@ -6,8 +6,7 @@ import os
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from sshjit import messages as m
 from sshjit.errors import Failed
 from sshjit_ca.cli import admin
 from tests.support.installation import Installation
+from tests.support.waiting import PATIENCE
 
 PROGRAM = (sys.executable, "-m", "sshjit_ca")
 
@@ -23,18 +23,10 @@ PROGRAM = (sys.executable, "-m", "sshjit_ca")
 def command(config: Path, *arguments: str, code: int = 0) -> str:
     """Runs one command to its end; what it said, on both streams."""
     done = subprocess.run(
-        [*PROGRAM, "--config", str(config), *arguments], capture_output=True, text=True, timeout=60, check=False
+        [*PROGRAM, "--config", str(config), *arguments], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
-
-
-def wait_for(there: Callable[[], bool], seconds: float = 20) -> None:
-    """Waits until something is there."""
-    until = time.monotonic() + seconds
-    while not there():
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 def another(ca: Installation, name: str) -> Path:
@@ -63,7 +55,7 @@ class Served:
         address = config.with_suffix(".notify")
         address.unlink(missing_ok=True)
         notices.bind(str(address))
-        notices.settimeout(20)
+        notices.settimeout(PATIENCE)
         log = config.with_suffix(".log")
         with log.open("ab") as out:
             process = subprocess.Popen(
@@ -92,6 +84,6 @@ class Served:
         """Ends it, if it has not ended; the exit code."""
         if self.process.poll() is None:
             self.process.terminate()
-        code = self.process.wait(timeout=20)
+        code = self.process.wait(timeout=PATIENCE)
         self.notices.close()
         return code

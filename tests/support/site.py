@@ -23,7 +23,8 @@ from tests.support import postgres
 from tests.support.fronts import Client, Front, started
 from tests.support.installation import ALICE, BOB, DANA, Installation, Person
 from tests.support.issuer import serving
-from tests.support.served import Served, command, wait_for
+from tests.support.served import Served, command
+from tests.support.waiting import wait_until
 
 ERIN = Person("e-5", ("SRE Leads",), "erin@example.com")
 DATABASES = ("sqlite", "postgresql")
@@ -140,7 +141,7 @@ class Site:
         """Another CA in the place of the one that was, which may be dead already."""
         self.served.end()
         self.served = Served.start(self.served.config, self.served.door, program)
-        wait_for(self.served.ready)
+        wait_until(self.served.ready)
 
     # ------------------------------------------------------------------------------------------------- the verdict
 
@@ -192,7 +193,7 @@ def running(home: Path, database: str) -> Iterator[Site]:
         site = Site(ca, served, fronts, shared is not None)
         try:
             started(fronts)
-            wait_for(served.ready)
+            wait_until(served.ready)
             yield site
             site.verify()
         finally:

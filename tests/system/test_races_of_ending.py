@@ -19,8 +19,8 @@ from sshjit import wire
 from sshjit.acts import LockBody, RevokeBody
 from tests.support.fronts import Client, Said, at, together
 from tests.support.installation import ALICE, BOB, DANA
-from tests.support.served import wait_for
 from tests.support.site import ERIN, Line, Site, kinds
+from tests.support.waiting import PATIENCE, wait_until
 
 ROUNDS = 3
 IN_A_ROUND = 16
@@ -134,7 +134,7 @@ def test_whatever_was_drawn_before_access_ended_is_revoked_and_nothing_is_drawn_
         assert issued.keys() == {certificate["serial"] for certificate in certificates}
         assert max(issued.values()) < last.index
     every = [certificate for certificates in drawn.values() for certificate in certificates]
-    wait_for(lambda: revoked(site, tmp_path, [*every, other]) == {each["serial"] for each in every}, 10)
+    wait_until(lambda: revoked(site, tmp_path, [*every, other]) == {each["serial"] for each in every})
 
 
 def ends(line: Line, request: str, sign_in: str) -> bool:
@@ -146,7 +146,7 @@ def ends(line: Line, request: str, sign_in: str) -> bool:
 
 def until_refused(client: Client, request: dict[str, Any], one_more: threading.Semaphore) -> list[dict[str, Any]]:
     """Draws certificates until no more are given."""
-    found, until = [], time.monotonic() + 30
+    found, until = [], time.monotonic() + PATIENCE
     while (said := client.draw(request)).status == 201:
         assert time.monotonic() < until
         found.append(said.body)

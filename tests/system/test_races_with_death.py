@@ -23,6 +23,7 @@ from tests.support import dying
 from tests.support.fronts import Said, together
 from tests.support.installation import ALICE, BOB, DANA, Person
 from tests.support.site import ERIN, Site, kinds
+from tests.support.waiting import PATIENCE
 
 STORMS = 3
 REQUESTS = 16
@@ -46,7 +47,7 @@ class Storm:
 
     def decide(self, person: Person, front: int, requests: list[dict[str, Any]]) -> None:
         """Approves one request after the other, each again until there is a word on it."""
-        client, until = self.site.client(person, front), time.monotonic() + 30
+        client, until = self.site.client(person, front), time.monotonic() + PATIENCE
         for request in requests:
             while (said := client.decide("approve", request)).status == 503:
                 assert time.monotonic() < until

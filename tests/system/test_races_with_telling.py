@@ -19,8 +19,9 @@ from typing import Any
 from tests.support import dying
 from tests.support.fronts import Front
 from tests.support.installation import BOB, DANA
-from tests.support.mailroom import Hooked, receiver, until
+from tests.support.mailroom import Hooked, receiver
 from tests.support.site import Site, kinds
+from tests.support.waiting import wait_until
 
 NOTIFY = """
 [notify]
@@ -87,7 +88,7 @@ class Telling:
         def tries() -> int:
             return sum(what == topic for _, what in taken(self.hooked, request))
 
-        until(lambda: tries() >= times, lambda: [each.log.read_text() for each in self.notifiers])
+        wait_until(lambda: tries() >= times, lambda: [each.log.read_text() for each in self.notifiers])
 
     def kill(self) -> None:
         """Kills all."""

@@ -27,6 +27,7 @@ from sshjit_ca.hosts import hosttexts
 from tests.support import devices
 from tests.support.devices import Token, ssh_key
 from tests.support.installation import ssh_sign
+from tests.support.waiting import wait_until
 
 SETTLE = 4
 """Seconds, instead of an hour: longer than a host's interval, and than a laptop uses one certificate here."""
@@ -145,7 +146,7 @@ def rolled(lab: Lab, operator: Operator, laptops: list[Laptop], where: dict[str,
     known = lab.hosting.hosts["web1"].home / "bundle.json"
     lines = [key["line"] for key in operator.keys("list")["keys"] if key["fingerprint"] in new.values()]
     cas = [line for line, purpose in zip(lines, where, strict=False) if purpose in ("user_ca", "host_ca")]
-    wait_for(lambda: all(line in known.read_text() for line in cas))
+    wait_until(lambda: all(line in known.read_text() for line in cas))
     time.sleep(SETTLE + 1)
     for purpose, fingerprint in new.items():
         operator.keys("activate", purpose, fingerprint)
@@ -156,14 +157,7 @@ def rolled(lab: Lab, operator: Operator, laptops: list[Laptop], where: dict[str,
 def more(laptops: list[Laptop], count: int) -> None:
     """Waits until every laptop has logged in so many times more."""
     goals = {laptop.name: laptop.logins + count for laptop in laptops}
-    wait_for(lambda: all(laptop.logins >= goals[laptop.name] for laptop in laptops))
-
-
-def wait_for(there: Any) -> None:
-    until = time.monotonic() + 180
-    while not there():
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    wait_until(lambda: all(laptop.logins >= goals[laptop.name] for laptop in laptops))
 
 
 def test_every_kind_of_key_for_every_purpose_is_changed_and_no_login_is_lost(

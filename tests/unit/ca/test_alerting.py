@@ -178,7 +178,7 @@ def test_a_command_that_hangs_is_killed_with_its_children_and_tried_again(
     command = script(tmp_path, 'sleep 60 & echo $! >> "$1"; wait')
     began = time.monotonic()
     Alarms(tmp_path, tmp_path / "nowhere", command).tell(ALARM)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     children = [int(line) for line in (tmp_path / "paged").read_text().split()]
     assert len(children) == alerting.TRIES
     for child in children:

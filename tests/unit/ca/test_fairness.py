@@ -25,6 +25,7 @@ from tests.support.doorway import served
 from tests.support.installation import ALICE, CAROL, Installation
 from tests.support.keyring import fp
 from tests.support.sluggish import Sluggish
+from tests.support.waiting import PATIENCE
 from tests.unit.ca.test_server import answers, connect, framed
 
 MANY = 40
@@ -74,7 +75,7 @@ def test_a_key_that_hangs_keeps_locks_and_revocations_waiting_once(
         began = time.monotonic()
         lock = admin.call(ca.config.admin_socket, m.Lock(None, "host", "db1", "odd"), m.LockReply).lock
         admin.call(ca.config.admin_socket, m.Revoke(None, request.id, None, None, "odd"), m.RevokeReply)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < MANY * 0.5 / 2, "every one of the crowd's was waited for"
         assert lock.target == "db1"
         assert ca.desk.state.requests[request.id].state == "revoked"
         crowd.shutdown(socket.SHUT_WR)
@@ -108,20 +109,19 @@ def test_what_is_slow_is_waited_for_by_who_asked_it(ca: Installation, agent: Slu
     with served(ca, frozenset({os.getuid()})), ExitStack() as stack:
         crowd = stack.enter_context(connect(ca))
         crowd.settimeout(30)
-        agent.delay = 0.06
+        agent.delay = 0.1
         asking(crowd, m.SignUser(alice, request.id))
+        began = time.monotonic()
         for door in ("web", "admin"):
-            began = time.monotonic()
             with connect(ca, door) as other:
                 other.sendall(frame(1, m.Health()))
                 other.shutdown(socket.SHUT_WR)
                 assert [each["type"] for each in answers(other)] == ["ok"]
-            assert time.monotonic() - began < 1
+        others = time.monotonic() - began
         crowd.shutdown(socket.SHUT_WR)
-        began = time.monotonic()
         said = answers(crowd)
         assert [each["id"] for each in said] == list(range(1, MANY + 1))
-        assert time.monotonic() - began > 1, "it was over before anybody else could have waited"
+        assert others < (time.monotonic() - began) / 2, "the others waited for the crowd"
 
 
 def test_sign_ins_that_wait_for_a_provider_keep_no_operator_waiting(ca: Installation) -> None:
@@ -129,13 +129,12 @@ def test_sign_ins_that_wait_for_a_provider_keep_no_operator_waiting(ca: Installa
 
     def before(message: m.Message) -> None:
         if isinstance(message, m.LoginWeb):
-            go_on.wait(20)
+            go_on.wait(PATIENCE)
 
     with served(ca, frozenset({os.getuid()}), before), connect(ca) as crowd:
         asking(crowd, m.LoginWeb("acme", "no token", "nonce", ""))
-        began = time.monotonic()
         assert admin.call(ca.config.admin_socket, m.Status(), m.StatusReply).ready
-        assert time.monotonic() - began < 5
+        assert not go_on.is_set()
         go_on.set()
         crowd.shutdown(socket.SHUT_WR)
         assert set(codes(answers(crowd))) == {"bad_token"}
@@ -182,7 +181,7 @@ def test_a_slip_in_a_name_is_found_among_ten_thousand_at_once(ca: Installation) 
             ca.ask(carol, slip)
         assert unknown.value.code == "unknown_host"
         hints.append(unknown.value.hint)
-    assert time.process_time() - began < 0.2
+    assert time.process_time() - began < 1
     assert all("did you mean web-0123" in hint for hint in hints[:3])
     assert "lists" in hints[3]
 

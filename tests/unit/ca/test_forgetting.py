@@ -102,7 +102,7 @@ def test_a_long_log_is_erased_beside_the_writer_and_comes_back_whole(tmp_path: P
         began = time.monotonic()
         desk.journal.record(events.Forgot(0, 0), desk.state.time)
         desk.journal.commit()
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 10
         size += 1
     assert erasing.count(store, plan.where()) == 0
     for processes in (1, 2):

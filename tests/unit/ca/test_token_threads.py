@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 
@@ -15,6 +14,7 @@ from sshjit_ca.keys import hsm, references
 from sshjit_ca.keys.hsm import TokenKey
 from sshjit_ca.keys.places import Places
 from tests.support.devices import MODULE, Token
+from tests.support.waiting import wait_until
 
 BUSY = """
 import sys, threading, time
@@ -57,9 +57,6 @@ def test_who_waits_for_a_library_in_vain_does_nothing_later(token: Token) -> Non
     with hsm._INSIDE[MODULE]:
         with pytest.raises(Failed, match="did not answer"):
             key._call(lambda: done.append(b"late"))
-        deadline = time.monotonic() + 10
-        while any(thread.name == "token" for thread in threading.enumerate()):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_until(lambda: not any(thread.name == "token" for thread in threading.enumerate()))
     assert done == []
     key.sign(b"x")

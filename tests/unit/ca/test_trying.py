@@ -107,10 +107,10 @@ def test_a_device_that_hangs_holds_up_nobody_but_who_asked(ca: Installation, tmp
             assert admin.call(ca.config.admin_socket, m.ReadBundle(None), m.BundleReply).bundle
         others = time.monotonic() - began
         asking.join(20)
-    assert others < 2
+    assert others < trying.PATIENCE
     (away,) = (key for key in found[0].keys if key.fingerprint == fingerprint)
     assert "did not answer within 5 s" in away.problem
-    assert time.monotonic() - began < trying.PATIENCE + 2
+    assert time.monotonic() - began < 2 * trying.PATIENCE
 
 
 def test_what_a_trial_signs_is_worth_nothing_elsewhere(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from sshjit.sshkey import PublicKey
 from sshjit_ca.log import keeping, sharing, verify, walking
 from sshjit_ca.storage import scanning
 from sshjit_ca.storage.store import Store
+from tests.support.waiting import wait_until
 
 CERTIFICATES = 28_000
 
@@ -98,9 +98,7 @@ def test_the_verdict_is_the_same_if_the_other_process_dies_half_way(log: Log) ->
         with sharing.begun(store, numbers, sizes, 1) as walk:
             alone = walk.finish(connection)
         with sharing.begun(store, numbers, sizes, 2) as walk:
-            until = time.monotonic() + 20
-            while not walk.taken[0]:
-                assert time.monotonic() < until
+            wait_until(lambda: walk.taken[0])
             walk.others[0].kill()
             assert walk.finish(connection) == alone
     assert (alone.problems, alone.size) == ((), log.size)

@@ -26,6 +26,7 @@ from sshjit.errors import Failed, Invalid, Refused
 from sshjit_client import browser, exits, signin
 from sshjit_client.loopback import Loopback
 from sshjit_client.oidc import Attempt
+from tests.support.waiting import PATIENCE
 from tests.unit.client.conftest import Laptop
 from tests.unit.client.installation import Installation
 from tests.unit.client.standin import Server
@@ -110,7 +111,7 @@ def listening() -> Iterator[tuple[Loopback, Attempt]]:
 def fetch(url: str, **headers: str) -> int:
     try:
         asked = urllib.request.Request(url, headers=headers)  # noqa: S310  # our own loopback address
-        with urllib.request.urlopen(asked, timeout=5) as answer:  # noqa: S310
+        with urllib.request.urlopen(asked, timeout=PATIENCE) as answer:  # noqa: S310
             assert b"c0de" not in answer.read()
             return int(answer.status)
     except urllib.error.HTTPError as error:
@@ -189,7 +190,7 @@ class Screen:
         self.text = ""
 
     def until(self, pattern: str) -> re.Match[str]:
-        end = time.monotonic() + 15
+        end = time.monotonic() + PATIENCE
         while not (found := re.search(pattern, self.text)):
             assert time.monotonic() < end, self.text
             if select.select([self.master], [], [], 0.2)[0]:
@@ -218,7 +219,7 @@ def test_t17_signing_in_without_a_browser_by_pasting(laptop: Laptop) -> None:
     address = screen.until(r"  (http://127\.0\.0\.1:\d+/authorize\?\S+)\r\n").group(1)
     opener = urllib.request.build_opener(_NoRedirect())
     with pytest.raises(urllib.error.HTTPError) as redirected:
-        opener.open(address, timeout=5)
+        opener.open(address, timeout=PATIENCE)
     last_page = redirected.value.headers["Location"]
     redirected.value.close()
     screen.type("http://127.0.0.1:1/callback?code=x&state=y")

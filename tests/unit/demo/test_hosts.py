@@ -7,13 +7,13 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from demo import debian, hosts, isolate, machine, openssh, processes
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -100,10 +100,7 @@ def test_reload_reads_the_drop_in_again_and_keeps_pid_and_port(db1: hosts.Host, 
 def test_the_reload_command_reloads(db1: hosts.Host) -> None:
     since = db1.mark()
     subprocess.run(db1.reload_command, check=True)
-    limit = time.monotonic() + 20
-    while "Server listening" not in db1.said(since):
-        assert time.monotonic() < limit
-        time.sleep(0.02)
+    wait_until(lambda: "Server listening" in db1.said(since))
 
 
 def test_sshd_accepts_its_own_configuration_inside(db1: hosts.Host) -> None:
@@ -115,8 +112,8 @@ def test_sshd_accepts_its_own_configuration_inside(db1: hosts.Host) -> None:
 
 
 def test_stop_ends_sessions_and_what_they_left_in_the_background(db1: hosts.Host, key: Path) -> None:
-    ssh(db1, key, "setsid sleep 600 >/dev/null 2>&1 </dev/null &")
-    assert served(db1)
+    assert ssh(db1, key, "setsid sleep 600 >/dev/null 2>&1 </dev/null &").returncode == 0
+    wait_until(lambda: served(db1))
     port = db1.port
     db1.stop()
     assert not served(db1)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from demo import debian, isolate, namespace, processes
+from tests.support.waiting import PATIENCE, wait_until
 
 
 @pytest.fixture
@@ -59,12 +60,9 @@ def test_root_becomes_nobody_and_the_rest_is_not_there(closed: Path) -> None:
 def test_signals_reach_the_program_itself(closed: Path) -> None:
     script = f"trap 'exit 7' TERM; touch {closed}/write/up; while :; do sleep 0.05; done"
     running = subprocess.Popen(isolate.argv(["sh", "-c", script], write=[closed / "write"]))
-    limit = time.monotonic() + 20
-    while not (closed / "write/up").exists():
-        assert time.monotonic() < limit
-        time.sleep(0.02)
+    wait_until((closed / "write/up").exists)
     running.send_signal(signal.SIGTERM)
-    assert running.wait(20) == 7
+    assert running.wait(PATIENCE) == 7
 
 
 def test_barriers_are_the_topmost_closed_folders(closed: Path) -> None:
@@ -84,12 +82,10 @@ def test_a_spec_survives_its_way_through_an_argument() -> None:
 def test_processes_are_found_by_ancestry_and_environment_and_ended() -> None:
     marker = f"{os.getpid()}-{time.monotonic_ns()}"
     shell = subprocess.Popen(["sh", "-c", "sleep 600 & wait"], env={"PATH": os.environ["PATH"], "MARK": f"x{marker}"})
-    limit = time.monotonic() + 20
-    while len(found := processes.with_environment(b"MARK", marker.encode())) < 2:
-        assert time.monotonic() < limit
-        time.sleep(0.02)
+    wait_until(lambda: len(processes.with_environment(b"MARK", marker.encode())) == 2)
+    found = processes.with_environment(b"MARK", marker.encode())
     assert processes.descendants(shell.pid) < found
     assert found <= processes.descendants(os.getpid())
     processes.end(lambda: processes.with_environment(b"MARK", marker.encode()))
     assert not any(processes.alive(pid) for pid in found)
-    shell.wait(10)
+    shell.wait(PATIENCE)

@@ -9,7 +9,8 @@ import subprocess
 
 import pytest
 
-from tests.unit.hostconfig.workshop import ME, Authority, Front, Host, wait_until
+from tests.support.waiting import PATIENCE, wait_until
+from tests.unit.hostconfig.workshop import ME, Authority, Front, Host
 
 
 def _dropin_is(host: Host, before: bytes | None) -> bool:
@@ -129,7 +130,7 @@ def test_t36_sigterm_during_the_trial_puts_the_old_one_back(authority: Authority
     front.serve(authority.offer())
     process = _stop_in_trial(host)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=10) == 0
+    assert process.wait(timeout=PATIENCE) == 0
     assert list(host.dropins.iterdir()) == []
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from sshjit_host.watch import REMINDER, Reminders, pause
-from tests.unit.hostconfig.workshop import Authority, Front, Host, wait_until
+from tests.support.waiting import PATIENCE, wait_until
+from tests.unit.hostconfig.workshop import Authority, Front, Host
 
 
 @contextlib.contextmanager
@@ -43,7 +44,7 @@ def test_it_takes_new_bundles_and_outlives_a_front_end_that_lies_or_fails(
         wait_until(lambda: lines("took bundle 3"), "the next bundle was not taken")
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=5) == 0
+        assert process.wait(timeout=PATIENCE) == 0
         assert lines("status 503") == 1
 
 
@@ -54,7 +55,7 @@ def test_sigterm_ends_it_at_once_even_while_the_front_end_is_silent(front: Front
             connection, _peer = silent.accept()
             with connection:
                 process.send_signal(signal.SIGTERM)
-                assert process.wait(timeout=5) == 0
+                assert process.wait(timeout=PATIENCE) == 0
 
 
 def test_it_outlives_a_missing_sshd(authority: Authority, front: Front, host: Host, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from typing import Any
 
 from demo import debian, isolate, namespace, openssh
 from tests.support.bundle_cases import CHECKPOINT, LOG_KEY
+from tests.support.waiting import wait_until
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
 """The account that the tests log in to: the one that runs them."""
@@ -286,11 +287,3 @@ def wait_for_port(port: int) -> None:
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def wait_until(true: Any, otherwise: str, seconds: float = 30) -> None:
-    """Wait until a question is answered yes; fail after ``seconds``."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, otherwise
-        time.sleep(0.02)

@@ -24,7 +24,7 @@ from demo.lab.paths import Paths, free_ports
 from demo.lab.settings import PROVIDERS, Accounts, Ports, write_all
 
 BIN = Path(sys.executable).parent
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds until a program that does not come up is an error."""
 
 
@@ -53,7 +53,7 @@ class House:
     def stop(self, name: str) -> int:
         process = self.running.pop(name)
         process.send_signal(signal.SIGTERM)
-        return process.wait(10)
+        return process.wait(PATIENCE)
 
     def log(self, name: str) -> str:
         return (self.paths.log / f"{name}.log").read_text()

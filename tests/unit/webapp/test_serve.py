@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from demo import processes
+from tests.support.waiting import PATIENCE, wait_until
 from tests.unit.webapp.house import BIN, House, build
 
 
@@ -57,15 +58,16 @@ def test_the_database_is_for_its_user_alone(house: House) -> None:
     assert (house.paths.web / "web.db").stat().st_mode & 0o077 == 0
 
 
+def gone(pids: set[int]) -> bool:
+    return not any(map(processes.alive, pids))
+
+
 def test_nothing_outlives_the_program_however_it_ends(house: House) -> None:
     for end in ("terminate", "kill"):
         process = house.running.pop("web")
         workers = processes.descendants(process.pid)
         assert len(workers) == 1
         getattr(process, end)()
-        process.wait(10)
-        until = time.monotonic() + 10
-        while any(map(processes.alive, workers)):
-            assert time.monotonic() < until
-            time.sleep(0.02)
+        process.wait(PATIENCE)
+        wait_until(functools.partial(gone, workers))
         house.start("web")
