@@ -8,33 +8,23 @@ is followed instead, by the signature of the one before it.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
 from sshjit import bundle, durations, sshkey
 from sshjit.errors import Failed, Invalid
 from sshjit.events import KeyActivated, KeyAdded, KeyRetired
-from sshjit.messages import ActivateKey, AddKey, KeyReply, KeysReply, KeyView, Purpose, ReadKeys, RetireKey
-from sshjit.sshkey import PublicKey
+from sshjit.messages import ActivateKey, AddKey, KeyKind, KeyReply, KeysReply, KeyView, Purpose, ReadKeys, RetireKey
 from sshjit_ca import sshsig
 from sshjit_ca.desk import Desk
-from sshjit_ca.keys import PURPOSES, files, first, lineage, references, trying
+from sshjit_ca.keys import PURPOSES, first, lineage, trying
+from sshjit_ca.keys.making import Maker, Opened, opened
 from sshjit_ca.keys.ring import Trials
 from sshjit_ca.state import CaKey
 from sshjit_ca.state import keys as folded
 
 _CAS: Final = ("user_ca", "host_ca")
 _NAMESPACES = {"bundle": bundle.SUCCESSION, "log": lineage.NAMESPACE}
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A key that was opened and signs, and its reference."""
-
-    public: PublicKey
-    reference: str
 
 
 def first_keys(desk: Desk) -> None:
@@ -70,30 +60,32 @@ def prepare_add(desk: Desk, message: AddKey, _: int) -> Opened:
 
     Raises:
         Invalid: ``bad_reference``, ``bad_key_type``, ``bad_message``.
-        Failed: why the key cannot be used.
+        Failed: why the key, or the passphrase of a new one, cannot be used.
 
     """
-    if (message.reference is None) == (message.make is None):
-        raise Invalid("bad_message", "name either a key that exists, or the kind of a new one")
-    reference = message.reference
-    if message.make is not None:
-        if message.purpose == "log" and message.make != "ed25519":
-            raise _not_for_the_log()
-        reference = references.of_file(_make(desk, message))
-    assert reference is not None  # noqa: S101 - one of the two was given
-    signer = desk.keys.holder.open(reference)
-    trying.once(signer)
-    return Opened(signer.public, reference)
+    match message:
+        case AddKey(reference=str() as reference, make=None, passphrase=None):
+            return opened(desk.keys.holder, reference)
+        case AddKey(reference=None, make=str() as kind):
+            if message.purpose == "log" and kind != "ed25519":
+                raise _not_for_the_log()
+            return _make(desk, message.purpose, kind, message.passphrase)
+        case _:
+            raise Invalid(
+                "bad_message",
+                "name either a key that exists, or the kind of a new one",
+                hint="a passphrase is for a new one; a reference to an encrypted file names its own",
+            )
 
 
-def add(desk: Desk, message: AddKey, opened: Opened) -> KeyReply:
+def add(desk: Desk, message: AddKey, ready: Opened) -> KeyReply:
     """Writes a key down as pending; the next bundle names it.
 
     Raises:
         Invalid: ``key_known``, ``bad_key_type``.
 
     """
-    key = opened.public
+    key = ready.public
     if message.purpose == "log" and key.type != sshkey.ED25519:
         raise _not_for_the_log()
     known = desk.state.keys.get(key.fingerprint)
@@ -101,7 +93,7 @@ def add(desk: Desk, message: AddKey, opened: Opened) -> KeyReply:
         raise Invalid("key_known", f"{key.fingerprint} is known already: {known.purpose}, {known.state}")
     if key.fingerprint in desk.state.bound_keys:
         raise Invalid("key_known", f"{key.fingerprint} is the key of somebody who signed in")
-    desk.record(KeyAdded(message.purpose, key.fingerprint, key.line, opened.reference))
+    desk.record(KeyAdded(message.purpose, key.fingerprint, key.line, ready.reference))
     return KeyReply(_view(desk, desk.state.keys[key.fingerprint], {}))
 
 
@@ -195,16 +187,14 @@ def _named(desk: Desk, purpose: Purpose, name: str) -> CaKey:
     return found[0]
 
 
-def _make(desk: Desk, message: AddKey) -> Path:
+def _make(desk: Desk, purpose: Purpose, kind: KeyKind, passphrase: str | None) -> Opened:
     """A new file beside the first keys: ``user_ca.2``, ``user_ca.3``, and so on."""
-    assert message.make is not None  # noqa: S101 - asked for by the caller
-    first = desk.config.key_file(message.purpose)
+    maker = Maker.of(desk.keys.holder, passphrase)
+    beside = desk.config.key_file(purpose)
     for number in range(2, 10_000):
-        path = first.with_name(f"{first.name}.{number}")
         with contextlib.suppress(FileExistsError):
-            files.make(path, message.make)
-            return path
-    raise Failed("no_room", f"there are too many keys beside {first}")
+            return maker.make(beside.with_name(f"{beside.name}.{number}"), kind)
+    raise Failed("no_room", f"there are too many keys beside {beside}")
 
 
 def _view(desk: Desk, key: CaKey, trials: Trials) -> KeyView:

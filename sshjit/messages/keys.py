@@ -24,6 +24,8 @@ class AddKey:
     purpose: Purpose
     reference: str | None
     make: KeyKind | None
+    passphrase: str | None
+    """Where the CA reads what a new file is encrypted by: an absolute path, or the name of a systemd credential."""
 
 
 @dataclass(frozen=True, slots=True)

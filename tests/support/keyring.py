@@ -21,9 +21,9 @@ def newest(ca: Installation) -> Bundle:
     return bundle.read(reply.bundle, plain_http=True)
 
 
-def add(ca: Installation, purpose: Purpose, kind: m.KeyKind = "ed25519") -> m.KeyView:
-    """Makes a key and adds it."""
-    return ca.say(m.AddKey(purpose, None, kind), m.KeyReply, "admin").key
+def add(ca: Installation, purpose: Purpose, kind: m.KeyKind = "ed25519", passphrase: str | None = None) -> m.KeyView:
+    """Makes a key and adds it; ``passphrase`` is the source of what its file is encrypted by."""
+    return ca.say(m.AddKey(purpose, None, kind, passphrase), m.KeyReply, "admin").key
 
 
 def activate(ca: Installation, key: m.KeyView, *, now: bool = False) -> m.KeyView:

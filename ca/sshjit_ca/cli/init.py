@@ -6,11 +6,11 @@ import argparse
 import os
 import typing
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from sshjit.messages import Purpose
 from sshjit_ca.cli import care as cli_care
+from sshjit_ca.cli import passphrases
 from sshjit_ca.cli import show as cli_show
 from sshjit_ca.config import Config
 from sshjit_ca.keys import PURPOSES, first
@@ -36,9 +36,7 @@ def add_command(commands: Any) -> None:
     for purpose in PURPOSES:
         name = purpose.replace("_", "-")
         parser.add_argument(f"--{name}", dest=purpose, metavar="REFERENCE", help=f"take this key for {purpose}")
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument("--passphrase-file", type=Path, metavar="FILE", help="encrypt the new files by what is in FILE")
-    source.add_argument("--passphrase-credential", metavar="NAME", help="or by a systemd credential of this process")
+    passphrases.add_options(parser, "the new files")
     parser.set_defaults(run=_init)
 
 
@@ -46,8 +44,7 @@ def _init(conf: Config, options: argparse.Namespace) -> int:
     os.umask(0o077)
     given = {purpose: getattr(options, purpose) for purpose in PURPOSES if getattr(options, purpose) is not None}
     places = options.places if conf.agent_socket is None else replace(options.places, agent=conf.agent_socket)
-    file = options.passphrase_file
-    source = options.passphrase_credential if file is None else str(file.absolute())
+    source = passphrases.source(options)
     made = first.begin(conf.home / "keys", places, typing.cast("dict[Purpose, str]", given), source)
     cli_care.migrate(conf, options)
     rows = [(purpose, made[purpose].fingerprint) for purpose in PURPOSES]

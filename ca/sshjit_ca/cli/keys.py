@@ -9,7 +9,7 @@ from typing import Any
 
 from sshjit import messages as m
 from sshjit.messages import KeyKind, KeyView, Purpose
-from sshjit_ca.cli import admin
+from sshjit_ca.cli import admin, passphrases
 from sshjit_ca.cli import show as cli_show
 from sshjit_ca.config import Config
 from sshjit_ca.keys import PURPOSES
@@ -30,6 +30,9 @@ believed, and signs no more), retired. To change a key:
   ssh-jit-ca keys add user_ca --new ed25519
   ssh-jit-ca keys activate user_ca SHA256:…     an hour later, when everybody has heard of it
   ssh-jit-ca keys retire user_ca SHA256:…       the old one, when nothing lives that it signed
+
+with --passphrase-file or --passphrase-credential the new file is encrypted. The CA makes it, and opens it again before
+it says so: the CA must be able to read the passphrase, now and at every start.
 
 a REFERENCE says where a private key lives:
   file:/path                     an OpenSSH private key, mode 0600
@@ -53,6 +56,7 @@ def add_commands(commands: Any) -> None:
     which.add_argument("reference", nargs="?", metavar="REFERENCE", help="a key that exists: file:, agent: or pkcs11:")
     kinds = typing.get_args(KeyKind)
     which.add_argument("--new", choices=kinds, metavar="TYPE", help=f"make a key file: {', '.join(kinds)}")
+    passphrases.add_options(add, "the new file")
     activate = _named(inner, "activate", "let a pending key sign from now on", _activate)
     activate.add_argument("--now", action="store_true", help="although hosts and laptops may not have heard of it")
     retire = _named(inner, "retire", "end the trust in a pending or retiring key", _retire)
@@ -96,7 +100,8 @@ def _list(conf: Config, options: argparse.Namespace) -> int:
 
 
 def _add(conf: Config, options: argparse.Namespace) -> int:
-    message = m.AddKey(_purpose(options), options.reference, options.new)
+    source = passphrases.source(options)
+    message = m.AddKey(_purpose(options), options.reference, options.new, source)
     _say(options, admin.call(conf.admin_socket, message, m.KeyReply), added)
     return 0
 

@@ -21,6 +21,8 @@ from sshjit_ca.keys.checking import CURVE_HASHES, ecdsa_blob
 from sshjit_ca.keys.signer import RSA_SIGNATURE
 
 MAX_BYTES = 64 * 1024
+MAX_PASSPHRASE = 1023
+"""Bytes of what a file is encrypted by: more, the library cannot write."""
 _Private = Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 _CURVES: dict[str, ec.EllipticCurve] = {
     "ecdsa-p256": ec.SECP256R1(),

@@ -8,14 +8,14 @@ where every verification begins.
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import quote
 
 from sshjit import canonical, sshkey, wire
 from sshjit.errors import Failed, Invalid
 from sshjit.messages import Purpose
 from sshjit.sshkey import PublicKey
-from sshjit_ca.keys import files, references, trying
+from sshjit_ca.keys import files, references
 from sshjit_ca.keys.holder import Holder
+from sshjit_ca.keys.making import Maker, opened
 from sshjit_ca.keys.places import Places
 from sshjit_ca.keys.signer import PURPOSES
 from sshjit_ca.log.memory import write_durably
@@ -35,12 +35,13 @@ def begin(folder: Path, places: Places, given: dict[Purpose, str], passphrase: s
     """
     if any((folder / name).exists() for purpose in PURPOSES for name in (purpose, f"{purpose}.pub", NAME)):
         raise Invalid("already_made", f"there are keys in {folder} already", hint="nothing was changed")
-    found = {purpose: _tried(places, reference) for purpose, reference in given.items()}
+    holder = Holder(places)
+    found = {purpose: opened(holder, reference).public for purpose, reference in given.items()}
     if len({key.fingerprint for key in found.values()}) != len(found):
         raise Invalid("same_key", "one key serves two purposes", hint="each purpose has a key of its own")
     if "log" in found and found["log"].type != sshkey.ED25519:
         raise Invalid("bad_key_type", "the log's key must be Ed25519: checkpoints are C2SP signed notes")
-    secret = None if passphrase is None else places.secret(passphrase)
+    maker = Maker.of(holder, passphrase)
     folder.mkdir(parents=True, exist_ok=True)
     written = dict(given)
     for purpose in PURPOSES:
@@ -48,10 +49,8 @@ def begin(folder: Path, places: Places, given: dict[Purpose, str], passphrase: s
         if purpose in found:
             files.public_file(path).write_text(f"{found[purpose].line}\n", encoding="ascii")
             continue
-        files.make(path, passphrase=secret)
-        found[purpose] = files.load_public(path)
-        encrypted = "" if passphrase is None else f"?passphrase={quote(passphrase)}"
-        written[purpose] = references.of_file(path) + encrypted
+        made = maker.make(path)
+        found[purpose], written[purpose] = made.public, made.reference
     write_durably(folder / NAME, canonical.dumps(written) + b"\n")
     return found
 
@@ -71,9 +70,3 @@ def references_in(folder: Path) -> dict[Purpose, str]:
         return {purpose: references.of_file(folder / purpose) for purpose in PURPOSES}
     except (OSError, Invalid, KeyError, TypeError) as error:
         raise Failed("no_key", f"{path} does not say where the first keys are: {error}") from None
-
-
-def _tried(places: Places, reference: str) -> PublicKey:
-    signer = Holder(places).open(reference)
-    trying.once(signer)
-    return signer.public

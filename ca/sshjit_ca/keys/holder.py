@@ -24,7 +24,8 @@ class Holder:
     """The opened keys of this process, by fingerprint."""
 
     def __init__(self, places: Places) -> None:
-        self._places = places
+        self.places = places
+        """Where this process finds agents and secrets."""
         self._agents: dict[Path, Agent] = {}
         self._signers: dict[str, Signer] = {}
         self._lock = threading.Lock()
@@ -91,13 +92,13 @@ class Holder:
     def _open(self, reference: Reference) -> Signer:
         match reference:
             case references.File(path, passphrase):
-                return files.load(path, None if passphrase is None else self._places.secret(passphrase))
+                return files.load(path, None if passphrase is None else self.places.secret(passphrase))
             case references.Agent(fingerprint, socket):
-                place = socket or self._places.agent
+                place = socket or self.places.agent
                 if place is None:
                     raise Failed(
                         "not_signing", "no ssh-agent was named", hint="agent_socket in ca.toml, or SSH_AUTH_SOCK"
                     )
                 return AgentKey(self._agents.setdefault(place, Agent(place)), fingerprint)
             case references.Token():
-                return TokenKey(reference, self._places)
+                return TokenKey(reference, self.places)

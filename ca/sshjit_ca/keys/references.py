@@ -57,9 +57,9 @@ class Token:
 Reference = File | Agent | Token
 
 
-def of_file(path: Path) -> str:
-    """The reference to a plain key file."""
-    return f"file:{quote(str(path))}"
+def of_file(path: Path, passphrase: str | None = None) -> str:
+    """The reference to a key file; ``passphrase`` is the source of what it is encrypted by."""
+    return f"file:{quote(str(path))}" + ("" if passphrase is None else f"?passphrase={quote(passphrase)}")
 
 
 def parse(text: str) -> Reference:
@@ -141,10 +141,18 @@ def _absolute(what: str, path: str) -> Path:
     return Path(path)
 
 
-def _source(what: str, source: str | None) -> str | None:
-    if source is None or _CREDENTIAL.fullmatch(source):
-        return source
-    return str(_absolute(what, source))
+def source(what: str, text: str) -> str:
+    """The source of a secret, checked: an absolute path, or the name of a credential.
+
+    Raises:
+        Invalid: ``bad_reference``, which calls it ``what``.
+
+    """
+    return text if _CREDENTIAL.fullmatch(text) else str(_absolute(what, text))
+
+
+def _source(what: str, text: str | None) -> str | None:
+    return None if text is None else source(what, text)
 
 
 def _nothing_left(pairs: dict[str, str], known: str) -> None:

@@ -37,7 +37,7 @@ def signing_by_an_agent(ca: Installation, folder: Path) -> Iterator[Sluggish]:
     with devices.agent(folder / "real") as real, sluggish.before(real.socket, folder / "agent") as agent:
         real.run(ssh_key(folder / "key", "ed25519"))
         reference = f"agent:{fp((folder / 'key.pub').read_text())}?socket={agent.path}"
-        key = ca.say(m.AddKey("user_ca", reference, None), m.KeyReply, "admin").key.fingerprint
+        key = ca.say(m.AddKey("user_ca", reference, None, None), m.KeyReply, "admin").key.fingerprint
         ca.say(m.ActivateKey("user_ca", key, now=True), m.KeyReply, "admin")
         yield agent
 

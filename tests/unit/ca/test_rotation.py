@@ -115,14 +115,14 @@ def test_what_cannot_be_done_with_keys(ca: Installation) -> None:
     pending = add(ca, "user_ca")
     before = ca.kinds()
     wrong: list[tuple[m.Message, str]] = [
-        (m.AddKey("user_ca", None, None), "bad_message"),
-        (m.AddKey("user_ca", pending.reference, "ed25519"), "bad_message"),
-        (m.AddKey("user_ca", pending.reference, None), "key_known"),
-        (m.AddKey("bundle", pending.reference, None), "key_known"),
-        (m.AddKey("log", None, "rsa-3072"), "bad_key_type"),
-        (m.AddKey("log", f"file:{ssh_key(ca.home / 'p256', 'ecdsa-p256')}", None), "bad_key_type"),
-        (m.AddKey("user_ca", "file:/nowhere", None), "no_key"),
-        (m.AddKey("user_ca", "key", None), "bad_reference"),
+        (m.AddKey("user_ca", None, None, None), "bad_message"),
+        (m.AddKey("user_ca", pending.reference, "ed25519", None), "bad_message"),
+        (m.AddKey("user_ca", pending.reference, None, None), "key_known"),
+        (m.AddKey("bundle", pending.reference, None, None), "key_known"),
+        (m.AddKey("log", None, "rsa-3072", None), "bad_key_type"),
+        (m.AddKey("log", f"file:{ssh_key(ca.home / 'p256', 'ecdsa-p256')}", None, None), "bad_key_type"),
+        (m.AddKey("user_ca", "file:/nowhere", None, None), "no_key"),
+        (m.AddKey("user_ca", "key", None, None), "bad_reference"),
         (m.ActivateKey("user_ca", "SHA256:none", now=True), "unknown_key"),
         (m.ActivateKey("user_ca", "SHA256:", now=True), "unknown_key"),
         (m.ActivateKey("bundle", pending.fingerprint, now=True), "unknown_key"),
@@ -143,7 +143,7 @@ def test_what_cannot_be_done_with_keys(ca: Installation) -> None:
 def test_a_persons_key_is_not_taken(ca: Installation) -> None:
     ca.native(ALICE)
     with pytest.raises(Invalid, match="somebody who signed in"):
-        ca.say(m.AddKey("user_ca", f"file:{ca.key(ALICE)}", None), m.KeyReply, "admin")
+        ca.say(m.AddKey("user_ca", f"file:{ca.key(ALICE)}", None, None), m.KeyReply, "admin")
 
 
 def test_a_beginning_of_a_fingerprint_is_enough(ca: Installation) -> None:
@@ -181,7 +181,7 @@ def test_a_device_that_is_away_stops_only_what_it_signs(ca: Installation, tmp_pa
         running.run(ssh_key(tmp_path / "key", "ecdsa-p256"))
         fingerprint = fp((tmp_path / "key.pub").read_text())
         reference = f"agent:{fingerprint}?socket={running.socket}"
-        new = ca.say(m.AddKey("user_ca", reference, None), m.KeyReply, "admin").key
+        new = ca.say(m.AddKey("user_ca", reference, None, None), m.KeyReply, "admin").key
         activate(ca, new, now=True)
         assert signed_by(ca, drawn(ca).text) == fingerprint
     alice = ca.native(ALICE)

@@ -40,7 +40,7 @@ def of_agent(ca: Installation, folder: Path, running: devices.Agent) -> str:
     """Adds a key of the agent for user certificates; its fingerprint."""
     running.run(ssh_key(folder / "key", "ed25519"))
     reference = f"agent:{fp((folder / 'key.pub').read_text())}?socket={running.socket}"
-    return ca.say(m.AddKey("user_ca", reference, None), m.KeyReply, "admin").key.fingerprint
+    return ca.say(m.AddKey("user_ca", reference, None, None), m.KeyReply, "admin").key.fingerprint
 
 
 def standing(ca: Installation, fingerprint: str) -> m.KeyStanding:
