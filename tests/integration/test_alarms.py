@@ -6,7 +6,6 @@ import json
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,16 +15,15 @@ from sshjit_ca.cli import admin
 from tests.support.installation import BOB, DANA, Installation
 from tests.support.issuer import serving
 from tests.support.served import Served, command
+from tests.support.syslog import listening
 from tests.support.waiting import wait_until
 
 
 @pytest.fixture
 def syslog(tmp_path: Path) -> Iterator[socket.socket]:
     """What a syslog daemon listens at."""
-    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as listening:
-        listening.bind(str(tmp_path / "log"))
-        listening.settimeout(10)
-        yield listening
+    with listening(tmp_path / "log") as found:
+        yield found
 
 
 @pytest.fixture

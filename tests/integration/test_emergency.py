@@ -23,6 +23,7 @@ from tests.support.installation import Installation, make_key
 from tests.support.issuer import Issuer, serving
 from tests.support.postgres import Postgres, running
 from tests.support.served import Served, command
+from tests.support.syslog import listening
 from tests.support.waiting import wait_until
 
 
@@ -171,8 +172,16 @@ def doctor(ca: Installation, code: int) -> dict[tuple[str, str], str]:
 def test_doctor_finds_nothing_with_a_ca_that_is_well(ca: Installation, served: Served) -> None:
     wait_until(lambda: '"ok"' in command(ca.home / "ca.toml", "status", "--json"))
     time.sleep(0.5)
-    found = doctor(ca, 0)
-    assert {("files", "ok"), ("database", "ok"), ("log", "ok"), ("daemon", "ok"), ("provider", "ok")} <= found.keys()
+    with listening(ca.config.syslog):
+        found = doctor(ca, 0)
+    assert {
+        ("alarm", "ok"),
+        ("files", "ok"),
+        ("database", "ok"),
+        ("log", "ok"),
+        ("daemon", "ok"),
+        ("provider", "ok"),
+    } <= found.keys()
     assert not {level for _, level in found} & {"bad"}
     status = json.loads(command(ca.home / "ca.toml", "status", "--json"))
     assert status["ready"]
@@ -183,7 +192,12 @@ def test_doctor_finds_nothing_with_a_ca_that_is_well(ca: Installation, served: S
 
 
 def test_doctor_says_what_is_wrong_and_what_to_do(ca: Installation) -> None:
-    assert "does not answer" in doctor(ca, 1)["daemon", "bad"]
+    with (ca.home / "ca.toml").open("a") as config:
+        config.write('alert_command = ["/nowhere/page"]\n')
+    found = doctor(ca, 1)
+    assert "does not answer" in found["daemon", "bad"]
+    assert "/nowhere/page: No such file" in found["alarm", "bad"]
+    assert "syslog does not take alarms" in found["alarm", "warning"]
     (ca.home / "ca" / "keys").chmod(0o755)
     (ca.home / "policy.toml").write_text("version = 1\n[[allow]]\nname = 7\n")
     found = doctor(ca, 1)

@@ -12,13 +12,14 @@ import pytest
 from tests.support.installation import Installation
 from tests.support.issuer import serving
 from tests.support.served import Served, command
+from tests.support.syslog import listening
 from tests.support.waiting import wait_until
 
 
 def test_the_operator_adds_an_encrypted_key_and_doctor_watches_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with serving() as acme, serving() as partner:
+    with serving() as acme, serving() as partner, listening(tmp_path / "log"):
         Installation(tmp_path, {"acme": acme, "partner": partner}, time=time.time()).stop()
         config, keys = tmp_path / "ca.toml", tmp_path / "ca" / "keys"
         shutil.rmtree(tmp_path / "ca")

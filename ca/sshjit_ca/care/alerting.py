@@ -41,7 +41,8 @@ TRIES = 2
 PAUSE = 1.0
 """Seconds between two tries."""
 _LONGEST = 1000
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""All that the command finds in its environment."""
 _log = logging.getLogger(__name__)
 
 
@@ -158,7 +159,7 @@ def _run(command: Sequence[str], text: bytes) -> str:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd="/",
-            env={"PATH": _PATH},
+            env={"PATH": PATH},
             start_new_session=True,
         )
     except OSError as error:

@@ -9,15 +9,15 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from sshjit import durations, policy, providers
 from sshjit import messages as m
 from sshjit.errors import SshJitError
-from sshjit_ca.care import standby
+from sshjit_ca.care import audible, standby
 from sshjit_ca.care.clock import TOLERANCE, Clock
+from sshjit_ca.care.finding import Finding
 from sshjit_ca.care.machine import disk_free
 from sshjit_ca.care.reserve import MIB
 from sshjit_ca.care.spool import Spool
@@ -34,17 +34,6 @@ from sshjit_ca.storage.store import Store
 
 OLD_KEYS = 2 * 3600
 """Seconds after which a provider's keys should have been fetched again."""
-Level = Literal["ok", "warning", "bad"]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    area: str
-    level: Level
-    message: str
-    hint: str = ""
 
 
 def examine(config: Config, clock: Callable[[], Clock], places: Places) -> list[Finding]:
@@ -57,6 +46,7 @@ def examine(config: Config, clock: Callable[[], Clock], places: Places) -> list[
         ("disk", lambda: _disk(config)),
         ("clock", lambda: _clock(clock())),
         ("emergency", lambda: _spool(config)),
+        ("alarm", lambda: audible.examine(config)),
         ("keys", lambda: _keys(config, places, daemon)),
         ("daemon", lambda: _daemon(config, daemon)),
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 from sshjit import durations, wire
 from sshjit import messages as m
-from sshjit_ca.care.doctor import Finding
+from sshjit_ca.care.finding import Finding
 from sshjit_ca.care.reserve import MIB
 from sshjit_ca.log.verify import Verdict
 

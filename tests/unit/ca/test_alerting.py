@@ -9,7 +9,7 @@ import re
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from sshjit_ca.care import alerting, watching
 from sshjit_ca.care.alerting import Alarm, Alarms
 from tests.support.glass import GLASS, REASON, break_glass
 from tests.support.installation import ALICE, Installation
+from tests.support.syslog import listening
 
 ALARM = Alarm("lock_everything", "test", 7, 1_800_000_000, "locked by Zo\u00eb\nroot: all is well", None, ())
 
@@ -26,10 +27,8 @@ ALARM = Alarm("lock_everything", "test", 7, 1_800_000_000, "locked by Zo\u00eb\n
 @pytest.fixture
 def syslog(tmp_path: Path) -> Iterator[socket.socket]:
     """What a syslog daemon listens at."""
-    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as listening:
-        listening.bind(str(tmp_path / "log"))
-        listening.settimeout(5)
-        yield listening
+    with listening(tmp_path / "log") as found:
+        yield found
 
 
 def script(tmp_path: Path, body: str) -> tuple[str, ...]:
