@@ -18,6 +18,7 @@ from sshjit.requests import Request
 from sshjit_ca.access import locks
 from sshjit_ca.desk import Desk, person_of
 from sshjit_ca.state import Host
+from sshjit_ca.state.access import drawn
 
 
 def steps_of(request: Request) -> tuple[Step, ...]:
@@ -61,7 +62,7 @@ def request_view(desk: Desk, request: Request) -> RequestView:
         use_by=request.use_until,
         ends=request.ends,
         certificate=asked.certificate,
-        certificates=request.certificates,
+        certificates=drawn(desk.state, request),
         steps=_steps(desk, request, pending=state is RequestState.PENDING),
         decisions=tuple(
             DecisionView(

@@ -16,6 +16,7 @@ from sshjit.requests import Request
 from sshjit_ca import state as states
 from sshjit_ca.log import pages, quick
 from sshjit_ca.state import State
+from sshjit_ca.state.access import counted
 from sshjit_ca.storage.schema import entries as table
 from sshjit_ca.storage.store import Row, Store
 
@@ -68,7 +69,7 @@ class History:
             event = read(row)
             if isinstance(event, events.Asked) or row.request in state.requests:
                 states.fold(state, event, row.entry.time)
-        return state.requests
+        return {name: counted(state, request) for name, request in state.requests.items()}
 
     def _family(self, request_id: str) -> list[str]:
         """The grant that the request is or extends, and every request that extends it."""

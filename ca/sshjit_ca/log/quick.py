@@ -73,8 +73,10 @@ def sound(  # noqa: PLR0917 - a row
     else:  # to something that is gone
         at = fact.rfind(b'","index":')
         committed = fact[at - _DIGEST : at].decode("ascii", "replace") if detail is salt else ""
+        if not committed.isalnum():
+            return False
     tail = f',"detail":"{committed}","index":{index},"kind":"{kind}","time":{time},"v":{entries.VERSION}}}'.encode()
-    if known is None or not (fact.endswith(tail) and fact.startswith(_HEAD) and committed.isalnum()):
+    if known is None or not (fact.endswith(tail) and fact.startswith(_HEAD)):
         return False
     if salt is not None and len(salt) != entries.SALT_BYTES:
         return False

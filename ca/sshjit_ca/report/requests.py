@@ -15,6 +15,7 @@ from sshjit_ca.report.period import Period
 from sshjit_ca.report.spool import Spool
 from sshjit_ca.report.tallies import Tallies
 from sshjit_ca.state import State
+from sshjit_ca.state.access import counted
 from sshjit_ca.state.pruning import ended_at
 
 _NOTHING_CAME = {
@@ -40,7 +41,7 @@ class Requests:
         for request in state.requests.values():
             over = ended_at(request)
             if over is None or over > self._period.first or request.unreviewed:
-                self._followed[request.id] = request
+                self._followed[request.id] = counted(state, request)
 
     def follow(self, request_id: str) -> None:
         """Something happened to a request in the period."""
@@ -53,7 +54,7 @@ class Requests:
             return
         for each in (request, state.requests.get(request.asked.extends or "")):
             if each is not None and each.id in self._followed:
-                self._followed[each.id] = each
+                self._followed[each.id] = counted(state, each)
 
     def let_go(self, state: State, now: int) -> None:
         """Writes down those that the state does not hold any more."""

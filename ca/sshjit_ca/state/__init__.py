@@ -31,7 +31,7 @@ __all__ = [
     "fold",
 ]
 
-FOLD = 6
+FOLD = 7
 """The version of the fold."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sshjit import events, requests
 from sshjit.messages import RequestState
 from sshjit.requests import Request
@@ -45,11 +47,11 @@ def closed(state: State, event: events.Closed, time: int) -> None:
     before = state.requests[event.request]
     state.requests[event.request] = requests.close(before, event, time)
     alike.remove(state, before)
-    drawn = before.certificates > 0
-    if before.state is RequestState.APPROVED and drawn and before.ends is not None and time < before.ends:
-        state.ended[before.id] = (time, before.ends)
+    ends = before.ends
+    if before.state is RequestState.APPROVED and ends is not None and time < ends and drawn(state, before):
+        state.ended[before.id] = (time, ends)
         for serial in state.certificates_of.get(before.id, ()):
-            state.revoked[serial] = before.ends
+            state.revoked[serial] = ends
 
 
 def commented(state: State, event: events.Commented, time: int) -> None:
@@ -64,9 +66,22 @@ def reviewed(state: State, event: events.Reviewed, time: int) -> None:
 
 def issued(state: State, event: events.Issued, time: int) -> None:
     """A certificate was drawn."""
-    state.requests[event.request] = requests.draw(state.requests[event.request], time)
+    request = state.requests[event.request]
+    if (now := requests.draw(request, time)) is not request:
+        state.requests[event.request] = now
     state.certificates[event.serial] = Certificate(event.serial, event.request, event.login_id, event.valid_before)
     state.certificates_of.setdefault(event.request, []).append(event.serial)
+
+
+def drawn(state: State, request: Request) -> int:
+    """How many certificates were drawn from a request."""
+    return request.certificates or len(state.certificates_of.get(request.id, ()))
+
+
+def counted(state: State, request: Request) -> Request:
+    """The request with that number in it, for who keeps it longer than the state keeps its certificates."""
+    number = drawn(state, request)
+    return request if number == request.certificates else replace(request, certificates=number)
 
 
 def certificate_revoked(state: State, event: events.CertificateRevoked, _: int) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sshjit.messages import RequestState
 from sshjit.requests import Request
-from sshjit_ca.state import alike
+from sshjit_ca.state import access, alike
 from sshjit_ca.state.model import State
 
 HOUR = 3600
@@ -58,6 +58,7 @@ def _certificates(state: State, time: int) -> None:
         serials = state.certificates_of[grant]
         window = request.ends or 0
         if time >= window and all(time >= state.certificates[serial].valid_before for serial in serials):
+            state.requests[grant] = access.counted(state, request)
             for serial in serials:
                 del state.certificates[serial]
             del state.certificates_of[grant]

@@ -127,6 +127,20 @@ def test_a_snapshot_of_another_history_is_not_used(ca: Installation) -> None:
     assert begun_at(ca) == 0
 
 
+def test_how_many_certificates_were_drawn_is_known_for_ever(ca: Installation) -> None:
+    """Counted while they are at hand, written down with the grant when they go, and counted again from the log."""
+    alice = ca.native(ALICE)
+    grant = ca.ask(alice, "web1").request.id
+    for drawn in (2, 3):  # the first came with the answer
+        ca.say(m.SignUser(alice, grant), m.CertificateReply)
+        assert ca.say(m.ReadRequest(alice, grant), m.RequestReply).request.certificates == drawn
+    for days in (0, 2, 60):  # at hand, over, and gone from the state
+        ca.later(days * DAY)
+        login, state = ca.native(ALICE), ca.desk.state
+        assert ((grant in state.certificates_of), (grant in state.requests)) == (days == 0, days < 60)
+        assert ca.say(m.ReadRequest(login, grant), m.RequestReply).request.certificates == 3
+
+
 def test_pruning_depends_on_entries_alone_and_requests_stay_for_ever(ca: Installation) -> None:
     """T26: months later the request is read from the log, with everything that was in it."""
     alice = ca.native(ALICE)
