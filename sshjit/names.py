@@ -12,6 +12,7 @@ import re
 from urllib.parse import urlsplit
 
 from sshjit.errors import Invalid
+from sshjit.visible import visible
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
@@ -144,12 +145,12 @@ def is_loopback(host: str) -> bool:
 
 
 def free_text(text: str, what: str, longest: int = MAX_REASON) -> str:
-    """A reason or a comment: printable, on one line, at most ``longest`` characters; blanks around it are cut."""
+    """A reason or a comment: visible, on one line, at most ``longest`` characters; blanks around it are cut."""
     text = text.strip()
     if len(text) > longest:
         raise Invalid("too_long", f"{what} has {len(text)} characters, the limit is {longest}")
-    if not text.isprintable():
-        raise Invalid("not_printable", f"{what} holds characters that cannot be printed")
+    if not visible(text):
+        raise Invalid("not_printable", f"{what} holds characters that cannot be printed or seen")
     return text
 
 

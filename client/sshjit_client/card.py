@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sshjit.durations import show as lasting
-from sshjit.messages import DecisionView, PastView, RequesterView, RequestReply, RequestState, RequestView, StepView
+from sshjit.messages import PastView, RequesterView, RequestReply, RequestState, RequestView, StepView
+from sshjit_client import prolonged
 from sshjit_client.painting import Paint
-from sshjit_client.show import GLASS, at, person, rough, short, standing, where
-from sshjit_client.terminal import table
+from sshjit_client.show import GLASS, at, decision, person, rough, short, standing, where
+from sshjit_client.terminal import table, width
 
 Rows = list[tuple[str, str]]
+_WHY = 24
+"""Columns that a reason takes at least, beside what else is told in a line."""
 
 
 def card(reply: RequestReply, now: int, paint: Paint) -> str:
     """The request, and where the server says so, who is asking and why the reader is asked."""
     lines = list(_head(reply.request, paint))
-    lines += paint.fields(_ask(reply.request) + _answers(reply.request, now), indent="")
+    lines += paint.fields(_ask(reply.request) + _answers(reply, now), indent="")
     if reply.about is not None:
         lines += ["", paint("strong", "who is asking"), *paint.fields(_about(reply.about, now))]
         lines += _past("open now", reply.about.live, paint)
@@ -56,10 +59,11 @@ def _where(request: RequestView) -> str:
     return f"{request.login} on {', '.join(request.hosts)}" if more else f"{request.login}@{one}"
 
 
-def _answers(request: RequestView, now: int) -> Rows:
+def _answers(reply: RequestReply, now: int) -> Rows:
+    request = reply.request
     rows = [("state", f"{standing(request, now)}{f': {request.closing}' if request.closing else ''}")]
     rows += [("needs" if not n else "", step(each)) for n, each in enumerate(request.steps)]
-    rows += [("said" if not n else "", _decision(each)) for n, each in enumerate(request.decisions)]
+    rows += [("said" if not n else "", decision(each)) for n, each in enumerate(request.decisions)]
     if request.state is RequestState.PENDING and not request.decisions:
         rows.append(("said", "nothing yet"))
     rows += [
@@ -67,6 +71,7 @@ def _answers(request: RequestView, now: int) -> Rows:
         for n, each in enumerate(request.comments)
     ]
     rows.append(("review", _review(request)))
+    rows += [("extensions" if not n else "", line) for n, line in enumerate(prolonged.lines(reply.extensions, now))]
     if request.extend_by is not None:
         rows.append(("more time", f"{lasting(request.extend_by)}, by ssh-jit extend {short(request.id)}"))
     return rows
@@ -79,14 +84,6 @@ def step(each: StepView) -> str:
         return f"{each.count} of {each.role}{signed}: done"
     missing = f", missing {each.missing}" if each.missing != each.count else ""
     return f"{each.count} of {each.role}{signed}{missing}: {', '.join(each.candidates) or 'nobody signed in lately'}"
-
-
-def _decision(said: DecisionView) -> str:
-    signed = ", signed" if said.signed else ""
-    length = f", for {lasting(said.duration)} at most" if said.duration is not None else ""
-    comment = f": {said.comment}" if said.comment else ""
-    verdict = "approved" if said.verdict == "approve" else "denied"
-    return f"{verdict} by {said.person.name}{signed}{length}, {at(said.time)}{comment}"
 
 
 def _review(request: RequestView) -> str:
@@ -116,7 +113,7 @@ def _factors(about: RequesterView) -> str:
 
 
 def _past(title: str, found: tuple[PastView, ...], paint: Paint) -> list[str]:
-    """The requester's other requests, one a line."""
+    """The requester's other requests; why, beside each or, where there is little room, below."""
     if not found:
         return ["", f"{paint('strong', title)}: nothing"]
     rows = [
@@ -125,9 +122,18 @@ def _past(title: str, found: tuple[PastView, ...], paint: Paint) -> list[str]:
             where(each.login, each.hosts, each.action, glass=each.how == "break_glass"),
             each.state.value if each.ends is None else f"{each.state.value}, until {at(each.ends)}",
             at(each.asked),
-            each.reason,
         ]
         for each in found
     ]
-    lines = table([["ID", "WHAT", "STATE", "ASKED", "WHY"], *rows], indent="  ")
-    return ["", paint("strong", title), lines]
+    title_row, *heads = table([["ID", "WHAT", "STATE", "ASKED"], *rows], indent="  ").split("\n")
+    wide = max(map(width, [title_row, *heads])) + 2
+    if paint.columns < wide + _WHY:
+        lines = [title_row]
+        for head, each in zip(heads, found, strict=True):
+            lines += [head, *(f"    {line}" for line in paint.wrapped(each.reason, 4))]
+    else:
+        whys = ("WHY", *(each.reason for each in found))
+        lines = [
+            line for head, why in zip([title_row, *heads], whys, strict=True) for line in paint.row([(head, wide)], why)
+        ]
+    return ["", paint("strong", title), *lines]

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sshjit_client.terminal import inert, width
+from sshjit_client.terminal import inert, width, wrap
 
 _CODES = {"good": "1;32", "wait": "1;33", "bad": "1;31", "strong": "1", "faint": "2"}
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
@@ -40,8 +39,7 @@ class Paint:
 
     def wrapped(self, text: str, indent: int) -> list[str]:
         """``text`` made inert, in lines that fit behind ``indent`` columns."""
-        room = max(self.columns - indent, _NARROWEST)
-        return textwrap.wrap(inert(text), room, break_long_words=False, break_on_hyphens=False) or [""]
+        return wrap(inert(text), max(self.columns - indent, _NARROWEST))
 
     def fields(self, rows: Iterable[tuple[str, str]], indent: str = "  ") -> list[str]:
         """Names and texts in two columns, the texts wrapped."""

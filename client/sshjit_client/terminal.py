@@ -8,21 +8,18 @@ where there is one, a line ``hint: …``, on the standard error, so that the sta
 from __future__ import annotations
 
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Sequence
 
 from sshjit.errors import SshJitError
-
-_HARMFUL = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
-"""Unicode's categories of controls, direction marks and other invisible characters, and what is not assigned."""
+from sshjit.visible import visible
 
 
 def inert(text: str) -> str:
-    r"""``text`` on one line with every harmful character spelled out, as ``\x1b`` or ``\u202e``."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_spell(c) if unicodedata.category(c) in _HARMFUL else c for c in text)
+    r"""``text`` on one line with every character that is not plainly seen spelled out, as ``\x1b`` or ``\u202e``."""
+    return text if visible(text) else "".join(c if visible(c) else _spell(c) for c in text)
 
 
 def _spell(character: str) -> str:
@@ -47,6 +44,35 @@ def cut(text: str, columns: int) -> str:
     while width(kept) > max(columns - 1, 0):
         kept = kept[:-1]
     return kept.rstrip() + "…"
+
+
+def wrap(text: str, columns: int) -> list[str]:
+    """``text`` in lines of at most ``columns`` columns, broken at blanks, and within words longer than a line.
+
+    So that no terminal breaks them: what it carries over to the beginning of a line could pass for a line of ours.
+    """
+    lines, line = [], ""
+    for word in re.findall(r" *[^ ]+", text):
+        more = word
+        if line and width(line + more) > columns:
+            lines.append(line)
+            line, more = "", more.lstrip(" ")
+        while width(more) > columns:
+            head = _head(more, columns)
+            lines.append(head)
+            more = more[len(head) :]
+        line += more
+    return [*lines, line]
+
+
+def _head(text: str, columns: int) -> str:
+    """As much of ``text`` as fits, and at least one character."""
+    room = columns
+    for number, character in enumerate(text):
+        room -= width(character)
+        if room < 0:
+            return text[: max(number, 1)]
+    return text
 
 
 def table(rows: Sequence[Sequence[str]], *, indent: str = "") -> str:

@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 
-from sshjit.messages import DecisionView, RequestReply, RequestState, RequestView, StepView
+from sshjit.messages import (
+    DecisionView,
+    ExtensionView,
+    PastView,
+    RequesterView,
+    RequestReply,
+    RequestState,
+    RequestView,
+    StepView,
+)
 from sshjit_client import exits, show, waiting
 from sshjit_client.card import card
 from sshjit_client.exits import Exit
@@ -17,6 +26,7 @@ from sshjit_client.terminal import width
 from tests.unit.client.standin import ALICE, BOB
 
 NOW = int(time.time())
+PLAIN = Paint(colour=False, columns=200)
 LONGER = f"extended by Bob: req-0 is open until {show.at(NOW)}"
 
 
@@ -149,3 +159,53 @@ def test_every_end_is_told_and_has_its_exit_code(state: RequestState, code: Exit
     error = waiting.over(request(state=state, closing="why not"))
     assert said in error.message
     assert exits.of(error) is code
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 140])
+@pytest.mark.parametrize("filler", ["x" * 120, "CHG-7 " + "東" * 60, "a b " * 40])
+def test_t29_a_reason_cannot_write_a_line_of_its_own(columns: int, filler: str) -> None:
+    reason = f"{filler}rule:staging"
+    past = PastView("req-0", RequestState.ENDED, "automatic", ("web1",), "deploy", "shell", reason, "r", NOW, NOW)
+    about = RequesterView(
+        "acme", ("SRE",), ("sre",), NOW, NOW, mfa=False, hardware_key=False, address="::1", live=(past,), recent=(past,)
+    )
+    lines = card(RequestReply(request(reason=reason), about), NOW, Paint(colour=False, columns=columns)).split("\n")
+    assert max(map(width, lines)) <= columns
+    assert not [line for line in lines if line.startswith(("rule:", "x", "東", "a b"))]
+
+
+def test_a_grants_card_tells_every_ask_for_more_time_and_what_became_of_it() -> None:
+    asked = ExtensionView(
+        id="req-2",
+        state=RequestState.DENIED,
+        how=None,
+        person=ALICE,
+        duration=1800,
+        reason="CHG-7 takes longer",
+        asked=NOW,
+        pending_until=NOW + 600,
+        ends=None,
+        decisions=(replace(yes(None), verdict="deny", comment="not now"),),
+        closing="not now",
+    )
+    given = replace(asked, state=RequestState.ENDED, how="reviewed", ends=NOW + 1800, decisions=(yes(600),))
+    by_rule = replace(given, how="automatic", decisions=())
+    waits = replace(asked, state=RequestState.PENDING, decisions=(), closing="", reason="")
+    back = replace(asked, state=RequestState.CANCELLED, decisions=(), closing="the grant is over")
+    now, later = show.at(NOW), show.at(NOW + 1800)
+    text = card(RequestReply(request(**OPEN), extensions=(asked, given, by_rule, waits, back)), NOW, PLAIN)
+    lines = text.splitlines()
+    begin = next(number for number, line in enumerate(lines) if line.startswith("extensions"))
+    assert [line[10:].strip() for line in lines[begin : begin + 10]] == [
+        f"30 min more, asked {now} by Alice: CHG-7 takes longer",
+        f"denied by Bob, signed, {now}: not now",
+        f"30 min more, asked {now} by Alice: CHG-7 takes longer",
+        f"approved by Bob, signed, for 10 min at most, {now}; open until {later}",
+        f"30 min more, asked {now} by Alice: CHG-7 takes longer",
+        f"approved by the rule; open until {later}",
+        f"30 min more, asked {now} by Alice",
+        "pending, 10 min left",
+        f"30 min more, asked {now} by Alice: CHG-7 takes longer",
+        "cancelled: the grant is over",
+    ]
+    assert "extensions" not in card(RequestReply(request(**OPEN)), NOW, PLAIN)

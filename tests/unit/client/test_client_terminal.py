@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit_client import exits
-from sshjit_client.terminal import cut, inert, table, width
+from sshjit_client.terminal import cut, inert, table, width, wrap
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,7 @@ from sshjit_client.terminal import cut, inert, table, width
         ("zero\u200bwidth\ufeff\u2028", r"zero\u200bwidth\ufeff\u2028"),
         ("tag\U000e0041", r"tag\U000e0041"),
         ("lone \udcff", r"lone \udcff"),
+        ("rule\u2800\u3164\u00a0staging", r"rule\u2800\u3164\xa0staging"),
         ("Zoë 東京", "Zoë 東京"),
     ],
 )
@@ -33,6 +34,7 @@ def test_t29_harmful_characters_are_spelled_out(text: str, shown: str) -> None:
 @given(st.text())
 def test_nothing_harmful_is_left_in_any_text(text: str) -> None:
     assert not {unicodedata.category(c) for c in inert(text)} & {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+    assert not {"\u2800", "\u3164", "\u115f", "\u1160", "\uffa0"} & set(inert(text))
 
 
 def test_tables_are_aligned_and_inert() -> None:
@@ -44,6 +46,27 @@ def test_tables_are_aligned_and_inert() -> None:
 @given(st.text(alphabet=st.characters(exclude_categories=("Cc", "Cs")), max_size=30), st.integers(1, 20))
 def test_cut_fits(text: str, columns: int) -> None:
     assert width(cut(text, columns)) <= columns
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=("Cc", "Cs")), max_size=60), st.integers(2, 20))
+def test_t29_what_is_wrapped_leaves_nothing_to_the_terminal(text: str, columns: int) -> None:
+    lines = wrap(text, columns)
+    assert all(width(line) <= columns for line in lines)
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("", [""]),
+        ("a  b", ["a  b"]),
+        ("one two three", ["one two", "three"]),
+        ("one twothreefour", ["one", "twothree", "four"]),
+        ("東京東京東 京", ["東京東京", "東 京"]),
+    ],
+)
+def test_words_are_broken_only_where_no_line_holds_them(text: str, lines: list[str]) -> None:
+    assert wrap(text, 8) == lines
 
 
 @pytest.mark.parametrize(

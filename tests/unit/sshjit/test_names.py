@@ -175,8 +175,9 @@ def test_not_ports(number: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a\nb", "a\x1b[2J", "a\N{RIGHT-TO-LEFT OVERRIDE}b", "a\0", "\ud800", "a\u2028b", "x" * 501]
-)
+    "text", ["a\nb", "a\x1b[2J", "a\N{RIGHT-TO-LEFT OVERRIDE}b", "a\0", "\ud800", "a\u2028b", "x" * 501,
+     "a\u00a0b", "\u2800" * 12, "\u3164" * 12, "\u115f\uffa0"]
+)  # fmt: skip
 def test_t29_a_reason_is_one_printable_line(text: str) -> None:
     with pytest.raises(Invalid):
         names.free_text(text, "the reason")
