@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Sequence
 
 from sshjit import durations
-from sshjit.messages import PersonView, RequestState, RequestView
+from sshjit.messages import DecisionView, PersonView, RequestState, RequestView
 from sshjit_client.terminal import cut, table
 
 _DAY = 24 * 3600
@@ -79,6 +79,15 @@ def _standing(request: RequestView, now: int) -> str:
     if request.ends is not None:
         return f"open until {at(request.ends)}"
     return "approved" if request.use_by is None else f"approved, use by {at(request.use_by)}"
+
+
+def decision(said: DecisionView) -> str:
+    """``approved by Bob, signed, for 30 min at most, 14:32: looks right``."""
+    signed = ", signed" if said.signed else ""
+    length = f", for {durations.show(said.duration)} at most" if said.duration is not None else ""
+    comment = f": {said.comment}" if said.comment else ""
+    verdict = "approved" if said.verdict == "approve" else "denied"
+    return f"{verdict} by {said.person.name}{signed}{length}, {at(said.time)}{comment}"
 
 
 def requests(found: Iterable[RequestView], now: int, *, theirs: bool, columns: int = 0) -> str:

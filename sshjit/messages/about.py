@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from sshjit.messages.standing import RequestState, RequestView
+from sshjit.messages.standing import ExtensionView, RequestState, RequestView
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,11 @@ class RequestReply:
     """The request as it stands now.
 
     Who may decide it or audits also gets ``about``, what is known of the requester, and ``because``: the roles for
-    which the reader is asked.
+    which the reader is asked. ``extensions``: who asked for more time in this grant, oldest first, 50 at most; only
+    reading a request tells them.
     """
 
     request: RequestView
     about: RequesterView | None = None
     because: tuple[str, ...] = ()
+    extensions: tuple[ExtensionView, ...] = ()

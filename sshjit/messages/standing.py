@@ -123,6 +123,26 @@ class RequestView:
 
 
 @dataclass(frozen=True, slots=True)
+class ExtensionView:
+    """An ask for more time in a grant, as it is listed with the grant. It is a request of its own, by this id."""
+
+    id: str
+    state: RequestState
+    how: Literal["automatic", "reviewed", "break_glass"] | None
+    """How it was approved; stays when the grant is over. ``None``: it never was."""
+    person: PersonView
+    duration: int
+    """Seconds that were asked for."""
+    reason: str
+    asked: int
+    pending_until: int
+    ends: int | None
+    """Until when the grant was open by it; ``None`` if it was not approved."""
+    decisions: tuple[DecisionView, ...]
+    closing: str
+
+
+@dataclass(frozen=True, slots=True)
 class AskReply:
     """What became of the ask. ``existing``: the live grant or pending request for the same thing was returned."""
 

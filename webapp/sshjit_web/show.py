@@ -12,7 +12,7 @@ from jinja2 import StrictUndefined
 from markupsafe import Markup
 
 from sshjit import durations
-from sshjit.messages import PastView, RequestState, RequestView
+from sshjit.messages import ExtensionView, PastView, RequestState, RequestView
 from sshjit_web.advice import advice, for_terminal
 from sshjit_web.inert import inert
 from sshjit_web.marks import MOST
@@ -56,8 +56,14 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:] if re.match(r"[a-z]+[ ,:]", text) else text
 
 
-def state(view: RequestView | PastView) -> tuple[str, str]:
-    """The class of a request's state for the style sheet, and its name for people."""
+def state(view: RequestView | PastView | ExtensionView) -> tuple[str, str]:
+    """The class of a request's state for the style sheet, and its name for people.
+
+    An extension that was given stays so when the grant is over: that is what became of the ask.
+    """
+    if isinstance(view, ExtensionView) and view.how is not None:
+        name = "Approved" if view.how == "reviewed" else "Approved by rule"
+        return ("live" if view.state is RequestState.APPROVED else "over"), name
     if view.state is RequestState.APPROVED and view.how == "automatic":
         return "live", "Approved by rule"
     if view.state is RequestState.APPROVED and view.how == "break_glass":

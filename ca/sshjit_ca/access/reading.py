@@ -17,7 +17,7 @@ from sshjit.messages import (
     RequestReply,
 )
 from sshjit.requests import Request
-from sshjit_ca.access import about
+from sshjit_ca.access import about, prolonged
 from sshjit_ca.access.approving import decides_as, may_decide
 from sshjit_ca.access.views import request_view
 from sshjit_ca.desk import Desk, Door
@@ -35,10 +35,11 @@ def read_request(history: History) -> Callable[[Desk, ReadRequest], RequestReply
         request = history.request(desk.state, message.request)
         if request is None or not _may_see(desk, login, request):
             raise Invalid("unknown_request", "you have no such request to see", hint="ssh-jit requests")
+        view, extensions = request_view(desk, request), prolonged.of(desk, history, request)
         if request.asked.subject == login.opened.subject:
-            return RequestReply(request_view(desk, request))
+            return RequestReply(view, extensions=extensions)
         because = decides_as(desk, login, request)
-        return RequestReply(request_view(desk, request), about.requester(desk, request), because)
+        return RequestReply(view, about.requester(desk, request), because, extensions)
 
     return read
 

@@ -13,7 +13,7 @@ from sshjit import messages as m
 from tests.support.installation import POLICY
 from tests.support.issuer import Issuer
 from tests.unit.webapp import realca
-from tests.unit.webapp.realca import ALICE, BOB, DANA, RealWorld
+from tests.unit.webapp.realca import ALICE, BOB, DANA, EVE, RealWorld
 
 
 @pytest.fixture
@@ -121,6 +121,45 @@ def test_more_time_is_asked_on_the_grant_and_answered_by_itself(world: RealWorld
     view, ends = world.view(DANA, more), world.view(DANA, request_id).ends
     world.post(BOB, f"/requests/{more}/approve", digest=view.digest, confirmed="yes")
     assert world.view(DANA, request_id).ends == (ends or 0) + 1800
+
+
+def test_the_grants_page_lists_who_asked_for_more_time_and_what_was_said_and_notices_it(world: RealWorld) -> None:
+    request_id = world.ask(DANA, "db1", login="postgres")
+    world.post(BOB, f"/requests/{request_id}/approve", digest=world.view(DANA, request_id).digest, confirmed="yes")
+    path = f"/requests/{request_id}"
+    assert "<h2>More time</h2>" not in world.page(DANA, path)
+    versions = [world.get(DANA, f"{path}/state").json]
+    for verdict, said in (("deny", "come back at noon"), ("approve", "it is noon")):
+        more = world.post(DANA, f"{path}/extend", reason=f"CHG-7 takes <b>longer</b>, {verdict}").location.rpartition(
+            "/"
+        )[2]
+        versions.append(world.get(DANA, f"{path}/state").json)
+        assert f'<a href="/requests/{more}"><strong>30 min more</strong></a>' in world.page(BOB, path)
+        assert "left to answer" in world.page(BOB, path)
+        fields = {"digest": world.view(DANA, more).digest, "comment": said, "denial": said, "confirmed": "yes"}
+        world.post(BOB, f"/requests/{more}/{verdict}", **fields)
+        versions.append(world.get(DANA, f"{path}/state").json)
+    assert len({str(version) for version in versions}) == 5
+    for person in (DANA, BOB, EVE):
+        listed = world.page(person, path).split("<h2>More time</h2>")[1].split("</section>")[0]
+        denied, approved = listed.split("30 min more")[1:]
+        assert ('<span class="badge no">Denied</span>' in denied, "come back at noon" in denied) == (True, True)
+        assert ('<span class="badge live">Approved</span>' in approved, "it is noon" in approved) == (True, True)
+        assert "&lt;b&gt;longer" in approved
+        assert "open until" in approved
+    world.ca.later(7200)
+    assert '<span class="badge over">Approved</span>' in world.page(DANA, path)
+
+
+def test_an_open_grant_that_is_asked_again_is_shown_with_what_extends_it(world: RealWorld) -> None:
+    request_id = world.ask(DANA, "db1", login="postgres")
+    world.post(BOB, f"/requests/{request_id}/approve", digest=world.view(DANA, request_id).digest, confirmed="yes")
+    world.post(DANA, f"/requests/{request_id}/extend", reason="CHG-7 takes longer")
+    again = world.post(DANA, "/requests/new", host=["db1"], login="postgres", reason="CHG-7 add index")
+    assert again.status_code == 200
+    version = world.get(DANA, f"/requests/{request_id}/state").json
+    assert version is not None
+    assert f'data-version="{version["version"]}"' in again.text
 
 
 @pytest.mark.parametrize("path", ["/explain?more=db1", "/explain?labels=env%3Dprod&login=postgres&break_glass=yes"])

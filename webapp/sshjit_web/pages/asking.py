@@ -10,7 +10,7 @@ from sshjit.messages import Ask, AskReply, Explain, ExplainReply, HostView, Logi
 from sshjit_web import foreseeing, forms
 from sshjit_web.auth import current_login
 from sshjit_web.pages.requests import request_page
-from sshjit_web.pages.room import blueprint, failed, query, raise_if_signed_out, render, to_request
+from sshjit_web.pages.room import blueprint, failed, query, raise_if_signed_out, read, render, to_request
 from sshjit_web.services import services
 
 HOSTS_SHOWN = 40
@@ -44,7 +44,8 @@ def ask() -> AnyResponse | str:
         return failed(_page(login, form, foreseen, error), error)
     services().marks.drop(login)
     notes = (*reply.notes, *((EXISTING,) if reply.existing else ()))
-    return request_page(login, reply.request, notes=notes) if notes else to_request(reply.request.id)
+    request_id = reply.request.id
+    return request_page(login, read(login, request_id), notes=notes) if notes else to_request(request_id)
 
 
 def foresee(login: LoginView, message: Ask | Explain) -> ExplainReply | None:

@@ -20,7 +20,6 @@ from sshjit.messages import (
     RequestReply,
     RequestsReply,
     RequestState,
-    RequestView,
 )
 from sshjit_web import forms
 from sshjit_web.auth import current_login
@@ -70,7 +69,7 @@ def one(request_id: str) -> str:
 @blueprint.get("/requests/<request_id>/state")
 def state(request_id: str) -> Response:
     """What the page's script compares, to notice that something happened."""
-    return jsonify(version=version(room.read(current_login(), request_id).request))
+    return jsonify(version=version(room.read(current_login(), request_id)))
 
 
 @blueprint.post("/requests/<request_id>/<any(cancel, end):act>")
@@ -118,13 +117,12 @@ def again(login: LoginView, request_id: str, error: SshJitError) -> AnyResponse:
 
 def request_page(
     login: LoginView,
-    what: RequestReply | RequestView,
+    reply: RequestReply,
     *,
     notes: tuple[str, ...] = (),
     error: SshJitError | None = None,
 ) -> str:
     """The page of a request as it stands."""
-    reply = what if isinstance(what, RequestReply) else RequestReply(what)
     view = reply.request
     own = view.requester.id == login.person.id
     return room.render(
@@ -143,14 +141,17 @@ def request_page(
         reviewing=not own and "review" in login.permissions and view.break_glass and view.review is None,
         revoking=not own and "lock" in login.permissions and view.state is RequestState.APPROVED,
         shorter=[text for text in forms.DURATIONS if durations.parse(text) < view.duration],
-        version=version(view),
+        extensions=reply.extensions,
+        version=version(reply),
     )
 
 
-def version(view: RequestView) -> str:
-    """Differs when something of the request changed that a reader would want to see."""
+def version(reply: RequestReply) -> str:
+    """Differs when something of the request, or of what extends it, changed that a reader would want to see."""
+    view = reply.request
     said = len(view.decisions) + len(view.comments) + (view.review is not None)
-    return f"{view.state.value}-{said}-{view.certificates}-{view.ends or 0}"
+    more = "".join(f"-{each.state.value}-{len(each.decisions)}" for each in reply.extensions)
+    return f"{view.state.value}-{said}-{view.certificates}-{view.ends or 0}{more}"
 
 
 def could_decide(login: LoginView, reply: RequestReply) -> bool:
