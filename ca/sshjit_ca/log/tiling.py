@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 
-from sshjit import checkpoint, tiles, tlogproof
+from sshjit import checkpoint, entries, tiles, tlogproof
 from sshjit.errors import Invalid
+from sshjit.events import EmergencyIssued
 from sshjit.merkle import TILE
 from sshjit.messages import ProofReply, ReadProof, ReadTile, TileReply
 from sshjit.tlogproof import SERIALS_PER_EPOCH, Proof
@@ -45,8 +46,8 @@ def read_proof(store: Store) -> Callable[[Desk, ReadProof], ProofReply]:
 
     def read(desk: Desk, message: ReadProof) -> ProofReply:
         note = desk.journal.checkpoint
-        index, size = message.serial % SERIALS_PER_EPOCH, checkpoint.size_of(note)
-        if not 0 <= index < size:
+        index, size = _place(store, message.serial), checkpoint.size_of(note)
+        if index is None or not 0 <= index < size:
             raise Invalid("unknown_certificate", f"no certificate has the serial {message.serial}")
         first, last = index - index % TILE, size - size % TILE
         path = tiles.inclusion_proof(
@@ -60,6 +61,14 @@ def read_proof(store: Store) -> Callable[[Desk, ReadProof], ProofReply]:
         return ProofReply(tlogproof.write(Proof(fact, index, path, note)))
 
     return read
+
+
+def _place(store: Store, serial: int) -> int | None:
+    """Where a certificate's entry is: its serial says so, unless there was no log when it was signed."""
+    if not tlogproof.without_log(serial):
+        return serial % SERIALS_PER_EPOCH
+    few = ((entry.index, entries.read(entry)) for entry in store.of_kinds(("emergency",)))
+    return next((at for at, event in few if isinstance(event, EmergencyIssued) and event.serial == serial), None)
 
 
 def _size(desk: Desk) -> int:

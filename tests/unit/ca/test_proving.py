@@ -13,8 +13,9 @@ from sshjit import checkpoint, sshcert, tlogproof
 from sshjit import messages as m
 from sshjit.errors import Invalid, SshJitError
 from sshjit.tlogproof import Proof
+from sshjit_ca.care import offline
 from sshjit_ca.keys import lineage
-from tests.support.installation import ALICE, DANA, Installation
+from tests.support.installation import ALICE, DANA, Installation, make_key
 
 same_ca = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 
@@ -103,11 +104,32 @@ def test_t44_an_entry_of_another_kind_proves_nothing(ca: Installation) -> None:
     (serial, digest), _ = drawn(ca)
     for row in ca.store.rows():
         if row.entry.kind != "certificate":
-            proof = tlogproof.parse(proof_of(ca, row.entry.index))
+            there = serial - serial % 2**40 + row.entry.index
+            proof = tlogproof.parse(proof_of(ca, there))
             with pytest.raises(Invalid):
-                tlogproof.check(proof, row.entry.index, digest, head(ca))
+                tlogproof.check(proof, there, digest, head(ca))
     with pytest.raises(Invalid):
         proof_of(ca, serial + 1000)
+
+
+def test_what_the_operator_drew_past_every_rule_is_proved_as_well(ca: Installation) -> None:
+    """Also what was drawn without a database, whose serial names no place in the log."""
+    message = m.SignEmergency("root", ("web1",), make_key(ca.home / "key").with_suffix(".pub").read_text(), "x", 60)
+    drawn_here = ca.say(message, m.EmergencyReply, "admin")
+    spooled = offline.sign_without_database(ca.config, ca.places, ca.desk.clock, message)
+    with pytest.raises(Invalid) as unknown:
+        proof_of(ca, spooled.serial)
+    assert unknown.value.code == "unknown_certificate"
+    ca.restart()
+    (serial, digest), _ = drawn(ca)
+    for view in (drawn_here, spooled):
+        _, signed, signature = sshcert.parse_line(view.text)
+        own = hashlib.sha256(sshcert.seal(signed, signature)).hexdigest()
+        proof = tlogproof.parse(proof_of(ca, view.serial))
+        tlogproof.check(proof, view.serial, own, head(ca))
+        for number, sha in ((view.serial, digest), (serial, own), (serial, digest), (view.serial + 1, own)):
+            with pytest.raises(Invalid):
+                tlogproof.check(proof, number, sha, head(ca))
 
 
 @pytest.fixture
