@@ -10,16 +10,18 @@ from statistics import median
 from urllib.parse import urlsplit
 
 from bench.results import Result, milliseconds
-from bench.world import World
+from bench.world import World, wanted
 
 PAGES = ("/requests", "/requests/new?host=web1", "/approvals", "/history", "/log", "/explain?more=web1", "/break-glass")
 ROUNDS = 15
+HOSTS, REQUESTS = 100, 31
 _ASSET = re.compile(r'(?:href|src)="(/static/[^"]+)"')
 
 
 def lines(world: World) -> Iterator[Result]:
-    """The slowest page, and the heaviest."""
+    """The slowest page, and the heaviest, where a hundred hosts and a busy morning of alice's are shown."""
     cookie = _sign_in(world)
+    _be_busy(world)
     times, weights = dict[str, float](), dict[str, float]()
     connection = http.client.HTTPConnection("127.0.0.1", world.web, timeout=20)
     try:
@@ -36,6 +38,16 @@ def lines(world: World) -> Iterator[Result]:
     yield Result("pages", f"slowest page ({slow})", milliseconds(times[slow]), rest, times[slow] * 1e3, "ms", 20)
     light = f"{median(weights.values()):.0f} kB middle page"
     yield Result("pages", f"heaviest page ({heavy})", f"{weights[heavy]:.0f} kB", light, weights[heavy], "kB", 60)
+
+
+def _be_busy(world: World) -> None:
+    """Hosts to choose from, and requests that are over, with much to say."""
+    names = [f"app{number}" for number in range(HOSTS)]
+    world.enrol_paper(names)
+    for name in names[:REQUESTS]:
+        body = wanted(name, certificate=False) | {"reason": "x" * 490}
+        request = world.api("POST", "requests", body)["request"]["id"]
+        world.api("POST", f"requests/{request}/end")
 
 
 def _page(connection: http.client.HTTPConnection, path: str, cookie: str) -> tuple[float, bytes]:

@@ -16,6 +16,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from tests.support.installation import POLICY, Person
 from tests.support.issuer import serving
+from tests.support.waiting import PATIENCE
 from tests.unit.webapp import realca
 from tests.unit.webapp.realca import ALICE, BOB, DANA, RealWorld
 
@@ -54,7 +55,7 @@ class Office:
         cookie = self.world.browser(person).get_cookie(self.world.cookie, domain="127.0.0.1")
         assert cookie is not None
         context = self.browser.new_context(base_url=self.url, **options)
-        context.set_default_timeout(8000)
+        context.set_default_timeout(PATIENCE * 1000)
         context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": self.url}])
         seat = Seat(context.new_page(), context)
         seat.page.on("console", lambda said: seat.complaints.append(said.text))

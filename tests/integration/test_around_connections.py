@@ -18,7 +18,6 @@ from tests.support.waiting import wait_until
 DENIED, SSH_FAILED = 4, 255
 """Exit codes: ours, and ssh's own."""
 STEP = 'approvals   = [{ from = "sre-lead", count = 1 }]'
-PATIENCE = 15.0
 
 
 def types(person: Person, *words: str, code: int = 0) -> str:

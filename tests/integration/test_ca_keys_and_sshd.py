@@ -16,6 +16,7 @@ from sshjit.profile import Issue, UserTerms
 from sshjit.sshkey import PublicKey
 from sshjit_ca.keys import Signer, files
 from tests.support.devices import KINDS, ssh_key
+from tests.support.waiting import PATIENCE
 from tests.unit.hostconfig.workshop import ME, Host, make_key
 
 
@@ -65,7 +66,7 @@ def log_in(host: Host, key: Path, known: Path) -> int:
         word for option in (*options, "GlobalKnownHostsFile=/dev/null", "HostKeyAlias=web1") for word in ("-o", option)
     ]
     command = ["ssh", "-F", "none", "-q", "-i", str(key), "-p", str(host.port), "-l", ME, *words, "127.0.0.1", "true"]
-    return subprocess.run(command, stdin=subprocess.DEVNULL, check=False, timeout=30).returncode
+    return subprocess.run(command, stdin=subprocess.DEVNULL, check=False, timeout=PATIENCE).returncode
 
 
 @pytest.mark.parametrize("kind", KINDS)

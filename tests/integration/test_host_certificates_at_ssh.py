@@ -14,6 +14,7 @@ from sshjit.sshwire import string
 from sshjit_ca.access.signing import sign_and_read_back
 from tests.support.certificate_shop import PRINCIPAL, Shop, blob, encode_unchecked
 from tests.support.judge import HOST, Judge, judge
+from tests.support.waiting import PATIENCE
 
 ALIAS = "web1.example.com"
 Make = Callable[[Shop, bytes], bytes]
@@ -57,7 +58,9 @@ def ssh(shop: Shop, sshd: Judge, name: str) -> subprocess.CompletedProcess[str]:
                "GlobalKnownHostsFile=none", f"HostKeyAlias={name}", "IdentityAgent=none")  # fmt: skip
     command = ["ssh", "-F", "none", "-i", str(key), "-p", str(sshd.ports["host"]), "-l", sshd.host.login]
     command += [part for option in options for part in ("-o", option)] + [ADDRESS, "echo in"]
-    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=30)
+    return subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=PATIENCE
+    )
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ from tests.support.hearing import ERIN, POLICY_WITH_GLASS
 from tests.support.installation import ALICE, BOB, DANA, Installation
 from tests.support.issuer import serving
 from tests.support.mailroom import Hooked, Mailbox, receiver, smtp
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 R = TypeVar("R")
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
@@ -84,7 +84,11 @@ class House:
 
     def say(self, *words: str) -> str:
         done = subprocess.run(
-            [*PROGRAM, *words, "--config", str(self.config)], capture_output=True, text=True, check=False, timeout=30
+            [*PROGRAM, *words, "--config", str(self.config)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout

@@ -22,6 +22,7 @@ from tests.support.installation import ALICE, Installation
 from tests.support.issuer import serving
 from tests.support.judge import Door, Judge, judge
 from tests.support.told import newest, reply
+from tests.support.waiting import PATIENCE
 
 STAGING = (("env", "staging"),)
 
@@ -75,7 +76,7 @@ class World:
     def ssh(self, name: str) -> subprocess.CompletedProcess[str]:
         """Connects as the client does when a certificate is alive: by the configuration that lies there."""
         command = ["ssh", "-F", str(self.configurations[name]), "-o", "BatchMode=yes", name, "echo in"]
-        return subprocess.run(command, input="", capture_output=True, text=True, check=False, timeout=30)
+        return subprocess.run(command, input="", capture_output=True, text=True, check=False, timeout=PATIENCE)
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ def say(ca: Installation, message: m.Message) -> dict[str, object]:
     frame = {"v": 1, "id": 1, "type": m.type_name(type(message)), "body": wire.encode(message)}
     text = json.dumps(frame).encode()
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(10)
+        connection.settimeout(PATIENCE)
         connection.connect(str(ca.config.web_socket))
         connection.sendall(len(text).to_bytes(4, "big") + text)
         connection.shutdown(socket.SHUT_WR)

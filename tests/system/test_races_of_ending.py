@@ -158,7 +158,7 @@ def until_refused(client: Client, request: dict[str, Any], one_more: threading.S
 def after(some: threading.Semaphore, number: int, act: Callable[[], Said]) -> list[dict[str, Any]]:
     """Acts when so many were drawn."""
     for _ in range(number):
-        assert some.acquire(timeout=20)
+        assert some.acquire(timeout=PATIENCE)
     said = act()
     assert said.status in (200, 201), said
     return []

@@ -73,7 +73,7 @@ class Storm:
     def kill(self, after: int) -> None:
         """Kills the CA when there were so many approvals, and starts it again."""
         for _ in range(after):
-            assert self.wave.acquire(timeout=20)
+            assert self.wave.acquire(timeout=PATIENCE)
         self.site.served.process.kill()
         self.site.restart()
 

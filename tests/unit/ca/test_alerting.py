@@ -20,6 +20,7 @@ from sshjit_ca.care.alerting import Alarm, Alarms
 from tests.support.glass import GLASS, REASON, break_glass
 from tests.support.installation import ALICE, Installation
 from tests.support.syslog import listening
+from tests.support.waiting import PATIENCE, wait_until
 
 ALARM = Alarm("lock_everything", "test", 7, 1_800_000_000, "locked by Zo\u00eb\nroot: all is well", None, ())
 
@@ -102,10 +103,11 @@ def test_what_was_told_is_not_told_again_and_what_was_not_is_told_after_a_restar
 def test_it_is_told_at_once_beside_answering(ca: Installation, tmp_path: Path, syslog: socket.socket) -> None:
     async def story() -> str:
         watch = asyncio.create_task(watching.alert(ca.desk, ca.store, Alarms(ca.config.home, tmp_path / "log", ())))
-        await asyncio.sleep(0.3)
+        await asyncio.to_thread(wait_until, (ca.config.home / "alerted").exists)  # from here on it is news
+        syslog.settimeout(PATIENCE)
         ca.say(m.Lock(None, "everything", None, "we are attacked"), m.LockReply, "admin")
         try:
-            return (await asyncio.wait_for(asyncio.to_thread(syslog.recv, 4096), 5)).decode("ascii")
+            return (await asyncio.wait_for(asyncio.to_thread(syslog.recv, 4096), PATIENCE)).decode("ascii")
         finally:
             watch.cancel()
 
@@ -131,9 +133,9 @@ def test_a_database_that_is_away_for_a_while_costs_no_alarm(
         database.rmdir()
         for part in database.parent.glob("away-*"):
             part.rename(part.with_name(part.name.removeprefix("away-")))
-        syslog.settimeout(5)
+        syslog.settimeout(PATIENCE)
         try:
-            return (await asyncio.wait_for(asyncio.to_thread(syslog.recv, 4096), 6)).decode("ascii")
+            return (await asyncio.wait_for(asyncio.to_thread(syslog.recv, 4096), PATIENCE)).decode("ascii")
         finally:
             watch.cancel()
 

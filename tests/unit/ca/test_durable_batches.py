@@ -14,6 +14,7 @@ from sshjit import messages as m
 from sshjit.errors import Failed
 from sshjit_ca.authority import Answer, Question
 from tests.support.installation import ALICE, Installation
+from tests.support.waiting import PATIENCE
 
 NO_CERTIFICATES = """CREATE TRIGGER no_certificates BEFORE INSERT ON entries WHEN NEW.kind = 'certificate'
 BEGIN SELECT RAISE(ABORT, 'the disk is broken'); END"""
@@ -50,7 +51,7 @@ def test_no_answer_leaves_before_its_batch_is_durable(
         assert not pending.done()
         assert ca.kinds().count("certificate") == before
         other.execute("ROLLBACK")
-        assert len(set(serials(pending.result(10)))) == 2
+        assert len(set(serials(pending.result(PATIENCE)))) == 2
     assert ca.kinds().count("certificate") == before + 2
 
 

@@ -33,6 +33,7 @@ from sshjit.messages import (
 )
 from sshjit_client import openssh
 from sshjit_client.records import HeldBundle
+from tests.support.waiting import wait_until
 from tests.unit.client import standin_acts
 from tests.unit.client.installation import Installation
 
@@ -272,3 +273,8 @@ class Server:
                 return wire.encode(self.close(request, how))
             case words:
                 return standin_acts.call(self, words, body, view, key)
+
+
+def wait_for(server: Server, call: str, times: int = 1) -> None:
+    """Waits until so many calls that begin like this have arrived."""
+    wait_until(lambda: sum(c.startswith(call) for c in server.calls) >= times, lambda: server.calls)

@@ -13,8 +13,9 @@ import pytest
 from sshjit.messages import RequestState
 from sshjit_client import cli
 from sshjit_client.__main__ import SUBCOMMANDS
+from tests.support.waiting import PATIENCE
 from tests.unit.client.conftest import Laptop
-from tests.unit.client.standin import Server
+from tests.unit.client.standin import Server, wait_for
 
 
 @pytest.fixture
@@ -30,11 +31,12 @@ def only(server: Server) -> str:
 
 
 def test_several_hosts_by_label_for_later(alice: Laptop, server: Server) -> None:
+    began = time.time()
     done = alice.run("request", "--label", "env=prod", "web1", "--start", "+2h", "--for", "30m", "--reason", "CHG-7")
     assert done.returncode == 0, done.stderr
     (body,) = server.asked
     assert (body["hosts"], body["labels"], body["duration"]) == (["web1"], [["env", "prod"]], 1800)
-    assert abs(body["start"] - time.time() - 7200) < 20
+    assert began - 60 < body["start"] - 7200 < time.time() + 60
     assert "deploy on web1, db1, secret1" in done.stdout
 
 
@@ -91,13 +93,13 @@ def test_an_extension_is_asked_for_and_waited_for(alice: Laptop, server: Server)
 
 def test_what_is_said_meanwhile_reaches_whoever_waits(alice: Laptop, server: Server) -> None:
     waiting = alice.start("request", "--wait", "db1")
-    while not any(call.startswith("GET /api/v1/requests/req-") for call in server.calls):
-        time.sleep(0.05)
+    wait_for(server, "GET /api/v1/requests/req-")
     request = only(server)
     assert alice.run("comment", request, "which", "ticket?").returncode == 0
-    time.sleep(1.2)
+    looks = sum(call.startswith(f"GET /api/v1/requests/{request}") for call in server.calls)
+    wait_for(server, f"GET /api/v1/requests/{request}", looks + 2)
     server.close(request, "cancel")
-    _, said = waiting.communicate(timeout=20)
+    _, said = waiting.communicate(timeout=PATIENCE)
     assert "ssh-jit: Bob says: which ticket?" in said
     assert waiting.returncode == 4
     assert "is cancelled" in said

@@ -10,14 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.waiting import wait_until
 from tests.unit.client.conftest import Laptop
 from tests.unit.client.installation import keygen, make_key
-from tests.unit.client.standin import Server
-
-
-def wait_for(server: Server, call: str, times: int = 1) -> None:
-    wait_until(lambda: sum(c.startswith(call) for c in server.calls) >= times, lambda: server.calls)
+from tests.unit.client.standin import Server, wait_for
 
 
 def test_connects_signs_in_by_itself_and_runs_the_command(laptop: Laptop, server: Server) -> None:

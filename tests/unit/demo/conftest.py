@@ -7,10 +7,12 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import PATIENCE
 from tests.unit.demo.relying_party import CLIENTS, PEOPLE, SECRET, WEB, WEB_REDIRECT, RelyingParty
 
 
@@ -32,17 +34,24 @@ def free_port() -> int:
         return port
 
 
-@pytest.fixture(scope="session")
-def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    config = tmp_path_factory.mktemp("provider") / "acme.json"
-    settings = {"id": "acme", "title": "Acme", "port": free_port(), "code_lifetime": 2, "token_lifetime": 240}
+@contextmanager
+def running(config: Path, settings: dict[str, object]) -> Iterator[str]:
+    """A provider with these settings, until it is told to end."""
     config.write_text(json.dumps(settings | {"people": PEOPLE, "clients": CLIENTS}))
     process, found = start(config)
     yield found
     process.terminate()
-    assert process.wait(5) == 0
+    assert process.wait(PATIENCE) == 0
     assert process.stdout is not None
     process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    config = tmp_path_factory.mktemp("provider") / "acme.json"
+    settings = {"id": "acme", "title": "Acme", "port": free_port(), "token_lifetime": 240}
+    with running(config, settings) as found:
+        yield found
 
 
 @pytest.fixture
@@ -66,7 +75,7 @@ def refused(tmp_path: Path) -> Callable[[dict[str, object]], str]:
         good: dict[str, object] = {"id": "acme", "title": "Acme", "port": 1, "people": PEOPLE, "clients": CLIENTS}
         config.write_text(json.dumps(good | changes))
         command = [sys.executable, "-m", "demo.provider", "--config", str(config)]
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
         assert ended.returncode == 2
         assert ended.stdout == ""
         return ended.stderr

@@ -5,10 +5,12 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import pytest
 
+from tests.unit.demo.conftest import free_port, running
 from tests.unit.demo.relying_party import NATIVE, SECRET, WEB_REDIRECT, Answer, RelyingParty, basic
 
 Refused = Callable[[dict[str, object]], str]
@@ -159,10 +161,13 @@ def test_pkce_counts_for_the_confidential_client_too(web: RelyingParty) -> None:
     assert web.exchange(bare).json["error"] == "invalid_request", "a verifier without a challenge is a downgrade"
 
 
-def test_a_code_dies_young(native: RelyingParty) -> None:
-    code = native.click("alice").location["code"]
-    time.sleep(2.1)
-    assert native.exchange(code).json["error"] == "invalid_grant"
+def test_a_code_dies_young(tmp_path: Path) -> None:
+    settings: dict[str, object] = {"id": "acme", "title": "Acme", "port": free_port(), "code_lifetime": 1}
+    with running(tmp_path / "acme.json", settings) as issuer:
+        native = RelyingParty(issuer)
+        code = native.click("alice").location["code"]
+        time.sleep(1.1)
+        assert native.exchange(code).json["error"] == "invalid_grant"
 
 
 @pytest.mark.parametrize("header", ["Basic ////", "Basic /w==", "Basic", "Basic OjpAOg==", "Bearer x"])

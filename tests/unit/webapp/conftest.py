@@ -20,6 +20,7 @@ from sshjit_web.config import WebConfig, parse
 from sshjit_web.security import Cookies
 from sshjit_web.store import Store, open_engine
 from tests.support.issuer import Issuer, serving
+from tests.support.waiting import PATIENCE
 from tests.unit.webapp.standin import Standin
 from tests.unit.webapp.standin_server import Server
 
@@ -110,7 +111,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     config = parse(config_text(tmp_path), tmp_path)
     engine = open_engine(config.database)
     migrate.upgrade(engine)
-    store, ca = Store(engine), CaClient(tmp_path / "web.sock", timeout=5)
+    store, ca = Store(engine), CaClient(tmp_path / "web.sock", timeout=PATIENCE)
     app = create_app(config, ca, store, {}, key=KEY, clock=clock)
     app.test_client_class = Browser
     yield World(app, config, store, standin, server, clock, tmp_path)

@@ -123,7 +123,7 @@ class Visitor(Browser):
         cookies = urllib.request.HTTPCookieProcessor(self._jar)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), cookies, _Stay)
         try:
-            with opener.open(url, timeout=20) as answer:
+            with opener.open(url, timeout=PATIENCE) as answer:
                 return answer.status, ""
         except urllib.error.HTTPError as error:
             with error:

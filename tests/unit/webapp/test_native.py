@@ -18,6 +18,7 @@ import pytest
 
 from sshjit import login as binding
 from sshjit import sshkey
+from tests.support.waiting import PATIENCE
 from tests.unit.webapp.house import House, Visitor, build
 
 CALLBACK = "http://127.0.0.1:9/callback"
@@ -39,7 +40,7 @@ def call(house: House, path: str, body: Any = None, token: str = "") -> tuple[in
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
     request = urllib.request.Request(f"{house.url}{path}", data, headers)  # noqa: S310 -- our own loopback address
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 -- the same
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 -- the same
             return answer.status, json.loads(answer.read() or b"null")
     except urllib.error.HTTPError as error:
         with error:
@@ -89,7 +90,7 @@ def native_token(house: House, person: str, provider: str, nonce: str) -> str:
     code = dict(parse_qsl(urlsplit(location).query))["code"]
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "client_id": "ssh-jit-cli"}
     data = urlencode({**form, "code_verifier": verifier}).encode()
-    with urllib.request.urlopen(f"{issuer}/token", data, timeout=10) as answer:  # noqa: S310 -- our own provider
+    with urllib.request.urlopen(f"{issuer}/token", data, timeout=PATIENCE) as answer:  # noqa: S310 -- our own provider
         token: str = json.loads(answer.read())["id_token"]
     return token
 
@@ -145,7 +146,7 @@ def test_t48_a_token_of_the_pages_binds_no_key(house: House, tmp_path: Path) -> 
     basic = base64.b64encode(f"ssh-jit-web:{secret}".encode()).decode()
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": ask["redirect_uri"]}
     request = urllib.request.Request(f"{issuer}/token", urlencode(form).encode(), {"Authorization": f"Basic {basic}"})  # noqa: S310 -- our own provider
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 -- the same
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 -- the same
         token = json.loads(answer.read())["id_token"]
     status, said = call(house, "/api/v1/login", proof(key, token, salt, "acme"))
     assert (status, said["error"]["code"]) == (403, "token_refused")

@@ -10,6 +10,7 @@ from sshjit_web.notify.delivering import PATIENCE, Delivery, Result
 from sshjit_web.notify.ledger import Owed
 from sshjit_web.notify.way import Message
 from sshjit_web.notify.words import Words
+from tests.support import waiting
 
 WORDS = Words("a title", (("Who", "Dana"),), "The page:", "https://access.example.com/requests/req-1")
 
@@ -46,7 +47,7 @@ def working(time: Time, **ways: Held) -> Delivery:
 
 
 def taken(delivery: Delivery) -> Result:
-    result = delivery.results.get(timeout=10)
+    result = delivery.results.get(timeout=waiting.PATIENCE)
     assert result is not None
     return result
 

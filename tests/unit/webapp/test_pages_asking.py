@@ -130,9 +130,8 @@ def test_the_grants_page_lists_who_asked_for_more_time_and_what_was_said_and_not
     assert "<h2>More time</h2>" not in world.page(DANA, path)
     versions = [world.get(DANA, f"{path}/state").json]
     for verdict, said in (("deny", "come back at noon"), ("approve", "it is noon")):
-        more = world.post(DANA, f"{path}/extend", reason=f"CHG-7 takes <b>longer</b>, {verdict}").location.rpartition(
-            "/"
-        )[2]
+        asked = world.post(DANA, f"{path}/extend", reason=f"CHG-7 takes <b>longer</b>, {verdict}")
+        more = asked.location.rpartition("/")[2]
         versions.append(world.get(DANA, f"{path}/state").json)
         assert f'<a href="/requests/{more}"><strong>30 min more</strong></a>' in world.page(BOB, path)
         assert "left to answer" in world.page(BOB, path)

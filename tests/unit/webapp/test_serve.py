@@ -24,7 +24,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 def run(*arguments: str) -> tuple[int, str]:
     env = {key: value for key, value in os.environ.items() if key != "SSH_JIT_WEB_CONFIG"}
     command = [str(BIN / "ssh-jit-web"), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env=env)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False, env=env)
     return done.returncode, done.stderr
 
 
