@@ -23,7 +23,7 @@ def card(reply: RequestReply, now: int, paint: Paint) -> str:
     if reply.about is not None:
         lines += ["", paint("strong", "who is asking"), *paint.fields(_about(reply.about, now))]
         lines += _past("open now", reply.about.live, paint)
-        lines += _past("before", reply.about.recent, paint)
+        lines += _past("before", reply.about.recent, paint) if reply.about.recent is not None else []
     if reply.because:
         roles = f"you hold {' and '.join(reply.because)}"
         lines += ["", *paint.fields([("you are asked because", roles)], indent="")]

@@ -37,17 +37,17 @@ class RequesterView:
     hardware_key: bool
     address: str
     live: tuple[PastView, ...]
-    recent: tuple[PastView, ...]
-    """The last ten of 30 days that are over, newest first."""
+    recent: tuple[PastView, ...] | None
+    """The last ten of 30 days that are over, newest first; ``None`` for who may lock and nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestReply:
     """The request as it stands now.
 
-    Who may decide it or audits also gets ``about``, what is known of the requester, and ``because``: the roles for
-    which the reader is asked. ``extensions``: who asked for more time in this grant, oldest first, 50 at most; only
-    reading a request tells them.
+    Who may decide it, audits or may lock also gets ``about``, what is known of the requester, and ``because``: the
+    roles for which the reader is asked. ``extensions``: who asked for more time in this grant, oldest first, 50 at
+    most; only reading a request tells them.
     """
 
     request: RequestView

@@ -77,7 +77,7 @@ class CertificateReply:
 
 @dataclass(frozen=True, slots=True)
 class ReadRequest:
-    """One request: its requester, its approvers and auditors may read it."""
+    """One request: its requester, its approvers, reviewers and auditors may read it; who may lock, an open grant."""
 
     login_id: str
     request: str

@@ -66,6 +66,28 @@ def test_every_page_fits_is_legible_and_has_no_complaints(office: Office, scheme
             assert seat.complaints == []
 
 
+FRANK = Person("f-6", ("Database",), "frank@example.com")
+
+
+def test_a_grant_with_more_time_fits_for_its_holder_and_for_who_may_lock(office: Office) -> None:
+    world = office.world
+    path = f"/requests/{world.ask(FRANK, 'db1', login='postgres')}"
+    world.post(BOB, f"{path}/approve", digest=world.view(FRANK, path[10:]).digest, confirmed="yes")
+    more = world.post(FRANK, f"{path}/extend", reason="CHG-7 " + "takeslonger" * 20).location
+    denied = {"denial": "tell the on-call first", "confirmed": "yes"}
+    world.post(BOB, f"{more}/deny", digest=world.view(FRANK, more[10:]).digest, **denied)
+    world.post(FRANK, f"{path}/extend", reason="CHG-7 the on-call knows")
+    for person, scheme in ((FRANK, "light"), (BOB, "dark")):
+        with office.seat(person, color_scheme=scheme) as seat:
+            seat.page.goto(path)
+            expect(seat.page.locator(".more > li")).to_have_count(2)
+            assert seat.page.evaluate(CONTRAST) == []
+            for width in (1280, 390, 320):
+                seat.page.set_viewport_size({"width": width, "height": 800})
+                assert seat.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, width
+            assert seat.complaints == []
+
+
 def test_a_request_by_the_keyboard_alone(office: Office) -> None:
     with office.seat(ALICE) as seat:
         page = seat.page

@@ -1,4 +1,4 @@
-"""What an approver, a reviewer or an auditor sees of who asks; nobody else does, the requester neither."""
+"""What an approver, a reviewer, an auditor or who may lock sees of who asks; the requester and all others do not."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ RECENT = 10
 """Requests of the past that are shown."""
 
 
-def requester(desk: Desk, request: Request) -> RequesterView | None:
-    """The sign-in that asked, or what is known of the person by now, and what else this person has and had."""
+def requester(desk: Desk, request: Request, *, before: bool) -> RequesterView | None:
+    """The sign-in that asked, or what is known of the person by now, and what else this person has.
+
+    ``before``: and what they had.
+    """
     asked = request.asked
     login = desk.state.logins.get(asked.login_id)
     if login is None and asked.subject in desk.state.newest_login:
@@ -32,7 +35,7 @@ def requester(desk: Desk, request: Request) -> RequesterView | None:
         hardware_key=desk.vouched(login),
         address=opened.address,
         live=live,
-        recent=recent,
+        recent=recent if before else None,
     )
 
 

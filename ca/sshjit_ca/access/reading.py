@@ -16,14 +16,13 @@ from sshjit.messages import (
     ReadRequest,
     RequestReply,
 )
-from sshjit.requests import Request
 from sshjit_ca.access import about, prolonged
-from sshjit_ca.access.approving import decides_as, may_decide
+from sshjit_ca.access.approving import decides_as
+from sshjit_ca.access.sight import Sight, sight
 from sshjit_ca.access.views import request_view
 from sshjit_ca.desk import Desk, Door
 from sshjit_ca.log import policies
 from sshjit_ca.log.history import History
-from sshjit_ca.state import Login
 from sshjit_ca.storage.store import Store
 
 
@@ -33,13 +32,14 @@ def read_request(history: History) -> Callable[[Desk, ReadRequest], RequestReply
     def read(desk: Desk, message: ReadRequest) -> RequestReply:
         login = desk.login(message.login_id)
         request = history.request(desk.state, message.request)
-        if request is None or not _may_see(desk, login, request):
+        seen = None if request is None else sight(desk, history, login, request)
+        if request is None or seen is None:
             raise Invalid("unknown_request", "you have no such request to see", hint="ssh-jit requests")
         view, extensions = request_view(desk, request), prolonged.of(desk, history, request)
-        if request.asked.subject == login.opened.subject:
+        if seen is Sight.OWN:
             return RequestReply(view, extensions=extensions)
-        because = decides_as(desk, login, request)
-        return RequestReply(view, about.requester(desk, request), because, extensions)
+        who = about.requester(desk, request, before=seen is Sight.WHOLE)
+        return RequestReply(view, who, decides_as(desk, login, request), extensions)
 
     return read
 
@@ -63,12 +63,3 @@ def read_policy(store: Store) -> Callable[[Desk, ReadPolicy, Door], PolicyReply]
 def read_policies(store: Store) -> Callable[[Desk, ReadPolicies], PoliciesReply]:
     """A reader of the list, the newest first."""
     return lambda _desk, _message: PoliciesReply(tuple(reversed(policies.history(store))))
-
-
-def _may_see(desk: Desk, login: Login, request: Request) -> bool:
-    return (
-        request.asked.subject == login.opened.subject
-        or may_decide(desk, login, request)
-        or desk.permitted(login, "audit")
-        or (request.review_by is not None and desk.permitted(login, "review"))
-    )

@@ -101,7 +101,7 @@ def _print(machine: Machine, found: dict[Scope, list[RequestView]], now: int) ->
 
 
 def _show(parser: Parser) -> Act:
-    parser.description = "Shows all of a request, and who is asking, to whoever may decide or audit it."
+    parser.description = "Shows all of a request, and who is asking, to whoever may decide, audit or end it."
     parser.add_argument("id", metavar="ID", help="the request, or the beginning of its id")
     parser.add_argument("--json", action="store_true", help="print JSON")
     return show_one

@@ -114,6 +114,7 @@ def test_an_approver_sees_who_asks_and_why_they_are_asked(ca: Installation) -> N
     reply = ca.say(m.ReadRequest(ca.web(BOB), request.id), m.RequestReply)
     about = reply.about
     assert about is not None
+    assert about.recent is not None
     assert reply.because == ("lead",)
     assert (about.provider, about.groups, about.roles) == ("acme", ("Database", "SRE"), ("dba", "sre"))
     assert (about.signed_in, about.auth_time, about.address) == (int(ca.time), int(ca.time) - 5, "192.0.2.7")
@@ -154,5 +155,6 @@ def test_the_last_ten_of_a_month_are_shown(ca: Installation) -> None:
     request = ca.ask(login, "db1").request
     about = ca.say(m.ReadRequest(ca.web(BOB), request.id), m.RequestReply).about
     assert about is not None
+    assert about.recent is not None
     assert len(about.recent) == 10
     assert about.recent[0].asked > about.recent[-1].asked

@@ -112,7 +112,11 @@ def again(login: LoginView, request_id: str, error: SshJitError) -> AnyResponse:
     room.raise_if_signed_out(error)
     if error.code == "unknown_request":
         raise error
-    return room.failed(request_page(login, room.read(login, request_id), error=error), error)
+    try:
+        reply = room.read(login, request_id)
+    except SshJitError as gone:  # who may lock sees it only as long as there is something to end
+        raise error if gone.code == "unknown_request" else gone from None
+    return room.failed(request_page(login, reply, error=error), error)
 
 
 def request_page(
@@ -138,6 +142,7 @@ def request_page(
         own=own,
         deciding=could_decide(login, reply),
         unsigned=could_decide_here(login, reply),
+        speaking=own or bool(reply.because) or (view.review_by is not None and "review" in login.permissions),
         reviewing=not own and "review" in login.permissions and view.break_glass and view.review is None,
         revoking=not own and "lock" in login.permissions and view.state is RequestState.APPROVED,
         shorter=[text for text in forms.DURATIONS if durations.parse(text) < view.duration],
