@@ -20,16 +20,32 @@ def main() -> int:
     """Runs the command line."""
     default = Path(os.environ.get("SSH_JIT_CA_CONFIG", DEFAULT_PATH))
     try:
-        return cli.run(sys.argv[1:], default, os.environ.pop("NOTIFY_SOCKET", ""), Places.of(os.environ))
+        code = cli.run(sys.argv[1:], default, os.environ.pop("NOTIFY_SOCKET", ""), Places.of(os.environ))
+        if sys.stdout is not None:
+            sys.stdout.flush()  # what did not arrive was not said: a full disk must not look like an empty log
     except SshJitError as error:
         print(f"ssh-jit-ca: {error.message}", file=sys.stderr)
         if error.hint:
             print(f"hint: {error.hint}", file=sys.stderr)
         return EXIT[error.family]
     except BrokenPipeError:
+        _say_no_more()
+        return 1
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"ssh-jit-ca: {where}{error.strerror or error}", file=sys.stderr)
+        _say_no_more()
         return 1
     except KeyboardInterrupt:
         return 130
+    return code
+
+
+def _say_no_more() -> None:
+    """Drops what is left to print: the interpreter would try again on its way out, and complain."""
+    if sys.stdout is not None:
+        with open(os.devnull, "wb") as nothing:  # noqa: PTH123 - a device, for its descriptor
+            os.dup2(nothing.fileno(), sys.stdout.fileno())
 
 
 if __name__ == "__main__":
