@@ -51,7 +51,15 @@ FAREWELL = 1.0
 
 
 def machine_clock(config: Config, *, keep: bool = True) -> Clock:
-    """The machine's clocks, and what was kept of them since its start; ``keep``: also from now on."""
+    """The machine's clocks, and what was kept of them since its start; ``keep``: also from now on.
+
+    Raises:
+        Failed: ``no_home``, when it is to be kept and there is no folder to keep it in.
+
+    """
+    if keep and not config.home.is_dir():
+        hint = "ssh-jit-ca init makes it, with the first keys; is its disk mounted?"
+        raise Failed("no_home", f"the CA's home {config.home} is not there", hint=hint)
     kept = Kept(config.home / "clock", machine.boot_id(), writes=keep)
     return Clock(time.time, lambda: time.clock_gettime(time.CLOCK_BOOTTIME), kept)
 

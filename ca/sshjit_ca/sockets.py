@@ -25,7 +25,7 @@ def listen(path: Path) -> Bound:
     """A socket at ``path``. Anybody may connect: who may speak is decided by the peer's user.
 
     Raises:
-        Failed: ``not_a_socket``, if something else than an old socket is there.
+        Failed: ``not_a_socket``, if something else than an old socket is there; ``not_listening``.
 
     """
     with contextlib.suppress(FileNotFoundError):
@@ -33,7 +33,13 @@ def listen(path: Path) -> Bound:
             raise Failed("not_a_socket", f"{path} is a file and no socket; it was left alone", hint="see ca.toml")
         path.unlink()
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listening.bind(str(path))
+    try:
+        listening.bind(str(path))
+    except OSError as error:
+        listening.close()
+        why = error.strerror or str(error)
+        hint = f"web_socket and admin_socket in ca.toml; is there a folder {path.parent}, and may the CA write to it?"
+        raise Failed("not_listening", f"{path} cannot be listened at: {why}", hint=hint) from None
     path.chmod(0o666)
     listening.listen(128)
     listening.settimeout(0)

@@ -88,9 +88,12 @@ def load_public(path: Path) -> PublicKey:
     try:
         return sshkey.parse_line(beside.read_text(encoding="ascii"))
     except OSError as error:
-        raise Failed("no_key", f"{beside}: {error.strerror}", hint="ssh-jit-ca init makes the first keys") from None
+        raise Failed("no_key", f"{beside}: {error.strerror}", hint=_MISSING) from None
     except (Invalid, UnicodeDecodeError):
         raise Failed("bad_key_file", f"{beside} is not a public key") from None
+
+
+_MISSING = "put it back from where keys are kept; for a new installation ssh-jit-ca init makes the first keys"
 
 
 def load(path: Path, passphrase: bytes | None = None) -> FileKey:
@@ -102,13 +105,16 @@ def load(path: Path, passphrase: bytes | None = None) -> FileKey:
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(file.fileno())
+            raw = file.read(MAX_BYTES)
     except OSError as error:
-        raise Failed("no_key", f"{path}: {error.strerror}", hint="ssh-jit-ca init makes the first keys") from None
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
-            raise Failed("key_exposed", f"{path} is not readable by us alone", hint=f"chmod 600 {path}")
-        raw = file.read(MAX_BYTES)
+        raise Failed("no_key", f"{path}: {error.strerror}", hint=_MISSING) from None
+    if status.st_uid != os.getuid():
+        owner = f"Unix user {status.st_uid}, and the CA runs as {os.getuid()}"
+        raise Failed("key_exposed", f"{path} belongs to {owner}", hint=f"chown {os.getuid()} {path}; chmod 600 {path}")
+    if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o077:
+        raise Failed("key_exposed", f"{path} is not readable by us alone", hint=f"chmod 600 {path}")
     private = _read(path, raw, passphrase)
     if not isinstance(private, (Ed25519PrivateKey, ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey)):
         raise Failed("bad_key_file", f"{path} is not an Ed25519, ECDSA or RSA key")
@@ -133,8 +139,11 @@ def _read(path: Path, raw: bytes, passphrase: bytes | None) -> SSHPrivateKeyType
         ) from None
     except (ValueError, UnsupportedAlgorithm):
         if passphrase is None:
-            raise Failed("bad_key_file", f"{path} is not an OpenSSH private key") from None
+            raise Failed("bad_key_file", f"{path} is not an OpenSSH private key", hint=_DAMAGED) from None
         raise Failed("bad_passphrase", f"the passphrase does not open {path}") from None
+
+
+_DAMAGED = "a damaged one is put back from where keys are kept; others: ssh-keygen -p rewrites them in OpenSSH's format"
 
 
 def _new(kind: KeyKind) -> _Private:
