@@ -97,7 +97,7 @@ def load(path: Path) -> Config:
     return Config(
         installation=file.installation,
         home=home,
-        database=file.database or f"sqlite:///{home}/ca.db",
+        database=_database(path, file.database or f"sqlite:///{home}/ca.db"),
         web_socket=_absolute(path, "web_socket", file.web_socket),
         admin_socket=_absolute(path, "admin_socket", file.admin_socket),
         web_users=frozenset(_uid(path, name) for name in file.web_users) | {own},
@@ -143,6 +143,14 @@ def _absolute(path: Path, key: str, value: str) -> Path:
     if not found.is_absolute():
         raise Invalid("bad_config", f"{path.name}: {key!r} must be an absolute path")
     return found
+
+
+def _database(path: Path, address: str) -> str:
+    """The address of the database. A file must be named from the root on: commands are typed in any folder."""
+    if address.startswith("sqlite") and not re.match(r"[a-z+]+:////[^?]", address):
+        hint = 'database = "sqlite:////var/lib/ssh-jit-ca/ca.db"'
+        raise Invalid("bad_config", f"{path.name}: 'database' must name a file by its absolute path", hint=hint)
+    return address
 
 
 def _uid(path: Path, name: str) -> int:
