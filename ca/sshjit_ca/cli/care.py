@@ -160,7 +160,11 @@ def _sign_emergency(conf: Config, options: argparse.Namespace) -> int:
     else:
         reply = admin.call(conf.admin_socket, message, m.EmergencyReply)
     target = options.key.with_name(f"{options.key.name.removesuffix('.pub')}-cert.pub")
-    target.write_text(f"{reply.text}\n", encoding="ascii")
+    try:
+        target.write_text(f"{reply.text}\n", encoding="ascii")
+    except OSError as error:
+        what = f"certificate {reply.serial} was signed and recorded, but {target} cannot be written: {error.strerror}"
+        raise Failed("not_written", what, hint="again, with a copy of the key in a folder that you can write") from None
     if options.json:
         print(json.dumps(wire.encode(reply)))
     else:
