@@ -32,7 +32,7 @@ def add_commands(commands: Any) -> None:
     inner = commands.add_parser("log", help="the log").add_subparsers(required=True, metavar="COMMAND")
     show = _filters(_command(inner, "show", "show entries, the newest last", _show))
     show.add_argument("--limit", type=_count, default=50, metavar="N", help="how many [50]")
-    show.add_argument("--before", type=int, metavar="ENTRY", help="only older ones than this entry")
+    show.add_argument("--before", type=_entry, metavar="ENTRY", help="only older ones than this entry")
     tail = _filters(_command(inner, "tail", "show the newest entries", _tail))
     tail.add_argument("-n", "--limit", type=_count, default=10, metavar="N", help="how many [10]")
     tail.add_argument("-f", "--follow", action="store_true", help="and go on with what comes")
@@ -43,7 +43,7 @@ def add_commands(commands: Any) -> None:
     )
     export = _command(inner, "export", "write the log as lines of JSON, the checkpoint last", _export)
     export.add_argument("--format", choices=("jsonl", "ocsf"), default="jsonl", help="[jsonl]")
-    export.add_argument("--from", type=int, default=0, dest="first", metavar="ENTRY", help="the first entry [0]")
+    export.add_argument("--from", type=_entry, default=0, dest="first", metavar="ENTRY", help="the first entry [0]")
     prove = _command(inner, "prove", "prove that a certificate is in the log", _prove)
     prove.add_argument("certificate", type=Path, metavar="CERT-FILE")
     prove.add_argument("-o", "--output", type=Path, metavar="FILE", help="[standard output]")
@@ -68,7 +68,7 @@ def _filters(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument("--person", metavar="WHO", help="only about somebody: name, address, provider/subject, or id")
     parser.add_argument("--host", metavar="NAME", help="only about a host")
     parser.add_argument("--kind", metavar="KIND", help="only of a kind: login, ask, decision, grant, certificate …")
-    when = "2026-01-31, 2026-01-31T12:00 (UTC), or how long ago: 2h, 7d"
+    when = "2026-01-31, 2026-01-31T12:00 (UTC, or with its offset: +02:00), or how long ago: 2h, 7d"
     parser.add_argument("--since", type=_moment, metavar="WHEN", help=when)
     parser.add_argument("--until", type=_moment, metavar="WHEN", help="the same")
     return parser
@@ -77,6 +77,12 @@ def _filters(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 def _count(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) <= 1_000_000:
         raise argparse.ArgumentTypeError("not a number from 1 to 1000000")
+    return int(text)
+
+
+def _entry(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or len(text) > 13:
+        raise argparse.ArgumentTypeError("not the number of an entry")
     return int(text)
 
 
@@ -89,10 +95,11 @@ def _days(text: str) -> int:
 
 def _moment(text: str) -> int:
     try:
-        if text[:1].isdigit() and text[-1:].isalpha():
+        if text[:1].isdigit() and text[-1:].islower():
             return int(time.time()) - durations.parse(text)
-        return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
-    except (Invalid, ValueError):
+        moment = datetime.fromisoformat(text)
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    except (Invalid, ValueError, OverflowError):
         raise argparse.ArgumentTypeError("not a time") from None
 
 
