@@ -70,10 +70,21 @@ def draw(desk: Desk, login: Login, login_id: str, request: Request) -> Certifica
     return _view(certificate, blob, request, terms, hosts)
 
 
-def sign_host(desk: Desk, host: Host, key: PublicKey) -> str:
-    """Signs and records a host certificate; returns its line. Raises ``Refused`` (``locked``)."""
-    locks.refuse_new(desk.state, (host.id,))
-    locks.refuse_key(desk.state, key.fingerprint)
+def sign_host(desk: Desk, host: Host, keys: tuple[PublicKey, ...]) -> tuple[str, ...]:
+    """Signs and records a host certificate for each key; returns their lines.
+
+    Raises:
+        Refused: ``locked``, the host or one of the keys; then none is signed.
+
+    """
+    if keys:
+        locks.refuse_new(desk.state, (host.id,))
+    for key in keys:
+        locks.refuse_key(desk.state, key.fingerprint)
+    return tuple(_sign_host(desk, host, key) for key in keys)
+
+
+def _sign_host(desk: Desk, host: Host, key: PublicKey) -> str:
     signer = desk.keys.active("host_ca")
     certificate = profile.host_certificate(host.name, host.aliases, key, _issue(desk, signer))
     blob = sign_and_read_back(certificate, signer)

@@ -137,7 +137,7 @@ def read_hosts(desk: Desk, message: ReadHosts, door: Door) -> HostsReply:
 
 def host_reply(desk: Desk, host: Host, keys: tuple[PublicKey, ...], invitation: Invitation | None = None) -> HostReply:
     """The host, with a new certificate for each of ``keys``."""
-    certificates = tuple(signing.sign_host(desk, host, key) for key in keys)
+    certificates = signing.sign_host(desk, host, keys)
     root = desk.keys.public("bundle")
     return HostReply(host_view(host), certificates, root.fingerprint, root.line, invitation)
 

@@ -14,6 +14,7 @@ from sshjit.errors import Invalid, Refused
 from sshjit.login import b64url
 from tests.support.acts import host_keys, join, lines_of, renew, report
 from tests.support.installation import ALICE, Installation, make_key, ssh_sign
+from tests.support.keyring import fp
 from tests.support.told import revoked
 
 NEW = m.AddHost("web9", ("web9.example.com", "192.0.2.9"), "192.0.2.9", 22, (("env", "staging"),), ())
@@ -200,6 +201,23 @@ def test_a_locked_host_neither_joins_nor_renews(ca: Installation, keys: tuple[Pa
     ca.say(join(ca, "web9", token, keys), m.HostReply, "web")
     ca.say(m.Lock(None, "host", "web9.example.com", "stolen"), m.LockReply, "admin")
     assert refused(ca, renew(ca, "web9", keys)) == "locked"
+
+
+def test_t68_a_host_with_a_locked_key_has_nothing_signed_for_its_others_either(
+    ca: Installation, keys: tuple[Path, ...]
+) -> None:
+    """What is refused leaves no certificate in the log, however often it is asked for."""
+    ca.say(join(ca, "web9", invited(ca), keys), m.HostReply, "web")
+    locked = fp(lines_of(keys)[-1])
+    ca.say(m.Lock(None, "key", locked, "lost"), m.LockReply, "admin")
+    size = ca.desk.journal.size
+    for _ in range(3):
+        ca.later(1)
+        assert refused(ca, renew(ca, "web9", keys)) == "locked"
+    with pytest.raises(Refused):
+        ca.say(m.CertifyHost("web9"), m.HostReply, "admin")
+    assert ca.desk.journal.size == size
+    assert len(ca.say(renew(ca, "web9", keys[:-1]), m.HostReply, "web").certificates) == 2
 
 
 def test_reports_are_written_when_they_say_something_new(ca: Installation, keys: tuple[Path, ...]) -> None:
