@@ -81,6 +81,8 @@ class Hooked:
     refused: list[str] = field(default_factory=list)
     status: int = 204
     """What it answers to what it believes."""
+    location: str = ""
+    """Where it sends the sender to."""
 
     def types(self) -> list[str]:
         """The types of what was taken, in order."""
@@ -103,6 +105,8 @@ def receiver(hooked: Hooked) -> Iterator[str]:
                 assert found == json.loads(body)
                 hooked.taken.append((self.headers["webhook-id"], found))
                 self.send_response(hooked.status)
+                if hooked.location:
+                    self.send_header("Location", hooked.location)
             self.end_headers()
 
         def log_message(self, *_: Any) -> None:

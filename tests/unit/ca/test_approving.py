@@ -179,3 +179,19 @@ def test_a_reason_that_does_not_fit_is_refused_with_the_prompt(ca: Installation)
 def test_t29_a_reason_is_printable_and_short(ca: Installation, reason: str) -> None:
     with pytest.raises(Invalid):
         ca.ask(ca.native(DANA), "db1", reason=reason)
+
+
+def test_t25_a_window_closes_with_the_hours_that_policy_has_when_it_is_approved(ca: Installation) -> None:
+    _, request = pending(ca)
+    ca.change_policy('name = "database"\n', 'name = "database"\nhours = "08:00-08:20"\nzone = "UTC"\n')  # it is 08:00
+    approved = ca.approve(ca.web(BOB), request)
+    assert approved.ends == int(ca.time) - int(ca.time) % 3600 + 20 * 60
+
+
+def test_t23_another_command_is_another_request(ca: Installation) -> None:
+    ca.change_policy('actions = ["shell", "migrate"]', 'actions = ["command"]')
+    login = ca.native(DANA)
+    first, other = (ca.ask(login, "db1", action="command", command=text) for text in ("uptime", "rm -rf /srv"))
+    assert first.request.id != other.request.id
+    again = ca.ask(login, "db1", action="command", command="uptime")
+    assert (again.existing, again.request.id) == (True, first.request.id)

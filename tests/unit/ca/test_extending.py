@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from sshjit import entries, events
 from sshjit import messages as m
 from sshjit.errors import Invalid, Refused, SshJitError
 from sshjit_ca.log.history import History
@@ -25,6 +26,11 @@ def extend(ca: Installation, login_id: str, request: m.RequestView) -> m.AskRepl
 
 def reading(ca: Installation, login_id: str, request: m.RequestView) -> m.RequestView:
     return ca.say(m.ReadRequest(login_id, request.id), m.RequestReply).request
+
+
+def closings(ca: Installation) -> list[events.Closed]:
+    found = (entries.read(row.entry) for row in ca.store.rows())
+    return [each for each in found if isinstance(each, events.Closed)]
 
 
 def grant(ca: Installation) -> tuple[str, m.RequestView]:
@@ -134,6 +140,17 @@ def test_unused_the_grant_lapses_and_nothing_extends_it_any_more(ca: Installatio
         ca.approve(bob, asked)
     assert over.value.code == "grant_over"
     assert set(ca.kinds()[size:]) == {"refusal"}
+
+
+def test_what_nobody_answered_expires_with_the_grant_at_the_latest_and_is_written_down(ca: Installation) -> None:
+    login, request = grant(ca)
+    ca.later(50 * 60)
+    asked = extend(ca, login, request).request
+    assert asked.pending_until == request.ends
+    ca.later(10 * 60)
+    ca.authority.sweep()
+    endings = {entry.request: entry.state for entry in closings(ca)}
+    assert endings == {request.id: "ended", asked.id: "expired"}
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,16 @@ def test_a_word_alone_is_refused_where_it_could_not_count(signing: Installation)
     assert signing.desk.state.requests[request.id].decisions == ()
 
 
+def test_a_word_alone_is_refused_whatever_another_s_would_count_for(signing: Installation) -> None:
+    signing.change_policy(
+        '{ from = "lead", count = 1, signed = true }',
+        '{ from = "sre", count = 1 }, { from = "lead", count = 1, signed = true }',
+    )
+    _, request = pending(signing)
+    assert refused(signing, m.Approve(signing.web(BOB), request.id, request.digest, "", None)) == "signature_needed"
+    assert signing.approve(signing.web(ALICE), request).decisions[0].person.email == ALICE.email
+
+
 def test_an_approver_whose_word_was_not_enough_may_sign_after_it(signing: Installation) -> None:
     signing.change_policy(
         '{ from = "lead", count = 1, signed = true }',

@@ -6,7 +6,21 @@ from dataclasses import replace
 
 import pytest
 
-from sshjit.policy import Host, Policy, Subject, empty_roles, ends_by, load, permissions_of, roles_of, still_allowed
+from sshjit.policy import (
+    Allow,
+    Ask,
+    Host,
+    Policy,
+    Subject,
+    empty_roles,
+    ends_by,
+    evaluate,
+    explain,
+    load,
+    permissions_of,
+    roles_of,
+    still_allowed,
+)
 from tests.unit.sshjit.policy_world import (
     ALICE,
     BOB,
@@ -96,3 +110,41 @@ def test_the_end_of_a_role_ends_the_window() -> None:
     assert ends_by(load(passing), **asked) == at("2026-03-05 01:00")  # type: ignore[arg-type]
     both = passing.replace("until = 2026-03-04 }", 'until = 2026-03-04 }, "acme/group:SRE"')
     assert ends_by(load(both), **asked) is None  # type: ignore[arg-type]
+
+
+def test_the_last_of_several_roles_ends_the_window() -> None:
+    text = TEXT.replace('["acme/group:SRE"]', '[{ from = "acme/group:SRE", until = 2026-03-04 }]')
+    policy = load(text.replace('"acme/group:Database"', '{ from = "acme/group:Database", until = 2026-03-06 }'))
+    both_roles = replace(ALICE, groups=frozenset({"SRE", "Database"}))
+    asked = (policy, both_roles, [WEB1], Ask("deploy"), WEDNESDAY)
+    for outcome in (evaluate(*asked), explain(*asked).outcome):
+        assert isinstance(outcome, Allow)
+        assert outcome.terms.ends_by == at("2026-03-07 01:00")
+
+
+def test_a_window_over_hosts_of_two_rules_ends_with_the_first_to_close() -> None:
+    """Two rules give what one gave when it was asked: policy was changed meanwhile."""
+    rule = """
+[[allow]]
+name = "{0}"
+roles = ["sre"]
+hosts = {{ env = "{0}" }}
+logins = ["deploy"]
+hours = "08:00-{1}:00"
+zone = "UTC"
+approvals = []
+grant = "8h"
+certificate = "5m"
+"""
+    declared = 'version = 1\n[labels]\nenv = {}\n[roles]\nsre = ["acme/group:SRE"]\n'
+    policy = load(declared + rule.format("prod", "18") + rule.format("staging", "14"))
+    hosts = [Host("a", "a", (("env", "prod"),)), Host("b", "b", (("env", "staging"),))]
+    window = {"login": "deploy", "action": "shell", "break_glass": False}
+    assert ends_by(policy, ALICE, hosts, now=WEDNESDAY, **window) == at("2026-03-04 15:00")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("role", ["first", "second", "third"])
+def test_a_crowd_of_groups_gives_every_role_that_is_among_them(role: str) -> None:
+    sources = "".join(f'{each} = ["acme/group:{each}"]\n' for each in ("first", "second", "third"))
+    crowd = frozenset({role, *(f"group {number}" for number in range(100))})
+    assert roles_of(load(f"version = 1\n[roles]\n{sources}"), replace(ALICE, groups=crowd), WEDNESDAY) == {role}

@@ -150,6 +150,16 @@ def test_a_webhook_is_taken_or_says_why_not(tmp_path: Path) -> None:
         way.send(MESSAGE, int(time.time()))
 
 
+def test_a_webhook_goes_to_its_address_and_nowhere_else(tmp_path: Path) -> None:
+    elsewhere = Hooked(SECRET)
+    with receiver(elsewhere) as other, receiver(Hooked(SECRET, status=307, location=other)) as url:
+        written(tmp_path, SECRET)
+        way = opened(tmp_path, Channel(webhook=url, secret_file="secret"))
+        with pytest.raises(Failed, match="307"):
+            way.send(MESSAGE, int(time.time()))
+    assert elsewhere.taken == []
+
+
 def test_plain_http_is_for_development_only(tmp_path: Path) -> None:
     written(tmp_path, SECRET)
     config = NotifyConfig(channels={"one": Channel(webhook="http://127.0.0.1/hook", secret_file="secret")})

@@ -140,6 +140,9 @@ def test_a_review_is_nagged_about_until_somebody_looked(desk: Desk, ledger: Ledg
     everybody = {"bob", "erin", "#pager"}
     assert heard == [everybody | {"alice"}, set(), everybody, everybody, everybody]
     review(desk.ca, desk.ca.web(BOB), request)
+    desk.follow(ledger)
+    with sending(desk, ledger) as told:
+        assert {name for _, name in told} == {"alice", "erin", "#pager"}
     desk.ca.later(48 * 3600)
     desk.follow(ledger)
     assert looking.overview(desk.engine).nags == 0
