@@ -24,7 +24,12 @@ def revoke(desk: Desk, message: Revoke, door: Door) -> RevokeReply:
     reason = why(message.reason)
     if [message.request, message.serial, message.sign_in].count(None) != 2:
         raise Invalid("bad_message", "name one of: a request, a certificate, a sign-in")
-    by = _permitted(desk, message, _owner(desk, message), door)
+    try:
+        owner = _owner(desk, message)
+    except Invalid:
+        _permitted(desk, message, None, door)  # who may not revoke what others have is not told either what there is
+        raise
+    by = _permitted(desk, message, owner, door)
     if message.serial is not None:
         return _one(desk, message.serial, by, reason)
     if message.sign_in is not None:
@@ -106,15 +111,15 @@ def _owner(desk: Desk, message: Revoke) -> str:
     return desk.request(certificate.request).asked.subject
 
 
-def _permitted(desk: Desk, message: Revoke, owner: str, door: Door) -> str | None:
-    """Who revokes: the login's subject, or ``None`` for the operator at the admin door."""
+def _permitted(desk: Desk, message: Revoke, owner: str | None, door: Door) -> str | None:
+    """Who revokes: the login's subject, or ``None`` for the operator at the admin door. No owner: it is not there."""
     if message.login_id is None:
         if door != "admin":
             raise Refused("not_permitted", "say who you are")
         return None
     login = desk.login(message.login_id)
     if login.opened.subject != owner and not desk.permitted(login, "lock"):
-        raise Refused("not_permitted", "you may not revoke what belongs to others")
+        raise Refused("not_permitted", "you may revoke what is yours, and this is not", hint="ssh-jit requests")
     return login.opened.subject
 
 

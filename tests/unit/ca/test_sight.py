@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from sshjit import messages as m
-from sshjit.errors import Invalid
+from sshjit.errors import Invalid, Refused
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation, Person
 
 DAY = 24 * 3600
@@ -139,6 +139,25 @@ def test_for_others_an_open_grant_is_as_unknown_as_before(ca: Installation, pers
     assert [reader.refusal(each) for each in (grant.id, more.id)] == [unknown, unknown]
     revoke(ca, grant.id)
     assert [reader.refusal(each) for each in (grant.id, more.id)] == [unknown, unknown]
+
+
+def test_trying_to_end_it_tells_others_no_more(ca: Installation) -> None:
+    certificate = ca.ask(ca.native(ALICE), "web1").certificate
+    assert certificate is not None
+    serial, sign_in = certificate.serial, next(iter(ca.logins))
+    carol, said = ca.web(CAROL), set()
+    for request, number, login in (
+        (certificate.request, None, None),
+        ("req-none", None, None),
+        (None, serial, None),
+        (None, serial + 1, None),
+        (None, None, sign_in),
+        (None, None, "login-none"),
+    ):
+        (answer,) = ca.say_all([m.Revoke(carol, request, number, login, "x")])
+        assert isinstance(answer, Refused)
+        said.add((answer.code, answer.message, answer.hint))
+    assert len(said) == 1
 
 
 def test_the_permission_is_the_one_of_now(ca: Installation) -> None:
