@@ -76,9 +76,11 @@ def _standing(request: RequestView, now: int) -> str:
         return "granted" if request.ends is None else f"granted, until {at(request.ends)}"
     if request.start is not None and request.start > now:
         return f"approved, opens {at(request.start)}"
-    if request.ends is not None:
-        return f"open until {at(request.ends)}"
-    return "approved" if request.use_by is None else f"approved, use by {at(request.use_by)}"
+    if request.ends is None:
+        return "approved"
+    use_by = request.ends if request.use_by is None or request.certificates else request.use_by
+    unused = f", to be used by {at(use_by)}" if use_by < request.ends else ""
+    return f"open until {at(request.ends)}{unused}"
 
 
 def decision(said: DecisionView) -> str:

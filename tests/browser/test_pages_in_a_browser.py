@@ -42,6 +42,11 @@ NAMELESS = """() => [...document.querySelectorAll("a, button, input:not([type=hi
   .filter((each) => !(each.labels?.length || each.textContent.trim() || each.ariaLabel))
   .map((each) => each.outerHTML)"""
 """What somebody who does not see the page cannot tell apart."""
+BURST = """() => [...document.querySelectorAll("main label, main button, main a, main .label, main td, main dd")]
+  .filter((each) => each.checkVisibility() && getComputedStyle(each).display !== "inline")
+  .filter((each) => each.scrollWidth > each.clientWidth)
+  .map((each) => each.outerHTML)"""
+"""What sticks out of its box."""
 
 
 def pages(office: Office) -> list[tuple[Person, str]]:
@@ -63,6 +68,7 @@ def test_every_page_fits_is_legible_and_has_no_complaints(office: Office, scheme
                 for width in (1280, 390, 320):
                     seat.page.set_viewport_size({"width": width, "height": 800})
                     assert seat.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, (path, width)
+                    assert seat.page.evaluate(BURST) == [], (path, width)
             assert seat.complaints == []
 
 

@@ -83,6 +83,9 @@ OPEN: dict[str, Any] = {"state": RequestState.APPROVED, "approved": NOW, "ends":
     [
         ({}, "pending, 29 min left"),
         (OPEN, f"open until {show.at(NOW + 3600)}"),
+        ({**OPEN, "use_by": NOW + 900}, f"open until {show.at(NOW + 3600)}, to be used by {show.at(NOW + 900)}"),
+        ({**OPEN, "use_by": NOW + 900, "certificates": 1}, f"open until {show.at(NOW + 3600)}"),
+        ({**OPEN, "use_by": NOW + 3600}, f"open until {show.at(NOW + 3600)}"),
         ({**OPEN, "start": NOW + 600}, f"approved, opens {show.at(NOW + 600)}"),
         ({**OPEN, "start": NOW - 600}, f"open until {show.at(NOW + 3600)}"),
         ({**OPEN, "extends": "req-0"}, f"granted, until {show.at(NOW + 3600)}"),

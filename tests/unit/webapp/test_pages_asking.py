@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,27 @@ def test_the_grants_page_lists_who_asked_for_more_time_and_what_was_said_and_not
         assert "open until" in approved
     world.ca.later(7200)
     assert '<span class="badge over">Approved</span>' in world.page(DANA, path)
+
+
+def test_until_it_is_used_the_pages_say_when_it_lapses(world: RealWorld) -> None:
+    """Who learns of it from a refusal learns of it too late."""
+    request_id = world.ask(DANA, "db1", login="postgres")
+    world.post(BOB, f"/requests/{request_id}/approve", digest=world.view(DANA, request_id).digest, confirmed="yes")
+    pages = ("/requests", f"/requests/{request_id}")
+    assert all("it lapses unless it is used within <strong>" in world.page(DANA, path) for path in pages)
+    world.ca.say(m.SignUser(world.ca.native(DANA), request_id), m.CertificateReply)
+    assert not any("it lapses unless" in world.page(DANA, path) for path in pages)
+
+
+def test_who_decides_hears_of_all_groups_and_until_when_other_grants_are_open(world: RealWorld) -> None:
+    crowd = replace(ALICE, groups=("SRE", *(f"group {number:02}" for number in range(30))))
+    open_one = world.ask(crowd, "web1")
+    broken = world.post(crowd, "/break-glass", host="db1", again="db1", reason="the orders database is down")
+    page = world.page(BOB, broken.location)
+    assert "and 11 more" in page
+    other = page.split("<h3>Open now</h3>")[1].split("</ul>")[0]
+    assert f"/requests/{open_one}" in other
+    assert ", until <time" in other
 
 
 def test_an_open_grant_that_is_asked_again_is_shown_with_what_extends_it(world: RealWorld) -> None:
