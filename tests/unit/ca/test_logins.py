@@ -162,6 +162,18 @@ def test_t15_a_new_key_is_fetched_once_and_made_up_ones_are_not_asked_for_again(
     assert acme.fetched <= asked + 2
 
 
+def test_t14_a_key_signs_by_the_algorithm_that_it_was_published_for(ca: Installation) -> None:
+    acme = ca.issuers["acme"]
+    plain = RSAKey.generate_key(2048, {"kid": "pss", "use": "sig"})
+    for kid, algorithm in (("pss", "PS256"), ("named", "RS256")):
+        acme.keys.append(RSAKey.import_key(plain.as_dict(private=True) | {"kid": kid, "alg": algorithm}))
+    acme.keys.append(ECKey.generate_key("P-256", {"kid": "curve", "use": "sig"}))
+    claims = claims_of(ca.token(ALICE, WEB_CLIENT, "n"))
+    assert refused(ca, acme.sign(claims, {"alg": "RS256", "kid": "pss"}, plain)) == "token_refused"
+    assert refused(ca, acme.sign(claims, {"alg": "RS256", "kid": "curve"}, plain)) == "token_refused"
+    assert web(ca, acme.sign(claims, {"alg": "RS256", "kid": "named"}, plain)).kind == "web"
+
+
 def test_t14_metadata_of_another_issuer_is_not_taken(ca: Installation) -> None:
     ca.issuers["acme"].metadata = {"issuer": "https://evil.example"}
     with pytest.raises(Failed) as down:

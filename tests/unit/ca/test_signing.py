@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,29 @@ def test_the_serial_is_the_place_in_the_log(ca: Installation) -> None:
     epoch, index = divmod(serial, 2**40)
     assert epoch == ca.desk.journal.epoch
     assert ca.kinds()[index] == "certificate"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"principals": ("root@web1",)},
+        {"valid_before": 2_000_000_000},
+        {"extensions": (("permit-agent-forwarding", None),)},
+        {"kind": sshcert.HOST},
+        {"serial": 7},
+        {"ca_blob": b"of another CA"},
+    ],
+)
+def test_t13_what_does_not_read_back_as_it_was_decided_is_thrown_away(
+    ca: Installation, monkeypatch: pytest.MonkeyPatch, other: dict[str, Any]
+) -> None:
+    """An encoder that writes something else, signed by the right key: no signature shows that."""
+    encode = sshcert.encode
+    monkeypatch.setattr(sshcert, "encode", lambda decided: encode(replace(decided, **other)))
+    reply = ca.ask(ca.native(ALICE), "web1")
+    assert reply.certificate is None
+    assert "it was thrown away" in reply.notes[-1]
+    assert "certificate" not in ca.kinds()
 
 
 def test_t13_nothing_that_was_refused_is_in_the_log_as_a_certificate(ca: Installation) -> None:

@@ -38,6 +38,12 @@ def test_numbers_with_fractions_are_times_and_are_taken_to_our_disadvantage(
     assert (login.auth_time, login.expires - 8 * 3600) == (auth_time, issued)
 
 
+def test_t66_a_provider_whose_clock_runs_ahead_makes_no_login_longer_or_fresher(ca: Installation) -> None:
+    now = int(ca.time)
+    login = signed_in(ca, iat=now + 10, auth_time=now + 10)
+    assert (login.auth_time, login.signed_in, login.expires) == (now, now, now + 8 * 3600)
+
+
 def test_without_auth_time_a_login_is_of_its_token_and_never_fresh(ca: Installation) -> None:
     login = signed_in(ca, auth_time=None)
     assert (login.signed_in, login.auth_time) == (int(ca.time), None)

@@ -211,6 +211,12 @@ def test_t9_a_key_id_is_short_printable_ascii_on_one_line(subject: str, person: 
     assert not set('"\\()') & set(found)
 
 
+def test_t9_a_key_id_is_cut_where_sshd_s_line_would_end() -> None:
+    whole = profile.key_id("req-0123456789", "sub-0123456789", "acme/" + "a" * 300)
+    assert len(whole) == 200
+    assert whole.startswith("req-0123456789 sub-0123456789 acme/aaa")
+
+
 def test_t3_the_same_name_at_two_providers_is_two_subjects_in_the_log() -> None:
     ids = {
         made(subject=subject, person=f"{at}/bob").key_id
