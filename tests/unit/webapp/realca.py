@@ -6,7 +6,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -76,9 +76,10 @@ class RealWorld:
     def browser(self, person: Person, **claims: Any) -> FlaskClient:
         """A browser that is signed in as ``person``; the first time with these claims."""
         if person.sub not in self.browsers:
-            person.claims = {"name": person.email.partition("@")[0].capitalize(), **claims}
+            named = {"name": person.email.partition("@")[0].capitalize(), **claims}
             client = self.app.test_client()
-            client.set_cookie(self.cookie, self.session(self.ca.web(person)), domain="127.0.0.1")
+            session = self.session(self.ca.web(replace(person, claims=named)))
+            client.set_cookie(self.cookie, session, domain="127.0.0.1")
             self.browsers[person.sub] = client
         return self.browsers[person.sub]
 
