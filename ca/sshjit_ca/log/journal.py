@@ -23,7 +23,7 @@ from sshjit_ca.log.memory import Memory
 from sshjit_ca.log.snapshots import Folded
 from sshjit_ca.state import State
 from sshjit_ca.state import keys as folded
-from sshjit_ca.storage.store import Head, Row, Store
+from sshjit_ca.storage.store import Head, Row, Store, fenced
 
 SERIALS_PER_EPOCH = 2**40
 
@@ -67,7 +67,7 @@ class Journal:
         Begins at the newest snapshot that fits, and else at the first entry.
 
         Raises:
-            Failed: ``log_broken``, ``log_rolled_back``.
+            Failed: ``log_broken``, ``log_rolled_back``; ``fenced``, if another CA wrote while it was read.
 
         """
         head = self._store.head()
@@ -100,11 +100,18 @@ class Journal:
         if head is not None and head.size:
             signed = verified(head.checkpoint, raw(keys.current))
             if (signed.size, signed.root) != (tree.size, tree.head()):
+                if self._moved(head):
+                    raise fenced()
                 raise Failed("log_broken", "the log does not fit its checkpoint", hint="ssh-jit-ca log verify")
         self.state, self._tree, self._rows, self._texts, self._plan = state, tree, [], [], None
         self.checkpoint = head.checkpoint if head else ""
         self.checkpoint_key = keys.current
         self.durable, self._snapshot = tree.size, began
+
+    def _moved(self, seen: Head) -> bool:
+        """Whether somebody wrote since the head was seen."""
+        now = self._store.head()
+        return now is None or (now.epoch, now.size) != (seen.epoch, seen.size)
 
     def _begin(self, head: Head | None, remembered: Checkpoint | None, keys: Lineage) -> Folded:
         """Where the fold begins: never past what is remembered elsewhere, so that this is always met."""

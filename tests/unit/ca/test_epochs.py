@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,14 @@ import pytest
 from sshjit import events
 from sshjit import messages as m
 from sshjit.errors import Failed, Invalid, Refused
+from sshjit_ca import daemon
 from sshjit_ca.bundling import REFRESH
 from sshjit_ca.care import backing, restoring, standby
 from sshjit_ca.keys.lineage import Lineage
 from sshjit_ca.log import verify
 from sshjit_ca.log.journal import SERIALS_PER_EPOCH
 from sshjit_ca.state.emergency import MORE_BUNDLES
-from sshjit_ca.storage.store import Store
+from sshjit_ca.storage.store import Row, Store
 from tests.support.installation import ALICE, Installation
 
 NOW = standby.Time(lambda: 0.0, lambda _: None)
@@ -50,6 +52,27 @@ def put_back(ca: Installation, archive: Path) -> None:
     for suffix in ("", "-wal", "-shm"):
         (ca.home / "ca" / f"ca.db{suffix}").unlink(missing_ok=True)
     backing.unpack(archive, ca.home / "ca" / "ca.db")
+
+
+def test_t63_a_log_that_another_writes_while_it_is_read_is_not_called_broken(
+    ca: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(ca.config.database)
+    desk = daemon.open_desk(ca.config, store, ca.places, ca.desk.clock)
+    rows = store.rows
+
+    def later(first: int = 0, end: int | None = None) -> Iterator[Row]:
+        draw(ca, 1)
+        return rows(first, end)
+
+    monkeypatch.setattr(store, "rows", later)
+    with pytest.raises(Failed) as busy:
+        desk.journal.read()
+    assert busy.value.code == "fenced"
+    monkeypatch.undo()
+    desk.journal.read()
+    assert desk.state.size == ca.desk.state.size
+    store.close()
 
 
 def test_each_start_is_an_epoch_of_its_own(ca: Installation) -> None:
