@@ -99,7 +99,7 @@ def _whom(query: Query, host: Host, rule: AllowRule) -> str:
     """Whom ``rule`` allows what, and what of it the person has."""
     named = query.login is not None and query.login in (rule.match.logins or ())
     what = query.login if named else words.logins(rule.match.logins)
-    what = what if query.action in (rule.match.actions or ()) else f"{what} {words.actions(rule.match.actions)}"
+    what = what if query.action in (rule.match.actions or ()) else f"{words.actions(rule.match.actions)} as {what}"
     held = [role for role in rule.match.roles or () if role in query.held]
     have = f"you have {words.listed(held)}" if held else words.none_of(rule.match.roles or ())
     return f'rule "{rule.name}" allows {what} on {host.name} to {words.roles(rule.match.roles or ())}; {have}'

@@ -119,4 +119,8 @@ def check_label(labels: Mapping[str, Label], label: str, value: str) -> tuple[st
         return f'there is no label "{label}"', did_you_mean(label, labels)
     if declared.values is not None and value not in declared.values:
         return f'the label "{label}" has no value "{value}"', did_you_mean(value, declared.values)
+    try:
+        names.label(label, value)
+    except Invalid as error:
+        return error.message, error.hint  # no host could have it, and a deny on it would match none
     return None

@@ -148,3 +148,11 @@ def test_an_approval_cannot_be_kept_longer_than_its_window() -> None:
     assert load(HEAD + ALLOW).allows[0].use_by == 900
     short = HEAD + ALLOW.replace('grant = "8h"', 'grant = "10m"')
     assert load(short).allows[0].use_by == 600
+
+
+def test_t62_a_value_that_no_host_can_have_is_not_taken() -> None:
+    """A deny on it would match no host that has the label."""
+    deny = '[[deny]]\nname = "db"\nhosts = { role = ["web", "db "] }\n'
+    assert problems(HEAD.replace("[roles]", "role = {}\n[roles]") + deny) == [
+        "9: deny[0].hosts.role: 'db ' is not a label's value"
+    ]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from sshjit.policy import Ask, Denied, Host, Subject
+from sshjit.policy import Ask, Denied, Host, Subject, explain, load
 from tests.unit.sshjit.policy_world import (
     ALICE,
     BARE,
@@ -99,7 +99,7 @@ NONE_OF_THEM = "to the roles sre and dba; you have none of them"
                 "no_rule",
                 "no rule allows you to run commands of your own on cache1 as postgres",
                 (
-                    'rule "prod-database" allows postgres the actions shell and migrate on cache1 to the role dba; '
+                    'rule "prod-database" allows the actions shell and migrate as postgres on cache1 to the role dba; '
                     "you do not have it"
                 ),
             ),
@@ -252,3 +252,18 @@ def test_refused_with_a_reason(who: Subject, hosts: list[Host], ask: Ask, said: 
     outcome = decide(who, hosts, ask)
     assert isinstance(outcome, Denied)
     assert (outcome.code, outcome.message, outcome.hint) == said
+
+
+def test_it_is_said_that_there_is_no_login_to_choose() -> None:
+    rule = 'name = "{0}"\nlogins = ["{1}"]\n'
+    terms = 'roles = ["r"]\nhosts = { env = "prod" }\napprovals = []\ngrant = "1h"\ncertificate = "5m"\n'
+    policy = load(
+        'version = 1\n[labels]\nenv = {}\n[roles]\nr = ["acme/group:SRE"]\n'
+        f"[[deny]]\n{rule.format('no-root', 'root')}[[allow]]\n{rule.format('own', '@own')}{terms}"
+    )
+    host = Host("h", "h", (("env", "prod"),))
+    found = explain(policy, replace(ALICE, own=None), [host], Ask(None), 0)
+    assert [miss.reason for report in found.rules for miss in report.misses] == [
+        "it is for root, and no login is chosen",
+        "it is for your own user name, and you have none",
+    ]
