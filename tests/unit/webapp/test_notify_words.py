@@ -119,7 +119,7 @@ def test_t29_chat_markup_html_and_links_in_what_others_wrote_mean_nothing(ca: In
     for shown in (body, words.mail(said)[1].replace(said.link, "")):
         assert "://" not in shown
         assert "www." not in shown
-    assert "https[:]//evil.example" in words.mail(said)[1]
+    assert "https[:]//evil[.]example" in words.mail(said)[1]
     assert "\uff1c!channel\uff1e" in body
     assert "\uff20everyone" in body
 
@@ -152,6 +152,24 @@ def test_t29_opening_the_link_of_a_mail_approves_nothing(tmp_path: Path, issuers
         assert world.app.test_client().get(path, base_url=world.origin).status_code == 303
         view = world.view(BOB, request_id)
         assert (view.state, view.decisions) == ("pending", ())
+
+
+def test_t29_no_mail_program_finds_a_site_in_what_others_wrote(ca: Installation) -> None:
+    DANA.claims = {"name": "Dana of evil.example"}
+    login = ca.native(DANA)
+    request = ca.ask(login, "db1", reason="CHG-7.1 see evil.example/approve, app.py, 3.11.7").request
+    said = [words.mail(written(ca, "asked"))]
+    ca.say(m.Deny(ca.web(BOB), request.id, request.digest, "ask at evil.example", None), m.RequestReply)
+    said.append(words.mail(written(ca, "denied")))
+    assert all("evil.example" not in title + text for title, text in said)
+    assert "Why: CHG-7.1 see evil[.]example/approve, app[.]py, 3.11.7" in said[0][1]
+    assert "(partner, dana@example.com)" in said[0][1]
+
+
+def test_t29_a_long_name_leaves_room_for_what_its_owner_wants(ca: Installation) -> None:
+    DANA.claims = {"name": "Approved: root@db1 for Bob, nothing to do, " * 5}
+    ca.ask(ca.native(DANA), "db1")
+    assert "… asks for postgres@db1" in words.mail(written(ca, "asked"))[0]
 
 
 def test_long_values_are_cut(ca: Installation) -> None:

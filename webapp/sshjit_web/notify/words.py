@@ -22,8 +22,12 @@ from sshjit_web.notify.settings import Topic
 LONGEST = 300
 """Characters of one value; the page shows all of it."""
 LONGEST_TITLE = 120
+LONGEST_NAME = 40
+"""Characters of a name in a title, so that what is said of them is read too."""
 _MARKUP = {ord(character): ord(character) + 0xFEE0 for character in "<>&*_`~[]()@|#\\"}
 _LINKED = re.compile(r"(?i)(://|www\.|mailto:)")
+_SITE = re.compile(r"(?<=[\w-])\.(?=[^\W\d_]{2})")
+"""The dots of ``evil.example``, of which mail programs make a link as well."""
 _TITLES: dict[Topic, str] = {
     "asked": "{who} asks for {what}",
     "reminder": "Still waiting: {who} asks for {what}",
@@ -90,24 +94,28 @@ def _title(notice: Notice) -> str:
     if request is None:
         return _TITLES[notice.topic]
     return _TITLES[notice.topic].format(
-        who=request.requester.name,
+        who=_titled(request.requester),
         what=what(request),
-        actor="Somebody" if item.actor is None else item.actor.name,
+        actor="Somebody" if item.actor is None else _titled(item.actor),
         verdict="" if request.review is None else request.review.verdict,
     )
+
+
+def _titled(view: PersonView) -> str:
+    return _cut(typed(view.name), LONGEST_NAME)
 
 
 def _rows(notice: Notice, request: RequestView) -> Iterator[tuple[str, str]]:
     """Who, what, for how long, why, and until when something is to be done or is open."""
     topic, item = notice.topic, notice.item
     if topic == "commented":
-        yield "Remark", remark(item, request)
+        yield "Remark", typed(remark(item, request))
     if topic == "reviewed" and request.review is not None:
-        yield "Review", f"{request.review.verdict}: {request.review.comment}"
+        yield "Review", f"{request.review.verdict}: {typed(request.review.comment)}"
     yield "Who", person(request.requester)
-    yield "What", f"{what(request)}{'' if request.command is None else f', to run {request.command}'}"
+    yield "What", f"{what(request)}{'' if request.command is None else f', to run {typed(request.command)}'}"
     yield "For", f"{durations.show(request.duration)}{' more' if request.extends else ''}"
-    yield "Why", request.reason
+    yield "Why", typed(request.reason)
     yield "Rule", request.rule
     yield "From", "" if request.start is None else moment(request.start)
     if topic in ("asked", "reminder", "decided"):
@@ -122,13 +130,13 @@ def _rows(notice: Notice, request: RequestView) -> Iterator[tuple[str, str]]:
         yield "Answers", "; ".join(_decisions(request))
     if topic in ("denied", "cancelled", "ended", "revoked"):
         yield "Ended by", "" if item.actor is None else person(item.actor)
-        yield "Because", "" if topic == "denied" else request.closing
+        yield "Because", "" if topic == "denied" else typed(request.closing)
 
 
 def _decisions(request: RequestView) -> Iterator[str]:
     for decision in request.decisions:
         said = "yes" if decision.verdict == "approve" else "no"
-        yield f"{decision.person.name}: {said}{f', {decision.comment}' if decision.comment else ''}"
+        yield f"{typed(decision.person.name)}: {said}{f', {typed(decision.comment)}' if decision.comment else ''}"
 
 
 def what(request: RequestView) -> str:
@@ -148,7 +156,12 @@ def remark(item: FeedItem, request: RequestView) -> str:
 
 def person(view: PersonView) -> str:
     """A name, and what tells two of the same name apart."""
-    return f"{view.name} ({view.provider}{f', {view.email}' if view.email else ''})"
+    return f"{typed(view.name)} ({view.provider}{f', {view.email}' if view.email else ''})"
+
+
+def typed(text: str) -> str:
+    """What somebody made up, with ``evil[.]example`` where they named a site."""
+    return _SITE.sub("[.]", text)
 
 
 def moment(seconds: int) -> str:
