@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import html
-import unicodedata
 from datetime import UTC, datetime
 
 from sshjit import durations
+from sshjit.visible import visible
 from sshjit_ca.report.columns import Cell, Column
 
 SEVERAL = 8
@@ -14,8 +14,6 @@ SEVERAL = 8
 LIST = " | "
 """Between the items of a list in CSV."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - taken as formulas as well
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-"""Categories of letters that do not show or that turn others round."""
 
 
 def paper(column: Column, value: Cell) -> str:
@@ -41,7 +39,7 @@ def text(value: str) -> str:
 def _seen(letter: str) -> str:
     if letter == "\n":
         return " ⏎ "
-    return f"\\u{ord(letter):04x}" if unicodedata.category(letter) in _UNSEEN else letter
+    return letter if visible(letter) else f"\\u{ord(letter):04x}"
 
 
 def _several(values: tuple[str, ...]) -> str:
