@@ -130,6 +130,9 @@ class ProviderKeys:
             with _opener(url).open(url, timeout=TIMEOUT) as answer:
                 body = self._body(answer)
             value = wire.loads(body, limit=MAX_DOCUMENT)
+        except urllib.error.HTTPError as error:
+            with error:  # it holds the connection
+                raise self._down(f"it answers {error.code} {error.reason}") from None
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise self._down(str(getattr(error, "reason", error))) from None
         except Invalid as error:

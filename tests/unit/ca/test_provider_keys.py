@@ -1,0 +1,150 @@
+"""How long a provider's keys are believed, how often it is asked, and what it answers that is not taken."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from joserfc.jwk import RSAKey
+
+from sshjit.errors import Failed, Invalid
+from sshjit.providers import NativeClient, Provider, WebClient
+from sshjit_ca.people import jwks
+from sshjit_ca.people.jwks import ProviderKeys
+from tests.support.issuer import Issuer, serving
+
+
+@dataclass
+class Time:
+    """A clock that the test moves; ``step`` seconds pass at each look."""
+
+    now: float = 100.0
+    step: float = 0.0
+
+    def __call__(self) -> float:
+        self.now += self.step
+        return self.now
+
+
+def keys_of(url: str, time: Time) -> ProviderKeys:
+    clients = NativeClient("cli", ("openid",)), WebClient("web", "/nowhere", ("openid",))
+    return ProviderKeys("acme", Provider("Acme", url, *clients, algorithms=("RS256",), unsafe_http=True), time)
+
+
+@pytest.fixture
+def acme() -> Iterator[Issuer]:
+    with serving() as issuer:
+        yield issuer
+
+
+def why(keys: ProviderKeys, kid: str = "first") -> str:
+    with pytest.raises(Failed) as down:
+        keys.find(kid)
+    assert down.value.code == "provider_down"
+    return down.value.message
+
+
+def test_t15_keys_are_believed_for_an_hour_and_one_that_was_withdrawn_no_longer(acme: Issuer) -> None:
+    time = Time()
+    keys = keys_of(acme.url, time)
+    keys.find("first")
+    acme.keys[0] = RSAKey.generate_key(2048, {"kid": "second", "use": "sig"})
+    time.now += jwks.LIFETIME - 1
+    keys.find("first")
+    assert (acme.fetched, keys.age()) == (1, jwks.LIFETIME - 1)
+    time.now += 1
+    with pytest.raises(Invalid) as gone:
+        keys.find("first")
+    assert gone.value.code == "unknown_key"
+    keys.find("second")
+
+
+def test_t15_after_the_hour_a_provider_that_is_down_is_not_believed_from_memory(acme: Issuer) -> None:
+    time = Time()
+    keys = keys_of(acme.url, time)
+    keys.find("first")
+    acme.down = True
+    time.now += jwks.LIFETIME
+    why(keys)
+    acme.down = False
+    why(keys)  # it is not asked again at once
+    time.now += jwks.PAUSE
+    keys.find("first")
+
+
+def test_t15_made_up_key_ids_do_not_make_the_ca_ask_again_and_again(acme: Issuer) -> None:
+    time = Time()
+    keys = keys_of(acme.url, time)
+    for number in range(20):
+        time.now += 1
+        with pytest.raises(Invalid):
+            keys.find(f"made-up-{number}")
+    assert acme.fetched <= 2
+    time.now += jwks.PAUSE
+    with pytest.raises(Invalid):
+        keys.find("made-up")
+    assert acme.fetched == 3
+
+
+class Rogue(BaseHTTPRequestHandler):
+    """A provider that sends elsewhere, or more than it should."""
+
+    elsewhere = ""
+    answer = b""
+
+    def do_GET(self) -> None:
+        self.send_response(302 if self.elsewhere else 200)
+        if self.elsewhere:
+            self.send_header("Location", self.elsewhere + self.path)
+        self.send_header("Content-Length", str(len(self.answer)))
+        self.end_headers()
+        self.wfile.write(self.answer)
+
+    def log_message(self, *_: Any) -> None:
+        """Tests are quiet."""
+
+
+@contextmanager
+def rogue(**what: Any) -> Iterator[str]:
+    """The address of such a provider."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Rogue,), what))
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_a_provider_that_moved_is_not_followed(acme: Issuer) -> None:
+    """The place that it points to would even say what it should."""
+    with rogue(elsewhere=acme.url) as url:
+        acme.metadata = {"issuer": url}
+        assert "302 Found" in why(keys_of(url, Time()))
+    assert acme.fetched == 0
+
+
+def test_a_provider_that_never_ends_is_not_listened_to(acme: Issuer) -> None:
+    with rogue(answer=b"[" + b" " * 4 * jwks.MAX_DOCUMENT + b"]") as url:
+        why(keys_of(url, Time()))
+        late = Time(step=jwks.DEADLINE)
+        assert "too long" in why(keys_of(url, late))
+        assert late.now <= 100 + 10 * jwks.DEADLINE  # not after each of its pieces
+
+
+def test_keys_that_are_secrets_or_not_for_signing_are_none(acme: Issuer) -> None:
+    acme.keys[0] = RSAKey.generate_key(2048, {"kid": "first", "use": "enc"})
+    with pytest.raises(Invalid):
+        keys_of(acme.url, Time()).find("first")
+    acme.keys[0] = RSAKey.generate_key(2048, {"kid": "first", "use": "sig"})
+    acme.keys.append(acme.keys[0])
+    with pytest.raises(Invalid):  # which of the two it is nobody can say
+        keys_of(acme.url, Time()).find("first")
