@@ -124,6 +124,37 @@ def test_a_key_is_one_machine_s(ca: Installation, keys: tuple[Path, ...]) -> Non
     assert taken.value.code == "key_taken"
 
 
+@pytest.mark.parametrize(
+    ("name", "aliases"),
+    [
+        ("web9", ()),
+        ("web9.example.com", ()),
+        ("192.0.2.9", ()),
+        ("web8", ("web9",)),
+        ("web8", ("web9.example.com",)),
+        ("web8", ("web8",)),
+        ("web8", ("web8.example.com", "web8.example.com")),
+    ],
+)
+def test_t54_a_name_or_an_alias_is_one_host_s(ca: Installation, name: str, aliases: tuple[str, ...]) -> None:
+    """Or the second host would have a certificate in the first one's name."""
+    invited(ca)
+    with pytest.raises(Invalid) as taken:
+        ca.say(replace(NEW, name=name, aliases=aliases), m.HostReply, "admin")
+    assert taken.value.code == "name_taken"
+
+
+def test_a_key_that_is_locked_or_stands_twice_joins_nothing(ca: Installation, keys: tuple[Path, ...]) -> None:
+    token = invited(ca)
+    with pytest.raises(Invalid) as twice:
+        ca.say(join(ca, "web9", token, (keys[0], keys[0])), m.HostReply, "web")
+    assert twice.value.code == "bad_key"
+    ca.say(m.Lock(None, "key", fp(lines_of(keys)[-1]), "lost"), m.LockReply, "admin")
+    assert refused(ca, join(ca, "web9", token, keys)) == "locked"
+    assert ca.desk.state.hosts["web9"].host_keys == ()
+    ca.say(join(ca, "web9", token, keys[:-1]), m.HostReply, "web")
+
+
 @pytest.mark.parametrize("count", [0, 9])
 def test_a_host_proves_one_to_eight_keys(ca: Installation, count: int) -> None:
     line = lines_of((make_key(ca.home / "k"),))[0]
