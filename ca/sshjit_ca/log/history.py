@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -17,6 +18,7 @@ from sshjit_ca import state as states
 from sshjit_ca.log import pages, quick
 from sshjit_ca.state import State
 from sshjit_ca.state.access import counted
+from sshjit_ca.storage.schema import BUT_CERTIFICATES
 from sshjit_ca.storage.schema import entries as table
 from sshjit_ca.storage.store import Row, Store
 
@@ -64,9 +66,11 @@ class History:
 
     def _fold(self, request_id: str) -> dict[str, Request]:
         """The request and those whose windows hang together with its own."""
-        state, family = State(), self._family(request_id)
-        for row in self._rows(table.c.request.in_(family)):
-            event = read(row)
+        family = self._family(request_id)
+        told = [(row, read(row)) for row in self._rows(sa.select(table).where(_of(family)))]
+        told += [(row, read(row)) for row in self._certificates(family, told)]
+        state = State()
+        for row, event in sorted(told, key=lambda each: each[0].entry.index):
             if isinstance(event, events.Asked) or row.request in state.requests:
                 states.fold(state, event, row.entry.time)
         return {name: counted(state, request) for name, request in state.requests.items()}
@@ -76,7 +80,7 @@ class History:
         asked = self._asked(request_id)
         if asked is not None and asked.extends is not None:
             request_id = asked.extends
-        of = list(self._rows(table.c.request == request_id))
+        of = list(self._rows(sa.select(table).where(_of([request_id]))))
         if not of or of[0].subject is None:
             return [request_id]
         over = next((row.entry.index for row in of if row.entry.kind == "close"), None)
@@ -90,20 +94,33 @@ class History:
         return [request_id, *(row.request for row in later if needle in row.entry.fact and row.request is not None)]
 
     def _asked(self, request_id: str) -> events.Asked | None:
-        first = sa.select(table).where(table.c.request == request_id, table.c.kind == "ask")
+        first = sa.select(table).where(_of([request_id]), table.c.kind == "ask")
         for row in self._store.select(first, newest_first=False, limit=1):
             event = read(row)
             return event if isinstance(event, events.Asked) else None
         return None
 
-    def _rows(self, which: sa.ColumnElement[bool]) -> Iterator[Row]:
-        """Every entry of some requests, in order."""
+    def _certificates(self, family: list[str], told: list[tuple[Row, events.Event]]) -> Iterator[Row]:
+        """What was drawn from requests whose other entries are known: between the ask and the end of the window."""
+        ends = [event.ends for _, event in told if isinstance(event, events.Opened)]
+        if not ends:
+            return iter(())
+        first, end = told[0][0], pages.first_at(self._store, max(ends) + 1)
+        whose = sa.and_(table.c.subject == first.subject, table.c.number > first.entry.index, table.c.number < end)
+        found = self._rows(sa.select(table).where(whose, table.c.request.in_(family)))
+        return (row for row in found if row.entry.kind == "certificate")
+
+    def _rows(self, query: sa.Select[Any]) -> Iterator[Row]:
+        """Every entry that a query finds, in order."""
         first = -1
-        while rows := self._store.select(
-            sa.select(table).where(which, table.c.number > first), newest_first=False, limit=_PAGE
-        ):
+        while rows := self._store.select(query.where(table.c.number > first), newest_first=False, limit=_PAGE):
             yield from rows
             first = rows[-1].entry.index
+
+
+def _of(family: list[str]) -> sa.ColumnElement[bool]:
+    """The entries of some requests, but for the certificates drawn from them."""
+    return sa.and_(table.c.request.in_(family), BUT_CERTIFICATES)
 
 
 def read(row: Row) -> events.Event:

@@ -24,7 +24,14 @@ def upgrade() -> None:
         sa.Column("request", sa.String(64)),
     )
     op.create_index("entries_subject", "entries", ["subject", "number"])
-    op.create_index("entries_request", "entries", ["request", "number"])
+    but_certificates = sa.text("kind <> 'certificate'")
+    op.create_index(
+        "entries_request",
+        "entries",
+        ["request", "number"],
+        sqlite_where=but_certificates,
+        postgresql_where=but_certificates,
+    )
     op.create_index("entries_kind", "entries", ["kind", "number"])
     op.create_table(
         "head",
