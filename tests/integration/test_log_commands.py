@@ -79,6 +79,7 @@ def test_t44_a_proof_is_made_and_checked_without_the_ca(running: Running) -> Non
     key = checkpoint.verifier_key(running.ca.config.origin, public)
     running.run("prove", home / "0-cert.pub", "-o", home / "0.tlog-proof")
     nowhere = {**os.environ, "SSH_JIT_CA_CONFIG": "/nonexistent/ca.toml"}
+    assert running.run("key") == f"{key}\n"
     check: list[str | Path] = ["verify-proof", home / "0.tlog-proof", "--log-key", key]
     assert "of the log test/ssh-jit" in running.run(*check, "--certificate", home / "0-cert.pub", env=nowhere)
     assert "another place" in running.run(*check, "--certificate", home / "1-cert.pub", code=2, env=nowhere)

@@ -47,10 +47,11 @@ def add_commands(commands: Any) -> None:
     prove = _command(inner, "prove", "prove that a certificate is in the log", _prove)
     prove.add_argument("certificate", type=Path, metavar="CERT-FILE")
     prove.add_argument("-o", "--output", type=Path, metavar="FILE", help="[standard output]")
+    _command(inner, "key", "the log's public keys, the newest last: what proofs and checkpoints are checked by", _key)
     check = _command(inner, "verify-proof", "check such a proof; needs no CA", _verify_proof)
     check.add_argument("proof", type=Path, metavar="FILE")
     check.add_argument("--certificate", type=Path, required=True, metavar="CERT-FILE")
-    check.add_argument("--log-key", required=True, metavar="KEY", help="name+hash+base64, or a file that holds it")
+    check.add_argument("--log-key", required=True, metavar="KEY", help="of ssh-jit-ca log key, or a file that holds it")
     check.set_defaults(offline=True)
     forget = _command(inner, "forget", "erase old details that nothing alive needs", _forget)
     forget.add_argument("--older-than", required=True, type=_days, metavar="DAYS", help="for example 400d")
@@ -216,6 +217,17 @@ def _prove(conf: Config, options: argparse.Namespace) -> int:
         sys.stdout.write(text)
     else:
         options.output.write_text(text, encoding="utf-8")
+    return 0
+
+
+def _key(conf: Config, options: argparse.Namespace) -> int:
+    store = Store(conf.database, read_only=True)
+    try:
+        turns = Lineage.of(files.load_public(conf.key_file("log")), store).turns
+    finally:
+        store.close()
+    keys = [checkpoint.verifier_key(conf.origin, lineage.raw(key)) for key in turns]
+    print(json.dumps({"keys": keys}) if options.json else "\n".join(keys))
     return 0
 
 

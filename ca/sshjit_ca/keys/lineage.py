@@ -69,6 +69,11 @@ class Lineage:
         self._turns.append(new)
 
     @property
+    def turns(self) -> tuple[PublicKey, ...]:
+        """The keys that had their turn, the newest last."""
+        return tuple(self._turns or [self._first])
+
+    @property
     def current(self) -> PublicKey:
         """The key that signs at this place of the log."""
         return self._turns[-1] if self._turns else self._first
