@@ -7,11 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.exceptions import InvalidSignature
 
 from sshjit import login as binding
 from sshjit import messages as m
 from sshjit import sshkey
 from sshjit.errors import Invalid, Refused
+from sshjit_ca.keys import checking
+from tests.support import softkey
 from tests.support.acts import SIGNED_POLICY, answer
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation, Person
 from tests.support.issuer import NATIVE_CLIENT
@@ -59,6 +62,20 @@ def test_ssh_keygen_takes_the_test_s_key_for_a_real_one(tmp_path: Path) -> None:
     for text, good in ((b"hello", True), (b"hallo", False)):
         done = subprocess.run(command, input=text, cwd=tmp_path, capture_output=True, check=False)
         assert (done.returncode == 0) is good
+
+
+@pytest.mark.parametrize("kind", [SoftKey, SoftEcdsaKey])
+def test_a_device_s_signature_for_another_application_is_not_by_this_key(
+    kind: type[SoftKey], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a browser has a device sign for a site must not be taken for what ssh asked it."""
+    key = kind()
+    public = sshkey.parse_blob(key.blob)
+    checking.verify(public, b"x", key.sign(b"x"))
+    monkeypatch.setattr(softkey, "APPLICATION", "ssh:other")
+    with pytest.raises(InvalidSignature):
+        checking.verify(public, b"x", key.sign(b"x"))
+    checking.verify(sshkey.parse_blob(key.blob), b"x", key.sign(b"x"))
 
 
 def test_t56_a_hardware_key_that_nobody_registered_does_not_count(strict: Installation) -> None:

@@ -19,7 +19,7 @@ from sshjit_ca import sockets
 from sshjit_ca.cli import admin
 from tests.support.doorway import served
 from tests.support.installation import Installation
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 
 @pytest.fixture
@@ -150,6 +150,17 @@ def test_a_peer_that_reads_nothing_stalls_nobody(doors: Installation) -> None:
             pass
         for _ in range(20):
             assert admin.call(doors.config.admin_socket, m.Health(), m.HealthReply).ready
+
+
+def test_a_peer_that_reads_nothing_is_turned_out_before_its_answers_fill_the_memory(
+    doors: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peers, "MAX_UNREAD", 100_000)
+    with connect(doors) as deaf:
+        deaf.settimeout(PATIENCE)
+        with pytest.raises(ConnectionError):
+            deaf.sendall(question("read_policy") * 50_000)
+    assert admin.call(doors.config.admin_socket, m.Health(), m.HealthReply).ready
 
 
 def test_a_unix_user_who_may_not_come_in_is_turned_out(ca: Installation) -> None:
