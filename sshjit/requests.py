@@ -180,12 +180,10 @@ def require_open(request: Request, now: int) -> None:
     require(request, RequestState.APPROVED, now)
     if request.asked.extends is not None:
         raise Invalid("extension", f"request {request.id} only extends {request.asked.extends}: draw from that")
-    if request.opens is not None and now < request.opens:
-        raise Invalid(
-            "not_yet",
-            f"request {request.id} is approved and opens in {durations.show(request.opens - now)}",
-            hint="come back then",
-        )
+    opens = request.opens
+    if opens is not None and now < opens:
+        text = f"request {request.id} is approved and opens in {durations.show(opens - now)}"
+        raise Invalid("not_yet", text, hint="come back then")
 
 
 def decide(request: Request, said: events.Decided, now: int, *, erased: bool = False) -> Request:
