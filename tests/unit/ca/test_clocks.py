@@ -11,7 +11,7 @@ from sshjit import sshkey
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit_ca import doors
 from sshjit_ca.care.clock import TOLERANCE, Clock, Kept
-from tests.support.installation import ALICE, Installation
+from tests.support.installation import ALICE, CAROL, Installation
 
 
 def confirm(ca: Installation) -> m.ClockReply:
@@ -83,6 +83,20 @@ def test_access_is_taken_away_whatever_the_clock_says(ca: Installation) -> None:
     assert reply.requests[0].closing is not None
     assert ca.desk.state.time == known + 7  # as the boot clock counts on
     assert ca.say(m.ReadBundle(None), m.BundleReply).bundle is not None
+
+
+def test_t68_what_is_refused_meanwhile_writes_nothing(ca: Installation) -> None:
+    """Nor on a full disk, whose reserve is for what takes access away."""
+    request, somebody = ca.ask(ca.native(ALICE), "web1").request, ca.web(CAROL)
+    ca.time += 3600
+    with pytest.raises(Refused) as refused:
+        ca.say(m.Revoke(somebody, request.id, None, None, "out of spite"), m.RevokeReply, "web")
+    assert refused.value.code == "not_permitted"
+    assert "refusal" not in ca.kinds()
+    confirm(ca)
+    with pytest.raises(Refused):
+        ca.say(m.Revoke(ca.web(CAROL), request.id, None, None, "out of spite"), m.RevokeReply, "web")
+    assert ca.kinds()[-1] == "refusal"
 
 
 def test_what_gives_somebody_something_waits_also_in_an_emergency(ca: Installation) -> None:

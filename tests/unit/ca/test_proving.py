@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sshjit import checkpoint, sshcert, tlogproof
+from sshjit import canonical, checkpoint, merkle, sshcert, tlogproof
 from sshjit import messages as m
 from sshjit.errors import Invalid, SshJitError
 from sshjit.tlogproof import Proof
@@ -110,6 +111,39 @@ def test_t44_an_entry_of_another_kind_proves_nothing(ca: Installation) -> None:
                 tlogproof.check(proof, there, digest, head(ca))
     with pytest.raises(Invalid):
         proof_of(ca, serial + 1000)
+
+
+SERIAL = 3 * 2**40
+
+
+@pytest.mark.parametrize(
+    ("changed", "proved"),
+    [
+        ({}, True),
+        ({"kind": "host-certificate"}, True),
+        ({"kind": "revoke"}, False),
+        ({"index": 1}, False),
+        ({"body": {"certificate": "ab", "serial": SERIAL + 1}}, False),
+        ({"body": {"certificate": "ac", "serial": SERIAL}}, False),
+        ({"body": [SERIAL, "ab"]}, False),
+        ({"body": {"certificate": "ab", "serial": str(SERIAL)}}, False),
+    ],
+)
+@pytest.mark.parametrize("spelled", [True, False])
+def test_t44_what_a_signed_head_is_over_must_say_the_right_thing_as_well(
+    changed: dict[str, object], *, proved: bool, spelled: bool
+) -> None:
+    """A tree of one entry: no path can be wrong here, only what the entry says, and how."""
+    said = {"body": {"certificate": "ab", "serial": SERIAL}, "index": 0, "kind": "certificate"} | changed
+    fact = canonical.dumps(said) if spelled else json.dumps(said).encode()
+    head = checkpoint.Checkpoint("test/ssh-jit", 1, merkle.leaf_hash(fact))
+    proof = Proof(fact, 0, (), "")
+    if proved and spelled:
+        tlogproof.check(proof, SERIAL, "ab", head)
+        return
+    with pytest.raises(Invalid) as wrong:
+        tlogproof.check(proof, SERIAL, "ab", head)
+    assert wrong.value.code == "not_proved"
 
 
 def test_what_the_operator_drew_past_every_rule_is_proved_as_well(ca: Installation) -> None:
