@@ -128,10 +128,13 @@ def test_configuration_errors_name_the_key(ca: Installation, old: str, new: str,
 
 def test_a_configuration_that_others_can_write_is_refused(ca: Installation) -> None:
     path = ca.home / "policy.toml"
-    path.chmod(0o666)
-    with pytest.raises(Invalid) as writable:
-        config.read_trusted(path)
-    assert writable.value.code == "config_writable"
+    for mode in (0o602, 0o620, 0o666):
+        path.chmod(mode)
+        with pytest.raises(Invalid) as writable:
+            config.read_trusted(path)
+        assert writable.value.code == "config_writable"
+    path.chmod(0o644)
+    assert config.read_trusted(path) == path.read_text()
     if os.getuid() == 0:
         path.chmod(0o600)
         os.chown(path, 65534, 65534)
