@@ -134,7 +134,7 @@ class Client:
         body = AskBody((host,), None, "shell", None, None, reason, certificate)
         return self.call("POST", "/api/v1/requests", wire.encode(body))
 
-    def decide(self, verdict: str, request: dict[str, Any], comment: str = "") -> Said:
+    def decide(self, verdict: str, request: dict[str, Any], comment: str = "as it was shown") -> Said:
         """``approve`` or ``deny`` what ``request`` shows."""
         body = DecisionBody(request["digest"], comment, None)
         return self.call("POST", f"/api/v1/requests/{request['id']}/{verdict}", wire.encode(body))

@@ -53,10 +53,13 @@ def _check_length(message: Approve, request: Request) -> None:
 
 
 def deny(desk: Desk, message: Deny) -> RequestReply:
-    """One no ends it. Raises as ``approve`` does."""
+    """One no ends it, and says why. Raises as ``approve`` does, and ``Invalid``: ``no_reason``."""
     login, request = _approver(desk, message.login_id, message.request)
-    desk.record(_said(desk, login, message, request, "deny"))
-    desk.record(Closed(request.id, RequestState.DENIED, login.opened.subject, names.free_text(message.comment, "it")))
+    said = _said(desk, login, message, request, "deny")
+    if not said.comment:
+        raise Invalid("no_reason", "say why not: whoever asked reads it", hint="--reason TEXT")
+    desk.record(said)
+    desk.record(Closed(request.id, RequestState.DENIED, login.opened.subject, said.comment))
     return RequestReply(request_view(desk, desk.request(request.id)))
 
 

@@ -106,6 +106,15 @@ def test_one_no_ends_it(ca: Installation) -> None:
         ca.say(m.SignUser(login, request.id), m.CertificateReply)
 
 
+@pytest.mark.parametrize("comment", ["", "  "])
+def test_a_no_says_why(ca: Installation, comment: str) -> None:
+    _, request = pending(ca)
+    with pytest.raises(Invalid) as silent:
+        ca.say(m.Deny(ca.web(BOB), request.id, request.digest, comment, None), m.RequestReply)
+    assert silent.value.code == "no_reason"
+    assert ca.desk.state.requests[request.id].decisions == ()
+
+
 def test_t27_an_approver_who_lost_the_role_no_longer_counts(ca: Installation) -> None:
     login, request = pending(ca)
     ca.approve(ca.web(BOB), request)

@@ -168,8 +168,8 @@ def test_a_no_is_not_a_yes(signing: Installation) -> None:
     bob = signing.native(BOB)
     no = answer(signing, bob, by(signing.key(BOB)), request, verdict="deny")
     assert refused(signing, no) == "signature_refused"
-    no = answer(signing, bob, by(signing.key(BOB)), request, verdict="deny")
-    denied = signing.say(m.Deny(bob, request.id, request.digest, "", no.consent), m.RequestReply).request
+    no = answer(signing, bob, by(signing.key(BOB)), request, "not today", verdict="deny")
+    denied = signing.say(m.Deny(bob, request.id, request.digest, "not today", no.consent), m.RequestReply).request
     assert (denied.state, denied.decisions[0].signed) == ("denied", True)
 
 
