@@ -63,7 +63,7 @@ class Server:
         """Listens at all doors until ``stop`` is set; calls ``ready`` once it does."""
         loop = asyncio.get_running_loop()
         self._stop = stop
-        bound = [sockets.listen(door.path) for door in doors]
+        bound = [sockets.listen(door.path, door.users) for door in doors]
         servers = [
             await loop.create_unix_server(functools.partial(Connection, self, door), sock=listening.socket)
             for door, listening in zip(doors, bound, strict=True)

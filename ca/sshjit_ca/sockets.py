@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import socket
 import stat
 import struct
@@ -21,8 +23,8 @@ class Bound:
     inode: int
 
 
-def listen(path: Path) -> Bound:
-    """A socket at ``path``. Anybody may connect: who may speak is decided by the peer's user.
+def listen(path: Path, users: frozenset[int]) -> Bound:
+    """A socket at ``path`` for these Unix users. Who speaks is looked at again once they have connected.
 
     Raises:
         Failed: ``not_a_socket``, if something else than an old socket is there; ``not_listening``.
@@ -40,10 +42,35 @@ def listen(path: Path) -> Bound:
         why = error.strerror or str(error)
         hint = f"web_socket and admin_socket in ca.toml; is there a folder {path.parent}, and may the CA write to it?"
         raise Failed("not_listening", f"{path} cannot be listened at: {why}", hint=hint) from None
-    path.chmod(0o666)
+    _open_to(path, users)
     listening.listen(128)
     listening.settimeout(0)
     return Bound(listening, path.stat().st_ino)
+
+
+def _open_to(path: Path, users: frozenset[int]) -> None:
+    """Lets users, and nobody else, connect: by an access list, since they need have no group in common with the CA.
+
+    Where the file system keeps none, anybody may connect, and is turned out then.
+    """
+    path.chmod(0o600)
+    others = sorted(users - {0, os.geteuid()})
+    if not others:
+        return
+    rows = [(_OWNER, _BOTH, _NOBODY), *((_USER, _BOTH, user) for user in others)]
+    rows += [(_GROUP, 0, _NOBODY), (_MASK, _BOTH, _NOBODY), (_OTHER, 0, _NOBODY)]
+    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *row) for row in rows)
+    try:
+        os.setxattr(path, "system.posix_acl_access", acl)
+    except OSError as error:
+        if error.errno != errno.ENOTSUP:
+            raise
+        path.chmod(0o666)
+
+
+_OWNER, _USER, _GROUP, _MASK, _OTHER = 0x01, 0x02, 0x04, 0x10, 0x20
+_BOTH, _NOBODY = 0o6, 0xFFFFFFFF
+"""Linux's ``posix_acl_xattr.h``: a version, then tag, permissions and user of each row, in the order of the tags."""
 
 
 def unlink(path: Path, bound: Bound) -> None:

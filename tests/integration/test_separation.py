@@ -29,6 +29,9 @@ except SshJitError as error:
 """
 
 
+CONNECT = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
+
+
 def run_as(lab: Lab, user: int, command: list[str], *within: Path) -> subprocess.CompletedProcess[str]:
     """Runs a command as another user, who can pass to the lab's folders and no further than their modes allow.
 
@@ -81,6 +84,23 @@ def test_a_stranger_is_heard_at_neither_door(lab: Lab) -> None:
     for socket, message in ((lab.paths.web_socket, "Health"), (lab.paths.admin_socket, "Status")):
         answered = ask(lab, STRANGER, socket, message)
         assert (answered.returncode == 0) != isolate.possible(), answered.stdout
+
+
+def test_only_who_may_speak_can_connect(lab: Lab) -> None:
+    """The kernel refuses the others: they can neither be heard nor keep anybody waiting."""
+    path = lab.paths.web_socket
+    assert path.stat().st_mode & 0o007 == 0
+    for user, may in ((isolate.NOBODY, True), (STRANGER, False)):
+        done = run_as(lab, user, [sys.executable, "-c", CONNECT, str(path)], lab.paths.home)
+        assert (done.returncode == 0) == (may or not isolate.possible()), done.stderr
+        assert ("PermissionError" in done.stderr) == (done.returncode != 0)
+
+
+def test_an_operator_who_is_the_wrong_user_is_told_so(lab: Lab) -> None:
+    done = run_as(lab, STRANGER, [sys.executable, "-m", "sshjit_ca", "status"], lab.paths.home)
+    if isolate.possible():
+        assert done.returncode == 4, done.stderr
+        assert f"Unix user {STRANGER} may not" in done.stderr
 
 
 def test_the_ca_has_no_web_framework_in_it(lab: Lab) -> None:

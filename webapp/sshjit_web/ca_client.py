@@ -7,6 +7,8 @@ sent twice: if the connection breaks after it was out, the person is told to loo
 
 from __future__ import annotations
 
+import logging
+import os
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -21,6 +23,7 @@ from sshjit.errors import FAMILIES, Failed, Invalid
 from sshjit_web.ca_socket import Answer, Broken, Connection, Unsent
 
 R = TypeVar("R")
+_log = logging.getLogger(__name__)
 
 _READS = (
     messages.ReadLogin,
@@ -155,6 +158,9 @@ class CaClient:
     def _connect(self) -> Connection:
         try:
             return Connection(self._path, connect_timeout=self._connect_timeout, timeout=self._timeout)
+        except PermissionError:
+            _log.warning("Unix user %d may not connect to %s: see web_users in ca.toml", os.geteuid(), self._path)
+            raise _down() from None
         except OSError:
             raise _down() from None
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from pathlib import Path
 from typing import TypeVar
 
 from sshjit import messages as m
 from sshjit import wire
-from sshjit.errors import FAMILIES, Failed
+from sshjit.errors import FAMILIES, Failed, Refused
 
 TIMEOUT = 30.0
 R = TypeVar("R")
@@ -19,7 +20,7 @@ def call(path: Path, message: m.Message, reply: type[R]) -> R:
     """Says ``message`` to the CA and returns its answer.
 
     Raises:
-        SshJitError: what the CA answered, or ``ca_down``.
+        SshJitError: what the CA answered, or ``ca_down``, ``wrong_user``.
 
     """
     frame = {
@@ -35,6 +36,9 @@ def call(path: Path, message: m.Message, reply: type[R]) -> R:
             connection.connect(str(path))
             connection.sendall(len(text).to_bytes(4, "big") + text)
             raw = _exactly(connection, int.from_bytes(_exactly(connection, 4), "big"))
+    except PermissionError:
+        said = f"Unix user {os.geteuid()} may not connect to {path}"
+        raise Refused("wrong_user", said, hint="run it as root or as the CA's own user") from None
     except OSError as error:
         raise Failed("ca_down", f"the CA does not answer at {path}: {error}", hint="is ssh-jit-ca running?") from None
     answer = wire.loads(raw, limit=m.MAX_REPLY)

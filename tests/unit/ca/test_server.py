@@ -208,7 +208,7 @@ def _is_let_in(ca: Installation) -> bool:
 def test_what_is_no_socket_is_left_alone(ca: Installation) -> None:
     ca.config.web_socket.write_text("somebody's file")
     with pytest.raises(Failed) as kept:
-        sockets.listen(ca.config.web_socket)
+        sockets.listen(ca.config.web_socket, frozenset())
     assert kept.value.code == "not_a_socket"
     assert ca.config.web_socket.read_text() == "somebody's file"
 
