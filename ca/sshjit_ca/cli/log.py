@@ -66,7 +66,7 @@ def _command(commands: Any, name: str, text: str, function: Any) -> argparse.Arg
 
 
 def _filters(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    parser.add_argument("--person", metavar="WHO", help="only about somebody: name, address, provider/subject, or id")
+    parser.add_argument("--person", metavar="WHO", help="only about somebody: name, address, provider/address, or id")
     parser.add_argument("--host", metavar="NAME", help="only about a host")
     parser.add_argument("--kind", metavar="KIND", help="only of a kind: login, ask, decision, grant, certificate …")
     when = "2026-01-31, 2026-01-31T12:00 (UTC, or with its offset: +02:00), or how long ago: 2h, 7d"

@@ -81,14 +81,18 @@ def _filter(desk: Desk, message: ReadLog, own: str | None, history: History) -> 
 
 
 def _people(state: State, person: str) -> frozenset[str]:
-    """The subjects whom a name, an address, ``provider/subject`` or an id means."""
+    """The subjects whom a name, an address (of any provider or of one), ``provider/subject`` or an id means."""
     said = person.casefold()
     found = {subject for subject, addresses in state.emails.items() if said in addresses}
     found.update(
         subject for subject, login in state.newest_login.items() if state.logins[login].opened.name.casefold() == said
     )
-    if person in state.subjects:
-        found.add(state.subjects[person])
+    provider, slash, address = said.partition("/")
+    found.update(
+        subject
+        for claim, subject in (state.subjects.items() if slash else ())
+        if claim == person or (claim.startswith(f"{provider}/") and address in state.emails.get(subject, frozenset()))
+    )
     return frozenset(found or {person})
 
 

@@ -44,12 +44,13 @@ def kinds(reply: m.LogReply) -> list[str]:
     return [entry.kind for entry in reply.entries]
 
 
-@pytest.mark.parametrize("who", ["d-4", "DANA@example.com", "partner/d-4", "id"])
+@pytest.mark.parametrize("who", ["d-4", "DANA@example.com", "partner/d-4", "partner/Dana@example.com", "id"])
 def test_a_person_is_found_by_name_address_subject_and_id(told: Installation, who: str) -> None:
     subject = told.desk.state.subjects["partner/d-4"]
     found = read(told, person=subject if who == "id" else who)
     assert kinds(found) == ["close", "grant", "ask", "login"]
     assert read(told, person="nobody@example.com").entries == ()
+    assert read(told, person="acme/dana@example.com").entries == ()
 
 
 def test_a_host_is_found_where_it_is_named_and_where_a_request_is_about_it(told: Installation) -> None:
