@@ -39,26 +39,26 @@ class Served:
 
 
 @contextmanager
-def served() -> Iterator[Served]:
-    """A CA with a window for every question in flight."""
+def served(people: int = PEOPLE, windows: int = WINDOWS) -> Iterator[Served]:
+    """A CA with so many people, and so many open windows of each."""
     with folder() as home, serving() as acme, serving() as partner:
         boot = time.clock_gettime(time.CLOCK_BOOTTIME)
         installation = Installation(home, {"acme": acme, "partner": partner}, time=time.time(), boot=boot)
-        windows = _windows(installation)
+        opened = _windows(installation, people, windows)
         installation.stop()
         env = os.environ | {"SSH_JIT_CA_CONFIG": str(home / "ca.toml")}
         door = installation.config.web_socket
         with running([*CA, "serve"], lambda: listens(door), env):
-            yield Served(door, env, windows)
+            yield Served(door, env, opened)
 
 
-def _windows(installation: Installation) -> tuple[tuple[str, str], ...]:
-    for number in range(WINDOWS):
+def _windows(installation: Installation, people: int, windows: int) -> tuple[tuple[str, str], ...]:
+    for number in range(windows):
         installation.add_host(f"web{number}", env="staging")
     found = list[tuple[str, str]]()
-    for number in range(PEOPLE):
+    for number in range(people):
         login = installation.native(Person(f"sre-{number}", ("SRE",), f"sre-{number}@example.com"))
-        found += [(login, installation.ask(login, f"web{host}").request.id) for host in range(WINDOWS)]
+        found += [(login, installation.ask(login, f"web{host}").request.id) for host in range(windows)]
     return tuple(found)
 
 
