@@ -52,6 +52,7 @@ class Store:
 
     def __init__(self, address: str, *, read_only: bool = False) -> None:
         self._engine = open_engine(address, read_only=read_only)
+        self._batches = open_engine(address, read_only=read_only)  # its one connection keeps the pages it wrote
         self._inserting = Inserting(self._engine.dialect)
 
     def migrate(self) -> None:
@@ -152,7 +153,7 @@ class Store:
         """
         first, end = rows[0].entry.index, rows[-1].entry.index + 1
         try:
-            with self._engine.begin() as connection:
+            with self._batches.begin() as connection:
                 written = connection.execute(_ADVANCE, {"writer": epoch, "from": first, "to": end, "note": checkpoint})
                 if written.rowcount != 1:
                     raise fenced()
@@ -213,6 +214,7 @@ class Store:
 
     def close(self) -> None:
         """Closes every connection."""
+        self._batches.dispose()
         self._engine.dispose()
 
     def select(self, query: sa.Select[Any], *, newest_first: bool, limit: int) -> list[Row]:
