@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -31,8 +34,17 @@ class Running:
     def __init__(self, home: Path, ca: Installation, lines: list[str]) -> None:
         self.home, self.ca, self.lines = home, ca, lines
         self.env = os.environ | {"SSH_JIT_CA_CONFIG": str(home / "ca.toml"), "PYTHONUNBUFFERED": "1"}
+        self.begin()
+
+    def begin(self) -> None:
         self.process = self.start("serve")
         wait_until(self.answers)
+
+    def happen(self) -> int:
+        """Makes an entry; its number."""
+        target = f"SHA256:{base64.b64encode(os.urandom(32)).decode().rstrip('=')}"
+        admin.call(self.ca.config.admin_socket, m.Lock(None, "key", target, "lost"), m.LockReply)
+        return admin.call(self.ca.config.admin_socket, m.ReadLog(None, None, 1), m.LogReply).size - 1
 
     def answers(self) -> bool:
         with suppress(Failed):
@@ -127,3 +139,70 @@ def test_it_is_shown_followed_and_exported(running: Running) -> None:
 def test_nothing_is_old_enough_to_be_forgotten(running: Running) -> None:
     assert "0 details would be erased" in running.run("forget", "--older-than", "400d", "--dry-run")
     assert "kept for" in running.run("forget", "--older-than", "2d", code=2)
+
+
+def numbers(output: Iterable[str], last: int) -> list[int]:
+    """The entries that a follower prints, up to ``last``."""
+    found: list[int] = []
+    for line in output:
+        found.append(json.loads(line)["index"])
+        if found[-1] >= last:
+            break
+    return found
+
+
+def test_who_follows_waits_for_a_ca_that_restarts_and_loses_and_doubles_nothing(running: Running) -> None:
+    known = running.happen()
+    follower = running.start("log", "tail", "-f", "--json", "--after", str(known))
+    assert follower.stdout is not None
+    assert follower.stderr is not None
+    first = running.happen()
+    found = numbers(follower.stdout, first)
+    for _ in range(2):
+        running.stop()
+        assert "the CA is away, waiting for it" in follower.stderr.readline()
+        running.begin()
+        found += numbers(follower.stdout, running.happen())
+        assert follower.stderr.readline() == "ssh-jit-ca: the CA is back\n"
+    assert found == list(range(known + 1, found[-1] + 1))
+    follower.send_signal(signal.SIGINT)
+    assert follower.communicate(timeout=PATIENCE) == ("", "")
+    assert follower.returncode == 130
+    again = running.run("tail", "--json", "--after", str(first)).splitlines()
+    assert numbers(again, found[-1]) == list(range(first + 1, found[-1] + 1))
+
+
+def test_who_follows_ends_when_nobody_reads_though_nothing_happens(running: Running) -> None:
+    follower = running.start("log", "tail", "-f", "-n", "1")
+    assert follower.stdout is not None
+    assert follower.stderr is not None
+    follower.stdout.readline()
+    follower.stdout.close()
+    assert follower.wait(timeout=PATIENCE) == 1
+    assert follower.stderr.read() == ""
+    follower.stderr.close()
+
+
+@pytest.mark.parametrize(("lost", "said"), [(1, "is not what it was"), (30, "the log became shorter")])
+def test_who_follows_is_told_that_the_log_was_restored_from_an_older_copy(
+    running: Running, lost: int, said: str
+) -> None:
+    database = running.home / "ca" / "ca.db"
+    running.stop()
+    shutil.copy(database, running.home / "older.db")
+    running.begin()
+    last = [running.happen() for _ in range(lost)][-1]
+    follower = running.start("log", "tail", "-f", "--json")
+    assert follower.stdout is not None
+    assert follower.stderr is not None
+    numbers(follower.stdout, last)
+    running.stop()
+    assert "away" in follower.stderr.readline()
+    restored = running.start("restore", running.home / "older.db", "--accept-loss", "--reason", "drill")
+    assert restored.communicate(timeout=PATIENCE)[1] == ""
+    running.begin()
+    _, err = follower.communicate(timeout=PATIENCE)
+    assert follower.returncode == 1
+    assert said in err
+    assert "older copy" in err
+    assert "became shorter" in running.run("tail", "--after", "100000", code=1)

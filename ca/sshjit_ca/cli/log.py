@@ -16,14 +16,12 @@ from sshjit import messages as m
 from sshjit.errors import Invalid
 from sshjit_ca.cli import admin
 from sshjit_ca.cli import show as cli_show
+from sshjit_ca.cli import tail as cli_tail
 from sshjit_ca.config import Config
 from sshjit_ca.keys import files, lineage
 from sshjit_ca.keys.lineage import Lineage
 from sshjit_ca.storage.store import Store
 
-PAGE = 500
-POLL = 1.0
-"""Seconds between two looks of ``tail -f``."""
 MAX_FILE = 1024 * 1024
 
 
@@ -33,9 +31,13 @@ def add_commands(commands: Any) -> None:
     show = _filters(_command(inner, "show", "show entries, the newest last", _show))
     show.add_argument("--limit", type=_count, default=50, metavar="N", help="how many [50]")
     show.add_argument("--before", type=_entry, metavar="ENTRY", help="only older ones than this entry")
-    tail = _filters(_command(inner, "tail", "show the newest entries", _tail))
-    tail.add_argument("-n", "--limit", type=_count, default=10, metavar="N", help="how many [10]")
-    tail.add_argument("-f", "--follow", action="store_true", help="and go on with what comes")
+    tail = _filters(_command(inner, "tail", "show the newest entries", cli_tail.tail))
+    begin = tail.add_mutually_exclusive_group()
+    begin.add_argument("-n", "--limit", type=_count, default=10, metavar="N", help="how many [10]")
+    begin.add_argument("--after", type=_entry, metavar="ENTRY", help="all that came after this entry")
+    tail.add_argument(
+        "-f", "--follow", action="store_true", help="and go on with what comes; a CA that is away is waited for"
+    )
     verify = _command(inner, "verify", "check that the log is whole", _verify)
     verify.add_argument("--database", type=Path, metavar="FILE", help="a copy of the database [the CA's own]")
     verify.add_argument(
@@ -104,64 +106,12 @@ def _moment(text: str) -> int:
         raise argparse.ArgumentTypeError("not a time") from None
 
 
-def _question(options: argparse.Namespace, limit: int, **where: int | None) -> m.ReadLog:
-    return m.ReadLog(
-        None,
-        where.get("before"),
-        min(limit, PAGE),
-        after=where.get("after"),
-        person=options.person,
-        host=options.host,
-        kind=options.kind,
-        since=options.since,
-        until=options.until,
-    )
-
-
-def _newest(conf: Config, options: argparse.Namespace, before: int | None) -> tuple[m.EntryView, ...]:
-    """As many of the newest entries that fit as were asked for, the newest first."""
-    found: list[m.EntryView] = []
-    while len(found) < options.limit:
-        question = _question(options, options.limit - len(found), before=before)
-        reply = admin.call(conf.admin_socket, question, m.LogReply)
-        found += reply.entries
-        before = reply.next
-        if before is None:
-            break
-    return tuple(found)
-
-
-def _print(options: argparse.Namespace, entries: tuple[m.EntryView, ...]) -> None:
-    """Entries, the oldest first."""
-    if options.json:
-        for entry in reversed(entries):
-            print(json.dumps(wire.encode(entry)), flush=True)
-    else:
-        for entry in reversed(entries):
-            print(cli_show.entry(entry), flush=True)
-
-
 def _show(conf: Config, options: argparse.Namespace) -> int:
-    entries = _newest(conf, options, options.before)
+    entries = cli_tail.newest(cli_tail.asking(conf), options, options.before, options.limit)
     if options.json:
         print(json.dumps({"entries": [wire.encode(entry) for entry in entries]}))
     else:
         print(cli_show.entries(entries))
-    return 0
-
-
-def _tail(conf: Config, options: argparse.Namespace) -> int:
-    size = admin.call(conf.admin_socket, m.ReadLog(None, None, 1), m.LogReply).size
-    _print(options, _newest(conf, options, size))
-    after = size - 1
-    while options.follow:
-        reply = admin.call(conf.admin_socket, _question(options, PAGE, after=after), m.LogReply)
-        _print(options, tuple(reversed(reply.entries)))
-        if reply.next is None:
-            after = max(after, reply.size - 1)
-            time.sleep(POLL)
-        else:
-            after = reply.next
     return 0
 
 
