@@ -67,7 +67,7 @@ def _terms(terms: TermsView | None, *, approval: bool) -> list[tuple[str, str]]:
         ("then use within", lasting(terms.use_by)),
         ("window", f"{lasting(terms.duration)}{capped}{ends}"),
         ("certificates", f"{lasting(terms.certificate)} each, as often as needed"),
-        ("only from", ", ".join("your own address" if each == "client" else each for each in terms.source)),
+        ("only from", ", ".join("one's own address" if each == "client" else each for each in terms.source)),
         ("forwarding", ", ".join(terms.forwarding)),
         ("extensions", extensions),
     ]

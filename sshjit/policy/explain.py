@@ -174,6 +174,6 @@ def _login_miss(query: Query, match: Matchers, rule: Rule) -> Iterator[Miss]:
     # An open login is chosen by the rule that allows; a deny on logins waits until it is chosen.
     chosen_later = query.login is None and not isinstance(rule, DenyRule) and bool(accepted)
     if not chosen_later and query.login not in accepted:
-        unnamed = "and no login is chosen" if isinstance(rule, DenyRule) else "and you have none"
+        unnamed = "and no login is chosen" if isinstance(rule, DenyRule) else "and there is none"
         other = unnamed if query.login is None else f"not {query.login}"
         yield Miss("logins", None, f"it is for {words.logins(match.logins)}, {other}")

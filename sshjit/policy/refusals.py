@@ -38,7 +38,7 @@ def changed_action(action: str) -> Denied:
 
 def hopeless(rule: str, role: str) -> Denied:
     """The refusal of what would wait for an approval that nobody can give (``sshjit.approvals.unfillable``)."""
-    message = f'rule "{rule}" needs an approval by the role {role}, and nobody but you could give it'
+    message = f'rule "{rule}" needs an approval by the role {role}, and nobody but the one who asks could give it'
     return Denied("nobody_can_approve", rule, message, "ask whoever keeps the policy to name another approver")
 
 
@@ -67,7 +67,7 @@ def no_rule(query: Query, host: Host) -> Denied:
     """The refusal for want of a rule; the hint names the rule that misses by least."""
     kind = "break-glass rule" if query.break_glass else "rule"
     login = f" as {query.login}" if query.login else ""
-    message = f"no {kind} allows you {words.deed(query.action)} {host.name}{login}"
+    message = f"no {kind} allows {words.doing(query.action)} {host.name}{login}"
     return Denied("no_rule", None, message, _nearest(query, host, kind))
 
 
@@ -83,12 +83,10 @@ def _nearest(query: Query, host: Host, kind: str) -> str:
         return f'rule "{rule.name}" allows it {rule.match.schedule}'
     if (number := first(here & role & action & open_now)) is not None:
         rule = query.allows[number]
-        return f'rule "{rule.name}" allows you {words.logins(rule.match.logins)} on {host.name}' + _nameless(
-            query, rule
-        )
+        return f'rule "{rule.name}" allows {words.logins(rule.match.logins)} on {host.name}' + _nameless(query, rule)
     if (number := first(here & role & login & open_now)) is not None:
         rule = query.allows[number]
-        return f'rule "{rule.name}" allows you {words.actions(rule.match.actions)} on {host.name}'
+        return f'rule "{rule.name}" allows {words.actions(rule.match.actions)} on {host.name}'
     for near in (here & action & login & open_now, here & ~role, here):
         if (number := first(near)) is not None:
             return _whom(query, host, query.allows[number])
@@ -101,10 +99,14 @@ def _whom(query: Query, host: Host, rule: AllowRule) -> str:
     what = query.login if named else words.logins(rule.match.logins)
     what = what if query.action in (rule.match.actions or ()) else f"{words.actions(rule.match.actions)} as {what}"
     held = [role for role in rule.match.roles or () if role in query.held]
-    have = f"you have {words.listed(held)}" if held else words.none_of(rule.match.roles or ())
+    have = (
+        f"{words.listed(held)} {'is' if len(held) == 1 else 'are'} held"
+        if held
+        else words.none_of(rule.match.roles or ())
+    )
     return f'rule "{rule.name}" allows {what} on {host.name} to {words.roles(rule.match.roles or ())}; {have}'
 
 
 def _nameless(query: Query, rule: AllowRule) -> str:
     lacking = query.own is None and OWN in (rule.match.logins or ())
-    return "; you have no user name of your own" if lacking else ""
+    return "; there is no user name of one's own" if lacking else ""

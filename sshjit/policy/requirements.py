@@ -66,9 +66,9 @@ def step_up(terms: Demands, subject: Subject, now: int) -> StepUp | None:
     if terms.fresh_login is not None and not _fresh(subject.auth_time, terms.fresh_login, now):
         needs.append(("fresh_login", *_sign_in(subject, terms.fresh_login)))
     if terms.mfa and not subject.mfa:
-        needs.append(("mfa", "a sign-in with a second factor", "sign in again with your second factor"))
+        needs.append(("mfa", "a sign-in with a second factor", "sign in again with a second factor"))
     if terms.verify_required and not subject.hardware_key:
-        needs.append(("hardware_key", "a registered hardware key", "sign in with --key and your registered sk key"))
+        needs.append(("hardware_key", "a registered hardware key", "sign in with --key and a registered sk key"))
     if not needs:
         return None
     kinds, what, hints = zip(*needs, strict=True)
@@ -79,7 +79,7 @@ def _sign_in(subject: Subject, age: int) -> tuple[str, str]:
     """What is needed instead of this sign-in, and what to do: OpenID Connect Core, 3.1.2.1, on ``max_age``."""
     wanted = f"a sign-in within the last {show(age)}"
     if subject.auth_time is None:
-        wanted += ", and the provider does not tell when you signed in (auth_time)"
+        wanted += ", and the provider does not tell when that was (auth_time)"
     return wanted, "sign in again: ssh-jit login --fresh"
 
 
@@ -96,8 +96,8 @@ def _refusal(rule: AllowRule, hosts: Sequence[Host], ask: Ask) -> Denied | None:
         hint = rule.reason.prompt if rule.reason is not None else ""
         return Denied("bad_reason", rule.name, f'rule "{rule.name}" needs {wrong}', hint)
     if rule.source == (CLIENT,) and ask.address is None:
-        message = f'rule "{rule.name}" ties access to your address, which is not known'
-        return Denied("no_address", rule.name, message, "ask from the machine that you connect from")
+        message = f'rule "{rule.name}" ties access to the address that asks, which is not known'
+        return Denied("no_address", rule.name, message, "ask from the machine that is to connect")
     return None
 
 

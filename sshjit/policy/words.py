@@ -1,4 +1,7 @@
-"""How rules are put into sentences for people."""
+"""How rules are put into sentences for people.
+
+Whoever asks reads them, and so does whoever asks about somebody else: no sentence says "you".
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,8 @@ def listed(words: Iterable[str]) -> str:
 
 
 def logins(names: Iterable[str] | None) -> str:
-    """``deploy and your own user name``."""
-    return listed("your own user name" if name == OWN else name for name in names or ("any login",))
+    """``deploy and one's own user name``."""
+    return listed("one's own user name" if name == OWN else name for name in names or ("any login",))
 
 
 def actions(names: Iterable[str] | None) -> str:
@@ -25,8 +28,8 @@ def actions(names: Iterable[str] | None) -> str:
 
 
 def none_of(names: Collection[str]) -> str:
-    """What somebody has of the roles ``names`` who has nothing: ``you have none of them``."""
-    return "you have none of them" if len(names) > 1 else "you do not have it"
+    """What is held of the roles ``names`` by somebody who has nothing: ``none of them is held``."""
+    return "none of them is held" if len(names) > 1 else "it is not held"
 
 
 def roles(names: Iterable[str]) -> str:
@@ -39,7 +42,14 @@ def deed(action: str) -> str:
     """What somebody does, to be followed by a host: ``to log in to``, ``to run "migrate" on``."""
     if action == SHELL:
         return "to log in to"
-    return "to run commands of your own on" if action == COMMAND else f'to run "{action}" on'
+    return "to run an exact command on" if action == COMMAND else f'to run "{action}" on'
+
+
+def doing(action: str) -> str:
+    """The deed as what is allowed, to be followed by a host: ``logging in to``, ``running "migrate" on``."""
+    if action == SHELL:
+        return "logging in to"
+    return "running an exact command on" if action == COMMAND else f'running "{action}" on'
 
 
 def pairs(labels: Iterable[tuple[str, str]]) -> str:

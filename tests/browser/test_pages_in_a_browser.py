@@ -146,7 +146,7 @@ def test_everything_works_without_scripts(office: Office) -> None:
         page.locator("#action").select_option("command")
         page.locator("#command").fill("psql -c 'select 1'")
         page.get_by_role("button", name="What would I need?").click()
-        expect(page.locator("#foreseen")).to_contain_text("No rule allows you to run")
+        expect(page.locator("#foreseen")).to_contain_text("No rule allows running")
         page.goto("/requests/new?host=db1&reason=CHG-8&duration=15m")
         page.get_by_role("button", name="Ask for access").click()
         expect(page.locator("h1")).to_contain_text("postgres on db1")

@@ -52,7 +52,7 @@ def sentence(outcome: Outcome, hosts: Sequence[Host]) -> str:
         case Allow(terms) | NeedsApproval(terms):
             on = words.listed(host.name for host in hosts)
             needs = " once it is approved" if isinstance(outcome, NeedsApproval) else ""
-            may = f'rule "{terms.rule}" allows you {words.deed(terms.action)} {on} as {terms.login}'
+            may = f'rule "{terms.rule}" allows {words.doing(terms.action)} {on} as {terms.login}'
             return f"{may} for {durations.show(terms.duration)}{needs}"
         case StepUp() | Denied():
             return outcome.message

@@ -93,7 +93,7 @@ def _terms(terms: Terms) -> list[tuple[str, str]]:
         "a second factor" if terms.mfa else "",
         "a registered hardware key" if terms.verify_required else "",
     ]
-    from_where = ["your own address" if each == "client" else each for each in terms.source]
+    from_where = ["one's own address" if each == "client" else each for each in terms.source]
     special = terms.break_glass
     return [
         ("log in as", terms.login),

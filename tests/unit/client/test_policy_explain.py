@@ -27,21 +27,21 @@ def test_an_approval_with_its_terms_and_who_could_give_it(desk: Desk) -> None:
     assert said.code == 0
     text = said.out
     assert "dana (partner) asks to log in to db1\n" in text
-    assert 'APPROVAL  rule "database" allows you to log in to db1 as postgres for 1 h once it is approved' in text
+    assert 'APPROVAL  rule "database" allows logging in to db1 as postgres for 1 h once it is approved' in text
     assert "1 of dba: dan\n" in text
     assert "1 of sre-lead, signed: bob\n" in text
     assert "1 h (no more than 1 h under this rule), over by 2026-03-04 17:00 UTC in any case" in text
     assert "✓ database" in text
     assert "= lax-database        allow        matches too, and is not asked" in text
-    assert "it is for deploy and your own user name, not postgres" in text
+    assert "it is for deploy and one's own user name, not postgres" in text
     assert "\x1b" not in text
 
 
 def test_a_refusal_says_what_each_rule_misses(desk: Desk) -> None:
     said = desk.run("explain", desk.policy, "--person", "alice", "--host", "db1", "--login", "postgres", "--at", NOON)
-    assert "DENIED  no rule allows you to log in to db1 as postgres" in said.out
-    assert 'rule "database" allows postgres on db1 to the role dba; you do not have it' in said.out
-    assert "it is for the role dba, and you do not have it" in said.out
+    assert "DENIED  no rule allows logging in to db1 as postgres" in said.out
+    assert 'rule "database" allows postgres on db1 to the role dba; it is not held' in said.out
+    assert "it is for the role dba, and it is not held" in said.out
 
 
 def test_step_ups_denies_commands_and_break_glass(desk: Desk) -> None:
@@ -54,7 +54,7 @@ def test_step_ups_denies_commands_and_break_glass(desk: Desk) -> None:
     assert "forced command  pg_dump" in exact.out
     fire = ("--break-glass", "--reason", "the site is down", "--at", NOON)
     alarm = desk.run("explain", desk.policy, "--person", "alice", "--host", "db1", "--host", "app1", *fire)
-    assert 'ALLOWED  rule "on-call" allows you to log in to db1 and app1 as root for 30 min' in alarm.out
+    assert 'ALLOWED  rule "on-call" allows logging in to db1 and app1 as root for 30 min' in alarm.out
     assert "tells          pager" in alarm.out
 
 
@@ -83,7 +83,7 @@ def test_json_has_it_all(desk: Desk) -> None:
     assert by_name["secrets"]["misses"][0] == {
         "matcher": "roles",
         "host": None,
-        "reason": "it is for the role sre, and you do not have it",
+        "reason": "it is for the role sre, and it is not held",
     }
 
 

@@ -111,14 +111,14 @@ def test_approval_with_everything_that_the_rule_says() -> None:
             MIGRATE,
             ("fresh_login", "mfa"),
             'rule "prod-database" needs a sign-in within the last 15 min and a sign-in with a second factor',
-            "sign in again: ssh-jit login --fresh; sign in again with your second factor",
+            "sign in again: ssh-jit login --fresh; sign in again with a second factor",
         ),
         (
             DANA,
             LAX,
             ("hardware_key",),
             'rule "lax-database" needs a registered hardware key',
-            "sign in with --key and your registered sk key",
+            "sign in with --key and a registered sk key",
         ),
         (
             replace(ALICE, auth_time=NOON - 901),

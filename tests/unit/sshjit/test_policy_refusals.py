@@ -25,7 +25,7 @@ from tests.unit.sshjit.policy_world import (
 )
 
 STAGING = 'rule "staging" allows {} on web1'
-NONE_OF_THEM = "to the roles sre and dba; you have none of them"
+NONE_OF_THEM = "to the roles sre and dba; none of them is held"
 
 
 @pytest.mark.parametrize(
@@ -37,8 +37,8 @@ NONE_OF_THEM = "to the roles sre and dba; you have none of them"
             Ask(None),
             (
                 "no_rule",
-                "no rule allows you to log in to web1",
-                STAGING.format("deploy and your own user name") + f" {NONE_OF_THEM}",
+                "no rule allows logging in to web1",
+                STAGING.format("deploy and one's own user name") + f" {NONE_OF_THEM}",
             ),
         ),
         (
@@ -47,7 +47,7 @@ NONE_OF_THEM = "to the roles sre and dba; you have none of them"
             Ask("deploy"),
             (
                 "no_rule",
-                "no rule allows you to log in to web1 as deploy",
+                "no rule allows logging in to web1 as deploy",
                 STAGING.format("deploy") + f" {NONE_OF_THEM}",
             ),
         ),
@@ -57,8 +57,8 @@ NONE_OF_THEM = "to the roles sre and dba; you have none of them"
             Ask("bob"),
             (
                 "no_rule",
-                "no rule allows you to log in to web1 as bob",
-                STAGING.format("you deploy and your own user name"),
+                "no rule allows logging in to web1 as bob",
+                STAGING.format("deploy and one's own user name"),
             ),
         ),
         (
@@ -67,8 +67,8 @@ NONE_OF_THEM = "to the roles sre and dba; you have none of them"
             Ask("bob"),
             (
                 "no_rule",
-                "no rule allows you to log in to web1 as bob",
-                'rule "staging" allows you deploy and your own user name on web1; you have no user name of your own',
+                "no rule allows logging in to web1 as bob",
+                STAGING.format("deploy and one's own user name") + "; there is no user name of one's own",
             ),
         ),
         (
@@ -77,8 +77,8 @@ NONE_OF_THEM = "to the roles sre and dba; you have none of them"
             Ask("deploy", "migrate"),
             (
                 "no_rule",
-                'no rule allows you to run "migrate" on web2 as deploy',
-                'rule "staging" allows you the action shell on web2',
+                'no rule allows running "migrate" on web2 as deploy',
+                'rule "staging" allows the action shell on web2',
             ),
         ),
         (
@@ -87,8 +87,8 @@ NONE_OF_THEM = "to the roles sre and dba; you have none of them"
             Ask("postgres"),
             (
                 "no_rule",
-                "no rule allows you to log in to db1 as postgres",
-                'rule "prod-database" allows postgres on db1 to the role dba; you do not have it',
+                "no rule allows logging in to db1 as postgres",
+                'rule "prod-database" allows postgres on db1 to the role dba; it is not held',
             ),
         ),
         (
@@ -97,10 +97,10 @@ NONE_OF_THEM = "to the roles sre and dba; you have none of them"
             Ask("postgres", "command", command="ls"),
             (
                 "no_rule",
-                "no rule allows you to run commands of your own on cache1 as postgres",
+                "no rule allows running an exact command on cache1 as postgres",
                 (
                     'rule "prod-database" allows the actions shell and migrate as postgres on cache1 to the role dba; '
-                    "you do not have it"
+                    "it is not held"
                 ),
             ),
         ),
@@ -192,8 +192,8 @@ NONE_OF_THEM = "to the roles sre and dba; you have none of them"
             replace(MIGRATE, address=None),
             (
                 "no_address",
-                'rule "prod-database" ties access to your address, which is not known',
-                "ask from the machine that you connect from",
+                'rule "prod-database" ties access to the address that asks, which is not known',
+                "ask from the machine that is to connect",
             ),
         ),
         (
@@ -212,8 +212,8 @@ NONE_OF_THEM = "to the roles sre and dba; you have none of them"
             FIRE,
             (
                 "no_rule",
-                "no break-glass rule allows you to log in to db1 as root",
-                'rule "on-call" allows root on db1 to the role sre; you do not have it',
+                "no break-glass rule allows logging in to db1 as root",
+                'rule "on-call" allows root on db1 to the role sre; it is not held',
             ),
         ),
         (
@@ -222,7 +222,7 @@ NONE_OF_THEM = "to the roles sre and dba; you have none of them"
             replace(FIRE, login="deploy"),
             (
                 "no_rule",
-                "no break-glass rule allows you to log in to web1 as deploy",
+                "no break-glass rule allows logging in to web1 as deploy",
                 "no break-glass rule is about a host with env=staging",
             ),
         ),
@@ -232,7 +232,7 @@ NONE_OF_THEM = "to the roles sre and dba; you have none of them"
             Ask(None),
             (
                 "no_rule",
-                "no rule allows you to log in to bare",
+                "no rule allows logging in to bare",
                 "no rule is about a host with no labels",
             ),
         ),
@@ -242,7 +242,7 @@ NONE_OF_THEM = "to the roles sre and dba; you have none of them"
             Ask("dana"),
             (
                 "no_rule",
-                "no rule allows you to log in to bare as dana",
+                "no rule allows logging in to bare as dana",
                 "no rule is about a host with no labels",
             ),
         ),
@@ -265,5 +265,5 @@ def test_it_is_said_that_there_is_no_login_to_choose() -> None:
     found = explain(policy, replace(ALICE, own=None), [host], Ask(None), 0)
     assert [miss.reason for report in found.rules for miss in report.misses] == [
         "it is for root, and no login is chosen",
-        "it is for your own user name, and you have none",
+        "it is for one's own user name, and there is none",
     ]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
-from sshjit.policy import NeedsApproval, evaluate, explain
+from sshjit.policy import Denied, NeedsApproval, StepUp, evaluate, explain
 from sshjit.policy.model import Rule
 from tests.support import decisions
 from tests.support.decisions import NOBODY, Row, every_row
@@ -15,6 +16,16 @@ def test_evaluate_and_explain_decide_as_written(row: Row) -> None:
     outcome = evaluate(row.policy, row.subject, row.hosts, row.ask, row.now)
     assert decisions.differing(row, outcome) == {}
     assert explain(row.policy, row.subject, row.hosts, row.ask, row.now).outcome == outcome
+
+
+@every_row(lambda _row: True)
+def test_no_explanation_says_you_as_it_may_be_read_about_somebody_else(row: Row) -> None:
+    found = explain(row.policy, row.subject, row.hosts, row.ask, row.now)
+    said = [miss.reason for rule in found.rules for miss in rule.misses]
+    if isinstance(found.outcome, Denied | StepUp):
+        prompts = [rule.reason.prompt for rule in row.policy.allows + row.policy.break_glass if rule.reason]
+        said += [found.outcome.message, *([] if found.outcome.hint in prompts else [found.outcome.hint])]
+    assert not re.search(r"\byou", "\n".join(said))
 
 
 @every_row(lambda row: row.code == NOBODY)

@@ -150,7 +150,7 @@ def test_t29_what_a_requester_wrote_is_inert_everywhere(world: World) -> None:
 def test_a_refusal_is_shown_on_the_form_with_what_was_typed(world: World) -> None:
     answer = world.post("carol", "/requests/new", host=["web1"], reason="because of Monday")
     assert answer.status_code == 403
-    for shown in ("No rule allows you to log in to web1", "no_rule", "because of Monday", "checked"):
+    for shown in ("No rule allows logging in to web1", "no_rule", "because of Monday", "checked"):
         assert shown in answer.text
     assert "allows deploy on web1 to" in answer.text
     assert not any(isinstance(message, m.Ask) for message in world.standin.heard)
