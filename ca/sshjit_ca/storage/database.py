@@ -6,6 +6,7 @@ kept in either is ``store.py``'s.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,8 @@ def open_engine(address: str, *, read_only: bool = False) -> sa.Engine:
     except (ModuleNotFoundError, NoSuchModuleError):
         raise Failed("no_driver", "psycopg is not installed", hint="pip install 'ssh-jit[postgres]'") from None
     sqlite = engine.dialect.name == "sqlite"
+    if read_only and sqlite:
+        sa.event.listen(engine, "do_connect", _sqlite_on_a_still_disk)
     if read_only:
         sa.event.listen(engine, "connect", _sqlite_read_only if sqlite else _postgres_read_only)
     else:
@@ -72,6 +75,16 @@ def reason(error: SQLAlchemyError) -> str:
     return lines[0][:200]
 
 
+def what_to_do(why: str, otherwise: str) -> str:
+    """The hint for who only reads, by what the database said."""
+    return _COPY if any(words in why for words in _BESIDE) else otherwise
+
+
+_BESIDE = ("unable to open database file", "attempt to write a readonly database")
+"""What SQLite says where it must write beside the file, and cannot."""
+_COPY = "is it there, and may you read it? On a read-only disk: copy ca.db and ca.db-wal to a disk that can be written"
+
+
 def is_full(why: str) -> bool:
     """Whether a database complained of a full disk."""
     return any(words in why.lower() for words in _FULL)
@@ -87,6 +100,25 @@ def _sqlite_durable(connection: Any, _: Any) -> None:
 
 WAL_PAGES = 4000
 """Pages that the write-ahead log holds before they go to where they belong; what many batches touch goes there once."""
+
+
+def _sqlite_on_a_still_disk(dialect: sa.Dialect, _: Any, where: list[Any], how: dict[str, Any]) -> Any:
+    """Opens the file of a read-only disk without the files that SQLite would make beside it; else does nothing.
+
+    ``immutable`` takes no locks and passes over the write-ahead log (sqlite.org/uri.html). So it is for a read-only
+    disk, and only where no such log is left, nor the ``-shm`` of a CA that runs and may write to the same disk.
+    """
+    file = Path(where[0])
+    if file.is_file() and _is_still(file):
+        return dialect.connect(f"{file.absolute().as_uri()}?mode=ro&immutable=1", **how, uri=True)
+    return None
+
+
+def _is_still(file: Path) -> bool:
+    if not os.statvfs(file.parent).f_flag & os.ST_RDONLY or not os.statvfs(file).f_flag & os.ST_RDONLY:
+        return False
+    log, index = (file.with_name(f"{file.name}{suffix}") for suffix in ("-wal", "-shm"))
+    return not index.exists() and (not log.exists() or log.stat().st_size == 0)
 
 
 def _sqlite_read_only(connection: Any, _: Any) -> None:

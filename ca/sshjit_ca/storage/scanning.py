@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from sshjit.errors import Failed
-from sshjit_ca.storage.database import reason
+from sshjit_ca.storage.database import reason, what_to_do
 from sshjit_ca.storage.schema import entries
 from sshjit_ca.storage.schema import head as heads
 from sshjit_ca.storage.store import Head, Store
@@ -40,7 +40,8 @@ def moment(store: Store) -> Iterator[sa.Connection]:
             else:
                 yield connection.execution_options(isolation_level="REPEATABLE READ")
     except SQLAlchemyError as error:
-        raise Failed("no_database", f"the CA's database cannot be read: {reason(error)}") from None
+        why = reason(error)
+        raise Failed("no_database", f"the CA's database cannot be read: {why}", hint=what_to_do(why, "")) from None
 
 
 def head(connection: sa.Connection) -> Head | None:

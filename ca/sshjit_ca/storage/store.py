@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from sshjit.entries import Entry
 from sshjit.errors import Failed, Invalid
-from sshjit_ca.storage.database import is_full, open_engine, reason
+from sshjit_ca.storage.database import is_full, open_engine, reason, what_to_do
 from sshjit_ca.storage.inserting import Inserting, Row
 from sshjit_ca.storage.schema import entries, head, policies
 
@@ -230,7 +230,8 @@ class Store:
             with self._engine.connect() as connection:
                 found = connection.execute(ordered).all()
         except SQLAlchemyError as error:
-            raise Failed("database_broken", f"the log cannot be read: {reason(error)}") from None
+            why = reason(error)
+            raise Failed("database_broken", f"the log cannot be read: {why}", hint=what_to_do(why, "")) from None
         return [
             Row(Entry(number, time, kind, fact, detail, salt), leaf, subject, request)
             for number, time, kind, fact, leaf, detail, salt, subject, request in found
@@ -260,11 +261,9 @@ def fenced() -> Failed:
 
 
 def _unreadable(error: SQLAlchemyError) -> Failed:
-    return Failed(
-        "no_database",
-        f"the CA's database cannot be read: {reason(error)}",
-        hint="is it running, and is its schema up to date? ssh-jit-ca migrate",
-    )
+    why = reason(error)
+    hint = what_to_do(why, "is it running, and is its schema up to date? ssh-jit-ca migrate")
+    return Failed("no_database", f"the CA's database cannot be read: {why}", hint=hint)
 
 
 def _unwritten(error: SQLAlchemyError) -> Failed:
