@@ -212,7 +212,7 @@ def test_the_pages_never_load_what_delivers_and_the_notifier_never_loads_the_pag
         loaded = {name.partition(".")[0] for name in done.stdout.split()}
         assert {"sshjit_web"} <= loaded
         assert absent not in loaded
-    code = "import sys, sshjit_web.__main__\nprint(*sys.modules)"
+    code = "import sys, sshjit_web.__main__, sshjit_web.notify.command\nprint(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"apprise", "flask"} & {name.partition(".")[0] for name in done.stdout.split()}
 

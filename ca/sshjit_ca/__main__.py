@@ -7,9 +7,6 @@ import sys
 from pathlib import Path
 
 from sshjit.errors import FAMILIES, SshJitError
-from sshjit_ca.cli import commands as cli
-from sshjit_ca.config import DEFAULT_PATH
-from sshjit_ca.keys.places import Places
 
 EXIT = {"invalid": 2, "refused": 4, "failed": 1}
 """Exit codes by the family of the error."""
@@ -18,8 +15,13 @@ assert EXIT.keys() == FAMILIES.keys()  # noqa: S101 - one code for each family
 
 def main() -> int:
     """Runs the command line."""
-    default = Path(os.environ.get("SSH_JIT_CA_CONFIG", DEFAULT_PATH))
     try:
+        # Here and not above, so that Ctrl-C while they are loaded ends as quietly as later.
+        from sshjit_ca.cli import commands as cli  # noqa: PLC0415
+        from sshjit_ca.config import DEFAULT_PATH  # noqa: PLC0415
+        from sshjit_ca.keys.places import Places  # noqa: PLC0415
+
+        default = Path(os.environ.get("SSH_JIT_CA_CONFIG", DEFAULT_PATH))
         code = cli.run(sys.argv[1:], default, os.environ.pop("NOTIFY_SOCKET", ""), Places.of(os.environ))
         if sys.stdout is not None:
             sys.stdout.flush()  # what did not arrive was not said: a full disk must not look like an empty log

@@ -11,12 +11,21 @@ import sys
 from pathlib import Path
 
 from sshjit.errors import SshJitError
-from sshjit_web.config import CONFIG_VARIABLE, explain
-from sshjit_web.notify import command
 
 
 def main() -> int:
-    """Runs the command and returns its exit code: 0, or 2 when it cannot start."""
+    """Runs the command and returns its exit code: 0, 2 when it cannot start, or 130 after Ctrl-C."""
+    try:
+        return _command()
+    except KeyboardInterrupt:
+        return 130
+
+
+def _command() -> int:
+    # Here and not above, so that Ctrl-C while they are loaded ends as quietly as later.
+    from sshjit_web.config import CONFIG_VARIABLE, explain  # noqa: PLC0415
+    from sshjit_web.notify import command  # noqa: PLC0415
+
     parser = argparse.ArgumentParser(prog="ssh-jit-web", description="The front end of ssh-jit: pages and API.")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, help_ in (("serve", "serve until told to stop"), ("notify", "tell people what concerns them")):
@@ -37,6 +46,8 @@ def main() -> int:
 
 def _run(arguments: argparse.Namespace, path: Path) -> None:
     if arguments.command == "notify":
+        from sshjit_web.notify import command  # noqa: PLC0415 -- as above
+
         command.run(arguments, path)
     else:
         from sshjit_web import serve  # noqa: PLC0415 -- Flask and the server, which the notifier does not need
