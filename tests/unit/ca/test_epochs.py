@@ -149,6 +149,23 @@ def test_a_whole_home_put_back_needs_to_be_said_and_then_serials_are_safe_too(sq
     ca.stop()
 
 
+@pytest.mark.parametrize("known_by", ["log", "memory"])
+def test_a_restore_leaves_epochs_out_above_the_highest_that_either_log_or_memory_knows(
+    sqlite_ca: Installation, known_by: str
+) -> None:
+    ca = sqlite_ca
+    for _ in range(3):
+        ca.restart()
+    epoch, file = ca.desk.state.epoch, ca.home / "ca" / "epoch"
+    ca.stop()
+    if known_by == "log":
+        file.unlink()
+    else:
+        epoch += 5000
+        file.write_text(f"{epoch}\n")
+    assert restore(ca).epoch == epoch + restoring.JUMP
+
+
 def test_a_log_that_differs_from_what_is_remembered_is_refused(sqlite_ca: Installation) -> None:
     ca = sqlite_ca
     archive = backup(ca)

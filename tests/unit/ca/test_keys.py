@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import subprocess
@@ -45,6 +46,19 @@ def test_every_flipped_bit_of_a_signature_is_refused(tmp_path: Path) -> None:
         changed = body[:at] + ("A" if body[at] != "A" else "B") + body[at + 1 :]
         with pytest.raises(SshJitError):
             sshsig.verify("\n".join((lines[0], changed, lines[-1])), key, "login@ssh-jit", b"message")
+
+
+@pytest.mark.parametrize(("begin", "end", "other"), [(0, 6, b"SSHSIH"), (6, 10, bytes(4)), (6, 10, b"\0\0\0\2")])
+def test_a_signature_of_another_format_or_version_is_none(tmp_path: Path, begin: int, end: int, other: bytes) -> None:
+    path = make_key(tmp_path / "key")
+    key = sshkey.parse_line(path.with_suffix(".pub").read_text())
+    first, *body, last = ssh_sign(path, "login@ssh-jit", b"message").splitlines()
+    blob = base64.b64decode("".join(body))
+    assert blob[:10] == b"SSHSIG\0\0\0\1"
+    changed = base64.b64encode(blob[:begin] + other + blob[end:]).decode()
+    with pytest.raises(Invalid) as refused:
+        sshsig.verify(f"{first}\n{changed}\n{last}", key, "login@ssh-jit", b"message")
+    assert refused.value.code == "bad_signature"
 
 
 def test_ssh_keygen_verifies_what_the_ca_signs(ca: Installation) -> None:

@@ -119,6 +119,27 @@ def test_questions_that_arrive_together_are_answered_under_their_own_numbers(doo
         assert sorted(answer["id"] for answer in answers(connection)) == list(range(1, 301))
 
 
+def test_a_connection_is_not_read_while_too_many_of_its_questions_wait(
+    doors: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And all of them are answered in the end: it is read again."""
+    monkeypatch.setattr(peers, "MAX_WAITING", 3)
+    waiting: list[int] = []
+    take = peers.Connection._take
+
+    def counted(connection: peers.Connection, frame: bytes) -> None:
+        take(connection, frame)
+        waiting.append(connection._open)
+        assert connection._transport.is_reading() == (connection._open < 3)
+
+    monkeypatch.setattr(peers.Connection, "_take", counted)
+    with connect(doors) as connection:
+        connection.sendall(b"".join(question(id=number) for number in range(1, 11)))
+        connection.shutdown(socket.SHUT_WR)
+        assert sorted(answer["id"] for answer in answers(connection)) == list(range(1, 11))
+    assert max(waiting) >= 3
+
+
 def test_a_frame_that_comes_in_pieces_is_taken(doors: Installation) -> None:
     with connect(doors) as connection:
         for byte in question():
