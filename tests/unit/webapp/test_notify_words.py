@@ -100,10 +100,10 @@ def test_every_other_topic_has_its_words(ca: Installation) -> None:
     title, text = words.mail(written(ca, "reviewed"))
     assert title == "ssh-jit: Bob reviewed the break-glass of Alice: justified"
     assert text.startswith("Review: justified: it was\n")
-    ca.say(m.Lock(None, "host", "db1", "odd traffic"), m.LockReply, "admin")
+    ca.say(m.Lock(None, "host", "db1", "odd traffic to evil.example"), m.LockReply, "admin")
     title, text = words.mail(written(ca, "locked"))
     assert title == "ssh-jit: Locked"
-    assert "odd traffic" in text
+    assert "odd traffic to evil[.]example" in text
     assert text.endswith(f"{ORIGIN}/log\n")
 
 

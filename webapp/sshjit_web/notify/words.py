@@ -70,7 +70,7 @@ def write(notice: Notice, origin: str) -> Words:
     """What is said of a notice; ``origin`` is the front end's own address."""
     item, request = notice.item, notice.item.request
     link = f"{origin}/log" if request is None else f"{origin}/requests/{request.id}"
-    rows = (("What", item.summary),) if request is None else tuple(_rows(notice, request))
+    rows = (("What", typed(item.summary)),) if request is None else tuple(_rows(notice, request))
     return Words(_title(notice), rows, _TO_DO.get(notice.topic, "The page about it:"), link)
 
 
