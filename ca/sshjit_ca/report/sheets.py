@@ -80,7 +80,7 @@ def _zip(report: Report, path: Path) -> int:
 
 
 def _rows(file: TextIO, rows: Iterable[Iterable[str]]) -> None:
-    csv.writer(file).writerows(rows)
+    csv.writer(file, quoting=csv.QUOTE_ALL).writerows(rows)
 
 
 def _files(report: Report) -> Iterator[tuple[str, Iterator[list[str]]]]:

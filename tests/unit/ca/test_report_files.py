@@ -126,6 +126,12 @@ def test_csv_is_read_back_as_it_was(report: Report, tmp_path: Path) -> None:
         assert head == [column.key for column in table.columns]
         assert len(rows) == report.spool.count(table.key)
         assert not [cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@", "\t"))]
+    for path in folder.iterdir():
+        text = path.read_bytes().decode("utf-8-sig")
+        quoted = [
+            ['"' + cell.replace('"', '""') + '"' for cell in row] for row in csv.reader(io.StringIO(text, newline=""))
+        ]
+        assert text == "".join(f"{','.join(row)}\r\n" for row in quoted), "every cell is quoted"
     with (folder / "requests.csv").open(encoding="utf-8-sig", newline="") as file:
         last = list(csv.DictReader(file))[-1]
     assert last["reason"] == f"'{HOSTILE}"
