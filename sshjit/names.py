@@ -150,7 +150,7 @@ def free_text(text: str, what: str, longest: int = MAX_REASON) -> str:
     if len(text) > longest:
         raise Invalid("too_long", f"{what} has {len(text)} characters, the limit is {longest}")
     if not visible(text):
-        raise Invalid("not_printable", f"{what} holds characters that cannot be printed or seen")
+        raise Invalid("not_printable", f"{what} holds characters that cannot be printed or plainly seen")
     return text
 
 

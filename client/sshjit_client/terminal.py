@@ -14,12 +14,12 @@ import unicodedata
 from collections.abc import Sequence
 
 from sshjit.errors import SshJitError
-from sshjit.visible import visible
+from sshjit.visible import shown
 
 
 def inert(text: str) -> str:
     r"""``text`` on one line with every character that is not plainly seen spelled out, as ``\x1b`` or ``\u202e``."""
-    return text if visible(text) else "".join(c if visible(c) else _spell(c) for c in text)
+    return shown(text, _spell)
 
 
 def _spell(character: str) -> str:

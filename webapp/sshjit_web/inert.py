@@ -12,7 +12,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from sshjit.visible import visible
+from sshjit.visible import shown
 
 _HARMLESS = re.compile(r"[\x20-\x7e\xa1-\xac\xae-\u0233]*")
 
@@ -21,4 +21,4 @@ def inert(value: Any) -> Any:
     """Text with every character that is not plainly visible written out, as ``⟨U+202E⟩``; other values unchanged."""
     if not isinstance(value, str) or isinstance(value, Markup) or _HARMLESS.fullmatch(value):
         return value
-    return "".join(each if visible(each) else f"⟨U+{ord(each):04X}⟩" for each in value)
+    return shown(value, lambda each: f"⟨U+{ord(each):04X}⟩")

@@ -6,7 +6,7 @@ import html
 from datetime import UTC, datetime
 
 from sshjit import durations
-from sshjit.visible import visible
+from sshjit.visible import shown
 from sshjit_ca.report.columns import Cell, Column
 
 SEVERAL = 8
@@ -33,13 +33,7 @@ def paper(column: Column, value: Cell) -> str:
 
 def text(value: str) -> str:
     """Text inert in HTML: markup escaped, letters that do not show or that turn others round spelt out."""
-    return html.escape("".join(_seen(letter) for letter in value))
-
-
-def _seen(letter: str) -> str:
-    if letter == "\n":
-        return " ⏎ "
-    return letter if visible(letter) else f"\\u{ord(letter):04x}"
+    return html.escape(shown(value, lambda each: " ⏎ " if each == "\n" else f"\\u{ord(each):04x}"))
 
 
 def _several(values: tuple[str, ...]) -> str:

@@ -95,6 +95,7 @@ def test_what_stands_out_does(page: str) -> None:
         ("<b>&\"'", "&lt;b&gt;&amp;&quot;&#x27;"),
         ("\u202egnp.exe", "\\u202egnp.exe"),
         ("a\x1b[31m\0", "a\\u001b[31m\\u0000"),
+        ("a" + "\u0310" * 5, "a" + "\u0310" * 4 + "\\u0310"),
         ("a\u00a0b\u3164\u2800", "a\\u00a0b\\u3164\\u2800"),
         ("zero\u200bwidth", "zero\\u200bwidth"),
         ("two\nlines", "two ⏎ lines"),

@@ -23,6 +23,7 @@ from sshjit_client.terminal import cut, inert, table, width, wrap
         ("zero\u200bwidth\ufeff\u2028", r"zero\u200bwidth\ufeff\u2028"),
         ("tag\U000e0041", r"tag\U000e0041"),
         ("lone \udcff", r"lone \udcff"),
+        ("a" + "\u0310" * 5, "a" + "\u0310" * 4 + r"\u0310"),
         ("rule\u2800\u3164\u00a0staging", r"rule\u2800\u3164\xa0staging"),
         ("Zoë 東京", "Zoë 東京"),
     ],

@@ -176,7 +176,7 @@ def test_not_ports(number: int) -> None:
 
 @pytest.mark.parametrize(
     "text", ["a\nb", "a\x1b[2J", "a\N{RIGHT-TO-LEFT OVERRIDE}b", "a\0", "\ud800", "a\u2028b", "x" * 501,
-     "a\u00a0b", "\u2800" * 12, "\u3164" * 12, "\u115f\uffa0"]
+     "a\u00a0b", "\u2800" * 12, "\u3164" * 12, "\u115f\uffa0", "fix" + "\u0316" * 5]
 )  # fmt: skip
 def test_t29_a_reason_is_one_printable_line(text: str) -> None:
     with pytest.raises(Invalid):
@@ -186,6 +186,8 @@ def test_t29_a_reason_is_one_printable_line(text: str) -> None:
 def test_a_reason_keeps_everything_but_the_blanks_around_it() -> None:
     assert names.free_text("  INC-1: caf\u00e9 <b> \N{SNOWMAN} \n", "it") == "INC-1: caf\u00e9 <b> \N{SNOWMAN}"
     assert len(names.free_text("x" * 500, "it")) == 500
+    for word in ("Nguyễn", "ệ́", "שָׁ֑לוֹם", "น้ำ", "हिन्दी", "👩\ufe0f", "1\ufe0f\u20e3", "i" + "\u0307" * 4):
+        assert names.free_text(word, "it") == word
 
 
 def test_t9_a_command_is_one_line_of_ascii() -> None:

@@ -14,6 +14,7 @@ from sshjit_web.inert import inert
         ("gnp\u202eexe", "gnp⟨U+202E⟩exe"),
         ("two\nlines\u00a0", "two⟨U+000A⟩lines⟨U+00A0⟩"),
         ("\u2800\u3164\u1160", "⟨U+2800⟩⟨U+3164⟩⟨U+1160⟩"),
+        ("a" + "\u0310" * 6 + "b", "a" + "\u0310" * 4 + "⟨U+0310⟩" * 2 + "b"),
         ("\U000e0041", "⟨U+E0041⟩"),
     ],
 )
