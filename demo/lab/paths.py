@@ -59,6 +59,11 @@ class Paths:
         return self.home / "ca"
 
     @property
+    def pager(self) -> Path:
+        """The command that the CA's alarms go to."""
+        return self.ca / "page"
+
+    @property
     def web(self) -> Path:
         """Database and secrets of the front end."""
         return self.home / "web"

@@ -18,7 +18,7 @@ import pytest
 
 from demo import debian, isolate, processes
 from demo.lab import Lab, LabError, settings
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, wait_until
 
 
 @dataclass(slots=True)
@@ -89,6 +89,22 @@ def test_it_leaves_nothing_even_when_it_is_killed(running: Running) -> None:
     running.process.kill()
     running.process.wait()
     assert running.gone(pids)
+
+
+def test_the_lab_is_well_and_its_alarms_are_heard(running: Running) -> None:
+    env = {"PATH": f"{running.line['bin']}:/usr/bin:/bin"} | running.line["admin_env"]
+
+    def operator(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["ssh-jit-ca", *words], env=env, capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
+
+    found = operator("doctor")
+    assert found.returncode == 0, found.stdout
+    assert operator("lock", "--everything", "--reason", "a drill").returncode == 0
+    alarms = Path(running.line["home"]) / "log" / "alarms"
+    wait_until(alarms.exists)
+    wait_until(lambda: "a drill" in alarms.read_text())
 
 
 def test_what_the_line_says_is_all_that_others_need(running: Running) -> None:
