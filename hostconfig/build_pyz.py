@@ -3,7 +3,8 @@
     python hostconfig/build_pyz.py dist/ssh-jit-host.pyz
 
 The same sources give the same bytes everywhere (order, times, modes and compression are fixed), so that the digest in
-a joining line can be checked by anybody who builds it again. The digest is printed.
+a joining line can be checked by anybody who builds it again. The digest is printed. The version comes from
+``pyproject.toml`` and goes into the file as a package's metadata does, which is where the program reads it.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
+import re
 import sys
 import zipfile
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent / "sshjit_host"
+PROJECT = PACKAGE.parents[1] / "pyproject.toml"
 FIRST_LINE = b"#!/usr/bin/python3 -IS\n"
 """Isolated, without site-packages: nothing of the environment or the current folder gets into root's program."""
 START = "import sys\nfrom sshjit_host.__main__ import main\nsys.exit(main())\n"
@@ -27,6 +30,9 @@ def build() -> bytes:
     """Return the program's bytes."""
     content = {f"sshjit_host/{path.name}": path.read_bytes() for path in PACKAGE.glob("*.py")}
     content["__main__.py"] = START.encode("ascii")
+    number = version()
+    metadata = f"Metadata-Version: 2.4\nName: ssh-jit\nVersion: {number}\nLicense-Expression: Apache-2.0\n"
+    content[f"ssh_jit-{number}.dist-info/METADATA"] = metadata.encode("ascii")
     archive = io.BytesIO()
     archive.write(FIRST_LINE)
     with zipfile.ZipFile(
@@ -38,6 +44,14 @@ def build() -> bytes:
             entry.external_attr = 0o100644 << 16
             file.writestr(entry, content[name])
     return archive.getvalue()
+
+
+def version() -> str:
+    """Return the version of the project, by a pattern: a server that builds for itself may have no tomllib."""
+    found = re.search(r'^version = "([0-9.]+)"$', PROJECT.read_text(encoding="utf-8"), re.MULTILINE)
+    if not found:
+        sys.exit(f"build_pyz.py: {PROJECT} says no version")
+    return found[1]
 
 
 def main() -> None:

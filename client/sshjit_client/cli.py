@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 
 from sshjit_client import run
-from sshjit_client.helptext import PAGE, VERSION
+from sshjit_client.helptext import PAGE
 from sshjit_client.machine import Machine
 
 _FILES = {
@@ -29,10 +29,20 @@ def subcommand(words: list[str]) -> int:
     """``ssh-jit login`` and its siblings; ``words`` may be empty."""
     first, rest = (words[0] if words else "--help"), words[1:]
     if first == "--version":
-        return run.guarded(lambda machine: machine.terminal.out(VERSION))
+        return run.guarded(lambda machine: machine.terminal.out(_version()))
     if first in ("-h", "--help", "help"):
         return run.guarded(lambda machine: machine.terminal.out(PAGE))
     return run.guarded(lambda machine: _run(machine, first, rest))
+
+
+def _version() -> str:
+    """Name and number; the number is written in ``pyproject.toml`` alone and comes from the package's metadata."""
+    from importlib import metadata  # noqa: PLC0415  # slow to load, and no other command needs it
+
+    try:
+        return f"ssh-jit {metadata.version('ssh-jit')}"
+    except metadata.PackageNotFoundError:
+        return "ssh-jit, not installed: it runs from its sources"
 
 
 def _run(machine: Machine, name: str, words: list[str]) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-VERSION = "ssh-jit 0.1.0"
-
 USAGE = "ssh-jit [ssh options] [--action A] [--reason R] [--for 30m] [user@]host [command…]"
 
 PAGE = f"""usage: {USAGE}

@@ -5,5 +5,3 @@ run by the system's own Python.
 """
 
 from __future__ import annotations
-
-__version__ = "0.1.0"

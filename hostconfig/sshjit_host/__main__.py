@@ -15,10 +15,10 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from . import __version__
 from .config import DEFAULT_PATH, load
 from .errors import HostError
 from .refresh import Refresher
+from .version import version
 from .watch import watch
 
 
@@ -37,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="exit codes: 0 done, 1 this host, 2 usage or configuration, 4 bundle refused, 5 sshd, 8 out of reach",
     )
     top.add_argument("--config", metavar="PATH", help=f"default: $SSH_JIT_HOST_CONFIG, else {DEFAULT_PATH}")
-    top.add_argument("--version", action="version", version=f"ssh-jit-host {__version__}")
+    top.add_argument("--version", action="version", version=f"ssh-jit-host {version()}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     commands.add_parser("refresh", help="take the newest bundle, once, and make sshd's files say what it says")
     commands.add_parser("watch", help="refresh for ever, every few seconds, until SIGTERM")

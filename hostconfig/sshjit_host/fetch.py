@@ -12,9 +12,10 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 
-from . import __version__, strictjson
+from . import strictjson
 from .bundle import LARGEST
 from .errors import BundleRefused, Unreachable
+from .version import version
 
 PATIENCE = 10
 """Seconds until the front end must have said something."""
@@ -39,7 +40,7 @@ def bundle(url: str, etag: str) -> Offer | None:
 
     Raises ``Unreachable`` if no bundle came, ``BundleRefused`` if what came is not one.
     """
-    request = urllib.request.Request(url + "/bundle", headers={"User-Agent": f"ssh-jit-host/{__version__}"})  # noqa: S310 - http(s) by config.py
+    request = urllib.request.Request(url + "/bundle", headers={"User-Agent": f"ssh-jit-host/{version()}"})  # noqa: S310 - http(s) by config.py
     request.add_header("Accept", "application/json")
     if etag:
         request.add_header("If-None-Match", etag)

@@ -6,6 +6,7 @@ Each command loads what it needs: the pages' process never has Apprise, the noti
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import os
 import sys
 from pathlib import Path
@@ -27,6 +28,7 @@ def _command() -> int:
     from sshjit_web.notify import command  # noqa: PLC0415
 
     parser = argparse.ArgumentParser(prog="ssh-jit-web", description="The front end of ssh-jit: pages and API.")
+    parser.add_argument("--version", action="version", version=f"ssh-jit-web {importlib.metadata.version('ssh-jit')}")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, help_ in (("serve", "serve until told to stop"), ("notify", "tell people what concerns them")):
         made = commands.add_parser(name, help=help_)

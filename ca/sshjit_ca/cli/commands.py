@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import logging
 import os
 from pathlib import Path
@@ -40,6 +41,7 @@ def _parser(default_config: Path) -> argparse.ArgumentParser:
         prog="ssh-jit-ca", description="The SSH certificate authority: signs what policy allows, and logs it."
     )
     parser.add_argument("--config", type=Path, default=default_config, metavar="FILE", help=f"[{default_config}]")
+    parser.add_argument("--version", action="version", version=f"ssh-jit-ca {importlib.metadata.version('ssh-jit')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     cli_init.add_command(commands)
     _add(commands, "serve", "run the CA in the foreground", _serve)

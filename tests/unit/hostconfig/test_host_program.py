@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from sshjit_host import config, sshdconf
 from tests.unit.hostconfig.workshop import Host, run
 
 HOSTCONFIG = Path(__file__).resolve().parents[3] / "hostconfig"
+VERSION = tomllib.loads((HOSTCONFIG.parent / "pyproject.toml").read_text())["project"]["version"]
 SOURCES = sorted((HOSTCONFIG / "sshjit_host").glob("*.py"))
 LATER_THAN_3_9 = {"tomllib", "graphlib.TopologicalSorter.prepare", "asyncio.TaskGroup", "enum.StrEnum", "datetime.UTC"}
 
@@ -36,20 +38,19 @@ def test_sources_are_python_3_9_and_import_the_standard_library_alone(path: Path
 
 def test_the_file_is_the_same_wherever_and_whenever_it_is_built(program: Path, tmp_path: Path) -> None:
     copy = tmp_path / "elsewhere"
-    copy.mkdir()
-    for source in [HOSTCONFIG / "build_pyz.py", *SOURCES]:
-        target = copy / source.relative_to(HOSTCONFIG)
-        target.parent.mkdir(exist_ok=True)
+    for source in [HOSTCONFIG.parent / "pyproject.toml", HOSTCONFIG / "build_pyz.py", *SOURCES]:
+        target = copy / source.relative_to(HOSTCONFIG.parent)
+        target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(source.read_bytes())
         os.utime(target, (1, 1))
-    output = run(sys.executable, copy / "build_pyz.py", copy / "dist" / "other.pyz")
+    output = run(sys.executable, copy / "hostconfig" / "build_pyz.py", copy / "dist" / "other.pyz")
     assert (copy / "dist" / "other.pyz").read_bytes() == program.read_bytes()
     assert output.split()[0] == run("sha256sum", program).split()[0]
 
 
 def test_the_file_runs_by_itself_from_anywhere(program: Path) -> None:
     done = subprocess.run([program, "--version"], cwd="/", env={}, capture_output=True, text=True, check=True)
-    assert done.stdout == "ssh-jit-host 0.1.0\n"
+    assert done.stdout == f"ssh-jit-host {VERSION}\n"
     for word in ("refresh", "watch", "SSH_JIT_HOST_CONFIG", "exit codes"):
         assert word in run(program, "--help")
 
