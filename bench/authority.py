@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.load import Traffic
 from bench.processes import folder, listens, running, unix
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit import wire
 from tests.support.installation import Installation, Person
 from tests.support.issuer import serving
@@ -63,7 +63,7 @@ def _windows(installation: Installation, people: int, windows: int) -> tuple[tup
 
 
 def frame(kind: str, **body: object) -> bytes:
-    """One message as it travels (``sshjit/messages``)."""
+    """One message as it travels (``sshjit/ca_protocol``)."""
     text = json.dumps({"v": 1, "id": 1, "type": kind, "body": body}).encode()
     return len(text).to_bytes(4, "big") + text
 

@@ -15,7 +15,7 @@ from bench.authority import enrol
 from bench.processes import free_port, listens, running
 from demo.lab import Lab, Person
 from sshjit import wire
-from sshjit.api import AskBody
+from sshjit.api.ask import AskBody
 
 THREADS = 16
 """Threads of the empty route: as many as the front end has questions in flight here."""

@@ -40,7 +40,7 @@ def write(event: Event, index: int, time: int, salt: bytes) -> Entry:
     """The entry that records ``event`` at ``index``."""
     if len(salt) != SALT_BYTES:
         raise Invalid("bad_salt", f"the salt of an entry has {SALT_BYTES} bytes")
-    spelt, details = events.spell(event)
+    spelt, details = events.encode(event)
     kind, detail = events.kind_of(event), details.encode("ascii")
     fact = (  # as ``_fact`` spells it
         f'{{"body":{spelt},"detail":"{commitment(salt, detail)}","index":{index},"kind":"{kind}","time":{time},'
@@ -73,7 +73,7 @@ def read(entry: Entry) -> Event | None:
     details = wire.loads(entry.detail, limit=MAX_DETAIL)
     if not isinstance(details, dict):
         raise Invalid("bad_entry", f"entry {entry.index}: the detail is not an object")
-    return events.put_together(entry.kind, body, details)
+    return events.join(entry.kind, body, details)
 
 
 def read_erased(entry: Entry) -> Event:

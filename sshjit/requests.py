@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from sshjit import canonical, durations, events, wire
+from sshjit.api.views import RequestState
 from sshjit.errors import Invalid
-from sshjit.messages import RequestState
 
 MOVES: dict[RequestState, frozenset[RequestState]] = {
     RequestState.PENDING: frozenset(

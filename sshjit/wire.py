@@ -260,3 +260,9 @@ def _record(cls: type) -> _Check:
         return cls(*[read(value[name], path + suffix) for name, suffix, read in fields])
 
     return check
+
+
+def type_name(message: type) -> str:
+    """The ``type`` of a message on the wire: ``SignUser`` travels as ``sign_user``."""
+    name = message.__name__
+    return "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))

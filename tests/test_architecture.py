@@ -163,6 +163,12 @@ def test_what_runs_on_other_peoples_machines_needs_no_package(package: str, path
     assert tops(path) <= sys.stdlib_module_names | MAY_IMPORT[package] | {package}
 
 
+@every("sshjit_client")
+def test_a_laptop_loads_nothing_of_what_only_the_ca_s_sockets_carry(package: str, path: Path) -> None:
+    """Making those hundred classes would take longer than all else that a connection does."""
+    assert not {module for module, _ in imports(path) if module.startswith("sshjit.ca_protocol")}
+
+
 @every("sshjit_host")
 def test_the_host_program_is_python_3_9(package: str, path: Path) -> None:
     ast.parse(path.read_text(), feature_version=(3, 9))

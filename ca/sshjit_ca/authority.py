@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sshjit import messages as m
-from sshjit import policy
+from sshjit import ca_protocol as m
+from sshjit import policy, wire
 from sshjit.errors import Failed, Refused, SshJitError
 from sshjit.events import PolicyLoaded, Started, Turned
 from sshjit.policy import Policy
@@ -251,7 +251,7 @@ class Authority:
         login = self._desk.state.logins.get(login_id or "")
         if login is None or login_id is None or self._desk.troubles:
             return
-        kind = m.type_name(type(message))
+        kind = wire.type_name(type(message))
         subject = login.opened.subject
         count = self._desk.refusals.count(subject, kind, error.code, self._desk.now)
         if count:
@@ -272,4 +272,4 @@ def _in_words(message: m.Message) -> str:
         case m.Approve() | m.Deny():
             return f"a say in {ascii(message.request)[1:-1]}"
         case _:
-            return m.type_name(type(message)).replace("_", " ")
+            return wire.type_name(type(message)).replace("_", " ")

@@ -10,9 +10,10 @@ import hashlib
 from dataclasses import dataclass
 
 from sshjit import bundle, checkpoint
+from sshjit.api.bundle import BundleReply
 from sshjit.bundle import Bundle
+from sshjit.ca_protocol.operating import ReadBundle
 from sshjit.events import BundleSigned
-from sshjit.messages import BundleReply, ReadBundle
 from sshjit_ca import krl, sshsig
 from sshjit_ca.desk import Desk
 from sshjit_ca.hosts import refusing

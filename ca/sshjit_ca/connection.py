@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit.errors import Failed, Invalid, Refused, SshJitError
 from sshjit_ca import frames, sockets
 from sshjit_ca.authority import Answer

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit import policy, providers
 from sshjit.errors import Failed, SshJitError
 from sshjit_ca import doors

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal
 
-from sshjit import canonical, messages, sshkey
+from sshjit import ca_protocol, canonical, sshkey
 from sshjit.approvals import Crowd, Person
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit.events import Event
@@ -221,16 +221,16 @@ def policy_hosts(hosts: Iterable[Host]) -> tuple[PolicyHost, ...]:
     return tuple(PolicyHost(host.id, host.name, host.labels) for host in hosts)
 
 
-def person_of(state: State, login_id: str, subject: str) -> messages.PersonView:
+def person_of(state: State, login_id: str, subject: str) -> ca_protocol.PersonView:
     """Who signed in by a login, as is known of them: by that login, by the newest one, or by their id alone."""
     login = state.logins.get(login_id) or state.logins.get(state.newest_login.get(subject, ""))
-    return messages.PersonView(subject, "", subject, None) if login is None else person_view(login)
+    return ca_protocol.PersonView(subject, "", subject, None) if login is None else person_view(login)
 
 
-def person_view(login: Login) -> messages.PersonView:
+def person_view(login: Login) -> ca_protocol.PersonView:
     """The login's person, as pages and terminals show them."""
     opened = login.opened
-    return messages.PersonView(opened.subject, opened.provider, opened.name, opened.email)
+    return ca_protocol.PersonView(opened.subject, opened.provider, opened.name, opened.email)
 
 
 def token_digest(token: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit_ca import rotating
 from sshjit_ca.access import (
     approving,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sshjit import messages as m
-from sshjit import spelling, wire
+from sshjit import ca_protocol as m
+from sshjit import json_text, wire
 from sshjit.errors import Invalid, SshJitError
 from sshjit_ca.authority import Answer
 
@@ -60,5 +60,5 @@ def write(number: int, answer: Answer) -> bytes:
         kind, body = "error", m.ErrorReply(answer.family, answer.code, answer.message, answer.hint)
     else:
         kind, body = "ok", answer
-    text = f'{{"v":{m.PROTOCOL_VERSION},"id":{number},"type":"{kind}","body":{spelling.dumps(body)}}}'.encode()
+    text = f'{{"v":{m.PROTOCOL_VERSION},"id":{number},"type":"{kind}","body":{json_text.dumps(body)}}}'.encode()
     return len(text).to_bytes(HEADER, "big") + text

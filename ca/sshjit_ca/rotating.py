@@ -12,9 +12,19 @@ from datetime import UTC, datetime
 from typing import Final
 
 from sshjit import bundle, durations, sshkey
+from sshjit.ca_protocol.keys import (
+    ActivateKey,
+    AddKey,
+    KeyKind,
+    KeyReply,
+    KeysReply,
+    KeyView,
+    Purpose,
+    ReadKeys,
+    RetireKey,
+)
 from sshjit.errors import Failed, Invalid
 from sshjit.events import KeyActivated, KeyAdded, KeyRetired
-from sshjit.messages import ActivateKey, AddKey, KeyKind, KeyReply, KeysReply, KeyView, Purpose, ReadKeys, RetireKey
 from sshjit_ca import sshsig
 from sshjit_ca.desk import Desk
 from sshjit_ca.keys import PURPOSES, first, lineage, trying

@@ -15,7 +15,8 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
+from sshjit import wire
 from sshjit.errors import Failed, SshJitError
 from sshjit_ca import sockets
 from sshjit_ca.authority import Answer, Authority, Question
@@ -99,7 +100,7 @@ class Server:
             preparers = self._preparers[connection.door]
             found = await asyncio.get_running_loop().run_in_executor(preparers, self._prepare, route, message)
         except SshJitError as error:
-            kind = m.type_name(type(message))
+            kind = wire.type_name(type(message))
             if self.complaints.due(f"{connection.door} {kind} {error.code}"):
                 _log.warning("%s was refused: %s (%s)", kind, error.message, error.code)
             connection.reply([(number, error)])

@@ -7,10 +7,11 @@ from typing import Literal
 from urllib.parse import quote, urlencode
 
 from sshjit import names, wire
-from sshjit.acts import (
+from sshjit.api.ask import AskReply
+from sshjit.api.bodies import (
+    ActionSignature,
     CommentBody,
     DecisionBody,
-    ExplainBody,
     HostBody,
     LabelsBody,
     LockBody,
@@ -20,23 +21,12 @@ from sshjit.acts import (
     RevokeBody,
     UnlockBody,
 )
-from sshjit.messages import (
-    AskReply,
-    ChallengeReply,
-    Consent,
-    ExplainReply,
-    HostReply,
-    HostsReply,
-    HostView,
-    LockReply,
-    LocksReply,
-    LockView,
-    RequestReply,
-    RequestsReply,
-    RequestState,
-    RequestView,
-    RevokeReply,
-)
+from sshjit.api.details import RequestReply, RequestsReply
+from sshjit.api.explain import ExplainBody, ExplainReply
+from sshjit.api.hosts import HostReply, HostsReply, HostView
+from sshjit.api.locks import LockReply, LocksReply, LockView, RevokeReply
+from sshjit.api.session import ChallengeReply
+from sshjit.api.views import RequestState, RequestView
 from sshjit_client.api import Api, path_of
 
 Scope = Literal["mine", "approve", "review", "all"]
@@ -96,7 +86,7 @@ class Acts(Api):
         return self.call(ChallengeReply, "POST", "challenge").challenge
 
     def approve(
-        self, request: RequestView, comment: str, consent: Consent | None, duration: int | None = None
+        self, request: RequestView, comment: str, consent: ActionSignature | None, duration: int | None = None
     ) -> RequestView:
         """Approves what ``request`` shows, by its digest and, where a step asks for one, a signature."""
         body = DecisionBody(request.digest, comment, consent, duration)

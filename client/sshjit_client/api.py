@@ -1,6 +1,6 @@
 """The server's API (``docs/protocol.md``, section 2) as functions: what a connection needs. The rest is ``acts.py``'s.
 
-Answers become dataclasses of ``sshjit/messages/`` or errors of ``sshjit/errors.py``; nothing in between is passed on.
+Answers become dataclasses of ``sshjit/api`` or errors of ``sshjit/errors.py``; nothing in between is passed on.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from sshjit import names, wire
+from sshjit.api.ask import AskReply
+from sshjit.api.views import CertificateView, RequestView
 from sshjit.errors import FAMILIES, Failed, Invalid, SshJitError
-from sshjit.messages import AskReply, CertificateView, RequestView
 from sshjit_client import fetch
 
 if TYPE_CHECKING:  # these classes are made where they are needed: most connections need none of them
-    from sshjit.acts import LoggedIn, LoginBody
-    from sshjit.api import AskBody
-    from sshjit.messages import LoginView
+    from sshjit.api.ask import AskBody
+    from sshjit.api.session import LoggedIn, LoginBody, LoginView
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ class Api:
 
     def login(self, proof: LoginBody) -> LoggedIn:
         """Hands a token in."""
-        from sshjit.acts import LoggedIn  # noqa: PLC0415
+        from sshjit.api.session import LoggedIn  # noqa: PLC0415
 
         return self.call(LoggedIn, "POST", "login", wire.encode(proof))
 
@@ -43,7 +43,7 @@ class Api:
 
     def whoami(self) -> LoginView:
         """The login as the server knows it."""
-        from sshjit.messages import LoginView  # noqa: PLC0415
+        from sshjit.api.session import LoginView  # noqa: PLC0415
 
         return self.call(LoginView, "GET", "whoami")
 
@@ -53,7 +53,7 @@ class Api:
 
     def request(self, request: str) -> RequestView:
         """One request."""
-        from sshjit.messages import RequestReply  # noqa: PLC0415
+        from sshjit.api.details import RequestReply  # noqa: PLC0415
 
         return self.call(RequestReply, "GET", path_of(request)).request
 
@@ -92,7 +92,7 @@ def path_of(request: str) -> str:
 
 
 def _error(answer: fetch.Answer) -> SshJitError:
-    from sshjit.messages import ErrorReply  # noqa: PLC0415
+    from sshjit.api.errors import ErrorReply  # noqa: PLC0415
 
     try:
         said = wire.loads(answer.body)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sshjit.api.details import PastView, RequesterView, RequestReply
+from sshjit.api.views import RequestState, RequestView, StepView
 from sshjit.durations import show as lasting
-from sshjit.messages import PastView, RequesterView, RequestReply, RequestState, RequestView, StepView
 from sshjit_client import prolonged
 from sshjit_client.painting import Paint
 from sshjit_client.show import GLASS, at, decision, person, rough, short, standing, where

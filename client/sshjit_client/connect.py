@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from sshjit import durations, names
-from sshjit.api import AskBody
+from sshjit.api.ask import AskBody, AskReply
+from sshjit.api.views import CertificateView, RequestState, RequestView
 from sshjit.errors import SshJitError
-from sshjit.messages import AskReply, CertificateView, RequestState, RequestView
 from sshjit_client import exits, files, grant, sessions, show, sshconfig, trust, waiting
 from sshjit_client.api import Api
 from sshjit_client.machine import Machine

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from sshjit.api.views import RequestState
 from sshjit.errors import SshJitError
-from sshjit.messages import RequestState
 
 
 class Exit(IntEnum):

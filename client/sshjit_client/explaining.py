@@ -6,9 +6,8 @@ import json
 from collections.abc import Iterator
 
 from sshjit import wire
-from sshjit.acts import ExplainBody
+from sshjit.api.explain import ExplainBody, ExplainReply, TermsView
 from sshjit.durations import show as lasting
-from sshjit.messages import ExplainReply, TermsView
 from sshjit.policy import words
 from sshjit_client.card import step
 from sshjit_client.exits import Exit

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sshjit import names, sshcert, sshkey
+from sshjit.api.views import CertificateView, RouteView
 from sshjit.bundle import Bundle
 from sshjit.errors import Failed, Invalid
-from sshjit.messages import CertificateView, RouteView
 from sshjit_client import files, index, sshconfig
 from sshjit_client.index import HEAD
 from sshjit_client.typed import Typed

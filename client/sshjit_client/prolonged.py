@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from sshjit.api.details import ExtensionView
+from sshjit.api.views import RequestState
 from sshjit.durations import show as lasting
-from sshjit.messages import ExtensionView, RequestState
 from sshjit_client.show import at, decision, rough
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sshjit.messages import LoginView
+from sshjit.api.session import LoginView
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Sequence
 
 from sshjit import durations
-from sshjit.messages import DecisionView, PersonView, RequestState, RequestView
+from sshjit.api.views import DecisionView, PersonView, RequestState, RequestView
 from sshjit_client.terminal import cut, table
 
 _DAY = 24 * 3600

@@ -59,7 +59,7 @@ def pinned(settings: Settings, found: Bundle) -> Settings:
 
 def download(url: str, etag: str = "") -> HeldBundle | None:
     """What the server has, unverified; ``None`` if it is what ``etag`` names."""
-    from sshjit.messages import BundleReply  # noqa: PLC0415  # most connections have a bundle that is fresh
+    from sshjit.api.bundle import BundleReply  # noqa: PLC0415  # most connections have a bundle that is fresh
 
     headers = {"If-None-Match": etag} if etag else {}
     answer = fetch.exchange("GET", f"{url.rstrip('/')}/bundle", headers=headers)

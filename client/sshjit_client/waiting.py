@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 
 from sshjit import durations
+from sshjit.api.views import RequestState, RequestView, StepView
 from sshjit.errors import Failed, Refused, SshJitError
-from sshjit.messages import RequestState, RequestView, StepView
 from sshjit_client.api import Api
 from sshjit_client.show import at, short, what
 from sshjit_client.terminal import Terminal

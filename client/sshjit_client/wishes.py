@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from sshjit import durations, names
-from sshjit.acts import ExplainBody
-from sshjit.api import AskBody
+from sshjit.api.ask import AskBody
+from sshjit.api.explain import ExplainBody
 from sshjit.errors import Invalid
 from sshjit_client import moments, typed
 from sshjit_client.typed import Typed, Usage

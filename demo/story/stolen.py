@@ -18,7 +18,9 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from sshjit import wire
-from sshjit.messages import BundleReply, LoginNative, LoginReply, ReadBundle
+from sshjit.api.bundle import BundleReply
+from sshjit.ca_protocol.logins import LoginNative, LoginReply
+from sshjit.ca_protocol.operating import ReadBundle
 from sshjit.providers import Provider
 from sshjit_web.ca_client import CaClient
 

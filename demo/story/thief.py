@@ -22,17 +22,11 @@ import asyncssh
 
 from demo.story.stolen import Loot, Server, Trap
 from sshjit import login
+from sshjit.api.ask import AskReply
+from sshjit.ca_protocol.logins import LoginNative, LoginReply, LoginWeb
+from sshjit.ca_protocol.requests import Ask, CertificateReply, SignUser
+from sshjit.ca_protocol.table import Message
 from sshjit.errors import SshJitError
-from sshjit.messages import (
-    Ask,
-    AskReply,
-    CertificateReply,
-    LoginNative,
-    LoginReply,
-    LoginWeb,
-    Message,
-    SignUser,
-)
 from sshjit_web import config
 from sshjit_web.ca_client import CaClient
 

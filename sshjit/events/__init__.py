@@ -37,7 +37,7 @@ from sshjit.events.keys import KeyActivated, KeyAdded, KeyRetired
 from sshjit.events.locks import Locked, Unlocked
 from sshjit.events.parts import Channel, How
 from sshjit.events.people import HardwareKeyRegistered, HardwareKeyRemoved, LoginClosed, LoginOpened
-from sshjit.events.table import KINDS, Event, blank, blanks, kind_of, put_together, spell, take_apart
+from sshjit.events.table import KINDS, Event, blank, blanks, encode, join, kind_of, split
 
 __all__ = [
     "KINDS",
@@ -79,8 +79,8 @@ __all__ = [
     "Unlocked",
     "blank",
     "blanks",
+    "encode",
+    "join",
     "kind_of",
-    "put_together",
-    "spell",
-    "take_apart",
+    "split",
 ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from sshjit.api.views import RequestState
 from sshjit.events.parts import Channel, How, detail
-from sshjit.messages import RequestState
 
 
 @dataclass(frozen=True, slots=True)

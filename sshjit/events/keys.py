@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sshjit.messages import Purpose
+from sshjit.ca_protocol.keys import Purpose
 
 
 @dataclass(frozen=True, slots=True)

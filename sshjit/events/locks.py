@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sshjit.api.bodies import LockKind
 from sshjit.events.parts import detail
-from sshjit.messages import LockKind
 
 
 @dataclass(frozen=True, slots=True)

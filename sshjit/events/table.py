@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from sshjit import spelling, wire
+from sshjit import json_text, wire
 from sshjit.errors import Invalid
 from sshjit.events.access import (
     Asked,
@@ -122,15 +122,15 @@ def kind_of(event: Event) -> str:
     return _NAMES[type(event)]
 
 
-def take_apart(event: Event) -> tuple[dict[str, Any], dict[str, Any]]:
+def split(event: Event) -> tuple[dict[str, Any], dict[str, Any]]:
     """The fields of fact and detail, ready for canonical JSON."""
     facts, details = _split(typing.cast("Any", type(event)))
     fields = wire.encode(event)
     return {name: fields[name] for name in facts}, {name: fields[name] for name in details}
 
 
-def spell(event: Event) -> tuple[str, str]:
-    """The fields of fact and detail as canonical JSON: what ``take_apart`` comes to."""
+def encode(event: Event) -> tuple[str, str]:
+    """The fields of fact and detail as canonical JSON: what ``split`` comes to."""
     fact, detail = _spelling(typing.cast("Any", type(event)))
     return fact(event), detail(event)
 
@@ -138,10 +138,10 @@ def spell(event: Event) -> tuple[str, str]:
 @cache
 def _spelling(kind: type[Event]) -> tuple[Callable[[Event], str], Callable[[Event], str]]:
     facts, details = _split(typing.cast("Any", kind))
-    return spelling.canonical(kind, facts), spelling.canonical(kind, details)
+    return json_text.canonical(kind, facts), json_text.canonical(kind, details)
 
 
-def put_together(kind: str, fact: dict[str, Any], details: dict[str, Any]) -> Event:
+def join(kind: str, fact: dict[str, Any], details: dict[str, Any]) -> Event:
     """The event of an entry with its detail. Raises ``Invalid``: ``unknown_kind``, ``bad_entry``, ``bad_message``."""
     if kind not in KINDS:
         raise Invalid("unknown_kind", f"entries of the kind {kind[:40]!r} are not known here")
@@ -159,7 +159,7 @@ def blank(kind: str, fact: dict[str, Any]) -> Event:
     """
     if kind not in KINDS:
         raise Invalid("unknown_kind", f"entries of the kind {kind[:40]!r} are not known here")
-    return put_together(kind, fact, blanks(kind))
+    return join(kind, fact, blanks(kind))
 
 
 @cache

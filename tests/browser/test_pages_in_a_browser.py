@@ -8,7 +8,7 @@ import time
 import pytest
 from playwright.sync_api import expect
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from tests.browser.conftest import Office
 from tests.support.installation import Person
 from tests.unit.webapp.realca import ALICE, BOB, DANA, EVE

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from sshjit import bundle, checkpoint, entries, providers, tiles, tlogproof, wire
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit.checkpoint import Checkpoint
 from sshjit.entries import Entry
 from sshjit.errors import SshJitError

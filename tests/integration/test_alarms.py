@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit_ca.cli import admin
 from tests.support.installation import BOB, DANA, Installation
 from tests.support.issuer import serving

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit.errors import Failed
 from sshjit_ca.care.machine import disk_free
 from sshjit_ca.care.reserve import MIB

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit.errors import Failed, Invalid
 from sshjit_ca.care import offline
 from sshjit_ca.care.spool import Spool

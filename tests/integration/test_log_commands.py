@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from sshjit import ca_protocol as m
 from sshjit import checkpoint
-from sshjit import messages as m
 from sshjit.errors import Failed
 from sshjit_ca.cli import admin
 from sshjit_ca.keys import lineage

@@ -20,7 +20,7 @@ import pytest
 from sqlalchemy import Engine
 
 from demo.lab.paths import free_ports
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit_ca.desk import Door
 from sshjit_web import migrate
 from sshjit_web.ca_client import CaClient

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit_client import grant, openssh, sshconfig, trust, typed
 from sshjit_client.records import HeldBundle, Settings
 from tests.support.installation import ALICE, Installation

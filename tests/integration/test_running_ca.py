@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit import wire
 from sshjit.errors import Failed
 from sshjit_ca.cli import admin
@@ -60,7 +60,7 @@ def answers(ca: Installation) -> bool:
 
 def say(ca: Installation, message: m.Message) -> dict[str, object]:
     """Says a message at the web door and returns the whole answer."""
-    frame = {"v": 1, "id": 1, "type": m.type_name(type(message)), "body": wire.encode(message)}
+    frame = {"v": 1, "id": 1, "type": wire.type_name(type(message)), "body": wire.encode(message)}
     text = json.dumps(frame).encode()
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(PATIENCE)

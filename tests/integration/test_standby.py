@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit.errors import Failed
 from sshjit_ca.care import standby
 from sshjit_ca.cli import admin

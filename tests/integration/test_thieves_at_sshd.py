@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from sshjit import ca_protocol as m
 from sshjit import login as binding
-from sshjit import messages as m
 from sshjit_ca.keys.files import load
 from tests.support.acts import host_keys, lines_of, renew
 from tests.support.installation import ALICE, Installation

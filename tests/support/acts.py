@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from sshjit import consent, sshkey
-from sshjit import messages as m
+from sshjit import ca_protocol as m
+from sshjit import signed_actions, sshkey
 from sshjit.login import unb64url
 from sshjit_ca.hosts import hosttexts
 from tests.support.installation import Installation, make_key, ssh_sign
 
 Sign = Callable[[str, bytes], str]
-A = TypeVar("A", bound=consent.Act)
+A = TypeVar("A", bound=signed_actions.Act)
 SIGNED_POLICY = (
     'approvals = [{ from = "lead", count = 1 }]',
     'approvals = [{ from = "lead", count = 1, signed = true }]',
@@ -45,16 +45,16 @@ def answer(
 ) -> m.Approve:
     """A signed approval of what ``request`` shows."""
     fresh = challenge(ca, login_id)
-    text = consent.approval_text(request, verdict, comment, fresh, ca.config.installation, duration=None)
-    given = m.Consent(fresh, sign(consent.APPROVE_NAMESPACE, text))
+    text = signed_actions.approval_text(request, verdict, comment, fresh, ca.config.installation, duration=None)
+    given = m.ActionSignature(fresh, sign(signed_actions.APPROVE_NAMESPACE, text))
     return m.Approve(login_id, request.id, request.digest, comment, given)
 
 
 def act(ca: Installation, login_id: str, sign: Sign, what: A) -> A:
     """The act, signed for this login."""
     fresh = challenge(ca, login_id)
-    text = consent.act_text(what, fresh, ca.config.installation)
-    given = m.Consent(fresh, sign(consent.ACT_NAMESPACE, text))
+    text = signed_actions.act_text(what, fresh, ca.config.installation)
+    given = m.ActionSignature(fresh, sign(signed_actions.ACT_NAMESPACE, text))
     return replace(what, login_id=login_id, consent=given)
 
 

@@ -14,8 +14,8 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from sshjit import ca_protocol as m
 from sshjit import entries, events
-from sshjit import messages as m
 from sshjit_ca import state as states
 from sshjit_ca.log import verify
 from sshjit_ca.state import State

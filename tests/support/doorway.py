@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit_ca.doors import Route
 from sshjit_ca.server import Listening, Server
 from tests.support.installation import Installation

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sshjit import wire
-from sshjit.acts import DecisionBody
-from sshjit.api import AskBody
+from sshjit.api.ask import AskBody
+from sshjit.api.bodies import DecisionBody
 from tests.support.waiting import wait_until
 
 PROGRAM = (sys.executable, "-m", "sshjit_web")

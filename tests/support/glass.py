@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from tests.support.installation import Installation
 
 RULE = """[[break_glass]]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Engine, select
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit_web.notify import planning
 from sshjit_web.notify.deciding import Notice
 from sshjit_web.notify.following import Follower

@@ -14,8 +14,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, TypeVar, cast
 
+from sshjit import ca_protocol as m
 from sshjit import login as binding
-from sshjit import messages as m
 from sshjit import sshkey
 from sshjit.errors import SshJitError
 from sshjit_ca import config, daemon, doors, keys

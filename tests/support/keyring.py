@@ -5,9 +5,9 @@ from __future__ import annotations
 import subprocess
 
 from sshjit import bundle, sshkey
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit.bundle import Bundle
-from sshjit.messages import Purpose
+from sshjit.ca_protocol.keys import Purpose
 from sshjit_ca.keys import files
 from sshjit_ca.log import verify
 from sshjit_ca.storage.store import Store

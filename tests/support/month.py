@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit.errors import SshJitError
 from sshjit_ca.report.period import Period
 from tests.support.acts import SIGNED_POLICY, answer, by

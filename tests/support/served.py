@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit.errors import Failed
 from sshjit_ca.cli import admin
 from tests.support.installation import Installation

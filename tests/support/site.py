@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from demo.lab.paths import free_ports
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from tests.support import postgres
 from tests.support.fronts import Client, Front, started
 from tests.support.installation import ALICE, BOB, DANA, Installation, Person

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit import sshcert
 from sshjit.errors import SshJitError
 from tests.support.acts import ADMIN_POLICY, SIGNED_POLICY, act, answer, by, host_keys, join, lines_of, renew, report

@@ -6,7 +6,7 @@ import base64
 import subprocess
 
 from sshjit import bundle
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from tests.support.installation import Installation
 
 

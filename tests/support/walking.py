@@ -14,7 +14,7 @@ from typing import Any
 
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit.errors import SshJitError
 from sshjit_ca.access.views import request_view
 from tests.support import model

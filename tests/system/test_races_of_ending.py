@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from sshjit import wire
-from sshjit.acts import LockBody, RevokeBody
+from sshjit.api.bodies import LockBody, RevokeBody
 from tests.support.fronts import Client, Said, at, together
 from tests.support.installation import ALICE, BOB, DANA
 from tests.support.site import ERIN, Line, Site, kinds

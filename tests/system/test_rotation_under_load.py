@@ -20,7 +20,7 @@ import pytest
 
 from demo.lab import Lab
 from demo.lab.people import Person
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit import sshkey
 from sshjit_ca.cli import admin
 from sshjit_ca.hosts import hosttexts

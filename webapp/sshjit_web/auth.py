@@ -9,8 +9,9 @@ from __future__ import annotations
 from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from sshjit.api.session import LoginView
+from sshjit.ca_protocol.logins import LoginReply, LoginWeb
 from sshjit.errors import Invalid, Refused, SshJitError
-from sshjit.messages import LoginReply, LoginView, LoginWeb
 from sshjit_web import errors, security
 from sshjit_web.oidc import RelyingParty
 from sshjit_web.services import services

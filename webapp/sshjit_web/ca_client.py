@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 import msgspec
 
-from sshjit import messages, wire
+from sshjit import ca_protocol, wire
 from sshjit.errors import FAMILIES, Failed, Invalid
 from sshjit_web.ca_socket import Answer, Broken, Connection, Unsent
 
@@ -26,17 +26,17 @@ R = TypeVar("R")
 _log = logging.getLogger(__name__)
 
 _READS = (
-    messages.ReadLogin,
-    messages.ReadRequest,
-    messages.ReadRequests,
-    messages.ReadHosts,
-    messages.ReadLocks,
-    messages.ReadLog,
-    messages.ReadBundle,
-    messages.ReadFeed,
-    messages.ReadPolicy,
-    messages.Explain,
-    messages.Health,
+    ca_protocol.ReadLogin,
+    ca_protocol.ReadRequest,
+    ca_protocol.ReadRequests,
+    ca_protocol.ReadHosts,
+    ca_protocol.ReadLocks,
+    ca_protocol.ReadLog,
+    ca_protocol.ReadBundle,
+    ca_protocol.ReadFeed,
+    ca_protocol.ReadPolicy,
+    ca_protocol.Explain,
+    ca_protocol.Health,
 )
 """Questions that change nothing, so that they may be asked again on a new connection."""
 
@@ -60,10 +60,10 @@ class Carried:
 class Authority(Protocol):
     """Whoever answers messages; the views know no more than this."""
 
-    def call(self, message: messages.Message, reply: type[R]) -> R:
+    def call(self, message: ca_protocol.Message, reply: type[R]) -> R:
         """The answer to ``message``, of the class ``reply``; raises ``SshJitError``."""
 
-    def carry(self, message: messages.Message, reply: type[messages.Reply]) -> Carried:
+    def carry(self, message: ca_protocol.Message, reply: type[ca_protocol.Reply]) -> Carried:
         """The same for those who only hand it on; raises ``SshJitError``."""
 
 
@@ -81,7 +81,7 @@ class CaClient:
         self._keep = keep
         self._idle: deque[Connection] = deque()  # its single steps need no lock
 
-    def call(self, message: messages.Message, reply: type[R]) -> R:
+    def call(self, message: ca_protocol.Message, reply: type[R]) -> R:
         """Asks the authority.
 
         Raises:
@@ -91,11 +91,11 @@ class CaClient:
         """
         body = self._body(message)
         try:
-            return wire.decode(reply, wire.loads(body, limit=messages.MAX_REPLY))
+            return wire.decode(reply, wire.loads(body, limit=ca_protocol.MAX_REPLY))
         except Invalid as error:
             raise _nonsense(str(error)) from None
 
-    def carry(self, message: messages.Message, reply: type[messages.Reply]) -> Carried:
+    def carry(self, message: ca_protocol.Message, reply: type[ca_protocol.Reply]) -> Carried:
         """Asks the authority, and reads of its answer only what must not be wrong. Raises as ``call``."""
         body = self._body(message)
         try:
@@ -111,7 +111,7 @@ class CaClient:
         while self._idle:
             self._idle.pop().close()
 
-    def _body(self, message: messages.Message) -> bytes:
+    def _body(self, message: ca_protocol.Message) -> bytes:
         connection = self._take()
         try:
             answer = connection.ask(message)
@@ -130,7 +130,7 @@ class CaClient:
             self._give(connection)
         return _opened(answer)
 
-    def _again(self, message: messages.Message) -> Answer:
+    def _again(self, message: ca_protocol.Message) -> Answer:
         """One more try, on a connection that is certainly new."""
         connection = self._connect()
         try:
@@ -181,7 +181,7 @@ def _opened(answer: Answer) -> bytes:
     if answer.type != "error":
         raise _nonsense("it is neither good nor an error")
     try:
-        error = wire.decode(messages.ErrorReply, wire.loads(body))
+        error = wire.decode(ca_protocol.ErrorReply, wire.loads(body))
     except Invalid as problem:
         raise _nonsense(str(problem)) from None
     raise FAMILIES.get(error.family, Failed)(error.code, error.message, hint=error.hint)

@@ -1,6 +1,6 @@
 """One connection to the authority's socket, one question at a time: how frames travel, and how a connection breaks.
 
-``sshjit/messages`` describes the frame. Here it is only known to be one: its number, its kind, and a body that is JSON.
+``sshjit/ca_protocol`` describes the frame. Here it is only known to be one: its number, its kind, and JSON as body.
 When a question may be asked again, and what an answer means, is decided in ``ca_client.py``.
 
 Each system call lets other threads in, and coming back to Python then means waiting for them. So a question is one
@@ -15,7 +15,7 @@ from itertools import count
 
 import msgspec
 
-from sshjit import messages
+from sshjit import ca_protocol, wire
 from sshjit.errors import Invalid
 
 _FIRST = 16 * 1024
@@ -62,7 +62,7 @@ class Connection:
             raise
         self._ids = count(1)
 
-    def ask(self, message: messages.Message) -> Answer:
+    def ask(self, message: ca_protocol.Message) -> Answer:
         """Sends a question and waits for its answer.
 
         Raises:
@@ -72,10 +72,10 @@ class Connection:
 
         """
         number = next(self._ids)
-        kind = messages.type_name(type(message))
-        data = _write({"v": messages.PROTOCOL_VERSION, "id": number, "type": kind, "body": message})
-        if len(data) > messages.MAX_FRAME:
-            raise Invalid("too_large", f"the message has {len(data)} bytes, the limit is {messages.MAX_FRAME}")
+        kind = wire.type_name(type(message))
+        data = _write({"v": ca_protocol.PROTOCOL_VERSION, "id": number, "type": kind, "body": message})
+        if len(data) > ca_protocol.MAX_FRAME:
+            raise Invalid("too_large", f"the message has {len(data)} bytes, the limit is {ca_protocol.MAX_FRAME}")
         self._send(len(data).to_bytes(4, "big") + data)
         try:
             answer = _read(self._heard())
@@ -83,7 +83,7 @@ class Connection:
             raise TimeoutError from None
         except (OSError, RecursionError, msgspec.DecodeError, UnicodeDecodeError):
             raise Broken from None
-        if answer.id != number or answer.v != messages.PROTOCOL_VERSION:
+        if answer.id != number or answer.v != ca_protocol.PROTOCOL_VERSION:
             raise Broken
         return answer
 
@@ -104,7 +104,7 @@ class Connection:
         heard, size = bytearray(self._channel.recv(_FIRST)), 4
         while len(heard) < 4 or len(heard) < (size := 4 + int.from_bytes(heard[:4], "big")):
             part = self._channel.recv(_MORE)
-            if not part or size > 4 + messages.MAX_REPLY:
+            if not part or size > 4 + ca_protocol.MAX_REPLY:
                 raise Broken
             heard += part
         if len(heard) > size:

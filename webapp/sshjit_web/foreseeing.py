@@ -9,9 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import assert_never
 
-from sshjit import explaining, policy, wish
+from sshjit import access_request, explanation, policy
+from sshjit.api.explain import ExplainReply, Verdict
+from sshjit.api.hosts import HostView
+from sshjit.api.session import LoginView
+from sshjit.api.views import StepView
+from sshjit.ca_protocol.explain import Explain
+from sshjit.ca_protocol.requests import Ask
 from sshjit.errors import Refused
-from sshjit.messages import Ask, Explain, ExplainReply, HostView, LoginView, StepView, Verdict
 from sshjit.policy import Allow, Denied, Explanation, NeedsApproval, Outcome, Policy, StepUp, Subject, Terms
 
 EARLY = frozenset({"no_rule", "unknown_action", "bad_command", "bad_duration"})
@@ -24,13 +29,13 @@ def foresee(
     """What the authority will say to ``ask``; ``None`` where that takes knowing more than the front end does.
 
     Raises:
-        Invalid: as ``sshjit.wish.read``.
+        Invalid: as ``sshjit.access_request.read``.
 
     """
     hosts = find_hosts(known, ask.hosts, ask.labels)
-    if not hosts or (ask.start is not None and ask.start > now + wish.AHEAD):
+    if not hosts or (ask.start is not None and ask.start > now + access_request.AHEAD):
         return None
-    wanted = wish.read(ask, now)
+    wanted = access_request.read(ask, now)
     found = policy.explain(rules, subject_of(login), hosts, wanted, now)
     return _reply(rules, login, hosts, found, wanted.address)
 
@@ -79,20 +84,20 @@ def _reply(
     rules: Policy, login: LoginView, hosts: Sequence[policy.Host], found: Explanation, address: str | None
 ) -> ExplainReply:
     verdict, (code, message, hint) = _said(found.outcome)
-    terms, steps = explaining.agreed(found)
+    terms, steps = explanation.agreed(found)
     return ExplainReply(
         person=login.person,
         roles=found.roles,
         verdict=verdict,
-        rule=explaining.deciding_rule(found),
+        rule=explanation.deciding_rule(found),
         code=code,
         message=message,
         hint=hint,
         hosts=tuple(host.name for host in hosts),
         login=found.login,
-        terms=None if terms is None else explaining.terms_view(terms, _source(terms, address)),
+        terms=None if terms is None else explanation.terms_view(terms, _source(terms, address)),
         steps=tuple(StepView(step.role, step.count, step.signed, step.count, ()) for step in steps),
-        rules=explaining.rule_views(found),
+        rules=explanation.rule_views(found),
         policy=rules.digest,
     )
 

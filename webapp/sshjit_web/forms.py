@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from werkzeug.datastructures import MultiDict
 
 from sshjit import durations
+from sshjit.ca_protocol.explain import Explain
+from sshjit.ca_protocol.requests import Ask
 from sshjit.errors import Invalid
-from sshjit.messages import Ask, Explain
 
 MAX_HOSTS = 256
 """A certificate has at most that many principals."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from sshjit import wire
-from sshjit.messages import Done, HostReply, HostReport, JoinHost, SignHost
+from sshjit.api.hosts import HostReply, HostReport, JoinHost, SignHost
+from sshjit.ca_protocol.outcomes import Done
 from sshjit_web.api.speech import answer, body
 from sshjit_web.services import services
 

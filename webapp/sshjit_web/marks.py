@@ -9,7 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from sshjit.messages import LoginView, ReadRequests, RequestsReply, RequestState, RequestView
+from sshjit.api.details import RequestsReply
+from sshjit.api.session import LoginView
+from sshjit.api.views import RequestState, RequestView
+from sshjit.ca_protocol.requests import ReadRequests
 from sshjit_web.ca_client import Authority
 from sshjit_web.cache import Recent
 

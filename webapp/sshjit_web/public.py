@@ -8,8 +8,9 @@ import logging
 
 from flask import Blueprint, Response, request
 
+from sshjit.ca_protocol.log import ReadTile, TileReply
+from sshjit.ca_protocol.operating import Health, HealthReply
 from sshjit.errors import SshJitError
-from sshjit.messages import Health, HealthReply, ReadTile, TileReply
 from sshjit_web.services import services
 
 LOG = logging.getLogger(__name__)

@@ -12,8 +12,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sshjit.api.bundle import BundleReply
+from sshjit.api.hosts import HostsReply, HostView
+from sshjit.ca_protocol.hosts import ReadHosts
+from sshjit.ca_protocol.operating import PolicyReply, ReadBundle, ReadPolicy
 from sshjit.errors import Failed, SshJitError
-from sshjit.messages import BundleReply, HostsReply, HostView, PolicyReply, ReadBundle, ReadHosts, ReadPolicy
 from sshjit.policy import Policy, PolicyError, load
 from sshjit_web.ca_client import Authority
 from sshjit_web.cache import Recent

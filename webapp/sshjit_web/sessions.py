@@ -9,8 +9,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 
+from sshjit.api.session import LoginView
+from sshjit.ca_protocol.logins import LoginReply, Logout, ReadLogin
+from sshjit.ca_protocol.outcomes import Done
 from sshjit.errors import Refused, SshJitError
-from sshjit.messages import Done, LoginReply, LoginView, Logout, ReadLogin
 from sshjit_web.ca_client import Authority
 from sshjit_web.cache import Recent
 from sshjit_web.store import Kind, Store, digest

@@ -12,7 +12,8 @@ from jinja2 import StrictUndefined
 from markupsafe import Markup
 
 from sshjit import durations
-from sshjit.messages import ExtensionView, PastView, RequestState, RequestView
+from sshjit.api.details import ExtensionView, PastView
+from sshjit.api.views import RequestState, RequestView
 from sshjit_web.advice import advice, for_terminal
 from sshjit_web.inert import inert
 from sshjit_web.marks import MOST

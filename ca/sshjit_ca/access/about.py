@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from sshjit import requests
-from sshjit.messages import PastView, RequesterView, RequestState
+from sshjit.api.details import PastView, RequesterView
+from sshjit.api.views import RequestState
 from sshjit.requests import Request
 from sshjit_ca.desk import Desk
 from sshjit_ca.state.pruning import REQUEST_KEPT

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 from sshjit import approvals, durations, names, requests
+from sshjit.api.details import RequestReply
+from sshjit.api.views import RequestState
+from sshjit.ca_protocol.requests import Approve, Deny
 from sshjit.errors import Invalid, Refused
 from sshjit.events import Closed, Decided, Opened
-from sshjit.messages import Approve, Deny, RequestReply, RequestState
 from sshjit.requests import Request
 from sshjit_ca.access import approved, consenting, locks, opening
 from sshjit_ca.access.views import request_view, steps_of

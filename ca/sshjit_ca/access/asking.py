@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from sshjit import durations, policy, requests, wish
+from sshjit import access_request, durations, policy, requests
+from sshjit.api.ask import AskReply
+from sshjit.api.views import RequestState
+from sshjit.ca_protocol.requests import Ask
 from sshjit.errors import Failed, Refused
-from sshjit.messages import Ask, AskReply, RequestState
 from sshjit.requests import Request
 from sshjit_ca.access import deals, locks, signing, wanted
 from sshjit_ca.access.deals import Deal
@@ -26,7 +28,7 @@ def ask(desk: Desk, message: Ask) -> AskReply:
 
     """
     login = desk.login(message.login_id)
-    want = wish.read(message, desk.now)
+    want = access_request.read(message, desk.now)
     hosts = wanted.hosts(desk, message)
     locks.refuse_new(desk.state, (host.id for host in hosts))
     notes: tuple[str, ...] = ()

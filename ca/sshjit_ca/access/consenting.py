@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-from sshjit import consent
-from sshjit.consent import Act
+from sshjit import signed_actions
+from sshjit.api.bodies import ActionSignature
+from sshjit.api.session import ChallengeReply
+from sshjit.ca_protocol.logins import ReadChallenge
+from sshjit.ca_protocol.requests import Approve, Deny
 from sshjit.errors import Refused
-from sshjit.messages import Approve, ChallengeReply, Consent, Deny, ReadChallenge
 from sshjit.requests import Request
+from sshjit.signed_actions import Act
 from sshjit_ca import sshsig
 from sshjit_ca.access import challenges
 from sshjit_ca.access.views import request_view
@@ -39,9 +42,9 @@ def signed_answer(desk: Desk, message: Approve | Deny, request: Request, verdict
 
     def text(challenge: str) -> bytes:
         duration = message.duration if isinstance(message, Approve) else None
-        return consent.approval_text(view, verdict, message.comment, challenge, installation, duration=duration)
+        return signed_actions.approval_text(view, verdict, message.comment, challenge, installation, duration=duration)
 
-    _check(desk, message.login_id, message.consent, consent.APPROVE_NAMESPACE, text)
+    _check(desk, message.login_id, message.consent, signed_actions.APPROVE_NAMESPACE, text)
     return True
 
 
@@ -66,13 +69,13 @@ def require(desk: Desk, act: Act, door: Door, permission: str) -> str | None:
         desk,
         act.login_id,
         act.consent,
-        consent.ACT_NAMESPACE,
-        lambda challenge: consent.act_text(act, challenge, installation),
+        signed_actions.ACT_NAMESPACE,
+        lambda challenge: signed_actions.act_text(act, challenge, installation),
     )
     return login.opened.subject
 
 
-def _check(desk: Desk, login_id: str, given: Consent, namespace: str, text: Callable[[str], bytes]) -> None:
+def _check(desk: Desk, login_id: str, given: ActionSignature, namespace: str, text: Callable[[str], bytes]) -> None:
     key = desk.key_of(desk.login(login_id))
     if not desk.challenges.take(login_id, given.challenge, desk.now):
         raise Refused("challenge_over", "what was signed is not fresh, or was used already", hint="try again")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from sshjit import requests
+from sshjit.api.details import RequestReply
+from sshjit.api.views import RequestState
+from sshjit.ca_protocol.requests import Cancel, End
 from sshjit.errors import Invalid
 from sshjit.events import Closed
-from sshjit.messages import Cancel, End, RequestReply, RequestState
 from sshjit.requests import Request
 from sshjit_ca.access.extensions import close_all
 from sshjit_ca.access.views import request_view

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sshjit import explaining, policy, requests, wish
+from sshjit import access_request, explanation, policy, requests
+from sshjit.api.explain import ExplainReply, TermsView, Verdict
+from sshjit.api.views import RequestState
+from sshjit.ca_protocol.explain import Explain
 from sshjit.errors import Invalid, Refused
-from sshjit.messages import Explain, ExplainReply, RequestState, TermsView, Verdict
 from sshjit.policy import Terms
 from sshjit_ca.access import asking, deals, locks, wanted
 from sshjit_ca.access.views import step_views
@@ -38,16 +40,16 @@ def explain(desk: Desk, message: Explain, door: Door) -> ExplainReply:
 
     """
     login_id, login = _whose(desk, message, door)
-    want, hosts = wish.read(message, desk.now), wanted.hosts(desk, message)
+    want, hosts = access_request.read(message, desk.now), wanted.hosts(desk, message)
     found = policy.explain(desk.policy, desk.policy_subject(login), policy_hosts(hosts), want, desk.now)
     answer = _answer(desk, login_id, login, hosts, want)
-    terms, steps = explaining.agreed(found)
+    terms, steps = explanation.agreed(found)
     shown = () if terms is None else step_views(desk, steps, login.opened.subject, known=desk.known())
     return ExplainReply(
         person=person_view(login),
         roles=found.roles,
         verdict=answer.verdict,
-        rule=explaining.deciding_rule(found),
+        rule=explanation.deciding_rule(found),
         code=answer.code,
         message=answer.message,
         hint=answer.hint,
@@ -55,7 +57,7 @@ def explain(desk: Desk, message: Explain, door: Door) -> ExplainReply:
         login=found.login,
         terms=None if terms is None else _terms_view(terms, want.address),
         steps=shown,
-        rules=explaining.rule_views(found),
+        rules=explanation.rule_views(found),
         policy=desk.policy.digest,
     )
 
@@ -99,4 +101,4 @@ def _terms_view(terms: Terms, address: str | None) -> TermsView:
         source = deals.source(terms, address)
     except Refused:  # then the answer says so
         source = terms.source
-    return explaining.terms_view(terms, source)
+    return explanation.terms_view(terms, source)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sshjit import durations, names, policy, requests
+from sshjit.api.ask import AskReply
+from sshjit.api.views import RequestState
+from sshjit.ca_protocol.requests import Extend
 from sshjit.errors import Refused
-from sshjit.messages import AskReply, Extend, RequestState
 from sshjit.policy import Terms
 from sshjit.requests import Request
 from sshjit_ca.access import deals, locks

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sshjit import requests
+from sshjit.api.views import RequestState
 from sshjit.events import Closed
-from sshjit.messages import RequestState
 from sshjit.requests import Request
 from sshjit_ca.desk import Desk
 from sshjit_ca.state import State

@@ -12,10 +12,11 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from sshjit import events
+from sshjit.api.views import PersonView, RequestView
 from sshjit.approvals import Person
+from sshjit.ca_protocol.feed import FeedItem, FeedKind, FeedReply, ReadFeed
 from sshjit.errors import Invalid
 from sshjit.events import Event
-from sshjit.messages import FeedItem, FeedKind, FeedReply, PersonView, ReadFeed, RequestView
 from sshjit.requests import Request
 from sshjit_ca.access import locks
 from sshjit_ca.access.views import request_view

@@ -11,9 +11,13 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from sshjit import names, requests
+from sshjit.api.locks import LockReply, LocksReply, LockView
+from sshjit.api.signed import Unlock
+from sshjit.api.views import RequestState
+from sshjit.ca_protocol.locks import Lock, ReadLocks
+from sshjit.ca_protocol.outcomes import Done
 from sshjit.errors import Invalid, Refused
 from sshjit.events import Locked, Unlocked
-from sshjit.messages import Done, Lock, LockReply, LocksReply, LockView, ReadLocks, RequestState, Unlock
 from sshjit.requests import Request
 from sshjit_ca import state
 from sshjit_ca.access import consenting, locks

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sshjit import policy, requests
+from sshjit.api.views import RequestState
 from sshjit.errors import Refused
-from sshjit.messages import RequestState
 from sshjit.requests import Request
 from sshjit_ca.desk import Desk, policy_hosts
 

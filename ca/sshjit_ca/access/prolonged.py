@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import islice
 
 from sshjit import events
-from sshjit.messages import ExtensionView
+from sshjit.api.details import ExtensionView
 from sshjit.requests import Request
 from sshjit_ca.access.extensions import extensions
 from sshjit_ca.access.views import request_view

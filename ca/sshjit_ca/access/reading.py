@@ -7,15 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from sshjit.api.details import RequestReply
+from sshjit.ca_protocol.operating import PoliciesReply, PolicyReply, ReadPolicies, ReadPolicy
+from sshjit.ca_protocol.requests import ReadRequest
 from sshjit.errors import Invalid
-from sshjit.messages import (
-    PoliciesReply,
-    PolicyReply,
-    ReadPolicies,
-    ReadPolicy,
-    ReadRequest,
-    RequestReply,
-)
 from sshjit_ca.access import about, prolonged
 from sshjit_ca.access.approving import decides_as
 from sshjit_ca.access.sight import Sight, sight

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from sshjit import names, requests
+from sshjit.api.details import RequestReply
+from sshjit.ca_protocol.requests import Comment, Review
 from sshjit.errors import Invalid, Refused
 from sshjit.events import Commented, Reviewed
-from sshjit.messages import Comment, RequestReply, Review
 from sshjit.requests import Request
 from sshjit_ca.access import locks
 from sshjit_ca.access.approving import may_decide

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from sshjit import names, requests
+from sshjit.api.locks import RevokeReply
+from sshjit.api.views import RequestState
+from sshjit.ca_protocol.locks import Revoke
 from sshjit.errors import Invalid, Refused
 from sshjit.events import CertificateRevoked, Closed, LoginClosed
-from sshjit.messages import RequestState, Revoke, RevokeReply
 from sshjit.requests import Request
 from sshjit_ca.access.extensions import close_all
 from sshjit_ca.access.views import request_view

@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from sshjit import events, requests
+from sshjit.api.details import RequestsReply
+from sshjit.api.views import RequestState
+from sshjit.ca_protocol.requests import ReadRequests
 from sshjit.errors import Invalid
-from sshjit.messages import ReadRequests, RequestsReply, RequestState
 from sshjit.requests import Request
 from sshjit_ca.access.approving import decides_as
 from sshjit_ca.access.reviewing import could_review

@@ -11,7 +11,7 @@ from __future__ import annotations
 from enum import Enum
 
 from sshjit import requests
-from sshjit.messages import RequestState
+from sshjit.api.views import RequestState
 from sshjit.requests import Request
 from sshjit_ca.access.approving import may_decide
 from sshjit_ca.desk import Desk

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 
 from sshjit import policy, profile, requests, sshcert
+from sshjit.api.views import CertificateView
+from sshjit.ca_protocol.requests import CertificateReply, SignUser
 from sshjit.errors import Failed, Refused
 from sshjit.events import HostIssued, Issued
-from sshjit.messages import CertificateReply, CertificateView, SignUser
 from sshjit.profile import Issue, UserTerms
 from sshjit.requests import Request
 from sshjit.sshcert import Certificate

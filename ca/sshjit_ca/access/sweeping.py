@@ -10,8 +10,8 @@ from __future__ import annotations
 from itertools import takewhile
 
 from sshjit import requests
+from sshjit.api.views import RequestState
 from sshjit.events import Closed
-from sshjit.messages import RequestState
 from sshjit_ca.desk import Desk
 from sshjit_ca.state import State
 

@@ -3,17 +3,9 @@
 from __future__ import annotations
 
 from sshjit import approvals, requests
+from sshjit.api.hosts import HostView
+from sshjit.api.views import CommentView, DecisionView, RequestState, RequestView, ReviewView, RouteView, StepView
 from sshjit.approvals import Approver, Crowd, Step
-from sshjit.messages import (
-    CommentView,
-    DecisionView,
-    HostView,
-    RequestState,
-    RequestView,
-    ReviewView,
-    RouteView,
-    StepView,
-)
 from sshjit.requests import Request
 from sshjit_ca.access import locks
 from sshjit_ca.desk import Desk, person_of

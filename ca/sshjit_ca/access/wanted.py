@@ -1,4 +1,4 @@
-"""The hosts that somebody asks for, looked up. The other parts of an ask are ``sshjit.wish``'s."""
+"""The hosts that somebody asks for, looked up. The other parts of an ask are ``sshjit.access_request``'s."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import string
 from collections.abc import Container, Iterable, Iterator
 
 from sshjit import names
+from sshjit.ca_protocol.explain import Explain
+from sshjit.ca_protocol.requests import Ask
 from sshjit.errors import Invalid
-from sshjit.messages import Ask, Explain
 from sshjit_ca.desk import Desk
 from sshjit_ca.state import Host
 

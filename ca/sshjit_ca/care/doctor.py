@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from sshjit import ca_protocol as m
 from sshjit import durations, policy, providers
-from sshjit import messages as m
 from sshjit.errors import SshJitError
 from sshjit_ca.care import audible, standby
 from sshjit_ca.care.clock import TOLERANCE, Clock

@@ -12,9 +12,9 @@ import hashlib
 from collections.abc import Callable
 
 from sshjit import names, profile, sshcert, sshkey
+from sshjit.ca_protocol.operating import ClockReply, ConfirmClock, EmergencyReply, SignEmergency
 from sshjit.errors import Failed, Invalid
 from sshjit.events import CertificateRevoked, ClockConfirmed, EmergencyIssued
-from sshjit.messages import ClockReply, ConfirmClock, EmergencyReply, SignEmergency
 from sshjit.profile import Issue, UserTerms
 from sshjit_ca.access import locks, signing
 from sshjit_ca.care.spool import Spool

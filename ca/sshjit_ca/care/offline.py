@@ -9,8 +9,8 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 
+from sshjit.ca_protocol.operating import EmergencyReply, SignEmergency
 from sshjit.errors import Failed, Refused, SshJitError
-from sshjit.messages import EmergencyReply, SignEmergency
 from sshjit_ca import daemon
 from sshjit_ca.authority import Authority, Question
 from sshjit_ca.bundling import Bundles

@@ -5,18 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from sshjit import requests
+from sshjit.api.views import RequestState
+from sshjit.ca_protocol.keys import KeyStanding
+from sshjit.ca_protocol.operating import Health, HealthReply, ProviderView, Status, StatusReply
+from sshjit.ca_protocol.table import Message, Reply
 from sshjit.errors import Failed, SshJitError
-from sshjit.messages import (
-    Health,
-    HealthReply,
-    KeyStanding,
-    Message,
-    ProviderView,
-    Reply,
-    RequestState,
-    Status,
-    StatusReply,
-)
 from sshjit_ca import state as states
 from sshjit_ca.desk import Desk
 from sshjit_ca.keys import lineage, references

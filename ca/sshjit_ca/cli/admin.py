@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 from typing import TypeVar
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit import wire
 from sshjit.errors import FAMILIES, Failed, Refused
 
@@ -26,7 +26,7 @@ def call(path: Path, message: m.Message, reply: type[R]) -> R:
     frame = {
         "v": m.PROTOCOL_VERSION,
         "id": 1,
-        "type": m.type_name(type(message)),
+        "type": wire.type_name(type(message)),
         "body": wire.encode(message),
     }
     text = json.dumps(frame, separators=(",", ":")).encode("utf-8")

@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from sshjit import ca_protocol as m
 from sshjit import durations, wire
-from sshjit import messages as m
 from sshjit.errors import Failed, Invalid
 from sshjit_ca.care import standby
 from sshjit_ca.cli import admin

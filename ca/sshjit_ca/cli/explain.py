@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
+from sshjit import ca_protocol as m
 from sshjit import durations
-from sshjit import messages as m
 from sshjit.errors import Invalid
 from sshjit_ca.cli import admin
 from sshjit_ca.cli import show as cli_show

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit import sshcert, sshkey
 from sshjit.errors import Invalid
 from sshjit_ca.cli import admin

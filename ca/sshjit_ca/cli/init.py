@@ -8,7 +8,7 @@ import typing
 from dataclasses import replace
 from typing import Any
 
-from sshjit.messages import Purpose
+from sshjit.ca_protocol.keys import Purpose
 from sshjit_ca.cli import care as cli_care
 from sshjit_ca.cli import passphrases
 from sshjit_ca.cli import show as cli_show

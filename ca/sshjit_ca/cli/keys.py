@@ -7,8 +7,8 @@ import typing
 from datetime import UTC, datetime
 from typing import Any
 
-from sshjit import messages as m
-from sshjit.messages import KeyKind, KeyView, Purpose
+from sshjit import ca_protocol as m
+from sshjit.ca_protocol.keys import KeyKind, KeyView, Purpose
 from sshjit_ca.cli import admin, passphrases
 from sshjit_ca.cli import show as cli_show
 from sshjit_ca.config import Config

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from sshjit import messages as m
-from sshjit.messages import LockKind
+from sshjit import ca_protocol as m
+from sshjit.api.bodies import LockKind
 from sshjit_ca.cli import admin
 from sshjit_ca.cli import show as cli_show
 from sshjit_ca.config import Config

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sshjit import ca_protocol as m
 from sshjit import checkpoint, durations, sshcert, tlogproof, wire
-from sshjit import messages as m
 from sshjit.errors import Invalid
 from sshjit_ca.cli import admin
 from sshjit_ca.cli import show as cli_show

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Any
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit_ca.cli import admin
 from sshjit_ca.cli import show as cli_show
 from sshjit_ca.config import Config

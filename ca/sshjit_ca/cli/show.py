@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from sshjit import ca_protocol as m
 from sshjit import durations, wire
-from sshjit import messages as m
 from sshjit_ca.care.finding import Finding
 from sshjit_ca.care.reserve import MIB
 from sshjit_ca.log.verify import Verdict

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit import wire
 from sshjit.errors import Failed
 from sshjit_ca.cli import admin

@@ -6,21 +6,13 @@ Labels decide who gets in, so over the web door each of these acts needs an admi
 from __future__ import annotations
 
 from sshjit import names, policy, requests, sshkey
+from sshjit.api.hosts import HostReply, HostsReply, Invitation
+from sshjit.api.signed import AddHost, LabelHost, RemoveHost
+from sshjit.api.views import RequestState
+from sshjit.ca_protocol.hosts import CertifyHost, InviteHost, ReadHosts
+from sshjit.ca_protocol.outcomes import Done
 from sshjit.errors import Invalid, Refused
 from sshjit.events import HostAdded, HostLabelled, HostRemoved
-from sshjit.messages import (
-    AddHost,
-    CertifyHost,
-    Done,
-    HostReply,
-    HostsReply,
-    Invitation,
-    InviteHost,
-    LabelHost,
-    ReadHosts,
-    RemoveHost,
-    RequestState,
-)
 from sshjit.sshkey import PublicKey
 from sshjit_ca.access import consenting, locks, signing
 from sshjit_ca.access.revoking import close_grant, why

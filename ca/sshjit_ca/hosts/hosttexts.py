@@ -11,8 +11,8 @@ import hashlib
 import hmac
 
 from sshjit import canonical, wire
+from sshjit.api.hosts import HostReport
 from sshjit.login import b64url
-from sshjit.messages import HostReport
 
 JOIN_NAMESPACE = "join@ssh-jit"
 RENEW_NAMESPACE = "renew@ssh-jit"

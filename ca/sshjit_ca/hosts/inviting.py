@@ -10,10 +10,10 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from sshjit.api.hosts import Invitation
 from sshjit.errors import Failed
 from sshjit.events import HostInvited
 from sshjit.login import b64url
-from sshjit.messages import Invitation
 from sshjit_ca.desk import Desk
 from sshjit_ca.hosts import hosttexts
 from sshjit_ca.state import Host

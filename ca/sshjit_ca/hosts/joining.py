@@ -8,9 +8,10 @@ from __future__ import annotations
 import hmac
 
 from sshjit import names, sshkey
+from sshjit.api.hosts import HostReply, HostReport, JoinHost, SignHost
+from sshjit.ca_protocol.outcomes import Done
 from sshjit.errors import Invalid, Refused
 from sshjit.events import HostJoined, HostReported
-from sshjit.messages import Done, HostReply, HostReport, JoinHost, SignHost
 from sshjit.sshkey import PublicKey
 from sshjit_ca import sshsig
 from sshjit_ca.access import locks

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization.ssh import SSHPrivateKeyTypes
 
 from sshjit import sshkey
+from sshjit.ca_protocol.keys import KeyKind
 from sshjit.errors import Failed, Invalid
-from sshjit.messages import KeyKind
 from sshjit.sshkey import PublicKey
 from sshjit.sshwire import string, text
 from sshjit_ca.keys.checking import CURVE_HASHES, ecdsa_blob

@@ -10,8 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from sshjit import canonical, sshkey, wire
+from sshjit.ca_protocol.keys import Purpose
 from sshjit.errors import Failed, Invalid
-from sshjit.messages import Purpose
 from sshjit.sshkey import PublicKey
 from sshjit_ca.keys import files, references
 from sshjit_ca.keys.holder import Holder

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sshjit.ca_protocol.keys import KeyKind
 from sshjit.errors import Failed, SshJitError
-from sshjit.messages import KeyKind
 from sshjit.sshkey import PublicKey
 from sshjit_ca.keys import files, references, trying
 

@@ -8,8 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from sshjit import canonical, sshkey, wire
+from sshjit.ca_protocol.keys import Purpose
 from sshjit.errors import Failed, Invalid
-from sshjit.messages import Purpose
 from sshjit.sshkey import PublicKey
 from sshjit_ca.keys import trying
 from sshjit_ca.keys.holder import Holder

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from sshjit import sshkey
-from sshjit.messages import Purpose
+from sshjit.ca_protocol.keys import Purpose
 from sshjit.sshkey import PublicKey
 
 PURPOSES: tuple[Purpose, ...] = ("user_ca", "host_ca", "bundle", "log")

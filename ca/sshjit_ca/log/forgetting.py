@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from sshjit.ca_protocol.log import Forget, ForgetReply
 from sshjit.errors import Invalid
 from sshjit.events import Forgot
-from sshjit.messages import Forget, ForgetReply
 from sshjit_ca.desk import Desk
 from sshjit_ca.log import erasing
 from sshjit_ca.log.history import History

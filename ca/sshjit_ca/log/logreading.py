@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from sshjit import events
+from sshjit.api.log import LogReply
+from sshjit.ca_protocol.log import ReadLog
 from sshjit.errors import Invalid, SshJitError
 from sshjit.events import Event
-from sshjit.messages import LogReply, ReadLog
 from sshjit_ca.desk import Desk, Door
 from sshjit_ca.log import pages, quick
 from sshjit_ca.log.history import History

@@ -11,9 +11,9 @@ import json
 from typing import Any
 
 from sshjit import events, wire
+from sshjit.api.views import RequestState
 from sshjit.entries import Entry
 from sshjit.events import Event
-from sshjit.messages import RequestState
 from sshjit_ca.state import State
 
 VERSION = "1.5.0"

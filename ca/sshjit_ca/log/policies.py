@@ -9,9 +9,9 @@ import hashlib
 import re
 
 from sshjit import entries, names
+from sshjit.ca_protocol.operating import PolicyView
 from sshjit.errors import Failed, Invalid
 from sshjit.events import PolicyLoaded
-from sshjit.messages import PolicyView
 from sshjit_ca.storage.store import Store
 
 _PREFIX = re.compile(r"[0-9a-f]{4,64}")

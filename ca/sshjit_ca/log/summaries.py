@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from sshjit.api.log import EntryView
 from sshjit.entries import Entry
 from sshjit.events import Event
-from sshjit.messages import EntryView
 from sshjit_ca.log import quick
 from sshjit_ca.log.lines import access, authority, hosts
 from sshjit_ca.state import State

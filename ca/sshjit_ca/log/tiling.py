@@ -6,10 +6,10 @@ import base64
 from collections.abc import Callable
 
 from sshjit import checkpoint, entries, tiles, tlogproof
+from sshjit.ca_protocol.log import ProofReply, ReadProof, ReadTile, TileReply
 from sshjit.errors import Invalid
 from sshjit.events import EmergencyIssued
 from sshjit.merkle import TILE
-from sshjit.messages import ProofReply, ReadProof, ReadTile, TileReply
 from sshjit.tlogproof import SERIALS_PER_EPOCH, Proof
 from sshjit_ca.desk import Desk
 from sshjit_ca.log import pages

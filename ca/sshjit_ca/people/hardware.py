@@ -7,15 +7,15 @@ with ``hardware_key`` take only keys that somebody saw as a device in the person
 from __future__ import annotations
 
 from sshjit import sshkey
-from sshjit.errors import Invalid, Refused
-from sshjit.events import HardwareKeyRegistered, HardwareKeyRemoved
-from sshjit.messages import (
+from sshjit.ca_protocol.hosts import (
     HardwareKeysReply,
     HardwareKeyView,
     ReadHardwareKeys,
     RegisterHardwareKey,
     RemoveHardwareKey,
 )
+from sshjit.errors import Invalid, Refused
+from sshjit.events import HardwareKeyRegistered, HardwareKeyRemoved
 from sshjit_ca.access import locks
 from sshjit_ca.access.revoking import why
 from sshjit_ca.desk import Desk, person_view

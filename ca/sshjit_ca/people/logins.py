@@ -9,9 +9,11 @@ import logging
 
 from sshjit import login as binding
 from sshjit import names, policy, sshkey
+from sshjit.api.session import LoginView
+from sshjit.ca_protocol.logins import LoginNative, LoginReply, LoginWeb, Logout, ReadLogin
+from sshjit.ca_protocol.outcomes import Done
 from sshjit.errors import Invalid, Refused
 from sshjit.events import LoginClosed, LoginOpened
-from sshjit.messages import Done, LoginNative, LoginReply, LoginView, LoginWeb, Logout, ReadLogin
 from sshjit.policy import permissions_of
 from sshjit.providers import Provider
 from sshjit.sshkey import PublicKey

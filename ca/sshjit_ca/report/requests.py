@@ -7,7 +7,7 @@ change any more, so no more of them are held than the CA itself holds.
 from __future__ import annotations
 
 from sshjit import durations, requests
-from sshjit.messages import RequestState
+from sshjit.api.views import RequestState
 from sshjit.requests import Request
 from sshjit_ca.report.columns import ERASED, NORMAL, Rank
 from sshjit_ca.report.people import People

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sshjit import events, requests
-from sshjit.messages import RequestState
+from sshjit.api.views import RequestState
 from sshjit.requests import Request
 from sshjit_ca.state import alike
 from sshjit_ca.state.model import State

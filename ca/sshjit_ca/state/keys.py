@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sshjit import events
+from sshjit.ca_protocol.keys import Purpose
 from sshjit.events import Event
-from sshjit.messages import Purpose
 from sshjit_ca.state.model import State
 from sshjit_ca.state.records import CaKey
 

@@ -6,7 +6,7 @@ that they are read from the log (``sshjit_ca.log.history``).
 
 from __future__ import annotations
 
-from sshjit.messages import RequestState
+from sshjit.api.views import RequestState
 from sshjit.requests import Request
 from sshjit_ca.state import access, alike
 from sshjit_ca.state.model import State

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sshjit import events
-from sshjit.messages import LockKind, Purpose
+from sshjit.api.bodies import LockKind
+from sshjit.ca_protocol.keys import Purpose
 
 
 @dataclass(frozen=True, slots=True)

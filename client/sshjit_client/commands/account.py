@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from sshjit import durations
-from sshjit.messages import LoginView
+from sshjit.api.session import LoginView
 from sshjit_client import sessions, signin
 from sshjit_client.api import Api
 from sshjit_client.exits import Exit

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 
 from sshjit import names
-from sshjit.acts import ExplainBody
+from sshjit.api.ask import AskReply
+from sshjit.api.details import RequestReply
+from sshjit.api.explain import ExplainBody
+from sshjit.api.views import RequestState
 from sshjit.errors import Invalid
-from sshjit.messages import AskReply, RequestReply, RequestState
 from sshjit_client import connect, files, show, sshconfig, typed, waiting, wishes
 from sshjit_client.api import Api
 from sshjit_client.card import card

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from sshjit import durations, names
+from sshjit.api.views import RequestState, RequestView
 from sshjit.errors import Refused
-from sshjit.messages import RequestState, RequestView
 from sshjit_client import show, waiting
 from sshjit_client.card import card
 from sshjit_client.commands import picking

@@ -6,9 +6,10 @@ import argparse
 from pathlib import Path
 
 from sshjit import names, sshkey
-from sshjit.acts import HostBody, LabelsBody, RemoveBody
+from sshjit.api.bodies import HostBody, LabelsBody, RemoveBody
+from sshjit.api.hosts import HostView
+from sshjit.api.signed import AddHost, LabelHost, RemoveHost
 from sshjit.errors import Invalid
-from sshjit.messages import AddHost, HostView, LabelHost, RemoveHost
 from sshjit_client.commands import picking
 from sshjit_client.commands.signing import Signer
 from sshjit_client.exits import Exit

@@ -8,8 +8,8 @@ import sys
 import time
 
 from sshjit import wire
+from sshjit.api.views import RequestState, RequestView
 from sshjit.errors import Invalid
-from sshjit.messages import RequestState, RequestView
 from sshjit_client import moments, show
 from sshjit_client.acts import PAGE, Acts, Filter, Scope
 from sshjit_client.card import card

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 
 from sshjit import names, wire
-from sshjit.acts import LockBody, RevokeBody, UnlockBody
+from sshjit.api.bodies import LockBody, LockKind, RevokeBody, UnlockBody
+from sshjit.api.locks import LockView
+from sshjit.api.signed import Unlock
 from sshjit.errors import Invalid, Refused
-from sshjit.messages import LockKind, LockView, Unlock
 from sshjit_client import show
 from sshjit_client.commands import picking
 from sshjit_client.commands.signing import Signer

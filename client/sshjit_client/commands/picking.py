@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterable
 
 from sshjit import names
+from sshjit.api.views import RequestState, RequestView
 from sshjit.errors import Invalid
-from sshjit.messages import RequestState, RequestView
 from sshjit_client import sessions, show
 from sshjit_client.acts import Acts, Filter, Scope
 from sshjit_client.machine import Machine

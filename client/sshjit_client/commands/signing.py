@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sshjit import consent, sshkey
-from sshjit.consent import Act
-from sshjit.messages import Consent, RequestView
+from sshjit import signed_actions, sshkey
+from sshjit.api.bodies import ActionSignature
+from sshjit.api.views import RequestView
+from sshjit.signed_actions import Act
 from sshjit_client import openssh
 from sshjit_client.acts import Acts
 from sshjit_client.machine import Machine
@@ -22,18 +23,20 @@ class Signer:
     session: Session
     acts: Acts
 
-    def approval(self, request: RequestView, comment: str, duration: int | None) -> Consent:
+    def approval(self, request: RequestView, comment: str, duration: int | None) -> ActionSignature:
         """A yes to what ``request`` shows; the text is made of the very view that was printed."""
         challenge, installation = self.acts.challenge(), self.machine.settings().installation
-        text = consent.approval_text(request, "approve", comment, challenge, installation, duration=duration)
-        return self._signed(challenge, consent.APPROVE_NAMESPACE, text)
+        text = signed_actions.approval_text(request, "approve", comment, challenge, installation, duration=duration)
+        return self._signed(challenge, signed_actions.APPROVE_NAMESPACE, text)
 
-    def act(self, message: Act) -> Consent:
+    def act(self, message: Act) -> ActionSignature:
         """An act, made of the message itself."""
         challenge, installation = self.acts.challenge(), self.machine.settings().installation
-        return self._signed(challenge, consent.ACT_NAMESPACE, consent.act_text(message, challenge, installation))
+        return self._signed(
+            challenge, signed_actions.ACT_NAMESPACE, signed_actions.act_text(message, challenge, installation)
+        )
 
-    def _signed(self, challenge: str, namespace: str, text: bytes) -> Consent:
+    def _signed(self, challenge: str, namespace: str, text: bytes) -> ActionSignature:
         if sshkey.parse_line(self.session.public).hardware:
             self.machine.terminal.say("touch the security key to sign")
-        return Consent(challenge, openssh.sign(Path(self.session.key), namespace, text))
+        return ActionSignature(challenge, openssh.sign(Path(self.session.key), namespace, text))

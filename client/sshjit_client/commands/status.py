@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sshjit import durations, names, sshcert
+from sshjit.api.views import RequestState, RequestView
 from sshjit.errors import Invalid, SshJitError
-from sshjit.messages import RequestState, RequestView
 from sshjit.sshcert import Certificate
 from sshjit_client import files, grant, index, sessions, show
 from sshjit_client.acts import Acts

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import assert_never
 
+from sshjit.api.explain import RuleView
 from sshjit.durations import show
-from sshjit.messages import RuleView
 from sshjit.policy import Allow, Denied, Explanation, NeedsApproval, RuleReport, StepUp, Terms, words
 from sshjit.policy.schedule import show_time
 from sshjit_client.painting import Paint

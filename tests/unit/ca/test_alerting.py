@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit_ca.care import alerting, watching
 from sshjit_ca.care.alerting import Alarm, Alarms
 from tests.support.glass import GLASS, REASON, break_glass

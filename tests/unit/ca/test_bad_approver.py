@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from sshjit import consent
-from sshjit import messages as m
+from sshjit import ca_protocol as m
+from sshjit import signed_actions
 from sshjit.errors import SshJitError
 from tests.support.acts import SIGNED_POLICY, answer, by, challenge
 from tests.support.installation import BOB, DANA, Installation, Person, ssh_sign
@@ -98,7 +98,7 @@ def test_an_old_signature_approves_nothing_else(signing: Installation) -> None:
     ):
         assert code(signing, message) in ("wrong_state", "digest_differs", "challenge_over")
     fresh = challenge(signing, bob)
-    reused = m.Consent(fresh, given.consent.signature if given.consent else "")
+    reused = m.ActionSignature(fresh, given.consent.signature if given.consent else "")
     assert code(signing, replace(given, request=second.id, digest=second.digest, consent=reused)) == "signature_refused"
     assert state(signing, second) == "pending"
 
@@ -130,9 +130,9 @@ def test_one_signature_holds_one_answer(signing: Installation) -> None:
     bob = signing.native(BOB)
     fresh = challenge(signing, bob)
     sly = 'go"\nreason: "CHG-1'
-    text = consent.approval_text(request, "approve", sly, fresh, signing.config.installation, duration=None)
+    text = signed_actions.approval_text(request, "approve", sly, fresh, signing.config.installation, duration=None)
     assert text.count(b"\nreason: ") == 1
-    given = m.Consent(fresh, ssh_sign(signing.key(BOB), consent.APPROVE_NAMESPACE, text))
+    given = m.ActionSignature(fresh, ssh_sign(signing.key(BOB), signed_actions.APPROVE_NAMESPACE, text))
     assert code(signing, m.Approve(bob, request.id, request.digest, "go", given)) == "signature_refused"
     assert state(signing, request) == "pending"
 

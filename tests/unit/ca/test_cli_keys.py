@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit_ca.cli import commands as cli
 from sshjit_ca.cli import keys as cli_keys
 from tests.support.installation import Installation

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit import sshkey
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit_ca import doors

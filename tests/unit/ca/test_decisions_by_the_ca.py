@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit import names
 from sshjit.errors import Invalid, SshJitError
 from sshjit_client.policy.inventory import Member

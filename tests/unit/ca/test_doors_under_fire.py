@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit import wire
 from sshjit_ca.cli import admin
 from sshjit_ca.desk import Door
@@ -98,7 +98,7 @@ def spoken(draw: st.DrawFn, besieged: Besieged, door: Door) -> bytes:
 
 
 def _name(kind: type[m.Message]) -> str:
-    return m.type_name(kind)
+    return wire.type_name(kind)
 
 
 def _dressed(draw: st.DrawFn, value: Any, known: tuple[str, ...]) -> Any:

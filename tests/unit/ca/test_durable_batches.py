@@ -10,7 +10,7 @@ from contextlib import closing
 
 import pytest
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit.errors import Failed
 from sshjit_ca.authority import Answer, Question
 from tests.support.installation import ALICE, Installation

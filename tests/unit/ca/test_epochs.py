@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from sshjit import ca_protocol as m
 from sshjit import events
-from sshjit import messages as m
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit_ca import daemon
 from sshjit_ca.bundling import REFRESH
@@ -210,7 +210,7 @@ def test_what_a_restore_says_stands_in_the_log(sqlite_ca: Installation) -> None:
     outcome = restore(ca, "drill")
     ca.start()
     row = next(row for row in ca.store.rows() if row.entry.kind == "restore")
-    event = events.put_together("restore", *_parts(row.entry.fact, row.entry.detail or b"{}"))
+    event = events.join("restore", *_parts(row.entry.fact, row.entry.detail or b"{}"))
     assert event == events.Restored(outcome.epoch, 0, newest, "drill")
     ca.stop()
 

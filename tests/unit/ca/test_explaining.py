@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit.errors import Invalid, Refused, SshJitError
 from tests.support.glass import GLASS, REASON, break_glass
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation, Person

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from sshjit import ca_protocol as m
 from sshjit import entries, events
-from sshjit import messages as m
 from sshjit.errors import Invalid, Refused, SshJitError
 from sshjit_ca.log.history import History
 from sshjit_ca.state import codec

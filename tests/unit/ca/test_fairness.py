@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit import wire
 from sshjit.errors import Failed, Invalid
 from sshjit_ca.cli import admin
@@ -49,7 +49,7 @@ def agent(ca: Installation, tmp_path: Path) -> Iterator[Sluggish]:
 
 
 def frame(number: int, message: m.Message) -> bytes:
-    return framed({"v": 1, "id": number, "type": m.type_name(type(message)), "body": wire.encode(message)})
+    return framed({"v": 1, "id": number, "type": wire.type_name(type(message)), "body": wire.encode(message)})
 
 
 def asking(connection: socket.socket, message: m.Message, count: int = MANY) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit.errors import Invalid
 from sshjit_ca.access import feeding
 from tests.support.glass import GLASS, break_glass, review

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bench import make_log
+from sshjit import ca_protocol as m
 from sshjit import events, merkle
-from sshjit import messages as m
 from sshjit.errors import Invalid, SshJitError
 from sshjit_ca.log import erasing, keeping, snapshots, verify
 from sshjit_ca.state import codec

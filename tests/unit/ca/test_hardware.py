@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from cryptography.exceptions import InvalidSignature
 
+from sshjit import ca_protocol as m
 from sshjit import login as binding
-from sshjit import messages as m
 from sshjit import sshkey
 from sshjit.errors import Invalid, Refused
 from sshjit_ca.keys import checking

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit import sshcert
 from sshjit.errors import Invalid, Refused
 from sshjit.login import b64url

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from sshjit import ca_protocol as m
 from sshjit import events
-from sshjit import messages as m
 from sshjit_ca.log import history, ocsf, summaries
 from tests.support.glass import GLASS, break_glass, review
 from tests.support.installation import ALICE, BOB, DANA, Installation

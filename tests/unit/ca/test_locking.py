@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit.errors import Invalid, Refused
 from tests.support.acts import ADMIN_POLICY, act, by
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation, Person

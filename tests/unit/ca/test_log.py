@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from sshjit import ca_protocol as m
 from sshjit import entries, events
-from sshjit import messages as m
 from sshjit.errors import Failed, Invalid, Refused, SshJitError
 from sshjit_ca import state as states
 from sshjit_ca.log import verify

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from sshjit import ca_protocol as m
 from sshjit import entries, merkle
-from sshjit import messages as m
 from sshjit.errors import Invalid, SshJitError
 from sshjit.events.table import KINDS
 from sshjit_ca.log import exporting, ocsf, pages

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from joserfc.jwk import ECKey, RSAKey
 
+from sshjit import ca_protocol as m
 from sshjit import login as binding
-from sshjit import messages as m
 from sshjit import sshkey
 from sshjit.errors import Failed, Invalid, Refused, SshJitError
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation, Person, make_key, ssh_sign

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit.errors import Failed, Invalid
 from sshjit_ca.keys import PURPOSES
 from sshjit_ca.keys.places import Places

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit.errors import Refused
 from sshjit_ca.keys import files
 from sshjit_ca.log import verify

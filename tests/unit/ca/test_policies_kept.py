@@ -7,7 +7,7 @@ import hashlib
 import pytest
 import sqlalchemy as sa
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit.errors import Failed, Invalid
 from sshjit_ca.cli import policies as cli_policies
 from sshjit_ca.keys import files

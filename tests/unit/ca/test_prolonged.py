@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit_ca.access import prolonged
 from tests.support.installation import ALICE, BOB, DANA, Installation, Person
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sshjit import ca_protocol as m
 from sshjit import canonical, checkpoint, merkle, sshcert, tlogproof
-from sshjit import messages as m
 from sshjit.errors import Invalid, SshJitError
 from sshjit.tlogproof import Proof
 from sshjit_ca.care import offline

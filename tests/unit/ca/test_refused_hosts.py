@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit import sshkey
 from tests.support.acts import host_keys, lines_of
 from tests.support.installation import ALICE, Installation

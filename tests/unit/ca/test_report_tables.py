@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit.checkpoint import parse_note
 from sshjit.errors import Failed
 from sshjit_ca.keys import files

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import rule, run_state_machine_as_test
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from tests.support import model
 from tests.support.issuer import Issuer, serving
 from tests.support.model import Ask

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit import profile, sshcert
 from sshjit.errors import Invalid, Refused
 from sshjit.profile import Issue

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from sshjit import consent, requests
-from sshjit import messages as m
+from sshjit import ca_protocol as m
+from sshjit import requests, signed_actions
 from sshjit.errors import Invalid, Refused
 from tests.support import acts
 from tests.support.glass import GLASS, break_glass
@@ -91,15 +91,15 @@ def test_t23_how_long_is_in_what_is_signed(ca: Installation) -> None:
     request = ca.ask(ca.web(DANA), "db1").request
     bob = ca.native(BOB)
     fresh, sign = acts.challenge(ca, bob), acts.by(ca.key(BOB))
-    text = consent.approval_text(request, "approve", "", fresh, ca.config.installation, duration=600)
-    given = m.Consent(fresh, sign(consent.APPROVE_NAMESPACE, text))
+    text = signed_actions.approval_text(request, "approve", "", fresh, ca.config.installation, duration=600)
+    given = m.ActionSignature(fresh, sign(signed_actions.APPROVE_NAMESPACE, text))
     message = m.Approve(bob, request.id, request.digest, "", given, 600)
     for tampered in (replace(message, duration=1200), replace(message, duration=None)):
         with pytest.raises(Refused):
             ca.say(tampered, m.RequestReply)
     fresh = acts.challenge(ca, bob)
-    text = consent.approval_text(request, "approve", "", fresh, ca.config.installation, duration=600)
-    given = m.Consent(fresh, sign(consent.APPROVE_NAMESPACE, text))
+    text = signed_actions.approval_text(request, "approve", "", fresh, ca.config.installation, duration=600)
+    given = m.ActionSignature(fresh, sign(signed_actions.APPROVE_NAMESPACE, text))
     opened = ca.say(replace(message, consent=given), m.RequestReply).request
     assert (opened.ends, opened.decisions[0].signed) == (int(ca.time) + 600, True)
 

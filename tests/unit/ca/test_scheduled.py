@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit.errors import Invalid, Refused
 from tests.support.installation import ALICE, BOB, DANA, Installation
 

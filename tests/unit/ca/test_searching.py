@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit.errors import Invalid
 from sshjit_ca.access import searching
 from sshjit_ca.log.history import History

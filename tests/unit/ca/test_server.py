@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit.errors import Failed, Invalid
 from sshjit_ca import connection as peers
 from sshjit_ca import sockets

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from sshjit import consent
-from sshjit import messages as m
+from sshjit import ca_protocol as m
+from sshjit import signed_actions
 from sshjit.errors import Invalid, Refused
 from tests.support.acts import ADMIN_POLICY, SIGNED_POLICY, act, answer, by, challenge
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation, Person, ssh_sign
@@ -94,7 +94,7 @@ Change = Callable[[m.Approve], m.Approve]
 CHANGES: dict[str, tuple[Change, str]] = {
     "another comment": (lambda it: replace(it, comment="go on"), "signature_refused"),
     "another challenge": (
-        lambda it: replace(it, consent=m.Consent("A" * 32, it.consent.signature if it.consent else "")),
+        lambda it: replace(it, consent=m.ActionSignature("A" * 32, it.consent.signature if it.consent else "")),
         "challenge_over",
     ),
     "no signature": (lambda it: replace(it, consent=None), "signature_needed"),
@@ -158,8 +158,8 @@ def test_a_signature_is_for_one_installation(signing: Installation) -> None:
     _, request = pending(signing)
     bob = signing.native(BOB)
     fresh = challenge(signing, bob)
-    text = consent.approval_text(request, "approve", "", fresh, "another", duration=None)
-    given = m.Consent(fresh, ssh_sign(signing.key(BOB), consent.APPROVE_NAMESPACE, text))
+    text = signed_actions.approval_text(request, "approve", "", fresh, "another", duration=None)
+    given = m.ActionSignature(fresh, ssh_sign(signing.key(BOB), signed_actions.APPROVE_NAMESPACE, text))
     assert refused(signing, m.Approve(bob, request.id, request.digest, "", given)) == "signature_refused"
 
 
@@ -189,7 +189,7 @@ def host(name: str = "web9") -> m.AddHost:
 
 def test_t53_hosts_over_the_web_need_permission_and_signature(signing: Installation) -> None:
     bob, alice = signing.native(BOB), signing.native(ALICE)
-    acts: list[tuple[consent.Act, type[object]]] = [
+    acts: list[tuple[signed_actions.Act, type[object]]] = [
         (host(), m.HostReply),
         (m.LabelHost("db1", (("env", "staging"),), None, None), m.HostReply),
         (m.RemoveHost("db1", "old", None, None), m.Done),

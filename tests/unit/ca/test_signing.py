@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit import sshcert
 from sshjit.errors import Invalid, Refused
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation

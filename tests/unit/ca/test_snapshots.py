@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sshjit import ca_protocol as m
 from sshjit import canonical, entries, events, merkle, wire
-from sshjit import messages as m
 from sshjit.errors import Invalid, SshJitError
 from sshjit_ca import state as states
 from sshjit_ca.keys.lineage import Lineage

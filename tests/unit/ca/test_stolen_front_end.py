@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import pytest
 
+from sshjit import ca_protocol as m
 from sshjit import login as binding
-from sshjit import messages as m
 from sshjit import sshcert, sshkey
 from sshjit.errors import SshJitError
 from tests.support.acts import lines_of
@@ -145,7 +145,7 @@ def test_it_cannot_approve_what_needs_a_signature(stolen: Stolen) -> None:
             digest = view.request.digest if isinstance(view, m.RequestReply) else "0" * 64
             fresh = stolen.say(m.ReadChallenge(login))
             forged = [
-                m.Consent(fresh.challenge, each.signature)
+                m.ActionSignature(fresh.challenge, each.signature)
                 for each in given
                 if each is not None and isinstance(fresh, m.ChallengeReply)
             ]

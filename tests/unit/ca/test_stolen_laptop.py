@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from sshjit import ca_protocol as m
 from sshjit import login as binding
-from sshjit import messages as m
 from sshjit.errors import Invalid, Refused, SshJitError
 from tests.support.acts import ADMIN_POLICY, SIGNED_POLICY, act, answer, by
 from tests.support.installation import ALICE, BOB, DANA, Installation, ssh_sign
@@ -135,7 +135,7 @@ def test_an_approver_s_laptop_signs_as_its_owner_and_stops_with_the_lock(ca: Ins
     ready = answer(ca, bob, by(ca.key(BOB)), request)
     lock = ca.say(m.Lock(None, "person", ca.logins[bob].person.id, "laptop stolen"), m.LockReply, "admin").lock
     assert code(ca, ready) == "locked"
-    undo = m.Unlock(bob, lock.id, "it is me", m.Consent("c", "s"))
+    undo = m.Unlock(bob, lock.id, "it is me", m.ActionSignature("c", "s"))
     assert code(ca, undo) == "locked"
     with pytest.raises(Refused):
         act(ca, bob, by(ca.key(BOB)), m.Unlock(None, lock.id, "it is me", None))

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-from sshjit import consent, spelling, sshkey
-from sshjit import messages as m
+from sshjit import ca_protocol as m
+from sshjit import json_text, signed_actions, sshkey
 from sshjit.errors import SshJitError
 from tests.support.acts import act, by, challenge, lines_of
 from tests.support.glass import GLASS, REASON, break_glass, review
@@ -70,8 +70,8 @@ def _another_day(ca: Installation) -> None:
 def shorter(ca: Installation, login: str, request: m.RequestView, duration: int) -> m.Approve:
     """Bob's signed yes for less than was asked."""
     fresh = challenge(ca, login)
-    text = consent.approval_text(request, "approve", "go", fresh, ca.config.installation, duration=duration)
-    given = m.Consent(fresh, by(ca.key(BOB))(consent.APPROVE_NAMESPACE, text))
+    text = signed_actions.approval_text(request, "approve", "go", fresh, ca.config.installation, duration=duration)
+    given = m.ActionSignature(fresh, by(ca.key(BOB))(signed_actions.APPROVE_NAMESPACE, text))
     return m.Approve(login, request.id, request.digest, "go", given, duration)
 
 
@@ -255,7 +255,7 @@ def test_the_feed_tells_no_secret_and_changes_nothing(stolen: Stolen) -> None:
     before = ca.desk.journal.size
     said = stolen.say(m.ReadFeed(-1, 100))
     assert isinstance(said, m.FeedReply)
-    text = spelling.dumps(said)
+    text = json_text.dumps(said)
     assert len(said.items) > 10
     for login in ca.desk.state.logins:
         assert login not in text
@@ -281,4 +281,4 @@ def test_t50_t54_what_a_host_joins_by_is_told_at_the_admin_door_alone(stolen: St
     for message in (*reads, m.ReadRequests(bob, "all", 100, None), m.Health()):
         said = stolen.say(message)
         assert not isinstance(said, SshJitError)
-        assert made.token not in spelling.dumps(said)
+        assert made.token not in json_text.dumps(said)

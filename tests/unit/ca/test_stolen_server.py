@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit import sshcert
 from sshjit.errors import SshJitError
 from tests.support.acts import host_keys, join, lines_of, renew, report

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit.errors import Failed, Invalid
 from sshjit_ca import daemon
 from sshjit_ca import state as states

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from sshjit import ca_protocol as m
 from sshjit import entries, events
-from sshjit import messages as m
 from sshjit_ca.access import sweeping
 from tests.support import told
 from tests.support.installation import ALICE, DANA, Installation

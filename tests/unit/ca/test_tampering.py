@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit.sshkey import PublicKey
 from sshjit_ca.log import keeping, verify
 from sshjit_ca.storage.store import Store

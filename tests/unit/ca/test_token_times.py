@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit.errors import Invalid, Refused
 from tests.support.installation import ALICE, Installation
 from tests.support.issuer import WEB_CLIENT

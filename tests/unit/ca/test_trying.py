@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sshjit import bundle, consent, login
-from sshjit import messages as m
+from sshjit import bundle, login, signed_actions
+from sshjit import ca_protocol as m
 from sshjit_ca import sshsig
 from sshjit_ca.cli import admin, show
 from sshjit_ca.hosts import hosttexts
@@ -118,7 +118,8 @@ def test_what_a_trial_signs_is_worth_nothing_elsewhere(tmp_path: Path) -> None:
     (tmp_path / "sig").write_text(sshsig.sign(signer, trying.NAMESPACE, trying.TEXT))
     (tmp_path / "signers").write_text(f"it {signer.public.line}\n")
     taken = {
-        bundle.NAMESPACE, bundle.SUCCESSION, login.NAMESPACE, consent.APPROVE_NAMESPACE, consent.ACT_NAMESPACE,
+        bundle.NAMESPACE, bundle.SUCCESSION, login.NAMESPACE,
+        signed_actions.APPROVE_NAMESPACE, signed_actions.ACT_NAMESPACE,
         lineage.NAMESPACE, hosttexts.JOIN_NAMESPACE, hosttexts.RENEW_NAMESPACE, hosttexts.REPORT_NAMESPACE,
         "file", "git",
     }  # fmt: skip

@@ -15,22 +15,13 @@ import time
 from typing import Any
 from urllib.parse import urlencode
 
-from sshjit import consent, login, sshcert, sshkey, wire
-from sshjit.api import AskBody
+from sshjit import login, signed_actions, sshcert, sshkey, wire
+from sshjit.api.ask import AskBody, AskReply
+from sshjit.api.hosts import HostView
+from sshjit.api.locks import LockView
+from sshjit.api.session import LoginView
+from sshjit.api.views import CertificateView, DecisionView, PersonView, RequestState, RequestView, RouteView, StepView
 from sshjit.errors import Invalid, Refused
-from sshjit.messages import (
-    AskReply,
-    CertificateView,
-    DecisionView,
-    HostView,
-    LockView,
-    LoginView,
-    PersonView,
-    RequestState,
-    RequestView,
-    RouteView,
-    StepView,
-)
 from sshjit_client import openssh
 from sshjit_client.records import HeldBundle
 from tests.support.waiting import wait_until
@@ -171,10 +162,10 @@ class Server:
         given = body["consent"]
         if given is None:
             return False
-        text = consent.approval_text(
+        text = signed_actions.approval_text(
             self.requests[request], "approve", body["comment"], given["challenge"], "lab", duration=body["duration"]
         )
-        if not openssh.verify(key, consent.APPROVE_NAMESPACE, text, given["signature"]):
+        if not openssh.verify(key, signed_actions.APPROVE_NAMESPACE, text, given["signature"]):
             raise Refused("signature_refused", "the signature does not fit")
         return True
 

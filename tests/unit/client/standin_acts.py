@@ -10,31 +10,16 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any
 
-from sshjit import consent, wire
-from sshjit.acts import CommentBody, ExplainBody, LockBody, ReasonBody, ReviewBody, RevokeBody, UnlockBody
+from sshjit import signed_actions, wire
+from sshjit.api.ask import AskReply
+from sshjit.api.bodies import CommentBody, LockBody, ReasonBody, ReviewBody, RevokeBody, UnlockBody
+from sshjit.api.details import PastView, RequesterView, RequestReply, RequestsReply
+from sshjit.api.explain import ExplainBody, ExplainReply, MissView, RuleView, TermsView
+from sshjit.api.locks import LockReply, LocksReply, LockView, RevokeReply
+from sshjit.api.session import LoginView
+from sshjit.api.signed import Unlock
+from sshjit.api.views import CommentView, RequestState, RequestView, ReviewView, StepView
 from sshjit.errors import Invalid, Refused
-from sshjit.messages import (
-    AskReply,
-    CommentView,
-    ExplainReply,
-    LockReply,
-    LocksReply,
-    LockView,
-    LoginView,
-    MissView,
-    PastView,
-    RequesterView,
-    RequestReply,
-    RequestsReply,
-    RequestState,
-    RequestView,
-    ReviewView,
-    RevokeReply,
-    RuleView,
-    StepView,
-    TermsView,
-    Unlock,
-)
 from sshjit_client import openssh
 from sshjit_client.acts import Filter
 
@@ -185,8 +170,8 @@ def _lock(server: Server, body: LockBody) -> LockReply:
 def _unlock(server: Server, lock: str, body: UnlockBody, login: LoginView, key: str) -> None:
     if body.consent is None:
         raise Refused("signature_needed", "this counts only with a signature by your key")
-    text = consent.act_text(Unlock(login.id, lock, body.reason, None), body.consent.challenge, "lab")
-    if not openssh.verify(key, consent.ACT_NAMESPACE, text, body.consent.signature):
+    text = signed_actions.act_text(Unlock(login.id, lock, body.reason, None), body.consent.challenge, "lab")
+    if not openssh.verify(key, signed_actions.ACT_NAMESPACE, text, body.consent.signature):
         raise Refused("signature_refused", "the signature does not fit")
     del server.locks[lock]
 

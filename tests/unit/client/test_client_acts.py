@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-from sshjit.messages import RequestState
+from sshjit.api.views import RequestState
 from sshjit_client import cli
 from sshjit_client.__main__ import SUBCOMMANDS
 from tests.support.waiting import PATIENCE

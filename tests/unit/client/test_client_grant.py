@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from sshjit import sshcert
+from sshjit.api.views import CertificateView, RouteView
 from sshjit.errors import Failed
-from sshjit.messages import CertificateView, RouteView
 from sshjit_client import grant, index, openssh, sshconfig, typed
 from tests.unit.client.installation import Installation, make_key
 

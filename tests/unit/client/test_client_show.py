@@ -8,16 +8,8 @@ from typing import Any
 
 import pytest
 
-from sshjit.messages import (
-    DecisionView,
-    ExtensionView,
-    PastView,
-    RequesterView,
-    RequestReply,
-    RequestState,
-    RequestView,
-    StepView,
-)
+from sshjit.api.details import ExtensionView, PastView, RequesterView, RequestReply
+from sshjit.api.views import DecisionView, RequestState, RequestView, StepView
 from sshjit_client import exits, show, waiting
 from sshjit_client.card import card
 from sshjit_client.exits import Exit

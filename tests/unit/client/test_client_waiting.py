@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sshjit.api import AskBody
+from sshjit.api.ask import AskBody
+from sshjit.api.views import RequestView, StepView
 from sshjit.errors import Refused
-from sshjit.messages import RequestView, StepView
 from sshjit_client import exits, files, waiting
 from sshjit_client.api import Api
 from sshjit_client.records import Session

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from sshjit import errors, messages
+from sshjit import ca_protocol, errors
 from sshjit.errors import Failed, Invalid, Refused, SshJitError
 
 
@@ -32,9 +32,9 @@ def test_the_families_are_apart() -> None:
 
 
 def test_t46_every_message_has_one_name_and_one_reply() -> None:
-    assert set(messages.MESSAGES.values()) == set(messages.REPLIES)
-    assert len(messages.MESSAGES) == len(messages.REPLIES)
-    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", name) for name in messages.MESSAGES)
-    assert {messages.SignUser: "sign_user", messages.Ask: "ask"} == {
-        kind: name for name, kind in messages.MESSAGES.items() if kind in (messages.SignUser, messages.Ask)
+    assert set(ca_protocol.MESSAGES.values()) == set(ca_protocol.REPLIES)
+    assert len(ca_protocol.MESSAGES) == len(ca_protocol.REPLIES)
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", name) for name in ca_protocol.MESSAGES)
+    assert {ca_protocol.SignUser: "sign_user", ca_protocol.Ask: "ask"} == {
+        kind: name for name, kind in ca_protocol.MESSAGES.items() if kind in (ca_protocol.SignUser, ca_protocol.Ask)
     }

@@ -37,17 +37,17 @@ def test_t19_nothing_personal_is_in_a_fact(kind: str) -> None:
 @quick
 @given(any_event)
 def test_every_event_is_put_together_again(event: Any) -> None:
-    fact, details = events.take_apart(event)
+    fact, details = events.split(event)
     assert fact.keys().isdisjoint(details)
     assert fact.keys() | details.keys() == {field.name for field in dataclasses.fields(event)}
     read = [wire.loads(canonical.dumps(part)) for part in (fact, details)]
-    assert events.put_together(events.kind_of(event), *read) == event
+    assert events.join(events.kind_of(event), *read) == event
 
 
 @quick
 @given(any_event, st.data())
 def test_t45_a_detail_cannot_stand_in_for_a_fact(event: Any, data: st.DataObject) -> None:
-    fact, details = events.take_apart(event)
+    fact, details = events.split(event)
     if not fact or not details:
         return
     name = data.draw(st.sampled_from(sorted(fact)))
@@ -58,25 +58,25 @@ def test_t45_a_detail_cannot_stand_in_for_a_fact(event: Any, data: st.DataObject
         ({}, {**fact, **details}),
     ):
         with pytest.raises(Invalid) as caught:
-            events.put_together(events.kind_of(event), *parts)
+            events.join(events.kind_of(event), *parts)
         assert caught.value.code == "bad_entry"
 
 
 @quick
 @given(any_event, json_values, st.data())
 def test_a_field_of_another_type_is_refused_or_means_the_same(event: Any, value: Any, data: st.DataObject) -> None:
-    parts = events.take_apart(event)
+    parts = events.split(event)
     part = data.draw(st.sampled_from([part for part in parts if part]))
     part[data.draw(st.sampled_from(sorted(part)))] = value
-    found = attempt(events.put_together, events.kind_of(event), *parts)
+    found = attempt(events.join, events.kind_of(event), *parts)
     if not isinstance(found, Invalid):
-        assert canonical.dumps(events.take_apart(found)) == canonical.dumps(parts)
+        assert canonical.dumps(events.split(found)) == canonical.dumps(parts)
 
 
 @pytest.mark.parametrize("kind", ["", "Ask", "asks", "x" * 1000, "\x1b[2J"])
 def test_a_kind_that_is_not_known_is_refused(kind: str) -> None:
     with pytest.raises(Invalid) as caught:
-        events.put_together(kind, {}, {})
+        events.join(kind, {}, {})
     assert caught.value.code == "unknown_kind"
     assert caught.value.message.isprintable()
     assert len(caught.value.message) < 120

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sshjit import events, requests
+from sshjit.api.views import RequestState
 from sshjit.errors import Invalid
-from sshjit.messages import RequestState
 from sshjit.requests import Request
 from tests.unit.sshjit.core_world import attempt, instances, quick
 

@@ -13,12 +13,17 @@ from typing import Any, Literal, Union
 
 import pytest
 
-from sshjit import canonical, events, messages, spelling, wire
+from sshjit import ca_protocol, canonical, events, json_text, wire
 
 TEXTS = ("", "plain", 'quote " and \\', "line\nbreak\t\x00\x7f", "\u00e9\u4e2d\U0001f600\u2028", "</script>")
 NUMBERS = (0, 1, -1, 2**62, 1_700_000_000)
 CLASSES = sorted(
-    {*events.KINDS.values(), *messages.MESSAGES.values(), *typing.get_args(messages.Reply), messages.ErrorReply},
+    {
+        *events.KINDS.values(),
+        *ca_protocol.MESSAGES.values(),
+        *typing.get_args(ca_protocol.Reply),
+        ca_protocol.ErrorReply,
+    },
     key=lambda cls: cls.__name__,
 )
 
@@ -52,11 +57,11 @@ def test_what_travels_is_spelt_as_the_encoder_spells_it(cls: Any) -> None:
     for start in range(12):
         made = value(cls, itertools.count(start))
         text = json.dumps(wire.encode(made), separators=(",", ":"), ensure_ascii=False)
-        assert spelling.dumps(made) == text
+        assert json_text.dumps(made) == text
 
 
 @pytest.mark.parametrize("kind", events.KINDS)
 def test_fact_and_detail_are_spelt_as_canonical_json(kind: str) -> None:
     for start in range(12):
         event = value(events.KINDS[kind], itertools.count(start))
-        assert events.spell(event) == tuple(canonical.dumps(part).decode("ascii") for part in events.take_apart(event))
+        assert events.encode(event) == tuple(canonical.dumps(part).decode("ascii") for part in events.split(event))

@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sshjit import bundle, canonical, events, messages, wire
+from sshjit import bundle, ca_protocol, canonical, events, wire
 from sshjit.errors import Invalid
 from tests.unit.sshjit.core_world import attempt, broken, instances, json_values, quick
 
 CLASSES: list[Any] = [
-    *messages.REPLIES,
-    *sorted(set(messages.REPLIES.values()), key=str),
+    *ca_protocol.REPLIES,
+    *sorted(set(ca_protocol.REPLIES.values()), key=str),
     *events.KINDS.values(),
     bundle.Bundle,
-    messages.ErrorReply,
+    ca_protocol.ErrorReply,
 ]
 classes = st.sampled_from(CLASSES)
 any_instance = st.one_of(*map(instances, CLASSES))
@@ -155,7 +155,7 @@ def test_the_limit_counts_bytes() -> None:
 def test_nothing_is_converted_to_a_number(serial: Any) -> None:
     with pytest.raises(Invalid, match="'serial' must be a whole number"):
         wire.decode(
-            messages.Revoke, {"login_id": None, "request": None, "serial": serial, "sign_in": None, "reason": ""}
+            ca_protocol.Revoke, {"login_id": None, "request": None, "serial": serial, "sign_in": None, "reason": ""}
         )
 
 
@@ -174,17 +174,17 @@ def test_a_choice_is_one_of_what_there_is_to_choose(kind: Any) -> None:
         **nothing,
     }
     with pytest.raises(Invalid, match="'kind' must be one of native, web"):
-        wire.decode(messages.LoginView, {**login, "fingerprint": None})
+        wire.decode(ca_protocol.LoginView, {**login, "fingerprint": None})
     closed = {"request": "req-0123456789", "state": kind, "by": None, "reason": ""}
     with pytest.raises(Invalid, match="'state' must be one of approved, "):
         wire.decode(events.Closed, closed)
 
 
 def test_the_error_names_the_path() -> None:
-    host = wire.encode(messages.AddHost("web1", (), "192.0.2.1", 22, (("env", "prod"),), ()))
+    host = wire.encode(ca_protocol.AddHost("web1", (), "192.0.2.1", 22, (("env", "prod"),), ()))
     host["labels"] = [["env", "prod"], ["role"]]
     with pytest.raises(Invalid, match=r"'labels\[1\]' must be a list of 2"):
-        wire.decode(messages.AddHost, host)
+        wire.decode(ca_protocol.AddHost, host)
 
 
 def test_floats_are_read_where_others_write_them_and_only_finite_ones() -> None:

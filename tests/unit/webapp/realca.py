@@ -14,7 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit_web import migrate
 from sshjit_web.app import create_app
 from sshjit_web.ca_client import Carried

@@ -15,7 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
+from sshjit import wire
 from sshjit.errors import Invalid, Refused
 
 POLICY = """version = 1
@@ -93,7 +94,7 @@ class Standin:
     def answer(self, message: m.Message) -> Any:
         with self.lock:
             self.heard.append(message)
-            return getattr(self, m.type_name(type(message)))(message)
+            return getattr(self, wire.type_name(type(message)))(message)
 
     def alive(self, login_id: str | None) -> m.LoginView:
         login = self.logins.get(login_id or "")

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit import wire
 from sshjit.errors import SshJitError
 from tests.unit.webapp.standin import Standin

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit import wire
 from sshjit_web import security
 from sshjit_web.app import create_app

@@ -12,8 +12,8 @@ import msgspec
 import pytest
 from werkzeug.test import TestResponse
 
-from sshjit import consent, wire
-from sshjit import messages as m
+from sshjit import ca_protocol as m
+from sshjit import signed_actions, wire
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit_web import errors, services
 from sshjit_web.ca_client import Carried
@@ -61,10 +61,10 @@ class Caller:
     def post(self, path: str, body: Any, status: int = 200) -> Any:
         return self._read(self.client.post(f"/api/v1/{path}", headers=self.headers, json=body), status)
 
-    def signed(self, act: consent.Act) -> dict[str, str]:
+    def signed(self, act: signed_actions.Act) -> dict[str, str]:
         """A consent to this act, by the login's key."""
         challenge = self._read(self.client.post("/api/v1/challenge", headers=self.headers), 201)["challenge"]
-        text = consent.act_text(act, challenge, self.world.ca.config.installation)
+        text = signed_actions.act_text(act, challenge, self.world.ca.config.installation)
         return {"challenge": challenge, "signature": ssh_sign(self.world.ca.key(self.person), "act@ssh-jit", text)}
 
     @staticmethod

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit import wire
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit_web.ca_client import CaClient

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit import wire
 from tests.unit.webapp.conftest import World
 from tests.unit.webapp.test_api import Caller, error

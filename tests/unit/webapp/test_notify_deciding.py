@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit_web.notify import deciding, planning
 from sshjit_web.notify.settings import NotifyConfig, Route
 from tests.support.glass import break_glass, review

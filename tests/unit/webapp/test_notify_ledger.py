@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit_web import migrate
 from sshjit_web.notify import looking, retrying
 from sshjit_web.notify.ledger import KEPT, Ledger, LostLease

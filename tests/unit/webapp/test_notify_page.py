@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit_web.notify.following import Follower
 from sshjit_web.notify.ledger import Ledger
 from tests.support.hearing import CONFIG, ORIGIN

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from sshjit_web.notify import payload, words
 from sshjit_web.notify.words import Words
 from tests.support.glass import break_glass, review

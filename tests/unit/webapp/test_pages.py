@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from tests.unit.webapp.conftest import ORIGIN, World
 
 BAD_REASON = "<script>alert(1)</script>\x1b[2J \u202egnp.exe\u2066 \u200b\r\nX: y\x00"

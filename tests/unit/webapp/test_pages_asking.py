@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sshjit import messages as m
+from sshjit import ca_protocol as m
 from tests.support.installation import POLICY
 from tests.support.issuer import Issuer
 from tests.unit.webapp import realca

@@ -5,8 +5,10 @@ from __future__ import annotations
 from flask import Response
 
 from sshjit import wire
-from sshjit.acts import LoggedIn, LoginBody
-from sshjit.messages import ChallengeReply, LoginNative, LoginReply, LogReply, ReadChallenge, ReadLog
+from sshjit.api.log import LogReply
+from sshjit.api.session import ChallengeReply, LoggedIn, LoginBody
+from sshjit.ca_protocol.log import ReadLog
+from sshjit.ca_protocol.logins import LoginNative, LoginReply, ReadChallenge
 from sshjit_web.api.speech import (
     MAX_PAGE,
     address,

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from flask import Response
 
-from sshjit.acts import LockBody, RevokeBody, UnlockBody
-from sshjit.messages import Done, Lock, LockReply, LocksReply, ReadLocks, Revoke, RevokeReply, Unlock
+from sshjit.api.bodies import LockBody, RevokeBody, UnlockBody
+from sshjit.api.locks import LockReply, LocksReply, RevokeReply
+from sshjit.api.signed import Unlock
+from sshjit.ca_protocol.locks import Lock, ReadLocks, Revoke
+from sshjit.ca_protocol.outcomes import Done
 from sshjit_web.api.speech import blueprint, body, carried, login_id
 from sshjit_web.services import services
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flask import Response
 
-from sshjit.acts import CommentBody, DecisionBody, ReviewBody
+from sshjit.api.bodies import CommentBody, DecisionBody, ReviewBody
+from sshjit.ca_protocol.requests import Approve, Comment, Deny, Review
 from sshjit.errors import Invalid
-from sshjit.messages import Approve, Comment, Deny, Review
 from sshjit_web.api.speech import blueprint, body, decided, login_id
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from flask import Response
 
-from sshjit.acts import HostBody, LabelsBody, RemoveBody
-from sshjit.messages import AddHost, Done, HostReply, HostsReply, LabelHost, ReadHosts, RemoveHost
+from sshjit.api.bodies import HostBody, LabelsBody, RemoveBody
+from sshjit.api.hosts import HostReply, HostsReply
+from sshjit.api.signed import AddHost, LabelHost, RemoveHost
+from sshjit.ca_protocol.hosts import ReadHosts
+from sshjit.ca_protocol.outcomes import Done
 from sshjit_web.api.speech import blueprint, body, carried, login_id
 from sshjit_web.services import services
 

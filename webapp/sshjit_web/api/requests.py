@@ -6,24 +6,13 @@ from typing import Literal
 
 from flask import Response, request
 
-from sshjit.acts import ExplainBody, ReasonBody
-from sshjit.api import AskBody
-from sshjit.messages import (
-    Ask,
-    AskReply,
-    Cancel,
-    CertificateReply,
-    End,
-    Explain,
-    ExplainReply,
-    Extend,
-    ReadRequest,
-    ReadRequests,
-    RequestReply,
-    RequestsReply,
-    RequestState,
-    SignUser,
-)
+from sshjit.api.ask import AskBody, AskReply
+from sshjit.api.bodies import ReasonBody
+from sshjit.api.details import RequestReply, RequestsReply
+from sshjit.api.explain import ExplainBody, ExplainReply
+from sshjit.api.views import RequestState
+from sshjit.ca_protocol.explain import Explain
+from sshjit.ca_protocol.requests import Ask, Cancel, CertificateReply, End, Extend, ReadRequest, ReadRequests, SignUser
 from sshjit_web.api.speech import (
     MAX_PAGE,
     address,

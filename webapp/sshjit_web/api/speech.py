@@ -11,8 +11,9 @@ from typing import Any, TypeVar, get_args
 from flask import Blueprint, Response, request
 
 from sshjit import wire
+from sshjit.api.details import RequestReply
+from sshjit.ca_protocol.table import Message, Reply
 from sshjit.errors import Invalid
-from sshjit.messages import Message, Reply, RequestReply
 from sshjit_web import security
 from sshjit_web.services import services
 

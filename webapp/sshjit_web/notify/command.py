@@ -15,8 +15,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sshjit.ca_protocol.operating import Health, HealthReply
 from sshjit.errors import Invalid, SshJitError
-from sshjit.messages import Health, HealthReply
 from sshjit_web import config, migrate
 from sshjit_web.ca_client import CaClient
 from sshjit_web.config import WebConfig

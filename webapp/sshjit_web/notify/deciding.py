@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from sshjit.messages import FeedItem, PersonView, RequestState, RequestView
+from sshjit.api.views import PersonView, RequestState, RequestView
+from sshjit.ca_protocol.feed import FeedItem
 from sshjit_web.notify.settings import Topic
 
 DAY = 86_400

@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from sshjit.ca_protocol.feed import FeedReply, ReadFeed
 from sshjit.errors import Invalid
-from sshjit.messages import FeedReply, ReadFeed
 from sshjit_web.ca_client import Authority
 from sshjit_web.notify import planning
 from sshjit_web.notify.ledger import Ledger

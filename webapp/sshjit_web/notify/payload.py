@@ -10,7 +10,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from sshjit.messages import PersonView, RequestView
+from sshjit.api.views import PersonView, RequestView
 from sshjit_web.notify.deciding import Notice
 from sshjit_web.notify.words import Words, remark
 

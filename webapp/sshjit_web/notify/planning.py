@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass, replace
 
 from sshjit import wire
-from sshjit.messages import FeedItem
+from sshjit.ca_protocol.feed import FeedItem
 from sshjit_web.notify import deciding, payload, routing, words
 from sshjit_web.notify.deciding import Notice
 from sshjit_web.notify.routing import Target

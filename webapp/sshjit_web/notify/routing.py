@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sshjit.messages import PersonView
+from sshjit.api.views import PersonView
 from sshjit_web.inert import inert
 from sshjit_web.notify.deciding import Notice
 from sshjit_web.notify.settings import NotifyConfig, Route

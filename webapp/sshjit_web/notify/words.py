@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sshjit import durations
-from sshjit.messages import FeedItem, PersonView, RequestView
+from sshjit.api.views import PersonView, RequestView
+from sshjit.ca_protocol.feed import FeedItem
 from sshjit_web.inert import inert
 from sshjit_web.notify.deciding import Notice
 from sshjit_web.notify.settings import Topic

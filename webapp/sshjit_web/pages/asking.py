@@ -5,8 +5,13 @@ from __future__ import annotations
 from flask import request
 from werkzeug.wrappers import Response as AnyResponse
 
+from sshjit.api.ask import AskReply
+from sshjit.api.explain import ExplainReply
+from sshjit.api.hosts import HostView
+from sshjit.api.session import LoginView
+from sshjit.ca_protocol.explain import Explain
+from sshjit.ca_protocol.requests import Ask
 from sshjit.errors import SshJitError
-from sshjit.messages import Ask, AskReply, Explain, ExplainReply, HostView, LoginView
 from sshjit_web import foreseeing, forms
 from sshjit_web.auth import current_login
 from sshjit_web.pages.requests import request_page

@@ -8,8 +8,10 @@ from flask import request
 from werkzeug.wrappers import Response as AnyResponse
 
 from sshjit import durations
+from sshjit.api.details import RequestReply, RequestsReply
+from sshjit.api.session import LoginView
+from sshjit.ca_protocol.requests import Approve, Deny, ReadRequests
 from sshjit.errors import SshJitError
-from sshjit.messages import Approve, Deny, LoginView, ReadRequests, RequestReply, RequestsReply
 from sshjit_web import forms
 from sshjit_web.auth import current_login
 from sshjit_web.pages import room

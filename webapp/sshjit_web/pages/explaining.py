@@ -5,8 +5,9 @@ from __future__ import annotations
 from flask import request
 from werkzeug.wrappers import Response as AnyResponse
 
+from sshjit.api.explain import ExplainReply
+from sshjit.api.session import LoginView
 from sshjit.errors import SshJitError
-from sshjit.messages import ExplainReply, LoginView
 from sshjit_web import forms
 from sshjit_web.auth import current_login
 from sshjit_web.pages import room

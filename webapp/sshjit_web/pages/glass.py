@@ -5,8 +5,9 @@ from __future__ import annotations
 from flask import request
 from werkzeug.wrappers import Response as AnyResponse
 
+from sshjit.api.ask import AskReply
+from sshjit.api.session import LoginView
 from sshjit.errors import Invalid, SshJitError
-from sshjit.messages import AskReply, LoginView
 from sshjit.policy import Policy
 from sshjit.policy.model import BREAK_GLASS_REASON, AllowRule
 from sshjit_web import forms

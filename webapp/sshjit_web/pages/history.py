@@ -7,8 +7,11 @@ from typing import Literal
 from flask import request
 from werkzeug.wrappers import Response as AnyResponse
 
+from sshjit.api.details import RequestsReply
+from sshjit.api.session import LoginView
+from sshjit.api.views import RequestState
+from sshjit.ca_protocol.requests import ReadRequests
 from sshjit.errors import Invalid, SshJitError
-from sshjit.messages import LoginView, ReadRequests, RequestsReply, RequestState
 from sshjit_web import forms
 from sshjit_web.auth import current_login
 from sshjit_web.pages import room

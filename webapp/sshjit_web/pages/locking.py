@@ -7,8 +7,11 @@ from typing import cast, get_args
 from flask import request
 from werkzeug.wrappers import Response as AnyResponse
 
+from sshjit.api.bodies import LockKind
+from sshjit.api.locks import LockReply, LocksReply, RevokeReply
+from sshjit.api.session import LoginView
+from sshjit.ca_protocol.locks import Lock, ReadLocks, Revoke
 from sshjit.errors import Invalid, SshJitError
-from sshjit.messages import Lock, LockKind, LockReply, LocksReply, LoginView, ReadLocks, Revoke, RevokeReply
 from sshjit_web import forms
 from sshjit_web.auth import current_login
 from sshjit_web.pages import room

@@ -5,9 +5,11 @@ from __future__ import annotations
 from flask import request
 from werkzeug.wrappers import Response as AnyResponse
 
+from sshjit.api.log import LogReply
+from sshjit.api.session import LoginView
+from sshjit.ca_protocol.log import ReadLog
 from sshjit.errors import SshJitError
 from sshjit.events import KINDS
-from sshjit.messages import LoginView, LogReply, ReadLog
 from sshjit_web import forms
 from sshjit_web.auth import current_login
 from sshjit_web.pages import room

@@ -8,19 +8,12 @@ from flask import Response, jsonify, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from sshjit import durations
+from sshjit.api.ask import AskReply
+from sshjit.api.details import RequestReply, RequestsReply
+from sshjit.api.session import LoginView
+from sshjit.api.views import RequestState
+from sshjit.ca_protocol.requests import Cancel, Comment, End, Extend, ReadRequests
 from sshjit.errors import SshJitError
-from sshjit.messages import (
-    AskReply,
-    Cancel,
-    Comment,
-    End,
-    Extend,
-    LoginView,
-    ReadRequests,
-    RequestReply,
-    RequestsReply,
-    RequestState,
-)
 from sshjit_web import forms
 from sshjit_web.auth import current_login
 from sshjit_web.pages import room

@@ -7,8 +7,9 @@ from typing import Literal, cast
 from flask import redirect, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from sshjit.api.details import RequestReply, RequestsReply
+from sshjit.ca_protocol.requests import ReadRequests, Review
 from sshjit.errors import Invalid, SshJitError
-from sshjit.messages import ReadRequests, RequestReply, RequestsReply, Review
 from sshjit_web import forms
 from sshjit_web.auth import current_login
 from sshjit_web.pages import room

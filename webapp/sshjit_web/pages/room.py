@@ -7,8 +7,12 @@ from typing import Any
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from sshjit.api.details import RequestReply
+from sshjit.api.hosts import HostView
+from sshjit.api.session import LoginView
+from sshjit.api.views import RequestView
+from sshjit.ca_protocol.requests import ReadRequest
 from sshjit.errors import Invalid, SshJitError
-from sshjit.messages import HostView, LoginView, ReadRequest, RequestReply, RequestView
 from sshjit_web import errors, security
 from sshjit_web.services import services
 

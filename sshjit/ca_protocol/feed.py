@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from sshjit.messages.standing import RequestView
-from sshjit.messages.views import PersonView
+from sshjit.api.views import PersonView, RequestView
 
 FeedKind = Literal["asked", "decided", "opened", "closed", "commented", "reviewed", "locked", "unlocked", "emergency"]
 

@@ -1,13 +1,8 @@
-"""The two answers that belong to no topic: it was done, and why not."""
+"""An error as HTTP and the CA's sockets carry it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """Nothing more to say than that it was done."""
 
 
 @dataclass(frozen=True, slots=True)

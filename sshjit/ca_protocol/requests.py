@@ -1,12 +1,12 @@
-"""Asking for access, drawing certificates from what was granted, and reading requests."""
+"""Asking for access, deciding about it, drawing certificates from what was granted, and reading requests."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-from sshjit.messages.standing import RequestState, RequestView
-from sshjit.messages.views import CertificateView
+from sshjit.api.bodies import ActionSignature
+from sshjit.api.views import CertificateView, RequestState
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,51 @@ class CertificateReply:
 
 
 @dataclass(frozen=True, slots=True)
+class Approve:
+    """An approver says yes to the ask with this digest."""
+
+    login_id: str
+    request: str
+    digest: str
+    comment: str
+    consent: ActionSignature | None
+    """The signature, where a step asks for one; ``None``: a word alone."""
+    duration: int | None = None
+    """Seconds: yes, but for no longer than this; ``None``: for as long as was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """An approver says no to the ask with this digest."""
+
+    login_id: str
+    request: str
+    digest: str
+    comment: str
+    consent: ActionSignature | None
+    """The signature, where a step asks for one; ``None``: a word alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """The requester or an approver says something, and decides nothing."""
+
+    login_id: str
+    request: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """Somebody else has looked at a break-glass access. It needs the permission ``review``."""
+
+    login_id: str
+    request: str
+    verdict: Literal["justified", "unjustified"]
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReadRequest:
     """One request: its requester, its approvers, reviewers and auditors may read it; who may lock, an open grant."""
 
@@ -102,12 +147,3 @@ class ReadRequests:
     """Only those that stand so."""
     since: int | None = None
     """Only requests asked at this time or later."""
-
-
-@dataclass(frozen=True, slots=True)
-class RequestsReply:
-    """Requests, newest first."""
-
-    requests: tuple[RequestView, ...]
-    next: int | None = None
-    """Where to go on (as ``before``); ``None``: nothing more is there to look at."""

@@ -6,8 +6,9 @@ Hosts are looked up by each program for itself: they know different ones.
 from __future__ import annotations
 
 from sshjit import names, policy
+from sshjit.ca_protocol.explain import Explain
+from sshjit.ca_protocol.requests import Ask
 from sshjit.errors import Invalid
-from sshjit.messages import Ask, Explain
 
 SHORTEST = 1
 """Seconds of the shortest window that can be asked for."""

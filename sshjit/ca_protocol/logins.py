@@ -1,10 +1,10 @@
-"""Sign-in: a verified ID token becomes a login."""
+"""Sign-in and sign-out, and fresh text to sign."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sshjit.messages.views import LoginView
+from sshjit.api.session import LoginView
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,5 +49,12 @@ class Logout:
 @dataclass(frozen=True, slots=True)
 class ReadLogin:
     """Reads a login: whether it is alive, and whose it is."""
+
+    login_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadChallenge:
+    """Asks for something fresh to sign. Only native logins have a key to sign with."""
 
     login_id: str

@@ -1,8 +1,49 @@
-"""What hosts themselves say, through a front end that could not say it for them. Texts: ``docs/protocol.md``."""
+"""Enrolled hosts as they are shown, and what hosts say for themselves (``docs/protocol.md``, section 7)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class HostView:
+    """An enrolled host. ``labels`` are pairs, sorted by key."""
+
+    name: str
+    id: str
+    aliases: tuple[str, ...]
+    address: str
+    port: int
+    labels: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """The secret by which a new host proves that it is the one that was meant; it never travels back."""
+
+    token: str
+    expires: int
+
+
+@dataclass(frozen=True, slots=True)
+class HostReply:
+    """The enrolled host, and a certificate line for each of its host keys, in the same order."""
+
+    host: HostView
+    certificates: tuple[str, ...]
+    bundle_root: str
+    """``SHA256:…`` of the bundle key: what the host pins."""
+    bundle_key: str
+    """The bundle key as one OpenSSH line."""
+    invitation: Invitation | None
+    """For a host that has no keys yet, at the admin socket alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostsReply:
+    """Hosts, by name."""
+
+    hosts: tuple[HostView, ...]
 
 
 @dataclass(frozen=True, slots=True)

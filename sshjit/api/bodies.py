@@ -1,46 +1,19 @@
-"""The bodies of the rarer calls of the HTTP API, beside ``sshjit/api.py``, which every connection loads."""
+"""The bodies of the rarer calls."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-from sshjit.messages import Consent, LockKind, LoginView
-
 
 @dataclass(frozen=True, slots=True)
-class LoginBody:
-    """An ID token and what binds it to a key: ``LoginNative`` without what the front end adds."""
+class ActionSignature:
+    """A signature over what a person saw (``sshjit/signed_actions.py``)."""
 
-    provider: str
-    id_token: str
-    key: str
-    salt: str
+    challenge: str
+    """What ``ReadChallenge`` answered; taken once."""
     signature: str
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedIn:
-    """The answer to a login: an opaque token that dies with it."""
-
-    token: str
-    login: LoginView
-
-
-@dataclass(frozen=True, slots=True)
-class ExplainBody:
-    """An ``Explain`` without what the front end adds."""
-
-    person: str | None
-    hosts: tuple[str, ...]
-    labels: tuple[tuple[str, str], ...]
-    login: str | None
-    action: str
-    command: str | None
-    duration: int | None
-    reason: str
-    start: int | None
-    break_glass: bool
+    """Armoured SSHSIG by the key that the native login is bound to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +29,7 @@ class DecisionBody:
 
     digest: str
     comment: str
-    consent: Consent | None
+    consent: ActionSignature | None
     duration: int | None = None
     """Seconds: yes, but for no longer than this. Only with a yes."""
 
@@ -76,6 +49,9 @@ class ReviewBody:
     comment: str
 
 
+LockKind = Literal["login", "person", "host", "key", "everything"]
+
+
 @dataclass(frozen=True, slots=True)
 class LockBody:
     """A ``Lock`` without what the front end adds."""
@@ -90,7 +66,7 @@ class UnlockBody:
     """An ``Unlock``'s reason and signature; the lock stands in the path."""
 
     reason: str
-    consent: Consent | None
+    consent: ActionSignature | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +89,7 @@ class HostBody:
     port: int
     labels: tuple[tuple[str, str], ...]
     host_keys: tuple[str, ...]
-    consent: Consent | None
+    consent: ActionSignature | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +97,7 @@ class LabelsBody:
     """All labels of a host, from now on; its name stands in the path."""
 
     labels: tuple[tuple[str, str], ...]
-    consent: Consent | None
+    consent: ActionSignature | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,4 +105,4 @@ class RemoveBody:
     """Why a host is forgotten; its name stands in the path."""
 
     reason: str
-    consent: Consent | None
+    consent: ActionSignature | None

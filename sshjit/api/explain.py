@@ -1,27 +1,18 @@
-"""What policy would say, and why: for oneself before asking, and with the permission ``explain`` for others."""
+"""What policy would say of an ask, and why."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-from sshjit.messages.standing import StepView
-from sshjit.messages.views import PersonView
-
-Verdict = Literal["allow", "approval", "step_up", "denied"]
-"""At once; after approvals; after a better sign-in; no."""
+from sshjit.api.views import PersonView, StepView
 
 
 @dataclass(frozen=True, slots=True)
-class Explain:
-    """What would become of this ask. Nothing is recorded. The fields are those of ``Ask``.
+class ExplainBody:
+    """An ``Explain`` without what the front end adds."""
 
-    The admin door passes no ``login_id`` and names a person.
-    """
-
-    login_id: str | None
     person: str | None
-    """An id, a name or an address of somebody who signed in before; ``None``: oneself."""
     hosts: tuple[str, ...]
     labels: tuple[tuple[str, str], ...]
     login: str | None
@@ -31,7 +22,10 @@ class Explain:
     reason: str
     start: int | None
     break_glass: bool
-    address: str
+
+
+Verdict = Literal["allow", "approval", "step_up", "denied"]
+"""At once; after approvals; after a better sign-in; no."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,31 @@
-"""Hardware keys that the operator vouches for: only these meet a rule's ``hardware_key`` (admin door)."""
+"""What operators and admins say about hosts and about hardware keys."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sshjit.messages.views import PersonView
+from sshjit.api.views import PersonView
+
+
+@dataclass(frozen=True, slots=True)
+class InviteHost:
+    """Makes a new one-time token for an enrolled host without keys (admin socket: a token never passes the web)."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CertifyHost:
+    """The operator renews the certificates of a host's registered keys (admin socket), in their order."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadHosts:
+    """Hosts, by name. Over the web socket a login is needed; the admin socket passes ``None``."""
+
+    login_id: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The CA's own keys, as the operator lists and changes them (admin door)."""
+"""The CA's own keys, as the operator lists and changes them (admin socket)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from typing import Literal
 
 Purpose = Literal["user_ca", "host_ca", "bundle", "log"]
 """What a key of the CA's own signs: each has its own, so that none can stand in for another."""
+
+
 KeyKind = Literal["ed25519", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "rsa-3072", "rsa-4096"]
 """The kinds of keys that the CA makes itself."""
+
+
 KeyState = Literal["pending", "active", "retiring", "retired"]
 
 

@@ -1,11 +1,11 @@
-"""A request as who decides it sees it: with who is asking, and what else they have."""
+"""A request as whoever decides it reads it, and lists of requests."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-from sshjit.messages.standing import ExtensionView, RequestState, RequestView
+from sshjit.api.views import DecisionView, PersonView, RequestState, RequestView
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,26 @@ class RequesterView:
 
 
 @dataclass(frozen=True, slots=True)
+class ExtensionView:
+    """An ask for more time in a grant, as it is listed with the grant. It is a request of its own, by this id."""
+
+    id: str
+    state: RequestState
+    how: Literal["automatic", "reviewed", "break_glass"] | None
+    """How it was approved; stays when the grant is over. ``None``: it never was."""
+    person: PersonView
+    duration: int
+    """Seconds that were asked for."""
+    reason: str
+    asked: int
+    pending_until: int
+    ends: int | None
+    """Until when the grant was open by it; ``None`` if it was not approved."""
+    decisions: tuple[DecisionView, ...]
+    closing: str
+
+
+@dataclass(frozen=True, slots=True)
 class RequestReply:
     """The request as it stands now.
 
@@ -54,3 +74,12 @@ class RequestReply:
     about: RequesterView | None = None
     because: tuple[str, ...] = ()
     extensions: tuple[ExtensionView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RequestsReply:
+    """Requests, newest first."""
+
+    requests: tuple[RequestView, ...]
+    next: int | None = None
+    """Where to go on (as ``before``); ``None``: nothing more is there to look at."""

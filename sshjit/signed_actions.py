@@ -12,7 +12,9 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from sshjit import canonical, wire
-from sshjit.messages import AddHost, LabelHost, RemoveHost, RequestView, Unlock, type_name
+from sshjit.api.signed import AddHost, LabelHost, RemoveHost, Unlock
+from sshjit.api.views import RequestView
+from sshjit.wire import type_name
 
 APPROVE_NAMESPACE = "approve@ssh-jit"
 """The SSHSIG namespace of answers to requests."""

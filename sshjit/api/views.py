@@ -1,7 +1,4 @@
-"""What is shown of a request: how it stands, who said what about it, and who is asking.
-
-The answers that a connection reads stand here too, so that it need not load the questions of ``access.py``.
-"""
+"""What every connection reads: people, certificates, requests, and how to reach a host."""
 
 from __future__ import annotations
 
@@ -9,7 +6,43 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from sshjit.messages.views import CertificateView, PersonView
+
+@dataclass(frozen=True, slots=True)
+class PersonView:
+    """Somebody, as the pages and the terminal show them. ``id`` is the CA's own name for (provider, subject)."""
+
+    id: str
+    provider: str
+    name: str
+    email: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RouteView:
+    """How to reach one host of a certificate."""
+
+    host: str
+    host_id: str
+    aliases: tuple[str, ...]
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateView:
+    """An issued user certificate, in the one-line form that ssh reads."""
+
+    text: str
+    serial: int
+    key_id: str
+    principals: tuple[str, ...]
+    valid_after: int
+    valid_before: int
+    request: str
+    login: str
+    action: str
+    grant_ends: int
+    routes: tuple[RouteView, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,34 +153,3 @@ class RequestView:
     """The grant that is to be longer, if this asks for that."""
     extend_by: int | None
     """Seconds by which the requester may ask to extend this grant now; ``None``: not (any more)."""
-
-
-@dataclass(frozen=True, slots=True)
-class ExtensionView:
-    """An ask for more time in a grant, as it is listed with the grant. It is a request of its own, by this id."""
-
-    id: str
-    state: RequestState
-    how: Literal["automatic", "reviewed", "break_glass"] | None
-    """How it was approved; stays when the grant is over. ``None``: it never was."""
-    person: PersonView
-    duration: int
-    """Seconds that were asked for."""
-    reason: str
-    asked: int
-    pending_until: int
-    ends: int | None
-    """Until when the grant was open by it; ``None`` if it was not approved."""
-    decisions: tuple[DecisionView, ...]
-    closing: str
-
-
-@dataclass(frozen=True, slots=True)
-class AskReply:
-    """What became of the ask. ``existing``: the live grant or pending request for the same thing was returned."""
-
-    request: RequestView
-    certificate: CertificateView | None
-    existing: bool
-    notes: tuple[str, ...]
-    """Sentences for the person: "the duration was capped to 8 h", "you log in as deploy"."""

@@ -1,19 +1,11 @@
-"""What every connection is shown: people, certificates, and how to reach a host."""
+"""Signing in: what proves a sign-in, and what the server then knows of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-
-@dataclass(frozen=True, slots=True)
-class PersonView:
-    """Somebody, as the pages and the terminal show them. ``id`` is the CA's own name for (provider, subject)."""
-
-    id: str
-    provider: str
-    name: str
-    email: str | None
+from sshjit.api.views import PersonView
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,28 +35,27 @@ class LoginView:
 
 
 @dataclass(frozen=True, slots=True)
-class RouteView:
-    """How to reach one host of a certificate."""
+class LoginBody:
+    """An ID token and what binds it to a key: ``LoginNative`` without what the front end adds."""
 
-    host: str
-    host_id: str
-    aliases: tuple[str, ...]
-    address: str
-    port: int
+    provider: str
+    id_token: str
+    key: str
+    salt: str
+    signature: str
 
 
 @dataclass(frozen=True, slots=True)
-class CertificateView:
-    """An issued user certificate, in the one-line form that ssh reads."""
+class LoggedIn:
+    """The answer to a login: an opaque token that dies with it."""
 
-    text: str
-    serial: int
-    key_id: str
-    principals: tuple[str, ...]
-    valid_after: int
-    valid_before: int
-    request: str
-    login: str
-    action: str
-    grant_ends: int
-    routes: tuple[RouteView, ...]
+    token: str
+    login: LoginView
+
+
+@dataclass(frozen=True, slots=True)
+class ChallengeReply:
+    """A challenge for this login alone, until ``expires``."""
+
+    challenge: str
+    expires: int

@@ -5,8 +5,8 @@ What is decided beyond policy (locks, requests that stand, who could approve) is
 
 from __future__ import annotations
 
+from sshjit.api.explain import MissView, RuleView, TermsView
 from sshjit.approvals import Step
-from sshjit.messages import MissView, RuleView, TermsView
 from sshjit.policy import Allow, Explanation, NeedsApproval, RuleReport, StepUp, Terms
 
 

@@ -1,62 +1,68 @@
-"""Which messages there are, and what answers each of them."""
+"""Which messages there are, what answers each of them, and how large a frame may be."""
 
 from __future__ import annotations
 
-from sshjit.messages.about import RequestReply
-from sshjit.messages.access import (
+from sshjit import wire
+from sshjit.api.ask import AskReply
+from sshjit.api.bundle import BundleReply
+from sshjit.api.details import RequestReply, RequestsReply
+from sshjit.api.explain import ExplainReply
+from sshjit.api.hosts import HostReply, HostReport, HostsReply, JoinHost, SignHost
+from sshjit.api.locks import LockReply, LocksReply, RevokeReply
+from sshjit.api.log import LogReply
+from sshjit.api.session import ChallengeReply
+from sshjit.api.signed import AddHost, LabelHost, RemoveHost, Unlock
+from sshjit.ca_protocol.explain import Explain
+from sshjit.ca_protocol.feed import FeedReply, ReadFeed
+from sshjit.ca_protocol.hosts import (
+    CertifyHost,
+    HardwareKeysReply,
+    InviteHost,
+    ReadHardwareKeys,
+    ReadHosts,
+    RegisterHardwareKey,
+    RemoveHardwareKey,
+)
+from sshjit.ca_protocol.keys import ActivateKey, AddKey, KeyReply, KeysReply, ReadKeys, RetireKey
+from sshjit.ca_protocol.locks import Lock, ReadLocks, Revoke
+from sshjit.ca_protocol.log import Forget, ForgetReply, ProofReply, ReadLog, ReadProof, ReadTile, TileReply
+from sshjit.ca_protocol.logins import LoginNative, LoginReply, LoginWeb, Logout, ReadChallenge, ReadLogin
+from sshjit.ca_protocol.operating import (
+    ClockReply,
+    ConfirmClock,
+    EmergencyReply,
+    Health,
+    HealthReply,
+    PoliciesReply,
+    PolicyReply,
+    ReadBundle,
+    ReadPolicies,
+    ReadPolicy,
+    SignEmergency,
+    Status,
+    StatusReply,
+)
+from sshjit.ca_protocol.outcomes import Done
+from sshjit.ca_protocol.requests import (
+    Approve,
     Ask,
     Cancel,
     CertificateReply,
+    Comment,
+    Deny,
     End,
     Extend,
     ReadRequest,
     ReadRequests,
-    RequestsReply,
+    Review,
     SignUser,
 )
-from sshjit.messages.consent import ChallengeReply, ReadChallenge
-from sshjit.messages.deciding import Approve, Comment, Deny, Review
-from sshjit.messages.emergency import ClockReply, ConfirmClock, EmergencyReply, SignEmergency
-from sshjit.messages.ending import Revoke, RevokeReply
-from sshjit.messages.explaining import Explain, ExplainReply
-from sshjit.messages.feed import FeedReply, ReadFeed
-from sshjit.messages.hardware import HardwareKeysReply, ReadHardwareKeys, RegisterHardwareKey, RemoveHardwareKey
-from sshjit.messages.hosts import (
-    AddHost,
-    CertifyHost,
-    HostReply,
-    HostsReply,
-    InviteHost,
-    LabelHost,
-    ReadHosts,
-    RemoveHost,
-)
-from sshjit.messages.joining import HostReport, JoinHost, SignHost
-from sshjit.messages.keys import ActivateKey, AddKey, KeyReply, KeysReply, ReadKeys, RetireKey
-from sshjit.messages.locking import Lock, LockReply, LocksReply, ReadLocks, Unlock
-from sshjit.messages.operating import (
-    BundleReply,
-    Forget,
-    ForgetReply,
-    Health,
-    HealthReply,
-    LogReply,
-    PoliciesReply,
-    PolicyReply,
-    ProofReply,
-    ReadBundle,
-    ReadLog,
-    ReadPolicies,
-    ReadPolicy,
-    ReadProof,
-    ReadTile,
-    Status,
-    StatusReply,
-    TileReply,
-)
-from sshjit.messages.outcomes import Done
-from sshjit.messages.people import LoginNative, LoginReply, LoginWeb, Logout, ReadLogin
-from sshjit.messages.standing import AskReply
+
+PROTOCOL_VERSION = 1
+"""The version of the frame (``docs/protocol.md``, section 1). It changes only when the frame itself does."""
+MAX_FRAME = 256 * 1024
+"""Bytes of one frame, in both directions, except replies that carry a bundle or a page of the log."""
+MAX_REPLY = 16 * 1024 * 1024
 
 Message = (
     LoginWeb
@@ -194,11 +200,5 @@ REPLIES: dict[type[Message], type[Reply]] = {
 """The reply that each message gets when all is well."""
 
 
-def type_name(message: type[Message]) -> str:
-    """The ``type`` of a message on the wire: ``SignUser`` travels as ``sign_user``."""
-    name = message.__name__
-    return "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))
-
-
-MESSAGES: dict[str, type[Message]] = {type_name(kind): kind for kind in REPLIES}
+MESSAGES: dict[str, type[Message]] = {wire.type_name(kind): kind for kind in REPLIES}
 """Messages by their ``type`` on the wire."""

@@ -1,0 +1,48 @@
+"""Locks and revocations as they are shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sshjit.api.bodies import LockKind
+from sshjit.api.views import RequestView
+
+
+@dataclass(frozen=True, slots=True)
+class LockView:
+    """A lock as it is shown."""
+
+    id: str
+    kind: LockKind
+    target: str | None
+    """What was named: an id, a host's id, a fingerprint."""
+    title: str
+    """The same for people: ``alice (acme)``."""
+    reason: str
+    by: str
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
+class LockReply:
+    """The lock, and what it revoked: grants, sign-ins, and certificates that still lived."""
+
+    lock: LockView
+    requests: int
+    logins: int
+    certificates: int
+
+
+@dataclass(frozen=True, slots=True)
+class LocksReply:
+    """The locks in force, oldest first."""
+
+    locks: tuple[LockView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeReply:
+    """The requests that are revoked now, and how many live certificates that touches."""
+
+    requests: tuple[RequestView, ...]
+    certificates: int

@@ -1,0 +1,57 @@
+"""The actions that the web socket takes only with a signature, which is over their fields (``signed_actions.py``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sshjit.api.bodies import ActionSignature
+
+
+@dataclass(frozen=True, slots=True)
+class AddHost:
+    """Enrols a host. ``host_keys`` are its public keys, one OpenSSH line each; with none it joins by a token.
+
+    Over the web socket it needs the permission ``hosts`` and a signature; the admin socket passes neither.
+    """
+
+    name: str
+    aliases: tuple[str, ...]
+    address: str
+    port: int
+    labels: tuple[tuple[str, str], ...]
+    host_keys: tuple[str, ...]
+    login_id: str | None = None
+    consent: ActionSignature | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelHost:
+    """Replaces all labels of a host. Who may, and how, as for ``AddHost``."""
+
+    name: str
+    labels: tuple[tuple[str, str], ...]
+    login_id: str | None
+    consent: ActionSignature | None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveHost:
+    """Forgets a host and revokes what is alive for it. Who may, and how, as for ``AddHost``."""
+
+    name: str
+    reason: str
+    login_id: str | None
+    consent: ActionSignature | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unlock:
+    """Takes a lock away. What it revoked stays revoked.
+
+    Over the web socket it needs the permission ``unlock`` and a signature; the admin socket passes neither.
+    """
+
+    login_id: str | None
+    lock: str
+    reason: str
+    consent: ActionSignature | None

@@ -1,0 +1,27 @@
+"""The dry run of an ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """What would become of this ask. Nothing is recorded. The fields are those of ``Ask``.
+
+    The admin socket passes no ``login_id`` and names a person.
+    """
+
+    login_id: str | None
+    person: str | None
+    """An id, a name or an address of somebody who signed in before; ``None``: oneself."""
+    hosts: tuple[str, ...]
+    labels: tuple[tuple[str, str], ...]
+    login: str | None
+    action: str
+    command: str | None
+    duration: int | None
+    reason: str
+    start: int | None
+    break_glass: bool
+    address: str

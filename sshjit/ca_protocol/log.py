@@ -1,0 +1,73 @@
+"""The log: pages, tiles, proofs, and what is erased."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLog:
+    """A page of the log. Over the web socket: with the permission ``audit`` all of it, else the login's own entries."""
+
+    login_id: str | None
+    before: int | None
+    """Entries with a lower index than this one; ``None`` starts at the newest."""
+    limit: int
+    after: int | None = None
+    """Instead of ``before``: entries with a higher index than this one, oldest first."""
+    person: str | None = None
+    """Only what is about somebody: a subject's id, or the name or address of one or more people."""
+    host: str | None = None
+    """Only what is about a host, by its name."""
+    kind: str | None = None
+    """Only entries of this kind."""
+    since: int | None = None
+    until: int | None = None
+    """Only entries from ``since`` to before ``until``, seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTile:
+    """A tile or an entry bundle of the log, by its C2SP tlog-tiles name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class TileReply:
+    """The tile's bytes, base64."""
+
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadProof:
+    """The proof that the certificate with this serial is in the log."""
+
+    serial: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProofReply:
+    """The proof's text, a C2SP tlog-proof whose extra data is the entry's fact."""
+
+    proof: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Erases the details of entries older than ``before`` that nothing alive needs (admin socket)."""
+
+    before: int
+    dry_run: bool
+    """Only counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetReply:
+    """How many details go, and how many as old are still needed."""
+
+    erased: int
+    kept: int
+    people: int
+    """Subjects that the CA does not know any more."""

@@ -1,0 +1,167 @@
+"""The CA seen whole: bundle, policies, health, and what only the operator says when things went wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sshjit.ca_protocol.keys import KeyStanding
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBundle:
+    """The signed bundle. ``have`` is the sequence that the asker already has."""
+
+    have: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPolicy:
+    """The text of a policy."""
+
+    digest: str | None = None
+    """Its SHA-256 (hex), or how that begins (admin socket); ``None``: the policy in force."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyReply:
+    """A policy: its exact text and the SHA-256 (hex) of it."""
+
+    text: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPolicies:
+    """Every policy that ever decided, the newest first (admin socket)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyView:
+    """One time in which a policy was in force: from entry ``entry`` at ``loaded`` to ``replaced``, if it ended."""
+
+    digest: str
+    rules: int
+    entry: int
+    loaded: int
+    replaced: int | None
+    replaced_by: str | None
+    """The digest of the policy that followed."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoliciesReply:
+    """The policies by when they were in force, the newest first."""
+
+    policies: tuple[PolicyView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Asks whether the CA is well. Nothing in the answer is secret or personal."""
+
+
+@dataclass(frozen=True, slots=True)
+class HealthReply:
+    """Whether the CA signs now, and if not, why."""
+
+    ready: bool
+    problems: tuple[str, ...]
+    size: int
+    policy: str
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderView:
+    """How the CA stands with a provider."""
+
+    id: str
+    problem: str
+    """``ok``, or what is wrong."""
+    age: int | None
+    """Seconds since its keys were fetched; ``None`` if they never were."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The operator's view of the CA (admin socket)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReply:
+    """What ``ssh-jit-ca status`` prints."""
+
+    installation: str
+    ready: bool
+    problems: tuple[str, ...]
+    started: int
+    time: int
+    size: int
+    head: str
+    """Merkle root, hex."""
+    checkpoint: str
+    """The newest signed checkpoint, a C2SP signed note."""
+    last_entry: int
+    """When the last entry was written."""
+    epoch: int
+    """The upper part of the serials that are given out now."""
+    state_digest: str
+    """SHA-256 (hex) of the state folded from the log: equal states have equal digests."""
+    policy: str
+    policy_rules: int
+    keys: tuple[KeyStanding, ...]
+    """The keys that sign or will, each of them tried just now."""
+    providers: tuple[ProviderView, ...]
+    database: str
+    """``sqlite`` or ``postgresql``."""
+    clock_drift: int
+    """Milliseconds that the clock moved against the machine's boot clock."""
+    disk_free: int
+    """Bytes left beside the log."""
+    disk_reserved: bool
+    """Whether there is disk in reserve for revoking."""
+    hosts: int
+    live_logins: int
+    pending: int
+    live_grants: int
+    live_certificates: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmClock:
+    """The clock jumped, an operator has looked at it, and it is right now."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClockReply:
+    """The time from which on the CA signs again, and by how many seconds the clock had moved."""
+
+    time: int
+    drift: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignEmergency:
+    """A certificate past every rule, for minutes, on the operator's word."""
+
+    login: str
+    hosts: tuple[str, ...]
+    """Names or aliases of enrolled hosts."""
+    key: str
+    """The public key as an OpenSSH line."""
+    reason: str
+    lifetime: int
+    """Seconds, a quarter of an hour at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmergencyReply:
+    """The certificate, and under which id it stands in the log."""
+
+    emergency: str
+    text: str
+    serial: int
+    principals: tuple[str, ...]
+    valid_before: int
