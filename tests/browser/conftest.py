@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,22 +11,14 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-from werkzeug.serving import WSGIRequestHandler, make_server
 
-from tests.support.installation import POLICY, Person
+from tests.support import in_process_ca
+from tests.support.in_process_ca import ALICE, BOB, DANA, FrontEnd
+from tests.support.installation import Person
 from tests.support.issuer import serving
 from tests.support.waiting import PATIENCE
-from tests.unit.webapp import realca
-from tests.unit.webapp.realca import ALICE, BOB, DANA, RealWorld
 
 PROGRAM = shutil.which("chromium") or "/usr/bin/chromium"
-
-
-class Quiet(WSGIRequestHandler):
-    """Tests are quiet."""
-
-    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002  # the name that werkzeug gives it
-        """Says nothing."""
 
 
 @dataclass
@@ -43,7 +34,7 @@ class Seat:
 class Office:
     """The pages on a port of their own, requests of every kind, and a browser."""
 
-    world: RealWorld
+    world: FrontEnd
     url: str
     browser: Browser
     waiting: str
@@ -72,16 +63,11 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     with ExitStack() as stack:
         issuers = {name: stack.enter_context(serving()) for name in ("acme", "partner")}
         folder = tmp_path_factory.mktemp("office")
-        text = realca.policy(POLICY)
-        server = make_server("127.0.0.1", 0, lambda *_: [b""], threaded=True, request_handler=Quiet)
-        stack.callback(server.server_close)
+        text = in_process_ca.policy()
+        server = stack.enter_context(in_process_ca.on_loopback())
         url = f"http://127.0.0.1:{server.server_port}"
-        world = stack.enter_context(realca.build(folder, issuers, text, time=time.time(), origin=url))
+        world = stack.enter_context(in_process_ca.front_end(folder, issuers, text, time=time.time(), origin=url))
         server.app = world.app
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        stack.callback(thread.join)
-        stack.callback(server.shutdown)
         waiting = world.ask(DANA, "db1", login="postgres", reason="CHG-7 add an index to the orders")
         broken = world.post(ALICE, "/break-glass", host="db1", again="db1", reason="the orders database is down")
         world.post(BOB, "/locks", kind="host", target="web2", reason="rootkit found", confirmed="yes")

@@ -7,15 +7,15 @@ from pathlib import Path
 from sshjit import ca_protocol as m
 from sshjit_web.notify.following import Follower
 from sshjit_web.notify.ledger import Ledger
+from tests.support import in_process_ca
 from tests.support.hearing import CONFIG, ORIGIN
-from tests.support.installation import ALICE, BOB, DANA, POLICY
+from tests.support.in_process_ca import EVE
+from tests.support.installation import ALICE, BOB, DANA
 from tests.support.issuer import Issuer
-from tests.unit.webapp import realca
-from tests.unit.webapp.realca import EVE
 
 
 def test_auditors_see_what_is_owed_and_what_was_given_up(tmp_path: Path, issuers: dict[str, Issuer]) -> None:
-    with realca.build(tmp_path, issuers, realca.policy(POLICY)) as world:
+    with in_process_ca.front_end(tmp_path, issuers, in_process_ca.policy()) as world:
         world.browser(BOB)
         assert "No notifier works; it has read nothing yet" in world.page(EVE, "/notifications")
         ledger = Ledger(world.store.engine, "web1/7/x", 15)
@@ -35,7 +35,7 @@ def test_auditors_see_what_is_owed_and_what_was_given_up(tmp_path: Path, issuers
 
 
 def test_others_do_not(tmp_path: Path, issuers: dict[str, Issuer]) -> None:
-    with realca.build(tmp_path, issuers, realca.policy(POLICY)) as world:
+    with in_process_ca.front_end(tmp_path, issuers, in_process_ca.policy()) as world:
         assert world.get(ALICE, "/notifications").status_code == 403
         assert 'href="/notifications"' not in world.page(ALICE, "/log")
         assert world.ca.say(m.Health(), m.HealthReply).ready

@@ -13,11 +13,11 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit_web.notify import payload, words
 from sshjit_web.notify.words import Words
+from tests.support import in_process_ca
 from tests.support.glass import break_glass, review
 from tests.support.hearing import ERIN, ORIGIN, POLICY_WITH_GLASS, Ear
-from tests.support.installation import ALICE, BOB, DANA, POLICY, Installation
+from tests.support.installation import ALICE, BOB, DANA, Installation
 from tests.support.issuer import Issuer
-from tests.unit.webapp import realca
 
 NASTY = (
     "<script>alert(1)</script> <!channel> @everyone @here <@U024BE7LH> **bold** _it_ ~gone~ `code` [click](https://evil.example)"
@@ -142,7 +142,7 @@ def test_t29_direction_marks_line_breaks_and_escapes_are_written_out(ca: Install
 
 def test_t29_opening_the_link_of_a_mail_approves_nothing(tmp_path: Path, issuers: dict[str, Issuer]) -> None:
     """Mail scanners open every link, some of them signed in as the reader."""
-    with realca.build(tmp_path, issuers, realca.policy(POLICY)) as world:
+    with in_process_ca.front_end(tmp_path, issuers, in_process_ca.policy()) as world:
         world.browser(BOB)
         request_id = world.ask(DANA, "db1")
         link = written(world.ca, "asked").link

@@ -11,25 +11,24 @@ from pathlib import Path
 import pytest
 
 from sshjit import ca_protocol as m
-from tests.support.installation import POLICY
+from tests.support import in_process_ca
+from tests.support.in_process_ca import ALICE, BOB, DANA, EVE, FrontEnd
 from tests.support.issuer import Issuer
-from tests.unit.webapp import realca
-from tests.unit.webapp.realca import ALICE, BOB, DANA, EVE, RealWorld
 
 
 @pytest.fixture
-def world(tmp_path: Path, issuers: dict[str, Issuer]) -> Iterator[RealWorld]:
-    with realca.build(tmp_path, issuers, realca.policy(POLICY)) as found:
+def world(tmp_path: Path, issuers: dict[str, Issuer]) -> Iterator[FrontEnd]:
+    with in_process_ca.front_end(tmp_path, issuers, in_process_ca.policy()) as found:
         yield found
 
 
-def dry(world: RealWorld, **fields: str | list[str]) -> str:
+def dry(world: FrontEnd, **fields: str | list[str]) -> str:
     answer = world.post(DANA, "/requests/new", dry="yes", **fields)
     assert answer.status_code == 200
     return answer.text
 
 
-def test_a_dry_run_says_terms_steps_and_who_could_approve_and_records_nothing(world: RealWorld) -> None:
+def test_a_dry_run_says_terms_steps_and_who_could_approve_and_records_nothing(world: FrontEnd) -> None:
     world.browser(BOB)
     world.browser(DANA)
     before = world.ca.kinds()
@@ -41,7 +40,7 @@ def test_a_dry_run_says_terms_steps_and_who_could_approve_and_records_nothing(wo
     assert world.ca.kinds() == before
 
 
-def test_a_dry_run_asks_for_the_reason_as_the_rule_does(world: RealWorld) -> None:
+def test_a_dry_run_asks_for_the_reason_as_the_rule_does(world: FrontEnd) -> None:
     page = dry(world, host=["db1"])
     assert '<label for="reason" id="reason-label">Incident or change number</label>' in page
     assert "Not like this." in page
@@ -50,12 +49,12 @@ def test_a_dry_run_asks_for_the_reason_as_the_rule_does(world: RealWorld) -> Non
     assert "You get this at once." in page
 
 
-def test_a_plain_no_is_said_by_the_front_end_in_the_authoritys_words(world: RealWorld) -> None:
+def test_a_plain_no_is_said_by_the_front_end_in_the_authoritys_words(world: FrontEnd) -> None:
     world.browser(DANA)
-    world.authority.heard.clear()
+    world.authority.messages.clear()
     answer = world.post(DANA, "/requests/new", host=["web1"], reason="CHG-7")
     assert answer.status_code == 403
-    assert not any(isinstance(message, m.Ask) for message in world.authority.heard)
+    assert not any(isinstance(message, m.Ask) for message in world.authority.messages)
     login = next(each for each in world.ca.logins.values() if each.person.email == DANA.email)
     refused = world.ca.say_all(
         [m.Ask(login.id, ("web1",), None, "shell", None, None, "CHG-7", certificate=False, address="")]
@@ -64,7 +63,7 @@ def test_a_plain_no_is_said_by_the_front_end_in_the_authoritys_words(world: Real
     assert 'href="/explain"' in answer.text
 
 
-def test_all_hosts_with_a_label_by_one_request(world: RealWorld) -> None:
+def test_all_hosts_with_a_label_by_one_request(world: FrontEnd) -> None:
     request_id = world.ask(ALICE, "", labels="env=staging", login="deploy")
     assert world.view(ALICE, request_id).hosts == ("web1", "web2")
     answer = world.post(ALICE, "/requests/new", labels="env")
@@ -72,7 +71,7 @@ def test_all_hosts_with_a_label_by_one_request(world: RealWorld) -> None:
     assert "A label is written with its value" in answer.text
 
 
-def test_a_window_that_opens_later(world: RealWorld) -> None:
+def test_a_window_that_opens_later(world: FrontEnd) -> None:
     request_id = world.ask(ALICE, "web1", login="deploy", start="2027-01-16T09:30")
     view = world.view(ALICE, request_id)
     assert view.start == 1_800_091_800
@@ -84,14 +83,14 @@ def test_a_window_that_opens_later(world: RealWorld) -> None:
     assert "bad_start" in late.text
 
 
-def test_an_exact_command_is_kept_while_something_else_is_wrong(world: RealWorld) -> None:
+def test_an_exact_command_is_kept_while_something_else_is_wrong(world: FrontEnd) -> None:
     answer = world.post(DANA, "/requests/new", host=["db1"], action="command", command="uptime -p", labels="env")
     assert answer.status_code == 400
     for shown in ('value="uptime -p"', 'value="env"', 'value="db1" checked'):
         assert shown in answer.text
 
 
-def test_a_step_up_leads_to_a_fresh_sign_in(world: RealWorld) -> None:
+def test_a_step_up_leads_to_a_fresh_sign_in(world: FrontEnd) -> None:
     world.browser(ALICE)
     world.ca.later(1200)
     answer = world.post(ALICE, "/break-glass", host="db1", again="db1", reason="the orders database is down")
@@ -100,7 +99,7 @@ def test_a_step_up_leads_to_a_fresh_sign_in(world: RealWorld) -> None:
     assert "/sign-in?next=/break-glass&amp;fresh=1" in answer.text
 
 
-def test_an_expired_sign_in_comes_back_to_the_page_whose_form_was_sent(world: RealWorld) -> None:
+def test_an_expired_sign_in_comes_back_to_the_page_whose_form_was_sent(world: FrontEnd) -> None:
     request_id = world.ask(DANA, "db1", login="postgres")
     fields = {"form_token": world.page(DANA, "/requests").split('name="form_token" value="')[1].split('"')[0]}
     world.ca.later(40_000)
@@ -110,7 +109,7 @@ def test_an_expired_sign_in_comes_back_to_the_page_whose_form_was_sent(world: Re
     assert f"/sign-in?next=/requests/{request_id}" in answer.text
 
 
-def test_more_time_is_asked_on_the_grant_and_answered_by_itself(world: RealWorld) -> None:
+def test_more_time_is_asked_on_the_grant_and_answered_by_itself(world: FrontEnd) -> None:
     request_id = world.ask(DANA, "db1", login="postgres")
     view = world.view(DANA, request_id)
     world.post(BOB, f"/requests/{request_id}/approve", digest=view.digest, confirmed="yes")
@@ -124,7 +123,7 @@ def test_more_time_is_asked_on_the_grant_and_answered_by_itself(world: RealWorld
     assert world.view(DANA, request_id).ends == (ends or 0) + 1800
 
 
-def test_the_grants_page_lists_who_asked_for_more_time_and_what_was_said_and_notices_it(world: RealWorld) -> None:
+def test_the_grants_page_lists_who_asked_for_more_time_and_what_was_said_and_notices_it(world: FrontEnd) -> None:
     request_id = world.ask(DANA, "db1", login="postgres")
     world.post(BOB, f"/requests/{request_id}/approve", digest=world.view(DANA, request_id).digest, confirmed="yes")
     path = f"/requests/{request_id}"
@@ -151,7 +150,7 @@ def test_the_grants_page_lists_who_asked_for_more_time_and_what_was_said_and_not
     assert '<span class="badge over">Approved</span>' in world.page(DANA, path)
 
 
-def test_until_it_is_used_the_pages_say_when_it_lapses(world: RealWorld) -> None:
+def test_until_it_is_used_the_pages_say_when_it_lapses(world: FrontEnd) -> None:
     """Who learns of it from a refusal learns of it too late."""
     request_id = world.ask(DANA, "db1", login="postgres")
     world.post(BOB, f"/requests/{request_id}/approve", digest=world.view(DANA, request_id).digest, confirmed="yes")
@@ -161,7 +160,7 @@ def test_until_it_is_used_the_pages_say_when_it_lapses(world: RealWorld) -> None
     assert not any("it lapses unless" in world.page(DANA, path) for path in pages)
 
 
-def test_who_decides_hears_of_all_groups_and_until_when_other_grants_are_open(world: RealWorld) -> None:
+def test_who_decides_hears_of_all_groups_and_until_when_other_grants_are_open(world: FrontEnd) -> None:
     crowd = replace(ALICE, groups=("SRE", *(f"group {number:02}" for number in range(30))))
     open_one = world.ask(crowd, "web1")
     broken = world.post(crowd, "/break-glass", host="db1", again="db1", reason="the orders database is down")
@@ -172,7 +171,7 @@ def test_who_decides_hears_of_all_groups_and_until_when_other_grants_are_open(wo
     assert ", until <time" in other
 
 
-def test_an_open_grant_that_is_asked_again_is_shown_with_what_extends_it(world: RealWorld) -> None:
+def test_an_open_grant_that_is_asked_again_is_shown_with_what_extends_it(world: FrontEnd) -> None:
     request_id = world.ask(DANA, "db1", login="postgres")
     world.post(BOB, f"/requests/{request_id}/approve", digest=world.view(DANA, request_id).digest, confirmed="yes")
     world.post(DANA, f"/requests/{request_id}/extend", reason="CHG-7 takes longer")
@@ -184,14 +183,14 @@ def test_an_open_grant_that_is_asked_again_is_shown_with_what_extends_it(world: 
 
 
 @pytest.mark.parametrize("path", ["/explain?more=db1", "/explain?labels=env%3Dprod&login=postgres&break_glass=yes"])
-def test_every_rule_is_explained_to_oneself(world: RealWorld, path: str) -> None:
+def test_every_rule_is_explained_to_oneself(world: FrontEnd, path: str) -> None:
     page = world.page(DANA, path)
     for rule in ("staging", "database", "on-call"):
         assert f"<code>{rule}</code>" in page
     assert 'id="person"' not in page
 
 
-def test_others_are_explained_to_those_with_the_permission(world: RealWorld) -> None:
+def test_others_are_explained_to_those_with_the_permission(world: FrontEnd) -> None:
     world.browser(ALICE)
     page = world.page(BOB, "/explain?person=Alice&more=db1&login=postgres")
     for shown in ("<bdi>Alice</bdi> cannot have this.", "It is for the role dba, and it is not held"):
@@ -206,7 +205,7 @@ def test_others_are_explained_to_those_with_the_permission(world: RealWorld) -> 
     "path",
     ["/explain?person={}&more={}&reason={}", "/history?find={}", "/log?person={}&host={}", "/break-glass?host={}"],
 )
-def test_t29_what_stands_in_a_link_is_inert(world: RealWorld, path: str) -> None:
+def test_t29_what_stands_in_a_link_is_inert(world: FrontEnd, path: str) -> None:
     evil = "%3Cscript%3Ealert(1)%3C/script%3E%E2%80%AEgnp"
     page = world.get(ALICE, path.replace("{}", evil)).text
     assert "<script>alert" not in page
@@ -215,7 +214,7 @@ def test_t29_what_stands_in_a_link_is_inert(world: RealWorld, path: str) -> None
     assert "\u202e" not in page
 
 
-def test_rules_are_turned_by_pages_and_the_answer_stays_on_top(world: RealWorld) -> None:
+def test_rules_are_turned_by_pages_and_the_answer_stays_on_top(world: FrontEnd) -> None:
     more = "".join(
         f'[[allow]]\nname = "team-{number}"\nroles = ["lead"]\nhosts = {{ role = "r{number}" }}\nlogins = ["deploy"]\n'
         'approvals = []\ngrant = "1h"\ncertificate = "5m"\n'

@@ -9,27 +9,26 @@ from pathlib import Path
 import pytest
 
 from sshjit import ca_protocol as m
-from tests.support.installation import POLICY
+from tests.support import in_process_ca
+from tests.support.in_process_ca import ALICE, BOB, DANA, EVE, FrontEnd
 from tests.support.issuer import Issuer
-from tests.unit.webapp import realca
-from tests.unit.webapp.realca import ALICE, BOB, DANA, EVE, RealWorld
 
 REASON = "INC-13 the orders database is down"
 
 
 @pytest.fixture
-def world(tmp_path: Path, issuers: dict[str, Issuer]) -> Iterator[RealWorld]:
-    with realca.build(tmp_path, issuers, realca.policy(POLICY)) as found:
+def world(tmp_path: Path, issuers: dict[str, Issuer]) -> Iterator[FrontEnd]:
+    with in_process_ca.front_end(tmp_path, issuers, in_process_ca.policy()) as found:
         yield found
 
 
-def broken(world: RealWorld) -> str:
+def broken(world: FrontEnd) -> str:
     answer = world.post(ALICE, "/break-glass", host="db1", again="db1", reason=REASON)
     assert answer.status_code == 303, answer.text
     return str(answer.location.rpartition("/")[2])
 
 
-def test_the_break_glass_page_says_what_it_sets_off(world: RealWorld) -> None:
+def test_the_break_glass_page_says_what_it_sets_off(world: FrontEnd) -> None:
     page = world.page(ALICE, "/break-glass")
     for shown in ("on-call", "30 min", "pager", "lead", "auditor", "reviewed within", "Type the host's name again"):
         assert shown in page
@@ -47,7 +46,7 @@ def test_the_break_glass_page_says_what_it_sets_off(world: RealWorld) -> None:
     ],
 )
 def test_breaking_the_glass_needs_one_host_twice_and_a_reason(
-    world: RealWorld, fields: dict[str, str | list[str]]
+    world: FrontEnd, fields: dict[str, str | list[str]]
 ) -> None:
     answer = world.post(ALICE, "/break-glass", **fields)
     assert answer.status_code == 400
@@ -55,7 +54,7 @@ def test_breaking_the_glass_needs_one_host_twice_and_a_reason(
     assert "ask" not in world.ca.kinds()
 
 
-def test_who_presses_return_in_a_box_of_several_lines_is_not_refused_for_it(world: RealWorld) -> None:
+def test_who_presses_return_in_a_box_of_several_lines_is_not_refused_for_it(world: FrontEnd) -> None:
     answer = world.post(
         ALICE, "/break-glass", host="db1", again="db1", reason="INC-13\r\nthe database is \r\n\r\ndown\r\n"
     )
@@ -67,7 +66,7 @@ def test_who_presses_return_in_a_box_of_several_lines_is_not_refused_for_it(worl
     assert "looked at it all fine" in world.page(BOB, f"/requests/{request_id}")
 
 
-def test_an_open_break_glass_access_marks_every_page_of_its_owner(world: RealWorld) -> None:
+def test_an_open_break_glass_access_marks_every_page_of_its_owner(world: FrontEnd) -> None:
     request_id = broken(world)
     for path in ("/requests", "/requests/new", "/history", "/log", f"/requests/{request_id}", "/explain"):
         assert "Glass broken:" in world.page(ALICE, path), path
@@ -81,7 +80,7 @@ def test_an_open_break_glass_access_marks_every_page_of_its_owner(world: RealWor
     assert "Glass broken:" not in world.page(ALICE, "/requests")
 
 
-def test_reviewers_are_nagged_until_somebody_else_has_looked(world: RealWorld) -> None:
+def test_reviewers_are_nagged_until_somebody_else_has_looked(world: FrontEnd) -> None:
     request_id = broken(world)
     for person in (BOB, EVE):
         assert "1 break-glass access waits for somebody to look at it" in world.page(person, "/requests")
@@ -102,7 +101,7 @@ def test_reviewers_are_nagged_until_somebody_else_has_looked(world: RealWorld) -
     assert "waits for somebody" not in world.page(EVE, "/requests")
 
 
-def test_an_overdue_review_says_so_and_stops_the_next_one(world: RealWorld) -> None:
+def test_an_overdue_review_says_so_and_stops_the_next_one(world: FrontEnd) -> None:
     broken(world)
     world.ca.later(90_000)
     world.browsers.clear()
@@ -112,7 +111,7 @@ def test_an_overdue_review_says_so_and_stops_the_next_one(world: RealWorld) -> N
     assert "review_overdue" in again.text
 
 
-def test_an_approver_sees_who_asks_and_may_give_less(world: RealWorld) -> None:
+def test_an_approver_sees_who_asks_and_may_give_less(world: FrontEnd) -> None:
     world.browser(DANA, amr=["mfa"])
     old = world.ask(DANA, "db1", login="postgres", reason="CHG-1 the first")
     world.post(DANA, f"/requests/{old}/cancel")
@@ -137,7 +136,7 @@ def test_an_approver_sees_who_asks_and_may_give_less(world: RealWorld) -> None:
     assert "approved for 30 min" in world.page(DANA, f"/requests/{request_id}")
 
 
-def test_a_denial_needs_its_reason_on_both_pages(world: RealWorld) -> None:
+def test_a_denial_needs_its_reason_on_both_pages(world: FrontEnd) -> None:
     request_id = world.ask(DANA, "db1", login="postgres")
     digest = world.view(DANA, request_id).digest
     for fields in ({}, {"confirmed": "yes"}):
@@ -147,7 +146,7 @@ def test_a_denial_needs_its_reason_on_both_pages(world: RealWorld) -> None:
     assert world.view(DANA, request_id).state is m.RequestState.PENDING
 
 
-def test_both_sides_comment(world: RealWorld) -> None:
+def test_both_sides_comment(world: FrontEnd) -> None:
     request_id = world.ask(DANA, "db1", login="postgres")
     world.post(BOB, f"/requests/{request_id}/comment", text="is there a <b>rollback</b>?")
     page = world.page(DANA, f"/requests/{request_id}")
@@ -156,7 +155,7 @@ def test_both_sides_comment(world: RealWorld) -> None:
     assert world.post(ALICE, f"/requests/{request_id}/comment", text="hello").status_code == 404
 
 
-def test_a_lock_is_confirmed_and_says_what_it_took(world: RealWorld) -> None:
+def test_a_lock_is_confirmed_and_says_what_it_took(world: FrontEnd) -> None:
     world.ask(ALICE, "web1", login="deploy")
     sure = world.post(BOB, "/locks", kind="host", target="web1", reason="rootkit found")
     assert "Yes, lock it" in sure.text
@@ -177,7 +176,7 @@ def test_a_lock_is_confirmed_and_says_what_it_took(world: RealWorld) -> None:
     assert 'id="target"' not in world.page(EVE, "/locks")
 
 
-def test_a_grant_is_revoked_after_a_second_look(world: RealWorld) -> None:
+def test_a_grant_is_revoked_after_a_second_look(world: FrontEnd) -> None:
     request_id = world.ask(ALICE, "web1", login="deploy")
     assert world.post(DANA, f"/requests/{request_id}/revoke", reason="enough").status_code == 404  # dana may not see it
     request_id = world.ask(DANA, "db1", login="postgres")
@@ -192,7 +191,7 @@ def test_a_grant_is_revoked_after_a_second_look(world: RealWorld) -> None:
     assert "the change was called off" in world.page(DANA, f"/requests/{request_id}")
 
 
-def test_who_may_lock_and_nothing_else_looks_at_a_grant_and_ends_it(world: RealWorld) -> None:
+def test_who_may_lock_and_nothing_else_looks_at_a_grant_and_ends_it(world: FrontEnd) -> None:
     request_id = world.ask(ALICE, "web1", login="deploy", reason="CHG-1 look at the queue")
     path = f"/requests/{request_id}"
     page = world.page(BOB, path)
@@ -214,7 +213,7 @@ def test_who_may_lock_and_nothing_else_looks_at_a_grant_and_ends_it(world: RealW
     assert world.get(BOB, f"/requests/{over}").status_code == 404
 
 
-def test_the_history_is_searched_and_paged_for_auditors_and_for_oneself(world: RealWorld) -> None:
+def test_the_history_is_searched_and_paged_for_auditors_and_for_oneself(world: FrontEnd) -> None:
     for number in range(35):
         request_id = world.ask(
             ALICE, "web1", login="deploy", reason=f"CHG-{number} needle" if number == 3 else f"CHG-{number}"
@@ -237,7 +236,7 @@ def test_the_history_is_searched_and_paged_for_auditors_and_for_oneself(world: R
         assert world.get(EVE, f"/history?{wrong}").status_code == 400
 
 
-def test_the_log_is_filtered(world: RealWorld) -> None:
+def test_the_log_is_filtered(world: FrontEnd) -> None:
     world.ask(ALICE, "web1", login="deploy")
     world.ask(DANA, "db1", login="postgres")
     by_kind = world.page(EVE, "/log?kind=ask")
@@ -252,7 +251,7 @@ def test_the_log_is_filtered(world: RealWorld) -> None:
 
 
 @pytest.mark.parametrize("act", ["extend", "comment", "review", "revoke", "approve", "deny"])
-def test_t29_no_link_does_anything(world: RealWorld, act: str) -> None:
+def test_t29_no_link_does_anything(world: FrontEnd, act: str) -> None:
     request_id = world.ask(DANA, "db1", login="postgres")
     before = world.ca.kinds()
     answer = world.get(BOB, f"/requests/{request_id}/{act}?confirmed=yes&verdict=justified&reason=x&text=x")
@@ -262,7 +261,7 @@ def test_t29_no_link_does_anything(world: RealWorld, act: str) -> None:
     assert [kind for kind in world.ca.kinds()[len(before) :] if kind != "login"] == []
 
 
-def test_every_page_of_a_busy_installation_is_small(world: RealWorld) -> None:
+def test_every_page_of_a_busy_installation_is_small(world: FrontEnd) -> None:
     for number in range(100):
         world.ca.add_host(f"app{number}", env="prod", role="app")
     for _ in range(31):
