@@ -13,8 +13,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.support import in_process_ca
-from tests.support.in_process_ca import ALICE, BOB, DANA, FrontEnd
-from tests.support.installation import Person
+from tests.support.in_process_ca import FrontEnd
+from tests.support.installation import ALICE, BOB, DANA, Person
 from tests.support.issuer import serving
 from tests.support.waiting import PATIENCE
 

@@ -10,8 +10,8 @@ from playwright.sync_api import expect
 
 from sshjit import ca_protocol as m
 from tests.browser.conftest import Office
-from tests.support.in_process_ca import ALICE, BOB, DANA, EVE
-from tests.support.installation import Person
+from tests.support.in_process_ca import EVE
+from tests.support.installation import ALICE, BOB, DANA, Person
 
 CONTRAST = """() => {
   const rgb = (text) => text.match(/[\\d.]+/g).map(Number);

@@ -10,7 +10,8 @@ import pytest
 
 from sshjit import ca_protocol as m
 from tests.support import in_process_ca
-from tests.support.in_process_ca import ALICE, BOB, DANA, EVE, FrontEnd
+from tests.support.in_process_ca import EVE, FrontEnd
+from tests.support.installation import ALICE, BOB, DANA
 from tests.support.issuer import Issuer
 
 REASON = "INC-13 the orders database is down"
