@@ -122,7 +122,7 @@ class Desk:
             provider=opened.provider,
             groups=frozenset(opened.groups),
             emails=frozenset({opened.email.casefold()} if opened.email and opened.verified else ()),
-            own=opened.own if self.state.own_names.get(opened.own or "") == opened.subject else None,
+            unix_name=opened.own if self.state.own_names.get(opened.own or "") == opened.subject else None,
             auth_time=opened.auth_time,
             mfa=opened.mfa,
             hardware_key=self.vouched(login),

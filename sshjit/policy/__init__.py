@@ -6,17 +6,17 @@ again before each certificate, ``explain`` shows every rule. ``now`` is always s
 
 from __future__ import annotations
 
-from sshjit.policy.asks import Ask, Host, Subject
+from sshjit.policy.compiled import Policy
 from sshjit.policy.evaluate import ends_by, evaluate, still_allowed
 from sshjit.policy.explain import Explanation, Miss, RuleReport, explain
 from sshjit.policy.load import check_labels, load, providers_of
-from sshjit.policy.model import PERMISSIONS, Policy
-from sshjit.policy.outcomes import Allow, Denied, NeedsApproval, Outcome, StepUp, Terms
+from sshjit.policy.model import PERMISSIONS
 from sshjit.policy.problems import PolicyError, Problem
-from sshjit.policy.query import may_be_own
-from sshjit.policy.refusals import hopeless
+from sshjit.policy.query import may_be_unix_name
+from sshjit.policy.refusals import nobody_can_approve
 from sshjit.policy.requirements import step_up
 from sshjit.policy.roles import empty_roles, permissions_of, roles_of
+from sshjit.policy.types import Allow, Ask, Denied, Host, NeedsApproval, Outcome, StepUp, Subject, Terms
 
 __all__ = [
     "PERMISSIONS",
@@ -40,9 +40,9 @@ __all__ = [
     "ends_by",
     "evaluate",
     "explain",
-    "hopeless",
     "load",
-    "may_be_own",
+    "may_be_unix_name",
+    "nobody_can_approve",
     "permissions_of",
     "providers_of",
     "roles_of",

@@ -2,21 +2,20 @@
 
 1. Any deny that matches any of the hosts decides.
 2. Then, for each host, the first allow that matches in file order; all hosts must fall under the same one.
-3. What that rule requires is asked once: unmet, it is a refusal or a step-up, and never the next rule's turn.
+3. What that rule requires is checked once: what is not met is a refusal or a step-up; the next rule is never tried.
 
-Break-glass asks go by the break-glass rules in place of the allow rules, and past denies with ``unless_break_glass``.
-What is to begin later goes by the hours, denies and roles of then; what the rule requires of the sign-in, by now.
-A login that the ask leaves open is chosen by the rule, and denies look at the chosen one. A deny on a label matches a
-host that lacks the label, so that no host slips past one; an allow does not.
+Break-glass asks are decided by the break-glass rules instead of the allow rules, and denies with ``unless_break_glass``
+do not apply to them. For access that begins later, the hours, denies and roles at its beginning decide; what the rule
+requires of the sign-in is checked now. If the ask names no login, the rule chooses it, and denies look at the chosen
+one. A deny on a label matches a host that lacks the label, so that no host escapes it; an allow does not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sshjit.policy.asks import Ask, Host, Subject
-from sshjit.policy.model import AllowRule, Policy
-from sshjit.policy.outcomes import Denied, Outcome
+from sshjit.policy.compiled import Policy
+from sshjit.policy.model import AllowRule
 from sshjit.policy.query import (
     Query,
     ask_query,
@@ -28,25 +27,28 @@ from sshjit.policy.query import (
     with_login,
 )
 from sshjit.policy.refusals import changed_action, denied_by, different_rules, malformed, no_rule
-from sshjit.policy.requirements import settle
+from sshjit.policy.requirements import apply_requirements
+from sshjit.policy.types import Ask, Denied, Host, Outcome, Subject
 
 
 def evaluate(policy: Policy, subject: Subject, hosts: Sequence[Host], ask: Ask, now: int) -> Outcome:
     """What the policy says to ``subject`` asking ``ask`` for ``hosts`` at ``now`` (seconds since the epoch)."""
-    wrong = malformed(policy, hosts, ask)
-    if wrong is not None:
-        return wrong
+    refusal = malformed(policy, hosts, ask)
+    if refusal is not None:
+        return refusal
     query = ask_query(policy, subject, hosts, ask, now)
     numbers = first_allows(query)
     rule = _common_rule(query, numbers)
     if rule is not None:
-        query = with_login(query, query.login or choose_login(rule, query.own))
-    refused = _unmatched(query, numbers)
-    if refused is not None:
-        return refused
+        query = with_login(query, query.login or choose_login(rule, query.unix_name))
+    refusal = _unmatched(query, numbers)
+    if refusal is not None:
+        return refusal
     if rule is None or query.login is None:
         return different_rules(query, [query.allows[number] for number in numbers if number is not None])
-    return settle(policy, rule, subject, hosts, ask, login=query.login, ends=_window_end(query, rule), now=now)
+    return apply_requirements(
+        policy, rule, subject, hosts, ask, login=query.login, ends=_window_end(query, rule), now=now
+    )
 
 
 def still_allowed(
@@ -60,15 +62,15 @@ def still_allowed(
     break_glass: bool,
     now: int,
 ) -> Denied | None:
-    """Why what was granted is not to be had any more; ``None`` if it still is. Asked before every certificate.
+    """Why what was granted is not allowed any more; ``None`` if it still is. Asked before every certificate.
 
-    Denies decide as ever, and for each host some rule must still match this person, login and action; which one, and
-    what it requires, was settled when the grant was made. ``command`` is the forced one of the grant: a named action
-    whose command is another by now is not what was approved.
+    Denies decide as always, and for each host some rule must still match this person, login and action. Which rule, and
+    what it requires, was decided when the grant was made. ``command`` is the command that the grant forces: if a named
+    action has another command by now, it is not what was approved.
     """
-    wrong = malformed(policy, hosts, Ask(login, action, command if action not in policy.actions else None))
-    if wrong is not None:
-        return wrong
+    refusal = malformed(policy, hosts, Ask(login, action, command if action not in policy.actions else None))
+    if refusal is not None:
+        return refusal
     named = policy.actions.get(action)
     if named is not None and named.command != command:
         return changed_action(action)
@@ -86,7 +88,7 @@ def ends_by(
     break_glass: bool,
     now: int,
 ) -> int | None:
-    """When a window that begins at ``now`` must be over: ``Terms.ends_by``, asked again when it begins.
+    """When a window that begins at ``now`` must be over: ``Terms.ends_by``, computed again when it begins.
 
     Seconds since the epoch; ``None`` if nothing ends it, or if no rule matches any more (ask ``still_allowed``).
     """
@@ -115,7 +117,7 @@ def _window_end(query: Query, rule: AllowRule) -> int | None:
     if rule.match.schedule is not None:
         ends.append(rule.match.schedule.closes(query.now))
     ends.append(query.deny_index.opens(query.now, denies_at_any_time(query)))
-    roles = [query.held[role] for role in rule.match.roles or () if role in query.held]
+    roles = [query.roles[role] for role in rule.match.roles or () if role in query.roles]
     if None not in roles:
         ends.append(max((end for end in roles if end is not None), default=None))
     return min((end for end in ends if end is not None), default=None)

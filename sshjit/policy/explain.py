@@ -1,8 +1,8 @@
-"""Every rule of a policy held against one ask, with what each matcher says.
+"""Compares every rule of a policy with one ask, and says why each matches or does not.
 
-This is a second way to the same outcome: it reads rule after rule and knows nothing of ``index.py``. A property test
-holds its outcome equal to that of ``evaluate``, which is the one that counts. What the chosen rule requires, and how
-refusals are worded, is shared.
+This is a second way to the same outcome: it reads one rule after another and does not use ``index.py``. A property test
+holds its outcome equal to that of ``evaluate``, which is the one that counts. Requirements of the chosen rule and the
+wording of refusals are shared.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sshjit.policy import words
-from sshjit.policy.asks import Ask, Host, Subject
-from sshjit.policy.model import OWN, AllowRule, DenyRule, Matchers, Policy, Rule
-from sshjit.policy.outcomes import Outcome
+from sshjit.policy.compiled import Policy
+from sshjit.policy.model import OWN, AllowRule, DenyRule, Matchers, Rule
 from sshjit.policy.query import Query, ask_query, choose_login, with_login
 from sshjit.policy.refusals import denied_by, different_rules, malformed, no_rule
-from sshjit.policy.requirements import settle
+from sshjit.policy.requirements import apply_requirements
+from sshjit.policy.types import Ask, Host, Outcome, Subject
 
 Kind = Literal["deny", "allow", "break_glass"]
 
@@ -33,10 +33,7 @@ class Miss:
 
 @dataclass(frozen=True, slots=True)
 class RuleReport:
-    """What one rule says. ``hosts`` are those it matches.
-
-    ``decides``: the outcome is this rule's.
-    """
+    """What one rule says. ``hosts`` are those that it matches; ``decides``: the outcome comes from this rule."""
 
     kind: Kind
     name: str
@@ -47,7 +44,7 @@ class RuleReport:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The outcome, the roles it is due to, the login that was looked at, and every rule in file order."""
+    """The outcome, the roles held, the login that was looked at, and every rule in file order."""
 
     outcome: Outcome
     roles: tuple[str, ...]
@@ -60,17 +57,17 @@ def explain(policy: Policy, subject: Subject, hosts: Sequence[Host], ask: Ask, n
     query = ask_query(policy, subject, hosts, ask, now)
     rule = _common_rule(query)
     if rule is not None:
-        query = with_login(query, query.login or choose_login(rule, query.own))
+        query = with_login(query, query.login or choose_login(rule, query.unix_name))
     deny = next((rule for rule in policy.denies if any(_matches(query, rule, host) for host in hosts)), None)
-    wrong = malformed(policy, hosts, ask)
-    outcome = _outcome(query, subject, ask, rule, deny, now=now) if wrong is None else wrong
-    decides = None if wrong is not None else rule if deny is None else deny
+    refusal = malformed(policy, hosts, ask)
+    outcome = _outcome(query, subject, ask, rule, deny, now=now) if refusal is None else refusal
+    deciding = None if refusal is not None else rule if deny is None else deny
     rules: tuple[Rule, ...] = (*policy.denies, *policy.allows, *policy.break_glass)
     return Explanation(
         outcome,
-        tuple(sorted(query.held)),
+        tuple(sorted(query.roles)),
         query.login,
-        tuple(_report(query, each, decides=each is decides) for each in rules),
+        tuple(_report(query, rule, decides=rule is deciding) for rule in rules),
     )
 
 
@@ -80,13 +77,13 @@ def _outcome(
     if deny is not None:
         return denied_by(query, query.policy.denies.index(deny))
     firsts = [_first(query, host) for host in query.hosts]
-    for host, found in zip(query.hosts, firsts, strict=True):
-        if found is None:
+    for host, first in zip(query.hosts, firsts, strict=True):
+        if first is None:
             return no_rule(query, host)
     if rule is None or query.login is None:
-        return different_rules(query, [found for found in firsts if found is not None])
+        return different_rules(query, [first for first in firsts if first is not None])
     ends = _window_end(query, rule)
-    return settle(query.policy, rule, subject, query.hosts, ask, login=query.login, ends=ends, now=now)
+    return apply_requirements(query.policy, rule, subject, query.hosts, ask, login=query.login, ends=ends, now=now)
 
 
 def _first(query: Query, host: Host) -> AllowRule | None:
@@ -106,7 +103,7 @@ def _window_end(query: Query, rule: AllowRule) -> int | None:
         for deny in query.policy.denies
         if deny.match.schedule and any(_but_for_time(query, deny, host) for host in query.hosts)
     ]
-    roles = [query.held[role] for role in rule.match.roles or () if role in query.held]
+    roles = [query.roles[role] for role in rule.match.roles or () if role in query.roles]
     ends += [max(end for end in roles if end is not None)] if None not in roles else []
     return min((end for end in ends if end is not None), default=None)
 
@@ -116,8 +113,8 @@ def _report(query: Query, rule: Rule, *, decides: bool) -> RuleReport:
     return RuleReport(
         _kind(rule),
         rule.name,
-        tuple(name for name, found in misses.items() if not found),
-        tuple(dict.fromkeys(miss for found in misses.values() for miss in found)),
+        tuple(name for name, missed in misses.items() if not missed),
+        tuple(dict.fromkeys(miss for missed in misses.values() for miss in missed)),
         decides,
     )
 
@@ -140,7 +137,7 @@ def _misses(query: Query, rule: Rule, host: Host) -> Iterator[Miss]:
     """Every matcher of ``rule`` that ``host`` or the query misses."""
     match = rule.match
     yield from _kind_miss(query, rule)
-    if match.roles is not None and not any(role in query.held for role in match.roles):
+    if match.roles is not None and not any(role in query.roles for role in match.roles):
         yield Miss("roles", None, f"it is for {words.roles(match.roles)}, and {words.none_of(match.roles)}")
     yield from _host_misses(match, host, lacking_matches=isinstance(rule, DenyRule))
     yield from _login_miss(query, match, rule)
@@ -170,7 +167,7 @@ def _host_misses(match: Matchers, host: Host, *, lacking_matches: bool) -> Itera
 def _login_miss(query: Query, match: Matchers, rule: Rule) -> Iterator[Miss]:
     if match.logins is None:
         return
-    accepted = {query.own if login == OWN else login for login in match.logins} - {None}
+    accepted = {query.unix_name if login == OWN else login for login in match.logins} - {None}
     # An open login is chosen by the rule that allows; a deny on logins waits until it is chosen.
     chosen_later = query.login is None and not isinstance(rule, DenyRule) and bool(accepted)
     if not chosen_later and query.login not in accepted:

@@ -2,21 +2,17 @@
 
 A set of rules is a whole number: bit ``i`` stands for rule ``i`` of the file, so the first rule of a set is its lowest
 bit. For each matcher the index holds which rules accept each value; the rules that match an ask are the intersection
-over the matchers, a handful of ``&`` on numbers as long as the policy has rules. Nothing is scanned, and the result is
-exact: ``explain.py`` finds the same by reading every rule, and a test holds the two equal.
+over the matchers, a few ``&`` on numbers with one bit for each rule. Nothing is scanned, and the result is exact:
+``explain.py`` gets the same result by reading every rule, and a test holds the two equal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from sshjit.policy.model import Matchers
-    from sshjit.policy.schedule import Schedule
-
-_OWN = "@own"
+from sshjit.policy.model import OWN, Matchers
+from sshjit.policy.schedule import Schedule
 
 
 @dataclass(slots=True)
@@ -40,14 +36,14 @@ class _Values:
 class Index:
     """The rules of one kind. Bits of ``every`` are the rules that take part.
 
-    ``lacking_matches`` says what becomes of a matcher on a label that a host does not have: for denies it matches, so
-    that no host slips past one for want of a label; for allows it does not.
+    ``lacking_matches`` says whether a matcher on a label matches a host without that label: in denies it does, so that
+    no host escapes a deny because a label is missing; in allows it does not.
     """
 
     __slots__ = ("_actions", "_labels", "_logins", "_named", "_roles", "_schedules", "every", "lacking_matches")
 
     def __init__(self, rules: Sequence[Matchers | None], *, lacking_matches: bool) -> None:
-        """``rules[i]`` is bit ``i``; ``None`` holds the place of a rule that takes no part."""
+        """``rules[i]`` is bit ``i``; ``None`` keeps the place of a rule that takes no part."""
         self.lacking_matches = lacking_matches
         self.every = self._named = 0
         self._roles, self._logins, self._actions = _Values(), _Values(), _Values()
@@ -64,7 +60,7 @@ class Index:
         self._roles.add(bit, match.roles)
         self._logins.add(bit, match.logins)
         self._actions.add(bit, match.actions)
-        if any(login != _OWN for login in match.logins or ()):
+        if any(login != OWN for login in match.logins or ()):
             self._named |= bit
         restricted = dict(match.hosts or ())
         for label, values in self._labels.items():
@@ -74,18 +70,20 @@ class Index:
 
     def for_roles(self, roles: Iterable[str]) -> int:
         """The rules that accept somebody who holds these roles."""
-        found = self._roles.free
+        rules = self._roles.free
         for role in roles:
-            found |= self._roles.by_value.get(role, 0)
-        return found
+            rules |= self._roles.by_value.get(role, 0)
+        return rules
 
-    def for_login(self, login: str | None, own: str | None) -> int:
+    def for_login(self, login: str | None, unix_name: str | None) -> int:
         """The rules that accept this login, or, for ``None``, that leave any login to choose from.
 
-        ``own`` is what ``@own`` stands for. A rule on certain logins that has none to choose is not among the latter.
+        ``unix_name`` is what ``@own`` stands for. A rule on logins none of which can be chosen is not among the latter.
         """
-        found = self._named | self._logins.free if login is None else self._logins.accepting(login)
-        return found | self._logins.by_value.get(_OWN, 0) if own is not None and login in (None, own) else found
+        rules = self._named | self._logins.free if login is None else self._logins.accepting(login)
+        if unix_name is not None and login in (None, unix_name):
+            rules |= self._logins.by_value.get(OWN, 0)
+        return rules
 
     def for_any_login(self) -> int:
         """The rules that do not look at the login."""
@@ -97,21 +95,21 @@ class Index:
 
     def for_host(self, labels: Mapping[str, str]) -> int:
         """The rules that accept a host with these labels."""
-        found = self.every
+        rules = self.every
         for label, values in self._labels.items():
             if label in labels:
-                found &= values.accepting(labels[label])
+                rules &= values.accepting(labels[label])
             elif not self.lacking_matches:
-                found &= values.free
-        return found
+                rules &= values.free
+        return rules
 
     def closed(self, now: int, among: int) -> int:
         """Those of ``among`` whose days or hours exclude ``now``."""
-        found = 0
+        closed = 0
         for schedule, rules in self._schedules.items():
             if rules & among and not schedule.matches(now):
-                found |= rules & among
-        return found
+                closed |= rules & among
+        return closed
 
     def opens(self, now: int, among: int) -> int | None:
         """The next time after ``now`` at which a rule of ``among`` begins to match by its days and hours."""

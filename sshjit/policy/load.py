@@ -1,7 +1,7 @@
-"""Turns the text of a policy into a ``Policy``, or says everything that is wrong with it.
+"""Turns the text of a policy into a ``Policy``, or reports everything that is wrong with it.
 
-Nothing is guessed: an unknown key, an empty matcher or a missing clock is a problem, never a default that would mean
-everybody or for ever. The defaults that there are stand in ``model.py``.
+Nothing is guessed: an unknown key, an empty matcher or a missing duration is a problem, never a default that would mean
+everybody or for ever. The defaults are in ``model.py``.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from sshjit.policy import fields
-from sshjit.policy.index import Index
-from sshjit.policy.model import Label, Policy, Rule, Source
+from sshjit.policy.compiled import Policy, compile_policy
+from sshjit.policy.model import Rule
 from sshjit.policy.problems import Path, PolicyError, Problem, Report
 from sshjit.policy.reader import Table
 from sshjit.policy.rules import Declared, read_allow, read_break_glass, read_deny
@@ -32,16 +32,16 @@ def load(text: str, *, file: str = "policy.toml") -> Policy:
 
     Raises ``PolicyError`` with every problem that was found.
     """
-    found = document(text, file)
+    values = document(text, file)
     report = Report(file, key_lines(text))
-    top = Table(found, (), report, fields.TOP)
+    top = Table(values, (), report, fields.TOP)
     version = top.get("version", int)
     if version is not None and version != VERSION:
         top.wrong(("version",), f"must be {VERSION}, is {version}")
     labels, roles, actions = read_labels(top), read_roles(top), read_actions(top)
     declared = Declared(labels, roles, actions)
     names: dict[str, str] = {}
-    policy = _indexed(
+    policy = compile_policy(
         digest=hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
         labels=labels,
         roles=roles,
@@ -84,11 +84,11 @@ def document(text: str, file: str) -> dict[str, Any]:
     except RecursionError:
         raise PolicyError([Problem(file, 1, "", "is nested too deeply")]) from None
     except ValueError as error:
-        found = _PLACE.fullmatch(str(error))
+        place = _PLACE.fullmatch(str(error))
         last = text.count("\n") + (not text.endswith("\n"))
-        line = int(found[2]) if found and found[2] else last
-        message = found[1] if found else str(error)
-        column = f" in column {found[3]}" if found and found[3] else ""
+        line = int(place[2]) if place and place[2] else last
+        message = place[1] if place else str(error)
+        column = f" in column {place[3]}" if place and place[3] else ""
         raise PolicyError([Problem(file, line, "", f"{message[:1].lower()}{message[1:]}{column}")]) from None
 
 
@@ -111,26 +111,3 @@ def _rules(
         if rule is not None:
             rules.append(rule)
     return tuple(rules)
-
-
-def _indexed(*, roles: dict[str, tuple[Source, ...]], labels: dict[str, Label], **parts: Any) -> Policy:
-    """The policy with what makes it fast to ask."""
-    sources: dict[tuple[str, str], dict[str, tuple[tuple[str, int | None], ...]]] = {}
-    for role, where in roles.items():
-        for source in where:
-            by_name = sources.setdefault((source.provider, source.kind), {})
-            by_name[source.name] = (*by_name.get(source.name, ()), (role, source.ends))
-    denies, allows, break_glass = parts["denies"], parts["allows"], parts["break_glass"]
-    return Policy(
-        roles=roles,
-        labels=labels,
-        sources=sources,
-        deny_index=Index([rule.match for rule in denies], lacking_matches=True),
-        break_glass_deny_index=Index(
-            [None if rule.unless_break_glass else rule.match for rule in denies], lacking_matches=True
-        ),
-        allow_index=Index([rule.match for rule in allows], lacking_matches=False),
-        break_glass_index=Index([rule.match for rule in break_glass], lacking_matches=False),
-        named={rule.name: rule for rule in (*allows, *break_glass)},
-        **parts,
-    )

@@ -1,17 +1,16 @@
-"""What a policy consists of, once it has been read and found to be in order.
+"""What a policy declares: labels, roles, actions and rules, after they were read and checked.
 
-``load.py`` makes these values and checks what cannot be checked here; ``index.py`` makes them fast to ask. A matcher
-that is ``None`` does not restrict; the loader lets only denies have such ones, and never without any.
+``load.py`` makes these values and checks what cannot be checked here; ``compiled.py`` puts them together with the
+indexes that answer fast. A matcher that is ``None`` does not restrict. The loader allows such matchers only in denies,
+and at least one matcher of a deny must be there.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sshjit.approvals import Step
-from sshjit.policy.index import Index
 from sshjit.policy.schedule import Schedule
 
 OWN = "@own"
@@ -174,29 +173,3 @@ class AllowRule:
 
 
 Rule = DenyRule | AllowRule
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Policy:
-    """A policy in order. ``digest`` is the SHA-256 (hex) of its text in UTF-8; rules are in file order.
-
-    The fields from ``sources`` on are made of the others by the loader, to answer fast.
-    """
-
-    digest: str
-    labels: Mapping[str, Label]
-    roles: Mapping[str, tuple[Source, ...]]
-    permissions: Mapping[str, tuple[str, ...]]
-    actions: Mapping[str, Action]
-    denies: tuple[DenyRule, ...]
-    allows: tuple[AllowRule, ...]
-    break_glass: tuple[AllowRule, ...]
-    sources: Mapping[tuple[str, str], Mapping[str, tuple[tuple[str, int | None], ...]]]
-    """(provider, ``group`` or ``email``) -> name -> (role, end) of every source of that name."""
-    deny_index: Index
-    break_glass_deny_index: Index
-    """As ``deny_index``, without the rules that spare break-glass; bits are those of ``denies`` all the same."""
-    allow_index: Index
-    break_glass_index: Index
-    named: Mapping[str, AllowRule]
-    """The allow and break-glass rules by name."""

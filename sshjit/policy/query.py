@@ -1,4 +1,4 @@
-"""An ask made ready to be matched: roles looked up, "@own" resolved; and which rules match it."""
+"""An ask prepared for matching, with roles looked up and "@own" resolved, and the rules that match it."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sshjit.policy.asks import Ask, Host, Subject
+from sshjit.policy.compiled import Policy
 from sshjit.policy.index import Index, first
-from sshjit.policy.model import OWN, SYSTEM_LOGINS, AllowRule, Policy
+from sshjit.policy.model import OWN, SYSTEM_LOGINS, AllowRule
 from sshjit.policy.roles import role_ends
+from sshjit.policy.types import Ask, Host, Subject
 
 _LOGIN = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Everything that matchers look at. ``held`` are the roles and their ends, ``own`` what "@own" stands for."""
+    """Everything that matchers look at. ``roles`` are those held, with their ends; "@own" stands for ``unix_name``."""
 
     policy: Policy
-    held: Mapping[str, int | None]
-    own: str | None
+    roles: Mapping[str, int | None]
+    unix_name: str | None
     hosts: Sequence[Host]
     login: str | None
     action: str
@@ -53,8 +54,9 @@ def make_query(
     break_glass: bool,
     now: int,
 ) -> Query:
-    """The query that ``subject`` makes by asking."""
-    return Query(policy, role_ends(policy, subject, now), own_login(subject), hosts, login, action, break_glass, now)
+    """The query of ``subject`` for these hosts."""
+    roles, unix_name = role_ends(policy, subject, now), usable_unix_name(subject)
+    return Query(policy, roles, unix_name, hosts, login, action, break_glass, now)
 
 
 def ask_query(policy: Policy, subject: Subject, hosts: Sequence[Host], ask: Ask, now: int) -> Query:
@@ -63,28 +65,30 @@ def ask_query(policy: Policy, subject: Subject, hosts: Sequence[Host], ask: Ask,
     return make_query(policy, subject, hosts, login=ask.login, action=ask.action, break_glass=ask.break_glass, now=at)
 
 
-def own_login(subject: Subject) -> str | None:
-    """What "@own" stands for: the person's own Unix name, if it can be one."""
-    return subject.own if subject.own is not None and may_be_own(subject.own) else None
+def usable_unix_name(subject: Subject) -> str | None:
+    """What "@own" stands for: the Unix name of the person, if it can be one."""
+    return subject.unix_name if subject.unix_name is not None and may_be_unix_name(subject.unix_name) else None
 
 
-def may_be_own(name: str) -> bool:
-    """Whether ``name``, unchanged, can be a person's Unix name, and is not the system's."""
+def may_be_unix_name(name: str) -> bool:
+    """Whether ``name``, unchanged, can be the Unix name of a person: well formed, and not an account of the system."""
     return name not in SYSTEM_LOGINS and _LOGIN.fullmatch(name) is not None
 
 
-def choose_login(rule: AllowRule, own: str | None) -> str | None:
-    """The login that ``rule`` gives somebody who named none: "@own" if allowed and there is one, else its first."""
+def choose_login(rule: AllowRule, unix_name: str | None) -> str | None:
+    """The login that ``rule`` gives if the ask names none: "@own" if it is allowed and there is one, else its first."""
     logins = rule.match.logins or ()
-    if OWN in logins and own is not None:
-        return own
+    if OWN in logins and unix_name is not None:
+        return unix_name
     return next((login for login in logins if login != OWN), None)
 
 
 def first_allows(query: Query) -> list[int | None]:
     """For each host the number of the first allow rule that matches, in file order."""
     index = query.allow_index
-    asked = index.for_roles(query.held) & index.for_action(query.action) & index.for_login(query.login, query.own)
+    asked = (
+        index.for_roles(query.roles) & index.for_action(query.action) & index.for_login(query.login, query.unix_name)
+    )
     return [first(_open(index, asked & index.for_host(host.by_label), query.now)) for host in query.hosts]
 
 
@@ -94,15 +98,15 @@ def deciding_deny(query: Query) -> int | None:
 
 
 def denies_at_any_time(query: Query) -> int:
-    """The denies that match any of the hosts, on whichever days and hours."""
+    """The denies that match any of the hosts, without regard to days and hours."""
     index = query.deny_index
-    asked = index.for_roles(query.held) & index.for_action(query.action)
+    asked = index.for_roles(query.roles) & index.for_action(query.action)
     # While the login is open only denies that look at no login can match; the chosen login is looked at later.
-    asked &= index.for_any_login() if query.login is None else index.for_login(query.login, query.own)
-    found = 0
+    asked &= index.for_any_login() if query.login is None else index.for_login(query.login, query.unix_name)
+    denies = 0
     for host in query.hosts:
-        found |= asked & index.for_host(host.by_label)
-    return found
+        denies |= asked & index.for_host(host.by_label)
+    return denies
 
 
 def with_login(query: Query, login: str | None) -> Query:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sshjit.policy import words
-from sshjit.policy.asks import Ask, Host
+from sshjit.policy.compiled import Policy
 from sshjit.policy.index import first
-from sshjit.policy.model import COMMAND, OWN, SHELL, AllowRule, Policy
-from sshjit.policy.outcomes import Denied
+from sshjit.policy.model import COMMAND, OWN, SHELL, AllowRule
 from sshjit.policy.query import Query
+from sshjit.policy.types import Ask, Denied, Host
 
 
 def malformed(policy: Policy, hosts: Sequence[Host], ask: Ask) -> Denied | None:
@@ -36,7 +36,7 @@ def changed_action(action: str) -> Denied:
     return Denied("action_changed", None, f'the action "{action}" is not what it was', "ask again")
 
 
-def hopeless(rule: str, role: str) -> Denied:
+def nobody_can_approve(rule: str, role: str) -> Denied:
     """The refusal of what would wait for an approval that nobody can give (``sshjit.approvals.unfillable``)."""
     message = f'rule "{rule}" needs an approval by the role {role}, and nobody but the one who asks could give it'
     return Denied("nobody_can_approve", rule, message, "ask whoever keeps the policy to name another approver")
@@ -75,8 +75,8 @@ def _nearest(query: Query, host: Host, kind: str) -> str:
     """A sentence about the first rule that misses by one matcher, or else by more."""
     index = query.allow_index
     here = index.for_host(host.by_label)
-    role, action = index.for_roles(query.held), index.for_action(query.action)
-    login = index.for_login(query.login, query.own)
+    role, action = index.for_roles(query.roles), index.for_action(query.action)
+    login = index.for_login(query.login, query.unix_name)
     open_now = ~index.closed(query.now, here)
     if (number := first(here & role & action & login)) is not None:
         rule = query.allows[number]
@@ -98,7 +98,7 @@ def _whom(query: Query, host: Host, rule: AllowRule) -> str:
     named = query.login is not None and query.login in (rule.match.logins or ())
     what = query.login if named else words.logins(rule.match.logins)
     what = what if query.action in (rule.match.actions or ()) else f"{words.actions(rule.match.actions)} as {what}"
-    held = [role for role in rule.match.roles or () if role in query.held]
+    held = [role for role in rule.match.roles or () if role in query.roles]
     have = (
         f"{words.listed(held)} {'is' if len(held) == 1 else 'are'} held"
         if held
@@ -108,5 +108,5 @@ def _whom(query: Query, host: Host, rule: AllowRule) -> str:
 
 
 def _nameless(query: Query, rule: AllowRule) -> str:
-    lacking = query.own is None and OWN in (rule.match.logins or ())
+    lacking = query.unix_name is None and OWN in (rule.match.logins or ())
     return "; there is no user name of one's own" if lacking else ""

@@ -10,15 +10,15 @@ from typing import Protocol
 
 from sshjit.durations import show
 from sshjit.names import MAX_REASON
-from sshjit.policy.asks import Ask, Host, Subject
-from sshjit.policy.model import CLIENT, COMMAND, SHELL, AllowRule, Policy
-from sshjit.policy.outcomes import Allow, Denied, NeedsApproval, Outcome, StepUp, Terms
+from sshjit.policy.compiled import Policy
+from sshjit.policy.model import CLIENT, COMMAND, SHELL, AllowRule
+from sshjit.policy.types import Allow, Ask, Denied, Host, NeedsApproval, Outcome, StepUp, Subject, Terms
 
 CLOCK_SKEW = 300
 """Seconds that a provider's clock may be ahead of ours."""
 
 
-def settle(
+def apply_requirements(
     policy: Policy,
     rule: AllowRule,
     subject: Subject,

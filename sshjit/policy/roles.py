@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from sshjit.policy.asks import Subject
-from sshjit.policy.model import Policy
+from sshjit.policy.compiled import Policy
+from sshjit.policy.types import Subject
 
 
 def role_ends(policy: Policy, subject: Subject, now: int) -> dict[str, int | None]:

@@ -53,7 +53,7 @@ def subject_of(login: LoginView) -> Subject:
         provider=login.person.provider,
         groups=frozenset(login.groups),
         emails=frozenset(login.verified),
-        own=login.own,
+        unix_name=login.own,
         auth_time=login.auth_time,
         mfa=login.mfa,
         hardware_key=login.hardware_key,

@@ -64,7 +64,7 @@ def refuse_hopeless(desk: Desk, login: Login, deal: Deal) -> None:
         requester = desk.person(login.opened.subject)
         nobody = approvals.unfillable(deal.steps, requester, desk.known(), policy.empty_roles(desk.policy, desk.now))
     if nobody is not None:
-        agreed(policy.hopeless(deal.terms.rule, nobody.role))
+        agreed(policy.nobody_can_approve(deal.terms.rule, nobody.role))
     source(deal.terms, deal.wanted.address)
 
 

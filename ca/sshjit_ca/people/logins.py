@@ -115,7 +115,7 @@ def _own_name(desk: Desk, subject: str, claims: Claims) -> str | None:
     for those whom the tables name, whoever came first.
     """
     name = claims.own
-    if name is None or not policy.may_be_own(name):
+    if name is None or not policy.may_be_unix_name(name):
         return None
     listed = any(name in provider.own_names.values() for provider in desk.providers.values())
     taken = listed or desk.state.own_names.get(name, subject) != subject
@@ -152,7 +152,7 @@ def _view(desk: Desk, login: Login, login_id: str) -> LoginView:
         permissions=tuple(sorted(permissions_of(desk.policy, subject, desk.now))),
         groups=opened.groups,
         verified=tuple(sorted(subject.emails)),
-        own=subject.own,
+        own=subject.unix_name,
         auth_time=subject.auth_time,
         mfa=subject.mfa,
         hardware_key=subject.hardware_key,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from sshjit.policy import Host, Policy
 from sshjit.policy.index import members
 from sshjit.policy.model import COMMAND, OWN, SHELL, AllowRule, DenyRule, Rule
-from sshjit.policy.query import Query, denies_at_any_time, own_login
+from sshjit.policy.query import Query, denies_at_any_time, usable_unix_name
 from sshjit.policy.roles import role_ends
 from sshjit_ca.report import wording
 from sshjit_ca.report.people import Claims
@@ -88,7 +88,7 @@ def _profiles(
         for claims in several:
             person = claims.subject(subject)
             held = tuple(sorted(role_ends(policy, person, now).items()))
-            own = own_login(person)
+            own = usable_unix_name(person)
             if own is not None and owners.get(own) != subject:
                 own = None
             if held:
@@ -140,17 +140,19 @@ def _of_query(query: Query, week: Week) -> Iterator[tuple[Terms, str]]:
     """Each rule that may decide for the query's host and action, with each login that it gives."""
     index = query.allow_index
     (host,) = query.hosts
-    open_to = index.for_roles(query.held) & index.for_action(query.action) & index.for_host(host.by_label)
+    open_to = index.for_roles(query.roles) & index.for_action(query.action) & index.for_host(host.by_label)
     named = {login for number in members(open_to) for login in query.allows[number].match.logins or ()}
     for shown in named:
-        login = query.own if shown == OWN else shown
-        if login is None or (shown != OWN and login == query.own and OWN in named):
+        login = query.unix_name if shown == OWN else shown
+        if login is None or (shown != OWN and login == query.unix_name and OWN in named):
             continue
-        asked = Query(query.policy, query.held, query.own, query.hosts, login, query.action, query.break_glass, 0)
+        asked = Query(
+            query.policy, query.roles, query.unix_name, query.hosts, login, query.action, query.break_glass, 0
+        )
         denies = [query.policy.denies[number] for number in members(denies_at_any_time(asked))]
-        for rule in _deciding(query, open_to & index.for_login(login, query.own), denies, week):
+        for rule in _deciding(query, open_to & index.for_login(login, query.unix_name), denies, week):
             suspended = [deny for deny in denies if week.of(deny.match.schedule) & week.of(rule.match.schedule)]
-            yield _terms(query, rule, suspended), OWN if login == query.own == SOMEBODY else login
+            yield _terms(query, rule, suspended), OWN if login == query.unix_name == SOMEBODY else login
 
 
 def _deciding(query: Query, rules: int, denies: list[DenyRule], week: Week) -> Iterator[AllowRule]:
@@ -166,7 +168,7 @@ def _deciding(query: Query, rules: int, denies: list[DenyRule], week: Week) -> I
 
 
 def _terms(query: Query, rule: AllowRule, denies: list[DenyRule]) -> Terms:
-    ends = [query.held[role] for role in rule.match.roles or () if role in query.held]
+    ends = [query.roles[role] for role in rule.match.roles or () if role in query.roles]
     lasting = [end for end in ends if end is not None]
     return Terms(
         rule.name,

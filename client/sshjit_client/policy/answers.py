@@ -67,7 +67,7 @@ def _fillable(question: Question, outcome: Outcome) -> Outcome:
     nobody = approvals.unfillable(outcome.steps, requester, people, empty)
     if nobody is None:
         return outcome
-    return policy.hopeless(outcome.terms.rule, nobody.role)
+    return policy.nobody_can_approve(outcome.terms.rule, nobody.role)
 
 
 def _people(question: Question) -> tuple[approvals.Person, tuple[approvals.Person, ...]]:

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 
 from sshjit.policy import Host, Policy, Subject, permissions_of, roles_of
 from sshjit.policy.model import OWN, AllowRule
-from sshjit.policy.query import own_login
+from sshjit.policy.query import usable_unix_name
 from sshjit.policy.roles import role_ends
 from sshjit.policy.schedule import Schedule
 from sshjit_client.policy import weeks
@@ -115,7 +115,7 @@ def _alike(things: Mapping[str, T], key: Callable[[T], Hashable]) -> list[Names]
 def _kind_of_person(pair: _Pair, who: Subject) -> Hashable:
     """What of a person matters to either policy: roles with their ends, and which login is their own."""
     held = tuple(tuple(sorted(role_ends(policy, who, 0).items(), key=str)) for policy in pair.both)
-    own = own_login(who)
+    own = usable_unix_name(who)
     return held, own if own in _named_logins(pair) else own is not None
 
 

@@ -98,7 +98,7 @@ def read_people(top: Table) -> dict[str, Member]:
             provider=provider or "",
             groups=frozenset(table.names("groups", None, "group", empty="none") or ()),
             emails=_addresses(table, "emails"),
-            own=table.text("own"),
+            unix_name=table.text("own"),
             mfa=table.flag("mfa"),
             hardware_key=table.flag("hardware_key"),
         )

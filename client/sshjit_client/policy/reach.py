@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sshjit.policy import Host, Policy, Subject
 from sshjit.policy.index import Index, first
 from sshjit.policy.model import COMMAND, SHELL, AllowRule
-from sshjit.policy.query import own_login
+from sshjit.policy.query import usable_unix_name
 from sshjit.policy.roles import role_ends
 from sshjit_client.policy.weeks import Stretch
 
@@ -47,7 +47,7 @@ class Reach:
     def person(self, who: Subject) -> Person:
         """Somebody as this policy sees them, to be asked about many times."""
         eras = {each.era for each in self._stretches}
-        return Person(own_login(who), {era: frozenset(role_ends(self.policy, who, era)) for era in eras})
+        return Person(usable_unix_name(who), {era: frozenset(role_ends(self.policy, who, era)) for era in eras})
 
     def rules(
         self, person: Person, host: Host, login: str, action: str, *, break_glass: bool

@@ -86,7 +86,7 @@ def person(member: Member, address: str | None = None, *, verified: bool = True)
     """A person of the inventory as their provider describes them."""
     subject = member.subject
     email = address or next(iter(sorted(subject.emails)), "")
-    own: dict[str, object] = {} if subject.own is None else {"preferred_username": subject.own}
+    own: dict[str, object] = {} if subject.unix_name is None else {"preferred_username": subject.unix_name}
     claims: dict[str, object] = own if email else {**own, "email": None, "email_verified": None}
     return Person(member.name, tuple(sorted(subject.groups)), email, verified, subject.provider, claims)
 

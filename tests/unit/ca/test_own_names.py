@@ -70,7 +70,7 @@ def test_t3_whoever_has_a_name_keeps_it_and_who_comes_later_has_none(ca: Install
     assert caught.value.hint.endswith("there is no user name of one's own")
     assert login_of(ca, first) == "anne"
     partner = replace(OTHER, provider="partner", groups=(), email="dana@example.com")
-    assert ca.desk.policy_subject(ca.desk.login(ca.web(partner))).own is None
+    assert ca.desk.policy_subject(ca.desk.login(ca.web(partner))).unix_name is None
     ca.restart()
     assert login_of(ca, ca.web(OTHER)) == "deploy"
     assert login_of(ca, ca.web(ANNE)) == "anne"
@@ -82,7 +82,7 @@ def test_a_name_that_is_given_back_is_free_and_an_older_login_has_lost_it(ca: In
     ca.later(10)
     ca.web(named(ALICE, "anne2"))
     assert login_of(ca, ca.web(OTHER)) == "anne"
-    assert ca.desk.policy_subject(ca.desk.login(before)).own is None
+    assert ca.desk.policy_subject(ca.desk.login(before)).unix_name is None
     assert sorted(ca.desk.state.own_names) == ["anne", "anne2"]
     assert whole(ca)
 
@@ -94,7 +94,7 @@ def test_the_operators_table_comes_before_the_claim(tmp_path: Path, issuers: dic
     unverified = replace(OTHER, sub="o-10", verified=False, claims={})
     assert login_of(ca, ca.web(unverified)) == "deploy"
     elsewhere = replace(ALICE, provider="partner", groups=(), email="dana@example.com")
-    assert ca.desk.policy_subject(ca.desk.login(ca.web(elsewhere))).own is None
+    assert ca.desk.policy_subject(ca.desk.login(ca.web(elsewhere))).unix_name is None
 
 
 def test_a_name_in_a_table_is_nobody_elses_whoever_came_first(tmp_path: Path, issuers: dict[str, Issuer]) -> None:

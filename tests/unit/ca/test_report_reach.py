@@ -63,10 +63,10 @@ def test_reach_is_what_the_policies_themselves_say(report: Report, played: tuple
 @settings(max_examples=20, deadline=None)
 @given(policies(), subjects.filter(lambda who: "Passing" not in who.groups), inventories)
 def test_it_is_so_for_every_policy(policy: Policy, who: Subject, hosts: list[Host]) -> None:
-    claims = Claims(who.provider, who.groups, who.emails, who.own)
-    owners = {} if who.own is None else {who.own: who.id}
+    claims = Claims(who.provider, who.groups, who.emails, who.unix_name)
+    owners = {} if who.unix_name is None else {who.unix_name: who.id}
     lines = answers.of(policy, {who.id: [claims]}, owners, hosts, NOW)
-    assert said(lines, who.own) == set(by_the_clock(policy, who, hosts, NOW))
+    assert said(lines, who.unix_name) == set(by_the_clock(policy, who, hosts, NOW))
 
 
 def test_a_unix_name_that_is_somebody_elses_is_not_ones_own() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sshjit.policy import Host, Policy, Subject
-from sshjit.policy.query import deciding_deny, first_allows, make_query, own_login
+from sshjit.policy.query import deciding_deny, first_allows, make_query, usable_unix_name
 from sshjit_client.policy import comparing
 from sshjit_client.policy.inventory import Inventory, Member
 from tests.unit.client import policy_desk
@@ -131,10 +131,10 @@ def test_a_label_that_only_one_of_them_knows_is_no_mistake(desk: Desk) -> None:
 # ----------------------------------------------------------------------------------- held to the policies themselves
 
 PEOPLE = {
-    "p1": Subject("p1", "acme", frozenset({"A"}), frozenset(), own="alice"),
-    "p2": Subject("p2", "acme", frozenset({"B", "Passing"}), frozenset(), own="deploy"),
+    "p1": Subject("p1", "acme", frozenset({"A"}), frozenset(), unix_name="alice"),
+    "p2": Subject("p2", "acme", frozenset({"B", "Passing"}), frozenset(), unix_name="deploy"),
     "p3": Subject("p3", "acme", frozenset(), frozenset({"b@example.com"})),
-    "p4": Subject("p4", "partner", frozenset({"A", "B"}), frozenset(), own="root"),
+    "p4": Subject("p4", "partner", frozenset({"A", "B"}), frozenset(), unix_name="root"),
 }
 HOSTS = {
     "h1": Host("h1", "h1", (("env", "prod"), ("role", "db"))),
@@ -150,7 +150,7 @@ def gives(policy: Policy, now: int) -> dict[Fact, Any]:
     """Everything that a policy gives these people on these hosts at a moment, asked one by one."""
     found: dict[Fact, Any] = {}
     for person, who in PEOPLE.items():
-        for login in {"root", "deploy", "alice", own_login(who)} - {None}:
+        for login in {"root", "deploy", "alice", usable_unix_name(who)} - {None}:
             for host in HOSTS.values():
                 for action in ("shell", "run", "command"):
                     for fire in (False, True):
@@ -164,7 +164,13 @@ def gives(policy: Policy, now: int) -> dict[Fact, Any]:
 def told(entries: tuple[comparing.Entry, ...], kind: str) -> set[Fact]:
     """What the comparison says, taken apart again."""
     return {
-        (person, host, (own_login(PEOPLE[person]) or "") if login == "@own" else login, action, entry.break_glass)
+        (
+            person,
+            host,
+            (usable_unix_name(PEOPLE[person]) or "") if login == "@own" else login,
+            action,
+            entry.break_glass,
+        )
         for entry in entries
         if entry.kind == kind
         for person in entry.people

@@ -109,11 +109,17 @@ WEDNESDAY = at("2026-03-04 12:00")
 SATURDAY = at("2026-03-07 12:00")
 EVENING = at("2026-03-04 20:00")
 
-ALICE = Subject("sub-alice", "acme", frozenset({"SRE"}), frozenset({"alice@example.com"}), own="alice")
-BOB = Subject("sub-bob", "acme", frozenset({"SRE Leads"}), frozenset({"bob@example.com"}), own="bob")
-CAROL = Subject("sub-carol", "acme", frozenset(), frozenset({"carol@example.com"}), own="carol")
+ALICE = Subject("sub-alice", "acme", frozenset({"SRE"}), frozenset({"alice@example.com"}), unix_name="alice")
+BOB = Subject("sub-bob", "acme", frozenset({"SRE Leads"}), frozenset({"bob@example.com"}), unix_name="bob")
+CAROL = Subject("sub-carol", "acme", frozenset(), frozenset({"carol@example.com"}), unix_name="carol")
 DANA = Subject(
-    "sub-dana", "partner", frozenset(), frozenset({"dana@example.com"}), own="dana", auth_time=WEDNESDAY - 60, mfa=True
+    "sub-dana",
+    "partner",
+    frozenset(),
+    frozenset({"dana@example.com"}),
+    unix_name="dana",
+    auth_time=WEDNESDAY - 60,
+    mfa=True,
 )
 EVE = Subject("sub-eve", "partner", frozenset(), frozenset({"eve@example.com"}))
 

@@ -186,5 +186,5 @@ def test_one_more_host_never_turns_a_refusal_into_access(
 @settings(deadline=None)
 @given(policies(), inventories, asks, moments)
 def test_who_holds_no_role_gets_nothing(policy: Policy, where: list[Host], ask: Ask, now: int) -> None:
-    nobody = Subject("sub-2", "elsewhere", frozenset({"A", "B"}), frozenset({"b@example.com"}), own="alice")
+    nobody = Subject("sub-2", "elsewhere", frozenset({"A", "B"}), frozenset({"b@example.com"}), unix_name="alice")
     assert isinstance(evaluate(policy, nobody, where, ask, now), Denied)

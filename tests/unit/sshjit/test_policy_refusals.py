@@ -62,7 +62,7 @@ NONE_OF_THEM = "to the roles sre and dba; none of them is held"
             ),
         ),
         (
-            replace(ALICE, own=None),
+            replace(ALICE, unix_name=None),
             [WEB1],
             Ask("bob"),
             (
@@ -262,7 +262,7 @@ def test_it_is_said_that_there_is_no_login_to_choose() -> None:
         f"[[deny]]\n{rule.format('no-root', 'root')}[[allow]]\n{rule.format('own', '@own')}{terms}"
     )
     host = Host("h", "h", (("env", "prod"),))
-    found = explain(policy, replace(ALICE, own=None), [host], Ask(None), 0)
+    found = explain(policy, replace(ALICE, unix_name=None), [host], Ask(None), 0)
     assert [miss.reason for report in found.rules for miss in report.misses] == [
         "it is for root, and no login is chosen",
         "it is for one's own user name, and there is none",

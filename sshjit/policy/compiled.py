@@ -1,0 +1,71 @@
+"""A policy that is ready to be asked: its declarations and rules, with the indexes that make answers fast."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sshjit.policy.index import Index
+from sshjit.policy.model import Action, AllowRule, DenyRule, Label, Source
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Policy:
+    """A policy in order. ``digest`` is the SHA-256 (hex) of its text in UTF-8; rules are in file order.
+
+    ``compile_policy`` makes the fields from ``sources`` on out of the others.
+    """
+
+    digest: str
+    labels: Mapping[str, Label]
+    roles: Mapping[str, tuple[Source, ...]]
+    permissions: Mapping[str, tuple[str, ...]]
+    actions: Mapping[str, Action]
+    denies: tuple[DenyRule, ...]
+    allows: tuple[AllowRule, ...]
+    break_glass: tuple[AllowRule, ...]
+    sources: Mapping[tuple[str, str], Mapping[str, tuple[tuple[str, int | None], ...]]]
+    """(provider, ``group`` or ``email``) -> name -> (role, end) of every source of that name."""
+    deny_index: Index
+    break_glass_deny_index: Index
+    """As ``deny_index``, without the rules that do not apply to break-glass; the bits are still those of ``denies``."""
+    allow_index: Index
+    break_glass_index: Index
+    named: Mapping[str, AllowRule]
+    """The allow and break-glass rules by name."""
+
+
+def compile_policy(
+    *,
+    digest: str,
+    labels: Mapping[str, Label],
+    roles: Mapping[str, tuple[Source, ...]],
+    permissions: Mapping[str, tuple[str, ...]],
+    actions: Mapping[str, Action],
+    denies: tuple[DenyRule, ...],
+    allows: tuple[AllowRule, ...],
+    break_glass: tuple[AllowRule, ...],
+) -> Policy:
+    """The policy of these declarations and rules, with its indexes."""
+    sources: dict[tuple[str, str], dict[str, tuple[tuple[str, int | None], ...]]] = {}
+    for role, role_sources in roles.items():
+        for source in role_sources:
+            by_name = sources.setdefault((source.provider, source.kind), {})
+            by_name[source.name] = (*by_name.get(source.name, ()), (role, source.ends))
+    for_break_glass = [None if rule.unless_break_glass else rule.match for rule in denies]
+    return Policy(
+        digest=digest,
+        labels=labels,
+        roles=roles,
+        permissions=permissions,
+        actions=actions,
+        denies=denies,
+        allows=allows,
+        break_glass=break_glass,
+        sources=sources,
+        deny_index=Index([rule.match for rule in denies], lacking_matches=True),
+        break_glass_deny_index=Index(for_break_glass, lacking_matches=True),
+        allow_index=Index([rule.match for rule in allows], lacking_matches=False),
+        break_glass_index=Index([rule.match for rule in break_glass], lacking_matches=False),
+        named={rule.name: rule for rule in (*allows, *break_glass)},
+    )
