@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.ca_process import CaProcess, run_command
 from tests.support.installation import ALICE, Installation, make_key
 from tests.support.issuer import serving
-from tests.support.served import Served, command
 from tests.support.softkey import SoftKey
 from tests.support.waiting import wait_until
 
@@ -31,7 +31,7 @@ class Operator:
 
     def run(self, *arguments: str, code: int = 0) -> str:
         """Runs ``ssh-jit-ca``; what it said."""
-        return command(self.home / "ca.toml", *arguments, code=code)
+        return run_command(self.home / "ca.toml", *arguments, code=code)
 
     def read(self, *arguments: str) -> Any:
         """The same, as JSON."""
@@ -46,7 +46,7 @@ def operator(tmp_path: Path) -> Iterator[Operator]:
         ca.add_host("web1", env="staging")
         ca.ask(ca.native(ALICE), "web1")
         ca.stop()
-        running = Served.start(tmp_path / "ca.toml", tmp_path / "admin.sock")
+        running = CaProcess.start(tmp_path / "ca.toml", tmp_path / "admin.sock")
         try:
             wait_until(running.ready)
             yield Operator(tmp_path)

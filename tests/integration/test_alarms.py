@@ -12,9 +12,9 @@ import pytest
 
 from sshjit import ca_protocol as m
 from sshjit_ca.cli import admin
+from tests.support.ca_process import CaProcess, run_command
 from tests.support.installation import BOB, DANA, Installation
 from tests.support.issuer import serving
-from tests.support.served import Served, command
 from tests.support.syslog import listening
 from tests.support.waiting import wait_until
 
@@ -54,20 +54,20 @@ def test_a_running_ca_sounds_its_alarm_without_any_front_end_and_explains(
     ca: Installation, syslog: socket.socket
 ) -> None:
     config = ca.home / "ca.toml"
-    served = Served.start(config, ca.config.admin_socket)
+    served = CaProcess.start(config, ca.config.admin_socket)
     try:
         wait_until(served.ready)
-        said = command(
+        said = run_command(
             config, "explain", "--person", "dana@example.com", "--host", "db1", "--reason", "CHG-7", "--for", "2h"
         )
         assert "YES, once it is approved" in said
         assert f"1 of lead: {BOB.sub}" in said
         assert "1 h, as more is not given" in said
         assert "it is for env=staging, db1 has env=prod" in said
-        assert "nobody known here" in command(config, "explain", "--person", "mallory", "--host", "db1", code=2)
-        reply = json.loads(command(config, "explain", "--person", "partner/d-4", "--label", "env=prod", "--json"))
+        assert "nobody known here" in run_command(config, "explain", "--person", "mallory", "--host", "db1", code=2)
+        reply = json.loads(run_command(config, "explain", "--person", "partner/d-4", "--label", "env=prod", "--json"))
         assert (reply["verdict"], reply["code"]) == ("denied", "bad_reason")
-        command(config, "lock", "--everything", "--reason", "we are attacked")
+        run_command(config, "lock", "--everything", "--reason", "we are attacked")
         line = syslog.recv(4096).decode("ascii")
         assert line.startswith("<81>ssh-jit-ca[")
         assert 'LOCK_EVERYTHING: everything was locked by the operator: "we are attacked"' in line
@@ -80,7 +80,7 @@ def test_a_running_ca_sounds_its_alarm_without_any_front_end_and_explains(
 def test_with_the_ca_down_the_command_that_signs_sounds_it(ca: Installation, syslog: socket.socket) -> None:
     config, key = ca.home / "ca.toml", ca.key(BOB).with_suffix(".pub")
     arguments = ["sign-emergency", "--login", "root", "--host", "db1", "--key", str(key), "--reason", "all is down"]
-    command(config, *arguments, "--offline")
+    run_command(config, *arguments, "--offline")
     assert "EMERGENCY: EMERGENCY certificate" in syslog.recv(4096).decode("ascii")
     (page,) = paged(ca)
     assert (page["kind"], page["entry"]) == ("emergency", None)
@@ -88,7 +88,7 @@ def test_with_the_ca_down_the_command_that_signs_sounds_it(ca: Installation, sys
 
 
 def test_what_time_has_ended_is_written_down(ca: Installation) -> None:
-    served = Served.start(ca.home / "ca.toml", ca.config.admin_socket)
+    served = CaProcess.start(ca.home / "ca.toml", ca.config.admin_socket)
     try:
         wait_until(served.ready)
         closes = m.ReadLog(None, None, 50, kind="close")

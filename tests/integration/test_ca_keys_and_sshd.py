@@ -16,8 +16,8 @@ from sshjit.profile import Issue, UserTerms
 from sshjit.sshkey import PublicKey
 from sshjit_ca.keys import Signer, files
 from tests.support.devices import KINDS, ssh_key
+from tests.support.host_machine import ME, Host, make_key
 from tests.support.waiting import PATIENCE
-from tests.unit.hostconfig.workshop import ME, Host, make_key
 
 
 @pytest.fixture

@@ -11,21 +11,21 @@ from sshjit import sshcert
 from sshjit.errors import SshJitError
 from tests.support import certificate_page
 from tests.support.certificate_cases import CASES, Case
+from tests.support.certificate_maker import CEILING, PRINCIPAL, CertificateMaker
 from tests.support.certificate_refusals import REFUSALS, Refusal
-from tests.support.certificate_shop import CEILING, PRINCIPAL, Shop
-from tests.support.judge import Judge, judge
+from tests.support.sshd_oracle import SshdOracle, running_sshd
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+def maker(tmp_path_factory: pytest.TempPathFactory) -> CertificateMaker:
     """The CA's keys."""
-    return Shop(tmp_path_factory.mktemp("shop"))
+    return CertificateMaker(tmp_path_factory.mktemp("maker"))
 
 
 @pytest.fixture(scope="module")
-def sshd(shop: Shop) -> Iterator[Judge]:
+def sshd(maker: CertificateMaker) -> Iterator[SshdOracle]:
     """One server for the whole table."""
-    with judge(shop.doors(), PRINCIPAL) as running:
+    with running_sshd(maker.trusted_by_port(), PRINCIPAL) as running:
         yield running
 
 
@@ -34,25 +34,25 @@ def _name(line: Case | Refusal) -> str:
 
 
 @pytest.mark.parametrize("case", CASES, ids=_name)
-def test_sshd(shop: Shop, sshd: Judge, case: Case) -> None:
-    outcome = sshd.hear(case.offer(shop), case.door, case.act)
+def test_sshd(maker: CertificateMaker, sshd: SshdOracle, case: Case) -> None:
+    outcome = sshd.hear(case.offer(maker), case.port, case.act)
     assert outcome.accepted == (case.sshd == "accepts"), outcome.log
     assert re.search(case.log, outcome.log), outcome.log
     assert case.output is None or outcome.output == case.output
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=_name)
-def test_our_ca_refuses(shop: Shop, refusal: Refusal) -> None:
+def test_our_ca_refuses(maker: CertificateMaker, refusal: Refusal) -> None:
     with pytest.raises(SshJitError) as error:
-        refusal.ask(shop)
+        refusal.ask(maker)
     assert error.value.code == refusal.code
 
 
-def test_t4_nothing_that_we_issue_lives_longer_than_the_ceiling(shop: Shop) -> None:
+def test_t4_nothing_that_we_issue_lives_longer_than_the_ceiling(maker: CertificateMaker) -> None:
     for asked in (1, 300, CEILING, CEILING + 1, 86400, 2**40):
-        certificate, _, _ = sshcert.parse_blob(shop.issue(lifetime=asked, grant_ends=2**60, login_ends=2**60).blob)
-        assert certificate.valid_after == shop.now - 60
-        assert certificate.valid_before == shop.now + min(asked, CEILING)
+        certificate, _, _ = sshcert.parse_blob(maker.issue(lifetime=asked, grant_ends=2**60, login_ends=2**60).blob)
+        assert certificate.valid_after == maker.now - 60
+        assert certificate.valid_before == maker.now + min(asked, CEILING)
 
 
 def test_the_table_is_what_was_promised() -> None:

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from tests.support.crashing import Client, batch, check, killed, prepared
+from tests.support.crash import Client, batch, check, killed, prepared
 from tests.support.installation import ALICE, Installation
 from tests.support.postgres import running
 

@@ -13,7 +13,7 @@ import pytest
 
 from sshjit.errors import SshJitError
 from sshjit_ca.log import verify
-from tests.support.crashing import Client, batch, check, killed, prepared
+from tests.support.crash import Client, batch, check, killed, prepared
 from tests.support.installation import ALICE, Installation
 
 

@@ -19,10 +19,10 @@ from sshjit_ca.care import offline
 from sshjit_ca.care.spool import Spool
 from sshjit_ca.log import verify
 from sshjit_ca.log.journal import SERIALS_PER_EPOCH
+from tests.support.ca_process import CaProcess, run_command
 from tests.support.installation import Installation, make_key
 from tests.support.issuer import Issuer, serving
 from tests.support.postgres import Postgres, running
-from tests.support.served import Served, command
 from tests.support.syslog import listening
 from tests.support.waiting import wait_until
 
@@ -49,9 +49,9 @@ def prepared(home: Path, issuers: dict[str, Issuer], database: str | None) -> In
 
 
 @pytest.fixture
-def served(ca: Installation) -> Iterator[Served]:
+def served(ca: Installation) -> Iterator[CaProcess]:
     """The CA as a process."""
-    served = Served.start(ca.home / "ca.toml", ca.config.admin_socket)
+    served = CaProcess.start(ca.home / "ca.toml", ca.config.admin_socket)
     wait_until(served.ready)
     yield served
     served.end()
@@ -60,7 +60,7 @@ def served(ca: Installation) -> Iterator[Served]:
 def emergency(ca: Installation, *how: str, code: int = 0) -> str:
     key = make_key(ca.home / "operator").with_suffix(".pub")
     named = ("--login", "root", "--host", "web1", "--key", str(key), "--reason", "the pager rang")
-    return command(ca.home / "ca.toml", "sign-emergency", *named, *how, code=code)
+    return run_command(ca.home / "ca.toml", "sign-emergency", *named, *how, code=code)
 
 
 def shown(ca: Installation) -> str:
@@ -82,7 +82,7 @@ def logged(ca: Installation) -> list[dict[str, object]]:
     return [json.loads(row.entry.fact)["body"] | {"at": row.entry.index} for row in rows]
 
 
-def test_with_the_ca_running_it_is_a_message(ca: Installation, served: Served) -> None:
+def test_with_the_ca_running_it_is_a_message(ca: Installation, served: CaProcess) -> None:
     said = emergency(ca, "--for", "5m", "--json")
     reply = json.loads(said)
     listing = shown(ca)
@@ -91,17 +91,17 @@ def test_with_the_ca_running_it_is_a_message(ca: Installation, served: Served) -
     assert "permit-pty" in listing
     assert "forwarding" not in listing
     assert reply["valid_before"] <= time.time() + 300
-    assert "EMERGENCY" in command(ca.home / "ca.toml", "log", "show")
-    command(ca.home / "ca.toml", "revoke", "--certificate", str(reply["serial"]), "--reason", "over")
+    assert "EMERGENCY" in run_command(ca.home / "ca.toml", "log", "show")
+    run_command(ca.home / "ca.toml", "revoke", "--certificate", str(reply["serial"]), "--reason", "over")
     served.end()
     (entry,) = logged(ca)
     assert entry["certificate"] == digest(ca)
 
 
-def test_it_lives_a_quarter_of_an_hour_at_most_and_only_for_enrolled_hosts(ca: Installation, served: Served) -> None:
+def test_it_lives_a_quarter_of_an_hour_at_most_and_only_for_enrolled_hosts(ca: Installation, served: CaProcess) -> None:
     assert "quarter of an hour" in emergency(ca, "--for", "16m", code=2)
     assert "no host is enrolled" in emergency(ca, "--host", "web7", code=2)
-    assert "say why" in command(
+    assert "say why" in run_command(
         ca.home / "ca.toml", "sign-emergency", "--login", "root", "--host", "web1", "--reason", "",
         "--key", str(ca.home / "operator.pub"), code=2,
     )  # fmt: skip
@@ -119,7 +119,7 @@ def test_with_the_ca_down_the_command_takes_the_log_over(ca: Installation) -> No
     assert serial % SERIALS_PER_EPOCH == entry["at"]
 
 
-def test_a_running_ca_is_not_pushed_aside(ca: Installation, served: Served) -> None:
+def test_a_running_ca_is_not_pushed_aside(ca: Installation, served: CaProcess) -> None:
     assert "a CA is running" in emergency(ca, "--offline", code=4)
     assert served.ready()
 
@@ -164,13 +164,13 @@ def test_without_a_database_a_name_that_is_none_is_refused(ca: Installation) -> 
 
 def doctor(ca: Installation, code: int) -> dict[tuple[str, str], str]:
     """What was found, by area and level: message and hint."""
-    found = json.loads(command(ca.home / "ca.toml", "doctor", "--json", code=code))
+    found = json.loads(run_command(ca.home / "ca.toml", "doctor", "--json", code=code))
     assert found["ok"] == (code == 0)
     return {(each["area"], each["level"]): each["message"] + each["hint"] for each in found["findings"]}
 
 
-def test_doctor_finds_nothing_with_a_ca_that_is_well(ca: Installation, served: Served) -> None:
-    wait_until(lambda: '"ok"' in command(ca.home / "ca.toml", "status", "--json"))
+def test_doctor_finds_nothing_with_a_ca_that_is_well(ca: Installation, served: CaProcess) -> None:
+    wait_until(lambda: '"ok"' in run_command(ca.home / "ca.toml", "status", "--json"))
     time.sleep(0.5)
     with listening(ca.config.syslog):
         found = doctor(ca, 0)
@@ -183,12 +183,12 @@ def test_doctor_finds_nothing_with_a_ca_that_is_well(ca: Installation, served: S
         ("provider", "ok"),
     } <= found.keys()
     assert not {level for _, level in found} & {"bad"}
-    status = json.loads(command(ca.home / "ca.toml", "status", "--json"))
+    status = json.loads(run_command(ca.home / "ca.toml", "status", "--json"))
     assert status["ready"]
     assert status["disk_reserved"]
     assert {each["id"] for each in status["providers"]} == {"acme", "partner"}
     assert status["checkpoint"].startswith("test/ssh-jit\n")
-    assert "signing" in command(ca.home / "ca.toml", "status")
+    assert "signing" in run_command(ca.home / "ca.toml", "status")
 
 
 def test_doctor_says_what_is_wrong_and_what_to_do(ca: Installation) -> None:
@@ -203,7 +203,7 @@ def test_doctor_says_what_is_wrong_and_what_to_do(ca: Installation) -> None:
     found = doctor(ca, 1)
     assert "open to others" in found["files", "bad"]
     assert "policy.toml" in found["policy", "bad"]
-    assert "hint: chmod 700" in command(ca.home / "ca.toml", "doctor", code=1)
+    assert "hint: chmod 700" in run_command(ca.home / "ca.toml", "doctor", code=1)
 
 
 def test_doctor_tries_every_key_with_and_without_a_ca_that_runs(ca: Installation) -> None:
@@ -212,12 +212,12 @@ def test_doctor_tries_every_key_with_and_without_a_ca_that_runs(ca: Installation
     (keys / "user_ca").rename(keys / "aside")
     assert f"user_ca cannot sign: {keys}/user_ca" in doctor(ca, 1)["keys", "bad"]
     (keys / "aside").rename(keys / "user_ca")
-    running = Served.start(ca.home / "ca.toml", ca.home / "admin.sock")
+    running = CaProcess.start(ca.home / "ca.toml", ca.home / "admin.sock")
     try:
         wait_until(running.ready)
         (keys / "host_ca").rename(keys / "aside")
         assert f"host_ca cannot sign: {keys}/host_ca" in doctor(ca, 1)["keys", "bad"]
-        said = command(ca.home / "ca.toml", "status")
+        said = run_command(ca.home / "ca.toml", "status")
         assert "CANNOT SIGN" in said
         assert f"in the file {keys}/bundle" in said
     finally:
@@ -233,18 +233,18 @@ def test_doctor_sees_a_log_that_was_rolled_back(ca: Installation) -> None:
 
 def test_backup_and_restore_as_the_operator_types_them(ca: Installation) -> None:
     config = ca.home / "ca.toml"
-    assert "entries" in command(config, "backup", str(ca.home / "b.tar"))
+    assert "entries" in run_command(config, "backup", str(ca.home / "b.tar"))
     emergency(ca, "--offline")
-    command(config, "restore", "--reason", "x", code=2)  # never unasked
-    said = command(config, "restore", str(ca.home / "b.tar"), "--accept-loss", "--reason", "disk lost")
+    run_command(config, "restore", "--reason", "x", code=2)  # never unasked
+    said = run_command(config, "restore", str(ca.home / "b.tar"), "--accept-loss", "--reason", "disk lost")
     assert "entries are lost" in said
-    served = Served.start(config, ca.config.admin_socket)
+    served = CaProcess.start(config, ca.config.admin_socket)
     wait_until(served.ready)
-    assert "went on with an older log" in command(config, "log", "show")
+    assert "went on with an older log" in run_command(config, "log", "show")
     assert served.end() == 0
 
 
-def test_the_operator_confirms_the_clock(ca: Installation, served: Served) -> None:
-    said = command(ca.home / "ca.toml", "confirm-clock", "--reason", "drill")
+def test_the_operator_confirms_the_clock(ca: Installation, served: CaProcess) -> None:
+    said = run_command(ca.home / "ca.toml", "confirm-clock", "--reason", "drill")
     assert "signing goes on" in said
-    assert "confirmed the clock" in command(ca.home / "ca.toml", "log", "show")
+    assert "confirmed the clock" in run_command(ca.home / "ca.toml", "log", "show")

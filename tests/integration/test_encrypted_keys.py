@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ca_process import CaProcess, run_command
 from tests.support.installation import Installation
 from tests.support.issuer import serving
-from tests.support.served import Served, command
 from tests.support.syslog import listening
 from tests.support.waiting import wait_until
 
@@ -24,26 +24,28 @@ def test_the_operator_adds_an_encrypted_key_and_doctor_watches_it(
         config, keys = tmp_path / "ca.toml", tmp_path / "ca" / "keys"
         shutil.rmtree(tmp_path / "ca")
         (tmp_path / "ca").mkdir(mode=0o700)
-        command(config, "init")
+        run_command(config, "init")
         source = tmp_path / "passphrase"
         source.write_text("correct horse\n")
         source.chmod(0o600)
-        running = Served.start(config, tmp_path / "admin.sock")
+        running = CaProcess.start(config, tmp_path / "admin.sock")
         try:
             wait_until(running.ready)
             monkeypatch.chdir(tmp_path)  # a path is where the operator stands, not where the CA runs
-            made = command(
+            made = run_command(
                 config, "keys", "add", "log", "--new", "ed25519", "--passphrase-file", "passphrase", "--json"
             )
             key = json.loads(made)["key"]
             assert key["reference"] == f"file:{keys}/log.2?passphrase={source}"
-            command(config, "keys", "activate", "log", key["fingerprint"])
+            run_command(config, "keys", "activate", "log", key["fingerprint"])
             listed = {
-                each["fingerprint"]: each for each in json.loads(command(config, "keys", "list", "--json"))["keys"]
+                each["fingerprint"]: each for each in json.loads(run_command(config, "keys", "list", "--json"))["keys"]
             }
             assert (listed[key["fingerprint"]]["state"], listed[key["fingerprint"]]["problem"]) == ("active", "")
-            assert f"log signs, by the file {keys}/log.2" in command(config, "doctor")
+            assert f"log signs, by the file {keys}/log.2" in run_command(config, "doctor")
             source.write_text("something else\n")
-            assert f"log cannot sign: the passphrase does not open {keys}/log.2" in command(config, "doctor", code=1)
+            assert f"log cannot sign: the passphrase does not open {keys}/log.2" in run_command(
+                config, "doctor", code=1
+            )
         finally:
             running.end()

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from tests.support import devices
+from tests.support.ca_process import CaProcess, run_command
 from tests.support.devices import Token, ssh_key
 from tests.support.installation import Installation
 from tests.support.issuer import serving
 from tests.support.keyring import fp
-from tests.support.served import Served, command
 from tests.support.waiting import wait_until
 
 
@@ -33,10 +33,10 @@ def config(tmp_path: Path) -> Iterator[Path]:
 
 def status_of(config: Path) -> dict[str, dict[str, Any]]:
     """Starts the CA; the keys of its status, by purpose."""
-    running = Served.start(config, config.with_name("admin.sock"))
+    running = CaProcess.start(config, config.with_name("admin.sock"))
     try:
         wait_until(running.ready)
-        return {key["purpose"]: key for key in json.loads(command(config, "status", "--json"))["keys"]}
+        return {key["purpose"]: key for key in json.loads(run_command(config, "status", "--json"))["keys"]}
     finally:
         running.end()
 
@@ -52,7 +52,7 @@ def test_keys_live_where_init_was_told(config: Path, tmp_path: Path, monkeypatch
         in_agent = fp((tmp_path / "key.pub").read_text())
         of_agent = f"agent:{in_agent}?socket={running.socket}"
         told = ("--user-ca", of_agent, "--host-ca", token.reference("host-ca"))
-        said = command(config, "init", *told, "--passphrase-file", str(tmp_path / "passphrase"))
+        said = run_command(config, "init", *told, "--passphrase-file", str(tmp_path / "passphrase"))
         assert f"user_ca       {in_agent}" in said
         keys = status_of(config)
     assert not [key["problem"] for key in keys.values() if key["problem"]]
@@ -70,17 +70,17 @@ def test_a_passphrase_may_be_a_credential(config: Path, tmp_path: Path, monkeypa
     (tmp_path / "credentials").mkdir()
     (tmp_path / "credentials" / "ca-keys").write_text("correct horse")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "credentials"))
-    command(config, "init", "--passphrase-credential", "ca-keys")
+    run_command(config, "init", "--passphrase-credential", "ca-keys")
     assert len(status_of(config)) == 4
     monkeypatch.delenv("CREDENTIALS_DIRECTORY")
-    assert "ca-keys" in command(config, "doctor", code=1)
+    assert "ca-keys" in run_command(config, "doctor", code=1)
 
 
 def test_without_more_words_every_key_is_a_plain_file(config: Path, tmp_path: Path) -> None:
-    command(config, "init")
+    run_command(config, "init")
     assert b"none" in inside(tmp_path / "ca" / "keys" / "user_ca")
     assert {key["state"] for key in status_of(config).values()} == {"active"}
-    assert "there are keys in" in command(config, "init", code=2)
+    assert "there are keys in" in run_command(config, "init", code=2)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_what_cannot_be_is_said_before_anything_is_made(
 ) -> None:
     known = {kind: f"file:{ssh_key(tmp_path / kind, kind)}" for kind in ("ed25519", "rsa-3072")}
     told = [word.format(ed=known["ed25519"], rsa=known["rsa-3072"]) for word in words]
-    assert said in command(config, "init", *told, code=code)
+    assert said in run_command(config, "init", *told, code=code)
     assert not (tmp_path / "ca" / "keys").exists()
 
 

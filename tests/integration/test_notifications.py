@@ -26,12 +26,12 @@ from sshjit_web import migrate
 from sshjit_web.ca_client import CaClient
 from sshjit_web.notify import command, looking
 from sshjit_web.store import open_engine
-from tests.support.doorway import served
-from tests.support.glass import break_glass
-from tests.support.hearing import ERIN, POLICY_WITH_GLASS
+from tests.support.break_glass import break_glass
+from tests.support.ca_sockets import serving_sockets
 from tests.support.installation import ALICE, BOB, DANA, Installation
 from tests.support.issuer import serving
-from tests.support.mailroom import Hooked, Mailbox, receiver, smtp
+from tests.support.notified import ERIN, POLICY_WITH_GLASS
+from tests.support.receivers import Hooked, Mailbox, receiver, smtp
 from tests.support.waiting import PATIENCE, wait_until
 
 R = TypeVar("R")
@@ -55,7 +55,7 @@ class Spoken(Installation):
 
 
 @dataclass
-class House:
+class Notifier:
     """Everything of one test."""
 
     ca: Spoken
@@ -139,7 +139,7 @@ topics = ["locked", "emergency"]
 
 
 @contextmanager
-def built(folder: Path) -> Iterator[House]:
+def built(folder: Path) -> Iterator[Notifier]:
     with ExitStack() as stack:
         issuers = {name: stack.enter_context(serving()) for name in ("acme", "partner")}
         ca = Spoken(folder, issuers, time=time.time(), policy=POLICY_WITH_GLASS)
@@ -157,141 +157,145 @@ def built(folder: Path) -> Iterator[House]:
         ):
             (folder / name).write_text(text)
             (folder / name).chmod(0o600)
-        stack.enter_context(served(ca, frozenset({os.getuid()})))
+        stack.enter_context(serving_sockets(ca, frozenset({os.getuid()})))
         ca.open = True
         engine = open_engine(f"sqlite:///{folder}/web.db")
         stack.callback(engine.dispose)
         migrate.upgrade(engine)
-        house = House(ca, port, Mailbox(), hooked, engine)
-        stack.callback(house.kill)
-        yield house
+        notifier = Notifier(ca, port, Mailbox(), hooked, engine)
+        stack.callback(notifier.kill)
+        yield notifier
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    with built(tmp_path) as house:
-        yield house
+def notifier(tmp_path: Path) -> Iterator[Notifier]:
+    with built(tmp_path) as notifier:
+        yield notifier
 
 
-def test_from_the_ask_to_the_answer_everybody_is_told_once_by_mail_and_webhook(house: House) -> None:
-    with smtp(house.port, house.mailbox):
-        process = house.start()
-        request = house.ask()
-        house.wait(lambda: house.mailbox.to("bob") and house.mailbox.to("erin") and house.hooked.taken)
-        (mail,) = house.mailbox.to("bob")
+def test_from_the_ask_to_the_answer_everybody_is_told_once_by_mail_and_webhook(notifier: Notifier) -> None:
+    with smtp(notifier.port, notifier.mailbox):
+        process = notifier.start()
+        request = notifier.ask()
+        notifier.wait(lambda: notifier.mailbox.to("bob") and notifier.mailbox.to("erin") and notifier.hooked.taken)
+        (mail,) = notifier.mailbox.to("bob")
         assert mail.subject == "ssh-jit: d-4 asks for postgres@db1"
         for part in ("d-4 (partner, dana@example.com)", "CHG-7 add index", "Answer until: 20"):
             assert part in mail.text
         assert re.findall(r"https?://\S+", mail.text) == [f"http://127.0.0.1:8080/requests/{request.id}"]
-        house.ca.approve(house.ca.web(BOB), request)
-        house.wait(lambda: house.subjects("dana") and len(house.subjects("erin")) == 2 and len(house.hooked.taken) == 2)
-        break_glass(house.ca, house.ca.native(ALICE))
-        house.wait(lambda: len(house.hooked.taken) == 3 and len(house.subjects("erin")) == 3)
-        house.wait(lambda: house.subjects("alice"))
-        house.ca.say(m.Lock(None, "host", "db1", "odd traffic"), m.LockReply, "admin")
-        house.wait(lambda: len(house.hooked.taken) == 5)
-        house.wait(lambda: len(house.subjects("dana")) == 2)
+        notifier.ca.approve(notifier.ca.web(BOB), request)
+        notifier.wait(
+            lambda: (
+                notifier.subjects("dana") and len(notifier.subjects("erin")) == 2 and len(notifier.hooked.taken) == 2
+            )
+        )
+        break_glass(notifier.ca, notifier.ca.native(ALICE))
+        notifier.wait(lambda: len(notifier.hooked.taken) == 3 and len(notifier.subjects("erin")) == 3)
+        notifier.wait(lambda: notifier.subjects("alice"))
+        notifier.ca.say(m.Lock(None, "host", "db1", "odd traffic"), m.LockReply, "admin")
+        notifier.wait(lambda: len(notifier.hooked.taken) == 5)
+        notifier.wait(lambda: len(notifier.subjects("dana")) == 2)
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
-    assert house.hooked.types()[:3] == ["asked", "opened", "broken_glass"]
-    assert sorted(house.hooked.types()[3:]) == ["locked", "revoked"]
-    assert house.hooked.refused == []
-    assert house.subjects("dana") == [
+    assert notifier.hooked.types()[:3] == ["asked", "opened", "broken_glass"]
+    assert sorted(notifier.hooked.types()[3:]) == ["locked", "revoked"]
+    assert notifier.hooked.refused == []
+    assert notifier.subjects("dana") == [
         "ssh-jit: Approved: postgres@db1 for d-4",
         "ssh-jit: Revoked: postgres@db1 for d-4",
     ]
-    assert house.subjects("bob") == [mail.subject, "ssh-jit: BREAK-GLASS: a-1 took root@db1"]
-    assert "nobody works" in house.status()
-    assert "5 sent" in house.say("status")
+    assert notifier.subjects("bob") == [mail.subject, "ssh-jit: BREAK-GLASS: a-1 took root@db1"]
+    assert "nobody works" in notifier.status()
+    assert "5 sent" in notifier.say("status")
 
 
-def test_a_mail_server_that_is_down_loses_nothing_not_even_when_the_notifier_is_killed(house: House) -> None:
+def test_a_mail_server_that_is_down_loses_nothing_not_even_when_the_notifier_is_killed(notifier: Notifier) -> None:
     """Killed between the commit of what is owed and its delivery, and the webhook is not held up by the mail."""
-    house.start()
-    house.ask()
-    house.wait(lambda: house.hooked.types() == ["asked"])
-    house.wait(lambda: "tried in vain" in house.status())
-    house.kill()
-    assert house.mailbox.mails == []
-    with smtp(house.port, house.mailbox):
-        house.start()
-        house.wait(lambda: house.mailbox.to("bob") and house.mailbox.to("erin"))
-        house.wait(lambda: "mail: 2 sent" in house.status().replace(", 2 waiting", ""))
-    assert [len(house.mailbox.to(name)) for name in ("bob", "erin")] == [1, 1]
+    notifier.start()
+    notifier.ask()
+    notifier.wait(lambda: notifier.hooked.types() == ["asked"])
+    notifier.wait(lambda: "tried in vain" in notifier.status())
+    notifier.kill()
+    assert notifier.mailbox.mails == []
+    with smtp(notifier.port, notifier.mailbox):
+        notifier.start()
+        notifier.wait(lambda: notifier.mailbox.to("bob") and notifier.mailbox.to("erin"))
+        notifier.wait(lambda: "mail: 2 sent" in notifier.status().replace(", 2 waiting", ""))
+    assert [len(notifier.mailbox.to(name)) for name in ("bob", "erin")] == [1, 1]
     # Killed between the receiver's answer and the note of it, the hook is told again, by the same webhook-id.
-    assert {(number, body["type"]) for number, body in house.hooked.taken} == {
-        (house.hooked.taken[0][0], "ssh_jit.asked")
+    assert {(number, body["type"]) for number, body in notifier.hooked.taken} == {
+        (notifier.hooked.taken[0][0], "ssh_jit.asked")
     }
 
 
-def test_a_mail_server_that_says_nothing_holds_up_no_webhook(house: House) -> None:
-    with socket.create_server(("127.0.0.1", house.port)):
-        house.start()
-        house.ask()
-        house.wait(lambda: house.hooked.types() == ["asked"])
-        house.ca.say(m.Lock(None, "host", "db1", "odd traffic"), m.LockReply, "admin")
-        house.wait(lambda: house.hooked.types() == ["asked", "locked"])
-    assert house.mailbox.mails == []
+def test_a_mail_server_that_says_nothing_holds_up_no_webhook(notifier: Notifier) -> None:
+    with socket.create_server(("127.0.0.1", notifier.port)):
+        notifier.start()
+        notifier.ask()
+        notifier.wait(lambda: notifier.hooked.types() == ["asked"])
+        notifier.ca.say(m.Lock(None, "host", "db1", "odd traffic"), m.LockReply, "admin")
+        notifier.wait(lambda: notifier.hooked.types() == ["asked", "locked"])
+    assert notifier.mailbox.mails == []
 
 
-def test_killed_between_a_delivery_and_its_mark_that_one_comes_twice_and_no_other(house: House) -> None:
+def test_killed_between_a_delivery_and_its_mark_that_one_comes_twice_and_no_other(notifier: Notifier) -> None:
     killed: list[str] = []
 
     def kill_at_the_first(recipient: str) -> str:
         if not killed:
             killed.append(recipient)
-            house.running[0].kill()
+            notifier.running[0].kill()
         return "250 taken"
 
-    house.mailbox.pause = kill_at_the_first
-    with smtp(house.port, house.mailbox):
-        house.ask()
-        process = house.start()
+    notifier.mailbox.pause = kill_at_the_first
+    with smtp(notifier.port, notifier.mailbox):
+        notifier.ask()
+        process = notifier.start()
         process.wait(20)
-        house.running.clear()
-        house.start()
-        house.wait(lambda: house.mailbox.to("bob") and house.mailbox.to("erin"))
-        house.wait(lambda: "2 sent" in house.status())
+        notifier.running.clear()
+        notifier.start()
+        notifier.wait(lambda: notifier.mailbox.to("bob") and notifier.mailbox.to("erin"))
+        notifier.wait(lambda: "2 sent" in notifier.status())
     twice = killed[0].partition("@")[0]
-    assert len(house.mailbox.to(twice)) == 2
+    assert len(notifier.mailbox.to(twice)) == 2
     other = {"bob", "erin"} - {twice}
-    assert len(house.mailbox.to(other.pop())) in (1, 2)  # it may have been under way as well
-    assert len(house.mailbox.mails) <= 4
+    assert len(notifier.mailbox.to(other.pop())) in (1, 2)  # it may have been under way as well
+    assert len(notifier.mailbox.mails) <= 4
 
 
-def test_of_two_notifiers_one_works_and_the_other_goes_on_when_it_is_killed(house: House) -> None:
-    with smtp(house.port, house.mailbox):
-        first = house.start()
-        house.wait(lambda: "works:" in house.status())
-        second = house.start()
-        house.ask()
-        house.wait(lambda: house.mailbox.to("bob") and house.mailbox.to("erin"))
-        house.wait(lambda: "stands by" in house.log())
+def test_of_two_notifiers_one_works_and_the_other_goes_on_when_it_is_killed(notifier: Notifier) -> None:
+    with smtp(notifier.port, notifier.mailbox):
+        first = notifier.start()
+        notifier.wait(lambda: "works:" in notifier.status())
+        second = notifier.start()
+        notifier.ask()
+        notifier.wait(lambda: notifier.mailbox.to("bob") and notifier.mailbox.to("erin"))
+        notifier.wait(lambda: "stands by" in notifier.log())
         first.kill()
         first.wait(10)
-        house.ca.say(m.Lock(None, "host", "db1", "odd traffic"), m.LockReply, "admin")
-        house.wait(lambda: house.hooked.types() == ["asked", "locked"])
+        notifier.ca.say(m.Lock(None, "host", "db1", "odd traffic"), m.LockReply, "admin")
+        notifier.wait(lambda: notifier.hooked.types() == ["asked", "locked"])
         assert second.poll() is None
-    assert [len(house.mailbox.to(name)) for name in ("bob", "erin")] == [1, 1]
+    assert [len(notifier.mailbox.to(name)) for name in ("bob", "erin")] == [1, 1]
 
 
-def test_what_is_dead_is_seen_and_tried_again_when_the_operator_says_so(house: House) -> None:
-    house.hooked.status = 410
-    house.start()
-    house.ca.say(m.Lock(None, "host", "db1", "odd traffic"), m.LockReply, "admin")
-    house.wait(lambda: "dead msg_" in house.status())
-    assert "after 1 tries: the receiver wants no more of these (410)" in house.status()
-    house.hooked.status = 204
-    assert house.say("retry") == "1 to be tried again\n"
-    house.wait(lambda: "pager: 1 sent" in house.status())
-    (first, _), (second, _) = house.hooked.taken
+def test_what_is_dead_is_seen_and_tried_again_when_the_operator_says_so(notifier: Notifier) -> None:
+    notifier.hooked.status = 410
+    notifier.start()
+    notifier.ca.say(m.Lock(None, "host", "db1", "odd traffic"), m.LockReply, "admin")
+    notifier.wait(lambda: "dead msg_" in notifier.status())
+    assert "after 1 tries: the receiver wants no more of these (410)" in notifier.status()
+    notifier.hooked.status = 204
+    assert notifier.say("retry") == "1 to be tried again\n"
+    notifier.wait(lambda: "pager: 1 sent" in notifier.status())
+    (first, _), (second, _) = notifier.hooked.taken
     assert first == second
 
 
-def test_without_a_table_it_says_so_and_a_wrong_channel_is_named(house: House) -> None:
-    house.config.write_text(house.config.read_text().replace('"mail.url"', '"missing.url"'))
-    done = subprocess.run([*PROGRAM, "--config", str(house.config)], capture_output=True, text=True, check=False)
+def test_without_a_table_it_says_so_and_a_wrong_channel_is_named(notifier: Notifier) -> None:
+    notifier.config.write_text(notifier.config.read_text().replace('"mail.url"', '"missing.url"'))
+    done = subprocess.run([*PROGRAM, "--config", str(notifier.config)], capture_output=True, text=True, check=False)
     assert (done.returncode, "missing.url" in done.stderr) == (2, True)
-    house.config.write_text(house.config.read_text().partition("[notify]")[0])
-    done = subprocess.run([*PROGRAM, "--config", str(house.config)], capture_output=True, text=True, check=False)
+    notifier.config.write_text(notifier.config.read_text().partition("[notify]")[0])
+    done = subprocess.run([*PROGRAM, "--config", str(notifier.config)], capture_output=True, text=True, check=False)
     assert (done.returncode, "has no table [notify]" in done.stderr) == (2, True)

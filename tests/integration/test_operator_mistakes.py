@@ -13,9 +13,9 @@ import pytest
 from sshjit.errors import Failed, Invalid
 from sshjit_ca import config
 from sshjit_ca.keys import files
+from tests.support.ca_process import PROGRAM, CaProcess, run_command
 from tests.support.installation import Installation, make_key
 from tests.support.issuer import serving
-from tests.support.served import PROGRAM, Served, command
 from tests.support.waiting import PATIENCE, wait_until
 
 
@@ -76,7 +76,7 @@ def test_a_ca_that_cannot_start_says_why_in_two_lines(
     ca: Installation, mistake: Callable[[Installation], None], says: str, hint: str
 ) -> None:
     mistake(ca)
-    said = command(ca.home / "ca.toml", "serve", code=1)
+    said = run_command(ca.home / "ca.toml", "serve", code=1)
     first, second = [line for line in said.splitlines() if not line.startswith("ssh-jit-ca: test: ")]
     assert first.startswith("ssh-jit-ca: ")
     assert says in first
@@ -126,8 +126,10 @@ def test_who_stops_reading_hears_no_complaint(ca: Installation) -> None:
 
 def test_entries_and_times_that_are_none_are_refused_and_offsets_count(ca: Installation) -> None:
     for wrong in ("-1", "9" * 20, "x", "1_0", "\N{ARABIC-INDIC DIGIT THREE}"):
-        assert "not the number of an entry" in command(ca.home / "ca.toml", "log", "export", f"--from={wrong}", code=2)
-    served = Served.start(ca.home / "ca.toml", ca.config.admin_socket)
+        assert "not the number of an entry" in run_command(
+            ca.home / "ca.toml", "log", "export", f"--from={wrong}", code=2
+        )
+    served = CaProcess.start(ca.home / "ca.toml", ca.config.admin_socket)
     try:
         wait_until(lambda: served.health() is not None)
         # the test's clock began on 15 January 2027 at 8:00 UTC
@@ -138,7 +140,7 @@ def test_entries_and_times_that_are_none_are_refused_and_offsets_count(ca: Insta
             ("2027-01-15T07:59-02:00", False),
             ("2027-01-15T08:01", False),
         ):
-            said = command(ca.home / "ca.toml", "log", "show", "--kind", "key", f"--since={since}")
+            said = run_command(ca.home / "ca.toml", "log", "show", "--kind", "key", f"--since={since}")
             assert ("user_ca" in said) is found, since
     finally:
         served.end()
@@ -147,7 +149,7 @@ def test_entries_and_times_that_are_none_are_refused_and_offsets_count(ca: Insta
 def test_a_certificate_that_cannot_be_put_down_is_not_lost_without_a_word(ca: Installation) -> None:
     key = make_key(ca.home / "operator").with_suffix(".pub")
     (ca.home / "operator-cert.pub").mkdir()
-    said = command(
+    said = run_command(
         ca.home / "ca.toml", "sign-emergency", "--no-database", "--login", "root", "--host", "web1",
         "--key", str(key), "--reason", "a drill", code=1,
     )  # fmt: skip

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ca_process import CaProcess, run_command
 from tests.support.installation import POLICY, Installation
 from tests.support.issuer import serving
-from tests.support.served import Served, command
 from tests.support.waiting import wait_until
 
 
@@ -28,21 +28,21 @@ def test_the_operator_reads_every_policy_that_decided(ca: Installation) -> None:
     config, path = ca.home / "ca.toml", ca.home / "policy.toml"
     first, second = POLICY, POLICY.replace('grant = "8h"', 'grant = "4h"')
     one, two = (hashlib.sha256(text.encode()).hexdigest() for text in (first, second))
-    served = Served.start(config, ca.config.admin_socket)
+    served = CaProcess.start(config, ca.config.admin_socket)
     try:
         wait_until(served.ready)
-        assert command(config, "policy", "show") == first
+        assert run_command(config, "policy", "show") == first
         path.write_text(second)
         served.process.send_signal(signal.SIGHUP)
         wait_until(lambda: (health := served.health()) is not None and health.policy == two)
-        assert command(config, "policy", "show") == second
-        assert command(config, "policy", "show", one[:8]) == first
-        assert json.loads(command(config, "policy", "show", "--json", one)) == {"text": first, "digest": one}
-        listed = command(config, "policy", "list").splitlines()
+        assert run_command(config, "policy", "show") == second
+        assert run_command(config, "policy", "show", one[:8]) == first
+        assert json.loads(run_command(config, "policy", "show", "--json", one)) == {"text": first, "digest": one}
+        listed = run_command(config, "policy", "list").splitlines()
         assert [line.split()[0] for line in listed] == ["DIGEST", two[:16], one[:16]]
         assert "in force" in listed[1]
-        assert json.loads(command(config, "policy", "list", "--json"))["policies"][1]["replaced_by"] == two
-        said = command(config, "policy", "show", "0000000000", code=2)
+        assert json.loads(run_command(config, "policy", "list", "--json"))["policies"][1]["replaced_by"] == two
+        said = run_command(config, "policy", "show", "0000000000", code=2)
         assert "no policy 0000000000 ever decided here" in said
         assert "ssh-jit-ca policy list" in said
     finally:

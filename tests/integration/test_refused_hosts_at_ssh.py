@@ -20,8 +20,8 @@ from sshjit_client import grant, openssh, sshconfig, trust, typed
 from sshjit_client.records import HeldBundle, Settings
 from tests.support.installation import ALICE, Installation
 from tests.support.issuer import serving
-from tests.support.judge import Door, Judge, judge
-from tests.support.told import newest, reply
+from tests.support.published_bundle import newest, reply
+from tests.support.sshd_oracle import SshdOracle, TrustedBySshd, running_sshd
 from tests.support.waiting import PATIENCE
 
 STAGING = (("env", "staging"),)
@@ -32,7 +32,7 @@ class World:
     """A CA, two servers that it enrolled, and a laptop."""
 
     ca: Installation
-    servers: dict[str, Judge]
+    servers: dict[str, SshdOracle]
     laptop: Path
     login: str = ""
     configurations: dict[str, Path] = field(default_factory=dict)
@@ -86,8 +86,8 @@ def world(tmp_path: Path) -> Iterator[World]:
     laptop.mkdir(mode=0o700)
     with serving() as acme, serving() as partner:
         ca = Installation(tmp_path, {"acme": acme, "partner": partner}, time=time.time())
-        door = Door((ca.desk.keys.public("user_ca").line,), base64.b64decode(newest(ca).krl))
-        with judge({"web1": door}, "deploy@web1") as web1, judge({"web2": door}, "deploy@web2") as web2:
+        door = TrustedBySshd((ca.desk.keys.public("user_ca").line,), base64.b64decode(newest(ca).krl))
+        with running_sshd({"web1": door}, "deploy@web1") as web1, running_sshd({"web2": door}, "deploy@web2") as web2:
             made = World(ca, {"web1": web1, "web2": web2}, laptop)
             for name in made.servers:
                 made.enrol(name)

@@ -16,10 +16,10 @@ from sshjit_ca.care import standby
 from sshjit_ca.cli import admin
 from sshjit_ca.log import verify
 from sshjit_ca.storage.store import Store
+from tests.support.ca_process import CaProcess, second_config
 from tests.support.installation import Installation
 from tests.support.issuer import serving
 from tests.support.postgres import running
-from tests.support.served import Served, another
 from tests.support.waiting import PATIENCE, wait_until
 
 
@@ -35,13 +35,13 @@ def ca(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Installation]
 
 
 @pytest.fixture
-def pair(ca: Installation) -> Iterator[tuple[Served, Served]]:
+def pair(ca: Installation) -> Iterator[tuple[CaProcess, CaProcess]]:
     """A writer and one that stands by."""
-    first = Served.start(ca.home / "ca.toml", ca.config.admin_socket)
+    first = CaProcess.start(ca.home / "ca.toml", ca.config.admin_socket)
     second = None
     try:
         assert first.told() == "READY=1\nSTATUS=serving"
-        second = Served.start(another(ca, "second"), ca.home / "second-admin.sock")
+        second = CaProcess.start(second_config(ca, "second"), ca.home / "second-admin.sock")
         assert second.told() == "READY=1\nSTATUS=another CA writes this log; standing by"
         assert second.health() is None
         yield first, second
@@ -52,7 +52,7 @@ def pair(ca: Installation) -> Iterator[tuple[Served, Served]]:
                 each.end()
 
 
-def add_host(served: Served, name: str) -> None:
+def add_host(served: CaProcess, name: str) -> None:
     message = m.AddHost(name, (), "127.0.0.1", 22, (("env", "staging"),), ())
     admin.call(served.door, message, m.HostReply)
 
@@ -65,7 +65,7 @@ def is_whole(ca: Installation) -> bool:
 
 
 def test_the_second_takes_over_when_the_first_dies_or_says_goodbye(
-    ca: Installation, pair: tuple[Served, Served]
+    ca: Installation, pair: tuple[CaProcess, CaProcess]
 ) -> None:
     first, second = pair
     add_host(first, "web1")
@@ -74,7 +74,7 @@ def test_the_second_takes_over_when_the_first_dies_or_says_goodbye(
     wait_until(second.ready)
     assert time.monotonic() - began < standby.PATIENCE  # a dead process on this machine needs no patience
     add_host(second, "web2")
-    third = Served.start(first.config, first.door)
+    third = CaProcess.start(first.config, first.door)
     assert "standing by" in third.told()
     assert second.end() == 0
     assert third.told() == "READY=1\nSTATUS=serving"
@@ -90,7 +90,7 @@ def test_the_second_takes_over_when_the_first_dies_or_says_goodbye(
 
 
 def test_t63_a_writer_that_hangs_is_given_up_and_signs_nothing_when_it_wakes(
-    ca: Installation, pair: tuple[Served, Served]
+    ca: Installation, pair: tuple[CaProcess, CaProcess]
 ) -> None:
     first, second = pair
     add_host(first, "web1")
@@ -105,7 +105,7 @@ def test_t63_a_writer_that_hangs_is_given_up_and_signs_nothing_when_it_wakes(
     assert second.ready()
     hosts = admin.call(second.door, m.ReadHosts(None), m.HostsReply).hosts
     assert [host.name for host in hosts] == ["web1", "web2"]
-    again = Served.start(first.config, first.door)
+    again = CaProcess.start(first.config, first.door)
     assert "standing by" in again.told()
     again.process.kill()
     again.end()

@@ -16,12 +16,12 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit import login as binding
 from sshjit_ca.keys.files import load
-from tests.support.acts import host_keys, lines_of, renew
 from tests.support.installation import ALICE, Installation
 from tests.support.issuer import NATIVE_CLIENT, serving
-from tests.support.judge import Door, Judge, Offer, Outcome, judge
+from tests.support.published_bundle import newest
+from tests.support.signatures import host_keys, lines_of, renew
 from tests.support.softkey import PRESENT, VERIFIED, SoftKey
-from tests.support.told import newest
+from tests.support.sshd_oracle import Offer, Outcome, SshdOracle, TrustedBySshd, running_sshd
 
 STAGING = (("env", "staging"),)
 
@@ -31,7 +31,7 @@ class World:
     """A CA and the server web1."""
 
     ca: Installation
-    sshd: Judge
+    sshd: SshdOracle
 
     def offer(self, line: str, key: Path | SoftKey) -> Outcome:
         """What sshd says to a certificate, under the newest list that the CA signed."""
@@ -55,8 +55,8 @@ def world(tmp_path: Path) -> Iterator[World]:
     with serving() as acme, serving() as partner:
         ca = Installation(tmp_path, {"acme": acme, "partner": partner}, time=time.time())
         ca.add_host("web1", env="staging")
-        door = Door((ca.desk.keys.public("user_ca").line,), base64.b64decode(newest(ca).krl))
-        with judge({"web1": door}, "deploy@web1") as sshd:
+        door = TrustedBySshd((ca.desk.keys.public("user_ca").line,), base64.b64decode(newest(ca).krl))
+        with running_sshd({"web1": door}, "deploy@web1") as sshd:
             yield World(ca, sshd)
         ca.stop()
 

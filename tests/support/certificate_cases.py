@@ -12,18 +12,18 @@ from typing import Any, Literal
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.support.certificate_shop import (
+from tests.support.certificate_maker import (
     CA_KINDS,
     GRANT,
     LOGIN,
     PRINCIPAL,
     REVOKED,
     SUBJECT,
-    Shop,
+    CertificateMaker,
     blob,
     sha1_signature,
 )
-from tests.support.judge import HOST, NO_TERMINAL, Act, Offer
+from tests.support.sshd_oracle import HOST, NO_TERMINAL, Act, Offer
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class Case:
     sshd: Literal["accepts", "refuses"]
     why: str
     log: str
-    offer: Callable[[Shop], Offer]
-    door: str = "host"
+    offer: Callable[[CertificateMaker], Offer]
+    port: str = "host"
     act: Act = "command"
     output: str | None = None
     """All that the session prints, where it matters; ``denied``: sshd let the person in, and refused the service."""
@@ -48,42 +48,42 @@ _REVOKED = "revoked by file|revoked"
 _PLAIN = "asked\nagent\n"
 
 
-def _accepted(offered: str, offer: Callable[[Shop], Offer], why: str = "in order", **more: Any) -> Case:
+def _accepted(offered: str, offer: Callable[[CertificateMaker], Offer], why: str = "in order", **more: Any) -> Case:
     return Case(offered, "accepts", why, more.pop("log", _IN), offer, **more)
 
 
-def _refused(offered: str, log: str, offer: Callable[[Shop], Offer], why: str, **more: Any) -> Case:
+def _refused(offered: str, log: str, offer: Callable[[CertificateMaker], Offer], why: str, **more: Any) -> Case:
     return Case(offered, "refuses", why, log, offer, **more)
 
 
-def _issued(**terms: Any) -> Callable[[Shop], Offer]:
-    return lambda shop: shop.issue(**terms)
+def _issued(**terms: Any) -> Callable[[CertificateMaker], Offer]:
+    return lambda maker: maker.issue(**terms)
 
 
-def _forged(**said: Any) -> Callable[[Shop], Offer]:
-    return lambda shop: shop.forge(**said)
+def _forged(**said: Any) -> Callable[[CertificateMaker], Offer]:
+    return lambda maker: maker.forge(**said)
 
 
-def _changed(shop: Shop, place: bytes) -> Offer:
+def _changed(maker: CertificateMaker, place: bytes) -> Offer:
     """Our certificate with one bit of ``place`` turned after it was signed."""
-    honest = shop.issue()
+    honest = maker.issue()
     at = honest.blob.index(place)
     return Offer(honest.blob[:at] + bytes([honest.blob[at] ^ 1]) + honest.blob[at + 1 :], honest.sign)
 
 
-def _sha1_subject(shop: Shop) -> Offer:
-    key = shop.key("rsa-3072")
+def _sha1_subject(maker: CertificateMaker) -> Offer:
+    key = maker.key("rsa-3072")
     private = key._private  # type: ignore[union-attr]
     assert isinstance(private, rsa.RSAPrivateKey)
     return Offer(
-        shop.issue("rsa-3072").blob, lambda data: sha1_signature(private, data), "ssh-rsa-cert-v01@openssh.com"
+        maker.issue("rsa-3072").blob, lambda data: sha1_signature(private, data), "ssh-rsa-cert-v01@openssh.com"
     )
 
 
-def _sha1_ca(shop: Shop) -> Offer:
-    private = shop.cas["rsa-3072"]._private
+def _sha1_ca(maker: CertificateMaker) -> Offer:
+    private = maker.cas["rsa-3072"]._private
     assert isinstance(private, rsa.RSAPrivateKey)
-    return shop.forge(ca="rsa-3072", signed=lambda body: sha1_signature(private, body))
+    return maker.forge(ca="rsa-3072", signed=lambda body: sha1_signature(private, body))
 
 
 KEYS = tuple(
@@ -170,20 +170,20 @@ REVOCATION = (
              "the list names it under every CA key"),
     _accepted("the serial after a revoked one", _issued(serial=REVOKED + 1), log=rf"\(serial {REVOKED + 1}\)"),
     _accepted("a revoked serial, where the list is empty", _issued(serial=REVOKED), "a valid list that names nothing",
-              log=rf"\(serial {REVOKED}\)", door="empty KRL"),
+              log=rf"\(serial {REVOKED}\)", port="empty KRL"),
     _accepted("a revoked serial, where the list is a file of 0 bytes (T31)", _issued(serial=REVOKED),
               "sshd takes it for an empty list: our host program never writes one", log=rf"\(serial {REVOKED}\)",
-              door="0 bytes for a KRL"),
+              port="0 bytes for a KRL"),
     _refused("in order, where the list is missing (T31)", "in revoked keys file", _issued(), "sshd refuses everybody",
-             door="no KRL"),
+             port="no KRL"),
     _refused("in order, where the list is cut in half (T31)", "in revoked keys file", _issued(),
-             "sshd refuses everybody", door="half a KRL"),
+             "sshd refuses everybody", port="half a KRL"),
     _accepted("by a CA key that is being retired", _issued(ca="old"), "hosts still trust it"),
     _refused("by a CA key that was retired", "Failed publickey", _issued(ca="old"), "hosts trust it no more",
-             door="retired"),
+             port="retired"),
     _refused("by a trusted CA key that the list revokes", _REVOKED, _issued(ca="old"), "the list counts first",
-             door="ca revoked"),
-    _accepted("by another CA key there", _issued(), door="ca revoked"),
+             port="ca revoked"),
+    _accepted("by another CA key there", _issued(), port="ca revoked"),
 )  # fmt: skip
 FORGERIES = (
     _refused("by a CA of somebody else", "Failed publickey", _issued(ca="outsider"), "not trusted"),

@@ -8,8 +8,8 @@ from typing import Any
 
 from sshjit import sshcert
 from sshjit.sshwire import string, text
-from tests.support.certificate_shop import Shop, blob
-from tests.support.judge import HOST
+from tests.support.certificate_maker import CertificateMaker, blob
+from tests.support.sshd_oracle import HOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +19,18 @@ class Refusal:
     asked: str
     code: str
     why: str
-    ask: Callable[[Shop], object]
+    ask: Callable[[CertificateMaker], object]
 
 
-def _off_curve(shop: Shop) -> bytes:
-    good = blob(shop.key("ecdsa-p256"))
+def _off_curve(maker: CertificateMaker) -> bytes:
+    good = blob(maker.key("ecdsa-p256"))
     return good[:-1] + bytes([good[-1] ^ 1])
 
 
-def _asked(key: Callable[[Shop], bytes] = lambda shop: blob(shop.key()), **terms: Any) -> Callable[[Shop], object]:
-    return lambda shop: shop.certificate(key(shop), **terms)
+def _asked(
+    key: Callable[[CertificateMaker], bytes] = lambda maker: blob(maker.key()), **terms: Any
+) -> Callable[[CertificateMaker], object]:
+    return lambda maker: maker.certificate(key(maker), **terms)
 
 
 REFUSALS = (
@@ -52,15 +54,15 @@ REFUSALS = (
             _asked(source=("here",))),
     Refusal("forwarding of something else", "bad_options", "only what is known", _asked(forwarding=("tun",))),
     Refusal("a certificate in place of a key (T6)", "certificate_as_key", "a certificate is not a key",
-            _asked(lambda shop: shop.issue().blob)),
+            _asked(lambda maker: maker.issue().blob)),
     Refusal("a key with bytes after it (T6)", "trailing_bytes", "a key is exactly a key",
-            _asked(lambda shop: blob(shop.key()) + b"\0")),
-    Refusal("an RSA key of 2048 bits (T6)", "weak_key", "3072 at least", _asked(lambda shop: shop.short_key())),
+            _asked(lambda maker: blob(maker.key()) + b"\0")),
+    Refusal("an RSA key of 2048 bits (T6)", "weak_key", "3072 at least", _asked(lambda maker: maker.short_key())),
     Refusal("a point off its curve (T6)", "off_curve", "such keys give secrets away", _asked(_off_curve)),
     Refusal("an Ed25519 point of small order (T6)", "weak_key", "anybody can sign for it",
             _asked(lambda _: text("ssh-ed25519") + string(b"\1" + bytes(31)))),
     Refusal("a host name with a wildcard, for a host (T54)", "bad_host", "exact names only",
-            lambda shop: shop.host_certificate(name="*.example.com")),
+            lambda maker: maker.host_certificate(name="*.example.com")),
     Refusal("to read a certificate that names nobody", "no_principals", "our reader takes what our writer writes",
-            lambda shop: sshcert.parse_blob(shop.forge(principals=()).blob)),
+            lambda maker: sshcert.parse_blob(maker.forge(principals=()).blob)),
 )  # fmt: skip

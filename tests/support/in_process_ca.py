@@ -1,7 +1,7 @@
 """The front end before a whole CA, all in this process: real policy, keys and log, and a clock that a test moves.
 
 ``front_end`` makes both; ``on_loopback`` serves the pages and the API at an address, for programs that need one. The CA
-itself is ``tests/support/installation.py``; its real sockets are in ``tests/support/doorway.py``.
+itself is ``tests/support/installation.py``; its real sockets are in ``tests/support/ca_sockets.py``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from sshjit_web.ca_client import CaClient, Carried
 from sshjit_web.config import WebConfig, parse
 from sshjit_web.security import Cookies
 from sshjit_web.store import Store, open_engine
-from tests.support import glass
+from tests.support import break_glass
 from tests.support.installation import POLICY, Installation, Person
 from tests.support.issuer import Issuer
 
@@ -61,7 +61,7 @@ def policy(text: str = POLICY) -> str:
     for old, new in _CHANGES:
         assert old in text
         text = text.replace(old, new)
-    return f"{text}\n{glass.RULE}"
+    return f"{text}\n{break_glass.RULE}"
 
 
 class InProcessCa:

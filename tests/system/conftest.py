@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.site import DATABASES, Site, running
+from tests.support.whole_installation import DATABASES, Site, running
 
 
 @pytest.fixture(scope="session", params=DATABASES)

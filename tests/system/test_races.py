@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.fronts import Client, Said, together
+from tests.support.front_ends import Client, Said, together
 from tests.support.installation import ALICE, BOB, DANA, Person
-from tests.support.site import ERIN, Line, Site, kinds
+from tests.support.whole_installation import ERIN, Line, Site, kinds
 
 ROUNDS = 20
 

@@ -17,10 +17,10 @@ import pytest
 
 from sshjit import wire
 from sshjit.api.bodies import LockBody, RevokeBody
-from tests.support.fronts import Client, Said, at, together
+from tests.support.front_ends import Client, Said, at, together
 from tests.support.installation import ALICE, BOB, DANA
-from tests.support.site import ERIN, Line, Site, kinds
 from tests.support.waiting import PATIENCE, wait_until
+from tests.support.whole_installation import ERIN, Line, Site, kinds
 
 ROUNDS = 3
 IN_A_ROUND = 16

@@ -19,11 +19,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.support import dying
-from tests.support.fronts import Said, together
+from tests.support import killed_ca
+from tests.support.front_ends import Said, together
 from tests.support.installation import ALICE, BOB, DANA, Person
-from tests.support.site import ERIN, Site, kinds
 from tests.support.waiting import PATIENCE
+from tests.support.whole_installation import ERIN, Site, kinds
 
 STORMS = 3
 REQUESTS = 16
@@ -123,7 +123,7 @@ def test_whoever_got_a_yes_from_a_ca_that_was_killed_finds_it_in_the_log(site: S
 def test_a_ca_that_is_killed_at_the_commit_says_neither_yes_nor_no(site: Site, tmp_path: Path) -> None:
     """What the log holds counts, whatever the approver was told; what it does not hold was never given."""
     when = tmp_path / "when"
-    program = dying.program(when)
+    program = killed_ca.program(when)
     requests = []
     site.restart(program)
     try:

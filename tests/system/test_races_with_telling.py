@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support import dying
-from tests.support.fronts import Front
+from tests.support import killed_ca
+from tests.support.front_ends import Front
 from tests.support.installation import BOB, DANA
-from tests.support.mailroom import Hooked, receiver
-from tests.support.site import Site, kinds
+from tests.support.receivers import Hooked, receiver
 from tests.support.waiting import wait_until
+from tests.support.whole_installation import Site, kinds
 
 NOTIFY = """
 [notify]
@@ -133,7 +133,7 @@ class Telling:
 
 def test_t30_what_was_decided_is_told_whoever_died_before(site: Site, tmp_path: Path) -> None:
     hooked = Hooked("whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())
-    site.restart(dying.program(tmp_path / "when"))
+    site.restart(killed_ca.program(tmp_path / "when"))
     with notifiers(site, hooked) as running:
         telling, ends = Telling(site, hooked, running), list[tuple[dict[str, Any], str]]()
         request = telling.decided_unheard()

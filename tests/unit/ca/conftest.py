@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from sshjit_ca.report.making import Report
+from tests.support.audit_month import Month
 from tests.support.devices import KINDS, Token
 from tests.support.installation import Installation
 from tests.support.issuer import Issuer, serving
-from tests.support.month import Month
 from tests.support.postgres import Postgres, running
-from tests.support.reporting import made, played_in
+from tests.support.reports import made, played_in
 
 ON_BOTH = {
     "test_approving",
@@ -95,7 +95,7 @@ def ca(tmp_path: Path, issuers: dict[str, Issuer], database: str | None) -> Iter
 def played(
     tmp_path_factory: pytest.TempPathFactory, shared_issuers: dict[str, Issuer]
 ) -> Iterator[tuple[Installation, Month]]:
-    """A CA that lived through the month of ``tests/support/month.py``, and what was done in it."""
+    """A CA that lived through the month of ``tests/support/audit_month.py``, and what was done in it."""
     with played_in(tmp_path_factory.mktemp("month"), shared_issuers) as found:
         yield found
 

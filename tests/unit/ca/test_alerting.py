@@ -17,7 +17,7 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit_ca.care import alerting, watching
 from sshjit_ca.care.alerting import Alarm, Alarms
-from tests.support.glass import GLASS, REASON, break_glass
+from tests.support.break_glass import GLASS, REASON, break_glass
 from tests.support.installation import ALICE, Installation
 from tests.support.syslog import listening
 from tests.support.waiting import PATIENCE, wait_until

@@ -12,8 +12,8 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit import signed_actions
 from sshjit.errors import SshJitError
-from tests.support.acts import SIGNED_POLICY, answer, by, challenge
 from tests.support.installation import BOB, DANA, Installation, Person, ssh_sign
+from tests.support.signatures import SIGNED_POLICY, answer, by, challenge
 
 EVE = Person("e-5", ("SRE Leads", "Database"), "eve@example.com")
 TWIN = Person("e-6", ("SRE Leads", "Database"), "Eve@Example.com", verified=False)

@@ -22,7 +22,7 @@ from sshjit import ca_protocol as m
 from sshjit import wire
 from sshjit_ca.cli import admin
 from sshjit_ca.desk import Door
-from tests.support.doorway import served
+from tests.support.ca_sockets import serving_sockets
 from tests.support.installation import ALICE, BOB, Installation
 from tests.support.issuer import WEB_CLIENT
 from tests.unit.ca.test_server import answers, connect, framed
@@ -79,7 +79,7 @@ def besieged(ca: Installation) -> Iterator[Besieged]:
         "salt": (native.salt,),
         "signature": (native.signature,),
     }
-    with served(ca, frozenset({os.getuid()})):
+    with serving_sockets(ca, frozenset({os.getuid()})):
         found = Besieged(ca, known)
         yield Besieged(ca, known, found.signed())
 

@@ -10,7 +10,7 @@ import pytest
 
 from sshjit import ca_protocol as m
 from sshjit.errors import Invalid, Refused, SshJitError
-from tests.support.glass import GLASS, REASON, break_glass
+from tests.support.break_glass import GLASS, REASON, break_glass
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation, Person
 
 ERIN = Person("e-5", ("SRE Leads",), "erin@example.com")

@@ -11,7 +11,7 @@ from sshjit import entries, events
 from sshjit.errors import Invalid, Refused, SshJitError
 from sshjit_ca.log.history import History
 from sshjit_ca.state import codec
-from tests.support import told
+from tests.support import published_bundle
 from tests.support.installation import ALICE, BOB, DANA, Installation, Person
 
 ERIN = Person("e-5", ("SRE Leads",), "erin@example.com")
@@ -52,7 +52,7 @@ def test_approved_it_makes_the_same_grant_longer_and_hosts_hear_of_it(ca: Instal
     assert request.ends is not None
     longer = reading(ca, login, request)
     assert (longer.state, longer.ends) == ("approved", request.ends + 1800)
-    assert told.newest(ca).extended == ((request.id, request.ends + 1800),)
+    assert published_bundle.newest(ca).extended == ((request.id, request.ends + 1800),)
     ca.later(HOUR + 60)
     certificate = ca.say(m.SignUser(login, request.id), m.CertificateReply).certificate
     assert certificate.grant_ends == request.ends + 1800
@@ -178,7 +178,7 @@ def test_with_the_grant_its_extensions_go_too(ca: Installation, how: str) -> Non
     states = {each: ca.desk.state.requests[each].state for each in (request.id, done.id, waiting.id)}
     over = "ended" if how == "end" else "revoked"
     assert states == {request.id: over, done.id: over, waiting.id: "cancelled"}
-    assert [each for each, _ in told.newest(ca).ended] == [request.id]
+    assert [each for each, _ in published_bundle.newest(ca).ended] == [request.id]
     (late,) = ca.say_all([m.Approve(bob, waiting.id, waiting.digest, "", None)])
     assert isinstance(late, SshJitError)
 

@@ -19,12 +19,12 @@ from sshjit.errors import Failed, Invalid
 from sshjit_ca.cli import admin
 from sshjit_ca.fairness import Fair
 from sshjit_ca.keys import hanging
-from tests.support import devices, sluggish
+from tests.support import devices, slow_agent
+from tests.support.ca_sockets import serving_sockets
 from tests.support.devices import ssh_key
-from tests.support.doorway import served
 from tests.support.installation import ALICE, CAROL, Installation
 from tests.support.keyring import fp
-from tests.support.sluggish import Sluggish
+from tests.support.slow_agent import SlowAgent
 from tests.support.waiting import PATIENCE
 from tests.unit.ca.test_server import answers, connect, framed
 
@@ -32,9 +32,9 @@ MANY = 40
 
 
 @contextmanager
-def signing_by_an_agent(ca: Installation, folder: Path) -> Iterator[Sluggish]:
+def signing_by_an_agent(ca: Installation, folder: Path) -> Iterator[SlowAgent]:
     """The CA's key for certificates is an agent's, which is quick until it is told otherwise."""
-    with devices.agent(folder / "real") as real, sluggish.before(real.socket, folder / "agent") as agent:
+    with devices.agent(folder / "real") as real, slow_agent.before(real.socket, folder / "agent") as agent:
         real.run(ssh_key(folder / "key", "ed25519"))
         reference = f"agent:{fp((folder / 'key.pub').read_text())}?socket={agent.path}"
         key = ca.say(m.AddKey("user_ca", reference, None, None), m.KeyReply, "admin").key.fingerprint
@@ -43,7 +43,7 @@ def signing_by_an_agent(ca: Installation, folder: Path) -> Iterator[Sluggish]:
 
 
 @pytest.fixture
-def agent(ca: Installation, tmp_path: Path) -> Iterator[Sluggish]:
+def agent(ca: Installation, tmp_path: Path) -> Iterator[SlowAgent]:
     with signing_by_an_agent(ca, tmp_path) as found:
         yield found
 
@@ -61,7 +61,7 @@ def codes(said: list[dict[str, Any]]) -> list[str]:
 
 
 def test_a_key_that_hangs_keeps_locks_and_revocations_waiting_once(
-    ca: Installation, agent: Sluggish, monkeypatch: pytest.MonkeyPatch
+    ca: Installation, agent: SlowAgent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Forty people want certificates of an agent that says nothing; the operator locks somebody out meanwhile."""
     monkeypatch.setattr(hanging, "SLOW", 0.2)
@@ -69,7 +69,7 @@ def test_a_key_that_hangs_keeps_locks_and_revocations_waiting_once(
     monkeypatch.setattr(ca.desk.keys.holder._agents[agent.path], "_patience", 0.5)
     alice = ca.native(ALICE)
     request = ca.ask(alice, "web1").request
-    with served(ca, frozenset({os.getuid()})), connect(ca) as crowd:
+    with serving_sockets(ca, frozenset({os.getuid()})), connect(ca) as crowd:
         agent.delay = 3600
         asking(crowd, m.SignUser(alice, request.id))
         began = time.monotonic()
@@ -103,10 +103,10 @@ def ca_ask(ca: Installation, login: str) -> dict[str, Any]:
         time.sleep(0.1)
 
 
-def test_what_is_slow_is_waited_for_by_who_asked_it(ca: Installation, agent: Sluggish) -> None:
+def test_what_is_slow_is_waited_for_by_who_asked_it(ca: Installation, agent: SlowAgent) -> None:
     alice = ca.native(ALICE)
     request = ca.ask(alice, "web1").request
-    with served(ca, frozenset({os.getuid()})), ExitStack() as stack:
+    with serving_sockets(ca, frozenset({os.getuid()})), ExitStack() as stack:
         crowd = stack.enter_context(connect(ca))
         crowd.settimeout(30)
         agent.delay = 0.1
@@ -131,7 +131,7 @@ def test_sign_ins_that_wait_for_a_provider_keep_no_operator_waiting(ca: Installa
         if isinstance(message, m.LoginWeb):
             go_on.wait(PATIENCE)
 
-    with served(ca, frozenset({os.getuid()}), before), connect(ca) as crowd:
+    with serving_sockets(ca, frozenset({os.getuid()}), before), connect(ca) as crowd:
         asking(crowd, m.LoginWeb("acme", "no token", "nonce", ""))
         assert admin.call(ca.config.admin_socket, m.Status(), m.StatusReply).ready
         assert not go_on.is_set()
@@ -144,7 +144,7 @@ def test_t68_a_flood_of_bad_tokens_is_one_line_of_the_daemon_s_log(
     ca: Installation, caplog: pytest.LogCaptureFixture
 ) -> None:
     size = ca.desk.journal.size
-    with served(ca, frozenset({os.getuid()})), connect(ca) as crowd:
+    with serving_sockets(ca, frozenset({os.getuid()})), connect(ca) as crowd:
         asking(crowd, m.LoginWeb("acme", "no token", "nonce", ""))
         asking(crowd, m.LoginWeb("nobody", "no token", "nonce", ""))
         crowd.shutdown(socket.SHUT_WR)

@@ -9,7 +9,7 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit.errors import Invalid
 from sshjit_ca.access import feeding
-from tests.support.glass import GLASS, break_glass, review
+from tests.support.break_glass import GLASS, break_glass, review
 from tests.support.installation import ALICE, BOB, DANA, Installation, Person
 
 ERIN = Person("e-5", ("SRE Leads",), "erin@example.com")

@@ -15,9 +15,9 @@ from sshjit import sshkey
 from sshjit.errors import Invalid, Refused
 from sshjit_ca.keys import checking
 from tests.support import softkey
-from tests.support.acts import SIGNED_POLICY, answer
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation, Person
 from tests.support.issuer import NATIVE_CLIENT
+from tests.support.signatures import SIGNED_POLICY, answer
 from tests.support.softkey import PRESENT, SoftEcdsaKey, SoftKey
 
 HARDWARE = ('logins = ["deploy"]\napprovals = []', 'logins = ["deploy"]\nhardware_key = true\napprovals = []')

@@ -12,10 +12,10 @@ from sshjit import ca_protocol as m
 from sshjit import sshcert
 from sshjit.errors import Invalid, Refused
 from sshjit.login import b64url
-from tests.support.acts import host_keys, join, lines_of, renew, report
 from tests.support.installation import ALICE, Installation, make_key, ssh_sign
 from tests.support.keyring import fp
-from tests.support.told import revoked
+from tests.support.published_bundle import revoked
+from tests.support.signatures import host_keys, join, lines_of, renew, report
 
 NEW = m.AddHost("web9", ("web9.example.com", "192.0.2.9"), "192.0.2.9", 22, (("env", "staging"),), ())
 WEEK = 7 * 24 * 3600

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sshjit import ca_protocol as m
 from sshjit import events
 from sshjit_ca.log import history, ocsf, summaries
-from tests.support.glass import GLASS, break_glass, review
+from tests.support.break_glass import GLASS, break_glass, review
 from tests.support.installation import ALICE, BOB, DANA, Installation
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from sshjit import ca_protocol as m
 from sshjit.errors import Invalid, Refused
-from tests.support.acts import ADMIN_POLICY, act, by
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation, Person
-from tests.support.told import newest, revoked
+from tests.support.published_bundle import newest, revoked
+from tests.support.signatures import ADMIN_POLICY, act, by
 
 
 def lock(ca: Installation, kind: m.LockKind, target: str | None, login: str | None = None) -> m.LockReply:

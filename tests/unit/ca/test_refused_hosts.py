@@ -8,9 +8,9 @@ import pytest
 
 from sshjit import ca_protocol as m
 from sshjit import sshkey
-from tests.support.acts import host_keys, lines_of
 from tests.support.installation import ALICE, Installation
-from tests.support.told import newest, reply, revoked
+from tests.support.published_bundle import newest, reply, revoked
+from tests.support.signatures import host_keys, lines_of
 
 WEEK = 7 * 24 * 3600
 

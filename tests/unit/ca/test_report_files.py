@@ -23,10 +23,10 @@ from sshjit_ca.report.period import Period
 from sshjit_ca.report.spool import Spool
 from sshjit_ca.report.tables import BY_KEY, TABLES
 from sshjit_ca.storage.schema import entries
+from tests.support.audit_month import HOSTILE, NAME, Month
 from tests.support.installation import Installation
 from tests.support.issuer import Issuer
-from tests.support.month import HOSTILE, NAME, Month
-from tests.support.reporting import played_in
+from tests.support.reports import played_in
 
 ROOT = Path(__file__).resolve().parents[3]
 DATES = ["--from", "2027-01-15", "--to", "2027-02-14"]

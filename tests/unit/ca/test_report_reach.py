@@ -13,9 +13,9 @@ from sshjit_ca.report import answers
 from sshjit_ca.report.answers import Line
 from sshjit_ca.report.making import Report
 from sshjit_ca.report.people import Claims
+from tests.support.audit_month import DAY, HOUR, START, Month
 from tests.support.installation import Installation
-from tests.support.month import DAY, HOUR, START, Month
-from tests.support.reporting import rows
+from tests.support.reports import rows
 from tests.unit.sshjit.test_policy_properties import HEAD, NOW, inventories, policies, subjects
 
 DANA = "d-4 (partner)"

@@ -17,14 +17,14 @@ from sshjit_ca.report.period import Period
 from sshjit_ca.report.tables import BY_KEY
 from sshjit_ca.storage.schema import entries
 from sshjit_ca.storage.schema import policies as kept
+from tests.support import audit_month as stories
 from tests.support import installation
-from tests.support import month as stories
-from tests.support.glass import GLASS, break_glass, review
+from tests.support.audit_month import DAY, HOUR, START, Month
+from tests.support.break_glass import GLASS, break_glass, review
 from tests.support.installation import Installation
 from tests.support.issuer import Issuer
-from tests.support.month import DAY, HOUR, START, Month
 from tests.support.postgres import Postgres
-from tests.support.reporting import made, played_in, rows
+from tests.support.reports import made, played_in, rows
 
 ALICE, BOB, CAROL, DANA, ERIN, FRANK = (
     "a-1 (acme)",

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule, run_state_machine_as_test
 
 from sshjit import ca_protocol as m
-from tests.support import model
+from tests.support import request_model
 from tests.support.issuer import Issuer, serving
-from tests.support.model import Ask
-from tests.support.walking import ACCOUNTS, Walk, policy, refused, walked
+from tests.support.random_walk import ACCOUNTS, Walk, policy, refused, walked
+from tests.support.request_model import Ask
 
 STEPS = 10_000
 """At least so many acts are tried in all."""
@@ -61,13 +61,13 @@ class Requests(Walk):
     def breaks_the_glass(self, *, draw: bool) -> None:
         self.ask("alice", "db1", None, glass=True, draw=draw)
 
-    @rule(who=account, number=pick, shorter=st.sampled_from([None, None, 600, model.LENGTH + 1]))
+    @rule(who=account, number=pick, shorter=st.sampled_from([None, None, 600, request_model.LENGTH + 1]))
     def approves(self, who: str, number: int, shorter: int | None) -> None:
         ask = self.chosen(number, "pending")
         if ask is not None:
             self.approve(who, ask, shorter)
 
-    @rule(draw=st.booleans(), shorter=st.sampled_from([None, None, 600, model.LENGTH + 1]))
+    @rule(draw=st.booleans(), shorter=st.sampled_from([None, None, 600, request_model.LENGTH + 1]))
     def dan_is_let_in(self, shorter: int | None, *, draw: bool) -> None:
         self.ask("dan", "db1", None, glass=False, draw=draw)
         waiting = [ask for ask in self.world.asks.values() if (ask.account, ask.state(self.now)) == ("dan", "pending")]
@@ -80,7 +80,7 @@ class Requests(Walk):
         if ask is None:
             return
         ready = self.world.signed_in(who, self.now) and ask.state(self.now) == "pending" and who not in ask.yes
-        allowed = ready and who in self.world.leads and model.person(who) != model.person(ask.account)
+        allowed = ready and who in self.world.leads and request_model.person(who) != request_model.person(ask.account)
         allowed = allowed and ask.needs > 0
         message = m.Deny(self.ids[who], ask.id, self.view(ask).digest, "no", None)
         if self.attempt(lambda: self.ca.say(message, m.RequestReply), allowed=allowed):
@@ -116,13 +116,21 @@ class Requests(Walk):
         allowed = live and who == ask.account and self.world.signed_in(who, self.now)
         new = who == "dan" and not self.world.locked and self.world.allowed(who, ask.host, glass=False)
         new = new and not self.world.hopeless(who, ask.host, self.now)
-        allowed = allowed and (bool(waiting) or (new and len(granted) < model.EXTENSIONS))
+        allowed = allowed and (bool(waiting) or (new and len(granted) < request_model.EXTENSIONS))
         message = m.Extend(self.ids[who], ask.id, "CHG-7 not done yet", "192.0.2.7")
         reply = self.attempt(lambda: self.ca.say(message, m.AskReply), allowed=allowed)
         if reply is not None and not reply.existing:
             left = (ask.ends or 0) - self.now
-            more = Ask(reply.request.id, who, ask.host, self.now, self.world.needs, model.EXTEND_BY, model.USE_BY)
-            more.extends, more.pending = ask, min(model.PENDING, left)
+            more = Ask(
+                reply.request.id,
+                who,
+                ask.host,
+                self.now,
+                self.world.needs,
+                request_model.EXTEND_BY,
+                request_model.USE_BY,
+            )
+            more.extends, more.pending = ask, min(request_model.PENDING, left)
             self.world.asks[more.id] = more
 
     @rule(number=pick)
@@ -137,7 +145,7 @@ class Requests(Walk):
         if ask is None:
             return
         ready = ask.glass and ask.approved is not None and not ask.reviewed and self.world.signed_in(who, self.now)
-        allowed = ready and who in self.world.leads and model.person(who) != model.person(ask.account)
+        allowed = ready and who in self.world.leads and request_model.person(who) != request_model.person(ask.account)
         message = m.Review(self.ids[who], ask.id, "justified", "")
         if self.attempt(lambda: self.ca.say(message, m.RequestReply), allowed=allowed):
             ask.reviewed = True
@@ -191,7 +199,7 @@ class Requests(Walk):
             return
         who = next(iter(fitting[-1].yes))
         if lock and self.ban is None:
-            self.lock_out(model.person(who))
+            self.lock_out(request_model.person(who))
         elif who in self.world.leads - self.world.banned:
             self.world.leads -= {who}
             self.sign_in(who)

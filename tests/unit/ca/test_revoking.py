@@ -13,7 +13,7 @@ from sshjit import profile, sshcert
 from sshjit.errors import Invalid, Refused
 from sshjit.profile import Issue
 from sshjit_ca import krl
-from tests.support import told
+from tests.support import published_bundle
 from tests.support.installation import ALICE, BOB, CAROL, Installation
 
 
@@ -25,10 +25,10 @@ def granted(ca: Installation) -> tuple[m.RequestView, m.CertificateView]:
 
 def test_a_revoked_grant_revokes_what_is_alive_and_gives_nothing_new(ca: Installation) -> None:
     request, certificate = granted(ca)
-    assert not told.revoked(ca, certificate)
+    assert not published_bundle.revoked(ca, certificate)
     reply = ca.say(m.Revoke(None, request.id, None, None, "laptop lost"), m.RevokeReply, "admin")
     assert (reply.certificates, reply.requests[0].state, reply.requests[0].closing) == (1, "revoked", "laptop lost")
-    assert told.revoked(ca, certificate)
+    assert published_bundle.revoked(ca, certificate)
     with pytest.raises(Invalid, match="revoked"):
         ca.say(m.SignUser(next(iter(ca.logins)), request.id), m.CertificateReply)
 
@@ -39,8 +39,8 @@ def test_one_certificate_is_revoked_alone(ca: Installation) -> None:
     assert first is not None
     assert second is not None
     ca.say(m.Revoke(None, None, first.serial, None, "test"), m.RevokeReply, "admin")
-    assert told.revoked(ca, first)
-    assert not told.revoked(ca, second)
+    assert published_bundle.revoked(ca, first)
+    assert not published_bundle.revoked(ca, second)
     with pytest.raises(Invalid):
         ca.say(m.Revoke(None, None, first.serial, None, "again"), m.RevokeReply, "admin")
 
@@ -48,18 +48,18 @@ def test_one_certificate_is_revoked_alone(ca: Installation) -> None:
 def test_what_is_done_is_worthless_at_once(ca: Installation) -> None:
     request, certificate = granted(ca)
     ca.say(m.End(next(iter(ca.logins)), request.id), m.RequestReply)
-    assert told.revoked(ca, certificate)
+    assert published_bundle.revoked(ca, certificate)
 
 
 def test_t55_a_serial_stays_on_the_list_until_its_grant_is_over(ca: Installation) -> None:
     request, certificate = granted(ca)
     ca.say(m.Revoke(None, request.id, None, None, "laptop lost"), m.RevokeReply, "admin")
     ca.later(8 * 3600 - 1)
-    assert told.revoked(ca, certificate)
-    assert told.newest(ca).ended == ((request.id, 1_800_000_000),)
+    assert published_bundle.revoked(ca, certificate)
+    assert published_bundle.newest(ca).ended == ((request.id, 1_800_000_000),)
     ca.later(1)
-    assert not told.revoked(ca, certificate)
-    assert told.newest(ca).ended == ()
+    assert not published_bundle.revoked(ca, certificate)
+    assert published_bundle.newest(ca).ended == ()
 
 
 def test_t46_revoking_what_belongs_to_others_needs_the_permission(ca: Installation) -> None:
@@ -72,7 +72,7 @@ def test_t46_revoking_what_belongs_to_others_needs_the_permission(ca: Installati
         with pytest.raises(Refused) as refused:
             ca.say(message, m.RevokeReply, "web")
         assert refused.value.code == "not_permitted"
-    assert not told.revoked(ca, certificate)
+    assert not published_bundle.revoked(ca, certificate)
     assert ca.say(m.Revoke(ca.web(BOB), request.id, None, None, "x"), m.RevokeReply, "web").certificates == 1
 
 
@@ -94,9 +94,9 @@ def test_revoking_needs_a_reason(ca: Installation) -> None:
 
 
 def test_ssh_keygen_verifies_the_bundle(ca: Installation) -> None:
-    reply = told.reply(ca)
+    reply = published_bundle.reply(ca)
     assert reply.bundle is not None
-    (ca.home / "signers").write_text(f'bundle namespaces="bundle@ssh-jit" {told.newest(ca).root}\n')
+    (ca.home / "signers").write_text(f'bundle namespaces="bundle@ssh-jit" {published_bundle.newest(ca).root}\n')
     (ca.home / "bundle.sig").write_text(reply.signature or "")
     command = [
         "ssh-keygen",
@@ -117,19 +117,19 @@ def test_ssh_keygen_verifies_the_bundle(ca: Installation) -> None:
 
 
 def test_a_bundle_is_signed_when_there_is_something_new_and_its_sequence_rises(ca: Installation) -> None:
-    first = told.reply(ca)
-    assert told.reply(ca).sequence == first.sequence
+    first = published_bundle.reply(ca)
+    assert published_bundle.reply(ca).sequence == first.sequence
     assert ca.say(m.ReadBundle(first.sequence), m.BundleReply).bundle is None
     request, _ = granted(ca)
-    assert told.reply(ca).sequence == first.sequence + 1  # the provider was reached when alice signed in
+    assert published_bundle.reply(ca).sequence == first.sequence + 1  # the provider was reached when alice signed in
     ca.say(m.Revoke(None, request.id, None, None, "x"), m.RevokeReply, "admin")
-    assert told.reply(ca).sequence == first.sequence + 2
+    assert published_bundle.reply(ca).sequence == first.sequence + 2
     ca.restart()
-    assert told.reply(ca).sequence == first.sequence + 3
+    assert published_bundle.reply(ca).sequence == first.sequence + 3
 
 
 def test_a_lost_batch_takes_its_bundle_with_it(ca: Installation) -> None:
-    sequence = told.reply(ca).sequence
+    sequence = published_bundle.reply(ca).sequence
     ca.later(1000)
     broken, _ = ca.say_all([m.ReadBundle(None), m.Status()], "admin")
     assert isinstance(broken, m.BundleReply)

@@ -9,8 +9,8 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit import requests, signed_actions
 from sshjit.errors import Invalid, Refused
-from tests.support import acts
-from tests.support.glass import GLASS, break_glass
+from tests.support import signatures
+from tests.support.break_glass import GLASS, break_glass
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation, Person
 
 ERIN = Person("e-5", ("SRE Leads",), "erin@example.com")
@@ -87,17 +87,17 @@ def test_a_yes_is_for_what_was_asked_or_less(ca: Installation, duration: int) ->
 
 
 def test_t23_how_long_is_in_what_is_signed(ca: Installation) -> None:
-    ca.change_policy(*acts.SIGNED_POLICY)
+    ca.change_policy(*signatures.SIGNED_POLICY)
     request = ca.ask(ca.web(DANA), "db1").request
     bob = ca.native(BOB)
-    fresh, sign = acts.challenge(ca, bob), acts.by(ca.key(BOB))
+    fresh, sign = signatures.challenge(ca, bob), signatures.by(ca.key(BOB))
     text = signed_actions.approval_text(request, "approve", "", fresh, ca.config.installation, duration=600)
     given = m.ActionSignature(fresh, sign(signed_actions.APPROVE_NAMESPACE, text))
     message = m.Approve(bob, request.id, request.digest, "", given, 600)
     for tampered in (replace(message, duration=1200), replace(message, duration=None)):
         with pytest.raises(Refused):
             ca.say(tampered, m.RequestReply)
-    fresh = acts.challenge(ca, bob)
+    fresh = signatures.challenge(ca, bob)
     text = signed_actions.approval_text(request, "approve", "", fresh, ca.config.installation, duration=600)
     given = m.ActionSignature(fresh, sign(signed_actions.APPROVE_NAMESPACE, text))
     opened = ca.say(replace(message, consent=given), m.RequestReply).request

@@ -17,7 +17,7 @@ from sshjit.errors import Failed, Invalid
 from sshjit_ca import connection as peers
 from sshjit_ca import sockets
 from sshjit_ca.cli import admin
-from tests.support.doorway import served
+from tests.support.ca_sockets import serving_sockets
 from tests.support.installation import Installation
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -25,7 +25,7 @@ from tests.support.waiting import PATIENCE, wait_until
 @pytest.fixture
 def doors(ca: Installation) -> Iterator[Installation]:
     """The installation with both sockets open to our own user."""
-    with served(ca, frozenset({os.getuid()})):
+    with serving_sockets(ca, frozenset({os.getuid()})):
         yield ca
     assert not ca.config.web_socket.exists()
 
@@ -186,7 +186,7 @@ def test_a_peer_that_reads_nothing_is_turned_out_before_its_answers_fill_the_mem
 
 def test_a_unix_user_who_may_not_come_in_is_turned_out(ca: Installation) -> None:
     """Here the user is our own and the door is another's; with two real users on the lab in test_separation.py."""
-    with served(ca, frozenset({os.getuid() + 1})), connect(ca) as connection:
+    with serving_sockets(ca, frozenset({os.getuid() + 1})), connect(ca) as connection:
         (answer,) = answers(connection)
     assert answer["body"]["code"] == "wrong_user"
 

@@ -11,8 +11,8 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit import signed_actions
 from sshjit.errors import Invalid, Refused
-from tests.support.acts import ADMIN_POLICY, SIGNED_POLICY, act, answer, by, challenge
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation, Person, ssh_sign
+from tests.support.signatures import ADMIN_POLICY, SIGNED_POLICY, act, answer, by, challenge
 
 ERIN = Person("e-5", ("SRE Leads",), "erin@example.com")
 BOTH = Person("f-6", ("SRE", "SRE Leads"), "both@example.com")

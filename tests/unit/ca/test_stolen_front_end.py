@@ -15,10 +15,10 @@ from sshjit import ca_protocol as m
 from sshjit import login as binding
 from sshjit import sshcert, sshkey
 from sshjit.errors import SshJitError
-from tests.support.acts import lines_of
 from tests.support.installation import ALICE, BOB, DANA, Installation, ssh_sign
 from tests.support.issuer import NATIVE_CLIENT, WEB_CLIENT
-from tests.support.theft import Stolen, certificates, mixed, steal
+from tests.support.signatures import lines_of
+from tests.support.stolen_front_end import Stolen, certificates, mixed, steal
 
 RESTRICTIVE = (m.Logout, m.Cancel, m.End, m.Deny, m.Revoke, m.Lock)
 

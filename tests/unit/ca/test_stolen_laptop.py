@@ -12,10 +12,10 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit import login as binding
 from sshjit.errors import Invalid, Refused, SshJitError
-from tests.support.acts import ADMIN_POLICY, SIGNED_POLICY, act, answer, by
 from tests.support.installation import ALICE, BOB, DANA, Installation, ssh_sign
+from tests.support.published_bundle import revoked
+from tests.support.signatures import ADMIN_POLICY, SIGNED_POLICY, act, answer, by
 from tests.support.softkey import SoftKey
-from tests.support.told import revoked
 
 
 @dataclass

@@ -13,10 +13,10 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit import json_text, signed_actions, sshkey
 from sshjit.errors import SshJitError
-from tests.support.acts import act, by, challenge, lines_of
-from tests.support.glass import GLASS, REASON, break_glass, review
+from tests.support.break_glass import GLASS, REASON, break_glass, review
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation
-from tests.support.theft import Stolen, certificates, listening, mixed, steal
+from tests.support.signatures import act, by, challenge, lines_of
+from tests.support.stolen_front_end import Stolen, certificates, listening, mixed, steal
 
 EXTEND = ('pending = "30m"\nuse_by', 'pending = "30m"\nextend = { count = 2, by = "30m" }\nuse_by')
 EXPLAIN = ('review = ["lead"]', 'review = ["lead"]\nexplain = ["lead"]')

@@ -14,8 +14,8 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit import sshcert
 from sshjit.errors import SshJitError
-from tests.support.acts import host_keys, join, lines_of, renew, report
 from tests.support.installation import ALICE, DANA, Installation, make_key, ssh_sign
+from tests.support.signatures import host_keys, join, lines_of, renew, report
 
 LABELS = (("env", "staging"),)
 

@@ -7,7 +7,7 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit import entries, events
 from sshjit_ca.access import sweeping
-from tests.support import told
+from tests.support import published_bundle
 from tests.support.installation import ALICE, DANA, Installation
 
 
@@ -49,10 +49,10 @@ def test_how_a_request_stands_is_the_same_before_and_after(ca: Installation) -> 
             (each.id, each.state, each.ends, each.use_by, each.certificates) for page in read for each in page.requests
         ]
 
-    before, hosts_told = standing(), told.newest(ca)
+    before, hosts_told = standing(), published_bundle.newest(ca)
     assert ca.authority.sweep() == 2
     assert standing() == before
-    assert (told.newest(ca).ended, told.newest(ca).krl) == (hosts_told.ended, hosts_told.krl)
+    assert (published_bundle.newest(ca).ended, published_bundle.newest(ca).krl) == (hosts_told.ended, hosts_told.krl)
 
 
 def test_many_take_several_ticks_and_a_restart_changes_nothing(

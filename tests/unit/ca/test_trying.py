@@ -19,8 +19,8 @@ from sshjit_ca.keys import files, lineage, references, trying
 from sshjit_ca.keys.holder import Holder
 from sshjit_ca.keys.places import Places
 from tests.support import devices
+from tests.support.ca_sockets import serving_sockets
 from tests.support.devices import Token, ssh_key
-from tests.support.doorway import served
 from tests.support.installation import Installation, make_key
 from tests.support.keyring import fp
 
@@ -95,7 +95,7 @@ def test_a_device_that_hangs_holds_up_nobody_but_who_asked(ca: Installation, tmp
         fingerprint = of_agent(ca, tmp_path, running)
     ca.restart()  # nothing is open that was opened before
     found: list[m.StatusReply] = []
-    with silent(tmp_path / "agent"), served(ca, frozenset({0, ca.home.stat().st_uid})):
+    with silent(tmp_path / "agent"), serving_sockets(ca, frozenset({0, ca.home.stat().st_uid})):
         asking = threading.Thread(
             target=lambda: found.append(admin.call(ca.config.admin_socket, m.Status(), m.StatusReply))
         )

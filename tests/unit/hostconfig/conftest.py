@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.hostconfig import workshop
-from tests.unit.hostconfig.workshop import Authority, Front, Host
+from tests.support import host_machine
+from tests.support.host_machine import Authority, Front, Host
 
 BUILD = Path(__file__).resolve().parents[3] / "hostconfig" / "build_pyz.py"
 
@@ -18,7 +18,7 @@ BUILD = Path(__file__).resolve().parents[3] / "hostconfig" / "build_pyz.py"
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program as it is shipped: one file."""
     path = tmp_path_factory.mktemp("dist") / "ssh-jit-host.pyz"
-    workshop.run(sys.executable, BUILD, path)
+    host_machine.run(sys.executable, BUILD, path)
     return path
 
 
@@ -31,12 +31,12 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 @pytest.fixture
 def front() -> Iterator[Front]:
     """A front end."""
-    with workshop.front() as place:
+    with host_machine.front() as place:
         yield place
 
 
 @pytest.fixture
 def host(authority: Authority, front: Front, program: Path) -> Iterator[Host]:
     """A host that has nothing yet."""
-    with workshop.host(authority, front, program) as place:
+    with host_machine.host(authority, front, program) as place:
         yield place

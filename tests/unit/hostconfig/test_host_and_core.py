@@ -12,7 +12,7 @@ from sshjit import bundle as core
 from sshjit import sshkey as core_keys
 from sshjit_ca import krl as ca_krl
 from sshjit_host import bundle, krl, sshkey
-from tests.unit.hostconfig.workshop import Authority, line, make_key, run
+from tests.support.host_machine import Authority, line, make_key, run
 
 
 @pytest.mark.parametrize("serials", [[], [1], [7, 2**40 + 1, 2**64 - 1]])

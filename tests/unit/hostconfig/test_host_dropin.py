@@ -9,8 +9,8 @@ import subprocess
 
 import pytest
 
+from tests.support.host_machine import ME, Authority, Front, Host
 from tests.support.waiting import PATIENCE, wait_until
-from tests.unit.hostconfig.workshop import ME, Authority, Front, Host
 
 
 def _dropin_is(host: Host, before: bytes | None) -> bool:

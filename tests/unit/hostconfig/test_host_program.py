@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sshjit_host import config, sshdconf
-from tests.unit.hostconfig.workshop import Host, run
+from tests.support.host_machine import Host, run
 
 HOSTCONFIG = Path(__file__).resolve().parents[3] / "hostconfig"
 VERSION = tomllib.loads((HOSTCONFIG.parent / "pyproject.toml").read_text())["project"]["version"]

@@ -7,7 +7,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from tests.unit.hostconfig.workshop import ME, Authority, Front, Host, line, make_key, run
+from tests.support.host_machine import ME, Authority, Front, Host, line, make_key, run
 
 
 def test_first_refresh_writes_what_sshd_reads(authority: Authority, front: Front, host: Host) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.hostconfig import workshop
-from tests.unit.hostconfig.workshop import Authority, Front, Host, line, make_key
+from tests.support import host_machine
+from tests.support.host_machine import Authority, Front, Host, line, make_key
 
 Mutation = Callable[[Authority, Host], dict[str, Any]]
 
@@ -184,7 +184,7 @@ MUTATIONS: dict[str, Mutation] = {
 @pytest.fixture(scope="module")
 def settled(authority: Authority, program: Path) -> Iterator[tuple[Front, Host]]:
     """A host that holds bundle 5 and has sshd set up."""
-    with workshop.front() as front, workshop.host(authority, front, program) as host:
+    with host_machine.front() as front, host_machine.host(authority, front, program) as host:
         front.serve(authority.offer(sequence=5))
         host.refresh()
         yield front, host

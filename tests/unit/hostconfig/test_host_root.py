@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.hostconfig import workshop
-from tests.unit.hostconfig.workshop import Authority, Front, Host, line, make_key
+from tests.support import host_machine
+from tests.support.host_machine import Authority, Front, Host, line, make_key
 
 
 class Roots:
@@ -32,7 +32,7 @@ class Roots:
         return {"sequence": sequence, "bundle": text, "signature": self.authority.sign(text, key=self.keys[root])}
 
     def pin(self, root: str) -> str:
-        return workshop.run("ssh-keygen", "-l", "-f", f"{self.keys[root]}.pub").split()[1]
+        return host_machine.run("ssh-keygen", "-l", "-f", f"{self.keys[root]}.pub").split()[1]
 
 
 @pytest.fixture
@@ -112,4 +112,4 @@ def test_a_retired_ca_key_may_be_refused_whole(
     assert "revokes a key that is not a CA's" in host.refresh(code=4)
     front.serve(authority.offer(sequence=3, krl=krl, retired=[line(old)]))
     host.refresh()
-    workshop.run("ssh-keygen", "-Q", "-f", host.home / "krl", f"{old}.pub", code=1)
+    host_machine.run("ssh-keygen", "-Q", "-f", host.home / "krl", f"{old}.pub", code=1)

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from sshjit_host.watch import REMINDER, Reminders, pause
+from tests.support.host_machine import Authority, Front, Host
 from tests.support.waiting import PATIENCE, wait_until
-from tests.unit.hostconfig.workshop import Authority, Front, Host
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from sshjit import providers, settings
 from sshjit.policy import load as load_policy
 from sshjit_ca import config as ca_config
 from sshjit_web import config as web_config
-from tests.unit.hostconfig.workshop import run
+from tests.support.host_machine import run
 
 ROOT = Path(__file__).resolve().parents[3]
 UNITS = sorted(path for program in ("ca", "webapp", "hostconfig") for path in (ROOT / program / "systemd").iterdir())

@@ -23,7 +23,7 @@ from tests.unit.ca.test_decisions_by_the_ca import ROWS, House
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory, issuers: dict[str, Issuer]) -> Iterator[House]:
+def running(tmp_path_factory: pytest.TempPathFactory, issuers: dict[str, Issuer]) -> Iterator[House]:
     home: Path = tmp_path_factory.mktemp("decisions")
     policy = (FOLDER / "policy.toml").read_text(encoding="utf-8")
     ca = Installation(home, issuers, time=float(ROWS[0].now - 86400), policy=policy)
@@ -33,10 +33,10 @@ def house(tmp_path_factory: pytest.TempPathFactory, issuers: dict[str, Issuer]) 
     ca.stop()
 
 
-def question(house: House, row: Row) -> m.Explain:
+def question(running: House, row: Row) -> m.Explain:
     ask = row.ask
     return m.Explain(
-        login_id=house.login(row),
+        login_id=running.login(row),
         person=None,
         hosts=tuple(host.name for host in row.hosts),
         labels=(),
@@ -71,10 +71,10 @@ def by_the_ca(ca: Installation, asked: m.Explain) -> m.ExplainReply | SshJitErro
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
-def test_front_end_and_ca_say_the_same(house: House, row: Row) -> None:
-    house.at(row.now)
-    asked = question(house, row)
-    ours, theirs = by_the_front_end(house.ca, asked), by_the_ca(house.ca, asked)
+def test_front_end_and_ca_say_the_same(running: House, row: Row) -> None:
+    running.at(row.now)
+    asked = question(running, row)
+    ours, theirs = by_the_front_end(running.ca, asked), by_the_ca(running.ca, asked)
     if isinstance(theirs, SshJitError):
         assert ours is None or (isinstance(ours, SshJitError) and (ours.code, str(ours)) == (theirs.code, str(theirs)))
         return

@@ -19,7 +19,7 @@ from sshjit_web.notify import channels, webhooks
 from sshjit_web.notify.channels import Chat
 from sshjit_web.notify.settings import Channel, NotifyConfig
 from sshjit_web.notify.way import Message, Way
-from tests.support.mailroom import Hooked, Mailbox, receiver, smtp
+from tests.support.receivers import Hooked, Mailbox, receiver, smtp
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 """Apprise imports it for a library that needs it, on versions of Python that have it."""

@@ -14,10 +14,10 @@ from sshjit_web.notify import looking, retrying
 from sshjit_web.notify.ledger import KEPT, Ledger, LostLease
 from sshjit_web.notify.schema import DELIVERIES, NOTICES
 from sshjit_web.store import open_engine
-from tests.support.glass import break_glass, review
-from tests.support.hearing import ERIN, POLICY_WITH_GLASS, TWO, Desk, sending
+from tests.support.break_glass import break_glass, review
 from tests.support.installation import ALICE, BOB, DANA, Installation, Person
 from tests.support.issuer import Issuer
+from tests.support.notified import ERIN, POLICY_WITH_GLASS, TWO, NotifierDesk, sending
 from tests.support.postgres import Postgres, running
 
 
@@ -28,7 +28,7 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def desk(request: pytest.FixtureRequest, tmp_path: Path, issuers: dict[str, Issuer]) -> Iterator[Desk]:
+def desk(request: pytest.FixtureRequest, tmp_path: Path, issuers: dict[str, Issuer]) -> Iterator[NotifierDesk]:
     home = tmp_path / "ca-home"
     home.mkdir()
     ca = Installation(home, issuers, policy=POLICY_WITH_GLASS)
@@ -43,23 +43,23 @@ def desk(request: pytest.FixtureRequest, tmp_path: Path, issuers: dict[str, Issu
         address = server.address(f"web{server.made}")
     engine = open_engine(address)
     migrate.upgrade(engine)
-    yield Desk(ca, engine)
+    yield NotifierDesk(ca, engine)
     engine.dispose()
     ca.stop()
 
 
 @pytest.fixture
-def ledger(desk: Desk) -> Ledger:
+def ledger(desk: NotifierDesk) -> Ledger:
     ledger = desk.ledger()
     assert ledger.take(int(desk.ca.time))
     return ledger
 
 
-def now(desk: Desk) -> int:
+def now(desk: NotifierDesk) -> int:
     return int(desk.ca.time)
 
 
-def test_each_hears_once_however_often_the_log_is_read(desk: Desk, ledger: Ledger) -> None:
+def test_each_hears_once_however_often_the_log_is_read(desk: NotifierDesk, ledger: Ledger) -> None:
     desk.ca.ask(desk.ca.native(DANA), "db1")
     desk.follow(ledger)
     with sending(desk, ledger) as told:
@@ -71,7 +71,7 @@ def test_each_hears_once_however_often_the_log_is_read(desk: Desk, ledger: Ledge
         assert told == set()
 
 
-def test_two_accounts_with_one_mailbox_are_one_recipient(desk: Desk, ledger: Ledger) -> None:
+def test_two_accounts_with_one_mailbox_are_one_recipient(desk: NotifierDesk, ledger: Ledger) -> None:
     desk.ca.web(Person("b-22", ("SRE Leads",), "BOB@example.com"))
     desk.ca.ask(desk.ca.native(DANA), "db1")
     desk.follow(ledger)
@@ -80,7 +80,7 @@ def test_two_accounts_with_one_mailbox_are_one_recipient(desk: Desk, ledger: Led
     assert sorted(found) == ["bob@example.com", "erin@example.com"]
 
 
-def test_what_was_settled_before_it_could_be_sent_is_not_sent(desk: Desk, ledger: Ledger) -> None:
+def test_what_was_settled_before_it_could_be_sent_is_not_sent(desk: NotifierDesk, ledger: Ledger) -> None:
     request = desk.ca.ask(desk.ca.native(DANA), "db1").request
     desk.follow(ledger)
     desk.ca.approve(desk.ca.web(BOB), request)
@@ -91,7 +91,7 @@ def test_what_was_settled_before_it_could_be_sent_is_not_sent(desk: Desk, ledger
     assert ("opened", "erin", "waiting") not in desk.rows()
 
 
-def test_the_others_who_were_asked_hear_that_it_is_settled(desk: Desk, ledger: Ledger) -> None:
+def test_the_others_who_were_asked_hear_that_it_is_settled(desk: NotifierDesk, ledger: Ledger) -> None:
     request = desk.ca.ask(desk.ca.native(DANA), "db1").request
     desk.follow(ledger)
     with sending(desk, ledger):
@@ -102,7 +102,7 @@ def test_the_others_who_were_asked_hear_that_it_is_settled(desk: Desk, ledger: L
         assert {name for _, name in told} == {"dana", "erin"}
 
 
-def test_only_those_who_did_not_answer_are_reminded_at_half_of_the_time(desk: Desk, ledger: Ledger) -> None:
+def test_only_those_who_did_not_answer_are_reminded_at_half_of_the_time(desk: NotifierDesk, ledger: Ledger) -> None:
     desk.ca.change_policy(*TWO)
     request = desk.ca.ask(desk.ca.native(DANA), "db1").request
     desk.follow(ledger)
@@ -119,7 +119,7 @@ def test_only_those_who_did_not_answer_are_reminded_at_half_of_the_time(desk: De
         assert told == {("Still waiting: d-4 asks for postgres@db1", "erin")}
 
 
-def test_nobody_is_reminded_of_what_ran_out(desk: Desk, ledger: Ledger) -> None:
+def test_nobody_is_reminded_of_what_ran_out(desk: NotifierDesk, ledger: Ledger) -> None:
     desk.ca.ask(desk.ca.native(DANA), "db1")
     desk.follow(ledger)
     desk.ca.later(31 * 60)
@@ -128,7 +128,7 @@ def test_nobody_is_reminded_of_what_ran_out(desk: Desk, ledger: Ledger) -> None:
     assert {state for _, _, state in desk.rows()} == {"dropped"}
 
 
-def test_a_review_is_nagged_about_until_somebody_looked(desk: Desk, ledger: Ledger) -> None:
+def test_a_review_is_nagged_about_until_somebody_looked(desk: NotifierDesk, ledger: Ledger) -> None:
     request = break_glass(desk.ca, desk.ca.native(ALICE)).request
     heard = []
     for hours in (0, 11, 2, 12, 24):
@@ -150,7 +150,9 @@ def test_a_review_is_nagged_about_until_somebody_looked(desk: Desk, ledger: Ledg
         assert not [title for title, _ in told if title.startswith("Not reviewed")]
 
 
-def test_one_notifier_works_at_a_time_and_another_takes_over_when_it_is_silent(desk: Desk, ledger: Ledger) -> None:
+def test_one_notifier_works_at_a_time_and_another_takes_over_when_it_is_silent(
+    desk: NotifierDesk, ledger: Ledger
+) -> None:
     other = desk.ledger("two")
     desk.ca.ask(desk.ca.native(DANA), "db1")
     desk.follow(ledger)
@@ -171,13 +173,13 @@ def test_one_notifier_works_at_a_time_and_another_takes_over_when_it_is_silent(d
     assert len(desk.rows("sent")) == 1
 
 
-def test_a_notifier_that_ends_lets_the_next_one_work_at_once(desk: Desk, ledger: Ledger) -> None:
+def test_a_notifier_that_ends_lets_the_next_one_work_at_once(desk: NotifierDesk, ledger: Ledger) -> None:
     ledger.release()
     assert desk.ledger("two").take(now(desk))
 
 
 def test_what_fails_is_tried_later_then_dead_and_alive_again_when_the_operator_says_so(
-    desk: Desk, ledger: Ledger
+    desk: NotifierDesk, ledger: Ledger
 ) -> None:
     desk.ca.ask(desk.ca.native(DANA), "db1")
     desk.follow(ledger)
@@ -196,7 +198,7 @@ def test_what_fails_is_tried_later_then_dead_and_alive_again_when_the_operator_s
     assert {each.id for each in ledger.claim("mail", now(desk), 9)} == {owed.id}
 
 
-def test_channels_that_are_gone_leave_dead_deliveries_that_are_seen(desk: Desk, ledger: Ledger) -> None:
+def test_channels_that_are_gone_leave_dead_deliveries_that_are_seen(desk: NotifierDesk, ledger: Ledger) -> None:
     break_glass(desk.ca, desk.ca.native(ALICE))
     desk.follow(ledger)
     ledger.orphans(("mail",), now(desk))
@@ -204,7 +206,7 @@ def test_channels_that_are_gone_leave_dead_deliveries_that_are_seen(desk: Desk, 
     assert (dead.channel, dead.last_error) == ("pager", "web.toml has no channel of this name")
 
 
-def test_a_rule_may_name_any_channel_and_none_holds_up_the_others(desk: Desk, ledger: Ledger) -> None:
+def test_a_rule_may_name_any_channel_and_none_holds_up_the_others(desk: NotifierDesk, ledger: Ledger) -> None:
     desk.ca.change_policy('notify = ["pager"]', f'notify = ["{"x" * 400}", "mail\\u0000", "pager"]')
     break_glass(desk.ca, desk.ca.native(ALICE))
     desk.follow(ledger)
@@ -213,7 +215,7 @@ def test_a_rule_may_name_any_channel_and_none_holds_up_the_others(desk: Desk, le
     assert {dead.last_error for dead in looking.overview(desk.engine).dead} == {"web.toml has no channel of this name"}
 
 
-def test_what_is_over_for_a_month_is_removed(desk: Desk, ledger: Ledger) -> None:
+def test_what_is_over_for_a_month_is_removed(desk: NotifierDesk, ledger: Ledger) -> None:
     desk.ca.ask(desk.ca.native(DANA), "db1")
     desk.follow(ledger)
     with sending(desk, ledger):
@@ -230,7 +232,7 @@ def test_what_is_over_for_a_month_is_removed(desk: Desk, ledger: Ledger) -> None
 
 
 def test_a_log_that_is_shorter_than_what_was_read_is_read_again_without_telling_twice(
-    desk: Desk, ledger: Ledger
+    desk: NotifierDesk, ledger: Ledger
 ) -> None:
     desk.ca.ask(desk.ca.native(DANA), "db1")
     desk.follow(ledger)

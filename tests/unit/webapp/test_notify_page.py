@@ -8,10 +8,10 @@ from sshjit import ca_protocol as m
 from sshjit_web.notify.following import Follower
 from sshjit_web.notify.ledger import Ledger
 from tests.support import in_process_ca
-from tests.support.hearing import CONFIG, ORIGIN
 from tests.support.in_process_ca import EVE
 from tests.support.installation import ALICE, BOB, DANA
 from tests.support.issuer import Issuer
+from tests.support.notified import CONFIG, ORIGIN
 
 
 def test_auditors_see_what_is_owed_and_what_was_given_up(tmp_path: Path, issuers: dict[str, Issuer]) -> None:

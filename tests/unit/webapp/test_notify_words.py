@@ -14,10 +14,10 @@ from sshjit import ca_protocol as m
 from sshjit_web.notify import payload, words
 from sshjit_web.notify.words import Words
 from tests.support import in_process_ca
-from tests.support.glass import break_glass, review
-from tests.support.hearing import ERIN, ORIGIN, POLICY_WITH_GLASS, Ear
+from tests.support.break_glass import break_glass, review
 from tests.support.installation import ALICE, BOB, DANA, Installation
 from tests.support.issuer import Issuer
+from tests.support.notified import ERIN, ORIGIN, POLICY_WITH_GLASS, FeedReader
 
 NASTY = (
     "<script>alert(1)</script> <!channel> @everyone @here <@U024BE7LH> **bold** _it_ ~gone~ `code` [click](https://evil.example)"
@@ -41,7 +41,7 @@ def ca(tmp_path: Path, issuers: dict[str, Issuer]) -> Iterator[Installation]:
 
 
 def written(ca: Installation, topic: str) -> Words:
-    return words.write(Ear(ca).notice(topic), ORIGIN)
+    return words.write(FeedReader(ca).notice(topic), ORIGIN)
 
 
 def test_the_mail_to_an_approver_says_who_what_why_until_when_and_where(ca: Installation) -> None:
@@ -128,7 +128,7 @@ def test_t29_direction_marks_line_breaks_and_escapes_are_written_out(ca: Install
     """The CA refuses such names and reasons; here they come all the same."""
     nasty = "Dana\u202eboss\r\nBcc: eve@example.com\x1b[2J\u200b"
     ca.ask(ca.native(DANA), "db1")
-    notice = Ear(ca).notice("asked")
+    notice = FeedReader(ca).notice("asked")
     request = notice.item.request
     assert request is not None
     request = replace(request, requester=replace(request.requester, name=nasty), reason=nasty)
@@ -182,7 +182,7 @@ def test_long_values_are_cut(ca: Installation) -> None:
 
 def test_a_webhook_gets_the_whole_request_and_no_secret(ca: Installation) -> None:
     request = ca.ask(ca.native(DANA), "db1", reason="CHG-7 " + "x" * 490).request
-    notice = Ear(ca).notice("asked")
+    notice = FeedReader(ca).notice("asked")
     body = json.loads(payload.body(notice, words.write(notice, ORIGIN)))
     assert (body["type"], body["timestamp"]) == ("ssh_jit.asked", "2027-01-15T08:00:00Z")
     data = body["data"]

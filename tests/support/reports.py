@@ -12,10 +12,10 @@ from sshjit_ca.report import making
 from sshjit_ca.report.making import Report
 from sshjit_ca.report.period import Period
 from sshjit_ca.report.tables import BY_KEY
-from tests.support import month as stories
+from tests.support import audit_month as stories
+from tests.support.audit_month import PERIOD, Month
 from tests.support.installation import Installation
 from tests.support.issuer import Issuer
-from tests.support.month import PERIOD, Month
 
 
 def made(ca: Installation, period: Period = PERIOD, *, certificates: bool = True) -> AbstractContextManager[Report]:

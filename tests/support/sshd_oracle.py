@@ -1,6 +1,6 @@
-"""One real sshd with several doors, and a client that offers it any certificate, honest or not.
+"""One real sshd with several ports, and a client that offers it any certificate, honest or not.
 
-Each door is a port with its own trusted CAs and revocation list, so that one server judges a whole table. The client
+Each port is one with its own trusted CAs and revocation list, so that one server judges a whole table. The client
 is asyncssh with key pairs of our own: OpenSSH's client would refuse to send most forgeries. What it could do there,
 and what sshd wrote into its log about it, is the ``Outcome``.
 """
@@ -35,7 +35,7 @@ COMMAND = "echo asked; echo agent ${SSH_AUTH_SOCK:+forwarded}"
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class TrustedBySshd:
     """What one port believes: lines of CAs, and a revocation list. ``None``: the file sshd was told of is missing."""
 
     trusted: tuple[str, ...]
@@ -78,16 +78,16 @@ class _Pair(asyncssh.SSHKeyPair):
 
 
 @dataclass(slots=True)
-class Judge:
-    """A running sshd. ``ports``: the doors by name."""
+class SshdOracle:
+    """A running sshd. ``ports``: what each believes, by name."""
 
     host: Host
     ports: Mapping[str, int]
 
-    def hear(self, offer: Offer, door: str, act: Act = "command") -> Outcome:
+    def hear(self, offer: Offer, port: str, act: Act = "command") -> Outcome:
         """Signs in with the offer, tries to do something, and reads what sshd wrote about this connection."""
         since = self.host.mark()
-        with socket.create_connection((ADDRESS, self.ports[door]), timeout=10) as connection:
+        with socket.create_connection((ADDRESS, self.ports[port]), timeout=10) as connection:
             own = connection.getsockname()[1]
             connection.setblocking(False)  # noqa: FBT003 - the socket's own way to say it
             accepted, output = asyncio.run(self._try(connection, offer, act))
@@ -132,31 +132,31 @@ class Judge:
 
 
 @contextmanager
-def judge(doors: Mapping[str, Door], principals: str) -> Iterator[Judge]:
-    """Runs an sshd that lets ``principals`` in to its one account, at each of these doors."""
-    with tempfile.TemporaryDirectory(prefix="test-judge-", dir=debian.cache()) as made:
+def running_sshd(trusted: Mapping[str, TrustedBySshd], principals: str) -> Iterator[SshdOracle]:
+    """Runs an sshd that lets ``principals`` in to its one account, which each of its ports trusts."""
+    with tempfile.TemporaryDirectory(prefix="test-sshd-", dir=debian.cache()) as made:
         folder = Path(made)
         folder.chmod(0o755)
         host = Host(HOST, folder, openssh.sshd(), hosts.login("deploy"))
         host.prepare()
-        ports = {name: _free_port() for name in doors}
+        ports = {name: _free_port() for name in trusted}
         listen = [f"ListenAddress {ADDRESS}:{port}" for port in ports.values()]
         allow = ["AllowAgentForwarding yes", "AllowTcpForwarding yes", "PermitTTY yes"]
-        blocks = [line for name, door in doors.items() for line in _match(folder, door, ports[name])]
+        blocks = [line for name, each in trusted.items() for line in _match(folder, each, ports[name])]
         (folder / "principals").write_text(f"{principals}\n")
         host.drop_in.write_text("\n".join((*listen, *allow, *blocks)) + "\n")
         host.start()
         try:
-            yield Judge(host, ports)
+            yield SshdOracle(host, ports)
         finally:
             host.stop()
 
 
-def _match(folder: Path, door: Door, port: int) -> list[str]:
+def _match(folder: Path, believed: TrustedBySshd, port: int) -> list[str]:
     trusted, krl = folder / f"{port}.trusted", folder / f"{port}.krl"
-    trusted.write_text("".join(f"{line}\n" for line in door.trusted))
-    if door.krl is not None:
-        krl.write_bytes(door.krl)
+    trusted.write_text("".join(f"{line}\n" for line in believed.trusted))
+    if believed.krl is not None:
+        krl.write_bytes(believed.krl)
     return [
         f"Match LocalPort {port}",
         f"TrustedUserCAKeys {trusted}",

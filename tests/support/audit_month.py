@@ -8,9 +8,9 @@ from pathlib import Path
 from sshjit import ca_protocol as m
 from sshjit.errors import SshJitError
 from sshjit_ca.report.period import Period
-from tests.support.acts import SIGNED_POLICY, answer, by
-from tests.support.glass import GLASS, break_glass, review
+from tests.support.break_glass import GLASS, break_glass, review
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation, Person
+from tests.support.signatures import SIGNED_POLICY, answer, by
 
 ERIN = Person("e-5", ("SRE Leads",), "erin@example.com")
 FRANK = Person("f-6", ("SRE",), "frank@example.com")

@@ -12,8 +12,19 @@ from typing import Any
 from sshjit import ca_protocol as m
 from sshjit import sshcert
 from sshjit.errors import SshJitError
-from tests.support.acts import ADMIN_POLICY, SIGNED_POLICY, act, answer, by, host_keys, join, lines_of, renew, report
 from tests.support.installation import ALICE, BOB, DANA, Installation, make_key
+from tests.support.signatures import (
+    ADMIN_POLICY,
+    SIGNED_POLICY,
+    act,
+    answer,
+    by,
+    host_keys,
+    join,
+    lines_of,
+    renew,
+    report,
+)
 
 
 @dataclass

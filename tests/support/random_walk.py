@@ -17,10 +17,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 from sshjit import ca_protocol as m
 from sshjit.errors import SshJitError
 from sshjit_ca.access.views import request_view
-from tests.support import model
+from tests.support import request_model
 from tests.support.installation import Installation, Person
 from tests.support.issuer import Issuer
-from tests.support.model import Ask, World
+from tests.support.request_model import Ask, World
 
 ACCOUNTS = {
     "alice": Person("a-1", ("SRE",), "alice@example.com"),
@@ -158,7 +158,9 @@ class Walk(RuleBasedStateMachine):
             return
         assert reply.existing is (same is not None)
         assert same is None or reply.request.id == same.id
-        ask = same or self.new(Ask(reply.request.id, who, host, self.now, 0, model.STAGING, model.USE_BY, start, glass))
+        ask = same or self.new(
+            Ask(reply.request.id, who, host, self.now, 0, request_model.STAGING, request_model.USE_BY, start, glass)
+        )
         assert (reply.certificate is not None) is (draw and self.world.open_now(ask, self.now))
         if reply.certificate is not None:
             self.drawn(ask, reply.certificate)
@@ -186,7 +188,7 @@ class Walk(RuleBasedStateMachine):
         walked["certificates"] += 1
         assert self.world.drawable(ask, self.now)
         assert certificate.grant_ends == ask.ends
-        assert certificate.valid_before <= min(ask.ends or 0, self.now + model.CERTIFICATE)
+        assert certificate.valid_before <= min(ask.ends or 0, self.now + request_model.CERTIFICATE)
 
     def close(self, ask: Ask, how: str) -> None:
         """Ends a grant by hand; what would extend it goes with it."""
@@ -201,7 +203,7 @@ class Walk(RuleBasedStateMachine):
         walked["steps"] += 1
         name = f"{ACCOUNTS[who].provider}/{ACCOUNTS[who].sub}"
         self.ban = self.ca.say(m.Lock(None, "person", name, "laptop stolen"), m.LockReply, "admin").lock.id
-        self.world.ban({account for account in ACCOUNTS if model.person(account) == who})
+        self.world.ban({account for account in ACCOUNTS if request_model.person(account) == who})
         for ask in list(self.world.asks.values()):
             if ask.extends is None and ask.account in self.world.banned and ask.state(self.now) == "approved":
                 self.close(ask, "revoked")
@@ -209,9 +211,9 @@ class Walk(RuleBasedStateMachine):
     def new(self, ask: Ask) -> Ask:
         self.world.asks[ask.id] = ask
         if ask.glass:
-            ask.length = model.GLASS
+            ask.length = request_model.GLASS
         elif ask.host == "db1":
-            ask.needs, ask.length = self.world.needs, model.LENGTH
+            ask.needs, ask.length = self.world.needs, request_model.LENGTH
         if not ask.needs:
             self.world.open(ask, self.now, ask.length)
         return ask
@@ -251,6 +253,6 @@ class Walk(RuleBasedStateMachine):
             state = ask.state(self.now)
             assert view.state.value == state, (ask, view)
             assert (view.ends, view.certificates > 0) == (ask.ends, ask.used and ask.extends is None), (ask, view)
-            assert self.over.setdefault(ask.id, state) == state or self.over[ask.id] not in model.ENDED
+            assert self.over.setdefault(ask.id, state) == state or self.over[ask.id] not in request_model.ENDED
             self.over[ask.id] = state
             walked["opened"] += state == "approved"

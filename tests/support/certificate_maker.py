@@ -26,8 +26,8 @@ from sshjit_ca import krl
 from sshjit_ca.access.signing import sign_and_read_back
 from sshjit_ca.keys.files import FileKey, load, make
 from tests.support.installation import make_key
-from tests.support.judge import HOST, Door, Offer
 from tests.support.softkey import PRESENT, VERIFIED, SoftEcdsaKey, SoftKey
+from tests.support.sshd_oracle import HOST, Offer, TrustedBySshd
 
 LOGIN: Final = "deploy"
 PRINCIPAL = f"{LOGIN}@{HOST}"
@@ -43,7 +43,7 @@ _OTHERS = ("outsider", "host_ca", "old")
 
 
 @dataclass(slots=True)
-class Shop:
+class CertificateMaker:
     """The keys, and ``now``: one time for the whole table, in seconds since the epoch."""
 
     folder: Path
@@ -59,20 +59,20 @@ class Shop:
             make(self.folder / name)
             self.cas[name] = load(self.folder / name)
 
-    def doors(self) -> Mapping[str, Door]:
+    def trusted_by_port(self) -> Mapping[str, TrustedBySshd]:
         """What the hosts of the table believe."""
         active = [self.cas[kind].public for kind in CA_KINDS]
         old = self.cas["old"].public
         every = _lines([*active, old])
         revoking = self._krl(active, REVOKED)
         return {
-            "host": Door(every, revoking),
-            "retired": Door(_lines(active), revoking),
-            "ca revoked": Door(every, self._krl(active, keys=[old])),
-            "empty KRL": Door(every, self._krl(active)),
-            "0 bytes for a KRL": Door(every, b""),
-            "no KRL": Door(every, None),
-            "half a KRL": Door(every, revoking[: len(revoking) // 2]),
+            "host": TrustedBySshd(every, revoking),
+            "retired": TrustedBySshd(_lines(active), revoking),
+            "ca revoked": TrustedBySshd(every, self._krl(active, keys=[old])),
+            "empty KRL": TrustedBySshd(every, self._krl(active)),
+            "0 bytes for a KRL": TrustedBySshd(every, b""),
+            "no KRL": TrustedBySshd(every, None),
+            "half a KRL": TrustedBySshd(every, revoking[: len(revoking) // 2]),
         }
 
     def key(self, kind: str = "ed25519", name: str = "alice") -> FileKey | SoftKey:

@@ -16,7 +16,7 @@ from sshjit_web.notify.ledger import Ledger
 from sshjit_web.notify.planning import Plan
 from sshjit_web.notify.schema import DELIVERIES
 from sshjit_web.notify.settings import Channel, NotifyConfig, Route
-from tests.support.glass import GLASS
+from tests.support.break_glass import GLASS
 from tests.support.installation import POLICY, Installation, Person
 
 ORIGIN = "https://access.example.com"
@@ -39,7 +39,7 @@ def person(address: str) -> str:
 
 
 @dataclass
-class Ear:
+class FeedReader:
     """Reads the feed from where it was left; ``config`` says by which ways."""
 
     ca: Installation
@@ -72,7 +72,7 @@ class Ear:
         return next(s.notice for plan in reversed(self.plans) for s in plan.sayings if s.notice.topic == topic)
 
 
-class Talk:
+class InProcessTalk:
     """The CA for a follower: messages go in as they are."""
 
     def __init__(self, ca: Installation) -> None:
@@ -88,7 +88,7 @@ class Talk:
 
 
 @dataclass
-class Desk:
+class NotifierDesk:
     """A ledger over a real database, fed from a real CA; time is the CA's."""
 
     ca: Installation
@@ -101,7 +101,7 @@ class Desk:
 
     def follow(self, ledger: Ledger) -> None:
         """Reads all that happened, and reminds."""
-        follower = Follower(Talk(self.ca), ledger, self.config, ORIGIN, lambda: int(self.ca.time))  # type: ignore[arg-type]
+        follower = Follower(InProcessTalk(self.ca), ledger, self.config, ORIGIN, lambda: int(self.ca.time))  # type: ignore[arg-type]
         while follower.step():
             pass
         follower.remind()
@@ -115,7 +115,7 @@ class Desk:
 
 
 @contextmanager
-def sending(desk: Desk, ledger: Ledger, *channels: str) -> Iterator[set[tuple[str, str]]]:
+def sending(desk: NotifierDesk, ledger: Ledger, *channels: str) -> Iterator[set[tuple[str, str]]]:
     """Claims and marks as sent whatever is due; (topic is the first word of the title, recipient or #channel)."""
     told = set()
     for channel in channels or tuple(desk.config.channels):

@@ -14,7 +14,7 @@ from tests.support.installation import Installation
 
 
 @contextmanager
-def served(
+def serving_sockets(
     ca: Installation, users: frozenset[int], before: Callable[[m.Message], None] = lambda _: None
 ) -> Iterator[None]:
     """Serves both doors from a thread; ``before`` is called with each message that is about to be prepared."""

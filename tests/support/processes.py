@@ -29,8 +29,8 @@ PATIENCE = 60.0
 
 
 @dataclass
-class House:
-    """The processes by name, and what they print."""
+class Processes:
+    """The running programs by name, and what they print."""
 
     paths: Paths
     ports: Ports
@@ -83,35 +83,35 @@ class House:
 
 
 @contextmanager
-def build(folder: Path) -> Iterator[House]:
-    """A house in ``folder``; everything in it has ended afterwards."""
+def build(folder: Path) -> Iterator[Processes]:
+    """Starts the programs in ``folder``; all of them have ended afterwards."""
     paths = Paths(folder)
     for part in (paths.etc, paths.run, paths.ca, paths.admin, paths.web, paths.providers, paths.log):
         part.mkdir(mode=0o700)
     web, acme, partner = free_ports(3)
-    house = House(paths, Ports(web, {"acme": acme, "partner": partner}, {}))
-    write_all(paths, house.ports, Accounts("deploy", "postgres", "root", "/opt/app/bin/migrate"), str(os.getuid()))
+    processes = Processes(paths, Ports(web, {"acme": acme, "partner": partner}, {}))
+    write_all(paths, processes.ports, Accounts("deploy", "postgres", "root", "/opt/app/bin/migrate"), str(os.getuid()))
     try:
-        house.operator("init")
+        processes.operator("init")
         for name in ("acme", "partner", "ca", "web"):
-            house.start(name)
+            processes.start(name)
         for name, label in (("web1", ["env=staging"]), ("db1", ["env=prod", "role=db"])):
             key = folder / f"{name}_key"
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
             labels = [part for pair in label for part in ("--label", pair)]
             address = ["--address", "127.0.0.1", "--port", "22", "--host-key", f"{key}.pub"]
-            house.operator("host", "add", name, *address, *labels)
-        yield house
+            processes.operator("host", "add", name, *address, *labels)
+        yield processes
     finally:
-        for name in list(house.running):
-            house.stop(name)
+        for name in list(processes.running):
+            processes.stop(name)
 
 
 class Visitor(Browser):
     """Somebody with a browser, who can also look at single steps."""
 
-    def sign_in(self, house: House, provider: str, target: str = "/requests") -> Page:
-        return self.visit(f"{house.url}/auth/{provider}/start?next={target}")
+    def sign_in(self, processes: Processes, provider: str, target: str = "/requests") -> Page:
+        return self.visit(f"{processes.url}/auth/{provider}/start?next={target}")
 
     def step(self, url: str) -> tuple[int, str]:
         """Opens ``url`` without following; the status and where it points."""
@@ -140,6 +140,6 @@ def alert(page: Page) -> str:
     return found[1]
 
 
-def accounts(house: House, provider: str) -> dict[str, Any]:
-    people: dict[str, Any] = json.loads((house.paths.providers / f"{provider}.json").read_text())["people"]
+def accounts(processes: Processes, provider: str) -> dict[str, Any]:
+    people: dict[str, Any] = json.loads((processes.paths.providers / f"{provider}.json").read_text())["people"]
     return people

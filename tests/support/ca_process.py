@@ -20,7 +20,7 @@ from tests.support.waiting import PATIENCE
 PROGRAM = (sys.executable, "-m", "sshjit_ca")
 
 
-def command(config: Path, *arguments: str, code: int = 0) -> str:
+def run_command(config: Path, *arguments: str, code: int = 0) -> str:
     """Runs one command to its end; what it said, on both streams."""
     done = subprocess.run(
         [*PROGRAM, "--config", str(config), *arguments], capture_output=True, text=True, timeout=PATIENCE, check=False
@@ -29,7 +29,7 @@ def command(config: Path, *arguments: str, code: int = 0) -> str:
     return done.stdout + done.stderr
 
 
-def another(ca: Installation, name: str) -> Path:
+def second_config(ca: Installation, name: str) -> Path:
     """A second configuration over the same keys and database, with sockets of its own."""
     text = (ca.home / "ca.toml").read_text()
     config = ca.home / f"{name}.toml"
@@ -39,7 +39,7 @@ def another(ca: Installation, name: str) -> Path:
 
 
 @dataclass
-class Served:
+class CaProcess:
     """One ``serve``; ``door`` is its admin socket. What a supervisor is told arrives at ``notices``."""
 
     config: Path
@@ -49,7 +49,7 @@ class Served:
     log: Path
 
     @classmethod
-    def start(cls, config: Path, admin_socket: Path, program: Sequence[str] | None = None) -> Served:
+    def start(cls, config: Path, admin_socket: Path, program: Sequence[str] | None = None) -> CaProcess:
         """Starts it, or ``program`` in its place; it may have to stand by."""
         notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         address = config.with_suffix(".notify")

@@ -20,10 +20,10 @@ from typing import Any
 from demo.lab.paths import free_ports
 from sshjit import ca_protocol as m
 from tests.support import postgres
-from tests.support.fronts import Client, Front, started
+from tests.support.ca_process import CaProcess, run_command
+from tests.support.front_ends import Client, Front, started
 from tests.support.installation import ALICE, BOB, DANA, Installation, Person
 from tests.support.issuer import serving
-from tests.support.served import Served, command
 from tests.support.waiting import wait_until
 
 ERIN = Person("e-5", ("SRE Leads",), "erin@example.com")
@@ -95,7 +95,7 @@ class Site:
     """The processes, and who is signed in where."""
 
     ca: Installation
-    served: Served
+    served: CaProcess
     fronts: tuple[Front, ...]
     shared: bool
     tokens: dict[tuple[str, int], str] = field(default_factory=dict)
@@ -140,18 +140,18 @@ class Site:
     def restart(self, program: Sequence[str] | None = None) -> None:
         """Another CA in the place of the one that was, which may be dead already."""
         self.served.end()
-        self.served = Served.start(self.served.config, self.served.door, program)
+        self.served = CaProcess.start(self.served.config, self.served.door, program)
         wait_until(self.served.ready)
 
     # ------------------------------------------------------------------------------------------------- the verdict
 
     def verify(self) -> None:
         """The log must be whole."""
-        command(self.served.config, "log", "verify")
+        run_command(self.served.config, "log", "verify")
 
     def log(self) -> list[Line]:
         """All entries, as ``ssh-jit-ca log show`` tells them."""
-        told = json.loads(command(self.served.config, "log", "show", "--json", "--limit", "100000"))["entries"]
+        told = json.loads(run_command(self.served.config, "log", "show", "--json", "--limit", "100000"))["entries"]
         told.reverse()  # they come newest first
         assert [each["index"] for each in told] == list(range(len(told)))
         return [_line(each) for each in told]
@@ -189,7 +189,7 @@ def running(home: Path, database: str) -> Iterator[Site]:
             Front(_web(home, number, port, store), port)
             for number, (port, store) in enumerate(zip(ports, stores, strict=True))
         )
-        served = Served.start(home / "ca.toml", ca.config.admin_socket)
+        served = CaProcess.start(home / "ca.toml", ca.config.admin_socket)
         site = Site(ca, served, fronts, shared is not None)
         try:
             started(fronts)

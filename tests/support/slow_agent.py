@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 @dataclass
-class Sluggish:
+class SlowAgent:
     """The way to the real agent. ``delay``: seconds that each question takes."""
 
     path: Path
@@ -41,12 +41,12 @@ class Sluggish:
 
 
 @contextmanager
-def before(real: Path, path: Path) -> Iterator[Sluggish]:
+def before(real: Path, path: Path) -> Iterator[SlowAgent]:
     """Such an agent at ``path``, before the real one."""
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))
         listening.listen(64)
-        found = Sluggish(path, real)
+        found = SlowAgent(path, real)
         threading.Thread(target=found.serve, args=(listening,), daemon=True).start()
         yield found
         listening.shutdown(socket.SHUT_RDWR)
