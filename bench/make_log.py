@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sshjit import events, sshkey
-from sshjit_ca import config, daemon, doors, keys
+from sshjit_ca import config, keys, routes
 from sshjit_ca.authority import Authority
-from sshjit_ca.bundling import Bundles
-from sshjit_ca.care.clock import Clock
-from sshjit_ca.desk import Desk
+from sshjit_ca.context import Context
+from sshjit_ca.handlers.bundle import Bundles
 from sshjit_ca.keys import files
 from sshjit_ca.keys.places import Places
+from sshjit_ca.machine.clock import Clock
+from sshjit_ca.service import daemon
 from sshjit_ca.storage.store import Store
 
 PEOPLE = 50
@@ -69,7 +70,7 @@ class Hand:
     time: float
 
 
-def make(home: Path, certificates: int, people: int = PEOPLE) -> Desk:
+def make(home: Path, certificates: int, people: int = PEOPLE) -> Context:
     """A CA in ``home`` with a log of so many certificates. The desk that comes back has its database open."""
     home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o700)
@@ -85,12 +86,12 @@ def make(home: Path, certificates: int, people: int = PEOPLE) -> Desk:
     hand = Hand(time.time() - SPAN - 60)
     desk = daemon.open_desk(settings, store, Places(), Clock(lambda: hand.time, lambda: hand.time))
     bundles = Bundles()
-    Authority(desk, doors.table(store, bundles), bundles).begin()
+    Authority(desk, routes.table(store, bundles), bundles).begin()
     _fill(desk, certificates, people, int(hand.time))
     return desk
 
 
-def _fill(desk: Desk, certificates: int, people: int, began: int) -> None:
+def _fill(desk: Context, certificates: int, people: int, began: int) -> None:
     open_to: dict[int, tuple[str, str, int]] = {}
     for number in range(certificates):
         now = began + number * SPAN // certificates
@@ -104,7 +105,7 @@ def _fill(desk: Desk, certificates: int, people: int, began: int) -> None:
     desk.journal.commit()
 
 
-def recorded(desk: Desk, person: int, login: str, request: str, until: int) -> events.Issued:
+def recorded(desk: Context, person: int, login: str, request: str, until: int) -> events.Issued:
     """What the log says of a certificate."""
     serial = desk.journal.next_serial()
     return events.Issued(
@@ -122,7 +123,7 @@ def recorded(desk: Desk, person: int, login: str, request: str, until: int) -> e
     )
 
 
-def open_window(desk: Desk, person: int, now: int) -> tuple[str, str, int]:
+def open_window(desk: Context, person: int, now: int) -> tuple[str, str, int]:
     """Somebody signs in and is let in until the end of the shift: login, request, end."""
     login, request, host = desk.new_id("login"), desk.new_id("req"), f"web{person % 10}"
     subject, line = f"sub-{person:016d}", desk.keys.public("user_ca").line

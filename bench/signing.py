@@ -17,7 +17,7 @@ from bench.processes import folder, run
 from bench.results import Result, rate
 from bench.timing import paired
 from bench.world import World
-from sshjit_ca.keys.holder import Holder
+from sshjit_ca.keys.key_store import KeyStore
 from sshjit_ca.keys.places import Places
 from sshjit_ca.keys.signer import Signer
 from tests.support import devices
@@ -33,7 +33,7 @@ def lines(_: World) -> Iterator[Result]:
     with _references() as references, served() as ca:
         for title, reference in references:
             _activate(ca, reference)
-            signer = Holder(Places()).open(reference)
+            signer = KeyStore(Places()).open(reference)
             yield _line(f"certificates, 64 in flight, {title}", ca, signer)
 
 
@@ -74,7 +74,7 @@ def _references() -> Iterator[list[tuple[str, str]]]:
         for title, kind in KINDS.items():
             path = devices.ssh_key(home / f"{kind}-agent", kind)
             agent.run(path)
-            fingerprint = Holder(Places()).open(f"file:{path}").public.fingerprint
+            fingerprint = KeyStore(Places()).open(f"file:{path}").public.fingerprint
             found.append((f"{title} ssh-agent", f"agent:{fingerprint}?socket={agent.socket}"))
         if devices.MODULE.exists():
             token = devices.Token.make(home / "token")

@@ -18,12 +18,14 @@ from sshjit import policy, wire
 from sshjit.errors import Failed, Refused, SshJitError
 from sshjit.events import PolicyLoaded, Started, Turned
 from sshjit.policy import Policy
-from sshjit_ca import doors, rotating
-from sshjit_ca.access.sweeping import Sweeper
-from sshjit_ca.bundling import Bundles
-from sshjit_ca.care import emergency, wellbeing
-from sshjit_ca.desk import Desk, Door
-from sshjit_ca.doors import Route
+from sshjit_ca import routes as doors
+from sshjit_ca.access import emergency_certificates
+from sshjit_ca.access.expiry import Sweeper
+from sshjit_ca.context import Context
+from sshjit_ca.handlers import ca_keys, status
+from sshjit_ca.handlers.bundle import Bundles
+from sshjit_ca.routes import Route
+from sshjit_ca.sockets import Socket
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +35,7 @@ class Question:
     """A message that was read at a door, and what was prepared for it."""
 
     message: m.Message
-    door: Door
+    door: Socket
     prepared: Any = None
 
 
@@ -43,7 +45,7 @@ Answer = m.Reply | SshJitError
 class Authority:
     """Answers questions by the batch. Not for two threads at once."""
 
-    def __init__(self, desk: Desk, routes: dict[type[m.Message], Route], bundles: Bundles) -> None:
+    def __init__(self, desk: Context, routes: dict[type[m.Message], Route], bundles: Bundles) -> None:
         self._desk = desk
         self._routes = routes
         self._bundles = bundles
@@ -68,15 +70,15 @@ class Authority:
         epoch = desk.journal.take_over(holder)
         self._look()
         if not desk.state.keys:
-            rotating.first_keys(desk)
+            ca_keys.first_keys(desk)
         desk.keys.open()
         desk.record(Started(epoch, desk.config.installation, desk.keys.fingerprints()))
         if desk.state.policy != desk.policy.digest:
             self._load(desk.policy, desk.policy_text)
-        emergency.take_in(desk)
+        emergency_certificates.take_in(desk)
         desk.journal.commit()
         desk.keys.remember(desk.keys.turns())
-        emergency.taken_in(desk)
+        emergency_certificates.taken_in(desk)
 
     def beat(self) -> None:
         """Shows others that this writer lives, and learns whether it is the writer still.
@@ -176,7 +178,7 @@ class Authority:
             return [Failed("defect", "the CA met a defect of its own; nothing was signed") for _ in questions]
         self._note(error)
         _log.error("a batch was lost: %s", error.message)
-        return [wellbeing.despite(self._desk, question.message, question.prepared, error) for question in questions]
+        return [status.despite(self._desk, question.message, question.prepared, error) for question in questions]
 
     def _batch(self, questions: Sequence[Question], enough: Callable[[], bool] = lambda: False) -> list[Answer]:
         answers = self.decide(questions, enough)

@@ -8,11 +8,14 @@ import os
 import socket
 import stat
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from sshjit.errors import Failed
+
+Socket = Literal["web", "admin"]
+"""``web`` is the front end's socket, ``admin`` the operator's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,25 +81,6 @@ def unlink(path: Path, bound: Bound) -> None:
     with contextlib.suppress(FileNotFoundError):
         if path.stat().st_ino == bound.inode:
             path.unlink()
-
-
-class Complaints:
-    """Lets one line a minute about the same thing through, so that nobody outside can fill the daemon's log."""
-
-    PAUSE = 60.0
-
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
-        self._said: dict[str, float] = {}
-
-    def due(self, about: str) -> bool:
-        """Whether a line about this may be written now."""
-        now = self._monotonic()
-        self._said = {key: when for key, when in self._said.items() if now - when < self.PAUSE}
-        if about in self._said:
-            return False
-        self._said[about] = now
-        return True
 
 
 def peer(connection: socket.socket) -> int:

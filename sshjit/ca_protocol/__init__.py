@@ -1,6 +1,6 @@
 """What the programs say to the CA, and what it answers.
 
-Each dataclass without ``Reply`` or ``View`` in its name is one message of the CA's sockets (``ca/sshjit_ca/doors.py``
+Each dataclass without ``Reply`` or ``View`` in its name is one message of the CA's sockets (``ca/sshjit_ca/routes.py``
 says which socket takes which). A frame is four bytes of length, big-endian, and then JSON in UTF-8::
 
     {"v": 1, "id": 7, "type": "sign_user", "body": {"login_id": "…", "request": "…"}}

@@ -13,8 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from sshjit import sshcert, sshkey
 from sshjit.errors import SshJitError
 from sshjit.sshkey import PublicKey
-from sshjit_ca import krl, sshsig
-from sshjit_ca.keys import Signer
+from sshjit_ca.keys import Signer, krl, sshsig
 from sshjit_ca.keys.files import FileKey
 from sshjit_host import krl as host_krl
 from sshjit_host import sshkey as host_key

@@ -19,8 +19,9 @@ from sshjit.errors import SshJitError
 from sshjit.events import LoginClosed
 from sshjit.policy import PolicyError, load
 from sshjit.tomllines import key_lines
-from sshjit_ca.people import jwks, tokens
-from sshjit_ca.people.tokens import Expected
+from sshjit_ca.oidc import id_tokens as tokens
+from sshjit_ca.oidc import provider_keys
+from sshjit_ca.oidc.id_tokens import Expected
 from sshjit_client import trust
 from sshjit_host import bundle as host_bundle
 from sshjit_host.errors import BundleRefused
@@ -183,13 +184,13 @@ def id_tokens() -> list[bytes]:
 
 
 @functools.cache
-def _sign_in() -> tuple[Expected, jwks.ProviderKeys, bytes]:
+def _sign_in() -> tuple[Expected, provider_keys.ProviderKeys, bytes]:
     """A real provider's keys, fetched once; its token for this sign-in."""
     with serving() as issuer:
         text = PROVIDERS.replace("https://a.example", issuer.url)
         text = text.replace('title = "Acme"\n', 'title = "Acme"\nunsafe_http = true\n')
         provider = providers.load(text)["acme"]
-        keys = jwks.ProviderKeys("acme", provider, lambda: 0.0)
+        keys = provider_keys.ProviderKeys("acme", provider, lambda: 0.0)
         keys.refresh()
         assert keys.published is not None, keys.problem
         claims = {"iss": issuer.url, "sub": "a-1", "aud": NATIVE_CLIENT, "iat": NOW, "exp": NOW + 600, "nonce": NONCE,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sshjit import ca_protocol as m
-from sshjit_ca.cli import admin
+from sshjit_ca.operations import admin_client
 from tests.support.ca_process import CaProcess, run_command
 from tests.support.installation import BOB, DANA, Installation
 from tests.support.issuer import serving
@@ -92,8 +92,8 @@ def test_what_time_has_ended_is_written_down(ca: Installation) -> None:
     try:
         wait_until(served.ready)
         closes = m.ReadLog(None, None, 50, kind="close")
-        wait_until(lambda: len(admin.call(ca.config.admin_socket, closes, m.LogReply).entries) == 1)
-        (entry,) = admin.call(ca.config.admin_socket, closes, m.LogReply).entries
+        wait_until(lambda: len(admin_client.call(ca.config.admin_socket, closes, m.LogReply).entries) == 1)
+        (entry,) = admin_client.call(ca.config.admin_socket, closes, m.LogReply).entries
         assert entry.summary == "postgres@db1 for d-4 (partner) is expired unanswered, by time"
     finally:
         served.end()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sshjit.errors import SshJitError
-from sshjit_ca.log import verify
+from sshjit_ca.log import verification
 from tests.support.crash import Client, batch, check, killed, prepared
 from tests.support.installation import ALICE, Installation
 
@@ -70,7 +70,7 @@ def test_a_damaged_last_page_is_found(left_behind: tuple[Installation, Client]) 
         before = client.received()
         try:
             ca.start()
-            problems = verify.verify(ca.store, ca.desk.keys.public("log")).problems
+            problems = verification.verify(ca.store, ca.desk.keys.public("log")).problems
         except SshJitError as error:
             problems = (error.message,)
         finally:

@@ -17,9 +17,9 @@ import pytest
 
 from sshjit import ca_protocol as m
 from sshjit.errors import Failed
-from sshjit_ca.care.machine import disk_free
-from sshjit_ca.care.reserve import MIB
-from sshjit_ca.log import verify
+from sshjit_ca.log import verification
+from sshjit_ca.machine.reserve import MIB
+from sshjit_ca.machine.system import disk_free
 from tests.support.installation import ALICE, Installation
 from tests.support.issuer import serving
 
@@ -80,7 +80,7 @@ def fill(ca: Installation) -> Path:
 
 
 def is_whole(ca: Installation) -> bool:
-    return verify.verify(ca.store, ca.desk.keys.public("log")).problems == ()
+    return verification.verify(ca.store, ca.desk.keys.public("log")).problems == ()
 
 
 @on_a_small_disk

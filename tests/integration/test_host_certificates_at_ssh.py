@@ -11,7 +11,7 @@ import pytest
 from demo.hosts import ADDRESS
 from sshjit import profile, sshcert, sshkey
 from sshjit.sshwire import string
-from sshjit_ca.access.signing import sign_and_read_back
+from sshjit_ca.access.issuance import sign_and_read_back
 from tests.support.certificate_maker import PRINCIPAL, CertificateMaker, blob, encode_unchecked
 from tests.support.sshd_oracle import HOST, SshdOracle, running_sshd
 from tests.support.waiting import PATIENCE

@@ -19,9 +19,9 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit import checkpoint
 from sshjit.errors import Failed
-from sshjit_ca.cli import admin
-from sshjit_ca.keys import lineage
+from sshjit_ca.keys import succession
 from sshjit_ca.log import snapshots
+from sshjit_ca.operations import admin_client
 from sshjit_ca.storage.store import Store
 from tests.support.installation import ALICE, Installation
 from tests.support.issuer import serving
@@ -43,12 +43,12 @@ class Running:
     def happen(self) -> int:
         """Makes an entry; its number."""
         target = f"SHA256:{base64.b64encode(os.urandom(32)).decode().rstrip('=')}"
-        admin.call(self.ca.config.admin_socket, m.Lock(None, "key", target, "lost"), m.LockReply)
-        return admin.call(self.ca.config.admin_socket, m.ReadLog(None, None, 1), m.LogReply).size - 1
+        admin_client.call(self.ca.config.admin_socket, m.Lock(None, "key", target, "lost"), m.LockReply)
+        return admin_client.call(self.ca.config.admin_socket, m.ReadLog(None, None, 1), m.LogReply).size - 1
 
     def answers(self) -> bool:
         with suppress(Failed):
-            return admin.call(self.ca.config.admin_socket, m.Health(), m.HealthReply).ready
+            return admin_client.call(self.ca.config.admin_socket, m.Health(), m.HealthReply).ready
         return False
 
     def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
@@ -87,7 +87,7 @@ def running(tmp_path: Path) -> Iterator[Running]:
 
 def test_t44_a_proof_is_made_and_checked_without_the_ca(running: Running) -> None:
     home = running.home
-    public = lineage.raw(running.ca.desk.keys.public("log"))
+    public = succession.raw(running.ca.desk.keys.public("log"))
     key = checkpoint.verifier_key(running.ca.config.origin, public)
     running.run("prove", home / "0-cert.pub", "-o", home / "0.tlog-proof")
     nowhere = {**os.environ, "SSH_JIT_CA_CONFIG": "/nonexistent/ca.toml"}
@@ -127,7 +127,7 @@ def test_it_is_shown_followed_and_exported(running: Running) -> None:
     follower = running.start("log", "tail", "-f", "-n", "1")
     assert follower.stdout is not None
     follower.stdout.readline()
-    admin.call(running.ca.config.admin_socket, m.ReadBundle(None), m.BundleReply)
+    admin_client.call(running.ca.config.admin_socket, m.ReadBundle(None), m.BundleReply)
     assert "bundle" in follower.stdout.readline()
     follower.terminate()
     follower.communicate(timeout=PATIENCE)

@@ -21,7 +21,7 @@ from sqlalchemy import Engine
 
 from demo.lab.paths import free_ports
 from sshjit import ca_protocol as m
-from sshjit_ca.desk import Door
+from sshjit_ca.sockets import Socket
 from sshjit_web import migrate
 from sshjit_web.ca_client import CaClient
 from sshjit_web.notify import command, looking
@@ -44,7 +44,7 @@ class Spoken(Installation):
 
     open = False
 
-    def say(self, message: m.Message, reply: type[R], door: Door = "web") -> R:
+    def say(self, message: m.Message, reply: type[R], door: Socket = "web") -> R:
         if not self.open:
             return super().say(message, reply, door)
         client = CaClient(self.home / f"{door}.sock")

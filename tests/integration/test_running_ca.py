@@ -18,7 +18,7 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit import wire
 from sshjit.errors import Failed
-from sshjit_ca.cli import admin
+from sshjit_ca.operations import admin_client
 from tests.support.installation import ALICE, Installation
 from tests.support.issuer import serving
 from tests.support.waiting import PATIENCE, wait_until
@@ -54,7 +54,7 @@ def process(tmp_path: Path) -> Iterator[tuple[Installation, subprocess.Popen[str
 
 def answers(ca: Installation) -> bool:
     with suppress(Failed):
-        return admin.call(ca.config.admin_socket, m.Health(), m.HealthReply).ready
+        return admin_client.call(ca.config.admin_socket, m.Health(), m.HealthReply).ready
     return False
 
 
@@ -93,7 +93,7 @@ def test_sighup_reads_the_policy_again_and_a_bad_one_leaves_the_good_one(
     ca, running = process
 
     def digest() -> str:
-        return admin.call(ca.config.admin_socket, m.ReadPolicy(), m.PolicyReply).digest
+        return admin_client.call(ca.config.admin_socket, m.ReadPolicy(), m.PolicyReply).digest
 
     first = digest()
     path = ca.home / "policy.toml"
@@ -107,13 +107,13 @@ def test_sighup_reads_the_policy_again_and_a_bad_one_leaves_the_good_one(
     while "the policy was not changed" not in (line := running.stderr.readline()):
         assert line
     assert digest() == second
-    health = admin.call(ca.config.admin_socket, m.Health(), m.HealthReply)
+    health = admin_client.call(ca.config.admin_socket, m.Health(), m.HealthReply)
     assert health.ready
     assert health.problems == ("the policy file cannot be loaded; the one before it stays in force",)
     path.write_text(ca.policy)
     running.send_signal(signal.SIGHUP)
     wait_until(lambda: digest() == first)
-    assert admin.call(ca.config.admin_socket, m.Health(), m.HealthReply).problems == ()
+    assert admin_client.call(ca.config.admin_socket, m.Health(), m.HealthReply).problems == ()
 
 
 def test_sigterm_ends_it_and_takes_the_sockets_away(process: tuple[Installation, subprocess.Popen[str]]) -> None:
@@ -132,7 +132,7 @@ def test_a_second_ca_takes_over_and_the_first_signs_nothing_more(
     ca.time = ca.boot = time.time()
     ca.start()  # another writer, over the same database
     with pytest.raises(Failed) as fenced:
-        admin.call(
+        admin_client.call(
             ca.config.admin_socket, m.AddHost("web9", (), "127.0.0.1", 22, (("env", "staging"),), ()), m.HostReply
         )
     assert fenced.value.code == "fenced"

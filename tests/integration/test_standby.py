@@ -12,9 +12,9 @@ import pytest
 
 from sshjit import ca_protocol as m
 from sshjit.errors import Failed
-from sshjit_ca.care import standby
-from sshjit_ca.cli import admin
-from sshjit_ca.log import verify
+from sshjit_ca.log import verification
+from sshjit_ca.operations import admin_client
+from sshjit_ca.service import standby
 from sshjit_ca.storage.store import Store
 from tests.support.ca_process import CaProcess, second_config
 from tests.support.installation import Installation
@@ -54,12 +54,12 @@ def pair(ca: Installation) -> Iterator[tuple[CaProcess, CaProcess]]:
 
 def add_host(served: CaProcess, name: str) -> None:
     message = m.AddHost(name, (), "127.0.0.1", 22, (("env", "staging"),), ())
-    admin.call(served.door, message, m.HostReply)
+    admin_client.call(served.door, message, m.HostReply)
 
 
 def is_whole(ca: Installation) -> bool:
     store = Store(ca.config.database, read_only=True)
-    verdict = verify.verify(store, ca.desk.keys.public("log"))
+    verdict = verification.verify(store, ca.desk.keys.public("log"))
     store.close()
     return verdict.problems == ()
 
@@ -78,7 +78,7 @@ def test_the_second_takes_over_when_the_first_dies_or_says_goodbye(
     assert "standing by" in third.told()
     assert second.end() == 0
     assert third.told() == "READY=1\nSTATUS=serving"
-    hosts = admin.call(third.door, m.ReadHosts(None), m.HostsReply).hosts
+    hosts = admin_client.call(third.door, m.ReadHosts(None), m.HostsReply).hosts
     assert [host.name for host in hosts] == ["web1", "web2"]
     third.process.send_signal(signal.SIGHUP)
     assert third.told().startswith("RELOADING=1\nMONOTONIC_USEC=")
@@ -103,7 +103,7 @@ def test_t63_a_writer_that_hangs_is_given_up_and_signs_nothing_when_it_wakes(
     assert first.process.wait(timeout=PATIENCE) == 1
     assert "another CA process has taken over the log" in first.log.read_text()
     assert second.ready()
-    hosts = admin.call(second.door, m.ReadHosts(None), m.HostsReply).hosts
+    hosts = admin_client.call(second.door, m.ReadHosts(None), m.HostsReply).hosts
     assert [host.name for host in hosts] == ["web1", "web2"]
     again = CaProcess.start(first.config, first.door)
     assert "standing by" in again.told()

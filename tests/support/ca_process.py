@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sshjit import ca_protocol as m
 from sshjit.errors import Failed
-from sshjit_ca.cli import admin
+from sshjit_ca.operations import admin_client
 from tests.support.installation import Installation
 from tests.support.waiting import PATIENCE
 
@@ -72,7 +72,7 @@ class CaProcess:
     def health(self) -> m.HealthReply | None:
         """How it is; ``None`` while it does not answer."""
         with suppress(Failed):
-            return admin.call(self.door, m.Health(), m.HealthReply)
+            return admin_client.call(self.door, m.Health(), m.HealthReply)
         return None
 
     def ready(self) -> bool:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sshjit import ca_protocol as m
-from sshjit_ca.doors import Route
-from sshjit_ca.server import Listening, Server
+from sshjit_ca.routes import Route
+from sshjit_ca.service.server import Listening, Server
 from tests.support.installation import Installation
 
 

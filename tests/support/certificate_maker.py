@@ -22,8 +22,8 @@ from sshjit import profile, sshcert, sshkey
 from sshjit.profile import Issue, UserTerms
 from sshjit.sshkey import PublicKey
 from sshjit.sshwire import string, text, u32, u64
-from sshjit_ca import krl
-from sshjit_ca.access.signing import sign_and_read_back
+from sshjit_ca.access.issuance import sign_and_read_back
+from sshjit_ca.keys import krl
 from sshjit_ca.keys.files import FileKey, load, make
 from tests.support.installation import make_key
 from tests.support.softkey import PRESENT, VERIFIED, SoftEcdsaKey, SoftKey

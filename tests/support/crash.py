@@ -17,7 +17,7 @@ from pathlib import Path
 from sshjit import ca_protocol as m
 from sshjit import entries, events
 from sshjit_ca import state as states
-from sshjit_ca.log import verify
+from sshjit_ca.log import verification
 from sshjit_ca.state import State
 from tests.support.installation import ALICE, Installation
 from tests.support.issuer import serving
@@ -106,7 +106,7 @@ def check(ca: Installation, client: Client) -> None:
     """Everything that must be true after a crash, as the CA itself finds it when it comes back."""
     ca.start()
     try:
-        assert verify.verify(ca.store, ca.desk.keys.public("log")).problems == ()
+        assert verification.verify(ca.store, ca.desk.keys.public("log")).problems == ()
         folded, issued = State(), dict[int, str]()
         for row in ca.store.rows():
             event = entries.read(row.entry)

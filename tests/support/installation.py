@@ -18,13 +18,14 @@ from sshjit import ca_protocol as m
 from sshjit import login as binding
 from sshjit import sshkey
 from sshjit.errors import SshJitError
-from sshjit_ca import config, daemon, doors, keys
+from sshjit_ca import config, keys, routes
 from sshjit_ca.authority import Answer, Authority, Question
-from sshjit_ca.bundling import Bundles
-from sshjit_ca.care.clock import Clock, Kept
-from sshjit_ca.desk import Door
+from sshjit_ca.handlers.bundle import Bundles
 from sshjit_ca.keys import files
 from sshjit_ca.keys.places import Places
+from sshjit_ca.machine.clock import Clock, Kept
+from sshjit_ca.service import daemon
+from sshjit_ca.sockets import Socket
 from sshjit_ca.storage.store import Store
 from tests.support.issuer import NATIVE_CLIENT, WEB_CLIENT, Issuer
 
@@ -131,7 +132,7 @@ class Installation:
         clock = Clock(lambda: self.time, lambda: self.boot, kept)
         self.desk = daemon.open_desk(self.config, self.store, self.places, clock)
         bundles = Bundles()
-        self.routes = doors.table(self.store, bundles)
+        self.routes = routes.table(self.store, bundles)
         self.authority = Authority(self.desk, self.routes, bundles)
         self.authority.begin()
 
@@ -149,7 +150,7 @@ class Installation:
         self.time += seconds
         self.boot += seconds
 
-    def say(self, message: m.Message, reply: type[R], door: Door = "web") -> R:
+    def say(self, message: m.Message, reply: type[R], door: Socket = "web") -> R:
         """Says one message; raises what the CA answers if that is an error."""
         (answer,) = self.say_all([message], door)
         if isinstance(answer, SshJitError):
@@ -157,7 +158,7 @@ class Installation:
         assert type(answer) is reply
         return cast("R", answer)
 
-    def say_all(self, messages: list[m.Message], door: Door = "web") -> list[Answer]:
+    def say_all(self, messages: list[m.Message], door: Socket = "web") -> list[Answer]:
         """Says messages that arrive together: one batch."""
         questions = []
         for message in messages:

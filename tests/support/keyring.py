@@ -9,7 +9,7 @@ from sshjit import ca_protocol as m
 from sshjit.bundle import Bundle
 from sshjit.ca_protocol.keys import Purpose
 from sshjit_ca.keys import files
-from sshjit_ca.log import verify
+from sshjit_ca.log import verification
 from sshjit_ca.storage.store import Store
 from tests.support.installation import ALICE, Installation
 
@@ -63,7 +63,7 @@ def whole(ca: Installation) -> tuple[str, ...]:
     """What ``log verify`` finds wrong."""
     store = Store(ca.config.database, read_only=True)
     try:
-        return verify.verify(store, files.load_public(ca.config.key_file("log"))).problems
+        return verification.verify(store, files.load_public(ca.config.key_file("log"))).problems
     finally:
         store.close()
 

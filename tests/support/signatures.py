@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 from sshjit import ca_protocol as m
 from sshjit import signed_actions, sshkey
 from sshjit.login import unb64url
-from sshjit_ca.hosts import hosttexts
+from sshjit_ca.access import host_statements
 from tests.support.installation import Installation, make_key, ssh_sign
 
 Sign = Callable[[str, bytes], str]
@@ -71,21 +71,21 @@ def lines_of(keys: tuple[Path, ...]) -> tuple[str, ...]:
 def join(ca: Installation, name: str, token: str, keys: tuple[Path, ...]) -> m.JoinHost:
     """What a new host sends."""
     lines, installation = lines_of(keys), ca.config.installation
-    mac = hosttexts.join_mac(unb64url(token), installation, name, lines)
-    text = hosttexts.join_text(installation, name, lines, mac)
-    return m.JoinHost(name, lines, mac, tuple(ssh_sign(key, hosttexts.JOIN_NAMESPACE, text) for key in keys))
+    mac = host_statements.join_mac(unb64url(token), installation, name, lines)
+    text = host_statements.join_text(installation, name, lines, mac)
+    return m.JoinHost(name, lines, mac, tuple(ssh_sign(key, host_statements.JOIN_NAMESPACE, text) for key in keys))
 
 
 def renew(ca: Installation, name: str, keys: tuple[Path, ...], time: int | None = None) -> m.SignHost:
     """What a host sends to renew its certificates."""
     lines, said = lines_of(keys), int(ca.time) if time is None else time
-    text = hosttexts.renew_text(ca.config.installation, name, lines, said)
-    return m.SignHost(name, lines, said, tuple(ssh_sign(key, hosttexts.RENEW_NAMESPACE, text) for key in keys))
+    text = host_statements.renew_text(ca.config.installation, name, lines, said)
+    return m.SignHost(name, lines, said, tuple(ssh_sign(key, host_statements.RENEW_NAMESPACE, text) for key in keys))
 
 
 def report(ca: Installation, name: str, key: Path, **said: object) -> m.HostReport:
     """How a host says it is."""
     plain: dict[str, object] = {"time": int(ca.time), "bundle": 1, "sessions": 0, "ended": (), "problems": ()}
     unsigned = m.HostReport(name, lines_of((key,))[0], **{**plain, **said}, signature="")  # type: ignore[arg-type]
-    text = hosttexts.report_text(ca.config.installation, unsigned)
-    return replace(unsigned, signature=ssh_sign(key, hosttexts.REPORT_NAMESPACE, text))
+    text = host_statements.report_text(ca.config.installation, unsigned)
+    return replace(unsigned, signature=ssh_sign(key, host_statements.REPORT_NAMESPACE, text))

@@ -22,8 +22,8 @@ from demo.lab import Lab
 from demo.lab.people import Person
 from sshjit import ca_protocol as m
 from sshjit import sshkey
-from sshjit_ca.cli import admin
-from sshjit_ca.hosts import hosttexts
+from sshjit_ca.access import host_statements
+from sshjit_ca.operations import admin_client
 from tests.support import devices
 from tests.support.devices import Token, ssh_key
 from tests.support.installation import ssh_sign
@@ -129,9 +129,9 @@ def renew(lab: Lab, laptops: list[Laptop]) -> None:
     private = host.public_key.with_suffix("")
     line = sshkey.parse_line(host.public_key.read_text()).line
     now = int(time.time())
-    text = hosttexts.renew_text("lab", "web1", (line,), now)
-    message = m.SignHost("web1", (line,), now, (ssh_sign(private, hosttexts.RENEW_NAMESPACE, text),))
-    reply = admin.call(lab.paths.web_socket, message, m.HostReply)
+    text = host_statements.renew_text("lab", "web1", (line,), now)
+    message = m.SignHost("web1", (line,), now, (ssh_sign(private, host_statements.RENEW_NAMESPACE, text),))
+    reply = admin_client.call(lab.paths.web_socket, message, m.HostReply)
     for laptop in laptops:
         laptop.doing.acquire()  # while sshd reads its configuration again it listens to nobody, whatever the keys
     private.with_name(f"{private.name}-cert.pub").write_text(f"{reply.certificates[0]}\n")

@@ -1,1 +1,1 @@
-"""Asking, deciding, signing, locking and ending."""
+"""What handlers share: who may have what, on which terms, until when, and what is shown of it."""

@@ -6,7 +6,7 @@ from sshjit import requests
 from sshjit.api.views import RequestState
 from sshjit.events import Closed
 from sshjit.requests import Request
-from sshjit_ca.desk import Desk
+from sshjit_ca.context import Context
 from sshjit_ca.state import State
 
 
@@ -16,7 +16,7 @@ def extensions(state: State, grant: Request) -> list[Request]:
     return [each for each in map(state.requests.__getitem__, own) if each.asked.extends == grant.id]
 
 
-def close_all(desk: Desk, grant: Request, state: RequestState, by: str | None, reason: str) -> None:
+def close_all(desk: Context, grant: Request, state: RequestState, by: str | None, reason: str) -> None:
     """Closes the extensions of a grant that is about to reach ``state``; one that nobody answered is taken back."""
     for each in extensions(desk.state, grant):
         standing = requests.state_at(each, desk.now)

@@ -7,9 +7,8 @@ from sshjit.api.hosts import HostView
 from sshjit.api.views import CommentView, DecisionView, RequestState, RequestView, ReviewView, RouteView, StepView
 from sshjit.approvals import Approver, Crowd, Step
 from sshjit.requests import Request
-from sshjit_ca.access import locks
-from sshjit_ca.desk import Desk, person_of
-from sshjit_ca.state import Host
+from sshjit_ca.context import Context, person_of
+from sshjit_ca.state import Host, locks
 from sshjit_ca.state.access import drawn
 
 
@@ -18,7 +17,7 @@ def steps_of(request: Request) -> tuple[Step, ...]:
     return tuple(Step(step.role, step.count, step.signed) for step in request.asked.steps)
 
 
-def approvers_of(desk: Desk, request: Request) -> tuple[Approver, ...]:
+def approvers_of(desk: Context, request: Request) -> tuple[Approver, ...]:
     """Everybody who said yes, with the roles that they have now; not by a sign-in or a key that is locked."""
     found = []
     for said in (decision.said for decision in request.decisions):
@@ -28,7 +27,7 @@ def approvers_of(desk: Desk, request: Request) -> tuple[Approver, ...]:
     return tuple(found)
 
 
-def request_view(desk: Desk, request: Request) -> RequestView:
+def request_view(desk: Context, request: Request) -> RequestView:
     """A request with everything that is shown of it."""
     asked, state = request.asked, requests.state_at(request, desk.now)
     return RequestView(
@@ -87,7 +86,7 @@ def request_view(desk: Desk, request: Request) -> RequestView:
     )
 
 
-def _review(desk: Desk, request: Request) -> ReviewView | None:
+def _review(desk: Context, request: Request) -> ReviewView | None:
     if request.review is None:
         return None
     said = request.review.said
@@ -95,7 +94,7 @@ def _review(desk: Desk, request: Request) -> ReviewView | None:
     return ReviewView(person, said.verdict, said.comment, request.review.time)
 
 
-def _extend_by(desk: Desk, request: Request) -> int | None:
+def _extend_by(desk: Context, request: Request) -> int | None:
     """By how many seconds the rule of its name would extend an open grant once more. A courtesy: asking decides."""
     rule = desk.policy.named.get(request.asked.rule)
     if request.asked.extends is not None or rule is None or rule.extend is None:
@@ -103,7 +102,7 @@ def _extend_by(desk: Desk, request: Request) -> int | None:
     return rule.extend.by if request.extended < rule.extend.count else None
 
 
-def _steps(desk: Desk, request: Request, *, pending: bool) -> tuple[StepView, ...]:
+def _steps(desk: Context, request: Request, *, pending: bool) -> tuple[StepView, ...]:
     """How far each step is and, while it matters, who could still take it."""
     spoken = frozenset(decision.said.subject for decision in request.decisions)
     known = desk.known() if pending else Crowd(())
@@ -111,7 +110,7 @@ def _steps(desk: Desk, request: Request, *, pending: bool) -> tuple[StepView, ..
 
 
 def step_views(  # noqa: PLR0917 - each is one part of the question
-    desk: Desk,
+    desk: Context,
     steps: tuple[Step, ...],
     subject: str,
     approvers: tuple[Approver, ...] = (),

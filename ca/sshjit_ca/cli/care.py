@@ -13,10 +13,10 @@ from typing import Any
 from sshjit import ca_protocol as m
 from sshjit import durations, wire
 from sshjit.errors import Failed, Invalid
-from sshjit_ca.care import standby
-from sshjit_ca.cli import admin
 from sshjit_ca.cli import show as cli_show
 from sshjit_ca.config import Config
+from sshjit_ca.operations import admin_client
+from sshjit_ca.service import standby
 from sshjit_ca.storage.database import sqlite_file
 from sshjit_ca.storage.store import Store
 
@@ -66,14 +66,14 @@ def migrate(conf: Config, _: argparse.Namespace) -> int:
 
 
 def _status(conf: Config, options: argparse.Namespace) -> int:
-    reply = admin.call(conf.admin_socket, m.Status(), m.StatusReply)
+    reply = admin_client.call(conf.admin_socket, m.Status(), m.StatusReply)
     print(json.dumps(wire.encode(reply)) if options.json else cli_show.status(reply))
     return 0 if reply.ready else 1
 
 
 def _doctor(conf: Config, options: argparse.Namespace) -> int:
-    from sshjit_ca import daemon  # noqa: PLC0415 - the other commands start faster without them
-    from sshjit_ca.care import doctor  # noqa: PLC0415 - the other commands start faster without them
+    from sshjit_ca.operations import doctor  # noqa: PLC0415 - the other commands start faster without them
+    from sshjit_ca.service import daemon  # noqa: PLC0415 - the other commands start faster without them
 
     found = doctor.examine(conf, lambda: daemon.machine_clock(conf, keep=False), options.places)
     if options.json:
@@ -85,7 +85,7 @@ def _doctor(conf: Config, options: argparse.Namespace) -> int:
 
 
 def _backup(conf: Config, options: argparse.Namespace) -> int:
-    from sshjit_ca.care import backing  # noqa: PLC0415
+    from sshjit_ca.operations import backup as backing  # noqa: PLC0415
 
     size = backing.back_up(conf, options.config, options.file.absolute(), with_keys=options.with_keys)
     print(f"{options.file}: {size} entries of the log" + (", and the private keys" if options.with_keys else ""))
@@ -93,8 +93,8 @@ def _backup(conf: Config, options: argparse.Namespace) -> int:
 
 
 def _restore(conf: Config, options: argparse.Namespace) -> int:
-    from sshjit_ca import daemon  # noqa: PLC0415
-    from sshjit_ca.care import restoring  # noqa: PLC0415
+    from sshjit_ca.operations import restore as restoring  # noqa: PLC0415
+    from sshjit_ca.service import daemon  # noqa: PLC0415
 
     os.umask(0o077)
     if options.file is not None:
@@ -109,7 +109,8 @@ def _restore(conf: Config, options: argparse.Namespace) -> int:
 
 def _put_in_place(conf: Config, file: Path) -> None:
     """Puts the database of a backup, or a plain copy, where the CA looks for it."""
-    from sshjit_ca.care import backing, restoring  # noqa: PLC0415
+    from sshjit_ca.operations import backup as backing  # noqa: PLC0415
+    from sshjit_ca.operations import restore as restoring  # noqa: PLC0415
 
     database = sqlite_file(conf.database)
     if database is None:
@@ -128,14 +129,14 @@ def _put_in_place(conf: Config, file: Path) -> None:
 
 def _nobody_writes(conf: Config) -> None:
     try:
-        admin.call(conf.admin_socket, m.Health(), m.HealthReply)
+        admin_client.call(conf.admin_socket, m.Health(), m.HealthReply)
     except Failed:
         return
     raise Invalid("writer_lives", "the CA is running", hint="stop it first")
 
 
 def _confirm_clock(conf: Config, options: argparse.Namespace) -> int:
-    reply = admin.call(conf.admin_socket, m.ConfirmClock(options.reason), m.ClockReply)
+    reply = admin_client.call(conf.admin_socket, m.ConfirmClock(options.reason), m.ClockReply)
     if options.json:
         print(json.dumps(wire.encode(reply)))
     else:
@@ -144,8 +145,8 @@ def _confirm_clock(conf: Config, options: argparse.Namespace) -> int:
 
 
 def _sign_emergency(conf: Config, options: argparse.Namespace) -> int:
-    from sshjit_ca import daemon  # noqa: PLC0415
-    from sshjit_ca.care import offline  # noqa: PLC0415
+    from sshjit_ca.operations import offline_signing  # noqa: PLC0415
+    from sshjit_ca.service import daemon  # noqa: PLC0415
 
     key = _public_key(options.key)
     lifetime = durations.parse(options.lifetime)
@@ -154,11 +155,11 @@ def _sign_emergency(conf: Config, options: argparse.Namespace) -> int:
         os.umask(0o077)
         clock, passing = daemon.machine_clock(conf), standby.Time(time.monotonic, time.sleep)
         if options.ca_down:
-            reply = offline.sign(conf, options.places, clock, passing, message)
+            reply = offline_signing.sign(conf, options.places, clock, passing, message)
         else:
-            reply = offline.sign_without_database(conf, options.places, clock, message)
+            reply = offline_signing.sign_without_database(conf, options.places, clock, message)
     else:
-        reply = admin.call(conf.admin_socket, message, m.EmergencyReply)
+        reply = admin_client.call(conf.admin_socket, message, m.EmergencyReply)
     target = options.key.with_name(f"{options.key.name.removesuffix('.pub')}-cert.pub")
     try:
         target.write_text(f"{reply.text}\n", encoding="ascii")

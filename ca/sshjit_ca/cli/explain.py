@@ -9,9 +9,9 @@ from typing import Any
 from sshjit import ca_protocol as m
 from sshjit import durations
 from sshjit.errors import Invalid
-from sshjit_ca.cli import admin
 from sshjit_ca.cli import show as cli_show
 from sshjit_ca.config import Config
+from sshjit_ca.operations import admin_client
 
 _ANSWERS: dict[m.Verdict, str] = {
     "allow": "YES, at once",
@@ -45,7 +45,7 @@ def add_commands(commands: Any) -> None:
 def _explain(conf: Config, options: argparse.Namespace) -> int:
     start = None
     if options.start is not None:  # by the CA's clock, which is the one that counts
-        start = admin.call(conf.admin_socket, m.Status(), m.StatusReply).time + durations.parse(options.start)
+        start = admin_client.call(conf.admin_socket, m.Status(), m.StatusReply).time + durations.parse(options.start)
     message = m.Explain(
         login_id=None,
         person=options.person,
@@ -60,7 +60,7 @@ def _explain(conf: Config, options: argparse.Namespace) -> int:
         break_glass=options.break_glass,
         address=options.address,
     )
-    cli_show.say(options, admin.call(conf.admin_socket, message, m.ExplainReply), explained)
+    cli_show.say(options, admin_client.call(conf.admin_socket, message, m.ExplainReply), explained)
     return 0
 
 

@@ -9,9 +9,9 @@ from typing import Any
 from sshjit import ca_protocol as m
 from sshjit import sshcert, sshkey
 from sshjit.errors import Invalid
-from sshjit_ca.cli import admin
 from sshjit_ca.cli import show as cli_show
 from sshjit_ca.config import Config
+from sshjit_ca.operations import admin_client
 
 
 def add_commands(commands: Any) -> None:
@@ -68,20 +68,20 @@ def _add(conf: Config, options: argparse.Namespace) -> int:
     labels = tuple(_pair(text) for text in options.label)
     lines = tuple(_public_key(path) for path in options.host_key)
     message = m.AddHost(options.name, tuple(options.alias), options.address, options.port, labels, lines)
-    reply = admin.call(conf.admin_socket, message, m.HostReply)
+    reply = admin_client.call(conf.admin_socket, message, m.HostReply)
     _write(options.host_key, reply)
     cli_show.say(options, reply, cli_show.host_added)
     return 0
 
 
 def _invite(conf: Config, options: argparse.Namespace) -> int:
-    reply = admin.call(conf.admin_socket, m.InviteHost(options.name), m.HostReply)
+    reply = admin_client.call(conf.admin_socket, m.InviteHost(options.name), m.HostReply)
     cli_show.say(options, reply, cli_show.host_added)
     return 0
 
 
 def _sign(conf: Config, options: argparse.Namespace) -> int:
-    reply = admin.call(conf.admin_socket, m.CertifyHost(options.name), m.HostReply)
+    reply = admin_client.call(conf.admin_socket, m.CertifyHost(options.name), m.HostReply)
     _write(options.host_key, reply)
     cli_show.say(options, reply, lambda _: "\n".join(reply.certificates) or "this host has no keys yet")
     return 0
@@ -89,37 +89,37 @@ def _sign(conf: Config, options: argparse.Namespace) -> int:
 
 def _label(conf: Config, options: argparse.Namespace) -> int:
     labels = tuple(_pair(text) for text in options.label)
-    reply = admin.call(conf.admin_socket, m.LabelHost(options.name, labels, None, None), m.HostReply)
+    reply = admin_client.call(conf.admin_socket, m.LabelHost(options.name, labels, None, None), m.HostReply)
     cli_show.say(options, reply, cli_show.host_added)
     return 0
 
 
 def _remove(conf: Config, options: argparse.Namespace) -> int:
-    reply = admin.call(conf.admin_socket, m.RemoveHost(options.name, options.reason, None, None), m.Done)
+    reply = admin_client.call(conf.admin_socket, m.RemoveHost(options.name, options.reason, None, None), m.Done)
     cli_show.say(options, reply, lambda _: f"{options.name} is enrolled no more; what was open for it is revoked")
     return 0
 
 
 def _list(conf: Config, options: argparse.Namespace) -> int:
-    cli_show.say(options, admin.call(conf.admin_socket, m.ReadHosts(None), m.HostsReply), cli_show.hosts)
+    cli_show.say(options, admin_client.call(conf.admin_socket, m.ReadHosts(None), m.HostsReply), cli_show.hosts)
     return 0
 
 
 def _key_add(conf: Config, options: argparse.Namespace) -> int:
     message = m.RegisterHardwareKey(options.person, _public_key(options.key))
-    cli_show.say(options, admin.call(conf.admin_socket, message, m.HardwareKeysReply), cli_show.hardware_keys)
+    cli_show.say(options, admin_client.call(conf.admin_socket, message, m.HardwareKeysReply), cli_show.hardware_keys)
     return 0
 
 
 def _key_list(conf: Config, options: argparse.Namespace) -> int:
-    reply = admin.call(conf.admin_socket, m.ReadHardwareKeys(), m.HardwareKeysReply)
+    reply = admin_client.call(conf.admin_socket, m.ReadHardwareKeys(), m.HardwareKeysReply)
     cli_show.say(options, reply, cli_show.hardware_keys)
     return 0
 
 
 def _key_remove(conf: Config, options: argparse.Namespace) -> int:
     message = m.RemoveHardwareKey(options.fingerprint, options.reason)
-    reply = admin.call(conf.admin_socket, message, m.HardwareKeysReply)
+    reply = admin_client.call(conf.admin_socket, message, m.HardwareKeysReply)
     cli_show.say(options, reply, lambda _: f"{options.fingerprint} counts as a hardware key no more")
     return 0
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from sshjit import ca_protocol as m
 from sshjit.ca_protocol.keys import KeyKind, KeyView, Purpose
-from sshjit_ca.cli import admin, passphrases
+from sshjit_ca.cli import passphrases
 from sshjit_ca.cli import show as cli_show
 from sshjit_ca.config import Config
 from sshjit_ca.keys import PURPOSES
+from sshjit_ca.operations import admin_client
 
 _PURPOSES = {
     "user_ca": "signs user certificates",
@@ -95,26 +96,26 @@ def retired(reply: m.KeyReply) -> str:
 
 
 def _list(conf: Config, options: argparse.Namespace) -> int:
-    _say(options, admin.call(conf.admin_socket, m.ReadKeys(), m.KeysReply), listing)
+    _say(options, admin_client.call(conf.admin_socket, m.ReadKeys(), m.KeysReply), listing)
     return 0
 
 
 def _add(conf: Config, options: argparse.Namespace) -> int:
     source = passphrases.source(options)
     message = m.AddKey(_purpose(options), options.reference, options.new, source)
-    _say(options, admin.call(conf.admin_socket, message, m.KeyReply), added)
+    _say(options, admin_client.call(conf.admin_socket, message, m.KeyReply), added)
     return 0
 
 
 def _activate(conf: Config, options: argparse.Namespace) -> int:
     message = m.ActivateKey(_purpose(options), options.fingerprint, options.now)
-    _say(options, admin.call(conf.admin_socket, message, m.KeyReply), activated)
+    _say(options, admin_client.call(conf.admin_socket, message, m.KeyReply), activated)
     return 0
 
 
 def _retire(conf: Config, options: argparse.Namespace) -> int:
     message = m.RetireKey(_purpose(options), options.fingerprint, options.now)
-    _say(options, admin.call(conf.admin_socket, message, m.KeyReply), retired)
+    _say(options, admin_client.call(conf.admin_socket, message, m.KeyReply), retired)
     return 0
 
 

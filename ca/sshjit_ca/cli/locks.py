@@ -7,9 +7,9 @@ from typing import Any
 
 from sshjit import ca_protocol as m
 from sshjit.api.bodies import LockKind
-from sshjit_ca.cli import admin
 from sshjit_ca.cli import show as cli_show
 from sshjit_ca.config import Config
+from sshjit_ca.operations import admin_client
 
 _TARGETS: tuple[tuple[LockKind, str, str], ...] = (
     ("person", "PERSON", "sub-…, or provider/address: with every account that shares an address"),
@@ -52,7 +52,7 @@ def _reason(parser: argparse.ArgumentParser) -> None:
 
 def _revoke(conf: Config, options: argparse.Namespace) -> int:
     message = m.Revoke(None, options.request, options.certificate, options.login, options.reason)
-    cli_show.say(options, admin.call(conf.admin_socket, message, m.RevokeReply), cli_show.revoked)
+    cli_show.say(options, admin_client.call(conf.admin_socket, message, m.RevokeReply), cli_show.revoked)
     return 0
 
 
@@ -60,17 +60,17 @@ def _lock(conf: Config, options: argparse.Namespace) -> int:
     named: list[tuple[LockKind, str | None]] = [(kind, getattr(options, kind)) for kind, _, _ in _TARGETS]
     everything: tuple[LockKind, str | None] = ("everything", None)
     kind, target = next((pair for pair in named if pair[1] is not None), everything)
-    reply = admin.call(conf.admin_socket, m.Lock(None, kind, target, options.reason), m.LockReply)
+    reply = admin_client.call(conf.admin_socket, m.Lock(None, kind, target, options.reason), m.LockReply)
     cli_show.say(options, reply, cli_show.locked)
     return 0
 
 
 def _unlock(conf: Config, options: argparse.Namespace) -> int:
-    reply = admin.call(conf.admin_socket, m.Unlock(None, options.lock, options.reason, None), m.Done)
+    reply = admin_client.call(conf.admin_socket, m.Unlock(None, options.lock, options.reason, None), m.Done)
     cli_show.say(options, reply, lambda _: f"{options.lock} is gone; whoever was signed out signs in again")
     return 0
 
 
 def _locks(conf: Config, options: argparse.Namespace) -> int:
-    cli_show.say(options, admin.call(conf.admin_socket, m.ReadLocks(None), m.LocksReply), cli_show.locks)
+    cli_show.say(options, admin_client.call(conf.admin_socket, m.ReadLocks(None), m.LocksReply), cli_show.locks)
     return 0

@@ -14,12 +14,12 @@ from typing import Any
 from sshjit import ca_protocol as m
 from sshjit import checkpoint, durations, sshcert, tlogproof, wire
 from sshjit.errors import Invalid
-from sshjit_ca.cli import admin
 from sshjit_ca.cli import show as cli_show
 from sshjit_ca.cli import tail as cli_tail
 from sshjit_ca.config import Config
-from sshjit_ca.keys import files, lineage
-from sshjit_ca.keys.lineage import Lineage
+from sshjit_ca.keys import files, succession
+from sshjit_ca.keys.succession import Succession
+from sshjit_ca.operations import admin_client
 from sshjit_ca.storage.store import Store
 
 MAX_FILE = 1024 * 1024
@@ -116,7 +116,7 @@ def _show(conf: Config, options: argparse.Namespace) -> int:
 
 
 def _verify(conf: Config, options: argparse.Namespace) -> int:
-    from sshjit_ca.log import verify  # noqa: PLC0415 - the other commands start faster without it
+    from sshjit_ca.log import verification  # noqa: PLC0415 - the other commands start faster without it
 
     first = files.load_public(conf.key_file("log"))
     own = options.database is None
@@ -126,9 +126,9 @@ def _verify(conf: Config, options: argparse.Namespace) -> int:
     texts = [_text(path) for path in notes]
     store = Store(conf.database if own else f"sqlite:///{options.database.resolve()}", read_only=True)
     try:
-        keys = Lineage.of(first, store)
+        keys = Succession.of(first, store)
         began = time.monotonic()
-        verdict = verify.verify(store, first, against=[keys.verified(text) for text in texts])
+        verdict = verification.verify(store, first, against=[keys.verified(text) for text in texts])
     finally:
         store.close()
     if options.json:
@@ -140,7 +140,7 @@ def _verify(conf: Config, options: argparse.Namespace) -> int:
 
 
 def _export(conf: Config, options: argparse.Namespace) -> int:
-    from sshjit_ca.log import exporting  # noqa: PLC0415
+    from sshjit_ca.log import export as exporting  # noqa: PLC0415
 
     store = Store(conf.database, read_only=True)
     try:
@@ -154,12 +154,12 @@ def _export(conf: Config, options: argparse.Namespace) -> int:
 
 def _prove(conf: Config, options: argparse.Namespace) -> int:
     serial, digest = _certificate(options.certificate)
-    text = admin.call(conf.admin_socket, m.ReadProof(serial), m.ProofReply).proof
+    text = admin_client.call(conf.admin_socket, m.ReadProof(serial), m.ProofReply).proof
     proof = tlogproof.parse(text)
     first = files.load_public(conf.key_file("log"))
     store = Store(conf.database, read_only=True)
     try:
-        head = Lineage.of(first, store).verified(proof.note)
+        head = Succession.of(first, store).verified(proof.note)
     finally:
         store.close()
     tlogproof.check(proof, serial, digest, head)
@@ -173,10 +173,10 @@ def _prove(conf: Config, options: argparse.Namespace) -> int:
 def _key(conf: Config, options: argparse.Namespace) -> int:
     store = Store(conf.database, read_only=True)
     try:
-        turns = Lineage.of(files.load_public(conf.key_file("log")), store).turns
+        turns = Succession.of(files.load_public(conf.key_file("log")), store).turns
     finally:
         store.close()
-    keys = [checkpoint.verifier_key(conf.origin, lineage.raw(key)) for key in turns]
+    keys = [checkpoint.verifier_key(conf.origin, succession.raw(key)) for key in turns]
     print(json.dumps({"keys": keys}) if options.json else "\n".join(keys))
     return 0
 
@@ -186,7 +186,7 @@ def _verify_proof(_: None, options: argparse.Namespace) -> int:
     name, public = checkpoint.parse_verifier_key(key if "+" in key else _text(Path(key)).strip())
     serial, digest = _certificate(options.certificate)
     proof = tlogproof.parse(_text(options.proof))
-    head = lineage.verified(proof.note, public)
+    head = succession.verified(proof.note, public)
     if head.origin != name:
         raise Invalid("not_proved", f"the checkpoint is of the log {head.origin}, and the key is of {name}")
     tlogproof.check(proof, serial, digest, head)
@@ -201,7 +201,7 @@ def _verify_proof(_: None, options: argparse.Namespace) -> int:
 
 def _forget(conf: Config, options: argparse.Namespace) -> int:
     before = int(time.time()) - options.older_than
-    reply = admin.call(conf.admin_socket, m.Forget(before, options.dry_run), m.ForgetReply)
+    reply = admin_client.call(conf.admin_socket, m.Forget(before, options.dry_run), m.ForgetReply)
     if options.json:
         print(json.dumps(wire.encode(reply)))
     else:

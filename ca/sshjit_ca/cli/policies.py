@@ -7,9 +7,9 @@ import sys
 from typing import Any
 
 from sshjit import ca_protocol as m
-from sshjit_ca.cli import admin
 from sshjit_ca.cli import show as cli_show
 from sshjit_ca.config import Config
+from sshjit_ca.operations import admin_client
 
 
 def add_commands(commands: Any) -> None:
@@ -30,7 +30,7 @@ def _command(commands: Any, name: str, text: str, function: Any) -> argparse.Arg
 
 
 def _show(conf: Config, options: argparse.Namespace) -> int:
-    reply = admin.call(conf.admin_socket, m.ReadPolicy(options.digest), m.PolicyReply)
+    reply = admin_client.call(conf.admin_socket, m.ReadPolicy(options.digest), m.PolicyReply)
     if options.json:
         print(cli_show.as_json(reply))
     else:
@@ -39,7 +39,7 @@ def _show(conf: Config, options: argparse.Namespace) -> int:
 
 
 def _list(conf: Config, options: argparse.Namespace) -> int:
-    cli_show.say(options, admin.call(conf.admin_socket, m.ReadPolicies(), m.PoliciesReply), listing)
+    cli_show.say(options, admin_client.call(conf.admin_socket, m.ReadPolicies(), m.PoliciesReply), listing)
     return 0
 
 

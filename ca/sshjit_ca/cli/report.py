@@ -14,7 +14,7 @@ from typing import Any, TextIO
 from sshjit.errors import Failed, Invalid
 from sshjit_ca.config import Config
 from sshjit_ca.keys import files
-from sshjit_ca.log.memory import Memory
+from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
 from sshjit_ca.report import period as periods
 from sshjit_ca.report.period import Period
 from sshjit_ca.storage.store import Store
@@ -48,7 +48,7 @@ def _report(conf: Config, options: argparse.Namespace) -> int:
     own = options.database is None
     if not own and not options.database.is_file():
         raise Invalid("no_database", f"there is no file {options.database}")
-    remembered = Memory(conf.home).checkpoint() if own else ""
+    remembered = PinnedCheckpoint(conf.home).checkpoint() if own else ""
     store = Store(conf.database if own else f"sqlite:///{options.database.resolve()}", read_only=True)
     try:
         with making.make(

@@ -10,9 +10,9 @@ from typing import Any
 
 from sshjit import ca_protocol as m
 from sshjit import durations, wire
-from sshjit_ca.care.finding import Finding
-from sshjit_ca.care.reserve import MIB
-from sshjit_ca.log.verify import Verdict
+from sshjit_ca.log.verification import Verdict
+from sshjit_ca.machine.reserve import MIB
+from sshjit_ca.operations.finding import Finding
 
 
 def fields(pairs: Sequence[tuple[str, str]]) -> str:

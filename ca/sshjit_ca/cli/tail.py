@@ -21,9 +21,9 @@ from typing import TypeVar
 from sshjit import ca_protocol as m
 from sshjit import wire
 from sshjit.errors import Failed
-from sshjit_ca.cli import admin
 from sshjit_ca.cli import show as cli_show
 from sshjit_ca.config import Config
+from sshjit_ca.operations import admin_client
 
 PAGE = 500
 POLL = 1.0
@@ -37,7 +37,7 @@ R = TypeVar("R")
 
 def asking(conf: Config) -> Ask:
     """Asks the running CA once. Raises as ``admin.call``."""
-    return lambda message: admin.call(conf.admin_socket, message, m.LogReply)
+    return lambda message: admin_client.call(conf.admin_socket, message, m.LogReply)
 
 
 def newest(ask: Ask, options: argparse.Namespace, before: int | None, limit: int) -> tuple[m.EntryView, ...]:
@@ -113,7 +113,7 @@ class _Running:
         away = False
         while True:
             try:
-                reply = admin.call(self._socket, message, m.LogReply)
+                reply = admin_client.call(self._socket, message, m.LogReply)
             except Failed as error:
                 if not self._patient or error.code not in _AWAY:
                     raise

@@ -14,11 +14,11 @@ from sshjit.ca_protocol.keys import Purpose
 from sshjit.errors import Failed, Invalid
 from sshjit.sshkey import PublicKey
 from sshjit_ca.keys import files, references
-from sshjit_ca.keys.holder import Holder
+from sshjit_ca.keys.key_store import KeyStore
 from sshjit_ca.keys.making import Maker, opened
 from sshjit_ca.keys.places import Places
 from sshjit_ca.keys.signer import PURPOSES
-from sshjit_ca.log.memory import write_durably
+from sshjit_ca.machine.durable import write_durably
 
 NAME = "first.json"
 
@@ -35,7 +35,7 @@ def begin(folder: Path, places: Places, given: dict[Purpose, str], passphrase: s
     """
     if any((folder / name).exists() for purpose in PURPOSES for name in (purpose, f"{purpose}.pub", NAME)):
         raise Invalid("already_made", f"there are keys in {folder} already", hint="nothing was changed")
-    holder = Holder(places)
+    holder = KeyStore(places)
     found = {purpose: opened(holder, reference).public for purpose, reference in given.items()}
     if len({key.fingerprint for key in found.values()}) != len(found):
         raise Invalid("same_key", "one key serves two purposes", hint="each purpose has a key of its own")

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from sshjit.ca_protocol.keys import KeyKind
 from sshjit.errors import Failed, SshJitError
 from sshjit.sshkey import PublicKey
-from sshjit_ca.keys import files, references, trying
+from sshjit_ca.keys import files, probe, references
 
 if TYPE_CHECKING:
-    from sshjit_ca.keys.holder import Holder
+    from sshjit_ca.keys.key_store import KeyStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Opened:
     reference: str
 
 
-def opened(holder: Holder, reference: str) -> Opened:
+def opened(holder: KeyStore, reference: str) -> Opened:
     """The key at a reference, once it has signed.
 
     Raises:
@@ -37,7 +37,7 @@ def opened(holder: Holder, reference: str) -> Opened:
 
     """
     signer = holder.open(reference)
-    trying.once(signer)
+    probe.once(signer)
     return Opened(signer.public, reference)
 
 
@@ -45,12 +45,12 @@ def opened(holder: Holder, reference: str) -> Opened:
 class Maker:
     """Makes key files. ``source`` says where what they are encrypted by is read; ``None`` leaves them plain."""
 
-    holder: Holder
+    holder: KeyStore
     source: str | None
     _secret: bytes | None = field(repr=False)
 
     @classmethod
-    def of(cls, holder: Holder, source: str | None) -> Maker:
+    def of(cls, holder: KeyStore, source: str | None) -> Maker:
         """A maker that has read its passphrase, so that what is wrong with it is said before anything is made.
 
         Raises:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sshjit import entries, events
 from sshjit.requests import Request
 from sshjit_ca import state as states
-from sshjit_ca.log import pages, quick
+from sshjit_ca.log import fast_reader, pages
 from sshjit_ca.state import State
 from sshjit_ca.state.access import counted
 from sshjit_ca.storage.schema import BUT_CERTIFICATES
@@ -125,4 +125,4 @@ def _of(family: list[str]) -> sa.ColumnElement[bool]:
 
 def read(row: Row) -> events.Event:
     """The event of an entry; of one whose detail was erased, what is left of it."""
-    return quick.read(row.entry) or entries.read_erased(row.entry)
+    return fast_reader.read(row.entry) or entries.read_erased(row.entry)

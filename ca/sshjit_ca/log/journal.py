@@ -16,10 +16,10 @@ from sshjit.events import Event
 from sshjit.sshkey import PublicKey
 from sshjit_ca import state as states
 from sshjit_ca.keys import Signer
-from sshjit_ca.keys.holder import Holder
-from sshjit_ca.keys.lineage import Lineage, raw, verified
-from sshjit_ca.log import erasing, quick, snapshots
-from sshjit_ca.log.memory import Memory
+from sshjit_ca.keys.key_store import KeyStore
+from sshjit_ca.keys.succession import Succession, raw, verified
+from sshjit_ca.log import erasure, fast_reader, snapshots
+from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
 from sshjit_ca.log.snapshots import Folded
 from sshjit_ca.state import State
 from sshjit_ca.state import keys as folded
@@ -34,11 +34,11 @@ class Journal:
     def __init__(
         self,
         store: Store,
-        holder: Holder,
+        holder: KeyStore,
         first: PublicKey,
         origin: str,
         *,
-        memory: Memory,
+        memory: PinnedCheckpoint,
         salt: Callable[[int], bytes],
     ) -> None:
         """``first`` is the log's first key; ``memory`` keeps the newest checkpoint and highest epoch elsewhere."""
@@ -59,7 +59,7 @@ class Journal:
         self.durable = 0
         """Entries that the newest checkpoint is over."""
         self._snapshot = self._erased_at = 0
-        self._plan: tuple[erasing.Plan, Callable[[], None]] | None = None
+        self._plan: tuple[erasure.Plan, Callable[[], None]] | None = None
 
     def read(self) -> None:
         """Folds the log, and holds it against its checkpoint and the one remembered elsewhere.
@@ -71,17 +71,17 @@ class Journal:
 
         """
         head = self._store.head()
-        keys = Lineage.of(self._first, self._store)
+        keys = Succession.of(self._first, self._store)
         note = self._memory.checkpoint()
         remembered = keys.verified(note) if note else None
         begun = self._begin(head, remembered, keys)
         state, tree, began = begun.state, begun.tree, begun.size
-        gaps = erasing.Gaps()
+        gaps = erasure.Gaps()
         if remembered is not None and tree.size == remembered.size and tree.head() != remembered.root:
             raise Failed("log_rolled_back", f"the log differs from its checkpoint at size {remembered.size}")
         for row in self._store.rows(tree.size):
             entry = row.entry
-            event = quick.read(entry) or gaps.read(entry)
+            event = fast_reader.read(entry) or gaps.read(entry)
             gaps.follow(event)
             if entry.index != tree.size:
                 raise Failed("log_broken", f"the log is broken at entry {entry.index}", hint="ssh-jit-ca log verify")
@@ -113,7 +113,7 @@ class Journal:
         now = self._store.head()
         return now is None or (now.epoch, now.size) != (seen.epoch, seen.size)
 
-    def _begin(self, head: Head | None, remembered: Checkpoint | None, keys: Lineage) -> Folded:
+    def _begin(self, head: Head | None, remembered: Checkpoint | None, keys: Succession) -> Folded:
         """Where the fold begins: never past what is remembered elsewhere, so that this is always met."""
         at_most = head.size if head else 0
         if remembered is not None:
@@ -217,13 +217,13 @@ class Journal:
             self.checkpoint, self.checkpoint_key = note, signer.public
             self.durable = size
             if plan is not None:
-                erasing.erase(self._store, plan[0])
+                erasure.erase(self._store, plan[0])
                 self._erased_at, self._snapshot = size, 0
                 plan[1]()
 
         return write
 
-    def erase(self, plan: erasing.Plan, then: Callable[[], None]) -> None:
+    def erase(self, plan: erasure.Plan, then: Callable[[], None]) -> None:
         """Erases details once the batch that records it is durable, and calls ``then``."""
         self._plan = (plan, then)
 

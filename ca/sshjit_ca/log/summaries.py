@@ -5,7 +5,7 @@ from __future__ import annotations
 from sshjit.api.log import EntryView
 from sshjit.entries import Entry
 from sshjit.events import Event
-from sshjit_ca.log import quick
+from sshjit_ca.log import fast_reader
 from sshjit_ca.log.lines import access, authority, hosts
 from sshjit_ca.state import State
 
@@ -15,7 +15,7 @@ LINES = {**access.LINES, **authority.LINES, **hosts.LINES}
 
 def entry_view(state: State, entry: Entry) -> EntryView:
     """An entry as pages and terminals show it."""
-    event = quick.read(entry)
+    event = fast_reader.read(entry)
     return EntryView(
         index=entry.index,
         time=entry.time,

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sshjit import events
 from sshjit.events import Event
 from sshjit_ca import state as states
-from sshjit_ca.log import quick
+from sshjit_ca.log import fast_reader
 from sshjit_ca.report.acts import Acts
 from sshjit_ca.report.estate import Estate
 from sshjit_ca.report.people import People
@@ -49,7 +49,7 @@ class Gathering:
         """Takes every entry before ``end``. Raises as ``scanning.scan`` and the fold do, for a log that is broken."""
         state = self.state
         for index, time, kind, fact, detail in scanning.scan(connection, _COLUMNS, 0, end):
-            event = quick.without_detail(kind, fact) if detail is None else quick.event(kind, fact, detail)
+            event = fast_reader.without_detail(kind, fact) if detail is None else fast_reader.event(kind, fact, detail)
             self._turn(time)
             inside = self._begun and not self._over
             self._in_any_case(event, time, inside=inside)

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from sshjit.checkpoint import Checkpoint
 from sshjit.errors import Failed, Invalid
 from sshjit.sshkey import PublicKey
-from sshjit_ca.keys.lineage import Lineage
-from sshjit_ca.log import verify
+from sshjit_ca.keys.succession import Succession
+from sshjit_ca.log import verification
 from sshjit_ca.report import counted, reach
 from sshjit_ca.report.gathering import Gathering
 from sshjit_ca.report.period import Period
@@ -73,12 +73,12 @@ def make(
     try:
         found = Gathering(spool, period, certificates=certificates)
         note, size, texts = _read(store, found)
-        keys = Lineage.of(first, store)
+        keys = Succession.of(first, store)
         head = keys.verified(note)
         if head.size != size:
             raise Failed("log_broken", "the log's checkpoint is over another size", hint="ssh-jit-ca log verify")
         known = [head, *(keys.verified(each) for each in against)]
-        verdict = verify.verify(store, first, against=known, processes=processes)
+        verdict = verification.verify(store, first, against=known, processes=processes)
         asked = reach.ask(found, texts, spool)
         counted.fill(found, asked, spool)
         yield Report(

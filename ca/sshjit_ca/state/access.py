@@ -7,7 +7,7 @@ from dataclasses import replace
 from sshjit import events, requests
 from sshjit.api.views import RequestState
 from sshjit.requests import Request
-from sshjit_ca.state import alike
+from sshjit_ca.state import request_index
 from sshjit_ca.state.model import State
 from sshjit_ca.state.records import Certificate
 
@@ -16,7 +16,7 @@ def asked(state: State, event: events.Asked, time: int) -> None:
     """A request exists, and waits."""
     request = state.requests[event.request] = Request(event, time)
     state.requests_of.setdefault(event.subject, []).append(event.request)
-    alike.add(state, request)
+    request_index.add(state, request)
 
 
 def decided(state: State, event: events.Decided, time: int) -> None:
@@ -46,7 +46,7 @@ def closed(state: State, event: events.Closed, time: int) -> None:
     """
     before = state.requests[event.request]
     state.requests[event.request] = requests.close(before, event, time)
-    alike.remove(state, before)
+    request_index.remove(state, before)
     ends = before.ends
     if before.state is RequestState.APPROVED and ends is not None and time < ends and drawn(state, before):
         state.ended[before.id] = (time, ends)

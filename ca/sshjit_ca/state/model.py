@@ -50,7 +50,7 @@ class State:
     requests_of: dict[str, list[str]] = field(default_factory=dict)
     """Subject -> its requests, oldest first."""
     alike: dict[str, list[str]] = field(default_factory=dict)
-    """``subject action host id`` -> the requests for that which nobody closed, oldest first (``alike.py``)."""
+    """``subject action host id`` -> the requests for that which nobody closed, oldest first (``request_index.py``)."""
     certificates: dict[int, Certificate] = field(default_factory=dict)
     certificates_of: dict[str, list[int]] = field(default_factory=dict)
     """Request -> the serials drawn from it, as long as its window could be open."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sshjit.api.views import RequestState
 from sshjit.requests import Request
-from sshjit_ca.state import access, alike
+from sshjit_ca.state import access, request_index
 from sshjit_ca.state.model import State
 
 HOUR = 3600
@@ -76,7 +76,7 @@ def _requests(state: State, time: int) -> None:
         if request.unreviewed:
             continue
         del state.requests[request.id]
-        alike.remove(state, request)
+        request_index.remove(state, request)
         own = state.requests_of[request.asked.subject]
         own.remove(request.id)
         if not own:

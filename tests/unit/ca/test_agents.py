@@ -11,8 +11,8 @@ import pytest
 
 from sshjit import sshkey
 from sshjit.errors import Failed
-from sshjit_ca.keys import agent, files
-from sshjit_ca.keys.holder import Holder
+from sshjit_ca.keys import agents, files
+from sshjit_ca.keys.key_store import KeyStore
 from sshjit_ca.keys.places import Places
 from tests.support import devices
 from tests.support.installation import make_key
@@ -27,7 +27,7 @@ def test_an_agent_that_was_restarted_is_used_again(tmp_path: Path) -> None:
     key = make_key(tmp_path / "key")
     with devices.agent(tmp_path / "socket") as first:
         first.run(key)
-        signer = Holder(Places(agent=first.socket)).open(f"agent:{fingerprint(key)}")
+        signer = KeyStore(Places(agent=first.socket)).open(f"agent:{fingerprint(key)}")
         signer.sign(b"x")
     with pytest.raises(Failed) as gone:
         signer.sign(b"x")
@@ -88,7 +88,7 @@ def test_an_agent_that_hangs_or_speaks_oddly_costs_its_time_and_no_more(
     odd = Odd(tmp_path / "socket", answer)
     began = time.monotonic()
     with pytest.raises(Failed, match=said) as failed:
-        agent.Agent(odd.path, patience=0.2).sign(b"blob", b"data", 0)
+        agents.Agent(odd.path, patience=0.2).sign(b"blob", b"data", 0)
     assert failed.value.code == "not_signing"
     assert time.monotonic() - began < PATIENCE
     odd.close()
@@ -97,7 +97,7 @@ def test_an_agent_that_hangs_or_speaks_oddly_costs_its_time_and_no_more(
 def test_a_signature_by_another_key_is_thrown_away(tmp_path: Path) -> None:
     right, wrong = (files.load(make_key(tmp_path / name)) for name in ("right", "wrong"))
 
-    class Swapped(agent.Agent):
+    class Swapped(agents.Agent):
         def held(self) -> list[bytes]:
             return [right.public.blob]
 
@@ -105,7 +105,7 @@ def test_a_signature_by_another_key_is_thrown_away(tmp_path: Path) -> None:
             assert (blob, flags) == (right.public.blob, 0)
             return wrong.sign(data)
 
-    key = agent.AgentKey(Swapped(tmp_path), right.public.fingerprint)
+    key = agents.AgentKey(Swapped(tmp_path), right.public.fingerprint)
     with pytest.raises(Failed, match="thrown away") as failed:
         key.sign(b"x")
     assert failed.value.code == "not_signing"

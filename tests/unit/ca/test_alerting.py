@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from sshjit import ca_protocol as m
-from sshjit_ca.care import alerting, watching
-from sshjit_ca.care.alerting import Alarm, Alarms
+from sshjit_ca.service import alerts, background
+from sshjit_ca.service.alerts import Alarm, Alarms
 from tests.support.break_glass import GLASS, REASON, break_glass
 from tests.support.installation import ALICE, Installation
 from tests.support.syslog import listening
@@ -44,7 +44,7 @@ def told(ca: Installation, alarms: Alarms, until: int) -> None:
     """Tells of everything before the entry ``until``, as the CA does beside answering."""
     position = alarms.position(until)
     while position < until - 1:
-        position = asyncio.run(watching.look(ca.desk, ca.store, alarms, position, until))
+        position = asyncio.run(background.look(ca.desk, ca.store, alarms, position, until))
 
 
 def heard(syslog: socket.socket) -> list[str]:
@@ -102,7 +102,7 @@ def test_what_was_told_is_not_told_again_and_what_was_not_is_told_after_a_restar
 
 def test_it_is_told_at_once_beside_answering(ca: Installation, tmp_path: Path, syslog: socket.socket) -> None:
     async def story() -> str:
-        watch = asyncio.create_task(watching.alert(ca.desk, ca.store, Alarms(ca.config.home, tmp_path / "log", ())))
+        watch = asyncio.create_task(background.alert(ca.desk, ca.store, Alarms(ca.config.home, tmp_path / "log", ())))
         await asyncio.to_thread(wait_until, (ca.config.home / "alerted").exists)  # from here on it is news
         syslog.settimeout(PATIENCE)
         ca.say(m.Lock(None, "everything", None, "we are attacked"), m.LockReply, "admin")
@@ -117,7 +117,7 @@ def test_it_is_told_at_once_beside_answering(ca: Installation, tmp_path: Path, s
 def test_a_database_that_is_away_for_a_while_costs_no_alarm(
     ca: Installation, tmp_path: Path, syslog: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watching, "SWEEP", 0.1)
+    monkeypatch.setattr(background, "SWEEP", 0.1)
     alarms, database = Alarms(ca.config.home, tmp_path / "log", ()), ca.home / "ca" / "ca.db"
     alarms.keep(ca.desk.journal.durable - 1)
     ca.say(m.Lock(None, "everything", None, "we are attacked"), m.LockReply, "admin")
@@ -127,7 +127,7 @@ def test_a_database_that_is_away_for_a_while_costs_no_alarm(
     database.mkdir()
 
     async def story() -> str:
-        watch = asyncio.create_task(watching.alert(ca.desk, ca.store, alarms))
+        watch = asyncio.create_task(background.alert(ca.desk, ca.store, alarms))
         await asyncio.sleep(1)
         assert heard(syslog) == []
         database.rmdir()
@@ -159,7 +159,7 @@ def test_after_an_older_log_was_restored_what_is_new_in_it_is_told(
     alarms.keep(ca.desk.journal.durable + 1000)
     position = alarms.position(ca.desk.journal.durable)
     ca.say(m.Lock(None, "everything", None, "we are attacked"), m.LockReply, "admin")
-    asyncio.run(watching.look(ca.desk, ca.store, alarms, position, ca.desk.journal.durable))
+    asyncio.run(background.look(ca.desk, ca.store, alarms, position, ca.desk.journal.durable))
     assert len(heard(syslog)) == 1
 
 
@@ -174,14 +174,14 @@ def test_a_line_for_syslog_is_one_line_of_ascii(tmp_path: Path, syslog: socket.s
 def test_a_command_that_hangs_is_killed_with_its_children_and_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(alerting, "PATIENCE", 0.3)
-    monkeypatch.setattr(alerting, "PAUSE", 0.0)
+    monkeypatch.setattr(alerts, "PATIENCE", 0.3)
+    monkeypatch.setattr(alerts, "PAUSE", 0.0)
     command = script(tmp_path, 'sleep 60 & echo $! >> "$1"; wait')
     began = time.monotonic()
     Alarms(tmp_path, tmp_path / "nowhere", command).tell(ALARM)
     assert time.monotonic() - began < 30
     children = [int(line) for line in (tmp_path / "paged").read_text().split()]
-    assert len(children) == alerting.TRIES
+    assert len(children) == alerts.TRIES
     for child in children:
         assert not runs(child)
     assert "was killed" in caplog.text
@@ -205,10 +205,10 @@ def test_a_command_that_fails_is_said(
     body: str | None,
     problem: str,
 ) -> None:
-    monkeypatch.setattr(alerting, "PAUSE", 0.0)
+    monkeypatch.setattr(alerts, "PAUSE", 0.0)
     command = (str(tmp_path / "none"),) if body is None else script(tmp_path, body)
     Alarms(tmp_path, tmp_path / "nowhere", command).tell(ALARM)
-    assert caplog.text.count(problem) == alerting.TRIES
+    assert caplog.text.count(problem) == alerts.TRIES
 
 
 def test_the_command_sees_no_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

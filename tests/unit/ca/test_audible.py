@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from sshjit_ca.care import alerting, audible
-from sshjit_ca.care.finding import Finding, Level
 from sshjit_ca.config import Config
+from sshjit_ca.operations import alert_checks
+from sshjit_ca.operations.finding import Finding, Level
+from sshjit_ca.service import alerts
 from tests.support.installation import Installation
 from tests.support.syslog import listening
 
@@ -27,7 +28,7 @@ def config(ca: Installation) -> Config:
 
 def looked(config: Config, *command: str | Path) -> list[Finding]:
     told = dataclasses.replace(config, alert_command=tuple(map(str, command)))
-    return list(audible.examine(told))
+    return list(alert_checks.examine(told))
 
 
 def about_command(config: Config, program: Path) -> tuple[str, str]:
@@ -40,7 +41,7 @@ def about_command(config: Config, program: Path) -> tuple[str, str]:
 def runs(program: Path) -> bool:
     """The verdict of the real thing: whether Linux runs it as the CA would."""
     try:
-        done = subprocess.run([program], env={"PATH": alerting.PATH}, cwd="/", capture_output=True, check=False)
+        done = subprocess.run([program], env={"PATH": alerts.PATH}, cwd="/", capture_output=True, check=False)
     except OSError:
         return False
     return done.returncode == 0

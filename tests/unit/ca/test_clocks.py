@@ -9,8 +9,8 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit import sshkey
 from sshjit.errors import Failed, Invalid, Refused
-from sshjit_ca import doors
-from sshjit_ca.care.clock import TOLERANCE, Clock, Kept
+from sshjit_ca import routes
+from sshjit_ca.machine.clock import TOLERANCE, Clock, Kept
 from tests.support.installation import ALICE, CAROL, Installation
 
 
@@ -110,7 +110,7 @@ def test_what_gives_somebody_something_waits_also_in_an_emergency(ca: Installati
         assert isinstance(answer, Failed)
         assert answer.code == "clock"
     given = {m.LoginWeb, m.LoginNative, m.Ask, m.Approve, m.SignUser, m.Unlock, m.AddHost, m.SignHost, m.JoinHost}
-    assert given.isdisjoint(doors.DESPITE)
+    assert given.isdisjoint(routes.DESPITE)
 
 
 def test_an_emergency_certificate_is_revoked_like_any_other(ca: Installation) -> None:

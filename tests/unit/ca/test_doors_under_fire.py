@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 from sshjit import ca_protocol as m
 from sshjit import wire
-from sshjit_ca.cli import admin
-from sshjit_ca.desk import Door
+from sshjit_ca.operations import admin_client
+from sshjit_ca.sockets import Socket
 from tests.support.ca_sockets import serving_sockets
 from tests.support.installation import ALICE, BOB, Installation
 from tests.support.issuer import WEB_CLIENT
@@ -85,7 +85,7 @@ def besieged(ca: Installation) -> Iterator[Besieged]:
 
 
 @st.composite
-def spoken(draw: st.DrawFn, besieged: Besieged, door: Door) -> bytes:
+def spoken(draw: st.DrawFn, besieged: Besieged, door: Socket) -> bytes:
     """A frame with a body of the right shape; most of its texts are known ones, and some parts are anything."""
     routes = besieged.ca.routes
     kind = draw(st.sampled_from([each for each in routes if door in routes[each].doors and _name(each) not in SIGNING]))
@@ -107,7 +107,7 @@ def _dressed(draw: st.DrawFn, value: Any, known: tuple[str, ...]) -> Any:
     return draw(st.sampled_from((*known, *known, value))) if isinstance(value, str) else value
 
 
-def fire(besieged: Besieged, door: Door, sent: bytes) -> None:
+def fire(besieged: Besieged, door: Socket, sent: bytes) -> None:
     """Sends it all, reads what comes back, and looks at the damage."""
     with connect(besieged.ca, door) as connection:
         connection.settimeout(PATIENCE)
@@ -119,13 +119,13 @@ def fire(besieged: Besieged, door: Door, sent: bytes) -> None:
         except ConnectionResetError:
             said = []
     assert [answer for answer in said if answer["body"].get("code") == "defect"] == []
-    assert admin.call(besieged.ca.config.admin_socket, m.Health(), m.HealthReply).time == int(besieged.ca.time)
+    assert admin_client.call(besieged.ca.config.admin_socket, m.Health(), m.HealthReply).time == int(besieged.ca.time)
     assert besieged.signed() == besieged.before
 
 
 @FIRE
 @given(sent=st.binary(max_size=300), door=st.sampled_from(["web", "admin"]))
-def test_noise(besieged: Besieged, door: Door, sent: bytes) -> None:
+def test_noise(besieged: Besieged, door: Socket, sent: bytes) -> None:
     fire(besieged, door, sent)
 
 
@@ -138,5 +138,5 @@ def test_frames_of_noise(besieged: Besieged, sent: bytes) -> None:
 @FIRE
 @pytest.mark.parametrize("door", ["web", "admin"])
 @given(data=st.data())
-def test_messages_made_of_what_is_known(besieged: Besieged, door: Door, data: st.DataObject) -> None:
+def test_messages_made_of_what_is_known(besieged: Besieged, door: Socket, data: st.DataObject) -> None:
     fire(besieged, door, b"".join(data.draw(st.lists(spoken(besieged, door), min_size=1, max_size=8))))

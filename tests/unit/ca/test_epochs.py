@@ -12,12 +12,13 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit import events
 from sshjit.errors import Failed, Invalid, Refused
-from sshjit_ca import daemon
-from sshjit_ca.bundling import REFRESH
-from sshjit_ca.care import backing, restoring, standby
-from sshjit_ca.keys.lineage import Lineage
-from sshjit_ca.log import verify
+from sshjit_ca.handlers.bundle import REFRESH
+from sshjit_ca.keys.succession import Succession
+from sshjit_ca.log import verification
 from sshjit_ca.log.journal import SERIALS_PER_EPOCH
+from sshjit_ca.operations import backup as backing
+from sshjit_ca.operations import restore as restoring
+from sshjit_ca.service import daemon, standby
 from sshjit_ca.state.emergency import MORE_BUNDLES
 from sshjit_ca.storage.store import Row, Store
 from tests.support.installation import ALICE, Installation
@@ -122,11 +123,11 @@ def test_t64_an_old_backup_is_refused_then_accepted_and_no_serial_repeats(sqlite
 
     assert outcome.kept is not None
     assert outcome.kept.read_text() == newest
-    lineage = Lineage.of(ca.desk.keys.public("log"), ca.store)
+    lineage = Succession.of(ca.desk.keys.public("log"), ca.store)
     point = lineage.verified(newest)
-    shown = verify.verify(ca.store, ca.desk.keys.public("log"), against=(point,))
+    shown = verification.verify(ca.store, ca.desk.keys.public("log"), against=(point,))
     assert shown.problems
-    assert not verify.verify(ca.store, ca.desk.keys.public("log")).problems
+    assert not verification.verify(ca.store, ca.desk.keys.public("log")).problems
     ca.stop()
 
 
@@ -250,7 +251,7 @@ def test_a_backup_holds_the_log_and_keys_only_when_asked(sqlite_ca: Installation
     copy = ca.home / "copied.db"
     backing.unpack(ca.home / "backup.tar", copy)
     store = Store(f"sqlite:///{copy}", read_only=True)
-    assert not verify.verify(store, ca.desk.keys.public("log")).problems
+    assert not verification.verify(store, ca.desk.keys.public("log")).problems
     store.close()
     ca.later(REFRESH)
     ca.stop()

@@ -16,9 +16,9 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit import wire
 from sshjit.errors import Failed, Invalid
-from sshjit_ca.cli import admin
-from sshjit_ca.fairness import Fair
-from sshjit_ca.keys import hanging
+from sshjit_ca.keys import circuit_breaker
+from sshjit_ca.operations import admin_client
+from sshjit_ca.service.fairness import Fair
 from tests.support import devices, slow_agent
 from tests.support.ca_sockets import serving_sockets
 from tests.support.devices import ssh_key
@@ -64,8 +64,8 @@ def test_a_key_that_hangs_keeps_locks_and_revocations_waiting_once(
     ca: Installation, agent: SlowAgent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Forty people want certificates of an agent that says nothing; the operator locks somebody out meanwhile."""
-    monkeypatch.setattr(hanging, "SLOW", 0.2)
-    monkeypatch.setattr(hanging, "PAUSE", 0.2)
+    monkeypatch.setattr(circuit_breaker, "SLOW", 0.2)
+    monkeypatch.setattr(circuit_breaker, "PAUSE", 0.2)
     monkeypatch.setattr(ca.desk.keys.holder._agents[agent.path], "_patience", 0.5)
     alice = ca.native(ALICE)
     request = ca.ask(alice, "web1").request
@@ -73,8 +73,8 @@ def test_a_key_that_hangs_keeps_locks_and_revocations_waiting_once(
         agent.delay = 3600
         asking(crowd, m.SignUser(alice, request.id))
         began = time.monotonic()
-        lock = admin.call(ca.config.admin_socket, m.Lock(None, "host", "db1", "odd"), m.LockReply).lock
-        admin.call(ca.config.admin_socket, m.Revoke(None, request.id, None, None, "odd"), m.RevokeReply)
+        lock = admin_client.call(ca.config.admin_socket, m.Lock(None, "host", "db1", "odd"), m.LockReply).lock
+        admin_client.call(ca.config.admin_socket, m.Revoke(None, request.id, None, None, "odd"), m.RevokeReply)
         assert time.monotonic() - began < MANY * 0.5 / 2, "every one of the crowd's was waited for"
         assert lock.target == "db1"
         assert ca.desk.state.requests[request.id].state == "revoked"
@@ -133,7 +133,7 @@ def test_sign_ins_that_wait_for_a_provider_keep_no_operator_waiting(ca: Installa
 
     with serving_sockets(ca, frozenset({os.getuid()}), before), connect(ca) as crowd:
         asking(crowd, m.LoginWeb("acme", "no token", "nonce", ""))
-        assert admin.call(ca.config.admin_socket, m.Status(), m.StatusReply).ready
+        assert admin_client.call(ca.config.admin_socket, m.Status(), m.StatusReply).ready
         assert not go_on.is_set()
         go_on.set()
         crowd.shutdown(socket.SHUT_WR)
@@ -187,7 +187,7 @@ def test_a_slip_in_a_name_is_found_among_ten_thousand_at_once(ca: Installation) 
 
 
 def test_a_device_that_is_away_and_says_so_is_asked_every_time() -> None:
-    devices_ = hanging.Hanging()
+    devices_ = circuit_breaker.CircuitBreaker()
     asked: list[int] = []
 
     def away() -> None:

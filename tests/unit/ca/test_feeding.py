@@ -8,7 +8,7 @@ import pytest
 
 from sshjit import ca_protocol as m
 from sshjit.errors import Invalid
-from sshjit_ca.access import feeding
+from sshjit_ca.handlers import feed as feeding
 from tests.support.break_glass import GLASS, break_glass, review
 from tests.support.installation import ALICE, BOB, DANA, Installation, Person
 

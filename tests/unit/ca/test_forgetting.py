@@ -12,7 +12,7 @@ from bench import make_log
 from sshjit import ca_protocol as m
 from sshjit import events, merkle
 from sshjit.errors import Invalid, SshJitError
-from sshjit_ca.log import erasing, keeping, snapshots, verify
+from sshjit_ca.log import erasure, snapshots, snapshotting, verification
 from sshjit_ca.state import codec
 from sshjit_ca.storage.store import Store
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation
@@ -51,14 +51,14 @@ def details(ca: Installation) -> bytes:
     return b"".join(row.entry.detail or b"" for row in ca.store.rows())
 
 
-def whole(ca: Installation) -> verify.Verdict:
-    verdict = verify.verify(ca.store, ca.desk.keys.public("log"))
+def whole(ca: Installation) -> verification.Verdict:
+    verdict = verification.verify(ca.store, ca.desk.keys.public("log"))
     assert verdict.problems == ()
     return verdict
 
 
 def test_what_is_old_is_erased_and_the_log_is_whole(old: Installation) -> None:
-    keeping.keep_last(old.desk.journal)
+    snapshotting.keep_last(old.desk.journal)
     head, size = old.desk.journal.tree.head(), old.desk.state.size
     for word in (b"dana", b"INC-2", b"carol", b"CHG-1"):
         assert word in details(old)
@@ -75,7 +75,7 @@ def test_what_is_old_is_erased_and_the_log_is_whole(old: Installation) -> None:
 
 
 def test_nothing_of_it_is_left_in_the_files_of_the_database(old: Installation) -> None:
-    keeping.keep_last(old.desk.journal)
+    snapshotting.keep_last(old.desk.journal)
     (snapshot,) = snapshots.stored(old.store)
     words = [b"dana was here", b"INC-2", b"carol@", b"CHG-1", snapshot.state[100:160]]
     before = on_disk(old)
@@ -87,39 +87,39 @@ def test_nothing_of_it_is_left_in_the_files_of_the_database(old: Installation) -
 
 
 def test_a_long_log_is_erased_beside_the_writer_and_comes_back_whole(tmp_path: Path) -> None:
-    desk = make_log.make(tmp_path, 4 * erasing.STEP)
+    desk = make_log.make(tmp_path, 4 * erasure.STEP)
     store, first, size = Store(f"sqlite:///{tmp_path}/ca/ca.db"), desk.keys.public("log"), desk.state.size
     before = desk.state.time - 2 * DAY
-    plan = erasing.plan_for(desk.state, before)
-    gone = erasing.count(store, plan.where())
-    assert gone > 3 * erasing.STEP
+    plan = erasure.plan_for(desk.state, before)
+    gone = erasure.count(store, plan.where())
+    assert gone > 3 * erasure.STEP
     desk.journal.record(events.Forgot(before, gone), desk.state.time)
     desk.journal.commit()
-    rest = erasing.erase(store, plan)
+    rest = erasure.erase(store, plan)
     assert rest is not None
-    assert 0 < erasing.count(store, plan.where()) < gone, "it does not hold the writer up until all is erased"
+    assert 0 < erasure.count(store, plan.where()) < gone, "it does not hold the writer up until all is erased"
     while rest.is_alive():
         began = time.monotonic()
         desk.journal.record(events.Forgot(0, 0), desk.state.time)
         desk.journal.commit()
         assert time.monotonic() - began < 10
         size += 1
-    assert erasing.count(store, plan.where()) == 0
+    assert erasure.count(store, plan.where()) == 0
     for processes in (1, 2):
-        verdict = verify.verify(store, first, processes=processes)
+        verdict = verification.verify(store, first, processes=processes)
         assert (verdict.problems, verdict.erased, verdict.size) == ((), gone, size + 1)
     store.close()
 
 
 def test_what_is_left_folds_to_the_same_state(old: Installation) -> None:
     forget(old, 90)
-    keeping.keep_last(old.desk.journal)
+    snapshotting.keep_last(old.desk.journal)
     old.later(60)
     login = old.native(ALICE)
     old.ask(login, "web1")
     forget(old, 40)
     assert codec.encode(old.desk.state) == codec.encode(refolded(old))
-    keeping.keep_last(old.desk.journal)
+    snapshotting.keep_last(old.desk.journal)
     whole(old)
     old.restart()
     whole(old)

@@ -13,14 +13,14 @@ from sshjit.checkpoint import Checkpoint
 from sshjit.errors import Failed
 from sshjit.sshkey import PublicKey
 from sshjit_ca.keys import files
-from sshjit_ca.keys.lineage import Lineage
-from sshjit_ca.log import verify
+from sshjit_ca.keys.succession import Succession
+from sshjit_ca.log import verification
 from sshjit_ca.storage.schema import entries as table
 from tests.support.installation import ALICE, Installation
 
 
 def head(ca: Installation) -> Checkpoint:
-    return Lineage.of(key(ca), ca.store).verified(ca.desk.journal.checkpoint)
+    return Succession.of(key(ca), ca.store).verified(ca.desk.journal.checkpoint)
 
 
 def key(ca: Installation) -> PublicKey:
@@ -28,7 +28,7 @@ def key(ca: Installation) -> PublicKey:
 
 
 def problems(ca: Installation, *against: Checkpoint) -> tuple[str, ...]:
-    return verify.verify(ca.store, key(ca), against=against, processes=1).problems
+    return verification.verify(ca.store, key(ca), against=against, processes=1).problems
 
 
 def forged(ca: Installation) -> None:
@@ -76,9 +76,9 @@ def test_t45_a_whole_log_by_another_key_is_not_the_one_whose_key_was_written_dow
     files.make(tmp_path / "noted")
     noted = files.load_public(tmp_path / "noted")
     with pytest.raises(Failed) as other:
-        Lineage.of(noted, ca.store)
+        Succession.of(noted, ca.store)
     assert other.value.code == "log_key"
-    assert any("was written down for it" in each for each in verify.verify(ca.store, noted, processes=1).problems)
+    assert any("was written down for it" in each for each in verification.verify(ca.store, noted, processes=1).problems)
     (tmp_path / "noted.pub").replace(ca.config.key_file("log").with_suffix(".pub"))
     with pytest.raises(Failed) as stopped:
         ca.restart()

@@ -13,8 +13,8 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit import sshkey
 from sshjit.errors import Failed, Invalid, Refused, SshJitError
-from sshjit_ca import config, keys, sshsig
-from sshjit_ca.keys import files
+from sshjit_ca import config, keys
+from sshjit_ca.keys import files, sshsig
 from sshjit_ca.storage.store import Store
 from tests.support.installation import Installation, make_key, ssh_sign
 

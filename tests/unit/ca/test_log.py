@@ -13,7 +13,7 @@ from sshjit import ca_protocol as m
 from sshjit import entries, events
 from sshjit.errors import Failed, Invalid, Refused, SshJitError
 from sshjit_ca import state as states
-from sshjit_ca.log import verify
+from sshjit_ca.log import verification
 from sshjit_ca.storage.store import Store
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation
 
@@ -35,10 +35,10 @@ def told(ca: Installation) -> Installation:
     return ca
 
 
-def verdict(ca: Installation, database: Path) -> verify.Verdict:
+def verdict(ca: Installation, database: Path) -> verification.Verdict:
     store = Store(f"sqlite:///{database}", read_only=True)
     try:
-        return verify.verify(store, ca.desk.keys.public("log"))
+        return verification.verify(store, ca.desk.keys.public("log"))
     finally:
         store.close()
 

@@ -12,9 +12,8 @@ import pytest
 
 from sshjit import canonical, events
 from sshjit.errors import Failed
-from sshjit_ca import sshsig
-from sshjit_ca.keys import files, lineage
-from sshjit_ca.keys.lineage import Lineage
+from sshjit_ca.keys import files, sshsig, succession
+from sshjit_ca.keys.succession import Succession
 from tests.support.devices import ssh_key
 from tests.support.installation import ALICE, Installation
 from tests.support.keyring import activate, add, newest, whole
@@ -29,11 +28,11 @@ def test_the_log_goes_on_under_another_key(ca: Installation) -> None:
     ca.config.key_file("log").unlink()  # the first private half is not needed any more
     ca.restart()
     assert whole(ca) == ()
-    known = Lineage.of(files.load_public(ca.config.key_file("log")), ca.store)
+    known = Succession.of(files.load_public(ca.config.key_file("log")), ca.store)
     assert known.verified(first).size < known.verified(ca.desk.journal.checkpoint).size
     name, _, encoded = newest(ca).log_key.partition("+")
     assert (name, encoded != "") == ("test/ssh-jit", True)
-    lineage.verified(newest(ca).checkpoint, lineage.raw(ca.desk.keys.public("log")))
+    succession.verified(newest(ca).checkpoint, succession.raw(ca.desk.keys.public("log")))
 
 
 def test_a_log_key_that_the_one_before_did_not_endorse_is_found(ca: Installation) -> None:
@@ -43,12 +42,12 @@ def test_a_log_key_that_the_one_before_did_not_endorse_is_found(ca: Installation
     thief = files.load(ssh_key(ca.home / "thief", "ed25519"))
     forged = {
         "none": None,
-        "by itself": sshsig.sign(thief, lineage.NAMESPACE, thief.public.line.encode()),
+        "by itself": sshsig.sign(thief, succession.NAMESPACE, thief.public.line.encode()),
         "for something else": sshsig.sign(files.load(ca.config.key_file("log")), "file", new.line.encode()),
     }
     first = files.load_public(ca.config.key_file("log"))
     for endorsement in forged.values():
-        followed = Lineage(first)
+        followed = Succession(first)
         for event in (
             events.KeyAdded("log", first.fingerprint, first.line, "file:/x"),
             events.KeyActivated("log", first.fingerprint, None),
@@ -60,7 +59,7 @@ def test_a_log_key_that_the_one_before_did_not_endorse_is_found(ca: Installation
         assert unfounded.value.code == "log_key"
         assert followed.current == first
     with pytest.raises(Failed):
-        Lineage(thief.public).take(events.KeyActivated("log", first.fingerprint, None))
+        Succession(thief.public).take(events.KeyActivated("log", first.fingerprint, None))
 
 
 def test_a_key_put_into_the_database_stops_the_ca(ca: Installation) -> None:
@@ -71,7 +70,7 @@ def test_a_key_put_into_the_database_stops_the_ca(ca: Installation) -> None:
         query = "SELECT number, fact FROM entries WHERE kind = 'key-turn' ORDER BY number DESC LIMIT 1"
         number, fact = database.execute(query).fetchone()
         changed = json.loads(fact)
-        edit(changed, "endorsement", sshsig.sign(thief, lineage.NAMESPACE, thief.public.line.encode()))
+        edit(changed, "endorsement", sshsig.sign(thief, succession.NAMESPACE, thief.public.line.encode()))
         database.execute("UPDATE entries SET fact = ? WHERE number = ?", (canonical.dumps(changed), number))
     assert whole(ca) != ()
     with pytest.raises(Failed) as unfounded:

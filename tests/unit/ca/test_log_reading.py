@@ -13,7 +13,7 @@ from sshjit import ca_protocol as m
 from sshjit import entries, merkle
 from sshjit.errors import Invalid, SshJitError
 from sshjit.events.table import KINDS
-from sshjit_ca.log import exporting, ocsf, pages
+from sshjit_ca.log import export, ocsf, pages
 from sshjit_ca.state import State
 from tests.support import ocsf_schema
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation
@@ -117,7 +117,7 @@ def test_somebody_without_audit_sees_their_own_whatever_they_ask_for(told: Insta
 
 
 def test_an_export_is_enough_to_verify_every_entry_and_the_head(told: Installation) -> None:
-    lines = [json.loads(line) for line in exporting.jsonl(told.store, 0)]
+    lines = [json.loads(line) for line in export.jsonl(told.store, 0)]
     *entries, last = lines
     assert [each["entry"] for each in entries] == list(range(told.desk.state.size))
     tree = merkle.Frontier()
@@ -127,11 +127,11 @@ def test_an_export_is_enough_to_verify_every_entry_and_the_head(told: Installati
         tree.append(merkle.leaf_hash(each["fact"].encode()))
     origin, size, root = last["checkpoint"].split("\n")[:3]
     assert (origin, int(size), base64.b64decode(root)) == ("test/ssh-jit", tree.size, tree.head())
-    assert [json.loads(line) for line in exporting.jsonl(told.store, 5)] == lines[5:]
+    assert [json.loads(line) for line in export.jsonl(told.store, 5)] == lines[5:]
 
 
 def test_ocsf_events_are_of_the_classes_that_they_say(told: Installation) -> None:
-    *events, last = [json.loads(line) for line in exporting.as_ocsf(told.store, 3)]
+    *events, last = [json.loads(line) for line in export.as_ocsf(told.store, 3)]
     assert last["size"] == told.desk.state.size
     assert [each["unmapped"]["entry"] for each in events] == list(range(3, told.desk.state.size))
     for each in events:

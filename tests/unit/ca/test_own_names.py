@@ -11,7 +11,7 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit.errors import Refused
 from sshjit_ca.keys import files
-from sshjit_ca.log import verify
+from sshjit_ca.log import verification
 from tests.support.installation import ALICE, POLICY, Installation, Person
 from tests.support.issuer import Issuer
 
@@ -46,7 +46,7 @@ def login_of(ca: Installation, login_id: str) -> str:
 
 def whole(ca: Installation) -> bool:
     """The state is the one that its log folds to."""
-    return verify.verify(ca.store, files.load_public(ca.config.key_file("log"))).problems == ()
+    return verification.verify(ca.store, files.load_public(ca.config.key_file("log"))).problems == ()
 
 
 def test_the_claim_names_the_person(ca: Installation) -> None:

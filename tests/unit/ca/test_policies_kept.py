@@ -11,7 +11,7 @@ from sshjit import ca_protocol as m
 from sshjit.errors import Failed, Invalid
 from sshjit_ca.cli import policies as cli_policies
 from sshjit_ca.keys import files
-from sshjit_ca.log import verify
+from sshjit_ca.log import verification
 from sshjit_ca.storage.schema import policies
 from tests.support.installation import ALICE, POLICY, Installation
 
@@ -25,7 +25,7 @@ def listed(ca: Installation) -> tuple[m.PolicyView, ...]:
 
 
 def problems(ca: Installation) -> tuple[str, ...]:
-    return verify.verify(ca.store, files.load_public(ca.config.key_file("log"))).problems
+    return verification.verify(ca.store, files.load_public(ca.config.key_file("log"))).problems
 
 
 def test_a_request_names_the_policy_it_was_decided_by_and_its_text_is_found(ca: Installation) -> None:

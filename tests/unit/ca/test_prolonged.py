@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sshjit import ca_protocol as m
-from sshjit_ca.access import prolonged
+from sshjit_ca.access import extension_history
 from tests.support.installation import ALICE, BOB, DANA, Installation, Person
 
 DAY = 24 * 3600
@@ -82,8 +82,12 @@ def test_the_last_of_many_are_shown(ca: Installation) -> None:
     ca.change_policy(*DATABASE)
     dana, bob = ca.native(DANA), ca.web(BOB)
     grant = ca.approve(bob, ca.ask(dana, "db1").request)
-    for number in range(prolonged.MOST + 2):
+    for number in range(extension_history.MOST + 2):
         asked = more(ca, dana, grant.id, f"CHG-{number}")
         ca.say(m.Deny(bob, asked.id, asked.digest, "no", None), m.RequestReply)
     found = read(ca, dana, grant.id).extensions
-    assert (len(found), found[0].reason, found[-1].reason) == (prolonged.MOST, "CHG-2", f"CHG-{prolonged.MOST + 1}")
+    assert (len(found), found[0].reason, found[-1].reason) == (
+        extension_history.MOST,
+        "CHG-2",
+        f"CHG-{extension_history.MOST + 1}",
+    )

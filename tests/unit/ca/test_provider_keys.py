@@ -14,8 +14,8 @@ from joserfc.jwk import RSAKey
 
 from sshjit.errors import Failed, Invalid
 from sshjit.providers import NativeClient, Provider, WebClient
-from sshjit_ca.people import jwks
-from sshjit_ca.people.jwks import ProviderKeys
+from sshjit_ca.oidc import provider_keys
+from sshjit_ca.oidc.provider_keys import ProviderKeys
 from tests.support.issuer import Issuer, serving
 
 
@@ -54,9 +54,9 @@ def test_t15_keys_are_believed_for_an_hour_and_one_that_was_withdrawn_no_longer(
     keys = keys_of(acme.url, time)
     keys.find("first")
     acme.keys[0] = RSAKey.generate_key(2048, {"kid": "second", "use": "sig"})
-    time.now += jwks.LIFETIME - 1
+    time.now += provider_keys.LIFETIME - 1
     keys.find("first")
-    assert (acme.fetched, keys.age()) == (1, jwks.LIFETIME - 1)
+    assert (acme.fetched, keys.age()) == (1, provider_keys.LIFETIME - 1)
     time.now += 1
     with pytest.raises(Invalid) as gone:
         keys.find("first")
@@ -69,11 +69,11 @@ def test_t15_after_the_hour_a_provider_that_is_down_is_not_believed_from_memory(
     keys = keys_of(acme.url, time)
     keys.find("first")
     acme.down = True
-    time.now += jwks.LIFETIME
+    time.now += provider_keys.LIFETIME
     why(keys)
     acme.down = False
     why(keys)  # it is not asked again at once
-    time.now += jwks.PAUSE
+    time.now += provider_keys.PAUSE
     keys.find("first")
 
 
@@ -85,7 +85,7 @@ def test_t15_made_up_key_ids_do_not_make_the_ca_ask_again_and_again(acme: Issuer
         with pytest.raises(Invalid):
             keys.find(f"made-up-{number}")
     assert acme.fetched <= 2
-    time.now += jwks.PAUSE
+    time.now += provider_keys.PAUSE
     with pytest.raises(Invalid):
         keys.find("made-up")
     assert acme.fetched == 3
@@ -133,11 +133,11 @@ def test_a_provider_that_moved_is_not_followed(acme: Issuer) -> None:
 
 
 def test_a_provider_that_never_ends_is_not_listened_to(acme: Issuer) -> None:
-    with rogue(answer=b"[" + b" " * 4 * jwks.MAX_DOCUMENT + b"]") as url:
+    with rogue(answer=b"[" + b" " * 4 * provider_keys.MAX_DOCUMENT + b"]") as url:
         why(keys_of(url, Time()))
-        late = Time(step=jwks.DEADLINE)
+        late = Time(step=provider_keys.DEADLINE)
         assert "too long" in why(keys_of(url, late))
-        assert late.now <= 100 + 10 * jwks.DEADLINE  # not after each of its pieces
+        assert late.now <= 100 + 10 * provider_keys.DEADLINE  # not after each of its pieces
 
 
 def test_keys_that_are_secrets_or_not_for_signing_are_none(acme: Issuer) -> None:

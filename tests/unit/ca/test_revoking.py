@@ -12,7 +12,7 @@ from sshjit import ca_protocol as m
 from sshjit import profile, sshcert
 from sshjit.errors import Invalid, Refused
 from sshjit.profile import Issue
-from sshjit_ca import krl
+from sshjit_ca.keys import krl
 from tests.support import published_bundle
 from tests.support.installation import ALICE, BOB, CAROL, Installation
 

@@ -11,7 +11,7 @@ from sshjit import bundle
 from sshjit import ca_protocol as m
 from sshjit.errors import Failed, Invalid
 from sshjit_ca.keys import PURPOSES
-from sshjit_ca.keys.ring import remembered
+from sshjit_ca.keys.active_keys import remembered
 from tests.support.devices import ssh_key
 from tests.support.installation import ALICE, Installation
 from tests.support.keyring import activate, add, drawn, fp, listed, newest, retire, signed_by, whole

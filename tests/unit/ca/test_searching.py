@@ -9,7 +9,7 @@ from sqlalchemy import event
 
 from sshjit import ca_protocol as m
 from sshjit.errors import Invalid
-from sshjit_ca.access import searching
+from sshjit_ca.handlers import search as searching
 from sshjit_ca.log.history import History
 from sshjit_ca.state import State
 from tests.support.installation import ALICE, BOB, DANA, Installation

@@ -14,9 +14,10 @@ import pytest
 
 from sshjit import ca_protocol as m
 from sshjit.errors import Failed, Invalid
-from sshjit_ca import connection as peers
 from sshjit_ca import sockets
-from sshjit_ca.cli import admin
+from sshjit_ca.ephemeral import LogThrottle
+from sshjit_ca.operations import admin_client
+from sshjit_ca.service import connection as peers
 from tests.support.ca_sockets import serving_sockets
 from tests.support.installation import Installation
 from tests.support.waiting import PATIENCE, wait_until
@@ -60,7 +61,7 @@ def answers(connection: socket.socket) -> list[dict[str, Any]]:
 
 
 def test_the_operator_reads_the_status(doors: Installation) -> None:
-    reply = admin.call(doors.config.admin_socket, m.Status(), m.StatusReply)
+    reply = admin_client.call(doors.config.admin_socket, m.Status(), m.StatusReply)
     assert reply.ready
     assert reply.hosts == 2
     assert {key.purpose: key.fingerprint for key in reply.keys} == dict(doors.desk.keys.fingerprints())
@@ -95,7 +96,7 @@ def test_t46_what_is_not_in_the_table_is_refused_and_the_connection_closed(doors
         connection.sendall(frame)
         (answer,) = answers(connection)
     assert (answer["id"], answer["type"], answer["body"]["family"]) == (0, "error", "invalid")
-    assert admin.call(doors.config.admin_socket, m.Health(), m.HealthReply).ready
+    assert admin_client.call(doors.config.admin_socket, m.Health(), m.HealthReply).ready
 
 
 @pytest.mark.parametrize(
@@ -154,7 +155,7 @@ def test_half_a_frame_for_too_long_ends_the_connection_and_stalls_nobody(
     monkeypatch.setattr(peers, "HALF_FRAME", 2.0)
     with connect(doors) as slow:
         slow.sendall(question()[:10])
-        assert admin.call(doors.config.admin_socket, m.Health(), m.HealthReply).ready
+        assert admin_client.call(doors.config.admin_socket, m.Health(), m.HealthReply).ready
         assert select.select([slow], [], [], 0)[0] == [], "the slow one was waited for"
         (answer,) = answers(slow)
     assert answer["body"]["code"] == "too_slow"
@@ -170,7 +171,7 @@ def test_a_peer_that_reads_nothing_stalls_nobody(doors: Installation) -> None:
         except BlockingIOError:
             pass
         for _ in range(20):
-            assert admin.call(doors.config.admin_socket, m.Health(), m.HealthReply).ready
+            assert admin_client.call(doors.config.admin_socket, m.Health(), m.HealthReply).ready
 
 
 def test_a_peer_that_reads_nothing_is_turned_out_before_its_answers_fill_the_memory(
@@ -181,7 +182,7 @@ def test_a_peer_that_reads_nothing_is_turned_out_before_its_answers_fill_the_mem
         deaf.settimeout(PATIENCE)
         with pytest.raises(ConnectionError):
             deaf.sendall(question("read_policy") * 50_000)
-    assert admin.call(doors.config.admin_socket, m.Health(), m.HealthReply).ready
+    assert admin_client.call(doors.config.admin_socket, m.Health(), m.HealthReply).ready
 
 
 def test_a_unix_user_who_may_not_come_in_is_turned_out(ca: Installation) -> None:
@@ -193,13 +194,13 @@ def test_a_unix_user_who_may_not_come_in_is_turned_out(ca: Installation) -> None
 
 def test_a_ca_that_is_down_is_said_to_be_down(ca: Installation) -> None:
     with pytest.raises(Failed) as down:
-        admin.call(ca.config.admin_socket, m.Status(), m.StatusReply)
+        admin_client.call(ca.config.admin_socket, m.Status(), m.StatusReply)
     assert down.value.code == "ca_down"
 
 
 def test_errors_keep_their_family_code_and_hint_over_the_socket(doors: Installation) -> None:
     with pytest.raises(Invalid) as unknown:
-        admin.call(doors.config.admin_socket, m.Revoke(None, "req-nothing", None, None, "x"), m.RevokeReply)
+        admin_client.call(doors.config.admin_socket, m.Revoke(None, "req-nothing", None, None, "x"), m.RevokeReply)
     assert unknown.value.code == "unknown_request"
     assert unknown.value.hint
 
@@ -214,7 +215,7 @@ def test_a_crowd_at_one_door_leaves_the_other_open(doors: Installation) -> None:
             crowd[-1].recv(1)
         with connect(doors) as late:
             assert answers(late)[0]["body"]["code"] == "too_many"
-        assert admin.call(doors.config.admin_socket, m.Status(), m.StatusReply).ready
+        assert admin_client.call(doors.config.admin_socket, m.Status(), m.StatusReply).ready
         crowd[0].close()
         wait_until(lambda: _is_let_in(doors))
 
@@ -236,7 +237,7 @@ def test_what_is_no_socket_is_left_alone(ca: Installation) -> None:
 
 def test_the_same_complaint_is_made_once_a_minute() -> None:
     now = [100.0]
-    complaints = sockets.Complaints(lambda: now[0])
+    complaints = LogThrottle(lambda: now[0])
     assert [complaints.due("web wrong_user") for _ in range(3)] == [True, False, False]
     assert complaints.due("admin wrong_user")
     now[0] += 60

@@ -15,9 +15,8 @@ from sshjit import profile, sshcert, sshkey
 from sshjit.errors import Failed, Invalid
 from sshjit.profile import Issue
 from sshjit.sshwire import Reader
-from sshjit_ca import sshsig
-from sshjit_ca.keys import Signer, files, hsm, references
-from sshjit_ca.keys.holder import Holder
+from sshjit_ca.keys import Signer, files, references, sshsig, tokens
+from sshjit_ca.keys.key_store import KeyStore
 from sshjit_ca.keys.places import Places
 from tests.support import devices
 from tests.support.devices import KINDS, Token, ssh_key
@@ -65,18 +64,18 @@ def judged(signer: Signer, kind: str, folder: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_keys_of_files_sign_what_openssh_accepts(kind: str, tmp_path: Path) -> None:
-    judged(Holder(Places()).open(references.of_file(ssh_key(tmp_path / "a key?", kind))), kind, tmp_path)
+    judged(KeyStore(Places()).open(references.of_file(ssh_key(tmp_path / "a key?", kind))), kind, tmp_path)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_keys_of_an_agent_sign_what_openssh_accepts(kind: str, running: devices.Agent, tmp_path: Path) -> None:
-    holder = Holder(Places(agent=running.socket))
+    holder = KeyStore(Places(agent=running.socket))
     judged(holder.open(f"agent:{fingerprint(running.socket.with_name(kind))}"), kind, tmp_path)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_keys_on_a_token_sign_what_openssh_accepts(kind: str, token: Token, tmp_path: Path) -> None:
-    judged(Holder(Places()).open(token.reference(kind)), kind, tmp_path)
+    judged(KeyStore(Places()).open(token.reference(kind)), kind, tmp_path)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -96,7 +95,7 @@ def test_an_encrypted_file_opens_by_a_passphrase_file_or_a_credential(tmp_path: 
         (f"file:{key}?passphrase={secret}", Places()),
         (f"file:{key}?passphrase=secret", Places.of({"CREDENTIALS_DIRECTORY": str(tmp_path)})),
     ):
-        assert Holder(places).open(reference).public.fingerprint == fingerprint(key)
+        assert KeyStore(places).open(reference).public.fingerprint == fingerprint(key)
 
 
 def test_what_is_wrong_with_an_encrypted_file_is_said(tmp_path: Path) -> None:
@@ -114,11 +113,11 @@ def test_what_is_wrong_with_an_encrypted_file_is_said(tmp_path: Path) -> None:
     ]
     for reference, code, said in wrong:
         with pytest.raises(Failed, match=said) as failed:
-            Holder(Places()).open(reference)
+            KeyStore(Places()).open(reference)
         assert failed.value.code == code
     secret.chmod(0o644)
     with pytest.raises(Failed) as failed:
-        Holder(Places()).open(f"file:{key}?passphrase={secret}")
+        KeyStore(Places()).open(f"file:{key}?passphrase={secret}")
     assert failed.value.code == "secret_exposed"
 
 
@@ -195,7 +194,7 @@ def test_what_is_wrong_with_a_token_is_said(token: Token, tmp_path: Path) -> Non
     ]
     for reference, said in wrong:
         with pytest.raises(Failed, match=said) as failed:
-            Holder(Places()).open(reference)
+            KeyStore(Places()).open(reference)
         assert failed.value.code == "not_signing"
 
 
@@ -203,8 +202,8 @@ def test_a_wrong_pin_is_said_in_a_process_of_its_own(token: Token, tmp_path: Pat
     (tmp_path / "pin").write_text("11111")
     (tmp_path / "pin").chmod(0o600)
     program = (
-        "import sys; from sshjit_ca.keys.holder import Holder; from sshjit_ca.keys.places import Places\n"
-        "try: Holder(Places()).open(sys.argv[1])\n"
+        "import sys; from sshjit_ca.keys.key_store import KeyStore; from sshjit_ca.keys.places import Places\n"
+        "try: KeyStore(Places()).open(sys.argv[1])\n"
         "except Exception as error: print(error.code, error.message)"
     )
     reference = token.reference("ed25519").replace(str(token.pin), str(tmp_path / "pin"))
@@ -218,7 +217,7 @@ def test_a_wrong_pin_is_said_in_a_process_of_its_own(token: Token, tmp_path: Pat
 
 
 def test_a_session_that_died_is_opened_anew(token: Token) -> None:
-    signer = hsm.TokenKey(parsed(token.reference("ed25519")), Places())
+    signer = tokens.TokenKey(parsed(token.reference("ed25519")), Places())
     signer.sign(b"x")
     signer._session.close()  # as the device does when it loses power
     signer.sign(b"x")
@@ -227,7 +226,7 @@ def test_a_session_that_died_is_opened_anew(token: Token) -> None:
 def test_a_token_that_hangs_costs_its_time_and_no_more() -> None:
     waiting = threading.Event()
     with pytest.raises(TimeoutError):
-        hsm.within(0.1, lambda: waiting.wait(5))
+        tokens.within(0.1, lambda: waiting.wait(5))
     waiting.set()
 
 
@@ -240,5 +239,5 @@ def parsed(reference: str) -> references.Token:
 def test_a_reference_must_lead_to_the_key_that_the_log_knows(tmp_path: Path) -> None:
     one, other = make_key(tmp_path / "one"), make_key(tmp_path / "other")
     with pytest.raises(Failed, match="the log knows") as failed:
-        Holder(Places()).signer(fingerprint(one), references.of_file(other))
+        KeyStore(Places()).signer(fingerprint(one), references.of_file(other))
     assert failed.value.code == "other_key"

@@ -12,9 +12,9 @@ from sshjit import ca_protocol as m
 from sshjit import canonical, entries, events, merkle, wire
 from sshjit.errors import Invalid, SshJitError
 from sshjit_ca import state as states
-from sshjit_ca.keys.lineage import Lineage
-from sshjit_ca.log import keeping, quick, snapshots, verify
-from sshjit_ca.people import tokens
+from sshjit_ca.keys.succession import Succession
+from sshjit_ca.log import fast_reader, snapshots, snapshotting, verification
+from sshjit_ca.oidc import id_tokens
 from sshjit_ca.state import State, codec, pruning
 from sshjit_ca.state.records import Login
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation
@@ -36,18 +36,18 @@ def tell(ca: Installation) -> None:
 
 
 def problems(ca: Installation) -> tuple[str, ...]:
-    return verify.verify(ca.store, ca.desk.keys.public("log")).problems
+    return verification.verify(ca.store, ca.desk.keys.public("log")).problems
 
 
 def begun_at(ca: Installation) -> int:
     """From which entry on the CA would fold."""
-    verified = Lineage.of(ca.desk.keys.public("log"), ca.store).verified
+    verified = Succession.of(ca.desk.keys.public("log"), ca.store).verified
     return snapshots.newest(ca.store, ca.config.origin, 2**40, verified).size
 
 
 def test_a_start_from_a_snapshot_knows_what_the_whole_fold_knows(ca: Installation) -> None:
     tell(ca)
-    keeping.keep_last(ca.desk.journal)
+    snapshotting.keep_last(ca.desk.journal)
     tell(ca)
     assert begun_at(ca) > 10
     ca.restart()
@@ -59,7 +59,7 @@ def test_a_start_from_a_snapshot_knows_what_the_whole_fold_knows(ca: Installatio
 
 
 def test_a_snapshot_waits_until_what_is_known_is_in_the_log(ca: Installation) -> None:
-    keeping.keep_last(ca.desk.journal)
+    snapshotting.keep_last(ca.desk.journal)
     assert not ca.desk.journal.settled
     tell(ca)
     assert ca.desk.journal.settled
@@ -69,7 +69,7 @@ def test_a_snapshot_waits_until_what_is_known_is_in_the_log(ca: Installation) ->
 def test_only_the_newest_snapshots_are_kept(ca: Installation) -> None:
     for _ in range(4):
         tell(ca)
-        keeping.keep_last(ca.desk.journal)
+        snapshotting.keep_last(ca.desk.journal)
     sizes = [each.size for each in snapshots.stored(ca.store)]
     assert sizes == sorted(sizes, reverse=True)
     assert len(sizes) == snapshots.KEPT
@@ -85,7 +85,7 @@ def edited(ca: Installation, old: bytes, new: bytes) -> None:
 def test_an_edited_snapshot_is_not_believed_and_found(ca: Installation) -> None:
     """Whoever can write to the database makes carol one of the leads, in the snapshot alone."""
     tell(ca)
-    keeping.keep_last(ca.desk.journal)
+    snapshotting.keep_last(ca.desk.journal)
     known = states.digest(ca.desk.state)
     edited(ca, b'"groups":["SRE"]', b'"groups":["SRE Leads"]')
     assert any("snapshot" in problem for problem in problems(ca))
@@ -109,7 +109,7 @@ def test_an_edited_snapshot_is_not_believed_and_found(ca: Installation) -> None:
 )
 def test_a_snapshot_that_does_not_fit_is_passed_over(ca: Installation, statement: str) -> None:
     tell(ca)
-    keeping.keep_last(ca.desk.journal)
+    snapshotting.keep_last(ca.desk.journal)
     known = states.digest(ca.desk.state)
     change(ca, statement)
     assert begun_at(ca) == 0
@@ -120,7 +120,7 @@ def test_a_snapshot_that_does_not_fit_is_passed_over(ca: Installation, statement
 def test_a_snapshot_of_another_history_is_not_used(ca: Installation) -> None:
     """One that was signed over entries that were then lost, as after a restore."""
     tell(ca)
-    keeping.keep_last(ca.desk.journal)
+    snapshotting.keep_last(ca.desk.journal)
     change(
         ca, "UPDATE entries SET fact = CAST(replace(CAST(fact AS TEXT), 'false', 'true') AS BLOB) WHERE kind = 'login'"
     )
@@ -174,7 +174,7 @@ def test_pruning_depends_on_entries_alone_and_requests_stay_for_ever(ca: Install
 
 
 def test_t65_a_token_that_was_dropped_is_too_old_to_be_taken(ca: Installation) -> None:
-    assert pruning.TOKEN_KEPT > tokens.MAX_AGE + 2 * tokens.SKEW
+    assert pruning.TOKEN_KEPT > id_tokens.MAX_AGE + 2 * id_tokens.SKEW
 
 
 NAMES = st.text(st.characters(codec="utf-8"), max_size=8)
@@ -243,7 +243,7 @@ def rows(ca: Installation) -> list[entries.Entry]:
 
 def test_quick_reading_reads_what_strict_reading_reads(rows: list[entries.Entry]) -> None:
     for entry in rows:
-        assert quick.read(entry) == entries.read(entry)
+        assert fast_reader.read(entry) == entries.read(entry)
 
 
 @same_ca
@@ -264,7 +264,7 @@ def test_quick_reading_refuses_what_strict_reading_refuses(rows: list[entries.En
     except Invalid as error:
         expected = error.code
     try:
-        got: object = quick.read(changed)
+        got: object = fast_reader.read(changed)
     except Invalid as error:
         got = error.code
     assert got == expected

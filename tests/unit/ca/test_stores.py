@@ -6,11 +6,10 @@ import pytest
 
 from sshjit import ca_protocol as m
 from sshjit.errors import Failed, Invalid
-from sshjit_ca import daemon
 from sshjit_ca import state as states
-from sshjit_ca.care import standby
-from sshjit_ca.care.standby import PATIENCE, Time
-from sshjit_ca.log import verify
+from sshjit_ca.log import verification
+from sshjit_ca.service import daemon, standby
+from sshjit_ca.service.standby import PATIENCE, Time
 from sshjit_ca.storage.database import open_engine
 from sshjit_ca.storage.store import Store
 from tests.support.installation import ALICE, Installation
@@ -52,9 +51,9 @@ def test_a_whole_story_verifies(ca: Installation) -> None:
     assert certificate is not None
     ca.restart()
     assert certificate.serial in ca.desk.state.certificates
-    verdict = verify.verify(ca.store, ca.desk.keys.public("log"))
+    verdict = verification.verify(ca.store, ca.desk.keys.public("log"))
     assert (verdict.size, verdict.problems) == (ca.desk.state.size, ())
-    assert verify.verify(ca.store, ca.desk.keys.public("log"), processes=2) == verdict
+    assert verification.verify(ca.store, ca.desk.keys.public("log"), processes=2) == verdict
 
 
 def test_t63_the_pooled_connection_of_a_replaced_writer_commits_nothing(ca: Installation) -> None:
@@ -183,7 +182,7 @@ def test_old_details_are_erased_and_the_log_is_whole(ca: Installation) -> None:
     assert reply.erased > 0
     assert not any(b"CHG-1" in (row.entry.detail or b"") for row in ca.store.rows())
     for processes in (1, 2):
-        verdict = verify.verify(ca.store, ca.desk.keys.public("log"), processes=processes)
+        verdict = verification.verify(ca.store, ca.desk.keys.public("log"), processes=processes)
         assert (verdict.problems, verdict.erased) == ((), reply.erased)
     ca.restart()
     assert ca.ask(ca.native(ALICE), "web1").certificate is not None

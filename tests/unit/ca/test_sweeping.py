@@ -6,7 +6,7 @@ import pytest
 
 from sshjit import ca_protocol as m
 from sshjit import entries, events
-from sshjit_ca.access import sweeping
+from sshjit_ca.access import expiry
 from tests.support import published_bundle
 from tests.support.installation import ALICE, DANA, Installation
 
@@ -58,7 +58,7 @@ def test_how_a_request_stands_is_the_same_before_and_after(ca: Installation) -> 
 def test_many_take_several_ticks_and_a_restart_changes_nothing(
     ca: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweeping, "MOST", 3)
+    monkeypatch.setattr(expiry, "MOST", 3)
     alice = ca.native(ALICE)
     for number in range(7):
         ca.ask(alice, "web1", start=int(ca.time) + 60 * (number + 1))

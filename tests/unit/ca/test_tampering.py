@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sshjit import ca_protocol as m
 from sshjit.sshkey import PublicKey
-from sshjit_ca.log import keeping, verify
+from sshjit_ca.log import snapshotting, verification
 from sshjit_ca.storage.store import Store
 from tests.support.installation import ALICE, DANA, Installation
 
@@ -30,7 +30,7 @@ def log(ca: Installation) -> tuple[Path, PublicKey, int]:
     request = ca.ask(dana, "db1").request
     ca.say(m.Cancel(dana, request.id), m.RequestReply)
     ca.say(m.ReadBundle(None), m.BundleReply)
-    keeping.keep_last(ca.desk.journal)
+    snapshotting.keep_last(ca.desk.journal)
     ca.ask(alice, "web1")
     first, size = ca.desk.keys.public("log"), ca.desk.state.size
     ca.stop()
@@ -40,7 +40,7 @@ def log(ca: Installation) -> tuple[Path, PublicKey, int]:
 def problems(database: Path, first: PublicKey) -> tuple[str, ...]:
     store = Store(f"sqlite:///{database}", read_only=True)
     try:
-        return verify.verify(store, first).problems
+        return verification.verify(store, first).problems
     finally:
         store.close()
 

@@ -10,19 +10,19 @@ import threading
 import pytest
 
 from sshjit.errors import Failed
-from sshjit_ca.keys import hsm, references
-from sshjit_ca.keys.hsm import TokenKey
+from sshjit_ca.keys import references, tokens
 from sshjit_ca.keys.places import Places
+from sshjit_ca.keys.tokens import TokenKey
 from tests.support.devices import MODULE, Token
 from tests.support.waiting import wait_until
 
 BUSY = """
 import sys, threading, time
-from sshjit_ca.keys import trying
-from sshjit_ca.keys.holder import Holder
+from sshjit_ca.keys import probe
+from sshjit_ca.keys.key_store import KeyStore
 from sshjit_ca.keys.places import Places
 
-holder, until, signed, problems = Holder(Places()), time.monotonic() + 3, [], []
+holder, until, signed, problems = KeyStore(Places()), time.monotonic() + 3, [], []
 keys = [(holder.open(reference).public.fingerprint, reference) for reference in sys.argv[1:]]
 
 def sign():
@@ -31,7 +31,7 @@ def sign():
 
 def look():
     while time.monotonic() < until:
-        problems.extend(each.problem for each in trying.every(holder, keys).values() if each.problem)
+        problems.extend(each.problem for each in probe.every(holder, keys).values() if each.problem)
 
 threads = [threading.Thread(target=each) for each in (sign, look)]
 for thread in threads:
@@ -54,7 +54,7 @@ def test_who_waits_for_a_library_in_vain_does_nothing_later(token: Token) -> Non
     assert isinstance(reference, references.Token)
     key = TokenKey(reference, Places(), patience=0.3)
     done: list[bytes] = []
-    with hsm._INSIDE[MODULE]:
+    with tokens._INSIDE[MODULE]:
         with pytest.raises(Failed, match="did not answer"):
             key._call(lambda: done.append(b"late"))
         wait_until(lambda: not any(thread.name == "token" for thread in threading.enumerate()))

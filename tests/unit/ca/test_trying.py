@@ -12,12 +12,12 @@ from pathlib import Path
 
 from sshjit import bundle, login, signed_actions
 from sshjit import ca_protocol as m
-from sshjit_ca import sshsig
-from sshjit_ca.cli import admin, show
-from sshjit_ca.hosts import hosttexts
-from sshjit_ca.keys import files, lineage, references, trying
-from sshjit_ca.keys.holder import Holder
+from sshjit_ca.access import host_statements
+from sshjit_ca.cli import show
+from sshjit_ca.keys import files, probe, references, sshsig, succession
+from sshjit_ca.keys.key_store import KeyStore
 from sshjit_ca.keys.places import Places
+from sshjit_ca.operations import admin_client
 from tests.support import devices
 from tests.support.ca_sockets import serving_sockets
 from tests.support.devices import Token, ssh_key
@@ -69,15 +69,15 @@ def test_status_names_the_device_that_is_away_and_what_to_do(ca: Installation, t
 
 def test_a_token_and_a_file_that_are_away_are_named(token: Token, tmp_path: Path) -> None:
     token.add("ecdsa-p256", "ca")
-    holder = Holder(Places())
+    holder = KeyStore(Places())
     path = make_key(tmp_path / "file")
     on_token, in_file = token.reference("ca"), f"file:{path}"
     keys = [(holder.open(each).public.fingerprint, each) for each in (on_token, in_file)]
     for _ in range(3):
-        assert set(trying.every(holder, keys).values()) == {trying.Trial()}
+        assert set(probe.every(holder, keys).values()) == {probe.Trial()}
     token.remove("ca")
     path.unlink()
-    of_token, of_file = trying.every(holder, keys).values()
+    of_token, of_file = probe.every(holder, keys).values()
     assert "the token 'ssh-jit' does not sign: NoSuchKey" in of_token.problem
     assert "lists tokens, -O their objects" in of_token.hint
     assert str(path) in of_file.problem
@@ -86,7 +86,7 @@ def test_a_token_and_a_file_that_are_away_are_named(token: Token, tmp_path: Path
 
 def test_another_key_in_its_place_is_not_the_key(tmp_path: Path) -> None:
     path = make_key(tmp_path / "file")
-    (trial,) = trying.every(Holder(Places()), [("SHA256:" + "A" * 43, f"file:{path}")]).values()
+    (trial,) = probe.every(KeyStore(Places()), [("SHA256:" + "A" * 43, f"file:{path}")]).values()
     assert "the log knows SHA256:AAAA" in trial.problem
 
 
@@ -97,33 +97,34 @@ def test_a_device_that_hangs_holds_up_nobody_but_who_asked(ca: Installation, tmp
     found: list[m.StatusReply] = []
     with silent(tmp_path / "agent"), serving_sockets(ca, frozenset({0, ca.home.stat().st_uid})):
         asking = threading.Thread(
-            target=lambda: found.append(admin.call(ca.config.admin_socket, m.Status(), m.StatusReply))
+            target=lambda: found.append(admin_client.call(ca.config.admin_socket, m.Status(), m.StatusReply))
         )
         began = time.monotonic()
         asking.start()
         time.sleep(0.2)
         for _ in range(5):
-            assert admin.call(ca.config.admin_socket, m.Health(), m.HealthReply).ready
-            assert admin.call(ca.config.admin_socket, m.ReadBundle(None), m.BundleReply).bundle
+            assert admin_client.call(ca.config.admin_socket, m.Health(), m.HealthReply).ready
+            assert admin_client.call(ca.config.admin_socket, m.ReadBundle(None), m.BundleReply).bundle
         others = time.monotonic() - began
         asking.join(20)
-    assert others < trying.PATIENCE
+    assert others < probe.PATIENCE
     (away,) = (key for key in found[0].keys if key.fingerprint == fingerprint)
     assert "did not answer within 5 s" in away.problem
-    assert time.monotonic() - began < 2 * trying.PATIENCE
+    assert time.monotonic() - began < 2 * probe.PATIENCE
 
 
 def test_what_a_trial_signs_is_worth_nothing_elsewhere(tmp_path: Path) -> None:
     signer = files.load(make_key(tmp_path / "key"))
-    (tmp_path / "sig").write_text(sshsig.sign(signer, trying.NAMESPACE, trying.TEXT))
+    (tmp_path / "sig").write_text(sshsig.sign(signer, probe.NAMESPACE, probe.TEXT))
     (tmp_path / "signers").write_text(f"it {signer.public.line}\n")
     taken = {
         bundle.NAMESPACE, bundle.SUCCESSION, login.NAMESPACE,
         signed_actions.APPROVE_NAMESPACE, signed_actions.ACT_NAMESPACE,
-        lineage.NAMESPACE, hosttexts.JOIN_NAMESPACE, hosttexts.RENEW_NAMESPACE, hosttexts.REPORT_NAMESPACE,
+        succession.NAMESPACE, host_statements.JOIN_NAMESPACE,
+        host_statements.RENEW_NAMESPACE, host_statements.REPORT_NAMESPACE,
         "file", "git",
     }  # fmt: skip
-    for namespace in (trying.NAMESPACE, *sorted(taken)):
+    for namespace in (probe.NAMESPACE, *sorted(taken)):
         command = ("ssh-keygen", "-Y", "verify", "-f", tmp_path / "signers", "-I", "it", "-n", namespace, "-s")
-        done = subprocess.run([*command, tmp_path / "sig"], input=trying.TEXT, capture_output=True, check=False)
-        assert (done.returncode == 0) is (namespace == trying.NAMESPACE), namespace
+        done = subprocess.run([*command, tmp_path / "sig"], input=probe.TEXT, capture_output=True, check=False)
+        assert (done.returncode == 0) is (namespace == probe.NAMESPACE), namespace

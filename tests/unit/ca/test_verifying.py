@@ -14,7 +14,7 @@ from bench import make_log
 from sshjit import checkpoint
 from sshjit.checkpoint import Checkpoint
 from sshjit.sshkey import PublicKey
-from sshjit_ca.log import keeping, sharing, verify, walking
+from sshjit_ca.log import snapshotting, verification, verify_entries, verify_workers
 from sshjit_ca.storage import scanning
 from sshjit_ca.storage.store import Store
 from tests.support.waiting import wait_until
@@ -37,23 +37,23 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Log:
     """A log of more than two stretches, with a snapshot at its end."""
     home = tmp_path_factory.mktemp("long")
     desk = make_log.make(home, CERTIFICATES)
-    keeping.keep_last(desk.journal)
+    snapshotting.keep_last(desk.journal)
     first, size = desk.keys.public("log"), desk.state.size
     older, _ = checkpoint.parse_note(desk.journal.checkpoint, first.blob[-32:])
     now = desk.state.time
     make_log.open_window(desk, 1, now)
     desk.journal.commit()
-    assert size > 2 * walking.STRETCH == 2 * 16384
+    assert size > 2 * verify_entries.STRETCH == 2 * 16384
     database = home / "ca" / "ca.db"
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return Log(database, first, desk.state.size, older)
 
 
-def verdicts(database: Path, log: Log) -> tuple[verify.Verdict, verify.Verdict]:
+def verdicts(database: Path, log: Log) -> tuple[verification.Verdict, verification.Verdict]:
     store = Store(f"sqlite:///{database}", read_only=True)
     try:
-        one, two = (verify.verify(store, log.first, against=[log.older], processes=count) for count in (1, 2))
+        one, two = (verification.verify(store, log.first, against=[log.older], processes=count) for count in (1, 2))
     finally:
         store.close()
     return one, two
@@ -94,10 +94,10 @@ def test_t45_one_process_and_two_say_the_same_first(log: Log, statement: str, fi
 def test_the_verdict_is_the_same_if_the_other_process_dies_half_way(log: Log) -> None:
     store, sizes = Store(f"sqlite:///{log.database}", read_only=True), frozenset({7, log.older.size})
     with scanning.moment(store) as connection:
-        numbers = walking.numbering(connection)
-        with sharing.begun(store, numbers, sizes, 1) as walk:
+        numbers = verify_entries.numbering(connection)
+        with verify_workers.begun(store, numbers, sizes, 1) as walk:
             alone = walk.finish(connection)
-        with sharing.begun(store, numbers, sizes, 2) as walk:
+        with verify_workers.begun(store, numbers, sizes, 2) as walk:
             wait_until(lambda: walk.taken[0])
             walk.others[0].kill()
             assert walk.finish(connection) == alone

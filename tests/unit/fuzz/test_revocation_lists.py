@@ -15,8 +15,8 @@ from sshjit.krl import MAGIC
 from sshjit.sshcert import Certificate
 from sshjit.sshkey import PublicKey
 from sshjit.sshwire import U64_MAX, string, u32, u64
-from sshjit_ca import krl
-from sshjit_ca.access.signing import sign_and_read_back
+from sshjit_ca.access.issuance import sign_and_read_back
+from sshjit_ca.keys import krl
 from sshjit_ca.keys.files import FileKey, load, make
 from sshjit_host import krl as host_krl
 from tests.unit.sshjit.core_world import broken

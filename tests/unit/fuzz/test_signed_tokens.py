@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from sshjit import login, providers
 from sshjit.errors import SshJitError
-from sshjit_ca.people import jwks, tokens
-from sshjit_ca.people.tokens import Claims, Expected
+from sshjit_ca.oidc import id_tokens, provider_keys
+from sshjit_ca.oidc.id_tokens import Claims, Expected
 from tests.fuzz.text_targets import NONCE, NOW, PROVIDERS
 from tests.support.issuer import NATIVE_CLIENT, Issuer, serving
 from tests.unit.sshjit.core_world import json_values
@@ -32,7 +32,7 @@ class Provider:
 
     issuer: Issuer
     expected: Expected
-    keys: jwks.ProviderKeys
+    keys: provider_keys.ProviderKeys
 
     def honest(self) -> dict[str, Any]:
         """The claims of a sign-in just now."""
@@ -42,7 +42,7 @@ class Provider:
     def verify(self, token: str) -> Claims | None:
         """The claims, or ``None`` for a refusal; anything else that is raised is a defect."""
         try:
-            return tokens.verify(token, self.expected, self.keys, NOW)
+            return id_tokens.verify(token, self.expected, self.keys, NOW)
         except SshJitError:
             return None
 
@@ -53,7 +53,9 @@ def provider() -> Iterator[Provider]:
     with serving() as issuer:
         text = PROVIDERS.replace("https://a.example", issuer.url)
         known = providers.load(text.replace('title = "Acme"', 'title = "Acme"\nunsafe_http = true'))["acme"]
-        yield Provider(issuer, Expected(known, NATIVE_CLIENT, NONCE), jwks.ProviderKeys("acme", known, lambda: 0.0))
+        yield Provider(
+            issuer, Expected(known, NATIVE_CLIENT, NONCE), provider_keys.ProviderKeys("acme", known, lambda: 0.0)
+        )
 
 
 def test_the_honest_token_is_taken(provider: Provider) -> None:
@@ -69,7 +71,7 @@ def test_t14_t16_any_claims_are_refused_or_right(provider: Provider, changes: di
         return
     assert (claims["iss"], claims["nonce"]) == (provider.issuer.url, NONCE)
     assert claims["aud"] in (NATIVE_CLIENT, [NATIVE_CLIENT])
-    assert claims["exp"] > NOW >= found.issued >= NOW - tokens.MAX_AGE
+    assert claims["exp"] > NOW >= found.issued >= NOW - id_tokens.MAX_AGE
     assert found.subject == claims["sub"] != ""
     assert set(found.groups) <= ({claims["groups"]} if isinstance(claims["groups"], str) else set(claims["groups"]))
     assert not found.verified or (claims["email_verified"] is True and claims["email"].endswith("@example.com"))

@@ -10,7 +10,7 @@ import pytest
 
 from sshjit import bundle as core
 from sshjit import sshkey as core_keys
-from sshjit_ca import krl as ca_krl
+from sshjit_ca.keys import krl as ca_krl
 from sshjit_host import bundle, krl, sshkey
 from tests.support.host_machine import Authority, line, make_key, run
 

@@ -1,0 +1,164 @@
+"""Certificates past every rule, on the operator's word: for the hour in which nothing else works.
+
+Login, hosts, key and reason stand in the log; the certificate lives a quarter of an hour at most and names hosts one by
+one, as all do. With the CA running it is a message; with the CA down the operator's command takes the log over itself;
+with the database down too, the record is spooled to the CA's home, durably, before the certificate is written, and
+goes into the log when the CA next begins (``spool.py``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+from sshjit import names, profile, sshcert, sshkey
+from sshjit.ca_protocol.operating import ClockReply, ConfirmClock, EmergencyReply, SignEmergency
+from sshjit.errors import Failed, Invalid
+from sshjit.events import CertificateRevoked, ClockConfirmed, EmergencyIssued
+from sshjit.profile import Issue, UserTerms
+from sshjit_ca.access import issuance
+from sshjit_ca.context import Context
+from sshjit_ca.keys import Signer
+from sshjit_ca.machine.spool import Spool
+from sshjit_ca.state import locks
+
+LONGEST = 15 * 60
+"""Seconds that an emergency certificate lives at most."""
+
+
+def sign_emergency(desk: Context, message: SignEmergency) -> EmergencyReply:
+    """Signs and records one certificate for enrolled hosts. Of locks it knows only those on keys.
+
+    Raises:
+        Refused: ``locked``.
+        Invalid: ``unknown_host``, ``bad_lifetime``, ``no_reason``, and what is wrong with login or key.
+
+    """
+    locks.refuse_key(desk.state, sshkey.parse_line(message.key).fingerprint)
+    ids = []
+    for name in message.hosts:
+        known = desk.state.host_names.get(name)
+        if known is None:
+            raise Invalid("unknown_host", f"no host is enrolled as {names.show(name)}", hint="ssh-jit-ca host list")
+        ids.append(desk.state.hosts[known].id)
+    number, serial = desk.new_id("urgent"), desk.journal.next_serial()
+    issue = _issue(desk.keys.active("user_ca"), desk.now, serial, desk.random)
+    event, reply = issued(number, message, tuple(ids), issue, desk.keys.active("user_ca"))
+    desk.record(event)
+    return reply
+
+
+def revoke_all(desk: Context, by: str | None, reason: str) -> int:
+    """Revokes every emergency certificate that lives; how many those were."""
+    alive = [
+        each.serial
+        for each in desk.state.emergencies.values()
+        if each.valid_before > desk.now and each.serial not in desk.state.revoked
+    ]
+    for serial in alive:
+        desk.record(CertificateRevoked(serial, by, reason))
+    return len(alive)
+
+
+def issued(
+    number: str, message: SignEmergency, host_ids: tuple[str, ...], issue: Issue, signer: Signer
+) -> tuple[EmergencyIssued, EmergencyReply]:
+    """The certificate and what must be recorded, durably, before anybody gets it.
+
+    Raises:
+        Invalid: as ``sign_emergency``.
+
+    """
+    reason = names.free_text(message.reason, "the reason")
+    if not reason:
+        raise Invalid("no_reason", "say why", hint="--reason TEXT")
+    if not 0 < message.lifetime <= LONGEST:
+        raise Invalid("bad_lifetime", "an emergency certificate lives a quarter of an hour at most")
+    key, ends = sshkey.parse_line(message.key), issue.now + message.lifetime
+    terms = UserTerms(
+        grant=number,
+        subject="operator",
+        person="emergency",
+        login=message.login,
+        host_ids=host_ids,
+        command=None,
+        forwarding=(),
+        source=(),
+        verify_required=False,
+        lifetime=message.lifetime,
+        grant_ends=ends,
+        login_ends=ends,
+    )
+    certificate = profile.user_certificate(terms, key, issue)
+    blob = issuance.sign_and_read_back(certificate, signer)
+    event = EmergencyIssued(
+        emergency=number,
+        serial=certificate.serial,
+        certificate=hashlib.sha256(blob).hexdigest(),
+        signed=issue.now,
+        valid_before=certificate.valid_before,
+        login=message.login,
+        hosts=host_ids,
+        key=key.fingerprint,
+        reason=reason,
+    )
+    line = sshcert.line(blob)
+    return event, EmergencyReply(number, line, certificate.serial, certificate.principals, certificate.valid_before)
+
+
+def sign_without_database(
+    message: SignEmergency, signer: Signer, spool: Spool, now: int, random: Callable[[int], bytes]
+) -> EmergencyReply:
+    """Signs while there is no log to write to; ``hosts`` are ids then, since nobody can say which they are.
+
+    Serials below 2^40 are in no epoch: they are drawn at random, and found in the spool and then by the log.
+
+    Raises:
+        Invalid: as ``sign_emergency``.
+        Failed: ``not_signing``, when the record cannot be kept; then there is no certificate.
+
+    """
+    ids = tuple(names.host_id(host) for host in message.hosts)
+    number = f"urgent-{random(10).hex()}"
+    serial = 1 + int.from_bytes(random(8), "big") % (2**40 - 1)
+    event, reply = issued(number, message, ids, _issue(signer, now, serial, random), signer)
+    try:
+        spool.put(event)
+    except OSError as error:
+        raise Failed("not_signing", f"the record cannot be kept in {spool.folder}: {error.strerror}") from None
+    return reply
+
+
+def take_in(desk: Context) -> None:
+    """Records what was spooled while the database was down."""
+    for event in Spool(desk.config.home).waiting():
+        if event.serial not in desk.state.emergencies:
+            desk.record(event)
+
+
+def taken_in(desk: Context) -> None:
+    """Lets the spool go, once its records are durable in the log."""
+    spool = Spool(desk.config.home)
+    for event in spool.waiting():
+        if event.serial in desk.state.emergencies:
+            spool.drop(event)
+
+
+def confirm_clock(desk: Context, message: ConfirmClock) -> ClockReply:
+    """Believes the clock from now on, and records who moved it by how much.
+
+    Raises:
+        Invalid: ``no_reason``.
+
+    """
+    reason = names.free_text(message.reason, "the reason")
+    if not reason:
+        raise Invalid("no_reason", "say what happened to the clock", hint="--reason TEXT")
+    drift, before = round(desk.clock.confirm()), desk.state.time
+    desk.now = int(desk.clock.wall())
+    desk.record(ClockConfirmed(before, drift, reason))
+    return ClockReply(desk.now, drift)
+
+
+def _issue(signer: Signer, now: int, serial: int, random: Callable[[int], bytes]) -> Issue:
+    return Issue(now=now, serial=serial, nonce=random(profile.NONCE_BYTES), ca=signer.public, ceiling=LONGEST)

@@ -1,0 +1,58 @@
+"""Writes down what time has ended: requests that nobody answered, nobody used, or whose window is over.
+
+Nothing depends on it: how a request stands is computed when it is read (``sshjit/requests.py``). It is for the log's
+readers, who are told of endings by entries. A tick looks only at requests that are not closed, and records a bounded
+number; a stretch of many, as after a long stop, takes several ticks.
+"""
+
+from __future__ import annotations
+
+from itertools import takewhile
+
+from sshjit import requests
+from sshjit.api.views import RequestState
+from sshjit.events import Closed
+from sshjit_ca.context import Context
+from sshjit_ca.state import State
+
+MOST = 200
+"""Requests that one tick closes."""
+_OVER = frozenset({RequestState.EXPIRED, RequestState.LAPSED, RequestState.ENDED})
+
+
+class Sweeper:
+    """Knows which requests time can still end."""
+
+    def __init__(self) -> None:
+        self._state: State | None = None
+        self._newest: str | None = None
+        self._open: dict[str, None] = {}
+
+    def sweep(self, desk: Context) -> int:
+        """Records what is over by now; how many, ``MOST`` if there may be more. The clock must be believed."""
+        self._look_for_new(desk.state)
+        over: list[Closed] = []
+        for each in list(self._open):
+            request = desk.state.requests.get(each)
+            if request is None or request.state not in requests.MOVES:
+                del self._open[each]
+                continue
+            standing = requests.state_at(request, desk.now)
+            if standing not in _OVER:
+                continue
+            del self._open[each]
+            if request.asked.extends is None or standing is RequestState.EXPIRED:  # else the grant itself says so
+                over.append(Closed(each, standing, None, ""))
+                if len(over) == MOST:
+                    break
+        for closed in over:
+            desk.record(closed)
+        return len(over)
+
+    def _look_for_new(self, state: State) -> None:
+        """Takes note of requests that came since; of all, when the log was read again."""
+        if state is not self._state:
+            self._state, self._newest, self._open = state, None, {}
+        new = list(takewhile(lambda each: each != self._newest, reversed(state.requests)))
+        self._open |= dict.fromkeys(reversed(new))
+        self._newest = new[0] if new else self._newest

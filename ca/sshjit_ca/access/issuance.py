@@ -1,0 +1,164 @@
+"""Drawing certificates from an open window. Validate, sign, read back, record; what fails on the way leaves no trace.
+
+At every certificate the CA looks again: denies and rules of the policy of now, the approvers' roles of now, the window,
+the login. What was approved once is a ceiling, not a promise.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from sshjit import policy, profile, requests, sshcert
+from sshjit.api.views import CertificateView
+from sshjit.ca_protocol.requests import CertificateReply, SignUser
+from sshjit.errors import Failed, Refused
+from sshjit.events import HostIssued, Issued
+from sshjit.profile import Issue, UserTerms
+from sshjit.requests import Request
+from sshjit.sshcert import Certificate
+from sshjit.sshkey import PublicKey
+from sshjit.sshwire import Reader
+from sshjit_ca.access import required_approvals
+from sshjit_ca.access.recheck import taken_from
+from sshjit_ca.access.views import route_view
+from sshjit_ca.context import Context
+from sshjit_ca.keys import Signer
+from sshjit_ca.keys.signer import signature_type
+from sshjit_ca.state import Host, Login, locks
+
+
+def sign_user(desk: Context, message: SignUser) -> CertificateReply:
+    """A certificate for the login's own key, from a grant of the login's own person.
+
+    Raises:
+        Refused: ``login_over``, ``not_native``, ``not_yours``, ``approval_gone``, ``step_up``, ``locked``,
+            and policy's codes.
+        Invalid: ``unknown_request``, ``wrong_state``, ``not_yet``, ``extension``.
+
+    """
+    login = desk.login(message.login_id)
+    return CertificateReply(draw(desk, login, message.login_id, desk.request(message.request)))
+
+
+def draw(desk: Context, login: Login, login_id: str, request: Request) -> CertificateView:
+    """Signs and records one certificate; see ``sign_user``."""
+    key = desk.key_of(login)
+    if request.asked.subject != login.opened.subject:
+        raise Refused("not_yours", "this grant belongs to somebody else")
+    requests.require_open(request, desk.now)
+    hosts = desk.hosts_of(request)
+    locks.refuse_new(desk.state, request.asked.host_ids)
+    _still_allowed(desk, login, request, hosts)
+    terms = _terms(desk, login, request)
+    signer = desk.keys.active("user_ca")
+    certificate = profile.user_certificate(terms, key, _issue(desk, signer))
+    blob = sign_and_read_back(certificate, signer)
+    desk.record(
+        Issued(
+            serial=certificate.serial,
+            request=request.id,
+            login_id=login_id,
+            certificate=hashlib.sha256(blob).hexdigest(),
+            valid_before=certificate.valid_before,
+            policy=desk.policy.digest,
+            rule=request.asked.rule,
+            person=terms.person,
+            login=request.asked.login,
+            hosts=request.asked.hosts,
+            key=key.fingerprint,
+        )
+    )
+    return _view(certificate, blob, request, terms, hosts)
+
+
+def sign_host(desk: Context, host: Host, keys: tuple[PublicKey, ...]) -> tuple[str, ...]:
+    """Signs and records a host certificate for each key; returns their lines.
+
+    Raises:
+        Refused: ``locked``, the host or one of the keys; then none is signed.
+
+    """
+    if keys:
+        locks.refuse_new(desk.state, (host.id,))
+    for key in keys:
+        locks.refuse_key(desk.state, key.fingerprint)
+    return tuple(_sign_host(desk, host, key) for key in keys)
+
+
+def _sign_host(desk: Context, host: Host, key: PublicKey) -> str:
+    signer = desk.keys.active("host_ca")
+    certificate = profile.host_certificate(host.name, host.aliases, key, _issue(desk, signer))
+    blob = sign_and_read_back(certificate, signer)
+    digest = hashlib.sha256(blob).hexdigest()
+    desk.record(HostIssued(certificate.serial, digest, certificate.valid_before, host.name, key.fingerprint))
+    return sshcert.line(blob)
+
+
+def _still_allowed(desk: Context, login: Login, request: Request, hosts: tuple[Host, ...]) -> None:
+    subject = desk.policy_subject(login)
+    gone = taken_from(desk, subject, request, hosts)
+    if gone is not None:
+        raise Refused(gone.code, gone.message, hint=gone.hint)
+    more = policy.step_up(request.asked, subject, desk.now)
+    if more is not None:
+        raise Refused("step_up", more.message, hint=more.hint)
+    required_approvals.require(desk, request)
+
+
+def _terms(desk: Context, login: Login, request: Request) -> UserTerms:
+    asked, opened = request.asked, login.opened
+    if request.ends is None:
+        raise Failed("not_signing", f"request {request.id} is open without an end")
+    return UserTerms(
+        grant=request.id,
+        subject=asked.subject,
+        person=f"{opened.provider}/{opened.email or opened.claim}",
+        login=asked.login,
+        host_ids=asked.host_ids,
+        command=asked.command,
+        forwarding=asked.forwarding,
+        source=asked.source,
+        verify_required=asked.verify_required,
+        lifetime=min(asked.certificate, desk.config.certificate_max),
+        grant_ends=request.ends,
+        login_ends=opened.expires,
+    )
+
+
+def _issue(desk: Context, signer: Signer) -> Issue:
+    return Issue(
+        now=desk.now,
+        serial=desk.journal.next_serial(),
+        nonce=desk.random(profile.NONCE_BYTES),
+        ca=signer.public,
+        ceiling=desk.config.certificate_max,
+    )
+
+
+def sign_and_read_back(certificate: Certificate, signer: Signer) -> bytes:
+    """Signs, and reads the result back: it must say what was decided and nothing else."""
+    signed = sshcert.encode(certificate)
+    signature = signer.sign(signed)
+    blob = sshcert.seal(signed, signature)
+    said = sshcert.reads_back(blob, certificate, signature)
+    if not said or Reader(signature).text() != signature_type(signer.public):
+        raise Failed("not_signing", "a certificate did not read back as it was written; it was thrown away")
+    return blob
+
+
+def _view(
+    certificate: Certificate, blob: bytes, request: Request, terms: UserTerms, hosts: tuple[Host, ...]
+) -> CertificateView:
+    return CertificateView(
+        text=sshcert.line(blob),
+        serial=certificate.serial,
+        key_id=certificate.key_id,
+        principals=certificate.principals,
+        valid_after=certificate.valid_after,
+        valid_before=certificate.valid_before,
+        request=request.id,
+        login=terms.login,
+        action=request.asked.action,
+        grant_ends=terms.grant_ends,
+        routes=tuple(route_view(host) for host in hosts),
+    )

@@ -1,0 +1,74 @@
+"""The hosts that somebody asks for, looked up. The other parts of an ask are ``sshjit.access_request``'s."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Container, Iterable, Iterator
+
+from sshjit import names
+from sshjit.ca_protocol.explain import Explain
+from sshjit.ca_protocol.requests import Ask
+from sshjit.errors import Invalid
+from sshjit_ca.context import Context
+from sshjit_ca.state import Host
+
+MOST_HOSTS = 256
+"""Hosts that a certificate can name."""
+
+
+def hosts(desk: Context, message: Ask | Explain) -> tuple[Host, ...]:
+    """The enrolled hosts by name or alias in the order of the ask, then those with all the labels; each once.
+
+    Raises:
+        Invalid: ``no_host``, ``unknown_host``, ``no_such_hosts``, ``too_many_hosts``.
+
+    """
+    if not message.hosts and not message.labels:
+        raise Invalid("no_host", "name at least one host")
+    if len(message.hosts) > MOST_HOSTS:
+        raise Invalid("too_many_hosts", f"a certificate names at most {MOST_HOSTS} hosts, not {len(message.hosts)}")
+    found = {each.name: each for each in (host(desk, name) for name in message.hosts)}
+    if message.labels:
+        labelled = _labelled(desk, message.labels)
+        if not labelled:
+            what = " and ".join(f"{names.show(key)}={names.show(value)}" for key, value in message.labels)
+            raise Invalid("no_such_hosts", f"no host has {what}", hint="ssh-jit hosts lists labels too")
+        found.update((each.name, each) for each in labelled)
+    if len(found) > MOST_HOSTS:
+        raise Invalid("too_many_hosts", f"a certificate names at most {MOST_HOSTS} hosts, not {len(found)}")
+    return tuple(found.values())
+
+
+def host(desk: Context, name: str) -> Host:
+    """An enrolled host by name or alias. Raises ``Invalid``: ``unknown_host``, with what was perhaps meant."""
+    known = desk.state.host_names.get(name)
+    if known is not None:
+        return desk.state.hosts[known]
+    near = _near(name, desk.state.host_names)
+    hint = f"did you mean {near}?" if near else "ssh-jit hosts lists what there is"
+    raise Invalid("unknown_host", f"there is no host {names.show(name)}", hint=hint)
+
+
+def _near(name: str, known: Container[str]) -> str | None:
+    """The known name that is a slip away. Slips are tried, not names: of those there may be ten thousand."""
+    return next((each for each in _slips(name.lower()) if each in known), None) if len(name) <= LONGEST_SLIP else None
+
+
+def _slips(name: str) -> Iterator[str]:
+    """What was perhaps meant: with two letters exchanged, one left out, one too many, or another one."""
+    yield name
+    ends = [(name[:at], name[at:]) for at in range(len(name) + 1)]
+    yield from (head + tail[1] + tail[0] + tail[2:] for head, tail in ends if len(tail) > 1)
+    yield from (head + tail[1:] for head, tail in ends if tail)
+    yield from (head + letter + tail for letter in _LETTERS for head, tail in ends)
+    yield from (head + letter + tail[1:] for letter in _LETTERS for head, tail in ends if tail)
+
+
+LONGEST_SLIP = 64
+"""Letters of the longest name for which slips are tried."""
+_LETTERS = string.digits + string.ascii_lowercase + "-."
+
+
+def _labelled(desk: Context, labels: Iterable[tuple[str, str]]) -> list[Host]:
+    wanted = set(labels)
+    return [each for _, each in sorted(desk.state.hosts.items()) if wanted <= set(each.labels)]

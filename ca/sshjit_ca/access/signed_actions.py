@@ -1,0 +1,85 @@
+"""Acts that count only with a signature: the CA builds the text itself and verifies it by the login's own key.
+
+A signature counts in its own namespace, over this text with a challenge of this login, once. So what an agent could be
+talked into signing for another purpose, and what was signed yesterday or by somebody else, is worth nothing here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from sshjit import signed_actions
+from sshjit.api.bodies import ActionSignature
+from sshjit.api.session import ChallengeReply
+from sshjit.ca_protocol.logins import ReadChallenge
+from sshjit.ca_protocol.requests import Approve, Deny
+from sshjit.errors import Refused
+from sshjit.requests import Request
+from sshjit.signed_actions import Act
+from sshjit_ca import ephemeral
+from sshjit_ca.access.views import request_view
+from sshjit_ca.context import Context
+from sshjit_ca.keys import sshsig
+from sshjit_ca.sockets import Socket
+
+
+def read_challenge(desk: Context, message: ReadChallenge) -> ChallengeReply:
+    """Something fresh to sign.
+
+    Raises:
+        Refused: ``login_over``, ``not_native``.
+
+    """
+    desk.key_of(desk.login(message.login_id))
+    return ChallengeReply(*desk.challenges.make(message.login_id, desk.random(ephemeral.CHALLENGE_BYTES), desk.now))
+
+
+def signed_answer(
+    desk: Context, message: Approve | Deny, request: Request, verdict: Literal["approve", "deny"]
+) -> bool:
+    """Whether an answer is signed; a signature that does not fit is refused, never taken for a word alone."""
+    if message.consent is None:
+        return False
+    view, installation = request_view(desk, request), desk.config.installation
+
+    def text(challenge: str) -> bytes:
+        duration = message.duration if isinstance(message, Approve) else None
+        return signed_actions.approval_text(view, verdict, message.comment, challenge, installation, duration=duration)
+
+    _check(desk, message.login_id, message.consent, signed_actions.APPROVE_NAMESPACE, text)
+    return True
+
+
+def require(desk: Context, act: Act, door: Socket, permission: str) -> str | None:
+    """Who does this act: a permitted person by a signature, or ``None`` for the operator at the admin door.
+
+    Raises:
+        Refused: ``not_permitted``, ``signature_needed``, ``challenge_over``, ``signature_refused``, ``not_native``.
+
+    """
+    if act.login_id is None:
+        if door != "admin":
+            raise Refused("not_permitted", "say who you are")
+        return None
+    login = desk.login(act.login_id)
+    if not desk.permitted(login, permission):
+        raise Refused("not_permitted", f"this needs the permission {permission!r}, which you do not have")
+    if act.consent is None:
+        raise Refused("signature_needed", "this counts only with a signature by your key", hint="use the command line")
+    installation = desk.config.installation
+    _check(
+        desk,
+        act.login_id,
+        act.consent,
+        signed_actions.ACT_NAMESPACE,
+        lambda challenge: signed_actions.act_text(act, challenge, installation),
+    )
+    return login.opened.subject
+
+
+def _check(desk: Context, login_id: str, given: ActionSignature, namespace: str, text: Callable[[str], bytes]) -> None:
+    key = desk.key_of(desk.login(login_id))
+    if not desk.challenges.take(login_id, given.challenge, desk.now):
+        raise Refused("challenge_over", "what was signed is not fresh, or was used already", hint="try again")
+    sshsig.verify(given.signature, key, namespace, text(given.challenge))

@@ -1,1 +1,0 @@
-"""Looking after the CA: health, clock, disk, standby, backups, emergencies."""

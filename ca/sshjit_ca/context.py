@@ -1,0 +1,219 @@
+"""Where a message is answered: everything that a handler may use, and the questions that all of them ask.
+
+Handlers are functions ``(desk, message, …) -> reply``. They look first and record last: whatever can be refused is
+refused before the first event, so that nothing is half done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from sshjit import ca_protocol, canonical, sshkey
+from sshjit.approvals import Crowd, Person
+from sshjit.errors import Failed, Invalid, Refused
+from sshjit.events import Event
+from sshjit.policy import Host as PolicyHost
+from sshjit.policy import Policy, permissions_of, roles_of
+from sshjit.policy import Subject as PolicySubject
+from sshjit.providers import Provider
+from sshjit.requests import Request
+from sshjit_ca.config import Config
+from sshjit_ca.ephemeral import Challenges, RefusalThrottle, ReplayCache
+from sshjit_ca.keys.active_keys import ActiveKeys
+from sshjit_ca.log.journal import Journal
+from sshjit_ca.machine.clock import Clock
+from sshjit_ca.machine.reserve import Reserve
+from sshjit_ca.oidc.provider_keys import ProviderKeys
+from sshjit_ca.state import Host, Login, State, locks
+
+LATELY = 30 * 24 * 3600
+"""Seconds since the last sign-in within which somebody counts as known."""
+_ID_BYTES = 10
+
+
+@dataclass(slots=True)
+class Context:
+    """What handlers work with. ``now`` is the batch's time; ``random`` gives as many random bytes as asked."""
+
+    config: Config
+    providers: dict[str, Provider]
+    published: dict[str, ProviderKeys]
+    keys: ActiveKeys
+    journal: Journal
+    policy: Policy
+    policy_text: str
+    random: Callable[[int], bytes]
+    clock: Clock
+    reserve: Reserve
+    started: int
+    now: int = 0
+    troubles: tuple[Failed, ...] = ()
+    policy_refused: bool = False
+    """The policy file was changed to one that cannot be loaded; ``policy`` is the one before it."""
+    """Why nothing is signed in this batch; what takes access away goes on (``doors.DESPITE``)."""
+    refusals: RefusalThrottle = field(default_factory=RefusalThrottle)
+    challenges: Challenges = field(default_factory=Challenges)
+    heard: ReplayCache = field(default_factory=ReplayCache)
+    _known: tuple[State, tuple[int | str | None, ...], int, Policy, Crowd] | None = None
+
+    @property
+    def state(self) -> State:
+        """What the CA knows."""
+        return self.journal.state
+
+    def record(self, event: Event) -> None:
+        """Writes an event down; it counts at once and becomes durable with the batch."""
+        self.journal.record(event, self.now)
+
+    def new_id(self, kind: str) -> str:
+        """A new id ``kind-…``, 80 random bits in 16 letters and digits."""
+        number = int.from_bytes(self.random(_ID_BYTES), "big")
+        return f"{kind}-" + "".join(_ALPHABET[number >> shift & 31] for shift in range(75, -1, -5))
+
+    # ------------------------------------------------------------------------------------------------ who is asking
+
+    def login(self, login_id: str) -> Login:
+        """The login with this id, which must be alive.
+
+        Raises:
+            Refused: ``locked``; ``login_over``, also when there never was one: who guesses learns nothing.
+
+        """
+        login = self.state.logins.get(login_id)
+        if login is not None and self.now < login.opened.expires:
+            locks.refuse_login(self.state, login_id, login)
+        if login is None or not login.alive(self.now):
+            raise Refused("login_over", "you are not signed in any more", hint="ssh-jit login")
+        return login
+
+    def newest_login(self, subject: str) -> Login:
+        """The newest login of a subject, alive or not: what is known of the person now."""
+        return self.state.logins[self.state.newest_login[subject]]
+
+    def policy_subject(self, login: Login) -> PolicySubject:
+        """The login's person as policy sees them."""
+        opened = login.opened
+        return PolicySubject(
+            id=opened.subject,
+            provider=opened.provider,
+            groups=frozenset(opened.groups),
+            emails=frozenset({opened.email.casefold()} if opened.email and opened.verified else ()),
+            unix_name=opened.own if self.state.own_names.get(opened.own or "") == opened.subject else None,
+            auth_time=opened.auth_time,
+            mfa=opened.mfa,
+            hardware_key=self.vouched(login),
+        )
+
+    def vouched(self, login: Login) -> bool:
+        """Whether the login's key is a hardware key that the operator registered for this very person."""
+        known = self.state.hardware_keys.get(login.opened.key or "")
+        return known is not None and known.subject == login.opened.subject
+
+    def roles(self, login: Login) -> frozenset[str]:
+        """The login's roles under the policy of now."""
+        return roles_of(self.policy, self.policy_subject(login), self.now)
+
+    def permitted(self, login: Login, permission: str) -> bool:
+        """Whether the login's person has a permission."""
+        return permission in permissions_of(self.policy, self.policy_subject(login), self.now)
+
+    def person(self, subject: str) -> Person:
+        """A subject as approvals see it: every address ever seen, and the roles of the newest login.
+
+        Whoever was forgotten has no role, nor whoever is locked: what they approved does not count until they are not.
+        """
+        addresses = self.state.emails.get(subject, frozenset())
+        known = subject in self.state.newest_login and not locks.person_locked(self.state, subject)
+        return Person(subject, addresses, self.roles(self.newest_login(subject)) if known else frozenset())
+
+    def known(self) -> Crowd:
+        """Everybody who signed in lately, with the roles of now. Kept until a sign-in, a lock or the next second."""
+        state, now, rules = self.state, self.now, self.policy
+        size = (len(state.newest_login), next(reversed(state.logins), None), *state.locks)
+        kept = self._known
+        if kept is not None and kept[0] is state and kept[1:3] == (size, now) and kept[3] is rules:
+            return kept[4]
+        lately = (who for who, login in state.newest_login.items() if now - state.logins[login].time < LATELY)
+        found = Crowd(self.person(who) for who in lately)
+        self._known = (state, size, now, rules, found)
+        return found
+
+    # ------------------------------------------------------------------------------------------- what is asked about
+
+    def request(self, request_id: str) -> Request:
+        """The request with this id.
+
+        Raises:
+            Invalid: ``unknown_request``.
+
+        """
+        request = self.state.requests.get(request_id)
+        if request is None:
+            raise Invalid("unknown_request", "there is no such request", hint="ssh-jit requests")
+        return request
+
+    def hosts_of(self, request: Request) -> tuple[Host, ...]:
+        """The hosts of a request, as they are enrolled now.
+
+        Raises:
+            Refused: ``host_gone``, if one is not the machine that was asked for any more.
+
+        """
+        asked = request.asked
+        hosts = tuple(self.state.hosts.get(name) for name in asked.hosts)
+        found = tuple(host for host in hosts if host is not None)
+        if tuple(host.id for host in found) != asked.host_ids:
+            raise Refused("host_gone", "a host of this request is not enrolled any more", hint="ask again")
+        return found
+
+    def key_of(self, login: Login) -> sshkey.PublicKey:
+        """The key that a native login is bound to.
+
+        Raises:
+            Refused: ``not_native``.
+
+        """
+        if login.opened.key_line is None:
+            raise Refused(
+                "not_native",
+                "a browser's login gets no certificates: it is not bound to a key",
+                hint="use ssh-jit on your own machine",
+            )
+        return _checked(login.opened.key_line)
+
+
+@lru_cache(maxsize=4096)
+def _checked(line: str) -> sshkey.PublicKey:
+    """Keys of logins were checked when they came; checking a point on its curve again costs more than a signature."""
+    return sshkey.parse_line(line)
+
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+"""Crockford's base32, lower-case: no letter that looks like another one or like a digit."""
+
+
+def policy_hosts(hosts: Iterable[Host]) -> tuple[PolicyHost, ...]:
+    """Hosts as policy sees them."""
+    return tuple(PolicyHost(host.id, host.name, host.labels) for host in hosts)
+
+
+def person_of(state: State, login_id: str, subject: str) -> ca_protocol.PersonView:
+    """Who signed in by a login, as is known of them: by that login, by the newest one, or by their id alone."""
+    login = state.logins.get(login_id) or state.logins.get(state.newest_login.get(subject, ""))
+    return ca_protocol.PersonView(subject, "", subject, None) if login is None else person_view(login)
+
+
+def person_view(login: Login) -> ca_protocol.PersonView:
+    """The login's person, as pages and terminals show them."""
+    opened = login.opened
+    return ca_protocol.PersonView(opened.subject, opened.provider, opened.name, opened.email)
+
+
+def token_digest(token: str) -> str:
+    """What is kept of an ID token, so that it is taken once: of what was signed.
+
+    Not of the signature: ECDSA has two that fit, and anybody can make one out of the other.
+    """
+    return canonical.digest(token.rpartition(".")[0])

@@ -1,0 +1,121 @@
+"""What the CA keeps in memory alone and may forget at any restart: challenges, replays, and what was written lately."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sshjit.errors import Refused
+from sshjit.login import b64url
+
+CHALLENGE_LIFETIME = 180
+"""Seconds that a person has to read, confirm, and touch a key."""
+CHALLENGE_BYTES = 24
+MOST_CHALLENGES = 8
+"""Challenges that one login may hold; the oldest gives way."""
+SKEW = 300
+"""Seconds that a host's clock may differ from ours."""
+RENEWAL_PAUSE = 60
+"""Seconds between two renewals of one host."""
+REPORT_PAUSE = 5
+"""Seconds between two reports of one host."""
+REPORT_AGAIN = 3600
+"""Seconds after which a report that says nothing new is written down again."""
+
+
+@dataclass(slots=True)
+class Challenges:
+    """The challenges that are out."""
+
+    _out: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Login -> challenge -> when it is over."""
+
+    def make(self, login_id: str, raw: bytes, now: int) -> tuple[str, int]:
+        """A challenge for this login from fresh random bytes, and when it is over."""
+        self._forget(now)
+        out = self._out.setdefault(login_id, {})
+        if len(out) >= MOST_CHALLENGES:
+            del out[next(iter(out))]
+        challenge = b64url(raw)
+        out[challenge] = now + CHALLENGE_LIFETIME
+        return challenge, out[challenge]
+
+    def take(self, login_id: str, challenge: str, now: int) -> bool:
+        """Whether the challenge is out for this login; from now on it is not."""
+        ends = self._out.get(login_id, {}).pop(challenge, None)
+        return ends is not None and now < ends
+
+    def _forget(self, now: int) -> None:
+        for login_id, out in list(self._out.items()):
+            for challenge in [each for each, ends in out.items() if ends <= now]:
+                del out[challenge]
+            if not out:
+                del self._out[login_id]
+
+
+@dataclass(slots=True)
+class ReplayCache:
+    """By host id and kind of message: the time that was said last, and when; reports not written down since."""
+
+    _last: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    _waiting: dict[str, int] = field(default_factory=dict)
+
+    def check(self, host: str, kind: str, said: int, now: int, pause: int) -> None:
+        """Whether a text of the time ``said`` may be taken now.
+
+        Raises:
+            Refused: ``not_fresh``, ``too_soon``.
+
+        """
+        last, when = self._last.get((host, kind), (0, 0))
+        if abs(now - said) > SKEW or said <= last:
+            raise Refused("not_fresh", "what the host signed is of another time", hint="check the host's clock")
+        if now - when < pause:
+            raise Refused("too_soon", f"the host said so less than {pause} s ago")
+
+    def note(self, host: str, kind: str, said: int, now: int) -> None:
+        """It was taken."""
+        self._last[host, kind] = (said, now)
+
+    def waiting(self, host: str, *, written: bool) -> int:
+        """Reports of a host that the next entry stands for, this one included."""
+        count = self._waiting.get(host, 0) + 1
+        self._waiting[host] = 0 if written else count
+        return count
+
+
+@dataclass(slots=True)
+class RefusalThrottle:
+    """Which refusals were written down lately, so that a flood of them cannot fill the log."""
+
+    pause: int = 60
+    _seen: dict[tuple[str, str, str], tuple[int, int]] = field(default_factory=dict)
+
+    def count(self, subject: str, message: str, code: str, now: int) -> int:
+        """How many refusals the next entry stands for; 0: write none now, one was written within the pause."""
+        key = (subject, message, code)
+        written, waiting = self._seen.get(key, (now - self.pause, 0))
+        if now - written < self.pause:
+            self._seen[key] = (written, waiting + 1)
+            return 0
+        self._seen[key] = (now, 0)
+        return waiting + 1
+
+
+class LogThrottle:
+    """Lets one line a minute about the same thing through, so that nobody outside can fill the daemon's log."""
+
+    PAUSE = 60.0
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._said: dict[str, float] = {}
+
+    def due(self, about: str) -> bool:
+        """Whether a line about this may be written now."""
+        now = self._monotonic()
+        self._said = {key: when for key, when in self._said.items() if now - when < self.PAUSE}
+        if about in self._said:
+            return False
+        self._said[about] = now
+        return True

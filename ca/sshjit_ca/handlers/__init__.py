@@ -1,0 +1,1 @@
+"""One function for each message: ``(context, message) -> reply``, and nothing else."""

@@ -1,0 +1,142 @@
+"""What hosts say for themselves: joining by a token, renewing their certificates, reporting how they are.
+
+The front end only carries it. A host gets certificates for its own keys and exactly its registered names.
+"""
+
+from __future__ import annotations
+
+import hmac
+
+from sshjit import names, sshkey
+from sshjit.api.hosts import HostReply, HostReport, JoinHost, SignHost
+from sshjit.ca_protocol.outcomes import Done
+from sshjit.errors import Invalid, Refused
+from sshjit.events import HostJoined, HostReported
+from sshjit.sshkey import PublicKey
+from sshjit_ca import ephemeral
+from sshjit_ca.access import host_statements, invitations
+from sshjit_ca.context import Context
+from sshjit_ca.handlers.hosts import MAX_HOST_KEYS, host_reply, key_owner
+from sshjit_ca.keys import sshsig
+from sshjit_ca.state import Host, locks
+
+MAX_ENDED = 64
+MAX_PROBLEMS = 16
+MAX_PROBLEM = 200
+MAX_SESSIONS = 1_000_000
+
+
+def join_host(desk: Context, message: JoinHost) -> HostReply:
+    """A host that was invited shows its token and proves each key; once.
+
+    Raises:
+        Refused: ``join_refused``, ``signature_refused``, ``key_taken``, ``locked``.
+        Invalid: ``bad_key``, ``too_many``, ``bad_signature``.
+
+    """
+    keys = _keys(message.host_keys, message.signatures)
+    lines = tuple(key.line for key in keys)
+    host, installation = desk.state.hosts.get(message.name), desk.config.installation
+    invited = None if host is None else desk.state.invited.get(host.id)
+    if host is None or invited is None or desk.now >= invited.expires:
+        raise _join_refused()
+    token = invitations.token_of(desk, host.id, invited.nonce)
+    mac = host_statements.join_mac(token, installation, host.name, lines)
+    if not hmac.compare_digest(mac.encode("ascii"), message.mac.encode("utf-8")):
+        raise _join_refused()
+    text = host_statements.join_text(installation, host.name, lines, mac)
+    _prove(keys, message.signatures, host_statements.JOIN_NAMESPACE, text)
+    for key in keys:
+        if key_owner(desk.state, key) is not None:
+            raise Refused("key_taken", f"the key {key.fingerprint} belongs to another host")
+        locks.refuse_key(desk.state, key.fingerprint)
+    locks.refuse_new(desk.state, (host.id,))
+    desk.record(HostJoined(host.id, host.name, lines))
+    return host_reply(desk, desk.state.hosts[host.name], keys)
+
+
+def sign_host(desk: Context, message: SignHost) -> HostReply:
+    """A host renews: certificates for its registered keys, each proved by itself.
+
+    Raises:
+        Refused: ``unknown_host_key``, ``signature_refused``, ``not_fresh``, ``too_soon``, ``locked``.
+        Invalid: ``bad_key``, ``too_many``, ``bad_signature``.
+
+    """
+    keys = _keys(message.host_keys, message.signatures)
+    host = _registered(desk, message.name, keys)
+    desk.heard.check(host.id, "renewal", message.time, desk.now, ephemeral.RENEWAL_PAUSE)
+    lines = tuple(key.line for key in keys)
+    text = host_statements.renew_text(desk.config.installation, host.name, lines, message.time)
+    _prove(keys, message.signatures, host_statements.RENEW_NAMESPACE, text)
+    reply = host_reply(desk, host, keys)
+    desk.heard.note(host.id, "renewal", message.time, desk.now)
+    return reply
+
+
+def host_report(desk: Context, message: HostReport) -> Done:
+    """How a host is. What says nothing new is counted, and written down every hour.
+
+    Raises:
+        Refused: ``unknown_host_key``, ``signature_refused``, ``not_fresh``, ``too_soon``.
+        Invalid: ``too_many``, ``bad_message``, and what ``sshjit.names`` refuses.
+
+    """
+    key = sshkey.parse_line(message.host_key)
+    host = _registered(desk, message.name, (key,))
+    desk.heard.check(host.id, "report", message.time, desk.now, ephemeral.REPORT_PAUSE)
+    text = host_statements.report_text(desk.config.installation, message)
+    sshsig.verify(message.signature, key, host_statements.REPORT_NAMESPACE, text)
+    event = _read_report(host, message)
+    desk.heard.note(host.id, "report", message.time, desk.now)
+    known = desk.state.reports.get(host.id)
+    new = (
+        known is None
+        or bool(event.ended)
+        or (known.sessions, known.problems) != (event.sessions, event.problems)
+        or desk.now - known.time >= ephemeral.REPORT_AGAIN
+    )
+    count = desk.heard.waiting(host.id, written=new)
+    if new:
+        desk.record(HostReported(event.bundle, event.sessions, count, host.id, host.name, event.ended, event.problems))
+    return Done()
+
+
+def _read_report(host: Host, message: HostReport) -> HostReported:
+    if len(message.ended) > MAX_ENDED or len(message.problems) > MAX_PROBLEMS:
+        raise Invalid("too_many", f"a report has at most {MAX_ENDED} grants and {MAX_PROBLEMS} problems")
+    if not 0 <= message.bundle < 2**53 or not 0 <= message.sessions <= MAX_SESSIONS:
+        raise Invalid("bad_message", "the report's numbers make no sense")
+    ended = tuple(names.identifier(grant) for grant in message.ended)
+    problems = tuple(names.free_text(each, "a problem", MAX_PROBLEM) for each in message.problems)
+    return HostReported(message.bundle, message.sessions, 1, host.id, host.name, ended, problems)
+
+
+def _keys(lines: tuple[str, ...], signatures: tuple[str, ...]) -> tuple[PublicKey, ...]:
+    if not 1 <= len(lines) <= MAX_HOST_KEYS or len(signatures) != len(lines):
+        raise Invalid("too_many", f"a host proves 1 to {MAX_HOST_KEYS} keys, each by a signature")
+    keys = tuple(sshkey.parse_line(line) for line in lines)
+    if len({key.blob for key in keys}) != len(keys):
+        raise Invalid("bad_key", "a host key stands twice")
+    return keys
+
+
+def _registered(desk: Context, name: str, keys: tuple[PublicKey, ...]) -> Host:
+    """The host, if all of these keys are its own; whoever asks learns nothing else."""
+    host = desk.state.hosts.get(name)
+    if host is None or not {key.line for key in keys} <= set(host.host_keys):
+        raise Refused("unknown_host_key", "no host of this name is enrolled with this key", hint="ssh-jit-host join")
+    return host
+
+
+def _prove(keys: tuple[PublicKey, ...], signatures: tuple[str, ...], namespace: str, text: bytes) -> None:
+    for key, signature in zip(keys, signatures, strict=True):
+        sshsig.verify(signature, key, namespace, text)
+
+
+def _join_refused() -> Refused:
+    return Refused(
+        "join_refused",
+        "the token is not this host's, or it is over or used",
+        hint="ssh-jit-ca host invite NAME makes a new one",
+    )

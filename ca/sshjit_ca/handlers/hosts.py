@@ -1,0 +1,178 @@
+"""Hosts as operators and admins keep them: adding, inviting, labelling, removing.
+
+Labels decide who gets in, so over the web door each of these acts needs an admin's signature.
+"""
+
+from __future__ import annotations
+
+from sshjit import names, policy, requests, sshkey
+from sshjit.api.hosts import HostReply, HostsReply, Invitation
+from sshjit.api.signed import AddHost, LabelHost, RemoveHost
+from sshjit.api.views import RequestState
+from sshjit.ca_protocol.hosts import CertifyHost, InviteHost, ReadHosts
+from sshjit.ca_protocol.outcomes import Done
+from sshjit.errors import Invalid, Refused
+from sshjit.events import HostAdded, HostLabelled, HostRemoved
+from sshjit.sshkey import PublicKey
+from sshjit_ca.access import invitations, issuance, signed_actions
+from sshjit_ca.access.views import host_view
+from sshjit_ca.context import Context
+from sshjit_ca.handlers.revocation import close_grant, why
+from sshjit_ca.sockets import Socket
+from sshjit_ca.state import Host, State, locks
+
+MAX_ALIASES = 16
+MAX_HOST_KEYS = 8
+
+
+def add_host(desk: Context, message: AddHost, door: Socket) -> HostReply:
+    """Enrols a host and signs its keys; one without keys is invited to join, if the operator asks.
+
+    Raises:
+        Invalid: ``name_taken``, ``bad_labels``, ``bad_host``, ``bad_key``, ``too_many``.
+        Refused: ``key_taken``, ``locked``, and as ``consenting.require``.
+
+    """
+    keys = tuple(sshkey.parse_line(line) for line in message.host_keys)
+    _check_names(desk, message)
+    _check_labels(desk, message.labels)
+    _check_keys(desk, keys)
+    if len(message.aliases) > MAX_ALIASES or len(keys) > MAX_HOST_KEYS:
+        raise Invalid("too_many", f"a host has at most {MAX_ALIASES} aliases and {MAX_HOST_KEYS} keys")
+    locks.refuse_new(desk.state)
+    machines = desk.state.machines.get(message.name, 0)
+    host_id = names.host_id(message.name if not machines else f"{message.name}~{machines + 1}")
+    address, port = names.address(message.address), names.port(message.port)
+    desk.record(
+        HostAdded(
+            by=signed_actions.require(desk, message, door, "hosts"),
+            host_id=host_id,
+            name=message.name,
+            aliases=message.aliases,
+            address=address,
+            port=port,
+            labels=tuple(sorted(message.labels)),
+            host_keys=tuple(key.line for key in keys),
+        )
+    )
+    host = desk.state.hosts[message.name]
+    invitation = invitations.invite(desk, host) if door == "admin" and not keys else None
+    return host_reply(desk, host, keys, invitation)
+
+
+def invite_host(desk: Context, message: InviteHost) -> HostReply:
+    """A new token for a host that has no keys.
+
+    Raises:
+        Invalid: ``unknown_host``, ``has_keys``.
+
+    """
+    host = _host(desk, message.name)
+    if host.host_keys:
+        raise Invalid("has_keys", f"{host.name} has joined already", hint="a new machine: remove it, and add it again")
+    locks.refuse_new(desk.state, (host.id,))
+    return host_reply(desk, host, (), invitations.invite(desk, host))
+
+
+def certify_host(desk: Context, message: CertifyHost) -> HostReply:
+    """New certificates for the host's registered keys, by the operator's word.
+
+    Raises:
+        Invalid: ``unknown_host``.
+        Refused: ``locked``.
+
+    """
+    host = _host(desk, message.name)
+    return host_reply(desk, host, tuple(sshkey.parse_line(line) for line in host.host_keys))
+
+
+def label_host(desk: Context, message: LabelHost, door: Socket) -> HostReply:
+    """Replaces a host's labels: from the next certificate on policy goes by the new ones.
+
+    Raises:
+        Invalid: ``unknown_host``, ``bad_labels``.
+        Refused: as ``consenting.require``.
+
+    """
+    host = _host(desk, message.name)
+    _check_labels(desk, message.labels)
+    by = signed_actions.require(desk, message, door, "hosts")
+    desk.record(HostLabelled(by, host.id, host.name, tuple(sorted(message.labels))))
+    return host_reply(desk, desk.state.hosts[host.name], ())
+
+
+def remove_host(desk: Context, message: RemoveHost, door: Socket) -> Done:
+    """Forgets a host; what was open for it is revoked, and a later machine of its name is another one.
+
+    Raises:
+        Invalid: ``unknown_host``, ``no_reason``.
+        Refused: as ``consenting.require``.
+
+    """
+    reason, host = why(message.reason), _host(desk, message.name)
+    by = signed_actions.require(desk, message, door, "hosts")
+    for request in list(desk.state.requests.values()):
+        if host.id in request.asked.host_ids and requests.state_at(request, desk.now) is RequestState.APPROVED:
+            close_grant(desk, request, by, f"{host.name} was removed: {reason}"[: names.MAX_REASON])
+    desk.record(HostRemoved(by, host.id, host.name, reason))
+    return Done()
+
+
+def read_hosts(desk: Context, message: ReadHosts, door: Socket) -> HostsReply:
+    """The hosts, by name. Whoever is signed in may see what there is to ask for."""
+    if message.login_id is not None:
+        desk.login(message.login_id)
+    elif door != "admin":
+        raise Refused("not_permitted", "say who you are")
+    return HostsReply(tuple(host_view(host) for _, host in sorted(desk.state.hosts.items())))
+
+
+def host_reply(
+    desk: Context, host: Host, keys: tuple[PublicKey, ...], invitation: Invitation | None = None
+) -> HostReply:
+    """The host, with a new certificate for each of ``keys``."""
+    certificates = issuance.sign_host(desk, host, keys)
+    root = desk.keys.public("bundle")
+    return HostReply(host_view(host), certificates, root.fingerprint, root.line, invitation)
+
+
+def key_owner(state: State, key: PublicKey) -> str | None:
+    """The name of the host that this key belongs to; two machines with one key could not be told apart."""
+    return next((host.name for host in state.hosts.values() if key.line in host.host_keys), None)
+
+
+def _host(desk: Context, name: str) -> Host:
+    host = desk.state.hosts.get(name)
+    if host is None:
+        raise Invalid("unknown_host", f"there is no host {names.show(name)}", hint="ssh-jit-ca host list")
+    return host
+
+
+def _check_names(desk: Context, message: AddHost) -> None:
+    own = (message.name, *message.aliases)
+    for name in own:
+        names.host_name(name)
+        if name in desk.state.host_names:
+            owner = desk.state.host_names[name]
+            raise Invalid("name_taken", f"{name} is already a name of the host {owner}")
+    if len(set(own)) != len(own):
+        raise Invalid("name_taken", "a name stands twice")
+
+
+def _check_keys(desk: Context, keys: tuple[PublicKey, ...]) -> None:
+    for key in keys:
+        owner = key_owner(desk.state, key)
+        if owner is not None:
+            raise Refused("key_taken", f"the key {key.fingerprint} belongs to the host {owner}")
+        locks.refuse_key(desk.state, key.fingerprint)
+
+
+def _check_labels(desk: Context, pairs: tuple[tuple[str, str], ...]) -> None:
+    for key, value in pairs:
+        names.label(key, value)
+    labels = dict(pairs)
+    if len(labels) != len(pairs):
+        raise Invalid("bad_labels", "a label stands twice")
+    problems = policy.check_labels(desk.policy, labels)
+    if problems:
+        raise Invalid("bad_labels", "; ".join(problems), hint="the policy's [labels] says which there are")

@@ -1,0 +1,166 @@
+"""Locking and unlocking. A lock revokes what is alive under it, and gives nothing new until it is taken away.
+
+Locking goes on a login's word, because it only forbids; over the web door unlocking needs a signature. Neither is ever
+stopped by a lock on everything, and the operator can always do both.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import assert_never
+
+from sshjit import names, requests
+from sshjit.api.locks import LockReply, LocksReply, LockView
+from sshjit.api.signed import Unlock
+from sshjit.api.views import RequestState
+from sshjit.ca_protocol.locks import Lock, ReadLocks
+from sshjit.ca_protocol.outcomes import Done
+from sshjit.errors import Invalid, Refused
+from sshjit.events import Locked, Unlocked
+from sshjit.requests import Request
+from sshjit_ca import state
+from sshjit_ca.access import emergency_certificates, signed_actions
+from sshjit_ca.access.person_lookup import subject_named
+from sshjit_ca.context import Context
+from sshjit_ca.handlers.revocation import close_grant, close_login, why
+from sshjit_ca.log.lines.words import who
+from sshjit_ca.sockets import Socket
+from sshjit_ca.state import locks
+
+_FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """What a lock falls on: the thing itself, accounts, open grants, live sign-ins."""
+
+    target: str | None
+    subjects: tuple[str, ...] = ()
+    grants: tuple[Request, ...] = ()
+    logins: tuple[str, ...] = ()
+
+
+def lock(desk: Context, message: Lock, door: Socket) -> LockReply:
+    """Locks, and revokes what is alive.
+
+    Raises:
+        Refused: ``not_permitted``.
+        Invalid: ``no_reason``, ``bad_message``, ``already_locked``, ``unknown_host``, ``unknown_person``, ….
+
+    """
+    reason = why(message.reason)
+    by = _permitted(desk, message, door)
+    reach = _reach(desk, message)
+    for known in desk.state.locks.values():
+        if (known.kind, known.target) == (message.kind, reach.target):
+            raise Invalid("already_locked", f"{locks.title(desk.state, known)} is locked already, by {known.id}")
+    alive = sum(desk.state.logins[login].alive(desk.now) for login in reach.logins)
+    lock_id = desk.new_id("lock")
+    desk.record(Locked(lock_id, message.kind, by, reach.subjects, reach.target, reason))
+    certificates = sum(close_grant(desk, grant, by, f"locked: {reason}") for grant in reach.grants)
+    certificates += sum(close_login(desk, login, by, f"locked: {reason}") for login in reach.logins)
+    if message.kind == "everything":
+        certificates += emergency_certificates.revoke_all(desk, by, f"locked: {reason}")
+    view = _view(desk, desk.state.locks[lock_id])
+    return LockReply(view, len(reach.grants), alive, certificates)
+
+
+def unlock(desk: Context, message: Unlock, door: Socket) -> Done:
+    """Takes a lock away; what was revoked stays so, and whoever was signed out signs in again.
+
+    Raises:
+        Refused: as ``consenting.require``.
+        Invalid: ``unknown_lock``, ``no_reason``.
+
+    """
+    reason = why(message.reason)
+    if message.lock not in desk.state.locks:
+        raise Invalid("unknown_lock", "there is no such lock", hint="ssh-jit-ca locks")
+    desk.record(Unlocked(message.lock, signed_actions.require(desk, message, door, "unlock"), reason))
+    return Done()
+
+
+def read_locks(desk: Context, message: ReadLocks, door: Socket) -> LocksReply:
+    """The locks in force."""
+    if message.login_id is None:
+        if door != "admin":
+            raise Refused("not_permitted", "say who you are")
+    else:
+        login = desk.login(message.login_id)
+        if not any(desk.permitted(login, each) for each in ("lock", "unlock", "audit")):
+            raise Refused("not_permitted", "you may not see what is locked")
+    return LocksReply(tuple(_view(desk, each) for each in desk.state.locks.values()))
+
+
+def _permitted(desk: Context, message: Lock, door: Socket) -> str | None:
+    if message.login_id is None:
+        if door != "admin":
+            raise Refused("not_permitted", "say who you are")
+        return None
+    login = desk.login(message.login_id)
+    if not desk.permitted(login, "lock"):
+        raise Refused("not_permitted", "locking needs the permission 'lock', which you do not have")
+    return login.opened.subject
+
+
+def _reach(desk: Context, message: Lock) -> _Reach:
+    """What the lock falls on."""
+    if (message.kind == "everything") is not (message.target is None):
+        raise Invalid("bad_message", f"say which {message.kind}" if message.target is None else "name nothing with it")
+    target = message.target or ""
+    match message.kind:
+        case "everything":
+            return _Reach(None, grants=_open(desk))
+        case "login":
+            if target not in desk.state.logins:
+                raise Invalid("unknown_login", "there is no such sign-in")
+            return _Reach(target, logins=(target,))
+        case "person":
+            return _person(desk, subject_named(desk.state, target))
+        case "host":
+            return _host(desk, target)
+        case "key":
+            return _key(desk, target)
+    assert_never(message.kind)
+
+
+def _host(desk: Context, target: str) -> _Reach:
+    name = desk.state.host_names.get(target)
+    if name is None:
+        raise Invalid("unknown_host", f"there is no host {names.show(target)}")
+    host = desk.state.hosts[name].id
+    return _Reach(host, grants=tuple(each for each in _open(desk) if host in each.asked.host_ids))
+
+
+def _key(desk: Context, target: str) -> _Reach:
+    if not _FINGERPRINT.fullmatch(target):
+        raise Invalid("bad_fingerprint", "a key is named by its fingerprint, SHA256:…", hint="ssh-keygen -l")
+    logins = desk.state.logins.items()
+    return _Reach(target, logins=tuple(id_ for id_, each in logins if each.opened.key == target))
+
+
+def _person(desk: Context, subject: str) -> _Reach:
+    accounts = locks.accounts_of(desk.state, subject)
+    grants = tuple(each for each in _open(desk) if each.asked.subject in accounts)
+    logins = desk.state.logins.items()
+    alive = tuple(id_ for id_, each in logins if each.opened.subject in accounts and each.alive(desk.now))
+    return _Reach(subject, accounts, grants, alive)
+
+
+def _open(desk: Context) -> tuple[Request, ...]:
+    """Every open grant; its extensions go with it."""
+    grants = (each for each in desk.state.requests.values() if each.asked.extends is None)
+    return tuple(each for each in grants if requests.state_at(each, desk.now) is RequestState.APPROVED)
+
+
+def _view(desk: Context, known: state.Lock) -> LockView:
+    return LockView(
+        id=known.id,
+        kind=known.kind,
+        target=known.target,
+        title=locks.title(desk.state, known),
+        reason=known.reason,
+        by=who(desk.state, known.by),
+        since=known.time,
+    )

@@ -1,0 +1,158 @@
+"""Sign-in: an ID token becomes a login, once, and a native one is bound to the key that its nonce names.
+
+``prepare_…`` runs outside the batch, since it may have to ask a provider; the handler decides and records.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from sshjit import login as binding
+from sshjit import names, policy, sshkey
+from sshjit.api.session import LoginView
+from sshjit.ca_protocol.logins import LoginNative, LoginReply, LoginWeb, Logout, ReadLogin
+from sshjit.ca_protocol.outcomes import Done
+from sshjit.errors import Invalid, Refused
+from sshjit.events import LoginClosed, LoginOpened
+from sshjit.policy import permissions_of
+from sshjit.providers import Provider
+from sshjit.sshkey import PublicKey
+from sshjit_ca.context import Context, person_view, token_digest
+from sshjit_ca.keys import sshsig
+from sshjit_ca.oidc import id_tokens
+from sshjit_ca.oidc.id_tokens import Claims, Expected
+from sshjit_ca.state import Login, locks
+
+_log = logging.getLogger(__name__)
+
+
+def prepare_web(desk: Context, message: LoginWeb, now: int) -> Claims:
+    """Verifies the token of a browser's sign-in: audience is the front end's own client."""
+    provider = _provider(desk, message.provider)
+    expected = Expected(provider, provider.web.client_id, message.nonce)
+    return id_tokens.verify(message.id_token, expected, desk.published[message.provider], now)
+
+
+def prepare_native(desk: Context, message: LoginNative, now: int) -> tuple[Claims, PublicKey]:
+    """Verifies token, nonce and key of a native sign-in.
+
+    The audience must be the native client, which the front end never asks for; the nonce must be the hash of this key;
+    and the key itself must have signed this token.
+    """
+    provider = _provider(desk, message.provider)
+    key = sshkey.parse_line(message.key)
+    sshsig.verify(message.signature, key, binding.NAMESPACE, binding.signed_text(_ascii(message.id_token)))
+    nonce = binding.nonce(key.blob, binding.unb64url(message.salt))
+    expected = Expected(provider, provider.native.client_id, nonce)
+    return id_tokens.verify(message.id_token, expected, desk.published[message.provider], now), key
+
+
+def open_web(desk: Context, message: LoginWeb, claims: Claims) -> LoginReply:
+    """A login that can ask, approve and read, and gets no certificates."""
+    return _open(desk, message, claims, None)
+
+
+def open_native(desk: Context, message: LoginNative, prepared: tuple[Claims, PublicKey]) -> LoginReply:
+    """A login that gets certificates for its key."""
+    return _open(desk, message, *prepared)
+
+
+def read_login(desk: Context, message: ReadLogin) -> LoginReply:
+    """Whose login it is, while it is alive."""
+    return LoginReply(_view(desk, desk.login(message.login_id), message.login_id))
+
+
+def logout(desk: Context, message: Logout) -> Done:
+    """The login is over; what it was granted goes on, without new certificates for its key."""
+    subject = desk.login(message.login_id).opened.subject
+    desk.record(LoginClosed(message.login_id, subject, subject, ""))
+    return Done()
+
+
+def _open(desk: Context, message: LoginWeb | LoginNative, claims: Claims, key: PublicKey | None) -> LoginReply:
+    token = token_digest(message.id_token)
+    if token in desk.state.tokens:
+        raise Refused("token_used", "this sign-in was used already", hint="sign in again")
+    subject = desk.state.subjects.get(f"{message.provider}/{claims.subject}") or desk.new_id("sub")
+    locks.refuse_new(desk.state)
+    locks.refuse_person(desk.state, subject, (claims.email,) if claims.email else ())
+    if key is not None:
+        locks.refuse_key(desk.state, key.fingerprint)
+    if key is not None and desk.state.bound_keys.get(key.fingerprint, subject) != subject:
+        raise Refused("key_taken", "this key belongs to somebody else", hint="ssh-jit login makes a new one")
+    expires = claims.issued + desk.config.login_max_age
+    login_id = desk.new_id("login")
+    desk.record(
+        LoginOpened(
+            login=login_id,
+            subject=subject,
+            via="web" if key is None else "native",
+            token=token,
+            key=key.fingerprint if key else None,
+            signed_in=claims.issued if claims.auth_time is None else claims.auth_time,
+            auth_time=claims.auth_time,
+            expires=expires,
+            mfa=claims.mfa,
+            provider=message.provider,
+            claim=claims.subject,
+            name=claims.name,
+            email=claims.email,
+            verified=claims.verified,
+            groups=claims.groups,
+            own=_own_name(desk, subject, claims),
+            key_line=key.line if key else None,
+            address=names.free_text(message.address, "the address", 64),
+        )
+    )
+    return LoginReply(_view(desk, desk.state.logins[login_id], login_id))
+
+
+def _own_name(desk: Context, subject: str, claims: Claims) -> str | None:
+    """The person's Unix name, if it is theirs: a possible one, and nobody else's.
+
+    Whoever has a name keeps it while the CA knows them; who comes later has none. Names in the operator's tables are
+    for those whom the tables name, whoever came first.
+    """
+    name = claims.own
+    if name is None or not policy.may_be_unix_name(name):
+        return None
+    listed = any(name in provider.own_names.values() for provider in desk.providers.values())
+    taken = listed or desk.state.own_names.get(name, subject) != subject
+    if taken and not claims.own_listed:
+        _log.warning("%s claims the user name %s, which is somebody else's: it counts for nothing", subject, name)
+        return None
+    return name
+
+
+def _provider(desk: Context, name: str) -> Provider:
+    provider = desk.providers.get(name)
+    if provider is None:
+        known = ", ".join(desk.providers)
+        raise Invalid("unknown_provider", f"{names.show(name)} is not a provider here", hint=f"known: {known}")
+    return provider
+
+
+def _ascii(token: str) -> str:
+    if not token.isascii():
+        raise Invalid("bad_token", "the ID token cannot be read: it is not ASCII")
+    return token
+
+
+def _view(desk: Context, login: Login, login_id: str) -> LoginView:
+    opened, subject = login.opened, desk.policy_subject(login)
+    return LoginView(
+        id=login_id,
+        kind=opened.via,
+        person=person_view(login),
+        roles=tuple(sorted(desk.roles(login))),
+        signed_in=opened.signed_in,
+        expires=opened.expires,
+        fingerprint=opened.key,
+        permissions=tuple(sorted(permissions_of(desk.policy, subject, desk.now))),
+        groups=opened.groups,
+        verified=tuple(sorted(subject.emails)),
+        own=subject.unix_name,
+        auth_time=subject.auth_time,
+        mfa=subject.mfa,
+        hardware_key=subject.hardware_key,
+    )

@@ -1,0 +1,106 @@
+"""What would become of an ask, and why: the dry run of ``request_access.py``, with every rule held against it.
+
+The verdict is that of the very steps that an ask would go through, so it says what asking would say. Nothing is
+recorded. What policy says is ``sshjit.policy.explain``'s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sshjit import access_request, explanation, policy, requests
+from sshjit.api.explain import ExplainReply, TermsView, Verdict
+from sshjit.api.views import RequestState
+from sshjit.ca_protocol.explain import Explain
+from sshjit.errors import Invalid, Refused
+from sshjit.policy import Terms
+from sshjit_ca.access import grants, lookup
+from sshjit_ca.access.person_lookup import subject_meant
+from sshjit_ca.access.views import step_views
+from sshjit_ca.context import Context, person_view, policy_hosts
+from sshjit_ca.handlers import request_access
+from sshjit_ca.sockets import Socket
+from sshjit_ca.state import Host, Login, locks
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What asking would say: a verdict, and for a no its code and words."""
+
+    verdict: Verdict
+    code: str = ""
+    message: str = ""
+    hint: str = ""
+
+
+def explain(desk: Context, message: Explain, door: Socket) -> ExplainReply:
+    """What the person would hear who asks this now; others than oneself need the permission ``explain``.
+
+    Raises:
+        Refused: ``not_permitted``, ``login_over``.
+        Invalid: ``unknown_person``, ``which_person``, ``bad_message``, and what ``ask`` raises of it.
+
+    """
+    login_id, login = _whose(desk, message, door)
+    want, hosts = access_request.read(message, desk.now), lookup.hosts(desk, message)
+    found = policy.explain(desk.policy, desk.policy_subject(login), policy_hosts(hosts), want, desk.now)
+    answer = _answer(desk, login_id, login, hosts, want)
+    terms, steps = explanation.agreed(found)
+    shown = () if terms is None else step_views(desk, steps, login.opened.subject, known=desk.known())
+    return ExplainReply(
+        person=person_view(login),
+        roles=found.roles,
+        verdict=answer.verdict,
+        rule=explanation.deciding_rule(found),
+        code=answer.code,
+        message=answer.message,
+        hint=answer.hint,
+        hosts=tuple(host.name for host in hosts),
+        login=found.login,
+        terms=None if terms is None else _terms_view(terms, want.address),
+        steps=shown,
+        rules=explanation.rule_views(found),
+        policy=desk.policy.digest,
+    )
+
+
+def _whose(desk: Context, message: Explain, door: Socket) -> tuple[str, Login]:
+    """By which sign-in the person would ask: oneself by this one, others by their newest."""
+    if message.login_id is None:
+        if door != "admin":
+            raise Refused("not_permitted", "say who you are")
+        if message.person is None:
+            raise Invalid("bad_message", "say whom it is about", hint="--person alice")
+        subject = subject_meant(desk.state, message.person)
+        return desk.state.newest_login[subject], desk.newest_login(subject)
+    login = desk.login(message.login_id)
+    if message.person is None or message.person == login.opened.subject:
+        return message.login_id, login
+    if not desk.permitted(login, "explain"):
+        raise Refused("not_permitted", "what others may do is explained to those with the permission 'explain'")
+    subject = subject_meant(desk.state, message.person)
+    return desk.state.newest_login[subject], desk.newest_login(subject)
+
+
+def _answer(desk: Context, login_id: str, login: Login, hosts: tuple[Host, ...], want: policy.Ask) -> _Answer:
+    """What ``asking.ask`` would say, by its own steps. A sign-in that is over counts as renewed, unchanged."""
+    try:
+        locks.refuse_login(desk.state, login_id, login)
+        locks.refuse_new(desk.state, (host.id for host in hosts))
+        request = request_access.live(desk, login, hosts, want)
+        if request is not None:
+            is_open = requests.state_at(request, desk.now) is RequestState.APPROVED
+            words = f"{request.id} for the same thing {'is open' if is_open else 'waits for approval'} already"
+            return _Answer("allow" if is_open else "approval", message=words)
+        deal = request_access.settle(desk, login_id, login, hosts, want)
+    except Refused as error:
+        return _Answer("step_up" if error.code == "step_up" else "denied", error.code, error.message, error.hint)
+    return _Answer("approval" if deal.steps else "allow")
+
+
+def _terms_view(terms: Terms, address: str | None) -> TermsView:
+    try:
+        source = grants.source(terms, address)
+    except Refused:  # then the answer says so
+        source = terms.source
+    return explanation.terms_view(terms, source)

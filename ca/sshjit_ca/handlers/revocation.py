@@ -1,0 +1,130 @@
+"""Ending access before its time: a whole grant, one certificate, or a sign-in with everything that it drew."""
+
+from __future__ import annotations
+
+from sshjit import names, requests
+from sshjit.api.locks import RevokeReply
+from sshjit.api.views import RequestState
+from sshjit.ca_protocol.locks import Revoke
+from sshjit.errors import Invalid, Refused
+from sshjit.events import CertificateRevoked, Closed, LoginClosed
+from sshjit.requests import Request
+from sshjit_ca.access.extensions import close_all
+from sshjit_ca.access.views import request_view
+from sshjit_ca.context import Context
+from sshjit_ca.sockets import Socket
+from sshjit_ca.state import Certificate
+
+
+def revoke(desk: Context, message: Revoke, door: Socket) -> RevokeReply:
+    """Revokes; from now on nothing new is issued, and the next bundle tells hosts about what is alive.
+
+    Raises:
+        Refused: ``not_permitted``.
+        Invalid: ``unknown_request``, ``unknown_certificate``, ``unknown_login``, ``wrong_state``, ``bad_message``.
+
+    """
+    reason = why(message.reason)
+    if [message.request, message.serial, message.sign_in].count(None) != 2:
+        raise Invalid("bad_message", "name one of: a request, a certificate, a sign-in")
+    try:
+        owner = _owner(desk, message)
+    except Invalid:
+        _permitted(desk, message, None, door)  # who may not revoke what others have is not told either what there is
+        raise
+    by = _permitted(desk, message, owner, door)
+    if message.serial is not None:
+        return _one(desk, message.serial, by, reason)
+    if message.sign_in is not None:
+        if not desk.state.logins[message.sign_in].alive(desk.now):
+            raise Invalid("wrong_state", "this sign-in is over already")
+        return RevokeReply((), close_login(desk, message.sign_in, by, reason))
+    request = desk.request(message.request or "")
+    if request.asked.extends is not None:  # whoever takes more time away means the access
+        request = desk.request(request.asked.extends)
+    requests.require(request, RequestState.APPROVED, desk.now)
+    alive = close_grant(desk, request, by, reason)
+    return RevokeReply((request_view(desk, desk.request(request.id)),), alive)
+
+
+def close_grant(desk: Context, request: Request, by: str | None, reason: str) -> int:
+    """Revokes an open grant and its extensions; how many certificates of it still lived."""
+    alive = sum(each.valid_before > desk.now for each in _certificates(desk, request))
+    close_all(desk, request, RequestState.REVOKED, by, reason)
+    desk.record(Closed(request.id, RequestState.REVOKED, by, reason))
+    return alive
+
+
+def close_login(desk: Context, login_id: str, by: str | None, reason: str) -> int:
+    """Ends a sign-in and revokes every certificate that it drew from grants still open; how many still lived.
+
+    Also those that are over: a session that one of them began may be going on.
+    """
+    login = desk.state.logins[login_id]
+    subject = login.opened.subject
+    if login.alive(desk.now):
+        desk.record(LoginClosed(login_id, subject, by, reason))
+    alive = 0
+    for request_id in desk.state.requests_of.get(subject, ()):
+        request = desk.state.requests[request_id]
+        if requests.state_at(request, desk.now) is not RequestState.APPROVED:
+            continue
+        for certificate in _certificates(desk, request):
+            if certificate.login_id == login_id and certificate.serial not in desk.state.revoked:
+                desk.record(CertificateRevoked(certificate.serial, by, reason))
+                alive += certificate.valid_before > desk.now
+    return alive
+
+
+def why(text: str) -> str:
+    """The reason, which must be one.
+
+    Raises:
+        Invalid: ``no_reason``, and what ``names.free_text`` refuses.
+
+    """
+    reason = names.free_text(text, "the reason")
+    if not reason:
+        raise Invalid("no_reason", "say why", hint="--reason TEXT")
+    return reason
+
+
+def _one(desk: Context, serial: int, by: str | None, reason: str) -> RevokeReply:
+    certificate = desk.state.emergencies.get(serial) or desk.state.certificates[serial]
+    if serial in desk.state.revoked:
+        raise Invalid("wrong_state", f"certificate {serial} is revoked already")
+    desk.record(CertificateRevoked(serial, by, reason))
+    return RevokeReply((), int(certificate.valid_before > desk.now))
+
+
+def _owner(desk: Context, message: Revoke) -> str:
+    """The subject whose access it is; empty for what the operator drew."""
+    if message.request is not None:
+        return desk.request(message.request).asked.subject
+    if message.sign_in is not None:
+        login = desk.state.logins.get(message.sign_in)
+        if login is None:
+            raise Invalid("unknown_login", "there is no such sign-in")
+        return login.opened.subject
+    if message.serial in desk.state.emergencies:
+        return ""
+    certificate = desk.state.certificates.get(message.serial or 0)
+    if certificate is None:
+        raise Invalid("unknown_certificate", f"no certificate has the serial {message.serial}")
+    return desk.request(certificate.request).asked.subject
+
+
+def _permitted(desk: Context, message: Revoke, owner: str | None, door: Socket) -> str | None:
+    """Who revokes: the login's subject, or ``None`` for the operator at the admin door. No owner: it is not there."""
+    if message.login_id is None:
+        if door != "admin":
+            raise Refused("not_permitted", "say who you are")
+        return None
+    login = desk.login(message.login_id)
+    if login.opened.subject != owner and not desk.permitted(login, "lock"):
+        raise Refused("not_permitted", "you may revoke what is yours, and this is not", hint="ssh-jit requests")
+    return login.opened.subject
+
+
+def _certificates(desk: Context, request: Request) -> list[Certificate]:
+    return [desk.state.certificates[serial] for serial in desk.state.certificates_of.get(request.id, ())]

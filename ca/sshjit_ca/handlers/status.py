@@ -1,0 +1,96 @@
+"""How the CA is: what a front end, a load balancer and the operator are told, also while nothing is signed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sshjit import requests
+from sshjit.api.views import RequestState
+from sshjit.ca_protocol.keys import KeyStanding
+from sshjit.ca_protocol.operating import Health, HealthReply, ProviderView, Status, StatusReply
+from sshjit.ca_protocol.table import Message, Reply
+from sshjit.errors import Failed, SshJitError
+from sshjit_ca import state as states
+from sshjit_ca.context import Context
+from sshjit_ca.keys import references, succession
+from sshjit_ca.keys.active_keys import Trials
+from sshjit_ca.keys.probe import Trial
+from sshjit_ca.state import CaKey
+from sshjit_ca.storage.database import kind_of
+
+
+def health(desk: Context, _: Health) -> HealthReply:
+    """Whether the CA signs now, and if not, why."""
+    return _health(desk, desk.troubles)
+
+
+def prepare_status(desk: Context, _: Status, __: int) -> Trials:
+    """Whether each key can sign just now; may wait for devices."""
+    return desk.keys.trials()
+
+
+def status(desk: Context, _: Status, trials: Trials) -> StatusReply:
+    """The operator's view."""
+    return _status(desk, desk.troubles, trials)
+
+
+def despite(desk: Context, message: Message, prepared: Any, error: Failed) -> Reply | SshJitError:
+    """The answer when a whole batch failed: how the CA is, for who asks that; for all others, the error."""
+    match message:
+        case Health():
+            return _health(desk, (error, *desk.troubles))
+        case Status():
+            return _status(desk, (error, *desk.troubles), prepared)
+        case _:
+            return error
+
+
+def _health(desk: Context, troubles: tuple[Failed, ...]) -> HealthReply:
+    return HealthReply(not troubles, _problems(desk, troubles), desk.state.size, desk.policy.digest, desk.now)
+
+
+def _problems(desk: Context, troubles: tuple[Failed, ...]) -> tuple[str, ...]:
+    """What is wrong, also what stops nothing; why a policy was refused is for the CA's own log and doctor."""
+    refused = ("the policy file cannot be loaded; the one before it stays in force",) if desk.policy_refused else ()
+    return (*(trouble.message for trouble in troubles), *refused)
+
+
+def _key(key: CaKey, trials: Trials) -> KeyStanding:
+    """A key that came since the others were tried is tried next time."""
+    trial = trials.get(key.fingerprint, Trial("it was not tried yet", "ask again"))
+    device = references.device(key.reference)
+    return KeyStanding(key.purpose, key.fingerprint, key.state, device, trial.problem, trial.hint)
+
+
+def _status(desk: Context, troubles: tuple[Failed, ...], trials: Trials) -> StatusReply:
+    state, now = desk.state, desk.now
+    standing = [requests.state_at(request, now) for request in state.requests.values()]
+    head = succession.verified(desk.journal.checkpoint, succession.raw(desk.journal.checkpoint_key))
+    return StatusReply(
+        installation=desk.config.installation,
+        ready=not troubles,
+        problems=_problems(desk, troubles),
+        started=desk.started,
+        time=now,
+        size=head.size,
+        head=head.root.hex(),
+        checkpoint=desk.journal.checkpoint,
+        last_entry=state.time,
+        epoch=desk.journal.epoch,
+        state_digest=states.digest(state),
+        policy=desk.policy.digest,
+        policy_rules=len(desk.policy.allows) + len(desk.policy.denies) + len(desk.policy.break_glass),
+        keys=tuple(_key(key, trials) for key in desk.keys.signing()),
+        providers=tuple(ProviderView(name, keys.problem, keys.age()) for name, keys in desk.published.items()),
+        database=kind_of(desk.config.database),
+        clock_drift=round(1000 * desk.clock.drift),
+        disk_free=desk.reserve.free(),
+        disk_reserved=desk.reserve.kept,
+        hosts=len(state.hosts),
+        live_logins=sum(login.alive(now) for login in state.logins.values()),
+        pending=standing.count(RequestState.PENDING),
+        live_grants=standing.count(RequestState.APPROVED),
+        live_certificates=sum(
+            each.valid_before > now and serial not in state.revoked for serial, each in state.certificates.items()
+        ),
+    )

@@ -1,1 +1,0 @@
-"""Enrolled hosts, and the words they say."""

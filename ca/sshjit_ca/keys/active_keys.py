@@ -1,0 +1,146 @@
+"""Which key has its turn: the log's word on the CA's keys, joined with the opened private halves."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+from sshjit import canonical, sshkey, wire
+from sshjit.ca_protocol.keys import Purpose
+from sshjit.errors import Failed, Invalid
+from sshjit.sshkey import PublicKey
+from sshjit_ca.keys import probe
+from sshjit_ca.keys.key_store import KeyStore
+from sshjit_ca.keys.probe import Trial
+from sshjit_ca.keys.signer import PURPOSES, Signer
+from sshjit_ca.machine.durable import write_durably
+from sshjit_ca.state import CaKey, State
+from sshjit_ca.state import keys as folded
+
+_log = logging.getLogger(__name__)
+Trials = dict[str, Trial]
+"""Fingerprint -> how it went when the key was tried."""
+Turns = dict[Purpose, dict[str, str]]
+"""Purpose -> fingerprint (``key``) and ``reference`` of the key that signs."""
+
+
+class ActiveKeys:
+    """The keys as they stand now. ``state`` gives what the CA knows at this moment."""
+
+    def __init__(self, holder: KeyStore, state: Callable[[], State], turns: Path) -> None:
+        """``turns`` is the file that says which keys sign while there is no database to ask."""
+        self.holder = holder
+        self._state = state
+        self._turns = turns
+        self._remembered: Turns = {}
+
+    def active(self, purpose: Purpose) -> Signer:
+        """The key that signs.
+
+        Raises:
+            Failed: ``not_signing`` and others, with why it cannot.
+
+        """
+        key = self._active(purpose)
+        return self.holder.signer(key.fingerprint, key.reference)
+
+    def public(self, purpose: Purpose) -> PublicKey:
+        """The public half of the key that signs; needs no device."""
+        return parsed(self._active(purpose).line)
+
+    def trusted(self, purpose: Purpose) -> tuple[PublicKey, ...]:
+        """The keys that hosts and laptops believe: the active one first, then pending and retiring ones."""
+        return tuple(parsed(key.line) for key in folded.trusted(self._state(), purpose))
+
+    def revoked(self) -> tuple[PublicKey, ...]:
+        """The CA keys that hosts refuse by name."""
+        return tuple(parsed(key.line) for key in self._state().keys.values() if key.revoked)
+
+    def fingerprints(self) -> tuple[tuple[str, str], ...]:
+        """(purpose, fingerprint) of the keys that sign, in the order of ``PURPOSES``."""
+        return tuple((purpose, self._active(purpose).fingerprint) for purpose in PURPOSES)
+
+    def signing(self) -> tuple[CaKey, ...]:
+        """The keys that sign or will, by purpose: a device of theirs that is away is somebody's concern."""
+        keys = tuple(self._state().keys.values())
+        return tuple(
+            key for purpose in PURPOSES for key in keys if key.purpose == purpose and key.state in ("active", "pending")
+        )
+
+    def trials(self) -> Trials:
+        """Lets each of them sign once; waits for devices, so it is not for the authority's thread."""
+        return probe.every(self.holder, ((key.fingerprint, key.reference) for key in self.signing()))
+
+    def open(self) -> None:
+        """Opens the keys that sign, so that what is wrong is said at the start.
+
+        A device that is away stops only what it signs, so that access can still be ended; without the log's key nothing
+        can be written, so that one must be there.
+
+        Raises:
+            Failed: why a key cannot be used.
+
+        """
+        for purpose in PURPOSES:
+            try:
+                self.active(purpose)
+            except Failed as error:
+                if purpose == "log" or error.code != "not_signing":
+                    raise
+                _log.warning("the key for %s does not sign: %s", purpose, error.message)
+
+    def turns(self) -> Turns:
+        """Which keys sign, and where they live."""
+        active = {purpose: self._active(purpose) for purpose in PURPOSES}
+        return {purpose: {"key": key.fingerprint, "reference": key.reference} for purpose, key in active.items()}
+
+    def remember(self, turns: Turns) -> None:
+        """Keeps outside the database which keys sign, for the hour in which there is none.
+
+        What cannot be kept is only said: the log knows it already.
+        """
+        if turns == self._remembered:
+            return
+        try:
+            write_durably(self._turns, canonical.dumps(turns) + b"\n")
+        except OSError as error:
+            _log.warning("%s cannot be written: %s", self._turns, error.strerror)
+        self._remembered = turns
+
+    def _active(self, purpose: Purpose) -> CaKey:
+        key = folded.active(self._state(), purpose)
+        if key is None:
+            raise Failed("no_key", f"there is no key for {purpose} yet", hint="ssh-jit-ca init makes the first keys")
+        return key
+
+
+def remembered(turns: Path, holder: KeyStore, purpose: Purpose) -> Signer:
+    """The key that signs for a purpose, by the file that ``Ring.remember`` wrote.
+
+    Raises:
+        Failed: ``no_key``, and why the key cannot be used.
+
+    """
+    return holder.signer(*remembered_key(turns, purpose))
+
+
+def remembered_key(turns: Path, purpose: Purpose) -> tuple[str, str]:
+    """Fingerprint and reference of that key.
+
+    Raises:
+        Failed: ``no_key``.
+
+    """
+    try:
+        found = wire.loads(turns.read_bytes())[purpose]
+        return str(found["key"]), str(found["reference"])
+    except (OSError, Invalid, KeyError, TypeError) as error:
+        raise Failed("no_key", f"{turns} does not say which key signs: {error}") from None
+
+
+@lru_cache(maxsize=256)
+def parsed(line: str) -> PublicKey:
+    """A line of the log; it was checked when it came."""
+    return sshkey.parse_line(line)

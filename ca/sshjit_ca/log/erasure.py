@@ -1,0 +1,174 @@
+"""Erasing details that are old and that nothing alive needs. Facts stay, and so does every proof.
+
+An entry is erased only if its kind is listed here, it is older than what was asked for, and the state does not depend
+on its detail once the ``Forgot`` entry is folded. Then a fold over what is left comes to the same state: an erased
+entry counts by its fact alone. Kinds that are not listed (hosts, locks, keys) keep their details for ever.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from sshjit.entries import Entry
+from sshjit.events import Event, Forgot
+from sshjit_ca.log import fast_reader, pages
+from sshjit_ca.state import State
+from sshjit_ca.storage.database import reason
+from sshjit_ca.storage.schema import entries, snapshots
+from sshjit_ca.storage.store import Store
+
+BY_AGE = ("certificate", "refusal", "revoke")
+"""Kinds whose details no fold ever looks at."""
+BY_REQUEST = ("ask", "decision", "close", "comment", "review")
+"""Kinds whose details count as long as their request is at hand."""
+BY_LOGIN = ("login",)
+ERASABLE = frozenset({*BY_AGE, *BY_REQUEST, *BY_LOGIN})
+STEP = 5000
+"""Entries that are looked at in one transaction; thirty milliseconds or so."""
+_PAUSE = 0.01
+_log = logging.getLogger(__name__)
+
+
+class Gaps:
+    """Follows the entries of a log, and says whether the details that are missing were erased by the book."""
+
+    def __init__(self) -> None:
+        self.erased = 0
+        self._wrong = ""
+        self._newest = -1
+        self._forgotten = 0
+
+    def read(self, entry: Entry) -> Event:
+        """What is left of an event whose detail is gone. Raises ``Invalid``, as ``sshjit.entries.read_erased``."""
+        self.miss(entry.index, entry.time, entry.kind)
+        return fast_reader.read_erased(entry)
+
+    def miss(self, index: int, time: int, kind: str) -> None:
+        """Takes note of an entry without its detail."""
+        self.erased += 1
+        self._newest = max(self._newest, time)
+        if kind not in ERASABLE and not self._wrong:
+            self._wrong = f"entry {index}: its detail is missing, and that of its kind is never erased"
+
+    def follow(self, event: Event) -> None:
+        """Takes note of what was recorded as erased."""
+        if isinstance(event, Forgot):
+            self._forgotten = max(self._forgotten, event.before)
+
+    @property
+    def problem(self) -> str:
+        """What is not by the book; empty if nothing. Ask at the end of the log."""
+        if self._newest >= self._forgotten and not self._wrong:
+            return "details are missing that nobody recorded as erased"
+        return self._wrong
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is erased: details older than ``before``, but not of these requests, nor of these entries."""
+
+    before: int
+    requests: frozenset[str]
+    logins: frozenset[int]
+
+    def where(self) -> sa.ColumnElement[bool]:
+        """The entries that are erased."""
+        of = entries.c
+        logins = sorted(self.logins)
+        kept: sa.BindParameter[list[int]] = sa.bindparam("kept", logins, expanding=True, literal_execute=True)
+        return sa.and_(
+            of.time < self.before,
+            of.detail.is_not(None),
+            sa.or_(
+                of.kind.in_(BY_AGE),
+                of.kind.in_(BY_REQUEST) & of.request.not_in(sorted(self.requests)),
+                of.kind.in_(BY_LOGIN) & of.number.not_in(kept),
+            ),
+        )
+
+
+def plan_for(state: State, before: int) -> Plan:
+    """What may go, so that ``state`` can still be folded from what is left."""
+    requests = frozenset(request.id for request in state.requests.values() if request.time < before)
+    logins = {login.entry for login in state.logins.values() if login.time < before} | set(state.seen_in.values())
+    return Plan(before, requests, frozenset(logins))
+
+
+def erase(store: Store, plan: Plan) -> threading.Thread | None:
+    """Erases, and drops the snapshots: they hold what was erased. What fails can be forgotten again.
+
+    The first entries are through on return. If there are more, what comes back goes on with them, in small
+    transactions with pauses in between, in which the CA writes.
+    """
+    end = pages.first_at(store, plan.before)
+    if not _step(store, plan, 0, min(STEP, end)):
+        return None
+    if end <= STEP:
+        _wipe(store)
+        return None
+    rest = threading.Thread(target=_rest, args=(store, plan, end), name="erasing", daemon=True)
+    rest.start()
+    return rest
+
+
+def _rest(store: Store, plan: Plan, end: int) -> None:
+    for first in range(STEP, end, STEP):
+        began = time.monotonic()
+        if not _step(store, plan, first, min(first + STEP, end)):
+            return
+        time.sleep(max(_PAUSE, time.monotonic() - began))
+    _wipe(store)
+    _log.info("every detail that was to be forgotten is erased")
+
+
+def _step(store: Store, plan: Plan, first: int, end: int) -> bool:
+    """Erases details of the entries from ``first`` to before ``end``, in one transaction."""
+    these = sa.and_(entries.c.number >= first, entries.c.number < end, plan.where())
+    try:
+        with store.engine.begin() as connection:
+            if first == 0:
+                connection.execute(sa.delete(snapshots))
+            connection.execute(sa.update(entries).where(these).values(detail=None, salt=None))
+    except SQLAlchemyError:
+        _log.exception("details from entry %d on could not be erased; ssh-jit-ca log forget does it again", first)
+        return False
+    return True
+
+
+def _wipe(store: Store) -> None:
+    """Has the database give up what it still keeps of the rows as they were.
+
+    SQLite overwrote them with zeros (``secure_delete``), and its write-ahead log is emptied into the file here.
+    PostgreSQL keeps old rows until they are vacuumed.
+    """
+    try:
+        with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            if connection.dialect.name != "sqlite":
+                connection.exec_driver_sql("VACUUM entries, snapshots")
+                return
+            connection.exec_driver_sql("PRAGMA busy_timeout = 200")
+            busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar()
+            connection.exec_driver_sql("PRAGMA busy_timeout = 5000")
+    except SQLAlchemyError as error:
+        busy, why = 1, reason(error)
+    else:
+        why = "somebody reads the database"
+    if busy:
+        _log.warning("erased details may still stand in the database's own log (%s) until the CA stops", why)
+
+
+def count(store: Store, where: sa.ColumnElement[bool]) -> int:
+    """How many entries a condition meets."""
+    with store.engine.connect() as connection:
+        return int(connection.execute(sa.select(sa.func.count()).select_from(entries).where(where)).scalar() or 0)
+
+
+def old(before: int) -> sa.ColumnElement[bool]:
+    """The entries before a time that still have their detail."""
+    return sa.and_(entries.c.time < before, entries.c.detail.is_not(None))

@@ -1,0 +1,111 @@
+"""What the CA remembers outside the database: the newest checkpoint it signed, and the highest epoch it ever wrote in.
+
+A database that was rolled back knows neither; these two files in ``home`` do. The checkpoint is not synced, because the
+database is and this one may lag behind it. The epoch is, and before anything is signed in it: it is what keeps serials
+from being used twice.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from sshjit.errors import Failed
+from sshjit_ca.machine.durable import write_durably
+
+SECTOR = 512
+"""Bytes that a disk writes at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedCheckpoint:
+    """The files in ``home``."""
+
+    home: Path
+    name: str = "checkpoint"
+    """The checkpoint's file."""
+
+    @property
+    def checkpoint_file(self) -> Path:
+        """Where the newest checkpoint is kept, a signed note."""
+        return self.home / self.name
+
+    @property
+    def epoch_file(self) -> Path:
+        """Where the highest epoch is kept, a number."""
+        return self.home / "epoch"
+
+    def checkpoint(self) -> str:
+        """The newest note; empty if there is none.
+
+        Raises:
+            Failed: ``no_memory``, when the file is there and cannot be read.
+
+        """
+        note = _read(self.checkpoint_file).rstrip("\n")
+        return f"{note}\n" if note else ""
+
+    def keep_checkpoint(self, note: str) -> None:
+        """Replaces the newest note, in place and padded with empty lines to whole sectors.
+
+        This happens at every batch, and to replace a file by name costs as much as the batch. A note fills one sector,
+        which a disk writes whole or not at all.
+
+        Raises:
+            Failed: ``disk_full``, ``not_signing``.
+
+        """
+        content = note.encode("utf-8")
+        content += b"\n" * (-len(content) % SECTOR)
+        try:
+            descriptor = os.open(self.checkpoint_file, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            try:
+                os.pwrite(descriptor, content, 0)
+                os.ftruncate(descriptor, len(content))
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise _unwritten(self.checkpoint_file, error) from None
+
+    def epoch(self) -> int:
+        """The highest epoch; 0 if none was ever kept.
+
+        Raises:
+            Failed: ``no_memory``.
+
+        """
+        text = _read(self.epoch_file).strip()
+        if text and not text.isdecimal():
+            raise Failed("no_memory", f"{self.epoch_file} holds no number", hint=_LOST)
+        return int(text or 0)
+
+    def keep_epoch(self, epoch: int) -> None:
+        """Replaces the highest epoch; on the disk when this returns.
+
+        Raises:
+            Failed: ``disk_full``, ``not_signing``.
+
+        """
+        try:
+            write_durably(self.epoch_file, f"{epoch}\n".encode("ascii"))
+        except OSError as error:
+            raise _unwritten(self.epoch_file, error) from None
+
+
+_LOST = "ssh-jit-ca restore --accept-loss opens an epoch that was surely never used"
+
+
+def _unwritten(path: Path, error: OSError) -> Failed:
+    code = "disk_full" if error.errno == errno.ENOSPC else "not_signing"
+    return Failed(code, f"{path} cannot be written: {error.strerror}; nothing was signed", hint="ssh-jit-ca doctor")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failed("no_memory", f"{path} cannot be read: {error}", hint=_LOST) from None

@@ -1,0 +1,1 @@
+"""What the operator does beside the running CA: backup, restore, doctor, emergency signing."""

@@ -1,0 +1,222 @@
+"""``ssh-jit-ca doctor``: looks at everything that the CA depends on, whether it runs or not, and says what to do.
+
+It changes nothing. Each check returns findings; what is well is said too, so that a silent check is not taken for a
+good one. ``log verify`` is the thorough look at the log itself.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from sshjit import ca_protocol as m
+from sshjit import durations, policy, providers
+from sshjit.errors import SshJitError
+from sshjit_ca.config import Config, read_trusted
+from sshjit_ca.keys import PURPOSES, files, probe, references
+from sshjit_ca.keys.active_keys import remembered_key
+from sshjit_ca.keys.key_store import KeyStore
+from sshjit_ca.keys.places import Places
+from sshjit_ca.keys.succession import Succession
+from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
+from sshjit_ca.machine.clock import TOLERANCE, Clock
+from sshjit_ca.machine.reserve import MIB
+from sshjit_ca.machine.spool import Spool
+from sshjit_ca.machine.system import disk_free
+from sshjit_ca.operations import admin_client, alert_checks
+from sshjit_ca.operations.finding import Finding
+from sshjit_ca.service import standby
+from sshjit_ca.storage.database import sqlite_file
+from sshjit_ca.storage.store import Store
+
+OLD_KEYS = 2 * 3600
+"""Seconds after which a provider's keys should have been fetched again."""
+
+
+def examine(config: Config, clock: Callable[[], Clock], places: Places) -> list[Finding]:
+    """Every check; one that breaks is a finding itself. ``places``: where this process finds keys and secrets."""
+    daemon = _ask(config)
+    checks: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
+        ("files", lambda: _files(config)),
+        ("policy", lambda: _policy(config)),
+        ("database", lambda: _database(config)),
+        ("disk", lambda: _disk(config)),
+        ("clock", lambda: _clock(clock())),
+        ("emergency", lambda: _spool(config)),
+        ("alarm", lambda: alert_checks.examine(config)),
+        ("keys", lambda: _keys(config, places, daemon)),
+        ("daemon", lambda: _daemon(config, daemon)),
+    )
+    found: list[Finding] = []
+    for area, check in checks:
+        try:
+            found.extend(check())
+        except SshJitError as error:
+            found.append(Finding(area, "bad", error.message, error.hint))
+        except OSError as error:
+            found.append(Finding(area, "bad", str(error)))
+    return found
+
+
+def _files(config: Config) -> Iterator[Finding]:
+    """Home and keys belong to us alone. Who runs this is taken for the CA's user."""
+    clean = True
+    for folder in (config.home, config.home / "keys"):
+        status = folder.stat()
+        if status.st_uid != os.getuid():
+            clean = False
+            yield Finding("files", "bad", f"{folder} belongs to another user", "run this as the CA's user")
+        elif status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            clean = False
+            yield Finding("files", "bad", f"{folder} is open to others", f"chmod 700 {folder}")
+    for path in _private(config):
+        if path.exists() and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            clean = False
+            yield Finding("files", "bad", f"{path} is open to others", f"chmod 600 {path}")
+    if clean:
+        yield Finding("files", "ok", f"{config.home} and the keys in it are ours alone")
+
+
+def _private(config: Config) -> list[Path]:
+    database = sqlite_file(config.database)
+    public = (".pub",)
+    keys = [path for path in sorted((config.home / "keys").iterdir()) if path.suffix not in public]
+    return [*keys, *([database] if database else [])]
+
+
+def _policy(config: Config) -> Iterator[Finding]:
+    loaded = policy.load(read_trusted(config.policy), file=config.policy.name)
+    yield Finding("policy", "ok", f"{config.policy} is good ({loaded.digest[:16]})")
+    trusted = providers.load(read_trusted(config.providers), file=config.providers.name)
+    unsafe = [name for name, provider in trusted.items() if provider.unsafe_http]
+    if unsafe:
+        yield Finding("policy", "warning", f"over plain http: {', '.join(unsafe)}", "for development only")
+
+
+def _database(config: Config) -> Iterator[Finding]:
+    database = sqlite_file(config.database)
+    if database is not None and not database.exists():
+        yield Finding("database", "bad", f"there is no database at {database}", "ssh-jit-ca init, or restore a backup")
+        return
+    store = Store(config.database, read_only=True)
+    try:
+        yield from _schema(store)
+        head, memory = store.head(), PinnedCheckpoint(config.home)
+        if head is None:
+            yield Finding("log", "warning", "the log is empty", "it begins when the CA first starts")
+            return
+        lineage = Succession.of(files.load_public(config.key_file("log")), store)
+        if head.checkpoint:
+            lineage.verified(head.checkpoint)
+        note = memory.checkpoint()
+        newest = lineage.verified(note).size if note else 0
+        if head.size < newest or head.epoch < memory.epoch():
+            yield Finding(
+                "log",
+                "bad",
+                f"the log has {head.size} entries in epoch {head.epoch}; known are {newest} in epoch {memory.epoch()}",
+                "put the newest database in place, or: ssh-jit-ca restore --accept-loss",
+            )
+        else:
+            yield Finding("log", "ok", f"{head.size} entries under a signed checkpoint, epoch {head.epoch}")
+        if not standby.gone(head.holder):
+            yield Finding("log", "ok", "a CA holds the log")
+    finally:
+        store.close()
+
+
+def _schema(store: Store) -> Iterator[Finding]:
+    if store.is_current():
+        yield Finding("database", "ok", "the schema is up to date")
+    else:
+        yield Finding("database", "bad", "the schema is not up to date", "ssh-jit-ca migrate")
+    for name, value in store.settings(("fsync", "full_page_writes")).items():
+        if value != "on":
+            text = f"the server has {name} = {value}: a crash can lose what was answered"
+            yield Finding("database", "bad", text, f"{name} = on in postgresql.conf")
+
+
+def _disk(config: Config) -> Iterator[Finding]:
+    database = sqlite_file(config.database)
+    for folder in dict.fromkeys((config.home, database.parent if database else config.home)):
+        free, wanted = disk_free(folder), config.disk_reserve_mib * MIB
+        if not os.access(folder, os.W_OK) or os.statvfs(folder).f_flag & os.ST_RDONLY:
+            yield Finding("disk", "bad", f"{folder} cannot be written", "mount it writable")
+        elif free < wanted // 4:
+            yield Finding("disk", "bad", f"{folder}: the disk is full ({free / MIB:.1f} MiB left)", "make room there")
+        elif free < 4 * wanted:
+            yield Finding("disk", "warning", f"{folder}: {free / MIB:.0f} MiB left", "make room before it is full")
+        else:
+            yield Finding("disk", "ok", f"{folder}: {free / MIB:.0f} MiB free")
+
+
+def _clock(clock: Clock) -> Iterator[Finding]:
+    drift = clock.drift
+    if abs(drift) > TOLERANCE:
+        text = f"the clock jumped by {drift:+.0f} s against the boot clock"
+        yield Finding("clock", "bad", text, "set it right, then: ssh-jit-ca confirm-clock --reason TEXT")
+    else:
+        yield Finding("clock", "ok", f"{drift:+.3f} s against the boot clock")
+
+
+def _spool(config: Config) -> Iterator[Finding]:
+    waiting = Spool(config.home).waiting()
+    if waiting:
+        text = f"{len(waiting)} emergency certificates are not in the log yet"
+        yield Finding("emergency", "warning", text, "the CA takes them in when it next starts")
+
+
+def _ask(config: Config) -> m.StatusReply | SshJitError:
+    """What the daemon says of itself, or why it says nothing."""
+    try:
+        return admin_client.call(config.admin_socket, m.Status(), m.StatusReply)
+    except SshJitError as error:
+        return error
+
+
+def _keys(config: Config, places: Places, daemon: m.StatusReply | SshJitError) -> Iterator[Finding]:
+    """Every key that signs or will, tried by the daemon; if there is none, those that signed last, tried here."""
+    if isinstance(daemon, m.StatusReply):
+        tried = [(each.purpose, each.device, each.problem, each.hint) for each in daemon.keys]
+    else:
+        turns = config.home / "keys" / "turns.json"
+        if not turns.exists():
+            yield Finding("keys", "warning", f"{turns} is not there yet", "it is written when the CA first starts")
+            return
+        keys = {purpose: remembered_key(turns, purpose) for purpose in PURPOSES}
+        told = places if config.agent_socket is None else replace(places, agent=config.agent_socket)
+        trials = probe.every(KeyStore(told), keys.values())
+        tried = [
+            (purpose, references.device(reference), trials[key].problem, trials[key].hint)
+            for purpose, (key, reference) in keys.items()
+        ]
+    for purpose, device, problem, hint in tried:
+        if problem:
+            yield Finding("keys", "bad", f"{purpose} cannot sign: {problem}", hint)
+        else:
+            yield Finding("keys", "ok", f"{purpose} signs, by {device}")
+
+
+def _daemon(config: Config, reply: m.StatusReply | SshJitError) -> Iterator[Finding]:
+    if isinstance(reply, SshJitError):
+        raise reply
+    for problem in reply.problems:
+        yield Finding("daemon", "bad", problem, "ssh-jit-ca status")
+    if reply.ready:
+        yield Finding("daemon", "ok", f"it runs and signs, {reply.size} entries in the log")
+    if not reply.disk_reserved:
+        yield Finding("disk", "bad", "no disk is in reserve for revoking", "make room beside the log")
+    if policy.load(read_trusted(config.policy)).digest != reply.policy:
+        text = f"{config.policy} is not the policy in force ({reply.policy[:16]})"
+        yield Finding("policy", "warning", text, "systemctl reload ssh-jit-ca")
+    for each in reply.providers:
+        if each.problem != "ok":
+            yield Finding("provider", "bad", f"{each.id}: {each.problem}", "nobody can sign in with it")
+        elif each.age is not None and each.age > OLD_KEYS:
+            text = f"{each.id}: its keys were fetched {durations.show(each.age)} ago"
+            yield Finding("provider", "warning", text, "is it reachable from here?")
+        else:
+            yield Finding("provider", "ok", f"{each.id}: its keys are fresh")

@@ -1,0 +1,116 @@
+"""Going on with an older copy of the log, when the newest one is lost.
+
+Certificates, requests and sign-ins that came after the copy are forgotten, so this is never done unasked. What it
+guarantees: no serial is given out twice (a new epoch, far above every one that is known), hosts and laptops take the
+next bundle, and the log says what is missing, citing the newest checkpoint known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sshjit.errors import Invalid, Refused, SshJitError
+from sshjit.events import Restored
+from sshjit_ca.config import Config
+from sshjit_ca.handlers import ca_keys
+from sshjit_ca.keys.places import Places
+from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
+from sshjit_ca.machine.clock import Clock
+from sshjit_ca.machine.durable import write_durably
+from sshjit_ca.service import daemon, standby
+from sshjit_ca.storage.store import Store
+
+JUMP = 1000
+"""Epochs that are left out, for writers of which nothing is known any more. There are 2^24, one for each start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The log goes on at ``size`` in ``epoch``; ``lost`` entries are gone, as the checkpoint in ``kept`` says."""
+
+    epoch: int
+    size: int
+    lost: int
+    kept: Path | None
+
+
+def restore(config: Config, places: Places, clock: Clock, time: standby.Time, reason: str) -> Outcome:
+    """Opens a new epoch over the database as it is.
+
+    Raises:
+        Refused: ``writer_lives``.
+        Invalid: ``no_reason``.
+        Failed: what is wrong with the database, the log or the keys.
+
+    """
+    if not reason:
+        raise Invalid("no_reason", "say why", hint="--reason TEXT")
+    store = Store(config.database)
+    try:
+        if not standby.wait(store, time, lambda _: None, limit=standby.PATIENCE + 1):
+            raise Refused("writer_lives", "a CA is writing this log", hint="stop it first")
+        return _restore(config, store, places, clock, reason)
+    finally:
+        store.close()
+
+
+def _restore(config: Config, store: Store, places: Places, clock: Clock, reason: str) -> Outcome:
+    memory = PinnedCheckpoint(config.home)
+    after = PinnedCheckpoint(config.home, "checkpoint.restored")
+    after.checkpoint_file.unlink(missing_ok=True)  # of an attempt that was cut off
+    cited = memory.checkpoint()
+    desk = daemon.open_desk(config, store, places, clock, memory=after)
+    desk.journal.read()
+    size = desk.state.size
+    epoch = desk.journal.take_over(standby.me(), above=max(desk.state.epoch, memory.epoch()) + JUMP - 1)
+    desk.now = clock.steady(desk.state.time)
+    lost = max(0, _size(cited) - size)
+    if not desk.state.keys:
+        ca_keys.first_keys(desk)
+    desk.keys.open()
+    kept = None
+    if cited:
+        kept = config.home / f"checkpoint.before-epoch-{epoch}"
+        write_durably(kept, cited.encode("utf-8"))
+    desk.record(Restored(epoch, lost, cited, reason))
+    desk.journal.commit()
+    after.checkpoint_file.replace(memory.checkpoint_file)
+    desk.keys.remember(desk.keys.turns())
+    desk.journal.release()
+    return Outcome(epoch, size, lost, kept)
+
+
+def _size(note: str) -> int:
+    """The size that a note claims. Whether it was signed does not matter: the reader of the log is to judge."""
+    try:
+        return int(note.split("\n")[1])
+    except (IndexError, ValueError):
+        return 0
+
+
+def put_in_place(database: Path, copy: Path) -> Path | None:
+    """Moves the database aside and puts ``copy`` in its place; where the old one went, if there was one.
+
+    Raises:
+        Invalid: ``no_database``, when the copy is none.
+
+    """
+    if not copy.is_file() or copy.read_bytes()[:16] != b"SQLite format 3\0":
+        raise Invalid("no_database", f"{copy} is not an SQLite database")
+    store = Store(f"sqlite:///{copy.resolve()}", read_only=True)
+    try:
+        store.head()
+    except SshJitError as error:
+        raise Invalid("no_database", f"{copy} is no database of a CA: {error.message}") from None
+    finally:
+        store.close()
+    aside = None
+    if database.exists():
+        aside = database.with_name(f"{database.name}.before-restore")
+        for suffix in ("", "-wal", "-shm"):
+            part = database.with_name(database.name + suffix)
+            if part.exists():
+                part.replace(aside.with_name(aside.name + suffix))
+    write_durably(database, copy.read_bytes())
+    return aside

@@ -1,0 +1,77 @@
+"""What the CA does by itself beside answering: it writes down what time has ended, and sounds its own alarm.
+
+Both at a coarse tick, between two batches; neither stops the other or an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from sshjit.events import Event
+from sshjit_ca.access import expiry
+from sshjit_ca.authority import Authority
+from sshjit_ca.context import Context
+from sshjit_ca.log import summaries
+from sshjit_ca.service import alerts
+from sshjit_ca.service.alerts import Alarm, Alarms
+from sshjit_ca.storage.store import Row, Store
+
+SWEEP = 10.0
+"""Seconds between two looks at what is over."""
+HURRY = 0.5
+"""The same while there is more of it than one look takes."""
+LOOK = 0.25
+"""Seconds between two looks for something alarming."""
+KEEP = 1_000
+"""Entries after which the position is kept although there was nothing to tell: so many are looked at again."""
+_log = logging.getLogger(__name__)
+
+
+async def sweep(authority: Authority) -> None:
+    """Writes down endings, until it is cancelled."""
+    while authority.fenced is None:
+        try:
+            swept = authority.sweep()
+        except Exception:  # noqa: BLE001 - whatever it is, the CA goes on, and tries again
+            _log.exception("what is over could not be written down")
+            swept = 0
+        await asyncio.sleep(HURRY if swept >= expiry.MOST else SWEEP)
+
+
+async def alert(desk: Context, store: Store, alarms: Alarms) -> None:
+    """Sounds the alarm for every entry that deserves it, until it is cancelled."""
+    position = await asyncio.to_thread(alarms.position, desk.journal.durable)
+    while True:
+        await asyncio.sleep(LOOK)
+        size = desk.journal.durable
+        if size - 1 <= position:
+            continue
+        try:
+            position = await look(desk, store, alarms, position, size)
+        except Exception:  # noqa: BLE001 - as above
+            _log.exception("alarms could not be looked for")
+            await asyncio.sleep(SWEEP)
+
+
+async def look(desk: Context, store: Store, alarms: Alarms, position: int, size: int) -> int:
+    """Tells what is new below ``size``; how far it came."""
+    found, last = await asyncio.to_thread(alerts.find, store, position, size)
+    for each in [alarm(desk, row, event) for row, event in found]:
+        await asyncio.to_thread(alarms.tell, each)
+    if found or last // KEEP != position // KEEP:
+        await asyncio.to_thread(alarms.keep, last)
+    return last
+
+
+def alarm(desk: Context, row: Row, event: Event) -> Alarm:
+    """The alarm that an entry is."""
+    return Alarm(
+        kind=alerts.kind_of(event) or "",
+        installation=desk.config.installation,
+        entry=row.entry.index,
+        time=row.entry.time,
+        summary=summaries.summary(desk.state, event),
+        request=row.request,
+        notify=getattr(event, "notify", ()),
+    )

@@ -1,0 +1,238 @@
+"""``ssh-jit-ca serve``: puts the parts together, and keeps them running until a signal.
+
+SIGTERM and SIGINT end it; SIGHUP reads the policy again, and a bad one leaves the good one in force. A second one on
+the same database stands by (``standby.py``). A writer that was replaced says so in its health for a moment and ends
+with an error, so that whatever supervises it starts it again, to stand by.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import secrets
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+from sshjit import ca_protocol as m
+from sshjit import policy, providers
+from sshjit.errors import Failed, SshJitError
+from sshjit_ca import routes as doors
+from sshjit_ca.authority import Authority
+from sshjit_ca.config import Config, read_trusted
+from sshjit_ca.context import Context
+from sshjit_ca.handlers.bundle import Bundles
+from sshjit_ca.keys import files
+from sshjit_ca.keys.active_keys import ActiveKeys
+from sshjit_ca.keys.key_store import KeyStore
+from sshjit_ca.keys.places import Places
+from sshjit_ca.log import snapshotting
+from sshjit_ca.log.journal import Journal
+from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
+from sshjit_ca.machine import supervisor, system
+from sshjit_ca.machine.clock import Clock, Kept
+from sshjit_ca.machine.randomness import Randomness
+from sshjit_ca.machine.reserve import MIB, Reserve
+from sshjit_ca.oidc.provider_keys import ProviderKeys
+from sshjit_ca.routes import Route
+from sshjit_ca.service import background, standby
+from sshjit_ca.service.alerts import Alarms
+from sshjit_ca.service.server import Listening, Server
+from sshjit_ca.storage.database import sqlite_file
+from sshjit_ca.storage.store import Store
+
+_log = logging.getLogger(__name__)
+LOOK_AGAIN = 60
+"""Seconds between two looks at the providers."""
+FAREWELL = 1.0
+"""Seconds for which a writer that was replaced still says so to whoever asks."""
+
+
+def machine_clock(config: Config, *, keep: bool = True) -> Clock:
+    """The machine's clocks, and what was kept of them since its start; ``keep``: also from now on.
+
+    Raises:
+        Failed: ``no_home``, when it is to be kept and there is no folder to keep it in.
+
+    """
+    if keep and not config.home.is_dir():
+        hint = "ssh-jit-ca init makes it, with the first keys; is its disk mounted?"
+        raise Failed("no_home", f"the CA's home {config.home} is not there", hint=hint)
+    kept = Kept(config.home / "clock", system.boot_id(), writes=keep)
+    return Clock(time.time, lambda: time.clock_gettime(time.CLOCK_BOOTTIME), kept)
+
+
+def open_desk(
+    config: Config, store: Store, places: Places, clock: Clock, *, memory: PinnedCheckpoint | None = None
+) -> Context:
+    """The desk over a configuration and an open database; nothing is read from the log yet.
+
+    ``memory`` is what the CA remembers elsewhere, in its home unless it is another.
+
+    Raises:
+        SshJitError: whatever is wrong with the configuration, the policy, the providers or the keys.
+
+    """
+    trusted = providers.load(read_trusted(config.providers), file=config.providers.name)
+    if not config.unsafe_development and any(provider.unsafe_http for provider in trusted.values()):
+        raise Failed("unsafe_http", "a provider over plain http is for development", hint="unsafe_development = true")
+    text = read_trusted(config.policy)
+    holder = KeyStore(places if config.agent_socket is None else replace(places, agent=config.agent_socket))
+    first = files.load_public(config.key_file("log"))
+    remembers = memory or PinnedCheckpoint(config.home)
+    random = Randomness(secrets.token_bytes)
+    journal = Journal(store, holder, first, config.origin, memory=remembers, salt=random)
+    database = sqlite_file(config.database)
+    return Context(
+        config=config,
+        providers=trusted,
+        published={name: ProviderKeys(name, provider, time.monotonic) for name, provider in trusted.items()},
+        keys=ActiveKeys(holder, lambda: journal.state, turns=config.home / "keys" / "turns.json"),
+        journal=journal,
+        policy=policy.load(text, file=config.policy.name),
+        policy_text=text,
+        random=random,
+        clock=clock,
+        reserve=Reserve(database.parent if database else config.home, config.disk_reserve_mib * MIB),
+        started=int(clock.wall()),
+    )
+
+
+def serve(config: Config, places: Places, supervised: supervisor.Supervisor) -> None:
+    """Serves until SIGTERM or SIGINT; ``supervised`` is told how far it is.
+
+    Raises:
+        SshJitError: when it cannot begin; ``fenced``, when another process took over.
+
+    """
+    store = Store(config.database)
+    try:
+        desk = open_desk(config, store, places, machine_clock(config))
+        bundles = Bundles()
+        routes = doors.table(store, bundles)
+        authority = Authority(desk, routes, bundles)
+
+        def stand_by(why: str) -> None:
+            _log.info("%s", why)
+            supervised.ready(why)
+
+        desk.reserve.look()
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # while it stands by there is no policy to reload
+        standby.wait(store, standby.Time(time.monotonic, time.sleep), stand_by)
+        with _no_collecting():
+            authority.begin(standby.me())
+
+        def prepare(route: Route, message: m.Message) -> object:
+            assert route.prepare is not None  # noqa: S101 - the server asks for these only
+            return route.prepare(desk, message, desk.clock.now(desk.state.time))
+
+        server = Server(authority, routes, prepare)
+        asyncio.run(_run(config, store, desk, authority, server, supervised))
+        if authority.fenced is None:
+            snapshotting.keep_last(desk.journal)
+        authority.end()
+        if authority.fenced is not None:
+            raise authority.fenced
+    finally:
+        store.close()
+
+
+@contextlib.contextmanager
+def _no_collecting() -> Iterator[None]:
+    """While the log is read all that is made stays, so there is no garbage to look for; nor in it afterwards.
+
+    What is known of a long log is millions of objects, and to walk them all costs a busy CA a good part of its time.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.set_threshold(*COLLECT)
+        gc.enable()
+
+
+COLLECT = (20_000, 20, 50)
+"""Objects made before the youngest are walked, and how much more seldom the older ones are."""
+
+
+async def _run(  # noqa: PLR0917 - the parts that ``serve`` puts together
+    config: Config,
+    store: Store,
+    desk: Context,
+    authority: Authority,
+    server: Server,
+    supervised: supervisor.Supervisor,
+) -> None:
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+    def reload() -> None:
+        supervised.reloading()
+        _reload(config, authority, desk)
+        supervised.ready("serving")
+
+    loop.add_signal_handler(signal.SIGHUP, reload)
+
+    def ready() -> None:
+        _log.info("serving %s: %d entries in the log", config.installation, desk.state.size)
+        supervised.ready("serving")
+
+    beside = [
+        asyncio.create_task(_look_at_providers(desk)),
+        asyncio.create_task(_beat(authority, stop)),
+        asyncio.create_task(snapshotting.keep_snapshots(desk.journal)),
+        asyncio.create_task(background.sweep(authority)),
+        asyncio.create_task(background.alert(desk, store, Alarms(config.home, config.syslog, config.alert_command))),
+    ]
+    await server.run(
+        [
+            Listening("web", config.web_socket, config.web_users),
+            Listening("admin", config.admin_socket, config.admin_users),
+        ],
+        stop,
+        ready,
+    )
+    supervised.stopping()
+    for task in beside:
+        task.cancel()
+
+
+def _reload(config: Config, authority: Authority, desk: Context) -> None:
+    try:
+        authority.change_policy(read_trusted(config.policy))
+    except SshJitError as error:
+        desk.policy_refused = True
+        _log.error("the policy was not changed: %s", error.message)
+    else:
+        desk.policy_refused = False
+
+
+async def _beat(authority: Authority, stop: asyncio.Event) -> None:
+    """Shows that this writer lives, until it learns that it is the writer no more."""
+    last = time.monotonic()
+    while authority.fenced is None:
+        await asyncio.sleep(LOOK_FOR_FENCE)
+        if authority.fenced is None and time.monotonic() - last >= standby.BEAT:
+            last = time.monotonic()
+            try:
+                authority.beat()
+            except Failed as error:
+                _log.error("%s", error.message)
+    await asyncio.sleep(FAREWELL)
+    stop.set()
+
+
+LOOK_FOR_FENCE = 0.2
+"""Seconds until a batch that found another writer is noticed."""
+
+
+async def _look_at_providers(desk: Context) -> None:
+    """Keeps what the bundle says of providers up to date, whether or not somebody signs in."""
+    while True:
+        await asyncio.gather(*(asyncio.to_thread(keys.refresh) for keys in desk.published.values()))
+        await asyncio.sleep(LOOK_AGAIN)

@@ -1,0 +1,137 @@
+"""Serves the doors: whatever waits is answered as one batch. What is said in it is decided elsewhere.
+
+One thread does everything in turn: it reads whatever has arrived at any door, has the authority answer all of it, and
+sends the answers, those to one peer in one piece. While a batch is signed and made durable the next one gathers in the
+sockets. Only what must wait for somebody else (``Route.prepare``) is done by other threads. ``fairness.py`` says whose
+question is next; a batch that takes long ends early, so that nobody waits for what another peer asked after it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from sshjit import ca_protocol as m
+from sshjit import wire
+from sshjit.errors import Failed, SshJitError
+from sshjit_ca import sockets
+from sshjit_ca.authority import Answer, Authority, Question
+from sshjit_ca.ephemeral import LogThrottle
+from sshjit_ca.routes import Route
+from sshjit_ca.service.connection import Connection, Listening
+from sshjit_ca.service.fairness import Fair
+from sshjit_ca.sockets import Socket
+
+__all__ = ["Listening", "Server"]
+
+_log = logging.getLogger(__name__)
+MAX_BATCH = 512
+PREPARERS = 8
+"""Messages of one door that are prepared at a time."""
+BATCH = 0.05
+"""Seconds after which no further question is taken into a batch."""
+
+
+class Server:
+    """Serves both doors until it is stopped."""
+
+    def __init__(
+        self,
+        authority: Authority,
+        routes: dict[type[m.Message], Route],
+        prepare: Callable[[Route, m.Message], object],
+    ) -> None:
+        """``prepare`` does what a route's preparation needs, in a thread; it may raise ``SshJitError``."""
+        self._authority = authority
+        self._routes = routes
+        self._prepare = prepare
+        self._waiting = Fair[Connection, tuple[Question, int]]()
+        """Questions, each under its peer's number."""
+        self._stop: asyncio.Event
+        self._broken: Exception | None = None
+        self._preparers: dict[Socket, ThreadPoolExecutor] = {
+            door: ThreadPoolExecutor(PREPARERS, f"prepare-{door}") for door in ("web", "admin")
+        }
+        """For each door its own, so that no sign-in which waits for a provider keeps the operator waiting."""
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.complaints = LogThrottle(time.monotonic)
+        self.peers: dict[Socket, set[Connection]] = {"web": set(), "admin": set()}
+
+    async def run(self, doors: list[Listening], stop: asyncio.Event, ready: Callable[[], None]) -> None:
+        """Listens at all doors until ``stop`` is set; calls ``ready`` once it does."""
+        loop = asyncio.get_running_loop()
+        self._stop = stop
+        bound = [sockets.listen(door.path, door.users) for door in doors]
+        servers = [
+            await loop.create_unix_server(functools.partial(Connection, self, door), sock=listening.socket)
+            for door, listening in zip(doors, bound, strict=True)
+        ]
+        ready()
+        await stop.wait()
+        for server in servers:
+            server.close()
+        for preparers in self._preparers.values():
+            preparers.shutdown(wait=False, cancel_futures=True)
+        for door, listening in zip(doors, bound, strict=True):
+            sockets.unlink(door.path, listening)
+        if self._broken is not None:
+            raise self._broken
+
+    def take(self, message: m.Message, connection: Connection, number: int) -> None:
+        """A message arrived; its answer will go out on the connection."""
+        route = self._routes[type(message)]
+        if route.prepare is None:
+            self._wait(Question(message, connection.door), connection, number)
+            return
+        task = asyncio.create_task(self._prepared(route, message, connection, number))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def allows(self, message: type[m.Message], door: Socket) -> bool:
+        """Whether a message is taken at a door."""
+        route = self._routes.get(message)
+        return route is not None and door in route.doors
+
+    async def _prepared(self, route: Route, message: m.Message, connection: Connection, number: int) -> None:
+        try:
+            preparers = self._preparers[connection.door]
+            found = await asyncio.get_running_loop().run_in_executor(preparers, self._prepare, route, message)
+        except SshJitError as error:
+            kind = wire.type_name(type(message))
+            if self.complaints.due(f"{connection.door} {kind} {error.code}"):
+                _log.warning("%s was refused: %s (%s)", kind, error.message, error.code)
+            connection.reply([(number, error)])
+        except Exception:  # noqa: BLE001 - the peer gets an answer whatever happened
+            _log.exception("a message could not be prepared")
+            connection.reply([(number, Failed("defect", "the CA met a defect of its own; nothing was signed"))])
+        else:
+            self._wait(Question(message, connection.door, found), connection, number)
+
+    def _wait(self, question: Question, connection: Connection, number: int) -> None:
+        """One more for the next batch, which begins once everything that has arrived was read."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._answer)
+        self._waiting.put(connection.door, connection, (question, number))
+
+    def _answer(self) -> None:
+        """Answers the next batch."""
+        batch, until = self._waiting.take(MAX_BATCH), time.monotonic() + BATCH
+        try:
+            questions = [question for _, _, (question, _) in batch]
+            answers = self._authority.answer(questions, lambda: time.monotonic() >= until)
+        except Exception as error:  # noqa: BLE001 - nothing is sure any more: ``run`` raises it
+            self._broken = error
+            self._stop.set()
+            return
+        self._waiting.give_back(batch[len(answers) :])
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._answer)
+        replies: dict[Connection, list[tuple[int, Answer]]] = {}
+        for (_, connection, (_, number)), answer in zip(batch, answers, strict=False):  # the others wait again
+            replies.setdefault(connection, []).append((number, answer))
+        for connection, found in replies.items():
+            connection.reply(found)
