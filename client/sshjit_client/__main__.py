@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from sshjit_client import index, places, typed
+from sshjit_client import certificate_index, connection_args, paths
 
 SUBCOMMANDS = frozenset(
     (
@@ -51,19 +51,19 @@ def main() -> int:
 
         return cli.subcommand(words)
     try:
-        line = typed.read(words)
-    except typed.Usage as error:
+        args = connection_args.read(words)
+    except connection_args.Usage as error:
         from sshjit_client import run  # noqa: PLC0415
 
         return run.usage(str(error))
-    if line.local and not line.host:
+    if args.local and not args.host:
         os.execvp("ssh", ["ssh", *words])  # noqa: S606  # no shell is wanted
-    path = index.alive(line, places.state_folder(os.environ)) if line.host else ""
+    path = certificate_index.alive(args, paths.state_folder(os.environ)) if args.host else ""
     if path:
-        os.execvp("ssh", ["ssh", "-F", path, *line.ssh])  # noqa: S606
+        os.execvp("ssh", ["ssh", "-F", path, *args.ssh])  # noqa: S606
     from sshjit_client import run  # noqa: PLC0415
 
-    return run.connection(line)
+    return run.connect(args)
 
 
 if __name__ == "__main__":

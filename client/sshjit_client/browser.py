@@ -1,12 +1,31 @@
-"""Opening the person's browser: ``$BROWSER``, else the platform's opener, else none."""
+"""The person's browser: opening it, and the one address on this machine that it comes back to.
+
+The browser is ``$BROWSER``, else the platform's opener, else none. It comes back to
+``http://127.0.0.1:<port>/callback`` (RFC 8252): this module takes the query of a ``GET /callback`` and hands it over;
+the caller decides whether it belongs to this attempt. The page that the person sees is static and shows nothing of
+what came in.
+"""
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from sshjit.errors import SshJitError
+
+_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>ssh-jit</title>
+<style>body{{font:1.1rem/1.5 system-ui,sans-serif;margin:20vh auto;max-width:26rem;padding:0 1rem;
+color-scheme:light dark}}</style><h1>{title}</h1><p>{text}</p></html>
+"""
+_DONE = _PAGE.format(title="Back to the terminal", text="ssh-jit has the answer. You can close this page.")
+_NO = _PAGE.format(title="Not this time", text="ssh-jit does not wait for this answer. Start again in the terminal.")
 
 
 def command(environ: Mapping[str, str], address: str) -> list[str] | None:
@@ -33,3 +52,84 @@ def start(words: list[str]) -> subprocess.Popen[bytes] | None:
         return subprocess.Popen(words, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
     except OSError:
         return None
+
+
+class Loopback:
+    """A free port of 127.0.0.1, until it is closed. ``ready`` becomes readable when an answer was taken."""
+
+    def __init__(self) -> None:
+        self._judge: Callable[[str], str] | None = None
+        self._lock = threading.Lock()
+        self._result: str | SshJitError | None = None
+        self.ready, self._wake = os.pipe()
+        handler = type("Handler", (_Handler,), {"offer": staticmethod(self.offer)})
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server.daemon_threads = True
+        self.port: int = self._server.server_address[1]
+        self.redirect = f"http://127.0.0.1:{self.port}/callback"
+
+    def serve(self, judge: Callable[[str], str]) -> None:
+        """Begins to listen. ``judge`` takes a query and returns the code, or raises; ``Invalid``: it was not for us."""
+        self._judge = judge
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def offer(self, query: str) -> bool:
+        """Takes an answer, from the browser or pasted: once, and only the one that belongs to the attempt."""
+        with self._lock:
+            if self._judge is None or self._result is not None:
+                return False
+            try:
+                self._result = self._judge(query)
+            except SshJitError as error:
+                if error.family == "invalid":
+                    return False
+                self._result = error
+        os.write(self._wake, b"!")
+        return True
+
+    def result(self) -> str:
+        """The code, after ``ready``; raises what the judge raised."""
+        if isinstance(self._result, str):
+            return self._result
+        raise self._result or RuntimeError("there is no answer yet")
+
+    def close(self) -> None:
+        """Stops listening."""
+        if self._judge is not None:
+            self._server.shutdown()
+        self._server.server_close()
+        os.close(self.ready)
+        os.close(self._wake)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    timeout = 10
+    offer: Callable[[str], bool]
+
+    def do_GET(self) -> None:  # http.server's name for it
+        path, _, query = self.path.partition("?")
+        ours = self.headers.get("Host") == f"127.0.0.1:{self.server.server_address[1]}"  # type: ignore[index]
+        if path != "/callback" or not ours:
+            self._answer(404, _NO)
+        elif self.offer(query):
+            self._answer(200, _DONE)
+        else:
+            self._answer(400, _NO)
+
+    def _answer(self, status: int, page: str) -> None:
+        body = page.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("Referrer-Policy", "no-referrer")
+        self.send_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def version_string(self) -> str:
+        """What the ``Server`` header says: no versions."""
+        return "ssh-jit"
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # http.server's name for it
+        """Nothing: the request line carries the code."""

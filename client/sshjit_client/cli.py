@@ -13,10 +13,10 @@ from sshjit_client.machine import Machine
 
 _FILES = {
     "account": ("login", "logout", "whoami"),
-    "asking": ("extend", "cancel", "done"),
-    "deciding": ("approve", "deny", "comment", "review"),
-    "listing": ("requests", "show"),
-    "locking": ("lock", "unlock", "locks", "revoke"),
+    "requests": ("extend", "cancel", "done"),
+    "decisions": ("approve", "deny", "comment", "review"),
+    "request_lists": ("requests", "show"),
+    "locks": ("lock", "unlock", "locks", "revoke"),
     "setup": ("setup",),
     "status": ("status",),
     "hosts": ("hosts",),
@@ -48,18 +48,18 @@ def _version() -> str:
 def _run(machine: Machine, name: str, words: list[str]) -> int:
     match name:
         case "request" | "explain":
-            from sshjit_client.commands import asking  # noqa: PLC0415  # each starts faster without the others
+            from sshjit_client.commands import requests  # noqa: PLC0415  # each starts faster without the others
 
-            return (asking.request if name == "request" else asking.explain)(machine, words)
+            return (requests.request if name == "request" else requests.explain)(machine, words)
         case "break-glass":
-            from sshjit_client.commands import glass  # noqa: PLC0415
+            from sshjit_client.commands import break_glass  # noqa: PLC0415
 
-            return glass.break_glass(machine, words)
+            return break_glass.break_glass(machine, words)
         case "policy":
             from sshjit_client.policy import command  # noqa: PLC0415
 
             return command.run(machine, words)
-    from sshjit_client.parsing import Parser  # noqa: PLC0415
+    from sshjit_client.option_parser import Parser  # noqa: PLC0415
 
     parser = Parser(f"ssh-jit {name}")
     act = importlib.import_module(f"sshjit_client.commands.{_FILE[name]}").BUILD[name](parser)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from sshjit import wire
 from sshjit.errors import Failed, Invalid
-from sshjit_client import places
+from sshjit_client import paths
 
 T = TypeVar("T")
 _LIMIT = 16 * 1024 * 1024
@@ -33,7 +33,7 @@ def private_folder(path: Path) -> Path:
             path.mkdir(mode=0o700)
     except OSError as error:
         raise Failed("no_folder", f"cannot make the folder {path}: {error.strerror}") from None
-    if not places.private(str(path)):
+    if not paths.private(str(path)):
         raise Failed("unsafe_folder", f"{path} is not a folder that only you can enter", hint=f"chmod 700 {path}")
     return path
 

@@ -1,4 +1,4 @@
-"""What the client knows of the machine that it runs on: environment, folders, terminal."""
+"""The machine that the client runs on: its environment, folders and terminal, and what the client keeps there."""
 
 from __future__ import annotations
 
@@ -6,10 +6,45 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from sshjit.api.session import LoginView
 from sshjit.errors import Failed, Invalid
-from sshjit_client import files, places
-from sshjit_client.records import Session, Settings
+from sshjit_client import files, paths
 from sshjit_client.terminal import Terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """``config.json``: one installation. ``root`` is the pinned bundle key, ``SHA256:…``."""
+
+    version: int
+    url: str
+    installation: str
+    root: str
+    provider: str | None
+    """The provider to sign in at, where there are several."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBundle:
+    """``bundle.json``: the newest bundle that was accepted, and the server's ETag for it."""
+
+    sequence: int
+    bundle: str
+    signature: str
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """``session.json``: the login as the CA knows it, the API's token, and the private key that it is bound to."""
+
+    url: str
+    token: str
+    login: LoginView
+    key: str
+    """Path of the private key; its public half lies beside it as ``.pub``."""
+    public: str
+    """The public key as one OpenSSH line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +59,7 @@ class Machine:
     @classmethod
     def here(cls, environ: Mapping[str, str]) -> Machine:
         """The machine as the environment describes it."""
-        return cls(environ, Path(places.config_folder(environ)), Path(places.state_folder(environ)), Terminal())
+        return cls(environ, Path(paths.config_folder(environ)), Path(paths.state_folder(environ)), Terminal())
 
     @property
     def may_sign_in(self) -> bool:
@@ -45,7 +80,7 @@ class Machine:
 
     def session(self, now: float) -> Session | None:
         """The login that is kept, unless it is over, or its key is gone."""
-        if not places.private(str(self.state)):
+        if not paths.private(str(self.state)):
             return None
         try:
             found = files.load(self.state / "session.json", Session)

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from sshjit.bundle import Provider
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit.login import b64url, nonce
-from sshjit_client import fetch
+from sshjit_client import http_client
 
 _LONGEST = 16 * 1024
 
@@ -135,9 +135,9 @@ def _endpoint(provider: Provider, endpoint: str | None) -> str:
 
 def _exchange(
     provider: Provider, method: str, url: str, *, body: bytes | None = None, headers: dict[str, str] | None = None
-) -> fetch.Answer:
+) -> http_client.Answer:
     try:
-        return fetch.exchange(method, url, body=body, headers=headers)
+        return http_client.exchange(method, url, body=body, headers=headers)
     except Failed as error:
         raise Failed(
             "provider_down", f"{provider.title} cannot be asked: {error.message}", hint="try again later"

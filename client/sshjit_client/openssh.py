@@ -64,7 +64,7 @@ def verify(line: str, namespace: str, data: bytes, signature: str) -> bool:
         return _start(command, data).returncode == 0
 
 
-class Asked:
+class RunningQuery:
     """``ssh -G`` with a configuration file, under way: it takes as long as a good part of our own loading."""
 
     def __init__(self, options: list[str], config: Path) -> None:
@@ -82,7 +82,7 @@ class Asked:
 
 def effective(options: list[str], config: Path) -> dict[str, str]:
     """What ``ssh -G`` says with this configuration file."""
-    return Asked(options, config).answer()
+    return RunningQuery(options, config).answer()
 
 
 def _scratch() -> AbstractContextManager[str]:

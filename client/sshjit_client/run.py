@@ -9,33 +9,34 @@ from typing import NoReturn
 
 from sshjit import names
 from sshjit.errors import Failed, Invalid, SshJitError
-from sshjit_client import exits, files, sshconfig, typed
-from sshjit_client.exits import Exit
+from sshjit_client import exit_codes, files, sshconfig
+from sshjit_client.connection_args import ConnectionArgs
+from sshjit_client.exit_codes import ExitCode
 from sshjit_client.helptext import USAGE
 from sshjit_client.machine import Machine
 
 
-def connection(line: typed.Typed) -> int:
+def connect(args: ConnectionArgs) -> int:
     """``ssh-jit host``, when no certificate was alive."""
-    if not line.host:
+    if not args.host:
         return usage("which host?")
-    if line.local:
-        os.execvp("ssh", ["ssh", *(["-F", line.config] if line.config else []), *line.ssh])  # noqa: S606
-    return guarded(lambda machine: _connect(machine, line))
+    if args.local:
+        os.execvp("ssh", ["ssh", *(["-F", args.config] if args.config else []), *args.ssh])  # noqa: S606
+    return guarded(lambda machine: _connect(machine, args))
 
 
-def _connect(machine: Machine, line: typed.Typed) -> NoReturn:
+def _connect(machine: Machine, args: ConnectionArgs) -> NoReturn:
     """While ssh says what it would do without us, the rest of us is loaded."""
     machine.settings()
-    names.host_name(line.host.lower())
-    asked = sshconfig.ask(line, files.private_folder(machine.state))
-    from sshjit_client import connect  # noqa: PLC0415
+    names.host_name(args.host.lower())
+    query = sshconfig.ask(args, files.private_folder(machine.state))
+    from sshjit_client import connection  # noqa: PLC0415
 
-    connect.connect(machine, line, asked)
+    connection.connect(machine, args, query)
 
 
 def usage(problem: str) -> int:
-    """A command line that cannot be understood."""
+    """A command args that cannot be understood."""
     return guarded(lambda _: _refuse(problem))
 
 
@@ -46,17 +47,17 @@ def guarded(run: Callable[[Machine], int | None]) -> int:
         return int(run(machine) or 0)
     except SshJitError as error:
         machine.terminal.error(error)
-        return exits.of(error)
+        return exit_codes.of(error)
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  # nobody reads on
-        return Exit.OK
+        return ExitCode.OK
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""
         machine.terminal.error(Failed("machine", f"this machine says: {error.strerror or error}{where}"))
-        return Exit.REACH
+        return ExitCode.REACH
     except KeyboardInterrupt:
         machine.terminal.say("interrupted")
-        return Exit.INTERRUPTED
+        return ExitCode.INTERRUPTED
 
 
 def _refuse(problem: str) -> NoReturn:

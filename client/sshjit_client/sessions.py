@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 
 from sshjit.errors import Refused
-from sshjit_client.machine import Machine
-from sshjit_client.records import Session
+from sshjit_client.machine import Machine, Session
 
 
 def kept(machine: Machine) -> Session:
@@ -31,6 +30,6 @@ def again(machine: Machine) -> Session:
     """Signs in unasked: only where somebody sees it, or a browser is named."""
     if not machine.may_sign_in:
         raise Refused("login_needed", "you are not signed in", hint="ssh-jit login")
-    from sshjit_client import signin  # noqa: PLC0415  # a server for the browser's answer, and what else it takes
+    from sshjit_client import sign_in  # noqa: PLC0415  # a server for the browser's answer, and what else it takes
 
-    return signin.sign_in(machine, signin.How())
+    return sign_in.sign_in(machine, sign_in.How())

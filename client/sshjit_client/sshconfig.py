@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sshjit.errors import Failed, Invalid
 from sshjit_client import files, openssh
-from sshjit_client.typed import Typed
+from sshjit_client.connection_args import ConnectionArgs
 
 _NOBODY = "_ssh-jit-nobody_"
 _GLOBAL_FILES = "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"
@@ -59,25 +59,25 @@ class Target:
     revoked: Path
 
 
-def ask(typed: Typed, state: Path) -> openssh.Asked:
-    """Asks ssh what it would do without us; ``heard`` waits for the answer."""
+def ask(args: ConnectionArgs, state: Path) -> openssh.RunningQuery:
+    """Asks ssh what it would do without us; ``answer`` waits for the answer."""
     probe = state / "own.conf"
     last = [f"User {_NOBODY}", f"RevokedHostKeys {_NOBODY}"]
-    files.write(probe, "\n".join([*_before(typed), "Match all", *_after(typed), *last, ""]))
-    return openssh.Asked(typed.options, probe)
+    files.write(probe, "\n".join([*_before(args), "Match all", *_after(args), *last, ""]))
+    return openssh.RunningQuery(args.options, probe)
 
 
-def own(typed: Typed, state: Path) -> Own:
+def own(args: ConnectionArgs, state: Path) -> Own:
     """What ssh would do without us."""
-    return heard(ask(typed, state))
+    return answer(ask(args, state))
 
 
-def heard(asked: openssh.Asked) -> Own:
+def answer(query: openssh.RunningQuery) -> Own:
     """What ssh answered."""
-    said = asked.answer()
-    login = said.get("user", _NOBODY)
-    known = said.get("globalknownhostsfile", "")
-    revoked = said.get("revokedhostkeys", "none")  # ssh -G leaves a "none" out
+    values = query.answer()
+    login = values.get("user", _NOBODY)
+    known = values.get("globalknownhostsfile", "")
+    revoked = values.get("revokedhostkeys", "none")  # ssh -G leaves a "none" out
     return Own(
         login=None if login == _NOBODY else login,
         known_hosts=_GLOBAL_FILES if _ODD.search(known) or not known else known,
@@ -85,7 +85,7 @@ def heard(asked: openssh.Asked) -> Own:
     )
 
 
-def text(typed: Typed, target: Target, own: Own, head: str) -> str:
+def text(args: ConnectionArgs, target: Target, own: Own, head: str) -> str:
     """The whole file; ``head`` is its first line."""
     block = [
         f"Host {target.typed}",
@@ -99,10 +99,10 @@ def text(typed: Typed, target: Target, own: Own, head: str) -> str:
         f"IdentityFile {quoted(target.key).replace('%', '%%')}",
         f"CertificateFile {quoted(target.certificate).replace('%', '%%')}",
         "IdentitiesOnly yes",
-        *([] if typed.action == "shell" else ["RequestTTY no"]),  # only certificates for shells permit one
+        *([] if args.action == "shell" else ["RequestTTY no"]),  # only certificates for shells permit one
     ]
     ours = [block[0], *(f"    {line}" for line in block[1:])]
-    return "\n".join([head, *_before(typed), "", *ours, "", "Match all", *_after(typed), ""])
+    return "\n".join([head, *_before(args), "", *ours, "", "Match all", *_after(args), ""])
 
 
 def quoted(path: Path) -> str:
@@ -124,18 +124,18 @@ def _literal(path: Path) -> str:
     return quoted(path)
 
 
-def _before(typed: Typed) -> list[str]:
-    if typed.config == "none":
+def _before(args: ConnectionArgs) -> list[str]:
+    if args.config == "none":
         return []
-    if not typed.config:
+    if not args.config:
         return ["Include ~/.ssh/config"]
-    path = Path(typed.config).absolute()
+    path = Path(args.config).absolute()
     if not path.is_file():
-        raise Invalid("no_config", f"there is no file {typed.config}")
+        raise Invalid("no_config", f"there is no file {args.config}")
     literal = _GLOB.sub(r"[\1]", str(path))  # Include takes patterns
     return [f"Include {quoted(Path(literal))}"]
 
 
-def _after(typed: Typed) -> list[str]:
+def _after(args: ConnectionArgs) -> list[str]:
     """As ssh does: with ``-F`` the system's configuration is not read."""
-    return [] if typed.config else ["Include /etc/ssh/ssh_config"]
+    return [] if args.config else ["Include /etc/ssh/ssh_config"]

@@ -12,16 +12,17 @@ from collections.abc import Callable
 from sshjit import durations
 from sshjit.api.views import RequestState, RequestView, StepView
 from sshjit.errors import Failed, Refused, SshJitError
-from sshjit_client.api import Api
-from sshjit_client.show import at, short, what
+from sshjit_client.api.basic import BasicApi
+from sshjit_client.request_text import short, what
 from sshjit_client.terminal import Terminal
+from sshjit_client.times import at
 
 PAUSE = 1.0
 """Seconds between two looks."""
 
 
 def until_decided(
-    api: Api, request: RequestView, terminal: Terminal, *, sleep: Callable[[float], None] = time.sleep
+    api: BasicApi, request: RequestView, terminal: Terminal, *, sleep: Callable[[float], None] = time.sleep
 ) -> RequestView:
     """Waits for an approved request.
 
@@ -58,7 +59,7 @@ def until_decided(
         ) from None
 
 
-def _look(api: Api, request: RequestView) -> tuple[RequestView, SshJitError | None]:
+def _look(api: BasicApi, request: RequestView) -> tuple[RequestView, SshJitError | None]:
     try:
         return api.request(request.id), None
     except Failed as error:

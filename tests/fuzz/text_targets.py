@@ -22,7 +22,7 @@ from sshjit.tomllines import key_lines
 from sshjit_ca.oidc import id_tokens as tokens
 from sshjit_ca.oidc import provider_keys
 from sshjit_ca.oidc.id_tokens import Expected
-from sshjit_client import trust
+from sshjit_client import trusted_bundle
 from sshjit_host import bundle as host_bundle
 from sshjit_host.errors import BundleRefused
 from tests.fuzz.openssh_targets import lines, revocation_lists
@@ -68,7 +68,7 @@ def provider_table(data: bytes) -> None:
 def bundles(data: bytes) -> None:
     """What a host believes a laptop reads in the same way."""
     text = _text(data)
-    _tried(trust.root_of, text)
+    _tried(trusted_bundle.root_of, text)
     core = _tried(bundle.read, text, plain_http=True)
     try:
         host = host_bundle.read(text)

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from sshjit import ca_protocol as m
-from sshjit_client import grant, openssh, sshconfig, trust, typed
-from sshjit_client.records import HeldBundle, Settings
+from sshjit_client import certificate, connection_args, openssh, sshconfig, trusted_bundle
+from sshjit_client.machine import HeldBundle, Settings
 from tests.support.installation import ALICE, Installation
 from tests.support.issuer import serving
 from tests.support.published_bundle import newest, reply
@@ -57,21 +57,21 @@ class World:
         assert told.signature is not None
         held = HeldBundle(told.sequence, told.bundle, told.signature, "")
         settings = Settings(1, "http://127.0.0.1:9", "test", self.ca.desk.keys.public("bundle").fingerprint, None)
-        found = trust.accept(held, None, settings)
+        found = trusted_bundle.accept(held, None, settings)
         assert found is not None
-        trust.keep(self.laptop, held, found)
+        trusted_bundle.keep(self.laptop, held, found)
 
     def get_in(self, name: str, own: str = "") -> None:
         """Draws a certificate for a server, and writes what the client does; ``own`` is the person's ssh_config."""
         (self.laptop / "own").write_text(own)
-        line = typed.read(["-F", str(self.laptop / "own"), name])
+        line = connection_args.read(["-F", str(self.laptop / "own"), name])
         view = self.ca.ask(self.login, name).certificate
         assert view is not None
         key = self.ca.key(ALICE)
-        found = grant.check(view, _line(key.with_suffix(".pub")), name, None, newest(self.ca))
-        kept = sshconfig.Files(key, self.laptop / trust.REVOKED, self.laptop)
+        found = certificate.check(view, _line(key.with_suffix(".pub")), name, None, newest(self.ca))
+        kept = sshconfig.Files(key, self.laptop / trusted_bundle.REVOKED, self.laptop)
         mine = sshconfig.own(line, self.laptop)
-        self.configurations[name] = grant.keep(found, line, newest(self.ca), own=mine, kept=kept, skew=0)
+        self.configurations[name] = certificate.keep(found, line, newest(self.ca), own=mine, kept=kept, skew=0)
 
     def ssh(self, name: str) -> subprocess.CompletedProcess[str]:
         """Connects as the client does when a certificate is alive: by the configuration that lies there."""
@@ -138,7 +138,7 @@ def test_a_locked_host_is_refused_until_it_is_unlocked(world: World) -> None:
 def test_t31_a_list_that_cannot_be_read_lets_no_host_pass(world: World, change: Callable[[Path], object]) -> None:
     world.ca.say(m.RemoveHost("web2", "scrapped", None, None), m.Done, "admin")
     world.next_bundle()
-    change(world.laptop / trust.REVOKED)
+    change(world.laptop / trusted_bundle.REVOKED)
     assert world.ssh("web1").returncode == 255
     world.next_bundle()
     assert world.ssh("web1").stdout == "in\n"

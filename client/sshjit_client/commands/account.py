@@ -7,13 +7,14 @@ from pathlib import Path
 
 from sshjit import durations
 from sshjit.api.session import LoginView
-from sshjit_client import sessions, signin
-from sshjit_client.api import Api
-from sshjit_client.exits import Exit
+from sshjit_client import sessions, sign_in
+from sshjit_client.api.basic import BasicApi
+from sshjit_client.exit_codes import ExitCode
 from sshjit_client.machine import Machine
-from sshjit_client.parsing import Act, Build, Options, Parser
-from sshjit_client.show import at, person
+from sshjit_client.option_parser import Act, Build, Options, Parser
+from sshjit_client.request_text import person
 from sshjit_client.terminal import table
+from sshjit_client.times import at
 
 
 def _login(parser: Parser) -> Act:
@@ -27,10 +28,10 @@ def _login(parser: Parser) -> Act:
 
 def login(machine: Machine, options: Options) -> int:
     """Signs in, also when somebody is signed in already."""
-    how = signin.How(options.provider, options.key, not options.no_browser, options.fresh)
-    session = signin.sign_in(machine, how)
+    how = sign_in.How(options.provider, options.key, not options.no_browser, options.fresh)
+    session = sign_in.sign_in(machine, how)
     machine.terminal.say(f"signed in as {person(session.login.person)} until {at(session.login.expires)}")
-    return Exit.OK
+    return ExitCode.OK
 
 
 def _logout(parser: Parser) -> Act:
@@ -44,10 +45,10 @@ def logout(machine: Machine, _: Options) -> int:
     machine.forget()
     if session is None:
         machine.terminal.say("nobody is signed in")
-        return Exit.OK
-    Api(session.url, session.token).logout()
+        return ExitCode.OK
+    BasicApi(session.url, session.token).logout()
     machine.terminal.say(f"signed out {session.login.person.name}")
-    return Exit.OK
+    return ExitCode.OK
 
 
 def _whoami(parser: Parser) -> Act:
@@ -58,8 +59,8 @@ def _whoami(parser: Parser) -> Act:
 def whoami(machine: Machine, _: Options) -> int:
     """Shows the login as the server knows it."""
     session = sessions.kept(machine)
-    machine.terminal.out(card(Api(session.url, session.token).whoami()))
-    return Exit.OK
+    machine.terminal.out(card(BasicApi(session.url, session.token).whoami()))
+    return ExitCode.OK
 
 
 def card(found: LoginView) -> str:

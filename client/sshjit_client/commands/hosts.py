@@ -10,11 +10,11 @@ from sshjit.api.bodies import HostBody, LabelsBody, RemoveBody
 from sshjit.api.hosts import HostView
 from sshjit.api.signed import AddHost, LabelHost, RemoveHost
 from sshjit.errors import Invalid
-from sshjit_client.commands import picking
-from sshjit_client.commands.signing import Signer
-from sshjit_client.exits import Exit
+from sshjit_client.commands import resolve_request
+from sshjit_client.commands.signatures import Signer
+from sshjit_client.exit_codes import ExitCode
 from sshjit_client.machine import Machine
-from sshjit_client.parsing import Act, Build, Options, Parser
+from sshjit_client.option_parser import Act, Build, Options, Parser
 from sshjit_client.terminal import table
 
 
@@ -44,45 +44,45 @@ def _hosts(parser: Parser) -> Act:
 
 def listing(machine: Machine, _: Options) -> int:
     """Lists the hosts."""
-    _session, acts = picking.signed_in(machine)
+    _session, api = resolve_request.signed_in(machine)
     rows = [["HOST", "ADDRESS", "LABELS", "ALSO"]]
-    rows += [[each.name, f"{each.address}:{each.port}", _pairs(each), " ".join(each.aliases)] for each in acts.hosts()]
+    rows += [[each.name, f"{each.address}:{each.port}", _pairs(each), " ".join(each.aliases)] for each in api.hosts()]
     machine.terminal.out(table(rows))
-    return Exit.OK
+    return ExitCode.OK
 
 
 def add(machine: Machine, options: Options) -> int:
     """Enrols a host with its keys, by a signature."""
-    session, acts = picking.signed_in(machine)
+    session, api = resolve_request.signed_in(machine)
     keys = tuple(_key(path) for path in options.host_key)
     aliases, labels = tuple(options.alias), _labels(options)
     message = AddHost(options.name, aliases, options.address, options.port, labels, keys, session.login.id, None)
-    consent = Signer(machine, session, acts).act(message)
-    added = acts.add_host(HostBody(options.name, aliases, options.address, options.port, labels, keys, consent))
+    consent = Signer(machine, session, api).act(message)
+    added = api.add_host(HostBody(options.name, aliases, options.address, options.port, labels, keys, consent))
     machine.terminal.say(f"added: {added.name} ({added.id}) at {added.address}:{added.port}, {_pairs(added)}")
-    return Exit.OK
+    return ExitCode.OK
 
 
 def label(machine: Machine, options: Options) -> int:
     """Replaces all labels of a host, by a signature."""
-    session, acts = picking.signed_in(machine)
+    session, api = resolve_request.signed_in(machine)
     labels = _labels(options)
     if not labels:
         raise Invalid("usage", "say which labels", hint="ssh-jit hosts label NAME --label env=prod")
-    consent = Signer(machine, session, acts).act(LabelHost(options.name, labels, session.login.id, None))
-    changed = acts.label_host(names.host_name(options.name), LabelsBody(labels, consent))
+    consent = Signer(machine, session, api).act(LabelHost(options.name, labels, session.login.id, None))
+    changed = api.label_host(names.host_name(options.name), LabelsBody(labels, consent))
     machine.terminal.say(f"labelled: {changed.name} has {_pairs(changed)}")
-    return Exit.OK
+    return ExitCode.OK
 
 
 def remove(machine: Machine, options: Options) -> int:
     """Forgets a host, by a signature."""
-    session, acts = picking.signed_in(machine)
+    session, api = resolve_request.signed_in(machine)
     reason = names.free_text(options.reason, "the reason")
-    consent = Signer(machine, session, acts).act(RemoveHost(options.name, reason, session.login.id, None))
-    acts.remove_host(names.host_name(options.name), RemoveBody(reason, consent))
+    consent = Signer(machine, session, api).act(RemoveHost(options.name, reason, session.login.id, None))
+    api.remove_host(names.host_name(options.name), RemoveBody(reason, consent))
     machine.terminal.say(f"removed: {options.name}; what was alive for it is revoked")
-    return Exit.OK
+    return ExitCode.OK
 
 
 def _labelled(parser: argparse.ArgumentParser) -> None:

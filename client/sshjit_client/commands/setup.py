@@ -7,11 +7,10 @@ import re
 from sshjit import bundle, names
 from sshjit.bundle import Bundle
 from sshjit.errors import Failed, Invalid, Refused
-from sshjit_client import files, signin, trust
-from sshjit_client.exits import Exit
-from sshjit_client.machine import Machine
-from sshjit_client.parsing import Act, Build, Options, Parser
-from sshjit_client.records import HeldBundle, Settings
+from sshjit_client import files, sign_in, trusted_bundle
+from sshjit_client.exit_codes import ExitCode
+from sshjit_client.machine import HeldBundle, Machine, Settings
+from sshjit_client.option_parser import Act, Build, Options, Parser
 
 _PIN = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 
@@ -30,24 +29,24 @@ def setup(machine: Machine, options: Options) -> int:
     url = names.url(options.url, plain_http=True).rstrip("/")
     if root is not None and not _PIN.fullmatch(root):
         raise Invalid("bad_root", f"{root} is not a fingerprint", hint="it looks like SHA256: and 43 characters")
-    new = trust.download(url)
+    new = trusted_bundle.download(url)
     if new is None:
         raise Failed("no_bundle", "the server sent no bundle")
     pin = root or _asked(machine, url, new)
-    found = trust.verify(new.bundle, new.signature, pin=pin, plain_http=url.startswith("http://"))
+    found = trusted_bundle.verify(new.bundle, new.signature, pin=pin, plain_http=url.startswith("http://"))
     if provider is not None:
-        signin.choose(found, provider)
-    settings = trust.pinned(Settings(1, url, found.installation, pin, provider), found)
+        sign_in.choose(found, provider)
+    settings = trusted_bundle.pinned(Settings(1, url, found.installation, pin, provider), found)
     _keep(machine, settings, new, found)
     titles = ", ".join(f"{p.title} ({p.id})" for p in found.providers) or "none yet"
     machine.terminal.say(f"set up for {found.installation} at {url}; sign-in at: {titles}")
-    return Exit.OK
+    return ExitCode.OK
 
 
 def _asked(machine: Machine, url: str, new: HeldBundle) -> str:
     if not machine.terminal.typing:
         raise Invalid("root_needed", "the root must be pinned", hint="--root SHA256:…, from your administrator")
-    pin = trust.root_of(new.bundle).fingerprint
+    pin = trusted_bundle.root_of(new.bundle).fingerprint
     machine.terminal.say(f"{url} names this root: {pin}")
     if not machine.terminal.confirm("is it the one that your administrator gave you?"):
         raise Refused("not_set_up", "nothing was set up")
@@ -64,7 +63,7 @@ def _keep(machine: Machine, settings: Settings, new: HeldBundle, found: Bundle) 
         bundle.replaces(found, bundle.read(stored.bundle, plain_http=True))
     if not same or before is None or before.url != settings.url:
         machine.forget()
-    trust.keep(folder, new, found)
+    trusted_bundle.keep(folder, new, found)
     files.save(folder / "config.json", settings)
 
 

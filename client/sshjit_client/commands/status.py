@@ -10,14 +10,14 @@ from sshjit import durations, names, sshcert
 from sshjit.api.views import RequestState, RequestView
 from sshjit.errors import Invalid, SshJitError
 from sshjit.sshcert import Certificate
-from sshjit_client import files, grant, index, sessions, show
-from sshjit_client.acts import Acts
-from sshjit_client.exits import Exit
-from sshjit_client.machine import Machine
-from sshjit_client.parsing import Act, Build, Options, Parser
-from sshjit_client.records import HeldBundle
-from sshjit_client.show import GLASS, at, person
+from sshjit_client import certificate, certificate_index, files, request_text, sessions
+from sshjit_client.api.full import FullApi
+from sshjit_client.exit_codes import ExitCode
+from sshjit_client.machine import HeldBundle, Machine
+from sshjit_client.option_parser import Act, Build, Options, Parser
+from sshjit_client.request_text import GLASS, person
 from sshjit_client.terminal import table
+from sshjit_client.times import at
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Kept:
     @property
     def glass(self) -> bool:
         """Whether it was had by break-glass."""
-        return self.path.name.startswith(index.GLASS)
+        return self.path.name.startswith(certificate_index.GLASS)
 
 
 def _status(parser: Parser) -> Act:
@@ -45,7 +45,7 @@ def status(machine: Machine, options: Options) -> int:
     host: str | None = options.host
     settings = machine.settings()
     session = sessions.kept(machine)
-    api = Acts(session.url, session.token)
+    api = FullApi(session.url, session.token)
     problem: SshJitError | None = None
     found: tuple[RequestView, ...] = ()
     try:
@@ -69,12 +69,12 @@ def status(machine: Machine, options: Options) -> int:
         machine.terminal.out(f"\ncertificates\n\n{_certificates(certificates)}")
     if shown:
         now = int(time.time()) + api.skew
-        machine.terminal.out(f"\nrequests\n\n{show.requests(shown, now, theirs=False)}")
+        machine.terminal.out(f"\nrequests\n\n{request_text.requests(shown, now, theirs=False)}")
     if problem:
         raise problem
     if name is not None:
         _explain(machine, name, certificates, shown)
-    return Exit.OK
+    return ExitCode.OK
 
 
 def _drop_dead(machine: Machine, found: tuple[RequestView, ...]) -> None:
@@ -83,7 +83,7 @@ def _drop_dead(machine: Machine, found: tuple[RequestView, ...]) -> None:
     for kept in _kept(machine.state):
         request = kept.certificate.key_id.partition(" ")[0]
         if request in over:
-            grant.remove(kept.path)
+            certificate.remove(kept.path)
             principals = " ".join(kept.certificate.principals)
             machine.terminal.say(f"dropped the certificate for {principals}: the request is {over[request]}")
 
@@ -107,7 +107,7 @@ def _kept(state: Path) -> list[Kept]:
     for path in sorted((state / "open").glob("*.conf")):
         try:
             with path.open("rb") as file:
-                until = index.until(file.readline(80))
+                until = certificate_index.until(file.readline(80))
             written = path.with_name(f"{path.name.removesuffix('.conf')}-cert.pub").read_text("ascii")
             found.append(Kept(path, sshcert.parse_line(written)[0], until))
         except (OSError, ValueError, Invalid):

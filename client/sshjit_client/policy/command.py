@@ -16,14 +16,14 @@ from sshjit import durations
 from sshjit.errors import Invalid
 from sshjit.policy import Ask, PolicyError
 from sshjit.policy.problems import did_you_mean
-from sshjit_client.exits import Exit
+from sshjit_client.exit_codes import ExitCode
 from sshjit_client.machine import Machine
-from sshjit_client.painting import Paint
-from sshjit_client.parsing import Parser
+from sshjit_client.option_parser import Parser
 from sshjit_client.policy import comparing, differing, expectations, facts, lint, schema, showing, testing
 from sshjit_client.policy.answers import Question, explanation
 from sshjit_client.policy.inventory import FILE, Inventory, load_inventory
 from sshjit_client.policy.reading import policy_of, typed_moment
+from sshjit_client.styles import Styles
 from sshjit_client.terminal import inert
 
 Options = argparse.Namespace
@@ -40,7 +40,7 @@ def run(machine: Machine, words: list[str]) -> int:
         machine.terminal.plain("".join(f"{inert(str(problem))}\n" for problem in error.problems))
         count = len(error.problems)
         machine.terminal.say(f"{error.problems[0].file}: {count} problem{'s' if count != 1 else ''}")
-        return Exit.USAGE
+        return ExitCode.USAGE
 
 
 def _parser() -> Parser:
@@ -97,17 +97,17 @@ def _check(machine: Machine, options: Options) -> int:
         machine.terminal.out(
             json.dumps({"problems": [_problem(each) for each in error.problems], "warnings": []}, indent=2)
         )
-        return Exit.USAGE
+        return ExitCode.USAGE
     found = lint.warnings(policy, options.file, int(time.time()))
     if options.json:
         machine.terminal.out(json.dumps({"problems": [], "warnings": [_problem(each) for each in found]}, indent=2))
-        return Exit.OK
-    paint = Paint.here(machine.environ)
+        return ExitCode.OK
+    paint = Styles.here(machine.environ)
     for each in found:
         machine.terminal.out(f"{paint('wait', 'warning')} {inert(str(each))}")
     rules = f"{len(policy.allows)} allow, {len(policy.denies)} deny, {len(policy.break_glass)} break-glass"
     machine.terminal.out(f"{paint('good', 'good')}: {inert(str(options.file))}, rules: {rules}; {policy.digest[:12]}")
-    return Exit.OK
+    return ExitCode.OK
 
 
 def _problem(problem: Any) -> dict[str, object]:
@@ -140,8 +140,8 @@ def _explain(machine: Machine, options: Options) -> int:
     if options.json:
         machine.terminal.out(json.dumps(facts.explanation_facts(question, found), indent=2))
     else:
-        machine.terminal.out(showing.explained(question, found, Paint.here(machine.environ)))
-    return Exit.OK
+        machine.terminal.out(showing.explained(question, found, Styles.here(machine.environ)))
+    return ExitCode.OK
 
 
 def _unknown(what: str, name: str, inventory: Inventory) -> Invalid:
@@ -152,7 +152,7 @@ def _unknown(what: str, name: str, inventory: Inventory) -> Invalid:
 def _test(machine: Machine, options: Options) -> int:
     cases = expectations.load_cases(options.file, options.policy, options.inventory, int(time.time()))
     failed = testing.run_all(machine, cases, as_json=options.json)
-    return DIFFERENT if failed else Exit.OK
+    return DIFFERENT if failed else ExitCode.OK
 
 
 def _diff(machine: Machine, options: Options) -> int:
@@ -162,10 +162,10 @@ def _diff(machine: Machine, options: Options) -> int:
     if options.json:
         machine.terminal.out(json.dumps(differing.as_json(found), indent=2))
     else:
-        machine.terminal.out(differing.as_text(found, Paint.here(machine.environ)))
-    return Exit.OK if found.same else DIFFERENT
+        machine.terminal.out(differing.as_text(found, Styles.here(machine.environ)))
+    return ExitCode.OK if found.same else DIFFERENT
 
 
 def _schema(machine: Machine, _: Options) -> int:
     machine.terminal.out(schema.text().rstrip())
-    return Exit.OK
+    return ExitCode.OK

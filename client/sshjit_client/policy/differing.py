@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sshjit.policy.model import SHELL
-from sshjit_client.painting import Paint
 from sshjit_client.policy.comparing import KINDS, Comparison, Entry, Kind
+from sshjit_client.styles import Styles
 
 _HEADS: dict[Kind, tuple[str, str]] = {
     "gains": ("GAINS", "wait"),
@@ -24,7 +24,7 @@ def as_json(found: Comparison) -> dict[str, Any]:
     return {"same": found.same, **dataclasses.asdict(found)}
 
 
-def as_text(found: Comparison, paint: Paint) -> str:
+def as_text(found: Comparison, paint: Styles) -> str:
     """Who gains, who loses, what changes, then roles and permissions."""
     if found.same:
         return "nobody in the inventory gains or loses anything"
@@ -44,7 +44,7 @@ def as_text(found: Comparison, paint: Paint) -> str:
     return "\n".join(lines)
 
 
-def _entry(entry: Entry, paint: Paint) -> Iterator[str]:
+def _entry(entry: Entry, paint: Styles) -> Iterator[str]:
     actions = "" if entry.actions == (SHELL,) else f", {_names(entry.actions)}"
     how = " by break-glass" if entry.break_glass else ""
     what = f"{_names(entry.logins)} on {_names(entry.hosts)}{actions}{how}"

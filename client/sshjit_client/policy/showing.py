@@ -10,21 +10,21 @@ from sshjit.api.explain import RuleView
 from sshjit.durations import show
 from sshjit.policy import Allow, Denied, Explanation, NeedsApproval, RuleReport, StepUp, Terms, words
 from sshjit.policy.schedule import show_time
-from sshjit_client.painting import Paint
 from sshjit_client.policy.answers import Question, approvers, sentence
+from sshjit_client.styles import Styles
 from sshjit_client.terminal import width
 
 _KINDS = {"deny": "deny", "allow": "allow", "break_glass": "break-glass"}
 
 
-def explained(question: Question, found: Explanation, paint: Paint) -> str:
+def explained(question: Question, found: Explanation, paint: Styles) -> str:
     """The whole explanation."""
     return "\n".join(
         [*_question(question, found, paint), "", *_decision(question, found, paint), "", *rules(found.rules, paint)]
     )
 
 
-def _question(question: Question, found: Explanation, paint: Paint) -> Iterator[str]:
+def _question(question: Question, found: Explanation, paint: Styles) -> Iterator[str]:
     ask, who = question.ask, question.subject
     login = f" as {ask.login}" if ask.login else ""
     hosts = words.listed(host.name for host in question.hosts)
@@ -48,7 +48,7 @@ def _here(moment: int) -> str:
     return datetime.fromtimestamp(moment).astimezone().strftime("%a %H:%M %Z")
 
 
-def _decision(question: Question, found: Explanation, paint: Paint) -> Iterator[str]:
+def _decision(question: Question, found: Explanation, paint: Styles) -> Iterator[str]:
     outcome = found.outcome
     said = sentence(outcome, question.hosts)
     match outcome:
@@ -109,7 +109,7 @@ def _terms(terms: Terms) -> list[tuple[str, str]]:
     ]
 
 
-def rules(found: Sequence[RuleReport | RuleView], paint: Paint) -> Iterator[str]:
+def rules(found: Sequence[RuleReport | RuleView], paint: Styles) -> Iterator[str]:
     """Every rule with where it matched and missed, of an explanation made here or by a server."""
     name_width = max((width(rule.name) for rule in found), default=0) + 2
     for rule in found:

@@ -6,10 +6,10 @@ import json
 from collections.abc import Sequence
 
 from sshjit_client.machine import Machine
-from sshjit_client.painting import Paint
 from sshjit_client.policy import expectations, facts, showing
 from sshjit_client.policy.answers import explanation
 from sshjit_client.policy.expectations import Case, Difference
+from sshjit_client.styles import Styles
 from sshjit_client.terminal import inert
 
 
@@ -20,7 +20,7 @@ def run_all(machine: Machine, cases: Sequence[Case], *, as_json: bool) -> int:
     if as_json:
         machine.terminal.out(json.dumps([_result(case, found) for case, found in results], indent=2))
         return len(failed)
-    paint = Paint.here(machine.environ)
+    paint = Styles.here(machine.environ)
     for case, found in failed:
         machine.terminal.out(_failure(case, found, paint))
     said = paint("bad", f"{len(failed)} failed") + ", " if failed else ""
@@ -28,7 +28,7 @@ def run_all(machine: Machine, cases: Sequence[Case], *, as_json: bool) -> int:
     return len(failed)
 
 
-def _failure(case: Case, found: Sequence[Difference], paint: Paint) -> str:
+def _failure(case: Case, found: Sequence[Difference], paint: Styles) -> str:
     lines = [f"{paint('bad', 'FAILED')} {paint('strong', case.name)} (line {case.line})"]
     for each in found:
         lines += paint.fields(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sshjit_client import places
+from sshjit_client import paths
 from tests.unit.client.installation import Installation
 from tests.unit.client.sshd import host
 from tests.unit.client.standin import Server
@@ -53,11 +53,11 @@ class Laptop:
 
     @property
     def state(self) -> Path:
-        return Path(places.state_folder(self.env))
+        return Path(paths.state_folder(self.env))
 
     @property
     def config(self) -> Path:
-        return Path(places.config_folder(self.env))
+        return Path(paths.config_folder(self.env))
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ from sshjit.api.session import LoginView
 from sshjit.api.views import CertificateView, DecisionView, PersonView, RequestState, RequestView, RouteView, StepView
 from sshjit.errors import Invalid, Refused
 from sshjit_client import openssh
-from sshjit_client.records import HeldBundle
+from sshjit_client.machine import HeldBundle
 from tests.support.waiting import wait_until
 from tests.unit.client import standin_acts
 from tests.unit.client.installation import Installation

@@ -21,7 +21,7 @@ from sshjit.api.signed import Unlock
 from sshjit.api.views import CommentView, RequestState, RequestView, ReviewView, StepView
 from sshjit.errors import Invalid, Refused
 from sshjit_client import openssh
-from sshjit_client.acts import Filter
+from sshjit_client.api.full import Filter
 
 if TYPE_CHECKING:
     from tests.unit.client.standin import Server

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from demo import debian, openssh
-from sshjit_client import files, places
+from sshjit_client import files, paths
 
 
 def fetch_in(cache: Path) -> subprocess.Popen[str]:
@@ -32,14 +32,14 @@ def test_the_server_runs_and_knows_its_version() -> None:
 
 def test_two_that_fetch_at_once_share_one_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     running = [fetch_in(tmp_path) for _ in range(2)]
-    paths = {process.communicate(timeout=120)[0].strip() for process in running}
+    trees = {process.communicate(timeout=120)[0].strip() for process in running}
     assert [process.returncode for process in running] == [0, 0]
-    assert len(paths) == 1
+    assert len(trees) == 1
     assert [path.name[:15] for path in (tmp_path / "ssh-jit-lab/openssh").iterdir()] == ["openssh-server_"]
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     server = openssh._cached()
     assert server is not None
-    assert str(server.path) in paths
+    assert str(server.path) in trees
     for line in server.config:
         assert Path(line.split()[1]).is_file()
 
@@ -77,6 +77,6 @@ def test_the_lab_keeps_out_of_the_folder_that_the_client_keeps_to_itself(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     lab = debian.cache()
-    client = files.private_folder(Path(places.state_folder({"XDG_CACHE_HOME": str(tmp_path)})))
-    assert places.private(str(client))
+    client = files.private_folder(Path(paths.state_folder({"XDG_CACHE_HOME": str(tmp_path)})))
+    assert paths.private(str(client))
     assert not lab.is_relative_to(client)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sshjit import bundle, sshkey
 from sshjit.errors import Invalid, SshJitError
-from sshjit_client import trust
+from sshjit_client import trusted_bundle
 from sshjit_host import bundle as host_bundle
 from sshjit_host import krl, strictjson
 from sshjit_host.errors import BundleRefused
@@ -45,7 +45,7 @@ def test_t49_what_a_host_believes_the_others_read_alike(changes: dict[str, Any],
         host = None
     try:
         core = bundle.read(text)
-        root = trust.root_of(text)
+        root = trusted_bundle.root_of(text)
     except SshJitError:
         core = None
     if host is not None and core is not None:
@@ -79,6 +79,6 @@ def test_a_number_without_end_is_refused_at_once(number: str) -> None:
 
 def test_the_bundle_is_read_by_all_three() -> None:
     text = bundle_texts()[0].decode()
-    assert host_bundle.read(text).root.line == bundle.read(text).root == trust.root_of(text).line
+    assert host_bundle.read(text).root.line == bundle.read(text).root == trusted_bundle.root_of(text).line
     assert sshkey.parse_line(FIELDS["root"]).line == FIELDS["root"]
     assert all(krl.read(each).data == each for each in revocation_lists())

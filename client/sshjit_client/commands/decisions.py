@@ -1,0 +1,116 @@
+"""``ssh-jit approve``, ``deny``, ``comment`` and ``review``: what others say about a request."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sshjit import durations, names
+from sshjit.api.views import RequestState, RequestView
+from sshjit.errors import Refused
+from sshjit_client import request_text, waiting
+from sshjit_client.commands import resolve_request
+from sshjit_client.commands.signatures import Signer
+from sshjit_client.exit_codes import ExitCode
+from sshjit_client.machine import Machine
+from sshjit_client.option_parser import Act, Build, Options, Parser, either
+from sshjit_client.request_details import request_details
+from sshjit_client.styles import Styles
+
+
+def _approve(parser: Parser) -> Act:
+    parser.description = "Shows a request and approves exactly what it shows."
+    _named(parser)
+    parser.add_argument("--for", metavar="30m", dest="duration", help="yes, but for no longer than this")
+    parser.add_argument("--comment", metavar="TEXT", default="", help="what the requester is told")
+    parser.add_argument("--yes", action="store_true", help="do not ask back")
+    return approve
+
+
+def approve(machine: Machine, options: Options) -> int:
+    """Shows a request and approves what was shown: by its digest, and by a signature where a step asks for one."""
+    session, api = resolve_request.signed_in(machine)
+    at_most = durations.parse(options.duration) if options.duration else None
+    comment = names.free_text(options.comment, "the comment")
+    reply = api.shown(resolve_request.id_of(api, session, options.id))
+    request = reply.request
+    machine.terminal.out(request_details(reply, resolve_request.now(api), Styles.here(machine.environ)))
+    length = "" if at_most is None else f" for {durations.show(at_most)} at most"
+    if not options.yes and machine.terminal.typing and not machine.terminal.confirm(f"\napprove this{length}?"):
+        raise Refused("not_approved", "nothing was approved")
+    consent = None
+    if any(step.signed for step in request.steps):
+        consent = Signer(machine, session, api).approval(request, comment, at_most)
+    done = api.approve(request, comment, consent, at_most)
+    if done.state is RequestState.APPROVED:
+        stands = request_text.standing(done, resolve_request.now(api)).removeprefix("approved, ")
+        machine.terminal.say(f"approved{length}; {stands}")
+    else:
+        machine.terminal.say(f"you approved{length}; {waiting.missing(done.steps)}")
+    return ExitCode.OK
+
+
+def _deny(parser: Parser) -> Act:
+    parser.description = "Denies a request."
+    _named(parser)
+    parser.add_argument("--reason", metavar="TEXT", required=True, help="what the requester is told")
+    return deny
+
+
+def deny(machine: Machine, options: Options) -> int:
+    """Denies a request."""
+    session, api = resolve_request.signed_in(machine)
+    reason = names.free_text(options.reason, "the reason")
+    request = api.deny(api.request(resolve_request.id_of(api, session, options.id)), reason)
+    machine.terminal.say(f"denied: {_whose(request)}")
+    return ExitCode.OK
+
+
+def _comment(parser: Parser) -> Act:
+    parser.description = "Says something about a request; it decides nothing. Whoever waits for it reads it at once."
+    _named(parser)
+    parser.add_argument("text", metavar="TEXT", nargs="+")
+    return comment
+
+
+def comment(machine: Machine, options: Options) -> int:
+    """Says something about a request."""
+    session, api = resolve_request.signed_in(machine)
+    text = names.free_text(" ".join(options.text), "the comment")
+    request = api.comment(resolve_request.id_of(api, session, options.id), text)
+    machine.terminal.say(f"commented on {_whose(request)}")
+    return ExitCode.OK
+
+
+def _review(parser: Parser) -> Act:
+    parser.description = "Shows a break-glass access and says, as somebody else, whether it was justified."
+    _named(parser)
+    either(parser, justified="it was in order", unjustified="it was not; say why")
+    parser.add_argument("--comment", metavar="TEXT", default="", help="what was found")
+    parser.add_argument("--yes", action="store_true", help="do not ask back")
+    return review
+
+
+def review(machine: Machine, options: Options) -> int:
+    """Shows a break-glass access and reviews what was shown."""
+    session, api = resolve_request.signed_in(machine)
+    verdict: Literal["justified", "unjustified"] = "justified" if options.justified else "unjustified"
+    text = names.free_text(options.comment, "the comment")
+    reply = api.shown(resolve_request.id_of(api, session, options.id))
+    machine.terminal.out(request_details(reply, resolve_request.now(api), Styles.here(machine.environ)))
+    if not options.yes and machine.terminal.typing and not machine.terminal.confirm(f"\nwas this {verdict}?"):
+        raise Refused("not_reviewed", "nothing was reviewed")
+    request = api.review(reply.request.id, verdict, text)
+    machine.terminal.say(f"reviewed as {verdict}: {_whose(request)}")
+    return ExitCode.OK
+
+
+def _whose(request: RequestView) -> str:
+    return f"{request_text.what(request)} for {request.requester.name}"
+
+
+def _named(parser: Parser) -> None:
+    parser.add_argument("id", metavar="ID", help="the request, or the beginning of its id")
+
+
+BUILD: dict[str, Build] = {"approve": _approve, "deny": _deny, "comment": _comment, "review": _review}
+"""How each command reads its words."""

@@ -1,0 +1,143 @@
+"""``ssh-jit lock``, ``unlock``, ``locks`` and ``revoke``: taking access away, and giving the way to it back."""
+
+from __future__ import annotations
+
+import json
+
+from sshjit import names, wire
+from sshjit.api.bodies import LockBody, LockKind, RevokeBody, UnlockBody
+from sshjit.api.locks import LockView
+from sshjit.api.signed import Unlock
+from sshjit.errors import Invalid, Refused
+from sshjit_client import request_text
+from sshjit_client.commands import resolve_request
+from sshjit_client.commands.signatures import Signer
+from sshjit_client.exit_codes import ExitCode
+from sshjit_client.machine import Machine
+from sshjit_client.option_parser import Act, Build, Options, Parser
+from sshjit_client.terminal import table
+from sshjit_client.times import at
+
+_KINDS: tuple[LockKind, ...] = ("person", "host", "login", "key")
+
+
+def _lock(parser: Parser) -> Act:
+    parser.description = "Locks something: nothing new is issued for it, and what is alive under it is revoked."
+    parser.usage = "ssh-jit lock (--all | --person P | --host H | --login ID | --key SHA256:…) --reason TEXT"
+    group = parser.add_mutually_exclusive_group(required=True)
+    group.add_argument("--all", action="store_true", help="everything and everybody")
+    group.add_argument("--person", metavar="P", help="provider/address, or an id")
+    group.add_argument("--host", metavar="H", help="a host's name")
+    group.add_argument("--login", metavar="ID", help="one sign-in")
+    group.add_argument("--key", metavar="SHA256:…", help="a key, by its fingerprint")
+    _why(parser)
+    parser.add_argument("--yes", action="store_true", help="do not ask back before everything is locked")
+    return lock
+
+
+def lock(machine: Machine, options: Options) -> int:
+    """Locks something, and says what it revoked and how to undo it."""
+    _, api = resolve_request.signed_in(machine)
+    body = LockBody("everything", None, _reason(options))
+    for kind in _KINDS:
+        if (target := getattr(options, kind)) is not None:
+            body = LockBody(kind, target, body.reason)
+    question = "lock everything? Every open access of everybody ends now."
+    if body.target is None and not options.yes and machine.terminal.typing and not machine.terminal.confirm(question):
+        raise Refused("not_locked", "nothing was locked")
+    done = api.lock(body)
+    counted = f"{_count(done.requests, 'grant')}, {_count(done.logins, 'sign-in')}"
+    machine.terminal.say(f"{done.lock.title} is locked: {done.lock.id}")
+    machine.terminal.say(f"revoked: {counted}, {_count(done.certificates, 'live certificate')}")
+    machine.terminal.hint(f"ssh-jit unlock {done.lock.id} --reason …, with the permission for it, takes it away")
+    return ExitCode.OK
+
+
+def _unlock(parser: Parser) -> Act:
+    parser.description = "Takes a lock away, signed by your login's key. What it revoked stays revoked."
+    parser.add_argument("lock", metavar="LOCK", help="its id, or the beginning of it; ssh-jit locks lists them")
+    _why(parser)
+    return unlock
+
+
+def unlock(machine: Machine, options: Options) -> int:
+    """Takes a lock away, by a signature."""
+    session, api = resolve_request.signed_in(machine)
+    reason, found = _reason(options), _known(api.locks(), options.lock)
+    consent = Signer(machine, session, api).act(Unlock(session.login.id, found.id, reason, None))
+    api.unlock(found.id, UnlockBody(reason, consent))
+    machine.terminal.say(f"unlocked: {found.title} ({found.id}); what was revoked stays revoked")
+    return ExitCode.OK
+
+
+def _locks(parser: Parser) -> Act:
+    parser.description = "Lists what is locked."
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return locks
+
+
+def locks(machine: Machine, options: Options) -> int:
+    """The locks in force, oldest first."""
+    _, api = resolve_request.signed_in(machine)
+    found = api.locks()
+    if options.json:
+        machine.terminal.out(json.dumps({"locks": wire.encode(found)}, indent=2))
+    elif not found:
+        machine.terminal.say("nothing is locked")
+    else:
+        rows = [[each.id, each.title, at(each.since), each.by, each.reason] for each in found]
+        machine.terminal.out(table([["LOCK", "WHAT", "SINCE", "BY", "WHY"], *rows]))
+    return ExitCode.OK
+
+
+def _revoke(parser: Parser) -> Act:
+    parser.description = "Ends access before its time: a grant, one certificate, or a sign-in with what it drew."
+    parser.usage = "ssh-jit revoke (ID | --certificate SERIAL | --login ID) --reason TEXT"
+    group = parser.add_mutually_exclusive_group(required=True)
+    group.add_argument("id", metavar="ID", nargs="?", help="the grant's request, or the beginning of its id")
+    group.add_argument("--certificate", metavar="SERIAL", type=int, help="one certificate")
+    group.add_argument("--login", metavar="ID", help="a sign-in, and what it drew")
+    _why(parser)
+    return revoke
+
+
+def revoke(machine: Machine, options: Options) -> int:
+    """Revokes, and says what it touched."""
+    session, api = resolve_request.signed_in(machine)
+    request = None if options.id is None else resolve_request.id_of(api, session, options.id)
+    done = api.revoke(RevokeBody(request, options.certificate, options.login, _reason(options)))
+    for each in done.requests:
+        machine.terminal.say(f"revoked: {request_text.what(each)} of {each.requester.name}")
+    if options.certificate is not None:
+        machine.terminal.say(f"revoked: certificate {options.certificate}")
+    if options.login is not None:
+        machine.terminal.say(f"revoked: sign-in {options.login}")
+    alive = _count(done.certificates, "live certificate")
+    machine.terminal.say(f"{alive} touched; hosts hear of it with their next bundle")
+    return ExitCode.OK
+
+
+def _known(found: tuple[LockView, ...], wanted: str) -> LockView:
+    alike = [each for each in found if each.id == wanted] or [
+        each for each in found if each.id.startswith((wanted, f"lock-{wanted}")) and not "lock-".startswith(wanted)
+    ]
+    if len(alike) != 1:
+        several = f"{len(alike)} locks begin with {wanted}" if alike else f"there is no lock {wanted}"
+        raise Invalid("unknown_lock", several, hint="ssh-jit locks")
+    return alike[0]
+
+
+def _why(parser: Parser) -> None:
+    parser.add_argument("--reason", metavar="TEXT", required=True, help="why; it is in the log")
+
+
+def _reason(options: Options) -> str:
+    return names.free_text(options.reason, "the reason")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+BUILD: dict[str, Build] = {"lock": _lock, "unlock": _unlock, "locks": _locks, "revoke": _revoke}
+"""How each command reads its words."""

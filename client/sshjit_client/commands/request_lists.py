@@ -1,0 +1,121 @@
+"""``ssh-jit requests`` and ``show``: what is open, what waits for whom, and all that ever was."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+
+from sshjit import wire
+from sshjit.api.views import RequestState, RequestView
+from sshjit.errors import Invalid
+from sshjit_client import request_text, times
+from sshjit_client.api.full import PAGE, Filter, FullApi, Scope
+from sshjit_client.commands import resolve_request
+from sshjit_client.exit_codes import ExitCode
+from sshjit_client.machine import Machine, Session
+from sshjit_client.option_parser import Act, Build, Options, Parser
+from sshjit_client.request_details import request_details
+from sshjit_client.styles import Styles
+
+SHOWN = 20
+"""Requests of a list, if not said otherwise."""
+_SCOPES: dict[Scope, str] = {
+    "mine": "only yours",
+    "approve": "only what waits for your approval",
+    "review": "only break-glass that you could review",
+    "all": "everybody's, for auditors",
+}
+_TITLES: dict[Scope, str] = {
+    "approve": "waiting for your approval",
+    "review": "break-glass that somebody else must review",
+    "mine": "yours",
+    "all": "everybody's",
+}
+
+
+def _requests(parser: Parser) -> Act:
+    parser.description = "Lists your requests, those that you could approve, and break-glass that you could review."
+    group = parser.add_mutually_exclusive_group()
+    for scope, text in _SCOPES.items():
+        group.add_argument(f"--{scope}", dest="scope", action="store_const", const=scope, help=text)
+    parser.add_argument("--find", metavar="T", help="in person, host, login, reason, rule, or the id's beginning")
+    parser.add_argument(
+        "--state",
+        metavar="S",
+        choices=[each.value for each in RequestState],
+        help="only those that stand so: pending, approved …",
+    )
+    parser.add_argument("--since", metavar="DATE", help="asked since: 2026-12-01, or 7d ago")
+    parser.add_argument("--limit", metavar="N", type=int, default=SHOWN, help=f"the newest N [{SHOWN}]")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return requests
+
+
+def requests(machine: Machine, options: Options) -> int:
+    """One list, or the two or three that matter now."""
+    if options.limit < 1:
+        raise Invalid("usage", "--limit is at least 1", hint="ssh-jit requests --help")
+    session, api = resolve_request.signed_in(machine)
+    since = None if options.since is None else times.back(options.since, int(time.time()))
+    which = Filter(options.find, RequestState(options.state) if options.state else None, since)
+    scopes: list[Scope] = [options.scope] if options.scope else _now(session)
+    found = {scope: _pages(api, scope, which, options.limit) for scope in scopes}
+    if options.json:
+        lists = {"requests" if options.scope else scope: wire.encode(each) for scope, (each, _) in found.items()}
+        machine.terminal.out(json.dumps(lists, indent=2))
+        return ExitCode.OK
+    _print(machine, {scope: each for scope, (each, _) in found.items() if each}, resolve_request.now(api))
+    if any(more for _, more in found.values()):
+        machine.terminal.hint(f"there are older ones: --limit {options.limit * 5}, --find or --since")
+    return ExitCode.OK
+
+
+def _now(session: Session) -> list[Scope]:
+    """The lists that matter now: others wait for the first ones."""
+    return [scope for scope in _TITLES if scope != "all" and scope in resolve_request.scopes(session)]
+
+
+def _pages(api: FullApi, scope: Scope, which: Filter, limit: int) -> tuple[list[RequestView], bool]:
+    """The newest, page by page; and whether there are more."""
+    found: list[RequestView] = []
+    before: int | None = None
+    while True:
+        page = min(PAGE, limit - len(found))
+        reply = api.requests(scope, Filter(which.find, which.state, which.since, before, page))
+        found += reply.requests
+        before = reply.next
+        if before is None or len(found) >= limit:
+            return found, before is not None
+
+
+def _print(machine: Machine, found: dict[Scope, list[RequestView]], now: int) -> None:
+    if not found:
+        machine.terminal.say("there are no such requests")
+    columns = shutil.get_terminal_size((0, 0)).columns if sys.stdout.isatty() else 0
+    for number, (scope, requests) in enumerate(found.items()):
+        machine.terminal.out(f"{chr(10) if number else ''}{_TITLES[scope]}\n")
+        machine.terminal.out(request_text.requests(requests, now, theirs=scope != "mine", columns=columns))
+
+
+def _show(parser: Parser) -> Act:
+    parser.description = "Shows all of a request, and who is asking, to whoever may decide, audit or end it."
+    parser.add_argument("id", metavar="ID", help="the request, or the beginning of its id")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return show_one
+
+
+def show_one(machine: Machine, options: Options) -> int:
+    """One request."""
+    session, api = resolve_request.signed_in(machine)
+    reply = api.shown(resolve_request.id_of(api, session, options.id))
+    if options.json:
+        machine.terminal.out(json.dumps(wire.encode(reply), indent=2))
+    else:
+        machine.terminal.out(request_details(reply, resolve_request.now(api), Styles.here(machine.environ)))
+    return ExitCode.OK
+
+
+BUILD: dict[str, Build] = {"requests": _requests, "show": _show}
+"""How each command reads its words."""

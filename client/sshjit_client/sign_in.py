@@ -1,0 +1,163 @@
+"""``ssh-jit login``: a new key, a sign-in at the provider that is bound to it, and a login at the CA.
+
+The browser comes back to a port of this machine; where that cannot be, the person pastes the address of the page that
+failed to load. Old keys and certificates are dropped only when the new login stands.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import select
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sshjit import login, sshkey
+from sshjit.api.session import LoginBody
+from sshjit.bundle import Bundle, Provider
+from sshjit.errors import Failed, Invalid, Refused
+from sshjit_client import browser, files, openssh, trusted_bundle
+from sshjit_client.api.basic import BasicApi
+from sshjit_client.browser import Loopback
+from sshjit_client.machine import Machine, Session
+from sshjit_client.oidc import Attempt
+from sshjit_client.terminal import Terminal
+
+PATIENCE = 300
+"""Seconds that a person has to sign in."""
+OPENING = 4
+"""Seconds after which the address is shown on a terminal, for the browser may not have opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """What ``login`` was told."""
+
+    provider: str | None = None
+    key: Path | None = None
+    browser: bool = True
+    fresh: bool = False
+    """Whether an earlier sign-in at the provider does not do."""
+
+
+def sign_in(machine: Machine, how: How) -> Session:
+    """Signs in and keeps the login.
+
+    Raises:
+        SshJitError: of the sign-in, with exit code 7 or 8.
+
+    """
+    settings = machine.settings()
+    believed = trusted_bundle.current(settings, machine.config, machine.terminal, fresh=0)
+    provider = choose(believed, how.provider or settings.provider)
+    state = files.private_folder(machine.state)
+    with tempfile.TemporaryDirectory(dir=state, prefix="login.") as folder:
+        key = how.key or Path(folder, "id_ed25519")
+        if how.key is None:
+            openssh.make_key(key)
+        public = openssh.public_key(key)
+        proof = _prove(machine, provider, key, public, how)
+        done = BasicApi(settings.url).login(proof)
+        if how.key is None:
+            key = _keep(Path(folder), state)
+    machine.drop_certificates()
+    session = Session(settings.url, done.token, done.login, str(key.absolute()), public.line)
+    files.save(state / "session.json", session)
+    return session
+
+
+def choose(believed: Bundle, wanted: str | None) -> Provider:
+    """The provider to sign in at: the one that was named, or the only one.
+
+    Raises:
+        Invalid: ``which_provider``.
+
+    """
+    known = {provider.id: provider for provider in believed.providers}
+    if wanted in known:
+        return known[wanted]
+    if wanted is None and len(known) == 1:
+        return next(iter(known.values()))
+    problem = f"there is no provider {wanted!r}" if wanted else "there are several providers to sign in at"
+    hint = f"--provider {' | '.join(sorted(known)) or '(none is set up)'}"
+    raise Invalid("which_provider", problem, hint=hint if wanted else f"ssh-jit login {hint}")
+
+
+def _keep(folder: Path, state: Path) -> Path:
+    key = state / "id_ed25519"
+    (folder / "id_ed25519.pub").replace(key.with_name("id_ed25519.pub"))
+    (folder / "id_ed25519").replace(key)
+    return key
+
+
+def _prove(machine: Machine, provider: Provider, key: Path, public: sshkey.PublicKey, how: How) -> LoginBody:
+    """Runs the flow and signs the token with the key."""
+    with closing(Loopback()) as loopback:
+        attempt = Attempt.begin(provider, loopback.redirect, public.blob, secrets.token_bytes(80), fresh=how.fresh)
+        loopback.serve(attempt.code)
+        _open(machine, attempt, loopback, use_browser=how.browser)
+        code = loopback.result()
+    token = attempt.redeem(code)
+    if public.hardware:
+        machine.terminal.say("touch the security key to sign")
+    signature = openssh.sign_login(key, token)
+    return LoginBody(provider.id, token, public.line, login.b64url(attempt.salt), signature)
+
+
+def _open(machine: Machine, attempt: Attempt, loopback: Loopback, *, use_browser: bool) -> None:
+    """Sends the person to the provider and waits until the answer is there."""
+    address, terminal = attempt.address(), machine.terminal
+    words = browser.command(machine.environ, address) if use_browser else None
+    process = browser.start(words) if words else None
+    if process is not None:
+        terminal.say(f"signing in at {attempt.provider.title} in your browser")
+    elif not terminal.typing and not terminal.live:
+        raise Refused("login_needed", "no browser to sign in with", hint="ssh-jit login, on a terminal")
+    else:
+        _instruct(terminal, f"sign in at {attempt.provider.title} with any browser:", address)
+    _wait(machine, loopback, process, attempt)
+
+
+def _instruct(terminal: Terminal, what: str, address: str) -> None:
+    terminal.say(what)
+    terminal.plain(f"\n  {address}\n\n")
+    if terminal.typing:
+        terminal.say("on another machine the last page fails to load; paste its address here")
+
+
+def _wait(machine: Machine, loopback: Loopback, process: subprocess.Popen[bytes] | None, attempt: Attempt) -> None:
+    begun = time.monotonic()
+    shown = process is None
+    inputs = [loopback.ready, *([sys.stdin.fileno()] if machine.terminal.typing else [])]
+    while time.monotonic() < begun + PATIENCE:
+        readable, _, _ = select.select(inputs, [], [], 0.5)
+        if loopback.ready in readable:
+            return
+        if readable:
+            pasted = os.read(sys.stdin.fileno(), 16 * 1024)
+            if not pasted:
+                inputs = [loopback.ready]
+            elif pasted.strip() and not paste(loopback, pasted.decode("utf-8", "replace")):
+                machine.terminal.say("that is not the address this sign-in ends at; paste the whole address")
+        failed = process is not None and bool(process.poll())
+        if failed and not machine.terminal.live:
+            attempt.look()
+            raise Failed("login_failed", "the browser ended with an error", hint="ssh-jit login --no-browser")
+        if machine.terminal.live and not shown and (failed or time.monotonic() > begun + OPENING):
+            _instruct(machine.terminal, "if the browser did not open, use this address:", attempt.address())
+            shown = True
+    raise Refused("login_failed", f"nobody signed in within {PATIENCE // 60} minutes")
+
+
+def paste(loopback: Loopback, text: str) -> bool:
+    """Takes the address of the page that failed to load: only of our own address, and only once."""
+    text = text.strip()
+    if not text.startswith(f"{loopback.redirect}?"):
+        return False
+    return loopback.offer(urlsplit(text).query)

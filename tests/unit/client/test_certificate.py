@@ -1,0 +1,134 @@
+"""Which certificates are kept."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+
+import pytest
+
+from sshjit import sshcert
+from sshjit.api.views import CertificateView, RouteView
+from sshjit.errors import Failed
+from sshjit_client import certificate, certificate_index, connection_args, openssh, sshconfig
+from tests.unit.client.installation import Installation, make_key
+
+ROUTE = RouteView("web1", "web1", ("web1.lab", "192.0.2.7"), "192.0.2.7", 22)
+
+
+@pytest.fixture
+def public(tmp_path: Path) -> str:
+    return make_key(tmp_path / "mine").line
+
+
+def view(installation: Installation, public: str, **changes: object) -> CertificateView:
+    text = installation.certify(public, "deploy@web1")
+    return _view(text, **changes)
+
+
+def _view(text: str, /, **changes: object) -> CertificateView:
+    read = sshcert.parse_line(text)[0]
+    plain = CertificateView(
+        text=text,
+        serial=read.serial,
+        key_id=read.key_id,
+        principals=read.principals,
+        valid_after=read.valid_after,
+        valid_before=read.valid_before,
+        request="req-00000001",
+        login="deploy",
+        action="shell",
+        grant_ends=read.valid_before,
+        routes=(ROUTE,),
+    )
+    return dataclasses.replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def test_a_fitting_certificate_is_taken_by_name_or_alias(installation: Installation, public: str) -> None:
+    found = view(installation, public)
+    for host in ("web1", "web1.lab", "192.0.2.7"):
+        taken = certificate.check(found, public, host, None, installation.bundle())
+        assert taken.line == " ".join(found.text.split()[:2])
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"login": "root"}, "not for root@web1"),
+        ({"login": "root\nHost *"}, "not a login name"),
+        ({"valid_before": 2**40}, "another time"),
+        ({"routes": ()}, "does not lead to web1"),
+        ({"routes": (dataclasses.replace(ROUTE, host="web1", host_id="db1"),)}, "does not fit its name"),
+        ({"routes": (dataclasses.replace(ROUTE, host_id="web1~2"),)}, "not for deploy@web1~2"),
+        ({"routes": (dataclasses.replace(ROUTE, aliases=("*",)),)}, "not a host name"),
+        ({"routes": (dataclasses.replace(ROUTE, aliases=("a b",)),)}, "not a host name"),
+        ({"routes": (dataclasses.replace(ROUTE, address="-oProxyCommand=id"),)}, "not a host name or an IP"),
+        ({"routes": (dataclasses.replace(ROUTE, address="a\nProxyCommand id"),)}, "not a host name or an IP"),
+        ({"routes": (dataclasses.replace(ROUTE, port=0),)}, "not a port"),
+        ({"text": "x"}, "not usable"),
+    ],
+)
+def test_t51_what_the_front_end_adds_is_checked(
+    installation: Installation, public: str, changes: dict[str, object], why: str
+) -> None:
+    with pytest.raises(Failed, match=why):
+        certificate.check(view(installation, public, **changes), public, "web1", None, installation.bundle())
+
+
+def test_another_key_another_ca_and_another_account_are_refused(
+    installation: Installation, public: str, tmp_path: Path
+) -> None:
+    other, believed = make_key(tmp_path / "other").line, installation.bundle()
+    with pytest.raises(Failed, match="another key"):
+        certificate.check(view(installation, other), public, "web1", None, believed)
+    with pytest.raises(Failed, match="a CA that the bundle does not name"):
+        certificate.check(
+            _view(installation.certify(public, "deploy@web1", ca="host_ca")), public, "web1", None, believed
+        )
+    with pytest.raises(Failed, match="it is for deploy, not root"):
+        certificate.check(view(installation, public), public, "web1", "root", believed)
+    host = _view(installation.certify(public, "deploy@web1", options=("-h",)))
+    with pytest.raises(Failed, match="it is not for a user"):
+        certificate.check(host, public, "web1", None, believed)
+
+
+def kept(installation: Installation, public: str, state: Path, *, skew: int = 0, seconds: int = 300) -> Path:
+    line, believed = connection_args.read(["web1"]), installation.bundle()
+    found = _view(installation.certify(public, "deploy@web1", seconds=seconds))
+    taken = certificate.check(found, public, "web1", None, believed)
+    own = sshconfig.Own(None, "/etc/known", None)
+    files = sshconfig.Files(state / "id", state / "revoked", state)
+    return certificate.keep(taken, line, believed, own=own, kept=files, skew=skew)
+
+
+def test_t51_the_host_ca_is_trusted_for_exactly_the_enrolled_names(
+    installation: Installation, public: str, tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    path = kept(installation, public, state)
+    known = path.with_name(path.name.replace(".conf", ".known")).read_text()
+    assert known == f"@cert-authority web1,web1.lab,192.0.2.7 {installation.host_ca.line}\n"
+    assert openssh.effective(["web1"], path)["hostname"] == "192.0.2.7"
+    assert certificate_index.alive(connection_args.read(["web1"]), str(state)) == str(path)
+
+
+def test_the_end_is_told_by_our_own_clock(installation: Installation, public: str, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    began = time.time()
+    path = kept(installation, public, state, skew=200)
+    with path.open("rb") as file:
+        assert began - 1 < certificate_index.until(file.readline()) - 100 < time.time() + 1
+
+
+def test_what_is_over_is_swept_away(installation: Installation, public: str, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    began = time.time()
+    kept(installation, public, state)
+    certificate.forget(state / "open", began + 299)
+    assert len(list((state / "open").iterdir())) == 3
+    certificate.forget(state / "open", time.time() + 301)
+    assert list((state / "open").iterdir()) == []

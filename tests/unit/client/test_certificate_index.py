@@ -1,0 +1,109 @@
+"""File names of the index, and what counts as alive."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sshjit_client import certificate_index, connection_args
+
+WORDS = st.text(max_size=60)
+ASKS = st.tuples(WORDS, WORDS, WORDS, WORDS, WORDS)
+
+
+@given(ASKS)
+def test_every_ask_has_a_safe_file_name(ask: tuple[str, str, str, str, str]) -> None:
+    name = certificate_index.name_of(*ask)
+    assert re.fullmatch(r"[a-z0-9._%+=-]{1,200}", name)
+    assert name not in (".", "..")
+
+
+@given(ASKS, ASKS)
+def test_two_asks_never_share_a_name(
+    one: tuple[str, str, str, str, str], other: tuple[str, str, str, str, str]
+) -> None:
+    assert (certificate_index.name_of(*one) == certificate_index.name_of(*other)) == (one == other)
+
+
+@pytest.mark.parametrize(
+    "host", ["../../etc/passwd", "web1/../x", "a\0b", "-oProxyCommand=x", "WEB1", "\udcff", "*", ""]
+)
+def test_hostile_hosts_stay_in_their_folder(host: str) -> None:
+    name = certificate_index.name_of(host, "", "shell", "", "")
+    assert "/" not in name
+    assert "\0" not in name
+    assert name != certificate_index.name_of(host.lower() + "x", "", "shell", "", "")
+
+
+def test_long_commands_are_told_apart_by_their_end() -> None:
+    one, other = ("x" * 900 + end for end in "ab")
+    names = {certificate_index.name_of("web1", "", "command", command, "") for command in (one, other)}
+    assert len(names) == 2
+    assert max(map(len, names)) <= 200
+
+
+def entry(state: Path, words: list[str], first: str) -> Path:
+    state.mkdir(mode=0o700, exist_ok=True)
+    (state / "open").mkdir(exist_ok=True)
+    path = state / "open" / f"{certificate_index.name_for(connection_args.read(words))}.conf"
+    path.write_text(first)
+    return path
+
+
+def test_alive_is_what_lives_longer_than_the_spare(tmp_path: Path) -> None:
+    state, words, now = tmp_path / "state", ["web1"], int(time.time())
+    path = entry(state, words, f"{certificate_index.HEAD}{now + 60}\n")
+    assert certificate_index.alive(connection_args.read(words), str(state)) == str(path)
+    assert certificate_index.alive(connection_args.read(["db1"]), str(state)) == ""
+    assert certificate_index.alive(connection_args.read(["-l", "root", "web1"]), str(state)) == ""
+    assert certificate_index.alive(connection_args.read(["-F", "other", "web1"]), str(state)) == ""
+    entry(state, words, f"{certificate_index.HEAD}{now + certificate_index.SPARE - 1}\n")
+    assert certificate_index.alive(connection_args.read(words), str(state)) == ""
+
+
+@pytest.mark.parametrize("first", ["", "# ssh-jit until\n", "# ssh-jit until x\n", "# ssh-jit until -1\n", "Host *\n"])
+def test_a_damaged_entry_is_not_alive(tmp_path: Path, first: str) -> None:
+    entry(tmp_path / "state", ["web1"], first)
+    assert certificate_index.alive(connection_args.read(["web1"]), str(tmp_path / "state")) == ""
+
+
+def test_a_folder_that_others_can_enter_or_a_link_is_not_believed(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    entry(state, ["web1"], f"{certificate_index.HEAD}{int(time.time()) + 60}\n")
+    link = tmp_path / "link"
+    link.symlink_to(state)
+    assert certificate_index.alive(connection_args.read(["web1"]), str(link)) == ""
+    state.chmod(0o750)
+    assert certificate_index.alive(connection_args.read(["web1"]), str(state)) == ""
+
+
+def test_the_fast_path_loads_nothing_heavy(tmp_path: Path) -> None:
+    runtime = tmp_path / "runtime"
+    runtime.mkdir(mode=0o700)
+    entry(runtime / "ssh-jit", ["web1"], f"{certificate_index.HEAD}{int(time.time()) + 60}\n")
+    program = (
+        "import sys, os; before = set(sys.modules); os.execvp = lambda *words: sys.exit(' '.join(sorted("
+        "set(sys.modules) - before)) or 'nothing'); sys.argv = ['ssh-jit', 'web1'];"
+        "from sshjit_client.__main__ import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", program],
+        env={**os.environ, "XDG_RUNTIME_DIR": str(runtime)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    ours = {
+        "sshjit_client",
+        *(f"sshjit_client.{name}" for name in ("__main__", "certificate_index", "connection_args", "paths")),
+    }
+    assert set(done.stderr.split()) <= ours | {"__future__"}
+    assert ours <= set(done.stderr.split())

@@ -1,0 +1,211 @@
+"""How requests read: lists on wide and narrow terminals, where each stands, and what is said when it is over."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sshjit.api.details import ExtensionView, PastView, RequesterView, RequestReply
+from sshjit.api.views import DecisionView, RequestState, RequestView, StepView
+from sshjit_client import exit_codes, request_text, waiting
+from sshjit_client.exit_codes import ExitCode
+from sshjit_client.request_details import request_details
+from sshjit_client.styles import Styles
+from sshjit_client.terminal import width
+from sshjit_client.times import at
+from tests.unit.client.standin import ALICE, BOB
+
+NOW = int(time.time())
+PLAIN = Styles(colour=False, columns=200)
+LONGER = f"extended by Bob: req-0 is open until {at(NOW)}"
+
+
+def request(**changed: Any) -> RequestView:
+    """Alice's request for db1, which waits for Bob, or what is changed of that."""
+    step = StepView("sre-lead", 1, signed=False, missing=1, candidates=("Bob",))
+    plain = RequestView(
+        id="req-7k2m7k2m7k2m7k2m",
+        digest="d" * 64,
+        state=RequestState.PENDING,
+        how=None,
+        requester=ALICE,
+        hosts=("db1",),
+        host_ids=("db1",),
+        login="postgres",
+        action="shell",
+        command=None,
+        duration=3600,
+        reason="CHG-7 add the index that the report of every morning waits for",
+        rule="prod-database",
+        policy="0" * 64,
+        asked=NOW - 60,
+        channel="native",
+        address="192.0.2.7",
+        pending_until=NOW + 1740,
+        approved=None,
+        use_by=None,
+        ends=None,
+        certificate=300,
+        certificates=0,
+        steps=(step,),
+        decisions=(),
+        closing="",
+        start=None,
+        break_glass=False,
+        review_by=None,
+        review=None,
+        comments=(),
+        extends=None,
+        extend_by=None,
+    )
+    return replace(plain, **changed)
+
+
+def yes(duration: int | None) -> DecisionView:
+    return DecisionView(BOB, "approve", "", NOW, "native", signed=True, duration=duration)
+
+
+OPEN: dict[str, Any] = {"state": RequestState.APPROVED, "approved": NOW, "ends": NOW + 3600}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, "pending, 29 min left"),
+        (OPEN, f"open until {at(NOW + 3600)}"),
+        ({**OPEN, "use_by": NOW + 900}, f"open until {at(NOW + 3600)}, to be used by {at(NOW + 900)}"),
+        ({**OPEN, "use_by": NOW + 900, "certificates": 1}, f"open until {at(NOW + 3600)}"),
+        ({**OPEN, "use_by": NOW + 3600}, f"open until {at(NOW + 3600)}"),
+        ({**OPEN, "start": NOW + 600}, f"approved, opens {at(NOW + 600)}"),
+        ({**OPEN, "start": NOW - 600}, f"open until {at(NOW + 3600)}"),
+        ({**OPEN, "extends": "req-0"}, f"granted, until {at(NOW + 3600)}"),
+        ({**OPEN, "review_by": NOW + 86400}, f"open until {at(NOW + 3600)}, not reviewed"),
+        ({"state": RequestState.LAPSED}, "lapsed"),
+    ],
+)
+def test_where_a_request_stands(changed: dict[str, Any], said: str) -> None:
+    assert request_text.standing(request(**changed), NOW) == said
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, "postgres@db1, 1 h"),
+        ({"action": "migrate"}, "postgres@db1, migrate, 1 h"),
+        ({"break_glass": True}, "BREAK-GLASS postgres@db1, 1 h"),
+        ({"extends": "req-0"}, "postgres@db1, 1 h more"),
+        ({"hosts": ("a", "b", "c", "d")}, "postgres@a,b,c,d, 1 h"),
+        ({"hosts": tuple("abcdefgh")}, "postgres@a,b,c +5, 1 h"),
+    ],
+)
+def test_what_a_request_is_for(changed: dict[str, Any], said: str) -> None:
+    assert request_text.what(request(**changed)) == said
+
+
+def test_a_list_takes_a_line_each_where_there_is_room_and_two_where_there_is_not() -> None:
+    found = (request(), request(break_glass=True, hosts=tuple("abcdefgh"), **OPEN))
+    everything, wide, narrow = (
+        request_text.requests(found, NOW, theirs=True, columns=columns) for columns in (0, 120, 60)
+    )
+    assert [line.split()[0] for line in everything.splitlines()] == ["ID", "req-7k2m7k2m", "req-7k2m7k2m"]
+    assert found[0].reason in everything
+    assert len(wide.splitlines()) == 3
+    assert len(narrow.splitlines()) == 5
+    for columns, text in ((120, wide), (60, narrow)):
+        assert max(map(width, text.splitlines())) <= columns
+    assert "CHG-7 add the index" in narrow
+
+
+def test_a_card_is_as_wide_as_the_terminal_and_hides_nothing() -> None:
+    asked = request(hosts=tuple(f"web{number}" for number in range(60)), start=NOW + 600)
+    text = request_details(RequestReply(asked), NOW, Styles(colour=False, columns=80))
+    assert max(map(width, text.splitlines())) <= 80
+    assert "web59" in text
+    assert "begins" in text
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"decisions": (yes(None),)}, "approved by Bob"),
+        ({"decisions": (yes(1800),)}, "approved by Bob, for 30 min"),
+        (
+            {"decisions": (yes(None),), "extends": "req-0", "ends": NOW},
+            LONGER,
+        ),
+    ],
+)
+def test_a_yes_is_told_with_what_is_different(changed: dict[str, Any], said: str) -> None:
+    assert waiting.granted(request(**{**OPEN, **changed})) == said
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "said"),
+    [
+        (RequestState.DENIED, ExitCode.DENIED, "denied: why not"),
+        (RequestState.CANCELLED, ExitCode.DENIED, "is cancelled: why not"),
+        (RequestState.REVOKED, ExitCode.DENIED, "is revoked: why not"),
+        (RequestState.EXPIRED, ExitCode.EXPIRED, "nobody decided in time"),
+        (RequestState.LAPSED, ExitCode.EXPIRED, "is lapsed"),
+        (RequestState.ENDED, ExitCode.EXPIRED, "is ended"),
+    ],
+)
+def test_every_end_is_told_and_has_its_exit_code(state: RequestState, code: ExitCode, said: str) -> None:
+    error = waiting.over(request(state=state, closing="why not"))
+    assert said in error.message
+    assert exit_codes.of(error) is code
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 140])
+@pytest.mark.parametrize("filler", ["x" * 120, "CHG-7 " + "東" * 60, "a b " * 40])
+def test_t29_a_reason_cannot_write_a_line_of_its_own(columns: int, filler: str) -> None:
+    reason = f"{filler}rule:staging"
+    past = PastView("req-0", RequestState.ENDED, "automatic", ("web1",), "deploy", "shell", reason, "r", NOW, NOW)
+    about = RequesterView(
+        "acme", ("SRE",), ("sre",), NOW, NOW, mfa=False, hardware_key=False, address="::1", live=(past,), recent=(past,)
+    )
+    lines = request_details(
+        RequestReply(request(reason=reason), about), NOW, Styles(colour=False, columns=columns)
+    ).split("\n")
+    assert max(map(width, lines)) <= columns
+    assert not [line for line in lines if line.startswith(("rule:", "x", "東", "a b"))]
+
+
+def test_a_grants_card_tells_every_ask_for_more_time_and_what_became_of_it() -> None:
+    asked = ExtensionView(
+        id="req-2",
+        state=RequestState.DENIED,
+        how=None,
+        person=ALICE,
+        duration=1800,
+        reason="CHG-7 takes longer",
+        asked=NOW,
+        pending_until=NOW + 600,
+        ends=None,
+        decisions=(replace(yes(None), verdict="deny", comment="not now"),),
+        closing="not now",
+    )
+    given = replace(asked, state=RequestState.ENDED, how="reviewed", ends=NOW + 1800, decisions=(yes(600),))
+    by_rule = replace(given, how="automatic", decisions=())
+    waits = replace(asked, state=RequestState.PENDING, decisions=(), closing="", reason="")
+    back = replace(asked, state=RequestState.CANCELLED, decisions=(), closing="the grant is over")
+    now, later = at(NOW), at(NOW + 1800)
+    text = request_details(RequestReply(request(**OPEN), extensions=(asked, given, by_rule, waits, back)), NOW, PLAIN)
+    lines = text.splitlines()
+    begin = next(number for number, line in enumerate(lines) if line.startswith("extensions"))
+    assert [line[10:].strip() for line in lines[begin : begin + 10]] == [
+        f"30 min more, asked {now} by Alice: CHG-7 takes longer",
+        f"denied by Bob, signed, {now}: not now",
+        f"30 min more, asked {now} by Alice: CHG-7 takes longer",
+        f"approved by Bob, signed, for 10 min at most, {now}; open until {later}",
+        f"30 min more, asked {now} by Alice: CHG-7 takes longer",
+        f"approved by the rule; open until {later}",
+        f"30 min more, asked {now} by Alice",
+        "pending, 10 min left",
+        f"30 min more, asked {now} by Alice: CHG-7 takes longer",
+        "cancelled: the grant is over",
+    ]
+    assert "extensions" not in request_details(RequestReply(request(**OPEN)), NOW, PLAIN)

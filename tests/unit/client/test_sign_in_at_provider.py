@@ -1,0 +1,258 @@
+"""The native flow: what the browser may bring back, from where, and how often."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+
+from sshjit import login
+from sshjit.bundle import Provider
+from sshjit.errors import Failed, Invalid, Refused
+from sshjit_client import browser, exit_codes, sign_in
+from sshjit_client.browser import Loopback
+from sshjit_client.oidc import Attempt
+from tests.support.waiting import PATIENCE
+from tests.unit.client.conftest import Laptop
+from tests.unit.client.installation import Installation
+from tests.unit.client.standin import Server
+
+PROVIDER = Provider("acme", "Acme", "https://id.example", "cli", "https://id.example/a?x=1", None, ("openid", "email"))
+
+
+def attempt(redirect: str = "http://127.0.0.1:1/callback") -> Attempt:
+    return Attempt.begin(PROVIDER, redirect, b"blob", bytes(range(80)))
+
+
+def test_the_address_carries_pkce_state_and_the_keys_nonce() -> None:
+    made = attempt()
+    parts = urlsplit(made.address())
+    query = parse_qs(parts.query)
+    assert (parts.netloc, parts.path, query["x"]) == ("id.example", "/a", ["1"])
+    assert query["nonce"] == [login.nonce(b"blob", bytes(range(16)))]
+    assert query["state"] == [made.state]
+    assert query["code_challenge_method"] == ["S256"]
+    assert made.verifier not in made.address()
+    assert 43 <= len(made.verifier) <= 128
+    assert query["scope"] == ["openid email"]
+
+
+def test_a_fresh_sign_in_asks_the_provider_to_look_now_and_to_say_when() -> None:
+    usual = parse_qs(urlsplit(attempt().address()).query)
+    fresh = Attempt.begin(PROVIDER, "http://127.0.0.1:1/callback", b"blob", bytes(range(80)), fresh=True)
+    assert parse_qs(urlsplit(fresh.address()).query) == usual | {"max_age": ["0"]}
+    assert "max_age" not in usual
+
+
+def answered(made: Attempt, **changes: str) -> str:
+    return urlencode({"code": "c", "state": made.state, **changes})
+
+
+def test_t18_only_the_answer_to_this_attempt_counts() -> None:
+    made = attempt()
+    assert made.code(answered(made)) == "c"
+    for other in ("", "code=c", answered(made, state="x"), f"{answered(made)}&code=d", f"{answered(made)}&state=y"):
+        with pytest.raises(Invalid):
+            made.code(other)
+
+
+def test_t16_the_issuer_is_checked_where_it_is_sent() -> None:
+    made = attempt()
+    assert made.code(answered(made, iss="https://id.example")) == "c"
+    with pytest.raises(Refused, match="another provider"):
+        made.code(answered(made, iss="https://id.example/"))
+
+
+def test_a_refusal_of_the_provider_is_told() -> None:
+    made = attempt()
+    with pytest.raises(Refused, match="Acme did not sign you in: no such user"):
+        made.code(answered(made, error="access_denied", error_description="no such user"))
+
+
+def test_a_provider_that_is_down_is_named() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{taken.getsockname()[1]}/a"
+        down = replace(PROVIDER, authorization_endpoint=nobody, token_endpoint=nobody)
+        made = Attempt.begin(down, "http://127.0.0.1:1/callback", b"blob", bytes(80))
+        for ask in (made.look, lambda: made.redeem("c")):
+            with pytest.raises(Failed, match=r"Acme cannot be asked: cannot reach .*: Connection refused") as error:
+                ask()
+            assert exit_codes.of(error.value) is exit_codes.ExitCode.REACH
+
+
+def test_endpoints_that_the_ca_does_not_know_yet_are_said() -> None:
+    with pytest.raises(Failed, match="has not reached Acme yet"):
+        attempt().redeem("c")
+
+
+@pytest.fixture
+def listening() -> Iterator[tuple[Loopback, Attempt]]:
+    with closing(Loopback()) as loopback:
+        made = attempt(loopback.redirect)
+        loopback.serve(made.code)
+        yield loopback, made
+
+
+def fetch(url: str, **headers: str) -> int:
+    try:
+        asked = urllib.request.Request(url, headers=headers)  # noqa: S310  # our own loopback address
+        with urllib.request.urlopen(asked, timeout=PATIENCE) as answer:  # noqa: S310
+            assert b"c0de" not in answer.read()
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+
+
+def test_the_loopback_takes_one_answer_once(listening: tuple[Loopback, Attempt]) -> None:
+    loopback, made = listening
+    good = f"{loopback.redirect}?{answered(made, code='c0de')}"
+    assert fetch(loopback.redirect) == 400
+    assert fetch(f"{loopback.redirect}?{answered(made, state='other')}") == 400
+    assert fetch(good.replace("/callback", "/other")) == 404
+    assert fetch(good, Host="evil.example") == 404
+    assert not select.select([loopback.ready], [], [], 0)[0]
+    assert fetch(good) == 200
+    assert select.select([loopback.ready], [], [], 1)[0]
+    assert loopback.result() == "c0de"
+    assert fetch(good) == 400
+
+
+def test_t17_a_pasted_address_belongs_to_this_attempt_and_counts_once(listening: tuple[Loopback, Attempt]) -> None:
+    loopback, made = listening
+    query = answered(made)
+    assert not sign_in.paste(loopback, f"http://127.0.0.1:9/callback?{query}")
+    assert not sign_in.paste(loopback, f"https://evil.example/callback?{query}")
+    assert not sign_in.paste(loopback, f"{loopback.redirect}?{answered(made, state='x')}")
+    assert not sign_in.paste(loopback, "c")
+    assert sign_in.paste(loopback, f"  {loopback.redirect}?{query}\n")
+    assert not sign_in.paste(loopback, f"{loopback.redirect}?{query}")
+
+
+def test_the_loopback_is_not_reachable_from_elsewhere(listening: tuple[Loopback, Attempt]) -> None:
+    assert listening[0].redirect == f"http://127.0.0.1:{listening[0].port}/callback"
+    listed = Path("/proc/net/tcp").read_text().split("\n")
+    ours = [line.split()[1] for line in listed if line and line.split()[1].endswith(f":{listening[0].port:04X}")]
+    assert f"0100007F:{listening[0].port:04X}" in ours
+    assert not any(where.startswith("00000000") for where in ours)
+
+
+def test_t40_the_browser_is_an_argument_list() -> None:
+    address = "https://id.example/?a=1&b=$(id);`x`"
+    assert browser.command({"BROWSER": "fire fox --new"}, address) == ["fire", "fox", "--new", address]
+    assert browser.command({"BROWSER": "open '%s' -q"}, address) == ["open", address, "-q"]
+    assert browser.command({"BROWSER": "", "SSH_CONNECTION": "x"}, address) is None
+    assert browser.command({"BROWSER": "it's broken"}, address) is None
+
+
+def test_several_providers_must_be_told_apart(installation: Installation) -> None:
+    believed = installation.bundle()
+    (acme,) = believed.providers
+    assert sign_in.choose(believed, None) is acme
+    two = installation.bundle(
+        providers=(acme, PROVIDER.__class__("other", "O", "https://o.example", "c", None, None, ()))
+    )
+    with pytest.raises(Invalid) as error:
+        sign_in.choose(two, None)
+    assert error.value.hint == "ssh-jit login --provider acme | other"
+    with pytest.raises(Invalid, match="no provider 'x'"):
+        sign_in.choose(two, "x")
+
+
+class Screen:
+    """A command on a terminal of its own."""
+
+    def __init__(self, laptop: Laptop, *words: str, **env: str) -> None:
+        self.master, slave = pty.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "sshjit_client", *words],
+            env={**laptop.env, **env},
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+        )
+        os.close(slave)
+        self.text = ""
+
+    def until(self, pattern: str) -> re.Match[str]:
+        end = time.monotonic() + PATIENCE
+        while not (found := re.search(pattern, self.text)):
+            assert time.monotonic() < end, self.text
+            if select.select([self.master], [], [], 0.2)[0]:
+                try:
+                    self.text += os.read(self.master, 4096).decode()
+                except OSError:  # Linux says EIO when the other side is closed
+                    assert re.search(pattern, self.text), self.text
+        return found
+
+    def type(self, text: str) -> None:
+        os.write(self.master, text.encode() + b"\n")
+
+    def close(self) -> int:
+        code = self.process.wait(15)
+        os.close(self.master)
+        return code
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: object) -> None:
+        """Leaves the redirect to the test."""
+
+
+def test_t17_signing_in_without_a_browser_by_pasting(laptop: Laptop) -> None:
+    screen = Screen(laptop, "login", BROWSER="")
+    address = screen.until(r"  (http://127\.0\.0\.1:\d+/authorize\?\S+)\r\n").group(1)
+    opener = urllib.request.build_opener(_NoRedirect())
+    with pytest.raises(urllib.error.HTTPError) as redirected:
+        opener.open(address, timeout=PATIENCE)
+    last_page = redirected.value.headers["Location"]
+    redirected.value.close()
+    screen.type("http://127.0.0.1:1/callback?code=x&state=y")
+    screen.until("paste the whole address")
+    screen.type(last_page)
+    screen.until(r"signed in as Alice")
+    assert screen.close() == 0
+
+
+def test_setup_on_a_terminal_shows_the_root_and_asks(stranger: Laptop, server: Server) -> None:
+    screen = Screen(stranger, "setup", server.url)
+    screen.until(re.escape(server.installation.root.fingerprint))
+    screen.until(r"\[y/N\] ")
+    screen.type("n")
+    screen.until("nothing was set up")
+    assert screen.close() != 0
+    assert not stranger.config.exists()
+    screen = Screen(stranger, "setup", server.url)
+    screen.until(r"\[y/N\] ")
+    screen.type("y")
+    screen.until("set up for lab")
+    assert screen.close() == 0
+
+
+def test_approving_on_a_terminal_asks_after_showing(laptop: Laptop, server: Server) -> None:
+    laptop.run("request", "--action", "migrate", "--reason", "CHG-7", "postgres@db1")
+    (request,) = server.requests
+    screen = Screen(laptop, "approve", request)
+    screen.until(r"prod-database[\s\S]*approve this\? \[y/N\] ")
+    screen.type("")
+    screen.until("nothing was approved")
+    assert screen.close() == 4
+    assert server.requests[request].state.value == "pending"
+    screen = Screen(laptop, "approve", request, "--yes")
+    screen.until("approved")
+    assert screen.close() == 0

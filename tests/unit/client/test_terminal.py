@@ -1,0 +1,88 @@
+"""What is printed can do nothing to a terminal."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sshjit.errors import Failed, Invalid, Refused
+from sshjit_client import exit_codes
+from sshjit_client.terminal import cut, inert, table, width, wrap
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[2J", r"\x1b[2J"),
+        ("a\nb\r\tc\x07\x00\x7f", r"a\x0ab\x0d\x09c\x07\x00\x7f"),
+        ("\x9b31m", r"\x9b31m"),
+        ("evil\u202egpj.exe\u2066\u200f", r"evil\u202egpj.exe\u2066\u200f"),
+        ("zero\u200bwidth\ufeff\u2028", r"zero\u200bwidth\ufeff\u2028"),
+        ("tag\U000e0041", r"tag\U000e0041"),
+        ("lone \udcff", r"lone \udcff"),
+        ("a" + "\u0310" * 5, "a" + "\u0310" * 4 + r"\u0310"),
+        ("rule\u2800\u3164\u00a0staging", r"rule\u2800\u3164\xa0staging"),
+        ("Zoë 東京", "Zoë 東京"),
+    ],
+)
+def test_t29_harmful_characters_are_spelled_out(text: str, shown: str) -> None:
+    assert inert(text) == shown
+
+
+@given(st.text())
+def test_nothing_harmful_is_left_in_any_text(text: str) -> None:
+    assert not {unicodedata.category(c) for c in inert(text)} & {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+    assert not {"\u2800", "\u3164", "\u115f", "\u1160", "\uffa0"} & set(inert(text))
+
+
+def test_tables_are_aligned_and_inert() -> None:
+    assert table([["A", "NAME", "X"], ["1", "東京", "\x1b"], ["22", "b", ""]]) == (
+        "A   NAME  X\n1   東京  \\x1b\n22  b"
+    )
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=("Cc", "Cs")), max_size=30), st.integers(1, 20))
+def test_cut_fits(text: str, columns: int) -> None:
+    assert width(cut(text, columns)) <= columns
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=("Cc", "Cs")), max_size=60), st.integers(2, 20))
+def test_t29_what_is_wrapped_leaves_nothing_to_the_terminal(text: str, columns: int) -> None:
+    lines = wrap(text, columns)
+    assert all(width(line) <= columns for line in lines)
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("", [""]),
+        ("a  b", ["a  b"]),
+        ("one two three", ["one two", "three"]),
+        ("one twothreefour", ["one", "twothree", "four"]),
+        ("東京東京東 京", ["東京東京", "東 京"]),
+    ],
+)
+def test_words_are_broken_only_where_no_line_holds_them(text: str, lines: list[str]) -> None:
+    assert wrap(text, 8) == lines
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (Invalid("usage", "x"), 2),
+        (Refused("waiting", "x"), 3),
+        (Refused("no_rule", "x"), 4),
+        (Refused("expired", "x"), 5),
+        (Refused("grant_over", "x"), 5),
+        (Refused("nobody_can_approve", "x"), 6),
+        (Refused("login_needed", "x"), 7),
+        (Refused("login_over", "x"), 7),
+        (Failed("ca_down", "x"), 8),
+    ],
+)
+def test_exit_codes(error: Invalid | Refused | Failed, code: int) -> None:
+    assert exit_codes.of(error) == code

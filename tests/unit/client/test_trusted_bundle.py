@@ -1,0 +1,136 @@
+"""Which bundles are believed."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import time
+from pathlib import Path
+
+import pytest
+
+from sshjit import bundle
+from sshjit.bundle import Bundle
+from sshjit.errors import Failed, Invalid, Refused
+from sshjit_client import files, trusted_bundle
+from sshjit_client.machine import HeldBundle, Settings
+from sshjit_client.terminal import Terminal
+from tests.unit.client.conftest import Laptop
+from tests.unit.client.installation import Installation
+from tests.unit.client.standin import Server
+
+
+def sealed(installation: Installation, found: Bundle, **how: str) -> HeldBundle:
+    text = bundle.write(found)
+    return HeldBundle(found.sequence, text, installation.sign(text, **how), '"x"')
+
+
+def pinned(installation: Installation, url: str = "http://127.0.0.1:9") -> Settings:
+    return Settings(1, url, "lab", installation.root.fingerprint, None)
+
+
+def test_a_newer_bundle_of_the_pinned_root_is_taken(installation: Installation) -> None:
+    held = installation.bundle()
+    newer = dataclasses.replace(held, sequence=8)
+    assert trusted_bundle.accept(sealed(installation, newer), held, pinned(installation)) == newer
+    assert trusted_bundle.accept(sealed(installation, held), held, pinned(installation)) is None
+
+
+def test_t49_everything_else_is_refused(installation: Installation) -> None:
+    held = installation.bundle()
+    newer, settings = dataclasses.replace(held, sequence=8), pinned(installation)
+    good = sealed(installation, newer)
+    refused = {
+        "the bundle's signature is not by its root": [
+            sealed(installation, newer, key="user_ca"),
+            sealed(installation, newer, namespace="file"),
+            dataclasses.replace(good, signature="nonsense"),
+            dataclasses.replace(good, signature=sealed(installation, held).signature),
+        ],
+        "the bundle is signed by": [
+            sealed(installation, dataclasses.replace(newer, root=installation.user_ca.line), key="user_ca")
+        ],
+        "the bundle is for other, not lab": [sealed(installation, dataclasses.replace(newer, installation="other"))],
+        "and number 7 is held": [
+            sealed(installation, dataclasses.replace(held, sequence=6)),
+            sealed(installation, dataclasses.replace(held, expires=held.expires + 1)),
+        ],
+        "names no CA keys": [sealed(installation, dataclasses.replace(newer, user_ca=()))],
+        "does not begin like one": [sealed(installation, dataclasses.replace(newer, krl=""))],
+    }
+    for why, bundles in refused.items():
+        for one in bundles:
+            with pytest.raises((Refused, Invalid), match=why):
+                trusted_bundle.accept(one, held, settings)
+
+
+def test_a_bundle_that_is_refused_changes_nothing_and_is_told(
+    installation: Installation, server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = pinned(installation, server.url)
+    assert trusted_bundle.current(settings, tmp_path, Terminal()).sequence == 7
+    server.sequence = 6
+    assert trusted_bundle.current(settings, tmp_path, Terminal(), fresh=0).sequence == 7
+    assert "no newer bundle was taken: the bundle is number 6, and number 7 is held" in capsys.readouterr().err
+    server.sequence = 9
+    assert trusted_bundle.current(settings, tmp_path, Terminal(), fresh=0).sequence == 9
+
+
+def test_a_fresh_bundle_is_used_without_asking(installation: Installation, server: Server, tmp_path: Path) -> None:
+    settings = pinned(installation, server.url)
+    trusted_bundle.current(settings, tmp_path, Terminal())
+    server.calls.clear()
+    trusted_bundle.current(settings, tmp_path, Terminal())
+    assert server.calls == []
+
+
+def test_an_old_bundle_alarms_and_locks_nobody_out(
+    installation: Installation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = int(time.time())
+    old = sealed(installation, installation.bundle(issued=now - 100, expires=now - 10))
+    files.save(tmp_path / "bundle.json", old)
+    assert trusted_bundle.current(pinned(installation), tmp_path, Terminal()).sequence == 7
+    assert "should have been renewed" in capsys.readouterr().err
+
+
+def test_the_list_that_ssh_reads_follows_the_bundle(installation: Installation, server: Server, tmp_path: Path) -> None:
+    settings = pinned(installation, server.url)
+    listed = tmp_path / trusted_bundle.REVOKED
+    trusted_bundle.current(settings, tmp_path, Terminal())
+    assert listed.read_bytes() == base64.b64decode(installation.bundle().krl)
+    listed.unlink()
+    server.calls.clear()
+    trusted_bundle.current(settings, tmp_path, Terminal())
+    assert (listed.exists(), server.calls) == (True, [])
+
+
+def test_a_redirect_is_not_followed(server: Server) -> None:
+    with pytest.raises(Failed, match="HTTP 302"):
+        trusted_bundle.download(f"{server.url}/elsewhere")
+
+
+def test_setup_pins_the_root(stranger: Laptop, server: Server) -> None:
+    wrong = stranger.run("setup", server.url, "--root", server.installation.user_ca.fingerprint)
+    assert wrong.returncode == 4
+    assert "is pinned" in wrong.stderr
+    unsaid = stranger.run("setup", server.url)
+    assert (unsaid.returncode, unsaid.stderr) == (
+        2,
+        "ssh-jit: the root must be pinned\nhint: --root SHA256:…, from your administrator\n",
+    )
+    assert not stranger.config.exists()
+    done = stranger.run("setup", server.url, "--root", server.installation.root.fingerprint)
+    assert done.returncode == 0
+    assert done.stderr == f"ssh-jit: set up for lab at {server.url}; sign-in at: Acme (acme)\n"
+
+
+def test_setup_again_takes_no_older_bundle(laptop: Laptop, server: Server) -> None:
+    server.sequence = 6
+    again = laptop.run("setup", server.url, "--root", server.installation.root.fingerprint)
+    assert (again.returncode, again.stderr) == (2, "ssh-jit: the bundle is number 6, and number 7 is held\n")
+
+
+@pytest.mark.parametrize("url", ["http://example.com", "https://a@example.com", "file:///etc/passwd", "-oX"])
+def test_setup_takes_only_addresses_that_are_safe(stranger: Laptop, url: str) -> None:
+    assert stranger.run("setup", "--root", "SHA256:" + "A" * 43, "--", url).returncode == 2
