@@ -118,12 +118,16 @@ class Installation:
             + "unsafe_development = true\n",
         )
         self.config = config.load(self.home / "ca.toml")
+        self._make_home()
+        self.start()
+
+    def _make_home(self) -> None:
+        """What ``ssh-jit-ca init`` makes: the keys, and a database without entries."""
         (self.home / "ca" / "keys").mkdir(parents=True)
         for purpose in keys.PURPOSES:
             files.make(self.config.key_file(purpose))
         if self.database is None:
             shutil.copy(_empty_database(), self.home / "ca" / "ca.db")
-        self.start()
 
     def start(self) -> None:
         """A new process, as it were: everything is read from disk again."""
