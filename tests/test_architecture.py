@@ -62,6 +62,41 @@ PURE = {
 IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "compile", "__import__", "breakpoint", "id", "hash"}
 CLOCKS = {"now", "utcnow", "today"}
 
+FLOORS: dict[str, list[tuple[str, ...]]] = {
+    "sshjit_web": [
+        ("__main__",),
+        ("serve",),
+        ("app",),
+        ("api", "pages", "public", "template_filters", "wsgi_middleware"),
+        ("auth", "notify"),
+        ("errors",),
+        ("security",),
+        ("services",),
+        ("banner", "error_help", "forms", "oidc", "policy_preview", "sessions"),
+        ("ca_cache", "migrate"),
+        ("ca_client", "migrations", "store"),
+        ("ca_socket", "config", "schema"),
+        ("escape_controls", "notify_config"),
+    ],
+    "sshjit_web.api": [("hosts", "account", "locks", "requests"), ("json_io",)],
+    "sshjit_web.pages": [
+        ("approvals", "locks", "request_form"),
+        ("explain", "history", "log", "break_glass", "requests"),
+        ("common",),
+    ],
+    "sshjit_web.notify": [
+        ("command",),
+        ("channels", "notifier"),
+        ("delivery", "log_follower", "webhooks", "status"),
+        ("ledger",),
+        ("planner",),
+        ("payload", "recipients"),
+        ("messages",),
+        ("notices",),
+    ],
+}
+"""The members of a package, files and folders alike, from the top floor down: imports go to lower floors only."""
+
 LONGEST = 400
 """Lines of a file; tests may be longer."""
 
@@ -227,6 +262,34 @@ def test_the_pages_never_load_what_delivers_and_the_notifier_never_loads_the_pag
 def test_inside_a_program_imports_go_downward_only(package: str) -> None:
     cycle = find_cycle(graph(package))
     assert cycle is None, f"these modules import each other: {' -> '.join(cycle or ())}"
+
+
+@pytest.mark.parametrize("package", FLOORS)
+def test_each_file_and_folder_has_its_floor_and_imports_from_lower_ones_only(package: str) -> None:
+    depth = {member: number for number, floor in enumerate(FLOORS[package]) for member in floor}
+    assert len(depth) == sum(map(len, FLOORS[package])), "a member has two floors"
+    edges = member_edges(graph(package.partition(".")[0]), package)
+    assert depth.keys() == edges.keys()
+    climbs = [f"{name} imports {to}" for name, targets in edges.items() for to in targets if depth[to] <= depth[name]]
+    assert not climbs
+
+
+def member_edges(edges: dict[str, set[str]], package: str) -> dict[str, set[str]]:
+    """Which members of a package import which others; its ``__init__``, which may import all of them, is none."""
+
+    def member(module: str) -> str:
+        return module.removeprefix(f"{package}.").partition(".")[0] if module.startswith(f"{package}.") else ""
+
+    found: dict[str, set[str]] = {member(module): set() for module in edges}
+    for module, targets in edges.items():
+        found[member(module)] |= {member(target) for target in targets} - {"", member(module)}
+    return {name: targets for name, targets in found.items() if name}
+
+
+def test_what_a_folder_imports_counts_for_all_of_it() -> None:
+    edges = {"p": {"p.a"}, "p.a": {"p.b.c"}, "p.b": {"p.b.c"}, "p.b.c": {"p.d"}, "p.d": set[str](), "other": {"p.a"}}
+    assert member_edges(edges, "p") == {"a": {"b"}, "b": {"d"}, "d": set()}
+    assert member_edges(edges, "p.b") == {"c": set()}
 
 
 def graph(package: str) -> dict[str, set[str]]:

@@ -106,7 +106,7 @@ def test_a_request_by_the_keyboard_alone(office: Office) -> None:
             if page.locator(":focus").get_attribute("value") == "web1":
                 break
         page.keyboard.press("Space")
-        expect(page.locator("#foreseen")).to_contain_text("You get this at once.")
+        expect(page.locator("#preview")).to_contain_text("You get this at once.")
         page.locator("#reason").focus()
         page.keyboard.type("CHG-1 by the keyboard")
         page.keyboard.press("Enter")
@@ -120,9 +120,9 @@ def test_the_script_says_what_it_takes_while_one_types(office: Office) -> None:
         page.goto("/requests/new")
         page.get_by_label("db1").check()
         expect(page.locator("#reason-label")).to_have_text("Incident or change number")
-        expect(page.locator("#foreseen")).to_contain_text("Not like this.")
+        expect(page.locator("#preview")).to_contain_text("Not like this.")
         page.get_by_label("Incident or change number").fill("CHG-7")
-        expect(page.locator("#foreseen")).to_contain_text("once it is approved")
+        expect(page.locator("#preview")).to_contain_text("once it is approved")
         page.locator("#start").fill("2031-01-02T03:04")
         expect(page.locator("#start-help")).to_contain_text("For you:")
         assert seat.complaints == []
@@ -146,7 +146,7 @@ def test_everything_works_without_scripts(office: Office) -> None:
         page.locator("#action").select_option("command")
         page.locator("#command").fill("psql -c 'select 1'")
         page.get_by_role("button", name="What would I need?").click()
-        expect(page.locator("#foreseen")).to_contain_text("No rule allows running")
+        expect(page.locator("#preview")).to_contain_text("No rule allows running")
         page.goto("/requests/new?host=db1&reason=CHG-8&duration=15m")
         page.get_by_role("button", name="Ask for access").click()
         expect(page.locator("h1")).to_contain_text("postgres on db1")

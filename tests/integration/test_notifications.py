@@ -24,7 +24,7 @@ from sshjit import ca_protocol as m
 from sshjit_ca.sockets import Socket
 from sshjit_web import migrate
 from sshjit_web.ca_client import CaClient
-from sshjit_web.notify import command, looking
+from sshjit_web.notify import command, status
 from sshjit_web.store import open_engine
 from tests.support.break_glass import break_glass
 from tests.support.ca_sockets import serving_sockets
@@ -95,7 +95,7 @@ class Notifier:
 
     def status(self) -> str:
         """What ``notify status`` says, without starting it."""
-        return "\n".join(command.shown(looking.overview(self.engine), None, int(time.time())))
+        return "\n".join(command.shown(status.overview(self.engine), None, int(time.time())))
 
     def log(self) -> str:
         return (self.ca.home / "notify.log").read_text()

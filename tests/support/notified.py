@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from sqlalchemy import Engine, select
 
 from sshjit import ca_protocol as m
-from sshjit_web.notify import planning
-from sshjit_web.notify.deciding import Notice
-from sshjit_web.notify.following import Follower
+from sshjit_web.notify import planner
 from sshjit_web.notify.ledger import Ledger
-from sshjit_web.notify.planning import Plan
-from sshjit_web.notify.schema import DELIVERIES
-from sshjit_web.notify.settings import Channel, NotifyConfig, Route
+from sshjit_web.notify.log_follower import LogFollower
+from sshjit_web.notify.notices import Notice
+from sshjit_web.notify.planner import Plan
+from sshjit_web.notify_config import ChannelConfig, NotifyConfig, Route
+from sshjit_web.schema import DELIVERIES
 from tests.support.break_glass import GLASS
 from tests.support.installation import POLICY, Installation, Person
 
@@ -23,7 +23,7 @@ ORIGIN = "https://access.example.com"
 ERIN = Person("e-5", ("SRE Leads",), "erin@example.com")
 TWO = ('approvals = [{ from = "lead", count = 1 }]', 'approvals = [{ from = "lead", count = 2 }]')
 """What to change in the policy so that the database needs two people."""
-CHANNELS = {name: Channel(apprise_file=f"{name}.url") for name in ("mail", "pager", "chat")}
+CHANNELS = {name: ChannelConfig(apprise_file=f"{name}.url") for name in ("mail", "pager", "chat")}
 CONFIG = NotifyConfig(
     channels=CHANNELS,
     mail="mail",
@@ -51,7 +51,7 @@ class FeedReader:
         """What follows from whatever happened since."""
         reply = self.ca.say(m.ReadFeed(self.position, 100), m.FeedReply)
         self.position = reply.read
-        new = [planning.plan(self.config, ORIGIN, item, int(self.ca.time)) for item in reply.items]
+        new = [planner.plan(self.config, ORIGIN, item, int(self.ca.time)) for item in reply.items]
         self.plans += new
         return new
 
@@ -59,7 +59,7 @@ class FeedReader:
         """Topic -> who is told: people by name, ``?`` after those who only hear if they were asked, ``#`` channels."""
         found: dict[str, set[str]] = {}
         for plan in self.listen():
-            for saying in plan.sayings:
+            for saying in plan.announcements:
                 for copy in saying.copies:
                     target = copy.target
                     name = person(target.recipient) if target.recipient else f"#{target.channel}"
@@ -69,7 +69,7 @@ class FeedReader:
     def notice(self, topic: str) -> Notice:
         """The last notice of this topic."""
         self.listen()
-        return next(s.notice for plan in reversed(self.plans) for s in plan.sayings if s.notice.topic == topic)
+        return next(s.notice for plan in reversed(self.plans) for s in plan.announcements if s.notice.topic == topic)
 
 
 class InProcessTalk:
@@ -101,7 +101,7 @@ class NotifierDesk:
 
     def follow(self, ledger: Ledger) -> None:
         """Reads all that happened, and reminds."""
-        follower = Follower(InProcessTalk(self.ca), ledger, self.config, ORIGIN, lambda: int(self.ca.time))  # type: ignore[arg-type]
+        follower = LogFollower(InProcessTalk(self.ca), ledger, self.config, ORIGIN, lambda: int(self.ca.time))  # type: ignore[arg-type]
         while follower.step():
             pass
         follower.remind()
@@ -120,6 +120,6 @@ def sending(desk: NotifierDesk, ledger: Ledger, *channels: str) -> Iterator[set[
     told = set()
     for channel in channels or tuple(desk.config.channels):
         for owed in ledger.claim(channel, int(desk.ca.time), 100):
-            told.add((owed.words.title, person(owed.recipient) or f"#{channel}"))
+            told.add((owed.content.title, person(owed.recipient) or f"#{channel}"))
             ledger.sent(owed.id, int(desk.ca.time))
     yield told

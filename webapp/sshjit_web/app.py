@@ -10,16 +10,16 @@ from typing import Any
 from flask import Flask, g
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from sshjit_web import api, auth, errors, host_api, pages, public, security, services, show
+from sshjit_web import api, auth, errors, pages, public, security, services, template_filters
 from sshjit_web import config as configuration
+from sshjit_web.banner import BannerCache
+from sshjit_web.ca_cache import CaCache
 from sshjit_web.ca_client import Authority, CaClient
 from sshjit_web.config import WebConfig
-from sshjit_web.marks import Marks
 from sshjit_web.oidc import RelyingParty
-from sshjit_web.readings import Readings
 from sshjit_web.sessions import Sessions
-from sshjit_web.shell import Shell
 from sshjit_web.store import Store, open_engine
+from sshjit_web.wsgi_middleware import Middleware
 
 
 def create_app(
@@ -38,29 +38,29 @@ def create_app(
         ca=ca,
         store=store,
         sessions=Sessions(ca, store, clock),
-        readings=Readings(ca, clock),
-        marks=Marks(ca, clock),
+        ca_cache=CaCache(ca, clock),
+        banners=BannerCache(ca, clock),
         parties=parties,
         clock=clock,
         key=key,
     )
     services.install(app, have)
-    show.install(app)
+    template_filters.install(app)
     security.install(app)
     errors.install(app)
     app.context_processor(_for_every_page)
-    for blueprint in (public.blueprint, api.blueprint, host_api.blueprint, auth.blueprint, pages.blueprint):
+    for blueprint in (public.blueprint, api.blueprint, api.host_blueprint, auth.blueprint, pages.blueprint):
         app.register_blueprint(blueprint)
     if config.proxy_hops:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.proxy_hops, x_proto=0)  # type: ignore[method-assign]
-    app.wsgi_app = Shell(app.wsgi_app, have.readings, https=config.https)  # type: ignore[method-assign]
+    app.wsgi_app = Middleware(app.wsgi_app, have.ca_cache, https=config.https)  # type: ignore[method-assign]
     return app
 
 
 def _for_every_page() -> dict[str, Any]:
     have, login = services.services(), g.get("login")
     token = have.form_token(security.form_cookie())
-    return {"form_token": token, "login": login, "mark": have.marks.known(login), "now": have.now()}
+    return {"form_token": token, "login": login, "banner": have.banners.known(login), "now": have.now()}
 
 
 def from_config(config: WebConfig) -> Flask:

@@ -118,7 +118,7 @@ def current_login() -> LoginView:
 
 def local_target(wish: str | None) -> str:
     """Where to go after the sign-in: a path of ours, else the start page. Never another site."""
-    home = url_for("pages.mine")
+    home = url_for("pages.home")
     if not wish or len(wish) > MAX_TARGET or not wish.startswith("/") or wish[1:2] in ("/", "\\"):
         return home
     return wish if wish.isascii() and wish.isprintable() and "\\" not in wish else home

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from sshjit import names, providers, settings
 from sshjit.errors import Failed, Invalid, SshJitError
-from sshjit_web.notify.settings import NotifyConfig
+from sshjit_web.notify_config import NotifyConfig
 
 CONFIG_VARIABLE = "SSH_JIT_WEB_CONFIG"
 """The environment variable that names ``web.toml``."""

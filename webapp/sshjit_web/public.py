@@ -21,7 +21,7 @@ blueprint = Blueprint("public", __name__)
 @blueprint.get("/bundle")
 def bundle() -> Response:
     """The signed bundle; 304 for whoever has the newest already."""
-    found = services().readings.bundle()
+    found = services().ca_cache.bundle()
     headers = {"ETag": found.tag, "Cache-Control": "no-cache"}
     if found.tag in (part.strip() for part in request.headers.get("If-None-Match", "").split(",")):
         return Response(status=304, headers=headers)
@@ -32,7 +32,7 @@ def bundle() -> Response:
 def checkpoint() -> Response:
     """The newest signed checkpoint that a bundle carried."""
     return Response(
-        services().readings.bundle().checkpoint, headers={"Cache-Control": "no-cache"}, mimetype="text/plain"
+        services().ca_cache.bundle().checkpoint, headers={"Cache-Control": "no-cache"}, mimetype="text/plain"
     )
 
 

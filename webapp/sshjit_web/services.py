@@ -10,11 +10,11 @@ from typing import cast
 
 from flask import Flask, current_app
 
+from sshjit_web.banner import BannerCache
+from sshjit_web.ca_cache import CaCache
 from sshjit_web.ca_client import Authority
 from sshjit_web.config import WebConfig
-from sshjit_web.marks import Marks
 from sshjit_web.oidc import RelyingParty
-from sshjit_web.readings import Readings
 from sshjit_web.sessions import Sessions
 from sshjit_web.store import Store
 
@@ -29,8 +29,8 @@ class Services:
     ca: Authority
     store: Store
     sessions: Sessions
-    readings: Readings
-    marks: Marks
+    ca_cache: CaCache
+    banners: BannerCache
     parties: Mapping[str, RelyingParty]
     """The providers, by id."""
     clock: Callable[[], float]

@@ -13,8 +13,8 @@ from sshjit.api.session import LoginView
 from sshjit.ca_protocol.logins import LoginReply, Logout, ReadLogin
 from sshjit.ca_protocol.outcomes import Done
 from sshjit.errors import Refused, SshJitError
+from sshjit_web.ca_cache import Recent
 from sshjit_web.ca_client import Authority
-from sshjit_web.cache import Recent
 from sshjit_web.store import Kind, Store, digest
 
 LOGIN_LIFETIME = 1.0

@@ -13,13 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sqlalchemy import (
-    Column,
     Engine,
-    Index,
-    Integer,
-    MetaData,
-    String,
-    Table,
     create_engine,
     delete,
     event,
@@ -32,30 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from sshjit.errors import Failed
-
-METADATA = MetaData()
-
-SESSIONS = Table(
-    "sessions",
-    METADATA,
-    Column("token_hash", String(64), primary_key=True),
-    Column("kind", String(8), nullable=False),
-    Column("login_id", String(64), nullable=False),
-    Column("created", Integer, nullable=False),
-    Column("expires", Integer, nullable=False),
-    Index("sessions_expires", "expires"),
-    Index("sessions_login", "login_id"),
-)
-SIGN_INS = Table(
-    "sign_ins",
-    METADATA,
-    Column("state_hash", String(64), primary_key=True),
-    Column("browser_hash", String(64), nullable=False),
-    Column("provider", String(32), nullable=False),
-    Column("target", String(512), nullable=False),
-    Column("expires", Integer, nullable=False),
-    Index("sign_ins_expires", "expires"),
-)
+from sshjit_web.schema import SESSIONS, SIGN_INS
 
 Kind = Literal["page", "api"]
 """A session is a browser's (``page``) or a command line's (``api``); neither token works at the other's door."""

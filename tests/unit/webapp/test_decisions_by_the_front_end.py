@@ -14,7 +14,7 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit.errors import Invalid, SshJitError
 from sshjit.policy import load
-from sshjit_web import foreseeing
+from sshjit_web import policy_preview
 from tests.support import decisions
 from tests.support.decisions import FOLDER, NOBODY, Row
 from tests.support.installation import Installation
@@ -57,7 +57,7 @@ def by_the_front_end(ca: Installation, asked: m.Explain) -> m.ExplainReply | Ssh
     hosts = ca.say(m.ReadHosts(asked.login_id), m.HostsReply).hosts
     rules = load(ca.say(m.ReadPolicy(), m.PolicyReply).text)
     try:
-        return foreseeing.foresee(rules, login, hosts, asked, int(ca.time))
+        return policy_preview.preview(rules, login, hosts, asked, int(ca.time))
     except Invalid as error:
         return error
 

@@ -17,8 +17,8 @@ from demo.lab.paths import free_ports
 from sshjit.errors import Failed, Invalid
 from sshjit_web.notify import channels, webhooks
 from sshjit_web.notify.channels import Chat
-from sshjit_web.notify.settings import Channel, NotifyConfig
-from sshjit_web.notify.way import Message, Way
+from sshjit_web.notify.delivery import Channel, Message
+from sshjit_web.notify_config import ChannelConfig, NotifyConfig
 from tests.support.receivers import Hooked, Mailbox, receiver, smtp
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -30,7 +30,7 @@ MESSAGE = Message(
 )
 
 
-def opened(folder: Path, channel: Channel, *, mail: bool = False) -> Way:
+def opened(folder: Path, channel: ChannelConfig, *, mail: bool = False) -> Channel:
     config = NotifyConfig(channels={"one": channel}, mail="one" if mail else None)
     return channels.open_all(config, folder, plain_http=True)["one"]
 
@@ -45,7 +45,7 @@ def written(folder: Path, text: str, mode: int = 0o600) -> Path:
 def test_a_mail_goes_to_its_recipient_alone_as_plain_text(tmp_path: Path) -> None:
     (port,) = free_ports(1)
     written(tmp_path, f"mailto://127.0.0.1:{port}?from=ssh-jit@example.com&to=everybody@example.com&format=html\n")
-    way, mailbox = opened(tmp_path, Channel(apprise_file="secret"), mail=True), Mailbox()
+    way, mailbox = opened(tmp_path, ChannelConfig(apprise_file="secret"), mail=True), Mailbox()
     with smtp(port, mailbox):
         way.send(MESSAGE, 0)
     (mail,) = mailbox.mails
@@ -59,12 +59,12 @@ def test_a_mail_goes_to_its_recipient_alone_as_plain_text(tmp_path: Path) -> Non
 def test_a_mail_server_that_is_down_or_says_no_is_a_failure_without_its_password(tmp_path: Path) -> None:
     (port,) = free_ports(1)
     written(tmp_path, f"mailto://user:hunter2hunter2@127.0.0.1:{port}?from=ssh-jit@example.com")
-    way = opened(tmp_path, Channel(apprise_file="secret"), mail=True)
+    way = opened(tmp_path, ChannelConfig(apprise_file="secret"), mail=True)
     with pytest.raises(Failed) as down:
         way.send(MESSAGE, 0)
     mailbox = Mailbox(pause=lambda _: "451 not now")
     written(tmp_path, f"mailto://127.0.0.1:{port}?from=ssh-jit@example.com")
-    way = opened(tmp_path, Channel(apprise_file="secret"), mail=True)
+    way = opened(tmp_path, ChannelConfig(apprise_file="secret"), mail=True)
     with smtp(port, mailbox), pytest.raises(Failed) as refused:
         way.send(MESSAGE, 0)
     for error in (down.value, refused.value):
@@ -83,21 +83,21 @@ def test_what_a_service_repeats_of_its_address_is_taken_out() -> None:
 def test_an_address_that_is_none_is_refused_at_the_start(tmp_path: Path, text: str) -> None:
     written(tmp_path, text)
     with pytest.raises(Invalid, match="channel one") as refused:
-        opened(tmp_path, Channel(apprise_file="secret"))
+        opened(tmp_path, ChannelConfig(apprise_file="secret"))
     assert refused.value.code == "bad_channel"
 
 
 def test_only_what_can_mail_to_single_people_is_a_mail_channel(tmp_path: Path) -> None:
     written(tmp_path, "json://127.0.0.1/")
-    opened(tmp_path, Channel(apprise_file="secret"))
+    opened(tmp_path, ChannelConfig(apprise_file="secret"))
     with pytest.raises(Invalid, match="single people"):
-        opened(tmp_path, Channel(apprise_file="secret"), mail=True)
+        opened(tmp_path, ChannelConfig(apprise_file="secret"), mail=True)
 
 
 def test_an_address_that_others_can_read_is_refused(tmp_path: Path) -> None:
     written(tmp_path, "json://127.0.0.1/", mode=0o644)
     with pytest.raises(Failed, match="can be read by others"):
-        opened(tmp_path, Channel(apprise_file="secret"))
+        opened(tmp_path, ChannelConfig(apprise_file="secret"))
 
 
 def test_the_reference_library_believes_a_webhook_once_and_no_changed_one(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_a_webhook_is_taken_or_says_why_not(tmp_path: Path) -> None:
     hooked = Hooked(SECRET)
     with receiver(hooked) as url:
         written(tmp_path, SECRET)
-        way = opened(tmp_path, Channel(webhook=url, secret_file="secret"))
+        way = opened(tmp_path, ChannelConfig(webhook=url, secret_file="secret"))
         way.send(MESSAGE, int(time.time()))
         assert hooked.taken == [("msg_1", {"a": "ü"})]
         for status, code in ((500, "not_delivered"), (302, "not_delivered"), (404, "not_delivered"), (410, "gone")):
@@ -154,7 +154,7 @@ def test_a_webhook_goes_to_its_address_and_nowhere_else(tmp_path: Path) -> None:
     elsewhere = Hooked(SECRET)
     with receiver(elsewhere) as other, receiver(Hooked(SECRET, status=307, location=other)) as url:
         written(tmp_path, SECRET)
-        way = opened(tmp_path, Channel(webhook=url, secret_file="secret"))
+        way = opened(tmp_path, ChannelConfig(webhook=url, secret_file="secret"))
         with pytest.raises(Failed, match="307"):
             way.send(MESSAGE, int(time.time()))
     assert elsewhere.taken == []
@@ -162,7 +162,7 @@ def test_a_webhook_goes_to_its_address_and_nowhere_else(tmp_path: Path) -> None:
 
 def test_plain_http_is_for_development_only(tmp_path: Path) -> None:
     written(tmp_path, SECRET)
-    config = NotifyConfig(channels={"one": Channel(webhook="http://127.0.0.1/hook", secret_file="secret")})
+    config = NotifyConfig(channels={"one": ChannelConfig(webhook="http://127.0.0.1/hook", secret_file="secret")})
     with pytest.raises(Invalid):
         channels.open_all(config, tmp_path, plain_http=False)
 

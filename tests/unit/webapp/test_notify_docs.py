@@ -8,7 +8,7 @@ from pathlib import Path
 
 from demo.isolate import REPOSITORY
 from sshjit_web.config import parse
-from sshjit_web.notify.settings import NotifyConfig, Topic
+from sshjit_web.notify_config import NotifyConfig, Topic
 
 GUIDE = (REPOSITORY / "docs/notifications.md").read_text()
 SHIPPED = (REPOSITORY / "webapp/etc/web.toml").read_text()

@@ -10,9 +10,9 @@ from sqlalchemy import select
 
 from sshjit import ca_protocol as m
 from sshjit_web import migrate
-from sshjit_web.notify import looking, retrying
+from sshjit_web.notify import delivery, status
 from sshjit_web.notify.ledger import KEPT, Ledger, LostLease
-from sshjit_web.notify.schema import DELIVERIES, NOTICES
+from sshjit_web.schema import DELIVERIES, NOTICES
 from sshjit_web.store import open_engine
 from tests.support.break_glass import break_glass, review
 from tests.support.installation import ALICE, BOB, DANA, Installation, Person
@@ -145,7 +145,7 @@ def test_a_review_is_nagged_about_until_somebody_looked(desk: NotifierDesk, ledg
         assert {name for _, name in told} == {"alice", "erin", "#pager"}
     desk.ca.later(48 * 3600)
     desk.follow(ledger)
-    assert looking.overview(desk.engine).nags == 0
+    assert status.overview(desk.engine).nags == 0
     with sending(desk, ledger) as told:
         assert not [title for title, _ in told if title.startswith("Not reviewed")]
 
@@ -191,10 +191,10 @@ def test_what_fails_is_tried_later_then_dead_and_alive_again_when_the_operator_s
     (again,) = ledger.claim("mail", now(desk), 9)
     assert (again.id, again.tries) == (owed.id, 2)
     ledger.failed(owed.id, now(desk), "x" * 999, next_try=None)
-    (dead,) = looking.overview(desk.engine).dead
+    (dead,) = status.overview(desk.engine).dead
     assert (dead.id, dead.tries, dead.last_error) == (owed.id, 2, "x" * 256)
-    assert looking.retry(desk.engine, now(desk), ("msg_other",)) == 0
-    assert looking.retry(desk.engine, now(desk), None) == 1
+    assert status.retry(desk.engine, now(desk), ("msg_other",)) == 0
+    assert status.retry(desk.engine, now(desk), None) == 1
     assert {each.id for each in ledger.claim("mail", now(desk), 9)} == {owed.id}
 
 
@@ -202,7 +202,7 @@ def test_channels_that_are_gone_leave_dead_deliveries_that_are_seen(desk: Notifi
     break_glass(desk.ca, desk.ca.native(ALICE))
     desk.follow(ledger)
     ledger.orphans(("mail",), now(desk))
-    (dead,) = looking.overview(desk.engine).dead
+    (dead,) = status.overview(desk.engine).dead
     assert (dead.channel, dead.last_error) == ("pager", "web.toml has no channel of this name")
 
 
@@ -212,7 +212,7 @@ def test_a_rule_may_name_any_channel_and_none_holds_up_the_others(desk: Notifier
     desk.follow(ledger)
     with sending(desk, ledger) as told:
         assert {name for _, name in told} == {"bob", "erin", "alice", "#pager"}
-    assert {dead.last_error for dead in looking.overview(desk.engine).dead} == {"web.toml has no channel of this name"}
+    assert {dead.last_error for dead in status.overview(desk.engine).dead} == {"web.toml has no channel of this name"}
 
 
 def test_what_is_over_for_a_month_is_removed(desk: NotifierDesk, ledger: Ledger) -> None:
@@ -246,8 +246,8 @@ def test_a_log_that_is_shorter_than_what_was_read_is_read_again_without_telling_
 
 
 def test_pauses_grow_and_end() -> None:
-    pauses = [retrying.next_try(tries, 0, 0, 1.0) for tries in range(1, 14)]
+    pauses = [delivery.next_try(tries, 0, 0, 1.0) for tries in range(1, 14)]
     assert pauses == [2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 3600, 3600]
-    assert retrying.next_try(5, 0, 0, 0.0) == 16
-    assert retrying.next_try(retrying.MOST_TRIES, 0, 0, 0.5) is None
-    assert retrying.next_try(1, 0, retrying.LONGEST_LIFE, 0.5) is None
+    assert delivery.next_try(5, 0, 0, 0.0) == 16
+    assert delivery.next_try(delivery.MOST_TRIES, 0, 0, 0.5) is None
+    assert delivery.next_try(1, 0, delivery.LONGEST_LIFE, 0.5) is None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from sshjit import ca_protocol as m
-from sshjit_web.notify.following import Follower
 from sshjit_web.notify.ledger import Ledger
+from sshjit_web.notify.log_follower import LogFollower
 from tests.support import in_process_ca
 from tests.support.in_process_ca import EVE
 from tests.support.installation import ALICE, BOB, DANA
@@ -22,7 +22,7 @@ def test_auditors_see_what_is_owed_and_what_was_given_up(tmp_path: Path, issuers
         now = int(world.ca.time)
         assert ledger.take(now)
         request_id = world.ask(DANA, "db1")
-        Follower(world.authority, ledger, CONFIG, ORIGIN, lambda: now).step()
+        LogFollower(world.authority, ledger, CONFIG, ORIGIN, lambda: now).step()
         (owed,) = ledger.claim("mail", now, 1)
         ledger.failed(owed.id, now, "<b>the server</b> is down", next_try=None)
         page = world.page(EVE, "/notifications")

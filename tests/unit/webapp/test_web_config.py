@@ -11,7 +11,8 @@ import pytest
 
 from sshjit.errors import Failed, Invalid
 from sshjit_web import config, migrate
-from sshjit_web.store import METADATA, Store, open_engine
+from sshjit_web.schema import METADATA
+from sshjit_web.store import Store, open_engine
 from tests.unit.webapp.conftest import config_text
 
 

@@ -1,11 +1,9 @@
-"""The JSON API of the command line: every row of ``docs/protocol.md``, section 2, and nothing more.
-
-Views parse, call the authority and hand its answer on. What a host says for itself is ``host_api.py``'s.
-"""
+"""The JSON API: every row of ``docs/protocol.md``, section 2, and nothing more. Views parse, ask the CA, hand on."""
 
 from __future__ import annotations
 
-from sshjit_web.api import account, acting, deciding, hosts, requests
-from sshjit_web.api.speech import blueprint
+from sshjit_web.api import account, hosts, locks, requests
+from sshjit_web.api.hosts import host_blueprint
+from sshjit_web.api.json_io import blueprint
 
-__all__ = ["account", "acting", "blueprint", "deciding", "hosts", "requests"]
+__all__ = ["account", "blueprint", "host_blueprint", "hosts", "locks", "requests"]

@@ -9,7 +9,7 @@ from sshjit.api.log import LogReply
 from sshjit.api.session import ChallengeReply, LoggedIn, LoginBody
 from sshjit.ca_protocol.log import ReadLog
 from sshjit.ca_protocol.logins import LoginNative, LoginReply, ReadChallenge
-from sshjit_web.api.speech import (
+from sshjit_web.api.json_io import (
     MAX_PAGE,
     address,
     answer,

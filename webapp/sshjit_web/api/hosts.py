@@ -1,16 +1,22 @@
-"""Hosts: which there are, and how an admin adds, labels and removes them. All but the list needs a signature."""
+"""Hosts: the list, what admins change about them with a signature, and what a host says for itself.
+
+Nobody signs in for the last: a host proves what it says to the CA, by its token and its keys.
+"""
 
 from __future__ import annotations
 
-from flask import Response
+from flask import Blueprint, Response
 
+from sshjit import wire
 from sshjit.api.bodies import HostBody, LabelsBody, RemoveBody
-from sshjit.api.hosts import HostReply, HostsReply
+from sshjit.api.hosts import HostReply, HostReport, HostsReply, JoinHost, SignHost
 from sshjit.api.signed import AddHost, LabelHost, RemoveHost
 from sshjit.ca_protocol.hosts import ReadHosts
 from sshjit.ca_protocol.outcomes import Done
-from sshjit_web.api.speech import blueprint, body, carried, login_id
+from sshjit_web.api.json_io import answer, blueprint, body, carried, login_id
 from sshjit_web.services import services
+
+host_blueprint = Blueprint("host_api", __name__, url_prefix="/api/v1/host")
 
 
 @blueprint.get("/hosts")
@@ -48,4 +54,23 @@ def remove(name: str) -> Response:
     """Forgets a host. Not DELETE: what a body means there nobody says (RFC 9110, 9.3.5), and a signature is needed."""
     said = body(RemoveBody)
     services().ca.call(RemoveHost(name, said.reason, login_id(), said.consent), Done)
+    return Response(status=204)
+
+
+@host_blueprint.post("/join")
+def join() -> Response:
+    """A new host shows its token and its keys, and gets their certificates."""
+    return answer(wire.encode(services().ca.call(body(JoinHost), HostReply)), 201)
+
+
+@host_blueprint.post("/renew")
+def renew() -> Response:
+    """A host gets new certificates for its keys."""
+    return answer(wire.encode(services().ca.call(body(SignHost), HostReply)), 201)
+
+
+@host_blueprint.post("/report")
+def report() -> Response:
+    """A host says how it is."""
+    services().ca.call(body(HostReport), Done)
     return Response(status=204)

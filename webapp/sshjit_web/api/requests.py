@@ -7,13 +7,27 @@ from typing import Literal
 from flask import Response, request
 
 from sshjit.api.ask import AskBody, AskReply
-from sshjit.api.bodies import ReasonBody
+from sshjit.api.bodies import CommentBody, DecisionBody, ReasonBody, ReviewBody
 from sshjit.api.details import RequestReply, RequestsReply
 from sshjit.api.explain import ExplainBody, ExplainReply
 from sshjit.api.views import RequestState
 from sshjit.ca_protocol.explain import Explain
-from sshjit.ca_protocol.requests import Ask, Cancel, CertificateReply, End, Extend, ReadRequest, ReadRequests, SignUser
-from sshjit_web.api.speech import (
+from sshjit.ca_protocol.requests import (
+    Approve,
+    Ask,
+    Cancel,
+    CertificateReply,
+    Comment,
+    Deny,
+    End,
+    Extend,
+    ReadRequest,
+    ReadRequests,
+    Review,
+    SignUser,
+)
+from sshjit.errors import Invalid
+from sshjit_web.api.json_io import (
     MAX_PAGE,
     address,
     blueprint,
@@ -126,3 +140,32 @@ def certificate(request_id: str) -> Response:
 def _asked(message: Ask | Extend) -> Response:
     reply = services().ca.carry(message, AskReply)
     return json_text(reply.text, 200 if reply.part("existing") == "true" else 201)
+
+
+@blueprint.post("/requests/<request_id>/approve")
+def approve(request_id: str) -> Response:
+    """Says yes to the ask with this digest."""
+    said = body(DecisionBody)
+    return decided(Approve(login_id(), request_id, said.digest, said.comment, said.consent, said.duration))
+
+
+@blueprint.post("/requests/<request_id>/deny")
+def deny(request_id: str) -> Response:
+    """Says no to the ask with this digest."""
+    said = body(DecisionBody)
+    if said.duration is not None:
+        raise Invalid("bad_message", "only a yes can be for less time")
+    return decided(Deny(login_id(), request_id, said.digest, said.comment, said.consent))
+
+
+@blueprint.post("/requests/<request_id>/comment")
+def comment(request_id: str) -> Response:
+    """Says something and decides nothing."""
+    return decided(Comment(login_id(), request_id, body(CommentBody).text))
+
+
+@blueprint.post("/requests/<request_id>/review")
+def review(request_id: str) -> Response:
+    """Says whether a break-glass access was justified."""
+    said = body(ReviewBody)
+    return decided(Review(login_id(), request_id, said.verdict, said.comment))

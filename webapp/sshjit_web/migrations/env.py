@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from sshjit_web.notify.schema import METADATA
+from sshjit_web.schema import METADATA
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=METADATA)
 context.run_migrations()

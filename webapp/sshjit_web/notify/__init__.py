@@ -2,7 +2,8 @@
 
 Runs as a process of its own, ``ssh-jit-web notify``. It decides nothing, lengthens nothing and blocks nothing.
 
-``deciding`` says who is to hear of an entry and when, ``words`` and ``payload`` in which words, ``routing`` by which
-way; none of them reads or waits. ``following`` asks the CA, ``store`` keeps what is owed, ``delivering`` gives it to
-``channels`` and ``webhooks``, and ``running`` is the loop around them.
+``notices`` says who is to hear of an entry and when, ``messages`` and ``payload`` in which words, ``recipients`` over
+which channel, and ``planner`` puts the three together; none of them reads or waits. ``log_follower`` asks the CA,
+``ledger`` keeps what is owed, ``delivery`` gives it to ``channels`` and ``webhooks``, and ``notifier`` is the loop
+around them.
 """

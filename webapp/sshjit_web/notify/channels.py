@@ -20,10 +20,10 @@ from apprise.plugins import url_to_dict
 from sshjit import names
 from sshjit.errors import Failed, Invalid
 from sshjit_web.config import read_trusted
-from sshjit_web.inert import inert
+from sshjit_web.escape_controls import escape_controls
 from sshjit_web.notify import webhooks
-from sshjit_web.notify.settings import Channel, NotifyConfig
-from sshjit_web.notify.way import Message, Way
+from sshjit_web.notify.delivery import Channel, Message
+from sshjit_web.notify_config import ChannelConfig, NotifyConfig
 
 MAX_PROBLEM = 200
 """Characters of what is kept of a failure."""
@@ -51,7 +51,7 @@ class Chat:
         done = sender.notify(title=title, body=text, body_format="text", log_level=logging.WARNING)
         if not done:
             said = "; ".join(entry.message for entry in done.logs()) or "the service did not take it"
-            raise Failed("not_delivered", inert(without_secrets(said, self.address))[:MAX_PROBLEM])
+            raise Failed("not_delivered", escape_controls(without_secrets(said, self.address))[:MAX_PROBLEM])
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Hook:
         self.receiver.send(message.id, message.body, now)
 
 
-def open_all(config: NotifyConfig, folder: Path, *, plain_http: bool) -> Mapping[str, Way]:
+def open_all(config: NotifyConfig, folder: Path, *, plain_http: bool) -> Mapping[str, Channel]:
     """Every channel; relative paths are below ``folder``, plain ``http://`` webhooks are for development only.
 
     Raises:
@@ -79,7 +79,7 @@ def open_all(config: NotifyConfig, folder: Path, *, plain_http: bool) -> Mapping
     }
 
 
-def _open(name: str, channel: Channel, folder: Path, *, people: bool, plain_http: bool) -> Way:
+def _open(name: str, channel: ChannelConfig, folder: Path, *, people: bool, plain_http: bool) -> Channel:
     if channel.webhook is not None and channel.secret_file is not None:
         path = folder / channel.secret_file
         keys = webhooks.secrets(read_trusted(path, secret=True), str(path))

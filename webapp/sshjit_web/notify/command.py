@@ -20,14 +20,14 @@ from sshjit.errors import Invalid, SshJitError
 from sshjit_web import config, migrate
 from sshjit_web.ca_client import CaClient
 from sshjit_web.config import WebConfig
-from sshjit_web.inert import inert
-from sshjit_web.notify import looking
-from sshjit_web.notify.delivering import Delivery
-from sshjit_web.notify.following import Follower
+from sshjit_web.escape_controls import escape_controls
+from sshjit_web.notify import status
+from sshjit_web.notify.delivery import Delivery
 from sshjit_web.notify.ledger import Ledger
-from sshjit_web.notify.looking import Overview
-from sshjit_web.notify.running import Notifier
-from sshjit_web.notify.settings import NotifyConfig
+from sshjit_web.notify.log_follower import LogFollower
+from sshjit_web.notify.notifier import Notifier
+from sshjit_web.notify.status import Overview
+from sshjit_web.notify_config import NotifyConfig
 from sshjit_web.store import open_engine
 
 CA_PATIENCE = 3.0
@@ -35,13 +35,13 @@ CA_PATIENCE = 3.0
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """The words after ``notify``."""
-    words = parser.add_subparsers(dest="notify", metavar="{status,retry}")
-    words.add_parser("status", help="what is waiting, sent and dead, and who works")
-    retry = words.add_parser("retry", help="try dead deliveries again: all, or these")
+    """The subcommands of ``notify``."""
+    subcommands = parser.add_subparsers(dest="notify", metavar="{status,retry}")
+    subcommands.add_parser("status", help="what is waiting, sent and dead, and who works")
+    retry = subcommands.add_parser("retry", help="try dead deliveries again: all, or these")
     retry.add_argument("delivery", nargs="*", help="msg_…, as status shows it")
-    for each in words.choices.values():
-        each.add_argument("--config", type=Path, default=argparse.SUPPRESS, help="web.toml")
+    for subcommand in subcommands.choices.values():
+        subcommand.add_argument("--config", type=Path, default=argparse.SUPPRESS, help="web.toml")
 
 
 def run(arguments: argparse.Namespace, path: Path) -> None:
@@ -58,25 +58,25 @@ def run(arguments: argparse.Namespace, path: Path) -> None:
         _serve(settings, settings.notify, path.resolve().parent)
 
 
-def _serve(settings: WebConfig, wanted: NotifyConfig, folder: Path) -> None:
+def _serve(settings: WebConfig, notify: NotifyConfig, folder: Path) -> None:
     """Notifies until SIGTERM or SIGINT."""
     from sshjit_web.notify import channels  # noqa: PLC0415 -- brings Apprise, which nothing else needs
 
     os.umask(0o077)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("apprise").setLevel(logging.CRITICAL)  # what it says is kept with the delivery
-    ways = channels.open_all(wanted, folder, plain_http=settings.unsafe_http)
+    opened = channels.open_all(notify, folder, plain_http=settings.unsafe_http)
     engine = open_engine(settings.database)
     migrate.upgrade(engine)
     holder = f"{socket.gethostname()[:32]}/{os.getpid()}/{secrets.token_hex(6)}"
-    ledger = Ledger(engine, holder, wanted.lease)
+    ledger = Ledger(engine, holder, notify.lease)
     ca = CaClient(Path(settings.ca_socket), timeout=CA_PATIENCE, keep=1)
     notifier = Notifier(
         ledger=ledger,
-        follower=Follower(ca, ledger, wanted, settings.origin, _now),
-        delivery=Delivery(ways, _now, time.monotonic),
-        channels=tuple(ways),
-        lease=wanted.lease,
+        follower=LogFollower(ca, ledger, notify, settings.origin, _now),
+        delivery=Delivery(opened, _now, time.monotonic),
+        channels=tuple(opened),
+        lease=notify.lease,
         clock=_now,
         monotonic=time.monotonic,
         chance=random.random,
@@ -95,7 +95,7 @@ def _until_told(stop: Callable[[], None]) -> None:
 def _status(settings: WebConfig) -> None:
     engine = open_engine(settings.database)
     migrate.upgrade(engine)
-    found = looking.overview(engine)
+    found = status.overview(engine)
     engine.dispose()
     print("\n".join(shown(found, _size(settings), _now())))  # noqa: T201 -- it is what was asked for
 
@@ -125,13 +125,13 @@ def shown(found: Overview, size: int | None, now: int) -> list[str]:
         to = f" {dead.recipient}" if dead.recipient else ""
         lines.append(f"dead {dead.id} {_moment(dead.changed)} {dead.topic} {dead.request} {dead.channel}{to}")
         lines.append(f"  after {dead.tries} tries: {dead.last_error}")
-    return [str(inert(line)) for line in lines]
+    return [str(escape_controls(line)) for line in lines]
 
 
 def _retry(settings: WebConfig, deliveries: tuple[str, ...]) -> None:
     engine = open_engine(settings.database)
     migrate.upgrade(engine)
-    number = looking.retry(engine, _now(), deliveries or None)
+    number = status.retry(engine, _now(), deliveries or None)
     engine.dispose()
     print(f"{number} to be tried again")  # noqa: T201 -- it is what was asked for
 

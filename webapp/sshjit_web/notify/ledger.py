@@ -15,10 +15,10 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, insert, s
 from sqlalchemy.sql import and_, or_
 
 from sshjit.errors import Failed
-from sshjit_web.notify.planning import Nag, Plan, Saying, copy_id
-from sshjit_web.notify.routing import Target
-from sshjit_web.notify.schema import DELIVERIES, NAGS, NOTICES, NOTIFIER
-from sshjit_web.notify.words import Words
+from sshjit_web.notify.messages import Content
+from sshjit_web.notify.planner import Announcement, Plan, ReviewReminder, copy_id
+from sshjit_web.notify.recipients import Target
+from sshjit_web.schema import DELIVERIES, NAGS, NOTICES, NOTIFIER
 from sshjit_web.store import Guard
 
 KEPT = 30 * 86_400
@@ -43,7 +43,7 @@ class Owed:
     tries: int
     """This one included."""
     due: int
-    words: Words
+    content: Content
     body: str
 
 
@@ -97,17 +97,17 @@ class Ledger:
         with self._fenced(now) as connection:
             for plan in plans:
                 _withdraw(connection, plan, now)
-                for saying in plan.sayings:
-                    _say(connection, saying, now)
-                _nag(connection, plan)
+                for announcement in plan.announcements:
+                    _announce(connection, announcement, now)
+                _remind(connection, plan)
             if position is not None:
                 connection.execute(update(NOTIFIER).values(position=position))
 
-    def nags(self, now: int, limit: int = 50) -> tuple[Nag, ...]:
+    def due_reminders(self, now: int, limit: int = 50) -> tuple[ReviewReminder, ...]:
         """The reviews that are to be reminded of now."""
         query = select(NAGS).where(NAGS.c.due <= now).order_by(NAGS.c.due).limit(limit)
         with Guard(), self._engine.connect() as connection:
-            return tuple(Nag(row.request, row.step, row.due, row.item) for row in connection.execute(query))
+            return tuple(ReviewReminder(row.request, row.step, row.due, row.item) for row in connection.execute(query))
 
     # ------------------------------------------------------------------------------------------------- delivering
 
@@ -166,8 +166,8 @@ class Ledger:
 
 def _owed(row: Row[tuple[object, ...]]) -> Owed:
     title, rows, to_do, link = json.loads(row.words)
-    words = Words(title, tuple((label, text) for label, text in rows), to_do, link)
-    return Owed(row.id, row.channel, row.recipient, row.tries + 1, row.due, words, row.body)
+    content = Content(title, tuple((label, text) for label, text in rows), to_do, link)
+    return Owed(row.id, row.channel, row.recipient, row.tries + 1, row.due, content, row.body)
 
 
 def _withdraw(connection: Connection, plan: Plan, now: int) -> None:
@@ -186,20 +186,22 @@ def _withdraw(connection: Connection, plan: Plan, now: int) -> None:
     connection.execute(gone.values(state="dropped", changed=now, last_error="it was settled before"))
 
 
-def _say(connection: Connection, saying: Saying, now: int) -> None:
+def _announce(connection: Connection, announcement: Announcement, now: int) -> None:
     """Adds the notice and those copies that are not there yet."""
-    copies = [copy for copy in saying.copies if not copy.target.if_told or _told(connection, copy.after, copy.target)]
+    copies = [
+        copy for copy in announcement.copies if not copy.target.if_told or _told(connection, copy.after, copy.target)
+    ]
     ids = [copy.id for copy in copies]
     there = set(connection.execute(select(DELIVERIES.c.id).where(DELIVERIES.c.id.in_(ids))).scalars())
     new = [copy for copy in copies if copy.id not in there]
     if not new:
         return
-    notice = saying.notice
-    common = {"thing": notice.thing, "topic": notice.topic, "request": saying.request}
+    notice = announcement.notice
+    common = {"thing": notice.thing, "topic": notice.topic, "request": announcement.request}
     if connection.execute(select(NOTICES.c.thing).where(NOTICES.c.thing == notice.thing)).first() is None:
-        said = saying.words
-        text = json.dumps([said.title, said.rows, said.to_do, said.link])
-        row = {**common, "position": notice.item.index, "created": now, "words": text, "body": saying.body}
+        content = announcement.content
+        text = json.dumps([content.title, content.rows, content.to_do, content.link])
+        row = {**common, "position": notice.item.index, "created": now, "words": text, "body": announcement.body}
         connection.execute(insert(NOTICES).values(row))
     for copy in new:
         target = copy.target
@@ -228,16 +230,16 @@ def _told(connection: Connection, thing: str, target: Target) -> bool:
     return row is not None and (row.state == "sent" or row.tries > 0)
 
 
-def _nag(connection: Connection, plan: Plan) -> None:
-    nag = plan.nag
+def _remind(connection: Connection, plan: Plan) -> None:
+    reminder = plan.reminder
     if plan.reviewed:
         connection.execute(delete(NAGS).where(NAGS.c.request == plan.request))
-    if nag is None:
+    if reminder is None:
         return
-    moved = update(NAGS).where(NAGS.c.request == nag.request, NAGS.c.step < nag.step)
-    known = connection.execute(select(NAGS.c.step).where(NAGS.c.request == nag.request)).first()
+    moved = update(NAGS).where(NAGS.c.request == reminder.request, NAGS.c.step < reminder.step)
+    known = connection.execute(select(NAGS.c.step).where(NAGS.c.request == reminder.request)).first()
     if known is None:
-        row = {"request": nag.request, "step": nag.step, "due": nag.due, "item": nag.item}
+        row = {"request": reminder.request, "step": reminder.step, "due": reminder.due, "item": reminder.item}
         connection.execute(insert(NAGS).values(row))
     else:
-        connection.execute(moved.values(step=nag.step, due=nag.due))
+        connection.execute(moved.values(step=reminder.step, due=reminder.due))

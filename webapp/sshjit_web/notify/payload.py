@@ -11,18 +11,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sshjit.api.views import PersonView, RequestView
-from sshjit_web.notify.deciding import Notice
-from sshjit_web.notify.words import Words, remark
+from sshjit_web.notify.messages import Content, remark
+from sshjit_web.notify.notices import Notice
 
 
-def body(notice: Notice, words: Words) -> str:
+def body(notice: Notice, content: Content) -> str:
     """The text that is signed and sent; the same each time that it is tried."""
     item = notice.item
     data: dict[str, Any] = {
         "position": item.index,
         "summary": item.summary,
-        "title": words.title,
-        "link": words.link,
+        "title": content.title,
+        "link": content.link,
         "actor": None if item.actor is None else _person(item.actor),
         "labels": dict[str, list[str]](),
         "request": None if item.request is None else _request(item.request),

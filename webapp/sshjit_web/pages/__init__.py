@@ -1,35 +1,22 @@
 """The pages for people, a file for each thing that they come for.
 
-Views parse, call the authority and render. Which buttons a page shows is a courtesy; whether somebody may do a thing
-is always the authority's answer.
+Views parse, call the CA and render. Which buttons a page shows is a courtesy; whether somebody may do a thing is always
+the CA's answer.
 """
 
 from __future__ import annotations
 
-from sshjit_web.pages import (
-    asking,
-    deciding,
-    explaining,
-    glass,
-    history,
-    locking,
-    log,
-    notifications,
-    requests,
-    reviewing,
-)
-from sshjit_web.pages.room import blueprint
+from sshjit_web.pages import approvals, break_glass, explain, history, locks, log, request_form, requests
+from sshjit_web.pages.common import blueprint
 
 __all__ = [
-    "asking",
+    "approvals",
     "blueprint",
-    "deciding",
-    "explaining",
-    "glass",
+    "break_glass",
+    "explain",
     "history",
-    "locking",
+    "locks",
     "log",
-    "notifications",
+    "request_form",
     "requests",
-    "reviewing",
 ]

@@ -14,8 +14,8 @@ from sshjit.ca_protocol.requests import ReadRequests
 from sshjit.errors import Invalid, SshJitError
 from sshjit_web import forms
 from sshjit_web.auth import current_login
-from sshjit_web.pages import room
-from sshjit_web.pages.room import REQUESTS_SHOWN, blueprint, query
+from sshjit_web.pages import common
+from sshjit_web.pages.common import REQUESTS_SHOWN, blueprint, query
 from sshjit_web.services import services
 
 NOTHING = RequestsReply(())
@@ -29,8 +29,8 @@ def history() -> AnyResponse | str:
     try:
         reply = services().ca.call(_message(login, "all" if everybody else "mine"), RequestsReply)
     except SshJitError as error:
-        room.raise_if_signed_out(error)
-        return room.failed(_page(login, NOTHING, everybody=everybody, error=error), error)
+        common.raise_if_signed_out(error)
+        return common.failed(_page(login, NOTHING, everybody=everybody, error=error), error)
     return _page(login, reply, everybody=everybody)
 
 
@@ -42,7 +42,7 @@ def _message(login: LoginView, scope: Literal["mine", "all"]) -> ReadRequests:
         login.id,
         scope,
         REQUESTS_SHOWN,
-        room.number("before"),
+        common.number("before"),
         find=query("find") or None,
         state=RequestState(state) if state else None,
         since=forms.moment(query("since"), "the day"),
@@ -51,7 +51,7 @@ def _message(login: LoginView, scope: Literal["mine", "all"]) -> ReadRequests:
 
 def _page(login: LoginView, reply: RequestsReply, *, everybody: bool, error: SshJitError | None = None) -> str:
     filters = {name: query(name) for name in ("find", "state", "since", "whose")}
-    return room.render(
+    return common.render(
         "history.html",
         login,
         listed=reply.requests,

@@ -1,4 +1,4 @@
-"""The log: a page of it, of all entries or of those that somebody looks for."""
+"""The log, searched and paged; and for auditors the state of the notifications about it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from werkzeug.wrappers import Response as AnyResponse
 from sshjit.api.log import LogReply
 from sshjit.api.session import LoginView
 from sshjit.ca_protocol.log import ReadLog
-from sshjit.errors import SshJitError
+from sshjit.errors import Refused, SshJitError
 from sshjit.events import KINDS
 from sshjit_web import forms
 from sshjit_web.auth import current_login
-from sshjit_web.pages import room
-from sshjit_web.pages.room import blueprint, query
+from sshjit_web.notify import status
+from sshjit_web.pages import common
+from sshjit_web.pages.common import blueprint, query
 from sshjit_web.services import services
 
 ENTRIES_SHOWN = 20
@@ -24,7 +25,7 @@ FILTERS = ("person", "host", "kind", "since", "until")
 def log() -> AnyResponse | str:
     """A page of the log, newest first."""
     login = current_login()
-    before = room.number("before")
+    before = common.number("before")
     try:
         message = ReadLog(
             login.id,
@@ -38,18 +39,18 @@ def log() -> AnyResponse | str:
         )
         reply = services().ca.call(message, LogReply)
     except SshJitError as error:
-        room.raise_if_signed_out(error)
+        common.raise_if_signed_out(error)
         if not any(query(name) for name in FILTERS):
             raise
         empty = services().ca.call(ReadLog(login.id, 0, 1), LogReply)
-        return room.failed(_page(login, empty, error=error), error)
+        return common.failed(_page(login, empty, error=error), error)
     return _page(login, reply)
 
 
 def _page(login: LoginView, reply: LogReply, *, error: SshJitError | None = None) -> str:
     filters = {name: query(name) for name in FILTERS}
     full = len(reply.entries) == ENTRIES_SHOWN
-    return room.render(
+    return common.render(
         "log.html",
         login,
         reply=reply,
@@ -60,3 +61,14 @@ def _page(login: LoginView, reply: LogReply, *, error: SshJitError | None = None
         given={name: value for name, value in filters.items() if value},
         kinds=sorted(KINDS),
     )
+
+
+@blueprint.get("/notifications")
+def notifications() -> str:
+    """The state of every channel, and what was given up. These rows are the front end's own, so it decides."""
+    login = current_login()
+    if "audit" not in login.permissions:
+        raise Refused("not_permitted", "only whoever has the permission audit sees this")
+    have = services()
+    found = status.overview(have.store.engine)
+    return common.render("notifications.html", login, found=found, works=found.lease > have.now())

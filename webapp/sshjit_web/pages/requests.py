@@ -16,8 +16,8 @@ from sshjit.ca_protocol.requests import Cancel, Comment, End, Extend, ReadReques
 from sshjit.errors import SshJitError
 from sshjit_web import forms
 from sshjit_web.auth import current_login
-from sshjit_web.pages import room
-from sshjit_web.pages.room import REQUESTS_SHOWN, blueprint
+from sshjit_web.pages import common
+from sshjit_web.pages.common import REQUESTS_SHOWN, blueprint
 from sshjit_web.services import services
 
 PAST_SHOWN = 10
@@ -25,20 +25,20 @@ PAST_SHOWN = 10
 
 
 @blueprint.get("/")
-def home() -> AnyResponse:
+def root() -> AnyResponse:
     """The start page is the list of one's own requests."""
-    return redirect(url_for("pages.mine"), code=303)
+    return redirect(url_for("pages.home"), code=303)
 
 
 @blueprint.get("/requests")
-def mine() -> str:
+def home() -> str:
     """One's own requests: what is live, what waits, what was lately. The history has everything."""
     login = current_login()
     live, waiting = _mine(login, RequestState.APPROVED), _mine(login, RequestState.PENDING)
     standing = {one.id for one in (*live.requests, *waiting.requests)}
     past = [one for one in _mine(login).requests if one.id not in standing]
-    return room.render(
-        "mine.html",
+    return common.render(
+        "home.html",
         login,
         live=[one for one in live.requests if one.extends is None],
         waiting=waiting.requests,
@@ -53,16 +53,16 @@ def _mine(login: LoginView, state: RequestState | None = None) -> RequestsReply:
 
 
 @blueprint.get("/requests/<request_id>")
-def one(request_id: str) -> str:
+def show_request(request_id: str) -> str:
     """One request, with everything that an approver must see."""
     login = current_login()
-    return request_page(login, room.read(login, request_id))
+    return request_page(login, common.read(login, request_id))
 
 
 @blueprint.get("/requests/<request_id>/state")
 def state(request_id: str) -> Response:
     """What the page's script compares, to notice that something happened."""
-    return jsonify(version=version(room.read(current_login(), request_id)))
+    return jsonify(version=version(common.read(current_login(), request_id)))
 
 
 @blueprint.post("/requests/<request_id>/<any(cancel, end):act>")
@@ -71,8 +71,8 @@ def finish(request_id: str, act: Literal["cancel", "end"]) -> AnyResponse:
     login = current_login()
     kind = Cancel if act == "cancel" else End
     services().ca.call(kind(login.id, request_id), RequestReply)
-    services().marks.drop(login)
-    return room.to_request(request_id)
+    services().banners.drop(login)
+    return common.to_request(request_id)
 
 
 @blueprint.post("/requests/<request_id>/extend")
@@ -80,12 +80,12 @@ def extend(request_id: str) -> AnyResponse | str:
     """Asks for more time in an open grant; that is a request of its own, and its page is shown."""
     login = current_login()
     try:
-        reason = forms.required(room.text("reason"), "the reason", "say why the time was not enough")
+        reason = forms.required(common.text("reason"), "the reason", "say why the time was not enough")
         message = Extend(login.id, request_id, reason, request.remote_addr or "")
         reply = services().ca.call(message, AskReply)
     except SshJitError as error:
         return again(login, request_id, error)
-    return room.to_request(reply.request.id)
+    return common.to_request(reply.request.id)
 
 
 @blueprint.post("/requests/<request_id>/comment")
@@ -93,23 +93,23 @@ def comment(request_id: str) -> AnyResponse | str:
     """Says something about a request, and decides nothing."""
     login = current_login()
     try:
-        said = forms.required(room.text("text"), "the comment", "say something")
+        said = forms.required(common.text("text"), "the comment", "say something")
         services().ca.call(Comment(login.id, request_id, said), RequestReply)
     except SshJitError as error:
         return again(login, request_id, error)
-    return room.to_request(request_id)
+    return common.to_request(request_id)
 
 
 def again(login: LoginView, request_id: str, error: SshJitError) -> AnyResponse:
     """The request's page once more, with what went wrong on top; what is typed stands in the form still."""
-    room.raise_if_signed_out(error)
+    common.raise_if_signed_out(error)
     if error.code == "unknown_request":
         raise error
     try:
-        reply = room.read(login, request_id)
+        reply = common.read(login, request_id)
     except SshJitError as gone:  # who may lock sees it only as long as there is something to end
         raise error if gone.code == "unknown_request" else gone from None
-    return room.failed(request_page(login, reply, error=error), error)
+    return common.failed(request_page(login, reply, error=error), error)
 
 
 def request_page(
@@ -122,7 +122,7 @@ def request_page(
     """The page of a request as it stands."""
     view = reply.request
     own = view.requester.id == login.person.id
-    return room.render(
+    return common.render(
         "request.html",
         login,
         view=view,
@@ -130,8 +130,8 @@ def request_page(
         because=reply.because,
         notes=notes,
         error=error,
-        typed={name: room.text(name) for name in ("comment", "denial", "reason", "text")},
-        labels=room.hosts_of(login, view),
+        typed={name: common.text(name) for name in ("comment", "denial", "reason", "text")},
+        labels=common.hosts_of(login, view),
         own=own,
         deciding=could_decide(login, reply),
         unsigned=could_decide_here(login, reply),

@@ -1,0 +1,165 @@
+"""What the front end reads from the authority for everybody: the bundle, the hosts, the policy.
+
+Answers are kept for a moment (a second for the bundle, which every host polls). Nothing here is decided by the front
+end; what it makes of the policy is ``policy_preview.py``'s.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from sshjit.api.bundle import BundleReply
+from sshjit.api.hosts import HostsReply, HostView
+from sshjit.ca_protocol.hosts import ReadHosts
+from sshjit.ca_protocol.operating import PolicyReply, ReadBundle, ReadPolicy
+from sshjit.errors import Failed, SshJitError
+from sshjit.policy import Policy, PolicyError, load
+from sshjit_web.ca_client import Authority
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+BUNDLE_LIFETIME = 0.5
+"""Seconds for which a bundle is given out without asking; a revocation reaches the hosts that much later."""
+HOSTS_LIFETIME = 2.0
+POLICY_LIFETIME = 5.0
+
+
+class Recent(Generic[K, V]):
+    """Values by key, each for ``lifetime`` seconds of ``clock`` at most; a clock that jumps back forgets them."""
+
+    def __init__(self, clock: Callable[[], float], lifetime: float, *, most: int = 10_000) -> None:
+        self._clock = clock
+        self._lifetime = lifetime
+        self._most = most
+        self._values: dict[K, tuple[float, V]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: K) -> V | None:
+        """The value of ``key`` if it is recent enough."""
+        found = self._values.get(key)
+        if found is None or not 0 <= self._clock() - found[0] < self._lifetime:
+            return None
+        return found[1]
+
+    def put(self, key: K, value: V) -> V:
+        """Remembers ``value`` and returns it."""
+        with self._lock:
+            if len(self._values) >= self._most:
+                self._values.clear()
+            self._values[key] = (self._clock(), value)
+        return value
+
+    def drop(self, key: K) -> None:
+        """Forgets ``key``."""
+        with self._lock:
+            self._values.pop(key, None)
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedBundle:
+    """The bundle as it is given out."""
+
+    sequence: int
+    tag: str
+    """The ``ETag``: of the text itself, so that another installation's bundle of the same number is another one."""
+    body: bytes
+    """The JSON answer, ready to send."""
+    checkpoint: str
+    """The signed note inside it."""
+
+
+class CaCache:
+    """Asks the authority and remembers for a moment. Raises what the authority says."""
+
+    def __init__(self, ca: Authority, clock: Callable[[], float]) -> None:
+        self._ca = ca
+        self._bundle: Recent[str, CarriedBundle] = Recent(clock, BUNDLE_LIFETIME)
+        self._last: CarriedBundle | None = None
+        self._asking = threading.Lock()
+        self._failures = 0
+        self._failure: SshJitError | None = None
+        self._hosts: Recent[str, tuple[HostView, ...]] = Recent(clock, HOSTS_LIFETIME, most=200)
+        self._policy: Recent[str, Policy] = Recent(clock, POLICY_LIFETIME)
+        self._read: Policy | None = None
+
+    def bundle(self) -> CarriedBundle:
+        """The newest bundle. One thread asks; the others wait for its answer, also when that is an error.
+
+        Otherwise, while the authority hangs, every poll would wait out its own time after all those before it, and
+        soon no thread were left to say so.
+        """
+        if found := self._bundle.get(""):
+            return found
+        failures = self._failures
+        with self._asking:
+            if found := self._bundle.get(""):
+                return found
+            if self._failure is not None and failures != self._failures:
+                raise _again(self._failure)
+            try:
+                return self._bundle.put("", self._ask())
+            except SshJitError as error:
+                self._failures, self._failure = self._failures + 1, error
+                raise
+
+    def _ask(self) -> CarriedBundle:
+        have = None if self._last is None else self._last.sequence
+        reply = self._ca.call(ReadBundle(have), BundleReply)
+        if reply.bundle is not None or self._last is None:
+            self._last = _carry(reply)
+        return self._last
+
+    def newest_tag(self) -> str | None:
+        """The newest bundle's tag, or ``None`` when somebody has to ask first."""
+        found = self._bundle.get("")
+        return None if found is None else found.tag
+
+    def hosts(self, login_id: str) -> tuple[HostView, ...]:
+        """The hosts that this login may know of, by name."""
+        found = self._hosts.get(login_id)
+        if found is not None:
+            return found
+        return self._hosts.put(login_id, self._ca.call(ReadHosts(login_id), HostsReply).hosts)
+
+    def policy(self) -> Policy:
+        """The policy in force, read once for each text.
+
+        Raises:
+            Failed: ``ca_protocol`` when it is one of another version, which this front end cannot read.
+
+        """
+        if found := self._policy.get(""):
+            return found
+        reply = self._ca.call(ReadPolicy(), PolicyReply)
+        if self._read is None or self._read.digest != reply.digest:
+            self._read = _policy(reply)
+        return self._policy.put("", self._read)
+
+
+def _again(error: SshJitError) -> SshJitError:
+    """The same error for another thread: an exception carries the trace of the one that raised it."""
+    return type(error)(error.code, error.message, hint=error.hint)
+
+
+def _carry(reply: BundleReply) -> CarriedBundle:
+    if reply.bundle is None or reply.signature is None:
+        raise Failed("ca_protocol", "the authority sent no bundle")
+    body = json.dumps({"sequence": reply.sequence, "bundle": reply.bundle, "signature": reply.signature}).encode()
+    try:
+        checkpoint = json.loads(reply.bundle)["checkpoint"]
+    except (ValueError, LookupError, TypeError):
+        raise Failed("ca_protocol", "the authority's bundle is not understood") from None
+    return CarriedBundle(reply.sequence, f'"{hashlib.sha256(body).hexdigest()[:32]}"', body, str(checkpoint))
+
+
+def _policy(reply: PolicyReply) -> Policy:
+    try:
+        return load(reply.text)
+    except PolicyError as error:
+        raise Failed("ca_protocol", f"the policy in force is not understood: {error}") from None

@@ -1,0 +1,120 @@
+"""Policy as the front end applies it first, by its own copy: to explain, to route, and to refuse early.
+
+The rules are those of ``sshjit.policy``, so the words are the authority's. What only the authority knows is left to it:
+who could approve, what is locked, what was asked before. Its answer counts; nothing here ever gives anybody anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from sshjit import access_request, explanation, policy
+from sshjit.api.explain import ExplainReply, Verdict
+from sshjit.api.hosts import HostView
+from sshjit.api.session import LoginView
+from sshjit.api.views import StepView
+from sshjit.ca_protocol.explain import Explain
+from sshjit.ca_protocol.requests import Ask
+from sshjit.errors import Refused
+from sshjit.policy import Allow, Denied, Explanation, NeedsApproval, Outcome, Policy, StepUp, Subject, Terms
+
+EARLY = frozenset({"no_rule", "unknown_action", "bad_command", "bad_duration"})
+"""Refusals that hold whatever was asked before: no standing request answers instead, so nobody need be asked."""
+
+
+def preview(
+    rules: Policy, login: LoginView, known: Sequence[HostView], ask: Ask | Explain, now: int
+) -> ExplainReply | None:
+    """What the authority will say to ``ask``; ``None`` where that takes knowing more than the front end does.
+
+    Raises:
+        Invalid: as ``sshjit.access_request.read``.
+
+    """
+    hosts = find_hosts(known, ask.hosts, ask.labels)
+    if not hosts or (ask.start is not None and ask.start > now + access_request.AHEAD):
+        return None
+    wanted = access_request.read(ask, now)
+    found = policy.explain(rules, subject_of(login), hosts, wanted, now)
+    return _reply(rules, login, hosts, found, wanted.address)
+
+
+def refuse_early(preview: ExplainReply | None) -> None:
+    """Refuses what the authority would certainly refuse. Raises ``Refused`` with policy's code and words."""
+    if preview is not None and preview.verdict == "denied" and preview.code in EARLY:
+        raise Refused(preview.code, preview.message, hint=preview.hint)
+
+
+def subject_of(login: LoginView) -> Subject:
+    """Somebody as policy knows them, by what the authority said of the sign-in."""
+    return Subject(
+        id=login.person.id,
+        provider=login.person.provider,
+        groups=frozenset(login.groups),
+        emails=frozenset(login.verified),
+        unix_name=login.own,
+        auth_time=login.auth_time,
+        mfa=login.mfa,
+        hardware_key=login.hardware_key,
+    )
+
+
+def find_hosts(
+    known: Sequence[HostView], wanted: Sequence[str], labels: Sequence[tuple[str, str]]
+) -> tuple[policy.Host, ...] | None:
+    """The hosts by name or alias in that order, then all with all the labels; ``None`` if one is not known here."""
+    by_name = {name: host for host in known for name in (*host.aliases, host.name)}
+    found = {name: by_name.get(name) for name in wanted}
+    if None in found.values():
+        return None
+    have = {host.name: host for host in found.values() if host is not None}
+    if labels:
+        have.update((host.name, host) for host in known if set(labels) <= set(host.labels))
+    return tuple(policy.Host(host.id, host.name, host.labels) for host in have.values())
+
+
+def reason_prompt(rules: Policy, preview: ExplainReply | None) -> str:
+    """How the rule that would decide asks for the reason; empty if no such rule is known, or it asks for none."""
+    rule = None if preview is None else rules.named.get(preview.rule or "")
+    return "" if rule is None or rule.reason is None else rule.reason.prompt
+
+
+def _reply(
+    rules: Policy, login: LoginView, hosts: Sequence[policy.Host], found: Explanation, address: str | None
+) -> ExplainReply:
+    verdict, (code, message, hint) = _said(found.outcome)
+    terms, steps = explanation.agreed(found)
+    return ExplainReply(
+        person=login.person,
+        roles=found.roles,
+        verdict=verdict,
+        rule=explanation.deciding_rule(found),
+        code=code,
+        message=message,
+        hint=hint,
+        hosts=tuple(host.name for host in hosts),
+        login=found.login,
+        terms=None if terms is None else explanation.terms_view(terms, _source(terms, address)),
+        steps=tuple(StepView(step.role, step.count, step.signed, step.count, ()) for step in steps),
+        rules=explanation.rule_views(found),
+        policy=rules.digest,
+    )
+
+
+def _said(outcome: Outcome) -> tuple[Verdict, tuple[str, str, str]]:
+    """The verdict, and for a no its code, sentence and hint."""
+    match outcome:
+        case Allow():
+            return "allow", ("", "", "")
+        case NeedsApproval():
+            return "approval", ("", "", "")
+        case StepUp(_, _, message, hint):
+            return "step_up", ("step_up", message, hint)
+        case Denied(code, _, message, hint):
+            return "denied", (code, message, hint)
+    assert_never(outcome)
+
+
+def _source(terms: Terms, address: str | None) -> tuple[str, ...]:
+    return (address,) if address is not None and terms.source == ("client",) else terms.source
