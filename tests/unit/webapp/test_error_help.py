@@ -17,11 +17,14 @@ PLACES = (
     *("sshjit/requests.py", "sshjit/durations.py", "sshjit/policy/refusals.py", "sshjit/policy/requirements.py"),
     *("webapp/sshjit_web/pages", "webapp/sshjit_web/forms.py", "webapp/sshjit_web/security.py"),
     *("webapp/sshjit_web/auth.py", "webapp/sshjit_web/policy_preview.py", "webapp/sshjit_web/ca_cache.py"),
-    *("ca/sshjit_ca/access", "ca/sshjit_ca/access/person_lookup.py", "ca/sshjit_ca/oidc/id_tokens.py"),
+    *("ca/sshjit_ca/access", "ca/sshjit_ca/handlers", "ca/sshjit_ca/oidc/id_tokens.py"),
 )
 """Where the errors are raised that pages show; what checks every field a second time is ``sshjit.names``."""
-ELSEWHERE = {"feeding.py", "signing.py"}
-"""Handlers that no page calls."""
+ELSEWHERE = {
+    *("bundle.py", "ca_keys.py", "emergency_certificates.py", "feed.py", "forgetting.py", "hardware_keys.py"),
+    *("host_enrolment.py", "host_statements.py", "hosts.py", "invitations.py", "issuance.py", "status.py", "tiles.py"),
+}
+"""What no page asks for."""
 FAMILY = {kind.__name__: name for name, kind in FAMILIES.items()}
 
 
