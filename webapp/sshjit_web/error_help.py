@@ -77,6 +77,7 @@ _BY_CODE = {
     "log_rolled_back": ErrorHelp("Tell the operator at once: nothing is issued until it is cleared up."),
     "unknown_request": ErrorHelp("It may be somebody else's, or mistyped.", *_MINE),
     "unknown_host": ErrorHelp("Look at the list of hosts.", "Request access", "pages.new_request"),
+    "bad_limit": ErrorHelp("Open the page again, and go on from its first page."),
     "bad_form": ErrorHelp("Open the page again and send the form from there."),
     "ca_down": ErrorHelp("Open sessions and live certificates go on. Try again in a moment."),
 }
