@@ -94,17 +94,18 @@ def _nearest(query: Query, host: Host, kind: str) -> str:
 
 
 def _whom(query: Query, host: Host, rule: AllowRule) -> str:
-    """Whom ``rule`` allows what, and what of it the person has."""
-    named = query.login is not None and query.login in (rule.match.logins or ())
-    what = query.login if named else words.logins(rule.match.logins)
-    what = what if query.action in (rule.match.actions or ()) else f"{words.actions(rule.match.actions)} as {what}"
-    held = [role for role in rule.match.roles or () if role in query.roles]
-    have = (
-        f"{words.listed(held)} {'is' if len(held) == 1 else 'are'} held"
-        if held
-        else words.none_of(rule.match.roles or ())
-    )
-    return f'rule "{rule.name}" allows {what} on {host.name} to {words.roles(rule.match.roles or ())}; {have}'
+    """Which role ``rule`` needs, and the roles held; where one of its roles is held, what it allows to that one."""
+    roles, logins = rule.match.roles or (), rule.match.logins
+    named = query.login if query.login in (logins or ()) else None
+    fits = query.action in (rule.match.actions or ())
+    held = f"roles held: {', '.join(sorted(query.roles)) or 'none'}"
+    if any(role in query.roles for role in roles):
+        action = "" if fits else f"{words.actions(rule.match.actions)} as "
+        what = f"{action}{named or words.logins(logins)}"
+        return f'rule "{rule.name}" allows {what} on {host.name} to {words.roles(roles)}; {held}'
+    action = "" if fits else f", for {words.actions(rule.match.actions)}"
+    what = named or words.logins(logins, "or")
+    return f"{what} on {host.name} needs the {words.either(roles)}{action} (rule {rule.name}); {held}"
 
 
 def _nameless(query: Query, rule: AllowRule) -> str:

@@ -10,15 +10,15 @@ from collections.abc import Collection, Iterable
 from sshjit.policy.model import COMMAND, OWN, SHELL
 
 
-def listed(words: Iterable[str]) -> str:
+def listed(words: Iterable[str], link: str = "and") -> str:
     """``a, b and c``."""
     *most, last = words
-    return f"{', '.join(most)} and {last}" if most else last
+    return f"{', '.join(most)} {link} {last}" if most else last
 
 
-def logins(names: Iterable[str] | None) -> str:
+def logins(names: Iterable[str] | None, link: str = "and") -> str:
     """``deploy and one's own user name``."""
-    return listed("one's own user name" if name == OWN else name for name in names or ("any login",))
+    return listed(("one's own user name" if name == OWN else name for name in names or ("any login",)), link)
 
 
 def actions(names: Iterable[str] | None) -> str:
@@ -36,6 +36,11 @@ def roles(names: Iterable[str]) -> str:
     """``the roles sre and dba``, ``the role sre``."""
     found = list(names)
     return f"the role{'s' if len(found) > 1 else ''} {listed(found)}"
+
+
+def either(roles: Iterable[str]) -> str:
+    """``role dba``, ``role sre or dba``."""
+    return f"role {listed(roles, 'or')}"
 
 
 def deed(action: str) -> str:

@@ -40,7 +40,7 @@ def test_an_approval_with_its_terms_and_who_could_give_it(desk: Desk) -> None:
 def test_a_refusal_says_what_each_rule_misses(desk: Desk) -> None:
     said = desk.run("explain", desk.policy, "--person", "alice", "--host", "db1", "--login", "postgres", "--at", NOON)
     assert "DENIED  no rule allows logging in to db1 as postgres" in said.out
-    assert 'rule "database" allows postgres on db1 to the role dba; it is not held' in said.out
+    assert "postgres on db1 needs the role dba (rule database); roles held: sre" in said.out
     assert "it is for the role dba, and it is not held" in said.out
 
 
