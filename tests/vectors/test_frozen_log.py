@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -80,14 +81,11 @@ def store(request: pytest.FixtureRequest, database: Path) -> Iterator[Store]:
         found.close()
 
 
-def folded(*, read_quickly: bool = False) -> State:
-    """What is known after every entry."""
-    read, read_erased = (
-        (fast_reader.read, fast_reader.read_erased) if read_quickly else (entries.read, entries.read_erased)
-    )
+def folded(reader: ModuleType = entries) -> State:
+    """What is known after every entry, by one of the two readers."""
     state = State()
     for row in rows():
-        event = read(row.entry) or read_erased(row.entry)
+        event = reader.read(row.entry) or reader.read_erased(row.entry)
         states.apply(state, event, row.entry.index, row.entry.time)
     return state
 
