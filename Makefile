@@ -3,7 +3,7 @@
 python := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lab bench fuzz clean lock
+.PHONY: help setup demo test check lab bench fuzz release clean lock
 
 help: ## show this list
 	@printf '\n  ssh-jit  short-lived SSH certificates, asked for when they are needed\n\n'
@@ -34,6 +34,9 @@ bench: setup ## measure everything against its budget
 
 fuzz: setup ## look for inputs that break a reader, a minute for each (seconds=60)
 	@exec $(python) -m tests.fuzz.run --seconds $(or $(seconds),60)
+
+release: setup ## VERSION=x.y.z KEY=file: check, build, sign and tag; publishes nothing (docs/release.md)
+	@exec $(python) -m tools.release $(VERSION) $(if $(KEY),--key '$(KEY)') $(OPTIONS)
 
 clean: ## remove .venv, caches and build results
 	@rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

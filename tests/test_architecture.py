@@ -36,7 +36,7 @@ EXTRAS = {"sshjit_ca": ("ca", "hsm", "postgres"), "sshjit_web": ("web", "postgre
 """The extras of pyproject.toml whose packages a program may import."""
 CARRIED = {"flask": {"werkzeug", "jinja2", "markupsafe"}}
 """What comes with a package and is part of how it is used."""
-NOT_OURS_TO_SHIP = {"demo", "tests", "bench"}
+NOT_OURS_TO_SHIP = {"demo", "tests", "bench", "tools"}
 
 PURE = {
     *("__future__", "abc", "base64", "binascii", "bisect", "collections", "contextlib", "dataclasses", "datetime"),
@@ -341,7 +341,7 @@ def test_what_is_shipped_is_the_five_packages() -> None:
         assert not NOT_OURS_TO_SHIP & {top for path in sources(folder) for top in tops(path)}, package
 
 
-FOLDERS = ("sshjit", "ca", "webapp", "client", "hostconfig", "demo", "bench", "docs")
+FOLDERS = ("sshjit", "ca", "webapp", "client", "hostconfig", "demo", "bench", "tools", "docs")
 FILES = [path for folder in FOLDERS for path in sources(ROOT / folder)]
 
 

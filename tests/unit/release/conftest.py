@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
+from tests.unit.release import workshop
+from tests.unit.release.workshop import ROOT
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +20,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     (path,) = folder.glob("*.whl")
     return path
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> workshop.Workshop:
+    """A repository to release from."""
+    return workshop.make(tmp_path)
