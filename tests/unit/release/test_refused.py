@@ -8,72 +8,72 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.release.workshop import VERSION, Workshop
+from tests.support.release_clone import VERSION, ReleaseClone
 from tools.release import texts
 from tools.release.errors import ReleaseError
 
 
-def _a_changed_file(shop: Workshop) -> None:
-    (shop.clone / "README.md").write_text("changed\n")
+def _a_changed_file(repo: ReleaseClone) -> None:
+    (repo.clone / "README.md").write_text("changed\n")
 
 
-def _a_new_file(shop: Workshop) -> None:
-    (shop.clone / "forgotten.py").write_text("")
+def _a_new_file(repo: ReleaseClone) -> None:
+    (repo.clone / "forgotten.py").write_text("")
 
 
-def _another_branch(shop: Workshop) -> None:
-    shop.git("switch", "-q", "-c", "topic")
+def _another_branch(repo: ReleaseClone) -> None:
+    repo.git("switch", "-q", "-c", "topic")
 
 
-def _no_branch(shop: Workshop) -> None:
-    shop.git("switch", "-q", "--detach")
+def _no_branch(repo: ReleaseClone) -> None:
+    repo.git("switch", "-q", "--detach")
 
 
-def _its_tag(shop: Workshop) -> None:
-    shop.git("tag", f"v{VERSION}")
+def _its_tag(repo: ReleaseClone) -> None:
+    repo.git("tag", f"v{VERSION}")
 
 
-def _a_newer_tag(shop: Workshop) -> None:
-    shop.git("tag", "v90.10.0")
+def _a_newer_tag(repo: ReleaseClone) -> None:
+    repo.git("tag", "v90.10.0")
 
 
-def _a_newer_one_in_the_changelog(shop: Workshop) -> None:
+def _a_newer_one_in_the_changelog(repo: ReleaseClone) -> None:
     """A clone without tags still knows what was released."""
-    changelog = (shop.clone / "CHANGELOG.md").read_text()
-    shop.commit(changelog=f"{changelog}\n## [{VERSION}] - 2030-01-01\n\n### Added\n\n- It.\n")
+    changelog = (repo.clone / "CHANGELOG.md").read_text()
+    repo.commit(changelog=f"{changelog}\n## [{VERSION}] - 2030-01-01\n\n### Added\n\n- It.\n")
 
 
-def _a_newer_one_in_the_project(shop: Workshop) -> None:
-    project = (shop.clone / "pyproject.toml").read_text()
-    shop.commit(pyproject=texts.with_version(project, texts.version("91.0.0")))
+def _a_newer_one_in_the_project(repo: ReleaseClone) -> None:
+    project = (repo.clone / "pyproject.toml").read_text()
+    repo.commit(pyproject=texts.with_version(project, texts.version("91.0.0")))
 
 
-def _nothing_new(shop: Workshop) -> None:
-    changelog = (shop.clone / "CHANGELOG.md").read_text()
-    shop.commit(changelog=changelog.replace("- What the tests brought.\n\n", ""))
+def _nothing_new(repo: ReleaseClone) -> None:
+    changelog = (repo.clone / "CHANGELOG.md").read_text()
+    repo.commit(changelog=changelog.replace("- What the tests brought.\n\n", ""))
 
 
-def _no_heading(shop: Workshop) -> None:
-    changelog = (shop.clone / "CHANGELOG.md").read_text()
-    shop.commit(changelog=changelog.replace("## [Unreleased]\n", ""))
+def _no_heading(repo: ReleaseClone) -> None:
+    changelog = (repo.clone / "CHANGELOG.md").read_text()
+    repo.commit(changelog=changelog.replace("## [Unreleased]\n", ""))
 
 
-def _no_name(shop: Workshop) -> None:
-    shop.git("config", "--unset", "user.name")
+def _no_name(repo: ReleaseClone) -> None:
+    repo.git("config", "--unset", "user.name")
 
 
-def _no_key(shop: Workshop) -> None:
-    shop.key.unlink()
+def _no_key(repo: ReleaseClone) -> None:
+    repo.key.unlink()
 
 
-def _a_key_that_is_none(shop: Workshop) -> None:
-    shop.key.write_text("hello")
-    Path(f"{shop.key}.pub").unlink()
+def _a_key_that_is_none(repo: ReleaseClone) -> None:
+    repo.key.write_text("hello")
+    Path(f"{repo.key}.pub").unlink()
 
 
-def _a_private_key_that_is_elsewhere(shop: Workshop) -> None:
-    shop.key.unlink()
-    Path(f"{shop.key}.pub").rename(shop.key)
+def _a_private_key_that_is_elsewhere(repo: ReleaseClone) -> None:
+    repo.key.unlink()
+    Path(f"{repo.key}.pub").rename(repo.key)
 
 
 @pytest.mark.parametrize(
@@ -96,20 +96,20 @@ def _a_private_key_that_is_elsewhere(shop: Workshop) -> None:
     ],
     ids=lambda value: value.__name__.strip("_") if callable(value) else "",
 )
-def test_refused(shop: Workshop, prepare: Callable[[Workshop], None], says: str, hint: str) -> None:
-    prepare(shop)
-    before = shop.state()
-    done = shop.release(VERSION, "--key", shop.key)
+def test_refused(repo: ReleaseClone, prepare: Callable[[ReleaseClone], None], says: str, hint: str) -> None:
+    prepare(repo)
+    before = repo.state()
+    done = repo.release(VERSION, "--key", repo.key)
     assert done.code == 1
     assert says in done.output
     assert "Traceback" not in done.output
     assert hint in done.output.partition("\nhint: ")[2]
-    assert shop.state() == before
-    assert not shop.log.exists(), "it is refused before the checks, which take long"
+    assert repo.state() == before
+    assert not repo.log.exists(), "it is refused before the checks, which take long"
 
 
-def test_outside_of_a_repository_it_says_so(shop: Workshop) -> None:
-    done = shop.release(VERSION, "--key", shop.key, cwd=shop.folder)
+def test_outside_of_a_repository_it_says_so(repo: ReleaseClone) -> None:
+    done = repo.release(VERSION, "--key", repo.key, cwd=repo.folder)
     assert done.output.startswith("release: this is not a git repository\nhint: ")
 
 
@@ -119,8 +119,8 @@ def test_what_is_no_version(text: str) -> None:
         texts.version(text)
 
 
-def test_a_release_without_a_key_is_a_usage_error(shop: Workshop) -> None:
-    done = shop.release(VERSION)
+def test_a_release_without_a_key_is_a_usage_error(repo: ReleaseClone) -> None:
+    done = repo.release(VERSION)
     assert done.code == 2
     assert "a release is signed: name a key" in done.output
 

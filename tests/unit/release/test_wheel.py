@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.release.workshop import ROOT
+from tests.support.release_clone import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 FOLDERS = {Path(name).name: ROOT / name for name in PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]}

@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 MAKEFILE = "check test:\n\t@echo $@ >> $(LOG)\n"
 """Stands in for the checks, which take many minutes. It runs in the clone and writes where a test can read."""
 VERSION = "90.1.0"
@@ -25,7 +25,7 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Workshop:
+class ReleaseClone:
     """The clone, a key beside it, and a folder that takes the place of ``/tmp``."""
 
     folder: Path
@@ -96,9 +96,9 @@ class Workshop:
         return refs, self.git("status", "--porcelain"), dist, [path.name for path in (self.folder / "tmp").iterdir()]
 
 
-def make(folder: Path) -> Workshop:
+def make(folder: Path) -> ReleaseClone:
     """Make one in an empty folder."""
-    made = Workshop(folder)
+    made = ReleaseClone(folder)
     (folder / "tmp").mkdir()
     subprocess.run(["git", "clone", "-q", "--no-tags", ROOT, made.clone], check=True, env=made.environment)
     made.git("checkout", "-q", "-B", "main")
@@ -112,3 +112,11 @@ def make(folder: Path) -> Workshop:
     unreleased = "## [Unreleased]\n\n### Added\n\n- What the tests brought.\n\n"
     made.commit(changelog=before + unreleased + (after[past.start() :] if past else ""), makefile=MAKEFILE)
     return made
+
+
+def copy(made: ReleaseClone, folder: Path) -> ReleaseClone:
+    """Make another one, with all that is in this one, in an empty folder."""
+    subprocess.run(["cp", "-a", f"{made.folder}/.", folder], check=True)
+    copied = ReleaseClone(folder)
+    copied.git("status")  # git notes the times of the copied files
+    return copied
