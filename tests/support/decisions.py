@@ -16,9 +16,9 @@ import pytest
 
 from sshjit.policy import Ask, Host, Outcome, Policy, Subject
 from sshjit_client.policy import expectations
-from sshjit_client.policy.facts import outcome_facts
 from sshjit_client.policy.inventory import Inventory, load_inventory
-from sshjit_client.policy.reading import policy_of
+from sshjit_client.policy.outcome_json import outcome_values
+from sshjit_client.policy.policy_files import read_policy
 
 FOLDER = Path(__file__).resolve().parent.parent / "vectors" / "decisions"
 TABLE = FOLDER / "decisions.toml"
@@ -28,7 +28,7 @@ NOBODY = "nobody_can_approve"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One decision. ``expected`` is in the words of ``sshjit_client.policy.facts``: verdict, rule, code, terms."""
+    """One decision. ``expected`` is as ``sshjit_client.policy.outcome_json`` has it: verdict, rule, code, terms."""
 
     name: str
     policy: Policy
@@ -48,7 +48,7 @@ class Row:
 @cache
 def policy() -> Policy:
     """The policy that decides all rows."""
-    return policy_of(FOLDER / "policy.toml")
+    return read_policy(FOLDER / "policy.toml")
 
 
 def inventory() -> Inventory:
@@ -68,7 +68,7 @@ def rows() -> tuple[Row, ...]:
 
 def differing(row: Row, outcome: Outcome) -> dict[str, tuple[Any, Any]]:
     """Fact -> (expected, got) of what an outcome says otherwise than the row."""
-    got = outcome_facts(outcome, row.hosts)
+    got = outcome_values(outcome, row.hosts)
     return {key: (value, got.get(key)) for key, value in row.expected.items() if got.get(key) != value}
 
 

@@ -19,10 +19,19 @@ from sshjit.policy.problems import did_you_mean
 from sshjit_client.exit_codes import ExitCode
 from sshjit_client.machine import Machine
 from sshjit_client.option_parser import Parser
-from sshjit_client.policy import comparing, differing, expectations, facts, lint, schema, showing, testing
-from sshjit_client.policy.answers import Question, explanation
+from sshjit_client.policy import (
+    comparison,
+    comparison_text,
+    expectations,
+    lint,
+    outcome_json,
+    schema,
+    showing,
+    test_runner,
+)
 from sshjit_client.policy.inventory import FILE, Inventory, load_inventory
-from sshjit_client.policy.reading import policy_of, typed_moment
+from sshjit_client.policy.policy_files import parse_local_time, read_policy
+from sshjit_client.policy.question import Question, explain
 from sshjit_client.styles import Styles
 from sshjit_client.terminal import inert
 
@@ -90,7 +99,7 @@ def _add(commands: Any, name: str, text: str, function: Callable[[Machine, Optio
 
 def _check(machine: Machine, options: Options) -> int:
     try:
-        policy = policy_of(options.file)
+        policy = read_policy(options.file)
     except PolicyError as error:
         if not options.json:
             raise
@@ -115,9 +124,9 @@ def _problem(problem: Any) -> dict[str, object]:
 
 
 def _explain(machine: Machine, options: Options) -> int:
-    policy = policy_of(options.file)
+    policy = read_policy(options.file)
     inventory = load_inventory(options.inventory or options.file.parent / FILE, policy)
-    now = typed_moment(options.at)
+    now = parse_local_time(options.at)
     member = inventory.people.get(options.person)
     if member is None:
         raise _unknown("person", options.person, inventory)
@@ -132,13 +141,13 @@ def _explain(machine: Machine, options: Options) -> int:
         reason=options.reason,
         address=expectations.ADDRESS,
         break_glass=options.break_glass,
-        start=None if options.start is None else typed_moment(options.start),
+        start=None if options.start is None else parse_local_time(options.start),
     )
     hosts = tuple(inventory.hosts[name] for name in dict.fromkeys(options.host))
     question = Question(policy, inventory, member.at(now), hosts, ask, now)
-    found = explanation(question)
+    found = explain(question)
     if options.json:
-        machine.terminal.out(json.dumps(facts.explanation_facts(question, found), indent=2))
+        machine.terminal.out(json.dumps(outcome_json.explanation_values(question, found), indent=2))
     else:
         machine.terminal.out(showing.explained(question, found, Styles.here(machine.environ)))
     return ExitCode.OK
@@ -151,18 +160,18 @@ def _unknown(what: str, name: str, inventory: Inventory) -> Invalid:
 
 def _test(machine: Machine, options: Options) -> int:
     cases = expectations.load_cases(options.file, options.policy, options.inventory, int(time.time()))
-    failed = testing.run_all(machine, cases, as_json=options.json)
+    failed = test_runner.run_all(machine, cases, as_json=options.json)
     return DIFFERENT if failed else ExitCode.OK
 
 
 def _diff(machine: Machine, options: Options) -> int:
-    old, new = policy_of(options.old), policy_of(options.new)
+    old, new = read_policy(options.old), read_policy(options.new)
     path = options.inventory or options.new.parent / FILE
-    found = comparing.compare(old, new, load_inventory(path, new, old), typed_moment(options.at))
+    found = comparison.compare(old, new, load_inventory(path, new, old), parse_local_time(options.at))
     if options.json:
-        machine.terminal.out(json.dumps(differing.as_json(found), indent=2))
+        machine.terminal.out(json.dumps(comparison_text.comparison_json(found), indent=2))
     else:
-        machine.terminal.out(differing.as_text(found, Styles.here(machine.environ)))
+        machine.terminal.out(comparison_text.comparison_text(found, Styles.here(machine.environ)))
     return ExitCode.OK if found.same else DIFFERENT
 
 

@@ -16,10 +16,10 @@ from sshjit import durations
 from sshjit.policy import Ask, Policy, PolicyError, Subject
 from sshjit.policy.problems import did_you_mean
 from sshjit.policy.reader import Table
-from sshjit_client.policy.answers import Question, answer, explanation
-from sshjit_client.policy.facts import VERDICTS, outcome_facts
 from sshjit_client.policy.inventory import FILE, Inventory, load_inventory, read_hosts, read_people, signed_in
-from sshjit_client.policy.reading import moment, policy_of, top_of
+from sshjit_client.policy.outcome_json import VERDICTS, outcome_values
+from sshjit_client.policy.policy_files import parse_time, read_policy, read_table
+from sshjit_client.policy.question import Question, evaluate, explain
 
 ADDRESS = "192.0.2.1"
 """Where somebody asks from, where it is not said (RFC 5737: nobody's)."""
@@ -58,11 +58,11 @@ class Difference:
 
 def run(case: Case) -> tuple[Difference, ...]:
     """What is not as the test expects it; ``evaluate`` and ``explain`` are both asked."""
-    facts = outcome_facts(answer(case.question), case.question.hosts)
-    explained = explanation(case.question)
+    facts = outcome_values(evaluate(case.question), case.question.hosts)
+    explained = explain(case.question)
     found = [Difference(key, value, facts.get(key)) for key, value in case.wanted.items() if facts.get(key) != value]
-    if outcome_facts(explained.outcome, case.question.hosts) != facts:  # a defect of ours, and not to be passed over
-        found.append(Difference("explanation", facts, outcome_facts(explained.outcome, case.question.hosts)))
+    if outcome_values(explained.outcome, case.question.hosts) != facts:  # a defect of ours, and not to be passed over
+        found.append(Difference("explanation", facts, outcome_values(explained.outcome, case.question.hosts)))
     for name, reason in case.misses.items():
         said = [miss.reason for rule in explained.rules if rule.name == name for miss in rule.misses]
         if reason not in said:
@@ -79,13 +79,13 @@ def load_cases(path: Path, policy_path: Path | None, inventory_path: Path | None
         PolicyError: with every problem of the first file that has some.
 
     """
-    top = top_of(path, _TOP)
-    policy = policy_of(policy_path or path.parent / (top.text("policy") or "policy.toml"))
+    top = read_table(path, _TOP)
+    policy = read_policy(policy_path or path.parent / (top.text("policy") or "policy.toml"))
     named = top.text("inventory")
     beside = inventory_path or path.parent / (named or FILE)
     kept = load_inventory(beside, policy) if inventory_path or named or beside.exists() else Inventory({}, {})
     inventory = Inventory({**kept.hosts, **read_hosts(top, policy)}, {**kept.people, **read_people(top)})
-    default = top.checked(("at",), moment, top.any("at")) if "at" in top else now
+    default = top.checked(("at",), parse_time, top.any("at")) if "at" in top else now
     tables = [Table(value, at, top.report, {**_ASKED, **_WANTED}) for at, value in top.tables("test")]
     cases = [_case(table, policy, inventory, default or now) for table in tables]
     if not cases:
@@ -100,7 +100,7 @@ def load_cases(path: Path, policy_path: Path | None, inventory_path: Path | None
 
 
 def _case(table: Table, policy: Policy, inventory: Inventory, now: int) -> Case:
-    now = (table.checked(("at",), moment, table.any("at")) if "at" in table else now) or now
+    now = (table.checked(("at",), parse_time, table.any("at")) if "at" in table else now) or now
     hosts = table.one_or_more("hosts", inventory.hosts, "host") if "hosts" in table else ()
     known = tuple(inventory.hosts[name] for name in hosts or ())
     question = Question(policy, inventory, _subject(table, inventory, now), known, _ask(table), now)
@@ -130,7 +130,7 @@ def _ask(table: Table) -> Ask:
         reason=table.get("reason", str) or "",
         address=ADDRESS if "address" not in table else table.get("address", str) or None,
         break_glass=table.flag("break_glass"),
-        start=table.checked(("start",), moment, table.any("start")) if "start" in table else None,
+        start=table.checked(("start",), parse_time, table.any("start")) if "start" in table else None,
     )
 
 
@@ -146,7 +146,7 @@ def _wanted(table: Table) -> dict[str, Any]:
     )
     wanted.update((key, list(table.names(key, None, "one", empty="none") or ())) for key in _LISTS if key in table)
     if "ends_by" in table:
-        wanted["ends_by"] = table.checked(("ends_by",), moment, table.any("ends_by"))
+        wanted["ends_by"] = table.checked(("ends_by",), parse_time, table.any("ends_by"))
     if "steps" in table:
         wanted["steps"] = [_step(table, at, value) for at, value in table.tables("steps")]
     return wanted

@@ -13,7 +13,7 @@ from pathlib import Path
 from sshjit import approvals, durations, names
 from sshjit.policy import Host, Policy, PolicyError, Subject, check_labels, roles_of
 from sshjit.policy.reader import Table
-from sshjit_client.policy.reading import top_of
+from sshjit_client.policy.policy_files import read_table
 
 _TOP = {"version": True, "hosts": False, "people": False}
 _MEMBER = {
@@ -62,7 +62,7 @@ def load_inventory(path: Path, *policies: Policy) -> Inventory:
         PolicyError: with every problem.
 
     """
-    top = top_of(path, _TOP)
+    top = read_table(path, _TOP)
     found = Inventory(read_hosts(top, *policies), read_people(top))
     if top.report.problems:
         raise PolicyError(top.report.problems)

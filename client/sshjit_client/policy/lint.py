@@ -15,7 +15,7 @@ from sshjit.policy.problems import Path as KeyPath
 from sshjit.policy.problems import Problem, Report
 from sshjit.policy.schedule import Schedule, show_time
 from sshjit.tomllines import key_lines
-from sshjit_client.policy.reading import text_of
+from sshjit_client.policy.policy_files import read_text
 
 Warn = tuple[KeyPath, str]
 _Numbered = tuple[int, AllowRule]
@@ -23,7 +23,7 @@ _Numbered = tuple[int, AllowRule]
 
 def warnings(policy: Policy, path: Path, now: int) -> tuple[Problem, ...]:
     """What deserves a look in a policy that is in order, by line; ``now`` is in seconds since the epoch."""
-    report = Report(str(path), key_lines(text_of(path)))
+    report = Report(str(path), key_lines(read_text(path)))
     for at, said in (*_roles(policy, now), *_actions(policy), *_rules(policy, now)):
         report.add(at, said)
     return tuple(sorted(report.problems, key=lambda problem: problem.line))

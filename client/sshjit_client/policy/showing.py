@@ -10,7 +10,7 @@ from sshjit.api.explain import RuleView
 from sshjit.durations import show
 from sshjit.policy import Allow, Denied, Explanation, NeedsApproval, RuleReport, StepUp, Terms, words
 from sshjit.policy.schedule import show_time
-from sshjit_client.policy.answers import Question, approvers, sentence
+from sshjit_client.policy.question import Question, approvers, outcome_sentence
 from sshjit_client.styles import Styles
 from sshjit_client.terminal import width
 
@@ -50,7 +50,7 @@ def _here(moment: int) -> str:
 
 def _decision(question: Question, found: Explanation, paint: Styles) -> Iterator[str]:
     outcome = found.outcome
-    said = sentence(outcome, question.hosts)
+    said = outcome_sentence(outcome, question.hosts)
     match outcome:
         case Allow(terms):
             yield from paint.row([(paint("good", "ALLOWED"), 9)], said)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sshjit.policy import Host, Policy, Subject
 from sshjit.policy.query import deciding_deny, first_allows, make_query, usable_unix_name
-from sshjit_client.policy import comparing
+from sshjit_client.policy import comparison
 from sshjit_client.policy.inventory import Inventory, Member
 from tests.unit.client import policy_desk
 from tests.unit.client.policy_desk import NOON, Desk, Said
@@ -161,7 +161,7 @@ def gives(policy: Policy, now: int) -> dict[Fact, Any]:
     return found
 
 
-def told(entries: tuple[comparing.Entry, ...], kind: str) -> set[Fact]:
+def told(entries: tuple[comparison.Entry, ...], kind: str) -> set[Fact]:
     """What the comparison says, taken apart again."""
     return {
         (
@@ -183,7 +183,7 @@ def told(entries: tuple[comparing.Entry, ...], kind: str) -> set[Fact]:
 @settings(max_examples=40, deadline=None)
 @given(any_policy.policies(), any_policy.policies(), st.lists(st.integers(START, START + 7 * 86400), max_size=4))
 def test_it_says_what_asking_for_everything_says(old: Policy, new: Policy, moments: list[int]) -> None:
-    found = comparing.compare(old, new, INVENTORY, START)
+    found = comparison.compare(old, new, INVENTORY, START)
     gains, loses = told(found.entries, "gains"), told(found.entries, "loses")
     seen_gains: set[Fact] = set()
     seen_loses: set[Fact] = set()
@@ -202,7 +202,7 @@ def test_it_says_what_asking_for_everything_says(old: Policy, new: Policy, momen
 @settings(max_examples=40, deadline=None)
 @given(any_policy.policies(), any_policy.policies())
 def test_it_reads_the_same_from_the_other_side(old: Policy, new: Policy) -> None:
-    there, back = comparing.compare(old, new, INVENTORY, START), comparing.compare(new, old, INVENTORY, START)
+    there, back = comparison.compare(old, new, INVENTORY, START), comparison.compare(new, old, INVENTORY, START)
     assert told(there.entries, "gains") == told(back.entries, "loses")
     assert told(there.entries, "changes") == told(back.entries, "changes")
-    assert comparing.compare(old, old, INVENTORY, START).same
+    assert comparison.compare(old, old, INVENTORY, START).same

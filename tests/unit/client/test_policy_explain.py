@@ -98,8 +98,8 @@ def test_json_has_it_all(desk: Desk) -> None:
         (("--person", "alice", "--host", "db"), 'there is no host "db" in the inventory', "did you mean"),
         (("--person", "alice", "--host", "db1", "--for", "2 h"), "'2 h' is not a duration", "write it like"),
         (("--person", "alice", "--host", "db1", "--at", "noon"), "'noon' is not a time", "write it like"),
-        (("--person", "alice", "--host", "db1", "--at", "2026-02-30"), "is not a time that there is", "write it like"),
-        (("--person", "alice", "--host", "db1", "--at", "2026-03-01 Mars"), "is not a time that there is", "write it"),
+        (("--person", "alice", "--host", "db1", "--at", "2026-02-30"), "is not a valid time", "write it like"),
+        (("--person", "alice", "--host", "db1", "--at", "2026-03-01 Mars"), "is not a valid time", "write it"),
         (("--person", "alice"), "the following arguments are required: --host", "ssh-jit policy explain --help"),
     ],
 )

@@ -1,4 +1,4 @@
-"""A comparison on a terminal, and as JSON."""
+"""A comparison of two policies, for a terminal and as JSON."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sshjit.policy.model import SHELL
-from sshjit_client.policy.comparing import KINDS, Comparison, Entry, Kind
+from sshjit_client.policy.comparison import KINDS, Comparison, Entry, Kind
 from sshjit_client.styles import Styles
 
 _HEADS: dict[Kind, tuple[str, str]] = {
@@ -19,28 +19,28 @@ _MOST = 12
 """Names that are listed one by one."""
 
 
-def as_json(found: Comparison) -> dict[str, Any]:
+def comparison_json(comparison: Comparison) -> dict[str, Any]:
     """Everything, as JSON has it."""
-    return {"same": found.same, **dataclasses.asdict(found)}
+    return {"same": comparison.same, **dataclasses.asdict(comparison)}
 
 
-def as_text(found: Comparison, paint: Styles) -> str:
+def comparison_text(comparison: Comparison, paint: Styles) -> str:
     """Who gains, who loses, what changes, then roles and permissions."""
-    if found.same:
+    if comparison.same:
         return "nobody in the inventory gains or loses anything"
     lines: list[str] = []
     for kind in KINDS:
-        entries = [entry for entry in found.entries if entry.kind == kind]
+        entries = [entry for entry in comparison.entries if entry.kind == kind]
         if entries:
             head, style = _HEADS[kind]
             lines += [*([""] if lines else []), paint(style, head)]
             for entry in entries:
                 lines += _entry(entry, paint)
-    if found.standings:
+    if comparison.standings:
         lines += [*([""] if lines else []), paint("strong", "ROLES AND PERMISSIONS")]
-        for each in found.standings:
-            sign = paint("wait", "+") if each.kind == "gains" else paint("bad", "-")
-            lines += paint.row([(f"  {sign} ", 4)], f"{each.person}: {each.what} {each.name}")
+        for change in comparison.standings:
+            sign = paint("wait", "+") if change.kind == "gains" else paint("bad", "-")
+            lines += paint.row([(f"  {sign} ", 4)], f"{change.person}: {change.what} {change.name}")
     return "\n".join(lines)
 
 

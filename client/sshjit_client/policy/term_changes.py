@@ -16,7 +16,7 @@ Direction = Literal["wider", "narrower", "other"]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One term that is another. ``wider``: the new rule gives more or asks for less."""
+    """One term that differs. ``wider``: the new rule gives more or requires less."""
 
     what: str
     old: str
@@ -26,7 +26,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class _Term:
-    """``gives(a, b)``: whether ``b`` gives at least as much as ``a``, or asks for no more."""
+    """``gives(a, b)``: whether ``b`` gives at least as much as ``a``, or requires no more."""
 
     what: str
     value: Callable[[AllowRule], Any]
@@ -34,21 +34,21 @@ class _Term:
     text: Callable[[Any], str]
 
 
-def changes(old: AllowRule, new: AllowRule, commands: tuple[str | None, str | None]) -> tuple[Change, ...]:
-    """What is different for somebody who comes under ``new`` instead of ``old``.
+def compare_terms(old: AllowRule, new: AllowRule, commands: tuple[str | None, str | None]) -> tuple[Change, ...]:
+    """What is different for a person to whom ``new`` applies instead of ``old``.
 
-    ``commands`` are those that the named action stands for in the two policies; ``None`` for a shell. The names of the
-    rules do not count: access under another name is the same access.
+    ``commands`` are those of the named action in the two policies; ``None`` for a shell. The names of the rules do
+    not count: access under another name is the same access.
     """
-    found = [
+    changes = [
         Change(term.what, term.text(before), term.text(after), _direction(term, before, after))
         for term in _TERMS
         if (before := term.value(old)) != (after := term.value(new))
-        and (term.what != "pending" or (old.approvals and new.approvals))  # else nothing ever waits for an answer
+        and (term.what != "pending" or (old.approvals and new.approvals))  # otherwise nothing ever waits for an answer
     ]
     if commands[0] != commands[1]:
-        found.insert(0, Change("command", commands[0] or "", commands[1] or "", "other"))
-    return tuple(found)
+        changes.insert(0, Change("command", commands[0] or "", commands[1] or "", "other"))
+    return tuple(changes)
 
 
 def _direction(term: _Term, before: Any, after: Any) -> Direction:
@@ -57,7 +57,7 @@ def _direction(term: _Term, before: Any, after: Any) -> Direction:
 
 
 def _steps_give(old: Iterable[Step], new: Iterable[Step]) -> bool:
-    """Whether whoever satisfies the old steps satisfies the new ones."""
+    """Whether approvals that satisfy the old steps satisfy the new ones."""
     before = {step.role: step for step in old}
     return all(
         step.role in before and step.count <= before[step.role].count and (before[step.role].signed or not step.signed)

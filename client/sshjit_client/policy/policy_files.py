@@ -1,6 +1,6 @@
-"""The files that ``ssh-jit policy`` reads, and the values that they are made of.
+"""Reads the files of ``ssh-jit policy``, and the times in them.
 
-Whatever is wrong in one of them is a ``PolicyError`` with file, line, key and, where there is one, a suggestion.
+Everything that is wrong in a file is a ``PolicyError`` with file, line, key and, where there is one, a suggestion.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from sshjit.policy.problems import Report
 from sshjit.policy.reader import Table
 from sshjit.tomllines import key_lines
 
-_MOMENT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?))?(Z|[+-][0-9:]{5,6}| \S+)?")
-MOMENT_HINT = 'write it like "2026-03-04 12:00 Europe/Berlin" or 2026-03-04T12:00:00+01:00'
-_MOST = 4 * 1024 * 1024
-"""Bytes of a file: more is not a policy."""
+_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?))?(Z|[+-][0-9:]{5,6}| \S+)?")
+TIME_HINT = 'write it like "2026-03-04 12:00 Europe/Berlin" or 2026-03-04T12:00:00+01:00'
+_MOST_BYTES = 4 * 1024 * 1024
+"""A longer file is not a policy."""
 
 
-def text_of(path: Path) -> str:
+def read_text(path: Path) -> str:
     """The text of a file.
 
     Raises:
@@ -35,9 +35,9 @@ def text_of(path: Path) -> str:
     """
     try:
         with path.open("rb") as file:
-            raw = file.read(_MOST + 1)
-        if len(raw) > _MOST:
-            raise Invalid("bad_file", f"{path} is larger than {_MOST} bytes")
+            raw = file.read(_MOST_BYTES + 1)
+        if len(raw) > _MOST_BYTES:
+            raise Invalid("bad_file", f"{path} is larger than {_MOST_BYTES} bytes")
         return raw.decode("utf-8")
     except OSError as error:
         raise Invalid("no_file", f"{path} cannot be read: {error.strerror or error}") from None
@@ -45,14 +45,14 @@ def text_of(path: Path) -> str:
         raise Invalid("bad_file", f"{path} is not UTF-8 text") from None
 
 
-def policy_of(path: Path) -> Policy:
+def read_policy(path: Path) -> Policy:
     """The policy in a file."""
-    return load(text_of(path), file=str(path))
+    return load(read_text(path), file=str(path))
 
 
-def top_of(path: Path, fields: Mapping[str, bool]) -> Table:
+def read_table(path: Path, fields: Mapping[str, bool]) -> Table:
     """The top table of a file about a policy: an inventory, or tests. Its version is checked."""
-    text = text_of(path)
+    text = read_text(path)
     top = Table(document(text, str(path)), (), Report(str(path), key_lines(text)), fields)
     version = top.get("version", int)
     if version is not None and version != VERSION:
@@ -60,7 +60,7 @@ def top_of(path: Path, fields: Mapping[str, bool]) -> Table:
     return top
 
 
-def moment(value: object) -> int:
+def parse_time(value: object) -> int:
     """A time with its zone, in seconds since the epoch: TOML's own with an offset, or a text with a zone's name.
 
     Raises ``Invalid`` with the code ``bad_time``, also for a time without a zone: it would be another one elsewhere.
@@ -70,25 +70,25 @@ def moment(value: object) -> int:
     if isinstance(value, datetime) and value.tzinfo is not None:
         return int(value.timestamp())
     what = "has no zone" if isinstance(value, datetime) else "is not a time"
-    raise Invalid("bad_time", f"{names.show(str(value))} {what}", hint=MOMENT_HINT)
+    raise Invalid("bad_time", f"{names.show(str(value))} {what}", hint=TIME_HINT)
 
 
-def typed_moment(text: str) -> int:
-    """As ``moment``, for the command line: without a zone it is this machine's, and ``now`` is now."""
+def parse_local_time(text: str) -> int:
+    """As ``parse_time``, for the command line: a time without a zone is in this machine's, and ``now`` is now."""
     return int(time.time()) if text == "now" else _parsed(text, local=True)
 
 
 def _parsed(text: str, *, local: bool) -> int:
-    found = _MOMENT.fullmatch(text.strip())
-    if found is None:
-        raise Invalid("bad_time", f"{names.show(text)} is not a time", hint=MOMENT_HINT)
-    day, clock, zone = found.groups()
+    match = _TIME.fullmatch(text.strip())
+    if match is None:
+        raise Invalid("bad_time", f"{names.show(text)} is not a time", hint=TIME_HINT)
+    day, clock, zone = match.groups()
     if zone is None and not local:
-        raise Invalid("bad_time", f"{names.show(text)} has no zone", hint=MOMENT_HINT)
+        raise Invalid("bad_time", f"{names.show(text)} has no zone", hint=TIME_HINT)
     try:
         if zone is not None and zone.startswith(" "):
             plain = datetime.fromisoformat(f"{day} {clock or '00:00'}")
             return int(plain.replace(tzinfo=UTC if zone == " UTC" else ZoneInfo(zone.strip())).timestamp())
         return int(datetime.fromisoformat(f"{day}T{clock or '00:00'}{zone or ''}").timestamp())
     except (ValueError, OSError, LookupError):  # no such day, hour or zone
-        raise Invalid("bad_time", f"{names.show(text)} is not a time that there is", hint=MOMENT_HINT) from None
+        raise Invalid("bad_time", f"{names.show(text)} is not a valid time", hint=TIME_HINT) from None

@@ -1,9 +1,10 @@
 """Who gains and who loses when one policy replaces another.
 
-Looked at is what rules give, not one sign-in: every person of the inventory, every host, every login and action that
-either policy names, at every hour of a week and after every date that ends a role. Reasons, second factors and fresh
-sign-ins are terms here, which somebody can meet; they are compared, and never make access disappear. People of the same
-roles and hosts of the same labels are looked at once.
+The comparison is over what rules give, not over one sign-in: every person of the inventory, every host, every login and
+action that either policy names, at every hour of a week and after every date on which a role ends
+(``sshjit.policy.analysis``). Reasons, second factors and fresh sign-ins are terms, which anybody could meet; they are
+compared, and access never disappears because of them. People with the same roles, and hosts with the same labels, are
+looked at once.
 """
 
 from __future__ import annotations
@@ -13,15 +14,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from sshjit.policy import Host, Policy, Subject, permissions_of, roles_of
+from sshjit.policy.analysis import Access, PolicyOverTime, Stretch, Timeline
 from sshjit.policy.model import OWN, AllowRule
 from sshjit.policy.query import usable_unix_name
 from sshjit.policy.roles import role_ends
-from sshjit.policy.schedule import Schedule
-from sshjit_client.policy import weeks
 from sshjit_client.policy.inventory import Inventory
-from sshjit_client.policy.reach import Reach
-from sshjit_client.policy.terms import Change, changes
-from sshjit_client.policy.weeks import Stretch
+from sshjit_client.policy.schedule_text import time_text
+from sshjit_client.policy.term_changes import Change, compare_terms
 
 Kind = Literal["gains", "loses", "changes"]
 Names = tuple[str, ...]
@@ -48,8 +47,8 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """A role or a permission that somebody gains or loses."""
+class RoleChange:
+    """A role or a permission that a person gains or loses."""
 
     kind: Kind
     person: str
@@ -64,44 +63,45 @@ class Comparison:
     old: str
     new: str
     entries: tuple[Entry, ...]
-    standings: tuple[Standing, ...]
+    standings: tuple[RoleChange, ...]
 
     @property
     def same(self) -> bool:
-        """Whether nobody notices."""
+        """Whether nobody would notice the difference."""
         return not self.entries and not self.standings
 
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """The two policies, and the stretches of time to look at."""
+    """The two policies, over the same time."""
 
-    old: Policy
-    new: Policy
-    stretches: tuple[Stretch, ...]
-    reaches: tuple[Reach, Reach]
-    listed: frozenset[Schedule]
+    old: PolicyOverTime
+    new: PolicyOverTime
+    timeline: Timeline
 
     @property
-    def both(self) -> tuple[Policy, Policy]:
+    def both(self) -> tuple[PolicyOverTime, PolicyOverTime]:
         return self.old, self.new
+
+    @property
+    def policies(self) -> tuple[Policy, Policy]:
+        return self.old.policy, self.new.policy
 
 
 def compare(old: Policy, new: Policy, inventory: Inventory, start: int) -> Comparison:
     """Compares what two policies give the people of an inventory, from ``start`` (seconds since the epoch) on."""
-    stretches = weeks.stretches((old, new), start)
-    reaches = (Reach(old, stretches), Reach(new, stretches))
-    pair = _Pair(old, new, stretches, reaches, weeks.schedules((old, new)))
+    timeline = Timeline((old, new), start)
+    pair = _Pair(PolicyOverTime(old, timeline), PolicyOverTime(new, timeline), timeline)
     subjects = {name: member.at(start) for name, member in inventory.people.items()}
     people = _alike(subjects, lambda who: _kind_of_person(pair, who))
     hosts = _alike(inventory.hosts, lambda host: host.labels)
-    found = [
-        replace(entry, people=names, hosts=tuple(each.name for each in alike))
+    entries = [
+        replace(entry, people=names, hosts=tuple(host.name for host in alike))
         for names in people
         for alike in ([inventory.hosts[name] for name in group] for group in hosts)
         for entry in _entries(pair, subjects[names[0]], alike[0])
     ]
-    return Comparison(old.digest, new.digest, tuple(_merged(found)), tuple(_standings(pair, subjects, start)))
+    return Comparison(old.digest, new.digest, tuple(_merged(entries)), tuple(_role_changes(pair, subjects, start)))
 
 
 def _alike(things: Mapping[str, T], key: Callable[[T], Hashable]) -> list[Names]:
@@ -114,13 +114,13 @@ def _alike(things: Mapping[str, T], key: Callable[[T], Hashable]) -> list[Names]
 
 def _kind_of_person(pair: _Pair, who: Subject) -> Hashable:
     """What of a person matters to either policy: roles with their ends, and which login is their own."""
-    held = tuple(tuple(sorted(role_ends(policy, who, 0).items(), key=str)) for policy in pair.both)
-    own = usable_unix_name(who)
-    return held, own if own in _named_logins(pair) else own is not None
+    roles = tuple(tuple(sorted(role_ends(policy, who, 0).items(), key=str)) for policy in pair.policies)
+    unix_name = usable_unix_name(who)
+    return roles, unix_name if unix_name in _named_logins(pair) else unix_name is not None
 
 
 def _granting(pair: _Pair, *, break_glass: bool) -> Iterator[AllowRule]:
-    for policy in pair.both:
+    for policy in pair.policies:
         yield from policy.break_glass if break_glass else policy.allows
 
 
@@ -131,33 +131,33 @@ def _named_logins(pair: _Pair) -> frozenset[str]:
 
 def _entries(pair: _Pair, who: Subject, host: Host) -> Iterator[Entry]:
     """What one person gains, loses or has changed on one host."""
-    before, after = (reach.person(who) for reach in pair.reaches)
+    before, after = (policy.holder(who) for policy in pair.both)
     for break_glass in (False, True):
         rules = list(_granting(pair, break_glass=break_glass))
         logins = dict.fromkeys(login for rule in rules for login in rule.match.logins or ())
         actions = dict.fromkeys(action for rule in rules for action in rule.match.actions or ())
         for login in logins:
-            name = before.own if login == OWN else login
+            name = before.unix_name if login == OWN else login
             if name is None or (login == OWN and name in logins):
                 continue  # there is no such login, or it is looked at under its name
             for action in actions:
                 asked = Entry("gains", (), (), (login,), (action,), break_glass, "", (None, None))
                 old, new = (
-                    reach.rules(person, host, name, action, break_glass=break_glass)
-                    for reach, person in zip(pair.reaches, (before, after), strict=True)
+                    policy.deciding_rules(Access(holder, host, name, action, break_glass))
+                    for policy, holder in zip(pair.both, (before, after), strict=True)
                 )
                 yield from _over_time(pair, asked, old, new)
 
 
 def _over_time(pair: _Pair, asked: Entry, old: Rules, new: Rules) -> Iterator[Entry]:
     """The differences for one login and action, those that are the same at several times together."""
-    found: dict[Entry, list[Stretch]] = {}
-    for stretch, before, after in zip(pair.stretches, old, new, strict=True):
+    stretches: dict[Entry, list[Stretch]] = {}
+    for stretch, before, after in zip(pair.timeline.stretches, old, new, strict=True):
         entry = _difference(pair, asked, before, after)
         if entry is not None:
-            found.setdefault(entry, []).append(stretch)
-    for entry, when in found.items():
-        yield replace(entry, when=weeks.in_words(when, pair.stretches, pair.listed))
+            stretches.setdefault(entry, []).append(stretch)
+    for entry, when in stretches.items():
+        yield replace(entry, when=time_text(when, pair.timeline))
 
 
 def _difference(pair: _Pair, asked: Entry, before: AllowRule | None, after: AllowRule | None) -> Entry | None:
@@ -167,8 +167,8 @@ def _difference(pair: _Pair, asked: Entry, before: AllowRule | None, after: Allo
             return None
         return replace(asked, kind="gains" if before is None else "loses", rules=rules)
     (action,) = asked.actions
-    old, new = (policy.actions[action].command if action in policy.actions else None for policy in pair.both)
-    changed = changes(before, after, (old, new))
+    old, new = (policy.actions[action].command if action in policy.actions else None for policy in pair.policies)
+    changed = compare_terms(before, after, (old, new))
     return replace(asked, kind="changes", rules=rules, changed=changed) if changed else None
 
 
@@ -189,10 +189,11 @@ def _with(entry: Entry, field: str, names: Names) -> Entry:
     return replace(entry, **changed)
 
 
-def _standings(pair: _Pair, subjects: Mapping[str, Subject], now: int) -> Iterator[Standing]:
+def _role_changes(pair: _Pair, subjects: Mapping[str, Subject], now: int) -> Iterator[RoleChange]:
     """Roles and permissions that are gained and lost at ``now``."""
-    for what, held in (("role", roles_of), ("permission", permissions_of)):
-        for name, who in subjects.items():
-            before, after = held(pair.old, who, now), held(pair.new, who, now)
-            yield from (Standing("gains", name, what, each) for each in sorted(after - before))
-            yield from (Standing("loses", name, what, each) for each in sorted(before - after))
+    old, new = pair.policies
+    for what, names_of in (("role", roles_of), ("permission", permissions_of)):
+        for person, subject in subjects.items():
+            before, after = names_of(old, subject, now), names_of(new, subject, now)
+            yield from (RoleChange("gains", person, what, name) for name in sorted(after - before))
+            yield from (RoleChange("loses", person, what, name) for name in sorted(before - after))

@@ -1,13 +1,13 @@
-"""One question to a policy, with everything that the CA looks at before it answers.
+"""One question to a policy, answered as the CA would answer it.
 
-``evaluate`` alone does not know who could approve. The CA does, and refuses at once what nobody can approve; here the
-people of the inventory take the place of those who signed in lately.
+A policy alone does not know who could approve. The CA does, and refuses at once what nobody can approve; here the
+people of the inventory take the place of those who signed in recently.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from sshjit import approvals, durations, policy
@@ -27,26 +27,26 @@ class Question:
     now: int
 
 
-def answer(question: Question) -> Outcome:
+def evaluate(question: Question) -> Outcome:
     """What the CA would say."""
     q = question
-    return _fillable(q, policy.evaluate(q.policy, q.subject, q.hosts, q.ask, q.now))
+    return _check_approvers(q, policy.evaluate(q.policy, q.subject, q.hosts, q.ask, q.now))
 
 
-def explanation(question: Question) -> Explanation:
-    """The same with every rule, by ``explain``; its outcome is the CA's."""
+def explain(question: Question) -> Explanation:
+    """The same, with what every rule says."""
     q = question
-    found = policy.explain(q.policy, q.subject, q.hosts, q.ask, q.now)
-    return Explanation(_fillable(q, found.outcome), found.roles, found.login, found.rules)
+    explanation = policy.explain(q.policy, q.subject, q.hosts, q.ask, q.now)
+    return replace(explanation, outcome=_check_approvers(q, explanation.outcome))
 
 
 def approvers(question: Question, step: approvals.Step) -> tuple[str, ...]:
-    """The people of the inventory who could say yes to ``step``."""
+    """The people of the inventory who could approve ``step``."""
     requester, people = _people(question)
     return tuple(p.subject_id for p in people if approvals.may_approve(step, requester, p, others=people))
 
 
-def sentence(outcome: Outcome, hosts: Sequence[Host]) -> str:
+def outcome_sentence(outcome: Outcome, hosts: Sequence[Host]) -> str:
     """The outcome in a sentence."""
     match outcome:
         case Allow(terms) | NeedsApproval(terms):
@@ -59,7 +59,7 @@ def sentence(outcome: Outcome, hosts: Sequence[Host]) -> str:
     assert_never(outcome)
 
 
-def _fillable(question: Question, outcome: Outcome) -> Outcome:
+def _check_approvers(question: Question, outcome: Outcome) -> Outcome:
     if not isinstance(outcome, NeedsApproval):
         return outcome
     requester, people = _people(question)
@@ -72,7 +72,7 @@ def _fillable(question: Question, outcome: Outcome) -> Outcome:
 
 def _people(question: Question) -> tuple[approvals.Person, tuple[approvals.Person, ...]]:
     """The requester, and everybody in the inventory."""
-    people = tuple(each.person(question.policy, question.now) for each in question.inventory.people.values())
+    people = tuple(member.person(question.policy, question.now) for member in question.inventory.people.values())
     known = next((person for person in people if person.subject_id == question.subject.id), None)
-    held = policy.roles_of(question.policy, question.subject, question.now)
-    return known or approvals.Person(question.subject.id, question.subject.emails, held), people
+    roles = policy.roles_of(question.policy, question.subject, question.now)
+    return known or approvals.Person(question.subject.id, question.subject.emails, roles), people

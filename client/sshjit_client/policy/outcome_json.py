@@ -7,12 +7,12 @@ from typing import Any, assert_never
 
 from sshjit.approvals import Step
 from sshjit.policy import Allow, Denied, Explanation, Host, NeedsApproval, Outcome, StepUp, Terms
-from sshjit_client.policy.answers import Question, approvers, sentence
+from sshjit_client.policy.question import Question, approvers, outcome_sentence
 
 VERDICTS = ("allow", "approval", "step_up", "denied")
 """What a policy can say, as tests and ``--json`` call it."""
 
-Facts = dict[str, Any]
+Values = dict[str, Any]
 
 
 def verdict(outcome: Outcome) -> str:
@@ -29,31 +29,31 @@ def verdict(outcome: Outcome) -> str:
     assert_never(outcome)
 
 
-def outcome_facts(outcome: Outcome, hosts: Sequence[Host]) -> Facts:
-    """Everything that an outcome says. Lengths are in seconds, times in seconds since the epoch."""
-    found: Facts = {"expect": verdict(outcome), "message": sentence(outcome, hosts)}
+def outcome_values(outcome: Outcome, hosts: Sequence[Host]) -> Values:
+    """Everything that an outcome says. Durations are in seconds, times in seconds since the epoch."""
+    values: Values = {"expect": verdict(outcome), "message": outcome_sentence(outcome, hosts)}
     match outcome:
         case Allow(terms):
-            return {**found, **_terms(terms), "steps": []}
+            return {**values, **_terms(terms), "steps": []}
         case NeedsApproval(terms, steps):
-            return {**found, **_terms(terms), "steps": [step_facts(step) for step in steps]}
+            return {**values, **_terms(terms), "steps": [step_values(step) for step in steps]}
         case StepUp(rule, needs, _, hint):
-            return {**found, "rule": rule, "needs": list(needs), "hint": hint}
+            return {**values, "rule": rule, "needs": list(needs), "hint": hint}
         case Denied(code, rule, _, hint):
-            return {**found, "code": code, "rule": rule or "", "hint": hint}
+            return {**values, "code": code, "rule": rule or "", "hint": hint}
     assert_never(outcome)
 
 
-def step_facts(step: Step) -> Facts:
+def step_values(step: Step) -> Values:
     """A step as a policy writes it."""
     return {"from": step.role, "count": step.count, "signed": step.signed}
 
 
-def explanation_facts(question: Question, found: Explanation) -> Facts:
+def explanation_values(question: Question, explanation: Explanation) -> Values:
     """What ``explain --json`` prints."""
-    outcome = outcome_facts(found.outcome, question.hosts)
-    if isinstance(found.outcome, NeedsApproval):
-        outcome["approvers"] = {step.role: list(approvers(question, step)) for step in found.outcome.steps}
+    outcome = outcome_values(explanation.outcome, question.hosts)
+    if isinstance(explanation.outcome, NeedsApproval):
+        outcome["approvers"] = {step.role: list(approvers(question, step)) for step in explanation.outcome.steps}
     rules = [
         {
             "kind": rule.kind,
@@ -62,20 +62,20 @@ def explanation_facts(question: Question, found: Explanation) -> Facts:
             "matches": list(rule.hosts),
             "misses": [{"matcher": m.matcher, "host": m.host, "reason": m.reason} for m in rule.misses],
         }
-        for rule in found.rules
+        for rule in explanation.rules
     ]
     return {
         "policy": question.policy.digest,
         "at": question.now,
         "person": question.subject.id,
-        "roles": list(found.roles),
+        "roles": list(explanation.roles),
         "hosts": [host.name for host in question.hosts],
         "outcome": {"verdict" if key == "expect" else key: value for key, value in outcome.items()},
         "rules": rules,
     }
 
 
-def _terms(terms: Terms) -> Facts:
+def _terms(terms: Terms) -> Values:
     return {
         "rule": terms.rule,
         "as": terms.login,

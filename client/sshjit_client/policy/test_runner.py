@@ -6,9 +6,9 @@ import json
 from collections.abc import Sequence
 
 from sshjit_client.machine import Machine
-from sshjit_client.policy import expectations, facts, showing
-from sshjit_client.policy.answers import explanation
+from sshjit_client.policy import expectations, outcome_json, showing
 from sshjit_client.policy.expectations import Case, Difference
+from sshjit_client.policy.question import explain
 from sshjit_client.styles import Styles
 from sshjit_client.terminal import inert
 
@@ -34,7 +34,7 @@ def _failure(case: Case, found: Sequence[Difference], paint: Styles) -> str:
         lines += paint.fields(
             [(f"{each.what} expected", _shown(each.expected)), (f"{each.what} got", _shown(each.got))], indent="  "
         )
-    explained = showing.explained(case.question, explanation(case.question), paint)
+    explained = showing.explained(case.question, explain(case.question), paint)
     return "\n".join([*lines, "", *(f"    {line}".rstrip() for line in explained.splitlines()), ""])
 
 
@@ -48,5 +48,5 @@ def _result(case: Case, found: Sequence[Difference]) -> dict[str, object]:
         "line": case.line,
         "passed": not found,
         "differences": [{"what": each.what, "expected": each.expected, "got": each.got} for each in found],
-        "explanation": facts.explanation_facts(case.question, explanation(case.question)) if found else None,
+        "explanation": outcome_json.explanation_values(case.question, explain(case.question)) if found else None,
     }
