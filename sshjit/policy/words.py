@@ -1,6 +1,6 @@
-"""How rules are put into sentences for people.
+"""The words of sentences about rules.
 
-Whoever asks reads them, and so does whoever asks about somebody else: no sentence says "you".
+Some readers ask for themselves and some about another person, so no sentence says "you".
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ def logins(names: Iterable[str] | None, link: str = "and") -> str:
 
 def actions(names: Iterable[str] | None) -> str:
     """``the actions shell and migrate``."""
-    found = list(names or ())
-    return f"the action{'s' if len(found) > 1 else ''} {listed(found)}" if found else "any action"
+    actions = list(names or ())
+    return f"the action{'s' if len(actions) > 1 else ''} {listed(actions)}" if actions else "any action"
 
 
 def none_of(names: Collection[str]) -> str:
@@ -34,8 +34,8 @@ def none_of(names: Collection[str]) -> str:
 
 def roles(names: Iterable[str]) -> str:
     """``the roles sre and dba``, ``the role sre``."""
-    found = list(names)
-    return f"the role{'s' if len(found) > 1 else ''} {listed(found)}"
+    roles = list(names)
+    return f"the role{'s' if len(roles) > 1 else ''} {listed(roles)}"
 
 
 def either(roles: Iterable[str]) -> str:
@@ -55,6 +55,11 @@ def doing(action: str) -> str:
     if action == SHELL:
         return "logging in to"
     return "running an exact command on" if action == COMMAND else f'running "{action}" on'
+
+
+def step(role: str, count: int, *, signed: bool) -> str:
+    """An approval step: ``1 of sre-lead, signed``."""
+    return f"{count} of {role}{', signed' if signed else ''}"
 
 
 def pairs(labels: Iterable[tuple[str, str]]) -> str:

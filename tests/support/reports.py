@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from sshjit_ca.keys import files
-from sshjit_ca.report import making
-from sshjit_ca.report.making import Report
+from sshjit_ca.report import builder
+from sshjit_ca.report.builder import Report
 from sshjit_ca.report.period import Period
 from sshjit_ca.report.tables import BY_KEY
 from tests.support import audit_month as stories
@@ -22,7 +22,7 @@ def made(ca: Installation, period: Period = PERIOD, *, certificates: bool = True
     """The report of a period, as of the CA's clock."""
     first = files.load_public(ca.config.key_file("log"))
     now = int(ca.time)
-    return making.make(
+    return builder.build_report(
         ca.store, first, installation="test", period=period, now=now, certificates=certificates, processes=1
     )
 

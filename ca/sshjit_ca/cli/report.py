@@ -26,9 +26,14 @@ def add_commands(commands: Any) -> None:
     parser = commands.add_parser("report", help=text, description=f"{text[0].upper()}{text[1:]}.")
     parser.set_defaults(run=_report)
     when = "a day or a time, UTC: 2026-01-31 or 2026-01-31T12:00"
-    parser.add_argument("--from", dest="first", required=True, type=periods.begin, metavar="DATE", help=when)
+    parser.add_argument("--from", dest="first", required=True, type=periods.parse_begin, metavar="DATE", help=when)
     parser.add_argument(
-        "--to", dest="until", required=True, type=periods.end, metavar="DATE", help="the same; a day counts to its end"
+        "--to",
+        dest="until",
+        required=True,
+        type=periods.parse_end,
+        metavar="DATE",
+        help="the same; a day counts to its end",
     )
     parser.add_argument("--format", choices=("html", "csv"), default="html", help="[html]")
     parser.add_argument(
@@ -38,33 +43,35 @@ def add_commands(commands: Any) -> None:
 
 
 def _report(conf: Config, options: argparse.Namespace) -> int:
-    from sshjit_ca.report import making, sheets  # noqa: PLC0415 - the other commands start faster without it
+    from sshjit_ca.report import builder, csv_files, html_page  # noqa: PLC0415 - the other commands start faster
 
     period = Period(options.first, options.until)
     if period.first >= period.until:
         raise Invalid("bad_period", "the period ends before it begins", hint="--from 2026-01-01 --to 2026-01-31")
     if options.format == "csv" and options.output is None:
         raise Invalid("no_output", "CSV is many files", hint="--output FOLDER, or --output FILE.zip")
+    if options.format == "html":
+        html_page.environment()  # what is missing is said before the log is read
     own = options.database is None
     if not own and not options.database.is_file():
         raise Invalid("no_database", f"there is no file {options.database}")
-    remembered = PinnedCheckpoint(conf.home).checkpoint() if own else ""
+    kept = PinnedCheckpoint(conf.home).checkpoint() if own else ""
     store = Store(conf.database if own else f"sqlite:///{options.database.resolve()}", read_only=True)
     try:
-        with making.make(
+        with builder.build_report(
             store,
             files.load_public(conf.key_file("log")),
             installation=conf.installation,
             period=period,
             now=int(time.time()),
-            against=(remembered,) if remembered else (),
+            against=(kept,) if kept else (),
             certificates=options.format == "csv",
         ) as report:
             if options.format == "csv":
-                count = sheets.write(report, options.output)
+                count = csv_files.write_csv(report, options.output)
                 print(f"{options.output}: {count} tables")
             else:
-                _document(report, options.output)
+                _write_page(html_page.render(report), options.output)
             if report.problems:
                 print("ssh-jit-ca: THE LOG IS NOT WHOLE; the report says where", file=sys.stderr)
             return 1 if report.problems else 0
@@ -72,11 +79,9 @@ def _report(conf: Config, options: argparse.Namespace) -> int:
         store.close()
 
 
-def _document(report: Any, path: Path | None) -> None:
-    from sshjit_ca.report import document  # noqa: PLC0415 - as above
-
+def _write_page(pieces: Iterator[str], path: Path | None) -> None:
     with _opened(path) as file:
-        for piece in document.pieces(report):
+        for piece in pieces:
             file.write(piece)
     if path is not None:
         print(path)
@@ -84,7 +89,7 @@ def _document(report: Any, path: Path | None) -> None:
 
 @contextmanager
 def _opened(path: Path | None) -> Iterator[TextIO]:
-    """Standard output, or a file that only we can read and that is there whole or not at all."""
+    """Standard output, or a file that only its owner can read and that is written whole or not at all."""
     if path is None:
         yield sys.stdout
         return

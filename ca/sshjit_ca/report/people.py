@@ -19,11 +19,11 @@ class Claims:
     provider: str
     groups: frozenset[str]
     emails: frozenset[str]
-    own: str | None
+    unix_name: str | None
 
     def subject(self, subject: str) -> Subject:
         """The person as policy sees them."""
-        return Subject(subject, self.provider, self.groups, self.emails, self.own)
+        return Subject(subject, self.provider, self.groups, self.emails, self.unix_name)
 
 
 @dataclass(slots=True)

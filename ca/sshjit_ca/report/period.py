@@ -27,18 +27,23 @@ class Period:
         return self.first <= time < self.until
 
 
-def begin(text: str) -> int:
+def iso_time(time: int) -> str:
+    """A time as ISO 8601, UTC."""
+    return f"{datetime.fromtimestamp(time, UTC).replace(tzinfo=None).isoformat()}Z"
+
+
+def parse_begin(text: str) -> int:
     """The beginning that is meant by ``2026-01-31`` or ``2026-01-31T12:00``, in UTC. For argparse."""
-    return _moment(text)[0]
+    return _parse(text)[0]
 
 
-def end(text: str) -> int:
+def parse_end(text: str) -> int:
     """The end that is meant: a day counts to its end, a time of day to its minute."""
-    moment, whole_day = _moment(text)
-    return moment + 24 * 3600 if whole_day else moment
+    time, whole_day = _parse(text)
+    return time + 24 * 3600 if whole_day else time
 
 
-def shown(period: Period) -> str:
+def period_text(period: Period) -> str:
     """``2026-01-01 to 2026-01-31`` for whole days, else with the time of day."""
     first, until = (datetime.fromtimestamp(time, UTC) for time in (period.first, period.until))
     if first.time() == until.time() == datetime.min.time():
@@ -46,7 +51,7 @@ def shown(period: Period) -> str:
     return f"{first:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}"
 
 
-def _moment(text: str) -> tuple[int, bool]:
+def _parse(text: str) -> tuple[int, bool]:
     try:
         day = date.fromisoformat(text)
         return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()), True

@@ -9,11 +9,11 @@ from __future__ import annotations
 from sshjit import durations, requests
 from sshjit.api.views import RequestState
 from sshjit.requests import Request
+from sshjit_ca.report.activity import Tallies
 from sshjit_ca.report.columns import ERASED, NORMAL, Rank
 from sshjit_ca.report.people import People
 from sshjit_ca.report.period import Period
 from sshjit_ca.report.spool import Spool
-from sshjit_ca.report.tallies import Tallies
 from sshjit_ca.state import State
 from sshjit_ca.state.access import counted
 from sshjit_ca.state.pruning import ended_at

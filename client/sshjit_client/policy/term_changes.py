@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from sshjit.approvals import Step
 from sshjit.durations import show
+from sshjit.policy import words
 from sshjit.policy.model import AllowRule, Extend
 
 Direction = Literal["wider", "narrower", "other"]
@@ -67,7 +68,7 @@ def _steps_give(old: Iterable[Step], new: Iterable[Step]) -> bool:
 
 def steps_text(steps: Iterable[Step]) -> str:
     """``1 of dba and 2 of sre-lead, signed``."""
-    return " and ".join(f"{s.count} of {s.role}{', signed' if s.signed else ''}" for s in steps) or "none"
+    return " and ".join(words.step(step.role, step.count, signed=step.signed) for step in steps) or "none"
 
 
 def _longest(value: int | None) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sshjit_ca.report.making import Report
+from sshjit_ca.report.builder import Report
 from tests.support.audit_month import Month
 from tests.support.devices import KINDS, Token
 from tests.support.installation import Installation

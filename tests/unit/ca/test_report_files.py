@@ -6,6 +6,7 @@ import csv
 import io
 import re
 import stat
+import sys
 import zipfile
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,12 +14,12 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from sshjit.errors import Invalid
+from sshjit.errors import Failed, Invalid
 from sshjit_ca.cli import commands as cli
-from sshjit_ca.report import cells, document, period, sheets
+from sshjit_ca.report import csv_files, html_page, period
+from sshjit_ca.report.builder import Report
 from sshjit_ca.report.columns import Column
 from sshjit_ca.report.evidence import EVIDENCE
-from sshjit_ca.report.making import Report
 from sshjit_ca.report.period import Period
 from sshjit_ca.report.spool import Spool
 from sshjit_ca.report.tables import BY_KEY, TABLES
@@ -34,7 +35,7 @@ DATES = ["--from", "2027-01-15", "--to", "2027-02-14"]
 
 @pytest.fixture(scope="module")
 def page(report: Report) -> str:
-    return "".join(document.pieces(report))
+    return "".join(html_page.render(report))
 
 
 class Reader(HTMLParser):
@@ -92,7 +93,7 @@ def test_what_stands_out_does(page: str) -> None:
 @pytest.mark.parametrize(
     ("written", "shown"),
     [
-        ("<b>&\"'", "&lt;b&gt;&amp;&quot;&#x27;"),
+        ("<b>&\"'", "&lt;b&gt;&amp;&#34;&#39;"),
         ("\u202egnp.exe", "\\u202egnp.exe"),
         ("a\x1b[31m\0", "a\\u001b[31m\\u0000"),
         ("a" + "\u0310" * 5, "a" + "\u0310" * 4 + "\\u0310"),
@@ -104,20 +105,21 @@ def test_what_stands_out_does(page: str) -> None:
     ],
 )
 def test_letters_that_turn_others_round_are_spelt_out(written: str, shown: str) -> None:
-    assert cells.text(written) == shown
+    page = html_page.environment().from_string("{{ value }}")
+    assert page.render(value=written) == shown
 
 
 @pytest.mark.parametrize("written", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "＝1"])  # noqa: RUF001
 def test_no_cell_is_a_formula(written: str) -> None:
     column = Column("reason", "Reason", "why", "quote")
-    assert cells.sheet(column, written) == f"'{written}"
-    assert cells.sheet(column, (written, "more")) == f"'{written} | more"
-    assert cells.sheet(column, f"a{written}") == f"a{written}"
+    assert csv_files.csv_cell(column, written) == f"'{written}"
+    assert csv_files.csv_cell(column, (written, "more")) == f"'{written} | more"
+    assert csv_files.csv_cell(column, f"a{written}") == f"a{written}"
 
 
 def test_csv_is_read_back_as_it_was(report: Report, tmp_path: Path) -> None:
     folder = tmp_path / "csv"
-    assert sheets.write(report, folder) == len(TABLES) + 3 == len(list(folder.iterdir()))
+    assert csv_files.write_csv(report, folder) == len(TABLES) + 3 == len(list(folder.iterdir()))
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     for table in TABLES:
         path = folder / f"{table.key}.csv"
@@ -142,12 +144,12 @@ def test_csv_is_read_back_as_it_was(report: Report, tmp_path: Path) -> None:
         told = {(row["table"], row["column"]) for row in csv.DictReader(file) if row["about"]}
     assert told == {(table.key, column.key) for table in TABLES for column in table.columns}
     with pytest.raises(Invalid, match="is there already"):
-        sheets.write(report, folder)
+        csv_files.write_csv(report, folder)
 
 
 def test_a_zip_file_holds_the_same(report: Report, tmp_path: Path) -> None:
-    sheets.write(report, tmp_path / "csv")
-    sheets.write(report, tmp_path / "report.zip")
+    csv_files.write_csv(report, tmp_path / "csv")
+    csv_files.write_csv(report, tmp_path / "report.zip")
     with zipfile.ZipFile(tmp_path / "report.zip") as packed:
         assert packed.testzip() is None
         for name in packed.namelist():
@@ -177,9 +179,11 @@ def test_rows_wait_on_disk_in_their_order() -> None:
 
 
 def test_days_count_to_their_end() -> None:
-    assert Period(period.begin("2027-01-15"), period.end("2027-01-15")) == Period(1_799_971_200, 1_800_057_600)
-    assert period.end("2027-01-15T12:00") == 1_800_014_400 == period.end("2027-01-15T13:00+01:00")
-    assert period.shown(Period(1_799_971_200, 1_800_057_600)) == "2027-01-15 to 2027-01-15"
+    assert Period(period.parse_begin("2027-01-15"), period.parse_end("2027-01-15")) == Period(
+        1_799_971_200, 1_800_057_600
+    )
+    assert period.parse_end("2027-01-15T12:00") == 1_800_014_400 == period.parse_end("2027-01-15T13:00+01:00")
+    assert period.period_text(Period(1_799_971_200, 1_800_057_600)) == "2027-01-15 to 2027-01-15"
 
 
 def test_the_command_writes_it_for_the_owner_alone(
@@ -199,6 +203,18 @@ def test_the_command_writes_it_for_the_owner_alone(
         with pytest.raises(Invalid) as error:
             cli.run(wrong, config)
         assert error.value.code == code
+
+
+def test_without_jinja2_the_page_says_what_to_install_and_csv_is_written(
+    played: tuple[Installation, Month], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "jinja2", None)  # as Python does for a module that cannot be imported
+    config, output = played[0].home / "ca.toml", tmp_path / "report.html"
+    with pytest.raises(Failed) as error:
+        cli.run(["report", *DATES, "--output", str(output)], config)
+    assert (error.value.code, "ssh-jit[report]" in error.value.hint) == ("no_jinja2", True)
+    assert not list(tmp_path.iterdir())
+    assert cli.run(["report", *DATES, "--format", "csv", "--output", str(tmp_path / "x.zip")], config) == 0
 
 
 def test_a_changed_log_is_said_first_and_by_the_exit_code(

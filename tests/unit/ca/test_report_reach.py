@@ -9,9 +9,8 @@ from itertools import product
 from hypothesis import given, settings
 
 from sshjit.policy import Allow, Ask, Host, NeedsApproval, Policy, Subject, evaluate, load
-from sshjit_ca.report import answers
-from sshjit_ca.report.answers import Line
-from sshjit_ca.report.making import Report
+from sshjit_ca.report.access_lines import Line, access_lines
+from sshjit_ca.report.builder import Report
 from sshjit_ca.report.people import Claims
 from tests.support.audit_month import DAY, HOUR, START, Month
 from tests.support.installation import Installation
@@ -52,9 +51,9 @@ def by_the_clock(
 
 def test_reach_is_what_the_policies_themselves_say(report: Report, played: tuple[Installation, Month]) -> None:
     policy = load(played[0].store.policy_text(played[1].digests[-1]))
-    people, owners = report.found.people.claims, report.found.state.own_names
-    hosts = [host for machine in report.found.estate.machines.values() for host in machine.as_policy_sees()]
-    found = said(answers.of(policy, people, owners, hosts, START), None)
+    people, owners = report.gathered.people.claims, report.gathered.state.own_names
+    hosts = [host for machine in report.gathered.changes.hosts.values() for host in machine.as_policy_sees()]
+    found = said(access_lines(policy, people, owners, hosts, START), None)
     subjects = [claims.subject(subject) for subject, several in people.items() for claims in several]
     assert found == {each for who in subjects for each in by_the_clock(policy, who, hosts, START)}
     assert len(found) > 10
@@ -65,7 +64,7 @@ def test_reach_is_what_the_policies_themselves_say(report: Report, played: tuple
 def test_it_is_so_for_every_policy(policy: Policy, who: Subject, hosts: list[Host]) -> None:
     claims = Claims(who.provider, who.groups, who.emails, who.unix_name)
     owners = {} if who.unix_name is None else {who.unix_name: who.id}
-    lines = answers.of(policy, {who.id: [claims]}, owners, hosts, NOW)
+    lines = access_lines(policy, {who.id: [claims]}, owners, hosts, NOW)
     assert said(lines, who.unix_name) == set(by_the_clock(policy, who, hosts, NOW))
 
 
@@ -73,7 +72,7 @@ def test_a_unix_name_that_is_somebody_elses_is_not_ones_own() -> None:
     text = f'{HEAD}[[allow]]\nname = "own"\nroles = ["a"]\nhosts = {{ env = "prod" }}\nlogins = ["@own"]\n'
     policy = load(f'{text}approvals = []\ngrant = "1h"\ncertificate = "5m"\n')
     people = {name: [Claims("acme", frozenset({"A"}), frozenset(), "carol")] for name in ("first", "second")}
-    (line,) = answers.of(policy, people, {"carol": "second"}, [Host("h", "h", (("env", "prod"),))], NOW)
+    (line,) = access_lines(policy, people, {"carol": "second"}, [Host("h", "h", (("env", "prod"),))], NOW)
     assert (set(line.people), line.logins) == ({"second"}, ("@own",))
 
 
@@ -86,8 +85,8 @@ def test_hours_and_when_it_held_are_said(report: Report) -> None:
 
 
 def test_ten_thousand_hosts_are_as_many_lines_as_their_labels_differ(report: Report) -> None:
-    policy = report.reach.last
+    policy = report.access.last
     assert policy is not None
     hosts = [Host(f"h{n}", f"h{n}", (("env", "staging"), ("role", f"r{n}"))) for n in range(10_000)]
-    lines = answers.of(policy, report.found.people.claims, {}, hosts, START)
+    lines = access_lines(policy, report.gathered.people.claims, {}, hosts, START)
     assert sorted((line.terms.rule, len(line.hosts)) for line in lines) == [("nightly", 10_000), ("staging", 10_000)]

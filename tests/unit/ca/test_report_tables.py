@@ -11,8 +11,8 @@ from sshjit import ca_protocol as m
 from sshjit.checkpoint import parse_note
 from sshjit.errors import Failed
 from sshjit_ca.keys import files
+from sshjit_ca.report.builder import Report
 from sshjit_ca.report.columns import ERASED
-from sshjit_ca.report.making import Report
 from sshjit_ca.report.period import Period
 from sshjit_ca.report.tables import BY_KEY
 from sshjit_ca.storage.schema import entries

@@ -1,9 +1,12 @@
-"""What people did: entries of sign-ins, requests, decisions and certificates, as rows and counts.
+"""What people did: entries about sign-ins, requests, decisions and certificates, as rows and counts.
 
-Every function here is called before its entry is folded, with the state as it stood then.
+Every method of ``Activity`` is called before its entry is folded, with the state as it was then.
 """
 
 from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
 
 from sshjit import events
 from sshjit.requests import Request
@@ -11,18 +14,80 @@ from sshjit_ca.report.columns import ERASED
 from sshjit_ca.report.people import People
 from sshjit_ca.report.period import Place
 from sshjit_ca.report.spool import Spool
-from sshjit_ca.report.tallies import ApproverTally, Tallies
 from sshjit_ca.state import State
 
 QUICK = 60
-"""Seconds: an approval that came sooner after the ask is counted as quick."""
+"""Seconds: an approval sooner after the request is counted as quick."""
 
 
-class Acts:
+@dataclass(slots=True)
+class PersonTally:
+    """What one person did in the period."""
+
+    sign_ins: int = 0
+    requests: int = 0
+    grants: int = 0
+    certificates: int = 0
+    refused: int = 0
+    glass: int = 0
+    approvals: int = 0
+
+
+@dataclass(slots=True)
+class HostTally:
+    """What one host, by its id, was used for in the period."""
+
+    requests: int = 0
+    certificates: int = 0
+    people: set[str] = field(default_factory=set)
+    last: int | None = None
+
+
+@dataclass(slots=True)
+class RuleTally:
+    """What one rule, by its name, decided in the period."""
+
+    requests: int = 0
+    grants: int = 0
+    certificates: int = 0
+    approvals: int = 0
+
+
+@dataclass(slots=True)
+class ApproverTally:
+    """What one approver decided in the period."""
+
+    approved: int = 0
+    denied: int = 0
+    signed: int = 0
+    quick: int = 0
+    requesters: Counter[str] = field(default_factory=Counter)
+    rules: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class Tallies:
+    """Everything that is counted while the log is read."""
+
+    people: defaultdict[str, PersonTally] = field(default_factory=lambda: defaultdict(PersonTally))
+    hosts: defaultdict[str, HostTally] = field(default_factory=lambda: defaultdict(HostTally))
+    rules: defaultdict[str, RuleTally] = field(default_factory=lambda: defaultdict(RuleTally))
+    approvers: defaultdict[str, ApproverTally] = field(default_factory=lambda: defaultdict(ApproverTally))
+    sign_ins: Counter[tuple[str, str]] = field(default_factory=Counter)
+    with_mfa: Counter[tuple[str, str]] = field(default_factory=Counter)
+    signed_in: defaultdict[tuple[str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
+    used: set[tuple[str, str]] = field(default_factory=set)
+    """(person, rule) of the certificates of the period."""
+    last_use: dict[tuple[str, str], int] = field(default_factory=dict)
+    """(person, rule) -> when the newest certificate was issued, since the first entry of the log."""
+    rule_last_use: dict[str, int] = field(default_factory=dict)
+
+
+class Activity:
     """Entries about people, in the period."""
 
     def __init__(self, spool: Spool, people: People, tallies: Tallies, *, certificates: bool) -> None:
-        """``certificates``: whether each is wanted as a row, beside being counted."""
+        """``certificates``: whether each becomes a row, besides being counted."""
         self._spool, self._people, self._tallies = spool, people, tallies
         self._certificates = certificates
 
@@ -39,15 +104,15 @@ class Acts:
         if event.by != event.subject:
             self.revoked(at, "sign-in", event.login, event.subject, by=event.by, reason=event.reason)
 
-    def asked(self, event: events.Asked) -> None:
-        """Somebody asked for something."""
+    def requested(self, event: events.Asked) -> None:
+        """A request was made."""
         self._tallies.people[event.subject].requests += 1
         self._tallies.rules[event.rule].requests += 1
         for host in event.host_ids:
             self._tallies.hosts[host].requests += 1
 
     def decided(self, event: events.Decided, request: Request, at: Place) -> None:
-        """An approver was heard."""
+        """A request was approved or denied."""
         waited = at.time - request.time
         tally = self._tallies.approvers[event.subject]
         if event.verdict == "approve":
@@ -80,25 +145,25 @@ class Acts:
         self._tallies.people[event.subject].approvals += 1
 
     def commented(self, event: events.Commented, request: Request, at: Place) -> None:
-        """Somebody made a remark."""
-        speaker, about = self._people.who(event.subject), self._people.who(request.asked.subject)
-        said = event.comment or ERASED
+        """Somebody commented on a request."""
+        author, requester = self._people.who(event.subject), self._people.who(request.asked.subject)
+        text = event.comment or ERASED
         row = (
             at.time,
             at.number,
             request.id,
-            speaker,
-            about,
+            author,
+            requester,
             "comment",
             False,
             event.via,
             None,
             at.time - request.time,
         )
-        self._spool.add("decisions", (*row, request.asked.rule, said), place=at.number)
+        self._spool.add("decisions", (*row, request.asked.rule, text), place=at.number)
 
     def opened(self, event: events.Opened, request: Request) -> None:
-        """A window opened; what an extension adds is no window of its own."""
+        """A grant began. An extension is not a grant of its own."""
         if request.asked.extends is not None:
             return
         person = self._tallies.people[request.asked.subject]
@@ -107,18 +172,18 @@ class Acts:
         self._tallies.rules[request.asked.rule].grants += 1
 
     def closed(self, event: events.Closed, request: Request, at: Place) -> None:
-        """A grant that somebody took away."""
+        """A grant ended; if it was revoked, that is a row."""
         if event.state == "revoked":
             self.revoked(at, "grant", request.id, request.asked.subject, by=event.by, reason=event.reason)
 
-    def drew(self, event: events.Issued, request: Request, time: int) -> None:
-        """A certificate was drawn, in the period or before it."""
+    def used(self, event: events.Issued, request: Request, time: int) -> None:
+        """A certificate was issued, in the period or before it."""
         subject = request.asked.subject
         self._tallies.last_use[subject, event.rule] = time
         self._tallies.rule_last_use[event.rule] = time
 
     def issued(self, event: events.Issued, request: Request, at: Place) -> None:
-        """The same, in the period."""
+        """A certificate was issued in the period."""
         subject = request.asked.subject
         self._tallies.people[subject].certificates += 1
         self._tallies.rules[event.rule].certificates += 1
@@ -136,20 +201,20 @@ class Acts:
             )
 
     def certificate_revoked(self, event: events.CertificateRevoked, state: State, at: Place) -> None:
-        """One certificate is worthless before its time."""
+        """A certificate was revoked."""
         known = state.certificates.get(event.serial)
         request = state.requests.get(known.request) if known is not None else None
         subject = request.asked.subject if request is not None else None
         self.revoked(at, "certificate", str(event.serial), subject, by=event.by, reason=event.reason)
 
     def revoked(self, at: Place, what: str, name: str, subject: str | None, *, by: str | None, reason: str) -> None:
-        """Somebody ended something of somebody else's; of nobody's, if ``subject`` is ``None``."""
+        """Somebody ended what belongs to ``subject``; ``None``: an emergency certificate, which belongs to nobody."""
         whose = "nobody's: an emergency's" if subject is None else self._people.who(subject)
         row = (at.time, at.number, what, name, whose, self._people.who(by), reason or ERASED)
         self._spool.add("revocations", row, place=at.number)
 
-    def turned(self, event: events.Turned, at: Place) -> None:
-        """Somebody who had signed in was refused something."""
+    def refused(self, event: events.Turned, at: Place) -> None:
+        """Something was refused to a person who had signed in."""
         self._tallies.people[event.subject].refused += event.count
         about, why = event.asked or (ERASED if not event.answer else event.message), event.answer or ERASED
         row = (at.time, at.number, self._people.who(event.subject), event.code, about, why, "", event.count)

@@ -1,6 +1,6 @@
 """What was changed: hosts, keys, locks, policies, and the CA itself, as rows.
 
-Every function here is called before its entry is folded, with the state as it stood then.
+Every method of ``Changes`` is called before its entry is folded, with the state as it was then.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Labels = tuple[tuple[str, str], ...]
 
 
 @dataclass(slots=True)
-class Machine:
+class HostRecord:
     """A host of the period. ``labels`` are all that it carried in it, the newest last."""
 
     id: str
@@ -34,67 +34,67 @@ class Machine:
 
 
 @dataclass(slots=True)
-class Stretch:
-    """A time in which one policy decided. ``end`` ``None``: it still did when the period ended."""
+class PolicyInForce:
+    """A policy, and when it decided. ``end`` ``None``: it still did when the period ended."""
 
     digest: str
     start: int
     end: int | None = None
 
 
-class Estate:
+class Changes:
     """Entries about hosts, keys, locks, policies and the CA."""
 
     def __init__(self, spool: Spool, people: People) -> None:
         self._spool, self._people = spool, people
-        self.machines: dict[str, Machine] = {}
-        self.stretches: list[Stretch] = []
+        self.hosts: dict[str, HostRecord] = {}
+        self.policies: list[PolicyInForce] = []
         self._locks: dict[str, Lock] = {}
 
     def begin(self, state: State, first: int) -> None:
         """The period begins: what is enrolled, locked and in force then."""
         for host in state.hosts.values():
-            self.machines[host.id] = Machine(host.id, host.name, {host.labels: None})
+            self.hosts[host.id] = HostRecord(host.id, host.name, {host.labels: None})
         self._locks.update(state.locks)
         if state.policy:
-            self.stretches.append(Stretch(state.policy, first))
+            self.policies.append(PolicyInForce(state.policy, first))
 
     def finish(self, state: State) -> None:
-        """The period ends: locks that are still in force."""
+        """The period ends: locks that are still in force become rows."""
         for lock in self._locks.values():
             self._lock(lock, None, "", "")
-        for machine in self.machines.values():
-            machine.enrolled = state.hosts.get(machine.name) is not None and state.hosts[machine.name].id == machine.id
+        for record in self.hosts.values():
+            record.enrolled = state.hosts.get(record.name) is not None and state.hosts[record.name].id == record.id
 
     def policy_loaded(self, event: events.PolicyLoaded, time: int) -> None:
-        """Another policy decides."""
-        if self.stretches:
-            if self.stretches[-1].digest == event.digest:
+        """A policy came into force."""
+        if self.policies:
+            if self.policies[-1].digest == event.digest:
                 return
-            self.stretches[-1].end = time
-        self.stretches.append(Stretch(event.digest, time))
+            self.policies[-1].end = time
+        self.policies.append(PolicyInForce(event.digest, time))
 
     def host_added(self, event: events.HostAdded, at: Place) -> None:
-        """A host is enrolled."""
-        self.machines[event.host_id] = Machine(event.host_id, event.name, {event.labels: None})
+        """A host was enrolled."""
+        self.hosts[event.host_id] = HostRecord(event.host_id, event.name, {event.labels: None})
         by = self._people.who(event.by)
         self._host(at, (at.time, at.number, event.name, event.host_id, "enrolled", (), _pairs(event.labels), by, ""))
 
     def host_joined(self, event: events.HostJoined, at: Place) -> None:
-        """A host proved its token."""
+        """A host joined with its token."""
         self._host(at, (at.time, at.number, event.name, event.host_id, "joined", (), (), "the host", ""))
 
     def host_labelled(self, event: events.HostLabelled, state: State, at: Place) -> None:
-        """Policy sees a host by other labels."""
+        """The labels of a host changed."""
         before = state.hosts[event.name].labels
-        labels = self.machines[event.host_id].labels
+        labels = self.hosts[event.host_id].labels
         labels.pop(event.labels, None)
         labels[event.labels] = None
         row = (at.time, at.number, event.name, event.host_id, "relabelled", _pairs(before), _pairs(event.labels))
         self._host(at, (*row, self._people.who(event.by), ""))
 
     def host_removed(self, event: events.HostRemoved, state: State, at: Place) -> None:
-        """A host is gone."""
+        """A host was removed."""
         before, by = _pairs(state.hosts[event.name].labels), self._people.who(event.by)
         self._host(at, (at.time, at.number, event.name, event.host_id, "removed", before, (), by, event.reason))
 
@@ -102,13 +102,13 @@ class Estate:
         self._spool.add("host_changes", row, place=at.number)
 
     def locked(self, event: events.Locked, time: int) -> None:
-        """Something is locked."""
+        """Something was locked."""
         self._locks[event.lock] = Lock(
             event.lock, event.kind, event.target, event.subjects, event.by, event.reason, time
         )
 
     def unlocked(self, event: events.Unlocked, time: int) -> None:
-        """A lock is gone."""
+        """Something was unlocked."""
         self._lock(self._locks.pop(event.lock), time, self._people.who(event.by), event.reason)
 
     def _lock(self, lock: Lock, until: int | None, by: str, why: str) -> None:
@@ -118,7 +118,7 @@ class Estate:
         self._spool.add("locks", row, rank=FIRST if until is None else NORMAL, place=lock.time)
 
     def key(self, event: events.KeyAdded | events.KeyActivated | events.KeyRetired, at: Place) -> None:
-        """A key of the CA's own came, had its turn, or is over."""
+        """A key of the CA was added, activated or retired."""
         where = event.reference if isinstance(event, events.KeyAdded) else ""
         if isinstance(event, events.KeyRetired):
             change = "revoked" if event.revoked else "retired"
@@ -127,13 +127,13 @@ class Estate:
         self._spool.add("keys", (at.time, at.number, event.purpose, change, event.key, "", where), place=at.number)
 
     def hardware_key(self, event: events.HardwareKeyRegistered | events.HardwareKeyRemoved, at: Place) -> None:
-        """A hardware key is vouched for, or is no more."""
+        """A hardware key was registered or removed."""
         change = "registered" if isinstance(event, events.HardwareKeyRegistered) else "removed"
         whose = self._people.who(event.subject)
         self._spool.add("keys", (at.time, at.number, "hardware key", change, event.key, whose, ""), place=at.number)
 
     def emergency(self, event: events.EmergencyIssued, at: Place) -> None:
-        """A certificate past every rule."""
+        """A certificate was signed offline, past every rule."""
         row = (
             at.time,
             at.number,

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from sshjit_ca.report.builder import Report
 from sshjit_ca.report.columns import FIRST
-from sshjit_ca.report.making import Report
 
 _MANY = 5
 """Approvals from which on it says something that one person gave most of them."""
@@ -16,22 +16,22 @@ _MOST = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
-    """Something to look at, and the table that holds it. ``grave``: it must not stay so."""
+class Highlight:
+    """Something to look at, and the table that it is in. ``grave``: something must be done about it."""
 
     text: str
     table: str
     grave: bool
 
 
-def numbers(report: Report) -> list[tuple[str, str]]:
+def key_numbers(report: Report) -> list[tuple[str, str]]:
     """A handful of counts, each with what it counts."""
-    people = report.found.tallies.people.values()
+    people = report.gathered.tallies.people.values()
     spool = report.spool
     return [
-        (f"{len(report.found.people.claims):,}", "people known"),
+        (f"{len(report.gathered.people.claims):,}", "people known"),
         (f"{sum(tally.requests > 0 for tally in people):,}", "of them asked"),
-        (f"{len(report.found.estate.machines):,}", "hosts"),
+        (f"{len(report.gathered.changes.hosts):,}", "hosts"),
         (f"{sum(tally.requests for tally in people):,}", "requests"),
         (f"{sum(tally.grants for tally in people):,}", "grants"),
         (f"{sum(tally.certificates for tally in people):,}", "certificates"),
@@ -40,33 +40,33 @@ def numbers(report: Report) -> list[tuple[str, str]]:
     ]
 
 
-def points(report: Report) -> list[Point]:
+def highlights(report: Report) -> list[Highlight]:
     """What stands out, the grave first."""
-    return sorted(_points(report), key=lambda point: not point.grave)
+    return sorted(_highlights(report), key=lambda highlight: not highlight.grave)
 
 
-def _points(report: Report) -> Iterator[Point]:
+def _highlights(report: Report) -> Iterator[Highlight]:
     yield from _glass(report)
-    if gone := len(report.reach.wrong):
-        yield Point(f"{_count(gone, 'policy', 'policies')} of the period could not be read", "policies", grave=True)
+    if gone := len(report.access.unreadable):
+        yield Highlight(f"{_count(gone, 'policy', 'policies')} of the period could not be read", "policies", grave=True)
     spool = report.spool
     if count := spool.count("emergencies"):
-        yield Point(f"{_count(count, 'certificate')} signed past every rule", "emergencies", grave=True)
+        yield Highlight(f"{_count(count, 'certificate')} signed past every rule", "emergencies", grave=True)
     yield from _concentration(report)
-    told = (
+    counted = (
         ("unused", spool.count("unused"), "right", "to reach something that the person did not use"),
         ("rules", spool.count("rules", at_most=FIRST), "rule", "that nobody used"),
         ("locks", spool.count("locks", at_most=FIRST), "lock", "in force at the end of the period"),
     )
-    for table, count, what, how in told:
+    for table, count, what, how in counted:
         if count:
-            yield Point(f"{_count(count, what)} {how}", table, grave=False)
+            yield Highlight(f"{_count(count, what)} {how}", table, grave=False)
     if report.erased:
         what = _count(report.erased, "entry", "entries")
-        yield Point(f"{what} of the period whose details were erased after their time", "operations", grave=False)
+        yield Highlight(f"{what} of the period whose details were erased after their time", "operations", grave=False)
 
 
-def _glass(report: Report) -> Iterator[Point]:
+def _glass(report: Report) -> Iterator[Highlight]:
     standings = Counter(row[0] for _, row in report.spool.rows("break_glass"))
     for standing, what in (
         ("unjustified", "found unjustified"),
@@ -75,16 +75,18 @@ def _glass(report: Report) -> Iterator[Point]:
     ):
         if count := standings[standing]:
             text = f"{_count(count, 'break-glass access', 'break-glass accesses')} {what}"
-            yield Point(text, "break_glass", grave=standing != "waiting")
+            yield Highlight(text, "break_glass", grave=standing != "waiting")
 
 
-def _concentration(report: Report) -> Iterator[Point]:
-    approvers = report.found.tallies.approvers
+def _concentration(report: Report) -> Iterator[Highlight]:
+    approvers = report.gathered.tallies.approvers
     total = sum(tally.approved for tally in approvers.values())
     for subject, tally in approvers.items():
         if total >= _MANY and tally.approved * 100 > total * _MOST:
             share = round(100 * tally.approved / total)
-            yield Point(f"{report.found.people.who(subject)} gave {share} % of all approvals", "approvers", grave=False)
+            yield Highlight(
+                f"{report.gathered.people.who(subject)} gave {share} % of all approvals", "approvers", grave=False
+            )
 
 
 def _count(number: int, one: str, many: str = "") -> str:

@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import TextIO
 
 from sshjit.errors import Failed, Invalid
-from sshjit_ca.report import cells
+from sshjit_ca.report.builder import Report
+from sshjit_ca.report.columns import Cell, Column
 from sshjit_ca.report.evidence import EVIDENCE
-from sshjit_ca.report.making import Report
-from sshjit_ca.report.period import shown
+from sshjit_ca.report.period import iso_time, period_text
 from sshjit_ca.report.tables import TABLES
 
+LIST = " | "
+"""Between the items of a list."""
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - taken as formulas as well
 _KINDS = {
     "text": "text",
     "quote": "text that somebody wrote",
@@ -34,7 +37,7 @@ _KINDS = {
 }
 
 
-def write(report: Report, path: Path) -> int:
+def write_csv(report: Report, path: Path) -> int:
     """Writes a zip file if ``path`` ends so, else a new folder; how many files that are.
 
     Raises:
@@ -95,27 +98,27 @@ def _table(report: Report, key: str) -> Iterator[list[str]]:
     columns = next(table.columns for table in TABLES if table.key == key)
     yield [column.key for column in columns]
     for _, row in report.spool.rows(key):
-        yield [cells.sheet(column, value) for column, value in zip(columns, row, strict=True)]
+        yield [csv_cell(column, value) for column, value in zip(columns, row, strict=True)]
 
 
 def _about(report: Report) -> Iterator[list[str]]:
     yield ["what", "value"]
     yield ["installation", report.installation]
-    yield ["period", shown(report.period)]
+    yield ["period", period_text(report.period)]
     for what, time in (
         ("from", report.period.first),
         ("until", report.period.until),
         ("made", report.made),
         ("newest_entry", report.entry_time),
     ):
-        yield [what, cells.instant(time)]
+        yield [what, iso_time(time)]
     yield ["log", report.head.origin]
     yield ["log_entries", str(report.head.size)]
     yield ["log_head", report.head.root.hex()]
-    yield ["checkpoint", cells.harmless(report.note)]
+    yield ["checkpoint", harmless(report.note)]
     yield ["log_verify", "whole" if not report.problems else "NOT WHOLE"]
     for problem in report.problems:
-        yield ["log_problem", cells.harmless(problem)]
+        yield ["log_problem", harmless(problem)]
     yield ["erased_entries", str(report.erased)]
 
 
@@ -123,10 +126,28 @@ def _columns() -> Iterator[list[str]]:
     yield ["table", "column", "kind", "about"]
     for table in TABLES:
         for column in table.columns:
-            yield [table.key, column.key, _KINDS[column.kind], cells.harmless(column.about)]
+            yield [table.key, column.key, _KINDS[column.kind], harmless(column.about)]
 
 
 def _evidence() -> Iterator[list[str]]:
     yield ["framework", "reference", "asks", "tables"]
     for each in EVIDENCE:
-        yield [each.framework, each.reference, each.asks, cells.LIST.join(each.tables)]
+        yield [each.framework, each.reference, each.asks, LIST.join(each.tables)]
+
+
+def csv_cell(column: Column, value: Cell) -> str:
+    """A cell as CSV has it. Text that a spreadsheet would take for a formula has an apostrophe before it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        if column.kind == "time":
+            return iso_time(value)
+        return str(value)
+    return harmless(LIST.join(value) if isinstance(value, tuple) else value)
+
+
+def harmless(value: str) -> str:
+    """Text that no spreadsheet calculates."""
+    return f"'{value}" if value.lstrip(" \u00a0").startswith(_FORMULA) or value.startswith(_FORMULA) else value

@@ -14,10 +14,10 @@ from sshjit.errors import Failed, Invalid
 from sshjit.sshkey import PublicKey
 from sshjit_ca.keys.succession import Succession
 from sshjit_ca.log import verification
-from sshjit_ca.report import counted, reach
+from sshjit_ca.report.access import PolicyAccess, fill_access
+from sshjit_ca.report.counts import fill_counts
 from sshjit_ca.report.gathering import Gathering
 from sshjit_ca.report.period import Period
-from sshjit_ca.report.reach import Reach
 from sshjit_ca.report.spool import Spool
 from sshjit_ca.storage import scanning
 from sshjit_ca.storage.schema import policies
@@ -34,22 +34,22 @@ class Report:
     period: Period
     made: int
     head: Checkpoint
-    """What the report stands on."""
+    """The head of the log that the report was made from."""
     note: str
-    """The same, signed."""
+    """The head as a signed checkpoint."""
     entry_time: int
     """When the newest entry under the head was written."""
     problems: tuple[str, ...]
     """What ``log verify`` finds wrong; empty: the log is whole."""
     erased: int
     """Entries of the period whose details were erased."""
-    found: Gathering
-    reach: Reach
+    gathered: Gathering
+    access: PolicyAccess
     spool: Spool
 
 
 @contextmanager
-def make(
+def build_report(
     store: Store,
     first: PublicKey,
     *,
@@ -63,7 +63,7 @@ def make(
     """The report of a period; its rows are gone when the block is left.
 
     ``first`` is the log's first key, ``against`` signed checkpoints from elsewhere, ``certificates`` whether each is a
-    row, ``processes`` as ``verify.verify``.
+    row, ``processes`` as ``verification.verify``.
 
     Raises:
         Failed: ``no_log``, ``log_broken``, ``no_database``.
@@ -71,44 +71,44 @@ def make(
     """
     spool = Spool()
     try:
-        found = Gathering(spool, period, certificates=certificates)
-        note, size, texts = _read(store, found)
+        gathered = Gathering(spool, period, certificates=certificates)
+        note, size, texts = _read(store, gathered)
         keys = Succession.of(first, store)
         head = keys.verified(note)
         if head.size != size:
             raise Failed("log_broken", "the log's checkpoint is over another size", hint="ssh-jit-ca log verify")
-        known = [head, *(keys.verified(each) for each in against)]
+        known = [head, *(keys.verified(checkpoint) for checkpoint in against)]
         verdict = verification.verify(store, first, against=known, processes=processes)
-        asked = reach.ask(found, texts, spool)
-        counted.fill(found, asked, spool)
+        access = fill_access(gathered, texts, spool)
+        fill_counts(gathered, access, spool)
         yield Report(
             installation=installation,
             period=period,
             made=now,
             head=head,
             note=note,
-            entry_time=found.state.time,
+            entry_time=gathered.state.time,
             problems=verdict.problems,
-            erased=found.erased,
-            found=found,
-            reach=asked,
+            erased=gathered.erased,
+            gathered=gathered,
+            access=access,
             spool=spool,
         )
     finally:
         spool.close()
 
 
-def _read(store: Store, found: Gathering) -> tuple[str, int, dict[str, str]]:
-    """Takes the log in; its checkpoint and size, and the policies that are kept."""
+def _read(store: Store, gathered: Gathering) -> tuple[str, int, dict[str, str]]:
+    """Reads the log; returns its checkpoint and size, and the stored policies by digest."""
     with scanning.moment(store) as connection:
         head = scanning.head(connection)
         if head is None or not head.size:
             raise Failed("no_log", "there is no log yet", hint="ssh-jit-ca init")
         texts = {row.digest: row.text for row in connection.execute(sa.select(policies))}
         try:
-            found.run(connection, head.size)
+            gathered.run(connection, head.size)
         except _BROKEN as error:
-            at = found.state.size
+            at = gathered.state.size
             raise Failed(
                 "log_broken", f"the log cannot be read at entry {at}: {error}", hint="ssh-jit-ca log verify"
             ) from None

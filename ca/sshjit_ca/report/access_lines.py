@@ -1,0 +1,213 @@
+"""What one policy gives to whom on which hosts, as lines of a table.
+
+A rule is listed if it decides at some time of a week (``sshjit.policy.analysis``). Denies that hold only at times are
+named and do not remove a line. Hosts that no rule can tell apart are looked at once, and so are people who hold the
+same roles.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from sshjit import durations
+from sshjit.policy import Host, Policy, words
+from sshjit.policy.analysis import WEEK, Access, Holder, PolicyOverTime, Timeline
+from sshjit.policy.model import CLIENT, COMMAND, OWN, SHELL, AllowRule, DenyRule, Rule
+from sshjit.policy.query import usable_unix_name
+from sshjit.policy.roles import role_ends
+from sshjit_ca.report.people import Claims
+
+OTHER = "(another)"
+"""Instead of a label's value that no rule names."""
+SOMEBODY = "own-name"
+"""A Unix name that stands for everybody's, where no rule names one of them."""
+_DAY = 24 * 3600
+_Labels = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a rule gives, in words. ``window`` is in seconds; ``until`` is when the last role that gives it ends."""
+
+    rule: str
+    kind: str
+    approvals: tuple[str, ...]
+    requirements: tuple[str, ...]
+    hours: str
+    window: int
+    until: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What these people (subjects) get on these hosts (ids), as each of these logins, for each of these actions."""
+
+    terms: Terms
+    people: frozenset[str]
+    hosts: frozenset[str]
+    labels: frozenset[str]
+    logins: tuple[str, ...]
+    actions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Profile:
+    """All that policy can tell of a person: roles with their ends, and the Unix name if it matters."""
+
+    roles: tuple[tuple[str, int | None], ...]
+    unix_name: str | None
+
+
+_Right = tuple[Terms, frozenset[str], tuple[str, ...], tuple[str, ...]]
+"""Terms, labels of the hosts, logins and actions."""
+
+
+def access_lines(
+    policy: Policy, people: Mapping[str, Iterable[Claims]], owners: Mapping[str, str], hosts: Iterable[Host], now: int
+) -> list[Line]:
+    """The lines of a policy that came into force at ``now``. ``owners`` says whose each Unix name is."""
+    # A day more than a week: so a span that begins in the week is looked at to its end.
+    over_time = PolicyOverTime(policy, Timeline([policy], now, length=WEEK + _DAY, roles_end=False))
+    groups = _host_groups(policy, hosts)
+    subjects_of: dict[_Right, set[str]] = defaultdict(set)
+    for profile, subjects in _profiles(policy, people, owners, now).items():
+        for right in _rights(over_time, profile, groups):
+            subjects_of[right].update(subjects)
+    by_label = {_labels_text(labels): ids for labels, (_, ids) in groups.items()}
+    return [
+        Line(
+            terms, frozenset(subjects), frozenset().union(*(by_label[text] for text in labels)), labels, logins, actions
+        )
+        for (terms, labels, logins, actions), subjects in subjects_of.items()
+    ]
+
+
+def _profiles(
+    policy: Policy, people: Mapping[str, Iterable[Claims]], owners: Mapping[str, str], now: int
+) -> dict[_Profile, set[str]]:
+    rules: tuple[Rule, ...] = (*policy.named.values(), *policy.denies)
+    named = {login for rule in rules for login in rule.match.logins or ()}
+    profiles: dict[_Profile, set[str]] = defaultdict(set)
+    for subject_id, several in people.items():
+        for claims in several:
+            subject = claims.subject(subject_id)
+            roles = tuple(sorted(role_ends(policy, subject, now).items()))
+            unix_name = usable_unix_name(subject)
+            if unix_name is not None and owners.get(unix_name) != subject_id:
+                unix_name = None
+            if unix_name is not None and unix_name not in named:
+                unix_name = SOMEBODY
+            if roles:
+                profiles[_Profile(roles, unix_name)].add(subject_id)
+    return profiles
+
+
+def _host_groups(policy: Policy, hosts: Iterable[Host]) -> dict[_Labels, tuple[Host, frozenset[str]]]:
+    """Hosts by the labels that rules look at, each group with one host that stands for all."""
+    named: dict[str, set[str]] = defaultdict(set)
+    every: tuple[Rule, ...] = (*policy.denies, *policy.named.values())
+    for rule in every:
+        for label, values in rule.match.hosts or ():
+            named[label].update(values)
+    groups: dict[_Labels, set[str]] = defaultdict(set)
+    for host in hosts:
+        seen = [(label, value if value in named[label] else OTHER) for label, value in host.labels if label in named]
+        groups[tuple(sorted(seen))].add(host.id)
+    return {labels: (Host("", "", labels), frozenset(ids)) for labels, ids in groups.items()}
+
+
+def _labels_text(labels: _Labels) -> str:
+    return " ".join(f"{label}={value}" for label, value in labels) or "no label that a rule names"
+
+
+def _rights(
+    policy: PolicyOverTime, profile: _Profile, groups: Mapping[_Labels, tuple[Host, frozenset[str]]]
+) -> Iterator[_Right]:
+    """All rights that these roles give."""
+    logins_by_action: dict[tuple[Terms, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for labels, (host, _) in groups.items():
+        for break_glass in (False, True):
+            for action in (SHELL, COMMAND, *policy.policy.actions):
+                for terms, login in _allowed(policy, profile, host, action, break_glass=break_glass):
+                    logins_by_action[terms, _labels_text(labels)][action].add(login)
+    labels_of: dict[tuple[Terms, tuple[str, ...], tuple[str, ...]], set[str]] = defaultdict(set)
+    for (terms, labels_text), by_action in logins_by_action.items():
+        by_logins: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        for action, logins in by_action.items():
+            by_logins[tuple(sorted(logins))].append(action)
+        for names, actions in by_logins.items():
+            labels_of[terms, names, tuple(actions)].add(labels_text)
+    for (terms, names, some_actions), texts in labels_of.items():
+        yield terms, frozenset(texts), names, some_actions
+
+
+def _allowed(
+    policy: PolicyOverTime, profile: _Profile, host: Host, action: str, *, break_glass: bool
+) -> Iterator[tuple[Terms, str]]:
+    """Each rule that decides at some time for the host and action, with each login that it gives."""
+    roles = dict(profile.roles)
+    holder = Holder(profile.unix_name, dict.fromkeys(policy.timeline.eras, roles))
+    named = policy.logins(holder, host, action, break_glass=break_glass)
+    for written in named:
+        login = profile.unix_name if written == OWN else written
+        if login is None or (written != OWN and login == profile.unix_name and OWN in named):
+            continue
+        access = Access(holder, host, login, action, break_glass)
+        denies = policy.denies(access)
+        for rule, _ in policy.decisions(access):
+            hours = policy.timeline.open_during(rule.match.schedule)
+            suspending = [deny for deny in denies if policy.timeline.open_during(deny.match.schedule) & hours]
+            yield _terms(rule, roles, suspending), OWN if login == profile.unix_name == SOMEBODY else login
+
+
+def _terms(rule: AllowRule, roles: Mapping[str, int | None], suspending: Iterable[DenyRule]) -> Terms:
+    ends = [roles[role] for role in rule.match.roles or () if role in roles]
+    lasting = [end for end in ends if end is not None]
+    return Terms(
+        rule.name,
+        way(rule),
+        approvals(rule),
+        tuple(_requirements(rule)),
+        _hours(rule, suspending),
+        rule.grant,
+        max(lasting) if lasting and len(lasting) == len(ends) else None,
+    )
+
+
+def way(rule: AllowRule) -> str:
+    """By which way a rule gives access: ``allow`` or ``break-glass``."""
+    return "allow" if rule.break_glass is None else "break-glass"
+
+
+def approvals(rule: AllowRule) -> tuple[str, ...]:
+    """Who must approve: ``1 of lead, signed``; ``none: at once``."""
+    return tuple(words.step(step.role, step.count, signed=step.signed) for step in rule.approvals) or ("none: at once",)
+
+
+def _requirements(rule: AllowRule) -> Iterator[str]:
+    """What the rule requires besides approvals."""
+    if rule.reason is not None:
+        pattern = f" like {rule.reason.pattern.pattern}" if rule.reason.pattern else ""
+        yield f"a reason{pattern}"
+    if rule.fresh_login is not None:
+        yield f"a sign-in of the last {durations.show(rule.fresh_login)}"
+    if rule.mfa:
+        yield "a second factor"
+    if rule.hardware_key:
+        yield "a registered hardware key"
+    if rule.source == (CLIENT,):
+        yield "use from the address that asked"
+    elif rule.source:
+        yield f"use from {', '.join(rule.source)}"
+    if rule.forwarding:
+        yield f"allows {', '.join(rule.forwarding)} forwarding"
+    if rule.break_glass is not None:
+        yield f"review within {durations.show(rule.break_glass.review_within)}"
+
+
+def _hours(rule: AllowRule, suspending: Iterable[DenyRule]) -> str:
+    """When the rule holds, and which denies suspend it at times."""
+    always = "at any time" if rule.match.schedule is None else str(rule.match.schedule)
+    return "; ".join([always, *(f"not {deny.match.schedule}, by {deny.name}" for deny in suspending)])

@@ -1,1 +1,0 @@
-"""The tables, by topic: what their columns say."""
