@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "sshjit_client": {"sshjit"},
     "sshjit_host": set[str](),
 }
-EXTRAS = {"sshjit_ca": ("ca", "hsm", "postgres"), "sshjit_web": ("web", "postgres")}
+EXTRAS = {"sshjit_ca": ("ca", "hsm", "postgres", "report"), "sshjit_web": ("web", "postgres")}
 """The extras of pyproject.toml whose packages a program may import."""
 CARRIED = {"flask": {"werkzeug", "jinja2", "markupsafe"}}
 """What comes with a package and is part of how it is used."""
@@ -93,6 +93,37 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("payload", "recipients"),
         ("messages",),
         ("notices",),
+    ],
+    "sshjit_ca.report": [
+        ("html_page",),
+        ("csv_files", "highlights"),
+        ("builder",),
+        ("counts",),
+        ("access",),
+        ("gathering",),
+        ("requests",),
+        ("access_lines", "activity", "changes"),
+        ("people", "spool", "tables"),
+        ("columns", "evidence", "period"),
+    ],
+    "sshjit.policy": [
+        ("evaluate", "explain"),
+        ("analysis", "refusals"),
+        ("load", "query"),
+        ("requirements", "roles", "rules"),
+        ("compiled", "sections"),
+        ("fields", "index", "types", "words"),
+        ("model", "reader"),
+        ("problems", "schedule"),
+    ],
+    "sshjit_client.policy": [
+        ("command",),
+        ("test_runner",),
+        ("expectations",),
+        ("comparison_text", "outcome_json", "showing"),
+        ("comparison", "question"),
+        ("inventory", "lint"),
+        ("policy_files", "schedule_text", "schema", "term_changes"),
     ],
 }
 """The members of a package, files and folders alike, from the top floor down: imports go to lower floors only."""
@@ -243,6 +274,12 @@ def test_nothing_that_the_ca_can_load_brings_a_web_framework() -> None:
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert {"sshjit_ca", "sqlalchemy", "joserfc"} <= loaded
     assert loaded.isdisjoint({"flask", "werkzeug", "jinja2", "granian", "authlib", "sshjit_web"})
+
+
+def test_only_the_page_of_a_report_is_made_by_templates() -> None:
+    """The operator's command imports Jinja2 when it makes one; the other test holds that nothing else loads it."""
+    users = {path for path in sources(PACKAGES["sshjit_ca"]) if "jinja2" in tops(path)}
+    assert users == {PACKAGES["sshjit_ca"] / "report/html_page.py"}
 
 
 def test_the_pages_never_load_what_delivers_and_the_notifier_never_loads_the_pages() -> None:
