@@ -18,7 +18,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sshjit import merkle
+from sshjit import merkle, wire
 from sshjit.entries import Entry
 from sshjit.sshkey import PublicKey, parse_line
 from sshjit_ca import keys
@@ -84,6 +84,24 @@ def fill(store: Store) -> None:
                 "note": (FOLDER / "snapshots" / f"{name}.note").read_text(),
             }
             connection.execute(sa.insert(schema.snapshots).values(values))
+
+
+def includes(newer: Any, older: Any) -> bool:
+    """Whether everything of ``older`` is in ``newer``, which may have more fields."""
+    if isinstance(older, dict):
+        return isinstance(newer, dict) and all(name in newer and includes(newer[name], older[name]) for name in older)
+    if isinstance(older, list):
+        return (
+            isinstance(newer, list)
+            and len(newer) == len(older)
+            and all(includes(one, two) for one, two in zip(newer, older, strict=True))
+        )
+    return bool(newer == older)
+
+
+def as_json(value: Any) -> Any:
+    """A record, or a list of them, as it travels."""
+    return json.loads(json.dumps(wire.encode(value)))
 
 
 @dataclass

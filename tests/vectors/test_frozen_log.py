@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from sshjit import bundle, canonical, checkpoint, entries, events, merkle, sshcert, tlogproof, wire
+from sshjit import bundle, canonical, checkpoint, entries, events, merkle, sshcert, tlogproof
 from sshjit import ca_protocol as m
 from sshjit.errors import SshJitError
 from sshjit_ca import state as states
@@ -26,28 +26,10 @@ from sshjit_ca.state import State, codec
 from sshjit_ca.storage.store import Store
 from tests.support import postgres, signatures
 from tests.support.ca_process import run_command
-from tests.support.frozen_log import FIRST_KEY, FOLDER, FrozenCa, expected, fill, frozen_ca, rows
+from tests.support.frozen_log import FIRST_KEY, FOLDER, FrozenCa, as_json, expected, fill, frozen_ca, includes, rows
 from tests.support.installation import BOB
 
 COLUMNS = ("time", "kind", "fact", "leaf", "detail", "salt", "subject", "request")
-
-
-def includes(newer: Any, older: Any) -> bool:
-    """Whether everything of ``older`` is in ``newer``, which may have more fields."""
-    if isinstance(older, dict):
-        return isinstance(newer, dict) and all(name in newer and includes(newer[name], older[name]) for name in older)
-    if isinstance(older, list):
-        return (
-            isinstance(newer, list)
-            and len(newer) == len(older)
-            and all(includes(one, two) for one, two in zip(newer, older, strict=True))
-        )
-    return bool(newer == older)
-
-
-def plain(value: Any) -> Any:
-    """As it travels."""
-    return json.loads(json.dumps(wire.encode(value)))
 
 
 # ----------------------------------------------------------------------------------------------------- read, and folded
@@ -273,14 +255,14 @@ def test_it_shows_what_was_shown(shown: FrozenCa) -> None:
     then = expected()
     bob = then["named"]["bob"]
     found = shown.say(m.ReadRequests(bob, "all", 100, None), m.RequestsReply).requests
-    assert includes(plain(found), then["requests"])
+    assert includes(as_json(found), then["requests"])
     assert sorted(each.id for each in found if each.state == "approved") == then["live"]
-    assert includes(plain(shown.say(m.ReadHosts(bob), m.HostsReply).hosts), then["hosts"])
-    assert includes(plain(shown.say(m.ReadLocks(bob), m.LocksReply).locks), then["locks"])
+    assert includes(as_json(shown.say(m.ReadHosts(bob), m.HostsReply).hosts), then["hosts"])
+    assert includes(as_json(shown.say(m.ReadLocks(bob), m.LocksReply).locks), then["locks"])
     hardware = shown.say(m.ReadHardwareKeys(), m.HardwareKeysReply, "admin").keys
-    assert includes(plain(hardware), then["hardware_keys"])
+    assert includes(as_json(hardware), then["hardware_keys"])
     for name, login in then["logins"].items():
-        assert includes(plain(shown.say(m.ReadLogin(then["named"][name]), m.LoginReply).login), login)
+        assert includes(as_json(shown.say(m.ReadLogin(then["named"][name]), m.LoginReply).login), login)
 
 
 def test_every_message_that_only_reads_is_answered(shown: FrozenCa) -> None:
