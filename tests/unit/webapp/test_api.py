@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -14,8 +15,8 @@ from sshjit import ca_protocol as m
 from sshjit import wire
 from sshjit_web import security
 from sshjit_web.app import create_app
-from sshjit_web.ca_client import CaClient
-from tests.unit.webapp.conftest import KEY, ORIGIN, Browser, World
+from tests.support.in_process_ca import KEY, ORIGIN, CommandLine, FrontEnd, client_of
+from tests.support.installation import ALICE, BOB, DANA
 
 ASK: dict[str, Any] = {
     "hosts": ["db1"],
@@ -31,21 +32,6 @@ ASK: dict[str, Any] = {
 }
 
 
-class Caller:
-    """A command line with a token."""
-
-    def __init__(self, world: World, name: str) -> None:
-        self.client, self.headers = world.anybody(), {"Authorization": f"Bearer {world.token(name, 'api')}"}
-
-    def get(self, path: str) -> TestResponse:
-        return self.client.get(path, headers=self.headers)
-
-    def post(self, path: str, body: Any = None) -> TestResponse:
-        if body is None:
-            return self.client.post(path, headers=self.headers)
-        return self.client.post(path, headers=self.headers, json=body)
-
-
 def error(answer: TestResponse) -> str:
     body = answer.get_json()
     assert body.keys() == {"error"}
@@ -54,17 +40,17 @@ def error(answer: TestResponse) -> str:
     return code
 
 
-def test_the_life_of_a_request(world: World) -> None:
-    dana, bob = Caller(world, "dana"), Caller(world, "bob")
-    first = dana.post("/api/v1/requests", ASK)
+def test_the_life_of_a_request(world: FrontEnd) -> None:
+    dana, bob = CommandLine(world, DANA), CommandLine(world, BOB)
+    first = dana.post("requests", ASK)
     assert first.status_code == 201
     reply = wire.decode(m.AskReply, first.json)
-    again = dana.post("/api/v1/requests", ASK)
+    again = dana.post("requests", ASK)
     assert (again.status_code, again.get_json()["existing"]) == (200, True)
-    path = f"/api/v1/requests/{reply.request.id}"
+    path = f"requests/{reply.request.id}"
     assert wire.decode(m.RequestReply, dana.get(path).json) == m.RequestReply(reply.request)
-    assert dana.get("/api/v1/requests?scope=mine").get_json()["requests"] == [first.get_json()["request"]]
-    assert bob.get("/api/v1/requests?scope=approve&limit=5").get_json()["requests"] == [first.get_json()["request"]]
+    assert dana.get("requests?scope=mine").get_json()["requests"] == [first.get_json()["request"]]
+    assert bob.get("requests?scope=approve&limit=5").get_json()["requests"] == [first.get_json()["request"]]
     decision = {"digest": reply.request.digest, "comment": "go", "consent": None, "duration": None}
     approved = bob.post(f"{path}/approve", decision)
     assert approved.status_code == 200
@@ -76,53 +62,56 @@ def test_the_life_of_a_request(world: World) -> None:
     assert dana.post(f"{path}/cancel", {}).status_code == 409
 
 
-def test_what_a_login_sees(world: World) -> None:
-    alice = Caller(world, "alice")
-    assert wire.decode(m.LoginView, alice.get("/api/v1/whoami").json).person.name == "Alice"
-    assert wire.decode(m.HostsReply, alice.get("/api/v1/hosts").json).hosts == world.standin.hosts
-    assert wire.decode(m.LogReply, alice.get("/api/v1/log?limit=1").json).size == 1
+def test_what_a_login_sees(world: FrontEnd) -> None:
+    alice = CommandLine(world, ALICE)
+    hosts = world.ca.say(m.ReadHosts(alice.login), m.HostsReply).hosts
+    assert [host.name for host in hosts] == ["db1", "web1", "web2"]
+    assert wire.decode(m.LoginView, alice.get("whoami").json).person.name == "Alice"
+    assert wire.decode(m.HostsReply, alice.get("hosts").json).hosts == hosts
+    assert wire.decode(m.LogReply, alice.get("log?limit=1").json).size == len(world.ca.kinds())
 
 
-def test_the_ask_carries_the_callers_address_and_login(world: World) -> None:
-    Caller(world, "dana").post("/api/v1/requests", ASK)
-    said = next(message for message in world.standin.heard if isinstance(message, m.Ask))
+def test_the_ask_carries_the_callers_address_and_login(world: FrontEnd) -> None:
+    dana = CommandLine(world, DANA)
+    dana.post("requests", ASK)
+    said = next(message for message in world.authority.messages if isinstance(message, m.Ask))
     assert said.address == "127.0.0.1"
-    assert world.standin.logins[said.login_id].person.name == "Dana"
+    assert said.login_id == dana.login
 
 
-def test_logging_out_ends_token_and_login(world: World) -> None:
-    alice = Caller(world, "alice")
-    assert alice.post("/api/v1/logout").status_code == 204
-    assert not world.standin.logins
-    for answer in (alice.get("/api/v1/whoami"), alice.post("/api/v1/requests", ASK), alice.post("/api/v1/logout")):
+def test_logging_out_ends_token_and_login(world: FrontEnd) -> None:
+    alice = CommandLine(world, ALICE)
+    assert alice.post("logout").status_code == 204
+    assert world.ca.kinds()[-1] == "logout"
+    for answer in (alice.get("whoami"), alice.post("requests", ASK), alice.post("logout")):
         assert (answer.status_code, error(answer)) == (401, "login_needed")
 
 
-def test_a_login_that_ended_elsewhere_is_over_within_a_second(world: World) -> None:
-    alice = Caller(world, "alice")
-    assert alice.get("/api/v1/whoami").status_code == 200
-    world.standin.logins.clear()
-    world.clock.now += 1
-    answer = alice.get("/api/v1/whoami")
+def test_a_login_that_ended_elsewhere_is_over_within_a_second(world: FrontEnd) -> None:
+    alice = CommandLine(world, ALICE)
+    assert alice.get("whoami").status_code == 200
+    world.ca.say(m.Logout(alice.login), m.Done)
+    world.ca.later(1)
+    answer = alice.get("whoami")
     assert (answer.status_code, error(answer)) == (401, "login_over")
 
 
-def test_a_token_dies_with_its_time(world: World) -> None:
-    alice = Caller(world, "alice")
-    world.clock.now += 28800
-    assert error(alice.get("/api/v1/hosts")) == "login_needed"
+def test_a_token_dies_with_its_time(world: FrontEnd) -> None:
+    alice = CommandLine(world, ALICE)
+    world.ca.later(world.ca.logins[alice.login].expires - world.ca.time)
+    assert error(alice.get("hosts")) == "login_needed"
 
 
-def test_cookies_and_tokens_do_not_work_at_each_others_door(world: World) -> None:
-    browser = world.browser("alice")
+def test_cookies_and_tokens_do_not_work_at_each_others_door(world: FrontEnd) -> None:
+    browser = world.browser(ALICE)
     assert browser.get("/api/v1/whoami").status_code == 401
     assert browser.post("/api/v1/requests", json=ASK, headers={"Origin": ORIGIN}).status_code == 401
     cookie = browser.get_cookie(world.cookie, domain="127.0.0.1")
     assert cookie is not None
-    answer = world.anybody().get("/api/v1/whoami", headers={"Authorization": f"Bearer {cookie.value}"})
+    answer = world.stranger().get("/api/v1/whoami", headers={"Authorization": f"Bearer {cookie.value}"})
     assert answer.status_code == 401
-    stranger = world.anybody()
-    stranger.set_cookie(world.cookie, world.token("alice", "api"), domain="127.0.0.1")
+    stranger = world.stranger()
+    stranger.set_cookie(world.cookie, CommandLine(world, ALICE).token, domain="127.0.0.1")
     assert stranger.get("/requests").status_code == 303
 
 
@@ -139,13 +128,13 @@ def test_cookies_and_tokens_do_not_work_at_each_others_door(world: World) -> Non
         ({**ASK, "reason": "x" * security.MAX_BODY}, 413, "too_large"),
     ],
 )
-def test_bodies_are_read_strictly(world: World, body: Any, status: int, code: str) -> None:
-    answer = Caller(world, "dana").post("/api/v1/requests", body)
+def test_bodies_are_read_strictly(world: FrontEnd, body: Any, status: int, code: str) -> None:
+    answer = CommandLine(world, DANA).post("requests", body)
     assert (answer.status_code, error(answer)) == (status, code)
 
 
-def test_raw_bodies_are_read_strictly(world: World) -> None:
-    dana = Caller(world, "dana")
+def test_raw_bodies_are_read_strictly(world: FrontEnd) -> None:
+    dana = CommandLine(world, DANA)
     for data, kind, expected in [
         (b"{", "application/json", 400),
         (b'{"digest": "a", "digest": "b", "comment": ""}', "application/json", 400),
@@ -157,70 +146,77 @@ def test_raw_bodies_are_read_strictly(world: World) -> None:
         answer = dana.client.post("/api/v1/requests/req-00000001/approve", data=data, headers=headers)
         assert answer.status_code == expected
         error(answer)
-    assert error(dana.post("/api/v1/requests/req-00000001/cancel", {"x": 1})) == "bad_message"
+    assert error(dana.post("requests/req-00000001/cancel", {"x": 1})) == "bad_message"
 
 
 @pytest.mark.parametrize("query", ["scope=some", "limit=-1", "limit=x", "before=1e3", "before=" + "9" * 30, "limit=٣"])
-def test_queries_are_read_strictly(world: World, query: str) -> None:
-    assert error(Caller(world, "dana").get(f"/api/v1/requests?{query}")) == "bad_parameter"
+def test_queries_are_read_strictly(world: FrontEnd, query: str) -> None:
+    assert error(CommandLine(world, DANA).get(f"requests?{query}")) == "bad_parameter"
 
 
-def test_statuses_of_http_are_json_too(world: World) -> None:
-    dana = Caller(world, "dana")
-    assert (dana.get("/api/v1/nothing").status_code, error(dana.get("/api/v1/nothing"))) == (404, "unknown_page")
-    assert (dana.get("/api/v1/login").status_code, error(dana.get("/api/v1/login"))) == (405, "wrong_method")
-    answer = dana.get("/api/v1/requests/req-00000077")
+def test_statuses_of_http_are_json_too(world: FrontEnd) -> None:
+    dana = CommandLine(world, DANA)
+    assert (dana.get("nothing").status_code, error(dana.get("nothing"))) == (404, "unknown_page")
+    assert (dana.get("login").status_code, error(dana.get("login"))) == (405, "wrong_method")
+    answer = dana.get("requests/req-00000077")
     assert (answer.status_code, error(answer)) == (404, "unknown_request")
 
 
-def test_the_bundle_is_carried_with_a_tag(world: World) -> None:
-    client = world.anybody()
+def test_the_bundle_is_carried_with_a_tag(world: FrontEnd) -> None:
+    client = world.stranger()
     first = client.get("/bundle")
     assert first.status_code == 200
-    assert first.get_json()["sequence"] == 3
+    sequence = first.get_json()["sequence"]
     assert json.loads(first.get_json()["bundle"])["bundle"] == 1
     tag = first.headers["ETag"]
     again = client.get("/bundle", headers={"If-None-Match": tag})
     assert (again.status_code, again.data) == (304, b"")
-    world.standin.sequence = 4
-    world.clock.now += 1
+    CommandLine(world, BOB).post("locks", {"kind": "host", "target": "web2", "reason": "rootkit found"})
+    world.ca.later(1)
     newer = client.get("/bundle", headers={"If-None-Match": tag})
-    assert (newer.status_code, newer.get_json()["sequence"]) == (200, 4)
+    assert (newer.status_code, newer.get_json()["sequence"] > sequence) == (200, True)
     checkpoint = client.get("/log/checkpoint")
     assert checkpoint.mimetype == "text/plain"
     assert checkpoint.text == json.loads(newer.get_json()["bundle"])["checkpoint"]
 
 
-def test_tiles_are_carried_byte_by_byte_and_kept_for_ever(world: World) -> None:
-    answer = world.anybody().get("/log/tile/entries/x001/234.p/5")
-    assert (answer.status_code, answer.data, answer.mimetype) == (200, b"\x00\x02{}", "application/octet-stream")
-    assert "immutable" in answer.headers["Cache-Control"]
-    assert world.anybody().get("/log/tile/0/000").status_code == 404
+def test_tiles_are_carried_byte_by_byte_and_kept_for_ever(world: FrontEnd) -> None:
+    size = len(world.ca.kinds())
+    assert size < 256
+    hashes = world.stranger().get(f"/log/tile/0/000.p/{size}")
+    assert (hashes.status_code, len(hashes.data), hashes.mimetype) == (200, 32 * size, "application/octet-stream")
+    assert "immutable" in hashes.headers["Cache-Control"]
+    entries = world.stranger().get(f"/log/tile/entries/000.p/{size}")
+    length = int.from_bytes(entries.data[:2], "big")
+    assert sha256(b"\x00" + entries.data[2 : 2 + length]).digest() == hashes.data[:32]
+    assert world.stranger().get("/log/tile/0/000").status_code == 404
 
 
-def test_many_polls_ask_the_authority_once(world: World) -> None:
+def test_many_polls_ask_the_authority_once(world: FrontEnd) -> None:
     for _ in range(20):
-        world.anybody().get("/bundle")
-    assert sum(isinstance(message, m.ReadBundle) for message in world.standin.heard) == 1
+        world.stranger().get("/bundle")
+    assert sum(isinstance(message, m.ReadBundle) for message in world.authority.messages) == 1
 
 
-def test_health_and_readiness(world: World) -> None:
-    client = world.anybody()
+def test_health_and_readiness(world: FrontEnd) -> None:
+    client = world.stranger()
     assert client.get("/healthz").json == {"ok": True}
     assert client.get("/readyz").json == {"ready": True, "problems": []}
-    world.standin.problems = ("the clock jumped",)
+    world.ca.time += 60
     answer = client.get("/readyz")
-    assert (answer.status_code, answer.json) == (503, {"ready": False, "problems": ["the clock jumped"]})
-    world.server.stop()
+    (problem,) = answer.get_json()["problems"]
+    assert (answer.status_code, answer.get_json()["ready"]) == (503, False)
+    assert "clock" in problem
+    world.authority.stop()
     assert client.get("/healthz").status_code == 200
     assert client.get("/readyz").get_json()["problems"] == ["the authority cannot be reached"]
 
 
-def test_with_the_authority_down_everything_says_so_and_no_session_is_lost(world: World) -> None:
-    alice, browser = Caller(world, "alice"), world.browser("alice")
-    world.server.stop()
+def test_with_the_authority_down_everything_says_so_and_no_session_is_lost(world: FrontEnd) -> None:
+    alice, browser = CommandLine(world, ALICE), world.browser(ALICE)
+    world.authority.stop()
     for path in ("/api/v1/whoami", "/api/v1/hosts", "/bundle", "/log/checkpoint"):
-        answer = alice.get(path)
+        answer = alice.client.get(path, headers=alice.headers)
         assert (answer.status_code, error(answer)) == (503, "ca_down")
     page = browser.get("/requests")
     assert page.status_code == 503
@@ -228,8 +224,8 @@ def test_with_the_authority_down_everything_says_so_and_no_session_is_lost(world
     assert page.headers.getlist("Set-Cookie") == []
 
 
-def test_headers_on_every_kind_of_answer(world: World) -> None:
-    browser = world.browser("alice")
+def test_headers_on_every_kind_of_answer(world: FrontEnd) -> None:
+    browser = world.browser(ALICE)
     for path in ("/requests", "/sign-in", "/nothing", "/api/v1/whoami", "/bundle", "/healthz"):
         headers = browser.get(path).headers
         assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
@@ -241,30 +237,29 @@ def test_headers_on_every_kind_of_answer(world: World) -> None:
     assert browser.get("/requests").headers["Cache-Control"] == "no-store"
 
 
-def test_pages_hold_no_inline_script_or_style(world: World) -> None:
+def test_pages_hold_no_inline_script_or_style(world: FrontEnd) -> None:
     for path in ("/requests", "/requests/new", "/approvals", "/log", "/sign-in", "/nothing"):
-        text = world.browser("bob").get(path).text
+        text = world.browser(BOB).get(path).text
         assert " style=" not in text
         assert "<style" not in text
         assert text.count("<script") == text.count('<script src="/static/')
         assert " on" not in "".join(part.split(">")[0] for part in text.split("<"))
 
 
-def test_another_host_name_is_sent_to_the_right_one(world: World) -> None:
-    answer = world.anybody().get("/requests?x=1", base_url="http://localhost:8080")
+def test_another_host_name_is_sent_to_the_right_one(world: FrontEnd) -> None:
+    answer = world.stranger().get("/requests?x=1", base_url="http://localhost:8080")
     assert (answer.status_code, answer.location) == (307, f"{ORIGIN}/requests?x=1")
-    assert world.anybody().post("/sign-out", base_url="http://evil.example").status_code == 400
+    assert world.stranger().post("/sign-out", base_url="http://evil.example").status_code == 400
 
 
-def test_t19_no_secret_reaches_the_log(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_t19_no_secret_reaches_the_log(world: FrontEnd, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    token = world.token("alice", "api")
-    client = world.anybody()
+    token, client = CommandLine(world, ALICE).token, world.stranger()
     client.set_cookie(world.cookie, "a-cookie-secret", domain="127.0.0.1")
     headers = {"Authorization": f"Bearer {token}"}
     client.get("/api/v1/whoami?code=a-code-secret", headers=headers)
     client.get("/auth/acme/callback?code=a-code-secret&state=a-state-secret", headers=headers)
-    world.server.stop()
+    world.authority.stop()
     body = {"provider": "acme", "id_token": "a-token-secret", "key": "k", "salt": "s", "signature": "x"}
     assert client.post("/api/v1/login", json=body).status_code == 503
     assert "GET '/auth/acme/callback' 404" in caplog.text
@@ -273,11 +268,10 @@ def test_t19_no_secret_reaches_the_log(world: World, caplog: pytest.LogCaptureFi
         assert secret not in caplog.text
 
 
-def test_over_https_cookies_are_bound_to_the_host(world: World) -> None:
+def test_over_https_cookies_are_bound_to_the_host(world: FrontEnd) -> None:
     config = replace(world.config, public_url="https://jit.example.com", unsafe_http=False)
-    ca = CaClient(world.folder / "web.sock")
-    app = create_app(config, ca, world.store, {}, key=KEY, clock=world.clock)
-    app.test_client_class = Browser
+    app = create_app(config, world.authority, world.store, {}, key=KEY, clock=lambda: world.ca.time)
+    app.test_client_class = client_of(ORIGIN)
     answer = app.test_client().get("/sign-in", base_url="https://jit.example.com")
     (cookie,) = answer.headers.getlist("Set-Cookie")
     assert cookie.startswith("__Host-ssh-jit-browser=")
@@ -285,4 +279,3 @@ def test_over_https_cookies_are_bound_to_the_host(world: World) -> None:
         assert part in cookie
     assert "Domain" not in cookie
     assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
-    ca.close()

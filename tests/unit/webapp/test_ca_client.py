@@ -1,14 +1,18 @@
-"""The client of the authority: many threads, restarts, silence, nonsense."""
+"""The client of the CA: many threads and restarts before a real one; silence and nonsense from a scripted socket."""
 
 from __future__ import annotations
 
 import json
+import os
 import socket
+import socketserver
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -17,8 +21,9 @@ from sshjit import ca_protocol as m
 from sshjit import wire
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit_web.ca_client import CaClient
-from tests.unit.webapp.standin import Standin
-from tests.unit.webapp.standin_server import Server
+from tests.support.ca_sockets import serving_sockets
+from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation
+from tests.support.issuer import Issuer
 
 ASK = m.Ask("login-00000000", ("web1",), None, "shell", None, None, "x", certificate=False, address="")
 
@@ -30,13 +35,71 @@ def client(tmp_path: Path) -> Iterator[CaClient]:
     made.close()
 
 
+class Relay(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    """Hands on to another socket what comes in, and can end every connection at once, as a restart of the CA does."""
+
+    request_queue_size = 64
+
+    def __init__(self, path: Path, target: Path) -> None:
+        self.target = str(target)
+        self.open: list[socket.socket] = []
+        super().__init__(str(path), _RelayHandler)
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+
+    def drop(self) -> None:
+        for channel in self.open:
+            with suppress(OSError):
+                channel.shutdown(socket.SHUT_RDWR)
+
+
+class _RelayHandler(socketserver.BaseRequestHandler):
+    server: Relay
+
+    def handle(self) -> None:
+        with socket.socket(socket.AF_UNIX) as target:
+            target.connect(self.server.target)
+            self.server.open.append(self.request)
+            back = threading.Thread(target=_pump, args=(target, self.request))
+            back.start()
+            _pump(self.request, target)
+            back.join()
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+    with suppress(OSError):
+        target.shutdown(socket.SHUT_RDWR)
+
+
+@dataclass
+class Server:
+    """A whole CA behind a relay; ``logins`` are the ids of sign-ins by the person's subject."""
+
+    ca: Installation
+    relay: Relay
+    logins: dict[str, str]
+
+
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    standin = Standin()
-    standin.sign_in("alice")
-    made = Server(tmp_path / "web.sock", standin)
-    yield made
-    made.stop()
+def server(tmp_path: Path, issuers: dict[str, Issuer]) -> Iterator[Server]:
+    home = tmp_path / "ca-home"
+    home.mkdir()
+    ca = Installation(home, issuers)
+    ca.add_host("web1", env="staging")
+    logins = {person.sub: ca.web(person) for person in (ALICE, BOB, CAROL, DANA)}
+    with serving_sockets(ca, frozenset({os.getuid()})):
+        relay = Relay(tmp_path / "web.sock", ca.config.web_socket)
+        yield Server(ca, relay, logins)
+        relay.shutdown()
+        relay.drop()
+        relay.server_close()
+    ca.stop()
+
+
+def ask(server: Server) -> m.Ask:
+    return replace(ASK, login_id=server.logins[ALICE.sub])
 
 
 Raw = Callable[[Callable[[socket.socket], None]], None]
@@ -44,7 +107,7 @@ Raw = Callable[[Callable[[socket.socket], None]], None]
 
 @pytest.fixture
 def raw(tmp_path: Path) -> Iterator[Raw]:
-    """An authority that does what a function does with each connection."""
+    """A socket that does with each connection what a function does: for what no real CA can do."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(tmp_path / "web.sock"))
     listener.listen()
@@ -70,25 +133,26 @@ def raw(tmp_path: Path) -> Iterator[Raw]:
 
 
 def test_threads_share_the_client_and_get_their_own_answers(client: CaClient, server: Server) -> None:
-    logins = [server.standin.sign_in(name).id for name in ("alice", "bob", "carol", "dana")] * 50
+    logins = [*server.logins.values()] * 50
     with ThreadPoolExecutor(16) as pool:
         replies = list(pool.map(lambda login: client.call(m.ReadLogin(login), m.LoginReply), logins))
     assert [reply.login.id for reply in replies] == logins
-    assert len(server.open) <= 16
+    assert len(server.relay.open) <= 16
 
 
 def test_errors_keep_their_family_code_and_hint(client: CaClient, server: Server) -> None:
     with pytest.raises(Refused) as found:
         client.call(m.ReadLogin("login-77777777"), m.LoginReply)
-    assert (found.value.code, found.value.hint) == ("login_over", "sign in again")
-    with pytest.raises(Invalid, match="no such request"):
-        client.call(m.ReadRequest("login-00000000", "req-7"), m.RequestReply)
+    assert (found.value.code, found.value.hint) == ("login_over", "ssh-jit login")
+    with pytest.raises(Invalid) as unknown:
+        client.call(m.ReadRequest(server.logins[ALICE.sub], "req-77777777"), m.RequestReply)
+    assert unknown.value.code == "unknown_request"
 
 
 def test_a_restart_is_not_noticed(client: CaClient, server: Server) -> None:
     client.call(m.Health(), m.HealthReply)
-    server.drop()
-    assert client.call(ASK, m.AskReply).request.hosts == ("web1",)
+    server.relay.drop()
+    assert client.call(ask(server), m.AskReply).request.hosts == ("web1",)
 
 
 def test_nobody_there(client: CaClient) -> None:
@@ -153,19 +217,21 @@ def test_an_answer_of_the_wrong_shape_is_our_failure(client: CaClient, raw: Raw)
 
 
 def test_a_message_that_is_too_large_is_not_sent(client: CaClient, server: Server) -> None:
+    entries = len(server.ca.kinds())
     with pytest.raises(Invalid) as found:
         client.call(m.LoginWeb("acme", "x" * m.MAX_FRAME, "n", ""), m.LoginReply)
     assert found.value.code == "too_large"
-    assert not server.standin.heard
+    assert "login_refused" not in server.ca.kinds()
+    assert len(server.ca.kinds()) == entries
 
 
 def test_what_is_handed_on_has_the_right_fields_and_is_json(client: CaClient, server: Server) -> None:
-    login = server.standin.sign_in("alice")
-    carried = client.carry(m.ReadLogin(login.id), m.LoginReply)
-    assert wire.decode(m.LoginReply, wire.loads(carried.text.encode())).login == login
-    assert wire.decode(m.LoginView, wire.loads(carried.part("login").encode())) == login
+    login = server.logins[ALICE.sub]
+    carried = client.carry(m.ReadLogin(login), m.LoginReply)
+    assert wire.decode(m.LoginReply, wire.loads(carried.text.encode())).login.id == login
+    assert wire.decode(m.LoginView, wire.loads(carried.part("login").encode())).id == login
     with pytest.raises(Failed, match="other fields"):
-        client.carry(m.ReadLogin(login.id), m.HostsReply)
+        client.carry(m.ReadLogin(login), m.HostsReply)
 
 
 @pytest.mark.parametrize(
@@ -224,6 +290,6 @@ def test_two_answers_to_one_question_are_nonsense(client: CaClient, raw: Raw) ->
 def test_the_end_of_every_idle_connection_is_not_noticed(client: CaClient, server: Server) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: client.call(m.Health(), m.HealthReply), range(64)))
-    server.drop()
+    server.relay.drop()
     for _ in range(12):
-        assert client.call(ASK, m.AskReply).request.hosts == ("web1",)
+        assert client.call(ask(server), m.AskReply).request.hosts == ("web1",)

@@ -10,7 +10,7 @@ import pytest
 
 from sshjit.errors import FAMILIES, Invalid, Refused
 from sshjit_web.error_help import help_for
-from tests.unit.webapp.conftest import World
+from tests.support.in_process_ca import FrontEnd
 
 ROOT = Path(__file__).resolve().parents[3]
 PLACES = (
@@ -67,7 +67,7 @@ def test_an_own_hint_comes_first_and_the_link_stays() -> None:
     assert (found.text, found.endpoint) == ("", "pages.explain")
 
 
-def test_every_link_leads_to_a_page(world: World) -> None:
+def test_every_link_leads_to_a_page(world: FrontEnd) -> None:
     codes = {code for _, code, _ in raised()} | {"login_needed", "bad_form", "ca_down"}
     with world.app.test_request_context("/"):
         ends = {help_for(Invalid(code, "x")).endpoint for code in codes} - {""}

@@ -1,4 +1,4 @@
-"""Hosts and signed acts over the API: carried as they are, refused when they are anything else."""
+"""What hosts say, and challenges: carried as they are, refused when they are anything else."""
 
 from __future__ import annotations
 
@@ -8,40 +8,47 @@ import pytest
 
 from sshjit import ca_protocol as m
 from sshjit import wire
-from tests.unit.webapp.conftest import World
-from tests.unit.webapp.test_api import Caller, error
+from tests.support.in_process_ca import CommandLine, FrontEnd
+from tests.support.installation import BOB
+from tests.support.signatures import host_keys, join, renew, report
+from tests.unit.webapp.test_api import error
 
 JOIN = m.JoinHost("web1", ("ssh-ed25519 AAAA",), "mac", ("signature",))
-RENEW = m.SignHost("web1", ("ssh-ed25519 AAAA",), 1, ("signature",))
-REPORT = m.HostReport("web1", "ssh-ed25519 AAAA", 1, 1, 0, (), (), "signature")
 
 
-@pytest.mark.parametrize(
-    ("path", "message", "status"), [("join", JOIN, 201), ("renew", RENEW, 201), ("report", REPORT, 204)]
-)
-def test_what_a_host_says_reaches_the_authority_unchanged(world: World, path: str, message: Any, status: int) -> None:
-    answer = world.anybody().post(f"/api/v1/host/{path}", json=wire.encode(message))
-    assert answer.status_code == status
-    assert world.standin.heard[-1] == message
-    if status == 201:
-        assert wire.decode(m.HostReply, answer.json).host.name == "web1"
+def test_what_a_host_says_reaches_the_ca_unchanged(world: FrontEnd) -> None:
+    keys = host_keys(world.ca, "ed25519")
+    invitation = world.ca.add_host("web9", env="staging").invitation
+    assert invitation is not None
+    for path, message, status in (
+        ("join", join(world.ca, "web9", invitation.token, keys), 201),
+        ("renew", renew(world.ca, "web9", keys), 201),
+        ("report", report(world.ca, "web9", keys[0]), 204),
+    ):
+        answer = world.stranger().post(f"/api/v1/host/{path}", json=wire.encode(message))
+        assert answer.status_code == status, answer.text
+        assert world.authority.messages[-1] == message
+        if status == 201:
+            reply = wire.decode(m.HostReply, answer.json)
+            assert (reply.host.name, len(reply.certificates)) == ("web9", 1)
 
 
-def test_what_the_authority_refuses_is_told(world: World) -> None:
-    body = wire.encode(JOIN) | {"name": "web7"}
-    answer = world.anybody().post("/api/v1/host/join", json=body)
+def test_what_the_ca_refuses_is_told(world: FrontEnd) -> None:
+    message = join(world.ca, "web7", "A" * 43, host_keys(world.ca, "ed25519"))
+    answer = world.stranger().post("/api/v1/host/join", json=wire.encode(message))
     assert (answer.status_code, error(answer)) == (403, "join_refused")
 
 
 @pytest.mark.parametrize("change", [{"login_id": "login-1"}, {"host_keys": "x"}, {"time": 1}])
-def test_a_host_says_nothing_else(world: World, change: dict[str, Any]) -> None:
-    answer = world.anybody().post("/api/v1/host/join", json=wire.encode(JOIN) | change)
+def test_a_host_says_nothing_else(world: FrontEnd, change: dict[str, Any]) -> None:
+    answer = world.stranger().post("/api/v1/host/join", json=wire.encode(JOIN) | change)
     assert (answer.status_code, error(answer)) == (400, "bad_message")
 
 
-def test_a_challenge_is_for_whoever_is_signed_in(world: World) -> None:
-    bob = Caller(world, "bob")
-    answer = bob.post("/api/v1/challenge")
-    assert answer.status_code == 201
-    assert wire.decode(m.ChallengeReply, answer.json).challenge == "c" * 32
-    assert world.anybody().post("/api/v1/challenge").status_code == 401
+def test_a_challenge_is_for_whoever_is_signed_in(world: FrontEnd) -> None:
+    bob = CommandLine(world, BOB)
+    first, second = bob.post("challenge"), bob.post("challenge")
+    assert first.status_code == 201
+    challenges = {wire.decode(m.ChallengeReply, answer.json).challenge for answer in (first, second)}
+    assert len(challenges) == 2
+    assert world.stranger().post("/api/v1/challenge").status_code == 401

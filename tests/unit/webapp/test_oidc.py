@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -14,7 +15,15 @@ from sshjit.errors import Failed, Refused
 from sshjit.providers import NativeClient, Provider, WebClient
 from sshjit_web import oidc
 from sshjit_web.oidc import RelyingParty
-from tests.unit.webapp.conftest import KEY, ORIGIN, Clock
+from tests.support.in_process_ca import KEY, ORIGIN
+
+
+@dataclass
+class Clock:
+    now: float = 1_790_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
 class Liar(ThreadingHTTPServer):

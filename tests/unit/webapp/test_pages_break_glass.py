@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sshjit import ca_protocol as m
-from tests.support import in_process_ca
 from tests.support.in_process_ca import EVE, FrontEnd
 from tests.support.installation import ALICE, BOB, DANA
-from tests.support.issuer import Issuer
 
 REASON = "INC-13 the orders database is down"
-
-
-@pytest.fixture
-def world(tmp_path: Path, issuers: dict[str, Issuer]) -> Iterator[FrontEnd]:
-    with in_process_ca.front_end(tmp_path, issuers, in_process_ca.policy()) as found:
-        yield found
 
 
 def broken(world: FrontEnd) -> str:

@@ -4,23 +4,13 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from sshjit import ca_protocol as m
-from tests.support import in_process_ca
 from tests.support.in_process_ca import EVE, FrontEnd
 from tests.support.installation import ALICE, BOB, DANA
-from tests.support.issuer import Issuer
-
-
-@pytest.fixture
-def world(tmp_path: Path, issuers: dict[str, Issuer]) -> Iterator[FrontEnd]:
-    with in_process_ca.front_end(tmp_path, issuers, in_process_ca.policy()) as found:
-        yield found
 
 
 def dry(world: FrontEnd, **fields: str | list[str]) -> str:

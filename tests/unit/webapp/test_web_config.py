@@ -13,7 +13,7 @@ from sshjit.errors import Failed, Invalid
 from sshjit_web import config, migrate
 from sshjit_web.schema import METADATA
 from sshjit_web.store import Store, open_engine
-from tests.unit.webapp.conftest import config_text
+from tests.support.in_process_ca import config_text
 
 
 def test_relative_paths_are_below_the_file(tmp_path: Path) -> None:
