@@ -135,7 +135,11 @@ def _report(repository: Checkout, version: texts.Version, key: signing.Key) -> s
     verify = (
         f"ssh-keygen -Y verify -f allowed_signers -I {signing.IDENTITY} -n {signing.NAMESPACE} -s {{0}}.sig < {{0}}"
     )
-    note = "" if key.public in published else "\nSECURITY.md does not name this key yet: publish the line below there."
+    note = (
+        ""
+        if key.public in published
+        else "\nSECURITY.md does not name this key yet: add the line below to it before you publish."
+    )
     return f"""
 ssh-jit {version} is made, and nothing is published. {files.relative_to(repository.top)}/ holds
 {names}
@@ -145,12 +149,12 @@ To publish it: put these files where people get them, and
 To undo it, as long as nothing is pushed:
   git tag -d {version.tag} && git reset --keep HEAD~1
 
-Who has the files verifies them with this line in a file allowed_signers:
+To verify the files, others put this line into a file allowed_signers
   {key.allowed_signers}
-and
+and run, where the files are,
   {verify.format(artefacts.SUMS)}
   sha256sum --strict -c {artefacts.SUMS}
-Who has the repository, with the same file in its top folder:
+To verify the tag, with the same file in the top folder of a clone:
   git -c gpg.ssh.allowedSignersFile=allowed_signers verify-tag {version.tag}"""
 
 

@@ -96,6 +96,7 @@ class Checkout:
             self.git("merge", "-q", "--ff-only", f"{version.tag}^{{}}")
         except BaseException:
             quietly("git", "tag", "-d", version.tag, cwd=self.top)
+            quietly("git", "reset", "-q", "--merge", base, cwd=self.top)  # files of a commit that did not arrive
             shutil.rmtree(place, ignore_errors=True)
             raise
 

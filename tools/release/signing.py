@@ -61,7 +61,8 @@ def sign(key: Key, file: Path) -> None:
         run("ssh-keygen", "-Y", "sign", "-q", "-n", NAMESPACE, "-f", key.path, file, cwd=file.parent)
     except ReleaseError as error:
         raise ReleaseError(
-            f"the key does not sign: {error}", "is it in your agent (ssh-add -l), or plugged in?"
+            f"the key does not sign: {error}",
+            "is it in your agent (ssh-add -l), or plugged in, and was the passphrase right?",
         ) from None
     signers = file.with_name("allowed_signers")
     signers.write_text(f"{key.allowed_signers}\n")

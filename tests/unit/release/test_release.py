@@ -179,6 +179,19 @@ def test_a_power_cut_at_the_last_step_is_explained_and_can_be_finished_or_undone
     assert repo.release(VERSION, "--key", repo.key, *QUICK).code == 0, "files without a tag are replaced"
 
 
+def test_a_failure_at_the_last_step_takes_everything_back(repo: ReleaseClone) -> None:
+    """Main does not move although git has already written the commit's files."""
+    hook = repo.clone / ".git" / "hooks" / "reference-transaction"
+    hook.write_text('#!/bin/sh\n[ "$1" != prepared ] || ! grep -q refs/heads/main\n')
+    hook.chmod(0o755)
+    before = repo.state()
+    done = repo.release(VERSION, "--key", repo.key, *QUICK)
+    assert done.code == 1
+    assert "git merge" in done.output
+    assert repo.state()[:2] == before[:2]
+    assert not repo.dist.exists()
+
+
 def test_what_it_says_about_undoing_undoes_it(released: tuple[ReleaseClone, Done]) -> None:
     repo, done = released
     undo = re.search(r"^To undo it.*\n  (.*)$", done.output, re.MULTILINE)
