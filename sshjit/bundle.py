@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import dataclasses
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from sshjit import canonical, checkpoint, krl, names, sshkey, wire
 from sshjit.errors import Invalid, Refused
@@ -21,11 +23,13 @@ SUCCESSION = "root@ssh-jit"
 """The SSHSIG namespace of a bundle key's signature over the line of the one that follows it."""
 MAX_SUCCESSION = 100
 """Changes of the bundle's key that readers follow."""
-VERSION = 1
+FORMATS = (1, 2)
+"""Of the document. Format 1 never grows: it is what readers of version 1 get. Format 2 grows by rule."""
 LIFETIME = 24 * 3600
 """Seconds until readers warn that they have heard nothing new."""
 MAX_BYTES = 8 * 1024 * 1024
 _INSTALLATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_RELEASE = re.compile(r"[0-9A-Za-z.+-]{1,32}")
 _LIMIT = 2**53
 """Every number is below it: what JSON readers of other languages keep exactly."""
 
@@ -74,27 +78,44 @@ class Bundle:
     ended: tuple[tuple[str, int], ...]
     extended: tuple[tuple[str, int], ...]
     checkpoint: str
+    version: int = wire.added(2, default=1)
+    """What the CA speaks (``sshjit/versions.py``)."""
+    oldest: int = wire.added(2, default=1)
+    """The oldest version that the CA serves."""
+    release: str = wire.added(2, default="")
+    """The CA's release: what programs that are too old are to be upgraded to."""
+    critical: tuple[str, ...] = wire.added(2, default=())
+    """Names of fields that a reader must know to go by this bundle at all."""
+    host_keys: tuple[tuple[str, str], ...] = wire.added(2, default=())
+    """Of hosts that show no certificates: host id, and a plain host key that joining proved."""
+    left_out: tuple[str, ...] = wire.local(default=())
+    """What this reader does not know, and so left out: for people."""
+
+
+_NAMES = frozenset(field.name for field in dataclasses.fields(Bundle) if field.name != "left_out")
 
 
 def write(bundle: Bundle) -> str:
-    """The exact text that is signed."""
-    return canonical.dumps(wire.encode(bundle)).decode("ascii")
+    """The exact text that is signed, in the bundle's format."""
+    return canonical.dumps(wire.encode_for(bundle, bundle.bundle, "the reader")).decode("ascii")
 
 
 def read(text: str, *, plain_http: bool = False) -> Bundle:
     """Reads and checks a bundle's text. Its signature must have been verified before.
 
+    What the reader does not know is left out, and named in ``left_out``: fields, keys and sections of the revocation
+    list of types that came later. Only fields that ``critical`` names must be known.
+
     Raises:
         Invalid: with what is wrong; then nothing of it may be used.
+        Refused: ``too_old``: this program must be upgraded before it can go by this bundle.
 
     """
-    if not text.isascii():
+    value = wire.loads(text.encode("ascii", "replace"), limit=MAX_BYTES)
+    if not isinstance(value, dict) or canonical.dumps(value).decode("ascii") != text:
         raise Invalid("bad_bundle", "the bundle is not in its one spelling")
-    bundle = wire.decode(Bundle, wire.loads(text.encode("ascii"), limit=MAX_BYTES))
-    if write(bundle) != text:
-        raise Invalid("bad_bundle", "the bundle is not in its one spelling")
-    if bundle.bundle != VERSION:
-        raise Invalid("bad_bundle", f"the bundle has version {bundle.bundle}, this program reads version {VERSION}")
+    _check_format(value)
+    bundle = _without_unknown(wire.decode_answer(Bundle, value))
     if not 0 < bundle.sequence < _LIMIT or not 0 < bundle.issued < bundle.expires < _LIMIT:
         raise Invalid("bad_bundle", "the bundle's sequence or times make no sense")
     if not _INSTALLATION.fullmatch(bundle.installation):
@@ -106,6 +127,41 @@ def read(text: str, *, plain_http: bool = False) -> Bundle:
     _check_grants(bundle)
     _check_log(bundle)
     return bundle
+
+
+def _check_format(value: dict[str, Any]) -> None:
+    """That the document is of a format, and has no critical field, that this reader does not know."""
+    number, critical = value.get("bundle"), value.get("critical", [])
+    if type(number) is not int or number < 1 or type(critical) is not list:
+        raise Invalid("bad_bundle", "the bundle does not say of which format it is")
+    unknown = ascii(next((name for name in critical if name not in _NAMES), ""))[:40]
+    if number not in FORMATS or unknown != "''":
+        what = f"of the format {number}" if number not in FORMATS else f"one that must be read with {unknown}"
+        raise too_old(f"this ssh-jit is too old for the bundle, which is {what}", value.get("release"))
+
+
+def too_old(problem: str, release: object) -> Refused:
+    """The error of a reader that must be upgraded; ``release`` is the CA's, as the bundle names it."""
+    newer = release if isinstance(release, str) and _RELEASE.fullmatch(release) else "the CA's release"
+    return Refused("too_old", problem, hint=f"upgrade ssh-jit to {newer} or newer")
+
+
+def _without_unknown(bundle: Bundle) -> Bundle:
+    """The bundle without keys, and sections of its list, of types that are not known here."""
+    parts: dict[str, Any] = {}
+    left_out = []
+    for name in ("user_ca", "host_ca", "retired"):
+        parts[name], unknown = sshkey.known_lines(getattr(bundle, name))
+        left_out += [f"keys of the type {kind} in {name}" for kind in unknown]
+    kept = []
+    for host, line in bundle.host_keys:
+        known, unknown = sshkey.known_lines((line,))
+        kept += [(host, line)] if known else []
+        left_out += [f"host keys of the type {kind}" for kind in unknown]
+    raw, sections = krl.known(krl_of(bundle))
+    left_out += [f"{section} in the revocation list" for section in sections]
+    parts |= {"host_keys": tuple(kept), "krl": base64.b64encode(raw).decode("ascii") if sections else bundle.krl}
+    return dataclasses.replace(bundle, **parts, left_out=tuple(dict.fromkeys(left_out)))
 
 
 def krl_of(bundle: Bundle) -> bytes:
@@ -140,7 +196,7 @@ def way(found: Bundle, pin: str) -> tuple[Succession, ...]:
 
 
 def replaces(new: Bundle, held: Bundle | None) -> bool:
-    """Whether ``new`` is newer than what is held; ``False`` if it is the same.
+    """Whether ``new`` is newer than what is held, or the same in a later format; ``False`` if it is not.
 
     A key that its list refuses whole must be a CA's by its own word or by that of the one held: by mistake or malice, a
     list could shut people out of machines, or out of their own, whose plain keys it names.
@@ -151,12 +207,17 @@ def replaces(new: Bundle, held: Bundle | None) -> bool:
     """
     if held is not None and new.installation != held.installation:
         raise Invalid("other_installation", f"the bundle is for {new.installation!r}, not for {held.installation!r}")
-    if held is not None and (new.sequence < held.sequence or (new.sequence == held.sequence and new != held)):
+    if held is not None and (new.sequence < held.sequence or (_place(new) == _place(held) and new != held)):
         raise Invalid("old_bundle", f"the bundle is number {new.sequence}, and number {held.sequence} is held")
     known = _ca_blobs(new) | (_ca_blobs(held) | krl.read(krl_of(held)) if held else frozenset())
     if not krl.read(krl_of(new)) <= known:
         raise Invalid("bad_krl", "the bundle's revocation list refuses a key that is not a CA's")
-    return held is None or new.sequence > held.sequence
+    return held is None or _place(new) > _place(held)
+
+
+def _place(bundle: Bundle) -> tuple[int, int]:
+    """One sequence is signed once in each format; a reader that was upgraded takes the later one."""
+    return bundle.sequence, bundle.bundle
 
 
 def _check_keys(bundle: Bundle) -> None:
@@ -168,9 +229,14 @@ def _check_keys(bundle: Bundle) -> None:
         if key.line != line or key.hardware:
             raise Invalid("bad_bundle", "the bundle holds a CA key that is not plain")
     if not bundle.user_ca or not bundle.host_ca:
-        raise Invalid("bad_bundle", "the bundle names no CA keys")
+        left_out = f" that this program knows ({', '.join(bundle.left_out)})" if bundle.left_out else ""
+        raise Invalid("bad_bundle", f"the bundle names no CA keys{left_out}")
     if any(len(set(keys)) != len(keys) for keys in (bundle.user_ca, bundle.host_ca, bundle.retired)):
         raise Invalid("bad_bundle", "the bundle names a CA key twice")
+    for host, line in bundle.host_keys:
+        names.host_id(host)
+        if sshkey.parse_line(line).line != line:
+            raise Invalid("bad_bundle", "the bundle holds a host key that is not plain")
 
 
 def _ca_blobs(bundle: Bundle) -> frozenset[bytes]:

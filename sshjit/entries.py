@@ -11,6 +11,8 @@ Both are canonical JSON. A leaf never exceeds 65,535 bytes, so that it fits into
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +21,7 @@ from sshjit.errors import Invalid
 from sshjit.events import Event
 
 VERSION = 1
+"""The form of facts. It never changes: what is new are fields and kinds (``docs/protocol.md``, "How formats grow")."""
 SALT_BYTES = 16
 MAX_FACT = 65_535
 MAX_DETAIL = 512 * 1024
@@ -60,7 +63,8 @@ def read(entry: Entry) -> Event | None:
     """The event that an entry records; ``None`` if its detail was erased.
 
     Raises:
-        Invalid: ``bad_entry``, when fact, detail and the entry's own columns do not belong together.
+        Invalid: ``bad_entry``, when fact, detail and the entry's own columns do not belong together; ``newer_log``,
+            when they do, and a newer version wrote something that is not known here.
 
     """
     body, committed = _read_fact(entry)
@@ -73,18 +77,41 @@ def read(entry: Entry) -> Event | None:
     details = wire.loads(entry.detail, limit=MAX_DETAIL)
     if not isinstance(details, dict):
         raise Invalid("bad_entry", f"entry {entry.index}: the detail is not an object")
-    return events.join(entry.kind, body, details)
+    with _newer(entry.index):
+        return events.join(entry.kind, body, details)
 
 
 def read_erased(entry: Entry) -> Event:
     """What is left of an event whose detail was erased. Raises as ``read`` does."""
-    return events.blank(entry.kind, _read_fact(entry)[0])
+    body, _ = _read_fact(entry)
+    with _newer(entry.index):
+        return events.blank(entry.kind, body)
+
+
+@contextmanager
+def _newer(index: int) -> Iterator[None]:
+    """Says of which entry it is that it was written by a newer version, and what to do."""
+    try:
+        yield
+    except Invalid as error:
+        if error.code != "newer_log":
+            raise
+        raise newer(index, error.message) from None
+
+
+def newer(index: int, problem: str) -> Invalid:
+    """The error that names an entry whose parts belong together, and of which something is not known here."""
+    said = f"entry {index} was written by a newer version of ssh-jit: {problem}"
+    return Invalid("newer_log", said, hint="upgrade ssh-jit-ca to the version that wrote it, or a newer one")
 
 
 def _read_fact(entry: Entry) -> tuple[dict[str, Any], str]:
     """The body of the fact, and the commitment to its detail. Written again it must be the same bytes."""
     value = wire.loads(entry.fact, limit=MAX_FACT)
     body, committed = (value.get("body"), value.get("detail")) if isinstance(value, dict) else (None, None)
+    form = value.get("v") if isinstance(value, dict) else None
+    if type(form) is int and form > VERSION and canonical.dumps(value) == entry.fact:
+        raise newer(entry.index, f"facts of the form {form} are not known here")
     if not isinstance(body, dict) or not isinstance(committed, str):
         raise Invalid("bad_entry", f"entry {entry.index}: the fact has other fields than it should")
     if _fact(body, committed, entry.index, entry.kind, entry.time) != entry.fact:

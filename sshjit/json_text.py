@@ -65,7 +65,7 @@ def _whole(cls: type) -> _Spell:
 
 @cache
 def _names(cls: type) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(cls))
+    return tuple(field.name for field in dataclasses.fields(cls) if "local" not in field.metadata)
 
 
 @cache

@@ -8,13 +8,15 @@ the CA's business.
 
 from __future__ import annotations
 
-from sshjit import sshkey
+from sshjit import sshkey, sshwire
 from sshjit.errors import Invalid
 from sshjit.sshwire import U64_MAX, Reader
 
 MAGIC = b"SSHKRL\n\0\0\0\0\1"
 """The magic and format version 1."""
 _CERTIFICATES, _EXPLICIT_KEYS = 1, 2
+_NOT_OURS = {3, 4, 5, 255}
+"""Keys by hash, signatures, extensions: OpenSSH knows them, and no CA of ours writes them."""
 _SERIAL_LIST, _SERIAL_RANGE, _SERIAL_BITMAP, _KEY_IDS = 0x20, 0x21, 0x22, 0x23
 
 
@@ -33,20 +35,65 @@ def read(data: bytes) -> frozenset[bytes]:
         raise _bad(error.message) from None
 
 
-def _read(data: bytes) -> frozenset[bytes]:
+def known(data: bytes) -> tuple[bytes, tuple[str, ...]]:
+    """The list without the sections that are not known here, and what those are, for people.
+
+    Left out are whole sections: of a type that came later, or about certificates of a CA whose key is of one. An sshd
+    that does not know them would refuse everybody by the whole list; so each must stand apart from the rest.
+
+    Raises:
+        Invalid: ``bad_krl``, where it is cut short.
+
+    """
+    try:
+        head, sections = _sections(data)
+        parts = [_known(kind, body) for kind, body in sections]
+    except Invalid as error:
+        raise error if error.code == "bad_krl" else _bad(error.message) from None
+    left_out = tuple(dict.fromkeys(why for _, why in parts if why))
+    return (head + b"".join(section for section, _ in parts) if left_out else data), left_out
+
+
+def _known(kind: int, body: bytes) -> tuple[bytes, str]:
+    """What of a section is known here, as it is written, and what is not, in words; one of both may be empty."""
+    why = ""
+    if kind == _CERTIFICATES:
+        blob = Reader(body).string()
+        if sshkey.is_unknown(blob):
+            body, why = b"", f"certificates by a key of the type {Reader(blob).text()}"
+    elif kind == _EXPLICIT_KEYS:
+        blobs = _strings(Reader(body))
+        if unknown := [blob for blob in blobs if sshkey.is_unknown(blob)]:
+            body = b"".join(sshwire.string(blob) for blob in blobs if blob not in unknown)
+            why = f"keys of the type {', '.join(sorted({Reader(blob).text() for blob in unknown}))}"
+    elif kind not in _NOT_OURS:
+        body, why = b"", f"a section of the type {kind}"
+    return (bytes([kind]) + sshwire.string(body) if body else b""), why
+
+
+def _sections(data: bytes) -> tuple[bytes, list[tuple[int, bytes]]]:
+    """What stands before the sections, and each section's type and body."""
     reader = Reader(data)
     if not reader.take(MAGIC):
         raise _bad("it does not begin like one")
     reader.raw(3 * 8)  # its own version, date, flags: the bundle's sequence says which list is newer
     reader.string()  # reserved
     reader.string()  # comment
+    rest = len(reader.rest())
+    body = Reader(data[len(data) - rest :])
+    sections = []
+    while not body.at_end():
+        sections.append((body.u8(), body.string()))
+    return data[: len(data) - rest], sections
+
+
+def _read(data: bytes) -> frozenset[bytes]:
     keys: set[bytes] = set()
-    while not reader.at_end():
-        kind, body = reader.u8(), Reader(reader.string())
+    for kind, body in _sections(data)[1]:
         if kind == _CERTIFICATES:
-            _certificates(body)
+            _certificates(Reader(body))
         elif kind == _EXPLICIT_KEYS:
-            keys |= _keys(body)
+            keys |= _keys(Reader(body))
         else:
             raise _bad(f"it holds a section of type {kind}")
     return frozenset(keys)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from dataclasses import dataclass
 
 from sshjit.errors import Invalid
@@ -22,6 +23,8 @@ SK_ECDSA = "sk-ecdsa-sha2-nistp256@openssh.com"
 _ECDSA = {"ecdsa-sha2-nistp256": "nistp256", "ecdsa-sha2-nistp384": "nistp384", "ecdsa-sha2-nistp521": "nistp521"}
 
 MAX_LINE = 16 * 1024
+_TYPE = re.compile(r"[!-+.-~]{1,64}(@[!-+.-~]{1,64})?", re.ASCII).fullmatch
+"""Names of types: printable, without blanks and commas (RFC 4251, section 6)."""
 RSA_BITS = range(3072, 16384 + 1)
 
 
@@ -74,6 +77,41 @@ def parse_line(line: str) -> PublicKey:
     if key.type != parts[0]:
         raise Invalid("bad_key", "the public key says two different types")
     return key
+
+
+def is_unknown(blob: bytes) -> bool:
+    """Whether a key in wire format is of a type that is not known here: a newer version may know it.
+
+    Raises as ``parse_blob`` for what is no key: a certificate, or a known type with something wrong inside.
+    """
+    try:
+        parse_blob(blob)
+    except Invalid as error:
+        if error.code != "bad_key_type":
+            raise
+        return _TYPE(Reader(blob).text()) is not None
+    return False
+
+
+def known_lines(lines: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The lines ``type base64`` whose type is known here, and the types of the others. Raises as ``parse_line``.
+
+    So a list can hold keys of types that came later: who does not know them goes by the rest.
+    """
+    known, unknown = [], []
+    for line in lines:
+        kind, _, text = line.partition(" ")
+        try:
+            parse_line(line)
+        except Invalid as error:
+            if error.code != "bad_key_type" or not is_unknown(blob := base64.b64decode(text)):
+                raise
+            if Reader(blob).text() != kind or base64.b64encode(blob).decode("ascii") != text:
+                raise Invalid("bad_key", "the public key is not in its one spelling, or says two types") from None
+            unknown.append(kind)
+        else:
+            known.append(line)
+    return tuple(known), tuple(dict.fromkeys(unknown))
 
 
 def parse_blob(blob: bytes) -> PublicKey:

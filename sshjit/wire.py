@@ -1,8 +1,11 @@
-"""JSON to dataclasses and back, strictly.
+"""JSON to dataclasses and back, by rules that let formats grow.
 
-What arrives from another program becomes a dataclass of ``sshjit`` here or is refused: unknown, missing, duplicate or
-mistyped fields, floats, and nesting without end. Nothing is converted: ``"1"`` is not 1, ``true`` is not 1. Whether a
-value makes sense (a name, an address) is not decided here but in ``sshjit/names.py`` and by whoever uses it.
+What arrives from another program becomes a dataclass of ``sshjit`` here or is refused: duplicate or mistyped fields,
+floats, and nesting without end. Nothing is converted: ``"1"`` is not 1, ``true`` is not 1. A field that is missing
+takes its default, if it has one. A field that is unknown is refused in what we act on (``decode``), since it may
+limit what was asked for, and ignored in answers that we read (``decode_answer``). A field that came later says since
+when (``added``), and ``encode_for`` leaves it out for a reader who is older. Whether a value makes sense (a name, an
+address) is not decided here but in ``sshjit/names.py`` and by the code that uses it.
 
 Both ways are compiled once for each class, as closures, so that a message costs microseconds.
 """
@@ -21,6 +24,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, Literal, TypeVar, Union
 
+from sshjit import versions
 from sshjit.errors import Invalid
 
 MAX_DEPTH = 16
@@ -55,19 +59,42 @@ def loads(text: bytes, *, limit: int = 256 * 1024, fractions: bool = False) -> A
     return value
 
 
+class Unknown(Invalid):
+    """A field or a word that is not known here, but may be to a newer version: else the value is as it should be."""
+
+
+def added(since: int, *, default: Any, weakens: bool = False) -> Any:
+    """A dataclass field that there is since version ``since`` (``sshjit/versions.py``). It stands after all others.
+
+    ``weakens``: a request that says anything but the default here would mean less without it, so that a reader who does
+    not know the field must not get the request at all.
+    """
+    return dataclasses.field(default=default, metadata={"since": since, "weakens": weakens})
+
+
+def local(*, default: Any) -> Any:
+    """A dataclass field that no JSON holds: what a reader notes about what it read. It stands after all others."""
+    return dataclasses.field(default=default, compare=False, metadata={"local": True})
+
+
 def decode(cls: type[T], value: Any) -> T:
-    """Makes ``cls`` of what ``loads`` returned.
+    """Makes ``cls`` of what ``loads`` returned: a request, or anything else that is acted on.
 
     Raises:
-        Invalid: ``bad_message``, with the path of the field that is wrong.
+        Invalid: ``bad_message``, with the path of the field that is wrong; ``Unknown`` if it may only be too new.
 
     """
-    return typing.cast("T", _checker(typing.cast("Any", cls))(value, ""))
+    return typing.cast("T", _checker(typing.cast("Any", cls), _ACTED_ON)(value, ""))
+
+
+def decode_answer(cls: type[T], value: Any) -> T:
+    """Makes ``cls`` of what ``loads`` returned: an answer, whose unknown fields are ignored. Raises as ``decode``."""
+    return typing.cast("T", _checker(typing.cast("Any", cls), _ANSWER)(value, ""))
 
 
 def decode_field(kind: Any, value: Any, path: str) -> Any:
-    """Makes one field's type of a value; ``path`` names the field in errors."""
-    return _checker(kind)(value, path)
+    """Makes one field's type of a value that is acted on; ``path`` names the field in errors."""
+    return _checker(kind, _ACTED_ON)(value, path)
 
 
 def encode(value: Any) -> Any:
@@ -82,6 +109,45 @@ def encode(value: Any) -> Any:
     if isinstance(value, StrEnum):
         return value.value
     return value
+
+
+def encode_for(value: Any, version: int, reader: str) -> Any:
+    """As ``encode``, without the fields that a reader of this version does not know; ``reader`` names it for people.
+
+    Raises:
+        Refused: ``too_old``, where a field that was left out would weaken what is asked.
+
+    """
+    kind = type(value)
+    if isinstance(value, (tuple, list)):
+        return [encode_for(item, version, reader) for item in value]
+    if not dataclasses.is_dataclass(kind) or not grew(kind, version):
+        return encode(value)
+    made = {}
+    for field in _fields(kind):
+        item, since = getattr(value, field.name), field.metadata.get("since", 1)
+        if since <= version:
+            made[field.name] = encode_for(item, version, reader)
+        elif field.metadata["weakens"] and item != field.default:
+            raise versions.lacking(reader, field.name, since)
+    return made
+
+
+@cache
+def grew(cls: type, version: int) -> bool:
+    """Whether this class, or one inside it, has a field that a reader of this version does not know."""
+    hints = typing.get_type_hints(cls)
+    return any(
+        field.metadata.get("since", 1) > version or any(grew(inner, version) for inner in _records(hints[field.name]))
+        for field in _fields(cls)
+    )
+
+
+def _records(kind: Any) -> list[type]:
+    """The dataclasses in a field's type."""
+    if dataclasses.is_dataclass(kind):
+        return [typing.cast("type", kind)]
+    return [found for part in typing.get_args(kind) for found in _records(part)]
 
 
 _PLAIN = frozenset({str, int, bool, types.NoneType})
@@ -122,9 +188,9 @@ def _writer(kind: Any) -> _Write | None:
     return encode
 
 
-def _refuse(path: str, problem: str) -> Invalid:
+def _refuse(path: str, problem: str, kind: type[Invalid] = Invalid) -> Invalid:
     where = f"field {path.lstrip('.')!r}" if path else "the message"
-    return Invalid("bad_message", f"{where} {problem}")
+    return kind("bad_message", f"{where} {problem}")
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -175,28 +241,38 @@ def _depth(value: Any) -> int:
 
 
 @cache
-def _field_names(cls: type) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(cls))
+def _fields(cls: type) -> tuple[dataclasses.Field[Any], ...]:
+    """The fields that JSON holds, in order."""
+    return tuple(field for field in dataclasses.fields(cls) if "local" not in field.metadata)
 
 
 @cache
-def _checker(kind: Any) -> _Check:  # noqa: PLR0911 - one return for each kind of field
+def _field_names(cls: type) -> tuple[str, ...]:
+    return tuple(field.name for field in _fields(cls))
+
+
+_ACTED_ON, _ANSWER = False, True
+"""Whether unknown fields are ignored."""
+
+
+@cache
+def _checker(kind: Any, lenient: bool) -> _Check:  # noqa: PLR0911, FBT001 - one return for each kind of field
     """The function that turns a JSON value into ``kind`` or raises."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if kind in (str, int, bool):
         return _exactly(kind)
     if dataclasses.is_dataclass(kind):
-        return _record(typing.cast("type", kind))
+        return _record(typing.cast("type", kind), lenient=lenient)
     if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
-        return _sequence(_checker(arguments[0]))
+        return _sequence(_checker(arguments[0], lenient))
     if origin is tuple:
-        return _fixed(tuple(_checker(part) for part in arguments))
+        return _fixed(tuple(_checker(part, lenient) for part in arguments))
     if origin is Literal:
         return _one_of(arguments, lambda value: value)
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return _one_of(tuple(member.value for member in kind), kind)
     if origin in (Union, types.UnionType) and len(arguments) == 2 and arguments[1] is types.NoneType:
-        return _optional(_checker(arguments[0]))
+        return _optional(_checker(arguments[0], lenient))
     raise TypeError(f"a message cannot hold {kind!r}")
 
 
@@ -221,7 +297,8 @@ def _one_of(allowed: tuple[Any, ...], make: Callable[[Any], Any]) -> _Check:
 
     def check(value: Any, path: str) -> Any:
         if type(value) is not str or value not in known:
-            raise _refuse(path, f"must be one of {', '.join(sorted(known))}")
+            kind = Unknown if type(value) is str else Invalid
+            raise _refuse(path, f"must be one of {', '.join(sorted(known))}", kind)
         return make(value)
 
     return check
@@ -245,19 +322,25 @@ def _fixed(parts: tuple[_Check, ...]) -> _Check:
     return check
 
 
-def _record(cls: type) -> _Check:
+def _record(cls: type, *, lenient: bool) -> _Check:
     hints = typing.get_type_hints(cls)
-    fields = [(name, f".{name}", _checker(hints[name])) for name in _field_names(cls)]
-    names = frozenset(hints)
+    known = _fields(cls)
+    fields = [(field.name, f".{field.name}", _checker(hints[field.name], lenient)) for field in known]
+    names = frozenset(_field_names(cls))
+    defaults = {field.name: field.default for field in known if field.default is not dataclasses.MISSING}
 
     def check(value: Any, path: str) -> Any:
         if type(value) is not dict:
             raise _refuse(path, "must be an object")
-        if value.keys() != names:
-            if unknown := sorted(value.keys() - names):
-                raise _refuse(f"{path}.{unknown[0][:40]}", "is unknown")
-            raise _refuse(f"{path}.{min(names - value.keys())}", "is missing")
-        return cls(*[read(value[name], path + suffix) for name, suffix, read in fields])
+        if value.keys() == names:
+            return cls(*[read(value[name], path + suffix) for name, suffix, read in fields])
+        if not lenient and (unknown := sorted(value.keys() - names)):
+            raise _refuse(f"{path}.{unknown[0][:40]}", "is unknown", Unknown)
+        if missing := sorted(names - value.keys() - defaults.keys()):
+            raise _refuse(f"{path}.{missing[0]}", "is missing")
+        return cls(
+            *[read(value[name], path + suffix) if name in value else defaults[name] for name, suffix, read in fields]
+        )
 
     return check
 

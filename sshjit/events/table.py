@@ -142,24 +142,42 @@ def _spelling(kind: type[Event]) -> tuple[Callable[[Event], str], Callable[[Even
 
 
 def join(kind: str, fact: dict[str, Any], details: dict[str, Any]) -> Event:
-    """The event of an entry with its detail. Raises ``Invalid``: ``unknown_kind``, ``bad_entry``, ``bad_message``."""
-    if kind not in KINDS:
-        raise Invalid("unknown_kind", f"entries of the kind {kind[:40]!r} are not known here")
-    facts, inside = _split(typing.cast("Any", KINDS[kind]))
-    if fact.keys() != set(facts) or details.keys() != set(inside):
+    """The event of an entry with its detail. Fields that came later than the entry take their defaults.
+
+    Raises:
+        Invalid: ``newer_log`` for a kind, a field or a word that is not known here, but may be to a newer version;
+            ``bad_entry``, ``bad_message`` for what cannot be an entry at all.
+
+    """
+    known = KINDS.get(kind)
+    if known is None:
+        raise Invalid("newer_log", f"entries of the kind {kind[:40]!r} are not known here")
+    facts, inside = (frozenset(names) for names in _split(typing.cast("Any", known)))
+    if (
+        fact.keys() & (inside | details.keys())
+        or details.keys() & facts
+        or not fact.keys() | details.keys() >= _first(known)
+    ):
         raise Invalid("bad_entry", f"fact and detail of {kind!r} are not divided as they should be")
-    return wire.decode(KINDS[kind], {**fact, **details})
+    try:
+        return wire.decode(known, {**fact, **details})
+    except wire.Unknown as error:
+        raise Invalid("newer_log", f"in an entry of the kind {kind!r}, {error.message}") from None
+
+
+@cache
+def _first(kind: Any) -> frozenset[str]:
+    """The fields that entries of this kind always had."""
+    return frozenset(field.name for field in dataclasses.fields(kind) if field.default is dataclasses.MISSING)
 
 
 def blank(kind: str, fact: dict[str, Any]) -> Event:
     """The event of an entry whose detail was erased: the fact, and nothing where the detail was.
 
     No event that ever happened has such a detail (a sign-in without a provider, an ask without a host), so that the
-    fold can tell them apart.
+    fold can tell them apart. Raises as ``join``.
     """
-    if kind not in KINDS:
-        raise Invalid("unknown_kind", f"entries of the kind {kind[:40]!r} are not known here")
-    return join(kind, fact, blanks(kind))
+    return join(kind, fact, blanks(kind) if kind in KINDS else {})
 
 
 @cache

@@ -95,7 +95,7 @@ def _sign(desk: Context, content: tuple[object, ...]) -> SignedBundle:
     ended = sorted((grant, when) for grant, (when, until) in desk.state.ended.items() if until > now)
     text = bundle.write(
         Bundle(
-            bundle=bundle.VERSION,
+            bundle=1,
             installation=desk.config.installation,
             root=desk.keys.public("bundle").line,
             succession=tuple(bundle.Succession(*change) for change in desk.state.succession),
