@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from sshjit import canonical, checkpoint, krl, names, sshkey, wire
+from sshjit import canonical, checkpoint, krl, names, sshkey, versions, wire
 from sshjit.errors import Invalid, Refused
 
 NAMESPACE = "bundle@ssh-jit"
@@ -97,7 +97,8 @@ _NAMES = frozenset(field.name for field in dataclasses.fields(Bundle) if field.n
 
 def write(bundle: Bundle) -> str:
     """The exact text that is signed, in the bundle's format."""
-    return canonical.dumps(wire.encode_for(bundle, bundle.bundle, "the reader")).decode("ascii")
+    version = 1 if bundle.bundle == 1 else versions.PROTOCOL
+    return canonical.dumps(wire.encode_for(bundle, version, "the reader")).decode("ascii")
 
 
 def read(text: str, *, plain_http: bool = False) -> Bundle:
@@ -132,11 +133,11 @@ def read(text: str, *, plain_http: bool = False) -> Bundle:
 def _check_format(value: dict[str, Any]) -> None:
     """That the document is of a format, and has no critical field, that this reader does not know."""
     number, critical = value.get("bundle"), value.get("critical", [])
-    if type(number) is not int or number < 1 or type(critical) is not list:
-        raise Invalid("bad_bundle", "the bundle does not say of which format it is")
-    unknown = ascii(next((name for name in critical if name not in _NAMES), ""))[:40]
-    if number not in FORMATS or unknown != "''":
-        what = f"of the format {number}" if number not in FORMATS else f"one that must be read with {unknown}"
+    if type(number) is not int or number < 1 or type(critical) is not list or {*map(type, critical)} - {str}:
+        raise Invalid("bad_bundle", "the bundle does not say of which format it is, or what must be read of it")
+    unknown = [ascii(name)[:40] for name in critical if name not in _NAMES]
+    if number not in FORMATS or unknown:
+        what = f"of the format {number}" if number not in FORMATS else f"one that must be read with {unknown[0]}"
         raise too_old(f"this ssh-jit is too old for the bundle, which is {what}", value.get("release"))
 
 

@@ -23,7 +23,7 @@ SK_ECDSA = "sk-ecdsa-sha2-nistp256@openssh.com"
 _ECDSA = {"ecdsa-sha2-nistp256": "nistp256", "ecdsa-sha2-nistp384": "nistp384", "ecdsa-sha2-nistp521": "nistp521"}
 
 MAX_LINE = 16 * 1024
-_TYPE = re.compile(r"[!-+.-~]{1,64}(@[!-+.-~]{1,64})?", re.ASCII).fullmatch
+_TYPE = re.compile(r"[!-+\--~]{1,64}", re.ASCII).fullmatch
 """Names of types: printable, without blanks and commas (RFC 4251, section 6)."""
 RSA_BITS = range(3072, 16384 + 1)
 

@@ -16,7 +16,9 @@ from typing import Any
 from . import checkpoint, krl, sshkey, strictjson
 from .errors import BundleRefused
 
-FORMAT = 1
+PROTOCOL = 2
+"""The version of what ssh-jit's programs say to each other that this program speaks (``docs/protocol.md``)."""
+FORMATS = (1, 2)
 NAMESPACE = "bundle@ssh-jit"
 SUCCESSION = "root@ssh-jit"
 """The namespace of a root's signature over the line of the next one."""
@@ -45,9 +47,12 @@ _FIELDS = frozenset(
         "checkpoint",
     )
 )
+_LATER = frozenset(("version", "oldest", "release", "critical", "host_keys"))
+"""Fields of format 2. Others are ignored, unless ``critical`` names one."""
 LIMIT = 2**53
 """Every number is below it."""
 _GRANT = re.compile(r"[a-z]{1,8}-[0-9a-z]{8,40}", re.ASCII)
+_RELEASE = re.compile(r"[0-9A-Za-z.+-]{1,32}", re.ASCII)
 _INSTALLATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 
 
@@ -77,6 +82,13 @@ class Bundle:
     revoked: krl.RevocationList
     ended: tuple[tuple[str, int], ...]
     extended: tuple[tuple[str, int], ...]
+    format: int
+    oldest: int
+    """The oldest version of this program that the CA serves."""
+    release: str
+    """The CA's release: what a program that is too old is to be upgraded to."""
+    left_out: tuple[str, ...]
+    """What this program does not know, and so left out: for people."""
 
     def ca_keys(self) -> frozenset[bytes]:
         """The blobs that are keys of CAs by this bundle's word: those in use, and those it revokes."""
@@ -97,9 +109,12 @@ def _read(text: str) -> Bundle:
     fields = strictjson.loads(text)
     if json.dumps(fields, sort_keys=True, separators=(",", ":")) != text:
         raise ValueError("it is not in its one spelling")
-    if type(fields.get("bundle")) is not int or fields["bundle"] != FORMAT:
-        raise ValueError(f"its format is not {FORMAT}")
-    strictjson.only(fields, required=_FIELDS)
+    strictjson.only(fields, required=_FIELDS, optional=frozenset(fields))
+    release = _release(fields)
+    _check_format(fields, release)
+    user_ca, host_ca, retired = _keys(fields, "user_ca"), _keys(fields, "host_ca"), _keys(fields, "retired", empty=True)
+    revoked = _krl(strictjson.typed(fields, "krl", str))
+    left_out = (*user_ca.left_out, *host_ca.left_out, *retired.left_out)
     checkpoint.check(strictjson.typed(fields, "checkpoint", str), strictjson.typed(fields, "log_key", str))
     strictjson.typed(fields, "providers", list)
     installation = strictjson.typed(fields, "installation", str)
@@ -116,13 +131,37 @@ def _read(text: str) -> Bundle:
         sequence=_count(fields, "sequence"),
         issued=issued,
         expires=expires,
-        user_ca=_keys(fields, "user_ca"),
-        host_ca=_keys(fields, "host_ca"),
-        retired=_keys(fields, "retired", empty=True),
-        revoked=_krl(strictjson.typed(fields, "krl", str)),
+        user_ca=user_ca.known,
+        host_ca=host_ca.known,
+        retired=retired.known,
+        revoked=revoked,
         ended=_grants(fields, "ended"),
         extended=_grants(fields, "extended"),
+        format=fields["bundle"],
+        oldest=strictjson.typed(fields, "oldest", int) if "oldest" in fields else 1,
+        release=release,
+        left_out=(*left_out, *(f"{section} in the revocation list" for section in revoked.left_out)),
     )
+
+
+def _release(fields: dict[str, Any]) -> str:
+    found = strictjson.typed(fields, "release", str) if "release" in fields else ""
+    return found if _RELEASE.fullmatch(found) else "the CA's release"
+
+
+def _check_format(fields: dict[str, Any], release: str) -> None:
+    """That the document is of a format, and has no critical field, that this program does not know."""
+    number = strictjson.typed(fields, "bundle", int)
+    critical = strictjson.strings(fields, "critical") if "critical" in fields else ()
+    unknown = [name for name in critical if name not in _FIELDS | _LATER]
+    if number < 1:
+        raise ValueError("it does not say of which format it is")
+    if number not in FORMATS or unknown:
+        what = f"of the format {number}" if number not in FORMATS else f"one that must be read with {unknown[0]!a:.40}"
+        raise BundleRefused(
+            f"this ssh-jit-host is too old for the bundle, which is {what}",
+            hint=f"upgrade ssh-jit-host to {release} or newer",
+        )
 
 
 def _count(fields: dict[str, Any], name: str) -> int:
@@ -149,13 +188,28 @@ def _key(name: str, line: str) -> sshkey.PublicKey:
         raise ValueError(f"{name}: the key {error}") from None
 
 
-def _keys(fields: dict[str, Any], name: str, *, empty: bool = False) -> tuple[sshkey.PublicKey, ...]:
-    keys = tuple(_key(name, line) for line in strictjson.strings(fields, name))
-    if not keys and not empty:
-        raise ValueError(f"{name} is empty")
-    if len(set(keys)) != len(keys):
+@dataclass(frozen=True)
+class _Keys:
+    """The keys of a list, and what is said of those whose type is not known here."""
+
+    known: tuple[sshkey.PublicKey, ...]
+    left_out: tuple[str, ...]
+
+
+def _keys(fields: dict[str, Any], name: str, *, empty: bool = False) -> _Keys:
+    known, unknown = [], []
+    for line in strictjson.strings(fields, name):
+        try:
+            known.append(sshkey.read_line(line))
+        except sshkey.UnknownType as error:  # noqa: PERF203 - lists are short
+            unknown.append(f"keys of the type {error.kind} in {name}")
+        except ValueError as error:
+            raise ValueError(f"{name}: the key {error}") from None
+    if not known and not empty:
+        raise ValueError(f"{name} holds no key" + (" that is known here" if unknown else ""))
+    if len(set(known)) != len(known):
         raise ValueError(f"{name} holds a key twice")
-    return keys
+    return _Keys(tuple(known), tuple(dict.fromkeys(unknown)))
 
 
 def _changes(fields: dict[str, Any]) -> tuple[Succession, ...]:
@@ -166,7 +220,7 @@ def _changes(fields: dict[str, Any]) -> tuple[Succession, ...]:
     for change in changes:
         if type(change) is not dict:
             raise ValueError("succession holds something that is no object")
-        strictjson.only(change, required=frozenset(("old", "new", "signature")))
+        strictjson.only(change, required=frozenset(("old", "new", "signature")), optional=frozenset(change))
         old, new, signature = (strictjson.typed(change, name, str) for name in ("old", "new", "signature"))
         found.append(Succession(_key("succession", old), _key("succession", new), signature))
     return tuple(found)
@@ -201,6 +255,11 @@ def way(bundle: Bundle, pinned: str) -> tuple[Succession, ...]:
     return tuple(steps)
 
 
+def place(bundle: Bundle) -> tuple[int, int]:
+    """What the newer bundle is higher in: one sequence is signed once in each format."""
+    return bundle.sequence, bundle.format
+
+
 def check_succession(bundle: Bundle, held: Bundle | None) -> None:
     """Raise ``BundleRefused`` unless ``bundle`` may take the place of ``held`` (or is the same).
 
@@ -216,7 +275,7 @@ def check_succession(bundle: Bundle, held: Bundle | None) -> None:
             )
         if bundle.sequence < held.sequence:
             raise BundleRefused(f"the bundle is older ({bundle.sequence}) than the one held ({held.sequence})")
-        if bundle.sequence == held.sequence and bundle.text != held.text:
+        if place(bundle) == place(held) and bundle.text != held.text:
             raise BundleRefused(f"there are two different bundles with the sequence {held.sequence}")
     if not known.issuperset(bundle.revoked.keys):
         raise BundleRefused("the KRL revokes a key that is not a CA's")

@@ -13,7 +13,7 @@ import urllib.request
 from dataclasses import dataclass
 
 from . import strictjson
-from .bundle import LARGEST
+from .bundle import LARGEST, PROTOCOL
 from .errors import BundleRefused, Unreachable
 from .version import version
 
@@ -42,6 +42,7 @@ def bundle(url: str, etag: str) -> Offer | None:
     """
     request = urllib.request.Request(url + "/bundle", headers={"User-Agent": f"ssh-jit-host/{version()}"})  # noqa: S310 - http(s) by config.py
     request.add_header("Accept", "application/json")
+    request.add_header("Ssh-Jit-Version", str(PROTOCOL))
     if etag:
         request.add_header("If-None-Match", etag)
     try:
@@ -49,14 +50,25 @@ def bundle(url: str, etag: str) -> Offer | None:
             body = _body(answer)
             tag = answer.headers.get("ETag", "")
     except urllib.error.HTTPError as error:
-        error.close()
-        if error.code == http.client.NOT_MODIFIED and etag:
-            return None
-        raise Unreachable(f"{url}/bundle answers with status {error.code}") from None
+        with error:
+            if error.code == http.client.NOT_MODIFIED and etag:
+                return None
+            said = _upgrade(error) if error.code == http.client.UPGRADE_REQUIRED else ""
+        raise Unreachable(said or f"{url}/bundle answers with status {error.code}") from None
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise Unreachable(f"cannot reach {url}: {reason or type(error).__name__}") from None
     return _offer(body, tag if tag.isascii() and tag.isprintable() and len(tag) <= 200 else "")
+
+
+def _upgrade(error: urllib.error.HTTPError) -> str:
+    """What the front end says to a program that is too old; empty if it says nothing that can be shown."""
+    try:
+        fields = strictjson.loads(error.read(CHUNK).decode("utf-8"))["error"]
+        said = f"{fields['message']}: {fields['hint']}"
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""
+    return said if said.isascii() and said.isprintable() and len(said) <= 400 else ""
 
 
 def _opener() -> urllib.request.OpenerDirector:
@@ -91,7 +103,7 @@ def _body(answer: http.client.HTTPResponse) -> bytes:
 def _offer(body: bytes, etag: str) -> Offer:
     try:
         fields = strictjson.loads(body.decode("utf-8"))
-        strictjson.only(fields, required=frozenset(("sequence", "bundle", "signature")))
+        strictjson.only(fields, required=frozenset(("sequence", "bundle", "signature")), optional=frozenset(fields))
         return Offer(
             sequence=strictjson.typed(fields, "sequence", int),
             bundle=strictjson.typed(fields, "bundle", str),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .sshkey import Reader, check_blob
+from .sshkey import Reader, UnknownType, check_blob, string
 
 MAGIC = b"SSHKRL\n\0"
 FORMAT = 1
@@ -21,15 +21,22 @@ SERIAL_RANGE = 0x21
 SERIAL_BITMAP = 0x22
 KEY_IDS = 0x23
 
+NOT_OURS = (3, 4, 5, 255)
+"""Keys by hash, signatures, extensions: OpenSSH knows them, and no CA of ours writes them."""
+
 LAST_SERIAL = 2**64 - 1
 
 
 @dataclass(frozen=True)
 class RevocationList:
-    """A list that may be given to sshd: the exact bytes, and the keys (blobs) that it revokes whole."""
+    """A list that may be given to sshd: its bytes, and the keys (blobs) that it revokes whole.
+
+    ``left_out`` says which sections are not in ``data``, of types that came later: by one, sshd would refuse everybody.
+    """
 
     data: bytes
     keys: tuple[bytes, ...]
+    left_out: tuple[str, ...] = ()
 
 
 def read(data: bytes) -> RevocationList:
@@ -43,16 +50,29 @@ def read(data: bytes) -> RevocationList:
     reader.take(3 * 8)  # its own version, date, flags: the bundle's sequence says which list is newer
     reader.string()  # reserved
     reader.string()  # comment
+    kept = data[: len(data) - reader.left]
     keys: list[bytes] = []
+    left_out: list[str] = []
     while reader:
-        section, body = reader.number(1), Reader(reader.string())
+        section, body = reader.number(1), reader.string()
         if section == CERTIFICATES:
-            _certificates(body)
+            try:
+                _certificates(Reader(body))
+            except UnknownType as error:
+                left_out.append(f"certificates by a key of the type {error.kind}")
+                continue
         elif section == EXPLICIT_KEYS:
-            keys.extend(_keys(body))
-        else:
+            known, unknown = _keys(Reader(body))
+            keys.extend(known)
+            left_out.extend(unknown)
+            body = b"".join(string(blob) for blob in known)
+        elif section in NOT_OURS:
             raise ValueError(f"holds a section of type {section}")
-    return RevocationList(data=data, keys=tuple(keys))
+        else:
+            left_out.append(f"a section of the type {section}")
+            continue
+        kept += bytes([section]) + string(body) if body else b""
+    return RevocationList(data=kept, keys=tuple(keys), left_out=tuple(dict.fromkeys(left_out)))
 
 
 def _certificates(body: Reader) -> None:
@@ -93,12 +113,17 @@ def _serials(body: Reader) -> None:
         raise ValueError("holds an empty list of serials")
 
 
-def _keys(body: Reader) -> list[bytes]:
-    """Keys that are revoked whole. sshd rejects a whole list for one that it cannot read."""
-    found = _strings(body)
-    for blob in found:
-        check_blob(blob)
-    return found
+def _keys(body: Reader) -> tuple[list[bytes], list[str]]:
+    """Keys that are revoked whole, and what is said of those whose type is not known here."""
+    known, unknown = [], []
+    for blob in _strings(body):
+        try:
+            check_blob(blob)
+        except UnknownType as error:  # noqa: PERF203 - lists are short
+            unknown.append(f"keys of the type {error.kind}")
+        else:
+            known.append(blob)
+    return known, unknown
 
 
 def _strings(body: Reader) -> list[bytes]:

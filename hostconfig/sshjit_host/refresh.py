@@ -86,7 +86,7 @@ class Refresher:
         if offer.sequence != bundle.sequence:
             raise BundleRefused("the front end names another sequence than the bundle")
         rules.check_succession(bundle, held)
-        if held is None or bundle.sequence > held.sequence:
+        if held is None or rules.place(bundle) > rules.place(held):
             keygen.check_readable(self.config.ssh_keygen, bundle)
             if changes:
                 pins.move(self.config, bundle.root.fingerprint)
@@ -94,6 +94,8 @@ class Refresher:
             files.put(self.config.home / "bundle.sig", offer.signature.encode("ascii"))
             files.put(self.config.home / "bundle.json", bundle.text.encode("ascii"))
             self.say(f"took bundle {bundle.sequence} of {bundle.installation}")
+            for part in bundle.left_out:
+                self.say(f"warning: this ssh-jit-host does not know {part}, and goes by the rest of the bundle")
         files.put(tag, offer.etag.encode("ascii"))
         return bundle
 
@@ -128,6 +130,8 @@ class Refresher:
         if now > bundle.expires:
             day = datetime.fromtimestamp(bundle.expires, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
             self.say(f"warning: no newer bundle since {day}; going on with the one held, revocations may be missing")
+        if bundle.oldest > rules.PROTOCOL:
+            self.say(f"warning: this ssh-jit-host is too old for the CA; upgrade it to {bundle.release} or newer")
         ours = pwd.getpwuid(os.geteuid()).pw_name
         for reason in files.distrusted(self.config.home, others=set(self.config.logins) != {ours}):
             self.say(f"warning: {reason}")

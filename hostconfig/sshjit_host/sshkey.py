@@ -10,12 +10,22 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from dataclasses import dataclass
 
 MIN_RSA_BITS = 3072
 MAX_RSA_BITS = 16384
+_TYPE = re.compile(rb"[!-+\--~]{1,64}")
 CURVES = {"nistp256": 65, "nistp384": 97, "nistp521": 133}
 """Bytes of an uncompressed point (SEC 1, 2.3.3) by the curve's name in RFC 5656."""
+
+
+class UnknownType(ValueError):
+    """A key of a type that is not known here: a newer version may know it. ``kind`` is its name."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"is of the type {kind}, which is not known here")
+        self.kind = kind
 
 
 class Reader:
@@ -28,6 +38,11 @@ class Reader:
     def __bool__(self) -> bool:
         """Whether there is anything left."""
         return self._at < len(self._data)
+
+    @property
+    def left(self) -> int:
+        """How many bytes are left."""
+        return len(self._data) - self._at
 
     def take(self, count: int) -> bytes:
         """The next ``count`` bytes."""
@@ -57,6 +72,11 @@ class Reader:
             raise ValueError("has bytes left over")
 
 
+def string(data: bytes) -> bytes:
+    """An SSH string: four bytes of length, then the bytes."""
+    return len(data).to_bytes(4, "big") + data
+
+
 @dataclass(frozen=True)
 class PublicKey:
     """A key that may be a CA's: ``line`` is ``type base64``, ``blob`` its binary form."""
@@ -82,13 +102,15 @@ def read_line(line: str) -> PublicKey:
         raise ValueError("is not base64") from None
     if base64.b64encode(blob).decode("ascii") != text:
         raise ValueError("is not canonical base64")
-    if check_blob(blob) != kind:
+    inside = Reader(blob).string()
+    if inside != kind.encode("ascii"):
         raise ValueError("is of another type inside")
+    check_blob(blob)
     return PublicKey(line=line, blob=blob)
 
 
 def check_blob(blob: bytes) -> str:
-    """Check a key blob whole and return its type."""
+    """Check a key blob whole and return its type; raises ``UnknownType`` for one that may only be too new."""
     reader = Reader(blob)
     kind = reader.string()
     if kind == b"ssh-ed25519":
@@ -106,7 +128,9 @@ def check_blob(blob: bytes) -> str:
             raise ValueError("is not an ECDSA key")
         if point[0] != 4:
             raise ValueError("is not an uncompressed point")
-    else:
+    elif kind.startswith(b"sk-") or b"-cert-v" in kind or not _TYPE.fullmatch(kind):
         raise ValueError("is neither Ed25519, ECDSA nor RSA")
+    else:
+        raise UnknownType(kind.decode("ascii"))
     reader.end()
     return kind.decode("ascii")

@@ -61,8 +61,55 @@ def _note(text: str) -> dict[str, Any]:
     return {"checkpoint": text}
 
 
+_NEW = string(b"ssh-made-up@example.com") + string(bytes(40))
+NEW_LINE = f"ssh-made-up@example.com {base64.b64encode(_NEW).decode()}"
+"""A key of a type that nobody knows."""
+_NEW_SECTION = _of_ca(_SERIALS, ca=_NEW)
+
+
+def krl_section(line: str) -> bytes:
+    """A section of a list that refuses the serial 7 of a CA's certificates."""
+    kind, body = _of_ca((0x20, u64(7)), ca=base64.b64decode(line.split()[1]))
+    return bytes([kind]) + string(body)
+
+
+TOLERATED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "a field": ({"weather": {"today": "fine"}}, ()),
+    "an object's field": ({"succession": [], "providers": []}, ()),
+    "a CA's key": ({"user_ca": [NEW_LINE, _LINE]}, ("keys of the type ssh-made-up@example.com in user_ca",)),
+    "a host CA's key": ({"host_ca": [_LINE, NEW_LINE]}, ("keys of the type ssh-made-up@example.com in host_ca",)),
+    "a retired key": ({"retired": [NEW_LINE]}, ("keys of the type ssh-made-up@example.com in retired",)),
+    "certificates by such a key": (
+        {"krl": krl(_of_ca(_SERIALS), _NEW_SECTION, (2, string(_CA)))},
+        ("certificates by a key of the type ssh-made-up@example.com in the revocation list",),
+    ),
+    "nothing but such certificates": (
+        {"krl": krl(_NEW_SECTION)},
+        ("certificates by a key of the type ssh-made-up@example.com in the revocation list",),
+    ),
+    "such a key, refused whole": (
+        {"krl": krl((2, string(_NEW) + string(_CA)))},
+        ("keys of the type ssh-made-up@example.com in the revocation list",),
+    ),
+    "a section": ({"krl": krl((9, b"what"), _of_ca(_SERIALS))}, ("a section of the type 9 in the revocation list",)),
+    "a critical field that is known": ({"critical": ["krl", "host_keys"], "release": "9.9.9"}, ()),
+    "a later CA": ({"version": 99, "oldest": 98, "release": "9.9.9"}, ()),
+}
+"""What came later and is left out by rule (``docs/protocol.md``): the change, and what is said of it."""
+TOO_OLD = (
+    {"critical": ["krl", "weather"], "weather": "fine", "release": "9.9.9"},
+    {"bundle": 3, "release": "9.9.9"},
+)
+"""What a reader of today may not go by."""
+
 CASES = (
     Case("every kind of section", {"krl": _WHOLE}),
+    *(Case(f"{name} of a type that came later", change) for name, (change, _) in TOLERATED.items()),
+    Case("a hash section of a made-up length", {"krl": krl((5, b"what"))}, "bad_krl"),
+    Case("a key of two types", {"user_ca": [_LINE, f"ssh-other {NEW_LINE.split()[1]}"]}, "bad_key"),
+    Case("a made-up key in another spelling", {"user_ca": [_LINE, f"{NEW_LINE} comment"]}, "bad_key"),
+    Case("only keys that nobody knows", {"user_ca": [NEW_LINE]}, "bad_bundle"),
+    Case("a critical field that is no name", {"critical": "krl"}, "bad_bundle"),
     Case("grants", {"ended": [[GRANT, 1], [OTHER, 2]], "extended": [[GRANT, 2**53 - 1]]}),
     Case("a witness beside the log's key", _note(CHECKPOINT + f"\N{EM DASH} witness.example AAAA{_HEAD}\n")),
     Case("the largest log", _note(CHECKPOINT.replace("\n7\n", f"\n{2**40 - 1}\n"))),

@@ -124,13 +124,20 @@ class Front:
         self.body = b""
         self.status = 200
         self.statuses: list[int] = []
+        self.headers: dict[str, str] = {}
+        """Of the newest request."""
 
     def serve(self, offer: dict[str, Any]) -> None:
         """From now on, answer with this offer."""
-        self.body = json.dumps(offer).encode()
+        self.status, self.body = 200, json.dumps(offer).encode()
+
+    def refuse(self, status: int, answer: dict[str, Any]) -> None:
+        """From now on, answer with this status."""
+        self.status, self.body = status, json.dumps(answer).encode()
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         """Answer one request."""
+        self.headers = dict(handler.headers.items())
         tag = f'"{abs(hash(self.body))}"'
         fresh = handler.headers.get("If-None-Match") == tag
         status = 404 if handler.path != "/bundle" else 304 if fresh and self.status == 200 else self.status

@@ -7,6 +7,7 @@ import json
 import subprocess
 from pathlib import Path
 
+from tests.support.bundle_cases import NEW_LINE, krl_section
 from tests.support.host_machine import ME, Authority, Front, Host, line, make_key, run
 
 
@@ -187,3 +188,53 @@ def test_a_ca_key_that_was_trusted_may_be_revoked_whole(authority: Authority, fr
         front.serve(authority.offer(sequence=sequence, krl=krl, user_ca=[line(new)]))
         host.refresh()
     run("ssh-keygen", "-Q", "-f", host.home / "krl", f"{key}-cert.pub", code=1)
+
+
+def test_t87_what_came_later_is_left_out_and_sshd_goes_by_the_rest(
+    authority: Authority, front: Front, host: Host
+) -> None:
+    """A key of a type that nobody knows, and a section of the list about it, above and beside those that count."""
+    keys, whole = [NEW_LINE, line(authority.user_ca)], authority.krl("serial: 101\n")
+    krl = base64.b64encode(whole + krl_section(NEW_LINE)).decode()
+    front.serve(authority.offer(bundle=2, user_ca=keys, krl=krl, weather="fine", version=9, oldest=9, release="9.9.9"))
+    said = host.refresh()
+    assert "warning: this ssh-jit-host does not know keys of the type ssh-made-up@example.com in user_ca" in said
+    assert "certificates by a key of the type ssh-made-up@example.com in the revocation list" in said
+    assert "this ssh-jit-host is too old for the CA; upgrade it to 9.9.9 or newer" in said
+    assert (host.home / "user_ca.pub").read_text() == line(authority.user_ca) + "\n"
+    assert (host.home / "krl").read_bytes() == whole
+    revoked, alive = (authority.certificate(f"{ME}@web1", serial) for serial in (101, 102))
+    with host.sshd() as log:
+        assert host.login(alive) == 0, log.read_text()
+        assert host.login(revoked) == 255
+
+
+def test_t87_a_host_that_was_upgraded_takes_the_same_bundle_in_the_later_format(
+    authority: Authority, front: Front, host: Host
+) -> None:
+    front.serve(authority.offer(sequence=3))
+    host.refresh()
+    front.serve(authority.offer(sequence=3, bundle=2, version=2, oldest=1, release="0.2.0"))
+    assert "took bundle 3" in host.refresh()
+    assert json.loads((host.home / "bundle.json").read_text())["bundle"] == 2
+    front.serve(authority.offer(sequence=3))
+    assert "took" not in host.refresh()
+    assert json.loads((host.home / "bundle.json").read_text())["bundle"] == 2
+
+
+def test_t87_a_host_tells_its_version_and_is_told_what_to_upgrade_to(
+    authority: Authority, front: Front, host: Host
+) -> None:
+    front.serve(authority.offer())
+    host.refresh()
+    assert front.headers["Ssh-Jit-Version"] == "2"
+    error = {
+        "code": "too_old",
+        "family": "refused",
+        "message": "ssh-jit-host is too old",
+        "hint": "upgrade it to 9.9.9",
+    }
+    front.refuse(426, {"error": error})
+    assert "ssh-jit-host is too old: upgrade it to 9.9.9" in host.refresh(code=8)
+    front.refuse(426, {"error": error | {"hint": "\x1b[2J"}})
+    assert "answers with status 426" in host.refresh(code=8)

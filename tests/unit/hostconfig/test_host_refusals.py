@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support import host_machine
+from tests.support.bundle_cases import NEW_LINE
 from tests.support.host_machine import Authority, Front, Host, line, make_key
 
 Mutation = Callable[[Authority, Host], dict[str, Any]]
@@ -137,8 +138,12 @@ MUTATIONS: dict[str, Mutation] = {
     "not in its one spelling": _not_canonical,
     "a field twice": _twice,
     "a field missing": _missing("ended"),
-    "a field unknown": _altered(extra=1),
-    "another format": _altered(bundle=2),
+    "another format": _altered(bundle=3),
+    "a critical field unknown": _altered(bundle=2, critical=["extra"], extra=1),
+    "only a user CA of a type unknown": _altered(user_ca=[NEW_LINE]),
+    "a user CA that says two types": lambda a, _: a.offer(
+        sequence=9, user_ca=[line(a.user_ca), f"ssh-other {NEW_LINE.split()[1]}"]
+    ),
     "format true": _altered(bundle=True),
     "sequence 0": _altered(sequence=0),
     "expired before issued": _altered(issued=10, expires=9),
@@ -176,7 +181,6 @@ MUTATIONS: dict[str, Mutation] = {
     "KRL with an unknown certificate section": _altered(krl=_certificates(0x39, b"")),
     "KRL for a CA that is no key": _altered(krl=_certificates(0x20, struct.pack(">Q", 7), ca=b"rubbish")),
     "ended not pairs": _altered(ended=[["req-00000001", "now"]]),
-    "envelope with more": lambda a, _: {**a.offer(sequence=9), "more": 1},
     "not text": lambda a, _: {**a.offer(sequence=9), "bundle": 7},
 }
 
