@@ -59,6 +59,7 @@ def test_what_is_unknown_is_refused_in_a_request_and_ignored_in_an_answer(value:
 
 @pytest.mark.parametrize("decode", DECODERS)
 def test_what_is_known_is_checked_in_both(decode: Any) -> None:
+    wrong: dict[str, Any]
     for wrong in ({"note": 1}, {"only": "z"}, {"kind": 1}, {"one": []}, {"parts": [{"name": None}]}):
         with pytest.raises(Invalid):
             decode(Grown, {**FIRST, **wrong})
