@@ -153,11 +153,8 @@ def join(kind: str, fact: dict[str, Any], details: dict[str, Any]) -> Event:
     if known is None:
         raise Invalid("newer_log", f"entries of the kind {kind[:40]!r} are not known here")
     facts, inside = (frozenset(names) for names in _split(typing.cast("Any", known)))
-    if (
-        fact.keys() & (inside | details.keys())
-        or details.keys() & facts
-        or not fact.keys() | details.keys() >= _first(known)
-    ):
+    misplaced = fact.keys() & (inside | details.keys()) or details.keys() & facts
+    if misplaced or not _first(typing.cast("Any", known)) <= fact.keys() | details.keys():
         raise Invalid("bad_entry", f"fact and detail of {kind!r} are not divided as they should be")
     try:
         return wire.decode(known, {**fact, **details})

@@ -133,9 +133,13 @@ def _verify(conf: Config, options: argparse.Namespace) -> int:
         store.close()
     if options.json:
         told = {"size": verdict.size, "head": verdict.head.hex(), "erased": verdict.erased}
-        print(json.dumps({**told, "problems": verdict.problems}))
+        print(json.dumps({**told, "problems": verdict.problems, "newer": verdict.newer or None}))
     else:
         print(cli_show.verdict(verdict, time.monotonic() - began))
+    if verdict.newer and not verdict.problems:
+        raise Invalid(
+            "newer_log", verdict.newer, hint="upgrade ssh-jit-ca to the version that wrote it, then verify again"
+        )
     return 1 if verdict.problems else 0
 
 

@@ -178,6 +178,9 @@ def forgotten(reply: m.ForgetReply, *, dry_run: bool) -> str:
 
 def verdict(found: Verdict, seconds: float) -> str:
     """Whether the log is whole, or where not."""
+    if found.newer and not found.problems:
+        head = found.head.hex()[:16]
+        return f"nothing was changed or cut in {found.size} entries (head {head}), but not all of them can be read here"
     if not found.problems:
         erased = f", {found.erased} details erased" if found.erased else ""
         return f"the log is whole: {found.size} entries{erased}, head {found.head.hex()[:16]}, {seconds:.1f} s"

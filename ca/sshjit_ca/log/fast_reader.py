@@ -104,10 +104,19 @@ def without_detail(kind: str, fact: bytes) -> Event:
 
 
 class _Record:
-    """What a JSON object with certain fields must look like."""
+    """What a JSON object with certain fields must look like.
 
-    def __init__(self, name: str, fields: dict[str, Any]) -> None:
-        record = msgspec.defstruct(name, list(fields.items()), forbid_unknown_fields=True)
+    A field with a default came later than the first entries of its kind, and may be missing.
+    """
+
+    def __init__(self, name: str, hints: dict[str, Any], fields: list[dataclasses.Field[Any]]) -> None:
+        members: list[Any] = [
+            (field.name, hints[field.name])
+            if field.default is dataclasses.MISSING
+            else (field.name, hints[field.name] | msgspec.UnsetType, msgspec.UNSET)
+            for field in fields
+        ]
+        record = msgspec.defstruct(name, members, forbid_unknown_fields=True, kw_only=True)
         self._decode = msgspec.json.Decoder(record).decode
 
     def same(self, text: bytes) -> bool:
@@ -118,8 +127,8 @@ class _Record:
 class _Repeated(_Record):
     """Details: those of a person's certificates are the same from one to the next."""
 
-    def __init__(self, name: str, fields: dict[str, Any]) -> None:
-        super().__init__(name, fields)
+    def __init__(self, name: str, hints: dict[str, Any], fields: list[dataclasses.Field[Any]]) -> None:
+        super().__init__(name, hints, fields)
         self._seen: set[bytes] = set()
 
     def same(self, text: bytes) -> bool:
@@ -136,10 +145,11 @@ class _Repeated(_Record):
 
 def _kind(name: str, kind: Any) -> _Kind:
     hints, fields = typing.get_type_hints(kind), dataclasses.fields(kind)
-    inside = {field.name: hints[field.name] for field in fields if "detail" in field.metadata}
-    outside = {field.name: hints[field.name] for field in fields if "detail" not in field.metadata}
+    inside = [field for field in fields if "detail" in field.metadata]
+    outside = [field for field in fields if "detail" not in field.metadata]
     blank = canonical.dumps(events.blanks(name))
-    return _Kind(_Record("Body", outside), _Repeated("Detail", inside), msgspec.json.Decoder(kind).decode, blank)
+    body, detail = _Record("Body", hints, outside), _Repeated("Detail", hints, inside)
+    return _Kind(body, detail, msgspec.json.Decoder(kind).decode, blank)
 
 
 _KINDS = {name: _kind(name, kind) for name, kind in events.KINDS.items()}

@@ -33,13 +33,18 @@ MAX_PROBLEMS = 20
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was found. ``problems`` says where the log is not whole; none: it is."""
+    """What was found. ``problems`` says where the log is not whole; none: it is, as far as it can be read.
+
+    ``newer`` names the first entry that a newer version wrote: what it means, and whether it could follow what stands
+    before it, only that version can tell. That nothing was changed or cut is sure all the same.
+    """
 
     size: int
     head: bytes
     checkpoint: Checkpoint | None
     erased: int
     problems: tuple[str, ...]
+    newer: str = ""
 
 
 def verify(
@@ -59,14 +64,22 @@ def verify(
         with verify_workers.begun(store, numbers, sizes, processes or verify_workers.processors(numbers.size)) as walk:
             refold.run(connection, numbers.end)
             walked = walk.finish(connection)
-    problems += [*walked.problems, *refold.problems]
+    newer = walked.newer
+    problems += [*walked.problems, *refold.problems(before=newer.index if newer else None)]
     own = _own(head, walked, refold, problems)
     for point in against:
         problems += _differs(point, walked)
     for snapshot in stored.values():
         problems += _unsigned(snapshot, refold)
     problems += _attempt(lambda: policies.problems(store), problems) or ()
-    return Verdict(walked.size, walked.head, own, refold.gaps.erased, tuple(dict.fromkeys(problems))[:MAX_PROBLEMS])
+    return Verdict(
+        walked.size,
+        walked.head,
+        own,
+        refold.gaps.erased,
+        tuple(dict.fromkeys(problems))[:MAX_PROBLEMS],
+        newer.problem if newer else "",
+    )
 
 
 def _own(head: Head | None, walked: Walked, refold: Refold, problems: list[str]) -> Checkpoint | None:

@@ -35,6 +35,14 @@ _COLUMNS = (_OF.number, _OF.time, _OF.kind, _OF.fact, _OF.leaf, _OF.detail, _OF.
 
 
 @dataclass(frozen=True, slots=True)
+class Newer:
+    """An entry whose parts belong together and of which something is not known here; ``problem`` says what."""
+
+    index: int
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class Stretch:
     """What was found from the entry ``first`` on.
 
@@ -47,16 +55,21 @@ class Stretch:
     roots: tuple[bytes, ...]
     heads: dict[int, tuple[bytes, ...]]
     problems: tuple[str, ...]
+    newer: Newer | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Walked:
-    """What was found: the log's size, the head over it up to the first gap, heads at other sizes, what is wrong."""
+    """What was found: the log's size, the head over it up to the first gap, heads at other sizes, what is wrong.
+
+    ``newer`` is the first entry that a newer version wrote, if one did.
+    """
 
     size: int
     head: bytes
     heads: dict[int, bytes]
     problems: tuple[str, ...]
+    newer: Newer | None = None
 
 
 class _Looking:
@@ -66,40 +79,54 @@ class _Looking:
         self.first = self.next = first
         self.leaves: list[bytes] = []
         self.whole = True
+        self.newer: Newer | None = None
         self.problems: list[str] = []
 
     def say(self, problem: str) -> None:
         if len(self.problems) < MAX_SAID:
             self.problems.append(problem)
 
-    def reach(self, number: int) -> None:
-        """The next entry that there is has this number."""
+    def unreadable(self, number: int, error: SshJitError) -> None:
+        """This entry cannot be read: its parts do not belong together, or a newer version wrote it."""
+        if error.code == "newer_log":
+            self.newer = self.newer or Newer(number, error.message)
+            return
+        said = error.message
+        self.say(said if said.startswith("entry ") else f"entry {number}: {said}")
+
+    def reach(self, number: int) -> bool:
+        """The next entry that there is has this number; whether it is one."""
+        if type(number) is not int:
+            self.say(f"entry {number}: this is no number")
+            return False
         if number > self.next:
             self.say(missing(self.next, number))
             self.whole = False
         self.next = number
+        return True
 
     def look(self, connection: sa.Connection, end: int) -> None:
         sha256, sound, append = hashlib.sha256, fast_reader.sound, self.leaves.append
         for number, time, kind, fact, kept, detail, salt in scanning.scan(connection, _COLUMNS, self.first, end):
-            if number != self.next:
-                if type(number) is not int:
-                    self.say(f"entry {number}: this is no number")
-                    continue
-                self.reach(number)
+            if number != self.next and not self.reach(number):
+                continue
             self.next += 1
             try:
                 leaf = sha256(b"\x00" + fact).digest()
                 if not sound(number, time, kind, fact, detail, salt):
-                    entries_of.read(Entry(number, time, kind, fact, detail, salt))
+                    _read(Entry(number, time, kind, fact, detail, salt))
             except SshJitError as error:
-                said = error.message
-                self.say(said if said.startswith("entry ") else f"entry {number}: {said}")
+                if error.code == "newer_log":
+                    self.newer = self.newer or Newer(number, error.message)
+                else:
+                    self.say(
+                        error.message if error.message.startswith("entry ") else f"entry {number}: {error.message}"
+                    )
             except (TypeError, AttributeError):  # SQLite takes anything into any column
                 leaf = merkle.EMPTY
             if leaf != kept:
                 self.say(f"entry {number}: the fact was changed")
-            if type(detail) not in _BYTES or type(salt) not in _BYTES:
+            if not (type(detail) in _BYTES and type(salt) in _BYTES):
                 self.say(f"entry {number}: its detail is not stored as it was written")
             if self.whole:
                 append(leaf)
@@ -107,6 +134,12 @@ class _Looking:
 
 
 _BYTES = (bytes, NoneType)
+
+
+def _read(entry: Entry) -> None:
+    """Reads an entry strictly, or what is left of it. Raises as ``sshjit.entries.read``."""
+    if entries_of.read(entry) is None:
+        entries_of.read_erased(entry)
 
 
 def missing(first: int, end: int) -> str:
@@ -165,7 +198,7 @@ def walk(connection: sa.Connection, first: int, end: int, sizes: Sequence[int]) 
     leaves = looking.leaves
     reached = [size for size in sizes if first < size <= first + len(leaves)]
     heads = {size: merkle.roots(leaves[: size - first]) for size in reached}
-    return Stretch(first, len(leaves), merkle.roots(leaves), heads, tuple(looking.problems))
+    return Stretch(first, len(leaves), merkle.roots(leaves), heads, tuple(looking.problems), looking.newer)
 
 
 def walk_at(address: str, first: int, end: int, sizes: Sequence[int]) -> Stretch:
@@ -200,7 +233,9 @@ def put_together(numbers: Numbering, stretches: Iterable[Stretch], damaged: str)
     tree = merkle.Frontier()  # its leaves are the roots of whole stretches
     rest: tuple[bytes, ...] = ()
     heads, problems, reached, following = {0: tree.head()}, list(numbers.problems), 0, 0
+    newer: Newer | None = None
     for stretch in stretches:
+        newer = newer or stretch.newer
         if stretch.first != following:
             problems.append(missing(following, stretch.first))
         problems += stretch.problems
@@ -214,4 +249,4 @@ def put_together(numbers: Numbering, stretches: Iterable[Stretch], damaged: str)
         else:
             rest = stretch.roots
     said = problems[:MAX_SAID] + ([f"the database file is damaged: {damaged}"] if damaged else [])
-    return Walked(numbers.size, tree.head(rest), heads, tuple(said))
+    return Walked(numbers.size, tree.head(rest), heads, tuple(said), newer)

@@ -42,13 +42,17 @@ class Refold:
         self.keys = Succession(first)
         self.state: State | None = State()
         self.gaps = Gaps()
-        self.problems: list[str] = []
+        self._problems: list[tuple[int, str]] = []
         self._snapshots = snapshots
 
-    def say(self, problem: str) -> None:
-        """Notes a problem; not more than anybody reads."""
-        if len(self.problems) < MAX_SAID:
-            self.problems.append(problem)
+    def problems(self, *, before: int | None = None) -> list[str]:
+        """What is wrong; with ``before``, as far as it was found at entries before this one."""
+        return [problem for at, problem in self._problems if before is None or at < before]
+
+    def say(self, at: int, problem: str) -> None:
+        """Notes a problem at an entry; not more than anybody reads."""
+        if len(self._problems) < MAX_SAID:
+            self._problems.append((at, problem))
 
     def run(self, connection: sa.Connection, end: int) -> None:
         """Takes every entry before ``end``."""
@@ -56,7 +60,7 @@ class Refold:
         try:
             for number, time, kind, fact, detail, subject, request in scanning.scan(connection, _COLUMNS, 0, end):
                 if type(time) is not int:  # SQLite takes anything into any column
-                    self.say(f"entry {number}: it has no time")
+                    self.say(number, f"entry {number}: it has no time")
                     self.state = None
                     continue
                 try:
@@ -67,16 +71,16 @@ class Refold:
                     else:
                         event = fast_reader.event(kind, fact, detail)
                 except _UNREADABLE:
-                    self.say(f"entry {number}: it cannot be read")
+                    self.say(number, f"entry {number}: it cannot be read")
                     self.state = None
                     continue
                 self._fold(number, time, event, subject, request)
                 if number + 1 in self._snapshots and self.state is not None:
                     self._compare(self._snapshots[number + 1], self.state)
         except SshJitError as error:
-            self.say(f"from entry {number + 1} on {error.message}")
+            self.say(number + 1, f"from entry {number + 1} on {error.message}")
         if self.gaps.problem:
-            self.say(self.gaps.problem)
+            self.say(number, self.gaps.problem)
 
     def _fold(self, index: int, time: int, event: Event, subject: str | None, request: str | None) -> None:
         if type(event) in _SEEN_TO:
@@ -85,15 +89,15 @@ class Refold:
         if state is None:
             return
         if time < state.time:
-            self.say(f"entry {index}: it lies before the one before it in time")
+            self.say(index, f"entry {index}: it lies before the one before it in time")
         try:
             states.apply(state, event, index, time)
         except (SshJitError, LookupError) as error:
-            self.say(f"entry {index}: it cannot have happened after what stands before it ({error})")
+            self.say(index, f"entry {index}: it cannot have happened after what stands before it ({error})")
             self.state = None
             return
         if subject != state.subject_of(event) or request != getattr(event, "request", None):
-            self.say(f"entry {index}: the index says that it is about somebody or something else")
+            self.say(index, f"entry {index}: the index says that it is about somebody or something else")
 
     def _see_to(self, index: int, event: Event) -> None:
         """Keys of the log, and what was recorded as erased."""
@@ -101,7 +105,7 @@ class Refold:
         try:
             self.keys.take(event)
         except SshJitError as error:
-            self.say(f"entry {index}: {error.message}")
+            self.say(index, f"entry {index}: {error.message}")
 
     def _compare(self, snapshot: Snapshot, state: State) -> None:
         if snapshot.fold != states.FOLD:
@@ -111,4 +115,6 @@ class Refold:
         except zlib.error:
             same = False
         if not same:
-            self.say(f"the snapshot at {snapshot.size} entries is not what the entries before it come to")
+            self.say(
+                snapshot.size, f"the snapshot at {snapshot.size} entries is not what the entries before it come to"
+            )

@@ -79,6 +79,8 @@ def build_report(
             raise Failed("log_broken", "the log's checkpoint is over another size", hint="ssh-jit-ca log verify")
         known = [head, *(keys.verified(checkpoint) for checkpoint in against)]
         verdict = verification.verify(store, first, against=known, processes=processes)
+        if verdict.newer:
+            raise Invalid("newer_log", verdict.newer, hint="upgrade ssh-jit-ca to the version that wrote it")
         access = fill_access(gathered, texts, spool)
         fill_counts(gathered, access, spool)
         yield Report(

@@ -1,12 +1,13 @@
 """What the CA knows: the events of the log, folded in order.
 
 ``apply`` is the only way in. It takes no decisions: what an event says has happened. Two CAs that read the same log
-know the same, and ``digest`` shows it. Raise ``FOLD`` with every change of what a fold does: snapshots made by another
-one are not used.
+know the same, and ``digest`` shows it. Raise ``_RULES`` with every change of what a fold does: snapshots that were made
+by other rules, or of a state with other fields, are not used.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -31,8 +32,9 @@ __all__ = [
     "fold",
 ]
 
-FOLD = 7
-"""The version of the fold."""
+_RULES = 8
+FOLD = _RULES << 20 | zlib.crc32(codec.shape().encode()) & 0xFFFFF
+"""The version of the fold: of its rules, and of the state's fields, which need not be thought of."""
 
 
 def apply(state: State, event: Event, index: int, time: int) -> None:

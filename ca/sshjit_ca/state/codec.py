@@ -60,6 +60,27 @@ def decode(value: Any) -> State:
     return State(**{name: read(value[name]) for name, (_, read) in _fields().items()})
 
 
+def shape() -> str:
+    """Every field of the state, of its records and of the events in these, with its type. ``decode`` needs the same."""
+    seen: dict[str, list[str]] = {}
+
+    def describe(cls: type) -> None:
+        if cls.__name__ not in seen:
+            hints = typing.get_type_hints(cls)
+            seen[cls.__name__] = [f"{field.name}: {hints[field.name]}" for field in dataclasses.fields(cls)]
+            for field in dataclasses.fields(cls):
+                inner(hints[field.name])
+
+    def inner(hint: Any) -> None:
+        if dataclasses.is_dataclass(hint):
+            describe(typing.cast("type", hint))
+        for part in typing.get_args(hint):
+            inner(part)
+
+    describe(State)
+    return repr(sorted(seen.items()))
+
+
 def copy(state: State) -> State:
     """A state that goes on by itself. Records never change, so that copying the tables is enough."""
     return State(**{name: _copied(getattr(state, name)) for name in _fields()})
