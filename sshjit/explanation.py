@@ -1,6 +1,6 @@
-"""What policy explains, in the words of the doors: the CA and the front end show the same, made in one place.
+"""An explanation of policy as the API's views: the CA and the front end both make them here.
 
-What is decided beyond policy (locks, requests that stand, who could approve) is the programs' to say.
+What is decided beyond policy (locks, requests that exist already, who could approve) is decided by the programs.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from sshjit.approvals import Step
 from sshjit.policy import Allow, Explanation, NeedsApproval, RuleReport, StepUp, Terms
 
 
-def agreed(found: Explanation) -> tuple[Terms | None, tuple[Step, ...]]:
-    """The terms of a yes and the approvals that it needs; ``None`` where policy alone does not say yes."""
-    match found.outcome:
+def terms_and_steps(explanation: Explanation) -> tuple[Terms | None, tuple[Step, ...]]:
+    """The terms on which policy allows it, and the approvals that it needs; ``None`` if policy does not allow it."""
+    match explanation.outcome:
         case Allow(terms):
             return terms, ()
         case NeedsApproval(terms, steps):
@@ -21,15 +21,15 @@ def agreed(found: Explanation) -> tuple[Terms | None, tuple[Step, ...]]:
             return None, ()
 
 
-def deciding_rule(found: Explanation) -> str | None:
-    """The rule that decides, if one does; of a step-up, the rule that demands it."""
-    if isinstance(found.outcome, StepUp):
-        return found.outcome.rule
-    return next((rule.name for rule in found.rules if rule.decides), None)
+def deciding_rule(explanation: Explanation) -> str | None:
+    """The rule that decides, if one does; of a step-up, the rule that requires it."""
+    if isinstance(explanation.outcome, StepUp):
+        return explanation.outcome.rule
+    return next((rule.name for rule in explanation.rules if rule.decides), None)
 
 
 def terms_view(terms: Terms, source: tuple[str, ...]) -> TermsView:
-    """The terms as they are shown; ``source`` are the networks, with the asker's own address for ``client``."""
+    """The terms as they are shown; ``source`` are the networks, with the requester's own address for ``client``."""
     return TermsView(
         duration=terms.duration,
         capped=terms.capped,
@@ -44,9 +44,9 @@ def terms_view(terms: Terms, source: tuple[str, ...]) -> TermsView:
     )
 
 
-def rule_views(found: Explanation) -> tuple[RuleView, ...]:
+def rule_views(explanation: Explanation) -> tuple[RuleView, ...]:
     """Every rule in file order, with what it misses."""
-    return tuple(map(_rule_view, found.rules))
+    return tuple(map(_rule_view, explanation.rules))
 
 
 def _rule_view(report: RuleReport) -> RuleView:

@@ -119,8 +119,8 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     "sshjit_client.policy": [
         ("command",),
         ("test_runner",),
-        ("expectations",),
-        ("comparison_text", "outcome_json", "showing"),
+        ("expectations", "explanation"),
+        ("comparison_text", "outcome_json"),
         ("comparison", "question"),
         ("inventory", "lint"),
         ("policy_files", "schedule_text", "schema", "term_changes"),

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from sshjit.api.details import ExtensionView, PastView, RequesterView, RequestReply
 from sshjit.api.views import RequestState, RequestView, StepView
 from sshjit.durations import show as lasting
+from sshjit.styles import Styles
+from sshjit.terminal_text import table, width
 from sshjit_client.request_text import GLASS, decision, person, short, standing, where
-from sshjit_client.styles import Styles
-from sshjit_client.terminal import table, width
 from sshjit_client.times import at, rough
 
 Rows = list[tuple[str, str]]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from sshjit import durations
 from sshjit.api.views import DecisionView, PersonView, RequestState, RequestView
-from sshjit_client.terminal import cut, table
+from sshjit.terminal_text import cut, table
 from sshjit_client.times import at, rough
 
 _HOSTS = 3

@@ -1,60 +1,15 @@
-"""Columns and colours for a terminal. Colour is for people only: not for a pipe, nor where NO_COLOR is set."""
+"""How this run prints to its standard output. Colour is for people only: not for a pipe, nor where NO_COLOR is set."""
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
-from sshjit_client.terminal import inert, width, wrap
-
-_CODES = {"good": "1;32", "wait": "1;33", "bad": "1;31", "strong": "1", "faint": "2"}
-_ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
-_NARROWEST = 24
-"""Columns that a text is wrapped to at least, whatever the terminal says."""
+from sshjit.styles import Styles
 
 
-@dataclass(frozen=True, slots=True)
-class Styles:
-    """How to print. ``columns``: how wide."""
-
-    colour: bool
-    columns: int
-
-    @classmethod
-    def here(cls, environ: Mapping[str, str]) -> Styles:
-        """For this run's standard output."""
-        person = sys.stdout.isatty() and environ.get("TERM", "") != "dumb"
-        return cls(person and not environ.get("NO_COLOR"), shutil.get_terminal_size((100, 24)).columns)
-
-    def __call__(self, style: str, text: str) -> str:
-        """``text`` made inert, in one of the styles."""
-        return self.raw(style, inert(text))
-
-    def raw(self, style: str, text: str) -> str:
-        """``text`` that is inert already, in one of the styles."""
-        return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if self.colour and text else text
-
-    def wrapped(self, text: str, indent: int) -> list[str]:
-        """``text`` made inert, in lines that fit behind ``indent`` columns."""
-        return wrap(inert(text), max(self.columns - indent, _NARROWEST))
-
-    def fields(self, rows: Iterable[tuple[str, str]], indent: str = "  ") -> list[str]:
-        """Names and texts in two columns, the texts wrapped."""
-        listed = [(name, text) for name, text in rows if text]
-        wide = max((width(name) for name, _ in listed), default=0)
-        lines = []
-        for name, text in listed:
-            first, *rest = self.wrapped(text, len(indent) + wide + 2)
-            lines.append(f"{indent}{self('faint', name)}{' ' * (wide - width(name))}  {first}")
-            lines += [f"{indent}{' ' * wide}  {line}" for line in rest]
-        return lines
-
-    def row(self, cells: Iterable[tuple[str, int]], last: str) -> list[str]:
-        """Painted cells with the columns that each takes, then a text that is wrapped behind them."""
-        head = "".join(cell + " " * max(wide - width(_ESCAPE.sub("", cell)), 0) for cell, wide in cells)
-        indent = width(_ESCAPE.sub("", head))
-        first, *rest = self.wrapped(last, indent)
-        return [(head + first).rstrip(), *(" " * indent + line for line in rest)]
+def terminal_styles(environ: Mapping[str, str]) -> Styles:
+    """The colours and columns of the standard output."""
+    person = sys.stdout.isatty() and environ.get("TERM", "") != "dumb"
+    return Styles(person and not environ.get("NO_COLOR"), shutil.get_terminal_size((100, 24)).columns)

@@ -1,89 +1,18 @@
 """Everything that ssh-jit prints goes through here.
 
-Whatever comes from elsewhere (names, reasons, titles, a server's error) is made inert: no character reaches a terminal
-that could move its cursor, recolour it, hide, or turn the direction of the text. Errors are a line ``ssh-jit: …`` and,
-where there is one, a line ``hint: …``, on the standard error, so that the standard output belongs to the command.
+All text from elsewhere (names, reasons, titles, a server's error) is made inert (``sshjit.terminal_text``): no
+character reaches a terminal that could move its cursor, recolour it, hide, or turn the direction of the text. An error
+is a line ``ssh-jit: …`` and, where there is one, a line ``hint: …``, on the standard error, so that the standard output
+belongs to the command.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import sys
-import unicodedata
-from collections.abc import Sequence
 
 from sshjit.errors import SshJitError
-from sshjit.visible import shown
-
-
-def inert(text: str) -> str:
-    r"""``text`` on one line with every character that is not plainly seen spelled out, as ``\x1b`` or ``\u202e``."""
-    return shown(text, _spell)
-
-
-def _spell(character: str) -> str:
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-
-
-def width(text: str) -> int:
-    """Columns that ``text`` takes: wide characters take two, combining ones none."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in ("W", "F") else 1 for c in text
-    )
-
-
-def cut(text: str, columns: int) -> str:
-    """``text`` in at most ``columns`` columns, ending in ``…`` where it was cut."""
-    if width(text) <= columns:
-        return text
-    kept = text[: max(columns - 1, 0)]
-    while width(kept) > max(columns - 1, 0):
-        kept = kept[:-1]
-    return kept.rstrip() + "…"
-
-
-def wrap(text: str, columns: int) -> list[str]:
-    """``text`` in lines of at most ``columns`` columns, broken at blanks, and within words longer than a line.
-
-    So that no terminal breaks them: what it carries over to the beginning of a line could pass for a line of ours.
-    """
-    lines, line = [], ""
-    for word in re.findall(r" *[^ ]+", text):
-        more = word
-        if line and width(line + more) > columns:
-            lines.append(line)
-            line, more = "", more.lstrip(" ")
-        while width(more) > columns:
-            head = _head(more, columns)
-            lines.append(head)
-            more = more[len(head) :]
-        line += more
-    return [*lines, line]
-
-
-def _head(text: str, columns: int) -> str:
-    """As much of ``text`` as fits, and at least one character."""
-    room = columns
-    for number, character in enumerate(text):
-        room -= width(character)
-        if room < 0:
-            return text[: max(number, 1)]
-    return text
-
-
-def table(rows: Sequence[Sequence[str]], *, indent: str = "") -> str:
-    """Rows as aligned columns; the last column is as long as it is."""
-    safe = [[inert(cell) for cell in row] for row in rows]
-    widths = [max(map(width, column)) for column in zip(*safe, strict=True)]
-    lines = []
-    for row in safe:
-        cells = [cell + " " * (room - width(cell)) for cell, room in zip(row, widths, strict=True)]
-        lines.append((indent + "  ".join(cells)).rstrip())
-    return "\n".join(lines)
+from sshjit.terminal_text import cut, inert
 
 
 class Terminal:

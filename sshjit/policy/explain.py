@@ -138,7 +138,7 @@ def _misses(query: Query, rule: Rule, host: Host) -> Iterator[Miss]:
     match = rule.match
     yield from _kind_miss(query, rule)
     if match.roles is not None and not any(role in query.roles for role in match.roles):
-        yield Miss("roles", None, f"it is for {words.roles(match.roles)}, and {words.none_of(match.roles)}")
+        yield Miss("roles", None, f"it is for {words.roles_not_held(match.roles)}")
     yield from _host_misses(match, host, lacking_matches=isinstance(rule, DenyRule))
     yield from _login_miss(query, match, rule)
     if match.actions is not None and query.action not in match.actions:

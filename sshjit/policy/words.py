@@ -5,8 +5,9 @@ Some readers ask for themselves and some about another person, so no sentence sa
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
+from sshjit.durations import show
 from sshjit.policy.model import COMMAND, OWN, SHELL
 
 
@@ -27,11 +28,6 @@ def actions(names: Iterable[str] | None) -> str:
     return f"the action{'s' if len(actions) > 1 else ''} {listed(actions)}" if actions else "any action"
 
 
-def none_of(names: Collection[str]) -> str:
-    """What is held of the roles ``names`` by somebody who has nothing: ``none of them is held``."""
-    return "none of them is held" if len(names) > 1 else "it is not held"
-
-
 def roles(names: Iterable[str]) -> str:
     """``the roles sre and dba``, ``the role sre``."""
     roles = list(names)
@@ -41,6 +37,13 @@ def roles(names: Iterable[str]) -> str:
 def either(roles: Iterable[str]) -> str:
     """``role dba``, ``role sre or dba``."""
     return f"role {listed(roles, 'or')}"
+
+
+def roles_not_held(names: Iterable[str]) -> str:
+    """``the role sre, which is not held``; ``the roles sre and dba, none of which is held``."""
+    listed_roles = list(names)
+    none = "none of which is held" if len(listed_roles) > 1 else "which is not held"
+    return f"{roles(listed_roles)}, {none}"
 
 
 def deed(action: str) -> str:
@@ -65,3 +68,9 @@ def step(role: str, count: int, *, signed: bool) -> str:
 def pairs(labels: Iterable[tuple[str, str]]) -> str:
     """``env=prod and role=db``."""
     return listed([f"{label}={value}" for label, value in labels] or ["no labels"])
+
+
+def allowed(rule: str, action: str, hosts: Iterable[str], login: str, duration: int, *, needs_approval: bool) -> str:
+    """What a rule allows; ``duration`` is in seconds."""
+    after = " once it is approved" if needs_approval else ""
+    return f'rule "{rule}" allows {doing(action)} {listed(hosts)} as {login} for {show(duration)}{after}'

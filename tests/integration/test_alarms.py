@@ -60,9 +60,9 @@ def test_a_running_ca_sounds_its_alarm_without_any_front_end_and_explains(
         said = run_command(
             config, "explain", "--person", "dana@example.com", "--host", "db1", "--reason", "CHG-7", "--for", "2h"
         )
-        assert "YES, once it is approved" in said
+        assert 'APPROVAL  rule "database" allows logging in to db1 as postgres for 1 h once it is approved' in said
         assert f"1 of lead: {BOB.sub}" in said
-        assert "1 h, as more is not given" in said
+        assert "1 h (the most that this rule allows)" in said
         assert "it is for env=staging, db1 has env=prod" in said
         assert "nobody known here" in run_command(config, "explain", "--person", "mallory", "--host", "db1", code=2)
         reply = json.loads(run_command(config, "explain", "--person", "partner/d-4", "--label", "env=prod", "--json"))

@@ -63,7 +63,7 @@ def bob(lab: Lab) -> Person:
 def test_asked_by_label_approved_for_less_by_a_signature_and_extended(lab: Lab, bob: Person) -> None:
     dana, login = lab.person("dana"), lab.hosting.hosts["db1"].login
     explained = types(dana, "request", "--dry-run", "--label", "role=db", "--reason", "CHG-7")
-    assert "1 of sre-lead (signed): Bob" in explained
+    assert "1 of sre-lead, signed: Bob" in explained
     asked = types(dana, "request", "--label", "env=prod", "--label", "role=db", "--reason", "CHG-7 add index")
     request = request_in(asked)
     assert f"{login}@db1" in asked

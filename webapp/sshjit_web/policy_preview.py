@@ -84,7 +84,7 @@ def _reply(
     rules: Policy, login: LoginView, hosts: Sequence[policy.Host], found: Explanation, address: str | None
 ) -> ExplainReply:
     verdict, (code, message, hint) = _said(found.outcome)
-    terms, steps = explanation.agreed(found)
+    terms, steps = explanation.terms_and_steps(found)
     return ExplainReply(
         person=login.person,
         roles=found.roles,

@@ -1,30 +1,24 @@
-"""``ssh-jit-ca explain``: what somebody would hear who asked this now, and every rule with what it misses."""
+"""``ssh-jit-ca explain``: what the CA would answer to a person's request now, and what every rule says."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+import shutil
 from typing import Any
 
 from sshjit import ca_protocol as m
 from sshjit import durations
 from sshjit.errors import Invalid
+from sshjit.explanation_text import reply_lines
+from sshjit.styles import Styles
 from sshjit_ca.cli import show as cli_show
 from sshjit_ca.config import Config
 from sshjit_ca.operations import admin_client
 
-_ANSWERS: dict[m.Verdict, str] = {
-    "allow": "YES, at once",
-    "approval": "YES, once it is approved",
-    "step_up": "NOT BY THIS SIGN-IN",
-    "denied": "NO",
-}
-_KINDS = {"deny": "deny", "allow": "allow", "break_glass": "break-glass"}
-
 
 def add_commands(commands: Any) -> None:
     """Adds the command."""
-    text = "say what somebody would get, and why; nothing is recorded"
+    text = "what a person would get, and why; nothing is recorded"
     parser = commands.add_parser("explain", help=text, description=f"{text[0].upper()}{text[1:]}.")
     parser.set_defaults(run=_explain)
     parser.add_argument("--person", required=True, help="a name, an address, provider/address or sub-…")
@@ -35,9 +29,9 @@ def add_commands(commands: Any) -> None:
     what.add_argument("--action", default="shell", metavar="NAME", help="a named action [shell]")
     what.add_argument("--command", metavar="TEXT", help="an exact command")
     parser.add_argument("--for", dest="duration", metavar="TIME", help="how long, like 30m [what the rule allows]")
-    parser.add_argument("--in", dest="start", metavar="TIME", help="beginning so much later")
+    parser.add_argument("--in", dest="start", metavar="TIME", help="beginning this much later")
     parser.add_argument("--reason", default="", metavar="TEXT")
-    parser.add_argument("--address", default="", metavar="IP", help="where it is asked from")
+    parser.add_argument("--address", default="", metavar="IP", help="the address that the request comes from")
     parser.add_argument("--break-glass", action="store_true", help="by the rules for emergencies")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -60,7 +54,9 @@ def _explain(conf: Config, options: argparse.Namespace) -> int:
         break_glass=options.break_glass,
         address=options.address,
     )
-    cli_show.say(options, admin_client.call(conf.admin_socket, message, m.ExplainReply), explained)
+    reply = admin_client.call(conf.admin_socket, message, m.ExplainReply)
+    styles = Styles(colour=False, columns=shutil.get_terminal_size((100, 24)).columns)
+    cli_show.say(options, reply, lambda explained: "\n".join(reply_lines(message, explained, styles)))
     return 0
 
 
@@ -69,61 +65,3 @@ def _label(text: str) -> tuple[str, str]:
     if not (key and equals and value):
         raise Invalid("bad_label", f"{text!r} is not KEY=VALUE")
     return key, value
-
-
-def explained(reply: m.ExplainReply) -> str:
-    """The answer, its terms, and every rule."""
-    person = reply.person
-    who = f"{person.name} ({person.provider}{f', {person.email}' if person.email else ''})"
-    answer = [
-        ("person", who),
-        ("roles", ", ".join(reply.roles) or "none"),
-        ("hosts", ", ".join(reply.hosts)),
-        ("answer", _ANSWERS[reply.verdict]),
-        *([("why", reply.message)] if reply.message else []),
-        *([("hint", reply.hint)] if reply.hint else []),
-        *([("rule", reply.rule)] if reply.rule else []),
-        *(_terms(reply) if reply.terms is not None else []),
-        *((f"{'' if number else 'approvals'}", _step(step)) for number, step in enumerate(reply.steps)),
-        ("policy", reply.policy[:16]),
-    ]
-    rows = [row for rule in reply.rules for row in _rule(rule)]
-    return f"{cli_show.fields(answer)}\n\n{cli_show.table(('', 'RULE', 'KIND', 'WHY'), rows)}"
-
-
-def _terms(reply: m.ExplainReply) -> Iterator[tuple[str, str]]:
-    terms = reply.terms
-    if terms is None:
-        return
-    capped = ", as more is not given" if terms.capped else ""
-    ends = "" if terms.ends_by is None else f", over by {cli_show.instant(terms.ends_by)} UTC in any case"
-    yield "login", reply.login or ""
-    yield "window", f"{durations.show(terms.duration)}{capped}{ends}"
-    yield "certificates", f"{durations.show(terms.certificate)} each"
-    if reply.steps:
-        yield "answered within", durations.show(terms.pending)
-    yield "used within", durations.show(terms.use_by)
-    if terms.source:
-        yield "only from", ", ".join(terms.source)
-    if terms.forwarding:
-        yield "forwarding", ", ".join(terms.forwarding)
-    if terms.extend_count:
-        yield "extensions", f"{terms.extend_count}, by {durations.show(terms.extend_by)} each"
-
-
-def _step(step: m.StepView) -> str:
-    sign = ", signed" if step.signed else ""
-    return f"{step.count} of {step.role}{sign}: {', '.join(step.candidates) or 'nobody who signed in lately'}"
-
-
-def _rule(rule: m.RuleView) -> Iterator[tuple[str, str, str, str]]:
-    """The rows of a rule: what decides, and each thing that it misses."""
-    said = [miss.reason for miss in rule.misses]
-    if rule.decides:
-        said.insert(0, "decides")
-    elif not said:
-        said = ["matches, but another rule decides"]
-    mark = "=>" if rule.decides else "" if rule.misses else "="
-    yield mark, rule.name, _KINDS[rule.kind], said[0]
-    for each in said[1:]:
-        yield "", "", "", each

@@ -45,7 +45,7 @@ def explain(desk: Context, message: Explain, door: Socket) -> ExplainReply:
     want, hosts = access_request.read(message, desk.now), lookup.hosts(desk, message)
     found = policy.explain(desk.policy, desk.policy_subject(login), policy_hosts(hosts), want, desk.now)
     answer = _answer(desk, login_id, login, hosts, want)
-    terms, steps = explanation.agreed(found)
+    terms, steps = explanation.terms_and_steps(found)
     shown = () if terms is None else step_views(desk, steps, login.opened.subject, known=desk.known())
     return ExplainReply(
         person=person_view(login),

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from sshjit import durations
 from sshjit.api.session import LoginView
+from sshjit.terminal_text import table
 from sshjit_client import sessions, sign_in
 from sshjit_client.api.basic import BasicApi
 from sshjit_client.exit_codes import ExitCode
 from sshjit_client.machine import Machine
 from sshjit_client.option_parser import Act, Build, Options, Parser
 from sshjit_client.request_text import person
-from sshjit_client.terminal import table
 from sshjit_client.times import at
 
 

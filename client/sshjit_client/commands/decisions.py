@@ -14,7 +14,7 @@ from sshjit_client.exit_codes import ExitCode
 from sshjit_client.machine import Machine
 from sshjit_client.option_parser import Act, Build, Options, Parser, either
 from sshjit_client.request_details import request_details
-from sshjit_client.styles import Styles
+from sshjit_client.styles import terminal_styles
 
 
 def _approve(parser: Parser) -> Act:
@@ -33,7 +33,7 @@ def approve(machine: Machine, options: Options) -> int:
     comment = names.free_text(options.comment, "the comment")
     reply = api.shown(resolve_request.id_of(api, session, options.id))
     request = reply.request
-    machine.terminal.out(request_details(reply, resolve_request.now(api), Styles.here(machine.environ)))
+    machine.terminal.out(request_details(reply, resolve_request.now(api), terminal_styles(machine.environ)))
     length = "" if at_most is None else f" for {durations.show(at_most)} at most"
     if not options.yes and machine.terminal.typing and not machine.terminal.confirm(f"\napprove this{length}?"):
         raise Refused("not_approved", "nothing was approved")
@@ -96,7 +96,7 @@ def review(machine: Machine, options: Options) -> int:
     verdict: Literal["justified", "unjustified"] = "justified" if options.justified else "unjustified"
     text = names.free_text(options.comment, "the comment")
     reply = api.shown(resolve_request.id_of(api, session, options.id))
-    machine.terminal.out(request_details(reply, resolve_request.now(api), Styles.here(machine.environ)))
+    machine.terminal.out(request_details(reply, resolve_request.now(api), terminal_styles(machine.environ)))
     if not options.yes and machine.terminal.typing and not machine.terminal.confirm(f"\nwas this {verdict}?"):
         raise Refused("not_reviewed", "nothing was reviewed")
     request = api.review(reply.request.id, verdict, text)

@@ -10,12 +10,12 @@ from sshjit.api.bodies import HostBody, LabelsBody, RemoveBody
 from sshjit.api.hosts import HostView
 from sshjit.api.signed import AddHost, LabelHost, RemoveHost
 from sshjit.errors import Invalid
+from sshjit.terminal_text import table
 from sshjit_client.commands import resolve_request
 from sshjit_client.commands.signatures import Signer
 from sshjit_client.exit_codes import ExitCode
 from sshjit_client.machine import Machine
 from sshjit_client.option_parser import Act, Build, Options, Parser
-from sshjit_client.terminal import table
 
 
 def _hosts(parser: Parser) -> Act:

@@ -9,13 +9,13 @@ from sshjit.api.bodies import LockBody, LockKind, RevokeBody, UnlockBody
 from sshjit.api.locks import LockView
 from sshjit.api.signed import Unlock
 from sshjit.errors import Invalid, Refused
+from sshjit.terminal_text import table
 from sshjit_client import request_text
 from sshjit_client.commands import resolve_request
 from sshjit_client.commands.signatures import Signer
 from sshjit_client.exit_codes import ExitCode
 from sshjit_client.machine import Machine
 from sshjit_client.option_parser import Act, Build, Options, Parser
-from sshjit_client.terminal import table
 from sshjit_client.times import at
 
 _KINDS: tuple[LockKind, ...] = ("person", "host", "login", "key")

@@ -17,7 +17,7 @@ from sshjit_client.exit_codes import ExitCode
 from sshjit_client.machine import Machine, Session
 from sshjit_client.option_parser import Act, Build, Options, Parser
 from sshjit_client.request_details import request_details
-from sshjit_client.styles import Styles
+from sshjit_client.styles import terminal_styles
 
 SHOWN = 20
 """Requests of a list, if not said otherwise."""
@@ -113,7 +113,7 @@ def show_one(machine: Machine, options: Options) -> int:
     if options.json:
         machine.terminal.out(json.dumps(wire.encode(reply), indent=2))
     else:
-        machine.terminal.out(request_details(reply, resolve_request.now(api), Styles.here(machine.environ)))
+        machine.terminal.out(request_details(reply, resolve_request.now(api), terminal_styles(machine.environ)))
     return ExitCode.OK
 
 

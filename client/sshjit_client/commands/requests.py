@@ -19,7 +19,7 @@ from sshjit_client.machine import Machine
 from sshjit_client.option_parser import Act, Build, Options, Parser
 from sshjit_client.request_args import RequestArgs
 from sshjit_client.request_details import request_details
-from sshjit_client.styles import Styles
+from sshjit_client.styles import terminal_styles
 
 _REQUEST_FLAGS = frozenset(("--dry-run", "--wait", "--json"))
 _EXPLAIN_FLAGS = frozenset(("--break-glass", "--json"))
@@ -88,7 +88,7 @@ def _asked(machine: Machine, api: BasicApi, reply: AskReply, *, wait: bool) -> i
     if asked.state not in (RequestState.PENDING, RequestState.APPROVED):
         raise waiting.over(asked)
     machine.terminal.out(
-        request_details(RequestReply(asked), int(time.time()) + api.skew, Styles.here(machine.environ))
+        request_details(RequestReply(asked), int(time.time()) + api.skew, terminal_styles(machine.environ))
     )
     if reply.existing:
         machine.terminal.say("you had asked for this before; it is the same request")

@@ -10,13 +10,13 @@ from sshjit import durations, names, sshcert
 from sshjit.api.views import RequestState, RequestView
 from sshjit.errors import Invalid, SshJitError
 from sshjit.sshcert import Certificate
+from sshjit.terminal_text import table
 from sshjit_client import certificate, certificate_index, files, request_text, sessions
 from sshjit_client.api.full import FullApi
 from sshjit_client.exit_codes import ExitCode
 from sshjit_client.machine import HeldBundle, Machine
 from sshjit_client.option_parser import Act, Build, Options, Parser
 from sshjit_client.request_text import GLASS, person
-from sshjit_client.terminal import table
 from sshjit_client.times import at
 
 

@@ -16,6 +16,7 @@ from sshjit import durations
 from sshjit.errors import Invalid
 from sshjit.policy import Ask, PolicyError
 from sshjit.policy.problems import did_you_mean
+from sshjit.terminal_text import inert
 from sshjit_client.exit_codes import ExitCode
 from sshjit_client.machine import Machine
 from sshjit_client.option_parser import Parser
@@ -26,14 +27,13 @@ from sshjit_client.policy import (
     lint,
     outcome_json,
     schema,
-    showing,
     test_runner,
 )
+from sshjit_client.policy.explanation import explanation_text
 from sshjit_client.policy.inventory import FILE, Inventory, load_inventory
 from sshjit_client.policy.policy_files import parse_local_time, read_policy
 from sshjit_client.policy.question import Question, explain
-from sshjit_client.styles import Styles
-from sshjit_client.terminal import inert
+from sshjit_client.styles import terminal_styles
 
 Options = argparse.Namespace
 DIFFERENT = 1
@@ -111,7 +111,7 @@ def _check(machine: Machine, options: Options) -> int:
     if options.json:
         machine.terminal.out(json.dumps({"problems": [], "warnings": [_problem(each) for each in found]}, indent=2))
         return ExitCode.OK
-    paint = Styles.here(machine.environ)
+    paint = terminal_styles(machine.environ)
     for each in found:
         machine.terminal.out(f"{paint('wait', 'warning')} {inert(str(each))}")
     rules = f"{len(policy.allows)} allow, {len(policy.denies)} deny, {len(policy.break_glass)} break-glass"
@@ -145,11 +145,11 @@ def _explain(machine: Machine, options: Options) -> int:
     )
     hosts = tuple(inventory.hosts[name] for name in dict.fromkeys(options.host))
     question = Question(policy, inventory, member.at(now), hosts, ask, now)
-    found = explain(question)
+    explanation = explain(question)
     if options.json:
-        machine.terminal.out(json.dumps(outcome_json.explanation_values(question, found), indent=2))
+        machine.terminal.out(json.dumps(outcome_json.explanation_values(question, explanation), indent=2))
     else:
-        machine.terminal.out(showing.explained(question, found, Styles.here(machine.environ)))
+        machine.terminal.out(explanation_text(question, explanation, terminal_styles(machine.environ)))
     return ExitCode.OK
 
 
@@ -171,7 +171,7 @@ def _diff(machine: Machine, options: Options) -> int:
     if options.json:
         machine.terminal.out(json.dumps(comparison_text.comparison_json(found), indent=2))
     else:
-        machine.terminal.out(comparison_text.comparison_text(found, Styles.here(machine.environ)))
+        machine.terminal.out(comparison_text.comparison_text(found, terminal_styles(machine.environ)))
     return ExitCode.OK if found.same else DIFFERENT
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sshjit.policy.model import SHELL
+from sshjit.styles import Styles
 from sshjit_client.policy.comparison import KINDS, Comparison, Entry, Kind
-from sshjit_client.styles import Styles
 
 _HEADS: dict[Kind, tuple[str, str]] = {
     "gains": ("GAINS", "wait"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, assert_never
 
+from sshjit.api.explain import Verdict
 from sshjit.approvals import Step
 from sshjit.policy import Allow, Denied, Explanation, Host, NeedsApproval, Outcome, StepUp, Terms
 from sshjit_client.policy.question import Question, approvers, outcome_sentence
@@ -15,7 +16,7 @@ VERDICTS = ("allow", "approval", "step_up", "denied")
 Values = dict[str, Any]
 
 
-def verdict(outcome: Outcome) -> str:
+def verdict(outcome: Outcome) -> Verdict:
     """One of ``VERDICTS``."""
     match outcome:
         case Allow():

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from sshjit import approvals, durations, policy
+from sshjit import approvals, policy
 from sshjit.policy import Allow, Ask, Denied, Explanation, Host, NeedsApproval, Outcome, Policy, StepUp, Subject, words
 from sshjit_client.policy.inventory import Inventory
 
@@ -50,10 +50,14 @@ def outcome_sentence(outcome: Outcome, hosts: Sequence[Host]) -> str:
     """The outcome in a sentence."""
     match outcome:
         case Allow(terms) | NeedsApproval(terms):
-            on = words.listed(host.name for host in hosts)
-            needs = " once it is approved" if isinstance(outcome, NeedsApproval) else ""
-            may = f'rule "{terms.rule}" allows {words.doing(terms.action)} {on} as {terms.login}'
-            return f"{may} for {durations.show(terms.duration)}{needs}"
+            return words.allowed(
+                terms.rule,
+                terms.action,
+                [host.name for host in hosts],
+                terms.login,
+                terms.duration,
+                needs_approval=isinstance(outcome, NeedsApproval),
+            )
         case StepUp() | Denied():
             return outcome.message
     assert_never(outcome)

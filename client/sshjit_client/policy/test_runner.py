@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from sshjit.styles import Styles
+from sshjit.terminal_text import inert
 from sshjit_client.machine import Machine
-from sshjit_client.policy import expectations, outcome_json, showing
+from sshjit_client.policy import expectations, outcome_json
 from sshjit_client.policy.expectations import Case, Difference
+from sshjit_client.policy.explanation import explanation_text
 from sshjit_client.policy.question import explain
-from sshjit_client.styles import Styles
-from sshjit_client.terminal import inert
+from sshjit_client.styles import terminal_styles
 
 
 def run_all(machine: Machine, cases: Sequence[Case], *, as_json: bool) -> int:
@@ -20,7 +22,7 @@ def run_all(machine: Machine, cases: Sequence[Case], *, as_json: bool) -> int:
     if as_json:
         machine.terminal.out(json.dumps([_result(case, found) for case, found in results], indent=2))
         return len(failed)
-    paint = Styles.here(machine.environ)
+    paint = terminal_styles(machine.environ)
     for case, found in failed:
         machine.terminal.out(_failure(case, found, paint))
     said = paint("bad", f"{len(failed)} failed") + ", " if failed else ""
@@ -34,7 +36,7 @@ def _failure(case: Case, found: Sequence[Difference], paint: Styles) -> str:
         lines += paint.fields(
             [(f"{each.what} expected", _shown(each.expected)), (f"{each.what} got", _shown(each.got))], indent="  "
         )
-    explained = showing.explained(case.question, explain(case.question), paint)
+    explained = explanation_text(case.question, explain(case.question), paint)
     return "\n".join([*lines, "", *(f"    {line}".rstrip() for line in explained.splitlines()), ""])
 
 

@@ -50,8 +50,8 @@ def test_a_dry_run_asks_nothing_and_says_what_is_due(alice: Laptop, server: Serv
     done = alice.run("request", "--dry-run", "db1")
     assert done.returncode == 0, done.stderr
     assert not server.requests
-    assert "APPROVAL  by rule 'prod-database'" in done.stdout
-    assert "1 of sre-lead (signed): Bob, Eve" in done.stdout
+    assert 'APPROVAL  rule "prod-database" allows logging in to db1 as deploy for' in done.stdout
+    assert "1 of sre-lead, signed: Bob, Eve" in done.stdout
     assert "it is for Sat and Sun, now it is Tue" in done.stdout
     assert json.loads(alice.run("explain", "web1", "--json").stdout)["verdict"] == "allow"
 

@@ -30,9 +30,9 @@ def test_an_approval_with_its_terms_and_who_could_give_it(desk: Desk) -> None:
     assert 'APPROVAL  rule "database" allows logging in to db1 as postgres for 1 h once it is approved' in text
     assert "1 of dba: dan\n" in text
     assert "1 of sre-lead, signed: bob\n" in text
-    assert "1 h (no more than 1 h under this rule), over by 2026-03-04 17:00 UTC in any case" in text
+    assert "1 h (the most that this rule allows), until 2026-03-04 17:00 UTC at the latest" in text
     assert "✓ database" in text
-    assert "= lax-database        allow        matches too, and is not asked" in text
+    assert "= lax-database        allow        matches, but another rule decides" in text
     assert "it is for deploy and one's own user name, not postgres" in text
     assert "\x1b" not in text
 
@@ -41,7 +41,7 @@ def test_a_refusal_says_what_each_rule_misses(desk: Desk) -> None:
     said = desk.run("explain", desk.policy, "--person", "alice", "--host", "db1", "--login", "postgres", "--at", NOON)
     assert "DENIED  no rule allows logging in to db1 as postgres" in said.out
     assert "postgres on db1 needs the role dba (rule database); roles held: sre" in said.out
-    assert "it is for the role dba, and it is not held" in said.out
+    assert "it is for the role dba, which is not held" in said.out
 
 
 def test_step_ups_denies_commands_and_break_glass(desk: Desk) -> None:
@@ -55,7 +55,7 @@ def test_step_ups_denies_commands_and_break_glass(desk: Desk) -> None:
     fire = ("--break-glass", "--reason", "the site is down", "--at", NOON)
     alarm = desk.run("explain", desk.policy, "--person", "alice", "--host", "db1", "--host", "app1", *fire)
     assert 'ALLOWED  rule "on-call" allows logging in to db1 and app1 as root for 30 min' in alarm.out
-    assert "tells          pager" in alarm.out
+    assert "notifies       pager" in alarm.out
 
 
 def test_what_is_to_begin_later_goes_by_the_hours_of_then(desk: Desk) -> None:
@@ -83,7 +83,7 @@ def test_json_has_it_all(desk: Desk) -> None:
     assert by_name["secrets"]["misses"][0] == {
         "matcher": "roles",
         "host": None,
-        "reason": "it is for the role sre, and it is not held",
+        "reason": "it is for the role sre, which is not held",
     }
 
 

@@ -33,7 +33,7 @@ hosts = "db1"
 login = "postgres"
 expect = "denied"
 code = "no_rule"
-misses = { database = "it is for the role dba, and it is not held" }
+misses = { database = "it is for the role dba, which is not held" }
 """
 
 
@@ -80,7 +80,7 @@ def test_a_failure_shows_expected_got_and_the_explanation(desk: Desk) -> None:
         (('code = "no_rule"', 'code = "denied_by_rule"'), ("code", "denied_by_rule", "no_rule")),
         (('rule = "database"', 'rule = "lax-database"'), ("rule", "lax-database", "database")),
         (('duration = "1h"', 'duration = "2h"'), ("duration", "7200", "3600")),
-        (("dba, and it is not held", "dba"), ("misses.database", "the role dba", "the role dba, and it is not")),
+        (("dba, which is not held", "dba"), ("misses.database", "the role dba", "the role dba, which is not")),
     ],
 )
 def test_each_kind_of_expectation_can_fail(desk: Desk, change: tuple[str, str], said: tuple[str, str, str]) -> None:

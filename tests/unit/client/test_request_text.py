@@ -10,11 +10,11 @@ import pytest
 
 from sshjit.api.details import ExtensionView, PastView, RequesterView, RequestReply
 from sshjit.api.views import DecisionView, RequestState, RequestView, StepView
+from sshjit.styles import Styles
+from sshjit.terminal_text import width
 from sshjit_client import exit_codes, request_text, waiting
 from sshjit_client.exit_codes import ExitCode
 from sshjit_client.request_details import request_details
-from sshjit_client.styles import Styles
-from sshjit_client.terminal import width
 from sshjit_client.times import at
 from tests.unit.client.standin import ALICE, BOB
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sshjit.errors import Failed, Invalid, Refused
+from sshjit.terminal_text import cut, inert, table, width, wrap
 from sshjit_client import exit_codes
-from sshjit_client.terminal import cut, inert, table, width, wrap
 
 
 @pytest.mark.parametrize(

@@ -184,7 +184,7 @@ def test_every_rule_is_explained_to_oneself(world: FrontEnd, path: str) -> None:
 def test_others_are_explained_to_those_with_the_permission(world: FrontEnd) -> None:
     world.browser(ALICE)
     page = world.page(BOB, "/explain?person=Alice&more=db1&login=postgres")
-    for shown in ("<bdi>Alice</bdi> cannot have this.", "It is for the role dba, and it is not held"):
+    for shown in ("<bdi>Alice</bdi> cannot have this.", "It is for the role dba, which is not held"):
         assert shown in page
     refused = world.get(DANA, "/explain?person=Alice&more=db1")
     assert refused.status_code == 403

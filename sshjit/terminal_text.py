@@ -1,0 +1,78 @@
+"""Text for a terminal: made inert, measured, cut, wrapped and put in columns. Nothing here prints."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from sshjit.visible import shown
+
+
+def inert(text: str) -> str:
+    r"""``text`` on one line with every character that is not plainly seen spelled out, as ``\x1b`` or ``\u202e``."""
+    return shown(text, _spell)
+
+
+def _spell(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def width(text: str) -> int:
+    """Columns that ``text`` takes: wide characters take two, combining ones none."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in ("W", "F") else 1 for c in text
+    )
+
+
+def cut(text: str, columns: int) -> str:
+    """``text`` in at most ``columns`` columns, ending in ``…`` where it was cut."""
+    if width(text) <= columns:
+        return text
+    kept = text[: max(columns - 1, 0)]
+    while width(kept) > max(columns - 1, 0):
+        kept = kept[:-1]
+    return kept.rstrip() + "…"
+
+
+def wrap(text: str, columns: int) -> list[str]:
+    """``text`` in lines of at most ``columns`` columns, broken at blanks, and within words longer than a line.
+
+    So that no terminal breaks them: what it carries over to the beginning of a line could pass for a line of ours.
+    """
+    lines, line = [], ""
+    for word in re.findall(r" *[^ ]+", text):
+        more = word
+        if line and width(line + more) > columns:
+            lines.append(line)
+            line, more = "", more.lstrip(" ")
+        while width(more) > columns:
+            head = _head(more, columns)
+            lines.append(head)
+            more = more[len(head) :]
+        line += more
+    return [*lines, line]
+
+
+def _head(text: str, columns: int) -> str:
+    """As much of ``text`` as fits, and at least one character."""
+    room = columns
+    for number, character in enumerate(text):
+        room -= width(character)
+        if room < 0:
+            return text[: max(number, 1)]
+    return text
+
+
+def table(rows: Sequence[Sequence[str]], *, indent: str = "") -> str:
+    """Rows as aligned columns; the last column is as long as it is."""
+    safe = [[inert(cell) for cell in row] for row in rows]
+    widths = [max(map(width, column)) for column in zip(*safe, strict=True)]
+    lines = []
+    for row in safe:
+        cells = [cell + " " * (room - width(cell)) for cell, room in zip(row, widths, strict=True)]
+        lines.append((indent + "  ".join(cells)).rstrip())
+    return "\n".join(lines)
