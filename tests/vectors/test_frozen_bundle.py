@@ -50,7 +50,7 @@ def test_the_host_s_program_reads_the_same() -> None:
 
 def test_openssh_verifies_its_signature() -> None:
     signers, signature = FOLDER / "allowed_signers", FOLDER / "bundle.json.sig"
-    verify = ["ssh-keygen", "-Y", "verify", "-I", "bundle", "-n", core.NAMESPACE]
+    verify: list[str | Path] = ["ssh-keygen", "-Y", "verify", "-I", "bundle", "-n", core.NAMESPACE]
     for text, good in ((TEXT, True), (TEXT.replace('"bundle":1', '"bundle":2'), False)):
         command = [*verify, "-f", str(signers), "-s", str(signature)]
         done = subprocess.run(command, input=text.encode(), capture_output=True, check=False)
