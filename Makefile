@@ -3,12 +3,12 @@
 python := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lab bench fuzz release clean lock
+.PHONY: help setup demo test test-releases check lab bench fuzz release clean lock
 
 help: ## show this list
 	@printf '\n  ssh-jit  short-lived SSH certificates, asked for when they are needed\n\n'
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do \
-		printf '%-14s %s\n' "$$name" "$$text" | sed 's/^/  /'; done
+		printf '%-21s %s\n' "$$name" "$$text" | sed 's/^/  /'; done
 	@printf '\n  Every target does its own set-up, in .venv and .cache of this folder.\n\n'
 
 setup: ## make .venv from requirements.lock (the others do it by themselves)
@@ -19,6 +19,9 @@ demo: setup ## play the main job on real parts, and look around afterwards
 
 test: setup ## run every test, with the time per folder
 	@exec $(python) tests/run.py --install --jobs 3
+
+test-releases: setup ## try this tree's programs with those of an older commit (commit=24add08): some minutes
+	@exec $(python) tests/releases.py $(commit)
 
 check: setup ## ruff, format, mypy --strict and the unit tests that start no servers: about a minute
 	@$(python) -m ruff check
