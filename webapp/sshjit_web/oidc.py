@@ -13,7 +13,6 @@ import logging
 import threading
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import requests
@@ -22,6 +21,7 @@ from authlib.integrations.requests_client import OAuth2Session
 from requests.adapters import HTTPAdapter
 
 from sshjit import names
+from sshjit.discovery import Discovery, discovery_url, parse_discovery
 from sshjit.errors import Failed, Refused, SshJitError
 from sshjit.providers import Provider
 
@@ -37,17 +37,6 @@ METADATA_PAUSE = 5
 AUTH_METHODS = ("client_secret_basic", "client_secret_post")
 _UNUSABLE = (requests.RequestException, OSError, ValueError, TypeError, LookupError, SshJitError)
 """What an unreachable provider, or one whose metadata are no use to us, ends in."""
-
-
-@dataclass(frozen=True, slots=True)
-class Metadata:
-    """What we need of a provider's discovery document (OpenID Connect Discovery 1.0, RFC 8414)."""
-
-    authorization_endpoint: str
-    token_endpoint: str
-    auth_method: str
-    sends_iss: bool
-    """RFC 9207: whether the callback always carries ``iss``."""
 
 
 class _Transport(HTTPAdapter):
@@ -87,7 +76,7 @@ class RelyingParty:
         self._clock = clock
         self._roots = tls_roots
         self._lock = threading.Lock()
-        self._known: Metadata | None = None
+        self._known: Discovery | None = None
         self._ask_again = 0.0
 
     def nonce(self, state: str) -> str:
@@ -101,10 +90,10 @@ class RelyingParty:
             Failed: ``provider_down``.
 
         """
-        metadata = self.metadata()
-        with self._session(metadata) as session:
+        discovery = self.discovery()
+        with self._session(discovery) as session:
             url, _ = session.create_authorization_url(
-                metadata.authorization_endpoint,
+                discovery.authorization_endpoint,
                 state=state,
                 nonce=self.nonce(state),
                 code_verifier=self._derive("pkce", state),
@@ -120,17 +109,17 @@ class RelyingParty:
             Failed: ``provider_down``, or ``no_id_token``.
 
         """
-        metadata = self.metadata()
+        discovery = self.discovery()
         issuer = answer.get("iss")
-        if issuer is None and metadata.sends_iss:
+        if issuer is None and discovery.sends_iss:
             raise Refused("wrong_issuer", f"the answer does not say that it comes from {self.title}")
         if issuer is not None and issuer != self._provider.issuer:
             raise Refused("wrong_issuer", f"the answer does not come from {self.title}")
         if "error" in answer or not answer.get("code"):
             raise self._refusal(answer)
-        return self._exchange(metadata, state, answer["code"])
+        return self._exchange(discovery, state, answer["code"])
 
-    def metadata(self) -> Metadata:
+    def discovery(self) -> Discovery:
         """The provider's metadata, at most ``METADATA_LIFETIME`` old if it can be reached.
 
         Raises:
@@ -153,32 +142,24 @@ class RelyingParty:
             self._ask_again = self._clock() + METADATA_LIFETIME
             return self._known
 
-    def _discover(self) -> Metadata:
-        address = self._provider.issuer.rstrip("/") + "/.well-known/openid-configuration"
+    def _discover(self) -> Discovery:
+        address = discovery_url(self._provider.issuer)
         with self._plain() as session:
             response = session.get(address, allow_redirects=False, headers={"Accept": "application/json"})
         if response.status_code != requests.codes.ok:
             raise ValueError("discovery did not answer 200")
         document = json.loads(response.content)
-        if document["issuer"] != self._provider.issuer:
-            raise ValueError("the metadata are another issuer's")
-        plain = self._provider.unsafe_http
-        offered = document.get("token_endpoint_auth_methods_supported") or AUTH_METHODS[:1]
-        method = next((method for method in AUTH_METHODS if method in offered), None)
-        if method is None:
-            raise ValueError("no way to authenticate that we know")
-        return Metadata(
-            names.url(document["authorization_endpoint"], plain_http=plain),
-            names.url(document["token_endpoint"], plain_http=plain),
-            method,
-            document.get("authorization_response_iss_parameter_supported") is True,
-        )
+        if not isinstance(document, dict):
+            raise TypeError("discovery did not answer an object")
+        discovery = parse_discovery(document, self._provider.issuer, plain_http=self._provider.unsafe_http)
+        _auth_method(discovery)
+        return discovery
 
-    def _exchange(self, metadata: Metadata, state: str, code: str) -> str:
+    def _exchange(self, discovery: Discovery, state: str, code: str) -> str:
         try:
-            with self._session(metadata) as session:
+            with self._session(discovery) as session:
                 token = session.fetch_token(
-                    metadata.token_endpoint,
+                    discovery.token_endpoint,
                     grant_type="authorization_code",
                     code=code,
                     code_verifier=self._derive("pkce", state),
@@ -197,7 +178,7 @@ class RelyingParty:
             raise Failed("no_id_token", f"{self.title} sent no ID token", hint="tell your administrator")
         return id_token
 
-    def _session(self, metadata: Metadata) -> OAuth2Session:
+    def _session(self, discovery: Discovery) -> OAuth2Session:
         return self._plain(
             OAuth2Session(
                 self._provider.web.client_id,
@@ -205,7 +186,7 @@ class RelyingParty:
                 scope=" ".join(self._provider.web.scopes),
                 redirect_uri=self._redirect,
                 code_challenge_method="S256",
-                token_endpoint_auth_method=metadata.auth_method,
+                token_endpoint_auth_method=_auth_method(discovery),
             )
         )
 
@@ -235,3 +216,16 @@ class RelyingParty:
         return Failed(
             "provider_down", f"{self.title} cannot be reached for sign-in", hint="try again, or use another provider"
         )
+
+
+def _auth_method(discovery: Discovery) -> str:
+    """How we authenticate at the token endpoint.
+
+    Raises:
+        ValueError: the provider offers nothing that we can do.
+
+    """
+    for method in AUTH_METHODS:
+        if method in discovery.token_endpoint_auth_methods:
+            return method
+    raise ValueError("no way to authenticate that we know")

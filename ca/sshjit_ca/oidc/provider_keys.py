@@ -1,8 +1,8 @@
 """What the CA fetches from providers itself: where they sign people in, and the keys they sign with.
 
-Nothing that decides who somebody is comes from here: issuer, algorithms and clients stand in ``providers.toml``. Keys
-are believed for an hour; an unknown key id makes the CA look again, but not more often than every half minute, so that
-made-up key ids cannot be turned against the provider.
+Nothing that decides who somebody is comes from here: issuer, algorithms and clients are in ``providers.toml``. Keys are
+believed for an hour; an unknown key id makes the CA look again, but at most once in half a minute, so that made-up key
+ids cannot be turned against the provider.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sshjit import names, wire
+from sshjit.discovery import discovery_url, parse_discovery
 from sshjit.errors import Failed, Invalid, SshJitError
 from sshjit.providers import Provider
 
@@ -101,29 +102,21 @@ class ProviderKeys:
     def _fetch(self) -> Published:
         self._failed = self._monotonic()
         issuer = self._provider.issuer
-        metadata = self._get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
-        if metadata.get("issuer") != issuer:
-            raise self._down("its metadata names another issuer")
-        keys = self._get(self._address(metadata, "jwks_uri")).get("keys")
+        document = self._get(discovery_url(issuer))
+        try:
+            discovery = parse_discovery(document, issuer, plain_http=self._provider.unsafe_http)
+        except Invalid as error:
+            raise self._down(error.message) from None
+        if discovery.jwks_uri is None:
+            raise self._down("its metadata has no jwks_uri")
+        keys = self._get(discovery.jwks_uri).get("keys")
         if not isinstance(keys, list) or not all(isinstance(key, dict) for key in keys):
             raise self._down("its keys cannot be read")
         self.published = Published(
-            self._address(metadata, "authorization_endpoint"),
-            self._address(metadata, "token_endpoint"),
-            tuple(keys),
-            self._monotonic(),
+            discovery.authorization_endpoint, discovery.token_endpoint, tuple(keys), self._monotonic()
         )
         self._failed, self.problem = None, "ok"
         return self.published
-
-    def _address(self, metadata: dict[str, Any], key: str) -> str:
-        value = metadata.get(key)
-        if not isinstance(value, str):
-            raise self._down(f"its metadata has no {key}")
-        try:
-            return names.url(value, plain_http=self._provider.unsafe_http)
-        except Invalid as error:
-            raise self._down(f"its {key}: {error.message}") from None
 
     def _get(self, url: str) -> dict[str, Any]:
         try:
