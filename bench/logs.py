@@ -84,14 +84,14 @@ def _rate(ca: Served) -> float:
 @contextmanager
 def _long() -> Iterator[Long]:
     with folder() as home:
-        desk = make_log.make(home, CERTIFICATES)
+        made = make_log.make(home, CERTIFICATES)
         alive = time.time() + 300
         windows = tuple(
             (request.asked.login_id, request.id)
-            for request in desk.state.requests.values()
+            for request in made.state.requests.values()
             if request.ends is not None and request.ends > alive
         )
-        yield Long(home, os.environ | {"SSH_JIT_CA_CONFIG": str(home / "ca.toml")}, desk.state.size, windows)
+        yield Long(home, os.environ | {"SSH_JIT_CA_CONFIG": str(home / "ca.toml")}, made.state.size, windows)
 
 
 def _snapshots(log: Long) -> int:

@@ -71,7 +71,7 @@ class Hand:
 
 
 def make(home: Path, certificates: int, people: int = PEOPLE) -> Context:
-    """A CA in ``home`` with a log of so many certificates. The desk that comes back has its database open."""
+    """A CA in ``home`` with a log of so many certificates. The context that comes back has its database open."""
     home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o700)
     for name, text in (("ca.toml", CA_TOML.format(home=home)), ("providers.toml", PROVIDERS), ("policy.toml", POLICY)):
@@ -84,37 +84,37 @@ def make(home: Path, certificates: int, people: int = PEOPLE) -> Context:
     store = Store(settings.database)
     store.migrate()
     hand = Hand(time.time() - SPAN - 60)
-    desk = daemon.open_desk(settings, store, Places(), Clock(lambda: hand.time, lambda: hand.time))
+    context = daemon.open_context(settings, store, Places(), Clock(lambda: hand.time, lambda: hand.time))
     bundles = Bundles()
-    Authority(desk, routes.table(store, bundles), bundles).begin()
-    _fill(desk, certificates, people, int(hand.time))
-    return desk
+    Authority(context, routes.table(store, bundles), bundles).begin()
+    _fill(context, certificates, people, int(hand.time))
+    return context
 
 
-def _fill(desk: Context, certificates: int, people: int, began: int) -> None:
+def _fill(context: Context, certificates: int, people: int, began: int) -> None:
     open_to: dict[int, tuple[str, str, int]] = {}
     for number in range(certificates):
         now = began + number * SPAN // certificates
         person = number % people
         login, request, ends = open_to.get(person, ("", "", 0))
         if now >= ends:
-            login, request, ends = open_to[person] = open_window(desk, person, now)
-        desk.journal.record(recorded(desk, person, login, request, min(now + 300, ends)), now)
+            login, request, ends = open_to[person] = open_window(context, person, now)
+        context.journal.record(recorded(context, person, login, request, min(now + 300, ends)), now)
         if number % BATCH == BATCH - 1:
-            desk.journal.commit()
-    desk.journal.commit()
+            context.journal.commit()
+    context.journal.commit()
 
 
-def recorded(desk: Context, person: int, login: str, request: str, until: int) -> events.Issued:
+def recorded(context: Context, person: int, login: str, request: str, until: int) -> events.Issued:
     """What the log says of a certificate."""
-    serial = desk.journal.next_serial()
+    serial = context.journal.next_serial()
     return events.Issued(
         serial=serial,
         request=request,
         login_id=login,
         certificate=hashlib.sha256(serial.to_bytes(8, "big")).hexdigest(),
         valid_before=until,
-        policy=desk.policy.digest,
+        policy=context.policy.digest,
         rule="staging",
         person=f"acme/person{person}@example.com",
         login="deploy",
@@ -123,10 +123,10 @@ def recorded(desk: Context, person: int, login: str, request: str, until: int) -
     )
 
 
-def open_window(desk: Context, person: int, now: int) -> tuple[str, str, int]:
+def open_window(context: Context, person: int, now: int) -> tuple[str, str, int]:
     """Somebody signs in and is let in until the end of the shift: login, request, end."""
-    login, request, host = desk.new_id("login"), desk.new_id("req"), f"web{person % 10}"
-    subject, line = f"sub-{person:016d}", desk.keys.public("user_ca").line
+    login, request, host = context.new_id("login"), context.new_id("req"), f"web{person % 10}"
+    subject, line = f"sub-{person:016d}", context.keys.public("user_ca").line
     token = hashlib.sha256(login.encode("ascii")).hexdigest()
     opened = events.LoginOpened(
         login, subject, "native", token, _fingerprint(person), now, now, now + SHIFT, mfa=True,
@@ -135,7 +135,7 @@ def open_window(desk: Context, person: int, now: int) -> tuple[str, str, int]:
     )  # fmt: skip
     fields = {
         "request": request, "subject": subject, "login_id": login, "via": "native", "rule": "staging",
-        "policy": desk.policy.digest, "duration": SHIFT, "pending": 1800, "use_by": 1800, "certificate": 300,
+        "policy": context.policy.digest, "duration": SHIFT, "pending": 1800, "use_by": 1800, "certificate": 300,
         "hosts": (host,), "host_ids": (host,), "login": "deploy", "action": "shell", "command": None,
         "start": None, "break_glass": False, "review_within": None, "notify": (), "extends": None,
         "reason": "CHG-7 deploy", "address": "192.0.2.7", "forwarding": (), "source": (), "verify_required": False,
@@ -143,7 +143,7 @@ def open_window(desk: Context, person: int, now: int) -> tuple[str, str, int]:
     }  # fmt: skip
     asked = events.Asked(**fields)  # type: ignore[arg-type]
     for event in (opened, asked, events.Opened(request, "automatic", now + SHIFT)):
-        desk.journal.record(event, now)
+        context.journal.record(event, now)
     return login, request, now + SHIFT
 
 
@@ -158,8 +158,8 @@ def main() -> None:
     parser.add_argument("--certificates", type=int, default=1_000_000, metavar="N", help="[1000000]")
     options = parser.parse_args()
     began = time.monotonic()
-    desk = make(options.home.resolve(), options.certificates)
-    print(f"{desk.state.size} entries in {time.monotonic() - began:.0f} s; SSH_JIT_CA_CONFIG={options.home}/ca.toml")
+    context = make(options.home.resolve(), options.certificates)
+    print(f"{context.state.size} entries in {time.monotonic() - began:.0f} s; SSH_JIT_CA_CONFIG={options.home}/ca.toml")
 
 
 if __name__ == "__main__":

@@ -45,14 +45,14 @@ Answer = m.Reply | SshJitError
 class Authority:
     """Answers questions by the batch. Not for two threads at once."""
 
-    def __init__(self, desk: Context, routes: dict[type[m.Message], Route], bundles: Bundles) -> None:
-        self._desk = desk
+    def __init__(self, context: Context, routes: dict[type[m.Message], Route], bundles: Bundles) -> None:
+        self._context = context
         self._routes = routes
         self._bundles = bundles
         self.ahead = False
         """What is in memory may be ahead of the log: it must be read again first."""
         self._sweeper = Sweeper()
-        self._offset = desk.clock.offset
+        self._offset = context.clock.offset
         """Of the clock, when the batch began."""
         self.fenced: Failed | None = None
         """Set once another process writes the log: this one can never sign again."""
@@ -64,21 +64,21 @@ class Authority:
             Failed: when the log is not whole, the database does not take it, or somebody else is the writer.
 
         """
-        desk = self._desk
-        desk.reserve.look()  # on a full disk not even reading is possible
-        desk.journal.read()
-        epoch = desk.journal.take_over(holder)
+        context = self._context
+        context.reserve.look()  # on a full disk not even reading is possible
+        context.journal.read()
+        epoch = context.journal.take_over(holder)
         self._look()
-        if not desk.state.keys:
-            ca_keys.first_keys(desk)
-        desk.keys.open()
-        desk.record(Started(epoch, desk.config.installation, desk.keys.fingerprints()))
-        if desk.state.policy != desk.policy.digest:
-            self._load(desk.policy, desk.policy_text)
-        emergency_certificates.take_in(desk)
-        desk.journal.commit()
-        desk.keys.remember(desk.keys.turns())
-        emergency_certificates.taken_in(desk)
+        if not context.state.keys:
+            ca_keys.first_keys(context)
+        context.keys.open()
+        context.record(Started(epoch, context.config.installation, context.keys.fingerprints()))
+        if context.state.policy != context.policy.digest:
+            self._load(context.policy, context.policy_text)
+        emergency_certificates.take_in(context)
+        context.journal.commit()
+        context.keys.remember(context.keys.turns())
+        emergency_certificates.taken_in(context)
 
     def beat(self) -> None:
         """Shows others that this writer lives, and learns whether it is the writer still.
@@ -88,7 +88,7 @@ class Authority:
 
         """
         try:
-            self._desk.journal.beat()
+            self._context.journal.beat()
         except Failed as error:
             self._note(error)
             raise
@@ -102,9 +102,9 @@ class Authority:
         """
         try:
             self._ready()
-            if self._desk.troubles:
+            if self._context.troubles:
                 return 0
-            swept = self._sweeper.sweep(self._desk)
+            swept = self._sweeper.sweep(self._context)
             self._commit()
         except Exception as error:
             self.ahead = True  # whatever it is, the log is read again
@@ -116,7 +116,7 @@ class Authority:
     def end(self) -> None:
         """Says that this writer stops, so that the next one need not wait."""
         with contextlib.suppress(Failed):
-            self._desk.journal.release()
+            self._context.journal.release()
 
     def change_policy(self, text: str) -> None:
         """Puts a policy in force; a bad one changes nothing.
@@ -127,10 +127,10 @@ class Authority:
 
         """
         new = policy.load(text)
-        if new.digest == self._desk.policy.digest:
+        if new.digest == self._context.policy.digest:
             return
         self._ready()
-        for trouble in self._desk.troubles:
+        for trouble in self._context.troubles:
             raise trouble
         self._load(new, text)
         self._commit()
@@ -157,11 +157,11 @@ class Authority:
 
     def seal(self) -> Callable[[], None]:
         """Ends the batch: what makes it durable, to be called once, in any thread; it raises if the batch is lost."""
-        write, turns = self._desk.journal.seal(), self._desk.keys.turns()
+        write, turns = self._context.journal.seal(), self._context.keys.turns()
 
         def durable() -> None:
             write()
-            self._desk.keys.remember(turns)
+            self._context.keys.remember(turns)
 
         return durable
 
@@ -169,7 +169,7 @@ class Authority:
         """The answers to a batch that did not become durable; the log is read again before the next one."""
         try:
             self.ahead = True
-            if isinstance(error, Failed) and error.code == "disk_full" and self._desk.reserve.let_go():
+            if isinstance(error, Failed) and error.code == "disk_full" and self._context.reserve.let_go():
                 return self._batch(questions)  # nothing left yet, and now there is room for what may not wait
         except Exception as again:  # noqa: BLE001 - as above
             self.ahead, error = True, again
@@ -178,7 +178,7 @@ class Authority:
             return [Failed("defect", "the CA met a defect of its own; nothing was signed") for _ in questions]
         self._note(error)
         _log.error("a batch was lost: %s", error.message)
-        return [status.despite(self._desk, question.message, question.prepared, error) for question in questions]
+        return [status.despite(self._context, question.message, question.prepared, error) for question in questions]
 
     def _batch(self, questions: Sequence[Question], enough: Callable[[], bool] = lambda: False) -> list[Answer]:
         answers = self.decide(questions, enough)
@@ -186,44 +186,44 @@ class Authority:
         return answers
 
     def _ready(self) -> None:
-        """Makes the desk fit for a batch, and finds out what is wrong that does not stop everything."""
+        """Makes the context fit for a batch, and finds out what is wrong that does not stop everything."""
         if self.fenced is not None:
             raise self.fenced
         if self.ahead:
-            if self._desk.clock.offset != self._offset:
-                self._desk.clock.settle(self._offset)
+            if self._context.clock.offset != self._offset:
+                self._context.clock.settle(self._offset)
             self._bundles.forget()
-            self._desk.journal.read()
+            self._context.journal.read()
             self.ahead = False
         self._look()
 
     def _look(self) -> None:
-        desk, found = self._desk, []
-        self._offset = desk.clock.offset
+        context, found = self._context, []
+        self._offset = context.clock.offset
         try:
-            desk.now = desk.clock.now(desk.state.time)
+            context.now = context.clock.now(context.state.time)
         except Failed as error:
             found.append(error)
-            desk.now = desk.clock.steady(desk.state.time)
-        if (full := desk.reserve.look()) is not None:
+            context.now = context.clock.steady(context.state.time)
+        if (full := context.reserve.look()) is not None:
             found.append(full)
-        desk.troubles = tuple(found)
+        context.troubles = tuple(found)
 
     def _one(self, question: Question) -> Answer:
         kind = type(question.message)
-        for trouble in self._desk.troubles:
+        for trouble in self._context.troubles:
             if trouble.code not in doors.DESPITE.get(kind, ()):
                 return trouble
         route = self._routes[kind]
         extra = question.door if route.prepare is None else question.prepared
-        recorded = self._desk.journal.size
+        recorded = self._context.journal.size
         try:
-            return route.answer(self._desk, question.message, extra)
+            return route.answer(self._context, question.message, extra)
         except Refused as error:
             self._write_refusal(question.message, error)
             return error
         except Failed as error:
-            if self._desk.journal.size == recorded:
+            if self._context.journal.size == recorded:
                 return error  # a key's device is away, say: nothing was written, and the others go on
             self.ahead = True
             raise
@@ -242,22 +242,22 @@ class Authority:
             raise
 
     def _load(self, new: Policy, text: str) -> None:
-        desk = self._desk
-        desk.journal.keep_policy(new.digest, text)
-        desk.record(PolicyLoaded(new.digest, len(new.allows) + len(new.denies) + len(new.break_glass)))
-        desk.policy, desk.policy_text = new, text
+        context = self._context
+        context.journal.keep_policy(new.digest, text)
+        context.record(PolicyLoaded(new.digest, len(new.allows) + len(new.denies) + len(new.break_glass)))
+        context.policy, context.policy_text = new, text
 
     def _write_refusal(self, message: m.Message, error: Refused) -> None:
         """A refused person who is signed in goes into the log; a flood of the same is counted, not written."""
         login_id = getattr(message, "login_id", None)
-        login = self._desk.state.logins.get(login_id or "")
-        if login is None or login_id is None or self._desk.troubles:
+        login = self._context.state.logins.get(login_id or "")
+        if login is None or login_id is None or self._context.troubles:
             return
         kind = wire.type_name(type(message))
         subject = login.opened.subject
-        count = self._desk.refusals.count(subject, kind, error.code, self._desk.now)
+        count = self._context.refusals.count(subject, kind, error.code, self._context.now)
         if count:
-            self._desk.record(
+            self._context.record(
                 Turned(subject, login_id, kind, error.code, count, _in_words(message)[:300], error.message[:500])
             )
 

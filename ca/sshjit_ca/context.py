@@ -1,6 +1,6 @@
 """Where a message is answered: everything that a handler may use, and the questions that all of them ask.
 
-Handlers are functions ``(desk, message, …) -> reply``. They look first and record last: whatever can be refused is
+Handlers are functions ``(context, message, …) -> reply``. They look first and record last: whatever can be refused is
 refused before the first event, so that nothing is half done.
 """
 

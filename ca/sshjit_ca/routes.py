@@ -47,7 +47,7 @@ BOTH = WEB | ADMIN
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How one message is answered: ``answer(desk, message, prepared or door)``."""
+    """How one message is answered: ``answer(context, message, prepared or door)``."""
 
     doors: frozenset[Socket]
     answer: Callable[[Context, Any, Any], m.Reply]
@@ -74,7 +74,7 @@ def table(store: Store, bundles: Bundles) -> Routes:
 
 def _plain(handler: Callable[[Context, Any], m.Reply]) -> Callable[[Context, Any, Any], m.Reply]:
     """A handler that need not know the door, and for which nothing was prepared."""
-    return lambda desk, message, _: handler(desk, message)
+    return lambda context, message, _: handler(context, message)
 
 
 _PEOPLE: Routes = {

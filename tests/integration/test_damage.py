@@ -70,7 +70,7 @@ def test_a_damaged_last_page_is_found(left_behind: tuple[Installation, Client]) 
         before = client.received()
         try:
             ca.start()
-            problems = verification.verify(ca.store, ca.desk.keys.public("log")).problems
+            problems = verification.verify(ca.store, ca.context.keys.public("log")).problems
         except SshJitError as error:
             problems = (error.message,)
         finally:

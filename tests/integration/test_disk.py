@@ -80,7 +80,7 @@ def fill(ca: Installation) -> Path:
 
 
 def is_whole(ca: Installation) -> bool:
-    return verification.verify(ca.store, ca.desk.keys.public("log")).problems == ()
+    return verification.verify(ca.store, ca.context.keys.public("log")).problems == ()
 
 
 @on_a_small_disk
@@ -120,13 +120,13 @@ def test_a_disk_that_fills_up_between_two_looks_loses_nothing(ca: Installation) 
     request = ca.ask(login, "web1").request
     fill(ca)
     looks = iter([1 << 30])  # at its first look it believes so; then it looks at the real disk
-    ca.desk.reserve._free = lambda folder: next(looks, None) or disk_free(folder)
+    ca.context.reserve._free = lambda folder: next(looks, None) or disk_free(folder)
     revoke = m.Revoke(None, request.id, None, None, "laptop lost")
     answers = ca.say_all([revoke, *(m.ReadBundle(None) for _ in range(30))], "admin")
     assert isinstance(answers[0], m.RevokeReply)
     assert isinstance(answers[1], m.BundleReply)
     ca.restart()
-    assert ca.desk.state.requests[request.id].closing == "laptop lost"
+    assert ca.context.state.requests[request.id].closing == "laptop lost"
     assert is_whole(ca)
 
 
@@ -158,7 +158,7 @@ def test_many_revocations_fit_into_the_reserve(ca: Installation) -> None:
 def test_a_read_only_disk_answers_with_what_is_wrong_and_goes_on_when_it_is_mended(ca: Installation) -> None:
     login = ca.native(ALICE)
     request = ca.ask(login, "web1").request
-    size = ca.desk.state.size
+    size = ca.context.state.size
 
     ca.store.close()  # a disk with files open for writing is not remounted
     remount(ca, "ro")
@@ -171,7 +171,7 @@ def test_a_read_only_disk_answers_with_what_is_wrong_and_goes_on_when_it_is_mend
     ca.store.close()
     remount(ca, "rw")
     assert ca.say(m.Health(), m.HealthReply).ready
-    assert ca.desk.state.size == size
+    assert ca.context.state.size == size
     assert ca.say(m.SignUser(login, request.id), m.CertificateReply).certificate.serial
     assert is_whole(ca)
 

@@ -77,7 +77,7 @@ def logged(ca: Installation) -> list[dict[str, object]]:
     """The emergencies in the log, which must be whole."""
     ca.start()
     rows = [row for row in ca.store.rows() if row.entry.kind == "emergency"]
-    assert verification.verify(ca.store, ca.desk.keys.public("log")).problems == ()
+    assert verification.verify(ca.store, ca.context.keys.public("log")).problems == ()
     ca.stop()
     return [json.loads(row.entry.fact)["body"] | {"at": row.entry.index} for row in rows]
 
@@ -148,7 +148,7 @@ def test_what_cannot_be_recorded_is_not_signed(ca: Installation) -> None:
     message = m.SignEmergency("root", ("web1",), make_key(ca.home / "key").with_suffix(".pub").read_text(), "x", 60)
     (ca.home / "ca" / "emergency").write_text("in the way of the folder")
     with pytest.raises(Failed) as refused:
-        offline_signing.sign_without_database(ca.config, ca.places, ca.desk.clock, message)
+        offline_signing.sign_without_database(ca.config, ca.places, ca.context.clock, message)
     assert refused.value.code == "not_signing"
 
 
@@ -157,7 +157,7 @@ def test_without_a_database_a_name_that_is_none_is_refused(ca: Installation) -> 
     for host in ("web1,root", "*", "", "web1\n"):
         with pytest.raises(Invalid):
             offline_signing.sign_without_database(
-                ca.config, ca.places, ca.desk.clock, m.SignEmergency("root", (host,), line, "x", 60)
+                ca.config, ca.places, ca.context.clock, m.SignEmergency("root", (host,), line, "x", 60)
             )
     assert Spool(ca.home / "ca").waiting() == []
 

@@ -72,7 +72,7 @@ def running(tmp_path: Path) -> Iterator[Running]:
         ca = Installation(tmp_path, {"acme": acme, "partner": partner}, time=time.time(), boot=time.time())
         ca.add_host("web1", env="staging")
         login, lines = ca.native(ALICE), []
-        (tmp_path / "older").write_text(ca.desk.journal.checkpoint)
+        (tmp_path / "older").write_text(ca.context.journal.checkpoint)
         for _ in range(2):
             view = ca.ask(login, "web1").certificate
             assert view is not None
@@ -87,7 +87,7 @@ def running(tmp_path: Path) -> Iterator[Running]:
 
 def test_t44_a_proof_is_made_and_checked_without_the_ca(running: Running) -> None:
     home = running.home
-    public = succession.raw(running.ca.desk.keys.public("log"))
+    public = succession.raw(running.ca.context.keys.public("log"))
     key = checkpoint.verifier_key(running.ca.config.origin, public)
     running.run("prove", home / "0-cert.pub", "-o", home / "0.tlog-proof")
     nowhere = {**os.environ, "SSH_JIT_CA_CONFIG": "/nonexistent/ca.toml"}

@@ -46,7 +46,7 @@ def reading(ca: Installation, folder: Path, *arguments: str | Path, code: int = 
 
 
 def test_a_log_on_a_read_only_disk_is_verified_exported_and_reported_on(ca: Installation) -> None:
-    size = ca.desk.state.size
+    size = ca.context.state.size
     ca.stop()
     home = ca.config.home
     assert not list(home.glob("ca.db-*"))
@@ -70,4 +70,4 @@ def test_what_is_left_in_a_write_ahead_log_is_never_passed_over(ca: Installation
 
 def test_the_log_of_a_ca_that_runs_is_read_to_its_end_by_who_cannot_write_to_it(ca: Installation) -> None:
     said = reading(ca, ca.config.home, "log", "verify", "--json")
-    assert json.loads(said)["size"] == ca.desk.state.size
+    assert json.loads(said)["size"] == ca.context.state.size

@@ -56,7 +56,7 @@ class World:
         assert told.bundle is not None
         assert told.signature is not None
         held = HeldBundle(told.sequence, told.bundle, told.signature, "")
-        settings = Settings(1, "http://127.0.0.1:9", "test", self.ca.desk.keys.public("bundle").fingerprint, None)
+        settings = Settings(1, "http://127.0.0.1:9", "test", self.ca.context.keys.public("bundle").fingerprint, None)
         found = trusted_bundle.accept(held, None, settings)
         assert found is not None
         trusted_bundle.keep(self.laptop, held, found)
@@ -86,7 +86,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     laptop.mkdir(mode=0o700)
     with serving() as acme, serving() as partner:
         ca = Installation(tmp_path, {"acme": acme, "partner": partner}, time=time.time())
-        door = TrustedBySshd((ca.desk.keys.public("user_ca").line,), base64.b64decode(newest(ca).krl))
+        door = TrustedBySshd((ca.context.keys.public("user_ca").line,), base64.b64decode(newest(ca).krl))
         with running_sshd({"web1": door}, "deploy@web1") as web1, running_sshd({"web2": door}, "deploy@web2") as web2:
             made = World(ca, {"web1": web1, "web2": web2}, laptop)
             for name in made.servers:

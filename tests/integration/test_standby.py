@@ -59,7 +59,7 @@ def add_host(served: CaProcess, name: str) -> None:
 
 def is_whole(ca: Installation) -> bool:
     store = Store(ca.config.database, read_only=True)
-    verdict = verification.verify(store, ca.desk.keys.public("log"))
+    verdict = verification.verify(store, ca.context.keys.public("log"))
     store.close()
     return verdict.problems == ()
 

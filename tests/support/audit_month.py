@@ -58,10 +58,10 @@ class Month:
 def play(ca: Installation) -> Month:
     """Plays the month."""
     month = Month()
-    month.digests.append(ca.desk.policy.digest)
+    month.digests.append(ca.context.policy.digest)
     for change in (GLASS, MORE, EXTEND):
         ca.change_policy(*change)
-        month.digests.append(ca.desk.policy.digest)
+        month.digests.append(ca.context.policy.digest)
     for person in (BOB, ERIN, FRANK, CAROL):
         ca.web(person)
     _first_days(ca, month)
@@ -121,7 +121,7 @@ def _signed(ca: Installation, month: Month) -> None:
     """A policy that wants a signature, and one who writes what is not nice."""
     ca.later(2 * DAY)
     ca.change_policy(*SIGNED_POLICY)
-    month.digests.append(ca.desk.policy.digest)
+    month.digests.append(ca.context.policy.digest)
     dana, bob = ca.native(DANA), ca.native(BOB)
     asked = ca.ask(dana, "db1", action="migrate", reason="CHG-9 migrate").request
     ca.later(300)

@@ -24,7 +24,7 @@ def serving_sockets(
     def prepare(route: Route, message: m.Message) -> object:
         assert route.prepare is not None
         before(message)
-        return route.prepare(ca.desk, message, int(ca.time))
+        return route.prepare(ca.context, message, int(ca.time))
 
     async def serve() -> None:
         loops.append(asyncio.get_running_loop())

@@ -106,7 +106,7 @@ def check(ca: Installation, client: Client) -> None:
     """Everything that must be true after a crash, as the CA itself finds it when it comes back."""
     ca.start()
     try:
-        assert verification.verify(ca.store, ca.desk.keys.public("log")).problems == ()
+        assert verification.verify(ca.store, ca.context.keys.public("log")).problems == ()
         folded, issued = State(), dict[int, str]()
         for row in ca.store.rows():
             event = entries.read(row.entry)
@@ -115,7 +115,7 @@ def check(ca: Installation, client: Client) -> None:
             if isinstance(event, events.Issued):
                 assert event.serial not in issued
                 issued[event.serial] = event.certificate
-        assert states.digest(folded) == states.digest(ca.desk.state)
+        assert states.digest(folded) == states.digest(ca.context.state)
         assert client.received().items() <= issued.items()
     finally:
         ca.stop()

@@ -134,10 +134,10 @@ class Installation:
         self.store = Store(self.config.database)
         kept = Kept(self.home / "ca" / "clock", "this-start")
         clock = Clock(lambda: self.time, lambda: self.boot, kept)
-        self.desk = daemon.open_desk(self.config, self.store, self.places, clock)
+        self.context = daemon.open_context(self.config, self.store, self.places, clock)
         bundles = Bundles()
         self.routes = routes.table(self.store, bundles)
-        self.authority = Authority(self.desk, self.routes, bundles)
+        self.authority = Authority(self.context, self.routes, bundles)
         self.authority.begin()
 
     def stop(self) -> None:
@@ -167,7 +167,7 @@ class Installation:
         questions = []
         for message in messages:
             route = self.routes[type(message)]
-            prepared = route.prepare(self.desk, message, int(self.time)) if route.prepare else None
+            prepared = route.prepare(self.context, message, int(self.time)) if route.prepare else None
             questions.append(Question(message, door, prepared))
         return self.authority.answer(questions)
 

@@ -241,8 +241,8 @@ class Walk(RuleBasedStateMachine):
         return self.views([ask])[0]
 
     def views(self, asks: list[Ask]) -> list[m.RequestView]:
-        self.ca.desk.now = self.now
-        return [request_view(self.ca.desk, self.ca.desk.request(ask.id)) for ask in asks]
+        self.ca.context.now = self.now
+        return [request_view(self.ca.context, self.ca.context.request(ask.id)) for ask in asks]
 
     @invariant()
     def both_tell_the_same(self) -> None:

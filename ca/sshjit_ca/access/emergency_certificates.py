@@ -26,7 +26,7 @@ LONGEST = 15 * 60
 """Seconds that an emergency certificate lives at most."""
 
 
-def sign_emergency(desk: Context, message: SignEmergency) -> EmergencyReply:
+def sign_emergency(context: Context, message: SignEmergency) -> EmergencyReply:
     """Signs and records one certificate for enrolled hosts. Of locks it knows only those on keys.
 
     Raises:
@@ -34,29 +34,29 @@ def sign_emergency(desk: Context, message: SignEmergency) -> EmergencyReply:
         Invalid: ``unknown_host``, ``bad_lifetime``, ``no_reason``, and what is wrong with login or key.
 
     """
-    locks.refuse_key(desk.state, sshkey.parse_line(message.key).fingerprint)
+    locks.refuse_key(context.state, sshkey.parse_line(message.key).fingerprint)
     ids = []
     for name in message.hosts:
-        known = desk.state.host_names.get(name)
+        known = context.state.host_names.get(name)
         if known is None:
             raise Invalid("unknown_host", f"no host is enrolled as {names.show(name)}", hint="ssh-jit-ca host list")
-        ids.append(desk.state.hosts[known].id)
-    number, serial = desk.new_id("urgent"), desk.journal.next_serial()
-    issue = _issue(desk.keys.active("user_ca"), desk.now, serial, desk.random)
-    event, reply = issued(number, message, tuple(ids), issue, desk.keys.active("user_ca"))
-    desk.record(event)
+        ids.append(context.state.hosts[known].id)
+    number, serial = context.new_id("urgent"), context.journal.next_serial()
+    issue = _issue(context.keys.active("user_ca"), context.now, serial, context.random)
+    event, reply = issued(number, message, tuple(ids), issue, context.keys.active("user_ca"))
+    context.record(event)
     return reply
 
 
-def revoke_all(desk: Context, by: str | None, reason: str) -> int:
+def revoke_all(context: Context, by: str | None, reason: str) -> int:
     """Revokes every emergency certificate that lives; how many those were."""
     alive = [
         each.serial
-        for each in desk.state.emergencies.values()
-        if each.valid_before > desk.now and each.serial not in desk.state.revoked
+        for each in context.state.emergencies.values()
+        if each.valid_before > context.now and each.serial not in context.state.revoked
     ]
     for serial in alive:
-        desk.record(CertificateRevoked(serial, by, reason))
+        context.record(CertificateRevoked(serial, by, reason))
     return len(alive)
 
 
@@ -129,22 +129,22 @@ def sign_without_database(
     return reply
 
 
-def take_in(desk: Context) -> None:
+def take_in(context: Context) -> None:
     """Records what was spooled while the database was down."""
-    for event in Spool(desk.config.home).waiting():
-        if event.serial not in desk.state.emergencies:
-            desk.record(event)
+    for event in Spool(context.config.home).waiting():
+        if event.serial not in context.state.emergencies:
+            context.record(event)
 
 
-def taken_in(desk: Context) -> None:
+def taken_in(context: Context) -> None:
     """Lets the spool go, once its records are durable in the log."""
-    spool = Spool(desk.config.home)
+    spool = Spool(context.config.home)
     for event in spool.waiting():
-        if event.serial in desk.state.emergencies:
+        if event.serial in context.state.emergencies:
             spool.drop(event)
 
 
-def confirm_clock(desk: Context, message: ConfirmClock) -> ClockReply:
+def confirm_clock(context: Context, message: ConfirmClock) -> ClockReply:
     """Believes the clock from now on, and records who moved it by how much.
 
     Raises:
@@ -154,10 +154,10 @@ def confirm_clock(desk: Context, message: ConfirmClock) -> ClockReply:
     reason = names.free_text(message.reason, "the reason")
     if not reason:
         raise Invalid("no_reason", "say what happened to the clock", hint="--reason TEXT")
-    drift, before = round(desk.clock.confirm()), desk.state.time
-    desk.now = int(desk.clock.wall())
-    desk.record(ClockConfirmed(before, drift, reason))
-    return ClockReply(desk.now, drift)
+    drift, before = round(context.clock.confirm()), context.state.time
+    context.now = int(context.clock.wall())
+    context.record(ClockConfirmed(before, drift, reason))
+    return ClockReply(context.now, drift)
 
 
 def _issue(signer: Signer, now: int, serial: int, random: Callable[[int], bytes]) -> Issue:

@@ -28,16 +28,16 @@ class Sweeper:
         self._newest: str | None = None
         self._open: dict[str, None] = {}
 
-    def sweep(self, desk: Context) -> int:
+    def sweep(self, context: Context) -> int:
         """Records what is over by now; how many, ``MOST`` if there may be more. The clock must be believed."""
-        self._look_for_new(desk.state)
+        self._look_for_new(context.state)
         over: list[Closed] = []
         for each in list(self._open):
-            request = desk.state.requests.get(each)
+            request = context.state.requests.get(each)
             if request is None or request.state not in requests.MOVES:
                 del self._open[each]
                 continue
-            standing = requests.state_at(request, desk.now)
+            standing = requests.state_at(request, context.now)
             if standing not in _OVER:
                 continue
             del self._open[each]
@@ -46,7 +46,7 @@ class Sweeper:
                 if len(over) == MOST:
                     break
         for closed in over:
-            desk.record(closed)
+            context.record(closed)
         return len(over)
 
     def _look_for_new(self, state: State) -> None:

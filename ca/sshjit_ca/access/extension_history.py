@@ -23,25 +23,25 @@ _ASKS = 2000
 """Asks of the same person in the grant's time that are looked through."""
 
 
-def of(desk: Context, history: History, grant: Request) -> tuple[ExtensionView, ...]:
+def of(context: Context, history: History, grant: Request) -> tuple[ExtensionView, ...]:
     """Every ask for more time in a grant, oldest first."""
-    held = grant.id in desk.state.requests
-    found = extensions(desk.state, grant) if held else _remembered(desk, history, grant)
-    return tuple(_view(desk, each) for each in found[-MOST:])
+    held = grant.id in context.state.requests
+    found = extensions(context.state, grant) if held else _remembered(context, history, grant)
+    return tuple(_view(context, each) for each in found[-MOST:])
 
 
-def _remembered(desk: Context, history: History, grant: Request) -> list[Request]:
+def _remembered(context: Context, history: History, grant: Request) -> list[Request]:
     over = ended_at(grant)
-    before = (desk.now if over is None else over) + 1
+    before = (context.now if over is None else over) + 1
     rows = islice(history.asks(grant.asked.subject, before, since=grant.time), _ASKS)
     asked = ((row, read(row)) for row in rows)
     ids = [row.request for row, ask in asked if isinstance(ask, events.Asked) and ask.extends == grant.id]
-    found = (history.request(desk.state, each) for each in reversed(ids) if each is not None)
+    found = (history.request(context.state, each) for each in reversed(ids) if each is not None)
     return [each for each in found if each is not None]
 
 
-def _view(desk: Context, request: Request) -> ExtensionView:
-    view = request_view(desk, request)
+def _view(context: Context, request: Request) -> ExtensionView:
+    view = request_view(context, request)
     return ExtensionView(
         id=view.id,
         state=view.state,

@@ -16,11 +16,11 @@ def extensions(state: State, grant: Request) -> list[Request]:
     return [each for each in map(state.requests.__getitem__, own) if each.asked.extends == grant.id]
 
 
-def close_all(desk: Context, grant: Request, state: RequestState, by: str | None, reason: str) -> None:
+def close_all(context: Context, grant: Request, state: RequestState, by: str | None, reason: str) -> None:
     """Closes the extensions of a grant that is about to reach ``state``; one that nobody answered is taken back."""
-    for each in extensions(desk.state, grant):
-        standing = requests.state_at(each, desk.now)
+    for each in extensions(context.state, grant):
+        standing = requests.state_at(each, context.now)
         if standing is RequestState.PENDING:
-            desk.record(Closed(each.id, RequestState.CANCELLED, by, reason))
+            context.record(Closed(each.id, RequestState.CANCELLED, by, reason))
         elif standing is RequestState.APPROVED:
-            desk.record(Closed(each.id, state, by, reason))
+            context.record(Closed(each.id, state, by, reason))

@@ -47,28 +47,30 @@ def agreed(outcome: policy.Outcome) -> tuple[Terms, tuple[Step, ...]]:
     assert_never(outcome)
 
 
-def refuse_flood(desk: Context, login: Login) -> None:
+def refuse_flood(context: Context, login: Login) -> None:
     """One person cannot fill the log, by whatever asks in their name. Raises ``Refused``: ``too_many``."""
-    asked = desk.state.requests_of.get(login.opened.subject, [])
+    asked = context.state.requests_of.get(login.opened.subject, [])
     if len(asked) < MAX_ASKS:
         return
-    oldest = desk.state.requests.get(asked[-MAX_ASKS])
-    if oldest is not None and desk.now - oldest.time < HOUR:
+    oldest = context.state.requests.get(asked[-MAX_ASKS])
+    if oldest is not None and context.now - oldest.time < HOUR:
         raise Refused("too_many", f"you asked {MAX_ASKS} times within the hour", hint="wait a while")
 
 
-def refuse_hopeless(desk: Context, login: Login, deal: Deal) -> None:
+def refuse_hopeless(context: Context, login: Login, deal: Deal) -> None:
     """What could never be had is not asked. Raises ``Refused``: ``nobody_can_approve``, ``no_address``."""
     nobody = None
     if deal.steps:
-        requester = desk.person(login.opened.subject)
-        nobody = approvals.unfillable(deal.steps, requester, desk.known(), policy.empty_roles(desk.policy, desk.now))
+        requester = context.person(login.opened.subject)
+        nobody = approvals.unfillable(
+            deal.steps, requester, context.known(), policy.empty_roles(context.policy, context.now)
+        )
     if nobody is not None:
         agreed(policy.nobody_can_approve(deal.terms.rule, nobody.role))
     source(deal.terms, deal.wanted.address)
 
 
-def record(desk: Context, login: Login, deal: Deal) -> Request:
+def record(context: Context, login: Login, deal: Deal) -> Request:
     """Writes a new request down that ``refuse_hopeless`` let pass, and opens its window where no approval is needed.
 
     Raises:
@@ -78,12 +80,12 @@ def record(desk: Context, login: Login, deal: Deal) -> Request:
     terms, steps, hosts = deal.terms, deal.steps, deal.hosts
     glass = terms.break_glass
     asked = Asked(
-        request=desk.new_id("req"),
+        request=context.new_id("req"),
         subject=login.opened.subject,
         login_id=deal.login_id,
         via=login.opened.via,
         rule=terms.rule,
-        policy=desk.policy.digest,
+        policy=context.policy.digest,
         duration=terms.duration,
         pending=terms.pending,
         use_by=terms.use_by,
@@ -108,11 +110,11 @@ def record(desk: Context, login: Login, deal: Deal) -> Request:
         ends_by=terms.ends_by,
         steps=tuple(StepAsked(step.role, step.count, step.signed) for step in steps),
     )
-    ends = None if steps else windows.window_end(desk, Request(asked, desk.now))
-    desk.record(asked)
+    ends = None if steps else windows.window_end(context, Request(asked, context.now))
+    context.record(asked)
     if ends is not None:
-        desk.record(Opened(asked.request, "automatic" if glass is None else "break_glass", ends))
-    return desk.request(asked.request)
+        context.record(Opened(asked.request, "automatic" if glass is None else "break_glass", ends))
+    return context.request(asked.request)
 
 
 def source(terms: Terms, address: str | None) -> tuple[str, ...]:

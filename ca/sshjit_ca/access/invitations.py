@@ -24,25 +24,25 @@ NONCE_BYTES = 16
 SECRET_BYTES = 32
 
 
-def invite(desk: Context, host: Host) -> Invitation:
+def invite(context: Context, host: Host) -> Invitation:
     """Makes a new token for a host; an older one is worth nothing from here on."""
-    nonce = b64url(desk.random(NONCE_BYTES))
-    raw = token_of(desk, host.id, nonce)
-    desk.record(HostInvited(nonce, desk.now + LIFETIME, host.id, host.name))
-    return Invitation(b64url(raw), desk.now + LIFETIME)
+    nonce = b64url(context.random(NONCE_BYTES))
+    raw = token_of(context, host.id, nonce)
+    context.record(HostInvited(nonce, context.now + LIFETIME, host.id, host.name))
+    return Invitation(b64url(raw), context.now + LIFETIME)
 
 
-def token_of(desk: Context, host_id: str, nonce: str) -> bytes:
+def token_of(context: Context, host_id: str, nonce: str) -> bytes:
     """The token of an invitation."""
-    return host_statements.token(_secret(desk.config.home / "invitation-secret", desk), host_id, nonce)
+    return host_statements.token(_secret(context.config.home / "invitation-secret", context), host_id, nonce)
 
 
-def _secret(path: Path, desk: Context) -> bytes:
+def _secret(path: Path, context: Context) -> bytes:
     """The secret, made when it is first needed. Losing it costs the invitations that are out."""
     with suppress(FileExistsError):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(desk.random(SECRET_BYTES))
+            file.write(context.random(SECRET_BYTES))
     secret = path.read_bytes()
     if len(secret) != SECRET_BYTES or path.stat().st_mode & 0o077:
         raise Failed("bad_secret", f"{path} is damaged, or readable by others", hint="remove it, and invite again")

@@ -27,7 +27,7 @@ from sshjit_ca.keys.signer import signature_type
 from sshjit_ca.state import Host, Login, locks
 
 
-def sign_user(desk: Context, message: SignUser) -> CertificateReply:
+def sign_user(context: Context, message: SignUser) -> CertificateReply:
     """A certificate for the login's own key, from a grant of the login's own person.
 
     Raises:
@@ -36,31 +36,31 @@ def sign_user(desk: Context, message: SignUser) -> CertificateReply:
         Invalid: ``unknown_request``, ``wrong_state``, ``not_yet``, ``extension``.
 
     """
-    login = desk.login(message.login_id)
-    return CertificateReply(draw(desk, login, message.login_id, desk.request(message.request)))
+    login = context.login(message.login_id)
+    return CertificateReply(draw(context, login, message.login_id, context.request(message.request)))
 
 
-def draw(desk: Context, login: Login, login_id: str, request: Request) -> CertificateView:
+def draw(context: Context, login: Login, login_id: str, request: Request) -> CertificateView:
     """Signs and records one certificate; see ``sign_user``."""
-    key = desk.key_of(login)
+    key = context.key_of(login)
     if request.asked.subject != login.opened.subject:
         raise Refused("not_yours", "this grant belongs to somebody else")
-    requests.require_open(request, desk.now)
-    hosts = desk.hosts_of(request)
-    locks.refuse_new(desk.state, request.asked.host_ids)
-    _still_allowed(desk, login, request, hosts)
-    terms = _terms(desk, login, request)
-    signer = desk.keys.active("user_ca")
-    certificate = profile.user_certificate(terms, key, _issue(desk, signer))
+    requests.require_open(request, context.now)
+    hosts = context.hosts_of(request)
+    locks.refuse_new(context.state, request.asked.host_ids)
+    _still_allowed(context, login, request, hosts)
+    terms = _terms(context, login, request)
+    signer = context.keys.active("user_ca")
+    certificate = profile.user_certificate(terms, key, _issue(context, signer))
     blob = sign_and_read_back(certificate, signer)
-    desk.record(
+    context.record(
         Issued(
             serial=certificate.serial,
             request=request.id,
             login_id=login_id,
             certificate=hashlib.sha256(blob).hexdigest(),
             valid_before=certificate.valid_before,
-            policy=desk.policy.digest,
+            policy=context.policy.digest,
             rule=request.asked.rule,
             person=terms.person,
             login=request.asked.login,
@@ -71,7 +71,7 @@ def draw(desk: Context, login: Login, login_id: str, request: Request) -> Certif
     return _view(certificate, blob, request, terms, hosts)
 
 
-def sign_host(desk: Context, host: Host, keys: tuple[PublicKey, ...]) -> tuple[str, ...]:
+def sign_host(context: Context, host: Host, keys: tuple[PublicKey, ...]) -> tuple[str, ...]:
     """Signs and records a host certificate for each key; returns their lines.
 
     Raises:
@@ -79,33 +79,33 @@ def sign_host(desk: Context, host: Host, keys: tuple[PublicKey, ...]) -> tuple[s
 
     """
     if keys:
-        locks.refuse_new(desk.state, (host.id,))
+        locks.refuse_new(context.state, (host.id,))
     for key in keys:
-        locks.refuse_key(desk.state, key.fingerprint)
-    return tuple(_sign_host(desk, host, key) for key in keys)
+        locks.refuse_key(context.state, key.fingerprint)
+    return tuple(_sign_host(context, host, key) for key in keys)
 
 
-def _sign_host(desk: Context, host: Host, key: PublicKey) -> str:
-    signer = desk.keys.active("host_ca")
-    certificate = profile.host_certificate(host.name, host.aliases, key, _issue(desk, signer))
+def _sign_host(context: Context, host: Host, key: PublicKey) -> str:
+    signer = context.keys.active("host_ca")
+    certificate = profile.host_certificate(host.name, host.aliases, key, _issue(context, signer))
     blob = sign_and_read_back(certificate, signer)
     digest = hashlib.sha256(blob).hexdigest()
-    desk.record(HostIssued(certificate.serial, digest, certificate.valid_before, host.name, key.fingerprint))
+    context.record(HostIssued(certificate.serial, digest, certificate.valid_before, host.name, key.fingerprint))
     return sshcert.line(blob)
 
 
-def _still_allowed(desk: Context, login: Login, request: Request, hosts: tuple[Host, ...]) -> None:
-    subject = desk.policy_subject(login)
-    gone = taken_from(desk, subject, request, hosts)
+def _still_allowed(context: Context, login: Login, request: Request, hosts: tuple[Host, ...]) -> None:
+    subject = context.policy_subject(login)
+    gone = taken_from(context, subject, request, hosts)
     if gone is not None:
         raise Refused(gone.code, gone.message, hint=gone.hint)
-    more = policy.step_up(request.asked, subject, desk.now)
+    more = policy.step_up(request.asked, subject, context.now)
     if more is not None:
         raise Refused("step_up", more.message, hint=more.hint)
-    required_approvals.require(desk, request)
+    required_approvals.require(context, request)
 
 
-def _terms(desk: Context, login: Login, request: Request) -> UserTerms:
+def _terms(context: Context, login: Login, request: Request) -> UserTerms:
     asked, opened = request.asked, login.opened
     if request.ends is None:
         raise Failed("not_signing", f"request {request.id} is open without an end")
@@ -119,19 +119,19 @@ def _terms(desk: Context, login: Login, request: Request) -> UserTerms:
         forwarding=asked.forwarding,
         source=asked.source,
         verify_required=asked.verify_required,
-        lifetime=min(asked.certificate, desk.config.certificate_max),
+        lifetime=min(asked.certificate, context.config.certificate_max),
         grant_ends=request.ends,
         login_ends=opened.expires,
     )
 
 
-def _issue(desk: Context, signer: Signer) -> Issue:
+def _issue(context: Context, signer: Signer) -> Issue:
     return Issue(
-        now=desk.now,
-        serial=desk.journal.next_serial(),
-        nonce=desk.random(profile.NONCE_BYTES),
+        now=context.now,
+        serial=context.journal.next_serial(),
+        nonce=context.random(profile.NONCE_BYTES),
         ca=signer.public,
-        ceiling=desk.config.certificate_max,
+        ceiling=context.config.certificate_max,
     )
 
 

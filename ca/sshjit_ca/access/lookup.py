@@ -16,7 +16,7 @@ MOST_HOSTS = 256
 """Hosts that a certificate can name."""
 
 
-def hosts(desk: Context, message: Ask | Explain) -> tuple[Host, ...]:
+def hosts(context: Context, message: Ask | Explain) -> tuple[Host, ...]:
     """The enrolled hosts by name or alias in the order of the ask, then those with all the labels; each once.
 
     Raises:
@@ -27,9 +27,9 @@ def hosts(desk: Context, message: Ask | Explain) -> tuple[Host, ...]:
         raise Invalid("no_host", "name at least one host")
     if len(message.hosts) > MOST_HOSTS:
         raise Invalid("too_many_hosts", f"a certificate names at most {MOST_HOSTS} hosts, not {len(message.hosts)}")
-    found = {each.name: each for each in (host(desk, name) for name in message.hosts)}
+    found = {each.name: each for each in (host(context, name) for name in message.hosts)}
     if message.labels:
-        labelled = _labelled(desk, message.labels)
+        labelled = _labelled(context, message.labels)
         if not labelled:
             what = " and ".join(f"{names.show(key)}={names.show(value)}" for key, value in message.labels)
             raise Invalid("no_such_hosts", f"no host has {what}", hint="ssh-jit hosts lists labels too")
@@ -39,12 +39,12 @@ def hosts(desk: Context, message: Ask | Explain) -> tuple[Host, ...]:
     return tuple(found.values())
 
 
-def host(desk: Context, name: str) -> Host:
+def host(context: Context, name: str) -> Host:
     """An enrolled host by name or alias. Raises ``Invalid``: ``unknown_host``, with what was perhaps meant."""
-    known = desk.state.host_names.get(name)
+    known = context.state.host_names.get(name)
     if known is not None:
-        return desk.state.hosts[known]
-    near = _near(name, desk.state.host_names)
+        return context.state.hosts[known]
+    near = _near(name, context.state.host_names)
     hint = f"did you mean {near}?" if near else "ssh-jit hosts lists what there is"
     raise Invalid("unknown_host", f"there is no host {names.show(name)}", hint=hint)
 
@@ -69,6 +69,6 @@ LONGEST_SLIP = 64
 _LETTERS = string.digits + string.ascii_lowercase + "-."
 
 
-def _labelled(desk: Context, labels: Iterable[tuple[str, str]]) -> list[Host]:
+def _labelled(context: Context, labels: Iterable[tuple[str, str]]) -> list[Host]:
     wanted = set(labels)
-    return [each for _, each in sorted(desk.state.hosts.items()) if wanted <= set(each.labels)]
+    return [each for _, each in sorted(context.state.hosts.items()) if wanted <= set(each.labels)]

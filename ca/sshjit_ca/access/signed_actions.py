@@ -24,34 +24,36 @@ from sshjit_ca.keys import sshsig
 from sshjit_ca.sockets import Socket
 
 
-def read_challenge(desk: Context, message: ReadChallenge) -> ChallengeReply:
+def read_challenge(context: Context, message: ReadChallenge) -> ChallengeReply:
     """Something fresh to sign.
 
     Raises:
         Refused: ``login_over``, ``not_native``.
 
     """
-    desk.key_of(desk.login(message.login_id))
-    return ChallengeReply(*desk.challenges.make(message.login_id, desk.random(ephemeral.CHALLENGE_BYTES), desk.now))
+    context.key_of(context.login(message.login_id))
+    return ChallengeReply(
+        *context.challenges.make(message.login_id, context.random(ephemeral.CHALLENGE_BYTES), context.now)
+    )
 
 
 def signed_answer(
-    desk: Context, message: Approve | Deny, request: Request, verdict: Literal["approve", "deny"]
+    context: Context, message: Approve | Deny, request: Request, verdict: Literal["approve", "deny"]
 ) -> bool:
     """Whether an answer is signed; a signature that does not fit is refused, never taken for a word alone."""
     if message.consent is None:
         return False
-    view, installation = request_view(desk, request), desk.config.installation
+    view, installation = request_view(context, request), context.config.installation
 
     def text(challenge: str) -> bytes:
         duration = message.duration if isinstance(message, Approve) else None
         return signed_actions.approval_text(view, verdict, message.comment, challenge, installation, duration=duration)
 
-    _check(desk, message.login_id, message.consent, signed_actions.APPROVE_NAMESPACE, text)
+    _check(context, message.login_id, message.consent, signed_actions.APPROVE_NAMESPACE, text)
     return True
 
 
-def require(desk: Context, act: Act, door: Socket, permission: str) -> str | None:
+def require(context: Context, act: Act, door: Socket, permission: str) -> str | None:
     """Who does this act: a permitted person by a signature, or ``None`` for the operator at the admin door.
 
     Raises:
@@ -62,14 +64,14 @@ def require(desk: Context, act: Act, door: Socket, permission: str) -> str | Non
         if door != "admin":
             raise Refused("not_permitted", "say who you are")
         return None
-    login = desk.login(act.login_id)
-    if not desk.permitted(login, permission):
+    login = context.login(act.login_id)
+    if not context.permitted(login, permission):
         raise Refused("not_permitted", f"this needs the permission {permission!r}, which you do not have")
     if act.consent is None:
         raise Refused("signature_needed", "this counts only with a signature by your key", hint="use the command line")
-    installation = desk.config.installation
+    installation = context.config.installation
     _check(
-        desk,
+        context,
         act.login_id,
         act.consent,
         signed_actions.ACT_NAMESPACE,
@@ -78,8 +80,10 @@ def require(desk: Context, act: Act, door: Socket, permission: str) -> str | Non
     return login.opened.subject
 
 
-def _check(desk: Context, login_id: str, given: ActionSignature, namespace: str, text: Callable[[str], bytes]) -> None:
-    key = desk.key_of(desk.login(login_id))
-    if not desk.challenges.take(login_id, given.challenge, desk.now):
+def _check(
+    context: Context, login_id: str, given: ActionSignature, namespace: str, text: Callable[[str], bytes]
+) -> None:
+    key = context.key_of(context.login(login_id))
+    if not context.challenges.take(login_id, given.challenge, context.now):
         raise Refused("challenge_over", "what was signed is not fresh, or was used already", hint="try again")
     sshsig.verify(given.signature, key, namespace, text(given.challenge))

@@ -17,25 +17,25 @@ def steps_of(request: Request) -> tuple[Step, ...]:
     return tuple(Step(step.role, step.count, step.signed) for step in request.asked.steps)
 
 
-def approvers_of(desk: Context, request: Request) -> tuple[Approver, ...]:
+def approvers_of(context: Context, request: Request) -> tuple[Approver, ...]:
     """Everybody who said yes, with the roles that they have now; not by a sign-in or a key that is locked."""
     found = []
     for said in (decision.said for decision in request.decisions):
-        if said.verdict == "approve" and not locks.silenced(desk.state, said.login_id, said.subject):
-            person = desk.person(said.subject)
+        if said.verdict == "approve" and not locks.silenced(context.state, said.login_id, said.subject):
+            person = context.person(said.subject)
             found.append(Approver(person.subject_id, person.emails, person.roles, signed=said.signed))
     return tuple(found)
 
 
-def request_view(desk: Context, request: Request) -> RequestView:
+def request_view(context: Context, request: Request) -> RequestView:
     """A request with everything that is shown of it."""
-    asked, state = request.asked, requests.state_at(request, desk.now)
+    asked, state = request.asked, requests.state_at(request, context.now)
     return RequestView(
         id=request.id,
         digest=requests.digest(asked),
         state=state,
         how=request.how,
-        requester=person_of(desk.state, asked.login_id, asked.subject),
+        requester=person_of(context.state, asked.login_id, asked.subject),
         hosts=asked.hosts,
         host_ids=asked.host_ids,
         login=asked.login,
@@ -53,11 +53,11 @@ def request_view(desk: Context, request: Request) -> RequestView:
         use_by=request.use_until,
         ends=request.ends,
         certificate=asked.certificate,
-        certificates=drawn(desk.state, request),
-        steps=_steps(desk, request, pending=state is RequestState.PENDING),
+        certificates=drawn(context.state, request),
+        steps=_steps(context, request, pending=state is RequestState.PENDING),
         decisions=tuple(
             DecisionView(
-                person=person_of(desk.state, decision.said.login_id, decision.said.subject),
+                person=person_of(context.state, decision.said.login_id, decision.said.subject),
                 verdict=decision.said.verdict,
                 comment=decision.said.comment,
                 time=decision.time,
@@ -71,10 +71,10 @@ def request_view(desk: Context, request: Request) -> RequestView:
         start=asked.start,
         break_glass=asked.break_glass,
         review_by=request.review_by,
-        review=_review(desk, request),
+        review=_review(context, request),
         comments=tuple(
             CommentView(
-                person_of(desk.state, each.said.login_id, each.said.subject),
+                person_of(context.state, each.said.login_id, each.said.subject),
                 each.said.comment,
                 each.time,
                 each.said.via,
@@ -82,35 +82,35 @@ def request_view(desk: Context, request: Request) -> RequestView:
             for each in request.remarks
         ),
         extends=asked.extends,
-        extend_by=_extend_by(desk, request) if state is RequestState.APPROVED else None,
+        extend_by=_extend_by(context, request) if state is RequestState.APPROVED else None,
     )
 
 
-def _review(desk: Context, request: Request) -> ReviewView | None:
+def _review(context: Context, request: Request) -> ReviewView | None:
     if request.review is None:
         return None
     said = request.review.said
-    person = person_of(desk.state, said.login_id, said.subject)
+    person = person_of(context.state, said.login_id, said.subject)
     return ReviewView(person, said.verdict, said.comment, request.review.time)
 
 
-def _extend_by(desk: Context, request: Request) -> int | None:
+def _extend_by(context: Context, request: Request) -> int | None:
     """By how many seconds the rule of its name would extend an open grant once more. A courtesy: asking decides."""
-    rule = desk.policy.named.get(request.asked.rule)
+    rule = context.policy.named.get(request.asked.rule)
     if request.asked.extends is not None or rule is None or rule.extend is None:
         return None
     return rule.extend.by if request.extended < rule.extend.count else None
 
 
-def _steps(desk: Context, request: Request, *, pending: bool) -> tuple[StepView, ...]:
+def _steps(context: Context, request: Request, *, pending: bool) -> tuple[StepView, ...]:
     """How far each step is and, while it matters, who could still take it."""
     spoken = frozenset(decision.said.subject for decision in request.decisions)
-    known = desk.known() if pending else Crowd(())
-    return step_views(desk, steps_of(request), request.asked.subject, approvers_of(desk, request), known, spoken)
+    known = context.known() if pending else Crowd(())
+    return step_views(context, steps_of(request), request.asked.subject, approvers_of(context, request), known, spoken)
 
 
 def step_views(  # noqa: PLR0917 - each is one part of the question
-    desk: Context,
+    context: Context,
     steps: tuple[Step, ...],
     subject: str,
     approvers: tuple[Approver, ...] = (),
@@ -118,12 +118,12 @@ def step_views(  # noqa: PLR0917 - each is one part of the question
     spoken: frozenset[str] = frozenset(),
 ) -> tuple[StepView, ...]:
     """How far the steps of what ``subject`` asks are, and who of ``known`` could still take them."""
-    requester, known = desk.person(subject), known or Crowd(())
+    requester, known = context.person(subject), known or Crowd(())
     shown = []
     standing = approvals.standing(steps, requester, approvers, others=known)
     for stands, could in zip(standing, approvals.able(steps, requester, known), strict=True):
         ids = (person.subject_id for person in could if person.subject_id not in spoken)
-        names = sorted(desk.newest_login(each).opened.name for each in ids) if stands.missing else []
+        names = sorted(context.newest_login(each).opened.name for each in ids) if stands.missing else []
         step = stands.step
         shown.append(StepView(step.role, step.count, step.signed, stands.missing, tuple(names)))
     return tuple(shown)

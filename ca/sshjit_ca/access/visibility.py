@@ -27,17 +27,17 @@ class Sight(Enum):
     GRANT = "who holds it, and what they have"
 
 
-def sight(desk: Context, history: History, login: Login, request: Request) -> Sight | None:
+def sight(context: Context, history: History, login: Login, request: Request) -> Sight | None:
     """How much the login's person sees of a request; ``None``: not even that it is there."""
     if request.asked.subject == login.opened.subject:
         return Sight.OWN
     extends = request.asked.extends
-    grant = request if extends is None else history.request(desk.state, extends) or request
-    if desk.permitted(login, "audit") or any(may_decide(desk, login, each) for each in (request, grant)):
+    grant = request if extends is None else history.request(context.state, extends) or request
+    if context.permitted(login, "audit") or any(may_decide(context, login, each) for each in (request, grant)):
         return Sight.WHOLE
-    if request.review_by is not None and desk.permitted(login, "review"):
+    if request.review_by is not None and context.permitted(login, "review"):
         return Sight.WHOLE
-    if requests.state_at(grant, desk.now) in _FOR_LOCKING and desk.permitted(login, "lock"):
+    if requests.state_at(grant, context.now) in _FOR_LOCKING and context.permitted(login, "lock"):
         return Sight.GRANT
     return None
 

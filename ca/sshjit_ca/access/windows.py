@@ -9,7 +9,7 @@ from sshjit.requests import Request
 from sshjit_ca.context import Context, policy_hosts
 
 
-def window_end(desk: Context, request: Request) -> int:
+def window_end(context: Context, request: Request) -> int:
     """When a window that is opened now must close: by its length, closing hours, or a timed deny.
 
     Raises:
@@ -18,15 +18,15 @@ def window_end(desk: Context, request: Request) -> int:
 
     """
     asked = request.asked
-    start = grant_end(desk, request) if asked.extends is not None else requests.window_start(asked, desk.now)
+    start = grant_end(context, request) if asked.extends is not None else requests.window_start(asked, context.now)
     closes = policy.ends_by(
-        desk.policy,
-        desk.policy_subject(desk.newest_login(asked.subject)),
-        policy_hosts(desk.hosts_of(request)),
+        context.policy,
+        context.policy_subject(context.newest_login(asked.subject)),
+        policy_hosts(context.hosts_of(request)),
         login=asked.login,
         action=asked.action,
         break_glass=asked.break_glass,
-        now=desk.now if asked.extends is not None else start,
+        now=context.now if asked.extends is not None else start,
     )
     end = requests.window_end(asked, start, requests.at_most(request))
     end = end if closes is None else min(end, closes)
@@ -37,9 +37,9 @@ def window_end(desk: Context, request: Request) -> int:
     return end
 
 
-def grant_end(desk: Context, request: Request) -> int:
+def grant_end(context: Context, request: Request) -> int:
     """When the grant closes that ``request`` wants to extend. Raises ``Refused``: ``grant_over``."""
-    grant = desk.state.requests.get(request.asked.extends or "")
-    if grant is None or grant.ends is None or requests.state_at(grant, desk.now) is not RequestState.APPROVED:
+    grant = context.state.requests.get(request.asked.extends or "")
+    if grant is None or grant.ends is None or requests.state_at(grant, context.now) is not RequestState.APPROVED:
         raise Refused("grant_over", "the access that this extends is over", hint="ask for new access")
     return grant.ends

@@ -17,7 +17,7 @@ from sshjit_ca.context import Context
 from sshjit_ca.state import Login, locks
 
 
-def approve(desk: Context, message: Approve) -> RequestReply:
+def approve(context: Context, message: Approve) -> RequestReply:
     """One more yes; with the last that was missing the window opens.
 
     Raises:
@@ -26,25 +26,25 @@ def approve(desk: Context, message: Approve) -> RequestReply:
         Invalid: ``unknown_request``, ``wrong_state``, ``digest_differs``, ``already_decided``, ``bad_duration``.
 
     """
-    login, request = _approver(desk, message.login_id, message.request)
-    locks.refuse_new(desk.state, request.asked.host_ids)
-    locks.refuse_person(desk.state, request.asked.subject)
+    login, request = _approver(context, message.login_id, message.request)
+    locks.refuse_new(context.state, request.asked.host_ids)
+    locks.refuse_person(context.state, request.asked.subject)
     _check_length(message, request)
     if request.asked.extends is not None:
-        windows.grant_end(desk, request)
-    said = _said(desk, login, message, request, "approve")
-    if not said.signed and not _word_counts(desk, login, request):
+        windows.grant_end(context, request)
+    said = _said(context, login, message, request, "approve")
+    if not said.signed and not _word_counts(context, login, request):
         raise Refused(
             "signature_needed",
             "here your approval counts only with a signature by your key",
             hint=f"ssh-jit approve {request.id}",
         )
-    heard = requests.decide(request, said, desk.now)
-    ends = windows.window_end(desk, heard) if required_approvals.complete(desk, heard) else None
-    desk.record(said)
+    heard = requests.decide(request, said, context.now)
+    ends = windows.window_end(context, heard) if required_approvals.complete(context, heard) else None
+    context.record(said)
     if ends is not None:
-        desk.record(Opened(request.id, "reviewed", ends))
-    return RequestReply(request_view(desk, desk.request(request.id)))
+        context.record(Opened(request.id, "reviewed", ends))
+    return RequestReply(request_view(context, context.request(request.id)))
 
 
 def _check_length(message: Approve, request: Request) -> None:
@@ -54,55 +54,55 @@ def _check_length(message: Approve, request: Request) -> None:
         raise Invalid("bad_duration", f"{asked} was asked for, so a yes is for that or for less")
 
 
-def deny(desk: Context, message: Deny) -> RequestReply:
+def deny(context: Context, message: Deny) -> RequestReply:
     """One no ends it, and says why. Raises as ``approve`` does, and ``Invalid``: ``no_reason``."""
-    login, request = _approver(desk, message.login_id, message.request)
-    said = _said(desk, login, message, request, "deny")
+    login, request = _approver(context, message.login_id, message.request)
+    said = _said(context, login, message, request, "deny")
     if not said.comment:
         raise Invalid("no_reason", "say why not: whoever asked reads it", hint="--reason TEXT")
-    desk.record(said)
-    desk.record(Closed(request.id, RequestState.DENIED, login.opened.subject, said.comment))
-    return RequestReply(request_view(desk, desk.request(request.id)))
+    context.record(said)
+    context.record(Closed(request.id, RequestState.DENIED, login.opened.subject, said.comment))
+    return RequestReply(request_view(context, context.request(request.id)))
 
 
-def may_decide(desk: Context, login: Login, request: Request) -> bool:
+def may_decide(context: Context, login: Login, request: Request) -> bool:
     """Whether the login's person is one whom some step of the request asks, and is not the requester."""
-    return bool(decides_as(desk, login, request))
+    return bool(decides_as(context, login, request))
 
 
-def decides_as(desk: Context, login: Login, request: Request) -> tuple[str, ...]:
+def decides_as(context: Context, login: Login, request: Request) -> tuple[str, ...]:
     """The roles for which the login's person is asked."""
     if not request.asked.steps:
         return ()
-    me, requester = desk.person(login.opened.subject), desk.person(request.asked.subject)
+    me, requester = context.person(login.opened.subject), context.person(request.asked.subject)
     if not any(step.role in me.roles for step in request.asked.steps) or not approvals.others(
-        requester, (me,), desk.known()
+        requester, (me,), context.known()
     ):
         return ()
     return tuple(sorted({step.role for step in request.asked.steps} & me.roles))
 
 
-def _approver(desk: Context, login_id: str, request_id: str) -> tuple[Login, Request]:
+def _approver(context: Context, login_id: str, request_id: str) -> tuple[Login, Request]:
     """The login and the request, once it is clear that this person may say something about it now."""
-    login, request = desk.login(login_id), desk.request(request_id)
+    login, request = context.login(login_id), context.request(request_id)
     subject = login.opened.subject
-    if approvals.same_person(desk.person(subject), desk.person(request.asked.subject)):
+    if approvals.same_person(context.person(subject), context.person(request.asked.subject)):
         raise Refused("own_request", "nobody approves their own request, whoever they are")
-    if not may_decide(desk, login, request):
+    if not may_decide(context, login, request):
         roles = " or ".join(sorted({step.role for step in request.asked.steps})) or "nobody"
         raise Refused("not_an_approver", "you are not one who decides this request", hint=f"it is up to {roles}")
-    requests.require(request, RequestState.PENDING, desk.now)
+    requests.require(request, RequestState.PENDING, context.now)
     return login, request
 
 
-def _word_counts(desk: Context, login: Login, request: Request) -> bool:
+def _word_counts(context: Context, login: Login, request: Request) -> bool:
     """Whether there is a step that the person could fill without a signature."""
-    roles = decides_as(desk, login, request)
+    roles = decides_as(context, login, request)
     return any(step.role in roles and not step.signed for step in steps_of(request))
 
 
 def _said(
-    desk: Context, login: Login, message: Approve | Deny, request: Request, verdict: Literal["approve", "deny"]
+    context: Context, login: Login, message: Approve | Deny, request: Request, verdict: Literal["approve", "deny"]
 ) -> Decided:
     spoken = [each.said for each in request.decisions if each.said.subject == login.opened.subject]
     if any(said.signed or message.consent is None for said in spoken):
@@ -116,7 +116,7 @@ def _said(
         via=login.opened.via,
         verdict=verdict,
         digest=message.digest,
-        signed=signed_actions.signed_answer(desk, message, request, verdict),
+        signed=signed_actions.signed_answer(context, message, request, verdict),
         duration=message.duration if isinstance(message, Approve) else None,
         comment=names.free_text(message.comment, "the comment"),
     )

@@ -39,12 +39,12 @@ class Bundles:
     def __init__(self) -> None:
         self._newest: SignedBundle | None = None
 
-    def read(self, desk: Context, message: ReadBundle) -> BundleReply:
+    def read(self, context: Context, message: ReadBundle) -> BundleReply:
         """The newest bundle, unless the asker has it."""
         newest = self._newest
-        content = _content(desk)
-        if newest is None or newest.content != content or desk.now - newest.issued >= REFRESH:
-            newest = self._newest = _sign(desk, content)
+        content = _content(context)
+        if newest is None or newest.content != content or context.now - newest.issued >= REFRESH:
+            newest = self._newest = _sign(context, content)
         if message.have == newest.sequence:
             return BundleReply(newest.sequence, None, None)
         return BundleReply(newest.sequence, newest.text, newest.signature)
@@ -54,28 +54,28 @@ class Bundles:
         self._newest = None
 
 
-def _content(desk: Context) -> tuple[object, ...]:
-    state, now = desk.state, desk.now
+def _content(context: Context) -> tuple[object, ...]:
+    state, now = context.state, context.now
     return (
-        _refused_users(desk),
+        _refused_users(context),
         refused_hosts.certificates(state, now),
         tuple(sorted((grant, when) for grant, (when, until) in state.ended.items() if until > now)),
         tuple(sorted((grant, ends) for grant, ends in state.extended.items() if ends > now)),
-        _providers(desk),
-        _keys(desk),
+        _providers(context),
+        _keys(context),
     )
 
 
-def _keys(desk: Context) -> tuple[object, ...]:
+def _keys(context: Context) -> tuple[object, ...]:
     """Which keys it names: a new one is told at once."""
-    trusted = tuple(desk.keys.trusted(purpose) for purpose in ("user_ca", "host_ca"))
-    return *trusted, desk.keys.revoked(), desk.keys.public("bundle"), desk.journal.checkpoint_key
+    trusted = tuple(context.keys.trusted(purpose) for purpose in ("user_ca", "host_ca"))
+    return *trusted, context.keys.revoked(), context.keys.public("bundle"), context.journal.checkpoint_key
 
 
-def _providers(desk: Context) -> tuple[bundle.Provider, ...]:
+def _providers(context: Context) -> tuple[bundle.Provider, ...]:
     found = []
-    for name, provider in desk.providers.items():
-        published = desk.published[name].published
+    for name, provider in context.providers.items():
+        published = context.published[name].published
         found.append(
             bundle.Provider(
                 id=name,
@@ -90,42 +90,42 @@ def _providers(desk: Context) -> tuple[bundle.Provider, ...]:
     return tuple(found)
 
 
-def _sign(desk: Context, content: tuple[object, ...]) -> SignedBundle:
-    sequence, now = desk.state.sequence + 1, desk.now
-    ended = sorted((grant, when) for grant, (when, until) in desk.state.ended.items() if until > now)
+def _sign(context: Context, content: tuple[object, ...]) -> SignedBundle:
+    sequence, now = context.state.sequence + 1, context.now
+    ended = sorted((grant, when) for grant, (when, until) in context.state.ended.items() if until > now)
     text = bundle.write(
         Bundle(
             bundle=1,
-            installation=desk.config.installation,
-            root=desk.keys.public("bundle").line,
-            succession=tuple(bundle.Succession(*change) for change in desk.state.succession),
+            installation=context.config.installation,
+            root=context.keys.public("bundle").line,
+            succession=tuple(bundle.Succession(*change) for change in context.state.succession),
             sequence=sequence,
             issued=now,
             expires=now + bundle.LIFETIME,
-            user_ca=tuple(key.line for key in desk.keys.trusted("user_ca")),
-            host_ca=tuple(key.line for key in desk.keys.trusted("host_ca")),
-            retired=tuple(key.line for key in desk.keys.revoked()),
-            log_key=checkpoint.verifier_key(desk.config.origin, succession.raw(desk.journal.checkpoint_key)),
-            providers=_providers(desk),
-            krl=_krl(desk, sequence),
+            user_ca=tuple(key.line for key in context.keys.trusted("user_ca")),
+            host_ca=tuple(key.line for key in context.keys.trusted("host_ca")),
+            retired=tuple(key.line for key in context.keys.revoked()),
+            log_key=checkpoint.verifier_key(context.config.origin, succession.raw(context.journal.checkpoint_key)),
+            providers=_providers(context),
+            krl=_krl(context, sequence),
             ended=tuple(ended),
-            extended=tuple(sorted((grant, ends) for grant, ends in desk.state.extended.items() if ends > now)),
-            checkpoint=desk.journal.checkpoint,
+            extended=tuple(sorted((grant, ends) for grant, ends in context.state.extended.items() if ends > now)),
+            checkpoint=context.journal.checkpoint,
         )
     )
-    signature = sshsig.sign(desk.keys.active("bundle"), bundle.NAMESPACE, text.encode("ascii"))
+    signature = sshsig.sign(context.keys.active("bundle"), bundle.NAMESPACE, text.encode("ascii"))
     digest = hashlib.sha256(text.encode("ascii")).hexdigest()
-    desk.record(BundleSigned(sequence, digest, now + bundle.LIFETIME))
+    context.record(BundleSigned(sequence, digest, now + bundle.LIFETIME))
     return SignedBundle(content, sequence, now, text, signature)
 
 
-def _refused_users(desk: Context) -> tuple[int, ...]:
+def _refused_users(context: Context) -> tuple[int, ...]:
     """The serials of user certificates that hosts must refuse."""
-    return tuple(sorted(serial for serial, until in desk.state.revoked.items() if until > desk.now))
+    return tuple(sorted(serial for serial, until in context.state.revoked.items() if until > context.now))
 
 
-def _krl(desk: Context, version: int) -> str:
-    keys, hosts = desk.keys, refused_hosts.certificates(desk.state, desk.now)
-    refused = ((keys.trusted("user_ca"), _refused_users(desk)), (keys.trusted("host_ca"), hosts))
-    raw = krl.write(refused, version=version, time=desk.now, keys=keys.revoked())
+def _krl(context: Context, version: int) -> str:
+    keys, hosts = context.keys, refused_hosts.certificates(context.state, context.now)
+    refused = ((keys.trusted("user_ca"), _refused_users(context)), (keys.trusted("host_ca"), hosts))
+    raw = krl.write(refused, version=version, time=context.now, keys=keys.revoked())
     return base64.b64encode(raw).decode("ascii")

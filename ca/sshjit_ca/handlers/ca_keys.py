@@ -36,35 +36,35 @@ _CAS: Final = ("user_ca", "host_ca")
 _NAMESPACES = {"bundle": bundle.SUCCESSION, "log": succession.NAMESPACE}
 
 
-def first_keys(desk: Context) -> None:
+def first_keys(context: Context) -> None:
     """Writes down the four keys that ``init`` made, in a log that knows none.
 
     Raises:
         Failed: ``no_key``, ``key_exposed``, ``bad_key_file``, ``same_key``.
 
     """
-    for purpose, reference in first.references_in(desk.config.home / "keys").items():
-        public = desk.keys.holder.open(reference).public
-        if public.fingerprint in desk.state.keys:
+    for purpose, reference in first.references_in(context.config.home / "keys").items():
+        public = context.keys.holder.open(reference).public
+        if public.fingerprint in context.state.keys:
             raise Failed("same_key", "one key serves two purposes", hint="each purpose has a key of its own")
         if purpose == "log" and public.type != sshkey.ED25519:
             raise Failed("bad_key_file", "the log's key must be Ed25519 (C2SP signed notes)")
-        desk.record(KeyAdded(purpose, public.fingerprint, public.line, reference))
-        desk.record(KeyActivated(purpose, public.fingerprint, None))
+        context.record(KeyAdded(purpose, public.fingerprint, public.line, reference))
+        context.record(KeyActivated(purpose, public.fingerprint, None))
 
 
-def prepare_read(desk: Context, _: ReadKeys, __: int) -> Trials:
+def prepare_read(context: Context, _: ReadKeys, __: int) -> Trials:
     """Whether the keys that sign, or will, can do it just now; may wait for devices."""
-    return desk.keys.trials()
+    return context.keys.trials()
 
 
-def read(desk: Context, _: ReadKeys, trials: Trials) -> KeysReply:
+def read(context: Context, _: ReadKeys, trials: Trials) -> KeysReply:
     """Every key, by purpose."""
-    views = (_view(desk, key, trials) for purpose in PURPOSES for key in folded.of(desk.state, purpose))
+    views = (_view(context, key, trials) for purpose in PURPOSES for key in folded.of(context.state, purpose))
     return KeysReply(tuple(views))
 
 
-def prepare_add(desk: Context, message: AddKey, _: int) -> Opened:
+def prepare_add(context: Context, message: AddKey, _: int) -> Opened:
     """Makes or opens the key, and lets it sign once.
 
     Raises:
@@ -74,11 +74,11 @@ def prepare_add(desk: Context, message: AddKey, _: int) -> Opened:
     """
     match message:
         case AddKey(reference=str() as reference, make=None, passphrase=None):
-            return opened(desk.keys.holder, reference)
+            return opened(context.keys.holder, reference)
         case AddKey(reference=None, make=str() as kind):
             if message.purpose == "log" and kind != "ed25519":
                 raise _not_for_the_log()
-            return _make(desk, message.purpose, kind, message.passphrase)
+            return _make(context, message.purpose, kind, message.passphrase)
         case _:
             raise Invalid(
                 "bad_message",
@@ -87,7 +87,7 @@ def prepare_add(desk: Context, message: AddKey, _: int) -> Opened:
             )
 
 
-def add(desk: Context, message: AddKey, ready: Opened) -> KeyReply:
+def add(context: Context, message: AddKey, ready: Opened) -> KeyReply:
     """Writes a key down as pending; the next bundle names it.
 
     Raises:
@@ -97,22 +97,22 @@ def add(desk: Context, message: AddKey, ready: Opened) -> KeyReply:
     key = ready.public
     if message.purpose == "log" and key.type != sshkey.ED25519:
         raise _not_for_the_log()
-    known = desk.state.keys.get(key.fingerprint)
+    known = context.state.keys.get(key.fingerprint)
     if known is not None:
         raise Invalid("key_known", f"{key.fingerprint} is known already: {known.purpose}, {known.state}")
-    if key.fingerprint in desk.state.bound_keys:
+    if key.fingerprint in context.state.bound_keys:
         raise Invalid("key_known", f"{key.fingerprint} is the key of somebody who signed in")
-    desk.record(KeyAdded(message.purpose, key.fingerprint, key.line, ready.reference))
-    return KeyReply(_view(desk, desk.state.keys[key.fingerprint], {}))
+    context.record(KeyAdded(message.purpose, key.fingerprint, key.line, ready.reference))
+    return KeyReply(_view(context, context.state.keys[key.fingerprint], {}))
 
 
-def prepare_activate(desk: Context, message: ActivateKey, _: int) -> None:
+def prepare_activate(context: Context, message: ActivateKey, _: int) -> None:
     """Lets the key sign once, so that one which cannot never has its turn."""
-    key = _named(desk, message.purpose, message.key)
-    probe.once(desk.keys.holder.expected(key.fingerprint, key.reference))
+    key = _named(context, message.purpose, message.key)
+    probe.once(context.keys.holder.expected(key.fingerprint, key.reference))
 
 
-def activate(desk: Context, message: ActivateKey, _: None) -> KeyReply:
+def activate(context: Context, message: ActivateKey, _: None) -> KeyReply:
     """Gives a pending key its turn.
 
     Raises:
@@ -120,30 +120,30 @@ def activate(desk: Context, message: ActivateKey, _: None) -> KeyReply:
         Failed: ``not_signing``, when the key before cannot endorse it.
 
     """
-    key = _named(desk, message.purpose, message.key)
+    key = _named(context, message.purpose, message.key)
     if key.state != "pending":
         raise Invalid("wrong_state", f"{key.fingerprint} is {key.state}, and only a pending key can be activated")
-    ready = _ready(desk, key)
-    if not message.now and (ready is None or desk.now < ready):
+    ready = _ready(context, key)
+    if not message.now and (ready is None or context.now < ready):
         when = "once a bundle names it, and then" if ready is None else f"from {_clock(ready)} on:"
-        settle = durations.show(desk.config.key_settle)
+        settle = durations.show(context.config.key_settle)
         raise Invalid(
             "too_early",
             "hosts and laptops may not have heard of this key yet",
             hint=f"{when} {settle} after the bundle that first named it; or --now, if all of them have it",
         )
-    desk.record(KeyActivated(key.purpose, key.fingerprint, _endorsement(desk, key)))
-    return KeyReply(_view(desk, desk.state.keys[key.fingerprint], {}))
+    context.record(KeyActivated(key.purpose, key.fingerprint, _endorsement(context, key)))
+    return KeyReply(_view(context, context.state.keys[key.fingerprint], {}))
 
 
-def retire(desk: Context, message: RetireKey) -> KeyReply:
+def retire(context: Context, message: RetireKey) -> KeyReply:
     """Ends a key: pending or retiring ones only.
 
     Raises:
         Invalid: ``unknown_key``, ``wrong_state``, ``key_active``, ``still_alive``.
 
     """
-    key = _named(desk, message.purpose, message.key)
+    key = _named(context, message.purpose, message.key)
     if key.state == "retired":
         raise Invalid("wrong_state", f"{key.fingerprint} is retired already")
     if key.state == "active":
@@ -152,25 +152,25 @@ def retire(desk: Context, message: RetireKey) -> KeyReply:
             f"{key.fingerprint} signs for {key.purpose}",
             hint=f"ssh-jit-ca keys activate {key.purpose} … another one first",
         )
-    if key.alive_until > desk.now and not message.now:
+    if key.alive_until > context.now and not message.now:
         raise Invalid(
             "still_alive",
             f"certificates live until {_clock(key.alive_until)} that this key signed",
             hint="wait until then; or --now, and hosts refuse them from their next refresh on",
         )
-    desk.record(KeyRetired(key.purpose, key.fingerprint, revoked=message.now and key.purpose in _CAS))
-    desk.keys.holder.forget(key.fingerprint)
-    return KeyReply(_view(desk, desk.state.keys[key.fingerprint], {}))
+    context.record(KeyRetired(key.purpose, key.fingerprint, revoked=message.now and key.purpose in _CAS))
+    context.keys.holder.forget(key.fingerprint)
+    return KeyReply(_view(context, context.state.keys[key.fingerprint], {}))
 
 
-def _endorsement(desk: Context, key: CaKey) -> str | None:
+def _endorsement(context: Context, key: CaKey) -> str | None:
     namespace = _NAMESPACES.get(key.purpose)
     if namespace is None:
         return None
-    return sshsig.sign(desk.keys.active(key.purpose), namespace, key.line.encode("ascii"))
+    return sshsig.sign(context.keys.active(key.purpose), namespace, key.line.encode("ascii"))
 
 
-def _ready(desk: Context, key: CaKey) -> int | None:
+def _ready(context: Context, key: CaKey) -> int | None:
     """From when on the next step of a key harms nobody; ``None`` while nobody was told of it, or there is none."""
     if key.state == "retiring":
         return max(key.alive_until, key.added)
@@ -178,10 +178,10 @@ def _ready(desk: Context, key: CaKey) -> int | None:
         return None
     if key.purpose not in _CAS:
         return key.added
-    return None if key.told is None else key.told + desk.config.key_settle
+    return None if key.told is None else key.told + context.config.key_settle
 
 
-def _named(desk: Context, purpose: Purpose, name: str) -> CaKey:
+def _named(context: Context, purpose: Purpose, name: str) -> CaKey:
     """The key of a fingerprint, or of a beginning that fits one alone.
 
     Raises:
@@ -189,24 +189,24 @@ def _named(desk: Context, purpose: Purpose, name: str) -> CaKey:
 
     """
     begin = name if name.startswith("SHA256:") else f"SHA256:{name}"
-    found = [key for key in folded.of(desk.state, purpose) if key.fingerprint.startswith(begin)]
+    found = [key for key in folded.of(context.state, purpose) if key.fingerprint.startswith(begin)]
     if len(found) != 1:
         how = "no" if not found else "more than one"
         raise Invalid("unknown_key", f"{how} key of {purpose} is {name[:60]!r}", hint="ssh-jit-ca keys list")
     return found[0]
 
 
-def _make(desk: Context, purpose: Purpose, kind: KeyKind, passphrase: str | None) -> Opened:
+def _make(context: Context, purpose: Purpose, kind: KeyKind, passphrase: str | None) -> Opened:
     """A new file beside the first keys: ``user_ca.2``, ``user_ca.3``, and so on."""
-    maker = Maker.of(desk.keys.holder, passphrase)
-    beside = desk.config.key_file(purpose)
+    maker = Maker.of(context.keys.holder, passphrase)
+    beside = context.config.key_file(purpose)
     for number in range(2, 10_000):
         with contextlib.suppress(FileExistsError):
             return maker.make(beside.with_name(f"{beside.name}.{number}"), kind)
     raise Failed("no_room", f"there are too many keys beside {beside}")
 
 
-def _view(desk: Context, key: CaKey, trials: Trials) -> KeyView:
+def _view(context: Context, key: CaKey, trials: Trials) -> KeyView:
     return KeyView(
         purpose=key.purpose,
         fingerprint=key.fingerprint,
@@ -215,7 +215,7 @@ def _view(desk: Context, key: CaKey, trials: Trials) -> KeyView:
         reference=key.reference,
         added=key.added,
         told=key.told,
-        ready=_ready(desk, key),
+        ready=_ready(context, key),
         revoked=key.revoked,
         problem=trials[key.fingerprint].problem if key.fingerprint in trials else "",
     )

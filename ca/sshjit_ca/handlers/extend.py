@@ -20,7 +20,7 @@ from sshjit_ca.handlers.ending import own
 from sshjit_ca.state import Login, locks
 
 
-def extend(desk: Context, message: Extend) -> AskReply:
+def extend(context: Context, message: Extend) -> AskReply:
     """Asks for more time, by the rule that would allow the same ask now; a pending ask for more is returned as it is.
 
     Raises:
@@ -28,40 +28,42 @@ def extend(desk: Context, message: Extend) -> AskReply:
         Invalid: ``unknown_request``, ``wrong_state``, ``not_yet``, ``extension``.
 
     """
-    login = desk.login(message.login_id)
-    grant = own(desk, message.login_id, message.request)
-    requests.require_open(grant, desk.now)
-    waiting = [one for one in extensions(desk.state, grant) if requests.state_at(one, desk.now) is RequestState.PENDING]
+    login = context.login(message.login_id)
+    grant = own(context, message.login_id, message.request)
+    requests.require_open(grant, context.now)
+    waiting = [
+        one for one in extensions(context.state, grant) if requests.state_at(one, context.now) is RequestState.PENDING
+    ]
     if waiting:
-        return AskReply(request_view(desk, waiting[-1]), None, existing=True, notes=())
-    locks.refuse_new(desk.state, grant.asked.host_ids)
-    grants.refuse_flood(desk, login)
-    deal = _deal(desk, login, message, grant)
-    grants.refuse_hopeless(desk, login, deal)
-    request = grants.record(desk, login, deal)
+        return AskReply(request_view(context, waiting[-1]), None, existing=True, notes=())
+    locks.refuse_new(context.state, grant.asked.host_ids)
+    grants.refuse_flood(context, login)
+    deal = _deal(context, login, message, grant)
+    grants.refuse_hopeless(context, login, deal)
+    request = grants.record(context, login, deal)
     note = f"rule {deal.terms.rule!r} extends by {durations.show(deal.terms.duration)}"
-    return AskReply(request_view(desk, request), None, existing=False, notes=(note,))
+    return AskReply(request_view(context, request), None, existing=False, notes=(note,))
 
 
-def _deal(desk: Context, login: Login, message: Extend, grant: Request) -> Deal:
-    asked, hosts = grant.asked, desk.hosts_of(grant)
+def _deal(context: Context, login: Login, message: Extend, grant: Request) -> Deal:
+    asked, hosts = grant.asked, context.hosts_of(grant)
     wanted = policy.Ask(
         login=asked.login,
         action=asked.action,
-        command=asked.command if asked.action not in desk.policy.actions else None,
+        command=asked.command if asked.action not in context.policy.actions else None,
         reason=names.free_text(message.reason, "the reason"),
         address=names.free_text(message.address, "the address", 64) or None,
         break_glass=asked.break_glass,
     )
-    subject = desk.policy_subject(login)
-    terms, steps = grants.agreed(policy.evaluate(desk.policy, subject, policy_hosts(hosts), wanted, desk.now))
+    subject = context.policy_subject(login)
+    terms, steps = grants.agreed(policy.evaluate(context.policy, subject, policy_hosts(hosts), wanted, context.now))
     by = _by(grant, terms)
-    ends = grant.ends or desk.now
+    ends = grant.ends or context.now
     longer = ends + by if terms.ends_by is None else min(ends + by, terms.ends_by)
     if longer <= ends:
         raise Refused("cannot_extend", f"rule {terms.rule!r} closes before, or when, your window does")
     # Nobody's yes may come when there is nothing left to extend.
-    pending = min(terms.pending, ends - desk.now)
+    pending = min(terms.pending, ends - context.now)
     return Deal(message.login_id, wanted, hosts, replace(terms, duration=by, pending=pending), steps, grant)
 
 

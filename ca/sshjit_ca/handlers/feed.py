@@ -50,10 +50,10 @@ _KINDS: dict[str, FeedKind] = {
 def read_feed(store: Store, history: History) -> Callable[[Context, ReadFeed], FeedReply]:
     """A reader of what happened. It raises ``Invalid``: ``bad_limit``, ``bad_position``."""
 
-    def read(desk: Context, message: ReadFeed) -> FeedReply:
+    def read(context: Context, message: ReadFeed) -> FeedReply:
         if not 1 <= message.limit <= MOST:
             raise Invalid("bad_limit", f"one answer has 1 to {MOST} items")
-        size = desk.journal.durable
+        size = context.journal.durable
         if not -1 <= message.after < max(size, 1):
             raise Invalid("bad_position", f"the log has {size} entries; begin after -1")
         last = min(message.after + LOOKED_AT, size - 1)
@@ -61,73 +61,73 @@ def read_feed(store: Store, history: History) -> Callable[[Context, ReadFeed], F
             table.c.number > message.after, table.c.number <= last, table.c.kind.in_(sorted(_KINDS))
         )
         rows = store.select(query, newest_first=False, limit=message.limit)
-        items = _items(desk, history, rows)
+        items = _items(context, history, rows)
         whole = len(items) == len(rows) < message.limit
         return FeedReply(tuple(items), last if whole else items[-1].index, size)
 
     return read
 
 
-def _items(desk: Context, history: History, rows: list[Row]) -> list[FeedItem]:
+def _items(context: Context, history: History, rows: list[Row]) -> list[FeedItem]:
     """The entries in order, until they concern so many people that the answer would become too large to be read."""
-    crowd, items, people = _Crowd(desk), list[FeedItem](), 0
+    crowd, items, people = _Crowd(context), list[FeedItem](), 0
     for row in rows:
-        items.append(_item(desk, history, crowd, row))
+        items.append(_item(context, history, crowd, row))
         people += len(items[-1].deciders) + len(items[-1].reviewers)
         if people >= PEOPLE:
             break
     return items
 
 
-def _item(desk: Context, history: History, crowd: _Crowd, row: Row) -> FeedItem:
+def _item(context: Context, history: History, crowd: _Crowd, row: Row) -> FeedItem:
     """One entry, and whom it may concern. Of an entry whose detail was erased the fact is left."""
     entry = row.entry
     event = read_entry(row)
-    request = None if row.request is None else history.request(desk.state, row.request)
-    view = entry_view(telling(desk.state, history, row), entry)
+    request = None if row.request is None else history.request(context.state, row.request)
+    view = entry_view(telling(context.state, history, row), entry)
     return FeedItem(
         index=entry.index,
         time=entry.time,
         kind=_KINDS[entry.kind],
         summary=view.summary,
-        request=None if request is None else _request(desk, request),
-        actor=_actor(desk, event),
-        labels=() if request is None else _labels(desk, request),
+        request=None if request is None else _request(context, request),
+        actor=_actor(context, event),
+        labels=() if request is None else _labels(context, request),
         deciders=() if request is None else crowd.deciders(request),
         reviewers=() if request is None else crowd.reviewers(request),
         notify=() if request is None else request.asked.notify,
     )
 
 
-def _request(desk: Context, request: Request) -> RequestView:
+def _request(context: Context, request: Request) -> RequestView:
     """The request as it stands now."""
-    view = request_view(desk, request)
-    return replace(view, requester=_vouched(desk, request.asked.subject) or replace(view.requester, email=None))
+    view = request_view(context, request)
+    return replace(view, requester=_vouched(context, request.asked.subject) or replace(view.requester, email=None))
 
 
-def _actor(desk: Context, event: Event) -> PersonView | None:
+def _actor(context: Context, event: Event) -> PersonView | None:
     """Who did it; a window is opened by nobody: a rule did, or the last of several approvals."""
     match event:
         case events.Asked() | events.Decided() | events.Commented() | events.Reviewed():
-            return _vouched(desk, event.subject)
+            return _vouched(context, event.subject)
         case events.Closed() | events.Locked() | events.Unlocked():
-            return None if event.by is None else _vouched(desk, event.by)
+            return None if event.by is None else _vouched(context, event.by)
         case _:
             return None
 
 
-def _vouched(desk: Context, subject: str) -> PersonView | None:
+def _vouched(context: Context, subject: str) -> PersonView | None:
     """Somebody as they are known now, with their address only if their provider vouches for it."""
-    if subject not in desk.state.newest_login:
+    if subject not in context.state.newest_login:
         return None
-    login = desk.newest_login(subject)
+    login = context.newest_login(subject)
     view = person_view(login)
     return view if login.opened.verified else replace(view, email=None)
 
 
-def _labels(desk: Context, request: Request) -> tuple[tuple[str, str], ...]:
+def _labels(context: Context, request: Request) -> tuple[tuple[str, str], ...]:
     """The labels of the machines that were asked for, as far as they are enrolled still."""
-    asked, known = request.asked, desk.state.hosts
+    asked, known = request.asked, context.state.hosts
     machines = zip(map(known.get, asked.hosts), asked.host_ids, strict=True)
     return tuple(
         sorted({label for host, id_ in machines if host is not None and host.id == id_ for label in host.labels})
@@ -137,8 +137,8 @@ def _labels(desk: Context, request: Request) -> tuple[tuple[str, str], ...]:
 class _Crowd:
     """Everybody who signed in lately, looked through once for each question of an answer, however many items ask it."""
 
-    def __init__(self, desk: Context) -> None:
-        self._desk = desk
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._asked: dict[tuple[str, frozenset[str]], tuple[PersonView, ...]] = {}
         self._linked: dict[str, frozenset[str]] = {}
 
@@ -156,15 +156,15 @@ class _Crowd:
         requester = request.asked.subject
         if (requester, of) not in self._asked:
             own = self._accounts(requester)
-            found = (each.subject_id for each in self._desk.known() if each.subject_id not in own and fits(each))
-            views = (_vouched(self._desk, subject) for subject in sorted(found))
+            found = (each.subject_id for each in self._context.known() if each.subject_id not in own and fits(each))
+            views = (_vouched(self._context, subject) for subject in sorted(found))
             self._asked[requester, of] = tuple(view for view in views if view is not None)
         return self._asked[requester, of]
 
     def _accounts(self, subject: str) -> frozenset[str]:
         if subject not in self._linked:
-            self._linked[subject] = frozenset(locks.accounts_of(self._desk.state, subject))
+            self._linked[subject] = frozenset(locks.accounts_of(self._context.state, subject))
         return self._linked[subject]
 
     def _may_review(self, person: Person) -> bool:
-        return self._desk.permitted(self._desk.newest_login(person.subject_id), "review")
+        return self._context.permitted(self._context.newest_login(person.subject_id), "review")

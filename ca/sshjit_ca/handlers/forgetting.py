@@ -24,17 +24,17 @@ def forget(store: Store, history: History) -> Callable[[Context, Forget], Forget
     It raises ``Invalid``: ``too_young``, for what is not old enough to be forgotten.
     """
 
-    def handle(desk: Context, message: Forget) -> ForgetReply:
-        if message.before > desk.now - SHORTEST:
+    def handle(context: Context, message: Forget) -> ForgetReply:
+        if message.before > context.now - SHORTEST:
             raise Invalid("too_young", f"details are kept for {SHORTEST // 86400} days at least")
-        after = codec.copy(desk.state)
-        authority.forgotten(after, Forgot(message.before, 0), desk.now)
+        after = codec.copy(context.state)
+        authority.forgotten(after, Forgot(message.before, 0), context.now)
         plan = erasure.plan_for(after, message.before)
         erased, old = erasure.count(store, plan.where()), erasure.count(store, erasure.old(message.before))
-        people = len(desk.state.newest_login) - len(after.newest_login)
+        people = len(context.state.newest_login) - len(after.newest_login)
         if not message.dry_run and (erased or people):
-            desk.record(Forgot(message.before, erased))
-            desk.journal.erase(plan, history.forget)
+            context.record(Forgot(message.before, erased))
+            context.journal.erase(plan, history.forget)
         return ForgetReply(erased, old - erased, people)
 
     return handle

@@ -22,7 +22,7 @@ from sshjit_ca.handlers.revocation import why
 from sshjit_ca.state import locks
 
 
-def register(desk: Context, message: RegisterHardwareKey) -> HardwareKeysReply:
+def register(context: Context, message: RegisterHardwareKey) -> HardwareKeysReply:
     """Vouches for a key.
 
     Raises:
@@ -33,17 +33,17 @@ def register(desk: Context, message: RegisterHardwareKey) -> HardwareKeysReply:
     key = sshkey.parse_line(message.key)
     if not key.hardware:
         raise Invalid("not_hardware", f"a {key.type} key is not in hardware", hint="ssh-keygen -t ed25519-sk")
-    subject = subject_named(desk.state, message.person)
-    locks.refuse_key(desk.state, key.fingerprint)
-    if desk.state.bound_keys.get(key.fingerprint, subject) != subject:
+    subject = subject_named(context.state, message.person)
+    locks.refuse_key(context.state, key.fingerprint)
+    if context.state.bound_keys.get(key.fingerprint, subject) != subject:
         raise Refused("key_taken", "this key belongs to somebody else")
-    if key.fingerprint in desk.state.hardware_keys:
+    if key.fingerprint in context.state.hardware_keys:
         raise Invalid("already_registered", "this key is registered already")
-    desk.record(HardwareKeyRegistered(subject, key.fingerprint, key.line))
-    return HardwareKeysReply((_view(desk, key.fingerprint),))
+    context.record(HardwareKeyRegistered(subject, key.fingerprint, key.line))
+    return HardwareKeysReply((_view(context, key.fingerprint),))
 
 
-def remove(desk: Context, message: RemoveHardwareKey) -> HardwareKeysReply:
+def remove(context: Context, message: RemoveHardwareKey) -> HardwareKeysReply:
     """Vouches for it no more: the next certificate that needs it is refused.
 
     Raises:
@@ -51,20 +51,20 @@ def remove(desk: Context, message: RemoveHardwareKey) -> HardwareKeysReply:
 
     """
     reason = why(message.reason)
-    known = desk.state.hardware_keys.get(message.fingerprint)
+    known = context.state.hardware_keys.get(message.fingerprint)
     if known is None:
         raise Invalid("unknown_key", "no such hardware key is registered", hint="ssh-jit-ca hardware-key list")
-    view = _view(desk, message.fingerprint)
-    desk.record(HardwareKeyRemoved(known.subject, message.fingerprint, reason))
+    view = _view(context, message.fingerprint)
+    context.record(HardwareKeyRemoved(known.subject, message.fingerprint, reason))
     return HardwareKeysReply((view,))
 
 
-def read(desk: Context, _: ReadHardwareKeys) -> HardwareKeysReply:
+def read(context: Context, _: ReadHardwareKeys) -> HardwareKeysReply:
     """All of them."""
-    return HardwareKeysReply(tuple(_view(desk, fingerprint) for fingerprint in desk.state.hardware_keys))
+    return HardwareKeysReply(tuple(_view(context, fingerprint) for fingerprint in context.state.hardware_keys))
 
 
-def _view(desk: Context, fingerprint: str) -> HardwareKeyView:
-    known = desk.state.hardware_keys[fingerprint]
-    person = person_view(desk.newest_login(known.subject))
+def _view(context: Context, fingerprint: str) -> HardwareKeyView:
+    known = context.state.hardware_keys[fingerprint]
+    person = person_view(context.newest_login(known.subject))
     return HardwareKeyView(fingerprint, known.line.split(" ")[0], person, known.time)

@@ -26,7 +26,7 @@ MAX_PROBLEM = 200
 MAX_SESSIONS = 1_000_000
 
 
-def join_host(desk: Context, message: JoinHost) -> HostReply:
+def join_host(context: Context, message: JoinHost) -> HostReply:
     """A host that was invited shows its token and proves each key; once.
 
     Raises:
@@ -36,26 +36,26 @@ def join_host(desk: Context, message: JoinHost) -> HostReply:
     """
     keys = _keys(message.host_keys, message.signatures)
     lines = tuple(key.line for key in keys)
-    host, installation = desk.state.hosts.get(message.name), desk.config.installation
-    invited = None if host is None else desk.state.invited.get(host.id)
-    if host is None or invited is None or desk.now >= invited.expires:
+    host, installation = context.state.hosts.get(message.name), context.config.installation
+    invited = None if host is None else context.state.invited.get(host.id)
+    if host is None or invited is None or context.now >= invited.expires:
         raise _join_refused()
-    token = invitations.token_of(desk, host.id, invited.nonce)
+    token = invitations.token_of(context, host.id, invited.nonce)
     mac = host_statements.join_mac(token, installation, host.name, lines)
     if not hmac.compare_digest(mac.encode("ascii"), message.mac.encode("utf-8")):
         raise _join_refused()
     text = host_statements.join_text(installation, host.name, lines, mac)
     _prove(keys, message.signatures, host_statements.JOIN_NAMESPACE, text)
     for key in keys:
-        if key_owner(desk.state, key) is not None:
+        if key_owner(context.state, key) is not None:
             raise Refused("key_taken", f"the key {key.fingerprint} belongs to another host")
-        locks.refuse_key(desk.state, key.fingerprint)
-    locks.refuse_new(desk.state, (host.id,))
-    desk.record(HostJoined(host.id, host.name, lines))
-    return host_reply(desk, desk.state.hosts[host.name], keys)
+        locks.refuse_key(context.state, key.fingerprint)
+    locks.refuse_new(context.state, (host.id,))
+    context.record(HostJoined(host.id, host.name, lines))
+    return host_reply(context, context.state.hosts[host.name], keys)
 
 
-def sign_host(desk: Context, message: SignHost) -> HostReply:
+def sign_host(context: Context, message: SignHost) -> HostReply:
     """A host renews: certificates for its registered keys, each proved by itself.
 
     Raises:
@@ -64,17 +64,17 @@ def sign_host(desk: Context, message: SignHost) -> HostReply:
 
     """
     keys = _keys(message.host_keys, message.signatures)
-    host = _registered(desk, message.name, keys)
-    desk.heard.check(host.id, "renewal", message.time, desk.now, ephemeral.RENEWAL_PAUSE)
+    host = _registered(context, message.name, keys)
+    context.heard.check(host.id, "renewal", message.time, context.now, ephemeral.RENEWAL_PAUSE)
     lines = tuple(key.line for key in keys)
-    text = host_statements.renew_text(desk.config.installation, host.name, lines, message.time)
+    text = host_statements.renew_text(context.config.installation, host.name, lines, message.time)
     _prove(keys, message.signatures, host_statements.RENEW_NAMESPACE, text)
-    reply = host_reply(desk, host, keys)
-    desk.heard.note(host.id, "renewal", message.time, desk.now)
+    reply = host_reply(context, host, keys)
+    context.heard.note(host.id, "renewal", message.time, context.now)
     return reply
 
 
-def host_report(desk: Context, message: HostReport) -> Done:
+def host_report(context: Context, message: HostReport) -> Done:
     """How a host is. What says nothing new is counted, and written down every hour.
 
     Raises:
@@ -83,22 +83,24 @@ def host_report(desk: Context, message: HostReport) -> Done:
 
     """
     key = sshkey.parse_line(message.host_key)
-    host = _registered(desk, message.name, (key,))
-    desk.heard.check(host.id, "report", message.time, desk.now, ephemeral.REPORT_PAUSE)
-    text = host_statements.report_text(desk.config.installation, message)
+    host = _registered(context, message.name, (key,))
+    context.heard.check(host.id, "report", message.time, context.now, ephemeral.REPORT_PAUSE)
+    text = host_statements.report_text(context.config.installation, message)
     sshsig.verify(message.signature, key, host_statements.REPORT_NAMESPACE, text)
     event = _read_report(host, message)
-    desk.heard.note(host.id, "report", message.time, desk.now)
-    known = desk.state.reports.get(host.id)
+    context.heard.note(host.id, "report", message.time, context.now)
+    known = context.state.reports.get(host.id)
     new = (
         known is None
         or bool(event.ended)
         or (known.sessions, known.problems) != (event.sessions, event.problems)
-        or desk.now - known.time >= ephemeral.REPORT_AGAIN
+        or context.now - known.time >= ephemeral.REPORT_AGAIN
     )
-    count = desk.heard.waiting(host.id, written=new)
+    count = context.heard.waiting(host.id, written=new)
     if new:
-        desk.record(HostReported(event.bundle, event.sessions, count, host.id, host.name, event.ended, event.problems))
+        context.record(
+            HostReported(event.bundle, event.sessions, count, host.id, host.name, event.ended, event.problems)
+        )
     return Done()
 
 
@@ -121,9 +123,9 @@ def _keys(lines: tuple[str, ...], signatures: tuple[str, ...]) -> tuple[PublicKe
     return keys
 
 
-def _registered(desk: Context, name: str, keys: tuple[PublicKey, ...]) -> Host:
+def _registered(context: Context, name: str, keys: tuple[PublicKey, ...]) -> Host:
     """The host, if all of these keys are its own; whoever asks learns nothing else."""
-    host = desk.state.hosts.get(name)
+    host = context.state.hosts.get(name)
     if host is None or not {key.line for key in keys} <= set(host.host_keys):
         raise Refused("unknown_host_key", "no host of this name is enrolled with this key", hint="ssh-jit-host join")
     return host

@@ -25,7 +25,7 @@ MAX_ALIASES = 16
 MAX_HOST_KEYS = 8
 
 
-def add_host(desk: Context, message: AddHost, door: Socket) -> HostReply:
+def add_host(context: Context, message: AddHost, door: Socket) -> HostReply:
     """Enrols a host and signs its keys; one without keys is invited to join, if the operator asks.
 
     Raises:
@@ -34,18 +34,18 @@ def add_host(desk: Context, message: AddHost, door: Socket) -> HostReply:
 
     """
     keys = tuple(sshkey.parse_line(line) for line in message.host_keys)
-    _check_names(desk, message)
-    _check_labels(desk, message.labels)
-    _check_keys(desk, keys)
+    _check_names(context, message)
+    _check_labels(context, message.labels)
+    _check_keys(context, keys)
     if len(message.aliases) > MAX_ALIASES or len(keys) > MAX_HOST_KEYS:
         raise Invalid("too_many", f"a host has at most {MAX_ALIASES} aliases and {MAX_HOST_KEYS} keys")
-    locks.refuse_new(desk.state)
-    machines = desk.state.machines.get(message.name, 0)
+    locks.refuse_new(context.state)
+    machines = context.state.machines.get(message.name, 0)
     host_id = names.host_id(message.name if not machines else f"{message.name}~{machines + 1}")
     address, port = names.address(message.address), names.port(message.port)
-    desk.record(
+    context.record(
         HostAdded(
-            by=signed_actions.require(desk, message, door, "hosts"),
+            by=signed_actions.require(context, message, door, "hosts"),
             host_id=host_id,
             name=message.name,
             aliases=message.aliases,
@@ -55,26 +55,26 @@ def add_host(desk: Context, message: AddHost, door: Socket) -> HostReply:
             host_keys=tuple(key.line for key in keys),
         )
     )
-    host = desk.state.hosts[message.name]
-    invitation = invitations.invite(desk, host) if door == "admin" and not keys else None
-    return host_reply(desk, host, keys, invitation)
+    host = context.state.hosts[message.name]
+    invitation = invitations.invite(context, host) if door == "admin" and not keys else None
+    return host_reply(context, host, keys, invitation)
 
 
-def invite_host(desk: Context, message: InviteHost) -> HostReply:
+def invite_host(context: Context, message: InviteHost) -> HostReply:
     """A new token for a host that has no keys.
 
     Raises:
         Invalid: ``unknown_host``, ``has_keys``.
 
     """
-    host = _host(desk, message.name)
+    host = _host(context, message.name)
     if host.host_keys:
         raise Invalid("has_keys", f"{host.name} has joined already", hint="a new machine: remove it, and add it again")
-    locks.refuse_new(desk.state, (host.id,))
-    return host_reply(desk, host, (), invitations.invite(desk, host))
+    locks.refuse_new(context.state, (host.id,))
+    return host_reply(context, host, (), invitations.invite(context, host))
 
 
-def certify_host(desk: Context, message: CertifyHost) -> HostReply:
+def certify_host(context: Context, message: CertifyHost) -> HostReply:
     """New certificates for the host's registered keys, by the operator's word.
 
     Raises:
@@ -82,11 +82,11 @@ def certify_host(desk: Context, message: CertifyHost) -> HostReply:
         Refused: ``locked``.
 
     """
-    host = _host(desk, message.name)
-    return host_reply(desk, host, tuple(sshkey.parse_line(line) for line in host.host_keys))
+    host = _host(context, message.name)
+    return host_reply(context, host, tuple(sshkey.parse_line(line) for line in host.host_keys))
 
 
-def label_host(desk: Context, message: LabelHost, door: Socket) -> HostReply:
+def label_host(context: Context, message: LabelHost, door: Socket) -> HostReply:
     """Replaces a host's labels: from the next certificate on policy goes by the new ones.
 
     Raises:
@@ -94,14 +94,14 @@ def label_host(desk: Context, message: LabelHost, door: Socket) -> HostReply:
         Refused: as ``consenting.require``.
 
     """
-    host = _host(desk, message.name)
-    _check_labels(desk, message.labels)
-    by = signed_actions.require(desk, message, door, "hosts")
-    desk.record(HostLabelled(by, host.id, host.name, tuple(sorted(message.labels))))
-    return host_reply(desk, desk.state.hosts[host.name], ())
+    host = _host(context, message.name)
+    _check_labels(context, message.labels)
+    by = signed_actions.require(context, message, door, "hosts")
+    context.record(HostLabelled(by, host.id, host.name, tuple(sorted(message.labels))))
+    return host_reply(context, context.state.hosts[host.name], ())
 
 
-def remove_host(desk: Context, message: RemoveHost, door: Socket) -> Done:
+def remove_host(context: Context, message: RemoveHost, door: Socket) -> Done:
     """Forgets a host; what was open for it is revoked, and a later machine of its name is another one.
 
     Raises:
@@ -109,30 +109,30 @@ def remove_host(desk: Context, message: RemoveHost, door: Socket) -> Done:
         Refused: as ``consenting.require``.
 
     """
-    reason, host = why(message.reason), _host(desk, message.name)
-    by = signed_actions.require(desk, message, door, "hosts")
-    for request in list(desk.state.requests.values()):
-        if host.id in request.asked.host_ids and requests.state_at(request, desk.now) is RequestState.APPROVED:
-            close_grant(desk, request, by, f"{host.name} was removed: {reason}"[: names.MAX_REASON])
-    desk.record(HostRemoved(by, host.id, host.name, reason))
+    reason, host = why(message.reason), _host(context, message.name)
+    by = signed_actions.require(context, message, door, "hosts")
+    for request in list(context.state.requests.values()):
+        if host.id in request.asked.host_ids and requests.state_at(request, context.now) is RequestState.APPROVED:
+            close_grant(context, request, by, f"{host.name} was removed: {reason}"[: names.MAX_REASON])
+    context.record(HostRemoved(by, host.id, host.name, reason))
     return Done()
 
 
-def read_hosts(desk: Context, message: ReadHosts, door: Socket) -> HostsReply:
+def read_hosts(context: Context, message: ReadHosts, door: Socket) -> HostsReply:
     """The hosts, by name. Whoever is signed in may see what there is to ask for."""
     if message.login_id is not None:
-        desk.login(message.login_id)
+        context.login(message.login_id)
     elif door != "admin":
         raise Refused("not_permitted", "say who you are")
-    return HostsReply(tuple(host_view(host) for _, host in sorted(desk.state.hosts.items())))
+    return HostsReply(tuple(host_view(host) for _, host in sorted(context.state.hosts.items())))
 
 
 def host_reply(
-    desk: Context, host: Host, keys: tuple[PublicKey, ...], invitation: Invitation | None = None
+    context: Context, host: Host, keys: tuple[PublicKey, ...], invitation: Invitation | None = None
 ) -> HostReply:
     """The host, with a new certificate for each of ``keys``."""
-    certificates = issuance.sign_host(desk, host, keys)
-    root = desk.keys.public("bundle")
+    certificates = issuance.sign_host(context, host, keys)
+    root = context.keys.public("bundle")
     return HostReply(host_view(host), certificates, root.fingerprint, root.line, invitation)
 
 
@@ -141,38 +141,38 @@ def key_owner(state: State, key: PublicKey) -> str | None:
     return next((host.name for host in state.hosts.values() if key.line in host.host_keys), None)
 
 
-def _host(desk: Context, name: str) -> Host:
-    host = desk.state.hosts.get(name)
+def _host(context: Context, name: str) -> Host:
+    host = context.state.hosts.get(name)
     if host is None:
         raise Invalid("unknown_host", f"there is no host {names.show(name)}", hint="ssh-jit-ca host list")
     return host
 
 
-def _check_names(desk: Context, message: AddHost) -> None:
+def _check_names(context: Context, message: AddHost) -> None:
     own = (message.name, *message.aliases)
     for name in own:
         names.host_name(name)
-        if name in desk.state.host_names:
-            owner = desk.state.host_names[name]
+        if name in context.state.host_names:
+            owner = context.state.host_names[name]
             raise Invalid("name_taken", f"{name} is already a name of the host {owner}")
     if len(set(own)) != len(own):
         raise Invalid("name_taken", "a name stands twice")
 
 
-def _check_keys(desk: Context, keys: tuple[PublicKey, ...]) -> None:
+def _check_keys(context: Context, keys: tuple[PublicKey, ...]) -> None:
     for key in keys:
-        owner = key_owner(desk.state, key)
+        owner = key_owner(context.state, key)
         if owner is not None:
             raise Refused("key_taken", f"the key {key.fingerprint} belongs to the host {owner}")
-        locks.refuse_key(desk.state, key.fingerprint)
+        locks.refuse_key(context.state, key.fingerprint)
 
 
-def _check_labels(desk: Context, pairs: tuple[tuple[str, str], ...]) -> None:
+def _check_labels(context: Context, pairs: tuple[tuple[str, str], ...]) -> None:
     for key, value in pairs:
         names.label(key, value)
     labels = dict(pairs)
     if len(labels) != len(pairs):
         raise Invalid("bad_labels", "a label stands twice")
-    problems = policy.check_labels(desk.policy, labels)
+    problems = policy.check_labels(context.policy, labels)
     if problems:
         raise Invalid("bad_labels", "; ".join(problems), hint="the policy's [labels] says which there are")

@@ -41,7 +41,7 @@ class _Reach:
     logins: tuple[str, ...] = ()
 
 
-def lock(desk: Context, message: Lock, door: Socket) -> LockReply:
+def lock(context: Context, message: Lock, door: Socket) -> LockReply:
     """Locks, and revokes what is alive.
 
     Raises:
@@ -50,23 +50,23 @@ def lock(desk: Context, message: Lock, door: Socket) -> LockReply:
 
     """
     reason = why(message.reason)
-    by = _permitted(desk, message, door)
-    reach = _reach(desk, message)
-    for known in desk.state.locks.values():
+    by = _permitted(context, message, door)
+    reach = _reach(context, message)
+    for known in context.state.locks.values():
         if (known.kind, known.target) == (message.kind, reach.target):
-            raise Invalid("already_locked", f"{locks.title(desk.state, known)} is locked already, by {known.id}")
-    alive = sum(desk.state.logins[login].alive(desk.now) for login in reach.logins)
-    lock_id = desk.new_id("lock")
-    desk.record(Locked(lock_id, message.kind, by, reach.subjects, reach.target, reason))
-    certificates = sum(close_grant(desk, grant, by, f"locked: {reason}") for grant in reach.grants)
-    certificates += sum(close_login(desk, login, by, f"locked: {reason}") for login in reach.logins)
+            raise Invalid("already_locked", f"{locks.title(context.state, known)} is locked already, by {known.id}")
+    alive = sum(context.state.logins[login].alive(context.now) for login in reach.logins)
+    lock_id = context.new_id("lock")
+    context.record(Locked(lock_id, message.kind, by, reach.subjects, reach.target, reason))
+    certificates = sum(close_grant(context, grant, by, f"locked: {reason}") for grant in reach.grants)
+    certificates += sum(close_login(context, login, by, f"locked: {reason}") for login in reach.logins)
     if message.kind == "everything":
-        certificates += emergency_certificates.revoke_all(desk, by, f"locked: {reason}")
-    view = _view(desk, desk.state.locks[lock_id])
+        certificates += emergency_certificates.revoke_all(context, by, f"locked: {reason}")
+    view = _view(context, context.state.locks[lock_id])
     return LockReply(view, len(reach.grants), alive, certificates)
 
 
-def unlock(desk: Context, message: Unlock, door: Socket) -> Done:
+def unlock(context: Context, message: Unlock, door: Socket) -> Done:
     """Takes a lock away; what was revoked stays so, and whoever was signed out signs in again.
 
     Raises:
@@ -75,92 +75,92 @@ def unlock(desk: Context, message: Unlock, door: Socket) -> Done:
 
     """
     reason = why(message.reason)
-    if message.lock not in desk.state.locks:
+    if message.lock not in context.state.locks:
         raise Invalid("unknown_lock", "there is no such lock", hint="ssh-jit-ca locks")
-    desk.record(Unlocked(message.lock, signed_actions.require(desk, message, door, "unlock"), reason))
+    context.record(Unlocked(message.lock, signed_actions.require(context, message, door, "unlock"), reason))
     return Done()
 
 
-def read_locks(desk: Context, message: ReadLocks, door: Socket) -> LocksReply:
+def read_locks(context: Context, message: ReadLocks, door: Socket) -> LocksReply:
     """The locks in force."""
     if message.login_id is None:
         if door != "admin":
             raise Refused("not_permitted", "say who you are")
     else:
-        login = desk.login(message.login_id)
-        if not any(desk.permitted(login, each) for each in ("lock", "unlock", "audit")):
+        login = context.login(message.login_id)
+        if not any(context.permitted(login, each) for each in ("lock", "unlock", "audit")):
             raise Refused("not_permitted", "you may not see what is locked")
-    return LocksReply(tuple(_view(desk, each) for each in desk.state.locks.values()))
+    return LocksReply(tuple(_view(context, each) for each in context.state.locks.values()))
 
 
-def _permitted(desk: Context, message: Lock, door: Socket) -> str | None:
+def _permitted(context: Context, message: Lock, door: Socket) -> str | None:
     if message.login_id is None:
         if door != "admin":
             raise Refused("not_permitted", "say who you are")
         return None
-    login = desk.login(message.login_id)
-    if not desk.permitted(login, "lock"):
+    login = context.login(message.login_id)
+    if not context.permitted(login, "lock"):
         raise Refused("not_permitted", "locking needs the permission 'lock', which you do not have")
     return login.opened.subject
 
 
-def _reach(desk: Context, message: Lock) -> _Reach:
+def _reach(context: Context, message: Lock) -> _Reach:
     """What the lock falls on."""
     if (message.kind == "everything") is not (message.target is None):
         raise Invalid("bad_message", f"say which {message.kind}" if message.target is None else "name nothing with it")
     target = message.target or ""
     match message.kind:
         case "everything":
-            return _Reach(None, grants=_open(desk))
+            return _Reach(None, grants=_open(context))
         case "login":
-            if target not in desk.state.logins:
+            if target not in context.state.logins:
                 raise Invalid("unknown_login", "there is no such sign-in")
             return _Reach(target, logins=(target,))
         case "person":
-            return _person(desk, subject_named(desk.state, target))
+            return _person(context, subject_named(context.state, target))
         case "host":
-            return _host(desk, target)
+            return _host(context, target)
         case "key":
-            return _key(desk, target)
+            return _key(context, target)
     assert_never(message.kind)
 
 
-def _host(desk: Context, target: str) -> _Reach:
-    name = desk.state.host_names.get(target)
+def _host(context: Context, target: str) -> _Reach:
+    name = context.state.host_names.get(target)
     if name is None:
         raise Invalid("unknown_host", f"there is no host {names.show(target)}")
-    host = desk.state.hosts[name].id
-    return _Reach(host, grants=tuple(each for each in _open(desk) if host in each.asked.host_ids))
+    host = context.state.hosts[name].id
+    return _Reach(host, grants=tuple(each for each in _open(context) if host in each.asked.host_ids))
 
 
-def _key(desk: Context, target: str) -> _Reach:
+def _key(context: Context, target: str) -> _Reach:
     if not _FINGERPRINT.fullmatch(target):
         raise Invalid("bad_fingerprint", "a key is named by its fingerprint, SHA256:…", hint="ssh-keygen -l")
-    logins = desk.state.logins.items()
+    logins = context.state.logins.items()
     return _Reach(target, logins=tuple(id_ for id_, each in logins if each.opened.key == target))
 
 
-def _person(desk: Context, subject: str) -> _Reach:
-    accounts = locks.accounts_of(desk.state, subject)
-    grants = tuple(each for each in _open(desk) if each.asked.subject in accounts)
-    logins = desk.state.logins.items()
-    alive = tuple(id_ for id_, each in logins if each.opened.subject in accounts and each.alive(desk.now))
+def _person(context: Context, subject: str) -> _Reach:
+    accounts = locks.accounts_of(context.state, subject)
+    grants = tuple(each for each in _open(context) if each.asked.subject in accounts)
+    logins = context.state.logins.items()
+    alive = tuple(id_ for id_, each in logins if each.opened.subject in accounts and each.alive(context.now))
     return _Reach(subject, accounts, grants, alive)
 
 
-def _open(desk: Context) -> tuple[Request, ...]:
+def _open(context: Context) -> tuple[Request, ...]:
     """Every open grant; its extensions go with it."""
-    grants = (each for each in desk.state.requests.values() if each.asked.extends is None)
-    return tuple(each for each in grants if requests.state_at(each, desk.now) is RequestState.APPROVED)
+    grants = (each for each in context.state.requests.values() if each.asked.extends is None)
+    return tuple(each for each in grants if requests.state_at(each, context.now) is RequestState.APPROVED)
 
 
-def _view(desk: Context, known: state.Lock) -> LockView:
+def _view(context: Context, known: state.Lock) -> LockView:
     return LockView(
         id=known.id,
         kind=known.kind,
         target=known.target,
-        title=locks.title(desk.state, known),
+        title=locks.title(context.state, known),
         reason=known.reason,
-        by=who(desk.state, known.by),
+        by=who(context.state, known.by),
         since=known.time,
     )

@@ -28,18 +28,18 @@ def read_log(store: Store, history: History) -> Callable[[Context, ReadLog, Sock
     It raises ``Invalid``: ``bad_message``, ``bad_limit``, ``unknown_kind``.
     """
 
-    def read(desk: Context, message: ReadLog, door: Socket) -> LogReply:
+    def read(context: Context, message: ReadLog, door: Socket) -> LogReply:
         limit = limited(message.limit)
         if message.before is not None and message.after is not None:
             raise Invalid("bad_message", "a page lies before an entry or after one")
-        own = _own(desk, message, door)
-        wanted = _filter(desk, message, own, history)
+        own = _own(context, message, door)
+        wanted = _filter(context, message, own, history)
         if message.after is None:
             page = pages.newest_first(store, wanted, message.before, limit)
         else:
             page = pages.oldest_first(store, wanted, message.after, limit)
-        entries = tuple(entry_view(telling(desk.state, history, row), row.entry) for row in page.rows)
-        return LogReply(entries, desk.journal.durable, desk.journal.checkpoint, own is not None, page.next)
+        entries = tuple(entry_view(telling(context.state, history, row), row.entry) for row in page.rows)
+        return LogReply(entries, context.journal.durable, context.journal.checkpoint, own is not None, page.next)
 
     return read
 
@@ -56,20 +56,20 @@ def limited(asked: int) -> int:
     return asked
 
 
-def _own(desk: Context, message: ReadLog, door: Socket) -> str | None:
+def _own(context: Context, message: ReadLog, door: Socket) -> str | None:
     """The subject who may read their own entries only; ``None`` for who may read all."""
     if message.login_id is not None:
-        login = desk.login(message.login_id)
-        return None if desk.permitted(login, "audit") else login.opened.subject
+        login = context.login(message.login_id)
+        return None if context.permitted(login, "audit") else login.opened.subject
     if door != "admin":
         raise Invalid("bad_message", "say whose login this is")
     return None
 
 
-def _filter(desk: Context, message: ReadLog, own: str | None, history: History) -> Filter:
+def _filter(context: Context, message: ReadLog, own: str | None, history: History) -> Filter:
     if message.kind is not None and message.kind not in events.KINDS:
         raise Invalid("unknown_kind", "there are no such entries", hint=f"kinds: {', '.join(sorted(events.KINDS))}")
-    subjects = None if message.person is None else _people(desk.state, message.person)
+    subjects = None if message.person is None else _people(context.state, message.person)
     if own is not None:
         subjects = frozenset({own}) if subjects is None or own in subjects else frozenset()
     host, fits = message.host, None
@@ -77,7 +77,7 @@ def _filter(desk: Context, message: ReadLog, own: str | None, history: History) 
         needle = f'"{host}"'.encode()
 
         def fits(row: Row) -> bool:
-            return _about(desk.state, history, row, host, needle)
+            return _about(context.state, history, row, host, needle)
 
     return Filter(subjects, message.kind, message.since, message.until, fits)
 

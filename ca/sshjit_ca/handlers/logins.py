@@ -26,63 +26,63 @@ from sshjit_ca.state import Login, locks
 _log = logging.getLogger(__name__)
 
 
-def prepare_web(desk: Context, message: LoginWeb, now: int) -> Claims:
+def prepare_web(context: Context, message: LoginWeb, now: int) -> Claims:
     """Verifies the token of a browser's sign-in: audience is the front end's own client."""
-    provider = _provider(desk, message.provider)
+    provider = _provider(context, message.provider)
     expected = Expected(provider, provider.web.client_id, message.nonce)
-    return id_tokens.verify(message.id_token, expected, desk.published[message.provider], now)
+    return id_tokens.verify(message.id_token, expected, context.published[message.provider], now)
 
 
-def prepare_native(desk: Context, message: LoginNative, now: int) -> tuple[Claims, PublicKey]:
+def prepare_native(context: Context, message: LoginNative, now: int) -> tuple[Claims, PublicKey]:
     """Verifies token, nonce and key of a native sign-in.
 
     The audience must be the native client, which the front end never asks for; the nonce must be the hash of this key;
     and the key itself must have signed this token.
     """
-    provider = _provider(desk, message.provider)
+    provider = _provider(context, message.provider)
     key = sshkey.parse_line(message.key)
     sshsig.verify(message.signature, key, binding.NAMESPACE, binding.signed_text(_ascii(message.id_token)))
     nonce = binding.nonce(key.blob, binding.unb64url(message.salt))
     expected = Expected(provider, provider.native.client_id, nonce)
-    return id_tokens.verify(message.id_token, expected, desk.published[message.provider], now), key
+    return id_tokens.verify(message.id_token, expected, context.published[message.provider], now), key
 
 
-def open_web(desk: Context, message: LoginWeb, claims: Claims) -> LoginReply:
+def open_web(context: Context, message: LoginWeb, claims: Claims) -> LoginReply:
     """A login that can ask, approve and read, and gets no certificates."""
-    return _open(desk, message, claims, None)
+    return _open(context, message, claims, None)
 
 
-def open_native(desk: Context, message: LoginNative, prepared: tuple[Claims, PublicKey]) -> LoginReply:
+def open_native(context: Context, message: LoginNative, prepared: tuple[Claims, PublicKey]) -> LoginReply:
     """A login that gets certificates for its key."""
-    return _open(desk, message, *prepared)
+    return _open(context, message, *prepared)
 
 
-def read_login(desk: Context, message: ReadLogin) -> LoginReply:
+def read_login(context: Context, message: ReadLogin) -> LoginReply:
     """Whose login it is, while it is alive."""
-    return LoginReply(_view(desk, desk.login(message.login_id), message.login_id))
+    return LoginReply(_view(context, context.login(message.login_id), message.login_id))
 
 
-def logout(desk: Context, message: Logout) -> Done:
+def logout(context: Context, message: Logout) -> Done:
     """The login is over; what it was granted goes on, without new certificates for its key."""
-    subject = desk.login(message.login_id).opened.subject
-    desk.record(LoginClosed(message.login_id, subject, subject, ""))
+    subject = context.login(message.login_id).opened.subject
+    context.record(LoginClosed(message.login_id, subject, subject, ""))
     return Done()
 
 
-def _open(desk: Context, message: LoginWeb | LoginNative, claims: Claims, key: PublicKey | None) -> LoginReply:
+def _open(context: Context, message: LoginWeb | LoginNative, claims: Claims, key: PublicKey | None) -> LoginReply:
     token = token_digest(message.id_token)
-    if token in desk.state.tokens:
+    if token in context.state.tokens:
         raise Refused("token_used", "this sign-in was used already", hint="sign in again")
-    subject = desk.state.subjects.get(f"{message.provider}/{claims.subject}") or desk.new_id("sub")
-    locks.refuse_new(desk.state)
-    locks.refuse_person(desk.state, subject, (claims.email,) if claims.email else ())
+    subject = context.state.subjects.get(f"{message.provider}/{claims.subject}") or context.new_id("sub")
+    locks.refuse_new(context.state)
+    locks.refuse_person(context.state, subject, (claims.email,) if claims.email else ())
     if key is not None:
-        locks.refuse_key(desk.state, key.fingerprint)
-    if key is not None and desk.state.bound_keys.get(key.fingerprint, subject) != subject:
+        locks.refuse_key(context.state, key.fingerprint)
+    if key is not None and context.state.bound_keys.get(key.fingerprint, subject) != subject:
         raise Refused("key_taken", "this key belongs to somebody else", hint="ssh-jit login makes a new one")
-    expires = claims.issued + desk.config.login_max_age
-    login_id = desk.new_id("login")
-    desk.record(
+    expires = claims.issued + context.config.login_max_age
+    login_id = context.new_id("login")
+    context.record(
         LoginOpened(
             login=login_id,
             subject=subject,
@@ -99,15 +99,15 @@ def _open(desk: Context, message: LoginWeb | LoginNative, claims: Claims, key: P
             email=claims.email,
             verified=claims.verified,
             groups=claims.groups,
-            own=_own_name(desk, subject, claims),
+            own=_own_name(context, subject, claims),
             key_line=key.line if key else None,
             address=names.free_text(message.address, "the address", 64),
         )
     )
-    return LoginReply(_view(desk, desk.state.logins[login_id], login_id))
+    return LoginReply(_view(context, context.state.logins[login_id], login_id))
 
 
-def _own_name(desk: Context, subject: str, claims: Claims) -> str | None:
+def _own_name(context: Context, subject: str, claims: Claims) -> str | None:
     """The person's Unix name, if it is theirs: a possible one, and nobody else's.
 
     Whoever has a name keeps it while the CA knows them; who comes later has none. Names in the operator's tables are
@@ -116,18 +116,18 @@ def _own_name(desk: Context, subject: str, claims: Claims) -> str | None:
     name = claims.own
     if name is None or not policy.may_be_unix_name(name):
         return None
-    listed = any(name in provider.own_names.values() for provider in desk.providers.values())
-    taken = listed or desk.state.own_names.get(name, subject) != subject
+    listed = any(name in provider.own_names.values() for provider in context.providers.values())
+    taken = listed or context.state.own_names.get(name, subject) != subject
     if taken and not claims.own_listed:
         _log.warning("%s claims the user name %s, which is somebody else's: it counts for nothing", subject, name)
         return None
     return name
 
 
-def _provider(desk: Context, name: str) -> Provider:
-    provider = desk.providers.get(name)
+def _provider(context: Context, name: str) -> Provider:
+    provider = context.providers.get(name)
     if provider is None:
-        known = ", ".join(desk.providers)
+        known = ", ".join(context.providers)
         raise Invalid("unknown_provider", f"{names.show(name)} is not a provider here", hint=f"known: {known}")
     return provider
 
@@ -138,17 +138,17 @@ def _ascii(token: str) -> str:
     return token
 
 
-def _view(desk: Context, login: Login, login_id: str) -> LoginView:
-    opened, subject = login.opened, desk.policy_subject(login)
+def _view(context: Context, login: Login, login_id: str) -> LoginView:
+    opened, subject = login.opened, context.policy_subject(login)
     return LoginView(
         id=login_id,
         kind=opened.via,
         person=person_view(login),
-        roles=tuple(sorted(desk.roles(login))),
+        roles=tuple(sorted(context.roles(login))),
         signed_in=opened.signed_in,
         expires=opened.expires,
         fingerprint=opened.key,
-        permissions=tuple(sorted(permissions_of(desk.policy, subject, desk.now))),
+        permissions=tuple(sorted(permissions_of(context.policy, subject, context.now))),
         groups=opened.groups,
         verified=tuple(sorted(subject.emails)),
         own=subject.unix_name,

@@ -33,7 +33,7 @@ class _Answer:
     hint: str = ""
 
 
-def explain(desk: Context, message: Explain, door: Socket) -> ExplainReply:
+def explain(context: Context, message: Explain, door: Socket) -> ExplainReply:
     """What the person would hear who asks this now; others than oneself need the permission ``explain``.
 
     Raises:
@@ -41,12 +41,12 @@ def explain(desk: Context, message: Explain, door: Socket) -> ExplainReply:
         Invalid: ``unknown_person``, ``which_person``, ``bad_message``, and what ``ask`` raises of it.
 
     """
-    login_id, login = _whose(desk, message, door)
-    want, hosts = access_request.read(message, desk.now), lookup.hosts(desk, message)
-    found = policy.explain(desk.policy, desk.policy_subject(login), policy_hosts(hosts), want, desk.now)
-    answer = _answer(desk, login_id, login, hosts, want)
+    login_id, login = _whose(context, message, door)
+    want, hosts = access_request.read(message, context.now), lookup.hosts(context, message)
+    found = policy.explain(context.policy, context.policy_subject(login), policy_hosts(hosts), want, context.now)
+    answer = _answer(context, login_id, login, hosts, want)
     terms, steps = explanation.terms_and_steps(found)
-    shown = () if terms is None else step_views(desk, steps, login.opened.subject, known=desk.known())
+    shown = () if terms is None else step_views(context, steps, login.opened.subject, known=context.known())
     return ExplainReply(
         person=person_view(login),
         roles=found.roles,
@@ -60,39 +60,39 @@ def explain(desk: Context, message: Explain, door: Socket) -> ExplainReply:
         terms=None if terms is None else _terms_view(terms, want.address),
         steps=shown,
         rules=explanation.rule_views(found),
-        policy=desk.policy.digest,
+        policy=context.policy.digest,
     )
 
 
-def _whose(desk: Context, message: Explain, door: Socket) -> tuple[str, Login]:
+def _whose(context: Context, message: Explain, door: Socket) -> tuple[str, Login]:
     """By which sign-in the person would ask: oneself by this one, others by their newest."""
     if message.login_id is None:
         if door != "admin":
             raise Refused("not_permitted", "say who you are")
         if message.person is None:
             raise Invalid("bad_message", "say whom it is about", hint="--person alice")
-        subject = subject_meant(desk.state, message.person)
-        return desk.state.newest_login[subject], desk.newest_login(subject)
-    login = desk.login(message.login_id)
+        subject = subject_meant(context.state, message.person)
+        return context.state.newest_login[subject], context.newest_login(subject)
+    login = context.login(message.login_id)
     if message.person is None or message.person == login.opened.subject:
         return message.login_id, login
-    if not desk.permitted(login, "explain"):
+    if not context.permitted(login, "explain"):
         raise Refused("not_permitted", "what others may do is explained to those with the permission 'explain'")
-    subject = subject_meant(desk.state, message.person)
-    return desk.state.newest_login[subject], desk.newest_login(subject)
+    subject = subject_meant(context.state, message.person)
+    return context.state.newest_login[subject], context.newest_login(subject)
 
 
-def _answer(desk: Context, login_id: str, login: Login, hosts: tuple[Host, ...], want: policy.Ask) -> _Answer:
+def _answer(context: Context, login_id: str, login: Login, hosts: tuple[Host, ...], want: policy.Ask) -> _Answer:
     """What ``asking.ask`` would say, by its own steps. A sign-in that is over counts as renewed, unchanged."""
     try:
-        locks.refuse_login(desk.state, login_id, login)
-        locks.refuse_new(desk.state, (host.id for host in hosts))
-        request = request_access.live(desk, login, hosts, want)
+        locks.refuse_login(context.state, login_id, login)
+        locks.refuse_new(context.state, (host.id for host in hosts))
+        request = request_access.live(context, login, hosts, want)
         if request is not None:
-            is_open = requests.state_at(request, desk.now) is RequestState.APPROVED
+            is_open = requests.state_at(request, context.now) is RequestState.APPROVED
             words = f"{request.id} for the same thing {'is open' if is_open else 'waits for approval'} already"
             return _Answer("allow" if is_open else "approval", message=words)
-        deal = request_access.settle(desk, login_id, login, hosts, want)
+        deal = request_access.settle(context, login_id, login, hosts, want)
     except Refused as error:
         return _Answer("step_up" if error.code == "step_up" else "denied", error.code, error.message, error.hint)
     return _Answer("approval" if deal.steps else "allow")

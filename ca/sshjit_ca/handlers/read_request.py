@@ -25,17 +25,17 @@ from sshjit_ca.storage.store import Store
 def read_request(history: History) -> Callable[[Context, ReadRequest], RequestReply]:
     """A reader of one request; for whoever may not see it there is none."""
 
-    def read(desk: Context, message: ReadRequest) -> RequestReply:
-        login = desk.login(message.login_id)
-        request = history.request(desk.state, message.request)
-        seen = None if request is None else sight(desk, history, login, request)
+    def read(context: Context, message: ReadRequest) -> RequestReply:
+        login = context.login(message.login_id)
+        request = history.request(context.state, message.request)
+        seen = None if request is None else sight(context, history, login, request)
         if request is None or seen is None:
             raise Invalid("unknown_request", "you have no such request to see", hint="ssh-jit requests")
-        view, extensions = request_view(desk, request), extension_history.of(desk, history, request)
+        view, extensions = request_view(context, request), extension_history.of(context, history, request)
         if seen is Sight.OWN:
             return RequestReply(view, extensions=extensions)
-        who = requester_info.requester(desk, request, before=seen is Sight.WHOLE)
-        return RequestReply(view, who, decides_as(desk, login, request), extensions)
+        who = requester_info.requester(context, request, before=seen is Sight.WHOLE)
+        return RequestReply(view, who, decides_as(context, login, request), extensions)
 
     return read
 
@@ -46,9 +46,9 @@ def read_policy(store: Store) -> Callable[[Context, ReadPolicy, Socket], PolicyR
     It raises ``Invalid``: ``not_permitted``; else what ``policies.text_of`` raises.
     """
 
-    def read(desk: Context, message: ReadPolicy, door: Socket) -> PolicyReply:
-        if message.digest is None or message.digest == desk.policy.digest:
-            return PolicyReply(desk.policy_text, desk.policy.digest)
+    def read(context: Context, message: ReadPolicy, door: Socket) -> PolicyReply:
+        if message.digest is None or message.digest == context.policy.digest:
+            return PolicyReply(context.policy_text, context.policy.digest)
         if door != "admin":
             raise Invalid("not_permitted", "policies of the past are the operator's to read")
         return PolicyReply(*policies.text_of(store, message.digest))
@@ -58,4 +58,4 @@ def read_policy(store: Store) -> Callable[[Context, ReadPolicy, Socket], PolicyR
 
 def read_policies(store: Store) -> Callable[[Context, ReadPolicies], PoliciesReply]:
     """A reader of the list, the newest first."""
-    return lambda _desk, _message: PoliciesReply(tuple(reversed(policies.history(store))))
+    return lambda _context, _message: PoliciesReply(tuple(reversed(policies.history(store))))

@@ -18,7 +18,7 @@ from sshjit_ca.state import Host, Login, locks, request_index
 _STANDING = (RequestState.PENDING, RequestState.APPROVED)
 
 
-def ask(desk: Context, message: Ask) -> AskReply:
+def ask(context: Context, message: Ask) -> AskReply:
     """Decides an ask; with an open window and a native login, draws a certificate at once.
 
     Raises:
@@ -27,55 +27,55 @@ def ask(desk: Context, message: Ask) -> AskReply:
         Invalid: ``unknown_host``, ``no_host``, and what ``sshjit.names`` refuses.
 
     """
-    login = desk.login(message.login_id)
-    want = access_request.read(message, desk.now)
-    hosts = lookup.hosts(desk, message)
-    locks.refuse_new(desk.state, (host.id for host in hosts))
+    login = context.login(message.login_id)
+    want = access_request.read(message, context.now)
+    hosts = lookup.hosts(context, message)
+    locks.refuse_new(context.state, (host.id for host in hosts))
     notes: tuple[str, ...] = ()
-    request = live(desk, login, hosts, want)
+    request = live(context, login, hosts, want)
     existing = request is not None
     if request is None:
-        deal = settle(desk, message.login_id, login, hosts, want)
-        request, notes = grants.record(desk, login, deal), _notes(deal)
+        deal = settle(context, message.login_id, login, hosts, want)
+        request, notes = grants.record(context, login, deal), _notes(deal)
     certificate = None
-    if message.certificate and login.opened.via == "native" and _open(desk, request):
+    if message.certificate and login.opened.via == "native" and _open(context, request):
         try:
-            certificate = issuance.draw(desk, login, message.login_id, request)
+            certificate = issuance.draw(context, login, message.login_id, request)
         except Failed as error:
             # What was granted stays granted: the certificate can be drawn once the CA's key signs again.
             notes = (*notes, f"no certificate could be signed: {error.message}")
-        request = desk.request(request.id)
-    return AskReply(request_view(desk, request), certificate, existing, notes)
+        request = context.request(request.id)
+    return AskReply(request_view(context, request), certificate, existing, notes)
 
 
-def settle(desk: Context, login_id: str, login: Login, hosts: tuple[Host, ...], want: policy.Ask) -> Deal:
+def settle(context: Context, login_id: str, login: Login, hosts: tuple[Host, ...], want: policy.Ask) -> Deal:
     """On which terms the ask may be had, when nothing that lives gives it already; nothing is written down.
 
     Raises:
         Refused: as ``ask``.
 
     """
-    grants.refuse_flood(desk, login)
-    outcome = policy.evaluate(desk.policy, desk.policy_subject(login), policy_hosts(hosts), want, desk.now)
+    grants.refuse_flood(context, login)
+    outcome = policy.evaluate(context.policy, context.policy_subject(login), policy_hosts(hosts), want, context.now)
     deal = Deal(login_id, want, hosts, *grants.agreed(outcome))
     if want.break_glass:
-        _refuse_unreviewed(desk, login)
-    grants.refuse_hopeless(desk, login, deal)
+        _refuse_unreviewed(context, login)
+    grants.refuse_hopeless(context, login, deal)
     return deal
 
 
-def _open(desk: Context, request: Request) -> bool:
+def _open(context: Context, request: Request) -> bool:
     """Whether certificates can be drawn now."""
-    approved = requests.state_at(request, desk.now) is RequestState.APPROVED
-    return approved and request.opens is not None and request.opens <= desk.now
+    approved = requests.state_at(request, context.now) is RequestState.APPROVED
+    return approved and request.opens is not None and request.opens <= context.now
 
 
-def _refuse_unreviewed(desk: Context, login: Login) -> None:
+def _refuse_unreviewed(context: Context, login: Login) -> None:
     """Whoever broke the glass, and whose access nobody looked at in time, waits for that. Raises ``review_overdue``."""
-    for subject in locks.accounts_of(desk.state, login.opened.subject):
-        for request_id in desk.state.requests_of.get(subject, ()):
-            request = desk.state.requests[request_id]
-            if request.unreviewed and request.review_by is not None and request.review_by <= desk.now:
+    for subject in locks.accounts_of(context.state, login.opened.subject):
+        for request_id in context.state.requests_of.get(subject, ()):
+            request = context.state.requests[request_id]
+            if request.unreviewed and request.review_by is not None and request.review_by <= context.now:
                 raise Refused(
                     "review_overdue",
                     f"nobody has reviewed your break-glass access {request_id} yet, and it is overdue",
@@ -83,40 +83,40 @@ def _refuse_unreviewed(desk: Context, login: Login) -> None:
                 )
 
 
-def live(desk: Context, login: Login, hosts: tuple[Host, ...], want: policy.Ask) -> Request | None:
+def live(context: Context, login: Login, hosts: tuple[Host, ...], want: policy.Ask) -> Request | None:
     """The newest open or pending request for the same thing, if it could still be had.
 
     The same thing is the same person, login (any, where none was named), action, command and start, and these hosts or
     these among others. Reason and duration were settled when it was asked; whoever wants others ends this one first.
     """
     ids = tuple(host.id for host in hosts)
-    for request_id in reversed(request_index.standing(desk.state, login.opened.subject, want.action, ids[0])):
-        request = desk.state.requests[request_id]
+    for request_id in reversed(request_index.standing(context.state, login.opened.subject, want.action, ids[0])):
+        request = context.state.requests[request_id]
         asked = request.asked
         if asked.host_ids != ids and not set(ids).issubset(asked.host_ids):
             continue
         if want.login not in (None, asked.login) or want.command not in (None, asked.command):
             continue
-        if not _as_soon(desk, request, want):
+        if not _as_soon(context, request, want):
             continue
-        if requests.state_at(request, desk.now) not in _STANDING:
+        if requests.state_at(request, context.now) not in _STANDING:
             continue
         if len(asked.host_ids) == len(ids):
-            return request if taken_away(desk, login, request, hosts) is None else None
-        if _whole(desk, login, request):
+            return request if taken_away(context, login, request, hosts) is None else None
+        if _whole(context, login, request):
             return request
     return None
 
 
-def _whole(desk: Context, login: Login, request: Request) -> bool:
+def _whole(context: Context, login: Login, request: Request) -> bool:
     """Whether what was asked for more hosts could still be had, for all of them."""
     try:
-        return taken_away(desk, login, request, desk.hosts_of(request)) is None
+        return taken_away(context, login, request, context.hosts_of(request)) is None
     except Refused:
         return False
 
 
-def _as_soon(desk: Context, request: Request, want: policy.Ask) -> bool:
+def _as_soon(context: Context, request: Request, want: policy.Ask) -> bool:
     """Whether the request gives what is wanted when it is wanted.
 
     Who breaks the glass does not wait for an approval, nor take another account than an emergency's for it, unless they
@@ -127,7 +127,7 @@ def _as_soon(desk: Context, request: Request, want: policy.Ask) -> bool:
         return False
     if want.break_glass and not asked.break_glass and (want.login is None or request.state is RequestState.PENDING):
         return False
-    return asked.start == want.start or (want.start is None and asked.start is not None and asked.start <= desk.now)
+    return asked.start == want.start or (want.start is None and asked.start is not None and asked.start <= context.now)
 
 
 def _notes(deal: Deal) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from sshjit_ca.handlers.approvals import may_decide
 from sshjit_ca.state import Login, locks
 
 
-def comment(desk: Context, message: Comment) -> RequestReply:
+def comment(context: Context, message: Comment) -> RequestReply:
     """The requester, an approver or a reviewer says something.
 
     Raises:
@@ -22,19 +22,19 @@ def comment(desk: Context, message: Comment) -> RequestReply:
         Invalid: ``unknown_request``, ``no_text``, ``too_many_remarks``.
 
     """
-    login, request = desk.login(message.login_id), desk.state.requests.get(message.request)
-    if request is None or not _may_speak(desk, login, request):
+    login, request = context.login(message.login_id), context.state.requests.get(message.request)
+    if request is None or not _may_speak(context, login, request):
         raise Invalid("unknown_request", "you have no such request to speak about", hint="ssh-jit requests")
     text = names.free_text(message.text, "the comment")
     if not text.strip():
         raise Invalid("no_text", "say something")
     said = Commented(request.id, login.opened.subject, message.login_id, login.opened.via, text)
-    requests.remark(request, said, desk.now)
-    desk.record(said)
-    return RequestReply(request_view(desk, desk.request(request.id)))
+    requests.remark(request, said, context.now)
+    context.record(said)
+    return RequestReply(request_view(context, context.request(request.id)))
 
 
-def review(desk: Context, message: Review) -> RequestReply:
+def review(context: Context, message: Review) -> RequestReply:
     """Somebody with the permission ``review``, and not the person's own, has looked at a break-glass access.
 
     Raises:
@@ -42,30 +42,30 @@ def review(desk: Context, message: Review) -> RequestReply:
         Invalid: ``unknown_request``, ``nothing_to_review``, ``already_reviewed``, ``no_text``.
 
     """
-    login = desk.login(message.login_id)
-    if not desk.permitted(login, "review"):
+    login = context.login(message.login_id)
+    if not context.permitted(login, "review"):
         raise Refused("not_permitted", "reviewing needs the permission 'review', which you do not have")
-    request = desk.request(message.request)
-    if not could_review(desk, login, request):
+    request = context.request(message.request)
+    if not could_review(context, login, request):
         raise Refused("own_request", "nobody reviews their own break-glass access, whoever they are")
     text = names.free_text(message.comment, "the comment")
     if message.verdict == "unjustified" and not text.strip():
         raise Invalid("no_text", "say what was not in order")
     said = Reviewed(request.id, login.opened.subject, message.login_id, login.opened.via, message.verdict, text)
-    requests.look_at(request, said, desk.now)
-    desk.record(said)
-    return RequestReply(request_view(desk, desk.request(request.id)))
+    requests.look_at(request, said, context.now)
+    context.record(said)
+    return RequestReply(request_view(context, context.request(request.id)))
 
 
-def could_review(desk: Context, login: Login, request: Request) -> bool:
+def could_review(context: Context, login: Login, request: Request) -> bool:
     """Whether the login's person may review, and is by no link whoever broke the glass."""
-    other = login.opened.subject not in locks.accounts_of(desk.state, request.asked.subject)
-    return desk.permitted(login, "review") and other
+    other = login.opened.subject not in locks.accounts_of(context.state, request.asked.subject)
+    return context.permitted(login, "review") and other
 
 
-def _may_speak(desk: Context, login: Login, request: Request) -> bool:
+def _may_speak(context: Context, login: Login, request: Request) -> bool:
     return (
         request.asked.subject == login.opened.subject  # not by an address in common: that only ever forbids
-        or may_decide(desk, login, request)
-        or (request.review_by is not None and desk.permitted(login, "review"))
+        or may_decide(context, login, request)
+        or (request.review_by is not None and context.permitted(login, "review"))
     )

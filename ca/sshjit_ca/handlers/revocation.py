@@ -16,7 +16,7 @@ from sshjit_ca.sockets import Socket
 from sshjit_ca.state import Certificate
 
 
-def revoke(desk: Context, message: Revoke, door: Socket) -> RevokeReply:
+def revoke(context: Context, message: Revoke, door: Socket) -> RevokeReply:
     """Revokes; from now on nothing new is issued, and the next bundle tells hosts about what is alive.
 
     Raises:
@@ -28,51 +28,51 @@ def revoke(desk: Context, message: Revoke, door: Socket) -> RevokeReply:
     if [message.request, message.serial, message.sign_in].count(None) != 2:
         raise Invalid("bad_message", "name one of: a request, a certificate, a sign-in")
     try:
-        owner = _owner(desk, message)
+        owner = _owner(context, message)
     except Invalid:
-        _permitted(desk, message, None, door)  # who may not revoke what others have is not told either what there is
+        _permitted(context, message, None, door)  # who may not revoke what others have is not told either what there is
         raise
-    by = _permitted(desk, message, owner, door)
+    by = _permitted(context, message, owner, door)
     if message.serial is not None:
-        return _one(desk, message.serial, by, reason)
+        return _one(context, message.serial, by, reason)
     if message.sign_in is not None:
-        if not desk.state.logins[message.sign_in].alive(desk.now):
+        if not context.state.logins[message.sign_in].alive(context.now):
             raise Invalid("wrong_state", "this sign-in is over already")
-        return RevokeReply((), close_login(desk, message.sign_in, by, reason))
-    request = desk.request(message.request or "")
+        return RevokeReply((), close_login(context, message.sign_in, by, reason))
+    request = context.request(message.request or "")
     if request.asked.extends is not None:  # whoever takes more time away means the access
-        request = desk.request(request.asked.extends)
-    requests.require(request, RequestState.APPROVED, desk.now)
-    alive = close_grant(desk, request, by, reason)
-    return RevokeReply((request_view(desk, desk.request(request.id)),), alive)
+        request = context.request(request.asked.extends)
+    requests.require(request, RequestState.APPROVED, context.now)
+    alive = close_grant(context, request, by, reason)
+    return RevokeReply((request_view(context, context.request(request.id)),), alive)
 
 
-def close_grant(desk: Context, request: Request, by: str | None, reason: str) -> int:
+def close_grant(context: Context, request: Request, by: str | None, reason: str) -> int:
     """Revokes an open grant and its extensions; how many certificates of it still lived."""
-    alive = sum(each.valid_before > desk.now for each in _certificates(desk, request))
-    close_all(desk, request, RequestState.REVOKED, by, reason)
-    desk.record(Closed(request.id, RequestState.REVOKED, by, reason))
+    alive = sum(each.valid_before > context.now for each in _certificates(context, request))
+    close_all(context, request, RequestState.REVOKED, by, reason)
+    context.record(Closed(request.id, RequestState.REVOKED, by, reason))
     return alive
 
 
-def close_login(desk: Context, login_id: str, by: str | None, reason: str) -> int:
+def close_login(context: Context, login_id: str, by: str | None, reason: str) -> int:
     """Ends a sign-in and revokes every certificate that it drew from grants still open; how many still lived.
 
     Also those that are over: a session that one of them began may be going on.
     """
-    login = desk.state.logins[login_id]
+    login = context.state.logins[login_id]
     subject = login.opened.subject
-    if login.alive(desk.now):
-        desk.record(LoginClosed(login_id, subject, by, reason))
+    if login.alive(context.now):
+        context.record(LoginClosed(login_id, subject, by, reason))
     alive = 0
-    for request_id in desk.state.requests_of.get(subject, ()):
-        request = desk.state.requests[request_id]
-        if requests.state_at(request, desk.now) is not RequestState.APPROVED:
+    for request_id in context.state.requests_of.get(subject, ()):
+        request = context.state.requests[request_id]
+        if requests.state_at(request, context.now) is not RequestState.APPROVED:
             continue
-        for certificate in _certificates(desk, request):
-            if certificate.login_id == login_id and certificate.serial not in desk.state.revoked:
-                desk.record(CertificateRevoked(certificate.serial, by, reason))
-                alive += certificate.valid_before > desk.now
+        for certificate in _certificates(context, request):
+            if certificate.login_id == login_id and certificate.serial not in context.state.revoked:
+                context.record(CertificateRevoked(certificate.serial, by, reason))
+                alive += certificate.valid_before > context.now
     return alive
 
 
@@ -89,42 +89,42 @@ def why(text: str) -> str:
     return reason
 
 
-def _one(desk: Context, serial: int, by: str | None, reason: str) -> RevokeReply:
-    certificate = desk.state.emergencies.get(serial) or desk.state.certificates[serial]
-    if serial in desk.state.revoked:
+def _one(context: Context, serial: int, by: str | None, reason: str) -> RevokeReply:
+    certificate = context.state.emergencies.get(serial) or context.state.certificates[serial]
+    if serial in context.state.revoked:
         raise Invalid("wrong_state", f"certificate {serial} is revoked already")
-    desk.record(CertificateRevoked(serial, by, reason))
-    return RevokeReply((), int(certificate.valid_before > desk.now))
+    context.record(CertificateRevoked(serial, by, reason))
+    return RevokeReply((), int(certificate.valid_before > context.now))
 
 
-def _owner(desk: Context, message: Revoke) -> str:
+def _owner(context: Context, message: Revoke) -> str:
     """The subject whose access it is; empty for what the operator drew."""
     if message.request is not None:
-        return desk.request(message.request).asked.subject
+        return context.request(message.request).asked.subject
     if message.sign_in is not None:
-        login = desk.state.logins.get(message.sign_in)
+        login = context.state.logins.get(message.sign_in)
         if login is None:
             raise Invalid("unknown_login", "there is no such sign-in")
         return login.opened.subject
-    if message.serial in desk.state.emergencies:
+    if message.serial in context.state.emergencies:
         return ""
-    certificate = desk.state.certificates.get(message.serial or 0)
+    certificate = context.state.certificates.get(message.serial or 0)
     if certificate is None:
         raise Invalid("unknown_certificate", f"no certificate has the serial {message.serial}")
-    return desk.request(certificate.request).asked.subject
+    return context.request(certificate.request).asked.subject
 
 
-def _permitted(desk: Context, message: Revoke, owner: str | None, door: Socket) -> str | None:
+def _permitted(context: Context, message: Revoke, owner: str | None, door: Socket) -> str | None:
     """Who revokes: the login's subject, or ``None`` for the operator at the admin door. No owner: it is not there."""
     if message.login_id is None:
         if door != "admin":
             raise Refused("not_permitted", "say who you are")
         return None
-    login = desk.login(message.login_id)
-    if login.opened.subject != owner and not desk.permitted(login, "lock"):
+    login = context.login(message.login_id)
+    if login.opened.subject != owner and not context.permitted(login, "lock"):
         raise Refused("not_permitted", "you may revoke what is yours, and this is not", hint="ssh-jit requests")
     return login.opened.subject
 
 
-def _certificates(desk: Context, request: Request) -> list[Certificate]:
-    return [desk.state.certificates[serial] for serial in desk.state.certificates_of.get(request.id, ())]
+def _certificates(context: Context, request: Request) -> list[Certificate]:
+    return [context.state.certificates[serial] for serial in context.state.certificates_of.get(request.id, ())]

@@ -48,16 +48,16 @@ def read_requests(history: History) -> Callable[[Context, ReadRequests], Request
     ``bad_limit``.
     """
 
-    def answer(desk: Context, message: ReadRequests) -> RequestsReply:
-        login, limit = desk.login(message.login_id), limited(message.limit)
-        found, going_on = _search(desk, history, message, _candidates(desk, history, message, login), limit)
-        return RequestsReply(tuple(request_view(desk, each) for each in found), going_on)
+    def answer(context: Context, message: ReadRequests) -> RequestsReply:
+        login, limit = context.login(message.login_id), limited(message.limit)
+        found, going_on = _search(context, history, message, _candidates(context, history, message, login), limit)
+        return RequestsReply(tuple(request_view(context, each) for each in found), going_on)
 
     return answer
 
 
 def _search(
-    desk: Context, history: History, message: ReadRequests, candidates: Iterator[_Candidate], limit: int
+    context: Context, history: History, message: ReadRequests, candidates: Iterator[_Candidate], limit: int
 ) -> tuple[list[Request], int | None]:
     """What fits of the candidates, and where to go on."""
     found: list[Request] = []
@@ -69,73 +69,73 @@ def _search(
         last = candidate.time
         looked_at += 1
         read_there += candidate.held is None
-        if message.find is not None and not _mentions(desk, candidate.asked, message.find.casefold()):
+        if message.find is not None and not _mentions(context, candidate.asked, message.find.casefold()):
             continue
         folded += candidate.held is None
-        request = candidate.held or history.request(desk.state, candidate.asked.request)
-        if request is not None and message.state in (None, requests.state_at(request, desk.now)):
+        request = candidate.held or history.request(context.state, candidate.asked.request)
+        if request is not None and message.state in (None, requests.state_at(request, context.now)):
             found.append(request)
     return found, None
 
 
-def _candidates(desk: Context, history: History, message: ReadRequests, login: Login) -> Iterator[_Candidate]:
+def _candidates(context: Context, history: History, message: ReadRequests, login: Login) -> Iterator[_Candidate]:
     """Every request that the scope is about, newest first, within the times that were named."""
     match message.scope:
         case "mine":
-            every = _with_older(desk, history, message, login.opened.subject)
+            every = _with_older(context, history, message, login.opened.subject)
         case "all":
-            if not desk.permitted(login, "audit"):
+            if not context.permitted(login, "audit"):
                 raise Invalid("not_permitted", "only an auditor sees everybody's requests")
-            every = _with_older(desk, history, message, None)
+            every = _with_older(context, history, message, None)
         case "approve":
-            every = (each for each in _held(desk, None) if _could_answer(desk, login, each.held))
+            every = (each for each in _held(context, None) if _could_answer(context, login, each.held))
         case "review":
-            if not desk.permitted(login, "review"):
+            if not context.permitted(login, "review"):
                 raise Invalid("not_permitted", "reviewing needs the permission 'review', which you do not have")
-            every = (each for each in _held(desk, None) if _waits_for_review(desk, login, each.held))
+            every = (each for each in _held(context, None) if _waits_for_review(context, login, each.held))
     before, since = message.before, message.since
     return (each for each in every if (before is None or each.time < before) and (since is None or each.time >= since))
 
 
-def _held(desk: Context, subject: str | None) -> Iterator[_Candidate]:
+def _held(context: Context, subject: str | None) -> Iterator[_Candidate]:
     """The requests at hand, newest first; of one subject, or of all."""
-    state = desk.state
+    state = context.state
     ids = state.requests if subject is None else state.requests_of.get(subject, [])
     for each in reversed(ids):
         request = state.requests[each]
         yield _Candidate(request.time, request.asked, request)
 
 
-def _with_older(desk: Context, history: History, message: ReadRequests, subject: str | None) -> Iterator[_Candidate]:
+def _with_older(context: Context, history: History, message: ReadRequests, subject: str | None) -> Iterator[_Candidate]:
     """Those at hand together with those that only the log knows."""
-    older = _in_the_log(desk, history, message, subject)
-    return heapq.merge(_held(desk, subject), older, key=lambda each: -each.time)
+    older = _in_the_log(context, history, message, subject)
+    return heapq.merge(_held(context, subject), older, key=lambda each: -each.time)
 
 
-def _in_the_log(desk: Context, history: History, message: ReadRequests, subject: str | None) -> Iterator[_Candidate]:
+def _in_the_log(context: Context, history: History, message: ReadRequests, subject: str | None) -> Iterator[_Candidate]:
     """Those that are not at hand. All were asked before any that is, broken glass apart (``state/pruning.py``)."""
-    kept = next((each.time for each in desk.state.requests.values() if each.review_by is None), desk.now)
+    kept = next((each.time for each in context.state.requests.values() if each.review_by is None), context.now)
     before = kept + 1 if message.before is None else min(message.before, kept + 1)
     for row in history.asks(subject, before, since=message.since or 0):
         event = read(row)
-        if isinstance(event, events.Asked) and event.request not in desk.state.requests:
+        if isinstance(event, events.Asked) and event.request not in context.state.requests:
             yield _Candidate(row.entry.time, event, None)
 
 
-def _mentions(desk: Context, asked: events.Asked, said: str) -> bool:
+def _mentions(context: Context, asked: events.Asked, said: str) -> bool:
     """Whether a text stands in an ask, or its id begins with it."""
-    person = person_of(desk.state, asked.login_id, asked.subject)
+    person = person_of(context.state, asked.login_id, asked.subject)
     texts = (person.name, person.email or "", asked.login, asked.reason, asked.rule, *asked.hosts)
     return asked.request.startswith(said) or any(said in text.casefold() for text in texts)
 
 
-def _could_answer(desk: Context, login: Login, request: Request | None) -> bool:
+def _could_answer(context: Context, login: Login, request: Request | None) -> bool:
     """Whether this login's person is asked for a decision that is still open, and gave none."""
-    if request is None or requests.state_at(request, desk.now) is not RequestState.PENDING:
+    if request is None or requests.state_at(request, context.now) is not RequestState.PENDING:
         return False
     spoken = {decision.said.subject for decision in request.decisions}
-    return login.opened.subject not in spoken and bool(decides_as(desk, login, request))
+    return login.opened.subject not in spoken and bool(decides_as(context, login, request))
 
 
-def _waits_for_review(desk: Context, login: Login, request: Request | None) -> bool:
-    return request is not None and request.unreviewed and could_review(desk, login, request)
+def _waits_for_review(context: Context, login: Login, request: Request | None) -> bool:
+    return request is not None and request.unreviewed and could_review(context, login, request)

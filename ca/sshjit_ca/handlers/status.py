@@ -19,39 +19,41 @@ from sshjit_ca.state import CaKey
 from sshjit_ca.storage.database import kind_of
 
 
-def health(desk: Context, _: Health) -> HealthReply:
+def health(context: Context, _: Health) -> HealthReply:
     """Whether the CA signs now, and if not, why."""
-    return _health(desk, desk.troubles)
+    return _health(context, context.troubles)
 
 
-def prepare_status(desk: Context, _: Status, __: int) -> Trials:
+def prepare_status(context: Context, _: Status, __: int) -> Trials:
     """Whether each key can sign just now; may wait for devices."""
-    return desk.keys.trials()
+    return context.keys.trials()
 
 
-def status(desk: Context, _: Status, trials: Trials) -> StatusReply:
+def status(context: Context, _: Status, trials: Trials) -> StatusReply:
     """The operator's view."""
-    return _status(desk, desk.troubles, trials)
+    return _status(context, context.troubles, trials)
 
 
-def despite(desk: Context, message: Message, prepared: Any, error: Failed) -> Reply | SshJitError:
+def despite(context: Context, message: Message, prepared: Any, error: Failed) -> Reply | SshJitError:
     """The answer when a whole batch failed: how the CA is, for who asks that; for all others, the error."""
     match message:
         case Health():
-            return _health(desk, (error, *desk.troubles))
+            return _health(context, (error, *context.troubles))
         case Status():
-            return _status(desk, (error, *desk.troubles), prepared)
+            return _status(context, (error, *context.troubles), prepared)
         case _:
             return error
 
 
-def _health(desk: Context, troubles: tuple[Failed, ...]) -> HealthReply:
-    return HealthReply(not troubles, _problems(desk, troubles), desk.state.size, desk.policy.digest, desk.now)
+def _health(context: Context, troubles: tuple[Failed, ...]) -> HealthReply:
+    return HealthReply(
+        not troubles, _problems(context, troubles), context.state.size, context.policy.digest, context.now
+    )
 
 
-def _problems(desk: Context, troubles: tuple[Failed, ...]) -> tuple[str, ...]:
+def _problems(context: Context, troubles: tuple[Failed, ...]) -> tuple[str, ...]:
     """What is wrong, also what stops nothing; why a policy was refused is for the CA's own log and doctor."""
-    refused = ("the policy file cannot be loaded; the one before it stays in force",) if desk.policy_refused else ()
+    refused = ("the policy file cannot be loaded; the one before it stays in force",) if context.policy_refused else ()
     return (*(trouble.message for trouble in troubles), *refused)
 
 
@@ -62,30 +64,30 @@ def _key(key: CaKey, trials: Trials) -> KeyStanding:
     return KeyStanding(key.purpose, key.fingerprint, key.state, device, trial.problem, trial.hint)
 
 
-def _status(desk: Context, troubles: tuple[Failed, ...], trials: Trials) -> StatusReply:
-    state, now = desk.state, desk.now
+def _status(context: Context, troubles: tuple[Failed, ...], trials: Trials) -> StatusReply:
+    state, now = context.state, context.now
     standing = [requests.state_at(request, now) for request in state.requests.values()]
-    head = succession.verified(desk.journal.checkpoint, succession.raw(desk.journal.checkpoint_key))
+    head = succession.verified(context.journal.checkpoint, succession.raw(context.journal.checkpoint_key))
     return StatusReply(
-        installation=desk.config.installation,
+        installation=context.config.installation,
         ready=not troubles,
-        problems=_problems(desk, troubles),
-        started=desk.started,
+        problems=_problems(context, troubles),
+        started=context.started,
         time=now,
         size=head.size,
         head=head.root.hex(),
-        checkpoint=desk.journal.checkpoint,
+        checkpoint=context.journal.checkpoint,
         last_entry=state.time,
-        epoch=desk.journal.epoch,
+        epoch=context.journal.epoch,
         state_digest=states.digest(state),
-        policy=desk.policy.digest,
-        policy_rules=len(desk.policy.allows) + len(desk.policy.denies) + len(desk.policy.break_glass),
-        keys=tuple(_key(key, trials) for key in desk.keys.signing()),
-        providers=tuple(ProviderView(name, keys.problem, keys.age()) for name, keys in desk.published.items()),
-        database=kind_of(desk.config.database),
-        clock_drift=round(1000 * desk.clock.drift),
-        disk_free=desk.reserve.free(),
-        disk_reserved=desk.reserve.kept,
+        policy=context.policy.digest,
+        policy_rules=len(context.policy.allows) + len(context.policy.denies) + len(context.policy.break_glass),
+        keys=tuple(_key(key, trials) for key in context.keys.signing()),
+        providers=tuple(ProviderView(name, keys.problem, keys.age()) for name, keys in context.published.items()),
+        database=kind_of(context.config.database),
+        clock_drift=round(1000 * context.clock.drift),
+        disk_free=context.reserve.free(),
+        disk_reserved=context.reserve.kept,
         hosts=len(state.hosts),
         live_logins=sum(login.alive(now) for login in state.logins.values()),
         pending=standing.count(RequestState.PENDING),

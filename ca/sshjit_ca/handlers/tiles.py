@@ -22,9 +22,9 @@ def read_tile(store: Store) -> Callable[[Context, ReadTile], TileReply]:
     It raises ``Invalid``: ``bad_tile`` for what is no tile's name, ``unknown_tile`` for one that is not there (yet).
     """
 
-    def read(desk: Context, message: ReadTile) -> TileReply:
+    def read(context: Context, message: ReadTile) -> TileReply:
         tile = tiles.parse(message.name)
-        if not tile.within(_size(desk)):
+        if not tile.within(_size(context)):
             raise Invalid("unknown_tile", "the log has no such tile yet")
         end = tile.first + tile.width
         if tile.level is None:
@@ -32,7 +32,7 @@ def read_tile(store: Store) -> Callable[[Context, ReadTile], TileReply]:
         elif tile.level == 0:
             raw = b"".join(pages.leaves(store, tile.first, end))
         else:
-            raw = b"".join(tiles.heads(bytes(desk.journal.tree.tiles), tile.level)[tile.first : end])
+            raw = b"".join(tiles.heads(bytes(context.journal.tree.tiles), tile.level)[tile.first : end])
         return TileReply(base64.b64encode(raw).decode("ascii"))
 
     return read
@@ -44,8 +44,8 @@ def read_proof(store: Store) -> Callable[[Context, ReadProof], ProofReply]:
     It raises ``Invalid``: ``unknown_certificate``.
     """
 
-    def read(desk: Context, message: ReadProof) -> ProofReply:
-        note = desk.journal.checkpoint
+    def read(context: Context, message: ReadProof) -> ProofReply:
+        note = context.journal.checkpoint
         index, size = _place(store, message.serial), checkpoint.size_of(note)
         if index is None or not 0 <= index < size:
             raise Invalid("unknown_certificate", f"no certificate has the serial {message.serial}")
@@ -53,7 +53,7 @@ def read_proof(store: Store) -> Callable[[Context, ReadProof], ProofReply]:
         path = tiles.inclusion_proof(
             index,
             size,
-            bytes(desk.journal.tree.tiles),
+            bytes(context.journal.tree.tiles),
             pages.leaves(store, first, min(first + TILE, size)),
             pages.leaves(store, last, size),
         )
@@ -71,6 +71,6 @@ def _place(store: Store, serial: int) -> int | None:
     return next((at for at, event in few if isinstance(event, EmergencyIssued) and event.serial == serial), None)
 
 
-def _size(desk: Context) -> int:
+def _size(context: Context) -> int:
     """How many entries the newest durable checkpoint is over; those of this batch are not among them."""
-    return checkpoint.size_of(desk.journal.checkpoint)
+    return checkpoint.size_of(context.journal.checkpoint)

@@ -41,7 +41,7 @@ def sign(config: Config, places: Places, clock: Clock, time: standby.Time, messa
         if not standby.wait(store, time, lambda _: None, limit=standby.PATIENCE + 1):
             raise Refused("writer_lives", "a CA is running on this log", hint="ask it: the same without --offline")
         bundles = Bundles()
-        authority = Authority(daemon.open_desk(config, store, places, clock), table(store, bundles), bundles)
+        authority = Authority(daemon.open_context(config, store, places, clock), table(store, bundles), bundles)
         authority.begin(standby.me())
         (answer,) = authority.answer([Question(message, "admin")])
         authority.end()

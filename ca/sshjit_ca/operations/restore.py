@@ -60,24 +60,24 @@ def _restore(config: Config, store: Store, places: Places, clock: Clock, reason:
     after = PinnedCheckpoint(config.home, "checkpoint.restored")
     after.checkpoint_file.unlink(missing_ok=True)  # of an attempt that was cut off
     cited = memory.checkpoint()
-    desk = daemon.open_desk(config, store, places, clock, memory=after)
-    desk.journal.read()
-    size = desk.state.size
-    epoch = desk.journal.take_over(standby.me(), above=max(desk.state.epoch, memory.epoch()) + JUMP - 1)
-    desk.now = clock.steady(desk.state.time)
+    context = daemon.open_context(config, store, places, clock, memory=after)
+    context.journal.read()
+    size = context.state.size
+    epoch = context.journal.take_over(standby.me(), above=max(context.state.epoch, memory.epoch()) + JUMP - 1)
+    context.now = clock.steady(context.state.time)
     lost = max(0, _size(cited) - size)
-    if not desk.state.keys:
-        ca_keys.first_keys(desk)
-    desk.keys.open()
+    if not context.state.keys:
+        ca_keys.first_keys(context)
+    context.keys.open()
     kept = None
     if cited:
         kept = config.home / f"checkpoint.before-epoch-{epoch}"
         write_durably(kept, cited.encode("utf-8"))
-    desk.record(Restored(epoch, lost, cited, reason))
-    desk.journal.commit()
+    context.record(Restored(epoch, lost, cited, reason))
+    context.journal.commit()
     after.checkpoint_file.replace(memory.checkpoint_file)
-    desk.keys.remember(desk.keys.turns())
-    desk.journal.release()
+    context.keys.remember(context.keys.turns())
+    context.journal.release()
     return Outcome(epoch, size, lost, kept)
 
 

@@ -39,39 +39,39 @@ async def sweep(authority: Authority) -> None:
         await asyncio.sleep(HURRY if swept >= expiry.MOST else SWEEP)
 
 
-async def alert(desk: Context, store: Store, alarms: Alarms) -> None:
+async def alert(context: Context, store: Store, alarms: Alarms) -> None:
     """Sounds the alarm for every entry that deserves it, until it is cancelled."""
-    position = await asyncio.to_thread(alarms.position, desk.journal.durable)
+    position = await asyncio.to_thread(alarms.position, context.journal.durable)
     while True:
         await asyncio.sleep(LOOK)
-        size = desk.journal.durable
+        size = context.journal.durable
         if size - 1 <= position:
             continue
         try:
-            position = await look(desk, store, alarms, position, size)
+            position = await look(context, store, alarms, position, size)
         except Exception:  # noqa: BLE001 - as above
             _log.exception("alarms could not be looked for")
             await asyncio.sleep(SWEEP)
 
 
-async def look(desk: Context, store: Store, alarms: Alarms, position: int, size: int) -> int:
+async def look(context: Context, store: Store, alarms: Alarms, position: int, size: int) -> int:
     """Tells what is new below ``size``; how far it came."""
     found, last = await asyncio.to_thread(alerts.find, store, position, size)
-    for each in [alarm(desk, row, event) for row, event in found]:
+    for each in [alarm(context, row, event) for row, event in found]:
         await asyncio.to_thread(alarms.tell, each)
     if found or last // KEEP != position // KEEP:
         await asyncio.to_thread(alarms.keep, last)
     return last
 
 
-def alarm(desk: Context, row: Row, event: Event) -> Alarm:
+def alarm(context: Context, row: Row, event: Event) -> Alarm:
     """The alarm that an entry is."""
     return Alarm(
         kind=alerts.kind_of(event) or "",
-        installation=desk.config.installation,
+        installation=context.config.installation,
         entry=row.entry.index,
         time=row.entry.time,
-        summary=summaries.summary(desk.state, event),
+        summary=summaries.summary(context.state, event),
         request=row.request,
         notify=getattr(event, "notify", ()),
     )

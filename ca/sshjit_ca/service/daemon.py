@@ -65,10 +65,10 @@ def machine_clock(config: Config, *, keep: bool = True) -> Clock:
     return Clock(time.time, lambda: time.clock_gettime(time.CLOCK_BOOTTIME), kept)
 
 
-def open_desk(
+def open_context(
     config: Config, store: Store, places: Places, clock: Clock, *, memory: PinnedCheckpoint | None = None
 ) -> Context:
-    """The desk over a configuration and an open database; nothing is read from the log yet.
+    """The context over a configuration and an open database; nothing is read from the log yet.
 
     ``memory`` is what the CA remembers elsewhere, in its home unless it is another.
 
@@ -110,16 +110,16 @@ def serve(config: Config, places: Places, supervised: supervisor.Supervisor) -> 
     """
     store = Store(config.database)
     try:
-        desk = open_desk(config, store, places, machine_clock(config))
+        context = open_context(config, store, places, machine_clock(config))
         bundles = Bundles()
         routes = doors.table(store, bundles)
-        authority = Authority(desk, routes, bundles)
+        authority = Authority(context, routes, bundles)
 
         def stand_by(why: str) -> None:
             _log.info("%s", why)
             supervised.ready(why)
 
-        desk.reserve.look()
+        context.reserve.look()
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # while it stands by there is no policy to reload
         standby.wait(store, standby.Time(time.monotonic, time.sleep), stand_by)
         with _no_collecting():
@@ -127,12 +127,12 @@ def serve(config: Config, places: Places, supervised: supervisor.Supervisor) -> 
 
         def prepare(route: Route, message: m.Message) -> object:
             assert route.prepare is not None  # noqa: S101 - the server asks for these only
-            return route.prepare(desk, message, desk.clock.now(desk.state.time))
+            return route.prepare(context, message, context.clock.now(context.state.time))
 
         server = Server(authority, routes, prepare)
-        asyncio.run(_run(config, store, desk, authority, server, supervised))
+        asyncio.run(_run(config, store, context, authority, server, supervised))
         if authority.fenced is None:
-            snapshotting.keep_last(desk.journal)
+            snapshotting.keep_last(context.journal)
         authority.end()
         if authority.fenced is not None:
             raise authority.fenced
@@ -162,7 +162,7 @@ COLLECT = (20_000, 20, 50)
 async def _run(  # noqa: PLR0917 - the parts that ``serve`` puts together
     config: Config,
     store: Store,
-    desk: Context,
+    context: Context,
     authority: Authority,
     server: Server,
     supervised: supervisor.Supervisor,
@@ -173,21 +173,21 @@ async def _run(  # noqa: PLR0917 - the parts that ``serve`` puts together
 
     def reload() -> None:
         supervised.reloading()
-        _reload(config, authority, desk)
+        _reload(config, authority, context)
         supervised.ready("serving")
 
     loop.add_signal_handler(signal.SIGHUP, reload)
 
     def ready() -> None:
-        _log.info("serving %s: %d entries in the log", config.installation, desk.state.size)
+        _log.info("serving %s: %d entries in the log", config.installation, context.state.size)
         supervised.ready("serving")
 
     beside = [
-        asyncio.create_task(_look_at_providers(desk)),
+        asyncio.create_task(_look_at_providers(context)),
         asyncio.create_task(_beat(authority, stop)),
-        asyncio.create_task(snapshotting.keep_snapshots(desk.journal)),
+        asyncio.create_task(snapshotting.keep_snapshots(context.journal)),
         asyncio.create_task(background.sweep(authority)),
-        asyncio.create_task(background.alert(desk, store, Alarms(config.home, config.syslog, config.alert_command))),
+        asyncio.create_task(background.alert(context, store, Alarms(config.home, config.syslog, config.alert_command))),
     ]
     await server.run(
         [
@@ -202,14 +202,14 @@ async def _run(  # noqa: PLR0917 - the parts that ``serve`` puts together
         task.cancel()
 
 
-def _reload(config: Config, authority: Authority, desk: Context) -> None:
+def _reload(config: Config, authority: Authority, context: Context) -> None:
     try:
         authority.change_policy(read_trusted(config.policy))
     except SshJitError as error:
-        desk.policy_refused = True
+        context.policy_refused = True
         _log.error("the policy was not changed: %s", error.message)
     else:
-        desk.policy_refused = False
+        context.policy_refused = False
 
 
 async def _beat(authority: Authority, stop: asyncio.Event) -> None:
@@ -231,8 +231,8 @@ LOOK_FOR_FENCE = 0.2
 """Seconds until a batch that found another writer is noticed."""
 
 
-async def _look_at_providers(desk: Context) -> None:
+async def _look_at_providers(context: Context) -> None:
     """Keeps what the bundle says of providers up to date, whether or not somebody signs in."""
     while True:
-        await asyncio.gather(*(asyncio.to_thread(keys.refresh) for keys in desk.published.values()))
+        await asyncio.gather(*(asyncio.to_thread(keys.refresh) for keys in context.published.values()))
         await asyncio.sleep(LOOK_AGAIN)

@@ -44,7 +44,7 @@ def told(ca: Installation, alarms: Alarms, until: int) -> None:
     """Tells of everything before the entry ``until``, as the CA does beside answering."""
     position = alarms.position(until)
     while position < until - 1:
-        position = asyncio.run(background.look(ca.desk, ca.store, alarms, position, until))
+        position = asyncio.run(background.look(ca.context, ca.store, alarms, position, until))
 
 
 def heard(syslog: socket.socket) -> list[str]:
@@ -61,7 +61,7 @@ def test_broken_glass_a_lock_on_everything_and_emergencies_are_told_and_nothing_
     ca: Installation, tmp_path: Path, syslog: socket.socket
 ) -> None:
     alarms = Alarms(ca.config.home, tmp_path / "log", script(tmp_path, 'cat >> "$1"; echo >> "$1"'))
-    alarms.keep(ca.desk.journal.durable - 1)
+    alarms.keep(ca.context.journal.durable - 1)
     ca.change_policy(*GLASS)
     alice = ca.native(ALICE)
     ca.ask(alice, "web1")
@@ -70,7 +70,7 @@ def test_broken_glass_a_lock_on_everything_and_emergencies_are_told_and_nothing_
     key = ca.key(ALICE).with_suffix(".pub").read_text()
     ca.say(m.SignEmergency("root", ("db1",), key, "provider down", 600), m.EmergencyReply, "admin")
     ca.say(m.Lock(None, "everything", None, "we are attacked"), m.LockReply, "admin")
-    last = ca.desk.journal.durable
+    last = ca.context.journal.durable
     told(ca, alarms, last)
     lines = heard(syslog)
     assert [re.match(r"<81>ssh-jit-ca\[\d+\]: test: ([A-Z_]+):", line)[1] for line in lines] == [  # type: ignore[index]
@@ -89,20 +89,22 @@ def test_what_was_told_is_not_told_again_and_what_was_not_is_told_after_a_restar
     ca: Installation, tmp_path: Path, syslog: socket.socket
 ) -> None:
     alarms = Alarms(ca.config.home, tmp_path / "log", ())
-    alarms.keep(ca.desk.journal.durable - 1)
+    alarms.keep(ca.context.journal.durable - 1)
     ca.change_policy(*GLASS)
     break_glass(ca, ca.native(ALICE))
     ca.restart()
-    told(ca, alarms, ca.desk.journal.durable)
+    told(ca, alarms, ca.context.journal.durable)
     assert len(heard(syslog)) == 1
     ca.restart()
-    told(ca, alarms, ca.desk.journal.durable)
+    told(ca, alarms, ca.context.journal.durable)
     assert heard(syslog) == []
 
 
 def test_it_is_told_at_once_beside_answering(ca: Installation, tmp_path: Path, syslog: socket.socket) -> None:
     async def story() -> str:
-        watch = asyncio.create_task(background.alert(ca.desk, ca.store, Alarms(ca.config.home, tmp_path / "log", ())))
+        watch = asyncio.create_task(
+            background.alert(ca.context, ca.store, Alarms(ca.config.home, tmp_path / "log", ()))
+        )
         await asyncio.to_thread(wait_until, (ca.config.home / "alerted").exists)  # from here on it is news
         syslog.settimeout(PATIENCE)
         ca.say(m.Lock(None, "everything", None, "we are attacked"), m.LockReply, "admin")
@@ -119,7 +121,7 @@ def test_a_database_that_is_away_for_a_while_costs_no_alarm(
 ) -> None:
     monkeypatch.setattr(background, "SWEEP", 0.1)
     alarms, database = Alarms(ca.config.home, tmp_path / "log", ()), ca.home / "ca" / "ca.db"
-    alarms.keep(ca.desk.journal.durable - 1)
+    alarms.keep(ca.context.journal.durable - 1)
     ca.say(m.Lock(None, "everything", None, "we are attacked"), m.LockReply, "admin")
     ca.store.close()  # what reads next opens the file anew
     for part in database.parent.glob("ca.db*"):
@@ -127,7 +129,7 @@ def test_a_database_that_is_away_for_a_while_costs_no_alarm(
     database.mkdir()
 
     async def story() -> str:
-        watch = asyncio.create_task(background.alert(ca.desk, ca.store, alarms))
+        watch = asyncio.create_task(background.alert(ca.context, ca.store, alarms))
         await asyncio.sleep(1)
         assert heard(syslog) == []
         database.rmdir()
@@ -148,7 +150,7 @@ def test_at_its_very_first_start_the_past_counts_as_told(
     ca.change_policy(*GLASS)
     break_glass(ca, ca.native(ALICE))
     alarms = Alarms(ca.config.home, tmp_path / "log", ())
-    assert alarms.position(ca.desk.journal.durable) == ca.desk.journal.durable - 1
+    assert alarms.position(ca.context.journal.durable) == ca.context.journal.durable - 1
     assert heard(syslog) == []
 
 
@@ -156,10 +158,10 @@ def test_after_an_older_log_was_restored_what_is_new_in_it_is_told(
     ca: Installation, tmp_path: Path, syslog: socket.socket
 ) -> None:
     alarms = Alarms(ca.config.home, tmp_path / "log", ())
-    alarms.keep(ca.desk.journal.durable + 1000)
-    position = alarms.position(ca.desk.journal.durable)
+    alarms.keep(ca.context.journal.durable + 1000)
+    position = alarms.position(ca.context.journal.durable)
     ca.say(m.Lock(None, "everything", None, "we are attacked"), m.LockReply, "admin")
-    asyncio.run(background.look(ca.desk, ca.store, alarms, position, ca.desk.journal.durable))
+    asyncio.run(background.look(ca.context, ca.store, alarms, position, ca.context.journal.durable))
     assert len(heard(syslog)) == 1
 
 

@@ -112,7 +112,7 @@ def test_a_no_says_why(ca: Installation, comment: str) -> None:
     with pytest.raises(Invalid) as silent:
         ca.say(m.Deny(ca.web(BOB), request.id, request.digest, comment, None), m.RequestReply)
     assert silent.value.code == "no_reason"
-    assert ca.desk.state.requests[request.id].decisions == ()
+    assert ca.context.state.requests[request.id].decisions == ()
 
 
 def test_t27_an_approver_who_lost_the_role_no_longer_counts(ca: Installation) -> None:

@@ -34,7 +34,7 @@ def code(ca: Installation, message: m.Message) -> str:
 
 
 def state(ca: Installation, request: m.RequestView) -> str:
-    return ca.desk.state.requests[request.id].state
+    return ca.context.state.requests[request.id].state
 
 
 def test_t21_nobody_approves_for_themselves_in_any_channel(signing: Installation) -> None:
@@ -154,7 +154,7 @@ def test_what_a_locked_approver_said_counts_for_nothing(signing: Installation, k
     request = signing.ask(dana, "db1").request
     signing.say(answer(signing, eve, by(signing.key(EVE)), request), m.RequestReply)
     view = signing.logins[eve]
-    target = {"person": view.person.id, "login": eve, "key": signing.desk.state.logins[eve].opened.key}[kind]
+    target = {"person": view.person.id, "login": eve, "key": signing.context.state.logins[eve].opened.key}[kind]
     lock = signing.say(m.Lock(None, kind, target, "laptop stolen"), m.LockReply, "admin").lock.id
     said = signing.say(answer(signing, bob, by(signing.key(BOB)), request), m.RequestReply).request
     assert (said.state, said.steps[0].missing) == ("pending", 1)
@@ -203,5 +203,5 @@ def test_who_said_it_is_in_the_log_for_good(signing: Installation) -> None:
     request = signing.ask(signing.native(DANA), "db1").request
     eve = signing.native(EVE)
     signing.say(answer(signing, eve, by(signing.key(EVE)), request, "looks fine"), m.RequestReply)
-    (decision,) = signing.desk.state.requests[request.id].decisions
+    (decision,) = signing.context.state.requests[request.id].decisions
     assert (decision.said.login_id, decision.said.signed, decision.said.comment) == (eve, True, "looks fine")

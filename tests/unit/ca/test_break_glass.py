@@ -160,14 +160,14 @@ def test_unreviewed_it_stays_at_hand_and_holds_nothing_else_up(ca: Installation)
     ca.later(40 * DAY)
     bob = ca.web(BOB)
     ca.restart()
-    state = ca.desk.state
+    state = ca.context.state
     assert [each in state.requests for each in (request.id, *later)] == [True, False, False, False]
     mine = ca.say(m.ReadRequests(ca.web(ALICE), "mine", 10, None), m.RequestsReply).requests
     assert {each.id for each in mine} == {request.id, *later}
     assert review(ca, bob, request).review is not None
     ca.later(2 * DAY)
     ca.web(BOB)
-    assert request.id not in ca.desk.state.requests
+    assert request.id not in ca.context.state.requests
     assert ca.say(m.ReadRequest(ca.web(BOB), request.id), m.RequestReply).request.review is not None
 
 
@@ -178,10 +178,10 @@ def test_a_forgotten_reviews_fact_stays(ca: Installation) -> None:
     ca.later(70 * DAY)
     ca.web(ALICE)
     ca.web(BOB)
-    before = ca.desk.state.size
+    before = ca.context.state.size
     ca.say(m.Forget(int(ca.time) - 40 * DAY, dry_run=False), m.ForgetReply, "admin")
     ca.restart()
-    assert ca.desk.state.size >= before
+    assert ca.context.state.size >= before
     found = ca.say(m.ReadRequest(ca.web(BOB), request.id), m.RequestReply).request
     assert found.review is not None
     assert (found.review.verdict, found.review.comment, found.reason) == ("justified", "", "")

@@ -14,7 +14,7 @@ from tests.support.keyring import activate, add, newest, retire
 
 
 def test_the_list_says_what_each_key_waits_for(ca: Installation) -> None:
-    first = ca.desk.keys.public("user_ca").fingerprint
+    first = ca.context.keys.public("user_ca").fingerprint
     told = add(ca, "user_ca", "rsa-3072")
     newest(ca)
     ca.later(3600)
@@ -35,7 +35,7 @@ def test_the_list_says_what_each_key_waits_for(ca: Installation) -> None:
 
 
 def test_each_step_says_what_follows(ca: Installation) -> None:
-    old = ca.desk.keys.public("user_ca").fingerprint
+    old = ca.context.keys.public("user_ca").fingerprint
     new = add(ca, "user_ca")
     assert f"ssh-jit-ca keys activate user_ca {new.fingerprint}" in cli_keys.added(m.KeyReply(new))
     assert "until it is retired" in cli_keys.activated(m.KeyReply(activate(ca, new, now=True)))

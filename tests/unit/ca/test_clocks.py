@@ -21,14 +21,14 @@ def confirm(ca: Installation) -> m.ClockReply:
 @pytest.mark.parametrize("jump", [TOLERANCE + 1, 10 * 365 * 86400, -TOLERANCE - 1, -86400])
 def test_t66_a_clock_that_jumps_stops_signing_until_it_is_confirmed(ca: Installation, jump: int) -> None:
     login = ca.native(ALICE)
-    before = ca.desk.state.size
+    before = ca.context.state.size
     ca.time += jump
     with pytest.raises(Failed) as stopped:
         ca.ask(login, "web1")
     assert stopped.value.code == "clock"
     assert "confirm-clock" in stopped.value.hint
     assert not ca.say(m.Health(), m.HealthReply).ready
-    assert ca.desk.state.size == before
+    assert ca.context.state.size == before
     assert confirm(ca).drift == jump
     assert ca.kinds()[-1] == "clock"
     assert ca.say(m.Health(), m.HealthReply).ready
@@ -76,12 +76,12 @@ def test_a_restart_does_not_make_a_jump_forgotten(ca: Installation) -> None:
 
 def test_access_is_taken_away_whatever_the_clock_says(ca: Installation) -> None:
     request = ca.ask(ca.native(ALICE), "web1").request
-    known = ca.desk.now
+    known = ca.context.now
     ca.later(7)
     ca.time += 10 * 365 * 86400
     reply = ca.say(m.Revoke(None, request.id, None, None, "laptop lost"), m.RevokeReply, "admin")
     assert reply.requests[0].closing is not None
-    assert ca.desk.state.time == known + 7  # as the boot clock counts on
+    assert ca.context.state.time == known + 7  # as the boot clock counts on
     assert ca.say(m.ReadBundle(None), m.BundleReply).bundle is not None
 
 
@@ -119,11 +119,11 @@ def test_an_emergency_certificate_is_revoked_like_any_other(ca: Installation) ->
     ca.restart()
     revoke = m.Revoke(None, None, reply.serial, None, "over")
     assert ca.say(revoke, m.RevokeReply, "admin").certificates == 1
-    assert reply.serial in ca.desk.state.revoked
+    assert reply.serial in ca.context.state.revoked
     with pytest.raises(Invalid):
         ca.say(revoke, m.RevokeReply, "admin")
     ca.restart()
-    assert reply.serial in ca.desk.state.revoked
+    assert reply.serial in ca.context.state.revoked
 
 
 def test_locks_on_everything_and_on_a_key_reach_emergency_certificates(ca: Installation) -> None:
@@ -131,7 +131,7 @@ def test_locks_on_everything_and_on_a_key_reach_emergency_certificates(ca: Insta
     message = m.SignEmergency("root", ("web1",), line, "the pager rang", 60)
     serial = ca.say(message, m.EmergencyReply, "admin").serial
     ca.say(m.Lock(None, "everything", None, "stolen"), m.LockReply, "admin")
-    assert serial in ca.desk.state.revoked
+    assert serial in ca.context.state.revoked
     ca.say(m.Lock(None, "key", sshkey.parse_line(line).fingerprint, "stolen"), m.LockReply, "admin")
     with pytest.raises(Refused):
         ca.say(message, m.EmergencyReply, "admin")

@@ -74,7 +74,7 @@ class House:
 
     def close(self, request: m.RequestView) -> None:
         """So that the next row for the same thing is decided anew."""
-        login = self.ca.desk.newest_login(request.requester.id).opened.login
+        login = self.ca.context.newest_login(request.requester.id).opened.login
         message = m.Cancel if request.state is m.RequestState.PENDING else m.End
         self.ca.say(message(login, request.id), m.RequestReply)
         if request.break_glass:

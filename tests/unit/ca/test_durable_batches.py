@@ -73,7 +73,7 @@ def test_a_defect_loses_its_own_batch_alone(
     ca: Installation, drawing: Question, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as broken:
-        broken.delattr(type(ca.desk), "key_of")
+        broken.delattr(type(ca.context), "key_of")
         (answer,) = ca.authority.answer([drawing])
     assert isinstance(answer, Failed)
     assert answer.code == "defect"

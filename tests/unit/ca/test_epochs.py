@@ -39,7 +39,7 @@ def draw(ca: Installation, times: int) -> set[int]:
 
 
 def restore(ca: Installation, reason: str = "disk lost") -> restoring.Outcome:
-    return restoring.restore(ca.config, ca.places, ca.desk.clock, NOW, reason)
+    return restoring.restore(ca.config, ca.places, ca.context.clock, NOW, reason)
 
 
 def backup(ca: Installation, name: str = "backup.tar", *, with_keys: bool = False) -> Path:
@@ -59,7 +59,7 @@ def test_t63_a_log_that_another_writes_while_it_is_read_is_not_called_broken(
     ca: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Store(ca.config.database)
-    desk = daemon.open_desk(ca.config, store, ca.places, ca.desk.clock)
+    context = daemon.open_context(ca.config, store, ca.places, ca.context.clock)
     rows = store.rows
 
     def later(first: int = 0, end: int | None = None) -> Iterator[Row]:
@@ -68,11 +68,11 @@ def test_t63_a_log_that_another_writes_while_it_is_read_is_not_called_broken(
 
     monkeypatch.setattr(store, "rows", later)
     with pytest.raises(Failed) as busy:
-        desk.journal.read()
+        context.journal.read()
     assert busy.value.code == "fenced"
     monkeypatch.undo()
-    desk.journal.read()
-    assert desk.state.size == ca.desk.state.size
+    context.journal.read()
+    assert context.state.size == ca.context.state.size
     store.close()
 
 
@@ -102,7 +102,7 @@ def test_t64_an_old_backup_is_refused_then_accepted_and_no_serial_repeats(sqlite
         ca.restart()
         serials |= draw(ca, 2)
     sequence = ca.say(m.ReadBundle(None), m.BundleReply).sequence
-    newest, lost_size = ca.desk.journal.checkpoint, ca.desk.state.size
+    newest, lost_size = ca.context.journal.checkpoint, ca.context.state.size
     put_back(ca, archive)
     with pytest.raises(Failed) as refused:
         ca.start()
@@ -114,7 +114,7 @@ def test_t64_an_old_backup_is_refused_then_accepted_and_no_serial_repeats(sqlite
     ca.start()
     assert ca.kinds()[outcome.size] == "restore"
     assert outcome.lost == lost_size - outcome.size
-    entry = ca.desk.state.epoch
+    entry = ca.context.state.epoch
     assert entry > outcome.epoch
     again = draw(ca, 6)
     assert serials.isdisjoint(again)
@@ -123,11 +123,11 @@ def test_t64_an_old_backup_is_refused_then_accepted_and_no_serial_repeats(sqlite
 
     assert outcome.kept is not None
     assert outcome.kept.read_text() == newest
-    lineage = Succession.of(ca.desk.keys.public("log"), ca.store)
+    lineage = Succession.of(ca.context.keys.public("log"), ca.store)
     point = lineage.verified(newest)
-    shown = verification.verify(ca.store, ca.desk.keys.public("log"), against=(point,))
+    shown = verification.verify(ca.store, ca.context.keys.public("log"), against=(point,))
     assert shown.problems
-    assert not verification.verify(ca.store, ca.desk.keys.public("log")).problems
+    assert not verification.verify(ca.store, ca.context.keys.public("log")).problems
     ca.stop()
 
 
@@ -157,7 +157,7 @@ def test_a_restore_leaves_epochs_out_above_the_highest_that_either_log_or_memory
     ca = sqlite_ca
     for _ in range(3):
         ca.restart()
-    epoch, file = ca.desk.state.epoch, ca.home / "ca" / "epoch"
+    epoch, file = ca.context.state.epoch, ca.home / "ca" / "epoch"
     ca.stop()
     if known_by == "log":
         file.unlink()
@@ -206,7 +206,7 @@ def test_a_lost_database_can_be_gone_on_without(sqlite_ca: Installation) -> None
 
 def test_what_a_restore_says_stands_in_the_log(sqlite_ca: Installation) -> None:
     ca = sqlite_ca
-    newest = ca.desk.journal.checkpoint
+    newest = ca.context.journal.checkpoint
     ca.stop()
     outcome = restore(ca, "drill")
     ca.start()
@@ -230,7 +230,7 @@ def test_a_restore_needs_a_reason_and_no_other_writer(sqlite_ca: Installation) -
     passing = iter(range(10_000))
     quick = standby.Time(lambda: next(passing) / 4, lambda _: ca.store.beat(9))
     with pytest.raises(Refused) as refused:
-        restoring.restore(ca.config, ca.places, ca.desk.clock, quick, "drill")
+        restoring.restore(ca.config, ca.places, ca.context.clock, quick, "drill")
     assert refused.value.code == "writer_lives"
     ca.stop()
 
@@ -251,7 +251,7 @@ def test_a_backup_holds_the_log_and_keys_only_when_asked(sqlite_ca: Installation
     copy = ca.home / "copied.db"
     backing.unpack(ca.home / "backup.tar", copy)
     store = Store(f"sqlite:///{copy}", read_only=True)
-    assert not verification.verify(store, ca.desk.keys.public("log")).problems
+    assert not verification.verify(store, ca.context.keys.public("log")).problems
     store.close()
     ca.later(REFRESH)
     ca.stop()

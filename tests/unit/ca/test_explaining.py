@@ -63,10 +63,10 @@ def explain(ca: Installation, login_id: str | None, host: str = "db1", **changed
 def test_it_shows_terms_rules_and_who_could_approve(ca: Installation) -> None:
     ca.web(BOB)
     ca.web(ERIN)
-    size = ca.desk.journal.size
+    size = ca.context.journal.size
     login = ca.web(DANA)
     found = explain(ca, login, duration=7200)
-    assert ca.desk.journal.size == size + 1, "nothing but the sign-in was recorded"
+    assert ca.context.journal.size == size + 1, "nothing but the sign-in was recorded"
     assert (found.verdict, found.rule, found.login, found.roles) == ("approval", "database", "postgres", ("dba",))
     assert found.terms is not None
     assert (found.terms.duration, found.terms.capped) == (3600, True)
@@ -89,7 +89,7 @@ def test_others_are_explained_to_those_who_may(ca: Installation) -> None:
     ca.change_policy(*EXPLAINS)
     alice, bob = ca.web(ALICE), ca.web(BOB)
     ca.web(DANA)
-    for said in ("dana@example.com", DANA.sub, ca.desk.state.subjects["partner/d-4"]):
+    for said in ("dana@example.com", DANA.sub, ca.context.state.subjects["partner/d-4"]):
         assert explain(ca, bob, person=said).person.name == DANA.sub
         with pytest.raises(Refused) as not_permitted:
             explain(ca, alice, person=said)
@@ -207,7 +207,7 @@ def test_the_dry_run_says_what_asking_says(ca: Installation, seed: int) -> None:
         person = chance.choice((ALICE, ALICE, BOB, CAROL, DANA, ERIN, FRANK))
         if step % 20 == 19:
             ca.later(chance.choice((700, 700, 6 * 3600, 26 * 3600)))
-        if person.sub not in logins or not ca.desk.state.logins[logins[person.sub]].alive(int(ca.time)):
+        if person.sub not in logins or not ca.context.state.logins[logins[person.sub]].alive(int(ca.time)):
             logins[person.sub] = ca.native(person) if chance.random() < 0.5 else ca.web(person)
         locked = chance.random() < 0.03
         if locked:

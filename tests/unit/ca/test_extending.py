@@ -135,7 +135,7 @@ def test_unused_the_grant_lapses_and_nothing_extends_it_any_more(ca: Installatio
     asked = extend(ca, login, request).request
     ca.later(15 * 60)
     bob = ca.web(BOB)
-    size = ca.desk.journal.size
+    size = ca.context.journal.size
     with pytest.raises(Refused) as over:
         ca.approve(bob, asked)
     assert over.value.code == "grant_over"
@@ -175,7 +175,7 @@ def test_with_the_grant_its_extensions_go_too(ca: Installation, how: str) -> Non
     else:
         (answer,) = ca.say_all([messages[how]], "admin")
         assert not isinstance(answer, SshJitError), answer
-    states = {each: ca.desk.state.requests[each].state for each in (request.id, done.id, waiting.id)}
+    states = {each: ca.context.state.requests[each].state for each in (request.id, done.id, waiting.id)}
     over = "ended" if how == "end" else "revoked"
     assert states == {request.id: over, done.id: over, waiting.id: "cancelled"}
     assert [each for each, _ in published_bundle.newest(ca).ended] == [request.id]
@@ -187,8 +187,8 @@ def test_what_is_known_of_it_comes_back_from_a_snapshot(ca: Installation) -> Non
     login, request = grant(ca)
     ca.approve(ca.web(BOB), extend(ca, login, request).request)
     ca.say(m.Comment(login, request.id, "nearly there"), m.RequestReply)
-    text = b"".join(codec.pieces(ca.desk.state))
-    assert codec.decode(json.loads(text)) == ca.desk.state
+    text = b"".join(codec.pieces(ca.context.state))
+    assert codec.decode(json.loads(text)) == ca.context.state
 
 
 def test_t55_what_was_revoked_of_it_is_told_for_as_long_as_it_lives_now(ca: Installation) -> None:
@@ -197,7 +197,7 @@ def test_t55_what_was_revoked_of_it_is_told_for_as_long_as_it_lives_now(ca: Inst
     ca.say(m.Revoke(None, None, serial, None, "odd"), m.RevokeReply, "admin")
     ca.approve(ca.web(BOB), extend(ca, login, request).request)
     assert request.ends is not None
-    assert ca.desk.state.revoked[serial] == request.ends + 1800
+    assert ca.context.state.revoked[serial] == request.ends + 1800
 
 
 def test_t27_once_it_lives_by_an_extension_whose_approver_lost_the_role_it_gives_nothing(ca: Installation) -> None:
@@ -225,11 +225,11 @@ def test_the_log_tells_of_it_for_ever(ca: Installation) -> None:
     ca.later(70 * DAY)
     ca.native(DANA)
     ca.native(BOB)
-    assert request.id not in ca.desk.state.requests
+    assert request.id not in ca.context.state.requests
     for erased in (False, True):
         for first in (request, asked):
             history = History(ca.store)
-            found = history.request(ca.desk.state, first.id)
+            found = history.request(ca.context.state, first.id)
             assert found is not None
             assert (found.state, found.ends) == (held[first.id].state, held[first.id].ends)
             assert found.certificates == held[first.id].certificates

@@ -66,7 +66,7 @@ def test_a_key_that_hangs_keeps_locks_and_revocations_waiting_once(
     """Forty people want certificates of an agent that says nothing; the operator locks somebody out meanwhile."""
     monkeypatch.setattr(circuit_breaker, "SLOW", 0.2)
     monkeypatch.setattr(circuit_breaker, "PAUSE", 0.2)
-    monkeypatch.setattr(ca.desk.keys.holder._agents[agent.path], "_patience", 0.5)
+    monkeypatch.setattr(ca.context.keys.holder._agents[agent.path], "_patience", 0.5)
     alice = ca.native(ALICE)
     request = ca.ask(alice, "web1").request
     with serving_sockets(ca, frozenset({os.getuid()})), connect(ca) as crowd:
@@ -77,7 +77,7 @@ def test_a_key_that_hangs_keeps_locks_and_revocations_waiting_once(
         admin_client.call(ca.config.admin_socket, m.Revoke(None, request.id, None, None, "odd"), m.RevokeReply)
         assert time.monotonic() - began < MANY * 0.5 / 2, "every one of the crowd's was waited for"
         assert lock.target == "db1"
-        assert ca.desk.state.requests[request.id].state == "revoked"
+        assert ca.context.state.requests[request.id].state == "revoked"
         crowd.shutdown(socket.SHUT_WR)
         said = answers(crowd)
         assert len(said) == MANY
@@ -143,7 +143,7 @@ def test_sign_ins_that_wait_for_a_provider_keep_no_operator_waiting(ca: Installa
 def test_t68_a_flood_of_bad_tokens_is_one_line_of_the_daemon_s_log(
     ca: Installation, caplog: pytest.LogCaptureFixture
 ) -> None:
-    size = ca.desk.journal.size
+    size = ca.context.journal.size
     with serving_sockets(ca, frozenset({os.getuid()})), connect(ca) as crowd:
         asking(crowd, m.LoginWeb("acme", "no token", "nonce", ""))
         asking(crowd, m.LoginWeb("nobody", "no token", "nonce", ""))
@@ -151,7 +151,7 @@ def test_t68_a_flood_of_bad_tokens_is_one_line_of_the_daemon_s_log(
         assert len(answers(crowd)) == 2 * MANY
     lines = [each for each in caplog.messages if "was refused" in each]
     assert len(lines) == 2
-    assert ca.desk.journal.size == size
+    assert ca.context.journal.size == size
 
 
 def test_the_operator_comes_first_and_then_one_of_each_peer() -> None:
@@ -171,7 +171,7 @@ def test_the_operator_comes_first_and_then_one_of_each_peer() -> None:
 
 def test_a_slip_in_a_name_is_found_among_ten_thousand_at_once(ca: Installation) -> None:
     carol = ca.native(CAROL)
-    names = ca.desk.state.host_names
+    names = ca.context.state.host_names
     names.update({f"web-{number:05}.prod.example.com": "web1" for number in range(10_000)})
     slips = ("web-0123x.prod.example.com", "web-01235.prod.exmaple.com", "web-01235.prod.example.comm", "w" * 250)
     began = time.process_time()

@@ -123,7 +123,7 @@ def test_what_was_pruned_and_erased_is_told_still(ca: Installation) -> None:
     ca.say(m.End(alice, request.id), m.RequestReply)
     ca.later(40 * DAY)
     ca.native(BOB)
-    assert request.id not in ca.desk.state.requests
+    assert request.id not in ca.context.state.requests
     before = feed(ca).items
     assert [item.kind for item in before] == ["asked", "opened", "closed"]
     assert before[0].request is not None

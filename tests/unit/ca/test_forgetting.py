@@ -52,14 +52,14 @@ def details(ca: Installation) -> bytes:
 
 
 def whole(ca: Installation) -> verification.Verdict:
-    verdict = verification.verify(ca.store, ca.desk.keys.public("log"))
+    verdict = verification.verify(ca.store, ca.context.keys.public("log"))
     assert verdict.problems == ()
     return verdict
 
 
 def test_what_is_old_is_erased_and_the_log_is_whole(old: Installation) -> None:
-    snapshotting.keep_last(old.desk.journal)
-    head, size = old.desk.journal.tree.head(), old.desk.state.size
+    snapshotting.keep_last(old.context.journal)
+    head, size = old.context.journal.tree.head(), old.context.state.size
     for word in (b"dana", b"INC-2", b"carol", b"CHG-1"):
         assert word in details(old)
     reply = forget(old, 90)
@@ -75,7 +75,7 @@ def test_what_is_old_is_erased_and_the_log_is_whole(old: Installation) -> None:
 
 
 def test_nothing_of_it_is_left_in_the_files_of_the_database(old: Installation) -> None:
-    snapshotting.keep_last(old.desk.journal)
+    snapshotting.keep_last(old.context.journal)
     (snapshot,) = snapshots.stored(old.store)
     words = [b"dana was here", b"INC-2", b"carol@", b"CHG-1", snapshot.state[100:160]]
     before = on_disk(old)
@@ -87,21 +87,21 @@ def test_nothing_of_it_is_left_in_the_files_of_the_database(old: Installation) -
 
 
 def test_a_long_log_is_erased_beside_the_writer_and_comes_back_whole(tmp_path: Path) -> None:
-    desk = make_log.make(tmp_path, 4 * erasure.STEP)
-    store, first, size = Store(f"sqlite:///{tmp_path}/ca/ca.db"), desk.keys.public("log"), desk.state.size
-    before = desk.state.time - 2 * DAY
-    plan = erasure.plan_for(desk.state, before)
+    context = make_log.make(tmp_path, 4 * erasure.STEP)
+    store, first, size = Store(f"sqlite:///{tmp_path}/ca/ca.db"), context.keys.public("log"), context.state.size
+    before = context.state.time - 2 * DAY
+    plan = erasure.plan_for(context.state, before)
     gone = erasure.count(store, plan.where())
     assert gone > 3 * erasure.STEP
-    desk.journal.record(events.Forgot(before, gone), desk.state.time)
-    desk.journal.commit()
+    context.journal.record(events.Forgot(before, gone), context.state.time)
+    context.journal.commit()
     rest = erasure.erase(store, plan)
     assert rest is not None
     assert 0 < erasure.count(store, plan.where()) < gone, "it does not hold the writer up until all is erased"
     while rest.is_alive():
         began = time.monotonic()
-        desk.journal.record(events.Forgot(0, 0), desk.state.time)
-        desk.journal.commit()
+        context.journal.record(events.Forgot(0, 0), context.state.time)
+        context.journal.commit()
         assert time.monotonic() - began < 10
         size += 1
     assert erasure.count(store, plan.where()) == 0
@@ -113,17 +113,17 @@ def test_a_long_log_is_erased_beside_the_writer_and_comes_back_whole(tmp_path: P
 
 def test_what_is_left_folds_to_the_same_state(old: Installation) -> None:
     forget(old, 90)
-    snapshotting.keep_last(old.desk.journal)
+    snapshotting.keep_last(old.context.journal)
     old.later(60)
     login = old.native(ALICE)
     old.ask(login, "web1")
     forget(old, 40)
-    assert codec.encode(old.desk.state) == codec.encode(refolded(old))
-    snapshotting.keep_last(old.desk.journal)
+    assert codec.encode(old.context.state) == codec.encode(refolded(old))
+    snapshotting.keep_last(old.context.journal)
     whole(old)
     old.restart()
     whole(old)
-    assert codec.encode(old.desk.state) == codec.encode(refolded(old))
+    assert codec.encode(old.context.state) == codec.encode(refolded(old))
 
 
 def test_a_dry_run_changes_nothing_and_says_the_same(old: Installation) -> None:
@@ -146,9 +146,9 @@ def test_t61_addresses_of_people_who_are_still_here_are_kept(ca: Installation) -
         login = ca.native(ALICE)
     forget(ca, 40)
     subject = ca.logins[login].person.id
-    assert ca.desk.state.emails[subject] == {"alice.before@example.com", "alice@example.com"}
+    assert ca.context.state.emails[subject] == {"alice.before@example.com", "alice@example.com"}
     ca.restart()
-    assert ca.desk.state.emails[subject] == {"alice.before@example.com", "alice@example.com"}
+    assert ca.context.state.emails[subject] == {"alice.before@example.com", "alice@example.com"}
 
 
 def test_somebody_who_was_forgotten_is_a_stranger_and_their_requests_are_shown_without_a_name(

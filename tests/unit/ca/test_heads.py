@@ -20,11 +20,11 @@ from tests.support.installation import ALICE, Installation
 
 
 def head(ca: Installation) -> Checkpoint:
-    return Succession.of(key(ca), ca.store).verified(ca.desk.journal.checkpoint)
+    return Succession.of(key(ca), ca.store).verified(ca.context.journal.checkpoint)
 
 
 def key(ca: Installation) -> PublicKey:
-    return ca.desk.keys.public("log")
+    return ca.context.keys.public("log")
 
 
 def problems(ca: Installation, *against: Checkpoint) -> tuple[str, ...]:

@@ -57,7 +57,7 @@ def test_a_host_joins_and_has_a_certificate_for_each_of_its_keys(ca: Installatio
         assert certificate.key.line == key
         assert certificate.valid_before - int(ca.time) == WEEK
         assert not certificate.critical + certificate.extensions
-    assert ca.desk.state.hosts["web9"].host_keys == lines_of(keys)
+    assert ca.context.state.hosts["web9"].host_keys == lines_of(keys)
 
 
 def test_t54_a_token_counts_once(ca: Installation, keys: tuple[Path, ...]) -> None:
@@ -151,7 +151,7 @@ def test_a_key_that_is_locked_or_stands_twice_joins_nothing(ca: Installation, ke
     assert twice.value.code == "bad_key"
     ca.say(m.Lock(None, "key", fp(lines_of(keys)[-1]), "lost"), m.LockReply, "admin")
     assert refused(ca, join(ca, "web9", token, keys)) == "locked"
-    assert ca.desk.state.hosts["web9"].host_keys == ()
+    assert ca.context.state.hosts["web9"].host_keys == ()
     ca.say(join(ca, "web9", token, keys[:-1]), m.HostReply, "web")
 
 
@@ -241,13 +241,13 @@ def test_t68_a_host_with_a_locked_key_has_nothing_signed_for_its_others_either(
     ca.say(join(ca, "web9", invited(ca), keys), m.HostReply, "web")
     locked = fp(lines_of(keys)[-1])
     ca.say(m.Lock(None, "key", locked, "lost"), m.LockReply, "admin")
-    size = ca.desk.journal.size
+    size = ca.context.journal.size
     for _ in range(3):
         ca.later(1)
         assert refused(ca, renew(ca, "web9", keys)) == "locked"
     with pytest.raises(Refused):
         ca.say(m.CertifyHost("web9"), m.HostReply, "admin")
-    assert ca.desk.journal.size == size
+    assert ca.context.journal.size == size
     assert len(ca.say(renew(ca, "web9", keys[:-1]), m.HostReply, "web").certificates) == 2
 
 
@@ -266,7 +266,7 @@ def test_reports_are_written_when_they_say_something_new(ca: Installation, keys:
     ca.later(3600)
     say(bundle=4, problems=("authorized_keys holds 1 key",))
     assert ca.kinds().count("host-report") == 4
-    assert ca.desk.state.reports["web9"].problems == ("authorized_keys holds 1 key",)
+    assert ca.context.state.reports["web9"].problems == ("authorized_keys holds 1 key",)
 
 
 def test_a_report_is_by_the_host_s_key_and_taken_once(ca: Installation, keys: tuple[Path, ...]) -> None:

@@ -62,7 +62,7 @@ def test_a_signature_of_another_format_or_version_is_none(tmp_path: Path, begin:
 
 
 def test_ssh_keygen_verifies_what_the_ca_signs(ca: Installation) -> None:
-    signer = ca.desk.keys.active("bundle")
+    signer = ca.context.keys.active("bundle")
     (ca.home / "signers").write_text(f"who {signer.public.line}\n")
     (ca.home / "sig").write_text(sshsig.sign(signer, "bundle@ssh-jit", b"text"))
     command = ["ssh-keygen", "-Y", "verify", "-f", "signers", "-I", "who", "-n", "bundle@ssh-jit", "-s", "sig"]
@@ -214,5 +214,5 @@ def test_a_host_certificate_names_exactly_the_host_and_its_aliases(ca: Installat
         "web2.example.com",
         "192.0.2.9",
     ]
-    assert ca.desk.keys.public("host_ca").fingerprint in done.stdout
-    assert reply.bundle_root == ca.desk.keys.public("bundle").fingerprint
+    assert ca.context.keys.public("host_ca").fingerprint in done.stdout
+    assert reply.bundle_root == ca.context.keys.public("bundle").fingerprint

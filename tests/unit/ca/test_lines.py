@@ -53,7 +53,7 @@ def test_remarks_and_reviews_are_changes_of_the_request_and_broken_glass_is_seve
     told = {}
     for row in ca.store.rows():
         event = history.read(row)
-        told[row.entry.kind] = ocsf.event_of(row.entry, event, ca.desk.state, "")
+        told[row.entry.kind] = ocsf.event_of(row.entry, event, ca.context.state, "")
     for kind, who in (("comment", ALICE), ("review", BOB)):
         assert (told[kind]["class_uid"], told[kind]["entity"]["type"]) == (3004, "access request")
         assert told[kind]["entity"]["uid"] == request.id
@@ -61,4 +61,4 @@ def test_remarks_and_reviews_are_changes_of_the_request_and_broken_glass_is_seve
     assert (told["ask"]["severity_id"], told["grant"]["severity_id"]) == (4, 4)
     ca.ask(ca.native(ALICE), "web1")
     ordinary = [row for row in ca.store.rows() if row.entry.kind == "grant"][-1]
-    assert ocsf.event_of(ordinary.entry, history.read(ordinary), ca.desk.state, "")["severity_id"] == 1
+    assert ocsf.event_of(ordinary.entry, history.read(ordinary), ca.context.state, "")["severity_id"] == 1

@@ -30,7 +30,7 @@ def subject(ca: Installation, login: str) -> str:
 
 
 def state_of(ca: Installation, request: m.RequestView) -> str:
-    return ca.desk.state.requests[request.id].state
+    return ca.context.state.requests[request.id].state
 
 
 def test_a_locked_person_keeps_nothing_and_gets_nothing(ca: Installation) -> None:

@@ -38,7 +38,7 @@ def told(ca: Installation) -> Installation:
 def verdict(ca: Installation, database: Path) -> verification.Verdict:
     store = Store(f"sqlite:///{database}", read_only=True)
     try:
-        return verification.verify(store, ca.desk.keys.public("log"))
+        return verification.verify(store, ca.context.keys.public("log"))
     finally:
         store.close()
 
@@ -69,9 +69,9 @@ def test_the_log_is_whole(told: Installation) -> None:
 
 
 def test_a_restart_knows_the_same(told: Installation) -> None:
-    before = states.digest(told.desk.state)
+    before = states.digest(told.context.state)
     told.restart()
-    assert states.digest(told.desk.state) == before
+    assert states.digest(told.context.state) == before
 
 
 @pytest.mark.parametrize("column", ["fact", "detail", "salt", "leaf"])
@@ -151,7 +151,7 @@ def test_t19_the_log_holds_no_token(told: Installation) -> None:
 
 def test_t47_if_the_log_cannot_be_written_nothing_leaves_and_nothing_is_remembered(ca: Installation) -> None:
     login = ca.native(ALICE)
-    before, kinds = states.digest(ca.desk.state), ca.kinds()
+    before, kinds = states.digest(ca.context.state), ca.kinds()
     with closing(sqlite3.connect(ca.home / "ca" / "ca.db")) as connection:
         connection.execute("CREATE TRIGGER full BEFORE INSERT ON entries BEGIN SELECT raise(FAIL, 'disk full'); END")
         connection.commit()
@@ -161,7 +161,7 @@ def test_t47_if_the_log_cannot_be_written_nothing_leaves_and_nothing_is_remember
         connection.execute("DROP TRIGGER full")
         connection.commit()
     assert ca.say(m.Health(), m.HealthReply).ready
-    assert states.digest(ca.desk.state) == before
+    assert states.digest(ca.context.state) == before
     assert ca.kinds() == kinds
     assert ca.ask(login, "web1").certificate is not None
 
@@ -242,10 +242,10 @@ def test_the_log_is_paged_from_the_newest_on(told: Installation) -> None:
 
 
 def test_a_bad_policy_never_replaces_a_good_one(ca: Installation) -> None:
-    before = ca.desk.policy.digest
+    before = ca.context.policy.digest
     with pytest.raises(SshJitError):
         ca.authority.change_policy(ca.policy + "\n[[allow]]\nname = 'staging'\n")
-    assert ca.desk.policy.digest == before
+    assert ca.context.policy.digest == before
     assert ca.kinds().count("policy") == 1
 
 
@@ -254,7 +254,7 @@ def test_a_certificate_that_does_not_read_back_is_thrown_away(
 ) -> None:
     """A signer that returns something else than a signature blob of its own stands for a broken device."""
     login = ca.native(ALICE)
-    monkeypatch.setattr(ca.desk.keys.active("user_ca"), "sign", lambda data: data)
+    monkeypatch.setattr(ca.context.keys.active("user_ca"), "sign", lambda data: data)
     granted = ca.ask(login, "web1")
     assert granted.certificate is None
     assert "it was thrown away" in granted.notes[-1]

@@ -21,7 +21,7 @@ from tests.support.keyring import activate, add, newest, whole
 
 def test_the_log_goes_on_under_another_key(ca: Installation) -> None:
     ca.native(ALICE)
-    first = ca.desk.journal.checkpoint
+    first = ca.context.journal.checkpoint
     for _ in range(2):
         activate(ca, add(ca, "log"))
         ca.restart()
@@ -29,10 +29,10 @@ def test_the_log_goes_on_under_another_key(ca: Installation) -> None:
     ca.restart()
     assert whole(ca) == ()
     known = Succession.of(files.load_public(ca.config.key_file("log")), ca.store)
-    assert known.verified(first).size < known.verified(ca.desk.journal.checkpoint).size
+    assert known.verified(first).size < known.verified(ca.context.journal.checkpoint).size
     name, _, encoded = newest(ca).log_key.partition("+")
     assert (name, encoded != "") == ("test/ssh-jit", True)
-    succession.verified(newest(ca).checkpoint, succession.raw(ca.desk.keys.public("log")))
+    succession.verified(newest(ca).checkpoint, succession.raw(ca.context.keys.public("log")))
 
 
 def test_a_log_key_that_the_one_before_did_not_endorse_is_found(ca: Installation) -> None:

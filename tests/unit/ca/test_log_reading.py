@@ -46,7 +46,7 @@ def kinds(reply: m.LogReply) -> list[str]:
 
 @pytest.mark.parametrize("who", ["d-4", "DANA@example.com", "partner/d-4", "partner/Dana@example.com", "id"])
 def test_a_person_is_found_by_name_address_subject_and_id(told: Installation, who: str) -> None:
-    subject = told.desk.state.subjects["partner/d-4"]
+    subject = told.context.state.subjects["partner/d-4"]
     found = read(told, person=subject if who == "id" else who)
     assert kinds(found) == ["close", "grant", "ask", "login"]
     assert read(told, person="nobody@example.com").entries == ()
@@ -69,7 +69,7 @@ def test_kinds_and_times_narrow(told: Installation) -> None:
     assert {entry.time for entry in read(told, since=start + 1, until=start + 601).entries} == {start + 600}
     assert kinds(read(told, since=start + 601)) == ["close", "refusal", "login"]
     assert read(told, since=start + 1201).entries == ()
-    assert len(read(told, until=start + 1201).entries) == told.desk.state.size
+    assert len(read(told, until=start + 1201).entries) == told.context.state.size
     assert kinds(read(told, person="d-4", kind="ask", host="db1", since=start)) == ["ask"]
     with pytest.raises(Invalid) as unknown:
         read(told, kind="certificates")
@@ -119,7 +119,7 @@ def test_somebody_without_audit_sees_their_own_whatever_they_ask_for(told: Insta
 def test_an_export_is_enough_to_verify_every_entry_and_the_head(told: Installation) -> None:
     lines = [json.loads(line) for line in export.jsonl(told.store, 0)]
     *entries, last = lines
-    assert [each["entry"] for each in entries] == list(range(told.desk.state.size))
+    assert [each["entry"] for each in entries] == list(range(told.context.state.size))
     tree = merkle.Frontier()
     for each in entries:
         committed = hashlib.sha256(base64.b64decode(each["salt"]) + each["detail"].encode()).hexdigest()
@@ -132,8 +132,8 @@ def test_an_export_is_enough_to_verify_every_entry_and_the_head(told: Installati
 
 def test_ocsf_events_are_of_the_classes_that_they_say(told: Installation) -> None:
     *events, last = [json.loads(line) for line in export.as_ocsf(told.store, 3)]
-    assert last["size"] == told.desk.state.size
-    assert [each["unmapped"]["entry"] for each in events] == list(range(3, told.desk.state.size))
+    assert last["size"] == told.context.state.size
+    assert [each["unmapped"]["entry"] for each in events] == list(range(3, told.context.state.size))
     for each in events:
         ocsf_schema.check(each)
         assert each["message"]

@@ -58,7 +58,7 @@ def test_the_claim_names_the_person(ca: Installation) -> None:
 )
 def test_t2_t3_nothing_is_made_to_fit(ca: Installation, name: str) -> None:
     assert login_of(ca, ca.web(named(ALICE, name))) == "deploy"
-    assert ca.desk.state.own_names == {}
+    assert ca.context.state.own_names == {}
 
 
 def test_t3_whoever_has_a_name_keeps_it_and_who_comes_later_has_none(ca: Installation) -> None:
@@ -70,7 +70,7 @@ def test_t3_whoever_has_a_name_keeps_it_and_who_comes_later_has_none(ca: Install
     assert caught.value.hint.endswith("there is no user name of one's own")
     assert login_of(ca, first) == "anne"
     partner = replace(OTHER, provider="partner", groups=(), email="dana@example.com")
-    assert ca.desk.policy_subject(ca.desk.login(ca.web(partner))).unix_name is None
+    assert ca.context.policy_subject(ca.context.login(ca.web(partner))).unix_name is None
     ca.restart()
     assert login_of(ca, ca.web(OTHER)) == "deploy"
     assert login_of(ca, ca.web(ANNE)) == "anne"
@@ -82,8 +82,8 @@ def test_a_name_that_is_given_back_is_free_and_an_older_login_has_lost_it(ca: In
     ca.later(10)
     ca.web(named(ALICE, "anne2"))
     assert login_of(ca, ca.web(OTHER)) == "anne"
-    assert ca.desk.policy_subject(ca.desk.login(before)).unix_name is None
-    assert sorted(ca.desk.state.own_names) == ["anne", "anne2"]
+    assert ca.context.policy_subject(ca.context.login(before)).unix_name is None
+    assert sorted(ca.context.state.own_names) == ["anne", "anne2"]
     assert whole(ca)
 
 
@@ -94,7 +94,7 @@ def test_the_operators_table_comes_before_the_claim(tmp_path: Path, issuers: dic
     unverified = replace(OTHER, sub="o-10", verified=False, claims={})
     assert login_of(ca, ca.web(unverified)) == "deploy"
     elsewhere = replace(ALICE, provider="partner", groups=(), email="dana@example.com")
-    assert ca.desk.policy_subject(ca.desk.login(ca.web(elsewhere))).unix_name is None
+    assert ca.context.policy_subject(ca.context.login(ca.web(elsewhere))).unix_name is None
 
 
 def test_a_name_in_a_table_is_nobody_elses_whoever_came_first(tmp_path: Path, issuers: dict[str, Issuer]) -> None:
@@ -113,7 +113,7 @@ def test_names_stay_the_same_when_old_details_are_forgotten(ca: Installation) ->
     ca.later(100)
     ca.say(m.Forget(int(ca.time) - 35 * 86400, dry_run=False), m.ForgetReply, "admin")
     assert login_of(ca, ca.web(gone)) == "gone"
-    assert ca.desk.state.own_names["anne"] == ca.desk.state.subjects["acme/a-1"]
+    assert ca.context.state.own_names["anne"] == ca.context.state.subjects["acme/a-1"]
     assert whole(ca)
     ca.restart()
     assert login_of(ca, ca.web(ANNE)) == "anne"
@@ -123,6 +123,6 @@ def test_a_name_of_somebody_forgotten_is_free(ca: Installation) -> None:
     ca.web(ANNE)
     ca.later(40 * 86400)
     ca.say(m.Forget(int(ca.time) - 35 * 86400, dry_run=False), m.ForgetReply, "admin")
-    assert ca.desk.state.own_names == {}
+    assert ca.context.state.own_names == {}
     assert login_of(ca, ca.web(OTHER)) == "anne"
     assert whole(ca)

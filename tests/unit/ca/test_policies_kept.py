@@ -41,11 +41,11 @@ def test_a_request_names_the_policy_it_was_decided_by_and_its_text_is_found(ca: 
 
 
 def test_the_list_says_when_each_was_in_force_and_what_followed(ca: Installation) -> None:
-    first = ca.desk.policy.digest
+    first = ca.context.policy.digest
     began = int(ca.time)
     ca.later(60)
     ca.change_policy('grant = "8h"', 'grant = "4h"')
-    second = ca.desk.policy.digest
+    second = ca.context.policy.digest
     ca.later(60)
     ca.change_policy('grant = "4h"', 'grant = "8h"')
     again, middle, oldest = listed(ca)
@@ -81,7 +81,7 @@ def test_unknown_and_ambiguous_prefixes(ca: Installation) -> None:
 
 
 def test_a_text_that_is_not_its_digests_is_not_shown_and_verify_finds_it(ca: Installation) -> None:
-    first = ca.desk.policy.digest
+    first = ca.context.policy.digest
     ca.change_policy('grant = "8h"', 'grant = "4h"')
     with ca.store.engine.begin() as connection:
         connection.execute(sa.update(policies).where(policies.c.digest == first).values(text="version = 1"))
@@ -94,10 +94,10 @@ def test_a_text_that_is_not_its_digests_is_not_shown_and_verify_finds_it(ca: Ins
 
 
 def test_the_web_door_reads_the_policy_in_force_and_no_other(ca: Installation) -> None:
-    first = ca.desk.policy.digest
+    first = ca.context.policy.digest
     ca.change_policy('grant = "8h"', 'grant = "4h"')
-    assert ca.say(m.ReadPolicy(None), m.PolicyReply).digest == ca.desk.policy.digest
-    assert ca.say(m.ReadPolicy(ca.desk.policy.digest), m.PolicyReply).text == ca.policy
+    assert ca.say(m.ReadPolicy(None), m.PolicyReply).digest == ca.context.policy.digest
+    assert ca.say(m.ReadPolicy(ca.context.policy.digest), m.PolicyReply).text == ca.policy
     with pytest.raises(Invalid) as caught:
         ca.say(m.ReadPolicy(first), m.PolicyReply)
     assert caught.value.code == "not_permitted"

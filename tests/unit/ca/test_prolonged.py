@@ -71,7 +71,7 @@ def test_it_is_read_from_the_log_when_the_grant_is_long_over(ca: Installation) -
     ca.web(ALICE)
     ca.later(DAY)
     dana = ca.web(DANA)
-    assert grant not in ca.desk.state.requests
+    assert grant not in ca.context.state.requests
     assert read(ca, dana, grant).extensions == over
     ca.restart()
     assert read(ca, dana, grant).extensions == over

@@ -26,7 +26,7 @@ def tile(ca: Installation, name: str) -> bytes:
 
 
 def head(ca: Installation) -> checkpoint.Checkpoint:
-    return succession.verified(ca.desk.journal.checkpoint, succession.raw(ca.desk.keys.public("log")))
+    return succession.verified(ca.context.journal.checkpoint, succession.raw(ca.context.keys.public("log")))
 
 
 def drawn(ca: Installation) -> list[tuple[int, str]]:
@@ -150,7 +150,7 @@ def test_what_the_operator_drew_past_every_rule_is_proved_as_well(ca: Installati
     """Also what was drawn without a database, whose serial names no place in the log."""
     message = m.SignEmergency("root", ("web1",), make_key(ca.home / "key").with_suffix(".pub").read_text(), "x", 60)
     drawn_here = ca.say(message, m.EmergencyReply, "admin")
-    spooled = offline_signing.sign_without_database(ca.config, ca.places, ca.desk.clock, message)
+    spooled = offline_signing.sign_without_database(ca.config, ca.places, ca.context.clock, message)
     with pytest.raises(Invalid) as unknown:
         proof_of(ca, spooled.serial)
     assert unknown.value.code == "unknown_certificate"

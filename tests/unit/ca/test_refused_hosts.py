@@ -49,7 +49,7 @@ def test_t67_a_new_machine_of_the_name_is_believed_and_the_old_one_is_not(
     old, _ = pair
     ca.say(m.RemoveHost("web7", "replaced", None, None), m.Done, "admin")
     (new,) = enrolled(ca, "web7", *host_keys(ca, "ed25519"))
-    assert ca.desk.state.hosts["web7"].id == "web7~2"
+    assert ca.context.state.hosts["web7"].id == "web7~2"
     assert all(revoked(ca, each) for each in old)
     assert not revoked(ca, new)
 
@@ -83,7 +83,7 @@ def test_a_locked_key_is_refused_and_the_hosts_other_keys_are_not(
     ca: Installation, pair: tuple[tuple[str, ...], str]
 ) -> None:
     first, second = pair[0]
-    fingerprint = sshkey.parse_line(ca.desk.state.hosts["web7"].host_keys[0]).fingerprint
+    fingerprint = sshkey.parse_line(ca.context.state.hosts["web7"].host_keys[0]).fingerprint
     ca.say(m.Lock(None, "key", fingerprint, "copied"), m.LockReply, "admin")
     assert [revoked(ca, first), revoked(ca, second)] == [True, False]
 

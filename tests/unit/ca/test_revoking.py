@@ -139,8 +139,8 @@ def test_a_lost_batch_takes_its_bundle_with_it(ca: Installation) -> None:
 def test_a_list_without_serials_is_valid_and_one_with_many_names_exactly_those(
     ca: Installation, tmp_path: Path
 ) -> None:
-    signer = ca.desk.keys.active("user_ca")
-    key = ca.desk.keys.public("log")
+    signer = ca.context.keys.active("user_ca")
+    key = ca.context.keys.public("log")
     for serials in ((), (1,), (2**40 + 3, 2**40 + 5, 2**63)):
         (tmp_path / "krl").write_bytes(krl.write([([signer.public], serials)], version=3, time=1_800_000_000))
         for serial in (1, 2**40 + 3, 2**40 + 4, 2**63):

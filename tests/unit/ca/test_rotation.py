@@ -21,7 +21,7 @@ SETTLE = 3600
 
 @pytest.mark.parametrize("kind", ["ed25519", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "rsa-3072"])
 def test_a_user_ca_key_is_told_settles_signs_and_ends(ca: Installation, kind: m.KeyKind) -> None:
-    old = ca.desk.keys.public("user_ca")
+    old = ca.context.keys.public("user_ca")
     new = add(ca, "user_ca", kind)
     assert (new.state, new.ready) == ("pending", None)
     with pytest.raises(Invalid) as early:
@@ -52,7 +52,7 @@ def test_a_user_ca_key_is_told_settles_signs_and_ends(ca: Installation, kind: m.
 
 def test_what_was_revoked_stays_revoked_under_every_key_that_is_believed(ca: Installation) -> None:
     first = drawn(ca)
-    old = ca.desk.keys.public("user_ca")
+    old = ca.context.keys.public("user_ca")
     activate(ca, add(ca, "user_ca", "rsa-3072"), now=True)
     second = ca.say(m.SignUser(next(iter(ca.logins)), first.request), m.CertificateReply).certificate
     assert signed_by(ca, second.text) != signed_by(ca, first.text)
@@ -77,12 +77,12 @@ def refused(ca: Installation, certificate: str) -> bool:
 
 def test_a_key_that_is_retired_now_is_refused_by_name(ca: Installation) -> None:
     certificate = drawn(ca)
-    old = ca.desk.keys.public("user_ca")
+    old = ca.context.keys.public("user_ca")
     activate(ca, add(ca, "user_ca"), now=True)
     assert not refused(ca, certificate.text)
     gone = retire(ca, "user_ca", old.fingerprint, now=True)
     assert gone.revoked
-    assert newest(ca).user_ca == (ca.desk.keys.public("user_ca").line,)
+    assert newest(ca).user_ca == (ca.context.keys.public("user_ca").line,)
     assert refused(ca, certificate.text)
     assert not refused(ca, drawn(ca).text)
 
@@ -111,7 +111,7 @@ def verified(ca: Installation, line: str, namespace: str, text: str, signature: 
 
 
 def test_what_cannot_be_done_with_keys(ca: Installation) -> None:
-    old = ca.desk.keys.public("user_ca")
+    old = ca.context.keys.public("user_ca")
     pending = add(ca, "user_ca")
     before = ca.kinds()
     wrong: list[tuple[m.Message, str]] = [
@@ -165,11 +165,11 @@ def test_a_key_whose_file_was_exchanged_does_not_sign(ca: Installation) -> None:
 
 def test_which_keys_sign_is_known_without_the_database(ca: Installation) -> None:
     turns = ca.home / "ca" / "keys" / "turns.json"
-    holder = ca.desk.keys.holder
+    holder = ca.context.keys.holder
     for purpose in PURPOSES:
-        assert remembered(turns, holder, purpose).public == ca.desk.keys.public(purpose)
+        assert remembered(turns, holder, purpose).public == ca.context.keys.public(purpose)
     activate(ca, add(ca, "user_ca"), now=True)
-    assert remembered(turns, holder, "user_ca").public == ca.desk.keys.public("user_ca")
+    assert remembered(turns, holder, "user_ca").public == ca.context.keys.public("user_ca")
     assert turns.stat().st_mode & 0o777 == 0o600
 
 

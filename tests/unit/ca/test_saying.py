@@ -62,10 +62,10 @@ def test_t68_remarks_are_limited(ca: Installation) -> None:
     request = ca.ask(login, "db1").request
     for number in range(requests.MAX_REMARKS):
         comment(ca, login, request, f"and {number}")
-    size = ca.desk.journal.size
+    size = ca.context.journal.size
     with pytest.raises(Invalid) as enough:
         comment(ca, login, request)
-    assert (enough.value.code, ca.desk.journal.size) == ("too_many_remarks", size)
+    assert (enough.value.code, ca.context.journal.size) == ("too_many_remarks", size)
 
 
 def test_the_shortest_yes_counts(ca: Installation) -> None:

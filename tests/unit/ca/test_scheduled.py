@@ -84,7 +84,7 @@ def test_approved_when_its_hours_are_over_nothing_opens_and_nothing_is_recorded(
     ca.change_policy('pending = "30m"', 'pending = "12h"')
     request = ca.ask(ca.web(DANA), "db1", start=int(ca.time) + 2 * HOUR).request
     ca.later(10 * HOUR + 60)
-    bob, size = ca.web(BOB), ca.desk.journal.size
+    bob, size = ca.web(BOB), ca.context.journal.size
     with pytest.raises(Refused) as over:
         ca.approve(bob, request)
     assert over.value.code == "window_over"

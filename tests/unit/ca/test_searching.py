@@ -47,7 +47,7 @@ def history(ca: Installation) -> list[str]:
             made.append(request.id)
         ca.later(31 * DAY)
     ca.web(ALICE)
-    assert len(ca.desk.state.requests) < len(made)
+    assert len(ca.context.state.requests) < len(made)
     return made
 
 

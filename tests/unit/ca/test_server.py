@@ -64,7 +64,7 @@ def test_the_operator_reads_the_status(doors: Installation) -> None:
     reply = admin_client.call(doors.config.admin_socket, m.Status(), m.StatusReply)
     assert reply.ready
     assert reply.hosts == 2
-    assert {key.purpose: key.fingerprint for key in reply.keys} == dict(doors.desk.keys.fingerprints())
+    assert {key.purpose: key.fingerprint for key in reply.keys} == dict(doors.context.keys.fingerprints())
     assert not any(key.problem for key in reply.keys)
 
 

@@ -190,5 +190,5 @@ def test_a_revoked_grant_is_seen_for_as_long_as_the_log_has_it(ca: Installation)
     ca.later(DAY)
     guard = Reader(ca, GUARD)
     assert guard.read(revoked.id).request.closing == "odd commands"
-    assert revoked.id not in ca.desk.state.requests
+    assert revoked.id not in ca.context.state.requests
     assert guard.refusal(ended.id) == guard.refusal("req-none")

@@ -49,7 +49,7 @@ def test_a_word_alone_is_refused_where_it_could_not_count(signing: Installation)
     _, request = pending(signing)
     for login in (signing.web(BOB), signing.native(BOB)):
         assert refused(signing, m.Approve(login, request.id, request.digest, "", None)) == "signature_needed"
-    assert signing.desk.state.requests[request.id].decisions == ()
+    assert signing.context.state.requests[request.id].decisions == ()
 
 
 def test_a_word_alone_is_refused_whatever_another_s_would_count_for(signing: Installation) -> None:
@@ -200,7 +200,7 @@ def test_t53_hosts_over_the_web_need_permission_and_signature(signing: Installat
         assert refused(signing, act(signing, alice, by(signing.key(ALICE)), message), reply) == "not_permitted"
         assert refused(signing, act(signing, bob, by(signing.key(CAROL)), message), reply) == "signature_refused"
         signing.say(act(signing, bob, by(signing.key(BOB)), message), reply, "web")
-    assert set(signing.desk.state.hosts) == {"web1", "web9"}
+    assert set(signing.context.state.hosts) == {"web1", "web9"}
 
 
 def test_t53_labels_that_were_not_signed_do_not_count(signing: Installation) -> None:
@@ -208,7 +208,7 @@ def test_t53_labels_that_were_not_signed_do_not_count(signing: Installation) -> 
     signed = act(signing, bob, by(signing.key(BOB)), m.LabelHost("web1", (("env", "prod"),), None, None))
     changed = replace(signed, labels=(("env", "staging"),), name="db1")
     assert refused(signing, changed, m.HostReply) == "signature_refused"
-    assert signing.desk.state.hosts["db1"].labels == (("env", "prod"), ("role", "db"))
+    assert signing.context.state.hosts["db1"].labels == (("env", "prod"), ("role", "db"))
 
 
 def test_new_labels_count_from_the_next_certificate_on(signing: Installation) -> None:

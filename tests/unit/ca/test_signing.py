@@ -48,13 +48,13 @@ def test_an_automatic_grant_comes_with_its_certificate_in_one_message(ca: Instal
 def test_the_certificate_is_for_the_key_of_the_login_and_signed_by_the_user_ca(ca: Installation) -> None:
     certificate, _, _ = sshcert.parse_line(drawn(ca).text)
     assert certificate.key.line == " ".join(ca.key(ALICE).with_suffix(".pub").read_text().split()[:2])
-    assert certificate.ca_blob == ca.desk.keys.public("user_ca").blob
+    assert certificate.ca_blob == ca.context.keys.public("user_ca").blob
 
 
 def test_the_serial_is_the_place_in_the_log(ca: Installation) -> None:
     serial = drawn(ca).serial
     epoch, index = divmod(serial, 2**40)
-    assert epoch == ca.desk.journal.epoch
+    assert epoch == ca.context.journal.epoch
     assert ca.kinds()[index] == "certificate"
 
 

@@ -36,40 +36,40 @@ def tell(ca: Installation) -> None:
 
 
 def problems(ca: Installation) -> tuple[str, ...]:
-    return verification.verify(ca.store, ca.desk.keys.public("log")).problems
+    return verification.verify(ca.store, ca.context.keys.public("log")).problems
 
 
 def begun_at(ca: Installation) -> int:
     """From which entry on the CA would fold."""
-    verified = Succession.of(ca.desk.keys.public("log"), ca.store).verified
+    verified = Succession.of(ca.context.keys.public("log"), ca.store).verified
     return snapshots.newest(ca.store, ca.config.origin, 2**40, verified).size
 
 
 def test_a_start_from_a_snapshot_knows_what_the_whole_fold_knows(ca: Installation) -> None:
     tell(ca)
-    snapshotting.keep_last(ca.desk.journal)
+    snapshotting.keep_last(ca.context.journal)
     tell(ca)
     assert begun_at(ca) > 10
     ca.restart()
     tell(ca)
-    assert codec.encode(ca.desk.state) == codec.encode(refolded(ca))
+    assert codec.encode(ca.context.state) == codec.encode(refolded(ca))
     assert problems(ca) == ()
     head = merkle.head([row.leaf for row in ca.store.rows()])
-    assert ca.desk.journal.tree.head() == head
+    assert ca.context.journal.tree.head() == head
 
 
 def test_a_snapshot_waits_until_what_is_known_is_in_the_log(ca: Installation) -> None:
-    snapshotting.keep_last(ca.desk.journal)
-    assert not ca.desk.journal.settled
+    snapshotting.keep_last(ca.context.journal)
+    assert not ca.context.journal.settled
     tell(ca)
-    assert ca.desk.journal.settled
-    assert not ca.desk.journal.snapshot_due
+    assert ca.context.journal.settled
+    assert not ca.context.journal.snapshot_due
 
 
 def test_only_the_newest_snapshots_are_kept(ca: Installation) -> None:
     for _ in range(4):
         tell(ca)
-        snapshotting.keep_last(ca.desk.journal)
+        snapshotting.keep_last(ca.context.journal)
     sizes = [each.size for each in snapshots.stored(ca.store)]
     assert sizes == sorted(sizes, reverse=True)
     assert len(sizes) == snapshots.KEPT
@@ -85,13 +85,13 @@ def edited(ca: Installation, old: bytes, new: bytes) -> None:
 def test_an_edited_snapshot_is_not_believed_and_found(ca: Installation) -> None:
     """Whoever can write to the database makes carol one of the leads, in the snapshot alone."""
     tell(ca)
-    snapshotting.keep_last(ca.desk.journal)
-    known = states.digest(ca.desk.state)
+    snapshotting.keep_last(ca.context.journal)
+    known = states.digest(ca.context.state)
     edited(ca, b'"groups":["SRE"]', b'"groups":["SRE Leads"]')
     assert any("snapshot" in problem for problem in problems(ca))
     assert begun_at(ca) == 0
     ca.restart()
-    assert states.digest(ca.desk.state) == known
+    assert states.digest(ca.context.state) == known
 
 
 @pytest.mark.parametrize(
@@ -109,18 +109,18 @@ def test_an_edited_snapshot_is_not_believed_and_found(ca: Installation) -> None:
 )
 def test_a_snapshot_that_does_not_fit_is_passed_over(ca: Installation, statement: str) -> None:
     tell(ca)
-    snapshotting.keep_last(ca.desk.journal)
-    known = states.digest(ca.desk.state)
+    snapshotting.keep_last(ca.context.journal)
+    known = states.digest(ca.context.state)
     change(ca, statement)
     assert begun_at(ca) == 0
     ca.restart()
-    assert states.digest(ca.desk.state) == known
+    assert states.digest(ca.context.state) == known
 
 
 def test_a_snapshot_of_another_history_is_not_used(ca: Installation) -> None:
     """One that was signed over entries that were then lost, as after a restore."""
     tell(ca)
-    snapshotting.keep_last(ca.desk.journal)
+    snapshotting.keep_last(ca.context.journal)
     change(
         ca, "UPDATE entries SET fact = CAST(replace(CAST(fact AS TEXT), 'false', 'true') AS BLOB) WHERE kind = 'login'"
     )
@@ -136,7 +136,7 @@ def test_how_many_certificates_were_drawn_is_known_for_ever(ca: Installation) ->
         assert ca.say(m.ReadRequest(alice, grant), m.RequestReply).request.certificates == drawn
     for days in (0, 2, 60):  # at hand, over, and gone from the state
         ca.later(days * DAY)
-        login, state = ca.native(ALICE), ca.desk.state
+        login, state = ca.native(ALICE), ca.context.state
         assert ((grant in state.certificates_of), (grant in state.requests)) == (days == 0, days < 60)
         assert ca.say(m.ReadRequest(login, grant), m.RequestReply).request.certificates == 3
 
@@ -149,7 +149,7 @@ def test_pruning_depends_on_entries_alone_and_requests_stay_for_ever(ca: Install
     for _ in range(20):
         ca.later(2 * DAY)
         login = ca.native(ALICE)
-    state = ca.desk.state
+    state = ca.context.state
     assert first.id not in state.requests
     assert not state.certificates
     assert not state.revoked

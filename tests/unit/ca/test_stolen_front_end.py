@@ -30,11 +30,11 @@ def stolen(ca: Installation) -> Stolen:
 
 
 def hosts(stolen: Stolen) -> dict[str, object]:
-    return dict(stolen.ca.desk.state.hosts)
+    return dict(stolen.ca.context.state.hosts)
 
 
 def open_grants(stolen: Stolen) -> set[str]:
-    return {each.id for each in stolen.ca.desk.state.requests.values() if each.approved is not None}
+    return {each.id for each in stolen.ca.context.state.requests.values() if each.approved is not None}
 
 
 def own_keys(stolen: Stolen) -> set[str]:
@@ -52,16 +52,16 @@ def test_the_story_carries_every_message_that_gives_something(stolen: Stolen) ->
 @pytest.mark.parametrize("later", [0, 60, 3600 * 9])
 def test_everything_again_gives_nothing_new(stolen: Stolen, later: int) -> None:
     stolen.ca.later(later)
-    before, opened, known = hosts(stolen), open_grants(stolen), set(stolen.ca.desk.state.logins)
+    before, opened, known = hosts(stolen), open_grants(stolen), set(stolen.ca.context.state.logins)
     for message in stolen.carried:
         for certificate in certificates(stolen.say(message)):
             assert certificate.key.line in own_keys(stolen)
     assert (hosts(stolen), open_grants(stolen)) == (before, opened)
-    assert set(stolen.ca.desk.state.logins) <= known
+    assert set(stolen.ca.context.state.logins) <= known
 
 
 def test_everything_mixed_gives_no_certificate_for_another_key(stolen: Stolen) -> None:
-    before, opened, locks = hosts(stolen), open_grants(stolen), len(stolen.ca.desk.state.locks)
+    before, opened, locks = hosts(stolen), open_grants(stolen), len(stolen.ca.context.state.locks)
     count = 0
     for message in mixed(stolen):
         if isinstance(message, RESTRICTIVE):
@@ -72,11 +72,11 @@ def test_everything_mixed_gives_no_certificate_for_another_key(stolen: Stolen) -
             assert line in own_keys(stolen)
             if certificate.kind == sshcert.USER:
                 (subject,) = {certificate.key_id.split()[1]}
-                assert stolen.ca.desk.state.bound_keys[sshkey.parse_line(line).fingerprint] == subject
+                assert stolen.ca.context.state.bound_keys[sshkey.parse_line(line).fingerprint] == subject
     assert count > 500
-    assert (hosts(stolen), len(stolen.ca.desk.state.locks)) == (before, locks)
+    assert (hosts(stolen), len(stolen.ca.context.state.locks)) == (before, locks)
     for request in open_grants(stolen) - opened:
-        assert stolen.ca.desk.state.requests[request].how == "automatic"
+        assert stolen.ca.context.state.requests[request].how == "automatic"
 
 
 def test_t48_a_flow_that_the_front_end_begins_binds_no_key(stolen: Stolen) -> None:
@@ -129,14 +129,14 @@ def test_a_web_token_does_not_sign_in_at_the_other_client(stolen: Stolen) -> Non
 
 def test_a_browser_s_login_draws_nothing(stolen: Stolen) -> None:
     for login in stolen.logins(kind="web"):
-        for request in stolen.ca.desk.state.requests:
+        for request in stolen.ca.context.state.requests:
             said = stolen.say(m.SignUser(login, request))
             assert isinstance(said, SshJitError)
             assert said.code == "not_native"
 
 
 def test_it_cannot_approve_what_needs_a_signature(stolen: Stolen) -> None:
-    waiting = [each for each in stolen.ca.desk.state.requests.values() if each.state == "pending"]
+    waiting = [each for each in stolen.ca.context.state.requests.values() if each.state == "pending"]
     assert waiting
     given = [each.consent for each in stolen.carried if isinstance(each, m.Approve)]
     for request in waiting:
@@ -151,7 +151,7 @@ def test_it_cannot_approve_what_needs_a_signature(stolen: Stolen) -> None:
             ]
             for consent in (None, *given, *forged):
                 stolen.say(m.Approve(login, request.id, digest, "go", consent))
-        assert stolen.ca.desk.state.requests[request.id].state == "pending"
+        assert stolen.ca.context.state.requests[request.id].state == "pending"
 
 
 def test_operators_messages_are_not_taken_at_its_door(stolen: Stolen) -> None:
@@ -163,7 +163,7 @@ def test_operators_messages_are_not_taken_at_its_door(stolen: Stolen) -> None:
         m.RemoveHost("db1", "x", None, None),
         m.Unlock(None, "lock-0", "x", None),
         m.Lock(None, "everything", None, "x"),
-        m.Revoke(None, next(iter(stolen.ca.desk.state.requests)), None, None, "x"),
+        m.Revoke(None, next(iter(stolen.ca.context.state.requests)), None, None, "x"),
         m.ReadLog(None, None, 10),
     ):
         assert isinstance(stolen.say(message), SshJitError)

@@ -37,7 +37,7 @@ def stolen(ca: Installation) -> Stolen:
 
 def _another_day(ca: Installation) -> None:
     alice, dana, bob, carol = ca.native(ALICE), ca.native(DANA), ca.native(BOB), ca.native(CAROL)
-    grant = next(each for each in ca.desk.state.requests.values() if each.used and each.asked.login == "postgres")
+    grant = next(each for each in ca.context.state.requests.values() if each.used and each.asked.login == "postgres")
     asked = ca.say(m.Extend(dana, grant.id, "CHG-7 takes longer", "192.0.2.7"), m.AskReply).request
     ca.say(shorter(ca, bob, asked, 600), m.RequestReply)
     ca.say(m.Extend(dana, grant.id, "CHG-7 takes still longer", "192.0.2.7"), m.AskReply)
@@ -81,7 +81,7 @@ def explain(login: str | None, person: str | None) -> m.Explain:
 
 def windows(stolen: Stolen) -> dict[str, int | None]:
     """When the window of each grant closes."""
-    return {each.id: each.ends for each in stolen.ca.desk.state.requests.values() if each.approved is not None}
+    return {each.id: each.ends for each in stolen.ca.context.state.requests.values() if each.approved is not None}
 
 
 def own_keys(stolen: Stolen) -> set[str]:
@@ -102,7 +102,7 @@ def test_the_story_says_every_message_of_the_web_door(stolen: Stolen) -> None:
 @pytest.mark.parametrize("later", [0, 3600 * 9])
 def test_everything_again_gives_nothing_new(stolen: Stolen, later: int) -> None:
     stolen.ca.later(later)
-    before, state = windows(stolen), stolen.ca.desk.state
+    before, state = windows(stolen), stolen.ca.context.state
     hosts, logins, locks = dict(state.hosts), set(state.logins), set(state.locks)
     for message in stolen.carried:
         for certificate in certificates(stolen.say(message)):
@@ -110,17 +110,17 @@ def test_everything_again_gives_nothing_new(stolen: Stolen, later: int) -> None:
     after = windows(stolen)
     assert {name: after[name] for name in before} == before
     # What a person asked for by their own sign-in can be asked for again while that lives: by the same rule, marked.
-    assert {stolen.ca.desk.state.requests[name].how for name in after.keys() - before.keys()} <= {
+    assert {stolen.ca.context.state.requests[name].how for name in after.keys() - before.keys()} <= {
         "automatic",
         "break_glass",
     }
-    state = stolen.ca.desk.state
+    state = stolen.ca.context.state
     assert (state.hosts, set(state.locks) - locks) == (hosts, set())
     assert set(state.logins) <= logins
 
 
 def test_everything_mixed_approves_and_lengthens_nothing(stolen: Stolen) -> None:
-    before, state = windows(stolen), stolen.ca.desk.state
+    before, state = windows(stolen), stolen.ca.context.state
     hosts, locks, count = dict(state.hosts), len(state.locks), 0
     for message in mixed(stolen):
         if isinstance(message, RESTRICTIVE):
@@ -129,10 +129,10 @@ def test_everything_mixed_approves_and_lengthens_nothing(stolen: Stolen) -> None
         for certificate in certificates(stolen.say(message)):
             line = certificate.key.line
             assert line in own_keys(stolen)
-            subject = stolen.ca.desk.state.bound_keys.get(sshkey.parse_line(line).fingerprint)
+            subject = stolen.ca.context.state.bound_keys.get(sshkey.parse_line(line).fingerprint)
             assert subject is None or certificate.key_id.split()[1] == subject
     assert count > 2000
-    after, state = windows(stolen), stolen.ca.desk.state
+    after, state = windows(stolen), stolen.ca.context.state
     assert {name: after[name] for name in before} == before
     assert (state.hosts, len(state.locks)) == (hosts, locks)
     for name in after.keys() - before.keys():
@@ -141,7 +141,7 @@ def test_everything_mixed_approves_and_lengthens_nothing(stolen: Stolen) -> None
 
 
 def test_more_time_is_signed_for_like_the_first(stolen: Stolen) -> None:
-    ca, state = stolen.ca, stolen.ca.desk.state
+    ca, state = stolen.ca, stolen.ca.context.state
     (waiting,) = (each for each in state.requests.values() if each.asked.extends and each.state == "pending")
     grant = state.requests[waiting.asked.extends or ""]
     bob, alice = ca.web(BOB), ca.web(ALICE)
@@ -161,7 +161,7 @@ def test_more_time_is_signed_for_like_the_first(stolen: Stolen) -> None:
                 "login_over",
             )
     assert refused(stolen.say(m.Extend(alice, grant.id, "mine", ""))) in ("not_yours", "unknown_request")
-    assert ca.desk.state.requests[grant.id].ends == grant.ends
+    assert ca.context.state.requests[grant.id].ends == grant.ends
 
 
 def test_a_yes_for_less_is_not_made_one_for_more(stolen: Stolen) -> None:
@@ -174,9 +174,9 @@ def test_a_yes_for_less_is_not_made_one_for_more(stolen: Stolen) -> None:
         said = shorter(ca, bob, asked, 600)
         assert refused(stolen.say(replace(said, **changed))) == "signature_refused"
         assert refused(stolen.say(said)) == "challenge_over"
-        assert ca.desk.state.requests[asked.id].state == "pending"
+        assert ca.context.state.requests[asked.id].state == "pending"
     assert isinstance(stolen.say(shorter(ca, bob, asked, 600)), m.RequestReply)
-    request = ca.desk.state.requests[asked.id]
+    request = ca.context.state.requests[asked.id]
     assert request.ends == int(ca.time) + 600
 
 
@@ -224,7 +224,7 @@ def test_glass_broken_by_a_thief_is_marked_rings_and_opens_to_nobody_s_key_but_t
 def test_nobody_s_word_is_put_where_they_may_not_speak(stolen: Stolen) -> None:
     ca = stolen.ca
     carol, alice = ca.web(CAROL), ca.web(ALICE)
-    danas = next(each.id for each in ca.desk.state.requests.values() if each.asked.login == "postgres")
+    danas = next(each.id for each in ca.context.state.requests.values() if each.asked.login == "postgres")
     for login in (carol, alice):
         assert refused(stolen.say(m.Comment(login, danas, "approved by phone"))) == "unknown_request"
         assert refused(stolen.say(m.Review(login, danas, "justified", ""))) == "not_permitted"
@@ -236,12 +236,12 @@ def test_nobody_s_word_is_put_where_they_may_not_speak(stolen: Stolen) -> None:
 def test_explanations_are_for_oneself_and_those_who_may(stolen: Stolen) -> None:
     ca = stolen.ca
     carol, alice = ca.web(CAROL), ca.web(ALICE)
-    people = [*ca.desk.state.newest_login, "bob@example.com", "b-2", "nobody-at-all"]
+    people = [*ca.context.state.newest_login, "bob@example.com", "b-2", "nobody-at-all"]
     assert refused(stolen.say(explain(None, None))) == "not_permitted"
     for person in people:
         assert refused(stolen.say(explain(None, person))) == "not_permitted"
     for login in (carol, alice):
-        own = ca.desk.state.logins[login].opened.subject
+        own = ca.context.state.logins[login].opened.subject
         for person in people:
             said = stolen.say(explain(login, person))
             if person == own:
@@ -252,18 +252,18 @@ def test_explanations_are_for_oneself_and_those_who_may(stolen: Stolen) -> None:
 
 def test_the_feed_tells_no_secret_and_changes_nothing(stolen: Stolen) -> None:
     ca = stolen.ca
-    before = ca.desk.journal.size
+    before = ca.context.journal.size
     said = stolen.say(m.ReadFeed(-1, 100))
     assert isinstance(said, m.FeedReply)
     text = json_text.dumps(said)
     assert len(said.items) > 10
-    for login in ca.desk.state.logins:
+    for login in ca.context.state.logins:
         assert login not in text
     for line in own_keys(stolen):
         assert line.split()[1] not in text
         assert sshkey.parse_line(line).fingerprint not in text
     assert "cert-v01" not in text
-    assert ca.desk.journal.size == before
+    assert ca.context.journal.size == before
     for after, limit in ((-2, 10), (2**60, 10), (-1, 0), (-1, 101)):
         assert refused(stolen.say(m.ReadFeed(after, limit))) in ("bad_limit", "bad_position")
 

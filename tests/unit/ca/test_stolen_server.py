@@ -83,8 +83,8 @@ def test_its_host_certificate_is_no_user_certificate(ca: Installation, keys: tup
         assert "host certificate" in shown
         certificate = sshcert.parse_line(line)[0]
         assert certificate.kind == sshcert.HOST
-        assert certificate.ca_blob == ca.desk.keys.public("host_ca").blob
-        assert certificate.ca_blob != ca.desk.keys.public("user_ca").blob
+        assert certificate.ca_blob == ca.context.keys.public("host_ca").blob
+        assert certificate.ca_blob != ca.context.keys.public("user_ca").blob
         assert all("@" not in name and "*" not in name for name in certificate.principals)
 
 

@@ -50,10 +50,10 @@ def test_a_whole_story_verifies(ca: Installation) -> None:
     certificate = ca.ask(login, "web1").certificate
     assert certificate is not None
     ca.restart()
-    assert certificate.serial in ca.desk.state.certificates
-    verdict = verification.verify(ca.store, ca.desk.keys.public("log"))
-    assert (verdict.size, verdict.problems) == (ca.desk.state.size, ())
-    assert verification.verify(ca.store, ca.desk.keys.public("log"), processes=2) == verdict
+    assert certificate.serial in ca.context.state.certificates
+    verdict = verification.verify(ca.store, ca.context.keys.public("log"))
+    assert (verdict.size, verdict.problems) == (ca.context.state.size, ())
+    assert verification.verify(ca.store, ca.context.keys.public("log"), processes=2) == verdict
 
 
 def test_t63_the_pooled_connection_of_a_replaced_writer_commits_nothing(ca: Installation) -> None:
@@ -87,12 +87,12 @@ def test_an_idle_writer_learns_by_its_beat_that_it_was_replaced(ca: Installation
 def test_who_takes_over_reads_what_the_old_writer_wrote_meanwhile(ca: Installation) -> None:
     login = ca.native(ALICE)
     store = Store(ca.config.database)
-    journal = daemon.open_desk(ca.config, store, ca.places, ca.desk.clock).journal
+    journal = daemon.open_context(ca.config, store, ca.places, ca.context.clock).journal
     journal.read()
     ca.ask(login, "web1")
-    assert journal.state.size < ca.desk.state.size
+    assert journal.state.size < ca.context.state.size
     journal.take_over()
-    assert states.digest(journal.state) == states.digest(ca.desk.state)
+    assert states.digest(journal.state) == states.digest(ca.context.state)
     store.close()
 
 
@@ -182,7 +182,7 @@ def test_old_details_are_erased_and_the_log_is_whole(ca: Installation) -> None:
     assert reply.erased > 0
     assert not any(b"CHG-1" in (row.entry.detail or b"") for row in ca.store.rows())
     for processes in (1, 2):
-        verdict = verification.verify(ca.store, ca.desk.keys.public("log"), processes=processes)
+        verdict = verification.verify(ca.store, ca.context.keys.public("log"), processes=processes)
         assert (verdict.problems, verdict.erased) == ((), reply.erased)
     ca.restart()
     assert ca.ask(ca.native(ALICE), "web1").certificate is not None

@@ -30,9 +30,9 @@ def log(ca: Installation) -> tuple[Path, PublicKey, int]:
     request = ca.ask(dana, "db1").request
     ca.say(m.Cancel(dana, request.id), m.RequestReply)
     ca.say(m.ReadBundle(None), m.BundleReply)
-    snapshotting.keep_last(ca.desk.journal)
+    snapshotting.keep_last(ca.context.journal)
     ca.ask(alice, "web1")
-    first, size = ca.desk.keys.public("log"), ca.desk.state.size
+    first, size = ca.context.keys.public("log"), ca.context.state.size
     ca.stop()
     return ca.home / "ca" / "ca.db", first, size
 

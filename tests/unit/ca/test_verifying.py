@@ -36,18 +36,18 @@ class Log:
 def log(tmp_path_factory: pytest.TempPathFactory) -> Log:
     """A log of more than two stretches, with a snapshot at its end."""
     home = tmp_path_factory.mktemp("long")
-    desk = make_log.make(home, CERTIFICATES)
-    snapshotting.keep_last(desk.journal)
-    first, size = desk.keys.public("log"), desk.state.size
-    older, _ = checkpoint.parse_note(desk.journal.checkpoint, first.blob[-32:])
-    now = desk.state.time
-    make_log.open_window(desk, 1, now)
-    desk.journal.commit()
+    context = make_log.make(home, CERTIFICATES)
+    snapshotting.keep_last(context.journal)
+    first, size = context.keys.public("log"), context.state.size
+    older, _ = checkpoint.parse_note(context.journal.checkpoint, first.blob[-32:])
+    now = context.state.time
+    make_log.open_window(context, 1, now)
+    context.journal.commit()
     assert size > 2 * verify_entries.STRETCH == 2 * 16384
     database = home / "ca" / "ca.db"
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return Log(database, first, desk.state.size, older)
+    return Log(database, first, context.state.size, older)
 
 
 def verdicts(database: Path, log: Log) -> tuple[verification.Verdict, verification.Verdict]:
