@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sshjit import events, sshkey
-from sshjit_ca import config, keys, routes
+from sshjit_ca import config, keys
 from sshjit_ca.authority import Authority
 from sshjit_ca.context import Context
-from sshjit_ca.handlers.bundle import Bundles
 from sshjit_ca.keys import files
 from sshjit_ca.keys.places import Places
 from sshjit_ca.machine.clock import Clock
@@ -85,8 +84,7 @@ def make(home: Path, certificates: int, people: int = PEOPLE) -> Context:
     store.migrate()
     hand = Hand(time.time() - SPAN - 60)
     context = daemon.open_context(settings, store, Places(), Clock(lambda: hand.time, lambda: hand.time))
-    bundles = Bundles()
-    Authority(context, routes.table(store, bundles), bundles).begin()
+    Authority(context).begin()
     _fill(context, certificates, people, int(hand.time))
     return context
 

@@ -10,33 +10,19 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from sshjit import ca_protocol as m
-from sshjit import policy, wire
+from sshjit import policy, sshkey, wire
 from sshjit.errors import Failed, Refused, SshJitError
-from sshjit.events import PolicyLoaded, Started, Turned
+from sshjit.events import KeyActivated, KeyAdded, PolicyLoaded, Started, Turned
 from sshjit.policy import Policy
-from sshjit_ca import routes as doors
 from sshjit_ca.access import emergency_certificates
 from sshjit_ca.access.expiry import Sweeper
-from sshjit_ca.context import Context
-from sshjit_ca.handlers import ca_keys, status
-from sshjit_ca.handlers.bundle import Bundles
-from sshjit_ca.routes import Route
-from sshjit_ca.sockets import Socket
+from sshjit_ca.context import Context, Question
+from sshjit_ca.keys import first
+from sshjit_ca.routes import DESPITE, ROUTES
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A message that was read at a door, and what was prepared for it."""
-
-    message: m.Message
-    door: Socket
-    prepared: Any = None
 
 
 Answer = m.Reply | SshJitError
@@ -45,10 +31,8 @@ Answer = m.Reply | SshJitError
 class Authority:
     """Answers questions by the batch. Not for two threads at once."""
 
-    def __init__(self, context: Context, routes: dict[type[m.Message], Route], bundles: Bundles) -> None:
+    def __init__(self, context: Context) -> None:
         self._context = context
-        self._routes = routes
-        self._bundles = bundles
         self.ahead = False
         """What is in memory may be ahead of the log: it must be read again first."""
         self._sweeper = Sweeper()
@@ -70,7 +54,7 @@ class Authority:
         epoch = context.journal.take_over(holder)
         self._look()
         if not context.state.keys:
-            ca_keys.first_keys(context)
+            record_first_keys(context)
         context.keys.open()
         context.record(Started(epoch, context.config.installation, context.keys.fingerprints()))
         if context.state.policy != context.policy.digest:
@@ -143,29 +127,9 @@ class Authority:
         try:
             return self._batch(questions, enough)
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing leaves and the log is read again
-            return self.lost(questions, error)
+            return self._lost(questions, error)
 
-    def decide(self, questions: Sequence[Question], enough: Callable[[], bool] = lambda: False) -> list[Answer]:
-        """Decides a batch, whose answers may leave once what ``seal`` returns was done. Raises whatever goes wrong."""
-        self._ready()
-        answers = []
-        for question in questions:
-            answers.append(self._one(question))
-            if enough():
-                break
-        return answers
-
-    def seal(self) -> Callable[[], None]:
-        """Ends the batch: what makes it durable, to be called once, in any thread; it raises if the batch is lost."""
-        write, turns = self._context.journal.seal(), self._context.keys.turns()
-
-        def durable() -> None:
-            write()
-            self._context.keys.remember(turns)
-
-        return durable
-
-    def lost(self, questions: Sequence[Question], error: BaseException) -> list[Answer]:
+    def _lost(self, questions: Sequence[Question], error: BaseException) -> list[Answer]:
         """The answers to a batch that did not become durable; the log is read again before the next one."""
         try:
             self.ahead = True
@@ -178,10 +142,23 @@ class Authority:
             return [Failed("defect", "the CA met a defect of its own; nothing was signed") for _ in questions]
         self._note(error)
         _log.error("a batch was lost: %s", error.message)
-        return [status.despite(self._context, question.message, question.prepared, error) for question in questions]
+        self._context.troubles = (error, *self._context.troubles)
+        return [self._without_batch(question, error) for question in questions]
+
+    def _without_batch(self, question: Question, error: Failed) -> Answer:
+        """The answer when a whole batch failed: how the CA is, if that was the question, and else the error."""
+        if not isinstance(question.message, m.Health | m.Status):
+            return error
+        self._context.begin(question)
+        return ROUTES[type(question.message)].handler(self._context, question.message)
 
     def _batch(self, questions: Sequence[Question], enough: Callable[[], bool] = lambda: False) -> list[Answer]:
-        answers = self.decide(questions, enough)
+        self._ready()
+        answers = []
+        for question in questions:
+            answers.append(self._one(question))
+            if enough():
+                break
         self._commit()
         return answers
 
@@ -192,7 +169,7 @@ class Authority:
         if self.ahead:
             if self._context.clock.offset != self._offset:
                 self._context.clock.settle(self._offset)
-            self._bundles.forget()
+            self._context.bundles.forget()
             self._context.journal.read()
             self.ahead = False
         self._look()
@@ -212,13 +189,12 @@ class Authority:
     def _one(self, question: Question) -> Answer:
         kind = type(question.message)
         for trouble in self._context.troubles:
-            if trouble.code not in doors.DESPITE.get(kind, ()):
+            if trouble.code not in DESPITE.get(kind, ()):
                 return trouble
-        route = self._routes[kind]
-        extra = question.door if route.prepare is None else question.prepared
+        self._context.begin(question)
         recorded = self._context.journal.size
         try:
-            return route.answer(self._context, question.message, extra)
+            return ROUTES[kind].handler(self._context, question.message)
         except Refused as error:
             self._write_refusal(question.message, error)
             return error
@@ -236,10 +212,11 @@ class Authority:
 
     def _commit(self) -> None:
         try:
-            self.seal()()
+            self._context.journal.commit()
         except Failed:
             self.ahead = True
             raise
+        self._context.keys.remember(self._context.keys.turns())
 
     def _load(self, new: Policy, text: str) -> None:
         context = self._context
@@ -275,3 +252,20 @@ def _in_words(message: m.Message) -> str:
             return f"a say in {ascii(message.request)[1:-1]}"
         case _:
             return wire.type_name(type(message)).replace("_", " ")
+
+
+def record_first_keys(context: Context) -> None:
+    """Writes down the four keys that ``init`` made, in a log that knows none.
+
+    Raises:
+        Failed: ``no_key``, ``key_exposed``, ``bad_key_file``, ``same_key``.
+
+    """
+    for purpose, reference in first.references_in(context.config.home / "keys").items():
+        public = context.keys.holder.open(reference).public
+        if public.fingerprint in context.state.keys:
+            raise Failed("same_key", "one key serves two purposes", hint="each purpose has a key of its own")
+        if purpose == "log" and public.type != sshkey.ED25519:
+            raise Failed("bad_key_file", "the log's key must be Ed25519 (C2SP signed notes)")
+        context.record(KeyAdded(purpose, public.fingerprint, public.line, reference))
+        context.record(KeyActivated(purpose, public.fingerprint, None))

@@ -1,6 +1,6 @@
 """Where a message is answered: everything that a handler may use, and the questions that all of them ask.
 
-Handlers are functions ``(context, message, …) -> reply``. They look first and record last: whatever can be refused is
+Handlers are functions ``(context, message) -> reply``. They look first and record last: whatever can be refused is
 refused before the first event, so that nothing is half done.
 """
 
@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TypeVar
 
 from sshjit import ca_protocol, canonical, sshkey
 from sshjit.approvals import Crowd, Person
+from sshjit.ca_protocol.table import Message
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit.events import Event
 from sshjit.policy import Host as PolicyHost
@@ -20,17 +22,30 @@ from sshjit.policy import Subject as PolicySubject
 from sshjit.providers import Provider
 from sshjit.requests import Request
 from sshjit_ca.config import Config
-from sshjit_ca.ephemeral import Challenges, RefusalThrottle, ReplayCache
+from sshjit_ca.ephemeral import BundleCache, Challenges, RefusalThrottle, ReplayCache
 from sshjit_ca.keys.active_keys import ActiveKeys
+from sshjit_ca.log.history import History
 from sshjit_ca.log.journal import Journal
 from sshjit_ca.machine.clock import Clock
 from sshjit_ca.machine.reserve import Reserve
 from sshjit_ca.oidc.provider_keys import ProviderKeys
+from sshjit_ca.sockets import Socket
 from sshjit_ca.state import Host, Login, State, locks
+from sshjit_ca.storage.store import Store
 
+P = TypeVar("P")
 LATELY = 30 * 24 * 3600
 """Seconds since the last sign-in within which somebody counts as known."""
 _ID_BYTES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A message that was read at a socket, and what was prepared for it."""
+
+    message: Message
+    socket: Socket
+    prepared: object = None
 
 
 @dataclass(slots=True)
@@ -42,6 +57,8 @@ class Context:
     published: dict[str, ProviderKeys]
     keys: ActiveKeys
     journal: Journal
+    store: Store
+    history: History
     policy: Policy
     policy_text: str
     random: Callable[[int], bytes]
@@ -50,12 +67,16 @@ class Context:
     started: int
     now: int = 0
     troubles: tuple[Failed, ...] = ()
+    """Why nothing is signed in this batch; what takes access away goes on (``routes.DESPITE``)."""
     policy_refused: bool = False
     """The policy file was changed to one that cannot be loaded; ``policy`` is the one before it."""
-    """Why nothing is signed in this batch; what takes access away goes on (``doors.DESPITE``)."""
+    socket: Socket = "web"
+    """Where the message came in that is being answered."""
     refusals: RefusalThrottle = field(default_factory=RefusalThrottle)
     challenges: Challenges = field(default_factory=Challenges)
-    heard: ReplayCache = field(default_factory=ReplayCache)
+    host_replays: ReplayCache = field(default_factory=ReplayCache)
+    bundles: BundleCache = field(default_factory=BundleCache)
+    _prepared: object = None
     _known: tuple[State, tuple[int | str | None, ...], int, Policy, Crowd] | None = None
 
     @property
@@ -72,7 +93,32 @@ class Context:
         number = int.from_bytes(self.random(_ID_BYTES), "big")
         return f"{kind}-" + "".join(_ALPHABET[number >> shift & 31] for shift in range(75, -1, -5))
 
+    # ------------------------------------------------------------------------------------- what is being answered
+
+    def begin(self, question: Question) -> None:
+        """Turns to the next question of the batch."""
+        self.socket, self._prepared = question.socket, question.prepared
+
+    def prepared(self, kind: type[P]) -> P:
+        """What the route's preparation made for this question (``preparations.py``)."""
+        if not isinstance(self._prepared, kind):
+            raise TypeError(f"no {kind.__name__} was prepared for this message")
+        return self._prepared
+
     # ------------------------------------------------------------------------------------------------ who is asking
+
+    def person_or_operator(self, login_id: str | None) -> Login | None:
+        """The login that asks; ``None`` is the operator, who comes by the admin socket and needs none.
+
+        Raises:
+            Refused: ``login_over``, ``locked``; ``not_permitted``, where neither is true.
+
+        """
+        if login_id is not None:
+            return self.login(login_id)
+        if self.socket != "admin":
+            raise Refused("not_permitted", "say who you are")
+        return None
 
     def login(self, login_id: str) -> Login:
         """The login with this id, which must be alive.

@@ -119,3 +119,25 @@ class LogThrottle:
             return False
         self._said[about] = now
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class SignedBundle:
+    """A bundle that was signed. ``content`` is what it says, to see whether there is something new."""
+
+    content: tuple[object, ...]
+    sequence: int
+    issued: int
+    text: str
+    signature: str
+
+
+@dataclass(slots=True)
+class BundleCache:
+    """The newest signed bundle."""
+
+    newest: SignedBundle | None = None
+
+    def forget(self) -> None:
+        """After a batch that was lost: the bundle that it signed was never recorded."""
+        self.newest = None

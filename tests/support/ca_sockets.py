@@ -32,7 +32,7 @@ def serving_sockets(
             Listening("web", ca.config.web_socket, users),
             Listening("admin", ca.config.admin_socket, users),
         ]
-        await Server(ca.authority, ca.routes, prepare).run(listening, stopped, started.set)
+        await Server(ca.authority, prepare).run(listening, stopped, started.set)
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()

@@ -18,12 +18,13 @@ from sshjit import ca_protocol as m
 from sshjit import login as binding
 from sshjit import sshkey
 from sshjit.errors import SshJitError
-from sshjit_ca import config, keys, routes
-from sshjit_ca.authority import Answer, Authority, Question
-from sshjit_ca.handlers.bundle import Bundles
+from sshjit_ca import config, keys
+from sshjit_ca.authority import Answer, Authority
+from sshjit_ca.context import Question
 from sshjit_ca.keys import files
 from sshjit_ca.keys.places import Places
 from sshjit_ca.machine.clock import Clock, Kept
+from sshjit_ca.routes import ROUTES
 from sshjit_ca.service import daemon
 from sshjit_ca.sockets import Socket
 from sshjit_ca.storage.store import Store
@@ -135,9 +136,7 @@ class Installation:
         kept = Kept(self.home / "ca" / "clock", "this-start")
         clock = Clock(lambda: self.time, lambda: self.boot, kept)
         self.context = daemon.open_context(self.config, self.store, self.places, clock)
-        bundles = Bundles()
-        self.routes = routes.table(self.store, bundles)
-        self.authority = Authority(self.context, self.routes, bundles)
+        self.authority = Authority(self.context)
         self.authority.begin()
 
     def stop(self) -> None:
@@ -166,7 +165,7 @@ class Installation:
         """Says messages that arrive together: one batch."""
         questions = []
         for message in messages:
-            route = self.routes[type(message)]
+            route = ROUTES[type(message)]
             prepared = route.prepare(self.context, message, int(self.time)) if route.prepare else None
             questions.append(Question(message, door, prepared))
         return self.authority.answer(questions)

@@ -12,40 +12,17 @@ import hashlib
 from collections.abc import Callable
 
 from sshjit import names, profile, sshcert, sshkey
-from sshjit.ca_protocol.operating import ClockReply, ConfirmClock, EmergencyReply, SignEmergency
+from sshjit.ca_protocol.operating import EmergencyReply, SignEmergency
 from sshjit.errors import Failed, Invalid
-from sshjit.events import CertificateRevoked, ClockConfirmed, EmergencyIssued
+from sshjit.events import CertificateRevoked, EmergencyIssued
 from sshjit.profile import Issue, UserTerms
 from sshjit_ca.access import issuance
 from sshjit_ca.context import Context
 from sshjit_ca.keys import Signer
 from sshjit_ca.machine.spool import Spool
-from sshjit_ca.state import locks
 
 LONGEST = 15 * 60
 """Seconds that an emergency certificate lives at most."""
-
-
-def sign_emergency(context: Context, message: SignEmergency) -> EmergencyReply:
-    """Signs and records one certificate for enrolled hosts. Of locks it knows only those on keys.
-
-    Raises:
-        Refused: ``locked``.
-        Invalid: ``unknown_host``, ``bad_lifetime``, ``no_reason``, and what is wrong with login or key.
-
-    """
-    locks.refuse_key(context.state, sshkey.parse_line(message.key).fingerprint)
-    ids = []
-    for name in message.hosts:
-        known = context.state.host_names.get(name)
-        if known is None:
-            raise Invalid("unknown_host", f"no host is enrolled as {names.show(name)}", hint="ssh-jit-ca host list")
-        ids.append(context.state.hosts[known].id)
-    number, serial = context.new_id("urgent"), context.journal.next_serial()
-    issue = _issue(context.keys.active("user_ca"), context.now, serial, context.random)
-    event, reply = issued(number, message, tuple(ids), issue, context.keys.active("user_ca"))
-    context.record(event)
-    return reply
 
 
 def revoke_all(context: Context, by: str | None, reason: str) -> int:
@@ -121,7 +98,7 @@ def sign_without_database(
     ids = tuple(names.host_id(host) for host in message.hosts)
     number = f"urgent-{random(10).hex()}"
     serial = 1 + int.from_bytes(random(8), "big") % (2**40 - 1)
-    event, reply = issued(number, message, ids, _issue(signer, now, serial, random), signer)
+    event, reply = issued(number, message, ids, issue_for(signer, now, serial, random), signer)
     try:
         spool.put(event)
     except OSError as error:
@@ -144,21 +121,6 @@ def taken_in(context: Context) -> None:
             spool.drop(event)
 
 
-def confirm_clock(context: Context, message: ConfirmClock) -> ClockReply:
-    """Believes the clock from now on, and records who moved it by how much.
-
-    Raises:
-        Invalid: ``no_reason``.
-
-    """
-    reason = names.free_text(message.reason, "the reason")
-    if not reason:
-        raise Invalid("no_reason", "say what happened to the clock", hint="--reason TEXT")
-    drift, before = round(context.clock.confirm()), context.state.time
-    context.now = int(context.clock.wall())
-    context.record(ClockConfirmed(before, drift, reason))
-    return ClockReply(context.now, drift)
-
-
-def _issue(signer: Signer, now: int, serial: int, random: Callable[[int], bytes]) -> Issue:
+def issue_for(signer: Signer, now: int, serial: int, random: Callable[[int], bytes]) -> Issue:
+    """What is particular to one emergency certificate."""
     return Issue(now=now, serial=serial, nonce=random(profile.NONCE_BYTES), ca=signer.public, ceiling=LONGEST)

@@ -6,15 +6,15 @@ import ipaddress
 from dataclasses import dataclass
 from typing import assert_never
 
-from sshjit import approvals, policy
+from sshjit import approvals, policy, requests
+from sshjit.api.views import RequestState
 from sshjit.approvals import Step
 from sshjit.errors import Refused
 from sshjit.events import Asked, Opened, StepAsked
 from sshjit.policy import Allow, Denied, NeedsApproval, StepUp, Terms
 from sshjit.requests import Request
-from sshjit_ca.access import windows
-from sshjit_ca.context import Context
-from sshjit_ca.state import Host, Login
+from sshjit_ca.context import Context, policy_hosts
+from sshjit_ca.state import Host, Login, locks
 
 HOUR = 3600
 MAX_ASKS = 10_000
@@ -22,7 +22,7 @@ MAX_ASKS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Deal:
+class PendingGrant:
     """An ask that policy did not refuse: what was asked, and on which terms it may be had."""
 
     login_id: str
@@ -33,7 +33,7 @@ class Deal:
     extends: Request | None = None
 
 
-def agreed(outcome: policy.Outcome) -> tuple[Terms, tuple[Step, ...]]:
+def terms_or_refusal(outcome: policy.Outcome) -> tuple[Terms, tuple[Step, ...]]:
     """The terms of a yes, and the approvals that it still needs. Raises ``Refused`` with policy's codes."""
     match outcome:
         case Allow(terms):
@@ -57,32 +57,32 @@ def refuse_flood(context: Context, login: Login) -> None:
         raise Refused("too_many", f"you asked {MAX_ASKS} times within the hour", hint="wait a while")
 
 
-def refuse_hopeless(context: Context, login: Login, deal: Deal) -> None:
+def require_possible(context: Context, login: Login, pending: PendingGrant) -> None:
     """What could never be had is not asked. Raises ``Refused``: ``nobody_can_approve``, ``no_address``."""
     nobody = None
-    if deal.steps:
+    if pending.steps:
         requester = context.person(login.opened.subject)
         nobody = approvals.unfillable(
-            deal.steps, requester, context.known(), policy.empty_roles(context.policy, context.now)
+            pending.steps, requester, context.known(), policy.empty_roles(context.policy, context.now)
         )
     if nobody is not None:
-        agreed(policy.nobody_can_approve(deal.terms.rule, nobody.role))
-    source(deal.terms, deal.wanted.address)
+        terms_or_refusal(policy.nobody_can_approve(pending.terms.rule, nobody.role))
+    source(pending.terms, pending.wanted.address)
 
 
-def record(context: Context, login: Login, deal: Deal) -> Request:
-    """Writes a new request down that ``refuse_hopeless`` let pass, and opens its window where no approval is needed.
+def record(context: Context, login: Login, pending: PendingGrant) -> Request:
+    """Writes a new request down that ``require_possible`` let pass, and opens its window where no approval is needed.
 
     Raises:
         Refused: as ``opening.window_end``.
 
     """
-    terms, steps, hosts = deal.terms, deal.steps, deal.hosts
+    terms, steps, hosts = pending.terms, pending.steps, pending.hosts
     glass = terms.break_glass
     asked = Asked(
         request=context.new_id("req"),
         subject=login.opened.subject,
-        login_id=deal.login_id,
+        login_id=pending.login_id,
         via=login.opened.via,
         rule=terms.rule,
         policy=context.policy.digest,
@@ -90,27 +90,27 @@ def record(context: Context, login: Login, deal: Deal) -> Request:
         pending=terms.pending,
         use_by=terms.use_by,
         certificate=terms.certificate,
-        start=deal.wanted.start,
+        start=pending.wanted.start,
         break_glass=glass is not None,
         review_within=None if glass is None else glass.review_within,
         notify=() if glass is None else glass.notify,
-        extends=None if deal.extends is None else deal.extends.id,
+        extends=None if pending.extends is None else pending.extends.id,
         hosts=tuple(host.name for host in hosts),
         host_ids=tuple(host.id for host in hosts),
         login=terms.login,
         action=terms.action,
         command=terms.command,
-        reason=deal.wanted.reason,
-        address=deal.wanted.address or "",
+        reason=pending.wanted.reason,
+        address=pending.wanted.address or "",
         forwarding=terms.forwarding,
-        source=source(terms, deal.wanted.address),
+        source=source(terms, pending.wanted.address),
         verify_required=terms.verify_required,
         fresh_login=terms.fresh_login,
         mfa=terms.mfa,
         ends_by=terms.ends_by,
         steps=tuple(StepAsked(step.role, step.count, step.signed) for step in steps),
     )
-    ends = None if steps else windows.window_end(context, Request(asked, context.now))
+    ends = None if steps else window_end(context, Request(asked, context.now))
     context.record(asked)
     if ends is not None:
         context.record(Opened(asked.request, "automatic" if glass is None else "break_glass", ends))
@@ -132,3 +132,70 @@ def source(terms: Terms, address: str | None) -> tuple[str, ...]:
         raise Refused(
             "no_address", f"rule {terms.rule!r} binds certificates to your address, and it is not known"
         ) from None
+
+
+def pending_grant(
+    context: Context, login_id: str, login: Login, hosts: tuple[Host, ...], want: policy.Ask
+) -> PendingGrant:
+    """On which terms the ask may be had, when nothing that lives gives it already; nothing is written down.
+
+    Raises:
+        Refused: as ``ask``.
+
+    """
+    refuse_flood(context, login)
+    outcome = policy.evaluate(context.policy, context.policy_subject(login), policy_hosts(hosts), want, context.now)
+    pending = PendingGrant(login_id, want, hosts, *terms_or_refusal(outcome))
+    if want.break_glass:
+        _refuse_unreviewed(context, login)
+    require_possible(context, login, pending)
+    return pending
+
+
+def _refuse_unreviewed(context: Context, login: Login) -> None:
+    """Whoever broke the glass, and whose access nobody looked at in time, waits for that. Raises ``review_overdue``."""
+    for subject in locks.accounts_of(context.state, login.opened.subject):
+        for request_id in context.state.requests_of.get(subject, ()):
+            request = context.state.requests[request_id]
+            if request.unreviewed and request.review_by is not None and request.review_by <= context.now:
+                raise Refused(
+                    "review_overdue",
+                    f"nobody has reviewed your break-glass access {request_id} yet, and it is overdue",
+                    hint="ask somebody with the permission 'review' to look at it",
+                )
+
+
+def window_end(context: Context, request: Request) -> int:
+    """When a window that is opened now must close: by its length, closing hours, or a timed deny.
+
+    Raises:
+        Refused: ``grant_over``: what it extends is not open any more, or could not become longer; ``window_over``: the
+            hours in which it could be used are over; ``host_gone``.
+
+    """
+    asked = request.asked
+    start = grant_end(context, request) if asked.extends is not None else requests.window_start(asked, context.now)
+    closes = policy.ends_by(
+        context.policy,
+        context.policy_subject(context.newest_login(asked.subject)),
+        policy_hosts(context.hosts_of(request)),
+        login=asked.login,
+        action=asked.action,
+        break_glass=asked.break_glass,
+        now=context.now if asked.extends is not None else start,
+    )
+    end = requests.window_end(asked, start, requests.at_most(request))
+    end = end if closes is None else min(end, closes)
+    if end <= start and asked.extends is not None:
+        raise Refused("grant_over", f"the window of {asked.extends} cannot become longer now")
+    if end <= start:
+        raise Refused("window_over", "the hours in which this could be used are over", hint="ask again")
+    return end
+
+
+def grant_end(context: Context, request: Request) -> int:
+    """When the grant closes that ``request`` wants to extend. Raises ``Refused``: ``grant_over``."""
+    grant = context.state.requests.get(request.asked.extends or "")
+    if grant is None or grant.ends is None or requests.state_at(grant, context.now) is not RequestState.APPROVED:
+        raise Refused("grant_over", "the access that this extends is over", hint="ask for new access")
+    return grant.ends

@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 
 from sshjit import policy, profile, requests, sshcert
+from sshjit.api.hosts import HostReply, Invitation
 from sshjit.api.views import CertificateView
-from sshjit.ca_protocol.requests import CertificateReply, SignUser
 from sshjit.errors import Failed, Refused
 from sshjit.events import HostIssued, Issued
 from sshjit.profile import Issue, UserTerms
@@ -18,30 +18,23 @@ from sshjit.requests import Request
 from sshjit.sshcert import Certificate
 from sshjit.sshkey import PublicKey
 from sshjit.sshwire import Reader
-from sshjit_ca.access import required_approvals
-from sshjit_ca.access.recheck import taken_from
-from sshjit_ca.access.views import route_view
+from sshjit_ca.access.approvals import require_approvals
+from sshjit_ca.access.recheck import policy_denial_for
+from sshjit_ca.access.views import host_view, route_view
 from sshjit_ca.context import Context
 from sshjit_ca.keys import Signer
 from sshjit_ca.keys.signer import signature_type
 from sshjit_ca.state import Host, Login, locks
 
 
-def sign_user(context: Context, message: SignUser) -> CertificateReply:
-    """A certificate for the login's own key, from a grant of the login's own person.
+def issue_certificate(context: Context, login: Login, login_id: str, request: Request) -> CertificateView:
+    """Signs and records one certificate, for the login's own key.
 
     Raises:
-        Refused: ``login_over``, ``not_native``, ``not_yours``, ``approval_gone``, ``step_up``, ``locked``,
-            and policy's codes.
-        Invalid: ``unknown_request``, ``wrong_state``, ``not_yet``, ``extension``.
+        Refused: ``not_native``, ``not_yours``, ``approval_gone``, ``step_up``, ``locked``, and policy's codes.
+        Invalid: ``wrong_state``, ``not_yet``, ``extension``.
 
     """
-    login = context.login(message.login_id)
-    return CertificateReply(draw(context, login, message.login_id, context.request(message.request)))
-
-
-def draw(context: Context, login: Login, login_id: str, request: Request) -> CertificateView:
-    """Signs and records one certificate; see ``sign_user``."""
     key = context.key_of(login)
     if request.asked.subject != login.opened.subject:
         raise Refused("not_yours", "this grant belongs to somebody else")
@@ -96,13 +89,13 @@ def _sign_host(context: Context, host: Host, key: PublicKey) -> str:
 
 def _still_allowed(context: Context, login: Login, request: Request, hosts: tuple[Host, ...]) -> None:
     subject = context.policy_subject(login)
-    gone = taken_from(context, subject, request, hosts)
+    gone = policy_denial_for(context, subject, request, hosts)
     if gone is not None:
         raise Refused(gone.code, gone.message, hint=gone.hint)
     more = policy.step_up(request.asked, subject, context.now)
     if more is not None:
         raise Refused("step_up", more.message, hint=more.hint)
-    required_approvals.require(context, request)
+    require_approvals(context, request)
 
 
 def _terms(context: Context, login: Login, request: Request) -> UserTerms:
@@ -162,3 +155,12 @@ def _view(
         grant_ends=terms.grant_ends,
         routes=tuple(route_view(host) for host in hosts),
     )
+
+
+def host_reply(
+    context: Context, host: Host, keys: tuple[PublicKey, ...], invitation: Invitation | None = None
+) -> HostReply:
+    """The host, with a new certificate for each of ``keys``."""
+    certificates = sign_host(context, host, keys)
+    root = context.keys.public("bundle")
+    return HostReply(host_view(host), certificates, root.fingerprint, root.line, invitation)

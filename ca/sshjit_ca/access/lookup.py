@@ -1,4 +1,7 @@
-"""The hosts that somebody asks for, looked up. The other parts of an ask are ``sshjit.access_request``'s."""
+"""The hosts and the people that somebody names, looked up.
+
+``sshjit.access_request`` reads the other parts of an ask.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,13 @@ from sshjit.ca_protocol.explain import Explain
 from sshjit.ca_protocol.requests import Ask
 from sshjit.errors import Invalid
 from sshjit_ca.context import Context
-from sshjit_ca.state import Host
+from sshjit_ca.state import Host, State
 
 MOST_HOSTS = 256
 """Hosts that a certificate can name."""
 
 
-def hosts(context: Context, message: Ask | Explain) -> tuple[Host, ...]:
+def target_hosts(context: Context, message: Ask | Explain) -> tuple[Host, ...]:
     """The enrolled hosts by name or alias in the order of the ask, then those with all the labels; each once.
 
     Raises:
@@ -27,7 +30,7 @@ def hosts(context: Context, message: Ask | Explain) -> tuple[Host, ...]:
         raise Invalid("no_host", "name at least one host")
     if len(message.hosts) > MOST_HOSTS:
         raise Invalid("too_many_hosts", f"a certificate names at most {MOST_HOSTS} hosts, not {len(message.hosts)}")
-    found = {each.name: each for each in (host(context, name) for name in message.hosts)}
+    found = {each.name: each for each in (target_host(context, name) for name in message.hosts)}
     if message.labels:
         labelled = _labelled(context, message.labels)
         if not labelled:
@@ -39,7 +42,7 @@ def hosts(context: Context, message: Ask | Explain) -> tuple[Host, ...]:
     return tuple(found.values())
 
 
-def host(context: Context, name: str) -> Host:
+def target_host(context: Context, name: str) -> Host:
     """An enrolled host by name or alias. Raises ``Invalid``: ``unknown_host``, with what was perhaps meant."""
     known = context.state.host_names.get(name)
     if known is not None:
@@ -72,3 +75,47 @@ _LETTERS = string.digits + string.ascii_lowercase + "-."
 def _labelled(context: Context, labels: Iterable[tuple[str, str]]) -> list[Host]:
     wanted = set(labels)
     return [each for _, each in sorted(context.state.hosts.items()) if wanted <= set(each.labels)]
+
+
+def subject_named(state: State, text: str) -> str:
+    """The subject with this id, or the one of ``provider/address`` (or ``provider/subject claim``).
+
+    Raises:
+        Invalid: ``unknown_person``, or ``which_person`` when an address belongs to several accounts.
+
+    """
+    if text in state.newest_login:
+        return text
+    if text in state.subjects:
+        return state.subjects[text]
+    provider, _, address = text.partition("/")
+    found = [
+        subject
+        for claim, subject in state.subjects.items()
+        if claim.startswith(f"{provider}/") and address.casefold() in state.emails.get(subject, frozenset())
+    ]
+    if not found:
+        raise Invalid(
+            "unknown_person", f"nobody known here is {names.show(text)}", hint="name a sub-… or provider/address"
+        )
+    if len(found) > 1:
+        raise Invalid("which_person", f"several accounts have this address: {', '.join(found)}", hint="name one sub-…")
+    return found[0]
+
+
+def subject_meant(state: State, text: str) -> str:
+    """As ``subject_named``, and by a name or an address alone: for questions, where a mistake does no harm.
+
+    Raises:
+        Invalid: ``unknown_person``, ``which_person``.
+
+    """
+    said = text.casefold()
+    found = {subject for subject, addresses in state.emails.items() if said in addresses} & state.newest_login.keys()
+    for subject, login in state.newest_login.items():
+        if state.logins[login].opened.name.casefold() == said:
+            found.add(subject)
+    if len(found) > 1:
+        several = ", ".join(sorted(found))
+        raise Invalid("which_person", f"several people are called so: {several}", hint="name one sub-…")
+    return found.pop() if found else subject_named(state, text)

@@ -11,30 +11,13 @@ from typing import Literal
 
 from sshjit import signed_actions
 from sshjit.api.bodies import ActionSignature
-from sshjit.api.session import ChallengeReply
-from sshjit.ca_protocol.logins import ReadChallenge
 from sshjit.ca_protocol.requests import Approve, Deny
 from sshjit.errors import Refused
 from sshjit.requests import Request
 from sshjit.signed_actions import Act
-from sshjit_ca import ephemeral
 from sshjit_ca.access.views import request_view
 from sshjit_ca.context import Context
 from sshjit_ca.keys import sshsig
-from sshjit_ca.sockets import Socket
-
-
-def read_challenge(context: Context, message: ReadChallenge) -> ChallengeReply:
-    """Something fresh to sign.
-
-    Raises:
-        Refused: ``login_over``, ``not_native``.
-
-    """
-    context.key_of(context.login(message.login_id))
-    return ChallengeReply(
-        *context.challenges.make(message.login_id, context.random(ephemeral.CHALLENGE_BYTES), context.now)
-    )
 
 
 def signed_answer(
@@ -53,18 +36,16 @@ def signed_answer(
     return True
 
 
-def require(context: Context, act: Act, door: Socket, permission: str) -> str | None:
+def require(context: Context, act: Act, permission: str) -> str | None:
     """Who does this act: a permitted person by a signature, or ``None`` for the operator at the admin door.
 
     Raises:
         Refused: ``not_permitted``, ``signature_needed``, ``challenge_over``, ``signature_refused``, ``not_native``.
 
     """
-    if act.login_id is None:
-        if door != "admin":
-            raise Refused("not_permitted", "say who you are")
+    login = context.person_or_operator(act.login_id)
+    if login is None or act.login_id is None:
         return None
-    login = context.login(act.login_id)
     if not context.permitted(login, permission):
         raise Refused("not_permitted", f"this needs the permission {permission!r}, which you do not have")
     if act.consent is None:

@@ -7,24 +7,10 @@ from sshjit.api.hosts import HostView
 from sshjit.api.views import CommentView, DecisionView, RequestState, RequestView, ReviewView, RouteView, StepView
 from sshjit.approvals import Approver, Crowd, Step
 from sshjit.requests import Request
+from sshjit_ca.access.approvals import approvers_of, steps_of
 from sshjit_ca.context import Context, person_of
-from sshjit_ca.state import Host, locks
+from sshjit_ca.state import Host
 from sshjit_ca.state.access import drawn
-
-
-def steps_of(request: Request) -> tuple[Step, ...]:
-    """The approval steps that were demanded when it was asked."""
-    return tuple(Step(step.role, step.count, step.signed) for step in request.asked.steps)
-
-
-def approvers_of(context: Context, request: Request) -> tuple[Approver, ...]:
-    """Everybody who said yes, with the roles that they have now; not by a sign-in or a key that is locked."""
-    found = []
-    for said in (decision.said for decision in request.decisions):
-        if said.verdict == "approve" and not locks.silenced(context.state, said.login_id, said.subject):
-            person = context.person(said.subject)
-            found.append(Approver(person.subject_id, person.emails, person.roles, signed=said.signed))
-    return tuple(found)
 
 
 def request_view(context: Context, request: Request) -> RequestView:

@@ -11,8 +11,10 @@ from sshjit.ca_protocol.requests import Approve, Deny
 from sshjit.errors import Invalid, Refused
 from sshjit.events import Closed, Decided, Opened
 from sshjit.requests import Request
-from sshjit_ca.access import required_approvals, signed_actions, windows
-from sshjit_ca.access.views import request_view, steps_of
+from sshjit_ca.access import signed_actions
+from sshjit_ca.access.approvals import approver_roles, complete, may_decide, steps_of
+from sshjit_ca.access.grants import grant_end, window_end
+from sshjit_ca.access.views import request_view
 from sshjit_ca.context import Context
 from sshjit_ca.state import Login, locks
 
@@ -22,7 +24,7 @@ def approve(context: Context, message: Approve) -> RequestReply:
 
     Raises:
         Refused: ``own_request``, ``not_an_approver``, ``signature_needed``, ``locked``, ``grant_over``,
-            ``window_over``, ``host_gone``, and as ``consenting``.
+            ``window_over``, ``host_gone``, and as ``signed_actions``.
         Invalid: ``unknown_request``, ``wrong_state``, ``digest_differs``, ``already_decided``, ``bad_duration``.
 
     """
@@ -31,17 +33,17 @@ def approve(context: Context, message: Approve) -> RequestReply:
     locks.refuse_person(context.state, request.asked.subject)
     _check_length(message, request)
     if request.asked.extends is not None:
-        windows.grant_end(context, request)
-    said = _said(context, login, message, request, "approve")
-    if not said.signed and not _word_counts(context, login, request):
+        grant_end(context, request)
+    decided = _decided(context, login, message, request, "approve")
+    if not decided.signed and not _word_counts(context, login, request):
         raise Refused(
             "signature_needed",
             "here your approval counts only with a signature by your key",
             hint=f"ssh-jit approve {request.id}",
         )
-    heard = requests.decide(request, said, context.now)
-    ends = windows.window_end(context, heard) if required_approvals.complete(context, heard) else None
-    context.record(said)
+    after = requests.decide(request, decided, context.now)
+    ends = window_end(context, after) if complete(context, after) else None
+    context.record(decided)
     if ends is not None:
         context.record(Opened(request.id, "reviewed", ends))
     return RequestReply(request_view(context, context.request(request.id)))
@@ -57,29 +59,12 @@ def _check_length(message: Approve, request: Request) -> None:
 def deny(context: Context, message: Deny) -> RequestReply:
     """One no ends it, and says why. Raises as ``approve`` does, and ``Invalid``: ``no_reason``."""
     login, request = _approver(context, message.login_id, message.request)
-    said = _said(context, login, message, request, "deny")
-    if not said.comment:
+    decided = _decided(context, login, message, request, "deny")
+    if not decided.comment:
         raise Invalid("no_reason", "say why not: whoever asked reads it", hint="--reason TEXT")
-    context.record(said)
-    context.record(Closed(request.id, RequestState.DENIED, login.opened.subject, said.comment))
+    context.record(decided)
+    context.record(Closed(request.id, RequestState.DENIED, login.opened.subject, decided.comment))
     return RequestReply(request_view(context, context.request(request.id)))
-
-
-def may_decide(context: Context, login: Login, request: Request) -> bool:
-    """Whether the login's person is one whom some step of the request asks, and is not the requester."""
-    return bool(decides_as(context, login, request))
-
-
-def decides_as(context: Context, login: Login, request: Request) -> tuple[str, ...]:
-    """The roles for which the login's person is asked."""
-    if not request.asked.steps:
-        return ()
-    me, requester = context.person(login.opened.subject), context.person(request.asked.subject)
-    if not any(step.role in me.roles for step in request.asked.steps) or not approvals.others(
-        requester, (me,), context.known()
-    ):
-        return ()
-    return tuple(sorted({step.role for step in request.asked.steps} & me.roles))
 
 
 def _approver(context: Context, login_id: str, request_id: str) -> tuple[Login, Request]:
@@ -97,15 +82,15 @@ def _approver(context: Context, login_id: str, request_id: str) -> tuple[Login, 
 
 def _word_counts(context: Context, login: Login, request: Request) -> bool:
     """Whether there is a step that the person could fill without a signature."""
-    roles = decides_as(context, login, request)
+    roles = approver_roles(context, login, request)
     return any(step.role in roles and not step.signed for step in steps_of(request))
 
 
-def _said(
+def _decided(
     context: Context, login: Login, message: Approve | Deny, request: Request, verdict: Literal["approve", "deny"]
 ) -> Decided:
-    spoken = [each.said for each in request.decisions if each.said.subject == login.opened.subject]
-    if any(said.signed or message.consent is None for said in spoken):
+    before = [each.said for each in request.decisions if each.said.subject == login.opened.subject]
+    if any(said.signed or message.consent is None for said in before):
         raise Invalid("already_decided", "you have answered this request already")
     if message.digest != requests.digest(request.asked):
         raise Invalid("digest_differs", f"request {request.id} is not the one that was shown", hint="look at it again")

@@ -7,58 +7,41 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
 
 from sshjit import bundle, checkpoint
 from sshjit.api.bundle import BundleReply
 from sshjit.bundle import Bundle
 from sshjit.ca_protocol.operating import ReadBundle
 from sshjit.events import BundleSigned
-from sshjit_ca.access import refused_hosts
 from sshjit_ca.context import Context
+from sshjit_ca.ephemeral import SignedBundle
 from sshjit_ca.keys import krl, sshsig, succession
 
 REFRESH = 900
 """Seconds after which a bundle is signed again although only the checkpoint in it is old."""
 
 
-@dataclass(frozen=True, slots=True)
-class SignedBundle:
-    """A bundle that was signed. ``content`` is what it tells, to see whether there is something new."""
+def read_bundle(context: Context, message: ReadBundle) -> BundleReply:
+    """The newest bundle, unless the asker has it.
 
-    content: tuple[object, ...]
-    sequence: int
-    issued: int
-    text: str
-    signature: str
+    Raises:
+        Failed: ``not_signing``, why the bundle's key cannot sign.
 
-
-class Bundles:
-    """Keeps the newest bundle at hand."""
-
-    def __init__(self) -> None:
-        self._newest: SignedBundle | None = None
-
-    def read(self, context: Context, message: ReadBundle) -> BundleReply:
-        """The newest bundle, unless the asker has it."""
-        newest = self._newest
-        content = _content(context)
-        if newest is None or newest.content != content or context.now - newest.issued >= REFRESH:
-            newest = self._newest = _sign(context, content)
-        if message.have == newest.sequence:
-            return BundleReply(newest.sequence, None, None)
-        return BundleReply(newest.sequence, newest.text, newest.signature)
-
-    def forget(self) -> None:
-        """After a batch that was lost: what it signed was never recorded."""
-        self._newest = None
+    """
+    newest = context.bundles.newest
+    content = _content(context)
+    if newest is None or newest.content != content or context.now - newest.issued >= REFRESH:
+        newest = context.bundles.newest = _sign(context, content)
+    if message.have == newest.sequence:
+        return BundleReply(newest.sequence, None, None)
+    return BundleReply(newest.sequence, newest.text, newest.signature)
 
 
 def _content(context: Context) -> tuple[object, ...]:
     state, now = context.state, context.now
     return (
         _refused_users(context),
-        refused_hosts.certificates(state, now),
+        _refused_hosts(context),
         tuple(sorted((grant, when) for grant, (when, until) in state.ended.items() if until > now)),
         tuple(sorted((grant, ends) for grant, ends in state.extended.items() if ends > now)),
         _providers(context),
@@ -124,8 +107,25 @@ def _refused_users(context: Context) -> tuple[int, ...]:
     return tuple(sorted(serial for serial, until in context.state.revoked.items() if until > context.now))
 
 
+def _refused_hosts(context: Context) -> tuple[int, ...]:
+    """The serials of host certificates that laptops must refuse before they are over, in order.
+
+    A host that was removed, also for a new machine in its place, never comes back: another one gets another id. A lock
+    on a host or on a key is undone by unlocking; while it stands, nobody connects to that machine, because somebody
+    else may hold its key. A lock on everything says nothing of any machine, and leaves the hosts recognisable.
+    """
+    state = context.state
+    locked = {(lock.kind, lock.target) for lock in state.locks.values()}
+    return tuple(
+        serial
+        for serial, each in sorted(state.host_certificates.items())
+        if each.valid_before > context.now
+        and (each.gone or ("host", each.host) in locked or ("key", each.key) in locked)
+    )
+
+
 def _krl(context: Context, version: int) -> str:
-    keys, hosts = context.keys, refused_hosts.certificates(context.state, context.now)
+    keys, hosts = context.keys, _refused_hosts(context)
     refused = ((keys.trusted("user_ca"), _refused_users(context)), (keys.trusted("host_ca"), hosts))
     raw = krl.write(refused, version=version, time=context.now, keys=keys.revoked())
     return base64.b64encode(raw).decode("ascii")

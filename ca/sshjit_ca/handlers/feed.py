@@ -20,13 +20,11 @@ from sshjit.events import Event
 from sshjit.requests import Request
 from sshjit_ca.access.views import request_view
 from sshjit_ca.context import Context, person_view
-from sshjit_ca.handlers.log import telling
-from sshjit_ca.log.history import History
 from sshjit_ca.log.history import read as read_entry
 from sshjit_ca.log.summaries import entry_view
 from sshjit_ca.state import locks
 from sshjit_ca.storage.schema import entries as table
-from sshjit_ca.storage.store import Row, Store
+from sshjit_ca.storage.store import Row
 
 MOST = 100
 """Items of one answer."""
@@ -47,44 +45,45 @@ _KINDS: dict[str, FeedKind] = {
 }
 
 
-def read_feed(store: Store, history: History) -> Callable[[Context, ReadFeed], FeedReply]:
-    """A reader of what happened. It raises ``Invalid``: ``bad_limit``, ``bad_position``."""
+def read_feed(context: Context, message: ReadFeed) -> FeedReply:
+    """What happened, oldest first.
 
-    def read(context: Context, message: ReadFeed) -> FeedReply:
-        if not 1 <= message.limit <= MOST:
-            raise Invalid("bad_limit", f"one answer has 1 to {MOST} items")
-        size = context.journal.durable
-        if not -1 <= message.after < max(size, 1):
-            raise Invalid("bad_position", f"the log has {size} entries; begin after -1")
-        last = min(message.after + LOOKED_AT, size - 1)
-        query = sa.select(table).where(
-            table.c.number > message.after, table.c.number <= last, table.c.kind.in_(sorted(_KINDS))
-        )
-        rows = store.select(query, newest_first=False, limit=message.limit)
-        items = _items(context, history, rows)
-        whole = len(items) == len(rows) < message.limit
-        return FeedReply(tuple(items), last if whole else items[-1].index, size)
+    Raises:
+        Invalid: ``bad_limit``, ``bad_position``.
 
-    return read
+    """
+    if not 1 <= message.limit <= MOST:
+        raise Invalid("bad_limit", f"one answer has 1 to {MOST} items")
+    size = context.journal.durable
+    if not -1 <= message.after < max(size, 1):
+        raise Invalid("bad_position", f"the log has {size} entries; begin after -1")
+    last = min(message.after + LOOKED_AT, size - 1)
+    query = sa.select(table).where(
+        table.c.number > message.after, table.c.number <= last, table.c.kind.in_(sorted(_KINDS))
+    )
+    rows = context.store.select(query, newest_first=False, limit=message.limit)
+    items = _items(context, rows)
+    whole = len(items) == len(rows) < message.limit
+    return FeedReply(tuple(items), last if whole else items[-1].index, size)
 
 
-def _items(context: Context, history: History, rows: list[Row]) -> list[FeedItem]:
+def _items(context: Context, rows: list[Row]) -> list[FeedItem]:
     """The entries in order, until they concern so many people that the answer would become too large to be read."""
-    crowd, items, people = _Crowd(context), list[FeedItem](), 0
+    known, items, people = _People(context), list[FeedItem](), 0
     for row in rows:
-        items.append(_item(context, history, crowd, row))
+        items.append(_item(context, known, row))
         people += len(items[-1].deciders) + len(items[-1].reviewers)
         if people >= PEOPLE:
             break
     return items
 
 
-def _item(context: Context, history: History, crowd: _Crowd, row: Row) -> FeedItem:
+def _item(context: Context, known: _People, row: Row) -> FeedItem:
     """One entry, and whom it may concern. Of an entry whose detail was erased the fact is left."""
     entry = row.entry
     event = read_entry(row)
-    request = None if row.request is None else history.request(context.state, row.request)
-    view = entry_view(telling(context.state, history, row), entry)
+    request = None if row.request is None else context.history.request(context.state, row.request)
+    view = entry_view(context.history.with_request(context.state, row), entry)
     return FeedItem(
         index=entry.index,
         time=entry.time,
@@ -93,8 +92,8 @@ def _item(context: Context, history: History, crowd: _Crowd, row: Row) -> FeedIt
         request=None if request is None else _request(context, request),
         actor=_actor(context, event),
         labels=() if request is None else _labels(context, request),
-        deciders=() if request is None else crowd.deciders(request),
-        reviewers=() if request is None else crowd.reviewers(request),
+        deciders=() if request is None else known.deciders(request),
+        reviewers=() if request is None else known.reviewers(request),
         notify=() if request is None else request.asked.notify,
     )
 
@@ -134,7 +133,7 @@ def _labels(context: Context, request: Request) -> tuple[tuple[str, str], ...]:
     )
 
 
-class _Crowd:
+class _People:
     """Everybody who signed in lately, looked through once for each question of an answer, however many items ask it."""
 
     def __init__(self, context: Context) -> None:

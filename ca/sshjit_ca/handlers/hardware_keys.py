@@ -16,13 +16,13 @@ from sshjit.ca_protocol.hosts import (
 )
 from sshjit.errors import Invalid, Refused
 from sshjit.events import HardwareKeyRegistered, HardwareKeyRemoved
-from sshjit_ca.access.person_lookup import subject_named
+from sshjit_ca.access.lookup import subject_named
+from sshjit_ca.access.revocation import require_reason
 from sshjit_ca.context import Context, person_view
-from sshjit_ca.handlers.revocation import why
 from sshjit_ca.state import locks
 
 
-def register(context: Context, message: RegisterHardwareKey) -> HardwareKeysReply:
+def register_hardware_key(context: Context, message: RegisterHardwareKey) -> HardwareKeysReply:
     """Vouches for a key.
 
     Raises:
@@ -43,14 +43,14 @@ def register(context: Context, message: RegisterHardwareKey) -> HardwareKeysRepl
     return HardwareKeysReply((_view(context, key.fingerprint),))
 
 
-def remove(context: Context, message: RemoveHardwareKey) -> HardwareKeysReply:
+def remove_hardware_key(context: Context, message: RemoveHardwareKey) -> HardwareKeysReply:
     """Vouches for it no more: the next certificate that needs it is refused.
 
     Raises:
         Invalid: ``unknown_key``, ``no_reason``.
 
     """
-    reason = why(message.reason)
+    reason = require_reason(message.reason)
     known = context.state.hardware_keys.get(message.fingerprint)
     if known is None:
         raise Invalid("unknown_key", "no such hardware key is registered", hint="ssh-jit-ca hardware-key list")
@@ -59,7 +59,7 @@ def remove(context: Context, message: RemoveHardwareKey) -> HardwareKeysReply:
     return HardwareKeysReply((view,))
 
 
-def read(context: Context, _: ReadHardwareKeys) -> HardwareKeysReply:
+def read_hardware_keys(context: Context, _: ReadHardwareKeys) -> HardwareKeysReply:
     """All of them."""
     return HardwareKeysReply(tuple(_view(context, fingerprint) for fingerprint in context.state.hardware_keys))
 

@@ -14,11 +14,13 @@ from sshjit.errors import Invalid, Refused
 from sshjit.events import HostJoined, HostReported
 from sshjit.sshkey import PublicKey
 from sshjit_ca import ephemeral
-from sshjit_ca.access import host_statements, invitations
+from sshjit_ca.access import host_statements
+from sshjit_ca.access.host_statements import MAX_HOST_KEYS
+from sshjit_ca.access.issuance import host_reply
 from sshjit_ca.context import Context
-from sshjit_ca.handlers.hosts import MAX_HOST_KEYS, host_reply, key_owner
 from sshjit_ca.keys import sshsig
 from sshjit_ca.state import Host, locks
+from sshjit_ca.state.hosts import key_owner
 
 MAX_ENDED = 64
 MAX_PROBLEMS = 16
@@ -40,7 +42,7 @@ def join_host(context: Context, message: JoinHost) -> HostReply:
     invited = None if host is None else context.state.invited.get(host.id)
     if host is None or invited is None or context.now >= invited.expires:
         raise _join_refused()
-    token = invitations.token_of(context, host.id, invited.nonce)
+    token = host_statements.token_of(context, host.id, invited.nonce)
     mac = host_statements.join_mac(token, installation, host.name, lines)
     if not hmac.compare_digest(mac.encode("ascii"), message.mac.encode("utf-8")):
         raise _join_refused()
@@ -65,12 +67,12 @@ def sign_host(context: Context, message: SignHost) -> HostReply:
     """
     keys = _keys(message.host_keys, message.signatures)
     host = _registered(context, message.name, keys)
-    context.heard.check(host.id, "renewal", message.time, context.now, ephemeral.RENEWAL_PAUSE)
+    context.host_replays.check(host.id, "renewal", message.time, context.now, ephemeral.RENEWAL_PAUSE)
     lines = tuple(key.line for key in keys)
     text = host_statements.renew_text(context.config.installation, host.name, lines, message.time)
     _prove(keys, message.signatures, host_statements.RENEW_NAMESPACE, text)
     reply = host_reply(context, host, keys)
-    context.heard.note(host.id, "renewal", message.time, context.now)
+    context.host_replays.note(host.id, "renewal", message.time, context.now)
     return reply
 
 
@@ -84,11 +86,11 @@ def host_report(context: Context, message: HostReport) -> Done:
     """
     key = sshkey.parse_line(message.host_key)
     host = _registered(context, message.name, (key,))
-    context.heard.check(host.id, "report", message.time, context.now, ephemeral.REPORT_PAUSE)
+    context.host_replays.check(host.id, "report", message.time, context.now, ephemeral.REPORT_PAUSE)
     text = host_statements.report_text(context.config.installation, message)
     sshsig.verify(message.signature, key, host_statements.REPORT_NAMESPACE, text)
     event = _read_report(host, message)
-    context.heard.note(host.id, "report", message.time, context.now)
+    context.host_replays.note(host.id, "report", message.time, context.now)
     known = context.state.reports.get(host.id)
     new = (
         known is None
@@ -96,7 +98,7 @@ def host_report(context: Context, message: HostReport) -> Done:
         or (known.sessions, known.problems) != (event.sessions, event.problems)
         or context.now - known.time >= ephemeral.REPORT_AGAIN
     )
-    count = context.heard.waiting(host.id, written=new)
+    count = context.host_replays.waiting(host.id, written=new)
     if new:
         context.record(
             HostReported(event.bundle, event.sessions, count, host.id, host.name, event.ended, event.problems)

@@ -6,7 +6,7 @@ Labels decide who gets in, so over the web door each of these acts needs an admi
 from __future__ import annotations
 
 from sshjit import names, policy, requests, sshkey
-from sshjit.api.hosts import HostReply, HostsReply, Invitation
+from sshjit.api.hosts import HostReply, HostsReply
 from sshjit.api.signed import AddHost, LabelHost, RemoveHost
 from sshjit.api.views import RequestState
 from sshjit.ca_protocol.hosts import CertifyHost, InviteHost, ReadHosts
@@ -14,18 +14,19 @@ from sshjit.ca_protocol.outcomes import Done
 from sshjit.errors import Invalid, Refused
 from sshjit.events import HostAdded, HostLabelled, HostRemoved
 from sshjit.sshkey import PublicKey
-from sshjit_ca.access import invitations, issuance, signed_actions
+from sshjit_ca.access import host_statements, signed_actions
+from sshjit_ca.access.host_statements import MAX_HOST_KEYS
+from sshjit_ca.access.issuance import host_reply
+from sshjit_ca.access.revocation import close_grant, require_reason
 from sshjit_ca.access.views import host_view
 from sshjit_ca.context import Context
-from sshjit_ca.handlers.revocation import close_grant, why
-from sshjit_ca.sockets import Socket
-from sshjit_ca.state import Host, State, locks
+from sshjit_ca.state import Host, locks
+from sshjit_ca.state.hosts import key_owner
 
 MAX_ALIASES = 16
-MAX_HOST_KEYS = 8
 
 
-def add_host(context: Context, message: AddHost, door: Socket) -> HostReply:
+def add_host(context: Context, message: AddHost) -> HostReply:
     """Enrols a host and signs its keys; one without keys is invited to join, if the operator asks.
 
     Raises:
@@ -45,7 +46,7 @@ def add_host(context: Context, message: AddHost, door: Socket) -> HostReply:
     address, port = names.address(message.address), names.port(message.port)
     context.record(
         HostAdded(
-            by=signed_actions.require(context, message, door, "hosts"),
+            by=signed_actions.require(context, message, "hosts"),
             host_id=host_id,
             name=message.name,
             aliases=message.aliases,
@@ -56,7 +57,7 @@ def add_host(context: Context, message: AddHost, door: Socket) -> HostReply:
         )
     )
     host = context.state.hosts[message.name]
-    invitation = invitations.invite(context, host) if door == "admin" and not keys else None
+    invitation = host_statements.invite(context, host) if context.socket == "admin" and not keys else None
     return host_reply(context, host, keys, invitation)
 
 
@@ -71,7 +72,7 @@ def invite_host(context: Context, message: InviteHost) -> HostReply:
     if host.host_keys:
         raise Invalid("has_keys", f"{host.name} has joined already", hint="a new machine: remove it, and add it again")
     locks.refuse_new(context.state, (host.id,))
-    return host_reply(context, host, (), invitations.invite(context, host))
+    return host_reply(context, host, (), host_statements.invite(context, host))
 
 
 def certify_host(context: Context, message: CertifyHost) -> HostReply:
@@ -86,7 +87,7 @@ def certify_host(context: Context, message: CertifyHost) -> HostReply:
     return host_reply(context, host, tuple(sshkey.parse_line(line) for line in host.host_keys))
 
 
-def label_host(context: Context, message: LabelHost, door: Socket) -> HostReply:
+def label_host(context: Context, message: LabelHost) -> HostReply:
     """Replaces a host's labels: from the next certificate on policy goes by the new ones.
 
     Raises:
@@ -96,12 +97,12 @@ def label_host(context: Context, message: LabelHost, door: Socket) -> HostReply:
     """
     host = _host(context, message.name)
     _check_labels(context, message.labels)
-    by = signed_actions.require(context, message, door, "hosts")
+    by = signed_actions.require(context, message, "hosts")
     context.record(HostLabelled(by, host.id, host.name, tuple(sorted(message.labels))))
     return host_reply(context, context.state.hosts[host.name], ())
 
 
-def remove_host(context: Context, message: RemoveHost, door: Socket) -> Done:
+def remove_host(context: Context, message: RemoveHost) -> Done:
     """Forgets a host; what was open for it is revoked, and a later machine of its name is another one.
 
     Raises:
@@ -109,8 +110,8 @@ def remove_host(context: Context, message: RemoveHost, door: Socket) -> Done:
         Refused: as ``consenting.require``.
 
     """
-    reason, host = why(message.reason), _host(context, message.name)
-    by = signed_actions.require(context, message, door, "hosts")
+    reason, host = require_reason(message.reason), _host(context, message.name)
+    by = signed_actions.require(context, message, "hosts")
     for request in list(context.state.requests.values()):
         if host.id in request.asked.host_ids and requests.state_at(request, context.now) is RequestState.APPROVED:
             close_grant(context, request, by, f"{host.name} was removed: {reason}"[: names.MAX_REASON])
@@ -118,27 +119,10 @@ def remove_host(context: Context, message: RemoveHost, door: Socket) -> Done:
     return Done()
 
 
-def read_hosts(context: Context, message: ReadHosts, door: Socket) -> HostsReply:
+def read_hosts(context: Context, message: ReadHosts) -> HostsReply:
     """The hosts, by name. Whoever is signed in may see what there is to ask for."""
-    if message.login_id is not None:
-        context.login(message.login_id)
-    elif door != "admin":
-        raise Refused("not_permitted", "say who you are")
+    context.person_or_operator(message.login_id)
     return HostsReply(tuple(host_view(host) for _, host in sorted(context.state.hosts.items())))
-
-
-def host_reply(
-    context: Context, host: Host, keys: tuple[PublicKey, ...], invitation: Invitation | None = None
-) -> HostReply:
-    """The host, with a new certificate for each of ``keys``."""
-    certificates = issuance.sign_host(context, host, keys)
-    root = context.keys.public("bundle")
-    return HostReply(host_view(host), certificates, root.fingerprint, root.line, invitation)
-
-
-def key_owner(state: State, key: PublicKey) -> str | None:
-    """The name of the host that this key belongs to; two machines with one key could not be told apart."""
-    return next((host.name for host in state.hosts.values() if key.line in host.host_keys), None)
 
 
 def _host(context: Context, name: str) -> Host:

@@ -21,11 +21,10 @@ from sshjit.events import Locked, Unlocked
 from sshjit.requests import Request
 from sshjit_ca import state
 from sshjit_ca.access import emergency_certificates, signed_actions
-from sshjit_ca.access.person_lookup import subject_named
+from sshjit_ca.access.lookup import subject_named
+from sshjit_ca.access.revocation import close_grant, close_login, require_reason
 from sshjit_ca.context import Context
-from sshjit_ca.handlers.revocation import close_grant, close_login, why
 from sshjit_ca.log.lines.words import who
-from sshjit_ca.sockets import Socket
 from sshjit_ca.state import locks
 
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
@@ -41,7 +40,7 @@ class _Reach:
     logins: tuple[str, ...] = ()
 
 
-def lock(context: Context, message: Lock, door: Socket) -> LockReply:
+def lock(context: Context, message: Lock) -> LockReply:
     """Locks, and revokes what is alive.
 
     Raises:
@@ -49,8 +48,8 @@ def lock(context: Context, message: Lock, door: Socket) -> LockReply:
         Invalid: ``no_reason``, ``bad_message``, ``already_locked``, ``unknown_host``, ``unknown_person``, ….
 
     """
-    reason = why(message.reason)
-    by = _permitted(context, message, door)
+    reason = require_reason(message.reason)
+    by = _permitted(context, message)
     reach = _reach(context, message)
     for known in context.state.locks.values():
         if (known.kind, known.target) == (message.kind, reach.target):
@@ -66,39 +65,33 @@ def lock(context: Context, message: Lock, door: Socket) -> LockReply:
     return LockReply(view, len(reach.grants), alive, certificates)
 
 
-def unlock(context: Context, message: Unlock, door: Socket) -> Done:
+def unlock(context: Context, message: Unlock) -> Done:
     """Takes a lock away; what was revoked stays so, and whoever was signed out signs in again.
 
     Raises:
-        Refused: as ``consenting.require``.
+        Refused: as ``signed_actions.require``.
         Invalid: ``unknown_lock``, ``no_reason``.
 
     """
-    reason = why(message.reason)
+    reason = require_reason(message.reason)
     if message.lock not in context.state.locks:
         raise Invalid("unknown_lock", "there is no such lock", hint="ssh-jit-ca locks")
-    context.record(Unlocked(message.lock, signed_actions.require(context, message, door, "unlock"), reason))
+    context.record(Unlocked(message.lock, signed_actions.require(context, message, "unlock"), reason))
     return Done()
 
 
-def read_locks(context: Context, message: ReadLocks, door: Socket) -> LocksReply:
+def read_locks(context: Context, message: ReadLocks) -> LocksReply:
     """The locks in force."""
-    if message.login_id is None:
-        if door != "admin":
-            raise Refused("not_permitted", "say who you are")
-    else:
-        login = context.login(message.login_id)
-        if not any(context.permitted(login, each) for each in ("lock", "unlock", "audit")):
-            raise Refused("not_permitted", "you may not see what is locked")
+    login = context.person_or_operator(message.login_id)
+    if login is not None and not any(context.permitted(login, each) for each in ("lock", "unlock", "audit")):
+        raise Refused("not_permitted", "you may not see what is locked")
     return LocksReply(tuple(_view(context, each) for each in context.state.locks.values()))
 
 
-def _permitted(context: Context, message: Lock, door: Socket) -> str | None:
-    if message.login_id is None:
-        if door != "admin":
-            raise Refused("not_permitted", "say who you are")
+def _permitted(context: Context, message: Lock) -> str | None:
+    login = context.person_or_operator(message.login_id)
+    if login is None:
         return None
-    login = context.login(message.login_id)
     if not context.permitted(login, "lock"):
         raise Refused("not_permitted", "locking needs the permission 'lock', which you do not have")
     return login.opened.subject

@@ -1,72 +1,132 @@
-"""Reading the log by page: all of it for auditors and the operator, their own entries for others."""
+"""The log for those who may read it: by page, as tiles and as proofs; and forgetting its old details."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+import base64
 
-from sshjit import events
+from sshjit import checkpoint, entries, events, tiles, tlogproof
 from sshjit.api.log import LogReply
-from sshjit.ca_protocol.log import ReadLog
+from sshjit.ca_protocol.log import (
+    Forget,
+    ForgetReply,
+    ProofReply,
+    ReadLog,
+    ReadProof,
+    ReadTile,
+    TileReply,
+)
 from sshjit.errors import Invalid, SshJitError
-from sshjit.events import Event
+from sshjit.events import EmergencyIssued, Event, Forgot
+from sshjit.merkle import TILE
+from sshjit.tlogproof import SERIALS_PER_EPOCH, Proof
 from sshjit_ca.context import Context
-from sshjit_ca.log import fast_reader, pages
-from sshjit_ca.log.history import History
-from sshjit_ca.log.pages import Filter
+from sshjit_ca.log import erasure, fast_reader, pages
+from sshjit_ca.log.pages import Filter, page_limit
 from sshjit_ca.log.summaries import entry_view
-from sshjit_ca.sockets import Socket
-from sshjit_ca.state import State
+from sshjit_ca.state import State, authority, codec
+from sshjit_ca.state.pruning import REQUEST_KEPT
 from sshjit_ca.storage.store import Row, Store
 
-MAX_PAGE = 1000
+SHORTEST = REQUEST_KEPT + 24 * 3600
+"""Seconds that every detail is kept at least."""
 
 
-def read_log(store: Store, history: History) -> Callable[[Context, ReadLog, Socket], LogReply]:
-    """A reader of the log in ``store``.
-
-    It raises ``Invalid``: ``bad_message``, ``bad_limit``, ``unknown_kind``.
-    """
-
-    def read(context: Context, message: ReadLog, door: Socket) -> LogReply:
-        limit = limited(message.limit)
-        if message.before is not None and message.after is not None:
-            raise Invalid("bad_message", "a page lies before an entry or after one")
-        own = _own(context, message, door)
-        wanted = _filter(context, message, own, history)
-        if message.after is None:
-            page = pages.newest_first(store, wanted, message.before, limit)
-        else:
-            page = pages.oldest_first(store, wanted, message.after, limit)
-        entries = tuple(entry_view(telling(context.state, history, row), row.entry) for row in page.rows)
-        return LogReply(entries, context.journal.durable, context.journal.checkpoint, own is not None, page.next)
-
-    return read
-
-
-def limited(asked: int) -> int:
-    """How many rows a page has.
+def read_log(context: Context, message: ReadLog) -> LogReply:
+    """A page of the log: of all of it for auditors and the operator, of their own entries for others.
 
     Raises:
-        Invalid: ``bad_limit``.
+        Refused: ``login_over``.
+        Invalid: ``bad_message``, ``bad_limit``, ``unknown_kind``.
 
     """
-    if not 1 <= asked <= MAX_PAGE:
-        raise Invalid("bad_limit", f"a page has 1 to {MAX_PAGE} rows")
-    return asked
+    limit = page_limit(message.limit)
+    if message.before is not None and message.after is not None:
+        raise Invalid("bad_message", "a page begins before an entry or after one, not both")
+    own = _own(context, message)
+    wanted = _filter(context, message, own)
+    if message.after is None:
+        page = pages.newest_first(context.store, wanted, message.before, limit)
+    else:
+        page = pages.oldest_first(context.store, wanted, message.after, limit)
+    views = tuple(entry_view(context.history.with_request(context.state, row), row.entry) for row in page.rows)
+    return LogReply(views, context.journal.durable, context.journal.checkpoint, own is not None, page.next)
 
 
-def _own(context: Context, message: ReadLog, door: Socket) -> str | None:
+def read_tile(context: Context, message: ReadTile) -> TileReply:
+    """A tile of the log's tree, or a bundle of entries (C2SP tlog-tiles).
+
+    Raises:
+        Invalid: ``bad_tile`` for what is no tile's name, ``unknown_tile`` for one that is not there (yet).
+
+    """
+    tile = tiles.parse(message.name)
+    if not tile.within(checkpoint.size_of(context.journal.checkpoint)):  # entries of this batch are not in it
+        raise Invalid("unknown_tile", "the log has no such tile yet")
+    end = tile.first + tile.width
+    if tile.level is None:
+        raw = tiles.bundle(pages.facts(context.store, tile.first, end))
+    elif tile.level == 0:
+        raw = b"".join(pages.leaves(context.store, tile.first, end))
+    else:
+        raw = b"".join(tiles.heads(bytes(context.journal.tree.tiles), tile.level)[tile.first : end])
+    return TileReply(base64.b64encode(raw).decode("ascii"))
+
+
+def read_proof(context: Context, message: ReadProof) -> ProofReply:
+    """A proof, under the newest checkpoint, that a certificate is in the log.
+
+    Raises:
+        Invalid: ``unknown_certificate``.
+
+    """
+    note, store = context.journal.checkpoint, context.store
+    index, size = _place(store, message.serial), checkpoint.size_of(note)
+    if index is None or not 0 <= index < size:
+        raise Invalid("unknown_certificate", f"no certificate has the serial {message.serial}")
+    first, last = index - index % TILE, size - size % TILE
+    path = tiles.inclusion_proof(
+        index,
+        size,
+        bytes(context.journal.tree.tiles),
+        pages.leaves(store, first, min(first + TILE, size)),
+        pages.leaves(store, last, size),
+    )
+    (fact,) = pages.facts(store, index, index + 1)
+    return ProofReply(tlogproof.write(Proof(fact, index, path, note)))
+
+
+def forget(context: Context, message: Forget) -> ForgetReply:
+    """Erases old details, right after the commit that records it. ``log/erasure.py`` says what goes and what stays.
+
+    Raises:
+        Invalid: ``too_young``, for what is not old enough to be forgotten.
+
+    """
+    if message.before > context.now - SHORTEST:
+        raise Invalid("too_young", f"details are kept for {SHORTEST // 86400} days at least")
+    after = codec.copy(context.state)
+    authority.forgotten(after, Forgot(message.before, 0), context.now)
+    plan = erasure.plan_for(after, message.before)
+    erased = erasure.count(context.store, plan.where())
+    old = erasure.count(context.store, erasure.old(message.before))
+    people = len(context.state.newest_login) - len(after.newest_login)
+    if not message.dry_run and (erased or people):
+        context.record(Forgot(message.before, erased))
+        context.journal.erase(plan, context.history.forget)
+    return ForgetReply(erased, old - erased, people)
+
+
+def _own(context: Context, message: ReadLog) -> str | None:
     """The subject who may read their own entries only; ``None`` for who may read all."""
     if message.login_id is not None:
         login = context.login(message.login_id)
         return None if context.permitted(login, "audit") else login.opened.subject
-    if door != "admin":
+    if context.socket != "admin":
         raise Invalid("bad_message", "say whose login this is")
     return None
 
 
-def _filter(context: Context, message: ReadLog, own: str | None, history: History) -> Filter:
+def _filter(context: Context, message: ReadLog, own: str | None) -> Filter:
     if message.kind is not None and message.kind not in events.KINDS:
         raise Invalid("unknown_kind", "there are no such entries", hint=f"kinds: {', '.join(sorted(events.KINDS))}")
     subjects = None if message.person is None else _people(context.state, message.person)
@@ -77,7 +137,7 @@ def _filter(context: Context, message: ReadLog, own: str | None, history: Histor
         needle = f'"{host}"'.encode()
 
         def fits(row: Row) -> bool:
-            return _about(context.state, history, row, host, needle)
+            return _about(context, row, host, needle)
 
     return Filter(subjects, message.kind, message.since, message.until, fits)
 
@@ -98,7 +158,7 @@ def _people(state: State, person: str) -> frozenset[str]:
     return frozenset(found or {person})
 
 
-def _about(state: State, history: History, row: Row, host: str, needle: bytes) -> bool:
+def _about(context: Context, row: Row, host: str, needle: bytes) -> bool:
     """Whether an entry names a host, or belongs to a request that does."""
     if row.entry.detail is not None and needle in row.entry.detail:
         try:
@@ -107,7 +167,7 @@ def _about(state: State, history: History, row: Row, host: str, needle: bytes) -
             return False
         if event is not None and _names(event, host):
             return True
-    request = None if row.request is None else history.request(state, row.request)
+    request = None if row.request is None else context.history.request(context.state, row.request)
     return request is not None and host in (*request.asked.hosts, *request.asked.host_ids)
 
 
@@ -117,9 +177,9 @@ def _names(event: Event, host: str) -> bool:
     return host in named or any(host in names for names in listed)
 
 
-def telling(state: State, history: History, row: Row) -> State:
-    """The state as it would be if it still held the request that an entry is about."""
-    if row.request is None or row.request in state.requests:
-        return state
-    request = history.request(state, row.request)
-    return state if request is None else replace(state, requests={request.id: request})
+def _place(store: Store, serial: int) -> int | None:
+    """Where a certificate's entry is: its serial says so, unless there was no log when it was signed."""
+    if not tlogproof.without_log(serial):
+        return serial % SERIALS_PER_EPOCH
+    few = ((entry.index, entries.read(entry)) for entry in store.of_kinds(("emergency",)))
+    return next((at for at, event in few if isinstance(event, EmergencyIssued) and event.serial == serial), None)

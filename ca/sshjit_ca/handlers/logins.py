@@ -1,60 +1,48 @@
 """Sign-in: an ID token becomes a login, once, and a native one is bound to the key that its nonce names.
 
-``prepare_…`` runs outside the batch, since it may have to ask a provider; the handler decides and records.
+The token was verified before (``preparations.py``), since that may have to ask a provider; here it is decided whether
+it opens a login.
 """
 
 from __future__ import annotations
 
 import logging
 
-from sshjit import login as binding
-from sshjit import names, policy, sshkey
-from sshjit.api.session import LoginView
-from sshjit.ca_protocol.logins import LoginNative, LoginReply, LoginWeb, Logout, ReadLogin
+from sshjit import names, policy
+from sshjit.api.session import ChallengeReply, LoginView
+from sshjit.ca_protocol.logins import LoginNative, LoginReply, LoginWeb, Logout, ReadChallenge, ReadLogin
 from sshjit.ca_protocol.outcomes import Done
-from sshjit.errors import Invalid, Refused
+from sshjit.errors import Refused
 from sshjit.events import LoginClosed, LoginOpened
 from sshjit.policy import permissions_of
-from sshjit.providers import Provider
 from sshjit.sshkey import PublicKey
 from sshjit_ca.context import Context, person_view, token_digest
-from sshjit_ca.keys import sshsig
-from sshjit_ca.oidc import id_tokens
-from sshjit_ca.oidc.id_tokens import Claims, Expected
+from sshjit_ca.ephemeral import CHALLENGE_BYTES
+from sshjit_ca.oidc.id_tokens import Claims, NativeSignIn
 from sshjit_ca.state import Login, locks
 
 _log = logging.getLogger(__name__)
 
 
-def prepare_web(context: Context, message: LoginWeb, now: int) -> Claims:
-    """Verifies the token of a browser's sign-in: audience is the front end's own client."""
-    provider = _provider(context, message.provider)
-    expected = Expected(provider, provider.web.client_id, message.nonce)
-    return id_tokens.verify(message.id_token, expected, context.published[message.provider], now)
+def open_web(context: Context, message: LoginWeb) -> LoginReply:
+    """A login that can ask, approve and read, and gets no certificates.
 
+    Raises:
+        Refused: ``token_used``, ``locked``.
 
-def prepare_native(context: Context, message: LoginNative, now: int) -> tuple[Claims, PublicKey]:
-    """Verifies token, nonce and key of a native sign-in.
-
-    The audience must be the native client, which the front end never asks for; the nonce must be the hash of this key;
-    and the key itself must have signed this token.
     """
-    provider = _provider(context, message.provider)
-    key = sshkey.parse_line(message.key)
-    sshsig.verify(message.signature, key, binding.NAMESPACE, binding.signed_text(_ascii(message.id_token)))
-    nonce = binding.nonce(key.blob, binding.unb64url(message.salt))
-    expected = Expected(provider, provider.native.client_id, nonce)
-    return id_tokens.verify(message.id_token, expected, context.published[message.provider], now), key
+    return _open(context, message, context.prepared(Claims), None)
 
 
-def open_web(context: Context, message: LoginWeb, claims: Claims) -> LoginReply:
-    """A login that can ask, approve and read, and gets no certificates."""
-    return _open(context, message, claims, None)
+def open_native(context: Context, message: LoginNative) -> LoginReply:
+    """A login that gets certificates for its key.
 
+    Raises:
+        Refused: ``token_used``, ``locked``, ``key_taken``.
 
-def open_native(context: Context, message: LoginNative, prepared: tuple[Claims, PublicKey]) -> LoginReply:
-    """A login that gets certificates for its key."""
-    return _open(context, message, *prepared)
+    """
+    sign_in = context.prepared(NativeSignIn)
+    return _open(context, message, sign_in.claims, sign_in.key)
 
 
 def read_login(context: Context, message: ReadLogin) -> LoginReply:
@@ -67,6 +55,17 @@ def logout(context: Context, message: Logout) -> Done:
     subject = context.login(message.login_id).opened.subject
     context.record(LoginClosed(message.login_id, subject, subject, ""))
     return Done()
+
+
+def read_challenge(context: Context, message: ReadChallenge) -> ChallengeReply:
+    """Something fresh to sign.
+
+    Raises:
+        Refused: ``login_over``, ``not_native``.
+
+    """
+    context.key_of(context.login(message.login_id))
+    return ChallengeReply(*context.challenges.make(message.login_id, context.random(CHALLENGE_BYTES), context.now))
 
 
 def _open(context: Context, message: LoginWeb | LoginNative, claims: Claims, key: PublicKey | None) -> LoginReply:
@@ -122,20 +121,6 @@ def _own_name(context: Context, subject: str, claims: Claims) -> str | None:
         _log.warning("%s claims the user name %s, which is somebody else's: it counts for nothing", subject, name)
         return None
     return name
-
-
-def _provider(context: Context, name: str) -> Provider:
-    provider = context.providers.get(name)
-    if provider is None:
-        known = ", ".join(context.providers)
-        raise Invalid("unknown_provider", f"{names.show(name)} is not a provider here", hint=f"known: {known}")
-    return provider
-
-
-def _ascii(token: str) -> str:
-    if not token.isascii():
-        raise Invalid("bad_token", "the ID token cannot be read: it is not ASCII")
-    return token
 
 
 def _view(context: Context, login: Login, login_id: str) -> LoginView:

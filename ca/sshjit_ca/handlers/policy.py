@@ -12,14 +12,15 @@ from sshjit import access_request, explanation, policy, requests
 from sshjit.api.explain import ExplainReply, TermsView, Verdict
 from sshjit.api.views import RequestState
 from sshjit.ca_protocol.explain import Explain
+from sshjit.ca_protocol.operating import PoliciesReply, PolicyReply, ReadPolicies, ReadPolicy
 from sshjit.errors import Invalid, Refused
 from sshjit.policy import Terms
 from sshjit_ca.access import grants, lookup
-from sshjit_ca.access.person_lookup import subject_meant
+from sshjit_ca.access.lookup import subject_meant
+from sshjit_ca.access.recheck import find_existing
 from sshjit_ca.access.views import step_views
 from sshjit_ca.context import Context, person_view, policy_hosts
-from sshjit_ca.handlers import request_access
-from sshjit_ca.sockets import Socket
+from sshjit_ca.log import policies
 from sshjit_ca.state import Host, Login, locks
 
 
@@ -33,7 +34,7 @@ class _Answer:
     hint: str = ""
 
 
-def explain(context: Context, message: Explain, door: Socket) -> ExplainReply:
+def explain(context: Context, message: Explain) -> ExplainReply:
     """What the person would hear who asks this now; others than oneself need the permission ``explain``.
 
     Raises:
@@ -41,8 +42,8 @@ def explain(context: Context, message: Explain, door: Socket) -> ExplainReply:
         Invalid: ``unknown_person``, ``which_person``, ``bad_message``, and what ``ask`` raises of it.
 
     """
-    login_id, login = _whose(context, message, door)
-    want, hosts = access_request.read(message, context.now), lookup.hosts(context, message)
+    login_id, login = _whose(context, message)
+    want, hosts = access_request.read(message, context.now), lookup.target_hosts(context, message)
     found = policy.explain(context.policy, context.policy_subject(login), policy_hosts(hosts), want, context.now)
     answer = _answer(context, login_id, login, hosts, want)
     terms, steps = explanation.terms_and_steps(found)
@@ -64,16 +65,14 @@ def explain(context: Context, message: Explain, door: Socket) -> ExplainReply:
     )
 
 
-def _whose(context: Context, message: Explain, door: Socket) -> tuple[str, Login]:
+def _whose(context: Context, message: Explain) -> tuple[str, Login]:
     """By which sign-in the person would ask: oneself by this one, others by their newest."""
-    if message.login_id is None:
-        if door != "admin":
-            raise Refused("not_permitted", "say who you are")
+    login = context.person_or_operator(message.login_id)
+    if login is None or message.login_id is None:
         if message.person is None:
             raise Invalid("bad_message", "say whom it is about", hint="--person alice")
         subject = subject_meant(context.state, message.person)
         return context.state.newest_login[subject], context.newest_login(subject)
-    login = context.login(message.login_id)
     if message.person is None or message.person == login.opened.subject:
         return message.login_id, login
     if not context.permitted(login, "explain"):
@@ -87,15 +86,15 @@ def _answer(context: Context, login_id: str, login: Login, hosts: tuple[Host, ..
     try:
         locks.refuse_login(context.state, login_id, login)
         locks.refuse_new(context.state, (host.id for host in hosts))
-        request = request_access.live(context, login, hosts, want)
+        request = find_existing(context, login, hosts, want)
         if request is not None:
             is_open = requests.state_at(request, context.now) is RequestState.APPROVED
             words = f"{request.id} for the same thing {'is open' if is_open else 'waits for approval'} already"
             return _Answer("allow" if is_open else "approval", message=words)
-        deal = request_access.settle(context, login_id, login, hosts, want)
+        pending = grants.pending_grant(context, login_id, login, hosts, want)
     except Refused as error:
         return _Answer("step_up" if error.code == "step_up" else "denied", error.code, error.message, error.hint)
-    return _Answer("approval" if deal.steps else "allow")
+    return _Answer("approval" if pending.steps else "allow")
 
 
 def _terms_view(terms: Terms, address: str | None) -> TermsView:
@@ -104,3 +103,23 @@ def _terms_view(terms: Terms, address: str | None) -> TermsView:
     except Refused:  # then the answer says so
         source = terms.source
     return explanation.terms_view(terms, source)
+
+
+def read_policy(context: Context, message: ReadPolicy) -> PolicyReply:
+    """The policy in force, and at the admin socket any other.
+
+    Raises:
+        Invalid: ``not_permitted``, and as ``policies.text_of``.
+        Failed: as ``policies.text_of``.
+
+    """
+    if message.digest is None or message.digest == context.policy.digest:
+        return PolicyReply(context.policy_text, context.policy.digest)
+    if context.socket != "admin":
+        raise Invalid("not_permitted", "only the operator reads policies of the past")
+    return PolicyReply(*policies.text_of(context.store, message.digest))
+
+
+def read_policies(context: Context, _: ReadPolicies) -> PoliciesReply:
+    """Every policy that was in force, the newest first."""
+    return PoliciesReply(tuple(reversed(policies.history(context.store))))

@@ -1,21 +1,26 @@
-"""Asking for access: what policy says becomes a request, or a refusal that explains itself."""
+"""What a person does about their own access: ask for it, draw certificates from it, extend it, take it back, end it."""
 
 from __future__ import annotations
 
-from sshjit import access_request, durations, policy, requests
+from dataclasses import replace
+
+from sshjit import access_request, durations, names, policy, requests
 from sshjit.api.ask import AskReply
+from sshjit.api.details import RequestReply
 from sshjit.api.views import RequestState
-from sshjit.ca_protocol.requests import Ask
-from sshjit.errors import Failed, Refused
+from sshjit.ca_protocol.requests import Ask, Cancel, CertificateReply, End, Extend, SignUser
+from sshjit.errors import Failed, Invalid, Refused
+from sshjit.events import Closed
+from sshjit.policy import Terms
 from sshjit.requests import Request
 from sshjit_ca.access import grants, issuance, lookup
-from sshjit_ca.access.grants import Deal
-from sshjit_ca.access.recheck import taken_away
+from sshjit_ca.access.grants import PendingGrant
+from sshjit_ca.access.recheck import find_existing
+from sshjit_ca.access.revocation import close_extensions
 from sshjit_ca.access.views import request_view
 from sshjit_ca.context import Context, policy_hosts
-from sshjit_ca.state import Host, Login, locks, request_index
-
-_STANDING = (RequestState.PENDING, RequestState.APPROVED)
+from sshjit_ca.state import Login, locks
+from sshjit_ca.state.request_index import extensions
 
 
 def ask(context: Context, message: Ask) -> AskReply:
@@ -29,18 +34,18 @@ def ask(context: Context, message: Ask) -> AskReply:
     """
     login = context.login(message.login_id)
     want = access_request.read(message, context.now)
-    hosts = lookup.hosts(context, message)
+    hosts = lookup.target_hosts(context, message)
     locks.refuse_new(context.state, (host.id for host in hosts))
     notes: tuple[str, ...] = ()
-    request = live(context, login, hosts, want)
+    request = find_existing(context, login, hosts, want)
     existing = request is not None
     if request is None:
-        deal = settle(context, message.login_id, login, hosts, want)
-        request, notes = grants.record(context, login, deal), _notes(deal)
+        pending = grants.pending_grant(context, message.login_id, login, hosts, want)
+        request, notes = grants.record(context, login, pending), _notes(pending)
     certificate = None
     if message.certificate and login.opened.via == "native" and _open(context, request):
         try:
-            certificate = issuance.draw(context, login, message.login_id, request)
+            certificate = issuance.issue_certificate(context, login, message.login_id, request)
         except Failed as error:
             # What was granted stays granted: the certificate can be drawn once the CA's key signs again.
             notes = (*notes, f"no certificate could be signed: {error.message}")
@@ -48,20 +53,67 @@ def ask(context: Context, message: Ask) -> AskReply:
     return AskReply(request_view(context, request), certificate, existing, notes)
 
 
-def settle(context: Context, login_id: str, login: Login, hosts: tuple[Host, ...], want: policy.Ask) -> Deal:
-    """On which terms the ask may be had, when nothing that lives gives it already; nothing is written down.
+def sign_user(context: Context, message: SignUser) -> CertificateReply:
+    """A certificate for the login's own key, from a grant of the login's own person.
 
     Raises:
-        Refused: as ``ask``.
+        Refused: ``login_over``, ``not_native``, ``not_yours``, ``approval_gone``, ``step_up``, ``locked``,
+            and policy's codes.
+        Invalid: ``unknown_request``, ``wrong_state``, ``not_yet``, ``extension``.
 
     """
+    login = context.login(message.login_id)
+    return CertificateReply(
+        issuance.issue_certificate(context, login, message.login_id, context.request(message.request))
+    )
+
+
+def extend(context: Context, message: Extend) -> AskReply:
+    """Asks for more time, by the rule that would allow the same ask now; a pending ask for more is returned as it is.
+
+    Raises:
+        Refused: ``cannot_extend``, ``grant_over``, ``locked``, ``step_up``, and policy's codes.
+        Invalid: ``unknown_request``, ``wrong_state``, ``not_yet``, ``extension``.
+
+    """
+    login = context.login(message.login_id)
+    grant = _own_request(context, message.login_id, message.request)
+    requests.require_open(grant, context.now)
+    waiting = [
+        one for one in extensions(context.state, grant) if requests.state_at(one, context.now) is RequestState.PENDING
+    ]
+    if waiting:
+        return AskReply(request_view(context, waiting[-1]), None, existing=True, notes=())
+    locks.refuse_new(context.state, grant.asked.host_ids)
     grants.refuse_flood(context, login)
-    outcome = policy.evaluate(context.policy, context.policy_subject(login), policy_hosts(hosts), want, context.now)
-    deal = Deal(login_id, want, hosts, *grants.agreed(outcome))
-    if want.break_glass:
-        _refuse_unreviewed(context, login)
-    grants.refuse_hopeless(context, login, deal)
-    return deal
+    pending = _extension(context, login, message, grant)
+    grants.require_possible(context, login, pending)
+    request = grants.record(context, login, pending)
+    note = f"rule {pending.terms.rule!r} extends by {durations.show(pending.terms.duration)}"
+    return AskReply(request_view(context, request), None, existing=False, notes=(note,))
+
+
+def cancel(context: Context, message: Cancel) -> RequestReply:
+    """The requester takes a request back that nobody has answered."""
+    request = _own_request(context, message.login_id, message.request)
+    requests.require(request, RequestState.PENDING, context.now)
+    return _close(context, request, RequestState.CANCELLED, "taken back")
+
+
+def end(context: Context, message: End) -> RequestReply:
+    """The requester is done: the window closes now, and its certificates are worthless. So are its extensions.
+
+    Raises:
+        Invalid: ``unknown_request``, ``wrong_state``, ``extension``.
+
+    """
+    request = _own_request(context, message.login_id, message.request)
+    requests.require(request, RequestState.APPROVED, context.now)
+    if request.asked.extends is not None:
+        only = f"request {request.id} only extends {request.asked.extends}"
+        raise Invalid("extension", only, hint=f"ssh-jit done {request.asked.extends}")
+    close_extensions(context, request, RequestState.ENDED, request.asked.subject, "what it extends is done")
+    return _close(context, request, RequestState.ENDED, "done")
 
 
 def _open(context: Context, request: Request) -> bool:
@@ -70,71 +122,60 @@ def _open(context: Context, request: Request) -> bool:
     return approved and request.opens is not None and request.opens <= context.now
 
 
-def _refuse_unreviewed(context: Context, login: Login) -> None:
-    """Whoever broke the glass, and whose access nobody looked at in time, waits for that. Raises ``review_overdue``."""
-    for subject in locks.accounts_of(context.state, login.opened.subject):
-        for request_id in context.state.requests_of.get(subject, ()):
-            request = context.state.requests[request_id]
-            if request.unreviewed and request.review_by is not None and request.review_by <= context.now:
-                raise Refused(
-                    "review_overdue",
-                    f"nobody has reviewed your break-glass access {request_id} yet, and it is overdue",
-                    hint="ask somebody with the permission 'review' to look at it",
-                )
-
-
-def live(context: Context, login: Login, hosts: tuple[Host, ...], want: policy.Ask) -> Request | None:
-    """The newest open or pending request for the same thing, if it could still be had.
-
-    The same thing is the same person, login (any, where none was named), action, command and start, and these hosts or
-    these among others. Reason and duration were settled when it was asked; whoever wants others ends this one first.
-    """
-    ids = tuple(host.id for host in hosts)
-    for request_id in reversed(request_index.standing(context.state, login.opened.subject, want.action, ids[0])):
-        request = context.state.requests[request_id]
-        asked = request.asked
-        if asked.host_ids != ids and not set(ids).issubset(asked.host_ids):
-            continue
-        if want.login not in (None, asked.login) or want.command not in (None, asked.command):
-            continue
-        if not _as_soon(context, request, want):
-            continue
-        if requests.state_at(request, context.now) not in _STANDING:
-            continue
-        if len(asked.host_ids) == len(ids):
-            return request if taken_away(context, login, request, hosts) is None else None
-        if _whole(context, login, request):
-            return request
-    return None
-
-
-def _whole(context: Context, login: Login, request: Request) -> bool:
-    """Whether what was asked for more hosts could still be had, for all of them."""
-    try:
-        return taken_away(context, login, request, context.hosts_of(request)) is None
-    except Refused:
-        return False
-
-
-def _as_soon(context: Context, request: Request, want: policy.Ask) -> bool:
-    """Whether the request gives what is wanted when it is wanted.
-
-    Who breaks the glass does not wait for an approval, nor take another account than an emergency's for it, unless they
-    named it; whoever has broken it asks for nothing else meanwhile.
-    """
-    asked = request.asked
-    if asked.extends is not None:
-        return False
-    if want.break_glass and not asked.break_glass and (want.login is None or request.state is RequestState.PENDING):
-        return False
-    return asked.start == want.start or (want.start is None and asked.start is not None and asked.start <= context.now)
-
-
-def _notes(deal: Deal) -> tuple[str, ...]:
+def _notes(pending: PendingGrant) -> tuple[str, ...]:
     """What was decided differently from what was asked."""
-    terms, notes = deal.terms, []
-    if deal.wanted.login is None:
+    terms, notes = pending.terms, []
+    if pending.wanted.login is None:
         notes.append(f"you log in as {terms.login}")
     if terms.capped:
         notes.append(f"rule {terms.rule!r} allows {durations.show(terms.duration)}, so that is what you get")
     return tuple(notes)
+
+
+def _extension(context: Context, login: Login, message: Extend, grant: Request) -> PendingGrant:
+    asked, hosts = grant.asked, context.hosts_of(grant)
+    wanted = policy.Ask(
+        login=asked.login,
+        action=asked.action,
+        command=asked.command if asked.action not in context.policy.actions else None,
+        reason=names.free_text(message.reason, "the reason"),
+        address=names.free_text(message.address, "the address", 64) or None,
+        break_glass=asked.break_glass,
+    )
+    subject = context.policy_subject(login)
+    terms, steps = grants.terms_or_refusal(
+        policy.evaluate(context.policy, subject, policy_hosts(hosts), wanted, context.now)
+    )
+    by = _by(grant, terms)
+    ends = grant.ends or context.now
+    longer = ends + by if terms.ends_by is None else min(ends + by, terms.ends_by)
+    if longer <= ends:
+        raise Refused("cannot_extend", f"rule {terms.rule!r} closes before, or when, your window does")
+    # Nobody's yes may come when there is nothing left to extend.
+    pending = min(terms.pending, ends - context.now)
+    return PendingGrant(message.login_id, wanted, hosts, replace(terms, duration=by, pending=pending), steps, grant)
+
+
+def _by(grant: Request, terms: Terms) -> int:
+    """By how many seconds the rule extends the grant once more."""
+    if terms.extend is None:
+        raise Refused("cannot_extend", f"rule {terms.rule!r} extends nothing", hint="ask again when it is over")
+    if grant.extended >= terms.extend.count:
+        times = "once" if terms.extend.count == 1 else f"{terms.extend.count} times"
+        text = f"rule {terms.rule!r} extends {times}, and that was done"
+        raise Refused("cannot_extend", text, hint="ask again when it is over")
+    return terms.extend.by
+
+
+def _own_request(context: Context, login_id: str, request_id: str) -> Request:
+    """The login's person's own request; somebody else's does not exist for them. Raises: ``unknown_request``."""
+    login = context.login(login_id)
+    request = context.state.requests.get(request_id)
+    if request is None or request.asked.subject != login.opened.subject:
+        raise Invalid("unknown_request", "you have no such request", hint="ssh-jit requests")
+    return request
+
+
+def _close(context: Context, request: Request, state: RequestState, why: str) -> RequestReply:
+    context.record(Closed(request.id, state, request.asked.subject, why))
+    return RequestReply(request_view(context, context.request(request.id)))

@@ -8,10 +8,10 @@ from sshjit.ca_protocol.requests import Comment, Review
 from sshjit.errors import Invalid, Refused
 from sshjit.events import Commented, Reviewed
 from sshjit.requests import Request
+from sshjit_ca.access.approvals import could_review, may_decide
 from sshjit_ca.access.views import request_view
 from sshjit_ca.context import Context
-from sshjit_ca.handlers.approvals import may_decide
-from sshjit_ca.state import Login, locks
+from sshjit_ca.state import Login
 
 
 def comment(context: Context, message: Comment) -> RequestReply:
@@ -55,12 +55,6 @@ def review(context: Context, message: Review) -> RequestReply:
     requests.look_at(request, said, context.now)
     context.record(said)
     return RequestReply(request_view(context, context.request(request.id)))
-
-
-def could_review(context: Context, login: Login, request: Request) -> bool:
-    """Whether the login's person may review, and is by no link whoever broke the glass."""
-    other = login.opened.subject not in locks.accounts_of(context.state, request.asked.subject)
-    return context.permitted(login, "review") and other
 
 
 def _may_speak(context: Context, login: Login, request: Request) -> bool:

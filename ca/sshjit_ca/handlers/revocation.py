@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from sshjit import names, requests
+from sshjit import requests
 from sshjit.api.locks import RevokeReply
 from sshjit.api.views import RequestState
 from sshjit.ca_protocol.locks import Revoke
 from sshjit.errors import Invalid, Refused
-from sshjit.events import CertificateRevoked, Closed, LoginClosed
-from sshjit.requests import Request
-from sshjit_ca.access.extensions import close_all
+from sshjit.events import CertificateRevoked
+from sshjit_ca.access.revocation import close_grant, close_login, require_reason
 from sshjit_ca.access.views import request_view
 from sshjit_ca.context import Context
-from sshjit_ca.sockets import Socket
-from sshjit_ca.state import Certificate
 
 
-def revoke(context: Context, message: Revoke, door: Socket) -> RevokeReply:
+def revoke(context: Context, message: Revoke) -> RevokeReply:
     """Revokes; from now on nothing new is issued, and the next bundle tells hosts about what is alive.
 
     Raises:
@@ -24,17 +21,17 @@ def revoke(context: Context, message: Revoke, door: Socket) -> RevokeReply:
         Invalid: ``unknown_request``, ``unknown_certificate``, ``unknown_login``, ``wrong_state``, ``bad_message``.
 
     """
-    reason = why(message.reason)
+    reason = require_reason(message.reason)
     if [message.request, message.serial, message.sign_in].count(None) != 2:
         raise Invalid("bad_message", "name one of: a request, a certificate, a sign-in")
     try:
         owner = _owner(context, message)
     except Invalid:
-        _permitted(context, message, None, door)  # who may not revoke what others have is not told either what there is
+        _permitted(context, message, None)  # who may not revoke what others have is not told either what there is
         raise
-    by = _permitted(context, message, owner, door)
+    by = _permitted(context, message, owner)
     if message.serial is not None:
-        return _one(context, message.serial, by, reason)
+        return _revoke_certificate(context, message.serial, by, reason)
     if message.sign_in is not None:
         if not context.state.logins[message.sign_in].alive(context.now):
             raise Invalid("wrong_state", "this sign-in is over already")
@@ -47,49 +44,7 @@ def revoke(context: Context, message: Revoke, door: Socket) -> RevokeReply:
     return RevokeReply((request_view(context, context.request(request.id)),), alive)
 
 
-def close_grant(context: Context, request: Request, by: str | None, reason: str) -> int:
-    """Revokes an open grant and its extensions; how many certificates of it still lived."""
-    alive = sum(each.valid_before > context.now for each in _certificates(context, request))
-    close_all(context, request, RequestState.REVOKED, by, reason)
-    context.record(Closed(request.id, RequestState.REVOKED, by, reason))
-    return alive
-
-
-def close_login(context: Context, login_id: str, by: str | None, reason: str) -> int:
-    """Ends a sign-in and revokes every certificate that it drew from grants still open; how many still lived.
-
-    Also those that are over: a session that one of them began may be going on.
-    """
-    login = context.state.logins[login_id]
-    subject = login.opened.subject
-    if login.alive(context.now):
-        context.record(LoginClosed(login_id, subject, by, reason))
-    alive = 0
-    for request_id in context.state.requests_of.get(subject, ()):
-        request = context.state.requests[request_id]
-        if requests.state_at(request, context.now) is not RequestState.APPROVED:
-            continue
-        for certificate in _certificates(context, request):
-            if certificate.login_id == login_id and certificate.serial not in context.state.revoked:
-                context.record(CertificateRevoked(certificate.serial, by, reason))
-                alive += certificate.valid_before > context.now
-    return alive
-
-
-def why(text: str) -> str:
-    """The reason, which must be one.
-
-    Raises:
-        Invalid: ``no_reason``, and what ``names.free_text`` refuses.
-
-    """
-    reason = names.free_text(text, "the reason")
-    if not reason:
-        raise Invalid("no_reason", "say why", hint="--reason TEXT")
-    return reason
-
-
-def _one(context: Context, serial: int, by: str | None, reason: str) -> RevokeReply:
+def _revoke_certificate(context: Context, serial: int, by: str | None, reason: str) -> RevokeReply:
     certificate = context.state.emergencies.get(serial) or context.state.certificates[serial]
     if serial in context.state.revoked:
         raise Invalid("wrong_state", f"certificate {serial} is revoked already")
@@ -114,17 +69,11 @@ def _owner(context: Context, message: Revoke) -> str:
     return context.request(certificate.request).asked.subject
 
 
-def _permitted(context: Context, message: Revoke, owner: str | None, door: Socket) -> str | None:
+def _permitted(context: Context, message: Revoke, owner: str | None) -> str | None:
     """Who revokes: the login's subject, or ``None`` for the operator at the admin door. No owner: it is not there."""
-    if message.login_id is None:
-        if door != "admin":
-            raise Refused("not_permitted", "say who you are")
+    login = context.person_or_operator(message.login_id)
+    if login is None:
         return None
-    login = context.login(message.login_id)
     if login.opened.subject != owner and not context.permitted(login, "lock"):
         raise Refused("not_permitted", "you may revoke what is yours, and this is not", hint="ssh-jit requests")
     return login.opened.subject
-
-
-def _certificates(context: Context, request: Request) -> list[Certificate]:
-    return [context.state.certificates[serial] for serial in context.state.certificates_of.get(request.id, ())]

@@ -2,76 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sshjit import requests
 from sshjit.api.views import RequestState
 from sshjit.ca_protocol.keys import KeyStanding
 from sshjit.ca_protocol.operating import Health, HealthReply, ProviderView, Status, StatusReply
-from sshjit.ca_protocol.table import Message, Reply
-from sshjit.errors import Failed, SshJitError
 from sshjit_ca import state as states
 from sshjit_ca.context import Context
 from sshjit_ca.keys import references, succession
-from sshjit_ca.keys.active_keys import Trials
-from sshjit_ca.keys.probe import Trial
+from sshjit_ca.keys.probe import ProbeResult, ProbeResults
 from sshjit_ca.state import CaKey
 from sshjit_ca.storage.database import kind_of
 
 
 def health(context: Context, _: Health) -> HealthReply:
     """Whether the CA signs now, and if not, why."""
-    return _health(context, context.troubles)
+    ready = not context.troubles
+    return HealthReply(ready, _problems(context), context.state.size, context.policy.digest, context.now)
 
 
-def prepare_status(context: Context, _: Status, __: int) -> Trials:
-    """Whether each key can sign just now; may wait for devices."""
-    return context.keys.trials()
-
-
-def status(context: Context, _: Status, trials: Trials) -> StatusReply:
-    """The operator's view."""
-    return _status(context, context.troubles, trials)
-
-
-def despite(context: Context, message: Message, prepared: Any, error: Failed) -> Reply | SshJitError:
-    """The answer when a whole batch failed: how the CA is, for who asks that; for all others, the error."""
-    match message:
-        case Health():
-            return _health(context, (error, *context.troubles))
-        case Status():
-            return _status(context, (error, *context.troubles), prepared)
-        case _:
-            return error
-
-
-def _health(context: Context, troubles: tuple[Failed, ...]) -> HealthReply:
-    return HealthReply(
-        not troubles, _problems(context, troubles), context.state.size, context.policy.digest, context.now
-    )
-
-
-def _problems(context: Context, troubles: tuple[Failed, ...]) -> tuple[str, ...]:
-    """What is wrong, also what stops nothing; why a policy was refused is for the CA's own log and doctor."""
-    refused = ("the policy file cannot be loaded; the one before it stays in force",) if context.policy_refused else ()
-    return (*(trouble.message for trouble in troubles), *refused)
-
-
-def _key(key: CaKey, trials: Trials) -> KeyStanding:
-    """A key that came since the others were tried is tried next time."""
-    trial = trials.get(key.fingerprint, Trial("it was not tried yet", "ask again"))
-    device = references.device(key.reference)
-    return KeyStanding(key.purpose, key.fingerprint, key.state, device, trial.problem, trial.hint)
-
-
-def _status(context: Context, troubles: tuple[Failed, ...], trials: Trials) -> StatusReply:
+def status(context: Context, _: Status) -> StatusReply:
+    """The operator's view: how the CA is, and whether each key can sign just now."""
+    results = context.prepared(ProbeResults)
     state, now = context.state, context.now
     standing = [requests.state_at(request, now) for request in state.requests.values()]
     head = succession.verified(context.journal.checkpoint, succession.raw(context.journal.checkpoint_key))
     return StatusReply(
         installation=context.config.installation,
-        ready=not troubles,
-        problems=_problems(context, troubles),
+        ready=not context.troubles,
+        problems=_problems(context),
         started=context.started,
         time=now,
         size=head.size,
@@ -82,7 +40,7 @@ def _status(context: Context, troubles: tuple[Failed, ...], trials: Trials) -> S
         state_digest=states.digest(state),
         policy=context.policy.digest,
         policy_rules=len(context.policy.allows) + len(context.policy.denies) + len(context.policy.break_glass),
-        keys=tuple(_key(key, trials) for key in context.keys.signing()),
+        keys=tuple(_key(key, results) for key in context.keys.signing()),
         providers=tuple(ProviderView(name, keys.problem, keys.age()) for name, keys in context.published.items()),
         database=kind_of(context.config.database),
         clock_drift=round(1000 * context.clock.drift),
@@ -96,3 +54,16 @@ def _status(context: Context, troubles: tuple[Failed, ...], trials: Trials) -> S
             each.valid_before > now and serial not in state.revoked for serial, each in state.certificates.items()
         ),
     )
+
+
+def _problems(context: Context) -> tuple[str, ...]:
+    """What is wrong, also what stops nothing; why a policy was refused is for the CA's own log and doctor."""
+    refused = ("the policy file cannot be loaded; the one before it stays in force",) if context.policy_refused else ()
+    return (*(trouble.message for trouble in context.troubles), *refused)
+
+
+def _key(key: CaKey, results: ProbeResults) -> KeyStanding:
+    """A key that came since the others were tried is tried next time."""
+    result = results.get(key.fingerprint, ProbeResult("it was not tried yet", "ask again"))
+    device = references.device(key.reference)
+    return KeyStanding(key.purpose, key.fingerprint, key.state, device, result.problem, result.hint)

@@ -13,15 +13,13 @@ from sshjit.errors import Failed, Invalid
 from sshjit.sshkey import PublicKey
 from sshjit_ca.keys import probe
 from sshjit_ca.keys.key_store import KeyStore
-from sshjit_ca.keys.probe import Trial
+from sshjit_ca.keys.probe import ProbeResults
 from sshjit_ca.keys.signer import PURPOSES, Signer
 from sshjit_ca.machine.durable import write_durably
 from sshjit_ca.state import CaKey, State
 from sshjit_ca.state import keys as folded
 
 _log = logging.getLogger(__name__)
-Trials = dict[str, Trial]
-"""Fingerprint -> how it went when the key was tried."""
 Turns = dict[Purpose, dict[str, str]]
 """Purpose -> fingerprint (``key``) and ``reference`` of the key that signs."""
 
@@ -69,9 +67,9 @@ class ActiveKeys:
             key for purpose in PURPOSES for key in keys if key.purpose == purpose and key.state in ("active", "pending")
         )
 
-    def trials(self) -> Trials:
+    def probe(self) -> ProbeResults:
         """Lets each of them sign once; waits for devices, so it is not for the authority's thread."""
-        return probe.every(self.holder, ((key.fingerprint, key.reference) for key in self.signing()))
+        return probe.probe_all(self.holder, ((key.fingerprint, key.reference) for key in self.signing()))
 
     def open(self) -> None:
         """Opens the keys that sign, so that what is wrong is said at the start.
@@ -144,3 +142,29 @@ def remembered_key(turns: Path, purpose: Purpose) -> tuple[str, str]:
 def parsed(line: str) -> PublicKey:
     """A line of the log; it was checked when it came."""
     return sshkey.parse_line(line)
+
+
+def find_key(state: State, purpose: Purpose, name: str) -> CaKey:
+    """The key of a purpose with this fingerprint, or with one that begins so, if there is one alone.
+
+    Raises:
+        Invalid: ``unknown_key``.
+
+    """
+    begin = name if name.startswith("SHA256:") else f"SHA256:{name}"
+    found = [key for key in folded.of(state, purpose) if key.fingerprint.startswith(begin)]
+    if len(found) != 1:
+        how = "no" if not found else "more than one"
+        raise Invalid("unknown_key", f"{how} key of {purpose} is {name[:60]!r}", hint="ssh-jit-ca keys list")
+    return found[0]
+
+
+def require_log_key(purpose: Purpose, key_type: str) -> None:
+    """Refuses a log key that is not Ed25519; other purposes take any type.
+
+    Raises:
+        Invalid: ``bad_key_type``.
+
+    """
+    if purpose == "log" and key_type != sshkey.ED25519:
+        raise Invalid("bad_key_type", "the log's key must be Ed25519: checkpoints are C2SP signed notes")

@@ -53,7 +53,7 @@ class KeyStore:
         device = references.device(reference)
 
         def again() -> None:
-            probe.anew(self, fingerprint, reference)
+            probe.probe_key(self, fingerprint, reference)
 
         opened = self._hanging.ask(device, lambda: self.expected(fingerprint, reference), again)
         return GuardedSigner(opened, device, self._hanging, again)

@@ -2,22 +2,19 @@
 
 A key that was made is read back as every start of the CA will read it: by its reference, with the passphrase from its
 source. One that does not come back and sign is removed, so that nobody is told of a key that is lost already. Which
-purpose a key is for, and whether it may be one at all, is for ``first`` and ``rotating`` to say.
+purpose a key is for, and whether it may be one at all, is for ``first.py`` and ``preparations.py`` to say.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sshjit.ca_protocol.keys import KeyKind
 from sshjit.errors import Failed, SshJitError
 from sshjit.sshkey import PublicKey
 from sshjit_ca.keys import files, probe, references
-
-if TYPE_CHECKING:
-    from sshjit_ca.keys.key_store import KeyStore
+from sshjit_ca.keys.key_store import KeyStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +34,7 @@ def opened(holder: KeyStore, reference: str) -> Opened:
 
     """
     signer = holder.open(reference)
-    probe.once(signer)
+    probe.sign_once(signer)
     return Opened(signer.public, reference)
 
 

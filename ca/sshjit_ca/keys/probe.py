@@ -10,16 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from sshjit.errors import Failed, SshJitError
 from sshjit_ca.keys import sshsig
 from sshjit_ca.keys.references import device
 from sshjit_ca.keys.signer import Signer
 from sshjit_ca.keys.tokens import TokenKey, within
-
-if TYPE_CHECKING:
-    from sshjit_ca.keys.key_store import KeyStore
 
 NAMESPACE = "trial@ssh-jit"
 """The SSHSIG namespace of these signatures. Nobody may ever verify by it."""
@@ -29,14 +26,25 @@ PATIENCE = 12.0
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class ProbeResult:
     """How it went with one key. ``problem`` is empty if it signed."""
 
     problem: str = ""
     hint: str = ""
 
 
-def once(signer: Signer) -> None:
+class ProbeResults(dict[str, ProbeResult]):
+    """Fingerprint -> how it went when the key was tried."""
+
+
+class KeySource(Protocol):
+    """What opens keys anew: a ``KeyStore``."""
+
+    def expected(self, fingerprint: str, reference: str) -> Signer:
+        """The key that the log knows by a reference, opened anew and not kept."""
+
+
+def sign_once(signer: Signer) -> None:
     """Lets a key sign once.
 
     Raises:
@@ -54,37 +62,37 @@ def once(signer: Signer) -> None:
         ) from None
 
 
-def every(holder: KeyStore, keys: Iterable[tuple[str, str]]) -> dict[str, Trial]:
+def probe_all(source: KeySource, keys: Iterable[tuple[str, str]]) -> ProbeResults:
     """Tries keys, given as fingerprint and reference; takes as long as the slowest one, ``PATIENCE`` at most."""
     wanted = dict(keys)
     if not wanted:
-        return {}
+        return ProbeResults()
     with ThreadPoolExecutor(len(wanted), "trial") as pool:
-        return dict(zip(wanted, pool.map(lambda pair: _try(holder, *pair), wanted.items()), strict=True))
+        return ProbeResults(zip(wanted, pool.map(lambda pair: _try(source, *pair), wanted.items()), strict=True))
 
 
-def _try(holder: KeyStore, fingerprint: str, reference: str) -> Trial:
+def _try(source: KeySource, fingerprint: str, reference: str) -> ProbeResult:
     try:
-        within(PATIENCE, lambda: anew(holder, fingerprint, reference))
+        within(PATIENCE, lambda: probe_key(source, fingerprint, reference))
     except TimeoutError:
-        return Trial(f"{device(reference)} did not answer within {PATIENCE:.0f} s", "is it there, and awake?")
+        return ProbeResult(f"{device(reference)} did not answer within {PATIENCE:.0f} s", "is it there, and awake?")
     except SshJitError as error:
-        return Trial(error.message, error.hint)
+        return ProbeResult(error.message, error.hint)
     except Exception as error:  # noqa: BLE001 - a library that breaks is what was to be found out
-        return Trial(f"{device(reference)}: {type(error).__name__}: {error}")
-    return Trial()
+        return ProbeResult(f"{device(reference)}: {type(error).__name__}: {error}")
+    return ProbeResult()
 
 
-def anew(holder: KeyStore, fingerprint: str, reference: str) -> None:
+def probe_key(source: KeySource, fingerprint: str, reference: str) -> None:
     """Opens the key that the log knows by a reference, beside the one that signs, and lets it sign once.
 
     Raises:
         SshJitError: why it cannot.
 
     """
-    signer = holder.expected(fingerprint, reference)
+    signer = source.expected(fingerprint, reference)
     try:
-        once(signer)
+        sign_once(signer)
     finally:
         if isinstance(signer, TokenKey):
             signer.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -49,6 +50,13 @@ class History:
         while len(self._found) > _REMEMBERED:
             self._found.popitem(last=False)
         return folded.get(request_id)
+
+    def with_request(self, state: State, row: Row) -> State:
+        """The state as it would be if it still held the request that an entry is about."""
+        if row.request is None or row.request in state.requests:
+            return state
+        request = self.request(state, row.request)
+        return state if request is None else replace(state, requests={request.id: request})
 
     def asks(self, subject: str | None, before: int, *, since: int = 0, page: int = 200) -> Iterator[Row]:
         """The entries of asks before the time ``before``, newest first; of one subject, or of all."""

@@ -196,32 +196,21 @@ class Journal:
 
     def commit(self) -> None:
         """Makes the batch durable, with a signed checkpoint over all of it."""
-        self.seal()()
-
-    def seal(self) -> Callable[[], None]:
-        """Ends the batch and signs the checkpoint over it; what is returned makes both durable, in any thread.
-
-        Nothing may be sealed before the batch before it is durable, or lost and the log read again.
-        """
         if not self._rows:
-            return _nothing
+            return
         signer = self._signer()
         note = self._note(Checkpoint(self._origin, self._tree.size, self._tree.head()), signer)
         rows, texts, size = self._rows, self._texts, self._tree.size
         self._rows, self._texts = [], []
         plan, self._plan = self._plan, None
-
-        def write() -> None:
-            self._store.commit(rows, self.epoch, note, texts)
-            self._memory.keep_checkpoint(note)
-            self.checkpoint, self.checkpoint_key = note, signer.public
-            self.durable = size
-            if plan is not None:
-                erasure.erase(self._store, plan[0])
-                self._erased_at, self._snapshot = size, 0
-                plan[1]()
-
-        return write
+        self._store.commit(rows, self.epoch, note, texts)
+        self._memory.keep_checkpoint(note)
+        self.checkpoint, self.checkpoint_key = note, signer.public
+        self.durable = size
+        if plan is not None:
+            erasure.erase(self._store, plan[0])
+            self._erased_at, self._snapshot = size, 0
+            plan[1]()
 
     def erase(self, plan: erasure.Plan, then: Callable[[], None]) -> None:
         """Erases details once the batch that records it is durable, and calls ``then``."""
@@ -237,7 +226,3 @@ class Journal:
         if key is None:
             raise Failed("no_key", "the log knows no key of its own")
         return self._holder.signer(key.fingerprint, key.reference)
-
-
-def _nothing() -> None:
-    """A batch in which nothing happened."""

@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
+from sshjit.errors import Invalid
 from sshjit_ca.storage.schema import entries
 from sshjit_ca.storage.store import Row, Store
 
 SCANNED = 2000
+MAX_PAGE = 1000
+"""Rows of one page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,18 @@ class Page:
 
     rows: tuple[Row, ...]
     next: int | None
+
+
+def page_limit(asked: int) -> int:
+    """How many rows a page has.
+
+    Raises:
+        Invalid: ``bad_limit``.
+
+    """
+    if not 1 <= asked <= MAX_PAGE:
+        raise Invalid("bad_limit", f"a page has 1 to {MAX_PAGE} rows")
+    return asked
 
 
 def newest_first(store: Store, wanted: Filter, before: int | None, limit: int) -> Page:

@@ -18,6 +18,7 @@ from joserfc.errors import JoseError
 from sshjit import login, names, wire
 from sshjit.errors import Invalid, Refused
 from sshjit.providers import Provider
+from sshjit.sshkey import PublicKey
 from sshjit_ca.oidc.provider_keys import ProviderKeys
 
 MAX_TOKEN = 64 * 1024
@@ -58,6 +59,14 @@ class Claims:
     """The person's Unix name, by the operator's table or else by the provider's claim. It may be somebody else's."""
     own_listed: bool
     """It is the operator's table that says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class NativeSignIn:
+    """What a provider says of somebody who signed in natively, and the key that their token is bound to."""
+
+    claims: Claims
+    key: PublicKey
 
 
 def verify(token: str, expected: Expected, keys: ProviderKeys, now: int) -> Claims:

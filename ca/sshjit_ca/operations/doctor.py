@@ -188,7 +188,7 @@ def _keys(config: Config, places: Places, daemon: m.StatusReply | SshJitError) -
             return
         keys = {purpose: remembered_key(turns, purpose) for purpose in PURPOSES}
         told = places if config.agent_socket is None else replace(places, agent=config.agent_socket)
-        trials = probe.every(KeyStore(told), keys.values())
+        trials = probe.probe_all(KeyStore(told), keys.values())
         tried = [
             (purpose, references.device(reference), trials[key].problem, trials[key].hint)
             for purpose, (key, reference) in keys.items()

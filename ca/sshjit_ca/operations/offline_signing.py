@@ -12,9 +12,9 @@ from dataclasses import replace
 from sshjit.ca_protocol.operating import EmergencyReply, SignEmergency
 from sshjit.errors import Failed, Refused, SshJitError
 from sshjit_ca.access import emergency_certificates
-from sshjit_ca.authority import Authority, Question
+from sshjit_ca.authority import Authority
 from sshjit_ca.config import Config
-from sshjit_ca.handlers.bundle import Bundles
+from sshjit_ca.context import Question
 from sshjit_ca.keys.active_keys import remembered
 from sshjit_ca.keys.key_store import KeyStore
 from sshjit_ca.keys.places import Places
@@ -22,7 +22,6 @@ from sshjit_ca.log.lines.words import clock as clock_time
 from sshjit_ca.log.lines.words import where
 from sshjit_ca.machine.clock import Clock
 from sshjit_ca.machine.spool import Spool
-from sshjit_ca.routes import table
 from sshjit_ca.service import daemon, standby
 from sshjit_ca.service.alerts import Alarm, Alarms
 from sshjit_ca.storage.store import Store
@@ -40,8 +39,7 @@ def sign(config: Config, places: Places, clock: Clock, time: standby.Time, messa
     try:
         if not standby.wait(store, time, lambda _: None, limit=standby.PATIENCE + 1):
             raise Refused("writer_lives", "a CA is running on this log", hint="ask it: the same without --offline")
-        bundles = Bundles()
-        authority = Authority(daemon.open_context(config, store, places, clock), table(store, bundles), bundles)
+        authority = Authority(daemon.open_context(config, store, places, clock))
         authority.begin(standby.me())
         (answer,) = authority.answer([Question(message, "admin")])
         authority.end()

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from sshjit.errors import Invalid, Refused, SshJitError
 from sshjit.events import Restored
+from sshjit_ca.authority import record_first_keys
 from sshjit_ca.config import Config
-from sshjit_ca.handlers import ca_keys
 from sshjit_ca.keys.places import Places
 from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
 from sshjit_ca.machine.clock import Clock
@@ -67,7 +67,7 @@ def _restore(config: Config, store: Store, places: Places, clock: Clock, reason:
     context.now = clock.steady(context.state.time)
     lost = max(0, _size(cited) - size)
     if not context.state.keys:
-        ca_keys.first_keys(context)
+        record_first_keys(context)
     context.keys.open()
     kept = None
     if cited:

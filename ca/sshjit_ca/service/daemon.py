@@ -20,16 +20,15 @@ from dataclasses import replace
 from sshjit import ca_protocol as m
 from sshjit import policy, providers
 from sshjit.errors import Failed, SshJitError
-from sshjit_ca import routes as doors
 from sshjit_ca.authority import Authority
 from sshjit_ca.config import Config, read_trusted
 from sshjit_ca.context import Context
-from sshjit_ca.handlers.bundle import Bundles
 from sshjit_ca.keys import files
 from sshjit_ca.keys.active_keys import ActiveKeys
 from sshjit_ca.keys.key_store import KeyStore
 from sshjit_ca.keys.places import Places
 from sshjit_ca.log import snapshotting
+from sshjit_ca.log.history import History
 from sshjit_ca.log.journal import Journal
 from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
 from sshjit_ca.machine import supervisor, system
@@ -92,6 +91,8 @@ def open_context(
         published={name: ProviderKeys(name, provider, time.monotonic) for name, provider in trusted.items()},
         keys=ActiveKeys(holder, lambda: journal.state, turns=config.home / "keys" / "turns.json"),
         journal=journal,
+        store=store,
+        history=History(store),
         policy=policy.load(text, file=config.policy.name),
         policy_text=text,
         random=random,
@@ -111,9 +112,7 @@ def serve(config: Config, places: Places, supervised: supervisor.Supervisor) -> 
     store = Store(config.database)
     try:
         context = open_context(config, store, places, machine_clock(config))
-        bundles = Bundles()
-        routes = doors.table(store, bundles)
-        authority = Authority(context, routes, bundles)
+        authority = Authority(context)
 
         def stand_by(why: str) -> None:
             _log.info("%s", why)
@@ -129,7 +128,7 @@ def serve(config: Config, places: Places, supervised: supervisor.Supervisor) -> 
             assert route.prepare is not None  # noqa: S101 - the server asks for these only
             return route.prepare(context, message, context.clock.now(context.state.time))
 
-        server = Server(authority, routes, prepare)
+        server = Server(authority, prepare)
         asyncio.run(_run(config, store, context, authority, server, supervised))
         if authority.fenced is None:
             snapshotting.keep_last(context.journal)

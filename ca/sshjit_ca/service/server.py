@@ -19,9 +19,10 @@ from sshjit import ca_protocol as m
 from sshjit import wire
 from sshjit.errors import Failed, SshJitError
 from sshjit_ca import sockets
-from sshjit_ca.authority import Answer, Authority, Question
+from sshjit_ca.authority import Answer, Authority
+from sshjit_ca.context import Question
 from sshjit_ca.ephemeral import LogThrottle
-from sshjit_ca.routes import Route
+from sshjit_ca.routes import ROUTES, Route
 from sshjit_ca.service.connection import Connection, Listening
 from sshjit_ca.service.fairness import Fair
 from sshjit_ca.sockets import Socket
@@ -42,12 +43,10 @@ class Server:
     def __init__(
         self,
         authority: Authority,
-        routes: dict[type[m.Message], Route],
         prepare: Callable[[Route, m.Message], object],
     ) -> None:
         """``prepare`` does what a route's preparation needs, in a thread; it may raise ``SshJitError``."""
         self._authority = authority
-        self._routes = routes
         self._prepare = prepare
         self._waiting = Fair[Connection, tuple[Question, int]]()
         """Questions, each under its peer's number."""
@@ -83,7 +82,7 @@ class Server:
 
     def take(self, message: m.Message, connection: Connection, number: int) -> None:
         """A message arrived; its answer will go out on the connection."""
-        route = self._routes[type(message)]
+        route = ROUTES[type(message)]
         if route.prepare is None:
             self._wait(Question(message, connection.door), connection, number)
             return
@@ -93,8 +92,8 @@ class Server:
 
     def allows(self, message: type[m.Message], door: Socket) -> bool:
         """Whether a message is taken at a door."""
-        route = self._routes.get(message)
-        return route is not None and door in route.doors
+        route = ROUTES.get(message)
+        return route is not None and door in route.sockets
 
     async def _prepared(self, route: Route, message: m.Message, connection: Connection, number: int) -> None:
         try:

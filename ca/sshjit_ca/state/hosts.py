@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sshjit import events
+from sshjit.sshkey import PublicKey
 from sshjit_ca.state.model import State
 from sshjit_ca.state.records import Host, HostCertificate, Invited, Reported
 
@@ -56,3 +57,8 @@ def host_removed(state: State, event: events.HostRemoved, _: int) -> None:
 def host_reported(state: State, event: events.HostReported, time: int) -> None:
     """A host said how it is."""
     state.reports[event.host_id] = Reported(time, event.bundle, event.sessions, event.problems)
+
+
+def key_owner(state: State, key: PublicKey) -> str | None:
+    """The name of the host that this key belongs to; two machines with one key could not be told apart."""
+    return next((host.name for host in state.hosts.values() if key.line in host.host_keys), None)

@@ -34,3 +34,9 @@ def remove(state: State, request: Request) -> None:
 
 def _key(subject: str, action: str, host_id: str) -> str:
     return f"{subject} {action} {host_id}"
+
+
+def extensions(state: State, grant: Request) -> list[Request]:
+    """Every request to extend a grant, oldest first."""
+    own = state.requests_of.get(grant.asked.subject, ())
+    return [each for each in map(state.requests.__getitem__, own) if each.asked.extends == grant.id]

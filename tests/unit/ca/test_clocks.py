@@ -9,8 +9,8 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit import sshkey
 from sshjit.errors import Failed, Invalid, Refused
-from sshjit_ca import routes
 from sshjit_ca.machine.clock import TOLERANCE, Clock, Kept
+from sshjit_ca.routes import DESPITE, ROUTES
 from tests.support.installation import ALICE, CAROL, Installation
 
 
@@ -110,7 +110,7 @@ def test_what_gives_somebody_something_waits_also_in_an_emergency(ca: Installati
         assert isinstance(answer, Failed)
         assert answer.code == "clock"
     given = {m.LoginWeb, m.LoginNative, m.Ask, m.Approve, m.SignUser, m.Unlock, m.AddHost, m.SignHost, m.JoinHost}
-    assert given.isdisjoint(routes.DESPITE)
+    assert given.isdisjoint(DESPITE)
 
 
 def test_an_emergency_certificate_is_revoked_like_any_other(ca: Installation) -> None:
@@ -138,7 +138,7 @@ def test_locks_on_everything_and_on_a_key_reach_emergency_certificates(ca: Insta
 
 
 def test_only_the_operator_confirms_and_says_why(ca: Installation) -> None:
-    assert "web" not in ca.routes[m.ConfirmClock].doors
+    assert "web" not in ROUTES[m.ConfirmClock].sockets
     with pytest.raises(Invalid) as refused:
         ca.say(m.ConfirmClock(""), m.ClockReply, "admin")
     assert refused.value.code == "no_reason"

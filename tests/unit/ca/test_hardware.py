@@ -14,6 +14,7 @@ from sshjit import login as binding
 from sshjit import sshkey
 from sshjit.errors import Invalid, Refused
 from sshjit_ca.keys import checking
+from sshjit_ca.routes import ROUTES
 from tests.support import softkey
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation, Person
 from tests.support.issuer import NATIVE_CLIENT
@@ -180,7 +181,7 @@ def test_what_cannot_be_registered(ca: Installation) -> None:
 
 def test_the_web_door_registers_nothing(ca: Installation) -> None:
     for message in (m.RegisterHardwareKey, m.RemoveHardwareKey, m.ReadHardwareKeys):
-        assert ca.routes[message].doors == {"admin"}
+        assert ROUTES[message].sockets == {"admin"}
 
 
 def test_a_provider_that_does_not_tell_when_somebody_signed_in_makes_no_fresh_sign_in(ca: Installation) -> None:

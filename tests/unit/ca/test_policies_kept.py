@@ -12,6 +12,7 @@ from sshjit.errors import Failed, Invalid
 from sshjit_ca.cli import policies as cli_policies
 from sshjit_ca.keys import files
 from sshjit_ca.log import verification
+from sshjit_ca.routes import ROUTES
 from sshjit_ca.storage.schema import policies
 from tests.support.installation import ALICE, POLICY, Installation
 
@@ -101,4 +102,4 @@ def test_the_web_door_reads_the_policy_in_force_and_no_other(ca: Installation) -
     with pytest.raises(Invalid) as caught:
         ca.say(m.ReadPolicy(first), m.PolicyReply)
     assert caught.value.code == "not_permitted"
-    assert ca.routes[m.ReadPolicies].doors == {"admin"}
+    assert ROUTES[m.ReadPolicies].sockets == {"admin"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sshjit import ca_protocol as m
-from sshjit_ca.access import extension_history
+from sshjit_ca.handlers import read_requests
 from tests.support.installation import ALICE, BOB, DANA, Installation, Person
 
 DAY = 24 * 3600
@@ -82,12 +82,12 @@ def test_the_last_of_many_are_shown(ca: Installation) -> None:
     ca.change_policy(*DATABASE)
     dana, bob = ca.native(DANA), ca.web(BOB)
     grant = ca.approve(bob, ca.ask(dana, "db1").request)
-    for number in range(extension_history.MOST + 2):
+    for number in range(read_requests.MOST_EXTENSIONS + 2):
         asked = more(ca, dana, grant.id, f"CHG-{number}")
         ca.say(m.Deny(bob, asked.id, asked.digest, "no", None), m.RequestReply)
     found = read(ca, dana, grant.id).extensions
     assert (len(found), found[0].reason, found[-1].reason) == (
-        extension_history.MOST,
+        read_requests.MOST_EXTENSIONS,
         "CHG-2",
-        f"CHG-{extension_history.MOST + 1}",
+        f"CHG-{read_requests.MOST_EXTENSIONS + 1}",
     )

@@ -9,7 +9,7 @@ from sqlalchemy import event
 
 from sshjit import ca_protocol as m
 from sshjit.errors import Invalid
-from sshjit_ca.handlers import search as searching
+from sshjit_ca.handlers import read_requests
 from sshjit_ca.log.history import History
 from sshjit_ca.state import State
 from tests.support.installation import ALICE, BOB, DANA, Installation
@@ -84,7 +84,7 @@ def test_one_question_does_a_bounded_part_of_the_work(
 ) -> None:
     made = history(ca)
     bob = ca.web(BOB)
-    monkeypatch.setattr(searching, most, value)
+    monkeypatch.setattr(read_requests, most, value)
     first = search(ca, bob)
     assert len(first.requests) < len(made)
     assert first.next is not None

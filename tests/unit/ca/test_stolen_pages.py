@@ -13,6 +13,7 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit import json_text, signed_actions, sshkey
 from sshjit.errors import SshJitError
+from sshjit_ca.routes import ROUTES
 from tests.support.break_glass import GLASS, REASON, break_glass, review
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation
 from tests.support.signatures import act, by, challenge, lines_of
@@ -95,7 +96,7 @@ def refused(said: m.Reply | SshJitError) -> str:
 
 
 def test_the_story_says_every_message_of_the_web_door(stolen: Stolen) -> None:
-    taken = {kind for kind, route in stolen.ca.routes.items() if "web" in route.doors}
+    taken = {kind for kind, route in ROUTES.items() if "web" in route.sockets}
     assert {type(message) for message in stolen.carried} == taken
 
 
@@ -274,7 +275,7 @@ def test_t50_t54_what_a_host_joins_by_is_told_at_the_admin_door_alone(stolen: St
     added = stolen.say(act(ca, bob, by(ca.key(BOB)), m.AddHost("web5", (), "192.0.2.5", 22, (("env", "staging"),), ())))
     assert isinstance(added, m.HostReply)
     assert (added.invitation, added.certificates) == (None, ())
-    assert ca.routes[m.InviteHost].doors == {"admin"}
+    assert ROUTES[m.InviteHost].sockets == {"admin"}
     made = ca.say(m.InviteHost("web5"), m.HostReply, "admin").invitation
     assert made is not None
     reads = (m.ReadHosts(bob), m.ReadLog(bob, None, 100), m.ReadFeed(-1, 100), m.ReadPolicy(None), m.ReadBundle(None))

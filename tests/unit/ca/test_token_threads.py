@@ -31,7 +31,7 @@ def sign():
 
 def look():
     while time.monotonic() < until:
-        problems.extend(each.problem for each in probe.every(holder, keys).values() if each.problem)
+        problems.extend(each.problem for each in probe.probe_all(holder, keys).values() if each.problem)
 
 threads = [threading.Thread(target=each) for each in (sign, look)]
 for thread in threads:

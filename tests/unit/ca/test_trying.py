@@ -74,10 +74,10 @@ def test_a_token_and_a_file_that_are_away_are_named(token: Token, tmp_path: Path
     on_token, in_file = token.reference("ca"), f"file:{path}"
     keys = [(holder.open(each).public.fingerprint, each) for each in (on_token, in_file)]
     for _ in range(3):
-        assert set(probe.every(holder, keys).values()) == {probe.Trial()}
+        assert set(probe.probe_all(holder, keys).values()) == {probe.ProbeResult()}
     token.remove("ca")
     path.unlink()
-    of_token, of_file = probe.every(holder, keys).values()
+    of_token, of_file = probe.probe_all(holder, keys).values()
     assert "the token 'ssh-jit' does not sign: NoSuchKey" in of_token.problem
     assert "lists tokens, -O their objects" in of_token.hint
     assert str(path) in of_file.problem
@@ -86,7 +86,7 @@ def test_a_token_and_a_file_that_are_away_are_named(token: Token, tmp_path: Path
 
 def test_another_key_in_its_place_is_not_the_key(tmp_path: Path) -> None:
     path = make_key(tmp_path / "file")
-    (trial,) = probe.every(KeyStore(Places()), [("SHA256:" + "A" * 43, f"file:{path}")]).values()
+    (trial,) = probe.probe_all(KeyStore(Places()), [("SHA256:" + "A" * 43, f"file:{path}")]).values()
     assert "the log knows SHA256:AAAA" in trial.problem
 
 

@@ -1,0 +1,75 @@
+"""Approvals as they stand now: what a request needs, who gave it, who may still give it, and whether that is enough."""
+
+from __future__ import annotations
+
+from sshjit import approvals
+from sshjit.approvals import Approver, Step
+from sshjit.errors import Refused
+from sshjit.requests import Request
+from sshjit_ca.context import Context
+from sshjit_ca.state import Login, locks
+from sshjit_ca.state.request_index import extensions
+
+
+def steps_of(request: Request) -> tuple[Step, ...]:
+    """The approval steps that were demanded when it was asked."""
+    return tuple(Step(step.role, step.count, step.signed) for step in request.asked.steps)
+
+
+def approvers_of(context: Context, request: Request) -> tuple[Approver, ...]:
+    """Everybody who said yes, with the roles that they have now; not by a sign-in or a key that is locked."""
+    found = []
+    for said in (decision.said for decision in request.decisions):
+        if said.verdict == "approve" and not locks.silenced(context.state, said.login_id, said.subject):
+            person = context.person(said.subject)
+            found.append(Approver(person.subject_id, person.emails, person.roles, signed=said.signed))
+    return tuple(found)
+
+
+def may_decide(context: Context, login: Login, request: Request) -> bool:
+    """Whether the login's person is one whom some step of the request asks, and is not the requester."""
+    return bool(approver_roles(context, login, request))
+
+
+def approver_roles(context: Context, login: Login, request: Request) -> tuple[str, ...]:
+    """The roles for which the login's person is asked."""
+    if not request.asked.steps:
+        return ()
+    me, requester = context.person(login.opened.subject), context.person(request.asked.subject)
+    if not any(step.role in me.roles for step in request.asked.steps) or not approvals.others(
+        requester, (me,), context.known()
+    ):
+        return ()
+    return tuple(sorted({step.role for step in request.asked.steps} & me.roles))
+
+
+def require_approvals(context: Context, grant: Request) -> None:
+    """Every approver may still approve, also of the extension that the grant lives by now.
+
+    Raises:
+        Refused: ``approval_gone``.
+
+    """
+    if not complete(context, grant):
+        raise Refused("approval_gone", "who approved this may not approve it any more", hint="ask again")
+    if grant.id not in context.state.extended:
+        return
+    for each in extensions(context.state, grant):
+        if each.since is not None and each.since <= context.now and not complete(context, each):
+            what = "who approved that this was extended may not approve it any more"
+            raise Refused("approval_gone", what, hint="ask again")
+
+
+def complete(context: Context, request: Request) -> bool:
+    """Whether every approval that the request needs was given, by people who may give it now."""
+    steps = steps_of(request)
+    if not steps:
+        return True
+    requester = context.person(request.asked.subject)
+    return approvals.complete(steps, requester, approvers_of(context, request), others=context.known())
+
+
+def could_review(context: Context, login: Login, request: Request) -> bool:
+    """Whether the login's person may review, and is neither the requester nor linked to them by e-mail."""
+    other = login.opened.subject not in locks.accounts_of(context.state, request.asked.subject)
+    return context.permitted(login, "review") and other

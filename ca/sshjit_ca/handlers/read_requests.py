@@ -1,0 +1,205 @@
+"""Requests as people read them: one of them for ever, with what was asked of it since, and looking for them by page.
+
+A search returns the newest first, also of those that only the log knows, with bounded work for each question: it looks
+at ``LOOKED_AT`` requests at most and folds ``FOLDED`` of them from the log; ``next`` says where to go on. Positions are
+times, so a page goes on to the end of the second at which it is full: nothing falls between two.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from sshjit import events, requests
+from sshjit.api.details import ExtensionView, RequestReply, RequestsReply
+from sshjit.api.views import RequestState
+from sshjit.ca_protocol.requests import ReadRequest, ReadRequests
+from sshjit.errors import Invalid
+from sshjit.requests import Request
+from sshjit_ca.access.approvals import approver_roles, could_review
+from sshjit_ca.access.views import request_view
+from sshjit_ca.access.visibility import Visibility, requester_info, visibility
+from sshjit_ca.context import Context, person_of
+from sshjit_ca.log.history import read
+from sshjit_ca.log.pages import page_limit
+from sshjit_ca.state import Login
+from sshjit_ca.state.pruning import ended_at
+from sshjit_ca.state.request_index import extensions as extensions_of
+
+MOST_EXTENSIONS = 50
+"""Extensions that are shown: the last ones."""
+_EXTENSION_ASKS = 2000
+"""Asks of the same person in the grant's time that are looked through."""
+LOOKED_AT = 20_000
+"""Requests at hand, and asks in the log, that one question looks at."""
+READ = 2_000
+"""Asks that one question reads in the log."""
+FOLDED = 200
+"""Requests that one question folds from the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A request that may be wanted; ``request`` of one that is not at hand is folded when it is."""
+
+    time: int
+    asked: events.Asked
+    held: Request | None
+
+
+def read_request(context: Context, message: ReadRequest) -> RequestReply:
+    """One request, for ever; whoever may not see it is told that there is none.
+
+    Raises:
+        Refused: ``login_over``.
+        Invalid: ``unknown_request``.
+
+    """
+    login = context.login(message.login_id)
+    request = context.history.request(context.state, message.request)
+    seen = None if request is None else visibility(context, login, request)
+    if request is None or seen is None:
+        raise Invalid("unknown_request", "you have no such request to see", hint="ssh-jit requests")
+    view, extensions = request_view(context, request), _extension_views(context, request)
+    if seen is Visibility.OWN:
+        return RequestReply(view, extensions=extensions)
+    who = requester_info(context, request, before=seen is Visibility.WHOLE)
+    return RequestReply(view, who, approver_roles(context, login, request), extensions)
+
+
+def read_requests(context: Context, message: ReadRequests) -> RequestsReply:
+    """Requests, newest first.
+
+    Raises:
+        Invalid: ``not_permitted`` (``all`` needs the permission ``audit``, ``review`` that of its name), ``bad_limit``.
+
+    """
+    login, limit = context.login(message.login_id), page_limit(message.limit)
+    found, going_on = _search(context, message, _candidates(context, message, login), limit)
+    return RequestsReply(tuple(request_view(context, each) for each in found), going_on)
+
+
+def _extension_views(context: Context, grant: Request) -> tuple[ExtensionView, ...]:
+    """Every ask for more time in a grant, oldest first.
+
+    A grant that is at hand has all of them at hand, for the state forgets requests from the oldest on; those of a grant
+    that is forgotten are read from the log. (Break-glass access, which may stay while what is newer goes, cannot be
+    extended.)
+    """
+    held = grant.id in context.state.requests
+    found = extensions_of(context.state, grant) if held else _remembered(context, grant)
+    return tuple(_extension_view(context, each) for each in found[-MOST_EXTENSIONS:])
+
+
+def _remembered(context: Context, grant: Request) -> list[Request]:
+    over = ended_at(grant)
+    before = (context.now if over is None else over) + 1
+    rows = islice(context.history.asks(grant.asked.subject, before, since=grant.time), _EXTENSION_ASKS)
+    asked = ((row, read(row)) for row in rows)
+    ids = [row.request for row, ask in asked if isinstance(ask, events.Asked) and ask.extends == grant.id]
+    found = (context.history.request(context.state, each) for each in reversed(ids) if each is not None)
+    return [each for each in found if each is not None]
+
+
+def _extension_view(context: Context, request: Request) -> ExtensionView:
+    view = request_view(context, request)
+    return ExtensionView(
+        id=view.id,
+        state=view.state,
+        how=view.how,
+        person=view.requester,
+        duration=view.duration,
+        reason=view.reason,
+        asked=view.asked,
+        pending_until=view.pending_until,
+        ends=view.ends,
+        decisions=view.decisions,
+        closing=view.closing,
+    )
+
+
+def _search(
+    context: Context, message: ReadRequests, candidates: Iterator[_Candidate], limit: int
+) -> tuple[list[Request], int | None]:
+    """What fits of the candidates, and where to go on."""
+    found: list[Request] = []
+    looked_at = read_there = folded = last = 0
+    for candidate in candidates:
+        full = len(found) >= limit or looked_at >= LOOKED_AT or read_there >= READ or folded >= FOLDED
+        if full and candidate.time < last:
+            return found, last
+        last = candidate.time
+        looked_at += 1
+        read_there += candidate.held is None
+        if message.find is not None and not _mentions(context, candidate.asked, message.find.casefold()):
+            continue
+        folded += candidate.held is None
+        request = candidate.held or context.history.request(context.state, candidate.asked.request)
+        if request is not None and message.state in (None, requests.state_at(request, context.now)):
+            found.append(request)
+    return found, None
+
+
+def _candidates(context: Context, message: ReadRequests, login: Login) -> Iterator[_Candidate]:
+    """Every request that the scope is about, newest first, within the times that were named."""
+    match message.scope:
+        case "mine":
+            every = _with_older(context, message, login.opened.subject)
+        case "all":
+            if not context.permitted(login, "audit"):
+                raise Invalid("not_permitted", "only an auditor sees everybody's requests")
+            every = _with_older(context, message, None)
+        case "approve":
+            every = (each for each in _held(context, None) if _could_answer(context, login, each.held))
+        case "review":
+            if not context.permitted(login, "review"):
+                raise Invalid("not_permitted", "reviewing needs the permission 'review', which you do not have")
+            every = (each for each in _held(context, None) if _waits_for_review(context, login, each.held))
+    before, since = message.before, message.since
+    return (each for each in every if (before is None or each.time < before) and (since is None or each.time >= since))
+
+
+def _held(context: Context, subject: str | None) -> Iterator[_Candidate]:
+    """The requests at hand, newest first; of one subject, or of all."""
+    state = context.state
+    ids = state.requests if subject is None else state.requests_of.get(subject, [])
+    for each in reversed(ids):
+        request = state.requests[each]
+        yield _Candidate(request.time, request.asked, request)
+
+
+def _with_older(context: Context, message: ReadRequests, subject: str | None) -> Iterator[_Candidate]:
+    """Those at hand together with those that only the log knows."""
+    older = _in_the_log(context, message, subject)
+    return heapq.merge(_held(context, subject), older, key=lambda each: -each.time)
+
+
+def _in_the_log(context: Context, message: ReadRequests, subject: str | None) -> Iterator[_Candidate]:
+    """Those that are not at hand. All were asked before any that is, broken glass apart (``state/pruning.py``)."""
+    kept = next((each.time for each in context.state.requests.values() if each.review_by is None), context.now)
+    before = kept + 1 if message.before is None else min(message.before, kept + 1)
+    for row in context.history.asks(subject, before, since=message.since or 0):
+        event = read(row)
+        if isinstance(event, events.Asked) and event.request not in context.state.requests:
+            yield _Candidate(row.entry.time, event, None)
+
+
+def _mentions(context: Context, asked: events.Asked, said: str) -> bool:
+    """Whether a text stands in an ask, or its id begins with it."""
+    person = person_of(context.state, asked.login_id, asked.subject)
+    texts = (person.name, person.email or "", asked.login, asked.reason, asked.rule, *asked.hosts)
+    return asked.request.startswith(said) or any(said in text.casefold() for text in texts)
+
+
+def _could_answer(context: Context, login: Login, request: Request | None) -> bool:
+    """Whether this login's person is asked for a decision that is still open, and gave none."""
+    if request is None or requests.state_at(request, context.now) is not RequestState.PENDING:
+        return False
+    spoken = {decision.said.subject for decision in request.decisions}
+    return login.opened.subject not in spoken and bool(approver_roles(context, login, request))
+
+
+def _waits_for_review(context: Context, login: Login, request: Request | None) -> bool:
+    return request is not None and request.unreviewed and could_review(context, login, request)

@@ -1,0 +1,103 @@
+"""What is done for a message before its batch, in a thread of its own, because it may wait for somebody else.
+
+Sign-ins wait for an identity provider's keys, CA keys for their devices. A preparation is a function
+``(context, message, now) -> prepared``: it records nothing, and its handler gets what it made by ``context.prepared``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+from sshjit import login as binding
+from sshjit import names, sshkey
+from sshjit.ca_protocol.keys import ActivateKey, AddKey, KeyKind, Purpose, ReadKeys
+from sshjit.ca_protocol.logins import LoginNative, LoginWeb
+from sshjit.ca_protocol.operating import Status
+from sshjit.errors import Failed, Invalid
+from sshjit.providers import Provider
+from sshjit_ca.context import Context
+from sshjit_ca.keys import making, probe, sshsig
+from sshjit_ca.keys.active_keys import find_key, require_log_key
+from sshjit_ca.keys.making import Opened
+from sshjit_ca.keys.probe import ProbeResults
+from sshjit_ca.oidc import id_tokens
+from sshjit_ca.oidc.id_tokens import Claims, Expected, NativeSignIn
+
+
+def prepare_web_login(context: Context, message: LoginWeb, now: int) -> Claims:
+    """Verifies the token of a browser's sign-in: audience is the front end's own client."""
+    provider = _provider(context, message.provider)
+    expected = Expected(provider, provider.web.client_id, message.nonce)
+    return id_tokens.verify(message.id_token, expected, context.published[message.provider], now)
+
+
+def prepare_native_login(context: Context, message: LoginNative, now: int) -> NativeSignIn:
+    """Verifies token, nonce and key of a native sign-in.
+
+    The audience must be the native client, which the front end never asks for; the nonce must be the hash of this key;
+    and the key itself must have signed this token.
+    """
+    provider = _provider(context, message.provider)
+    key = sshkey.parse_line(message.key)
+    sshsig.verify(message.signature, key, binding.NAMESPACE, binding.signed_text(_ascii(message.id_token)))
+    nonce = binding.nonce(key.blob, binding.unb64url(message.salt))
+    expected = Expected(provider, provider.native.client_id, nonce)
+    return NativeSignIn(id_tokens.verify(message.id_token, expected, context.published[message.provider], now), key)
+
+
+def probe_keys(context: Context, _: ReadKeys | Status, __: int) -> ProbeResults:
+    """Whether each key that signs, or will, can do it just now; waits for devices."""
+    return context.keys.probe()
+
+
+def prepare_new_key(context: Context, message: AddKey, _: int) -> Opened:
+    """Makes or opens the key, and lets it sign once.
+
+    Raises:
+        Invalid: ``bad_reference``, ``bad_key_type``, ``bad_message``.
+        Failed: why the key, or the passphrase of a new one, cannot be used.
+
+    """
+    match message:
+        case AddKey(reference=str() as reference, make=None, passphrase=None):
+            return making.opened(context.keys.holder, reference)
+        case AddKey(reference=None, make=str() as kind):
+            if kind != "ed25519":
+                require_log_key(message.purpose, kind)
+            return _make(context, message.purpose, kind, message.passphrase)
+        case _:
+            raise Invalid(
+                "bad_message",
+                "name either a key that exists, or the kind of a new one",
+                hint="a passphrase is for a new one; a reference to an encrypted file names its own",
+            )
+
+
+def prepare_activation(context: Context, message: ActivateKey, _: int) -> None:
+    """Lets the key sign once, so that one which cannot never has its turn."""
+    key = find_key(context.state, message.purpose, message.key)
+    probe.sign_once(context.keys.holder.expected(key.fingerprint, key.reference))
+
+
+def _make(context: Context, purpose: Purpose, kind: KeyKind, passphrase: str | None) -> Opened:
+    """A new file beside the first keys: ``user_ca.2``, ``user_ca.3``, and so on."""
+    maker = making.Maker.of(context.keys.holder, passphrase)
+    beside = context.config.key_file(purpose)
+    for number in range(2, 10_000):
+        with contextlib.suppress(FileExistsError):
+            return maker.make(beside.with_name(f"{beside.name}.{number}"), kind)
+    raise Failed("no_room", f"there are too many keys beside {beside}")
+
+
+def _provider(context: Context, name: str) -> Provider:
+    provider = context.providers.get(name)
+    if provider is None:
+        known = ", ".join(context.providers)
+        raise Invalid("unknown_provider", f"{names.show(name)} is not a provider here", hint=f"known: {known}")
+    return provider
+
+
+def _ascii(token: str) -> str:
+    if not token.isascii():
+        raise Invalid("bad_token", "the ID token cannot be read: it is not ASCII")
+    return token
