@@ -244,7 +244,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrozenCa]:
 
 def test_a_ca_starts_on_it_in_a_new_epoch_and_the_log_stays_whole(ca: FrozenCa) -> None:
     then = expected()
-    assert ca.desk.state.epoch == then["epoch"] + 1
+    assert ca.context.state.epoch == then["epoch"] + 1
     assert ca.kinds()[then["size"] :] == ["start"]
     ca.restart()
     verdict = verification.verify(ca.store, FIRST_KEY, processes=1)
@@ -306,7 +306,7 @@ def test_certificates_are_drawn_from_grants_that_live(ca: FrozenCa) -> None:
         drawn = ca.say(m.SignUser(named[who], named[grant]), m.CertificateReply).certificate
         certificate, _, _ = sshcert.parse_line(drawn.text)
         assert certificate.principals == (principal,)
-        assert drawn.serial >> 40 == ca.desk.state.epoch
+        assert drawn.serial >> 40 == ca.context.state.epoch
     for grant in ("ended", "revoked", "mallory", "pending", "scheduled", "extension"):
         with pytest.raises(SshJitError):
             ca.say(m.SignUser(named["alice"], named[grant]), m.CertificateReply)
