@@ -94,6 +94,22 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("messages",),
         ("notices",),
     ],
+    "sshjit_ca": [
+        ("__main__",),
+        ("cli",),
+        ("operations",),
+        ("service",),
+        ("authority",),
+        ("routes",),
+        ("handlers", "preparations"),
+        ("access", "report"),
+        ("context",),
+        ("log",),
+        ("keys",),
+        ("oidc", "state", "storage"),
+        ("machine",),
+        ("config", "ephemeral", "sockets"),
+    ],
     "sshjit_ca.report": [
         ("html_page",),
         ("csv_files", "highlights"),
@@ -307,8 +323,18 @@ def test_each_file_and_folder_has_its_floor_and_imports_from_lower_ones_only(pac
     assert len(depth) == sum(map(len, FLOORS[package])), "a member has two floors"
     edges = member_edges(graph(package.partition(".")[0]), package)
     assert depth.keys() == edges.keys()
-    climbs = [f"{name} imports {to}" for name, targets in edges.items() for to in targets if depth[to] <= depth[name]]
-    assert not climbs
+    assert not climbs(edges, depth)
+
+
+def climbs(edges: dict[str, set[str]], depth: dict[str, int]) -> list[str]:
+    """The imports that do not go to a lower floor; ``depth`` counts floors from the top."""
+    return [f"{name} imports {to}" for name, targets in edges.items() for to in targets if depth[to] <= depth[name]]
+
+
+def test_an_import_that_climbs_or_stays_is_found() -> None:
+    depth = {"cli": 0, "log": 1, "state": 1, "keys": 2}
+    assert climbs({"cli": {"log", "keys"}, "log": {"keys"}, "keys": set()}, depth) == []
+    assert climbs({"keys": {"cli"}, "log": {"state"}}, depth) == ["keys imports cli", "log imports state"]
 
 
 def member_edges(edges: dict[str, set[str]], package: str) -> dict[str, set[str]]:
@@ -368,6 +394,92 @@ def find_cycle(edges: dict[str, set[str]]) -> list[str] | None:
 def test_a_cycle_is_found_where_there_is_one() -> None:
     assert find_cycle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
     assert find_cycle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) is None
+
+
+def public_functions(path: Path) -> list[ast.FunctionDef]:
+    """The functions of a module that others may call."""
+    return [node for node in tree(path).body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]
+
+
+def is_handler(function: ast.FunctionDef) -> bool:
+    """Whether a function is ``(context: Context, message: …) -> …`` and no more; a message not looked at is ``_``."""
+    arguments = function.args
+    named = [(argument.arg, argument.annotation and ast.unparse(argument.annotation)) for argument in arguments.args]
+    alone = not (arguments.posonlyargs or arguments.kwonlyargs or arguments.vararg or arguments.kwarg)
+    return (
+        alone
+        and not arguments.defaults
+        and not function.decorator_list
+        and function.returns is not None
+        and [kind for _, kind in named[:1]] == ["Context"]
+        and [name for name, _ in named] in (["context", "message"], ["context", "_"])
+    )
+
+
+HANDLERS = [path for path in sources(PACKAGES["sshjit_ca"] / "handlers") if path.name != "__init__.py"]
+
+
+@pytest.mark.parametrize("path", HANDLERS, ids=shown)
+def test_a_module_of_handlers_offers_handlers_and_nothing_else(path: Path) -> None:
+    """What handlers share lies on lower floors, so no handler's module is imported by another one."""
+    functions = public_functions(path)
+    assert functions
+    assert [function.name for function in functions if not is_handler(function)] == []
+    assert not [module for module, _ in imports(path) if module.startswith("sshjit_ca.handlers")]
+
+
+def test_each_handler_answers_one_message_and_each_message_has_one() -> None:
+    """The table names each public function of ``handlers/`` once: none is left over, and none answers two messages."""
+    routes = tree(PACKAGES["sshjit_ca"] / "routes.py")
+    named = [
+        ast.unparse(call.args[1])
+        for call in ast.walk(routes)
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "Route"
+    ]
+    offered = [f"{path.stem}.{function.name}" for path in HANDLERS for function in public_functions(path)]
+    assert sorted(named) == sorted(offered)
+
+
+def test_what_is_no_handler_is_recognised() -> None:
+    source = """
+def good(context: Context, message: m.Ask) -> m.AskReply: ...
+def blind(context: Context, _: m.Health) -> m.HealthReply: ...
+def third(context: Context, message: m.Ask, socket: Socket) -> m.AskReply: ...
+def other(store: Store, message: m.Ask) -> m.AskReply: ...
+def default(context: Context, message: m.Ask = None) -> m.AskReply: ...
+"""
+    functions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
+    assert [function.name for function in functions if is_handler(function)] == ["good", "blind"]
+
+
+def stray_strings(module: ast.Module) -> list[int]:
+    """Lines of string expressions that document nothing: neither first in a body nor right after an assignment."""
+    found = []
+    for node in ast.walk(module):
+        for field in ("body", "orelse", "finalbody"):
+            body = getattr(node, field, None)
+            if not isinstance(body, list):
+                continue
+            first = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            for before, statement in zip([None, *body], body, strict=False):
+                if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)):
+                    continue
+                documents = first if before is None else isinstance(before, ast.Assign | ast.AnnAssign)
+                if isinstance(statement.value.value, str) and not documents:
+                    found.append(statement.lineno)
+    return found
+
+
+@pytest.mark.parametrize("path", [path for package in PACKAGES for path in sources(PACKAGES[package])], ids=shown)
+def test_each_docstring_stands_under_what_it_documents(path: Path) -> None:
+    assert stray_strings(tree(path)) == []
+
+
+def test_a_docstring_under_the_wrong_field_is_found() -> None:
+    source = 'class A:\n    """A."""\n    b: int\n    """B."""\n    c: int = 1\n    """D."""\n    """C."""\n'
+    assert stray_strings(ast.parse(source)) == [7]
+    assert stray_strings(ast.parse('def f():\n    """F."""\n    g()\n    """stray"""\n')) == [4]
+    assert stray_strings(ast.parse('class A:\n    def f(self):\n        """F."""\n    """stray"""\n')) == [4]
 
 
 def test_what_is_shipped_is_the_five_packages() -> None:

@@ -17,9 +17,9 @@ from sshjit_web.oidc import RelyingParty
 from sshjit_web.services import services
 
 PENDING_LIFETIME = 600
-FRESH = "1"
-"""In ``?fresh=1``: whoever asked is to prove anew who they are."""
 """Seconds that a person may take at the provider."""
+FRESH = "1"
+"""In ``?fresh=1``: the person is to authenticate again."""
 MAX_TARGET = 400
 """Characters of the address to return to."""
 MAX_ANSWER = 8000
