@@ -42,10 +42,10 @@ class Approver(Person):
 
 
 P = TypeVar("P", bound=Person)
-_Mark = tuple[str, str]
+_IdentityKey = tuple[str, str]
 
 
-class Crowd:
+class PersonDirectory:
     """Accounts that were looked through once for what links them, for any number of questions about them."""
 
     __slots__ = ("_root", "people")
@@ -54,25 +54,25 @@ class Crowd:
         self.people = tuple(people)
         links = _Links()
         for person in self.people:
-            links.join(_marks(person))
-        self._root = {mark: links.find(mark) for person in self.people for mark in _marks(person)}
+            links.join(_identity_keys(person))
+        self._root = {key: links.find(key) for person in self.people for key in _identity_keys(person)}
 
     def __iter__(self) -> Iterator[Person]:
         return iter(self.people)
 
-    def roots(self, person: Person) -> frozenset[_Mark]:
-        """What stands for the people of the crowd whom an account's marks belong to, and the marks that are new."""
-        return frozenset(self._root.get(mark, mark) for mark in _marks(person))
+    def roots(self, person: Person) -> frozenset[_IdentityKey]:
+        """What stands for the people of the directory whom an account's keys belong to, and the keys that are new."""
+        return frozenset(self._root.get(key, key) for key in _identity_keys(person))
 
-    def root(self, account: Person) -> _Mark:
+    def root(self, account: Person) -> _IdentityKey:
         """What stands for the one whom an account belongs to."""
-        mark = ("id", account.subject_id)
-        return self._root.get(mark, mark)
+        key = ("id", account.subject_id)
+        return self._root.get(key, key)
 
     @staticmethod
-    def of(people: Iterable[Person]) -> Crowd:
-        """The people as a crowd."""
-        return people if isinstance(people, Crowd) else Crowd(people)
+    def of(people: Iterable[Person]) -> PersonDirectory:
+        """The people as a directory."""
+        return people if isinstance(people, PersonDirectory) else PersonDirectory(people)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class StepStanding:
 
 def same_person(a: Person, b: Person) -> bool:
     """Whether two accounts are one person by what they themselves show: one id, or any e-mail address in common."""
-    return bool(_marks(a) & _marks(b))
+    return bool(_identity_keys(a) & _identity_keys(b))
 
 
 def standing(
@@ -98,7 +98,7 @@ def standing(
     steps first. The requester and everybody linked to the requester never count. ``others`` are further accounts that
     the CA knows: they do not approve, but may link two accounts that do.
     """
-    people = _people_but(requester, tuple(approvers), Crowd.of(others))
+    people = _people_but(requester, tuple(approvers), PersonDirectory.of(others))
     able = [[any(_fills(member, step) for member in person) for person in people] for step in steps]
     seat_of: dict[int, int] = {}
     """Person (index) -> step (index)."""
@@ -134,20 +134,22 @@ def complete(
 
 def may_approve(step: Step, requester: Person, person: Person, *, others: Iterable[Person] = ()) -> bool:
     """Whether ``person`` could say yes to ``step``: right role, and by no link the requester. Signing is not asked."""
-    return step.role in person.roles and bool(_people_but(requester, (person,), Crowd.of(others)))
+    return step.role in person.roles and bool(_people_but(requester, (person,), PersonDirectory.of(others)))
 
 
 def able(steps: Sequence[Step], requester: Person, known: Iterable[Person]) -> tuple[tuple[Person, ...], ...]:
     """For each step those of ``known`` who could say yes to it, as ``may_approve``, all at once."""
-    crowd = Crowd.of(known)
-    own = crowd.roots(requester) | {crowd.root(requester)}
-    others = [person for person in crowd if crowd.root(person) not in own]
+    directory = PersonDirectory.of(known)
+    own = directory.roots(requester) | {directory.root(requester)}
+    others = [person for person in directory if directory.root(person) not in own]
     return tuple(tuple(person for person in others if step.role in person.roles) for step in steps)
 
 
 def others(requester: Person, accounts: Sequence[P], known: Iterable[Person]) -> tuple[P, ...]:
     """Those of ``accounts`` who are by no link the requester; ``known`` may link them, as in ``standing``."""
-    return tuple(account for person in _people_but(requester, accounts, Crowd.of(known)) for account in person)
+    return tuple(
+        account for person in _people_but(requester, accounts, PersonDirectory.of(known)) for account in person
+    )
 
 
 def unfillable(
@@ -161,7 +163,7 @@ def unfillable(
     nobody signed in lately, is not refused: its people are unknown, not absent, and one of them may sign in any minute.
     Nor is a step refused that needs more people than are known.
     """
-    seen = Crowd.of(known)
+    seen = PersonDirectory.of(known)
     for step in steps:
         members = tuple(person for person in (requester, *seen) if step.role in person.roles)
         if step.role in empty_roles or (members and not _people_but(requester, members, seen)):
@@ -169,7 +171,7 @@ def unfillable(
     return None
 
 
-def _marks(person: Person) -> frozenset[_Mark]:
+def _identity_keys(person: Person) -> frozenset[_IdentityKey]:
     """What makes two accounts one person when they share it."""
     return frozenset({("id", person.subject_id)} | {("email", address.casefold()) for address in person.emails})
 
@@ -183,35 +185,35 @@ def _name(person: Sequence[Approver], step: Step) -> str:
     return next(account.subject_id for account in person if _fills(account, step))
 
 
-def _people_but(requester: Person, accounts: Sequence[P], crowd: Crowd) -> list[list[P]]:
+def _people_but(requester: Person, accounts: Sequence[P], directory: PersonDirectory) -> list[list[P]]:
     """``accounts`` grouped into people, in order of first appearance, without whoever is linked to the requester."""
     links = _Links()
     asked: tuple[Person, ...] = (requester, *accounts)
     for person in asked:
-        links.join(crowd.roots(person))
-    forbidden = links.find(crowd.root(requester))
-    people: dict[_Mark, list[P]] = {}
+        links.join(directory.roots(person))
+    forbidden = links.find(directory.root(requester))
+    people: dict[_IdentityKey, list[P]] = {}
     for account in accounts:
-        people.setdefault(links.find(crowd.root(account)), []).append(account)
-    return [members for mark, members in people.items() if mark != forbidden]
+        people.setdefault(links.find(directory.root(account)), []).append(account)
+    return [members for key, members in people.items() if key != forbidden]
 
 
 class _Links:
     """Marks that belong to one person, joined as they are found (union-find)."""
 
     def __init__(self) -> None:
-        self._parent: dict[_Mark, _Mark] = {}
+        self._parent: dict[_IdentityKey, _IdentityKey] = {}
 
-    def find(self, mark: _Mark) -> _Mark:
-        """The mark that stands for everything joined with ``mark``."""
-        parent = self._parent.setdefault(mark, mark)
-        while parent != mark:
-            self._parent[mark] = self._parent[parent]
-            mark, parent = parent, self._parent[parent]
-        return mark
+    def find(self, key: _IdentityKey) -> _IdentityKey:
+        """The key that stands for everything joined with ``key``."""
+        parent = self._parent.setdefault(key, key)
+        while parent != key:
+            self._parent[key] = self._parent[parent]
+            key, parent = parent, self._parent[parent]
+        return key
 
-    def join(self, marks: frozenset[_Mark]) -> None:
-        """Make ``marks`` one."""
-        first, *rest = marks
-        for mark in rest:
-            self._parent[self.find(mark)] = self.find(first)
+    def join(self, keys: frozenset[_IdentityKey]) -> None:
+        """Make ``keys`` one."""
+        first, *rest = keys
+        for key in rest:
+            self._parent[self.find(key)] = self.find(first)

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TypeVar
 
 from sshjit import ca_protocol, canonical, sshkey
-from sshjit.approvals import Crowd, Person
+from sshjit.approvals import Person, PersonDirectory
 from sshjit.ca_protocol.table import Message
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit.events import Event
@@ -77,7 +77,7 @@ class Context:
     host_replays: ReplayCache = field(default_factory=ReplayCache)
     bundles: BundleCache = field(default_factory=BundleCache)
     _prepared: object = None
-    _known: tuple[State, tuple[int | str | None, ...], int, Policy, Crowd] | None = None
+    _directory: tuple[State, tuple[int | str | None, ...], int, Policy, PersonDirectory] | None = None
 
     @property
     def state(self) -> State:
@@ -174,16 +174,16 @@ class Context:
         known = subject in self.state.newest_login and not locks.person_locked(self.state, subject)
         return Person(subject, addresses, self.roles(self.newest_login(subject)) if known else frozenset())
 
-    def known(self) -> Crowd:
+    def person_directory(self) -> PersonDirectory:
         """Everybody who signed in lately, with the roles of now. Kept until a sign-in, a lock or the next second."""
         state, now, rules = self.state, self.now, self.policy
         size = (len(state.newest_login), next(reversed(state.logins), None), *state.locks)
-        kept = self._known
+        kept = self._directory
         if kept is not None and kept[0] is state and kept[1:3] == (size, now) and kept[3] is rules:
             return kept[4]
         lately = (who for who, login in state.newest_login.items() if now - state.logins[login].time < LATELY)
-        found = Crowd(self.person(who) for who in lately)
-        self._known = (state, size, now, rules, found)
+        found = PersonDirectory(self.person(who) for who in lately)
+        self._directory = (state, size, now, rules, found)
         return found
 
     # ------------------------------------------------------------------------------------------- what is asked about

@@ -20,7 +20,7 @@ def approvers_of(context: Context, request: Request) -> tuple[Approver, ...]:
     """Everybody who said yes, with the roles that they have now; not by a sign-in or a key that is locked."""
     found = []
     for said in (decision.said for decision in request.decisions):
-        if said.verdict == "approve" and not locks.silenced(context.state, said.login_id, said.subject):
+        if said.verdict == "approve" and not locks.vote_suspended(context.state, said.login_id, said.subject):
             person = context.person(said.subject)
             found.append(Approver(person.subject_id, person.emails, person.roles, signed=said.signed))
     return tuple(found)
@@ -37,7 +37,7 @@ def approver_roles(context: Context, login: Login, request: Request) -> tuple[st
         return ()
     me, requester = context.person(login.opened.subject), context.person(request.asked.subject)
     if not any(step.role in me.roles for step in request.asked.steps) or not approvals.others(
-        requester, (me,), context.known()
+        requester, (me,), context.person_directory()
     ):
         return ()
     return tuple(sorted({step.role for step in request.asked.steps} & me.roles))
@@ -66,7 +66,7 @@ def complete(context: Context, request: Request) -> bool:
     if not steps:
         return True
     requester = context.person(request.asked.subject)
-    return approvals.complete(steps, requester, approvers_of(context, request), others=context.known())
+    return approvals.complete(steps, requester, approvers_of(context, request), others=context.person_directory())
 
 
 def could_review(context: Context, login: Login, request: Request) -> bool:

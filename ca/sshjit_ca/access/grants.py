@@ -63,7 +63,7 @@ def require_possible(context: Context, login: Login, pending: PendingGrant) -> N
     if pending.steps:
         requester = context.person(login.opened.subject)
         nobody = approvals.unfillable(
-            pending.steps, requester, context.known(), policy.empty_roles(context.policy, context.now)
+            pending.steps, requester, context.person_directory(), policy.empty_roles(context.policy, context.now)
         )
     if nobody is not None:
         terms_or_refusal(policy.nobody_can_approve(pending.terms.rule, nobody.role))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sshjit import approvals, requests
 from sshjit.api.hosts import HostView
 from sshjit.api.views import CommentView, DecisionView, RequestState, RequestView, ReviewView, RouteView, StepView
-from sshjit.approvals import Approver, Crowd, Step
+from sshjit.approvals import Approver, PersonDirectory, Step
 from sshjit.requests import Request
 from sshjit_ca.access.approvals import approvers_of, steps_of
 from sshjit_ca.context import Context, person_of
@@ -91,7 +91,7 @@ def _extend_by(context: Context, request: Request) -> int | None:
 def _steps(context: Context, request: Request, *, pending: bool) -> tuple[StepView, ...]:
     """How far each step is and, while it matters, who could still take it."""
     spoken = frozenset(decision.said.subject for decision in request.decisions)
-    known = context.known() if pending else Crowd(())
+    known = context.person_directory() if pending else PersonDirectory(())
     return step_views(context, steps_of(request), request.asked.subject, approvers_of(context, request), known, spoken)
 
 
@@ -100,11 +100,11 @@ def step_views(  # noqa: PLR0917 - each is one part of the question
     steps: tuple[Step, ...],
     subject: str,
     approvers: tuple[Approver, ...] = (),
-    known: Crowd | None = None,
+    known: PersonDirectory | None = None,
     spoken: frozenset[str] = frozenset(),
 ) -> tuple[StepView, ...]:
     """How far the steps of what ``subject`` asks are, and who of ``known`` could still take them."""
-    requester, known = context.person(subject), known or Crowd(())
+    requester, known = context.person(subject), known or PersonDirectory(())
     shown = []
     standing = approvals.standing(steps, requester, approvers, others=known)
     for stands, could in zip(standing, approvals.able(steps, requester, known), strict=True):

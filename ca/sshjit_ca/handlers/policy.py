@@ -47,7 +47,7 @@ def explain(context: Context, message: Explain) -> ExplainReply:
     found = policy.explain(context.policy, context.policy_subject(login), policy_hosts(hosts), want, context.now)
     answer = _answer(context, login_id, login, hosts, want)
     terms, steps = explanation.terms_and_steps(found)
-    shown = () if terms is None else step_views(context, steps, login.opened.subject, known=context.known())
+    shown = () if terms is None else step_views(context, steps, login.opened.subject, known=context.person_directory())
     return ExplainReply(
         person=person_view(login),
         roles=found.roles,

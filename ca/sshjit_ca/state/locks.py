@@ -35,7 +35,7 @@ def refuse_login(state: State, login_id: str, login: Login) -> None:
         raise refusal(state, lock)
 
 
-def silenced(state: State, login_id: str, subject: str) -> bool:
+def vote_suspended(state: State, login_id: str, subject: str) -> bool:
     """Whether what ``subject`` said by this sign-in must not count now: somebody else may have said it."""
     return next(_over(state, login_id, subject), None) is not None
 

@@ -1,11 +1,11 @@
-"""People in a crowd, linked by addresses over any number of steps: one answer, however it is asked."""
+"""People in a directory, linked by addresses over any number of steps: one answer, however it is asked."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sshjit.approvals import Crowd, Person, Step, able, may_approve, others
+from sshjit.approvals import Person, PersonDirectory, Step, able, may_approve, others
 
 ADDRESSES = st.frozensets(st.sampled_from(["a@x", "b@x", "c@x", "d@x", "e@x"]), max_size=3)
 ROLES = st.frozensets(st.sampled_from(["lead", "dba"]))
@@ -30,16 +30,16 @@ def test_who_could_approve_is_whoever_has_the_role_and_is_not_linked_to_the_requ
     people: list[Person], requester: Person
 ) -> None:
     own = linked(people, requester)
-    crowd = Crowd(people)
-    for step, found in zip(STEPS, able(STEPS, requester, crowd), strict=True):
+    directory = PersonDirectory(people)
+    for step, found in zip(STEPS, able(STEPS, requester, directory), strict=True):
         wanted = [each for each in people if step.role in each.roles and each.subject_id not in own]
         assert list(found) == wanted
         assert wanted == [each for each in people if may_approve(step, requester, each, others=people)]
-        assert wanted == [each for each in people if may_approve(step, requester, each, others=crowd)]
-    assert {each.subject_id for each in others(requester, people, crowd)} == {p.subject_id for p in people} - own
+        assert wanted == [each for each in people if may_approve(step, requester, each, others=directory)]
+    assert {each.subject_id for each in others(requester, people, directory)} == {p.subject_id for p in people} - own
 
 
 def test_a_crowd_is_looked_through_once() -> None:
-    crowd = Crowd([Person("sub-1", frozenset({"a@x"}), frozenset())])
-    assert Crowd.of(crowd) is crowd
-    assert [each.subject_id for each in crowd] == ["sub-1"]
+    directory = PersonDirectory([Person("sub-1", frozenset({"a@x"}), frozenset())])
+    assert PersonDirectory.of(directory) is directory
+    assert [each.subject_id for each in directory] == ["sub-1"]
