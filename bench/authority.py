@@ -55,11 +55,11 @@ def served(people: int = PEOPLE, windows: int = WINDOWS) -> Iterator[Served]:
 def _windows(installation: Installation, people: int, windows: int) -> tuple[tuple[str, str], ...]:
     for number in range(windows):
         installation.add_host(f"web{number}", env="staging")
-    found = list[tuple[str, str]]()
+    grants = list[tuple[str, str]]()
     for number in range(people):
         login = installation.native(Person(f"sre-{number}", ("SRE",), f"sre-{number}@example.com"))
-        found += [(login, installation.ask(login, f"web{host}").request.id) for host in range(windows)]
-    return tuple(found)
+        grants += [(login, installation.ask(login, f"web{host}").request.id) for host in range(windows)]
+    return tuple(grants)
 
 
 def frame(kind: str, **body: object) -> bytes:
@@ -68,10 +68,10 @@ def frame(kind: str, **body: object) -> bytes:
     return len(text).to_bytes(4, "big") + text
 
 
-def frame_length(heard: bytearray) -> int:
+def frame_length(received: bytearray) -> int:
     """The length of a whole frame, or 0."""
-    whole = 4 + int.from_bytes(heard[:4], "big")
-    return whole if 4 <= len(heard) >= whole else 0
+    whole = 4 + int.from_bytes(received[:4], "big")
+    return whole if 4 <= len(received) >= whole else 0
 
 
 def frame_good(answer: bytes) -> bool:

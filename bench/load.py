@@ -135,15 +135,15 @@ class _Line:
         self.drain()
 
 
-def http_length(heard: bytearray) -> int:
+def http_length(received: bytearray) -> int:
     """The length of a whole HTTP answer that says its ``Content-Length``."""
-    end = heard.find(b"\r\n\r\n")
+    end = received.find(b"\r\n\r\n")
     if end < 0:
         return 0
-    head = bytes(heard[:end]).lower()
+    head = bytes(received[:end]).lower()
     at = head.find(b"content-length:")
     body = int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
-    return end + 4 + body if len(heard) >= end + 4 + body else 0
+    return end + 4 + body if len(received) >= end + 4 + body else 0
 
 
 def http_good(answer: bytes) -> bool:

@@ -68,18 +68,18 @@ def _activate(ca: Served, reference: str) -> None:
 def _references() -> Iterator[list[tuple[str, str]]]:
     """Keys of every kind in every place, by title."""
     with folder() as home, devices.agent(home / "agent") as agent:
-        found = []
+        references = []
         for title, kind in KINDS.items():
-            found.append((f"{title} file", f"file:{devices.ssh_key(home / kind, kind)}"))
+            references.append((f"{title} file", f"file:{devices.ssh_key(home / kind, kind)}"))
         for title, kind in KINDS.items():
             path = devices.ssh_key(home / f"{kind}-agent", kind)
             agent.run(path)
             fingerprint = KeyStore(Places()).open(f"file:{path}").public.fingerprint
-            found.append((f"{title} ssh-agent", f"agent:{fingerprint}?socket={agent.socket}"))
+            references.append((f"{title} ssh-agent", f"agent:{fingerprint}?socket={agent.socket}"))
         if devices.MODULE.exists():
             token = devices.Token.make(home / "token")
             os.environ.update(token.environment)
             for title, kind in KINDS.items():
                 token.add(kind, kind)
-                found.append((f"{title} PKCS#11", token.reference(kind)))
-        yield found
+                references.append((f"{title} PKCS#11", token.reference(kind)))
+        yield references

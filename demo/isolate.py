@@ -73,10 +73,10 @@ def surroundings() -> list[Path]:
 
 def barriers(paths: Iterable[Path]) -> tuple[str, ...]:
     """The topmost folder on the way to each path that others may not pass through, e.g. ``/root``."""
-    found: set[str] = set()
+    closed: set[str] = set()
     for path in paths:
         for folder in reversed(path.resolve().parents):
             if not folder.stat().st_mode & stat.S_IXOTH:
-                found.add(str(folder))
+                closed.add(str(folder))
                 break
-    return tuple(sorted(found))
+    return tuple(sorted(closed))

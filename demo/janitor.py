@@ -57,10 +57,10 @@ class Duties:
         for pid, started in list(self.roots.items()):
             if start_time(pid) == started:
                 self.roots |= {child: start_time(child) for child in processes.descendants(pid)}
-        found = {pid for pid, started in self.roots.items() if start_time(pid) == started and processes.alive(pid)}
+        pids = {pid for pid, started in self.roots.items() if start_time(pid) == started and processes.alive(pid)}
         for namespace in self.namespaces:
-            found |= namespace.processes()
-        return found - {os.getpid()}
+            pids |= namespace.processes()
+        return pids - {os.getpid()}
 
     def do(self) -> None:
         """Asks the processes to end, kills those that do not, and removes the folders."""

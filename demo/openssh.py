@@ -101,10 +101,10 @@ def _unpack_with_libraries(root: Path, scratch: Path) -> str:
         for package in debian.download(wanted, folder):
             debian.unpack(package, root)
             name = name or package.stem.replace("%3a", "-")  # apt writes an epoch's colon so
-            following += [each for each in debian.libraries_wanted(package) if each not in seen]
+            following += [library for library in debian.libraries_wanted(package) if library not in seen]
         if not _missing_libraries(root):
             break
-        wanted = [each for each in dict.fromkeys(following) if not debian.installed(each)]
+        wanted = [library for library in dict.fromkeys(following) if not debian.installed(library)]
         seen.update(wanted)
         if not wanted:
             break

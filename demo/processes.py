@@ -59,12 +59,12 @@ def with_environment(name: bytes, suffix: bytes) -> set[int]:
 def descendants(ancestor: int) -> set[int]:
     """Children, grandchildren and so on, while their parents live."""
     parents = {pid: _parent(pid) for pid in _all()}
-    found = {ancestor}
+    family = {ancestor}
     while True:
-        more = {pid for pid, parent in parents.items() if parent in found} - found
+        more = {pid for pid, parent in parents.items() if parent in family} - family
         if not more:
-            return found - {ancestor}
-        found |= more
+            return family - {ancestor}
+        family |= more
 
 
 def end(find: Callable[[], Iterable[int]]) -> None:
@@ -87,14 +87,14 @@ def alive(pid: int) -> bool:
 
 
 def _matching(test: Callable[[int], bool]) -> set[int]:
-    found = set()
+    pids = set()
     for pid in _all():
         try:
             if test(pid) and alive(pid):
-                found.add(pid)
+                pids.add(pid)
         except OSError:  # it ended meanwhile, or is somebody else's
             continue
-    return found
+    return pids
 
 
 def _all() -> list[int]:

@@ -48,10 +48,10 @@ def build() -> bytes:
 
 def version() -> str:
     """Return the version of the project, by a pattern: a server that builds for itself may have no tomllib."""
-    found = re.search(r'^version = "([0-9.]+)"$', PROJECT.read_text(encoding="utf-8"), re.MULTILINE)
-    if not found:
+    match = re.search(r'^version = "([0-9.]+)"$', PROJECT.read_text(encoding="utf-8"), re.MULTILINE)
+    if not match:
         sys.exit(f"build_pyz.py: {PROJECT} says no version")
-    return found[1]
+    return match[1]
 
 
 def main() -> None:

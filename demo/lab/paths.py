@@ -101,16 +101,16 @@ class Paths:
 
 def free_ports(count: int) -> list[int]:
     """Ports of 127.0.0.1 on which nobody listens now."""
-    found: list[int] = []
+    ports: list[int] = []
     for port in random.SystemRandom().sample(PORTS, len(PORTS)):
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-        found.append(port)
-        if len(found) == count:
-            return found
+        ports.append(port)
+        if len(ports) == count:
+            return ports
     raise LabError("there are no free ports on 127.0.0.1")
 
 

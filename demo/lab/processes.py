@@ -171,7 +171,7 @@ def run(command: Sequence[str], env: Mapping[str, str], *, stdin: str = "", time
 
 def finish(what: str, process: subprocess.Popen[str]) -> str:
     """Waits for a command that was started, and returns what it said. Raises ``LabError`` if it failed."""
-    said, problem = process.communicate(timeout=PATIENCE)
+    output, problem = process.communicate(timeout=PATIENCE)
     if process.returncode != 0:
-        raise LabError(f"{what} failed: {' / '.join((problem or said).strip().splitlines()[-3:])}")
-    return said
+        raise LabError(f"{what} failed: {' / '.join((problem or output).strip().splitlines()[-3:])}")
+    return output

@@ -38,14 +38,14 @@ class Person:
     def about(self, scope: str) -> dict[str, Any]:
         """Claims about this person for the granted ``scope`` (OpenID Connect Core 5.4, and ``groups``)."""
         granted = scope.split()
-        found: dict[str, Any] = {"sub": self.sub}
+        claims: dict[str, Any] = {"sub": self.sub}
         if "profile" in granted:
-            found |= {"name": self.name, "preferred_username": self.id}
+            claims |= {"name": self.name, "preferred_username": self.id}
         if "email" in granted:
-            found |= {"email": self.email, "email_verified": self.email_verified}
+            claims |= {"email": self.email, "email_verified": self.email_verified}
         if "groups" in granted:
-            found["groups"] = list(self.groups)
-        return found | self.claims
+            claims["groups"] = list(self.groups)
+        return claims | self.claims
 
 
 @dataclass(frozen=True, slots=True)

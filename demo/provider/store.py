@@ -136,11 +136,11 @@ class Store:
             if code in self._used:
                 self._tokens = {key: kept for key, kept in self._tokens.items() if kept.code != code}
                 return None
-            found = self._codes.get(code)
-            if found is None or found.client_id != client_id or found.expires <= now():
+            grant = self._codes.get(code)
+            if grant is None or grant.client_id != client_id or grant.expires <= now():
                 return None
             self._used[code] = self._codes.pop(code)
-            return found
+            return grant
 
     def add_token(self, token: AccessToken) -> None:
         """Keeps an access token, and forgets old ones."""

@@ -8,10 +8,10 @@ from demo.story.stage import Differs, Stage
 
 def certificate(who: Person, host: str) -> str:
     """Where ``ssh-jit`` keeps the certificate for a host, from the folder in which its owner types."""
-    found = sorted(who.runtime.glob(f"open/{host}*-cert.pub"))
-    if not found:
+    certificates = sorted(who.runtime.glob(f"open/{host}*-cert.pub"))
+    if not certificates:
         raise Differs(f"{who.name} has no certificate for {host}")
-    return str(found[0].relative_to(who.runtime))
+    return str(certificates[0].relative_to(who.runtime))
 
 
 def plain_ssh(stage: Stage, host: str, certificate: str, command: str) -> str:

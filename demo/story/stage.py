@@ -107,12 +107,12 @@ class Stage:
     def hears(self, typing: Typing, until: str) -> str:
         """Shows what the waiting command says up to the first line that matches ``until``."""
         assert typing.process.stdout is not None  # noqa: S101 - it was opened as a pipe
-        said = ""
+        output = ""
         for line in typing.process.stdout:
-            said += line
+            output += line
             self._output(line)
             if re.search(until, line):
-                return said
+                return output
         raise Differs(f"`{typing.shown}` ended without saying {until!r}")
 
     def ends(self, typing: Typing, *, code: int = 0, has: str = "", lacks: str = "") -> Outcome:

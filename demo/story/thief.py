@@ -82,11 +82,11 @@ def look_around(settings: config.WebConfig, keys: Path | None) -> None:
     if keys is None:
         return
     try:
-        found = [path.name for path in keys.iterdir()]
+        key_files = [path.name for path in keys.iterdir()]
     except OSError as error:
         print(f"- the CA's keys are out of its reach: {error.strerror}", flush=True)
     else:
-        raise Worked(f"the front end's user can list {keys}: {found}")
+        raise Worked(f"the front end's user can list {keys}: {key_files}")
 
 
 def wait_for_alice(thief: Thief, settings: config.WebConfig) -> tuple[Loot, str, str]:

@@ -137,14 +137,14 @@ class DropIn:
 
     def _refusal(self, outcome: Outcome) -> SshdError:
         """The error for a refused drop-in, which says so if the configuration is broken without it as well."""
-        said = "; ".join(outcome.output.splitlines()[:3]) or f"status {outcome.code}"
+        complaint = "; ".join(outcome.output.splitlines()[:3]) or f"status {outcome.code}"
         now = run(self.config.sshd, "-t", "-f", self.config.sshd_config)
         if now.code != 0:
             return SshdError(
-                f"sshd refuses its configuration, with our drop-in or without: {said}",
+                f"sshd refuses its configuration, with our drop-in or without: {complaint}",
                 hint=f"{self.config.sshd} -t -f {self.config.sshd_config}",
             )
-        return SshdError(f"sshd refuses our drop-in, so it was left out: {said}")
+        return SshdError(f"sshd refuses our drop-in, so it was left out: {complaint}")
 
     def _reload(self, say: Say) -> None:
         """Make sshd read a changed drop-in; what could not be done is tried again the next time."""

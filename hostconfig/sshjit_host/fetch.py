@@ -65,10 +65,10 @@ def _upgrade(error: urllib.error.HTTPError) -> str:
     """What the front end says to a program that is too old; empty if it says nothing that can be shown."""
     try:
         fields = strictjson.loads(error.read(CHUNK).decode("utf-8"))["error"]
-        said = f"{fields['message']}: {fields['hint']}"
+        text = f"{fields['message']}: {fields['hint']}"
     except (OSError, ValueError, LookupError, TypeError):
         return ""
-    return said if said.isascii() and said.isprintable() and len(said) <= 400 else ""
+    return text if text.isascii() and text.isprintable() and len(text) <= 400 else ""
 
 
 def _opener() -> urllib.request.OpenerDirector:

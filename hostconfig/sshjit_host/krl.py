@@ -127,9 +127,9 @@ def _keys(body: Reader) -> tuple[list[bytes], list[str]]:
 
 
 def _strings(body: Reader) -> list[bytes]:
-    found = []
+    strings = []
     while body:
-        found.append(body.string())
-    if not found or not all(found):
+        strings.append(body.string())
+    if not strings or not all(strings):
         raise ValueError("holds an empty list or name")
-    return found
+    return strings

@@ -62,10 +62,10 @@ def _walk(path: Path, files: list[Path], *, conditional: bool, depth: int) -> It
     except OSError:
         return
     for number, line in enumerate(lines, start=1):
-        found = _KEYWORD.fullmatch(line.strip())
-        if found is None:
+        match = _KEYWORD.fullmatch(line.strip())
+        if match is None:
             continue
-        keyword, values = found.group(1).lower(), _values(found.group(2))
+        keyword, values = match.group(1).lower(), _values(match.group(2))
         if keyword == "match":
             conditional = True
         elif keyword == "include":

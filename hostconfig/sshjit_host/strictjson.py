@@ -71,9 +71,9 @@ def strings(fields: dict[str, Any], name: str) -> tuple[str, ...]:
 
 def pairs(fields: dict[str, Any], name: str) -> tuple[tuple[str, int], ...]:
     """Return a field that is a list of ``[string, whole number]``."""
-    found = []
+    pairs_read = []
     for value in typed(fields, name, list):
         if type(value) is not list or [type(item) for item in value] != [str, int]:
             raise ValueError(f"{name} is not a list of [string, whole number]")
-        found.append((value[0], value[1]))
-    return tuple(found)
+        pairs_read.append((value[0], value[1]))
+    return tuple(pairs_read)

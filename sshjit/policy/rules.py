@@ -142,7 +142,7 @@ def _hosts(table: Table, labels: Mapping[str, Label]) -> tuple[tuple[str, tuple[
     if not wanted:
         table.wrong(("hosts",), "must not be empty: it would match no host")
     hosts = Table(wanted, (*table.path, "hosts"), table.report, dict.fromkeys(wanted, False))
-    found = []
+    accepted = []
     for label in wanted:
         if label not in labels:
             hosts.wrong((label,), f'there is no label "{label}"', did_you_mean(label, labels))
@@ -152,19 +152,19 @@ def _hosts(table: Table, labels: Mapping[str, Label]) -> tuple[tuple[str, tuple[
             problem = check_label(labels, label, value)
             if problem is not None:
                 hosts.wrong((label,), *problem)
-        found.append((label, values))
-    return tuple(found)
+        accepted.append((label, values))
+    return tuple(accepted)
 
 
 def _schedule(table: Table) -> Schedule | None:
     """``days``, ``hours``, ``zone``."""
     days = table.names("days", DAYS, "day")
     hours = table.get("hours", str)
-    found = None if hours is None else _HOURS.fullmatch(hours)
+    clock_times = None if hours is None else _HOURS.fullmatch(hours)
     start, end = (0, DAY)
-    if found is not None:
-        start, end = (int(found[1]) * 60 + int(found[2]), int(found[3]) * 60 + int(found[4]))
-    if hours is not None and (found is None or start >= DAY or end > DAY):
+    if clock_times is not None:
+        start, end = (int(clock_times[1]) * 60 + int(clock_times[2]), int(clock_times[3]) * 60 + int(clock_times[4]))
+    if hours is not None and (clock_times is None or start >= DAY or end > DAY):
         table.wrong(("hours",), f"{names.show(hours)} is not a time of day to a time of day", _HOURS_HINT)
     elif hours is not None and start == end:
         table.wrong(("hours",), "begin when they end", 'leave hours out, or write "00:00-24:00", for the whole day')

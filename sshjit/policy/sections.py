@@ -69,11 +69,11 @@ def _source(top: Table, path: Path, value: object) -> Source | None:
 
 
 def _parsed_source(top: Table, path: Path, text: str, ends: int | None) -> Source | None:
-    found = _SOURCE.fullmatch(text)
-    if found is None:
+    match = _SOURCE.fullmatch(text)
+    if match is None:
         top.report.add(path, f"{names.show(text)} is not a source of a role", _SOURCE_HINT)
         return None
-    provider, sort, name = found.groups()
+    provider, sort, name = match.groups()
     try:
         names.provider_id(provider)
     except Invalid as error:

@@ -69,10 +69,10 @@ def _parser() -> Parser:
     diff.add_argument("new", metavar="NEW", type=Path)
     diff.add_argument("--at", metavar="TIME", default="now", help="the week that begins then is looked at [now]")
     _add(commands, "schema", "print the JSON Schema of policy files, for editors", _schema)
-    for each in (explain, test, diff):
-        each.add_argument("--inventory", metavar="FILE", type=Path, help=f"hosts and people [{FILE} beside FILE]")
-    for each in (check, explain, test, diff):
-        each.add_argument("--json", action="store_true", help="print JSON")
+    for command in (explain, test, diff):
+        command.add_argument("--inventory", metavar="FILE", type=Path, help=f"hosts and people [{FILE} beside FILE]")
+    for command in (check, explain, test, diff):
+        command.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
 
@@ -104,18 +104,20 @@ def _check(machine: Machine, options: Options) -> int:
         if not options.json:
             raise
         machine.terminal.out(
-            json.dumps({"problems": [_problem(each) for each in error.problems], "warnings": []}, indent=2)
+            json.dumps({"problems": [_problem(problem) for problem in error.problems], "warnings": []}, indent=2)
         )
         return ExitCode.USAGE
-    found = lint.warnings(policy, options.file, int(time.time()))
+    warnings = lint.warnings(policy, options.file, int(time.time()))
     if options.json:
-        machine.terminal.out(json.dumps({"problems": [], "warnings": [_problem(each) for each in found]}, indent=2))
+        machine.terminal.out(
+            json.dumps({"problems": [], "warnings": [_problem(problem) for problem in warnings]}, indent=2)
+        )
         return ExitCode.OK
-    paint = terminal_styles(machine.environ)
-    for each in found:
-        machine.terminal.out(f"{paint('wait', 'warning')} {inert(str(each))}")
+    styles = terminal_styles(machine.environ)
+    for problem in warnings:
+        machine.terminal.out(f"{styles('wait', 'warning')} {inert(str(problem))}")
     rules = f"{len(policy.allows)} allow, {len(policy.denies)} deny, {len(policy.break_glass)} break-glass"
-    machine.terminal.out(f"{paint('good', 'good')}: {inert(str(options.file))}, rules: {rules}; {policy.digest[:12]}")
+    machine.terminal.out(f"{styles('good', 'good')}: {inert(str(options.file))}, rules: {rules}; {policy.digest[:12]}")
     return ExitCode.OK
 
 
@@ -167,12 +169,12 @@ def _test(machine: Machine, options: Options) -> int:
 def _diff(machine: Machine, options: Options) -> int:
     old, new = read_policy(options.old), read_policy(options.new)
     path = options.inventory or options.new.parent / FILE
-    found = comparison.compare(old, new, load_inventory(path, new, old), parse_local_time(options.at))
+    differences = comparison.compare(old, new, load_inventory(path, new, old), parse_local_time(options.at))
     if options.json:
-        machine.terminal.out(json.dumps(comparison_text.comparison_json(found), indent=2))
+        machine.terminal.out(json.dumps(comparison_text.comparison_json(differences), indent=2))
     else:
-        machine.terminal.out(comparison_text.comparison_text(found, terminal_styles(machine.environ)))
-    return ExitCode.OK if found.same else DIFFERENT
+        machine.terminal.out(comparison_text.comparison_text(differences, terminal_styles(machine.environ)))
+    return ExitCode.OK if differences.same else DIFFERENT
 
 
 def _schema(machine: Machine, _: Options) -> int:

@@ -24,7 +24,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
     return {"same": comparison.same, **dataclasses.asdict(comparison)}
 
 
-def comparison_text(comparison: Comparison, paint: Styles) -> str:
+def comparison_text(comparison: Comparison, styles: Styles) -> str:
     """Who gains, who loses, what changes, then roles and permissions."""
     if comparison.same:
         return "nobody in the inventory gains or loses anything"
@@ -33,26 +33,26 @@ def comparison_text(comparison: Comparison, paint: Styles) -> str:
         entries = [entry for entry in comparison.entries if entry.kind == kind]
         if entries:
             head, style = _HEADS[kind]
-            lines += [*([""] if lines else []), paint(style, head)]
+            lines += [*([""] if lines else []), styles(style, head)]
             for entry in entries:
-                lines += _entry(entry, paint)
+                lines += _entry(entry, styles)
     if comparison.standings:
-        lines += [*([""] if lines else []), paint("strong", "ROLES AND PERMISSIONS")]
+        lines += [*([""] if lines else []), styles("strong", "ROLES AND PERMISSIONS")]
         for change in comparison.standings:
-            sign = paint("wait", "+") if change.kind == "gains" else paint("bad", "-")
-            lines += paint.row([(f"  {sign} ", 4)], f"{change.person}: {change.what} {change.name}")
+            sign = styles("wait", "+") if change.kind == "gains" else styles("bad", "-")
+            lines += styles.row([(f"  {sign} ", 4)], f"{change.person}: {change.what} {change.name}")
     return "\n".join(lines)
 
 
-def _entry(entry: Entry, paint: Styles) -> Iterator[str]:
+def _entry(entry: Entry, styles: Styles) -> Iterator[str]:
     actions = "" if entry.actions == (SHELL,) else f", {_names(entry.actions)}"
     how = " by break-glass" if entry.break_glass else ""
     what = f"{_names(entry.logins)} on {_names(entry.hosts)}{actions}{how}"
-    yield from paint.row([(f"  {paint('strong', _names(entry.people))}  ", 0)], what)
+    yield from styles.row([(f"  {styles('strong', _names(entry.people))}  ", 0)], what)
     rows = [] if entry.when == "always" else [("when", entry.when)]
     rows.append(("rule", _rule(entry.rules)))
     rows += [(change.what, f"{change.old} → {change.new}{_direction(change.direction)}") for change in entry.changed]
-    yield from paint.fields(rows, indent="      ")
+    yield from styles.fields(rows, indent="      ")
 
 
 def _rule(rules: tuple[str | None, str | None]) -> str:

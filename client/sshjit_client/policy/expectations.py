@@ -59,15 +59,19 @@ class Difference:
 def run(case: Case) -> tuple[Difference, ...]:
     """What is not as the test expects it; ``evaluate`` and ``explain`` are both asked."""
     facts = outcome_values(evaluate(case.question), case.question.hosts)
-    explained = explain(case.question)
-    found = [Difference(key, value, facts.get(key)) for key, value in case.wanted.items() if facts.get(key) != value]
-    if outcome_values(explained.outcome, case.question.hosts) != facts:  # a defect of ours, and not to be passed over
-        found.append(Difference("explanation", facts, outcome_values(explained.outcome, case.question.hosts)))
+    explanation = explain(case.question)
+    differences = [
+        Difference(key, value, facts.get(key)) for key, value in case.wanted.items() if facts.get(key) != value
+    ]
+    if outcome_values(explanation.outcome, case.question.hosts) != facts:  # a defect of ours, and not to be passed over
+        differences.append(Difference("explanation", facts, outcome_values(explanation.outcome, case.question.hosts)))
     for name, reason in case.misses.items():
-        said = [miss.reason for rule in explained.rules if rule.name == name for miss in rule.misses]
-        if reason not in said:
-            found.append(Difference(f"misses.{name}", reason, "; ".join(said) or "no such rule, or it matches"))
-    return tuple(found)
+        reasons = [miss.reason for rule in explanation.rules if rule.name == name for miss in rule.misses]
+        if reason not in reasons:
+            differences.append(
+                Difference(f"misses.{name}", reason, "; ".join(reasons) or "no such rule, or it matches")
+            )
+    return tuple(differences)
 
 
 def load_cases(path: Path, policy_path: Path | None, inventory_path: Path | None, now: int) -> tuple[Case, ...]:

@@ -63,10 +63,10 @@ def load_inventory(path: Path, *policies: Policy) -> Inventory:
 
     """
     top = read_table(path, _TOP)
-    found = Inventory(read_hosts(top, *policies), read_people(top))
+    inventory = Inventory(read_hosts(top, *policies), read_people(top))
     if top.report.problems:
         raise PolicyError(top.report.problems)
-    return found
+    return inventory
 
 
 def read_hosts(top: Table, *policies: Policy) -> dict[str, Host]:

@@ -74,10 +74,13 @@ def _rules(policy: Policy, now: int) -> Iterator[Warn]:
                 yield where, f'never allows anything: deny "{deny.name}" matches whatever it matches'
                 break
         for at, step in enumerate(rule.approvals):
-            sources = [each for each in policy.roles[step.role] if each.ends is None or now < each.ends]
+            sources = [source for source in policy.roles[step.role] if source.ends is None or now < source.ends]
             if not sources:
                 yield (*where, "approvals", at), f'nobody can hold "{step.role}" now, so every request is refused'
-            elif all(each.kind == "email" for each in sources) and len({each.name for each in sources}) < step.count:
+            elif (
+                all(source.kind == "email" for source in sources)
+                and len({source.name for source in sources}) < step.count
+            ):
                 yield (*where, "approvals", at), f'needs {step.count} people of "{step.role}", which has fewer'
 
 

@@ -18,25 +18,29 @@ from sshjit_client.styles import terminal_styles
 def run_all(machine: Machine, cases: Sequence[Case], *, as_json: bool) -> int:
     """Runs and prints; how many failed."""
     results = [(case, expectations.run(case)) for case in cases]
-    failed = [(case, found) for case, found in results if found]
+    failed = [(case, differences) for case, differences in results if differences]
     if as_json:
-        machine.terminal.out(json.dumps([_result(case, found) for case, found in results], indent=2))
+        machine.terminal.out(json.dumps([_result(case, differences) for case, differences in results], indent=2))
         return len(failed)
-    paint = terminal_styles(machine.environ)
-    for case, found in failed:
-        machine.terminal.out(_failure(case, found, paint))
-    said = paint("bad", f"{len(failed)} failed") + ", " if failed else ""
-    machine.terminal.out(f"{said}{paint('good', f'{len(cases) - len(failed)} passed')}")
+    styles = terminal_styles(machine.environ)
+    for case, differences in failed:
+        machine.terminal.out(_failure(case, differences, styles))
+    said = styles("bad", f"{len(failed)} failed") + ", " if failed else ""
+    machine.terminal.out(f"{said}{styles('good', f'{len(cases) - len(failed)} passed')}")
     return len(failed)
 
 
-def _failure(case: Case, found: Sequence[Difference], paint: Styles) -> str:
-    lines = [f"{paint('bad', 'FAILED')} {paint('strong', case.name)} (line {case.line})"]
-    for each in found:
-        lines += paint.fields(
-            [(f"{each.what} expected", _shown(each.expected)), (f"{each.what} got", _shown(each.got))], indent="  "
+def _failure(case: Case, differences: Sequence[Difference], styles: Styles) -> str:
+    lines = [f"{styles('bad', 'FAILED')} {styles('strong', case.name)} (line {case.line})"]
+    for difference in differences:
+        lines += styles.fields(
+            [
+                (f"{difference.what} expected", _shown(difference.expected)),
+                (f"{difference.what} got", _shown(difference.got)),
+            ],
+            indent="  ",
         )
-    explained = explanation_text(case.question, explain(case.question), paint)
+    explained = explanation_text(case.question, explain(case.question), styles)
     return "\n".join([*lines, "", *(f"    {line}".rstrip() for line in explained.splitlines()), ""])
 
 
@@ -44,11 +48,14 @@ def _shown(value: object) -> str:
     return value if isinstance(value, str) and value else inert(json.dumps(value))
 
 
-def _result(case: Case, found: Sequence[Difference]) -> dict[str, object]:
+def _result(case: Case, differences: Sequence[Difference]) -> dict[str, object]:
     return {
         "name": case.name,
         "line": case.line,
-        "passed": not found,
-        "differences": [{"what": each.what, "expected": each.expected, "got": each.got} for each in found],
-        "explanation": outcome_json.explanation_values(case.question, explain(case.question)) if found else None,
+        "passed": not differences,
+        "differences": [
+            {"what": difference.what, "expected": difference.expected, "got": difference.got}
+            for difference in differences
+        ],
+        "explanation": outcome_json.explanation_values(case.question, explain(case.question)) if differences else None,
     }

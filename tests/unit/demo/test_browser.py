@@ -38,11 +38,11 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def listener() -> Iterator[Listener]:
-    with Listener() as found:
-        thread = threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.05})
+    with Listener() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
-        yield found
-        found.shutdown()
+        yield server
+        server.shutdown()
         thread.join()
 
 

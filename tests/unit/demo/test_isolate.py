@@ -83,9 +83,9 @@ def test_processes_are_found_by_ancestry_and_environment_and_ended() -> None:
     marker = f"{os.getpid()}-{time.monotonic_ns()}"
     shell = subprocess.Popen(["sh", "-c", "sleep 600 & wait"], env={"PATH": os.environ["PATH"], "MARK": f"x{marker}"})
     wait_until(lambda: len(processes.with_environment(b"MARK", marker.encode())) == 2)
-    found = processes.with_environment(b"MARK", marker.encode())
-    assert processes.descendants(shell.pid) < found
-    assert found <= processes.descendants(os.getpid())
+    marked = processes.with_environment(b"MARK", marker.encode())
+    assert processes.descendants(shell.pid) < marked
+    assert marked <= processes.descendants(os.getpid())
     processes.end(lambda: processes.with_environment(b"MARK", marker.encode()))
-    assert not any(processes.alive(pid) for pid in found)
+    assert not any(processes.alive(pid) for pid in marked)
     shell.wait(PATIENCE)

@@ -38,11 +38,11 @@ def test_ca_front_end_and_providers_take_their_files(paths: Paths) -> None:
     assert web.ca_socket == str(paths.web_socket)
     trusted = providers.load((paths.etc / "providers.toml").read_text())
     for name, trust in trusted.items():
-        told = provider_config.read(paths.providers / f"{name}.json")
-        assert told.issuer == trust.issuer
-        assert told.clients[trust.native.client_id].public
-        assert told.clients[trust.web.client_id].secret == Path(trust.web.client_secret_file).read_text().strip()
-        assert told.clients[trust.web.client_id].redirect_uris == (f"{web.public_url}/auth/{name}/callback",)
+        config = provider_config.read(paths.providers / f"{name}.json")
+        assert config.issuer == trust.issuer
+        assert config.clients[trust.native.client_id].public
+        assert config.clients[trust.web.client_id].secret == Path(trust.web.client_secret_file).read_text().strip()
+        assert config.clients[trust.web.client_id].redirect_uris == (f"{web.public_url}/auth/{name}/callback",)
 
 
 @pytest.mark.parametrize("accounts", [ACCOUNTS, Accounts("me", "me", "root", "/home/me/opt/app/bin/migrate")])

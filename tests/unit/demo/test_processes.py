@@ -28,14 +28,14 @@ def test_a_namespace_that_is_over_is_not_mistaken_for_the_next_one() -> None:
         first.kill()
     later = [begun() for _ in range(5)]
     try:
-        names = {processes.namespace(each.pid) for each in later}
+        names = {processes.namespace(process.pid) for process in later}
         assert (held.name in names) is (not isolate.possible())
         assert (held.processes() == set()) is isolate.possible()
     finally:
         held.close()
-        for each in later:
-            with each:
-                each.kill()
+        for process in later:
+            with process:
+                process.kill()
 
 
 def test_our_own_namespace_holds_ourselves() -> None:

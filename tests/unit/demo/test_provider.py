@@ -142,7 +142,7 @@ def test_signing_out_asks_for_a_name_again(native: RelyingParty) -> None:
 
 
 def test_the_example_is_a_configuration() -> None:
-    found = read(Path(config.__file__).with_name("example.toml"))
-    assert found.issuer == "http://127.0.0.1:4001"
-    assert [client.public for client in found.clients.values()] == [False, True]
-    assert found.people["carol"].about("openid") == {"sub": "acme-3", "department": "Research"}
+    example = read(Path(config.__file__).with_name("example.toml"))
+    assert example.issuer == "http://127.0.0.1:4001"
+    assert [client.public for client in example.clients.values()] == [False, True]
+    assert example.people["carol"].about("openid") == {"sub": "acme-3", "department": "Research"}

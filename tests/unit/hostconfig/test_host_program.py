@@ -148,11 +148,11 @@ def test_sshds_configuration_is_read_with_includes_and_match(tmp_path: Path) -> 
     }.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-    found = sshdconf.layout(tmp_path / "main").of("Banner")
-    assert [(s.values, s.conditional) for s in found if s.path.parent.name == "d"][:2] == [
+    settings = sshdconf.layout(tmp_path / "main").of("Banner")
+    assert [(s.values, s.conditional) for s in settings if s.path.parent.name == "d"][:2] == [
         (("/1",), True),
         (("/2",), False),
     ]
-    assert (("/a b",), f"{tmp_path}/more:2") in [(s.values, s.place) for s in found]
-    assert found[-1].conditional
-    assert found[-2].values == ("/x",)
+    assert (("/a b",), f"{tmp_path}/more:2") in [(s.values, s.place) for s in settings]
+    assert settings[-1].conditional
+    assert settings[-2].values == ("/x",)

@@ -197,10 +197,10 @@ def test_t87_what_came_later_is_left_out_and_sshd_goes_by_the_rest(
     keys, whole = [NEW_LINE, line(authority.user_ca)], authority.krl("serial: 101\n")
     krl = base64.b64encode(whole + krl_section(NEW_LINE)).decode()
     front.serve(authority.offer(bundle=2, user_ca=keys, krl=krl, weather="fine", version=9, oldest=9, release="9.9.9"))
-    said = host.refresh()
-    assert "warning: this ssh-jit-host does not know keys of the type ssh-made-up@example.com in user_ca" in said
-    assert "certificates by a key of the type ssh-made-up@example.com in the revocation list" in said
-    assert "this ssh-jit-host is too old for the CA; upgrade it to 9.9.9 or newer" in said
+    output = host.refresh()
+    assert "warning: this ssh-jit-host does not know keys of the type ssh-made-up@example.com in user_ca" in output
+    assert "certificates by a key of the type ssh-made-up@example.com in the revocation list" in output
+    assert "this ssh-jit-host is too old for the CA; upgrade it to 9.9.9 or newer" in output
     assert (host.home / "user_ca.pub").read_text() == line(authority.user_ca) + "\n"
     assert (host.home / "krl").read_bytes() == whole
     revoked, alive = (authority.certificate(f"{ME}@web1", serial) for serial in (101, 102))

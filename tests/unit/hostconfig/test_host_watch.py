@@ -77,17 +77,17 @@ def test_pauses_grow_with_failures_up_to_a_minute(interval: int, failures: int, 
 
 
 def test_what_stays_true_is_said_once_an_hour_and_changes_every_time() -> None:
-    said: list[str] = []
+    lines: list[str] = []
     now = [0.0]
-    reminders = Reminders(said.append, lambda: now[0])
+    reminders = Reminders(lines.append, lambda: now[0])
     for _ in range(3):
         reminders.change("warning: old")
         reminders.change("wrote it")
         reminders.still_true("failed", "hint: do something")
-    assert said == ["warning: old", "wrote it", "failed", "hint: do something", "wrote it", "wrote it"]
+    assert lines == ["warning: old", "wrote it", "failed", "hint: do something", "wrote it", "wrote it"]
     now[0] = REMINDER
     reminders.change("warning: old")
     reminders.still_true("failed")
     reminders.well()
     reminders.still_true("failed")
-    assert said[6:] == ["warning: old", "failed", "failed"]
+    assert lines[6:] == ["warning: old", "failed", "failed"]

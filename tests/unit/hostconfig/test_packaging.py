@@ -20,15 +20,15 @@ SCRIPTS = sorted((ROOT / "hostconfig" / "vagrant").glob("*.sh"))
 
 def _service(path: Path) -> dict[str, list[str]]:
     """A unit's ``[Service]``: every value of every key."""
-    found: dict[str, list[str]] = {}
+    settings: dict[str, list[str]] = {}
     section = ""
     for line in path.read_text().splitlines():
         if line.startswith("["):
             section = line
         elif section == "[Service]" and "=" in line and not line.startswith("#"):
             key, _, value = line.partition("=")
-            found.setdefault(key, []).append(value)
-    return found
+            settings.setdefault(key, []).append(value)
+    return settings
 
 
 def test_the_examples_of_the_ca_load() -> None:
