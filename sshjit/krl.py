@@ -111,12 +111,12 @@ def _certificates(body: Reader) -> None:
             first, last = inner.u64(), inner.u64()
             inner.finish()
             if not 0 < first <= last:
-                raise _bad("it holds a range of serials that is none")
+                raise _bad("it contains an empty serial range")
         elif kind == _SERIAL_BITMAP:
             offset, bits = inner.u64(), inner.mpint()
             inner.finish()
             if not bits or (offset == 0 and bits & 1) or offset + bits.bit_length() - 1 > U64_MAX:
-                raise _bad("it holds serials that cannot be")
+                raise _bad("it contains serials out of range")
         elif kind == _KEY_IDS:
             _strings(inner)
         else:

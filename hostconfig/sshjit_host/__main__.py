@@ -1,7 +1,7 @@
 """The command line of ``ssh-jit-host``: arguments, signals, lines on standard error, exit codes.
 
-Exit codes: 0 done, 1 something of this host is in the way, 2 usage or configuration, 4 the bundle was refused, 5 sshd
-does not take the drop-in, 8 the front end is out of reach.
+Exit codes: 0 done, 1 a problem of this host, 2 usage or configuration, 4 the bundle was refused, 5 sshd does not accept
+the drop-in, 8 the front end cannot be reached.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .watch import watch
 
 
 def say(line: str) -> None:
-    """Write one line to standard error; text of other programs in it can neither make it two nor move the cursor."""
+    """Write one line to standard error; text of other programs cannot break the line or move the cursor."""
     shown = "".join(character if character.isprintable() else "?" for character in line)
     sys.stderr.write(f"{shown}\n" if shown.startswith("hint: ") else f"ssh-jit-host: {shown}\n")
     sys.stderr.flush()
@@ -39,8 +39,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--config", metavar="PATH", help=f"default: $SSH_JIT_HOST_CONFIG, else {DEFAULT_PATH}")
     top.add_argument("--version", action="version", version=f"ssh-jit-host {version()}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    commands.add_parser("refresh", help="take the newest bundle, once, and make sshd's files say what it says")
-    commands.add_parser("watch", help="refresh for ever, every few seconds, until SIGTERM")
+    commands.add_parser("refresh", help="take the newest bundle once, and write sshd's files from it")
+    commands.add_parser("watch", help="refresh every few seconds until SIGTERM")
     return top
 
 
@@ -67,7 +67,7 @@ def main() -> int:
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:
-    """End at once, through every ``finally``: a drop-in on trial is put back. A second signal changes nothing."""
+    """End at once, but run every ``finally``: a drop-in on trial is put back. A second signal changes nothing."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     raise SystemExit(0 if number == signal.SIGTERM else 128 + number)

@@ -1,7 +1,7 @@
 """The log's checkpoint as the bundle carries it (C2SP signed-note, tlog-checkpoint): whether it is one at all.
 
-A host keeps it as evidence of how far the log had come, for whoever verifies the log one day. Its signature is the
-verifier's question; here it is only that the note is whole and names the key that the bundle names.
+A host keeps it as evidence of the log's size at that time, for a later verification of the log. The verifier checks its
+signature; here it is only checked that the note is whole and names the key that the bundle names.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""``host.json``: who this host is, whom it believes, and where its sshd is.
+"""``host.json``: who this host is, which key it trusts, and where its sshd is.
 
 Every value is checked as what it is (name, URL, path, fingerprint) before anything else sees it. The file must belong
-to root or to the user who runs the program, and nobody else may write it: whoever can, decides who gets in.
+to root or to the user who runs the program, and nobody else may write it: it decides who gets in.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LOGIN = re.compile(r"[a-z_][a-z0-9_-]{0,31}", re.ASCII)
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}", re.ASCII)
 _URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]{1,255}(?:/[A-Za-z0-9._~/-]{0,500})?", re.ASCII)
 _PATH = re.compile(r"/[A-Za-z0-9_.,:@+~/-]{0,1000}", re.ASCII)
-"""Paths are written into sshd's configuration: nothing there that it would quote, expand or split."""
+"""Paths are written into sshd's configuration, so they hold nothing that it would quote, expand or split."""
 
 _REQUIRED = frozenset(("version", "name", "host_id", "url", "root", "logins"))
 _DEFAULTS: dict[str, Any] = {
@@ -64,7 +64,7 @@ class Config:
 
 
 def load(path: Path) -> Config:
-    """Read the configuration file; raise ``ConfigError`` if it is missing, wrong, or open to others' hands."""
+    """Read the configuration file; raise ``ConfigError`` if it is missing, wrong, or writable by others."""
     try:
         with path.open(encoding="utf-8") as file:
             status = os.fstat(file.fileno())

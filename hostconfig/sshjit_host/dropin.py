@@ -1,8 +1,8 @@
-"""sshd's drop-in: what stands in it, and the trial it must pass before it counts.
+"""sshd's drop-in: what it contains, and the trial that it must pass before it takes effect.
 
-The owner must never be locked out by it, so: it is tried in a copy first, then in its place with the old one kept
-beside; sshd must accept it (``sshd -t``) and must say that our values are the ones that count (``sshd -T``), else the
-old one is put back byte for byte. A run that dies in between is made good by the next one. No other file is touched.
+It must never lock out the owner. So it is tried in a copy first, then in its place while the old one is kept; sshd must
+accept it (``sshd -t``) and must use our values (``sshd -T``), else the old one is put back byte for byte. If a run dies
+in between, the next one repairs it. No other file is touched.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from .errors import HostError, SshdError
 from .keygen import Outcome, run
 
 DEFAULT_HOST_KEYS = tuple(f"/etc/ssh/ssh_host_{kind}_key" for kind in ("rsa", "ecdsa", "ed25519"))
-"""What sshd uses where no ``HostKey`` is set (sshd_config(5))."""
-HEADER = "# Written by ssh-jit-host, which overwrites changes. It holds what makes short-lived certificates count.\n"
+"""What sshd uses if no ``HostKey`` is set (sshd_config(5))."""
+HEADER = "# Written by ssh-jit-host, which overwrites changes. It makes sshd accept short-lived certificates.\n"
 
 Say = Callable[[str], None]
 
@@ -34,7 +34,7 @@ class DropIn:
 
     @property
     def values(self) -> dict[str, str]:
-        """The settings that must count, by keyword."""
+        """The settings that must be in effect, by keyword."""
         home = self.config.home
         return {
             "TrustedUserCAKeys": str(home / "user_ca.pub"),
@@ -51,9 +51,9 @@ class DropIn:
         return self.config.home / "reload.pending"
 
     def settle(self, say: Say) -> None:
-        """Bring the drop-in up to date and see that it counts; ``say`` hears what changed and what is in the way.
+        """Bring the drop-in up to date and check that it is in effect; ``say`` is called for each change and problem.
 
-        Raises ``SshdError`` when sshd does not take it; then the old one is in place again.
+        Raises ``SshdError`` when sshd does not accept it; then the old one is in place again.
         """
         self._recover(say)
         place = self.config.dropin
@@ -77,7 +77,7 @@ class DropIn:
         self._reload(say)
 
     def _text(self, layout: sshdconf.Layout) -> bytes:
-        """The drop-in's bytes. A certificate's digest stands beside it, so that a renewed one makes sshd load it."""
+        """The drop-in's bytes. They contain each certificate's digest, so that sshd reloads when one is renewed."""
         lines = [f"{keyword} {value}\n" for keyword, value in self.values.items()]
         elsewhere = {s.values for s in layout.of("HostCertificate") if s.path != self.config.dropin}
         keys = [s.values[0] for s in layout.of("HostKey") if s.values] or DEFAULT_HOST_KEYS
@@ -91,7 +91,7 @@ class DropIn:
     # ------------------------------------------------------------------------------------------------ the trial
 
     def _rehearse(self, text: bytes) -> None:
-        """Try the drop-in in front of the whole configuration, in a file that sshd does not read by itself."""
+        """Try the drop-in before the whole configuration, in a file that sshd does not read by itself."""
         copy = self.config.home / f"{files.TEMPORARY}sshd_config"
         files.put(copy, text + f"Include {self.config.sshd_config}\n".encode(), 0o600)
         try:
@@ -102,7 +102,7 @@ class DropIn:
             raise self._refusal(outcome)
 
     def _replace(self, before: bytes | None, text: bytes) -> None:
-        """Put the drop-in in its place, with the old one kept until sshd has taken it."""
+        """Put the drop-in in its place; the old one is kept until sshd has accepted it."""
         kept = None if before is None else base64.b64encode(before).decode("ascii")
         files.put(self._journal, json.dumps({"before": kept}).encode("ascii"), 0o600)
         try:
@@ -127,13 +127,13 @@ class DropIn:
         files.remove(self._journal)
 
     def _recover(self, say: Say) -> None:
-        """Undo the drop-in of a run that died before sshd had taken it."""
+        """Undo the drop-in of a run that died before sshd had accepted it."""
         journal = files.read(self._journal)
         if journal is None:
             return
         kept = json.loads(journal)["before"]
         self._restore(None if kept is None else base64.b64decode(kept))
-        say(f"put {self.config.dropin} back: an earlier run ended before sshd had taken it")
+        say(f"put {self.config.dropin} back: an earlier run ended before sshd had accepted it")
 
     def _refusal(self, outcome: Outcome) -> SshdError:
         """The error for a refused drop-in, which says so if the configuration is broken without it as well."""
@@ -144,10 +144,10 @@ class DropIn:
                 f"sshd refuses its configuration, with our drop-in or without: {complaint}",
                 hint=f"{self.config.sshd} -t -f {self.config.sshd_config}",
             )
-        return SshdError(f"sshd refuses our drop-in, so it was left out: {complaint}")
+        return SshdError(f"sshd refuses our drop-in, so it was not used: {complaint}")
 
     def _reload(self, say: Say) -> None:
-        """Make sshd read a changed drop-in; what could not be done is tried again the next time."""
+        """Make sshd read a changed drop-in; if that fails, the next run tries again."""
         if not self._unloaded.exists():
             return
         if self.config.reload is None:
@@ -162,7 +162,7 @@ class DropIn:
     # ------------------------------------------------------------------------------------------- does it count?
 
     def _demand_effect(self) -> None:
-        """Raise ``SshdError`` unless sshd says that our values count, for everybody and for each of our logins."""
+        """Raise ``SshdError`` unless sshd uses our values, in general and for each of our logins."""
         layout = sshdconf.layout(self.config.sshd_config)
         self._compare(layout, ())
         if any(s.conditional for keyword in self.values for s in layout.of(keyword)):
@@ -179,7 +179,7 @@ class DropIn:
                 raise self._shadowed(layout, keyword, effective.get(keyword.lower(), ""))
 
     def _shadowed(self, layout: sshdconf.Layout, keyword: str, counts: str) -> SshdError:
-        """The error for a value of ours that does not count, with the line that counts instead."""
+        """The error for a value of ours that is not in effect, with the line that is in effect instead."""
         if self.config.dropin not in layout.files:
             include = f"Include {self.config.dropin.parent}/*.conf"
             return SshdError(
@@ -195,7 +195,7 @@ class DropIn:
         return SshdError(f"sshd does not use our {keyword}", hint=f"{self.config.sshd} -T -f {self.config.sshd_config}")
 
     def _displaced(self, layout: sshdconf.Layout) -> Iterator[str]:
-        """Say which of the owner's settings no longer count, because the first value wins and ours is first."""
+        """Say which of the owner's settings have no effect any more, because the first value wins and ours is first."""
         for keyword in self.values:
             for setting in layout.of(keyword):
                 if setting.path != self.config.dropin and not setting.conditional:

@@ -1,14 +1,14 @@
 """The errors that ssh-jit-host shows, and the exit code of each kind.
 
-Whoever raises one says in a sentence what is wrong and, where something can be done, in a hint what to do. Printing
-belongs to ``__main__`` and to ``watch``.
+Each says in a sentence what is wrong and, where something can be done, in a hint what to do. ``__main__`` and ``watch``
+print them.
 """
 
 from __future__ import annotations
 
 
 class HostError(Exception):
-    """Something of this host is in the way: a file, a folder, a program that is missing."""
+    """A problem of this host: a file, a folder, a missing program."""
 
     exit_code = 1
 
@@ -34,7 +34,7 @@ class BundleRefused(HostError):
 
 
 class SshdError(HostError):
-    """sshd refuses the drop-in, or something else in its configuration counts instead of it."""
+    """sshd refuses the drop-in, or uses something else of its configuration instead."""
 
     exit_code = 5
 

@@ -1,7 +1,7 @@
-"""The one thing asked of the front end: ``GET /bundle``.
+"""The only request to the front end: ``GET /bundle``.
 
-The answer is only carried from here: whether it may be believed is decided by ``bundle.py`` and ``keygen.py``. So this
-file limits what a hostile front end can cost (size, time, redirects) and no more.
+``bundle.py`` and ``keygen.py`` decide whether the answer may be believed. This file limits what a hostile front end
+can cost: size, time, redirects.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from .errors import BundleRefused, Unreachable
 from .version import version
 
 PATIENCE = 10
-"""Seconds until the front end must have said something."""
+"""Seconds until the front end must have sent something."""
 DEADLINE = 60
-"""Seconds until it must have said all of it."""
+"""Seconds until it must have sent everything."""
 LONGEST_ANSWER = 2 * LARGEST
 CHUNK = 64 * 1024
 
@@ -62,7 +62,7 @@ def bundle(url: str, etag: str) -> Offer | None:
 
 
 def _upgrade(error: urllib.error.HTTPError) -> str:
-    """What the front end says to a program that is too old; empty if it says nothing that can be shown."""
+    """What the front end answers to a program that is too old; empty if that cannot be shown."""
     try:
         fields = strictjson.loads(error.read(CHUNK).decode("utf-8"))["error"]
         text = f"{fields['message']}: {fields['hint']}"

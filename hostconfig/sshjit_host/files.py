@@ -1,6 +1,6 @@
 """Files: written whole or not at all, by one process at a time, below folders that sshd trusts.
 
-What stands in them is decided elsewhere.
+Other modules decide what they contain.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from .errors import HostError
 
 TEMPORARY = ".ssh-jit-tmp-"
-"""How the name of a file begins that is not yet renamed into its place."""
+"""The beginning of the name of a file that is not yet renamed into its place."""
 LOCK_PATIENCE = 60
 """Seconds to wait for another run to end."""
 
@@ -35,7 +35,7 @@ def read(path: Path) -> bytes | None:
 def put(path: Path, data: bytes, mode: int = 0o644) -> bool:
     """Make ``path`` hold exactly ``data``; return whether anything had to change.
 
-    A reader, and a machine that loses power, finds the old bytes or the new ones, never a part of them.
+    A reader finds the old bytes or the new ones, never a part of them, even after a loss of power.
     """
     if _is_already(path, data, mode):
         return False
@@ -60,7 +60,7 @@ def put(path: Path, data: bytes, mode: int = 0o644) -> bool:
 
 
 def _is_already(path: Path, data: bytes, mode: int) -> bool:
-    """Whether a plain file with these bytes, this mode and our ownership stands there already."""
+    """Whether there is already a plain file with these bytes, this mode and our ownership."""
     try:
         status = path.lstat()
     except OSError:
@@ -90,7 +90,7 @@ def _sync(folder: Path) -> None:
 
 
 def folder(path: Path) -> None:
-    """Make sure that a folder of ours exists, open to be read (sshd looks as the user who logs in), ours to write."""
+    """Make a folder that only we can write and all can read, since sshd reads it as the user who logs in."""
     try:
         path.mkdir(mode=0o755, parents=True, exist_ok=True)
         if stat.S_IMODE(path.stat().st_mode) != 0o755:
@@ -100,7 +100,7 @@ def folder(path: Path) -> None:
 
 
 def sweep(path: Path) -> None:
-    """Remove what a run that was killed left half-written in a folder of ours."""
+    """Remove half-written files that a killed run left in a folder of ours."""
     for entry in path.glob(TEMPORARY + "*"):
         remove(entry)
 

@@ -1,6 +1,6 @@
-"""What only OpenSSH can judge, asked of ``ssh-keygen``: signatures, keys and revocation lists.
+"""Checks by ``ssh-keygen``: signatures, keys and revocation lists.
 
-Its reader of keys and lists is the one that sshd has, so what passes here will not surprise sshd.
+It reads keys and lists with the same code as sshd, so sshd can read what passes here.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from .errors import BundleRefused, HostError
 from .sshkey import PublicKey
 
 PATIENCE = 30
-"""Seconds that a program is given."""
+"""Seconds that a program may run."""
 LONGEST_SIGNATURE = 16 * 1024
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a program ended, and what it said."""
+    """The exit status of a program, and its output."""
 
     code: int
     output: str
@@ -87,6 +87,6 @@ def check_readable(ssh_keygen: Path, bundle: Bundle) -> None:
         if listed.code != 0 or len(listed.output.splitlines()) != len(lines):
             raise BundleRefused("the bundle holds a CA key that OpenSSH cannot read")
         asked = run(ssh_keygen, "-Q", "-f", revoked, keys)
-        # 0: none of the keys is revoked; 1: some are, which is the CA's affair; anything else: it could not be read.
+        # 0: none of the keys is revoked; 1: some are, which the CA decides; anything else: it could not be read.
         if asked.code not in (0, 1):
             raise BundleRefused("OpenSSH cannot read the bundle's KRL")

@@ -1,8 +1,8 @@
-"""Key revocation lists (OpenSSH's ``PROTOCOL.krl``): which ones this host lets sshd read.
+"""Key revocation lists (OpenSSH's ``PROTOCOL.krl``): checks which of them sshd may read.
 
 sshd refuses *everybody* when its list is missing, cut short or of a form it does not know, revokes *nothing* when the
 file is empty, and would lock the owner out if a list held the owner's plain key. So a list is walked to its last byte
-and may hold only: certificates of a named CA, by serial or key id; and keys of CAs. Making lists is the CA's business.
+and may hold only: certificates of a named CA, by serial or key id; and keys of CAs. Only the CA makes lists.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ class RevocationList:
 
 
 def read(data: bytes) -> RevocationList:
-    """Walk a list whole; whatever sshd would stumble over, or must not be given, raises ``ValueError``."""
+    """Read a whole list; what sshd could not read, or must not be given, raises ``ValueError``."""
     reader = Reader(data)
     if data[: len(MAGIC)] != MAGIC:
-        raise ValueError("does not begin like a KRL")
+        raise ValueError("does not begin with the magic bytes of a KRL")
     reader.take(len(MAGIC))
     if reader.number(4) != FORMAT:
         raise ValueError("is of an unknown format version")
@@ -90,12 +90,12 @@ def _certificates(body: Reader) -> None:
             first, last = inner.number(8), inner.number(8)
             inner.end()
             if not 0 < first <= last:
-                raise ValueError("holds a range of serials that is none")
+                raise ValueError("contains an empty serial range")
         elif section == SERIAL_BITMAP:
             offset, bits = inner.number(8), inner.mpint()
             inner.end()
             if (offset == 0 and bits & 1) or offset + bits.bit_length() - 1 > LAST_SERIAL:
-                raise ValueError("holds serials that cannot be")
+                raise ValueError("contains serials out of range")
         elif section == KEY_IDS:
             _strings(inner)
         else:

@@ -1,7 +1,7 @@
 """Which root of the bundle this host is pinned to: the one it joined with, or the newest that followed from it.
 
-``host.json`` names the root of the joining line, and is not changed. Once another has followed, signed by the one
-before, ``root.json`` in the host's home says so, and the older one counts no more.
+``host.json`` names the root of the joining line, and is not changed. When another root has followed, signed by the one
+before, ``root.json`` in the host's home names it, and the older one is not accepted any more.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ def read(config: Config) -> str:
             f"{path} cannot be used: {error}",
             hint=f"to go by the root of the joining line again, remove {path}",
         ) from None
-    # A host that joined anew goes by its new joining line, not by what followed from the old one.
+    # A host that joined again uses the root of its new joining line, not what followed from the old one.
     return now if joined == config.root else config.root
 
 
 def move(config: Config, root: str) -> None:
-    """From now on ``root`` is pinned."""
+    """Pins ``root`` from now on."""
     text = json.dumps({"joined": config.root, "now": root}, sort_keys=True)
     files.put(config.home / "root.json", f"{text}\n".encode("ascii"))

@@ -1,8 +1,8 @@
-"""One refresh: ask for the bundle, take it if it may be believed, and make this host's files say what it says.
+"""One refresh: fetch the bundle, take it if it may be believed, and write this host's files from it.
 
-The held bundle (``bundle.json``) is the state; every other file is made from it, again at every run, so a file that
-was lost or changed comes back even while the front end is away. What is new is taken before it is applied, and a
-revocation list stands before the drop-in that names it. A host is never shut because its bundle is old.
+The held bundle (``bundle.json``) is the state. Every run makes all other files from it, so a lost or changed file comes
+back even while the front end is down. A new bundle is stored before it is applied, and a revocation list is written
+before the drop-in that names it. A host is never closed because its bundle is old.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Refresher:
-    """Does refreshes of one host; ``say`` hears one line for each change and each warning."""
+    """Refreshes one host; ``say`` is called with a line for each change and each warning."""
 
     config: Config
     say: Say
@@ -57,7 +57,7 @@ class Refresher:
     # -------------------------------------------------------------------------------------- what may be believed
 
     def _held(self) -> Bundle | None:
-        """The bundle that this host holds; it was verified before it was written here."""
+        """The bundle that this host holds. It was verified before it was written."""
         path = self.config.home / "bundle.json"
         data = files.read(path)
         if data is None:
@@ -129,7 +129,7 @@ class Refresher:
     def _warn(self, bundle: Bundle, now: float) -> None:
         if now > bundle.expires:
             day = datetime.fromtimestamp(bundle.expires, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-            self.say(f"warning: no newer bundle since {day}; going on with the one held, revocations may be missing")
+            self.say(f"warning: no newer bundle since {day}; still using it, but revocations may be missing")
         if bundle.oldest > rules.PROTOCOL:
             self.say(f"warning: this ssh-jit-host is too old for the CA; upgrade it to {bundle.release} or newer")
         ours = pwd.getpwuid(os.geteuid()).pw_name

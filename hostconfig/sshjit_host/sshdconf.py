@@ -1,7 +1,7 @@
-"""Where sshd's configuration sets what: read as sshd reads it, file by file, with line numbers.
+"""Which line of sshd's configuration sets what: reads it as sshd does, file by file.
 
-``sshd -T`` says which value counts but not who set it. This reader says who, so that a person is told the line to
-change. It judges nothing; sshd's own answer is the verdict (``dropin.py``).
+``sshd -T`` prints the values in effect, but not which line sets them. This reader finds the line, so that an error can
+name it. It decides nothing; sshd's own answer does (``dropin.py``).
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SYSTEM_FOLDER = Path("/etc/ssh")
-"""Where sshd looks for an ``Include`` that is no full path."""
+"""Where sshd looks for an ``Include`` that is not a full path."""
 DEEPEST = 16
-"""Files within files; sshd gives up there too."""
+"""How deep files may include files; sshd has the same limit."""
 _KEYWORD = re.compile(r"\s*([A-Za-z0-9]+)(?:\s*=\s*|\s+)(.*)", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One line that sets something: ``keyword`` in lower case; ``conditional`` if it stands below a ``Match``."""
+    """One line that sets something: ``keyword`` in lower case; ``conditional`` if it is below a ``Match``."""
 
     keyword: str
     values: tuple[str, ...]
@@ -55,7 +55,7 @@ def layout(path: Path) -> Layout:
 
 
 def _walk(path: Path, files: list[Path], *, conditional: bool, depth: int) -> Iterator[Setting]:
-    """Settings of one file. A ``Match`` ends with the file that it stands in."""
+    """Settings of one file. A ``Match`` ends with its file."""
     files.append(path)
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()

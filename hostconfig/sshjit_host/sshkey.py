@@ -104,7 +104,7 @@ def read_line(line: str) -> PublicKey:
         raise ValueError("is not canonical base64")
     inside = Reader(blob).string()
     if inside != kind.encode("ascii"):
-        raise ValueError("is of another type inside")
+        raise ValueError("has another type inside")
     check_blob(blob)
     return PublicKey(line=line, blob=blob)
 

@@ -38,7 +38,7 @@ def test_t36_what_sshd_refuses_is_undone_byte_for_byte(authority: Authority, fro
     host.sshd_config.write_text(f"{text}Match User somebody-else\n{include}\n")
     (host.folder / "host_key-cert.pub").write_text("a certificate")
     output = host.refresh(code=5)
-    assert "sshd refuses our drop-in, so it was left out" in output
+    assert "sshd refuses our drop-in, so it was not used" in output
     assert "HostCertificate" in output
     assert _dropin_is(host, before)
     assert not (host.home / "dropin.trial").exists()
@@ -121,7 +121,7 @@ def test_t36_a_run_killed_during_the_trial_is_made_good(
     journal = json.loads((host.home / "dropin.trial").read_text())
     assert journal["before"] == (base64.b64encode(before).decode() if before else None)
     output = host.refresh()
-    assert "an earlier run ended before sshd had taken it" in output
+    assert "an earlier run ended before sshd had accepted it" in output
     assert f"wrote {host.dropin}" in output
     assert not (host.home / "dropin.trial").exists()
 
