@@ -26,16 +26,16 @@ PEOPLE, WINDOWS = 8, 8
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A running CA: its web door, the environment of its operator, and (login, request) of every open window."""
+    """A running CA: its web socket, the environment of its operator, and (login, request) of every open window."""
 
-    door: Path
+    socket_path: Path
     env: dict[str, str]
     windows: tuple[tuple[str, str], ...]
 
     def certificates(self) -> Traffic:
         """Questions for certificates, from every window in turn."""
         frames = itertools.cycle([frame("sign_user", login_id=login, request=each) for login, each in self.windows])
-        return Traffic(lambda: unix(self.door), lambda: next(frames), frame_length, frame_good)
+        return Traffic(lambda: unix(self.socket_path), lambda: next(frames), frame_length, frame_good)
 
 
 @contextmanager
@@ -47,9 +47,9 @@ def served(people: int = PEOPLE, windows: int = WINDOWS) -> Iterator[Served]:
         opened = _windows(installation, people, windows)
         installation.stop()
         env = os.environ | {"SSH_JIT_CA_CONFIG": str(home / "ca.toml")}
-        door = installation.config.web_socket
-        with running([*CA, "serve"], lambda: listens(door), env):
-            yield Served(door, env, opened)
+        socket_path = installation.config.web_socket
+        with running([*CA, "serve"], lambda: listens(socket_path), env):
+            yield Served(socket_path, env, opened)
 
 
 def _windows(installation: Installation, people: int, windows: int) -> tuple[tuple[str, str], ...]:
@@ -79,12 +79,12 @@ def frame_good(answer: bytes) -> bool:
     return b'"type":"ok"' in answer[:60]
 
 
-def enrol(door: Path, names: list[str]) -> None:
-    """Enrols hosts that exist on paper only, in staging, at the operator's door."""
-    with unix(door) as channel:
+def enrol(socket_path: Path, names: list[str]) -> None:
+    """Enrols hosts that exist on paper only, in staging, at the operator's socket."""
+    with unix(socket_path) as channel:
         for name in names:
             host = m.AddHost(name, (), "127.0.0.1", 22, (("env", "staging"),), ())
             channel.sendall(frame("add_host", **wire.encode(host)))
-            heard = channel.recv(1 << 16)
-            if not frame_good(heard):
-                raise RuntimeError(heard.decode())
+            answer = channel.recv(1 << 16)
+            if not frame_good(answer):
+                raise RuntimeError(answer.decode())

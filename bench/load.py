@@ -1,6 +1,6 @@
 """A load: so many questions in flight, or so many a second, over connections that stay open.
 
-One thread and plain sockets, so that asking costs little beside answering. Whoever asks at a pace counts from when the
+One thread and plain sockets, so that asking costs little beside answering. A load at a fixed rate counts from when the
 question was due, not from when it could be sent: a server that stalls does not hide it.
 """
 
@@ -42,7 +42,7 @@ class Load:
 class _Peer:
     channel: socket.socket
     since: float = 0.0
-    heard: bytearray = field(default_factory=bytearray)
+    received: bytearray = field(default_factory=bytearray)
 
 
 def closed(traffic: Traffic, *, in_flight: int, seconds: float) -> Load:
@@ -111,11 +111,11 @@ class _Line:
             part = peer.channel.recv(1 << 18)
             if not part:
                 raise Wrong("the server closed a connection")
-            peer.heard += part
-            length = self._traffic.whole(peer.heard)
+            peer.received += part
+            length = self._traffic.whole(peer.received)
             if length:
-                answer = bytes(peer.heard[:length])
-                del peer.heard[:length]
+                answer = bytes(peer.received[:length])
+                del peer.received[:length]
                 if not self._traffic.good(answer):
                     raise Wrong(answer[-400:].decode("utf-8", "replace"))
                 self._open -= 1
@@ -123,7 +123,7 @@ class _Line:
         return done
 
     def drain(self) -> None:
-        """Hears out what was still asked."""
+        """Waits for the answers that are still due."""
         until = time.perf_counter() + 20
         while self._open and time.perf_counter() < until:
             self.answered(1.0)

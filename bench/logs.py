@@ -67,11 +67,11 @@ def _start(log: Long) -> Result:
 
 
 def _certificates(log: Long) -> Result:
-    door = log.home / "web.sock"
+    socket_path = log.home / "web.sock"
     crowd = authority.served(make_log.PEOPLE, 1)  # the same traffic: nothing differs but the length of the log
-    with crowd as short, running([*CA, "serve"], lambda: listens(door), log.env):
+    with crowd as short, running([*CA, "serve"], lambda: listens(socket_path), log.env):
         enrol(log.home / "admin.sock", [f"web{number}" for number in range(10)])
-        long = Served(door, log.env, log.windows)
+        long = Served(socket_path, log.env, log.windows)
         rates = paired(lambda: _rate(long), lambda: _rate(short), ROUNDS)
     what, against = f"certificates, {log.entries:,} entries in the log", f"{rate(rates[1])} with few"
     return Result("long", what, rate(rates[0]), against, rates[2] * 100, "%", 90, at_least=True)

@@ -1,4 +1,4 @@
-"""Makes a CA whose log holds as many certificates as one likes: ``python -m bench.make_log HOME [--certificates N]``.
+"""Makes a CA whose log holds any number of certificates: ``python -m bench.make_log HOME [--certificates N]``.
 
 The log is a real one, written by the CA's own journal, entry by entry, with its keys and checkpoints: fifty people who
 sign in every eight hours, ask for a host, and draw certificates until the next time. Only the certificates themselves

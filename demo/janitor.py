@@ -38,7 +38,7 @@ class Duties:
     namespaces: list[processes.MountNamespace] = field(default_factory=list)
     homes: list[Path] = field(default_factory=list)
 
-    def hear(self, line: str) -> None:
+    def take(self, line: str) -> None:
         """Takes one line of the lab's."""
         kind, _, rest = line.rstrip("\n").partition(" ")
         if kind == "home":
@@ -80,12 +80,12 @@ class Duties:
 
 
 def main() -> int:
-    """Remembers what the lab says, and cleans up when there is nothing more to hear."""
+    """Remembers what the lab says, and cleans up when the lab has ended."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     duties = Duties()
     for line in sys.stdin:
-        duties.hear(line)
+        duties.take(line)
     duties.do()
     return 0
 

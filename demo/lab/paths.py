@@ -90,12 +90,12 @@ class Paths:
 
     @property
     def web_socket(self) -> Path:
-        """The CA's door for the front end."""
+        """The CA's socket for the front end."""
         return self.run / "web.sock"
 
     @property
     def admin_socket(self) -> Path:
-        """The CA's door for the operator."""
+        """The CA's socket for the operator."""
         return self.admin / "admin.sock"
 
 

@@ -1,4 +1,4 @@
 """A development OpenID provider: real OpenID Connect over HTTP, for the lab and for tests. Never for production.
 
-Whoever clicks a name is that person: there is no password. That is why it binds nothing but loopback.
+A click on a name signs in as that person, without a password. That is why it listens on loopback only.
 """

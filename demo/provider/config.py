@@ -24,7 +24,7 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who can sign in. ``claims`` are further claims, taken as they stand."""
+    """A person who can sign in. ``claims`` are further claims, as they are."""
 
     id: str
     sub: str

@@ -33,7 +33,7 @@ button span { display: block; color: var(--soft); font-size: .875rem }
 </head>
 <body><main>
 <h1>{{ title }}</h1>
-<p class="note">Development provider: whoever clicks a name is that person. Never use it in production.</p>
+<p class="note">Development provider: a click on a name signs in as that person. Never use it in production.</p>
 """
 _SIGN_IN = (
     _FRAME

@@ -41,7 +41,7 @@ def alice_signs_in(stage: Stage) -> None:
         has=rf"^ +{login}@web1$",
         lacks="permit-agent-forwarding",
     )
-    stage.say("The second run finds it and asks nobody: CA and front end stand still while it runs.")
+    stage.say("The second run finds it and asks nobody: CA and front end are stopped while it runs.")
     with lab.ca.pause(), lab.web.pause():
         stage.types(alice, "ssh-jit web1 whoami", has=rf"\A{login}\n\Z")
 
@@ -54,7 +54,7 @@ def dana_waits(stage: Stage) -> None:
     stage.say("""dana is a contractor with an account at Partner. The production database needs somebody of sre-lead
         to approve, so her command waits.""")
     waiting = stage.starts(dana, f'ssh-jit --action migrate --reason "CHG-7 add index" {login}@db1')
-    stage.hears(waiting, "waiting for")
+    stage.wait_for_output(waiting, "waiting for")
     stage.say("The approvers see it. It is not for dana to approve, although her own machine knows it.")
     listed = stage.types(dana, "ssh-jit requests", has="CHG-7 add index").text
     request = next(word for line in listed.splitlines() if "CHG-7" in line for word in line.split()[:1])

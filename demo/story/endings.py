@@ -38,7 +38,7 @@ def runs_out(stage: Stage) -> None:
 def is_revoked(stage: Stage) -> None:
     """A certificate that the operator revokes while it is good for minutes."""
     lab, alice, web1 = stage.lab, stage.lab.person("alice"), stage.lab.hosting.hosts["web1"]
-    stage.say("A new one, good for minutes; but the operator hears that alice's laptop is gone.")
+    stage.say("A new one, good for minutes; but alice's laptop is lost, and the operator is told.")
     stage.types(alice, "ssh-jit web1 whoami", has=f"^{web1.login}$")
     held = certificate(alice, "web1")
     listed = alice.run(["ssh-keygen", "-L", "-f", str(alice.runtime / held)]).stdout

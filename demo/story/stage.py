@@ -104,7 +104,7 @@ class Stage:
         self.lab.janitor.watch(process)
         return Typing(process, f"{who.name}$ {command}")
 
-    def hears(self, typing: Typing, until: str) -> str:
+    def wait_for_output(self, typing: Typing, until: str) -> str:
         """Shows what the waiting command says up to the first line that matches ``until``."""
         assert typing.process.stdout is not None  # noqa: S101 - it was opened as a pipe
         output = ""

@@ -14,13 +14,13 @@ def the_front_end_is_stolen(stage: Stage) -> None:
     """Step 6."""
     lab, alice, web1 = stage.lab, stage.lab.person("alice"), stage.lab.hosting.hosts["web1"]
     stage.chapter("somebody steals the front end")
-    stage.say("""The thief has the front end's account, its files, its client secret, its door to the CA, and its
+    stage.say("""The thief has the front end's account, its files, its client secret, its socket to the CA, and its
         address. What is wanted: a certificate for a key of the thief's own, in alice's name.""")
     lab.web.kill()
     since = web1.mark()
     thief = _start(stage)
     try:
-        stage.hears(thief, "answers at the front end's address now")
+        stage.wait_for_output(thief, "answers at the front end's address now")
         stage.say("alice notices nothing: she opens the pages, and signs in on her command line again.")
         stage.types(alice, f"$BROWSER {lab.url}/")
         stage.types(alice, "ssh-jit login", has="signed in")

@@ -73,7 +73,7 @@ class Thief:
 
 
 def look_around(settings: config.WebConfig, keys: Path | None) -> None:
-    """Prints what is in the front end's house, and that the CA's keys are not, if those are another user's."""
+    """Prints what the front end's folder holds, and, if another user has the CA's keys, that they are out of reach."""
     with sqlite3.connect(settings.database.removeprefix("sqlite:///")) as database:
         rows = database.execute("SELECT kind, count(*) FROM sessions GROUP BY kind ORDER BY kind").fetchall()
     print(

@@ -46,7 +46,7 @@ class PolicyError(Invalid):
 
 
 class Report:
-    """Collects problems while a file is read; ``lines`` says where each key stands (``sshjit.tomllines``)."""
+    """Collects problems while a file is read; ``lines`` has the line of each key (``sshjit.tomllines``)."""
 
     def __init__(self, file: str, lines: Mapping[Path, int]) -> None:
         self.file = file

@@ -1,8 +1,8 @@
 """Reads one table of a policy file, key by key, and reports what is wrong instead of stopping.
 
 Every method reads one kind of value. Where the value is missing although it must be there, or is not of its kind, the
-method reports it and answers ``None``; whoever reads on checks ``Table.sound`` before using what was read. Keys that
-nobody asked for are unknown keys.
+method reports it and returns ``None``; the caller checks ``Table.sound`` before it uses what was read. Keys that are
+not read are unknown keys.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ def _granting(
         table.wrong(("certificate",), "must not live longer than the grant", "make it shorter than grant")
     use_by = table.duration("use_by")
     if grant is not None and use_by is not None and use_by > grant:
-        # The window opens with the approval: whoever came later would find it over.
+        # The window opens with the approval: somebody who came later would find it over.
         table.wrong(("use_by",), "must not be longer than the grant", "make it shorter than grant")
     return AllowRule(
         name=table.name("name") or "",

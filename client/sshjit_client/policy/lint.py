@@ -1,6 +1,6 @@
-"""What is right by the letter and wrong by all likelihood: rules that can never decide, words that nothing uses.
+"""Warnings about a policy that is valid and probably not meant so: rules that never decide, names that nothing uses.
 
-Only what is certain is said; a warning that is wrong once is never read again.
+Only what is certain is a warning: after one that was wrong, people stop reading them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _Numbered = tuple[int, AllowRule]
 
 
 def warnings(policy: Policy, path: Path, now: int) -> tuple[Problem, ...]:
-    """What deserves a look in a policy that is in order, by line; ``now`` is in seconds since the epoch."""
+    """The warnings about a valid policy, by line; ``now`` is in seconds since the epoch."""
     report = Report(str(path), key_lines(read_text(path)))
     for at, said in (*_roles(policy, now), *_actions(policy), *_rules(policy, now)):
         report.add(at, said)
@@ -30,7 +30,7 @@ def warnings(policy: Policy, path: Path, now: int) -> tuple[Problem, ...]:
 
 
 def _granting(policy: Policy) -> Iterator[tuple[str, int, AllowRule]]:
-    """Every rule that allows, and where it stands."""
+    """Every rule that allows, with its place in the file."""
     for kind, rules in (("allow", policy.allows), ("break_glass", policy.break_glass)):
         for number, rule in enumerate(rules):
             yield kind, number, rule
@@ -85,7 +85,7 @@ def _rules(policy: Policy, now: int) -> Iterator[Warn]:
 
 
 class _Earlier:
-    """The rules above one, by what a rule must share to cover another: ten thousand are not held against each other."""
+    """The rules above one, by what a rule must share to cover another, so that not all pairs are compared."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -99,7 +99,7 @@ class _Earlier:
         self._count += 1
 
     def first_over(self, rule: AllowRule) -> AllowRule | None:
-        """The topmost that covers ``rule``: any role and any login of it would do, so the rarer one is looked up."""
+        """The topmost rule that covers ``rule``: it shares all its roles and logins, so the rarer is looked up."""
         near = min((self._sharing(kind, values) for kind, values in self._keys(rule)), key=len)
         for _, before in sorted(near, key=itemgetter(0)):
             if covers(before.match, rule.match):
@@ -121,7 +121,7 @@ def _denies_all(deny: DenyRule, rule: AllowRule) -> bool:
 
 
 def covers(wide: Matchers, narrow: Matchers) -> bool:
-    """Whether ``wide`` certainly matches whatever ``narrow``, an allow's, matches."""
+    """Whether ``wide`` certainly matches everything that ``narrow``, the matchers of an allow, matches."""
     values = dict(narrow.hosts or ())
     hosts = all(label in values and set(values[label]) <= set(accepted) for label, accepted in wide.hosts or ())
     same_time = wide.schedule is None or wide.schedule == narrow.schedule or _always(wide.schedule)

@@ -9,49 +9,49 @@ import pytest
 
 from sshjit.policy import load
 from sshjit_client.policy import lint
-from tests.unit.client import policy_desk
-from tests.unit.client.policy_desk import Desk
+from tests.unit.client import policy_folder
+from tests.unit.client.policy_folder import PolicyFolder
 from tests.unit.sshjit.policy_texts import ALLOW, HEAD
 from tests.unit.sshjit.policy_world import TEXT, WEDNESDAY
 
 
 @pytest.fixture
-def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Desk:
-    return policy_desk.make(tmp_path, capsys)
+def folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> PolicyFolder:
+    return policy_folder.make(tmp_path, capsys)
 
 
-def test_a_good_policy_is_good(desk: Desk) -> None:
-    said = desk.run("check", desk.write("good.toml", HEAD + ALLOW))
-    assert said.code == 0
-    assert said.err == ""
-    assert said.out.startswith(f"good: {desk.folder}/good.toml, rules: 1 allow, 0 deny, 0 break-glass; ")
+def test_a_good_policy_is_good(folder: PolicyFolder) -> None:
+    result = folder.run("check", folder.write("good.toml", HEAD + ALLOW))
+    assert result.code == 0
+    assert result.err == ""
+    assert result.out.startswith(f"good: {folder.path}/good.toml, rules: 1 allow, 0 deny, 0 break-glass; ")
 
 
-def test_every_problem_of_a_bad_one_is_said_at_once_with_its_place(desk: Desk) -> None:
-    path = desk.changed(
+def test_every_problem_of_a_bad_one_is_said_at_once_with_its_place(folder: PolicyFolder) -> None:
+    path = folder.changed(
         ('certificate = "1m"', 'certificate = "1m"\nmfaa = true'), ('roles       = ["guest"]', 'roles = ["gust"]')
     )
-    said = desk.run("check", path)
-    assert said.code == 2
-    assert said.out == ""
-    lines = said.err.splitlines()
+    result = folder.run("check", path)
+    assert result.code == 2
+    assert result.out == ""
+    lines = result.err.splitlines()
     assert lines[0].startswith(f"{path}:")
     assert lines[0].endswith(': allow[2].mfaa: unknown key; did you mean "mfa"?')
     assert lines[1].endswith(': allow[6].roles[0]: there is no role "gust"; did you mean "guest"?')
     assert lines[2:] == [f"ssh-jit: {path}: 2 problems"]
-    problems = desk.run("check", "--json", path).json["problems"]
+    problems = folder.run("check", "--json", path).json["problems"]
     assert [each["key"] for each in problems] == ["allow[2].mfaa", "allow[6].roles[0]"]
     text = path.read_text().splitlines()
     assert "mfaa" in text[problems[0]["line"] - 1]
     assert "gust" in text[problems[1]["line"] - 1]
 
 
-def test_a_file_that_cannot_be_read_is_an_error_of_its_own(desk: Desk) -> None:
-    said = desk.run("check", desk.folder / "none.toml")
-    assert (said.code, said.out) == (2, "")
-    assert "none.toml cannot be read: No such file or directory" in said.err
-    (desk.folder / "bytes.toml").write_bytes(b"\xff\xfe")
-    assert "is not UTF-8 text" in desk.run("check", desk.folder / "bytes.toml").err
+def test_a_file_that_cannot_be_read_is_an_error_of_its_own(folder: PolicyFolder) -> None:
+    result = folder.run("check", folder.path / "none.toml")
+    assert (result.code, result.out) == (2, "")
+    assert "none.toml cannot be read: No such file or directory" in result.err
+    (folder.path / "bytes.toml").write_bytes(b"\xff\xfe")
+    assert "is not UTF-8 text" in folder.run("check", folder.path / "bytes.toml").err
 
 
 def warned(tmp_path: Path, text: str) -> list[str]:

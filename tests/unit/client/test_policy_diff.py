@@ -13,37 +13,41 @@ from sshjit.policy import Host, Policy, Subject
 from sshjit.policy.query import deciding_deny, first_allows, make_query, usable_unix_name
 from sshjit_client.policy import comparison
 from sshjit_client.policy.inventory import Inventory, Member
-from tests.unit.client import policy_desk
-from tests.unit.client.policy_desk import NOON, Desk, Said
+from tests.unit.client import policy_folder
+from tests.unit.client.policy_folder import NOON, CommandResult, PolicyFolder
 from tests.unit.sshjit import test_policy_properties as any_policy
 
 TWO_STEPS = '[{ from = "dba", count = 1 }, { from = "sre-lead", count = 1, signed = true }]'
 
 
 @pytest.fixture
-def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Desk:
+def folder(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> PolicyFolder:
     monkeypatch.setenv("COLUMNS", "110")
-    return policy_desk.make(tmp_path, capsys)
+    return policy_folder.make(tmp_path, capsys)
 
 
-def diff(desk: Desk, *pairs: tuple[str, str], json: bool = False) -> Said:
-    return desk.run("diff", desk.policy, desk.changed(*pairs), "--at", NOON, *(["--json"] if json else []))
+def diff(folder: PolicyFolder, *pairs: tuple[str, str], json: bool = False) -> CommandResult:
+    return folder.run("diff", folder.policy, folder.changed(*pairs), "--at", NOON, *(["--json"] if json else []))
 
 
-def test_nothing_is_the_same(desk: Desk) -> None:
-    said = desk.run("diff", desk.policy, desk.policy)
-    assert (said.code, said.out) == (0, "nobody in the inventory gains or loses anything\n")
+def test_nothing_is_the_same(folder: PolicyFolder) -> None:
+    result = folder.run("diff", folder.policy, folder.policy)
+    assert (result.code, result.out) == (0, "nobody in the inventory gains or loses anything\n")
 
 
-def test_names_comments_and_prompts_are_nobodys_gain(desk: Desk) -> None:
-    said = diff(desk, ('name        = "staging"', 'name = "test-machines"'), ("Incident or change number", "Number"))
-    assert said.code == 0
+def test_names_comments_and_prompts_are_nobodys_gain(folder: PolicyFolder) -> None:
+    result = diff(
+        folder, ('name        = "staging"', 'name = "test-machines"'), ("Incident or change number", "Number")
+    )
+    assert result.code == 0
 
 
-def test_who_gains(desk: Desk) -> None:
-    said = diff(desk, ('release  = ["acme/group:Release"]', 'release = ["acme/group:Release", "acme/group:SRE Leads"]'))
-    assert said.code == 1
-    assert said.out == (
+def test_who_gains(folder: PolicyFolder) -> None:
+    result = diff(
+        folder, ('release  = ["acme/group:Release"]', 'release = ["acme/group:Release", "acme/group:SRE Leads"]')
+    )
+    assert result.code == 1
+    assert result.out == (
         "GAINS\n"
         "  bob  deploy on app1, restart\n"
         "      when  Fri 22:00-24:00 (Europe/Berlin)\n"
@@ -57,14 +61,14 @@ def test_who_gains(desk: Desk) -> None:
     )
 
 
-def test_who_loses(desk: Desk) -> None:
-    said = diff(desk, ('logins      = ["deploy", "@own"]', 'logins = ["deploy"]'))
-    assert said.out == ("LOSES\n  alice, dana  @own on web1, web2, web3, web4, dev1, dev2\n      rule  staging\n")
+def test_who_loses(folder: PolicyFolder) -> None:
+    result = diff(folder, ('logins      = ["deploy", "@own"]', 'logins = ["deploy"]'))
+    assert result.out == ("LOSES\n  alice, dana  @own on web1, web2, web3, web4, dev1, dev2\n      rule  staging\n")
 
 
-def test_terms_that_get_wider_and_narrower(desk: Desk) -> None:
+def test_terms_that_get_wider_and_narrower(folder: PolicyFolder) -> None:
     found = diff(
-        desk,
+        folder,
         (f"approvals   = {TWO_STEPS}", 'approvals   = [{ from = "sre-lead", count = 1 }]'),
         ('reason      = { pattern = "(INC|CHG)-[0-9]+", prompt = "Incident or change number" }', "mfa = true"),
         json=True,
@@ -103,29 +107,29 @@ def test_terms_that_get_wider_and_narrower(desk: Desk) -> None:
         ('"/opt/app/bin/migrate"', '"/opt/app/bin/migrate --all"', "command", "other"),
     ],
 )
-def test_every_term_is_compared(desk: Desk, old: str, new: str, term: str, direction: str) -> None:
-    found = diff(desk, (old, new), json=True).json
+def test_every_term_is_compared(folder: PolicyFolder, old: str, new: str, term: str, direction: str) -> None:
+    found = diff(folder, (old, new), json=True).json
     seen = {(each["what"], each["direction"]) for entry in found["entries"] for each in entry["changed"]}
     assert (term, direction) in seen
     assert {entry["kind"] for entry in found["entries"]} == {"changes"}
 
 
-def test_hours_and_dates_are_looked_at_and_not_only_now(desk: Desk) -> None:
-    hours = diff(desk, ('days               = ["sat", "sun"]', 'days = ["sun"]'))
+def test_hours_and_dates_are_looked_at_and_not_only_now(folder: PolicyFolder) -> None:
+    hours = diff(folder, ('days               = ["sat", "sun"]', 'days = ["sun"]'))
     assert "  alice, sam, eve-ops  vault on vault1\n      when  Sat 00:00-24:00 (Europe/Berlin)\n" in hours.out
-    dates = diff(desk, ("until = 2026-03-31", "until = 2026-12-31"))
+    dates = diff(folder, ("until = 2026-03-31", "until = 2026-12-31"))
     assert dates.out == (
         "GAINS\n  victor  guest on dev1, dev2\n      when  from 2026-04-01 until 2027-01-01\n      rule  visitors\n"
     )
 
 
-def test_a_label_that_only_one_of_them_knows_is_no_mistake(desk: Desk) -> None:
-    desk.write(
+def test_a_label_that_only_one_of_them_knows_is_no_mistake(folder: PolicyFolder) -> None:
+    folder.write(
         "inventory.toml", 'version = 1\n[hosts]\nw = { env = "dev", tier = "1" }\n[people.a]\nprovider = "acme"\n'
     )
-    assert diff(desk, ("role = {}", "role = {}\ntier = {}")).code == 0
-    desk.write("inventory.toml", 'version = 1\n[hosts]\nw = { env = "dev", teer = "1" }\n')
-    assert diff(desk, ("role = {}", "role = {}\ntier = {}")).code == 2
+    assert diff(folder, ("role = {}", "role = {}\ntier = {}")).code == 0
+    folder.write("inventory.toml", 'version = 1\n[hosts]\nw = { env = "dev", teer = "1" }\n')
+    assert diff(folder, ("role = {}", "role = {}\ntier = {}")).code == 2
 
 
 # ----------------------------------------------------------------------------------- held to the policies themselves

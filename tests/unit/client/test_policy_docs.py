@@ -13,7 +13,7 @@ import pytest
 from sshjit import policy
 from sshjit.policy import fields
 from sshjit_client.policy import lint
-from tests.unit.client.policy_desk import Desk, Said
+from tests.unit.client.policy_folder import CommandResult, PolicyFolder
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "policy.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -26,12 +26,14 @@ NEW = NEW.replace(', { from = "sre-lead", count = 1, signed = true }]', "]").rep
 
 
 @pytest.fixture
-def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+def folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[PolicyFolder]:
     monkeypatch.setenv("COLUMNS", "110")
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     monkeypatch.chdir(tmp_path)
-    found = Desk(tmp_path, capsys)
+    found = PolicyFolder(tmp_path, capsys)
     typo = POLICY.replace('certificate = "5m"', 'certificat = "5m"', 1)
     for name, text in (("policy", POLICY), ("new", NEW), ("inventory", INVENTORY), ("tests", TESTS), ("typo", typo)):
         found.write(f"{name}.toml", text)
@@ -40,26 +42,26 @@ def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest
     time.tzset()
 
 
-def run(desk: Desk, command: str) -> Said:
-    return desk.run(*shlex.split(command)[2:])
+def run(folder: PolicyFolder, command: str) -> CommandResult:
+    return folder.run(*shlex.split(command)[2:])
 
 
-def test_the_examples_are_one_good_policy_without_a_warning(desk: Desk) -> None:
+def test_the_examples_are_one_good_policy_without_a_warning(folder: PolicyFolder) -> None:
     found = policy.load(POLICY)
     assert [rule.name for rule in found.allows] == ["staging", "prod-database"]
     assert (found.denies[0].name, found.break_glass[0].name) == ("weekend-freeze", "on-call")
-    assert lint.warnings(found, desk.policy, 1_770_000_000) == ()
+    assert lint.warnings(found, folder.policy, 1_770_000_000) == ()
     assert policy.load(EDITOR).allows == ()
 
 
-def test_the_tests_on_the_page_pass(desk: Desk) -> None:
-    assert run(desk, "ssh-jit policy test tests.toml").out == "3 passed\n"
+def test_the_tests_on_the_page_pass(folder: PolicyFolder) -> None:
+    assert run(folder, "ssh-jit policy test tests.toml").out == "3 passed\n"
 
 
 @pytest.mark.parametrize(("command", "output"), SHOWN, ids=[command for command, _ in SHOWN])
-def test_the_page_shows_what_the_command_prints(desk: Desk, command: str, output: str) -> None:
-    said = run(desk, command)
-    assert said.out + said.err == output
+def test_the_page_shows_what_the_command_prints(folder: PolicyFolder, command: str, output: str) -> None:
+    result = run(folder, command)
+    assert result.out + result.err == output
 
 
 def test_every_command_is_on_the_page() -> None:

@@ -10,22 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.client import policy_desk
-from tests.unit.client.policy_desk import NOON, Desk
+from tests.unit.client import policy_folder
+from tests.unit.client.policy_folder import NOON, PolicyFolder
 
 CHANGE = ("--reason", "CHG-7", "--at", NOON)
 
 
 @pytest.fixture
-def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Desk:
+def folder(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> PolicyFolder:
     monkeypatch.setenv("COLUMNS", "110")
-    return policy_desk.make(tmp_path, capsys)
+    return policy_folder.make(tmp_path, capsys)
 
 
-def test_an_approval_with_its_terms_and_who_could_give_it(desk: Desk) -> None:
-    said = desk.run("explain", desk.policy, "--person", "dana", "--host", "db1", "--for", "2h", *CHANGE)
-    assert said.code == 0
-    text = said.out
+def test_an_approval_with_its_terms_and_who_could_give_it(folder: PolicyFolder) -> None:
+    result = folder.run("explain", folder.policy, "--person", "dana", "--host", "db1", "--for", "2h", *CHANGE)
+    assert result.code == 0
+    text = result.out
     assert "dana (partner) asks to log in to db1\n" in text
     assert 'APPROVAL  rule "database" allows logging in to db1 as postgres for 1 h once it is approved' in text
     assert "1 of dba: dan\n" in text
@@ -37,37 +37,41 @@ def test_an_approval_with_its_terms_and_who_could_give_it(desk: Desk) -> None:
     assert "\x1b" not in text
 
 
-def test_a_refusal_says_what_each_rule_misses(desk: Desk) -> None:
-    said = desk.run("explain", desk.policy, "--person", "alice", "--host", "db1", "--login", "postgres", "--at", NOON)
-    assert "DENIED  no rule allows logging in to db1 as postgres" in said.out
-    assert "postgres on db1 needs the role dba (rule database); roles held: sre" in said.out
-    assert "it is for the role dba, which is not held" in said.out
+def test_a_refusal_says_what_each_rule_misses(folder: PolicyFolder) -> None:
+    result = folder.run(
+        "explain", folder.policy, "--person", "alice", "--host", "db1", "--login", "postgres", "--at", NOON
+    )
+    assert "DENIED  no rule allows logging in to db1 as postgres" in result.out
+    assert "postgres on db1 needs the role dba (rule database); roles held: sre" in result.out
+    assert "it is for the role dba, which is not held" in result.out
 
 
-def test_step_ups_denies_commands_and_break_glass(desk: Desk) -> None:
-    secrets = desk.run("explain", desk.policy, "--person", "alice", "--host", "vault1", "--at", NOON)
+def test_step_ups_denies_commands_and_break_glass(folder: PolicyFolder) -> None:
+    secrets = folder.run("explain", folder.policy, "--person", "alice", "--host", "vault1", "--at", NOON)
     assert "STEP-UP  " in secrets.out
     assert "needs  mfa" in secrets.out
-    frozen = desk.run("explain", desk.policy, "--person", "dana", "--host", "db1", "--at", "2026-03-07T12:00Z")
+    frozen = folder.run("explain", folder.policy, "--person", "dana", "--host", "db1", "--at", "2026-03-07T12:00Z")
     assert "✗ weekend-freeze" in frozen.out
-    exact = desk.run("explain", desk.policy, "--person", "dana", "--host", "db1", "--command", "pg_dump", "--at", NOON)
+    exact = folder.run(
+        "explain", folder.policy, "--person", "dana", "--host", "db1", "--command", "pg_dump", "--at", NOON
+    )
     assert "forced command  pg_dump" in exact.out
     fire = ("--break-glass", "--reason", "the site is down", "--at", NOON)
-    alarm = desk.run("explain", desk.policy, "--person", "alice", "--host", "db1", "--host", "app1", *fire)
+    alarm = folder.run("explain", folder.policy, "--person", "alice", "--host", "db1", "--host", "app1", *fire)
     assert 'ALLOWED  rule "on-call" allows logging in to db1 and app1 as root for 30 min' in alarm.out
     assert "notifies       pager" in alarm.out
 
 
-def test_what_is_to_begin_later_goes_by_the_hours_of_then(desk: Desk) -> None:
-    words = ("explain", desk.policy, "--person", "rita", "--host", "app1", "--action", "restart", "--at", NOON)
-    assert "DENIED" in desk.run(*words).out
-    later = desk.run(*words, "--start", "2026-03-06 23:00 Europe/Berlin")
+def test_what_is_to_begin_later_goes_by_the_hours_of_then(folder: PolicyFolder) -> None:
+    words = ("explain", folder.policy, "--person", "rita", "--host", "app1", "--action", "restart", "--at", NOON)
+    assert "DENIED" in folder.run(*words).out
+    later = folder.run(*words, "--start", "2026-03-06 23:00 Europe/Berlin")
     assert "ALLOWED" in later.out
     assert "start  2026-03-06 22:00 UTC" in later.out
 
 
-def test_json_has_it_all(desk: Desk) -> None:
-    found = desk.run("explain", desk.policy, "--json", "--person", "dana", "--host", "db1", *CHANGE).json
+def test_json_has_it_all(folder: PolicyFolder) -> None:
+    found = folder.run("explain", folder.policy, "--json", "--person", "dana", "--host", "db1", *CHANGE).json
     assert (found["person"], found["roles"], found["hosts"]) == ("dana", ["dba"], ["db1"])
     outcome = found["outcome"]
     assert (outcome["verdict"], outcome["rule"], outcome["as"], outcome["duration"]) == (
@@ -88,7 +92,7 @@ def test_json_has_it_all(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said", "hint"),
+    ("words", "message", "hint"),
     [
         (
             ("--person", "alise", "--host", "db1"),
@@ -103,22 +107,22 @@ def test_json_has_it_all(desk: Desk) -> None:
         (("--person", "alice"), "the following arguments are required: --host", "ssh-jit policy explain --help"),
     ],
 )
-def test_what_is_typed_wrongly(desk: Desk, words: tuple[str, ...], said: str, hint: str) -> None:
-    found = desk.run("explain", desk.policy, *words)
+def test_what_is_typed_wrongly(folder: PolicyFolder, words: tuple[str, ...], message: str, hint: str) -> None:
+    found = folder.run("explain", folder.policy, *words)
     assert (found.code, found.out) == (2, "")
-    assert said in found.err
+    assert message in found.err
     assert f"hint: {hint}" in found.err
 
 
-def test_an_inventory_is_read_as_strictly_as_a_policy(desk: Desk) -> None:
-    path = desk.write(
+def test_an_inventory_is_read_as_strictly_as_a_policy(folder: PolicyFolder) -> None:
+    path = folder.write(
         "wrong.toml",
         'version = 1\n[people.x]\nprovder = "acme"\ngroups = "SRE"\nemails = ["x"]\nsigned_in = "soon"\n'
         '[hosts]\nw1 = { env = "prd" }\nw2 = {}\nW3 = { env = "prod" }\nw4 = { en = "prod", env = 5 }\n[hst]\n',
     )
-    said = desk.run("explain", desk.policy, "--person", "x", "--host", "w1", "--inventory", path)
-    assert said.code == 2
-    assert [line.removeprefix(f"{path}:") for line in said.err.splitlines()] == [
+    result = folder.run("explain", folder.policy, "--person", "x", "--host", "w1", "--inventory", path)
+    assert result.code == 2
+    assert [line.removeprefix(f"{path}:") for line in result.err.splitlines()] == [
         "2: people.x.provider: missing",
         '3: people.x.provder: unknown key; did you mean "provider"?',
         "4: people.x.groups: must be a list, is a string",
@@ -133,10 +137,10 @@ def test_an_inventory_is_read_as_strictly_as_a_policy(desk: Desk) -> None:
     ]
 
 
-def on_a_terminal(desk: Desk, **env: str) -> str:
+def on_a_terminal(folder: PolicyFolder, **env: str) -> str:
     """What a person sees who runs it in a terminal."""
     ours, theirs = pty.openpty()
-    words = ["explain", str(desk.policy), "--person", "alice", "--host", "web1", "--at", NOON]
+    words = ["explain", str(folder.policy), "--person", "alice", "--host", "web1", "--at", NOON]
     done = subprocess.run(
         [sys.executable, "-m", "sshjit_client", "policy", *words],
         env={**os.environ, "TERM": "xterm", "PYTHONUTF8": "1", **env},
@@ -155,20 +159,20 @@ def on_a_terminal(desk: Desk, **env: str) -> str:
     return text.decode()
 
 
-def test_colour_is_for_a_terminal_that_wants_it(desk: Desk) -> None:
-    assert "\x1b[1;32mALLOWED\x1b[0m" in on_a_terminal(desk)
-    assert "\x1b" not in on_a_terminal(desk, NO_COLOR="1")
-    assert "\x1b" not in on_a_terminal(desk, TERM="dumb")
+def test_colour_is_for_a_terminal_that_wants_it(folder: PolicyFolder) -> None:
+    assert "\x1b[1;32mALLOWED\x1b[0m" in on_a_terminal(folder)
+    assert "\x1b" not in on_a_terminal(folder, NO_COLOR="1")
+    assert "\x1b" not in on_a_terminal(folder, TERM="dumb")
 
 
-def test_texts_of_a_policy_cannot_steer_the_terminal(desk: Desk) -> None:
-    path = desk.changed(('prompt = "Incident or change number"', 'prompt = "\\u001b[2Jgone\\u202e"'))
-    said = desk.run("explain", path, "--person", "dana", "--host", "db1", "--at", NOON)
-    assert "\x1b" not in said.out
-    assert "\\x1b[2Jgone\\u202e" in said.out
+def test_texts_of_a_policy_cannot_steer_the_terminal(folder: PolicyFolder) -> None:
+    path = folder.changed(('prompt = "Incident or change number"', 'prompt = "\\u001b[2Jgone\\u202e"'))
+    result = folder.run("explain", path, "--person", "dana", "--host", "db1", "--at", NOON)
+    assert "\x1b" not in result.out
+    assert "\\x1b[2Jgone\\u202e" in result.out
 
 
-def test_lines_are_as_wide_as_the_terminal(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_are_as_wide_as_the_terminal(folder: PolicyFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    said = desk.run("explain", desk.policy, "--person", "dana", "--host", "db1", *CHANGE)
-    assert max(map(len, said.out.splitlines())) <= 80
+    result = folder.run("explain", folder.policy, "--person", "dana", "--host", "db1", *CHANGE)
+    assert max(map(len, result.out.splitlines())) <= 80

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.decisions import TABLE
-from tests.unit.client import policy_desk
-from tests.unit.client.policy_desk import Desk
+from tests.unit.client import policy_folder
+from tests.unit.client.policy_folder import PolicyFolder
 
 TESTS = """\
 version = 1
@@ -38,34 +38,34 @@ misses = { database = "it is for the role dba, which is not held" }
 
 
 @pytest.fixture
-def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Desk:
+def folder(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> PolicyFolder:
     monkeypatch.setenv("COLUMNS", "160")
-    return policy_desk.make(tmp_path, capsys)
+    return policy_folder.make(tmp_path, capsys)
 
 
-def test_the_table_of_decisions_holds(desk: Desk) -> None:
-    said = desk.run("test", TABLE)
-    assert (said.code, said.err) == (0, "")
-    assert int(said.out.split()[0]) >= 80
-    assert said.out.endswith(" passed\n")
+def test_the_table_of_decisions_holds(folder: PolicyFolder) -> None:
+    result = folder.run("test", TABLE)
+    assert (result.code, result.err) == (0, "")
+    assert int(result.out.split()[0]) >= 80
+    assert result.out.endswith(" passed\n")
 
 
-def test_policy_and_inventory_beside_the_tests_are_taken(desk: Desk) -> None:
-    said = desk.run("test", desk.write("tests.toml", TESTS))
-    assert (said.code, said.out) == (0, "2 passed\n")
+def test_policy_and_inventory_beside_the_tests_are_taken(folder: PolicyFolder) -> None:
+    result = folder.run("test", folder.write("tests.toml", TESTS))
+    assert (result.code, result.out) == (0, "2 passed\n")
 
 
-def test_a_failure_shows_expected_got_and_the_explanation(desk: Desk) -> None:
-    path = desk.write("tests.toml", TESTS)
-    new = desk.changed(('{ from = "sre-lead", count = 1, signed = true }', '{ from = "sre-lead", count = 1 }'))
-    said = desk.run("test", path, "--policy", new)
-    assert said.code == 1
-    assert "FAILED the database needs two approvals (line 4)" in said.out
-    assert '"count": 1, "signed": true}]' in said.out
-    assert '"count": 1, "signed": false}]' in said.out
-    assert "      ✓ database            allow        decides" in said.out
-    assert said.out.endswith("1 failed, 1 passed\n")
-    results = desk.run("test", path, "--policy", new, "--json")
+def test_a_failure_shows_expected_got_and_the_explanation(folder: PolicyFolder) -> None:
+    path = folder.write("tests.toml", TESTS)
+    new = folder.changed(('{ from = "sre-lead", count = 1, signed = true }', '{ from = "sre-lead", count = 1 }'))
+    result = folder.run("test", path, "--policy", new)
+    assert result.code == 1
+    assert "FAILED the database needs two approvals (line 4)" in result.out
+    assert '"count": 1, "signed": true}]' in result.out
+    assert '"count": 1, "signed": false}]' in result.out
+    assert "      ✓ database            allow        decides" in result.out
+    assert result.out.endswith("1 failed, 1 passed\n")
+    results = folder.run("test", path, "--policy", new, "--json")
     assert results.code == 1
     first, second = results.json
     assert (first["passed"], first["differences"][0]["what"], second["passed"]) == (False, "steps", True)
@@ -74,7 +74,7 @@ def test_a_failure_shows_expected_got_and_the_explanation(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "expected"),
     [
         (('expect = "denied"\ncode = "no_rule"', 'expect = "allow"'), ("expect", "allow", "denied")),
         (('code = "no_rule"', 'code = "denied_by_rule"'), ("code", "denied_by_rule", "no_rule")),
@@ -83,26 +83,28 @@ def test_a_failure_shows_expected_got_and_the_explanation(desk: Desk) -> None:
         (("dba, which is not held", "dba"), ("misses.database", "the role dba", "the role dba, which is not")),
     ],
 )
-def test_each_kind_of_expectation_can_fail(desk: Desk, change: tuple[str, str], said: tuple[str, str, str]) -> None:
+def test_each_kind_of_expectation_can_fail(
+    folder: PolicyFolder, change: tuple[str, str], expected: tuple[str, str, str]
+) -> None:
     assert TESTS.count(change[0]) == 1
-    found = desk.run("test", desk.write("tests.toml", TESTS.replace(*change)))
+    found = folder.run("test", folder.write("tests.toml", TESTS.replace(*change)))
     assert found.code == 1
-    what, expected, got = said
+    what, wanted, got = expected
     lines = [line.strip() for line in found.out.splitlines()]
-    assert any(line.startswith(f"{what} expected") and expected in line for line in lines)
+    assert any(line.startswith(f"{what} expected") and wanted in line for line in lines)
     assert any(line.startswith(f"{what} got") and got in line for line in lines)
 
 
-def test_files_of_tests_are_read_strictly(desk: Desk) -> None:
-    path = desk.write(
+def test_files_of_tests_are_read_strictly(folder: PolicyFolder) -> None:
+    path = folder.write(
         "tests.toml",
         'version = 1\nat = 2026-03-04T12:00:00\n[[test]]\nname = "a"\nperson = "alise"\nhosts = ["db"]\n'
         'expect = "allowed"\nrul = "x"\n[[test]]\nname = "a"\nperson = "dana"\nhosts = "db1"\n'
         'for = "soon"\nat = "2026-03-04 12:00"\n',
     )
-    said = desk.run("test", path)
-    assert (said.code, said.out) == (2, "")
-    lines = [line.removeprefix(f"{path}:") for line in said.err.splitlines()]
+    result = folder.run("test", path)
+    assert (result.code, result.out) == (2, "")
+    lines = [line.removeprefix(f"{path}:") for line in result.err.splitlines()]
     assert lines[0].startswith("2: at: '2026-03-04 12:00:00' has no zone; write it like")
     assert lines[1] == '5: test[0].person: there is no person "alise"; did you mean "alice"?'
     assert lines[2].startswith('6: test[0].hosts[0]: there is no host "db"; did you mean "db')
@@ -114,23 +116,23 @@ def test_files_of_tests_are_read_strictly(desk: Desk) -> None:
     assert any(line.startswith("14: test[1].at: '2026-03-04 12:00' has no zone") for line in lines)
 
 
-def test_a_file_without_tests_does_not_pass(desk: Desk) -> None:
-    said = desk.run("test", desk.write("tests.toml", "version = 1\n"))
-    assert said.code == 2
-    assert "there are no tests" in said.err
+def test_a_file_without_tests_does_not_pass(folder: PolicyFolder) -> None:
+    result = folder.run("test", folder.write("tests.toml", "version = 1\n"))
+    assert result.code == 2
+    assert "there are no tests" in result.err
 
 
-def test_hosts_and_people_may_stand_in_the_file_itself(tmp_path: Path, desk: Desk) -> None:
+def test_hosts_and_people_may_stand_in_the_file_itself(tmp_path: Path, folder: PolicyFolder) -> None:
     (tmp_path / "own").mkdir()
-    path = desk.write(
+    path = folder.write(
         "own/tests.toml",
         'version = 1\npolicy = "../policy.toml"\n[hosts]\nw = { env = "dev" }\n[people.zoe]\nprovider = "acme"\n'
         'groups = ["SRE"]\n[[test]]\nname = "zoe"\nperson = "zoe"\nhosts = "w"\nexpect = "allow"\nas = "deploy"\n',
     )
-    assert desk.run("test", path).out == "1 passed\n"
+    assert folder.run("test", path).out == "1 passed\n"
 
 
-def test_it_needs_the_standard_library_and_the_core_alone(desk: Desk) -> None:
+def test_it_needs_the_standard_library_and_the_core_alone(folder: PolicyFolder) -> None:
     """As on a laptop: isolated from whatever else is installed here."""
     root = Path(__file__).resolve().parents[3]
     program = (

@@ -16,7 +16,7 @@ NOON = "2026-03-04 12:00 Europe/Berlin"
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class CommandResult:
     """How a command ended, and what it printed."""
 
     code: int
@@ -30,25 +30,25 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class PolicyFolder:
     """A folder with the policy and the inventory of the table of decisions."""
 
-    folder: Path
+    path: Path
     capsys: pytest.CaptureFixture[str]
 
     @property
     def policy(self) -> Path:
-        return self.folder / "policy.toml"
+        return self.path / "policy.toml"
 
-    def run(self, *words: str | Path) -> Said:
+    def run(self, *words: str | Path) -> CommandResult:
         """One command of ``ssh-jit policy``, in this process."""
         self.capsys.readouterr()
         code = cli.subcommand(["policy", *map(str, words)])
         said = self.capsys.readouterr()
-        return Said(code, said.out, said.err)
+        return CommandResult(code, said.out, said.err)
 
     def write(self, name: str, text: str) -> Path:
-        path = self.folder / name
+        path = self.path / name
         path.write_text(text, encoding="utf-8")
         return path
 
@@ -61,7 +61,7 @@ class Desk:
         return self.write("new.toml", text)
 
 
-def make(folder: Path, capsys: pytest.CaptureFixture[str]) -> Desk:
+def make(folder: Path, capsys: pytest.CaptureFixture[str]) -> PolicyFolder:
     for name in ("policy.toml", "inventory.toml"):
         (folder / name).write_bytes((FOLDER / name).read_bytes())
-    return Desk(folder, capsys)
+    return PolicyFolder(folder, capsys)
