@@ -11,22 +11,31 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import connecting, ending, logs, pages, rules, serving, signing, starting
+from bench import (
+    client_connection,
+    http_load,
+    lab_start,
+    long_log,
+    pages,
+    policy_evaluation,
+    revocation,
+    socket_certificates,
+)
+from bench.environment import Environment
 from bench.results import Result, table
-from bench.world import World
 
-LINES: dict[str, Callable[[World], Iterator[Result]]] = {
-    "evaluate": rules.lines,
-    "socket": signing.lines,
-    "log": logs.lines,
-    "alive": connecting.alive,
-    "issued": connecting.issued,
+LINES: dict[str, Callable[[Environment], Iterator[Result]]] = {
+    "evaluate": policy_evaluation.lines,
+    "socket": socket_certificates.lines,
+    "log": long_log.lines,
+    "alive": client_connection.alive,
+    "issued": client_connection.issued,
     "pages": pages.lines,  # before the floods: nobody looks at a thousand requests of one second
-    "certificate": serving.certificate,
-    "ask": serving.ask,
-    "bundle": serving.bundle,
-    "revoke": ending.lines,
-    "lab": starting.lines,
+    "certificate": http_load.certificate,
+    "ask": http_load.ask,
+    "bundle": http_load.bundle,
+    "revoke": revocation.lines,
+    "lab": lab_start.lines,
 }
 
 
@@ -38,8 +47,8 @@ def main() -> int:
     options = parser.parse_args()
     if unknown := sorted(set(options.names) - LINES.keys()):
         parser.error(f"there is no line {unknown[0]!r}")
-    with World() as world:
-        results, broken = _measure(world, options.names or list(LINES))
+    with Environment() as environment:
+        results, broken = _measure(environment, options.names or list(LINES))
     print(table(results))
     for name in broken:
         print(f"{name}: could not be measured")
@@ -49,13 +58,13 @@ def main() -> int:
     return 1 if broken or not all(result.ok for result in results) else 0
 
 
-def _measure(world: World, names: list[str]) -> tuple[list[Result], list[str]]:
+def _measure(environment: Environment, names: list[str]) -> tuple[list[Result], list[str]]:
     """The results, and the lines that could not be measured."""
     results, broken = list[Result](), list[str]()
     for name in names:
         began = time.monotonic()
         try:
-            results += LINES[name](world)
+            results += LINES[name](environment)
         except Exception:  # noqa: BLE001 - the other lines are measured all the same
             traceback.print_exc()
             broken.append(name)

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from statistics import median
 from urllib.parse import urlsplit
 
+from bench.environment import Environment, wanted
 from bench.results import Result, milliseconds
-from bench.world import World, wanted
 
 PAGES = ("/requests", "/requests/new?host=web1", "/approvals", "/history", "/log", "/explain?more=web1", "/break-glass")
 ROUNDS = 15
@@ -18,14 +18,14 @@ HOSTS, REQUESTS = 100, 31
 _ASSET = re.compile(r'(?:href|src)="(/static/[^"]+)"')
 
 
-def lines(world: World) -> Iterator[Result]:
+def lines(environment: Environment) -> Iterator[Result]:
     """The slowest page, and the heaviest, where a hundred hosts and a busy morning of alice's are shown."""
-    cookie = _sign_in(world)
-    _be_busy(world)
+    cookie = _sign_in(environment)
+    _be_busy(environment)
     times, weights = dict[str, float](), dict[str, float]()
-    connection = http.client.HTTPConnection("127.0.0.1", world.web, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", environment.web, timeout=20)
     try:
-        for path in (*PAGES, f"/requests/{world.grant()}"):
+        for path in (*PAGES, f"/requests/{environment.grant()}"):
             took, text = _page(connection, path, cookie)
             name = re.sub(r"req-\w+", "ID", path)
             times[name] = took
@@ -40,14 +40,14 @@ def lines(world: World) -> Iterator[Result]:
     yield Result("pages", f"heaviest page ({heavy})", f"{weights[heavy]:.0f} kB", light, weights[heavy], "kB", 60)
 
 
-def _be_busy(world: World) -> None:
+def _be_busy(environment: Environment) -> None:
     """Hosts to choose from, and requests that are over, with much to say."""
     names = [f"app{number}" for number in range(HOSTS)]
-    world.enrol_paper(names)
+    environment.enrol_paper(names)
     for name in names[:REQUESTS]:
         body = wanted(name, certificate=False) | {"reason": "x" * 490}
-        request = world.api("POST", "requests", body)["request"]["id"]
-        world.api("POST", f"requests/{request}/end")
+        request = environment.api("POST", "requests", body)["request"]["id"]
+        environment.api("POST", f"requests/{request}/end")
 
 
 def _page(connection: http.client.HTTPConnection, path: str, cookie: str) -> tuple[float, bytes]:
@@ -69,10 +69,10 @@ def _get(connection: http.client.HTTPConnection, path: str, cookie: str) -> byte
     return text
 
 
-def _sign_in(world: World) -> str:
-    browser = world.alice.browser()
-    browser.visit(f"{world.lab.url}/auth/acme/start")
-    name = f"ssh-jit-{urlsplit(world.lab.url).port}"
+def _sign_in(environment: Environment) -> str:
+    browser = environment.alice.browser()
+    browser.visit(f"{environment.lab.url}/auth/acme/start")
+    name = f"ssh-jit-{urlsplit(environment.lab.url).port}"
     value = browser.cookie(name)
     if value is None:
         raise RuntimeError("alice's browser has no session")

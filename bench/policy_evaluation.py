@@ -6,16 +6,16 @@ import itertools
 import time
 from collections.abc import Iterator
 
+from bench.environment import Environment
+from bench.measurement import paired
 from bench.results import Result
-from bench.timing import paired
-from bench.world import World
 from sshjit import policy
 
 NOW = 1_800_000_000
 CALLS = 2000
 
 
-def lines(_: World) -> Iterator[Result]:
+def lines(_: Environment) -> Iterator[Result]:
     """As a ratio, and as a time."""
     large, small, ratio = paired(_Measure(1000, 10_000), _Measure(10, 10), 7)
     shown, against = f"{large * 1e6:.1f} us", f"{small * 1e6:.1f} us, 10 rules, 10 hosts"

@@ -7,14 +7,14 @@ import sys
 import time
 from collections.abc import Iterator
 
+from bench.environment import Environment
 from bench.processes import PATIENCE, ROOT
 from bench.results import Result
-from bench.world import World
 
 RUNS = 3
 
 
-def lines(_: World) -> Iterator[Result]:
+def lines(_: Environment) -> Iterator[Result]:
     """The shortest of a few starts, each warm: the first of all fetches files and counts for nobody."""
     _until_its_line()
     seconds = min(_until_its_line() for _ in range(RUNS))

@@ -15,13 +15,13 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import authority, load, make_log
-from bench.authority import CA, Served, enrol
+from bench import ca_process, load, make_log
+from bench.ca_process import CA, Served, enrol
+from bench.environment import Environment
+from bench.measurement import paired, seconds
 from bench.processes import folder, listens, run, running
 from bench.results import Result, rate
-from bench.signing import IN_FLIGHT, ROUNDS, WINDOW
-from bench.timing import paired, seconds
-from bench.world import World
+from bench.socket_certificates import IN_FLIGHT, ROUNDS, WINDOW
 
 CERTIFICATES = int(os.environ.get("SSH_JIT_BENCH_CERTIFICATES", "100000"))
 MILLION = 1_000_000
@@ -42,7 +42,7 @@ class Long:
         return self.home / "ca" / "ca.db"
 
 
-def lines(_: World) -> Iterator[Result]:
+def lines(_: Environment) -> Iterator[Result]:
     """Start, certificates, and verification over one log."""
     with _long() as log:
         yield _verify(log)
@@ -68,7 +68,7 @@ def _start(log: Long) -> Result:
 
 def _certificates(log: Long) -> Result:
     socket_path = log.home / "web.sock"
-    crowd = authority.served(make_log.PEOPLE, 1)  # the same traffic: nothing differs but the length of the log
+    crowd = ca_process.served(make_log.PEOPLE, 1)  # the same traffic: nothing differs but the length of the log
     with crowd as short, running([*CA, "serve"], lambda: listens(socket_path), log.env):
         enrol(log.home / "admin.sock", [f"web{number}" for number in range(10)])
         long = Served(socket_path, log.env, log.windows)

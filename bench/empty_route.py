@@ -1,6 +1,6 @@
 """The yardstick of everything over HTTP: an empty Flask route on the front end's own server, with its settings.
 
-``python -m bench.empty PORT THREADS`` serves it until SIGTERM.
+``python -m bench.empty_route PORT THREADS`` serves it until SIGTERM.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def make() -> Flask:
 
 if __name__ == "__main__":
     Server(
-        "bench.empty:make",
+        "bench.empty_route:make",
         address="127.0.0.1",
         port=int(sys.argv[1]),
         interface=Interfaces.WSGI,

@@ -6,24 +6,24 @@ import time
 from collections.abc import Iterator
 from statistics import median
 
+from bench.environment import Environment
 from bench.results import Result
-from bench.world import World
 from demo.lab.hosting import INTERVAL
 
 ROUNDS = 3
 PATIENCE = 30.0
 
 
-def lines(world: World) -> Iterator[Result]:
+def lines(environment: Environment) -> Iterator[Result]:
     """The median of a few revocations."""
-    found = median(_once(world) for _ in range(ROUNDS))
+    found = median(_once(environment) for _ in range(ROUNDS))
     yield Result(
         "revoke", "revoke to refused by sshd", f"{found:.2f} s", f"{INTERVAL} s poll", found, "s", INTERVAL + 1
     )
 
 
-def _once(world: World) -> float:
-    alice = world.alice
+def _once(environment: Environment) -> float:
+    alice = environment.alice
     for path in (alice.runtime / "open").iterdir():
         path.unlink()
     alice.run(["ssh-jit", "web1", "true"])
@@ -31,7 +31,7 @@ def _once(world: World) -> float:
     ssh = ["ssh", "-F", str(config), "web1", "true"]
     if alice.run(ssh).code:
         raise RuntimeError("alice's certificate did not work before it was revoked")
-    done = world.lab.operator.run(["ssh-jit-ca", "revoke", "--request", world.grant(), "--reason", "bench"])
+    done = environment.lab.operator.run(["ssh-jit-ca", "revoke", "--request", environment.grant(), "--reason", "bench"])
     began = time.perf_counter()
     if done.code:
         raise RuntimeError(done.stderr)

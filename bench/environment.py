@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from bench.authority import enrol
+from bench.ca_process import enrol
 from bench.processes import free_port, listens, running
 from demo.lab import Lab, Person
 from sshjit import wire
@@ -21,7 +21,7 @@ THREADS = 16
 """Threads of the empty route: as many as the front end has questions in flight here."""
 
 
-class World:
+class Environment:
     """The parts that run; all of them end with the block."""
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class World:
     def empty(self) -> int:
         """The port of the empty route."""
         port = free_port()
-        command = [sys.executable, "-m", "bench.empty", str(port), str(THREADS)]
+        command = [sys.executable, "-m", "bench.empty_route", str(port), str(THREADS)]
         self._stack.enter_context(running(command, lambda: listens(port)))
         return port
 

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bench import load
-from bench.authority import CA, Served, served
+from bench.ca_process import CA, Served, served
+from bench.environment import Environment
+from bench.measurement import paired
 from bench.processes import folder, run
 from bench.results import Result, rate
-from bench.timing import paired
-from bench.world import World
 from sshjit_ca.keys.key_store import KeyStore
 from sshjit_ca.keys.places import Places
 from sshjit_ca.keys.signer import Signer
@@ -28,7 +28,7 @@ ROUNDS = 5
 KINDS = {"Ed25519": "ed25519", "P-256": "ecdsa-p256", "RSA-3072": "rsa-3072"}
 
 
-def lines(_: World) -> Iterator[Result]:
+def lines(_: Environment) -> Iterator[Result]:
     """One line for each kind of key in each place."""
     with _references() as references, served() as ca:
         for title, reference in references:
