@@ -73,7 +73,7 @@ def _load(access: PolicyAccess, digest: str, texts: dict[str, str]) -> None:
             access.unreadable[digest] = "cannot be read: what it gave is not known"
             return
         if policy.digest != digest:
-            access.unreadable[digest] = "another text stands in its place: what it gave is not known"
+            access.unreadable[digest] = "another text is stored under its digest: what it gave is not known"
             return
     access.known[digest] = policy
 

@@ -1,4 +1,4 @@
-"""Makes a report: reads the log as it stands at one moment, asks the policies, and verifies what it read."""
+"""Builds a report: reads the log at one moment, analyses the policies, and verifies what it read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tables are made of: columns that say what stands in them, so that both spellings and the manual agree."""
+"""What tables are made of: columns that say what they contain, so that HTML, CSV and the manual agree."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Kind = Literal["text", "quote", "code", "list", "number", "time", "duration", "f
 """How a cell is written: ``quote`` is text that a person chose, ``time`` seconds since the epoch, ``duration`` seconds,
 ``share`` whole percent."""
 Rank = int
-"""Where a row stands in its table: the lowest first. Up to ``URGENT`` it stands out, at ``OPEN`` somebody must act."""
+"""The order of rows in a table, the lowest first. Up to ``URGENT`` a row is red, at ``OPEN`` somebody must act."""
 URGENT = 1
 OPEN = 2
 FIRST = 3
@@ -21,7 +21,7 @@ ERASED = "(erased)"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: its name in CSV, its head on paper, and what stands in it."""
+    """A column: its name in CSV, its head on paper, and what it contains."""
 
     key: str
     head: str
@@ -54,7 +54,7 @@ def code(key: str, head: str, about: str, *, printed: bool = True) -> Column:
 
 
 def entry() -> Column:
-    """The column that says where in the log it stands."""
+    """The column with the number of the log entry."""
     return Column("entry", "Entry", "number of the log entry: `ssh-jit-ca log show --before N`", "number")
 
 

@@ -1,7 +1,7 @@
 """Which table is the evidence for what access reviews are asked about.
 
 References are to the AICPA Trust Services Criteria (2017, points of focus revised 2022), ISO/IEC 27001:2022 Annex A,
-and the HIPAA Security Rule (45 CFR part 164). What they ask is told in our own words; the texts themselves decide.
+and the HIPAA Security Rule (45 CFR part 164). What they ask is in our own words; the texts themselves decide.
 """
 
 from __future__ import annotations
@@ -90,5 +90,5 @@ EVIDENCE: tuple[Evidence, ...] = (
         "Audit controls: what happens in systems is recorded and examined.",
         ("certificates", "refusals", "operations"),
     ),
-    Evidence(_HIPAA, "164.312(d)", "Whoever asks is who they say they are.", ("sign_ins", "people")),
+    Evidence(_HIPAA, "164.312(d)", "People who ask for access are who they claim to be.", ("sign_ins", "people")),
 )

@@ -60,7 +60,7 @@ class Gathering:
             if self._begun and (name := getattr(event, "request", None)) is not None:
                 self._requests.refresh(state, name)
             if new_day:
-                self._requests.let_go(state, time)
+                self._requests.drop_old(state, time)
         self._check_period(self.period.until)
         self._requests.finish(state.time)
 

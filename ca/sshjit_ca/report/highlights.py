@@ -10,7 +10,7 @@ from sshjit_ca.report.builder import Report
 from sshjit_ca.report.columns import FIRST
 
 _MANY = 5
-"""Approvals from which on it says something that one person gave most of them."""
+"""With fewer approvals it says nothing that one person gave most of them."""
 _MOST = 50
 """Percent."""
 
@@ -25,18 +25,18 @@ class Highlight:
 
 
 def key_numbers(report: Report) -> list[tuple[str, str]]:
-    """A handful of counts, each with what it counts."""
+    """The counts at the top of the page, each with what it counts."""
     people = report.gathered.tallies.people.values()
     spool = report.spool
     return [
         (f"{len(report.gathered.people.claims):,}", "people known"),
-        (f"{sum(tally.requests > 0 for tally in people):,}", "of them asked"),
+        (f"{sum(tally.requests > 0 for tally in people):,}", "of them made requests"),
         (f"{len(report.gathered.changes.hosts):,}", "hosts"),
         (f"{sum(tally.requests for tally in people):,}", "requests"),
         (f"{sum(tally.grants for tally in people):,}", "grants"),
         (f"{sum(tally.certificates for tally in people):,}", "certificates"),
         (f"{sum(tally.approvals for tally in people):,}", "approvals"),
-        (f"{spool.count('break_glass'):,}", "broken glass"),
+        (f"{spool.count('break_glass'):,}", "break-glass uses"),
     ]
 
 
@@ -51,16 +51,16 @@ def _highlights(report: Report) -> Iterator[Highlight]:
         yield Highlight(f"{_count(gone, 'policy', 'policies')} of the period could not be read", "policies", grave=True)
     spool = report.spool
     if count := spool.count("emergencies"):
-        yield Highlight(f"{_count(count, 'certificate')} signed past every rule", "emergencies", grave=True)
+        yield Highlight(f"{_count(count, 'emergency certificate')} signed past every rule", "emergencies", grave=True)
     yield from _concentration(report)
     counted = (
-        ("unused", spool.count("unused"), "right", "to reach something that the person did not use"),
+        ("unused", spool.count("unused"), "unused permission", ""),
         ("rules", spool.count("rules", at_most=FIRST), "rule", "that nobody used"),
         ("locks", spool.count("locks", at_most=FIRST), "lock", "in force at the end of the period"),
     )
     for table, count, what, how in counted:
         if count:
-            yield Highlight(f"{_count(count, what)} {how}", table, grave=False)
+            yield Highlight(f"{_count(count, what)} {how}".strip(), table, grave=False)
     if report.erased:
         what = _count(report.erased, "entry", "entries")
         yield Highlight(f"{what} of the period whose details were erased after their time", "operations", grave=False)

@@ -1,7 +1,7 @@
 """A report as HTML to read and to print, from the templates beside this file.
 
-Of a table with very many rows the first are printed, and the page says how many there are; the CSV has all. Columns in
-which nothing stands are left out. Jinja2 comes with the extra ``report`` and is loaded only when a page is made: a CA
+Of a table with very many rows the first are printed, and the page says how many there are; the CSV has all. Empty
+columns are left out. Jinja2 comes with the extra ``report`` and is loaded only when a page is made: a CA
 that serves never has it.
 """
 

@@ -1,4 +1,4 @@
-"""Who is known, by which sign-ins, and what a provider said of them in the period."""
+"""The people who are known, and what providers said of them in the period."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OPERATOR = "the operator"
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a sign-in said that policy looks at."""
+    """What policy looks at in a sign-in."""
 
     provider: str
     groups: frozenset[str]
@@ -28,7 +28,7 @@ class Claims:
 
 @dataclass(slots=True)
 class Person:
-    """Somebody who signed in at some time."""
+    """A person who signed in at some time."""
 
     name: str
     provider: str
@@ -39,7 +39,7 @@ class Person:
 
 
 class People:
-    """Everybody up to the end of the period. ``claims`` holds all that was true of somebody in it."""
+    """Everybody up to the end of the period. ``claims`` are all those that a person had in it."""
 
     def __init__(self) -> None:
         self.known: dict[str, Person] = {}
@@ -47,7 +47,7 @@ class People:
         self._called: dict[str, set[str]] = {}
 
     def signed_in(self, event: events.LoginOpened, time: int, *, inside: bool) -> None:
-        """Takes a sign-in; one whose detail was erased says only that there was one."""
+        """Adds a sign-in; if its detail was erased, only its time is known."""
         subject = event.subject
         if not event.provider:
             if subject in self.known:
@@ -61,13 +61,13 @@ class People:
             self.claims.setdefault(subject, {})[claims] = None
 
     def begin(self, state: State) -> None:
-        """The period begins: who is known already could use what they last signed in with."""
+        """The period begins: people known already could use the claims of their newest sign-in."""
         for subject in state.newest_login:
             if subject in self.known:
                 self.claims.setdefault(subject, {})[self.known[subject].claims] = None
 
     def who(self, subject: str | None) -> str:
-        """How somebody is called in every table: name and provider, with the account where two are called so."""
+        """The name of a person in every table: name and provider, and the account if two have the same."""
         if subject is None:
             return OPERATOR
         if subject not in self.known:

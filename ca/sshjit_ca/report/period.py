@@ -1,4 +1,4 @@
-"""The time that a report is about, and where in it an entry stands."""
+"""The time that a report is about, and the position of an entry in the log."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class Place(NamedTuple):
-    """Where an entry stands in the log, and when it was written."""
+    """The number of an entry in the log, and when it was written."""
 
     number: int
     time: int

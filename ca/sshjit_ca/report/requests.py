@@ -1,7 +1,7 @@
-"""Requests of the period: followed from the ask to their end, and then written down.
+"""Requests of the period: followed from the request to its end, and then written down.
 
-A request is followed by its newest record in the state; when the state lets go of it (30 days after its end) it cannot
-change any more, so no more of them are held than the CA itself holds.
+A request is followed by its newest record in the state. When the state drops it (30 days after its end) it cannot
+change any more, so no more of them are kept than the CA itself keeps.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from sshjit_ca.state import State
 from sshjit_ca.state.access import counted
 from sshjit_ca.state.pruning import ended_at
 
-_NOTHING_CAME = {
+_ENDED_WITHOUT_ACCESS = {
     RequestState.DENIED: "denied",
     RequestState.EXPIRED: "expired",
     RequestState.CANCELLED: "cancelled",
     RequestState.LAPSED: "lapsed",
     RequestState.REVOKED: "revoked",
 }
-_FRUITLESS = {RequestState.DENIED, RequestState.EXPIRED}
+_REFUSED = {RequestState.DENIED, RequestState.EXPIRED}
 _RANKS = {"unjustified": 0, "overdue": 1, "waiting": 2, "late": 3, "justified": 4}
 
 
@@ -37,7 +37,7 @@ class Requests:
         self._followed: dict[str, Request | None] = {}
 
     def begin(self, state: State) -> None:
-        """The period begins: what waits or is open, and broken glass that nobody has looked at, belongs to it."""
+        """The period begins: what waits or is open, and emergency access without a review, belongs to it."""
         for request in state.requests.values():
             over = ended_at(request)
             if over is None or over > self._period.first or request.unreviewed:
@@ -56,15 +56,15 @@ class Requests:
             if each is not None and each.id in self._followed:
                 self._followed[each.id] = counted(state, each)
 
-    def let_go(self, state: State, now: int) -> None:
-        """Writes down those that the state does not hold any more."""
+    def drop_old(self, state: State, now: int) -> None:
+        """Writes down those that the state has dropped."""
         for name in [name for name in self._followed if name not in state.requests]:
             request = self._followed.pop(name)
             if request is not None:
                 self._write(request, now)
 
     def finish(self, now: int) -> None:
-        """Writes down the rest, as they stand at ``now``."""
+        """Writes down the rest, in their state at ``now``."""
         for request in self._followed.values():
             if request is not None:
                 self._write(request, now)
@@ -88,7 +88,7 @@ class Requests:
             asked.policy,
             requests.sentence(requests.state_at(request, now)),
             ", ".join(part for part in (request.how, "extension" if asked.extends else None) if part),
-            tuple(self._yes(each) for each in request.decisions if each.said.verdict == "approve"),
+            tuple(self._approval(each) for each in request.decisions if each.said.verdict == "approve"),
             request.opens,
             self._closes(request),
             request.certificates,
@@ -97,38 +97,38 @@ class Requests:
             request.closing,
         )
         self._spool.add("requests", row, place=request.time)
-        self._fruitless(request, now)
+        self._add_refusal(request, now)
         if request.review_by is not None:
-            self._glass(request, request.review_by, now)
+            self._add_break_glass(request, request.review_by, now)
 
-    def _yes(self, decision: requests.Decision) -> str:
-        said = decision.said
-        signed = ", signed" if said.signed else ""
-        most = "" if said.duration is None else f", at most {durations.show(said.duration)}"
-        return f"{self._people.who(said.subject)}{signed}{most}"
+    def _approval(self, decision: requests.Decision) -> str:
+        approval = decision.said
+        signed = ", signed" if approval.signed else ""
+        most = "" if approval.duration is None else f", at most {durations.show(approval.duration)}"
+        return f"{self._people.who(approval.subject)}{signed}{most}"
 
     @staticmethod
     def _closes(request: Request) -> int | None:
-        """When the window closed: by hand or by time."""
+        """When the window closed, by a person or by time."""
         if request.ends is None or request.closed is None:
             return request.ends
         return min(request.ends, request.closed)
 
-    def _fruitless(self, request: Request, now: int) -> None:
+    def _add_refusal(self, request: Request, now: int) -> None:
         standing = requests.state_at(request, now)
         over = ended_at(request)
-        if standing not in _NOTHING_CAME or over is None or not self._period.holds(over):
+        if standing not in _ENDED_WITHOUT_ACCESS or over is None or not self._period.holds(over):
             return
-        if standing in _FRUITLESS:
+        if standing in _REFUSED:
             self._tallies.people[request.asked.subject].refused += 1
         no = [each.said.comment for each in request.decisions if each.said.verdict == "deny"]
         place = ", ".join(request.asked.hosts) or ERASED
         about = f"{request.id}: {request.asked.login}@{place}" if request.asked.hosts else f"{request.id}: {ERASED}"
         why = next((text for text in (*no, request.closing) if text), "")
-        person, what = self._people.who(request.asked.subject), _NOTHING_CAME[standing]
+        person, what = self._people.who(request.asked.subject), _ENDED_WITHOUT_ACCESS[standing]
         self._spool.add("refusals", (over, None, person, what, about, why, request.asked.rule, 1), place=over)
 
-    def _glass(self, request: Request, due: int, now: int) -> None:
+    def _add_break_glass(self, request: Request, due: int, now: int) -> None:
         asked, review = request.asked, request.review
         if review is None:
             standing = "overdue" if now >= due else "waiting"

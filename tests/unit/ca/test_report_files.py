@@ -85,7 +85,7 @@ def test_what_stands_out_does(page: str) -> None:
     assert re.findall(r'<li class="grave">.*?</a>(.*?)</li>', first) == [
         "1 break-glass access found unjustified",
         "1 break-glass access that nobody reviewed in time",
-        "1 certificate signed past every rule",
+        "1 emergency certificate signed past every rule",
     ]
     assert "<strong>The log is whole.</strong>" in page
 

@@ -196,7 +196,7 @@ def test_a_log_that_was_changed_is_said_to_be(tmp_path: Path, shared_issuers: di
     with made(ca) as found:
         assert any("is another text" in problem for problem in found.problems)
         assert rows(found, "reach") == []
-        assert rows(found, "policies")[0]["text"].startswith("another text stands in its place")
+        assert rows(found, "policies")[0]["text"].startswith("another text is stored under its digest")
     with ca.store.engine.begin() as connection:
         connection.execute(sa.update(entries).where(entries.c.kind == "login").values(fact=b"{}"))
     with pytest.raises(Failed) as broken, made(ca):
