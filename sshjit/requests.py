@@ -132,7 +132,7 @@ class Request:
 @lru_cache(maxsize=1024)
 def digest(asked: events.Asked) -> str:
     """SHA-256 (hex) over the whole immutable ask: what an approver approves."""
-    return canonical.digest(wire.encode(asked))
+    return canonical.digest(wire.encode_said(asked))
 
 
 def state_at(request: Request, now: int) -> RequestState:

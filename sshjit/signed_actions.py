@@ -7,7 +7,6 @@ nothing at another place or time. Values stand as JSON in ASCII, one to a line, 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -50,12 +49,12 @@ def approval_text(  # each of these is a line of what is signed
 
 def act_text(act: Act, challenge: str, installation: str) -> bytes:
     """What an admin signs to have ``act`` done; who asks and the signature itself are left out."""
-    named = [each.name for each in dataclasses.fields(act) if each.name not in _NOT_SIGNED]
-    return _text(type_name(type(act)), challenge, installation, [(name, getattr(act, name)) for name in named])
+    said = [(name, value) for name, value in wire.encode_said(act).items() if name not in _NOT_SIGNED]
+    return _text(type_name(type(act)), challenge, installation, said)
 
 
 def _text(what: str, challenge: str, installation: str, values: Iterable[tuple[str, Any]]) -> bytes:
     lines = [f"ssh-jit {what} v1"]
     for name, value in [("installation", installation), ("challenge", challenge), *values]:
-        lines.append(f"{name}: {canonical.dumps(wire.encode(value)).decode('ascii')}")
+        lines.append(f"{name}: {canonical.dumps(wire.encode_said(value)).decode('ascii')}")
     return ("\n".join(lines) + "\n").encode("ascii")

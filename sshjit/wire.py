@@ -111,6 +111,20 @@ def encode(value: Any) -> Any:
     return value
 
 
+def encode_said(value: Any) -> Any:
+    """As ``encode``, without the fields that hold their default: for what is hashed or signed.
+
+    So a field that is added changes no digest and no signed text of before, where it says nothing.
+    """
+    kind = type(value)
+    if isinstance(value, (tuple, list)):
+        return [encode_said(item) for item in value]
+    if not dataclasses.is_dataclass(kind):
+        return encode(value)
+    fields = ((field, getattr(value, field.name)) for field in _fields(kind))
+    return {field.name: encode_said(item) for field, item in fields if item != field.default}
+
+
 def encode_for(value: Any, version: int, reader: str) -> Any:
     """As ``encode``, without the fields that a reader of this version does not know; ``reader`` names it for people.
 

@@ -26,7 +26,8 @@ from sshjit_ca.state import State, codec
 from sshjit_ca.storage.store import Store
 from tests.support import postgres, signatures
 from tests.support.ca_process import run_command
-from tests.support.frozen_log import FIRST_KEY, FOLDER, FrozenCa, as_json, expected, fill, frozen_ca, includes, rows
+from tests.support.frozen_ca import FrozenCa, frozen_ca
+from tests.support.frozen_log import FIRST_KEY, FOLDER, as_json, expected, fill, includes, rows
 from tests.support.installation import BOB
 
 COLUMNS = ("time", "kind", "fact", "leaf", "detail", "salt", "subject", "request")

@@ -12,7 +12,6 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -31,40 +30,22 @@ from sshjit_ca.service import frames
 from sshjit_client.api.full import FullApi
 from sshjit_web.ca_client import CaClient
 from tests.support.frozen_log import as_json, includes
+from tests.support.frozen_protocol import (
+    ANSWERS,
+    BODIES,
+    ERRORS,
+    HTTP,
+    HTTP_ANSWERS,
+    QUESTIONS,
+    SIGNED,
+    Said,
+    signed_text,
+)
 from tests.support.in_process_ca import CommandLine, FrontEnd, front_end, policy
 from tests.support.installation import BOB
 from tests.support.issuer import serving
 
-FOLDER = Path(__file__).resolve().parent / "protocol-1"
 REQUEST = "req-0123456789abcdef"
-
-
-@dataclass(frozen=True)
-class Said:
-    """One text, and what its heading says of it."""
-
-    heading: tuple[str, ...]
-    text: str
-
-    @property
-    def value(self) -> Any:
-        """What the text says."""
-        return json.loads(self.text)
-
-
-def read(path: Path) -> list[Said]:
-    """The texts of a file: a heading, the exact text, an empty line."""
-    lines = path.read_text().split("\n")
-    return [Said(tuple(lines[at].split(" ")), lines[at + 1]) for at in range(0, len(lines) - 1, 3)]
-
-
-SOCKET = [said for path in sorted((FOLDER / "socket").iterdir()) for said in read(path)]
-QUESTIONS = [said for said in SOCKET if said.heading[1] == "question"]
-ANSWERS = [said for said in SOCKET if said.heading[1] == "answer"]
-ERRORS = [said for said in SOCKET if said.heading[0] == "error"]
-HTTP = read(FOLDER / "http.txt")
-BODIES = [said for said in HTTP if said.heading[2:3] == ("body",)]
-HTTP_ANSWERS = [said for said in HTTP if said.heading[2:3] == ("answer",) and said.heading[3:]]
 
 
 def named(said: Said) -> str:
@@ -154,6 +135,12 @@ def test_they_understand_every_error(said: Said, tmp_path: Path) -> None:
         assert (found.family, found.code, found.message, found.hint) == tuple(
             body[name] for name in ("family", "code", "message", "hint")
         )
+
+
+@pytest.mark.parametrize("said", SIGNED, ids=named)
+def test_what_people_and_hosts_sign_is_the_same_text(said: Said) -> None:
+    """A laptop or a host of the release signs its own text; a CA of today builds it again, to the byte."""
+    assert signed_text(said) == said.value
 
 
 # ----------------------------------------------------------------------------------------------------------------- HTTP

@@ -8,7 +8,6 @@ admin socket alone, counts for an hour, and dies with the joining.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import hmac
 import os
@@ -56,7 +55,7 @@ def renew_text(installation: str, name: str, lines: tuple[str, ...], time: int) 
 
 def report_text(installation: str, report: HostReport) -> bytes:
     """What the host's key signs of a report: everything else in it."""
-    said = {each.name: wire.encode(getattr(report, each.name)) for each in dataclasses.fields(report)}
+    said = wire.encode_said(report)
     del said["signature"]
     return f"ssh-jit report v1\n{installation}\n".encode("ascii") + canonical.dumps(said) + b"\n"
 

@@ -74,6 +74,12 @@ def test_a_local_field_never_travels() -> None:
         wire.decode(Grown, {**FIRST, "seen": 7})
 
 
+def test_what_is_hashed_or_signed_has_later_fields_only_where_they_say_something() -> None:
+    assert wire.encode_said(Grown("a", (Part("x"),), seen=7)) == {"kind": "a", "parts": [{"name": "x"}]}
+    assert wire.encode_said(WHOLE) == {**wire.encode(WHOLE), "one": {"name": "y"}}
+    assert wire.encode_said([Part("x", "red"), Part("y")]) == [{"name": "x", "colour": "red"}, {"name": "y"}]
+
+
 def test_an_older_reader_gets_what_it_knows() -> None:
     assert wire.encode_for(WHOLE, 3, "the server") == wire.encode(WHOLE)
     plain = Grown("a", (Part("x", "red"),), Part("y"), "hello")
