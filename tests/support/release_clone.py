@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-MAKEFILE = "check test:\n\t@echo $@ >> $(LOG)\n"
+MAKEFILE = "check test test-releases:\n\t@echo $@ $(commit) >> $(LOG)\n"
 """Stands in for the checks, which take many minutes. It runs in the clone and writes where a test can read."""
 VERSION = "90.1.0"
 """A version that this project has not reached."""

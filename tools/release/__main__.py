@@ -19,8 +19,8 @@ from tools.release.checkout import Checkout
 from tools.release.errors import ReleaseError
 from tools.release.programs import run
 
-CHECKS = ("check", "test")
-"""Targets of the Makefile that must succeed."""
+CHECKS = ("check", "test", "test-releases")
+"""Targets of the Makefile that must succeed; the last one with the release before this one, once there is one."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -85,7 +85,7 @@ def _release(arguments: argparse.Namespace) -> None:
         _step("building twice")
         files = scratch / "files"
         digests = artefacts.build_twice(clone, scratch, files)
-        skipped = _checks(arguments, clone, scratch / "checked")
+        skipped = _checks(arguments, clone, scratch / "checked", max(repository.versions(), default=None))
         _written(files / artefacts.SUMS, digests)
         if key:
             _step("signing digests and tag")
@@ -115,16 +115,18 @@ def _commit(repository: Checkout, base: str, version: texts.Version, clone: Path
     return clone
 
 
-def _checks(arguments: argparse.Namespace, source: Path, clone: Path) -> str:
+def _checks(arguments: argparse.Namespace, source: Path, clone: Path, previous: texts.Version | None) -> str:
     """Run what is not skipped in a clone of its own; return a line for the tag on what was skipped, or nothing."""
-    skipped = [target for target in CHECKS if getattr(arguments, f"skip_make_{target}")]
+    due = CHECKS if previous else CHECKS[:-1]
+    skipped = [target for target in due if getattr(arguments, f"skip_make_{target.replace('-', '_')}")]
     run("git", "clone", "-q", source, clone, cwd=clone.parent)
-    for target in CHECKS:
+    for target in due:
         if target in skipped:
             _step(f"WITHOUT make {target}")
         else:
             _step(f"make {target}, in a clean clone")
-            checkout.check(clone, target)
+            with_it = (f"commit={previous.tag}",) if previous and target == CHECKS[-1] else ()
+            checkout.check(clone, target, *with_it)
     return f"Released without make {' and '.join(skipped)}.\n\n" if skipped else ""
 
 

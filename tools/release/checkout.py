@@ -109,10 +109,10 @@ def find() -> Checkout:
     return Checkout(Path(top))
 
 
-def check(clone: Path, target: str) -> None:
+def check(clone: Path, target: str, *variables: str) -> None:
     """Run one of the Makefile's checks in a clone, on the terminal."""
     process = subprocess.Popen(
-        ["make", "-C", clone, target], env=_of_nobody(), stdin=subprocess.DEVNULL, process_group=0
+        ["make", "-C", clone, target, *variables], env=_of_nobody(), stdin=subprocess.DEVNULL, process_group=0
     )
     try:
         code = process.wait()

@@ -107,6 +107,16 @@ def test_a_skipped_check_is_said_where_everybody_reads_it(repo: ReleaseClone) ->
     assert "\nReleased without make test.\n" in repo.git("for-each-ref", "--format=%(contents)", "refs/tags")
 
 
+def test_from_the_second_release_on_it_is_tried_with_the_one_before(repo: ReleaseClone) -> None:
+    for tag in ("v0.9.0", "v0.10.0"):
+        repo.git("tag", tag)
+    assert repo.release(VERSION, "--dry-run").code == 0
+    assert repo.log.read_text() == "check\ntest\ntest-releases v0.10.0\n"
+    repo.log.unlink()
+    assert repo.release(VERSION, "--dry-run", *QUICK, "--skip-make-test-releases").code == 0
+    assert not repo.log.exists()
+
+
 @pytest.mark.parametrize("key", [True, False], ids=["with a key", "without"])
 def test_a_dry_run_does_it_all_and_leaves_nothing(repo: ReleaseClone, *, key: bool) -> None:
     before = repo.state()
