@@ -132,6 +132,26 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("model", "reader"),
         ("problems", "schedule"),
     ],
+    "sshjit_client": [
+        ("__main__",),
+        ("cli",),
+        ("commands", "run"),
+        ("connection", "explanation"),
+        ("policy", "sessions"),
+        ("option_parser", "sign_in"),
+        ("certificate", "request_details", "trusted_bundle"),
+        ("machine", "sshconfig", "waiting"),
+        ("api", "certificate_index", "files", "oidc", "request_args", "request_text", "styles"),
+        (
+            *("browser", "connection_args", "exit_codes", "helptext", "http_client", "openssh", "paths", "terminal"),
+            "times",
+        ),
+    ],
+    "sshjit_client.api": [("full",), ("basic",)],
+    "sshjit_client.commands": [
+        ("decisions", "hosts", "locks", "request_lists", "requests"),
+        ("account", "break_glass", "resolve_request", "setup", "signatures", "status"),
+    ],
     "sshjit_client.policy": [
         ("command",),
         ("test_runner",),

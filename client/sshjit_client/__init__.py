@@ -1,1 +1,1 @@
-"""The command that people type: it finds or gets access and then becomes ssh."""
+"""The command ``ssh-jit``: it finds or gets access to a host, and then becomes ssh."""

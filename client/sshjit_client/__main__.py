@@ -1,7 +1,7 @@
 """The command ``ssh-jit``.
 
-The common case comes first and alone: a connection for which a certificate is alive becomes ssh right here, with next
-to nothing imported. Everything else is ``run.py``'s, and the subcommands are ``cli.py``'s.
+The common case comes first: a connection that still has a live certificate becomes ssh right here, with almost nothing
+imported. ``run.py`` makes every other connection, ``cli.py`` has the subcommands.
 """
 
 from __future__ import annotations
@@ -38,16 +38,22 @@ SUBCOMMANDS = frozenset(
         "policy",
     )
 )
-"""First words that are not a host. ``ssh-jit -- login`` reaches a host of such a name."""
+"""First words that are not a host. ``ssh-jit -- login`` connects to a host of that name."""
 
-OF_OUR_OWN = frozenset(("-h", "--help", "help", "--version"))
+HELP = frozenset(("-h", "--help", "help"))
+"""First words that ask for help."""
 
 
 def main() -> int:
-    """Runs the command line; only returns, with an exit code, when it did not become ssh."""
+    """Runs the command line. It returns an exit code unless the process became ssh."""
     words = sys.argv[1:]
-    if not words or words[0] in SUBCOMMANDS or words[0] in OF_OUR_OWN:
-        from sshjit_client import cli  # noqa: PLC0415  # a live certificate needs none of it
+    if words and words[0] == "--version":
+        from sshjit_client import helptext  # noqa: PLC0415
+
+        print(helptext.version())
+        return 0
+    if not words or words[0] in SUBCOMMANDS or words[0] in HELP:
+        from sshjit_client import cli  # noqa: PLC0415  # a live certificate does not need it
 
         return cli.subcommand(words)
     try:
@@ -58,7 +64,7 @@ def main() -> int:
         return run.usage(str(error))
     if args.local and not args.host:
         os.execvp("ssh", ["ssh", *words])  # noqa: S606  # no shell is wanted
-    path = certificate_index.alive(args, paths.state_folder(os.environ)) if args.host else ""
+    path = certificate_index.live_config(args, paths.state_folder(os.environ)) if args.host else ""
     if path:
         os.execvp("ssh", ["ssh", "-F", path, *args.ssh])  # noqa: S606
     from sshjit_client import run  # noqa: PLC0415

@@ -24,19 +24,19 @@ _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>ssh-jit</
 <style>body{{font:1.1rem/1.5 system-ui,sans-serif;margin:20vh auto;max-width:26rem;padding:0 1rem;
 color-scheme:light dark}}</style><h1>{title}</h1><p>{text}</p></html>
 """
-_DONE = _PAGE.format(title="Back to the terminal", text="ssh-jit has the answer. You can close this page.")
-_NO = _PAGE.format(title="Not this time", text="ssh-jit does not wait for this answer. Start again in the terminal.")
+_DONE = _PAGE.format(title="Back to the terminal", text="ssh-jit has received the answer. You can close this page.")
+_NO = _PAGE.format(title="Not the answer we expect", text="Start again in the terminal: ssh-jit login.")
 
 
-def command(environ: Mapping[str, str], address: str) -> list[str] | None:
-    """The argument list that opens ``address``, or ``None`` where no browser can be expected."""
-    wanted = environ.get("BROWSER", "").strip()
-    if wanted:
+def open_command(environ: Mapping[str, str], address: str) -> list[str] | None:
+    """The command that opens ``address``; ``None`` if there is probably no browser."""
+    configured = environ.get("BROWSER", "").strip()
+    if configured:
         try:
-            words = shlex.split(wanted)
+            words = shlex.split(configured)
         except ValueError:
             return None
-        return [w.replace("%s", address) for w in words] if "%s" in wanted else [*words, address]
+        return [w.replace("%s", address) for w in words] if "%s" in configured else [*words, address]
     if sys.platform == "darwin":
         return ["open", address]
     if environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"):
@@ -46,7 +46,7 @@ def command(environ: Mapping[str, str], address: str) -> list[str] | None:
 
 
 def start(words: list[str]) -> subprocess.Popen[bytes] | None:
-    """Starts the browser and does not wait for it; ``None`` if there is no such program."""
+    """Starts the browser without waiting for it; ``None`` if there is no such program."""
     quiet = subprocess.DEVNULL
     try:
         return subprocess.Popen(words, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
@@ -55,10 +55,10 @@ def start(words: list[str]) -> subprocess.Popen[bytes] | None:
 
 
 class Loopback:
-    """A free port of 127.0.0.1, until it is closed. ``ready`` becomes readable when an answer was taken."""
+    """A server on a free port of 127.0.0.1. ``ready`` becomes readable when it has accepted an answer."""
 
     def __init__(self) -> None:
-        self._judge: Callable[[str], str] | None = None
+        self._read_code: Callable[[str], str] | None = None
         self._lock = threading.Lock()
         self._result: str | SshJitError | None = None
         self.ready, self._wake = os.pipe()
@@ -68,18 +68,18 @@ class Loopback:
         self.port: int = self._server.server_address[1]
         self.redirect = f"http://127.0.0.1:{self.port}/callback"
 
-    def serve(self, judge: Callable[[str], str]) -> None:
-        """Begins to listen. ``judge`` takes a query and returns the code, or raises; ``Invalid``: it was not for us."""
-        self._judge = judge
+    def serve(self, read_code: Callable[[str], str]) -> None:
+        """Starts listening. ``read_code`` takes a query and returns the code, or raises; ``Invalid``: not for us."""
+        self._read_code = read_code
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def offer(self, query: str) -> bool:
-        """Takes an answer, from the browser or pasted: once, and only the one that belongs to the attempt."""
+        """Takes an answer from the browser or from the terminal, once; whether it belongs to this attempt."""
         with self._lock:
-            if self._judge is None or self._result is not None:
+            if self._read_code is None or self._result is not None:
                 return False
             try:
-                self._result = self._judge(query)
+                self._result = self._read_code(query)
             except SshJitError as error:
                 if error.family == "invalid":
                     return False
@@ -88,14 +88,14 @@ class Loopback:
         return True
 
     def result(self) -> str:
-        """The code, after ``ready``; raises what the judge raised."""
+        """The code, once ``ready`` is readable; or raises what ``read_code`` raised."""
         if isinstance(self._result, str):
             return self._result
         raise self._result or RuntimeError("there is no answer yet")
 
     def close(self) -> None:
         """Stops listening."""
-        if self._judge is not None:
+        if self._read_code is not None:
             self._server.shutdown()
         self._server.server_close()
         os.close(self.ready)

@@ -1,7 +1,7 @@
-"""A certificate that came from the server: whether it is what was asked for, and where it is kept.
+"""A certificate from the server: checking that it is what we requested, and keeping it.
 
-Nothing of it reaches a file or ssh before every part of it was checked against the key that we hold, the host and
-account that were asked for, and the CA keys of the verified bundle.
+Nothing of it reaches a file or ssh before every part is checked: against our key, the requested host and account, and
+the CA keys of the verified bundle.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sshjit_client.connection_args import ConnectionArgs
 
 @dataclass(frozen=True, slots=True)
 class CheckedCertificate:
-    """A checked certificate: ``line`` is our own spelling of it, ``route`` leads to the host that was typed."""
+    """A checked certificate. ``line``: the certificate, written again by us. ``route``: how to reach the typed host."""
 
     line: str
     login: str
@@ -29,11 +29,11 @@ class CheckedCertificate:
     route: RouteView
 
 
-def check(view: CertificateView, public: str, host: str, login: str | None, believed: Bundle) -> CheckedCertificate:
-    """Checks a certificate against what was asked: our key ``public``, ``host``, and ``login`` if one was named.
+def check(view: CertificateView, public: str, host: str, login: str | None, bundle: Bundle) -> CheckedCertificate:
+    """Checks a certificate against the request: our key ``public``, ``host``, and ``login`` if one was named.
 
     Raises:
-        Failed: ``bad_certificate`` with what does not fit.
+        Failed: ``bad_certificate``, with everything that does not fit.
 
     """
     try:
@@ -42,16 +42,16 @@ def check(view: CertificateView, public: str, host: str, login: str | None, beli
         account = names.login_name(view.login)
         principal = names.principal(account, route.host_id)
     except Invalid as error:
-        raise Failed("bad_certificate", f"the server sent a certificate that is not usable: {error}") from None
+        raise Failed("bad_certificate", f"the server sent an unusable certificate: {error}") from None
     problems = [
         problem
         for wrong, problem in (
-            (certificate.kind != sshcert.USER, "it is not for a user"),
+            (certificate.kind != sshcert.USER, "it is not a user certificate"),
             (certificate.key.line != sshkey.parse_line(public).line, "it is for another key"),
             (principal not in certificate.principals, f"it is not for {principal}"),
             (login not in (None, account), f"it is for {account}, not {login}"),
-            (not _by_our_ca(certificate.ca_blob, believed), "it is by a CA that the bundle does not name"),
-            (certificate.valid_before != view.valid_before, "it says another time than the server"),
+            (not _by_our_ca(certificate.ca_blob, bundle), "the bundle does not name its CA"),
+            (certificate.valid_before != view.valid_before, "its end differs from what the server says"),
         )
         if wrong
     ]
@@ -60,46 +60,46 @@ def check(view: CertificateView, public: str, host: str, login: str | None, beli
     return CheckedCertificate(sshcert.line(sshcert.seal(signed, signature)), account, certificate.valid_before, route)
 
 
-def _by_our_ca(blob: bytes, believed: Bundle) -> bool:
-    return any(sshkey.parse_line(line).blob == blob for line in believed.user_ca)
+def _by_our_ca(blob: bytes, bundle: Bundle) -> bool:
+    return any(sshkey.parse_line(line).blob == blob for line in bundle.user_ca)
 
 
 def _route(view: CertificateView, host: str) -> RouteView:
-    """The route to ``host``, each part of it checked."""
+    """The checked route to ``host``. Raises ``Invalid``."""
     for route in view.routes:
         if host in (route.host, *route.aliases):
             for name in (route.host, *route.aliases):
                 names.host_name(name)
             if names.host_id(route.host_id).partition("~")[0] != route.host:
-                raise Invalid("bad_host", f"the host's id {route.host_id} does not fit its name")
+                raise Invalid("bad_host", f"the host's id {route.host_id} does not match its name")
             names.address(route.address)
             names.port(route.port)
             return route
-    raise Invalid("bad_host", f"it does not lead to {host}")
+    raise Invalid("bad_host", f"it has no route to {host}")
 
 
 def keep(
     checked: CheckedCertificate,
     args: ConnectionArgs,
-    believed: Bundle,
+    bundle: Bundle,
     *,
     own: sshconfig.Own,
     kept: sshconfig.Files,
     skew: int,
 ) -> Path:
-    """Writes certificate, known_hosts and configuration, and returns the configuration to run ssh with.
+    """Writes certificate, known_hosts and configuration; returns the path of the configuration to run ssh with.
 
-    ``own`` is what the person's own configuration says, ``skew`` the server's clock minus ours in seconds, so that
-    the end is told by our clock.
+    ``own``: what the person's own configuration says. ``skew``: the server's clock minus ours in seconds; the written
+    end is by our clock.
     """
     folder = files.private_folder(kept.state / "open")
     forget(folder, time.time())
     name = certificate_index.name_for(args)
     certificate, hosts = folder / f"{name}-cert.pub", folder / f"{name}.known"
     host, route = args.host.lower(), checked.route
-    marked = ",".join((route.host, *route.aliases))
+    patterns = ",".join((route.host, *route.aliases))
     files.write(certificate, f"{checked.line}\n")
-    files.write(hosts, "".join(f"@cert-authority {marked} {line}\n" for line in believed.host_ca))
+    files.write(hosts, "".join(f"@cert-authority {patterns} {line}\n" for line in bundle.host_ca))
     target = sshconfig.Target(
         typed=args.host,
         host=host,
@@ -126,6 +126,6 @@ def forget(folder: Path, before: float) -> None:
 
 
 def remove(path: Path) -> None:
-    """Removes the files of one certificate; ``path`` is its configuration, which goes first."""
+    """Removes the files of one certificate, its configuration ``path`` first."""
     for suffix in (".conf", "-cert.pub", ".known"):
         path.with_name(path.name.removesuffix(".conf") + suffix).unlink(missing_ok=True)

@@ -1,7 +1,4 @@
-"""The subcommands: from words to functions. What each takes and does is in the file of ``commands`` that it names.
-
-Only that file is loaded.
-"""
+"""The subcommands: from words to functions. Only the module of ``commands`` that has the subcommand is loaded."""
 
 from __future__ import annotations
 
@@ -21,28 +18,16 @@ _FILES = {
     "status": ("status",),
     "hosts": ("hosts",),
 }
-"""Commands whose words argparse reads, by the file that has them."""
+"""Module of ``commands`` -> the subcommands that it has, for all that argparse reads."""
 _FILE = {command: file for file, commands in _FILES.items() for command in commands}
 
 
 def subcommand(words: list[str]) -> int:
-    """``ssh-jit login`` and its siblings; ``words`` may be empty."""
+    """Runs a subcommand, or prints help; ``words`` may be empty."""
     first, rest = (words[0] if words else "--help"), words[1:]
-    if first == "--version":
-        return run.guarded(lambda machine: machine.terminal.out(_version()))
     if first in ("-h", "--help", "help"):
         return run.guarded(lambda machine: machine.terminal.out(PAGE))
     return run.guarded(lambda machine: _run(machine, first, rest))
-
-
-def _version() -> str:
-    """Name and number; the number is written in ``pyproject.toml`` alone and comes from the package's metadata."""
-    from importlib import metadata  # noqa: PLC0415  # slow to load, and no other command needs it
-
-    try:
-        return f"ssh-jit {metadata.version('ssh-jit')}"
-    except metadata.PackageNotFoundError:
-        return "ssh-jit, not installed: it runs from its sources"
 
 
 def _run(machine: Machine, name: str, words: list[str]) -> int:

@@ -1,6 +1,6 @@
-"""A connection for which no certificate is alive: sign in if need be, ask, wait if need be, keep what came, become ssh.
+"""A connection without a live certificate: sign in if needed, request access, wait if needed, then become ssh.
 
-All of it comes before ssh starts, so that nothing of ours can mix with its banner or its streams.
+All of this happens before ssh starts, so that nothing of ours can mix with its banner or its streams.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from sshjit_client.times import at
 
 
 def connect(machine: Machine, args: ConnectionArgs, query: RunningQuery) -> NoReturn:
-    """Ends in ``exec``, or in an error.
+    """Becomes ssh, or raises.
 
     Raises:
-        SshJitError: whatever stands in the way.
+        SshJitError: whatever prevents the connection.
 
     """
     path = access(machine, args, query)
@@ -36,72 +36,81 @@ def connect(machine: Machine, args: ConnectionArgs, query: RunningQuery) -> NoRe
 def access(machine: Machine, args: ConnectionArgs, query: RunningQuery | None = None) -> Path:
     """Gets a certificate for the command line and returns the configuration to run ssh with.
 
-    ``query``: ssh was asked already what it would do without us.
+    ``query``: ssh is being asked already what the person's own configuration says.
     """
     settings = machine.settings()
     host = names.host_name(args.host.lower())
     state = files.private_folder(machine.state)
     own = sshconfig.answer(query or sshconfig.ask(args, state))
     login = account(args, own)
-    body = access_request(args, host, login, draw=True)
-    session, api, reply = request_access(machine, body)
+    session, api, reply = request_access(machine, access_request(args, host, login))
     view = reply.certificate or _wait(machine, api, reply)
-    args.glass = reply.request.break_glass
-    if args.glass:
-        machine.terminal.mark = f"{request_text.GLASS}: "
-        machine.terminal.say(_glass(reply.request))
-    believed = trusted_bundle.current(settings, machine.config, machine.terminal)
-    checked = certificate.check(view, session.public, host, login, believed)
+    args.break_glass = reply.request.break_glass
+    if args.break_glass:
+        machine.terminal.mark = f"{request_text.BREAK_GLASS_MARK}: "
+        machine.terminal.say(_break_glass(reply.request))
+    bundle = trusted_bundle.current(settings, machine.config, machine.terminal)
+    checked = certificate.check(view, session.public, host, login, bundle)
     revoked = machine.config / trusted_bundle.REVOKED
     if own.revoked:
-        machine.terminal.say(f"ssh reads your RevokedHostKeys {own.revoked}, and so not the installation's {revoked}")
+        machine.terminal.say(f"ssh uses your RevokedHostKeys {own.revoked} instead of the installation's {revoked}")
     kept = sshconfig.Files(Path(session.key), revoked, state)
-    return certificate.keep(checked, args, believed, own=own, kept=kept, skew=_skew(api.skew))
+    return certificate.keep(checked, args, bundle, own=own, kept=kept, skew=_skew(api.skew))
 
 
 def account(args: ConnectionArgs, own: sshconfig.Own) -> str | None:
-    """The account that was args, or that the person's configuration names; ``None``: the server chooses."""
+    """The account that was typed, or that the person's own configuration names; ``None``: the server chooses."""
     login = args.login or own.login
     return names.login_name(login) if login else None
 
 
-def access_request(args: ConnectionArgs, host: str, login: str | None, *, draw: bool) -> AskBody:
-    """The ask that a command line stands for."""
+def access_request(args: ConnectionArgs, host: str, login: str | None) -> AskBody:
+    """The request that a command line stands for, with a certificate if it is granted at once."""
     return AskBody(
         hosts=(host,),
         login=login,
         action=args.action,
-        command=args.exact or None,
+        command=args.exact_command or None,
         duration=durations.parse(args.duration) if args.duration else None,
         reason=names.free_text(args.reason, "the reason"),
-        certificate=draw,
-        break_glass=args.glass,
+        certificate=True,
+        break_glass=args.break_glass,
     )
 
 
 def request_access(machine: Machine, body: AskBody) -> tuple[Session, BasicApi, AskReply]:
-    """Asks, signed in. A login that the server no longer knows is made anew, once."""
-    fresh = machine.session(time.time()) is None
+    """Sends the request, signed in. If the server does not know the sign-in any more, signs in again, once."""
+    signs_in = machine.session(time.time()) is None
     session = sessions.needed(machine)
     api = BasicApi(session.url, session.token)
     try:
         reply = api.ask(body)
     except SshJitError as error:
-        if fresh or exit_codes.of(error) is not exit_codes.ExitCode.LOGIN:
+        if signs_in or exit_codes.of(error) is not exit_codes.ExitCode.LOGIN:
             raise
         session = sessions.again(machine)
         api = BasicApi(session.url, session.token)
         reply = api.ask(body)
     for note in reply.notes:
         machine.terminal.say(note)
+    if reply.existing and body.certificate and request_text.reason_is_lost(reply.request, body.reason):
+        already_requested(machine, api, reply.request, body.reason)
     return session, api, reply
 
 
-def _glass(request: RequestView) -> str:
-    """What is said before every new certificate by break-glass."""
+def already_requested(machine: Machine, api: BasicApi, request: RequestView, reason: str) -> None:
+    """Says that an earlier request for the same thing goes on, and that a new reason was not recorded."""
+    machine.terminal.say(request_text.already_requested(request, int(time.time()) + api.skew, reason))
+    if request_text.reason_is_lost(request, reason):
+        command = "cancel" if request.state is RequestState.PENDING else "done"
+        machine.terminal.hint(f"to change it: ssh-jit {command} {request_text.short(request.id)}, then ask again")
+
+
+def _break_glass(request: RequestView) -> str:
+    """The line before every new certificate by break-glass."""
     ends = f" is open until {at(request.ends)}" if request.ends is not None else ""
-    by = f"; somebody else must review it by {at(request.review_by)}" if request.review_by is not None else ""
-    return f"{request.login}@{request_text.hosts(request.hosts)}{ends}{by} ({request.id})"
+    review = f"; somebody else must review it by {at(request.review_by)}" if request.review_by is not None else ""
+    return f"{request.login}@{request_text.hosts(request.hosts)}{ends}{review} ({request.id})"
 
 
 def _wait(machine: Machine, api: BasicApi, reply: AskReply) -> CertificateView:

@@ -1,8 +1,8 @@
-"""What was typed after ``ssh-jit``, when it is a connection and not a subcommand.
+"""The words of a connection: ``ssh-jit [options] [user@]host [command]``.
 
-Our own options are long (``--action``); all others are ssh's and are handed on in their order, untouched. Which of
-ssh's options take a value is from ssh(1), 9.2 to 10. Whether the host exists or the login is a proper name is not
-decided here. This file is read on every connection: it imports nothing.
+Our own options are long (``--action``); all others are ssh's and go to ssh in their order, unchanged. Which of them
+take a value is from ssh(1), 9.2 to 10. Other modules check host and account. Every connection loads this module: it
+imports nothing.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ LOCAL = frozenset("VQGO")
 """ssh's options that do not open a session: version, queries, the configuration, and a master's control commands."""
 
 
-class Usage(Exception):  # it is what the person is told, not a fault
-    """The command line cannot be understood; the text says why."""
+class Usage(Exception):  # it is a message to the person, not a fault
+    """The command line makes no sense; the text says why."""
 
 
 class ConnectionArgs:
-    """One command line. ``ssh`` is what ssh gets, without ``-F``; ``options`` the part of it before the command."""
+    """One command line. ``ssh``: the words for ssh, without ``-F``; ``options``: those before the command."""
 
     __slots__ = (
         "action",
+        "break_glass",
         "command",
         "config",
         "duration",
         "flags",
-        "glass",
         "host",
         "local",
         "login",
@@ -44,29 +44,29 @@ class ConnectionArgs:
         self.reason = ""
         self.duration = ""
         self.config = ""
-        """The value of ``-F``; empty when there is none."""
+        """The value of ``-F``; empty if there is none."""
         self.host = ""
-        """The host as typed; empty when there is none."""
+        """The host as typed; empty if there is none."""
         self.login = ""
-        """The account as args, by ``user@``, ``-l`` or ``-o User=``, whichever ssh takes; empty when there is none."""
+        """The account that ssh takes from ``user@``, ``-l`` or ``-o User=``; empty if there is none."""
         self.command: list[str] = []
         self.options: list[str] = []
         self.ssh: list[str] = []
         self.local = False
         self.flags: set[str] = set()
-        self.glass = False
-        """Whether the access is by break-glass."""
+        self.break_glass = False
+        """Whether this is access by break-glass."""
 
     @property
-    def exact(self) -> str:
-        """The exact command that is asked for with ``--action command``, as ssh would send it; else empty."""
+    def exact_command(self) -> str:
+        """The command for ``--action command``, as ssh would send it; else empty."""
         return " ".join(self.command) if self.action == "command" else ""
 
 
 def read(words: list[str], flags: tuple[str, ...] = ()) -> ConnectionArgs:
-    """Reads the words after ``ssh-jit`` the way ssh would: options may stand before and after the host.
+    """Reads the words after ``ssh-jit`` as ssh does: options may come before and after the host.
 
-    ``flags`` are long options without a value that are taken too.
+    ``flags``: long options without a value that this command has too.
 
     Raises:
         Usage: an unknown long option, or one without its value.
@@ -98,7 +98,7 @@ def read(words: list[str], flags: tuple[str, ...] = ()) -> ConnectionArgs:
             break
     args.ssh = args.options + args.command
     if args.action == "command" and not args.command:
-        raise Usage("--action command needs the command that is asked for")
+        raise Usage("--action command needs a command")
     return args
 
 
@@ -112,7 +112,7 @@ def _ours(args: ConnectionArgs, word: str, words: list[str], at: int) -> int:
 
 
 def value_of(word: str, words: list[str], at: int) -> tuple[str, int]:
-    """The value of ``--name=value``, or of ``--name`` in the word after it, and where to go on."""
+    """The value of ``--name=value``, or of ``--name value``, and the position after it."""
     name, equals, value = word.partition("=")
     if not equals:
         if at == len(words):
@@ -120,7 +120,7 @@ def value_of(word: str, words: list[str], at: int) -> tuple[str, int]:
         value = words[at]
         at += 1
     if not value:
-        raise Usage(f"{name} needs a value that is not empty")
+        raise Usage(f"{name} needs a value")
     return value, at
 
 
@@ -134,7 +134,7 @@ def short(args: ConnectionArgs, word: str, words: list[str], at: int) -> int:
         value, end = word[place + 1 :], at
         if not value:
             if at == len(words):
-                break  # ssh says it better
+                break  # ssh has a better message
             value, end = words[at], at + 1
         if letter == "F":
             args.config = value
@@ -158,7 +158,7 @@ def _user(option: str) -> str:
 
 
 def destination(args: ConnectionArgs, word: str) -> None:
-    """``host``, ``user@host`` or ``ssh://user@host:port``. As in ssh, a login given before counts. Raises ``Usage``."""
+    """``host``, ``user@host`` or ``ssh://user@host:port``. As in ssh, an earlier login wins. Raises ``Usage``."""
     if word.startswith("ssh://"):
         word = word[len("ssh://") :].rstrip("/")
         head, colon, port = word.rpartition(":")

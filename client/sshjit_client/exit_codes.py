@@ -1,4 +1,4 @@
-"""Every exit code of ssh-jit, in one table. Once connected, the code is ssh's own."""
+"""Every exit code of ssh-jit. Once connected, the exit code is ssh's own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sshjit.errors import SshJitError
 
 
 class ExitCode(IntEnum):
-    """What a script may rely on."""
+    """The exit codes; scripts may rely on them."""
 
     OK = 0
     USAGE = 2
@@ -20,7 +20,7 @@ class ExitCode(IntEnum):
     LOGIN = 7
     REACH = 8
     INTERRUPTED = 130
-    """Ctrl-C, except while waiting for a decision; as shells count it."""
+    """Ctrl-C, except while waiting for a decision: 128 + SIGINT, as in a shell."""
 
 
 _BY_CODE = {
@@ -50,9 +50,9 @@ BY_STATE = {
     RequestState.LAPSED: ExitCode.EXPIRED,
     RequestState.ENDED: ExitCode.EXPIRED,
 }
-"""How a command ends that was about a request in this state."""
+"""The exit code of a command about a request in this state."""
 
 
 def of(error: SshJitError) -> ExitCode:
-    """The exit code of an error: by its code, else by whose fault it is."""
+    """The exit code of an error: by its code, else by its family."""
     return _BY_CODE.get(error.code, _BY_FAMILY.get(error.family, ExitCode.REACH))

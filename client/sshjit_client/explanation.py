@@ -13,11 +13,11 @@ from sshjit_client.styles import terminal_styles
 from sshjit_client.times import at
 
 
-def show(machine: Machine, asked: ExplainBody, reply: ExplainReply, *, as_json: bool) -> int:
-    """Prints it. The exit code is 0 whatever the answer is: the question was answered."""
+def print_explanation(machine: Machine, body: ExplainBody, reply: ExplainReply, *, as_json: bool) -> int:
+    """Prints it. The exit code is 0, whatever it says."""
     if as_json:
         machine.terminal.out(json.dumps(wire.encode(reply), indent=2))
     else:
-        lines = reply_lines(asked, reply, terminal_styles(machine.environ), time_text=at)
+        lines = reply_lines(body, reply, terminal_styles(machine.environ), time_text=at)
         machine.terminal.out("\n".join(lines))
     return ExitCode.OK

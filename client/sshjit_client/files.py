@@ -1,7 +1,7 @@
 """The client's own files: folders of 0700, files of 0600, each replaced in one step.
 
-What the files mean is decided elsewhere; here it is only that nobody else reads them and that no half-written file is
-ever seen.
+Other modules decide what the files mean. This one makes sure that nobody else reads them and that nobody ever sees a
+half-written file.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _LIMIT = 16 * 1024 * 1024
 
 
 def private_folder(path: Path) -> Path:
-    """Makes the folder, or checks that it is ours alone.
+    """Makes the folder, or checks that only we can enter it.
 
     Raises:
-        Failed: ``unsafe_folder`` when it is a link, somebody else's, or open to others.
+        Failed: ``unsafe_folder`` when it is a link, belongs to somebody else, or is open to others.
 
     """
     try:
@@ -32,14 +32,14 @@ def private_folder(path: Path) -> Path:
         with suppress(FileExistsError):
             path.mkdir(mode=0o700)
     except OSError as error:
-        raise Failed("no_folder", f"cannot make the folder {path}: {error.strerror}") from None
+        raise Failed("no_folder", f"can't make the folder {path}: {error.strerror}") from None
     if not paths.private(str(path)):
         raise Failed("unsafe_folder", f"{path} is not a folder that only you can enter", hint=f"chmod 700 {path}")
     return path
 
 
 def write(path: Path, content: str | bytes) -> None:
-    """Writes a file of 0600 so that others see the old one or the new one, whole. Text becomes UTF-8."""
+    """Replaces a file in one step; its mode is 0600. Text is written as UTF-8."""
     new = path.with_name(f".{path.name[:40]}.{os.urandom(6).hex()}")
     handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -60,7 +60,7 @@ def load(path: Path, cls: type[T]) -> T | None:
     """Reads a dataclass back; ``None`` when there is no such file.
 
     Raises:
-        Failed: ``broken_file`` when the file is not what ``save`` wrote.
+        Failed: ``broken_file`` when ``save`` did not write the file.
 
     """
     try:
@@ -68,6 +68,8 @@ def load(path: Path, cls: type[T]) -> T | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise Failed("broken_file", f"cannot read {path}: {error.strerror}") from None
+        raise Failed("broken_file", f"can't read {path}: {error.strerror}") from None
     except Invalid as error:
-        raise Failed("broken_file", f"{path} is damaged: {error}", hint=f"remove {path} and set up again") from None
+        raise Failed(
+            "broken_file", f"{path} is damaged: {error}", hint=f"remove {path} and run ssh-jit setup again"
+        ) from None

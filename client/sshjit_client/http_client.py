@@ -1,7 +1,6 @@
 """One HTTP exchange, with limits.
 
-No redirect is followed: whom we talk to was decided before, by the person's set-up or by the verified bundle, never by
-an answer.
+It follows no redirect: the person's set-up or the verified bundle decides whom we talk to, never an answer.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ LIMIT = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer. ``date`` is the server's clock, seconds since the epoch, or ``None`` if it did not say."""
+    """An HTTP answer. ``date``: the server's clock in seconds since the epoch, ``None`` if the answer has none."""
 
     status: int
     body: bytes
@@ -36,7 +35,7 @@ def exchange(
     """Sends one request to a checked URL (``sshjit.names.url``).
 
     Raises:
-        Failed: ``unreachable`` when there is no answer, ``bad_answer`` when it is not one.
+        Failed: ``unreachable`` when there is no answer, ``bad_answer`` when it is too long.
 
     """
     parts = urlsplit(url)
@@ -53,9 +52,9 @@ def exchange(
         text = answer.read(LIMIT + 1)
         found = Answer(answer.status, text, answer.headers.get("ETag", ""), _date(answer.headers.get("Date")))
     except ssl.SSLCertVerificationError as error:
-        raise Failed("unreachable", f"{host} is not who it should be: {error.verify_message}") from None
+        raise Failed("unreachable", f"the TLS certificate of {host} is not valid: {error.verify_message}") from None
     except (OSError, http.client.HTTPException) as error:
-        raise Failed("unreachable", f"cannot reach {parts.scheme}://{parts.netloc}: {_why(error)}") from None
+        raise Failed("unreachable", f"can't reach {parts.scheme}://{parts.netloc}: {_reason(error, timeout)}") from None
     finally:
         connection.close()
     if len(text) > LIMIT:
@@ -63,9 +62,9 @@ def exchange(
     return found
 
 
-def _why(error: Exception) -> str:
+def _reason(error: Exception, timeout: float) -> str:
     if isinstance(error, TimeoutError):
-        return "no answer in time"
+        return f"no answer in {timeout:g} s"
     return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
 
 

@@ -14,19 +14,19 @@ from sshjit_client.terminal import Terminal
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """``config.json``: one installation. ``root`` is the pinned bundle key, ``SHA256:…``."""
+    """``config.json``: one installation. ``root``: the fingerprint of the pinned bundle key, ``SHA256:…``."""
 
     version: int
     url: str
     installation: str
     root: str
     provider: str | None
-    """The provider to sign in at, where there are several."""
+    """The provider to sign in with, if there are several."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeldBundle:
-    """``bundle.json``: the newest bundle that was accepted, and the server's ETag for it."""
+    """``bundle.json``: the newest accepted bundle, and the server's ETag for it."""
 
     sequence: int
     bundle: str
@@ -36,20 +36,20 @@ class HeldBundle:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """``session.json``: the login as the CA knows it, the API's token, and the private key that it is bound to."""
+    """``session.json``: the sign-in as the CA knows it, the token for the API, and the private key it is bound to."""
 
     url: str
     token: str
     login: LoginView
     key: str
-    """Path of the private key; its public half lies beside it as ``.pub``."""
+    """Path of the private key; the public key is beside it as ``.pub``."""
     public: str
     """The public key as one OpenSSH line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """One run's surroundings. Made once, in ``run.py``."""
+    """The surroundings of one run. ``run.py`` makes one."""
 
     environ: Mapping[str, str]
     config: Path
@@ -58,16 +58,16 @@ class Machine:
 
     @classmethod
     def here(cls, environ: Mapping[str, str]) -> Machine:
-        """The machine as the environment describes it."""
+        """This machine, as the environment describes it."""
         return cls(environ, Path(paths.config_folder(environ)), Path(paths.state_folder(environ)), Terminal())
 
     @property
     def may_sign_in(self) -> bool:
-        """Whether a sign-in may be started unasked: somebody is there, or a browser is named."""
+        """Whether we may start a sign-in: a person sees the terminal, or ``$BROWSER`` is set."""
         return self.terminal.live or bool(self.environ.get("BROWSER"))
 
     def settings(self) -> Settings:
-        """The installation that was set up.
+        """The installation that this machine is set up for.
 
         Raises:
             Invalid: ``not_set_up``.
@@ -79,25 +79,25 @@ class Machine:
         return found
 
     def session(self, now: float) -> Session | None:
-        """The login that is kept, unless it is over, or its key is gone."""
+        """The kept sign-in; ``None`` if it has expired or its key is gone."""
         if not paths.private(str(self.state)):
             return None
         try:
             found = files.load(self.state / "session.json", Session)
-        except Failed:  # a damaged login is no login: signing in makes a new one
+        except Failed:  # signing in again replaces a damaged file
             return None
         if found is None or found.login.expires <= now or not Path(found.key).exists():
             return None
         return found
 
     def drop_certificates(self) -> None:
-        """Forgets every certificate: they belong to a key that is going, or to a login that is over."""
-        import shutil  # noqa: PLC0415  # a connection does without it
+        """Removes every certificate: their key is about to go, or the sign-in has ended."""
+        import shutil  # noqa: PLC0415  # a connection does not need it
 
         shutil.rmtree(self.state / "open", ignore_errors=True)
 
     def forget(self) -> None:
-        """Forgets the login: session, certificates, and the key if it is one that we made."""
+        """Removes the sign-in: session, certificates, and the key if ssh-jit made it."""
         for name in ("session.json", "id_ed25519", "id_ed25519.pub", "own.conf"):
             (self.state / name).unlink(missing_ok=True)
         self.drop_certificates()

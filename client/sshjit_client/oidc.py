@@ -1,7 +1,7 @@
-"""The native OpenID Connect flow: authorisation code with PKCE (RFC 7636, RFC 8252), whose nonce is made from a key.
+"""The native OpenID Connect flow: authorisation code with PKCE (RFC 7636, RFC 8252), with a nonce made from a key.
 
-Where the provider is comes from the verified bundle and from nowhere else. The ID token is not looked at here: whether
-it is good is the CA's to say, and nothing in it may lead this program anywhere.
+Only the verified bundle says where the provider is. This module does not look into the ID token: the CA checks it, and
+nothing in it can lead this program anywhere.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LONGEST = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt to sign in: everything that the provider's answer must match. ``redirect`` is our own address."""
+    """One attempt to sign in: everything that the provider's answer must match. ``redirect``: our own address."""
 
     provider: Provider
     redirect: str
@@ -31,7 +31,7 @@ class Attempt:
     salt: bytes
     nonce: str
     fresh: bool
-    """Whether the person must sign in now, and the provider say so."""
+    """Whether the person must sign in now, and the provider must say when they did."""
 
     @classmethod
     def begin(
@@ -45,7 +45,7 @@ class Attempt:
         return cls(provider, redirect, state, verifier, salt, nonce(key_blob, salt), fresh)
 
     def address(self) -> str:
-        """Where the person signs in."""
+        """The address where the person signs in."""
         endpoint = _endpoint(self.provider, self.provider.authorization_endpoint)
         challenge = b64url(hashlib.sha256(self.verifier.encode()).digest())
         query = {
@@ -57,25 +57,25 @@ class Attempt:
             "nonce": self.nonce,
             "code_challenge": challenge,
             "code_challenge_method": "S256",
-            **({"max_age": "0"} if self.fresh else {}),  # makes auth_time a must (OpenID Connect Core, 3.1.2.1)
+            **({"max_age": "0"} if self.fresh else {}),  # makes auth_time required (OpenID Connect Core, 3.1.2.1)
         }
         return f"{endpoint}{'&' if urlsplit(endpoint).query else '?'}{urlencode(query)}"
 
     def code(self, query: str) -> str:
-        """The code in the query that the browser came back with.
+        """The code in the query that the browser brought back.
 
         Raises:
-            Invalid: ``other_attempt`` when it does not belong to this attempt: keep waiting.
-            Refused: ``login_failed`` when the provider said no, or it was another provider (RFC 9207).
+            Invalid: ``other_attempt`` when it does not belong to this attempt; keep waiting.
+            Refused: ``login_failed`` when the provider refused, or another provider answered (RFC 9207).
 
         """
         try:
             pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True, max_num_fields=20)
         except ValueError:
-            raise Invalid("other_attempt", "the address holds no answer of the provider") from None
+            raise Invalid("other_attempt", "the address has no answer of the provider") from None
         answer = dict(pairs)
         if len(answer) != len(pairs):
-            raise Invalid("other_attempt", "the address says something twice")
+            raise Invalid("other_attempt", "the address has a parameter twice")
         if not hmac.compare_digest(answer.get("state", "").encode(), self.state.encode()):
             raise Invalid("other_attempt", "the address belongs to another attempt to sign in")
         if answer.get("iss", self.provider.issuer) != self.provider.issuer:
@@ -101,8 +101,8 @@ class Attempt:
         """Exchanges the code for the ID token.
 
         Raises:
-            Failed: when the provider cannot be reached or answers nonsense.
-            Refused: ``login_failed`` when it does not take the code.
+            Failed: when the provider can't be reached or sends nonsense.
+            Refused: ``login_failed`` when it does not accept the code.
 
         """
         endpoint = _endpoint(self.provider, self.provider.token_endpoint)
@@ -115,11 +115,11 @@ class Attempt:
         }
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
         answer = _exchange(self.provider, "POST", endpoint, body=urlencode(form).encode(), headers=headers)
-        said = _object(answer.body)
+        reply = _object(answer.body)
         if answer.status != 200:
-            why = said.get("error_description") or said.get("error") or f"HTTP {answer.status}"
+            why = reply.get("error_description") or reply.get("error") or f"HTTP {answer.status}"
             raise Refused("login_failed", f"{self.provider.title} did not sign you in: {why}")
-        token = said.get("id_token")
+        token = reply.get("id_token")
         if not isinstance(token, str) or not token.isascii() or not 0 < len(token) <= _LONGEST:
             raise Failed("bad_answer", f"{self.provider.title} sent no ID token")
         return token
@@ -127,9 +127,7 @@ class Attempt:
 
 def _endpoint(provider: Provider, endpoint: str | None) -> str:
     if endpoint is None:
-        raise Failed(
-            "provider_unknown", f"the server has not reached {provider.title} yet", hint="try again in a minute"
-        )
+        raise Failed("provider_unknown", f"the CA has not reached {provider.title} yet", hint="try again in a minute")
     return endpoint
 
 
@@ -139,13 +137,11 @@ def _exchange(
     try:
         return http_client.exchange(method, url, body=body, headers=headers)
     except Failed as error:
-        raise Failed(
-            "provider_down", f"{provider.title} cannot be asked: {error.message}", hint="try again later"
-        ) from None
+        raise Failed("provider_down", f"{provider.title}: {error.message}", hint="try again later") from None
 
 
 def _object(body: bytes) -> dict[str, Any]:
-    """A provider's JSON. It may hold anything, floats too, so our own strict reader does not read it."""
+    """A provider's JSON. It may have anything in it, floats too, so we can't use our own strict reader."""
     import json  # noqa: PLC0415
 
     try:

@@ -1,7 +1,6 @@
-"""The OpenSSH programs that the client calls.
+"""The OpenSSH programs that the client runs, by argument lists and never by a shell.
 
-``ssh-keygen`` makes keys and signatures, ``ssh -G`` tells what the person's own configuration says. They are started by
-argument lists, never by a shell.
+``ssh-keygen`` makes keys and signatures; ``ssh -G`` prints what the person's own configuration says.
 """
 
 from __future__ import annotations
@@ -16,12 +15,12 @@ from sshjit.errors import Failed, Invalid
 
 
 def make_key(path: Path) -> None:
-    """Makes an Ed25519 key without a passphrase at ``path``, and ``.pub`` beside it."""
+    """Makes an Ed25519 key without a passphrase at ``path``, with its ``.pub``."""
     _run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(path)])
 
 
 def public_key(private: Path) -> sshkey.PublicKey:
-    """The public half of a private key: from the ``.pub`` beside it, else from ``ssh-keygen -y``.
+    """The public key of a private key: from the ``.pub`` beside it, else from ``ssh-keygen -y``.
 
     Raises:
         Invalid: ``no_key``, or what is wrong with the key.
@@ -33,14 +32,14 @@ def public_key(private: Path) -> sshkey.PublicKey:
     except FileNotFoundError:
         pass
     except (OSError, UnicodeDecodeError):
-        raise Invalid("no_key", f"cannot read {beside}") from None
+        raise Invalid("no_key", f"can't read {beside}") from None
     if not private.exists():
         raise Invalid("no_key", f"there is no key {private}")
     return sshkey.parse_line(_run(["ssh-keygen", "-y", "-f", str(private)], input_from_terminal=True))
 
 
 def sign(private: Path, namespace: str, data: bytes) -> str:
-    """An armoured SSHSIG over ``data``. Hardware keys may ask for a touch or a PIN meanwhile."""
+    """An armoured SSHSIG over ``data``. A hardware key may ask for a touch or a PIN."""
     with _scratch() as folder:
         message = Path(folder, "message")
         message.write_bytes(data)
@@ -50,12 +49,12 @@ def sign(private: Path, namespace: str, data: bytes) -> str:
 
 
 def sign_login(private: Path, id_token: str) -> str:
-    """The signature by which a key says that it belongs to this ID token."""
+    """The signature that binds a key to this ID token."""
     return sign(private, login.NAMESPACE, login.signed_text(id_token))
 
 
 def verify(line: str, namespace: str, data: bytes, signature: str) -> bool:
-    """Whether ``signature`` is by the key ``line`` (checked before), in this namespace, over exactly ``data``."""
+    """Whether ``signature`` is by the (checked) key ``line``, in this namespace, over exactly ``data``."""
     with _scratch() as folder:
         signers, armoured = Path(folder, "signers"), Path(folder, "signature")
         signers.write_text(f'it namespaces="{namespace}" {line}\n', "ascii")
@@ -65,40 +64,40 @@ def verify(line: str, namespace: str, data: bytes, signature: str) -> bool:
 
 
 class RunningQuery:
-    """``ssh -G`` with a configuration file, under way: it takes as long as a good part of our own loading."""
+    """A running ``ssh -G`` with a configuration file. It takes about as long as loading our own modules."""
 
     def __init__(self, options: list[str], config: Path) -> None:
         """Starts it."""
         self._process = _started(["ssh", "-G", "-F", str(config), *options], b"")
 
     def answer(self) -> dict[str, str]:
-        """What it says, by lower-case keyword; the first line of each counts."""
-        found: dict[str, str] = {}
-        for line in _said(_ended(self._process, b"")).splitlines():
+        """Its values by lower-case keyword; the first line of each counts."""
+        values: dict[str, str] = {}
+        for line in _output(_ended(self._process, b"")).splitlines():
             keyword, _, value = line.partition(" ")
-            found.setdefault(keyword, value)
-        return found
+            values.setdefault(keyword, value)
+        return values
 
 
 def effective(options: list[str], config: Path) -> dict[str, str]:
-    """What ``ssh -G`` says with this configuration file."""
+    """The values that ``ssh -G`` prints with this configuration file."""
     return RunningQuery(options, config).answer()
 
 
 def _scratch() -> AbstractContextManager[str]:
-    import tempfile  # noqa: PLC0415  # a connection does without it
+    import tempfile  # noqa: PLC0415  # a connection does not need it
 
     return tempfile.TemporaryDirectory(prefix="ssh-jit-")
 
 
 def _run(command: list[str], *, input_from_terminal: bool = False) -> str:
-    return _said(_start(command, None if input_from_terminal else b""))
+    return _output(_start(command, None if input_from_terminal else b""))
 
 
-def _said(done: subprocess.CompletedProcess[bytes]) -> str:
+def _output(done: subprocess.CompletedProcess[bytes]) -> str:
     if done.returncode != 0:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise Failed("openssh_failed", f"{done.args[0]} failed: {said[-1] if said else f'exit {done.returncode}'}")
+        errors = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise Failed("openssh_failed", f"{done.args[0]} failed: {errors[-1] if errors else f'exit {done.returncode}'}")
     return done.stdout.decode("utf-8", "replace")
 
 
@@ -107,12 +106,12 @@ def _start(command: list[str], stdin: bytes | None) -> subprocess.CompletedProce
 
 
 def _started(command: list[str], stdin: bytes | None) -> subprocess.Popen[bytes]:
-    """A program under way; it reads from our terminal if ``stdin`` is ``None``."""
+    """A running program; it reads from our terminal if ``stdin`` is ``None``."""
     pipe, source = subprocess.PIPE, None if stdin is None else subprocess.PIPE
     try:
         return subprocess.Popen(command, stdin=source, stdout=pipe, stderr=pipe, env={**os.environ, "LC_ALL": "C"})
     except OSError as error:
-        raise Failed("openssh_missing", f"cannot run {command[0]}: {error.strerror}") from None
+        raise Failed("openssh_missing", f"can't run {command[0]}: {error.strerror}") from None
 
 
 def _ended(process: subprocess.Popen[bytes], stdin: bytes | None) -> subprocess.CompletedProcess[bytes]:

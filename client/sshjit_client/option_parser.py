@@ -1,4 +1,4 @@
-"""How subcommands read their words."""
+"""The parser of subcommands' options: argparse, with our errors."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from sshjit_client.machine import Machine
 
 Options = argparse.Namespace
 Act = Callable[[Machine, Options], int]
-"""What a subcommand does with its options; it returns the exit code."""
+"""Runs a subcommand with its options; returns the exit code."""
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, whose errors are ours, and whose help has no more than it takes."""
+    """argparse with our errors and a short help."""
 
     def __init__(self, prog: str, **more: Any) -> None:
         super().__init__(prog=prog, add_help=False, **more)
@@ -23,7 +23,7 @@ class Parser(argparse.ArgumentParser):
         self._positionals.title = self._optionals.title = None
 
     def error(self, message: str) -> NoReturn:
-        """Refuses the words.
+        """Refuses the command line.
 
         Raises:
             Invalid: ``usage``.
@@ -33,11 +33,11 @@ class Parser(argparse.ArgumentParser):
 
 
 Build = Callable[[Parser], Act]
-"""Tells a parser what a subcommand takes, and returns what it does."""
+"""Adds a subcommand's options to a parser, and returns the function that runs it."""
 
 
-def either(parser: argparse.ArgumentParser, **flags: str) -> None:
-    """Flags of which exactly one is given: names, and what they mean."""
+def exactly_one(parser: argparse.ArgumentParser, **flags: str) -> None:
+    """Flags of which exactly one must be given: name and help."""
     group = parser.add_mutually_exclusive_group(required=True)
     for name, text in flags.items():
         group.add_argument(f"--{name}", action="store_true", help=text)

@@ -1,17 +1,17 @@
-"""Where the client keeps things, and who may look at them.
+"""Where the client keeps its files, and whether a folder is private.
 
-The configuration (the server's address, the pinned root, the newest bundle) lives in ``$XDG_CONFIG_HOME/ssh-jit``. The
-state (the login's key and token, certificates) lives below ``$XDG_RUNTIME_DIR``, which is gone when the machine is
-switched off, or in the cache where there is no such folder. The state folder is refused unless it is a real folder of
-ours that nobody else can enter. This file is read on every connection: it imports only ``os``, which is there anyway.
+The configuration (the server's address, the pinned root, the newest bundle) is in ``$XDG_CONFIG_HOME/ssh-jit``. The
+state (the sign-in's key and token, certificates) is below ``$XDG_RUNTIME_DIR``, which the system empties at shutdown,
+or in the cache if there is no such folder. The state folder must be a real folder of ours that nobody else can enter.
+Every connection loads this module: it imports only ``os``, which is loaded anyway.
 """
 
-# ruff: noqa: PTH111, PTH117, PTH118  # importing pathlib costs more than all that is done here
+# ruff: noqa: PTH111, PTH117, PTH118  # importing pathlib costs more than everything here
 from __future__ import annotations
 
 import os
 
-TYPE_CHECKING = False  # typing's own costs milliseconds on every connection
+TYPE_CHECKING = False  # importing typing costs milliseconds on every connection
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -36,12 +36,12 @@ def state_folder(environ: Mapping[str, str]) -> str:
 
 
 def private(path: str) -> bool:
-    """Whether ``path`` is a real folder (no link) that belongs to us and that only we can enter."""
+    """Whether ``path`` is a real folder (no link) of ours that only we can enter."""
     try:
-        found = os.lstat(path)
+        status = os.lstat(path)
     except OSError:
         return False
-    return found.st_mode & _KIND == _FOLDER and found.st_uid == os.getuid() and not found.st_mode & _OTHERS
+    return status.st_mode & _KIND == _FOLDER and status.st_uid == os.getuid() and not status.st_mode & _OTHERS
 
 
 def _home(environ: Mapping[str, str]) -> str:

@@ -1,8 +1,8 @@
-"""What somebody wants who does not connect yet: the words after ``request`` and ``explain``.
+"""The words of ``request`` and ``explain``.
 
-They read like those of a connection, so that a command line can be typed again with ``request`` in front of it. But
-every word is a host, because one may ask for several: ``web1 web2``, or ``web1,web2``. Only ``--action command`` takes
-a command: the words after the first host, or after ``--`` where several hosts stand before it.
+They read like those of a connection, so that one can repeat a command line with ``request`` in front. But every word
+is a host, because a request may be for several: ``web1 web2``, or ``web1,web2``. Only ``--action command`` takes a
+command: the words after the first host, or after ``--`` if there are several hosts.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from sshjit_client import connection_args, times
 from sshjit_client.connection_args import ConnectionArgs, Usage
 
 VALUES = {**connection_args.OURS, "--label": "label", "--start": "start"}
-"""Options that take a value, by what they are about."""
+"""Options that take a value, with what they set."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestArgs:
-    """Words that were read. ``more``: options that only one command knows, flags with an empty value."""
+    """The words, read and checked. ``more``: the options that only this command has; a flag has an empty value."""
 
     hosts: tuple[str, ...]
     labels: tuple[tuple[str, str], ...]
@@ -35,14 +35,14 @@ class RequestArgs:
     start: int | None
     more: Mapping[str, str]
     ssh: ConnectionArgs
-    """What ssh's options were, for what the person's own configuration says."""
+    """ssh's options, for asking what the person's own configuration says."""
 
     def for_account(self, login: str | None) -> RequestArgs:
-        """The same for another account."""
+        """The same request for another account."""
         return replace(self, login=login)
 
     def body(self) -> AskBody:
-        """The ask, for no certificate yet."""
+        """The request, without a certificate."""
         return AskBody(
             self.hosts,
             self.login,
@@ -56,7 +56,7 @@ class RequestArgs:
         )
 
     def explain_body(self, person: str | None, *, break_glass: bool) -> ExplainBody:
-        """The same ask, to be explained: for ``person``, or for oneself."""
+        """The request to explain: for ``person``, or ``None`` for oneself."""
         return ExplainBody(
             person,
             self.hosts,
@@ -72,21 +72,21 @@ class RequestArgs:
 
 
 def read(words: list[str], now: int, *, flags: frozenset[str], values: frozenset[str] = frozenset()) -> RequestArgs:
-    """Reads the words; ``flags`` and ``values`` are the options that only this command has.
+    """Reads the words. ``flags`` and ``values``: the options that only this command has, without and with a value.
 
     Raises:
-        Invalid: ``usage``, and what ``sshjit.names``, ``durations`` and ``moments`` refuse.
+        Invalid: ``usage``, and the errors of ``sshjit.names``, ``durations`` and ``times``.
 
     """
     try:
-        return _made(_sorted(words, flags, values), now)
+        return _checked(_parse(words, flags, values), now)
     except Usage as error:
         raise Invalid("usage", str(error)) from None
 
 
 @dataclass(slots=True)
 class _Parsed:
-    """The words, put where they belong."""
+    """The words by their meaning, not checked yet."""
 
     ssh: ConnectionArgs
     hosts: list[str]
@@ -96,7 +96,7 @@ class _Parsed:
     more: dict[str, str]
 
 
-def _sorted(words: list[str], flags: frozenset[str], values: frozenset[str]) -> _Parsed:
+def _parse(words: list[str], flags: frozenset[str], values: frozenset[str]) -> _Parsed:
     parsed, at = _Parsed(ConnectionArgs(), [], [], [], "", {}), 0
     while at < len(words):
         word = words[at]
@@ -124,7 +124,7 @@ def _option(
         parsed.more[name] = ""
         return at
     if name not in VALUES and name not in values:
-        raise Usage(f"{name} is not an option here")
+        raise Usage(f"{name} is not an option of this command")
     value, at = connection_args.value_of(word, words, at)
     if name in values:
         parsed.more[name] = value
@@ -137,7 +137,7 @@ def _option(
     return at
 
 
-def _made(parsed: _Parsed, now: int) -> RequestArgs:
+def _checked(parsed: _Parsed, now: int) -> RequestArgs:
     ssh, logins = parsed.ssh, [parsed.ssh.login] if parsed.ssh.login else []
     hosts = []
     for word in parsed.hosts:
@@ -146,12 +146,11 @@ def _made(parsed: _Parsed, now: int) -> RequestArgs:
         hosts.append(names.host_name(one.host.lower()))
         logins += [one.login] if one.login and not ssh.login else []
     if len(set(logins)) > 1:
-        raise Usage(f"one request is for one account, not for {' and '.join(dict.fromkeys(logins))}")
+        raise Usage(f"a request is for one account, not for {' and '.join(dict.fromkeys(logins))}")
     if not hosts and not parsed.labels:
-        raise Usage("which host?")
+        raise Usage("no host given")
     if (ssh.action == "command") is not bool(parsed.command):
-        missing = "--action command needs the command that is asked for"
-        raise Usage(missing if not parsed.command else "only --action command takes a command")
+        raise Usage("only --action command takes a command" if parsed.command else "--action command needs a command")
     return RequestArgs(
         tuple(dict.fromkeys(hosts)),
         tuple(dict.fromkeys(map(_label, parsed.labels))),
@@ -169,5 +168,5 @@ def _made(parsed: _Parsed, now: int) -> RequestArgs:
 def _label(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals:
-        raise Usage(f"a label is written like env=staging, not {text}")
+        raise Usage(f"write a label like env=staging, not {text}")
     return names.label(key, value)

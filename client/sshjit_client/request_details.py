@@ -1,7 +1,8 @@
-"""A whole request on a terminal: what an approver must know before they say yes, and whoever asks ``show``."""
+"""A whole request as text: what an approver must know before they approve it, and what ``ssh-jit show`` prints."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 
 from sshjit.api.details import ExtensionView, PastView, RequesterView, RequestReply
@@ -9,64 +10,73 @@ from sshjit.api.views import RequestState, RequestView, StepView
 from sshjit.durations import show as lasting
 from sshjit.styles import Styles
 from sshjit.terminal_text import table, width
-from sshjit_client.request_text import GLASS, decision, person, short, standing, where
+from sshjit_client.api.basic import BasicApi
+from sshjit_client.machine import Machine
+from sshjit_client.request_text import BREAK_GLASS_MARK, decision, person, short, state_text, where
+from sshjit_client.styles import terminal_styles
 from sshjit_client.times import at, rough
 
 Rows = list[tuple[str, str]]
 _WHY = 24
-"""Columns that a reason takes at least, beside what else is told in a line."""
+"""The fewest columns for a reason beside the rest of its line."""
 
 
-def request_details(reply: RequestReply, now: int, paint: Styles) -> str:
-    """The request, and where the server says so, who is asking and why the reader is asked."""
-    lines = list(_head(reply.request, paint))
-    lines += paint.fields(_ask(reply.request) + _answers(reply, now), indent="")
+def print_request(machine: Machine, api: BasicApi, reply: RequestReply) -> None:
+    """Prints a request, with its address at the server."""
+    now, page = int(time.time()) + api.skew, api.page_of(reply.request.id)
+    machine.terminal.out(request_details(reply, now, terminal_styles(machine.environ), page))
+
+
+def request_details(reply: RequestReply, now: int, styles: Styles, page: str) -> str:
+    """The request; for an approver also the requester, and why the reader may decide. ``page``: its address."""
+    lines = list(_head(reply.request, styles))
+    lines += styles.fields(_ask(reply.request) + _answers(reply, now) + [("page", page)], indent="")
     if reply.about is not None:
-        lines += ["", paint("strong", "who is asking"), *paint.fields(_about(reply.about, now))]
-        lines += _past("open now", reply.about.live, paint)
-        lines += _past("before", reply.about.recent, paint) if reply.about.recent is not None else []
+        lines += ["", styles("strong", "about the requester"), *styles.fields(_about(reply.about, now))]
+        lines += _past("open now", reply.about.live, styles)
+        lines += _past("before", reply.about.recent, styles) if reply.about.recent is not None else []
     if reply.because:
-        roles = f"you hold {' and '.join(reply.because)}"
-        lines += ["", *paint.fields([("you are asked because", roles)], indent="")]
+        roles = f"you have the role {' and '.join(reply.because)}"
+        lines += ["", *styles.fields([("you can approve", roles)], indent="")]
     return "\n".join(lines)
 
 
-def _head(request: RequestView, paint: Styles) -> Iterator[str]:
+def _head(request: RequestView, styles: Styles) -> Iterator[str]:
     if request.break_glass:
-        yield f"{paint('bad', GLASS)}: past the ordinary rules, without anybody's approval"
+        yield f"{styles('bad', BREAK_GLASS_MARK)}: past the ordinary rules, without an approval"
 
 
 def _ask(request: RequestView) -> Rows:
-    channel = "by a sign-in on a web page" if request.channel == "web" else "by a sign-in with a key"
-    length = f"{lasting(request.duration)}, by certificates of {lasting(request.certificate)}"
+    channel = "on the web" if request.channel == "web" else "from the command line"
+    length = f"{lasting(request.duration)}, in certificates of {lasting(request.certificate)}"
     if request.extends:
         length = f"{lasting(request.duration)} more, for {request.extends}"
     return [
         ("request", request.id),
-        ("who", person(request.requester)),
-        ("what", _where(request)),
+        ("requester", person(request.requester)),
+        ("access", _where(request)),
         ("action", f"{request.action}{f': {request.command}' if request.command else ''}"),
-        ("how long", length),
+        ("duration", length),
         ("begins", at(request.start) if request.start is not None else ""),
-        ("why", request.reason or "(no reason given)"),
+        ("reason", request.reason or "(none given)"),
         ("rule", request.rule),
-        ("asked", f"{at(request.asked)} {channel}, from {request.address}"),
+        ("requested", f"{at(request.asked)}, {channel}, from {request.address}"),
     ]
 
 
 def _where(request: RequestView) -> str:
-    """``postgres@db1``; of several hosts each of them."""
+    """``postgres@db1``, or the account and every host."""
     one, *more = request.hosts
     return f"{request.login} on {', '.join(request.hosts)}" if more else f"{request.login}@{one}"
 
 
 def _answers(reply: RequestReply, now: int) -> Rows:
     request = reply.request
-    rows = [("state", f"{standing(request, now)}{f': {request.closing}' if request.closing else ''}")]
+    rows = [("status", f"{state_text(request, now)}{f': {request.closing}' if request.closing else ''}")]
     rows += [("needs" if not n else "", step(each)) for n, each in enumerate(request.steps)]
-    rows += [("said" if not n else "", decision(each)) for n, each in enumerate(request.decisions)]
+    rows += [("decisions" if not n else "", decision(each)) for n, each in enumerate(request.decisions)]
     if request.state is RequestState.PENDING and not request.decisions:
-        rows.append(("said", "nothing yet"))
+        rows.append(("decisions", "none yet"))
     rows += [
         ("comments" if not n else "", f"{each.person.name}, {at(each.time)}: {each.text}")
         for n, each in enumerate(request.comments)
@@ -74,15 +84,15 @@ def _answers(reply: RequestReply, now: int) -> Rows:
     rows.append(("review", _review(request)))
     rows += [("extensions" if not n else "", line) for n, line in enumerate(_extensions(reply.extensions, now))]
     if request.extend_by is not None:
-        rows.append(("more time", f"{lasting(request.extend_by)}, by ssh-jit extend {short(request.id)}"))
+        rows.append(("more time", f"{lasting(request.extend_by)}: ssh-jit extend {short(request.id)}"))
     return rows
 
 
 def _extensions(extensions: Iterable[ExtensionView], now: int) -> Iterator[str]:
-    """Two for each: the ask, and its outcome."""
+    """Two lines for each request for more time: the request, and its outcome."""
     for each in extensions:
         why = f": {each.reason}" if each.reason else ""
-        yield f"{lasting(each.duration)} more, asked {at(each.asked)} by {each.person.name}{why}"
+        yield f"{lasting(each.duration)} more, requested {at(each.asked)} by {each.person.name}{why}"
         yield "; ".join(_extension_outcome(each, now))
 
 
@@ -100,24 +110,26 @@ def _extension_outcome(each: ExtensionView, now: int) -> Iterator[str]:
 
 
 def step(each: StepView) -> str:
-    """``2 of sre-lead (signed), missing 1: Bob, Eve``."""
-    signed = " (signed)" if each.signed else ""
+    """``2 of sre-lead , signed, missing 1: Bob, Eve``."""
+    signed = ", signed" if each.signed else ""
     if not each.missing:
         return f"{each.count} of {each.role}{signed}: done"
     missing = f", missing {each.missing}" if each.missing != each.count else ""
-    return f"{each.count} of {each.role}{signed}{missing}: {', '.join(each.candidates) or 'nobody signed in lately'}"
+    return (
+        f"{each.count} of {each.role}{signed}{missing}: {', '.join(each.candidates) or 'nobody who signed in recently'}"
+    )
 
 
 def _review(request: RequestView) -> str:
-    found = request.review
-    if found is None:
-        return f"needed by {at(request.review_by)}, by somebody else" if request.review_by is not None else ""
-    comment = f": {found.comment}" if found.comment else ""
-    return f"{found.verdict}, by {found.person.name}, {at(found.time)}{comment}"
+    review = request.review
+    if review is None:
+        return f"by somebody else, before {at(request.review_by)}" if request.review_by is not None else ""
+    comment = f": {review.comment}" if review.comment else ""
+    return f"{review.verdict}, by {review.person.name}, {at(review.time)}{comment}"
 
 
 def _about(about: RequesterView, now: int) -> Rows:
-    proved = "" if about.auth_time is None else f"; proved who they are {rough(now - about.auth_time)} ago"
+    proved = "" if about.auth_time is None else f"; authenticated {rough(now - about.auth_time)} ago"
     return [
         ("provider", about.provider),
         ("groups", ", ".join(about.groups) or "none"),
@@ -130,32 +142,34 @@ def _about(about: RequesterView, now: int) -> Rows:
 
 def _factors(about: RequesterView) -> str:
     factors = {"a second factor": about.mfa, "a registered hardware key": about.hardware_key}
-    found = [name for name, there in factors.items() if there]
-    return " and ".join(found) or "no second factor that the provider tells of"
+    present = [name for name, there in factors.items() if there]
+    return " and ".join(present) or "no second factor (as far as the provider says)"
 
 
-def _past(title: str, found: tuple[PastView, ...], paint: Styles) -> list[str]:
-    """The requester's other requests; why, beside each or, where there is little room, below."""
-    if not found:
-        return ["", f"{paint('strong', title)}: nothing"]
+def _past(title: str, requests: tuple[PastView, ...], styles: Styles) -> list[str]:
+    """The requester's other requests; the reason is beside each or, on a narrow terminal, below it."""
+    if not requests:
+        return ["", f"{styles('strong', title)}: nothing"]
     rows = [
         [
             short(each.id),
-            where(each.login, each.hosts, each.action, glass=each.how == "break_glass"),
+            where(each.login, each.hosts, each.action, break_glass=each.how == "break_glass"),
             each.state.value if each.ends is None else f"{each.state.value}, until {at(each.ends)}",
             at(each.asked),
         ]
-        for each in found
+        for each in requests
     ]
-    title_row, *heads = table([["ID", "WHAT", "STATE", "ASKED"], *rows], indent="  ").split("\n")
+    title_row, *heads = table([["ID", "ACCESS", "STATUS", "REQUESTED"], *rows], indent="  ").split("\n")
     wide = max(map(width, [title_row, *heads])) + 2
-    if paint.columns < wide + _WHY:
+    if styles.columns < wide + _WHY:
         lines = [title_row]
-        for head, each in zip(heads, found, strict=True):
-            lines += [head, *(f"    {line}" for line in paint.wrapped(each.reason, 4))]
+        for head, each in zip(heads, requests, strict=True):
+            lines += [head, *(f"    {line}" for line in styles.wrapped(each.reason, 4))]
     else:
-        whys = ("WHY", *(each.reason for each in found))
+        whys = ("REASON", *(each.reason for each in requests))
         lines = [
-            line for head, why in zip([title_row, *heads], whys, strict=True) for line in paint.row([(head, wide)], why)
+            line
+            for head, why in zip([title_row, *heads], whys, strict=True)
+            for line in styles.row([(head, wide)], why)
         ]
-    return ["", paint("strong", title), *lines]
+    return ["", styles("strong", title), *lines]

@@ -1,6 +1,6 @@
-"""How times, people and requests read on a terminal. Everything here returns text; ``terminal.py`` makes it inert.
+"""People and requests as text: single lines, and tables. ``request_details.py`` shows a whole request.
 
-Lists and single lines are here; a whole request is ``request_details.py``'s.
+These functions return plain text; ``terminal.py`` makes it inert.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ from sshjit.terminal_text import cut, table
 from sshjit_client.times import at, rough
 
 _HOSTS = 3
-"""Hosts that a line names before it counts the others."""
+"""Hosts that a line names; it counts the others."""
 _WHY = 16
-"""Columns that a reason needs at least to be worth reading."""
-GLASS = "BREAK-GLASS"
-"""The mark of what goes past the ordinary rules."""
+"""The fewest columns in which a reason is worth reading."""
+_REASON = 40
+"""Columns of a reason that a sentence quotes."""
+BREAK_GLASS_MARK = "BREAK-GLASS"
+"""The mark of access past the ordinary rules."""
 
 
 def short(request: str) -> str:
-    """The beginning of a request's id, long enough for people; ``request`` commands take such a prefix."""
+    """The beginning of a request's id, long enough for people; every command takes it."""
     return request[:12]
 
 
@@ -36,24 +38,38 @@ def hosts(names: Sequence[str]) -> str:
     return ",".join(names) if more <= 1 else f"{','.join(names[:_HOSTS])} +{more}"
 
 
-def where(login: str, names: Sequence[str], action: str, *, glass: bool) -> str:
-    """``postgres@db1, migrate``; by break-glass with the mark before it."""
-    return f"{f'{GLASS} ' if glass else ''}{login}@{hosts(names)}{'' if action == 'shell' else f', {action}'}"
+def where(login: str, names: Sequence[str], action: str, *, break_glass: bool) -> str:
+    """``postgres@db1, migrate``; for break-glass with the mark in front."""
+    mark = f"{BREAK_GLASS_MARK} " if break_glass else ""
+    return f"{mark}{login}@{hosts(names)}{'' if action == 'shell' else f', {action}'}"
 
 
 def what(request: RequestView) -> str:
-    """``postgres@db1, migrate, 1 h``; of an extension ``postgres@db1, 1 h more``."""
-    named = where(request.login, request.hosts, request.action, glass=request.break_glass)
+    """``postgres@db1, migrate, 1 h``; for an extension ``postgres@db1, 1 h more``."""
+    named = where(request.login, request.hosts, request.action, break_glass=request.break_glass)
     return f"{named}, {durations.show(request.duration)}{' more' if request.extends else ''}"
 
 
-def standing(request: RequestView, now: int) -> str:
-    """Where a request stands, with the time that counts next."""
-    text = _standing(request, now)
+def reason_is_lost(request: RequestView, reason: str) -> bool:
+    """Whether ``reason`` was typed for a request that exists already, with another reason."""
+    return reason not in ("", request.reason)
+
+
+def already_requested(request: RequestView, now: int, reason: str) -> str:
+    """``already requested 12 min ago (req-…, reason "CHG-20 …")``, and whether ``reason`` was not recorded."""
+    ago = f"already requested {rough(now - request.asked)} ago"
+    quoted = f', reason "{cut(request.reason, _REASON)}"' if request.reason else ""
+    lost = "; your new reason was NOT recorded" if reason_is_lost(request, reason) else ""
+    return f"{ago} ({short(request.id)}{quoted}){lost}"
+
+
+def state_text(request: RequestView, now: int) -> str:
+    """The state of a request, with the time that counts next."""
+    text = _state_text(request, now)
     return f"{text}, not reviewed" if request.review_by is not None and request.review is None else text
 
 
-def _standing(request: RequestView, now: int) -> str:
+def _state_text(request: RequestView, now: int) -> str:
     if request.state is RequestState.PENDING:
         return f"pending, {rough(request.pending_until - now)} left"
     if request.state is not RequestState.APPROVED:
@@ -69,27 +85,29 @@ def _standing(request: RequestView, now: int) -> str:
     return f"open until {at(request.ends)}{unused}"
 
 
-def decision(said: DecisionView) -> str:
+def decision(view: DecisionView) -> str:
     """``approved by Bob, signed, for 30 min at most, 14:32: looks right``."""
-    signed = ", signed" if said.signed else ""
-    length = f", for {durations.show(said.duration)} at most" if said.duration is not None else ""
-    comment = f": {said.comment}" if said.comment else ""
-    verdict = "approved" if said.verdict == "approve" else "denied"
-    return f"{verdict} by {said.person.name}{signed}{length}, {at(said.time)}{comment}"
+    signed = ", signed" if view.signed else ""
+    length = f", for {durations.show(view.duration)} at most" if view.duration is not None else ""
+    comment = f": {view.comment}" if view.comment else ""
+    verdict = "approved" if view.verdict == "approve" else "denied"
+    return f"{verdict} by {view.person.name}{signed}{length}, {at(view.time)}{comment}"
 
 
-def requests(found: Iterable[RequestView], now: int, *, theirs: bool, columns: int = 0) -> str:
-    """Requests as a table; ``theirs`` adds who asks.
+def requests(views: Iterable[RequestView], now: int, *, theirs: bool, columns: int = 0) -> str:
+    """Requests as a table; ``theirs`` adds the requester.
 
-    ``columns``: how wide it may be, 0: as wide as it gets. Where that is too little, each takes two lines.
+    ``columns``: how wide it may be; 0: as wide as it gets. If the table is too wide, each request takes two lines.
     """
-    head, rows, whys = ["ID", *(["WHO"] if theirs else []), "WHAT", "STATE"], [], []
-    for request in found:
+    head, rows, whys = ["ID", *(["REQUESTER"] if theirs else []), "ACCESS", "STATUS"], [], []
+    for request in views:
         who = [request.requester.name] if theirs else []
-        rows.append([short(request.id), *who, what(request), standing(request, now)])
+        rows.append([short(request.id), *who, what(request), state_text(request, now)])
         whys.append([at(request.asked), request.reason])
-    wide = table([[*head, "ASKED", "WHY"], *([*row, *why] for row, why in zip(rows, whys, strict=True))]).split("\n")
-    room = wide[0].index("WHY") + _WHY
+    wide = table([[*head, "REQUESTED", "REASON"], *([*row, *why] for row, why in zip(rows, whys, strict=True))]).split(
+        "\n"
+    )
+    room = wide[0].index("REASON") + _WHY
     if not columns or columns >= room:
         return "\n".join(cut(line, columns) for line in wide) if columns else "\n".join(wide)
     lines = table([head, *rows]).split("\n")

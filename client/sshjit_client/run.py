@@ -1,4 +1,4 @@
-"""One run of the command: a connection, or a subcommand, and how errors become lines and exit codes."""
+"""One run of the command: a connection or a subcommand, with errors turned into two lines and an exit code."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from sshjit_client.machine import Machine
 
 
 def connect(args: ConnectionArgs) -> int:
-    """``ssh-jit host``, when no certificate was alive."""
+    """``ssh-jit host``, when there is no live certificate."""
     if not args.host:
-        return usage("which host?")
+        return usage("no host given")
     if args.local:
         os.execvp("ssh", ["ssh", *(["-F", args.config] if args.config else []), *args.ssh])  # noqa: S606
     return guarded(lambda machine: _connect(machine, args))
 
 
 def _connect(machine: Machine, args: ConnectionArgs) -> NoReturn:
-    """While ssh says what it would do without us, the rest of us is loaded."""
+    """Asks ssh what its configuration says, and loads the rest of the client meanwhile."""
     machine.settings()
     names.host_name(args.host.lower())
     query = sshconfig.ask(args, files.private_folder(machine.state))
@@ -36,12 +36,12 @@ def _connect(machine: Machine, args: ConnectionArgs) -> NoReturn:
 
 
 def usage(problem: str) -> int:
-    """A command args that cannot be understood."""
+    """Reports a command line that makes no sense."""
     return guarded(lambda _: _refuse(problem))
 
 
 def guarded(run: Callable[[Machine], int | None]) -> int:
-    """Runs it; an error becomes its two lines and its exit code."""
+    """Runs it; an error becomes two lines and an exit code."""
     machine = Machine.here(os.environ)
     try:
         return int(run(machine) or 0)
@@ -49,11 +49,11 @@ def guarded(run: Callable[[Machine], int | None]) -> int:
         machine.terminal.error(error)
         return exit_codes.of(error)
     except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  # nobody reads on
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  # nobody reads the output any more
         return ExitCode.OK
     except OSError as error:
-        where = f" {error.filename}" if error.filename else ""
-        machine.terminal.error(Failed("machine", f"this machine says: {error.strerror or error}{where}"))
+        where = f"{error.filename}: " if error.filename else ""
+        machine.terminal.error(Failed("machine", f"{where}{error.strerror or error}"))
         return ExitCode.REACH
     except KeyboardInterrupt:
         machine.terminal.say("interrupted")

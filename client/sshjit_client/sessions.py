@@ -1,4 +1,4 @@
-"""The login that is kept on this machine: finding it, or making it anew where that may be done unasked."""
+"""The sign-in kept on this machine: finding it, or signing in again where we may start that."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sshjit_client.machine import Machine, Session
 
 
 def kept(machine: Machine) -> Session:
-    """The login that is kept.
+    """The kept sign-in.
 
     Raises:
         Refused: ``login_needed``.
@@ -22,14 +22,19 @@ def kept(machine: Machine) -> Session:
 
 
 def needed(machine: Machine) -> Session:
-    """The login that is kept, or a new one: for commands that cannot go on without one."""
+    """The kept sign-in, or a new one: for commands that need one."""
     return machine.session(time.time()) or again(machine)
 
 
 def again(machine: Machine) -> Session:
-    """Signs in unasked: only where somebody sees it, or a browser is named."""
+    """Signs in without being told to: only if a person sees it, or ``$BROWSER`` is set.
+
+    Raises:
+        Refused: ``login_needed``.
+
+    """
     if not machine.may_sign_in:
         raise Refused("login_needed", "you are not signed in", hint="ssh-jit login")
-    from sshjit_client import sign_in  # noqa: PLC0415  # a server for the browser's answer, and what else it takes
+    from sshjit_client import sign_in  # noqa: PLC0415  # it loads a web server, for the browser's answer
 
-    return sign_in.sign_in(machine, sign_in.How())
+    return sign_in.sign_in(machine, sign_in.SignInOptions())

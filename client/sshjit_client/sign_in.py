@@ -1,7 +1,7 @@
-"""``ssh-jit login``: a new key, a sign-in at the provider that is bound to it, and a login at the CA.
+"""``ssh-jit login``: a new key, a sign-in at the provider bound to that key, and a session at the CA.
 
-The browser comes back to a port of this machine; where that cannot be, the person pastes the address of the page that
-failed to load. Old keys and certificates are dropped only when the new login stands.
+The browser comes back to a port of this machine. If it can't, because it runs elsewhere, the person pastes the address
+of the page that failed to load. Old keys and certificates are removed only after the new sign-in succeeded.
 """
 
 from __future__ import annotations
@@ -29,42 +29,42 @@ from sshjit_client.machine import Machine, Session
 from sshjit_client.oidc import Attempt
 from sshjit_client.terminal import Terminal
 
-PATIENCE = 300
+TIMEOUT = 300
 """Seconds that a person has to sign in."""
-OPENING = 4
-"""Seconds after which the address is shown on a terminal, for the browser may not have opened."""
+SHOW_ADDRESS_AFTER = 4
+"""Seconds after which the terminal shows the address, as the browser may not have opened."""
 
 
 @dataclass(frozen=True, slots=True)
-class How:
-    """What ``login`` was told."""
+class SignInOptions:
+    """The options of ``login``."""
 
     provider: str | None = None
     key: Path | None = None
     browser: bool = True
     fresh: bool = False
-    """Whether an earlier sign-in at the provider does not do."""
+    """Whether the person must sign in at the provider now, even if they did before."""
 
 
-def sign_in(machine: Machine, how: How) -> Session:
-    """Signs in and keeps the login.
+def sign_in(machine: Machine, options: SignInOptions) -> Session:
+    """Signs in and keeps the session.
 
     Raises:
-        SshJitError: of the sign-in, with exit code 7 or 8.
+        SshJitError: with exit code 7 or 8.
 
     """
     settings = machine.settings()
-    believed = trusted_bundle.current(settings, machine.config, machine.terminal, fresh=0)
-    provider = choose(believed, how.provider or settings.provider)
+    bundle = trusted_bundle.current(settings, machine.config, machine.terminal, fresh=0)
+    provider = choose(bundle, options.provider or settings.provider)
     state = files.private_folder(machine.state)
     with tempfile.TemporaryDirectory(dir=state, prefix="login.") as folder:
-        key = how.key or Path(folder, "id_ed25519")
-        if how.key is None:
+        key = options.key or Path(folder, "id_ed25519")
+        if options.key is None:
             openssh.make_key(key)
         public = openssh.public_key(key)
-        proof = _prove(machine, provider, key, public, how)
+        proof = _prove(machine, provider, key, public, options)
         done = BasicApi(settings.url).login(proof)
-        if how.key is None:
+        if options.key is None:
             key = _keep(Path(folder), state)
     machine.drop_certificates()
     session = Session(settings.url, done.token, done.login, str(key.absolute()), public.line)
@@ -72,20 +72,20 @@ def sign_in(machine: Machine, how: How) -> Session:
     return session
 
 
-def choose(believed: Bundle, wanted: str | None) -> Provider:
-    """The provider to sign in at: the one that was named, or the only one.
+def choose(bundle: Bundle, wanted: str | None) -> Provider:
+    """The provider to sign in with: the named one, or the only one.
 
     Raises:
         Invalid: ``which_provider``.
 
     """
-    known = {provider.id: provider for provider in believed.providers}
+    known = {provider.id: provider for provider in bundle.providers}
     if wanted in known:
         return known[wanted]
     if wanted is None and len(known) == 1:
         return next(iter(known.values()))
-    problem = f"there is no provider {wanted!r}" if wanted else "there are several providers to sign in at"
-    hint = f"--provider {' | '.join(sorted(known)) or '(none is set up)'}"
+    problem = f"there is no provider {wanted!r}" if wanted else "there are several providers to sign in with"
+    hint = f"--provider {' | '.join(sorted(known)) or '(none yet)'}"
     raise Invalid("which_provider", problem, hint=hint if wanted else f"ssh-jit login {hint}")
 
 
@@ -96,12 +96,14 @@ def _keep(folder: Path, state: Path) -> Path:
     return key
 
 
-def _prove(machine: Machine, provider: Provider, key: Path, public: sshkey.PublicKey, how: How) -> LoginBody:
+def _prove(
+    machine: Machine, provider: Provider, key: Path, public: sshkey.PublicKey, options: SignInOptions
+) -> LoginBody:
     """Runs the flow and signs the token with the key."""
     with closing(Loopback()) as loopback:
-        attempt = Attempt.begin(provider, loopback.redirect, public.blob, secrets.token_bytes(80), fresh=how.fresh)
+        attempt = Attempt.begin(provider, loopback.redirect, public.blob, secrets.token_bytes(80), fresh=options.fresh)
         loopback.serve(attempt.code)
-        _open(machine, attempt, loopback, use_browser=how.browser)
+        _open(machine, attempt, loopback, use_browser=options.browser)
         code = loopback.result()
     token = attempt.redeem(code)
     if public.hardware:
@@ -111,16 +113,16 @@ def _prove(machine: Machine, provider: Provider, key: Path, public: sshkey.Publi
 
 
 def _open(machine: Machine, attempt: Attempt, loopback: Loopback, *, use_browser: bool) -> None:
-    """Sends the person to the provider and waits until the answer is there."""
+    """Sends the person to the provider and waits for the answer."""
     address, terminal = attempt.address(), machine.terminal
-    words = browser.command(machine.environ, address) if use_browser else None
+    words = browser.open_command(machine.environ, address) if use_browser else None
     process = browser.start(words) if words else None
     if process is not None:
-        terminal.say(f"signing in at {attempt.provider.title} in your browser")
+        terminal.say(f"signing in with {attempt.provider.title} in your browser")
     elif not terminal.typing and not terminal.live:
-        raise Refused("login_needed", "no browser to sign in with", hint="ssh-jit login, on a terminal")
+        raise Refused("login_needed", "there is no browser to sign in with", hint="run ssh-jit login on a terminal")
     else:
-        _instruct(terminal, f"sign in at {attempt.provider.title} with any browser:", address)
+        _instruct(terminal, f"sign in with {attempt.provider.title} in any browser:", address)
     _wait(machine, loopback, process, attempt)
 
 
@@ -128,14 +130,14 @@ def _instruct(terminal: Terminal, what: str, address: str) -> None:
     terminal.say(what)
     terminal.plain(f"\n  {address}\n\n")
     if terminal.typing:
-        terminal.say("on another machine the last page fails to load; paste its address here")
+        terminal.say("if that browser is on another machine, the last page fails to load: paste its address here")
 
 
 def _wait(machine: Machine, loopback: Loopback, process: subprocess.Popen[bytes] | None, attempt: Attempt) -> None:
-    begun = time.monotonic()
+    started = time.monotonic()
     shown = process is None
     inputs = [loopback.ready, *([sys.stdin.fileno()] if machine.terminal.typing else [])]
-    while time.monotonic() < begun + PATIENCE:
+    while time.monotonic() < started + TIMEOUT:
         readable, _, _ = select.select(inputs, [], [], 0.5)
         if loopback.ready in readable:
             return
@@ -144,19 +146,19 @@ def _wait(machine: Machine, loopback: Loopback, process: subprocess.Popen[bytes]
             if not pasted:
                 inputs = [loopback.ready]
             elif pasted.strip() and not paste(loopback, pasted.decode("utf-8", "replace")):
-                machine.terminal.say("that is not the address this sign-in ends at; paste the whole address")
+                machine.terminal.say("that is not the address of the last page; paste the whole address")
         failed = process is not None and bool(process.poll())
         if failed and not machine.terminal.live:
             attempt.look()
-            raise Failed("login_failed", "the browser ended with an error", hint="ssh-jit login --no-browser")
-        if machine.terminal.live and not shown and (failed or time.monotonic() > begun + OPENING):
-            _instruct(machine.terminal, "if the browser did not open, use this address:", attempt.address())
+            raise Failed("login_failed", "the browser failed", hint="ssh-jit login --no-browser")
+        if machine.terminal.live and not shown and (failed or time.monotonic() > started + SHOW_ADDRESS_AFTER):
+            _instruct(machine.terminal, "if the browser did not open, open this address:", attempt.address())
             shown = True
-    raise Refused("login_failed", f"nobody signed in within {PATIENCE // 60} minutes")
+    raise Refused("login_failed", f"nobody signed in within {TIMEOUT // 60} minutes")
 
 
 def paste(loopback: Loopback, text: str) -> bool:
-    """Takes the address of the page that failed to load: only of our own address, and only once."""
+    """Takes the address of the page that failed to load, if it is ours. Returns whether it was accepted."""
     text = text.strip()
     if not text.startswith(f"{loopback.redirect}?"):
         return False

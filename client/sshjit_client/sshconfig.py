@@ -1,10 +1,9 @@
 """The ssh configuration that a connection runs with.
 
-The person's own configuration comes first, and in ssh_config the first value wins: what they say about a host stands.
-Then comes our block for the one host that was typed, then the system's configuration, as without us. Their known_hosts
-files stay theirs alone: our CA's line is in a file of its own beside the system-wide ones. ssh takes one
-``RevokedHostKeys``: whoever has one, in their own or the system's configuration, keeps it, and is told that the
-installation's list does not count beside it.
+In ssh_config the first value wins. The person's own configuration comes first, so that it decides. Then comes our block
+for the one host that was typed, then the system's configuration. Their known_hosts files stay theirs alone: our CA's
+line is in a file of its own beside the system-wide ones. ssh takes one ``RevokedHostKeys``: if the person or the system
+has set it, it stays, and the person is told that ssh does not use the installation's list.
 """
 
 from __future__ import annotations
@@ -30,14 +29,14 @@ class Own:
     login: str | None
     """The account, if it names one."""
     known_hosts: str
-    """The system-wide known_hosts files that are in effect."""
+    """The system-wide known_hosts files in effect."""
     revoked: str | None
-    """The ``RevokedHostKeys`` that somebody set, ``none`` included; ``None`` if nobody did."""
+    """The value of ``RevokedHostKeys`` (it may be ``none``); ``None`` if nobody set it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """What a connection needs beside its certificate: the key, the list by which ssh refuses hosts, our own state."""
+    """What a connection needs besides its certificate: key, list of revoked host keys, state folder."""
 
     key: Path
     revoked: Path
@@ -46,7 +45,7 @@ class Files:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Our block. Every part was checked: names, address and port by ``sshjit.names``."""
+    """Our block. ``sshjit.names`` has checked names, address and port."""
 
     typed: str
     host: str
@@ -60,7 +59,7 @@ class Target:
 
 
 def ask(args: ConnectionArgs, state: Path) -> openssh.RunningQuery:
-    """Asks ssh what it would do without us; ``answer`` waits for the answer."""
+    """Asks ssh what the person's own configuration says; ``answer`` waits for it."""
     probe = state / "own.conf"
     last = [f"User {_NOBODY}", f"RevokedHostKeys {_NOBODY}"]
     files.write(probe, "\n".join([*_before(args), "Match all", *_after(args), *last, ""]))
@@ -68,16 +67,16 @@ def ask(args: ConnectionArgs, state: Path) -> openssh.RunningQuery:
 
 
 def own(args: ConnectionArgs, state: Path) -> Own:
-    """What ssh would do without us."""
+    """What the person's own configuration says."""
     return answer(ask(args, state))
 
 
 def answer(query: openssh.RunningQuery) -> Own:
-    """What ssh answered."""
+    """The answer of ssh."""
     values = query.answer()
     login = values.get("user", _NOBODY)
     known = values.get("globalknownhostsfile", "")
-    revoked = values.get("revokedhostkeys", "none")  # ssh -G leaves a "none" out
+    revoked = values.get("revokedhostkeys", "none")  # ssh -G does not print "none"
     return Own(
         login=None if login == _NOBODY else login,
         known_hosts=_GLOBAL_FILES if _ODD.search(known) or not known else known,
@@ -109,18 +108,18 @@ def quoted(path: Path) -> str:
     """A path as one word of ssh_config.
 
     Raises:
-        Failed: ``odd_path`` when it cannot be written there.
+        Failed: ``odd_path`` when ssh_config has no way to write it.
 
     """
     if _ODD.search(str(path)):
-        raise Failed("odd_path", f"ssh cannot be told of the path {path}")
+        raise Failed("odd_path", f"ssh_config can't name the path {path}")
     return f'"{path}"'
 
 
 def _literal(path: Path) -> str:
-    """A path for an option in which some versions of ssh put other things in place of ``%h`` and the like."""
+    """A path for an option in which some versions of ssh replace ``%h`` and the like."""
     if "%" in str(path):
-        raise Failed("odd_path", f"ssh cannot be told of the path {path}", hint="XDG_CONFIG_HOME names another folder")
+        raise Failed("odd_path", f"ssh_config can't name the path {path}", hint="set XDG_CONFIG_HOME to another folder")
     return quoted(path)
 
 
@@ -137,5 +136,5 @@ def _before(args: ConnectionArgs) -> list[str]:
 
 
 def _after(args: ConnectionArgs) -> list[str]:
-    """As ssh does: with ``-F`` the system's configuration is not read."""
+    """With ``-F`` ssh does not read the system's configuration, and neither do we."""
     return [] if args.config else ["Include /etc/ssh/ssh_config"]

@@ -1,4 +1,4 @@
-"""How this run prints to its standard output. Colour is for people only: not for a pipe, nor where NO_COLOR is set."""
+"""How this run prints to its standard output. There is no colour in a pipe, or if ``NO_COLOR`` is set."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""Everything that ssh-jit prints goes through here.
+"""Printing: everything that ssh-jit prints goes through this module.
 
-All text from elsewhere (names, reasons, titles, a server's error) is made inert (``sshjit.terminal_text``): no
-character reaches a terminal that could move its cursor, recolour it, hide, or turn the direction of the text. An error
-is a line ``ssh-jit: …`` and, where there is one, a line ``hint: …``, on the standard error, so that the standard output
-belongs to the command.
+Text from elsewhere (names, reasons, titles, a server's error) is made inert (``sshjit.terminal_text``): no character
+can move the cursor, change colours, hide, or turn the direction of the text. An error is a line ``ssh-jit: …`` and
+perhaps a line ``hint: …``, on the standard error, because the standard output belongs to the command.
 """
 
 from __future__ import annotations
@@ -16,41 +15,41 @@ from sshjit.terminal_text import cut, inert
 
 
 class Terminal:
-    """The three standard streams. ``live``: a person sees the standard error; ``typing``: a person is at the input."""
+    """The standard streams. ``live``: a person sees the standard error. ``typing``: a person can type an answer."""
 
     def __init__(self) -> None:
         self.live = sys.stderr.isatty()
         self.typing = sys.stdin.isatty()
         self.mark = ""
-        """Stands before every line that is said."""
+        """The beginning of every line that ``say`` prints."""
         self._progress = False
 
     def out(self, text: str = "") -> None:
-        """Prints lines that were made with ``table`` or ``inert`` to the standard output."""
+        """Prints lines made with ``table`` or ``inert`` to the standard output."""
         self.clear()
         sys.stdout.write(_printable(text, sys.stdout.encoding) + "\n")
         sys.stdout.flush()
 
     def say(self, text: str) -> None:
-        """One line ``ssh-jit: …`` for the person, on the standard error."""
+        """Prints one line ``ssh-jit: …`` on the standard error."""
         self._err(f"ssh-jit: {self.mark}{inert(text)}\n")
 
     def plain(self, text: str) -> None:
-        """Lines of our own, as they are, on the standard error."""
+        """Prints our own lines on the standard error, unchanged."""
         self._err("".join(c if c == "\n" else inert(c) for c in text))
 
     def hint(self, text: str) -> None:
-        """One line ``hint: …``."""
+        """Prints one line ``hint: …``."""
         self._err(f"hint: {inert(text)}\n")
 
     def error(self, error: SshJitError) -> None:
-        """An error in its two lines."""
+        """Prints an error in two lines."""
         self.say(error.message)
         if error.hint:
             self.hint(error.hint)
 
     def progress(self, text: str) -> None:
-        """The line that is rewritten in place. Only on a terminal; elsewhere nothing is printed."""
+        """Rewrites the status line in place. Without a terminal it prints nothing."""
         if not self.live:
             return
         line = cut(f"ssh-jit: {self.mark}{inert(text)}", self.columns() - 1)
@@ -59,24 +58,24 @@ class Terminal:
         self._progress = True
 
     def clear(self) -> None:
-        """Takes the rewritten line away."""
+        """Removes the status line."""
         if self._progress:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
             self._progress = False
 
     def confirm(self, question: str) -> bool:
-        """Asks a yes-or-no question on a terminal; anything but yes is no."""
+        """Asks a yes-or-no question; anything but yes is no."""
         return self.ask(f"{question} [y/N] ").lower() in ("y", "yes")
 
     def ask(self, question: str) -> str:
-        """Asks for a line on a terminal; without blanks around it."""
+        """Asks for a line; returns it without the spaces around it."""
         self.plain(question)
         return sys.stdin.readline().strip()
 
     @staticmethod
     def columns() -> int:
-        """Columns of the terminal behind the standard error; 80 where that is not known."""
+        """The columns of the terminal of the standard error; 80 if unknown."""
         try:
             return os.get_terminal_size(sys.stderr.fileno()).columns or 80
         except (OSError, ValueError):
@@ -89,6 +88,6 @@ class Terminal:
 
 
 def _printable(text: str, encoding: str | None) -> str:
-    """What the stream can encode: a terminal without UTF-8 gets ``?`` instead of a traceback."""
+    """``text`` as the stream can encode it: a terminal without UTF-8 gets ``?`` instead of a traceback."""
     encoding = encoding or "ascii"
     return text.encode(encoding, "replace").decode(encoding)

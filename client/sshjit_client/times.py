@@ -1,6 +1,6 @@
-"""Times as people type them: ``14:00``, ``2026-12-01T09:00``, ``+2h``; and, looking back, ``7d``.
+"""Times: as people type them (``14:00``, ``2026-12-01T09:00``, ``+2h``, looking back ``7d``), and as they are printed.
 
-Without a zone a time is this machine's. ``now`` is an argument, in seconds since the epoch.
+Without a zone a time is this machine's; every printed time says the zone. ``now`` is in seconds since the epoch.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def ahead(text: str, now: int) -> int:
 
 
 def back(text: str, now: int) -> int:
-    """Since when somebody looks back: a date, or so long before now. Raises ``Invalid``: ``bad_time``."""
+    """Since when somebody looks back: a date, or a length before now. Raises ``Invalid``: ``bad_time``."""
     text = text.strip()
     return _dated(text, _BACK) if _DATE.fullmatch(text) else now - _length(text)
 
@@ -54,10 +54,16 @@ def _dated(text: str, hint: str) -> int:
 
 
 def at(moment: int) -> str:
-    """A moment by this machine's clock: ``14:32`` within half a day, ``24 Dec 14:32`` else, far away with its year."""
+    """A moment in this machine's zone: ``14:32 CET`` within half a day, else ``24 Dec 14:32 CET``, or with its year."""
     local, away = time.localtime(moment), abs(moment - time.time())
-    shape = "%H:%M" if away < _DAY / 2 else "%d %b %H:%M" if away < 180 * _DAY else "%d %b %Y %H:%M"
-    return time.strftime(shape, local)
+    date = "" if away < _DAY / 2 else "%d %b " if away < 180 * _DAY else "%d %b %Y "
+    return f"{time.strftime(f'{date}%H:%M', local)} {zone(local)}"
+
+
+def zone(local: time.struct_time) -> str:
+    """The zone's name: ``CET``; ``UTC+03`` for a zone that has only a number."""
+    name = time.strftime("%Z", local)
+    return f"UTC{name}" if name[:1] in "+-" else name
 
 
 def rough(seconds: int) -> str:

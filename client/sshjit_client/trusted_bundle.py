@@ -1,8 +1,8 @@
-"""Which bundle is believed (``docs/protocol.md``, section 3).
+"""The bundle that this machine trusts (``docs/protocol.md``, section 3).
 
-A bundle counts if the pinned root signed it, it is for the installation that was set up, and it is newer than what is
-held. A bundle that is refused changes nothing: the one that is held stays in use, and the person is told. What it says
-of revoked host certificates goes into a file that ssh reads by itself, at connections without us too.
+A new bundle is accepted if the pinned root signed it, it is for the installation of the set-up, and it is newer than
+the kept one. A refused bundle changes nothing: the kept one stays in use, and the person is told. The list of revoked
+host keys in it goes into a file that ssh reads by itself, also for connections without ssh-jit.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from sshjit_client.machine import HeldBundle, Settings
 from sshjit_client.terminal import Terminal
 
 FRESH = 300
-"""Seconds after which the server is asked for a newer bundle before a certificate is used."""
+"""Seconds after which we ask the server for a newer bundle before we use a certificate."""
 REVOKED = "revoked_host_keys"
-"""The file beside ``bundle.json`` that holds the bundle's revocation list, for ssh to refuse hosts by."""
+"""The file beside ``bundle.json`` with the bundle's revocation list, for ssh's ``RevokedHostKeys``."""
 
 
 def root_of(text: str) -> sshkey.PublicKey:
-    """The root that a bundle names for itself. Nothing may follow from it until somebody pinned it."""
+    """The root that a bundle names for itself. Do not trust it until a person has pinned it."""
     value = wire.loads(text.encode("utf-8"), limit=bundle.MAX_BYTES)
     line = value.get("root") if isinstance(value, dict) else None
     if not isinstance(line, str):
@@ -34,9 +34,9 @@ def root_of(text: str) -> sshkey.PublicKey:
 
 
 def verify(text: str, signature: str, *, pin: str, plain_http: bool) -> Bundle:
-    """The bundle, if its root signed exactly this text, and is the key with the fingerprint ``pin`` or follows from it.
+    """The bundle, if its root signed exactly this text and is the key with the fingerprint ``pin``, or follows from it.
 
-    One root follows from another if that one signed it.
+    A root follows from another one if that one signed it.
 
     Raises:
         Refused: ``other_root``, ``bad_signature``.
@@ -53,13 +53,13 @@ def verify(text: str, signature: str, *, pin: str, plain_http: bool) -> Bundle:
 
 
 def pinned(settings: Settings, found: Bundle) -> Settings:
-    """The settings that pin a verified bundle's root, so that an older root counts no more."""
+    """The settings with a verified bundle's root pinned, so that older roots are refused from now on."""
     return dataclasses.replace(settings, root=sshkey.parse_line(found.root).fingerprint)
 
 
 def download(url: str, etag: str = "") -> HeldBundle | None:
-    """What the server has, unverified; ``None`` if it is what ``etag`` names."""
-    from sshjit.api.bundle import BundleReply  # noqa: PLC0415  # most connections have a bundle that is fresh
+    """The server's bundle, not verified; ``None`` if it is the one that ``etag`` names."""
+    from sshjit.api.bundle import BundleReply  # noqa: PLC0415  # most connections have a fresh bundle
 
     headers = {"If-None-Match": etag} if etag else {}
     answer = http_client.exchange("GET", f"{url.rstrip('/')}/bundle", headers=headers)
@@ -70,17 +70,19 @@ def download(url: str, etag: str = "") -> HeldBundle | None:
     try:
         reply = wire.decode(BundleReply, wire.loads(answer.body, limit=bundle.MAX_BYTES))
     except Invalid as error:
-        raise Failed("no_bundle", f"this is not a bundle: {error}", hint="is this an ssh-jit server?") from None
+        raise Failed(
+            "no_bundle", f"the server's answer is not a bundle: {error}", hint="is this an ssh-jit server?"
+        ) from None
     if reply.bundle is None or reply.signature is None:
         raise Failed("no_bundle", "the server sent no bundle")
     return HeldBundle(reply.sequence, reply.bundle, reply.signature, answer.etag)
 
 
 def accept(new: HeldBundle, held: Bundle | None, settings: Settings) -> Bundle | None:
-    """The new bundle if it may replace the one that is held; ``None`` if it is the same.
+    """The new bundle if it may replace the kept one; ``None`` if it is the same.
 
     Raises:
-        Refused, Invalid: when it is not to be believed.
+        Refused, Invalid: when it can't be trusted.
 
     """
     found = verify(new.bundle, new.signature, pin=settings.root, plain_http=plain(settings))
@@ -90,7 +92,7 @@ def accept(new: HeldBundle, held: Bundle | None, settings: Settings) -> Bundle |
 
 
 def current(settings: Settings, folder: Path, terminal: Terminal, *, fresh: int = FRESH) -> Bundle:
-    """The newest bundle that is to be believed; asks the server if the last time was ``fresh`` seconds ago.
+    """The newest trusted bundle; asks the server if the last time was ``fresh`` seconds ago.
 
     Raises:
         Failed: when there is none at all.
@@ -109,7 +111,7 @@ def current(settings: Settings, folder: Path, terminal: Terminal, *, fresh: int 
         if new and found:
             if settings != (moved := pinned(settings, found)):
                 files.save(folder / "config.json", moved)
-                terminal.say(f"the installation's root is {moved.root} now, signed by the one before it")
+                terminal.say(f"the installation has a new root, signed by the one before it: {moved.root}")
             keep(folder, new, found)
             held = found
         else:
@@ -117,18 +119,18 @@ def current(settings: Settings, folder: Path, terminal: Terminal, *, fresh: int 
     except SshJitError as error:
         if held is None:
             raise
-        terminal.say(f"no newer bundle was taken: {error}")
+        terminal.say(f"kept the old bundle: {error}")
     return _not_old(held, terminal)
 
 
 def keep(folder: Path, new: HeldBundle, found: Bundle) -> None:
-    """Keeps a bundle that is believed, the list that ssh reads first: one that is too new harms nobody."""
+    """Keeps a trusted bundle. ssh's list is written first: a list that is too new harms nobody."""
     _keep_list(folder, found)
     files.save(folder / "bundle.json", new)
 
 
 def plain(settings: Settings) -> bool:
-    """Whether addresses may be plain http on loopback: only in an installation that was set up so."""
+    """Whether addresses may be plain http on loopback: only if the set-up was by such an address."""
     return settings.url.startswith("http://")
 
 
@@ -140,5 +142,5 @@ def _not_old(held: Bundle | None, terminal: Terminal) -> Bundle:
     if held is None:
         raise Failed("no_bundle", "there is no bundle yet", hint="ssh-jit setup URL")
     if held.expires < time.time():
-        terminal.say(f"the bundle should have been renewed by now (number {held.sequence}); going on with it")
+        terminal.say(f"the bundle is overdue for renewal (number {held.sequence}); using it anyway")
     return held

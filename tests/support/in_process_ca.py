@@ -75,22 +75,31 @@ class InProcessCa:
         self.messages: list[m.Message] = []
         """All that the front end ever sent, in order."""
         self._ticking = ticking
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
+        """Held during each message; a test that speaks to the CA itself while the front end does holds it too."""
         self._stopped: CaClient | None = None
 
     def stop(self) -> None:
         """From now on the front end asks a socket where nobody listens."""
         self._stopped = CaClient(self.ca.home / "nobody-listens.sock")
 
+    def go_on(self) -> None:
+        """From now on the front end reaches the CA again."""
+        self._stopped = None
+
     def call(self, message: m.Message, reply: type[R]) -> R:
         """The CA's answer; raises what it answers if that is an error."""
         if self._stopped is not None:
             return self._stopped.call(message, reply)
-        with self._lock:
+        with self.lock:
             self.messages.append(message)
-            if self._ticking:
-                self.ca.later(max(0.0, time.time() - self.ca.time))
+            self.tick()
             return self.ca.say(message, reply)
+
+    def tick(self) -> None:
+        """Sets the CA's clock, if it ticks."""
+        if self._ticking:
+            self.ca.later(max(0.0, time.time() - self.ca.time))
 
     def carry(self, message: m.Message, reply: type[m.Reply]) -> Carried:
         """The answer as text, as the socket carries it."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar
 
 from joserfc import jws
 from joserfc.jwk import ECKey, KeySet, RSAKey
@@ -48,6 +48,11 @@ class Issuer:
             return dict(KeySet(list(self.keys)).as_dict(private=False))
         return None
 
+    def answer(self, method: str, path: str, _body: bytes) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body of the answer to a request; more than documents is for those who inherit from it."""
+        document = self.documents(path) if method == "GET" else None
+        return 200 if document is not None else 503, {}, json.dumps(document).encode()
+
     def sign(
         self, claims: dict[str, Any], header: dict[str, Any] | None = None, key: RSAKey | ECKey | None = None
     ) -> str:
@@ -56,19 +61,32 @@ class Issuer:
         return jws.serialize_compact(header or {"alg": "RS256", "kid": key.kid}, json.dumps(claims), key)
 
 
+K = TypeVar("K", bound=Issuer)
+
+
 @contextmanager
 def serving() -> Iterator[Issuer]:
     """An issuer that listens on loopback until the block is left."""
-    issuer = Issuer()
+    with listening(Issuer()) as issuer:
+        yield issuer
+
+
+@contextmanager
+def listening(issuer: K) -> Iterator[K]:
+    """Puts an issuer of any kind on loopback until the block is left."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            document = issuer.documents(self.path)
-            body = json.dumps(document).encode()
-            self.send_response(200 if document is not None else 503)
-            self.send_header("Content-Length", str(len(body)))
+            sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            status, headers, body = issuer.answer(self.command, self.path, sent)
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
+
+        def do_POST(self) -> None:
+            self.do_GET()
 
         def log_message(self, *_: Any) -> None:
             """Tests are quiet."""

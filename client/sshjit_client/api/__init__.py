@@ -1,1 +1,1 @@
-"""The API of the server, as functions: what a connection needs, and all of it."""
+"""The server's API as functions: ``basic`` has what a connection needs, ``full`` has all of it."""

@@ -1,8 +1,6 @@
-"""The server's API (``docs/protocol.md``, section 2) as functions: what a connection needs.
+"""The part of the server's API (``docs/protocol.md``, section 2) that a connection needs.
 
-The rest is in ``api/full.py``.
-
-Answers become dataclasses of ``sshjit/api`` or errors of ``sshjit/errors.py``; nothing in between is passed on.
+``full.py`` has the rest. Every answer becomes a dataclass of ``sshjit/api`` or an error of ``sshjit/errors.py``.
 """
 
 from __future__ import annotations
@@ -18,15 +16,17 @@ from sshjit.api.views import CertificateView, RequestView
 from sshjit.errors import FAMILIES, Failed, Invalid, SshJitError
 from sshjit_client import http_client
 
-if TYPE_CHECKING:  # these classes are made where they are needed: most connections need none of them
+if TYPE_CHECKING:  # loaded where they are used: most connections need none of them
     from sshjit.api.ask import AskBody
     from sshjit.api.session import LoggedIn, LoginBody, LoginView
 
 T = TypeVar("T")
+STILL_WORKS = "; existing certificates still work: ssh-jit status"
+"""What an error says at its end when the server or the CA can't be reached."""
 
 
 class BasicApi:
-    """One server, with one token. ``skew`` is its clock minus ours in seconds, from its last answer."""
+    """One server, with one token. ``skew``: the server's clock minus ours in seconds, as of its last answer."""
 
     def __init__(self, url: str, token: str = "") -> None:
         self.url = url.rstrip("/")
@@ -34,24 +34,24 @@ class BasicApi:
         self.skew = 0
 
     def login(self, proof: LoginBody) -> LoggedIn:
-        """Hands a token in."""
+        """Sends the proof of a sign-in; the server answers with a token."""
         from sshjit.api.session import LoggedIn  # noqa: PLC0415
 
         return self.call(LoggedIn, "POST", "login", wire.encode(proof))
 
     def logout(self) -> None:
-        """Ends the login."""
+        """Ends the sign-in."""
         self.send("POST", "logout")
 
     def whoami(self) -> LoginView:
-        """The login as the server knows it."""
+        """The sign-in as the server knows it."""
         from sshjit.api.session import LoginView  # noqa: PLC0415
 
         return self.call(LoginView, "GET", "whoami")
 
-    def ask(self, wanted: AskBody) -> AskReply:
-        """Asks for access."""
-        return self.call(AskReply, "POST", "requests", wire.encode(wanted))
+    def ask(self, body: AskBody) -> AskReply:
+        """Requests access."""
+        return self.call(AskReply, "POST", "requests", wire.encode(body))
 
     def request(self, request: str) -> RequestView:
         """One request."""
@@ -60,19 +60,23 @@ class BasicApi:
         return self.call(RequestReply, "GET", path_of(request)).request
 
     def certificate(self, request: str) -> CertificateView:
-        """Draws a certificate from an approved request."""
+        """Issues a certificate for an approved request."""
         return self.call(CertificateView, "POST", f"{path_of(request)}/certificate")
 
+    def page_of(self, request: str) -> str:
+        """The address of the page of a request."""
+        return f"{self.url}/{path_of(request)}"
+
     def call(self, cls: type[T], method: str, path: str, body: Any = None) -> T:
-        """One call whose answer is a ``cls``."""
+        """One call, whose answer is a ``cls``."""
         text = self.send(method, path, body)
         try:
             return wire.decode(cls, wire.loads(text, limit=http_client.LIMIT))
         except Invalid as error:
-            raise Failed("bad_answer", f"the server's answer is not understood: {error}") from None
+            raise Failed("bad_answer", f"can't read the server's answer: {error}") from None
 
     def send(self, method: str, path: str, body: Any = None) -> bytes:
-        """One call; the answer's bytes."""
+        """One call; returns the bytes of the answer."""
         headers = {"Accept": "application/json"}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
@@ -80,7 +84,10 @@ class BasicApi:
         if body is not None:
             headers["Content-Type"] = "application/json"
             payload = json.dumps(body).encode()
-        answer = http_client.exchange(method, f"{self.url}/api/v1/{path}", body=payload, headers=headers)
+        try:
+            answer = http_client.exchange(method, f"{self.url}/api/v1/{path}", body=payload, headers=headers)
+        except Failed as error:
+            raise Failed(error.code, f"{error.message}{STILL_WORKS}", hint=error.hint) from None
         if answer.date is not None:
             self.skew = answer.date - int(time.time())
         if answer.status not in (200, 201, 204):
@@ -89,7 +96,7 @@ class BasicApi:
 
 
 def path_of(request: str) -> str:
-    """Where a request lives, whose id is checked."""
+    """The path of a request. Raises ``Invalid`` if this is not the id of one."""
     return f"requests/{quote(names.identifier(request), safe='')}"
 
 
@@ -97,12 +104,13 @@ def _error(answer: http_client.Answer) -> SshJitError:
     from sshjit.api.errors import ErrorReply  # noqa: PLC0415
 
     try:
-        said = wire.loads(answer.body)
-        error = wire.decode(ErrorReply, said.get("error") if isinstance(said, dict) and len(said) == 1 else said)
+        reply = wire.loads(answer.body)
+        error = wire.decode(ErrorReply, reply.get("error") if isinstance(reply, dict) and len(reply) == 1 else reply)
     except Invalid:
         what = "a redirect" if 300 <= answer.status < 400 else f"HTTP {answer.status}"
         return Failed(
             "bad_answer", f"the server answered with {what}", hint="is this the address of an ssh-jit server?"
         )
-    family = FAMILIES.get(error.family, Failed)
-    return family(error.code, error.message, hint=error.hint)
+    if error.code == "ca_down":
+        return Failed(error.code, f"{error.message}{STILL_WORKS}")
+    return FAMILIES.get(error.family, Failed)(error.code, error.message, hint=error.hint)

@@ -1,4 +1,4 @@
-"""The rest of the server's API: what people do besides connecting. No connection loads this."""
+"""The whole API of the server: everything that people do besides connecting. No connection loads this module."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from sshjit_client.api.basic import BasicApi, path_of
 
 Scope = Literal["mine", "approve", "review", "all"]
 PAGE = 100
-"""Requests of one answer."""
+"""Requests in one answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which requests of a scope: as ``ReadRequests`` has them."""
+    """Which requests of a scope to list: the query of ``GET /requests``."""
 
     find: str | None = None
     state: RequestState | None = None
@@ -46,7 +46,7 @@ class Filter:
 
 
 class FullApi(BasicApi):
-    """One server, with one token, and everything that a person may ask of it."""
+    """One server, with one token, and everything that a person can do there."""
 
     def hosts(self) -> tuple[HostView, ...]:
         """The enrolled hosts."""
@@ -61,35 +61,35 @@ class FullApi(BasicApi):
         return self.call(HostReply, "POST", f"hosts/{quote(name, safe='')}/labels", wire.encode(body)).host
 
     def remove_host(self, name: str, body: RemoveBody) -> None:
-        """Forgets a host; ``name`` is checked."""
+        """Removes a host; ``name`` is checked."""
         self.send("POST", f"hosts/{quote(name, safe='')}/remove", wire.encode(body))
 
     def requests(self, scope: Scope, which: Filter = Filter()) -> RequestsReply:
         """One page of requests, newest first."""
-        asked = {"scope": scope, **{key: value for key, value in wire.encode(which).items() if value is not None}}
-        return self.call(RequestsReply, "GET", f"requests?{urlencode(asked)}")
+        query = {"scope": scope, **{key: value for key, value in wire.encode(which).items() if value is not None}}
+        return self.call(RequestsReply, "GET", f"requests?{urlencode(query)}")
 
     def shown(self, request: str) -> RequestReply:
-        """One request, with what is known of the requester for whoever decides it."""
+        """One request; for an approver, with what is known of the requester."""
         return self.call(RequestReply, "GET", path_of(request))
 
-    def explain(self, wanted: ExplainBody) -> ExplainReply:
-        """What would become of an ask."""
-        return self.call(ExplainReply, "POST", "explain", wire.encode(wanted))
+    def explain(self, body: ExplainBody) -> ExplainReply:
+        """What would happen to a request."""
+        return self.call(ExplainReply, "POST", "explain", wire.encode(body))
 
     def extend(self, request: str, reason: str) -> AskReply:
-        """Asks for more time in a grant."""
+        """Requests more time for an open grant."""
         return self.call(AskReply, "POST", f"{path_of(request)}/extend", wire.encode(ReasonBody(reason)))
 
     def challenge(self) -> str:
-        """Something fresh to sign."""
+        """A new challenge to sign."""
         return self.call(ChallengeReply, "POST", "challenge").challenge
 
     def approve(
-        self, request: RequestView, comment: str, consent: ActionSignature | None, duration: int | None = None
+        self, request: RequestView, comment: str, signature: ActionSignature | None, duration: int | None = None
     ) -> RequestView:
         """Approves what ``request`` shows, by its digest and, where a step asks for one, a signature."""
-        body = DecisionBody(request.digest, comment, consent, duration)
+        body = DecisionBody(request.digest, comment, signature, duration)
         return self.call(RequestView, "POST", f"{path_of(request.id)}/approve", wire.encode(body))
 
     def deny(self, request: RequestView, comment: str) -> RequestView:
@@ -98,16 +98,16 @@ class FullApi(BasicApi):
         return self.call(RequestView, "POST", f"{path_of(request.id)}/deny", wire.encode(body))
 
     def comment(self, request: str, text: str) -> RequestView:
-        """Says something about a request."""
+        """Adds a comment to a request."""
         return self.call(RequestView, "POST", f"{path_of(request)}/comment", wire.encode(CommentBody(text)))
 
     def review(self, request: str, verdict: Literal["justified", "unjustified"], comment: str) -> RequestView:
-        """Says how a break-glass access looks afterwards."""
+        """Reviews a break-glass access."""
         body = ReviewBody(verdict, comment)
         return self.call(RequestView, "POST", f"{path_of(request)}/review", wire.encode(body))
 
     def close(self, how: Literal["cancel", "end"], request: str) -> RequestView:
-        """Takes a pending request back, or ends an approved one."""
+        """Cancels a pending request, or ends an approved one."""
         return self.call(RequestView, "POST", f"{path_of(request)}/{how}")
 
     def locks(self) -> tuple[LockView, ...]:
@@ -119,9 +119,9 @@ class FullApi(BasicApi):
         return self.call(LockReply, "POST", "locks", wire.encode(body))
 
     def unlock(self, lock: str, body: UnlockBody) -> None:
-        """Takes a lock away."""
+        """Removes a lock."""
         self.send("POST", f"locks/{quote(names.identifier(lock), safe='')}/unlock", wire.encode(body))
 
     def revoke(self, body: RevokeBody) -> RevokeReply:
-        """Ends access before its time."""
+        """Ends access before its time is up."""
         return self.call(RevokeReply, "POST", "revoke", wire.encode(body))

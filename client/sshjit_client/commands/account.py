@@ -18,64 +18,66 @@ from sshjit_client.times import at
 
 
 def _login(parser: Parser) -> Act:
-    parser.description = "Signs in at the provider, with a new key that the login is bound to."
-    parser.add_argument("--provider", metavar="P", help="where to sign in, if there are several")
-    parser.add_argument("--key", metavar="FILE", type=Path, help="use this key, for example of a security key")
-    parser.add_argument("--no-browser", action="store_true", help="print the address and open nothing")
-    parser.add_argument("--fresh", action="store_true", help="prove who you are now, where a rule wants it")
+    parser.description = "Signs in with the provider; the sign-in is bound to a new key."
+    parser.add_argument("--provider", metavar="P", help="the provider to sign in with, if there are several")
+    parser.add_argument(
+        "--key", metavar="FILE", type=Path, help="use this key instead of a new one, for example of a security key"
+    )
+    parser.add_argument("--no-browser", action="store_true", help="print the address instead of opening a browser")
+    parser.add_argument("--fresh", action="store_true", help="sign in at the provider now, as some rules require")
     return login
 
 
 def login(machine: Machine, options: Options) -> int:
-    """Signs in, also when somebody is signed in already."""
-    how = sign_in.How(options.provider, options.key, not options.no_browser, options.fresh)
-    session = sign_in.sign_in(machine, how)
+    """Signs in, even if somebody is signed in already."""
+    chosen = sign_in.SignInOptions(options.provider, options.key, not options.no_browser, options.fresh)
+    session = sign_in.sign_in(machine, chosen)
     machine.terminal.say(f"signed in as {person(session.login.person)} until {at(session.login.expires)}")
     return ExitCode.OK
 
 
 def _logout(parser: Parser) -> Act:
-    parser.description = "Ends the login and forgets its key and its certificates."
+    parser.description = "Signs out, and removes the key and the certificates."
     return logout
 
 
 def logout(machine: Machine, _: Options) -> int:
-    """Signs out here in any case, and at the server if it can be reached."""
+    """Signs out on this machine in any case, and at the server if it can be reached."""
     session = machine.session(time.time())
     machine.forget()
     if session is None:
-        machine.terminal.say("nobody is signed in")
+        machine.terminal.say("you are not signed in")
         return ExitCode.OK
     BasicApi(session.url, session.token).logout()
-    machine.terminal.say(f"signed out {session.login.person.name}")
+    machine.terminal.say(f"{session.login.person.name} is signed out")
     return ExitCode.OK
 
 
 def _whoami(parser: Parser) -> Act:
-    parser.description = "Says who is signed in, with which roles, and until when."
+    parser.description = "Shows who is signed in, with which roles, and until when."
     return whoami
 
 
 def whoami(machine: Machine, _: Options) -> int:
-    """Shows the login as the server knows it."""
+    """Shows the sign-in as the server knows it."""
     session = sessions.kept(machine)
-    machine.terminal.out(card(BasicApi(session.url, session.token).whoami()))
+    machine.terminal.out(sign_in_details(BasicApi(session.url, session.token).whoami()))
     return ExitCode.OK
 
 
-def card(found: LoginView) -> str:
-    """A login as a small table."""
-    left = durations.show(max(found.expires - int(time.time()), 0) // 60 * 60)
+def sign_in_details(login: LoginView) -> str:
+    """A sign-in as a small table."""
+    left = durations.show(max(login.expires - int(time.time()), 0) // 60 * 60)
     rows = [
-        ["who", person(found.person)],
-        ["groups", ", ".join(found.groups) or "none"],
-        ["roles", ", ".join(found.roles) or "none"],
-        *([["may", ", ".join(found.permissions)]] if found.permissions else []),
-        ["signed in", f"{at(found.signed_in)}, until {at(found.expires)} ({left} left)"],
-        ["key", found.fingerprint or "none"],
+        ["who", person(login.person)],
+        ["groups", ", ".join(login.groups) or "none"],
+        ["roles", ", ".join(login.roles) or "none"],
+        *([["permissions", ", ".join(login.permissions)]] if login.permissions else []),
+        ["signed in", f"{at(login.signed_in)}, until {at(login.expires)} ({left} left)"],
+        ["key", login.fingerprint or "none"],
     ]
     return table(rows)
 
 
 BUILD: dict[str, Build] = {"login": _login, "logout": _logout, "whoami": _whoami}
-"""How each command reads its words."""
+"""Command -> what adds its options."""

@@ -1,4 +1,4 @@
-"""``ssh-jit approve``, ``deny``, ``comment`` and ``review``: what others say about a request."""
+"""``ssh-jit approve``, ``deny``, ``comment`` and ``review``."""
 
 from __future__ import annotations
 
@@ -12,37 +12,36 @@ from sshjit_client.commands import resolve_request
 from sshjit_client.commands.signatures import Signer
 from sshjit_client.exit_codes import ExitCode
 from sshjit_client.machine import Machine
-from sshjit_client.option_parser import Act, Build, Options, Parser, either
-from sshjit_client.request_details import request_details
-from sshjit_client.styles import terminal_styles
+from sshjit_client.option_parser import Act, Build, Options, Parser, exactly_one
+from sshjit_client.request_details import print_request
 
 
 def _approve(parser: Parser) -> Act:
     parser.description = "Shows a request and approves exactly what it shows."
     _named(parser)
-    parser.add_argument("--for", metavar="30m", dest="duration", help="yes, but for no longer than this")
-    parser.add_argument("--comment", metavar="TEXT", default="", help="what the requester is told")
-    parser.add_argument("--yes", action="store_true", help="do not ask back")
+    parser.add_argument("--for", metavar="30m", dest="duration", help="approve no more time than this")
+    parser.add_argument("--comment", metavar="TEXT", default="", help="a comment; the requester sees it")
+    parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     return approve
 
 
 def approve(machine: Machine, options: Options) -> int:
-    """Shows a request and approves what was shown: by its digest, and by a signature where a step asks for one."""
+    """Shows a request and approves what it showed: by its digest, and by a signature if a step needs one."""
     session, api = resolve_request.signed_in(machine)
     at_most = durations.parse(options.duration) if options.duration else None
     comment = names.free_text(options.comment, "the comment")
     reply = api.shown(resolve_request.id_of(api, session, options.id))
     request = reply.request
-    machine.terminal.out(request_details(reply, resolve_request.now(api), terminal_styles(machine.environ)))
+    print_request(machine, api, reply)
     length = "" if at_most is None else f" for {durations.show(at_most)} at most"
     if not options.yes and machine.terminal.typing and not machine.terminal.confirm(f"\napprove this{length}?"):
         raise Refused("not_approved", "nothing was approved")
-    consent = None
+    signature = None
     if any(step.signed for step in request.steps):
-        consent = Signer(machine, session, api).approval(request, comment, at_most)
-    done = api.approve(request, comment, consent, at_most)
+        signature = Signer(machine, session, api).approval(request, comment, at_most)
+    done = api.approve(request, comment, signature, at_most)
     if done.state is RequestState.APPROVED:
-        stands = request_text.standing(done, resolve_request.now(api)).removeprefix("approved, ")
+        stands = request_text.state_text(done, resolve_request.now(api)).removeprefix("approved, ")
         machine.terminal.say(f"approved{length}; {stands}")
     else:
         machine.terminal.say(f"you approved{length}; {waiting.missing(done.steps)}")
@@ -52,7 +51,7 @@ def approve(machine: Machine, options: Options) -> int:
 def _deny(parser: Parser) -> Act:
     parser.description = "Denies a request."
     _named(parser)
-    parser.add_argument("--reason", metavar="TEXT", required=True, help="what the requester is told")
+    parser.add_argument("--reason", metavar="TEXT", required=True, help="a comment; the requester sees it")
     return deny
 
 
@@ -66,14 +65,14 @@ def deny(machine: Machine, options: Options) -> int:
 
 
 def _comment(parser: Parser) -> Act:
-    parser.description = "Says something about a request; it decides nothing. Whoever waits for it reads it at once."
+    parser.description = "Adds a comment to a request. It decides nothing; the requester sees it at once."
     _named(parser)
     parser.add_argument("text", metavar="TEXT", nargs="+")
     return comment
 
 
 def comment(machine: Machine, options: Options) -> int:
-    """Says something about a request."""
+    """Adds a comment to a request."""
     session, api = resolve_request.signed_in(machine)
     text = names.free_text(" ".join(options.text), "the comment")
     request = api.comment(resolve_request.id_of(api, session, options.id), text)
@@ -82,21 +81,21 @@ def comment(machine: Machine, options: Options) -> int:
 
 
 def _review(parser: Parser) -> Act:
-    parser.description = "Shows a break-glass access and says, as somebody else, whether it was justified."
+    parser.description = "Shows a break-glass access of somebody else and records whether it was justified."
     _named(parser)
-    either(parser, justified="it was in order", unjustified="it was not; say why")
-    parser.add_argument("--comment", metavar="TEXT", default="", help="what was found")
-    parser.add_argument("--yes", action="store_true", help="do not ask back")
+    exactly_one(parser, justified="it was justified", unjustified="it was not; say why")
+    parser.add_argument("--comment", metavar="TEXT", default="", help="what you found")
+    parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     return review
 
 
 def review(machine: Machine, options: Options) -> int:
-    """Shows a break-glass access and reviews what was shown."""
+    """Shows a break-glass access, and reviews what it showed."""
     session, api = resolve_request.signed_in(machine)
     verdict: Literal["justified", "unjustified"] = "justified" if options.justified else "unjustified"
     text = names.free_text(options.comment, "the comment")
     reply = api.shown(resolve_request.id_of(api, session, options.id))
-    machine.terminal.out(request_details(reply, resolve_request.now(api), terminal_styles(machine.environ)))
+    print_request(machine, api, reply)
     if not options.yes and machine.terminal.typing and not machine.terminal.confirm(f"\nwas this {verdict}?"):
         raise Refused("not_reviewed", "nothing was reviewed")
     request = api.review(reply.request.id, verdict, text)
@@ -109,8 +108,8 @@ def _whose(request: RequestView) -> str:
 
 
 def _named(parser: Parser) -> None:
-    parser.add_argument("id", metavar="ID", help="the request, or the beginning of its id")
+    parser.add_argument("id", metavar="ID", help="the request's id, or its beginning")
 
 
 BUILD: dict[str, Build] = {"approve": _approve, "deny": _deny, "comment": _comment, "review": _review}
-"""How each command reads its words."""
+"""Command -> what adds its options."""

@@ -1,4 +1,4 @@
-"""``ssh-jit lock``, ``unlock``, ``locks`` and ``revoke``: taking access away, and giving the way to it back."""
+"""``ssh-jit lock``, ``unlock``, ``locks`` and ``revoke``."""
 
 from __future__ import annotations
 
@@ -22,62 +22,62 @@ _KINDS: tuple[LockKind, ...] = ("person", "host", "login", "key")
 
 
 def _lock(parser: Parser) -> Act:
-    parser.description = "Locks something: nothing new is issued for it, and what is alive under it is revoked."
+    parser.description = "Locks something: it gets no new access, and its open access is revoked."
     parser.usage = "ssh-jit lock (--all | --person P | --host H | --login ID | --key SHA256:…) --reason TEXT"
     group = parser.add_mutually_exclusive_group(required=True)
     group.add_argument("--all", action="store_true", help="everything and everybody")
-    group.add_argument("--person", metavar="P", help="provider/address, or an id")
+    group.add_argument("--person", metavar="P", help="provider/e-mail address, or an id")
     group.add_argument("--host", metavar="H", help="a host's name")
     group.add_argument("--login", metavar="ID", help="one sign-in")
     group.add_argument("--key", metavar="SHA256:…", help="a key, by its fingerprint")
     _why(parser)
-    parser.add_argument("--yes", action="store_true", help="do not ask back before everything is locked")
+    parser.add_argument("--yes", action="store_true", help="do not ask for confirmation before everything is locked")
     return lock
 
 
 def lock(machine: Machine, options: Options) -> int:
-    """Locks something, and says what it revoked and how to undo it."""
+    """Locks something; prints what this revoked, and how to undo it."""
     _, api = resolve_request.signed_in(machine)
     body = LockBody("everything", None, _reason(options))
     for kind in _KINDS:
         if (target := getattr(options, kind)) is not None:
             body = LockBody(kind, target, body.reason)
-    question = "lock everything? Every open access of everybody ends now."
+    question = "lock everything? All open access of everybody ends now."
     if body.target is None and not options.yes and machine.terminal.typing and not machine.terminal.confirm(question):
         raise Refused("not_locked", "nothing was locked")
     done = api.lock(body)
     counted = f"{_count(done.requests, 'grant')}, {_count(done.logins, 'sign-in')}"
     machine.terminal.say(f"{done.lock.title} is locked: {done.lock.id}")
     machine.terminal.say(f"revoked: {counted}, {_count(done.certificates, 'live certificate')}")
-    machine.terminal.hint(f"ssh-jit unlock {done.lock.id} --reason …, with the permission for it, takes it away")
+    machine.terminal.hint(f"to remove the lock (needs the permission): ssh-jit unlock {done.lock.id} --reason …")
     return ExitCode.OK
 
 
 def _unlock(parser: Parser) -> Act:
-    parser.description = "Takes a lock away, signed by your login's key. What it revoked stays revoked."
-    parser.add_argument("lock", metavar="LOCK", help="its id, or the beginning of it; ssh-jit locks lists them")
+    parser.description = "Removes a lock, with a signature by your key. What the lock revoked stays revoked."
+    parser.add_argument("lock", metavar="LOCK", help="the lock's id, or its beginning; ssh-jit locks lists them")
     _why(parser)
     return unlock
 
 
 def unlock(machine: Machine, options: Options) -> int:
-    """Takes a lock away, by a signature."""
+    """Removes a lock, with a signature."""
     session, api = resolve_request.signed_in(machine)
     reason, found = _reason(options), _known(api.locks(), options.lock)
-    consent = Signer(machine, session, api).act(Unlock(session.login.id, found.id, reason, None))
-    api.unlock(found.id, UnlockBody(reason, consent))
+    signature = Signer(machine, session, api).act(Unlock(session.login.id, found.id, reason, None))
+    api.unlock(found.id, UnlockBody(reason, signature))
     machine.terminal.say(f"unlocked: {found.title} ({found.id}); what was revoked stays revoked")
     return ExitCode.OK
 
 
 def _locks(parser: Parser) -> Act:
-    parser.description = "Lists what is locked."
+    parser.description = "Lists the locks."
     parser.add_argument("--json", action="store_true", help="print JSON")
     return locks
 
 
 def locks(machine: Machine, options: Options) -> int:
-    """The locks in force, oldest first."""
+    """Prints the locks in force, oldest first."""
     _, api = resolve_request.signed_in(machine)
     found = api.locks()
     if options.json:
@@ -86,12 +86,12 @@ def locks(machine: Machine, options: Options) -> int:
         machine.terminal.say("nothing is locked")
     else:
         rows = [[each.id, each.title, at(each.since), each.by, each.reason] for each in found]
-        machine.terminal.out(table([["LOCK", "WHAT", "SINCE", "BY", "WHY"], *rows]))
+        machine.terminal.out(table([["LOCK", "WHAT", "SINCE", "BY", "REASON"], *rows]))
     return ExitCode.OK
 
 
 def _revoke(parser: Parser) -> Act:
-    parser.description = "Ends access before its time: a grant, one certificate, or a sign-in with what it drew."
+    parser.description = "Ends access now: a grant, one certificate, or a sign-in with its certificates."
     parser.usage = "ssh-jit revoke (ID | --certificate SERIAL | --login ID) --reason TEXT"
     group = parser.add_mutually_exclusive_group(required=True)
     group.add_argument("id", metavar="ID", nargs="?", help="the grant's request, or the beginning of its id")
@@ -102,7 +102,7 @@ def _revoke(parser: Parser) -> Act:
 
 
 def revoke(machine: Machine, options: Options) -> int:
-    """Revokes, and says what it touched."""
+    """Revokes, and prints what was revoked."""
     session, api = resolve_request.signed_in(machine)
     request = None if options.id is None else resolve_request.id_of(api, session, options.id)
     done = api.revoke(RevokeBody(request, options.certificate, options.login, _reason(options)))
@@ -112,8 +112,8 @@ def revoke(machine: Machine, options: Options) -> int:
         machine.terminal.say(f"revoked: certificate {options.certificate}")
     if options.login is not None:
         machine.terminal.say(f"revoked: sign-in {options.login}")
-    alive = _count(done.certificates, "live certificate")
-    machine.terminal.say(f"{alive} touched; hosts hear of it with their next bundle")
+    certificates = _count(done.certificates, "live certificate")
+    machine.terminal.say(f"{certificates} revoked; hosts learn of it with their next bundle")
     return ExitCode.OK
 
 
@@ -128,7 +128,7 @@ def _known(found: tuple[LockView, ...], wanted: str) -> LockView:
 
 
 def _why(parser: Parser) -> None:
-    parser.add_argument("--reason", metavar="TEXT", required=True, help="why; it is in the log")
+    parser.add_argument("--reason", metavar="TEXT", required=True, help="why; it goes into the log")
 
 
 def _reason(options: Options) -> str:
@@ -140,4 +140,4 @@ def _count(number: int, what: str) -> str:
 
 
 BUILD: dict[str, Build] = {"lock": _lock, "unlock": _unlock, "locks": _locks, "revoke": _revoke}
-"""How each command reads its words."""
+"""Command -> what adds its options."""

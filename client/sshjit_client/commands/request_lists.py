@@ -1,4 +1,4 @@
-"""``ssh-jit requests`` and ``show``: what is open, what waits for whom, and all that ever was."""
+"""``ssh-jit requests`` and ``show``."""
 
 from __future__ import annotations
 
@@ -16,47 +16,48 @@ from sshjit_client.commands import resolve_request
 from sshjit_client.exit_codes import ExitCode
 from sshjit_client.machine import Machine, Session
 from sshjit_client.option_parser import Act, Build, Options, Parser
-from sshjit_client.request_details import request_details
-from sshjit_client.styles import terminal_styles
+from sshjit_client.request_details import print_request
 
 SHOWN = 20
-"""Requests of a list, if not said otherwise."""
+"""Requests in a list, without ``--limit``."""
 _SCOPES: dict[Scope, str] = {
-    "mine": "only yours",
-    "approve": "only what waits for your approval",
-    "review": "only break-glass that you could review",
-    "all": "everybody's, for auditors",
+    "mine": "only your requests",
+    "approve": "only requests that you can approve",
+    "review": "only break-glass access that you can review",
+    "all": "everybody's requests; for auditors",
 }
 _TITLES: dict[Scope, str] = {
     "approve": "waiting for your approval",
-    "review": "break-glass that somebody else must review",
-    "mine": "yours",
-    "all": "everybody's",
+    "review": "break-glass access to review",
+    "mine": "your requests",
+    "all": "everybody's requests",
 }
 
 
 def _requests(parser: Parser) -> Act:
-    parser.description = "Lists your requests, those that you could approve, and break-glass that you could review."
+    parser.description = "Lists your requests, those you can approve, and break-glass access you can review."
     group = parser.add_mutually_exclusive_group()
     for scope, text in _SCOPES.items():
         group.add_argument(f"--{scope}", dest="scope", action="store_const", const=scope, help=text)
-    parser.add_argument("--find", metavar="T", help="in person, host, login, reason, rule, or the id's beginning")
+    parser.add_argument(
+        "--find", metavar="T", help="search person, host, account, reason and rule, or the beginning of an id"
+    )
     parser.add_argument(
         "--state",
         metavar="S",
         choices=[each.value for each in RequestState],
-        help="only those that stand so: pending, approved …",
+        help="only requests in this state: pending, approved …",
     )
-    parser.add_argument("--since", metavar="DATE", help="asked since: 2026-12-01, or 7d ago")
+    parser.add_argument("--since", metavar="DATE", help="requested since then: 2026-12-01, or 7d for 7 days ago")
     parser.add_argument("--limit", metavar="N", type=int, default=SHOWN, help=f"the newest N [{SHOWN}]")
     parser.add_argument("--json", action="store_true", help="print JSON")
     return requests
 
 
 def requests(machine: Machine, options: Options) -> int:
-    """One list, or the two or three that matter now."""
+    """Prints one list, or the two or three that matter now."""
     if options.limit < 1:
-        raise Invalid("usage", "--limit is at least 1", hint="ssh-jit requests --help")
+        raise Invalid("usage", "--limit must be at least 1", hint="ssh-jit requests --help")
     session, api = resolve_request.signed_in(machine)
     since = None if options.since is None else times.back(options.since, int(time.time()))
     which = Filter(options.find, RequestState(options.state) if options.state else None, since)
@@ -68,17 +69,17 @@ def requests(machine: Machine, options: Options) -> int:
         return ExitCode.OK
     _print(machine, {scope: each for scope, (each, _) in found.items() if each}, resolve_request.now(api))
     if any(more for _, more in found.values()):
-        machine.terminal.hint(f"there are older ones: --limit {options.limit * 5}, --find or --since")
+        machine.terminal.hint(f"there are older requests: use --limit {options.limit * 5}, --find or --since")
     return ExitCode.OK
 
 
 def _now(session: Session) -> list[Scope]:
-    """The lists that matter now: others wait for the first ones."""
+    """The lists that matter now; in the first ones other people wait."""
     return [scope for scope in _TITLES if scope != "all" and scope in resolve_request.scopes(session)]
 
 
 def _pages(api: FullApi, scope: Scope, which: Filter, limit: int) -> tuple[list[RequestView], bool]:
-    """The newest, page by page; and whether there are more."""
+    """The newest requests, page by page; and whether there are more."""
     found: list[RequestView] = []
     before: int | None = None
     while True:
@@ -92,7 +93,7 @@ def _pages(api: FullApi, scope: Scope, which: Filter, limit: int) -> tuple[list[
 
 def _print(machine: Machine, found: dict[Scope, list[RequestView]], now: int) -> None:
     if not found:
-        machine.terminal.say("there are no such requests")
+        machine.terminal.say("no requests")
     columns = shutil.get_terminal_size((0, 0)).columns if sys.stdout.isatty() else 0
     for number, (scope, requests) in enumerate(found.items()):
         machine.terminal.out(f"{chr(10) if number else ''}{_TITLES[scope]}\n")
@@ -100,8 +101,8 @@ def _print(machine: Machine, found: dict[Scope, list[RequestView]], now: int) ->
 
 
 def _show(parser: Parser) -> Act:
-    parser.description = "Shows all of a request, and who is asking, to whoever may decide, audit or end it."
-    parser.add_argument("id", metavar="ID", help="the request, or the beginning of its id")
+    parser.description = "Shows everything about a request, and about its requester if you can decide it."
+    parser.add_argument("id", metavar="ID", help="the request's id, or its beginning")
     parser.add_argument("--json", action="store_true", help="print JSON")
     return show_one
 
@@ -113,9 +114,9 @@ def show_one(machine: Machine, options: Options) -> int:
     if options.json:
         machine.terminal.out(json.dumps(wire.encode(reply), indent=2))
     else:
-        machine.terminal.out(request_details(reply, resolve_request.now(api), terminal_styles(machine.environ)))
+        print_request(machine, api, reply)
     return ExitCode.OK
 
 
 BUILD: dict[str, Build] = {"requests": _requests, "show": _show}
-"""How each command reads its words."""
+"""Command -> what adds its options."""

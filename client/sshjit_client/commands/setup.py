@@ -1,4 +1,4 @@
-"""``ssh-jit setup URL``: which installation this machine belongs to, and the root that is pinned for it."""
+"""``ssh-jit setup URL``: the installation that this machine belongs to, and its pinned root."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def _setup(parser: Parser) -> Act:
     parser.description = "Sets this machine up for an installation."
     parser.add_argument("url", metavar="URL", help="the server's address")
     parser.add_argument("--root", metavar="SHA256:…", help="the fingerprint of its bundle key, from its administrator")
-    parser.add_argument("--provider", metavar="P", help="where you sign in, if there are several")
+    parser.add_argument("--provider", metavar="P", help="the provider to sign in with, if there are several")
     return setup
 
 
 def setup(machine: Machine, options: Options) -> int:
-    """Fetches the bundle, pins its root, and keeps both. A login elsewhere is forgotten."""
+    """Fetches the bundle, pins its root, and keeps both. A sign-in elsewhere is removed."""
     root, provider = options.root, options.provider
     url = names.url(options.url, plain_http=True).rstrip("/")
     if root is not None and not _PIN.fullmatch(root):
-        raise Invalid("bad_root", f"{root} is not a fingerprint", hint="it looks like SHA256: and 43 characters")
+        raise Invalid("bad_root", f"{root} is not a fingerprint", hint="a fingerprint is SHA256: and 43 characters")
     new = trusted_bundle.download(url)
     if new is None:
         raise Failed("no_bundle", "the server sent no bundle")
@@ -39,22 +39,22 @@ def setup(machine: Machine, options: Options) -> int:
     settings = trusted_bundle.pinned(Settings(1, url, found.installation, pin, provider), found)
     _keep(machine, settings, new, found)
     titles = ", ".join(f"{p.title} ({p.id})" for p in found.providers) or "none yet"
-    machine.terminal.say(f"set up for {found.installation} at {url}; sign-in at: {titles}")
+    machine.terminal.say(f"set up for {found.installation} at {url}; sign in with: {titles}")
     return ExitCode.OK
 
 
 def _asked(machine: Machine, url: str, new: HeldBundle) -> str:
     if not machine.terminal.typing:
-        raise Invalid("root_needed", "the root must be pinned", hint="--root SHA256:…, from your administrator")
+        raise Invalid("root_needed", "the root must be pinned", hint="add --root SHA256:…; your administrator has it")
     pin = trusted_bundle.root_of(new.bundle).fingerprint
-    machine.terminal.say(f"{url} names this root: {pin}")
-    if not machine.terminal.confirm("is it the one that your administrator gave you?"):
+    machine.terminal.say(f"the root of {url} is {pin}")
+    if not machine.terminal.confirm("is this what your administrator gave you?"):
         raise Refused("not_set_up", "nothing was set up")
     return pin
 
 
 def _keep(machine: Machine, settings: Settings, new: HeldBundle, found: Bundle) -> None:
-    """Writes settings and bundle; a bundle of the same root is not replaced by an older one."""
+    """Writes settings and bundle. An older bundle never replaces a newer one of the same root."""
     folder = files.private_folder(machine.config)
     before = files.load(folder / "config.json", Settings)
     stored = files.load(folder / "bundle.json", HeldBundle)
@@ -68,4 +68,4 @@ def _keep(machine: Machine, settings: Settings, new: HeldBundle, found: Bundle) 
 
 
 BUILD: dict[str, Build] = {"setup": _setup}
-"""How the command reads its words."""
+"""Command -> what adds its options."""

@@ -16,20 +16,20 @@ from sshjit_client.machine import Machine, Session
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """A login with its key, and the server whose challenges are signed."""
+    """A sign-in with its key, and the server whose challenges are signed."""
 
     machine: Machine
     session: Session
     api: FullApi
 
     def approval(self, request: RequestView, comment: str, duration: int | None) -> ActionSignature:
-        """A yes to what ``request`` shows; the text is made of the very view that was printed."""
+        """The approval of what ``request`` shows; the text is made from the very view that was printed."""
         challenge, installation = self.api.challenge(), self.machine.settings().installation
         text = signed_actions.approval_text(request, "approve", comment, challenge, installation, duration=duration)
         return self._signed(challenge, signed_actions.APPROVE_NAMESPACE, text)
 
     def act(self, message: Act) -> ActionSignature:
-        """An act, made of the message itself."""
+        """An act; the text is made from the message itself."""
         challenge, installation = self.api.challenge(), self.machine.settings().installation
         return self._signed(
             challenge, signed_actions.ACT_NAMESPACE, signed_actions.act_text(message, challenge, installation)

@@ -1,4 +1,4 @@
-"""The surroundings of the client's tests: an installation, a server, and a person's machine."""
+"""The surroundings of the client's tests: a server with a host, keys to make bundles with, and people's machines."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from pathlib import Path
 import pytest
 
 from sshjit_client import paths
-from tests.unit.client.installation import Installation
-from tests.unit.client.sshd import host
-from tests.unit.client.standin import Server
-from tests.unit.client.standin_http import serving
+from tests.support.client_server import NAMES, ClientServer, client_server
+from tests.unit.client.installation_keys import InstallationKeys
+from tests.unit.client.scripted_bundles import ScriptedBundles, serving
+from tests.unit.client.ssh_server import ssh_server
 
 BROWSER = """
 import sys, urllib.request
-with urllib.request.urlopen(sys.argv[1], timeout=10) as answer:
+with urllib.request.urlopen(f"{sys.argv[2]}&login_hint={sys.argv[1]}", timeout=10) as answer:
     answer.read()
 """
+PRINCIPALS = ["deploy@web1", "postgres@db1", "root@db1"]
+"""What the host lets in: not ``guest``, which policy allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,11 @@ class Laptop:
             text=True,
         )
 
+    def set_up(self, server: ClientServer) -> None:
+        """Sets the machine up for the server."""
+        done = self.run("setup", server.url, "--root", server.root)
+        assert done.returncode == 0, done.stderr
+
     @property
     def state(self) -> Path:
         return Path(paths.state_folder(self.env))
@@ -60,45 +67,63 @@ class Laptop:
         return Path(paths.config_folder(self.env))
 
 
-@pytest.fixture(scope="session")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    return Installation.make(tmp_path_factory.mktemp("client") / "installation")
-
-
-@pytest.fixture(scope="session")
-def web1(installation: Installation) -> Iterator[int]:
-    """The port of the host web1."""
-    with host(installation, "web1", "deploy@web1") as port:
-        yield port
-
-
-@pytest.fixture
-def server(installation: Installation, web1: int) -> Iterator[Server]:
-    with serving(Server(installation, web1)) as memory:
-        yield memory
-
-
-@pytest.fixture
-def stranger(tmp_path: Path) -> Laptop:
-    """A machine that is not set up."""
-    script = tmp_path / "browser.py"
+def machine(folder: Path, person: str) -> Laptop:
+    """A machine that is not set up, whose browser signs in as this person."""
+    folder.mkdir(parents=True)
+    script = folder / "browser.py"
     script.write_text(BROWSER)
-    runtime = tmp_path / "runtime"
+    runtime = folder / "runtime"
     runtime.mkdir(mode=0o700)
     return Laptop(
         {
             "PATH": os.environ["PATH"],
-            "HOME": str(tmp_path / "home"),
+            "HOME": str(folder / "home"),
             "XDG_RUNTIME_DIR": str(runtime),
-            "BROWSER": f"{sys.executable} {script}",
+            "BROWSER": f"{sys.executable} {script} {person}",
             "LC_ALL": "C.UTF-8",
         }
     )
 
 
+@pytest.fixture(scope="session")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> InstallationKeys:
+    return InstallationKeys.make(tmp_path_factory.mktemp("client") / "installation")
+
+
 @pytest.fixture
-def laptop(stranger: Laptop, server: Server) -> Laptop:
-    """A machine that is set up for the server."""
-    done = stranger.run("setup", server.url, "--root", server.installation.root.fingerprint)
-    assert done.returncode == 0, done.stderr
+def bundles(installation: InstallationKeys) -> Iterator[ScriptedBundles]:
+    with serving(ScriptedBundles(installation)) as server:
+        yield server
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[ClientServer]:
+    """The front end and the CA, with a host that answers for all of its names."""
+    with client_server(tmp_path) as server:
+        context = server.front.ca.context
+        host_ca, user_ca = server.front.ca.config.key_file("host_ca"), context.keys.public("user_ca").line
+        with ssh_server(tmp_path, NAMES, PRINCIPALS, host_ca, user_ca) as port:
+            for name in ("web1", "db1", "vault1"):
+                server.host(name, port)
+            yield server
+
+
+@pytest.fixture
+def stranger(tmp_path: Path) -> Laptop:
+    """Alice's machine, not set up."""
+    return machine(tmp_path / "alice", "alice")
+
+
+@pytest.fixture
+def laptop(stranger: Laptop, server: ClientServer) -> Laptop:
+    """Alice's machine, set up for the server."""
+    stranger.set_up(server)
     return stranger
+
+
+@pytest.fixture
+def bob(tmp_path: Path, server: ClientServer) -> Laptop:
+    """Bob's machine, set up; he approves, reviews and locks."""
+    bob = machine(tmp_path / "bob", "bob")
+    bob.set_up(server)
+    return bob

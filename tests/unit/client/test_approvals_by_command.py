@@ -1,4 +1,4 @@
-"""Approvals from the command line: signed with the login's key where a step asks for it, over what was shown."""
+"""Approvals from the command line: signed with the sign-in's key where a step needs it, over what was shown."""
 
 from __future__ import annotations
 
@@ -7,42 +7,54 @@ from typing import Any
 
 import pytest
 
+from sshjit.api.views import RequestState
+from tests.support.client_server import ClientServer
+from tests.support.signatures import SIGNED_POLICY
 from tests.unit.client.conftest import Laptop
-from tests.unit.client.standin import Server
 
 
-def test_an_approval_is_signed_where_a_step_asks_for_it(laptop: Laptop, server: Server) -> None:
-    server.signed = True
-    laptop.run("request", "db1")
-    (request,) = server.requests
-    done = laptop.run("approve", request, "--comment", "go ahead")
+@pytest.fixture
+def request_id(laptop: Laptop, server: ClientServer) -> str:
+    """Alice's request for the database."""
+    laptop.run("request", "--reason", "CHG-7", "db1")
+    (request,) = server.requests()
+    return request
+
+
+@pytest.fixture
+def signed(server: ClientServer) -> None:
+    """Approvals of the database need a signature."""
+    server.front.ca.change_policy(*SIGNED_POLICY)
+
+
+@pytest.mark.usefixtures("signed")
+def test_an_approval_is_signed_where_a_step_asks_for_it(request_id: str, bob: Laptop, server: ClientServer) -> None:
+    done = bob.run("approve", request_id, "--comment", "go ahead")
     assert done.returncode == 0, done.stderr
-    assert "(signed)" in done.stdout
-    assert server.requests[request].decisions[0].signed
+    assert ", signed: Bob" in done.stdout
+    assert server.view(request_id).decisions[0].signed
 
 
-def test_an_approval_is_a_word_where_none_does(laptop: Laptop, server: Server) -> None:
-    laptop.run("request", "db1")
-    (request,) = server.requests
-    assert laptop.run("approve", request).returncode == 0
-    assert not server.requests[request].decisions[0].signed
+def test_an_approval_is_a_word_where_none_does(request_id: str, bob: Laptop, server: ClientServer) -> None:
+    assert bob.run("approve", request_id).returncode == 0
+    assert not server.view(request_id).decisions[0].signed
     assert "POST /api/v1/challenge" not in server.calls
 
 
-def test_t52_what_was_shown_is_what_is_signed(laptop: Laptop, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    server.signed = True
-    laptop.run("request", "db1")
-    (request,) = server.requests
-    honest, check = server.requests[request], server.check_signature
+@pytest.mark.usefixtures("signed")
+def test_t52_what_was_shown_is_what_is_signed(request_id: str, bob: Laptop, server: ClientServer) -> None:
+    """A front end that shows another account than the CA knows gets no signature that the CA takes."""
 
-    def check_the_truth(known: str, body: dict[str, Any], key: str) -> bool:
-        server.requests[known] = honest
-        return check(known, body, key)
+    def show_root(path: str, value: dict[str, Any]) -> dict[str, Any]:
+        if path.endswith(request_id):
+            value["request"]["login"] = "root"
+        return value
 
-    monkeypatch.setattr(server, "check_signature", check_the_truth)
-    server.requests[request] = dataclasses.replace(honest, login="root")
-    done = laptop.run("approve", request)
+    server.alter = show_root
+    done = bob.run("approve", request_id)
     assert "root@db1" in done.stdout
     assert done.returncode == 4
-    assert "the signature does not fit" in done.stderr
-    assert server.requests[request].decisions == ()
+    assert "signature" in done.stderr
+    request = server.view(request_id)
+    assert (request.state, request.decisions) == (RequestState.PENDING, ())
+    assert dataclasses.replace(request, login="root").digest == request.digest

@@ -12,7 +12,7 @@ from sshjit import sshcert
 from sshjit.api.views import CertificateView, RouteView
 from sshjit.errors import Failed
 from sshjit_client import certificate, certificate_index, connection_args, openssh, sshconfig
-from tests.unit.client.installation import Installation, make_key
+from tests.unit.client.installation_keys import InstallationKeys, make_key
 
 ROUTE = RouteView("web1", "web1", ("web1.lab", "192.0.2.7"), "192.0.2.7", 22)
 
@@ -22,7 +22,7 @@ def public(tmp_path: Path) -> str:
     return make_key(tmp_path / "mine").line
 
 
-def view(installation: Installation, public: str, **changes: object) -> CertificateView:
+def view(installation: InstallationKeys, public: str, **changes: object) -> CertificateView:
     text = installation.certify(public, "deploy@web1")
     return _view(text, **changes)
 
@@ -45,7 +45,7 @@ def _view(text: str, /, **changes: object) -> CertificateView:
     return dataclasses.replace(plain, **changes)  # type: ignore[arg-type]
 
 
-def test_a_fitting_certificate_is_taken_by_name_or_alias(installation: Installation, public: str) -> None:
+def test_a_fitting_certificate_is_taken_by_name_or_alias(installation: InstallationKeys, public: str) -> None:
     found = view(installation, public)
     for host in ("web1", "web1.lab", "192.0.2.7"):
         taken = certificate.check(found, public, host, None, installation.bundle())
@@ -57,43 +57,43 @@ def test_a_fitting_certificate_is_taken_by_name_or_alias(installation: Installat
     [
         ({"login": "root"}, "not for root@web1"),
         ({"login": "root\nHost *"}, "not a login name"),
-        ({"valid_before": 2**40}, "another time"),
-        ({"routes": ()}, "does not lead to web1"),
-        ({"routes": (dataclasses.replace(ROUTE, host="web1", host_id="db1"),)}, "does not fit its name"),
+        ({"valid_before": 2**40}, "its end differs"),
+        ({"routes": ()}, "no route to web1"),
+        ({"routes": (dataclasses.replace(ROUTE, host="web1", host_id="db1"),)}, "does not match its name"),
         ({"routes": (dataclasses.replace(ROUTE, host_id="web1~2"),)}, "not for deploy@web1~2"),
         ({"routes": (dataclasses.replace(ROUTE, aliases=("*",)),)}, "not a host name"),
         ({"routes": (dataclasses.replace(ROUTE, aliases=("a b",)),)}, "not a host name"),
         ({"routes": (dataclasses.replace(ROUTE, address="-oProxyCommand=id"),)}, "not a host name or an IP"),
         ({"routes": (dataclasses.replace(ROUTE, address="a\nProxyCommand id"),)}, "not a host name or an IP"),
         ({"routes": (dataclasses.replace(ROUTE, port=0),)}, "not a port"),
-        ({"text": "x"}, "not usable"),
+        ({"text": "x"}, "unusable"),
     ],
 )
 def test_t51_what_the_front_end_adds_is_checked(
-    installation: Installation, public: str, changes: dict[str, object], why: str
+    installation: InstallationKeys, public: str, changes: dict[str, object], why: str
 ) -> None:
     with pytest.raises(Failed, match=why):
         certificate.check(view(installation, public, **changes), public, "web1", None, installation.bundle())
 
 
 def test_another_key_another_ca_and_another_account_are_refused(
-    installation: Installation, public: str, tmp_path: Path
+    installation: InstallationKeys, public: str, tmp_path: Path
 ) -> None:
     other, believed = make_key(tmp_path / "other").line, installation.bundle()
     with pytest.raises(Failed, match="another key"):
         certificate.check(view(installation, other), public, "web1", None, believed)
-    with pytest.raises(Failed, match="a CA that the bundle does not name"):
+    with pytest.raises(Failed, match="the bundle does not name its CA"):
         certificate.check(
             _view(installation.certify(public, "deploy@web1", ca="host_ca")), public, "web1", None, believed
         )
     with pytest.raises(Failed, match="it is for deploy, not root"):
         certificate.check(view(installation, public), public, "web1", "root", believed)
     host = _view(installation.certify(public, "deploy@web1", options=("-h",)))
-    with pytest.raises(Failed, match="it is not for a user"):
+    with pytest.raises(Failed, match="it is not a user certificate"):
         certificate.check(host, public, "web1", None, believed)
 
 
-def kept(installation: Installation, public: str, state: Path, *, skew: int = 0, seconds: int = 300) -> Path:
+def kept(installation: InstallationKeys, public: str, state: Path, *, skew: int = 0, seconds: int = 300) -> Path:
     line, believed = connection_args.read(["web1"]), installation.bundle()
     found = _view(installation.certify(public, "deploy@web1", seconds=seconds))
     taken = certificate.check(found, public, "web1", None, believed)
@@ -103,7 +103,7 @@ def kept(installation: Installation, public: str, state: Path, *, skew: int = 0,
 
 
 def test_t51_the_host_ca_is_trusted_for_exactly_the_enrolled_names(
-    installation: Installation, public: str, tmp_path: Path
+    installation: InstallationKeys, public: str, tmp_path: Path
 ) -> None:
     state = tmp_path / "state"
     state.mkdir(mode=0o700)
@@ -111,10 +111,10 @@ def test_t51_the_host_ca_is_trusted_for_exactly_the_enrolled_names(
     known = path.with_name(path.name.replace(".conf", ".known")).read_text()
     assert known == f"@cert-authority web1,web1.lab,192.0.2.7 {installation.host_ca.line}\n"
     assert openssh.effective(["web1"], path)["hostname"] == "192.0.2.7"
-    assert certificate_index.alive(connection_args.read(["web1"]), str(state)) == str(path)
+    assert certificate_index.live_config(connection_args.read(["web1"]), str(state)) == str(path)
 
 
-def test_the_end_is_told_by_our_own_clock(installation: Installation, public: str, tmp_path: Path) -> None:
+def test_the_end_is_told_by_our_own_clock(installation: InstallationKeys, public: str, tmp_path: Path) -> None:
     state = tmp_path / "state"
     state.mkdir(mode=0o700)
     began = time.time()
@@ -123,7 +123,7 @@ def test_the_end_is_told_by_our_own_clock(installation: Installation, public: st
         assert began - 1 < certificate_index.until(file.readline()) - 100 < time.time() + 1
 
 
-def test_what_is_over_is_swept_away(installation: Installation, public: str, tmp_path: Path) -> None:
+def test_what_is_over_is_swept_away(installation: InstallationKeys, public: str, tmp_path: Path) -> None:
     state = tmp_path / "state"
     state.mkdir(mode=0o700)
     began = time.time()

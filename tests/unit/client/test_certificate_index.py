@@ -61,18 +61,18 @@ def entry(state: Path, words: list[str], first: str) -> Path:
 def test_alive_is_what_lives_longer_than_the_spare(tmp_path: Path) -> None:
     state, words, now = tmp_path / "state", ["web1"], int(time.time())
     path = entry(state, words, f"{certificate_index.HEAD}{now + 60}\n")
-    assert certificate_index.alive(connection_args.read(words), str(state)) == str(path)
-    assert certificate_index.alive(connection_args.read(["db1"]), str(state)) == ""
-    assert certificate_index.alive(connection_args.read(["-l", "root", "web1"]), str(state)) == ""
-    assert certificate_index.alive(connection_args.read(["-F", "other", "web1"]), str(state)) == ""
+    assert certificate_index.live_config(connection_args.read(words), str(state)) == str(path)
+    assert certificate_index.live_config(connection_args.read(["db1"]), str(state)) == ""
+    assert certificate_index.live_config(connection_args.read(["-l", "root", "web1"]), str(state)) == ""
+    assert certificate_index.live_config(connection_args.read(["-F", "other", "web1"]), str(state)) == ""
     entry(state, words, f"{certificate_index.HEAD}{now + certificate_index.SPARE - 1}\n")
-    assert certificate_index.alive(connection_args.read(words), str(state)) == ""
+    assert certificate_index.live_config(connection_args.read(words), str(state)) == ""
 
 
 @pytest.mark.parametrize("first", ["", "# ssh-jit until\n", "# ssh-jit until x\n", "# ssh-jit until -1\n", "Host *\n"])
 def test_a_damaged_entry_is_not_alive(tmp_path: Path, first: str) -> None:
     entry(tmp_path / "state", ["web1"], first)
-    assert certificate_index.alive(connection_args.read(["web1"]), str(tmp_path / "state")) == ""
+    assert certificate_index.live_config(connection_args.read(["web1"]), str(tmp_path / "state")) == ""
 
 
 def test_a_folder_that_others_can_enter_or_a_link_is_not_believed(tmp_path: Path) -> None:
@@ -80,9 +80,9 @@ def test_a_folder_that_others_can_enter_or_a_link_is_not_believed(tmp_path: Path
     entry(state, ["web1"], f"{certificate_index.HEAD}{int(time.time()) + 60}\n")
     link = tmp_path / "link"
     link.symlink_to(state)
-    assert certificate_index.alive(connection_args.read(["web1"]), str(link)) == ""
+    assert certificate_index.live_config(connection_args.read(["web1"]), str(link)) == ""
     state.chmod(0o750)
-    assert certificate_index.alive(connection_args.read(["web1"]), str(state)) == ""
+    assert certificate_index.live_config(connection_args.read(["web1"]), str(state)) == ""
 
 
 def test_the_fast_path_loads_nothing_heavy(tmp_path: Path) -> None:

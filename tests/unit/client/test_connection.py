@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import stat
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from sshjit import ca_protocol as m
+from sshjit.api.views import RequestState
+from sshjit_client import files
+from sshjit_client.machine import Session
+from tests.support.client_server import ClientServer
+from tests.support.installation import BOB
 from tests.unit.client.conftest import Laptop
-from tests.unit.client.installation import keygen, make_key
-from tests.unit.client.standin import Server, wait_for
+from tests.unit.client.installation_keys import keygen, make_key
 
 
-def test_connects_signs_in_by_itself_and_runs_the_command(laptop: Laptop, server: Server) -> None:
+def test_connects_signs_in_by_itself_and_runs_the_command(laptop: Laptop, server: ClientServer) -> None:
     done = laptop.run("web1", "whoami")
     assert (done.stdout, done.returncode) == ("deploy: whoami\n", 0), done.stderr
-    assert done.stderr == "ssh-jit: signing in at Acme in your browser\nssh-jit: you log in as deploy\n"
+    assert done.stderr == "ssh-jit: signing in with acme in your browser\nssh-jit: you log in as deploy\n"
 
 
-def test_a_certificate_that_is_alive_is_used_without_asking_any_server(laptop: Laptop, server: Server) -> None:
+def test_a_certificate_that_is_alive_is_used_without_asking_any_server(laptop: Laptop, server: ClientServer) -> None:
     assert laptop.run("web1", "true").returncode == 0
     server.calls.clear()
     done = laptop.run("web1", "again")
     assert (done.stdout, done.stderr, server.calls) == ("deploy: again\n", "", [])
 
 
-def test_another_account_or_action_is_another_ask(laptop: Laptop, server: Server) -> None:
+def test_another_account_or_action_is_another_ask(laptop: Laptop, server: ClientServer) -> None:
     laptop.run("web1", "true")
     server.calls.clear()
-    done = laptop.run("root@web1", "true")
+    done = laptop.run("guest@web1", "true")
     assert done.returncode == 255, "the host knows only deploy@web1"
     assert "POST /api/v1/requests" in server.calls
 
@@ -47,86 +54,116 @@ def test_what_is_kept_is_for_nobody_else(laptop: Laptop) -> None:
 
 
 def test_a_denial_names_the_rule_in_the_hint(laptop: Laptop) -> None:
-    done = laptop.run("secret1", "true")
+    done = laptop.run("vault1", "true")
     assert done.returncode == 4
     assert done.stderr.splitlines()[-2:] == [
-        "ssh-jit: no rule allows this",
-        'hint: rule "secret" would need the role "dba"',
+        "ssh-jit: no rule allows logging in to vault1",
+        "hint: vault on vault1 needs the role security (rule vault); roles held: dba, sre",
     ]
 
 
-def test_waits_for_an_approval_and_goes_on(laptop: Laptop, server: Server) -> None:
+@pytest.fixture
+def pending(laptop: Laptop, server: ClientServer) -> Iterator[subprocess.Popen[str]]:
+    """``ssh-jit db1 true``, which waits for the approval; Bob signed in somewhere before."""
+    server.sign_in(BOB)
+    laptop.run("login")
+    process = laptop.start("--reason", "CHG-7", "db1", "true")
+    server.wait_for("GET /api/v1/requests/req-")
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def only(server: ClientServer) -> str:
+    (request,) = server.requests()
+    return request
+
+
+def test_waits_for_an_approval_and_goes_on(laptop: Laptop, bob: Laptop, server: ClientServer) -> None:
+    server.sign_in(BOB)
     laptop.run("login")
     waiting = laptop.start("--action", "migrate", "--reason", "CHG-7", "postgres@db1")
-    wait_for(server, "GET /api/v1/requests/req-")
-    (request,) = server.requests
-    approved = laptop.run("approve", request[:10])
+    server.wait_for("GET /api/v1/requests/req-")
+    request = only(server)
+    approved = bob.run("approve", request)
     assert approved.returncode == 0, approved.stderr
     assert "/opt/app/bin/migrate" in approved.stdout
     assert "CHG-7" in approved.stdout
     _, said = waiting.communicate(timeout=20)
-    assert said.splitlines()[0].startswith("ssh-jit: postgres@db1, migrate, 1 h: waiting for Bob (sre-lead) (until ")
+    first, address, *_ = said.splitlines()
+    assert first.startswith("ssh-jit: postgres@db1, migrate, 1 h: waiting for approval by Bob (lead), until ")
+    assert address == f"ssh-jit: {server.url}/requests/{request}"
     assert "ssh-jit: approved by Bob" in said
     certificate = next((laptop.state / "open").glob("*-cert.pub"))
     assert "force-command /opt/app/bin/migrate" in keygen("-L", "-f", str(certificate)).decode()
 
 
-def test_ctrl_c_leaves_the_request_alive_and_the_same_command_picks_it_up(laptop: Laptop, server: Server) -> None:
-    laptop.run("login")
-    waiting = laptop.start("db1", "true")
-    wait_for(server, "GET /api/v1/requests/req-")
-    waiting.send_signal(signal.SIGINT)
-    _, said = waiting.communicate(timeout=20)
-    (request,) = server.requests
-    assert waiting.returncode == 3
-    assert f"stopped waiting; the request {request} stays open" in said
+def test_ctrl_c_leaves_the_request_alive_and_the_same_command_picks_it_up(
+    pending: subprocess.Popen[str], laptop: Laptop, server: ClientServer
+) -> None:
+    pending.send_signal(signal.SIGINT)
+    _, said = pending.communicate(timeout=20)
+    request = only(server)
+    assert pending.returncode == 3
+    assert f"stopped waiting; {request} stays open until" in said
     assert said.splitlines()[-1].startswith("hint: the same command picks it up")
-    server.decide(request, "approve", {"digest": server.requests[request].digest, "comment": ""})
-    again = laptop.run("db1", "true")
-    assert list(server.requests) == [request]
+    server.decide(request)
+    again = laptop.run("--reason", "CHG-8", "db1", "true")
+    assert (again.stdout, again.returncode) == ("postgres: true\n", 0)
+    assert only(server) == request
     assert "waiting" not in again.stderr
-    assert list((laptop.state / "open").glob("db1*.conf"))
+    assert "your new reason was NOT recorded" in again.stderr
+    assert f"hint: to change it: ssh-jit done {request[:12]}, then ask again" in again.stderr
 
 
-def test_a_denied_request_is_not_picked_up_again(laptop: Laptop, server: Server) -> None:
-    laptop.run("request", "db1")
-    (request,) = server.requests
-    server.decide(request, "deny", {"digest": server.requests[request].digest, "comment": "not today"})
-    again = laptop.run("request", "db1")
+def test_a_denied_request_is_not_picked_up_again(laptop: Laptop, server: ClientServer) -> None:
+    laptop.run("request", "--reason", "CHG-7", "db1")
+    server.decide(only(server), "deny", "not today")
+    again = laptop.run("request", "--reason", "CHG-7", "db1")
     assert again.returncode == 0
-    assert len(server.requests) == 2
+    assert len(server.requests()) == 2
 
 
-def test_a_denied_request_ends_the_wait(laptop: Laptop, server: Server) -> None:
-    laptop.run("login")
-    waiting = laptop.start("db1", "true")
-    wait_for(server, "GET /api/v1/requests/req-")
-    (request,) = server.requests
-    assert laptop.run("deny", request, "--reason", "freeze").returncode == 0
-    _, said = waiting.communicate(timeout=20)
-    assert waiting.returncode == 4
+def test_a_denied_request_ends_the_wait(pending: subprocess.Popen[str], bob: Laptop, server: ClientServer) -> None:
+    assert bob.run("deny", only(server), "--reason", "freeze").returncode == 0
+    _, said = pending.communicate(timeout=20)
+    assert pending.returncode == 4
     assert "ssh-jit: denied by Bob: freeze" in said
 
 
-def test_a_server_that_is_away_for_a_while_does_not_end_the_wait(laptop: Laptop, server: Server) -> None:
-    laptop.run("login")
-    waiting = laptop.start("db1", "true")
-    wait_for(server, "GET /api/v1/requests/req-")
-    server.down = True
-    wait_for(server, "GET /api/v1/requests/req-", 3)
-    server.down = False
-    (request,) = server.requests
-    server.decide(request, "approve", {"digest": server.requests[request].digest, "comment": ""})
-    _, said = waiting.communicate(timeout=20)
-    assert "the CA is down; trying again" in said
+def test_a_server_that_is_away_for_a_while_does_not_end_the_wait(
+    pending: subprocess.Popen[str], server: ClientServer
+) -> None:
+    server.away()
+    seen = sum(call.startswith("GET /api/v1/requests/req-") for call in server.calls)
+    server.wait_for("GET /api/v1/requests/req-", seen + 2)
+    server.away(away=False)
+    server.decide(only(server))
+    _, said = pending.communicate(timeout=20)
+    assert re.search(r"^ssh-jit: .*(CA|authority).*; trying again$", said, re.MULTILINE)
+    assert "still work" not in said
     assert "approved by Bob" in said
 
 
-def test_nobody_home_is_exit_8(laptop: Laptop, server: Server) -> None:
+def test_nobody_home_is_exit_8_and_says_what_still_works(laptop: Laptop, server: ClientServer) -> None:
+    laptop.run("web1", "true")
+    server.away()
+    done = laptop.run("postgres@db1", "true")
+    assert done.returncode == 8
+    assert "; existing certificates still work: ssh-jit status\n" in done.stderr
+    status = laptop.run("status")
+    assert (status.returncode, "deploy@web1" in status.stdout) == (8, True)
+    assert "ssh-jit status" not in status.stderr, "one who has typed it knows"
+    assert laptop.run("web1", "true").returncode == 0
+
+
+def test_a_front_end_that_is_gone_is_exit_8(laptop: Laptop) -> None:
     laptop.run("login")
-    server.down = True
+    session = laptop.state / "session.json"
+    session.write_text(re.sub(r"http://127\.0\.0\.1:\d+", "http://127.0.0.1:9", session.read_text()))
     done = laptop.run("web1", "true")
-    assert (done.returncode, done.stderr) == (8, "ssh-jit: the CA is down\n")
+    said = "can't reach http://127.0.0.1:9: Connection refused; existing certificates still work: ssh-jit status"
+    assert (done.returncode, done.stderr) == (8, f"ssh-jit: {said}\n")
 
 
 def test_without_a_browser_or_terminal_a_login_is_needed(laptop: Laptop) -> None:
@@ -134,15 +171,17 @@ def test_without_a_browser_or_terminal_a_login_is_needed(laptop: Laptop) -> None
     assert (done.returncode, done.stderr) == (7, "ssh-jit: you are not signed in\nhint: ssh-jit login\n")
 
 
-def test_a_token_that_the_server_forgot_is_renewed_once(laptop: Laptop, server: Server) -> None:
+def test_a_token_that_the_server_forgot_is_renewed_once(laptop: Laptop, server: ClientServer) -> None:
     laptop.run("login")
-    server.logins.clear()
+    session = files.load(laptop.state / "session.json", Session)
+    assert session is not None
+    server.say(m.Logout(session.login.id), m.Done)
     done = laptop.run("web1", "true")
     assert done.stdout == "deploy: true\n", done.stderr
 
 
-def test_rfc9207_an_answer_of_another_provider_is_refused(laptop: Laptop, server: Server) -> None:
-    server.issuer_sent = "https://evil.example"
+def test_rfc9207_an_answer_of_another_provider_is_refused(laptop: Laptop, server: ClientServer) -> None:
+    server.provider.sent_issuer = "https://evil.example"
     done = laptop.run("login")
     assert done.returncode == 7
     assert "another provider answered" in done.stderr
@@ -153,14 +192,14 @@ def test_rfc9207_an_answer_of_another_provider_is_refused(laptop: Laptop, server
     ("field", "value", "said"),
     [
         ("login", "root", "it is not for root@web1"),
-        ("routes", (), "does not lead to web1"),
-        ("text", "ssh-ed25519 AAAA", "not usable"),
+        ("routes", [], "no route to web1"),
+        ("text", "ssh-ed25519 AAAA", "unusable"),
     ],
 )
 def test_a_certificate_that_does_not_fit_never_reaches_a_file(
-    laptop: Laptop, server: Server, field: str, value: object, said: str
+    laptop: Laptop, server: ClientServer, field: str, value: object, said: str
 ) -> None:
-    server.alter = {field: value}
+    server.lies = {field: value}
     done = laptop.run("web1", "true")
     assert done.returncode == 8
     assert said in done.stderr
@@ -171,42 +210,41 @@ def test_t37_nothing_of_ours_is_on_the_standard_output(laptop: Laptop) -> None:
     assert laptop.run("web1", "x").stdout == "deploy: x\n"
 
 
-def test_requests_lists_and_done_ends(laptop: Laptop, server: Server) -> None:
+def test_requests_lists_and_done_ends(laptop: Laptop, server: ClientServer) -> None:
     laptop.run("web1", "true")
     listed = laptop.run("requests").stdout
-    assert "deploy@web1, 1 h" in listed
+    assert "deploy@web1, 8 h" in listed
     assert laptop.run("done", "web1").returncode == 0
     assert not (laptop.state / "open").exists()
-    assert [request.state.value for request in server.requests.values()] == ["ended"]
+    assert server.state(only(server)) is RequestState.ENDED
 
 
-def test_cancel_takes_a_pending_request_back(laptop: Laptop, server: Server) -> None:
-    laptop.run("request", "db1")
-    (request,) = server.requests
-    done = laptop.run("cancel", request[4:10])
-    assert (done.returncode, done.stderr) == (0, "ssh-jit: cancelled: deploy@db1, 1 h\n")
+def test_cancel_takes_a_pending_request_back(laptop: Laptop, server: ClientServer) -> None:
+    laptop.run("request", "--reason", "CHG-7", "db1")
+    done = laptop.run("cancel", only(server)[4:10])
+    assert (done.returncode, done.stderr) == (0, "ssh-jit: cancelled: postgres@db1, 1 h\n")
 
 
-def test_an_id_that_two_requests_begin_with_is_refused(laptop: Laptop, server: Server) -> None:
-    laptop.run("request", "db1")
+def test_an_id_that_two_requests_begin_with_is_refused(laptop: Laptop, server: ClientServer) -> None:
+    laptop.run("request", "--reason", "CHG-7", "db1")
     laptop.run("request", "web1")
     done = laptop.run("cancel", "req-")
     assert (done.returncode, done.stderr.splitlines()[0]) == (2, "ssh-jit: 2 requests begin with req-")
 
 
 @pytest.mark.parametrize("nothing", ["", "req-"])
-def test_what_every_id_begins_with_names_no_request(laptop: Laptop, server: Server, nothing: str) -> None:
-    laptop.run("request", "db1")
+def test_what_every_id_begins_with_names_no_request(laptop: Laptop, server: ClientServer, nothing: str) -> None:
+    laptop.run("request", "--reason", "CHG-7", "db1")
     done = laptop.run("deny", nothing, "--reason", "a variable was empty")
     assert done.returncode == 2
-    assert [request.state.value for request in server.requests.values()] == ["pending"]
+    assert server.state(only(server)) is RequestState.PENDING
 
 
-def test_logout_forgets_key_token_and_certificates(laptop: Laptop, server: Server) -> None:
+def test_logout_forgets_key_token_and_certificates(laptop: Laptop, server: ClientServer) -> None:
     laptop.run("web1", "true")
     assert laptop.run("logout").returncode == 0
     assert [path.name for path in laptop.state.iterdir()] == []
-    assert not server.logins
+    assert [login.closed for login in server.front.ca.context.state.logins.values()] == [True]
 
 
 def test_whoami_status_and_hosts(laptop: Laptop) -> None:
@@ -214,17 +252,18 @@ def test_whoami_status_and_hosts(laptop: Laptop) -> None:
     assert "Alice <alice@example.com> (acme)" in laptop.run("whoami").stdout
     status = laptop.run("status", "web1")
     assert "deploy@web1" in status.stdout
-    assert "agrees with the server's" in status.stdout
+    assert "agrees with the server" in status.stdout
     assert "env=staging" in laptop.run("hosts").stdout
 
 
-def test_status_drops_a_certificate_whose_grant_was_taken_away(laptop: Laptop, server: Server) -> None:
+def test_status_drops_a_certificate_whose_grant_was_taken_away(
+    laptop: Laptop, bob: Laptop, server: ClientServer
+) -> None:
     laptop.run("web1", "true")
-    (request,) = server.requests
-    server.close(request, "end")
+    assert bob.run("revoke", only(server), "--reason", "over").returncode == 0
     status = laptop.run("status", "web1")
-    assert status.stderr == "ssh-jit: dropped the certificate for deploy@web1: the request is ended\n"
-    assert "nothing is open for web1" in status.stdout
+    assert status.stderr == "ssh-jit: removed the certificate for deploy@web1: its request is revoked\n"
+    assert "no access to web1 is open" in status.stdout
     assert list((laptop.state / "open").iterdir()) == []
 
 
@@ -232,12 +271,12 @@ def test_t41_after_permission_denied_status_says_window_principal_host_and_clock
     """All that ssh says is "Permission denied (publickey)"; what a host looks at stands here, and what is not so."""
     laptop.run("web1", "true")
     said = laptop.run("status", "web1").stdout
-    assert "clock   agrees with the server's" in said
+    assert "clock    agrees with the server" in said
     assert "open until" in said
-    assert "web1 lets you in if the principals of the account there include deploy@web1" in said
-    laptop.run("request", "db1")
+    assert "web1 lets you in if the account's principals there include deploy@web1" in said
+    laptop.run("request", "--reason", "CHG-7", "db1")
     assert "the request for db1 is not decided yet" in laptop.run("status", "db1").stdout
-    assert "nothing is open for secret1; the next connection asks" in laptop.run("status", "secret1").stdout
+    assert "no access to vault1 is open; the next connection requests it" in laptop.run("status", "vault1").stdout
 
 
 def test_t39_the_certificate_comes_before_every_key_of_a_full_agent(laptop: Laptop, tmp_path: Path) -> None:

@@ -71,8 +71,8 @@ def test_the_configuration_is_taken_out_because_ours_includes_it(line: list[str]
 
 
 def test_an_exact_command_is_what_ssh_would_send() -> None:
-    assert connection_args.read(["--action", "command", "web1", "ls", "-l", "/srv"]).exact == "ls -l /srv"
-    assert connection_args.read(["web1", "ls"]).exact == ""
+    assert connection_args.read(["--action", "command", "web1", "ls", "-l", "/srv"]).exact_command == "ls -l /srv"
+    assert connection_args.read(["web1", "ls"]).exact_command == ""
 
 
 @pytest.mark.parametrize(

@@ -9,16 +9,18 @@ from typing import Any
 import pytest
 
 from sshjit.api.details import ExtensionView, PastView, RequesterView, RequestReply
-from sshjit.api.views import DecisionView, RequestState, RequestView, StepView
+from sshjit.api.views import DecisionView, PersonView, RequestState, RequestView, StepView
 from sshjit.styles import Styles
 from sshjit.terminal_text import width
 from sshjit_client import exit_codes, request_text, waiting
 from sshjit_client.exit_codes import ExitCode
 from sshjit_client.request_details import request_details
 from sshjit_client.times import at
-from tests.unit.client.standin import ALICE, BOB
 
+ALICE = PersonView("sub-alice0001", "acme", "Alice", "alice@example.com")
+BOB = PersonView("sub-bob000001", "acme", "Bob", "bob@example.com")
 NOW = int(time.time())
+PAGE = "https://ssh-jit.example.com/requests/req-7k2m7k2m7k2m7k2m"
 PLAIN = Styles(colour=False, columns=200)
 LONGER = f"extended by Bob: req-0 is open until {at(NOW)}"
 
@@ -87,7 +89,7 @@ OPEN: dict[str, Any] = {"state": RequestState.APPROVED, "approved": NOW, "ends":
     ],
 )
 def test_where_a_request_stands(changed: dict[str, Any], said: str) -> None:
-    assert request_text.standing(request(**changed), NOW) == said
+    assert request_text.state_text(request(**changed), NOW) == said
 
 
 @pytest.mark.parametrize(
@@ -121,7 +123,7 @@ def test_a_list_takes_a_line_each_where_there_is_room_and_two_where_there_is_not
 
 def test_a_card_is_as_wide_as_the_terminal_and_hides_nothing() -> None:
     asked = request(hosts=tuple(f"web{number}" for number in range(60)), start=NOW + 600)
-    text = request_details(RequestReply(asked), NOW, Styles(colour=False, columns=80))
+    text = request_details(RequestReply(asked), NOW, Styles(colour=False, columns=80), PAGE)
     assert max(map(width, text.splitlines())) <= 80
     assert "web59" in text
     assert "begins" in text
@@ -168,7 +170,7 @@ def test_t29_a_reason_cannot_write_a_line_of_its_own(columns: int, filler: str) 
         "acme", ("SRE",), ("sre",), NOW, NOW, mfa=False, hardware_key=False, address="::1", live=(past,), recent=(past,)
     )
     lines = request_details(
-        RequestReply(request(reason=reason), about), NOW, Styles(colour=False, columns=columns)
+        RequestReply(request(reason=reason), about), NOW, Styles(colour=False, columns=columns), PAGE
     ).split("\n")
     assert max(map(width, lines)) <= columns
     assert not [line for line in lines if line.startswith(("rule:", "x", "東", "a b"))]
@@ -193,19 +195,21 @@ def test_a_grants_card_tells_every_ask_for_more_time_and_what_became_of_it() -> 
     waits = replace(asked, state=RequestState.PENDING, decisions=(), closing="", reason="")
     back = replace(asked, state=RequestState.CANCELLED, decisions=(), closing="the grant is over")
     now, later = at(NOW), at(NOW + 1800)
-    text = request_details(RequestReply(request(**OPEN), extensions=(asked, given, by_rule, waits, back)), NOW, PLAIN)
+    text = request_details(
+        RequestReply(request(**OPEN), extensions=(asked, given, by_rule, waits, back)), NOW, PLAIN, PAGE
+    )
     lines = text.splitlines()
     begin = next(number for number, line in enumerate(lines) if line.startswith("extensions"))
     assert [line[10:].strip() for line in lines[begin : begin + 10]] == [
-        f"30 min more, asked {now} by Alice: CHG-7 takes longer",
+        f"30 min more, requested {now} by Alice: CHG-7 takes longer",
         f"denied by Bob, signed, {now}: not now",
-        f"30 min more, asked {now} by Alice: CHG-7 takes longer",
+        f"30 min more, requested {now} by Alice: CHG-7 takes longer",
         f"approved by Bob, signed, for 10 min at most, {now}; open until {later}",
-        f"30 min more, asked {now} by Alice: CHG-7 takes longer",
+        f"30 min more, requested {now} by Alice: CHG-7 takes longer",
         f"approved by the rule; open until {later}",
-        f"30 min more, asked {now} by Alice",
+        f"30 min more, requested {now} by Alice",
         "pending, 10 min left",
-        f"30 min more, asked {now} by Alice: CHG-7 takes longer",
+        f"30 min more, requested {now} by Alice: CHG-7 takes longer",
         "cancelled: the grant is over",
     ]
-    assert "extensions" not in request_details(RequestReply(request(**OPEN)), NOW, PLAIN)
+    assert "extensions" not in request_details(RequestReply(request(**OPEN)), NOW, PLAIN, PAGE)

@@ -15,15 +15,15 @@ from sshjit_client import files, trusted_bundle
 from sshjit_client.machine import HeldBundle, Settings
 from sshjit_client.terminal import Terminal
 from tests.unit.client.conftest import Laptop
-from tests.unit.client.installation import Installation, make_key
-from tests.unit.client.standin import Server
+from tests.unit.client.installation_keys import InstallationKeys, make_key
+from tests.unit.client.scripted_bundles import ScriptedBundles
 
 
 @dataclasses.dataclass
 class Roots:
     """An installation whose root changes: the keys by the names of their files."""
 
-    installation: Installation
+    installation: InstallationKeys
     lines: dict[str, str]
 
     def change(self, old: str, new: str, *, by: str = "", space: str = bundle.SUCCESSION) -> Succession:
@@ -38,7 +38,7 @@ class Roots:
 
 @pytest.fixture
 def roots(tmp_path: Path) -> Roots:
-    installation = Installation.make(tmp_path / "installation")
+    installation = InstallationKeys.make(tmp_path / "installation")
     lines = {"root": installation.root.line}
     for name, kind in (("second", "ecdsa"), ("third", "ed25519"), ("thief", "ed25519")):
         lines[name] = make_key(installation.folder / name, kind).line
@@ -95,23 +95,23 @@ def test_a_change_that_leads_in_a_circle_ends(roots: Roots) -> None:
 
 
 def test_the_laptop_writes_down_which_root_is_pinned_now(
-    roots: Roots, server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    roots: Roots, bundles: ScriptedBundles, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = settings(roots, url=server.url)
+    before = settings(roots, url=bundles.url)
     files.save(tmp_path / "config.json", before)
-    server.offer = roots.sealed("second", roots.change("root", "second"))
+    bundles.offer = roots.sealed("second", roots.change("root", "second"))
     trusted_bundle.current(before, tmp_path, Terminal(), fresh=0)
     after = files.load(tmp_path / "config.json", Settings)
-    assert after == settings(roots, "second", server.url)
-    assert f"root is {after.root} now" in capsys.readouterr().err
-    server.offer, server.sequence = roots.sealed("root", sequence=9), 9
+    assert after == settings(roots, "second", bundles.url)
+    assert f"new root, signed by the one before it: {after.root}" in capsys.readouterr().err
+    bundles.offer, bundles.sequence = roots.sealed("root", sequence=9), 9
     assert trusted_bundle.current(after, tmp_path, Terminal(), fresh=0).sequence == 7
-    assert "no newer bundle was taken" in capsys.readouterr().err
+    assert "kept the old bundle" in capsys.readouterr().err
 
 
-def test_setup_by_an_older_root_pins_the_newest(roots: Roots, stranger: Laptop, server: Server) -> None:
-    server.offer = roots.sealed("second", roots.change("root", "second"))
-    done = stranger.run("setup", server.url, "--root", settings(roots).root)
+def test_setup_by_an_older_root_pins_the_newest(roots: Roots, stranger: Laptop, bundles: ScriptedBundles) -> None:
+    bundles.offer = roots.sealed("second", roots.change("root", "second"))
+    done = stranger.run("setup", bundles.url, "--root", settings(roots).root)
     assert done.returncode == 0, done.stderr
     kept = files.load(stranger.config / "config.json", Settings)
     assert kept is not None

@@ -21,15 +21,16 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from sshjit import login
+from sshjit.api.views import RequestState
 from sshjit.bundle import Provider
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit_client import browser, exit_codes, sign_in
 from sshjit_client.browser import Loopback
 from sshjit_client.oidc import Attempt
+from tests.support.client_server import ClientServer
 from tests.support.waiting import PATIENCE
 from tests.unit.client.conftest import Laptop
-from tests.unit.client.installation import Installation
-from tests.unit.client.standin import Server
+from tests.unit.client.installation_keys import InstallationKeys
 
 PROVIDER = Provider("acme", "Acme", "https://id.example", "cli", "https://id.example/a?x=1", None, ("openid", "email"))
 
@@ -90,7 +91,7 @@ def test_a_provider_that_is_down_is_named() -> None:
         down = replace(PROVIDER, authorization_endpoint=nobody, token_endpoint=nobody)
         made = Attempt.begin(down, "http://127.0.0.1:1/callback", b"blob", bytes(80))
         for ask in (made.look, lambda: made.redeem("c")):
-            with pytest.raises(Failed, match=r"Acme cannot be asked: cannot reach .*: Connection refused") as error:
+            with pytest.raises(Failed, match=r"Acme: can't reach .*: Connection refused") as error:
                 ask()
             assert exit_codes.of(error.value) is exit_codes.ExitCode.REACH
 
@@ -154,13 +155,13 @@ def test_the_loopback_is_not_reachable_from_elsewhere(listening: tuple[Loopback,
 
 def test_t40_the_browser_is_an_argument_list() -> None:
     address = "https://id.example/?a=1&b=$(id);`x`"
-    assert browser.command({"BROWSER": "fire fox --new"}, address) == ["fire", "fox", "--new", address]
-    assert browser.command({"BROWSER": "open '%s' -q"}, address) == ["open", address, "-q"]
-    assert browser.command({"BROWSER": "", "SSH_CONNECTION": "x"}, address) is None
-    assert browser.command({"BROWSER": "it's broken"}, address) is None
+    assert browser.open_command({"BROWSER": "fire fox --new"}, address) == ["fire", "fox", "--new", address]
+    assert browser.open_command({"BROWSER": "open '%s' -q"}, address) == ["open", address, "-q"]
+    assert browser.open_command({"BROWSER": "", "SSH_CONNECTION": "x"}, address) is None
+    assert browser.open_command({"BROWSER": "it's broken"}, address) is None
 
 
-def test_several_providers_must_be_told_apart(installation: Installation) -> None:
+def test_several_providers_must_be_told_apart(installation: InstallationKeys) -> None:
     believed = installation.bundle()
     (acme,) = believed.providers
     assert sign_in.choose(believed, None) is acme
@@ -229,9 +230,9 @@ def test_t17_signing_in_without_a_browser_by_pasting(laptop: Laptop) -> None:
     assert screen.close() == 0
 
 
-def test_setup_on_a_terminal_shows_the_root_and_asks(stranger: Laptop, server: Server) -> None:
+def test_setup_on_a_terminal_shows_the_root_and_asks(stranger: Laptop, server: ClientServer) -> None:
     screen = Screen(stranger, "setup", server.url)
-    screen.until(re.escape(server.installation.root.fingerprint))
+    screen.until(re.escape(server.root))
     screen.until(r"\[y/N\] ")
     screen.type("n")
     screen.until("nothing was set up")
@@ -240,19 +241,19 @@ def test_setup_on_a_terminal_shows_the_root_and_asks(stranger: Laptop, server: S
     screen = Screen(stranger, "setup", server.url)
     screen.until(r"\[y/N\] ")
     screen.type("y")
-    screen.until("set up for lab")
+    screen.until("set up for test")
     assert screen.close() == 0
 
 
-def test_approving_on_a_terminal_asks_after_showing(laptop: Laptop, server: Server) -> None:
+def test_approving_on_a_terminal_asks_after_showing(laptop: Laptop, bob: Laptop, server: ClientServer) -> None:
     laptop.run("request", "--action", "migrate", "--reason", "CHG-7", "postgres@db1")
-    (request,) = server.requests
-    screen = Screen(laptop, "approve", request)
-    screen.until(r"prod-database[\s\S]*approve this\? \[y/N\] ")
+    (request,) = server.requests()
+    screen = Screen(bob, "approve", request)
+    screen.until(r"database[\s\S]*approve this\? \[y/N\] ")
     screen.type("")
     screen.until("nothing was approved")
     assert screen.close() == 4
-    assert server.requests[request].state.value == "pending"
-    screen = Screen(laptop, "approve", request, "--yes")
+    assert server.state(request) is RequestState.PENDING
+    screen = Screen(bob, "approve", request, "--yes")
     screen.until("approved")
     assert screen.close() == 0

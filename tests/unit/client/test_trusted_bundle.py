@@ -15,28 +15,29 @@ from sshjit.errors import Failed, Invalid, Refused
 from sshjit_client import files, trusted_bundle
 from sshjit_client.machine import HeldBundle, Settings
 from sshjit_client.terminal import Terminal
+from tests.support.client_server import ClientServer
 from tests.unit.client.conftest import Laptop
-from tests.unit.client.installation import Installation
-from tests.unit.client.standin import Server
+from tests.unit.client.installation_keys import InstallationKeys
+from tests.unit.client.scripted_bundles import ScriptedBundles
 
 
-def sealed(installation: Installation, found: Bundle, **how: str) -> HeldBundle:
+def sealed(installation: InstallationKeys, found: Bundle, **how: str) -> HeldBundle:
     text = bundle.write(found)
     return HeldBundle(found.sequence, text, installation.sign(text, **how), '"x"')
 
 
-def pinned(installation: Installation, url: str = "http://127.0.0.1:9") -> Settings:
+def pinned(installation: InstallationKeys, url: str = "http://127.0.0.1:9") -> Settings:
     return Settings(1, url, "lab", installation.root.fingerprint, None)
 
 
-def test_a_newer_bundle_of_the_pinned_root_is_taken(installation: Installation) -> None:
+def test_a_newer_bundle_of_the_pinned_root_is_taken(installation: InstallationKeys) -> None:
     held = installation.bundle()
     newer = dataclasses.replace(held, sequence=8)
     assert trusted_bundle.accept(sealed(installation, newer), held, pinned(installation)) == newer
     assert trusted_bundle.accept(sealed(installation, held), held, pinned(installation)) is None
 
 
-def test_t49_everything_else_is_refused(installation: Installation) -> None:
+def test_t49_everything_else_is_refused(installation: InstallationKeys) -> None:
     held = installation.bundle()
     newer, settings = dataclasses.replace(held, sequence=8), pinned(installation)
     good = sealed(installation, newer)
@@ -65,69 +66,75 @@ def test_t49_everything_else_is_refused(installation: Installation) -> None:
 
 
 def test_a_bundle_that_is_refused_changes_nothing_and_is_told(
-    installation: Installation, server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    installation: InstallationKeys, bundles: ScriptedBundles, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = pinned(installation, server.url)
+    settings = pinned(installation, bundles.url)
     assert trusted_bundle.current(settings, tmp_path, Terminal()).sequence == 7
-    server.sequence = 6
+    bundles.sequence = 6
     assert trusted_bundle.current(settings, tmp_path, Terminal(), fresh=0).sequence == 7
-    assert "no newer bundle was taken: the bundle is number 6, and number 7 is held" in capsys.readouterr().err
-    server.sequence = 9
+    assert "kept the old bundle: the bundle is number 6, and number 7 is held" in capsys.readouterr().err
+    bundles.sequence = 9
     assert trusted_bundle.current(settings, tmp_path, Terminal(), fresh=0).sequence == 9
 
 
-def test_a_fresh_bundle_is_used_without_asking(installation: Installation, server: Server, tmp_path: Path) -> None:
-    settings = pinned(installation, server.url)
+def test_a_fresh_bundle_is_used_without_asking(
+    installation: InstallationKeys, bundles: ScriptedBundles, tmp_path: Path
+) -> None:
+    settings = pinned(installation, bundles.url)
     trusted_bundle.current(settings, tmp_path, Terminal())
-    server.calls.clear()
+    bundles.calls.clear()
     trusted_bundle.current(settings, tmp_path, Terminal())
-    assert server.calls == []
+    assert bundles.calls == []
 
 
 def test_an_old_bundle_alarms_and_locks_nobody_out(
-    installation: Installation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    installation: InstallationKeys, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now = int(time.time())
     old = sealed(installation, installation.bundle(issued=now - 100, expires=now - 10))
     files.save(tmp_path / "bundle.json", old)
     assert trusted_bundle.current(pinned(installation), tmp_path, Terminal()).sequence == 7
-    assert "should have been renewed" in capsys.readouterr().err
+    assert "overdue for renewal" in capsys.readouterr().err
 
 
-def test_the_list_that_ssh_reads_follows_the_bundle(installation: Installation, server: Server, tmp_path: Path) -> None:
-    settings = pinned(installation, server.url)
+def test_the_list_that_ssh_reads_follows_the_bundle(
+    installation: InstallationKeys, bundles: ScriptedBundles, tmp_path: Path
+) -> None:
+    settings = pinned(installation, bundles.url)
     listed = tmp_path / trusted_bundle.REVOKED
     trusted_bundle.current(settings, tmp_path, Terminal())
     assert listed.read_bytes() == base64.b64decode(installation.bundle().krl)
     listed.unlink()
-    server.calls.clear()
+    bundles.calls.clear()
     trusted_bundle.current(settings, tmp_path, Terminal())
-    assert (listed.exists(), server.calls) == (True, [])
+    assert (listed.exists(), bundles.calls) == (True, [])
 
 
-def test_a_redirect_is_not_followed(server: Server) -> None:
+def test_a_redirect_is_not_followed(bundles: ScriptedBundles) -> None:
     with pytest.raises(Failed, match="HTTP 302"):
-        trusted_bundle.download(f"{server.url}/elsewhere")
+        trusted_bundle.download(f"{bundles.url}/elsewhere")
 
 
-def test_setup_pins_the_root(stranger: Laptop, server: Server) -> None:
-    wrong = stranger.run("setup", server.url, "--root", server.installation.user_ca.fingerprint)
+def test_setup_pins_the_root(stranger: Laptop, server: ClientServer) -> None:
+    wrong = stranger.run("setup", server.url, "--root", server.front.ca.context.keys.public("user_ca").fingerprint)
     assert wrong.returncode == 4
     assert "is pinned" in wrong.stderr
-    unsaid = stranger.run("setup", server.url)
-    assert (unsaid.returncode, unsaid.stderr) == (
+    without = stranger.run("setup", server.url)
+    assert (without.returncode, without.stderr) == (
         2,
-        "ssh-jit: the root must be pinned\nhint: --root SHA256:…, from your administrator\n",
+        "ssh-jit: the root must be pinned\nhint: add --root SHA256:…; your administrator has it\n",
     )
     assert not stranger.config.exists()
-    done = stranger.run("setup", server.url, "--root", server.installation.root.fingerprint)
+    done = stranger.run("setup", server.url, "--root", server.root)
     assert done.returncode == 0
-    assert done.stderr == f"ssh-jit: set up for lab at {server.url}; sign-in at: Acme (acme)\n"
+    assert done.stderr == f"ssh-jit: set up for test at {server.url}; sign in with: acme (acme)\n"
 
 
-def test_setup_again_takes_no_older_bundle(laptop: Laptop, server: Server) -> None:
-    server.sequence = 6
-    again = laptop.run("setup", server.url, "--root", server.installation.root.fingerprint)
+def test_setup_again_takes_no_older_bundle(stranger: Laptop, bundles: ScriptedBundles) -> None:
+    words = ("setup", bundles.url, "--root", bundles.installation.root.fingerprint)
+    assert stranger.run(*words).returncode == 0
+    bundles.sequence = 6
+    again = stranger.run(*words)
     assert (again.returncode, again.stderr) == (2, "ssh-jit: the bundle is number 6, and number 7 is held\n")
 
 

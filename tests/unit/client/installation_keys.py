@@ -1,4 +1,4 @@
-"""What the client's tests stand on: real keys, a real bundle, real certificates, all by ``ssh-keygen``."""
+"""Keys of an installation by ``ssh-keygen``, and bundles and certificates that tests make with them as they like."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def make_key(path: Path, kind: str = "ed25519") -> sshkey.PublicKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Installation:
+class InstallationKeys:
     """The keys of an installation, in a folder of their own."""
 
     folder: Path
@@ -37,7 +37,7 @@ class Installation:
     host_ca: sshkey.PublicKey
 
     @classmethod
-    def make(cls, folder: Path) -> Installation:
+    def make(cls, folder: Path) -> InstallationKeys:
         folder.mkdir(parents=True)
         return cls(folder, *(make_key(folder / name) for name in ("root", "user_ca", "host_ca")))
 

@@ -1,6 +1,6 @@
-"""A real SSH server on loopback for the client's tests: asyncssh, in a thread, with a host certificate.
+"""A real SSH server on loopback: asyncssh, in a thread, with a host certificate.
 
-It trusts the user CA for one principal, as a host of ours does, and answers every command with ``account: command``.
+It trusts a user CA for some principals, as a host of ours does, and answers every command with ``account: command``.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import asyncssh
 
-from tests.unit.client.installation import Installation, keygen, make_key
+from tests.unit.client.installation_keys import keygen, make_key
 
 
 async def _answer(process: asyncssh.SSHServerProcess[str]) -> None:
@@ -22,16 +23,13 @@ async def _answer(process: asyncssh.SSHServerProcess[str]) -> None:
 
 
 @contextmanager
-def host(installation: Installation, name: str, principal: str) -> Iterator[int]:
-    """Runs the server, and gives its port."""
-    path = installation.folder / f"{name}_host_key"
+def ssh_server(folder: Path, names: list[str], principals: list[str], host_ca: Path, user_ca: str) -> Iterator[int]:
+    """Runs the server under these ``names``; gives its port. ``host_ca``: a private key; ``user_ca``: a line."""
+    path = folder / "ssh_host_key"
     make_key(path)
-    keygen(
-        *("-q", "-s", str(installation.folder / "host_ca"), "-h", "-I", name, "-n", f"{name},{name}.lab"),
-        *("-V", "-1m:+1h", f"{path}.pub"),
-    )
-    trusted = installation.folder / f"{name}_authorized"
-    trusted.write_text(f'cert-authority,principals="{principal}" {installation.user_ca.line}\n')
+    keygen("-q", "-s", str(host_ca), "-h", "-I", "host", "-n", ",".join(names), "-V", "-1m:+1h", f"{path}.pub")
+    trusted = folder / "authorized"
+    trusted.write_text(f'cert-authority,principals="{",".join(principals)}" {user_ca}\n')
     loop = asyncio.new_event_loop()
 
     async def listen() -> asyncssh.SSHAcceptor:
