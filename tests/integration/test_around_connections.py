@@ -68,7 +68,7 @@ def test_asked_by_label_approved_for_less_by_a_signature_and_extended(lab: Lab, 
     request = request_in(asked)
     assert f"{login}@db1" in asked
     said = types(bob, "approve", request, "--for", "20m", "--comment", "twenty minutes will do")
-    for shown in ("you hold sre-lead", "partner", "CHG-7 add index", "approved for 20 min at most"):
+    for shown in ("you have the role sre-lead", "partner", "CHG-7 add index", "approved for 20 min at most"):
         assert shown in said
     ran = dana.run(["ssh-jit", "db1", "whoami"])
     assert ran.stdout == f"{login}\n", ran.stderr
