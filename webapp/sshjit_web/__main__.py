@@ -30,7 +30,7 @@ def _command() -> int:
     parser = argparse.ArgumentParser(prog="ssh-jit-web", description="The front end of ssh-jit: pages and API.")
     parser.add_argument("--version", action="version", version=f"ssh-jit-web {importlib.metadata.version('ssh-jit')}")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, help_ in (("serve", "serve until told to stop"), ("notify", "tell people what concerns them")):
+    for name, help_ in (("serve", "serve the pages and the API"), ("notify", "send notifications")):
         made = commands.add_parser(name, help=help_)
         made.add_argument("--config", type=Path, help=f"web.toml; else ${CONFIG_VARIABLE}")
     command.add(commands.choices["notify"])

@@ -20,8 +20,6 @@ PENDING_LIFETIME = 600
 """Seconds that a person may take at the provider."""
 FRESH = "1"
 """In ``?fresh=1``: the person is to authenticate again."""
-MAX_TARGET = 400
-"""Characters of the address to return to."""
 MAX_ANSWER = 8000
 """Characters of the provider's answer in the address."""
 
@@ -63,7 +61,7 @@ def callback(provider: str) -> AnyResponse:
     if pending is None:
         raise Invalid(
             "sign_in_over",
-            "this sign-in is over, was used already, or began in another browser",
+            "this sign-in has expired, was used already, or began in another browser",
             hint="start again from the sign-in page",
         )
     try:
@@ -119,7 +117,7 @@ def current_login() -> LoginView:
 def local_target(wish: str | None) -> str:
     """Where to go after the sign-in: a path of ours, else the start page. Never another site."""
     home = url_for("pages.home")
-    if not wish or len(wish) > MAX_TARGET or not wish.startswith("/") or wish[1:2] in ("/", "\\"):
+    if not wish or len(wish) > security.MAX_TARGET or not wish.startswith("/") or wish[1:2] in ("/", "\\"):
         return home
     return wish if wish.isascii() and wish.isprintable() and "\\" not in wish else home
 
@@ -127,7 +125,7 @@ def local_target(wish: str | None) -> str:
 def _party(provider: str) -> RelyingParty:
     party = services().parties.get(provider)
     if party is None:
-        raise Invalid("unknown_page", "there is no such provider")
+        raise Invalid("unknown_page", "there is no such identity provider")
     return party
 
 
@@ -136,7 +134,7 @@ def _answer() -> dict[str, str]:
     if len(request.query_string) > MAX_ANSWER:
         raise Invalid("bad_answer", "the provider's answer is too long")
     if any(len(values) > 1 for values in request.args.listvalues()):
-        raise Refused("bad_answer", "the provider's answer says something twice")
+        raise Refused("bad_answer", "the provider's answer has a parameter twice")
     return request.args.to_dict()
 
 

@@ -149,12 +149,12 @@ def _again(error: SshJitError) -> SshJitError:
 
 def _carry(reply: BundleReply) -> CarriedBundle:
     if reply.bundle is None or reply.signature is None:
-        raise Failed("ca_protocol", "the authority sent no bundle")
+        raise Failed("ca_protocol", "the CA sent no bundle")
     body = json.dumps({"sequence": reply.sequence, "bundle": reply.bundle, "signature": reply.signature}).encode()
     try:
         checkpoint = json.loads(reply.bundle)["checkpoint"]
     except (ValueError, LookupError, TypeError):
-        raise Failed("ca_protocol", "the authority's bundle is not understood") from None
+        raise Failed("ca_protocol", "the CA's bundle is not understood") from None
     return CarriedBundle(reply.sequence, f'"{hashlib.sha256(body).hexdigest()[:32]}"', body, str(checkpoint))
 
 

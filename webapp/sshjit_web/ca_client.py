@@ -122,7 +122,7 @@ class CaClient:
             answer = self._again(message)
         except TimeoutError:
             connection.close()
-            raise _silent() from None
+            raise _silent(self._timeout) from None
         except Invalid:
             self._give(connection)
             raise
@@ -188,24 +188,28 @@ def _opened(answer: Answer) -> bytes:
 
 
 def _nonsense(problem: str) -> Failed:
-    return Failed("ca_protocol", f"the authority's answer is not understood: {problem}")
+    return Failed("ca_protocol", f"the CA's answer is not understood: {problem}")
 
 
 def _down() -> Failed:
     return Failed(
         "ca_down",
-        "the authority cannot be reached",
-        hint="open sessions and certificates go on; nothing new is issued until it is back",
+        "can't reach the CA",
+        hint="open sessions and live certificates keep working; nothing new is issued until the CA is back",
     )
 
 
-def _silent() -> Failed:
-    return Failed("ca_down", "the authority does not answer in time", hint="try again in a moment")
+def _silent(seconds: float) -> Failed:
+    return Failed(
+        "ca_down",
+        f"can't reach the CA (no answer in {seconds:g} s)",
+        hint="open sessions and live certificates keep working; try again in a moment",
+    )
 
 
 def _interrupted() -> Failed:
     return Failed(
         "ca_down",
-        "the connection to the authority broke before it answered",
-        hint="look at your requests before you try again: it may have been done",
+        "the connection to the CA broke before it answered",
+        hint="check your requests before you try again: it may have been done",
     )

@@ -1,4 +1,4 @@
-"""What somebody can do about an error: the sentence and the link that a page adds to what the error itself says.
+"""What somebody can do about an error: the sentence and the link that a page adds to the error's own message.
 
 An error's own hint comes first, unless it is a command to type; this is for codes whose next step is a page of ours,
 and for those without a hint.
@@ -21,77 +21,79 @@ class ErrorHelp:
 
 
 _SIGN_IN = ("Sign in again", "auth.sign_in")
-_WHY = ("See what every rule says", "pages.explain")
-_MINE = ("Go to my requests", "pages.home")
+_EXPLAIN = ("Explain access", "pages.explain")
+_HOME = ("Go to my requests", "pages.home")
 _LOCKS = ("See the locks", "pages.locks")
+_LOG = ("Open the log", "pages.log")
+_NEW = ("Request access", "pages.new_request")
 _BY_CODE = {
-    "step_up": ErrorHelp("Then ask again: the form keeps what you typed.", *_SIGN_IN),
-    "login_needed": ErrorHelp("Sign in, and you come back to where you were.", *_SIGN_IN),
-    "login_over": ErrorHelp("Sign in, and you come back to where you were.", *_SIGN_IN),
-    "no_rule": ErrorHelp("Whoever keeps the policy can add a rule.", *_WHY),
-    "denied_by_rule": ErrorHelp("Whoever keeps the policy can say why.", *_WHY),
-    "different_rules": ErrorHelp("Ask once for each group of hosts.", *_WHY),
-    "bad_reason": ErrorHelp("Write the reason as the rule wants it.", *_WHY),
-    "too_many_hosts": ErrorHelp("Ask for fewer hosts at a time.", *_WHY),
-    "nobody_can_approve": ErrorHelp("Whoever keeps the policy can name another approver.", *_WHY),
-    "locked": ErrorHelp("Somebody with the permission to unlock can take the lock away."),
-    "review_overdue": ErrorHelp("Somebody with the permission to review has to look at it first."),
+    "step_up": ErrorHelp("Then send the request again: the form keeps what you typed.", *_SIGN_IN),
+    "login_needed": ErrorHelp("Sign in to return to this page.", *_SIGN_IN),
+    "login_over": ErrorHelp("Sign in to return to this page.", *_SIGN_IN),
+    "no_rule": ErrorHelp("A policy administrator can add a rule.", *_EXPLAIN),
+    "denied_by_rule": ErrorHelp("A policy administrator can tell you the reason.", *_EXPLAIN),
+    "different_rules": ErrorHelp("Send one request for each group of hosts.", *_EXPLAIN),
+    "bad_reason": ErrorHelp("Write the reason in the form that the rule requires.", *_EXPLAIN),
+    "too_many_hosts": ErrorHelp("Request fewer hosts at a time.", *_EXPLAIN),
+    "nobody_can_approve": ErrorHelp("A policy administrator can name another approver.", *_EXPLAIN),
+    "locked": ErrorHelp("Somebody with the permission to unlock can remove the lock."),
+    "review_overdue": ErrorHelp("Somebody with the permission to review has to review it first."),
     "too_many": ErrorHelp("Wait a while, then try again."),
-    "wrong_state": ErrorHelp("It changed since you opened the page: look at it as it stands now.", *_MINE),
-    "digest_differs": ErrorHelp("Open the request again, and answer what it shows then.", *_MINE),
-    "grant_over": ErrorHelp("The window is over: ask anew.", "Request access", "pages.new_request"),
-    "cannot_extend": ErrorHelp("Ask anew when the window is over."),
-    "not_approver": ErrorHelp("Somebody whose role is still missing has to answer."),
-    "own_request": ErrorHelp("Somebody else has to do it."),
-    "not_permitted": ErrorHelp("Whoever keeps the policy gives permissions to roles."),
-    "already_locked": ErrorHelp("Nothing more is needed.", *_LOCKS),
-    "already_reviewed": ErrorHelp("Nothing more is needed."),
-    "already_decided": ErrorHelp("One answer counts; it stands on the request's page.", *_MINE),
-    "nothing_to_review": ErrorHelp("Only break-glass access that somebody used is reviewed."),
-    "too_many_remarks": ErrorHelp("Talk about it somewhere else, and leave the decision here."),
-    "extension": ErrorHelp("Open the grant that it extends.", *_MINE),
-    "wrong_grant": ErrorHelp("Open the request again, and start from there.", *_MINE),
-    "window_too_long": ErrorHelp("Say yes for a shorter time."),
-    "not_yours": ErrorHelp("Only whoever asked can do that.", *_MINE),
+    "wrong_state": ErrorHelp("The request changed since you opened the page. Open it again.", *_HOME),
+    "digest_differs": ErrorHelp("Open the request again and decide on what it shows then.", *_HOME),
+    "grant_over": ErrorHelp("The access has ended. Send a new request.", *_NEW),
+    "cannot_extend": ErrorHelp("Send a new request when the access has ended."),
+    "not_approver": ErrorHelp("Somebody with one of the missing roles has to decide."),
+    "own_request": ErrorHelp("Somebody else has to decide."),
+    "not_permitted": ErrorHelp("A policy administrator gives permissions to roles."),
+    "already_locked": ErrorHelp("There is nothing left to do.", *_LOCKS),
+    "already_reviewed": ErrorHelp("There is nothing left to do."),
+    "already_decided": ErrorHelp("Your first decision counts; the request's page shows it.", *_HOME),
+    "nothing_to_review": ErrorHelp("Only emergency access that was used is reviewed."),
+    "too_many_remarks": ErrorHelp("Continue the discussion elsewhere."),
+    "extension": ErrorHelp("Open the grant that it extends.", *_HOME),
+    "wrong_grant": ErrorHelp("Open the request again and start from there.", *_HOME),
+    "window_too_long": ErrorHelp("Approve a shorter time."),
+    "not_yours": ErrorHelp("Only the requester can do that.", *_HOME),
     "bad_message": ErrorHelp("Open the page again and send the form from there."),
-    "unknown_page": ErrorHelp("Go on from here.", *_MINE),
+    "unknown_page": ErrorHelp("Check the address, or start from your requests.", *_HOME),
     "no_host": ErrorHelp("Choose a host, or type its name."),
-    "no_text": ErrorHelp("Say it in a sentence."),
-    "no_reason": ErrorHelp("Say why: it is kept in the log."),
-    "not_printable": ErrorHelp("Leave out line breaks and invisible characters."),
+    "no_text": ErrorHelp("Write a comment."),
+    "no_reason": ErrorHelp("Give a reason. It is kept in the log."),
+    "not_printable": ErrorHelp("Remove line breaks and invisible characters."),
     "too_long": ErrorHelp("Make it shorter."),
     "bad_command": ErrorHelp("Type the command as one line, as the host's shell is to run it."),
     "bad_duration": ErrorHelp("Write it like 30m or 1h30m."),
-    "no_address": ErrorHelp("Ask from the machine that you connect from."),
+    "no_address": ErrorHelp("Request access from the machine that you connect from."),
     "hardware_key_needed": ErrorHelp("Sign in on the command line with your registered hardware key."),
-    "unknown_login": ErrorHelp("The log shows the ids of sign-ins.", "Open the log", "pages.log"),
-    "unknown_certificate": ErrorHelp("The log shows the serials.", "Open the log", "pages.log"),
-    "unknown_person": ErrorHelp("Only somebody who signed in before is known.", "Open the log", "pages.log"),
-    "token_refused": ErrorHelp("Sign in again; if it stays so, tell the operator what stands here.", *_SIGN_IN),
-    "bad_token": ErrorHelp("Sign in again; if it stays so, tell the operator what stands here.", *_SIGN_IN),
+    "unknown_login": ErrorHelp("The log shows the ids of sign-ins.", *_LOG),
+    "unknown_certificate": ErrorHelp("The log shows the serials of certificates.", *_LOG),
+    "unknown_person": ErrorHelp("Only people who have signed in before are known.", *_LOG),
+    "token_refused": ErrorHelp("Sign in again. If it fails again, send this message to the operator.", *_SIGN_IN),
+    "bad_token": ErrorHelp("Sign in again. If it fails again, send this message to the operator.", *_SIGN_IN),
     "bad_answer": ErrorHelp("Start again from the sign-in page.", *_SIGN_IN),
-    "sign_in_refused": ErrorHelp("Your provider said no: ask whoever keeps your account there.", *_SIGN_IN),
-    "wrong_issuer": ErrorHelp("Start again, and tell the operator if it happens twice.", *_SIGN_IN),
-    "not_signing": ErrorHelp("The operator has to put a key to work. What was granted stays granted."),
-    "ca_protocol": ErrorHelp("Front end and authority are not of one version: tell the operator."),
-    "log_rolled_back": ErrorHelp("Tell the operator at once: nothing is issued until it is cleared up."),
-    "unknown_request": ErrorHelp("It may be somebody else's, or mistyped.", *_MINE),
-    "unknown_host": ErrorHelp("Look at the list of hosts.", "Request access", "pages.new_request"),
-    "bad_limit": ErrorHelp("Open the page again, and go on from its first page."),
+    "sign_in_refused": ErrorHelp("Your provider refused the sign-in. Ask its administrators.", *_SIGN_IN),
+    "wrong_issuer": ErrorHelp("Start again. If it happens twice, tell the operator.", *_SIGN_IN),
+    "not_signing": ErrorHelp("The operator has to activate a key. Approved requests stay approved."),
+    "ca_protocol": ErrorHelp("The front end and the CA have different versions. Tell the operator."),
+    "log_rolled_back": ErrorHelp("Tell the operator at once. Nothing is issued until this is resolved."),
+    "unknown_request": ErrorHelp("It may be mistyped, or not visible to you.", *_HOME),
+    "unknown_host": ErrorHelp("Look at the list of hosts.", *_NEW),
+    "bad_limit": ErrorHelp("Open the page again."),
     "bad_form": ErrorHelp("Open the page again and send the form from there."),
-    "ca_down": ErrorHelp("Open sessions and live certificates go on. Try again in a moment."),
+    "ca_down": ErrorHelp("Open sessions and live certificates keep working. Try again in a moment."),
 }
 _BY_FAMILY = {
-    "invalid": ErrorHelp("Change what you typed, and send it again."),
-    "refused": ErrorHelp("Whoever keeps the policy can say more.", *_WHY),
-    "failed": ErrorHelp("Try again in a moment. Open sessions and live certificates go on."),
+    "invalid": ErrorHelp("Correct the form and send it again."),
+    "refused": ErrorHelp("A policy administrator can tell you more.", *_EXPLAIN),
+    "failed": ErrorHelp("Try again in a moment. Open sessions and live certificates keep working."),
 }
 
 
 def help_for(error: SshJitError) -> ErrorHelp:
     """What to do. The sentence is left out where the error has a hint of its own that is not about the terminal."""
-    found = _BY_CODE.get(error.code) or _BY_FAMILY[error.family]
-    return ErrorHelp("", found.link, found.endpoint) if error.hint and not for_terminal(error) else found
+    known = _BY_CODE.get(error.code) or _BY_FAMILY[error.family]
+    return ErrorHelp("", known.link, known.endpoint) if error.hint and not for_terminal(error) else known
 
 
 def for_terminal(error: SshJitError) -> bool:

@@ -43,22 +43,34 @@ _BY_CODE = {
 }
 _BY_FAMILY = {"invalid": 400, "refused": 403, "failed": 503}
 _HTTP = {
-    404: ("unknown_page", "there is nothing at this address"),
-    405: ("wrong_method", "this address does not take that method"),
-    413: ("too_large", "this is more than we take"),
+    404: ("unknown_page", "there is no page at this address"),
+    405: ("wrong_method", "this address does not accept that method"),
+    413: ("too_large", "the request is too large"),
     415: ("wrong_type", "the body must be application/json"),
 }
 _TITLES = {
-    "invalid": "That did not work",
-    "refused": "The answer is no",
-    "failed": "Something of ours is down",
+    "invalid": "Invalid request",
+    "refused": "Request not allowed",
+    "failed": "ssh-jit can't issue access right now",
 }
 _TITLES_BY_STATUS = {
-    401: "Sign-in needed",
+    401: "You are not signed in",
     404: "Not found",
-    409: "Somebody was faster, or it is too late",
+    409: "This is no longer possible",
+    500: "Internal error",
     502: "The identity provider is down",
 }
+_TITLES_BY_CODE = {
+    "already_decided": "This request has already been decided",
+    "bad_form": "This form was not accepted",
+    "digest_differs": "This request has changed",
+    "not_permitted": "Not allowed",
+    "sign_in_refused": "Sign-in failed",
+    "token_refused": "Sign-in failed",
+    "wrong_state": "This request has already been decided",
+}
+RETRY = 10
+"""Seconds after which a page that could not be read, because something is down, is read again by itself."""
 
 
 def status_of(error: SshJitError) -> int:
@@ -99,7 +111,7 @@ def _http(error: HTTPException) -> AnyResponse:
 
 def _unexpected(error: Exception) -> AnyResponse:
     LOG.error("%s %s failed", request.method, ascii(request.path), exc_info=error)
-    ours = Failed("internal", "something went wrong here", hint="it is in the log; try again")
+    ours = Failed("internal", "the front end failed", hint="the error is in the front end's log; try again")
     return _json(ours, 500) if _wants_json() else page(ours, 500)
 
 
@@ -119,5 +131,6 @@ def _json(error: SshJitError, status: int) -> Response:
 
 def page(error: SshJitError, status: int) -> Response:
     """The error as a page."""
-    title = _TITLES_BY_STATUS.get(status) or _TITLES[error.family]
-    return make_response(render_template("error.html", error=error, title=title, status=status), status)
+    title = _TITLES_BY_CODE.get(error.code) or _TITLES_BY_STATUS.get(status) or _TITLES[error.family]
+    retry = RETRY if status == 503 and request.method == "GET" else None
+    return make_response(render_template("error.html", error=error, title=title, status=status, retry=retry), status)

@@ -54,9 +54,9 @@ class AskForm:
         if not hosts and not labels:
             raise Invalid("bad_form_field", "no host is chosen", hint="choose one, or type its name")
         if len(hosts) > MAX_HOSTS:
-            raise Invalid("bad_form_field", f"{len(hosts)} hosts are too many for one request", hint="ask for fewer")
+            raise Invalid("bad_form_field", f"{len(hosts)} hosts are too many for one request", hint="request fewer")
         if self.action == "command" and not self.command:
-            raise Invalid("bad_form_field", "there is no command", hint="type the exact command, or choose a shell")
+            raise Invalid("bad_form_field", "no command is given", hint="type the command, or choose a shell")
         return Ask(
             login_id=login_id,
             hosts=hosts,

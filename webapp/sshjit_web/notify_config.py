@@ -53,7 +53,7 @@ class ChannelConfig:
         if (self.apprise_file is None) == (self.webhook is None):
             raise Invalid("bad_config", "a channel has either apprise_file or webhook")
         if (self.webhook is None) != (self.secret_file is None):
-            raise Invalid("bad_config", "webhook and secret_file belong together")
+            raise Invalid("bad_config", "webhook needs secret_file, and secret_file needs webhook")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,9 @@ class NotifyConfig:
     def __post_init__(self) -> None:
         for name in self.channels:
             if not _NAME.fullmatch(name):
-                raise Invalid("bad_config", f"{names.show(name)} is no name of a channel", hint="a-z, 0-9, '-', '_'")
+                raise Invalid(
+                    "bad_config", f"{names.show(name)} is not a valid channel name", hint="a-z, 0-9, '-', '_'"
+                )
         wanted = {name for route in self.routes for name in route.channels} | ({self.mail} if self.mail else set())
         if missing := sorted(wanted - self.channels.keys()):
             raise Invalid("bad_config", f"there is no channel {names.show(missing[0])} in notify.channels")

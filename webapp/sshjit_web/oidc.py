@@ -112,9 +112,9 @@ class RelyingParty:
         discovery = self.discovery()
         issuer = answer.get("iss")
         if issuer is None and discovery.sends_iss:
-            raise Refused("wrong_issuer", f"the answer does not say that it comes from {self.title}")
+            raise Refused("wrong_issuer", f"the answer does not name {self.title} as its issuer")
         if issuer is not None and issuer != self._provider.issuer:
-            raise Refused("wrong_issuer", f"the answer does not come from {self.title}")
+            raise Refused("wrong_issuer", f"the answer names another issuer than {self.title}")
         if "error" in answer or not answer.get("code"):
             raise self._refusal(answer)
         return self._exchange(discovery, state, answer["code"])
@@ -209,7 +209,9 @@ class RelyingParty:
         if error in ("server_error", "temporarily_unavailable"):
             return self._down()
         if error == "access_denied":
-            return Refused("sign_in_refused", f"{self.title} did not sign you in", hint="try again, or ask who runs it")
+            return Refused(
+                "sign_in_refused", f"{self.title} did not sign you in", hint="try again, or ask its administrators"
+            )
         return Refused("sign_in_refused", f"{self.title} did not sign you in: {names.show(error)}")
 
     def _down(self) -> Failed:

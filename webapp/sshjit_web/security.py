@@ -10,7 +10,7 @@ import hmac
 import secrets
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, redirect, request
+from flask import Flask, Response, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from sshjit.errors import Invalid, Refused
@@ -19,6 +19,12 @@ from sshjit_web.services import services
 
 MAX_BODY = 64 * 1024
 """Bytes of any request's body; an ID token is a few thousand."""
+MAX_TARGET = 400
+"""Characters of the address to return to after a sign-in."""
+FORMS = {"pages.ask": "pages.new_request", "pages.take": "pages.break_glass"}
+"""Endpoints that take a form which a link can fill in, and the page of the form."""
+UNKEPT = ("form_token", "dry", "again")
+"""Fields of forms that are not filled in again."""
 STATIC = "public, max-age=31536000, immutable"
 """Static files keep for ever: their address changes with their content."""
 
@@ -72,22 +78,42 @@ def check_page() -> AnyResponse | None:
     if request.host != urlsplit(origin).netloc:
         if request.method in ("GET", "HEAD"):
             return redirect(origin + request.full_path.rstrip("?"), code=307)
-        raise Invalid("wrong_host", "this is not our address", hint=f"open {origin}")
+        raise Invalid("wrong_host", "this address is not the front end's", hint=f"open {origin}")
     if request.method not in ("GET", "HEAD", "OPTIONS"):
         _check_form(origin)
     return None
 
 
 def _check_form(origin: str) -> None:
-    said = request.headers.get("Origin")
-    if said is not None:
-        ours = said == origin
+    sender = request.headers.get("Origin")
+    if sender is not None:
+        ours = sender == origin
     else:
         ours = request.headers.get("Sec-Fetch-Site", "same-origin") in ("same-origin", "none")
     expected = services().form_token(form_cookie()).encode()
     given = request.form.get("form_token", "").encode("utf-8", "replace")
     if not ours or not form_cookie() or not hmac.compare_digest(expected, given):
-        raise Refused("bad_form", "this form is not of your session", hint="open the page again and send it from there")
+        raise _bad_form(ours=ours)
+
+
+def _bad_form(*, ours: bool) -> Refused:
+    if not ours:
+        return Refused("bad_form", "this form was sent from another site", hint="open the page here and send its form")
+    kept = request.endpoint in FORMS and return_address() != url_for(FORMS[request.endpoint])
+    hint = "sign in and we'll bring back what you typed" if kept else "sign in and send the form again"
+    return Refused("bad_form", "you were signed out", hint=hint)
+
+
+def return_address() -> str:
+    """Where to come back to after a sign-in: this page, or the one whose form was sent, filled in as far as it fits."""
+    if request.method == "GET":
+        return request.full_path.rstrip("?")
+    if request.endpoint in FORMS:
+        form = {name: values for name, values in request.form.lists() if name not in UNKEPT and any(values)}
+        filled = url_for(FORMS[request.endpoint], **form)
+        return filled if len(filled) <= MAX_TARGET else url_for(FORMS[request.endpoint])
+    request_id = (request.view_args or {}).get("request_id")
+    return request.path if request_id is None else url_for("pages.show_request", request_id=request_id)
 
 
 def form_cookie() -> str:

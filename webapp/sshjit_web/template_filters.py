@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from flask import Flask, request, url_for
+from flask import Flask, url_for
 from jinja2 import StrictUndefined
 from markupsafe import Markup
 
@@ -17,6 +17,7 @@ from sshjit.api.views import RequestState, RequestView
 from sshjit_web.banner import MOST
 from sshjit_web.error_help import for_terminal, help_for
 from sshjit_web.escape_controls import escape_controls
+from sshjit_web.security import return_address
 
 _STATIC = Path(__file__).parent / "static"
 _STATES = {
@@ -24,9 +25,9 @@ _STATES = {
     RequestState.APPROVED: ("live", "Approved"),
     RequestState.DENIED: ("no", "Denied"),
     RequestState.CANCELLED: ("over", "Cancelled"),
-    RequestState.EXPIRED: ("over", "Nobody answered in time"),
+    RequestState.EXPIRED: ("over", "Expired"),
     RequestState.ENDED: ("over", "Ended"),
-    RequestState.LAPSED: ("over", "Approved, but not used in time"),
+    RequestState.LAPSED: ("over", "Expired unused"),
     RequestState.REVOKED: ("no", "Revoked"),
 }
 
@@ -68,7 +69,7 @@ def state(view: RequestView | PastView | ExtensionView) -> tuple[str, str]:
     if view.state is RequestState.APPROVED and view.how == "automatic":
         return "live", "Approved by rule"
     if view.state is RequestState.APPROVED and view.how == "break_glass":
-        return "glass", "Glass broken"
+        return "glass", "Emergency access active"
     return _STATES[view.state]
 
 
@@ -89,14 +90,6 @@ def age(since: int, now: int) -> str:
 def count(number: int) -> str:
     """A count of what waits, which was not counted any further than ``MOST``."""
     return f"{MOST}+" if number > MOST else str(number)
-
-
-def here() -> str:
-    """Where to come back to after a sign-in: this page, or the one whose form was sent."""
-    if request.method == "GET":
-        return request.full_path.rstrip("?")
-    request_id = (request.view_args or {}).get("request_id")
-    return request.path if request_id is None else url_for("pages.show_request", request_id=request_id)
 
 
 def asset(name: str) -> str:
@@ -124,4 +117,4 @@ def install(app: Flask) -> None:
     app.jinja_env.filters.update(
         sentence=sentence, state=state, state_name=state_name, help=help_for, for_terminal=for_terminal
     )
-    app.jinja_env.globals.update(asset=asset, here=here)
+    app.jinja_env.globals.update(asset=asset, here=return_address)

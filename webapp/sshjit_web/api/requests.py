@@ -154,7 +154,7 @@ def deny(request_id: str) -> Response:
     """Says no to the ask with this digest."""
     said = body(DecisionBody)
     if said.duration is not None:
-        raise Invalid("bad_message", "only a yes can be for less time")
+        raise Invalid("bad_message", "only an approval can be for less time")
     return decided(Deny(login_id(), request_id, said.digest, said.comment, said.consent))
 
 

@@ -50,7 +50,7 @@ class Chat:
         title, text = message.mail if message.recipient else message.chat
         done = sender.notify(title=title, body=text, body_format="text", log_level=logging.WARNING)
         if not done:
-            said = "; ".join(entry.message for entry in done.logs()) or "the service did not take it"
+            said = "; ".join(entry.message for entry in done.logs()) or "the service did not accept it"
             raise Failed("not_delivered", escape_controls(without_secrets(said, self.address))[:MAX_PROBLEM])
 
 
@@ -95,7 +95,7 @@ def _open(name: str, channel: ChannelConfig, folder: Path, *, people: bool, plai
     if not known:
         raise Invalid("bad_channel", f"the address of the channel {name} is not understood", hint=hint)
     if people and "targets" not in parts:
-        raise Invalid("bad_channel", f"the channel {name} cannot mail to single people", hint=hint)
+        raise Invalid("bad_channel", f"the channel {name} cannot send mail to single people", hint=hint)
     return Chat(address)
 
 

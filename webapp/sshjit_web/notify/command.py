@@ -37,8 +37,8 @@ CA_PATIENCE = 3.0
 def add(parser: argparse.ArgumentParser) -> None:
     """The subcommands of ``notify``."""
     subcommands = parser.add_subparsers(dest="notify", metavar="{status,retry}")
-    subcommands.add_parser("status", help="what is waiting, sent and dead, and who works")
-    retry = subcommands.add_parser("retry", help="try dead deliveries again: all, or these")
+    subcommands.add_parser("status", help="what is waiting, sent and dead, and which notifier is active")
+    retry = subcommands.add_parser("retry", help="retry dead deliveries: all, or these")
     retry.add_argument("delivery", nargs="*", help="msg_…, as status shows it")
     for subcommand in subcommands.choices.values():
         subcommand.add_argument("--config", type=Path, default=argparse.SUPPRESS, help="web.toml")
@@ -111,16 +111,16 @@ def _size(settings: WebConfig) -> int | None:
 
 def shown(found: Overview, size: int | None, now: int) -> list[str]:
     """``status``, line by line."""
-    behind = "the authority does not answer" if size is None else f"{max(0, size - 1 - found.position)} not read"
-    works = f"works: {found.holder}" if found.lease > now else "nobody works: start ssh-jit-web notify"
-    lines = [works, f"read to entry {found.position} ({behind})"]
+    behind = "can't reach the CA" if size is None else f"{max(0, size - 1 - found.position)} not read"
+    works = f"active: {found.holder}" if found.lease > now else "notifications are off: start ssh-jit-web notify"
+    lines = [works, f"read up to entry {found.position} ({behind})"]
     for channel in dict.fromkeys(count.channel for count in found.counts):
         numbers = ", ".join(f"{each.number} {each.state}" for each in found.counts if each.channel == channel)
         lines.append(f"{channel}: {numbers}")
     if found.oldest is not None:
-        lines.append(f"tried in vain since {_moment(found.oldest)}")
+        lines.append(f"failing since {_moment(found.oldest)}")
     if found.nags:
-        lines.append(f"break-glass without a review: {found.nags}")
+        lines.append(f"emergency access without a review: {found.nags}")
     for dead in found.dead:
         to = f" {dead.recipient}" if dead.recipient else ""
         lines.append(f"dead {dead.id} {_moment(dead.changed)} {dead.topic} {dead.request} {dead.channel}{to}")
@@ -133,7 +133,7 @@ def _retry(settings: WebConfig, deliveries: tuple[str, ...]) -> None:
     migrate.upgrade(engine)
     number = status.retry(engine, _now(), deliveries or None)
     engine.dispose()
-    print(f"{number} to be tried again")  # noqa: T201 -- it is what was asked for
+    print(f"{number} will be retried")  # noqa: T201 -- it is what was asked for
 
 
 def _moment(seconds: int) -> str:

@@ -116,15 +116,15 @@ class Delivery:
         mail, chat = messages.mail(owed.content), messages.chat(owed.content)
         message = Message(owed.id, owed.recipient, mail, chat, owed.body)
         if self._monotonic() >= self.allowed_until:
-            self.results.put(Result(owed, "this process was too slow, and another may do it"))
+            self.results.put(Result(owed, "this process was too slow; another one may send it"))
             return
         try:
             self._channels[owed.channel].send(message, self._clock())
         except SshJitError as error:
             problem, final = error.message, error.code == "gone"
         except Exception as error:  # noqa: BLE001 -- a plug-in of somebody else's: whatever it raises, it did not deliver
-            LOG.warning("the channel %s broke: %s", owed.channel, type(error).__name__)
-            problem = f"the channel broke ({type(error).__name__})"
+            LOG.warning("the channel %s failed: %s", owed.channel, type(error).__name__)
+            problem = f"the channel failed ({type(error).__name__})"
         self.results.put(Result(owed, problem, final))
 
 

@@ -117,7 +117,7 @@ class Ledger:
         ready = and_(mine, DELIVERIES.c.next_try <= now)
         with self._fenced(now) as connection:
             old = update(DELIVERIES).where(ready, DELIVERIES.c.until <= now)
-            connection.execute(old.values(state="dropped", changed=now, last_error="it was no longer news"))
+            connection.execute(old.values(state="dropped", changed=now, last_error="no longer relevant"))
             query = (
                 select(DELIVERIES, NOTICES.c.words, NOTICES.c.body)
                 .join(NOTICES, NOTICES.c.thing == DELIVERIES.c.thing)
@@ -152,7 +152,7 @@ class Ledger:
         with self._fenced(now) as connection:
             dead = update(DELIVERIES).where(lost)
             connection.execute(
-                dead.values(state="dead", changed=now, last_error="web.toml has no channel of this name")
+                dead.values(state="dead", changed=now, last_error="web.toml has no channel with this name")
             )
 
     def sweep(self, now: int) -> None:
@@ -183,7 +183,7 @@ def _withdraw(connection: Connection, plan: Plan, now: int) -> None:
         return
     connection.execute(update(DELIVERIES).where(owed, or_(*which)).values(until=0))
     gone = update(DELIVERIES).where(owed, or_(*which), DELIVERIES.c.claimed == "")
-    connection.execute(gone.values(state="dropped", changed=now, last_error="it was settled before"))
+    connection.execute(gone.values(state="dropped", changed=now, last_error="already settled"))
 
 
 def _announce(connection: Connection, announcement: Announcement, now: int) -> None:

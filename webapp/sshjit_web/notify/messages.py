@@ -30,29 +30,29 @@ _LINKED = re.compile(r"(?i)(://|www\.|mailto:)")
 _SITE = re.compile(r"(?<=[\w-])\.(?=[^\W\d_]{2})")
 """The dots of ``evil.example``, of which mail programs make a link as well."""
 _TITLES: dict[Topic, str] = {
-    "asked": "{who} asks for {what}",
-    "reminder": "Still waiting: {who} asks for {what}",
-    "decided": "{actor} approved {what} for {who}; more is needed",
+    "asked": "{who} requests {what}",
+    "reminder": "Still waiting: {who} requests {what}",
+    "decided": "{actor} approved {what} for {who}; more approvals are needed",
     "opened": "Approved: {what} for {who}",
     "denied": "Denied: {what} for {who}",
-    "cancelled": "Withdrawn: {what} for {who}",
-    "expired": "Nobody answered: {what} for {who}",
-    "ended": "Over: {what} for {who}",
-    "lapsed": "Not used in time: {what} for {who}",
+    "cancelled": "Cancelled: {what} for {who}",
+    "expired": "Expired without a decision: {what} for {who}",
+    "ended": "Ended: {what} for {who}",
+    "lapsed": "Expired unused: {what} for {who}",
     "revoked": "Revoked: {what} for {who}",
-    "commented": "{actor} on {what} for {who}",
-    "broken_glass": "BREAK-GLASS: {who} took {what}",
-    "unreviewed": "Not reviewed yet: {who} took {what} by break-glass",
-    "reviewed": "{actor} reviewed the break-glass of {who}: {verdict}",
+    "commented": "{actor} commented on {what} for {who}",
+    "broken_glass": "EMERGENCY ACCESS (break-glass): {who} to {what}",
+    "unreviewed": "Not reviewed yet: emergency access of {who} to {what}",
+    "reviewed": "{actor} reviewed the emergency access of {who}: {verdict}",
     "locked": "Locked",
     "unlocked": "Unlocked",
     "emergency": "Emergency certificate signed",
 }
 _TO_DO: dict[Topic, str] = {
-    "asked": "Look at it, and approve or deny it, on the page:",
-    "reminder": "Look at it, and approve or deny it, on the page:",
-    "broken_glass": "Somebody else must look at what was done, and say whether it was justified, on the page:",
-    "unreviewed": "Somebody else must look at what was done, and say whether it was justified, on the page:",
+    "asked": "Approve or deny it on its page:",
+    "reminder": "Approve or deny it on its page:",
+    "broken_glass": "Somebody else must review what was done, on its page:",
+    "unreviewed": "Somebody else must review what was done, on its page:",
 }
 
 
@@ -71,8 +71,8 @@ def compose(notice: Notice, origin: str) -> Content:
     """What is said of a notice; ``origin`` is the front end's own address."""
     item, request = notice.item, notice.item.request
     link = f"{origin}/log" if request is None else f"{origin}/requests/{request.id}"
-    rows = (("What", defuse_sites(item.summary)),) if request is None else tuple(_rows(notice, request))
-    return Content(_title(notice), rows, _TO_DO.get(notice.topic, "The page about it:"), link)
+    rows = (("Event", defuse_sites(item.summary)),) if request is None else tuple(_rows(notice, request))
+    return Content(_title(notice), rows, _TO_DO.get(notice.topic, "Details:"), link)
 
 
 def mail(content: Content) -> tuple[str, str]:
@@ -110,35 +110,35 @@ def _rows(notice: Notice, request: RequestView) -> Iterator[tuple[str, str]]:
     """Who, what, for how long, why, and until when something is to be done or is open."""
     topic, item = notice.topic, notice.item
     if topic == "commented":
-        yield "Remark", defuse_sites(remark(item, request))
+        yield "Comment", defuse_sites(remark(item, request))
     if topic == "reviewed" and request.review is not None:
         yield "Review", f"{request.review.verdict}: {defuse_sites(request.review.comment)}"
-    yield "Who", person(request.requester)
-    yield "What", f"{what(request)}{'' if request.command is None else f', to run {defuse_sites(request.command)}'}"
-    yield "For", f"{durations.show(request.duration)}{' more' if request.extends else ''}"
-    yield "Why", defuse_sites(request.reason)
+    yield "Requester", person(request.requester)
+    yield "Access", f"{what(request)}{'' if request.command is None else f', command {defuse_sites(request.command)}'}"
+    yield "Duration", f"{durations.show(request.duration)}{' more' if request.extends else ''}"
+    yield "Reason", defuse_sites(request.reason)
     yield "Rule", request.rule
-    yield "From", "" if request.start is None else moment(request.start)
+    yield "Start", "" if request.start is None else moment(request.start)
     if topic in ("asked", "reminder", "decided"):
-        missing = [f"{step.missing} of {step.role}" for step in request.steps if step.missing]
-        yield "Missing", ", ".join(missing)
-        yield "Answer until", moment(request.pending_until)
+        missing = [f"{step.missing} by {step.role}" for step in request.steps if step.missing]
+        yield "Approvals missing", ", ".join(missing)
+        yield "Expires", moment(request.pending_until)
     if topic in ("opened", "broken_glass", "unreviewed") and request.ends is not None:
-        yield "Open until", moment(request.ends)
+        yield "Active until", moment(request.ends)
     if topic in ("broken_glass", "unreviewed") and request.review_by is not None:
-        yield "Review until", moment(request.review_by)
+        yield "Review by", moment(request.review_by)
     if topic in ("opened", "denied", "decided") and request.decisions:
-        yield "Answers", "; ".join(_decisions(request))
+        yield "Decisions", "; ".join(_decisions(request))
     if topic in ("denied", "cancelled", "ended", "revoked"):
         yield "Ended by", "" if item.actor is None else person(item.actor)
-        yield "Because", "" if topic == "denied" else defuse_sites(request.closing)
+        yield "Reason for the end", "" if topic == "denied" else defuse_sites(request.closing)
 
 
 def _decisions(request: RequestView) -> Iterator[str]:
     for decision in request.decisions:
-        said = "yes" if decision.verdict == "approve" else "no"
+        verdict = "approved" if decision.verdict == "approve" else "denied"
         comment = f", {defuse_sites(decision.comment)}" if decision.comment else ""
-        yield f"{defuse_sites(decision.person.name)}: {said}{comment}"
+        yield f"{defuse_sites(decision.person.name)}: {verdict}{comment}"
 
 
 def what(request: RequestView) -> str:

@@ -68,7 +68,7 @@ class Notifier:
         begun = self.monotonic()
         holds = self.ledger.take(self.clock())
         if holds != self._holds:
-            LOG.warning("this notifier %s", "works" if holds else "stands by: another one works")
+            LOG.warning("this notifier %s", "is active" if holds else "stands by: another one is active")
             self._holds = holds
         if not holds:
             return False

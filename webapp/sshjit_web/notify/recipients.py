@@ -57,7 +57,7 @@ def _people(config: NotifyConfig, people: Iterable[PersonView], *, if_told: bool
 
 def _mail(channel: str, person: PersonView, *, if_told: bool) -> Target:
     to = address(person)
-    problem = "" if to else "their provider vouches for no address"
+    problem = "" if to else "their provider confirms no e-mail address"
     return Target(channel, to or person.id[:LONGEST_ADDRESS], if_told=if_told, problem=problem)
 
 
@@ -67,7 +67,7 @@ def _channels(config: NotifyConfig, notice: Notice) -> list[Target]:
     return [
         Target(
             str(escape_controls(name))[:LONGEST_NAME],
-            problem="" if name in config.channels else "web.toml has no channel of this name",
+            problem="" if name in config.channels else "web.toml has no channel with this name",
         )
         for name in dict.fromkeys((*named, *routed))
     ]

@@ -87,6 +87,6 @@ class Webhook:
             raise Failed("not_delivered", f"the receiver cannot be reached ({type(error).__name__})") from None
         answer.close()
         if answer.status_code == GONE:
-            raise Failed("gone", "the receiver wants no more of these (410)")
+            raise Failed("gone", "the receiver wants no more messages (410)")
         if not 200 <= answer.status_code < 300:
             raise Failed("not_delivered", f"the receiver answered {answer.status_code}")

@@ -58,7 +58,7 @@ def decide(request_id: str, verdict: Literal["approve", "deny"]) -> AnyResponse 
 def _said(verdict: str) -> tuple[str, int | None]:
     """The comment, and for how long at most. A no must say why."""
     if verdict == "deny":
-        hint = "say why not: whoever asked reads it, and it is kept in the log"
+        hint = "give a reason: the requester sees it, and it is kept in the log"
         return forms.required(common.text("denial"), "the reason for the denial", hint), None
     wish = common.text("duration")
     return common.text("comment"), durations.parse(wish) if wish else None
@@ -94,9 +94,9 @@ def review(request_id: str) -> AnyResponse | str:
     try:
         verdict, found = common.text("verdict"), forms.one_line(common.text("comment"))
         if verdict not in ("justified", "unjustified"):
-            raise Invalid("bad_form_field", "there is no verdict", hint="choose whether it was justified")
+            raise Invalid("bad_form_field", "no verdict is chosen", hint="choose whether it was justified")
         if verdict == "unjustified":
-            found = forms.required(found, "the comment", "say what was not in order")
+            found = forms.required(found, "the comment", "say what was not justified")
         said = cast("Literal['justified', 'unjustified']", verdict)
         services().ca.call(Review(login.id, request_id, said, found), RequestReply)
     except SshJitError as error:

@@ -49,7 +49,7 @@ def _check(form: forms.AskForm) -> None:
         raise Invalid(
             "bad_form_field",
             f"the reason is shorter than {BREAK_GLASS_REASON} characters",
-            hint="say what is broken: whoever reviews this reads it first",
+            hint="say what the emergency is: reviewers see it",
         )
     if common.text("again") != form.hosts[0]:
         raise Invalid(

@@ -53,7 +53,7 @@ def seen(login: LoginView, request_id: str) -> RequestReply:
     """The request whose digest the form carries. Raises ``Invalid``: ``digest_differs``."""
     reply = read(login, request_id)
     if reply.request.digest != request.form.get("digest", ""):
-        raise Invalid("digest_differs", "this is not the request that you saw", hint="open it again")
+        raise Invalid("digest_differs", "the request changed since you opened it", hint="open it again")
     return reply
 
 

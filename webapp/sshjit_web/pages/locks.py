@@ -47,7 +47,7 @@ def revoke(request_id: str) -> AnyResponse | str:
     """First shows once more what will end; then ends it."""
     login = current_login()
     try:
-        reason = forms.required(common.text("reason"), "the reason", "say why it ends now: it is kept in the log")
+        reason = forms.required(common.text("reason"), "the reason", "give a reason: it is kept in the log")
         if request.form.get("confirmed") != "yes":
             view = common.read(login, request_id).request
             labels = common.hosts_of(login, view)
@@ -61,12 +61,12 @@ def revoke(request_id: str) -> AnyResponse | str:
 def _message(login: LoginView) -> Lock:
     kind, target = common.text("kind"), common.text("target")
     if kind not in get_args(LockKind):
-        raise Invalid("bad_form_field", "nothing to lock is chosen", hint="choose what to lock")
+        raise Invalid("bad_form_field", "no type of lock is chosen", hint="choose what to lock")
     if kind == "everything":
         target = ""
     else:
         target = forms.required(target, "what to lock", "name the person, the host, the sign-in or the key")
-    reason = forms.required(common.text("reason"), "the reason", "say why: whoever is stopped by it reads that")
+    reason = forms.required(common.text("reason"), "the reason", "give a reason: everybody who is locked out sees it")
     return Lock(login.id, cast("LockKind", kind), target or None, reason)
 
 

@@ -68,7 +68,7 @@ def notifications() -> str:
     """The state of every channel, and what was given up. These rows are the front end's own, so it decides."""
     login = current_login()
     if "audit" not in login.permissions:
-        raise Refused("not_permitted", "only whoever has the permission audit sees this")
+        raise Refused("not_permitted", "this page needs the permission audit")
     have = services()
     found = status.overview(have.store.engine)
     return common.render("notifications.html", login, found=found, works=found.lease > have.now())

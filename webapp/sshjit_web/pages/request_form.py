@@ -20,7 +20,6 @@ from sshjit_web.services import services
 
 HOSTS_SHOWN = 40
 LABELS_SHOWN = 60
-EXISTING = "You had asked for this before: it is the same request, with the reason and the time of then."
 
 
 @blueprint.get("/requests/new")
@@ -48,9 +47,10 @@ def ask() -> AnyResponse | str:
         raise_if_signed_out(error)
         return failed(_page(login, form, preview, error), error)
     services().banners.drop(login)
-    notes = (*reply.notes, *((EXISTING,) if reply.existing else ()))
     request_id = reply.request.id
-    return request_page(login, read(login, request_id), notes=notes) if notes else to_request(request_id)
+    if not reply.notes and not reply.existing:
+        return to_request(request_id)
+    return request_page(login, read(login, request_id), notes=reply.notes, existing=reply.existing)
 
 
 def preview_request(login: LoginView, message: Ask | Explain) -> ExplainReply | None:

@@ -80,7 +80,7 @@ def extend(request_id: str) -> AnyResponse | str:
     """Asks for more time in an open grant; that is a request of its own, and its page is shown."""
     login = current_login()
     try:
-        reason = forms.required(common.text("reason"), "the reason", "say why the time was not enough")
+        reason = forms.required(common.text("reason"), "the reason", "say why you need more time")
         message = Extend(login.id, request_id, reason, request.remote_addr or "")
         reply = services().ca.call(message, AskReply)
     except SshJitError as error:
@@ -93,7 +93,7 @@ def comment(request_id: str) -> AnyResponse | str:
     """Says something about a request, and decides nothing."""
     login = current_login()
     try:
-        said = forms.required(common.text("text"), "the comment", "say something")
+        said = forms.required(common.text("text"), "the comment", "write a comment")
         services().ca.call(Comment(login.id, request_id, said), RequestReply)
     except SshJitError as error:
         return again(login, request_id, error)
@@ -117,9 +117,10 @@ def request_page(
     reply: RequestReply,
     *,
     notes: tuple[str, ...] = (),
+    existing: bool = False,
     error: SshJitError | None = None,
 ) -> str:
-    """The page of a request as it stands."""
+    """The page of a request as it is now. ``existing``: it was requested a second time, and is the first request."""
     view = reply.request
     own = view.requester.id == login.person.id
     return common.render(
@@ -129,6 +130,7 @@ def request_page(
         about=reply.about,
         because=reply.because,
         notes=notes,
+        existing=existing,
         error=error,
         typed={name: common.text(name) for name in ("comment", "denial", "reason", "text")},
         labels=common.hosts_of(login, view),
