@@ -55,7 +55,7 @@ def left(until: int, now: int) -> str:
 
 def sentence(text: str) -> str:
     """``text`` with a capital letter, unless it begins with a name or a command."""
-    return text[:1].upper() + text[1:] if re.match(r"[a-z]+[ ,:]", text) else text
+    return text[:1].upper() + text[1:] if re.match(r"[a-z]+(?:'[a-z]+)?[ ,:]", text) else text
 
 
 def state(view: RequestView | PastView | ExtensionView) -> tuple[str, str]:

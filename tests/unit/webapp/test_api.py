@@ -209,7 +209,7 @@ def test_health_and_readiness(world: FrontEnd) -> None:
     assert "clock" in problem
     world.authority.stop()
     assert client.get("/healthz").status_code == 200
-    assert client.get("/readyz").get_json()["problems"] == ["the authority cannot be reached"]
+    assert client.get("/readyz").get_json()["problems"] == ["can't reach the CA"]
 
 
 def test_with_the_authority_down_everything_says_so_and_no_session_is_lost(world: FrontEnd) -> None:
@@ -220,7 +220,10 @@ def test_with_the_authority_down_everything_says_so_and_no_session_is_lost(world
         assert (answer.status_code, error(answer)) == (503, "ca_down")
     page = browser.get("/requests")
     assert page.status_code == 503
-    assert "The authority cannot be reached" in page.text
+    assert "Can&#39;t reach the CA" in page.text
+    assert "Open sessions and live certificates keep working" in page.text
+    assert '<meta http-equiv="refresh" content="10">' in page.text
+    assert "Sign in</a>" not in page.text
     assert page.headers.getlist("Set-Cookie") == []
 
 

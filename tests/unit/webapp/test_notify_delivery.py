@@ -94,7 +94,7 @@ def test_nothing_is_sent_when_the_lease_may_be_over() -> None:
     delivery = working(time, one=way)
     delivery.allowed_until = time.now
     delivery.begin(owed("x", "one"))
-    assert taken(delivery).problem == "this process was too slow, and another may do it"
+    assert taken(delivery).problem == "this process was too slow; another one may send it"
 
 
 def test_a_plug_in_that_breaks_is_a_failure_like_any_other() -> None:
@@ -103,5 +103,5 @@ def test_a_plug_in_that_breaks_is_a_failure_like_any_other() -> None:
     delivery = working(Time(), one=way)
     delivery.begin(owed("x", "one"))
     result = taken(delivery)
-    assert result.problem == "the channel broke (ZeroDivisionError)"
+    assert result.problem == "the channel failed (ZeroDivisionError)"
     assert not result.final

@@ -116,7 +116,7 @@ def test_only_those_who_did_not_answer_are_reminded_at_half_of_the_time(desk: No
     desk.ca.later(2 * 60)
     desk.follow(ledger)
     with sending(desk, ledger) as told:
-        assert told == {("Still waiting: d-4 asks for postgres@db1", "erin")}
+        assert told == {("Still waiting: d-4 requests postgres@db1", "erin")}
 
 
 def test_nobody_is_reminded_of_what_ran_out(desk: NotifierDesk, ledger: Ledger) -> None:
@@ -203,7 +203,7 @@ def test_channels_that_are_gone_leave_dead_deliveries_that_are_seen(desk: Notifi
     desk.follow(ledger)
     ledger.orphans(("mail",), now(desk))
     (dead,) = status.overview(desk.engine).dead
-    assert (dead.channel, dead.last_error) == ("pager", "web.toml has no channel of this name")
+    assert (dead.channel, dead.last_error) == ("pager", "web.toml has no channel with this name")
 
 
 def test_a_rule_may_name_any_channel_and_none_holds_up_the_others(desk: NotifierDesk, ledger: Ledger) -> None:
@@ -212,7 +212,7 @@ def test_a_rule_may_name_any_channel_and_none_holds_up_the_others(desk: Notifier
     desk.follow(ledger)
     with sending(desk, ledger) as told:
         assert {name for _, name in told} == {"bob", "erin", "alice", "#pager"}
-    assert {dead.last_error for dead in status.overview(desk.engine).dead} == {"web.toml has no channel of this name"}
+    assert {dead.last_error for dead in status.overview(desk.engine).dead} == {"web.toml has no channel with this name"}
 
 
 def test_what_is_over_for_a_month_is_removed(desk: NotifierDesk, ledger: Ledger) -> None:

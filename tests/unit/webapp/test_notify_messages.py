@@ -47,17 +47,17 @@ def written(ca: Installation, topic: str) -> Content:
 def test_the_mail_to_an_approver_says_who_what_why_until_when_and_where(ca: Installation) -> None:
     request = ca.ask(ca.native(DANA), "db1", action="migrate").request
     subject, text = messages.mail(written(ca, "asked"))
-    assert subject == "ssh-jit: Dana asks for migrate as postgres@db1"
+    assert subject == "ssh-jit: Dana requests migrate as postgres@db1"
     assert text == (
-        "Who: Dana (partner, dana@example.com)\n"
-        "What: migrate as postgres@db1, to run /opt/app/bin/migrate\n"
-        "For: 1 h\n"
-        "Why: CHG-7 add index\n"
+        "Requester: Dana (partner, dana@example.com)\n"
+        "Access: migrate as postgres@db1, command /opt/app/bin/migrate\n"
+        "Duration: 1 h\n"
+        "Reason: CHG-7 add index\n"
         "Rule: database\n"
-        "Missing: 1 of lead\n"
-        "Answer until: 2027-01-15 08:30 UTC\n"
+        "Approvals missing: 1 by lead\n"
+        "Expires: 2027-01-15 08:30 UTC\n"
         "\n"
-        "Look at it, and approve or deny it, on the page:\n"
+        "Approve or deny it on its page:\n"
         f"https://access.example.com/requests/{request.id}\n"
     )
 
@@ -66,17 +66,17 @@ def test_the_mail_to_the_requester_says_who_approved_and_until_when_it_is_open(c
     ca.approve(ca.web(BOB), ca.ask(ca.native(DANA), "db1").request, "go ahead")
     subject, text = messages.mail(written(ca, "opened"))
     assert subject == "ssh-jit: Approved: postgres@db1 for Dana"
-    assert "Open until: 2027-01-15 09:00 UTC\n" in text
-    assert "Answers: Bob: yes, go ahead\n" in text
+    assert "Active until: 2027-01-15 09:00 UTC\n" in text
+    assert "Decisions: Bob: approved, go ahead\n" in text
 
 
 def test_broken_glass_is_loud_and_says_what_to_do(ca: Installation) -> None:
     break_glass(ca, ca.native(ALICE))
     subject, text = messages.mail(written(ca, "broken_glass"))
-    assert subject == "ssh-jit: BREAK-GLASS: Alice took root@db1"
-    assert "Why: the database is on fire\n" in text
-    assert "Review until: 2027-01-16 08:00 UTC\n" in text
-    assert "say whether it was justified" in text
+    assert subject == "ssh-jit: EMERGENCY ACCESS (break-glass): Alice to root@db1"
+    assert "Reason: the database is on fire\n" in text
+    assert "Review by: 2027-01-16 08:00 UTC\n" in text
+    assert "Somebody else must review what was done" in text
 
 
 def test_every_other_topic_has_its_words(ca: Installation) -> None:
@@ -84,21 +84,21 @@ def test_every_other_topic_has_its_words(ca: Installation) -> None:
     first = ca.ask(dana, "db1").request
     ca.say(m.Comment(bob, first.id, "which index?"), m.RequestReply)
     title, text = messages.mail(written(ca, "commented"))
-    assert title == "ssh-jit: Bob on postgres@db1 for Dana"
-    assert text.startswith("Remark: which index?\nWho: Dana (partner, dana@example.com)\nWhat: postgres@db1\n")
-    assert text.endswith(f"\nThe page about it:\n{ORIGIN}/requests/{first.id}\n")
+    assert title == "ssh-jit: Bob commented on postgres@db1 for Dana"
+    assert text.startswith("Comment: which index?\nRequester: Dana (partner, dana@example.com)\nAccess: postgres@db1\n")
+    assert text.endswith(f"\nDetails:\n{ORIGIN}/requests/{first.id}\n")
     ca.say(m.Deny(bob, first.id, first.digest, "not today", None), m.RequestReply)
-    assert "Answers: Bob: no, not today\n" in messages.mail(written(ca, "denied"))[1]
+    assert "Decisions: Bob: denied, not today\n" in messages.mail(written(ca, "denied"))[1]
     second = ca.ask(dana, "db1").request
     ca.approve(bob, second)
     ca.say(m.Revoke(bob, second.id, None, None, "laptop lost"), m.RevokeReply)
     title, text = messages.mail(written(ca, "revoked"))
     assert title == "ssh-jit: Revoked: postgres@db1 for Dana"
-    assert "Ended by: Bob (acme, bob@example.com)\nBecause: laptop lost\n" in text
+    assert "Ended by: Bob (acme, bob@example.com)\nReason for the end: laptop lost\n" in text
     glass = break_glass(ca, alice).request
     review(ca, bob, glass)
     title, text = messages.mail(written(ca, "reviewed"))
-    assert title == "ssh-jit: Bob reviewed the break-glass of Alice: justified"
+    assert title == "ssh-jit: Bob reviewed the emergency access of Alice: justified"
     assert text.startswith("Review: justified: it was\n")
     ca.say(m.Lock(None, "host", "db1", "odd traffic to evil.example"), m.LockReply, "admin")
     title, text = messages.mail(written(ca, "locked"))
@@ -162,14 +162,14 @@ def test_t29_no_mail_program_finds_a_site_in_what_others_wrote(ca: Installation)
     ca.say(m.Deny(ca.web(BOB), request.id, request.digest, "ask at evil.example", None), m.RequestReply)
     said.append(messages.mail(written(ca, "denied")))
     assert all("evil.example" not in title + text for title, text in said)
-    assert "Why: CHG-7.1 see evil[.]example/approve, app[.]py, 3.11.7" in said[0][1]
+    assert "Reason: CHG-7.1 see evil[.]example/approve, app[.]py, 3.11.7" in said[0][1]
     assert "(partner, dana@example.com)" in said[0][1]
 
 
 def test_t29_a_long_name_leaves_room_for_what_its_owner_wants(ca: Installation) -> None:
     DANA.claims = {"name": "Approved: root@db1 for Bob, nothing to do, " * 5}
     ca.ask(ca.native(DANA), "db1")
-    assert "… asks for postgres@db1" in messages.mail(written(ca, "asked"))[0]
+    assert "… requests postgres@db1" in messages.mail(written(ca, "asked"))[0]
 
 
 def test_long_values_are_cut(ca: Installation) -> None:

@@ -208,7 +208,7 @@ def test_an_address_that_nobody_vouches_for_is_owed_to_and_dead_at_once(ca: Inst
     ear.listen()
     problems = {copy.target.recipient: copy.target.problem for copy in ear.plans[0].announcements[0].copies}
     assert problems.pop("erin@example.com") == ""
-    assert list(problems.values()) == ["their provider vouches for no address"]
+    assert list(problems.values()) == ["their provider confirms no e-mail address"]
 
 
 def test_news_that_are_old_are_not_told(ca: Installation, ear: FeedReader) -> None:

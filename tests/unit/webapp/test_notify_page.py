@@ -17,7 +17,7 @@ from tests.support.notified import CONFIG, ORIGIN
 def test_auditors_see_what_is_owed_and_what_was_given_up(tmp_path: Path, issuers: dict[str, Issuer]) -> None:
     with in_process_ca.front_end(tmp_path, issuers, in_process_ca.policy()) as world:
         world.browser(BOB)
-        assert "No notifier works; it has read nothing yet" in world.page(EVE, "/notifications")
+        assert "Notifications are off: the notifier isn't running" in world.page(EVE, "/notifications")
         ledger = Ledger(world.store.engine, "web1/7/x", 15)
         now = int(world.ca.time)
         assert ledger.take(now)
@@ -26,7 +26,7 @@ def test_auditors_see_what_is_owed_and_what_was_given_up(tmp_path: Path, issuers
         (owed,) = ledger.claim("mail", now, 1)
         ledger.failed(owed.id, now, "<b>the server</b> is down", next_try=None)
         page = world.page(EVE, "/notifications")
-        assert "The notifier works" in page
+        assert "The notifier is running" in page
         assert "1 dead, 1 waiting" in page
         assert "&lt;b&gt;the server&lt;/b&gt; is down" in page
         assert f"/requests/{request_id}" in page

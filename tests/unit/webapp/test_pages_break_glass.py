@@ -24,7 +24,7 @@ def test_the_break_glass_page_says_what_it_sets_off(world: FrontEnd) -> None:
     page = world.page(ALICE, "/break-glass")
     for shown in ("on-call", "30 min", "pager", "lead", "auditor", "reviewed within", "Type the host's name again"):
         assert shown in page
-    assert "No break-glass rule is for you" in world.page(DANA, "/break-glass")
+    assert "You have no emergency access" in world.page(DANA, "/break-glass")
 
 
 @pytest.mark.parametrize(
@@ -61,22 +61,22 @@ def test_who_presses_return_in_a_box_of_several_lines_is_not_refused_for_it(worl
 def test_an_open_break_glass_access_marks_every_page_of_its_owner(world: FrontEnd) -> None:
     request_id = broken(world)
     for path in ("/requests", "/requests/new", "/history", "/log", f"/requests/{request_id}", "/explain"):
-        assert "Glass broken:" in world.page(ALICE, path), path
+        assert "Emergency access active:" in world.page(ALICE, path), path
     for path in ("/requests", "/history?whose=mine"):
         assert re.search(r'class="(card )?red"', world.page(ALICE, path)), path
     missing = world.get(ALICE, "/requests/req-00000000")
     assert missing.status_code == 404
-    assert "Glass broken:" in missing.text
+    assert "Emergency access active:" in missing.text
     assert "BROKE THE GLASS" in world.page(EVE, "/log")
     world.post(ALICE, f"/requests/{request_id}/end")
-    assert "Glass broken:" not in world.page(ALICE, "/requests")
+    assert "Emergency access active:" not in world.page(ALICE, "/requests")
 
 
 def test_reviewers_are_nagged_until_somebody_else_has_looked(world: FrontEnd) -> None:
     request_id = broken(world)
     for person in (BOB, EVE):
-        assert "1 break-glass access waits for somebody to look at it" in world.page(person, "/requests")
-    assert "waits for somebody" not in world.page(DANA, "/requests")
+        assert "1 emergency access needs a review" in world.page(person, "/requests")
+    assert "needs a review" not in world.page(DANA, "/requests")
     assert request_id in world.page(BOB, "/reviews")
     silent = world.post(BOB, f"/requests/{request_id}/review", verdict="unjustified", comment=" ")
     assert silent.status_code == 400
@@ -85,12 +85,12 @@ def test_reviewers_are_nagged_until_somebody_else_has_looked(world: FrontEnd) ->
     assert own.status_code == 403
     done = world.post(BOB, f"/requests/{request_id}/review", verdict="unjustified", comment="the pager was quiet")
     assert done.status_code == 303
-    assert "Nothing waits for a review" in world.page(BOB, "/reviews")
+    assert "Nothing to review" in world.page(BOB, "/reviews")
     page = world.page(ALICE, f"/requests/{request_id}")
     assert "Not justified" in page
     assert "the pager was quiet" in page
     world.ca.later(10)
-    assert "waits for somebody" not in world.page(EVE, "/requests")
+    assert "needs a review" not in world.page(EVE, "/requests")
 
 
 def test_an_overdue_review_says_so_and_stops_the_next_one(world: FrontEnd) -> None:
@@ -110,16 +110,16 @@ def test_an_approver_sees_who_asks_and_may_give_less(world: FrontEnd) -> None:
     request_id = world.ask(DANA, "db1", login="postgres", reason="CHG-7 the second")
     page = world.page(BOB, f"/requests/{request_id}")
     for shown in (
-        "by partner, just now",
+        "partner, just now",
         "192.0.2.7",
-        "with a second factor",
+        "(MFA)",
         "CHG-1 the first",
-        "You are asked because",
+        "You can decide as",
     ):
         assert shown in page
     digest = world.view(BOB, request_id).digest
     sure = world.post(BOB, f"/requests/{request_id}/approve", digest=digest, duration="30m", comment="be quick")
-    assert "You say yes for 30 min, not for 1 h." in sure.text
+    assert "You approve 30 min instead of 1 h." in sure.text
     assert 'name="duration" value="30m"' in sure.text
     world.post(BOB, f"/requests/{request_id}/approve", digest=digest, duration="30m", confirmed="yes")
     view = world.view(BOB, request_id)
@@ -150,7 +150,7 @@ def test_both_sides_comment(world: FrontEnd) -> None:
 def test_a_lock_is_confirmed_and_says_what_it_took(world: FrontEnd) -> None:
     world.ask(ALICE, "web1", login="deploy")
     sure = world.post(BOB, "/locks", kind="host", target="web1", reason="rootkit found")
-    assert "Yes, lock it" in sure.text
+    assert "Lock <bdi>web1</bdi>" in sure.text
     assert "lock" not in world.ca.kinds()
     done = world.post(BOB, "/locks", kind="host", target="web1", reason="rootkit found", confirmed="yes")
     assert "revoked 1 grant" in done.text
@@ -176,7 +176,7 @@ def test_a_grant_is_revoked_after_a_second_look(world: FrontEnd) -> None:
     world.post(BOB, f"/requests/{request_id}/approve", digest=digest, confirmed="yes")
     assert world.post(BOB, f"/requests/{request_id}/revoke").status_code == 400
     sure = world.post(BOB, f"/requests/{request_id}/revoke", reason="the change was called off")
-    assert "Yes, end it" in sure.text
+    assert "Revoke access" in sure.text
     assert world.view(DANA, request_id).state is m.RequestState.APPROVED
     world.post(BOB, f"/requests/{request_id}/revoke", reason="the change was called off", confirmed="yes")
     assert world.view(DANA, request_id).state is m.RequestState.REVOKED
@@ -187,9 +187,9 @@ def test_who_may_lock_and_nothing_else_looks_at_a_grant_and_ends_it(world: Front
     request_id = world.ask(ALICE, "web1", login="deploy", reason="CHG-1 look at the queue")
     path = f"/requests/{request_id}"
     page = world.page(BOB, path)
-    for shown in ("<bdi>Alice</bdi>", "CHG-1 look at the queue", "End this access now", "Nothing else is open."):
+    for shown in ("<bdi>Alice</bdi>", "CHG-1 look at the queue", "Revoke this access", "No other active access."):
         assert shown in page
-    for hidden in ("Say something", "Your answer", "Lately"):
+    for hidden in ("Add a comment", "<h2>Decision</h2>", "<h3>Recent</h3>"):
         assert hidden not in page
     assert world.get(DANA, path).text.replace(request_id, "") == world.get(DANA, "/requests/req-none").text.replace(
         "req-none", ""
@@ -221,7 +221,7 @@ def test_the_history_is_searched_and_paged_for_auditors_and_for_oneself(world: F
     found = world.page(EVE, "/history?find=needle")
     assert found.count('href="/requests/req-') == 1
     assert world.page(EVE, "/history?state=pending").count('href="/requests/req-') == 1
-    assert "Nothing was found" in world.page(EVE, "/history?since=2027-02-01")
+    assert "No requests found" in world.page(EVE, "/history?since=2027-02-01")
     assert other not in world.page(ALICE, "/history")
     assert other not in world.page(ALICE, "/history?whose=all")
     for wrong in ("since=yesterday", "state=asleep"):
@@ -236,7 +236,7 @@ def test_the_log_is_filtered(world: FrontEnd) -> None:
     by_person = world.page(EVE, "/log?kind=ask&person=Dana")
     assert by_person.count('<span class="kind">') == 1
     assert world.page(EVE, "/log?kind=ask&host=web1").count('<span class="kind">') == 1
-    assert "Nothing was found" in world.page(EVE, "/log?until=2026-01-01T00:00")
+    assert "No entries found" in world.page(EVE, "/log?until=2026-01-01T00:00")
     wrong = world.get(EVE, "/log?since=then")
     assert wrong.status_code == 400
     assert "bad_form_field" in wrong.text

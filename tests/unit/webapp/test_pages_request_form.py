@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from dataclasses import replace
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -24,9 +25,9 @@ def test_a_dry_run_says_terms_steps_and_who_could_approve_and_records_nothing(wo
     world.browser(DANA)
     before = world.ca.kinds()
     page = dry(world, host=["db1"], reason="CHG-7 index", duration="8h")
-    for shown in ("once it is approved", "<code>database</code>", "postgres", "1 h", "the most that the rule allows"):
+    for shown in ("Needs 1 approval", "<code>database</code>", "postgres", "1 h", "the most that the rule allows"):
         assert shown in page
-    for shown in ("Could approve: <bdi>Bob</bdi>", "Answer within", "30 min", "once"):
+    for shown in ("Can approve: <bdi>Bob</bdi>", "if unanswered after 30 min", "within 15 min of approval", "once"):
         assert shown in page
     assert world.ca.kinds() == before
 
@@ -34,10 +35,10 @@ def test_a_dry_run_says_terms_steps_and_who_could_approve_and_records_nothing(wo
 def test_a_dry_run_asks_for_the_reason_as_the_rule_does(world: FrontEnd) -> None:
     page = dry(world, host=["db1"])
     assert '<label for="reason" id="reason-label">Incident or change number</label>' in page
-    assert "Not like this." in page
+    assert "Fix this first" in page
     page = world.page(ALICE, "/requests/new?host=web1")
-    assert '<label for="reason" id="reason-label">Why</label>' in page
-    assert "You get this at once." in page
+    assert '<label for="reason" id="reason-label">Reason</label>' in page
+    assert "Granted immediately" in page
 
 
 def test_a_plain_no_is_said_by_the_front_end_in_the_authoritys_words(world: FrontEnd) -> None:
@@ -68,7 +69,7 @@ def test_a_window_that_opens_later(world: FrontEnd) -> None:
     assert view.start == 1_800_091_800
     page = world.page(ALICE, f"/requests/{request_id}")
     assert "2027-01-16 09:30 UTC" in page
-    assert "it opens" in page
+    assert "Approved; starts" in page
     assert world.post(ALICE, "/requests/new", host=["web1"], start="tomorrow").status_code == 400
     late = world.post(ALICE, "/requests/new", host=["web1"], start="2028-01-16T09:30")
     assert "bad_start" in late.text
@@ -87,7 +88,11 @@ def test_a_step_up_leads_to_a_fresh_sign_in(world: FrontEnd) -> None:
     answer = world.post(ALICE, "/break-glass", host="db1", again="db1", reason="the orders database is down")
     assert answer.status_code == 403
     assert "step_up" in answer.text
-    assert "/sign-in?next=/break-glass&amp;fresh=1" in answer.text
+    back = re.search(r'href="([^"]*sign-in[^"]*)"', answer.text)
+    assert back is not None
+    assert "fresh=1" in back[1]
+    kept = parse_qs(urlsplit(parse_qs(urlsplit(html.unescape(back[1])).query)["next"][0]).query)
+    assert kept == {"host": ["db1"], "reason": ["the orders database is down"]}
 
 
 def test_an_expired_sign_in_comes_back_to_the_page_whose_form_was_sent(world: FrontEnd) -> None:
@@ -104,7 +109,7 @@ def test_more_time_is_asked_on_the_grant_and_answered_by_itself(world: FrontEnd)
     request_id = world.ask(DANA, "db1", login="postgres")
     view = world.view(DANA, request_id)
     world.post(BOB, f"/requests/{request_id}/approve", digest=view.digest, confirmed="yes")
-    assert "I need 30 min more" in world.page(DANA, f"/requests/{request_id}")
+    assert "Request 30 min more" in world.page(DANA, f"/requests/{request_id}")
     assert world.post(DANA, f"/requests/{request_id}/extend").status_code == 400
     answer = world.post(DANA, f"/requests/{request_id}/extend", reason="CHG-7 takes longer")
     more = answer.location.rpartition("/")[2]
@@ -125,7 +130,7 @@ def test_the_grants_page_lists_who_asked_for_more_time_and_what_was_said_and_not
         more = asked.location.rpartition("/")[2]
         versions.append(world.get(DANA, f"{path}/state").json)
         assert f'<a href="/requests/{more}"><strong>30 min more</strong></a>' in world.page(BOB, path)
-        assert "left to answer" in world.page(BOB, path)
+        assert "expires in" in world.page(BOB, path)
         fields = {"digest": world.view(DANA, more).digest, "comment": said, "denial": said, "confirmed": "yes"}
         world.post(BOB, f"/requests/{more}/{verdict}", **fields)
         versions.append(world.get(DANA, f"{path}/state").json)
@@ -136,7 +141,7 @@ def test_the_grants_page_lists_who_asked_for_more_time_and_what_was_said_and_not
         assert ('<span class="badge no">Denied</span>' in denied, "come back at noon" in denied) == (True, True)
         assert ('<span class="badge live">Approved</span>' in approved, "it is noon" in approved) == (True, True)
         assert "&lt;b&gt;longer" in approved
-        assert "open until" in approved
+        assert "active until" in approved
     world.ca.later(7200)
     assert '<span class="badge over">Approved</span>' in world.page(DANA, path)
 
@@ -146,9 +151,9 @@ def test_until_it_is_used_the_pages_say_when_it_lapses(world: FrontEnd) -> None:
     request_id = world.ask(DANA, "db1", login="postgres")
     world.post(BOB, f"/requests/{request_id}/approve", digest=world.view(DANA, request_id).digest, confirmed="yes")
     pages = ("/requests", f"/requests/{request_id}")
-    assert all("it lapses unless it is used within <strong>" in world.page(DANA, path) for path in pages)
+    assert all("must be used within <strong>" in world.page(DANA, path) for path in pages)
     world.ca.say(m.SignUser(world.ca.native(DANA), request_id), m.CertificateReply)
-    assert not any("it lapses unless" in world.page(DANA, path) for path in pages)
+    assert not any("must be used" in world.page(DANA, path) for path in pages)
 
 
 def test_who_decides_hears_of_all_groups_and_until_when_other_grants_are_open(world: FrontEnd) -> None:
@@ -157,7 +162,7 @@ def test_who_decides_hears_of_all_groups_and_until_when_other_grants_are_open(wo
     broken = world.post(crowd, "/break-glass", host="db1", again="db1", reason="the orders database is down")
     page = world.page(BOB, broken.location)
     assert "and 11 more" in page
-    other = page.split("<h3>Open now</h3>")[1].split("</ul>")[0]
+    other = page.split("<h3>Active</h3>")[1].split("</ul>")[0]
     assert f"/requests/{open_one}" in other
     assert ", until <time" in other
 
@@ -184,7 +189,7 @@ def test_every_rule_is_explained_to_oneself(world: FrontEnd, path: str) -> None:
 def test_others_are_explained_to_those_with_the_permission(world: FrontEnd) -> None:
     world.browser(ALICE)
     page = world.page(BOB, "/explain?person=Alice&more=db1&login=postgres")
-    for shown in ("<bdi>Alice</bdi> cannot have this.", "It is for the role dba, which is not held"):
+    for shown in ("<bdi>Alice</bdi>: Not allowed", "It is for the role dba, which is not held"):
         assert shown in page
     refused = world.get(DANA, "/explain?person=Alice&more=db1")
     assert refused.status_code == 403
@@ -220,4 +225,4 @@ def test_rules_are_turned_by_pages_and_the_answer_stays_on_top(world: FrontEnd) 
     assert "team-1<" in first
     assert "team-59<" in second
     for page in (first, second):
-        assert "You get this at once." in page
+        assert "Granted immediately" in page
