@@ -180,7 +180,7 @@ def test_from_the_ask_to_the_answer_everybody_is_told_once_by_mail_and_webhook(n
         notifier.wait(lambda: notifier.mailbox.to("bob") and notifier.mailbox.to("erin") and notifier.hooked.taken)
         (mail,) = notifier.mailbox.to("bob")
         assert mail.subject == "ssh-jit: d-4 requests postgres@db1"
-        for part in ("d-4 (partner, dana@example.com)", "CHG-7 add index", "Answer until: 20"):
+        for part in ("d-4 (partner, dana@example.com)", "CHG-7 add index", "Expires: 20"):
             assert part in mail.text
         assert re.findall(r"https?://\S+", mail.text) == [f"http://127.0.0.1:8080/requests/{request.id}"]
         notifier.ca.approve(notifier.ca.web(BOB), request)
@@ -214,7 +214,7 @@ def test_a_mail_server_that_is_down_loses_nothing_not_even_when_the_notifier_is_
     notifier.start()
     notifier.ask()
     notifier.wait(lambda: notifier.hooked.types() == ["asked"])
-    notifier.wait(lambda: "tried in vain" in notifier.status())
+    notifier.wait(lambda: "failing since" in notifier.status())
     notifier.kill()
     assert notifier.mailbox.mails == []
     with smtp(notifier.port, notifier.mailbox):
@@ -284,9 +284,9 @@ def test_what_is_dead_is_seen_and_tried_again_when_the_operator_says_so(notifier
     notifier.start()
     notifier.ca.say(m.Lock(None, "host", "db1", "odd traffic"), m.LockReply, "admin")
     notifier.wait(lambda: "dead msg_" in notifier.status())
-    assert "after 1 tries: the receiver wants no more of these (410)" in notifier.status()
+    assert "after 1 tries: the receiver wants no more messages (410)" in notifier.status()
     notifier.hooked.status = 204
-    assert notifier.say("retry") == "1 to be tried again\n"
+    assert notifier.say("retry") == "1 will be retried\n"
     notifier.wait(lambda: "pager: 1 sent" in notifier.status())
     (first, _), (second, _) = notifier.hooked.taken
     assert first == second
