@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, redirect, request, url_for
@@ -109,7 +110,9 @@ def return_address() -> str:
     if request.method == "GET":
         return request.full_path.rstrip("?")
     if request.endpoint in FORMS:
-        form = {name: values for name, values in request.form.lists() if name not in UNKEPT and any(values)}
+        form: dict[str, Any] = {
+            name: values for name, values in request.form.lists() if name not in UNKEPT and any(values)
+        }
         filled = url_for(FORMS[request.endpoint], **form)
         return filled if len(filled) <= MAX_TARGET else url_for(FORMS[request.endpoint])
     request_id = (request.view_args or {}).get("request_id")
