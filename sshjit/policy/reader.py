@@ -144,7 +144,7 @@ class Table:
             elif known is not None and value not in known:
                 self.wrong(where, f'there is no {what} "{value}"', did_you_mean(value, known))
             elif value in seen:
-                self.wrong(where, f'"{value}" stands here twice')
+                self.wrong(where, f'"{value}" is listed twice')
             else:
                 seen.append(value)
         return tuple(seen)

@@ -1,4 +1,4 @@
-"""The refusals that come from matching, with the sentence that says which rule would have to allow it."""
+"""Refusals because no rule matches or a deny does, with a hint at the rule that would have to allow it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sshjit.policy.types import Ask, Denied, Host
 
 
 def malformed(policy: Policy, hosts: Sequence[Host], ask: Ask) -> Denied | None:
-    """Why this cannot be asked at all: no host, an action that there is not, a command where none belongs."""
+    """The refusal of a malformed ask: no host, an unknown action, or a command that does not fit the action."""
     if not hosts:
         return Denied("no_host", None, "no host is named", "name at least one host")
     if ask.action not in (SHELL, COMMAND) and ask.action not in policy.actions:
@@ -27,19 +27,19 @@ def malformed(policy: Policy, hosts: Sequence[Host], ask: Ask) -> Denied | None:
             'an exact command goes with the action "command", and only with it',
         )
     if ask.duration is not None and ask.duration <= 0:
-        return Denied("bad_duration", None, "the duration must be more than nothing", "")
+        return Denied("bad_duration", None, "the duration must be longer than 0", "")
     return None
 
 
 def changed_action(action: str) -> Denied:
     """The refusal of a grant whose named action has become another command."""
-    return Denied("action_changed", None, f'the action "{action}" is not what it was', "ask again")
+    return Denied("action_changed", None, f'the action "{action}" has another command now', "make a new request")
 
 
 def nobody_can_approve(rule: str, role: str) -> Denied:
-    """The refusal of what would wait for an approval that nobody can give (``sshjit.approvals.unfillable``)."""
-    message = f'rule "{rule}" needs an approval by the role {role}, and nobody but the one who asks could give it'
-    return Denied("nobody_can_approve", rule, message, "ask whoever keeps the policy to name another approver")
+    """The refusal of a request that needs an approval that nobody can give (``sshjit.approvals.unfillable``)."""
+    message = f'rule "{rule}" needs an approval by the role {role}, and nobody except the requester could give it'
+    return Denied("nobody_can_approve", rule, message, "ask the owner of the policy to name another approver")
 
 
 def denied_by(query: Query, number: int) -> Denied:
@@ -60,11 +60,11 @@ def different_rules(query: Query, rules: Sequence[AllowRule]) -> Denied:
     for host, rule in zip(query.hosts, rules, strict=True):
         under.setdefault(rule.name, []).append(host.name)
     parts = words.listed(f'{words.listed(hosts)} under "{name}"' for name, hosts in under.items())
-    return Denied("different_rules", None, f"the hosts fall under different rules: {parts}", "ask for them separately")
+    return Denied("different_rules", None, f"the hosts fall under different rules: {parts}", "request them separately")
 
 
 def no_rule(query: Query, host: Host) -> Denied:
-    """The refusal for want of a rule; the hint names the rule that misses by least."""
+    """The refusal because no rule allows it; the hint names the nearest rule."""
     kind = "break-glass rule" if query.break_glass else "rule"
     login = f" as {query.login}" if query.login else ""
     message = f"no {kind} allows {words.doing(query.action)} {host.name}{login}"
@@ -110,4 +110,4 @@ def _whom(query: Query, host: Host, rule: AllowRule) -> str:
 
 def _nameless(query: Query, rule: AllowRule) -> str:
     lacking = query.unix_name is None and OWN in (rule.match.logins or ())
-    return "; there is no user name of one's own" if lacking else ""
+    return "; the sign-in gives no user name" if lacking else ""

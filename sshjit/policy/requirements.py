@@ -1,4 +1,4 @@
-"""What the chosen rule requires of the ask and of the sign-in. Nothing here ever leads to another rule.
+"""What the chosen rule requires of the ask and of the sign-in. If it is not met, no other rule is tried.
 
 Networks are not compared here: ``source`` goes into the certificate, and sshd sees the real address.
 """
@@ -29,7 +29,7 @@ def apply_requirements(
     ends: int | None,
     now: int,
 ) -> Outcome:
-    """The answer of ``rule``, which has been chosen. Refusals come before step-ups, which would not help then."""
+    """The answer of the chosen ``rule``. Refusals come before step-ups, which could not help against them."""
     refused = _refusal(rule, hosts, ask)
     if refused is not None:
         return refused
@@ -40,12 +40,12 @@ def apply_requirements(
     return NeedsApproval(terms, rule.approvals) if rule.approvals else Allow(terms)
 
 
-class Demands(Protocol):
-    """What a rule demands of a sign-in: ``Terms``, or the request that was made under them."""
+class SignInRequirements(Protocol):
+    """What a rule requires of a sign-in: ``Terms``, or the request that was made under them."""
 
     @property
     def rule(self) -> str:
-        """The rule that demands it."""
+        """The rule that requires it."""
 
     @property
     def fresh_login(self) -> int | None:
@@ -60,8 +60,8 @@ class Demands(Protocol):
         """A registered hardware key."""
 
 
-def step_up(terms: Demands, subject: Subject, now: int) -> StepUp | None:
-    """What the sign-in lacks for ``terms``. The CA asks it again for the login that is to get a certificate."""
+def step_up(terms: SignInRequirements, subject: Subject, now: int) -> StepUp | None:
+    """What the sign-in lacks for ``terms``. The CA checks it again for the login that gets a certificate."""
     needs = []
     if terms.fresh_login is not None and not _fresh(subject.auth_time, terms.fresh_login, now):
         needs.append(("fresh_login", *_sign_in(subject, terms.fresh_login)))
@@ -79,7 +79,7 @@ def _sign_in(subject: Subject, age: int) -> tuple[str, str]:
     """What is needed instead of this sign-in, and what to do: OpenID Connect Core, 3.1.2.1, on ``max_age``."""
     wanted = f"a sign-in within the last {show(age)}"
     if subject.auth_time is None:
-        wanted += ", and the provider does not tell when that was (auth_time)"
+        wanted += ", and the provider does not report when that was (auth_time)"
     return wanted, "sign in again: ssh-jit login --fresh"
 
 
@@ -96,13 +96,13 @@ def _refusal(rule: AllowRule, hosts: Sequence[Host], ask: Ask) -> Denied | None:
         hint = rule.reason.prompt if rule.reason is not None else ""
         return Denied("bad_reason", rule.name, f'rule "{rule.name}" needs {wrong}', hint)
     if rule.source == (CLIENT,) and ask.address is None:
-        message = f'rule "{rule.name}" ties access to the address that asks, which is not known'
-        return Denied("no_address", rule.name, message, "ask from the machine that is to connect")
+        message = f'rule "{rule.name}" allows access only from the address of the requester, which is not known'
+        return Denied("no_address", rule.name, message, "send the request from the machine that will connect")
     return None
 
 
 def _wrong_reason(rule: AllowRule, reason: str) -> str:
-    """What kind of reason is missing; empty if ``reason`` will do."""
+    """Which reason is required instead; empty if ``reason`` is accepted."""
     if len(reason) > MAX_REASON:
         return f"a reason of at most {MAX_REASON} characters"
     if rule.reason is None or (

@@ -1,7 +1,7 @@
 """Which roles and permissions somebody holds, and until when.
 
 Sources are typed and belong to one provider, so a group of another provider, or one that is named like an e-mail
-address, is something else. A role is never taken from an address that is not verified: such an address is not among
+address, does not match. A role never comes from an unverified address: such an address is not among
 ``Subject.emails``.
 """
 

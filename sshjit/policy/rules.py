@@ -55,7 +55,7 @@ def read_allow(value: object, path: Path, top: Table, declared: Declared) -> All
     roles = [step.role for step in steps if step is not None]
     for number, role in enumerate(roles):
         if role in roles[:number]:
-            table.wrong(("approvals", number), f'"{role}" has a step already', "raise its count")
+            table.wrong(("approvals", number), f'"{role}" already has a step', "raise its count")
     reason = _reason(table, 1)
     rule = _granting(
         table,
@@ -165,15 +165,17 @@ def _schedule(table: Table) -> Schedule | None:
     if clock_times is not None:
         start, end = (int(clock_times[1]) * 60 + int(clock_times[2]), int(clock_times[3]) * 60 + int(clock_times[4]))
     if hours is not None and (clock_times is None or start >= DAY or end > DAY):
-        table.wrong(("hours",), f"{names.show(hours)} is not a time of day to a time of day", _HOURS_HINT)
+        table.wrong(("hours",), f"{names.show(hours)} is not a range of times of day", _HOURS_HINT)
     elif hours is not None and start == end:
-        table.wrong(("hours",), "begin when they end", 'leave hours out, or write "00:00-24:00", for the whole day')
+        table.wrong(
+            ("hours",), "begin and end at the same time", 'leave hours out, or write "00:00-24:00", for a whole day'
+        )
     zone = table.text("zone")
     if zone is not None and not _is_zone(zone):
         table.wrong(("zone",), f'there is no time zone "{zone}"', did_you_mean(zone, available_timezones()))
     if "days" not in table and "hours" not in table:
         if "zone" in table:
-            table.wrong(("zone",), "says nothing without days or hours")
+            table.wrong(("zone",), "has no effect without days or hours")
         return None
     if "zone" not in table:
         table.wrong(("zone",), "missing", 'write it like zone = "Europe/Berlin"')

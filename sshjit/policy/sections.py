@@ -102,7 +102,7 @@ def read_actions(top: Table) -> dict[str, Action]:
     for name, path, value in top.entries("actions"):
         table = Table(value, path, top.report, fields.ACTION)
         if name in (SHELL, COMMAND):
-            table.wrong((), f'"{name}" is the name of an action that there is already')
+            table.wrong((), f'"{name}" is the name of a built-in action')
         elif not NAME.fullmatch(name):
             table.wrong((), "is not an action's name: use lower-case letters, digits, '-' and '_'")
         command = table.text("command")

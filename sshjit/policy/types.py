@@ -15,7 +15,7 @@ from sshjit.policy.model import BreakGlass, Extend
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Who asks, as the login says that is to be used. The caller has verified all of it.
+    """Who asks, as their login says. The caller has verified all of it.
 
     ``id`` is the CA's id of (provider, subject). ``emails`` are verified addresses in the provider's ``email_domains``,
     case-folded. ``unix_name`` is what ``@own`` stands for. ``auth_time`` is when the person proved who they are

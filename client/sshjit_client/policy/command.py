@@ -1,6 +1,6 @@
-"""``ssh-jit policy check | explain | test | diff | schema``: from words to what they print.
+"""The commands ``ssh-jit policy check | explain | test | diff | schema``.
 
-Nothing here asks a server or needs a sign-in. This file is imported only when the subcommand is run.
+They ask no server and need no sign-in. This file is imported only when one of them is run.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ from sshjit_client.styles import terminal_styles
 
 Options = argparse.Namespace
 DIFFERENT = 1
-"""``test``: one fails; ``diff``: something differs. As ``diff`` itself, and as continuous integration expects."""
+"""Exit code if a ``test`` fails or a ``diff`` finds differences, like that of diff(1)."""
 
 
 def run(machine: Machine, words: list[str]) -> int:
-    """One of the subcommands. Problems of a file are printed each on a line, and the exit code is 2."""
+    """Runs one of them. Problems of a file are printed one to a line, and the exit code is 2."""
     options = _parser().parse_args(words)
     try:
         return int(options.run(machine, options))
@@ -56,18 +56,18 @@ def _parser() -> Parser:
     parser = Parser("ssh-jit policy", usage="ssh-jit policy COMMAND …")
     parser.description = "Checks, explains, tests and compares policy files, without any server."
     commands = parser.add_subparsers(required=True, metavar="COMMAND …", prog="ssh-jit policy", parser_class=Parser)
-    check = _add(commands, "check", "say everything that is wrong with a policy", _check)
+    check = _add(commands, "check", "report everything that is wrong with a policy", _check)
     check.add_argument("file", metavar="FILE", type=Path)
-    explain = _add(commands, "explain", "what a policy says to somebody, and why", _explain)
+    explain = _add(commands, "explain", "what a policy answers to a person, and why", _explain)
     explain.add_argument("file", metavar="FILE", type=Path)
     _asked(explain)
-    test = _add(commands, "test", "hold a policy to what you expect of it", _test)
+    test = _add(commands, "test", "run the tests of a policy", _test)
     test.add_argument("file", metavar="FILE", type=Path, help="the tests: TOML with [[test]]")
     test.add_argument("--policy", metavar="FILE", type=Path, help="[what the tests name, or policy.toml beside them]")
     diff = _add(commands, "diff", "who gains and who loses by a change", _diff)
     diff.add_argument("old", metavar="OLD", type=Path)
     diff.add_argument("new", metavar="NEW", type=Path)
-    diff.add_argument("--at", metavar="TIME", default="now", help="the week that begins then is looked at [now]")
+    diff.add_argument("--at", metavar="TIME", default="now", help="compare the week that begins then [now]")
     _add(commands, "schema", "print the JSON Schema of policy files, for editors", _schema)
     for command in (explain, test, diff):
         command.add_argument("--inventory", metavar="FILE", type=Path, help=f"hosts and people [{FILE} beside FILE]")
@@ -78,9 +78,9 @@ def _parser() -> Parser:
 
 def _asked(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--person", metavar="NAME", required=True, help="who asks, of the inventory")
-    add("--host", metavar="NAME", required=True, action="append", help="for which host; several times for several")
-    add("--login", metavar="L", help="as whom [the rule's choice]")
+    add("--person", metavar="NAME", required=True, help="who makes the request, from the inventory")
+    add("--host", metavar="NAME", required=True, action="append", help="a host; may be repeated")
+    add("--login", metavar="L", help="the account on the host [what the rule chooses]")
     add("--action", metavar="A", help="shell, a named action, or command [shell]")
     add("--command", metavar="C", help="the exact command, which makes the action command")
     add("--for", metavar="30m", dest="duration", help="for how long [as long as the rule allows]")

@@ -105,7 +105,7 @@ def compare(old: Policy, new: Policy, inventory: Inventory, start: int) -> Compa
 
 
 def _alike(things: Mapping[str, T], key: Callable[[T], Hashable]) -> list[Names]:
-    """The names of ``things``, those together that are alike by ``key``."""
+    """The names of ``things``, grouped by ``key``."""
     groups: dict[Hashable, list[str]] = {}
     for name, thing in things.items():
         groups.setdefault(key(thing), []).append(name)
@@ -113,7 +113,7 @@ def _alike(things: Mapping[str, T], key: Callable[[T], Hashable]) -> list[Names]
 
 
 def _kind_of_person(pair: _Pair, who: Subject) -> Hashable:
-    """What of a person matters to either policy: roles with their ends, and which login is their own."""
+    """What matters to either policy about a person: roles with their ends, and the Unix name."""
     roles = tuple(tuple(sorted(role_ends(policy, who, 0).items(), key=str)) for policy in pair.policies)
     unix_name = usable_unix_name(who)
     return roles, unix_name if unix_name in _named_logins(pair) else unix_name is not None
@@ -173,7 +173,7 @@ def _difference(pair: _Pair, asked: Entry, before: AllowRule | None, after: Allo
 
 
 def _merged(entries: Iterable[Entry]) -> list[Entry]:
-    """Fewer entries that say the same: those that differ in one of actions, logins, hosts and people become one."""
+    """Fewer entries with the same content: those that differ only in actions, logins, hosts or people become one."""
     listed = list(entries)
     for field in ("actions", "logins", "hosts", "people"):
         groups: dict[Entry, dict[str, None]] = {}

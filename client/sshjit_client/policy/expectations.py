@@ -1,8 +1,7 @@
 """Tests of a policy: a TOML file of questions, each with the answer that is expected.
 
-Beside ``[[test]]`` the file may name its policy and its inventory, hold hosts and people of its own, and say when it
-is.
-Nothing is guessed: a test that expects nothing is refused, and so is a key that nobody reads.
+Besides ``[[test]]`` the file may name its policy and its inventory, hold hosts and people of its own, and set the time.
+Nothing is guessed: a test that expects nothing is refused, and so is an unknown key.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from sshjit_client.policy.policy_files import parse_time, read_policy, read_tabl
 from sshjit_client.policy.question import Question, evaluate, explain
 
 ADDRESS = "192.0.2.1"
-"""Where somebody asks from, where it is not said (RFC 5737: nobody's)."""
+"""The default of the address that a request comes from (RFC 5737: nobody's)."""
 _TOP = {"version": True, **dict.fromkeys(("policy", "inventory", "at", "hosts", "people", "test"), False)}
 _ASKED = {
     **dict.fromkeys(("name", "person", "hosts"), True),
@@ -38,7 +37,7 @@ _STEP = {"from": True, "count": True, "signed": False}
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One test. ``wanted`` are facts of the outcome; ``misses``: what a rule must be said to miss by."""
+    """One test. ``wanted`` are values of the outcome; ``misses``: for a rule, a reason for which it must not match."""
 
     name: str
     line: int
@@ -49,7 +48,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A fact that is not what was expected."""
+    """A value that is not what was expected."""
 
     what: str
     expected: object
@@ -57,14 +56,14 @@ class Difference:
 
 
 def run(case: Case) -> tuple[Difference, ...]:
-    """What is not as the test expects it; ``evaluate`` and ``explain`` are both asked."""
-    facts = outcome_values(evaluate(case.question), case.question.hosts)
+    """What is not as the test expects it, by both ``evaluate`` and ``explain``."""
+    values = outcome_values(evaluate(case.question), case.question.hosts)
     explanation = explain(case.question)
     differences = [
-        Difference(key, value, facts.get(key)) for key, value in case.wanted.items() if facts.get(key) != value
+        Difference(key, value, values.get(key)) for key, value in case.wanted.items() if values.get(key) != value
     ]
-    if outcome_values(explanation.outcome, case.question.hosts) != facts:  # a defect of ours, and not to be passed over
-        differences.append(Difference("explanation", facts, outcome_values(explanation.outcome, case.question.hosts)))
+    if outcome_values(explanation.outcome, case.question.hosts) != values:  # a defect of ours, which must not be hidden
+        differences.append(Difference("explanation", values, outcome_values(explanation.outcome, case.question.hosts)))
     for name, reason in case.misses.items():
         reasons = [miss.reason for rule in explanation.rules if rule.name == name for miss in rule.misses]
         if reason not in reasons:
@@ -77,7 +76,7 @@ def run(case: Case) -> tuple[Difference, ...]:
 def load_cases(path: Path, policy_path: Path | None, inventory_path: Path | None, now: int) -> tuple[Case, ...]:
     """The tests in a file. ``policy_path`` and ``inventory_path`` win over what the file says.
 
-    ``now`` is when it is, where neither the test nor the file says.
+    ``now`` is the time, unless the test or the file sets it.
 
     Raises:
         PolicyError: with every problem of the first file that has some.
@@ -139,7 +138,7 @@ def _ask(table: Table) -> Ask:
 
 
 def _wanted(table: Table) -> dict[str, Any]:
-    """The expected facts, each in the form that ``facts`` has it."""
+    """The expected values, in the form of ``outcome_values``."""
     expect = table.get("expect", str)
     if expect is not None and expect not in VERDICTS:
         table.wrong(("expect",), f'there is no verdict "{expect}"', did_you_mean(expect, VERDICTS))

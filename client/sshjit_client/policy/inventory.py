@@ -1,7 +1,7 @@
 """``inventory.toml``: the hosts and the people that a policy is asked about on a laptop.
 
-A host is its labels, which the policy must have declared. A person is what a provider would say of them when they sign
-in; where the file is silent they signed in just now, without a second factor and without a hardware key.
+A host has labels, which the policy must declare. A person has the claims that a provider would send when they sign in;
+by default they signed in just now, without a second factor and without a hardware key.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _MEMBER = {
 }
 FILE = "inventory.toml"
 UNKNOWN = -1
-"""Instead of how long ago somebody signed in: their provider does not tell."""
+"""Instead of how long ago a person signed in: the provider does not report it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
     """A person of the inventory. ``signed_in`` is how many seconds ago they proved who they are, or ``UNKNOWN``.
 
-    ``unverified`` are addresses that were seen and not verified: they give no role, and make two accounts one person.
+    ``unverified`` addresses give no role, but make two accounts one person.
     """
 
     name: str

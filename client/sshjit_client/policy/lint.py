@@ -67,11 +67,11 @@ def _rules(policy: Policy, now: int) -> Iterator[Warn]:
             yield (*where, "roles"), f"matches nobody: {words.listed(rule.match.roles or ())} cannot be held now"
         before = earlier[kind].first_over(rule)
         if before is not None:
-            yield where, f'never decides: rule "{before.name}" before it matches whatever it matches'
+            yield where, f'never decides: rule "{before.name}" before it matches everything that it matches'
         earlier[kind].add(rule)
         for deny in policy.denies:
             if _denies_all(deny, rule):
-                yield where, f'never allows anything: deny "{deny.name}" matches whatever it matches'
+                yield where, f'never allows anything: deny "{deny.name}" matches everything that it matches'
                 break
         for at, step in enumerate(rule.approvals):
             sources = [source for source in policy.roles[step.role] if source.ends is None or now < source.ends]

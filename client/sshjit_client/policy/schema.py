@@ -1,7 +1,7 @@
 """The JSON Schema (2020-12) of policy files, for editors.
 
-Which keys there are and which must be there is the reader's own table (``sshjit.policy.fields``); here is only what
-each looks like. What a schema cannot say (that a role exists, that clocks are in order) is ``ssh-jit policy check``'s.
+The keys, and which are required, come from the reader's own table (``sshjit.policy.fields``); this file adds the form
+of each. ``ssh-jit policy check`` checks what a schema cannot: that a role exists, that durations fit.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ _FROM = _text('"<provider>/group:<name>" or "<provider>/email:<verified address>
 _LABEL = _table(
     fields.LABEL,
     {
-        "values": _list(_VALUE, "The values that it may have; any, if not said."),
+        "values": _list(_VALUE, "The values that it may have; any, if left out."),
         "required": _flag("No host is enrolled without it."),
     },
 )
@@ -101,7 +101,7 @@ _ACTION = _table(
     fields.ACTION,
     {
         "command": _text("What the certificate forces.", maxLength=1000),
-        "title": _text("What people read."),
+        "title": _text("What people see."),
     },
 )
 _STEP = _table(
@@ -113,7 +113,7 @@ _STEP = _table(
     },
 )
 _MATCHERS: dict[str, Schema] = {
-    "roles": _list(_ROLE, "Whom it is about: people with any of these roles."),
+    "roles": _list(_ROLE, "People with any of these roles."),
     "hosts": {
         "type": "object",
         "minProperties": 1,
@@ -135,7 +135,7 @@ _MATCHERS: dict[str, Schema] = {
     "zone": _text('The time zone of days and hours, like "Europe/Berlin".'),
 }
 _RULE: dict[str, Schema] = {
-    "name": {"type": "string", "pattern": _NAME, "description": "Of its own among all rules."},
+    "name": {"type": "string", "pattern": _NAME, "description": "Unique among all rules."},
     **_MATCHERS,
     "reason": _table(
         fields.REASON,
@@ -148,7 +148,7 @@ _RULE: dict[str, Schema] = {
     "fresh_login": _length("The greatest age of the sign-in."),
     "mfa": _flag("The provider must have said that a second factor was used."),
     "hardware_key": _flag("Only for a registered hardware key, touched or unlocked each time."),
-    "use_by": _length("Approved and unused for so long, it lapses; at most the grant."),
+    "use_by": _length("An approved request that is unused for this long lapses; at most the grant."),
     "max_hosts": _count(MOST_HOSTS, "Hosts of one request."),
     "source": {
         "anyOf": [{"const": CLIENT}, _list({"type": "string"}, "Networks, like 10.0.0.0/8.")],
@@ -158,14 +158,14 @@ _RULE: dict[str, Schema] = {
     "grant": _length("How long the window is at most."),
     "certificate": _length("How long each certificate lives; at most the grant."),
     "approvals": {"type": "array", "items": _STEP, "description": "All of these steps; [] if nobody has to approve."},
-    "pending": _length("Unanswered for so long, it expires."),
+    "pending": _length("A request that is unanswered for this long expires."),
     "extend": _table(
         fields.EXTEND,
         {"count": _count(MOST_EXTENSIONS, "How often."), "by": _length("By how much each time.")},
         description="A grant may be extended, each time by a new review.",
     ),
-    "notify": _list({"type": "string"}, "Channels that are told at once."),
-    "review_within": _length("Somebody else has to look at it by then."),
+    "notify": _list({"type": "string"}, "Channels that are notified at once."),
+    "review_within": _length("Another person must review it within this time."),
     "unless_break_glass": _flag("Does not apply to break-glass access."),
 }
 _SPELL = {"dependentSchemas": {"zone": {"anyOf": [{"required": ["days"]}, {"required": ["hours"]}]}}}
@@ -178,7 +178,7 @@ def _rules(known: fields.Fields, description: str, **more: Any) -> Schema:
 
 
 _TOP: dict[str, Schema] = {
-    "version": {"const": 1, "description": "Of the language."},
+    "version": {"const": 1, "description": "The version of the policy language."},
     "labels": _named(_LABEL, "The labels that hosts may carry.", _LABEL_NAME),
     "roles": _named({"type": "array", "items": {"anyOf": [_FROM, _DATED_SOURCE]}}, "Where each role comes from."),
     "permissions": _table(
@@ -192,5 +192,5 @@ _TOP: dict[str, Schema] = {
     },
     "deny": _rules(fields.DENY, "Any of these that matches decides.", **_SOMETHING),
     "allow": _rules(fields.ALLOW, "Then the first of these that matches, in file order."),
-    "break_glass": _rules(fields.BREAK_GLASS, "What is to be had in an emergency, without approval."),
+    "break_glass": _rules(fields.BREAK_GLASS, "Access in an emergency, without approval."),
 }

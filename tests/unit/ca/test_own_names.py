@@ -67,7 +67,7 @@ def test_t3_whoever_has_a_name_keeps_it_and_who_comes_later_has_none(ca: Install
     with pytest.raises(Refused) as caught:
         ca.ask(second, "web1", login="anne")
     assert caught.value.code == "no_rule"
-    assert caught.value.hint.endswith("there is no user name of one's own")
+    assert caught.value.hint.endswith("the sign-in gives no user name")
     assert login_of(ca, first) == "anne"
     partner = replace(OTHER, provider="partner", groups=(), email="dana@example.com")
     assert ca.context.policy_subject(ca.context.login(ca.web(partner))).unix_name is None

@@ -70,7 +70,7 @@ approvals = []
 grant = "1h"
 certificate = "5m"
 """
-SHADOWED = 'allow[1]: never decides: rule "first" before it matches whatever it matches'
+SHADOWED = 'allow[1]: never decides: rule "first" before it matches everything that it matches'
 
 
 def test_a_rule_that_an_earlier_one_shadows(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_the_same_hours_shadow_and_all_hours_do(tmp_path: Path) -> None:
 def test_a_deny_that_leaves_nothing_of_a_rule(tmp_path: Path) -> None:
     deny = '[[deny]]\nname = "stop"\nhosts = { env = ["staging", "prod"] }\n'
     assert warned(tmp_path, HEAD + deny + ALLOW) == [
-        'allow[0]: never allows anything: deny "stop" matches whatever it matches'
+        'allow[0]: never allows anything: deny "stop" matches everything that it matches'
     ]
     assert warned(tmp_path, HEAD + deny.replace('["staging", "prod"]', '"prod"') + ALLOW) == []
     assert warned(tmp_path, HEAD + deny + 'logins = ["root"]\n' + ALLOW) == []
@@ -141,7 +141,7 @@ def test_thousands_of_rules_are_not_held_against_each_other(tmp_path: Path) -> N
         path.write_text(text)
         policy, loaded = load(text), time.thread_time()
         (warning,) = lint.warnings(policy, path, WEDNESDAY)
-        assert warning.message == 'never decides: rule "rule-7" before it matches whatever it matches'
+        assert warning.message == 'never decides: rule "rule-7" before it matches everything that it matches'
         return (time.thread_time() - loaded) / (loaded - began)
 
     assert seconds(2000) < 3 * seconds(200)

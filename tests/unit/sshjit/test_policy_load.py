@@ -49,7 +49,7 @@ def test_a_good_text_is_taken_and_known_by_its_digest() -> None:
         ),
         (
             'version = 1\n[actions.shell]\ncommand = "ls"',
-            ['2: actions.shell: "shell" is the name of an action that there is already'],
+            ['2: actions.shell: "shell" is the name of a built-in action'],
         ),
         ("version = 1\n[actions.x]", ["2: actions.x.command: missing"]),
         (

@@ -15,7 +15,7 @@ from tests.unit.sshjit.policy_texts import ALLOW, HEAD, problems, with_line
         ("approvals = []\n", "", "approvals: missing; write approvals = [] if nobody has to approve"),
         ('roles = ["sre"]', "roles = []", "roles: must not be empty: it would match no role"),
         ('roles = ["sre"]', 'roles = "sre"', "roles: must be a list, is a string"),
-        ('roles = ["sre"]', 'roles = ["sre", "sre"]', 'roles[1]: "sre" stands here twice'),
+        ('roles = ["sre"]', 'roles = ["sre", "sre"]', 'roles[1]: "sre" is listed twice'),
         ('roles = ["sre"]', 'roles = ["sra"]', 'roles[0]: there is no role "sra"; did you mean "sre"?'),
         ('hosts = { env = "staging" }', "hosts = {}", "hosts: must not be empty: it would match no host"),
         (
@@ -59,7 +59,7 @@ from tests.unit.sshjit.policy_texts import ALLOW, HEAD, problems, with_line
         (
             "approvals = []",
             'approvals = [{ from = "sre", count = 1 }, { from = "sre", count = 1, signed = true }]',
-            'approvals[1]: "sre" has a step already; raise its count',
+            'approvals[1]: "sre" already has a step; raise its count',
         ),
         ('name = "staging"', 'name = "Staging!"', None),
     ],
@@ -79,20 +79,20 @@ def test_what_is_wrong_with_a_rule(old: str, new: str, said: str | None) -> None
     ("line", "said"),
     [
         ('days = ["mon"]', '6: allow[0].zone: missing; write it like zone = "Europe/Berlin"'),
-        ('zone = "UTC"', "14: allow[0].zone: says nothing without days or hours"),
+        ('zone = "UTC"', "14: allow[0].zone: has no effect without days or hours"),
         ('days = ["monday"]\nzone = "UTC"', '14: allow[0].days[0]: there is no day "monday"; did you mean "mon"?'),
         ('days = []\nzone = "UTC"', "14: allow[0].days: must not be empty: it would match no day"),
         (
             'hours = "9-18"\nzone = "UTC"',
-            "14: allow[0].hours: '9-18' is not a time of day to a time of day; write it like \"09:00-18:00\"",
+            "14: allow[0].hours: '9-18' is not a range of times of day; write it like \"09:00-18:00\"",
         ),
         (
             'hours = "24:00-25:00"\nzone = "UTC"',
-            "14: allow[0].hours: '24:00-25:00' is not a time of day to a time of day; write it like \"09:00-18:00\"",
+            "14: allow[0].hours: '24:00-25:00' is not a range of times of day; write it like \"09:00-18:00\"",
         ),
         (
             'hours = "09:00-09:00"\nzone = "UTC"',
-            '14: allow[0].hours: begin when they end; leave hours out, or write "00:00-24:00", for the whole day',
+            '14: allow[0].hours: begin and end at the same time; leave hours out, or write "00:00-24:00", for a whole day',
         ),
         (
             'hours = "09:00-18:00"\nzone = "Europe/Berlim"',

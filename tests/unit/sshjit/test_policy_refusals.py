@@ -68,7 +68,7 @@ NEEDS_SRE = "{} on web1 needs the role sre or dba (rule staging); roles held: no
             (
                 "no_rule",
                 "no rule allows logging in to web1 as bob",
-                STAGING.format("deploy and one's own user name") + "; there is no user name of one's own",
+                STAGING.format("deploy and one's own user name") + "; the sign-in gives no user name",
             ),
         ),
         (
@@ -135,7 +135,7 @@ NEEDS_SRE = "{} on web1 needs the role sre or dba (rule staging); roles held: no
                 'an exact command goes with the action "command", and only with it',
             ),
         ),
-        (ALICE, [WEB1], Ask(None, duration=0), ("bad_duration", "the duration must be more than nothing", "")),
+        (ALICE, [WEB1], Ask(None, duration=0), ("bad_duration", "the duration must be longer than 0", "")),
         (
             DANA,
             [WEB1, DB1],
@@ -143,7 +143,7 @@ NEEDS_SRE = "{} on web1 needs the role sre or dba (rule staging); roles held: no
             (
                 "different_rules",
                 'the hosts fall under different rules: web1 under "staging" and db1 under "prod-database"',
-                "ask for them separately",
+                "request them separately",
             ),
         ),
         (
@@ -192,8 +192,8 @@ NEEDS_SRE = "{} on web1 needs the role sre or dba (rule staging); roles held: no
             replace(MIGRATE, address=None),
             (
                 "no_address",
-                'rule "prod-database" ties access to the address that asks, which is not known',
-                "ask from the machine that is to connect",
+                'rule "prod-database" allows access only from the address of the requester, which is not known',
+                "send the request from the machine that will connect",
             ),
         ),
         (
