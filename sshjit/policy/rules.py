@@ -167,9 +167,7 @@ def _schedule(table: Table) -> Schedule | None:
     if hours is not None and (clock_times is None or start >= DAY or end > DAY):
         table.wrong(("hours",), f"{names.show(hours)} is not a range of times of day", _HOURS_HINT)
     elif hours is not None and start == end:
-        table.wrong(
-            ("hours",), "begin and end at the same time", 'leave hours out, or write "00:00-24:00", for a whole day'
-        )
+        table.wrong(("hours",), "begin and end at the same time", 'leave hours out, or write "00:00-24:00"')
     zone = table.text("zone")
     if zone is not None and not _is_zone(zone):
         table.wrong(("zone",), f'there is no time zone "{zone}"', did_you_mean(zone, available_timezones()))

@@ -92,7 +92,7 @@ def test_what_is_wrong_with_a_rule(old: str, new: str, said: str | None) -> None
         ),
         (
             'hours = "09:00-09:00"\nzone = "UTC"',
-            '14: allow[0].hours: begin and end at the same time; leave hours out, or write "00:00-24:00", for a whole day',
+            '14: allow[0].hours: begin and end at the same time; leave hours out, or write "00:00-24:00"',
         ),
         (
             'hours = "09:00-18:00"\nzone = "Europe/Berlim"',
