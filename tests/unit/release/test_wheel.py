@@ -63,7 +63,7 @@ def test_every_program_says_the_one_version(program: str) -> None:
 
 
 def test_the_version_is_written_once() -> None:
-    """No module has it as a constant. ``sshjit/versions.py`` names releases of the past, with the formats they wrote."""
+    """No module has it as a constant. ``sshjit/versions.py`` names releases by the formats that they wrote."""
     constant = re.compile(rf"version\w*\s*(: *str *)?=\s*[\"'](ssh-jit )?{re.escape(VERSION)}[\"']", re.IGNORECASE)
     assert constant.search(f'__version__ = "{VERSION}"')
     sources = [path for folder in FOLDERS.values() for path in folder.rglob("*.py")]
