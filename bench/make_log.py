@@ -18,7 +18,7 @@ from sshjit_ca import config, keys
 from sshjit_ca.authority import Authority
 from sshjit_ca.context import Context
 from sshjit_ca.keys import files
-from sshjit_ca.keys.places import Places
+from sshjit_ca.keys.locations import KeyLocations
 from sshjit_ca.machine.clock import Clock
 from sshjit_ca.service import daemon
 from sshjit_ca.storage.store import Store
@@ -83,7 +83,7 @@ def make(home: Path, certificates: int, people: int = PEOPLE) -> Context:
     store = Store(settings.database)
     store.migrate()
     hand = Hand(time.time() - SPAN - 60)
-    context = daemon.open_context(settings, store, Places(), Clock(lambda: hand.time, lambda: hand.time))
+    context = daemon.open_context(settings, store, KeyLocations(), Clock(lambda: hand.time, lambda: hand.time))
     Authority(context).begin()
     _fill(context, certificates, people, int(hand.time))
     return context

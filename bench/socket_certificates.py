@@ -18,7 +18,7 @@ from bench.measurement import paired
 from bench.processes import folder, run
 from bench.results import Result, rate
 from sshjit_ca.keys.key_store import KeyStore
-from sshjit_ca.keys.places import Places
+from sshjit_ca.keys.locations import KeyLocations
 from sshjit_ca.keys.signer import Signer
 from tests.support import devices
 
@@ -33,7 +33,7 @@ def lines(_: Environment) -> Iterator[Result]:
     with _references() as references, served() as ca:
         for title, reference in references:
             _activate(ca, reference)
-            signer = KeyStore(Places()).open(reference)
+            signer = KeyStore(KeyLocations()).open(reference)
             yield _line(f"certificates, 64 in flight, {title}", ca, signer)
 
 
@@ -74,7 +74,7 @@ def _references() -> Iterator[list[tuple[str, str]]]:
         for title, kind in KINDS.items():
             path = devices.ssh_key(home / f"{kind}-agent", kind)
             agent.run(path)
-            fingerprint = KeyStore(Places()).open(f"file:{path}").public.fingerprint
+            fingerprint = KeyStore(KeyLocations()).open(f"file:{path}").public.fingerprint
             references.append((f"{title} ssh-agent", f"agent:{fingerprint}?socket={agent.socket}"))
         if devices.MODULE.exists():
             token = devices.Token.make(home / "token")

@@ -19,10 +19,10 @@ def main() -> int:
         # Here and not above, so that Ctrl-C while they are loaded ends as quietly as later.
         from sshjit_ca.cli import commands as cli  # noqa: PLC0415
         from sshjit_ca.config import DEFAULT_PATH  # noqa: PLC0415
-        from sshjit_ca.keys.places import Places  # noqa: PLC0415
+        from sshjit_ca.keys.locations import KeyLocations  # noqa: PLC0415
 
         default = Path(os.environ.get("SSH_JIT_CA_CONFIG", DEFAULT_PATH))
-        code = cli.run(sys.argv[1:], default, os.environ.pop("NOTIFY_SOCKET", ""), Places.of(os.environ))
+        code = cli.run(sys.argv[1:], default, os.environ.pop("NOTIFY_SOCKET", ""), KeyLocations.of(os.environ))
         if sys.stdout is not None:
             sys.stdout.flush()  # what did not arrive was not said: a full disk must not look like an empty log
     except SshJitError as error:

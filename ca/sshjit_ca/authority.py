@@ -19,7 +19,7 @@ from sshjit.policy import Policy
 from sshjit_ca.access import emergency_certificates
 from sshjit_ca.access.expiry import Sweeper
 from sshjit_ca.context import Context, Question
-from sshjit_ca.keys import first
+from sshjit_ca.keys import first_keys
 from sshjit_ca.routes import DESPITE, ROUTES
 
 _log = logging.getLogger(__name__)
@@ -261,8 +261,8 @@ def record_first_keys(context: Context) -> None:
         Failed: ``no_key``, ``key_exposed``, ``bad_key_file``, ``same_key``.
 
     """
-    for purpose, reference in first.references_in(context.config.home / "keys").items():
-        public = context.keys.holder.open(reference).public
+    for purpose, reference in first_keys.references_in(context.config.home / "keys").items():
+        public = context.keys.key_store.open(reference).public
         if public.fingerprint in context.state.keys:
             raise Failed("same_key", "one key serves two purposes", hint="each purpose has a key of its own")
         if purpose == "log" and public.type != sshkey.ED25519:

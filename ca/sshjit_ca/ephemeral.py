@@ -109,15 +109,15 @@ class LogThrottle:
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._said: dict[str, float] = {}
+        self._written: dict[str, float] = {}
 
-    def due(self, about: str) -> bool:
-        """Whether a line about this may be written now."""
+    def allows(self, topic: str) -> bool:
+        """Whether a line about this topic may be written now."""
         now = self._monotonic()
-        self._said = {key: when for key, when in self._said.items() if now - when < self.PAUSE}
-        if about in self._said:
+        self._written = {key: when for key, when in self._written.items() if now - when < self.PAUSE}
+        if topic in self._written:
             return False
-        self._said[about] = now
+        self._written[topic] = now
         return True
 
 

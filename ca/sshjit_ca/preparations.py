@@ -16,9 +16,9 @@ from sshjit.ca_protocol.operating import Status
 from sshjit.errors import Failed, Invalid
 from sshjit.providers import Provider
 from sshjit_ca.context import Context
-from sshjit_ca.keys import making, probe, sshsig
+from sshjit_ca.keys import generation, probe, sshsig
 from sshjit_ca.keys.active_keys import find_key, require_log_key
-from sshjit_ca.keys.making import Opened
+from sshjit_ca.keys.generation import Opened
 from sshjit_ca.keys.probe import ProbeResults
 from sshjit_ca.oidc import id_tokens
 from sshjit_ca.oidc.id_tokens import Claims, Expected, NativeSignIn
@@ -60,7 +60,7 @@ def prepare_new_key(context: Context, message: AddKey, _: int) -> Opened:
     """
     match message:
         case AddKey(reference=str() as reference, make=None, passphrase=None):
-            return making.opened(context.keys.holder, reference)
+            return generation.opened(context.keys.key_store, reference)
         case AddKey(reference=None, make=str() as kind):
             if kind != "ed25519":
                 require_log_key(message.purpose, kind)
@@ -76,12 +76,12 @@ def prepare_new_key(context: Context, message: AddKey, _: int) -> Opened:
 def prepare_activation(context: Context, message: ActivateKey, _: int) -> None:
     """Lets the key sign once, so that one which cannot never has its turn."""
     key = find_key(context.state, message.purpose, message.key)
-    probe.sign_once(context.keys.holder.expected(key.fingerprint, key.reference))
+    probe.sign_once(context.keys.key_store.expected(key.fingerprint, key.reference))
 
 
 def _make(context: Context, purpose: Purpose, kind: KeyKind, passphrase: str | None) -> Opened:
     """A new file beside the first keys: ``user_ca.2``, ``user_ca.3``, and so on."""
-    maker = making.Maker.of(context.keys.holder, passphrase)
+    maker = generation.Maker.of(context.keys.key_store, passphrase)
     beside = context.config.key_file(purpose)
     for number in range(2, 10_000):
         with contextlib.suppress(FileExistsError):

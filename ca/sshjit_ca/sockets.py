@@ -1,4 +1,4 @@
-"""The files of the doors, and who is at the other end of a connection."""
+"""The CA's two sockets: their files, and who is at the other end of a connection."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def listen(path: Path, users: frozenset[int]) -> Bound:
 def _open_to(path: Path, users: frozenset[int]) -> None:
     """Lets users, and nobody else, connect: by an access list, since they need have no group in common with the CA.
 
-    Where the file system keeps none, anybody may connect, and is turned out then.
+    Where the file system keeps none, anybody may connect, and is disconnected then.
     """
     path.chmod(0o600)
     others = sorted(users - {0, os.geteuid()})

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sshjit_ca import keys
 from sshjit_ca.keys import files
-from sshjit_ca.keys.places import Places
+from sshjit_ca.keys.locations import KeyLocations
 from sshjit_ca.storage.store import Store
 from tests.support.derived_keys import write_key
 from tests.support.devices import agent
@@ -62,7 +62,7 @@ def frozen_ca(home: Path, database: str | None = None) -> Iterator[FrozenCa]:
             running.run(write_key(home / "key", f"{SEED} {name}"))
             (home / "key").unlink()
         issuers = {name: Issuer(f"https://{name}.example.com") for name in ("acme", "partner")}
-        places, now = Places(agent=running.socket), float(expected()["now"])
+        places, now = KeyLocations(agent=running.socket), float(expected()["now"])
         ca = FrozenCa(home, issuers, time=now, places=places, database=database)
         try:
             yield ca

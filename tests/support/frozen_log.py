@@ -18,7 +18,7 @@ from sshjit import merkle, wire
 from sshjit.entries import Entry
 from sshjit.sshkey import PublicKey, parse_line
 from sshjit_ca.storage import schema
-from sshjit_ca.storage.inserting import Inserting, Row
+from sshjit_ca.storage.rows import InsertStatement, Row
 from sshjit_ca.storage.store import Store
 
 FOLDER = Path(__file__).resolve().parents[1] / "vectors" / "log-0.1"
@@ -58,7 +58,7 @@ def fill(store: Store) -> None:
     """Puts the frozen log into an empty, migrated database."""
     head = json.loads((FOLDER / "head.json").read_text())
     with store.engine.begin() as connection:
-        Inserting(connection.dialect).insert(connection, rows())
+        InsertStatement(connection.dialect).insert(connection, rows())
         note = (FOLDER / "checkpoint").read_text()
         connection.execute(sa.insert(schema.head).values(id=1, checkpoint=note, **head))
         for path in sorted((FOLDER / "policies").iterdir()):

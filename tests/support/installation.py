@@ -22,7 +22,7 @@ from sshjit_ca import config, keys
 from sshjit_ca.authority import Answer, Authority
 from sshjit_ca.context import Question
 from sshjit_ca.keys import files
-from sshjit_ca.keys.places import Places
+from sshjit_ca.keys.locations import KeyLocations
 from sshjit_ca.machine.clock import Clock, Kept
 from sshjit_ca.routes import ROUTES
 from sshjit_ca.service import daemon
@@ -98,7 +98,7 @@ class Installation:
     policy: str = POLICY
     logins: dict[str, m.LoginView] = field(default_factory=dict)
     sign_ins: int = 0
-    places: Places = field(default_factory=Places)
+    places: KeyLocations = field(default_factory=KeyLocations)
     reserve_mib: int = 1
     own: dict[str, str] = field(default_factory=dict)
     """Provider -> the entries of its table of Unix names."""

@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from sshjit_ca import config
-from sshjit_ca.cli import care as cli_care
 from sshjit_ca.cli import explain as cli_explain
 from sshjit_ca.cli import hosts as cli_hosts
 from sshjit_ca.cli import init as cli_init
 from sshjit_ca.cli import keys as cli_keys
 from sshjit_ca.cli import locks as cli_locks
 from sshjit_ca.cli import log as cli_log
+from sshjit_ca.cli import maintenance as cli_care
 from sshjit_ca.cli import policies as cli_policies
 from sshjit_ca.cli import report as cli_report
 from sshjit_ca.config import Config
-from sshjit_ca.keys.places import Places
+from sshjit_ca.keys.locations import KeyLocations
 
 
-def run(arguments: list[str], default_config: Path, notify: str = "", places: Places | None = None) -> int:
+def run(arguments: list[str], default_config: Path, notify: str = "", places: KeyLocations | None = None) -> int:
     """Runs one command. ``notify`` is where a supervisor wants to be told how far the CA is.
 
     Raises:
@@ -31,7 +31,7 @@ def run(arguments: list[str], default_config: Path, notify: str = "", places: Pl
 
     """
     options = _parser(default_config).parse_args(arguments)
-    options.notify, options.places = notify, places or Places()
+    options.notify, options.places = notify, places or KeyLocations()
     conf = None if getattr(options, "offline", False) else config.load(options.config)
     return int(options.run(conf, options))
 

@@ -9,11 +9,11 @@ from dataclasses import replace
 from typing import Any
 
 from sshjit.ca_protocol.keys import Purpose
-from sshjit_ca.cli import care as cli_care
+from sshjit_ca.cli import maintenance as cli_care
 from sshjit_ca.cli import passphrases
 from sshjit_ca.cli import show as cli_show
 from sshjit_ca.config import Config
-from sshjit_ca.keys import PURPOSES, first
+from sshjit_ca.keys import PURPOSES, first_keys
 
 _ABOUT = """\
 each key is a new Ed25519 file in the CA's home, unless a REFERENCE says where it is already:
@@ -45,7 +45,7 @@ def _init(conf: Config, options: argparse.Namespace) -> int:
     given = {purpose: getattr(options, purpose) for purpose in PURPOSES if getattr(options, purpose) is not None}
     places = options.places if conf.agent_socket is None else replace(options.places, agent=conf.agent_socket)
     source = passphrases.source(options)
-    made = first.begin(conf.home / "keys", places, typing.cast("dict[Purpose, str]", given), source)
+    made = first_keys.begin(conf.home / "keys", places, typing.cast("dict[Purpose, str]", given), source)
     cli_care.migrate(conf, options)
     rows = [(purpose, made[purpose].fingerprint) for purpose in PURPOSES]
     print(cli_show.fields([("installation", conf.installation), *rows]))

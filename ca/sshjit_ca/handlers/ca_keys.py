@@ -25,7 +25,7 @@ from sshjit.events import KeyActivated, KeyAdded, KeyRetired
 from sshjit_ca.context import Context
 from sshjit_ca.keys import PURPOSES, sshsig, succession
 from sshjit_ca.keys.active_keys import find_key, require_log_key
-from sshjit_ca.keys.making import Opened
+from sshjit_ca.keys.generation import Opened
 from sshjit_ca.keys.probe import ProbeResults
 from sshjit_ca.state import CaKey
 from sshjit_ca.state import keys as folded
@@ -107,7 +107,7 @@ def retire_key(context: Context, message: RetireKey) -> KeyReply:
             hint="wait until then; or --now, and hosts refuse them from their next refresh on",
         )
     context.record(KeyRetired(key.purpose, key.fingerprint, revoked=message.now and key.purpose in _CAS))
-    context.keys.holder.forget(key.fingerprint)
+    context.keys.key_store.forget(key.fingerprint)
     return KeyReply(_view(context, context.state.keys[key.fingerprint], ProbeResults()))
 
 

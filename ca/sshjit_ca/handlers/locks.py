@@ -24,7 +24,7 @@ from sshjit_ca.access import emergency_certificates, signed_actions
 from sshjit_ca.access.lookup import subject_named
 from sshjit_ca.access.revocation import close_grant, close_login, require_reason
 from sshjit_ca.context import Context
-from sshjit_ca.log.lines.words import who
+from sshjit_ca.log.summaries import who
 from sshjit_ca.state import locks
 
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")

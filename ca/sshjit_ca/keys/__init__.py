@@ -2,8 +2,9 @@
 
 Four purposes apart from each other, so that no key can stand in for another: ``user_ca`` signs user certificates,
 ``host_ca`` host certificates, ``bundle`` what hosts and laptops believe, ``log`` the heads of the log. A private key is
-a file, a key of an ssh-agent, or an object on a PKCS#11 token: ``references`` says how it is written down, ``holder``
-opens it, ``ring`` says which key has its turn, and ``lineage`` by which right a log key followed another.
+a file, a key of an ssh-agent, or an object on a PKCS#11 token: ``references`` says how it is written down,
+``key_store`` opens it, ``active_keys`` says which key signs, and ``succession`` by which right a log key followed
+another.
 """
 
 from __future__ import annotations

@@ -27,9 +27,9 @@ Turns = dict[Purpose, dict[str, str]]
 class ActiveKeys:
     """The keys as they stand now. ``state`` gives what the CA knows at this moment."""
 
-    def __init__(self, holder: KeyStore, state: Callable[[], State], turns: Path) -> None:
+    def __init__(self, key_store: KeyStore, state: Callable[[], State], turns: Path) -> None:
         """``turns`` is the file that says which keys sign while there is no database to ask."""
-        self.holder = holder
+        self.key_store = key_store
         self._state = state
         self._turns = turns
         self._remembered: Turns = {}
@@ -42,7 +42,7 @@ class ActiveKeys:
 
         """
         key = self._active(purpose)
-        return self.holder.signer(key.fingerprint, key.reference)
+        return self.key_store.signer(key.fingerprint, key.reference)
 
     def public(self, purpose: Purpose) -> PublicKey:
         """The public half of the key that signs; needs no device."""
@@ -69,7 +69,7 @@ class ActiveKeys:
 
     def probe(self) -> ProbeResults:
         """Lets each of them sign once; waits for devices, so it is not for the authority's thread."""
-        return probe.probe_all(self.holder, ((key.fingerprint, key.reference) for key in self.signing()))
+        return probe.probe_all(self.key_store, ((key.fingerprint, key.reference) for key in self.signing()))
 
     def open(self) -> None:
         """Opens the keys that sign, so that what is wrong is said at the start.
@@ -114,14 +114,14 @@ class ActiveKeys:
         return key
 
 
-def remembered(turns: Path, holder: KeyStore, purpose: Purpose) -> Signer:
+def remembered(turns: Path, key_store: KeyStore, purpose: Purpose) -> Signer:
     """The key that signs for a purpose, by the file that ``Ring.remember`` wrote.
 
     Raises:
         Failed: ``no_key``, and why the key cannot be used.
 
     """
-    return holder.signer(*remembered_key(turns, purpose))
+    return key_store.signer(*remembered_key(turns, purpose))
 
 
 def remembered_key(turns: Path, purpose: Purpose) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from sshjit import sshkey
 from sshjit.errors import Failed, Invalid
 from sshjit.sshkey import PublicKey
 from sshjit.sshwire import Reader, string, u32
-from sshjit_ca.keys.checking import ours
+from sshjit_ca.keys.signatures import ours
 
 PATIENCE = 5.0
 """Seconds that the agent has for one answer."""

@@ -17,7 +17,7 @@ from sshjit.ca_protocol.keys import KeyKind
 from sshjit.errors import Failed, Invalid
 from sshjit.sshkey import PublicKey
 from sshjit.sshwire import string, text
-from sshjit_ca.keys.checking import CURVE_HASHES, ecdsa_blob
+from sshjit_ca.keys.signatures import CURVE_HASHES, ecdsa_blob
 from sshjit_ca.keys.signer import RSA_SIGNATURE
 
 MAX_BYTES = 64 * 1024

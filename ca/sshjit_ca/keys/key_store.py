@@ -14,7 +14,7 @@ from sshjit.errors import Failed
 from sshjit_ca.keys import files, probe, references
 from sshjit_ca.keys.agents import Agent, AgentKey
 from sshjit_ca.keys.circuit_breaker import CircuitBreaker, GuardedSigner
-from sshjit_ca.keys.places import Places
+from sshjit_ca.keys.locations import KeyLocations
 from sshjit_ca.keys.references import Reference
 from sshjit_ca.keys.signer import Signer
 from sshjit_ca.keys.tokens import TokenKey
@@ -23,7 +23,7 @@ from sshjit_ca.keys.tokens import TokenKey
 class KeyStore:
     """The opened keys of this process, by fingerprint."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: KeyLocations) -> None:
         self.places = places
         """Where this process finds agents and secrets."""
         self._agents: dict[Path, Agent] = {}

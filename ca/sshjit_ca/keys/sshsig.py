@@ -1,7 +1,7 @@
 """SSH signatures over files and messages (OpenSSH's PROTOCOL.sshsig): made for bundles, checked at logins.
 
 What is checked: namespace, hash, key and signature, all of them, and nothing may be left over. RSA signs with SHA-2
-only (``keys/checking.py``).
+only (``keys/signatures.py``).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from cryptography.exceptions import InvalidSignature
 from sshjit.errors import Invalid, Refused
 from sshjit.sshkey import PublicKey
 from sshjit.sshwire import Reader, string, text, u32
-from sshjit_ca.keys import Signer, checking
+from sshjit_ca.keys import Signer, signatures
 
 _MAGIC = b"SSHSIG"
 _BEGIN, _END = "-----BEGIN SSH SIGNATURE-----", "-----END SSH SIGNATURE-----"
@@ -62,7 +62,7 @@ def verify(armoured: str, key: PublicKey, namespace: str, message: bytes) -> Non
     if blob != key.blob or said != namespace or reserved or digest not in _HASHES:
         raise Refused("signature_refused", "the signature is by another key, or for another purpose")
     try:
-        checking.verify(key, _to_be_signed(namespace, digest, message), signature)
+        signatures.verify(key, _to_be_signed(namespace, digest, message), signature)
     except InvalidSignature:
         raise Refused("signature_refused", "the signature does not fit") from None
 

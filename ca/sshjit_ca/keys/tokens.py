@@ -21,9 +21,9 @@ from sshjit import sshkey
 from sshjit.errors import Failed, Invalid
 from sshjit.sshkey import PublicKey
 from sshjit.sshwire import mpint, string, text
-from sshjit_ca.keys.checking import CURVE_HASHES, ecdsa_blob, ours
-from sshjit_ca.keys.places import Places
+from sshjit_ca.keys.locations import KeyLocations
 from sshjit_ca.keys.references import Token
+from sshjit_ca.keys.signatures import CURVE_HASHES, ecdsa_blob, ours
 from sshjit_ca.keys.signer import RSA_SIGNATURE
 
 PATIENCE = 10.0
@@ -42,11 +42,11 @@ _INSIDE: dict[Path, threading.Lock] = {}
 class TokenKey:
     """A key on a token."""
 
-    def __init__(self, reference: Token, places: Places, *, patience: float = PATIENCE) -> None:
+    def __init__(self, reference: Token, places: KeyLocations, *, patience: float = PATIENCE) -> None:
         """Opens a session and looks for the key and its public half.
 
         Raises:
-            Failed: ``no_pkcs11``, ``not_signing``, and those of ``Places.secret``.
+            Failed: ``no_pkcs11``, ``not_signing``, and those of ``KeyLocations.secret``.
 
         """
         self._reference = reference

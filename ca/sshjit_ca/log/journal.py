@@ -34,19 +34,19 @@ class Journal:
     def __init__(
         self,
         store: Store,
-        holder: KeyStore,
+        key_store: KeyStore,
         first: PublicKey,
         origin: str,
         *,
-        memory: PinnedCheckpoint,
+        pinned: PinnedCheckpoint,
         salt: Callable[[int], bytes],
     ) -> None:
-        """``first`` is the log's first key; ``memory`` keeps the newest checkpoint and highest epoch elsewhere."""
+        """``first`` is the log's first key; ``pinned`` keeps the newest checkpoint and highest epoch elsewhere."""
         self._store = store
-        self._holder = holder
+        self._key_store = key_store
         self._first = first
         self._origin = origin
-        self._memory = memory
+        self._pinned = pinned
         self._salt = salt
         self._rows: list[Row] = []
         self._texts: list[tuple[str, str]] = []
@@ -72,7 +72,7 @@ class Journal:
         """
         head = self._store.head()
         keys = Succession.of(self._first, self._store)
-        note = self._memory.checkpoint()
+        note = self._pinned.checkpoint()
         remembered = keys.verified(note) if note else None
         begun = self._begin(head, remembered, keys)
         state, tree, began = begun.state, begun.tree, begun.size
@@ -157,9 +157,9 @@ class Journal:
 
         """
         head: Head | None = self._store.head()
-        epoch = max(head.epoch if head else 0, self._memory.epoch(), above) + 1
+        epoch = max(head.epoch if head else 0, self._pinned.epoch(), above) + 1
         self._store.take_over(head, epoch, holder)
-        self._memory.keep_epoch(epoch)
+        self._pinned.keep_epoch(epoch)
         if head is not None and head.size != self._tree.size:
             self.read()
         self.epoch = epoch
@@ -204,7 +204,7 @@ class Journal:
         self._rows, self._texts = [], []
         plan, self._plan = self._plan, None
         self._store.commit(rows, self.epoch, note, texts)
-        self._memory.keep_checkpoint(note)
+        self._pinned.keep_checkpoint(note)
         self.checkpoint, self.checkpoint_key = note, signer.public
         self.durable = size
         if plan is not None:
@@ -225,4 +225,4 @@ class Journal:
         key = folded.active(self.state, "log")
         if key is None:
             raise Failed("no_key", "the log knows no key of its own")
-        return self._holder.signer(key.fingerprint, key.reference)
+        return self._key_store.signer(key.fingerprint, key.reference)

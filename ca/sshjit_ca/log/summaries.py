@@ -1,16 +1,17 @@
-"""One line for people for each entry of the log; the lines themselves stand in ``lines/``, by topic."""
+"""One line for people for each entry of the log. Names come from the state that the log folded into."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from sshjit import durations, events, requests
 from sshjit.api.log import EntryView
 from sshjit.entries import Entry
 from sshjit.events import Event
 from sshjit_ca.log import fast_reader
-from sshjit_ca.log.lines import access, authority, hosts
 from sshjit_ca.state import State
-
-LINES = {**access.LINES, **authority.LINES, **hosts.LINES}
-"""What tells an event in a line, by its class."""
 
 
 def entry_view(state: State, entry: Entry) -> EntryView:
@@ -29,3 +30,253 @@ def entry_view(state: State, entry: Entry) -> EntryView:
 def summary(state: State, event: Event) -> str:
     """What happened, in one line; names come from the state that the log folded into."""
     return LINES[type(event)](state, event)
+
+
+# ----------------------------------------------------------------------------------- who, where, when
+
+
+def who(state: State, subject: str | None) -> str:
+    """A subject's name and provider; ``the operator`` for nobody."""
+    if subject is None:
+        return "the operator"
+    newest = state.newest_login.get(subject)
+    return subject if newest is None else f"{state.logins[newest].opened.name} ({state.logins[newest].opened.provider})"
+
+
+def clock(time: int) -> str:
+    """A time of day, UTC."""
+    return datetime.fromtimestamp(time, UTC).strftime("%H:%M:%S")
+
+
+def moment(time: int) -> str:
+    """Day and time, UTC: for what may be days away."""
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def where(login: str, hosts: tuple[str, ...]) -> str:
+    """``deploy@web1``; with many hosts the first and how many more."""
+    if not hosts:
+        return "access that was forgotten"
+    more = f" and {len(hosts) - 1} more" if len(hosts) > 1 else ""
+    return f"{login}@{hosts[0]}{more}"
+
+
+def quoted(text: str) -> str:
+    """``: "text"``, or nothing where nothing was said."""
+    return f': "{text}"' if text else ""
+
+
+# ----------------------------------------------------------------------- sign-ins, requests, certificates
+
+
+def _login(_: State, event: events.LoginOpened) -> str:
+    how = f"with key {event.key}" if event.key else "in a browser"
+    return f"{event.name} ({event.provider}) signed in {how}, until {clock(event.expires)}"
+
+
+def _logout(state: State, event: events.LoginClosed) -> str:
+    if event.by == event.subject:
+        return f"{who(state, event.subject)} signed out"
+    return f'{who(state, event.subject)} was signed out by {who(state, event.by)}: "{event.reason}"'
+
+
+def _asked(state: State, event: events.Asked) -> str:
+    subject, place, long = who(state, event.subject), where(event.login, event.hosts), durations.show(event.duration)
+    if event.extends is not None:
+        return f"{subject} asked to extend {place} by {long}{quoted(event.reason)}"
+    verb = "BROKE THE GLASS" if event.break_glass else "asked"
+    way = " on a web page" if event.via == "web" else ""
+    what = "" if event.action == "shell" else f" for {event.action}"
+    start = "" if event.start is None else f" from {moment(event.start)}"
+    return f"{subject} {verb}{way} for {place}{what}, {long}{start}{quoted(event.reason)}"
+
+
+def _decided(state: State, event: events.Decided) -> str:
+    verb = "approved" if event.verdict == "approve" else "denied"
+    most = "" if event.duration is None else f", for {durations.show(event.duration)} at most"
+    requester = who(state, state.requests[event.request].asked.subject)
+    return f"{who(state, event.subject)} {verb} what {requester} asked{most}{quoted(event.comment)}"
+
+
+_WHY = {
+    "automatic": "rule {rule!r} allowed it",
+    "reviewed": "every approval is there",
+    "break_glass": "the glass of rule {rule!r} was broken",
+}
+
+
+def _opened(state: State, event: events.Opened) -> str:
+    asked = state.requests[event.request].asked
+    place, subject = where(asked.login, asked.hosts), who(state, asked.subject)
+    why = _WHY[event.how].format(rule=asked.rule)
+    if asked.extends is not None:
+        return f"{place} stays open to {subject} until {clock(event.ends)}: {why}"
+    start = "is" if asked.start is None else f"from {moment(asked.start)} on is"
+    return f"{place} {start} open to {subject} until {clock(event.ends)}: {why}"
+
+
+def _closed(state: State, event: events.Closed) -> str:
+    asked = state.requests[event.request].asked
+    place = where(asked.login, asked.hosts)
+    words = requests.sentence(event.state)
+    what = f"{place} for {who(state, asked.subject)}" + ("" if asked.extends is None else " (to be extended)")
+    by = "by time" if event.by is None and not event.reason else f"by {who(state, event.by)}"
+    return f"{what} is {words}, {by}{quoted(event.reason)}"
+
+
+def _commented(state: State, event: events.Commented) -> str:
+    requester = state.requests[event.request].asked.subject
+    whose = "their own request" if requester == event.subject else f"what {who(state, requester)} asked"
+    return f"{who(state, event.subject)} said about {whose}{quoted(event.comment)}"
+
+
+def _reviewed(state: State, event: events.Reviewed) -> str:
+    whose = who(state, state.requests[event.request].asked.subject)
+    return f"{who(state, event.subject)} found the break-glass access of {whose} {event.verdict}{quoted(event.comment)}"
+
+
+def _issued(_: State, event: events.Issued) -> str:
+    place = where(event.login, event.hosts)
+    return f"certificate {event.serial} for {event.person}: {place}, until {clock(event.valid_before)}"
+
+
+def _revoked(state: State, event: events.CertificateRevoked) -> str:
+    return f'certificate {event.serial} is revoked by {who(state, event.by)}: "{event.reason}"'
+
+
+def _turned(state: State, event: events.Turned) -> str:
+    times = f" ({event.count} times)" if event.count > 1 else ""
+    return f"{who(state, event.subject)} was refused {event.asked}{times}: {event.answer}"
+
+
+def _hardware_key(state: State, event: events.HardwareKeyRegistered) -> str:
+    return f"hardware key {event.key} was registered for {who(state, event.subject)}"
+
+
+def _hardware_key_removed(state: State, event: events.HardwareKeyRemoved) -> str:
+    return f'hardware key {event.key} of {who(state, event.subject)} was removed: "{event.reason}"'
+
+
+# ----------------------------------------------------------------------------------------------- hosts
+
+
+def _host_issued(_: State, event: events.HostIssued) -> str:
+    return f"host certificate {event.serial} for {event.host}"
+
+
+def _host(_: State, event: events.HostAdded) -> str:
+    labels = ", ".join(f"{key}={value}" for key, value in event.labels)
+    return f"host {event.name} ({labels}) at {event.address} port {event.port} was enrolled"
+
+
+def _host_invited(_: State, event: events.HostInvited) -> str:
+    return f"host {event.name} may join by a token until {clock(event.expires)}"
+
+
+def _host_joined(_: State, event: events.HostJoined) -> str:
+    return f"host {event.name} joined with {len(event.host_keys)} keys"
+
+
+def _host_labelled(state: State, event: events.HostLabelled) -> str:
+    labels = ", ".join(f"{key}={value}" for key, value in event.labels)
+    return f"host {event.name} was labelled {labels} by {who(state, event.by)}"
+
+
+def _host_removed(state: State, event: events.HostRemoved) -> str:
+    return f'host {event.name} ({event.host_id}) was removed by {who(state, event.by)}: "{event.reason}"'
+
+
+def _host_reported(_: State, event: events.HostReported) -> str:
+    said = "; ".join((*(f"ended {grant}" for grant in event.ended), *event.problems)) or "all is well"
+    return f"host {event.name} has bundle {event.bundle} and {event.sessions} sessions: {said}"
+
+
+# ---------------------------------------------------------------------------------------- the CA itself
+
+
+def _started(_: State, event: events.Started) -> str:
+    return f"the CA of {event.installation} took up the log (epoch {event.epoch})"
+
+
+def _policy(_: State, event: events.PolicyLoaded) -> str:
+    return f"policy {event.digest[:12]} with {event.rules} rules is in force"
+
+
+def _locked(state: State, event: events.Locked) -> str:
+    what = who(state, event.target) if event.kind == "person" else event.target or ""
+    return f'{event.kind} {what} was locked by {who(state, event.by)}: "{event.reason}"'.replace("  ", " ")
+
+
+def _unlocked(state: State, event: events.Unlocked) -> str:
+    return f'lock {event.lock} was taken away by {who(state, event.by)}: "{event.reason}"'
+
+
+def _key_added(_: State, event: events.KeyAdded) -> str:
+    return f"key {event.key} is there for {event.purpose}: {event.reference}"
+
+
+def _key_activated(_: State, event: events.KeyActivated) -> str:
+    how = ", endorsed by the one before it" if event.endorsement else ""
+    return f"key {event.key} signs for {event.purpose} from now on{how}"
+
+
+def _key_retired(_: State, event: events.KeyRetired) -> str:
+    return f"key {event.key} is over for {event.purpose}{', and refused by hosts' if event.revoked else ''}"
+
+
+def _bundle(_: State, event: events.BundleSigned) -> str:
+    return f"bundle {event.sequence} was signed for hosts and laptops"
+
+
+def _forgot(_: State, event: events.Forgot) -> str:
+    return f"{event.erased} details from before {datetime.fromtimestamp(event.before, UTC):%Y-%m-%d} were erased"
+
+
+def _emergency(_: State, event: events.EmergencyIssued) -> str:
+    place = where(event.login, event.hosts)
+    return f'EMERGENCY certificate {event.serial}: {place}, until {clock(event.valid_before)}: "{event.reason}"'
+
+
+def _clock_confirmed(_: State, event: events.ClockConfirmed) -> str:
+    return f'the operator confirmed the clock, which had moved by {event.drift:+d} s: "{event.reason}"'
+
+
+def _restored(_: State, event: events.Restored) -> str:
+    return f'the operator went on with an older log (epoch {event.epoch}); {event.lost} entries lost: "{event.reason}"'
+
+
+LINES: dict[type[Event], Callable[[State, Any], str]] = {
+    events.LoginOpened: _login,
+    events.LoginClosed: _logout,
+    events.Asked: _asked,
+    events.Decided: _decided,
+    events.Opened: _opened,
+    events.Closed: _closed,
+    events.Commented: _commented,
+    events.Reviewed: _reviewed,
+    events.Issued: _issued,
+    events.CertificateRevoked: _revoked,
+    events.Turned: _turned,
+    events.HardwareKeyRegistered: _hardware_key,
+    events.HardwareKeyRemoved: _hardware_key_removed,
+    events.HostIssued: _host_issued,
+    events.HostAdded: _host,
+    events.HostInvited: _host_invited,
+    events.HostJoined: _host_joined,
+    events.HostLabelled: _host_labelled,
+    events.HostRemoved: _host_removed,
+    events.HostReported: _host_reported,
+    events.Started: _started,
+    events.PolicyLoaded: _policy,
+    events.Locked: _locked,
+    events.Unlocked: _unlocked,
+    events.KeyAdded: _key_added,
+    events.KeyActivated: _key_activated,
+    events.KeyRetired: _key_retired,
+    events.BundleSigned: _bundle,
+    events.Forgot: _forgot,
+    events.EmergencyIssued: _emergency,
+    events.ClockConfirmed: _clock_confirmed,
+    events.Restored: _restored,
+}
+"""What tells an event in a line, by its class."""

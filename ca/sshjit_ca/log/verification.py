@@ -22,7 +22,7 @@ from sshjit_ca.log import policies, snapshots, verify_entries, verify_workers
 from sshjit_ca.log.snapshots import Snapshot
 from sshjit_ca.log.verify_entries import Walked
 from sshjit_ca.log.verify_state import Refold
-from sshjit_ca.storage import scanning
+from sshjit_ca.storage import scan
 from sshjit_ca.storage.database import reason
 from sshjit_ca.storage.store import Head, Store
 
@@ -56,8 +56,8 @@ def verify(
 
     """
     problems: list[str] = []
-    with scanning.moment(store) as connection:  # the CA may be writing: all this is seen as it stands now
-        head = _attempt(lambda: scanning.head(connection), problems)
+    with scan.moment(store) as connection:  # the CA may be writing: all this is seen as it stands now
+        head = _attempt(lambda: scan.head(connection), problems)
         numbers = _attempt(lambda: verify_entries.numbering(connection), problems) or verify_entries.NO_ENTRIES
         stored = {each.size: each for each in _attempt(lambda: snapshots.read(connection), problems) or ()}
         refold, sizes = Refold(first, stored), frozenset({*stored, *(point.size for point in against)})

@@ -21,7 +21,7 @@ from sshjit import merkle
 from sshjit.entries import Entry
 from sshjit.errors import SshJitError
 from sshjit_ca.log import fast_reader
-from sshjit_ca.storage import scanning
+from sshjit_ca.storage import scan
 from sshjit_ca.storage.database import reason
 from sshjit_ca.storage.schema import entries
 from sshjit_ca.storage.store import Store
@@ -107,7 +107,7 @@ class _Looking:
 
     def look(self, connection: sa.Connection, end: int) -> None:
         sha256, sound, append = hashlib.sha256, fast_reader.sound, self.leaves.append
-        for number, time, kind, fact, kept, detail, salt in scanning.scan(connection, _COLUMNS, self.first, end):
+        for number, time, kind, fact, kept, detail, salt in scan.scan(connection, _COLUMNS, self.first, end):
             if number != self.next and not self.reach(number):
                 continue
             self.next += 1
@@ -204,7 +204,7 @@ def walk(connection: sa.Connection, first: int, end: int, sizes: Sequence[int]) 
 def walk_at(address: str, first: int, end: int, sizes: Sequence[int]) -> Stretch:
     """As ``walk``, for another process: what it finds is all that it says."""
     try:
-        with scanning.moment(_opened(address)) as connection:
+        with scan.moment(_opened(address)) as connection:
             return walk(connection, first, end, sizes)
     except SshJitError as error:
         return Stretch(first, 0, (), {}, (error.message,))

@@ -25,7 +25,7 @@ from sshjit_ca.log import snapshots as kept
 from sshjit_ca.log.erasure import BY_AGE, Gaps
 from sshjit_ca.log.snapshots import Snapshot
 from sshjit_ca.state import State, codec
-from sshjit_ca.storage import scanning
+from sshjit_ca.storage import scan
 from sshjit_ca.storage.schema import entries
 
 MAX_SAID = 20
@@ -58,7 +58,7 @@ class Refold:
         """Takes every entry before ``end``."""
         number = -1
         try:
-            for number, time, kind, fact, detail, subject, request in scanning.scan(connection, _COLUMNS, 0, end):
+            for number, time, kind, fact, detail, subject, request in scan.scan(connection, _COLUMNS, 0, end):
                 if type(time) is not int:  # SQLite takes anything into any column
                     self.say(number, f"entry {number}: it has no time")
                     self.state = None

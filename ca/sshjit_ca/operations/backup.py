@@ -37,8 +37,8 @@ def back_up(config: Config, settings: Path, target: Path, *, with_keys: bool) ->
             "a PostgreSQL database is backed up by its own tools",
             hint=f"pg_dump --format=custom, and keep {config.home} (checkpoint, epoch, keys) beside it",
         )
-    memory = PinnedCheckpoint(config.home)
-    beside = [memory.checkpoint_file, memory.epoch_file, settings, config.policy, config.providers]
+    pinned = PinnedCheckpoint(config.home)
+    beside = [pinned.checkpoint_file, pinned.epoch_file, settings, config.policy, config.providers]
     try:
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".backup-") as folder:
             copy = Path(folder) / DATABASE

@@ -19,7 +19,7 @@ from sshjit_ca.config import Config, read_trusted
 from sshjit_ca.keys import PURPOSES, files, probe, references
 from sshjit_ca.keys.active_keys import remembered_key
 from sshjit_ca.keys.key_store import KeyStore
-from sshjit_ca.keys.places import Places
+from sshjit_ca.keys.locations import KeyLocations
 from sshjit_ca.keys.succession import Succession
 from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
 from sshjit_ca.machine.clock import TOLERANCE, Clock
@@ -36,7 +36,7 @@ OLD_KEYS = 2 * 3600
 """Seconds after which a provider's keys should have been fetched again."""
 
 
-def examine(config: Config, clock: Callable[[], Clock], places: Places) -> list[Finding]:
+def examine(config: Config, clock: Callable[[], Clock], places: KeyLocations) -> list[Finding]:
     """Every check; one that breaks is a finding itself. ``places``: where this process finds keys and secrets."""
     daemon = _ask(config)
     checks: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
@@ -104,20 +104,20 @@ def _database(config: Config) -> Iterator[Finding]:
     store = Store(config.database, read_only=True)
     try:
         yield from _schema(store)
-        head, memory = store.head(), PinnedCheckpoint(config.home)
+        head, pinned = store.head(), PinnedCheckpoint(config.home)
         if head is None:
             yield Finding("log", "warning", "the log is empty", "it begins when the CA first starts")
             return
         lineage = Succession.of(files.load_public(config.key_file("log")), store)
         if head.checkpoint:
             lineage.verified(head.checkpoint)
-        note = memory.checkpoint()
+        note = pinned.checkpoint()
         newest = lineage.verified(note).size if note else 0
-        if head.size < newest or head.epoch < memory.epoch():
+        if head.size < newest or head.epoch < pinned.epoch():
             yield Finding(
                 "log",
                 "bad",
-                f"the log has {head.size} entries in epoch {head.epoch}; known are {newest} in epoch {memory.epoch()}",
+                f"the log has {head.size} entries in epoch {head.epoch}; known are {newest} in epoch {pinned.epoch()}",
                 "put the newest database in place, or: ssh-jit-ca restore --accept-loss",
             )
         else:
@@ -177,7 +177,7 @@ def _ask(config: Config) -> m.StatusReply | SshJitError:
         return error
 
 
-def _keys(config: Config, places: Places, daemon: m.StatusReply | SshJitError) -> Iterator[Finding]:
+def _keys(config: Config, places: KeyLocations, daemon: m.StatusReply | SshJitError) -> Iterator[Finding]:
     """Every key that signs or will, tried by the daemon; if there is none, those that signed last, tried here."""
     if isinstance(daemon, m.StatusReply):
         tried = [(each.purpose, each.device, each.problem, each.hint) for each in daemon.keys]

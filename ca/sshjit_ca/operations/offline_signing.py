@@ -17,9 +17,9 @@ from sshjit_ca.config import Config
 from sshjit_ca.context import Question
 from sshjit_ca.keys.active_keys import remembered
 from sshjit_ca.keys.key_store import KeyStore
-from sshjit_ca.keys.places import Places
-from sshjit_ca.log.lines.words import clock as clock_time
-from sshjit_ca.log.lines.words import where
+from sshjit_ca.keys.locations import KeyLocations
+from sshjit_ca.log.summaries import clock as clock_time
+from sshjit_ca.log.summaries import where
 from sshjit_ca.machine.clock import Clock
 from sshjit_ca.machine.spool import Spool
 from sshjit_ca.service import daemon, standby
@@ -27,7 +27,9 @@ from sshjit_ca.service.alerts import Alarm, Alarms
 from sshjit_ca.storage.store import Store
 
 
-def sign(config: Config, places: Places, clock: Clock, time: standby.Time, message: SignEmergency) -> EmergencyReply:
+def sign(
+    config: Config, places: KeyLocations, clock: Clock, time: standby.Time, message: SignEmergency
+) -> EmergencyReply:
     """The certificate, once its entry is durable in the log.
 
     Raises:
@@ -53,15 +55,15 @@ def sign(config: Config, places: Places, clock: Clock, time: standby.Time, messa
     return answer
 
 
-def sign_without_database(config: Config, places: Places, clock: Clock, message: SignEmergency) -> EmergencyReply:
+def sign_without_database(config: Config, places: KeyLocations, clock: Clock, message: SignEmergency) -> EmergencyReply:
     """The certificate, once its record is durable in the spool; ``message.hosts`` are ids of hosts.
 
     Raises:
         SshJitError: what is wrong with the message, the keys or the clock.
 
     """
-    holder = KeyStore(places if config.agent_socket is None else replace(places, agent=config.agent_socket))
-    signer = remembered(config.home / "keys" / "turns.json", holder, "user_ca")
+    key_store = KeyStore(places if config.agent_socket is None else replace(places, agent=config.agent_socket))
+    signer = remembered(config.home / "keys" / "turns.json", key_store, "user_ca")
     now = clock.now(0)
     answer = emergency_certificates.sign_without_database(message, signer, Spool(config.home), now, secrets.token_bytes)
     _sound(config, message, answer)

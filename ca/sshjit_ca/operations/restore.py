@@ -14,7 +14,7 @@ from sshjit.errors import Invalid, Refused, SshJitError
 from sshjit.events import Restored
 from sshjit_ca.authority import record_first_keys
 from sshjit_ca.config import Config
-from sshjit_ca.keys.places import Places
+from sshjit_ca.keys.locations import KeyLocations
 from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
 from sshjit_ca.machine.clock import Clock
 from sshjit_ca.machine.durable import write_durably
@@ -35,7 +35,7 @@ class Outcome:
     kept: Path | None
 
 
-def restore(config: Config, places: Places, clock: Clock, time: standby.Time, reason: str) -> Outcome:
+def restore(config: Config, places: KeyLocations, clock: Clock, time: standby.Time, reason: str) -> Outcome:
     """Opens a new epoch over the database as it is.
 
     Raises:
@@ -55,15 +55,15 @@ def restore(config: Config, places: Places, clock: Clock, time: standby.Time, re
         store.close()
 
 
-def _restore(config: Config, store: Store, places: Places, clock: Clock, reason: str) -> Outcome:
-    memory = PinnedCheckpoint(config.home)
+def _restore(config: Config, store: Store, places: KeyLocations, clock: Clock, reason: str) -> Outcome:
+    pinned = PinnedCheckpoint(config.home)
     after = PinnedCheckpoint(config.home, "checkpoint.restored")
     after.checkpoint_file.unlink(missing_ok=True)  # of an attempt that was cut off
-    cited = memory.checkpoint()
-    context = daemon.open_context(config, store, places, clock, memory=after)
+    cited = pinned.checkpoint()
+    context = daemon.open_context(config, store, places, clock, pinned=after)
     context.journal.read()
     size = context.state.size
-    epoch = context.journal.take_over(standby.me(), above=max(context.state.epoch, memory.epoch()) + JUMP - 1)
+    epoch = context.journal.take_over(standby.me(), above=max(context.state.epoch, pinned.epoch()) + JUMP - 1)
     context.now = clock.steady(context.state.time)
     lost = max(0, _size(cited) - size)
     if not context.state.keys:
@@ -75,7 +75,7 @@ def _restore(config: Config, store: Store, places: Places, clock: Clock, reason:
         write_durably(kept, cited.encode("utf-8"))
     context.record(Restored(epoch, lost, cited, reason))
     context.journal.commit()
-    after.checkpoint_file.replace(memory.checkpoint_file)
+    after.checkpoint_file.replace(pinned.checkpoint_file)
     context.keys.remember(context.keys.turns())
     context.journal.release()
     return Outcome(epoch, size, lost, kept)

@@ -19,7 +19,7 @@ from sshjit_ca.report.counts import fill_counts
 from sshjit_ca.report.gathering import Gathering
 from sshjit_ca.report.period import Period
 from sshjit_ca.report.spool import Spool
-from sshjit_ca.storage import scanning
+from sshjit_ca.storage import scan
 from sshjit_ca.storage.schema import policies
 from sshjit_ca.storage.store import Store
 
@@ -102,8 +102,8 @@ def build_report(
 
 def _read(store: Store, gathered: Gathering) -> tuple[str, int, dict[str, str]]:
     """Reads the log; returns its checkpoint and size, and the stored policies by digest."""
-    with scanning.moment(store) as connection:
-        head = scanning.head(connection)
+    with scan.moment(store) as connection:
+        head = scan.head(connection)
         if head is None or not head.size:
             raise Failed("no_log", "there is no log yet", hint="ssh-jit-ca init")
         texts = {row.digest: row.text for row in connection.execute(sa.select(policies))}

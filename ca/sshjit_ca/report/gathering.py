@@ -20,7 +20,7 @@ from sshjit_ca.report.period import Period, Place
 from sshjit_ca.report.requests import Requests
 from sshjit_ca.report.spool import Spool
 from sshjit_ca.state import State
-from sshjit_ca.storage import scanning
+from sshjit_ca.storage import scan
 from sshjit_ca.storage.schema import entries
 
 _OF = entries.c
@@ -47,7 +47,7 @@ class Gathering:
     def run(self, connection: sa.Connection, end: int) -> None:
         """Takes every entry before ``end``. Raises as ``scanning.scan`` and the fold do, for a log that is broken."""
         state = self.state
-        for index, time, kind, fact, detail in scanning.scan(connection, _COLUMNS, 0, end):
+        for index, time, kind, fact, detail in scan.scan(connection, _COLUMNS, 0, end):
             event = fast_reader.without_detail(kind, fact) if detail is None else fast_reader.event(kind, fact, detail)
             self._check_period(time)
             inside = self._begun and not self._over

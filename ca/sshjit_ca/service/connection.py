@@ -1,8 +1,8 @@
-"""One peer at a door: its frames in, its answers out.
+"""One peer at a socket: its frames in, its answers out.
 
-The peer is known by SO_PEERCRED and must be one of the door's users. One that misbehaves (oversized, malformed or
+The peer is known by SO_PEERCRED and must be one of the socket's users. A peer that misbehaves (oversized, malformed or
 unknown frames, half a frame for too long, answers that it does not read) loses its connection, and no other peer
-notices. What its messages come to is decided elsewhere.
+notices. Its messages are answered elsewhere.
 """
 
 from __future__ import annotations
@@ -28,89 +28,95 @@ HALF_FRAME = 10.0
 MAX_WAITING = 128
 """Questions of one connection that may wait at once; then it is not read until some are answered."""
 MAX_PEERS = 200
-"""Connections at one door; so one door's peers cannot take the other's, nor all the files that we may open."""
+"""Connections at one socket, so that they leave room for the other socket, and files for the CA to open."""
 MAX_UNREAD = 4 * m.MAX_REPLY
 
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """One door: its socket, and the Unix users that may come in."""
+    """One socket: its file, and the Unix users who may connect."""
 
-    door: Socket
+    socket: Socket
     path: Path
     users: frozenset[int]
 
 
-class House(Protocol):
-    """Whoever keeps the doors."""
+class Dispatcher(Protocol):
+    """What takes messages from connections: the server."""
 
     peers: dict[Socket, set[Connection]]
-    complaints: LogThrottle
+    throttle: LogThrottle
 
-    def allows(self, message: type[m.Message], door: Socket) -> bool:
-        """Whether a message is taken at a door."""
+    def allows(self, message: type[m.Message], socket: Socket) -> bool:
+        """Whether a message is taken at a socket."""
 
     def take(self, message: m.Message, connection: Connection, number: int) -> None:
-        """A message arrived; its answer goes out on the connection."""
+        """Takes a message that arrived; its answer goes out on the connection."""
 
 
 class Connection(asyncio.Protocol):
     """One peer."""
 
-    def __init__(self, house: House, listening: Listening) -> None:
-        self._house = house
+    def __init__(self, dispatcher: Dispatcher, listening: Listening) -> None:
+        self._dispatcher = dispatcher
         self._users = listening.users
-        self.door = listening.door
+        self.socket = listening.socket
         self._half = bytearray()
         """The beginning of a frame."""
         self._open = 0
-        self._said_all = False
-        self._patience: asyncio.TimerHandle | None = None
+        self._eof = False
+        self._timeout: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Lets in who may come in."""
+        """Keeps the connection if its user may connect."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what create_unix_server makes
         self._transport = transport
         user = sockets.peer(transport.get_extra_info("socket"))
         if user not in self._users:
-            self._turn_out(Refused("wrong_user", f"Unix user {user} may not speak here"))
-        elif len(self._house.peers[self.door]) >= MAX_PEERS:
-            self._turn_out(Failed("too_many", f"{MAX_PEERS} peers are connected to this door already"))
+            self._disconnect(
+                Refused(
+                    "wrong_user",
+                    f"Unix user {user} is not allowed on this socket",
+                    hint=f"{self.socket}_users in ca.toml names those who are",
+                )
+            )
+        elif len(self._dispatcher.peers[self.socket]) >= MAX_PEERS:
+            self._disconnect(Failed("too_many", f"{MAX_PEERS} peers are connected to this socket already"))
         else:
-            self._house.peers[self.door].add(self)
+            self._dispatcher.peers[self.socket].add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forgets what was half said; what was asked is still answered, to nobody."""
+        """Drops the half frame. What was asked is still answered; nobody reads it."""
         del exc
-        self._house.peers[self.door].discard(self)
-        self._calm()
+        self._dispatcher.peers[self.socket].discard(self)
+        self._cancel_timeout()
 
     def eof_received(self) -> bool:
-        """The peer has said everything; the connection ends once all of it is answered."""
-        self._said_all = True
+        """The peer sends no more; the connection ends once all questions are answered."""
+        self._eof = True
         return self._open > 0
 
     def data_received(self, data: bytes) -> None:
         """Takes every whole frame."""
-        heard: bytes | bytearray = data
+        received: bytes | bytearray = data
         if self._half:
             self._half += data
-            heard = self._half
+            received = self._half
         try:
-            taken = self._take_all(heard)
+            taken = self._take_frames(received)
         except SshJitError as error:
-            self._turn_out(error)
+            self._disconnect(error)
             return
         if taken:
-            self._calm()  # a new frame has the whole patience
-        if heard is self._half:
+            self._cancel_timeout()  # a new frame has the whole time
+        if received is self._half:
             del self._half[:taken]
         elif taken < len(data):
             self._half += data[taken:]
-        if self._half and self._patience is None:
+        if self._half and self._timeout is None:
             late = Invalid("too_slow", f"a frame took longer than {HALF_FRAME:.0f} s")
-            self._patience = asyncio.get_running_loop().call_later(HALF_FRAME, self._turn_out, late)
+            self._timeout = asyncio.get_running_loop().call_later(HALF_FRAME, self._disconnect, late)
 
     def reply(self, answers: Iterable[tuple[int, Answer]]) -> None:
         """Sends answers to questions that were taken, by their numbers."""
@@ -119,17 +125,17 @@ class Connection(asyncio.Protocol):
         if self._open < MAX_WAITING:
             self._transport.resume_reading()
         self._send(b"".join(sent))
-        if self._said_all and not self._open:
+        if self._eof and not self._open:
             self._transport.close()
 
-    def _take_all(self, heard: bytes | bytearray) -> int:
-        """Takes the whole frames of what was heard; how many bytes those were."""
-        at, end = 0, len(heard)
+    def _take_frames(self, received: bytes | bytearray) -> int:
+        """Takes the whole frames of what was received; returns how many bytes those were."""
+        at, end = 0, len(received)
         while (begin := at + frames.HEADER) <= end and not self._transport.is_closing():
-            begun = begin + frames.length_of(heard[at:begin])
+            begun = begin + frames.length_of(received[at:begin])
             if begun > end:
                 break
-            self._take(bytes(heard[begin:begun]))
+            self._take(bytes(received[begin:begun]))
             at = begun
         return at
 
@@ -141,31 +147,31 @@ class Connection(asyncio.Protocol):
         self._open += 1
         if self._open >= MAX_WAITING:
             self._transport.pause_reading()
-        self._house.take(message, self, number)
+        self._dispatcher.take(message, self, number)
 
     def _allows(self, message: type[m.Message]) -> bool:
-        return self._house.allows(message, self.door)
+        return self._dispatcher.allows(message, self.socket)
 
     def _send(self, data: bytes) -> None:
         if self._transport.is_closing():
             return
         if self._transport.get_write_buffer_size() > MAX_UNREAD:
-            if self._house.complaints.due(f"{self.door} deaf"):
-                _log.warning("a peer at the %s door does not read its answers", self.door)
+            if self._dispatcher.throttle.allows(f"{self.socket} deaf"):
+                _log.warning("a peer at the %s socket does not read its answers", self.socket)
             self._transport.abort()
             return
         self._transport.write(data)
 
-    def _turn_out(self, error: SshJitError) -> None:
-        if self._house.complaints.due(f"{self.door} {error.code}"):
-            _log.warning("a peer at the %s door was turned out: %s (%s)", self.door, error.message, error.code)
+    def _disconnect(self, error: SshJitError) -> None:
+        if self._dispatcher.throttle.allows(f"{self.socket} {error.code}"):
+            _log.warning("a peer at the %s socket was disconnected: %s (%s)", self.socket, error.message, error.code)
         self._half.clear()
-        self._calm()
+        self._cancel_timeout()
         self._send(frames.write(0, error))
         self._transport.close()
 
-    def _calm(self) -> None:
-        """Ends the patience with half a frame."""
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
+    def _cancel_timeout(self) -> None:
+        """A half frame is waited for no longer."""
+        if self._timeout is not None:
+            self._timeout.cancel()
+            self._timeout = None

@@ -26,7 +26,7 @@ from sshjit_ca.context import Context
 from sshjit_ca.keys import files
 from sshjit_ca.keys.active_keys import ActiveKeys
 from sshjit_ca.keys.key_store import KeyStore
-from sshjit_ca.keys.places import Places
+from sshjit_ca.keys.locations import KeyLocations
 from sshjit_ca.log import snapshotting
 from sshjit_ca.log.history import History
 from sshjit_ca.log.journal import Journal
@@ -65,11 +65,11 @@ def machine_clock(config: Config, *, keep: bool = True) -> Clock:
 
 
 def open_context(
-    config: Config, store: Store, places: Places, clock: Clock, *, memory: PinnedCheckpoint | None = None
+    config: Config, store: Store, places: KeyLocations, clock: Clock, *, pinned: PinnedCheckpoint | None = None
 ) -> Context:
     """The context over a configuration and an open database; nothing is read from the log yet.
 
-    ``memory`` is what the CA remembers elsewhere, in its home unless it is another.
+    ``pinned`` is what the CA keeps outside the database, in its home unless it is named.
 
     Raises:
         SshJitError: whatever is wrong with the configuration, the policy, the providers or the keys.
@@ -79,17 +79,17 @@ def open_context(
     if not config.unsafe_development and any(provider.unsafe_http for provider in trusted.values()):
         raise Failed("unsafe_http", "a provider over plain http is for development", hint="unsafe_development = true")
     text = read_trusted(config.policy)
-    holder = KeyStore(places if config.agent_socket is None else replace(places, agent=config.agent_socket))
+    key_store = KeyStore(places if config.agent_socket is None else replace(places, agent=config.agent_socket))
     first = files.load_public(config.key_file("log"))
-    remembers = memory or PinnedCheckpoint(config.home)
+    pinned = pinned or PinnedCheckpoint(config.home)
     random = Randomness(secrets.token_bytes)
-    journal = Journal(store, holder, first, config.origin, memory=remembers, salt=random)
+    journal = Journal(store, key_store, first, config.origin, pinned=pinned, salt=random)
     database = sqlite_file(config.database)
     return Context(
         config=config,
         providers=trusted,
         published={name: ProviderKeys(name, provider, time.monotonic) for name, provider in trusted.items()},
-        keys=ActiveKeys(holder, lambda: journal.state, turns=config.home / "keys" / "turns.json"),
+        keys=ActiveKeys(key_store, lambda: journal.state, turns=config.home / "keys" / "turns.json"),
         journal=journal,
         store=store,
         history=History(store),
@@ -102,7 +102,7 @@ def open_context(
     )
 
 
-def serve(config: Config, places: Places, supervised: supervisor.Supervisor) -> None:
+def serve(config: Config, places: KeyLocations, supervised: supervisor.Supervisor) -> None:
     """Serves until SIGTERM or SIGINT; ``supervised`` is told how far it is.
 
     Raises:

@@ -43,10 +43,12 @@ def read(frame: bytes, allows: Callable[[type[m.Message]], bool]) -> tuple[int, 
     if (type(value["v"]), type(number), type(kind)) != (int, int, str):
         raise Invalid("bad_frame", "a frame's v and id are whole numbers, its type is text")
     if value["v"] != m.PROTOCOL_VERSION or not 0 < number < 2**53:
-        raise Invalid("bad_frame", f"this door speaks version {m.PROTOCOL_VERSION}, with ids from 1 on")
+        raise Invalid(
+            "bad_frame", f"unsupported protocol version (this socket speaks {m.PROTOCOL_VERSION}), or an id below 1"
+        )
     cls = m.MESSAGES.get(kind)
     if cls is None or not allows(cls):
-        raise Invalid("unknown_message", f"the message {kind[:40]!r} is not taken at this door")
+        raise Invalid("unknown_message", f"the message {kind[:40]!r} is not taken at this socket")
     try:
         return number, wire.decode(cls, value["body"])
     except Invalid as error:

@@ -1,9 +1,9 @@
-"""Serves the doors: whatever waits is answered as one batch. What is said in it is decided elsewhere.
+"""Serves the sockets: all messages that wait are answered as one batch. ``authority.py`` answers it.
 
-One thread does everything in turn: it reads whatever has arrived at any door, has the authority answer all of it, and
-sends the answers, those to one peer in one piece. While a batch is signed and made durable the next one gathers in the
-sockets. Only what must wait for somebody else (``Route.prepare``) is done by other threads. ``fairness.py`` says whose
-question is next; a batch that takes long ends early, so that nobody waits for what another peer asked after it.
+One thread does everything in turn: it reads whatever has arrived at any socket, has the authority answer all of it,
+and sends the answers, those to one peer in one piece. While a batch is signed and made durable the next one gathers in
+the sockets. Only what must wait for somebody else (``Route.prepare``) is done by other threads. ``fair_queue.py`` says
+which question is next; a batch that takes long ends early, so that nobody waits for what another peer asked after it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sshjit_ca.context import Question
 from sshjit_ca.ephemeral import LogThrottle
 from sshjit_ca.routes import ROUTES, Route
 from sshjit_ca.service.connection import Connection, Listening
-from sshjit_ca.service.fairness import Fair
+from sshjit_ca.service.fair_queue import FairQueue
 from sshjit_ca.sockets import Socket
 
 __all__ = ["Listening", "Server"]
@@ -32,13 +32,13 @@ __all__ = ["Listening", "Server"]
 _log = logging.getLogger(__name__)
 MAX_BATCH = 512
 PREPARERS = 8
-"""Messages of one door that are prepared at a time."""
+"""Messages of one socket that are prepared at a time."""
 BATCH = 0.05
 """Seconds after which no further question is taken into a batch."""
 
 
 class Server:
-    """Serves both doors until it is stopped."""
+    """Serves both sockets until it is stopped."""
 
     def __init__(
         self,
@@ -48,26 +48,26 @@ class Server:
         """``prepare`` does what a route's preparation needs, in a thread; it may raise ``SshJitError``."""
         self._authority = authority
         self._prepare = prepare
-        self._waiting = Fair[Connection, tuple[Question, int]]()
+        self._waiting = FairQueue[Connection, tuple[Question, int]]()
         """Questions, each under its peer's number."""
         self._stop: asyncio.Event
         self._broken: Exception | None = None
         self._preparers: dict[Socket, ThreadPoolExecutor] = {
-            door: ThreadPoolExecutor(PREPARERS, f"prepare-{door}") for door in ("web", "admin")
+            socket: ThreadPoolExecutor(PREPARERS, f"prepare-{socket}") for socket in ("web", "admin")
         }
-        """For each door its own, so that no sign-in which waits for a provider keeps the operator waiting."""
+        """One pool for each socket, so that no sign-in which waits for a provider keeps the operator waiting."""
         self._tasks: set[asyncio.Task[None]] = set()
-        self.complaints = LogThrottle(time.monotonic)
+        self.throttle = LogThrottle(time.monotonic)
         self.peers: dict[Socket, set[Connection]] = {"web": set(), "admin": set()}
 
-    async def run(self, doors: list[Listening], stop: asyncio.Event, ready: Callable[[], None]) -> None:
-        """Listens at all doors until ``stop`` is set; calls ``ready`` once it does."""
+    async def run(self, listening: list[Listening], stop: asyncio.Event, ready: Callable[[], None]) -> None:
+        """Listens at all sockets until ``stop`` is set; calls ``ready`` once it does."""
         loop = asyncio.get_running_loop()
         self._stop = stop
-        bound = [sockets.listen(door.path, door.users) for door in doors]
+        bound = [sockets.listen(each.path, each.users) for each in listening]
         servers = [
-            await loop.create_unix_server(functools.partial(Connection, self, door), sock=listening.socket)
-            for door, listening in zip(doors, bound, strict=True)
+            await loop.create_unix_server(functools.partial(Connection, self, each), sock=file.socket)
+            for each, file in zip(listening, bound, strict=True)
         ]
         ready()
         await stop.wait()
@@ -75,8 +75,8 @@ class Server:
             server.close()
         for preparers in self._preparers.values():
             preparers.shutdown(wait=False, cancel_futures=True)
-        for door, listening in zip(doors, bound, strict=True):
-            sockets.unlink(door.path, listening)
+        for each, file in zip(listening, bound, strict=True):
+            sockets.unlink(each.path, file)
         if self._broken is not None:
             raise self._broken
 
@@ -84,37 +84,37 @@ class Server:
         """A message arrived; its answer will go out on the connection."""
         route = ROUTES[type(message)]
         if route.prepare is None:
-            self._wait(Question(message, connection.door), connection, number)
+            self._wait(Question(message, connection.socket), connection, number)
             return
         task = asyncio.create_task(self._prepared(route, message, connection, number))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def allows(self, message: type[m.Message], door: Socket) -> bool:
-        """Whether a message is taken at a door."""
+    def allows(self, message: type[m.Message], socket: Socket) -> bool:
+        """Whether a message is taken at a socket."""
         route = ROUTES.get(message)
-        return route is not None and door in route.sockets
+        return route is not None and socket in route.sockets
 
     async def _prepared(self, route: Route, message: m.Message, connection: Connection, number: int) -> None:
         try:
-            preparers = self._preparers[connection.door]
+            preparers = self._preparers[connection.socket]
             found = await asyncio.get_running_loop().run_in_executor(preparers, self._prepare, route, message)
         except SshJitError as error:
             kind = wire.type_name(type(message))
-            if self.complaints.due(f"{connection.door} {kind} {error.code}"):
+            if self.throttle.allows(f"{connection.socket} {kind} {error.code}"):
                 _log.warning("%s was refused: %s (%s)", kind, error.message, error.code)
             connection.reply([(number, error)])
         except Exception:  # noqa: BLE001 - the peer gets an answer whatever happened
             _log.exception("a message could not be prepared")
             connection.reply([(number, Failed("defect", "the CA met a defect of its own; nothing was signed"))])
         else:
-            self._wait(Question(message, connection.door, found), connection, number)
+            self._wait(Question(message, connection.socket, found), connection, number)
 
     def _wait(self, question: Question, connection: Connection, number: int) -> None:
         """One more for the next batch, which begins once everything that has arrived was read."""
         if not self._waiting:
             asyncio.get_running_loop().call_soon(self._answer)
-        self._waiting.put(connection.door, connection, (question, number))
+        self._waiting.put(connection.socket, connection, (question, number))
 
     def _answer(self) -> None:
         """Answers the next batch."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from sshjit import canonical, events
 from sshjit.events import Event
-from sshjit_ca.state import access, authority, codec, emergency, hosts, keys, locks, people, pruning
+from sshjit_ca.state import access, authority, codec, hosts, keys, locks, people, pruning
 from sshjit_ca.state.model import State
 from sshjit_ca.state.records import CaKey, Certificate, Emergency, HardwareKey, Host, Lock, Login
 
@@ -89,9 +89,9 @@ _FOLDS: dict[type[Event], Callable[[State, Any, int], None]] = {
     events.KeyAdded: keys.added,
     events.KeyActivated: keys.activated,
     events.KeyRetired: keys.retired,
-    events.EmergencyIssued: emergency.issued,
+    events.EmergencyIssued: authority.emergency_issued,
     events.ClockConfirmed: _nothing,
-    events.Restored: emergency.restored,
+    events.Restored: authority.restored,
     events.BundleSigned: authority.bundle_signed,
     events.Forgot: authority.forgotten,
     events.Turned: _nothing,

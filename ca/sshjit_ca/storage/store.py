@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sshjit.entries import Entry
 from sshjit.errors import Failed, Invalid
 from sshjit_ca.storage.database import is_full, open_engine, reason, what_to_do
-from sshjit_ca.storage.inserting import Inserting, Row
+from sshjit_ca.storage.rows import InsertStatement, Row
 from sshjit_ca.storage.schema import entries, head, policies
 
 __all__ = ["Head", "Row", "Store"]
@@ -53,7 +53,7 @@ class Store:
     def __init__(self, address: str, *, read_only: bool = False) -> None:
         self._engine = open_engine(address, read_only=read_only)
         self._batches = open_engine(address, read_only=read_only)  # its one connection keeps the pages it wrote
-        self._inserting = Inserting(self._engine.dialect)
+        self._inserting = InsertStatement(self._engine.dialect)
 
     def migrate(self) -> None:
         """Brings the schema up to date.
@@ -62,19 +62,19 @@ class Store:
             Failed: ``no_database``.
 
         """
-        from sshjit_ca.storage import migrating  # noqa: PLC0415 - a quarter of a second that only this needs
+        from sshjit_ca.storage import migration  # noqa: PLC0415 - a quarter of a second that only this needs
 
         try:
-            migrating.migrate(self._engine)
+            migration.migrate(self._engine)
         except SQLAlchemyError as error:
             raise _unreadable(error) from None
 
     def is_current(self) -> bool:
         """Whether the schema is up to date. Raises ``Failed``: ``no_database``."""
-        from sshjit_ca.storage import migrating  # noqa: PLC0415 - as above
+        from sshjit_ca.storage import migration  # noqa: PLC0415 - as above
 
         try:
-            return migrating.is_current(self._engine)
+            return migration.is_current(self._engine)
         except SQLAlchemyError as error:
             raise _unreadable(error) from None
 

@@ -13,7 +13,7 @@ from sshjit import sshkey
 from sshjit.errors import Failed
 from sshjit_ca.keys import agents, files
 from sshjit_ca.keys.key_store import KeyStore
-from sshjit_ca.keys.places import Places
+from sshjit_ca.keys.locations import KeyLocations
 from tests.support import devices
 from tests.support.installation import make_key
 from tests.support.waiting import PATIENCE
@@ -27,7 +27,7 @@ def test_an_agent_that_was_restarted_is_used_again(tmp_path: Path) -> None:
     key = make_key(tmp_path / "key")
     with devices.agent(tmp_path / "socket") as first:
         first.run(key)
-        signer = KeyStore(Places(agent=first.socket)).open(f"agent:{fingerprint(key)}")
+        signer = KeyStore(KeyLocations(agent=first.socket)).open(f"agent:{fingerprint(key)}")
         signer.sign(b"x")
     with pytest.raises(Failed) as gone:
         signer.sign(b"x")

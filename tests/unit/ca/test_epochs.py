@@ -19,7 +19,7 @@ from sshjit_ca.log.journal import SERIALS_PER_EPOCH
 from sshjit_ca.operations import backup as backing
 from sshjit_ca.operations import restore as restoring
 from sshjit_ca.service import daemon, standby
-from sshjit_ca.state.emergency import MORE_BUNDLES
+from sshjit_ca.state.authority import MORE_BUNDLES
 from sshjit_ca.storage.store import Row, Store
 from tests.support.installation import ALICE, Installation
 

@@ -18,7 +18,7 @@ from sshjit import wire
 from sshjit.errors import Failed, Invalid
 from sshjit_ca.keys import circuit_breaker
 from sshjit_ca.operations import admin_client
-from sshjit_ca.service.fairness import Fair
+from sshjit_ca.service.fair_queue import FairQueue
 from tests.support import devices, slow_agent
 from tests.support.ca_sockets import serving_sockets
 from tests.support.devices import ssh_key
@@ -66,7 +66,7 @@ def test_a_key_that_hangs_keeps_locks_and_revocations_waiting_once(
     """Forty people want certificates of an agent that says nothing; the operator locks somebody out meanwhile."""
     monkeypatch.setattr(circuit_breaker, "SLOW", 0.2)
     monkeypatch.setattr(circuit_breaker, "PAUSE", 0.2)
-    monkeypatch.setattr(ca.context.keys.holder._agents[agent.path], "_patience", 0.5)
+    monkeypatch.setattr(ca.context.keys.key_store._agents[agent.path], "_patience", 0.5)
     alice = ca.native(ALICE)
     request = ca.ask(alice, "web1").request
     with serving_sockets(ca, frozenset({os.getuid()})), connect(ca) as crowd:
@@ -155,7 +155,7 @@ def test_t68_a_flood_of_bad_tokens_is_one_line_of_the_daemon_s_log(
 
 
 def test_the_operator_comes_first_and_then_one_of_each_peer() -> None:
-    waiting = Fair[str, int]()
+    waiting = FairQueue[str, int]()
     for number in range(4):
         waiting.put("web", "greedy", number)
     waiting.put("web", "modest", 10)

@@ -13,7 +13,7 @@ from sshjit import ca_protocol as m
 from sshjit import login as binding
 from sshjit import sshkey
 from sshjit.errors import Invalid, Refused
-from sshjit_ca.keys import checking
+from sshjit_ca.keys import signatures
 from sshjit_ca.routes import ROUTES
 from tests.support import softkey
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation, Person
@@ -72,11 +72,11 @@ def test_a_device_s_signature_for_another_application_is_not_by_this_key(
     """What a browser has a device sign for a site must not be taken for what ssh asked it."""
     key = kind()
     public = sshkey.parse_blob(key.blob)
-    checking.verify(public, b"x", key.sign(b"x"))
+    signatures.verify(public, b"x", key.sign(b"x"))
     monkeypatch.setattr(softkey, "APPLICATION", "ssh:other")
     with pytest.raises(InvalidSignature):
-        checking.verify(public, b"x", key.sign(b"x"))
-    checking.verify(sshkey.parse_blob(key.blob), b"x", key.sign(b"x"))
+        signatures.verify(public, b"x", key.sign(b"x"))
+    signatures.verify(sshkey.parse_blob(key.blob), b"x", key.sign(b"x"))
 
 
 def test_t56_a_hardware_key_that_nobody_registered_does_not_count(strict: Installation) -> None:

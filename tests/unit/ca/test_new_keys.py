@@ -10,7 +10,7 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit.errors import Failed, Invalid
 from sshjit_ca.keys import PURPOSES
-from sshjit_ca.keys.places import Places
+from sshjit_ca.keys.locations import KeyLocations
 from tests.support.devices import KINDS
 from tests.support.installation import Installation
 from tests.support.keyring import activate, add, drawn, fp, listed, signed_by
@@ -55,7 +55,7 @@ def test_a_credential_of_the_ca_encrypts_a_key_of_every_purpose(ca: Installation
     folder = ca.home / "credentials"
     folder.mkdir()
     (folder / "new-keys").write_text(PASSPHRASE)
-    ca.places = Places(None, folder)
+    ca.places = KeyLocations(None, folder)
     ca.restart()
     key = add(ca, purpose, "ed25519", "new-keys")
     path = ca.config.key_file(f"{purpose}.2")

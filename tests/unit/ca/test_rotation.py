@@ -165,11 +165,11 @@ def test_a_key_whose_file_was_exchanged_does_not_sign(ca: Installation) -> None:
 
 def test_which_keys_sign_is_known_without_the_database(ca: Installation) -> None:
     turns = ca.home / "ca" / "keys" / "turns.json"
-    holder = ca.context.keys.holder
+    key_store = ca.context.keys.key_store
     for purpose in PURPOSES:
-        assert remembered(turns, holder, purpose).public == ca.context.keys.public(purpose)
+        assert remembered(turns, key_store, purpose).public == ca.context.keys.public(purpose)
     activate(ca, add(ca, "user_ca"), now=True)
-    assert remembered(turns, holder, "user_ca").public == ca.context.keys.public("user_ca")
+    assert remembered(turns, key_store, "user_ca").public == ca.context.keys.public("user_ca")
     assert turns.stat().st_mode & 0o777 == 0o600
 
 

@@ -237,8 +237,8 @@ def test_what_is_no_socket_is_left_alone(ca: Installation) -> None:
 
 def test_the_same_complaint_is_made_once_a_minute() -> None:
     now = [100.0]
-    complaints = LogThrottle(lambda: now[0])
-    assert [complaints.due("web wrong_user") for _ in range(3)] == [True, False, False]
-    assert complaints.due("admin wrong_user")
+    throttle = LogThrottle(lambda: now[0])
+    assert [throttle.allows("web wrong_user") for _ in range(3)] == [True, False, False]
+    assert throttle.allows("admin wrong_user")
     now[0] += 60
-    assert complaints.due("web wrong_user")
+    assert throttle.allows("web wrong_user")

@@ -17,7 +17,7 @@ from sshjit.profile import Issue
 from sshjit.sshwire import Reader
 from sshjit_ca.keys import Signer, files, references, sshsig, tokens
 from sshjit_ca.keys.key_store import KeyStore
-from sshjit_ca.keys.places import Places
+from sshjit_ca.keys.locations import KeyLocations
 from tests.support import devices
 from tests.support.devices import KINDS, Token, ssh_key
 from tests.support.installation import make_key
@@ -64,18 +64,18 @@ def judged(signer: Signer, kind: str, folder: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_keys_of_files_sign_what_openssh_accepts(kind: str, tmp_path: Path) -> None:
-    judged(KeyStore(Places()).open(references.of_file(ssh_key(tmp_path / "a key?", kind))), kind, tmp_path)
+    judged(KeyStore(KeyLocations()).open(references.of_file(ssh_key(tmp_path / "a key?", kind))), kind, tmp_path)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_keys_of_an_agent_sign_what_openssh_accepts(kind: str, running: devices.Agent, tmp_path: Path) -> None:
-    holder = KeyStore(Places(agent=running.socket))
-    judged(holder.open(f"agent:{fingerprint(running.socket.with_name(kind))}"), kind, tmp_path)
+    key_store = KeyStore(KeyLocations(agent=running.socket))
+    judged(key_store.open(f"agent:{fingerprint(running.socket.with_name(kind))}"), kind, tmp_path)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_keys_on_a_token_sign_what_openssh_accepts(kind: str, token: Token, tmp_path: Path) -> None:
-    judged(KeyStore(Places()).open(token.reference(kind)), kind, tmp_path)
+    judged(KeyStore(KeyLocations()).open(token.reference(kind)), kind, tmp_path)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -92,8 +92,8 @@ def test_an_encrypted_file_opens_by_a_passphrase_file_or_a_credential(tmp_path: 
     secret.write_text("open sesame\n")
     secret.chmod(0o600)
     for reference, places in (
-        (f"file:{key}?passphrase={secret}", Places()),
-        (f"file:{key}?passphrase=secret", Places.of({"CREDENTIALS_DIRECTORY": str(tmp_path)})),
+        (f"file:{key}?passphrase={secret}", KeyLocations()),
+        (f"file:{key}?passphrase=secret", KeyLocations.of({"CREDENTIALS_DIRECTORY": str(tmp_path)})),
     ):
         assert KeyStore(places).open(reference).public.fingerprint == fingerprint(key)
 
@@ -113,11 +113,11 @@ def test_what_is_wrong_with_an_encrypted_file_is_said(tmp_path: Path) -> None:
     ]
     for reference, code, said in wrong:
         with pytest.raises(Failed, match=said) as failed:
-            KeyStore(Places()).open(reference)
+            KeyStore(KeyLocations()).open(reference)
         assert failed.value.code == code
     secret.chmod(0o644)
     with pytest.raises(Failed) as failed:
-        KeyStore(Places()).open(f"file:{key}?passphrase={secret}")
+        KeyStore(KeyLocations()).open(f"file:{key}?passphrase={secret}")
     assert failed.value.code == "secret_exposed"
 
 
@@ -169,7 +169,7 @@ def test_t12_an_rsa_key_that_signs_with_sha1_is_not_believed(tmp_path: Path) -> 
     from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
     from sshjit.sshwire import string, text
-    from sshjit_ca.keys import checking
+    from sshjit_ca.keys import signatures
 
     path = make_key(tmp_path / "rsa", "rsa", 3072)
     private = serialization.load_ssh_private_key(path.read_bytes(), None)
@@ -178,7 +178,7 @@ def test_t12_an_rsa_key_that_signs_with_sha1_is_not_believed(tmp_path: Path) -> 
     for kind, digest in (("ssh-rsa", hashes.SHA1()), ("rsa-sha2-256", hashes.SHA256())):  # noqa: S303 - that is the point
         blob = text(kind) + string(private.sign(b"x", padding.PKCS1v15(), digest))
         with pytest.raises(Failed):
-            checking.ours(public, b"x", blob, "it")
+            signatures.ours(public, b"x", blob, "it")
 
 
 def test_what_is_wrong_with_a_token_is_said(token: Token, tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_what_is_wrong_with_a_token_is_said(token: Token, tmp_path: Path) -> Non
     ]
     for reference, said in wrong:
         with pytest.raises(Failed, match=said) as failed:
-            KeyStore(Places()).open(reference)
+            KeyStore(KeyLocations()).open(reference)
         assert failed.value.code == "not_signing"
 
 
@@ -202,8 +202,8 @@ def test_a_wrong_pin_is_said_in_a_process_of_its_own(token: Token, tmp_path: Pat
     (tmp_path / "pin").write_text("11111")
     (tmp_path / "pin").chmod(0o600)
     program = (
-        "import sys; from sshjit_ca.keys.key_store import KeyStore; from sshjit_ca.keys.places import Places\n"
-        "try: KeyStore(Places()).open(sys.argv[1])\n"
+        "import sys; from sshjit_ca.keys.key_store import KeyStore; from sshjit_ca.keys.locations import KeyLocations\n"
+        "try: KeyStore(KeyLocations()).open(sys.argv[1])\n"
         "except Exception as error: print(error.code, error.message)"
     )
     reference = token.reference("ed25519").replace(str(token.pin), str(tmp_path / "pin"))
@@ -217,7 +217,7 @@ def test_a_wrong_pin_is_said_in_a_process_of_its_own(token: Token, tmp_path: Pat
 
 
 def test_a_session_that_died_is_opened_anew(token: Token) -> None:
-    signer = tokens.TokenKey(parsed(token.reference("ed25519")), Places())
+    signer = tokens.TokenKey(parsed(token.reference("ed25519")), KeyLocations())
     signer.sign(b"x")
     signer._session.close()  # as the device does when it loses power
     signer.sign(b"x")
@@ -239,5 +239,5 @@ def parsed(reference: str) -> references.Token:
 def test_a_reference_must_lead_to_the_key_that_the_log_knows(tmp_path: Path) -> None:
     one, other = make_key(tmp_path / "one"), make_key(tmp_path / "other")
     with pytest.raises(Failed, match="the log knows") as failed:
-        KeyStore(Places()).signer(fingerprint(one), references.of_file(other))
+        KeyStore(KeyLocations()).signer(fingerprint(one), references.of_file(other))
     assert failed.value.code == "other_key"

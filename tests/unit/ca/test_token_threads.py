@@ -11,7 +11,7 @@ import pytest
 
 from sshjit.errors import Failed
 from sshjit_ca.keys import references, tokens
-from sshjit_ca.keys.places import Places
+from sshjit_ca.keys.locations import KeyLocations
 from sshjit_ca.keys.tokens import TokenKey
 from tests.support.devices import MODULE, Token
 from tests.support.waiting import wait_until
@@ -20,18 +20,18 @@ BUSY = """
 import sys, threading, time
 from sshjit_ca.keys import probe
 from sshjit_ca.keys.key_store import KeyStore
-from sshjit_ca.keys.places import Places
+from sshjit_ca.keys.locations import KeyLocations
 
-holder, until, signed, problems = KeyStore(Places()), time.monotonic() + 3, [], []
-keys = [(holder.open(reference).public.fingerprint, reference) for reference in sys.argv[1:]]
+key_store, until, signed, problems = KeyStore(KeyLocations()), time.monotonic() + 3, [], []
+keys = [(key_store.open(reference).public.fingerprint, reference) for reference in sys.argv[1:]]
 
 def sign():
     while time.monotonic() < until:
-        signed.append(holder.signer(*keys[0]).sign(b"x"))
+        signed.append(key_store.signer(*keys[0]).sign(b"x"))
 
 def look():
     while time.monotonic() < until:
-        problems.extend(each.problem for each in probe.probe_all(holder, keys).values() if each.problem)
+        problems.extend(each.problem for each in probe.probe_all(key_store, keys).values() if each.problem)
 
 threads = [threading.Thread(target=each) for each in (sign, look)]
 for thread in threads:
@@ -52,7 +52,7 @@ def test_keys_are_tried_while_others_sign(token: Token) -> None:
 def test_who_waits_for_a_library_in_vain_does_nothing_later(token: Token) -> None:
     reference = references.parse(token.reference("ed25519"))
     assert isinstance(reference, references.Token)
-    key = TokenKey(reference, Places(), patience=0.3)
+    key = TokenKey(reference, KeyLocations(), patience=0.3)
     done: list[bytes] = []
     with tokens._INSIDE[MODULE]:
         with pytest.raises(Failed, match="did not answer"):

@@ -16,7 +16,7 @@ from sshjit_ca.access import host_statements
 from sshjit_ca.cli import show
 from sshjit_ca.keys import files, probe, references, sshsig, succession
 from sshjit_ca.keys.key_store import KeyStore
-from sshjit_ca.keys.places import Places
+from sshjit_ca.keys.locations import KeyLocations
 from sshjit_ca.operations import admin_client
 from tests.support import devices
 from tests.support.ca_sockets import serving_sockets
@@ -69,15 +69,15 @@ def test_status_names_the_device_that_is_away_and_what_to_do(ca: Installation, t
 
 def test_a_token_and_a_file_that_are_away_are_named(token: Token, tmp_path: Path) -> None:
     token.add("ecdsa-p256", "ca")
-    holder = KeyStore(Places())
+    key_store = KeyStore(KeyLocations())
     path = make_key(tmp_path / "file")
     on_token, in_file = token.reference("ca"), f"file:{path}"
-    keys = [(holder.open(each).public.fingerprint, each) for each in (on_token, in_file)]
+    keys = [(key_store.open(each).public.fingerprint, each) for each in (on_token, in_file)]
     for _ in range(3):
-        assert set(probe.probe_all(holder, keys).values()) == {probe.ProbeResult()}
+        assert set(probe.probe_all(key_store, keys).values()) == {probe.ProbeResult()}
     token.remove("ca")
     path.unlink()
-    of_token, of_file = probe.probe_all(holder, keys).values()
+    of_token, of_file = probe.probe_all(key_store, keys).values()
     assert "the token 'ssh-jit' does not sign: NoSuchKey" in of_token.problem
     assert "lists tokens, -O their objects" in of_token.hint
     assert str(path) in of_file.problem
@@ -86,7 +86,7 @@ def test_a_token_and_a_file_that_are_away_are_named(token: Token, tmp_path: Path
 
 def test_another_key_in_its_place_is_not_the_key(tmp_path: Path) -> None:
     path = make_key(tmp_path / "file")
-    (trial,) = probe.probe_all(KeyStore(Places()), [("SHA256:" + "A" * 43, f"file:{path}")]).values()
+    (trial,) = probe.probe_all(KeyStore(KeyLocations()), [("SHA256:" + "A" * 43, f"file:{path}")]).values()
     assert "the log knows SHA256:AAAA" in trial.problem
 
 

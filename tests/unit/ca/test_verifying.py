@@ -15,7 +15,7 @@ from sshjit import checkpoint
 from sshjit.checkpoint import Checkpoint
 from sshjit.sshkey import PublicKey
 from sshjit_ca.log import snapshotting, verification, verify_entries, verify_workers
-from sshjit_ca.storage import scanning
+from sshjit_ca.storage import scan
 from sshjit_ca.storage.store import Store
 from tests.support.waiting import wait_until
 
@@ -93,7 +93,7 @@ def test_t45_one_process_and_two_say_the_same_first(log: Log, statement: str, fi
 
 def test_the_verdict_is_the_same_if_the_other_process_dies_half_way(log: Log) -> None:
     store, sizes = Store(f"sqlite:///{log.database}", read_only=True), frozenset({7, log.older.size})
-    with scanning.moment(store) as connection:
+    with scan.moment(store) as connection:
         numbers = verify_entries.numbering(connection)
         with verify_workers.begun(store, numbers, sizes, 1) as walk:
             alone = walk.finish(connection)

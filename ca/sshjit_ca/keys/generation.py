@@ -2,7 +2,7 @@
 
 A key that was made is read back as every start of the CA will read it: by its reference, with the passphrase from its
 source. One that does not come back and sign is removed, so that nobody is told of a key that is lost already. Which
-purpose a key is for, and whether it may be one at all, is for ``first.py`` and ``preparations.py`` to say.
+purpose a key is for, and whether it may be one at all, is for ``first_keys.py`` and ``preparations.py`` to say.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Opened:
     reference: str
 
 
-def opened(holder: KeyStore, reference: str) -> Opened:
+def opened(key_store: KeyStore, reference: str) -> Opened:
     """The key at a reference, once it has signed.
 
     Raises:
@@ -33,7 +33,7 @@ def opened(holder: KeyStore, reference: str) -> Opened:
         Failed: why it cannot be opened, or does not sign.
 
     """
-    signer = holder.open(reference)
+    signer = key_store.open(reference)
     probe.sign_once(signer)
     return Opened(signer.public, reference)
 
@@ -42,12 +42,12 @@ def opened(holder: KeyStore, reference: str) -> Opened:
 class Maker:
     """Makes key files. ``source`` says where what they are encrypted by is read; ``None`` leaves them plain."""
 
-    holder: KeyStore
+    key_store: KeyStore
     source: str | None
     _secret: bytes | None = field(repr=False)
 
     @classmethod
-    def of(cls, holder: KeyStore, source: str | None) -> Maker:
+    def of(cls, key_store: KeyStore, source: str | None) -> Maker:
         """A maker that has read its passphrase, so that what is wrong with it is said before anything is made.
 
         Raises:
@@ -56,12 +56,12 @@ class Maker:
 
         """
         if source is None:
-            return cls(holder, None, None)
-        secret = holder.places.secret(references.source("a passphrase's source", source))
+            return cls(key_store, None, None)
+        secret = key_store.places.secret(references.source("a passphrase's source", source))
         if len(secret) > files.MAX_PASSPHRASE:
             text = f"the passphrase is longer than {files.MAX_PASSPHRASE} bytes"
             raise Failed("bad_passphrase", text, hint="openssl rand -base64 33 makes a good one")
-        return cls(holder, source, secret)
+        return cls(key_store, source, secret)
 
     def make(self, path: Path, kind: KeyKind = "ed25519") -> Opened:
         """Makes a key at a path where none is, and opens it again.
@@ -73,7 +73,7 @@ class Maker:
         """
         files.make(path, kind, passphrase=self._secret)
         try:
-            return opened(self.holder, references.of_file(path, self.source))
+            return opened(self.key_store, references.of_file(path, self.source))
         except SshJitError:
             path.unlink()
             files.public_file(path).unlink()

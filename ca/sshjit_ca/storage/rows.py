@@ -38,7 +38,7 @@ class Row:
         )
 
 
-class Inserting:
+class InsertStatement:
     """The statement of one kind of database."""
 
     def __init__(self, dialect: sa.Dialect) -> None:

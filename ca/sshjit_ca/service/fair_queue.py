@@ -16,33 +16,33 @@ P = TypeVar("P", bound=Hashable)
 Q = TypeVar("Q")
 
 
-class Fair(Generic[P, Q]):
-    """The questions that wait, by door and peer."""
+class FairQueue(Generic[P, Q]):
+    """The questions that wait, by socket and peer."""
 
     def __init__(self) -> None:
-        self._doors: dict[Socket, OrderedDict[P, deque[Q]]] = {"admin": OrderedDict(), "web": OrderedDict()}
+        self._sockets: dict[Socket, OrderedDict[P, deque[Q]]] = {"admin": OrderedDict(), "web": OrderedDict()}
 
     def __bool__(self) -> bool:
-        return any(self._doors.values())
+        return any(self._sockets.values())
 
-    def put(self, door: Socket, peer: P, question: Q) -> None:
+    def put(self, socket: Socket, peer: P, question: Q) -> None:
         """One more of a peer's."""
-        self._doors[door].setdefault(peer, deque()).append(question)
+        self._sockets[socket].setdefault(peer, deque()).append(question)
 
     def take(self, most: int) -> list[tuple[Socket, P, Q]]:
         """The next questions, ``most`` at most."""
-        found: list[tuple[Socket, P, Q]] = []
-        for door, peers in self._doors.items():
-            while peers and len(found) < most:
+        taken: list[tuple[Socket, P, Q]] = []
+        for socket, peers in self._sockets.items():
+            while peers and len(taken) < most:
                 peer, line = peers.popitem(last=False)
-                found.append((door, peer, line.popleft()))
+                taken.append((socket, peer, line.popleft()))
                 if line:
                     peers[peer] = line
-        return found
+        return taken
 
     def give_back(self, taken: Sequence[tuple[Socket, P, Q]]) -> None:
         """Those of the questions just taken that were not answered, in their order: they are the next again."""
-        for door, peer, question in reversed(taken):
-            peers = self._doors[door]
+        for socket, peer, question in reversed(taken):
+            peers = self._sockets[socket]
             peers.setdefault(peer, deque()).appendleft(question)
             peers.move_to_end(peer, last=False)

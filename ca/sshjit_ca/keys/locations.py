@@ -14,14 +14,14 @@ MAX_SECRET = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class KeyLocations:
     """``agent``: the socket of the ssh-agent; ``credentials``: systemd's folder of this service's credentials."""
 
     agent: Path | None = None
     credentials: Path | None = None
 
     @classmethod
-    def of(cls, environment: Mapping[str, str]) -> Places:
+    def of(cls, environment: Mapping[str, str]) -> KeyLocations:
         """The places that an environment names."""
         agent, credentials = environment.get("SSH_AUTH_SOCK"), environment.get("CREDENTIALS_DIRECTORY")
         return cls(Path(agent) if agent else None, Path(credentials) if credentials else None)

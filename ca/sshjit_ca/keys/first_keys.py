@@ -14,16 +14,18 @@ from sshjit.ca_protocol.keys import Purpose
 from sshjit.errors import Failed, Invalid
 from sshjit.sshkey import PublicKey
 from sshjit_ca.keys import files, references
+from sshjit_ca.keys.generation import Maker, opened
 from sshjit_ca.keys.key_store import KeyStore
-from sshjit_ca.keys.making import Maker, opened
-from sshjit_ca.keys.places import Places
+from sshjit_ca.keys.locations import KeyLocations
 from sshjit_ca.keys.signer import PURPOSES
 from sshjit_ca.machine.durable import write_durably
 
 NAME = "first.json"
 
 
-def begin(folder: Path, places: Places, given: dict[Purpose, str], passphrase: str | None) -> dict[Purpose, PublicKey]:
+def begin(
+    folder: Path, places: KeyLocations, given: dict[Purpose, str], passphrase: str | None
+) -> dict[Purpose, PublicKey]:
     """Takes the keys at the references ``given``, each of which must sign once, and makes files for the others.
 
     ``passphrase`` is the source of what the files are encrypted by. Nothing is written before every key was tried.
@@ -35,13 +37,13 @@ def begin(folder: Path, places: Places, given: dict[Purpose, str], passphrase: s
     """
     if any((folder / name).exists() for purpose in PURPOSES for name in (purpose, f"{purpose}.pub", NAME)):
         raise Invalid("already_made", f"there are keys in {folder} already", hint="nothing was changed")
-    holder = KeyStore(places)
-    found = {purpose: opened(holder, reference).public for purpose, reference in given.items()}
+    key_store = KeyStore(places)
+    found = {purpose: opened(key_store, reference).public for purpose, reference in given.items()}
     if len({key.fingerprint for key in found.values()}) != len(found):
         raise Invalid("same_key", "one key serves two purposes", hint="each purpose has a key of its own")
     if "log" in found and found["log"].type != sshkey.ED25519:
         raise Invalid("bad_key_type", "the log's key must be Ed25519: checkpoints are C2SP signed notes")
-    maker = Maker.of(holder, passphrase)
+    maker = Maker.of(key_store, passphrase)
     folder.mkdir(parents=True, exist_ok=True)
     written = dict(given)
     for purpose in PURPOSES:
