@@ -86,10 +86,10 @@ def choose_login(rule: AllowRule, unix_name: str | None) -> str | None:
 def first_allows(query: Query) -> list[int | None]:
     """For each host the number of the first allow rule that matches, in file order."""
     index = query.allow_index
-    asked = (
+    rules = (
         index.for_roles(query.roles) & index.for_action(query.action) & index.for_login(query.login, query.unix_name)
     )
-    return [first(_open(index, asked & index.for_host(host.by_label), query.now)) for host in query.hosts]
+    return [first(_open(index, rules & index.for_host(host.by_label), query.now)) for host in query.hosts]
 
 
 def deciding_deny(query: Query) -> int | None:
@@ -100,12 +100,12 @@ def deciding_deny(query: Query) -> int | None:
 def denies_at_any_time(query: Query) -> int:
     """The denies that match any of the hosts, without regard to days and hours."""
     index = query.deny_index
-    asked = index.for_roles(query.roles) & index.for_action(query.action)
+    rules = index.for_roles(query.roles) & index.for_action(query.action)
     # While the login is open only denies that look at no login can match; the chosen login is looked at later.
-    asked &= index.for_any_login() if query.login is None else index.for_login(query.login, query.unix_name)
+    rules &= index.for_any_login() if query.login is None else index.for_login(query.login, query.unix_name)
     denies = 0
     for host in query.hosts:
-        denies |= asked & index.for_host(host.by_label)
+        denies |= rules & index.for_host(host.by_label)
     return denies
 
 

@@ -77,10 +77,10 @@ def step_up(terms: SignInRequirements, subject: Subject, now: int) -> StepUp | N
 
 def _sign_in(subject: Subject, age: int) -> tuple[str, str]:
     """What is needed instead of this sign-in, and what to do: OpenID Connect Core, 3.1.2.1, on ``max_age``."""
-    wanted = f"a sign-in within the last {show(age)}"
+    needed = f"a sign-in within the last {show(age)}"
     if subject.auth_time is None:
-        wanted += ", and the provider does not report when that was (auth_time)"
-    return wanted, "sign in again: ssh-jit login --fresh"
+        needed += ", and the provider does not report when that was (auth_time)"
+    return needed, "sign in again: ssh-jit login --fresh"
 
 
 def _fresh(auth_time: int | None, age: int, now: int) -> bool:
@@ -117,7 +117,7 @@ def _wrong_reason(rule: AllowRule, reason: str) -> str:
 
 
 def _terms(policy: Policy, rule: AllowRule, ask: Ask, login: str, ends: int | None) -> Terms:
-    asked = ask.duration if ask.duration is not None else rule.grant
+    duration = ask.duration if ask.duration is not None else rule.grant
     named = policy.actions.get(ask.action)
     return Terms(
         rule=rule.name,
@@ -128,8 +128,8 @@ def _terms(policy: Policy, rule: AllowRule, ask: Ask, login: str, ends: int | No
         else ask.command
         if ask.action == COMMAND or named is None
         else named.command,
-        duration=min(asked, rule.grant),
-        capped=asked > rule.grant,
+        duration=min(duration, rule.grant),
+        capped=duration > rule.grant,
         grant=rule.grant,
         certificate=rule.certificate,
         pending=rule.pending,

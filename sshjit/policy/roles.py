@@ -15,14 +15,14 @@ from sshjit.policy.types import Subject
 
 def role_ends(policy: Policy, subject: Subject, now: int) -> dict[str, int | None]:
     """The roles held now, and when each ends (seconds since the epoch; ``None``: no end is written down)."""
-    held: dict[str, int | None] = {}
+    roles: dict[str, int | None] = {}
     for kind, names in (("group", subject.groups), ("email", subject.emails)):
         sources = policy.sources.get((subject.provider, kind))
         for name in _common(names, sources) if sources else ():
             for role, ends in sources[name] if sources else ():
                 if ends is None or now < ends:
-                    held[role] = _later(held[role], ends) if role in held else ends
-    return held
+                    roles[role] = _later(roles[role], ends) if role in roles else ends
+    return roles
 
 
 def roles_of(policy: Policy, subject: Subject, now: int) -> frozenset[str]:
@@ -32,8 +32,8 @@ def roles_of(policy: Policy, subject: Subject, now: int) -> frozenset[str]:
 
 def permissions_of(policy: Policy, subject: Subject, now: int) -> frozenset[str]:
     """What ``subject`` may do besides asking for access, of ``PERMISSIONS``. None is implied by another."""
-    held = role_ends(policy, subject, now)
-    return frozenset(name for name, roles in policy.permissions.items() if any(role in held for role in roles))
+    roles = role_ends(policy, subject, now)
+    return frozenset(name for name, given in policy.permissions.items() if any(role in roles for role in given))
 
 
 def empty_roles(policy: Policy, now: int) -> frozenset[str]:

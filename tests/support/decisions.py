@@ -60,7 +60,7 @@ def inventory() -> Inventory:
 def rows() -> tuple[Row, ...]:
     """Every decision, in the order of the file."""
     return tuple(
-        Row(case.name, q.policy, q.subject, q.hosts, q.ask, q.now, dict(case.wanted))
+        Row(case.name, q.policy, q.subject, q.hosts, q.ask, q.now, dict(case.expected))
         for case in expectations.load_cases(TABLE, None, None, 0)
         for q in (case.question,)
     )

@@ -31,18 +31,18 @@ _ASKED = {
 _TEXTS = ("rule", "code", "as", "message", "hint")
 _LENGTHS = ("duration", "grant", "certificate", "pending", "use_by")
 _LISTS = ("needs", "source", "forwarding", "notify")
-_WANTED = {"expect": True, **dict.fromkeys((*_TEXTS, *_LENGTHS, *_LISTS, "steps", "ends_by", "misses"), False)}
+_EXPECTED = {"expect": True, **dict.fromkeys((*_TEXTS, *_LENGTHS, *_LISTS, "steps", "ends_by", "misses"), False)}
 _STEP = {"from": True, "count": True, "signed": False}
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One test. ``wanted`` are values of the outcome; ``misses``: for a rule, a reason for which it must not match."""
+    """One test. ``expected`` are values of the outcome; ``misses``: for a rule, why it must not match."""
 
     name: str
     line: int
     question: Question
-    wanted: Mapping[str, Any]
+    expected: Mapping[str, Any]
     misses: Mapping[str, str]
 
 
@@ -60,7 +60,7 @@ def run(case: Case) -> tuple[Difference, ...]:
     values = outcome_values(evaluate(case.question), case.question.hosts)
     explanation = explain(case.question)
     differences = [
-        Difference(key, value, values.get(key)) for key, value in case.wanted.items() if values.get(key) != value
+        Difference(key, value, values.get(key)) for key, value in case.expected.items() if values.get(key) != value
     ]
     if outcome_values(explanation.outcome, case.question.hosts) != values:  # a defect of ours, which must not be hidden
         differences.append(Difference("explanation", values, outcome_values(explanation.outcome, case.question.hosts)))
@@ -89,7 +89,7 @@ def load_cases(path: Path, policy_path: Path | None, inventory_path: Path | None
     kept = load_inventory(beside, policy) if inventory_path or named or beside.exists() else Inventory({}, {})
     inventory = Inventory({**kept.hosts, **read_hosts(top, policy)}, {**kept.people, **read_people(top)})
     default = top.checked(("at",), parse_time, top.any("at")) if "at" in top else now
-    tables = [Table(value, at, top.report, {**_ASKED, **_WANTED}) for at, value in top.tables("test")]
+    tables = [Table(value, at, top.report, {**_ASKED, **_EXPECTED}) for at, value in top.tables("test")]
     cases = [_case(table, policy, inventory, default or now) for table in tables]
     if not cases:
         top.wrong(("test",), "there are no tests", "write a [[test]] with name, person, hosts and expect")
@@ -108,7 +108,7 @@ def _case(table: Table, policy: Policy, inventory: Inventory, now: int) -> Case:
     known = tuple(inventory.hosts[name] for name in hosts or ())
     question = Question(policy, inventory, _subject(table, inventory, now), known, _ask(table), now)
     misses = {rule: str(reason) for rule, reason in (table.get("misses", dict) or {}).items()}
-    return Case(table.text("name") or "", table.report.line(table.path), question, _wanted(table), misses)
+    return Case(table.text("name") or "", table.report.line(table.path), question, _expected(table), misses)
 
 
 def _subject(table: Table, inventory: Inventory, now: int) -> Subject:
@@ -137,22 +137,22 @@ def _ask(table: Table) -> Ask:
     )
 
 
-def _wanted(table: Table) -> dict[str, Any]:
+def _expected(table: Table) -> dict[str, Any]:
     """The expected values, in the form of ``outcome_values``."""
     expect = table.get("expect", str)
     if expect is not None and expect not in VERDICTS:
         table.wrong(("expect",), f'there is no verdict "{expect}"', did_you_mean(expect, VERDICTS))
-    wanted: dict[str, Any] = {"expect": expect}
-    wanted.update((key, table.get(key, str)) for key in _TEXTS if key in table)
-    wanted.update(
+    expected: dict[str, Any] = {"expect": expect}
+    expected.update((key, table.get(key, str)) for key in _TEXTS if key in table)
+    expected.update(
         (key, table.checked((key,), durations.parse, table.get(key, str) or "")) for key in _LENGTHS if key in table
     )
-    wanted.update((key, list(table.names(key, None, "one", empty="none") or ())) for key in _LISTS if key in table)
+    expected.update((key, list(table.names(key, None, "one", empty="none") or ())) for key in _LISTS if key in table)
     if "ends_by" in table:
-        wanted["ends_by"] = table.checked(("ends_by",), parse_time, table.any("ends_by"))
+        expected["ends_by"] = table.checked(("ends_by",), parse_time, table.any("ends_by"))
     if "steps" in table:
-        wanted["steps"] = [_step(table, at, value) for at, value in table.tables("steps")]
-    return wanted
+        expected["steps"] = [_step(table, at, value) for at, value in table.tables("steps")]
+    return expected
 
 
 def _step(table: Table, path: tuple[str | int, ...], value: object) -> dict[str, object]:

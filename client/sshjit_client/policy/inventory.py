@@ -43,8 +43,8 @@ class Member:
 
     def person(self, policy: Policy, now: int) -> approvals.Person:
         """The person as approvals see them at ``now``."""
-        held = roles_of(policy, self.subject, now)
-        return approvals.Person(self.subject.id, self.subject.emails | self.unverified, held)
+        roles = roles_of(policy, self.subject, now)
+        return approvals.Person(self.subject.id, self.subject.emails | self.unverified, roles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +115,9 @@ def signed_in(table: Table) -> int | None:
 
 
 def _addresses(table: Table, key: str) -> frozenset[str]:
-    listed = table.names(key, None, "address", empty="none") or ()
-    for number, address in enumerate(listed):
+    addresses = table.names(key, None, "address", empty="none") or ()
+    for number, address in enumerate(addresses):
         local, _, domain = address.rpartition("@")
         if not local or not domain or address.split() != [address]:
             table.wrong((key, number), f"{names.show(address)} is not an e-mail address")
-    return frozenset(address.casefold() for address in listed)
+    return frozenset(address.casefold() for address in addresses)

@@ -77,6 +77,6 @@ def _check_approvers(question: Question, outcome: Outcome) -> Outcome:
 def _people(question: Question) -> tuple[approvals.Person, tuple[approvals.Person, ...]]:
     """The requester, and everybody in the inventory."""
     people = tuple(member.person(question.policy, question.now) for member in question.inventory.people.values())
-    known = next((person for person in people if person.subject_id == question.subject.id), None)
+    member = next((person for person in people if person.subject_id == question.subject.id), None)
     roles = policy.roles_of(question.policy, question.subject, question.now)
-    return known or approvals.Person(question.subject.id, question.subject.emails, roles), people
+    return member or approvals.Person(question.subject.id, question.subject.emails, roles), people

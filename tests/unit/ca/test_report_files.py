@@ -57,11 +57,11 @@ class Reader(HTMLParser):
 
 
 def test_names_and_reasons_are_shown_and_do_nothing(page: str) -> None:
-    found = Reader(page)
-    assert HOSTILE in found.text
-    assert NAME in found.text
-    assert not {"script", "img", "iframe", "link", "object", "form", "base"} & set(found.tags)
-    assert {name for name, _ in found.attributes} <= {
+    seen = Reader(page)
+    assert HOSTILE in seen.text
+    assert NAME in seen.text
+    assert not {"script", "img", "iframe", "link", "object", "form", "base"} & set(seen.tags)
+    assert {name for name, _ in seen.attributes} <= {
         *("lang", "charset", "name", "content", "http-equiv", "class", "id", "href", "scope")
     }
 
@@ -161,10 +161,10 @@ def test_a_zip_file_holds_the_same(report: Report, tmp_path: Path) -> None:
 
 
 def test_evidence_names_tables_that_there_are_and_the_manual_tells_of_all() -> None:
-    assert {key for each in EVIDENCE for key in each.tables} <= BY_KEY.keys()
+    assert {key for item in EVIDENCE for key in item.tables} <= BY_KEY.keys()
     manual = (ROOT / "docs/audit.md").read_text()
     assert not [table.key for table in TABLES if f"`{table.key}`" not in manual]
-    assert not [each.reference for each in EVIDENCE if each.reference not in manual]
+    assert not [item.reference for item in EVIDENCE if item.reference not in manual]
 
 
 def test_rows_wait_on_disk_in_their_order() -> None:

@@ -53,10 +53,10 @@ def test_reach_is_what_the_policies_themselves_say(report: Report, played: tuple
     policy = load(played[0].store.policy_text(played[1].digests[-1]))
     people, owners = report.gathered.people.claims, report.gathered.state.own_names
     hosts = [host for machine in report.gathered.changes.hosts.values() for host in machine.as_policy_sees()]
-    found = said(access_lines(policy, people, owners, hosts, START), None)
+    listed = said(access_lines(policy, people, owners, hosts, START), None)
     subjects = [claims.subject(subject) for subject, several in people.items() for claims in several]
-    assert found == {each for who in subjects for each in by_the_clock(policy, who, hosts, START)}
-    assert len(found) > 10
+    assert listed == {access for who in subjects for access in by_the_clock(policy, who, hosts, START)}
+    assert len(listed) > 10
 
 
 @settings(max_examples=20, deadline=None)

@@ -44,32 +44,32 @@ def month(played: tuple[Installation, Month]) -> Month:
 
 
 def test_every_request_is_there_with_its_reason_and_who_approved_it(report: Report, month: Month) -> None:
-    found = {row["request"]: row for row in rows(report, "requests")}
-    assert found.keys() == {request.id for request in month.requests.values()}
-    by_name = {name: found[request.id] for name, request in month.requests.items()}
-    said = {name: (row["person"], row["rule"], row["state"], row["how"]) for name, row in by_name.items()}
-    assert said["automatic"] == (ALICE, "staging", "over", "automatic")
-    assert said["reviewed"] == (DANA, "database", "over", "reviewed")
-    assert said["extension"] == (DANA, "database", "over", "reviewed, extension")
-    assert said["denied"] == (DANA, "database", "denied", "")
-    assert said["expired"] == (DANA, "database", "expired unanswered", "")
-    assert said["unjustified"] == (ALICE, "on-call", "over", "break_glass")
+    by_request = {row["request"]: row for row in rows(report, "requests")}
+    assert by_request.keys() == {request.id for request in month.requests.values()}
+    by_name = {name: by_request[request.id] for name, request in month.requests.items()}
+    outcomes = {name: (row["person"], row["rule"], row["state"], row["how"]) for name, row in by_name.items()}
+    assert outcomes["automatic"] == (ALICE, "staging", "over", "automatic")
+    assert outcomes["reviewed"] == (DANA, "database", "over", "reviewed")
+    assert outcomes["extension"] == (DANA, "database", "over", "reviewed, extension")
+    assert outcomes["denied"] == (DANA, "database", "denied", "")
+    assert outcomes["expired"] == (DANA, "database", "expired unanswered", "")
+    assert outcomes["unjustified"] == (ALICE, "on-call", "over", "break_glass")
     assert by_name["reviewed"]["approvers"] == (f"{BOB}, at most 30 min",)
     assert by_name["reviewed"]["ends"] == START + 50 + HOUR, "half an hour, and another one"
     assert by_name["extension"]["approvers"] == (ERIN,)
     assert by_name["signed"]["approvers"] == (f"{BOB}, signed",)
     assert (by_name["signed"]["action"], by_name["signed"]["command"]) == ("migrate", "/opt/app/bin/migrate")
     assert by_name["hostile"]["reason"] == stories.HOSTILE
-    assert [row["asked"] for row in rows(report, "requests")] == sorted(row["asked"] for row in found.values())
+    assert [row["asked"] for row in rows(report, "requests")] == sorted(row["asked"] for row in by_request.values())
 
 
 def test_every_decision_is_there_and_how_it_was_given(report: Report, month: Month) -> None:
-    found = [
+    decisions = [
         (row["request"], row["approver"], row["verdict"], row["signed"], row["shorter"], row["waited"], row["comment"])
         for row in rows(report, "decisions")
     ]
     reviewed, extension = month.requests["reviewed"].id, month.requests["extension"].id
-    assert found == [
+    assert decisions == [
         (reviewed, BOB, "comment", False, None, 30, "why not at night?"),
         (reviewed, BOB, "approve", False, 1800, 30, "go on"),
         (extension, ERIN, "approve", False, None, 120, ""),
@@ -86,21 +86,21 @@ def test_every_decision_is_there_and_how_it_was_given(report: Report, month: Mon
 
 
 def test_broken_glass_that_nobody_looked_at_or_that_was_wrong_stands_first(report: Report, month: Month) -> None:
-    found = rows(report, "break_glass")
+    uses = rows(report, "break_glass")
     names = ["unjustified", "overdue", "late", "justified"]
-    assert [row["standing"] for row in found] == names
-    assert [row["request"] for row in found] == [month.requests[name].id for name in names]
-    assert [row["reviewer"] for row in found] == [BOB, "", BOB, BOB]
+    assert [row["standing"] for row in uses] == names
+    assert [row["request"] for row in uses] == [month.requests[name].id for name in names]
+    assert [row["reviewer"] for row in uses] == [BOB, "", BOB, BOB]
     assert report.spool.count("break_glass", at_most=1) == 2, "those that stand out"
 
 
 def test_what_came_to_nothing_and_what_was_refused(report: Report, month: Month) -> None:
-    found = [(row["person"], row["what"], row["why"]) for row in rows(report, "refusals")]
-    assert (DANA, "denied", "not without a change") in found
-    assert (DANA, "expired", "") in found
-    assert any(person == CAROL and what == "no_rule" for person, what, _ in found)
-    assert (MALLORY, "revoked", "locked: odd words") in found
-    assert len(found) == 4
+    refusals = [(row["person"], row["what"], row["why"]) for row in rows(report, "refusals")]
+    assert (DANA, "denied", "not without a change") in refusals
+    assert (DANA, "expired", "") in refusals
+    assert any(person == CAROL and what == "no_rule" for person, what, _ in refusals)
+    assert (MALLORY, "revoked", "locked: odd words") in refusals
+    assert len(refusals) == 4
 
 
 def test_what_the_operator_did(report: Report, month: Month) -> None:
@@ -162,13 +162,13 @@ def test_the_report_stands_on_a_head_that_is_verified(report: Report, played: tu
 
 def test_a_period_holds_only_what_lies_in_it(played: tuple[Installation, Month]) -> None:
     ca, month = played
-    with made(ca, Period(START + DAY, START + 2 * DAY)) as found:
-        assert {row["request"] for row in rows(found, "requests")} == {month.requests["denied"].id}
-        assert [row["verdict"] for row in rows(found, "decisions")] == ["deny"]
-        assert [row["digest"] for row in rows(found, "policies")] == [month.digests[3]]
-        assert rows(found, "break_glass") == rows(found, "host_changes") == []
-        assert {row["host"] for row in rows(found, "hosts")} == {"web1", "db1"}
-        assert CAROL in {f"{row['person']} ({row['provider']})" for row in rows(found, "people")}
+    with made(ca, Period(START + DAY, START + 2 * DAY)) as report:
+        assert {row["request"] for row in rows(report, "requests")} == {month.requests["denied"].id}
+        assert [row["verdict"] for row in rows(report, "decisions")] == ["deny"]
+        assert [row["digest"] for row in rows(report, "policies")] == [month.digests[3]]
+        assert rows(report, "break_glass") == rows(report, "host_changes") == []
+        assert {row["host"] for row in rows(report, "hosts")} == {"web1", "db1"}
+        assert CAROL in {f"{row['person']} ({row['provider']})" for row in rows(report, "people")}
 
 
 def test_what_was_erased_is_shown_as_erased(tmp_path: Path, shared_issuers: dict[str, Issuer]) -> None:
@@ -178,13 +178,13 @@ def test_what_was_erased_is_shown_as_erased(tmp_path: Path, shared_issuers: dict
     ca.later(100 * DAY)
     ca.web(installation.BOB)
     ca.say(m.Forget(int(ca.time) - 40 * DAY, dry_run=False), m.ForgetReply, "admin")
-    with made(ca) as found:
-        (row,) = rows(found, "requests")
+    with made(ca) as report:
+        (row,) = rows(report, "requests")
         assert (row["hosts"], row["reason"], row["login"]) == ((ERASED,), ERASED, ERASED)
         assert row["person"].endswith(ERASED)
         assert (row["rule"], row["state"], row["certificates"]) == ("staging", "over", 1)
-        assert found.erased >= 3
-        assert found.problems == ()
+        assert report.erased >= 3
+        assert report.problems == ()
     ca.stop()
 
 
@@ -193,10 +193,10 @@ def test_a_log_that_was_changed_is_said_to_be(tmp_path: Path, shared_issuers: di
     ca.web(installation.ALICE)
     with ca.store.engine.begin() as connection:
         connection.execute(sa.update(kept).values(text="version = 1\n"))
-    with made(ca) as found:
-        assert any("is another text" in problem for problem in found.problems)
-        assert rows(found, "reach") == []
-        assert rows(found, "policies")[0]["text"].startswith("another text is stored under its digest")
+    with made(ca) as report:
+        assert any("is another text" in problem for problem in report.problems)
+        assert rows(report, "reach") == []
+        assert rows(report, "policies")[0]["text"].startswith("another text is stored under its digest")
     with ca.store.engine.begin() as connection:
         connection.execute(sa.update(entries).where(entries.c.kind == "login").values(fact=b"{}"))
     with pytest.raises(Failed) as broken, made(ca):
@@ -209,26 +209,28 @@ def test_a_log_that_was_changed_is_said_to_be(tmp_path: Path, shared_issuers: di
 def test_a_database_server_tells_the_same(
     server: str, report: Report, postgres: Postgres, tmp_path: Path, shared_issuers: dict[str, Issuer]
 ) -> None:
-    with played_in(tmp_path, shared_issuers, postgres.new()) as (ca, _), made(ca) as found:
+    with played_in(tmp_path, shared_issuers, postgres.new()) as (ca, _), made(ca) as on_server:
         assert ca.store.engine.dialect.name == server
-        assert found.problems == ()
-        assert found.head.size == report.head.size
+        assert on_server.problems == ()
+        assert on_server.head.size == report.head.size
         for table in BY_KEY:
-            assert found.spool.count(table) == report.spool.count(table), table
-        assert [row["reason"] for row in rows(found, "requests")] == [row["reason"] for row in rows(report, "requests")]
+            assert on_server.spool.count(table) == report.spool.count(table), table
+        assert [row["reason"] for row in rows(on_server, "requests")] == [
+            row["reason"] for row in rows(report, "requests")
+        ]
 
 
 def test_a_period_in_which_nothing_happened_still_says_who_could(played: tuple[Installation, Month]) -> None:
     ca, _ = played
-    with made(ca, Period(START + 100 * DAY, START + 101 * DAY)) as found:
-        assert {row["rule"] for row in rows(found, "reach")} == {"staging", "nightly", "database", "on-call"}
-        assert {row["held"] for row in rows(found, "reach")} == {"throughout"}
-        assert len(rows(found, "people")) == 7
-        assert {row["request"] for row in rows(found, "requests")} == {
-            row["request"] for row in rows(found, "break_glass")
+    with made(ca, Period(START + 100 * DAY, START + 101 * DAY)) as report:
+        assert {row["rule"] for row in rows(report, "reach")} == {"staging", "nightly", "database", "on-call"}
+        assert {row["held"] for row in rows(report, "reach")} == {"throughout"}
+        assert len(rows(report, "people")) == 7
+        assert {row["request"] for row in rows(report, "requests")} == {
+            row["request"] for row in rows(report, "break_glass")
         }
-        assert [row["standing"] for row in rows(found, "break_glass")] == ["overdue"], "it stays until somebody looked"
-        assert rows(found, "decisions") == rows(found, "certificates") == []
+        assert [row["standing"] for row in rows(report, "break_glass")] == ["overdue"], "it stays until somebody looked"
+        assert rows(report, "decisions") == rows(report, "certificates") == []
 
 
 def test_a_review_after_the_period_counts_and_names_who_came_later(
@@ -240,8 +242,8 @@ def test_a_review_after_the_period_counts_and_names_who_came_later(
     request = break_glass(ca, ca.native(installation.ALICE)).request
     ca.later(2 * HOUR)
     review(ca, ca.web(installation.BOB), request)
-    with made(ca, Period(START, START + HOUR)) as found:
-        (row,) = rows(found, "break_glass")
+    with made(ca, Period(START, START + HOUR)) as report:
+        (row,) = rows(report, "break_glass")
         assert (row["standing"], row["reviewer"], row["reviewed"]) == ("justified", BOB, START + 2 * HOUR)
-        assert [person["email"] for person in rows(found, "people")] == ["alice@example.com"]
+        assert [person["email"] for person in rows(report, "people")] == ["alice@example.com"]
     ca.stop()

@@ -67,14 +67,14 @@ def test_who_loses(folder: PolicyFolder) -> None:
 
 
 def test_terms_that_get_wider_and_narrower(folder: PolicyFolder) -> None:
-    found = diff(
+    result = diff(
         folder,
         (f"approvals   = {TWO_STEPS}", 'approvals   = [{ from = "sre-lead", count = 1 }]'),
         ('reason      = { pattern = "(INC|CHG)-[0-9]+", prompt = "Incident or change number" }', "mfa = true"),
         json=True,
     ).json
-    assert not found["same"]
-    entry = found["entries"][0]
+    assert not result["same"]
+    entry = result["entries"][0]
     assert (entry["kind"], entry["people"], entry["logins"]) == ("changes", ["dana", "dan"], ["postgres"])
     assert (entry["hosts"], entry["actions"]) == (["db1", "db2", "db3"], ["shell", "migrate"])
     assert entry["when"] == "Mon-Fri 09:00-18:00 (Europe/Berlin)"
@@ -108,10 +108,10 @@ def test_terms_that_get_wider_and_narrower(folder: PolicyFolder) -> None:
     ],
 )
 def test_every_term_is_compared(folder: PolicyFolder, old: str, new: str, term: str, direction: str) -> None:
-    found = diff(folder, (old, new), json=True).json
-    seen = {(each["what"], each["direction"]) for entry in found["entries"] for each in entry["changed"]}
+    differences = diff(folder, (old, new), json=True).json
+    seen = {(change["what"], change["direction"]) for entry in differences["entries"] for change in entry["changed"]}
     assert (term, direction) in seen
-    assert {entry["kind"] for entry in found["entries"]} == {"changes"}
+    assert {entry["kind"] for entry in differences["entries"]} == {"changes"}
 
 
 def test_hours_and_dates_are_looked_at_and_not_only_now(folder: PolicyFolder) -> None:
@@ -152,7 +152,7 @@ Fact = tuple[str, str, str, str, bool]
 
 def gives(policy: Policy, now: int) -> dict[Fact, Any]:
     """Everything that a policy gives these people on these hosts at a moment, asked one by one."""
-    found: dict[Fact, Any] = {}
+    rules: dict[Fact, Any] = {}
     for person, who in PEOPLE.items():
         for login in {"root", "deploy", "alice", usable_unix_name(who)} - {None}:
             for host in HOSTS.values():
@@ -161,8 +161,8 @@ def gives(policy: Policy, now: int) -> dict[Fact, Any]:
                         query = make_query(policy, who, [host], login=login, action=action, break_glass=fire, now=now)
                         (number,) = first_allows(query)
                         if number is not None and deciding_deny(query) is None:
-                            found[person, host.name, str(login), action, fire] = query.allows[number]
-    return found
+                            rules[person, host.name, str(login), action, fire] = query.allows[number]
+    return rules
 
 
 def told(entries: tuple[comparison.Entry, ...], kind: str) -> set[Fact]:

@@ -33,11 +33,11 @@ def folder(
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     monkeypatch.chdir(tmp_path)
-    found = PolicyFolder(tmp_path, capsys)
+    made = PolicyFolder(tmp_path, capsys)
     typo = POLICY.replace('certificate = "5m"', 'certificat = "5m"', 1)
     for name, text in (("policy", POLICY), ("new", NEW), ("inventory", INVENTORY), ("tests", TESTS), ("typo", typo)):
-        found.write(f"{name}.toml", text)
-    yield found
+        made.write(f"{name}.toml", text)
+    yield made
     monkeypatch.undo()
     time.tzset()
 
@@ -47,10 +47,10 @@ def run(folder: PolicyFolder, command: str) -> CommandResult:
 
 
 def test_the_examples_are_one_good_policy_without_a_warning(folder: PolicyFolder) -> None:
-    found = policy.load(POLICY)
-    assert [rule.name for rule in found.allows] == ["staging", "prod-database"]
-    assert (found.denies[0].name, found.break_glass[0].name) == ("weekend-freeze", "on-call")
-    assert lint.warnings(found, folder.policy, 1_770_000_000) == ()
+    example = policy.load(POLICY)
+    assert [rule.name for rule in example.allows] == ["staging", "prod-database"]
+    assert (example.denies[0].name, example.break_glass[0].name) == ("weekend-freeze", "on-call")
+    assert lint.warnings(example, folder.policy, 1_770_000_000) == ()
     assert policy.load(EDITOR).allows == ()
 
 

@@ -71,9 +71,9 @@ def test_what_is_to_begin_later_goes_by_the_hours_of_then(folder: PolicyFolder) 
 
 
 def test_json_has_it_all(folder: PolicyFolder) -> None:
-    found = folder.run("explain", folder.policy, "--json", "--person", "dana", "--host", "db1", *CHANGE).json
-    assert (found["person"], found["roles"], found["hosts"]) == ("dana", ["dba"], ["db1"])
-    outcome = found["outcome"]
+    explanation = folder.run("explain", folder.policy, "--json", "--person", "dana", "--host", "db1", *CHANGE).json
+    assert (explanation["person"], explanation["roles"], explanation["hosts"]) == ("dana", ["dba"], ["db1"])
+    outcome = explanation["outcome"]
     assert (outcome["verdict"], outcome["rule"], outcome["as"], outcome["duration"]) == (
         "approval",
         "database",
@@ -81,7 +81,7 @@ def test_json_has_it_all(folder: PolicyFolder) -> None:
         3600,
     )
     assert outcome["approvers"] == {"dba": ["dan"], "sre-lead": ["bob"]}
-    by_name = {rule["name"]: rule for rule in found["rules"]}
+    by_name = {rule["name"]: rule for rule in explanation["rules"]}
     assert len(by_name) == 13
     assert by_name["database"]["decides"]
     assert by_name["secrets"]["misses"][0] == {
@@ -108,10 +108,10 @@ def test_json_has_it_all(folder: PolicyFolder) -> None:
     ],
 )
 def test_what_is_typed_wrongly(folder: PolicyFolder, words: tuple[str, ...], message: str, hint: str) -> None:
-    found = folder.run("explain", folder.policy, *words)
-    assert (found.code, found.out) == (2, "")
-    assert message in found.err
-    assert f"hint: {hint}" in found.err
+    result = folder.run("explain", folder.policy, *words)
+    assert (result.code, result.out) == (2, "")
+    assert message in result.err
+    assert f"hint: {hint}" in result.err
 
 
 def test_an_inventory_is_read_as_strictly_as_a_policy(folder: PolicyFolder) -> None:

@@ -99,11 +99,11 @@ def tables(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str |
     """The path of every table of a document."""
     if isinstance(value, dict):
         yield path
-        for key, each in value.items():
-            yield from tables(each, (*path, key))
+        for key, item in value.items():
+            yield from tables(item, (*path, key))
     elif isinstance(value, list):
-        for number, each in enumerate(value):
-            yield from tables(each, (*path, number))
+        for number, item in enumerate(value):
+            yield from tables(item, (*path, number))
 
 
 def at(value: Any, path: tuple[str | int, ...]) -> Any:
@@ -142,11 +142,13 @@ def place(path: tuple[str | int, ...]) -> str:
 
 def schema_at(where: str) -> Any:
     """The part of the schema for a place; of alternatives the table."""
-    found = schema.schema()
+    part_schema = schema.schema()
     for part in where.split(".") if where else ():
-        found = found["properties"][part] if part else found.get("items") or found["additionalProperties"]
-        found = next((each for each in found.get("anyOf", ()) if each.get("type") == "object"), found)
-    return found
+        part_schema = (
+            part_schema["properties"][part] if part else part_schema.get("items") or part_schema["additionalProperties"]
+        )
+        part_schema = next((each for each in part_schema.get("anyOf", ()) if each.get("type") == "object"), part_schema)
+    return part_schema
 
 
 @pytest.mark.parametrize("where", KNOWN)

@@ -87,10 +87,10 @@ def test_each_kind_of_expectation_can_fail(
     folder: PolicyFolder, change: tuple[str, str], expected: tuple[str, str, str]
 ) -> None:
     assert TESTS.count(change[0]) == 1
-    found = folder.run("test", folder.write("tests.toml", TESTS.replace(*change)))
-    assert found.code == 1
+    result = folder.run("test", folder.write("tests.toml", TESTS.replace(*change)))
+    assert result.code == 1
     what, wanted, got = expected
-    lines = [line.strip() for line in found.out.splitlines()]
+    lines = [line.strip() for line in result.out.splitlines()]
     assert any(line.startswith(f"{what} expected") and wanted in line for line in lines)
     assert any(line.startswith(f"{what} got") and got in line for line in lines)
 

@@ -81,19 +81,19 @@ def test_approval_with_everything_that_the_rule_says() -> None:
     outcome = decide(DANA, [DB1], replace(MIGRATE, duration=7200))
     assert isinstance(outcome, NeedsApproval)
     assert outcome.steps == (Step("dba", 1), Step("sre-lead", 1, signed=True))
-    found = outcome.terms
-    assert (found.rule, found.login, found.action, found.command) == (
+    terms = outcome.terms
+    assert (terms.rule, terms.login, terms.action, terms.command) == (
         "prod-database",
         "postgres",
         "migrate",
         "/opt/app/bin/migrate",
     )
-    assert (found.duration, found.capped, found.grant, found.certificate) == (3600, True, 3600, 300)
-    assert (found.pending, found.use_by, found.max_hosts) == (1800, 1200, 2)
-    assert (found.source, found.forwarding, found.verify_required) == (("client",), ("port",), False)
-    assert found.ends_by == world.at("2026-03-04 18:00")
-    assert found.extend is not None
-    assert (found.extend.count, found.extend.by) == (2, 1800)
+    assert (terms.duration, terms.capped, terms.grant, terms.certificate) == (3600, True, 3600, 300)
+    assert (terms.pending, terms.use_by, terms.max_hosts) == (1800, 1200, 2)
+    assert (terms.source, terms.forwarding, terms.verify_required) == (("client",), ("port",), False)
+    assert terms.ends_by == world.at("2026-03-04 18:00")
+    assert terms.extend is not None
+    assert (terms.extend.count, terms.extend.by) == (2, 1800)
 
 
 @pytest.mark.parametrize(

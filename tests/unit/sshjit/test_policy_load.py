@@ -23,7 +23,7 @@ def test_a_good_text_is_taken_and_known_by_its_digest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("", ["1: version: missing; write version = 1"]),
         ("version = 2", ["1: version: must be 1, is 2"]),
@@ -61,10 +61,10 @@ def test_a_good_text_is_taken_and_known_by_its_digest() -> None:
         ("version = 1\n[[deny]]\nname = 'all'", None),
     ],
 )
-def test_what_is_wrong_with_the_rest(text: str, said: list[str] | None) -> None:
+def test_what_is_wrong_with_the_rest(text: str, expected: list[str] | None) -> None:
     found = problems(text)
-    if said is not None:
-        assert found == said
+    if expected is not None:
+        assert found == expected
     elif "allow = [1]" in text:
         assert found[0] == "2: allow[0]: must be a table, is a whole number"
     elif "look" in text:
@@ -76,7 +76,7 @@ def test_what_is_wrong_with_the_rest(text: str, said: list[str] | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "expected"),
     [
         (
             '"SRE"',
@@ -98,10 +98,10 @@ def test_what_is_wrong_with_the_rest(text: str, said: list[str] | None) -> None:
         ("5", "[0]: must be a table, is a whole number"),
     ],
 )
-def test_t60_sources_are_typed(source: str, said: str | None) -> None:
+def test_t60_sources_are_typed(source: str, expected: str | None) -> None:
     found = problems(f"version = 1\n[roles]\nsre = [{source}]")
     assert len(found) == 1
-    assert found[0] == f"3: roles.sre{said}" if said else "is not a source of a role" in found[0]
+    assert found[0] == f"3: roles.sre{expected}" if expected else "is not a source of a role" in found[0]
 
 
 def test_all_problems_are_told_by_line() -> None:

@@ -9,7 +9,7 @@ from tests.unit.sshjit.policy_texts import ALLOW, HEAD, problems, with_line
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "expected"),
     [
         ('certificate = "5m"', 'certificat = "5m"', 'certificat: unknown key; did you mean "certificate"?'),
         ("approvals = []\n", "", "approvals: missing; write approvals = [] if nobody has to approve"),
@@ -64,19 +64,19 @@ from tests.unit.sshjit.policy_texts import ALLOW, HEAD, problems, with_line
         ('name = "staging"', 'name = "Staging!"', None),
     ],
 )
-def test_what_is_wrong_with_a_rule(old: str, new: str, said: str | None) -> None:
+def test_what_is_wrong_with_a_rule(old: str, new: str, expected: str | None) -> None:
     line = (HEAD + ALLOW)[: (HEAD + ALLOW).index(old)].count("\n") + 1
-    if said is None:
-        said = 'name: must be made of lower-case letters, digits, "-" and "_", and begin with a letter'
-    if said.startswith("approvals: missing"):
+    if expected is None:
+        expected = 'name: must be made of lower-case letters, digits, "-" and "_", and begin with a letter'
+    if expected.startswith("approvals: missing"):
         line = 6  # of the rule: what is missing stands nowhere
     found = problems(with_line(old, new))
-    assert f"{line}: allow[0].{said}" in found
-    assert len(found) == (2 if "certificat:" in said else 1)
+    assert f"{line}: allow[0].{expected}" in found
+    assert len(found) == (2 if "certificat:" in expected else 1)
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "expected"),
     [
         ('days = ["mon"]', '6: allow[0].zone: missing; write it like zone = "Europe/Berlin"'),
         ('zone = "UTC"', "14: allow[0].zone: has no effect without days or hours"),
@@ -125,12 +125,12 @@ def test_what_is_wrong_with_a_rule(old: str, new: str, said: str | None) -> None
         ('notify = ["pager"]', None),
     ],
 )
-def test_what_is_wrong_with_an_added_line(line: str, said: str | None) -> None:
-    if said is None:
-        said = "14: allow[0].notify: unknown key"
-        assert problems(HEAD + ALLOW + line + "\n")[0].startswith(said)
+def test_what_is_wrong_with_an_added_line(line: str, expected: str | None) -> None:
+    if expected is None:
+        expected = "14: allow[0].notify: unknown key"
+        assert problems(HEAD + ALLOW + line + "\n")[0].startswith(expected)
     else:
-        assert problems(HEAD + ALLOW + line + "\n") == [said]
+        assert problems(HEAD + ALLOW + line + "\n") == [expected]
 
 
 def test_a_certificate_does_not_outlive_its_grant() -> None:

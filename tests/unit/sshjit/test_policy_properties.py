@@ -48,7 +48,7 @@ def lines(
 ) -> st.SearchStrategy[str]:
     """A table's keys, as TOML."""
     return st.fixed_dictionaries(required, optional=optional).map(
-        lambda found: "".join(f"{key} = {value}\n" for key, value in found.items())
+        lambda chosen: "".join(f"{key} = {value}\n" for key, value in chosen.items())
     )
 
 

@@ -29,7 +29,7 @@ NEEDS_SRE = "{} on web1 needs the role sre or dba (rule staging); roles held: no
 
 
 @pytest.mark.parametrize(
-    ("who", "hosts", "ask", "said"),
+    ("who", "hosts", "ask", "expected"),
     [
         (
             CAROL,
@@ -248,10 +248,10 @@ NEEDS_SRE = "{} on web1 needs the role sre or dba (rule staging); roles held: no
         ),
     ],
 )
-def test_refused_with_a_reason(who: Subject, hosts: list[Host], ask: Ask, said: tuple[str, str, str]) -> None:
+def test_refused_with_a_reason(who: Subject, hosts: list[Host], ask: Ask, expected: tuple[str, str, str]) -> None:
     outcome = decide(who, hosts, ask)
     assert isinstance(outcome, Denied)
-    assert (outcome.code, outcome.message, outcome.hint) == said
+    assert (outcome.code, outcome.message, outcome.hint) == expected
 
 
 def test_it_is_said_that_there_is_no_login_to_choose() -> None:

@@ -20,12 +20,15 @@ def test_evaluate_and_explain_decide_as_written(row: Row) -> None:
 
 @every_row(lambda _row: True)
 def test_no_explanation_says_you_as_it_may_be_read_about_somebody_else(row: Row) -> None:
-    found = explain(row.policy, row.subject, row.hosts, row.ask, row.now)
-    said = [miss.reason for rule in found.rules for miss in rule.misses]
-    if isinstance(found.outcome, Denied | StepUp):
+    explanation = explain(row.policy, row.subject, row.hosts, row.ask, row.now)
+    sentences = [miss.reason for rule in explanation.rules for miss in rule.misses]
+    if isinstance(explanation.outcome, Denied | StepUp):
         prompts = [rule.reason.prompt for rule in row.policy.allows + row.policy.break_glass if rule.reason]
-        said += [found.outcome.message, *([] if found.outcome.hint in prompts else [found.outcome.hint])]
-    assert not re.search(r"\byou", "\n".join(said))
+        sentences += [
+            explanation.outcome.message,
+            *([] if explanation.outcome.hint in prompts else [explanation.outcome.hint]),
+        ]
+    assert not re.search(r"\byou", "\n".join(sentences))
 
 
 @every_row(lambda row: row.code == NOBODY)
