@@ -4,31 +4,33 @@ from __future__ import annotations
 
 USAGE = "ssh-jit [ssh options] [--action A] [--reason R] [--for 30m] [user@]host [command…]"
 
-PAGE = f"""usage: {USAGE}
+PAGE = """usage: ssh-jit [ssh options] [--action A] [--reason R] [--for 30m]
+               [user@]host [command…]
        ssh-jit COMMAND …
 
 Finds or gets access to a host, and then becomes ssh: every option of ssh works.
 
-  --action A     shell (the default), a named action, or command: exactly the command
-                 that follows
+  --action A     shell (the default), a named action, or command: exactly the
+                 command that follows
   --reason R     why; some rules want a ticket number
   --for 30m      for how long (default: as long as the rule allows)
 
-Access that is open already is used as it is: no new reason or duration is recorded.
+Access that is open already is used as it is: no new reason or duration is
+recorded.
 
 commands
   login, logout, whoami   sign in, sign out, and show who you are here
-  status [HOST]           your sign-in, certificates and requests, and this machine's clock
-  hosts                   list the hosts; add, label and remove them, with a signature
+  status [HOST]           your sign-in, certificates, requests; this clock
+  hosts                   list the hosts; add, label, remove them (signed)
   setup URL               set this machine up
 
-  request HOST…           request access without connecting: for several hosts, or later
-  explain HOST            what is allowed, who can approve, and what every rule says
+  request HOST…           request access without connecting, or for later
+  explain HOST            what is allowed, who can approve, and by which rule
   extend [HOST]           request more time for open access
   cancel ID, done [HOST]  cancel a request; end access early
   break-glass HOST        emergency access past the rules; everybody is told
 
-  requests                your requests, those you can approve, and break-glass to review
+  requests                yours, those you can approve, and those to review
   show ID                 everything about one request and its requester
   approve ID, deny ID     decide a request; --for 30m approves less time
   comment ID TEXT         comment on a request
@@ -37,47 +39,53 @@ commands
   revoke ID               end a grant, a certificate or a sign-in now
   lock, unlock, locks     lock a person, a host, a key, a sign-in, or --all
 
-  policy …                check, explain, test and compare policy files, without a server
+  policy …                check, explain, test and compare policy files
 
-`ssh-jit COMMAND --help` says more. `ssh-jit -- login` connects to a host named login.
+`ssh-jit COMMAND --help` says more. `ssh-jit -- login` connects to a host named
+login.
 
-exit codes: ssh's own once connected; else 2 usage, 3 still waiting, 4 denied, 5 expired,
-6 nobody can approve, 7 sign-in needed, 8 can't reach the server"""
+exit codes: ssh's own once connected; else 2 usage, 3 still waiting, 4 denied,
+5 expired, 6 nobody can approve, 7 sign-in needed, 8 can't reach the server"""
 
 
 REQUEST = """usage: ssh-jit request [options] [user@]host…
        ssh-jit request [options] --action command [user@]host command…
 
-Requests access without connecting; `ssh-jit [user@]host` uses it later. Every word is a host,
-so one request can be for several (`web1 web2`, or `web1,web2`). Only with `--action command`
-are the words after the first host the command; with several hosts, the words after `--`.
+Requests access without connecting; `ssh-jit [user@]host` uses it later. Every
+word is a host, so one request can be for several (`web1 web2`, or `web1,web2`).
+Only with `--action command` are the words after the first host the command;
+with several hosts, the words after `--`.
 
-  --label env=staging   every host with this label; several labels: hosts that have them all
+  --label env=staging   every host with this label; several labels: hosts that
+                        have them all
   --start 14:00         later: a time of day, 2026-12-01T09:00, or +2h
   --for 30m             for how long (default: as long as the rule allows)
   --action A            shell (the default), a named action, or command
   --reason R            why; some rules want a ticket number
-  --dry-run             request nothing; say what is needed, and who can approve
+  --dry-run             request nothing; say what is needed, who can approve
   --wait                wait until somebody has decided
   --json                with --dry-run: print JSON"""
 
 EXPLAIN = """usage: ssh-jit explain [options] [--person P] [--break-glass] [user@]host…
 
-Says what would happen to a request, on which terms, who can approve it, and what every rule of
-the server's policy says. Nothing is requested. The options are those of `ssh-jit request`.
+Says what would happen to a request, on which terms, who can approve it, and
+what every rule of the server's policy says. Nothing is requested. The options
+are those of `ssh-jit request`.
 
-  --person P            for somebody else: an id, a name or an address; needs the permission
+  --person P            for somebody else: an id, a name or an address; needs
+                        the permission
   --break-glass         by the rules for emergencies
   --json                print JSON
 
 `ssh-jit policy explain` does the same with files, without a server."""
 
-BREAK_GLASS = """usage: ssh-jit break-glass --reason "ten characters or more" [user@]host [command…]
+BREAK_GLASS = """usage: ssh-jit break-glass --reason "ten characters or more" [user@]host
+                           [command…]
 
-Emergency access: past the ordinary rules and without an approval, if the policy has rules for
-emergencies; then it becomes ssh. Everybody whom the rule names is told at once. The access is
-short and marked wherever it is shown, and somebody else must review it afterwards. You confirm
-by typing the host's name.
+Emergency access: past the ordinary rules and without an approval, if the policy
+has rules for emergencies; then it becomes ssh. Everybody whom the rule names is
+told at once. The access is short and marked wherever it is shown, and somebody
+else must review it afterwards. You confirm by typing the host's name.
 
   --reason R            why, in ten characters or more
   --yes                 do not ask for the host's name: for scripts

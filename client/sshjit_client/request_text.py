@@ -66,7 +66,7 @@ def already_requested(request: RequestView, now: int, reason: str) -> str:
 def state_text(request: RequestView, now: int) -> str:
     """The state of a request, with the time that counts next."""
     text = _state_text(request, now)
-    return f"{text}, not reviewed" if request.review_by is not None and request.review is None else text
+    return f"not reviewed; {text}" if request.review_by is not None and request.review is None else text
 
 
 def _state_text(request: RequestView, now: int) -> str:
@@ -103,10 +103,8 @@ def requests(views: Iterable[RequestView], now: int, *, theirs: bool, columns: i
     for request in views:
         who = [request.requester.name] if theirs else []
         rows.append([short(request.id), *who, what(request), state_text(request, now)])
-        whys.append([at(request.asked), request.reason])
-    wide = table([[*head, "REQUESTED", "REASON"], *([*row, *why] for row, why in zip(rows, whys, strict=True))]).split(
-        "\n"
-    )
+        whys.append([rough(now - request.asked), request.reason])
+    wide = table([[*head, "AGE", "REASON"], *([*row, *why] for row, why in zip(rows, whys, strict=True))]).split("\n")
     room = wide[0].index("REASON") + _WHY
     if not columns or columns >= room:
         return "\n".join(cut(line, columns) for line in wide) if columns else "\n".join(wide)

@@ -11,7 +11,10 @@ import os
 import sys
 
 from sshjit.errors import SshJitError
-from sshjit.terminal_text import cut, inert
+from sshjit.terminal_text import cut, inert, wrap
+
+_NARROWEST = 24
+"""The fewest columns that a line is wrapped to."""
 
 
 class Terminal:
@@ -32,7 +35,7 @@ class Terminal:
 
     def say(self, text: str) -> None:
         """Prints one line ``ssh-jit: …`` on the standard error."""
-        self._err(f"ssh-jit: {self.mark}{inert(text)}\n")
+        self._line("ssh-jit: ", f"{self.mark}{text}")
 
     def plain(self, text: str) -> None:
         """Prints our own lines on the standard error, unchanged."""
@@ -40,7 +43,7 @@ class Terminal:
 
     def hint(self, text: str) -> None:
         """Prints one line ``hint: …``."""
-        self._err(f"hint: {inert(text)}\n")
+        self._line("hint: ", text)
 
     def error(self, error: SshJitError) -> None:
         """Prints an error in two lines."""
@@ -80,6 +83,12 @@ class Terminal:
             return os.get_terminal_size(sys.stderr.fileno()).columns or 80
         except (OSError, ValueError):
             return 80
+
+    def _line(self, head: str, text: str) -> None:
+        """One line; on a terminal wrapped between words and indented, so that no part of it looks like a new line."""
+        room = max(self.columns() - len(head), _NARROWEST)
+        lines = wrap(inert(text), room) if self.live else [inert(text)]
+        self._err(head + f"\n{' ' * len(head)}".join(lines) + "\n")
 
     def _err(self, text: str) -> None:
         self.clear()

@@ -53,7 +53,7 @@ def until_decided(
             elif line != shown and not terminal.live:
                 terminal.say(line)
             shown = line
-            terminal.progress(f"{line} · {durations.show(max(left, 0))} left · {short(request.id)}")
+            terminal.progress(f"{line} · {durations.show(max(left, 0))} left")
             sleep(PAUSE)
     except KeyboardInterrupt:
         again = "ssh-jit extend" if request.extends else "the same command"

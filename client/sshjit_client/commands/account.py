@@ -69,7 +69,7 @@ def sign_in_details(login: LoginView) -> str:
     """A sign-in as a small table."""
     left = durations.show(max(login.expires - int(time.time()), 0) // 60 * 60)
     rows = [
-        ["who", person(login.person)],
+        ["person", person(login.person)],
         ["groups", ", ".join(login.groups) or "none"],
         ["roles", ", ".join(login.roles) or "none"],
         *([["permissions", ", ".join(login.permissions)]] if login.permissions else []),

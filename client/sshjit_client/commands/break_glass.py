@@ -60,7 +60,7 @@ def _confirm(machine: Machine, args: ConnectionArgs) -> None:
     """Says plainly what happens, and asks for the host's name; ``--yes`` is for scripts."""
     target = f"{args.login}@{args.host}" if args.login else args.host
     terminal = machine.terminal
-    terminal.say(f"this is access to {target} past the ordinary rules, without an approval")
+    terminal.say(f"emergency access to {target}, past the ordinary rules and without an approval")
     terminal.say("everybody whom the rule names is told at once, with your name and your reason")
     terminal.say("somebody else must review it; if the review is overdue, you get no more break-glass access")
     if _YES in args.flags:

@@ -23,13 +23,15 @@ _KINDS: tuple[LockKind, ...] = ("person", "host", "login", "key")
 
 def _lock(parser: Parser) -> Act:
     parser.description = "Locks something: it gets no new access, and its open access is revoked."
-    parser.usage = "ssh-jit lock (--all | --person P | --host H | --login ID | --key SHA256:…) --reason TEXT"
+    parser.usage = (
+        "ssh-jit lock (--all | --person P | --host H | --login ID | --key K)\n                    --reason TEXT [--yes]"
+    )
     group = parser.add_mutually_exclusive_group(required=True)
     group.add_argument("--all", action="store_true", help="everything and everybody")
     group.add_argument("--person", metavar="P", help="provider/e-mail address, or an id")
     group.add_argument("--host", metavar="H", help="a host's name")
     group.add_argument("--login", metavar="ID", help="one sign-in")
-    group.add_argument("--key", metavar="SHA256:…", help="a key, by its fingerprint")
+    group.add_argument("--key", metavar="K", help="a key, by its fingerprint: SHA256:…")
     _why(parser)
     parser.add_argument("--yes", action="store_true", help="do not ask for confirmation before everything is locked")
     return lock

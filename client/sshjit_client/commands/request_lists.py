@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import sys
 import time
 
 from sshjit import wire
@@ -17,6 +15,7 @@ from sshjit_client.exit_codes import ExitCode
 from sshjit_client.machine import Machine, Session
 from sshjit_client.option_parser import Act, Build, Options, Parser
 from sshjit_client.request_details import print_request
+from sshjit_client.styles import table_width
 
 SHOWN = 20
 """Requests in a list, without ``--limit``."""
@@ -88,16 +87,15 @@ def _pages(api: FullApi, scope: Scope, which: Filter, limit: int) -> tuple[list[
         found += reply.requests
         before = reply.next
         if before is None or len(found) >= limit:
-            return found, before is not None
+            return found[:limit], before is not None or len(found) > limit  # a page is whole seconds
 
 
 def _print(machine: Machine, found: dict[Scope, list[RequestView]], now: int) -> None:
     if not found:
         machine.terminal.say("no requests")
-    columns = shutil.get_terminal_size((0, 0)).columns if sys.stdout.isatty() else 0
     for number, (scope, requests) in enumerate(found.items()):
         machine.terminal.out(f"{chr(10) if number else ''}{_TITLES[scope]}\n")
-        machine.terminal.out(request_text.requests(requests, now, theirs=scope != "mine", columns=columns))
+        machine.terminal.out(request_text.requests(requests, now, theirs=scope != "mine", columns=table_width()))
 
 
 def _show(parser: Parser) -> Act:

@@ -18,6 +18,7 @@ from sshjit_client.exit_codes import ExitCode
 from sshjit_client.machine import HeldBundle, Machine
 from sshjit_client.option_parser import Act, Build, Options, Parser
 from sshjit_client.request_text import BREAK_GLASS_MARK, person
+from sshjit_client.styles import table_width
 from sshjit_client.times import at
 
 
@@ -70,7 +71,7 @@ def status(machine: Machine, options: Options) -> int:
         machine.terminal.out(f"\ncertificates\n\n{_certificates(certificates)}")
     if shown:
         now = int(time.time()) + api.skew
-        machine.terminal.out(f"\nrequests\n\n{request_text.requests(shown, now, theirs=False)}")
+        machine.terminal.out(f"\nrequests\n\n{request_text.requests(shown, now, theirs=False, columns=table_width())}")
     if problem:
         raise type(problem)(problem.code, problem.message.removesuffix(STILL_WORKS), hint=problem.hint)
     if name is not None:

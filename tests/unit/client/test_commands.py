@@ -278,7 +278,7 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
     said = capsys.readouterr()
     assert said.err == ""
     assert said.out.startswith(f"usage: ssh-jit {command}")
-    assert max(map(len, said.out.splitlines())) <= 100
+    assert max(map(len, said.out.splitlines())) <= 80
 
 
 def test_the_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -84,7 +84,7 @@ OPEN: dict[str, Any] = {"state": RequestState.APPROVED, "approved": NOW, "ends":
         ({**OPEN, "start": NOW + 600}, f"approved, opens {at(NOW + 600)}"),
         ({**OPEN, "start": NOW - 600}, f"open until {at(NOW + 3600)}"),
         ({**OPEN, "extends": "req-0"}, f"granted, until {at(NOW + 3600)}"),
-        ({**OPEN, "review_by": NOW + 86400}, f"open until {at(NOW + 3600)}, not reviewed"),
+        ({**OPEN, "review_by": NOW + 86400}, f"not reviewed; open until {at(NOW + 3600)}"),
         ({"state": RequestState.LAPSED}, "lapsed"),
     ],
 )

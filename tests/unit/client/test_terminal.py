@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit.terminal_text import cut, inert, table, width, wrap
 from sshjit_client import exit_codes
+from sshjit_client.terminal import Terminal
 
 
 @pytest.mark.parametrize(
@@ -36,6 +37,26 @@ def test_t29_harmful_characters_are_spelled_out(text: str, shown: str) -> None:
 def test_nothing_harmful_is_left_in_any_text(text: str) -> None:
     assert not {unicodedata.category(c) for c in inert(text)} & {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
     assert not {"\u2800", "\u3164", "\u115f", "\u1160", "\uffa0"} & set(inert(text))
+
+
+def test_t29_on_a_terminal_a_long_line_is_wrapped_between_words_and_indented(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Terminal, "columns", staticmethod(lambda: 40))
+    terminal, text = Terminal(), "denied by Bob: " + "why " * 20 + "hint: nothing of ours"
+    terminal.say(text)
+    assert capsys.readouterr().err == f"ssh-jit: {text}\n", "one line for scripts"
+    terminal.live = True
+    terminal.say(text)
+    terminal.hint(text)
+    lines = capsys.readouterr().err.splitlines()
+    assert max(map(width, lines)) <= 40
+    begins = {"ssh-jit: ", " " * 9}, {"hint: ", " " * 6}
+    middle = next(number for number, line in enumerate(lines) if line.startswith("hint: "))
+    for prefixes, part in zip(begins, (lines[:middle], lines[middle:]), strict=True):
+        size = len(min(prefixes))
+        assert {line[:size] for line in part} == prefixes
+        assert " ".join(line[size:] for line in part) == text
 
 
 def test_tables_are_aligned_and_inert() -> None:
