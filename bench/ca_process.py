@@ -25,7 +25,7 @@ PEOPLE, WINDOWS = 8, 8
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class RunningCa:
     """A running CA: its web socket, the environment of its operator, and (login, request) of every open window."""
 
     socket_path: Path
@@ -39,7 +39,7 @@ class Served:
 
 
 @contextmanager
-def served(people: int = PEOPLE, windows: int = WINDOWS) -> Iterator[Served]:
+def served(people: int = PEOPLE, windows: int = WINDOWS) -> Iterator[RunningCa]:
     """A CA with so many people, and so many open windows of each."""
     with folder() as home, serving() as acme, serving() as partner:
         boot = time.clock_gettime(time.CLOCK_BOOTTIME)
@@ -49,7 +49,7 @@ def served(people: int = PEOPLE, windows: int = WINDOWS) -> Iterator[Served]:
         env = os.environ | {"SSH_JIT_CA_CONFIG": str(home / "ca.toml")}
         socket_path = installation.config.web_socket
         with running([*CA, "serve"], lambda: listens(socket_path), env):
-            yield Served(socket_path, env, opened)
+            yield RunningCa(socket_path, env, opened)
 
 
 def _windows(installation: Installation, people: int, windows: int) -> tuple[tuple[str, str], ...]:

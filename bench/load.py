@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 
-class Wrong(Exception):
+class BadAnswer(Exception):
     """An answer that is not a good one: nothing that follows from it would mean anything."""
 
 
@@ -110,14 +110,14 @@ class _Line:
             peer: _Peer = key.data
             part = peer.channel.recv(1 << 18)
             if not part:
-                raise Wrong("the server closed a connection")
+                raise BadAnswer("the server closed a connection")
             peer.received += part
             length = self._traffic.whole(peer.received)
             if length:
                 answer = bytes(peer.received[:length])
                 del peer.received[:length]
                 if not self._traffic.good(answer):
-                    raise Wrong(answer[-400:].decode("utf-8", "replace"))
+                    raise BadAnswer(answer[-400:].decode("utf-8", "replace"))
                 self._open -= 1
                 done.append(peer)
         return done

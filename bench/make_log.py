@@ -63,7 +63,7 @@ certificate = "5m"
 
 
 @dataclass
-class Hand:
+class FakeClock:
     """The clock's hand."""
 
     time: float
@@ -82,7 +82,7 @@ def make(home: Path, certificates: int, people: int = PEOPLE) -> Context:
         files.make(settings.key_file(purpose))
     store = Store(settings.database)
     store.migrate()
-    hand = Hand(time.time() - SPAN - 60)
+    hand = FakeClock(time.time() - SPAN - 60)
     context = daemon.open_context(settings, store, KeyLocations(), Clock(lambda: hand.time, lambda: hand.time))
     Authority(context).begin()
     _fill(context, certificates, people, int(hand.time))

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bench import load
-from bench.ca_process import CA, Served, served
+from bench.ca_process import CA, RunningCa, served
 from bench.environment import Environment
 from bench.measurement import paired
 from bench.processes import folder, run
@@ -37,7 +37,7 @@ def lines(_: Environment) -> Iterator[Result]:
             yield _line(f"certificates, 64 in flight, {title}", ca, signer)
 
 
-def _line(what: str, ca: Served, signer: Signer) -> Result:
+def _line(what: str, ca: RunningCa, signer: Signer) -> Result:
     window = max(WINDOW, 4 * IN_FLIGHT / raw_rate(signer))  # a slow key must still have several batches to sign
 
     def ours() -> float:
@@ -58,7 +58,7 @@ def raw_rate(signer: Signer, seconds: float = WINDOW) -> float:
     return count / (now - began)
 
 
-def _activate(ca: Served, reference: str) -> None:
+def _activate(ca: RunningCa, reference: str) -> None:
     """Gives a key its turn at once: nobody here waits for a bundle."""
     said = json.loads(run([*CA, "keys", "add", "user_ca", reference, "--json"], ca.env))
     run([*CA, "keys", "activate", "user_ca", said["key"]["fingerprint"], "--now"], ca.env)

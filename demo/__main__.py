@@ -20,7 +20,7 @@ def main() -> int:
         with Lab.start() as lab:
             try:
                 story.play(story.for_terminal(lab))
-            except story.Differs as error:
+            except story.StoryFailed as error:
                 print(f"\ndemo: failed: {error}", flush=True)
                 return 1
             if sys.stdin.isatty() and sys.stdout.isatty():

@@ -63,11 +63,11 @@ def tree(package: str) -> Path:
         with tempfile.TemporaryDirectory(prefix="fetching-", dir=place.parent) as scratch:
             (archive,) = download([package], Path(scratch))
             unpack(archive, Path(scratch, "root"))
-            settle(Path(scratch, "root"), place)
+            move_into_place(Path(scratch, "root"), place)
     return place
 
 
-def settle(root: Path, place: Path) -> None:
+def move_into_place(root: Path, place: Path) -> None:
     """Moves a finished tree to its place in one step; if somebody else was faster, theirs stays."""
     try:
         root.rename(place)

@@ -120,11 +120,11 @@ class Host:
         """Makes files and picks a free port. The host can be enrolled now."""
         self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         self.folder.chmod(0o755)
-        machine.lay_out(self.folder)
+        machine.make_folders(self.folder)
         if isolate.possible():
-            machine.settle(self.folder)
+            machine.add_accounts(self.folder)
         elif os.geteuid() == 0:
-            self._stand_in = machine.stand_in(self.folder)
+            self._stand_in = machine.nss_environment(self.folder)
         self.port = self.port or _free_port()
         text = machine.sshd_config(
             self.folder, address=ADDRESS, port=self.port, server=self.server, own_accounts=isolate.possible()

@@ -31,7 +31,7 @@ def start_time(pid: int) -> str:
 
 
 @dataclass(slots=True)
-class Duties:
+class Cleanup:
     """What has to go: processes by number and start time, hosts' namespaces, folders."""
 
     roots: dict[int, str] = field(default_factory=dict)
@@ -83,10 +83,10 @@ def main() -> int:
     """Remembers what the lab says, and cleans up when the lab has ended."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    duties = Duties()
+    cleanup = Cleanup()
     for line in sys.stdin:
-        duties.take(line)
-    duties.do()
+        cleanup.take(line)
+    cleanup.do()
     return 0
 
 

@@ -59,7 +59,7 @@ session  required pam_unix.so
 """
 
 
-def lay_out(folder: Path) -> None:
+def make_folders(folder: Path) -> None:
     """Makes the folders, the host key and the program of a host that has none of its own accounts."""
     for part in ("sshd_config.d", "ssh-jit", "opt/app/bin", "opt/app/var"):
         (folder / part).mkdir(parents=True, exist_ok=True)
@@ -73,7 +73,7 @@ def lay_out(folder: Path) -> None:
     (folder / "opt/app/var/schema_version").write_text("1\n")
 
 
-def settle(folder: Path) -> None:
+def add_accounts(folder: Path) -> None:
     """Adds accounts, homes and PAM. Only root can: homes belong to their accounts."""
     etc = folder / "etc"
     (etc / "pam.d").mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ def settle(folder: Path) -> None:
         os.chown(path, ACCOUNTS[1].number, ACCOUNTS[1].number)
 
 
-def stand_in(folder: Path) -> Mapping[str, str]:
+def nss_environment(folder: Path) -> Mapping[str, str]:
     """An environment in which root's sshd believes that its own user exists.
 
     For root without namespaces, as in most containers: sshd does not start without the account ``sshd``, and the real

@@ -84,7 +84,7 @@ def _fetch() -> Sshd:
         place = store / name
         if place.exists() and _unpacked(place) is None:  # of an older system: its libraries are gone by now
             shutil.rmtree(place)
-        debian.settle(root, place)
+        debian.move_into_place(root, place)
     server = _unpacked(place)
     if server is None:
         raise debian.NotFetched(f"{place} does not run here\nhint: rm -r {place}")

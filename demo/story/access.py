@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from demo.lab import Person
-from demo.story.stage import Differs, Stage
+from demo.story.stage import Stage, StoryFailed
 
 
 def certificate(who: Person, host: str) -> str:
     """Where ``ssh-jit`` keeps the certificate for a host, from the folder in which its owner types."""
     certificates = sorted(who.runtime.glob(f"open/{host}*-cert.pub"))
     if not certificates:
-        raise Differs(f"{who.name} has no certificate for {host}")
+        raise StoryFailed(f"{who.name} has no certificate for {host}")
     return str(certificates[0].relative_to(who.runtime))
 
 
@@ -80,7 +80,7 @@ def carol_is_denied(stage: Stage) -> None:
     stage.types(carol, "ssh-jit web1 whoami", code=4, has='^hint: .*"?staging"?')
 
 
-def one_host_is_not_the_next(stage: Stage) -> None:
+def a_certificate_is_for_one_host(stage: Stage) -> None:
     """Step 4."""
     alice, db1 = stage.lab.person("alice"), stage.lab.hosting.hosts["db1"]
     stage.chapter("a certificate for web1 opens nothing else")

@@ -12,7 +12,7 @@ SECONDS = 5
 """How long the short certificate lives."""
 
 
-def over_is_over(stage: Stage) -> None:
+def expired_and_revoked_are_refused(stage: Stage) -> None:
     """Step 5."""
     stage.chapter("when the time is over, the access is over")
     runs_out(stage)

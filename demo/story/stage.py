@@ -22,7 +22,7 @@ WIDTH = 110
 BOLD, DIM, BLUE, GREEN, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[34m", "\x1b[32m", "\x1b[0m"
 
 
-class Differs(Exception):  # the story's own end, not a fault of a program
+class StoryFailed(Exception):  # the story's own end, not a fault of a program
     """Something is not as the story says; the message says what."""
 
 
@@ -66,7 +66,7 @@ class Stage:
         """``who`` types ``command``. Its output has to match the pattern ``has``, and not ``lacks``.
 
         Raises:
-            Differs: when it ends with another code, or prints something else.
+            StoryFailed: when it ends with another code, or prints something else.
 
         """
         self._prompt(who, command)
@@ -113,7 +113,7 @@ class Stage:
             self._output(line)
             if re.search(until, line):
                 return output
-        raise Differs(f"`{typing.shown}` ended without saying {until!r}")
+        raise StoryFailed(f"`{typing.shown}` ended without saying {until!r}")
 
     def ends(self, typing: Typing, *, code: int = 0, has: str = "", lacks: str = "") -> Outcome:
         """Shows the rest of what the waiting command says, when it has ended."""
@@ -130,7 +130,7 @@ class Stage:
     def check(self, claim: str, holds: object) -> None:
         """Ends the story unless the claim holds."""
         if not holds:
-            raise Differs(claim)
+            raise StoryFailed(claim)
 
     def wait_until(self, claim: str, holds: Callable[[], object]) -> None:
         """Waits for something that happens by itself."""
@@ -147,11 +147,11 @@ class Stage:
 
     def _judge(self, shown: str, outcome: Outcome, *, code: int, has: str, lacks: str) -> None:
         if outcome.code != code:
-            raise Differs(f"`{shown}` ended with {outcome.code}, not {code}")
+            raise StoryFailed(f"`{shown}` ended with {outcome.code}, not {code}")
         if has and not re.search(has, outcome.text, re.MULTILINE):
-            raise Differs(f"`{shown}` did not say {has!r}")
+            raise StoryFailed(f"`{shown}` did not say {has!r}")
         if lacks and re.search(lacks, outcome.text, re.MULTILINE):
-            raise Differs(f"`{shown}` said {lacks!r}")
+            raise StoryFailed(f"`{shown}` said {lacks!r}")
 
     def _prompt(self, who: Typist, command: str) -> None:
         first, *more = command.split("\n")

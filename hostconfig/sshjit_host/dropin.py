@@ -50,7 +50,7 @@ class DropIn:
     def _unloaded(self) -> Path:
         return self.config.home / "reload.pending"
 
-    def settle(self, say: Say) -> None:
+    def apply(self, say: Say) -> None:
         """Bring the drop-in up to date and check that it is in effect; ``say`` is called for each change and problem.
 
         Raises ``SshdError`` when sshd does not accept it; then the old one is in place again.
@@ -67,9 +67,9 @@ class DropIn:
         if before is not None and not before.startswith(HEADER.encode("utf-8")):
             raise SshdError(f"{place} was not written by ssh-jit-host", hint="move it, or name another `dropin`")
         if before == text:
-            self._demand_effect()
+            self._require_effect()
         else:
-            self._rehearse(text)
+            self._try_copy(text)
             self._replace(before, text)
             say(f"wrote {place}")
         for line in self._displaced(sshdconf.layout(self.config.sshd_config)):
@@ -90,10 +90,10 @@ class DropIn:
 
     # ------------------------------------------------------------------------------------------------ the trial
 
-    def _rehearse(self, text: bytes) -> None:
+    def _try_copy(self, text: bytes) -> None:
         """Try the drop-in before the whole configuration, in a file that sshd does not read by itself."""
         copy = self.config.home / f"{files.TEMPORARY}sshd_config"
-        files.put(copy, text + f"Include {self.config.sshd_config}\n".encode(), 0o600)
+        files.write(copy, text + f"Include {self.config.sshd_config}\n".encode(), 0o600)
         try:
             outcome = run(self.config.sshd, "-t", "-f", copy)
         finally:
@@ -104,26 +104,26 @@ class DropIn:
     def _replace(self, before: bytes | None, text: bytes) -> None:
         """Put the drop-in in its place; the old one is kept until sshd has accepted it."""
         kept = None if before is None else base64.b64encode(before).decode("ascii")
-        files.put(self._journal, json.dumps({"before": kept}).encode("ascii"), 0o600)
+        files.write(self._journal, json.dumps({"before": kept}).encode("ascii"), 0o600)
         try:
-            files.put(self.config.dropin, text)
+            files.write(self.config.dropin, text)
             outcome = run(self.config.sshd, "-t", "-f", self.config.sshd_config)
             if outcome.code == 0:
-                self._demand_effect()
+                self._require_effect()
         except BaseException:
             self._restore(before)
             raise
         if outcome.code != 0:
             self._restore(before)
             raise self._refusal(outcome)
-        files.put(self._unloaded, b"")
+        files.write(self._unloaded, b"")
         files.remove(self._journal)
 
     def _restore(self, before: bytes | None) -> None:
         if before is None:
             files.remove(self.config.dropin)
         else:
-            files.put(self.config.dropin, before)
+            files.write(self.config.dropin, before)
         files.remove(self._journal)
 
     def _recover(self, say: Say) -> None:
@@ -161,7 +161,7 @@ class DropIn:
 
     # ------------------------------------------------------------------------------------------- does it count?
 
-    def _demand_effect(self) -> None:
+    def _require_effect(self) -> None:
         """Raise ``SshdError`` unless sshd uses our values, in general and for each of our logins."""
         layout = sshdconf.layout(self.config.sshd_config)
         self._compare(layout, ())

@@ -32,7 +32,7 @@ def read(path: Path) -> bytes | None:
         raise HostError(f"cannot read {path}: {error.strerror}") from None
 
 
-def put(path: Path, data: bytes, mode: int = 0o644) -> bool:
+def write(path: Path, data: bytes, mode: int = 0o644) -> bool:
     """Make ``path`` hold exactly ``data``; return whether anything had to change.
 
     A reader finds the old bytes or the new ones, never a part of them, even after a loss of power.
@@ -99,7 +99,7 @@ def folder(path: Path) -> None:
         raise HostError(f"cannot make the folder {path}: {error.strerror}") from None
 
 
-def sweep(path: Path) -> None:
+def remove_leftovers(path: Path) -> None:
     """Remove half-written files that a killed run left in a folder of ours."""
     for entry in path.glob(TEMPORARY + "*"):
         remove(entry)
@@ -131,7 +131,7 @@ def _lock(descriptor: int) -> bool:
     return True
 
 
-def distrusted(path: Path, *, others: bool) -> Iterator[str]:
+def untrusted_folders(path: Path, *, others: bool) -> Iterator[str]:
     """Say, folder by folder up to the root, why sshd would silently ignore files below ``path``.
 
     With ``StrictModes`` (the default) sshd ignores principals files below a folder that others can write, or that

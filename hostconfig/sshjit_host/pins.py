@@ -32,7 +32,7 @@ def read(config: Config) -> str:
     return now if joined == config.root else config.root
 
 
-def move(config: Config, root: str) -> None:
+def pin(config: Config, root: str) -> None:
     """Pins ``root`` from now on."""
     text = json.dumps({"joined": config.root, "now": root}, sort_keys=True)
-    files.put(config.home / "root.json", f"{text}\n".encode("ascii"))
+    files.write(config.home / "root.json", f"{text}\n".encode("ascii"))

@@ -40,7 +40,7 @@ class Refresher:
         home = self.config.home
         files.folder(home)
         with files.locked(home / ".lock"):
-            files.sweep(home)
+            files.remove_leftovers(home)
             held = self._held()
             problem: HostError | None = None
             try:
@@ -50,7 +50,7 @@ class Refresher:
             if held is not None:
                 self._apply(held)
                 self._warn(held, now)
-                DropIn(self.config).settle(self.say)
+                DropIn(self.config).apply(self.say)
             if problem is not None:
                 raise problem
 
@@ -89,14 +89,14 @@ class Refresher:
         if held is None or rules.place(bundle) > rules.place(held):
             keygen.check_readable(self.config.ssh_keygen, bundle)
             if changes:
-                pins.move(self.config, bundle.root.fingerprint)
+                pins.pin(self.config, bundle.root.fingerprint)
                 self.say(f"the bundle's root is {bundle.root.fingerprint} now, signed by the one before it")
-            files.put(self.config.home / "bundle.sig", offer.signature.encode("ascii"))
-            files.put(self.config.home / "bundle.json", bundle.text.encode("ascii"))
+            files.write(self.config.home / "bundle.sig", offer.signature.encode("ascii"))
+            files.write(self.config.home / "bundle.json", bundle.text.encode("ascii"))
             self.say(f"took bundle {bundle.sequence} of {bundle.installation}")
             for part in bundle.left_out:
                 self.say(f"warning: this ssh-jit-host does not know {part}, and goes by the rest of the bundle")
-        files.put(tag, offer.etag.encode("ascii"))
+        files.write(tag, offer.etag.encode("ascii"))
         return bundle
 
     # ------------------------------------------------------------------------------------------- what it makes
@@ -105,13 +105,13 @@ class Refresher:
         """Make the files that sshd reads, and the grants that ended early or were extended."""
         home = self.config.home
         for path, data in self._files(bundle).items():
-            if files.put(path, data):
+            if files.write(path, data):
                 self.say(f"wrote {path}")
         principals = home / "principals"
         files.folder(principals)
-        files.sweep(principals)
+        files.remove_leftovers(principals)
         for login in self.config.logins:
-            if files.put(principals / login, f"{login}@{self.config.host_id}\n".encode("ascii")):
+            if files.write(principals / login, f"{login}@{self.config.host_id}\n".encode("ascii")):
                 self.say(f"wrote {principals / login}")
         for path in principals.iterdir():
             if path.name not in self.config.logins and not path.is_dir() and files.remove(path):
@@ -133,5 +133,5 @@ class Refresher:
         if bundle.oldest > rules.PROTOCOL:
             self.say(f"warning: this ssh-jit-host is too old for the CA; upgrade it to {bundle.release} or newer")
         ours = pwd.getpwuid(os.geteuid()).pw_name
-        for reason in files.distrusted(self.config.home, others=set(self.config.logins) != {ours}):
+        for reason in files.untrusted_folders(self.config.home, others=set(self.config.logins) != {ours}):
             self.say(f"warning: {reason}")

@@ -54,7 +54,7 @@ class Reminders:
             for each in (line, *more):
                 self._say(each)
 
-    def well(self) -> None:
+    def recovered(self) -> None:
         """Forget failures, so that the next one is printed at once."""
         self._said = {line: when for line, when in self._said.items() if line.startswith("warning: ")}
 
@@ -77,5 +77,5 @@ def watch(config: Config, say: Say, chances: random.Random) -> NoReturn:
             if failures:
                 say("all is well again")
             failures = 0
-            reminders.well()
+            reminders.recovered()
         time.sleep(pause(config.interval, failures, chances.random()))

@@ -88,6 +88,6 @@ def test_what_stays_true_is_said_once_an_hour_and_changes_every_time() -> None:
     now[0] = REMINDER
     reminders.change("warning: old")
     reminders.still_true("failed")
-    reminders.well()
+    reminders.recovered()
     reminders.still_true("failed")
     assert lines[6:] == ["warning: old", "failed", "failed"]
