@@ -19,7 +19,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from sshjit import login, sshkey
-from sshjit.api.session import LoginBody
+from sshjit.api.sign_in import LoginBody
 from sshjit.bundle import Bundle, Provider
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit_client import browser, files, openssh, trusted_bundle

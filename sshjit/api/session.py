@@ -1,4 +1,4 @@
-"""Signing in: what proves a sign-in, and what the server then knows of it."""
+"""A sign-in as the server knows it; a laptop keeps it, and loads this module at every connection."""
 
 from __future__ import annotations
 
@@ -32,30 +32,3 @@ class LoginView:
     mfa: bool
     hardware_key: bool
     """Whether this login's key is a hardware key that the operator vouches for."""
-
-
-@dataclass(frozen=True, slots=True)
-class LoginBody:
-    """An ID token and what binds it to a key: ``LoginNative`` without what the front end adds."""
-
-    provider: str
-    id_token: str
-    key: str
-    salt: str
-    signature: str
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedIn:
-    """The answer to a login: an opaque token that dies with it."""
-
-    token: str
-    login: LoginView
-
-
-@dataclass(frozen=True, slots=True)
-class ChallengeReply:
-    """A challenge for this login alone, until ``expires``."""
-
-    challenge: str
-    expires: int

@@ -27,6 +27,7 @@ from sshjit.api.hosts import *
 from sshjit.api.locks import *
 from sshjit.api.log import *
 from sshjit.api.session import *
+from sshjit.api.sign_in import *
 from sshjit.api.signed import *
 from sshjit.api.views import *
 from sshjit.ca_protocol.explain import *

@@ -10,7 +10,7 @@ from sshjit.api.explain import ExplainReply
 from sshjit.api.hosts import HostReply, HostReport, HostsReply, JoinHost, SignHost
 from sshjit.api.locks import LockReply, LocksReply, RevokeReply
 from sshjit.api.log import LogReply
-from sshjit.api.session import ChallengeReply
+from sshjit.api.sign_in import ChallengeReply
 from sshjit.api.signed import AddHost, LabelHost, RemoveHost, Unlock
 from sshjit.ca_protocol.explain import Explain
 from sshjit.ca_protocol.feed import FeedReply, ReadFeed

@@ -23,7 +23,7 @@ from sshjit import wire
 from sshjit.api.ask import AskBody
 from sshjit.api.bodies import HostBody, LabelsBody, LockBody, RemoveBody, RevokeBody, UnlockBody
 from sshjit.api.explain import ExplainBody
-from sshjit.api.session import LoginBody
+from sshjit.api.sign_in import LoginBody
 from sshjit.errors import FAMILIES, Failed, Invalid, SshJitError
 from sshjit_ca.operations import admin_client
 from sshjit_ca.service import frames

@@ -18,7 +18,8 @@ from sshjit_client import http_client
 
 if TYPE_CHECKING:  # loaded where they are used: most connections need none of them
     from sshjit.api.ask import AskBody
-    from sshjit.api.session import LoggedIn, LoginBody, LoginView
+    from sshjit.api.session import LoginView
+    from sshjit.api.sign_in import LoggedIn, LoginBody
 
 T = TypeVar("T")
 STILL_WORKS = "; existing certificates still work: ssh-jit status"
@@ -35,7 +36,7 @@ class BasicApi:
 
     def login(self, proof: LoginBody) -> LoggedIn:
         """Sends the proof of a sign-in; the server answers with a token."""
-        from sshjit.api.session import LoggedIn  # noqa: PLC0415
+        from sshjit.api.sign_in import LoggedIn  # noqa: PLC0415
 
         return self.call(LoggedIn, "POST", "login", wire.encode(proof))
 

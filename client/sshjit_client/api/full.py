@@ -25,7 +25,7 @@ from sshjit.api.details import RequestReply, RequestsReply
 from sshjit.api.explain import ExplainBody, ExplainReply
 from sshjit.api.hosts import HostReply, HostsReply, HostView
 from sshjit.api.locks import LockReply, LocksReply, LockView, RevokeReply
-from sshjit.api.session import ChallengeReply
+from sshjit.api.sign_in import ChallengeReply
 from sshjit.api.views import RequestState, RequestView
 from sshjit_client.api.basic import BasicApi, path_of
 

@@ -6,7 +6,7 @@ from flask import Response
 
 from sshjit import wire
 from sshjit.api.log import LogReply
-from sshjit.api.session import ChallengeReply, LoggedIn, LoginBody
+from sshjit.api.sign_in import ChallengeReply, LoggedIn, LoginBody
 from sshjit.ca_protocol.log import ReadLog
 from sshjit.ca_protocol.logins import LoginNative, LoginReply, ReadChallenge
 from sshjit_web.api.json_io import (

@@ -1,0 +1,34 @@
+"""Signing in: what proves it, what the server answers, and challenges for the key of a sign-in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sshjit.api.session import LoginView
+
+
+@dataclass(frozen=True, slots=True)
+class LoginBody:
+    """An ID token and what binds it to a key: ``LoginNative`` without what the front end adds."""
+
+    provider: str
+    id_token: str
+    key: str
+    salt: str
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    """The answer to a login: an opaque token that dies with it."""
+
+    token: str
+    login: LoginView
+
+
+@dataclass(frozen=True, slots=True)
+class ChallengeReply:
+    """A challenge for this login alone, until ``expires``."""
+
+    challenge: str
+    expires: int
