@@ -141,10 +141,10 @@ class Walk(RuleBasedStateMachine):
         start = None if ahead is None or glass else self.now + ahead
         same = self.same(who, host, start, glass=glass)
         fresh = not glass or self.world.fresh(who, self.now)
-        hopeless = not glass and self.world.hopeless(who, host, self.now)
+        nobody_can_approve = not glass and self.world.nobody_can_approve(who, host, self.now)
         new = (
             self.world.allowed(who, host, glass=glass)
-            and not hopeless
+            and not nobody_can_approve
             and fresh
             and not (glass and self.world.overdue(who, self.now))
         )

@@ -86,7 +86,7 @@ class World:
         """It signs in."""
         self.logins[account] = self.seen[account] = now
 
-    def hopeless(self, account: str, host: str, now: int) -> bool:
+    def nobody_can_approve(self, account: str, host: str, now: int) -> bool:
         """Whether of all who approve and were seen lately, everybody is who asks."""
         leads = {lead for lead in self.leads - self.banned if now - self.seen[lead] < LATELY}
         return host == "db1" and {person(lead) for lead in leads} == {person(account)}

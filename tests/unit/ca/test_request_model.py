@@ -115,7 +115,7 @@ class Requests(Walk):
         live = ask.extends is None and ask.state(self.now) == "approved" and self.now >= (ask.opens or 0)
         allowed = live and who == ask.account and self.world.signed_in(who, self.now)
         new = who == "dan" and not self.world.locked and self.world.allowed(who, ask.host, glass=False)
-        new = new and not self.world.hopeless(who, ask.host, self.now)
+        new = new and not self.world.nobody_can_approve(who, ask.host, self.now)
         allowed = allowed and (bool(waiting) or (new and len(granted) < request_model.EXTENSIONS))
         message = m.Extend(self.ids[who], ask.id, "CHG-7 not done yet", "192.0.2.7")
         reply = self.attempt(lambda: self.ca.say(message, m.AskReply), allowed=allowed)
