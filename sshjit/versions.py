@@ -37,11 +37,16 @@ def require(program: str, version: int, *, oldest: int = OLDEST) -> None:
 
     """
     if version < oldest:
-        raise Refused(
-            "too_old",
-            f"{program} is too old: it speaks version {version}, and {oldest} is the oldest that is understood here",
-            hint=f"upgrade {program} to {release(oldest)} or newer",
-        )
+        raise too_old(program, version, oldest=oldest)
+
+
+def too_old(program: str, version: int, *, oldest: int) -> Refused:
+    """The error that ``require`` raises."""
+    return Refused(
+        "too_old",
+        f"{program} is too old: it speaks version {version}, and {oldest} is the oldest that is understood here",
+        hint=f"upgrade {program} to {release(oldest)} or newer",
+    )
 
 
 def lacking(program: str, field: str, since: int) -> Refused:

@@ -147,9 +147,13 @@ def encode_for(value: Any, version: int, reader: str) -> Any:
     return made
 
 
-@cache
-def grew(cls: type, version: int) -> bool:
+def grew(cls: Any, version: int) -> bool:
     """Whether this class, or one inside it, has a field that a reader of this version does not know."""
+    return _grew(cls, version)
+
+
+@cache
+def _grew(cls: Any, version: int) -> bool:
     hints = typing.get_type_hints(cls)
     return any(
         field.metadata.get("since", 1) > version or any(grew(inner, version) for inner in _records(hints[field.name]))

@@ -56,7 +56,7 @@ class Authority:
         if not context.state.keys:
             record_first_keys(context)
         context.keys.open()
-        context.record(Started(epoch, context.config.installation, context.keys.fingerprints()))
+        context.record(Started(epoch, context.config.installation, context.keys.fingerprints(), context.release))
         if context.state.policy != context.policy.digest:
             self._load(context.policy, context.policy_text)
         emergency_certificates.take_in(context)

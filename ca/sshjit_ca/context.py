@@ -65,6 +65,8 @@ class Context:
     clock: Clock
     reserve: Reserve
     started: int
+    release: str = ""
+    """Of this program."""
     now: int = 0
     troubles: tuple[Failed, ...] = ()
     """Why nothing is signed in this batch; what takes access away goes on (``routes.DESPITE``)."""

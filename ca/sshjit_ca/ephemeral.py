@@ -128,8 +128,8 @@ class SignedBundle:
     content: tuple[object, ...]
     sequence: int
     issued: int
-    text: str
-    signature: str
+    documents: dict[int, tuple[str, str]]
+    """Format -> text and signature: the same bundle for readers of every age."""
 
 
 @dataclass(slots=True)

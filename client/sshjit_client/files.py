@@ -64,7 +64,7 @@ def load(path: Path, cls: type[T]) -> T | None:
 
     """
     try:
-        return wire.decode(cls, wire.loads(path.read_bytes(), limit=_LIMIT))
+        return wire.decode_answer(cls, wire.loads(path.read_bytes(), limit=_LIMIT))
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
+from sshjit import versions
 from sshjit.errors import Failed
 
 TIMEOUT = 15.0
@@ -21,12 +22,16 @@ LIMIT = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer. ``date``: the server's clock in seconds since the epoch, ``None`` if the answer has none."""
+    """An HTTP answer. ``date``: the server's clock in seconds since the epoch, ``None`` if the answer has none.
+
+    ``version`` is what the server speaks (``sshjit/versions.py``).
+    """
 
     status: int
     body: bytes
     etag: str
     date: int | None
+    version: int
 
 
 def exchange(
@@ -47,10 +52,12 @@ def exchange(
     )
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
-        connection.request(method, path, body=body, headers={"User-Agent": "ssh-jit", **(headers or {})})
+        said = {"User-Agent": "ssh-jit", versions.HEADER: str(versions.PROTOCOL), **(headers or {})}
+        connection.request(method, path, body=body, headers=said)
         answer = connection.getresponse()
         text = answer.read(LIMIT + 1)
-        found = Answer(answer.status, text, answer.headers.get("ETag", ""), _date(answer.headers.get("Date")))
+        spoken = versions.parse(answer.headers.get(versions.HEADER))
+        found = Answer(answer.status, text, answer.headers.get("ETag", ""), _date(answer.headers.get("Date")), spoken)
     except ssl.SSLCertVerificationError as error:
         raise Failed("unreachable", f"the TLS certificate of {host} is not valid: {error.verify_message}") from None
     except (OSError, http.client.HTTPException) as error:

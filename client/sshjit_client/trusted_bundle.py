@@ -11,7 +11,7 @@ import dataclasses
 import time
 from pathlib import Path
 
-from sshjit import bundle, sshkey, wire
+from sshjit import bundle, sshkey, versions, wire
 from sshjit.bundle import Bundle
 from sshjit.errors import Failed, Invalid, Refused, SshJitError
 from sshjit_client import files, http_client, openssh
@@ -68,7 +68,7 @@ def download(url: str, etag: str = "") -> HeldBundle | None:
     if answer.status != 200:
         raise Failed("no_bundle", f"the server has no bundle (HTTP {answer.status})")
     try:
-        reply = wire.decode(BundleReply, wire.loads(answer.body, limit=bundle.MAX_BYTES))
+        reply = wire.decode_answer(BundleReply, wire.loads(answer.body, limit=bundle.MAX_BYTES))
     except Invalid as error:
         raise Failed(
             "no_bundle", f"the server's answer is not a bundle: {error}", hint="is this an ssh-jit server?"
@@ -114,6 +114,8 @@ def current(settings: Settings, folder: Path, terminal: Terminal, *, fresh: int 
                 terminal.say(f"the installation has a new root, signed by the one before it: {moved.root}")
             keep(folder, new, found)
             held = found
+            for warning in warnings(found):
+                terminal.say(warning)
         else:
             path.touch()
     except SshJitError as error:
@@ -127,6 +129,13 @@ def keep(folder: Path, new: HeldBundle, found: Bundle) -> None:
     """Keeps a trusted bundle. ssh's list is written first: a list that is too new harms nobody."""
     _keep_list(folder, found)
     files.save(folder / "bundle.json", new)
+
+
+def warnings(found: Bundle) -> list[str]:
+    """What a person must hear of a bundle that this program does not know all of."""
+    upgrade = f"upgrade it to {found.release} or newer" if found.release else "upgrade it"
+    old = [f"this ssh-jit is too old for the server: {upgrade}"] if found.oldest > versions.PROTOCOL else []
+    return old + [f"this ssh-jit does not know {part}; it goes by the rest" for part in found.left_out]
 
 
 def plain(settings: Settings) -> bool:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sshjit import wire
 from sshjit.ca_protocol.keys import KeyStanding
 
 
 @dataclass(frozen=True, slots=True)
 class ReadBundle:
-    """The signed bundle. ``have`` is the sequence that the asker already has."""
+    """The signed bundle. ``have`` is the sequence that the asker already has, in this format of the document."""
 
     have: int | None
+    format: int = wire.added(2, default=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,14 @@ class PoliciesReply:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Asks whether the CA is well. Nothing in the answer is secret or personal."""
+    """Asks whether the CA is well. Nothing in the answer is secret or personal.
+
+    Also the first question on a connection: each side says which version it speaks. A CA of version 1 does not know the
+    field, says so (``bad_message``), and is asked on as one of version 1.
+    """
+
+    version: int = wire.added(2, default=1)
+    """What the asker speaks (``sshjit/versions.py``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,12 @@ class HealthReply:
     size: int
     policy: str
     time: int
+    version: int = wire.added(2, default=1)
+    """What the CA speaks."""
+    oldest: int = wire.added(2, default=1)
+    """The oldest version that the CA still serves."""
+    release: str = wire.added(2, default="")
+    """The CA's release."""
 
 
 @dataclass(frozen=True, slots=True)

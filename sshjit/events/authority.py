@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sshjit.events.parts import added
+
 
 @dataclass(frozen=True, slots=True)
 class Started:
@@ -13,6 +15,8 @@ class Started:
     installation: str
     keys: tuple[tuple[str, str], ...]
     """(purpose, fingerprint)."""
+    release: str = added(default="")
+    """Of the program that wrote on from here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,10 @@ class BundleSigned:
 
     sequence: int
     digest: str
+    """SHA-256 (hex) of the document in format 1."""
     expires: int
+    later: tuple[str, ...] = added(default=())
+    """The digests of the same bundle in the later formats, from format 2 on."""
 
 
 @dataclass(frozen=True, slots=True)

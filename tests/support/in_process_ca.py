@@ -23,7 +23,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.test import TestResponse
 
 from sshjit import ca_protocol as m
-from sshjit import wire
+from sshjit import versions, wire
 from sshjit_web import migrate
 from sshjit_web.app import create_app
 from sshjit_web.ca_client import CaClient, Carried
@@ -101,9 +101,11 @@ class InProcessCa:
         if self._ticking:
             self.ca.later(max(0.0, time.time() - self.ca.time))
 
-    def carry(self, message: m.Message, reply: type[m.Reply]) -> Carried:
-        """The answer as text, as the socket carries it."""
-        text = json.dumps(wire.encode(self.call(message, reply)))
+    version = versions.PROTOCOL
+
+    def carry(self, message: m.Message, reply: type[m.Reply], reader: int) -> Carried:
+        """The answer as text, as the socket carries it for a reader of this version."""
+        text = json.dumps(wire.encode_for(self.call(message, reply), reader, "the reader"))
         return Carried(text, msgspec.json.decode(text, type=dict[str, msgspec.Raw]))
 
 

@@ -82,7 +82,9 @@ class InProcessTalk:
         """The answer."""
         return self._ca.say(message, reply)
 
-    def carry(self, message: m.Message, reply: type[m.Reply]) -> object:
+    version = 1
+
+    def carry(self, message: m.Message, reply: type[m.Reply], reader: int) -> object:
         """Nobody asks for it here."""
         raise NotImplementedError
 

@@ -117,7 +117,7 @@ def test_the_front_end_and_the_operator_s_command_understand_every_answer(said: 
         assert includes(as_json(found), said.value["body"])
         assert json.loads(asked[0])["type"] == said.heading[0]
     with peer(path, said.text):
-        carried = client.carry(message, reply)
+        carried = client.carry(message, reply, 1)
         client.close()
     assert json.loads(carried.text) == said.value["body"]
 

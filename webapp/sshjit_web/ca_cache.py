@@ -13,8 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from sshjit import versions
 from sshjit.api.bundle import BundleReply
 from sshjit.api.hosts import HostsReply, HostView
+from sshjit.bundle import FORMATS
 from sshjit.ca_protocol.hosts import ReadHosts
 from sshjit.ca_protocol.operating import PolicyReply, ReadBundle, ReadPolicy
 from sshjit.errors import Failed, SshJitError
@@ -79,8 +81,9 @@ class CaCache:
 
     def __init__(self, ca: Authority, clock: Callable[[], float]) -> None:
         self._ca = ca
-        self._bundle: Recent[str, CarriedBundle] = Recent(clock, BUNDLE_LIFETIME)
-        self._last: CarriedBundle | None = None
+        self._bundle: Recent[int, CarriedBundle] = Recent(clock, BUNDLE_LIFETIME)
+        """By the format of the document."""
+        self._last: dict[int, CarriedBundle] = {}
         self._asking = threading.Lock()
         self._failures = 0
         self._failure: SshJitError | None = None
@@ -88,36 +91,42 @@ class CaCache:
         self._policy: Recent[str, Policy] = Recent(clock, POLICY_LIFETIME)
         self._read: Policy | None = None
 
-    def bundle(self) -> CarriedBundle:
-        """The newest bundle. One thread asks; the others wait for its answer, also when that is an error.
+    @property
+    def version(self) -> int:
+        """The version that this front end and the authority both speak, as far as is known."""
+        return min(versions.PROTOCOL, self._ca.version)
 
-        Otherwise, while the authority hangs, every poll would wait out its own time after all those before it, and
-        soon no thread were left to say so.
+    def bundle(self, reader: int = versions.PROTOCOL) -> CarriedBundle:
+        """The newest bundle, for a reader of this version.
+
+        One thread asks; the others wait for its answer, also when that is an error. Otherwise, while the authority
+        hangs, every poll would wait out its own time after all those before it, and soon no thread were left to say so.
         """
-        if found := self._bundle.get(""):
+        number = _format(reader)
+        if found := self._bundle.get(number):
             return found
         failures = self._failures
         with self._asking:
-            if found := self._bundle.get(""):
+            if found := self._bundle.get(number):
                 return found
             if self._failure is not None and failures != self._failures:
                 raise _again(self._failure)
             try:
-                return self._bundle.put("", self._ask())
+                return self._bundle.put(number, self._ask(number))
             except SshJitError as error:
                 self._failures, self._failure = self._failures + 1, error
                 raise
 
-    def _ask(self) -> CarriedBundle:
-        have = None if self._last is None else self._last.sequence
-        reply = self._ca.call(ReadBundle(have), BundleReply)
-        if reply.bundle is not None or self._last is None:
-            self._last = _carry(reply)
-        return self._last
+    def _ask(self, number: int) -> CarriedBundle:
+        last = self._last.get(number)
+        reply = self._ca.call(ReadBundle(last.sequence if last else None, number), BundleReply)
+        if reply.bundle is not None or last is None:
+            last = self._last[number] = _carry(reply)
+        return last
 
-    def newest_tag(self) -> str | None:
+    def newest_tag(self, reader: int) -> str | None:
         """The newest bundle's tag, or ``None`` when somebody has to ask first."""
-        found = self._bundle.get("")
+        found = self._bundle.get(_format(reader))
         return None if found is None else found.tag
 
     def hosts(self, login_id: str) -> tuple[HostView, ...]:
@@ -140,6 +149,11 @@ class CaCache:
         if self._read is None or self._read.digest != reply.digest:
             self._read = _policy(reply)
         return self._policy.put("", self._read)
+
+
+def _format(reader: int) -> int:
+    """The newest format of the document that a reader of this version knows."""
+    return max(number for number in FORMATS if number == 1 or number <= reader)
 
 
 def _again(error: SshJitError) -> SshJitError:

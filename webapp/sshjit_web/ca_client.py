@@ -11,15 +11,15 @@ import logging
 import os
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
 import msgspec
 
-from sshjit import ca_protocol, wire
-from sshjit.errors import FAMILIES, Failed, Invalid
+from sshjit import ca_protocol, versions, wire
+from sshjit.errors import FAMILIES, Failed, Invalid, Refused
 from sshjit_web.ca_socket import Answer, Broken, Connection, Unsent
 
 R = TypeVar("R")
@@ -43,7 +43,7 @@ _READS = (
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """An answer that is handed on as it came: valid JSON, an object with the fields of its class and no others.
+    """An answer that is handed on as it came: valid JSON, an object with all the fields that its class always had.
 
     What is in the fields was not looked at: whoever reads them checks them, as ``ssh-jit`` does.
     """
@@ -63,8 +63,12 @@ class Authority(Protocol):
     def call(self, message: ca_protocol.Message, reply: type[R]) -> R:
         """The answer to ``message``, of the class ``reply``; raises ``SshJitError``."""
 
-    def carry(self, message: ca_protocol.Message, reply: type[ca_protocol.Reply]) -> Carried:
-        """The same for those who only hand it on; raises ``SshJitError``."""
+    def carry(self, message: ca_protocol.Message, reply: type[ca_protocol.Reply], reader: int) -> Carried:
+        """The same for those who only hand it on, to a reader of this version; raises ``SshJitError``."""
+
+    @property
+    def version(self) -> int:
+        """What it speaks, as far as is known; 1 before anything was asked."""
 
 
 class CaClient:
@@ -80,6 +84,8 @@ class CaClient:
         self._timeout = timeout
         self._keep = keep
         self._idle: deque[Connection] = deque()  # its single steps need no lock
+        self.version = 1
+        """What the authority spoke on the newest connection."""
 
     def call(self, message: ca_protocol.Message, reply: type[R]) -> R:
         """Asks the authority.
@@ -89,20 +95,23 @@ class CaClient:
             Failed: ``ca_down`` when it cannot be reached or does not answer in time, ``ca_protocol`` for nonsense.
 
         """
-        body = self._body(message)
+        body = self._body(message, versions.PROTOCOL)
         try:
-            return wire.decode(reply, wire.loads(body, limit=ca_protocol.MAX_REPLY))
+            return wire.decode_answer(reply, wire.loads(body, limit=ca_protocol.MAX_REPLY))
         except Invalid as error:
             raise _nonsense(str(error)) from None
 
-    def carry(self, message: ca_protocol.Message, reply: type[ca_protocol.Reply]) -> Carried:
-        """Asks the authority, and reads of its answer only what must not be wrong. Raises as ``call``."""
-        body = self._body(message)
+    def carry(self, message: ca_protocol.Message, reply: type[ca_protocol.Reply], reader: int) -> Carried:
+        """Asks the authority, and reads of its answer only what must not be wrong. Raises as ``call``.
+
+        The answer is as a ``reader`` of this version knows it.
+        """
+        body = self._body(message, reader)
         try:
             parts, text = _read_parts(body), body.decode()
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise _nonsense(str(error)) from None
-        if parts.keys() != _names(cast("Any", reply)):
+        if not _names(cast("Any", reply)) <= parts.keys():
             raise _nonsense("it has other fields")
         return Carried(text, parts)
 
@@ -111,30 +120,30 @@ class CaClient:
         while self._idle:
             self._idle.pop().close()
 
-    def _body(self, message: ca_protocol.Message) -> bytes:
+    def _body(self, message: ca_protocol.Message, reader: int) -> bytes:
         connection = self._take()
         try:
-            answer = connection.ask(message)
+            answer = connection.ask(message, reader)
         except (Unsent, Broken) as error:
             connection.close()
             if isinstance(error, Broken) and not isinstance(message, _READS):
                 raise _interrupted() from None
-            answer = self._again(message)
+            answer = self._again(message, reader)
         except TimeoutError:
             connection.close()
             raise _silent(self._timeout) from None
-        except Invalid:
+        except (Invalid, Refused):
             self._give(connection)
             raise
         else:
             self._give(connection)
         return _opened(answer)
 
-    def _again(self, message: ca_protocol.Message) -> Answer:
+    def _again(self, message: ca_protocol.Message, reader: int) -> Answer:
         """One more try, on a connection that is certainly new."""
         connection = self._connect()
         try:
-            answer = connection.ask(message)
+            answer = connection.ask(message, reader)
         except (Unsent, Broken, TimeoutError) as error:
             connection.close()
             harmless = isinstance(error, Unsent) or isinstance(message, _READS)
@@ -157,12 +166,19 @@ class CaClient:
 
     def _connect(self) -> Connection:
         try:
-            return Connection(self._path, connect_timeout=self._connect_timeout, timeout=self._timeout)
+            connection = Connection(self._path, connect_timeout=self._connect_timeout, timeout=self._timeout)
         except PermissionError:
             _log.warning("Unix user %d may not connect to %s: see web_users in ca.toml", os.geteuid(), self._path)
             raise _down() from None
         except OSError:
             raise _down() from None
+        try:
+            connection.greet()
+        except (Unsent, Broken, TimeoutError) as error:
+            connection.close()
+            raise (_silent() if isinstance(error, TimeoutError) else _down()) from None
+        self.version = connection.version
+        return connection
 
 
 _read_parts = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -170,7 +186,8 @@ _read_parts = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 @cache
 def _names(reply: Any) -> frozenset[str]:
-    return frozenset(field.name for field in fields(reply))
+    """The fields that the answer always had."""
+    return frozenset(field.name for field in fields(reply) if field.default is MISSING)
 
 
 def _opened(answer: Answer) -> bytes:
@@ -181,7 +198,7 @@ def _opened(answer: Answer) -> bytes:
     if answer.type != "error":
         raise _nonsense("it is neither good nor an error")
     try:
-        error = wire.decode(ca_protocol.ErrorReply, wire.loads(body))
+        error = wire.decode_answer(ca_protocol.ErrorReply, wire.loads(body))
     except Invalid as problem:
         raise _nonsense(str(problem)) from None
     raise FAMILIES.get(error.family, Failed)(error.code, error.message, hint=error.hint)

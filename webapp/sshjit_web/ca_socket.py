@@ -15,7 +15,7 @@ from itertools import count
 
 import msgspec
 
-from sshjit import ca_protocol, wire
+from sshjit import ca_protocol, versions, wire
 from sshjit.errors import Invalid
 
 _FIRST = 16 * 1024
@@ -31,7 +31,7 @@ class Broken(Exception):
     """The connection ended, or answered nonsense, after the question was out. It is thrown away."""
 
 
-class Answer(msgspec.Struct, forbid_unknown_fields=True):
+class Answer(msgspec.Struct):
     """The frame of an answer. ``body`` is JSON that was checked to be JSON, and nothing more."""
 
     v: int
@@ -42,6 +42,13 @@ class Answer(msgspec.Struct, forbid_unknown_fields=True):
 
 _read = msgspec.json.Decoder(Answer).decode
 _write = msgspec.json.Encoder().encode
+
+
+class _Health(msgspec.Struct):
+    version: int = 1
+
+
+_read_health = msgspec.json.Decoder(_Health).decode
 
 
 class Connection:
@@ -61,19 +68,38 @@ class Connection:
             self._channel.close()
             raise
         self._ids = count(1)
+        self.version = 1
+        """What the authority speaks, once ``greet`` asked."""
 
-    def ask(self, message: ca_protocol.Message) -> Answer:
-        """Sends a question and waits for its answer.
+    def greet(self) -> None:
+        """Learns which version the authority speaks. One of version 1 does not know the question's field, and says so.
 
         Raises:
-            Invalid: ``too_large``; nothing was sent.
             Unsent, Broken: the connection is over.
             TimeoutError: there was no answer in time.
 
         """
+        answer = self._exchange(ca_protocol.Health(versions.PROTOCOL), {})
+        if answer.type == "ok":
+            self.version = _read_health(answer.body).version
+
+    def ask(self, message: ca_protocol.Message, reader: int) -> Answer:
+        """Sends a question and waits for its answer, which may be handed on to a ``reader`` of an older version.
+
+        Raises:
+            Invalid: ``too_large``; nothing was sent.
+            Refused: ``too_old``, where the authority does not know what the question needs; nothing was sent.
+            Unsent, Broken: the connection is over.
+            TimeoutError: there was no answer in time.
+
+        """
+        known = min(reader, self.version)
+        body = wire.encode_for(message, self.version, "the CA") if wire.grew(type(message), self.version) else message
+        return self._exchange(body, {"version": known} if known > 1 else {}, wire.type_name(type(message)))
+
+    def _exchange(self, body: object, extra: dict[str, int], kind: str = "health") -> Answer:
         number = next(self._ids)
-        kind = wire.type_name(type(message))
-        data = _write({"v": ca_protocol.PROTOCOL_VERSION, "id": number, "type": kind, "body": message})
+        data = _write({"v": ca_protocol.PROTOCOL_VERSION, "id": number, "type": kind, "body": body, **extra})
         if len(data) > ca_protocol.MAX_FRAME:
             raise Invalid("too_large", f"the message has {len(data)} bytes, the limit is {ca_protocol.MAX_FRAME}")
         self._send(len(data).to_bytes(4, "big") + data)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import importlib.metadata
 import json
 import logging
 
 from flask import Blueprint, Response, request
 
+from sshjit import versions
 from sshjit.ca_protocol.log import ReadTile, TileReply
 from sshjit.ca_protocol.operating import Health, HealthReply
 from sshjit.errors import SshJitError
@@ -16,16 +18,24 @@ from sshjit_web.services import services
 LOG = logging.getLogger(__name__)
 
 blueprint = Blueprint("public", __name__)
+_RELEASE = importlib.metadata.version("ssh-jit")
 
 
 @blueprint.get("/bundle")
 def bundle() -> Response:
     """The signed bundle; 304 for whoever has the newest already."""
-    found = services().ca_cache.bundle()
+    found = services().ca_cache.bundle(versions.parse(request.headers.get(versions.HEADER)))
     headers = {"ETag": found.tag, "Cache-Control": "no-cache"}
     if found.tag in (part.strip() for part in request.headers.get("If-None-Match", "").split(",")):
         return Response(status=304, headers=headers)
     return Response(found.body, headers=headers, mimetype="application/json")
+
+
+@blueprint.get("/api/v1/version")
+def version() -> Response:
+    """What this front end and the authority both speak, the oldest that they still serve, and which release this is."""
+    said = {"version": services().ca_cache.version, "oldest": versions.OLDEST, "release": _RELEASE}
+    return Response(json.dumps(said), mimetype="application/json")
 
 
 @blueprint.get("/log/checkpoint")

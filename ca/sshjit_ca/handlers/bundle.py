@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from dataclasses import replace
 
-from sshjit import bundle, checkpoint
+from sshjit import bundle, checkpoint, versions
 from sshjit.api.bundle import BundleReply
 from sshjit.bundle import Bundle
 from sshjit.ca_protocol.operating import ReadBundle
@@ -22,7 +23,7 @@ REFRESH = 900
 
 
 def read_bundle(context: Context, message: ReadBundle) -> BundleReply:
-    """The newest bundle, unless the asker has it.
+    """The newest bundle, unless the asker has it, in the newest format that the asker and we know.
 
     Raises:
         Failed: ``not_signing``, why the bundle's key cannot sign.
@@ -34,7 +35,8 @@ def read_bundle(context: Context, message: ReadBundle) -> BundleReply:
         newest = context.bundles.newest = _sign(context, content)
     if message.have == newest.sequence:
         return BundleReply(newest.sequence, None, None)
-    return BundleReply(newest.sequence, newest.text, newest.signature)
+    known = max(number for number in newest.documents if number == 1 or number <= message.format)
+    return BundleReply(newest.sequence, *newest.documents[known])
 
 
 def _content(context: Context) -> tuple[object, ...]:
@@ -76,30 +78,35 @@ def _providers(context: Context) -> tuple[bundle.Provider, ...]:
 def _sign(context: Context, content: tuple[object, ...]) -> SignedBundle:
     sequence, now = context.state.sequence + 1, context.now
     ended = sorted((grant, when) for grant, (when, until) in context.state.ended.items() if until > now)
-    text = bundle.write(
-        Bundle(
-            bundle=1,
-            installation=context.config.installation,
-            root=context.keys.public("bundle").line,
-            succession=tuple(bundle.Succession(*change) for change in context.state.succession),
-            sequence=sequence,
-            issued=now,
-            expires=now + bundle.LIFETIME,
-            user_ca=tuple(key.line for key in context.keys.trusted("user_ca")),
-            host_ca=tuple(key.line for key in context.keys.trusted("host_ca")),
-            retired=tuple(key.line for key in context.keys.revoked()),
-            log_key=checkpoint.verifier_key(context.config.origin, succession.raw(context.journal.checkpoint_key)),
-            providers=_providers(context),
-            krl=_krl(context, sequence),
-            ended=tuple(ended),
-            extended=tuple(sorted((grant, ends) for grant, ends in context.state.extended.items() if ends > now)),
-            checkpoint=context.journal.checkpoint,
-        )
+    contents = Bundle(
+        bundle=bundle.FORMATS[0],
+        installation=context.config.installation,
+        root=context.keys.public("bundle").line,
+        succession=tuple(bundle.Succession(*change) for change in context.state.succession),
+        sequence=sequence,
+        issued=now,
+        expires=now + bundle.LIFETIME,
+        user_ca=tuple(key.line for key in context.keys.trusted("user_ca")),
+        host_ca=tuple(key.line for key in context.keys.trusted("host_ca")),
+        retired=tuple(key.line for key in context.keys.revoked()),
+        log_key=checkpoint.verifier_key(context.config.origin, succession.raw(context.journal.checkpoint_key)),
+        providers=_providers(context),
+        krl=_krl(context, sequence),
+        ended=tuple(ended),
+        extended=tuple(sorted((grant, ends) for grant, ends in context.state.extended.items() if ends > now)),
+        checkpoint=context.journal.checkpoint,
+        version=versions.PROTOCOL,
+        oldest=versions.OLDEST,
+        release=context.release,
     )
-    signature = sshsig.sign(context.keys.active("bundle"), bundle.NAMESPACE, text.encode("ascii"))
-    digest = hashlib.sha256(text.encode("ascii")).hexdigest()
-    context.record(BundleSigned(sequence, digest, now + bundle.LIFETIME))
-    return SignedBundle(content, sequence, now, text, signature)
+    texts = {number: bundle.write(replace(contents, bundle=number)) for number in bundle.FORMATS}
+    key = context.keys.active("bundle")
+    documents = {
+        number: (text, sshsig.sign(key, bundle.NAMESPACE, text.encode("ascii"))) for number, text in texts.items()
+    }
+    first, *later = (hashlib.sha256(text.encode("ascii")).hexdigest() for text in texts.values())
+    context.record(BundleSigned(sequence, first, contents.expires, tuple(later)))
+    return SignedBundle(content, sequence, now, documents)
 
 
 def _refused_users(context: Context) -> tuple[int, ...]:

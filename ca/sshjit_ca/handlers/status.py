@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sshjit import requests
+from sshjit import requests, versions
 from sshjit.api.views import RequestState
 from sshjit.ca_protocol.keys import KeyStanding
 from sshjit.ca_protocol.operating import Health, HealthReply, ProviderView, Status, StatusReply
@@ -17,7 +17,16 @@ from sshjit_ca.storage.database import kind_of
 def health(context: Context, _: Health) -> HealthReply:
     """Whether the CA signs now, and if not, why."""
     ready = not context.troubles
-    return HealthReply(ready, _problems(context), context.state.size, context.policy.digest, context.now)
+    return HealthReply(
+        ready,
+        _problems(context),
+        context.state.size,
+        context.policy.digest,
+        context.now,
+        versions.PROTOCOL,
+        versions.OLDEST,
+        context.release,
+    )
 
 
 def status(context: Context, _: Status) -> StatusReply:

@@ -195,7 +195,8 @@ def _host_reported(_: State, event: events.HostReported) -> str:
 
 
 def _started(_: State, event: events.Started) -> str:
-    return f"the CA of {event.installation} took up the log (epoch {event.epoch})"
+    release = f", release {event.release}" if event.release else ""
+    return f"the CA of {event.installation} took up the log (epoch {event.epoch}{release})"
 
 
 def _policy(_: State, event: events.PolicyLoaded) -> str:

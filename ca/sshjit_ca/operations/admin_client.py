@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from sshjit import ca_protocol as m
-from sshjit import wire
-from sshjit.errors import FAMILIES, Failed, Refused
+from sshjit import versions, wire
+from sshjit.errors import FAMILIES, Failed, Invalid, Refused
 
 TIMEOUT = 30.0
 R = TypeVar("R")
@@ -23,30 +23,46 @@ def call(path: Path, message: m.Message, reply: type[R]) -> R:
         SshJitError: what the CA answered, or ``ca_down``, ``wrong_user``.
 
     """
-    frame = {
-        "v": m.PROTOCOL_VERSION,
-        "id": 1,
-        "type": wire.type_name(type(message)),
-        "body": wire.encode(message),
-    }
-    text = json.dumps(frame, separators=(",", ":")).encode("utf-8")
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(TIMEOUT)
             connection.connect(str(path))
-            connection.sendall(len(text).to_bytes(4, "big") + text)
-            raw = _exactly(connection, int.from_bytes(_exactly(connection, 4), "big"))
+            version = _version(connection)
+            return _ask(connection, message, reply, version)
     except PermissionError:
         said = f"Unix user {os.geteuid()} may not connect to {path}"
         raise Refused("wrong_user", said, hint="run it as root or as the CA's own user") from None
     except OSError as error:
         raise Failed("ca_down", f"the CA does not answer at {path}: {error}", hint="is ssh-jit-ca running?") from None
-    answer = wire.loads(raw, limit=m.MAX_REPLY)
+
+
+def _version(connection: socket.socket) -> int:
+    """Which version the CA speaks: the one that runs may be older than this command, or newer."""
+    try:
+        return _ask(connection, m.Health(versions.PROTOCOL), m.HealthReply, versions.PROTOCOL, plain=True).version
+    except Invalid as error:
+        if error.code != "bad_message":
+            raise
+        return 1
+
+
+def _ask(connection: socket.socket, message: m.Message, reply: type[R], version: int, *, plain: bool = False) -> R:
+    """One question and its answer. A ``plain`` frame is one that a CA of any version takes."""
+    frame = {
+        "v": m.PROTOCOL_VERSION,
+        "id": 1,
+        "type": wire.type_name(type(message)),
+        "body": wire.encode_for(message, version, "the CA that runs"),
+        **({} if plain or version == 1 else {"version": versions.PROTOCOL}),
+    }
+    text = json.dumps(frame, separators=(",", ":")).encode("utf-8")
+    connection.sendall(len(text).to_bytes(4, "big") + text)
+    answer = wire.loads(_exactly(connection, int.from_bytes(_exactly(connection, 4), "big")), limit=m.MAX_REPLY)
     if answer["type"] == "error":
-        error_reply = wire.decode(m.ErrorReply, answer["body"])
+        error_reply = wire.decode_answer(m.ErrorReply, answer["body"])
         family = FAMILIES.get(error_reply.family, Failed)
         raise family(error_reply.code, error_reply.message, hint=error_reply.hint)
-    return wire.decode(reply, answer["body"])
+    return wire.decode_answer(reply, answer["body"])
 
 
 def _exactly(connection: socket.socket, length: int) -> bytes:

@@ -20,6 +20,7 @@ from sshjit_ca import sockets
 from sshjit_ca.authority import Answer
 from sshjit_ca.ephemeral import LogThrottle
 from sshjit_ca.service import frames
+from sshjit_ca.service.frames import Origin
 from sshjit_ca.sockets import Socket
 
 _log = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ class Dispatcher(Protocol):
     def allows(self, message: type[m.Message], socket: Socket) -> bool:
         """Whether a message is taken at a socket."""
 
-    def take(self, message: m.Message, connection: Connection, number: int) -> None:
+    def take(self, message: m.Message, connection: Connection, origin: Origin) -> None:
         """Takes a message that arrived; its answer goes out on the connection."""
 
 
@@ -118,9 +119,9 @@ class Connection(asyncio.Protocol):
             late = Invalid("too_slow", f"a frame took longer than {HALF_FRAME:.0f} s")
             self._timeout = asyncio.get_running_loop().call_later(HALF_FRAME, self._disconnect, late)
 
-    def reply(self, answers: Iterable[tuple[int, Answer]]) -> None:
-        """Sends answers to questions that were taken, by their numbers."""
-        sent = [frames.write(number, answer) for number, answer in answers]
+    def reply(self, answers: Iterable[tuple[Origin, Answer]]) -> None:
+        """Sends answers to questions that were taken, by where they came from."""
+        sent = [frames.write(origin, answer) for origin, answer in answers]
         self._open -= len(sent)
         if self._open < MAX_WAITING:
             self._transport.resume_reading()
@@ -140,14 +141,14 @@ class Connection(asyncio.Protocol):
         return at
 
     def _take(self, frame: bytes) -> None:
-        number, message = frames.read(frame, self._allows)
+        origin, message = frames.read(frame, self._allows)
         if isinstance(message, Invalid):
-            self._send(frames.write(number, message))
+            self._send(frames.write(origin, message))
             return
         self._open += 1
         if self._open >= MAX_WAITING:
             self._transport.pause_reading()
-        self._dispatcher.take(message, self, number)
+        self._dispatcher.take(message, self, origin)
 
     def _allows(self, message: type[m.Message]) -> bool:
         return self._dispatcher.allows(message, self.socket)
@@ -167,7 +168,7 @@ class Connection(asyncio.Protocol):
             _log.warning("a peer at the %s socket was disconnected: %s (%s)", self.socket, error.message, error.code)
         self._half.clear()
         self._cancel_timeout()
-        self._send(frames.write(0, error))
+        self._send(frames.write(frames.NOWHERE, error))
         self._transport.close()
 
     def _cancel_timeout(self) -> None:

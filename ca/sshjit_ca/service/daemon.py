@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import importlib.metadata
 import logging
 import secrets
 import signal
@@ -99,6 +100,7 @@ def open_context(
         clock=clock,
         reserve=Reserve(database.parent if database else config.home, config.disk_reserve_mib * MIB),
         started=int(clock.wall()),
+        release=importlib.metadata.version("ssh-jit"),
     )
 
 

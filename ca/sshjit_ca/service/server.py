@@ -25,6 +25,7 @@ from sshjit_ca.ephemeral import LogThrottle
 from sshjit_ca.routes import ROUTES, Route
 from sshjit_ca.service.connection import Connection, Listening
 from sshjit_ca.service.fair_queue import FairQueue
+from sshjit_ca.service.frames import Origin
 from sshjit_ca.sockets import Socket
 
 __all__ = ["Listening", "Server"]
@@ -48,7 +49,7 @@ class Server:
         """``prepare`` does what a route's preparation needs, in a thread; it may raise ``SshJitError``."""
         self._authority = authority
         self._prepare = prepare
-        self._waiting = FairQueue[Connection, tuple[Question, int]]()
+        self._waiting = FairQueue[Connection, tuple[Question, Origin]]()
         """Questions, each under its peer's number."""
         self._stop: asyncio.Event
         self._broken: Exception | None = None
@@ -80,13 +81,13 @@ class Server:
         if self._broken is not None:
             raise self._broken
 
-    def take(self, message: m.Message, connection: Connection, number: int) -> None:
+    def take(self, message: m.Message, connection: Connection, origin: Origin) -> None:
         """A message arrived; its answer will go out on the connection."""
         route = ROUTES[type(message)]
         if route.prepare is None:
-            self._wait(Question(message, connection.socket), connection, number)
+            self._wait(Question(message, connection.socket), connection, origin)
             return
-        task = asyncio.create_task(self._prepared(route, message, connection, number))
+        task = asyncio.create_task(self._prepared(route, message, connection, origin))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -95,7 +96,7 @@ class Server:
         route = ROUTES.get(message)
         return route is not None and socket in route.sockets
 
-    async def _prepared(self, route: Route, message: m.Message, connection: Connection, number: int) -> None:
+    async def _prepared(self, route: Route, message: m.Message, connection: Connection, origin: Origin) -> None:
         try:
             preparers = self._preparers[connection.socket]
             found = await asyncio.get_running_loop().run_in_executor(preparers, self._prepare, route, message)
@@ -103,18 +104,18 @@ class Server:
             kind = wire.type_name(type(message))
             if self.throttle.allows(f"{connection.socket} {kind} {error.code}"):
                 _log.warning("%s was refused: %s (%s)", kind, error.message, error.code)
-            connection.reply([(number, error)])
+            connection.reply([(origin, error)])
         except Exception:  # noqa: BLE001 - the peer gets an answer whatever happened
             _log.exception("a message could not be prepared")
-            connection.reply([(number, Failed("defect", "the CA met a defect of its own; nothing was signed"))])
+            connection.reply([(origin, Failed("defect", "the CA met a defect of its own; nothing was signed"))])
         else:
-            self._wait(Question(message, connection.socket, found), connection, number)
+            self._wait(Question(message, connection.socket, found), connection, origin)
 
-    def _wait(self, question: Question, connection: Connection, number: int) -> None:
+    def _wait(self, question: Question, connection: Connection, origin: Origin) -> None:
         """One more for the next batch, which begins once everything that has arrived was read."""
         if not self._waiting:
             asyncio.get_running_loop().call_soon(self._answer)
-        self._waiting.put(connection.socket, connection, (question, number))
+        self._waiting.put(connection.socket, connection, (question, origin))
 
     def _answer(self) -> None:
         """Answers the next batch."""
@@ -129,8 +130,8 @@ class Server:
         self._waiting.give_back(batch[len(answers) :])
         if self._waiting:
             asyncio.get_running_loop().call_soon(self._answer)
-        replies: dict[Connection, list[tuple[int, Answer]]] = {}
-        for (_, connection, (_, number)), answer in zip(batch, answers, strict=False):  # the others wait again
-            replies.setdefault(connection, []).append((number, answer))
+        replies: dict[Connection, list[tuple[Origin, Answer]]] = {}
+        for (_, connection, (_, origin)), answer in zip(batch, answers, strict=False):  # the others wait again
+            replies.setdefault(connection, []).append((origin, answer))
         for connection, found in replies.items():
             connection.reply(found)

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
-from sshjit import names, wire
+from sshjit import names, versions, wire
 from sshjit.api.ask import AskReply
 from sshjit.api.views import CertificateView, RequestView
 from sshjit.errors import FAMILIES, Failed, Invalid, SshJitError
@@ -27,18 +27,23 @@ STILL_WORKS = "; existing certificates still work: ssh-jit status"
 
 
 class BasicApi:
-    """One server, with one token. ``skew``: the server's clock minus ours in seconds, as of its last answer."""
+    """One server, with one token.
+
+    ``skew``: the server's clock minus ours in seconds, ``version``: what it speaks (0 before its first answer), both as
+    of its last answer.
+    """
 
     def __init__(self, url: str, token: str = "") -> None:
         self.url = url.rstrip("/")
         self.token = token
         self.skew = 0
+        self.version = 0
 
     def login(self, proof: LoginBody) -> LoggedIn:
         """Sends the proof of a sign-in; the server answers with a token."""
         from sshjit.api.sign_in import LoggedIn  # noqa: PLC0415
 
-        return self.call(LoggedIn, "POST", "login", wire.encode(proof))
+        return self.call(LoggedIn, "POST", "login", proof)
 
     def logout(self) -> None:
         """Ends the sign-in."""
@@ -52,7 +57,7 @@ class BasicApi:
 
     def ask(self, body: AskBody) -> AskReply:
         """Requests access."""
-        return self.call(AskReply, "POST", "requests", wire.encode(body))
+        return self.call(AskReply, "POST", "requests", body)
 
     def request(self, request: str) -> RequestView:
         """One request."""
@@ -72,28 +77,43 @@ class BasicApi:
         """One call, whose answer is a ``cls``."""
         text = self.send(method, path, body)
         try:
-            return wire.decode(cls, wire.loads(text, limit=http_client.LIMIT))
+            return wire.decode_answer(cls, wire.loads(text, limit=http_client.LIMIT))
         except Invalid as error:
             raise Failed("bad_answer", f"can't read the server's answer: {error}") from None
 
     def send(self, method: str, path: str, body: Any = None) -> bytes:
-        """One call; returns the bytes of the answer."""
+        """One call; returns the bytes of the answer. ``body`` is a dataclass of ``sshjit/api``.
+
+        Raises:
+            SshJitError: what the server answered; ``too_old``, where it does not know what the call needs.
+
+        """
         headers = {"Accept": "application/json"}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         payload = None
         if body is not None:
             headers["Content-Type"] = "application/json"
-            payload = json.dumps(body).encode()
+            payload = json.dumps(self._known(body)).encode()
         try:
             answer = http_client.exchange(method, f"{self.url}/api/v1/{path}", body=payload, headers=headers)
         except Failed as error:
             raise Failed(error.code, f"{error.message}{STILL_WORKS}", hint=error.hint) from None
         if answer.date is not None:
             self.skew = answer.date - int(time.time())
+        self.version = answer.version
         if answer.status not in (200, 201, 204):
             raise _error(answer)
+        versions.require("the server", answer.version)
         return answer.body
+
+    def _known(self, body: Any) -> Any:
+        """The body as the server knows it: without fields that came later, unless one limits what is asked."""
+        if not wire.grew(type(body), 1):
+            return wire.encode(body)
+        if not self.version:
+            self.version = http_client.exchange("GET", f"{self.url}/api/v1/version").version
+        return wire.encode_for(body, self.version, "the server")
 
 
 def path_of(request: str) -> str:

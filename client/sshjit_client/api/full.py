@@ -54,15 +54,15 @@ class FullApi(BasicApi):
 
     def add_host(self, body: HostBody) -> HostView:
         """Enrols a host."""
-        return self.call(HostReply, "POST", "hosts", wire.encode(body)).host
+        return self.call(HostReply, "POST", "hosts", body).host
 
     def label_host(self, name: str, body: LabelsBody) -> HostView:
         """Replaces a host's labels; ``name`` is checked."""
-        return self.call(HostReply, "POST", f"hosts/{quote(name, safe='')}/labels", wire.encode(body)).host
+        return self.call(HostReply, "POST", f"hosts/{quote(name, safe='')}/labels", body).host
 
     def remove_host(self, name: str, body: RemoveBody) -> None:
         """Removes a host; ``name`` is checked."""
-        self.send("POST", f"hosts/{quote(name, safe='')}/remove", wire.encode(body))
+        self.send("POST", f"hosts/{quote(name, safe='')}/remove", body)
 
     def requests(self, scope: Scope, which: Filter = Filter()) -> RequestsReply:
         """One page of requests, newest first."""
@@ -75,11 +75,11 @@ class FullApi(BasicApi):
 
     def explain(self, body: ExplainBody) -> ExplainReply:
         """What would happen to a request."""
-        return self.call(ExplainReply, "POST", "explain", wire.encode(body))
+        return self.call(ExplainReply, "POST", "explain", body)
 
     def extend(self, request: str, reason: str) -> AskReply:
         """Requests more time for an open grant."""
-        return self.call(AskReply, "POST", f"{path_of(request)}/extend", wire.encode(ReasonBody(reason)))
+        return self.call(AskReply, "POST", f"{path_of(request)}/extend", ReasonBody(reason))
 
     def challenge(self) -> str:
         """A new challenge to sign."""
@@ -90,21 +90,21 @@ class FullApi(BasicApi):
     ) -> RequestView:
         """Approves what ``request`` shows, by its digest and, where a step asks for one, a signature."""
         body = DecisionBody(request.digest, comment, signature, duration)
-        return self.call(RequestView, "POST", f"{path_of(request.id)}/approve", wire.encode(body))
+        return self.call(RequestView, "POST", f"{path_of(request.id)}/approve", body)
 
     def deny(self, request: RequestView, comment: str) -> RequestView:
         """Denies what ``request`` shows."""
         body = DecisionBody(request.digest, comment, None)
-        return self.call(RequestView, "POST", f"{path_of(request.id)}/deny", wire.encode(body))
+        return self.call(RequestView, "POST", f"{path_of(request.id)}/deny", body)
 
     def comment(self, request: str, text: str) -> RequestView:
         """Adds a comment to a request."""
-        return self.call(RequestView, "POST", f"{path_of(request)}/comment", wire.encode(CommentBody(text)))
+        return self.call(RequestView, "POST", f"{path_of(request)}/comment", CommentBody(text))
 
     def review(self, request: str, verdict: Literal["justified", "unjustified"], comment: str) -> RequestView:
         """Reviews a break-glass access."""
         body = ReviewBody(verdict, comment)
-        return self.call(RequestView, "POST", f"{path_of(request)}/review", wire.encode(body))
+        return self.call(RequestView, "POST", f"{path_of(request)}/review", body)
 
     def close(self, how: Literal["cancel", "end"], request: str) -> RequestView:
         """Cancels a pending request, or ends an approved one."""
@@ -116,12 +116,12 @@ class FullApi(BasicApi):
 
     def lock(self, body: LockBody) -> LockReply:
         """Locks something."""
-        return self.call(LockReply, "POST", "locks", wire.encode(body))
+        return self.call(LockReply, "POST", "locks", body)
 
     def unlock(self, lock: str, body: UnlockBody) -> None:
         """Removes a lock."""
-        self.send("POST", f"locks/{quote(names.identifier(lock), safe='')}/unlock", wire.encode(body))
+        self.send("POST", f"locks/{quote(names.identifier(lock), safe='')}/unlock", body)
 
     def revoke(self, body: RevokeBody) -> RevokeReply:
         """Ends access before its time is up."""
-        return self.call(RevokeReply, "POST", "revoke", wire.encode(body))
+        return self.call(RevokeReply, "POST", "revoke", body)

@@ -227,11 +227,11 @@ def test_a_message_that_is_too_large_is_not_sent(client: CaClient, server: Serve
 
 def test_what_is_handed_on_has_the_right_fields_and_is_json(client: CaClient, server: Server) -> None:
     login = server.logins[ALICE.sub]
-    carried = client.carry(m.ReadLogin(login), m.LoginReply)
+    carried = client.carry(m.ReadLogin(login), m.LoginReply, 2)
     assert wire.decode(m.LoginReply, wire.loads(carried.text.encode())).login.id == login
     assert wire.decode(m.LoginView, wire.loads(carried.part("login").encode())).id == login
     with pytest.raises(Failed, match="other fields"):
-        client.carry(m.ReadLogin(login), m.HostsReply)
+        client.carry(m.ReadLogin(login), m.HostsReply, 2)
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_nonsense_is_not_handed_on(client: CaClient, raw: Raw, body: bytes) -> N
 
     raw(behave)
     with pytest.raises(Failed) as found:
-        client.carry(m.Health(), m.HealthReply)
+        client.carry(m.Health(), m.HealthReply, 2)
     assert found.value.code in ("ca_protocol", "ca_down")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Response
 
-from sshjit import wire
 from sshjit.api.log import LogReply
 from sshjit.api.sign_in import ChallengeReply, LoggedIn, LoginBody
 from sshjit.ca_protocol.log import ReadLog
@@ -32,7 +31,7 @@ def login() -> Response:
     message = LoginNative(said.provider, said.id_token, said.key, said.salt, said.signature, address())
     made = services().ca.call(message, LoginReply).login
     token = services().sessions.open("api", made)
-    return answer(wire.encode(LoggedIn(token, made)), 201)
+    return answer(LoggedIn(token, made), 201)
 
 
 @blueprint.post("/logout")
@@ -47,7 +46,7 @@ def logout() -> Response:
 @blueprint.get("/whoami")
 def whoami() -> Response:
     """The token's login."""
-    return answer(wire.encode(services().sessions.login("api", bearer())))
+    return answer(services().sessions.login("api", bearer()))
 
 
 @blueprint.post("/challenge")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from sshjit import wire
 from sshjit.api.bodies import HostBody, LabelsBody, RemoveBody
 from sshjit.api.hosts import HostReply, HostReport, HostsReply, JoinHost, SignHost
 from sshjit.api.signed import AddHost, LabelHost, RemoveHost
@@ -60,13 +59,13 @@ def remove(name: str) -> Response:
 @host_blueprint.post("/join")
 def join() -> Response:
     """A new host shows its token and its keys, and gets their certificates."""
-    return answer(wire.encode(services().ca.call(body(JoinHost), HostReply)), 201)
+    return answer(services().ca.call(body(JoinHost), HostReply), 201)
 
 
 @host_blueprint.post("/renew")
 def renew() -> Response:
     """A host gets new certificates for its keys."""
-    return answer(wire.encode(services().ca.call(body(SignHost), HostReply)), 201)
+    return answer(services().ca.call(body(SignHost), HostReply), 201)
 
 
 @host_blueprint.post("/report")

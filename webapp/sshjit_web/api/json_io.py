@@ -10,7 +10,7 @@ from typing import Any, TypeVar, get_args
 
 from flask import Blueprint, Response, request
 
-from sshjit import wire
+from sshjit import versions, wire
 from sshjit.api.details import RequestReply
 from sshjit.ca_protocol.table import Message, Reply
 from sshjit.errors import Invalid
@@ -75,6 +75,11 @@ def body(cls: type[T]) -> T:
     return wire.decode(cls, wire.loads(request.get_data(cache=False), limit=security.MAX_BODY))
 
 
+def reader() -> int:
+    """Which version the caller speaks."""
+    return versions.parse(request.headers.get(versions.HEADER))
+
+
 def address() -> str:
     """Where the caller is."""
     return request.remote_addr or ""
@@ -89,14 +94,14 @@ def no_body() -> None:
 
 
 def carried(message: Message, reply: type[Reply], part: str = "", *, status: int = 200) -> Response:
-    """The authority's answer, or one part of it, as it came: whoever asked reads it strictly."""
-    found = services().ca.carry(message, reply)
+    """The authority's answer, or one part of it, as it came, and as the version that asked knows it."""
+    found = services().ca.carry(message, reply, reader())
     return json_text(found.part(part) if part else found.text, status)
 
 
 def answer(value: Any, status: int = 200) -> Response:
-    """A JSON answer of our own."""
-    return json_text(json.dumps(value, separators=(",", ":")), status)
+    """A JSON answer of our own, as the version that asked knows it."""
+    return json_text(json.dumps(wire.encode_for(value, reader(), "the asker"), separators=(",", ":")), status)
 
 
 def json_text(text: str, status: int) -> Response:

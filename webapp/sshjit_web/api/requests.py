@@ -40,6 +40,7 @@ from sshjit_web.api.json_io import (
     login_id,
     no_body,
     number,
+    reader,
 )
 from sshjit_web.services import services
 
@@ -138,7 +139,7 @@ def certificate(request_id: str) -> Response:
 
 
 def _asked(message: Ask | Extend) -> Response:
-    reply = services().ca.carry(message, AskReply)
+    reply = services().ca.carry(message, AskReply, reader())
     return json_text(reply.text, 200 if reply.part("existing") == "true" else 201)
 
 

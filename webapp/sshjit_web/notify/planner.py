@@ -85,7 +85,7 @@ def plan(config: NotifyConfig, origin: str, item: FeedItem, now: int) -> Plan:
 
 def plan_reminder(config: NotifyConfig, origin: str, reminder: ReviewReminder, now: int) -> Plan:
     """What a due reminder of a review changes. One that was slept through is not made up for."""
-    item = wire.decode(FeedItem, wire.loads(reminder.item.encode()))
+    item = wire.decode_answer(FeedItem, wire.loads(reminder.item.encode()))
     step = reminder.step
     notice, after = notices.remind_of_review(item, step)
     while after <= now:
