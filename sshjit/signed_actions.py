@@ -21,7 +21,7 @@ ACT_NAMESPACE = "act@ssh-jit"
 """The SSHSIG namespace of every other act that needs a signature."""
 
 Act = AddHost | LabelHost | RemoveHost | Unlock
-"""The messages that the web door takes only with a signature."""
+"""The messages that the web socket takes only with a signature."""
 _SEEN = (
     *("id", "digest", "requester", "hosts", "host_ids", "login", "action", "command", "duration", "certificate"),
     *("reason", "rule", "policy", "asked", "channel", "address", "start", "break_glass", "extends"),

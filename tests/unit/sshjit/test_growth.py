@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pytest
 
-from sshjit import json_text, versions, wire
+from sshjit import json_text, signed_actions, versions, wire
 from sshjit.errors import Invalid, Refused
 
 
@@ -97,6 +97,32 @@ def test_what_may_not_be_left_out_stops_the_sender_who_says_what_to_upgrade() ->
     assert "the server is too old" in caught.value.message
     assert "'only'" in caught.value.message
     assert caught.value.hint == "upgrade the server to a release that speaks version 3 or newer"
+
+
+@dataclass(frozen=True, slots=True)
+class Unlock:
+    """An act of a later version."""
+
+    lock: str
+    until: int | None = wire.added(3, default=None, weakens=True)
+
+
+@dataclass(frozen=True, slots=True)
+class FirstUnlock:
+    """The same as it was."""
+
+    lock: str
+
+
+FirstUnlock.__name__ = "Unlock"
+
+
+def test_what_is_signed_is_the_same_text_on_both_sides_as_long_as_the_new_field_says_nothing() -> None:
+    def text(act: Any) -> bytes:
+        return signed_actions.act_text(act, "c", "lab")
+
+    assert text(Unlock("lock-1")) == text(FirstUnlock("lock-1"))
+    assert text(Unlock("lock-1", 7)) == text(FirstUnlock("lock-1")) + b"until: 7\n"
 
 
 def test_whether_a_class_grew_since() -> None:

@@ -19,6 +19,8 @@ PATIENCE = 0.6
 class Hanging:
     """An authority that takes questions and never answers."""
 
+    version = 1
+
     def __init__(self) -> None:
         self.asked = 0
 
