@@ -176,7 +176,7 @@ class CaClient:
             connection.greet()
         except (Unsent, Broken, TimeoutError) as error:
             connection.close()
-            raise (_silent() if isinstance(error, TimeoutError) else _down()) from None
+            raise (_silent(self._timeout) if isinstance(error, TimeoutError) else _down()) from None
         self.version = connection.version
         return connection
 
