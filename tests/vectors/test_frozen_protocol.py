@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -65,16 +65,25 @@ def test_no_message_of_the_release_is_gone_and_each_is_there_with_its_answer() -
 
 @pytest.mark.parametrize("said", QUESTIONS, ids=named)
 def test_the_ca_understands_every_question(said: Said) -> None:
-    number, message = frames.read(said.text.encode(), lambda _: True)
-    assert number == said.value["id"]
+    origin, message = frames.read(said.text.encode(), lambda _: True)
+    assert origin == (said.value["id"], 1)
     assert not isinstance(message, Invalid), message
     assert type(message) is m.MESSAGES[said.heading[0]]
     assert includes(as_json(message), said.value["body"])
 
 
+_UNKNOWN = (
+    '{"v":1,"id":1,"type":"error","body":{"family":"invalid","code":"bad_message",'
+    """"message":"field 'version' is unknown","hint":""}}"""
+)
+
+
 @contextmanager
 def peer(path: Path, answer: str) -> Iterator[list[bytes]]:
-    """A CA of the release at a socket, which answers one question with ``answer``; what it was asked."""
+    """A CA of the release at a socket, which answers one question with ``answer``; what it was asked.
+
+    Asked for its version first, it says what it says of every field that it does not know.
+    """
     asked: list[bytes] = []
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listening.bind(str(path))
@@ -84,9 +93,16 @@ def peer(path: Path, answer: str) -> Iterator[list[bytes]]:
         connection, _ = listening.accept()
         with connection, connection.makefile("rwb") as stream:
             frame = stream.read(int.from_bytes(stream.read(4), "big"))
+            if b'"version"' in frame:
+                say(stream, frame, _UNKNOWN)
+                frame = stream.read(int.from_bytes(stream.read(4), "big"))
             asked.append(frame)
-            text = answer.replace(f'"id":{json.loads(answer)["id"]},', f'"id":{json.loads(frame)["id"]},', 1).encode()
-            stream.write(len(text).to_bytes(4, "big") + text)
+            say(stream, frame, answer)
+
+    def say(stream: IO[bytes], frame: bytes, answer: str) -> None:
+        text = answer.replace(f'"id":{json.loads(answer)["id"]},', f'"id":{json.loads(frame)["id"]},', 1).encode()
+        stream.write(len(text).to_bytes(4, "big") + text)
+        stream.flush()
 
     thread = threading.Thread(target=serve)
     thread.start()

@@ -80,8 +80,12 @@ class Connection:
 
         """
         answer = self._exchange(ca_protocol.Health(versions.PROTOCOL), {})
-        if answer.type == "ok":
-            self.version = _read_health(answer.body).version
+        if answer.type != "ok":
+            return
+        try:
+            self.version = max(1, _read_health(answer.body).version)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            raise Broken from None
 
     def ask(self, message: ca_protocol.Message, reader: int) -> Answer:
         """Sends a question and waits for its answer, which may be handed on to a ``reader`` of an older version.

@@ -63,9 +63,12 @@ def read(frame: bytes, allows: Callable[[type[m.Message]], bool]) -> tuple[Origi
     if cls is None or not allows(cls):
         raise Invalid("unknown_message", f"the message {kind[:40]!r} is not taken at this socket")
     try:
-        return Origin(number, version), wire.decode(cls, value["body"])
+        message: m.Message = wire.decode(cls, value["body"])
     except Invalid as error:
         return Origin(number, version), error
+    if isinstance(message, m.Health):  # the first question: its body says the version, which a CA of version 1 bears
+        version = max(version, message.version)
+    return Origin(number, version), message
 
 
 def write(origin: Origin, answer: Answer) -> bytes:

@@ -118,8 +118,8 @@ def test_t31_a_list_that_a_host_takes_is_one_that_sshd_can_read(registry: Regist
     if data.draw(st.booleans()):
         whole = data.draw(broken(whole))
     try:
-        host_krl.read(whole)
+        found = host_krl.read(whole)
     except ValueError:
         return
-    shown = registry.ask(whole, "-l")
+    shown = registry.ask(found.data, "-l")
     assert shown.returncode == 0, shown.stderr

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from sshjit import ca_protocol as m
-from sshjit import wire
+from sshjit import versions, wire
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit_web.ca_client import CaClient
 from tests.support.ca_sockets import serving_sockets
@@ -102,12 +102,25 @@ def ask(server: Server) -> m.Ask:
     return replace(ASK, login_id=server.logins[ALICE.sub])
 
 
+def greet(channel: socket.socket, version: int = 2) -> None:
+    """Answers the first question of a connection: which version it is."""
+    heard = channel.recv(4096)
+    if heard:
+        assert json.loads(heard[4:])["type"] == "health"
+        send(channel, b'{"v": 1, "id": 1, "type": "ok", "body": {"version": %d}}' % version)
+
+
+def send(channel: socket.socket, text: bytes) -> None:
+    """Sends a frame."""
+    channel.sendall(struct.pack(">I", len(text)) + text)
+
+
 Raw = Callable[[Callable[[socket.socket], None]], None]
 
 
 @pytest.fixture
 def raw(tmp_path: Path) -> Iterator[Raw]:
-    """A socket that does with each connection what a function does: for what no real CA can do."""
+    """A socket that greets, and then does with each connection what a function does: for what no real CA can do."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(tmp_path / "web.sock"))
     listener.listen()
@@ -120,7 +133,8 @@ def raw(tmp_path: Path) -> Iterator[Raw]:
                     channel, _ = listener.accept()
                 except OSError:
                     return
-                with channel:
+                with channel, suppress(OSError):
+                    greet(channel)
                     behaviour(channel)
 
         threads.append(threading.Thread(target=run))
@@ -188,8 +202,8 @@ def test_a_break_in_the_middle_asks_reads_again_and_nothing_else(client: CaClien
 @pytest.mark.parametrize(
     "answer",
     [
-        b'{"v": 1, "id": 2, "type": "ok", "body": {}}',
-        b'{"v": 2, "id": 1, "type": "ok", "body": {}}',
+        b'{"v": 1, "id": 3, "type": "ok", "body": {}}',
+        b'{"v": 2, "id": 2, "type": "ok", "body": {}}',
         b"[]",
         b"not json",
     ],
@@ -207,7 +221,7 @@ def test_nonsense_is_not_believed(client: CaClient, raw: Raw, answer: bytes) -> 
 def test_an_answer_of_the_wrong_shape_is_our_failure(client: CaClient, raw: Raw) -> None:
     def behave(channel: socket.socket) -> None:
         channel.recv(4096)
-        answer = b'{"v": 1, "id": 1, "type": "ok", "body": {"ready": "yes"}}'
+        answer = b'{"v": 1, "id": 2, "type": "ok", "body": {"ready": "yes"}}'
         channel.sendall(struct.pack(">I", len(answer)) + answer)
 
     raw(behave)
@@ -239,7 +253,6 @@ def test_what_is_handed_on_has_the_right_fields_and_is_json(client: CaClient, se
     [
         b"[]",
         b'{"ready": true}',
-        b'{"ready": true, "problems": [], "size": 0, "policy": "", "time": 1, "more": 1}',
         b'{"ready": true, "problems": [], "size": 0, "policy": "\xff", "time": 1}',
         b'{"ready": true, "problems": [}, "size": 0, "policy": "", "time": 1}',
         b'{"ready": true, "problems": ' + b"[" * 3000 + b"]" * 3000 + b', "size": 0, "policy": "", "time": 1}',
@@ -248,7 +261,7 @@ def test_what_is_handed_on_has_the_right_fields_and_is_json(client: CaClient, se
 def test_nonsense_is_not_handed_on(client: CaClient, raw: Raw, body: bytes) -> None:
     def behave(channel: socket.socket) -> None:
         channel.recv(4096)
-        answer = b'{"v": 1, "id": 1, "type": "ok", "body": %s}' % body
+        answer = b'{"v": 1, "id": 2, "type": "ok", "body": %s}' % body
         channel.sendall(struct.pack(">I", len(answer)) + answer)
 
     raw(behave)
@@ -257,9 +270,55 @@ def test_nonsense_is_not_handed_on(client: CaClient, raw: Raw, body: bytes) -> N
     assert found.value.code in ("ca_protocol", "ca_down")
 
 
+@pytest.mark.parametrize("body", [b"[]", b'{"version": "two"}', b'{"version": 0}', b"[" * 3000 + b"]" * 3000])
+def test_a_greeting_that_is_nonsense_is_not_believed(client: CaClient, tmp_path: Path, body: bytes) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "web.sock"))
+        listener.listen()
+
+        def serve() -> None:
+            with suppress(OSError):
+                channel, _ = listener.accept()
+                with channel:
+                    channel.recv(4096)
+                    send(channel, b'{"v": 1, "id": 1, "type": "ok", "body": %s}' % body)
+                    channel.recv(4096)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with pytest.raises(Failed) as found:
+            client.call(m.Health(), m.HealthReply)
+        thread.join(5)
+    assert found.value.code == "ca_down"
+
+
+def test_t87_an_answer_that_grew_is_read_and_handed_on(client: CaClient, raw: Raw) -> None:
+    body = b'{"ready": true, "problems": [], "size": 0, "policy": "", "time": 1, "more": {"a": 1}}'
+    heard: list[bytes] = []
+
+    def behave(channel: socket.socket) -> None:
+        for number in (2, 3):
+            heard.append(channel.recv(4096))
+            send(channel, b'{"v": 1, "id": %d, "type": "ok", "body": %s, "more": 1}' % (number, body))
+
+    raw(behave)
+    assert client.call(m.Health(), m.HealthReply).ready
+    assert client.version == 2
+    assert client.carry(m.Health(), m.HealthReply, 1).text.encode() == body
+    client.close()
+    assert [json.loads(frame[4:]).get("version") for frame in heard] == [2, None], "for whom the answers are"
+
+
+def test_t87_the_real_ca_answers_in_the_version_of_who_reads(client: CaClient, server: Server) -> None:
+    grown = {"version", "oldest", "release"}
+    assert client.carry(m.Health(), m.HealthReply, 2).parts.keys() >= grown
+    assert not client.carry(m.Health(), m.HealthReply, 1).parts.keys() & grown
+    assert client.version == versions.PROTOCOL
+
+
 def test_an_answer_in_pieces_is_put_together(client: CaClient, raw: Raw) -> None:
     body = json.dumps({"ready": False, "problems": ["x" * 100_000], "size": 0, "policy": "", "time": 1})
-    answer = b'{"v": 1, "id": 1, "type": "ok", "body": %s}' % body.encode()
+    answer = b'{"v": 1, "id": 2, "type": "ok", "body": %s}' % body.encode()
     frame = struct.pack(">I", len(answer)) + answer
 
     def behave(channel: socket.socket) -> None:
@@ -275,7 +334,7 @@ def test_an_answer_in_pieces_is_put_together(client: CaClient, raw: Raw) -> None
 
 
 def test_two_answers_to_one_question_are_nonsense(client: CaClient, raw: Raw) -> None:
-    answer = b'{"v": 1, "id": 1, "type": "ok", "body": {}}'
+    answer = b'{"v": 1, "id": 2, "type": "ok", "body": {}}'
 
     def behave(channel: socket.socket) -> None:
         channel.recv(4096)
