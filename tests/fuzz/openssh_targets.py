@@ -60,7 +60,7 @@ def certificate(data: bytes) -> None:
 
 
 def revocation_list(data: bytes) -> None:
-    """The host's reader takes a list or raises ``ValueError``; it returns what it took, without what it does not know."""
+    """The host's reader takes a list or raises ``ValueError``; it returns what it knows of it, and no other bytes."""
     try:
         found = host_krl.read(data)
     except ValueError:

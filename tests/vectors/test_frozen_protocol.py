@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pytest
 
@@ -99,7 +99,7 @@ def peer(path: Path, answer: str) -> Iterator[list[bytes]]:
             asked.append(frame)
             say(stream, frame, answer)
 
-    def say(stream: IO[bytes], frame: bytes, answer: str) -> None:
+    def say(stream: BufferedRWPair, frame: bytes, answer: str) -> None:
         text = answer.replace(f'"id":{json.loads(answer)["id"]},', f'"id":{json.loads(frame)["id"]},', 1).encode()
         stream.write(len(text).to_bytes(4, "big") + text)
         stream.flush()
