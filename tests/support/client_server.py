@@ -7,6 +7,7 @@ here: which calls arrived, a CA that is away, and a front end that lies about ce
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import secrets
 import time
@@ -118,6 +119,8 @@ class ClientServer:
     provider: SignInProvider
     calls: list[str] = field(default_factory=list)
     """What arrived: ``POST /api/v1/requests`` and so on."""
+    bodies: list[bytes] = field(default_factory=list)
+    """What each of the calls carried."""
     lies: dict[str, Any] = field(default_factory=dict)
     """Fields that the front end changes in every certificate's answer."""
     alter: Any = None
@@ -180,6 +183,9 @@ class ClientServer:
         """The front end, with its calls written down and its answers perhaps changed."""
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         self.calls.append(f"{method} {path}")
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = io.BytesIO(body)
+        self.bodies.append(body)
         if not self.lies and self.alter is None:
             return self.front.app.wsgi_app(environ, start)
         answer = Response.from_app(self.front.app.wsgi_app, environ)
