@@ -57,7 +57,7 @@ def exchange(
         answer = connection.getresponse()
         text = answer.read(LIMIT + 1)
         spoken = versions.parse(answer.headers.get(versions.HEADER))
-        found = Answer(answer.status, text, answer.headers.get("ETag", ""), _date(answer.headers.get("Date")), spoken)
+        result = Answer(answer.status, text, answer.headers.get("ETag", ""), _date(answer.headers.get("Date")), spoken)
     except ssl.SSLCertVerificationError as error:
         raise Failed("unreachable", f"the TLS certificate of {host} is not valid: {error.verify_message}") from None
     except (OSError, http.client.HTTPException) as error:
@@ -66,7 +66,7 @@ def exchange(
         connection.close()
     if len(text) > LIMIT:
         raise Failed("bad_answer", f"{parts.netloc} sent more than {LIMIT} bytes")
-    return found
+    return result
 
 
 def _reason(error: Exception, timeout: float) -> str:

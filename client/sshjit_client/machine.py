@@ -73,22 +73,22 @@ class Machine:
             Invalid: ``not_set_up``.
 
         """
-        found = files.load(self.config / "config.json", Settings)
-        if found is None:
+        settings = files.load(self.config / "config.json", Settings)
+        if settings is None:
             raise Invalid("not_set_up", "this machine is not set up", hint="ssh-jit setup URL --root SHA256:…")
-        return found
+        return settings
 
     def session(self, now: float) -> Session | None:
         """The kept sign-in; ``None`` if it has expired or its key is gone."""
         if not paths.private(str(self.state)):
             return None
         try:
-            found = files.load(self.state / "session.json", Session)
+            session = files.load(self.state / "session.json", Session)
         except Failed:  # signing in again replaces a damaged file
             return None
-        if found is None or found.login.expires <= now or not Path(found.key).exists():
+        if session is None or session.login.expires <= now or not Path(session.key).exists():
             return None
-        return found
+        return session
 
     def drop_certificates(self) -> None:
         """Removes every certificate: their key is about to go, or the sign-in has ended."""

@@ -72,7 +72,7 @@ def sign_in(machine: Machine, options: SignInOptions) -> Session:
     return session
 
 
-def choose(bundle: Bundle, wanted: str | None) -> Provider:
+def choose(bundle: Bundle, provider_id: str | None) -> Provider:
     """The provider to sign in with: the named one, or the only one.
 
     Raises:
@@ -80,13 +80,13 @@ def choose(bundle: Bundle, wanted: str | None) -> Provider:
 
     """
     known = {provider.id: provider for provider in bundle.providers}
-    if wanted in known:
-        return known[wanted]
-    if wanted is None and len(known) == 1:
+    if provider_id in known:
+        return known[provider_id]
+    if provider_id is None and len(known) == 1:
         return next(iter(known.values()))
-    problem = f"there is no provider {wanted!r}" if wanted else "there are several providers to sign in with"
+    problem = f"there is no provider {provider_id!r}" if provider_id else "there are several providers to sign in with"
     hint = f"--provider {' | '.join(sorted(known)) or '(none yet)'}"
-    raise Invalid("which_provider", problem, hint=hint if wanted else f"ssh-jit login {hint}")
+    raise Invalid("which_provider", problem, hint=hint if provider_id else f"ssh-jit login {hint}")
 
 
 def _keep(folder: Path, state: Path) -> Path:

@@ -43,18 +43,18 @@ def verify(text: str, signature: str, *, pin: str, plain_http: bool) -> Bundle:
         Invalid: what is wrong with its content.
 
     """
-    found = bundle.read(text, plain_http=plain_http)
-    for change in bundle.way(found, pin):
+    offered = bundle.read(text, plain_http=plain_http)
+    for change in bundle.way(offered, pin):
         if not openssh.verify(change.old, bundle.SUCCESSION, change.new.encode("ascii"), change.signature):
             raise Refused("bad_signature", "a root of the bundle is not signed by the one before it")
-    if not openssh.verify(found.root, bundle.NAMESPACE, text.encode("utf-8"), signature):
+    if not openssh.verify(offered.root, bundle.NAMESPACE, text.encode("utf-8"), signature):
         raise Refused("bad_signature", "the bundle's signature is not by its root")
-    return found
+    return offered
 
 
-def pinned(settings: Settings, found: Bundle) -> Settings:
+def pinned(settings: Settings, verified: Bundle) -> Settings:
     """The settings with a verified bundle's root pinned, so that older roots are refused from now on."""
-    return dataclasses.replace(settings, root=sshkey.parse_line(found.root).fingerprint)
+    return dataclasses.replace(settings, root=sshkey.parse_line(verified.root).fingerprint)
 
 
 def download(url: str, etag: str = "") -> HeldBundle | None:
@@ -85,10 +85,10 @@ def accept(new: HeldBundle, held: Bundle | None, settings: Settings) -> Bundle |
         Refused, Invalid: when it can't be trusted.
 
     """
-    found = verify(new.bundle, new.signature, pin=settings.root, plain_http=plain(settings))
-    if found.installation != settings.installation:
-        raise Invalid("other_installation", f"the bundle is for {found.installation}, not {settings.installation}")
-    return found if bundle.replaces(found, held) else None
+    offered = verify(new.bundle, new.signature, pin=settings.root, plain_http=plain(settings))
+    if offered.installation != settings.installation:
+        raise Invalid("other_installation", f"the bundle is for {offered.installation}, not {settings.installation}")
+    return offered if bundle.replaces(offered, held) else None
 
 
 def current(settings: Settings, folder: Path, terminal: Terminal, *, fresh: int = FRESH) -> Bundle:
@@ -107,14 +107,14 @@ def current(settings: Settings, folder: Path, terminal: Terminal, *, fresh: int 
         return _not_old(held, terminal)
     try:
         new = download(settings.url, stored.etag if stored else "")
-        found = accept(new, held, settings) if new else None
-        if new and found:
-            if settings != (moved := pinned(settings, found)):
+        accepted = accept(new, held, settings) if new else None
+        if new and accepted:
+            if settings != (moved := pinned(settings, accepted)):
                 files.save(folder / "config.json", moved)
                 terminal.say(f"the installation has a new root, signed by the one before it: {moved.root}")
-            keep(folder, new, found)
-            held = found
-            for warning in warnings(found):
+            keep(folder, new, accepted)
+            held = accepted
+            for warning in warnings(accepted):
                 terminal.say(warning)
         else:
             path.touch()
@@ -125,9 +125,9 @@ def current(settings: Settings, folder: Path, terminal: Terminal, *, fresh: int 
     return _not_old(held, terminal)
 
 
-def keep(folder: Path, new: HeldBundle, found: Bundle) -> None:
+def keep(folder: Path, new: HeldBundle, trusted: Bundle) -> None:
     """Keeps a trusted bundle. ssh's list is written first: a list that is too new harms nobody."""
-    _keep_list(folder, found)
+    _keep_list(folder, trusted)
     files.save(folder / "bundle.json", new)
 
 
@@ -143,8 +143,8 @@ def plain(settings: Settings) -> bool:
     return settings.url.startswith("http://")
 
 
-def _keep_list(folder: Path, found: Bundle) -> None:
-    files.write(folder / REVOKED, bundle.krl_of(found))
+def _keep_list(folder: Path, trusted: Bundle) -> None:
+    files.write(folder / REVOKED, bundle.krl_of(trusted))
 
 
 def _not_old(held: Bundle | None, terminal: Terminal) -> Bundle:

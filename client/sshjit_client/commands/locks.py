@@ -65,10 +65,10 @@ def _unlock(parser: Parser) -> Act:
 def unlock(machine: Machine, options: Options) -> int:
     """Removes a lock, with a signature."""
     session, api = resolve_request.signed_in(machine)
-    reason, found = _reason(options), _known(api.locks(), options.lock)
-    signature = Signer(machine, session, api).act(Unlock(session.login.id, found.id, reason, None))
-    api.unlock(found.id, UnlockBody(reason, signature))
-    machine.terminal.say(f"unlocked: {found.title} ({found.id}); what was revoked stays revoked")
+    reason, lock = _reason(options), _known(api.locks(), options.lock)
+    signature = Signer(machine, session, api).act(Unlock(session.login.id, lock.id, reason, None))
+    api.unlock(lock.id, UnlockBody(reason, signature))
+    machine.terminal.say(f"unlocked: {lock.title} ({lock.id}); what was revoked stays revoked")
     return ExitCode.OK
 
 
@@ -81,13 +81,13 @@ def _locks(parser: Parser) -> Act:
 def locks(machine: Machine, options: Options) -> int:
     """Prints the locks in force, oldest first."""
     _, api = resolve_request.signed_in(machine)
-    found = api.locks()
+    locked = api.locks()
     if options.json:
-        machine.terminal.out(json.dumps({"locks": wire.encode(found)}, indent=2))
-    elif not found:
+        machine.terminal.out(json.dumps({"locks": wire.encode(locked)}, indent=2))
+    elif not locked:
         machine.terminal.say("nothing is locked")
     else:
-        rows = [[each.id, each.title, at(each.since), each.by, each.reason] for each in found]
+        rows = [[lock.id, lock.title, at(lock.since), lock.by, lock.reason] for lock in locked]
         machine.terminal.out(table([["LOCK", "WHAT", "SINCE", "BY", "REASON"], *rows]))
     return ExitCode.OK
 
@@ -119,14 +119,14 @@ def revoke(machine: Machine, options: Options) -> int:
     return ExitCode.OK
 
 
-def _known(found: tuple[LockView, ...], wanted: str) -> LockView:
-    alike = [each for each in found if each.id == wanted] or [
-        each for each in found if each.id.startswith((wanted, f"lock-{wanted}")) and not "lock-".startswith(wanted)
+def _known(known: tuple[LockView, ...], prefix: str) -> LockView:
+    matches = [lock for lock in known if lock.id == prefix] or [
+        lock for lock in known if lock.id.startswith((prefix, f"lock-{prefix}")) and not "lock-".startswith(prefix)
     ]
-    if len(alike) != 1:
-        several = f"{len(alike)} locks begin with {wanted}" if alike else f"there is no lock {wanted}"
+    if len(matches) != 1:
+        several = f"{len(matches)} locks begin with {prefix}" if matches else f"there is no lock {prefix}"
         raise Invalid("unknown_lock", several, hint="ssh-jit locks")
-    return alike[0]
+    return matches[0]
 
 
 def _why(parser: Parser) -> None:

@@ -61,13 +61,13 @@ def requests(machine: Machine, options: Options) -> int:
     since = None if options.since is None else times.back(options.since, int(time.time()))
     which = Filter(options.find, RequestState(options.state) if options.state else None, since)
     scopes: list[Scope] = [options.scope] if options.scope else _now(session)
-    found = {scope: _pages(api, scope, which, options.limit) for scope in scopes}
+    pages = {scope: _pages(api, scope, which, options.limit) for scope in scopes}
     if options.json:
-        lists = {"requests" if options.scope else scope: wire.encode(each) for scope, (each, _) in found.items()}
+        lists = {"requests" if options.scope else scope: wire.encode(each) for scope, (each, _) in pages.items()}
         machine.terminal.out(json.dumps(lists, indent=2))
         return ExitCode.OK
-    _print(machine, {scope: each for scope, (each, _) in found.items() if each}, resolve_request.now(api))
-    if any(more for _, more in found.values()):
+    _print(machine, {scope: each for scope, (each, _) in pages.items() if each}, resolve_request.now(api))
+    if any(more for _, more in pages.values()):
         machine.terminal.hint(f"there are older requests: use --limit {options.limit * 5}, --find or --since")
     return ExitCode.OK
 
@@ -79,21 +79,21 @@ def _now(session: Session) -> list[Scope]:
 
 def _pages(api: FullApi, scope: Scope, which: Filter, limit: int) -> tuple[list[RequestView], bool]:
     """The newest requests, page by page; and whether there are more."""
-    found: list[RequestView] = []
+    newest: list[RequestView] = []
     before: int | None = None
     while True:
-        page = min(PAGE, limit - len(found))
+        page = min(PAGE, limit - len(newest))
         reply = api.requests(scope, Filter(which.find, which.state, which.since, before, page))
-        found += reply.requests
+        newest += reply.requests
         before = reply.next
-        if before is None or len(found) >= limit:
-            return found[:limit], before is not None or len(found) > limit  # a page is whole seconds
+        if before is None or len(newest) >= limit:
+            return newest[:limit], before is not None or len(newest) > limit  # a page is whole seconds
 
 
-def _print(machine: Machine, found: dict[Scope, list[RequestView]], now: int) -> None:
-    if not found:
+def _print(machine: Machine, lists: dict[Scope, list[RequestView]], now: int) -> None:
+    if not lists:
         machine.terminal.say("no requests")
-    for number, (scope, requests) in enumerate(found.items()):
+    for number, (scope, requests) in enumerate(lists.items()):
         machine.terminal.out(f"{chr(10) if number else ''}{_TITLES[scope]}\n")
         machine.terminal.out(request_text.requests(requests, now, theirs=scope != "mine", columns=table_width()))
 

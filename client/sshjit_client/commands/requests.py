@@ -110,14 +110,14 @@ def _extend(parser: Parser) -> Act:
 def extend(machine: Machine, options: Options) -> int:
     """Requests more time for a grant; it is decided like the first request."""
     _, api = resolve_request.signed_in(machine)
-    found = resolve_request.open_access(api, options.what, "extend")
-    if not found:
+    grants = resolve_request.open_access(api, options.what, "extend")
+    if not grants:
         raise Invalid("unknown_request", "nothing is open that could be extended", hint="ssh-jit request")
-    if len(found) > 1:
-        named = ", ".join(f"{request_text.short(each.id)} ({request_text.what(each)})" for each in found)
+    if len(grants) > 1:
+        named = ", ".join(f"{request_text.short(grant.id)} ({request_text.what(grant)})" for grant in grants)
         raise Invalid("which_request", f"several are open there: {named}", hint="ssh-jit extend ID")
     reason = names.free_text(options.reason, "the reason")
-    reply = api.extend(found[0].id, reason)
+    reply = api.extend(grants[0].id, reason)
     for note in reply.notes:
         machine.terminal.say(note)
     return _report(machine, api, reply, reason, wait=options.wait)
@@ -146,11 +146,11 @@ def _done(parser: Parser) -> Act:
 def done(machine: Machine, options: Options) -> int:
     """Ends the named access, or the only one that is open."""
     _, api = resolve_request.signed_in(machine)
-    found = resolve_request.open_access(api, options.what, "done")
-    for each in found:
-        machine.terminal.say(f"done: {request_text.what(api.close('end', each.id))}")
+    grants = resolve_request.open_access(api, options.what, "done")
+    for grant in grants:
+        machine.terminal.say(f"done: {request_text.what(api.close('end', grant.id))}")
     machine.drop_certificates()
-    if not found:
+    if not grants:
         machine.terminal.say("nothing is open")
     return ExitCode.OK
 

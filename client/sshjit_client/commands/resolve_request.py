@@ -30,12 +30,12 @@ def now(api: FullApi) -> int:
 
 def scopes(session: Session) -> list[Scope]:
     """The lists that this sign-in may see. The server decides; this only avoids requests that it would refuse."""
-    found: list[Scope] = ["mine", "approve"]
+    visible: list[Scope] = ["mine", "approve"]
     if "review" in session.login.permissions:
-        found.append("review")
+        visible.append("review")
     if "audit" in session.login.permissions:
-        found.append("all")
-    return found
+        visible.append("all")
+    return visible
 
 
 def id_of(api: FullApi, session: Session, prefix: str) -> str:
@@ -47,10 +47,12 @@ def id_of(api: FullApi, session: Session, prefix: str) -> str:
     """
     if len(prefix) >= _WHOLE:
         return names.identifier(prefix)
-    found: dict[str, RequestView] = {}
+    candidates: dict[str, RequestView] = {}
     for scope in scopes(session):
-        found.update((each.id, each) for each in api.requests(scope, Filter(find=_whole(prefix))).requests)
-    return matching(prefix, found.values()).id
+        candidates.update(
+            (request.id, request) for request in api.requests(scope, Filter(find=_whole(prefix))).requests
+        )
+    return matching(prefix, candidates.values()).id
 
 
 def open_access(api: FullApi, prefix: str | None, command: str) -> list[RequestView]:
@@ -60,31 +62,31 @@ def open_access(api: FullApi, prefix: str | None, command: str) -> list[RequestV
         Invalid: ``unknown_request``, ``which_request``.
 
     """
-    live = [each for each in api.requests("mine", _OPEN).requests if each.extends is None]
+    live = [request for request in api.requests("mine", _OPEN).requests if request.extends is None]
     if prefix is not None:
-        return _begun(api, [each for each in live if prefix.lower() in each.hosts]) or [matching(prefix, live)]
+        return _begun(api, [request for request in live if prefix.lower() in request.hosts]) or [matching(prefix, live)]
     live = _begun(api, live)
     if len(live) > 1:
-        named = ", ".join(f"{request_text.short(each.id)} ({request_text.what(each)})" for each in live)
+        named = ", ".join(f"{request_text.short(request.id)} ({request_text.what(request)})" for request in live)
         hint = f"ssh-jit {command} host, or ssh-jit {command} ID"
         raise Invalid("which_request", f"several are open: {named}", hint=hint)
     return live
 
 
-def _begun(api: FullApi, found: list[RequestView]) -> list[RequestView]:
+def _begun(api: FullApi, requests: list[RequestView]) -> list[RequestView]:
     """Those whose window is open, else those that begin later: to be done now does not end tonight's access."""
-    return [each for each in found if each.start is None or each.start <= now(api)] or found
+    return [request for request in requests if request.start is None or request.start <= now(api)] or requests
 
 
 def matching(prefix: str, among: Iterable[RequestView]) -> RequestView:
     """The only request whose id is ``prefix``, or begins with it. ``7k2m`` is short for ``req-7k2m``."""
     whole = _whole(prefix)
-    found = [each for each in among if each.id.startswith(whole)]
-    if len(found) > 1:
-        raise Invalid("which_request", f"{len(found)} requests begin with {prefix}", hint="ssh-jit requests")
-    if not found or whole == "req-":  # every id begins so: it names no request, even if there is only one
+    matches = [request for request in among if request.id.startswith(whole)]
+    if len(matches) > 1:
+        raise Invalid("which_request", f"{len(matches)} requests begin with {prefix}", hint="ssh-jit requests")
+    if not matches or whole == "req-":  # every id begins so: it names no request, even if there is only one
         raise Invalid("unknown_request", f"there is no request {prefix}", hint="ssh-jit requests")
-    return found[0]
+    return matches[0]
 
 
 def _whole(prefix: str) -> str:

@@ -33,13 +33,13 @@ def setup(machine: Machine, options: Options) -> int:
     if new is None:
         raise Failed("no_bundle", "the server sent no bundle")
     pin = root or _asked(machine, url, new)
-    found = trusted_bundle.verify(new.bundle, new.signature, pin=pin, plain_http=url.startswith("http://"))
+    verified = trusted_bundle.verify(new.bundle, new.signature, pin=pin, plain_http=url.startswith("http://"))
     if provider is not None:
-        sign_in.choose(found, provider)
-    settings = trusted_bundle.pinned(Settings(1, url, found.installation, pin, provider), found)
-    _keep(machine, settings, new, found)
-    titles = ", ".join(f"{p.title} ({p.id})" for p in found.providers) or "none yet"
-    machine.terminal.say(f"set up for {found.installation} at {url}; sign in with: {titles}")
+        sign_in.choose(verified, provider)
+    settings = trusted_bundle.pinned(Settings(1, url, verified.installation, pin, provider), verified)
+    _keep(machine, settings, new, verified)
+    titles = ", ".join(f"{p.title} ({p.id})" for p in verified.providers) or "none yet"
+    machine.terminal.say(f"set up for {verified.installation} at {url}; sign in with: {titles}")
     return ExitCode.OK
 
 
@@ -53,17 +53,17 @@ def _asked(machine: Machine, url: str, new: HeldBundle) -> str:
     return pin
 
 
-def _keep(machine: Machine, settings: Settings, new: HeldBundle, found: Bundle) -> None:
+def _keep(machine: Machine, settings: Settings, new: HeldBundle, verified: Bundle) -> None:
     """Writes settings and bundle. An older bundle never replaces a newer one of the same root."""
     folder = files.private_folder(machine.config)
     before = files.load(folder / "config.json", Settings)
     stored = files.load(folder / "bundle.json", HeldBundle)
     same = before is not None and (before.installation, before.root) == (settings.installation, settings.root)
     if same and stored:
-        bundle.replaces(found, bundle.read(stored.bundle, plain_http=True))
+        bundle.replaces(verified, bundle.read(stored.bundle, plain_http=True))
     if not same or before is None or before.url != settings.url:
         machine.forget()
-    trusted_bundle.keep(folder, new, found)
+    trusted_bundle.keep(folder, new, verified)
     files.save(folder / "config.json", settings)
 
 

@@ -49,13 +49,13 @@ def status(machine: Machine, options: Options) -> int:
     session = sessions.kept(machine)
     api = FullApi(session.url, session.token)
     problem: SshJitError | None = None
-    found: tuple[RequestView, ...] = ()
+    requests: tuple[RequestView, ...] = ()
     try:
-        found = api.requests("mine").requests
+        requests = api.requests("mine").requests
     except SshJitError as error:
         problem = error
     name = names.host_name(host.lower()) if host else None
-    _drop_dead(machine, found)
+    _drop_dead(machine, requests)
     rows = [
         ["server", f"{settings.url} ({settings.installation})"],
         ["sign-in", f"{person(session.login.person)}, until {at(session.login.expires)}"],
@@ -64,9 +64,9 @@ def status(machine: Machine, options: Options) -> int:
         ["clock", _clock(api.skew) if not problem else "unknown"],
     ]
     machine.terminal.out(table(rows))
-    certificates = [kept for kept in _kept(machine.state) if name is None or _is_for(kept, name, found)]
-    live = [r for r in found if r.state in (RequestState.PENDING, RequestState.APPROVED)]
-    shown = tuple(r for r in (found[:20] if name else live) if name is None or name in r.hosts)
+    certificates = [kept for kept in _kept(machine.state) if name is None or _is_for(kept, name, requests)]
+    live = [r for r in requests if r.state in (RequestState.PENDING, RequestState.APPROVED)]
+    shown = tuple(r for r in (requests[:20] if name else live) if name is None or name in r.hosts)
     if certificates:
         machine.terminal.out(f"\ncertificates\n\n{_certificates(certificates)}")
     if shown:
@@ -79,9 +79,9 @@ def status(machine: Machine, options: Options) -> int:
     return ExitCode.OK
 
 
-def _drop_dead(machine: Machine, found: tuple[RequestView, ...]) -> None:
+def _drop_dead(machine: Machine, requests: tuple[RequestView, ...]) -> None:
     """Removes certificates of requests that ended early: hosts refuse them, and the next connection asks again."""
-    over = {r.id: r.state.value for r in found if r.state not in (RequestState.APPROVED, RequestState.PENDING)}
+    over = {r.id: r.state.value for r in requests if r.state not in (RequestState.APPROVED, RequestState.PENDING)}
     for kept in _kept(machine.state):
         request = kept.certificate.key_id.partition(" ")[0]
         if request in over:
@@ -105,26 +105,26 @@ def _explain(machine: Machine, host: str, certificates: list[Kept], shown: tuple
 
 
 def _kept(state: Path) -> list[Kept]:
-    found = []
+    certificates = []
     for path in sorted((state / "open").glob("*.conf")):
         try:
             with path.open("rb") as file:
                 until = certificate_index.until(file.readline(80))
             written = path.with_name(f"{path.name.removesuffix('.conf')}-cert.pub").read_text("ascii")
-            found.append(Kept(path, sshcert.parse_line(written)[0], until))
+            certificates.append(Kept(path, sshcert.parse_line(written)[0], until))
         except (OSError, ValueError, Invalid):
             continue  # removed meanwhile; ssh would not take it either
-    return found
+    return certificates
 
 
-def _is_for(kept: Kept, host: str, found: tuple[RequestView, ...]) -> bool:
-    ids = {host, *(i for request in found if host in request.hosts for i in request.host_ids)}
+def _is_for(kept: Kept, host: str, requests: tuple[RequestView, ...]) -> bool:
+    ids = {host, *(i for request in requests if host in request.hosts for i in request.host_ids)}
     return any(p.partition("@")[2] in ids for p in kept.certificate.principals)
 
 
-def _certificates(found: list[Kept]) -> str:
+def _certificates(certificates: list[Kept]) -> str:
     rows = [["PRINCIPAL", "UNTIL", "LEFT", "SERIAL", "COMMAND"]]
-    for kept in found:
+    for kept in certificates:
         left = kept.until - int(time.time())
         command = dict(kept.certificate.critical).get("force-command") or "any"
         rows.append(
