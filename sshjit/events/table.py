@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from sshjit import json_text, wire
+from sshjit import canonical, wire
 from sshjit.errors import Invalid
 from sshjit.events.access import (
     Asked,
@@ -130,15 +129,9 @@ def split(event: Event) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def encode(event: Event) -> tuple[str, str]:
-    """The fields of fact and detail as canonical JSON: what ``split`` comes to."""
-    fact, detail = _spelling(typing.cast("Any", type(event)))
-    return fact(event), detail(event)
-
-
-@cache
-def _spelling(kind: type[Event]) -> tuple[Callable[[Event], str], Callable[[Event], str]]:
-    facts, details = _split(typing.cast("Any", kind))
-    return json_text.canonical(kind, facts), json_text.canonical(kind, details)
+    """The fields of fact and detail as canonical JSON."""
+    fact, detail = split(event)
+    return canonical.dumps(fact).decode("ascii"), canonical.dumps(detail).decode("ascii")
 
 
 def join(kind: str, fact: dict[str, Any], details: dict[str, Any]) -> Event:

@@ -18,7 +18,7 @@ from sshjit_ca import state as states
 from sshjit_ca.keys import Signer
 from sshjit_ca.keys.key_store import KeyStore
 from sshjit_ca.keys.succession import Succession, raw, verified
-from sshjit_ca.log import erasure, fast_reader, snapshots
+from sshjit_ca.log import entry_text, erasure, fast_reader, snapshots
 from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
 from sshjit_ca.log.snapshots import Folded
 from sshjit_ca.state import State
@@ -179,7 +179,7 @@ class Journal:
 
     def record(self, event: Event, now: int) -> None:
         """Adds an event to the batch and folds it."""
-        entry = entries.write(event, self._tree.size, now, self._salt(entries.SALT_BYTES))
+        entry = entries.write(event, self._tree.size, now, self._salt(entries.SALT_BYTES), entry_text.encode)
         states.apply(self.state, event, entry.index, now)
         leaf = merkle.leaf_hash(entry.fact)
         self._rows.append(Row(entry, leaf, self.state.subject_of(event), getattr(event, "request", None)))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+import msgspec
+
 from sshjit import ca_protocol as m
-from sshjit import json_text, wire
+from sshjit import wire
 from sshjit.errors import Invalid, SshJitError
 from sshjit_ca.authority import Answer
 
@@ -49,6 +51,54 @@ def read(frame: bytes, allows: Callable[[type[m.Message]], bool]) -> tuple[Origi
         Invalid: ``bad_json``, ``bad_frame``, ``unknown_message``: with such a peer there is no going on.
 
     """
+    return _read_usual(frame, allows) or _read_strictly(frame, allows)
+
+
+class _Frame(msgspec.Struct, forbid_unknown_fields=True):
+    v: int
+    id: int
+    type: str
+    body: msgspec.Raw
+    version: int = 1
+
+
+_decode_frame = msgspec.json.Decoder(_Frame).decode
+_encode = msgspec.json.Encoder().encode
+_LARGE = re.compile(rb"\d{19}").search
+"""A number that 64 bits may not hold, or a text that looks like one."""
+
+
+_DECODERS = {name: msgspec.json.Decoder(cls).decode for name, cls in m.MESSAGES.items()}
+
+
+def _read_usual(frame: bytes, allows: Callable[[type[m.Message]], bool]) -> tuple[Origin, m.Message] | None:
+    """A frame spelt as our own programs spell it, in an eighth of the time; ``None`` for all others.
+
+    What was read is written again and must be the very bytes that came: so no field is unknown, missing or there twice.
+    """
+    try:
+        head = _decode_frame(frame)
+        cls = m.MESSAGES[head.type]
+        message: m.Message = _DECODERS[head.type](head.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError):
+        return None
+    again = {"v": m.PROTOCOL_VERSION, "id": head.id, "type": head.type, "body": message}
+    if head.version > 1:
+        again["version"] = head.version
+    if not 0 < head.id < 2**53 or _LARGE(frame) or not allows(cls) or _encode(again) != frame:
+        return None
+    return Origin(head.id, _reader(message, head.version)), message
+
+
+def _reader(message: m.Message, version: int) -> int:
+    """The version of whoever reads the answer.
+
+    The first question of a connection says it in its body, since a CA of version 1 does not know the frame's field.
+    """
+    return max(version, message.version) if isinstance(message, m.Health) else version
+
+
+def _read_strictly(frame: bytes, allows: Callable[[type[m.Message]], bool]) -> tuple[Origin, m.Message | Invalid]:
     value = wire.loads(frame, limit=m.MAX_FRAME)
     if not isinstance(value, dict) or value.keys() - {"version"} != _FIELDS:
         raise Invalid("bad_frame", "a frame has the fields v, id, type and body")
@@ -66,25 +116,21 @@ def read(frame: bytes, allows: Callable[[type[m.Message]], bool]) -> tuple[Origi
         message: m.Message = wire.decode(cls, value["body"])
     except Invalid as error:
         return Origin(number, version), error
-    if isinstance(message, m.Health):  # the first question: its body says the version, which a CA of version 1 bears
-        version = max(version, message.version)
-    return Origin(number, version), message
+    return Origin(number, _reader(message, version)), message
 
 
 def write(origin: Origin, answer: Answer) -> bytes:
     """The frame that answers a question."""
     body: m.Reply | m.ErrorReply
     if isinstance(answer, SshJitError):
-        kind, body = "error", m.ErrorReply(answer.family, answer.code, answer.message, answer.hint)
+        kind, body = b"error", m.ErrorReply(answer.family, answer.code, answer.message, answer.hint)
     else:
-        kind, body = "ok", answer
-    text = f'{{"v":{m.PROTOCOL_VERSION},"id":{origin.number},"type":"{kind}","body":{_text(body, origin.version)}}}'
-    data = text.encode()
+        kind, body = b"ok", answer
+    text = _text(body, origin.version)
+    data = b'{"v":%d,"id":%d,"type":"%s","body":%s}' % (m.PROTOCOL_VERSION, origin.number, kind, text)
     return len(data).to_bytes(HEADER, "big") + data
 
 
-def _text(body: m.Reply | m.ErrorReply, version: int) -> str:
+def _text(body: m.Reply | m.ErrorReply, version: int) -> bytes:
     """The answer as this version knows it."""
-    if wire.grew(type(body), version):
-        return json.dumps(wire.encode_for(body, version, "the asker"), separators=(",", ":"), ensure_ascii=False)
-    return json_text.dumps(body)
+    return _encode(wire.encode_for(body, version, "the asker") if wire.grew(type(body), version) else body)

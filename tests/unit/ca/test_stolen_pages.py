@@ -6,12 +6,13 @@ remarks, reviews, explanations, the feed. The story here says every message that
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from sshjit import ca_protocol as m
-from sshjit import json_text, signed_actions, sshkey
+from sshjit import signed_actions, sshkey, wire
 from sshjit.errors import SshJitError
 from sshjit_ca.routes import ROUTES
 from tests.support.break_glass import GLASS, REASON, break_glass, review
@@ -251,12 +252,16 @@ def test_explanations_are_for_oneself_and_those_who_may(stolen: Stolen) -> None:
                 assert refused(said) == "not_permitted"  # whether or not there is such a person
 
 
+def text_of(said: m.Reply) -> str:
+    return json.dumps(wire.encode(said), ensure_ascii=False)
+
+
 def test_the_feed_tells_no_secret_and_changes_nothing(stolen: Stolen) -> None:
     ca = stolen.ca
     before = ca.context.journal.size
     said = stolen.say(m.ReadFeed(-1, 100))
     assert isinstance(said, m.FeedReply)
-    text = json_text.dumps(said)
+    text = text_of(said)
     assert len(said.items) > 10
     for login in ca.context.state.logins:
         assert login not in text
@@ -282,4 +287,4 @@ def test_t50_t54_what_a_host_joins_by_is_told_at_the_admin_door_alone(stolen: St
     for message in (*reads, m.ReadRequests(bob, "all", 100, None), m.Health()):
         said = stolen.say(message)
         assert not isinstance(said, SshJitError)
-        assert made.token not in json_text.dumps(said)
+        assert made.token not in text_of(said)
