@@ -54,9 +54,9 @@ def test_a_running_ca_sounds_its_alarm_without_any_front_end_and_explains(
     ca: Installation, syslog: socket.socket
 ) -> None:
     config = ca.home / "ca.toml"
-    served = CaProcess.start(config, ca.config.admin_socket)
+    running_ca = CaProcess.start(config, ca.config.admin_socket)
     try:
-        wait_until(served.ready)
+        wait_until(running_ca.ready)
         said = run_command(
             config, "explain", "--person", "dana@example.com", "--host", "db1", "--reason", "CHG-7", "--for", "2h"
         )
@@ -74,7 +74,7 @@ def test_a_running_ca_sounds_its_alarm_without_any_front_end_and_explains(
         wait_until(lambda: len(paged(ca)) == 1)
         assert paged(ca)[0]["kind"] == "lock_everything"
     finally:
-        served.end()
+        running_ca.end()
 
 
 def test_with_the_ca_down_the_command_that_signs_sounds_it(ca: Installation, syslog: socket.socket) -> None:
@@ -88,12 +88,12 @@ def test_with_the_ca_down_the_command_that_signs_sounds_it(ca: Installation, sys
 
 
 def test_what_time_has_ended_is_written_down(ca: Installation) -> None:
-    served = CaProcess.start(ca.home / "ca.toml", ca.config.admin_socket)
+    running_ca = CaProcess.start(ca.home / "ca.toml", ca.config.admin_socket)
     try:
-        wait_until(served.ready)
+        wait_until(running_ca.ready)
         closes = m.ReadLog(None, None, 50, kind="close")
         wait_until(lambda: len(admin_client.call(ca.config.admin_socket, closes, m.LogReply).entries) == 1)
         (entry,) = admin_client.call(ca.config.admin_socket, closes, m.LogReply).entries
         assert entry.summary == "postgres@db1 for d-4 (partner) is expired unanswered, by time"
     finally:
-        served.end()
+        running_ca.end()

@@ -49,12 +49,12 @@ def prepared(home: Path, issuers: dict[str, Issuer], database: str | None) -> In
 
 
 @pytest.fixture
-def served(ca: Installation) -> Iterator[CaProcess]:
+def running_ca(ca: Installation) -> Iterator[CaProcess]:
     """The CA as a process."""
-    served = CaProcess.start(ca.home / "ca.toml", ca.config.admin_socket)
-    wait_until(served.ready)
-    yield served
-    served.end()
+    running_ca = CaProcess.start(ca.home / "ca.toml", ca.config.admin_socket)
+    wait_until(running_ca.ready)
+    yield running_ca
+    running_ca.end()
 
 
 def emergency(ca: Installation, *how: str, code: int = 0) -> str:
@@ -82,7 +82,7 @@ def logged(ca: Installation) -> list[dict[str, object]]:
     return [json.loads(row.entry.fact)["body"] | {"at": row.entry.index} for row in rows]
 
 
-def test_with_the_ca_running_it_is_a_message(ca: Installation, served: CaProcess) -> None:
+def test_with_the_ca_running_it_is_a_message(ca: Installation, running_ca: CaProcess) -> None:
     said = emergency(ca, "--for", "5m", "--json")
     reply = json.loads(said)
     listing = shown(ca)
@@ -93,12 +93,14 @@ def test_with_the_ca_running_it_is_a_message(ca: Installation, served: CaProcess
     assert reply["valid_before"] <= time.time() + 300
     assert "EMERGENCY" in run_command(ca.home / "ca.toml", "log", "show")
     run_command(ca.home / "ca.toml", "revoke", "--certificate", str(reply["serial"]), "--reason", "over")
-    served.end()
+    running_ca.end()
     (entry,) = logged(ca)
     assert entry["certificate"] == digest(ca)
 
 
-def test_it_lives_a_quarter_of_an_hour_at_most_and_only_for_enrolled_hosts(ca: Installation, served: CaProcess) -> None:
+def test_it_lives_a_quarter_of_an_hour_at_most_and_only_for_enrolled_hosts(
+    ca: Installation, running_ca: CaProcess
+) -> None:
     assert "quarter of an hour" in emergency(ca, "--for", "16m", code=2)
     assert "no host is enrolled" in emergency(ca, "--host", "web7", code=2)
     assert "say why" in run_command(
@@ -119,9 +121,9 @@ def test_with_the_ca_down_the_command_takes_the_log_over(ca: Installation) -> No
     assert serial % SERIALS_PER_EPOCH == entry["at"]
 
 
-def test_a_running_ca_is_not_pushed_aside(ca: Installation, served: CaProcess) -> None:
+def test_a_running_ca_is_not_pushed_aside(ca: Installation, running_ca: CaProcess) -> None:
     assert "a CA is running" in emergency(ca, "--offline", code=4)
-    assert served.ready()
+    assert running_ca.ready()
 
 
 def test_with_the_database_down_too_the_record_waits_for_the_log(tmp_path: Path) -> None:
@@ -169,7 +171,7 @@ def doctor(ca: Installation, code: int) -> dict[tuple[str, str], str]:
     return {(each["area"], each["level"]): each["message"] + each["hint"] for each in found["findings"]}
 
 
-def test_doctor_finds_nothing_with_a_ca_that_is_well(ca: Installation, served: CaProcess) -> None:
+def test_doctor_finds_nothing_with_a_ca_that_is_well(ca: Installation, running_ca: CaProcess) -> None:
     wait_until(lambda: '"ok"' in run_command(ca.home / "ca.toml", "status", "--json"))
     time.sleep(0.5)
     with listening(ca.config.syslog):
@@ -238,13 +240,13 @@ def test_backup_and_restore_as_the_operator_types_them(ca: Installation) -> None
     run_command(config, "restore", "--reason", "x", code=2)  # never unasked
     said = run_command(config, "restore", str(ca.home / "b.tar"), "--accept-loss", "--reason", "disk lost")
     assert "entries are lost" in said
-    served = CaProcess.start(config, ca.config.admin_socket)
-    wait_until(served.ready)
+    running_ca = CaProcess.start(config, ca.config.admin_socket)
+    wait_until(running_ca.ready)
     assert "went on with an older log" in run_command(config, "log", "show")
-    assert served.end() == 0
+    assert running_ca.end() == 0
 
 
-def test_the_operator_confirms_the_clock(ca: Installation, served: CaProcess) -> None:
+def test_the_operator_confirms_the_clock(ca: Installation, running_ca: CaProcess) -> None:
     said = run_command(ca.home / "ca.toml", "confirm-clock", "--reason", "drill")
     assert "signing goes on" in said
     assert "confirmed the clock" in run_command(ca.home / "ca.toml", "log", "show")

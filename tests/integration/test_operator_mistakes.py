@@ -129,9 +129,9 @@ def test_entries_and_times_that_are_none_are_refused_and_offsets_count(ca: Insta
         assert "not the number of an entry" in run_command(
             ca.home / "ca.toml", "log", "export", f"--from={wrong}", code=2
         )
-    served = CaProcess.start(ca.home / "ca.toml", ca.config.admin_socket)
+    running_ca = CaProcess.start(ca.home / "ca.toml", ca.config.admin_socket)
     try:
-        wait_until(lambda: served.health() is not None)
+        wait_until(lambda: running_ca.health() is not None)
         # the test's clock began on 15 January 2027 at 8:00 UTC
         for since, found in (
             ("2027-01-15T07:59", True),
@@ -143,7 +143,7 @@ def test_entries_and_times_that_are_none_are_refused_and_offsets_count(ca: Insta
             said = run_command(ca.home / "ca.toml", "log", "show", "--kind", "key", f"--since={since}")
             assert ("user_ca" in said) is found, since
     finally:
-        served.end()
+        running_ca.end()
 
 
 def test_a_certificate_that_cannot_be_put_down_is_not_lost_without_a_word(ca: Installation) -> None:

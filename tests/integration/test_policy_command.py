@@ -28,13 +28,13 @@ def test_the_operator_reads_every_policy_that_decided(ca: Installation) -> None:
     config, path = ca.home / "ca.toml", ca.home / "policy.toml"
     first, second = POLICY, POLICY.replace('grant = "8h"', 'grant = "4h"')
     one, two = (hashlib.sha256(text.encode()).hexdigest() for text in (first, second))
-    served = CaProcess.start(config, ca.config.admin_socket)
+    running_ca = CaProcess.start(config, ca.config.admin_socket)
     try:
-        wait_until(served.ready)
+        wait_until(running_ca.ready)
         assert run_command(config, "policy", "show") == first
         path.write_text(second)
-        served.process.send_signal(signal.SIGHUP)
-        wait_until(lambda: (health := served.health()) is not None and health.policy == two)
+        running_ca.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: (health := running_ca.health()) is not None and health.policy == two)
         assert run_command(config, "policy", "show") == second
         assert run_command(config, "policy", "show", one[:8]) == first
         assert json.loads(run_command(config, "policy", "show", "--json", one)) == {"text": first, "digest": one}
@@ -46,4 +46,4 @@ def test_the_operator_reads_every_policy_that_decided(ca: Installation) -> None:
         assert "no policy 0000000000 ever decided here" in said
         assert "ssh-jit-ca policy list" in said
     finally:
-        served.end()
+        running_ca.end()

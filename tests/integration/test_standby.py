@@ -40,9 +40,9 @@ def pair(ca: Installation) -> Iterator[tuple[CaProcess, CaProcess]]:
     first = CaProcess.start(ca.home / "ca.toml", ca.config.admin_socket)
     second = None
     try:
-        assert first.told() == "READY=1\nSTATUS=serving"
+        assert first.notification() == "READY=1\nSTATUS=serving"
         second = CaProcess.start(second_config(ca, "second"), ca.home / "second-admin.sock")
-        assert second.told() == "READY=1\nSTATUS=another CA writes this log; standing by"
+        assert second.notification() == "READY=1\nSTATUS=another CA writes this log; standing by"
         assert second.health() is None
         yield first, second
     finally:
@@ -52,9 +52,9 @@ def pair(ca: Installation) -> Iterator[tuple[CaProcess, CaProcess]]:
                 each.end()
 
 
-def add_host(served: CaProcess, name: str) -> None:
+def add_host(running_ca: CaProcess, name: str) -> None:
     message = m.AddHost(name, (), "127.0.0.1", 22, (("env", "staging"),), ())
-    admin_client.call(served.door, message, m.HostReply)
+    admin_client.call(running_ca.admin_socket, message, m.HostReply)
 
 
 def is_whole(ca: Installation) -> bool:
@@ -74,17 +74,17 @@ def test_the_second_takes_over_when_the_first_dies_or_says_goodbye(
     wait_until(second.ready)
     assert time.monotonic() - began < standby.PATIENCE  # a dead process on this machine needs no patience
     add_host(second, "web2")
-    third = CaProcess.start(first.config, first.door)
-    assert "standing by" in third.told()
+    third = CaProcess.start(first.config, first.admin_socket)
+    assert "standing by" in third.notification()
     assert second.end() == 0
-    assert third.told() == "READY=1\nSTATUS=serving"
-    hosts = admin_client.call(third.door, m.ReadHosts(None), m.HostsReply).hosts
+    assert third.notification() == "READY=1\nSTATUS=serving"
+    hosts = admin_client.call(third.admin_socket, m.ReadHosts(None), m.HostsReply).hosts
     assert [host.name for host in hosts] == ["web1", "web2"]
     third.process.send_signal(signal.SIGHUP)
-    assert third.told().startswith("RELOADING=1\nMONOTONIC_USEC=")
-    assert third.told() == "READY=1\nSTATUS=serving"
+    assert third.notification().startswith("RELOADING=1\nMONOTONIC_USEC=")
+    assert third.notification() == "READY=1\nSTATUS=serving"
     third.process.terminate()
-    assert third.told() == "STOPPING=1"
+    assert third.notification() == "STOPPING=1"
     assert third.end() == 0
     assert is_whole(ca)
 
@@ -103,10 +103,10 @@ def test_t63_a_writer_that_hangs_is_given_up_and_signs_nothing_when_it_wakes(
     assert first.process.wait(timeout=PATIENCE) == 1
     assert "another CA process has taken over the log" in first.log.read_text()
     assert second.ready()
-    hosts = admin_client.call(second.door, m.ReadHosts(None), m.HostsReply).hosts
+    hosts = admin_client.call(second.admin_socket, m.ReadHosts(None), m.HostsReply).hosts
     assert [host.name for host in hosts] == ["web1", "web2"]
-    again = CaProcess.start(first.config, first.door)
-    assert "standing by" in again.told()
+    again = CaProcess.start(first.config, first.admin_socket)
+    assert "standing by" in again.notification()
     again.process.kill()
     again.end()
     assert is_whole(ca)

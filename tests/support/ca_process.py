@@ -40,10 +40,10 @@ def second_config(ca: Installation, name: str) -> Path:
 
 @dataclass
 class CaProcess:
-    """One ``serve``; ``door`` is its admin socket. What a supervisor is told arrives at ``notices``."""
+    """One running ``serve``. ``notices``: the socket that gets what it tells its supervisor."""
 
     config: Path
-    door: Path
+    admin_socket: Path
     process: subprocess.Popen[bytes]
     notices: socket.socket
     log: Path
@@ -65,14 +65,14 @@ class CaProcess:
             )
         return cls(config, admin_socket, process, notices, log)
 
-    def told(self) -> str:
+    def notification(self) -> str:
         """The next thing that the supervisor is told."""
         return str(self.notices.recv(4096), "utf-8")
 
     def health(self) -> m.HealthReply | None:
         """How it is; ``None`` while it does not answer."""
         with suppress(Failed):
-            return admin_client.call(self.door, m.Health(), m.HealthReply)
+            return admin_client.call(self.admin_socket, m.Health(), m.HealthReply)
         return None
 
     def ready(self) -> bool:

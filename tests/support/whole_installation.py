@@ -95,7 +95,7 @@ class Site:
     """The processes, and who is signed in where."""
 
     ca: Installation
-    served: CaProcess
+    running_ca: CaProcess
     fronts: tuple[Front, ...]
     shared: bool
     tokens: dict[tuple[str, int], str] = field(default_factory=dict)
@@ -139,19 +139,19 @@ class Site:
 
     def restart(self, program: Sequence[str] | None = None) -> None:
         """Another CA in the place of the one that was, which may be dead already."""
-        self.served.end()
-        self.served = CaProcess.start(self.served.config, self.served.door, program)
-        wait_until(self.served.ready)
+        self.running_ca.end()
+        self.running_ca = CaProcess.start(self.running_ca.config, self.running_ca.admin_socket, program)
+        wait_until(self.running_ca.ready)
 
     # ------------------------------------------------------------------------------------------------- the verdict
 
     def verify(self) -> None:
         """The log must be whole."""
-        run_command(self.served.config, "log", "verify")
+        run_command(self.running_ca.config, "log", "verify")
 
     def log(self) -> list[Line]:
         """All entries, as ``ssh-jit-ca log show`` tells them."""
-        told = json.loads(run_command(self.served.config, "log", "show", "--json", "--limit", "100000"))["entries"]
+        told = json.loads(run_command(self.running_ca.config, "log", "show", "--json", "--limit", "100000"))["entries"]
         told.reverse()  # they come newest first
         assert [each["index"] for each in told] == list(range(len(told)))
         return [_line(each) for each in told]
@@ -189,17 +189,17 @@ def running(home: Path, database: str) -> Iterator[Site]:
             Front(_web(home, number, port, store), port)
             for number, (port, store) in enumerate(zip(ports, stores, strict=True))
         )
-        served = CaProcess.start(home / "ca.toml", ca.config.admin_socket)
-        site = Site(ca, served, fronts, shared is not None)
+        running_ca = CaProcess.start(home / "ca.toml", ca.config.admin_socket)
+        site = Site(ca, running_ca, fronts, shared is not None)
         try:
             started(fronts)
-            wait_until(served.ready)
+            wait_until(running_ca.ready)
             yield site
             site.verify()
         finally:
             for front in fronts:
                 front.end()
-            site.served.end()
+            site.running_ca.end()
 
 
 def prepared(home: Path, issuers: dict[str, Any], database: str | None) -> Installation:

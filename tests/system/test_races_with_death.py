@@ -74,7 +74,7 @@ class Storm:
         """Kills the CA when there were so many approvals, and starts it again."""
         for _ in range(after):
             assert self.wave.acquire(timeout=PATIENCE)
-        self.site.served.process.kill()
+        self.site.running_ca.process.kill()
         self.site.restart()
 
 
@@ -133,7 +133,7 @@ def test_a_ca_that_is_killed_at_the_commit_says_neither_yes_nor_no(site: Site, t
             said = site.client(BOB, 0).decide("approve", request)
             assert (said.status, said.code) == (503, "ca_down")
             assert "it may have been done" in said.body["error"]["hint"]
-            assert site.served.process.wait(10) == -signal.SIGKILL
+            assert site.running_ca.process.wait(10) == -signal.SIGKILL
             when.unlink()
             site.restart(program)
             again = site.client(BOB, 1).decide("approve", request)

@@ -125,7 +125,7 @@ class Telling:
         request = self.asked()
         when.write_text("after")
         assert self.site.client(BOB, 0).decide("approve", request).status == 503
-        assert self.site.served.process.wait(10) == -signal.SIGKILL
+        assert self.site.running_ca.process.wait(10) == -signal.SIGKILL
         when.unlink()
         assert told(self.hooked, request) == {"asked": 1}
         return request

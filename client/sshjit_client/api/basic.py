@@ -95,10 +95,7 @@ class BasicApi:
         if body is not None:
             headers["Content-Type"] = "application/json"
             payload = json.dumps(self._known(body)).encode()
-        try:
-            answer = http_client.exchange(method, f"{self.url}/api/v1/{path}", body=payload, headers=headers)
-        except Failed as error:
-            raise Failed(error.code, f"{error.message}{STILL_WORKS}", hint=error.hint) from None
+        answer = self._exchange(method, path, body=payload, headers=headers)
         if answer.date is not None:
             self.skew = answer.date - int(time.time())
         self.version = answer.version
@@ -107,12 +104,19 @@ class BasicApi:
         versions.require("the server", answer.version)
         return answer.body
 
+    def _exchange(self, method: str, path: str, **more: Any) -> http_client.Answer:
+        """One exchange; an error says what still works."""
+        try:
+            return http_client.exchange(method, f"{self.url}/api/v1/{path}", **more)
+        except Failed as error:
+            raise Failed(error.code, f"{error.message}{STILL_WORKS}", hint=error.hint) from None
+
     def _known(self, body: Any) -> Any:
         """The body as the server knows it: without fields that came later, unless one limits what is asked."""
         if not wire.grew(type(body), 1):
             return wire.encode(body)
         if not self.version:
-            self.version = http_client.exchange("GET", f"{self.url}/api/v1/version").version
+            self.version = self._exchange("GET", "version").version
         return wire.encode_for(body, self.version, "the server")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 
@@ -115,6 +115,20 @@ def test_a_time_of_day_is_the_wall_s_also_over_a_change_of_clocks(monkeypatch: p
         evening = local("2026-10-24 20:00")  # the clocks go back in the night
         assert time.localtime(times.ahead("09:00", evening))[:5] == (2026, 10, 25, 9, 0)
         assert times.ahead("09:00", evening) - evening == 14 * 3600
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("where", "shown"),
+    [("Europe/Berlin", "2 Oct 2030 11:00 CEST"), ("Asia/Tashkent", "14:00 UTC+05"), ("UTC", "09:00 UTC")],
+)
+def test_a_printed_time_is_local_and_says_its_zone(monkeypatch: pytest.MonkeyPatch, where: str, shown: str) -> None:
+    monkeypatch.setenv("TZ", where)
+    time.tzset()
+    try:
+        assert times.at(int(datetime(2030, 10, 2, 9, tzinfo=UTC).timestamp())).endswith(shown)
     finally:
         monkeypatch.undo()
         time.tzset()
