@@ -20,8 +20,9 @@ demo: setup ## play the main job on real parts, and look around afterwards
 test: setup ## run every test, with the time per folder
 	@exec $(python) tests/run.py --install --jobs 3
 
-test-releases: setup ## try this tree's programs with those of an older commit (commit=24add08): some minutes
-	@exec $(python) tests/releases.py $(commit)
+test-releases: setup ## try the programs with older ones (commit=24add08) and with what may come: ten minutes
+	@$(python) tests/releases.py $(commit)
+	@$(python) tests/releases.py --tomorrow
 
 check: setup ## ruff, format, mypy --strict and the unit tests that start no servers: about a minute
 	@$(python) -m ruff check

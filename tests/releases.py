@@ -6,15 +6,20 @@ with newer servers, the newer ones with older servers, and a front end and a CA 
 minutes; ``make test-releases`` runs it, ``make test`` does not::
 
     .venv/bin/python tests/releases.py [COMMIT] [--mix NAME …]
+    .venv/bin/python tests/releases.py --tomorrow [--mix NAME …]
 
-The older commit is checked out and set up in a temporary folder, which is removed in the end. What is around the
-programs (configuration, providers, sshd) is the older commit's too: configuration is not upgraded by itself either.
-Standard library only. Prints a table, and what was said where something differs; exit code 1 if anything does.
+With ``--tomorrow`` this tree is the older one, and the newer one is a copy of it in which every message and everything
+in one has one field more: what is released today must get along with it.
+
+The other tree is checked out and set up in a temporary folder, which is removed in the end. What is around the programs
+(configuration, providers, sshd) is the older tree's: configuration is not upgraded by itself either. Standard library
+only. Prints a table, and what was said where something differs; exit code 1 if anything does.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 import os
 import re
@@ -32,6 +37,8 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[1]
 OLDEST = "24add08"
 """The last commit of protocol version 1, release 0.1.0."""
+TOMORROW = 99
+"""The version that tomorrow's programs speak."""
 PATIENCE = 120
 """Seconds for one command."""
 PROGRAMS = {"ca": "ssh-jit-ca", "web": "ssh-jit-web", "client": "ssh-jit", "host": "ssh-jit-host"}
@@ -43,7 +50,13 @@ MIXES: dict[str, frozenset[str]] = {
     "newer front end": frozenset({"web"}),
     "older front end": frozenset({"ca", "client", "host"}),
 }
-"""Which programs are this tree's; the others are the older commit's."""
+"""Which programs are the newer tree's."""
+IS_TOMORROW = f"""
+from sshjit import ca_protocol, versions, wire
+assert versions.PROTOCOL == {TOMORROW}
+assert all(wire.grew(cls, {TOMORROW - 1}) for pair in ca_protocol.REPLIES.items() for cls in pair), "nothing grew"
+"""
+"""Checks that the installed package is the one that has grown: else all would be well for nothing."""
 DRIVER = """
 import json, sys
 from pathlib import Path
@@ -72,15 +85,59 @@ class Differs(Exception):
 # --------------------------------------------------------------------------------------------------------- two releases
 
 
+@dataclass(frozen=True)
+class Trees:
+    """Two work trees that are set up."""
+
+    older: Path
+    newer: Path
+
+    def program(self, part: str, mix: frozenset[str]) -> Path:
+        """The program of a part (a key of ``PROGRAMS``) in a mix."""
+        return (self.newer if part in mix else self.older) / ".venv" / "bin" / PROGRAMS[part]
+
+
 @contextmanager
-def older_tree(commit: str) -> Iterator[Path]:
-    """A work tree of the commit, set up, until the block is left."""
+def with_older(commit: str) -> Iterator[Trees]:
+    """This tree and an older commit, until the block is left."""
+    with _checked_out(commit) as tree:
+        _run(["make", "-s", "setup"], cwd=tree)
+        yield Trees(tree, REPOSITORY)
+
+
+@contextmanager
+def with_tomorrow() -> Iterator[Trees]:
+    """This tree and what may come after it: the last commit, in which all messages have grown."""
+    with _checked_out("HEAD") as tree:
+        for folder in ("sshjit/api", "sshjit/ca_protocol"):
+            for path in sorted((tree / folder).glob("*.py")):
+                path.write_text(grown(path.read_text()))
+        versions = tree / "sshjit" / "versions.py"
+        number = f"PROTOCOL = {TOMORROW}"
+        versions.write_text(re.sub(r"^PROTOCOL = \d+$", number, versions.read_text(), flags=re.MULTILINE))
+        _run(["make", "-s", "setup"], cwd=tree)
+        _run([str(tree / ".venv" / "bin" / "python"), "-c", IS_TOMORROW], cwd=REPOSITORY.parent)
+        yield Trees(REPOSITORY, tree)
+
+
+def grown(text: str) -> str:
+    """A module whose dataclasses have one field more, at their end, since tomorrow's version."""
+    line = f"    newer: str = __import__('sshjit.wire', fromlist=['']).added({TOMORROW}, default='something new')"
+    lines = text.split("\n")
+    for node in reversed(ast.parse(text).body):
+        if isinstance(node, ast.ClassDef) and any("dataclass" in ast.unparse(each) for each in node.decorator_list):
+            lines.insert(node.end_lineno or 0, line)
+    return "\n".join(lines)
+
+
+@contextmanager
+def _checked_out(commit: str) -> Iterator[Path]:
+    """A work tree of a commit in a temporary folder."""
     folder = Path(tempfile.mkdtemp(prefix="ssh-jit-releases-"))
     folder.chmod(0o755)  # the front end runs as nobody and reads its packages
-    tree = folder / "older"
+    tree = folder / "tree"
     try:
         _git("worktree", "add", "--detach", "--force", str(tree), commit)
-        _run(["make", "-s", "setup"], cwd=tree)
         yield tree
     finally:
         subprocess.run(["git", "worktree", "remove", "--force", tree], cwd=REPOSITORY, check=False, capture_output=True)
@@ -163,14 +220,15 @@ class Lab:
 
 
 @contextmanager
-def lab(older: Path, mix: frozenset[str]) -> Iterator[Lab]:
-    """A lab in which the programs of ``mix`` are this tree's, and the others the older one's."""
+def lab(trees: Trees, mix: frozenset[str]) -> Iterator[Lab]:
+    """A lab in which the programs of ``mix`` are the newer tree's, and the others the older one's."""
     with tempfile.TemporaryDirectory(prefix="ssh-jit-mix-") as name:
         bin_ = Path(name)
         bin_.chmod(0o755)
         for part, program in PROGRAMS.items():
-            (bin_ / program).symlink_to((REPOSITORY if part in mix else older) / ".venv" / "bin" / program)
-        command = [str(older / ".venv" / "bin" / "python"), "-c", DRIVER, name, str(REPOSITORY), str(older)]
+            (bin_ / program).symlink_to(trees.program(part, mix))
+        python, older = trees.older / ".venv" / "bin" / "python", trees.older
+        command = [str(python), "-c", DRIVER, name, str(older), str(trees.newer)]
         said = bin_ / "said"
         with (
             said.open("w") as errors,
@@ -290,11 +348,11 @@ class Difference:
     said: str
 
 
-def play(older: Path, name: str, steps: Sequence[Step]) -> list[Difference]:
+def play(trees: Trees, name: str, steps: Sequence[Step]) -> list[Difference]:
     """Does every step in one mix; those that need what an earlier one should have made are differences as well."""
     found = []
     try:
-        with lab(older, MIXES[name]) as running:
+        with lab(trees, MIXES[name]) as running:
             for step, do in steps:
                 try:
                     do(running)
@@ -326,6 +384,7 @@ def main() -> int:
     """Runs what the command line asks for; returns the exit code."""
     parser = argparse.ArgumentParser(prog="tests/releases.py", description="Try this tree with an older one.")
     parser.add_argument("commit", nargs="?", default=OLDEST, help=f"the older one [{OLDEST}]")
+    parser.add_argument("--tomorrow", action="store_true", help="try it with what may come after it instead")
     parser.add_argument("--mix", action="append", choices=MIXES, metavar="NAME", help=f"only: {'; '.join(MIXES)}")
     arguments = parser.parse_args()
     if not (REPOSITORY / ".venv" / "bin" / "ssh-jit").exists():
@@ -333,10 +392,10 @@ def main() -> int:
     mixes = arguments.mix or list(MIXES)
     differences: list[Difference] = []
     seconds: dict[str, float] = {}
-    with older_tree(arguments.commit) as older:
+    with with_tomorrow() if arguments.tomorrow else with_older(arguments.commit) as trees:
         for name in mixes:
             began = time.monotonic()
-            found = play(older, name, STEPS)
+            found = play(trees, name, STEPS)
             seconds[name] = time.monotonic() - began
             differences += found
             print(f"{name}: {len(STEPS) - len(found)} of {len(STEPS)} as within one release", flush=True)

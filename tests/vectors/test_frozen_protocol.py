@@ -47,6 +47,8 @@ from tests.support.installation import BOB
 from tests.support.issuer import serving
 
 REQUEST = "req-0123456789abcdef"
+PATIENCE = 10
+"""Seconds that a peer waits for what is said to it: a question that never comes fails the test, and holds up none."""
 
 
 def named(said: Said) -> str:
@@ -89,9 +91,11 @@ def peer(path: Path, answer: str) -> Iterator[list[bytes]]:
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listening.bind(str(path))
     listening.listen()
+    listening.settimeout(PATIENCE)
 
     def serve() -> None:
         connection, _ = listening.accept()
+        connection.settimeout(PATIENCE)
         with connection, connection.makefile("rwb") as stream:
             frame = stream.read(int.from_bytes(stream.read(4), "big"))
             if b'"version"' in frame:
@@ -110,7 +114,7 @@ def peer(path: Path, answer: str) -> Iterator[list[bytes]]:
     try:
         yield asked
     finally:
-        thread.join(10)
+        thread.join()
         listening.close()
         path.unlink()
 
