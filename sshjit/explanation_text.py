@@ -145,8 +145,8 @@ def approval_rows(steps: Iterable[tuple[ApprovalStep, Sequence[str]]], terms: Te
     return [
         ("approvals", rows[0][1]),
         *rows[1:],
-        ("answer within", show(terms.pending)),
-        ("then use within", show(terms.use_by)),
+        ("expires", f"if unanswered after {show(terms.pending)}"),
+        ("must be used", f"within {show(terms.use_by)} of approval"),
     ]
 
 
@@ -163,7 +163,7 @@ def terms_rows(
     ends = f", until {time_text(terms.ends_by)} at the latest" if terms.ends_by is not None else ""
     extensions = f"{terms.extend_count}, by {show(terms.extend_by)} each" if terms.extend_count else ""
     return [
-        ("log in as", login),
+        ("account", login),
         ("forced command", command),
         ("window", f"{show(terms.duration)}{capped}{ends}"),
         ("certificates", f"{show(terms.certificate)} each, as often as needed"),

@@ -51,7 +51,7 @@ def test_an_approval_names_steps_people_and_terms() -> None:
     text = "\n".join(lines(reply(DANA, DB1, ask), ask))
     assert text.startswith("Dana <dana@example.com> (partner) asks to log in to db1 as postgres\n  roles   dba\n")
     assert '\nAPPROVAL  rule "prod-database" allows logging in to db1 as postgres for' in text
-    assert "\n  approvals        1 of dba: Bob, Eve\n                   1 of sre-lead, signed: Bob, Eve\n" in text
+    assert "\n  approvals     1 of dba: Bob, Eve\n                1 of sre-lead, signed: Bob, Eve\n" in text
     assert "\n  ✓ prod-database" in text
 
 
