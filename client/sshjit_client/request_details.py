@@ -33,8 +33,8 @@ def request_details(reply: RequestReply, now: int, styles: Styles, page: str) ->
     lines += styles.fields(_ask(reply.request) + _answers(reply, now) + [("page", page)], indent="")
     if reply.about is not None:
         lines += ["", styles("strong", "about the requester"), *styles.fields(_about(reply.about, now))]
-        lines += _past("open now", reply.about.live, styles)
-        lines += _past("before", reply.about.recent, styles) if reply.about.recent is not None else []
+        lines += _past("open access", reply.about.live, styles)
+        lines += _past("earlier requests", reply.about.recent, styles) if reply.about.recent is not None else []
     if reply.because:
         roles = f"you have the role {' and '.join(reply.because)}"
         lines += ["", *styles.fields([("you can approve", roles)], indent="")]

@@ -56,7 +56,7 @@ def _dated(text: str, hint: str) -> int:
 def at(moment: int) -> str:
     """A moment in this machine's zone: ``14:32 CET`` within half a day, else ``24 Dec 14:32 CET``, or with its year."""
     local, away = time.localtime(moment), abs(moment - time.time())
-    date = "" if away < _DAY / 2 else "%d %b " if away < 180 * _DAY else "%d %b %Y "
+    date = "" if away < _DAY / 2 else f"{local.tm_mday} %b " if away < 180 * _DAY else f"{local.tm_mday} %b %Y "
     return f"{time.strftime(f'{date}%H:%M', local)} {zone(local)}"
 
 
