@@ -58,7 +58,7 @@ class Chat:
 class Hook:
     """A webhook."""
 
-    receiver: webhooks.Webhook
+    receiver: webhooks.Receiver
 
     def send(self, message: Message, now: int) -> None:
         """Delivers the body, signed."""
@@ -83,7 +83,7 @@ def _open(name: str, channel: ChannelConfig, folder: Path, *, people: bool, plai
     if channel.webhook is not None and channel.secret_file is not None:
         path = folder / channel.secret_file
         keys = webhooks.secrets(read_trusted(path, secret=True), str(path))
-        return Hook(webhooks.Webhook(names.url(channel.webhook, plain_http=plain_http), keys))
+        return Hook(webhooks.Receiver(names.url(channel.webhook, plain_http=plain_http), keys))
     path = folder / (channel.apprise_file or "")
     address = read_trusted(path, secret=True).strip()
     hint = f"look at {path}: one Apprise URL, for example mailtos://user:password@mail.example.com?from=ssh-jit@example.com"
