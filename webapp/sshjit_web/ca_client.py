@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 import msgspec
 
-from sshjit import ca_protocol, versions, wire
+from sshjit import ca_protocol, versions
 from sshjit.errors import FAMILIES, Failed, Invalid, Refused
 from sshjit_web.ca_socket import Answer, Broken, Connection, Unsent
 
@@ -43,9 +43,9 @@ _READS = (
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """An answer that is handed on as it came: valid JSON, an object with all the fields that its class always had.
+    """An answer that is handed on as it came: a JSON object with every field of its class that has no default.
 
-    What is in the fields was not looked at: whoever reads them checks them, as ``ssh-jit`` does.
+    The values of the fields are not checked here: the program that reads them checks them, as ``ssh-jit`` does.
     """
 
     text: str
@@ -95,11 +95,7 @@ class CaClient:
             Failed: ``ca_down`` when it cannot be reached or does not answer in time, ``ca_protocol`` for nonsense.
 
         """
-        body = self._body(message, versions.PROTOCOL)
-        try:
-            return wire.decode_answer(reply, wire.loads(body, limit=ca_protocol.MAX_REPLY))
-        except Invalid as error:
-            raise _nonsense(str(error)) from None
+        return read_answer(reply, self._body(message, versions.PROTOCOL))
 
     def carry(self, message: ca_protocol.Message, reply: type[ca_protocol.Reply], reader: int) -> Carried:
         """Asks the authority, and reads of its answer only what must not be wrong. Raises as ``call``.
@@ -109,10 +105,10 @@ class CaClient:
         body = self._body(message, reader)
         try:
             parts, text = _read_parts(body), body.decode()
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _nonsense(str(error)) from None
-        if not _names(cast("Any", reply)) <= parts.keys():
-            raise _nonsense("it has other fields")
+        if missing := _required(cast("Any", reply)) - parts.keys():
+            raise _nonsense(f"{min(missing)} is missing")
         return Carried(text, parts)
 
     def close(self) -> None:
@@ -185,9 +181,27 @@ _read_parts = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 @cache
-def _names(reply: Any) -> frozenset[str]:
-    """The fields that the answer always had."""
+def _required(reply: Any) -> frozenset[str]:
+    """The fields that every answer of this class has."""
     return frozenset(field.name for field in fields(reply) if field.default is MISSING)
+
+
+@cache
+def _reader(reply: Any) -> Callable[[bytes], Any]:
+    return msgspec.json.Decoder(reply).decode
+
+
+def read_answer(reply: type[R], body: bytes) -> R:
+    """Reads an answer by the rules of ``wire.decode_answer``, but faster; of equal names the last counts.
+
+    Raises:
+        Failed: ``ca_protocol``.
+
+    """
+    try:
+        return cast("R", _reader(cast("Any", reply))(body))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, Invalid) as error:
+        raise _nonsense(str(error)) from None
 
 
 def _opened(answer: Answer) -> bytes:
@@ -197,10 +211,7 @@ def _opened(answer: Answer) -> bytes:
         return body
     if answer.type != "error":
         raise _nonsense("it is neither good nor an error")
-    try:
-        error = wire.decode_answer(ca_protocol.ErrorReply, wire.loads(body))
-    except Invalid as problem:
-        raise _nonsense(str(problem)) from None
+    error = read_answer(ca_protocol.ErrorReply, body)
     raise FAMILIES.get(error.family, Failed)(error.code, error.message, hint=error.hint)
 
 

@@ -12,7 +12,7 @@ from sshjit.api.hosts import HostReply, HostReport, HostsReply, JoinHost, SignHo
 from sshjit.api.signed import AddHost, LabelHost, RemoveHost
 from sshjit.ca_protocol.hosts import ReadHosts
 from sshjit.ca_protocol.outcomes import Done
-from sshjit_web.api.json_io import answer, blueprint, body, carried, login_id
+from sshjit_web.api.json_io import blueprint, body, carried, login_id
 from sshjit_web.services import services
 
 host_blueprint = Blueprint("host_api", __name__, url_prefix="/api/v1/host")
@@ -59,13 +59,13 @@ def remove(name: str) -> Response:
 @host_blueprint.post("/join")
 def join() -> Response:
     """A new host shows its token and its keys, and gets their certificates."""
-    return answer(services().ca.call(body(JoinHost), HostReply), 201)
+    return carried(body(JoinHost), HostReply, status=201)
 
 
 @host_blueprint.post("/renew")
 def renew() -> Response:
     """A host gets new certificates for its keys."""
-    return answer(services().ca.call(body(SignHost), HostReply), 201)
+    return carried(body(SignHost), HostReply, status=201)
 
 
 @host_blueprint.post("/report")
