@@ -110,7 +110,8 @@ def record(context: Context, login: Login, pending: PendingGrant) -> Request:
         ends_by=terms.ends_by,
         steps=tuple(StepAsked(step.role, step.count, step.signed) for step in steps),
     )
-    ends = None if steps else window_end(context, Request(asked, context.now))
+    known = login is context.newest_login(asked.subject) and pending.extends is None  # then policy has said it already
+    ends = None if steps else window_end(context, Request(asked, context.now), terms if known else None)
     context.record(asked)
     if ends is not None:
         context.record(Opened(asked.request, "automatic" if glass is None else "break_glass", ends))
@@ -165,8 +166,10 @@ def _refuse_unreviewed(context: Context, login: Login) -> None:
                 )
 
 
-def window_end(context: Context, request: Request) -> int:
+def window_end(context: Context, request: Request, terms: Terms | None = None) -> int:
     """When a window that is opened now must close: by its length, closing hours, or a timed deny.
+
+    ``terms`` are those of now, if policy was asked just now; else it is asked again.
 
     Raises:
         Refused: ``grant_over``: what it extends is not open any more, or could not become longer; ``window_over``: the
@@ -175,7 +178,20 @@ def window_end(context: Context, request: Request) -> int:
     """
     asked = request.asked
     start = grant_end(context, request) if asked.extends is not None else requests.window_start(asked, context.now)
-    closes = policy.ends_by(
+    closes = terms.ends_by if terms is not None else _closes(context, request, start)
+    end = requests.window_end(asked, start, requests.at_most(request))
+    end = end if closes is None else min(end, closes)
+    if end <= start and asked.extends is not None:
+        raise Refused("grant_over", f"the window of {asked.extends} cannot become longer now")
+    if end <= start:
+        raise Refused("window_over", "the hours in which this could be used are over", hint="ask again")
+    return end
+
+
+def _closes(context: Context, request: Request, start: int) -> int | None:
+    """When closing hours, a timed deny or the end of a role close a window that begins at ``start``."""
+    asked = request.asked
+    return policy.ends_by(
         context.policy,
         context.policy_subject(context.newest_login(asked.subject)),
         policy_hosts(context.hosts_of(request)),
@@ -184,13 +200,6 @@ def window_end(context: Context, request: Request) -> int:
         break_glass=asked.break_glass,
         now=context.now if asked.extends is not None else start,
     )
-    end = requests.window_end(asked, start, requests.at_most(request))
-    end = end if closes is None else min(end, closes)
-    if end <= start and asked.extends is not None:
-        raise Refused("grant_over", f"the window of {asked.extends} cannot become longer now")
-    if end <= start:
-        raise Refused("window_over", "the hours in which this could be used are over", hint="ask again")
-    return end
 
 
 def grant_end(context: Context, request: Request) -> int:

@@ -27,8 +27,13 @@ from sshjit_ca.keys.signer import signature_type
 from sshjit_ca.state import Host, Login, locks
 
 
-def issue_certificate(context: Context, login: Login, login_id: str, request: Request) -> CertificateView:
+def issue_certificate(
+    context: Context, login: Login, login_id: str, request: Request, *, just_allowed: bool = False
+) -> CertificateView:
     """Signs and records one certificate, for the login's own key.
+
+    ``just_allowed``: the same message made the grant for this login, without approvals, so that policy has answered
+    already. In all other cases policy, sign-in and approvals of now are looked at again.
 
     Raises:
         Refused: ``not_native``, ``not_yours``, ``approval_gone``, ``step_up``, ``locked``, and policy's codes.
@@ -41,7 +46,8 @@ def issue_certificate(context: Context, login: Login, login_id: str, request: Re
     requests.require_open(request, context.now)
     hosts = context.hosts_of(request)
     locks.refuse_new(context.state, request.asked.host_ids)
-    _still_allowed(context, login, request, hosts)
+    if not just_allowed:
+        _still_allowed(context, login, request, hosts)
     terms = _terms(context, login, request)
     signer = context.keys.active("user_ca")
     certificate = profile.user_certificate(terms, key, _issue(context, signer))

@@ -45,7 +45,9 @@ def ask(context: Context, message: Ask) -> AskReply:
     certificate = None
     if message.certificate and login.opened.via == "native" and _open(context, request):
         try:
-            certificate = issuance.issue_certificate(context, login, message.login_id, request)
+            certificate = issuance.issue_certificate(
+                context, login, message.login_id, request, just_allowed=not existing
+            )
         except Failed as error:
             # What was granted stays granted: the certificate can be drawn once the CA's key signs again.
             notes = (*notes, f"no certificate could be signed: {error.message}")
