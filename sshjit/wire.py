@@ -111,6 +111,23 @@ def encode(value: Any) -> Any:
     return value
 
 
+def fill(cls: Callable[..., T], source: Any, **given: Any) -> T:
+    """A ``cls`` of the fields that ``source`` has by the same names, and of what is ``given``, which comes first.
+
+    The one way in which an ask, and whatever else has several shapes, goes from one shape to the next.
+    """
+    return cls(
+        **{name: getattr(source, name) for name in _common(cls, typing.cast("Any", type(source))) if name not in given},
+        **given,
+    )
+
+
+@cache
+def _common(cls: Any, source: type) -> tuple[str, ...]:
+    there = frozenset(field.name for field in dataclasses.fields(source))
+    return tuple(name for name in _field_names(cls) if name in there)
+
+
 def encode_said(value: Any) -> Any:
     """As ``encode``, without the fields that hold their default: for what is hashed or signed.
 

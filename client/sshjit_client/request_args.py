@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from sshjit import durations, names
+from sshjit import durations, names, wire
 from sshjit.api.ask import AskBody
 from sshjit.api.explain import ExplainBody
 from sshjit.errors import Invalid
@@ -43,32 +43,11 @@ class RequestArgs:
 
     def body(self) -> AskBody:
         """The request, without a certificate."""
-        return AskBody(
-            self.hosts,
-            self.login,
-            self.action,
-            self.command,
-            self.duration,
-            self.reason,
-            certificate=False,
-            labels=self.labels,
-            start=self.start,
-        )
+        return wire.fill(AskBody, self, certificate=False)
 
     def explain_body(self, person: str | None, *, break_glass: bool) -> ExplainBody:
         """The request to explain: for ``person``, or ``None`` for oneself."""
-        return ExplainBody(
-            person,
-            self.hosts,
-            self.labels,
-            self.login,
-            self.action,
-            self.command,
-            self.duration,
-            self.reason,
-            self.start,
-            break_glass,
-        )
+        return wire.fill(ExplainBody, self, person=person, break_glass=break_glass)
 
 
 def read(words: list[str], now: int, *, flags: frozenset[str], values: frozenset[str] = frozenset()) -> RequestArgs:

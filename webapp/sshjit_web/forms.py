@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from werkzeug.datastructures import MultiDict
 
-from sshjit import durations
+from sshjit import durations, wire
 from sshjit.ca_protocol.explain import Explain
 from sshjit.ca_protocol.requests import Ask
 from sshjit.errors import Invalid
@@ -75,8 +75,7 @@ class AskForm:
 
 def explain(ask: Ask, person: str | None = None) -> Explain:
     """What would become of ``ask``, for oneself or for somebody else."""
-    names = {field.name for field in fields(Explain)} - {"person"}
-    return Explain(person=person, **{name: getattr(ask, name) for name in names})
+    return wire.fill(Explain, ask, person=person)
 
 
 def read_ask(values: MultiDict[str, str]) -> AskForm:

@@ -124,6 +124,14 @@ def test_what_is_signed_is_the_same_text_on_both_sides_as_long_as_the_new_field_
     assert text(Unlock("lock-1", 7)) == text(FirstUnlock("lock-1")) + b"until: 7\n"
 
 
+def test_a_shape_is_filled_by_name_and_what_is_given_comes_first() -> None:
+    found = wire.fill(Grown, WHOLE, kind="b", one=None)
+    assert found == Grown("b", WHOLE.parts, None, "hello", ("z",))
+    assert wire.fill(FirstUnlock, Unlock("lock-1", 7)) == FirstUnlock("lock-1")
+    with pytest.raises(TypeError):
+        wire.fill(Grown, Part("x"))
+
+
 def test_whether_a_class_grew_since() -> None:
     assert [wire.grew(Grown, version) for version in (1, 2, 3, 9)] == [True, True, False, False]
 

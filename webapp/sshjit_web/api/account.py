@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Response
 
+from sshjit import wire
 from sshjit.api.log import LogReply
 from sshjit.api.sign_in import ChallengeReply, LoggedIn, LoginBody
 from sshjit.ca_protocol.log import ReadLog
@@ -27,8 +28,7 @@ from sshjit_web.services import services
 @blueprint.post("/login")
 def login() -> Response:
     """A command line signs in with an ID token bound to its key."""
-    said = body(LoginBody)
-    message = LoginNative(said.provider, said.id_token, said.key, said.salt, said.signature, address())
+    message = wire.fill(LoginNative, body(LoginBody), address=address())
     made = services().ca.call(message, LoginReply).login
     token = services().sessions.open("api", made)
     return answer(LoggedIn(token, made), 201)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
+from sshjit import wire
 from sshjit.api.bodies import HostBody, LabelsBody, RemoveBody
 from sshjit.api.hosts import HostReply, HostReport, HostsReply, JoinHost, SignHost
 from sshjit.api.signed import AddHost, LabelHost, RemoveHost
@@ -27,32 +28,20 @@ def hosts() -> Response:
 @blueprint.post("/hosts")
 def add() -> Response:
     """Enrols a host."""
-    said = body(HostBody)
-    message = AddHost(
-        said.name,
-        said.aliases,
-        said.address,
-        said.port,
-        said.labels,
-        said.host_keys,
-        login_id(),
-        said.consent,
-    )
+    message = wire.fill(AddHost, body(HostBody), login_id=login_id())
     return carried(message, HostReply, status=201)
 
 
 @blueprint.post("/hosts/<name>/labels")
 def label(name: str) -> Response:
     """Replaces all labels of a host."""
-    said = body(LabelsBody)
-    return carried(LabelHost(name, said.labels, login_id(), said.consent), HostReply)
+    return carried(wire.fill(LabelHost, body(LabelsBody), login_id=login_id(), name=name), HostReply)
 
 
 @blueprint.post("/hosts/<name>/remove")
 def remove(name: str) -> Response:
     """Forgets a host. Not DELETE: what a body means there nobody says (RFC 9110, 9.3.5), and a signature is needed."""
-    said = body(RemoveBody)
-    services().ca.call(RemoveHost(name, said.reason, login_id(), said.consent), Done)
+    services().ca.call(wire.fill(RemoveHost, body(RemoveBody), login_id=login_id(), name=name), Done)
     return Response(status=204)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Response
 
+from sshjit import wire
 from sshjit.api.bodies import LockBody, RevokeBody, UnlockBody
 from sshjit.api.locks import LockReply, LocksReply, RevokeReply
 from sshjit.api.signed import Unlock
@@ -22,20 +23,17 @@ def locks() -> Response:
 @blueprint.post("/locks")
 def lock() -> Response:
     """Locks something, and revokes what is alive under it."""
-    said = body(LockBody)
-    return carried(Lock(login_id(), said.kind, said.target, said.reason), LockReply, status=201)
+    return carried(wire.fill(Lock, body(LockBody), login_id=login_id()), LockReply, status=201)
 
 
 @blueprint.post("/locks/<lock_id>/unlock")
 def unlock(lock_id: str) -> Response:
     """Takes a lock away. It needs a signature."""
-    said = body(UnlockBody)
-    services().ca.call(Unlock(login_id(), lock_id, said.reason, said.consent), Done)
+    services().ca.call(wire.fill(Unlock, body(UnlockBody), login_id=login_id(), lock=lock_id), Done)
     return Response(status=204)
 
 
 @blueprint.post("/revoke")
 def revoke() -> Response:
     """Ends a grant, a certificate or a sign-in before its time."""
-    said = body(RevokeBody)
-    return carried(Revoke(login_id(), said.request, said.serial, said.sign_in, said.reason), RevokeReply)
+    return carried(wire.fill(Revoke, body(RevokeBody), login_id=login_id()), RevokeReply)

@@ -6,6 +6,7 @@ from typing import Literal
 
 from flask import Response, request
 
+from sshjit import wire
 from sshjit.api.ask import AskBody, AskReply
 from sshjit.api.bodies import CommentBody, DecisionBody, ReasonBody, ReviewBody
 from sshjit.api.details import RequestReply, RequestsReply
@@ -50,49 +51,20 @@ Scope = Literal["mine", "approve", "review", "all"]
 @blueprint.post("/requests")
 def ask() -> Response:
     """Asks for access."""
-    said = body(AskBody)
-    message = Ask(
-        login_id(),
-        said.hosts,
-        said.login,
-        said.action,
-        said.command,
-        said.duration,
-        said.reason,
-        said.certificate,
-        address(),
-        said.labels,
-        said.start,
-        said.break_glass,
-    )
-    return _asked(message)
+    return _asked(wire.fill(Ask, body(AskBody), login_id=login_id(), address=address()))
 
 
 @blueprint.post("/requests/<request_id>/extend")
 def extend(request_id: str) -> Response:
     """Asks for more time in a grant."""
-    said = body(ReasonBody)
-    return _asked(Extend(login_id(), request_id, said.reason, address()))
+    message = wire.fill(Extend, body(ReasonBody), login_id=login_id(), request=request_id, address=address())
+    return _asked(message)
 
 
 @blueprint.post("/explain")
 def explain() -> Response:
     """What would become of an ask, and why. Nothing is recorded."""
-    said = body(ExplainBody)
-    message = Explain(
-        login_id(),
-        said.person,
-        said.hosts,
-        said.labels,
-        said.login,
-        said.action,
-        said.command,
-        said.duration,
-        said.reason,
-        said.start,
-        said.break_glass,
-        address(),
-    )
+    message = wire.fill(Explain, body(ExplainBody), login_id=login_id(), address=address())
     return carried(message, ExplainReply)
 
 
@@ -146,8 +118,7 @@ def _asked(message: Ask | Extend) -> Response:
 @blueprint.post("/requests/<request_id>/approve")
 def approve(request_id: str) -> Response:
     """Says yes to the ask with this digest."""
-    said = body(DecisionBody)
-    return decided(Approve(login_id(), request_id, said.digest, said.comment, said.consent, said.duration))
+    return decided(wire.fill(Approve, body(DecisionBody), login_id=login_id(), request=request_id))
 
 
 @blueprint.post("/requests/<request_id>/deny")
@@ -156,17 +127,16 @@ def deny(request_id: str) -> Response:
     said = body(DecisionBody)
     if said.duration is not None:
         raise Invalid("bad_message", "only an approval can be for less time")
-    return decided(Deny(login_id(), request_id, said.digest, said.comment, said.consent))
+    return decided(wire.fill(Deny, said, login_id=login_id(), request=request_id))
 
 
 @blueprint.post("/requests/<request_id>/comment")
 def comment(request_id: str) -> Response:
     """Says something and decides nothing."""
-    return decided(Comment(login_id(), request_id, body(CommentBody).text))
+    return decided(wire.fill(Comment, body(CommentBody), login_id=login_id(), request=request_id))
 
 
 @blueprint.post("/requests/<request_id>/review")
 def review(request_id: str) -> Response:
     """Says whether a break-glass access was justified."""
-    said = body(ReviewBody)
-    return decided(Review(login_id(), request_id, said.verdict, said.comment))
+    return decided(wire.fill(Review, body(ReviewBody), login_id=login_id(), request=request_id))
