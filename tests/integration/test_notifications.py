@@ -40,14 +40,14 @@ PROGRAM = (sys.executable, "-m", "sshjit_web", "notify")
 
 
 class Spoken(Installation):
-    """A CA whose doors are sockets, once ``open`` is set."""
+    """A CA whose sockets are real, once ``open`` is set."""
 
     open = False
 
-    def say(self, message: m.Message, reply: type[R], door: Socket = "web") -> R:
+    def say(self, message: m.Message, reply: type[R], where: Socket = "web") -> R:
         if not self.open:
-            return super().say(message, reply, door)
-        client = CaClient(self.home / f"{door}.sock")
+            return super().say(message, reply, where)
+        client = CaClient(self.home / f"{where}.sock")
         try:
             return client.call(message, reply)
         finally:

@@ -86,8 +86,11 @@ def world(tmp_path: Path) -> Iterator[World]:
     laptop.mkdir(mode=0o700)
     with serving() as acme, serving() as partner:
         ca = Installation(tmp_path, {"acme": acme, "partner": partner}, time=time.time())
-        door = TrustedBySshd((ca.context.keys.public("user_ca").line,), base64.b64decode(newest(ca).krl))
-        with running_sshd({"web1": door}, "deploy@web1") as web1, running_sshd({"web2": door}, "deploy@web2") as web2:
+        trusted = TrustedBySshd((ca.context.keys.public("user_ca").line,), base64.b64decode(newest(ca).krl))
+        with (
+            running_sshd({"web1": trusted}, "deploy@web1") as web1,
+            running_sshd({"web2": trusted}, "deploy@web2") as web2,
+        ):
             made = World(ca, {"web1": web1, "web2": web2}, laptop)
             for name in made.servers:
                 made.enrol(name)

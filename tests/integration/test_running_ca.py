@@ -59,7 +59,7 @@ def answers(ca: Installation) -> bool:
 
 
 def say(ca: Installation, message: m.Message) -> dict[str, object]:
-    """Says a message at the web door and returns the whole answer."""
+    """Says a message at the web socket and returns the whole answer."""
     frame = {"v": 1, "id": 1, "type": wire.type_name(type(message)), "body": wire.encode(message)}
     text = json.dumps(frame).encode()
     with socket.socket(socket.AF_UNIX) as connection:

@@ -55,8 +55,8 @@ def world(tmp_path: Path) -> Iterator[World]:
     with serving() as acme, serving() as partner:
         ca = Installation(tmp_path, {"acme": acme, "partner": partner}, time=time.time())
         ca.add_host("web1", env="staging")
-        door = TrustedBySshd((ca.context.keys.public("user_ca").line,), base64.b64decode(newest(ca).krl))
-        with running_sshd({"web1": door}, "deploy@web1") as sshd:
+        trusted = TrustedBySshd((ca.context.keys.public("user_ca").line,), base64.b64decode(newest(ca).krl))
+        with running_sshd({"web1": trusted}, "deploy@web1") as sshd:
             yield World(ca, sshd)
         ca.stop()
 

@@ -1,4 +1,4 @@
-"""The doors of a CA in this process: real sockets, a real server, in a thread."""
+"""The sockets of a CA in this process: real sockets, a real server, in a thread."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.installation import Installation
 def serving_sockets(
     ca: Installation, users: frozenset[int], before: Callable[[m.Message], None] = lambda _: None
 ) -> Iterator[None]:
-    """Serves both doors from a thread; ``before`` is called with each message that is about to be prepared."""
+    """Serves both sockets from a thread; ``before`` is called with each message that is about to be prepared."""
     started, stopped = threading.Event(), asyncio.Event()
     loops: list[asyncio.AbstractEventLoop] = []
 

@@ -153,21 +153,21 @@ class Installation:
         self.time += seconds
         self.boot += seconds
 
-    def say(self, message: m.Message, reply: type[R], door: Socket = "web") -> R:
+    def say(self, message: m.Message, reply: type[R], socket: Socket = "web") -> R:
         """Says one message; raises what the CA answers if that is an error."""
-        (answer,) = self.say_all([message], door)
+        (answer,) = self.say_all([message], socket)
         if isinstance(answer, SshJitError):
             raise answer
         assert type(answer) is reply
         return cast("R", answer)
 
-    def say_all(self, messages: list[m.Message], door: Socket = "web") -> list[Answer]:
+    def say_all(self, messages: list[m.Message], socket: Socket = "web") -> list[Answer]:
         """Says messages that arrive together: one batch."""
         questions = []
         for message in messages:
             route = ROUTES[type(message)]
             prepared = route.prepare(self.context, message, int(self.time)) if route.prepare else None
-            questions.append(Question(message, door, prepared))
+            questions.append(Question(message, socket, prepared))
         return self.authority.answer(questions)
 
     def token(self, person: Person, audience: str, wanted_nonce: str, **changed: Any) -> str:

@@ -29,7 +29,7 @@ from tests.support.signatures import (
 
 @dataclass
 class Stolen:
-    """Everything that passed the web door, in order, with the logins that the front end's database holds."""
+    """Everything that passed the web socket, in order, with the logins that the front end's database holds."""
 
     ca: Installation
     carried: list[m.Message] = field(default_factory=list)
@@ -42,7 +42,7 @@ class Stolen:
         return lines_of((make_key(self.ca.home / "thief"),))[0]
 
     def say(self, message: m.Message) -> m.Reply | SshJitError:
-        """Says something at the web door, whatever the answer is."""
+        """Says something at the web socket, whatever the answer is."""
         try:
             (said,) = self.ca.say_all([message], "web")
         except SshJitError as error:
@@ -70,13 +70,13 @@ def steal(ca: Installation) -> Stolen:
 
 @contextmanager
 def listening(stolen: Stolen) -> Iterator[None]:
-    """Whatever passes the web door meanwhile is carried."""
+    """Whatever passes the web socket meanwhile is carried."""
     ca, honest = stolen.ca, stolen.ca.say_all
 
-    def overheard(messages: list[m.Message], door: Any = "web") -> Any:
-        if door == "web":
+    def overheard(messages: list[m.Message], socket: Any = "web") -> Any:
+        if socket == "web":
             stolen.carried.extend(messages)
-        return honest(messages, door)
+        return honest(messages, socket)
 
     ca.say_all = overheard  # type: ignore[method-assign]
     try:

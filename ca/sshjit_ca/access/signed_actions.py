@@ -37,7 +37,7 @@ def signed_answer(
 
 
 def require(context: Context, act: Act, permission: str) -> str | None:
-    """Who does this act: a permitted person by a signature, or ``None`` for the operator at the admin door.
+    """Who does this act: a permitted person by a signature, or ``None`` for the operator at the admin socket.
 
     Raises:
         Refused: ``not_permitted``, ``signature_needed``, ``challenge_over``, ``signature_refused``, ``not_native``.

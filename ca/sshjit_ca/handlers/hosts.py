@@ -1,6 +1,6 @@
 """Hosts as operators and admins keep them: adding, inviting, labelling, removing.
 
-Labels decide who gets in, so over the web door each of these acts needs an admin's signature.
+Labels decide who gets in, so over the web socket each of these acts needs an admin's signature.
 """
 
 from __future__ import annotations

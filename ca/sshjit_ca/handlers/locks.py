@@ -1,7 +1,7 @@
 """Locking and unlocking. A lock revokes what is alive under it, and gives nothing new until it is taken away.
 
-Locking goes on a login's word, because it only forbids; over the web door unlocking needs a signature. Neither is ever
-stopped by a lock on everything, and the operator can always do both.
+A login is enough to lock, because a lock only forbids; to unlock over the web socket takes a signature. A lock on
+everything stops neither, and the operator can always do both.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def _owner(context: Context, message: Revoke) -> str:
 
 
 def _permitted(context: Context, message: Revoke, owner: str | None) -> str | None:
-    """Who revokes: the login's subject, or ``None`` for the operator at the admin door. No owner: it is not there."""
+    """Who revokes: the login's subject, or ``None`` for the operator at the admin socket. No owner: it is not there."""
     login = context.person_or_operator(message.login_id)
     if login is None:
         return None

@@ -112,8 +112,8 @@ def test_what_is_slow_is_waited_for_by_who_asked_it(ca: Installation, agent: Slo
         agent.delay = 0.1
         asking(crowd, m.SignUser(alice, request.id))
         began = time.monotonic()
-        for door in ("web", "admin"):
-            with connect(ca, door) as other:
+        for name in ("web", "admin"):
+            with connect(ca, name) as other:
                 other.sendall(frame(1, m.Health()))
                 other.shutdown(socket.SHUT_WR)
                 assert [each["type"] for each in answers(other)] == ["ok"]

@@ -1,4 +1,4 @@
-"""The doors: who may come in, what may be said, and that one bad peer harms no other."""
+"""The sockets: who may come in, what may be said, and that one bad peer harms no other."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from tests.support.waiting import PATIENCE, wait_until
 
 
 @pytest.fixture
-def doors(ca: Installation) -> Iterator[Installation]:
+def serving(ca: Installation) -> Iterator[Installation]:
     """The installation with both sockets open to our own user."""
     with serving_sockets(ca, frozenset({os.getuid()})):
         yield ca
     assert not ca.config.web_socket.exists()
 
 
-def connect(ca: Installation, door: str = "web") -> socket.socket:
+def connect(ca: Installation, name: str = "web") -> socket.socket:
     connection = socket.socket(socket.AF_UNIX)
     connection.settimeout(5)
-    connection.connect(str(ca.config.web_socket if door == "web" else ca.config.admin_socket))
+    connection.connect(str(ca.config.web_socket if name == "web" else ca.config.admin_socket))
     return connection
 
 
@@ -60,11 +60,11 @@ def answers(connection: socket.socket) -> list[dict[str, Any]]:
     return found
 
 
-def test_the_operator_reads_the_status(doors: Installation) -> None:
-    reply = admin_client.call(doors.config.admin_socket, m.Status(), m.StatusReply)
+def test_the_operator_reads_the_status(serving: Installation) -> None:
+    reply = admin_client.call(serving.config.admin_socket, m.Status(), m.StatusReply)
     assert reply.ready
     assert reply.hosts == 2
-    assert {key.purpose: key.fingerprint for key in reply.keys} == dict(doors.context.keys.fingerprints())
+    assert {key.purpose: key.fingerprint for key in reply.keys} == dict(serving.context.keys.fingerprints())
     assert not any(key.problem for key in reply.keys)
 
 
@@ -91,12 +91,12 @@ def test_the_operator_reads_the_status(doors: Installation) -> None:
     ],
     ids=lambda frame: repr(frame[4:50]),
 )
-def test_t46_what_is_not_in_the_table_is_refused_and_the_connection_closed(doors: Installation, frame: bytes) -> None:
-    with connect(doors) as connection:
+def test_t46_what_is_not_in_the_table_is_refused_and_the_connection_closed(serving: Installation, frame: bytes) -> None:
+    with connect(serving) as connection:
         connection.sendall(frame)
         (answer,) = answers(connection)
     assert (answer["id"], answer["type"], answer["body"]["family"]) == (0, "error", "invalid")
-    assert admin_client.call(doors.config.admin_socket, m.Health(), m.HealthReply).ready
+    assert admin_client.call(serving.config.admin_socket, m.Health(), m.HealthReply).ready
 
 
 @pytest.mark.parametrize(
@@ -104,8 +104,8 @@ def test_t46_what_is_not_in_the_table_is_refused_and_the_connection_closed(doors
     [{}, {"login_id": 7}, {"login_id": "x", "more": 1}, {"login_id": None}, {"login_id": ["x"]}, []],
     ids=str,
 )
-def test_a_body_that_does_not_fit_is_answered_and_the_connection_goes_on(doors: Installation, body: Any) -> None:
-    with connect(doors) as connection:
+def test_a_body_that_does_not_fit_is_answered_and_the_connection_goes_on(serving: Installation, body: Any) -> None:
+    with connect(serving) as connection:
         connection.sendall(framed({"v": 1, "id": 5, "type": "read_login", "body": body}) + question(id=6))
         connection.shutdown(socket.SHUT_WR)
         first, second = answers(connection)
@@ -113,15 +113,15 @@ def test_a_body_that_does_not_fit_is_answered_and_the_connection_goes_on(doors: 
     assert (second["id"], second["type"]) == (6, "ok")
 
 
-def test_questions_that_arrive_together_are_answered_under_their_own_numbers(doors: Installation) -> None:
-    with connect(doors) as connection:
+def test_questions_that_arrive_together_are_answered_under_their_own_numbers(serving: Installation) -> None:
+    with connect(serving) as connection:
         connection.sendall(b"".join(question(id=number) for number in range(1, 301)))
         connection.shutdown(socket.SHUT_WR)
         assert sorted(answer["id"] for answer in answers(connection)) == list(range(1, 301))
 
 
 def test_a_connection_is_not_read_while_too_many_of_its_questions_wait(
-    doors: Installation, monkeypatch: pytest.MonkeyPatch
+    serving: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And all of them are answered in the end: it is read again."""
     monkeypatch.setattr(peers, "MAX_WAITING", 3)
@@ -134,15 +134,15 @@ def test_a_connection_is_not_read_while_too_many_of_its_questions_wait(
         assert connection._transport.is_reading() == (connection._open < 3)
 
     monkeypatch.setattr(peers.Connection, "_take", counted)
-    with connect(doors) as connection:
+    with connect(serving) as connection:
         connection.sendall(b"".join(question(id=number) for number in range(1, 11)))
         connection.shutdown(socket.SHUT_WR)
         assert sorted(answer["id"] for answer in answers(connection)) == list(range(1, 11))
     assert max(waiting) >= 3
 
 
-def test_a_frame_that_comes_in_pieces_is_taken(doors: Installation) -> None:
-    with connect(doors) as connection:
+def test_a_frame_that_comes_in_pieces_is_taken(serving: Installation) -> None:
+    with connect(serving) as connection:
         for byte in question():
             connection.sendall(bytes([byte]))
         connection.shutdown(socket.SHUT_WR)
@@ -150,19 +150,19 @@ def test_a_frame_that_comes_in_pieces_is_taken(doors: Installation) -> None:
 
 
 def test_half_a_frame_for_too_long_ends_the_connection_and_stalls_nobody(
-    doors: Installation, monkeypatch: pytest.MonkeyPatch
+    serving: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(peers, "HALF_FRAME", 2.0)
-    with connect(doors) as slow:
+    with connect(serving) as slow:
         slow.sendall(question()[:10])
-        assert admin_client.call(doors.config.admin_socket, m.Health(), m.HealthReply).ready
+        assert admin_client.call(serving.config.admin_socket, m.Health(), m.HealthReply).ready
         assert select.select([slow], [], [], 0)[0] == [], "the slow one was waited for"
         (answer,) = answers(slow)
     assert answer["body"]["code"] == "too_slow"
 
 
-def test_a_peer_that_reads_nothing_stalls_nobody(doors: Installation) -> None:
-    with connect(doors) as deaf:
+def test_a_peer_that_reads_nothing_stalls_nobody(serving: Installation) -> None:
+    with connect(serving) as deaf:
         deaf.setblocking(False)  # noqa: FBT003 - the socket's own way to say it
         sent = 0
         try:
@@ -171,22 +171,22 @@ def test_a_peer_that_reads_nothing_stalls_nobody(doors: Installation) -> None:
         except BlockingIOError:
             pass
         for _ in range(20):
-            assert admin_client.call(doors.config.admin_socket, m.Health(), m.HealthReply).ready
+            assert admin_client.call(serving.config.admin_socket, m.Health(), m.HealthReply).ready
 
 
 def test_a_peer_that_reads_nothing_is_turned_out_before_its_answers_fill_the_memory(
-    doors: Installation, monkeypatch: pytest.MonkeyPatch
+    serving: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(peers, "MAX_UNREAD", 100_000)
-    with connect(doors) as deaf:
+    with connect(serving) as deaf:
         deaf.settimeout(PATIENCE)
         with pytest.raises(ConnectionError):
             deaf.sendall(question("read_policy") * 50_000)
-    assert admin_client.call(doors.config.admin_socket, m.Health(), m.HealthReply).ready
+    assert admin_client.call(serving.config.admin_socket, m.Health(), m.HealthReply).ready
 
 
 def test_a_unix_user_who_may_not_come_in_is_turned_out(ca: Installation) -> None:
-    """Here the user is our own and the door is another's; with two real users on the lab in test_separation.py."""
+    """Here the user is our own and the name is another's; with two real users on the lab in test_separation.py."""
     with serving_sockets(ca, frozenset({os.getuid() + 1})), connect(ca) as connection:
         (answer,) = answers(connection)
     assert answer["body"]["code"] == "wrong_user"
@@ -198,26 +198,26 @@ def test_a_ca_that_is_down_is_said_to_be_down(ca: Installation) -> None:
     assert down.value.code == "ca_down"
 
 
-def test_errors_keep_their_family_code_and_hint_over_the_socket(doors: Installation) -> None:
+def test_errors_keep_their_family_code_and_hint_over_the_socket(serving: Installation) -> None:
     with pytest.raises(Invalid) as unknown:
-        admin_client.call(doors.config.admin_socket, m.Revoke(None, "req-nothing", None, None, "x"), m.RevokeReply)
+        admin_client.call(serving.config.admin_socket, m.Revoke(None, "req-nothing", None, None, "x"), m.RevokeReply)
     assert unknown.value.code == "unknown_request"
     assert unknown.value.hint
 
 
-def test_a_crowd_at_one_door_leaves_the_other_open(doors: Installation) -> None:
+def test_a_crowd_at_one_door_leaves_the_other_open(serving: Installation) -> None:
     """A stolen front end must not keep the operator from revoking."""
     crowd: list[socket.socket] = []
     with ExitStack() as closing:
         for _ in range(peers.MAX_PEERS):
-            crowd.append(closing.enter_context(connect(doors)))
+            crowd.append(closing.enter_context(connect(serving)))
             crowd[-1].sendall(question())
             crowd[-1].recv(1)
-        with connect(doors) as late:
+        with connect(serving) as late:
             assert answers(late)[0]["body"]["code"] == "too_many"
-        assert admin_client.call(doors.config.admin_socket, m.Status(), m.StatusReply).ready
+        assert admin_client.call(serving.config.admin_socket, m.Status(), m.StatusReply).ready
         crowd[0].close()
-        wait_until(lambda: _is_let_in(doors))
+        wait_until(lambda: _is_let_in(serving))
 
 
 def _is_let_in(ca: Installation) -> bool:

@@ -1,7 +1,7 @@
 """The front end is stolen: everything that its pages can say, again and mixed, and what each could be bent to.
 
 Beside ``test_stolen_front_end.py``: asking by label, for later, past the rules and for longer, approving for less,
-remarks, reviews, explanations, the feed. The story here says every message that the web door takes.
+remarks, reviews, explanations, the feed. The story here says every message that the web socket takes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Whatever comes in at a door, the daemon stays, meets no defect of its own, and signs nothing.
+"""Whatever comes in at a name, the daemon stays, meets no defect of its own, and signs nothing.
 
-The frames are made of what somebody at the door could know: the ids of logins, requests and hosts, keys, tokens that
+The frames are made of what somebody at the name could know: the ids of logins, requests and hosts, keys, tokens that
 were used. Nobody has a native login, so that no certificate could be due to anybody.
 """
 
@@ -86,11 +86,11 @@ def besieged(ca: Installation) -> Iterator[Besieged]:
 
 
 @st.composite
-def spoken(draw: st.DrawFn, besieged: Besieged, door: Socket) -> bytes:
+def spoken(draw: st.DrawFn, besieged: Besieged, name: Socket) -> bytes:
     """A frame with a body of the right shape; most of its texts are known ones, and some parts are anything."""
     routes = ROUTES
     kind = draw(
-        st.sampled_from([each for each in routes if door in routes[each].sockets and _name(each) not in SIGNING])
+        st.sampled_from([each for each in routes if name in routes[each].sockets and _name(each) not in SIGNING])
     )
     body = wire.encode(draw(instances(kind)))
     body = {name: _dressed(draw, each, besieged.known.get(name, ())) for name, each in body.items()}
@@ -110,9 +110,9 @@ def _dressed(draw: st.DrawFn, value: Any, known: tuple[str, ...]) -> Any:
     return draw(st.sampled_from((*known, *known, value))) if isinstance(value, str) else value
 
 
-def fire(besieged: Besieged, door: Socket, sent: bytes) -> None:
+def fire(besieged: Besieged, name: Socket, sent: bytes) -> None:
     """Sends it all, reads what comes back, and looks at the damage."""
-    with connect(besieged.ca, door) as connection:
+    with connect(besieged.ca, name) as connection:
         connection.settimeout(PATIENCE)
         with contextlib.suppress(OSError):  # turned out in the middle of it
             connection.sendall(sent)
@@ -127,9 +127,9 @@ def fire(besieged: Besieged, door: Socket, sent: bytes) -> None:
 
 
 @FIRE
-@given(sent=st.binary(max_size=300), door=st.sampled_from(["web", "admin"]))
-def test_noise(besieged: Besieged, door: Socket, sent: bytes) -> None:
-    fire(besieged, door, sent)
+@given(sent=st.binary(max_size=300), name=st.sampled_from(["web", "admin"]))
+def test_noise(besieged: Besieged, name: Socket, sent: bytes) -> None:
+    fire(besieged, name, sent)
 
 
 @FIRE
@@ -139,7 +139,7 @@ def test_frames_of_noise(besieged: Besieged, sent: bytes) -> None:
 
 
 @FIRE
-@pytest.mark.parametrize("door", ["web", "admin"])
+@pytest.mark.parametrize("name", ["web", "admin"])
 @given(data=st.data())
-def test_messages_made_of_what_is_known(besieged: Besieged, door: Socket, data: st.DataObject) -> None:
-    fire(besieged, door, b"".join(data.draw(st.lists(spoken(besieged, door), min_size=1, max_size=8))))
+def test_messages_made_of_what_is_known(besieged: Besieged, name: Socket, data: st.DataObject) -> None:
+    fire(besieged, name, b"".join(data.draw(st.lists(spoken(besieged, name), min_size=1, max_size=8))))
