@@ -138,8 +138,8 @@ class Authority:
         except Exception as again:  # noqa: BLE001 - as above
             self.ahead, error = True, again
         if not isinstance(error, Failed):
-            _log.error("a batch was lost to a defect", exc_info=error)
-            return [Failed("defect", "the CA met a defect of its own; nothing was signed") for _ in questions]
+            _log.error("a batch was lost because of a bug", exc_info=error)
+            return [Failed("defect", "the CA has a bug: an unexpected error; nothing was signed") for _ in questions]
         self._note(error)
         _log.error("a batch was lost: %s", error.message)
         self._context.troubles = (error, *self._context.troubles)
@@ -264,7 +264,7 @@ def record_first_keys(context: Context) -> None:
     for purpose, reference in first_keys.references_in(context.config.home / "keys").items():
         public = context.keys.key_store.open(reference).public
         if public.fingerprint in context.state.keys:
-            raise Failed("same_key", "one key serves two purposes", hint="each purpose has a key of its own")
+            raise Failed("same_key", "one key is used for two purposes", hint="use a different key for each purpose")
         if purpose == "log" and public.type != sshkey.ED25519:
             raise Failed("bad_key_file", "the log's key must be Ed25519 (C2SP signed notes)")
         context.record(KeyAdded(purpose, public.fingerprint, public.line, reference))

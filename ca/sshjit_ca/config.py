@@ -91,7 +91,9 @@ def load(path: Path) -> Config:
     """
     file = settings.fill(_File, settings.parse(read_trusted(path), path.name), path.name)
     if not _INSTALLATION.fullmatch(file.installation):
-        raise Invalid("bad_config", f"{path.name}: 'installation' must be lower-case letters, digits, '-' and '.'")
+        raise Invalid(
+            "bad_config", f"{path.name}: 'installation' must consist of lower-case letters, digits, '-' and '.'"
+        )
     home = _absolute(path, "home", file.home)
     own = os.getuid()
     return Config(
@@ -130,7 +132,7 @@ def read_trusted(path: Path) -> str:
         raise Invalid("no_config", f"{path}: {error.strerror}") from None
     if status.st_uid not in (0, os.getuid()) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise Invalid(
-            "config_writable", f"{path} could be changed by others", hint=f"chown root {path}; chmod go-w {path}"
+            "config_writable", f"{path} is writable by other users", hint=f"chown root {path}; chmod go-w {path}"
         )
     try:
         return raw.decode("utf-8")
@@ -149,7 +151,7 @@ def _database(path: Path, address: str) -> str:
     """The address of the database. A file must be named from the root on: commands are typed in any folder."""
     if address.startswith("sqlite") and not re.match(r"[a-z+]+:////[^?]", address):
         hint = 'database = "sqlite:////var/lib/ssh-jit-ca/ca.db"'
-        raise Invalid("bad_config", f"{path.name}: 'database' must name a file by its absolute path", hint=hint)
+        raise Invalid("bad_config", f"{path.name}: 'database' must be the absolute path of a file", hint=hint)
     return address
 
 

@@ -119,7 +119,7 @@ class Context:
         if login_id is not None:
             return self.login(login_id)
         if self.socket != "admin":
-            raise Refused("not_permitted", "say who you are")
+            raise Refused("not_permitted", "this message needs a sign-in on this socket")
         return None
 
     def login(self, login_id: str) -> Login:
@@ -133,7 +133,7 @@ class Context:
         if login is not None and self.now < login.opened.expires:
             locks.refuse_login(self.state, login_id, login)
         if login is None or not login.alive(self.now):
-            raise Refused("login_over", "you are not signed in any more", hint="ssh-jit login")
+            raise Refused("login_over", "your sign-in has ended", hint="ssh-jit login")
         return login
 
     def newest_login(self, subject: str) -> Login:
@@ -213,7 +213,7 @@ class Context:
         hosts = tuple(self.state.hosts.get(name) for name in asked.hosts)
         found = tuple(host for host in hosts if host is not None)
         if tuple(host.id for host in found) != asked.host_ids:
-            raise Refused("host_gone", "a host of this request is not enrolled any more", hint="ask again")
+            raise Refused("host_gone", "a host of this request is no longer enrolled", hint="ask again")
         return found
 
     def key_of(self, login: Login) -> sshkey.PublicKey:
@@ -226,7 +226,7 @@ class Context:
         if login.opened.key_line is None:
             raise Refused(
                 "not_native",
-                "a browser's login gets no certificates: it is not bound to a key",
+                "a browser's sign-in gets no certificates, because it is not bound to a key",
                 hint="use ssh-jit on your own machine",
             )
         return _checked(login.opened.key_line)

@@ -69,9 +69,9 @@ class ReplayCache:
         """
         last, when = self._last.get((host, kind), (0, 0))
         if abs(now - said) > SKEW or said <= last:
-            raise Refused("not_fresh", "what the host signed is of another time", hint="check the host's clock")
+            raise Refused("not_fresh", "the host's statement was signed at another time", hint="check the host's clock")
         if now - when < pause:
-            raise Refused("too_soon", f"the host said so less than {pause} s ago")
+            raise Refused("too_soon", f"the host sent this less than {pause} s ago")
 
     def note(self, host: str, kind: str, said: int, now: int) -> None:
         """It was taken."""

@@ -68,8 +68,8 @@ def prepare_new_key(context: Context, message: AddKey, _: int) -> Opened:
         case _:
             raise Invalid(
                 "bad_message",
-                "name either a key that exists, or the kind of a new one",
-                hint="a passphrase is for a new one; a reference to an encrypted file names its own",
+                "give either an existing key, or the type of a new one",
+                hint="a passphrase is for a new key; the reference to an encrypted file names its own",
             )
 
 
@@ -93,7 +93,7 @@ def _provider(context: Context, name: str) -> Provider:
     provider = context.providers.get(name)
     if provider is None:
         known = ", ".join(context.providers)
-        raise Invalid("unknown_provider", f"{names.show(name)} is not a provider here", hint=f"known: {known}")
+        raise Invalid("unknown_provider", f"{names.show(name)} is not a configured provider", hint=f"known: {known}")
     return provider
 
 

@@ -35,7 +35,7 @@ def listen(path: Path, users: frozenset[int]) -> Bound:
     """
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise Failed("not_a_socket", f"{path} is a file and no socket; it was left alone", hint="see ca.toml")
+            raise Failed("not_a_socket", f"{path} is not a socket; it was left unchanged", hint="see ca.toml")
         path.unlink()
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -44,7 +44,7 @@ def listen(path: Path, users: frozenset[int]) -> Bound:
         listening.close()
         why = error.strerror or str(error)
         hint = f"web_socket and admin_socket in ca.toml; is there a folder {path.parent}, and may the CA write to it?"
-        raise Failed("not_listening", f"{path} cannot be listened at: {why}", hint=hint) from None
+        raise Failed("not_listening", f"{path} cannot be opened for connections: {why}", hint=hint) from None
     _open_to(path, users)
     listening.listen(128)
     listening.settimeout(0)

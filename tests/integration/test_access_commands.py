@@ -63,7 +63,7 @@ def test_a_person_is_locked_and_unlocked(operator: Operator) -> None:
     assert (lock["kind"], lock["reason"], lock["by"]) == ("person", "laptop stolen", "the operator")
     assert lock["id"] in said
     assert "a-1 (acme)" in operator.run("locks")
-    assert "locked already" in operator.run("lock", "--person", "acme/a-1", "--reason", "x", code=INVALID)
+    assert "already locked" in operator.run("lock", "--person", "acme/a-1", "--reason", "x", code=INVALID)
     assert lock["id"] in operator.run("unlock", lock["id"], "--reason", "laptop found")
     assert operator.read("locks") == {"locks": []}
     operator.run("unlock", lock["id"], "--reason", "again", code=INVALID)
@@ -82,7 +82,7 @@ def test_everything_and_a_sign_in(operator: Operator) -> None:
     facts = [json.loads(entry["fact"]) for entry in operator.read("log", "show")["entries"]]
     login = next(fact["body"]["login"] for fact in facts if fact["kind"] == "login")
     assert "revoked" in operator.run("revoke", "--login", login, "--reason", "laptop lost")
-    assert "over already" in operator.run("revoke", "--login", login, "--reason", "laptop lost", code=INVALID)
+    assert "already ended" in operator.run("revoke", "--login", login, "--reason", "laptop lost", code=INVALID)
 
 
 @pytest.mark.parametrize("arguments", [(), ("--person", "x", "--everything"), ("--host", "web1")])

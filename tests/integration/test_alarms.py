@@ -64,7 +64,7 @@ def test_a_running_ca_sounds_its_alarm_without_any_front_end_and_explains(
         assert f"1 of lead: {BOB.sub}" in said
         assert "1 h (the most that this rule allows)" in said
         assert "it is for env=staging, db1 has env=prod" in said
-        assert "nobody known here" in run_command(config, "explain", "--person", "mallory", "--host", "db1", code=2)
+        assert "no person known here" in run_command(config, "explain", "--person", "mallory", "--host", "db1", code=2)
         reply = json.loads(run_command(config, "explain", "--person", "partner/d-4", "--label", "env=prod", "--json"))
         assert (reply["verdict"], reply["code"]) == ("denied", "bad_reason")
         run_command(config, "lock", "--everything", "--reason", "we are attacked")

@@ -94,7 +94,7 @@ def test_a_full_disk_stops_signing_and_nothing_else(ca: Installation) -> None:
         ca.say(m.SignUser(login, request.id), m.CertificateReply)
     assert full.value.code == "disk_full"
     assert str(ca.home / "ca") in full.value.message
-    assert "make room" in full.value.hint
+    assert "free disk space" in full.value.hint
     assert not reserve.exists()
     health = ca.say(m.Health(), m.HealthReply)
     assert (health.ready, "full" in health.problems[0]) == (False, True)

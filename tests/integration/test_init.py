@@ -80,7 +80,7 @@ def test_without_more_words_every_key_is_a_plain_file(config: Path, tmp_path: Pa
     run_command(config, "init")
     assert b"none" in inside(tmp_path / "ca" / "keys" / "user_ca")
     assert {key["state"] for key in status_of(config).values()} == {"active"}
-    assert "there are keys in" in run_command(config, "init", code=2)
+    assert "already contains keys" in run_command(config, "init", code=2)
 
 
 @pytest.mark.parametrize(
@@ -89,9 +89,9 @@ def test_without_more_words_every_key_is_a_plain_file(config: Path, tmp_path: Pa
         (("--user-ca", "agent:SHA256:" + "A" * 43 + "?socket=/nowhere"), 1, "out of reach"),
         (("--user-ca", "vault:x"), 2, "a reference begins with"),
         (("--log", "{rsa}"), 2, "must be Ed25519"),
-        (("--user-ca", "{ed}", "--host-ca", "{ed}"), 2, "one key serves two purposes"),
+        (("--user-ca", "{ed}", "--host-ca", "{ed}"), 2, "one key is used for two purposes"),
         (("--passphrase-file", "/nowhere"), 1, "No such file"),
-        (("--passphrase-credential", "x"), 1, "systemd gave this process none"),
+        (("--passphrase-credential", "x"), 1, "systemd gave this process no credentials"),
     ],
 )
 def test_what_cannot_be_is_said_before_anything_is_made(

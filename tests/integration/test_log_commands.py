@@ -160,7 +160,7 @@ def test_who_follows_waits_for_a_ca_that_restarts_and_loses_and_doubles_nothing(
     found = numbers(follower.stdout, first)
     for _ in range(2):
         running.stop()
-        assert "the CA is away, waiting for it" in follower.stderr.readline()
+        assert "the CA does not answer, waiting for it" in follower.stderr.readline()
         running.begin()
         found += numbers(follower.stdout, running.happen())
         assert follower.stderr.readline() == "ssh-jit-ca: the CA is back\n"

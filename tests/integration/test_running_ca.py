@@ -104,7 +104,7 @@ def test_sighup_reads_the_policy_again_and_a_bad_one_leaves_the_good_one(
     path.write_text("version = 1\n[[allow]]\nname = 7\n")
     running.send_signal(signal.SIGHUP)
     assert running.stderr is not None
-    while "the policy was not changed" not in (line := running.stderr.readline()):
+    while "the policy file was not loaded" not in (line := running.stderr.readline()):
         assert line
     assert digest() == second
     health = admin_client.call(ca.config.admin_socket, m.Health(), m.HealthReply)

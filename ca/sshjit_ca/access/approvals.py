@@ -51,12 +51,12 @@ def require_approvals(context: Context, grant: Request) -> None:
 
     """
     if not complete(context, grant):
-        raise Refused("approval_gone", "who approved this may not approve it any more", hint="ask again")
+        raise Refused("approval_gone", "the people who approved this may no longer approve it", hint="ask again")
     if grant.id not in context.state.extended:
         return
     for each in extensions(context.state, grant):
         if each.since is not None and each.since <= context.now and not complete(context, each):
-            what = "who approved that this was extended may not approve it any more"
+            what = "the people who approved this extension may no longer approve it"
             raise Refused("approval_gone", what, hint="ask again")
 
 

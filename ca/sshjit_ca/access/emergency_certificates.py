@@ -48,9 +48,9 @@ def issued(
     """
     reason = names.free_text(message.reason, "the reason")
     if not reason:
-        raise Invalid("no_reason", "say why", hint="--reason TEXT")
+        raise Invalid("no_reason", "give a reason", hint="--reason TEXT")
     if not 0 < message.lifetime <= LONGEST:
-        raise Invalid("bad_lifetime", "an emergency certificate lives a quarter of an hour at most")
+        raise Invalid("bad_lifetime", "an emergency certificate is valid for 15 minutes at most")
     key, ends = sshkey.parse_line(message.key), issue.now + message.lifetime
     terms = UserTerms(
         grant=number,
@@ -102,7 +102,7 @@ def sign_without_database(
     try:
         spool.put(event)
     except OSError as error:
-        raise Failed("not_signing", f"the record cannot be kept in {spool.folder}: {error.strerror}") from None
+        raise Failed("not_signing", f"the record cannot be written to {spool.folder}: {error.strerror}") from None
     return reply
 
 

@@ -54,7 +54,7 @@ def refuse_flood(context: Context, login: Login) -> None:
         return
     oldest = context.state.requests.get(asked[-MAX_ASKS])
     if oldest is not None and context.now - oldest.time < HOUR:
-        raise Refused("too_many", f"you asked {MAX_ASKS} times within the hour", hint="wait a while")
+        raise Refused("too_many", f"you made {MAX_ASKS} requests within the last hour", hint="wait a while")
 
 
 def require_possible(context: Context, login: Login, pending: PendingGrant) -> None:
@@ -131,7 +131,7 @@ def source(terms: Terms, address: str | None) -> tuple[str, ...]:
         return (ipaddress.ip_address((address or "").partition("%")[0]).compressed,)
     except ValueError:
         raise Refused(
-            "no_address", f"rule {terms.rule!r} binds certificates to your address, and it is not known"
+            "no_address", f"rule {terms.rule!r} binds certificates to your address, and your address is not known"
         ) from None
 
 
@@ -182,9 +182,9 @@ def window_end(context: Context, request: Request, terms: Terms | None = None) -
     end = requests.window_end(asked, start, requests.at_most(request))
     end = end if closes is None else min(end, closes)
     if end <= start and asked.extends is not None:
-        raise Refused("grant_over", f"the window of {asked.extends} cannot become longer now")
+        raise Refused("grant_over", f"the access of {asked.extends} cannot be extended any more")
     if end <= start:
-        raise Refused("window_over", "the hours in which this could be used are over", hint="ask again")
+        raise Refused("window_over", "the hours in which this access could be used are over", hint="ask again")
     return end
 
 

@@ -85,5 +85,5 @@ def _secret(path: Path, context: Context) -> bytes:
             file.write(context.random(SECRET_BYTES))
     secret = path.read_bytes()
     if len(secret) != SECRET_BYTES or path.stat().st_mode & 0o077:
-        raise Failed("bad_secret", f"{path} is damaged, or readable by others", hint="remove it, and invite again")
+        raise Failed("bad_secret", f"{path} is damaged, or other users can read it", hint="remove it, and invite again")
     return secret

@@ -42,7 +42,7 @@ def issue_certificate(
     """
     key = context.key_of(login)
     if request.asked.subject != login.opened.subject:
-        raise Refused("not_yours", "this grant belongs to somebody else")
+        raise Refused("not_yours", "this access belongs to somebody else")
     requests.require_open(request, context.now)
     hosts = context.hosts_of(request)
     locks.refuse_new(context.state, request.asked.host_ids)
@@ -141,7 +141,7 @@ def sign_and_read_back(certificate: Certificate, signer: Signer) -> bytes:
     blob = sshcert.seal(signed, signature)
     said = sshcert.reads_back(blob, certificate, signature)
     if not said or Reader(signature).text() != signature_type(signer.public):
-        raise Failed("not_signing", "a certificate did not read back as it was written; it was thrown away")
+        raise Failed("not_signing", "a certificate could not be read back as it was written; it was discarded")
     return blob
 
 

@@ -35,7 +35,7 @@ def target_hosts(context: Context, message: Ask | Explain) -> tuple[Host, ...]:
         labelled = _labelled(context, message.labels)
         if not labelled:
             what = " and ".join(f"{names.show(key)}={names.show(value)}" for key, value in message.labels)
-            raise Invalid("no_such_hosts", f"no host has {what}", hint="ssh-jit hosts lists labels too")
+            raise Invalid("no_such_hosts", f"no host has {what}", hint="ssh-jit hosts lists the labels too")
         found.update((each.name, each) for each in labelled)
     if len(found) > MOST_HOSTS:
         raise Invalid("too_many_hosts", f"a certificate names at most {MOST_HOSTS} hosts, not {len(found)}")
@@ -96,10 +96,14 @@ def subject_named(state: State, text: str) -> str:
     ]
     if not found:
         raise Invalid(
-            "unknown_person", f"nobody known here is {names.show(text)}", hint="name a sub-… or provider/address"
+            "unknown_person",
+            f"no person known here matches {names.show(text)}",
+            hint="give a sub-… id or provider/address",
         )
     if len(found) > 1:
-        raise Invalid("which_person", f"several accounts have this address: {', '.join(found)}", hint="name one sub-…")
+        raise Invalid(
+            "which_person", f"several accounts use this address: {', '.join(found)}", hint="give one of these sub-… ids"
+        )
     return found[0]
 
 
@@ -117,5 +121,5 @@ def subject_meant(state: State, text: str) -> str:
             found.add(subject)
     if len(found) > 1:
         several = ", ".join(sorted(found))
-        raise Invalid("which_person", f"several people are called so: {several}", hint="name one sub-…")
+        raise Invalid("which_person", f"several people have this name: {several}", hint="give one of these sub-… ids")
     return found.pop() if found else subject_named(state, text)

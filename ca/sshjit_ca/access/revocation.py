@@ -50,7 +50,7 @@ def require_reason(text: str) -> str:
     """
     reason = names.free_text(text, "the reason")
     if not reason:
-        raise Invalid("no_reason", "say why", hint="--reason TEXT")
+        raise Invalid("no_reason", "give a reason", hint="--reason TEXT")
     return reason
 
 

@@ -49,7 +49,7 @@ def require(context: Context, act: Act, permission: str) -> str | None:
     if not context.permitted(login, permission):
         raise Refused("not_permitted", f"this needs the permission {permission!r}, which you do not have")
     if act.consent is None:
-        raise Refused("signature_needed", "this counts only with a signature by your key", hint="use the command line")
+        raise Refused("signature_needed", "this requires a signature by your key", hint="use the command line")
     installation = context.config.installation
     _check(
         context,
@@ -66,5 +66,5 @@ def _check(
 ) -> None:
     key = context.key_of(context.login(login_id))
     if not context.challenges.take(login_id, given.challenge, context.now):
-        raise Refused("challenge_over", "what was signed is not fresh, or was used already", hint="try again")
+        raise Refused("challenge_over", "the signed challenge has expired, or was used already", hint="try again")
     sshsig.verify(given.signature, key, namespace, text(given.challenge))

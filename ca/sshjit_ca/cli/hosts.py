@@ -20,10 +20,10 @@ def add_commands(commands: Any) -> None:
     _add_commands_that_enrol(hosts)
     label = _command(hosts, "label", "replace all labels of a host", _label)
     label.add_argument("name", metavar="NAME")
-    label.add_argument("label", nargs="+", metavar="KEY=VALUE", help="what policy goes by")
+    label.add_argument("label", nargs="+", metavar="KEY=VALUE", help="a label, as policy uses it")
     remove = _command(hosts, "remove", "forget a host, and revoke what is open for it", _remove)
     remove.add_argument("name", metavar="NAME")
-    remove.add_argument("--reason", required=True, metavar="TEXT", help="why; it goes into the log")
+    remove.add_argument("--reason", required=True, metavar="TEXT", help="the reason, for the log")
     _command(hosts, "list", "list the hosts", _list)
     text = "hardware keys that you vouch for"
     keys = commands.add_parser("hardware-key", help=text).add_subparsers(required=True, metavar="COMMAND")
@@ -33,16 +33,16 @@ def add_commands(commands: Any) -> None:
     _command(keys, "list", "list the registered keys", _key_list)
     gone = _command(keys, "remove", "vouch for a key no more", _key_remove)
     gone.add_argument("fingerprint", metavar="SHA256:…")
-    gone.add_argument("--reason", required=True, metavar="TEXT", help="why; it goes into the log")
+    gone.add_argument("--reason", required=True, metavar="TEXT", help="the reason, for the log")
 
 
 def _add_commands_that_enrol(hosts: Any) -> None:
     add = _command(hosts, "add", "enrol a host: sign its host keys, or make a token for it to join by", _add)
     add.add_argument("name", metavar="NAME")
-    add.add_argument("--address", required=True, help="where clients connect to")
+    add.add_argument("--address", required=True, help="the address that clients connect to")
     add.add_argument("--port", type=int, default=22, help="[22]")
-    add.add_argument("--alias", action="append", default=[], metavar="NAME", help="another name of the host")
-    add.add_argument("--label", action="append", default=[], metavar="KEY=VALUE", help="what policy goes by")
+    add.add_argument("--alias", action="append", default=[], metavar="NAME", help="an alias of the host")
+    add.add_argument("--label", action="append", default=[], metavar="KEY=VALUE", help="a label, as policy uses it")
     _host_key(add)
     invite = _command(hosts, "invite", "make a new token for a host that has not joined", _invite)
     invite.add_argument("name", metavar="NAME")
@@ -53,7 +53,12 @@ def _add_commands_that_enrol(hosts: Any) -> None:
 
 def _host_key(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--host-key", action="append", default=[], type=Path, metavar="FILE.pub", help="signed into FILE-cert.pub"
+        "--host-key",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE.pub",
+        help="the public key; the certificate is written to FILE-cert.pub",
     )
 
 
@@ -130,14 +135,14 @@ def _write(files: list[Path], reply: m.HostReply) -> None:
     for path in files:
         certificate = by_key.get(sshkey.parse_line(_public_key(path)).line)
         if certificate is None:
-            raise Invalid("unknown_host_key", f"{path} is not a key that {reply.host.name} is enrolled with")
+            raise Invalid("unknown_host_key", f"{path} is not one of the keys of {reply.host.name}")
         path.with_name(f"{path.name.removesuffix('.pub')}-cert.pub").write_text(f"{certificate}\n", encoding="ascii")
 
 
 def _pair(text: str) -> tuple[str, str]:
     key, separator, value = text.partition("=")
     if not separator:
-        raise Invalid("bad_labels", f"a label is KEY=VALUE, not {text!r}")
+        raise Invalid("bad_labels", f"a label has the form KEY=VALUE, not {text!r}")
     return key, value
 
 

@@ -35,7 +35,7 @@ def add_command(commands: Any) -> None:
     )  # fmt: skip
     for purpose in PURPOSES:
         name = purpose.replace("_", "-")
-        parser.add_argument(f"--{name}", dest=purpose, metavar="REFERENCE", help=f"take this key for {purpose}")
+        parser.add_argument(f"--{name}", dest=purpose, metavar="REFERENCE", help=f"use this key for {purpose}")
     passphrases.add_options(parser, "the new files")
     parser.set_defaults(run=_init)
 
@@ -49,5 +49,5 @@ def _init(conf: Config, options: argparse.Namespace) -> int:
     cli_care.migrate(conf, options)
     rows = [(purpose, made[purpose].fingerprint) for purpose in PURPOSES]
     print(cli_show.fields([("installation", conf.installation), *rows]))
-    print(f"\nLaptops and hosts pin the bundle's key: {made['bundle'].fingerprint}")
+    print(f"\nLaptops and hosts pin the bundle key: {made['bundle'].fingerprint}")
     return 0

@@ -54,14 +54,18 @@ def add_commands(commands: Any) -> None:
     add = _command(inner, "add", "add a key for a purpose; the next bundle names it", _add)
     add.add_argument("purpose", choices=PURPOSES, metavar="PURPOSE")
     which = add.add_mutually_exclusive_group(required=True)
-    which.add_argument("reference", nargs="?", metavar="REFERENCE", help="a key that exists: file:, agent: or pkcs11:")
+    which.add_argument("reference", nargs="?", metavar="REFERENCE", help="an existing key: file:, agent: or pkcs11:")
     kinds = typing.get_args(KeyKind)
-    which.add_argument("--new", choices=kinds, metavar="TYPE", help=f"make a key file: {', '.join(kinds)}")
+    which.add_argument(
+        "--new", choices=kinds, metavar="TYPE", help=f"generate a key file of this type: {', '.join(kinds)}"
+    )
     passphrases.add_options(add, "the new file")
     activate = _named(inner, "activate", "let a pending key sign from now on", _activate)
-    activate.add_argument("--now", action="store_true", help="although hosts and laptops may not have heard of it")
+    activate.add_argument("--now", action="store_true", help="do not wait until hosts and laptops know the key")
     retire = _named(inner, "retire", "end the trust in a pending or retiring key", _retire)
-    retire.add_argument("--now", action="store_true", help="although certificates live by it: hosts will refuse them")
+    retire.add_argument(
+        "--now", action="store_true", help="even though certificates by it are still valid: hosts will refuse them"
+    )
 
 
 def listing(reply: m.KeysReply) -> str:
@@ -133,7 +137,7 @@ def _command(commands: Any, name: str, text: str, function: Any) -> argparse.Arg
 def _named(commands: Any, name: str, text: str, function: Any) -> argparse.ArgumentParser:
     parser = _command(commands, name, text, function)
     parser.add_argument("purpose", choices=PURPOSES, metavar="PURPOSE")
-    parser.add_argument("fingerprint", metavar="FINGERPRINT", help="or the beginning of one")
+    parser.add_argument("fingerprint", metavar="FINGERPRINT", help="or the beginning of a fingerprint")
     return parser
 
 

@@ -23,15 +23,15 @@ def add_commands(commands: Any) -> None:
     """Adds the four."""
     revoke = _command(commands, "revoke", "end a grant, a certificate or a sign-in before its time", _revoke)
     which = revoke.add_mutually_exclusive_group(required=True)
-    which.add_argument("--request", metavar="ID", help="the whole grant, with every certificate of it")
+    which.add_argument("--request", metavar="ID", help="the whole access, with all its certificates")
     which.add_argument("--certificate", metavar="SERIAL", type=int, help="one certificate")
-    which.add_argument("--login", metavar="ID", help="one sign-in, with every certificate that it drew")
+    which.add_argument("--login", metavar="ID", help="one sign-in, with all certificates issued to it")
     _reason(revoke)
     lock = _command(commands, "lock", "revoke what is alive, and give nothing new until it is unlocked", _lock)
     what = lock.add_mutually_exclusive_group(required=True)
     for kind, metavar, text in _TARGETS:
         what.add_argument(f"--{kind}", metavar=metavar, help=text)
-    what.add_argument("--everything", action="store_true", help="everybody and every host")
+    what.add_argument("--everything", action="store_true", help="all people and all hosts")
     _reason(lock)
     unlock = _command(commands, "unlock", "take a lock away; what it revoked stays revoked", _unlock)
     unlock.add_argument("lock", metavar="LOCK")
@@ -47,7 +47,7 @@ def _command(commands: Any, name: str, text: str, function: Any) -> argparse.Arg
 
 
 def _reason(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--reason", required=True, metavar="TEXT", help="why; it goes into the log")
+    parser.add_argument("--reason", required=True, metavar="TEXT", help="the reason, for the log")
 
 
 def _revoke(conf: Config, options: argparse.Namespace) -> int:

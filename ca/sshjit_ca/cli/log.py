@@ -30,14 +30,12 @@ def add_commands(commands: Any) -> None:
     inner = commands.add_parser("log", help="the log").add_subparsers(required=True, metavar="COMMAND")
     show = _filters(_command(inner, "show", "show entries, the newest last", _show))
     show.add_argument("--limit", type=_count, default=50, metavar="N", help="how many [50]")
-    show.add_argument("--before", type=_entry, metavar="ENTRY", help="only older ones than this entry")
+    show.add_argument("--before", type=_entry, metavar="ENTRY", help="only entries before this one")
     tail = _filters(_command(inner, "tail", "show the newest entries", cli_tail.tail))
     begin = tail.add_mutually_exclusive_group()
     begin.add_argument("-n", "--limit", type=_count, default=10, metavar="N", help="how many [10]")
-    begin.add_argument("--after", type=_entry, metavar="ENTRY", help="all that came after this entry")
-    tail.add_argument(
-        "-f", "--follow", action="store_true", help="and go on with what comes; a CA that is away is waited for"
-    )
+    begin.add_argument("--after", type=_entry, metavar="ENTRY", help="everything after this entry")
+    tail.add_argument("-f", "--follow", action="store_true", help="keep following; waits while the CA is down")
     verify = _command(inner, "verify", "check that the log is whole", _verify)
     verify.add_argument("--database", type=Path, metavar="FILE", help="a copy of the database [the CA's own]")
     verify.add_argument(
@@ -53,11 +51,13 @@ def add_commands(commands: Any) -> None:
     check = _command(inner, "verify-proof", "check such a proof; needs no CA", _verify_proof)
     check.add_argument("proof", type=Path, metavar="FILE")
     check.add_argument("--certificate", type=Path, required=True, metavar="CERT-FILE")
-    check.add_argument("--log-key", required=True, metavar="KEY", help="of ssh-jit-ca log key, or a file that holds it")
+    check.add_argument(
+        "--log-key", required=True, metavar="KEY", help="the key that ssh-jit-ca log key prints, or a file with it"
+    )
     check.set_defaults(offline=True)
     forget = _command(inner, "forget", "erase old details that nothing alive needs", _forget)
     forget.add_argument("--older-than", required=True, type=_days, metavar="DAYS", help="for example 400d")
-    forget.add_argument("--dry-run", action="store_true", help="only say what would go")
+    forget.add_argument("--dry-run", action="store_true", help="only show what would be erased")
 
 
 def _command(commands: Any, name: str, text: str, function: Any) -> argparse.ArgumentParser:
@@ -68,9 +68,13 @@ def _command(commands: Any, name: str, text: str, function: Any) -> argparse.Arg
 
 
 def _filters(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    parser.add_argument("--person", metavar="WHO", help="only about somebody: name, address, provider/address, or id")
-    parser.add_argument("--host", metavar="NAME", help="only about a host")
-    parser.add_argument("--kind", metavar="KIND", help="only of a kind: login, ask, decision, grant, certificate …")
+    parser.add_argument(
+        "--person", metavar="WHO", help="only entries about a person: name, e-mail address, provider/address, or id"
+    )
+    parser.add_argument("--host", metavar="NAME", help="only entries about a host")
+    parser.add_argument(
+        "--kind", metavar="KIND", help="only entries of a kind: login, ask, decision, grant, certificate …"
+    )
     when = "2026-01-31, 2026-01-31T12:00 (UTC, or with its offset: +02:00), or how long ago: 2h, 7d"
     parser.add_argument("--since", type=_moment, metavar="WHEN", help=when)
     parser.add_argument("--until", type=_moment, metavar="WHEN", help="the same")

@@ -33,22 +33,32 @@ def add_commands(commands: Any) -> None:
     _json(_add(commands, "status", "how the CA is", _status))
     _json(_add(commands, "doctor", "look for what is wrong, and say what to do", _doctor))
     backup = _add(commands, "backup", "write database, checkpoint, epoch and settings into one archive", _backup)
-    backup.add_argument("file", type=Path, metavar="FILE", help="the archive (tar), readable by us alone")
-    backup.add_argument("--with-keys", action="store_true", help="private keys too: whoever has this file can sign")
+    backup.add_argument("file", type=Path, metavar="FILE", help="the archive (tar), readable by its owner only")
+    backup.add_argument(
+        "--with-keys", action="store_true", help="include the private keys: anyone with this file can sign"
+    )
     restore = _add(commands, "restore", "go on with an older copy of the log, and say in it what is lost", _restore)
     restore.add_argument("file", type=Path, nargs="?", metavar="FILE", help="a backup, or an SQLite copy [in place]")
-    restore.add_argument("--accept-loss", action="store_true", required=True, help="what came after the copy is lost")
-    restore.add_argument("--reason", required=True, metavar="TEXT", help="why; it goes into the log")
+    restore.add_argument(
+        "--accept-loss", action="store_true", required=True, help="accept that everything after the copy is lost"
+    )
+    restore.add_argument("--reason", required=True, metavar="TEXT", help="the reason, for the log")
     confirm = _json(_add(commands, "confirm-clock", "the clock jumped and is right now", _confirm_clock))
-    confirm.add_argument("--reason", required=True, metavar="TEXT", help="what happened; it goes into the log")
+    confirm.add_argument("--reason", required=True, metavar="TEXT", help="what happened, for the log")
     sign = _json(_add(commands, "sign-emergency", "sign a certificate when all else is down", _sign_emergency))
     sign.epilog = _EMERGENCY
-    sign.add_argument("--login", required=True, metavar="USER", help="the Unix account")
+    sign.add_argument("--login", required=True, metavar="USER", help="the account on the hosts")
     sign.add_argument(
         "--host", required=True, action="append", metavar="NAME", help="an enrolled host; may be repeated"
     )
-    sign.add_argument("--key", required=True, type=Path, metavar="FILE.pub", help="signed into FILE-cert.pub")
-    sign.add_argument("--reason", required=True, metavar="TEXT", help="why; it goes into the log")
+    sign.add_argument(
+        "--key",
+        required=True,
+        type=Path,
+        metavar="FILE.pub",
+        help="the public key; the certificate is written to FILE-cert.pub",
+    )
+    sign.add_argument("--reason", required=True, metavar="TEXT", help="the reason, for the log")
     sign.add_argument("--for", dest="lifetime", default="15m", metavar="TIME", help="15m at most [15m]")
     how = sign.add_mutually_exclusive_group()
     how.add_argument("--offline", dest="ca_down", action="store_true", help="the CA is down")
@@ -101,7 +111,7 @@ def _restore(conf: Config, options: argparse.Namespace) -> int:
         _put_in_place(conf, options.file)
     clock, passing = daemon.machine_clock(conf), standby.Time(time.monotonic, time.sleep)
     outcome = restoring.restore(conf, options.places, clock, passing, options.reason)
-    print(f"the log goes on after entry {outcome.size} in epoch {outcome.epoch}; {outcome.lost} entries are lost")
+    print(f"the log continues after entry {outcome.size} in epoch {outcome.epoch}; {outcome.lost} entries are lost")
     if outcome.kept is not None:
         print(f"what is lost: ssh-jit-ca log verify --against {outcome.kept}")
     return 0
@@ -114,7 +124,9 @@ def _put_in_place(conf: Config, file: Path) -> None:
 
     database = sqlite_file(conf.database)
     if database is None:
-        raise Invalid("not_sqlite", "a PostgreSQL database is restored by its own tools", hint="then without FILE")
+        raise Invalid(
+            "not_sqlite", "restore a PostgreSQL database with its own tools", hint="then run this without FILE"
+        )
     if database.exists():
         _nobody_writes(conf)
     with tempfile.TemporaryDirectory(dir=conf.home) as folder:
@@ -124,7 +136,7 @@ def _put_in_place(conf: Config, file: Path) -> None:
             backing.unpack(file, copy)
         aside = restoring.put_in_place(database, copy)
     if aside is not None:
-        print(f"the database that was there is {aside} now")
+        print(f"the previous database is now {aside}")
 
 
 def _nobody_writes(conf: Config) -> None:
@@ -140,7 +152,8 @@ def _confirm_clock(conf: Config, options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(wire.encode(reply)))
     else:
-        print(f"it is {cli_show.instant(reply.time)} UTC; the clock had moved by {reply.drift:+d} s; signing goes on")
+        time = cli_show.instant(reply.time)
+        print(f"the time is {time} UTC; the clock had moved by {reply.drift:+d} s; signing continues")
     return 0
 
 
@@ -165,7 +178,9 @@ def _sign_emergency(conf: Config, options: argparse.Namespace) -> int:
         target.write_text(f"{reply.text}\n", encoding="ascii")
     except OSError as error:
         what = f"certificate {reply.serial} was signed and recorded, but {target} cannot be written: {error.strerror}"
-        raise Failed("not_written", what, hint="again, with a copy of the key in a folder that you can write") from None
+        raise Failed(
+            "not_written", what, hint="repeat it with a copy of the key in a folder that you can write to"
+        ) from None
     if options.json:
         print(json.dumps(wire.encode(reply)))
     else:

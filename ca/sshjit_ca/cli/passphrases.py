@@ -9,8 +9,10 @@ from pathlib import Path
 def add_options(parser: argparse.ArgumentParser, files: str) -> None:
     """Adds ``--passphrase-file`` and ``--passphrase-credential``; ``files`` is what they encrypt, in words."""
     source = parser.add_mutually_exclusive_group()
-    source.add_argument("--passphrase-file", type=Path, metavar="FILE", help=f"encrypt {files} by what is in FILE")
-    source.add_argument("--passphrase-credential", metavar="NAME", help="or by a systemd credential of the CA")
+    source.add_argument(
+        "--passphrase-file", type=Path, metavar="FILE", help=f"encrypt {files} with the passphrase in FILE"
+    )
+    source.add_argument("--passphrase-credential", metavar="NAME", help="or with this systemd credential of the CA")
 
 
 def source(options: argparse.Namespace) -> str | None:

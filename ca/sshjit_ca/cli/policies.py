@@ -14,11 +14,11 @@ from sshjit_ca.operations import admin_client
 
 def add_commands(commands: Any) -> None:
     """Adds ``policy`` with its subcommands."""
-    inner = commands.add_parser("policy", help="the policies that decided").add_subparsers(
+    inner = commands.add_parser("policy", help="the policies that were in force").add_subparsers(
         required=True, metavar="COMMAND"
     )
     show = _command(inner, "show", "print a policy's exact text", _show)
-    show.add_argument("digest", nargs="?", metavar="DIGEST", help="or how it begins [the one in force]")
+    show.add_argument("digest", nargs="?", metavar="DIGEST", help="or its beginning [the policy in force]")
     _command(inner, "list", "list the policies, and when each was in force", _list)
 
 

@@ -118,13 +118,13 @@ class _Running:
                 if not self._patient or error.code not in _AWAY:
                     raise
                 if not away:
-                    _say(f"the CA is away, waiting for it: {error.message}")
+                    _say(f"the CA does not answer, waiting for it: {error.message}")
                     self._absences += 1
                 away = True
                 _pause()
             else:
                 if away:
-                    _say("the CA is back")
+                    _say("the CA answers again")
                 return reply
 
     def steady(self, read: Callable[[], R]) -> R:

@@ -38,7 +38,7 @@ def approve(context: Context, message: Approve) -> RequestReply:
     if not decided.signed and not _word_counts(context, login, request):
         raise Refused(
             "signature_needed",
-            "here your approval counts only with a signature by your key",
+            "this approval requires a signature by your key",
             hint=f"ssh-jit approve {request.id}",
         )
     after = requests.decide(request, decided, context.now)
@@ -53,7 +53,7 @@ def _check_length(message: Approve, request: Request) -> None:
     """A yes may be for less than what was asked, and for no more."""
     if message.duration is not None and not 1 <= message.duration <= request.asked.duration:
         asked = durations.show(request.asked.duration)
-        raise Invalid("bad_duration", f"{asked} was asked for, so a yes is for that or for less")
+        raise Invalid("bad_duration", f"{asked} was requested; approve that or less")
 
 
 def deny(context: Context, message: Deny) -> RequestReply:
@@ -61,7 +61,7 @@ def deny(context: Context, message: Deny) -> RequestReply:
     login, request = _approver(context, message.login_id, message.request)
     decided = _decided(context, login, message, request, "deny")
     if not decided.comment:
-        raise Invalid("no_reason", "say why not: whoever asked reads it", hint="--reason TEXT")
+        raise Invalid("no_reason", "give a reason; the requester reads it", hint="--reason TEXT")
     context.record(decided)
     context.record(Closed(request.id, RequestState.DENIED, login.opened.subject, decided.comment))
     return RequestReply(request_view(context, context.request(request.id)))
@@ -72,10 +72,10 @@ def _approver(context: Context, login_id: str, request_id: str) -> tuple[Login, 
     login, request = context.login(login_id), context.request(request_id)
     subject = login.opened.subject
     if approvals.same_person(context.person(subject), context.person(request.asked.subject)):
-        raise Refused("own_request", "nobody approves their own request, whoever they are")
+        raise Refused("own_request", "you cannot approve your own request")
     if not may_decide(context, login, request):
         roles = " or ".join(sorted({step.role for step in request.asked.steps})) or "nobody"
-        raise Refused("not_an_approver", "you are not one who decides this request", hint=f"it is up to {roles}")
+        raise Refused("not_an_approver", "you cannot approve or deny this request", hint=f"that needs the role {roles}")
     requests.require(request, RequestState.PENDING, context.now)
     return login, request
 
@@ -91,9 +91,9 @@ def _decided(
 ) -> Decided:
     before = [each.said for each in request.decisions if each.said.subject == login.opened.subject]
     if any(said.signed or message.consent is None for said in before):
-        raise Invalid("already_decided", "you have answered this request already")
+        raise Invalid("already_decided", "you have already answered this request")
     if message.digest != requests.digest(request.asked):
-        raise Invalid("digest_differs", f"request {request.id} is not the one that was shown", hint="look at it again")
+        raise Invalid("digest_differs", f"request {request.id} has changed since it was shown", hint="look at it again")
     return Decided(
         request=request.id,
         subject=login.opened.subject,

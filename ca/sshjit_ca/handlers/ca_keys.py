@@ -53,9 +53,9 @@ def add_key(context: Context, message: AddKey) -> KeyReply:
     require_log_key(message.purpose, key.type)
     known = context.state.keys.get(key.fingerprint)
     if known is not None:
-        raise Invalid("key_known", f"{key.fingerprint} is known already: {known.purpose}, {known.state}")
+        raise Invalid("key_known", f"{key.fingerprint} is already known: {known.purpose}, {known.state}")
     if key.fingerprint in context.state.bound_keys:
-        raise Invalid("key_known", f"{key.fingerprint} is the key of somebody who signed in")
+        raise Invalid("key_known", f"{key.fingerprint} is a person's sign-in key")
     context.record(KeyAdded(message.purpose, key.fingerprint, key.line, opened.reference))
     return KeyReply(_view(context, context.state.keys[key.fingerprint], ProbeResults()))
 
@@ -77,7 +77,7 @@ def activate_key(context: Context, message: ActivateKey) -> KeyReply:
         settle = durations.show(context.config.key_settle)
         raise Invalid(
             "too_early",
-            "hosts and laptops may not have heard of this key yet",
+            "hosts and laptops may not know this key yet",
             hint=f"{when} {settle} after the bundle that first named it; or --now, if all of them have it",
         )
     context.record(KeyActivated(key.purpose, key.fingerprint, _endorsement(context, key)))
@@ -93,7 +93,7 @@ def retire_key(context: Context, message: RetireKey) -> KeyReply:
     """
     key = find_key(context.state, message.purpose, message.key)
     if key.state == "retired":
-        raise Invalid("wrong_state", f"{key.fingerprint} is retired already")
+        raise Invalid("wrong_state", f"{key.fingerprint} is already retired")
     if key.state == "active":
         raise Invalid(
             "key_active",
@@ -103,8 +103,8 @@ def retire_key(context: Context, message: RetireKey) -> KeyReply:
     if key.alive_until > context.now and not message.now:
         raise Invalid(
             "still_alive",
-            f"certificates live until {_clock(key.alive_until)} that this key signed",
-            hint="wait until then; or --now, and hosts refuse them from their next refresh on",
+            f"certificates by this key are valid until {_clock(key.alive_until)}",
+            hint="wait until then; with --now hosts refuse them after their next refresh",
         )
     context.record(KeyRetired(key.purpose, key.fingerprint, revoked=message.now and key.purpose in _CAS))
     context.keys.key_store.forget(key.fingerprint)

@@ -42,7 +42,7 @@ def confirm_clock(context: Context, message: ConfirmClock) -> ClockReply:
     """
     reason = names.free_text(message.reason, "the reason")
     if not reason:
-        raise Invalid("no_reason", "say what happened to the clock", hint="--reason TEXT")
+        raise Invalid("no_reason", "give a reason: what happened to the clock", hint="--reason TEXT")
     drift, before = round(context.clock.confirm()), context.state.time
     context.now = int(context.clock.wall())
     context.record(ClockConfirmed(before, drift, reason))

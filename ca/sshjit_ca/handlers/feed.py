@@ -53,7 +53,7 @@ def read_feed(context: Context, message: ReadFeed) -> FeedReply:
 
     """
     if not 1 <= message.limit <= MOST:
-        raise Invalid("bad_limit", f"one answer has 1 to {MOST} items")
+        raise Invalid("bad_limit", f"limit must be 1 to {MOST}")
     size = context.journal.durable
     if not -1 <= message.after < max(size, 1):
         raise Invalid("bad_position", f"the log has {size} entries; begin after -1")

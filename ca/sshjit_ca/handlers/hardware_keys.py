@@ -32,13 +32,13 @@ def register_hardware_key(context: Context, message: RegisterHardwareKey) -> Har
     """
     key = sshkey.parse_line(message.key)
     if not key.hardware:
-        raise Invalid("not_hardware", f"a {key.type} key is not in hardware", hint="ssh-keygen -t ed25519-sk")
+        raise Invalid("not_hardware", f"a {key.type} key is not a hardware key", hint="ssh-keygen -t ed25519-sk")
     subject = subject_named(context.state, message.person)
     locks.refuse_key(context.state, key.fingerprint)
     if context.state.bound_keys.get(key.fingerprint, subject) != subject:
         raise Refused("key_taken", "this key belongs to somebody else")
     if key.fingerprint in context.state.hardware_keys:
-        raise Invalid("already_registered", "this key is registered already")
+        raise Invalid("already_registered", "this key is already registered")
     context.record(HardwareKeyRegistered(subject, key.fingerprint, key.line))
     return HardwareKeysReply((_view(context, key.fingerprint),))
 

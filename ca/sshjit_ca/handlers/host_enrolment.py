@@ -110,7 +110,7 @@ def _read_report(host: Host, message: HostReport) -> HostReported:
     if len(message.ended) > MAX_ENDED or len(message.problems) > MAX_PROBLEMS:
         raise Invalid("too_many", f"a report has at most {MAX_ENDED} grants and {MAX_PROBLEMS} problems")
     if not 0 <= message.bundle < 2**53 or not 0 <= message.sessions <= MAX_SESSIONS:
-        raise Invalid("bad_message", "the report's numbers make no sense")
+        raise Invalid("bad_message", "the report has numbers out of range")
     ended = tuple(names.identifier(grant) for grant in message.ended)
     problems = tuple(names.free_text(each, "a problem", MAX_PROBLEM) for each in message.problems)
     return HostReported(message.bundle, message.sessions, 1, host.id, host.name, ended, problems)
@@ -118,10 +118,10 @@ def _read_report(host: Host, message: HostReport) -> HostReported:
 
 def _keys(lines: tuple[str, ...], signatures: tuple[str, ...]) -> tuple[PublicKey, ...]:
     if not 1 <= len(lines) <= MAX_HOST_KEYS or len(signatures) != len(lines):
-        raise Invalid("too_many", f"a host proves 1 to {MAX_HOST_KEYS} keys, each by a signature")
+        raise Invalid("too_many", f"a host sends 1 to {MAX_HOST_KEYS} keys, and a signature by each")
     keys = tuple(sshkey.parse_line(line) for line in lines)
     if len({key.blob for key in keys}) != len(keys):
-        raise Invalid("bad_key", "a host key stands twice")
+        raise Invalid("bad_key", "a host key is listed twice")
     return keys
 
 
@@ -141,6 +141,6 @@ def _prove(keys: tuple[PublicKey, ...], signatures: tuple[str, ...], namespace: 
 def _join_refused() -> Refused:
     return Refused(
         "join_refused",
-        "the token is not this host's, or it is over or used",
+        "the token is for another host, has expired, or was used",
         hint="ssh-jit-ca host invite NAME makes a new one",
     )

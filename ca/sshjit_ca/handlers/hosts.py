@@ -70,7 +70,9 @@ def invite_host(context: Context, message: InviteHost) -> HostReply:
     """
     host = _host(context, message.name)
     if host.host_keys:
-        raise Invalid("has_keys", f"{host.name} has joined already", hint="a new machine: remove it, and add it again")
+        raise Invalid(
+            "has_keys", f"{host.name} has already joined", hint="for a new machine, remove the host and add it again"
+        )
     locks.refuse_new(context.state, (host.id,))
     return host_reply(context, host, (), host_statements.invite(context, host))
 
@@ -138,9 +140,9 @@ def _check_names(context: Context, message: AddHost) -> None:
         names.host_name(name)
         if name in context.state.host_names:
             owner = context.state.host_names[name]
-            raise Invalid("name_taken", f"{name} is already a name of the host {owner}")
+            raise Invalid("name_taken", f"{name} is already in use by the host {owner}")
     if len(set(own)) != len(own):
-        raise Invalid("name_taken", "a name stands twice")
+        raise Invalid("name_taken", "a name is listed twice")
 
 
 def _check_keys(context: Context, keys: tuple[PublicKey, ...]) -> None:
@@ -156,7 +158,7 @@ def _check_labels(context: Context, pairs: tuple[tuple[str, str], ...]) -> None:
         names.label(key, value)
     labels = dict(pairs)
     if len(labels) != len(pairs):
-        raise Invalid("bad_labels", "a label stands twice")
+        raise Invalid("bad_labels", "a label is listed twice")
     problems = policy.check_labels(context.policy, labels)
     if problems:
-        raise Invalid("bad_labels", "; ".join(problems), hint="the policy's [labels] says which there are")
+        raise Invalid("bad_labels", "; ".join(problems), hint="the policy's [labels] lists those that exist")

@@ -53,7 +53,7 @@ def lock(context: Context, message: Lock) -> LockReply:
     reach = _reach(context, message)
     for known in context.state.locks.values():
         if (known.kind, known.target) == (message.kind, reach.target):
-            raise Invalid("already_locked", f"{locks.title(context.state, known)} is locked already, by {known.id}")
+            raise Invalid("already_locked", f"{locks.title(context.state, known)} is already locked by {known.id}")
     alive = sum(context.state.logins[login].alive(context.now) for login in reach.logins)
     lock_id = context.new_id("lock")
     context.record(Locked(lock_id, message.kind, by, reach.subjects, reach.target, reason))
@@ -84,7 +84,7 @@ def read_locks(context: Context, message: ReadLocks) -> LocksReply:
     """The locks in force."""
     login = context.person_or_operator(message.login_id)
     if login is not None and not any(context.permitted(login, each) for each in ("lock", "unlock", "audit")):
-        raise Refused("not_permitted", "you may not see what is locked")
+        raise Refused("not_permitted", "you are not allowed to see the locks")
     return LocksReply(tuple(_view(context, each) for each in context.state.locks.values()))
 
 

@@ -103,7 +103,7 @@ def forget(context: Context, message: Forget) -> ForgetReply:
 
     """
     if message.before > context.now - SHORTEST:
-        raise Invalid("too_young", f"details are kept for {SHORTEST // 86400} days at least")
+        raise Invalid("too_young", f"details must be kept for at least {SHORTEST // 86400} days")
     after = codec.copy(context.state)
     authority.forgotten(after, Forgot(message.before, 0), context.now)
     plan = erasure.plan_for(after, message.before)
@@ -122,13 +122,15 @@ def _own(context: Context, message: ReadLog) -> str | None:
         login = context.login(message.login_id)
         return None if context.permitted(login, "audit") else login.opened.subject
     if context.socket != "admin":
-        raise Invalid("bad_message", "say whose login this is")
+        raise Invalid("bad_message", "this message needs a sign-in on this socket")
     return None
 
 
 def _filter(context: Context, message: ReadLog, own: str | None) -> Filter:
     if message.kind is not None and message.kind not in events.KINDS:
-        raise Invalid("unknown_kind", "there are no such entries", hint=f"kinds: {', '.join(sorted(events.KINDS))}")
+        raise Invalid(
+            "unknown_kind", "there is no such kind of entry", hint=f"kinds: {', '.join(sorted(events.KINDS))}"
+        )
     subjects = None if message.person is None else _people(context.state, message.person)
     if own is not None:
         subjects = frozenset({own}) if subjects is None or own in subjects else frozenset()

@@ -72,7 +72,7 @@ def read_challenge(context: Context, message: ReadChallenge) -> ChallengeReply:
 def _open(context: Context, message: LoginWeb | LoginNative, claims: Claims, key: PublicKey | None) -> LoginReply:
     token = token_digest(message.id_token)
     if token in context.state.tokens:
-        raise Refused("token_used", "this sign-in was used already", hint="sign in again")
+        raise Refused("token_used", "this sign-in was already used", hint="sign in again")
     subject = context.state.subjects.get(f"{message.provider}/{claims.subject}") or context.new_id("sub")
     locks.refuse_new(context.state)
     locks.refuse_person(context.state, subject, (claims.email,) if claims.email else ())
@@ -119,7 +119,7 @@ def _own_name(context: Context, subject: str, claims: Claims) -> str | None:
     listed = any(name in provider.own_names.values() for provider in context.providers.values())
     taken = listed or context.state.own_names.get(name, subject) != subject
     if taken and not claims.own_listed:
-        _log.warning("%s claims the user name %s, which is somebody else's: it counts for nothing", subject, name)
+        _log.warning("%s claims the user name %s, which belongs to somebody else: the claim is ignored", subject, name)
         return None
     return name
 

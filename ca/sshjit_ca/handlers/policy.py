@@ -70,13 +70,15 @@ def _whose(context: Context, message: Explain) -> tuple[str, Login]:
     login = context.person_or_operator(message.login_id)
     if login is None or message.login_id is None:
         if message.person is None:
-            raise Invalid("bad_message", "say whom it is about", hint="--person alice")
+            raise Invalid("bad_message", "name a person", hint="--person alice")
         subject = subject_meant(context.state, message.person)
         return context.state.newest_login[subject], context.newest_login(subject)
     if message.person is None or message.person == login.opened.subject:
         return message.login_id, login
     if not context.permitted(login, "explain"):
-        raise Refused("not_permitted", "what others may do is explained to those with the permission 'explain'")
+        raise Refused(
+            "not_permitted", "explaining other people's access needs the permission 'explain', which you do not have"
+        )
     subject = subject_meant(context.state, message.person)
     return context.state.newest_login[subject], context.newest_login(subject)
 

@@ -61,7 +61,7 @@ def read_request(context: Context, message: ReadRequest) -> RequestReply:
     request = context.history.request(context.state, message.request)
     seen = None if request is None else visibility(context, login, request)
     if request is None or seen is None:
-        raise Invalid("unknown_request", "you have no such request to see", hint="ssh-jit requests")
+        raise Invalid("unknown_request", "there is no request of this id that you can see", hint="ssh-jit requests")
     view, extensions = request_view(context, request), _extension_views(context, request)
     if seen is Visibility.OWN:
         return RequestReply(view, extensions=extensions)
@@ -149,7 +149,9 @@ def _candidates(context: Context, message: ReadRequests, login: Login) -> Iterat
             every = _with_older(context, message, login.opened.subject)
         case "all":
             if not context.permitted(login, "audit"):
-                raise Invalid("not_permitted", "only an auditor sees everybody's requests")
+                raise Invalid(
+                    "not_permitted", "seeing everybody's requests needs the permission 'audit', which you do not have"
+                )
             every = _with_older(context, message, None)
         case "approve":
             every = (each for each in _held(context, None) if _could_answer(context, login, each.held))

@@ -152,7 +152,7 @@ def _extension(context: Context, login: Login, message: Extend, grant: Request) 
     ends = grant.ends or context.now
     longer = ends + by if terms.ends_by is None else min(ends + by, terms.ends_by)
     if longer <= ends:
-        raise Refused("cannot_extend", f"rule {terms.rule!r} closes before, or when, your window does")
+        raise Refused("cannot_extend", f"rule {terms.rule!r} closes no later than your access ends")
     # Nobody's yes may come when there is nothing left to extend.
     pending = min(terms.pending, ends - context.now)
     return PendingGrant(message.login_id, wanted, hosts, replace(terms, duration=by, pending=pending), steps, grant)
@@ -161,11 +161,13 @@ def _extension(context: Context, login: Login, message: Extend, grant: Request) 
 def _by(grant: Request, terms: Terms) -> int:
     """By how many seconds the rule extends the grant once more."""
     if terms.extend is None:
-        raise Refused("cannot_extend", f"rule {terms.rule!r} extends nothing", hint="ask again when it is over")
+        raise Refused(
+            "cannot_extend", f"rule {terms.rule!r} does not allow extensions", hint="request it again when it has ended"
+        )
     if grant.extended >= terms.extend.count:
         times = "once" if terms.extend.count == 1 else f"{terms.extend.count} times"
         text = f"rule {terms.rule!r} extends {times}, and that was done"
-        raise Refused("cannot_extend", text, hint="ask again when it is over")
+        raise Refused("cannot_extend", text, hint="request it again when it has ended")
     return terms.extend.by
 
 
@@ -174,7 +176,7 @@ def _own_request(context: Context, login_id: str, request_id: str) -> Request:
     login = context.login(login_id)
     request = context.state.requests.get(request_id)
     if request is None or request.asked.subject != login.opened.subject:
-        raise Invalid("unknown_request", "you have no such request", hint="ssh-jit requests")
+        raise Invalid("unknown_request", "you have no request of this id", hint="ssh-jit requests")
     return request
 
 

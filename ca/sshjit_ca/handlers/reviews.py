@@ -24,10 +24,12 @@ def comment(context: Context, message: Comment) -> RequestReply:
     """
     login, request = context.login(message.login_id), context.state.requests.get(message.request)
     if request is None or not _may_speak(context, login, request):
-        raise Invalid("unknown_request", "you have no such request to speak about", hint="ssh-jit requests")
+        raise Invalid(
+            "unknown_request", "there is no request of this id that you can comment on", hint="ssh-jit requests"
+        )
     text = names.free_text(message.text, "the comment")
     if not text.strip():
-        raise Invalid("no_text", "say something")
+        raise Invalid("no_text", "the comment is empty")
     said = Commented(request.id, login.opened.subject, message.login_id, login.opened.via, text)
     requests.remark(request, said, context.now)
     context.record(said)
@@ -47,10 +49,10 @@ def review(context: Context, message: Review) -> RequestReply:
         raise Refused("not_permitted", "reviewing needs the permission 'review', which you do not have")
     request = context.request(message.request)
     if not could_review(context, login, request):
-        raise Refused("own_request", "nobody reviews their own break-glass access, whoever they are")
+        raise Refused("own_request", "you cannot review your own break-glass access")
     text = names.free_text(message.comment, "the comment")
     if message.verdict == "unjustified" and not text.strip():
-        raise Invalid("no_text", "say what was not in order")
+        raise Invalid("no_text", "give a comment: what was not justified")
     said = Reviewed(request.id, login.opened.subject, message.login_id, login.opened.via, message.verdict, text)
     requests.look_at(request, said, context.now)
     context.record(said)

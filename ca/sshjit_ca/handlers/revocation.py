@@ -34,7 +34,7 @@ def revoke(context: Context, message: Revoke) -> RevokeReply:
         return _revoke_certificate(context, message.serial, by, reason)
     if message.sign_in is not None:
         if not context.state.logins[message.sign_in].alive(context.now):
-            raise Invalid("wrong_state", "this sign-in is over already")
+            raise Invalid("wrong_state", "this sign-in has already ended")
         return RevokeReply((), close_login(context, message.sign_in, by, reason))
     request = context.request(message.request or "")
     if request.asked.extends is not None:  # whoever takes more time away means the access
@@ -47,7 +47,7 @@ def revoke(context: Context, message: Revoke) -> RevokeReply:
 def _revoke_certificate(context: Context, serial: int, by: str | None, reason: str) -> RevokeReply:
     certificate = context.state.emergencies.get(serial) or context.state.certificates[serial]
     if serial in context.state.revoked:
-        raise Invalid("wrong_state", f"certificate {serial} is revoked already")
+        raise Invalid("wrong_state", f"certificate {serial} is already revoked")
     context.record(CertificateRevoked(serial, by, reason))
     return RevokeReply((), int(certificate.valid_before > context.now))
 
@@ -75,5 +75,7 @@ def _permitted(context: Context, message: Revoke, owner: str | None) -> str | No
     if login is None:
         return None
     if login.opened.subject != owner and not context.permitted(login, "lock"):
-        raise Refused("not_permitted", "you may revoke what is yours, and this is not", hint="ssh-jit requests")
+        raise Refused(
+            "not_permitted", "this is not yours to revoke; that needs the permission 'lock'", hint="ssh-jit requests"
+        )
     return login.opened.subject

@@ -73,6 +73,6 @@ def _problems(context: Context) -> tuple[str, ...]:
 
 def _key(key: CaKey, results: ProbeResults) -> KeyStanding:
     """A key that came since the others were tried is tried next time."""
-    result = results.get(key.fingerprint, ProbeResult("it was not tried yet", "ask again"))
+    result = results.get(key.fingerprint, ProbeResult("it has not been tried yet", "ask again"))
     device = references.device(key.reference)
     return KeyStanding(key.purpose, key.fingerprint, key.state, device, result.problem, result.hint)

@@ -87,7 +87,7 @@ class ActiveKeys:
             except Failed as error:
                 if purpose == "log" or error.code != "not_signing":
                     raise
-                _log.warning("the key for %s does not sign: %s", purpose, error.message)
+                _log.warning("the key for %s cannot sign: %s", purpose, error.message)
 
     def turns(self) -> Turns:
         """Which keys sign, and where they live."""

@@ -58,7 +58,7 @@ class Agent:
         if answer[:1] != bytes([wanted]):
             raise Failed(
                 "not_signing",
-                f"the ssh-agent at {self._path} does not do it (answer {answer[:1].hex()})",
+                f"the ssh-agent at {self._path} refused the request (answer {answer[:1].hex()})",
                 hint=f"is it locked, or was the key removed? SSH_AUTH_SOCK={self._path} ssh-add -l",
             )
         return Reader(answer[1:])
@@ -105,7 +105,7 @@ class AgentKey:
         try:
             signature = self._agent.sign(self.public.blob, data, flags)
         except Invalid:
-            raise Failed("not_signing", "the ssh-agent's answer is not one of the protocol") from None
+            raise Failed("not_signing", "the ssh-agent's answer does not follow its protocol") from None
         return ours(self.public, data, signature, "the ssh-agent")
 
 

@@ -58,7 +58,7 @@ class CircuitBreaker:
             if device in self._why:
                 return
             self._why[device] = Failed(why.code, why.message, hint=why.hint)
-        _log.warning("%s; it is tried again until it answers", why.message)
+        _log.warning("%s; trying again until it answers", why.message)
         threading.Thread(target=self._try, args=(device, again), name="hanging", daemon=True).start()
 
     def _try(self, device: str, again: Callable[[], None]) -> None:

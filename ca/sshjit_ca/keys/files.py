@@ -114,7 +114,7 @@ def load(path: Path, passphrase: bytes | None = None) -> FileKey:
         owner = f"Unix user {status.st_uid}, and the CA runs as {os.getuid()}"
         raise Failed("key_exposed", f"{path} belongs to {owner}", hint=f"chown {os.getuid()} {path}; chmod 600 {path}")
     if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o077:
-        raise Failed("key_exposed", f"{path} is not readable by us alone", hint=f"chmod 600 {path}")
+        raise Failed("key_exposed", f"{path} can be read by other users", hint=f"chmod 600 {path}")
     private = _read(path, raw, passphrase)
     if not isinstance(private, (Ed25519PrivateKey, ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey)):
         raise Failed("bad_key_file", f"{path} is not an Ed25519, ECDSA or RSA key")
@@ -131,16 +131,16 @@ def _read(path: Path, raw: bytes, passphrase: bytes | None) -> SSHPrivateKeyType
         if passphrase is None:
             raise Failed(
                 "bad_passphrase",
-                f"{path} is encrypted, and its reference names no passphrase",
+                f"{path} is encrypted, but its reference has no passphrase",
                 hint=f"file:{path}?passphrase=/path/of/a/file",
             ) from None
         raise Failed(
-            "bad_passphrase", f"{path} is not encrypted, and its reference names a passphrase", hint=f"file:{path}"
+            "bad_passphrase", f"{path} is not encrypted, but its reference has a passphrase", hint=f"file:{path}"
         ) from None
     except (ValueError, UnsupportedAlgorithm):
         if passphrase is None:
             raise Failed("bad_key_file", f"{path} is not an OpenSSH private key", hint=_DAMAGED) from None
-        raise Failed("bad_passphrase", f"the passphrase does not open {path}") from None
+        raise Failed("bad_passphrase", f"the passphrase does not decrypt {path}") from None
 
 
 _DAMAGED = "a damaged one is put back from where keys are kept; others: ssh-keygen -p rewrites them in OpenSSH's format"

@@ -36,11 +36,11 @@ def begin(
 
     """
     if any((folder / name).exists() for purpose in PURPOSES for name in (purpose, f"{purpose}.pub", NAME)):
-        raise Invalid("already_made", f"there are keys in {folder} already", hint="nothing was changed")
+        raise Invalid("already_made", f"{folder} already contains keys", hint="nothing was changed")
     key_store = KeyStore(places)
     found = {purpose: opened(key_store, reference).public for purpose, reference in given.items()}
     if len({key.fingerprint for key in found.values()}) != len(found):
-        raise Invalid("same_key", "one key serves two purposes", hint="each purpose has a key of its own")
+        raise Invalid("same_key", "one key is used for two purposes", hint="use a different key for each purpose")
     if "log" in found and found["log"].type != sshkey.ED25519:
         raise Invalid("bad_key_type", "the log's key must be Ed25519: checkpoints are C2SP signed notes")
     maker = Maker.of(key_store, passphrase)
@@ -71,4 +71,4 @@ def references_in(folder: Path) -> dict[Purpose, str]:
     except FileNotFoundError:
         return {purpose: references.of_file(folder / purpose) for purpose in PURPOSES}
     except (OSError, Invalid, KeyError, TypeError) as error:
-        raise Failed("no_key", f"{path} does not say where the first keys are: {error}") from None
+        raise Failed("no_key", f"{path} does not name the first keys: {error}") from None

@@ -69,8 +69,8 @@ class KeyStore:
         if found.public.fingerprint != fingerprint:
             raise Failed(
                 "other_key",
-                f"{reference} is {found.public.fingerprint}, and the log knows {fingerprint} by it",
-                hint="put the key back that was there; a new key is added by ssh-jit-ca keys add",
+                f"{reference} is {found.public.fingerprint}, but the log knows {fingerprint} by this reference",
+                hint="put the previous key back; ssh-jit-ca keys add takes a new one",
             )
         return found
 
@@ -97,7 +97,7 @@ class KeyStore:
                 place = socket or self.places.agent
                 if place is None:
                     raise Failed(
-                        "not_signing", "no ssh-agent was named", hint="agent_socket in ca.toml, or SSH_AUTH_SOCK"
+                        "not_signing", "no ssh-agent is configured", hint="agent_socket in ca.toml, or SSH_AUTH_SOCK"
                     )
                 return AgentKey(self._agents.setdefault(place, Agent(place)), fingerprint)
             case references.Token():

@@ -39,16 +39,18 @@ class KeyLocations:
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
         except OSError as error:
-            raise Failed("no_secret", f"{path}: {error.strerror}", hint="it holds the secret of a key") from None
+            raise Failed(
+                "no_secret", f"{path}: {error.strerror}", hint="the file holds the passphrase or PIN of a key"
+            ) from None
         with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(file.fileno())
             raw = file.read(MAX_SECRET + 1)
         exposed = status.st_uid not in (0, os.getuid()) or status.st_mode & 0o077
         if not stat.S_ISREG(status.st_mode) or (ours and exposed):
-            raise Failed("secret_exposed", f"{path} is not readable by us alone", hint=f"chmod 600 {path}")
+            raise Failed("secret_exposed", f"{path} can be read by other users", hint=f"chmod 600 {path}")
         secret = raw.removesuffix(b"\n").removesuffix(b"\r")
         if not secret or len(raw) > MAX_SECRET:
-            raise Failed("no_secret", f"{path} is empty, or too long for a secret")
+            raise Failed("no_secret", f"{path} is empty, or too long for a passphrase or PIN")
         return secret
 
     def _path(self, source: str) -> tuple[Path, bool]:
@@ -58,7 +60,7 @@ class KeyLocations:
         if self.credentials is None:
             raise Failed(
                 "no_secret",
-                f"the credential {source!r} is not there: systemd gave this process none",
+                f"the credential {source!r} is missing: systemd gave this process no credentials",
                 hint=f"LoadCredentialEncrypted={source}:… in the unit",
             )
         return self.credentials / source, False

@@ -57,8 +57,8 @@ def sign_once(signer: Signer) -> None:
     except SshJitError:
         raise Failed(
             "not_signing",
-            f"what was returned is not a signature by {signer.public.fingerprint}",
-            hint="is the device broken, or does another key stand in this one's place?",
+            f"the device did not return a signature by {signer.public.fingerprint}",
+            hint="is the device broken, or was the key replaced?",
         ) from None
 
 
@@ -75,7 +75,9 @@ def _try(source: KeySource, fingerprint: str, reference: str) -> ProbeResult:
     try:
         within(PATIENCE, lambda: probe_key(source, fingerprint, reference))
     except TimeoutError:
-        return ProbeResult(f"{device(reference)} did not answer within {PATIENCE:.0f} s", "is it there, and awake?")
+        return ProbeResult(
+            f"{device(reference)} did not answer within {PATIENCE:.0f} s", "is the device connected and awake?"
+        )
     except SshJitError as error:
         return ProbeResult(error.message, error.hint)
     except Exception as error:  # noqa: BLE001 - a library that breaks is what was to be found out

@@ -70,7 +70,7 @@ def parse(text: str) -> Reference:
 
     """
     if len(text) > MAX_LENGTH or not _PRINTABLE.fullmatch(text):
-        raise _bad(f"a reference is at most {MAX_LENGTH} printable characters without blanks")
+        raise _bad(f"a reference has at most {MAX_LENGTH} printable characters and no spaces")
     scheme, separator, rest = text.partition(":")
     path, _, query = rest.partition("?")
     if not separator or scheme not in ("file", "agent", "pkcs11"):
@@ -89,7 +89,7 @@ def _file(path: str, query: dict[str, str]) -> File:
 
 def _agent(fingerprint: str, query: dict[str, str]) -> Agent:
     if not _FINGERPRINT.fullmatch(fingerprint):
-        raise _bad("a key of an agent is named agent:SHA256: and 43 characters", hint="ssh-add -l shows them")
+        raise _bad("an agent's key is written agent:SHA256: and 43 characters", hint="ssh-add -l shows them")
     socket = query.pop("socket", None)
     _nothing_left(query, "socket")
     return Agent(fingerprint, None if socket is None else _absolute("socket", socket))
@@ -98,15 +98,15 @@ def _agent(fingerprint: str, query: dict[str, str]) -> Agent:
 def _token(path: str, query: dict[str, str]) -> Token:
     names = _pairs(path, ";", path)
     if "pin-value" in query:
-        raise _bad("a PIN does not belong into a reference", hint="pin-source=/path/of/a/file")
+        raise _bad("do not put the PIN in the reference", hint="pin-source=/path/of/a/file")
     if names.pop("type", "private") != "private":
-        raise _bad("type= can only be private")
+        raise _bad("type= must be private")
     token, label, identity = names.pop("token", ""), names.pop("object", None), names.pop("id", None)
     serial = names.pop("serial", None)
     if not token or not (label or identity):
-        raise _bad("a key on a token is named by token= and by object= or id=")
+        raise _bad("a key on a token needs token=, and object= or id=")
     if "module-path" not in query:
-        raise _bad("which PKCS#11 library speaks to the token is missing", hint="?module-path=/usr/lib/…/….so")
+        raise _bad("module-path= is missing: the PKCS#11 library of the token", hint="?module-path=/usr/lib/…/….so")
     module, pin = _absolute("module-path", query.pop("module-path")), query.pop("pin-source", None)
     _nothing_left(names, "token, serial, object, id")
     _nothing_left(query, "module-path, pin-source")
@@ -126,7 +126,7 @@ def _pairs(text: str, separator: str, whole: str) -> dict[str, str]:
     for pair in text.split(separator) if text else ():
         name, equals, value = pair.partition("=")
         if not equals or not value or name in found:
-            raise _bad(f"{pair[:60]!r} in {whole[:60]!r} is not name=value, or stands twice")
+            raise _bad(f"{pair[:60]!r} in {whole[:60]!r} is not name=value, or is repeated")
         raw = unquote_to_bytes(value)
         try:
             found[name] = raw.decode("latin-1" if name == "id" else "utf-8")
@@ -157,7 +157,7 @@ def _source(what: str, text: str | None) -> str | None:
 
 def _nothing_left(pairs: dict[str, str], known: str) -> None:
     if pairs:
-        raise _bad(f"{min(pairs)[:40]!r} is not known here; there is: {known}")
+        raise _bad(f"{min(pairs)[:40]!r} is not a known name; known: {known}")
 
 
 def _bad(message: str, *, hint: str = "") -> Invalid:

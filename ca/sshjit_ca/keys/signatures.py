@@ -48,8 +48,8 @@ def ours(key: PublicKey, data: bytes, signature: bytes, where: str) -> bytes:
         pass
     raise Failed(
         "not_signing",
-        f"{where} returned a signature that is not by {key.fingerprint}; it was thrown away",
-        hint="is the device broken, or does another key stand in this one's place?",
+        f"{where} returned a signature that is not by {key.fingerprint}; it was discarded",
+        hint="is the device broken, or was the key replaced?",
     )
 
 

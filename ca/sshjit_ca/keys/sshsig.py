@@ -64,7 +64,7 @@ def verify(armoured: str, key: PublicKey, namespace: str, message: bytes) -> Non
     try:
         signatures.verify(key, _to_be_signed(namespace, digest, message), signature)
     except InvalidSignature:
-        raise Refused("signature_refused", "the signature does not fit") from None
+        raise Refused("signature_refused", "the signature is not valid") from None
 
 
 def _unarmour(armoured: str) -> bytes:

@@ -60,7 +60,7 @@ class Succession:
         if new is None:
             raise Failed("log_key", f"the log key {key} was never added")
         if not self._turns and new != self._first:
-            raise Failed("log_key", f"the log begins with {key}, and {self._first.fingerprint} was written down for it")
+            raise Failed("log_key", f"the log begins with {key}, but {self._first.fingerprint} is its first key")
         if self._turns:
             try:
                 sshsig.verify(endorsement or "", self._turns[-1], NAMESPACE, new.line.encode("ascii"))
@@ -97,7 +97,7 @@ class Succession:
             raise problem
         raise Failed(
             "log_rolled_back",
-            "a checkpoint is signed by a log key that this log does not know of",
+            "a checkpoint is signed by a key that this log does not know",
             hint="this database is an older copy, or another log's",
         )
 

@@ -103,7 +103,7 @@ class TokenKey:
             except pkcs11.PKCS11Error:
                 self._close()  # a session does not outlive the device's sleep, restart, or a drop of the network
         if self._open() != self.public:
-            raise Failed("not_signing", f"{self._where} holds another key by this name now")
+            raise Failed("not_signing", f"{self._where} now holds another key with this name")
         return self._signed(data)
 
     def _signed(self, data: bytes) -> bytes:
@@ -176,7 +176,7 @@ def _public(key: Any) -> PublicKey:
         curve, size = _CURVES[key[attribute.EC_PARAMS]]
         raw = _octets(point, 1 + 2 * size)
         return sshkey.parse_blob(text(f"ecdsa-sha2-{curve}") + text(curve) + string(raw))
-    raise Invalid("bad_key_type", "it is neither Ed25519, ECDSA over a NIST curve, nor RSA")
+    raise Invalid("bad_key_type", "it is not Ed25519, ECDSA over a NIST curve, or RSA")
 
 
 def _octets(point: bytes, size: int) -> bytes:
@@ -189,9 +189,11 @@ def _trusted(module: Path) -> Path:
     try:
         status = module.stat()
     except OSError as error:
-        raise Failed("not_signing", f"{module}: {error.strerror}", hint="which package brings the library?") from None
+        raise Failed(
+            "not_signing", f"{module}: {error.strerror}", hint="install the package with the library"
+        ) from None
     if status.st_uid not in (0, os.getuid()) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise Failed("not_signing", f"{module} could be changed by others", hint=f"chmod go-w {module}")
+        raise Failed("not_signing", f"{module} is writable by other users", hint=f"chmod go-w {module}")
     return module
 
 

@@ -124,7 +124,7 @@ def _rest(store: Store, plan: Plan, end: int) -> None:
             return
         time.sleep(max(_PAUSE, time.monotonic() - began))
     _wipe(store)
-    _log.info("every detail that was to be forgotten is erased")
+    _log.info("all details that were to be erased are erased")
 
 
 def _step(store: Store, plan: Plan, first: int, end: int) -> bool:
@@ -136,7 +136,7 @@ def _step(store: Store, plan: Plan, first: int, end: int) -> bool:
                 connection.execute(sa.delete(snapshots))
             connection.execute(sa.update(entries).where(these).values(detail=None, salt=None))
     except SQLAlchemyError:
-        _log.exception("details from entry %d on could not be erased; ssh-jit-ca log forget does it again", first)
+        _log.exception("details from entry %d on could not be erased; run ssh-jit-ca log forget again", first)
         return False
     return True
 
@@ -160,7 +160,7 @@ def _wipe(store: Store) -> None:
     else:
         why = "somebody reads the database"
     if busy:
-        _log.warning("erased details may still stand in the database's own log (%s) until the CA stops", why)
+        _log.warning("erased details may still be in the database's own log (%s) until the CA stops", why)
 
 
 def count(store: Store, where: sa.ColumnElement[bool]) -> int:

@@ -224,5 +224,5 @@ class Journal:
         """The log's key that has its turn: also over the batch that gave it."""
         key = folded.active(self.state, "log")
         if key is None:
-            raise Failed("no_key", "the log knows no key of its own")
+            raise Failed("no_key", "the log has no key for its checkpoints")
         return self._key_store.signer(key.fingerprint, key.reference)

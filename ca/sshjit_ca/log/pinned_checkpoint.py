@@ -78,7 +78,7 @@ class PinnedCheckpoint:
         """
         text = _read(self.epoch_file).strip()
         if text and not text.isdecimal():
-            raise Failed("no_memory", f"{self.epoch_file} holds no number", hint=_LOST)
+            raise Failed("no_memory", f"{self.epoch_file} does not contain a number", hint=_LOST)
         return int(text or 0)
 
     def keep_epoch(self, epoch: int) -> None:

@@ -28,19 +28,25 @@ def text_of(store: Store, prefix: str) -> tuple[str, str]:
 
     """
     if not _PREFIX.fullmatch(prefix):
-        raise Invalid("bad_digest", f"{names.show(prefix)} is not a digest", hint="4 to 64 of the characters 0-9a-f")
+        raise Invalid(
+            "bad_digest", f"{names.show(prefix)} is not a digest", hint="use 4 to 64 of the characters 0-9a-f"
+        )
     found = [(text, digest) for digest, text in store.policy_texts() if digest.startswith(prefix)]
     if not found:
-        raise Invalid("unknown_policy", f"no policy {prefix[:12]} ever decided here", hint="ssh-jit-ca policy list")
+        raise Invalid(
+            "unknown_policy", f"no policy {prefix[:12]} was ever in force here", hint="ssh-jit-ca policy list"
+        )
     if len(found) > 1:
         listed = ", ".join(sorted(digest[:16] for _, digest in found)[:_LISTED])
         raise Invalid(
-            "ambiguous_policy", f"{len(found)} policies begin with {prefix}: {listed}", hint="write more of it"
+            "ambiguous_policy",
+            f"{len(found)} policies begin with {prefix}: {listed}",
+            hint="give more characters of the digest",
         )
     text, digest = found[0]
     if _digest(text) != digest:
         raise Failed(
-            "policy_altered", f"the policy kept as {digest[:12]} is another text", hint="ssh-jit-ca log verify"
+            "policy_altered", f"the text stored for the policy {digest[:12]} was changed", hint="ssh-jit-ca log verify"
         )
     return text, digest
 
@@ -60,9 +66,11 @@ def problems(store: Store) -> list[str]:
     wanted = [event.digest for _, event in loaded(store)]  # first these: a text comes no later than its entry
     kept = dict(store.policy_texts())
     altered = [
-        f"the policy kept as {name[:12]} is another text" for name, text in kept.items() if _digest(text) != name
+        f"the text stored for the policy {name[:12]} was changed"
+        for name, text in kept.items()
+        if _digest(text) != name
     ]
-    return [*altered, *(f"the text of the policy {name[:12]} is gone" for name in wanted if name not in kept)]
+    return [*altered, *(f"the text of the policy {name[:12]} is missing" for name in wanted if name not in kept)]
 
 
 def loaded(store: Store) -> list[tuple[entries.Entry, PolicyLoaded]]:

@@ -21,7 +21,7 @@ def entry_view(state: State, entry: Entry) -> EntryView:
         index=entry.index,
         time=entry.time,
         kind=entry.kind,
-        summary="the detail was erased" if event is None else summary(state, event),
+        summary="its details were erased" if event is None else summary(state, event),
         fact=entry.fact.decode("ascii"),
         detail=None if entry.detail is None else entry.detail.decode("ascii"),
     )
@@ -100,7 +100,7 @@ def _decided(state: State, event: events.Decided) -> str:
 
 _WHY = {
     "automatic": "rule {rule!r} allowed it",
-    "reviewed": "every approval is there",
+    "reviewed": "all approvals were given",
     "break_glass": "the glass of rule {rule!r} was broken",
 }
 
@@ -196,7 +196,7 @@ def _host_reported(_: State, event: events.HostReported) -> str:
 
 def _started(_: State, event: events.Started) -> str:
     release = f", release {event.release}" if event.release else ""
-    return f"the CA of {event.installation} took up the log (epoch {event.epoch}{release})"
+    return f"the CA of {event.installation} began to write the log (epoch {event.epoch}{release})"
 
 
 def _policy(_: State, event: events.PolicyLoaded) -> str:
@@ -209,11 +209,11 @@ def _locked(state: State, event: events.Locked) -> str:
 
 
 def _unlocked(state: State, event: events.Unlocked) -> str:
-    return f'lock {event.lock} was taken away by {who(state, event.by)}: "{event.reason}"'
+    return f'lock {event.lock} was removed by {who(state, event.by)}: "{event.reason}"'
 
 
 def _key_added(_: State, event: events.KeyAdded) -> str:
-    return f"key {event.key} is there for {event.purpose}: {event.reference}"
+    return f"key {event.key} was added for {event.purpose}: {event.reference}"
 
 
 def _key_activated(_: State, event: events.KeyActivated) -> str:
@@ -222,7 +222,7 @@ def _key_activated(_: State, event: events.KeyActivated) -> str:
 
 
 def _key_retired(_: State, event: events.KeyRetired) -> str:
-    return f"key {event.key} is over for {event.purpose}{', and refused by hosts' if event.revoked else ''}"
+    return f"key {event.key} was retired for {event.purpose}{', and refused by hosts' if event.revoked else ''}"
 
 
 def _bundle(_: State, event: events.BundleSigned) -> str:
@@ -243,7 +243,7 @@ def _clock_confirmed(_: State, event: events.ClockConfirmed) -> str:
 
 
 def _restored(_: State, event: events.Restored) -> str:
-    return f'the operator went on with an older log (epoch {event.epoch}); {event.lost} entries lost: "{event.reason}"'
+    return f'the operator restored an older log (epoch {event.epoch}); {event.lost} entries lost: "{event.reason}"'
 
 
 LINES: dict[type[Event], Callable[[State, Any], str]] = {

@@ -97,7 +97,7 @@ class _Looking:
     def reach(self, number: int) -> bool:
         """The next entry that there is has this number; whether it is one."""
         if type(number) is not int:
-            self.say(f"entry {number}: this is no number")
+            self.say(f"entry {number}: it is not a number")
             return False
         if number > self.next:
             self.say(missing(self.next, number))
@@ -127,7 +127,7 @@ class _Looking:
             if leaf != kept:
                 self.say(f"entry {number}: the fact was changed")
             if not (type(detail) in _BYTES and type(salt) in _BYTES):
-                self.say(f"entry {number}: its detail is not stored as it was written")
+                self.say(f"entry {number}: its details were changed")
             if self.whole:
                 append(leaf)
         self.reach(end)

@@ -89,15 +89,15 @@ class Refold:
         if state is None:
             return
         if time < state.time:
-            self.say(index, f"entry {index}: it lies before the one before it in time")
+            self.say(index, f"entry {index}: it is earlier than the entry before it")
         try:
             states.apply(state, event, index, time)
         except (SshJitError, LookupError) as error:
-            self.say(index, f"entry {index}: it cannot have happened after what stands before it ({error})")
+            self.say(index, f"entry {index}: it cannot follow the entries before it ({error})")
             self.state = None
             return
         if subject != state.subject_of(event) or request != getattr(event, "request", None):
-            self.say(index, f"entry {index}: the index says that it is about somebody or something else")
+            self.say(index, f"entry {index}: its index names another person or request")
 
     def _see_to(self, index: int, event: Event) -> None:
         """Keys of the log, and what was recorded as erased."""
@@ -115,6 +115,4 @@ class Refold:
         except zlib.error:
             same = False
         if not same:
-            self.say(
-                snapshot.size, f"the snapshot at {snapshot.size} entries is not what the entries before it come to"
-            )
+            self.say(snapshot.size, f"the snapshot at {snapshot.size} entries does not match the entries before it")

@@ -77,7 +77,7 @@ class Clock:
         if int(now) < last_entry:
             raise Failed(
                 "clock",
-                f"the clock lies {last_entry - int(now)} s before the log's last entry; nothing is signed",
+                f"the clock is {last_entry - int(now)} s behind the log's last entry; nothing is signed",
                 hint=_HINT,
             )
         return int(now)

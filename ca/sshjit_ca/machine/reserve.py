@@ -77,4 +77,4 @@ class Reserve:
         )
 
 
-_HINT = "make room on that disk; signing then goes on by itself"
+_HINT = "free disk space there; signing then continues by itself"

@@ -56,4 +56,4 @@ def _read(path: Path) -> EmergencyIssued:
     try:
         return wire.decode(EmergencyIssued, wire.loads(path.read_bytes(), limit=_LIMIT))
     except (OSError, Invalid) as error:
-        raise Failed("bad_spool", f"{path} cannot be read: {error}", hint="mend the file, or move it away") from None
+        raise Failed("bad_spool", f"{path} cannot be read: {error}", hint="repair the file, or move it away") from None

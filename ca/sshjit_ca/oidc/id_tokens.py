@@ -81,14 +81,14 @@ def verify(token: str, expected: Expected, keys: ProviderKeys, now: int) -> Clai
     header, body = _take_apart(token)
     algorithm = header["alg"]
     if algorithm not in expected.provider.algorithms:
-        raise Refused("token_refused", "the token is signed by an algorithm that is not allowed")
+        raise Refused("token_refused", "the token is signed with an algorithm that is not allowed")
     key = keys.find(header.get("kid"))
     if key.get("kty") != _KEY_TYPES[algorithm[:2]] or key.get("alg", algorithm) != algorithm:
-        raise Refused("token_refused", "the token's algorithm is not one for the key that it names")
+        raise Refused("token_refused", "the token's algorithm does not fit the key that it names")
     try:
         jws.deserialize_compact(token, jwk.import_key(key), algorithms=[algorithm])
     except (JoseError, ValueError):
-        raise Refused("token_refused", "the token's signature does not fit") from None
+        raise Refused("token_refused", "the token's signature is not valid") from None
     claims = wire.loads(body, limit=MAX_TOKEN, fractions=True)
     if not isinstance(claims, dict):
         raise _bad("its claims are not an object")
@@ -104,9 +104,9 @@ def _take_apart(token: str) -> tuple[dict[str, Any], bytes]:
         raise _bad("it does not consist of three parts")
     header = wire.loads(login.unb64url(parts[0]), limit=2048)
     if not isinstance(header, dict) or not header.keys() <= _HEADERS or "alg" not in header:
-        raise _bad("its header holds something that we do not take")
+        raise _bad("its header has an unknown field")
     if not all(isinstance(value, str) for value in header.values()):
-        raise _bad("its header holds something else than text")
+        raise _bad("its header has a field that is not text")
     return header, login.unb64url(parts[1])
 
 
@@ -133,7 +133,7 @@ def _check_times(claims: dict[str, Any], now: int) -> None:
     if "nbf" in claims and _time(claims, "nbf") > now + SKEW:
         raise Refused("token_refused", "the token is not valid yet")
     if "auth_time" in claims and _time(claims, "auth_time") > now + SKEW:
-        raise Refused("token_refused", "the token says that you sign in later than now")
+        raise Refused("token_refused", "the token's sign-in time is in the future")
 
 
 def _time(claims: dict[str, Any], key: str) -> int:
@@ -180,13 +180,16 @@ def _groups(claims: dict[str, Any], key: str) -> tuple[str, ...]:
     """The groups; an overage marker (Entra: ``_claim_names``, ``hasgroups``) is an error, never "no groups"."""
     elsewhere = claims.get("_claim_names", {})
     if (isinstance(elsewhere, dict) and key in elsewhere) or "hasgroups" in claims:
-        raise _bad("it has too many groups, and the provider left them out", hint="let it send assigned groups only")
+        raise _bad(
+            "it has too many groups, so the provider left them out",
+            hint="configure the provider to send assigned groups only",
+        )
     value = claims.get(key, [])
     groups = [value] if isinstance(value, str) else value
     if not isinstance(groups, list) or len(groups) > MAX_GROUPS:
         raise _bad(f"its {names.show(key)} is not a list of at most {MAX_GROUPS} groups")
     if not all(isinstance(group, str) and 0 < len(group) <= 255 and group.isprintable() for group in groups):
-        raise _bad(f"its {names.show(key)} holds something else than names of groups")
+        raise _bad(f"its {names.show(key)} contains something that is not the name of a group")
     return tuple(sorted(set(groups)))
 
 

@@ -145,7 +145,7 @@ class ProviderKeys:
 
     def _down(self, why: str) -> Failed:
         self.problem = why
-        return Failed("provider_down", f"the provider {self._name} cannot be asked: {why}", hint="try again later")
+        return Failed("provider_down", f"the provider {self._name} cannot be reached: {why}", hint="try again later")
 
 
 def _choose(keys: tuple[dict[str, Any], ...], kid: str | None) -> dict[str, Any] | None:

@@ -31,7 +31,7 @@ def call(path: Path, message: m.Message, reply: type[R]) -> R:
             return _ask(connection, message, reply, version)
     except PermissionError:
         said = f"Unix user {os.geteuid()} may not connect to {path}"
-        raise Refused("wrong_user", said, hint="run it as root or as the CA's own user") from None
+        raise Refused("wrong_user", said, hint="run it as root or as the CA's user") from None
     except OSError as error:
         raise Failed("ca_down", f"the CA does not answer at {path}: {error}", hint="is ssh-jit-ca running?") from None
 

@@ -30,7 +30,7 @@ def examine(config: Config) -> Iterator[Finding]:
     """Both ways that an alarm leaves by. Without a command, syslog alone must do."""
     yield _syslog(config.syslog, "warning" if config.alert_command else "bad")
     if not config.alert_command:
-        yield Finding("alarm", "ok", "there is no alert_command: an alarm is a line to syslog, and no more")
+        yield Finding("alarm", "ok", "no alert_command is set: alarms go to syslog only")
         return
     program = Path(config.alert_command[0])
     try:
@@ -39,7 +39,7 @@ def examine(config: Config) -> Iterator[Finding]:
     except Failed as error:
         yield Finding("alarm", "bad", f"alert_command: {error.message}", error.hint)
     else:
-        yield Finding("alarm", "ok", f"the alert command is there: {program}")
+        yield Finding("alarm", "ok", f"the alert command can be run: {program}")
 
 
 def _syslog(path: Path, missing: Level) -> Finding:
@@ -59,20 +59,20 @@ def _ours(program: Path) -> None:
     try:
         status = program.stat()
     except OSError as error:
-        raise _failed(f"{program}: {error.strerror}", "put it there, or change alert_command in ca.toml") from None
+        raise _failed(f"{program}: {error.strerror}", "install it, or change alert_command in ca.toml") from None
     if status.st_uid not in (0, os.geteuid()) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        text = f"{program} could be changed by others, and the CA runs it"
+        text = f"{program} is writable by other users, and the CA runs it"
         raise _failed(text, f"chown root {program}; chmod go-w {program}")
 
 
 def _runnable(program: Path, depth: int = _NESTED) -> None:
     """What execve(2) asks of a program, and, if it is a script, of what its first line names."""
     if not program.is_file():
-        raise _failed(f"{program} is not there, or not a file", "install it, or name another program")
+        raise _failed(f"{program} does not exist, or is not a file", "install it, or name another program")
     if not os.access(program, os.X_OK, effective_ids=True):
         if os.statvfs(program).f_flag & os.ST_NOEXEC:
-            raise _failed(f"{program} lies on a file system that runs nothing (noexec)", "put it elsewhere")
-        raise _failed(f"{program} may not be run by this user", f"chmod a+x {program}")
+            raise _failed(f"{program} is on a file system mounted noexec", "move it to another file system")
+        raise _failed(f"{program} cannot be run by this user", f"chmod a+x {program}")
     if not os.access(program, os.R_OK, effective_ids=True):
         return  # a program may be run unread; whether it is one cannot be seen then
     with program.open("rb") as file:
@@ -81,11 +81,11 @@ def _runnable(program: Path, depth: int = _NESTED) -> None:
         return
     words = os.fsdecode(line.removeprefix(_SCRIPT)).split(maxsplit=1)
     if not line.startswith(_SCRIPT) or not words or not depth:
-        raise _failed(f"{program} is neither a program nor a script", "let its first line be #!/bin/sh, or so")
+        raise _failed(f"{program} is neither a program nor a script", "begin it with a line such as #!/bin/sh")
     try:
         _runnable(Path("/", words[0]), depth - 1)
     except Failed as error:
-        raise _failed(f"{program} needs what cannot be run: {error.message}", error.hint) from None
+        raise _failed(f"{program} needs a program that cannot be run: {error.message}", error.hint) from None
     _found_by_env(program, words)
 
 
@@ -96,7 +96,7 @@ def _found_by_env(program: Path, words: list[str]) -> None:
     name = words[1].strip()
     if name.startswith("-") or set(name) & set("= ") or shutil.which(name, path=alerts.PATH):
         return  # options and assignments are for env to read
-    raise _failed(f"{program} needs {name}, which env does not find", f"it looks in {alerts.PATH}; name its whole path")
+    raise _failed(f"{program} needs {name}, which env cannot find", f"the PATH is {alerts.PATH}; write its full path")
 
 
 def _failed(message: str, hint: str) -> Failed:

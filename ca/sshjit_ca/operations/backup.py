@@ -34,7 +34,7 @@ def back_up(config: Config, settings: Path, target: Path, *, with_keys: bool) ->
     if database is None:
         raise Invalid(
             "not_sqlite",
-            "a PostgreSQL database is backed up by its own tools",
+            "back up a PostgreSQL database with its own tools",
             hint=f"pg_dump --format=custom, and keep {config.home} (checkpoint, epoch, keys) beside it",
         )
     pinned = PinnedCheckpoint(config.home)
@@ -55,7 +55,7 @@ def back_up(config: Config, settings: Path, target: Path, *, with_keys: bool) ->
                 file.flush()
                 os.fsync(file.fileno())
     except FileExistsError:
-        raise Invalid("already_there", f"{target} is there already", hint="nothing was changed") from None
+        raise Invalid("already_there", f"{target} already exists", hint="nothing was changed") from None
     except OSError as error:
         raise Failed("not_written", f"the backup cannot be written: {error}") from None
     return size
@@ -72,7 +72,7 @@ def unpack(archive: Path, target: Path) -> None:
         with tarfile.open(archive) as found:
             member = found.extractfile(DATABASE)
             if member is None:
-                raise Invalid("no_backup", f"{archive} holds no {DATABASE}")
+                raise Invalid("no_backup", f"{archive} does not contain {DATABASE}")
             with member, target.open("xb") as out:
                 while part := member.read(1 << 20):
                     out.write(part)

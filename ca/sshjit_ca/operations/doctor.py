@@ -71,13 +71,13 @@ def _files(config: Config) -> Iterator[Finding]:
             yield Finding("files", "bad", f"{folder} belongs to another user", "run this as the CA's user")
         elif status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             clean = False
-            yield Finding("files", "bad", f"{folder} is open to others", f"chmod 700 {folder}")
+            yield Finding("files", "bad", f"{folder} is open to other users", f"chmod 700 {folder}")
     for path in _private(config):
         if path.exists() and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             clean = False
-            yield Finding("files", "bad", f"{path} is open to others", f"chmod 600 {path}")
+            yield Finding("files", "bad", f"{path} is open to other users", f"chmod 600 {path}")
     if clean:
-        yield Finding("files", "ok", f"{config.home} and the keys in it are ours alone")
+        yield Finding("files", "ok", f"{config.home} and its keys are private to this user")
 
 
 def _private(config: Config) -> list[Path]:
@@ -89,7 +89,7 @@ def _private(config: Config) -> list[Path]:
 
 def _policy(config: Config) -> Iterator[Finding]:
     loaded = policy.load(read_trusted(config.policy), file=config.policy.name)
-    yield Finding("policy", "ok", f"{config.policy} is good ({loaded.digest[:16]})")
+    yield Finding("policy", "ok", f"{config.policy} is valid ({loaded.digest[:16]})")
     trusted = providers.load(read_trusted(config.providers), file=config.providers.name)
     unsafe = [name for name, provider in trusted.items() if provider.unsafe_http]
     if unsafe:
@@ -117,13 +117,14 @@ def _database(config: Config) -> Iterator[Finding]:
             yield Finding(
                 "log",
                 "bad",
-                f"the log has {head.size} entries in epoch {head.epoch}; known are {newest} in epoch {pinned.epoch()}",
+                f"the log has {head.size} entries in epoch {head.epoch}; "
+                f"the newest known are {newest} in epoch {pinned.epoch()}",
                 "put the newest database in place, or: ssh-jit-ca restore --accept-loss",
             )
         else:
             yield Finding("log", "ok", f"{head.size} entries under a signed checkpoint, epoch {head.epoch}")
         if not standby.gone(head.holder):
-            yield Finding("log", "ok", "a CA holds the log")
+            yield Finding("log", "ok", "a CA is writing the log")
     finally:
         store.close()
 
@@ -146,9 +147,13 @@ def _disk(config: Config) -> Iterator[Finding]:
         if not os.access(folder, os.W_OK) or os.statvfs(folder).f_flag & os.ST_RDONLY:
             yield Finding("disk", "bad", f"{folder} cannot be written", "mount it writable")
         elif free < wanted // 4:
-            yield Finding("disk", "bad", f"{folder}: the disk is full ({free / MIB:.1f} MiB left)", "make room there")
+            yield Finding(
+                "disk", "bad", f"{folder}: the disk is full ({free / MIB:.1f} MiB left)", "free disk space there"
+            )
         elif free < 4 * wanted:
-            yield Finding("disk", "warning", f"{folder}: {free / MIB:.0f} MiB left", "make room before it is full")
+            yield Finding(
+                "disk", "warning", f"{folder}: {free / MIB:.0f} MiB left", "free disk space before it is full"
+            )
         else:
             yield Finding("disk", "ok", f"{folder}: {free / MIB:.0f} MiB free")
 
@@ -157,7 +162,7 @@ def _clock(clock: Clock) -> Iterator[Finding]:
     drift = clock.drift
     if abs(drift) > TOLERANCE:
         text = f"the clock jumped by {drift:+.0f} s against the boot clock"
-        yield Finding("clock", "bad", text, "set it right, then: ssh-jit-ca confirm-clock --reason TEXT")
+        yield Finding("clock", "bad", text, "correct it, then: ssh-jit-ca confirm-clock --reason TEXT")
     else:
         yield Finding("clock", "ok", f"{drift:+.3f} s against the boot clock")
 
@@ -166,7 +171,7 @@ def _spool(config: Config) -> Iterator[Finding]:
     waiting = Spool(config.home).waiting()
     if waiting:
         text = f"{len(waiting)} emergency certificates are not in the log yet"
-        yield Finding("emergency", "warning", text, "the CA takes them in when it next starts")
+        yield Finding("emergency", "warning", text, "the CA records them when it next starts")
 
 
 def _ask(config: Config) -> m.StatusReply | SshJitError:
@@ -184,7 +189,7 @@ def _keys(config: Config, places: KeyLocations, daemon: m.StatusReply | SshJitEr
     else:
         turns = config.home / "keys" / "turns.json"
         if not turns.exists():
-            yield Finding("keys", "warning", f"{turns} is not there yet", "it is written when the CA first starts")
+            yield Finding("keys", "warning", f"{turns} does not exist yet", "the CA writes it at its first start")
             return
         keys = {purpose: remembered_key(turns, purpose) for purpose in PURPOSES}
         told = places if config.agent_socket is None else replace(places, agent=config.agent_socket)
@@ -206,9 +211,9 @@ def _daemon(config: Config, reply: m.StatusReply | SshJitError) -> Iterator[Find
     for problem in reply.problems:
         yield Finding("daemon", "bad", problem, "ssh-jit-ca status")
     if reply.ready:
-        yield Finding("daemon", "ok", f"it runs and signs, {reply.size} entries in the log")
+        yield Finding("daemon", "ok", f"it is running and signs, {reply.size} entries in the log")
     if not reply.disk_reserved:
-        yield Finding("disk", "bad", "no disk is in reserve for revoking", "make room beside the log")
+        yield Finding("disk", "bad", "there is no disk reserve for revoking", "free disk space beside the log")
     if policy.load(read_trusted(config.policy)).digest != reply.policy:
         text = f"{config.policy} is not the policy in force ({reply.policy[:16]})"
         yield Finding("policy", "warning", text, "systemctl reload ssh-jit-ca")

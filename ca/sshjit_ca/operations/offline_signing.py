@@ -40,7 +40,7 @@ def sign(
     store = Store(config.database)
     try:
         if not standby.wait(store, time, lambda _: None, limit=standby.PATIENCE + 1):
-            raise Refused("writer_lives", "a CA is running on this log", hint="ask it: the same without --offline")
+            raise Refused("writer_lives", "a CA is running on this log", hint="ask it: run this without --offline")
         authority = Authority(daemon.open_context(config, store, places, clock))
         authority.begin(standby.me())
         (answer,) = authority.answer([Question(message, "admin")])
@@ -50,7 +50,7 @@ def sign(
     if isinstance(answer, SshJitError):
         raise answer
     if not isinstance(answer, EmergencyReply):
-        raise Failed("defect", "the CA answered with something else")
+        raise Failed("defect", "the CA has a bug: the answer is of another type")
     _sound(config, message, answer)
     return answer
 

@@ -45,7 +45,7 @@ def restore(config: Config, places: KeyLocations, clock: Clock, time: standby.Ti
 
     """
     if not reason:
-        raise Invalid("no_reason", "say why", hint="--reason TEXT")
+        raise Invalid("no_reason", "give a reason", hint="--reason TEXT")
     store = Store(config.database)
     try:
         if not standby.wait(store, time, lambda _: None, limit=standby.PATIENCE + 1):
@@ -102,7 +102,7 @@ def put_in_place(database: Path, copy: Path) -> Path | None:
     try:
         store.head()
     except SshJitError as error:
-        raise Invalid("no_database", f"{copy} is no database of a CA: {error.message}") from None
+        raise Invalid("no_database", f"{copy} is not the database of a CA: {error.message}") from None
     finally:
         store.close()
     aside = None

@@ -128,7 +128,7 @@ class Alarms:
                 to.connect(str(self.syslog))
                 to.send(text)
         except OSError as error:
-            _log.error("%s (syslog did not take it: %s)", alarm.line, error.strerror)
+            _log.error("%s (syslog did not accept it: %s)", alarm.line, error.strerror)
 
     @property
     def _file(self) -> Path:

@@ -34,7 +34,7 @@ async def sweep(authority: Authority) -> None:
         try:
             swept = authority.sweep()
         except Exception:  # noqa: BLE001 - whatever it is, the CA goes on, and tries again
-            _log.exception("what is over could not be written down")
+            _log.exception("endings could not be recorded")
             swept = 0
         await asyncio.sleep(HURRY if swept >= expiry.MOST else SWEEP)
 
@@ -50,7 +50,7 @@ async def alert(context: Context, store: Store, alarms: Alarms) -> None:
         try:
             position = await look(context, store, alarms, position, size)
         except Exception:  # noqa: BLE001 - as above
-            _log.exception("alarms could not be looked for")
+            _log.exception("the log could not be searched for alarms")
             await asyncio.sleep(SWEEP)
 
 

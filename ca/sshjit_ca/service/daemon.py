@@ -59,8 +59,8 @@ def machine_clock(config: Config, *, keep: bool = True) -> Clock:
 
     """
     if keep and not config.home.is_dir():
-        hint = "ssh-jit-ca init makes it, with the first keys; is its disk mounted?"
-        raise Failed("no_home", f"the CA's home {config.home} is not there", hint=hint)
+        hint = "is its disk mounted? ssh-jit-ca init creates it with the first keys"
+        raise Failed("no_home", f"the CA's home {config.home} does not exist", hint=hint)
     kept = Kept(config.home / "clock", system.boot_id(), writes=keep)
     return Clock(time.time, lambda: time.clock_gettime(time.CLOCK_BOOTTIME), kept)
 
@@ -78,7 +78,9 @@ def open_context(
     """
     trusted = providers.load(read_trusted(config.providers), file=config.providers.name)
     if not config.unsafe_development and any(provider.unsafe_http for provider in trusted.values()):
-        raise Failed("unsafe_http", "a provider over plain http is for development", hint="unsafe_development = true")
+        raise Failed(
+            "unsafe_http", "a provider over plain http is allowed in development only", hint="unsafe_development = true"
+        )
     text = read_trusted(config.policy)
     key_store = KeyStore(places if config.agent_socket is None else replace(places, agent=config.agent_socket))
     first = files.load_public(config.key_file("log"))
@@ -208,7 +210,7 @@ def _reload(config: Config, authority: Authority, context: Context) -> None:
         authority.change_policy(read_trusted(config.policy))
     except SshJitError as error:
         context.policy_refused = True
-        _log.error("the policy was not changed: %s", error.message)
+        _log.error("the policy file was not loaded: %s", error.message)
     else:
         context.policy_refused = False
 

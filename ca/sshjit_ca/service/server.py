@@ -107,7 +107,7 @@ class Server:
             connection.reply([(origin, error)])
         except Exception:  # noqa: BLE001 - the peer gets an answer whatever happened
             _log.exception("a message could not be prepared")
-            connection.reply([(origin, Failed("defect", "the CA met a defect of its own; nothing was signed"))])
+            connection.reply([(origin, Failed("defect", "the CA has a bug: an unexpected error; nothing was signed"))])
         else:
             self._wait(Question(message, connection.socket, found), connection, origin)
 

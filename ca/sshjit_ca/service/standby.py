@@ -59,7 +59,7 @@ def wait(store: Store, time: Time, say: Callable[[str], None], *, limit: float |
             return True
         now = time.monotonic()
         if seen is None:
-            say("another CA writes this log; standing by")
+            say("another CA is writing this log; standing by")
         if seen is None or (head.epoch, head.size, head.beat) != (seen.epoch, seen.size, seen.beat):
             seen, moved = head, now
         if now - moved >= PATIENCE:

@@ -56,7 +56,7 @@ def decode(value: Any) -> State:
 
     """
     if not isinstance(value, dict) or value.keys() != _fields().keys():
-        raise Invalid("bad_state", "the state has other fields than are known here")
+        raise Invalid("bad_state", "the state has unknown fields")
     return State(**{name: read(value[name]) for name, (_, read) in _fields().items()})
 
 
@@ -119,7 +119,7 @@ def _table(key: tuple[_Turn, _Turn], value: tuple[_Turn, _Turn]) -> tuple[_Turn,
             raise Invalid("bad_state", "a table of the state is not a list of pairs")
         found = {read_key(name): read(item) for name, item in pairs}
         if len(found) != len(pairs):
-            raise Invalid("bad_state", "a key of the state stands twice")
+            raise Invalid("bad_state", "a key of the state is repeated")
         return found
 
     return (lambda table: [[write_key(name), write(item)] for name, item in table.items()]), take
@@ -128,7 +128,7 @@ def _table(key: tuple[_Turn, _Turn], value: tuple[_Turn, _Turn]) -> tuple[_Turn,
 def _listed(kind: Callable[[list[Any]], Any], read: _Turn) -> _Turn:
     def take(items: Any) -> Any:
         if not isinstance(items, list):
-            raise Invalid("bad_state", "a list of the state is not one")
+            raise Invalid("bad_state", "a list of the state is not a list")
         return kind([read(item) for item in items])
 
     return take

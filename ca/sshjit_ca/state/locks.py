@@ -115,5 +115,5 @@ def refusal(state: State, lock: Lock) -> Refused:
     return Refused(
         "locked",
         f"{title(state, lock)} is locked since {since}: {lock.reason}",
-        hint=f"ask whoever may unlock about {lock.id}",
+        hint=f"ask somebody with the permission 'unlock' about {lock.id}",
     )

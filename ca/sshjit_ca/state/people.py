@@ -13,7 +13,7 @@ from sshjit_ca.state.records import HardwareKey, Login
 def login_opened(state: State, event: events.LoginOpened, time: int) -> None:
     """Somebody signed in; the newest sign-in says who they are now."""
     subject = event.subject
-    if event.provider:  # else the detail was erased, and a newer entry says who this is
+    if event.provider:  # else its details were erased, and a newer entry says who this is
         state.subjects[f"{event.provider}/{event.claim}"] = subject
     _own_name(state, event)
     state.logins[event.login] = Login(event, time, entry=state.size)

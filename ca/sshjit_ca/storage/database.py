@@ -36,9 +36,9 @@ def open_engine(address: str, *, read_only: bool = False) -> sa.Engine:
     try:
         url = sa.make_url(address)
     except ArgumentError:
-        raise Invalid("bad_database", "the database's address cannot be read", hint=_EXAMPLE) from None
+        raise Invalid("bad_database", "the database's address is not valid", hint=_EXAMPLE) from None
     if url.drivername not in _DRIVERS:
-        raise Invalid("bad_database", f"{url.drivername!r} is no database that the CA can use", hint=_EXAMPLE)
+        raise Invalid("bad_database", f"{url.drivername!r} is not a database that the CA supports", hint=_EXAMPLE)
     try:
         driver = _DRIVERS[url.drivername]
         engine = sa.create_engine(url.set(drivername=driver), pool_pre_ping=driver != "sqlite")

@@ -209,7 +209,7 @@ class Store:
         with self._engine.connect() as connection:
             text = connection.execute(sa.select(policies.c.text).where(policies.c.digest == digest)).scalar()
         if not isinstance(text, str):
-            raise Invalid("unknown_policy", f"no policy with the digest {digest[:64]!r} ever decided here")
+            raise Invalid("unknown_policy", f"no policy with the digest {digest[:64]!r} was ever in force here")
         return text
 
     def close(self) -> None:
@@ -255,8 +255,8 @@ def fenced() -> Failed:
     """What a writer hears that is the writer no more."""
     return Failed(
         "fenced",
-        "another CA process has taken over the log; this one signs nothing any more",
-        hint="started again, this one stands by until the other is gone",
+        "another CA process has taken over the log; this one no longer signs",
+        hint="restart it, and it stands by until the other has ended",
     )
 
 

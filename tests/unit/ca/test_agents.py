@@ -33,7 +33,7 @@ def test_an_agent_that_was_restarted_is_used_again(tmp_path: Path) -> None:
         signer.sign(b"x")
     assert gone.value.code == "not_signing"
     with devices.agent(tmp_path / "socket") as second:
-        with pytest.raises(Failed, match="does not do it"):
+        with pytest.raises(Failed, match="refused the request"):
             signer.sign(b"x")  # it runs, and does not hold the key yet
         second.run(key)
         signer.sign(b"x")
@@ -79,7 +79,7 @@ class Odd:
         (b"\0\0", "did not answer within"),
         (b"\xff\xff\xff\xff", "an answer of"),
         (b"\0\0\0\0", "an answer of 0 bytes"),
-        (b"\0\0\0\1\5", "does not do it"),
+        (b"\0\0\0\1\5", "refused the request"),
     ],
 )
 def test_an_agent_that_hangs_or_speaks_oddly_costs_its_time_and_no_more(

@@ -187,7 +187,7 @@ def test_a_command_that_hangs_is_killed_with_its_children_and_tried_again(
     for child in children:
         assert not runs(child)
     assert "was killed" in caplog.text
-    assert "syslog did not take it" in caplog.text
+    assert "syslog did not accept it" in caplog.text
 
 
 def runs(process: int) -> bool:

@@ -101,10 +101,10 @@ def test_a_command_that_linux_runs_is_well_and_was_not_run(config: Config, tmp_p
     ("text", "mode", "told"),
     [
         (None, 0, ("No such file or directory", "change alert_command")),
-        ("#!/bin/sh\n", 0o644, ("may not be run by this user", "chmod a+x")),
+        ("#!/bin/sh\n", 0o644, ("cannot be run by this user", "chmod a+x")),
         ("#!/nowhere/sh\n", 0o755, ("/nowhere/sh is not there", "install it")),
         ("#!/etc/passwd\n", 0o755, ("/etc/passwd may not be run", "chmod")),
-        ("#!/usr/bin/env no-such\n", 0o755, ("needs no-such", "whole path")),
+        ("#!/usr/bin/env no-such\n", 0o755, ("needs no-such", "full path")),
         ("echo paged\n", 0o755, ("neither a program nor a script", "#!/bin/sh")),
         ("", 0o755, ("neither a program nor a script", "#!/bin/sh")),
         ("#!\n", 0o755, ("neither a program nor a script", "#!/bin/sh")),
@@ -132,9 +132,9 @@ def test_a_command_that_others_could_change_is_said_for_the_ca_runs_it(config: C
     open_to_others = write(tmp_path / "page", "#!/bin/sh\n", 0o757)
     assert runs(open_to_others)
     message, hint = about_command(config, open_to_others)
-    assert "could be changed by others" in message
+    assert "is writable by other users" in message
     assert hint == f"chown root {open_to_others}; chmod go-w {open_to_others}"
     if os.getuid() == 0:
         theirs = write(tmp_path / "theirs", "#!/bin/sh\n")
         os.chown(theirs, 65534, 65534)
-        assert "could be changed by others" in about_command(config, theirs)[0]
+        assert "is writable by other users" in about_command(config, theirs)[0]

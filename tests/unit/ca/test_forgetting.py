@@ -162,7 +162,7 @@ def test_somebody_who_was_forgotten_is_a_stranger_and_their_requests_are_shown_w
     assert seen[1].requester.id != seen[0].requester.id
     assert seen[1].requester.name.startswith("sub-")
     lines = [entry.summary for entry in old.say(m.ReadLog(None, None, 1000), m.LogReply, "admin").entries]
-    assert "the detail was erased" in lines
+    assert "its details were erased" in lines
     assert any("access that was forgotten" in line for line in lines)
 
 

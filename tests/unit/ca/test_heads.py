@@ -78,7 +78,7 @@ def test_t45_a_whole_log_by_another_key_is_not_the_one_whose_key_was_written_dow
     with pytest.raises(Failed) as other:
         Succession.of(noted, ca.store)
     assert other.value.code == "log_key"
-    assert any("was written down for it" in each for each in verification.verify(ca.store, noted, processes=1).problems)
+    assert any("is its first key" in each for each in verification.verify(ca.store, noted, processes=1).problems)
     (tmp_path / "noted.pub").replace(ca.config.key_file("log").with_suffix(".pub"))
     with pytest.raises(Failed) as stopped:
         ca.restart()

@@ -257,7 +257,7 @@ def test_a_certificate_that_does_not_read_back_is_thrown_away(
     monkeypatch.setattr(ca.context.keys.active("user_ca"), "sign", lambda data: data)
     granted = ca.ask(login, "web1")
     assert granted.certificate is None
-    assert "it was thrown away" in granted.notes[-1]
+    assert "it was discarded" in granted.notes[-1]
     with pytest.raises(Failed):
         ca.say(m.SignUser(login, granted.request.id), m.CertificateReply)
     monkeypatch.undo()

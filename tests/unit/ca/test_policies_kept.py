@@ -88,7 +88,7 @@ def test_a_text_that_is_not_its_digests_is_not_shown_and_verify_finds_it(ca: Ins
         connection.execute(sa.update(policies).where(policies.c.digest == first).values(text="version = 1"))
     with pytest.raises(Failed, match=f"kept as {first[:12]} is another text"):
         read(ca, first)
-    assert problems(ca) == (f"the policy kept as {first[:12]} is another text",)
+    assert problems(ca) == (f"the text stored for the policy {first[:12]} was changed",)
     with ca.store.engine.begin() as connection:
         connection.execute(sa.delete(policies).where(policies.c.digest == first))
     assert problems(ca) == (f"the text of the policy {first[:12]} is gone",)

@@ -89,7 +89,7 @@ def test_what_cannot_be_revoked(ca: Installation, request_id: str | None, serial
 
 def test_revoking_needs_a_reason(ca: Installation) -> None:
     request, _ = granted(ca)
-    with pytest.raises(Invalid, match="say why"):
+    with pytest.raises(Invalid, match="give a reason"):
         ca.say(m.Revoke(None, request.id, None, None, "  "), m.RevokeReply, "admin")
 
 

@@ -107,9 +107,9 @@ def test_what_is_wrong_with_an_encrypted_file_is_said(tmp_path: Path) -> None:
     wrong = [
         (f"file:{key}", "bad_passphrase", "is encrypted"),
         (f"file:{plain}?passphrase={secret}", "bad_passphrase", "is not encrypted"),
-        (f"file:{key}?passphrase={secret}", "bad_passphrase", "does not open"),
+        (f"file:{key}?passphrase={secret}", "bad_passphrase", "does not decrypt"),
         (f"file:{key}?passphrase={tmp_path}/none", "no_secret", "No such file"),
-        (f"file:{key}?passphrase=secret", "no_secret", "systemd gave this process none"),
+        (f"file:{key}?passphrase=secret", "no_secret", "systemd gave this process no credentials"),
     ]
     for reference, code, said in wrong:
         with pytest.raises(Failed, match=said) as failed:
@@ -190,7 +190,7 @@ def test_what_is_wrong_with_a_token_is_said(token: Token, tmp_path: Path) -> Non
         (good.replace("object=ed25519", "object=none"), "NoSuchKey"),
         (good.replace("token=ssh-jit", "token=none"), "NoSuchToken"),
         (good.replace(str(devices.MODULE), "/nowhere.so"), "No such file"),
-        (good.replace(str(devices.MODULE), str(library)), "could be changed by others"),
+        (good.replace(str(devices.MODULE), str(library)), "is writable by other users"),
     ]
     for reference, said in wrong:
         with pytest.raises(Failed, match=said) as failed:

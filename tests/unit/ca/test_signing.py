@@ -77,7 +77,7 @@ def test_t13_what_does_not_read_back_as_it_was_decided_is_thrown_away(
     monkeypatch.setattr(sshcert, "encode", lambda decided: encode(replace(decided, **other)))
     reply = ca.ask(ca.native(ALICE), "web1")
     assert reply.certificate is None
-    assert "it was thrown away" in reply.notes[-1]
+    assert "it was discarded" in reply.notes[-1]
     assert "certificate" not in ca.kinds()
 
 

@@ -119,7 +119,7 @@ def test_who_stands_by_waits_while_the_writer_beats(ca: Installation) -> None:
     waiting = Beating()
     assert waiting.wait(ca.store)
     assert 59 + PATIENCE <= waiting.now <= 61 + PATIENCE
-    assert waiting.said == ["another CA writes this log; standing by"]
+    assert waiting.said == ["another CA is writing this log; standing by"]
     assert not Beating().wait(ca.store, limit=20)
 
 
