@@ -43,7 +43,7 @@ def test_the_operator_reads_every_policy_that_decided(ca: Installation) -> None:
         assert "in force" in listed[1]
         assert json.loads(run_command(config, "policy", "list", "--json"))["policies"][1]["replaced_by"] == two
         said = run_command(config, "policy", "show", "0000000000", code=2)
-        assert "no policy 0000000000 ever decided here" in said
+        assert "no policy 0000000000 was ever in force here" in said
         assert "ssh-jit-ca policy list" in said
     finally:
         running_ca.end()

@@ -102,8 +102,8 @@ def test_a_command_that_linux_runs_is_well_and_was_not_run(config: Config, tmp_p
     [
         (None, 0, ("No such file or directory", "change alert_command")),
         ("#!/bin/sh\n", 0o644, ("cannot be run by this user", "chmod a+x")),
-        ("#!/nowhere/sh\n", 0o755, ("/nowhere/sh is not there", "install it")),
-        ("#!/etc/passwd\n", 0o755, ("/etc/passwd may not be run", "chmod")),
+        ("#!/nowhere/sh\n", 0o755, ("/nowhere/sh does not exist", "install it")),
+        ("#!/etc/passwd\n", 0o755, ("/etc/passwd cannot be run", "chmod")),
         ("#!/usr/bin/env no-such\n", 0o755, ("needs no-such", "full path")),
         ("echo paged\n", 0o755, ("neither a program nor a script", "#!/bin/sh")),
         ("", 0o755, ("neither a program nor a script", "#!/bin/sh")),

@@ -55,7 +55,7 @@ def test_t10_a_clock_before_the_last_entry_stops_signing_until_it_is_confirmed(c
     ca.restart()
     with pytest.raises(Failed) as stopped:
         ca.ask(login, "web1")
-    assert "before the log's last entry" in stopped.value.message
+    assert "behind the log's last entry" in stopped.value.message
     times = [row.entry.time for row in ca.store.rows()]
     assert times == sorted(times)
     confirm(ca)

@@ -190,7 +190,7 @@ def test_a_provider_that_does_not_tell_when_somebody_signed_in_makes_no_fresh_si
     with pytest.raises(Refused) as refused:
         ca.ask(ca.native(silent), "web1")
     assert refused.value.code == "step_up"
-    assert "the provider does not tell when that was (auth_time)" in refused.value.message
+    assert "the provider does not report when that was (auth_time)" in refused.value.message
     assert "ssh-jit login --fresh" in refused.value.hint
     login = ca.native(WITH_MFA)
     request = ca.ask(login, "web1").request

@@ -200,7 +200,7 @@ def test_t66_a_clock_that_jumps_stops_signing(ca: Installation) -> None:
 def test_t10_a_clock_before_the_last_entry_stops_signing(ca: Installation) -> None:
     login = ca.native(ALICE)
     ca.time -= 5
-    with pytest.raises(Failed, match="before the log's last entry"):
+    with pytest.raises(Failed, match="behind the log's last entry"):
         ca.ask(login, "web1")
 
 

@@ -272,7 +272,7 @@ def test_an_address_outside_the_providers_domains_counts_for_nothing(ca: Install
 
 
 def test_unknown_providers_are_named(ca: Installation) -> None:
-    with pytest.raises(Invalid, match="'nowhere' is not a provider"):
+    with pytest.raises(Invalid, match="'nowhere' is not a configured provider"):
         ca.say(m.LoginWeb("nowhere", "x", "n", ""), m.LoginReply)
 
 

@@ -70,7 +70,7 @@ def test_what_is_no_digest_is_said_to_be_none(ca: Installation, wrong: str) -> N
 
 
 def test_unknown_and_ambiguous_prefixes(ca: Installation) -> None:
-    with pytest.raises(Invalid, match="no policy ffff0000 ever decided here") as caught:
+    with pytest.raises(Invalid, match="no policy ffff0000 was ever in force here") as caught:
         read(ca, "ffff0000")
     assert (caught.value.code, caught.value.hint) == ("unknown_policy", "ssh-jit-ca policy list")
     with ca.store.engine.begin() as connection:
@@ -86,7 +86,7 @@ def test_a_text_that_is_not_its_digests_is_not_shown_and_verify_finds_it(ca: Ins
     ca.change_policy('grant = "8h"', 'grant = "4h"')
     with ca.store.engine.begin() as connection:
         connection.execute(sa.update(policies).where(policies.c.digest == first).values(text="version = 1"))
-    with pytest.raises(Failed, match=f"kept as {first[:12]} is another text"):
+    with pytest.raises(Failed, match=f"the policy {first[:12]} was changed"):
         read(ca, first)
     assert problems(ca) == (f"the text stored for the policy {first[:12]} was changed",)
     with ca.store.engine.begin() as connection:

@@ -142,7 +142,7 @@ def test_what_cannot_be_done_with_keys(ca: Installation) -> None:
 
 def test_a_persons_key_is_not_taken(ca: Installation) -> None:
     ca.native(ALICE)
-    with pytest.raises(Invalid, match="somebody who signed in"):
+    with pytest.raises(Invalid, match="a person's sign-in key"):
         ca.say(m.AddKey("user_ca", f"file:{ca.key(ALICE)}", None, None), m.KeyReply, "admin")
 
 
