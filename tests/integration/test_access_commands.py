@@ -69,7 +69,7 @@ def test_a_person_is_locked_and_unlocked(operator: Operator) -> None:
     operator.run("unlock", lock["id"], "--reason", "again", code=INVALID)
     log = operator.run("log", "show")
     assert 'locked by the operator: "laptop stolen"' in log
-    assert 'taken away by the operator: "laptop found"' in log
+    assert 'removed by the operator: "laptop found"' in log
 
 
 def test_everything_and_a_sign_in(operator: Operator) -> None:
@@ -120,7 +120,7 @@ def test_a_host_s_keys_are_certified_again(operator: Operator) -> None:
         )
         assert "host certificate" in shown.stdout
     other = make_key(operator.home / "other")
-    assert "is not a key that web9" in operator.run("host", "sign", "web9", "--host-key", f"{other}.pub", code=INVALID)
+    assert "is not one of the keys of web9" in operator.run("host", "sign", "web9", "--host-key", f"{other}.pub", code=INVALID)
 
 
 def test_a_hardware_key_is_vouched_for(operator: Operator) -> None:

@@ -91,7 +91,7 @@ def test_a_text_that_is_not_its_digests_is_not_shown_and_verify_finds_it(ca: Ins
     assert problems(ca) == (f"the text stored for the policy {first[:12]} was changed",)
     with ca.store.engine.begin() as connection:
         connection.execute(sa.delete(policies).where(policies.c.digest == first))
-    assert problems(ca) == (f"the text of the policy {first[:12]} is gone",)
+    assert problems(ca) == (f"the text of the policy {first[:12]} is missing",)
 
 
 def test_the_web_door_reads_the_policy_in_force_and_no_other(ca: Installation) -> None:
