@@ -120,7 +120,9 @@ def test_a_host_s_keys_are_certified_again(operator: Operator) -> None:
         )
         assert "host certificate" in shown.stdout
     other = make_key(operator.home / "other")
-    assert "is not one of the keys of web9" in operator.run("host", "sign", "web9", "--host-key", f"{other}.pub", code=INVALID)
+    assert "is not one of the keys of web9" in operator.run(
+        "host", "sign", "web9", "--host-key", f"{other}.pub", code=INVALID
+    )
 
 
 def test_a_hardware_key_is_vouched_for(operator: Operator) -> None:

@@ -160,10 +160,10 @@ def test_who_follows_waits_for_a_ca_that_restarts_and_loses_and_doubles_nothing(
     found = numbers(follower.stdout, first)
     for _ in range(2):
         running.stop()
-        assert "the CA does not answer, waiting for it" in follower.stderr.readline()
+        assert "waiting for the CA" in follower.stderr.readline()
         running.begin()
         found += numbers(follower.stdout, running.happen())
-        assert follower.stderr.readline() == "ssh-jit-ca: the CA is back\n"
+        assert follower.stderr.readline() == "ssh-jit-ca: the CA answers again\n"
     assert found == list(range(known + 1, found[-1] + 1))
     follower.send_signal(signal.SIGINT)
     assert follower.communicate(timeout=PATIENCE) == ("", "")
@@ -197,7 +197,7 @@ def test_who_follows_is_told_that_the_log_was_restored_from_an_older_copy(
     assert follower.stderr is not None
     numbers(follower.stdout, last)
     running.stop()
-    assert "away" in follower.stderr.readline()
+    assert "waiting for the CA" in follower.stderr.readline()
     restored = running.start("restore", running.home / "older.db", "--accept-loss", "--reason", "drill")
     assert restored.communicate(timeout=PATIENCE)[1] == ""
     running.begin()

@@ -68,8 +68,8 @@ def long_socket(ca: Installation) -> None:
         (lost_key, "user_ca: No such file", "put it back"),
         (folder_in_its_place, "user_ca: Is a directory", "put it back"),
         (cut_key, "user_ca is not an OpenSSH private key", "put back"),
-        (no_folder_for_sockets, "web.sock cannot be listened at: No such file", "folder"),
-        (long_socket, "cannot be listened at: AF_UNIX path too long", "web_socket"),
+        (no_folder_for_sockets, "web.sock cannot be opened for connections: No such file", "folder"),
+        (long_socket, "cannot be opened for connections: AF_UNIX path too long", "web_socket"),
     ],
 )
 def test_a_ca_that_cannot_start_says_why_in_two_lines(
@@ -155,7 +155,7 @@ def test_a_certificate_that_cannot_be_put_down_is_not_lost_without_a_word(ca: In
     )  # fmt: skip
     assert "was signed and recorded, but" in said
     assert "Traceback" not in said
-    assert "hint: again" in said
+    assert "hint: repeat" in said
 
 
 def start(ca: Installation, *arguments: str, stdout: IO[bytes] | int) -> subprocess.Popen[bytes]:

@@ -118,7 +118,7 @@ class _Running:
                 if not self._patient or error.code not in _AWAY:
                     raise
                 if not away:
-                    _say(f"the CA does not answer, waiting for it: {error.message}")
+                    _say(f"waiting for the CA: {error.message}")
                     self._absences += 1
                 away = True
                 _pause()
