@@ -18,7 +18,7 @@ STRANGER = 59999
 ASK = """
 import sys
 from pathlib import Path
-from sshjit import messages
+from sshjit import ca_protocol as messages
 from sshjit.errors import SshJitError
 from sshjit_web.ca_client import CaClient
 message, reply = getattr(messages, sys.argv[2]), getattr(messages, sys.argv[2] + "Reply")
