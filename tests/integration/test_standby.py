@@ -42,7 +42,7 @@ def pair(ca: Installation) -> Iterator[tuple[CaProcess, CaProcess]]:
     try:
         assert first.notification() == "READY=1\nSTATUS=serving"
         second = CaProcess.start(second_config(ca, "second"), ca.home / "second-admin.sock")
-        assert second.notification() == "READY=1\nSTATUS=another CA writes this log; standing by"
+        assert second.notification() == "READY=1\nSTATUS=another CA is writing this log; standing by"
         assert second.health() is None
         yield first, second
     finally:
