@@ -132,7 +132,7 @@ def keep(folder: Path, new: HeldBundle, trusted: Bundle) -> None:
 
 
 def warnings(found: Bundle) -> list[str]:
-    """What a person must hear of a bundle that this program does not know all of."""
+    """What to tell the person about a bundle with parts that this program does not know."""
     upgrade = f"upgrade it to {found.release} or newer" if found.release else "upgrade it"
     old = [f"this ssh-jit is too old for the server: {upgrade}"] if found.oldest > versions.PROTOCOL else []
     return old + [f"this ssh-jit does not know {part}; it goes by the rest" for part in found.left_out]

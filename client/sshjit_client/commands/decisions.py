@@ -41,8 +41,8 @@ def approve(machine: Machine, options: Options) -> int:
         signature = Signer(machine, session, api).approval(request, comment, at_most)
     done = api.approve(request, comment, signature, at_most)
     if done.state is RequestState.APPROVED:
-        stands = request_text.state_text(done, resolve_request.now(api)).removeprefix("approved, ")
-        machine.terminal.say(f"approved{length}; {stands}")
+        state = request_text.state_text(done, resolve_request.now(api)).removeprefix("approved, ")
+        machine.terminal.say(f"approved{length}; {state}")
     else:
         machine.terminal.say(f"you approved{length}; {waiting.missing(done.steps)}")
     return ExitCode.OK
