@@ -83,25 +83,26 @@ def _logout(state: State, event: events.LoginClosed) -> str:
 def _asked(state: State, event: events.Asked) -> str:
     subject, place, long = who(state, event.subject), where(event.login, event.hosts), durations.show(event.duration)
     if event.extends is not None:
-        return f"{subject} asked to extend {place} by {long}{quoted(event.reason)}"
-    verb = "BROKE THE GLASS" if event.break_glass else "asked"
-    way = " on a web page" if event.via == "web" else ""
+        return f"{subject} requested {long} more for {place}{quoted(event.reason)}"
+    verb = "used EMERGENCY ACCESS (break-glass) to" if event.break_glass else "requested"
+    source = ", on a web page" if event.via == "web" else ""
     what = "" if event.action == "shell" else f" for {event.action}"
     start = "" if event.start is None else f" from {moment(event.start)}"
-    return f"{subject} {verb}{way} for {place}{what}, {long}{start}{quoted(event.reason)}"
+    return f"{subject} {verb} {place}{what}, {long}{start}{source}{quoted(event.reason)}"
 
 
 def _decided(state: State, event: events.Decided) -> str:
     verb = "approved" if event.verdict == "approve" else "denied"
-    most = "" if event.duration is None else f", for {durations.show(event.duration)} at most"
-    requester = who(state, state.requests[event.request].asked.subject)
-    return f"{who(state, event.subject)} {verb} what {requester} asked{most}{quoted(event.comment)}"
+    asked = state.requests[event.request].asked
+    place, long = where(asked.login, asked.hosts), durations.show(event.duration or asked.duration)
+    what = f"{event.request}: {place}, {long}, for {who(state, asked.subject)}"
+    return f"{who(state, event.subject)} {verb} {what}{quoted(event.comment)}"
 
 
 _WHY = {
     "automatic": "rule {rule!r} allowed it",
     "reviewed": "all approvals were given",
-    "break_glass": "the glass of rule {rule!r} was broken",
+    "break_glass": "emergency rule {rule!r} allowed it",
 }
 
 
@@ -126,13 +127,15 @@ def _closed(state: State, event: events.Closed) -> str:
 
 def _commented(state: State, event: events.Commented) -> str:
     requester = state.requests[event.request].asked.subject
-    whose = "their own request" if requester == event.subject else f"what {who(state, requester)} asked"
-    return f"{who(state, event.subject)} said about {whose}{quoted(event.comment)}"
+    whose = "their own request" if requester == event.subject else f"the request of {who(state, requester)}"
+    return f"{who(state, event.subject)} commented on {whose}{quoted(event.comment)}"
 
 
 def _reviewed(state: State, event: events.Reviewed) -> str:
     whose = who(state, state.requests[event.request].asked.subject)
-    return f"{who(state, event.subject)} found the break-glass access of {whose} {event.verdict}{quoted(event.comment)}"
+    return (
+        f"{who(state, event.subject)} reviewed the emergency access of {whose}: {event.verdict}{quoted(event.comment)}"
+    )
 
 
 def _issued(_: State, event: events.Issued) -> str:

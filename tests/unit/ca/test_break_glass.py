@@ -35,8 +35,8 @@ def test_it_opens_at_once_and_is_marked_everywhere(ca: Installation) -> None:
     assert reply.certificate is not None
     assert reply.certificate.principals == ("root@db1",)
     said = [each.summary for each in ca.say(m.ReadLog(None, None, 9), m.LogReply, "admin").entries]
-    assert any("BROKE THE GLASS" in each for each in said)
-    assert any("the glass of rule 'on-call' was broken" in each for each in said)
+    assert any("EMERGENCY ACCESS" in each for each in said)
+    assert any("emergency rule 'on-call' allowed it" in each for each in said)
 
 
 def test_it_goes_past_a_deny_that_lets_it_and_certificates_keep_coming(ca: Installation) -> None:

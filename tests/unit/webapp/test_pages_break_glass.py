@@ -67,7 +67,7 @@ def test_an_open_break_glass_access_marks_every_page_of_its_owner(world: FrontEn
     missing = world.get(ALICE, "/requests/req-00000000")
     assert missing.status_code == 404
     assert "Emergency access active:" in missing.text
-    assert "BROKE THE GLASS" in world.page(EVE, "/log")
+    assert "EMERGENCY ACCESS" in world.page(EVE, "/log")
     world.post(ALICE, f"/requests/{request_id}/end")
     assert "Emergency access active:" not in world.page(ALICE, "/requests")
 
