@@ -53,7 +53,7 @@ def start(provider: str) -> AnyResponse:
 
 @blueprint.get("/auth/<provider>/callback")
 def callback(provider: str) -> AnyResponse:
-    """Takes the provider's answer: state of this browser, once; code for ID token; the authority's verdict."""
+    """Takes the provider's answer: state of this browser, once; code for ID token; the CA's verdict."""
     have, party = services(), _party(provider)
     answer = _answer()
     browser = request.cookies.get(security.cookies().browser, "")
@@ -90,7 +90,7 @@ def _signed_in(login: LoginView, target: str) -> AnyResponse:
 
 @blueprint.post("/sign-out")
 def sign_out() -> AnyResponse:
-    """Ends the session and its login. The cookie goes even if the authority is down."""
+    """Ends the session and its login. The cookie goes even if the CA is down."""
     names = security.cookies()
     token = request.cookies.get(names.session)
     try:

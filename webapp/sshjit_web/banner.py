@@ -1,6 +1,6 @@
 """What every page's head warns of: one's own break-glass access while it is open, and reviews that nobody has done.
 
-The authority is asked at most once every few seconds for each sign-in; whoever changes something drops what is known.
+The CA is asked at most once every few seconds for each sign-in; whoever changes something drops what is known.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Banner:
 
 
 class BannerCache:
-    """Asks the authority and remembers for a moment. Raises what the authority says."""
+    """Asks the CA and remembers for a moment. Raises what the CA says."""
 
     def __init__(self, ca: Authority, clock: Callable[[], float]) -> None:
         self._ca = ca

@@ -1,4 +1,4 @@
-"""What the front end reads from the authority for everybody: the bundle, the hosts, the policy.
+"""What the front end reads from the CA for everybody: the bundle, the hosts, the policy.
 
 Answers are kept for a moment (a second for the bundle, which every host polls). Nothing here is decided by the front
 end; what it makes of the policy is ``policy_preview.py``'s.
@@ -77,7 +77,7 @@ class CarriedBundle:
 
 
 class CaCache:
-    """Asks the authority and remembers for a moment. Raises what the authority says."""
+    """Asks the CA and remembers for a moment. Raises what the CA says."""
 
     def __init__(self, ca: Authority, clock: Callable[[], float]) -> None:
         self._ca = ca
@@ -93,13 +93,13 @@ class CaCache:
 
     @property
     def version(self) -> int:
-        """The version that this front end and the authority both speak, as far as is known."""
+        """The version that this front end and the CA both speak, as far as is known."""
         return min(versions.PROTOCOL, self._ca.version)
 
     def bundle(self, reader: int = versions.PROTOCOL) -> CarriedBundle:
         """The newest bundle, for a reader of this version.
 
-        One thread asks; the others wait for its answer, also when that is an error. Otherwise, while the authority
+        One thread asks; the others wait for its answer, also when that is an error. Otherwise, while the CA
         hangs, every poll would wait out its own time after all those before it, and soon no thread were left to say so.
         """
         number = _format(reader)

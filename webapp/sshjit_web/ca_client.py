@@ -1,4 +1,4 @@
-"""Asks the authority over its Unix socket.
+"""Asks the CA over its Unix socket.
 
 This file decides how connections are kept, when a question may be asked again, and what is an answer. How frames travel
 is ``ca_socket.py``'s; what the answers mean is left to the views. A question that may have changed something is never
@@ -85,20 +85,20 @@ class CaClient:
         self._keep = keep
         self._idle: deque[Connection] = deque()  # its single steps need no lock
         self.version = 1
-        """What the authority spoke on the newest connection."""
+        """What the CA spoke on the newest connection."""
 
     def call(self, message: ca_protocol.Message, reply: type[R]) -> R:
-        """Asks the authority.
+        """Asks the CA.
 
         Raises:
-            SshJitError: what the authority said, in its family.
+            SshJitError: what the CA said, in its family.
             Failed: ``ca_down`` when it cannot be reached or does not answer in time, ``ca_protocol`` for nonsense.
 
         """
         return read_answer(reply, self._body(message, versions.PROTOCOL))
 
     def carry(self, message: ca_protocol.Message, reply: type[ca_protocol.Reply], reader: int) -> Carried:
-        """Asks the authority, and reads of its answer only what must not be wrong. Raises as ``call``.
+        """Asks the CA, and reads of its answer only what must not be wrong. Raises as ``call``.
 
         The answer is as a ``reader`` of this version knows it.
         """

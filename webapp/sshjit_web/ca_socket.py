@@ -1,4 +1,4 @@
-"""One connection to the authority's socket, one question at a time: how frames travel, and how a connection breaks.
+"""One connection to the CA's socket, one question at a time: how frames travel, and how a connection breaks.
 
 ``sshjit/ca_protocol`` describes the frame. Here it is only known to be one: its number, its kind, and JSON as body.
 When a question may be asked again, and what an answer means, is decided in ``ca_client.py``.
@@ -24,7 +24,7 @@ _MORE = 1 << 20
 
 
 class Unsent(Exception):
-    """The connection was over before the whole question was out: the authority cannot have acted on it."""
+    """The connection was over before the whole question was out: the CA cannot have acted on it."""
 
 
 class Broken(Exception):
@@ -69,10 +69,10 @@ class Connection:
             raise
         self._ids = count(1)
         self.version = 1
-        """What the authority speaks, once ``greet`` asked."""
+        """What the CA speaks, once ``greet`` asked."""
 
     def greet(self) -> None:
-        """Learns which version the authority speaks. One of version 1 does not know the question's field, and says so.
+        """Learns which version the CA speaks. One of version 1 does not know the question's field, and says so.
 
         Raises:
             Unsent, Broken: the connection is over.
@@ -92,7 +92,7 @@ class Connection:
 
         Raises:
             Invalid: ``too_large``; nothing was sent.
-            Refused: ``too_old``, where the authority does not know what the question needs; nothing was sent.
+            Refused: ``too_old``, where the CA does not know what the question needs; nothing was sent.
             Unsent, Broken: the connection is over.
             TimeoutError: there was no answer in time.
 

@@ -2,7 +2,7 @@
 
 This file decides how the configuration is read: strictly (an unknown key is an error that names it), and only from
 files that nobody else can write. Secrets never stand in it, only the paths of files that hold them. The providers
-themselves are read by ``sshjit/providers.py``; nothing here talks to the network, the database or the authority.
+themselves are read by ``sshjit/providers.py``; nothing here talks to the network, the database or the CA.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ class WebConfig:
     public_url: str
     """What people type: scheme, host and port, no path. Cookies and redirect addresses are made from it."""
     ca_socket: str
-    """The authority's ``web.sock``."""
+    """The CA's ``web.sock``."""
     database: str
     """A SQLAlchemy URL, ``sqlite:////var/lib/ssh-jit-web/web.db``."""
     providers: str
-    """``providers.toml``, the same file that the authority reads."""
+    """``providers.toml``, the same file that the CA reads."""
     session_key_file: str
     """Holds 32 random characters or more; made on the first start if it is not there."""
     unsafe_http: bool = False

@@ -43,7 +43,7 @@ class AskForm:
         return bool(self.hosts or self.more or self.labels)
 
     def ask(self, login_id: str, address: str, *, break_glass: bool = False) -> Ask:
-        """The message to the authority, which checks every field itself.
+        """The message to the CA, which checks every field itself.
 
         Raises:
             Invalid: ``bad_form_field`` with what to fill in.

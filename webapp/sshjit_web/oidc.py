@@ -1,7 +1,7 @@
 """Sign-in at a provider, as its confidential client: OpenID Connect's code flow with PKCE, by Authlib.
 
 This file asks for a code and turns it into an ID token. It decides nothing about who somebody is: the token is not
-even opened here. It goes to the authority with the nonce that was asked for, and the authority's verdict counts.
+even opened here. It goes to the CA with the nonce that was asked for, and the CA's verdict counts.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Policy as the front end applies it first, by its own copy: to explain, to route, and to refuse early.
 
-The rules are those of ``sshjit.policy``, so the words are the authority's. What only the authority knows is left to it:
+The rules are those of ``sshjit.policy``, so the words are the CA's. What only the CA knows is left to it:
 who could approve, what is locked, what was asked before. Its answer counts; nothing here ever gives anybody anything.
 """
 
@@ -26,7 +26,7 @@ EARLY = frozenset({"no_rule", "unknown_action", "bad_command", "bad_duration"})
 def preview(
     rules: Policy, login: LoginView, known: Sequence[HostView], ask: Ask | Explain, now: int
 ) -> ExplainReply | None:
-    """What the authority will say to ``ask``; ``None`` where that takes knowing more than the front end does.
+    """What the CA will say to ``ask``; ``None`` where that takes knowing more than the front end does.
 
     Raises:
         Invalid: as ``sshjit.access_request.read``.
@@ -41,13 +41,13 @@ def preview(
 
 
 def refuse_early(preview: ExplainReply | None) -> None:
-    """Refuses what the authority would certainly refuse. Raises ``Refused`` with policy's code and words."""
+    """Refuses what the CA would certainly refuse. Raises ``Refused`` with policy's code and words."""
     if preview is not None and preview.verdict == "denied" and preview.code in EARLY:
         raise Refused(preview.code, preview.message, hint=preview.hint)
 
 
 def subject_of(login: LoginView) -> Subject:
-    """Somebody as policy knows them, by what the authority said of the sign-in."""
+    """Somebody as policy knows them, by what the CA said of the sign-in."""
     return Subject(
         id=login.person.id,
         provider=login.person.provider,

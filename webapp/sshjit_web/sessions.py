@@ -1,6 +1,6 @@
-"""Who is asking: cookies of browsers and bearer tokens of command lines, as logins that the authority knows.
+"""Who is asking: cookies of browsers and bearer tokens of command lines, as logins that the CA knows.
 
-A token only stands for a login's id. Whether that login is alive, and whose it is, the authority says; its answer is
+A token only stands for a login's id. Whether that login is alive, and whose it is, the CA says; its answer is
 kept for a second. Tokens end with their login.
 """
 
@@ -18,9 +18,9 @@ from sshjit_web.ca_client import Authority
 from sshjit_web.store import Kind, Store, digest
 
 LOGIN_LIFETIME = 1.0
-"""Seconds for which the authority's word on a login is kept."""
+"""Seconds for which the CA's word on a login is kept."""
 OVER = ("login_needed", "login_over")
-"""Codes by which the authority says that a login is gone."""
+"""Codes by which the CA says that a login is gone."""
 
 
 class Sessions:
@@ -34,7 +34,7 @@ class Sessions:
         self._logins: Recent[str, LoginView] = Recent(clock, LOGIN_LIFETIME)
 
     def open(self, kind: Kind, login: LoginView) -> str:
-        """A new token for a login that the authority just made."""
+        """A new token for a login that the CA just made."""
         token = secrets.token_urlsafe(32)
         self._store.add_session(token, kind, login.id, now=int(self._clock()), expires=login.expires)
         return token
@@ -76,7 +76,7 @@ class Sessions:
     def end(self, kind: Kind, token: str | None) -> None:
         """Ends the session and the login behind it; without one it does nothing.
 
-        The token is forgotten first, so that it is gone even if the authority is down; what the authority says then
+        The token is forgotten first, so that it is gone even if the CA is down; what the CA says then
         is raised, except that the login was over already.
         """
         if not token:

@@ -2,7 +2,7 @@
 
 Nothing in it is a secret that works by itself: tokens and states are stored as their SHA-256, and what a sign-in
 needs besides is derived from the session key. Nothing in it is a truth about requests or people: a row only says
-which login, known to the authority, a cookie or token stands for.
+which login, known to the CA, a cookie or token stands for.
 """
 
 from __future__ import annotations

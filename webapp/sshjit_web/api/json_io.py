@@ -1,6 +1,6 @@
 """How the JSON API reads what it is told and answers: bodies strictly, queries by name, answers as they came.
 
-Bearer tokens alone sign in here; cookies do not count. Whether a login is alive, the authority says with the answer.
+Bearer tokens alone sign in here; cookies do not count. Whether a login is alive, the CA says with the answer.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def bearer() -> str | None:
 
 
 def login_id() -> str:
-    """The login behind the token. Whether it is alive, the authority says with the answer itself."""
+    """The login behind the token. Whether it is alive, the CA says with the answer itself."""
     return services().sessions.login_id("api", bearer())
 
 
@@ -94,7 +94,7 @@ def no_body() -> None:
 
 
 def carried(message: Message, reply: type[Reply], part: str = "", *, status: int = 200) -> Response:
-    """The authority's answer, or one part of it, as it came, and as the version that asked knows it."""
+    """The CA's answer, or one part of it, as it came, and as the version that asked knows it."""
     found = services().ca.carry(message, reply, reader())
     return json_text(found.part(part) if part else found.text, status)
 

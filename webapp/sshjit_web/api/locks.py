@@ -1,4 +1,4 @@
-"""Taking access away, and giving the way to it back: locks and revocations. Who may, the authority decides."""
+"""Taking access away, and giving the way to it back: locks and revocations. Who may, the CA decides."""
 
 from __future__ import annotations
 

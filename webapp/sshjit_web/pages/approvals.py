@@ -34,7 +34,7 @@ def queue() -> str:
 
 @blueprint.post("/requests/<request_id>/<any(approve, deny):verdict>")
 def decide(request_id: str, verdict: Literal["approve", "deny"]) -> AnyResponse | str:
-    """First asks whether that is meant, showing the request once more; then carries the decision to the authority."""
+    """First asks whether that is meant, showing the request once more; then carries the decision to the CA."""
     login = current_login()
     digest = request.form.get("digest", "")
     try:

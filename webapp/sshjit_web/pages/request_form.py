@@ -60,7 +60,7 @@ def preview_request(login: LoginView, message: Ask | Explain) -> ExplainReply | 
 
 
 def _preview(login: LoginView, form: forms.AskForm) -> tuple[ExplainReply | None, SshJitError | None]:
-    """What would become of the ask: by our own copy of the policy and, unless that is a plain no, by the authority."""
+    """What would become of the ask: by our own copy of the policy and, unless that is a plain no, by the CA."""
     preview = None
     try:
         message = form.ask(login.id, request.remote_addr or "")
