@@ -24,6 +24,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -245,7 +246,10 @@ def lab(trees: Trees, mix: frozenset[str]) -> Iterator[Lab]:
                 yield Lab(json.loads(text))
             finally:
                 driver.stdin.close()
-                driver.wait(PATIENCE)
+                try:
+                    driver.wait(PATIENCE)
+                except subprocess.TimeoutExpired:
+                    driver.kill()  # the lab's janitor then ends the rest
 
 
 # --------------------------------------------------------------------------------------------------- what is done in it
@@ -405,4 +409,5 @@ def main() -> int:
 
 if __name__ == "__main__":
     os.umask(0o022)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was begun is taken away
     sys.exit(main())
