@@ -1,6 +1,6 @@
-"""What every page's head warns of: one's own break-glass access while it is open, and reviews that nobody has done.
+"""What the head of every page warns of: one's own emergency access while it is active, and missing reviews.
 
-The CA is asked at most once every few seconds for each sign-in; whoever changes something drops what is known.
+The CA is asked at most once every few seconds for each sign-in; a view that changes something drops what is known.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ MOST = 20
 
 @dataclass(frozen=True, slots=True)
 class Banner:
-    """What waits for somebody. A count above ``MOST`` stands for that many and more."""
+    """What waits for a person. A count above ``MOST`` stands for that many and more."""
 
     glass: tuple[RequestView, ...]
-    """One's own open break-glass accesses."""
+    """One's own active emergency accesses."""
     reviews: int
     """How many break-glass accesses wait for a review that one may do."""
     approvals: int

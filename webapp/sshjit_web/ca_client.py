@@ -58,7 +58,7 @@ class Carried:
 
 
 class Authority(Protocol):
-    """Whoever answers messages; the views know no more than this."""
+    """The CA as the views know it: something that answers messages."""
 
     def call(self, message: ca_protocol.Message, reply: type[R]) -> R:
         """The answer to ``message``, of the class ``reply``; raises ``SshJitError``."""
@@ -148,7 +148,7 @@ class CaClient:
         return answer
 
     def _take(self) -> Connection:
-        """An idle connection, which may have ended meanwhile: whoever sends on it will notice."""
+        """An idle connection, which may have ended meanwhile: the next message on it finds out."""
         try:
             return self._idle.pop()
         except IndexError:

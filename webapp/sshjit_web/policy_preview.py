@@ -1,4 +1,4 @@
-"""Policy as the front end applies it first, by its own copy: to explain, to route, and to refuse early.
+"""Policy as the front end applies it first, by its own copy: to preview a request, and to refuse it early.
 
 The rules are those of ``sshjit.policy``, so the words are the CA's. What only the CA knows is left to it:
 who could approve, what is locked, what was asked before. Its answer counts; nothing here ever gives anybody anything.
@@ -20,7 +20,7 @@ from sshjit.errors import Refused
 from sshjit.policy import Allow, Denied, Explanation, NeedsApproval, Outcome, Policy, StepUp, Subject, Terms
 
 EARLY = frozenset({"no_rule", "unknown_action", "bad_command", "bad_duration"})
-"""Refusals that hold whatever was asked before: no standing request answers instead, so nobody need be asked."""
+"""Refusals that no earlier request changes, so that the CA need not be asked."""
 
 
 def preview(
@@ -36,8 +36,8 @@ def preview(
     if not hosts or (ask.start is not None and ask.start > now + access_request.AHEAD):
         return None
     wanted = access_request.read(ask, now)
-    found = policy.explain(rules, subject_of(login), hosts, wanted, now)
-    return _reply(rules, login, hosts, found, wanted.address)
+    explained = policy.explain(rules, subject_of(login), hosts, wanted, now)
+    return _reply(rules, login, hosts, explained, wanted.address)
 
 
 def refuse_early(preview: ExplainReply | None) -> None:
@@ -81,28 +81,28 @@ def reason_prompt(rules: Policy, preview: ExplainReply | None) -> str:
 
 
 def _reply(
-    rules: Policy, login: LoginView, hosts: Sequence[policy.Host], found: Explanation, address: str | None
+    rules: Policy, login: LoginView, hosts: Sequence[policy.Host], explained: Explanation, address: str | None
 ) -> ExplainReply:
-    verdict, (code, message, hint) = _said(found.outcome)
-    terms, steps = explanation.terms_and_steps(found)
+    verdict, (code, message, hint) = _refusal(explained.outcome)
+    terms, steps = explanation.terms_and_steps(explained)
     return ExplainReply(
         person=login.person,
-        roles=found.roles,
+        roles=explained.roles,
         verdict=verdict,
-        rule=explanation.deciding_rule(found),
+        rule=explanation.deciding_rule(explained),
         code=code,
         message=message,
         hint=hint,
         hosts=tuple(host.name for host in hosts),
-        login=found.login,
+        login=explained.login,
         terms=None if terms is None else explanation.terms_view(terms, _source(terms, address)),
         steps=tuple(StepView(step.role, step.count, step.signed, step.count, ()) for step in steps),
-        rules=explanation.rule_views(found),
+        rules=explanation.rule_views(explained),
         policy=rules.digest,
     )
 
 
-def _said(outcome: Outcome) -> tuple[Verdict, tuple[str, str, str]]:
+def _refusal(outcome: Outcome) -> tuple[Verdict, tuple[str, str, str]]:
     """The verdict, and for a no its code, sentence and hint."""
     match outcome:
         case Allow():

@@ -23,7 +23,7 @@ _RELEASE = importlib.metadata.version("ssh-jit")
 
 @blueprint.get("/bundle")
 def bundle() -> Response:
-    """The signed bundle; 304 for whoever has the newest already."""
+    """The signed bundle; 304 for a client that has the newest already."""
     found = services().ca_cache.bundle(versions.parse(request.headers.get(versions.HEADER)))
     headers = {"ETag": found.tag, "Cache-Control": "no-cache"}
     if found.tag in (part.strip() for part in request.headers.get("If-None-Match", "").split(",")):

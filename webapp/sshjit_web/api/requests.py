@@ -50,20 +50,20 @@ Scope = Literal["mine", "approve", "review", "all"]
 
 @blueprint.post("/requests")
 def ask() -> Response:
-    """Asks for access."""
+    """Requests access."""
     return _asked(wire.fill(Ask, body(AskBody), login_id=login_id(), address=address()))
 
 
 @blueprint.post("/requests/<request_id>/extend")
 def extend(request_id: str) -> Response:
-    """Asks for more time in a grant."""
+    """Requests more time for a grant."""
     message = wire.fill(Extend, body(ReasonBody), login_id=login_id(), request=request_id, address=address())
     return _asked(message)
 
 
 @blueprint.post("/explain")
 def explain() -> Response:
-    """What would become of an ask, and why. Nothing is recorded."""
+    """What would become of a request, and why. Nothing is recorded."""
     message = wire.fill(Explain, body(ExplainBody), login_id=login_id(), address=address())
     return carried(message, ExplainReply)
 
@@ -85,13 +85,13 @@ def requests() -> Response:
 
 @blueprint.get("/requests/<request_id>")
 def one(request_id: str) -> Response:
-    """One request, with what is known of the requester for whoever decides it."""
+    """One request, and for approvers what is known of the requester."""
     return carried(ReadRequest(login_id(), request_id), RequestReply)
 
 
 @blueprint.post("/requests/<request_id>/cancel")
 def cancel(request_id: str) -> Response:
-    """Takes one's own pending request back."""
+    """Cancels one's own pending request."""
     no_body()
     return decided(Cancel(login_id(), request_id))
 
@@ -117,26 +117,26 @@ def _asked(message: Ask | Extend) -> Response:
 
 @blueprint.post("/requests/<request_id>/approve")
 def approve(request_id: str) -> Response:
-    """Says yes to the ask with this digest."""
+    """Approves the request with this digest."""
     return decided(wire.fill(Approve, body(DecisionBody), login_id=login_id(), request=request_id))
 
 
 @blueprint.post("/requests/<request_id>/deny")
 def deny(request_id: str) -> Response:
-    """Says no to the ask with this digest."""
-    said = body(DecisionBody)
-    if said.duration is not None:
+    """Denies the request with this digest."""
+    content = body(DecisionBody)
+    if content.duration is not None:
         raise Invalid("bad_message", "only an approval can be for less time")
-    return decided(wire.fill(Deny, said, login_id=login_id(), request=request_id))
+    return decided(wire.fill(Deny, content, login_id=login_id(), request=request_id))
 
 
 @blueprint.post("/requests/<request_id>/comment")
 def comment(request_id: str) -> Response:
-    """Says something and decides nothing."""
+    """Adds a comment."""
     return decided(wire.fill(Comment, body(CommentBody), login_id=login_id(), request=request_id))
 
 
 @blueprint.post("/requests/<request_id>/review")
 def review(request_id: str) -> Response:
-    """Says whether a break-glass access was justified."""
+    """Reviews an emergency access."""
     return decided(wire.fill(Review, body(ReviewBody), login_id=login_id(), request=request_id))

@@ -1,4 +1,4 @@
-"""Gives what is owed to the channels: a few threads for each, so that a slow or dead one holds up nobody else.
+"""Hands deliveries to the channels, with a few threads for each, so that a slow or dead one delays no other.
 
 Nothing here touches the database: what became of each delivery is put into one queue for the loop in ``notifier.py``.
 A delivery that hangs counts as failed after ``PATIENCE``; its thread stays taken until it comes back, and if it then
@@ -58,7 +58,7 @@ class Result:
     problem: str = ""
     """Empty: it was delivered."""
     final: bool = False
-    """It is of no use to try again."""
+    """Another try is of no use."""
 
 
 class Delivery:
@@ -92,12 +92,12 @@ class Delivery:
         return bool(self._begun)
 
     def begin(self, owed: Owed) -> None:
-        """Starts a delivery, for which there is room."""
+        """Starts a delivery, for which a thread is free."""
         self._begun[owed.id] = (owed, self._monotonic())
         threading.Thread(target=self._deliver, args=(owed,), name=f"to {owed.channel}", daemon=True).start()
 
     def finished(self, result: Result) -> bool:
-        """Takes note of a result; whether it is the first about this delivery, or tells that it did succeed."""
+        """Takes note of a result; whether it is the first of this delivery, or a late success."""
         late = self._hanging.pop(result.owed.id, None)
         known = self._begun.pop(result.owed.id, None)
         return known is not None or (late is not None and not result.problem)

@@ -1,6 +1,6 @@
-"""In which words people are told. Pure: a notice in, a title, lines and a link out, and these as mail or for a chat.
+"""The text of notifications. Pure: a notice in, a title, lines and a link out, and these as mail or for a chat.
 
-What other people made up (names, reasons, remarks, commands) cannot do anything in a message: it is on one line, cut,
+Text that other people wrote (names, reasons, comments, commands) is harmless in a message: it is on one line, cut,
 without control characters or marks that turn the direction of text, and no mail program makes a link of it. For chats,
 whose markup differs from one to the next, every character that any of them reads as markup is replaced by its
 full-width form, which looks the same and means nothing. The link is ours, and opening it decides nothing.
@@ -24,7 +24,7 @@ LONGEST = 300
 """Characters of one value; the page shows all of it."""
 LONGEST_TITLE = 120
 LONGEST_NAME = 40
-"""Characters of a name in a title, so that what is said of them is read too."""
+"""Characters of a name in a title, so that the rest of the title is read too."""
 _MARKUP = {ord(character): ord(character) + 0xFEE0 for character in "<>&*_`~[]()@|#\\"}
 _LINKED = re.compile(r"(?i)(://|www\.|mailto:)")
 _SITE = re.compile(r"(?<=[\w-])\.(?=[^\W\d_]{2})")
@@ -58,7 +58,7 @@ _TO_DO: dict[Topic, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A message before it is written for one way out. Nothing in it is inert yet."""
+    """A message before it is written for one channel. Nothing in it is escaped yet."""
 
     title: str
     rows: tuple[tuple[str, str], ...]
@@ -68,7 +68,7 @@ class Content:
 
 
 def compose(notice: Notice, origin: str) -> Content:
-    """What is said of a notice; ``origin`` is the front end's own address."""
+    """The text of a notice; ``origin`` is the front end's own address."""
     item, request = notice.item, notice.item.request
     link = f"{origin}/log" if request is None else f"{origin}/requests/{request.id}"
     rows = (("Event", defuse_sites(item.summary)),) if request is None else tuple(_rows(notice, request))
@@ -107,7 +107,7 @@ def _titled(view: PersonView) -> str:
 
 
 def _rows(notice: Notice, request: RequestView) -> Iterator[tuple[str, str]]:
-    """Who, what, for how long, why, and until when something is to be done or is open."""
+    """Requester, access, duration, reason, and the times until which something is to be done or is active."""
     topic, item = notice.topic, notice.item
     if topic == "commented":
         yield "Comment", defuse_sites(remark(item, request))
@@ -149,7 +149,7 @@ def what(request: RequestView) -> str:
 
 
 def remark(item: FeedItem, request: RequestView) -> str:
-    """The text of the remark that an entry tells of."""
+    """The text of the comment that an entry is about."""
     for each in request.comments:
         if each.time == item.time and item.actor is not None and each.person.id == item.actor.id:
             return each.text
@@ -162,7 +162,7 @@ def person(view: PersonView) -> str:
 
 
 def defuse_sites(text: str) -> str:
-    """What somebody made up, with ``evil[.]example`` where they named a site."""
+    """Text that somebody wrote, with ``evil[.]example`` where it names a site."""
     return _SITE.sub("[.]", text)
 
 

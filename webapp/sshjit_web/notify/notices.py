@@ -1,8 +1,8 @@
-"""Who is to hear of an entry of the log, and when. Pure: an item of the CA's feed in, notices out.
+"""Who is notified of an entry of the log, and when. Pure: an item of the CA's feed in, notices out.
 
-A notice is about one *thing*, named by a key that does not depend on when or how often the log is read; nobody is told
-twice of the same thing over the same way, which is all that "at least once, and not twice" needs. The item shows the
-request as it stands now, so what is no longer true is not told. By which way people and channels are reached is decided
+A notice is about one *thing*, named by a key that does not depend on when or how often the log is read. Nobody is
+notified twice of the same thing over the same channel. The item shows the request as it is now, so what is no longer
+true is not sent. Over which channel people are reached is decided
 in ``recipients.py``.
 """
 
@@ -25,42 +25,42 @@ _CLOSED: dict[RequestState, Topic] = {
     RequestState.REVOKED: "revoked",
 }
 ASKING: tuple[Topic, ...] = ("asked", "reminder", "decided")
-"""What is about a request only as long as it waits for an answer."""
+"""Topics that matter only while the request waits for a decision."""
 _SETTLED = frozenset({RequestState.DENIED, RequestState.CANCELLED, RequestState.EXPIRED})
-"""Ends of a request that was never approved: who was asked need not answer any more."""
+"""Ends of a request that was never approved: its approvers need not decide any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One thing that people and channels are told. Times are seconds since the epoch."""
+    """One thing that people and channels are notified of. Times are seconds since the epoch."""
 
     thing: str
-    """What makes it once: stable over restarts, and different for different things."""
+    """The key of the thing: the same after a restart, and different for different things."""
     topic: Topic
     item: FeedItem
     people: tuple[PersonView, ...]
     due: int
     """Not before this."""
     until: int
-    """Not after this: it would be old news."""
+    """Not after this: it is no longer relevant."""
     told: tuple[PersonView, ...] = ()
-    """These as well, if they were told of the ask: they need not look any more."""
+    """These as well, if they were notified of the request: they need not look any more."""
     named: bool = False
     """Also to the channels that the rule names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What follows from one entry. What is withdrawn was owed about this request and is not sent any more."""
+    """What follows from one entry. ``withdraw``: topics about this request that are not sent any more."""
 
     notices: tuple[Notice, ...] = ()
     withdraw: tuple[Topic, ...] = ()
     answered: PersonView | None = None
-    """Who need not be asked or reminded any more; the others still are."""
+    """Somebody who decided, and is not reminded any more; the others still are."""
     first_reminder: int | None = None
-    """When to remind of the review for the first time."""
+    """When the reviewers are reminded for the first time."""
     reviewed: bool = False
-    """Nobody need be reminded of the review any more."""
+    """The reviewers are not reminded any more."""
 
 
 def derive(item: FeedItem, now: int) -> Outcome:
@@ -70,7 +70,7 @@ def derive(item: FeedItem, now: int) -> Outcome:
 
 
 def _in_time(notice: Notice, now: int) -> bool:
-    """Whether it is news still. A reminder that is late already would come with the ask itself."""
+    """Whether it is still relevant. A reminder that is already late would come together with the request itself."""
     return notice.until > now and (notice.topic != "reminder" or notice.due > now)
 
 
@@ -101,7 +101,7 @@ def _derive(item: FeedItem) -> Outcome:  # noqa: PLR0911 -- one return for each 
 
 
 def _asked(item: FeedItem, request: RequestView) -> Outcome:
-    """Those who could answer; those who did not are reminded at half of the time. Broken glass asks nobody."""
+    """The approvers; those who have not decided are reminded at half of the time. Emergency access asks nobody."""
     if request.break_glass or request.state is not RequestState.PENDING:
         return Outcome()
     asked = Notice(f"asked/{request.id}", "asked", item, item.deciders, item.time, request.pending_until)
@@ -112,7 +112,7 @@ def _asked(item: FeedItem, request: RequestView) -> Outcome:
 
 
 def _decided(item: FeedItem, request: RequestView) -> Outcome:
-    """One of several approvals: the requester hears that something moves. The last one opens the window."""
+    """One of several approvals: the requester is notified. The last approval opens the grant."""
     if item.actor is None:
         return Outcome()
     notices: tuple[Notice, ...] = ()
@@ -123,7 +123,7 @@ def _decided(item: FeedItem, request: RequestView) -> Outcome:
 
 
 def _opened(item: FeedItem, request: RequestView) -> Outcome:
-    """Granted. What a rule grants by itself is the answer to the ask, and needs no mail; channels may want it."""
+    """Granted. Access without approval is the answer to the request and needs no mail; channels may want it."""
     if request.how == "break_glass":
         return _broken(item, request)
     until = item.time + DAY if request.ends is None else min(request.ends, item.time + DAY)
@@ -137,7 +137,7 @@ def _opened(item: FeedItem, request: RequestView) -> Outcome:
 
 
 def _broken(item: FeedItem, request: RequestView) -> Outcome:
-    """Reviewers and the rule's channels at once; the one who did it too, who may know nothing of it."""
+    """Reviewers and the rule's channels at once; also the requester, whose sign-in may have been stolen."""
     people = (*item.reviewers, request.requester)
     notice = replace(_now(item, "broken_glass", f"broken_glass/{request.id}", people), named=True)
     if request.review_by is None:
@@ -149,7 +149,7 @@ def _broken(item: FeedItem, request: RequestView) -> Outcome:
 
 
 def remind_of_review(item: FeedItem, step: int) -> tuple[Notice, int]:
-    """The reminder of a review that nobody made yet, and when the next one is due.
+    """The reminder of a review that is still missing, and when the next one is due.
 
     ``step`` 0 is half of the time, 1 the deadline, and then it is every day.
     """
@@ -164,7 +164,7 @@ def remind_of_review(item: FeedItem, step: int) -> tuple[Notice, int]:
 
 
 def _closed(item: FeedItem, request: RequestView) -> Outcome:
-    """The requester, unless they did it; who was asked, when there is nothing left to answer."""
+    """The requester, unless they did it; the approvers, when there is nothing left to decide."""
     topic = _CLOSED.get(request.state)
     if topic is None:
         return Outcome()
@@ -178,7 +178,7 @@ def _closed(item: FeedItem, request: RequestView) -> Outcome:
 
 
 def _commented(item: FeedItem, request: RequestView) -> Outcome:
-    """A remark goes to the other side: of the requester to those who are asked or spoke before, of others to them."""
+    """The requester's comment goes to approvers and earlier commenters, a comment by others to the requester."""
     if item.actor is None:
         return Outcome()
     if _same(item.actor, request.requester):
@@ -196,7 +196,7 @@ def _reviewer(request: RequestView) -> tuple[PersonView, ...]:
 
 
 def _at_large(item: FeedItem) -> Notice:
-    """Locks and emergencies: no person is asked to do anything, the channels that want them are told."""
+    """Locks and emergency certificates: no person has to act; the channels that want them are notified."""
     kind = item.kind
     if kind not in ("locked", "unlocked", "emergency"):
         raise ValueError(f"{kind} is about a request")
@@ -208,7 +208,7 @@ def _now(item: FeedItem, topic: Topic, thing: str, people: tuple[PersonView, ...
 
 
 def _others(item: FeedItem, *people: PersonView) -> tuple[PersonView, ...]:
-    """These without whoever did it."""
+    """These people without the one who acted."""
     return tuple(person for person in people if not _same(person, item.actor))
 
 

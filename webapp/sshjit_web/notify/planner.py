@@ -1,7 +1,7 @@
 """From an entry of the feed to rows: what is written in the same transaction that moves the position. Pure.
 
-A copy's id is a digest of (thing, channel, recipient): whoever plans the same entry again, after a crash or on another
-machine, plans the same ids, and the database takes each once.
+A copy's id is a digest of (thing, channel, recipient). A notifier that plans the same entry again, after a crash or on
+another machine, plans the same ids, and the database takes each once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sshjit_web.notify.recipients import Target
 from sshjit_web.notify_config import NotifyConfig, Topic
 
 _TOLD_OF: dict[Topic, str] = {"reviewed": "broken_glass"}
-"""What somebody was told before who hears that it is settled; else it was the ask."""
+"""The earlier notice of a thing that is now settled; for other topics it is the request's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Copy:
     id: str
     target: Target
     after: str
-    """With ``target.if_told``: the thing that this recipient was told of."""
+    """With ``target.if_told``: the thing that this recipient was notified of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Plan:
     announcements: tuple[Announcement, ...]
     withdraw: tuple[Topic, ...] = ()
     answered: str | None = None
-    """The address of somebody who need not be asked any more."""
+    """The address of somebody who has decided."""
     reminder: ReviewReminder | None = None
     reviewed: bool = False
 
@@ -84,7 +84,7 @@ def plan(config: NotifyConfig, origin: str, item: FeedItem, now: int) -> Plan:
 
 
 def plan_reminder(config: NotifyConfig, origin: str, reminder: ReviewReminder, now: int) -> Plan:
-    """What a due reminder of a review changes. One that was slept through is not made up for."""
+    """What a due reminder of a review changes. Reminders that were missed are not sent later."""
     item = wire.decode_answer(FeedItem, wire.loads(reminder.item.encode()))
     step = reminder.step
     notice, after = notices.remind_of_review(item, step)

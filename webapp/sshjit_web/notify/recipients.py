@@ -1,6 +1,6 @@
-"""By which way a notice reaches whom. Pure.
+"""Who gets a notice over which channel. Pure.
 
-People are reached by mail, at the address that their provider vouches for; the feed shows no other. Channels are those
+People are reached by mail, at the address that their provider confirms; the feed shows no other. Channels are those
 that the rule names, where it says so, and those whose routes match.
 """
 
@@ -29,13 +29,13 @@ class Target:
     channel: str
     recipient: str = ""
     if_told: bool = False
-    """Only if this recipient was told of the ask."""
+    """Only if this recipient was notified of the request."""
     problem: str = ""
     """Why it cannot be delivered at all; empty: it can."""
 
 
 def targets(config: NotifyConfig, notice: Notice) -> tuple[Target, ...]:
-    """Every copy of a notice, each once. Whoever is both told anyway and told if, is told anyway."""
+    """Every copy of a notice, each once. A copy without a condition replaces the same one with a condition."""
     anyway = [*_people(config, notice.people, if_told=False), *_channels(config, notice)]
     known = {(target.channel, target.recipient) for target in anyway}
     told = (target for target in _people(config, notice.told, if_told=True) if not target.problem)

@@ -1,4 +1,4 @@
-"""Breaking the glass: access past the ordinary rules, at once, that everybody hears of and somebody must review."""
+"""Emergency access (break-glass): past the normal rules, at once, with notifications and a review afterwards."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAMES_SHOWN = 300
 
 @blueprint.get("/break-glass")
 def break_glass() -> str:
-    """The form, with what it will set off."""
+    """The form, with what it will cause."""
     return _page(current_login(), forms.read_ask(request.args))
 
 

@@ -34,7 +34,7 @@ def failed(page: str, error: SshJitError) -> AnyResponse:
 
 
 def raise_if_signed_out(error: SshJitError) -> None:
-    """Whoever is not signed in any more is sent to the sign-in, whatever the page is."""
+    """Sends people who are no longer signed in to the sign-in, on every page."""
     if errors.status_of(error) == 401:
         raise error
 

@@ -1,4 +1,4 @@
-"""Why somebody may, or may not: every rule held against an ask that nobody makes."""
+"""Why somebody gets access, or not: what every rule says to a request that nobody makes."""
 
 from __future__ import annotations
 

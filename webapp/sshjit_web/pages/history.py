@@ -1,4 +1,4 @@
-"""Every request that there ever was: one's own, and for auditors everybody's; searched and turned by pages."""
+"""All requests, one's own and for auditors everybody's, with search and paging."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from sshjit_web.services import services
 
 @blueprint.get("/locks")
 def locks() -> str:
-    """What is locked, and for whoever may, the form to lock something."""
+    """The locks, and the form for a new one for people with the permission."""
     return _page(current_login())
 
 

@@ -1,4 +1,4 @@
-"""The form to ask with, what it would take, and the ask itself."""
+"""The form of a request, its preview, and the request itself."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LABELS_SHOWN = 60
 
 @blueprint.get("/requests/new")
 def new_request() -> str:
-    """The form to ask with; a link may fill it in, and policy says at once what that would take."""
+    """The form; a link may fill it in, and then it shows the preview at once."""
     login = current_login()
     form = forms.read_ask(request.args)
     return _page(login, form, *_preview(login, form)) if form.started else _page(login, form)
@@ -32,7 +32,7 @@ def new_request() -> str:
 
 @blueprint.post("/requests/new")
 def ask() -> AnyResponse | str:
-    """Asks, or only looks what asking would do; shows what became of it."""
+    """Sends the request, or only previews it; shows the outcome."""
     login = current_login()
     form = forms.read_ask(request.form)
     if request.form.get("dry"):

@@ -1,4 +1,4 @@
-"""One's own requests, and the page of one request: for whoever asked, and for whoever has to answer."""
+"""One's own requests, and the page of one request: for its requester and for those who decide."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ def show_request(request_id: str) -> str:
 
 @blueprint.get("/requests/<request_id>/state")
 def state(request_id: str) -> Response:
-    """What the page's script compares, to notice that something happened."""
+    """What the page's script compares, to notice changes."""
     return jsonify(version=version(common.read(current_login(), request_id)))
 
 
 @blueprint.post("/requests/<request_id>/<any(cancel, end):act>")
 def finish(request_id: str, act: Literal["cancel", "end"]) -> AnyResponse:
-    """Takes one's own request back, or ends one's own access."""
+    """Cancels one's own request, or ends one's own access."""
     login = current_login()
     kind = Cancel if act == "cancel" else End
     services().ca.call(kind(login.id, request_id), RequestReply)
@@ -77,7 +77,7 @@ def finish(request_id: str, act: Literal["cancel", "end"]) -> AnyResponse:
 
 @blueprint.post("/requests/<request_id>/extend")
 def extend(request_id: str) -> AnyResponse | str:
-    """Asks for more time in an open grant; that is a request of its own, and its page is shown."""
+    """Requests more time for an active grant; that is a request of its own, and its page is shown."""
     login = current_login()
     try:
         reason = forms.required(common.text("reason"), "the reason", "say why you need more time")
@@ -90,7 +90,7 @@ def extend(request_id: str) -> AnyResponse | str:
 
 @blueprint.post("/requests/<request_id>/comment")
 def comment(request_id: str) -> AnyResponse | str:
-    """Says something about a request, and decides nothing."""
+    """Adds a comment to a request."""
     login = current_login()
     try:
         said = forms.required(common.text("text"), "the comment", "write a comment")
