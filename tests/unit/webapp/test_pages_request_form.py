@@ -95,6 +95,26 @@ def test_a_step_up_leads_to_a_fresh_sign_in(world: FrontEnd) -> None:
     assert kept == {"host": ["db1"], "reason": ["the orders database is down"]}
 
 
+def test_a_form_that_outlived_its_session_is_filled_in_again_after_the_sign_in(world: FrontEnd) -> None:
+    fields = {"form_token": "0" * 64, "host": ["web1", "web2"], "reason": "CHG-7 add index & more", "login": ""}
+    headers = {"Origin": world.origin}
+    answer = world.browser(ALICE).post("/requests/new", data=fields, headers=headers)
+    assert answer.status_code == 403
+    assert "You were signed out" in answer.text
+    assert "bring back what you typed" in answer.text
+    back = re.search(r'href="([^"]*sign-in[^"]*)"', answer.text)
+    assert back is not None
+    (target,) = parse_qs(urlsplit(html.unescape(back[1])).query)["next"]
+    page = world.page(ALICE, target)
+    for shown in ('value="web1" checked', 'value="web2" checked', 'value="CHG-7 add index &amp; more"'):
+        assert shown in page
+    long = world.browser(ALICE).post("/requests/new", data={**fields, "reason": "x" * 500}, headers=headers)
+    assert "bring back" not in long.text
+    foreign = world.browser(ALICE).post("/requests/new", data=fields, headers={"Origin": "https://evil.example"})
+    assert "sent from another site" in foreign.text
+    assert "bring back" not in foreign.text
+
+
 def test_an_expired_sign_in_comes_back_to_the_page_whose_form_was_sent(world: FrontEnd) -> None:
     request_id = world.ask(DANA, "db1", login="postgres")
     fields = {"form_token": world.page(DANA, "/requests").split('name="form_token" value="')[1].split('"')[0]}
