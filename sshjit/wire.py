@@ -111,7 +111,7 @@ def encode(value: Any) -> Any:
     return value
 
 
-def fill(cls: Callable[..., T], source: Any, **given: Any) -> T:
+def fill(cls: Callable[..., T], source: Any, /, **given: Any) -> T:
     """A ``cls`` of the fields that ``source`` has by the same names, and of what is ``given``, which comes first.
 
     The one way in which an ask, and whatever else has several shapes, goes from one shape to the next.

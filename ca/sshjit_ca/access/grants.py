@@ -6,7 +6,7 @@ import ipaddress
 from dataclasses import dataclass
 from typing import assert_never
 
-from sshjit import approvals, policy, requests
+from sshjit import approvals, policy, requests, wire
 from sshjit.api.views import RequestState
 from sshjit.approvals import Step
 from sshjit.errors import Refused
@@ -79,17 +79,14 @@ def record(context: Context, login: Login, pending: PendingGrant) -> Request:
     """
     terms, steps, hosts = pending.terms, pending.steps, pending.hosts
     glass = terms.break_glass
-    asked = Asked(
+    asked = wire.fill(
+        Asked,
+        terms,
         request=context.new_id("req"),
         subject=login.opened.subject,
         login_id=pending.login_id,
         via=login.opened.via,
-        rule=terms.rule,
         policy=context.policy.digest,
-        duration=terms.duration,
-        pending=terms.pending,
-        use_by=terms.use_by,
-        certificate=terms.certificate,
         start=pending.wanted.start,
         break_glass=glass is not None,
         review_within=None if glass is None else glass.review_within,
@@ -97,17 +94,9 @@ def record(context: Context, login: Login, pending: PendingGrant) -> Request:
         extends=None if pending.extends is None else pending.extends.id,
         hosts=tuple(host.name for host in hosts),
         host_ids=tuple(host.id for host in hosts),
-        login=terms.login,
-        action=terms.action,
-        command=terms.command,
         reason=pending.wanted.reason,
         address=pending.wanted.address or "",
-        forwarding=terms.forwarding,
         source=source(terms, pending.wanted.address),
-        verify_required=terms.verify_required,
-        fresh_login=terms.fresh_login,
-        mfa=terms.mfa,
-        ends_by=terms.ends_by,
         steps=tuple(StepAsked(step.role, step.count, step.signed) for step in steps),
     )
     known = login is context.newest_login(asked.subject) and pending.extends is None  # then policy has said it already

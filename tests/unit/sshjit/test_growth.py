@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
 from sshjit import signed_actions, versions, wire
 from sshjit.errors import Invalid, Refused
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,3 +161,6 @@ def test_a_program_that_is_too_old_is_told_what_to_upgrade_and_to_what() -> None
 
 def test_every_version_has_a_release() -> None:
     assert list(versions.RELEASES) == list(range(1, versions.PROTOCOL + 1))
+    ours = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    release = versions.RELEASES[versions.PROTOCOL]
+    assert [int(part) for part in ours.split(".")] >= [int(part) for part in release.split(".")]
