@@ -58,7 +58,7 @@ def test_a_person_is_locked_and_unlocked(operator: Operator) -> None:
     assert operator.run("locks") == "nothing is locked\n"
     said = operator.run("lock", "--person", "acme/alice@example.com", "--reason", "laptop stolen")
     assert "a-1 (acme) is locked" in said
-    assert "revoked: 1 grant, 1 sign-in, 1 live certificate" in said
+    assert "revoked: 1 grant, 1 sign-in, 1 valid certificate" in said
     (lock,) = operator.read("locks")["locks"]
     assert (lock["kind"], lock["reason"], lock["by"]) == ("person", "laptop stolen", "the operator")
     assert lock["id"] in said
@@ -93,7 +93,7 @@ def test_a_lock_is_one_thing_with_a_reason(operator: Operator, arguments: tuple[
 
 def test_a_host_from_its_token_to_its_end(operator: Operator) -> None:
     said = operator.run("host", "add", "web9", "--address", "192.0.2.9", "--label", "env=staging")
-    token = re.search(r"token to join by, once +(\S{43})\n", said)
+    token = re.search(r"one-time token to join +(\S{43})\n", said)
     assert token
     assert token.group(1) not in operator.run("log", "show", "--json")
     assert token.group(1) not in operator.run("host", "invite", "web9")

@@ -18,7 +18,7 @@ from sshjit_ca.operations import admin_client
 
 def add_commands(commands: Any) -> None:
     """Adds the command."""
-    text = "what a person would get, and why; nothing is recorded"
+    text = "show what a person would get, and why; nothing is recorded"
     parser = commands.add_parser("explain", help=text, description=f"{text[0].upper()}{text[1:]}.")
     parser.set_defaults(run=_explain)
     parser.add_argument("--person", required=True, help="a name, an e-mail address, provider/address or sub-…")

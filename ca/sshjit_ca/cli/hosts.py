@@ -21,30 +21,30 @@ def add_commands(commands: Any) -> None:
     label = _command(hosts, "label", "replace all labels of a host", _label)
     label.add_argument("name", metavar="NAME")
     label.add_argument("label", nargs="+", metavar="KEY=VALUE", help="a label, as policy uses it")
-    remove = _command(hosts, "remove", "forget a host, and revoke what is open for it", _remove)
+    remove = _command(hosts, "remove", "remove a host, and revoke access to it", _remove)
     remove.add_argument("name", metavar="NAME")
     remove.add_argument("--reason", required=True, metavar="TEXT", help="the reason, for the log")
     _command(hosts, "list", "list the hosts", _list)
-    text = "hardware keys that you vouch for"
+    text = "registered hardware keys"
     keys = commands.add_parser("hardware-key", help=text).add_subparsers(required=True, metavar="COMMAND")
-    add = _command(keys, "add", "register an sk key as a device in somebody's hands", _key_add)
+    add = _command(keys, "add", "register an sk key that you saw as a device in the person's hands", _key_add)
     add.add_argument("person", metavar="PERSON", help="sub-…, or provider/address")
     add.add_argument("key", type=Path, metavar="FILE.pub")
     _command(keys, "list", "list the registered keys", _key_list)
-    gone = _command(keys, "remove", "vouch for a key no more", _key_remove)
+    gone = _command(keys, "remove", "remove a registered key", _key_remove)
     gone.add_argument("fingerprint", metavar="SHA256:…")
     gone.add_argument("--reason", required=True, metavar="TEXT", help="the reason, for the log")
 
 
 def _add_commands_that_enrol(hosts: Any) -> None:
-    add = _command(hosts, "add", "enrol a host: sign its host keys, or make a token for it to join by", _add)
+    add = _command(hosts, "add", "enrol a host: sign its host keys, or create a one-time token to join", _add)
     add.add_argument("name", metavar="NAME")
     add.add_argument("--address", required=True, help="the address that clients connect to")
     add.add_argument("--port", type=int, default=22, help="[22]")
     add.add_argument("--alias", action="append", default=[], metavar="NAME", help="an alias of the host")
     add.add_argument("--label", action="append", default=[], metavar="KEY=VALUE", help="a label, as policy uses it")
     _host_key(add)
-    invite = _command(hosts, "invite", "make a new token for a host that has not joined", _invite)
+    invite = _command(hosts, "invite", "create a new token for a host that has not joined", _invite)
     invite.add_argument("name", metavar="NAME")
     sign = _command(hosts, "sign", "renew the certificates of a host's registered keys", _sign)
     sign.add_argument("name", metavar="NAME")
@@ -101,7 +101,7 @@ def _label(conf: Config, options: argparse.Namespace) -> int:
 
 def _remove(conf: Config, options: argparse.Namespace) -> int:
     reply = admin_client.call(conf.admin_socket, m.RemoveHost(options.name, options.reason, None, None), m.Done)
-    cli_show.say(options, reply, lambda _: f"{options.name} is enrolled no more; what was open for it is revoked")
+    cli_show.say(options, reply, lambda _: f"{options.name} was removed, and access to it was revoked")
     return 0
 
 
@@ -125,7 +125,7 @@ def _key_list(conf: Config, options: argparse.Namespace) -> int:
 def _key_remove(conf: Config, options: argparse.Namespace) -> int:
     message = m.RemoveHardwareKey(options.fingerprint, options.reason)
     reply = admin_client.call(conf.admin_socket, message, m.HardwareKeysReply)
-    cli_show.say(options, reply, lambda _: f"{options.fingerprint} counts as a hardware key no more")
+    cli_show.say(options, reply, lambda _: f"{options.fingerprint} is no longer a registered hardware key")
     return 0
 
 

@@ -28,7 +28,7 @@ encrypted; the CA must find the same source when it starts.
 
 def add_command(commands: Any) -> None:
     """Adds ``init``."""
-    text = "make the keys and the database"
+    text = "create the keys and the database"
     parser = commands.add_parser(
         "init", help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=_ABOUT,
         formatter_class=argparse.RawDescriptionHelpFormatter,

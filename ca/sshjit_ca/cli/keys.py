@@ -18,28 +18,28 @@ from sshjit_ca.operations import admin_client
 _PURPOSES = {
     "user_ca": "signs user certificates",
     "host_ca": "signs host certificates",
-    "bundle": "signs what hosts and laptops believe",
-    "log": "signs the heads of the log",
+    "bundle": "signs the bundle for hosts and laptops",
+    "log": "signs the log's checkpoints",
 }
 _TABLE = "\n".join(f"  {name:<8} {text}" for name, text in _PURPOSES.items())
 ABOUT = f"""\
 {_TABLE}
 
-a key goes through four states: pending (hosts and laptops are told of it), active (it signs), retiring (it is
-believed, and signs no more), retired. To change a key:
+A key has one of four states: pending (hosts and laptops learn of it), active (it signs), retiring (trusted, but
+no longer signing), retired. To change a key:
 
   ssh-jit-ca keys add user_ca --new ed25519
-  ssh-jit-ca keys activate user_ca SHA256:…     an hour later, when everybody has heard of it
-  ssh-jit-ca keys retire user_ca SHA256:…       the old one, when nothing lives that it signed
+  ssh-jit-ca keys activate user_ca SHA256:…     an hour later, when all of them know it
+  ssh-jit-ca keys retire user_ca SHA256:…       the old one, when its certificates have expired
 
-with --passphrase-file or --passphrase-credential the new file is encrypted. The CA makes it, and opens it again before
-it says so: the CA must be able to read the passphrase, now and at every start.
+With --passphrase-file or --passphrase-credential the new file is encrypted. The CA must be able to read the
+passphrase now and at every start; it creates the file and opens it again to be sure.
 
-a REFERENCE says where a private key lives:
+A REFERENCE says where a private key is:
   file:/path                     an OpenSSH private key, mode 0600
-  file:/path?passphrase=/path    the same, encrypted; instead of a path, the name of a systemd credential
-  agent:SHA256:…                 a key of an ssh-agent; of another one: agent:SHA256:…?socket=/path
-  pkcs11:token=…;object=…?module-path=/…&pin-source=/…     a key on a token, as RFC 7512 writes it
+  file:/path?passphrase=/path    the same, encrypted; or the name of a systemd credential
+  agent:SHA256:…                 a key of the ssh-agent; for another agent, agent:SHA256:…?socket=/path
+  pkcs11:token=…;object=…?module-path=/…&pin-source=/…     a key on a token, in the form of RFC 7512
 """
 
 
@@ -50,7 +50,7 @@ def add_commands(commands: Any) -> None:
         "keys", help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=ABOUT, formatter_class=_AsWritten
     )
     inner = parser.add_subparsers(required=True, metavar="COMMAND")
-    _command(inner, "list", "list every key, and from when on its next step is safe", _list)
+    _command(inner, "list", "list all keys, and when the next step of each is safe", _list)
     add = _command(inner, "add", "add a key for a purpose; the next bundle names it", _add)
     add.add_argument("purpose", choices=PURPOSES, metavar="PURPOSE")
     which = add.add_mutually_exclusive_group(required=True)
@@ -60,9 +60,9 @@ def add_commands(commands: Any) -> None:
         "--new", choices=kinds, metavar="TYPE", help=f"generate a key file of this type: {', '.join(kinds)}"
     )
     passphrases.add_options(add, "the new file")
-    activate = _named(inner, "activate", "let a pending key sign from now on", _activate)
+    activate = _named(inner, "activate", "make a pending key the one that signs", _activate)
     activate.add_argument("--now", action="store_true", help="do not wait until hosts and laptops know the key")
-    retire = _named(inner, "retire", "end the trust in a pending or retiring key", _retire)
+    retire = _named(inner, "retire", "stop trusting a pending or retiring key", _retire)
     retire.add_argument(
         "--now", action="store_true", help="even though certificates by it are still valid: hosts will refuse them"
     )
@@ -84,19 +84,19 @@ def activated(reply: m.KeyReply) -> str:
     """What follows from another key's turn."""
     key = reply.key
     told = {
-        "bundle": "Hosts and laptops follow to it by the old key's signature, by themselves.\n"
-        f"Joining lines and setups from now on pin {key.fingerprint}.",
-        "log": "The old key endorsed it in the log; ssh-jit-ca log verify follows.",
-    }.get(key.purpose, "The key before it is believed until it is retired.")
+        "bundle": "Hosts and laptops accept it by themselves, because the old key signed it.\n"
+        f"New hosts and laptops pin {key.fingerprint}.",
+        "log": "The old key endorsed it in the log; ssh-jit-ca log verify checks that.",
+    }.get(key.purpose, "The previous key is trusted until it is retired.")
     return f"{_one(key)}\n\n{told}"
 
 
 def retired(reply: m.KeyReply) -> str:
     """What is left to do with a key that is over."""
     key = reply.key
-    refused = "Hosts refuse it by name from their next refresh on.\n" if key.revoked else ""
-    kept = "\nKeep the first log key's log.pub: ssh-jit-ca log verify begins there." if key.purpose == "log" else ""
-    return f"{_one(key)}\n\n{refused}Its private half is not needed any more: {key.reference}{kept}"
+    refused = "Hosts refuse it after their next refresh.\n" if key.revoked else ""
+    kept = "\nKeep log.pub of the first log key: ssh-jit-ca log verify needs it." if key.purpose == "log" else ""
+    return f"{_one(key)}\n\n{refused}Its private key is no longer needed: {key.reference}{kept}"
 
 
 def _list(conf: Config, options: argparse.Namespace) -> int:
@@ -168,7 +168,7 @@ def _note(key: KeyView) -> str:
     if key.problem:
         return f"CANNOT SIGN: {key.problem}"
     if key.state == "pending":
-        return "no bundle names it yet" if key.ready is None else f"may sign from {_clock(key.ready)} on"
+        return "no bundle names it yet" if key.ready is None else f"can be activated from {_clock(key.ready)} on"
     if key.state == "retiring":
         if key.ready is None or key.ready <= key.added:  # nothing that it signed is alive
             return "may be retired"
@@ -179,7 +179,7 @@ def _note(key: KeyView) -> str:
 def _next(key: KeyView) -> str:
     command = f"ssh-jit-ca keys activate {key.purpose} {key.fingerprint}"
     if key.ready is None:
-        return f"{command}\nas soon as a bundle named it for long enough; ssh-jit-ca keys list says when"
+        return f"{command}\nwhen a bundle has named it for long enough; ssh-jit-ca keys list says when"
     return command
 
 

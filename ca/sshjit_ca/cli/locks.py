@@ -12,7 +12,7 @@ from sshjit_ca.config import Config
 from sshjit_ca.operations import admin_client
 
 _TARGETS: tuple[tuple[LockKind, str, str], ...] = (
-    ("person", "PERSON", "sub-…, or provider/address: with every account that shares an address"),
+    ("person", "PERSON", "sub-… or provider/address, with all accounts that share an address"),
     ("login", "ID", "one sign-in"),
     ("host", "NAME", "one host"),
     ("key", "SHA256:…", "one key"),
@@ -21,19 +21,19 @@ _TARGETS: tuple[tuple[LockKind, str, str], ...] = (
 
 def add_commands(commands: Any) -> None:
     """Adds the four."""
-    revoke = _command(commands, "revoke", "end a grant, a certificate or a sign-in before its time", _revoke)
+    revoke = _command(commands, "revoke", "revoke access, a certificate or a sign-in", _revoke)
     which = revoke.add_mutually_exclusive_group(required=True)
     which.add_argument("--request", metavar="ID", help="the whole access, with all its certificates")
     which.add_argument("--certificate", metavar="SERIAL", type=int, help="one certificate")
     which.add_argument("--login", metavar="ID", help="one sign-in, with all certificates issued to it")
     _reason(revoke)
-    lock = _command(commands, "lock", "revoke what is alive, and give nothing new until it is unlocked", _lock)
+    lock = _command(commands, "lock", "revoke all current access, and allow none until it is unlocked", _lock)
     what = lock.add_mutually_exclusive_group(required=True)
     for kind, metavar, text in _TARGETS:
         what.add_argument(f"--{kind}", metavar=metavar, help=text)
     what.add_argument("--everything", action="store_true", help="all people and all hosts")
     _reason(lock)
-    unlock = _command(commands, "unlock", "take a lock away; what it revoked stays revoked", _unlock)
+    unlock = _command(commands, "unlock", "remove a lock; what it revoked stays revoked", _unlock)
     unlock.add_argument("lock", metavar="LOCK")
     _reason(unlock)
     _command(commands, "locks", "list the locks in force", _locks)
@@ -67,7 +67,7 @@ def _lock(conf: Config, options: argparse.Namespace) -> int:
 
 def _unlock(conf: Config, options: argparse.Namespace) -> int:
     reply = admin_client.call(conf.admin_socket, m.Unlock(None, options.lock, options.reason, None), m.Done)
-    cli_show.say(options, reply, lambda _: f"{options.lock} is gone; whoever was signed out signs in again")
+    cli_show.say(options, reply, lambda _: f"{options.lock} was removed; people who were signed out must sign in again")
     return 0
 
 

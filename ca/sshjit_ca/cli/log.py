@@ -27,7 +27,9 @@ MAX_FILE = 1024 * 1024
 
 def add_commands(commands: Any) -> None:
     """Adds ``log`` with its subcommands."""
-    inner = commands.add_parser("log", help="the log").add_subparsers(required=True, metavar="COMMAND")
+    inner = commands.add_parser("log", help="read, verify and export the log").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
     show = _filters(_command(inner, "show", "show entries, the newest last", _show))
     show.add_argument("--limit", type=_count, default=50, metavar="N", help="how many [50]")
     show.add_argument("--before", type=_entry, metavar="ENTRY", help="only entries before this one")
@@ -37,7 +39,7 @@ def add_commands(commands: Any) -> None:
     begin.add_argument("--after", type=_entry, metavar="ENTRY", help="everything after this entry")
     tail.add_argument("-f", "--follow", action="store_true", help="keep following; waits while the CA is down")
     verify = _command(inner, "verify", "check that the log is whole", _verify)
-    verify.add_argument("--database", type=Path, metavar="FILE", help="a copy of the database [the CA's own]")
+    verify.add_argument("--database", type=Path, metavar="FILE", help="a copy of the database [the CA's database]")
     verify.add_argument(
         "--against", type=Path, action="append", default=[], metavar="FILE", help="a checkpoint, older or newer"
     )
@@ -47,15 +49,15 @@ def add_commands(commands: Any) -> None:
     prove = _command(inner, "prove", "prove that a certificate is in the log", _prove)
     prove.add_argument("certificate", type=Path, metavar="CERT-FILE")
     prove.add_argument("-o", "--output", type=Path, metavar="FILE", help="[standard output]")
-    _command(inner, "key", "the log's public keys, the newest last: what proofs and checkpoints are checked by", _key)
-    check = _command(inner, "verify-proof", "check such a proof; needs no CA", _verify_proof)
+    _command(inner, "key", "print the log's public keys, which verify proofs and checkpoints, the newest last", _key)
+    check = _command(inner, "verify-proof", "verify a proof; needs no CA", _verify_proof)
     check.add_argument("proof", type=Path, metavar="FILE")
     check.add_argument("--certificate", type=Path, required=True, metavar="CERT-FILE")
     check.add_argument(
         "--log-key", required=True, metavar="KEY", help="the key that ssh-jit-ca log key prints, or a file with it"
     )
     check.set_defaults(offline=True)
-    forget = _command(inner, "forget", "erase old details that nothing alive needs", _forget)
+    forget = _command(inner, "forget", "erase old details that are no longer needed", _forget)
     forget.add_argument("--older-than", required=True, type=_days, metavar="DAYS", help="for example 400d")
     forget.add_argument("--dry-run", action="store_true", help="only show what would be erased")
 

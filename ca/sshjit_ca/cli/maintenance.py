@@ -21,31 +21,33 @@ from sshjit_ca.storage.database import sqlite_file
 from sshjit_ca.storage.store import Store
 
 _EMERGENCY = """\
-with the CA running, it signs; with --offline this command becomes the CA for a moment, which the log shows. With
---no-database the record is kept in the CA's home and goes into the log when the CA next starts; hosts are named by
-their ids then (web1, or web1~2 for the second machine of that name). Run it as the CA's user.
+Normally the running CA signs. With --offline this command takes the log over for a moment, and the log shows it. With
+--no-database the record is kept in the CA's home until the CA next starts; then hosts are named by their ids (web1,
+or web1~2 for the second machine of that name). Run it as the CA's user.
 """
 
 
 def add_commands(commands: Any) -> None:
     """Adds the subcommands."""
-    _add(commands, "migrate", "bring the database's schema up to date", migrate)
-    _json(_add(commands, "status", "how the CA is", _status))
-    _json(_add(commands, "doctor", "look for what is wrong, and say what to do", _doctor))
+    _add(commands, "migrate", "update the database's schema", migrate)
+    _json(_add(commands, "status", "show the state of the CA", _status))
+    _json(_add(commands, "doctor", "find problems, and say what to do about them", _doctor))
     backup = _add(commands, "backup", "write database, checkpoint, epoch and settings into one archive", _backup)
     backup.add_argument("file", type=Path, metavar="FILE", help="the archive (tar), readable by its owner only")
     backup.add_argument(
         "--with-keys", action="store_true", help="include the private keys: anyone with this file can sign"
     )
-    restore = _add(commands, "restore", "go on with an older copy of the log, and say in it what is lost", _restore)
+    restore = _add(
+        commands, "restore", "continue with an older copy of the log, and record in it what is lost", _restore
+    )
     restore.add_argument("file", type=Path, nargs="?", metavar="FILE", help="a backup, or an SQLite copy [in place]")
     restore.add_argument(
         "--accept-loss", action="store_true", required=True, help="accept that everything after the copy is lost"
     )
     restore.add_argument("--reason", required=True, metavar="TEXT", help="the reason, for the log")
-    confirm = _json(_add(commands, "confirm-clock", "the clock jumped and is right now", _confirm_clock))
+    confirm = _json(_add(commands, "confirm-clock", "accept the clock as it is now, after it jumped", _confirm_clock))
     confirm.add_argument("--reason", required=True, metavar="TEXT", help="what happened, for the log")
-    sign = _json(_add(commands, "sign-emergency", "sign a certificate when all else is down", _sign_emergency))
+    sign = _json(_add(commands, "sign-emergency", "sign an emergency certificate, past all rules", _sign_emergency))
     sign.epilog = _EMERGENCY
     sign.add_argument("--login", required=True, metavar="USER", help="the account on the hosts")
     sign.add_argument(

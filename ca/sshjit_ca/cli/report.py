@@ -39,7 +39,7 @@ def add_commands(commands: Any) -> None:
     parser.add_argument(
         "--output", type=Path, metavar="PATH", help="a file; for csv a new folder or FILE.zip [html: standard output]"
     )
-    parser.add_argument("--database", type=Path, metavar="FILE", help="a copy of the database [the CA's own]")
+    parser.add_argument("--database", type=Path, metavar="FILE", help="a copy of the database [the CA's database]")
 
 
 def _report(conf: Config, options: argparse.Namespace) -> int:

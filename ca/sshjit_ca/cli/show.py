@@ -55,11 +55,11 @@ def status(reply: m.StatusReply) -> str:
             ("log", f"{reply.size} entries, head {reply.head[:16]}, the last one {instant(reply.last_entry)}"),
             ("epoch", f"{reply.epoch} ({reply.database})"),
             ("clock", f"{instant(reply.time)}, {reply.clock_drift / 1000:+.3f} s against the boot clock"),
-            ("disk", f"{reply.disk_free // MIB} MiB free, {'a' if reply.disk_reserved else 'NO'} reserve kept"),
+            ("disk", f"{reply.disk_free // MIB} MiB free, {'a' if reply.disk_reserved else 'NO'} disk reserve"),
             ("state", reply.state_digest[:16]),
             (
                 "access",
-                f"{reply.live_grants} open, {reply.pending} waiting, {reply.live_certificates} certificates alive",
+                f"{reply.live_grants} open, {reply.pending} waiting, {reply.live_certificates} valid certificates",
             ),
             ("signed in", str(reply.live_logins)),
             ("hosts", str(reply.hosts)),
@@ -95,10 +95,10 @@ def findings(found: Sequence[Finding]) -> str:
 def revoked(reply: m.RevokeReply) -> str:
     """What was revoked."""
     what = "".join(f"{request.id}: " for request in reply.requests)
-    return f"{what}revoked, with {count(reply.certificates, 'certificate')} that still lived\n{_FROM_THEN}"
+    return f"{what}revoked, with {count(reply.certificates, 'certificate')} that was still valid\n{_FROM_THEN}"
 
 
-_FROM_THEN = "hosts refuse them from their next refresh on"
+_FROM_THEN = "hosts refuse them after their next refresh"
 
 
 def count(number: int, what: str) -> str:
@@ -109,10 +109,10 @@ def count(number: int, what: str) -> str:
 def locked(reply: m.LockReply) -> str:
     """What a lock revoked, and how it ends."""
     gone = ", ".join(
-        (count(reply.requests, "grant"), count(reply.logins, "sign-in"), count(reply.certificates, "live certificate"))
+        (count(reply.requests, "grant"), count(reply.logins, "sign-in"), count(reply.certificates, "valid certificate"))
     )
     unlock = f"ssh-jit-ca unlock {reply.lock.id} --reason …"
-    return f"{reply.lock.title} is locked by {reply.lock.id}\nrevoked: {gone}; {_FROM_THEN}\nto undo: {unlock}"
+    return f"{reply.lock.title} is locked by {reply.lock.id}\nrevoked: {gone}; {_FROM_THEN}\nto unlock: {unlock}"
 
 
 def locks(reply: m.LocksReply) -> str:
@@ -149,7 +149,7 @@ def host_added(reply: m.HostReply) -> str:
 def _invitation(made: m.Invitation | None) -> list[tuple[str, str]]:
     if made is None:
         return []
-    return [("token to join by, once", made.token), ("which counts until", f"{instant(made.expires)} UTC")]
+    return [("one-time token to join", made.token), ("valid until", f"{instant(made.expires)} UTC")]
 
 
 def hosts(reply: m.HostsReply) -> str:
@@ -172,8 +172,8 @@ def entry(found: m.EntryView) -> str:
 def forgotten(reply: m.ForgetReply, *, dry_run: bool) -> str:
     """What was forgotten, or would be."""
     verb = "would be" if dry_run else "are"
-    kept = f"; {reply.kept} as old are still needed" if reply.kept else ""
-    return f"{reply.erased} details {verb} erased{kept}; {reply.people} people {verb} not known any more"
+    kept = f"; {reply.kept} of the same age are still needed" if reply.kept else ""
+    return f"{reply.erased} details {verb} erased{kept}; {reply.people} people {verb} forgotten"
 
 
 def verdict(found: Verdict, seconds: float) -> str:

@@ -20,7 +20,7 @@ from tests.support.softkey import SoftKey
 
 @dataclass
 class Laptop:
-    """What is on it: the login, the sign-in's message, an open grant and a live certificate."""
+    """What is on it: the login, the sign-in's message, an open grant and a valid certificate."""
 
     login: str
     signed_in_by: m.LoginNative
