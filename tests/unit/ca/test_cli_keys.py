@@ -29,7 +29,7 @@ def test_the_list_says_what_each_key_waits_for(ca: Installation) -> None:
     assert lines[untold.fingerprint].endswith("no bundle names it yet")
     newest(ca)
     again = cli_keys.listing(ca.say(m.ReadKeys(), m.KeysReply, "admin"))
-    assert "may sign from 2027-01-15 10:00:00 UTC on" in again
+    assert "can be activated from 2027-01-15 10:00:00 UTC on" in again
     broken = dataclasses.replace(reply.keys[0], problem="the device is away")
     assert "CANNOT SIGN: the device is away" in cli_keys.listing(m.KeysReply((broken,)))
 
@@ -41,7 +41,7 @@ def test_each_step_says_what_follows(ca: Installation) -> None:
     assert "until it is retired" in cli_keys.activated(m.KeyReply(activate(ca, new, now=True)))
     over = cli_keys.retired(m.KeyReply(retire(ca, "user_ca", old, now=True)))
     assert "Hosts refuse it" in over
-    assert over.endswith(f"not needed any more: file:{ca.config.key_file('user_ca')}")
+    assert over.endswith(f"no longer needed: file:{ca.config.key_file('user_ca')}")
     root = activate(ca, add(ca, "bundle"))
     assert f"pin {root.fingerprint}" in cli_keys.activated(m.KeyReply(root))
 
