@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sshjit.api.message import Reply
 from sshjit.api.views import CertificateView, RequestView
 
 
@@ -24,7 +25,7 @@ class AskBody:
 
 
 @dataclass(frozen=True, slots=True)
-class AskReply:
+class AskReply(Reply):
     """What became of the ask. ``existing``: the live grant or pending request for the same thing was returned."""
 
     request: RequestView

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from sshjit.api.message import Reply
 from sshjit.api.views import DecisionView, PersonView, RequestState, RequestView
 
 
@@ -62,7 +63,7 @@ class ExtensionView:
 
 
 @dataclass(frozen=True, slots=True)
-class RequestReply:
+class RequestReply(Reply):
     """The request as it stands now.
 
     Who may decide it, audits or may lock also gets ``about``, what is known of the requester, and ``because``: the
@@ -77,7 +78,7 @@ class RequestReply:
 
 
 @dataclass(frozen=True, slots=True)
-class RequestsReply:
+class RequestsReply(Reply):
     """Requests, newest first."""
 
     requests: tuple[RequestView, ...]

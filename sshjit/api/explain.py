@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from sshjit.api.message import Reply
 from sshjit.api.views import PersonView, StepView
 
 
@@ -66,7 +67,7 @@ class TermsView:
 
 
 @dataclass(frozen=True, slots=True)
-class ExplainReply:
+class ExplainReply(Reply):
     """The answer and every rule, in file order."""
 
     person: PersonView

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sshjit.api.message import Message, Reply
+from sshjit.ca_protocol.outcomes import Done
+
 
 @dataclass(frozen=True, slots=True)
 class HostView:
@@ -26,7 +29,7 @@ class Invitation:
 
 
 @dataclass(frozen=True, slots=True)
-class HostReply:
+class HostReply(Reply):
     """The enrolled host, and a certificate line for each of its host keys, in the same order."""
 
     host: HostView
@@ -40,14 +43,14 @@ class HostReply:
 
 
 @dataclass(frozen=True, slots=True)
-class HostsReply:
+class HostsReply(Reply):
     """Hosts, by name."""
 
     hosts: tuple[HostView, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class JoinHost:
+class JoinHost(Message, answer="HostReply"):
     """A new host proves the token and each of its keys, and gets certificates for them."""
 
     name: str
@@ -60,7 +63,7 @@ class JoinHost:
 
 
 @dataclass(frozen=True, slots=True)
-class SignHost:
+class SignHost(Message, answer="HostReply"):
     """A host renews the certificates of its registered keys."""
 
     name: str
@@ -72,7 +75,7 @@ class SignHost:
 
 
 @dataclass(frozen=True, slots=True)
-class HostReport:
+class HostReport(Message, answer=Done):
     """A host says how it is."""
 
     name: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sshjit.api.bodies import LockKind
+from sshjit.api.message import Reply
 from sshjit.api.views import RequestView
 
 
@@ -24,7 +25,7 @@ class LockView:
 
 
 @dataclass(frozen=True, slots=True)
-class LockReply:
+class LockReply(Reply):
     """The lock, and what it revoked: grants, sign-ins, and certificates that still lived."""
 
     lock: LockView
@@ -34,14 +35,14 @@ class LockReply:
 
 
 @dataclass(frozen=True, slots=True)
-class LocksReply:
+class LocksReply(Reply):
     """The locks in force, oldest first."""
 
     locks: tuple[LockView, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class RevokeReply:
+class RevokeReply(Reply):
     """The requests that are revoked now, and how many live certificates that touches."""
 
     requests: tuple[RequestView, ...]

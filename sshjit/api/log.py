@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sshjit.api.message import Reply
+
 
 @dataclass(frozen=True, slots=True)
 class EntryView:
@@ -21,7 +23,7 @@ class EntryView:
 
 
 @dataclass(frozen=True, slots=True)
-class LogReply:
+class LogReply(Reply):
     """Entries, newest first (oldest first with ``after``), and the head they were read under."""
 
     entries: tuple[EntryView, ...]

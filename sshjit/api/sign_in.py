@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sshjit.api.message import Reply
 from sshjit.api.session import LoginView
 
 
@@ -27,7 +28,7 @@ class LoggedIn:
 
 
 @dataclass(frozen=True, slots=True)
-class ChallengeReply:
+class ChallengeReply(Reply):
     """A challenge for this login alone, until ``expires``."""
 
     challenge: str

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sshjit.api.bodies import ActionSignature
+from sshjit.api.hosts import HostReply
+from sshjit.api.message import Message
+from sshjit.ca_protocol.outcomes import Done
 
 
 @dataclass(frozen=True, slots=True)
-class AddHost:
+class AddHost(Message, answer=HostReply):
     """Enrols a host. ``host_keys`` are its public keys, one OpenSSH line each; with none it joins by a token.
 
     Over the web socket it needs the permission ``hosts`` and a signature; the admin socket passes neither.
@@ -25,7 +28,7 @@ class AddHost:
 
 
 @dataclass(frozen=True, slots=True)
-class LabelHost:
+class LabelHost(Message, answer=HostReply):
     """Replaces all labels of a host. Who may, and how, as for ``AddHost``."""
 
     name: str
@@ -35,7 +38,7 @@ class LabelHost:
 
 
 @dataclass(frozen=True, slots=True)
-class RemoveHost:
+class RemoveHost(Message, answer=Done):
     """Forgets a host and revokes what is alive for it. Who may, and how, as for ``AddHost``."""
 
     name: str
@@ -45,7 +48,7 @@ class RemoveHost:
 
 
 @dataclass(frozen=True, slots=True)
-class Unlock:
+class Unlock(Message, answer=Done):
     """Takes a lock away. What it revoked stays revoked.
 
     Over the web socket it needs the permission ``unlock`` and a signature; the admin socket passes neither.

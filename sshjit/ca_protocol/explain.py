@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sshjit.api.explain import ExplainReply
+from sshjit.api.message import Message
+
 
 @dataclass(frozen=True, slots=True)
-class Explain:
+class Explain(Message, answer=ExplainReply):
     """What would become of this ask. Nothing is recorded. The fields are those of ``Ask``.
 
     The admin socket passes no ``login_id`` and names a person.

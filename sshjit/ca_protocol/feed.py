@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from sshjit.api.message import Message, Reply
 from sshjit.api.views import PersonView, RequestView
 
 FeedKind = Literal["asked", "decided", "opened", "closed", "commented", "reviewed", "locked", "unlocked", "emergency"]
 
 
 @dataclass(frozen=True, slots=True)
-class ReadFeed:
+class ReadFeed(Message, answer="FeedReply"):
     """What happened after a position, oldest first. Entries that nobody need be told of are left out."""
 
     after: int
@@ -42,7 +43,7 @@ class FeedItem:
 
 
 @dataclass(frozen=True, slots=True)
-class FeedReply:
+class FeedReply(Reply):
     """The items, and how far the log was read: the next question is ``after = read``."""
 
     items: tuple[FeedItem, ...]

@@ -4,32 +4,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sshjit.api.hosts import HostReply, HostsReply
+from sshjit.api.message import Message, Reply
 from sshjit.api.views import PersonView
 
 
 @dataclass(frozen=True, slots=True)
-class InviteHost:
+class InviteHost(Message, answer=HostReply):
     """Makes a new one-time token for an enrolled host without keys (admin socket: a token never passes the web)."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
-class CertifyHost:
+class CertifyHost(Message, answer=HostReply):
     """The operator renews the certificates of a host's registered keys (admin socket), in their order."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
-class ReadHosts:
+class ReadHosts(Message, answer=HostsReply):
     """Hosts, by name. Over the web socket a login is needed; the admin socket passes ``None``."""
 
     login_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class RegisterHardwareKey:
+class RegisterHardwareKey(Message, answer="HardwareKeysReply"):
     """The operator has seen that this ``sk-`` key is a device in the person's hands."""
 
     person: str
@@ -39,7 +41,7 @@ class RegisterHardwareKey:
 
 
 @dataclass(frozen=True, slots=True)
-class RemoveHardwareKey:
+class RemoveHardwareKey(Message, answer="HardwareKeysReply"):
     """The device is not vouched for any more."""
 
     fingerprint: str
@@ -47,7 +49,7 @@ class RemoveHardwareKey:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadHardwareKeys:
+class ReadHardwareKeys(Message, answer="HardwareKeysReply"):
     """Every registered hardware key."""
 
 
@@ -62,7 +64,7 @@ class HardwareKeyView:
 
 
 @dataclass(frozen=True, slots=True)
-class HardwareKeysReply:
+class HardwareKeysReply(Reply):
     """Hardware keys, oldest first; after registering or removing, the one that it was about."""
 
     keys: tuple[HardwareKeyView, ...]

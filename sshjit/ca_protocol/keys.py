@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from sshjit.api.message import Message, Reply
+
 Purpose = Literal["user_ca", "host_ca", "bundle", "log"]
 """What a key of the CA's own signs: each has its own, so that none can stand in for another."""
 
@@ -17,12 +19,12 @@ KeyState = Literal["pending", "active", "retiring", "retired"]
 
 
 @dataclass(frozen=True, slots=True)
-class ReadKeys:
+class ReadKeys(Message, answer="KeysReply"):
     """Every key that the CA ever had."""
 
 
 @dataclass(frozen=True, slots=True)
-class AddKey:
+class AddKey(Message, answer="KeyReply"):
     """A key for a purpose: either one that exists, by its reference, or a new file of this kind."""
 
     purpose: Purpose
@@ -33,7 +35,7 @@ class AddKey:
 
 
 @dataclass(frozen=True, slots=True)
-class ActivateKey:
+class ActivateKey(Message, answer="KeyReply"):
     """From now on this key signs. ``now``: although hosts and laptops may not have heard of it."""
 
     purpose: Purpose
@@ -43,7 +45,7 @@ class ActivateKey:
 
 
 @dataclass(frozen=True, slots=True)
-class RetireKey:
+class RetireKey(Message, answer="KeyReply"):
     """This key is not believed any more. ``now``: although certificates live that it signed; they are refused."""
 
     purpose: Purpose
@@ -86,14 +88,14 @@ class KeyStanding:
 
 
 @dataclass(frozen=True, slots=True)
-class KeysReply:
+class KeysReply(Reply):
     """Keys by purpose, oldest first."""
 
     keys: tuple[KeyView, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class KeyReply:
+class KeyReply(Reply):
     """The key as it is now."""
 
     key: KeyView

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sshjit.api.bodies import LockKind
+from sshjit.api.locks import LockReply, LocksReply, RevokeReply
+from sshjit.api.message import Message
 
 
 @dataclass(frozen=True, slots=True)
-class Revoke:
+class Revoke(Message, answer=RevokeReply):
     """Ends one of these before its time: a grant, a certificate by its serial, or a sign-in with what it drew.
 
     Over the web socket it needs the permission ``lock``, or to be one's own; the admin socket passes no ``login_id``.
@@ -23,7 +25,7 @@ class Revoke:
 
 
 @dataclass(frozen=True, slots=True)
-class Lock:
+class Lock(Message, answer=LockReply):
     """Locks something and revokes what is alive under it.
 
     Over the web socket it needs the permission ``lock``; the admin socket passes no ``login_id``.
@@ -37,7 +39,7 @@ class Lock:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadLocks:
+class ReadLocks(Message, answer=LocksReply):
     """The locks in force. Over the web socket it needs the permission ``lock``, ``unlock`` or ``audit``."""
 
     login_id: str | None

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sshjit.api.log import LogReply
+from sshjit.api.message import Message, Reply
+
 
 @dataclass(frozen=True, slots=True)
-class ReadLog:
+class ReadLog(Message, answer=LogReply):
     """A page of the log. Over the web socket: with the permission ``audit`` all of it, else the login's own entries."""
 
     login_id: str | None
@@ -27,35 +30,35 @@ class ReadLog:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadTile:
+class ReadTile(Message, answer="TileReply"):
     """A tile or an entry bundle of the log, by its C2SP tlog-tiles name."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
-class TileReply:
+class TileReply(Reply):
     """The tile's bytes, base64."""
 
     data: str
 
 
 @dataclass(frozen=True, slots=True)
-class ReadProof:
+class ReadProof(Message, answer="ProofReply"):
     """The proof that the certificate with this serial is in the log."""
 
     serial: int
 
 
 @dataclass(frozen=True, slots=True)
-class ProofReply:
+class ProofReply(Reply):
     """The proof's text, a C2SP tlog-proof whose extra data is the entry's fact."""
 
     proof: str
 
 
 @dataclass(frozen=True, slots=True)
-class Forget:
+class Forget(Message, answer="ForgetReply"):
     """Erases the details of entries older than ``before`` that nothing alive needs (admin socket)."""
 
     before: int
@@ -64,7 +67,7 @@ class Forget:
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetReply:
+class ForgetReply(Reply):
     """How many details go, and how many as old are still needed."""
 
     erased: int

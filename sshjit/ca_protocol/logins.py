@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sshjit.api.message import Message, Reply
 from sshjit.api.session import LoginView
+from sshjit.api.sign_in import ChallengeReply
+from sshjit.ca_protocol.outcomes import Done
 
 
 @dataclass(frozen=True, slots=True)
-class LoginWeb:
+class LoginWeb(Message, answer="LoginReply"):
     """A browser signed in at the front end's own client. Never bound to a key."""
 
     provider: str
@@ -18,7 +21,7 @@ class LoginWeb:
 
 
 @dataclass(frozen=True, slots=True)
-class LoginNative:
+class LoginNative(Message, answer="LoginReply"):
     """``ssh-jit login`` signed in at the native client, with a nonce made from its key (``sshjit/login.py``)."""
 
     provider: str
@@ -33,28 +36,28 @@ class LoginNative:
 
 
 @dataclass(frozen=True, slots=True)
-class LoginReply:
+class LoginReply(Reply):
     """The login that the CA made of an ID token."""
 
     login: LoginView
 
 
 @dataclass(frozen=True, slots=True)
-class Logout:
+class Logout(Message, answer=Done):
     """The login is over."""
 
     login_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class ReadLogin:
+class ReadLogin(Message, answer="LoginReply"):
     """Reads a login: whether it is alive, and whose it is."""
 
     login_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class ReadChallenge:
+class ReadChallenge(Message, answer=ChallengeReply):
     """Asks for something fresh to sign. Only native logins have a key to sign with."""
 
     login_id: str

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sshjit import wire
+from sshjit.api.bundle import BundleReply
+from sshjit.api.message import Message, Reply
 from sshjit.ca_protocol.keys import KeyStanding
 
 
 @dataclass(frozen=True, slots=True)
-class ReadBundle:
+class ReadBundle(Message, answer=BundleReply):
     """The signed bundle. ``have`` is the sequence that the asker already has, in this format of the document."""
 
     have: int | None
@@ -17,7 +19,7 @@ class ReadBundle:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadPolicy:
+class ReadPolicy(Message, answer="PolicyReply"):
     """The text of a policy."""
 
     digest: str | None = None
@@ -25,7 +27,7 @@ class ReadPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class PolicyReply:
+class PolicyReply(Reply):
     """A policy: its exact text and the SHA-256 (hex) of it."""
 
     text: str
@@ -33,7 +35,7 @@ class PolicyReply:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadPolicies:
+class ReadPolicies(Message, answer="PoliciesReply"):
     """Every policy that ever decided, the newest first (admin socket)."""
 
 
@@ -51,14 +53,14 @@ class PolicyView:
 
 
 @dataclass(frozen=True, slots=True)
-class PoliciesReply:
+class PoliciesReply(Reply):
     """The policies by when they were in force, the newest first."""
 
     policies: tuple[PolicyView, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
+class Health(Message, answer="HealthReply"):
     """Asks whether the CA is well. Nothing in the answer is secret or personal.
 
     Also the first question on a connection: each side says which version it speaks. A CA of version 1 does not know the
@@ -70,7 +72,7 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
-class HealthReply:
+class HealthReply(Reply):
     """Whether the CA signs now, and if not, why."""
 
     ready: bool
@@ -98,12 +100,12 @@ class ProviderView:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class Status(Message, answer="StatusReply"):
     """The operator's view of the CA (admin socket)."""
 
 
 @dataclass(frozen=True, slots=True)
-class StatusReply:
+class StatusReply(Reply):
     """What ``ssh-jit-ca status`` prints."""
 
     installation: str
@@ -143,14 +145,14 @@ class StatusReply:
 
 
 @dataclass(frozen=True, slots=True)
-class ConfirmClock:
+class ConfirmClock(Message, answer="ClockReply"):
     """The clock jumped, an operator has looked at it, and it is right now."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class ClockReply:
+class ClockReply(Reply):
     """The time from which on the CA signs again, and by how many seconds the clock had moved."""
 
     time: int
@@ -158,7 +160,7 @@ class ClockReply:
 
 
 @dataclass(frozen=True, slots=True)
-class SignEmergency:
+class SignEmergency(Message, answer="EmergencyReply"):
     """A certificate past every rule, for minutes, on the operator's word."""
 
     login: str
@@ -172,7 +174,7 @@ class SignEmergency:
 
 
 @dataclass(frozen=True, slots=True)
-class EmergencyReply:
+class EmergencyReply(Reply):
     """The certificate, and under which id it stands in the log."""
 
     emergency: str

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sshjit.api.message import Reply
+
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class Done(Reply):
     """Nothing more to say than that it was done."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from sshjit.api.ask import AskReply
 from sshjit.api.bodies import ActionSignature
+from sshjit.api.details import RequestReply, RequestsReply
+from sshjit.api.message import Message, Reply
 from sshjit.api.views import CertificateView, RequestState
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Message, answer=AskReply):
     """A person asks for access. With ``certificate`` and a native login, an open grant answers with one at once."""
 
     login_id: str
@@ -34,7 +37,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Cancel:
+class Cancel(Message, answer=RequestReply):
     """The requester takes a pending request back."""
 
     login_id: str
@@ -42,7 +45,7 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class End(Message, answer=RequestReply):
     """The requester is done before the window closes."""
 
     login_id: str
@@ -50,7 +53,7 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
-class Extend:
+class Extend(Message, answer=AskReply):
     """The requester asks for more time in a live grant: a request of its own, decided like the first one."""
 
     login_id: str
@@ -61,7 +64,7 @@ class Extend:
 
 
 @dataclass(frozen=True, slots=True)
-class SignUser:
+class SignUser(Message, answer="CertificateReply"):
     """A native login draws a certificate from the grant of one of its person's requests, for the login's own key."""
 
     login_id: str
@@ -69,14 +72,14 @@ class SignUser:
 
 
 @dataclass(frozen=True, slots=True)
-class CertificateReply:
+class CertificateReply(Reply):
     """A certificate whose log entry is durable."""
 
     certificate: CertificateView
 
 
 @dataclass(frozen=True, slots=True)
-class Approve:
+class Approve(Message, answer=RequestReply):
     """An approver says yes to the ask with this digest."""
 
     login_id: str
@@ -90,7 +93,7 @@ class Approve:
 
 
 @dataclass(frozen=True, slots=True)
-class Deny:
+class Deny(Message, answer=RequestReply):
     """An approver says no to the ask with this digest."""
 
     login_id: str
@@ -102,7 +105,7 @@ class Deny:
 
 
 @dataclass(frozen=True, slots=True)
-class Comment:
+class Comment(Message, answer=RequestReply):
     """The requester or an approver says something, and decides nothing."""
 
     login_id: str
@@ -111,7 +114,7 @@ class Comment:
 
 
 @dataclass(frozen=True, slots=True)
-class Review:
+class Review(Message, answer=RequestReply):
     """Somebody else has looked at a break-glass access. It needs the permission ``review``."""
 
     login_id: str
@@ -121,7 +124,7 @@ class Review:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadRequest:
+class ReadRequest(Message, answer=RequestReply):
     """One request: its requester, its approvers, reviewers and auditors may read it; who may lock, an open grant."""
 
     login_id: str
@@ -129,7 +132,7 @@ class ReadRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadRequests:
+class ReadRequests(Message, answer=RequestsReply):
     """Requests, newest first.
 
     ``mine``: the person's own; ``approve``: those that it could approve now; ``review``: break-glass that it could

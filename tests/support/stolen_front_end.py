@@ -111,7 +111,8 @@ def _a_day(stolen: Stolen) -> None:
 def mixed(stolen: Stolen) -> Iterator[m.Message]:
     """Every carried message with each of its fields replaced by what stood in that field of any other, or is ours."""
     pool: dict[str, set[Any]] = {}
-    for message in stolen.carried:
+    carried: list[Any] = list(stolen.carried)
+    for message in carried:
         for each in dataclasses.fields(message):
             pool.setdefault(each.name, set()).add(getattr(message, each.name))
     ours: dict[str, set[Any]] = {
@@ -122,7 +123,7 @@ def mixed(stolen: Stolen) -> Iterator[m.Message]:
         "consent": {None},
         "login_id": {None, *stolen.ca.logins},
     }
-    for message in stolen.carried:
+    for message in carried:
         for each in dataclasses.fields(message):
             for value in pool[each.name] | ours.get(each.name, set()):
                 changed = dataclasses.replace(message, **{each.name: value})
@@ -131,7 +132,7 @@ def mixed(stolen: Stolen) -> Iterator[m.Message]:
                     yield from _by_others(changed, ours["login_id"])
 
 
-def _by_others(message: m.Message, logins: set[Any]) -> Iterator[m.Message]:
+def _by_others(message: Any, logins: set[Any]) -> Iterator[m.Message]:
     """The message in the name of each other login."""
     if hasattr(message, "login_id"):
         yield from (dataclasses.replace(message, login_id=login) for login in logins if login != message.login_id)
