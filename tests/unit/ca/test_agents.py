@@ -106,6 +106,6 @@ def test_a_signature_by_another_key_is_thrown_away(tmp_path: Path) -> None:
             return wrong.sign(data)
 
     key = agents.AgentKey(Swapped(tmp_path), right.public.fingerprint)
-    with pytest.raises(Failed, match="thrown away") as failed:
+    with pytest.raises(Failed, match="discarded") as failed:
         key.sign(b"x")
     assert failed.value.code == "not_signing"
