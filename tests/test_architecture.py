@@ -271,6 +271,11 @@ def test_a_laptop_loads_nothing_of_what_only_the_ca_s_sockets_carry(package: str
     assert not {module for module, _ in imports(path) if module.startswith("sshjit.ca_protocol")}
 
 
+@pytest.mark.parametrize("path", sources(PACKAGES["sshjit"] / "api"), ids=shown)
+def test_what_http_carries_needs_nothing_of_it_either(path: Path) -> None:
+    assert not {module for module, _ in imports(path) if module.startswith("sshjit.ca_protocol")}
+
+
 @every("sshjit_host")
 def test_the_host_program_is_python_3_9(package: str, path: Path) -> None:
     ast.parse(path.read_text(), feature_version=(3, 9))

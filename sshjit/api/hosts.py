@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sshjit.api.message import Message, Reply
-from sshjit.ca_protocol.outcomes import Done
+from sshjit.api.outcomes import Done
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sshjit.api.bodies import ActionSignature
 from sshjit.api.hosts import HostReply
 from sshjit.api.message import Message
-from sshjit.ca_protocol.outcomes import Done
+from sshjit.api.outcomes import Done
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from sshjit.api.explain import *
 from sshjit.api.hosts import *
 from sshjit.api.locks import *
 from sshjit.api.log import *
+from sshjit.api.outcomes import *
 from sshjit.api.session import *
 from sshjit.api.sign_in import *
 from sshjit.api.signed import *
@@ -38,6 +39,5 @@ from sshjit.ca_protocol.locks import *
 from sshjit.ca_protocol.log import *
 from sshjit.ca_protocol.logins import *
 from sshjit.ca_protocol.operating import *
-from sshjit.ca_protocol.outcomes import *
 from sshjit.ca_protocol.requests import *
 from sshjit.ca_protocol.table import *

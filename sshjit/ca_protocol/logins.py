@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sshjit.api.message import Message, Reply
+from sshjit.api.outcomes import Done
 from sshjit.api.session import LoginView
 from sshjit.api.sign_in import ChallengeReply
-from sshjit.ca_protocol.outcomes import Done
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 
+from sshjit.api.outcomes import Done
 from sshjit.api.session import LoginView
 from sshjit.ca_protocol.logins import LoginReply, Logout, ReadLogin
-from sshjit.ca_protocol.outcomes import Done
 from sshjit.errors import Refused, SshJitError
 from sshjit_web.ca_cache import Recent
 from sshjit_web.ca_client import Authority

@@ -9,7 +9,7 @@ import hmac
 
 from sshjit import names, sshkey
 from sshjit.api.hosts import HostReply, HostReport, JoinHost, SignHost
-from sshjit.ca_protocol.outcomes import Done
+from sshjit.api.outcomes import Done
 from sshjit.errors import Invalid, Refused
 from sshjit.events import HostJoined, HostReported
 from sshjit.sshkey import PublicKey

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from sshjit import names, policy, requests, sshkey
 from sshjit.api.hosts import HostReply, HostsReply
+from sshjit.api.outcomes import Done
 from sshjit.api.signed import AddHost, LabelHost, RemoveHost
 from sshjit.api.views import RequestState
 from sshjit.ca_protocol.hosts import CertifyHost, InviteHost, ReadHosts
-from sshjit.ca_protocol.outcomes import Done
 from sshjit.errors import Invalid, Refused
 from sshjit.events import HostAdded, HostLabelled, HostRemoved
 from sshjit.sshkey import PublicKey

@@ -12,10 +12,10 @@ from typing import assert_never
 
 from sshjit import names, requests
 from sshjit.api.locks import LockReply, LocksReply, LockView
+from sshjit.api.outcomes import Done
 from sshjit.api.signed import Unlock
 from sshjit.api.views import RequestState
 from sshjit.ca_protocol.locks import Lock, ReadLocks
-from sshjit.ca_protocol.outcomes import Done
 from sshjit.errors import Invalid, Refused
 from sshjit.events import Locked, Unlocked
 from sshjit.requests import Request

@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 
 from sshjit import names, policy
+from sshjit.api.outcomes import Done
 from sshjit.api.session import LoginView
 from sshjit.api.sign_in import ChallengeReply
 from sshjit.ca_protocol.logins import LoginNative, LoginReply, LoginWeb, Logout, ReadChallenge, ReadLogin
-from sshjit.ca_protocol.outcomes import Done
 from sshjit.errors import Refused
 from sshjit.events import LoginClosed, LoginOpened
 from sshjit.policy import permissions_of

@@ -10,9 +10,9 @@ from flask import Blueprint, Response
 from sshjit import wire
 from sshjit.api.bodies import HostBody, LabelsBody, RemoveBody
 from sshjit.api.hosts import HostReply, HostReport, HostsReply, JoinHost, SignHost
+from sshjit.api.outcomes import Done
 from sshjit.api.signed import AddHost, LabelHost, RemoveHost
 from sshjit.ca_protocol.hosts import ReadHosts
-from sshjit.ca_protocol.outcomes import Done
 from sshjit_web.api.json_io import blueprint, body, carried, login_id
 from sshjit_web.services import services
 

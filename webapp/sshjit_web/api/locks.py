@@ -7,9 +7,9 @@ from flask import Response
 from sshjit import wire
 from sshjit.api.bodies import LockBody, RevokeBody, UnlockBody
 from sshjit.api.locks import LockReply, LocksReply, RevokeReply
+from sshjit.api.outcomes import Done
 from sshjit.api.signed import Unlock
 from sshjit.ca_protocol.locks import Lock, ReadLocks, Revoke
-from sshjit.ca_protocol.outcomes import Done
 from sshjit_web.api.json_io import blueprint, body, carried, login_id
 from sshjit_web.services import services
 
