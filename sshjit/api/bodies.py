@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from sshjit import wire
+
 
 @dataclass(frozen=True, slots=True)
 class ActionSignature:
@@ -62,11 +64,35 @@ class LockBody:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownLock:
+    """What was shown of a lock to whoever signs that it is removed; fields as in ``LockView``."""
+
+    kind: LockKind
+    target: str | None
+    title: str
+    reason: str
+    by: str
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShownHost:
+    """What was shown of a host to whoever signs what becomes of it; fields as in ``HostView``."""
+
+    id: str
+    aliases: tuple[str, ...]
+    address: str
+    port: int
+    labels: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class UnlockBody:
     """An ``Unlock``'s reason and signature; the lock stands in the path."""
 
     reason: str
     consent: ActionSignature | None
+    shown: ShownLock | None = wire.added(2, default=None, weakens=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +124,7 @@ class LabelsBody:
 
     labels: tuple[tuple[str, str], ...]
     consent: ActionSignature | None
+    shown: ShownHost | None = wire.added(2, default=None, weakens=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +133,4 @@ class RemoveBody:
 
     reason: str
     consent: ActionSignature | None
+    shown: ShownHost | None = wire.added(2, default=None, weakens=True)

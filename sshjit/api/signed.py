@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sshjit.api.bodies import ActionSignature
+from sshjit import wire
+from sshjit.api.bodies import ActionSignature, ShownHost, ShownLock
 from sshjit.api.hosts import HostReply
 from sshjit.api.message import Message
 from sshjit.api.outcomes import Done
@@ -35,6 +36,8 @@ class LabelHost(Message, answer=HostReply):
     labels: tuple[tuple[str, str], ...]
     login_id: str | None
     consent: ActionSignature | None
+    shown: ShownHost | None = wire.added(2, default=None, weakens=True)
+    """What the host was shown as; as for ``Unlock``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,8 @@ class RemoveHost(Message, answer=Done):
     reason: str
     login_id: str | None
     consent: ActionSignature | None
+    shown: ShownHost | None = wire.added(2, default=None, weakens=True)
+    """What the host was shown as; as for ``Unlock``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +63,5 @@ class Unlock(Message, answer=Done):
     lock: str
     reason: str
     consent: ActionSignature | None
+    shown: ShownLock | None = wire.added(2, default=None, weakens=True)
+    """What the lock was shown as, signed too; it must be what the CA holds. ``None`` at the admin socket alone."""

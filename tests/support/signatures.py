@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from sshjit import ca_protocol as m
-from sshjit import signed_actions, sshkey
+from sshjit import signed_actions, sshkey, wire
 from sshjit.login import unb64url
 from sshjit_ca.access import host_statements
+from sshjit_ca.access.views import host_view, lock_view
 from tests.support.installation import Installation, make_key, ssh_sign
 
 Sign = Callable[[str, bytes], str]
@@ -50,9 +51,20 @@ def answer(
     return m.Approve(login_id, request.id, request.digest, comment, given)
 
 
+def as_shown(ca: Installation, what: A) -> A:
+    """The act with what the CA shows of the lock or host that it is about, as the command line fills it in."""
+    state = ca.context.state
+    if isinstance(what, m.Unlock) and what.shown is None and what.lock in state.locks:
+        lock = lock_view(ca.context, state.locks[what.lock])
+        return replace(what, shown=wire.fill(m.ShownLock, lock))
+    if isinstance(what, m.LabelHost | m.RemoveHost) and what.shown is None and what.name in state.hosts:
+        return replace(what, shown=wire.fill(m.ShownHost, host_view(state.hosts[what.name])))
+    return what
+
+
 def act(ca: Installation, login_id: str, sign: Sign, what: A) -> A:
-    """The act, signed for this login."""
-    fresh = challenge(ca, login_id)
+    """The act, shown to its signer and signed for this login."""
+    fresh, what = challenge(ca, login_id), as_shown(ca, what)
     text = signed_actions.act_text(what, fresh, ca.config.installation)
     given = m.ActionSignature(fresh, sign(signed_actions.ACT_NAMESPACE, text))
     return replace(what, login_id=login_id, consent=given)

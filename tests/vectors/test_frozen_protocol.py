@@ -280,7 +280,7 @@ def test_ssh_jit_understands_every_answer(said: Said) -> None:
     if not includes(found, value):  # some calls hand on one field alone
         assert any(includes(found, part) for part in value.values())
     method, path = said.heading[:2]
-    assert asked[0][0].partition("?")[0] == f"{method} {path.replace('ID', REQUEST).replace('NAME', 'web1')}"
+    assert asked[-1][0].partition("?")[0] == f"{method} {path.replace('ID', REQUEST).replace('NAME', 'web1')}"
 
 
 @pytest.mark.parametrize("said", [said for said in HTTP if said.heading[0] == "error"], ids=named)
@@ -299,7 +299,7 @@ def test_what_ssh_jit_sends_has_no_field_that_the_release_lacks_and_lacks_none(c
     answer = next((said for said in HTTP_ANSWERS if " ".join(said.heading[:2]) == call), Said(("",), "{}"))
     with server(answer) as (address, asked):
         {**CALLS, **WITHOUT_ANSWER}[call](FullApi(address, "token"))
-    sent = asked[0][1]
+    sent = asked[-1][1]  # a body that has grown goes out when the server has said its version
     assert bool(sent) == bool(known)
     assert not sent or json.loads(sent).keys() == known[0].value.keys()
 

@@ -41,6 +41,7 @@ _BY_CODE = {
     "too_many": ErrorHelp("Wait a while, then try again."),
     "wrong_state": ErrorHelp("The request changed since you opened the page. Open it again.", *_HOME),
     "digest_differs": ErrorHelp("Open the request again and decide on what it shows then.", *_HOME),
+    "shown_differs": ErrorHelp("It changed since it was shown. Look at it again.", *_HOME),
     "grant_over": ErrorHelp("The access has ended. Send a new request.", *_NEW),
     "cannot_extend": ErrorHelp("Send a new request when the access has ended."),
     "not_approver": ErrorHelp("Somebody with one of the missing roles has to decide."),

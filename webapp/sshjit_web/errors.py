@@ -30,11 +30,12 @@ _BY_CODE = {
     **dict.fromkeys(
         (
             *("wrong_state", "digest_differs", "not_yet", "extension", "already_decided", "already_reviewed"),
-            *("nothing_to_review", "already_locked", "too_many_remarks", "name_taken"),
+            *("shown_differs", "nothing_to_review", "already_locked", "too_many_remarks", "name_taken"),
         ),
         409,
     ),
     "not_permitted": 403,
+    "too_old": 426,
     "too_large": 413,
     "wrong_type": 415,
     "too_many": 429,

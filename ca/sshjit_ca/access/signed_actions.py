@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-from sshjit import signed_actions
-from sshjit.api.bodies import ActionSignature
+from sshjit import signed_actions, versions, wire
+from sshjit.api.bodies import ActionSignature, ShownHost, ShownLock
+from sshjit.api.signed import AddHost, LabelHost, RemoveHost, Unlock
 from sshjit.ca_protocol.requests import Approve, Deny
-from sshjit.errors import Refused
+from sshjit.errors import Invalid, Refused
 from sshjit.requests import Request
 from sshjit.signed_actions import Act
-from sshjit_ca.access.views import request_view
+from sshjit_ca.access.views import host_view, lock_view, request_view
 from sshjit_ca.context import Context
 from sshjit_ca.keys import sshsig
 
@@ -40,7 +41,9 @@ def require(context: Context, act: Act, permission: str) -> str | None:
     """Who does this act: a permitted person by a signature, or ``None`` for the operator at the admin socket.
 
     Raises:
-        Refused: ``not_permitted``, ``signature_needed``, ``challenge_over``, ``signature_refused``, ``not_native``.
+        Refused: ``not_permitted``, ``signature_needed``, ``challenge_over``, ``signature_refused``, ``not_native``,
+            ``too_old`` for a signature that does not cover what its signer was shown.
+        Invalid: ``shown_differs``.
 
     """
     login = context.person_or_operator(act.login_id)
@@ -50,6 +53,8 @@ def require(context: Context, act: Act, permission: str) -> str | None:
         raise Refused("not_permitted", f"this needs the permission {permission!r}, which you do not have")
     if act.consent is None:
         raise Refused("signature_needed", "this requires a signature by your key", hint="use the command line")
+    if not isinstance(act, AddHost):
+        _check_shown(context, act)
     installation = context.config.installation
     _check(
         context,
@@ -59,6 +64,20 @@ def require(context: Context, act: Act, permission: str) -> str | None:
         lambda challenge: signed_actions.act_text(act, challenge, installation),
     )
     return login.opened.subject
+
+
+def _check_shown(context: Context, act: LabelHost | RemoveHost | Unlock) -> None:
+    """The signer was shown what the CA holds: an id or a name says nothing to somebody whom a front end deceives."""
+    if act.shown is None:
+        raise versions.lacking("ssh-jit", "shown", 2)
+    held = (
+        wire.fill(ShownLock, lock_view(context, context.state.locks[act.lock]))
+        if isinstance(act, Unlock)
+        else wire.fill(ShownHost, host_view(context.state.hosts[act.name]))
+    )
+    if act.shown != held:
+        what = f"the lock {act.lock}" if isinstance(act, Unlock) else f"the host {act.name}"
+        raise Invalid("shown_differs", f"{what} is not what you were shown", hint="look at it again")
 
 
 def _check(

@@ -1,15 +1,17 @@
-"""Requests and certificates as pages and terminals show them."""
+"""Requests, hosts and locks as pages and terminals show them."""
 
 from __future__ import annotations
 
 from sshjit import approvals, requests
 from sshjit.api.hosts import HostView
+from sshjit.api.locks import LockView
 from sshjit.api.views import CommentView, DecisionView, RequestState, RequestView, ReviewView, RouteView, StepView
 from sshjit.approvals import Approver, PersonDirectory, Step
 from sshjit.requests import Request
 from sshjit_ca.access.approvals import approvers_of, steps_of
 from sshjit_ca.context import Context, person_of
-from sshjit_ca.state import Host
+from sshjit_ca.log.summaries import who
+from sshjit_ca.state import Host, Lock, locks
 from sshjit_ca.state.access import drawn
 
 
@@ -118,6 +120,19 @@ def step_views(  # noqa: PLR0917 - each is one part of the question
 def host_view(host: Host) -> HostView:
     """A host as pages and terminals show it."""
     return HostView(host.name, host.id, host.aliases, host.address, host.port, host.labels)
+
+
+def lock_view(context: Context, lock: Lock) -> LockView:
+    """A lock as pages and terminals show it."""
+    return LockView(
+        id=lock.id,
+        kind=lock.kind,
+        target=lock.target,
+        title=locks.title(context.state, lock),
+        reason=lock.reason,
+        by=who(context.state, lock.by),
+        since=lock.time,
+    )
 
 
 def route_view(host: Host) -> RouteView:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from sshjit import names, requests
-from sshjit.api.locks import LockReply, LocksReply, LockView
+from sshjit.api.locks import LockReply, LocksReply
 from sshjit.api.outcomes import Done
 from sshjit.api.signed import Unlock
 from sshjit.api.views import RequestState
@@ -19,12 +19,11 @@ from sshjit.ca_protocol.locks import Lock, ReadLocks
 from sshjit.errors import Invalid, Refused
 from sshjit.events import Locked, Unlocked
 from sshjit.requests import Request
-from sshjit_ca import state
 from sshjit_ca.access import emergency_certificates, signed_actions
 from sshjit_ca.access.lookup import subject_named
 from sshjit_ca.access.revocation import close_grant, close_login, require_reason
+from sshjit_ca.access.views import lock_view
 from sshjit_ca.context import Context
-from sshjit_ca.log.summaries import who
 from sshjit_ca.state import locks
 
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
@@ -61,7 +60,7 @@ def lock(context: Context, message: Lock) -> LockReply:
     certificates += sum(close_login(context, login, by, f"locked: {reason}") for login in reach.logins)
     if message.kind == "everything":
         certificates += emergency_certificates.revoke_all(context, by, f"locked: {reason}")
-    view = _view(context, context.state.locks[lock_id])
+    view = lock_view(context, context.state.locks[lock_id])
     return LockReply(view, len(reach.grants), alive, certificates)
 
 
@@ -70,7 +69,7 @@ def unlock(context: Context, message: Unlock) -> Done:
 
     Raises:
         Refused: as ``signed_actions.require``.
-        Invalid: ``unknown_lock``, ``no_reason``.
+        Invalid: ``unknown_lock``, ``no_reason``, ``shown_differs``.
 
     """
     reason = require_reason(message.reason)
@@ -85,7 +84,7 @@ def read_locks(context: Context, message: ReadLocks) -> LocksReply:
     login = context.person_or_operator(message.login_id)
     if login is not None and not any(context.permitted(login, each) for each in ("lock", "unlock", "audit")):
         raise Refused("not_permitted", "you are not allowed to see the locks")
-    return LocksReply(tuple(_view(context, each) for each in context.state.locks.values()))
+    return LocksReply(tuple(lock_view(context, each) for each in context.state.locks.values()))
 
 
 def _permitted(context: Context, message: Lock) -> str | None:
@@ -145,15 +144,3 @@ def _open(context: Context) -> tuple[Request, ...]:
     """Every open grant; its extensions go with it."""
     grants = (each for each in context.state.requests.values() if each.asked.extends is None)
     return tuple(each for each in grants if requests.state_at(each, context.now) is RequestState.APPROVED)
-
-
-def _view(context: Context, known: state.Lock) -> LockView:
-    return LockView(
-        id=known.id,
-        kind=known.kind,
-        target=known.target,
-        title=locks.title(context.state, known),
-        reason=known.reason,
-        by=who(context.state, known.by),
-        since=known.time,
-    )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sshjit import names, sshkey
-from sshjit.api.bodies import HostBody, LabelsBody, RemoveBody
+from sshjit import names, sshkey, wire
+from sshjit.api.bodies import HostBody, LabelsBody, RemoveBody, ShownHost
 from sshjit.api.hosts import HostView
 from sshjit.api.signed import AddHost, LabelHost, RemoveHost
-from sshjit.errors import Invalid
+from sshjit.errors import Invalid, Refused
 from sshjit.terminal_text import table
+from sshjit_client.api.full import FullApi
 from sshjit_client.commands import resolve_request
 from sshjit_client.commands.signatures import Signer
 from sshjit_client.exit_codes import ExitCode
@@ -31,14 +32,17 @@ def _hosts(parser: Parser) -> Act:
     new.add_argument(
         "--host-key", metavar="FILE", action="append", required=True, type=Path, help="a .pub file; may be repeated"
     )
+    _confirmed(new)
     new.set_defaults(run=add)
     other = commands.add_parser("label", help="replace all labels of a host")
     other.add_argument("name", metavar="NAME")
     _labelled(other)
+    _confirmed(other)
     other.set_defaults(run=label)
     gone = commands.add_parser("remove", help="remove a host, and revoke its certificates")
     gone.add_argument("name", metavar="NAME")
     gone.add_argument("--reason", metavar="TEXT", required=True, help="why; it goes into the log")
+    _confirmed(gone)
     gone.set_defaults(run=remove)
     parser.set_defaults(run=listing)
     return lambda machine, options: int(options.run(machine, options))
@@ -58,6 +62,11 @@ def add(machine: Machine, options: Options) -> int:
     session, api = resolve_request.signed_in(machine)
     keys = tuple(_key(path) for path in options.host_key)
     aliases, labels = tuple(options.alias), _labels(options)
+    machine.terminal.say(f"host {options.name} at {options.address}:{options.port}")
+    lines = [f"alias {alias}" for alias in aliases] + [f"label {key}={value}" for key, value in labels]
+    for line in lines + [f"key {sshkey.parse_line(key).fingerprint}" for key in keys]:
+        machine.terminal.say(f"  {line}")
+    _confirm(machine, options, "add this host?")
     message = AddHost(options.name, aliases, options.address, options.port, labels, keys, session.login.id, None)
     signature = Signer(machine, session, api).act(message)
     added = api.add_host(HostBody(options.name, aliases, options.address, options.port, labels, keys, signature))
@@ -66,25 +75,55 @@ def add(machine: Machine, options: Options) -> int:
 
 
 def label(machine: Machine, options: Options) -> int:
-    """Replaces all labels of a host, with a signature."""
+    """Shows a host and replaces all its labels, with a signature over what was shown."""
     session, api = resolve_request.signed_in(machine)
     labels = _labels(options)
     if not labels:
         raise Invalid("usage", "no label given", hint="ssh-jit hosts label NAME --label env=prod")
-    signature = Signer(machine, session, api).act(LabelHost(options.name, labels, session.login.id, None))
-    changed = api.label_host(names.host_name(options.name), LabelsBody(labels, signature))
+    name, shown = _shown(machine, api, options.name)
+    machine.terminal.say(f"its labels from now on: {' '.join(f'{key}={value}' for key, value in labels)}")
+    _confirm(machine, options, "replace its labels?")
+    signature = Signer(machine, session, api).act(LabelHost(name, labels, session.login.id, None, shown))
+    changed = api.label_host(name, LabelsBody(labels, signature, shown))
     machine.terminal.say(f"labelled: {changed.name} has {_pairs(changed)}")
     return ExitCode.OK
 
 
 def remove(machine: Machine, options: Options) -> int:
-    """Removes a host, with a signature."""
+    """Shows a host and removes it, with a signature over what was shown."""
     session, api = resolve_request.signed_in(machine)
     reason = names.free_text(options.reason, "the reason")
-    signature = Signer(machine, session, api).act(RemoveHost(options.name, reason, session.login.id, None))
-    api.remove_host(names.host_name(options.name), RemoveBody(reason, signature))
+    name, shown = _shown(machine, api, options.name)
+    _confirm(machine, options, "remove this host?")
+    signature = Signer(machine, session, api).act(RemoveHost(name, reason, session.login.id, None, shown))
+    api.remove_host(name, RemoveBody(reason, signature, shown))
     machine.terminal.say(f"removed: {options.name}; its certificates are revoked")
     return ExitCode.OK
+
+
+def _shown(machine: Machine, api: FullApi, text: str) -> tuple[str, ShownHost]:
+    """The host's name, and what was printed of it: that is signed, and the CA compares it with what it holds.
+
+    Raises:
+        Invalid: ``unknown_host``.
+
+    """
+    name = names.host_name(text)
+    host = next((host for host in api.hosts() if host.name == name), None)
+    if host is None:
+        raise Invalid("unknown_host", f"there is no host {names.show(name)}", hint="ssh-jit hosts")
+    aliases = f", also {' '.join(host.aliases)}" if host.aliases else ""
+    machine.terminal.say(f"host {host.name} ({host.id}) at {host.address}:{host.port}{aliases}, {_pairs(host)}")
+    return name, wire.fill(ShownHost, host)
+
+
+def _confirm(machine: Machine, options: Options, question: str) -> None:
+    if not options.yes and machine.terminal.typing and not machine.terminal.confirm(question):
+        raise Refused("not_changed", "nothing was changed")
+
+
+def _confirmed(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
 
 
 def _labelled(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from sshjit import names, wire
-from sshjit.api.bodies import LockBody, LockKind, RevokeBody, UnlockBody
+from sshjit.api.bodies import LockBody, LockKind, RevokeBody, ShownLock, UnlockBody
 from sshjit.api.locks import LockView
 from sshjit.api.signed import Unlock
 from sshjit.errors import Invalid, Refused
@@ -59,15 +59,21 @@ def _unlock(parser: Parser) -> Act:
     parser.description = "Removes a lock, with a signature by your key. What the lock revoked stays revoked."
     parser.add_argument("lock", metavar="LOCK", help="the lock's id, or its beginning; ssh-jit locks lists them")
     _why(parser)
+    parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     return unlock
 
 
 def unlock(machine: Machine, options: Options) -> int:
-    """Removes a lock, with a signature."""
+    """Shows a lock and removes what it showed, with a signature over both."""
     session, api = resolve_request.signed_in(machine)
     reason, lock = _reason(options), _known(api.locks(), options.lock)
-    signature = Signer(machine, session, api).act(Unlock(session.login.id, lock.id, reason, None))
-    api.unlock(lock.id, UnlockBody(reason, signature))
+    machine.terminal.say(f"{lock.title} is locked since {at(lock.since)} by {lock.by}: {lock.reason}")
+    machine.terminal.say(f"the lock {lock.id} is on: {lock.kind} {lock.target or ''}".rstrip())
+    if not options.yes and machine.terminal.typing and not machine.terminal.confirm("remove this lock?"):
+        raise Refused("not_unlocked", "nothing was unlocked")
+    shown = wire.fill(ShownLock, lock)
+    signature = Signer(machine, session, api).act(Unlock(session.login.id, lock.id, reason, None, shown))
+    api.unlock(lock.id, UnlockBody(reason, signature, shown))
     machine.terminal.say(f"unlocked: {lock.title} ({lock.id}); what was revoked stays revoked")
     return ExitCode.OK
 

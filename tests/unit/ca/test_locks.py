@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from sshjit import ca_protocol as m
 from sshjit.errors import Invalid, Refused
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation, Person
 from tests.support.published_bundle import newest, revoked
-from tests.support.signatures import ADMIN_POLICY, act, by
+from tests.support.signatures import ADMIN_POLICY, act, as_shown, by
 
 
 def lock(ca: Installation, kind: m.LockKind, target: str | None, login: str | None = None) -> m.LockReply:
@@ -251,3 +252,41 @@ def test_a_revoked_sign_in_takes_what_it_drew_with_it(ca: Installation) -> None:
     assert ca.say(m.SignUser(ca.native(ALICE), request.id), m.CertificateReply)
     with pytest.raises(Invalid):
         ca.say(m.Revoke(None, None, None, login, "again"), m.RevokeReply, "admin")
+
+
+LOCK_LIES: list[dict[str, Any]] = [
+    {"title": "the host test9", "target": "test9", "kind": "host"},
+    {"title": "Carol (acme)"},
+    {"reason": "only a drill"},
+    {"by": "Dana (partner)"},
+    {"since": 1},
+]
+
+
+@pytest.mark.parametrize("lie", LOCK_LIES, ids=lambda lie: next(iter(lie)))
+def test_t71_an_admin_who_was_shown_another_lock_unlocks_nothing(ca: Installation, lie: dict[str, Any]) -> None:
+    ca.change_policy(*ADMIN_POLICY)
+    stolen = lock(ca, "person", subject(ca, ca.web(ALICE))).lock
+    bob = ca.native(BOB)
+    shown = replace(as_shown(ca, m.Unlock(bob, stolen.id, "over", None)).shown, **lie)  # type: ignore[type-var]
+    deceived = act(ca, bob, by(ca.key(BOB)), m.Unlock(bob, stolen.id, "over", None, shown))
+    with pytest.raises(Invalid) as differs:
+        ca.say(deceived, m.Done, "web")
+    assert differs.value.code == "shown_differs"
+    honest = as_shown(ca, replace(deceived, shown=None))
+    with pytest.raises(Refused) as refused:
+        ca.say(replace(deceived, shown=honest.shown), m.Done, "web")
+    assert refused.value.code in ("signature_refused", "challenge_over"), "what was shown is signed"
+    assert stolen.id in ca.context.state.locks
+
+
+def test_t71_a_signature_over_an_opaque_id_alone_is_too_old(ca: Installation) -> None:
+    ca.change_policy(*ADMIN_POLICY)
+    known = lock(ca, "person", subject(ca, ca.web(ALICE))).lock
+    bob = ca.native(BOB)
+    signed = act(ca, bob, by(ca.key(BOB)), m.Unlock(bob, known.id, "over", None))
+    with pytest.raises(Refused) as refused:
+        ca.say(replace(signed, shown=None), m.Done, "web")
+    assert (refused.value.code, "upgrade ssh-jit to 0.2.0" in refused.value.hint) == ("too_old", True)
+    ca.say(signed, m.Done, "web")
+    assert not ca.context.state.locks

@@ -12,7 +12,7 @@ from sshjit import ca_protocol as m
 from sshjit import signed_actions
 from sshjit.errors import Invalid, Refused
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation, Person, ssh_sign
-from tests.support.signatures import ADMIN_POLICY, SIGNED_POLICY, act, answer, by, challenge
+from tests.support.signatures import ADMIN_POLICY, SIGNED_POLICY, act, answer, as_shown, by, challenge
 
 ERIN = Person("e-5", ("SRE Leads",), "erin@example.com")
 BOTH = Person("f-6", ("SRE", "SRE Leads"), "both@example.com")
@@ -206,8 +206,34 @@ def test_t53_hosts_over_the_web_need_permission_and_signature(signing: Installat
 def test_t53_labels_that_were_not_signed_do_not_count(signing: Installation) -> None:
     bob = signing.native(BOB)
     signed = act(signing, bob, by(signing.key(BOB)), m.LabelHost("web1", (("env", "prod"),), None, None))
-    changed = replace(signed, labels=(("env", "staging"),), name="db1")
+    changed = as_shown(signing, replace(signed, labels=(("env", "staging"),), name="db1", shown=None))
     assert refused(signing, changed, m.HostReply) == "signature_refused"
+    assert signing.context.state.hosts["db1"].labels == (("env", "prod"), ("role", "db"))
+
+
+HOST_LIES: list[dict[str, Any]] = [
+    {"id": "db1~2"},
+    {"address": "192.0.2.77"},
+    {"labels": (("env", "retired"),)},
+    {"aliases": ("old",)},
+]
+
+
+@pytest.mark.parametrize("lie", HOST_LIES, ids=lambda lie: next(iter(lie)))
+def test_t71_an_admin_who_was_shown_another_host_changes_nothing(signing: Installation, lie: dict[str, Any]) -> None:
+    bob = signing.native(BOB)
+    for message, reply in (
+        (m.LabelHost("db1", (("env", "staging"),), bob, None), m.HostReply),
+        (m.RemoveHost("db1", "old", bob, None), m.Done),
+    ):
+        shown = replace(as_shown(signing, message).shown, **lie)  # type: ignore[type-var]
+        deceived = act(signing, bob, by(signing.key(BOB)), replace(message, shown=shown))
+        with pytest.raises(Invalid) as differs:
+            signing.say(deceived, reply, "web")
+        assert differs.value.code == "shown_differs"
+        assert refused(signing, replace(deceived, shown=as_shown(signing, message).shown), reply) == "signature_refused"
+        older = act(signing, bob, by(signing.key(BOB)), message)
+        assert refused(signing, replace(older, shown=None), reply) == "too_old"
     assert signing.context.state.hosts["db1"].labels == (("env", "prod"), ("role", "db"))
 
 

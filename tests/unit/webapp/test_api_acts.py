@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -146,12 +147,18 @@ def test_locks_are_taken_on_a_word_and_given_back_on_a_signature(world: FrontEnd
     assert alice.read("locks", 403) == "not_permitted"
     path = f"locks/{made['id']}/unlock"
     assert bob.send(path, {"reason": "over", "consent": None}, 403) == "signature_needed"
-    given = bob.signed(m.Unlock(bob.login, made["id"], "something else", None))
-    assert bob.send(path, {"reason": "over", "consent": given}, 403) == "signature_refused"
     given = bob.signed(m.Unlock(bob.login, made["id"], "over", None))
-    bob.send(path, {"reason": "over", "consent": given}, 204)
+    assert bob.send(path, {"reason": "over", "consent": given}, 426) == "too_old"
+    shown = wire.fill(m.ShownLock, wire.decode(m.LockView, made))
+    given = bob.signed(m.Unlock(bob.login, made["id"], "something else", None, shown))
+    over = {"reason": "over", "consent": given, "shown": wire.encode(shown)}
+    assert bob.send(path, over, 403) == "signature_refused"
+    given = bob.signed(m.Unlock(bob.login, made["id"], "over", None, shown))
+    over = {"reason": "over", "consent": given, "shown": wire.encode(shown)}
+    assert bob.send(path, {**over, "shown": {**over["shown"], "reason": "a drill"}}, 409) == "shown_differs"
+    bob.send(path, over, 204)
     assert bob.read("locks")["locks"] == []
-    assert bob.send(path, {"reason": "over", "consent": given}, 404) == "unknown_lock"
+    assert bob.send(path, over, 404) == "unknown_lock"
 
 
 def test_revoking(world: FrontEnd) -> None:
@@ -173,13 +180,18 @@ def test_t53_hosts_are_kept_with_signatures(world: FrontEnd) -> None:
     added = bob.send("hosts", {**body, "consent": bob.signed(add)}, 201)
     assert (added["host"]["id"], added["invitation"]) == ("web9", None)
     assert bob.send("hosts", {**body, "consent": bob.signed(add)}, 409) == "name_taken"
-    label = m.LabelHost("web9", (("env", "prod"),), bob.login, None)
-    staged = {"labels": [["env", "staging"]], "consent": bob.signed(label)}
-    assert bob.send("hosts/web9/labels", staged, 403) == "signature_refused"
-    labelled = bob.send("hosts/web9/labels", {"labels": [["env", "prod"]], "consent": bob.signed(label)})
+    shown = wire.fill(m.ShownHost, wire.decode(m.HostView, added["host"]))
+    label = m.LabelHost("web9", (("env", "prod"),), bob.login, None, shown)
+    body = {"labels": [["env", "prod"]], "consent": bob.signed(label), "shown": wire.encode(shown)}
+    assert bob.send("hosts/web9/labels", {**body, "labels": [["env", "staging"]]}, 403) == "signature_refused"
+    labelled = bob.send("hosts/web9/labels", {**body, "consent": bob.signed(label)})
     assert labelled["host"]["labels"] == [["env", "prod"]]
-    remove = m.RemoveHost("web9", "scrapped", bob.login, None)
-    bob.send("hosts/web9/remove", {"reason": "scrapped", "consent": bob.signed(remove)}, 204)
+    scrapped = {"reason": "scrapped", "shown": wire.encode(shown)}
+    remove = m.RemoveHost("web9", "scrapped", bob.login, None, shown)
+    assert bob.send("hosts/web9/remove", {**scrapped, "consent": bob.signed(remove)}, 409) == "shown_differs"
+    shown = wire.fill(m.ShownHost, wire.decode(m.HostView, labelled["host"]))
+    remove, scrapped["shown"] = replace(remove, shown=shown), wire.encode(shown)
+    bob.send("hosts/web9/remove", {**scrapped, "consent": bob.signed(remove)}, 204)
     assert "web9" not in [each["name"] for each in bob.read("hosts")["hosts"]]
 
 
