@@ -178,16 +178,16 @@ def krl_of(bundle: Bundle) -> bytes:
         raise Invalid("bad_krl", "the bundle's revocation list is not base64") from None
 
 
-def way(found: Bundle, pin: str) -> tuple[Succession, ...]:
+def way(bundle: Bundle, pin: str) -> tuple[Succession, ...]:
     """The changes of the root that lead from the pinned one (``SHA256:…``) to this bundle's, each still to be verified.
 
     Raises:
         Refused: ``other_root``, if there is no way.
 
     """
-    root = sshkey.parse_line(found.root).fingerprint
+    root = sshkey.parse_line(bundle.root).fingerprint
     at, steps = pin, []
-    for change in found.succession:
+    for change in bundle.succession:
         if at != root and sshkey.parse_line(change.old).fingerprint == at:
             steps.append(change)
             at = sshkey.parse_line(change.new).fingerprint

@@ -21,10 +21,10 @@ def parse(text: str) -> int:
 
     Raises ``Invalid`` with the code ``bad_duration``, also for nothing at all and for more than 366 days.
     """
-    found = _TEXT.fullmatch(text) if text else None
-    if found is None:
+    match = _TEXT.fullmatch(text) if text else None
+    if match is None:
         raise Invalid("bad_duration", f"{quoted(text)} is not a duration", hint='write it like "8h", "30m", "1h30m"')
-    seconds = sum(int(number or 0) * size for number, (_, _, size) in zip(found.groups(), _UNITS, strict=True))
+    seconds = sum(int(number or 0) * size for number, (_, _, size) in zip(match.groups(), _UNITS, strict=True))
     if not 0 < seconds <= MAX_SECONDS:
         raise Invalid("bad_duration", f"{quoted(text)} is not a duration from 1 second to {show(MAX_SECONDS)}")
     return seconds

@@ -145,12 +145,12 @@ def _check_key(blob: bytes) -> None:
 
 
 def _strings(body: Reader) -> list[bytes]:
-    found = []
+    strings = []
     while not body.at_end():
-        found.append(body.string())
-    if not found or not all(found):
+        strings.append(body.string())
+    if not strings or not all(strings):
         raise _bad("it holds an empty list or name")
-    return found
+    return strings
 
 
 def _bad(problem: str) -> Invalid:

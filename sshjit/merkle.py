@@ -46,14 +46,14 @@ class Frontier:
     @classmethod
     def of(cls, tiles: bytes, leaves: Iterable[bytes]) -> Frontier:
         """The frontier of the tree whose complete tiles have these heads, and ``leaves`` after them."""
-        found = cls()
+        tree = cls()
         heads = [tiles[at : at + 32] for at in range(0, len(tiles), 32)]
         for number, root in enumerate(heads):
-            found._merge(root, number)
-        found.size, found.tiles = len(heads) * TILE, bytearray(tiles)
+            tree._merge(root, number)
+        tree.size, tree.tiles = len(heads) * TILE, bytearray(tiles)
         for leaf in leaves:
-            found.append(leaf)
-        return found
+            tree.append(leaf)
+        return tree
 
     def append(self, leaf: bytes) -> None:
         """Adds one leaf, by its hash."""
@@ -95,14 +95,14 @@ def roots(leaves: Sequence[bytes]) -> tuple[bytes, ...]:
 
     Level by level, which takes a third of the time of a ``Frontier`` that grows.
     """
-    found: list[bytes] = []
+    heads: list[bytes] = []
     level, sha256 = list(leaves), hashlib.sha256
     while level:
         if len(level) & 1:
-            found.append(level.pop())
+            heads.append(level.pop())
         pairs = zip(level[::2], level[1::2], strict=True)
         level = [sha256(b"\x01" + left + right).digest() for left, right in pairs]
-    return tuple(reversed(found))
+    return tuple(reversed(heads))
 
 
 def head(leaves: Sequence[bytes]) -> bytes:

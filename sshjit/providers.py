@@ -107,21 +107,21 @@ def load(text: str, *, file: str = "providers.toml") -> dict[str, Provider]:
     listed = tables.pop("providers", None)
     if tables or not isinstance(listed, dict) or not listed:
         raise Invalid("bad_config", f"{file}: expected tables [providers.NAME] and nothing else")
-    found: dict[str, Provider] = {}
+    providers: dict[str, Provider] = {}
     for name, table in listed.items():
         if not isinstance(table, dict):
             raise Invalid("bad_config", f"{file}: 'providers.{name}' must be a table")
         try:
             names.provider_id(name)
-            found[name] = settings.fill(Provider, table, file, below=f"providers.{name}")
+            providers[name] = settings.fill(Provider, table, file, below=f"providers.{name}")
         except Invalid as error:
             if error.message.startswith(file):
                 raise
             raise Invalid("bad_config", f"{file}: [providers.{name}]: {error.message}", hint=error.hint) from None
-    issuers = [provider.issuer for provider in found.values()]
-    own = [name for provider in found.values() for name in provider.own_names.values()]
+    issuers = [provider.issuer for provider in providers.values()]
+    own = [name for provider in providers.values() for name in provider.own_names.values()]
     if len(set(own)) != len(own):
         raise Invalid("bad_config", f"{file}: own_names: two people have one name", hint="a Unix name is one person's")
     if len(set(issuers)) != len(issuers):
         raise Invalid("bad_config", f"{file}: two providers have the same issuer")
-    return found
+    return providers

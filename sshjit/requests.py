@@ -186,15 +186,15 @@ def require_open(request: Request, now: int) -> None:
         raise Invalid("not_yet", text, hint="come back then")
 
 
-def decide(request: Request, said: events.Decided, now: int, *, erased: bool = False) -> Request:
+def decide(request: Request, decision: events.Decided, now: int, *, erased: bool = False) -> Request:
     """One more approver was heard; whether that suffices is not decided here.
 
     ``erased``: the ask's detail is gone, and so is what the digest was over.
     """
     require(request, RequestState.PENDING, now)
-    if not erased and said.digest != digest(request.asked):
+    if not erased and decision.digest != digest(request.asked):
         raise Invalid("digest_differs", f"request {request.id} is not the one that was shown", hint="look at it again")
-    return dataclasses.replace(request, decisions=(*request.decisions, Decision(said, now)))
+    return dataclasses.replace(request, decisions=(*request.decisions, Decision(decision, now)))
 
 
 def open_window(request: Request, opened: events.Opened, now: int, *, grant: Request | None = None) -> Request:
@@ -222,20 +222,20 @@ def lengthen(grant: Request, ends: int) -> Request:
     return dataclasses.replace(grant, ends=ends, extended=grant.extended + 1)
 
 
-def remark(request: Request, said: events.Commented, now: int) -> Request:
+def remark(request: Request, comment: events.Commented, now: int) -> Request:
     """Somebody said something about it; how it stands does not matter, and does not change."""
     if len(request.remarks) >= MAX_REMARKS:
         raise Invalid("too_many_remarks", f"request {request.id} has {MAX_REMARKS} remarks already")
-    return dataclasses.replace(request, remarks=(*request.remarks, Remark(said, now)))
+    return dataclasses.replace(request, remarks=(*request.remarks, Remark(comment, now)))
 
 
-def look_at(request: Request, said: events.Reviewed, now: int) -> Request:
+def look_at(request: Request, review: events.Reviewed, now: int) -> Request:
     """A break-glass access is reviewed: once, whenever."""
     if request.review_by is None:
         raise Invalid("nothing_to_review", f"request {request.id} is no break-glass access")
     if request.review is not None:
         raise Invalid("already_reviewed", f"request {request.id} was reviewed already")
-    return dataclasses.replace(request, review=Review(said, now))
+    return dataclasses.replace(request, review=Review(review, now))
 
 
 def close(request: Request, closed: events.Closed, now: int) -> Request:

@@ -69,10 +69,10 @@ def _value(kind: Any, value: Any, file: str, path: str) -> Any:
     if origin is Mapping:  # a table whose keys are the file's own
         if not isinstance(value, dict):
             raise Invalid("bad_config", f"{file}: the field {path!r} must be a table")
-        return {key: _value(parts[1], each, file, _join(path, key)) for key, each in value.items()}
+        return {key: _value(parts[1], item, file, _join(path, key)) for key, item in value.items()}
     if origin is tuple and dataclasses.is_dataclass(parts[0]) and isinstance(value, list):
         tables = enumerate(value)
-        return tuple(_value(parts[0], each, file, f"{path}[{index}]") for index, each in tables)
+        return tuple(_value(parts[0], item, file, f"{path}[{index}]") for index, item in tables)
     if dataclasses.is_dataclass(kind) and isinstance(value, dict):
         return fill(typing.cast("type", kind), value, file, below=path)
     try:

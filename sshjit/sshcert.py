@@ -204,10 +204,10 @@ def _options(pairs: tuple[tuple[str, str | None], ...]) -> bytes:
 def _read_options(blob: bytes) -> tuple[tuple[str, str | None], ...]:
     if not blob:
         return ()
-    reader, found, end = Reader(blob), [], len(blob)
+    reader, options, end = Reader(blob), [], len(blob)
     while reader.position < end:
-        found.append((reader.text(), _read_value(reader.string())))
-    return tuple(found)
+        options.append((reader.text(), _read_value(reader.string())))
+    return tuple(options)
 
 
 def _read_value(data: bytes) -> str | None:
@@ -221,7 +221,7 @@ def _read_value(data: bytes) -> str | None:
 
 
 def _strings(blob: bytes) -> tuple[str, ...]:
-    reader, found, end = Reader(blob), [], len(blob)
+    reader, strings, end = Reader(blob), [], len(blob)
     while reader.position < end:
-        found.append(reader.text())
-    return tuple(found)
+        strings.append(reader.text())
+    return tuple(strings)

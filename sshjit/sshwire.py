@@ -113,10 +113,10 @@ class Reader:
 
     def take(self, expected: bytes) -> bool:
         """Reads exactly these bytes if they come next; else reads nothing."""
-        found = self._blob.startswith(expected, self.position)
-        if found:
+        there = self._blob.startswith(expected, self.position)
+        if there:
             self.position += len(expected)
-        return found
+        return there
 
     def since(self, position: int) -> bytes:
         """The bytes read since ``position``."""

@@ -91,22 +91,22 @@ def unbundle(raw: bytes) -> list[bytes]:
         Invalid: ``bad_tile``.
 
     """
-    found, at = [], 0
+    entries, at = [], 0
     while at < len(raw):
         end = at + 2 + int.from_bytes(raw[at : at + 2], "big")
         if at + 2 > len(raw) or end > len(raw):
             raise Invalid("bad_tile", "the bundle ends inside an entry")
-        found.append(raw[at + 2 : end])
+        entries.append(raw[at + 2 : end])
         at = end
-    return found
+    return entries
 
 
 def heads(tiles: bytes, level: int) -> list[bytes]:
     """The hashes of a level, 1 or higher, from those of level 1 (``merkle.Frontier.tiles``)."""
-    found = [bytes(tiles[at : at + 32]) for at in range(0, len(tiles), 32)]
+    hashes = [bytes(tiles[at : at + 32]) for at in range(0, len(tiles), 32)]
     for _ in range(level - 1):
-        found = [merkle.head(found[at : at + TILE]) for at in range(0, len(found) - TILE + 1, TILE)]
-    return found
+        hashes = [merkle.head(hashes[at : at + TILE]) for at in range(0, len(hashes) - TILE + 1, TILE)]
+    return hashes
 
 
 def inclusion_proof(

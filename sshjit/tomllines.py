@@ -138,11 +138,11 @@ class _Scanner:
 
     def _skip(self, pattern: re.Pattern[str]) -> str:
         """Move past what ``pattern`` matches here, and return it."""
-        found = pattern.match(self.text, self._at)
-        if found is None:
+        match = pattern.match(self.text, self._at)
+        if match is None:
             raise IndexError
-        self._at = found.end()
-        return found.group()
+        self._at = match.end()
+        return match.group()
 
     def _note(self, path: Path) -> None:
         self._line += self.text.count("\n", self._counted, self._at)

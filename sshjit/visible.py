@@ -38,8 +38,8 @@ def _piled(text: str) -> list[int]:
     """For each character, the how manyth mark in a row it is; 0 if it is none."""
     from unicodedata import category  # noqa: PLC0415 - a connection needs this for no text of its own
 
-    found, marks = [], 0
+    positions, marks = [], 0
     for each in text:
         marks = marks + 1 if category(each) in {"Mn", "Me"} else 0
-        found.append(marks)
-    return found
+        positions.append(marks)
+    return positions

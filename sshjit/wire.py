@@ -229,12 +229,12 @@ def _refuse(path: str, problem: str, kind: type[Invalid] = Invalid) -> Invalid:
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise ValueError(f"the key {twice[:40]!r} stands twice")
-    return found
+    return fields
 
 
 def _no_floats(text: str) -> Any:

@@ -528,6 +528,34 @@ def test_no_file_is_longer_than_a_person_reads(path: Path) -> None:
     assert lines <= LONGEST, f"{lines} lines"
 
 
+BARE = {"found", "said", "each", "heard", "told", "whoever"}
+"""Names that say nothing of what they hold: for a line or two they do."""
+
+
+@every(*PACKAGES)
+def test_a_name_that_says_nothing_is_gone_after_three_lines(package: str, path: Path) -> None:
+    assert not bare_names(tree(path))
+
+
+def bare_names(module: ast.Module) -> list[str]:
+    """Functions in which such a name is used over more than three lines."""
+    long = []
+    for function in ast.walk(module):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines: dict[str, list[int]] = {}
+            for node in ast.walk(function):
+                name = node.id if isinstance(node, ast.Name) else node.arg if isinstance(node, ast.arg) else None
+                if name in BARE:
+                    lines.setdefault(str(name), []).append(node.lineno)
+            long += [f"{function.name}: {name}" for name, at in lines.items() if max(at) - min(at) >= 3]
+    return long
+
+
+def test_a_name_that_says_nothing_is_seen() -> None:
+    text = "def look(each):\n    found = 1\n    x = 2\n    y = 3\n    return found\n"
+    assert bare_names(ast.parse(text)) == ["look: found"]
+
+
 def test_the_lock_file_names_no_address() -> None:
     text = (ROOT / "requirements.lock").read_text()
     assert "://" not in text

@@ -175,16 +175,16 @@ class Authority:
         self._look()
 
     def _look(self) -> None:
-        context, found = self._context, []
+        context, troubles = self._context, []
         self._offset = context.clock.offset
         try:
             context.now = context.clock.now(context.state.time)
         except Failed as error:
-            found.append(error)
+            troubles.append(error)
             context.now = context.clock.steady(context.state.time)
         if (full := context.reserve.look()) is not None:
-            found.append(full)
-        context.troubles = tuple(found)
+            troubles.append(full)
+        context.troubles = tuple(troubles)
 
     def _one(self, question: Question) -> Answer:
         kind = type(question.message)

@@ -141,10 +141,10 @@ def read_trusted(path: Path) -> str:
 
 
 def _absolute(path: Path, key: str, value: str) -> Path:
-    found = Path(value)
-    if not found.is_absolute():
+    absolute = Path(value)
+    if not absolute.is_absolute():
         raise Invalid("bad_config", f"{path.name}: {key!r} must be an absolute path")
-    return found
+    return absolute
 
 
 def _database(path: Path, address: str) -> str:

@@ -211,10 +211,10 @@ class Context:
         """
         asked = request.asked
         hosts = tuple(self.state.hosts.get(name) for name in asked.hosts)
-        found = tuple(host for host in hosts if host is not None)
-        if tuple(host.id for host in found) != asked.host_ids:
+        enrolled = tuple(host for host in hosts if host is not None)
+        if tuple(host.id for host in enrolled) != asked.host_ids:
             raise Refused("host_gone", "a host of this request is no longer enrolled", hint="ask again")
-        return found
+        return enrolled
 
     def key_of(self, login: Login) -> sshkey.PublicKey:
         """The key that a native login is bound to.

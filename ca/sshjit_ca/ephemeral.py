@@ -60,7 +60,7 @@ class ReplayCache:
     _last: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     _waiting: dict[str, int] = field(default_factory=dict)
 
-    def check(self, host: str, kind: str, said: int, now: int, pause: int) -> None:
+    def check(self, host: str, kind: str, time: int, now: int, pause: int) -> None:
         """Whether a text of the time ``said`` may be taken now.
 
         Raises:
@@ -68,7 +68,7 @@ class ReplayCache:
 
         """
         last, when = self._last.get((host, kind), (0, 0))
-        if abs(now - said) > SKEW or said <= last:
+        if abs(now - time) > SKEW or time <= last:
             raise Refused("not_fresh", "the host's statement was signed at another time", hint="check the host's clock")
         if now - when < pause:
             raise Refused("too_soon", f"the host sent this less than {pause} s ago")

@@ -73,13 +73,13 @@ def _where(request: RequestView) -> str:
 def _answers(reply: RequestReply, now: int) -> Rows:
     request = reply.request
     rows = [("status", f"{state_text(request, now)}{f': {request.closing}' if request.closing else ''}")]
-    rows += [("needs" if not n else "", step(each)) for n, each in enumerate(request.steps)]
-    rows += [("decisions" if not n else "", decision(each)) for n, each in enumerate(request.decisions)]
+    rows += [("needs" if not n else "", step(needed)) for n, needed in enumerate(request.steps)]
+    rows += [("decisions" if not n else "", decision(needed)) for n, needed in enumerate(request.decisions)]
     if request.state is RequestState.PENDING and not request.decisions:
         rows.append(("decisions", "none yet"))
     rows += [
-        ("comments" if not n else "", f"{each.person.name}, {at(each.time)}: {each.text}")
-        for n, each in enumerate(request.comments)
+        ("comments" if not n else "", f"{needed.person.name}, {at(needed.time)}: {needed.text}")
+        for n, needed in enumerate(request.comments)
     ]
     rows.append(("review", _review(request)))
     rows += [("extensions" if not n else "", line) for n, line in enumerate(_extensions(reply.extensions, now))]
@@ -90,34 +90,33 @@ def _answers(reply: RequestReply, now: int) -> Rows:
 
 def _extensions(extensions: Iterable[ExtensionView], now: int) -> Iterator[str]:
     """Two lines for each request for more time: the request, and its outcome."""
-    for each in extensions:
-        why = f": {each.reason}" if each.reason else ""
-        yield f"{lasting(each.duration)} more, requested {at(each.asked)} by {each.person.name}{why}"
-        yield "; ".join(_extension_outcome(each, now))
+    for extension in extensions:
+        why = f": {extension.reason}" if extension.reason else ""
+        yield f"{lasting(extension.duration)} more, requested {at(extension.asked)} by {extension.person.name}{why}"
+        yield "; ".join(_extension_outcome(extension, now))
 
 
-def _extension_outcome(each: ExtensionView, now: int) -> Iterator[str]:
-    yield from map(decision, each.decisions)
-    if each.how is not None:
-        if each.how != "reviewed":
+def _extension_outcome(extension: ExtensionView, now: int) -> Iterator[str]:
+    yield from map(decision, extension.decisions)
+    if extension.how is not None:
+        if extension.how != "reviewed":
             yield "approved by the rule"
-        if each.ends is not None:
-            yield f"open until {at(each.ends)}"
-    elif each.state is RequestState.PENDING:
-        yield f"pending, {rough(each.pending_until - now)} left"
-    elif each.state is not RequestState.DENIED:
-        yield f"{each.state.value}{f': {each.closing}' if each.closing else ''}"
+        if extension.ends is not None:
+            yield f"open until {at(extension.ends)}"
+    elif extension.state is RequestState.PENDING:
+        yield f"pending, {rough(extension.pending_until - now)} left"
+    elif extension.state is not RequestState.DENIED:
+        yield f"{extension.state.value}{f': {extension.closing}' if extension.closing else ''}"
 
 
-def step(each: StepView) -> str:
+def step(needed: StepView) -> str:
     """``2 of sre-lead , signed, missing 1: Bob, Eve``."""
-    signed = ", signed" if each.signed else ""
-    if not each.missing:
-        return f"{each.count} of {each.role}{signed}: done"
-    missing = f", missing {each.missing}" if each.missing != each.count else ""
-    return (
-        f"{each.count} of {each.role}{signed}{missing}: {', '.join(each.candidates) or 'nobody who signed in recently'}"
-    )
+    signed = ", signed" if needed.signed else ""
+    if not needed.missing:
+        return f"{needed.count} of {needed.role}{signed}: done"
+    missing = f", missing {needed.missing}" if needed.missing != needed.count else ""
+    candidates = ", ".join(needed.candidates) or "nobody who signed in recently"
+    return f"{needed.count} of {needed.role}{signed}{missing}: {candidates}"
 
 
 def _review(request: RequestView) -> str:
@@ -152,21 +151,21 @@ def _past(title: str, requests: tuple[PastView, ...], styles: Styles) -> list[st
         return ["", f"{styles('strong', title)}: nothing"]
     rows = [
         [
-            short(each.id),
-            where(each.login, each.hosts, each.action, break_glass=each.how == "break_glass"),
-            each.state.value if each.ends is None else f"{each.state.value}, until {at(each.ends)}",
-            at(each.asked),
+            short(past.id),
+            where(past.login, past.hosts, past.action, break_glass=past.how == "break_glass"),
+            past.state.value if past.ends is None else f"{past.state.value}, until {at(past.ends)}",
+            at(past.asked),
         ]
-        for each in requests
+        for past in requests
     ]
     title_row, *heads = table([["ID", "ACCESS", "STATUS", "REQUESTED"], *rows], indent="  ").split("\n")
     wide = max(map(width, [title_row, *heads])) + 2
     if styles.columns < wide + _WHY:
         lines = [title_row]
-        for head, each in zip(heads, requests, strict=True):
-            lines += [head, *(f"    {line}" for line in styles.wrapped(each.reason, 4))]
+        for head, past in zip(heads, requests, strict=True):
+            lines += [head, *(f"    {line}" for line in styles.wrapped(past.reason, 4))]
     else:
-        whys = ("REASON", *(each.reason for each in requests))
+        whys = ("REASON", *(past.reason for past in requests))
         lines = [
             line
             for head, why in zip([title_row, *heads], whys, strict=True)

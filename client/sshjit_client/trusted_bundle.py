@@ -131,11 +131,11 @@ def keep(folder: Path, new: HeldBundle, trusted: Bundle) -> None:
     files.save(folder / "bundle.json", new)
 
 
-def warnings(found: Bundle) -> list[str]:
+def warnings(held: Bundle) -> list[str]:
     """What to tell the person about a bundle with parts that this program does not know."""
-    upgrade = f"upgrade it to {found.release} or newer" if found.release else "upgrade it"
-    old = [f"this ssh-jit is too old for the server: {upgrade}"] if found.oldest > versions.PROTOCOL else []
-    return old + [f"this ssh-jit does not know {part}; it goes by the rest" for part in found.left_out]
+    upgrade = f"upgrade it to {held.release} or newer" if held.release else "upgrade it"
+    old = [f"this ssh-jit is too old for the server: {upgrade}"] if held.oldest > versions.PROTOCOL else []
+    return old + [f"this ssh-jit does not know {part}; it goes by the rest" for part in held.left_out]
 
 
 def plain(settings: Settings) -> bool:

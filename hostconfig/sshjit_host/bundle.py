@@ -173,12 +173,12 @@ def _count(fields: dict[str, Any], name: str) -> int:
 
 def _grants(fields: dict[str, Any], name: str) -> tuple[tuple[str, int], ...]:
     """Ids of grants, each once, with a time."""
-    found = strictjson.pairs(fields, name)
-    if not all(_GRANT.fullmatch(grant) and 1 <= time < LIMIT for grant, time in found):
+    grants = strictjson.pairs(fields, name)
+    if not all(_GRANT.fullmatch(grant) and 1 <= time < LIMIT for grant, time in grants):
         raise ValueError(f"{name} holds something else than grants and times")
-    if len({grant for grant, _ in found}) != len(found):
+    if len({grant for grant, _ in grants}) != len(grants):
         raise ValueError(f"{name} holds a grant twice")
-    return found
+    return grants
 
 
 def _key(name: str, line: str) -> sshkey.PublicKey:
@@ -216,14 +216,14 @@ def _changes(fields: dict[str, Any]) -> tuple[Succession, ...]:
     changes = strictjson.typed(fields, "succession", list)
     if len(changes) > MOST_CHANGES:
         raise ValueError(f"its root changed more than {MOST_CHANGES} times")
-    found = []
+    parsed = []
     for change in changes:
         if type(change) is not dict:
             raise ValueError("succession holds something that is no object")
         strictjson.only(change, required=frozenset(("old", "new", "signature")), optional=frozenset(change))
         old, new, signature = (strictjson.typed(change, name, str) for name in ("old", "new", "signature"))
-        found.append(Succession(_key("succession", old), _key("succession", new), signature))
-    return tuple(found)
+        parsed.append(Succession(_key("succession", old), _key("succession", new), signature))
+    return tuple(parsed)
 
 
 def _krl(text: str) -> krl.RevocationList:

@@ -44,10 +44,10 @@ class Recent(Generic[K, V]):
 
     def get(self, key: K) -> V | None:
         """The value of ``key`` if it is recent enough."""
-        found = self._values.get(key)
-        if found is None or not 0 <= self._clock() - found[0] < self._lifetime:
+        entry = self._values.get(key)
+        if entry is None or not 0 <= self._clock() - entry[0] < self._lifetime:
             return None
-        return found[1]
+        return entry[1]
 
     def put(self, key: K, value: V) -> V:
         """Remembers ``value`` and returns it."""
@@ -103,12 +103,12 @@ class CaCache:
         hangs, every poll would wait out its own time after all those before it, and soon no thread were left to say so.
         """
         number = _format(reader)
-        if found := self._bundle.get(number):
-            return found
+        if bundle := self._bundle.get(number):
+            return bundle
         failures = self._failures
         with self._asking:
-            if found := self._bundle.get(number):
-                return found
+            if bundle := self._bundle.get(number):
+                return bundle
             if self._failure is not None and failures != self._failures:
                 raise _again(self._failure)
             try:

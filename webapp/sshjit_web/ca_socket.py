@@ -131,12 +131,12 @@ class Connection:
 
     def _heard(self) -> memoryview:
         """The text of the next frame, which must be all that was sent."""
-        heard, size = bytearray(self._channel.recv(_FIRST)), 4
-        while len(heard) < 4 or len(heard) < (size := 4 + int.from_bytes(heard[:4], "big")):
+        data, size = bytearray(self._channel.recv(_FIRST)), 4
+        while len(data) < 4 or len(data) < (size := 4 + int.from_bytes(data[:4], "big")):
             part = self._channel.recv(_MORE)
             if not part or size > 4 + ca_protocol.MAX_REPLY:
                 raise Broken
-            heard += part
-        if len(heard) > size:
+            data += part
+        if len(data) > size:
             raise Broken
-        return memoryview(heard)[4:]
+        return memoryview(data)[4:]

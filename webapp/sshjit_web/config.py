@@ -186,13 +186,13 @@ def client_secrets(known: dict[str, providers.Provider], folder: Path) -> dict[s
         Failed: as ``read_trusted``, or ``empty_secret``.
 
     """
-    found = {}
+    by_provider = {}
     for name, provider in known.items():
         path = folder / provider.web.client_secret_file
-        found[name] = read_trusted(path, secret=True).strip()
-        if not found[name]:
+        by_provider[name] = read_trusted(path, secret=True).strip()
+        if not by_provider[name]:
             raise Failed("empty_secret", f"{path} is empty")
-    return found
+    return by_provider
 
 
 def explain(error: SshJitError) -> str:

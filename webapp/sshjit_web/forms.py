@@ -94,10 +94,10 @@ def words(text: str) -> tuple[str, ...]:
 
 def pairs(text: str) -> tuple[tuple[str, str], ...]:
     """Labels as they are typed: ``env=prod role=db``. Raises ``Invalid``: ``bad_form_field``."""
-    found = [word.partition("=") for word in words(text)]
-    if any(not key or not sign or not value for key, sign, value in found):
+    parts = [word.partition("=") for word in words(text)]
+    if any(not key or not sign or not value for key, sign, value in parts):
         raise Invalid("bad_form_field", "a label is written with its value", hint="like env=prod, or env=prod role=db")
-    return tuple((key, value) for key, _, value in found)
+    return tuple((key, value) for key, _, value in parts)
 
 
 def one_line(text: str) -> str:
@@ -115,17 +115,17 @@ def moment(text: str, what: str) -> int | None:
     if not text:
         return None
     try:
-        found = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
-        found = None
-    if found is None or found.tzinfo is not None or not 1970 < found.year < 3000:
+        time = None
+    if time is None or time.tzinfo is not None or not 1970 < time.year < 3000:
         raise Invalid("bad_form_field", f"{what} is not a date and time", hint="write it like 2026-03-04T14:30, in UTC")
-    return int(found.replace(tzinfo=UTC).timestamp())
+    return int(time.replace(tzinfo=UTC).timestamp())
 
 
 def required(text: str, what: str, hint: str) -> str:
     """The text of a field that must not be empty. Raises ``Invalid``: ``bad_form_field``."""
-    found = text.strip()
-    if not found:
+    value = text.strip()
+    if not value:
         raise Invalid("bad_form_field", f"{what} is missing", hint=hint)
-    return found
+    return value

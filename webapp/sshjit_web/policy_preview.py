@@ -65,10 +65,10 @@ def find_hosts(
 ) -> tuple[policy.Host, ...] | None:
     """The hosts by name or alias in that order, then all with all the labels; ``None`` if one is not known here."""
     by_name = {name: host for host in known for name in (*host.aliases, host.name)}
-    found = {name: by_name.get(name) for name in wanted}
-    if None in found.values():
+    hosts = {name: by_name.get(name) for name in wanted}
+    if None in hosts.values():
         return None
-    have = {host.name: host for host in found.values() if host is not None}
+    have = {host.name: host for host in hosts.values() if host is not None}
     if labels:
         have.update((host.name, host) for host in known if set(labels) <= set(host.labels))
     return tuple(policy.Host(host.id, host.name, host.labels) for host in have.values())

@@ -24,11 +24,11 @@ _RELEASE = importlib.metadata.version("ssh-jit")
 @blueprint.get("/bundle")
 def bundle() -> Response:
     """The signed bundle; 304 for a client that has the newest already."""
-    found = services().ca_cache.bundle(versions.parse(request.headers.get(versions.HEADER)))
-    headers = {"ETag": found.tag, "Cache-Control": "no-cache"}
-    if found.tag in (part.strip() for part in request.headers.get("If-None-Match", "").split(",")):
+    carried = services().ca_cache.bundle(versions.parse(request.headers.get(versions.HEADER)))
+    headers = {"ETag": carried.tag, "Cache-Control": "no-cache"}
+    if carried.tag in (part.strip() for part in request.headers.get("If-None-Match", "").split(",")):
         return Response(status=304, headers=headers)
-    return Response(found.body, headers=headers, mimetype="application/json")
+    return Response(carried.body, headers=headers, mimetype="application/json")
 
 
 @blueprint.get("/api/v1/version")

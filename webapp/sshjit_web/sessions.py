@@ -51,10 +51,10 @@ class Sessions:
         key = (digest(token), kind)
         if known := self._ids.get(key):
             return known
-        found = self._store.find_session(token, kind, now=int(self._clock()))
-        if found is None:
+        session = self._store.find_session(token, kind, now=int(self._clock()))
+        if session is None:
             raise _needed()
-        return self._ids.put(key, found)
+        return self._ids.put(key, session)
 
     def login(self, kind: Kind, token: str | None) -> LoginView:
         """The living login behind a token.

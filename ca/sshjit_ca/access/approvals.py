@@ -18,12 +18,12 @@ def steps_of(request: Request) -> tuple[Step, ...]:
 
 def approvers_of(context: Context, request: Request) -> tuple[Approver, ...]:
     """Everybody who said yes, with the roles that they have now; not by a sign-in or a key that is locked."""
-    found = []
-    for said in (decision.said for decision in request.decisions):
-        if said.verdict == "approve" and not locks.vote_suspended(context.state, said.login_id, said.subject):
-            person = context.person(said.subject)
-            found.append(Approver(person.subject_id, person.emails, person.roles, signed=said.signed))
-    return tuple(found)
+    approvers = []
+    for decided in (decision.said for decision in request.decisions):
+        if decided.verdict == "approve" and not locks.vote_suspended(context.state, decided.login_id, decided.subject):
+            person = context.person(decided.subject)
+            approvers.append(Approver(person.subject_id, person.emails, person.roles, signed=decided.signed))
+    return tuple(approvers)
 
 
 def may_decide(context: Context, login: Login, request: Request) -> bool:

@@ -32,17 +32,17 @@ class Sweeper:
         """Records what is over by now; how many, ``MOST`` if there may be more. The clock must be believed."""
         self._look_for_new(context.state)
         over: list[Closed] = []
-        for each in list(self._open):
-            request = context.state.requests.get(each)
+        for request_id in list(self._open):
+            request = context.state.requests.get(request_id)
             if request is None or request.state not in requests.MOVES:
-                del self._open[each]
+                del self._open[request_id]
                 continue
             standing = requests.state_at(request, context.now)
             if standing not in _OVER:
                 continue
-            del self._open[each]
+            del self._open[request_id]
             if request.asked.extends is None or standing is RequestState.EXPIRED:  # else the grant itself says so
-                over.append(Closed(each, standing, None, ""))
+                over.append(Closed(request_id, standing, None, ""))
                 if len(over) == MOST:
                     break
         for closed in over:

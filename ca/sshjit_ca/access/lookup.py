@@ -30,16 +30,16 @@ def target_hosts(context: Context, message: Ask | Explain) -> tuple[Host, ...]:
         raise Invalid("no_host", "name at least one host")
     if len(message.hosts) > MOST_HOSTS:
         raise Invalid("too_many_hosts", f"a certificate names at most {MOST_HOSTS} hosts, not {len(message.hosts)}")
-    found = {each.name: each for each in (target_host(context, name) for name in message.hosts)}
+    hosts = {host.name: host for host in (target_host(context, name) for name in message.hosts)}
     if message.labels:
         labelled = _labelled(context, message.labels)
         if not labelled:
             what = " and ".join(f"{names.show(key)}={names.show(value)}" for key, value in message.labels)
             raise Invalid("no_such_hosts", f"no host has {what}", hint="ssh-jit hosts lists the labels too")
-        found.update((each.name, each) for each in labelled)
-    if len(found) > MOST_HOSTS:
-        raise Invalid("too_many_hosts", f"a certificate names at most {MOST_HOSTS} hosts, not {len(found)}")
-    return tuple(found.values())
+        hosts.update((host.name, host) for host in labelled)
+    if len(hosts) > MOST_HOSTS:
+        raise Invalid("too_many_hosts", f"a certificate names at most {MOST_HOSTS} hosts, not {len(hosts)}")
+    return tuple(hosts.values())
 
 
 def target_host(context: Context, name: str) -> Host:
@@ -89,22 +89,24 @@ def subject_named(state: State, text: str) -> str:
     if text in state.subjects:
         return state.subjects[text]
     provider, _, address = text.partition("/")
-    found = [
+    subjects = [
         subject
         for claim, subject in state.subjects.items()
         if claim.startswith(f"{provider}/") and address.casefold() in state.emails.get(subject, frozenset())
     ]
-    if not found:
+    if not subjects:
         raise Invalid(
             "unknown_person",
             f"no person known here matches {names.show(text)}",
             hint="give a sub-… id or provider/address",
         )
-    if len(found) > 1:
+    if len(subjects) > 1:
         raise Invalid(
-            "which_person", f"several accounts use this address: {', '.join(found)}", hint="give one of these sub-… ids"
+            "which_person",
+            f"several accounts use this address: {', '.join(subjects)}",
+            hint="give one of these sub-… ids",
         )
-    return found[0]
+    return subjects[0]
 
 
 def subject_meant(state: State, text: str) -> str:
@@ -114,12 +116,14 @@ def subject_meant(state: State, text: str) -> str:
         Invalid: ``unknown_person``, ``which_person``.
 
     """
-    said = text.casefold()
-    found = {subject for subject, addresses in state.emails.items() if said in addresses} & state.newest_login.keys()
+    address = text.casefold()
+    subjects = {
+        subject for subject, addresses in state.emails.items() if address in addresses
+    } & state.newest_login.keys()
     for subject, login in state.newest_login.items():
-        if state.logins[login].opened.name.casefold() == said:
-            found.add(subject)
-    if len(found) > 1:
-        several = ", ".join(sorted(found))
+        if state.logins[login].opened.name.casefold() == address:
+            subjects.add(subject)
+    if len(subjects) > 1:
+        several = ", ".join(sorted(subjects))
         raise Invalid("which_person", f"several people have this name: {several}", hint="give one of these sub-… ids")
-    return found.pop() if found else subject_named(state, text)
+    return subjects.pop() if subjects else subject_named(state, text)

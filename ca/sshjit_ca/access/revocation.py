@@ -56,12 +56,12 @@ def require_reason(text: str) -> str:
 
 def close_extensions(context: Context, grant: Request, state: RequestState, by: str | None, reason: str) -> None:
     """Closes the extensions of a grant that is about to reach ``state``; one that nobody answered is taken back."""
-    for each in extensions(context.state, grant):
-        standing = requests.state_at(each, context.now)
+    for extension in extensions(context.state, grant):
+        standing = requests.state_at(extension, context.now)
         if standing is RequestState.PENDING:
-            context.record(Closed(each.id, RequestState.CANCELLED, by, reason))
+            context.record(Closed(extension.id, RequestState.CANCELLED, by, reason))
         elif standing is RequestState.APPROVED:
-            context.record(Closed(each.id, state, by, reason))
+            context.record(Closed(extension.id, state, by, reason))
 
 
 def _certificates(context: Context, request: Request) -> list[Certificate]:

@@ -62,12 +62,12 @@ def request_view(context: Context, request: Request) -> RequestView:
         review=_review(context, request),
         comments=tuple(
             CommentView(
-                person_of(context.state, each.said.login_id, each.said.subject),
-                each.said.comment,
-                each.time,
-                each.said.via,
+                person_of(context.state, decided.said.login_id, decided.said.subject),
+                decided.said.comment,
+                decided.time,
+                decided.said.via,
             )
-            for each in request.remarks
+            for decided in request.remarks
         ),
         extends=asked.extends,
         extend_by=_extend_by(context, request) if state is RequestState.APPROVED else None,

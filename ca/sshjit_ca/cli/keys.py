@@ -83,12 +83,12 @@ def added(reply: m.KeyReply) -> str:
 def activated(reply: m.KeyReply) -> str:
     """What follows from another key's turn."""
     key = reply.key
-    told = {
+    sentences = {
         "bundle": "Hosts and laptops accept it by themselves, because the old key signed it.\n"
         f"New hosts and laptops pin {key.fingerprint}.",
         "log": "The old key endorsed it in the log; ssh-jit-ca log verify checks that.",
     }.get(key.purpose, "The previous key is trusted until it is retired.")
-    return f"{_one(key)}\n\n{told}"
+    return f"{_one(key)}\n\n{sentences}"
 
 
 def retired(reply: m.KeyReply) -> str:

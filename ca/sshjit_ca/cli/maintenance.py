@@ -87,13 +87,16 @@ def _doctor(conf: Config, options: argparse.Namespace) -> int:
     from sshjit_ca.operations import doctor  # noqa: PLC0415 - the other commands start faster without them
     from sshjit_ca.service import daemon  # noqa: PLC0415 - the other commands start faster without them
 
-    found = doctor.examine(conf, lambda: daemon.machine_clock(conf, keep=False), options.places)
+    findings = doctor.examine(conf, lambda: daemon.machine_clock(conf, keep=False), options.places)
     if options.json:
-        rows = [{"area": each.area, "level": each.level, "message": each.message, "hint": each.hint} for each in found]
-        print(json.dumps({"ok": not any(each.level == "bad" for each in found), "findings": rows}))
+        rows = [
+            {"area": finding.area, "level": finding.level, "message": finding.message, "hint": finding.hint}
+            for finding in findings
+        ]
+        print(json.dumps({"ok": not any(finding.level == "bad" for finding in findings), "findings": rows}))
     else:
-        print(cli_show.findings(found))
-    return 1 if any(each.level == "bad" for each in found) else 0
+        print(cli_show.findings(findings))
+    return 1 if any(finding.level == "bad" for finding in findings) else 0
 
 
 def _backup(conf: Config, options: argparse.Namespace) -> int:

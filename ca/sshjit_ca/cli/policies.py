@@ -47,13 +47,13 @@ def listing(reply: m.PoliciesReply) -> str:
     """The policies as a table, the newest first."""
     rows = [
         (
-            each.digest[:16],
-            str(each.rules),
-            cli_show.instant(each.loaded),
-            "in force" if each.replaced is None else cli_show.instant(each.replaced),
-            (each.replaced_by or "")[:16],
-            str(each.entry),
+            view.digest[:16],
+            str(view.rules),
+            cli_show.instant(view.loaded),
+            "in force" if view.replaced is None else cli_show.instant(view.replaced),
+            (view.replaced_by or "")[:16],
+            str(view.entry),
         )
-        for each in reply.policies
+        for view in reply.policies
     ]
     return cli_show.table(("DIGEST", "RULES", "FROM (UTC)", "UNTIL (UTC)", "REPLACED BY", "ENTRY"), rows)

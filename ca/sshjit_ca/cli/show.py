@@ -81,14 +81,14 @@ def _provider(view: m.ProviderView) -> str:
     return f"{view.problem}{age}"
 
 
-def findings(found: Sequence[Finding]) -> str:
+def findings(results: Sequence[Finding]) -> str:
     """What the doctor found: everything that is well on one line each, and what to do about the rest."""
     lines = []
-    for each in found:
-        mark = {"ok": "ok", "warning": "look", "bad": "BAD"}[each.level]
-        lines.append(f"{mark:<5} {each.area:<9} {each.message}")
-        if each.level != "ok" and each.hint:
-            lines.append(f"{'':<16}hint: {each.hint}")
+    for finding in results:
+        mark = {"ok": "ok", "warning": "look", "bad": "BAD"}[finding.level]
+        lines.append(f"{mark:<5} {finding.area:<9} {finding.message}")
+        if finding.level != "ok" and finding.hint:
+            lines.append(f"{'':<16}hint: {finding.hint}")
     return "\n".join(lines)
 
 
@@ -176,15 +176,17 @@ def forgotten(reply: m.ForgetReply, *, dry_run: bool) -> str:
     return f"{reply.erased} details {verb} erased{kept}; {reply.people} people {verb} forgotten"
 
 
-def verdict(found: Verdict, seconds: float) -> str:
+def verdict(result: Verdict, seconds: float) -> str:
     """Whether the log is whole, or where not."""
-    if found.newer and not found.problems:
-        head = found.head.hex()[:16]
-        return f"nothing was changed or cut in {found.size} entries (head {head}), but not all of them can be read here"
-    if not found.problems:
-        erased = f", {found.erased} details erased" if found.erased else ""
-        return f"the log is whole: {found.size} entries{erased}, head {found.head.hex()[:16]}, {seconds:.1f} s"
-    return "\n".join(["THE LOG IS NOT WHOLE", *(f"  {problem}" for problem in found.problems)])
+    if result.newer and not result.problems:
+        head = result.head.hex()[:16]
+        return (
+            f"nothing was changed or cut in {result.size} entries (head {head}), but not all of them can be read here"
+        )
+    if not result.problems:
+        erased = f", {result.erased} details erased" if result.erased else ""
+        return f"the log is whole: {result.size} entries{erased}, head {result.head.hex()[:16]}, {seconds:.1f} s"
+    return "\n".join(["THE LOG IS NOT WHOLE", *(f"  {problem}" for problem in result.problems)])
 
 
 def _labels(host: m.HostView) -> str:

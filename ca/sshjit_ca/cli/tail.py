@@ -42,14 +42,14 @@ def asking(conf: Config) -> Ask:
 
 def newest(ask: Ask, options: argparse.Namespace, before: int | None, limit: int) -> tuple[m.EntryView, ...]:
     """Up to ``limit`` of the newest entries that fit, the newest first."""
-    found: list[m.EntryView] = []
-    while len(found) < limit:
-        reply = ask(_question(options, limit - len(found), before=before))
-        found += reply.entries
+    entries: list[m.EntryView] = []
+    while len(entries) < limit:
+        reply = ask(_question(options, limit - len(entries), before=before))
+        entries += reply.entries
         before = reply.next
         if before is None:
             break
-    return tuple(found)
+    return tuple(entries)
 
 
 def tail(conf: Config, options: argparse.Namespace) -> int:

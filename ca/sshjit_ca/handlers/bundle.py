@@ -58,10 +58,10 @@ def _keys(context: Context) -> tuple[object, ...]:
 
 
 def _providers(context: Context) -> tuple[bundle.Provider, ...]:
-    found = []
+    listed = []
     for name, provider in context.providers.items():
         published = context.published[name].published
-        found.append(
+        listed.append(
             bundle.Provider(
                 id=name,
                 title=provider.title,
@@ -72,7 +72,7 @@ def _providers(context: Context) -> tuple[bundle.Provider, ...]:
                 scopes=provider.native.scopes,
             )
         )
-    return tuple(found)
+    return tuple(listed)
 
 
 def _sign(context: Context, content: tuple[object, ...]) -> SignedBundle:

@@ -155,12 +155,12 @@ class _People:
         requester = request.asked.subject
         if (requester, of) not in self._asked:
             own = self._accounts(requester)
-            found = (
+            reviewers = (
                 each.subject_id
                 for each in self._context.person_directory()
                 if each.subject_id not in own and fits(each)
             )
-            views = (_vouched(self._context, subject) for subject in sorted(found))
+            views = (_vouched(self._context, subject) for subject in sorted(reviewers))
             self._asked[requester, of] = tuple(view for view in views if view is not None)
         return self._asked[requester, of]
 

@@ -146,18 +146,18 @@ def _filter(context: Context, message: ReadLog, own: str | None) -> Filter:
 
 def _people(state: State, person: str) -> frozenset[str]:
     """The subjects whom a name, an address (of any provider or of one), ``provider/subject`` or an id means."""
-    said = person.casefold()
-    found = {subject for subject, addresses in state.emails.items() if said in addresses}
-    found.update(
-        subject for subject, login in state.newest_login.items() if state.logins[login].opened.name.casefold() == said
+    wanted = person.casefold()
+    subjects = {subject for subject, addresses in state.emails.items() if wanted in addresses}
+    subjects.update(
+        subject for subject, login in state.newest_login.items() if state.logins[login].opened.name.casefold() == wanted
     )
-    provider, slash, address = said.partition("/")
-    found.update(
+    provider, slash, address = wanted.partition("/")
+    subjects.update(
         subject
         for claim, subject in (state.subjects.items() if slash else ())
         if claim == person or (claim.startswith(f"{provider}/") and address in state.emails.get(subject, frozenset()))
     )
-    return frozenset(found or {person})
+    return frozenset(subjects or {person})
 
 
 def _about(context: Context, row: Row, host: str, needle: bytes) -> bool:

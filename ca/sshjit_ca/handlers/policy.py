@@ -44,23 +44,23 @@ def explain(context: Context, message: Explain) -> ExplainReply:
     """
     login_id, login = _whose(context, message)
     want, hosts = access_request.read(message, context.now), lookup.target_hosts(context, message)
-    found = policy.explain(context.policy, context.policy_subject(login), policy_hosts(hosts), want, context.now)
+    explained = policy.explain(context.policy, context.policy_subject(login), policy_hosts(hosts), want, context.now)
     answer = _answer(context, login_id, login, hosts, want)
-    terms, steps = explanation.terms_and_steps(found)
+    terms, steps = explanation.terms_and_steps(explained)
     shown = () if terms is None else step_views(context, steps, login.opened.subject, known=context.person_directory())
     return ExplainReply(
         person=person_view(login),
-        roles=found.roles,
+        roles=explained.roles,
         verdict=answer.verdict,
-        rule=explanation.deciding_rule(found),
+        rule=explanation.deciding_rule(explained),
         code=answer.code,
         message=answer.message,
         hint=answer.hint,
         hosts=tuple(host.name for host in hosts),
-        login=found.login,
+        login=explained.login,
         terms=None if terms is None else _terms_view(terms, want.address),
         steps=shown,
-        rules=explanation.rule_views(found),
+        rules=explanation.rule_views(explained),
         policy=context.policy.digest,
     )
 

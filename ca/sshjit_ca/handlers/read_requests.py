@@ -124,12 +124,12 @@ def _search(
     context: Context, message: ReadRequests, candidates: Iterator[_Candidate], limit: int
 ) -> tuple[list[Request], int | None]:
     """What fits of the candidates, and where to go on."""
-    found: list[Request] = []
+    matches: list[Request] = []
     looked_at = read_there = folded = last = 0
     for candidate in candidates:
-        full = len(found) >= limit or looked_at >= LOOKED_AT or read_there >= READ or folded >= FOLDED
+        full = len(matches) >= limit or looked_at >= LOOKED_AT or read_there >= READ or folded >= FOLDED
         if full and candidate.time < last:
-            return found, last
+            return matches, last
         last = candidate.time
         looked_at += 1
         read_there += candidate.held is None
@@ -138,8 +138,8 @@ def _search(
         folded += candidate.held is None
         request = candidate.held or context.history.request(context.state, candidate.asked.request)
         if request is not None and message.state in (None, requests.state_at(request, context.now)):
-            found.append(request)
-    return found, None
+            matches.append(request)
+    return matches, None
 
 
 def _candidates(context: Context, message: ReadRequests, login: Login) -> Iterator[_Candidate]:
@@ -154,13 +154,19 @@ def _candidates(context: Context, message: ReadRequests, login: Login) -> Iterat
                 )
             every = _with_older(context, message, None)
         case "approve":
-            every = (each for each in _held(context, None) if _could_answer(context, login, each.held))
+            every = (candidate for candidate in _held(context, None) if _could_answer(context, login, candidate.held))
         case "review":
             if not context.permitted(login, "review"):
                 raise Invalid("not_permitted", "reviewing needs the permission 'review', which you do not have")
-            every = (each for each in _held(context, None) if _waits_for_review(context, login, each.held))
+            every = (
+                candidate for candidate in _held(context, None) if _waits_for_review(context, login, candidate.held)
+            )
     before, since = message.before, message.since
-    return (each for each in every if (before is None or each.time < before) and (since is None or each.time >= since))
+    return (
+        candidate
+        for candidate in every
+        if (before is None or candidate.time < before) and (since is None or candidate.time >= since)
+    )
 
 
 def _held(context: Context, subject: str | None) -> Iterator[_Candidate]:
@@ -188,11 +194,11 @@ def _in_the_log(context: Context, message: ReadRequests, subject: str | None) ->
             yield _Candidate(row.entry.time, event, None)
 
 
-def _mentions(context: Context, asked: events.Asked, said: str) -> bool:
+def _mentions(context: Context, asked: events.Asked, words: str) -> bool:
     """Whether a text stands in an ask, or its id begins with it."""
     person = person_of(context.state, asked.login_id, asked.subject)
     texts = (person.name, person.email or "", asked.login, asked.reason, asked.rule, *asked.hosts)
-    return asked.request.startswith(said) or any(said in text.casefold() for text in texts)
+    return asked.request.startswith(words) or any(words in text.casefold() for text in texts)
 
 
 def _could_answer(context: Context, login: Login, request: Request | None) -> bool:

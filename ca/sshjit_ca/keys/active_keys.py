@@ -152,11 +152,11 @@ def find_key(state: State, purpose: Purpose, name: str) -> CaKey:
 
     """
     begin = name if name.startswith("SHA256:") else f"SHA256:{name}"
-    found = [key for key in folded.of(state, purpose) if key.fingerprint.startswith(begin)]
-    if len(found) != 1:
-        how = "no" if not found else "more than one"
+    matches = [key for key in folded.of(state, purpose) if key.fingerprint.startswith(begin)]
+    if len(matches) != 1:
+        how = "no" if not matches else "more than one"
         raise Invalid("unknown_key", f"{how} key of {purpose} is {name[:60]!r}", hint="ssh-jit-ca keys list")
-    return found[0]
+    return matches[0]
 
 
 def require_log_key(purpose: Purpose, key_type: str) -> None:

@@ -34,12 +34,12 @@ class Agent:
     def held(self) -> list[bytes]:
         """The blobs of all keys that the agent holds, certificates among them."""
         answer = self._ask(_LIST, b"", _LISTED)
-        found = []
+        keys = []
         for _ in range(answer.u32()):
-            found.append(answer.string())
+            keys.append(answer.string())
             answer.string()  # the comment
         answer.finish()
-        return found
+        return keys
 
     def sign(self, blob: bytes, data: bytes, flags: int) -> bytes:
         """The signature blob over ``data`` by the key ``blob``."""

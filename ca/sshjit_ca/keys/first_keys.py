@@ -38,23 +38,23 @@ def begin(
     if any((folder / name).exists() for purpose in PURPOSES for name in (purpose, f"{purpose}.pub", NAME)):
         raise Invalid("already_made", f"{folder} already contains keys", hint="nothing was changed")
     key_store = KeyStore(places)
-    found = {purpose: opened(key_store, reference).public for purpose, reference in given.items()}
-    if len({key.fingerprint for key in found.values()}) != len(found):
+    public_keys = {purpose: opened(key_store, reference).public for purpose, reference in given.items()}
+    if len({key.fingerprint for key in public_keys.values()}) != len(public_keys):
         raise Invalid("same_key", "one key is used for two purposes", hint="use a different key for each purpose")
-    if "log" in found and found["log"].type != sshkey.ED25519:
+    if "log" in public_keys and public_keys["log"].type != sshkey.ED25519:
         raise Invalid("bad_key_type", "the log's key must be Ed25519: checkpoints are C2SP signed notes")
     maker = Maker.of(key_store, passphrase)
     folder.mkdir(parents=True, exist_ok=True)
     written = dict(given)
     for purpose in PURPOSES:
         path = folder / purpose
-        if purpose in found:
-            files.public_file(path).write_text(f"{found[purpose].line}\n", encoding="ascii")
+        if purpose in public_keys:
+            files.public_file(path).write_text(f"{public_keys[purpose].line}\n", encoding="ascii")
             continue
         made = maker.make(path)
-        found[purpose], written[purpose] = made.public, made.reference
+        public_keys[purpose], written[purpose] = made.public, made.reference
     write_durably(folder / NAME, canonical.dumps(written) + b"\n")
-    return found
+    return public_keys
 
 
 def references_in(folder: Path) -> dict[Purpose, str]:

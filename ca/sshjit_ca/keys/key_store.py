@@ -38,13 +38,13 @@ class KeyStore:
             Failed: ``other_key``, and those of ``open``.
 
         """
-        found = self._signers.get(fingerprint)
-        if found is not None:  # without the lock: who opens another one may be waiting for a device
-            return found
+        signer = self._signers.get(fingerprint)
+        if signer is not None:  # without the lock: who opens another one may be waiting for a device
+            return signer
         with self._lock:
-            found = self._signers.get(fingerprint) or self._watched(fingerprint, reference)
-            self._signers[fingerprint] = found
-            return found
+            signer = self._signers.get(fingerprint) or self._watched(fingerprint, reference)
+            self._signers[fingerprint] = signer
+            return signer
 
     def _watched(self, fingerprint: str, reference: str) -> Signer:
         """The key, opened, and asked for nothing while its device hangs."""
@@ -65,14 +65,14 @@ class KeyStore:
             Failed: ``other_key``, and those of ``open``.
 
         """
-        found = self.open(reference)
-        if found.public.fingerprint != fingerprint:
+        signer = self.open(reference)
+        if signer.public.fingerprint != fingerprint:
             raise Failed(
                 "other_key",
-                f"{reference} is {found.public.fingerprint}, but the log knows {fingerprint} by this reference",
+                f"{reference} is {signer.public.fingerprint}, but the log knows {fingerprint} by this reference",
                 hint="put the previous key back; ssh-jit-ca keys add takes a new one",
             )
-        return found
+        return signer
 
     def open(self, reference: str) -> Signer:
         """The key at a reference, whatever key it is.

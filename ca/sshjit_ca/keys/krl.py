@@ -30,13 +30,13 @@ def write(
 
     ``version`` only ever rises, ``time`` is seconds since the epoch.
     """
-    found = MAGIC + u64(version) + u64(time) + u64(0) + string(b"") + string(b"")
+    data = MAGIC + u64(version) + u64(time) + u64(0) + string(b"") + string(b"")
     for cas, serials in refused:
         ordered = sorted(set(serials))
         if ordered:
             listed = _SERIAL_LIST + string(b"".join(map(u64, ordered)))
-            found += b"".join(_CERTIFICATES + string(string(ca.blob) + string(b"") + listed) for ca in cas)
+            data += b"".join(_CERTIFICATES + string(string(ca.blob) + string(b"") + listed) for ca in cas)
     blobs = sorted(key.blob for key in keys)
     if blobs:
-        found += _EXPLICIT_KEYS + string(b"".join(map(string, blobs)))
-    return found
+        data += _EXPLICIT_KEYS + string(b"".join(map(string, blobs)))
+    return data

@@ -122,17 +122,17 @@ def _token(path: str, query: dict[str, str]) -> Token:
 
 def _pairs(text: str, separator: str, whole: str) -> dict[str, str]:
     """``a=b`` pairs, percent-decoded; an ``id`` keeps its bytes, one to a character."""
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for pair in text.split(separator) if text else ():
         name, equals, value = pair.partition("=")
-        if not equals or not value or name in found:
+        if not equals or not value or name in values:
             raise _bad(f"{pair[:60]!r} in {whole[:60]!r} is not name=value, or is repeated")
         raw = unquote_to_bytes(value)
         try:
-            found[name] = raw.decode("latin-1" if name == "id" else "utf-8")
+            values[name] = raw.decode("latin-1" if name == "id" else "utf-8")
         except UnicodeDecodeError:
             raise _bad(f"{name[:40]} is not UTF-8") from None
-    return found
+    return values
 
 
 def _absolute(what: str, path: str) -> Path:

@@ -51,7 +51,7 @@ def verify(armoured: str, key: PublicKey, namespace: str, message: bytes) -> Non
     reader = Reader(_unarmour(armoured))
     if reader.raw(6) != _MAGIC or reader.u32() != 1:
         raise Invalid("bad_signature", "not an SSH signature of version 1")
-    blob, said, reserved, digest, signature = (
+    blob, space, reserved, digest, signature = (
         reader.string(),
         reader.text(),
         reader.string(),
@@ -59,7 +59,7 @@ def verify(armoured: str, key: PublicKey, namespace: str, message: bytes) -> Non
         reader.string(),
     )
     reader.finish()
-    if blob != key.blob or said != namespace or reserved or digest not in _HASHES:
+    if blob != key.blob or space != namespace or reserved or digest not in _HASHES:
         raise Refused("signature_refused", "the signature is by another key, or for another purpose")
     try:
         signatures.verify(key, _to_be_signed(namespace, digest, message), signature)

@@ -35,10 +35,10 @@ class Succession:
     @classmethod
     def of(cls, first: PublicKey, store: Store) -> Succession:
         """The log keys of a whole log. Raises ``Failed``: ``log_key``, ``log_broken``."""
-        found = cls(first)
+        succession = cls(first)
         for entry in store.of_kinds(_KINDS):
-            found.take(_event(entry))
-        return found
+            succession.take(_event(entry))
+        return succession
 
     def take(self, event: Event) -> None:
         """Follows one event of the log.
@@ -132,9 +132,9 @@ def verified(note: str, public: bytes) -> Checkpoint:
 
 def _ed25519(key: str, line: str) -> PublicKey:
     try:
-        found = sshkey.parse_line(line)
+        parsed = sshkey.parse_line(line)
     except Invalid:
-        found = None
-    if found is None or found.type != sshkey.ED25519 or found.fingerprint != key:
+        parsed = None
+    if parsed is None or parsed.type != sshkey.ED25519 or parsed.fingerprint != key:
         raise Failed("log_key", f"the log key {key} is not the Ed25519 key that its entry says")
-    return found
+    return parsed

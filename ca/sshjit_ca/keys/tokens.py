@@ -156,10 +156,10 @@ def within(seconds: float, function: Callable[[], T]) -> T:
     thread.join(seconds)
     if not outcome:
         raise TimeoutError
-    worked, found = outcome[0]
+    worked, result = outcome[0]
     if not worked:
-        raise found
-    return cast("T", found)
+        raise result
+    return cast("T", result)
 
 
 def _public(key: Any) -> PublicKey:

@@ -75,10 +75,10 @@ class History:
     def _fold(self, request_id: str) -> dict[str, Request]:
         """The request and those whose windows hang together with its own."""
         family = self._family(request_id)
-        told = [(row, read(row)) for row in self._rows(sa.select(table).where(_of(family)))]
-        told += [(row, read(row)) for row in self._certificates(family, told)]
+        events_by_row = [(row, read(row)) for row in self._rows(sa.select(table).where(_of(family)))]
+        events_by_row += [(row, read(row)) for row in self._certificates(family, events_by_row)]
         state = State()
-        for row, event in sorted(told, key=lambda each: each[0].entry.index):
+        for row, event in sorted(events_by_row, key=lambda each: each[0].entry.index):
             if isinstance(event, events.Asked) or row.request in state.requests:
                 states.fold(state, event, row.entry.time)
         return {name: counted(state, request) for name, request in state.requests.items()}
@@ -108,12 +108,12 @@ class History:
             return event if isinstance(event, events.Asked) else None
         return None
 
-    def _certificates(self, family: list[str], told: list[tuple[Row, events.Event]]) -> Iterator[Row]:
+    def _certificates(self, family: list[str], events_by_row: list[tuple[Row, events.Event]]) -> Iterator[Row]:
         """What was drawn from requests whose other entries are known: between the ask and the end of the window."""
-        ends = [event.ends for _, event in told if isinstance(event, events.Opened)]
+        ends = [event.ends for _, event in events_by_row if isinstance(event, events.Opened)]
         if not ends:
             return iter(())
-        first, end = told[0][0], pages.first_at(self._store, max(ends) + 1)
+        first, end = events_by_row[0][0], pages.first_at(self._store, max(ends) + 1)
         whose = sa.and_(table.c.subject == first.subject, table.c.number > first.entry.index, table.c.number < end)
         found = self._rows(sa.select(table).where(whose, table.c.request.in_(family)))
         return (row for row in found if row.entry.kind == "certificate")

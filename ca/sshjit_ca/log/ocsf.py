@@ -53,21 +53,21 @@ def event_of(entry: Entry, event: Event | None, state: State, summary: str) -> d
     """The OCSF event of an entry. ``event`` is ``None`` when its detail was erased."""
     match event:
         case events.LoginOpened():
-            told = _sign_in(event)
+            fields = _sign_in(event)
         case events.LoginClosed():
-            told = _authentication(2, "Logoff") | {"user": _user(state, event.subject)}
+            fields = _authentication(2, "Logoff") | {"user": _user(state, event.subject)}
         case events.Opened() | events.Closed(state=RequestState.ENDED | RequestState.REVOKED | RequestState.LAPSED):
-            told = _window(event, state)
+            fields = _window(event, state)
         case events.Turned():
-            told = _class(_ACCESS, 1, "Assign Privileges", status=_FAILURE, severity=_LOW)
-            told |= {"user": _user(state, event.subject), "privileges": [event.asked or event.message]}
-            told |= {"status_code": event.code, "status_detail": event.answer}
+            fields = _class(_ACCESS, 1, "Assign Privileges", status=_FAILURE, severity=_LOW)
+            fields |= {"user": _user(state, event.subject), "privileges": [event.asked or event.message]}
+            fields |= {"status_code": event.code, "status_detail": event.answer}
         case _:
-            told = _entity(entry, event, state)
+            fields = _entity(entry, event, state)
     if alarming(event):
-        told["severity_id"] = _HIGH
+        fields["severity_id"] = _HIGH
     return {
-        **told,
+        **fields,
         "time": entry.time * 1000,
         "message": summary,
         "metadata": {
@@ -117,26 +117,26 @@ def _sign_in(event: events.LoginOpened) -> dict[str, Any]:
     }
     if event.email:
         user["email_addr"] = event.email
-    told = _authentication(1, "Logon") | {
+    fields = _authentication(1, "Logon") | {
         "user": user,
         "is_mfa": event.mfa,
         "is_remote": True,
         "auth_protocol_id": _OPENID,
         "session": {"uid": event.login, "expiration_time": event.expires * 1000},
     }
-    return told | ({"src_endpoint": {"ip": event.address}} if event.address else {})
+    return fields | ({"src_endpoint": {"ip": event.address}} if event.address else {})
 
 
 def _window(event: events.Opened | events.Closed, state: State) -> dict[str, Any]:
     """A window opens or closes: what it is to whom, as far as the request is still known."""
     opens = isinstance(event, events.Opened)
-    told = _class(_ACCESS, 1 if opens else 2, "Assign Privileges" if opens else "Revoke Privileges")
+    fields = _class(_ACCESS, 1 if opens else 2, "Assign Privileges" if opens else "Revoke Privileges")
     request = state.requests.get(event.request)
     if request is None:
-        return told | {"user": {"uid": event.request, "type": "Unknown", "type_id": 0}, "privileges": ["ssh"]}
+        return fields | {"user": {"uid": event.request, "type": "Unknown", "type_id": 0}, "privileges": ["ssh"]}
     asked = request.asked
     hosts = zip(asked.host_ids, asked.hosts, strict=True)
-    return told | {
+    return fields | {
         "user": _user(state, asked.subject),
         "privileges": [f"ssh:{asked.login}:{asked.action}"],
         "resources": [{"uid": uid, "name": name, "type": "host"} for uid, name in hosts],
@@ -145,7 +145,7 @@ def _window(event: events.Opened | events.Closed, state: State) -> dict[str, Any
 
 def _entity(entry: Entry, event: Event | None, state: State) -> dict[str, Any]:
     kind, activity, name = _ENTITIES.get(entry.kind, (entry.kind.replace("-", " "), _OTHER, entry.kind))
-    told = _class(_ENTITY, activity, name)
+    fields = _class(_ENTITY, activity, name)
     entity: dict[str, Any] = {"type": kind}
     if event is not None:
         data = wire.encode(event)
@@ -153,12 +153,12 @@ def _entity(entry: Entry, event: Event | None, state: State) -> dict[str, Any]:
         uid = next((data[key] for key in ("request", "host_id", "lock", "digest", "key") if data.get(key)), entry.index)
         entity["uid"] = str(data.get("serial") or uid)
         if subject := state.subject_of(event):
-            told["actor"] = {"user": _user(state, subject)}
+            fields["actor"] = {"user": _user(state, subject)}
         if comment := data.get("comment") or data.get("reason"):
-            told["comment"] = comment
+            fields["comment"] = comment
     else:
         entity["uid"] = str(entry.index)
-    return told | {"entity": entity}
+    return fields | {"entity": entity}
 
 
 def _user(state: State, subject: str) -> dict[str, Any]:

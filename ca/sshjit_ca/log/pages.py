@@ -86,15 +86,15 @@ def _most(wanted: Filter, limit: int) -> int:
     return limit if wanted.fits is None else SCANNED
 
 
-def _page(found: list[Row], wanted: Filter, limit: int) -> Page:
+def _page(candidates: list[Row], wanted: Filter, limit: int) -> Page:
     rows = []
-    for row in found:
+    for row in candidates:
         if wanted.fits is None or wanted.fits(row):
             rows.append(row)
         if len(rows) == limit:
             return Page(tuple(rows), row.entry.index)
-    full = len(found) == _most(wanted, limit)
-    return Page(tuple(rows), found[-1].entry.index if full else None)
+    full = len(candidates) == _most(wanted, limit)
+    return Page(tuple(rows), candidates[-1].entry.index if full else None)
 
 
 def _query(wanted: Filter) -> sa.Select[tuple[object, ...]]:

@@ -31,19 +31,19 @@ def text_of(store: Store, prefix: str) -> tuple[str, str]:
         raise Invalid(
             "bad_digest", f"{names.show(prefix)} is not a digest", hint="use 4 to 64 of the characters 0-9a-f"
         )
-    found = [(text, digest) for digest, text in store.policy_texts() if digest.startswith(prefix)]
-    if not found:
+    matches = [(text, digest) for digest, text in store.policy_texts() if digest.startswith(prefix)]
+    if not matches:
         raise Invalid(
             "unknown_policy", f"no policy {prefix[:12]} was ever in force here", hint="ssh-jit-ca policy list"
         )
-    if len(found) > 1:
-        listed = ", ".join(sorted(digest[:16] for _, digest in found)[:_LISTED])
+    if len(matches) > 1:
+        listed = ", ".join(sorted(digest[:16] for _, digest in matches)[:_LISTED])
         raise Invalid(
             "ambiguous_policy",
-            f"{len(found)} policies begin with {prefix}: {listed}",
+            f"{len(matches)} policies begin with {prefix}: {listed}",
             hint="give more characters of the digest",
         )
-    text, digest = found[0]
+    text, digest = matches[0]
     if _digest(text) != digest:
         raise Failed(
             "policy_altered", f"the text stored for the policy {digest[:12]} was changed", hint="ssh-jit-ca log verify"

@@ -70,11 +70,11 @@ class Text:
 
 def text_of(folded: Folded, pause: Callable[[], None] = lambda: None) -> Text:
     """Writes the state down; ``pause`` is called about every millisecond, so that others can go on meanwhile."""
-    found = []
+    pieces = []
     for piece in codec.pieces(folded.state):
-        found.append(piece)
+        pieces.append(piece)
         pause()
-    whole = b"".join(found)
+    whole = b"".join(pieces)
     return Text(whole, zlib.compress(whole, 1))
 
 

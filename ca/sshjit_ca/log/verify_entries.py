@@ -177,11 +177,11 @@ def _out_of_order(connection: sa.Connection, size: int) -> Numbering:
     problems, number = [], entries.c.number
     proper = sa.func.typeof(number) == "integer" if connection.dialect.name == "sqlite" else sa.true()
     odd = connection.execute(sa.select(number).where(~(proper & (number >= 0))).limit(MAX_SAID)).scalars()
-    problems += [f"entry {each!r}: no entry has such a number" for each in odd]
+    problems += [f"entry {index!r}: no entry has such a number" for index in odd]
     place = number.bitwise_rshift(STRETCH_BITS)
     places = connection.execute(sa.select(place).where(proper, number >= 0).distinct().order_by(place)).scalars().all()
     end = (connection.execute(sa.select(sa.func.max(number)).where(proper)).scalar() or -1) + 1
-    stretches = [(each * STRETCH, min((each + 1) * STRETCH, end)) for each in places]
+    stretches = [(index * STRETCH, min((index + 1) * STRETCH, end)) for index in places]
     return Numbering(size, end, tuple(stretches), tuple(problems))
 
 

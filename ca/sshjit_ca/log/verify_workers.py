@@ -67,24 +67,24 @@ class Walk:
 
     def finish(self, connection: sa.Connection) -> Walked:
         """Walks along what nobody has begun, and says what all have found."""
-        found: dict[int, Stretch] = {}
+        results: dict[int, Stretch] = {}
         damage: str | None = None
         for place in reversed(range(len(self._parts))):
             if not self.taken[place]:
                 self.taken[place] = 1
-                found[place] = verify_entries.walk(connection, *self._parts[place])
+                results[place] = verify_entries.walk(connection, *self._parts[place])
         for channel in self._channels:
             try:
-                theirs, said = channel.recv()
+                theirs, their_damage = channel.recv()
             except (EOFError, OSError):
                 _log.warning("another process died while it verified the log; this one does its part")
             else:
-                found |= theirs
-                damage = damage or said
+                results |= theirs
+                damage = damage or their_damage
         for place, part in enumerate(self._parts):
-            if place not in found:
-                found[place] = verify_entries.walk(connection, *part)
-        stretches = [found[place] for place in sorted(found)]
+            if place not in results:
+                results[place] = verify_entries.walk(connection, *part)
+        stretches = [results[place] for place in sorted(results)]
         return verify_entries.put_together(
             self._numbers, stretches, verify_entries.damage(self._store) if damage is None else damage
         )
@@ -101,12 +101,12 @@ def _walk(address: str, parts: Sequence[_Part], taken: Any, look: bool, send: Co
     """What another process does. ``look``: for damage, too."""
     gc.disable()
     damage = verify_entries.damage_at(address) if look else None
-    found: dict[int, Stretch] = {}
+    stretches: dict[int, Stretch] = {}
     for place, part in enumerate(parts):
         if not taken[place]:
             taken[place] = 1
-            found[place] = verify_entries.walk_at(address, *part)
-    send.send((found, damage))
+            stretches[place] = verify_entries.walk_at(address, *part)
+    send.send((stretches, damage))
     send.close()
 
 

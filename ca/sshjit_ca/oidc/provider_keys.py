@@ -67,14 +67,14 @@ class ProviderKeys:
         """
         with self._lock:
             published = self._fresh()
-            found = _choose(published.keys, kid)
-            if found is None and self._passed(self._looked):
+            key = _choose(published.keys, kid)
+            if key is None and self._passed(self._looked):
                 self._looked = self._monotonic()
                 published = self._fetch()
-                found = _choose(published.keys, kid)
-        if found is None:
+                key = _choose(published.keys, kid)
+        if key is None:
             raise Invalid("unknown_key", f"{self._name} has not published the key that signed this token")
-        return found
+        return key
 
     def age(self) -> int | None:
         """Seconds since the keys were fetched; ``None`` if they never were."""

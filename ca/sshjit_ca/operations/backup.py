@@ -88,7 +88,7 @@ def _copy(database: Path, target: Path) -> int:
         with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(target)) as copy:
             source.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")
-            found = copy.execute("SELECT size FROM head").fetchone()
+            row = copy.execute("SELECT size FROM head").fetchone()
     except sqlite3.Error as error:
         raise Failed("no_database", f"the database cannot be copied: {error}") from None
-    return int(found[0]) if found else 0
+    return int(row[0]) if row else 0

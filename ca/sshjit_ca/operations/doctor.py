@@ -50,15 +50,15 @@ def examine(config: Config, clock: Callable[[], Clock], places: KeyLocations) ->
         ("keys", lambda: _keys(config, places, daemon)),
         ("daemon", lambda: _daemon(config, daemon)),
     )
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for area, check in checks:
         try:
-            found.extend(check())
+            findings.extend(check())
         except SshJitError as error:
-            found.append(Finding(area, "bad", error.message, error.hint))
+            findings.append(Finding(area, "bad", error.message, error.hint))
         except OSError as error:
-            found.append(Finding(area, "bad", str(error)))
-    return found
+            findings.append(Finding(area, "bad", str(error)))
+    return findings
 
 
 def _files(config: Config) -> Iterator[Finding]:
@@ -217,11 +217,11 @@ def _daemon(config: Config, reply: m.StatusReply | SshJitError) -> Iterator[Find
     if policy.load(read_trusted(config.policy)).digest != reply.policy:
         text = f"{config.policy} is not the policy in force ({reply.policy[:16]})"
         yield Finding("policy", "warning", text, "systemctl reload ssh-jit-ca")
-    for each in reply.providers:
-        if each.problem != "ok":
-            yield Finding("provider", "bad", f"{each.id}: {each.problem}", "nobody can sign in with it")
-        elif each.age is not None and each.age > OLD_KEYS:
-            text = f"{each.id}: its keys were fetched {durations.show(each.age)} ago"
+    for provider in reply.providers:
+        if provider.problem != "ok":
+            yield Finding("provider", "bad", f"{provider.id}: {provider.problem}", "nobody can sign in with it")
+        elif provider.age is not None and provider.age > OLD_KEYS:
+            text = f"{provider.id}: its keys were fetched {durations.show(provider.age)} ago"
             yield Finding("provider", "warning", text, "is it reachable from here?")
         else:
-            yield Finding("provider", "ok", f"{each.id}: its keys are fresh")
+            yield Finding("provider", "ok", f"{provider.id}: its keys are fresh")

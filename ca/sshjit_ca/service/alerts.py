@@ -141,13 +141,13 @@ def find(store: Store, after: int, size: int) -> tuple[list[tuple[Row, Event]], 
     query = sa.select(table).where(
         table.c.number > after, table.c.number <= last, table.c.kind.in_(("ask", "emergency", "lock"))
     )
-    found = []
+    due = []
     for row in store.select(query, newest_first=False, limit=READ):
         with contextlib.suppress(Invalid):  # that is for ``log verify`` to say
             event = history.read(row)
             if kind_of(event) is not None:
-                found.append((row, event))
-    return found, last
+                due.append((row, event))
+    return due, last
 
 
 def _run(command: Sequence[str], text: bytes) -> str:

@@ -56,10 +56,10 @@ async def alert(context: Context, store: Store, alarms: Alarms) -> None:
 
 async def look(context: Context, store: Store, alarms: Alarms, position: int, size: int) -> int:
     """Tells what is new below ``size``; how far it came."""
-    found, last = await asyncio.to_thread(alerts.find, store, position, size)
-    for each in [alarm(context, row, event) for row, event in found]:
+    due, last = await asyncio.to_thread(alerts.find, store, position, size)
+    for each in [alarm(context, row, event) for row, event in due]:
         await asyncio.to_thread(alarms.tell, each)
-    if found or last // KEEP != position // KEEP:
+    if due or last // KEEP != position // KEEP:
         await asyncio.to_thread(alarms.keep, last)
     return last
 

@@ -65,10 +65,10 @@ class Server:
         """Listens at all sockets until ``stop`` is set; calls ``ready`` once it does."""
         loop = asyncio.get_running_loop()
         self._stop = stop
-        bound = [sockets.listen(each.path, each.users) for each in listening]
+        bound = [sockets.listen(socket.path, socket.users) for socket in listening]
         servers = [
-            await loop.create_unix_server(functools.partial(Connection, self, each), sock=file.socket)
-            for each, file in zip(listening, bound, strict=True)
+            await loop.create_unix_server(functools.partial(Connection, self, socket), sock=file.socket)
+            for socket, file in zip(listening, bound, strict=True)
         ]
         ready()
         await stop.wait()
@@ -76,8 +76,8 @@ class Server:
             server.close()
         for preparers in self._preparers.values():
             preparers.shutdown(wait=False, cancel_futures=True)
-        for each, file in zip(listening, bound, strict=True):
-            sockets.unlink(each.path, file)
+        for socket, file in zip(listening, bound, strict=True):
+            sockets.unlink(socket.path, file)
         if self._broken is not None:
             raise self._broken
 
@@ -99,7 +99,7 @@ class Server:
     async def _prepared(self, route: Route, message: m.Message, connection: Connection, origin: Origin) -> None:
         try:
             preparers = self._preparers[connection.socket]
-            found = await asyncio.get_running_loop().run_in_executor(preparers, self._prepare, route, message)
+            prepared = await asyncio.get_running_loop().run_in_executor(preparers, self._prepare, route, message)
         except SshJitError as error:
             kind = wire.type_name(type(message))
             if self.throttle.allows(f"{connection.socket} {kind} {error.code}"):
@@ -109,7 +109,7 @@ class Server:
             _log.exception("a message could not be prepared")
             connection.reply([(origin, Failed("defect", "the CA has a bug: an unexpected error; nothing was signed"))])
         else:
-            self._wait(Question(message, connection.socket, found), connection, origin)
+            self._wait(Question(message, connection.socket, prepared), connection, origin)
 
     def _wait(self, question: Question, connection: Connection, origin: Origin) -> None:
         """One more for the next batch, which begins once everything that has arrived was read."""

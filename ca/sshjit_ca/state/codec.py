@@ -117,10 +117,10 @@ def _table(key: tuple[_Turn, _Turn], value: tuple[_Turn, _Turn]) -> tuple[_Turn,
     def take(pairs: Any) -> dict[Any, Any]:
         if not isinstance(pairs, list) or any(not isinstance(pair, list) or len(pair) != 2 for pair in pairs):
             raise Invalid("bad_state", "a table of the state is not a list of pairs")
-        found = {read_key(name): read(item) for name, item in pairs}
-        if len(found) != len(pairs):
+        entries = {read_key(name): read(item) for name, item in pairs}
+        if len(entries) != len(pairs):
             raise Invalid("bad_state", "a key of the state is repeated")
-        return found
+        return entries
 
     return (lambda table: [[write_key(name), write(item)] for name, item in table.items()]), take
 

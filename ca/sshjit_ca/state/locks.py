@@ -87,15 +87,15 @@ def refuse_new(state: State, hosts: Iterable[str] = ()) -> None:
 
 def accounts_of(state: State, subject: str) -> tuple[str, ...]:
     """Every account that addresses in common link to ``subject``, over any number of steps; itself first."""
-    found, addresses = {subject: None}, set(state.emails.get(subject, ()))
+    accounts, addresses = {subject: None}, set(state.emails.get(subject, ()))
     more = True
     while more:
-        linked = [each for each, known in state.emails.items() if each not in found and known & addresses]
-        for each in linked:
-            found[each] = None
-            addresses |= state.emails[each]
+        linked = [other for other, known in state.emails.items() if other not in accounts and known & addresses]
+        for other in linked:
+            accounts[other] = None
+            addresses |= state.emails[other]
         more = bool(linked)
-    return tuple(found)
+    return tuple(accounts)
 
 
 def title(state: State, lock: Lock) -> str:

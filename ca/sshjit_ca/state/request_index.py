@@ -25,10 +25,10 @@ def remove(state: State, request: Request) -> None:
     asked = request.asked
     for host_id in asked.host_ids:
         key = _key(asked.subject, asked.action, host_id)
-        found = state.alike.get(key, [])
-        if request.id in found:
-            found.remove(request.id)
-            if not found:
+        ids = state.alike.get(key, [])
+        if request.id in ids:
+            ids.remove(request.id)
+            if not ids:
                 del state.alike[key]
 
 

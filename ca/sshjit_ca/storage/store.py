@@ -228,13 +228,13 @@ class Store:
         ordered = query.order_by(number.desc() if newest_first else number).limit(limit)
         try:
             with self._engine.connect() as connection:
-                found = connection.execute(ordered).all()
+                rows = connection.execute(ordered).all()
         except SQLAlchemyError as error:
             why = reason(error)
             raise Failed("database_broken", f"the log cannot be read: {why}", hint=what_to_do(why, "")) from None
         return [
             Row(Entry(number, time, kind, fact, detail, salt), leaf, subject, request)
-            for number, time, kind, fact, leaf, detail, salt, subject, request in found
+            for number, time, kind, fact, leaf, detail, salt, subject, request in rows
         ]
 
     def policy_texts(self) -> list[tuple[str, str]]:

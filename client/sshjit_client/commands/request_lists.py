@@ -63,10 +63,10 @@ def requests(machine: Machine, options: Options) -> int:
     scopes: list[Scope] = [options.scope] if options.scope else _now(session)
     pages = {scope: _pages(api, scope, which, options.limit) for scope in scopes}
     if options.json:
-        lists = {"requests" if options.scope else scope: wire.encode(each) for scope, (each, _) in pages.items()}
+        lists = {"requests" if options.scope else scope: wire.encode(page) for scope, (page, _) in pages.items()}
         machine.terminal.out(json.dumps(lists, indent=2))
         return ExitCode.OK
-    _print(machine, {scope: each for scope, (each, _) in pages.items() if each}, resolve_request.now(api))
+    _print(machine, {scope: page for scope, (page, _) in pages.items() if page}, resolve_request.now(api))
     if any(more for _, more in pages.values()):
         machine.terminal.hint(f"there are older requests: use --limit {options.limit * 5}, --find or --since")
     return ExitCode.OK

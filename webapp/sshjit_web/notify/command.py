@@ -109,19 +109,19 @@ def _size(settings: WebConfig) -> int | None:
         return None
 
 
-def shown(found: Overview, size: int | None, now: int) -> list[str]:
+def shown(overview: Overview, size: int | None, now: int) -> list[str]:
     """``status``, line by line."""
-    behind = "can't reach the CA" if size is None else f"{max(0, size - 1 - found.position)} not read"
-    works = f"active: {found.holder}" if found.lease > now else "notifications are off: start ssh-jit-web notify"
-    lines = [works, f"read up to entry {found.position} ({behind})"]
-    for channel in dict.fromkeys(count.channel for count in found.counts):
-        numbers = ", ".join(f"{each.number} {each.state}" for each in found.counts if each.channel == channel)
+    behind = "can't reach the CA" if size is None else f"{max(0, size - 1 - overview.position)} not read"
+    works = f"active: {overview.holder}" if overview.lease > now else "notifications are off: start ssh-jit-web notify"
+    lines = [works, f"read up to entry {overview.position} ({behind})"]
+    for channel in dict.fromkeys(count.channel for count in overview.counts):
+        numbers = ", ".join(f"{each.number} {each.state}" for each in overview.counts if each.channel == channel)
         lines.append(f"{channel}: {numbers}")
-    if found.oldest is not None:
-        lines.append(f"failing since {_moment(found.oldest)}")
-    if found.nags:
-        lines.append(f"emergency access without a review: {found.nags}")
-    for dead in found.dead:
+    if overview.oldest is not None:
+        lines.append(f"failing since {_moment(overview.oldest)}")
+    if overview.nags:
+        lines.append(f"emergency access without a review: {overview.nags}")
+    for dead in overview.dead:
         to = f" {dead.recipient}" if dead.recipient else ""
         lines.append(f"dead {dead.id} {_moment(dead.changed)} {dead.topic} {dead.request} {dead.channel}{to}")
         lines.append(f"  after {dead.tries} tries: {dead.last_error}")

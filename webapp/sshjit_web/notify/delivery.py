@@ -105,11 +105,11 @@ class Delivery:
     def hanging(self) -> list[Result]:
         """Deliveries that did not come back in time, each once; they count as failed."""
         since = self._monotonic() - PATIENCE
-        found = [owed for owed, begun in self._begun.values() if begun < since]
-        for owed in found:
+        stuck = [owed for owed, begun in self._begun.values() if begun < since]
+        for owed in stuck:
             del self._begun[owed.id]
             self._hanging[owed.id] = owed.channel
-        return [Result(owed, f"no answer in {PATIENCE:.0f} s") for owed in found]
+        return [Result(owed, f"no answer in {PATIENCE:.0f} s") for owed in stuck]
 
     def _deliver(self, owed: Owed) -> None:
         problem, final = "", False

@@ -90,10 +90,10 @@ def _derive(item: FeedItem) -> Outcome:  # noqa: PLR0911 -- one return for each 
         case "commented":
             return _commented(item, request)
         case "reviewed":
-            told = tuple(each for each in item.reviewers if not _same(each, item.actor))
+            recipients = tuple(each for each in item.reviewers if not _same(each, item.actor))
             people = _others(item, request.requester)
             notice = _now(item, "reviewed", f"reviewed/{request.id}", people)
-            return Outcome((replace(notice, told=told, named=True),), withdraw=("unreviewed",), reviewed=True)
+            return Outcome((replace(notice, told=recipients, named=True),), withdraw=("unreviewed",), reviewed=True)
         case "locked" | "unlocked" | "emergency":
             return Outcome((_at_large(item),))
         case _:
@@ -170,10 +170,10 @@ def _closed(item: FeedItem, request: RequestView) -> Outcome:
         return Outcome()
     quiet = request.how == "automatic" and item.actor is None and topic in ("ended", "lapsed")
     people = () if quiet else _others(item, request.requester)
-    told: tuple[PersonView, ...] = ()
+    recipients: tuple[PersonView, ...] = ()
     if request.state in _SETTLED:
-        told = tuple(person for person in item.deciders if not _same(person, item.actor))
-    notice = replace(_now(item, topic, f"closed/{request.id}", people), told=told)
+        recipients = tuple(person for person in item.deciders if not _same(person, item.actor))
+    notice = replace(_now(item, topic, f"closed/{request.id}", people), told=recipients)
     return Outcome((notice,), (*ASKING, "opened"))
 
 

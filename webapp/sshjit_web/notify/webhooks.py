@@ -34,10 +34,10 @@ def secrets(text: str, file: str) -> tuple[bytes, ...]:
         Invalid: ``bad_secret``.
 
     """
-    found = tuple(_secret(line.strip(), file) for line in text.splitlines() if line.strip())
-    if not found:
+    keys = tuple(_secret(line.strip(), file) for line in text.splitlines() if line.strip())
+    if not keys:
         raise Invalid("bad_secret", f"{file} is empty", hint=f"write {_PREFIX} and 32 random bytes in base64 into it")
-    return found
+    return keys
 
 
 def _secret(line: str, file: str) -> bytes:

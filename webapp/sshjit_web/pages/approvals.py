@@ -92,13 +92,13 @@ def review(request_id: str) -> AnyResponse | str:
     """Records what the reviewer found."""
     login = current_login()
     try:
-        verdict, found = common.text("verdict"), forms.one_line(common.text("comment"))
+        verdict, comment = common.text("verdict"), forms.one_line(common.text("comment"))
         if verdict not in ("justified", "unjustified"):
             raise Invalid("bad_form_field", "no verdict is chosen", hint="choose whether it was justified")
         if verdict == "unjustified":
-            found = forms.required(found, "the comment", "say what was not justified")
+            comment = forms.required(comment, "the comment", "say what was not justified")
         said = cast("Literal['justified', 'unjustified']", verdict)
-        services().ca.call(Review(login.id, request_id, said, found), RequestReply)
+        services().ca.call(Review(login.id, request_id, said, comment), RequestReply)
     except SshJitError as error:
         return again(login, request_id, error)
     services().banners.drop(login)

@@ -71,13 +71,13 @@ def _message(login: LoginView) -> Lock:
 
 
 def _page(login: LoginView, *, done: LockReply | None = None, error: SshJitError | None = None) -> str:
-    found = services().ca.call(ReadLocks(login.id), LocksReply).locks
+    locks = services().ca.call(ReadLocks(login.id), LocksReply).locks
     names = [host.name for host in services().ca_cache.hosts(login.id)[:300]]
     typed = {name: common.text(name) for name in ("kind", "target", "reason")}
     return common.render(
         "locks.html",
         login,
-        locks=found,
+        locks=locks,
         done=done,
         error=error,
         names=names,

@@ -79,8 +79,8 @@ def _page(
     ca_cache = services().ca_cache
     known, rules = ca_cache.hosts(login.id), ca_cache.policy()
     search = query("q").lower()[:100]
-    found = [host for host in known if search in _searchable(host)]
-    chosen = [host for host in known if host.name in form.hosts and host not in found[:HOSTS_SHOWN]]
+    matches = [host for host in known if search in _searchable(host)]
+    chosen = [host for host in known if host.name in form.hosts and host not in matches[:HOSTS_SHOWN]]
     return render(
         "request_form.html",
         login,
@@ -88,8 +88,8 @@ def _page(
         error=error,
         preview=preview,
         prompt=policy_preview.reason_prompt(rules, preview),
-        hosts=chosen + found[:HOSTS_SHOWN],
-        found=len(found),
+        hosts=chosen + matches[:HOSTS_SHOWN],
+        found=len(matches),
         known=len(known),
         search=search,
         labels=sorted({f"{key}={value}" for host in known for key, value in host.labels})[:LABELS_SHOWN],
