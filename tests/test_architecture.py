@@ -544,9 +544,9 @@ def bare_names(module: ast.Module) -> list[str]:
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
             lines: dict[str, list[int]] = {}
             for node in ast.walk(function):
-                name = node.id if isinstance(node, ast.Name) else node.arg if isinstance(node, ast.arg) else None
-                if name in BARE:
-                    lines.setdefault(str(name), []).append(node.lineno)
+                match node:
+                    case ast.Name(id=name, lineno=line) | ast.arg(arg=name, lineno=line) if name in BARE:
+                        lines.setdefault(name, []).append(line)
             long += [f"{function.name}: {name}" for name, at in lines.items() if max(at) - min(at) >= 3]
     return long
 
