@@ -21,7 +21,7 @@ from sshjit import ca_protocol as m
 from sshjit.errors import SshJitError
 from sshjit_ca import state as states
 from sshjit_ca.keys.succession import Succession
-from sshjit_ca.log import export, fast_reader, snapshots, verification
+from sshjit_ca.log import erasure, export, fast_reader, snapshots, verification
 from sshjit_ca.state import State, codec
 from sshjit_ca.storage.store import Store
 from tests.support import postgres, signatures
@@ -124,6 +124,27 @@ def test_what_is_known_after_it_is_what_was_known() -> None:
     assert sorted([serial, until] for serial, until in state.revoked.items()) == then["revoked"]
     assert {grant: list(pair) for grant, pair in state.ended.items()} == then["ended"]
     assert state.extended == then["extended"]
+
+
+def test_what_a_forgetting_would_erase_is_named_entry_by_entry(store: Store) -> None:
+    """In ranges that hold no other entry of a kind that may be erased; on either database."""
+    (request,) = {row.request for row in rows() if row.entry.index == expected()["entries"]["decision"][0]}
+    assert request is not None
+    login = expected()["entries"]["login"][-1]
+    plan = erasure.Plan(2**40, frozenset({request}), frozenset({login}))
+    goes = {
+        row.entry.index
+        for row in rows()
+        if row.entry.kind in erasure.ERASABLE and row.entry.detail is not None
+        if row.entry.index != login and (row.request != request or row.entry.kind in erasure.BY_AGE)
+    }
+    (event,) = erasure.events_for(store, plan, erasure.count(store, plan.where()))
+    assert event.entries is not None
+    named = {index for first, end in event.entries for index in range(first, end)}
+    kinds = {row.entry.index for row in rows() if row.entry.kind in erasure.ERASABLE}
+    assert named & kinds == goes
+    assert event.erased == len(goes) > 20
+    assert len(event.entries) >= 3
 
 
 def test_the_head_is_the_one_that_was_signed() -> None:
@@ -353,6 +374,7 @@ def test_old_details_are_forgotten_and_it_stays_whole(ca: FrozenCa) -> None:
     verdict = verification.verify(ca.store, FIRST_KEY, processes=1)
     assert verdict.problems == ()
     assert verdict.erased == expected()["erased"] + reply.erased
+    assert verdict.unlisted == expected()["erased"], "release 0.1.0 did not record which ones"
 
 
 # ---------------------------------------------------------------------------------------------- the operator's commands

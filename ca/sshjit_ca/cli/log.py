@@ -139,6 +139,7 @@ def _verify(conf: Config, options: argparse.Namespace) -> int:
         store.close()
     if options.json:
         told = {"size": verdict.size, "head": verdict.head.hex(), "erased": verdict.erased}
+        told["unlisted"] = verdict.unlisted
         print(json.dumps({**told, "problems": verdict.problems, "newer": verdict.newer or None}))
     else:
         print(cli_show.verdict(verdict, time.monotonic() - began))

@@ -185,8 +185,19 @@ def verdict(result: Verdict, seconds: float) -> str:
         )
     if not result.problems:
         erased = f", {result.erased} details erased" if result.erased else ""
-        return f"the log is whole: {result.size} entries{erased}, head {result.head.hex()[:16]}, {seconds:.1f} s"
+        whole = f"the log is whole: {result.size} entries{erased}, head {result.head.hex()[:16]}, {seconds:.1f} s"
+        return "\n".join([whole, *_uncertain(result)])
     return "\n".join(["THE LOG IS NOT WHOLE", *(f"  {problem}" for problem in result.problems)])
+
+
+def _uncertain(result: Verdict) -> list[str]:
+    """What a log that is whole leaves open."""
+    if not result.unlisted:
+        return []
+    return [
+        f"{result.unlisted} details were erased by release 0.1.0, which recorded how many, and not which:",
+        "that no more were erased is checked, that it was these is not checkable",
+    ]
 
 
 def _labels(host: m.HostView) -> str:

@@ -16,14 +16,14 @@ from sshjit.ca_protocol.log import (
     TileReply,
 )
 from sshjit.errors import Invalid, SshJitError
-from sshjit.events import EmergencyIssued, Event, Forgot
+from sshjit.events import EmergencyIssued, Event
 from sshjit.merkle import TILE
 from sshjit.tlogproof import SERIALS_PER_EPOCH, Proof
 from sshjit_ca.context import Context
 from sshjit_ca.log import erasure, fast_reader, pages
 from sshjit_ca.log.pages import Filter, page_limit
 from sshjit_ca.log.summaries import entry_view
-from sshjit_ca.state import State, authority, codec
+from sshjit_ca.state import State
 from sshjit_ca.state.pruning import REQUEST_KEPT
 from sshjit_ca.storage.store import Row, Store
 
@@ -104,14 +104,14 @@ def forget(context: Context, message: Forget) -> ForgetReply:
     """
     if message.before > context.now - SHORTEST:
         raise Invalid("too_young", f"details must be kept for at least {SHORTEST // 86400} days")
-    after = codec.copy(context.state)
-    authority.forgotten(after, Forgot(message.before, 0), context.now)
+    after = erasure.forgotten(context.state, message.before, context.now)
     plan = erasure.plan_for(after, message.before)
     erased = erasure.count(context.store, plan.where())
     old = erasure.count(context.store, erasure.old(message.before))
     people = len(context.state.newest_login) - len(after.newest_login)
     if not message.dry_run and (erased or people):
-        context.record(Forgot(message.before, erased))
+        for event in erasure.events_for(context.store, plan, erased):
+            context.record(event)
         context.journal.erase(plan, context.history.forget)
     return ForgetReply(erased, old - erased, people)
 

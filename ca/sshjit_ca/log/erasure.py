@@ -3,10 +3,15 @@
 An entry is erased only if its kind is listed here, it is older than what was asked for, and the state does not depend
 on its detail once the ``Forgot`` entry is folded. Then a fold over what is left comes to the same state: an erased
 entry counts by its fact alone. Kinds that are not listed (hosts, locks, keys) keep their details for ever.
+
+The ``Forgot`` entry names every entry whose detail goes (``log/gaps.py`` reads it), because whoever can write the
+database could else erase more in its name. A kind must never be added to those listed here without a new field that
+says from when on: the ranges of older entries would cover it.
 """
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -15,10 +20,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from sshjit.entries import Entry
-from sshjit.events import Event, Forgot
-from sshjit_ca.log import fast_reader, pages
-from sshjit_ca.state import State
+from sshjit.events import Forgot
+from sshjit_ca.state import State, authority, codec
 from sshjit_ca.storage.database import reason
 from sshjit_ca.storage.schema import entries, snapshots
 from sshjit_ca.storage.store import Store
@@ -33,40 +36,6 @@ STEP = 5000
 """Entries that are looked at in one transaction; thirty milliseconds or so."""
 _PAUSE = 0.01
 _log = logging.getLogger(__name__)
-
-
-class Gaps:
-    """Follows the entries of a log, and says whether the details that are missing were erased by the book."""
-
-    def __init__(self) -> None:
-        self.erased = 0
-        self._wrong = ""
-        self._newest = -1
-        self._forgotten = 0
-
-    def read(self, entry: Entry) -> Event:
-        """What is left of an event whose detail is gone. Raises ``Invalid``, as ``sshjit.entries.read_erased``."""
-        self.miss(entry.index, entry.time, entry.kind)
-        return fast_reader.read_erased(entry)
-
-    def miss(self, index: int, time: int, kind: str) -> None:
-        """Takes note of an entry without its detail."""
-        self.erased += 1
-        self._newest = max(self._newest, time)
-        if kind not in ERASABLE and not self._wrong:
-            self._wrong = f"entry {index}: its detail is missing, and that of its kind is never erased"
-
-    def follow(self, event: Event) -> None:
-        """Takes note of what was recorded as erased."""
-        if isinstance(event, Forgot):
-            self._forgotten = max(self._forgotten, event.before)
-
-    @property
-    def problem(self) -> str:
-        """What is not by the book; empty if nothing. Ask at the end of the log."""
-        if self._newest >= self._forgotten and not self._wrong:
-            return "details are missing that nobody recorded as erased"
-        return self._wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +62,17 @@ class Plan:
         )
 
 
+MOST_RANGES = 16_000
+"""Ranges in one ``Forgot`` entry: 400 kB. Its detail holds 512."""
+
+
+def forgotten(state: State, before: int, now: int) -> State:
+    """A copy of the state as it is once a ``Forgot`` entry at the time ``now`` is folded."""
+    after = codec.copy(state)
+    authority.forgotten(after, Forgot(before, 0), now)
+    return after
+
+
 def plan_for(state: State, before: int) -> Plan:
     """What may go, so that ``state`` can still be folded from what is left."""
     requests = frozenset(request.id for request in state.requests.values() if request.time < before)
@@ -106,7 +86,7 @@ def erase(store: Store, plan: Plan) -> threading.Thread | None:
     The first entries are through on return. If there are more, what comes back goes on with them, in small
     transactions with pauses in between, in which the CA writes.
     """
-    end = pages.first_at(store, plan.before)
+    end = _end(store, plan)
     if not _step(store, plan, 0, min(STEP, end)):
         return None
     if end <= STEP:
@@ -115,6 +95,13 @@ def erase(store: Store, plan: Plan) -> threading.Thread | None:
     rest = threading.Thread(target=_rest, args=(store, plan, end), name="erasing", daemon=True)
     rest.start()
     return rest
+
+
+def _end(store: Store, plan: Plan) -> int:
+    """The index after the last entry that is erased. Not by bisection: a clock that was set back breaks the order."""
+    with store.engine.connect() as connection:
+        last = connection.execute(sa.select(sa.func.max(entries.c.number)).where(plan.where())).scalar()
+    return 0 if last is None else int(last) + 1
 
 
 def _rest(store: Store, plan: Plan, end: int) -> None:
@@ -161,6 +148,39 @@ def _wipe(store: Store) -> None:
         why = "somebody reads the database"
     if busy:
         _log.warning("erased details may still be in the database's own log (%s) until the CA stops", why)
+
+
+def events_for(store: Store, plan: Plan, erased: int) -> list[Forgot]:
+    """What is recorded of a plan before it is carried out: each entry that it erases, in one ``Forgot`` or several.
+
+    ``erased``: how many there are.
+    """
+    ranges = _ranges(store, plan)
+    if len(ranges) <= MOST_RANGES:
+        return [Forgot(plan.before, erased, tuple(ranges))]
+    found = []
+    for first in range(0, len(ranges), MOST_RANGES):
+        part = ranges[first : first + MOST_RANGES]
+        inside = sa.and_(plan.where(), entries.c.number >= part[0][0], entries.c.number < part[-1][1])
+        found.append(Forgot(plan.before, count(store, inside), tuple(part)))
+    return found
+
+
+def _ranges(store: Store, plan: Plan) -> list[tuple[int, int]]:
+    """Which entries a plan erases, as ranges (first, end) that hold no other entry of a kind that may be erased.
+
+    The database walks along all entries of those kinds and gives those alone at which a range begins or ends.
+    """
+    number = entries.c.number
+    marked = sa.select(number, sa.case((plan.where(), 1), else_=0).label("goes")).where(entries.c.kind.in_(ERASABLE))
+    each = marked.subquery()
+    pairs = sa.select(each, sa.func.lag(each.c.goes).over(order_by=each.c.number).label("before")).subquery()
+    turns = sa.select(pairs.c.number, pairs.c.goes).where(sa.func.coalesce(pairs.c.before, 0) != pairs.c.goes)
+    with store.engine.connect() as connection:
+        turns_at = [row.number for row in connection.execute(turns.order_by(pairs.c.number))]
+        if len(turns_at) % 2:  # the last range is open
+            turns_at.append(1 + connection.execute(sa.select(sa.func.max(number))).scalar_one())
+    return list(itertools.pairwise(turns_at))[::2]
 
 
 def count(store: Store, where: sa.ColumnElement[bool]) -> int:

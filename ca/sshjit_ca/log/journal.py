@@ -19,6 +19,7 @@ from sshjit_ca.keys import Signer
 from sshjit_ca.keys.key_store import KeyStore
 from sshjit_ca.keys.succession import Succession, raw, verified
 from sshjit_ca.log import entry_text, erasure, fast_reader, snapshots
+from sshjit_ca.log.gaps import Gaps
 from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
 from sshjit_ca.log.snapshots import Folded
 from sshjit_ca.state import State
@@ -76,13 +77,13 @@ class Journal:
         remembered = keys.verified(note) if note else None
         begun = self._begin(head, remembered, keys)
         state, tree, began = begun.state, begun.tree, begun.size
-        gaps = erasure.Gaps()
+        gaps = Gaps()
         if remembered is not None and tree.size == remembered.size and tree.head() != remembered.root:
             raise Failed("log_rolled_back", f"the log differs from its checkpoint at size {remembered.size}")
         for row in self._store.rows(tree.size):
             entry = row.entry
             event = fast_reader.read(entry) or gaps.read(entry)
-            gaps.follow(event)
+            gaps.follow(entry.index, entry.time, event, state)
             if entry.index != tree.size:
                 raise Failed("log_broken", f"the log is broken at entry {entry.index}", hint="ssh-jit-ca log verify")
             tree.append(merkle.leaf_hash(entry.fact))
@@ -95,8 +96,8 @@ class Journal:
                 f"the log has {tree.size} entries, and a checkpoint over {remembered.size} was signed",
                 hint="this database is an older copy; restore the newest one, or: ssh-jit-ca restore --accept-loss",
             )
-        if gaps.problem:
-            raise Failed("log_broken", gaps.problem, hint="ssh-jit-ca log verify")
+        if problem := gaps.find().problem:
+            raise Failed("log_broken", problem, hint="ssh-jit-ca log verify")
         if head is not None and head.size:
             signed = verified(head.checkpoint, raw(keys.current))
             if (signed.size, signed.root) != (tree.size, tree.head()):

@@ -36,7 +36,8 @@ class Verdict:
     """What was found. ``problems`` says where the log is not whole; none: it is, as far as it can be read.
 
     ``newer`` names the first entry that a newer version wrote: what it means, and whether it could follow what stands
-    before it, only that version can tell. That nothing was changed or cut is sure all the same.
+    before it, only that version can tell. That nothing was changed or cut is sure all the same. ``unlisted`` of the
+    ``erased`` details were erased by release 0.1.0, which recorded how many, and not which (``gaps.py``).
     """
 
     size: int
@@ -45,6 +46,7 @@ class Verdict:
     erased: int
     problems: tuple[str, ...]
     newer: str = ""
+    unlisted: int = 0
 
 
 def verify(
@@ -79,6 +81,7 @@ def verify(
         refold.gaps.erased,
         tuple(dict.fromkeys(problems))[:MAX_PROBLEMS],
         newer.problem if newer else "",
+        refold.missing.unlisted,
     )
 
 

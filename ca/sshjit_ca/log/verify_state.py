@@ -2,8 +2,8 @@
 
 Every event must be able to follow what stands before it, every index must say what the fold says, and every snapshot
 must be what the fold came to. An entry without its detail must be one that may be erased, and a later ``Forgot`` entry
-must say that it was. Details that no fold looks at are not read here: that they are well-formed, and that fact and
-detail belong together, is the other half's (``verify_entries.py``).
+must name it (``gaps.py``). Details that no fold looks at are not read here: that they are well-formed, and that fact
+and detail belong together, is the other half's (``verify_entries.py``).
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from sshjit_ca import state as states
 from sshjit_ca.keys.succession import Succession
 from sshjit_ca.log import fast_reader
 from sshjit_ca.log import snapshots as kept
-from sshjit_ca.log.erasure import BY_AGE, Gaps
+from sshjit_ca.log.erasure import BY_AGE
+from sshjit_ca.log.gaps import Gaps, GapsFound
 from sshjit_ca.log.snapshots import Snapshot
 from sshjit_ca.state import State, codec
 from sshjit_ca.storage import scan
@@ -42,6 +43,8 @@ class Refold:
         self.keys = Succession(first)
         self.state: State | None = State()
         self.gaps = Gaps()
+        self.missing = GapsFound("", 0)
+        """Of the details; known after ``run``."""
         self._problems: list[tuple[int, str]] = []
         self._snapshots = snapshots
 
@@ -64,12 +67,12 @@ class Refold:
                     self.state = None
                     continue
                 try:
-                    if detail is None:
-                        self.gaps.miss(number, time, kind)
                     if detail is None or kind in BY_AGE:
                         event = fast_reader.without_detail(kind, fact)
                     else:
                         event = fast_reader.event(kind, fact, detail)
+                    if detail is None:
+                        self.gaps.miss(number, time, kind, event)
                 except _UNREADABLE:
                     self.say(number, f"entry {number}: it cannot be read")
                     self.state = None
@@ -79,12 +82,13 @@ class Refold:
                     self._compare(self._snapshots[number + 1], self.state)
         except SshJitError as error:
             self.say(number + 1, f"from entry {number + 1} on {error.message}")
-        if self.gaps.problem:
-            self.say(number, self.gaps.problem)
+        self.missing = self.gaps.find()
+        if self.missing.problem:
+            self.say(number, self.missing.problem)
 
     def _fold(self, index: int, time: int, event: Event, subject: str | None, request: str | None) -> None:
         if type(event) in _SEEN_TO:
-            self._see_to(index, event)
+            self._see_to(index, time, event)
         state = self.state
         if state is None:
             return
@@ -99,9 +103,9 @@ class Refold:
         if subject != state.subject_of(event) or request != getattr(event, "request", None):
             self.say(index, f"entry {index}: its index names another person or request")
 
-    def _see_to(self, index: int, event: Event) -> None:
+    def _see_to(self, index: int, time: int, event: Event) -> None:
         """Keys of the log, and what was recorded as erased."""
-        self.gaps.follow(event)
+        self.gaps.follow(index, time, event, self.state)
         try:
             self.keys.take(event)
         except SshJitError as error:

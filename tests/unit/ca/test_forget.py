@@ -93,14 +93,15 @@ def test_a_long_log_is_erased_beside_the_writer_and_comes_back_whole(tmp_path: P
     plan = erasure.plan_for(context.state, before)
     gone = erasure.count(store, plan.where())
     assert gone > 3 * erasure.STEP
-    context.journal.record(events.Forgot(before, gone), context.state.time)
+    (event,) = erasure.events_for(store, plan, gone)
+    context.journal.record(event, context.state.time)
     context.journal.commit()
     rest = erasure.erase(store, plan)
     assert rest is not None
     assert 0 < erasure.count(store, plan.where()) < gone, "it does not hold the writer up until all is erased"
     while rest.is_alive():
         began = time.monotonic()
-        context.journal.record(events.Forgot(0, 0), context.state.time)
+        context.journal.record(events.Forgot(0, 0, ()), context.state.time)
         context.journal.commit()
         assert time.monotonic() - began < 10
         size += 1
