@@ -158,12 +158,12 @@ def events_for(store: Store, plan: Plan, erased: int) -> list[Forgot]:
     ranges = _ranges(store, plan)
     if len(ranges) <= MOST_RANGES:
         return [Forgot(plan.before, erased, tuple(ranges))]
-    found = []
+    events = []
     for first in range(0, len(ranges), MOST_RANGES):
         part = ranges[first : first + MOST_RANGES]
         inside = sa.and_(plan.where(), entries.c.number >= part[0][0], entries.c.number < part[-1][1])
-        found.append(Forgot(plan.before, count(store, inside), tuple(part)))
-    return found
+        events.append(Forgot(plan.before, count(store, inside), tuple(part)))
+    return events
 
 
 def _ranges(store: Store, plan: Plan) -> list[tuple[int, int]]:
@@ -173,8 +173,8 @@ def _ranges(store: Store, plan: Plan) -> list[tuple[int, int]]:
     """
     number = entries.c.number
     marked = sa.select(number, sa.case((plan.where(), 1), else_=0).label("goes")).where(entries.c.kind.in_(ERASABLE))
-    each = marked.subquery()
-    pairs = sa.select(each, sa.func.lag(each.c.goes).over(order_by=each.c.number).label("before")).subquery()
+    one = marked.subquery()
+    pairs = sa.select(one, sa.func.lag(one.c.goes).over(order_by=one.c.number).label("before")).subquery()
     turns = sa.select(pairs.c.number, pairs.c.goes).where(sa.func.coalesce(pairs.c.before, 0) != pairs.c.goes)
     with store.engine.connect() as connection:
         turns_at = [row.number for row in connection.execute(turns.order_by(pairs.c.number))]

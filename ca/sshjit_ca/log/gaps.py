@@ -92,7 +92,8 @@ class Gaps:
         first_wrong = -1
         for place in self._not_listed():
             index, time = self._indices[place], self._times[place]
-            if any(each.allows(index, time, self._requests.get(index)) for each in reversed(self._unlisted)):
+            request = self._requests.get(index)
+            if any(forgot.allows(index, time, request) for forgot in reversed(self._unlisted)):
                 unlisted += 1
                 continue
             wrong += 1
@@ -103,7 +104,7 @@ class Gaps:
             more = f" (the first of {wrong})" if wrong > 1 else ""
             said = f"entry {first_wrong}: its detail is missing, and nobody recorded it as erased{more}"
             return GapsFound(said, unlisted)
-        counted = sum(each.erased for each in self._unlisted)
+        counted = sum(forgot.erased for forgot in self._unlisted)
         if unlisted > counted:
             return GapsFound(f"the details of {unlisted} entries are missing, and {counted} were recorded as erased", 0)
         return GapsFound("", unlisted)
