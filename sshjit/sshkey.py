@@ -69,14 +69,17 @@ def parse_line(line: str) -> PublicKey:
     parts = line.strip().split(None, 2)
     if len(parts) < 2 or "\n" in line.strip():
         raise Invalid("bad_key", "a public key is one line: type, base64, and perhaps a comment")
-    try:
-        blob = base64.b64decode(parts[1], validate=True)
-    except (binascii.Error, ValueError):
-        raise Invalid("bad_key", "the public key is not base64") from None
-    key = parse_blob(blob)
+    key = parse_blob(_decoded(parts[1]))
     if key.type != parts[0]:
         raise Invalid("bad_key", "the public key says two different types")
     return key
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise Invalid("bad_key", "the public key is not base64") from None
 
 
 def is_unknown(blob: bytes) -> bool:
@@ -104,7 +107,7 @@ def known_lines(lines: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...
         try:
             parse_line(line)
         except Invalid as error:
-            if error.code != "bad_key_type" or not is_unknown(blob := base64.b64decode(text)):
+            if error.code != "bad_key_type" or not is_unknown(blob := _decoded(text)):
                 raise
             if Reader(blob).text() != kind or base64.b64encode(blob).decode("ascii") != text:
                 raise Invalid("bad_key", "the public key is not in its one spelling, or says two types") from None

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import checkpoint, krl, sshkey, strictjson
-from .errors import BundleRefused
+from .errors import BundleRefused, TooOld
 
 PROTOCOL = 2
 """The version of what ssh-jit's programs say to each other that this program speaks (``docs/protocol.md``)."""
@@ -158,7 +158,7 @@ def _check_format(fields: dict[str, Any], release: str) -> None:
         raise ValueError("it does not say of which format it is")
     if number not in FORMATS or unknown:
         what = f"of the format {number}" if number not in FORMATS else f"one that must be read with {unknown[0]!a:.40}"
-        raise BundleRefused(
+        raise TooOld(
             f"this ssh-jit-host is too old for the bundle, which is {what}",
             hint=f"upgrade ssh-jit-host to {release} or newer",
         )

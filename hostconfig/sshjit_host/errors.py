@@ -33,6 +33,10 @@ class BundleRefused(HostError):
     exit_code = 4
 
 
+class TooOld(BundleRefused):
+    """This program must be upgraded before it can go by the bundle; the hint says to what."""
+
+
 class SshdError(HostError):
     """sshd refuses the drop-in, or uses something else of its configuration instead."""
 

@@ -11,10 +11,11 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from typing import Any
 
 from . import strictjson
 from .bundle import LARGEST, PROTOCOL
-from .errors import BundleRefused, Unreachable
+from .errors import BundleRefused, HostError, Unreachable
 from .version import version
 
 PATIENCE = 10
@@ -64,9 +65,9 @@ def bundle(url: str, etag: str) -> Offer | None:
 def _upgrade(error: urllib.error.HTTPError) -> str:
     """What the front end answers to a program that is too old; empty if that cannot be shown."""
     try:
-        fields = strictjson.loads(error.read(CHUNK).decode("utf-8"))["error"]
+        fields = strictjson.loads(_text(error, CHUNK).decode("utf-8"))["error"]
         text = f"{fields['message']}: {fields['hint']}"
-    except (OSError, ValueError, LookupError, TypeError):
+    except (HostError, OSError, http.client.HTTPException, ValueError, LookupError, TypeError):
         return ""
     return text if text.isascii() and text.isprintable() and len(text) <= 400 else ""
 
@@ -88,15 +89,21 @@ def _opener() -> urllib.request.OpenerDirector:
 def _body(answer: http.client.HTTPResponse) -> bytes:
     if answer.status != http.client.OK:
         raise Unreachable(f"the front end answers with status {answer.status}")
+    body = _text(answer, LONGEST_ANSWER)
+    if answer.length:
+        raise Unreachable("the front end's answer is cut off")
+    return body
+
+
+def _text(answer: Any, longest: int) -> bytes:
+    """The text of an answer (``http.client.HTTPResponse``, or around one), however slowly it comes."""
     deadline, body = time.monotonic() + DEADLINE, bytearray()
     while chunk := answer.read1(CHUNK):
         body += chunk
-        if len(body) > LONGEST_ANSWER:
+        if len(body) > longest:
             raise BundleRefused("the front end's answer is too long")
         if time.monotonic() > deadline:
             raise Unreachable("the front end's answer takes too long")
-    if answer.length:
-        raise Unreachable("the front end's answer is cut off")
     return bytes(body)
 
 

@@ -20,7 +20,7 @@ from . import fetch, files, keygen, pins
 from .bundle import Bundle
 from .config import Config
 from .dropin import DropIn
-from .errors import BundleRefused, HostError, Unreachable
+from .errors import BundleRefused, HostError, TooOld, Unreachable
 
 Say = Callable[[str], None]
 
@@ -66,10 +66,9 @@ class Refresher:
             held = rules.read(data.decode("ascii"))
             rules.way(held, pins.read(self.config))
         except (BundleRefused, UnicodeDecodeError) as error:
-            raise HostError(
-                f"{path} cannot be used: {error}",
-                hint=f"to join anew, with the pinned root alone to go by, remove {path}",
-            ) from None
+            anew = f"to join anew, with the pinned root alone to go by, remove {path}"
+            hint = error.hint if isinstance(error, TooOld) else anew
+            raise HostError(f"{path} cannot be used: {error}", hint=hint) from None
         return held
 
     def _newest(self, held: Bundle | None) -> Bundle | None:
@@ -86,7 +85,8 @@ class Refresher:
         if offer.sequence != bundle.sequence:
             raise BundleRefused("the front end names another sequence than the bundle")
         rules.check_succession(bundle, held)
-        if held is None or rules.place(bundle) > rules.place(held):
+        newer = held is None or rules.place(bundle) > rules.place(held)
+        if newer:
             keygen.check_readable(self.config.ssh_keygen, bundle)
             if changes:
                 pins.pin(self.config, bundle.root.fingerprint)
@@ -97,7 +97,7 @@ class Refresher:
             for part in bundle.left_out:
                 self.say(f"warning: this ssh-jit-host does not know {part}, and goes by the rest of the bundle")
         files.write(tag, offer.etag.encode("ascii"))
-        return bundle
+        return bundle if newer else None
 
     # ------------------------------------------------------------------------------------------- what it makes
 

@@ -18,6 +18,9 @@ MAX_RSA_BITS = 16384
 _TYPE = re.compile(rb"[!-+\--~]{1,64}")
 CURVES = {"nistp256": 65, "nistp384": 97, "nistp521": 133}
 """Bytes of an uncompressed point (SEC 1, 2.3.3) by the curve's name in RFC 5656."""
+_ECDSA = frozenset(b"ecdsa-sha2-" + curve.encode("ascii") for curve in CURVES)
+_HARDWARE = frozenset((b"sk-ssh-ed25519@openssh.com", b"sk-ecdsa-sha2-nistp256@openssh.com"))
+"""Known, and no CA's."""
 
 
 class UnknownType(ValueError):
@@ -122,13 +125,13 @@ def check_blob(blob: bytes) -> str:
             raise ValueError("is not an RSA key")
         if not MIN_RSA_BITS <= modulus.bit_length() <= MAX_RSA_BITS:
             raise ValueError(f"is an RSA key of {modulus.bit_length()} bits; {MIN_RSA_BITS} are the least")
-    elif kind.startswith(b"ecdsa-sha2-"):
+    elif kind in _ECDSA:
         curve, point = reader.string(), reader.string()
         if kind != b"ecdsa-sha2-" + curve or CURVES.get(curve.decode("ascii", "replace")) != len(point):
             raise ValueError("is not an ECDSA key")
         if point[0] != 4:
             raise ValueError("is not an uncompressed point")
-    elif kind.startswith(b"sk-") or b"-cert-v" in kind or not _TYPE.fullmatch(kind):
+    elif kind in _HARDWARE or b"-cert-v" in kind or not _TYPE.fullmatch(kind):
         raise ValueError("is neither Ed25519, ECDSA nor RSA")
     else:
         raise UnknownType(kind.decode("ascii"))

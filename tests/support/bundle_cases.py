@@ -65,6 +65,12 @@ _NEW = string(b"ssh-made-up@example.com") + string(bytes(40))
 NEW_LINE = f"ssh-made-up@example.com {base64.b64encode(_NEW).decode()}"
 """A key of a type that nobody knows."""
 _NEW_SECTION = _of_ca(_SERIALS, ca=_NEW)
+_RELATED = ("sk-ssh-made-up@example.com", "ecdsa-sha2-nistp999")
+"""Types that came later, and whose names begin like those of known ones."""
+
+
+def _related(kind: str) -> bytes:
+    return string(kind.encode()) + string(bytes(40))
 
 
 def krl_section(line: str) -> bytes:
@@ -92,6 +98,20 @@ TOLERATED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         ("keys of the type ssh-made-up@example.com in the revocation list",),
     ),
     "a section": ({"krl": krl((9, b"what"), _of_ca(_SERIALS))}, ("a section of the type 9 in the revocation list",)),
+    **{
+        f"{kind}, everywhere": (
+            {
+                "user_ca": [_LINE, f"{kind} {base64.b64encode(_related(kind)).decode()}"],
+                "krl": krl(_of_ca(_SERIALS, ca=_related(kind)), (2, string(_related(kind)) + string(_CA))),
+            },
+            (
+                f"keys of the type {kind} in user_ca",
+                f"certificates by a key of the type {kind} in the revocation list",
+                f"keys of the type {kind} in the revocation list",
+            ),
+        )
+        for kind in _RELATED
+    },
     "a critical field that is known": ({"critical": ["krl", "host_keys"], "release": "9.9.9"}, ()),
     "a later CA": ({"version": 99, "oldest": 98, "release": "9.9.9"}, ()),
 }
@@ -108,6 +128,7 @@ CASES = (
     Case("a hash section of a made-up length", {"krl": krl((5, b"what"))}, "bad_krl"),
     Case("a key of two types", {"user_ca": [_LINE, f"ssh-other {NEW_LINE.split()[1]}"]}, "bad_key"),
     Case("a made-up key in another spelling", {"user_ca": [_LINE, f"{NEW_LINE} comment"]}, "bad_key"),
+    Case("a made-up key behind a blank", {"user_ca": [_LINE, f" {NEW_LINE}"]}, "bad_key"),
     Case("only keys that nobody knows", {"user_ca": [NEW_LINE]}, "bad_bundle"),
     Case("a critical field that is no name", {"critical": "krl"}, "bad_bundle"),
     Case("grants", {"ended": [[GRANT, 1], [OTHER, 2]], "extended": [[GRANT, 2**53 - 1]]}),

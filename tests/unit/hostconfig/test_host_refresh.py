@@ -222,6 +222,33 @@ def test_t87_a_host_that_was_upgraded_takes_the_same_bundle_in_the_later_format(
     assert json.loads((host.home / "bundle.json").read_text())["bundle"] == 2
 
 
+def test_t87_the_held_bundle_counts_and_not_the_same_one_in_an_earlier_format(
+    authority: Authority, front: Front, host: Host
+) -> None:
+    """Both are signed; should they differ, a front end may not choose between them."""
+    refused = base64.b64encode(authority.krl("serial: 101\n")).decode()
+    front.serve(authority.offer(sequence=3, bundle=2, krl=refused))
+    host.refresh()
+    held = host.snapshot()
+    front.serve(authority.offer(sequence=3, ended=[["req-00000001", 5]]))
+    host.refresh()
+    assert {path: data for path, (data, *_) in host.snapshot().items() if not path.endswith(".etag")} == {
+        path: data for path, (data, *_) in held.items() if not path.endswith(".etag")
+    }
+
+
+def test_t87_a_program_that_is_older_than_the_bundle_it_holds_says_what_to_upgrade(
+    authority: Authority, front: Front, host: Host
+) -> None:
+    front.serve(authority.offer(sequence=3))
+    host.refresh()
+    later = json.dumps(authority.fields(sequence=3, bundle=3, release="9.9.9"), sort_keys=True, separators=(",", ":"))
+    (host.home / "bundle.json").write_text(later)
+    said = host.refresh(code=1)
+    assert "hint: upgrade ssh-jit-host to 9.9.9 or newer" in said
+    assert "remove" not in said
+
+
 def test_t87_a_host_tells_its_version_and_is_told_what_to_upgrade_to(
     authority: Authority, front: Front, host: Host
 ) -> None:
