@@ -58,13 +58,23 @@ def pinned(settings: Settings, verified: Bundle) -> Settings:
 
 
 def download(url: str, etag: str = "") -> HeldBundle | None:
-    """The server's bundle, not verified; ``None`` if it is the one that ``etag`` names."""
+    """The server's bundle, not verified; ``None`` if it is the one that ``etag`` names.
+
+    Raises:
+        Refused: ``too_old``, with what to upgrade this program to.
+        Failed: ``no_bundle``, ``unreachable``.
+
+    """
     from sshjit.api.bundle import BundleReply  # noqa: PLC0415  # most connections have a fresh bundle
 
     headers = {"If-None-Match": etag} if etag else {}
     answer = http_client.exchange("GET", f"{url.rstrip('/')}/bundle", headers=headers)
     if answer.status == 304:
         return None
+    if answer.status == 426:
+        from sshjit_client.api.basic import error_of  # noqa: PLC0415
+
+        raise error_of(answer)
     if answer.status != 200:
         raise Failed("no_bundle", f"the server has no bundle (HTTP {answer.status})")
     try:
@@ -121,7 +131,8 @@ def current(settings: Settings, folder: Path, terminal: Terminal, *, fresh: int 
     except SshJitError as error:
         if held is None:
             raise
-        terminal.say(f"kept the old bundle: {error}")
+        upgrade = f"; {error.hint}" if error.code == "too_old" else ""
+        terminal.say(f"kept the old bundle: {error}{upgrade}")
     return _not_old(held, terminal)
 
 

@@ -169,10 +169,13 @@ class CaClient:
         except OSError:
             raise _down() from None
         try:
-            connection.greet()
+            refusal = connection.greet()
         except (Unsent, Broken, TimeoutError) as error:
             connection.close()
             raise (_silent(self._timeout) if isinstance(error, TimeoutError) else _down()) from None
+        if refusal is not None:
+            connection.close()
+            _opened(refusal)
         self.version = connection.version
         return connection
 

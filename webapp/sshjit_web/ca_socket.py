@@ -48,7 +48,12 @@ class _Health(msgspec.Struct):
     version: int = 1
 
 
+class _Error(msgspec.Struct):
+    code: str
+
+
 _read_health = msgspec.json.Decoder(_Health).decode
+_read_code = msgspec.json.Decoder(_Error).decode
 
 
 class Connection:
@@ -71,8 +76,10 @@ class Connection:
         self.version = 1
         """What the CA speaks, once ``greet`` asked."""
 
-    def greet(self) -> None:
+    def greet(self) -> Answer | None:
         """Learns which version the CA speaks. One of version 1 does not know the question's field, and says so.
+
+        Returns any other error that the CA answers: then its version is not known.
 
         Raises:
             Unsent, Broken: the connection is over.
@@ -80,12 +87,13 @@ class Connection:
 
         """
         answer = self._exchange(ca_protocol.Health(versions.PROTOCOL), {})
-        if answer.type != "ok":
-            return
         try:
+            if answer.type != "ok":
+                return None if _read_code(answer.body).code == "bad_message" else answer
             self.version = max(1, _read_health(answer.body).version)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             raise Broken from None
+        return None
 
     def ask(self, message: ca_protocol.Message, reader: int) -> Answer:
         """Sends a question and waits for its answer, which may be handed on to a ``reader`` of an older version.

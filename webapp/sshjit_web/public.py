@@ -34,6 +34,7 @@ def bundle() -> Response:
 @blueprint.get("/api/v1/version")
 def version() -> Response:
     """What this front end and the CA both speak, the oldest that they still serve, and which release this is."""
+    services().ca.call(Health(), HealthReply)  # so that the CA said it, also if it is the first that is asked
     said = {"version": services().ca_cache.version, "oldest": versions.OLDEST, "release": _RELEASE}
     return Response(json.dumps(said), mimetype="application/json")
 

@@ -29,8 +29,8 @@ STILL_WORKS = "; existing certificates still work: ssh-jit status"
 class BasicApi:
     """One server, with one token.
 
-    ``skew``: the server's clock minus ours in seconds, ``version``: what it speaks (0 before its first answer), both as
-    of its last answer.
+    ``skew``: the server's clock minus ours in seconds, as of its last answer. ``version``: what it speaks, as of its
+    last answer that was no error (0 before the first).
     """
 
     def __init__(self, url: str, token: str = "") -> None:
@@ -98,9 +98,9 @@ class BasicApi:
         answer = self._exchange(method, path, body=payload, headers=headers)
         if answer.date is not None:
             self.skew = answer.date - int(time.time())
-        self.version = answer.version
         if answer.status not in (200, 201, 204):
-            raise _error(answer)
+            raise error_of(answer)
+        self.version = answer.version
         versions.require("the server", answer.version)
         return answer.body
 
@@ -116,7 +116,10 @@ class BasicApi:
         if not wire.grew(type(body), 1):
             return wire.encode(body)
         if not self.version:
-            self.version = self._exchange("GET", "version").version
+            answer = self._exchange("GET", "version")
+            if answer.status >= 500:
+                raise error_of(answer)
+            self.version = answer.version
         return wire.encode_for(body, self.version, "the server")
 
 
@@ -125,12 +128,15 @@ def path_of(request: str) -> str:
     return f"requests/{quote(names.identifier(request), safe='')}"
 
 
-def _error(answer: http_client.Answer) -> SshJitError:
+def error_of(answer: http_client.Answer) -> SshJitError:
+    """The error that an answer carries."""
     from sshjit.api.errors import ErrorReply  # noqa: PLC0415
 
     try:
         reply = wire.loads(answer.body)
-        error = wire.decode(ErrorReply, reply.get("error") if isinstance(reply, dict) and len(reply) == 1 else reply)
+        error = wire.decode_answer(
+            ErrorReply, reply["error"] if isinstance(reply, dict) and "error" in reply else reply
+        )
     except Invalid:
         what = "a redirect" if 300 <= answer.status < 400 else f"HTTP {answer.status}"
         return Failed(

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from sshjit import bundle
 from sshjit_client.machine import HeldBundle
@@ -21,6 +22,9 @@ class ScriptedBundles:
         self.url = ""
         self.sequence = 7
         self.offer: HeldBundle | None = None
+        self.refusal: dict[str, Any] | None = None
+        """What is answered instead, with ``status``."""
+        self.status = 426
         self.calls: list[str] = []
 
     def bundle(self) -> HeldBundle:
@@ -38,6 +42,8 @@ def serving(offers: ScriptedBundles) -> Iterator[ScriptedBundles]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             offers.calls.append(self.path)
+            if offers.refusal is not None:
+                return self._answer(offers.status, json.dumps(offers.refusal).encode())
             tag = f'"{offers.sequence}"'
             if self.path == "/elsewhere/bundle":
                 return self._answer(302, b"", Location="/bundle")

@@ -10,12 +10,16 @@ from typing import Any
 import pytest
 
 from sshjit import bundle, versions, wire
-from sshjit.errors import Invalid, Refused
-from sshjit_client import trusted_bundle
-from sshjit_client.api.basic import BasicApi
+from sshjit.errors import Failed, Invalid, Refused
+from sshjit_client import http_client, trusted_bundle
+from sshjit_client.api.basic import BasicApi, error_of
+from sshjit_client.machine import HeldBundle, Settings
+from sshjit_client.terminal import Terminal
 from tests.support.bundle_cases import NEW_LINE
 from tests.support.client_server import ClientServer
 from tests.unit.client.conftest import Laptop
+from tests.unit.client.installation_keys import InstallationKeys
+from tests.unit.client.scripted_bundles import ScriptedBundles
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -76,3 +80,70 @@ def test_t87_a_bundle_of_a_later_ca_says_what_is_left_out_and_what_to_upgrade() 
         "this ssh-jit is too old for the server: upgrade it to 9.9.9 or newer",
         "this ssh-jit does not know keys of the type ssh-made-up@example.com in user_ca; it goes by the rest",
     ]
+
+
+def test_t87_an_error_of_a_newer_server_is_understood(server: ClientServer, laptop: Laptop) -> None:
+    laptop.set_up(server)
+    assert laptop.run("login").returncode == 0
+    expected = laptop.run("show", "req-00000000")
+    server.alter = lambda _, value: grown(value)
+    done = laptop.run("show", "req-00000000")
+    assert (done.returncode, done.stderr) == (expected.returncode, expected.stderr)
+    assert "HTTP" not in done.stderr
+    for body in ({"error": {**ERROR, "weather": 1}}, {"error": ERROR, "weather": 1}, {**ERROR, "weather": 1}):
+        error = error_of(http_client.Answer(426, json.dumps(body).encode(), "", None, 1))
+        assert (error.family, error.code, error.message, error.hint) == tuple(ERROR.values())
+
+
+ERROR = {
+    "family": "refused",
+    "code": "too_old",
+    "message": "ssh-jit is too old: it speaks version 2",
+    "hint": "upgrade ssh-jit to 9.9.9 or newer",
+}
+KEPT = "kept the old bundle: ssh-jit is too old: it speaks version 2; upgrade ssh-jit to 9.9.9 or newer"
+
+
+def test_t87_a_laptop_that_is_too_old_keeps_its_bundle_and_says_what_to_upgrade_to_in_one_line(
+    installation: InstallationKeys, bundles: ScriptedBundles, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings(1, bundles.url, "lab", installation.root.fingerprint, None)
+    held = trusted_bundle.current(settings, tmp_path, Terminal())
+    capsys.readouterr()
+    later = {**json.loads(bundles.bundle().bundle), "bundle": 3, "sequence": 8, "release": "9.9.9"}
+    text = json.dumps(later, sort_keys=True, separators=(",", ":"))
+    bundles.sequence = 8
+    bundles.offer = HeldBundle(8, text, installation.sign(text), "")
+    assert trusted_bundle.current(settings, tmp_path, Terminal(), fresh=0) == held
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "too old for the bundle, which is of the format 3; upgrade ssh-jit to 9.9.9 or newer" in line
+    bundles.refusal = {"error": ERROR}
+    assert trusted_bundle.current(settings, tmp_path, Terminal(), fresh=0) == held
+    assert KEPT in capsys.readouterr().err
+    with pytest.raises(Refused, match="ssh-jit is too old") as refused:
+        trusted_bundle.download(bundles.url)
+    assert refused.value.hint == ERROR["hint"]
+
+
+def test_t87_a_bundle_that_nobody_signed_cannot_stop_a_laptop(
+    installation: InstallationKeys, bundles: ScriptedBundles, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings(1, bundles.url, "lab", installation.root.fingerprint, None)
+    held = trusted_bundle.current(settings, tmp_path, Terminal())
+    fields = json.loads(bundles.bundle().bundle)
+    text = json.dumps({**fields, "user_ca": [f" {NEW_LINE}"]}, sort_keys=True, separators=(",", ":"))
+    bundles.sequence = 8
+    bundles.offer = HeldBundle(8, text, "", "")
+    assert trusted_bundle.current(settings, tmp_path, Terminal(), fresh=0) == held
+    assert "kept the old bundle" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+def test_t87_a_server_that_cannot_say_its_version_is_down_and_not_too_old(
+    bundles: ScriptedBundles, status: int
+) -> None:
+    bundles.refusal, bundles.status = {"error": {**ERROR, "family": "failed", "code": "ca_down"}}, status
+    with pytest.raises(Failed) as down:
+        BasicApi(bundles.url).send("POST", "explain", Question("CHG-7", ticket="OPS-1"))
+    assert down.value.code == "ca_down"
+    assert bundles.calls == ["/api/v1/version"]

@@ -292,6 +292,39 @@ def test_a_greeting_that_is_nonsense_is_not_believed(client: CaClient, tmp_path:
     assert found.value.code == "ca_down"
 
 
+@pytest.mark.parametrize("code", ["not_signing", "too_many"])
+def test_t87_an_error_in_place_of_a_greeting_is_no_version(client: CaClient, tmp_path: Path, code: str) -> None:
+    """Else the front end would go on with a CA of today as with one of version 1, for as long as they are connected."""
+    error = {"family": "failed", "code": code, "message": "not now", "hint": "later", "more": 1}
+    texts = [
+        json.dumps({"v": 1, "id": 1, "type": "error", "body": error}).encode(),
+        b'{"v": 1, "id": 1, "type": "ok", "body": {"version": 2}}',
+        b'{"v": 1, "id": 2, "type": "ok", "body": {"ready": true, "problems": [], "size": 0, "policy": "", "time": 1}}',
+    ]
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "web.sock"))
+        listener.listen()
+
+        def serve() -> None:
+            for answers in (texts[:1], texts[1:]):
+                channel, _ = listener.accept()
+                with channel:
+                    for text in answers:
+                        channel.recv(4096)
+                        send(channel, text)
+                    channel.recv(4096)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with pytest.raises(Failed, match="not now") as found:
+            client.call(m.Health(), m.HealthReply)
+        assert (found.value.code, found.value.hint) == (code, "later")
+        assert client.call(m.Health(), m.HealthReply).ready
+        assert client.version == 2
+        client.close()
+        thread.join(5)
+
+
 def test_t87_an_answer_that_grew_is_read_and_handed_on(client: CaClient, raw: Raw) -> None:
     body = b'{"ready": true, "problems": [], "size": 0, "policy": "", "time": 1, "more": {"a": 1}}'
     heard: list[bytes] = []

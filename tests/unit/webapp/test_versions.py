@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +12,12 @@ from werkzeug.test import Client, TestResponse
 
 from sshjit import bundle, versions, wire
 from sshjit_web.api import json_io
+from sshjit_web.app import create_app
+from sshjit_web.ca_client import CaClient
 from sshjit_web.services import services
 from sshjit_web.wsgi_middleware import Middleware
-from tests.support.in_process_ca import CommandLine, FrontEnd
+from tests.support.ca_sockets import serving_sockets
+from tests.support.in_process_ca import KEY, CommandLine, FrontEnd
 from tests.support.installation import ALICE
 
 NEW = {versions.HEADER: str(versions.PROTOCOL)}
@@ -30,6 +34,25 @@ def test_whoever_asks_hears_what_the_server_speaks(world: FrontEnd) -> None:
     assert said.keys() == {"version", "oldest", "release"}
     assert (said["version"], said["oldest"]) == (versions.PROTOCOL, versions.OLDEST)
     assert said["release"][0].isdigit()
+
+
+def test_a_front_end_that_asked_nothing_yet_asks_the_ca_first(world: FrontEnd) -> None:
+    """Else the first laptop after a start would be told that the server is too old for it."""
+    with serving_sockets(world.ca, frozenset({os.geteuid()})):
+        client = CaClient(world.ca.config.web_socket)
+        fresh = create_app(world.config, client, world.store, {}, key=KEY, clock=lambda: world.ca.time)
+        said = fresh.test_client().get("/api/v1/version")
+        assert (said.get_json()["version"], said.headers[versions.HEADER]) == (
+            versions.PROTOCOL,
+            str(versions.PROTOCOL),
+        )
+        client.close()
+
+
+def test_a_front_end_without_a_ca_does_not_guess(world: FrontEnd) -> None:
+    world.authority.stop()
+    answer = world.stranger().get("/api/v1/version")
+    assert (answer.status_code, answer.get_json()["error"]["code"]) == (503, "ca_down")
 
 
 def test_every_answer_to_a_program_says_the_version(world: FrontEnd) -> None:
