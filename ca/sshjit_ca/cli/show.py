@@ -180,9 +180,7 @@ def verdict(result: Verdict, seconds: float) -> str:
     """Whether the log is whole, or where not."""
     if result.newer and not result.problems:
         head = result.head.hex()[:16]
-        return (
-            f"nothing was changed or cut in {result.size} entries (head {head}), but not all of them can be read here"
-        )
+        return f"no entry was changed or cut of {result.size} (head {head}), but not all of them can be read here"
     if not result.problems:
         erased = f", {result.erased} details erased" if result.erased else ""
         whole = f"the log is whole: {result.size} entries{erased}, head {result.head.hex()[:16]}, {seconds:.1f} s"

@@ -36,8 +36,9 @@ class Verdict:
     """What was found. ``problems`` says where the log is not whole; none: it is, as far as it can be read.
 
     ``newer`` names the first entry that a newer version wrote: what it means, and whether it could follow what stands
-    before it, only that version can tell. That nothing was changed or cut is sure all the same. ``unlisted`` of the
-    ``erased`` details were erased by release 0.1.0, which recorded how many, and not which (``gaps.py``).
+    before it, only that version can tell. That no entry was changed or cut is sure all the same, and that no detail is
+    another one; of details that are missing without a record that is known here, ``newer`` says so too. ``unlisted`` of
+    the ``erased`` details were erased by release 0.1.0, which recorded how many, and not which (``gaps.py``).
     """
 
     size: int
@@ -68,6 +69,7 @@ def verify(
             walked = walk.finish(connection)
     newer = walked.newer
     problems += [*walked.problems, *refold.problems(before=newer.index if newer else None)]
+    unexplained = f"; {refold.missing.problem}, as far as can be read here" if refold.missing.problem else ""
     own = _own(head, walked, refold, problems)
     for point in against:
         problems += _differs(point, walked)
@@ -80,7 +82,7 @@ def verify(
         own,
         refold.gaps.erased,
         tuple(dict.fromkeys(problems))[:MAX_PROBLEMS],
-        newer.problem if newer else "",
+        newer.problem + unexplained if newer else "",
         refold.missing.unlisted,
     )
 

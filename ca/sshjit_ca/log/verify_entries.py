@@ -116,12 +116,7 @@ class _Looking:
                 if not sound(number, time, kind, fact, detail, salt):
                     _read(Entry(number, time, kind, fact, detail, salt))
             except SshJitError as error:
-                if error.code == "newer_log":
-                    self.newer = self.newer or Newer(number, error.message)
-                else:
-                    self.say(
-                        error.message if error.message.startswith("entry ") else f"entry {number}: {error.message}"
-                    )
+                self.unreadable(number, error)
             except (TypeError, AttributeError):  # SQLite takes anything into any column
                 leaf = merkle.EMPTY
             if leaf != kept:

@@ -13,7 +13,7 @@ from sshjit.checkpoint import Checkpoint
 from sshjit.errors import Failed, Invalid
 from sshjit.sshkey import PublicKey
 from sshjit_ca.keys.succession import Succession
-from sshjit_ca.log import verification
+from sshjit_ca.log import fast_reader, verification
 from sshjit_ca.report.access import PolicyAccess, fill_access
 from sshjit_ca.report.counts import fill_counts
 from sshjit_ca.report.gathering import Gathering
@@ -67,6 +67,7 @@ def build_report(
 
     Raises:
         Failed: ``no_log``, ``log_broken``, ``no_database``.
+        Invalid: ``newer_log``.
 
     """
     spool = Spool()
@@ -111,7 +112,18 @@ def _read(store: Store, gathered: Gathering) -> tuple[str, int, dict[str, str]]:
             gathered.run(connection, head.size)
         except _BROKEN as error:
             at = gathered.state.size
+            _require_known(store, at)
             raise Failed(
                 "log_broken", f"the log cannot be read at entry {at}: {error}", hint="ssh-jit-ca log verify"
             ) from None
         return head.checkpoint, head.size, texts
+
+
+def _require_known(store: Store, index: int) -> None:
+    """Raises ``Invalid``: ``newer_log``, if the entry cannot be read because a newer version wrote it."""
+    try:
+        for row in store.rows(index, index + 1):
+            fast_reader.read(row.entry)
+    except _BROKEN as error:
+        if getattr(error, "code", "") == "newer_log":
+            raise
