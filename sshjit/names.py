@@ -20,6 +20,8 @@ _HOST_ID = re.compile(rf"({_LABEL}(?:\.{_LABEL})*)(?:~([2-9]|[1-9][0-9]{{1,5}}))
 _LOGIN = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _PROVIDER = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _TOKEN = re.compile(r"[a-z]{1,8}-[0-9a-z]{8,40}")
+_ENTITY_TAG = re.compile(r'(?:W/)?"[!#-~]{1,190}"')
+_BEARER = re.compile(r"[A-Za-z0-9._~+/=-]{1,4000}")
 _LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _PRINCIPAL = re.compile(rf"[a-z_][a-z0-9_-]{{0,31}}@{_HOST_ID.pattern}")
@@ -73,6 +75,20 @@ def provider_id(text: str) -> str:
 def identifier(text: str) -> str:
     """An id that the CA made: ``req-…``, ``login-…``, ``sub-…``."""
     return _match(_TOKEN, text, "bad_id", "an id")
+
+
+def entity_tag(text: str) -> str:
+    """An ``ETag`` that can be sent back, else an empty string.
+
+    It must be a single tag (RFC 9110, 8.8.3): a list of tags would let a server name answers yet to come, which an
+    honest one would then never send, and one that cannot be sent would end every later exchange.
+    """
+    return text if _ENTITY_TAG.fullmatch(text) else ""
+
+
+def bearer(text: str) -> str | None:
+    """A token that a server gave and that can be sent back (RFC 6750, 2.1); ``None`` if it is none."""
+    return text if _BEARER.fullmatch(text) else None
 
 
 def label(key: str, value: str) -> tuple[str, str]:

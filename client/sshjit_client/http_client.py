@@ -13,9 +13,12 @@ from urllib.parse import urlsplit
 
 from sshjit import versions
 from sshjit.errors import Failed
+from sshjit_client.timed_socket import Deadline, TimedSocket
 
 TIMEOUT = 15.0
 """Seconds for connecting, and for each read."""
+DEADLINE = 60.0
+"""Seconds for everything that is sent and received, headers too."""
 LIMIT = 16 * 1024 * 1024
 """Bytes of an answer."""
 
@@ -34,10 +37,8 @@ class Answer:
     version: int
 
 
-def exchange(
-    method: str, url: str, *, body: bytes | None = None, headers: dict[str, str] | None = None, timeout: float = TIMEOUT
-) -> Answer:
-    """Sends one request to a checked URL (``sshjit.names.url``).
+def exchange(method: str, url: str, *, body: bytes | None = None, headers: dict[str, str] | None = None) -> Answer:
+    """Sends one request to a checked URL (``sshjit.names.url``). What came from others in ``headers`` is checked too.
 
     Raises:
         Failed: ``unreachable`` when there is no answer, ``bad_answer`` when it is too long.
@@ -46,13 +47,16 @@ def exchange(
     parts = urlsplit(url)
     host = parts.hostname or ""
     connection = (
-        http.client.HTTPSConnection(host, parts.port, timeout=timeout, context=ssl.create_default_context())
+        http.client.HTTPSConnection(host, parts.port, timeout=TIMEOUT, context=ssl.create_default_context())
         if parts.scheme == "https"
-        else http.client.HTTPConnection(host, parts.port, timeout=timeout)
+        else http.client.HTTPConnection(host, parts.port, timeout=TIMEOUT)
     )
+    deadline = Deadline(TIMEOUT, DEADLINE)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
         said = {"User-Agent": "ssh-jit", versions.HEADER: str(versions.PROTOCOL), **(headers or {})}
+        connection.connect()
+        connection.sock = TimedSocket(connection.sock, deadline)
         connection.request(method, path, body=body, headers=said)
         answer = connection.getresponse()
         text = answer.read(LIMIT + 1)
@@ -61,7 +65,9 @@ def exchange(
     except ssl.SSLCertVerificationError as error:
         raise Failed("unreachable", f"the TLS certificate of {host} is not valid: {error.verify_message}") from None
     except (OSError, http.client.HTTPException) as error:
-        raise Failed("unreachable", f"can't reach {parts.scheme}://{parts.netloc}: {_reason(error, timeout)}") from None
+        raise Failed(
+            "unreachable", f"can't reach {parts.scheme}://{parts.netloc}: {_reason(error, deadline)}"
+        ) from None
     finally:
         connection.close()
     if len(text) > LIMIT:
@@ -69,14 +75,14 @@ def exchange(
     return result
 
 
-def _reason(error: Exception, timeout: float) -> str:
+def _reason(error: Exception, deadline: Deadline) -> str:
     if isinstance(error, TimeoutError):
-        return f"no answer in {timeout:g} s"
+        return f"no whole answer in {deadline.total:g} s" if deadline.over else f"no answer in {deadline.patience:g} s"
     return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
 
 
 def _date(text: str | None) -> int | None:
     try:
         return int(parsedate_to_datetime(text).timestamp()) if text else None
-    except ValueError:
+    except (ValueError, OverflowError, OSError):
         return None

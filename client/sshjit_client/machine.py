@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from sshjit import names
 from sshjit.api.session import LoginView
 from sshjit.errors import Failed, Invalid
 from sshjit_client import files, paths
@@ -87,6 +88,8 @@ class Machine:
         except Failed:  # signing in again replaces a damaged file
             return None
         if session is None or session.login.expires <= now or not Path(session.key).exists():
+            return None
+        if names.bearer(session.token) is None:  # it could not be sent, with every command anew
             return None
         return session
 

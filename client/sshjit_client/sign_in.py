@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from sshjit import login, sshkey
+from sshjit import login, names, sshkey
 from sshjit.api.sign_in import LoginBody
 from sshjit.bundle import Bundle, Provider
 from sshjit.errors import Failed, Invalid, Refused
@@ -64,6 +64,8 @@ def sign_in(machine: Machine, options: SignInOptions) -> Session:
         public = openssh.public_key(key)
         proof = _prove(machine, provider, key, public, options)
         done = BasicApi(settings.url).login(proof)
+        if names.bearer(done.token) is None:
+            raise Failed("bad_answer", "the server answered the sign-in with a token that cannot be sent back")
         if options.key is None:
             key = _keep(Path(folder), state)
     machine.drop_certificates()

@@ -11,7 +11,7 @@ import dataclasses
 import time
 from pathlib import Path
 
-from sshjit import bundle, sshkey, versions, wire
+from sshjit import bundle, names, sshkey, versions, wire
 from sshjit.bundle import Bundle
 from sshjit.errors import Failed, Invalid, Refused, SshJitError
 from sshjit_client import files, http_client, openssh
@@ -67,9 +67,11 @@ def download(url: str, etag: str = "") -> HeldBundle | None:
     """
     from sshjit.api.bundle import BundleReply  # noqa: PLC0415  # most connections have a fresh bundle
 
-    headers = {"If-None-Match": etag} if etag else {}
-    answer = http_client.exchange("GET", f"{url.rstrip('/')}/bundle", headers=headers)
-    if answer.status == 304:
+    address, etag = f"{url.rstrip('/')}/bundle", names.entity_tag(etag)
+    answer = http_client.exchange("GET", address, headers={"If-None-Match": etag} if etag else {})
+    if etag and 400 <= answer.status < 500:  # what is kept may be what it is refused for
+        etag, answer = "", http_client.exchange("GET", address)
+    if etag and answer.status == 304:
         return None
     if answer.status == 426:
         from sshjit_client.api.basic import error_of  # noqa: PLC0415
@@ -85,7 +87,7 @@ def download(url: str, etag: str = "") -> HeldBundle | None:
         ) from None
     if reply.bundle is None or reply.signature is None:
         raise Failed("no_bundle", "the server sent no bundle")
-    return HeldBundle(reply.sequence, reply.bundle, reply.signature, answer.etag)
+    return HeldBundle(reply.sequence, reply.bundle, reply.signature, names.entity_tag(answer.etag))
 
 
 def accept(new: HeldBundle, held: Bundle | None, settings: Settings) -> Bundle | None:

@@ -7,7 +7,7 @@ can cost: size, time, redirects.
 from __future__ import annotations
 
 import http.client
-import time
+import re
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -16,14 +16,16 @@ from typing import Any
 from . import strictjson
 from .bundle import LARGEST, PROTOCOL
 from .errors import BundleRefused, HostError, Unreachable
+from .timed import Deadline, HttpHandler, HttpsHandler
 from .version import version
 
 PATIENCE = 10
 """Seconds until the front end must have sent something."""
 DEADLINE = 60
-"""Seconds until it must have sent everything."""
+"""Seconds until it must have sent everything, headers too."""
 LONGEST_ANSWER = 2 * LARGEST
 CHUNK = 64 * 1024
+_TAG = re.compile(r'(?:W/)?"[!#-~]{1,190}"', re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -36,18 +38,50 @@ class Offer:
     etag: str
 
 
+class _Status(Exception):
+    """The front end answers with an error; ``said`` is what it says to people, and may be empty."""
+
+    def __init__(self, code: int, said: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.said = said
+
+
+def entity_tag(text: str) -> str:
+    """The ``ETag`` if it can be sent back, else an empty string.
+
+    It must be a single tag (RFC 9110, 8.8.3): a list of tags would let the front end name bundles yet to come, which
+    an honest one would then never send, and one that cannot be sent would end every later refresh.
+    """
+    return text if _TAG.fullmatch(text) else ""
+
+
 def bundle(url: str, etag: str) -> Offer | None:
     """Ask for the bundle; ``None`` means that the one with this ``etag`` is still the newest.
 
+    Where asking with the ``etag`` is refused, it is asked once more without it.
     Raises ``Unreachable`` if no bundle came, ``BundleRefused`` if what came is not one.
     """
+    deadline = Deadline(PATIENCE, DEADLINE)
+    try:
+        try:
+            return _ask(url, entity_tag(etag), deadline)
+        except _Status as status:
+            if not etag or not 400 <= status.code < 500 or status.code == http.client.UPGRADE_REQUIRED:
+                raise
+            return _ask(url, "", deadline)
+    except _Status as status:
+        raise Unreachable(status.said or f"{url}/bundle answers with status {status.code}") from None
+
+
+def _ask(url: str, etag: str, deadline: Deadline) -> Offer | None:
     request = urllib.request.Request(url + "/bundle", headers={"User-Agent": f"ssh-jit-host/{version()}"})  # noqa: S310 - http(s) by config.py
     request.add_header("Accept", "application/json")
     request.add_header("Ssh-Jit-Version", str(PROTOCOL))
     if etag:
         request.add_header("If-None-Match", etag)
     try:
-        with _opener().open(request, timeout=PATIENCE) as answer:
+        with _opener(deadline).open(request, timeout=PATIENCE) as answer:
             body = _body(answer)
             tag = answer.headers.get("ETag", "")
     except urllib.error.HTTPError as error:
@@ -55,11 +89,11 @@ def bundle(url: str, etag: str) -> Offer | None:
             if error.code == http.client.NOT_MODIFIED and etag:
                 return None
             said = _upgrade(error) if error.code == http.client.UPGRADE_REQUIRED else ""
-        raise Unreachable(said or f"{url}/bundle answers with status {error.code}") from None
+        raise _Status(error.code, said) from None
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise Unreachable(f"cannot reach {url}: {reason or type(error).__name__}") from None
-    return _offer(body, tag if tag.isascii() and tag.isprintable() and len(tag) <= 200 else "")
+    return _offer(body, entity_tag(tag))
 
 
 def _upgrade(error: urllib.error.HTTPError) -> str:
@@ -72,13 +106,13 @@ def _upgrade(error: urllib.error.HTTPError) -> str:
     return text if text.isascii() and text.isprintable() and len(text) <= 400 else ""
 
 
-def _opener() -> urllib.request.OpenerDirector:
+def _opener(deadline: Deadline) -> urllib.request.OpenerDirector:
     """Speaks http and https, through the environment's proxy, and follows no redirect: the address is configured."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
+        HttpHandler(deadline),
+        HttpsHandler(deadline),
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPErrorProcessor(),
     ):
@@ -97,13 +131,11 @@ def _body(answer: http.client.HTTPResponse) -> bytes:
 
 def _text(answer: Any, longest: int) -> bytes:
     """The text of an answer (``http.client.HTTPResponse``, or around one), however slowly it comes."""
-    deadline, body = time.monotonic() + DEADLINE, bytearray()
+    body = bytearray()
     while chunk := answer.read1(CHUNK):
         body += chunk
         if len(body) > longest:
             raise BundleRefused("the front end's answer is too long")
-        if time.monotonic() > deadline:
-            raise Unreachable("the front end's answer takes too long")
     return bytes(body)
 
 

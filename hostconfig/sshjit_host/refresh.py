@@ -1,16 +1,18 @@
 """One refresh: fetch the bundle, take it if it may be believed, and write this host's files from it.
 
 The held bundle (``bundle.json``) is the state. Every run makes all other files from it, so a lost or changed file comes
-back even while the front end is down. A new bundle is stored before it is applied, and a revocation list is written
-before the drop-in that names it. A host is never closed because its bundle is old.
+back even while the front end is down, and its warnings come before anything is fetched. A new bundle is stored before
+it is applied, and a revocation list is written before the drop-in that names it. A host is never closed because its
+bundle is old. The front end is asked outside the lock: however slowly it answers, another run is not held up.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pwd
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -39,20 +41,48 @@ class Refresher:
         """
         home = self.config.home
         files.folder(home)
+        with self._locked():
+            held = self._held()
+            problem = None if held is None else self._made_from(held, now)
+        offer, refusal = self._fetched(held)
+        if offer is not None:
+            with self._locked():
+                try:
+                    new = self._newest(held, offer)
+                except BundleRefused as error:
+                    refusal = error
+                else:
+                    if held is None or new.text != held.text:
+                        problem = self._made_from(new, now)
+        if problem or refusal:
+            raise problem or refusal  # type: ignore[misc]
+
+    def _made_from(self, bundle: Bundle, now: float) -> HostError | None:
+        """Makes all files from a bundle and says its warnings; what went wrong, which keeps no newer bundle away."""
+        try:
+            self._apply(bundle)
+            self._warn(bundle, now)
+            DropIn(self.config).apply(self.say)
+        except HostError as error:
+            return error
+        return None
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Nobody else changes this host's files meanwhile. Nothing that others can draw out happens in here."""
+        home = self.config.home
         with files.locked(home / ".lock"):
             files.remove_leftovers(home)
-            held = self._held()
-            problem: HostError | None = None
-            try:
-                held = self._newest(held) or held
-            except (BundleRefused, Unreachable) as error:
-                problem = error
-            if held is not None:
-                self._apply(held)
-                self._warn(held, now)
-                DropIn(self.config).apply(self.say)
-            if problem is not None:
-                raise problem
+            yield
+
+    def _fetched(self, held: Bundle | None) -> tuple[fetch.Offer | None, HostError | None]:
+        """What the front end offers, or why it offers nothing; neither, if what is held is the newest."""
+        tag = self.config.home / "bundle.etag"
+        known = (files.read(tag) or b"").decode("ascii", "ignore") if held else ""
+        try:
+            return fetch.bundle(self.config.url, known), None
+        except (BundleRefused, Unreachable) as error:
+            return None, error
 
     # -------------------------------------------------------------------------------------- what may be believed
 
@@ -71,13 +101,14 @@ class Refresher:
             raise HostError(f"{path} cannot be used: {error}", hint=hint) from None
         return held
 
-    def _newest(self, held: Bundle | None) -> Bundle | None:
-        """Ask the front end; return a bundle that this host now holds, or ``None`` if there is nothing new."""
-        tag = self.config.home / "bundle.etag"
-        known = (files.read(tag) or b"").decode("ascii", "ignore") if held else ""
-        offer = fetch.bundle(self.config.url, known)
-        if offer is None:
-            return None
+    def _newest(self, asked: Bundle | None, offer: fetch.Offer) -> Bundle:
+        """The newest bundle that this host holds now: the offer, unless another run took a newer one meanwhile.
+
+        ``asked`` is what it held when it asked. Raises ``BundleRefused`` if the offer may not be believed.
+        """
+        held = self._held()
+        if held is not None and (asked is None or held.text != asked.text) and offer.sequence < held.sequence:
+            return held
         bundle = rules.read(offer.bundle)
         changes = rules.way(bundle, pins.read(self.config))
         keygen.check_changes(self.config.ssh_keygen, changes)
@@ -85,8 +116,7 @@ class Refresher:
         if offer.sequence != bundle.sequence:
             raise BundleRefused("the front end names another sequence than the bundle")
         rules.check_succession(bundle, held)
-        newer = held is None or rules.place(bundle) > rules.place(held)
-        if newer:
+        if held is None or rules.place(bundle) > rules.place(held):
             keygen.check_readable(self.config.ssh_keygen, bundle)
             if changes:
                 pins.pin(self.config, bundle.root.fingerprint)
@@ -96,8 +126,9 @@ class Refresher:
             self.say(f"took bundle {bundle.sequence} of {bundle.installation}")
             for part in bundle.left_out:
                 self.say(f"warning: this ssh-jit-host does not know {part}, and goes by the rest of the bundle")
-        files.write(tag, offer.etag.encode("ascii"))
-        return bundle if newer else None
+            held = bundle
+        files.write(self.config.home / "bundle.etag", offer.etag.encode("ascii"))
+        return held
 
     # ------------------------------------------------------------------------------------------- what it makes
 

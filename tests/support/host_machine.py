@@ -126,6 +126,8 @@ class Front:
         self.statuses: list[int] = []
         self.headers: dict[str, str] = {}
         """Of the newest request."""
+        self.refused_tags: set[str] = set()
+        """Values of ``If-None-Match`` that are answered with 400."""
 
     def serve(self, offer: dict[str, Any]) -> None:
         """From now on, answer with this offer."""
@@ -141,6 +143,7 @@ class Front:
         tag = f'"{abs(hash(self.body))}"'
         fresh = handler.headers.get("If-None-Match") == tag
         status = 404 if handler.path != "/bundle" else 304 if fresh and self.status == 200 else self.status
+        status = 400 if handler.headers.get("If-None-Match") in self.refused_tags else status
         self.statuses.append(status)
         body = b"" if status == 304 else self.body
         handler.send_response(status)

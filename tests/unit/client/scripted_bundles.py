@@ -26,6 +26,8 @@ class ScriptedBundles:
         """What is answered instead, with ``status``."""
         self.status = 426
         self.calls: list[str] = []
+        self.refused_tags: set[str] = set()
+        """Values of ``If-None-Match`` that are answered with 400."""
 
     def bundle(self) -> HeldBundle:
         """The bundle that is offered now."""
@@ -47,6 +49,8 @@ def serving(offers: ScriptedBundles) -> Iterator[ScriptedBundles]:
             tag = f'"{offers.sequence}"'
             if self.path == "/elsewhere/bundle":
                 return self._answer(302, b"", Location="/bundle")
+            if self.headers.get("If-None-Match") in offers.refused_tags:
+                return self._answer(400, b"")
             if self.headers.get("If-None-Match") == tag:
                 return self._answer(304, b"")
             offer = offers.bundle()

@@ -209,6 +209,16 @@ def test_locking_and_unlocking_with_a_signature(alice: Laptop, bob: Laptop, serv
     assert bob.run("unlock", lock, "--reason", "again").returncode == 2
 
 
+@pytest.mark.parametrize("token", ["a\r\nb", "\u20ac", "", "two words"])
+def test_t76_a_token_that_cannot_be_sent_back_means_signing_in_again(alice: Laptop, token: str) -> None:
+    assert alice.run("requests").returncode == 0
+    path = alice.state / "session.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"token": token}))
+    again = alice.run("requests")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(path.read_text())["token"] != token
+
+
 def test_everything_is_one_lock(bob: Laptop, server: ClientServer) -> None:
     assert bob.run("lock", "--all", "--reason", "intruder").returncode == 0
     assert [lock["kind"] for lock in json.loads(bob.run("locks", "--json").stdout)["locks"]] == ["everything"]

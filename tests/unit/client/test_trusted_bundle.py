@@ -9,16 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from sshjit import bundle
+from sshjit import bundle, names
 from sshjit.bundle import Bundle
 from sshjit.errors import Failed, Invalid, Refused
-from sshjit_client import files, trusted_bundle
+from sshjit_client import files, http_client, trusted_bundle
 from sshjit_client.machine import HeldBundle, Settings
 from sshjit_client.terminal import Terminal
+from tests.support.bad_front_end import DRIPPED, UNSENDABLE, dripping
 from tests.support.client_server import ClientServer
 from tests.unit.client.conftest import Laptop
 from tests.unit.client.installation_keys import InstallationKeys
-from tests.unit.client.scripted_bundles import ScriptedBundles
+from tests.unit.client.scripted_bundles import ScriptedBundles, serving
 
 
 def sealed(installation: InstallationKeys, found: Bundle, **how: str) -> HeldBundle:
@@ -141,3 +142,37 @@ def test_setup_again_takes_no_older_bundle(stranger: Laptop, bundles: ScriptedBu
 @pytest.mark.parametrize("url", ["http://example.com", "https://a@example.com", "file:///etc/passwd", "-oX"])
 def test_setup_takes_only_addresses_that_are_safe(stranger: Laptop, url: str) -> None:
     assert stranger.run("setup", "--root", "SHA256:" + "A" * 43, "--", url).returncode == 2
+
+
+def test_one_deadline_is_over_the_whole_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_client, "DEADLINE", 1.0)
+    for first in DRIPPED:
+        with dripping(first) as url:
+            began = time.monotonic()
+            with pytest.raises(Failed) as failed:
+                http_client.exchange("GET", url)
+            assert (failed.value.code, "no whole answer in 1 s" in failed.value.message) == ("unreachable", True)
+            assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("tag", [*UNSENDABLE, '"poison"'])
+def test_t76_no_etag_keeps_newer_bundles_away(
+    tag: str, installation: InstallationKeys, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever is kept, by this release or an older one: the next bundle of an honest server is taken."""
+    with serving(ScriptedBundles(installation)) as offers:
+        settings, terminal = pinned(installation, offers.url), Terminal()
+        trusted_bundle.current(settings, tmp_path, terminal)
+        stored = files.load(tmp_path / "bundle.json", HeldBundle)
+        assert stored is not None
+        assert stored.etag == '"7"'
+        files.save(tmp_path / "bundle.json", dataclasses.replace(stored, etag=tag))
+        offers.sequence, offers.refused_tags = 8, {'"poison"'}
+        assert trusted_bundle.current(settings, tmp_path, terminal, fresh=0).sequence == 8
+        assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("tag", UNSENDABLE)
+def test_t76_an_etag_that_cannot_be_sent_back_is_not_kept(tag: str) -> None:
+    assert names.entity_tag(tag) == ""
+    assert names.entity_tag('W/"12-ab"') == 'W/"12-ab"'

@@ -1,0 +1,54 @@
+"""A front end that is in somebody else's hands: it drips, and it gives out values that nobody can send back."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+DRIPPED = (b"", b"HTTP/1.1 200 OK\r\nX-Drip: ", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n")
+"""What comes at once, before the rest drips: nothing, the beginning of a header, all headers."""
+
+
+@contextmanager
+def dripping(first: bytes = DRIPPED[1]) -> Iterator[str]:
+    """Answers everybody with the beginning of a header, and then with a byte of it ten times a second, for ever."""
+    over = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.recv(64 * 1024)
+            connection.sendall(first)
+            while not over.wait(0.1):
+                connection.sendall(b"x")
+
+    def serve() -> None:
+        while not over.is_set():
+            with suppress(TimeoutError):
+                connection, _ = listening.accept()
+                threading.Thread(target=drip, args=(connection,), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(0.05)
+        server = threading.Thread(target=serve)
+        server.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            over.set()
+            server.join()
+
+
+UNSENDABLE = (
+    "é",
+    '"é"',
+    "no quotes",
+    '"' + "x" * 300 + '"',
+    '"tab\tinside"',
+    "*",
+    '"1", "2", "3"',
+    '"1" "2"',
+    "",
+)
+"""ETags that are kept by nobody: they cannot be sent back, or stand for more than the answer that they came with."""
