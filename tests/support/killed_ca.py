@@ -12,24 +12,20 @@ from sshjit_ca.__main__ import main
 from sshjit_ca.log.journal import Journal
 
 when, decided = pathlib.Path(sys.argv.pop(1)), []
-record, seal = Journal.record, Journal.seal
+record, commit = Journal.record, Journal.commit
 
 def recording(self, event, now):
     record(self, event, now)
     if isinstance(event, events.Decided) and when.exists():
         decided.append(when.read_text())
 
-def sealing(self):
-    write = seal(self)
-
-    def dies():
-        if decided == ["after"]:
-            write()
+def committing(self):
+    if decided != ["before"]:
+        commit(self)
+    if decided:
         os.kill(os.getpid(), signal.SIGKILL)
 
-    return dies if decided else write
-
-Journal.record, Journal.seal = recording, sealing
+Journal.record, Journal.commit = recording, committing
 sys.exit(main())
 """
 
