@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from sshjit.addresses import mailbox
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -25,8 +27,8 @@ class Step:
 class Person:
     """An account as far as approvals care.
 
-    ``subject_id`` is the CA's id of (provider, subject); ``emails`` is every address ever seen for it, case-folded;
-    ``roles`` are those it holds now.
+    ``subject_id`` is the CA's id of (provider, subject); ``emails`` is every address ever seen for it and for accounts
+    that these link to it, in any spelling (``sshjit.addresses.mailbox``); ``roles`` are those it holds now.
     """
 
     subject_id: str
@@ -173,7 +175,7 @@ def unfillable(
 
 def _identity_keys(person: Person) -> frozenset[_IdentityKey]:
     """What makes two accounts one person when they share it."""
-    return frozenset({("id", person.subject_id)} | {("email", address.casefold()) for address in person.emails})
+    return frozenset({("id", person.subject_id)} | {("email", mailbox(address)) for address in person.emails})
 
 
 def _fills(account: Approver, step: Step) -> bool:

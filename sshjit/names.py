@@ -27,6 +27,8 @@ _LABEL_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _PRINCIPAL = re.compile(rf"[a-z_][a-z0-9_-]{{0,31}}@{_HOST_ID.pattern}")
 _URL_TEXT = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]{1,2000}")
 
+_UPPER = {number: number + 32 for number in range(ord("A"), ord("Z") + 1)}
+
 MAX_REASON = 500
 """Characters of a reason or a comment."""
 MAX_COMMAND = 1000
@@ -43,6 +45,11 @@ def show(text: str, longest: int = 60) -> str:
     """``text`` quoted for an error message, on one line, in ASCII, and cut."""
     quoted = ascii(text)
     return quoted if len(quoted) <= longest else f"{quoted[:longest]}...{quoted[0]}"
+
+
+def lowered(text: str) -> str:
+    """``text`` with A to Z in lower case and everything else as it is: no other letter becomes one of ASCII."""
+    return text.translate(_UPPER)
 
 
 def host_name(text: str) -> str:

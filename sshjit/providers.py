@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sshjit import names, settings
+from sshjit import addresses, names, settings
 from sshjit.errors import Invalid
 
 ASYMMETRIC = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"})
@@ -85,13 +85,18 @@ class Provider:
         if self.native.client_id == self.web.client_id:
             raise Invalid("bad_config", "native and web must be two registrations", hint="a key binds to native only")
 
+    def confirms(self, email: str) -> str | None:
+        """A verified address as it is compared to permit something; ``None``: it permits nothing at this provider."""
+        exact = addresses.exact(email)
+        return exact if exact is not None and addresses.domain_of(exact) in self.email_domains else None
+
     def _check_own_names(self) -> None:
         for who, name in self.own_names.items():
             names.login_name(name)
             kind, _, rest = who.partition(":")
             if kind not in ("sub", "email") or not rest:
                 raise Invalid("bad_config", f"own_names: {names.show(who)} is nobody", hint=_WHO)
-            if kind == "email" and (who != who.casefold() or who.rpartition("@")[2] not in self.email_domains):
+            if kind == "email" and (who != addresses.exact(who) or self.confirms(rest) is None):
                 hint = "write it in lower case, with one of the provider's email_domains"
                 raise Invalid("bad_config", f"own_names: {names.show(who)} can never be a verified address", hint=hint)
 

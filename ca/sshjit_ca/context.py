@@ -134,6 +134,9 @@ class Context:
             locks.refuse_login(self.state, login_id, login)
         if login is None or not login.alive(self.now):
             raise Refused("login_over", "your sign-in has ended", hint="ssh-jit login")
+        if login.opened.provider not in self.providers:
+            why = f"your sign-in has ended: the provider {login.opened.provider} is not trusted here any more"
+            raise Refused("login_over", why, hint="ssh-jit login")
         return login
 
     def newest_login(self, subject: str) -> Login:
@@ -141,18 +144,35 @@ class Context:
         return self.state.logins[self.state.newest_login[subject]]
 
     def policy_subject(self, login: Login) -> PolicySubject:
-        """The login's person as policy sees them."""
+        """The login's person as policy sees them: by what this sign-in said and the person's newest one still says."""
         opened = login.opened
+        groups, emails = self._vouched_for(login)
+        newest = self.state.logins.get(self.state.newest_login.get(opened.subject, ""))
+        if newest is not login:
+            now_groups, now_emails = ((), ()) if newest is None else self._vouched_for(newest)
+            groups, emails = groups.intersection(now_groups), emails.intersection(now_emails)
         return PolicySubject(
             id=opened.subject,
             provider=opened.provider,
-            groups=frozenset(opened.groups),
-            emails=frozenset({opened.email.casefold()} if opened.email and opened.verified else ()),
+            groups=groups,
+            emails=emails,
             unix_name=opened.own if self.state.own_names.get(opened.own or "") == opened.subject else None,
             auth_time=opened.auth_time,
             mfa=opened.mfa,
             hardware_key=self.vouched(login),
         )
+
+    def _vouched_for(self, login: Login) -> tuple[frozenset[str], frozenset[str]]:
+        """Groups and addresses that a sign-in gives a role by; none once its provider is trusted no more."""
+        if login.opened.provider not in self.providers:
+            return frozenset(), frozenset()
+        address = self.verified_address(login)
+        return frozenset(login.opened.groups), frozenset(() if address is None else (address,))
+
+    def verified_address(self, login: Login) -> str | None:
+        """The address that the login's provider verified, if its domain is one of those that count today."""
+        opened, provider = login.opened, self.providers.get(login.opened.provider)
+        return provider.confirms(opened.email) if provider and opened.email and opened.verified else None
 
     def vouched(self, login: Login) -> bool:
         """Whether the login's key is a hardware key that the operator registered for this very person."""
@@ -168,11 +188,13 @@ class Context:
         return permission in permissions_of(self.policy, self.policy_subject(login), self.now)
 
     def person(self, subject: str) -> Person:
-        """A subject as approvals see it: every address ever seen, and the roles of the newest login.
+        """A subject as approvals see it: every address ever seen of the person, and the roles of the newest login.
 
+        The addresses are those of every account that they link to this one, however long ago it was seen.
         Whoever was forgotten has no role, nor whoever is locked: what they approved does not count until they are not.
         """
-        addresses = self.state.emails.get(subject, frozenset())
+        accounts = locks.accounts_of(self.state, subject)
+        addresses = frozenset[str]().union(*(self.state.emails.get(each, ()) for each in accounts))
         known = subject in self.state.newest_login and not locks.person_locked(self.state, subject)
         return Person(subject, addresses, self.roles(self.newest_login(subject)) if known else frozenset())
 

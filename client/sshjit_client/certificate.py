@@ -96,7 +96,7 @@ def keep(
     forget(folder, time.time())
     name = certificate_index.name_for(args)
     certificate, hosts = folder / f"{name}-cert.pub", folder / f"{name}.known"
-    host, route = args.host.lower(), checked.route
+    host, route = names.lowered(args.host), checked.route
     patterns = ",".join((route.host, *route.aliases))
     files.write(certificate, f"{checked.line}\n")
     files.write(hosts, "".join(f"@cert-authority {patterns} {line}\n" for line in bundle.host_ca))

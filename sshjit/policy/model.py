@@ -84,7 +84,8 @@ class Label:
 class Source:
     """Where a role comes from: a group or a verified e-mail address of one provider.
 
-    ``name`` is case-folded for e-mails; ``ends`` is when the source stops counting (seconds since the epoch), if ever.
+    The ``name`` of an address is in lower case; ``ends`` is when the source stops counting (seconds since the epoch),
+    if ever.
     """
 
     provider: str

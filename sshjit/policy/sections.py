@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 
-from sshjit import names
+from sshjit import addresses, names
 from sshjit.errors import Invalid
 from sshjit.policy import fields
 from sshjit.policy.model import COMMAND, PERMISSIONS, SHELL, Action, Label, Source
@@ -14,6 +14,7 @@ from sshjit.policy.problems import Path, did_you_mean
 from sshjit.policy.reader import NAME, Table, kind
 
 _SOURCE = re.compile(r"([^/]*)/(group|email):(.+)", re.DOTALL)
+_DOMAIN_HINT = "write an international domain as the provider sends it, in the form xn--"
 _SOURCE_HINT = 'write "<provider>/group:<name>" or "<provider>/email:<address>"'
 
 
@@ -80,7 +81,11 @@ def _parsed_source(top: Table, path: Path, text: str, ends: int | None) -> Sourc
         top.report.add(path, error.message, _SOURCE_HINT)
         return None
     if sort == "email":
-        name = name.casefold()
+        exact = addresses.exact(name)
+        if exact is None:
+            top.report.add(path, f"{names.show(name)} is not ASCII, so it gives nobody a role", _DOMAIN_HINT)
+            return None
+        name = exact
         local, _, domain = name.rpartition("@")
         if not local or not domain or name.split() != [name]:
             top.report.add(path, f"{names.show(name)} is not an e-mail address")

@@ -54,7 +54,11 @@ def target_host(context: Context, name: str) -> Host:
 
 def _near(name: str, known: Container[str]) -> str | None:
     """The known name that is a slip away. Slips are tried, not names: of those there may be ten thousand."""
-    return next((each for each in _slips(name.lower()) if each in known), None) if len(name) <= LONGEST_SLIP else None
+    return (
+        next((each for each in _slips(names.lowered(name)) if each in known), None)
+        if len(name) <= LONGEST_SLIP
+        else None
+    )
 
 
 def _slips(name: str) -> Iterator[str]:
@@ -89,10 +93,11 @@ def subject_named(state: State, text: str) -> str:
     if text in state.subjects:
         return state.subjects[text]
     provider, _, address = text.partition("/")
+    wanted = names.lowered(address)
     subjects = [
         subject
         for claim, subject in state.subjects.items()
-        if claim.startswith(f"{provider}/") and address.casefold() in state.emails.get(subject, frozenset())
+        if claim.startswith(f"{provider}/") and wanted in state.emails.get(subject, frozenset())
     ]
     if not subjects:
         raise Invalid(
@@ -116,12 +121,12 @@ def subject_meant(state: State, text: str) -> str:
         Invalid: ``unknown_person``, ``which_person``.
 
     """
-    address = text.casefold()
+    wanted, name = names.lowered(text), text.casefold()
     subjects = {
-        subject for subject, addresses in state.emails.items() if address in addresses
+        subject for subject, addresses in state.emails.items() if wanted in addresses
     } & state.newest_login.keys()
     for subject, login in state.newest_login.items():
-        if state.logins[login].opened.name.casefold() == address:
+        if state.logins[login].opened.name.casefold() == name:
             subjects.add(subject)
     if len(subjects) > 1:
         several = ", ".join(sorted(subjects))

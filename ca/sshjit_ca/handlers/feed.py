@@ -121,7 +121,7 @@ def _vouched(context: Context, subject: str) -> PersonView | None:
         return None
     login = context.newest_login(subject)
     view = person_view(login)
-    return view if login.opened.verified else replace(view, email=None)
+    return replace(view, email=context.verified_address(login))
 
 
 def _labels(context: Context, request: Request) -> tuple[tuple[str, str], ...]:

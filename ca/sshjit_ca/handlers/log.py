@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from sshjit import checkpoint, entries, events, tiles, tlogproof
+from sshjit import checkpoint, entries, events, names, tiles, tlogproof
 from sshjit.api.log import LogReply
 from sshjit.ca_protocol.log import (
     Forget,
@@ -146,10 +146,10 @@ def _filter(context: Context, message: ReadLog, own: str | None) -> Filter:
 
 def _people(state: State, person: str) -> frozenset[str]:
     """The subjects whom a name, an address (of any provider or of one), ``provider/subject`` or an id means."""
-    wanted = person.casefold()
+    wanted, name = names.lowered(person), person.casefold()
     subjects = {subject for subject, addresses in state.emails.items() if wanted in addresses}
     subjects.update(
-        subject for subject, login in state.newest_login.items() if state.logins[login].opened.name.casefold() == wanted
+        subject for subject, login in state.newest_login.items() if state.logins[login].opened.name.casefold() == name
     )
     provider, slash, address = wanted.partition("/")
     subjects.update(

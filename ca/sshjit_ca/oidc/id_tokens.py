@@ -49,7 +49,7 @@ class Claims:
     name: str
     email: str | None
     verified: bool
-    """The address is verified and in one of the provider's domains."""
+    """The address is verified, ASCII, and in one of the provider's domains."""
     groups: tuple[str, ...]
     issued: int
     auth_time: int | None
@@ -149,17 +149,16 @@ def _read(claims: dict[str, Any], provider: Provider, now: int) -> Claims:
     if not subject:
         raise _bad(f"its {provider.subject_claim} is missing")
     email = _text(claims, "email") or None
-    domain = (email or "").rpartition("@")[2].casefold()
+    confirmed = provider.confirms(email) if email is not None and claims.get("email_verified") is True else None
     issued = _time(claims, "iat")
-    verified = claims.get("email_verified") is True and domain in provider.email_domains
     listed = provider.own_names.get(f"sub:{subject}")
-    if listed is None and verified and email is not None:
-        listed = provider.own_names.get(f"email:{email.casefold()}")
+    if listed is None and confirmed is not None:
+        listed = provider.own_names.get(f"email:{confirmed}")
     return Claims(
         subject=subject,
         name=_text(claims, "name") or _text(claims, "preferred_username") or email or subject,
         email=email,
-        verified=verified,
+        verified=confirmed is not None,
         groups=_groups(claims, provider.groups_claim),
         issued=min(issued, now),
         auth_time=min(_time(claims, "auth_time"), now) if "auth_time" in claims else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sshjit import events
+from sshjit.addresses import exact
 from sshjit.policy import Subject
 from sshjit_ca.report.columns import ERASED
 from sshjit_ca.state import State
@@ -53,8 +54,9 @@ class People:
             if subject in self.known:
                 self.known[subject].last_sign_in = time
             return
-        verified = {event.email.casefold()} if event.email and event.verified else set[str]()
-        claims = Claims(event.provider, frozenset(event.groups), frozenset(verified), event.own)
+        verified = exact(event.email) if event.email and event.verified else None
+        emails = frozenset[str]() if verified is None else frozenset({verified})
+        claims = Claims(event.provider, frozenset(event.groups), emails, event.own)
         self.known[subject] = Person(event.name, event.provider, event.email or "", claims, time)
         self._called.setdefault(self._label(subject), set()).add(subject)
         if inside:

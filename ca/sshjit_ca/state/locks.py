@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from sshjit import events
+from sshjit.addresses import mailbox
 from sshjit.errors import Refused
 from sshjit_ca.state.model import State
 from sshjit_ca.state.records import Lock, Login
@@ -59,12 +60,10 @@ def _over(state: State, login_id: str, subject: str) -> Iterator[Lock]:
 
 
 def refuse_person(state: State, subject: str, emails: Iterable[str] = ()) -> None:
-    """Raises ``Refused`` (``locked``) if a person is locked, also by an address (any case) that a token shows."""
-    shown = {address.casefold() for address in emails}
+    """Raises ``Refused`` (``locked``) if a person is locked, also by an address of theirs in any spelling."""
+    shown = {owner for address in emails for owner in state.accounts_at.get(mailbox(address), ())}
     for lock in state.locks.values():
-        if lock.kind == "person" and (
-            subject in lock.subjects or any(shown & state.emails.get(each, frozenset()) for each in lock.subjects)
-        ):
+        if lock.kind == "person" and (subject in lock.subjects or not shown.isdisjoint(lock.subjects)):
             raise refusal(state, lock)
 
 
@@ -87,14 +86,12 @@ def refuse_new(state: State, hosts: Iterable[str] = ()) -> None:
 
 def accounts_of(state: State, subject: str) -> tuple[str, ...]:
     """Every account that addresses in common link to ``subject``, over any number of steps; itself first."""
-    accounts, addresses = {subject: None}, set(state.emails.get(subject, ()))
-    more = True
-    while more:
-        linked = [other for other, known in state.emails.items() if other not in accounts and known & addresses]
-        for other in linked:
-            accounts[other] = None
-            addresses |= state.emails[other]
-        more = bool(linked)
+    accounts, waiting = {subject: None}, [subject]
+    while waiting:
+        boxes = {mailbox(address) for address in state.emails.get(waiting.pop(), ())}
+        linked = sorted({owner for box in boxes for owner in state.accounts_at[box]} - accounts.keys())
+        accounts.update(dict.fromkeys(linked))
+        waiting += linked
     return tuple(accounts)
 
 

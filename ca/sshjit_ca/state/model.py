@@ -35,7 +35,9 @@ class State:
     newest_login: dict[str, str] = field(default_factory=dict)
     """Subject -> its newest login."""
     emails: dict[str, frozenset[str]] = field(default_factory=dict)
-    """Subject -> every address ever seen for it, case-folded."""
+    """Subject -> every address ever seen for it, as it came but for the case of A to Z."""
+    accounts_at: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Mailbox (``sshjit.addresses.mailbox``) -> the subjects for which an address of it was ever seen."""
     seen_in: dict[str, int] = field(default_factory=dict)
     """``subject address`` -> the newest entry that says so, whose detail is needed as long as the subject is."""
     logins: dict[str, Login] = field(default_factory=dict)

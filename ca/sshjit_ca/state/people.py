@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from sshjit import events
+from sshjit.addresses import mailbox
+from sshjit.names import lowered
 from sshjit_ca.state.model import State
 from sshjit_ca.state.records import HardwareKey, Login
 
@@ -20,8 +22,10 @@ def login_opened(state: State, event: events.LoginOpened, time: int) -> None:
     state.newest_login[subject] = event.login
     state.tokens[event.token] = time
     if event.email:
-        address = event.email.casefold()
+        address = lowered(event.email)
         state.emails[subject] = state.emails.get(subject, frozenset()) | {address}
+        box = mailbox(address)
+        state.accounts_at[box] = state.accounts_at.get(box, frozenset()) | {subject}
         state.seen_in[f"{subject} {address}"] = state.size
     if event.key is not None:
         state.bound_keys[event.key] = subject

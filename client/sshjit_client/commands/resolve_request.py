@@ -64,7 +64,9 @@ def open_access(api: FullApi, prefix: str | None, command: str) -> list[RequestV
     """
     live = [request for request in api.requests("mine", _OPEN).requests if request.extends is None]
     if prefix is not None:
-        return _begun(api, [request for request in live if prefix.lower() in request.hosts]) or [matching(prefix, live)]
+        return _begun(api, [request for request in live if names.lowered(prefix) in request.hosts]) or [
+            matching(prefix, live)
+        ]
     live = _begun(api, live)
     if len(live) > 1:
         named = ", ".join(f"{request_text.short(request.id)} ({request_text.what(request)})" for request in live)

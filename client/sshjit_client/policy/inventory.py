@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sshjit import approvals, durations, names
+from sshjit import addresses, approvals, durations, names
 from sshjit.policy import Host, Policy, PolicyError, Subject, check_labels, roles_of
 from sshjit.policy.reader import Table
 from sshjit_client.policy.policy_files import read_table
@@ -29,7 +29,7 @@ UNKNOWN = -1
 class Member:
     """A person of the inventory. ``signed_in`` is how many seconds ago they proved who they are, or ``UNKNOWN``.
 
-    ``unverified`` addresses give no role, but make two accounts one person.
+    ``unverified`` addresses, and those that are not ASCII, give no role, but make two accounts one person.
     """
 
     name: str
@@ -93,16 +93,18 @@ def read_people(top: Table) -> dict[str, Member]:
         provider = table.text("provider")
         if provider is not None:
             table.checked(("provider",), names.provider_id, provider)
+        emails = _addresses(table, "emails")
+        other = frozenset(address for address in emails if addresses.exact(address) is None)
         subject = Subject(
             id=name,
             provider=provider or "",
             groups=frozenset(table.names("groups", None, "group", empty="none") or ()),
-            emails=_addresses(table, "emails"),
+            emails=frozenset(map(names.lowered, emails - other)),
             unix_name=table.text("own"),
             mfa=table.flag("mfa"),
             hardware_key=table.flag("hardware_key"),
         )
-        people[name] = Member(name, subject, _addresses(table, "unverified"), signed_in(table) or 0)
+        people[name] = Member(name, subject, other | _addresses(table, "unverified"), signed_in(table) or 0)
     return people
 
 
@@ -115,9 +117,9 @@ def signed_in(table: Table) -> int | None:
 
 
 def _addresses(table: Table, key: str) -> frozenset[str]:
-    addresses = table.names(key, None, "address", empty="none") or ()
-    for number, address in enumerate(addresses):
+    listed = table.names(key, None, "address", empty="none") or ()
+    for number, address in enumerate(listed):
         local, _, domain = address.rpartition("@")
         if not local or not domain or address.split() != [address]:
             table.wrong((key, number), f"{names.show(address)} is not an e-mail address")
-    return frozenset(address.casefold() for address in addresses)
+    return frozenset(listed)

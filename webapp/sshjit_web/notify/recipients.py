@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from sshjit.addresses import exact
 from sshjit.api.views import PersonView
 from sshjit_web.escape_controls import escape_controls
 from sshjit_web.notify.notices import Notice
@@ -44,9 +45,9 @@ def targets(config: NotifyConfig, notice: Notice) -> tuple[Target, ...]:
 
 
 def address(person: PersonView) -> str | None:
-    """Where mail to somebody goes, case-folded so that one mailbox is one recipient; ``None``: nowhere."""
-    text = (person.email or "").casefold()
-    return text if _ADDRESS.fullmatch(text) else None
+    """Where mail to somebody goes, in lower case so that one mailbox is one recipient; ``None``: nowhere."""
+    text = exact(person.email or "")
+    return text if text is not None and _ADDRESS.fullmatch(text) else None
 
 
 def _people(config: NotifyConfig, people: Iterable[PersonView], *, if_told: bool) -> list[Target]:
