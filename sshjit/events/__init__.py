@@ -1,6 +1,6 @@
 """What can happen: the kinds of log entries.
 
-The log is the state: what the CA knows is these events, folded in order (``ca/sshjit_ca/state.py``). Each event has two
+The log is the state: what the CA knows is these events, folded in order (``ca/sshjit_ca/state/``). Each event has two
 parts. The *fact* goes into the tree and stays for ever: kind, time, ids, digests, serials, nothing personal. The
 *detail* (fields marked ``detail()``) holds names, addresses and reasons; the fact commits to it by a salted hash, so it
 can be erased later without touching the tree.

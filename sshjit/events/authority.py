@@ -47,4 +47,4 @@ class Forgot:
     erased: int
     entries: tuple[tuple[int, int], ...] | None = added(default=None, detail=True)
     """Ranges (first, end) of the entries whose details this erased: of those in a range, the ones whose kind may be
-    erased at all (``log/erasure.py``). ``None``: release 0.1.0 did not say which."""
+    erased at all (``ca/sshjit_ca/log/erasure.py``). ``None``: release 0.1.0 did not say which."""

@@ -1,7 +1,7 @@
 """What ``[notify]`` of ``web.toml`` may say: the ways out, and what goes which way.
 
 Addresses of channels are secrets (an Apprise URL holds a password or a token), so they stand in files of their own and
-here is only the path. Reading those files is ``channels.py``'s.
+here is only the path. Reading those files is ``notify/channels.py``'s.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Login, hosts, key and reason stand in the log; the certificate lives a quarter of an hour at most and names hosts one by
 one, as all do. With the CA running it is a message; with the CA down the operator's command takes the log over itself;
 with the database down too, the record is spooled to the CA's home, durably, before the certificate is written, and
-goes into the log when the CA next begins (``spool.py``).
+goes into the log when the CA next begins (``machine/spool.py``).
 """
 
 from __future__ import annotations

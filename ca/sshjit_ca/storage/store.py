@@ -30,7 +30,7 @@ PAGE = 1000
 class Head:
     """The newest signed checkpoint, the log's size under it, and the writer's epoch.
 
-    ``holder`` says which process writes, empty when none does; ``beat`` rises while it lives (``standby.py``).
+    ``holder`` says which process writes, empty when none does; ``beat`` rises while it lives (``service/standby.py``).
     """
 
     epoch: int
@@ -166,7 +166,7 @@ class Store:
 
     @property
     def engine(self) -> sa.Engine:
-        """For what reads (``pages.py``) and keeps (``snapshots.py``) beside the log."""
+        """For what reads (``log/pages.py``) and keeps (``log/snapshots.py``) beside the log."""
         return self._engine
 
     def rows(self, first: int = 0, end: int | None = None) -> Iterator[Row]:
