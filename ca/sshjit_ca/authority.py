@@ -19,6 +19,7 @@ from sshjit.policy import Policy
 from sshjit_ca.access import emergency_certificates
 from sshjit_ca.access.expiry import Sweeper
 from sshjit_ca.context import Context, Question
+from sshjit_ca.handlers import bundle
 from sshjit_ca.keys import first_keys
 from sshjit_ca.routes import DESPITE, ROUTES
 
@@ -75,7 +76,9 @@ class Authority:
             self._context.journal.beat()
         except Failed as error:
             self._note(error)
+            self._context.unwritten = error
             raise
+        self._context.unwritten = None
 
     def sweep(self) -> int:
         """Writes down what time has ended, durably; how much, and nothing while anything is wrong.
@@ -146,7 +149,12 @@ class Authority:
         return [self._without_batch(question, error) for question in questions]
 
     def _without_batch(self, question: Question, error: Failed) -> Answer:
-        """The answer when a whole batch failed: how the CA is, if that was the question, and else the error."""
+        """The answer when a whole batch failed: how the CA is, if that was the question, and else the error.
+
+        Hosts and laptops get the newest bundle that is in the log, as long as it counts.
+        """
+        if isinstance(question.message, m.ReadBundle):
+            return bundle.in_log(self._context, question.message) or error
         if not isinstance(question.message, m.Health | m.Status):
             return error
         self._context.begin(question)
@@ -170,9 +178,16 @@ class Authority:
             if self._context.clock.offset != self._offset:
                 self._context.clock.settle(self._offset)
             self._context.bundles.forget()
-            self._context.journal.read()
+            self._read_again()
             self.ahead = False
         self._look()
+
+    def _read_again(self) -> None:
+        try:
+            self._context.journal.read()
+        except Failed as error:
+            self._context.unwritten = error
+            raise
 
     def _look(self) -> None:
         context, troubles = self._context, []
@@ -211,11 +226,16 @@ class Authority:
             self.fenced = error
 
     def _commit(self) -> None:
+        context = self._context
+        written = context.journal.size > context.journal.durable
         try:
-            self._context.journal.commit()
-        except Failed:
-            self.ahead = True
+            context.journal.commit()
+        except Failed as error:
+            self.ahead, context.unwritten = True, error
             raise
+        if written:
+            context.unwritten = None
+            context.bundles.settle()
         self._context.keys.remember(self._context.keys.turns())
 
     def _load(self, new: Policy, text: str) -> None:

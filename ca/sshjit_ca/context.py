@@ -70,6 +70,8 @@ class Context:
     now: int = 0
     troubles: tuple[Failed, ...] = ()
     """Why nothing is signed in this batch; what takes access away goes on (``routes.DESPITE``)."""
+    unwritten: Failed | None = None
+    """Why the last entry or beat could not be written, until one is; it stops nobody who tries again."""
     policy_refused: bool = False
     """The policy file was changed to one that cannot be loaded; ``policy`` is the one before it."""
     socket: Socket = "web"

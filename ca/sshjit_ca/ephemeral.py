@@ -134,10 +134,15 @@ class SignedBundle:
 
 @dataclass(slots=True)
 class BundleCache:
-    """The newest signed bundle."""
+    """The newest signed bundle, and the newest whose entry is in the log."""
 
     newest: SignedBundle | None = None
+    in_log: SignedBundle | None = None
+
+    def settle(self) -> None:
+        """After a batch became durable."""
+        self.in_log = self.newest
 
     def forget(self) -> None:
         """After a batch that was lost: the bundle that it signed was never recorded."""
-        self.newest = None
+        self.newest = self.in_log

@@ -13,6 +13,7 @@ import pytest
 
 from sshjit.errors import SshJitError
 from sshjit_ca.log import verification
+from tests.support.ca_process import run_command
 from tests.support.crash import Client, batch, check, killed, prepared
 from tests.support.installation import ALICE, Installation
 
@@ -81,6 +82,20 @@ def test_a_damaged_last_page_is_found(left_behind: tuple[Installation, Client]) 
         for suffix in ("-wal", "-shm"):
             database.with_name(f"ca.db{suffix}").unlink(missing_ok=True)
     check(ca, client)
+
+
+def test_a_file_that_is_no_database_any_more_is_told_a_backup_and_not_migrate(
+    left_behind: tuple[Installation, Client],
+) -> None:
+    ca, _ = left_behind
+    (ca.home / "ca" / "ca.db").write_bytes(b"not a database" * 1000)
+    for suffix in ("-wal", "-shm"):
+        (ca.home / "ca" / f"ca.db{suffix}").unlink(missing_ok=True)
+    config = ca.home / "ca.toml"
+    for command in (("serve",), ("log", "verify"), ("doctor",), ("log", "export")):
+        said = run_command(config, *command, code=1)
+        assert "put a backup in its place" in said, command
+        assert "ssh-jit-ca migrate" not in said, command
 
 
 def _flipped(content: bytes, at: int) -> bytes:

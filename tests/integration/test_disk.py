@@ -168,8 +168,11 @@ def test_a_read_only_disk_answers_with_what_is_wrong_and_goes_on_when_it_is_mend
         assert answer.code in {"not_signing", "no_database"}
     health = ca.say_all([m.Health()])[0]
     assert isinstance(health, m.HealthReply)
+    assert not health.ready
     ca.store.close()
     remount(ca, "rw")
+    assert not ca.say(m.Health(), m.HealthReply).ready, "nothing was written yet"
+    ca.authority.beat()
     assert ca.say(m.Health(), m.HealthReply).ready
     assert ca.context.state.size == size
     assert ca.say(m.SignUser(login, request.id), m.CertificateReply).certificate.serial

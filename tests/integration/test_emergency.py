@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import time
 from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sshjit import ca_protocol as m
 from sshjit.errors import Failed, Invalid
+from sshjit_ca.cli import maintenance
 from sshjit_ca.log import verification
 from sshjit_ca.log.journal import SERIALS_PER_EPOCH
 from sshjit_ca.machine.spool import Spool
 from sshjit_ca.operations import offline_signing
-from tests.support.ca_process import CaProcess, run_command
+from tests.support.ca_process import PROGRAM, CaProcess, run_command
 from tests.support.installation import Installation, make_key
 from tests.support.issuer import Issuer, serving
 from tests.support.postgres import Postgres, running
@@ -247,6 +250,36 @@ def test_backup_and_restore_as_the_operator_types_them(ca: Installation) -> None
 
 
 def test_the_operator_confirms_the_clock(ca: Installation, running_ca: CaProcess) -> None:
-    said = run_command(ca.home / "ca.toml", "confirm-clock", "--reason", "drill")
-    assert "signing continues" in said
-    assert "confirmed the clock" in run_command(ca.home / "ca.toml", "log", "show")
+    config = ca.home / "ca.toml"
+    assert "nobody to ask" in run_command(config, "confirm-clock", "--reason", "drill", code=2)
+    no = answered(config, b"n")
+    assert "this machine's clock says" in no
+    assert "is this the date and the time now?" in no
+    assert "was not confirmed" in no
+    assert "confirmed the clock" not in run_command(config, "log", "show")
+    assert "signing continues" in answered(config, b"y")
+    assert "confirmed the clock" in run_command(config, "log", "show")
+    assert "signing continues" in run_command(config, "confirm-clock", "--yes", "--reason", "drill")
+
+
+def answered(config: Path, key: bytes) -> str:
+    """What ``confirm-clock`` says at a terminal at which somebody types ``key``."""
+    ours, its = os.openpty()
+    command = [*PROGRAM, "--config", str(config), "confirm-clock", "--reason", "drill"]
+    os.write(ours, key + b"\n")
+    done = subprocess.run(command, stdin=its, capture_output=True, text=True, timeout=60, check=False)
+    os.close(ours)
+    os.close(its)
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("drift", "last"), [(86_400_000, 0), (-86_400_000, 0), (0, 90_000)])
+def test_a_clock_that_moved_by_a_day_is_not_confirmed_by_a_keystroke(
+    ca: Installation, drift: int, last: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = replace(ca.say(m.Status(), m.StatusReply, "admin"), clock_drift=drift, last_entry=int(time.time()) + last)
+    with pytest.raises(Invalid) as refused:
+        maintenance.ask_about_the_clock(status)
+    assert (refused.value.code, refused.value.hint) == ("not_confirmed", "if it is right: --yes")
+    assert "a day or more" in refused.value.message
+    assert f"{drift // 1000:+d} s" in capsys.readouterr().err

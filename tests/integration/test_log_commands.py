@@ -109,7 +109,10 @@ def test_t44_a_proof_is_made_and_checked_without_the_ca(running: Running) -> Non
 
 def test_t45_the_log_is_verified_against_older_and_newer_checkpoints(running: Running) -> None:
     home = running.home
-    assert "the log is whole" in running.run("verify", "--against", home / "older")
+    said = running.run("verify", "--against", home / "older")
+    assert "the log is whole" in said
+    assert f"{home / 'older'} (" in said
+    assert f"{home / 'ca' / 'checkpoint'} (" in said
     (home / "newer").write_text((home / "ca" / "checkpoint").read_text())
     running.stop()
     store = Store(running.ca.config.database)
@@ -118,6 +121,23 @@ def test_t45_the_log_is_verified_against_older_and_newer_checkpoints(running: Ru
         connection.exec_driver_sql("DELETE FROM entries WHERE number = (SELECT max(number) FROM entries)")
     store.close()
     assert "it was cut" in running.run("verify", "--against", home / "newer", code=1)
+
+
+def test_t10_verify_says_what_it_was_held_against_also_where_our_own_checkpoint_is_gone(running: Running) -> None:
+    remembered = running.home / "ca" / "checkpoint"
+    told = json.loads(running.run("verify", "--json"))
+    assert told["against"] == {str(remembered): told["size"]}
+    running.stop()
+    remembered.write_bytes(b"")
+    said = running.run("verify")
+    assert f"{remembered} is empty" in said
+    assert f"{remembered} holds no checkpoint" in said
+    remembered.unlink()
+    said = running.run("verify")
+    assert "the log is whole" in said
+    assert f"{remembered} holds no checkpoint" in said
+    assert "--against FILE" in said
+    assert json.loads(running.run("verify", "--json"))["against"] == {}
 
 
 def test_it_is_shown_followed_and_exported(running: Running) -> None:

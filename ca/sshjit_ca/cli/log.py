@@ -13,12 +13,13 @@ from typing import Any
 
 from sshjit import ca_protocol as m
 from sshjit import checkpoint, durations, sshcert, tlogproof, wire
-from sshjit.errors import Invalid
+from sshjit.errors import Failed, Invalid
 from sshjit_ca.cli import show as cli_show
 from sshjit_ca.cli import tail as cli_tail
 from sshjit_ca.config import Config
 from sshjit_ca.keys import files, succession
 from sshjit_ca.keys.succession import Succession
+from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
 from sshjit_ca.operations import admin_client
 from sshjit_ca.storage.store import Store
 
@@ -128,26 +129,39 @@ def _verify(conf: Config, options: argparse.Namespace) -> int:
     own = options.database is None
     if not own and not options.database.is_file():
         raise Invalid("no_database", f"there is no file {options.database}")
-    notes = list(options.against) + ([conf.home / "checkpoint"] if own and (conf.home / "checkpoint").exists() else [])
-    texts = [_text(path) for path in notes]
+    notes = {str(path): _text(path) for path in options.against}
+    pinned = PinnedCheckpoint(conf.home)
+    if own and (remembered := _remembered(pinned)):
+        notes[str(pinned.checkpoint_file)] = remembered
     store = Store(conf.database if own else f"sqlite:///{options.database.resolve()}", read_only=True)
     try:
         keys = Succession.of(first, store)
         began = time.monotonic()
-        verdict = verification.verify(store, first, against=[keys.verified(text) for text in texts])
+        against = {name: keys.verified(text) for name, text in notes.items()}
+        verdict = verification.verify(store, first, against=tuple(against.values()))
     finally:
         store.close()
     if options.json:
         told = {"size": verdict.size, "head": verdict.head.hex(), "erased": verdict.erased}
-        told["unlisted"] = verdict.unlisted
+        told |= {"unlisted": verdict.unlisted, "against": {name: point.size for name, point in against.items()}}
         print(json.dumps({**told, "problems": verdict.problems, "newer": verdict.newer or None}))
     else:
         print(cli_show.verdict(verdict, time.monotonic() - began))
+        print(cli_show.held_against(against, pinned.checkpoint_file if own else None))
     if verdict.newer and not verdict.problems:
         raise Invalid(
             "newer_log", verdict.newer, hint="upgrade ssh-jit-ca to the version that wrote it, then verify again"
         )
     return 1 if verdict.problems else 0
+
+
+def _remembered(pinned: PinnedCheckpoint) -> str:
+    """The checkpoint beside the database; one that is damaged is said, and keeps nobody from verifying the log."""
+    try:
+        return pinned.checkpoint()
+    except Failed as error:
+        print(error.message, file=sys.stderr)
+        return ""
 
 
 def _export(conf: Config, options: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -47,6 +48,7 @@ def add_commands(commands: Any) -> None:
     restore.add_argument("--reason", required=True, metavar="TEXT", help="the reason, for the log")
     confirm = _json(_add(commands, "confirm-clock", "accept the clock as it is now, after it jumped", _confirm_clock))
     confirm.add_argument("--reason", required=True, metavar="TEXT", help="what happened, for the log")
+    confirm.add_argument("--yes", action="store_true", help="do not ask; needed where the clock moved by a day or more")
     sign = _json(_add(commands, "sign-emergency", "sign an emergency certificate, past all rules", _sign_emergency))
     sign.epilog = _EMERGENCY
     sign.add_argument("--login", required=True, metavar="USER", help="the account on the hosts")
@@ -152,14 +154,40 @@ def _nobody_writes(conf: Config) -> None:
     raise Invalid("writer_lives", "the CA is running", hint="stop it first")
 
 
+DAY = 24 * 3600
+
+
 def _confirm_clock(conf: Config, options: argparse.Namespace) -> int:
+    if not options.yes:
+        ask_about_the_clock(admin_client.call(conf.admin_socket, m.Status(), m.StatusReply))
     reply = admin_client.call(conf.admin_socket, m.ConfirmClock(options.reason), m.ClockReply)
     if options.json:
         print(json.dumps(wire.encode(reply)))
     else:
-        time = cli_show.instant(reply.time)
-        print(f"the time is {time} UTC; the clock had moved by {reply.drift:+d} s; signing continues")
+        now = cli_show.instant(reply.time)
+        print(f"the time is {now} UTC; the clock had moved by {reply.drift:+d} s; signing continues")
     return 0
+
+
+def ask_about_the_clock(status: m.StatusReply) -> None:
+    """Shows what is about to be believed, and asks.
+
+    Raises:
+        Invalid: ``not_confirmed``, for a no, without a terminal, and for a step of a day or more.
+
+    """
+    now = int(time.time())
+    drift, behind = round(status.clock_drift / 1000), status.last_entry - now
+    print(f"this machine's clock says {cli_show.instant(now)} UTC", file=sys.stderr)
+    print(f"the CA's last entry is of {cli_show.instant(status.last_entry)} UTC", file=sys.stderr)
+    print(f"the clock has moved by {drift:+d} s against the machine's boot clock", file=sys.stderr)
+    if max(abs(drift), behind) >= DAY:
+        raise Invalid("not_confirmed", "that is a day or more; nothing was changed", hint="if it is right: --yes")
+    if not sys.stdin.isatty():
+        raise Invalid("not_confirmed", "there is nobody to ask; nothing was changed", hint="if it is right: --yes")
+    print("is this the date and the time now? [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().casefold() not in {"y", "yes"}:
+        raise Invalid("not_confirmed", "the clock was not confirmed", hint="set it right, then confirm it")
 
 
 def _sign_emergency(conf: Config, options: argparse.Namespace) -> int:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from sshjit import ca_protocol as m
 from sshjit import durations, wire
+from sshjit.checkpoint import Checkpoint
 from sshjit_ca.log.verification import Verdict
 from sshjit_ca.machine.reserve import MIB
 from sshjit_ca.operations.finding import Finding
@@ -186,6 +188,18 @@ def verdict(result: Verdict, seconds: float) -> str:
         whole = f"the log is whole: {result.size} entries{erased}, head {result.head.hex()[:16]}, {seconds:.1f} s"
         return "\n".join([whole, *_uncertain(result)])
     return "\n".join(["THE LOG IS NOT WHOLE", *(f"  {problem}" for problem in result.problems)])
+
+
+def held_against(points: Mapping[str, Checkpoint], remembered: Path | None) -> str:
+    """What a log was compared with. ``remembered``: where the CA keeps its newest checkpoint, if it is its own log."""
+    own = "held against the checkpoint in the database"
+    lines = [", ".join([own, *(f"{name} ({point.size} entries)" for name, point in points.items())])]
+    if remembered is not None and str(remembered) not in points:
+        lines.append(f"{remembered} holds no checkpoint: an older copy of the whole log would look just the same;")
+        lines.append("compare it with a checkpoint from elsewhere: --against FILE (hosts hold one in their bundle)")
+    elif not points:
+        lines.append("an earlier copy of the log would look just the same: --against FILE")
+    return "\n".join(lines)
 
 
 def _uncertain(result: Verdict) -> list[str]:

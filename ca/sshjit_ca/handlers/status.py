@@ -16,9 +16,8 @@ from sshjit_ca.storage.database import kind_of
 
 def health(context: Context, _: Health) -> HealthReply:
     """Whether the CA signs now, and if not, why."""
-    ready = not context.troubles
     return HealthReply(
-        ready,
+        _ready(context),
         _problems(context),
         context.state.size,
         context.policy.digest,
@@ -37,7 +36,7 @@ def status(context: Context, _: Status) -> StatusReply:
     head = succession.verified(context.journal.checkpoint, succession.raw(context.journal.checkpoint_key))
     return StatusReply(
         installation=context.config.installation,
-        ready=not context.troubles,
+        ready=_ready(context),
         problems=_problems(context),
         started=context.started,
         time=now,
@@ -65,10 +64,19 @@ def status(context: Context, _: Status) -> StatusReply:
     )
 
 
+def _ready(context: Context) -> bool:
+    """Whether something can be signed, as far as is known: nothing is where the log cannot be written."""
+    return not context.troubles and context.unwritten is None
+
+
 def _problems(context: Context) -> tuple[str, ...]:
     """What is wrong, also what stops nothing; why a policy was refused is for the CA's own log and doctor."""
-    refused = ("the policy file cannot be loaded; the one before it stays in force",) if context.policy_refused else ()
-    return (*(trouble.message for trouble in context.troubles), *refused)
+    problems = [trouble.message for trouble in context.troubles]
+    if context.unwritten is not None:
+        problems.append(context.unwritten.message)
+    if context.policy_refused:
+        problems.append("the policy file cannot be loaded; the one before it stays in force")
+    return tuple(dict.fromkeys(problems))
 
 
 def _key(key: CaKey, results: ProbeResults) -> KeyStanding:

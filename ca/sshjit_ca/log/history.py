@@ -60,7 +60,7 @@ class History:
 
     def asks(self, subject: str | None, before: int, *, since: int = 0, page: int = 200) -> Iterator[Row]:
         """The entries of asks before the time ``before``, newest first; of one subject, or of all."""
-        first, end = pages.first_at(self._store, since), pages.first_at(self._store, before)
+        first, end = pages.first_at(self._store, since), pages.end_at(self._store, before)
         query = sa.select(table).where(table.c.kind == "ask", table.c.number >= first)
         if subject is not None:
             query = query.where(table.c.subject == subject)
@@ -113,7 +113,7 @@ class History:
         ends = [event.ends for _, event in events_by_row if isinstance(event, events.Opened)]
         if not ends:
             return iter(())
-        first, end = events_by_row[0][0], pages.first_at(self._store, max(ends) + 1)
+        first, end = events_by_row[0][0], pages.end_at(self._store, max(ends) + 1)
         whose = sa.and_(table.c.subject == first.subject, table.c.number > first.entry.index, table.c.number < end)
         found = self._rows(sa.select(table).where(whose, table.c.request.in_(family)))
         return (row for row in found if row.entry.kind == "certificate")

@@ -167,8 +167,9 @@ class Journal:
         return epoch
 
     def beat(self) -> None:
-        """Shows that this writer lives. Raises ``Failed``: ``fenced``, ``not_signing``."""
+        """Shows that this writer lives, and can write. Raises ``Failed``: ``fenced``, ``not_signing``."""
         self._store.beat(self.epoch)
+        self._pinned.try_writing()
 
     def release(self) -> None:
         """Says that this writer stops. Raises as ``beat`` does."""

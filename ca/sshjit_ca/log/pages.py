@@ -1,11 +1,13 @@
 """Pages of the log: which entries a reader asked for, found without reading much more than those.
 
-Kind and person go by the index, times by bisection (they never go back), hosts by looking at details. One page never
-looks at more than ``SCANNED`` entries, however few fit, so that no question holds the CA up; it says where to go on.
+Kind and person go by the index, times by bisection (they go back only where an operator confirmed the clock), hosts by
+looking at details. One page never looks at more than ``SCANNED`` entries, however few fit, so that no question holds
+the CA up; it says where to go on.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -53,7 +55,7 @@ def page_limit(asked: int) -> int:
 
 def newest_first(store: Store, wanted: Filter, before: int | None, limit: int) -> Page:
     """Up to ``limit`` rows below the index ``before``, or from the newest on."""
-    end = min(first_at(store, wanted.until), _size(store) if before is None else before)
+    end = min(end_at(store, wanted.until), _size(store) if before is None else before)
     first = first_at(store, wanted.since) if wanted.since is not None else 0
     query = _query(wanted).where(entries.c.number < end, entries.c.number >= first)
     found = store.select(query, newest_first=True, limit=_most(wanted, limit))
@@ -63,7 +65,7 @@ def newest_first(store: Store, wanted: Filter, before: int | None, limit: int) -
 def oldest_first(store: Store, wanted: Filter, after: int, limit: int) -> Page:
     """Up to ``limit`` rows above the index ``after``."""
     first = max(after + 1, first_at(store, wanted.since) if wanted.since is not None else 0)
-    query = _query(wanted).where(entries.c.number >= first, entries.c.number < first_at(store, wanted.until))
+    query = _query(wanted).where(entries.c.number >= first, entries.c.number < end_at(store, wanted.until))
     found = store.select(query, newest_first=False, limit=_most(wanted, limit))
     return _page(found, wanted, limit)
 
@@ -103,6 +105,10 @@ def _query(wanted: Filter) -> sa.Select[tuple[object, ...]]:
         query = query.where(entries.c.subject.in_(sorted(wanted.subjects)))
     if wanted.kind is not None:
         query = query.where(entries.c.kind == wanted.kind)
+    if wanted.since is not None:
+        query = query.where(entries.c.time >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(entries.c.time < wanted.until)
     return query
 
 
@@ -113,15 +119,40 @@ def _size(store: Store) -> int:
 
 def first_at(store: Store, time: int | None) -> int:
     """The index of the first entry at or after a time; past the end when there is none, or no time."""
-    low, high = 0, _size(store)
-    if time is None:
-        return high
     with store.engine.connect() as connection:
-        while low < high:
-            middle = (low + high) // 2
-            found = connection.execute(sa.select(entries.c.time).where(entries.c.number == middle)).scalar()
-            if found is not None and found < time:
-                low = middle + 1
-            else:
-                high = middle
+        stretches = _stretches(connection)
+        for first, end in stretches if time is not None else ():
+            if (index := _bisect(connection, time or 0, first, end)) < end:
+                return index
+    return stretches[-1][1]
+
+
+def end_at(store: Store, time: int | None) -> int:
+    """The index after the last entry before a time: as ``first_at``, unless the clock was set back in between."""
+    with store.engine.connect() as connection:
+        stretches = _stretches(connection)
+        if time is None:
+            return stretches[-1][1]
+        for first, end in reversed(stretches):
+            if (index := _bisect(connection, time, first, end)) > first:
+                return index
+    return 0
+
+
+def _stretches(connection: sa.Connection) -> list[tuple[int, int]]:
+    """The log in parts (first, end) in which times never go back: they may where an operator confirmed the clock."""
+    number = entries.c.number
+    confirmed = connection.execute(sa.select(number).where(entries.c.kind == "clock").order_by(number)).scalars()
+    size = connection.execute(sa.select(sa.func.max(number))).scalar()
+    return list(itertools.pairwise([0, *(index for index in confirmed if index), 0 if size is None else size + 1]))
+
+
+def _bisect(connection: sa.Connection, time: int, low: int, high: int) -> int:
+    while low < high:
+        middle = (low + high) // 2
+        there = connection.execute(sa.select(entries.c.time).where(entries.c.number == middle)).scalar()
+        if there is not None and there < time:
+            low = middle + 1
+        else:
+            high = middle
     return low

@@ -41,10 +41,12 @@ class PinnedCheckpoint:
         """The newest note; empty if there is none.
 
         Raises:
-            Failed: ``no_memory``, when the file is there and cannot be read.
+            Failed: ``no_memory``, when the file is there and is empty or cannot be read.
 
         """
         note = _read(self.checkpoint_file).rstrip("\n")
+        if not note.strip("\0 \n") and self.checkpoint_file.exists():
+            raise Failed("no_memory", f"{self.checkpoint_file} is empty, and never is where all is well", hint=_EMPTY)
         return f"{note}\n" if note else ""
 
     def keep_checkpoint(self, note: str) -> None:
@@ -60,12 +62,24 @@ class PinnedCheckpoint:
         content = note.encode("utf-8")
         content += b"\n" * (-len(content) % SECTOR)
         try:
+            if not self.checkpoint_file.exists():  # a power cut must not leave an empty one
+                write_durably(self.checkpoint_file, content)
+                return
             descriptor = os.open(self.checkpoint_file, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
             try:
                 os.pwrite(descriptor, content, 0)
                 os.ftruncate(descriptor, len(content))
             finally:
                 os.close(descriptor)
+        except OSError as error:
+            raise _unwritten(self.checkpoint_file, error) from None
+
+    def try_writing(self) -> None:
+        """Finds out whether the next note could be kept, and changes nothing. Raises as ``keep_checkpoint``."""
+        try:
+            os.close(os.open(self.checkpoint_file, os.O_WRONLY | os.O_NOFOLLOW))
+        except FileNotFoundError:
+            pass  # before the first note
         except OSError as error:
             raise _unwritten(self.checkpoint_file, error) from None
 
@@ -95,6 +109,12 @@ class PinnedCheckpoint:
 
 
 _LOST = "ssh-jit-ca restore --accept-loss opens an epoch that was surely never used"
+
+
+_EMPTY = (
+    "put a newer copy in its place (hosts hold a checkpoint in their bundle); if there is none: "
+    "ssh-jit-ca log verify, then remove it"
+)
 
 
 def _unwritten(path: Path, error: OSError) -> Failed:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from sshjit import canonical
 from sshjit.errors import SshJitError
-from sshjit.events import Event, Forgot, KeyActivated, KeyAdded
+from sshjit.events import ClockConfirmed, Event, Forgot, KeyActivated, KeyAdded
 from sshjit.sshkey import PublicKey
 from sshjit_ca import state as states
 from sshjit_ca.keys.succession import Succession
@@ -92,7 +92,7 @@ class Refold:
         state = self.state
         if state is None:
             return
-        if time < state.time:
+        if time < state.time and not _set_back(event, state):
             self.say(index, f"entry {index}: it is earlier than the entry before it")
         try:
             states.apply(state, event, index, time)
@@ -120,3 +120,8 @@ class Refold:
             same = False
         if not same:
             self.say(snapshot.size, f"the snapshot at {snapshot.size} entries does not match the entries before it")
+
+
+def _set_back(event: Event, state: State) -> bool:
+    """Whether an operator confirmed here that the clock was right to go back behind the entry before."""
+    return isinstance(event, ClockConfirmed) and event.before == state.time

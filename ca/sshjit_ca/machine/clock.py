@@ -74,11 +74,11 @@ class Clock:
         now, drift = self.wall(), self.drift
         if abs(drift) > TOLERANCE:
             raise Failed("clock", f"the clock jumped by {drift:+.0f} s; nothing is signed until confirmed", hint=_HINT)
-        if int(now) < last_entry:
+        if (behind := last_entry - int(now)) > 0:
             raise Failed(
                 "clock",
-                f"the clock is {last_entry - int(now)} s behind the log's last entry; nothing is signed",
-                hint=_HINT,
+                f"the clock is {behind} s behind the log's last entry; nothing is signed",
+                hint=_HINT if behind > TOLERANCE else f"wait: signing continues by itself in {behind} s",
             )
         return int(now)
 

@@ -77,7 +77,14 @@ def reason(error: SQLAlchemyError) -> str:
 
 def what_to_do(why: str, otherwise: str) -> str:
     """The hint for who only reads, by what the database said."""
+    if any(words in why for words in _DAMAGED):
+        return _BACKUP
     return _COPY if any(words in why for words in _BESIDE) else otherwise
+
+
+_DAMAGED = ("file is not a database", "malformed", "invalid page in block")
+"""What SQLite and PostgreSQL say of a file that is damaged."""
+_BACKUP = "the database is damaged: put a backup in its place (ssh-jit-ca restore FILE --accept-loss --reason TEXT)"
 
 
 _BESIDE = ("unable to open database file", "attempt to write a readonly database")

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from sshjit import ca_protocol as m
-from sshjit import sshkey
+from sshjit import events, sshkey
 from sshjit.errors import Failed, Invalid, Refused
+from sshjit_ca.log import pages, verification
 from sshjit_ca.machine.clock import TOLERANCE, Clock, Kept
 from sshjit_ca.routes import DESPITE, ROUTES
 from tests.support.installation import ALICE, CAROL, Installation
@@ -60,6 +61,51 @@ def test_t10_a_clock_before_the_last_entry_stops_signing_until_it_is_confirmed(c
     assert times == sorted(times)
     confirm(ca)
     assert ca.ask(ca.native(ALICE), "web1").certificate is not None
+
+
+@pytest.mark.parametrize("back", [20, 3600, 40 * 86400])
+def test_t84_a_clock_that_was_confirmed_to_go_back_is_no_alarm_and_its_entries_are_found(
+    ca: Installation, back: int
+) -> None:
+    """The remedy that the hint names must not make ``log verify`` say "not whole" for ever."""
+    login = ca.native(ALICE)
+    ca.ask(login, "web1")
+    ahead = int(ca.time)
+    ca.time -= back
+    confirm(ca)
+    request = ca.ask(ca.native(ALICE), "web1").request
+    ca.later(60)
+    ca.ask(ca.native(ALICE), "web1")
+    verdict = verification.verify(ca.store, ca.context.keys.public("log"))
+    assert verdict.problems == ()
+    ca.restart()
+    times = [row.entry.time for row in ca.store.rows()]
+    assert times != sorted(times)
+    for since, until in ((ahead - back, ahead - back + 30), (ahead, ahead + 1), (0, ahead - back), (ahead - 10, None)):
+        wanted = [at for at, when in enumerate(times) if since <= when and (until is None or when < until)]
+        page = pages.oldest_first(ca.store, pages.Filter(since=since, until=until), -1, 1000)
+        assert [row.entry.index for row in page.rows] == wanted
+        newest = pages.newest_first(ca.store, pages.Filter(since=since, until=until), None, 1000)
+        assert [row.entry.index for row in newest.rows] == wanted[::-1]
+    assert request.state in {"approved", "ended"}
+
+
+def test_t84_no_other_entry_may_be_earlier_than_the_one_before_it(ca: Installation) -> None:
+    ca.native(ALICE)
+    ca.context.journal.record(events.ClockConfirmed(ca.context.state.time + 5, 0, "x"), int(ca.time) - 100)
+    ca.context.journal.commit()
+    (problem,) = verification.verify(ca.store, ca.context.keys.public("log")).problems
+    assert "earlier than the entry before it" in problem
+
+
+def test_a_clock_that_is_a_little_behind_need_not_be_confirmed(ca: Installation) -> None:
+    login = ca.native(ALICE)
+    ca.time -= TOLERANCE - 10
+    with pytest.raises(Failed) as stopped:
+        ca.ask(login, "web1")
+    assert stopped.value.hint == "wait: signing continues by itself in 20 s"
+    ca.later(20)
+    assert ca.ask(login, "web1").certificate is not None
 
 
 def test_a_restart_does_not_make_a_jump_forgotten(ca: Installation) -> None:
