@@ -16,10 +16,9 @@ from sshjit import policy, sshkey, wire
 from sshjit.errors import Failed, Refused, SshJitError
 from sshjit.events import KeyActivated, KeyAdded, PolicyLoaded, Started, Turned
 from sshjit.policy import Policy
-from sshjit_ca.access import emergency_certificates
+from sshjit_ca.access import bundle_answers, emergency_certificates
 from sshjit_ca.access.expiry import Sweeper
 from sshjit_ca.context import Context, Question
-from sshjit_ca.handlers import bundle
 from sshjit_ca.keys import first_keys
 from sshjit_ca.routes import DESPITE, ROUTES
 
@@ -154,7 +153,7 @@ class Authority:
         Hosts and laptops get the newest bundle that is in the log, as long as it counts.
         """
         if isinstance(question.message, m.ReadBundle):
-            return bundle.in_log(self._context, question.message) or error
+            return bundle_answers.in_log(self._context, question.message) or error
         if not isinstance(question.message, m.Health | m.Status):
             return error
         self._context.begin(question)

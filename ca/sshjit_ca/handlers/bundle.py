@@ -14,6 +14,7 @@ from sshjit.api.bundle import BundleReply
 from sshjit.bundle import Bundle
 from sshjit.ca_protocol.operating import ReadBundle
 from sshjit.events import BundleSigned
+from sshjit_ca.access import bundle_answers
 from sshjit_ca.context import Context
 from sshjit_ca.ephemeral import SignedBundle
 from sshjit_ca.keys import krl, sshsig, succession
@@ -33,22 +34,7 @@ def read_bundle(context: Context, message: ReadBundle) -> BundleReply:
     content = _content(context)
     if newest is None or newest.content != content or context.now - newest.issued >= REFRESH:
         newest = context.bundles.newest = _sign(context, content)
-    return _reply(newest, message)
-
-
-def in_log(context: Context, message: ReadBundle) -> BundleReply | None:
-    """The newest bundle that is in the log, for when no newer one can be; ``None`` if there is none that counts."""
-    newest = context.bundles.in_log
-    if newest is None or context.now >= newest.issued + bundle.LIFETIME:
-        return None
-    return _reply(newest, message)
-
-
-def _reply(newest: SignedBundle, message: ReadBundle) -> BundleReply:
-    if message.have == newest.sequence:
-        return BundleReply(newest.sequence, None, None)
-    known = max(number for number in newest.documents if number == 1 or number <= message.format)
-    return BundleReply(newest.sequence, *newest.documents[known])
+    return bundle_answers.answer(newest, message)
 
 
 def _content(context: Context) -> tuple[object, ...]:
