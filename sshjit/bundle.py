@@ -84,8 +84,9 @@ class Bundle:
     """The oldest version that the CA serves."""
     release: str = wire.added(2, default="")
     """The CA's release: what programs that are too old are to be upgraded to."""
-    critical: tuple[str, ...] = wire.added(2, default=())
-    """Names of fields that a reader must know to go by this bundle at all."""
+    critical: tuple[str, ...] = wire.added(2, default=(), weakens=True)
+    """Names of fields that a reader must know to go by this bundle at all. Format 1 cannot say it, so it cannot be
+    written of such a bundle."""
     host_keys: tuple[tuple[str, str], ...] = wire.added(2, default=())
     """Of hosts that show no certificates: host id, and a plain host key that joining proved."""
     left_out: tuple[str, ...] = wire.local(default=())

@@ -253,10 +253,16 @@ GROWN = dataclasses.replace(
 def test_t87_the_second_format_holds_more_and_the_first_never_grows() -> None:
     text = bundle.write(GROWN)
     assert bundle.read(text) == GROWN
-    assert bundle.write(dataclasses.replace(GROWN, bundle=1)) == TEXT
+    assert bundle.write(dataclasses.replace(GROWN, bundle=1, critical=())) == TEXT
     assert json.loads(text).keys() - json.loads(TEXT).keys() == {
         *("version", "oldest", "release", "critical", "host_keys")
     }
+
+
+def test_t87_what_must_be_read_is_not_signed_in_a_format_that_cannot_say_so() -> None:
+    """Else a front end would give everybody the first format, and nobody would miss what they must know."""
+    with pytest.raises(Refused, match="'critical'"):
+        bundle.write(dataclasses.replace(GROWN, bundle=1))
 
 
 def test_t87_a_reader_that_was_upgraded_takes_the_same_bundle_in_the_later_format() -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sshjit import entries, events
 from sshjit.entries import Entry
 from sshjit.errors import Invalid
+from sshjit_ca.log import fast_reader
 from tests.unit.sshjit.core_world import attempt, broken, instances, json_values, quick
 
 SALT = bytes(range(16))
@@ -146,6 +147,32 @@ def test_t87_an_entry_of_a_newer_version_is_named_as_that(entry: Entry) -> None:
         assert caught.value.message.startswith("entry 12 was written by a newer version of ssh-jit: ")
         assert caught.value.message.isprintable()
         assert "upgrade" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        rewritten(ENTRY, v=0),
+        rewritten(ENTRY, v=-1),
+        rewritten(ENTRY, v=True),
+        rewritten(ENTRY, v="2"),
+        dataclasses.replace(ENTRY, fact=rewritten(ENTRY, v=2).fact.replace(b'"v":2', b'"v": 2')),
+        dataclasses.replace(ENTRY, fact=rewritten(ENTRY, v=2).fact + b" "),
+    ],
+)
+def test_t45_what_no_version_writes_is_not_called_newer(entry: Entry) -> None:
+    assert refused(entry) == "bad_entry"
+
+
+@pytest.mark.parametrize("salt", [b"", SALT[:-1], SALT + b"x"])
+def test_t45_a_salt_of_another_length_is_refused_even_if_the_fact_commits_with_it(salt: bytes) -> None:
+    """Salt and detail could be cut at another place: one commitment would be to two details."""
+    detail = ENTRY.detail or b""
+    fact = json.loads(ENTRY.fact) | {"detail": entries.commitment(salt, detail)}
+    written = json.dumps(fact, sort_keys=True, separators=(",", ":")).encode()
+    entry = dataclasses.replace(ENTRY, fact=written, salt=salt)
+    assert refused(entry) == "bad_entry"
+    assert not fast_reader.sound(entry.index, entry.time, entry.kind, entry.fact, entry.detail, entry.salt)
 
 
 def test_one_byte_that_is_true_does_not_pass_for_one() -> None:

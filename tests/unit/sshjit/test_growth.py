@@ -35,6 +35,13 @@ class Grown:
     seen: int = wire.local(default=0)
 
 
+@dataclass(frozen=True, slots=True)
+class Around:
+    """An answer that did not grow, around parts that did."""
+
+    parts: tuple[Part | None, ...]
+
+
 FIRST: dict[str, Any] = {"kind": "a", "parts": [{"name": "x"}], "one": None}
 WHOLE = Grown("a", (Part("x", "red"),), Part("y"), "hello", ("z",))
 DECODERS = [wire.decode, wire.decode_answer]
@@ -138,11 +145,25 @@ def test_a_shape_is_filled_by_name_and_what_is_given_comes_first() -> None:
 
 def test_whether_a_class_grew_since() -> None:
     assert [wire.grew(Grown, version) for version in (1, 2, 3, 9)] == [True, True, False, False]
+    assert [wire.grew(Around, version) for version in (1, 2, 3)] == [True, True, False]
+    assert wire.encode_for(Around((None, Part("x", "red"))), 2, "the server") == {"parts": [None, {"name": "x"}]}
 
 
 @pytest.mark.parametrize(
     ("text", "version"),
-    [(None, 1), ("", 1), ("2", 2), ("17", 17), ("0", 1), ("-1", 1), ("two", 1), ("²", 1), ("1" * 7, 1), ("2, 3", 1)],
+    [
+        (None, 1),
+        ("", 1),
+        ("2", 2),
+        ("17", 17),
+        ("0", 1),
+        ("-1", 1),
+        ("two", 1),
+        ("²", 1),
+        ("٢", 1),
+        ("1" * 7, 1),
+        ("2, 3", 1),
+    ],
 )
 def test_a_header_that_says_nothing_is_version_1(text: str | None, version: int) -> None:
     assert versions.parse(text) == version
