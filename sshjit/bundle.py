@@ -231,8 +231,10 @@ def _check_keys(bundle: Bundle) -> None:
         if key.line != line or key.hardware:
             raise Invalid("bad_bundle", "the bundle holds a CA key that is not plain")
     if not bundle.user_ca or not bundle.host_ca:
-        left_out = f" that this program knows ({', '.join(bundle.left_out)})" if bundle.left_out else ""
-        raise Invalid("bad_bundle", f"the bundle names no CA keys{left_out}")
+        if bundle.left_out:
+            left_out = ", ".join(bundle.left_out)
+            raise too_old(f"this ssh-jit is too old for the bundle, which has only {left_out}", bundle.release)
+        raise Invalid("bad_bundle", "the bundle names no CA keys")
     if any(len(set(keys)) != len(keys) for keys in (bundle.user_ca, bundle.host_ca, bundle.retired)):
         raise Invalid("bad_bundle", "the bundle names a CA key twice")
     for host, line in bundle.host_keys:

@@ -158,10 +158,13 @@ def _check_format(fields: dict[str, Any], release: str) -> None:
         raise ValueError("it does not say of which format it is")
     if number not in FORMATS or unknown:
         what = f"of the format {number}" if number not in FORMATS else f"one that must be read with {unknown[0]!a:.40}"
-        raise TooOld(
-            f"this ssh-jit-host is too old for the bundle, which is {what}",
-            hint=f"upgrade ssh-jit-host to {release} or newer",
-        )
+        raise _too_old(f"which is {what}", release)
+
+
+def _too_old(which: str, release: str) -> TooOld:
+    return TooOld(
+        f"this ssh-jit-host is too old for the bundle, {which}", hint=f"upgrade ssh-jit-host to {release} or newer"
+    )
 
 
 def _count(fields: dict[str, Any], name: str) -> int:
@@ -206,7 +209,9 @@ def _keys(fields: dict[str, Any], name: str, *, empty: bool = False) -> _Keys:
         except ValueError as error:
             raise ValueError(f"{name}: the key {error}") from None
     if not known and not empty:
-        raise ValueError(f"{name} holds no key" + (" that is known here" if unknown else ""))
+        if unknown:
+            raise _too_old(f"which has only {', '.join(dict.fromkeys(unknown))}", _release(fields))
+        raise ValueError(f"{name} holds no key")
     if len(set(known)) != len(known):
         raise ValueError(f"{name} holds a key twice")
     return _Keys(tuple(known), tuple(dict.fromkeys(unknown)))

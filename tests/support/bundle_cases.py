@@ -119,6 +119,8 @@ TOLERATED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
 TOO_OLD = (
     {"critical": ["krl", "weather"], "weather": "fine", "release": "9.9.9"},
     {"bundle": 3, "release": "9.9.9"},
+    {"user_ca": [NEW_LINE], "release": "9.9.9"},
+    {"host_ca": [NEW_LINE, NEW_LINE], "release": "9.9.9"},
 )
 """What a reader of today may not go by."""
 
@@ -129,7 +131,7 @@ CASES = (
     Case("a key of two types", {"user_ca": [_LINE, f"ssh-other {NEW_LINE.split()[1]}"]}, "bad_key"),
     Case("a made-up key in another spelling", {"user_ca": [_LINE, f"{NEW_LINE} comment"]}, "bad_key"),
     Case("a made-up key behind a blank", {"user_ca": [_LINE, f" {NEW_LINE}"]}, "bad_key"),
-    Case("only keys that nobody knows", {"user_ca": [NEW_LINE]}, "bad_bundle"),
+    Case("no key at all", {"host_ca": []}, "bad_bundle"),
     Case("a critical field that is no name", {"critical": "krl"}, "bad_bundle"),
     Case("grants", {"ended": [[GRANT, 1], [OTHER, 2]], "extended": [[GRANT, 2**53 - 1]]}),
     Case("a witness beside the log's key", _note(CHECKPOINT + f"\N{EM DASH} witness.example AAAA{_HEAD}\n")),

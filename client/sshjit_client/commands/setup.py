@@ -40,6 +40,8 @@ def setup(machine: Machine, options: Options) -> int:
     _keep(machine, settings, new, verified)
     titles = ", ".join(f"{p.title} ({p.id})" for p in verified.providers) or "none yet"
     machine.terminal.say(f"set up for {verified.installation} at {url}; sign in with: {titles}")
+    for warning in trusted_bundle.warnings(verified):
+        machine.terminal.say(warning)
     return ExitCode.OK
 
 
@@ -59,11 +61,11 @@ def _keep(machine: Machine, settings: Settings, new: HeldBundle, verified: Bundl
     before = files.load(folder / "config.json", Settings)
     stored = files.load(folder / "bundle.json", HeldBundle)
     same = before is not None and (before.installation, before.root) == (settings.installation, settings.root)
-    if same and stored:
-        bundle.replaces(verified, bundle.read(stored.bundle, plain_http=True))
+    newer = not (same and stored) or bundle.replaces(verified, bundle.read(stored.bundle, plain_http=True))
     if not same or before is None or before.url != settings.url:
         machine.forget()
-    trusted_bundle.keep(folder, new, verified)
+    if newer:
+        trusted_bundle.keep(folder, new, verified)
     files.save(folder / "config.json", settings)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,7 @@ from sshjit_client import files, http_client, trusted_bundle
 from sshjit_client.machine import HeldBundle, Settings
 from sshjit_client.terminal import Terminal
 from tests.support.bad_front_end import DRIPPED, UNSENDABLE, dripping
+from tests.support.bundle_cases import NEW_LINE
 from tests.support.client_server import ClientServer
 from tests.unit.client.conftest import Laptop
 from tests.unit.client.installation_keys import InstallationKeys
@@ -176,3 +179,25 @@ def test_t76_no_etag_keeps_newer_bundles_away(
 def test_t76_an_etag_that_cannot_be_sent_back_is_not_kept(tag: str) -> None:
     assert names.entity_tag(tag) == ""
     assert names.entity_tag('W/"12-ab"') == 'W/"12-ab"'
+
+
+def test_t87_setup_says_what_it_left_out_and_never_goes_back_to_an_earlier_format(
+    stranger: Laptop, installation: InstallationKeys, bundles: ScriptedBundles
+) -> None:
+    def offer(**changed: Any) -> None:
+        fields = {**json.loads(bundle.write(installation.bundle(bundles.url))), **changed}
+        text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+        bundles.offer = HeldBundle(7, text, installation.sign(text), "")
+
+    setup = ("setup", bundles.url, "--root", installation.root.fingerprint)
+    known = list(installation.bundle(bundles.url).user_ca)
+    offer(bundle=2, user_ca=[NEW_LINE, *known], version=9, oldest=9, release="9.9.9")
+    done = stranger.run(*setup)
+    assert done.returncode == 0, done.stderr
+    assert "this ssh-jit does not know keys of the type ssh-made-up@example.com in user_ca" in done.stderr
+    assert "this ssh-jit is too old for the server: upgrade it to 9.9.9 or newer" in done.stderr
+    offer()
+    assert stranger.run(*setup).returncode == 0
+    held = files.load(next(Path(stranger.env["HOME"]).rglob("bundle.json")), HeldBundle)
+    assert held is not None
+    assert json.loads(held.bundle)["bundle"] == 2

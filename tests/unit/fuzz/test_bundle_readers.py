@@ -11,15 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sshjit import bundle, sshkey
-from sshjit.errors import Invalid, SshJitError
+from sshjit.errors import Invalid, Refused, SshJitError
 from sshjit_client import trusted_bundle
 from sshjit_host import bundle as host_bundle
 from sshjit_host import krl, strictjson
-from sshjit_host.errors import BundleRefused
+from sshjit_host.errors import BundleRefused, TooOld
 from tests.fuzz.openssh_targets import lines, revocation_lists
 from tests.fuzz.targets import within
 from tests.fuzz.text_targets import bundle_texts
-from tests.support.bundle_cases import CASES, Case
+from tests.support.bundle_cases import CASES, TOO_OLD, Case
 from tests.unit.sshjit.core_world import json_values
 
 FIELDS: dict[str, Any] = json.loads(bundle_texts()[0])
@@ -69,6 +69,15 @@ def test_t31_t49_every_reader_judges_alike(case: Case) -> None:
     assert refused.value.code == case.code
     with pytest.raises(BundleRefused):
         host_bundle.read(text)
+
+
+@pytest.mark.parametrize("change", TOO_OLD)
+def test_t87_a_reader_that_is_too_old_says_what_to_upgrade_to(change: dict[str, Any]) -> None:
+    text = json.dumps(FIELDS | change, sort_keys=True, separators=(",", ":"))
+    for read, error, program in ((bundle.read, Refused, "ssh-jit"), (host_bundle.read, TooOld, "ssh-jit-host")):
+        with pytest.raises(error, match=f"this {program} is too old for the bundle, which ") as caught:
+            read(text)
+        assert getattr(caught.value, "hint", "") == f"upgrade {program} to 9.9.9 or newer"
 
 
 @pytest.mark.parametrize("number", ["9" * 4000, "9" * 2_000_000, f"-{2**63 + 1}", f"{2**63}"], ids=len)

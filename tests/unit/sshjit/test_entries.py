@@ -175,6 +175,31 @@ def test_t45_a_salt_of_another_length_is_refused_even_if_the_fact_commits_with_i
     assert not fast_reader.sound(entry.index, entry.time, entry.kind, entry.fact, entry.detail, entry.salt)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"verdict":"approve"', b'"verdict": "approve"'),
+        (b'"verdict":"approve"', b'"verdict":"deny","verdict":"approve"'),
+        (b'"approve"', b'"\\u0061pprove"'),
+        (b'{"body":{', b'{"body":{ '),
+    ],
+)
+def test_t45_a_fact_in_another_spelling_is_refused_by_both_readers(old: bytes, new: bytes) -> None:
+    assert ENTRY.fact.count(old) == 1
+    entry = dataclasses.replace(ENTRY, fact=ENTRY.fact.replace(old, new))
+    assert refused(entry) in ("bad_entry", "bad_json")
+    with pytest.raises(Invalid):
+        fast_reader.read(entry)
+
+
+@pytest.mark.parametrize("detail", [b'{"comment":"no","comment":"go ahead"}', b'{"comment":1,"comment":"go ahead"}'])
+def test_t45_a_detail_that_says_two_things_is_refused_by_both_readers(detail: bytes) -> None:
+    entry = rewritten(ENTRY, detail)
+    assert refused(entry) == "bad_json"
+    with pytest.raises(Invalid):
+        fast_reader.read(entry)
+
+
 def test_one_byte_that_is_true_does_not_pass_for_one() -> None:
     first = entries.write(DECIDED, 1, 1, SALT)
     for name in ("index", "time"):
