@@ -16,6 +16,7 @@ from sshjit_ca.cli import show
 from sshjit_ca.keys import succession
 from sshjit_ca.log import entry_text, export, verification
 from sshjit_ca.log.verification import Verdict
+from sshjit_ca.log.verify_entries import STRETCH, Newer, Numbering, Stretch, put_together
 from sshjit_ca.report import builder
 from sshjit_ca.report.period import Period
 from sshjit_ca.storage.schema import entries as table
@@ -73,11 +74,10 @@ def index(request: pytest.FixtureRequest, ca: Installation) -> int:
     size = ca.context.state.size
     with written_by_a_newer_version(request.param):
         ca.ask(dana, "db1")
-        index = ca.context.state.size
-    texts = [row.entry for row in ca.store.rows(size)]
-    assert index > size
-    assert texts
-    return next(entry.index for entry in texts if entry.kind.startswith("ask"))
+        ca.ask(dana, "db1", action="migrate")  # of several, the first is named
+    newer = [row.entry.index for row in ca.store.rows(size) if row.entry.kind.startswith("ask")]
+    assert len(newer) == 2
+    return newer[0]
 
 
 def test_a_ca_does_not_start_on_it_and_says_why(ca: Installation, index: int) -> None:
@@ -158,3 +158,15 @@ def test_t45_details_that_are_missing_are_told_beside_a_newer_entry(ca: Installa
     found = verdict(ca)
     assert found.problems == ()
     assert "its detail is missing, and nobody recorded it as erased, as far as can be read here" in found.newer
+
+
+@pytest.mark.parametrize("second", [None, Newer(STRETCH + 1, "another one")])
+def test_of_a_long_log_the_first_newer_entry_is_named_too(second: Newer | None) -> None:
+    """Stretches are looked at by processes of their own: what one found, the next does not take back."""
+    first = Newer(3, "this one")
+    stretches = [
+        Stretch(0, STRETCH, (bytes(32),), {}, (), first),
+        Stretch(STRETCH, 1, (bytes(32),), {}, (), second),
+    ]
+    numbers = Numbering(STRETCH + 1, STRETCH + 1, ((0, STRETCH), (STRETCH, STRETCH + 1)))
+    assert put_together(numbers, stretches, "").newer == first
