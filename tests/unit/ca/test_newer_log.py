@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,6 +21,7 @@ from sshjit_ca.log.verify_entries import STRETCH, Newer, Numbering, Stretch, put
 from sshjit_ca.report import builder
 from sshjit_ca.report.period import Period
 from sshjit_ca.storage.schema import entries as table
+from tests.support.ca_process import run_command
 from tests.support.installation import ALICE, DANA, Installation
 
 NEWER = ["fact", "detail", "kind", "form", "word"]
@@ -170,3 +172,17 @@ def test_of_a_long_log_the_first_newer_entry_is_named_too(second: Newer | None) 
     ]
     numbers = Numbering(STRETCH + 1, STRETCH + 1, ((0, STRETCH), (STRETCH, STRETCH + 1)))
     assert put_together(numbers, stretches, "").newer == first
+
+
+def test_the_operator_is_told_in_a_line_and_by_the_exit_code(ca: Installation) -> None:
+    with written_by_a_newer_version("detail"):
+        ca.ask(ca.native(ALICE), "web1")
+    ca.stop()
+    config = ca.home / "ca.toml"
+    for words in (("log", "verify"), ("log", "verify", "--json"), ("serve",), ("log", "export", "--format", "ocsf")):
+        said = run_command(config, *words, code=2)
+        assert re.search(
+            r"^ssh-jit-ca: entry \d+ was written by a newer version of ssh-jit: .*'zzz'", said, re.MULTILINE
+        )
+        assert "\nhint: upgrade ssh-jit-ca to" in said
+        assert "Traceback" not in said

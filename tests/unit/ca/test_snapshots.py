@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import zlib
 
 import pytest
@@ -125,6 +126,38 @@ def test_a_snapshot_of_another_history_is_not_used(ca: Installation) -> None:
         ca, "UPDATE entries SET fact = CAST(replace(CAST(fact AS TEXT), 'false', 'true') AS BLOB) WHERE kind = 'login'"
     )
     assert begun_at(ca) == 0
+
+
+def test_t87_a_snapshot_by_other_rules_is_passed_over_although_it_is_signed(
+    ca: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its state reads back like any other; what it means is another version's."""
+    tell(ca)
+    with monkeypatch.context() as patch:
+        patch.setattr(states, "FOLD", states.FOLD + (1 << 20))
+        snapshotting.keep_last(ca.context.journal)
+        assert begun_at(ca) == ca.context.state.size
+    assert [each.size for each in snapshots.stored(ca.store)] == [ca.context.state.size]
+    assert begun_at(ca) == 0
+    assert problems(ca) == ()
+    ca.restart()
+    assert codec.encode(ca.context.state) == codec.encode(refolded(ca))
+
+
+def test_a_snapshot_past_what_is_remembered_elsewhere_is_passed_over(ca: Installation) -> None:
+    tell(ca)
+    snapshotting.keep_last(ca.context.journal)
+    size = begun_at(ca)
+    verified = Succession.of(ca.context.keys.public("log"), ca.store).verified
+    assert snapshots.newest(ca.store, ca.config.origin, size, verified).size == size
+    assert snapshots.newest(ca.store, ca.config.origin, size - 1, verified).size == 0
+
+
+def test_the_version_of_the_fold_follows_the_fields_of_the_state() -> None:
+    assert zlib.crc32(codec.shape().encode()) & 0xFFFFF == states.FOLD & 0xFFFFF
+    for cls in (State, Login):
+        for field in dataclasses.fields(cls):
+            assert f"{field.name}: " in codec.shape()
 
 
 def test_how_many_certificates_were_drawn_is_known_for_ever(ca: Installation) -> None:
