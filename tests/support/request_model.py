@@ -1,4 +1,4 @@
-"""The life of requests, told again as simply as can be: what the authority is held to by ``tests/unit/ca/test_request_model.py``.
+"""The life of requests, told again as simply as can be: what ``tests/unit/ca/test_request_model.py`` holds the CA to.
 
 Nothing of the authority is used here. Time is seconds, people are their accounts' names.
 """

@@ -80,6 +80,14 @@ def test_t87_a_reader_that_is_too_old_says_what_to_upgrade_to(change: dict[str, 
         assert getattr(caught.value, "hint", "") == f"upgrade {program} to 9.9.9 or newer"
 
 
+@pytest.mark.parametrize("release", ["\x1b[2J", "a b", "", "9" * 40, "9\n"])
+def test_t29_the_release_that_a_bundle_names_is_shown_only_if_it_is_one(release: str) -> None:
+    text = json.dumps(FIELDS | {"bundle": 3, "release": release}, sort_keys=True, separators=(",", ":"))
+    with pytest.raises(TooOld) as caught:
+        host_bundle.read(text)
+    assert caught.value.hint == "upgrade ssh-jit-host to the CA's release or newer"
+
+
 @pytest.mark.parametrize("number", ["9" * 4000, "9" * 2_000_000, f"-{2**63 + 1}", f"{2**63}"], ids=len)
 def test_a_number_without_end_is_refused_at_once(number: str) -> None:
     with within(), pytest.raises(ValueError, match="too large"):
