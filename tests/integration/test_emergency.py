@@ -236,6 +236,12 @@ def test_doctor_sees_a_log_that_was_rolled_back(ca: Installation) -> None:
     assert "no database" in doctor(ca, 1)["database", "bad"]
 
 
+def test_doctor_misses_the_checkpoint_outside_the_database(ca: Installation) -> None:
+    assert ("log", "warning") not in doctor(ca, 1)
+    (ca.home / "ca" / "checkpoint").unlink()
+    assert "older copy" in doctor(ca, 1)["log", "warning"]
+
+
 def test_backup_and_restore_as_the_operator_types_them(ca: Installation) -> None:
     config = ca.home / "ca.toml"
     assert "entries" in run_command(config, "backup", str(ca.home / "b.tar"))

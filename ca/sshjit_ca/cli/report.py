@@ -55,7 +55,11 @@ def _report(conf: Config, options: argparse.Namespace) -> int:
     own = options.database is None
     if not own and not options.database.is_file():
         raise Invalid("no_database", f"there is no file {options.database}")
-    kept = PinnedCheckpoint(conf.home).checkpoint() if own else ""
+    pinned = PinnedCheckpoint(conf.home)
+    kept = pinned.checkpoint() if own else ""
+    if own and not kept:
+        text = "is not there: an older copy of the whole log would make a report just as whole"
+        print(f"{pinned.checkpoint_file} {text}", file=sys.stderr)
     store = Store(conf.database if own else f"sqlite:///{options.database.resolve()}", read_only=True)
     try:
         with builder.build_report(

@@ -113,6 +113,11 @@ def _database(config: Config) -> Iterator[Finding]:
             lineage.verified(head.checkpoint)
         note = pinned.checkpoint()
         newest = lineage.verified(note).size if note else 0
+        if head.size and not note:
+            text = f"{pinned.checkpoint_file} is not there: an older copy of the whole log would look just the same"
+            yield Finding(
+                "log", "warning", text, "ssh-jit-ca log verify --against FILE, with a checkpoint from elsewhere"
+            )
         if head.size < newest or head.epoch < pinned.epoch():
             yield Finding(
                 "log",
