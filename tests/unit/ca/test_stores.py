@@ -173,6 +173,34 @@ def test_a_reader_cannot_write(ca: Installation) -> None:
     reader.close()
 
 
+def test_t85_a_database_that_becomes_read_only_does_not_look_healthy(ca: Installation) -> None:
+    login = ca.native(ALICE)
+    set_read_only(ca, on=True)
+    for attempt in (ca.authority.beat, lambda: ca.ask(login, "web1")):
+        with pytest.raises(Failed) as failed:
+            attempt()
+        assert failed.value.code == "not_signing"
+        assert not ca.say(m.Health(), m.HealthReply).ready
+        assert not ca.say(m.Status(), m.StatusReply, "admin").ready
+    set_read_only(ca, on=False)
+    ca.authority.beat()
+    assert ca.say(m.Health(), m.HealthReply).ready
+    assert ca.ask(login, "web1").certificate is not None
+
+
+def set_read_only(ca: Installation, *, on: bool) -> None:
+    """What an administrator does to a server by mistake; an SQLite file refuses every write of a batch or a beat."""
+    with ca.store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if connection.dialect.name == "sqlite":
+            refuse = "BEFORE UPDATE ON head BEGIN SELECT RAISE(ABORT, 'read only'); END"
+            connection.exec_driver_sql(f"CREATE TRIGGER refuse {refuse}" if on else "DROP TRIGGER refuse")
+        else:
+            name = connection.exec_driver_sql("SELECT current_database()").scalar_one()
+            connection.exec_driver_sql("SET default_transaction_read_only = off")
+            connection.exec_driver_sql(f'ALTER DATABASE "{name}" SET default_transaction_read_only = {on}')
+    ca.store.close()  # every connection from now on is a new one
+
+
 def test_old_details_are_erased_and_the_log_is_whole(ca: Installation) -> None:
     ca.ask(ca.native(ALICE), "web1", reason="CHG-1 long ago")
     for _ in range(20):
