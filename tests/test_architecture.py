@@ -146,6 +146,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
             *("browser", "connection_args", "exit_codes", "helptext", "http_client", "openssh", "paths", "terminal"),
             "times",
         ),
+        ("timed_socket",),
     ],
     "sshjit_client.api": [("full",), ("basic",)],
     "sshjit_client.commands": [

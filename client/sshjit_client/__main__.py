@@ -66,7 +66,7 @@ def main() -> int:
         os.execvp("ssh", ["ssh", *words])  # noqa: S606  # no shell is wanted
     path = certificate_index.live_config(args, paths.state_folder(os.environ)) if args.host else ""
     if path:
-        os.execvp("ssh", ["ssh", "-F", path, *args.ssh])  # noqa: S606
+        os.execvp("ssh", ["ssh", *certificate_index.STRICT, "-F", path, *args.ssh])  # noqa: S606
     from sshjit_client import run  # noqa: PLC0415
 
     return run.connect(args)

@@ -97,9 +97,9 @@ def keep(
     name = certificate_index.name_for(args)
     certificate, hosts = folder / f"{name}-cert.pub", folder / f"{name}.known"
     host, route = names.lowered(args.host), checked.route
-    patterns = ",".join((route.host, *route.aliases))
     files.write(certificate, f"{checked.line}\n")
-    files.write(hosts, "".join(f"@cert-authority {patterns} {line}\n" for line in bundle.host_ca))
+    # What was typed alone: the host's other names come unsigned, and could name whatever else the CA's line is for.
+    files.write(hosts, "".join(f"@cert-authority {host} {line}\n" for line in bundle.host_ca))
     target = sshconfig.Target(
         typed=args.host,
         host=host,

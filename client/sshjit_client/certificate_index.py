@@ -19,6 +19,12 @@ SPARE = 5
 HEAD = "# ssh-jit until "
 BREAK_GLASS = "break-glass="
 """The beginning of a name for break-glass. No other name has ``=`` there."""
+STRICT = ("-o", "StrictHostKeyChecking=yes", "-o", "VerifyHostKeyDNS=no")
+"""What every connection of ours says to ssh before anything else, and no configuration can take back.
+
+The address comes from a front end that may lie, so no unknown host key is accepted, and none because of what DNS says
+of that address.
+"""
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789._-")
 _LONGEST = 200
 

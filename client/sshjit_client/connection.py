@@ -14,7 +14,17 @@ from sshjit import durations, names
 from sshjit.api.ask import AskBody, AskReply
 from sshjit.api.views import CertificateView, RequestState, RequestView
 from sshjit.errors import SshJitError
-from sshjit_client import certificate, exit_codes, files, request_text, sessions, sshconfig, trusted_bundle, waiting
+from sshjit_client import (
+    certificate,
+    certificate_index,
+    exit_codes,
+    files,
+    request_text,
+    sessions,
+    sshconfig,
+    trusted_bundle,
+    waiting,
+)
 from sshjit_client.api.basic import BasicApi
 from sshjit_client.connection_args import ConnectionArgs
 from sshjit_client.machine import Machine, Session
@@ -30,7 +40,7 @@ def connect(machine: Machine, args: ConnectionArgs, query: RunningQuery) -> NoRe
 
     """
     path = access(machine, args, query)
-    os.execvp("ssh", ["ssh", "-F", str(path), *args.ssh])  # noqa: S606  # no shell is wanted
+    os.execvp("ssh", ["ssh", *certificate_index.STRICT, "-F", str(path), *args.ssh])  # noqa: S606  # no shell is wanted
 
 
 def access(machine: Machine, args: ConnectionArgs, query: RunningQuery | None = None) -> Path:
@@ -54,6 +64,8 @@ def access(machine: Machine, args: ConnectionArgs, query: RunningQuery | None = 
     revoked = machine.config / trusted_bundle.REVOKED
     if own.revoked:
         machine.terminal.say(f"ssh uses your RevokedHostKeys {own.revoked} instead of the installation's {revoked}")
+    if own.lax:
+        machine.terminal.say(f"this connection ignores your {own.lax}: ssh-jit accepts no host key that it can't check")
     kept = sshconfig.Files(Path(session.key), revoked, state)
     return certificate.keep(checked, args, bundle, own=own, kept=kept, skew=_skew(api.skew))
 

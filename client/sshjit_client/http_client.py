@@ -54,10 +54,10 @@ def exchange(method: str, url: str, *, body: bytes | None = None, headers: dict[
     deadline = Deadline(TIMEOUT, DEADLINE)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
-        said = {"User-Agent": "ssh-jit", versions.HEADER: str(versions.PROTOCOL), **(headers or {})}
+        sent = {"User-Agent": "ssh-jit", versions.HEADER: str(versions.PROTOCOL), **(headers or {})}
         connection.connect()
         connection.sock = TimedSocket(connection.sock, deadline)
-        connection.request(method, path, body=body, headers=said)
+        connection.request(method, path, body=body, headers=sent)
         answer = connection.getresponse()
         text = answer.read(LIMIT + 1)
         spoken = versions.parse(answer.headers.get(versions.HEADER))

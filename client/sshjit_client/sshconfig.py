@@ -2,8 +2,10 @@
 
 In ssh_config the first value wins. The person's own configuration comes first, so that it decides. Then comes our block
 for the one host that was typed, then the system's configuration. Their known_hosts files stay theirs alone: our CA's
-line is in a file of its own beside the system-wide ones. ssh takes one ``RevokedHostKeys``: if the person or the system
-has set it, it stays, and the person is told that ssh does not use the installation's list.
+line is in a file of its own beside the system-wide ones. How strictly a host key is checked is the one thing in which
+they do not decide: that is on ssh's command line (``certificate_index.STRICT``), and the person is told.
+ssh takes one ``RevokedHostKeys``: if the person or the system has set it, it stays, and the person is told that ssh
+does not use the installation's list.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from sshjit.errors import Failed, Invalid
 from sshjit_client import files, openssh
 from sshjit_client.connection_args import ConnectionArgs
 
+_LAX = ("accept-new", "no", "off", "false")
 _NOBODY = "_ssh-jit-nobody_"
 _GLOBAL_FILES = "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"
 _GLOB = re.compile(r"([*?[])")
@@ -32,6 +35,8 @@ class Own:
     """The system-wide known_hosts files in effect."""
     revoked: str | None
     """The value of ``RevokedHostKeys`` (it may be ``none``); ``None`` if nobody set it."""
+    lax: str = ""
+    """What would accept an unknown host key, as ``Keyword value``; empty if nothing would."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,10 @@ def answer(query: openssh.RunningQuery) -> Own:
     login = values.get("user", _NOBODY)
     known = values.get("globalknownhostsfile", "")
     revoked = values.get("revokedhostkeys", "none")  # ssh -G does not print "none"
+    strictness, by_name = values.get("stricthostkeychecking", "ask"), values.get("verifyhostkeydns", "no")
+    lax = f"StrictHostKeyChecking {strictness}" if strictness in _LAX else ""
     return Own(
+        lax=lax or ("VerifyHostKeyDNS yes" if by_name in ("yes", "true") else ""),
         login=None if login == _NOBODY else login,
         known_hosts=_GLOBAL_FILES if _ODD.search(known) or not known else known,
         revoked=None if revoked == _NOBODY else revoked,

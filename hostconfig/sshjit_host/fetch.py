@@ -39,12 +39,12 @@ class Offer:
 
 
 class _Status(Exception):
-    """The front end answers with an error; ``said`` is what it says to people, and may be empty."""
+    """The front end answers with an error; ``text`` is what it tells people, and may be empty."""
 
-    def __init__(self, code: int, said: str) -> None:
+    def __init__(self, code: int, text: str) -> None:
         super().__init__(code)
         self.code = code
-        self.said = said
+        self.text = text
 
 
 def entity_tag(text: str) -> str:
@@ -71,7 +71,7 @@ def bundle(url: str, etag: str) -> Offer | None:
                 raise
             return _ask(url, "", deadline)
     except _Status as status:
-        raise Unreachable(status.said or f"{url}/bundle answers with status {status.code}") from None
+        raise Unreachable(status.text or f"{url}/bundle answers with status {status.code}") from None
 
 
 def _ask(url: str, etag: str, deadline: Deadline) -> Offer | None:
@@ -88,8 +88,8 @@ def _ask(url: str, etag: str, deadline: Deadline) -> Offer | None:
         with error:
             if error.code == http.client.NOT_MODIFIED and etag:
                 return None
-            said = _upgrade(error) if error.code == http.client.UPGRADE_REQUIRED else ""
-        raise _Status(error.code, said) from None
+            text = _upgrade(error) if error.code == http.client.UPGRADE_REQUIRED else ""
+        raise _Status(error.code, text) from None
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise Unreachable(f"cannot reach {url}: {reason or type(error).__name__}") from None

@@ -38,7 +38,7 @@ def _connect(machine: Machine, args: ConnectionArgs) -> NoReturn:
         path = str(connection.access(machine, args))
     else:
         machine.terminal.say(f"using the access that is open on {args.host}; ssh-jit status says until when")
-    os.execvp("ssh", ["ssh", "-F", path, *args.ssh])  # noqa: S606  # no shell is wanted
+    os.execvp("ssh", ["ssh", *certificate_index.STRICT, "-F", path, *args.ssh])  # noqa: S606  # no shell is wanted
 
 
 def _read(words: list[str]) -> ConnectionArgs:

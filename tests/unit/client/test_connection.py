@@ -20,6 +20,7 @@ from tests.support.client_server import ClientServer
 from tests.support.installation import BOB
 from tests.unit.client.conftest import Laptop
 from tests.unit.client.installation_keys import keygen, make_key
+from tests.unit.client.ssh_server import ssh_server
 
 
 def test_connects_signs_in_by_itself_and_runs_the_command(laptop: Laptop, server: ClientServer) -> None:
@@ -313,3 +314,38 @@ def test_a_state_folder_that_others_can_enter_is_refused(laptop: Laptop) -> None
     done = laptop.run("web1", "true")
     assert done.returncode == 8
     assert "only you can enter" in done.stderr
+
+
+@pytest.mark.parametrize("own", ["StrictHostKeyChecking accept-new", "StrictHostKeyChecking no", ""])
+@pytest.mark.parametrize("words", [["web1"], ["-oStrictHostKeyChecking=no", "web1"]])
+def test_a_front_end_that_lies_about_the_address_is_no_man_in_the_middle(
+    laptop: Laptop, server: ClientServer, tmp_path: Path, own: str, words: list[str]
+) -> None:
+    """The person takes new host keys as they come, and the front end sends them to a server of its own."""
+    config, thief = tmp_path / "own", tmp_path / "thief"
+    config.write_text(f"Host *\n    UserKnownHostsFile {tmp_path / 'known'}\n    {own}\n")
+    thief.mkdir()
+    make_key(thief / "ca")
+    user_ca = server.front.ca.context.keys.public("user_ca").line
+    with ssh_server(thief, ["web1"], ["deploy@web1"], thief / "ca", user_ca) as port:
+        route = {"host": "web1", "host_id": "web1", "aliases": ["web1.lab"], "address": "127.0.0.1", "port": port}
+        server.lies = {"routes": [route]}
+        for _ in range(2):
+            done = laptop.run("-F", str(config), *words, "whoami")
+            assert (done.stdout, done.returncode) == ("", 255), done.stderr
+            assert "Host key verification failed." in done.stderr
+        assert not (tmp_path / "known").exists()
+    server.lies = {}
+    laptop.run("logout")
+    honest = laptop.run("-F", str(config), *words, "whoami")
+    assert honest.stdout == "deploy: whoami\n"
+    lax = own or len(words) > 1
+    assert ("this connection ignores your StrictHostKeyChecking" in honest.stderr) is bool(lax)
+
+
+def test_the_cas_line_names_what_was_typed_and_nothing_that_came_unsigned(laptop: Laptop, server: ClientServer) -> None:
+    route = {"host": "web1", "host_id": "web1", "aliases": ["bank.example"], "address": "127.0.0.1", "port": 1}
+    server.lies = {"routes": [route]}
+    laptop.run("web1", "true")
+    (known,) = (laptop.state / "open").glob("*.known")
+    assert {line.split(" ")[1] for line in known.read_text().splitlines()} == {"web1"}

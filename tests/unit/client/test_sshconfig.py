@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sshjit.errors import Failed, Invalid
-from sshjit_client import connection_args, openssh, sshconfig
+from sshjit_client import certificate_index, connection_args, openssh, sshconfig
 
 USUAL = "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"
 
@@ -136,3 +136,24 @@ def test_a_configuration_that_is_not_there_is_said(tmp_path: Path) -> None:
 def _written(path: Path, text: str) -> Path:
     path.write_text(text)
     return path
+
+
+@pytest.mark.parametrize(
+    ("own", "lax"),
+    [
+        ("", ""),
+        ("StrictHostKeyChecking yes\n", ""),
+        ("StrictHostKeyChecking accept-new\n", "StrictHostKeyChecking accept-new"),
+        ("StrictHostKeyChecking no\n", "StrictHostKeyChecking false"),
+        ("VerifyHostKeyDNS yes\n", "VerifyHostKeyDNS yes"),
+    ],
+)
+def test_what_would_accept_an_unknown_host_key_is_found(tmp_path: Path, own: str, lax: str) -> None:
+    path = _written(tmp_path / "own", own)
+    assert sshconfig.own(connection_args.read(["-F", str(path), "web1"]), tmp_path).lax == lax
+
+
+def test_an_address_by_a_front_end_is_not_believed_for_what_dns_says_of_it(tmp_path: Path) -> None:
+    path = _written(tmp_path / "own", "StrictHostKeyChecking no\nVerifyHostKeyDNS yes\n")
+    values = openssh.effective([*certificate_index.STRICT, "web1"], path)
+    assert (values["stricthostkeychecking"], values["verifyhostkeydns"]) == ("true", "false")
