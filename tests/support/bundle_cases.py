@@ -97,6 +97,10 @@ TOLERATED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"krl": krl((2, string(_NEW) + string(_CA)))},
         ("keys of the type ssh-made-up@example.com in the revocation list",),
     ),
+    "nothing but such a key, refused whole": (
+        {"krl": krl((2, string(_NEW)), _of_ca(_SERIALS))},
+        ("keys of the type ssh-made-up@example.com in the revocation list",),
+    ),
     "a section": ({"krl": krl((9, b"what"), _of_ca(_SERIALS))}, ("a section of the type 9 in the revocation list",)),
     **{
         f"{kind}, everywhere": (

@@ -80,6 +80,7 @@ def test_the_operator_reads_the_status(serving: Installation) -> None:
         question(id=0),
         question(id="1"),
         question(more=1),
+        *(question(version=version) for version in (0, -1, True, "2", None, [2])),
         framed([]),
         framed(b"{"),
         framed(b'{"v":1,"v":1,"id":1,"type":"health","body":{}}'),
