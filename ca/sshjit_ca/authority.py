@@ -16,7 +16,7 @@ from sshjit import policy, sshkey, wire
 from sshjit.errors import Failed, Refused, SshJitError
 from sshjit.events import KeyActivated, KeyAdded, PolicyLoaded, Started, Turned
 from sshjit.policy import Policy
-from sshjit_ca.access import bundle_answers, emergency_certificates
+from sshjit_ca.access import bundle_answers, emergency_certificates, provider_bindings
 from sshjit_ca.access.expiry import Sweeper
 from sshjit_ca.context import Context, Question
 from sshjit_ca.keys import first_keys
@@ -45,13 +45,16 @@ class Authority:
         """Takes the log over as ``holder`` and writes down with which keys and policy.
 
         Raises:
-            Failed: when the log is not whole, the database does not take it, or somebody else is the writer.
+            Failed: when the log is not whole, the database does not take it, or somebody else is the writer;
+                ``provider_changed``.
 
         """
         context = self._context
         context.reserve.look()  # on a full disk not even reading is possible
         context.journal.read()
+        provider_bindings.refuse_changed(context)
         epoch = context.journal.take_over(holder)
+        provider_bindings.refuse_changed(context)  # the writer before may have written on
         self._look()
         if not context.state.keys:
             record_first_keys(context)
@@ -59,6 +62,7 @@ class Authority:
         context.record(Started(epoch, context.config.installation, context.keys.fingerprints(), context.release))
         if context.state.policy != context.policy.digest:
             self._load(context.policy, context.policy_text)
+        provider_bindings.bind_used(context)
         emergency_certificates.take_in(context)
         context.journal.commit()
         context.keys.remember(context.keys.turns())

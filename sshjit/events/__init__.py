@@ -22,7 +22,7 @@ from sshjit.events.access import (
     StepAsked,
     Turned,
 )
-from sshjit.events.authority import BundleSigned, Forgot, PolicyLoaded, Started
+from sshjit.events.authority import BundleSigned, Forgot, PolicyLoaded, ProviderBound, Started
 from sshjit.events.emergency import ClockConfirmed, EmergencyIssued, Restored
 from sshjit.events.hosts import (
     HostAdded,
@@ -71,6 +71,7 @@ __all__ = [
     "LoginOpened",
     "Opened",
     "PolicyLoaded",
+    "ProviderBound",
     "Restored",
     "Reviewed",
     "Started",

@@ -28,6 +28,15 @@ class PolicyLoaded:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderBound:
+    """Somebody signed in by a provider for the first time: from here on its id means this issuer and this claim."""
+
+    provider: str
+    issuer: str
+    subject_claim: str
+
+
+@dataclass(frozen=True, slots=True)
 class BundleSigned:
     """Hosts and laptops are told something new."""
 

@@ -21,7 +21,7 @@ from sshjit.events.access import (
     Reviewed,
     Turned,
 )
-from sshjit.events.authority import BundleSigned, Forgot, PolicyLoaded, Started
+from sshjit.events.authority import BundleSigned, Forgot, PolicyLoaded, ProviderBound, Started
 from sshjit.events.emergency import ClockConfirmed, EmergencyIssued, Restored
 from sshjit.events.hosts import (
     HostAdded,
@@ -39,6 +39,7 @@ from sshjit.events.people import HardwareKeyRegistered, HardwareKeyRemoved, Logi
 Event = (
     Started
     | PolicyLoaded
+    | ProviderBound
     | LoginOpened
     | LoginClosed
     | Asked
@@ -74,6 +75,7 @@ Event = (
 _NAMES: dict[type[Event], str] = {
     Started: "start",
     PolicyLoaded: "policy",
+    ProviderBound: "provider",
     LoginOpened: "login",
     LoginClosed: "logout",
     Asked: "ask",

@@ -17,6 +17,7 @@ from sshjit.errors import Refused
 from sshjit.events import LoginClosed, LoginOpened
 from sshjit.policy import permissions_of
 from sshjit.sshkey import PublicKey
+from sshjit_ca.access import provider_bindings
 from sshjit_ca.context import Context, person_view, token_digest
 from sshjit_ca.ephemeral import CHALLENGE_BYTES
 from sshjit_ca.oidc.id_tokens import Claims, NativeSignIn
@@ -82,6 +83,7 @@ def _open(context: Context, message: LoginWeb | LoginNative, claims: Claims, key
         raise Refused("key_taken", "this key belongs to somebody else", hint="ssh-jit login makes a new one")
     expires = claims.issued + context.config.login_max_age
     login_id = context.new_id("login")
+    provider_bindings.bind(context, message.provider)
     context.record(
         LoginOpened(
             login=login_id,

@@ -206,6 +206,10 @@ def _policy(_: State, event: events.PolicyLoaded) -> str:
     return f"policy {event.digest[:12]} with {event.rules} rules is in force"
 
 
+def _provider(_: State, event: events.ProviderBound) -> str:
+    return f"people of {event.provider} are those of {event.issuer}, by {event.subject_claim}, from now on"
+
+
 def _locked(state: State, event: events.Locked) -> str:
     what = who(state, event.target) if event.kind == "person" else event.target or ""
     return f'{event.kind} {what} was locked by {who(state, event.by)}: "{event.reason}"'.replace("  ", " ")
@@ -272,6 +276,7 @@ LINES: dict[type[Event], Callable[[State, Any], str]] = {
     events.HostReported: _host_reported,
     events.Started: _started,
     events.PolicyLoaded: _policy,
+    events.ProviderBound: _provider,
     events.Locked: _locked,
     events.Unlocked: _unlocked,
     events.KeyAdded: _key_added,

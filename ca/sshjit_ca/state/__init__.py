@@ -65,6 +65,7 @@ def _nothing(_state: State, _event: Event, _time: int) -> None:
 _FOLDS: dict[type[Event], Callable[[State, Any, int], None]] = {
     events.Started: authority.started,
     events.PolicyLoaded: authority.policy_loaded,
+    events.ProviderBound: authority.provider_bound,
     events.LoginOpened: people.login_opened,
     events.LoginClosed: people.login_closed,
     events.Asked: access.asked,

@@ -6,7 +6,7 @@ from sshjit import events
 from sshjit.addresses import mailbox
 from sshjit_ca.state import locks, people
 from sshjit_ca.state.model import State
-from sshjit_ca.state.records import Emergency
+from sshjit_ca.state.records import BoundProvider, Emergency
 
 MORE_BUNDLES = 2**20
 """How far a restored log skips: more bundles than can have been signed and forgotten since the newest checkpoint."""
@@ -20,6 +20,11 @@ def started(state: State, event: events.Started, _: int) -> None:
 def policy_loaded(state: State, event: events.PolicyLoaded, _: int) -> None:
     """Another policy decides."""
     state.policy = event.digest
+
+
+def provider_bound(state: State, event: events.ProviderBound, _: int) -> None:
+    """A provider was used for the first time."""
+    state.providers[event.provider] = BoundProvider(event.issuer, event.subject_claim)
 
 
 def forgotten(state: State, event: events.Forgot, time: int) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sshjit.events import Event
 from sshjit.requests import Request
 from sshjit_ca.state.records import (
+    BoundProvider,
     CaKey,
     Certificate,
     Emergency,
@@ -30,6 +31,8 @@ class State:
     """Time of the last entry."""
     epoch: int = 0
     policy: str = ""
+    providers: dict[str, BoundProvider] = field(default_factory=dict)
+    """Id of a provider that somebody signed in by -> what it means."""
     subjects: dict[str, str] = field(default_factory=dict)
     """``provider/subject claim`` -> subject id."""
     newest_login: dict[str, str] = field(default_factory=dict)

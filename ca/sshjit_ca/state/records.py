@@ -26,6 +26,14 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
+class BoundProvider:
+    """What a provider's id means for ever: people are the same as long as both are."""
+
+    issuer: str
+    subject_claim: str
+
+
+@dataclass(frozen=True, slots=True)
 class Certificate:
     """A user certificate that was issued."""
 

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from sshjit import ca_protocol as m
-from sshjit.errors import Invalid, Refused, SshJitError
+from sshjit.errors import Failed, Invalid, Refused, SshJitError
 from sshjit_ca.context import LATELY
+from sshjit_ca.keys import files
+from sshjit_ca.log import verification
 from tests.support.installation import ALICE, BOB, DANA, Installation, Person
 
 EVE = Person("e-5", ("SRE Leads", "Database"), "eve@example.com")
@@ -27,6 +29,16 @@ def providers(ca: Installation, old: str, new: str) -> None:
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
+
+
+def forget(ca: Installation) -> None:
+    """Erases what is older than 32 days."""
+    ca.say(m.Forget(int(ca.time) - 32 * 24 * 3600, dry_run=False), m.ForgetReply, "admin")
+
+
+def whole(ca: Installation) -> bool:
+    """The log verifies, and the state is what it folds to."""
+    return verification.verify(ca.store, files.load_public(ca.config.key_file("log"))).problems == ()
 
 
 def trusting(ca: Installation, domain: str) -> None:
@@ -164,6 +176,28 @@ def test_nor_are_two_linked_approvers_two_people_later(ca: Installation) -> None
     assert ca.context.state.requests[request.id].state == "pending"
 
 
+def test_nor_when_the_account_in_between_is_forgotten(ca: Installation) -> None:
+    """It is kept for as long as two others are one person by it, and goes when they do."""
+    second = Person("e-6", EVE.groups, "eve@home.example", verified=False)
+    ca.web(replace(EVE, sub="e-mid", groups=()))
+    ca.web(replace(second, sub="e-mid", groups=()))
+    ca.web(Person("old", (), "old@example.com"))
+    ca.later(40 * 24 * 3600)
+    ca.web(BOB)
+    eve, twin = ca.native(EVE), ca.web(second)
+    forget(ca)
+    assert "acme/old" not in ca.context.state.subjects
+    request = ca.ask(eve, "db1").request
+    assert code(ca, m.Approve(twin, request.id, request.digest, "", None)) == "own_request"
+    assert whole(ca)
+    ca.restart()
+    assert "acme/e-mid" in ca.context.state.subjects
+    ca.later(40 * 24 * 3600)
+    forget(ca)
+    assert not {"acme/e-mid", "acme/e-6"} & ca.context.state.subjects.keys()
+    assert whole(ca)
+
+
 # ---------------------------------------------------------------------------------------------------- older sign-ins
 
 
@@ -241,3 +275,65 @@ def test_t73_an_address_of_a_domain_that_was_taken_out_gives_nothing(ca: Install
     providers(ca, 'email_domains = ["example.com"]', 'email_domains = ["example.org"]')
     ca.restart()
     assert ca.context.roles(ca.context.login(dana)) == frozenset()
+
+
+# ------------------------------------------------------------------------------------------ what a provider's id means
+
+
+def test_t75_a_providers_id_stays_with_its_issuer(ca: Installation) -> None:
+    """Somebody else's issuer under the same id: its ``a-1`` would be our alice."""
+    ca.web(ALICE)
+    mine, other = ca.issuers["acme"].url, ca.issuers["partner"].url
+    providers(ca, mine, "http://127.0.0.1:1/")
+    providers(ca, other, mine)
+    providers(ca, "http://127.0.0.1:1/", other)
+    entries = ca.kinds()
+    ca.stop()
+    with pytest.raises(Failed) as caught:
+        ca.start()
+    assert caught.value.code == "provider_changed"
+    assert "acme" in caught.value.message
+    assert mine in caught.value.message
+    assert "another id" in caught.value.hint
+    assert ca.kinds() == entries, "a start that is refused writes nothing"
+    providers(ca, other, "http://127.0.0.1:1/")
+    providers(ca, mine, other)
+    providers(ca, "http://127.0.0.1:1/", mine)
+    ca.restart()
+
+
+def test_t75_and_with_the_claim_that_says_who_somebody_is(ca: Installation) -> None:
+    ca.web(ALICE)
+    providers(ca, "[providers.acme]", '[providers.acme]\nsubject_claim = "oid"')
+    ca.stop()
+    with pytest.raises(Failed) as caught:
+        ca.start()
+    assert caught.value.code == "provider_changed"
+    providers(ca, '[providers.acme]\nsubject_claim = "oid"', "[providers.acme]")
+    ca.start()
+
+
+def test_t75_what_nobody_has_signed_in_with_may_be_corrected(ca: Installation) -> None:
+    ca.web(ALICE)
+    providers(ca, ca.issuers["partner"].url, "http://127.0.0.1:1/corrected")
+    ca.restart()
+    assert ca.kinds().count("provider") == 1
+    ca.web(BOB)
+    assert ca.kinds().count("provider") == 1
+
+
+def test_t75_the_binding_outlives_what_is_forgotten_and_the_provider_itself(ca: Installation) -> None:
+    ca.web(DANA)
+    ca.later(400 * 24 * 3600)
+    ca.web(BOB)
+    forget(ca)
+    assert "d-4" not in repr(ca.context.state.subjects)
+    text = (ca.home / "providers.toml").read_text()
+    removed(ca, "partner")
+    (ca.home / "providers.toml").write_text(text.replace(ca.issuers["partner"].url, "http://127.0.0.1:1/other"))
+    ca.stop()
+    with pytest.raises(Failed, match="partner"):
+        ca.start()
+    (ca.home / "providers.toml").write_text(text)
+    ca.start()
+    assert whole(ca)
