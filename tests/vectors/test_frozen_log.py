@@ -267,10 +267,10 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrozenCa]:
 def test_a_ca_starts_on_it_in_a_new_epoch_and_the_log_stays_whole(ca: FrozenCa) -> None:
     then = expected()
     assert ca.context.state.epoch == then["epoch"] + 1
-    assert ca.kinds()[then["size"] :] == ["start"]
+    assert ca.kinds()[then["size"] :] == ["start", "provider", "provider"], "what its people signed in by is bound now"
     ca.restart()
     verdict = verification.verify(ca.store, FIRST_KEY, processes=1)
-    assert (verdict.problems, verdict.size) == ((), then["size"] + 2)
+    assert (verdict.problems, verdict.size) == ((), then["size"] + 4)
 
 
 def test_it_shows_what_was_shown(shown: FrozenCa) -> None:
