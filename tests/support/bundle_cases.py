@@ -73,6 +73,10 @@ def _related(kind: str) -> bytes:
     return string(kind.encode()) + string(bytes(40))
 
 
+def _line(kind: str) -> str:
+    return f"{kind} {base64.b64encode(_related(kind)).decode()}"
+
+
 def krl_section(line: str) -> bytes:
     """A section of a list that refuses the serial 7 of a CA's certificates."""
     kind, body = _of_ca((0x20, u64(7)), ca=base64.b64decode(line.split()[1]))
@@ -105,7 +109,7 @@ TOLERATED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     **{
         f"{kind}, everywhere": (
             {
-                "user_ca": [_LINE, f"{kind} {base64.b64encode(_related(kind)).decode()}"],
+                "user_ca": [_LINE, _line(kind)],
                 "krl": krl(_of_ca(_SERIALS, ca=_related(kind)), (2, string(_related(kind)) + string(_CA))),
             },
             (
@@ -135,6 +139,10 @@ CASES = (
     Case("a key of two types", {"user_ca": [_LINE, f"ssh-other {NEW_LINE.split()[1]}"]}, "bad_key"),
     Case("a made-up key in another spelling", {"user_ca": [_LINE, f"{NEW_LINE} comment"]}, "bad_key"),
     Case("a made-up key behind a blank", {"user_ca": [_LINE, f" {NEW_LINE}"]}, "bad_key"),
+    *(
+        Case(f"a type that is no name: {kind[:9]}", {"user_ca": [_LINE, _line(kind)]}, "bad_key_type")
+        for kind in ("a,b", "a\x7fb", "x" * 65)
+    ),
     Case("no key at all", {"host_ca": []}, "bad_bundle"),
     Case("a critical field that is no name", {"critical": "krl"}, "bad_bundle"),
     Case("grants", {"ended": [[GRANT, 1], [OTHER, 2]], "extended": [[GRANT, 2**53 - 1]]}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 from werkzeug.test import Client, TestResponse
 
-from sshjit import bundle, versions, wire
+from sshjit import bundle, entries, versions, wire
+from sshjit.events import BundleSigned
 from sshjit_web.api import json_io
 from sshjit_web.app import create_app
 from sshjit_web.ca_client import CaClient
@@ -78,6 +80,12 @@ def test_a_reader_of_version_1_gets_the_bundle_that_it_always_got(world: FrontEn
     for answer in (first, second):
         assert answer.headers["Vary"] == versions.HEADER
         assert bundle.write(bundle.read(answer.get_json()["bundle"], plain_http=True)) == answer.get_json()["bundle"]
+
+
+def test_t45_the_log_names_what_was_signed_in_each_format(world: FrontEnd) -> None:
+    texts = [world.stranger().get("/bundle", headers=headers).get_json()["bundle"] for headers in ({}, NEW)]
+    signed = [event for row in world.ca.store.rows() if isinstance(event := entries.read(row.entry), BundleSigned)]
+    assert [signed[-1].digest, *signed[-1].later] == [hashlib.sha256(text.encode()).hexdigest() for text in texts]
 
 
 def test_a_tag_is_for_one_format(world: FrontEnd) -> None:
