@@ -19,7 +19,7 @@ _NAME = "^[a-z][a-z0-9_-]{0,63}$"
 _LOGIN = "^([a-z_][a-z0-9_-]{0,31}|@own)$"
 _LENGTH = "^(?=.)([0-9]{1,8}d)?([0-9]{1,8}h)?([0-9]{1,8}m)?([0-9]{1,8}s)?$"
 _PROVIDER = "[a-z][a-z0-9-]{0,31}"
-_SOURCE = f"^{_PROVIDER}/(group:.+|email:[^@\\s]([^\\s]*)@[^@\\s]+)$"
+_SOURCE = f"^{_PROVIDER}/(group:.+|email:[!-?A-~][!-~]*@[!-?A-~]+)$"
 _LABEL_NAME = "^[a-z][a-z0-9_-]{0,31}$"
 _LABEL_VALUE = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 
