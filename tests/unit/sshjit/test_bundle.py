@@ -292,6 +292,15 @@ def test_t87_a_host_s_key_of_a_type_that_came_later_is_left_out() -> None:
     assert found.left_out == ("host keys of the type ssh-made-up@example.com",)
 
 
+@pytest.mark.parametrize(
+    "pair", [["web1", f"{line('ed25519')} root@web1"], ["web1 *", line("ed25519")], ["", line("rsa-3072")]]
+)
+def test_t31_a_host_s_key_is_plain_and_of_a_host(pair: list[str]) -> None:
+    """Both are written into a file of ssh's."""
+    with pytest.raises(Invalid):
+        bundle.read(changed(host_keys=[pair]))
+
+
 @pytest.mark.parametrize("change", TOO_OLD)
 def test_t87_a_reader_that_is_too_old_says_what_to_upgrade_to(change: dict[str, Any]) -> None:
     with pytest.raises(Refused) as caught:
