@@ -149,9 +149,11 @@ class Context:
         """The login's person as policy sees them: by what this sign-in said and the person's newest one still says."""
         opened = login.opened
         groups, emails = self._vouched_for(login)
+        all_groups = groups
         newest = self.state.logins.get(self.state.newest_login.get(opened.subject, ""))
         if newest is not login:
             now_groups, now_emails = ((), ()) if newest is None else self._vouched_for(newest)
+            all_groups = groups.union(now_groups)
             groups, emails = groups.intersection(now_groups), emails.intersection(now_emails)
         return PolicySubject(
             id=opened.subject,
@@ -162,6 +164,8 @@ class Context:
             auth_time=opened.auth_time,
             mfa=opened.mfa,
             hardware_key=self.vouched(login),
+            denied_groups=all_groups,
+            denied_emails=self.addresses(opened.subject) if self.policy.denied_roles else frozenset(),
         )
 
     def _vouched_for(self, login: Login) -> tuple[frozenset[str], frozenset[str]]:
@@ -195,10 +199,14 @@ class Context:
         The addresses are those of every account that they link to this one, however long ago it was seen.
         Whoever was forgotten has no role, nor whoever is locked: what they approved does not count until they are not.
         """
-        accounts = locks.accounts_of(self.state, subject)
-        addresses = frozenset[str]().union(*(self.state.emails.get(each, ()) for each in accounts))
+        addresses = self.addresses(subject)
         known = subject in self.state.newest_login and not locks.person_locked(self.state, subject)
         return Person(subject, addresses, self.roles(self.newest_login(subject)) if known else frozenset())
+
+    def addresses(self, subject: str) -> frozenset[str]:
+        """Every address ever seen of a person, over all accounts that these link."""
+        accounts = locks.accounts_of(self.state, subject)
+        return frozenset[str]().union(*(self.state.emails.get(account, ()) for account in accounts))
 
     def person_directory(self) -> PersonDirectory:
         """Everybody who signed in lately, with the roles of now. Kept until a sign-in, a lock or the next second."""

@@ -31,6 +31,8 @@ class Policy:
     """As ``deny_index``, without the rules that do not apply to break-glass; the bits are still those of ``denies``."""
     allow_index: Index
     break_glass_index: Index
+    denied_roles: frozenset[str]
+    """Roles that some deny is for."""
     named: Mapping[str, AllowRule]
     """The allow and break-glass rules by name."""
 
@@ -67,5 +69,6 @@ def compile_policy(
         break_glass_deny_index=Index(for_break_glass, lacking_matches=True),
         allow_index=Index([rule.match for rule in allows], lacking_matches=False),
         break_glass_index=Index([rule.match for rule in break_glass], lacking_matches=False),
+        denied_roles=frozenset(role for rule in denies for role in rule.match.roles or ()),
         named={rule.name: rule for rule in (*allows, *break_glass)},
     )

@@ -137,7 +137,8 @@ def _misses(query: Query, rule: Rule, host: Host) -> Iterator[Miss]:
     """Every matcher of ``rule`` that ``host`` or the query misses."""
     match = rule.match
     yield from _kind_miss(query, rule)
-    if match.roles is not None and not any(role in query.roles for role in match.roles):
+    held = query.denied_roles if isinstance(rule, DenyRule) else query.roles
+    if match.roles is not None and not any(role in held for role in match.roles):
         yield Miss("roles", None, f"it is for {words.roles_not_held(match.roles)}")
     yield from _host_misses(match, host, lacking_matches=isinstance(rule, DenyRule))
     yield from _login_miss(query, match, rule)

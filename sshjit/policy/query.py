@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from sshjit.policy.compiled import Policy
 from sshjit.policy.index import Index, first
 from sshjit.policy.model import OWN, SYSTEM_LOGINS, AllowRule
-from sshjit.policy.roles import role_ends
+from sshjit.policy.roles import denied_roles, role_ends
 from sshjit.policy.types import Ask, Host, Subject
 
 _LOGIN = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
@@ -17,7 +17,10 @@ _LOGIN = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Everything that matchers look at. ``roles`` are those held, with their ends; "@own" stands for ``unix_name``."""
+    """Everything that matchers look at. ``roles`` are those held, with their ends; "@own" stands for ``unix_name``.
+
+    ``denied_roles`` are those that denies look at.
+    """
 
     policy: Policy
     roles: Mapping[str, int | None]
@@ -27,6 +30,7 @@ class Query:
     action: str
     break_glass: bool
     now: int
+    denied_roles: frozenset[str]
 
     @property
     def allows(self) -> tuple[AllowRule, ...]:
@@ -56,7 +60,7 @@ def make_query(
 ) -> Query:
     """The query of ``subject`` for these hosts."""
     roles, unix_name = role_ends(policy, subject, now), usable_unix_name(subject)
-    return Query(policy, roles, unix_name, hosts, login, action, break_glass, now)
+    return Query(policy, roles, unix_name, hosts, login, action, break_glass, now, denied_roles(policy, subject, now))
 
 
 def ask_query(policy: Policy, subject: Subject, hosts: Sequence[Host], ask: Ask, now: int) -> Query:
@@ -100,7 +104,7 @@ def deciding_deny(query: Query) -> int | None:
 def denies_at_any_time(query: Query) -> int:
     """The denies that match any of the hosts, without regard to days and hours."""
     index = query.deny_index
-    rules = index.for_roles(query.roles) & index.for_action(query.action)
+    rules = index.for_roles(query.denied_roles) & index.for_action(query.action)
     # While the login is open only denies that look at no login can match; the chosen login is looked at later.
     rules &= index.for_any_login() if query.login is None else index.for_login(query.login, query.unix_name)
     denies = 0

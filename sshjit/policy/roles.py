@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from sshjit.addresses import mailbox
 from sshjit.policy.compiled import Policy
 from sshjit.policy.types import Subject
 
@@ -23,6 +24,26 @@ def role_ends(policy: Policy, subject: Subject, now: int) -> dict[str, int | Non
                 if ends is None or now < ends:
                     roles[role] = _later(roles[role], ends) if role in roles else ends
     return roles
+
+
+def denied_roles(policy: Policy, subject: Subject, now: int) -> frozenset[str]:
+    """The roles for which denies apply to ``subject`` at ``now``.
+
+    To forbid, any group and any address counts: those of other sign-ins, and addresses that nobody verified or that are
+    spelled otherwise.
+    """
+    if not policy.denied_roles:
+        return frozenset()
+    groups = subject.groups | subject.denied_groups
+    boxes = frozenset(map(mailbox, subject.emails | subject.denied_emails))
+    return frozenset(
+        role
+        for role in policy.denied_roles
+        for source in policy.roles[role]
+        if source.provider == subject.provider
+        and (source.ends is None or now < source.ends)
+        and (source.name in groups if source.kind == "group" else mailbox(source.name) in boxes)
+    )
 
 
 def roles_of(policy: Policy, subject: Subject, now: int) -> frozenset[str]:

@@ -18,8 +18,9 @@ class Subject:
     """Who asks, as their login says. The caller has verified all of it.
 
     ``id`` is the CA's id of (provider, subject). ``emails`` are verified addresses in the provider's ``email_domains``,
-    case-folded. ``unix_name`` is what ``@own`` stands for. ``auth_time`` is when the person proved who they are
-    to the provider (seconds since the epoch; ``None``: the provider does not say).
+    in lower case. ``unix_name`` is what ``@own`` stands for. ``auth_time`` is when the person proved who they are
+    to the provider (seconds since the epoch; ``None``: the provider does not say). ``denied_groups`` and
+    ``denied_emails`` are further ones that only denies look at: of other sign-ins, and those that nobody verified.
     """
 
     id: str
@@ -30,6 +31,8 @@ class Subject:
     auth_time: int | None = None
     mfa: bool = False
     hardware_key: bool = False
+    denied_groups: frozenset[str] = frozenset()
+    denied_emails: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,7 +137,7 @@ def _view(context: Context, login: Login, login_id: str) -> LoginView:
         expires=opened.expires,
         fingerprint=opened.key,
         permissions=tuple(sorted(permissions_of(context.policy, subject, context.now))),
-        groups=opened.groups,
+        groups=tuple(sorted(subject.groups)),
         verified=tuple(sorted(subject.emails)),
         own=subject.unix_name,
         auth_time=subject.auth_time,

@@ -95,6 +95,7 @@ def read_people(top: Table) -> dict[str, Member]:
             table.checked(("provider",), names.provider_id, provider)
         emails = _addresses(table, "emails")
         other = frozenset(address for address in emails if addresses.exact(address) is None)
+        unverified = other | _addresses(table, "unverified")
         subject = Subject(
             id=name,
             provider=provider or "",
@@ -103,8 +104,9 @@ def read_people(top: Table) -> dict[str, Member]:
             unix_name=table.text("own"),
             mfa=table.flag("mfa"),
             hardware_key=table.flag("hardware_key"),
+            denied_emails=unverified,
         )
-        people[name] = Member(name, subject, other | _addresses(table, "unverified"), signed_in(table) or 0)
+        people[name] = Member(name, subject, unverified, signed_in(table) or 0)
     return people
 
 

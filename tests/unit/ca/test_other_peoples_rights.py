@@ -113,6 +113,39 @@ TWINS = [
     '"eve"@example.com',
     "eve+second@example.com",
 ]
+DENY = """
+[[deny]]
+name = "outsiders"
+roles = ["outsider"]
+[[allow]]
+name = "staging"
+"""
+
+
+@pytest.fixture
+def denying(ca: Installation) -> Installation:
+    """A CA that denies everything to a group, and to one address."""
+    outsiders = 'outsider = ["acme/group:Outsiders", "acme/email:eve@example.com"]'
+    ca.change_policy("[permissions]", f"{outsiders}\n[permissions]")
+    ca.change_policy('[[allow]]\nname = "staging"\n', DENY.lstrip())
+    return ca
+
+
+@pytest.mark.parametrize("address", TWINS)
+def test_a_deny_is_not_escaped_by_another_spelling(denying: Installation, address: str) -> None:
+    for person in (replace(ALICE, email=address, verified=False), ALICE):  # and what was shown once counts
+        with pytest.raises(Refused) as caught:
+            denying.ask(denying.native(person), "web1")
+        assert caught.value.code == "denied_by_rule"
+
+
+def test_a_deny_is_not_escaped_by_an_older_sign_in(denying: Installation) -> None:
+    old = denying.native(ALICE)
+    grant = denying.ask(old, "web1").request
+    denying.web(replace(ALICE, groups=("SRE", "Outsiders")))
+    (answer,) = denying.say_all([m.SignUser(old, grant.id)], "web")
+    assert isinstance(answer, Refused)
+    assert answer.code == "denied_by_rule"
 
 
 @pytest.mark.parametrize("address", TWINS)
