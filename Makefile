@@ -20,7 +20,7 @@ demo: setup ## play the main job on real parts, and look around afterwards
 test: setup ## run every test, with the time per folder
 	@exec $(python) tests/run.py --install --jobs 3
 
-test-releases: setup ## try the programs with older ones (commit=24add08) and with what may come: ten minutes
+test-releases: setup ## try this release with an older one (commit=24add08) and with a made-up later one: ten minutes
 	@$(python) tests/releases.py $(commit)
 	@$(python) tests/releases.py --tomorrow
 

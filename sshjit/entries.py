@@ -82,7 +82,7 @@ def read(entry: Entry) -> Event | None:
             raise Invalid("bad_entry", f"entry {entry.index}: half of its detail is missing")
         return None
     if len(entry.salt) != SALT_BYTES or commitment(entry.salt, entry.detail) != committed:
-        raise Invalid("bad_entry", f"entry {entry.index}: the detail is not the one that the fact commits to")
+        raise Invalid("bad_entry", f"entry {entry.index}: the detail does not match the hash in its fact")
     details = wire.loads(entry.detail, limit=MAX_DETAIL)
     if not isinstance(details, dict):
         raise Invalid("bad_entry", f"entry {entry.index}: the detail is not an object")

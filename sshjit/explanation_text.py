@@ -168,7 +168,10 @@ def terms_rows(
         ("window", f"{show(terms.duration)}{capped}{ends}"),
         ("certificates", f"{show(terms.certificate)} each, as often as needed"),
         ("required", required),
-        ("only from", ", ".join("one's own address" if source == "client" else source for source in terms.source)),
+        (
+            "only from",
+            ", ".join("the requester's own address" if source == "client" else source for source in terms.source),
+        ),
         ("forwarding", ", ".join(terms.forwarding)),
         ("extensions", extensions),
     ]

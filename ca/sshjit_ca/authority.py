@@ -272,7 +272,7 @@ def _in_words(message: m.Message) -> str:
         case m.SignUser():
             return f"a certificate of {ascii(message.request)[1:-1]}"
         case m.Approve() | m.Deny():
-            return f"a say in {ascii(message.request)[1:-1]}"
+            return f"a decision on {ascii(message.request)[1:-1]}"
         case _:
             return wire.type_name(type(message)).replace("_", " ")
 

@@ -35,7 +35,7 @@ def request_details(reply: RequestReply, now: int, styles: Styles, page: str) ->
         lines += ["", styles("strong", "about the requester"), *styles.fields(_about(reply.about, now))]
         lines += _past("open access", reply.about.live, styles)
         lines += _past("earlier requests", reply.about.recent, styles) if reply.about.recent is not None else []
-    if reply.because:
+    if reply.because and reply.request.state is RequestState.PENDING:
         roles = f"you have the role {' and '.join(reply.because)}"
         lines += ["", *styles.fields([("you can approve", roles)], indent="")]
     return "\n".join(lines)

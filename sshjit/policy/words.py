@@ -18,8 +18,8 @@ def listed(words: Iterable[str], link: str = "and") -> str:
 
 
 def logins(names: Iterable[str] | None, link: str = "and") -> str:
-    """``deploy and one's own user name``."""
-    return listed(("one's own user name" if name == OWN else name for name in names or ("any login",)), link)
+    """``deploy and the requester's own user name``."""
+    return listed(("the requester's own user name" if name == OWN else name for name in names or ("any login",)), link)
 
 
 def actions(names: Iterable[str] | None) -> str:

@@ -29,7 +29,9 @@ def add_commands(commands: Any) -> None:
     what.add_argument("--action", default="shell", metavar="NAME", help="a named action [shell (the default)]")
     what.add_argument("--command", metavar="TEXT", help="an exact command")
     parser.add_argument("--for", dest="duration", metavar="TIME", help="how long, for example 30m [as the rule allows]")
-    parser.add_argument("--in", dest="start", metavar="TIME", help="how much later the access begins")
+    parser.add_argument(
+        "--in", dest="start", metavar="TIME", help="how long from now the access begins, for example 2h"
+    )
     parser.add_argument("--reason", default="", metavar="TEXT")
     parser.add_argument("--address", default="", metavar="IP", help="the IP address that the request comes from")
     parser.add_argument("--break-glass", action="store_true", help="use the rules for emergency access (break-glass)")

@@ -87,7 +87,7 @@ def findings(results: Sequence[Finding]) -> str:
     """What the doctor found: everything that is well on one line each, and what to do about the rest."""
     lines = []
     for finding in results:
-        mark = {"ok": "ok", "warning": "look", "bad": "BAD"}[finding.level]
+        mark = {"ok": "ok", "warning": "warn", "bad": "BAD"}[finding.level]
         lines.append(f"{mark:<5} {finding.area:<9} {finding.message}")
         if finding.level != "ok" and finding.hint:
             lines.append(f"{'':<16}hint: {finding.hint}")

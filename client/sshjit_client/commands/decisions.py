@@ -51,7 +51,7 @@ def approve(machine: Machine, options: Options) -> int:
 def _deny(parser: Parser) -> Act:
     parser.description = "Denies a request."
     _named(parser)
-    parser.add_argument("--reason", metavar="TEXT", required=True, help="a comment; the requester sees it")
+    parser.add_argument("--reason", metavar="TEXT", required=True, help="why; the requester sees it")
     return deny
 
 

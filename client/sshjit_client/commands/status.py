@@ -95,7 +95,7 @@ def _explain(machine: Machine, host: str, certificates: list[Kept], shown: tuple
     live = [kept for kept in certificates if kept.until > time.time()]
     if live:
         principals = " ".join(dict.fromkeys(p for kept in live for p in kept.certificate.principals))
-        machine.terminal.out(f"\n{host} lets you in if the account's principals there include {principals}")
+        machine.terminal.out(f"\n{host} lets you in if its principals file for the account lists {principals}")
     elif any(request.state is RequestState.APPROVED for request in shown):
         machine.terminal.out(f"\naccess to {host} is open; the next connection gets a certificate")
     elif any(request.state is RequestState.PENDING for request in shown):

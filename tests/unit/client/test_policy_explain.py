@@ -33,7 +33,7 @@ def test_an_approval_with_its_terms_and_who_could_give_it(folder: PolicyFolder) 
     assert "1 h (the most that this rule allows), until 2026-03-04 17:00 UTC at the latest" in text
     assert "✓ database" in text
     assert "= lax-database        allow        matches, but another rule decides" in text
-    assert "it is for deploy and one's own user name, not postgres" in text
+    assert "it is for deploy and the requester's own user name, not postgres" in text
     assert "\x1b" not in text
 
 

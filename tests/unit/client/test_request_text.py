@@ -213,3 +213,9 @@ def test_a_grants_card_tells_every_ask_for_more_time_and_what_became_of_it() -> 
         "cancelled: the grant is over",
     ]
     assert "extensions" not in request_details(RequestReply(request(**OPEN)), NOW, PLAIN, PAGE)
+
+
+def test_who_may_decide_is_told_so_only_while_there_is_something_to_decide() -> None:
+    waiting = request_details(RequestReply(request(), because=("lead",)), NOW, PLAIN, PAGE)
+    assert "you can approve  you have the role lead" in waiting
+    assert "you can approve" not in request_details(RequestReply(request(**OPEN), because=("lead",)), NOW, PLAIN, PAGE)

@@ -38,7 +38,7 @@ NEEDS_SRE = "{} on web1 needs the role sre or dba (rule staging); roles held: no
             (
                 "no_rule",
                 "no rule allows logging in to web1",
-                NEEDS_SRE.format("deploy or one's own user name"),
+                NEEDS_SRE.format("deploy or the requester's own user name"),
             ),
         ),
         (
@@ -58,7 +58,7 @@ NEEDS_SRE = "{} on web1 needs the role sre or dba (rule staging); roles held: no
             (
                 "no_rule",
                 "no rule allows logging in to web1 as bob",
-                STAGING.format("deploy and one's own user name"),
+                STAGING.format("deploy and the requester's own user name"),
             ),
         ),
         (
@@ -68,7 +68,7 @@ NEEDS_SRE = "{} on web1 needs the role sre or dba (rule staging); roles held: no
             (
                 "no_rule",
                 "no rule allows logging in to web1 as bob",
-                STAGING.format("deploy and one's own user name") + "; the sign-in gives no user name",
+                STAGING.format("deploy and the requester's own user name") + "; the sign-in gives no user name",
             ),
         ),
         (
@@ -265,5 +265,5 @@ def test_it_is_said_that_there_is_no_login_to_choose() -> None:
     found = explain(policy, replace(ALICE, unix_name=None), [host], Ask(None), 0)
     assert [miss.reason for report in found.rules for miss in report.misses] == [
         "it is for root, and no login is chosen",
-        "it is for one's own user name, and there is none",
+        "it is for the requester's own user name, and there is none",
     ]
