@@ -44,7 +44,7 @@ def test_the_operator_adds_an_encrypted_key_and_doctor_watches_it(
             assert (listed[key["fingerprint"]]["state"], listed[key["fingerprint"]]["problem"]) == ("active", "")
             assert f"log signs, by the file {keys}/log.2" in run_command(config, "doctor")
             source.write_text("something else\n")
-            assert f"log cannot sign: the passphrase does not open {keys}/log.2" in run_command(
+            assert f"log cannot sign: the passphrase does not decrypt {keys}/log.2" in run_command(
                 config, "doctor", code=1
             )
         finally:
