@@ -1,4 +1,4 @@
-"""The only request to the front end: ``GET /bundle``.
+"""The requests to the front end: ``GET /bundle``, and ``POST`` of what this host signed.
 
 ``bundle.py`` and ``keygen.py`` decide whether the answer may be believed. This file limits what a hostile front end
 can cost: size, time, redirects.
@@ -96,11 +96,31 @@ def _ask(url: str, etag: str, deadline: Deadline) -> Offer | None:
     return _offer(body, entity_tag(tag))
 
 
+def post(url: str, body: bytes) -> str:
+    """Send JSON and return the text of the answer. Raises ``Unreachable``, with what the front end says."""
+    request = urllib.request.Request(url, data=body, headers={"User-Agent": f"ssh-jit-host/{version()}"})  # noqa: S310 - http(s) by config.py
+    request.add_header("Content-Type", "application/json")
+    request.add_header("Accept", "application/json")
+    request.add_header("Ssh-Jit-Version", str(PROTOCOL))
+    try:
+        with _opener(Deadline(PATIENCE, DEADLINE)).open(request, timeout=PATIENCE) as answer:
+            return _text(answer, CHUNK).decode("utf-8")
+    except urllib.error.HTTPError as error:
+        with error:
+            text = _upgrade(error)
+        raise Unreachable(text or f"{url} answers with status {error.code}") from None
+    except UnicodeDecodeError:
+        raise Unreachable(f"{url} answers with something that is no text") from None
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        raise Unreachable(f"cannot reach {url}: {reason or type(error).__name__}") from None
+
+
 def _upgrade(error: urllib.error.HTTPError) -> str:
-    """What the front end answers to a program that is too old; empty if that cannot be shown."""
+    """What the front end says beside an error's status; empty if that cannot be shown."""
     try:
         fields = strictjson.loads(_text(error, CHUNK).decode("utf-8"))["error"]
-        text = f"{fields['message']}: {fields['hint']}"
+        text = f"{fields['message']}: {fields['hint']}" if fields["hint"] else f"{fields['message']}"
     except (HostError, OSError, http.client.HTTPException, ValueError, LookupError, TypeError):
         return ""
     return text if text.isascii() and text.isprintable() and len(text) <= 400 else ""

@@ -18,7 +18,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from . import bundle as rules
-from . import fetch, files, keygen, pins
+from . import fetch, files, keygen, pins, renewal
 from .bundle import Bundle
 from .config import Config
 from .dropin import DropIn
@@ -54,6 +54,9 @@ class Refresher:
                 else:
                     if held is None or new.text != held.text:
                         problem = self._made_from(new, now)
+                    held = new
+        if held is not None:
+            problem = self._renew(held, now) or problem
         if problem or refusal:
             raise problem or refusal  # type: ignore[misc]
 
@@ -63,6 +66,21 @@ class Refresher:
             self._apply(bundle)
             self._warn(bundle, now)
             DropIn(self.config).apply(self.say)
+        except HostError as error:
+            return error
+        return None
+
+    def _renew(self, bundle: Bundle, now: float) -> HostError | None:
+        """Renews the host certificates that are due, and has sshd read them; what went wrong with that."""
+        certificates = renewal.fetched(self.config, bundle, now, self.say)
+        if not certificates:
+            return None
+        try:
+            with self._locked():
+                for path, data in certificates.items():
+                    files.write(path, data)
+                    self.say(f"renewed {path}")
+                DropIn(self.config).apply(self.say)
         except HostError as error:
             return error
         return None

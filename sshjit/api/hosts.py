@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sshjit import wire
 from sshjit.api.message import Message, Reply
 from sshjit.api.outcomes import Done
 
@@ -47,6 +48,8 @@ class HostsReply(Reply):
     """Hosts, by name."""
 
     hosts: tuple[HostView, ...]
+    certified: tuple[tuple[str, int], ...] = wire.added(2, default=())
+    """At the admin socket: names of hosts, and until when the certificates that they have last."""
 
 
 @dataclass(frozen=True, slots=True)

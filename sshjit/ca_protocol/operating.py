@@ -142,6 +142,8 @@ class StatusReply(Reply):
     pending: int
     live_grants: int
     live_certificates: int
+    hosts_ending: tuple[tuple[str, int], ...] = wire.added(2, default=())
+    """Names of hosts whose certificates nobody renewed in time, and until when those last."""
 
 
 @dataclass(frozen=True, slots=True)

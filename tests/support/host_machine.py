@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -129,6 +129,9 @@ class Front:
         self.refused_tags: set[str] = set()
         """Values of ``If-None-Match`` that are answered with 400."""
 
+        self.posted: Callable[[str, dict[str, Any]], tuple[int, dict[str, Any]]] = lambda _path, _body: (404, {})
+        """What answers to ``POST``: path and body go in, status and answer come out."""
+
     def serve(self, offer: dict[str, Any]) -> None:
         """From now on, answer with this offer."""
         self.status, self.body = 200, json.dumps(offer).encode()
@@ -162,6 +165,15 @@ def front() -> Iterator[Front]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             place.answer(self)
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            status, answer = place.posted(self.path, body)
+            data = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
             pass

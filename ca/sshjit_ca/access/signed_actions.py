@@ -46,11 +46,9 @@ def require(context: Context, act: Act, permission: str) -> str | None:
         Invalid: ``shown_differs``.
 
     """
-    login = context.person_or_operator(act.login_id)
-    if login is None or act.login_id is None:
+    subject = permitted(context, act, permission)
+    if subject is None or act.login_id is None:
         return None
-    if not context.permitted(login, permission):
-        raise Refused("not_permitted", f"this needs the permission {permission!r}, which you do not have")
     if act.consent is None:
         raise Refused("signature_needed", "this requires a signature by your key", hint="use the command line")
     if not isinstance(act, AddHost):
@@ -63,6 +61,21 @@ def require(context: Context, act: Act, permission: str) -> str | None:
         signed_actions.ACT_NAMESPACE,
         lambda challenge: signed_actions.act_text(act, challenge, installation),
     )
+    return subject
+
+
+def permitted(context: Context, act: Act, permission: str) -> str | None:
+    """Who does this act, as ``require``, before anything is said of what it is about.
+
+    Raises:
+        Refused: ``not_permitted``.
+
+    """
+    login = context.person_or_operator(act.login_id)
+    if login is None:
+        return None
+    if not context.permitted(login, permission):
+        raise Refused("not_permitted", f"this needs the permission {permission!r}, which you do not have")
     return login.opened.subject
 
 

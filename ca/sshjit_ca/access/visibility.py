@@ -13,6 +13,7 @@ from enum import Enum
 from sshjit import requests
 from sshjit.api.details import PastView, RequesterView
 from sshjit.api.views import RequestState
+from sshjit.errors import Invalid
 from sshjit.requests import Request
 from sshjit_ca.access.approvals import may_decide
 from sshjit_ca.context import Context
@@ -41,6 +42,19 @@ def visibility(context: Context, login: Login, request: Request) -> Visibility |
     if requests.state_at(grant, context.now) in _FOR_LOCKING and context.permitted(login, "lock"):
         return Visibility.GRANT
     return None
+
+
+def visible_request(context: Context, login: Login, request_id: str) -> Request:
+    """The request with this id; one that the login's person may not see does not exist for them.
+
+    Raises:
+        Invalid: ``unknown_request``.
+
+    """
+    request = context.state.requests.get(request_id)
+    if request is None or visibility(context, login, request) is None:
+        raise Invalid("unknown_request", "there is no request of this id that you can see", hint="ssh-jit requests")
+    return request
 
 
 _FOR_LOCKING = (RequestState.APPROVED, RequestState.REVOKED)

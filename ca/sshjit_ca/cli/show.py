@@ -40,6 +40,11 @@ def say(options: argparse.Namespace, reply: Any, show: Callable[[Any], str]) -> 
     print(as_json(reply) if options.json else show(reply))
 
 
+def certified_until(end: int) -> str:
+    """Until when a host's certificates last; they are kept for an hour after."""
+    return instant(end) if end else "no more"
+
+
 def instant(time: int) -> str:
     """Date and time, UTC."""
     return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S")
@@ -65,6 +70,7 @@ def status(reply: m.StatusReply) -> str:
             ),
             ("signed in", str(reply.live_logins)),
             ("hosts", str(reply.hosts)),
+            *(("host", f"{name}: NOT RENEWED, certified: {certified_until(end)}") for name, end in reply.hosts_ending),
             *((f"key {each.purpose}", _standing(each)) for each in reply.keys),
             *((f"provider {each.id}", _provider(each)) for each in reply.providers),
         ]
@@ -156,8 +162,12 @@ def _invitation(made: m.Invitation | None) -> list[tuple[str, str]]:
 
 def hosts(reply: m.HostsReply) -> str:
     """The hosts as a table."""
-    rows = [(host.name, host.id, f"{host.address}:{host.port}", _labels(host)) for host in reply.hosts]
-    return table(("HOST", "ID", "ADDRESS", "LABELS"), rows) if rows else "no hosts are enrolled"
+    until = {name: certified_until(end) for name, end in reply.certified}
+    rows = [
+        (host.name, host.id, f"{host.address}:{host.port}", _labels(host), until.get(host.name, "-"))
+        for host in reply.hosts
+    ]
+    return table(("HOST", "ID", "ADDRESS", "LABELS", "CERTIFIED UNTIL"), rows) if rows else "no hosts are enrolled"
 
 
 def entries(found: Sequence[m.EntryView]) -> str:

@@ -15,6 +15,7 @@ from sshjit_ca.access import signed_actions
 from sshjit_ca.access.approvals import approver_roles, complete, may_decide, steps_of
 from sshjit_ca.access.grants import grant_end, window_end
 from sshjit_ca.access.views import request_view
+from sshjit_ca.access.visibility import visible_request
 from sshjit_ca.context import Context
 from sshjit_ca.state import Login, locks
 
@@ -69,7 +70,8 @@ def deny(context: Context, message: Deny) -> RequestReply:
 
 def _approver(context: Context, login_id: str, request_id: str) -> tuple[Login, Request]:
     """The login and the request, once it is clear that this person may say something about it now."""
-    login, request = context.login(login_id), context.request(request_id)
+    login = context.login(login_id)
+    request = visible_request(context, login, request_id)
     subject = login.opened.subject
     if approvals.same_person(context.person(subject), context.person(request.asked.subject)):
         raise Refused("own_request", "you cannot approve your own request")

@@ -81,7 +81,7 @@ def host_report(context: Context, message: HostReport) -> Done:
 
     Raises:
         Refused: ``unknown_host_key``, ``signature_refused``, ``not_fresh``, ``too_soon``.
-        Invalid: ``too_many``, ``bad_message``, and what ``sshjit.names`` refuses.
+        Invalid: ``too_many``, ``bad_message``, ``unknown_request``, and what ``sshjit.names`` refuses.
 
     """
     key = sshkey.parse_line(message.host_key)
@@ -89,7 +89,7 @@ def host_report(context: Context, message: HostReport) -> Done:
     context.host_replays.check(host.id, "report", message.time, context.now, ephemeral.REPORT_PAUSE)
     text = host_statements.report_text(context.config.installation, message)
     sshsig.verify(message.signature, key, host_statements.REPORT_NAMESPACE, text)
-    event = _read_report(host, message)
+    event = _read_report(context, host, message)
     context.host_replays.note(host.id, "report", message.time, context.now)
     known = context.state.reports.get(host.id)
     new = (
@@ -106,12 +106,16 @@ def host_report(context: Context, message: HostReport) -> Done:
     return Done()
 
 
-def _read_report(host: Host, message: HostReport) -> HostReported:
+def _read_report(context: Context, host: Host, message: HostReport) -> HostReported:
     if len(message.ended) > MAX_ENDED or len(message.problems) > MAX_PROBLEMS:
         raise Invalid("too_many", f"a report has at most {MAX_ENDED} grants and {MAX_PROBLEMS} problems")
     if not 0 <= message.bundle < 2**53 or not 0 <= message.sessions <= MAX_SESSIONS:
         raise Invalid("bad_message", "the report has numbers out of range")
     ended = tuple(names.identifier(grant) for grant in message.ended)
+    for grant in ended:
+        request = context.history.request(context.state, grant)
+        if request is None or host.id not in request.asked.host_ids:
+            raise Invalid("unknown_request", "the report names something that is no grant of this host")
     problems = tuple(names.free_text(each, "a problem", MAX_PROBLEM) for each in message.problems)
     return HostReported(message.bundle, message.sessions, 1, host.id, host.name, ended, problems)
 

@@ -21,7 +21,7 @@ from sshjit_ca.access.revocation import close_grant, require_reason
 from sshjit_ca.access.views import host_view
 from sshjit_ca.context import Context
 from sshjit_ca.state import Host, locks
-from sshjit_ca.state.hosts import key_owner
+from sshjit_ca.state.hosts import certified, key_owner
 
 MAX_ALIASES = 16
 
@@ -123,8 +123,9 @@ def remove_host(context: Context, message: RemoveHost) -> Done:
 
 def read_hosts(context: Context, message: ReadHosts) -> HostsReply:
     """The hosts, by name. Whoever is signed in may see what there is to ask for."""
-    context.person_or_operator(message.login_id)
-    return HostsReply(tuple(host_view(host) for _, host in sorted(context.state.hosts.items())))
+    operator = context.person_or_operator(message.login_id) is None
+    hosts = tuple(host_view(host) for _, host in sorted(context.state.hosts.items()))
+    return HostsReply(hosts, tuple(certified(context.state).items()) if operator else ())
 
 
 def _host(context: Context, name: str) -> Host:

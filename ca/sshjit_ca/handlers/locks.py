@@ -74,6 +74,7 @@ def unlock(context: Context, message: Unlock) -> Done:
     """
     reason = require_reason(message.reason)
     if message.lock not in context.state.locks:
+        signed_actions.permitted(context, message, "unlock")  # who may not unlock is not told either what there is
         raise Invalid("unknown_lock", "there is no such lock", hint="ssh-jit-ca locks")
     context.record(Unlocked(message.lock, signed_actions.require(context, message, "unlock"), reason))
     return Done()

@@ -18,6 +18,7 @@ from sshjit_ca.access.grants import PendingGrant
 from sshjit_ca.access.recheck import find_existing
 from sshjit_ca.access.revocation import close_extensions
 from sshjit_ca.access.views import request_view
+from sshjit_ca.access.visibility import visible_request
 from sshjit_ca.context import Context, policy_hosts
 from sshjit_ca.state import Login, locks
 from sshjit_ca.state.request_index import extensions
@@ -65,9 +66,8 @@ def sign_user(context: Context, message: SignUser) -> CertificateReply:
 
     """
     login = context.login(message.login_id)
-    return CertificateReply(
-        issuance.issue_certificate(context, login, message.login_id, context.request(message.request))
-    )
+    request = visible_request(context, login, message.request)
+    return CertificateReply(issuance.issue_certificate(context, login, message.login_id, request))
 
 
 def extend(context: Context, message: Extend) -> AskReply:

@@ -10,6 +10,7 @@ from sshjit.events import Commented, Reviewed
 from sshjit.requests import Request
 from sshjit_ca.access.approvals import could_review, may_decide
 from sshjit_ca.access.views import request_view
+from sshjit_ca.access.visibility import visible_request
 from sshjit_ca.context import Context
 from sshjit_ca.state import Login
 
@@ -47,7 +48,7 @@ def review(context: Context, message: Review) -> RequestReply:
     login = context.login(message.login_id)
     if not context.permitted(login, "review"):
         raise Refused("not_permitted", "reviewing needs the permission 'review', which you do not have")
-    request = context.request(message.request)
+    request = visible_request(context, login, message.request)
     if not could_review(context, login, request):
         raise Refused("own_request", "you cannot review your own break-glass access")
     text = names.free_text(message.comment, "the comment")

@@ -11,6 +11,7 @@ from sshjit_ca.context import Context
 from sshjit_ca.keys import references, succession
 from sshjit_ca.keys.probe import ProbeResult, ProbeResults
 from sshjit_ca.state import CaKey
+from sshjit_ca.state.hosts import ending
 from sshjit_ca.storage.database import kind_of
 
 
@@ -61,6 +62,7 @@ def status(context: Context, _: Status) -> StatusReply:
         live_certificates=sum(
             each.valid_before > now and serial not in state.revoked for serial, each in state.certificates.items()
         ),
+        hosts_ending=tuple(ending(state, now).items()),
     )
 
 

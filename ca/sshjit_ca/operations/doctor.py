@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sshjit import ca_protocol as m
@@ -222,6 +223,10 @@ def _daemon(config: Config, reply: m.StatusReply | SshJitError) -> Iterator[Find
     if policy.load(read_trusted(config.policy)).digest != reply.policy:
         text = f"{config.policy} is not the policy in force ({reply.policy[:16]})"
         yield Finding("policy", "warning", text, "systemctl reload ssh-jit-ca")
+    for name, end in reply.hosts_ending:
+        until = datetime.fromtimestamp(end, UTC).strftime("end at %Y-%m-%d %H:%M:%S UTC") if end else "have ended"
+        text = f"{name} does not renew its certificates, which {until}"
+        yield Finding("hosts", "warning", text, f"on {name}: ssh-jit-host refresh; here: ssh-jit-ca host sign {name}")
     for provider in reply.providers:
         if provider.problem != "ok":
             yield Finding("provider", "bad", f"{provider.id}: {provider.problem}", "nobody can sign in with it")

@@ -9,6 +9,9 @@ from sshjit.sshkey import PublicKey
 from sshjit_ca.state.model import State
 from sshjit_ca.state.records import Host, HostCertificate, Invited, Reported
 
+WORRY = 3 * 24 * 3600
+"""Seconds before a host certificate's end by which the host should have renewed it."""
+
 
 def host_added(state: State, event: events.HostAdded, _: int) -> None:
     """A host is enrolled, under its name and aliases."""
@@ -62,3 +65,25 @@ def host_reported(state: State, event: events.HostReported, time: int) -> None:
 def key_owner(state: State, key: PublicKey) -> str | None:
     """The name of the host that this key belongs to; two machines with one key could not be told apart."""
     return next((host.name for host in state.hosts.values() if key.line in host.host_keys), None)
+
+
+def certified(state: State) -> dict[str, int]:
+    """By the name of each host that has keys: until when it has a certificate for every one of them; 0 if it has not.
+
+    Certificates are kept for an hour after their end.
+    """
+    newest: dict[str, dict[str, int]] = {}
+    for certificate in state.host_certificates.values():
+        ends = newest.setdefault(certificate.host, {})
+        ends[certificate.key] = max(ends.get(certificate.key, 0), certificate.valid_before)
+    found = {}
+    for name, host in sorted(state.hosts.items()):
+        if host.host_keys:
+            ends = newest.get(host.id, {})
+            found[name] = min(ends.values()) if len(ends) >= len(host.host_keys) else 0
+    return found
+
+
+def ending(state: State, now: int) -> dict[str, int]:
+    """Hosts (their names) whose certificates end within ``WORRY`` seconds, or have ended, and when."""
+    return {name: end for name, end in certified(state).items() if end < now + WORRY}

@@ -12,6 +12,7 @@ from sshjit import ca_protocol as m
 from sshjit import sshcert
 from sshjit.errors import Invalid, Refused
 from sshjit.login import b64url
+from sshjit_ca.cli import show
 from tests.support.installation import ALICE, Installation, make_key, ssh_sign
 from tests.support.keyring import fp
 from tests.support.published_bundle import revoked
@@ -262,7 +263,8 @@ def test_reports_are_written_when_they_say_something_new(ca: Installation, keys:
     for _ in range(3):
         say(bundle=3)
     say(bundle=4, problems=("authorized_keys holds 1 key",))
-    say(bundle=4, ended=("req-0123456789",), problems=("authorized_keys holds 1 key",))
+    ended = ca.ask(ca.native(ALICE), "web9").request.id
+    say(bundle=4, ended=(ended,), problems=("authorized_keys holds 1 key",))
     ca.later(3600)
     say(bundle=4, problems=("authorized_keys holds 1 key",))
     assert ca.kinds().count("host-report") == 4
@@ -288,3 +290,47 @@ def test_t68_a_report_says_only_so_much(ca: Installation, keys: tuple[Path, ...]
     ca.say(join(ca, "web9", invited(ca), keys), m.HostReply, "web")
     with pytest.raises(Invalid):
         ca.say(report(ca, "web9", keys[0], **said), m.Done, "web")
+
+
+def test_a_host_s_report_names_only_grants_of_that_host(ca: Installation, keys: tuple[Path, ...]) -> None:
+    """A host that somebody else runs by now makes up what was ended elsewhere, and feels for what there is."""
+    ca.say(join(ca, "web9", invited(ca), keys), m.HostReply, "web")
+    alice = ca.native(ALICE)
+    own, foreign = ca.ask(alice, "web9").request.id, ca.ask(alice, "web1").request.id
+    answers = set()
+    for named in (foreign, "req-0123456789", "login-0123456789"):
+        with pytest.raises(Invalid) as answered:
+            ca.say(report(ca, "web9", keys[0], ended=(own, named)), m.Done, "web")
+        answers.add((answered.value.code, answered.value.message, answered.value.hint))
+    assert len(answers) == 1
+    assert "host-report" not in ca.kinds()
+    ca.say(report(ca, "web9", keys[0], ended=(own,)), m.Done, "web")
+
+
+def test_the_operator_reads_until_when_hosts_are_certified_and_who_does_not_renew(
+    ca: Installation, keys: tuple[Path, ...]
+) -> None:
+    begun = int(ca.time)
+    ca.say(join(ca, "web9", invited(ca), keys), m.HostReply, "web")
+    day = 24 * 3600
+
+    def standing() -> tuple[int | None, tuple[str, ...]]:
+        hosts = ca.say(m.ReadHosts(None), m.HostsReply, "admin")
+        ending = ca.say(m.Status(), m.StatusReply, "admin").hosts_ending
+        assert all((name, end) in hosts.certified for name, end in ending)
+        assert ca.say(m.ReadHosts(ca.native(ALICE)), m.HostsReply, "web").certified == ()
+        return dict(hosts.certified).get("web9"), tuple(name for name, _ in ending)
+
+    end, ending = standing()
+    assert end is not None
+    assert begun + 6 * day < end <= begun + 8 * day
+    assert ending == ()
+    ca.later(5 * day)
+    assert standing() == (end, ("web9",))
+    assert "web9: NOT RENEWED" in show.status(ca.say(m.Status(), m.StatusReply, "admin"))
+    ca.say(renew(ca, "web9", keys), m.HostReply, "web")
+    assert standing()[1] == ()
+    ca.later(9 * day)
+    ca.native(ALICE)
+    assert standing() == (0, ("web9",)), "it has ended, and was forgotten"
+    assert "no more" in show.hosts(ca.say(m.ReadHosts(None), m.HostsReply, "admin"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -290,3 +291,31 @@ def test_t71_a_signature_over_an_opaque_id_alone_is_too_old(ca: Installation) ->
     assert (refused.value.code, "upgrade ssh-jit to 0.2.0" in refused.value.hint) == ("too_old", True)
     ca.say(signed, m.Done, "web")
     assert not ca.context.state.locks
+
+
+def test_ids_that_are_not_there_and_those_of_others_answer_alike(ca: Installation) -> None:
+    """Carol, who may nothing, feels for requests and locks; whether they are there makes no difference."""
+    ca.change_policy(*ADMIN_POLICY)
+    there, known = ca.ask(ca.native(DANA), "db1").request, lock(ca, "host", "web1").lock.id
+    carol = ca.native(CAROL)
+    questions: list[Callable[[str], m.Message]] = [
+        lambda it: m.Approve(carol, it, there.digest, "", None),
+        lambda it: m.Deny(carol, it, there.digest, "no", None),
+        lambda it: m.Comment(carol, it, "x"),
+        lambda it: m.Review(carol, it, "justified", ""),
+        lambda it: m.ReadRequest(carol, it),
+        lambda it: m.Cancel(carol, it),
+        lambda it: m.End(carol, it),
+        lambda it: m.Extend(carol, it, "CHG-1", ""),
+        lambda it: m.SignUser(carol, it),
+        lambda it: m.Revoke(carol, it, None, None, "x"),
+        lambda it: m.Unlock(carol, it, "x", None),
+    ]
+    for question in questions:
+        is_lock = isinstance(question(""), m.Unlock)
+        answers = []
+        for named in (known, "lock-0123456789") if is_lock else (there.id, "req-0123456789"):
+            with pytest.raises((Invalid, Refused)) as answered:
+                ca.say(question(named), m.Reply, "web")
+            answers.append((answered.value.code, answered.value.message, answered.value.hint))
+        assert answers[0] == answers[1], question(there.id)

@@ -133,7 +133,7 @@ def test_a_browser_s_login_draws_nothing(stolen: Stolen) -> None:
         for request in stolen.ca.context.state.requests:
             said = stolen.say(m.SignUser(login, request))
             assert isinstance(said, SshJitError)
-            assert said.code == "not_native"
+            assert said.code in ("not_native", "unknown_request")  # the latter: whoever signed in may not see it
 
 
 def test_it_cannot_approve_what_needs_a_signature(stolen: Stolen) -> None:
