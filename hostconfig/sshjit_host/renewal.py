@@ -105,9 +105,9 @@ def ours(config: Config, bundle: Bundle) -> Iterator[Due]:
 def fetched(config: Config, bundle: Bundle, now: float, say: Say) -> dict[Path, bytes]:
     """New certificates by the place where they belong; what is wrong is said, for the old ones still count."""
     due = [
-        each
-        for each in ours(config, bundle)
-        if now > (each.certificate.valid_after + each.certificate.valid_before) / 2
+        host_key
+        for host_key in ours(config, bundle)
+        if now > (host_key.certificate.valid_after + host_key.certificate.valid_before) / 2
     ]
     if not due:
         return {}
@@ -119,12 +119,12 @@ def fetched(config: Config, bundle: Bundle, now: float, say: Say) -> dict[Path, 
             return _renewed(config, bundle, due, int(now))
         except (HostError, ValueError, IndexError) as error:
             problem = f": {error}"
-    for each in due:
-        end = each.certificate.valid_before
+    for host_key in due:
+        end = host_key.certificate.valid_before
         if problem or now > end - WORRY:
             day = datetime.fromtimestamp(min(end, 2**33), timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
             verb = "ended" if now >= end else "ends"
-            say(f"warning: the host certificate {each.place} {verb} {day} and was not renewed{problem}")
+            say(f"warning: the host certificate {host_key.place} {verb} {day} and was not renewed{problem}")
     return {}
 
 
@@ -134,13 +134,13 @@ def text(installation: str, name: str, lines: list[str], time: int) -> bytes:
 
 
 def _renewed(config: Config, bundle: Bundle, due: list[Due], time: int) -> dict[Path, bytes]:
-    lines = [each.line for each in due]
+    lines = [host_key.line for host_key in due]
     signed = text(bundle.installation, config.name, lines, time)
     body = {
         "name": config.name,
         "host_keys": lines,
         "time": time,
-        "signatures": [_sign(config.ssh_keygen, each.path, signed) for each in due],
+        "signatures": [_sign(config.ssh_keygen, host_key.path, signed) for host_key in due],
     }
     answer = strictjson.loads(fetch.post(f"{config.url}/api/v1/host/renew", json.dumps(body).encode("ascii")))
     if "certificates" not in answer:
@@ -148,7 +148,7 @@ def _renewed(config: Config, bundle: Bundle, due: list[Due], time: int) -> dict[
     certificates = strictjson.strings(answer, "certificates")
     if len(certificates) != len(due):
         raise BundleRefused("the answer holds another number of certificates than was asked for")
-    return {each.place: _checked(config, bundle, each, line, time) for each, line in zip(due, certificates)}
+    return {host_key.place: _checked(config, bundle, host_key, line, time) for host_key, line in zip(due, certificates)}
 
 
 def _checked(config: Config, bundle: Bundle, due: Due, line: str, now: int) -> bytes:

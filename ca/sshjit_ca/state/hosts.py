@@ -76,12 +76,12 @@ def certified(state: State) -> dict[str, int]:
     for certificate in state.host_certificates.values():
         ends = newest.setdefault(certificate.host, {})
         ends[certificate.key] = max(ends.get(certificate.key, 0), certificate.valid_before)
-    found = {}
+    until = {}
     for name, host in sorted(state.hosts.items()):
         if host.host_keys:
             ends = newest.get(host.id, {})
-            found[name] = min(ends.values()) if len(ends) >= len(host.host_keys) else 0
-    return found
+            until[name] = min(ends.values()) if len(ends) >= len(host.host_keys) else 0
+    return until
 
 
 def ending(state: State, now: int) -> dict[str, int]:
