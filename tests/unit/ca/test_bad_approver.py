@@ -55,7 +55,7 @@ def test_t61_nor_by_a_twin_whose_address_nobody_verified(signing: Installation) 
     assert code(signing, answer(signing, twin, by(signing.key(TWIN)), request)) == "own_request"
     other = signing.native(replace(TWIN, sub="e-8", provider="partner"))
     key = by(signing.key(replace(TWIN, sub="e-8", provider="partner")))
-    assert code(signing, answer(signing, other, key, request)) in ("own_request", "not_an_approver")
+    assert code(signing, answer(signing, other, key, request)) in ("own_request", "not_an_approver", "unknown_request")
     assert state(signing, request) == "pending"
 
 
@@ -67,7 +67,7 @@ def test_t61_nor_through_an_account_in_between(signing: Installation) -> None:
     request = signing.ask(signing.native(EVE), "db1").request
     second = signing.native(SECOND)
     said = code(signing, answer(signing, second, by(signing.key(SECOND)), request))
-    assert said in ("own_request", "not_an_approver")
+    assert said in ("own_request", "not_an_approver", "unknown_request")
     assert state(signing, request) == "pending"
 
 

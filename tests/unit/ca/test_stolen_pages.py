@@ -156,6 +156,7 @@ def test_more_time_is_signed_for_like_the_first(stolen: Stolen) -> None:
         for login in stolen.logins(kind="native"):
             said = stolen.say(m.Approve(login, waiting.id, digest.request.digest, "go", consent_))
             assert refused(said) in (
+                "unknown_request",
                 "challenge_over",
                 "signature_refused",
                 "not_an_approver",
