@@ -96,6 +96,11 @@ class Bundle:
 _NAMES = frozenset(field.name for field in dataclasses.fields(Bundle) if field.name != "left_out")
 
 
+def format_for(reader: int) -> int:
+    """The newest format of the document that a reader of this version knows."""
+    return max(number for number in FORMATS if number == 1 or number <= reader)
+
+
 def write(bundle: Bundle) -> str:
     """The exact text that is signed, in the bundle's format."""
     version = 1 if bundle.bundle == 1 else versions.PROTOCOL

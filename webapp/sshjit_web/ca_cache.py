@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 from sshjit import versions
 from sshjit.api.bundle import BundleReply
 from sshjit.api.hosts import HostsReply, HostView
-from sshjit.bundle import FORMATS
+from sshjit.bundle import format_for
 from sshjit.ca_protocol.hosts import ReadHosts
 from sshjit.ca_protocol.operating import PolicyReply, ReadBundle, ReadPolicy
 from sshjit.errors import Failed, SshJitError
@@ -102,7 +102,7 @@ class CaCache:
         One thread asks; the others wait for its answer, also when that is an error. Otherwise, while the CA
         hangs, every poll would wait out its own time after all those before it, and soon no thread were left to say so.
         """
-        number = _format(reader)
+        number = format_for(reader)
         if bundle := self._bundle.get(number):
             return bundle
         failures = self._failures
@@ -126,7 +126,7 @@ class CaCache:
 
     def newest_tag(self, reader: int) -> str | None:
         """The newest bundle's tag, or ``None`` when somebody has to ask first."""
-        found = self._bundle.get(_format(reader))
+        found = self._bundle.get(format_for(reader))
         return None if found is None else found.tag
 
     def hosts(self, login_id: str) -> tuple[HostView, ...]:
@@ -149,11 +149,6 @@ class CaCache:
         if self._read is None or self._read.digest != reply.digest:
             self._read = _policy(reply)
         return self._policy.put("", self._read)
-
-
-def _format(reader: int) -> int:
-    """The newest format of the document that a reader of this version knows."""
-    return max(number for number in FORMATS if number == 1 or number <= reader)
 
 
 def _again(error: SshJitError) -> SshJitError:

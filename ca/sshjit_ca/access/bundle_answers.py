@@ -21,5 +21,5 @@ def answer(newest: SignedBundle, message: ReadBundle) -> BundleReply:
     """This bundle, unless the asker has it, in the newest format that the asker and we know."""
     if message.have == newest.sequence:
         return BundleReply(newest.sequence, None, None)
-    known = max(number for number in newest.documents if number == 1 or number <= message.format)
+    known = bundle.format_for(message.format)
     return BundleReply(newest.sequence, *newest.documents[known])
