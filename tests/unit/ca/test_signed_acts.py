@@ -93,6 +93,7 @@ def test_t22_one_person_s_word_and_signature_count_once(signing: Installation) -
 Change = Callable[[m.Approve], m.Approve]
 CHANGES: dict[str, tuple[Change, str]] = {
     "another comment": (lambda it: replace(it, comment="go on"), "signature_refused"),
+    "another length": (lambda it: replace(it, duration=600), "signature_refused"),
     "another challenge": (
         lambda it: replace(it, consent=m.ActionSignature("A" * 32, it.consent.signature if it.consent else "")),
         "challenge_over",
@@ -120,7 +121,18 @@ LIES: list[dict[str, Any]] = [
     {"rule": "staging"},
     {"asked": 1},
     {"steps": ()},
+    {"start": 1_900_000_000},
+    {"action": "migrate"},
+    {"break_glass": True},
+    {"extends": "req-0123456789abcdef"},
+    {"channel": "web"},
+    {"certificate": 60},
+    {"policy": "0" * 64},
+    {"requester": m.PersonView("sub-0123456789abcdef", "partner", "d-4", "dana@example.com")},
+    {"digest": "0" * 64},
+    {"id": "req-0123456789abcdef"},
 ]
+"""What a front end could show otherwise than it is: the text of an approval binds each of these by itself."""
 
 
 @pytest.mark.parametrize("lie", LIES, ids=lambda lie: next(iter(lie)))
@@ -130,7 +142,8 @@ def test_t52_an_approver_who_was_shown_something_else_signed_something_else(
     _, request = pending(signing)
     shown = replace(request, **lie)
     bob = signing.native(BOB)
-    assert refused(signing, answer(signing, bob, by(signing.key(BOB)), shown)) == "signature_refused"
+    said = replace(answer(signing, bob, by(signing.key(BOB)), shown), request=request.id, digest=request.digest)
+    assert refused(signing, said) == "signature_refused"
 
 
 def test_a_challenge_counts_once_for_its_login_and_not_for_long(signing: Installation) -> None:
