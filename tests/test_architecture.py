@@ -66,8 +66,9 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     "sshjit_web": [
         ("__main__",),
         ("serve",),
-        ("app",),
+        ("app", "server"),
         ("api", "pages", "public", "template_filters", "wsgi_middleware"),
+        ("gateway",),
         ("auth", "notify"),
         ("errors",),
         ("security",),
@@ -78,6 +79,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("ca_socket", "config", "schema"),
         ("escape_controls", "notify_config"),
     ],
+    "sshjit_web.server": [("application",), ("bodies", "connections", "threads", "wsgi"), ("rsgi",)],
     "sshjit_web.api": [("hosts", "account", "locks", "requests"), ("json_io",)],
     "sshjit_web.pages": [
         ("approvals", "locks", "request_form"),

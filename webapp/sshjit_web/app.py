@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask, g
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from sshjit_web import api, auth, errors, pages, public, security, services, template_filters
 from sshjit_web import config as configuration
@@ -16,6 +15,7 @@ from sshjit_web.banner import BannerCache
 from sshjit_web.ca_cache import CaCache
 from sshjit_web.ca_client import Authority, CaClient
 from sshjit_web.config import WebConfig
+from sshjit_web.gateway import Gateway
 from sshjit_web.oidc import RelyingParty
 from sshjit_web.sessions import Sessions
 from sshjit_web.store import Store, open_engine
@@ -51,9 +51,8 @@ def create_app(
     app.context_processor(_for_every_page)
     for blueprint in (public.blueprint, api.blueprint, api.host_blueprint, auth.blueprint, pages.blueprint):
         app.register_blueprint(blueprint)
-    if config.proxy_hops:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.proxy_hops, x_proto=0)  # type: ignore[method-assign]
-    app.wsgi_app = Middleware(app.wsgi_app, have.ca_cache, https=config.https)  # type: ignore[method-assign]
+    gateway = Gateway(have.ca_cache, https=config.https)
+    app.wsgi_app = Middleware(app.wsgi_app, gateway, proxy_hops=config.proxy_hops)  # type: ignore[method-assign]
     return app
 
 

@@ -35,6 +35,7 @@ _BY_CODE = {
         409,
     ),
     "not_permitted": 403,
+    "too_slow": 408,
     "too_old": 426,
     "too_large": 413,
     "wrong_type": 415,
@@ -119,13 +120,22 @@ def _unexpected(error: Exception) -> AnyResponse:
 _MACHINES = ("/api/", "/log/", "/bundle", "/healthz", "/readyz")
 
 
+def is_for_programs(path: str) -> bool:
+    """Whether this address answers JSON."""
+    return path.startswith(_MACHINES)
+
+
 def _wants_json() -> bool:
-    return request.path.startswith(_MACHINES)
+    return is_for_programs(request.path)
+
+
+def document(error: SshJitError) -> dict[str, str]:
+    """The error as JSON says it."""
+    return {"family": error.family, "code": error.code, "message": error.message, "hint": error.hint}
 
 
 def _json(error: SshJitError, status: int) -> Response:
-    body = {"family": error.family, "code": error.code, "message": error.message, "hint": error.hint}
-    response = jsonify(error=body)
+    response = jsonify(error=document(error))
     response.status_code = status
     return response
 

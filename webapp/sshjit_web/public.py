@@ -55,12 +55,6 @@ def tile(name: str) -> Response:
     return Response(base64.b64decode(reply.data), headers=headers, mimetype="application/octet-stream")
 
 
-@blueprint.get("/healthz")
-def healthz() -> Response:
-    """This process lives."""
-    return Response('{"ok": true}', mimetype="application/json")
-
-
 @blueprint.get("/readyz")
 def readyz() -> Response:
     """Whether everything that this front end needs is well."""

@@ -1,4 +1,4 @@
-"""Runs the front end: one worker process with threads, by Granian."""
+"""Runs the front end: one worker process, with an event loop in front of threads, by Granian."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from typing import cast
 
-from flask import Flask
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
@@ -21,8 +21,16 @@ from sshjit.errors import Failed
 from sshjit_web import app as application
 from sshjit_web import config, migrate
 from sshjit_web.config import CONFIG_VARIABLE, WebConfig
+from sshjit_web.server import connections
+from sshjit_web.server.application import Application
+from sshjit_web.server.bodies import HEAD_TIME
 from sshjit_web.store import open_engine
+from sshjit_web.wsgi_middleware import Middleware
 
+MAX_HEAD = 64 * 1024
+"""Bytes of a request's line and headers."""
+END_TIME = 40
+"""Seconds until a worker that was told to end is killed; what has begun is over before."""
 PR_SET_PDEATHSIG = 1
 """From ``linux/prctl.h``."""
 
@@ -38,31 +46,38 @@ def run(path: Path) -> None:
     settings = config.load(path)
     _prepare(settings)
     os.environ[CONFIG_VARIABLE] = str(path.resolve())
+    listen(f"{__name__}:make", settings.address, settings.port)
+
+
+def listen(target: str, address: str, port: int) -> None:
+    """Serves an RSGI application until SIGTERM or SIGINT; ``target`` names the function that makes it in the worker."""
     server = Server(
-        f"{__name__}:make",
-        address=settings.address,
-        port=settings.port,
-        interface=Interfaces.WSGI,
+        target,
+        address=address,
+        port=port,
+        interface=Interfaces.RSGI,
         workers=1,
-        blocking_threads=settings.threads,
+        backpressure=connections.allow_many(),
         http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=10_000, max_buffer_size=64 * 1024),
+        http1_settings=HTTP1Settings(header_read_timeout=round(HEAD_TIME * 1000), max_buffer_size=MAX_HEAD),
         websockets=False,
         factory=True,
         log_access=False,
         log_level=LogLevels.error,
+        workers_kill_timeout=END_TIME,
     )
     server.serve()
 
 
-def make() -> Flask:
+def make() -> Application:
     """The application, inside the worker; Granian calls it."""
     _end_with_parent()
     _log_to_stderr()
-    app = application.from_config(config.load(Path(os.environ[CONFIG_VARIABLE])))
+    settings = config.load(Path(os.environ[CONFIG_VARIABLE]))
+    outermost = cast("Middleware", application.from_config(settings).wsgi_app)
     gc.collect()
     gc.freeze()  # what is there now stays: looking through it again and again would hold up every thread
-    return app
+    return Application(outermost.inner, outermost.gateway, threads=settings.threads, hops=settings.proxy_hops)
 
 
 def _prepare(settings: WebConfig) -> None:

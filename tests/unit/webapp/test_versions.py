@@ -16,6 +16,7 @@ from sshjit.events import BundleSigned
 from sshjit_web.api import json_io
 from sshjit_web.app import create_app
 from sshjit_web.ca_client import CaClient
+from sshjit_web.gateway import Gateway
 from sshjit_web.services import services
 from sshjit_web.wsgi_middleware import Middleware
 from tests.support.ca_sockets import serving_sockets
@@ -105,7 +106,7 @@ def test_a_program_that_is_too_old_is_told_what_to_upgrade_and_to_what(
 ) -> None:
     with world.app.app_context():
         cache = services().ca_cache
-    strict = Client(Middleware(world.app, cache, https=False, oldest=2), TestResponse)
+    strict = Client(Middleware(world.app, Gateway(cache, https=False, oldest=2)), TestResponse)
     answer = strict.get(path, headers={"User-Agent": agent})
     assert answer.status_code == 426
     error = answer.get_json()["error"]

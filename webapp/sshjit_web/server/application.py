@@ -1,0 +1,115 @@
+"""The application on the event loop: one coroutine for each request, from its headers to its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sshjit.errors import Failed, SshJitError
+from sshjit_web.gateway import Answer, Gateway, Head, client_address
+from sshjit_web.security import MAX_BODY
+from sshjit_web.server import connections, wsgi
+from sshjit_web.server.bodies import BodyReader, Disconnected, TooLarge
+from sshjit_web.server.rsgi import HTTPProtocol, Scope
+from sshjit_web.server.threads import Threads
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+LOG = logging.getLogger(__name__)
+GONE = 499
+"""The status in the access log where nobody waited for the answer any more."""
+
+
+class Application:
+    """The RSGI application around a WSGI one.
+
+    ``threads`` and ``hops`` (proxies of our own) as in ``web.toml``; ``limit`` is the most bytes of a body.
+    """
+
+    def __init__(
+        self, inner: WSGIApplication, gateway: Gateway, *, threads: int, limit: int = MAX_BODY, hops: int = 0
+    ) -> None:
+        self._inner = inner
+        self._gateway = gateway
+        self._hops = hops
+        self._limit = limit
+        self._bodies = BodyReader(limit)
+        self._threads = Threads(threads)
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Called by the server before the loop runs."""
+        self._threads.start(loop)
+        loop.call_soon(connections.end_unread)  # the server listens by then
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Called by the server after the last connection has ended."""
+        self._threads.stop()
+
+    async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
+        """Answers one request."""
+        head = self._head(scope)
+        answer = self._gateway.answer(head)
+        if answer is not None:
+            self._send(head, protocol, answer)
+            return
+        try:
+            body, too_large = await self._body(scope, protocol, head)
+            await self._view(scope, protocol, head, body, too_large)
+        except Disconnected:
+            self._gateway.log(head, GONE)
+        except SshJitError as error:
+            self._refuse(head, protocol, error)
+
+    def _head(self, scope: Scope) -> Head:
+        headers, peer = scope.headers, scope.client.rpartition(":")[0].strip("[]")
+        address = client_address(peer, headers.get("x-forwarded-for"), self._hops) if self._hops else peer
+        return Head(scope.method, scope.path, address, headers.get, time.perf_counter())
+
+    async def _body(self, scope: Scope, protocol: HTTPProtocol, head: Head) -> tuple[bytes, int]:
+        """The body, or the length of one that is too large: what to say to that is the view's."""
+        length = scope.headers.get("content-length")
+        if length == "0" or (length is None and "transfer-encoding" not in scope.headers):
+            return b"", 0
+        try:
+            return await self._bodies.read(protocol, None if length is None else int(length), head.address), 0
+        except TooLarge:
+            return b"", self._limit + 1
+
+    async def _view(self, scope: Scope, protocol: HTTPProtocol, head: Head, body: bytes, too_large: int) -> None:
+        """Lets a thread answer."""
+        waits = self._threads.all_busy
+        job = self._threads.give(
+            partial(self._answer, scope, protocol, head, body, too_large), partial(self._refuse, head, protocol)
+        )
+        if not waits:
+            await job.ended
+            return
+        connection = protocol.client_disconnect()
+        connection.add_done_callback(job.abandon)
+        try:
+            await job.ended
+        finally:
+            connection.cancel()
+        if job.skipped:
+            raise Disconnected
+
+    def _answer(self, scope: Scope, protocol: HTTPProtocol, head: Head, body: bytes, too_large: int) -> None:
+        """In a thread: runs the view and answers, without going back to the loop."""
+        try:
+            answer = wsgi.run(self._inner, wsgi.environ(scope, body, head.address, too_large=too_large))
+        except Exception:
+            LOG.exception("%s %s failed", head.method, ascii(head.path))
+            self._refuse(head, protocol, Failed("internal", "the front end failed", hint="try again"))
+        else:
+            self._send(head, protocol, answer)
+
+    def _refuse(self, head: Head, protocol: HTTPProtocol, error: SshJitError) -> None:
+        self._send(head, protocol, self._gateway.problem(head, error))
+
+    def _send(self, head: Head, protocol: HTTPProtocol, answer: Answer) -> None:
+        self._gateway.finish(head, answer.status, answer.headers)
+        protocol.response_bytes(answer.status, answer.headers, answer.body)

@@ -1,0 +1,129 @@
+"""The threads in which views run: so many at a time, and so many requests that wait for one.
+
+The event loop gives a job and awaits its end. A job whose client has gone before its turn is not run, and one whose
+turn comes too late is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from queue import SimpleQueue
+
+from sshjit.errors import Failed
+
+LOG = logging.getLogger(__name__)
+WAITING = 8
+"""Requests that may wait for each thread."""
+WAIT_TIME = 10.0
+"""Seconds after which a request that waited is refused: whoever asked has given up, or soon will."""
+END_TIME = 20.0
+"""Seconds that jobs under way have when the program ends."""
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One request's view. ``refuse`` answers in its place."""
+
+    work: Callable[[], None]
+    refuse: Callable[[Failed], None]
+    ended: asyncio.Future[None]
+    since: float
+    abandoned: bool = False
+    skipped: bool = False
+    """Nobody waited for it when its turn came, so it was not done."""
+
+    def abandon(self, _connection: object = None) -> None:
+        """Nobody waits for it any more."""
+        self.abandoned = True
+
+    def run(self) -> None:
+        """Works, or refuses if it is too late."""
+        if self.abandoned:
+            self.skipped = True
+        elif time.monotonic() - self.since > WAIT_TIME:
+            self.refuse(busy())
+        else:
+            self.work()
+
+
+class Threads:
+    """``number`` threads. All methods but the threads' own run on the event loop."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._unfinished = 0
+        self._ended: deque[Job] = deque()
+        self._told = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._threads: list[threading.Thread] = []
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Starts them."""
+        self._loop = loop
+        for at in range(self._number):
+            thread = threading.Thread(target=self._work, name=f"view-{at}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        """Ends them, after what they have begun."""
+        for _ in self._threads:
+            self._jobs.put(None)
+        until = time.monotonic() + END_TIME
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
+
+    @property
+    def all_busy(self) -> bool:
+        """Whether what is given now has to wait."""
+        return self._unfinished >= self._number
+
+    def give(self, work: Callable[[], None], refuse: Callable[[Failed], None]) -> Job:
+        """Lets a thread do ``work``; its ``ended`` is to be awaited.
+
+        Raises:
+            Failed: ``busy``: too many wait already.
+
+        """
+        assert self._loop is not None  # noqa: S101 - start() came before
+        if self._unfinished >= self._number * (1 + WAITING):
+            raise busy()
+        job = Job(work, refuse, self._loop.create_future(), time.monotonic())
+        self._unfinished += 1
+        self._jobs.put(job)
+        return job
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            try:
+                job.run()
+            except Exception:
+                LOG.exception("a view's thread failed")
+            self._tell(job)
+
+    def _tell(self, job: Job) -> None:
+        """Wakes the loop, once for all that ended meanwhile: each waking is a system call."""
+        self._ended.append(job)
+        if not self._told and self._loop is not None:
+            self._told = True
+            self._loop.call_soon_threadsafe(self._collect)
+
+    def _collect(self) -> None:
+        self._told = False  # first, so that whatever ends from now on wakes the loop again
+        while self._ended:
+            job = self._ended.popleft()
+            self._unfinished -= 1
+            if not job.ended.done():
+                job.ended.set_result(None)
+
+
+def busy() -> Failed:
+    """The error of a request that finds no room."""
+    return Failed("busy", "the front end has too much to do", hint="try again in a few seconds")
