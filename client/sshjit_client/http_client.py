@@ -58,8 +58,8 @@ def exchange(method: str, url: str, *, body: bytes | None = None, headers: dict[
         connection.connect()
         connection.sock = TimedSocket(connection.sock, deadline)
         connection.request(method, path, body=body, headers=sent)
-        answer = connection.getresponse()
-        text = answer.read(LIMIT + 1)
+        with connection.getresponse() as answer:
+            text = answer.read(LIMIT + 1)
         spoken = versions.parse(answer.headers.get(versions.HEADER))
         result = Answer(answer.status, text, answer.headers.get("ETag", ""), _date(answer.headers.get("Date")), spoken)
     except ssl.SSLCertVerificationError as error:

@@ -30,7 +30,7 @@ _TAG = re.compile(r'(?:W/)?"[!#-~]{1,190}"', re.ASCII)
 
 @dataclass(frozen=True)
 class Offer:
-    """A bundle as the front end offers it, unverified, and the ``ETag`` to ask with next time (may be empty)."""
+    """A bundle as the front end offers it, unverified, and its ``ETag`` (may be empty, or one that cannot be sent)."""
 
     sequence: int
     bundle: str
@@ -93,7 +93,7 @@ def _ask(url: str, etag: str, deadline: Deadline) -> Offer | None:
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise Unreachable(f"cannot reach {url}: {reason or type(error).__name__}") from None
-    return _offer(body, entity_tag(tag))
+    return _offer(body, tag)
 
 
 def post(url: str, body: bytes) -> str:

@@ -40,6 +40,28 @@ def dripping(first: bytes = DRIPPED[1]) -> Iterator[str]:
             server.join()
 
 
+@contextmanager
+def flooding() -> Iterator[str]:
+    """Answers one question with an endless text, as fast as it is read; no header says how long it is."""
+
+    def flood() -> None:
+        connection, _ = listening.accept()
+        with connection, suppress(OSError):
+            connection.settimeout(5)
+            connection.recv(64 * 1024)
+            connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            while True:
+                connection.sendall(b" " * 64 * 1024)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = threading.Thread(target=flood)
+        server.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.join()
+
+
 UNSENDABLE = (
     "é",
     '"é"',

@@ -26,6 +26,8 @@ class ScriptedBundles:
         """What is answered instead, with ``status``."""
         self.status = 426
         self.calls: list[str] = []
+        self.tags: list[str | None] = []
+        """``If-None-Match`` of each question for a bundle."""
         self.refused_tags: set[str] = set()
         """Values of ``If-None-Match`` that are answered with 400."""
 
@@ -47,6 +49,7 @@ def serving(offers: ScriptedBundles) -> Iterator[ScriptedBundles]:
             if offers.refusal is not None:
                 return self._answer(offers.status, json.dumps(offers.refusal).encode())
             tag = f'"{offers.sequence}"'
+            offers.tags.append(self.headers.get("If-None-Match"))
             if self.path == "/elsewhere/bundle":
                 return self._answer(302, b"", Location="/bundle")
             if self.headers.get("If-None-Match") in offers.refused_tags:

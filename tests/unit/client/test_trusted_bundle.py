@@ -17,7 +17,7 @@ from sshjit.errors import Failed, Invalid, Refused
 from sshjit_client import files, http_client, trusted_bundle
 from sshjit_client.machine import HeldBundle, Settings
 from sshjit_client.terminal import Terminal
-from tests.support.bad_front_end import DRIPPED, UNSENDABLE, dripping
+from tests.support.bad_front_end import DRIPPED, UNSENDABLE, dripping, flooding
 from tests.support.bundle_cases import NEW_LINE
 from tests.support.client_server import ClientServer
 from tests.unit.client.conftest import Laptop
@@ -172,7 +172,16 @@ def test_t76_no_etag_keeps_newer_bundles_away(
         files.save(tmp_path / "bundle.json", dataclasses.replace(stored, etag=tag))
         offers.sequence, offers.refused_tags = 8, {'"poison"'}
         assert trusted_bundle.current(settings, tmp_path, terminal, fresh=0).sequence == 8
+        assert offers.tags == ([None, tag, None] if tag == '"poison"' else [None, None])
         assert capsys.readouterr().err == ""
+
+
+def test_an_answer_without_an_end_is_not_read_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes fast, so that no deadline ends it, and no header says how long it is."""
+    monkeypatch.setattr(http_client, "LIMIT", 200_000)
+    with flooding() as url, pytest.raises(Failed) as failed:
+        http_client.exchange("GET", url)
+    assert (failed.value.code, "more than 200000 bytes" in failed.value.message) == ("bad_answer", True)
 
 
 @pytest.mark.parametrize("tag", UNSENDABLE)

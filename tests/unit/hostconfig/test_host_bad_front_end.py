@@ -70,6 +70,7 @@ def test_t76_an_etag_for_which_an_honest_server_refuses_wedges_nobody(
         kept.write_text(poison)
         front.serve(authority.offer(sequence=number))
         assert f"took bundle {number}" in host.refresh()
+        assert "If-None-Match" not in front.headers
     assert 400 in front.statuses
     front.refuse(404, {})
     host.refresh(code=8)

@@ -7,11 +7,13 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from sshjit_host import fetch
-from sshjit_host.errors import Unreachable
+from sshjit_host import fetch, files, timed
+from sshjit_host.errors import BundleRefused, HostError, Unreachable
+from tests.support.bad_front_end import flooding
 
 HEAD = b"HTTP/1.1 426 Upgrade Required\r\n"
 
@@ -64,3 +66,28 @@ def test_t49_an_answer_that_trickles_ends(status: bytes, monkeypatch: pytest.Mon
 def test_t49_a_refusal_that_is_none_is_a_line(rest: bytes) -> None:
     with raw(HEAD + rest) as url, pytest.raises(Unreachable, match="answers with status 426"):
         fetch.bundle(url, "")
+
+
+def test_t49_an_answer_that_is_too_long_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes fast, so that no deadline ends it, and no header says how long it is."""
+    monkeypatch.setattr(fetch, "LONGEST_ANSWER", 3 * fetch.CHUNK)
+    with flooding() as url, pytest.raises(BundleRefused, match="too long"):
+        fetch.bundle(url, "")
+
+
+def test_t49_no_read_may_take_longer_than_what_is_left_of_the_whole() -> None:
+    deadline = timed.Deadline(patience=10, total=0.3)
+    assert 0 < deadline.left() <= 0.3
+    time.sleep(0.35)
+    with pytest.raises(TimeoutError):
+        deadline.left()
+    assert timed.Deadline(patience=10, total=60).left() == 10
+
+
+def test_the_lock_file_is_never_somebody_elses_file(tmp_path: Path) -> None:
+    """Who can write the folder for a moment has nothing opened or made elsewhere by a link of the lock's name."""
+    other = tmp_path / "other"
+    (tmp_path / ".lock").symlink_to(other)
+    with pytest.raises(HostError, match="cannot open"), files.locked(tmp_path / ".lock"):
+        pass
+    assert not other.exists()
