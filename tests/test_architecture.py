@@ -102,6 +102,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("operations",),
         ("service",),
         ("authority",),
+        ("outages",),
         ("routes",),
         ("handlers", "preparations"),
         ("access", "report"),

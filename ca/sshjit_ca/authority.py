@@ -16,7 +16,8 @@ from sshjit import policy, sshkey, wire
 from sshjit.errors import Failed, Refused, SshJitError
 from sshjit.events import KeyActivated, KeyAdded, PolicyLoaded, Started, Turned
 from sshjit.policy import Policy
-from sshjit_ca.access import bundle_answers, emergency_certificates, provider_bindings
+from sshjit_ca import outages
+from sshjit_ca.access import emergency_certificates, provider_bindings
 from sshjit_ca.access.expiry import Sweeper
 from sshjit_ca.context import Context, Question
 from sshjit_ca.keys import first_keys
@@ -149,19 +150,7 @@ class Authority:
         self._note(error)
         _log.error("a batch was lost: %s", error.message)
         self._context.troubles = (error, *self._context.troubles)
-        return [self._without_batch(question, error) for question in questions]
-
-    def _without_batch(self, question: Question, error: Failed) -> Answer:
-        """The answer when a whole batch failed: how the CA is, if that was the question, and else the error.
-
-        Hosts and laptops get the newest bundle that is in the log, as long as it counts.
-        """
-        if isinstance(question.message, m.ReadBundle):
-            return bundle_answers.in_log(self._context, question.message) or error
-        if not isinstance(question.message, m.Health | m.Status):
-            return error
-        self._context.begin(question)
-        return ROUTES[type(question.message)].handler(self._context, question.message)
+        return [outages.answer(self._context, question, error) for question in questions]
 
     def _batch(self, questions: Sequence[Question], enough: Callable[[], bool] = lambda: False) -> list[Answer]:
         self._ready()
@@ -202,13 +191,15 @@ class Authority:
             context.now = context.clock.steady(context.state.time)
         if (full := context.reserve.look()) is not None:
             troubles.append(full)
+        if (silent := context.store.silent) is not None:
+            troubles.append(silent)
         context.troubles = tuple(troubles)
 
     def _one(self, question: Question) -> Answer:
         kind = type(question.message)
         for trouble in self._context.troubles:
             if trouble.code not in DESPITE.get(kind, ()):
-                return trouble
+                return outages.answer(self._context, question, trouble)
         self._context.begin(question)
         recorded = self._context.journal.size
         try:

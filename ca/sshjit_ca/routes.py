@@ -122,6 +122,10 @@ DESPITE: dict[type[m.Message], frozenset[str]] = {
     m.SignEmergency: frozenset({"disk_full"}),
 }
 """What is answered although the clock is not believed or the disk is full: what takes access away, and what only reads.
+While the database does not answer: what reads what the CA holds in memory.
 
 A bundle is among it, since hosts learn from it what was revoked. Whatever gives somebody something waits.
 """
+
+_FROM_MEMORY = (m.ReadLogin, m.ReadRequest, m.ReadRequests, m.ReadHosts, m.ReadLocks, m.ReadKeys, m.ReadHardwareKeys)
+DESPITE |= {kind: DESPITE[kind] | {"database_silent"} for kind in (*_FROM_MEMORY, m.Explain, m.Health, m.Status)}

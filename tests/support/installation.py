@@ -27,6 +27,7 @@ from sshjit_ca.machine.clock import Clock, Kept
 from sshjit_ca.routes import ROUTES
 from sshjit_ca.service import daemon
 from sshjit_ca.sockets import Socket
+from sshjit_ca.storage.limits import SERVING
 from sshjit_ca.storage.store import Store
 from tests.support.issuer import NATIVE_CLIENT, WEB_CLIENT, Issuer
 
@@ -132,7 +133,7 @@ class Installation:
 
     def start(self) -> None:
         """A new process, as it were: everything is read from disk again."""
-        self.store = Store(self.config.database)
+        self.store = Store(self.config.database, bounds=SERVING)
         kept = Kept(self.home / "ca" / "clock", "this-start")
         clock = Clock(lambda: self.time, lambda: self.boot, kept)
         self.context = daemon.open_context(self.config, self.store, self.places, clock)

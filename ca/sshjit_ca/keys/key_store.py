@@ -1,8 +1,8 @@
 """Opens private keys by their references and keeps them open.
 
 A key is opened when it must sign. One that cannot be opened now is tried again at its next signature: a device may come
-back, and ``circuit_breaker.py`` finds out whether one that hangs is back. What is opened must be the key that the log
-knows by this reference.
+back, and ``machine/circuit_breaker.py`` finds out whether one that hangs is back. What is opened must be the key that
+the log knows by this reference.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from pathlib import Path
 from sshjit.errors import Failed
 from sshjit_ca.keys import files, probe, references
 from sshjit_ca.keys.agents import Agent, AgentKey
-from sshjit_ca.keys.circuit_breaker import CircuitBreaker, GuardedSigner
+from sshjit_ca.keys.guarded_signer import GuardedSigner
 from sshjit_ca.keys.locations import KeyLocations
 from sshjit_ca.keys.references import Reference
 from sshjit_ca.keys.signer import Signer
 from sshjit_ca.keys.tokens import TokenKey
+from sshjit_ca.machine.circuit_breaker import CircuitBreaker
 
 
 class KeyStore:

@@ -20,9 +20,11 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from sshjit.errors import Failed
 from sshjit.events import Forgot
 from sshjit_ca.state import State, authority, codec
 from sshjit_ca.storage.database import reason
+from sshjit_ca.storage.limits import LONG
 from sshjit_ca.storage.schema import entries, snapshots
 from sshjit_ca.storage.store import Store
 
@@ -102,7 +104,7 @@ def erase(store: Store, plan: Plan) -> threading.Thread | None:
 
 def _end(store: Store, plan: Plan) -> int:
     """The index after the last entry that is erased. Not by bisection: a clock that was set back breaks the order."""
-    with store.engine.connect() as connection:
+    with store.reading(seconds=LONG) as connection:
         last = connection.execute(sa.select(sa.func.max(entries.c.number)).where(plan.where())).scalar()
     return 0 if last is None else int(last) + 1
 
@@ -121,12 +123,13 @@ def _step(store: Store, plan: Plan, first: int, end: int) -> bool:
     """Erases details of the entries from ``first`` to before ``end``, in one transaction."""
     these = sa.and_(entries.c.number >= first, entries.c.number < end, plan.where())
     try:
-        with store.engine.begin() as connection:
+        with store.writing(seconds=LONG) as connection:
             if first == 0:
                 connection.execute(sa.delete(snapshots))
             connection.execute(sa.update(entries).where(these).values(detail=None, salt=None))
-    except SQLAlchemyError:
-        _log.exception("details from entry %d on could not be erased; run ssh-jit-ca log forget again", first)
+    except Failed as error:
+        again = "run ssh-jit-ca log forget again"
+        _log.error("details from entry %d on could not be erased: %s; %s", first, error.message, again)
         return False
     return True
 
@@ -140,11 +143,14 @@ def _wipe(store: Store) -> None:
     try:
         with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             if connection.dialect.name != "sqlite":
+                connection.exec_driver_sql("SET statement_timeout = 0")
                 connection.exec_driver_sql("VACUUM entries, snapshots")
+                connection.invalidate()  # its limits are those of a new one
                 return
+            usual = connection.exec_driver_sql("PRAGMA busy_timeout").scalar()
             connection.exec_driver_sql("PRAGMA busy_timeout = 200")
             busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar()
-            connection.exec_driver_sql("PRAGMA busy_timeout = 5000")
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {usual}")
     except SQLAlchemyError as error:
         busy, why = 1, reason(error)
     else:
@@ -179,7 +185,7 @@ def _ranges(store: Store, plan: Plan) -> list[tuple[int, int]]:
     one = marked.subquery()
     pairs = sa.select(one, sa.func.lag(one.c.goes).over(order_by=one.c.number).label("before")).subquery()
     turns = sa.select(pairs.c.number, pairs.c.goes).where(sa.func.coalesce(pairs.c.before, 0) != pairs.c.goes)
-    with store.engine.connect() as connection:
+    with store.reading(seconds=LONG) as connection:
         turns_at = [row.number for row in connection.execute(turns.order_by(pairs.c.number))]
         if len(turns_at) % 2:  # the last range is open
             turns_at.append(1 + connection.execute(sa.select(sa.func.max(number))).scalar_one())
@@ -188,7 +194,7 @@ def _ranges(store: Store, plan: Plan) -> list[tuple[int, int]]:
 
 def count(store: Store, where: sa.ColumnElement[bool]) -> int:
     """How many entries a condition meets."""
-    with store.engine.connect() as connection:
+    with store.reading(seconds=LONG) as connection:
         return int(connection.execute(sa.select(sa.func.count()).select_from(entries).where(where)).scalar() or 0)
 
 

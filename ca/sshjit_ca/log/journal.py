@@ -24,7 +24,7 @@ from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
 from sshjit_ca.log.snapshots import Folded
 from sshjit_ca.state import State
 from sshjit_ca.state import keys as folded
-from sshjit_ca.storage.store import Head, Row, Store, fenced
+from sshjit_ca.storage.store import Head, Row, Store, fenced, late
 
 SERIALS_PER_EPOCH = 2**40
 
@@ -101,18 +101,20 @@ class Journal:
         if head is not None and head.size:
             signed = verified(head.checkpoint, raw(keys.current))
             if (signed.size, signed.root) != (tree.size, tree.head()):
-                if self._moved(head):
-                    raise fenced()
+                if moved := self._moved(head):
+                    raise moved
                 raise Failed("log_broken", "the log does not fit its checkpoint", hint="ssh-jit-ca log verify")
         self.state, self._tree, self._rows, self._texts, self._plan = state, tree, [], [], None
         self.checkpoint = head.checkpoint if head else ""
         self.checkpoint_key = keys.current
         self.durable, self._snapshot = tree.size, began
 
-    def _moved(self, seen: Head) -> bool:
-        """Whether somebody wrote since the head was seen."""
+    def _moved(self, seen: Head) -> Failed | None:
+        """What to raise if somebody wrote since the head was seen: another CA, or a late batch of our own."""
         now = self._store.head()
-        return now is None or (now.epoch, now.size) != (seen.epoch, seen.size)
+        if now is not None and (now.epoch, now.size) == (seen.epoch, seen.size):
+            return None
+        return late() if now is not None and now.epoch == self.epoch else fenced()
 
     def _begin(self, head: Head | None, remembered: Checkpoint | None, keys: Succession) -> Folded:
         """Where the fold begins: never past what is remembered elsewhere, so that this is always met."""

@@ -73,14 +73,14 @@ def oldest_first(store: Store, wanted: Filter, after: int, limit: int) -> Page:
 def leaves(store: Store, first: int, end: int) -> list[bytes]:
     """The leaf hashes from ``first`` to before ``end``."""
     query = sa.select(entries.c.leaf).where(entries.c.number >= first, entries.c.number < end)
-    with store.engine.connect() as connection:
+    with store.reading() as connection:
         return [bytes(row.leaf) for row in connection.execute(query.order_by(entries.c.number))]
 
 
 def facts(store: Store, first: int, end: int) -> list[bytes]:
     """The facts from ``first`` to before ``end``."""
     query = sa.select(entries.c.fact).where(entries.c.number >= first, entries.c.number < end)
-    with store.engine.connect() as connection:
+    with store.reading() as connection:
         return [bytes(row.fact) for row in connection.execute(query.order_by(entries.c.number))]
 
 
@@ -113,13 +113,13 @@ def _query(wanted: Filter) -> sa.Select[tuple[object, ...]]:
 
 
 def _size(store: Store) -> int:
-    with store.engine.connect() as connection:
+    with store.reading() as connection:
         return int(connection.execute(sa.select(sa.func.max(entries.c.number))).scalar() or 0) + 1
 
 
 def first_at(store: Store, time: int | None) -> int:
     """The index of the first entry at or after a time; past the end when there is none, or no time."""
-    with store.engine.connect() as connection:
+    with store.reading() as connection:
         stretches = _stretches(connection)
         for first, end in stretches if time is not None else ():
             if (index := _bisect(connection, time or 0, first, end)) < end:
@@ -129,7 +129,7 @@ def first_at(store: Store, time: int | None) -> int:
 
 def end_at(store: Store, time: int | None) -> int:
     """The index after the last entry before a time: as ``first_at``, unless the clock was set back in between."""
-    with store.engine.connect() as connection:
+    with store.reading() as connection:
         stretches = _stretches(connection)
         if time is None:
             return stretches[-1][1]

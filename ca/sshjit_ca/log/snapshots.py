@@ -10,17 +10,17 @@ from __future__ import annotations
 import hashlib
 import logging
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
 from sshjit import canonical, entries, merkle, wire
 from sshjit.checkpoint import Checkpoint
-from sshjit.errors import SshJitError
+from sshjit.errors import Failed, SshJitError
 from sshjit_ca import state as states
 from sshjit_ca.state import State, codec
+from sshjit_ca.storage.limits import LONG
 from sshjit_ca.storage.schema import snapshots
 from sshjit_ca.storage.store import Store
 
@@ -93,19 +93,19 @@ def keep(store: Store, folded: Folded, text: Text, note: str) -> None:
         "note": note,
     }
     try:
-        with store.engine.begin() as connection:
+        with store.writing(seconds=LONG) as connection:
             connection.execute(sa.delete(snapshots).where(snapshots.c.size == folded.tree.size))
             connection.execute(sa.insert(snapshots).values(values))
             newest = sa.select(snapshots.c.size).order_by(snapshots.c.size.desc()).limit(KEPT).scalar_subquery()
             connection.execute(sa.delete(snapshots).where(snapshots.c.size.not_in(newest)))
-    except SQLAlchemyError:
-        _log.warning("a snapshot at %d entries could not be stored", folded.tree.size)
+    except Failed as error:
+        _log.warning("a snapshot at %d entries could not be stored: %s", folded.tree.size, error.message)
 
 
-def stored(store: Store) -> Iterator[Snapshot]:
+def stored(store: Store) -> list[Snapshot]:
     """The snapshots, newest first."""
-    with store.engine.connect() as connection:
-        yield from read(connection)
+    with store.reading(seconds=LONG) as connection:
+        return read(connection)
 
 
 def read(connection: sa.Connection) -> list[Snapshot]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from sshjit.errors import SshJitError
 from sshjit.events import Event
 from sshjit_ca.access import expiry
 from sshjit_ca.authority import Authority
@@ -23,6 +24,8 @@ HURRY = 0.5
 """The same while there is more of it than one look takes."""
 LOOK = 0.25
 """Seconds between two looks for something alarming."""
+RETRY = 2.0
+"""Seconds until the log is searched for alarms again after it could not be read."""
 KEEP = 1_000
 """Entries after which the position is kept although there was nothing to tell: so many are looked at again."""
 _log = logging.getLogger(__name__)
@@ -33,6 +36,9 @@ async def sweep(authority: Authority) -> None:
     while authority.fenced is None:
         try:
             swept = authority.sweep()
+        except SshJitError as error:
+            _log.warning("endings could not be recorded: %s", error.message)
+            swept = 0
         except Exception:  # noqa: BLE001 - whatever it is, the CA goes on, and tries again
             _log.exception("endings could not be recorded")
             swept = 0
@@ -49,6 +55,9 @@ async def alert(context: Context, store: Store, alarms: Alarms) -> None:
             continue
         try:
             position = await look(context, store, alarms, position, size)
+        except SshJitError as error:
+            _log.warning("the log could not be searched for alarms: %s", error.message)
+            await asyncio.sleep(RETRY)
         except Exception:  # noqa: BLE001 - as above
             _log.exception("the log could not be searched for alarms")
             await asyncio.sleep(SWEEP)

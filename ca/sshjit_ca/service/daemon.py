@@ -42,6 +42,7 @@ from sshjit_ca.service import background, standby
 from sshjit_ca.service.alerts import Alarms
 from sshjit_ca.service.server import Listening, Server
 from sshjit_ca.storage.database import sqlite_file
+from sshjit_ca.storage.limits import SERVING
 from sshjit_ca.storage.store import Store
 
 _log = logging.getLogger(__name__)
@@ -113,7 +114,7 @@ def serve(config: Config, places: KeyLocations, supervised: supervisor.Superviso
         SshJitError: when it cannot begin; ``fenced``, when another process took over.
 
     """
-    store = Store(config.database)
+    store = Store(config.database, bounds=SERVING)
     try:
         context = open_context(config, store, places, machine_clock(config))
         authority = Authority(context)

@@ -7,13 +7,16 @@ kept in either is ``store.py``'s.
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
 from sshjit.errors import Failed, Invalid
+from sshjit_ca.storage.limits import PATIENT, Limits
 
 _DRIVERS = {
     "sqlite": "sqlite",
@@ -25,8 +28,8 @@ _FULL = ("disk is full", "no space left", "could not extend file")
 """What SQLite and PostgreSQL say when there is no room left."""
 
 
-def open_engine(address: str, *, read_only: bool = False) -> sa.Engine:
-    """An engine for a database; nothing is connected to yet.
+def open_engine(address: str, *, read_only: bool = False, bounds: Limits = PATIENT) -> sa.Engine:
+    """An engine for a database, which keeps to ``bounds``; nothing is connected to yet.
 
     Raises:
         Invalid: ``bad_database``, when the address is none, or names a database that is not supported.
@@ -41,16 +44,20 @@ def open_engine(address: str, *, read_only: bool = False) -> sa.Engine:
         raise Invalid("bad_database", f"{url.drivername!r} is not a database that the CA supports", hint=_EXAMPLE)
     try:
         driver = _DRIVERS[url.drivername]
-        engine = sa.create_engine(url.set(drivername=driver), pool_pre_ping=driver != "sqlite")
+        engine = sa.create_engine(
+            url.set(drivername=driver), pool_pre_ping=driver != "sqlite", pool_timeout=bounds.operation
+        )
     except (ModuleNotFoundError, NoSuchModuleError):
         raise Failed("no_driver", "psycopg is not installed", hint="pip install 'ssh-jit[postgres]'") from None
-    sqlite = engine.dialect.name == "sqlite"
-    if read_only and sqlite:
-        sa.event.listen(engine, "do_connect", _sqlite_on_a_still_disk)
-    if read_only:
-        sa.event.listen(engine, "connect", _sqlite_read_only if sqlite else _postgres_read_only)
+    if engine.dialect.name == "sqlite":
+        if read_only:
+            sa.event.listen(engine, "do_connect", _sqlite_on_a_still_disk)
+        sa.event.listen(engine, "connect", _sqlite(bounds, read_only=read_only))
     else:
-        sa.event.listen(engine, "connect", _sqlite_durable if sqlite else _postgres_durable)
+        from sshjit_ca.storage import postgres  # noqa: PLC0415 - psycopg, which SQLite does without
+
+        postgres.guard(engine, bounds)
+        sa.event.listen(engine, "connect", _postgres_read_only if read_only else _postgres_durable)
     return engine
 
 
@@ -69,10 +76,22 @@ def sqlite_file(address: str) -> Path | None:
 
 
 def reason(error: SQLAlchemyError) -> str:
-    """What the database said, on one line and without the statement."""
+    """What the database said, on one line, without the statement, and without the server's address.
+
+    It is told to people who have nothing to do with the database.
+    """
     cause = getattr(error, "orig", None) or error
     lines = str(cause).splitlines() or [type(cause).__name__]
-    return lines[0][:200]
+    return _ADDRESS.sub("", lines[0])[:200]
+
+
+_ADDRESS = re.compile(r"connection to server (at|on socket) .*? failed: |(?<=resolve host) '[^']*'")
+"""What libpq and psycopg say before the reason why they cannot connect."""
+
+
+def is_unanswered(error: SQLAlchemyError) -> bool:
+    """Whether an error may mean that the database does not answer, if it came late."""
+    return isinstance(error, OperationalError | InterfaceError) and not is_full(reason(error))
 
 
 def what_to_do(why: str, otherwise: str) -> str:
@@ -97,12 +116,20 @@ def is_full(why: str) -> bool:
     return any(words in why.lower() for words in _FULL)
 
 
-def _sqlite_durable(connection: Any, _: Any) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA busy_timeout = 5000")
-    connection.execute("PRAGMA secure_delete = ON")  # what was erased is overwritten with zeros
-    connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
+def _sqlite(bounds: Limits, *, read_only: bool) -> Callable[[Any, Any], None]:
+    """Sets a new connection up."""
+
+    def settle(connection: Any, _: Any) -> None:
+        connection.execute(f"PRAGMA busy_timeout = {bounds.lock * 1000:.0f}")
+        if read_only:
+            connection.execute("PRAGMA query_only = ON")
+            return
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")  # what was erased is overwritten with zeros
+        connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
+
+    return settle
 
 
 WAL_PAGES = 4000
@@ -126,11 +153,6 @@ def _is_still(file: Path) -> bool:
         return False
     log, index = (file.with_name(f"{file.name}{suffix}") for suffix in ("-wal", "-shm"))
     return not index.exists() and (not log.exists() or log.stat().st_size == 0)
-
-
-def _sqlite_read_only(connection: Any, _: Any) -> None:
-    connection.execute("PRAGMA query_only = ON")
-    connection.execute("PRAGMA busy_timeout = 5000")
 
 
 def _postgres_durable(connection: Any, _: Any) -> None:

@@ -11,18 +11,16 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 
-def migrate(engine: sa.Engine) -> None:
-    """Makes what is missing, in one transaction."""
+def migrate(connection: sa.Connection) -> None:
+    """Makes what is missing, in the connection's transaction."""
     settings = _settings()
-    with engine.begin() as connection:
-        settings.attributes["connection"] = connection
-        command.upgrade(settings, "head")
+    settings.attributes["connection"] = connection
+    command.upgrade(settings, "head")
 
 
-def is_current(engine: sa.Engine) -> bool:
+def is_current(connection: sa.Connection) -> bool:
     """Whether nothing is missing."""
-    with engine.connect() as connection:
-        found = MigrationContext.configure(connection).get_current_revision()
+    found = MigrationContext.configure(connection).get_current_revision()
     return found == ScriptDirectory.from_config(_settings()).get_current_head()
 
 

@@ -7,15 +7,19 @@ would have written it. Which databases there are is ``database.py``'s.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 
 from sshjit.entries import Entry
 from sshjit.errors import Failed, Invalid
-from sshjit_ca.storage.database import is_full, open_engine, reason, what_to_do
+from sshjit_ca.storage import limits
+from sshjit_ca.storage.database import open_engine
+from sshjit_ca.storage.guard import Guard
+from sshjit_ca.storage.limits import PATIENT, Limits
 from sshjit_ca.storage.rows import InsertStatement, Row
 from sshjit_ca.storage.schema import entries, head, policies
 
@@ -50,9 +54,12 @@ _ADVANCE = (
 class Store:
     """An open database."""
 
-    def __init__(self, address: str, *, read_only: bool = False) -> None:
-        self._engine = open_engine(address, read_only=read_only)
-        self._batches = open_engine(address, read_only=read_only)  # its one connection keeps the pages it wrote
+    def __init__(self, address: str, *, read_only: bool = False, bounds: Limits = PATIENT) -> None:
+        """``bounds``: how long it may take; the running CA has ``limits.SERVING``."""
+        self._engine = open_engine(address, read_only=read_only, bounds=bounds)
+        self._batches = open_engine(address, read_only=read_only, bounds=bounds)
+        # the one connection of the second keeps the pages that it wrote
+        self._guard = Guard(self._engine, bounds)
         self._inserting = InsertStatement(self._engine.dialect)
 
     def migrate(self) -> None:
@@ -64,25 +71,21 @@ class Store:
         """
         from sshjit_ca.storage import migration  # noqa: PLC0415 - a quarter of a second that only this needs
 
-        try:
-            migration.migrate(self._engine)
-        except SQLAlchemyError as error:
-            raise _unreadable(error) from None
+        with self.reading("no_database") as connection, connection.begin():
+            migration.migrate(connection)
 
     def is_current(self) -> bool:
         """Whether the schema is up to date. Raises ``Failed``: ``no_database``."""
         from sshjit_ca.storage import migration  # noqa: PLC0415 - as above
 
-        try:
-            return migration.is_current(self._engine)
-        except SQLAlchemyError as error:
-            raise _unreadable(error) from None
+        with self.reading("no_database") as connection:
+            return migration.is_current(connection)
 
     def settings(self, names: Sequence[str]) -> dict[str, str]:
         """Settings of a PostgreSQL server that decide whether a commit is durable; none for SQLite."""
         if self._engine.dialect.name == "sqlite":
             return {}
-        with self._engine.connect() as connection:
+        with self.reading("no_database") as connection:
             shown = {name: connection.execute(sa.text(f"SHOW {name}")).scalar() for name in names}
         return {name: str(value) for name, value in shown.items()}
 
@@ -93,11 +96,8 @@ class Store:
             Failed: ``no_database``, when this is not a database of the CA.
 
         """
-        try:
-            with self._engine.connect() as connection:
-                row = connection.execute(sa.select(head)).one_or_none()
-        except SQLAlchemyError as error:
-            raise _unreadable(error) from None
+        with self.reading("no_database") as connection:
+            row = connection.execute(sa.select(head)).one_or_none()
         return None if row is None else Head(row.epoch, row.size, row.checkpoint, row.holder, row.beat)
 
     def take_over(self, old: Head | None, epoch: int, holder: str = "") -> None:
@@ -107,20 +107,18 @@ class Store:
             Failed: ``fenced``, or ``not_signing`` when the database does not take it.
 
         """
-        try:
-            with self._engine.begin() as connection:
-                if old is None:
-                    new = {"id": 1, "epoch": epoch, "size": 0, "checkpoint": "", "holder": holder}
+        with self.writing() as connection:
+            if old is None:
+                new = {"id": 1, "epoch": epoch, "size": 0, "checkpoint": "", "holder": holder}
+                try:
                     connection.execute(sa.insert(head).values(new))
-                    return
-                mine = sa.update(head).where(head.c.epoch == old.epoch)
-                taken = connection.execute(mine.values(epoch=epoch, holder=holder))
-                if taken.rowcount != 1:
-                    raise fenced()
-        except IntegrityError:
-            raise fenced() from None
-        except SQLAlchemyError as error:
-            raise _unwritten(error) from None
+                except IntegrityError:
+                    raise fenced() from None
+                return
+            mine = sa.update(head).where(head.c.epoch == old.epoch)
+            taken = connection.execute(mine.values(epoch=epoch, holder=holder))
+            if taken.rowcount != 1:
+                raise fenced()
 
     def beat(self, epoch: int) -> None:
         """Shows that the writer lives, and tells it if it is the writer no more.
@@ -136,11 +134,8 @@ class Store:
         self._mark(epoch, holder="")
 
     def _mark(self, epoch: int, **values: Any) -> None:
-        try:
-            with self._engine.begin() as connection:
-                marked = connection.execute(sa.update(head).where(head.c.epoch == epoch).values(values))
-        except SQLAlchemyError as error:
-            raise _unwritten(error) from None
+        with self.writing(seconds=limits.BEAT) as connection:
+            marked = connection.execute(sa.update(head).where(head.c.epoch == epoch).values(values))
         if marked.rowcount != 1:
             raise fenced()
 
@@ -148,26 +143,45 @@ class Store:
         """Writes a batch, its checkpoint, and policy texts (digest, text) that it names; durable on return.
 
         Raises:
-            Failed: ``fenced``; ``disk_full``, ``not_signing`` when the database does not take it. Nothing was written.
+            Failed: ``fenced``; ``disk_full``, ``not_signing``, ``database_silent`` when the database does not take it:
+                nothing was written; ``outcome_unknown`` when it did not say so any more.
 
         """
         first, end = rows[0].entry.index, rows[-1].entry.index + 1
-        try:
-            with self._batches.begin() as connection:
-                written = connection.execute(_ADVANCE, {"writer": epoch, "from": first, "to": end, "note": checkpoint})
-                if written.rowcount != 1:
-                    raise fenced()
-                for digest, text in texts:
-                    if not connection.execute(sa.select(policies).where(policies.c.digest == digest)).first():
-                        connection.execute(sa.insert(policies).values(digest=digest, text=text))
-                self._inserting.insert(connection, rows)
-        except SQLAlchemyError as error:
-            raise _unwritten(error) from None
+        with self._guard.write(self._batches) as connection:
+            written = connection.execute(_ADVANCE, {"writer": epoch, "from": first, "to": end, "note": checkpoint})
+            if written.rowcount != 1:
+                raise self._overtaken(connection, epoch)
+            for digest, text in texts:
+                if not connection.execute(sa.select(policies).where(policies.c.digest == digest)).first():
+                    connection.execute(sa.insert(policies).values(digest=digest, text=text))
+            self._inserting.insert(connection, rows)
+
+    @staticmethod
+    def _overtaken(connection: sa.Connection, epoch: int) -> Failed:
+        """Who wrote instead: another CA, or a batch of our own that had been given up and came through later."""
+        ours = connection.execute(sa.select(head.c.id).where(head.c.epoch == epoch)).first()
+        return late() if ours else fenced()
 
     @property
     def engine(self) -> sa.Engine:
-        """For what reads (``log/pages.py``) and keeps (``log/snapshots.py``) beside the log."""
+        """For those who see to limits and errors themselves."""
         return self._engine
+
+    @property
+    def silent(self) -> Failed | None:
+        """What is wrong, while the database does not answer; nothing waits for it then."""
+        return self._guard.silent
+
+    def reading(
+        self, code: str = "database_broken", *, seconds: float | None = None
+    ) -> AbstractContextManager[sa.Connection]:
+        """A connection to read by, for ``seconds`` at most. Raises ``Failed``: ``database_silent``, ``code``."""
+        return self._guard.read(code, seconds=seconds)
+
+    def writing(self, *, seconds: float | None = None) -> AbstractContextManager[sa.Connection]:
+        """A transaction, durable after the block. Raises ``Failed`` as ``commit`` does."""
+        return self._guard.write(seconds=seconds)
 
     def rows(self, first: int = 0, end: int | None = None) -> Iterator[Row]:
         """The entries from ``first`` to before ``end``, in order, with what is kept beside them."""
@@ -206,7 +220,7 @@ class Store:
             Invalid: ``unknown_policy``.
 
         """
-        with self._engine.connect() as connection:
+        with self.reading() as connection:
             text = connection.execute(sa.select(policies.c.text).where(policies.c.digest == digest)).scalar()
         if not isinstance(text, str):
             raise Invalid("unknown_policy", f"no policy with the digest {digest[:64]!r} was ever in force here")
@@ -214,6 +228,7 @@ class Store:
 
     def close(self) -> None:
         """Closes every connection."""
+        self._guard.close()
         self._batches.dispose()
         self._engine.dispose()
 
@@ -226,12 +241,8 @@ class Store:
         """
         number = entries.c.number
         ordered = query.order_by(number.desc() if newest_first else number).limit(limit)
-        try:
-            with self._engine.connect() as connection:
-                rows = connection.execute(ordered).all()
-        except SQLAlchemyError as error:
-            why = reason(error)
-            raise Failed("database_broken", f"the log cannot be read: {why}", hint=what_to_do(why, "")) from None
+        with self.reading() as connection:
+            rows = connection.execute(ordered).all()
         return [
             Row(Entry(number, time, kind, fact, detail, salt), leaf, subject, request)
             for number, time, kind, fact, leaf, detail, salt, subject, request in rows
@@ -239,7 +250,7 @@ class Store:
 
     def policy_texts(self) -> list[tuple[str, str]]:
         """Every policy text that ever decided, with the digest it is kept under."""
-        with self._engine.connect() as connection:
+        with self.reading() as connection:
             return [(row.digest, row.text) for row in connection.execute(sa.select(policies))]
 
     def sound(self) -> str:
@@ -260,13 +271,6 @@ def fenced() -> Failed:
     )
 
 
-def _unreadable(error: SQLAlchemyError) -> Failed:
-    why = reason(error)
-    hint = what_to_do(why, "is it running, and is its schema up to date? ssh-jit-ca migrate")
-    return Failed("no_database", f"the CA's database cannot be read: {why}", hint=hint)
-
-
-def _unwritten(error: SQLAlchemyError) -> Failed:
-    why = reason(error)
-    code = "disk_full" if is_full(why) else "not_signing"
-    return Failed(code, f"the log cannot be written: {why}; nothing was signed", hint="ssh-jit-ca doctor")
+def late() -> Failed:
+    """What a writer hears whose own earlier batch was written after all; the log must be read again."""
+    return Failed("not_signing", "an earlier batch came through late; nothing of this one was signed", hint="try again")

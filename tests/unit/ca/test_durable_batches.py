@@ -79,3 +79,30 @@ def test_a_defect_loses_its_own_batch_alone(
     assert isinstance(answer, Failed)
     assert answer.code == "defect"
     assert len(serials(ca.authority.answer([drawing]))) == 1
+
+
+def test_a_read_that_fails_fails_alone(ca: Installation, drawing: Question, other: sqlite3.Connection) -> None:
+    """And says what is wrong with the database, as no bug of ours."""
+    reading = Question(m.ReadPolicy("0" * 64), "admin")
+    other.execute("ALTER TABLE policies RENAME TO away")
+    first, failed, second = ca.authority.answer([drawing, reading, drawing])
+    other.execute("ALTER TABLE away RENAME TO policies")
+    assert isinstance(failed, Failed)
+    assert failed.code == "database_broken"
+    assert len(set(serials([first, second]))) == 2
+    assert ca.kinds().count("certificate") == 3
+
+
+def test_a_batch_of_our_own_that_came_through_late_is_no_other_writer(
+    ca: Installation, drawing: Question, other: sqlite3.Connection
+) -> None:
+    """A server that was stopped may carry out what we had given up; the log is read again then."""
+    size = len(ca.kinds())
+    other.execute("UPDATE head SET size = size + 1")
+    (answer,) = ca.authority.answer([drawing])
+    assert isinstance(answer, Failed)
+    assert (answer.code, "late" in answer.message) == ("not_signing", True)
+    assert ca.authority.fenced is None
+    other.execute("UPDATE head SET size = size - 1")
+    (serial,) = serials(ca.authority.answer([drawing]))
+    assert serial % 2**40 == size

@@ -16,7 +16,7 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit import wire
 from sshjit.errors import Failed, Invalid
-from sshjit_ca.keys import circuit_breaker
+from sshjit_ca.machine import circuit_breaker
 from sshjit_ca.operations import admin_client
 from sshjit_ca.service.fair_queue import FairQueue
 from tests.support import devices, slow_agent

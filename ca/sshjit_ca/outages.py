@@ -1,0 +1,48 @@
+"""While the log cannot be written: what is still answered, and what is said to whoever wanted something done.
+
+Nothing that waits for the database is answered here. Hosts and laptops get the newest bundle that is in the log, as
+long as it counts. Whoever wanted to take access away must not believe that it happened.
+"""
+
+from __future__ import annotations
+
+from sshjit import ca_protocol as m
+from sshjit.errors import Failed
+from sshjit_ca.access import bundle_answers
+from sshjit_ca.context import Context, Question
+from sshjit_ca.routes import ROUTES
+
+_NOT_DONE: dict[type[m.Message], str] = {
+    m.Lock: "the lock is NOT in force",
+    m.Unlock: "nothing was unlocked",
+    m.Revoke: "NOTHING was revoked",
+    m.Logout: "the sign-in was NOT ended",
+    m.End: "the access was NOT ended",
+    m.RemoveHost: "the host was NOT removed",
+    m.RemoveHardwareKey: "the hardware key was NOT removed",
+    m.RetireKey: "the key was NOT retired",
+    m.ConfirmClock: "the clock was NOT confirmed",
+}
+_UNKNOWN = "outcome_unknown"
+
+
+def answer(context: Context, question: Question, error: Failed) -> m.Reply | Failed:
+    """The answer to a question whose batch did not become durable, or cannot."""
+    match question.message:
+        case m.ReadBundle() as message:
+            return bundle_answers.in_log(context, message) or error
+        case m.Health() | m.Status() as message:
+            context.begin(question)
+            return ROUTES[type(message)].handler(context, message)
+        case _:
+            return refusal(type(question.message), error)
+
+
+def refusal(kind: type[m.Message], error: Failed) -> Failed:
+    """The error, in words that leave no doubt about what the asker wanted done."""
+    if kind not in _NOT_DONE:
+        return error
+    if error.code == _UNKNOWN:
+        hint = "ssh-jit-ca locks and ssh-jit-ca log show say whether it was, once the database answers"
+        return Failed(error.code, error.message, hint=hint)
+    return Failed(error.code, f"{_NOT_DONE[kind]}: {error.message}", hint=error.hint)
