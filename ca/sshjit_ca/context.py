@@ -74,6 +74,8 @@ class Context:
     """Why the last entry or beat could not be written, until one is; it stops nobody who tries again."""
     policy_refused: bool = False
     """The policy file was changed to one that cannot be loaded; ``policy`` is the one before it."""
+    socket_problems: dict[Socket, str] = field(default_factory=dict)
+    """What is wrong, or was lately, with the file of a socket."""
     socket: Socket = "web"
     """Where the message came in that is being answered."""
     refusals: RefusalThrottle = field(default_factory=RefusalThrottle)

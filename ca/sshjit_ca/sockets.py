@@ -23,7 +23,8 @@ class Bound:
     """A socket that listens, and which file it is."""
 
     socket: socket.socket
-    inode: int
+    file: tuple[int, int]
+    """Device and inode."""
 
 
 def listen(path: Path, users: frozenset[int]) -> Bound:
@@ -48,7 +49,7 @@ def listen(path: Path, users: frozenset[int]) -> Bound:
     _open_to(path, users)
     listening.listen(128)
     listening.settimeout(0)
-    return Bound(listening, path.stat().st_ino)
+    return Bound(listening, _file(path))
 
 
 def _open_to(path: Path, users: frozenset[int]) -> None:
@@ -79,8 +80,21 @@ _BOTH, _NOBODY = 0o6, 0xFFFFFFFF
 def unlink(path: Path, bound: Bound) -> None:
     """Takes the file away, unless it is another's by now: who took over may listen at the same place."""
     with contextlib.suppress(FileNotFoundError):
-        if path.stat().st_ino == bound.inode:
+        if _file(path) == bound.file:
             path.unlink()
+
+
+def is_there(path: Path, bound: Bound) -> bool:
+    """Whether whoever connects at ``path`` reaches us."""
+    try:
+        return _file(path) == bound.file
+    except OSError:
+        return False
+
+
+def _file(path: Path) -> tuple[int, int]:
+    status = path.stat(follow_symlinks=False)
+    return status.st_dev, status.st_ino
 
 
 def peer(connection: socket.socket) -> int:

@@ -76,6 +76,7 @@ def _problems(context: Context) -> tuple[str, ...]:
     problems = [trouble.message for trouble in context.troubles]
     if context.unwritten is not None:
         problems.append(context.unwritten.message)
+    problems += context.socket_problems.values()
     if context.policy_refused:
         problems.append("the policy file cannot be loaded; the one before it stays in force")
     return tuple(dict.fromkeys(problems))

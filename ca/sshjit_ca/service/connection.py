@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -68,6 +68,8 @@ class Connection(asyncio.Protocol):
         self._eof = False
         self._timeout: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport
+        self.ended: Callable[[Connection], None] = lambda _: None
+        """Called once the connection is over."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keeps the connection if its user may connect."""
@@ -92,6 +94,11 @@ class Connection(asyncio.Protocol):
         del exc
         self._dispatcher.peers[self.socket].discard(self)
         self._cancel_timeout()
+        self.ended(self)
+
+    def close(self) -> None:
+        """Ends it once the peer read what was sent."""
+        self._transport.close()
 
     def eof_received(self) -> bool:
         """The peer sends no more; the connection ends once all questions are answered."""

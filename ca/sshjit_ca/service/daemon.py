@@ -133,7 +133,7 @@ def serve(config: Config, places: KeyLocations, supervised: supervisor.Superviso
             assert route.prepare is not None  # noqa: S101 - the server asks for these only
             return route.prepare(context, message, context.clock.now(context.state.time))
 
-        server = Server(authority, prepare)
+        server = Server(authority, prepare, context.socket_problems)
         asyncio.run(_run(config, store, context, authority, server, supervised))
         if authority.fenced is None:
             snapshotting.keep_last(context.journal)

@@ -18,7 +18,6 @@ from concurrent.futures import ThreadPoolExecutor
 from sshjit import ca_protocol as m
 from sshjit import wire
 from sshjit.errors import Failed, SshJitError
-from sshjit_ca import sockets
 from sshjit_ca.authority import Answer, Authority
 from sshjit_ca.context import Question
 from sshjit_ca.ephemeral import LogThrottle
@@ -26,6 +25,7 @@ from sshjit_ca.routes import ROUTES, Route
 from sshjit_ca.service.connection import Connection, Listening
 from sshjit_ca.service.fair_queue import FairQueue
 from sshjit_ca.service.frames import Origin
+from sshjit_ca.service.listeners import Listeners
 from sshjit_ca.sockets import Socket
 
 __all__ = ["Listening", "Server"]
@@ -34,6 +34,10 @@ _log = logging.getLogger(__name__)
 MAX_BATCH = 512
 PREPARERS = 8
 """Messages of one socket that are prepared at a time."""
+FINISH = 5.0
+"""Seconds in which a CA that stops answers what had arrived."""
+QUIET = 4
+"""Looks in a row that find nothing to answer, after which nothing more is on its way."""
 BATCH = 0.05
 """Seconds after which no further question is taken into a batch."""
 
@@ -45,8 +49,14 @@ class Server:
         self,
         authority: Authority,
         prepare: Callable[[Route, m.Message], object],
+        problems: dict[Socket, str] | None = None,
     ) -> None:
-        """``prepare`` does what a route's preparation needs, in a thread; it may raise ``SshJitError``."""
+        """``prepare`` does what a route's preparation needs, in a thread; it may raise ``SshJitError``.
+
+        ``problems`` gets what is wrong with a socket's file.
+        """
+        self._problems = {} if problems is None else problems
+        self._stopping = False
         self._authority = authority
         self._prepare = prepare
         self._waiting = FairQueue[Connection, tuple[Question, Origin]]()
@@ -62,27 +72,41 @@ class Server:
         self.peers: dict[Socket, set[Connection]] = {"web": set(), "admin": set()}
 
     async def run(self, listening: list[Listening], stop: asyncio.Event, ready: Callable[[], None]) -> None:
-        """Listens at all sockets until ``stop`` is set; calls ``ready`` once it does."""
-        loop = asyncio.get_running_loop()
+        """Listens at all sockets until ``stop`` is set; calls ``ready`` once it does.
+
+        Then it answers what had arrived, and refuses what comes now, so that nobody waits for an answer in vain.
+        """
         self._stop = stop
-        bound = [sockets.listen(socket.path, socket.users) for socket in listening]
-        servers = [
-            await loop.create_unix_server(functools.partial(Connection, self, socket), sock=file.socket)
-            for socket, file in zip(listening, bound, strict=True)
-        ]
+        listeners = Listeners(listening, functools.partial(Connection, self), self._problems)
+        await listeners.open()
+        watching = asyncio.create_task(listeners.watch())
         ready()
         await stop.wait()
-        for server in servers:
-            server.close()
-        for preparers in self._preparers.values():
-            preparers.shutdown(wait=False, cancel_futures=True)
-        for socket, file in zip(listening, bound, strict=True):
-            sockets.unlink(socket.path, file)
+        watching.cancel()
+        await listeners.close()
+        self._stopping = True
+        await self._finish()
+        await listeners.leave()
         if self._broken is not None:
             raise self._broken
 
+    async def _finish(self) -> None:
+        """Answers what waits and what is prepared; what is not done after ``FINISH`` seconds is refused."""
+        until, quiet = time.monotonic() + FINISH, 0
+        while self._broken is None and quiet < QUIET and time.monotonic() < until:
+            await asyncio.sleep(0.005)
+            quiet = 0 if self._waiting or self._tasks else quiet + 1
+        for preparers in self._preparers.values():
+            preparers.shutdown(wait=False, cancel_futures=True)
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
     def take(self, message: m.Message, connection: Connection, origin: Origin) -> None:
         """A message arrived; its answer will go out on the connection."""
+        if self._stopping:
+            connection.reply([(origin, _stopping())])
+            return
         route = ROUTES[type(message)]
         if route.prepare is None:
             self._wait(Question(message, connection.socket), connection, origin)
@@ -100,6 +124,8 @@ class Server:
         try:
             preparers = self._preparers[connection.socket]
             prepared = await asyncio.get_running_loop().run_in_executor(preparers, self._prepare, route, message)
+        except asyncio.CancelledError:
+            connection.reply([(origin, _stopping())])
         except SshJitError as error:
             kind = wire.type_name(type(message))
             if self.throttle.allows(f"{connection.socket} {kind} {error.code}"):
@@ -135,3 +161,7 @@ class Server:
             replies.setdefault(connection, []).append((origin, answer))
         for connection, found in replies.items():
             connection.reply(found)
+
+
+def _stopping() -> Failed:
+    return Failed("stopping", "the CA is stopping; nothing was done", hint="try again in a moment")
