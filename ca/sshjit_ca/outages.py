@@ -24,6 +24,7 @@ _NOT_DONE: dict[type[m.Message], str] = {
     m.ConfirmClock: "the clock was NOT confirmed",
 }
 _UNKNOWN = "outcome_unknown"
+_OF_DATABASE = frozenset({"database_silent", "database_broken", "no_database"})
 
 
 def answer(context: Context, question: Question, error: Failed) -> m.Reply | Failed:
@@ -35,14 +36,16 @@ def answer(context: Context, question: Question, error: Failed) -> m.Reply | Fai
             context.begin(question)
             return ROUTES[type(message)].handler(context, message)
         case _:
-            return refusal(type(question.message), error)
+            return _refusal(question, error)
 
 
-def refusal(kind: type[m.Message], error: Failed) -> Failed:
-    """The error, in words that leave no doubt about what the asker wanted done."""
-    if kind not in _NOT_DONE:
-        return error
-    if error.code == _UNKNOWN:
-        hint = "ssh-jit-ca locks and ssh-jit-ca log show say whether it was, once the database answers"
+def _refusal(question: Question, error: Failed) -> Failed:
+    """The error, in words that leave no doubt about what the asker wanted done; operators' hints go to operators."""
+    what, hint = _NOT_DONE.get(type(question.message), ""), error.hint
+    if error.code in _OF_DATABASE and question.socket != "admin":
+        hint = "try again in a moment, and tell the operator if it lasts"
+    if error.code == _UNKNOWN and question.socket == "admin":
+        hint = "ssh-jit-ca log show says whether it was, once the database answers"
+    if not what or error.code == _UNKNOWN:
         return Failed(error.code, error.message, hint=hint)
-    return Failed(error.code, f"{_NOT_DONE[kind]}: {error.message}", hint=error.hint)
+    return Failed(error.code, f"{what}: {error.message}", hint=hint)

@@ -116,7 +116,7 @@ def test_t45_the_log_is_verified_against_older_and_newer_checkpoints(running: Ru
     (home / "newer").write_text((home / "ca" / "checkpoint").read_text())
     running.stop()
     store = Store(running.ca.config.database)
-    assert next(snapshots.stored(store)).size == store.head().size  # type: ignore[union-attr]
+    assert snapshots.stored(store)[0].size == store.head().size  # type: ignore[union-attr]
     with store.engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM entries WHERE number = (SELECT max(number) FROM entries)")
     store.close()

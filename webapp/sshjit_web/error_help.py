@@ -76,6 +76,7 @@ _BY_CODE = {
     "sign_in_refused": ErrorHelp("Your provider refused the sign-in. Ask its administrators.", *_SIGN_IN),
     "wrong_issuer": ErrorHelp("Start again. If it happens twice, tell the operator.", *_SIGN_IN),
     "not_signing": ErrorHelp("The operator has to activate a key. Approved requests stay approved."),
+    "outcome_unknown": ErrorHelp("It may have been done. Look before you try again.", *_HOME),
     "ca_protocol": ErrorHelp("The front end and the CA have different versions. Tell the operator."),
     "log_rolled_back": ErrorHelp("Tell the operator at once. Nothing is issued until this is resolved."),
     "unknown_request": ErrorHelp("It may be mistyped, or not visible to you.", *_HOME),

@@ -32,6 +32,9 @@ def call(path: Path, message: m.Message, reply: type[R]) -> R:
     except PermissionError:
         said = f"Unix user {os.geteuid()} may not connect to {path}"
         raise Refused("wrong_user", said, hint="run it as root or as the CA's user") from None
+    except TimeoutError:
+        silent = f"the CA was connected to at {path} and gave no answer within {TIMEOUT:.0f} s"
+        raise Failed("ca_down", silent, hint="it runs and is busy, or hangs: see its own log") from None
     except OSError as error:
         raise Failed("ca_down", f"the CA does not answer at {path}: {error}", hint="is ssh-jit-ca running?") from None
 
