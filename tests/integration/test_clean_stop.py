@@ -81,7 +81,7 @@ def test_a_stop_under_load_leaves_nobody_without_an_answer_and_no_answer_without
     assert not ca.config.admin_socket.exists()
     codes = [code for each in found for code in each.values()]
     assert len(codes) == PEERS * EACH
-    assert set(codes) <= {"ok", "stopping"}
+    assert set(codes) <= {"ok", "ca_down"}
     assert "ok" in codes
     store = Store(ca.config.database, read_only=True)
     assert [row.entry.kind for row in store.rows()].count("host") == codes.count("ok")
@@ -119,7 +119,7 @@ def test_a_sign_in_that_waits_for_its_provider_is_finished_or_refused(
             threading.Timer(0.3, go_on.set).start()
     reading.join(PATIENCE)
     go_on.set()
-    assert late == [{1: "ok" if comes else "stopping"}]
+    assert late == [{1: "ok" if comes else "ca_down"}]
     assert ("login" in ca.kinds()) is comes
 
 

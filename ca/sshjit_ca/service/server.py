@@ -164,4 +164,4 @@ class Server:
 
 
 def _stopping() -> Failed:
-    return Failed("stopping", "the CA is stopping; nothing was done", hint="try again in a moment")
+    return Failed("ca_down", "the CA is stopping; nothing was done", hint="try again in a moment")
