@@ -41,6 +41,7 @@ def terms_view(terms: Terms, source: tuple[str, ...]) -> TermsView:
         forwarding=terms.forwarding,
         extend_count=0 if terms.extend is None else terms.extend.count,
         extend_by=0 if terms.extend is None else terms.extend.by,
+        signed_request=terms.signed_request,
     )
 
 

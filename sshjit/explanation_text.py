@@ -25,6 +25,7 @@ _VERDICTS: dict[Verdict, tuple[str, str]] = {
     "step_up": ("wait", "STEP-UP"),
     "denied": ("bad", "DENIED"),
 }
+SIGNED_REQUEST = "a request by ssh-jit, signed with the key of the sign-in"
 _KINDS = {"deny": "deny", "allow": "allow", "break_glass": "break-glass"}
 
 
@@ -167,7 +168,7 @@ def terms_rows(
         ("forced command", command),
         ("window", f"{show(terms.duration)}{capped}{ends}"),
         ("certificates", f"{show(terms.certificate)} each, as often as needed"),
-        ("required", required),
+        ("required", required or (SIGNED_REQUEST if terms.signed_request else "")),
         (
             "only from",
             ", ".join("the requester's own address" if source == "client" else source for source in terms.source),
@@ -178,11 +179,12 @@ def terms_rows(
 
 
 def required_text(terms: Terms) -> str:
-    """What the rule requires of the sign-in; empty if that is nothing."""
+    """What the rule requires of the sign-in and of the request; empty if that is nothing."""
     needs = [
         f"a sign-in within {show(terms.fresh_login)}" if terms.fresh_login is not None else "",
         "a second factor" if terms.mfa else "",
         "a registered hardware key" if terms.verify_required else "",
+        SIGNED_REQUEST if terms.signed_request else "",
     ]
     return ", ".join(need for need in needs if need)
 

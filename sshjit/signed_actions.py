@@ -1,4 +1,4 @@
-"""The exact texts that people sign: approvals, and acts that the front end must not be able to make up.
+"""The exact texts that people sign: asks, approvals, and acts that the front end must not be able to make up.
 
 Both sides build the text for themselves, the client from what it shows, the CA from what it knows; only if they are the
 same does the signature verify. A text names the installation and a challenge that the CA takes once, so it is worth
@@ -15,6 +15,8 @@ from sshjit.api.signed import AddHost, LabelHost, RemoveHost, Unlock
 from sshjit.api.views import RequestView
 from sshjit.wire import type_name
 
+ASK_NAMESPACE = "ask@ssh-jit"
+"""The SSHSIG namespace of asks for access, and for more of it."""
 APPROVE_NAMESPACE = "approve@ssh-jit"
 """The SSHSIG namespace of answers to requests."""
 ACT_NAMESPACE = "act@ssh-jit"
@@ -27,7 +29,14 @@ _SEEN = (
     *("reason", "rule", "policy", "asked", "channel", "address", "start", "break_glass", "extends"),
 )
 """What is shown of a request and never changes."""
+_ASKED = tuple(name for name in _SEEN if name not in {"id", "digest", "asked"})
+"""The same without what it only has once it is written down. ``rule`` and ``policy`` stand for all other terms."""
 _NOT_SIGNED = {"login_id", "consent"}
+
+
+def ask_text(view: RequestView, challenge: str, installation: str) -> bytes:
+    """What a requester signs to ask for what ``view`` shows, which is how it would be written down."""
+    return _text("ask", challenge, installation, [*_values(view, _ASKED), ("steps", _steps(view))])
 
 
 def approval_text(  # each of these is a line of what is signed
@@ -39,18 +48,26 @@ def approval_text(  # each of these is a line of what is signed
     *,
     duration: int | None,
 ) -> bytes:
-    """What an approver signs to say ``verdict`` to the request that ``view`` shows, for ``duration`` at most."""
-    steps = [[step.role, step.count, step.signed] for step in view.steps]
-    seen = [(name, getattr(view, name)) for name in _SEEN]
-    return _text(
-        verdict, challenge, installation, [*seen, ("steps", steps), ("at_most", duration), ("comment", comment)]
-    )
+    """What an approver signs to say ``verdict`` to the request that ``view`` shows, for ``duration`` at most.
+
+    ``signed`` came later: it is a line only where the request is said to be signed.
+    """
+    values = [*_values(view, _SEEN), ("steps", _steps(view)), ("at_most", duration), ("comment", comment)]
+    return _text(verdict, challenge, installation, [*values, *([("signed", True)] if view.signed else [])])
 
 
 def act_text(act: Act, challenge: str, installation: str) -> bytes:
     """What an admin signs to have ``act`` done; who asks and the signature itself are left out."""
     said = [(name, value) for name, value in wire.encode_said(act).items() if name not in _NOT_SIGNED]
     return _text(type_name(type(act)), challenge, installation, said)
+
+
+def _values(view: RequestView, names: Iterable[str]) -> list[tuple[str, Any]]:
+    return [(name, getattr(view, name)) for name in names]
+
+
+def _steps(view: RequestView) -> list[list[Any]]:
+    return [[step.role, step.count, step.signed] for step in view.steps]
 
 
 def _text(what: str, challenge: str, installation: str, values: Iterable[tuple[str, Any]]) -> bytes:

@@ -164,6 +164,18 @@ def encode_for(value: Any, version: int, reader: str) -> Any:
     return made
 
 
+def needs(value: Any) -> int:
+    """The oldest version whose readers know all that ``value`` says: fields that hold their default say nothing."""
+    kind = type(value)
+    if isinstance(value, (tuple, list)):
+        return max(map(needs, value), default=1)
+    if not dataclasses.is_dataclass(kind) or not grew(kind, 1):
+        return 1
+    fields = ((field, getattr(value, field.name)) for field in _fields(kind))
+    said = ((field, item) for field, item in fields if "since" not in field.metadata or item != field.default)
+    return max((max(field.metadata.get("since", 1), needs(item)) for field, item in said), default=1)
+
+
 def grew(cls: Any, version: int) -> bool:
     """Whether this class, or one inside it, has a field that a reader of this version does not know."""
     return _grew(cls, version)

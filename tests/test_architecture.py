@@ -140,9 +140,9 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("cli",),
         ("commands", "run"),
         ("connection", "explanation"),
-        ("policy", "sessions"),
+        ("policy", "sessions", "signed_request"),
         ("option_parser", "sign_in"),
-        ("certificate", "request_details", "trusted_bundle"),
+        ("certificate", "login_key", "request_details", "trusted_bundle"),
         ("machine", "sshconfig", "waiting"),
         ("api", "certificate_index", "files", "oidc", "request_args", "request_text", "styles"),
         (

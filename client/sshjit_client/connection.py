@@ -96,18 +96,28 @@ def request_access(machine: Machine, body: AskBody) -> tuple[Session, BasicApi, 
     session = sessions.needed(machine)
     api = BasicApi(session.url, session.token)
     try:
-        reply = api.ask(body)
+        reply = _ask(machine, session, api, body)
     except SshJitError as error:
         if signs_in or exit_codes.of(error) is not exit_codes.ExitCode.LOGIN:
             raise
         session = sessions.again(machine)
         api = BasicApi(session.url, session.token)
-        reply = api.ask(body)
+        reply = _ask(machine, session, api, body)
     for note in reply.notes:
         machine.terminal.say(note)
     if reply.existing and body.certificate and request_text.reason_is_lost(reply.request, body.reason):
         already_requested(machine, api, reply.request, body.reason)
     return session, api, reply
+
+
+def _ask(machine: Machine, session: Session, api: BasicApi, body: AskBody) -> AskReply:
+    """One request; what is granted at once is not signed, so that nothing for it is loaded."""
+    reply = api.ask(body)
+    if reply.challenge is None:
+        return reply
+    from sshjit_client import signed_request  # noqa: PLC0415  # most connections do not need it
+
+    return signed_request.answer(machine, session, body, reply, api.ask)
 
 
 def already_requested(machine: Machine, api: BasicApi, request: RequestView, reason: str) -> None:

@@ -13,6 +13,9 @@ from pathlib import Path
 from sshjit import login, sshkey
 from sshjit.errors import Failed, Invalid
 
+SIGNING = 150
+"""Seconds that a person has to touch a key or to answer an agent: less than a challenge lives."""
+
 
 def make_key(path: Path) -> None:
     """Makes an Ed25519 key without a passphrase at ``path``, with its ``.pub``."""
@@ -39,12 +42,17 @@ def public_key(private: Path) -> sshkey.PublicKey:
 
 
 def sign(private: Path, namespace: str, data: bytes) -> str:
-    """An armoured SSHSIG over ``data``. A hardware key may ask for a touch or a PIN."""
+    """An armoured SSHSIG over ``data``. An agent or a hardware key may ask for a touch, a PIN or a yes.
+
+    Raises:
+        Failed: ``openssh_failed``, also when nobody answers; ``openssh_missing``.
+
+    """
     with _scratch() as folder:
         message = Path(folder, "message")
         message.write_bytes(data)
         command = ["ssh-keygen", "-Y", "sign", "-q", "-n", namespace, "-f", str(private), str(message)]
-        _run(command, input_from_terminal=True)
+        _run(command, input_from_terminal=True, seconds=SIGNING)
         return Path(folder, "message.sig").read_text("ascii")
 
 
@@ -90,8 +98,8 @@ def _scratch() -> AbstractContextManager[str]:
     return tempfile.TemporaryDirectory(prefix="ssh-jit-")
 
 
-def _run(command: list[str], *, input_from_terminal: bool = False) -> str:
-    return _output(_start(command, None if input_from_terminal else b""))
+def _run(command: list[str], *, input_from_terminal: bool = False, seconds: float | None = None) -> str:
+    return _output(_start(command, None if input_from_terminal else b"", seconds))
 
 
 def _output(done: subprocess.CompletedProcess[bytes]) -> str:
@@ -101,8 +109,8 @@ def _output(done: subprocess.CompletedProcess[bytes]) -> str:
     return done.stdout.decode("utf-8", "replace")
 
 
-def _start(command: list[str], stdin: bytes | None) -> subprocess.CompletedProcess[bytes]:
-    return _ended(_started(command, stdin), stdin)
+def _start(command: list[str], stdin: bytes | None, seconds: float | None = None) -> subprocess.CompletedProcess[bytes]:
+    return _ended(_started(command, stdin), stdin, seconds)
 
 
 def _started(command: list[str], stdin: bytes | None) -> subprocess.Popen[bytes]:
@@ -114,7 +122,13 @@ def _started(command: list[str], stdin: bytes | None) -> subprocess.Popen[bytes]
         raise Failed("openssh_missing", f"can't run {command[0]}: {error.strerror}") from None
 
 
-def _ended(process: subprocess.Popen[bytes], stdin: bytes | None) -> subprocess.CompletedProcess[bytes]:
+def _ended(
+    process: subprocess.Popen[bytes], stdin: bytes | None, seconds: float | None = None
+) -> subprocess.CompletedProcess[bytes]:
     with process:
-        output, errors = process.communicate(stdin)
+        try:
+            output, errors = process.communicate(stdin, seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise Failed("openssh_failed", f"nobody answered within {seconds:g} s") from None
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)

@@ -47,7 +47,6 @@ def _head(request: RequestView, styles: Styles) -> Iterator[str]:
 
 
 def _ask(request: RequestView) -> Rows:
-    channel = "on the web" if request.channel == "web" else "from the command line"
     length = f"{lasting(request.duration)}, in certificates of {lasting(request.certificate)}"
     if request.extends:
         length = f"{lasting(request.duration)} more, for {request.extends}"
@@ -60,8 +59,16 @@ def _ask(request: RequestView) -> Rows:
         ("begins", at(request.start) if request.start is not None else ""),
         ("reason", request.reason or "(none given)"),
         ("rule", request.rule),
-        ("requested", f"{at(request.asked)}, {channel}, from {request.address}"),
+        ("requested", f"{at(request.asked)}, {_channel(request)}, from {request.address}"),
     ]
+
+
+def _channel(request: RequestView) -> str:
+    """How it was requested. Without a signature only the sign-in is known, and the server may have made it up."""
+    if request.signed:
+        return "on the command line, signed by the requester's key"
+    sign_in = "by a web sign-in" if request.channel == "web" else "by a command-line sign-in"
+    return f"{sign_in}, not signed" if request.not_signed else sign_in
 
 
 def _where(request: RequestView) -> str:
@@ -92,7 +99,9 @@ def _extensions(extensions: Iterable[ExtensionView], now: int) -> Iterator[str]:
     """Two lines for each request for more time: the request, and its outcome."""
     for extension in extensions:
         why = f": {extension.reason}" if extension.reason else ""
-        yield f"{lasting(extension.duration)} more, requested {at(extension.asked)} by {extension.person.name}{why}"
+        signed = ", not signed" if extension.not_signed else ""
+        asked = f"requested {at(extension.asked)} by {extension.person.name}{signed}"
+        yield f"{lasting(extension.duration)} more, {asked}{why}"
         yield "; ".join(_extension_outcome(extension, now))
 
 

@@ -87,7 +87,7 @@ def _state_text(request: RequestView, now: int) -> str:
 
 def decision(view: DecisionView) -> str:
     """``approved by Bob, signed, for 30 min at most, 14:32: looks right``."""
-    signed = ", signed" if view.signed else ""
+    signed = ", signed" if view.signed else ", not signed"
     length = f", for {durations.show(view.duration)} at most" if view.duration is not None else ""
     comment = f": {view.comment}" if view.comment else ""
     verdict = "approved" if view.verdict == "approve" else "denied"
@@ -102,7 +102,8 @@ def requests(views: Iterable[RequestView], now: int, *, theirs: bool, columns: i
     head, rows, whys = ["ID", *(["REQUESTER"] if theirs else []), "ACCESS", "STATUS"], [], []
     for request in views:
         who = [request.requester.name] if theirs else []
-        rows.append([short(request.id), *who, what(request), state_text(request, now)])
+        mark = "not signed; " if request.not_signed else ""
+        rows.append([short(request.id), *who, what(request), f"{mark}{state_text(request, now)}"])
         whys.append([rough(now - request.asked), request.reason])
     wide = table([[*head, "AGE", "REASON"], *([*row, *why] for row, why in zip(rows, whys, strict=True))]).split("\n")
     room = wide[0].index("REASON") + _WHY

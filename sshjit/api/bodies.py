@@ -6,28 +6,23 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sshjit import wire
+from sshjit.api.action_signature import ActionSignature
 
 
 @dataclass(frozen=True, slots=True)
-class ActionSignature:
-    """A signature over what a person saw (``sshjit/signed_actions.py``)."""
-
-    challenge: str
-    """What ``ReadChallenge`` answered; taken once."""
-    signature: str
-    """Armoured SSHSIG by the key that the native login is bound to."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReasonBody:
-    """Why: for asking to extend a grant, and for taking access away."""
+class ExtendBody:
+    """An ``Extend`` without what the front end adds; the grant stands in the path."""
 
     reason: str
+    consent: ActionSignature | None = wire.added(2, default=None, weakens=True)
+    """As in ``AskBody``."""
+    unsigned: bool = wire.added(2, default=False)
+    """As in ``AskBody``."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionBody:
-    """A yes or a no to the ask with this digest, signed where a step asks for that."""
+    """A yes or a no to the ask with this digest, signed if the key can, and where a step asks for that."""
 
     digest: str
     comment: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from sshjit import wire
 from sshjit.api.message import Reply
 from sshjit.api.views import DecisionView, PersonView, RequestState, RequestView
 
@@ -60,6 +61,13 @@ class ExtensionView:
     """Until when the grant was open by it; ``None`` if it was not approved."""
     decisions: tuple[DecisionView, ...]
     closing: str
+    signed: bool = wire.added(2, default=False)
+    """As in ``RequestView``."""
+
+    @property
+    def not_signed(self) -> bool:
+        """As in ``RequestView``."""
+        return not self.signed and self.how != "automatic"
 
 
 @dataclass(frozen=True, slots=True)

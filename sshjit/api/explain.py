@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from sshjit import wire
 from sshjit.api.message import Reply
 from sshjit.api.views import PersonView, StepView
 
@@ -64,6 +65,8 @@ class TermsView:
     forwarding: tuple[str, ...]
     extend_count: int
     extend_by: int
+    signed_request: bool = wire.added(2, default=False)
+    """Only a request that ``ssh-jit`` signs with the login's key is taken."""
 
 
 @dataclass(frozen=True, slots=True)

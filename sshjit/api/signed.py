@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sshjit import wire
-from sshjit.api.bodies import ActionSignature, ShownHost, ShownLock
+from sshjit.api.action_signature import ActionSignature
+from sshjit.api.bodies import ShownHost, ShownLock
 from sshjit.api.hosts import HostReply
 from sshjit.api.message import Message
 from sshjit.api.outcomes import Done

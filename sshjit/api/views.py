@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from sshjit import wire
+
 
 @dataclass(frozen=True, slots=True)
 class PersonView:
@@ -153,3 +155,10 @@ class RequestView:
     """The grant that is to be longer, if this asks for that."""
     extend_by: int | None
     """Seconds by which the requester may ask to extend this grant now; ``None``: not (any more)."""
+    signed: bool = wire.added(2, default=False)
+    """Whether the requester signed it with the login's key; else it is the word of the front end alone."""
+
+    @property
+    def not_signed(self) -> bool:
+        """Whether people decide by it, or are alarmed by it, though nobody signed it. What is automatic never is."""
+        return not self.signed and (bool(self.steps) or self.break_glass)

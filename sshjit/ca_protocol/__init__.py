@@ -17,6 +17,7 @@ front end need nearly everything, so that for them all of it has one name: ``fro
 
 from __future__ import annotations
 
+from sshjit.api.action_signature import *
 from sshjit.api.ask import *
 from sshjit.api.bodies import *
 from sshjit.api.bundle import *

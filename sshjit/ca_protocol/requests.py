@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from sshjit import wire
+from sshjit.api.action_signature import ActionSignature
 from sshjit.api.ask import AskReply
-from sshjit.api.bodies import ActionSignature
 from sshjit.api.details import RequestReply, RequestsReply
 from sshjit.api.message import Message, Reply
 from sshjit.api.views import CertificateView, RequestState
@@ -34,6 +35,10 @@ class Ask(Message, answer=AskReply):
     """When the window opens at the earliest; ``None``, or what is past: as soon as it is approved."""
     break_glass: bool = False
     """Past the ordinary rules, by those for emergencies. Everybody hears of it, and somebody must review it."""
+    consent: ActionSignature | None = wire.added(2, default=None, weakens=True)
+    """The signature, where the asker was given a challenge; ``None``: a word alone."""
+    signable: bool = wire.added(2, default=False)
+    """The asker's program and key can sign, so that it may be given a challenge instead of a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,10 @@ class Extend(Message, answer=AskReply):
     """The grant's."""
     reason: str
     address: str
+    consent: ActionSignature | None = wire.added(2, default=None, weakens=True)
+    """As for ``Ask``."""
+    signable: bool = wire.added(2, default=False)
+    """As for ``Ask``."""
 
 
 @dataclass(frozen=True, slots=True)

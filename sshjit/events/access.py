@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sshjit.api.views import RequestState
-from sshjit.events.parts import Channel, How, detail
+from sshjit.events.parts import Channel, How, added, detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,13 @@ class Asked:
     ends_by: int | None = detail()
     """The window closes here at the latest: closing hours, a timed deny."""
     steps: tuple[StepAsked, ...] = detail()
+    signed: bool = added(default=False)
+    """Whether the requester signed all of this with the login's key; else it is the word of the front end."""
+
+    @property
+    def not_signed(self) -> bool:
+        """Whether people decide by it, or are alarmed by it, though nobody signed it. What is automatic never is."""
+        return not self.signed and (bool(self.steps) or self.break_glass)
 
 
 @dataclass(frozen=True, slots=True)

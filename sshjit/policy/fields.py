@@ -23,7 +23,11 @@ ACTION: Fields = {"command": True, "title": False}
 
 MATCHERS: Fields = dict.fromkeys(("roles", "hosts", "logins", "actions", "days", "hours", "zone"), False)
 _REQUIREMENTS = dict.fromkeys(
-    ("reason", "fresh_login", "mfa", "hardware_key", "use_by", "max_hosts", "source", "forwarding"), False
+    (
+        *("reason", "fresh_login", "mfa", "hardware_key", "signed_request", "use_by", "max_hosts"),
+        *("source", "forwarding"),
+    ),
+    False,
 )
 _GRANTING = {
     "name": True,

@@ -171,6 +171,8 @@ class AllowRule:
     forwarding: tuple[str, ...]
     extend: Extend | None
     break_glass: BreakGlass | None
+    signed_request: bool
+    """Whether only a request counts that the requester signed with the key of their login."""
 
 
 Rule = DenyRule | AllowRule

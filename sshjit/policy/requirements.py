@@ -143,4 +143,5 @@ def _terms(policy: Policy, rule: AllowRule, ask: Ask, login: str, ends: int | No
         verify_required=rule.hardware_key,
         extend=rule.extend,
         break_glass=rule.break_glass,
+        signed_request=rule.signed_request,
     )

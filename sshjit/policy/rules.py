@@ -115,6 +115,7 @@ def _granting(
         forwarding=table.names("forwarding", model.FORWARDING, "forwarding", empty="none") or (),
         extend=extend,
         break_glass=special,
+        signed_request=table.flag("signed_request"),
     )
 
 

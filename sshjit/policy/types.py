@@ -109,6 +109,8 @@ class Terms:
     extend: Extend | None
     break_glass: BreakGlass | None
     """Set if and only if this is break-glass access."""
+    signed_request: bool
+    """A request that the requester did not sign is not taken. The CA holds this; policy knows no signatures."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from sshjit import ca_protocol as m
 from sshjit import signed_actions, sshkey, wire
@@ -49,6 +49,27 @@ def answer(
     text = signed_actions.approval_text(request, verdict, comment, fresh, ca.config.installation, duration=None)
     given = m.ActionSignature(fresh, sign(signed_actions.APPROVE_NAMESPACE, text))
     return m.Approve(login_id, request.id, request.digest, comment, given)
+
+
+def ask(ca: Installation, login_id: str, sign: Sign, host: str, **changed: Any) -> m.AskReply:
+    """A request that is signed over what the CA shows of it, as the command line does it."""
+    shown = ca.ask(login_id, host, signable=True, **changed)
+    return ca.ask(login_id, host, consent=consent(ca, shown, sign), **changed)
+
+
+def extend(ca: Installation, login_id: str, sign: Sign, grant: str, reason: str = "CHG-7 goes on") -> m.AskReply:
+    """A request for more time, in the same way."""
+    asked = m.Extend(login_id, grant, reason, "192.0.2.7", signable=True)
+    shown = ca.say(asked, m.AskReply)
+    return ca.say(replace(asked, consent=consent(ca, shown, sign)), m.AskReply)
+
+
+def consent(ca: Installation, shown: m.AskReply, sign: Sign) -> m.ActionSignature:
+    """The signature over what is shown of a request that is not recorded yet."""
+    fresh = shown.challenge
+    assert fresh is not None
+    text = signed_actions.ask_text(shown.request, fresh, ca.config.installation)
+    return m.ActionSignature(fresh, sign(signed_actions.ASK_NAMESPACE, text))
 
 
 def as_shown(ca: Installation, what: A) -> A:

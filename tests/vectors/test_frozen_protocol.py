@@ -22,7 +22,7 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit import wire
 from sshjit.api.ask import AskBody
-from sshjit.api.bodies import HostBody, LabelsBody, LockBody, RemoveBody, RevokeBody, UnlockBody
+from sshjit.api.bodies import ExtendBody, HostBody, LabelsBody, LockBody, RemoveBody, RevokeBody, UnlockBody
 from sshjit.api.explain import ExplainBody
 from sshjit.api.sign_in import LoginBody
 from sshjit.errors import FAMILIES, Failed, Invalid, SshJitError
@@ -241,7 +241,7 @@ CALLS: dict[str, Callable[[FullApi], Any]] = {
     "POST /api/v1/requests/ID/approve": lambda api: api.approve(shown(), "as agreed", None, 600),
     "POST /api/v1/requests/ID/comment": lambda api: api.comment(REQUEST, "why not at night?"),
     "POST /api/v1/requests/ID/review": lambda api: api.review(REQUEST, "justified", "it was"),
-    "POST /api/v1/requests/ID/extend": lambda api: api.extend(REQUEST, "CHG-7 takes longer"),
+    "POST /api/v1/requests/ID/extend": lambda api: api.extend(REQUEST, ExtendBody("CHG-7 takes longer")),
     "POST /api/v1/explain": lambda api: api.explain(wire.decode(ExplainBody, body_of("POST /api/v1/explain"))),
     "POST /api/v1/challenge": lambda api: api.challenge(),
     "POST /api/v1/requests/ID/certificate": lambda api: api.certificate(REQUEST),

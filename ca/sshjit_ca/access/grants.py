@@ -70,19 +70,14 @@ def require_possible(context: Context, login: Login, pending: PendingGrant) -> N
     source(pending.terms, pending.wanted.address)
 
 
-def record(context: Context, login: Login, pending: PendingGrant) -> Request:
-    """Writes a new request down that ``require_possible`` let pass, and opens its window where no approval is needed.
-
-    Raises:
-        Refused: as ``opening.window_end``.
-
-    """
+def event(context: Context, login: Login, pending: PendingGrant, request_id: str, *, signed: bool) -> Asked:
+    """What is written down of an ask that ``require_possible`` let pass; ``signed`` is the caller's to know."""
     terms, steps, hosts = pending.terms, pending.steps, pending.hosts
     glass = terms.break_glass
-    asked = wire.fill(
+    return wire.fill(
         Asked,
         terms,
-        request=context.new_id("req"),
+        request=request_id,
         subject=login.opened.subject,
         login_id=pending.login_id,
         via=login.opened.via,
@@ -98,12 +93,24 @@ def record(context: Context, login: Login, pending: PendingGrant) -> Request:
         address=pending.wanted.address or "",
         source=source(terms, pending.wanted.address),
         steps=tuple(StepAsked(step.role, step.count, step.signed) for step in steps),
+        signed=signed,
     )
+
+
+def record(context: Context, login: Login, pending: PendingGrant, *, signed: bool) -> Request:
+    """Writes a new request down that ``require_possible`` let pass, and opens its window where no approval is needed.
+
+    Raises:
+        Refused: as ``window_end``.
+
+    """
+    terms, steps = pending.terms, pending.steps
+    asked = event(context, login, pending, context.new_id("req"), signed=signed)
     known = login is context.newest_login(asked.subject) and pending.extends is None  # then policy has said it already
     ends = None if steps else window_end(context, Request(asked, context.now), terms if known else None)
     context.record(asked)
     if ends is not None:
-        context.record(Opened(asked.request, "automatic" if glass is None else "break_glass", ends))
+        context.record(Opened(asked.request, "automatic" if terms.break_glass is None else "break_glass", ends))
     return context.request(asked.request)
 
 

@@ -6,11 +6,14 @@ talked into signing for another purpose, and what was signed yesterday or by som
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from typing import Literal
 
 from sshjit import signed_actions, versions, wire
-from sshjit.api.bodies import ActionSignature, ShownHost, ShownLock
+from sshjit.api.action_signature import ActionSignature
+from sshjit.api.bodies import ShownHost, ShownLock
 from sshjit.api.signed import AddHost, LabelHost, RemoveHost, Unlock
 from sshjit.ca_protocol.requests import Approve, Deny
 from sshjit.errors import Invalid, Refused
@@ -24,16 +27,23 @@ from sshjit_ca.keys import sshsig
 def signed_answer(
     context: Context, message: Approve | Deny, request: Request, verdict: Literal["approve", "deny"]
 ) -> bool:
-    """Whether an answer is signed; a signature that does not fit is refused, never taken for a word alone."""
+    """Whether an answer is signed; a signature that does not fit is refused, never taken for a word alone.
+
+    Of a signed request a program of version 1 does not show that it is, and signs the text without that. It counts:
+    its approver was shown less than there is. The other way round, nobody is made to believe in a signature.
+    """
     if message.consent is None:
         return False
     view, installation = request_view(context, request), context.config.installation
+    duration = message.duration if isinstance(message, Approve) else None
 
-    def text(challenge: str) -> bytes:
-        duration = message.duration if isinstance(message, Approve) else None
-        return signed_actions.approval_text(view, verdict, message.comment, challenge, installation, duration=duration)
+    def texts(challenge: str) -> Iterator[bytes]:
+        for shown in (view, replace(view, signed=False)) if view.signed else (view,):
+            yield signed_actions.approval_text(
+                shown, verdict, message.comment, challenge, installation, duration=duration
+            )
 
-    _check(context, message.login_id, message.consent, signed_actions.APPROVE_NAMESPACE, text)
+    verify(context, message.login_id, message.consent, signed_actions.APPROVE_NAMESPACE, texts)
     return True
 
 
@@ -54,12 +64,12 @@ def require(context: Context, act: Act, permission: str) -> str | None:
     if not isinstance(act, AddHost):
         _check_shown(context, act)
     installation = context.config.installation
-    _check(
+    verify(
         context,
         act.login_id,
         act.consent,
         signed_actions.ACT_NAMESPACE,
-        lambda challenge: signed_actions.act_text(act, challenge, installation),
+        lambda challenge: (signed_actions.act_text(act, challenge, installation),),
     )
     return subject
 
@@ -93,10 +103,25 @@ def _check_shown(context: Context, act: LabelHost | RemoveHost | Unlock) -> None
         raise Invalid("shown_differs", f"{what} is not what you were shown", hint="look at it again")
 
 
-def _check(
-    context: Context, login_id: str, given: ActionSignature, namespace: str, text: Callable[[str], bytes]
+def verify(
+    context: Context,
+    login_id: str,
+    given: ActionSignature,
+    namespace: str,
+    texts: Callable[[str], Iterable[bytes]],
 ) -> None:
+    """Checks that the login's key signed one of the ``texts`` that are made with the challenge, and takes that.
+
+    Raises:
+        Refused: ``not_native``, ``challenge_over``, ``signature_refused``.
+        Invalid: ``bad_signature``.
+
+    """
     key = context.key_of(context.login(login_id))
     if not context.challenges.take(login_id, given.challenge, context.now):
         raise Refused("challenge_over", "the signed challenge has expired, or was used already", hint="try again")
-    sshsig.verify(given.signature, key, namespace, text(given.challenge))
+    *others, last = texts(given.challenge)
+    for text in others:
+        with suppress(Refused):
+            return sshsig.verify(given.signature, key, namespace, text)
+    return sshsig.verify(given.signature, key, namespace, last)

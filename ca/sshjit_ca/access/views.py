@@ -71,6 +71,7 @@ def request_view(context: Context, request: Request) -> RequestView:
         ),
         extends=asked.extends,
         extend_by=_extend_by(context, request) if state is RequestState.APPROVED else None,
+        signed=asked.signed,
     )
 
 

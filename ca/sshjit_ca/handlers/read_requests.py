@@ -117,6 +117,7 @@ def _extension_view(context: Context, request: Request) -> ExtensionView:
         ends=view.ends,
         decisions=view.decisions,
         closing=view.closing,
+        signed=view.signed,
     )
 
 

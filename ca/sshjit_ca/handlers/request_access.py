@@ -13,7 +13,7 @@ from sshjit.errors import Failed, Invalid, Refused
 from sshjit.events import Closed
 from sshjit.policy import Terms
 from sshjit.requests import Request
-from sshjit_ca.access import grants, issuance, lookup
+from sshjit_ca.access import grants, issuance, lookup, signed_requests
 from sshjit_ca.access.grants import PendingGrant
 from sshjit_ca.access.recheck import find_existing
 from sshjit_ca.access.revocation import close_extensions
@@ -29,7 +29,7 @@ def ask(context: Context, message: Ask) -> AskReply:
 
     Raises:
         Refused: policy's codes (``no_rule``, ``denied_by_rule``, …), ``step_up``, ``nobody_can_approve``, ``locked``,
-            ``review_overdue``.
+            ``review_overdue``, ``signature_needed``, ``challenge_over``, ``signature_refused``.
         Invalid: ``unknown_host``, ``no_host``, and what ``sshjit.names`` refuses.
 
     """
@@ -42,7 +42,12 @@ def ask(context: Context, message: Ask) -> AskReply:
     existing = request is not None
     if request is None:
         pending = grants.pending_grant(context, message.login_id, login, hosts, want)
-        request, notes = grants.record(context, login, pending), _notes(pending)
+        notes = _notes(pending)
+        to_sign = signed_requests.challenge(context, login, message, pending, notes)
+        if to_sign is not None:
+            return to_sign
+        signed = signed_requests.signed(context, login, message, pending)
+        request = grants.record(context, login, pending, signed=signed)
     certificate = None
     if message.certificate and login.opened.via == "native" and _open(context, request):
         try:
@@ -74,7 +79,8 @@ def extend(context: Context, message: Extend) -> AskReply:
     """Asks for more time, by the rule that would allow the same ask now; a pending ask for more is returned as it is.
 
     Raises:
-        Refused: ``cannot_extend``, ``grant_over``, ``locked``, ``step_up``, and policy's codes.
+        Refused: ``cannot_extend``, ``grant_over``, ``locked``, ``step_up``, ``signature_needed``, ``challenge_over``,
+            ``signature_refused``, and policy's codes.
         Invalid: ``unknown_request``, ``wrong_state``, ``not_yet``, ``extension``.
 
     """
@@ -90,9 +96,13 @@ def extend(context: Context, message: Extend) -> AskReply:
     grants.refuse_flood(context, login)
     pending = _extension(context, login, message, grant)
     grants.require_possible(context, login, pending)
-    request = grants.record(context, login, pending)
-    note = f"rule {pending.terms.rule!r} extends by {durations.show(pending.terms.duration)}"
-    return AskReply(request_view(context, request), None, existing=False, notes=(note,))
+    notes = (f"rule {pending.terms.rule!r} extends by {durations.show(pending.terms.duration)}",)
+    to_sign = signed_requests.challenge(context, login, message, pending, notes)
+    if to_sign is not None:
+        return to_sign
+    signed = signed_requests.signed(context, login, message, pending)
+    request = grants.record(context, login, pending, signed=signed)
+    return AskReply(request_view(context, request), None, existing=False, notes=notes)
 
 
 def cancel(context: Context, message: Cancel) -> RequestReply:

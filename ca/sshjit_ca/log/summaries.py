@@ -82,21 +82,23 @@ def _logout(state: State, event: events.LoginClosed) -> str:
 
 def _asked(state: State, event: events.Asked) -> str:
     subject, place, long = who(state, event.subject), where(event.login, event.hosts), durations.show(event.duration)
+    signed = ", not signed" if event.not_signed else ""
     if event.extends is not None:
-        return f"{subject} requested {long} more for {place}{quoted(event.reason)}"
+        return f"{subject} requested {long} more for {place}{signed}{quoted(event.reason)}"
     verb = "used EMERGENCY ACCESS (break-glass) to" if event.break_glass else "requested"
     source = ", on a web page" if event.via == "web" else ""
     what = "" if event.action == "shell" else f" for {event.action}"
     start = "" if event.start is None else f" from {moment(event.start)}"
-    return f"{subject} {verb} {place}{what}, {long}{start}{source}{quoted(event.reason)}"
+    return f"{subject} {verb} {place}{what}, {long}{start}{source}{signed}{quoted(event.reason)}"
 
 
 def _decided(state: State, event: events.Decided) -> str:
     verb = "approved" if event.verdict == "approve" else "denied"
     asked = state.requests[event.request].asked
     place, long = where(asked.login, asked.hosts), durations.show(event.duration or asked.duration)
+    signed = "" if event.signed else " (not signed)"
     what = f"{event.request}: {place}, {long}, for {who(state, asked.subject)}"
-    return f"{who(state, event.subject)} {verb} {what}{quoted(event.comment)}"
+    return f"{who(state, event.subject)} {verb}{signed} {what}{quoted(event.comment)}"
 
 
 _WHY = {

@@ -197,6 +197,8 @@ def _requirements(rule: AllowRule) -> Iterator[str]:
         yield "a second factor"
     if rule.hardware_key:
         yield "a registered hardware key"
+    if rule.signed_request:
+        yield "a request signed by the login's key"
     if rule.source == (CLIENT,):
         yield "use from the address that asked"
     elif rule.source:

@@ -6,7 +6,7 @@ change any more, so no more of them are kept than the CA itself keeps.
 
 from __future__ import annotations
 
-from sshjit import durations, requests
+from sshjit import durations, events, requests
 from sshjit.api.views import RequestState
 from sshjit.requests import Request
 from sshjit_ca.report.activity import Tallies
@@ -79,6 +79,7 @@ class Requests:
             who(asked.subject),
             self._people.email(asked.subject),
             asked.via,
+            _signature(asked),
             (ERASED,) if gone else asked.hosts,
             ERASED if gone else asked.login,
             ERASED if gone else asked.action,
@@ -103,7 +104,7 @@ class Requests:
 
     def _approval(self, decision: requests.Decision) -> str:
         approval = decision.said
-        signed = ", signed" if approval.signed else ""
+        signed = ", signed" if approval.signed else ", not signed"
         most = "" if approval.duration is None else f", at most {durations.show(approval.duration)}"
         return f"{self._people.who(approval.subject)}{signed}{most}"
 
@@ -141,6 +142,7 @@ class Requests:
             request.opens,
             request.id,
             self._people.who(asked.subject),
+            _signature(asked),
             asked.hosts or (ERASED,),
             asked.login or ERASED,
             asked.reason or ERASED,
@@ -153,3 +155,10 @@ class Requests:
         )
         rank: Rank = _RANKS.get(standing, NORMAL)
         self._spool.add("break_glass", row, rank=rank, place=request.time)
+
+
+def _signature(asked: events.Asked) -> str:
+    """Whether the requester's key signed the request; empty where that is not asked for."""
+    if asked.signed:
+        return "signed"
+    return "not signed" if asked.not_signed else ""

@@ -113,8 +113,8 @@ class BasicApi:
 
     def _known(self, body: Any) -> Any:
         """The body as the server knows it: without fields that came later, unless one limits what is asked."""
-        if not wire.grew(type(body), 1):
-            return wire.encode(body)
+        if wire.needs(body) == 1:
+            return wire.encode_for(body, 1, "the server")
         if not self.version:
             answer = self._exchange("GET", "version")
             if answer.status >= 500:

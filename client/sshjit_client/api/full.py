@@ -7,15 +7,15 @@ from typing import Literal
 from urllib.parse import quote, urlencode
 
 from sshjit import names, wire
+from sshjit.api.action_signature import ActionSignature
 from sshjit.api.ask import AskReply
 from sshjit.api.bodies import (
-    ActionSignature,
     CommentBody,
     DecisionBody,
+    ExtendBody,
     HostBody,
     LabelsBody,
     LockBody,
-    ReasonBody,
     RemoveBody,
     ReviewBody,
     RevokeBody,
@@ -77,9 +77,9 @@ class FullApi(BasicApi):
         """What would happen to a request."""
         return self.call(ExplainReply, "POST", "explain", body)
 
-    def extend(self, request: str, reason: str) -> AskReply:
+    def extend(self, request: str, body: ExtendBody) -> AskReply:
         """Requests more time for an open grant."""
-        return self.call(AskReply, "POST", f"{path_of(request)}/extend", ReasonBody(reason))
+        return self.call(AskReply, "POST", f"{path_of(request)}/extend", body)
 
     def challenge(self) -> str:
         """A new challenge to sign."""
@@ -88,13 +88,13 @@ class FullApi(BasicApi):
     def approve(
         self, request: RequestView, comment: str, signature: ActionSignature | None, duration: int | None = None
     ) -> RequestView:
-        """Approves what ``request`` shows, by its digest and, where a step asks for one, a signature."""
+        """Approves what ``request`` shows, by its digest and, if the key can, a signature."""
         body = DecisionBody(request.digest, comment, signature, duration)
         return self.call(RequestView, "POST", f"{path_of(request.id)}/approve", body)
 
-    def deny(self, request: RequestView, comment: str) -> RequestView:
+    def deny(self, request: RequestView, comment: str, signature: ActionSignature | None) -> RequestView:
         """Denies what ``request`` shows."""
-        body = DecisionBody(request.digest, comment, None)
+        body = DecisionBody(request.digest, comment, signature)
         return self.call(RequestView, "POST", f"{path_of(request.id)}/deny", body)
 
     def comment(self, request: str, text: str) -> RequestView:

@@ -26,7 +26,7 @@ def _approve(parser: Parser) -> Act:
 
 
 def approve(machine: Machine, options: Options) -> int:
-    """Shows a request and approves what it showed: by its digest, and by a signature if a step needs one."""
+    """Shows a request and approves what it showed: by its digest, and by a signature if the key can make one."""
     session, api = resolve_request.signed_in(machine)
     at_most = durations.parse(options.duration) if options.duration else None
     comment = names.free_text(options.comment, "the comment")
@@ -36,9 +36,7 @@ def approve(machine: Machine, options: Options) -> int:
     length = "" if at_most is None else f" for {durations.show(at_most)} at most"
     if not options.yes and machine.terminal.typing and not machine.terminal.confirm(f"\napprove this{length}?"):
         raise Refused("not_approved", "nothing was approved")
-    signature = None
-    if any(step.signed for step in request.steps):
-        signature = Signer(machine, session, api).approval(request, comment, at_most)
+    signature = Signer(machine, session, api).answer(request, "approve", comment, at_most)
     done = api.approve(request, comment, signature, at_most)
     if done.state is RequestState.APPROVED:
         state = request_text.state_text(done, resolve_request.now(api)).removeprefix("approved, ")
@@ -49,17 +47,20 @@ def approve(machine: Machine, options: Options) -> int:
 
 
 def _deny(parser: Parser) -> Act:
-    parser.description = "Denies a request."
+    parser.description = "Shows a request and denies it."
     _named(parser)
     parser.add_argument("--reason", metavar="TEXT", required=True, help="why; the requester sees it")
     return deny
 
 
 def deny(machine: Machine, options: Options) -> int:
-    """Denies a request."""
+    """Shows a request and denies what it showed, with a signature if the key can make one."""
     session, api = resolve_request.signed_in(machine)
     reason = names.free_text(options.reason, "the reason")
-    request = api.deny(api.request(resolve_request.id_of(api, session, options.id)), reason)
+    reply = api.shown(resolve_request.id_of(api, session, options.id))
+    print_request(machine, api, reply)
+    signature = Signer(machine, session, api).answer(reply.request, "deny", reason)
+    request = api.deny(reply.request, reason, signature)
     machine.terminal.say(f"denied: {_whose(request)}")
     return ExitCode.OK
 

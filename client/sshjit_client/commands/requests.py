@@ -6,11 +6,21 @@ import time
 
 from sshjit import names
 from sshjit.api.ask import AskReply
+from sshjit.api.bodies import ExtendBody
 from sshjit.api.details import RequestReply
 from sshjit.api.explain import ExplainBody
 from sshjit.api.views import RequestState
 from sshjit.errors import Invalid
-from sshjit_client import connection, connection_args, files, request_args, request_text, sshconfig, waiting
+from sshjit_client import (
+    connection,
+    connection_args,
+    files,
+    request_args,
+    request_text,
+    signed_request,
+    sshconfig,
+    waiting,
+)
 from sshjit_client.api.basic import BasicApi
 from sshjit_client.commands import resolve_request
 from sshjit_client.exit_codes import ExitCode
@@ -109,7 +119,7 @@ def _extend(parser: Parser) -> Act:
 
 def extend(machine: Machine, options: Options) -> int:
     """Requests more time for a grant; it is decided like the first request."""
-    _, api = resolve_request.signed_in(machine)
+    session, api = resolve_request.signed_in(machine)
     grants = resolve_request.open_access(api, options.what, "extend")
     if not grants:
         raise Invalid("unknown_request", "nothing is open that could be extended", hint="ssh-jit request")
@@ -117,7 +127,9 @@ def extend(machine: Machine, options: Options) -> int:
         named = ", ".join(f"{request_text.short(grant.id)} ({request_text.what(grant)})" for grant in grants)
         raise Invalid("which_request", f"several are open there: {named}", hint="ssh-jit extend ID")
     reason = names.free_text(options.reason, "the reason")
-    reply = api.extend(grants[0].id, reason)
+    reply = signed_request.extend(
+        machine, session, grants[0], ExtendBody(reason), lambda body: api.extend(grants[0].id, body)
+    )
     for note in reply.notes:
         machine.terminal.say(note)
     return _report(machine, api, reply, reason, wait=options.wait)

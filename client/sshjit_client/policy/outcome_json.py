@@ -95,6 +95,7 @@ def _terms(terms: Terms) -> Values:
         "fresh_login": terms.fresh_login,
         "mfa": terms.mfa,
         "hardware_key": terms.verify_required,
+        "signed_request": terms.signed_request,
         "extend": None if terms.extend is None else {"count": terms.extend.count, "by": terms.extend.by},
         "break_glass": terms.break_glass is not None,
         "notify": [] if terms.break_glass is None else list(terms.break_glass.notify),

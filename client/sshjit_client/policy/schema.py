@@ -148,6 +148,7 @@ _RULE: dict[str, Schema] = {
     "fresh_login": _length("The greatest age of the sign-in."),
     "mfa": _flag("The provider must have said that a second factor was used."),
     "hardware_key": _flag("Only for a registered hardware key, touched or unlocked each time."),
+    "signed_request": _flag("Only a request by ssh-jit counts, which is signed with the login's key."),
     "use_by": _length("An approved request that is unused for this long lapses; at most the grant."),
     "max_hosts": _count(MOST_HOSTS, "Hosts of one request."),
     "source": {

@@ -131,6 +131,7 @@ _TERMS = (
     ),
     _demand("mfa", lambda rule: rule.mfa),
     _demand("hardware_key", lambda rule: rule.hardware_key),
+    _demand("signed_request", lambda rule: rule.signed_request),
     _length("grant", lambda rule: rule.grant),
     _length("certificate", lambda rule: rule.certificate),
     _length("pending", lambda rule: rule.pending),

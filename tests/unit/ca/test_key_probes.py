@@ -119,7 +119,7 @@ def test_what_a_trial_signs_is_worth_nothing_elsewhere(tmp_path: Path) -> None:
     (tmp_path / "signers").write_text(f"it {signer.public.line}\n")
     taken = {
         bundle.NAMESPACE, bundle.SUCCESSION, login.NAMESPACE,
-        signed_actions.APPROVE_NAMESPACE, signed_actions.ACT_NAMESPACE,
+        signed_actions.ASK_NAMESPACE, signed_actions.APPROVE_NAMESPACE, signed_actions.ACT_NAMESPACE,
         succession.NAMESPACE, host_statements.JOIN_NAMESPACE,
         host_statements.RENEW_NAMESPACE, host_statements.REPORT_NAMESPACE,
         "file", "git",

@@ -35,10 +35,41 @@ def test_an_approval_is_signed_where_a_step_asks_for_it(request_id: str, bob: La
     assert server.view(request_id).decisions[0].signed
 
 
-def test_an_approval_is_a_word_where_none_does(request_id: str, bob: Laptop, server: ClientServer) -> None:
+def test_an_approval_is_signed_where_none_does(request_id: str, bob: Laptop, server: ClientServer) -> None:
     assert bob.run("approve", request_id).returncode == 0
-    assert not server.view(request_id).decisions[0].signed
-    assert "POST /api/v1/challenge" not in server.calls
+    assert server.view(request_id).decisions[0].signed
+
+
+def test_a_denial_is_shown_and_signed(request_id: str, bob: Laptop, server: ClientServer) -> None:
+    done = bob.run("deny", request_id, "--reason", "not today")
+    assert (done.returncode, "postgres@db1" in done.stdout) == (0, True), done.stderr
+    (decision,) = server.view(request_id).decisions
+    assert (decision.verdict, decision.signed) == ("deny", True)
+
+
+def without_key(laptop: Laptop) -> None:
+    """The key does not sign any more: its file is damaged, as an agent refuses or a security key is unplugged."""
+    laptop.state.joinpath("id_ed25519").write_text("gone\n")
+
+
+def test_an_approval_goes_unsigned_if_the_key_cannot_sign(request_id: str, bob: Laptop, server: ClientServer) -> None:
+    assert bob.run("login").returncode == 0
+    without_key(bob)
+    done = bob.run("approve", request_id)
+    assert done.returncode == 0, done.stderr
+    assert "ssh-jit: your key can't sign this approval: ssh-keygen failed" in done.stderr
+    assert 'sent without a signature, and is marked "not signed"' in done.stderr
+    assert [each.signed for each in server.view(request_id).decisions] == [False]
+
+
+@pytest.mark.usefixtures("signed")
+def test_and_is_refused_where_a_step_asks_for_a_signature(request_id: str, bob: Laptop, server: ClientServer) -> None:
+    assert bob.run("login").returncode == 0
+    without_key(bob)
+    done = bob.run("approve", request_id)
+    assert done.returncode == 4
+    assert "this approval requires a signature by your key" in done.stderr
+    assert server.view(request_id).decisions == ()
 
 
 @pytest.mark.usefixtures("signed")

@@ -189,10 +189,11 @@ def test_a_grants_card_tells_every_ask_for_more_time_and_what_became_of_it() -> 
         ends=None,
         decisions=(replace(yes(None), verdict="deny", comment="not now"),),
         closing="not now",
+        signed=True,
     )
     given = replace(asked, state=RequestState.ENDED, how="reviewed", ends=NOW + 1800, decisions=(yes(600),))
     by_rule = replace(given, how="automatic", decisions=())
-    waits = replace(asked, state=RequestState.PENDING, decisions=(), closing="", reason="")
+    waits = replace(asked, state=RequestState.PENDING, decisions=(), closing="", reason="", signed=False)
     back = replace(asked, state=RequestState.CANCELLED, decisions=(), closing="the grant is over")
     now, later = at(NOW), at(NOW + 1800)
     text = request_details(
@@ -207,7 +208,7 @@ def test_a_grants_card_tells_every_ask_for_more_time_and_what_became_of_it() -> 
         f"approved by Bob, signed, for 10 min at most, {now}; open until {later}",
         f"30 min more, requested {now} by Alice: CHG-7 takes longer",
         f"approved by the rule; open until {later}",
-        f"30 min more, requested {now} by Alice",
+        f"30 min more, requested {now} by Alice, not signed",
         "pending, 10 min left",
         f"30 min more, requested {now} by Alice: CHG-7 takes longer",
         "cancelled: the grant is over",

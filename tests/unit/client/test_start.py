@@ -9,7 +9,8 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    ("module", "needed"), [("run", {"views", "session"}), ("connection", {"views", "session", "ask", "message"})]
+    ("module", "needed"),
+    [("run", {"views", "session"}), ("connection", {"views", "session", "ask", "message", "action_signature"})],
 )
 def test_a_connection_loads_what_it_needs_and_no_more(module: str, needed: set[str]) -> None:
     code = f"import sys, sshjit_client.{module}; print(*(name for name in sys.modules if name.startswith('sshjit.')))"

@@ -49,7 +49,7 @@ def test_the_mail_to_an_approver_says_who_what_why_until_when_and_where(ca: Inst
     subject, text = messages.mail(written(ca, "asked"))
     assert subject == "ssh-jit: Dana requests migrate as postgres@db1"
     assert text == (
-        "Requester: Dana (partner, dana@example.com)\n"
+        "Requester: Dana (partner, dana@example.com), not signed\n"
         "Access: migrate as postgres@db1, command /opt/app/bin/migrate\n"
         "Duration: 1 h\n"
         "Reason: CHG-7 add index\n"
@@ -67,7 +67,7 @@ def test_the_mail_to_the_requester_says_who_approved_and_until_when_it_is_open(c
     subject, text = messages.mail(written(ca, "opened"))
     assert subject == "ssh-jit: Approved: postgres@db1 for Dana"
     assert "Active until: 2027-01-15 09:00 UTC\n" in text
-    assert "Decisions: Bob: approved, go ahead\n" in text
+    assert "Decisions: Bob: approved, not signed, go ahead\n" in text
 
 
 def test_broken_glass_is_loud_and_says_what_to_do(ca: Installation) -> None:
@@ -85,7 +85,8 @@ def test_every_other_topic_has_its_words(ca: Installation) -> None:
     ca.say(m.Comment(bob, first.id, "which index?"), m.RequestReply)
     title, text = messages.mail(written(ca, "commented"))
     assert title == "ssh-jit: Bob commented on postgres@db1 for Dana"
-    assert text.startswith("Comment: which index?\nRequester: Dana (partner, dana@example.com)\nAccess: postgres@db1\n")
+    requester = "Dana (partner, dana@example.com), not signed"
+    assert text.startswith(f"Comment: which index?\nRequester: {requester}\nAccess: postgres@db1\n")
     assert text.endswith(f"\nDetails:\n{ORIGIN}/requests/{first.id}\n")
     ca.say(m.Deny(bob, first.id, first.digest, "not today", None), m.RequestReply)
     assert "Decisions: Bob: denied, not today\n" in messages.mail(written(ca, "denied"))[1]

@@ -8,7 +8,7 @@ from flask import Response, request
 
 from sshjit import wire
 from sshjit.api.ask import AskBody, AskReply
-from sshjit.api.bodies import CommentBody, DecisionBody, ReasonBody, ReviewBody
+from sshjit.api.bodies import CommentBody, DecisionBody, ExtendBody, ReviewBody
 from sshjit.api.details import RequestReply, RequestsReply
 from sshjit.api.explain import ExplainBody, ExplainReply
 from sshjit.api.views import RequestState
@@ -51,14 +51,24 @@ Scope = Literal["mine", "approve", "review", "all"]
 @blueprint.post("/requests")
 def ask() -> Response:
     """Requests access."""
-    return _asked(wire.fill(Ask, body(AskBody), login_id=login_id(), address=address()))
+    content = body(AskBody)
+    return _asked(wire.fill(Ask, content, login_id=login_id(), address=address(), signable=_signable(content)))
 
 
 @blueprint.post("/requests/<request_id>/extend")
 def extend(request_id: str) -> Response:
     """Requests more time for a grant."""
-    message = wire.fill(Extend, body(ReasonBody), login_id=login_id(), request=request_id, address=address())
-    return _asked(message)
+    content = body(ExtendBody)
+    return _asked(
+        wire.fill(
+            Extend,
+            content,
+            login_id=login_id(),
+            request=request_id,
+            address=address(),
+            signable=_signable(content),
+        )
+    )
 
 
 @blueprint.post("/explain")
@@ -110,9 +120,15 @@ def certificate(request_id: str) -> Response:
     return carried(SignUser(login_id(), request_id), CertificateReply, "certificate", status=201)
 
 
+def _signable(content: AskBody | ExtendBody) -> bool:
+    """Whether the caller can take a challenge: since version 2, unless its key cannot sign."""
+    return reader() >= 2 and not content.unsigned
+
+
 def _asked(message: Ask | Extend) -> Response:
     reply = services().ca.carry(message, AskReply, reader())
-    return json_text(reply.text, 200 if reply.part("existing") == "true" else 201)
+    to_sign = "challenge" in reply.parts and reply.part("challenge") != "null"
+    return json_text(reply.text, 200 if to_sign or reply.part("existing") == "true" else 201)
 
 
 @blueprint.post("/requests/<request_id>/approve")

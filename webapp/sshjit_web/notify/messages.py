@@ -113,7 +113,7 @@ def _rows(notice: Notice, request: RequestView) -> Iterator[tuple[str, str]]:
         yield "Comment", defuse_sites(remark(item, request))
     if topic == "reviewed" and request.review is not None:
         yield "Review", f"{request.review.verdict}: {defuse_sites(request.review.comment)}"
-    yield "Requester", person(request.requester)
+    yield "Requester", f"{person(request.requester)}{', not signed' if request.not_signed else ''}"
     yield "Access", f"{what(request)}{'' if request.command is None else f', command {defuse_sites(request.command)}'}"
     yield "Duration", f"{durations.show(request.duration)}{' more' if request.extends else ''}"
     yield "Reason", defuse_sites(request.reason)
@@ -138,7 +138,8 @@ def _decisions(request: RequestView) -> Iterator[str]:
     for decision in request.decisions:
         verdict = "approved" if decision.verdict == "approve" else "denied"
         comment = f", {defuse_sites(decision.comment)}" if decision.comment else ""
-        yield f"{defuse_sites(decision.person.name)}: {verdict}{comment}"
+        signed = "" if decision.signed else ", not signed"
+        yield f"{defuse_sites(decision.person.name)}: {verdict}{signed}{comment}"
 
 
 def what(request: RequestView) -> str:
