@@ -87,7 +87,7 @@ def _state_text(request: RequestView, now: int) -> str:
 
 def decision(view: DecisionView) -> str:
     """``approved by Bob, signed, for 30 min at most, 14:32: looks right``."""
-    signed = ", signed" if view.signed else ", not signed"
+    signed = ", signed" if view.signed else ", not signed" if view.not_signed else ""
     length = f", for {durations.show(view.duration)} at most" if view.duration is not None else ""
     comment = f": {view.comment}" if view.comment else ""
     verdict = "approved" if view.verdict == "approve" else "denied"

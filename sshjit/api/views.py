@@ -72,6 +72,11 @@ class DecisionView:
     duration: int | None
     """Seconds: the yes was for no longer than this; ``None``: for as long as was asked."""
 
+    @property
+    def not_signed(self) -> bool:
+        """Whether this is a yes that the approver's key did not sign. A no goes on a word anyway."""
+        return self.verdict == "approve" and not self.signed
+
 
 @dataclass(frozen=True, slots=True)
 class CommentView:

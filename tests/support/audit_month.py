@@ -10,7 +10,7 @@ from sshjit.errors import SshJitError
 from sshjit_ca.report.period import Period
 from tests.support.break_glass import GLASS, break_glass, review
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation, Person
-from tests.support.signatures import SIGNED_POLICY, answer, by
+from tests.support.signatures import SIGNED_POLICY, answer, ask, by
 
 ERIN = Person("e-5", ("SRE Leads",), "erin@example.com")
 FRANK = Person("f-6", ("SRE",), "frank@example.com")
@@ -123,7 +123,7 @@ def _signed(ca: Installation, month: Month) -> None:
     ca.change_policy(*SIGNED_POLICY)
     month.digests.append(ca.context.policy.digest)
     dana, bob = ca.native(DANA), ca.native(BOB)
-    asked = ca.ask(dana, "db1", action="migrate", reason="CHG-9 migrate").request
+    asked = ask(ca, dana, by(ca.key(DANA)), "db1", action="migrate", reason="CHG-9 migrate").request
     ca.later(300)
     signed = answer(ca, bob, by(ca.key(BOB)), asked, "as agreed")
     month.requests["signed"] = ca.say(signed, m.RequestReply).request

@@ -96,7 +96,7 @@ def _decided(state: State, event: events.Decided) -> str:
     verb = "approved" if event.verdict == "approve" else "denied"
     asked = state.requests[event.request].asked
     place, long = where(asked.login, asked.hosts), durations.show(event.duration or asked.duration)
-    signed = "" if event.signed else " (not signed)"
+    signed = " (not signed)" if event.verdict == "approve" and not event.signed else ""
     what = f"{event.request}: {place}, {long}, for {who(state, asked.subject)}"
     return f"{who(state, event.subject)} {verb}{signed} {what}{quoted(event.comment)}"
 

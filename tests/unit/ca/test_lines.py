@@ -29,14 +29,14 @@ def test_a_story_in_lines(ca: Installation) -> None:
     ca.authority.sweep()
     said = [each.summary for each in ca.say(m.ReadLog(None, None, 100), m.LogReply, "admin").entries]
     for line in (
-        'd-4 (partner) requested postgres@db1, 1 h from 2027-01-15 08:10 UTC: "CHG-7 add index"',
+        'd-4 (partner) requested postgres@db1, 1 h from 2027-01-15 08:10 UTC, not signed: "CHG-7 add index"',
         'b-2 (acme) commented on the request of d-4 (partner): "which index?"',
         'd-4 (partner) commented on their own request: "on orders"',
-        f'b-2 (acme) approved {request.id}: postgres@db1, 30 min, for d-4 (partner): "go"',
+        f'b-2 (acme) approved (not signed) {request.id}: postgres@db1, 30 min, for d-4 (partner): "go"',
         "postgres@db1 from 2027-01-15 08:10 UTC on is open to d-4 (partner) until 08:40:00: all approvals were given",
-        'd-4 (partner) requested 30 min more for postgres@db1: "INC-1 slow"',
+        'd-4 (partner) requested 30 min more for postgres@db1, not signed: "INC-1 slow"',
         "postgres@db1 stays open to d-4 (partner) until 09:10:00: all approvals were given",
-        'a-1 (acme) used EMERGENCY ACCESS (break-glass) to root@db1, 30 min: "the database is on fire"',
+        'a-1 (acme) used EMERGENCY ACCESS (break-glass) to root@db1, 30 min, not signed: "the database is on fire"',
         'b-2 (acme) reviewed the emergency access of a-1 (acme): unjustified: "no fire"',
         "root@db1 for a-1 (acme) is over, by time",
         "postgres@db1 for d-4 (partner) is approved, but not used in time, by time",

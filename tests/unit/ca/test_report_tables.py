@@ -54,11 +54,16 @@ def test_every_request_is_there_with_its_reason_and_who_approved_it(report: Repo
     assert outcomes["denied"] == (DANA, "database", "denied", "")
     assert outcomes["expired"] == (DANA, "database", "expired unanswered", "")
     assert outcomes["unjustified"] == (ALICE, "on-call", "over", "break_glass")
-    assert by_name["reviewed"]["approvers"] == (f"{BOB}, at most 30 min",)
+    assert by_name["reviewed"]["approvers"] == (f"{BOB}, not signed, at most 30 min",)
     assert by_name["reviewed"]["ends"] == START + 50 + HOUR, "half an hour, and another one"
-    assert by_name["extension"]["approvers"] == (ERIN,)
+    assert by_name["extension"]["approvers"] == (f"{ERIN}, not signed",)
     assert by_name["signed"]["approvers"] == (f"{BOB}, signed",)
     assert (by_name["signed"]["action"], by_name["signed"]["command"]) == ("migrate", "/opt/app/bin/migrate")
+    signatures = {name: by_name[name]["signature"] for name in ("automatic", "reviewed", "extension", "signed")}
+    unsigned = dict.fromkeys(("reviewed", "extension"), "not signed")
+    assert signatures == {"automatic": "", "signed": "signed", **unsigned}
+    glass = {row["request"]: row["signature"] for row in rows(report, "break_glass")}
+    assert glass[month.requests["unjustified"].id] == "not signed"
     assert by_name["hostile"]["reason"] == stories.HOSTILE
     assert [row["asked"] for row in rows(report, "requests")] == sorted(row["asked"] for row in by_request.values())
 

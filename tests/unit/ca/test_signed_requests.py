@@ -14,7 +14,7 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit import signed_actions
 from sshjit.errors import Refused, SshJitError
-from sshjit.events import Asked, Decided
+from sshjit.events import Asked, Decided, Event
 from sshjit_ca.log.summaries import summary
 from tests.support.break_glass import RULE
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation, ssh_sign
@@ -44,10 +44,10 @@ def question(login_id: str, **changed: Any) -> m.Ask:
     return replace(asked, **changed)
 
 
-def lines(ca: Installation, kind: type) -> list[str]:
+def lines(ca: Installation, kind: type[Asked | Decided]) -> list[str]:
     """The log's lines for people, of events of one kind."""
     state = ca.context.state
-    asked = [request.asked for request in state.requests.values()]
+    asked: list[Event] = [request.asked for request in state.requests.values()]
     said = [each.said for request in state.requests.values() for each in request.decisions]
     return [summary(state, event) for event in (*asked, *said) if isinstance(event, kind)]
 

@@ -138,7 +138,7 @@ def _decisions(request: RequestView) -> Iterator[str]:
     for decision in request.decisions:
         verdict = "approved" if decision.verdict == "approve" else "denied"
         comment = f", {defuse_sites(decision.comment)}" if decision.comment else ""
-        signed = "" if decision.signed else ", not signed"
+        signed = ", not signed" if decision.not_signed else ""
         yield f"{defuse_sites(decision.person.name)}: {verdict}{signed}{comment}"
 
 
