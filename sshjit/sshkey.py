@@ -1,8 +1,9 @@
 """Public keys that people and hosts bring: which are taken, and which are refused before any private key is touched.
 
-Taken: Ed25519, ECDSA over P-256, P-384 and P-521, RSA from 3072 bits, and the two hardware-backed (``sk-``) types.
-Refused: certificates in place of keys, DSA, trailing bytes, RSA with even or small numbers, points that are not on
-their curve or of small order. Formats: RFC 4253 section 6.6, RFC 5656 section 3.1, RFC 8709, OpenSSH's PROTOCOL.u2f.
+Taken: Ed25519, ECDSA over P-256, P-384 and P-521, RSA of 3072 to 8192 bits, and the two hardware-backed (``sk-``)
+types. Refused: certificates in place of keys, DSA, trailing bytes, RSA with even numbers, small or large ones, points
+that are not on their curve or of small order. Formats: RFC 4253 section 6.6, RFC 5656 section 3.1, RFC 8709, OpenSSH's
+PROTOCOL.u2f.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ _ECDSA = {"ecdsa-sha2-nistp256": "nistp256", "ecdsa-sha2-nistp384": "nistp384", 
 MAX_LINE = 16 * 1024
 _TYPE = re.compile(r"[!-+\--~]{1,64}", re.ASCII).fullmatch
 """Names of types: printable, without blanks and commas (RFC 4251, section 6)."""
-RSA_BITS = range(3072, 16384 + 1)
+RSA_BITS = range(3072, 8192 + 1)
+RSA_EXPONENT_BITS = 33
+"""Of the largest exponent: 2**32 + 1, the largest that programs use. Each bit costs whoever verifies a squaring."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +152,12 @@ def read_body(kind: str, reader: Reader) -> None:
 
 def _check_rsa(exponent: int, modulus: int) -> None:
     if modulus.bit_length() not in RSA_BITS:
-        raise Invalid("weak_key", f"the RSA key has {modulus.bit_length()} bits, 3072 to 16384 are taken")
-    if modulus % 2 == 0 or exponent % 2 == 0 or not 3 <= exponent < 2**256:
+        raise Invalid(
+            "weak_key",
+            f"the RSA key has {modulus.bit_length()} bits, 3072 to 8192 are taken",
+            hint="ssh-keygen -t ed25519",
+        )
+    if modulus % 2 == 0 or exponent % 2 == 0 or not 3 <= exponent < 2**RSA_EXPONENT_BITS:
         raise Invalid("bad_key", "the RSA key is not a proper one")
 
 

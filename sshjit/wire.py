@@ -3,7 +3,8 @@
 What arrives from another program becomes a dataclass of ``sshjit`` here or is refused: duplicate or mistyped fields,
 floats, and nesting without end. Nothing is converted: ``"1"`` is not 1, ``true`` is not 1. A field that is missing
 takes its default, if it has one. A field that is unknown is refused in what we act on (``decode``), since it may
-limit what was asked for, and ignored in answers that we read (``decode_answer``). A field that came later says since
+limit what was asked for, and ignored in answers that we read (``decode_answer``). What a stranger sends is limited as
+well, each text and each list (``decode_bounded``, ``sshjit/limits.py``). A field that came later says since
 when (``added``), and ``encode_for`` leaves it out for a reader who is older. Whether a value makes sense (a name, an
 address) is not decided here but in ``sshjit/names.py`` and by the code that uses it.
 
@@ -13,50 +14,21 @@ Both ways are compiled once for each class, as closures, so that a message costs
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
 import operator
-import re
 import types
 import typing
 from collections.abc import Callable
-from enum import StrEnum
+from enum import Enum, StrEnum
 from functools import cache
-from typing import Any, Literal, TypeVar, Union
+from typing import Annotated, Any, Literal, TypeVar, Union
 
-from sshjit import versions
+from sshjit import limits, strict_json, versions
 from sshjit.errors import Invalid
+from sshjit.limits import AtMost
 
-MAX_DEPTH = 16
-"""Objects and lists inside each other; more than any message needs."""
-
+loads = strict_json.loads
 T = TypeVar("T")
 _Check = Callable[[Any, str], Any]
-
-
-def loads(text: bytes, *, limit: int = 256 * 1024, fractions: bool = False) -> Any:
-    """Reads JSON: UTF-8, at most ``limit`` bytes, no duplicate keys, no floats, no NaN, no lone surrogates.
-
-    Whole numbers fit into 64 bits with a sign, so that every database can hold them. With ``fractions``, for what
-    others write by their own rules, numbers may be finite floats.
-
-    Raises:
-        Invalid: ``bad_json`` with where it broke, or ``too_large``.
-
-    """
-    if len(text) > limit:
-        raise Invalid("too_large", f"the message has {len(text)} bytes, the limit is {limit}")
-    try:
-        value = (_FRACTIONS if fractions else _READER).decode(text.decode("utf-8"))
-    except RecursionError:
-        raise Invalid("bad_json", "the message is nested too deeply") from None
-    except ValueError as error:
-        raise Invalid("bad_json", f"the message is not JSON as we take it: {error}") from None
-    if text.count(b"[") + text.count(b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
-        raise Invalid("bad_json", "the message is nested too deeply")
-    if _SURROGATE.search(text) and _LONE.search(json.dumps(value, ensure_ascii=False)):
-        raise Invalid("bad_json", "the message holds half a character")
-    return value
 
 
 class Unknown(Invalid):
@@ -77,24 +49,44 @@ def local(*, default: Any) -> Any:
     return dataclasses.field(default=default, compare=False, metadata={"local": True})
 
 
+class _Mode(Enum):
+    """What is asked of a value beside its type."""
+
+    ACTED_ON = "no unknown fields"
+    BOUNDED = "no unknown fields, and every text and list within its limit"
+    ANSWER = "unknown fields are ignored"
+
+
 def decode(cls: type[T], value: Any) -> T:
-    """Makes ``cls`` of what ``loads`` returned: a request, or anything else that is acted on.
+    """Makes ``cls`` of what ``loads`` returned: something of our own that is acted on, as an entry of the log.
 
     Raises:
         Invalid: ``bad_message``, with the path of the field that is wrong; ``Unknown`` if it may only be too new.
 
     """
-    return typing.cast("T", _checker(typing.cast("Any", cls), _ACTED_ON)(value, ""))
+    return typing.cast("T", _checker(typing.cast("Any", cls), _Mode.ACTED_ON)(value, ""))
+
+
+def decode_bounded(cls: type[T], value: Any) -> T:
+    """Makes ``cls`` of what ``loads`` returned: a request, whose texts and lists are within their limits.
+
+    A list that is too long is refused before its items are looked at.
+
+    Raises:
+        Invalid: as ``decode``; ``bad_message``, or the limit's own code, for what is too long.
+
+    """
+    return typing.cast("T", _checker(typing.cast("Any", cls), _Mode.BOUNDED)(value, ""))
 
 
 def decode_answer(cls: type[T], value: Any) -> T:
     """Makes ``cls`` of what ``loads`` returned: an answer, whose unknown fields are ignored. Raises as ``decode``."""
-    return typing.cast("T", _checker(typing.cast("Any", cls), _ANSWER)(value, ""))
+    return typing.cast("T", _checker(typing.cast("Any", cls), _Mode.ANSWER)(value, ""))
 
 
 def decode_field(kind: Any, value: Any, path: str) -> Any:
     """Makes one field's type of a value that is acted on; ``path`` names the field in errors."""
-    return _checker(kind, _ACTED_ON)(value, path)
+    return _checker(kind, _Mode.ACTED_ON)(value, path)
 
 
 def encode(value: Any) -> Any:
@@ -235,56 +227,9 @@ def _writer(kind: Any) -> _Write | None:
     return encode
 
 
-def _refuse(path: str, problem: str, kind: type[Invalid] = Invalid) -> Invalid:
+def _refuse(path: str, problem: str, kind: type[Invalid] = Invalid, *, code: str = "bad_message") -> Invalid:
     where = f"field {path.lstrip('.')!r}" if path else "the message"
-    return kind("bad_message", f"{where} {problem}")
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise ValueError(f"the key {twice[:40]!r} stands twice")
-    return fields
-
-
-def _no_floats(text: str) -> Any:
-    raise ValueError(f"{text[:20]} is not a whole number")
-
-
-def _finite(text: str) -> float:
-    if not math.isfinite(number := float(text)):
-        raise ValueError("a number is too large")
-    return number
-
-
-def _small_int(text: str) -> int:
-    if len(text) > 20 or not -(2**63) <= (number := int(text)) < 2**63:
-        raise ValueError("a number is too large")
-    return number
-
-
-_READER = json.JSONDecoder(
-    object_pairs_hook=_no_duplicates, parse_float=_no_floats, parse_constant=_no_floats, parse_int=_small_int
-)
-_FRACTIONS = json.JSONDecoder(
-    object_pairs_hook=_no_duplicates, parse_float=_finite, parse_constant=_no_floats, parse_int=_small_int
-)
-
-
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-_LONE = re.compile("[\ud800-\udfff]")
-"""JSON can spell half of a UTF-16 pair, which no encoding and no database takes (RFC 8259, section 8.2)."""
-
-
-def _depth(value: Any) -> int:
-    """The deepest nesting, counted level by level so that no input can exhaust the stack."""
-    level, depth = [value], 0
-    while level := [item for item in level if isinstance(item, (dict, list))]:
-        depth += 1
-        level = [inner for item in level for inner in (item.values() if isinstance(item, dict) else item)]
-    return depth
+    return kind(code, f"{where} {problem}")
 
 
 @cache
@@ -298,28 +243,28 @@ def _field_names(cls: type) -> tuple[str, ...]:
     return tuple(field.name for field in _fields(cls))
 
 
-_ACTED_ON, _ANSWER = False, True
-"""Whether unknown fields are ignored."""
-
-
 @cache
-def _checker(kind: Any, lenient: bool) -> _Check:  # noqa: PLR0911, FBT001 - one return for each kind of field
-    """The function that turns a JSON value into ``kind`` or raises."""
+def _checker(kind: Any, mode: _Mode, limit: AtMost | None = None) -> _Check:  # noqa: PLR0911 - one for each kind of field
+    """The function that turns a JSON value into ``kind`` or raises; ``limit`` is the field's own."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Annotated:
+        return _checker(arguments[0], mode, limits.limit_in(arguments))
+    if kind is str and mode is _Mode.BOUNDED:
+        return _short_text(limit or limits.TEXT)
     if kind in (str, int, bool):
         return _exactly(kind)
     if dataclasses.is_dataclass(kind):
-        return _record(typing.cast("type", kind), lenient=lenient)
+        return _record(typing.cast("type", kind), mode)
     if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
-        return _sequence(_checker(arguments[0], lenient))
+        return _sequence(_checker(arguments[0], mode), (limit or limits.ITEMS) if mode is _Mode.BOUNDED else None)
     if origin is tuple:
-        return _fixed(tuple(_checker(part, lenient) for part in arguments))
+        return _fixed(tuple(_checker(part, mode) for part in arguments))
     if origin is Literal:
         return _one_of(arguments, lambda value: value)
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return _one_of(tuple(member.value for member in kind), kind)
     if origin in (Union, types.UnionType) and len(arguments) == 2 and arguments[1] is types.NoneType:
-        return _optional(_checker(arguments[0], lenient))
+        return _optional(_checker(arguments[0], mode, limit))
     raise TypeError(f"a message cannot hold {kind!r}")
 
 
@@ -330,6 +275,17 @@ def _exactly(kind: type) -> _Check:
     def check(value: Any, path: str) -> Any:
         if type(value) is not kind:
             raise _refuse(path, f"must be {_KINDS[kind]}")
+        return value
+
+    return check
+
+
+def _short_text(limit: AtMost) -> _Check:
+    def check(value: Any, path: str) -> Any:
+        if type(value) is not str:
+            raise _refuse(path, f"must be {_KINDS[str]}")
+        if len(value) > limit.most:
+            raise _refuse(path, f"must have at most {limit.most} letters, not {len(value)}", code=limit.code)
         return value
 
     return check
@@ -351,10 +307,12 @@ def _one_of(allowed: tuple[Any, ...], make: Callable[[Any], Any]) -> _Check:
     return check
 
 
-def _sequence(inner: _Check) -> _Check:
+def _sequence(inner: _Check, limit: AtMost | None) -> _Check:
     def check(value: Any, path: str) -> Any:
         if type(value) is not list:
             raise _refuse(path, "must be a list")
+        if limit is not None and len(value) > limit.most:
+            raise _refuse(path, f"must have at most {limit.most} items, not {len(value)}", code=limit.code)
         return tuple([inner(item, f"{path}[{index}]") for index, item in enumerate(value)])
 
     return check
@@ -369,10 +327,10 @@ def _fixed(parts: tuple[_Check, ...]) -> _Check:
     return check
 
 
-def _record(cls: type, *, lenient: bool) -> _Check:
-    hints = typing.get_type_hints(cls)
-    known = _fields(cls)
-    fields = [(field.name, f".{field.name}", _checker(hints[field.name], lenient)) for field in known]
+def _record(cls: type, mode: _Mode) -> _Check:
+    hints = typing.get_type_hints(cls, include_extras=mode is _Mode.BOUNDED)
+    known, lenient = _fields(cls), mode is _Mode.ANSWER
+    fields = [(field.name, f".{field.name}", _checker(hints[field.name], mode)) for field in known]
     names = frozenset(_field_names(cls))
     defaults = {field.name: field.default for field in known if field.default is not dataclasses.MISSING}
 

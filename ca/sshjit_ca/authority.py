@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from sshjit import ca_protocol as m
 from sshjit import policy, sshkey, wire
@@ -126,15 +126,22 @@ class Authority:
         self._load(new, text)
         self._commit()
 
-    def answer(self, questions: Sequence[Question], enough: Callable[[], bool] = lambda: False) -> list[Answer]:
-        """Answers a batch, durably; an answer that is an error is returned, not raised.
+    def answer(self, questions: Iterable[Question]) -> list[Answer]:
+        """Answers a batch, durably, in order; an answer that is an error is returned, not raised.
 
-        Once it is ``enough``, the questions that are left have no answer; at least one has.
+        A question is taken when the one before it was decided.
         """
+        coming, taken = iter(questions), list[Question]()
+
+        def noted() -> Iterator[Question]:
+            for question in coming:
+                taken.append(question)
+                yield question
+
         try:
-            return self._batch(questions, enough)
+            return self._batch(noted())
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing leaves and the log is read again
-            return self._lost(questions, error)
+            return self._lost([*taken, *coming], error)
 
     def _lost(self, questions: Sequence[Question], error: BaseException) -> list[Answer]:
         """The answers to a batch that did not become durable; the log is read again before the next one."""
@@ -152,13 +159,9 @@ class Authority:
         self._context.troubles = (error, *self._context.troubles)
         return [outages.answer(self._context, question, error) for question in questions]
 
-    def _batch(self, questions: Sequence[Question], enough: Callable[[], bool] = lambda: False) -> list[Answer]:
+    def _batch(self, questions: Iterable[Question]) -> list[Answer]:
         self._ready()
-        answers = []
-        for question in questions:
-            answers.append(self._one(question))
-            if enough():
-                break
+        answers = [self._one(question) for question in questions]
         self._commit()
         return answers
 

@@ -14,7 +14,8 @@ import re
 from dataclasses import dataclass
 
 MIN_RSA_BITS = 3072
-MAX_RSA_BITS = 16384
+MAX_RSA_BITS = 8192
+MAX_EXPONENT_BITS = 33
 _TYPE = re.compile(rb"[!-+\--~]{1,64}")
 CURVES = {"nistp256": 65, "nistp384": 97, "nistp521": 133}
 """Bytes of an uncompressed point (SEC 1, 2.3.3) by the curve's name in RFC 5656."""
@@ -121,10 +122,12 @@ def check_blob(blob: bytes) -> str:
             raise ValueError("is not an Ed25519 key")
     elif kind == b"ssh-rsa":
         exponent, modulus = reader.mpint(), reader.mpint()
-        if exponent < 3 or not exponent & 1 or not modulus & 1:
+        if not 3 <= exponent < 1 << MAX_EXPONENT_BITS or not exponent & 1 or not modulus & 1:
             raise ValueError("is not an RSA key")
         if not MIN_RSA_BITS <= modulus.bit_length() <= MAX_RSA_BITS:
-            raise ValueError(f"is an RSA key of {modulus.bit_length()} bits; {MIN_RSA_BITS} are the least")
+            raise ValueError(
+                f"is an RSA key of {modulus.bit_length()} bits; {MIN_RSA_BITS} to {MAX_RSA_BITS} are taken"
+            )
     elif kind in _ECDSA:
         curve, point = reader.string(), reader.string()
         if kind != b"ecdsa-sha2-" + curve or CURVES.get(curve.decode("ascii", "replace")) != len(point):

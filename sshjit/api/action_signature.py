@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sshjit.limits import Signature
+
 
 @dataclass(frozen=True, slots=True)
 class ActionSignature:
@@ -11,5 +13,5 @@ class ActionSignature:
 
     challenge: str
     """What ``ReadChallenge``, or the answer to an ask, named; taken once."""
-    signature: str
+    signature: Signature
     """Armoured SSHSIG by the key that the native login is bound to."""

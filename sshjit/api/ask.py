@@ -8,13 +8,14 @@ from sshjit import wire
 from sshjit.api.action_signature import ActionSignature
 from sshjit.api.message import Reply
 from sshjit.api.views import CertificateView, RequestView
+from sshjit.limits import Hosts
 
 
 @dataclass(frozen=True, slots=True)
 class AskBody:
     """An ``Ask`` without what the front end adds."""
 
-    hosts: tuple[str, ...]
+    hosts: Hosts
     login: str | None
     action: str
     command: str | None

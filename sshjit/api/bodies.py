@@ -7,6 +7,7 @@ from typing import Literal
 
 from sshjit import wire
 from sshjit.api.action_signature import ActionSignature
+from sshjit.limits import Aliases, HostKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +106,11 @@ class HostBody:
     """An ``AddHost`` without what the front end adds."""
 
     name: str
-    aliases: tuple[str, ...]
+    aliases: Aliases
     address: str
     port: int
     labels: tuple[tuple[str, str], ...]
-    host_keys: tuple[str, ...]
+    host_keys: HostKeys
     consent: ActionSignature | None
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 from sshjit import wire
 from sshjit.api.message import Reply
 from sshjit.api.views import PersonView, StepView
+from sshjit.limits import Hosts
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,7 @@ class ExplainBody:
     """An ``Explain`` without what the front end adds."""
 
     person: str | None
-    hosts: tuple[str, ...]
+    hosts: Hosts
     labels: tuple[tuple[str, str], ...]
     login: str | None
     action: str

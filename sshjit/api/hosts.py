@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from sshjit import wire
 from sshjit.api.message import Message, Reply
 from sshjit.api.outcomes import Done
+from sshjit.limits import AtMost, HostKeys, Id, KeyLine, Signature, Signatures
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +59,11 @@ class JoinHost(Message, answer="HostReply"):
     """A new host proves the token and each of its keys, and gets certificates for them."""
 
     name: str
-    host_keys: tuple[str, ...]
+    host_keys: HostKeys
     """Public keys, one OpenSSH line each."""
     mac: str
     """HMAC by the token over name and keys, base64url: the token itself stays where it is."""
-    signatures: tuple[str, ...]
+    signatures: Signatures
     """An SSHSIG by each key, in the same order, namespace ``join@ssh-jit``."""
 
 
@@ -70,10 +72,10 @@ class SignHost(Message, answer="HostReply"):
     """A host renews the certificates of its registered keys."""
 
     name: str
-    host_keys: tuple[str, ...]
+    host_keys: HostKeys
     time: int
     """The host's clock; a text is taken for five minutes, and no older one after it."""
-    signatures: tuple[str, ...]
+    signatures: Signatures
     """An SSHSIG by each key, in the same order, namespace ``renew@ssh-jit``."""
 
 
@@ -82,15 +84,15 @@ class HostReport(Message, answer=Done):
     """A host says how it is."""
 
     name: str
-    host_key: str
+    host_key: KeyLine
     time: int
     bundle: int
     """The sequence of the bundle that it believes."""
     sessions: int
     """Sessions by certificates of ours that are open."""
-    ended: tuple[str, ...]
+    ended: Annotated[tuple[Id, ...], AtMost(64, "too_many")]
     """Grants whose sessions it has ended since its last report."""
-    problems: tuple[str, ...]
+    problems: Annotated[tuple[str, ...], AtMost(16, "too_many")]
     """What its doctor found, a sentence each."""
-    signature: str
+    signature: Signature
     """SSHSIG by ``host_key``, namespace ``report@ssh-jit``."""

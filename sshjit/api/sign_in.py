@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sshjit.api.message import Reply
 from sshjit.api.session import LoginView
+from sshjit.limits import IdToken, KeyLine, Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,10 +14,10 @@ class LoginBody:
     """An ID token and what binds it to a key: ``LoginNative`` without what the front end adds."""
 
     provider: str
-    id_token: str
-    key: str
+    id_token: IdToken
+    key: KeyLine
     salt: str
-    signature: str
+    signature: Signature
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from sshjit.api.bodies import ShownHost, ShownLock
 from sshjit.api.hosts import HostReply
 from sshjit.api.message import Message
 from sshjit.api.outcomes import Done
+from sshjit.limits import Aliases, HostKeys, Id
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +21,12 @@ class AddHost(Message, answer=HostReply):
     """
 
     name: str
-    aliases: tuple[str, ...]
+    aliases: Aliases
     address: str
     port: int
     labels: tuple[tuple[str, str], ...]
-    host_keys: tuple[str, ...]
-    login_id: str | None = None
+    host_keys: HostKeys
+    login_id: Id | None = None
     consent: ActionSignature | None = None
 
 
@@ -35,7 +36,7 @@ class LabelHost(Message, answer=HostReply):
 
     name: str
     labels: tuple[tuple[str, str], ...]
-    login_id: str | None
+    login_id: Id | None
     consent: ActionSignature | None
     shown: ShownHost | None = wire.added(2, default=None, weakens=True)
     """What the host was shown as; as for ``Unlock``."""
@@ -47,7 +48,7 @@ class RemoveHost(Message, answer=Done):
 
     name: str
     reason: str
-    login_id: str | None
+    login_id: Id | None
     consent: ActionSignature | None
     shown: ShownHost | None = wire.added(2, default=None, weakens=True)
     """What the host was shown as; as for ``Unlock``."""
@@ -60,7 +61,7 @@ class Unlock(Message, answer=Done):
     Over the web socket it needs the permission ``unlock`` and a signature; the admin socket passes neither.
     """
 
-    login_id: str | None
+    login_id: Id | None
     lock: str
     reason: str
     consent: ActionSignature | None

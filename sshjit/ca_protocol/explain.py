@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sshjit.api.explain import ExplainReply
 from sshjit.api.message import Message
+from sshjit.limits import Hosts, Id
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,10 +16,10 @@ class Explain(Message, answer=ExplainReply):
     The admin socket passes no ``login_id`` and names a person.
     """
 
-    login_id: str | None
+    login_id: Id | None
     person: str | None
     """An id, a name or an address of somebody who signed in before; ``None``: oneself."""
-    hosts: tuple[str, ...]
+    hosts: Hosts
     labels: tuple[tuple[str, str], ...]
     login: str | None
     action: str

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sshjit.api.hosts import HostReply, HostsReply
 from sshjit.api.message import Message, Reply
 from sshjit.api.views import PersonView
+from sshjit.limits import Id, KeyLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class CertifyHost(Message, answer=HostReply):
 class ReadHosts(Message, answer=HostsReply):
     """Hosts, by name. Over the web socket a login is needed; the admin socket passes ``None``."""
 
-    login_id: str | None
+    login_id: Id | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class RegisterHardwareKey(Message, answer="HardwareKeysReply"):
 
     person: str
     """A person's id, or ``provider/address``."""
-    key: str
+    key: KeyLine
     """The public key as one OpenSSH line."""
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sshjit.api.bodies import LockKind
 from sshjit.api.locks import LockReply, LocksReply, RevokeReply
 from sshjit.api.message import Message
+from sshjit.limits import Id
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +17,8 @@ class Revoke(Message, answer=RevokeReply):
     Over the web socket it needs the permission ``lock``, or to be one's own; the admin socket passes no ``login_id``.
     """
 
-    login_id: str | None
-    request: str | None
+    login_id: Id | None
+    request: Id | None
     serial: int | None
     sign_in: str | None
     """The id of the sign-in that is over from now on."""
@@ -31,7 +32,7 @@ class Lock(Message, answer=LockReply):
     Over the web socket it needs the permission ``lock``; the admin socket passes no ``login_id``.
     """
 
-    login_id: str | None
+    login_id: Id | None
     kind: LockKind
     target: str | None
     """A sign-in's id; a person's id or ``provider/address``; a host's name; a key's ``SHA256:…``; ``None``: all."""
@@ -42,4 +43,4 @@ class Lock(Message, answer=LockReply):
 class ReadLocks(Message, answer=LocksReply):
     """The locks in force. Over the web socket it needs the permission ``lock``, ``unlock`` or ``audit``."""
 
-    login_id: str | None
+    login_id: Id | None

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from sshjit.api.log import LogReply
 from sshjit.api.message import Message, Reply
+from sshjit.limits import Id
 
 
 @dataclass(frozen=True, slots=True)
 class ReadLog(Message, answer=LogReply):
     """A page of the log. Over the web socket: with the permission ``audit`` all of it, else the login's own entries."""
 
-    login_id: str | None
+    login_id: Id | None
     before: int | None
     """Entries with a lower index than this one; ``None`` starts at the newest."""
     limit: int

@@ -8,6 +8,7 @@ from sshjit.api.message import Message, Reply
 from sshjit.api.outcomes import Done
 from sshjit.api.session import LoginView
 from sshjit.api.sign_in import ChallengeReply
+from sshjit.limits import Id, IdToken, KeyLine, Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,7 @@ class LoginWeb(Message, answer="LoginReply"):
     """A browser signed in at the front end's own client. Never bound to a key."""
 
     provider: str
-    id_token: str
+    id_token: IdToken
     nonce: str
     address: str
 
@@ -25,12 +26,12 @@ class LoginNative(Message, answer="LoginReply"):
     """``ssh-jit login`` signed in at the native client, with a nonce made from its key (``sshjit/login.py``)."""
 
     provider: str
-    id_token: str
-    key: str
+    id_token: IdToken
+    key: KeyLine
     """The public key as one OpenSSH line."""
     salt: str
     """16 bytes, base64url without padding."""
-    signature: str
+    signature: Signature
     """Armoured SSHSIG by that key, namespace ``login@ssh-jit``, over the SHA-256 (raw 32 bytes) of the ID token."""
     address: str
 
@@ -46,18 +47,18 @@ class LoginReply(Reply):
 class Logout(Message, answer=Done):
     """The login is over."""
 
-    login_id: str
+    login_id: Id
 
 
 @dataclass(frozen=True, slots=True)
 class ReadLogin(Message, answer="LoginReply"):
     """Reads a login: whether it is alive, and whose it is."""
 
-    login_id: str
+    login_id: Id
 
 
 @dataclass(frozen=True, slots=True)
 class ReadChallenge(Message, answer=ChallengeReply):
     """Asks for something fresh to sign. Only native logins have a key to sign with."""
 
-    login_id: str
+    login_id: Id

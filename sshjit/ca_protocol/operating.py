@@ -8,6 +8,7 @@ from sshjit import wire
 from sshjit.api.bundle import BundleReply
 from sshjit.api.message import Message, Reply
 from sshjit.ca_protocol.keys import KeyStanding
+from sshjit.limits import Hosts, KeyLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +167,9 @@ class SignEmergency(Message, answer="EmergencyReply"):
     """A certificate past every rule, for minutes, on the operator's word."""
 
     login: str
-    hosts: tuple[str, ...]
+    hosts: Hosts
     """Names or aliases of enrolled hosts."""
-    key: str
+    key: KeyLine
     """The public key as an OpenSSH line."""
     reason: str
     lifetime: int

@@ -11,14 +11,15 @@ from sshjit.api.ask import AskReply
 from sshjit.api.details import RequestReply, RequestsReply
 from sshjit.api.message import Message, Reply
 from sshjit.api.views import CertificateView, RequestState
+from sshjit.limits import Hosts, Id
 
 
 @dataclass(frozen=True, slots=True)
 class Ask(Message, answer=AskReply):
     """A person asks for access. With ``certificate`` and a native login, an open grant answers with one at once."""
 
-    login_id: str
-    hosts: tuple[str, ...]
+    login_id: Id
+    hosts: Hosts
     login: str | None
     """``None``: the server chooses (``@own`` if allowed, else the rule's first) and says so."""
     action: str
@@ -45,24 +46,24 @@ class Ask(Message, answer=AskReply):
 class Cancel(Message, answer=RequestReply):
     """The requester takes a pending request back."""
 
-    login_id: str
-    request: str
+    login_id: Id
+    request: Id
 
 
 @dataclass(frozen=True, slots=True)
 class End(Message, answer=RequestReply):
     """The requester is done before the window closes."""
 
-    login_id: str
-    request: str
+    login_id: Id
+    request: Id
 
 
 @dataclass(frozen=True, slots=True)
 class Extend(Message, answer=AskReply):
     """The requester asks for more time in a live grant: a request of its own, decided like the first one."""
 
-    login_id: str
-    request: str
+    login_id: Id
+    request: Id
     """The grant's."""
     reason: str
     address: str
@@ -76,8 +77,8 @@ class Extend(Message, answer=AskReply):
 class SignUser(Message, answer="CertificateReply"):
     """A native login draws a certificate from the grant of one of its person's requests, for the login's own key."""
 
-    login_id: str
-    request: str
+    login_id: Id
+    request: Id
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +92,8 @@ class CertificateReply(Reply):
 class Approve(Message, answer=RequestReply):
     """An approver says yes to the ask with this digest."""
 
-    login_id: str
-    request: str
+    login_id: Id
+    request: Id
     digest: str
     comment: str
     consent: ActionSignature | None
@@ -105,8 +106,8 @@ class Approve(Message, answer=RequestReply):
 class Deny(Message, answer=RequestReply):
     """An approver says no to the ask with this digest."""
 
-    login_id: str
-    request: str
+    login_id: Id
+    request: Id
     digest: str
     comment: str
     consent: ActionSignature | None
@@ -117,8 +118,8 @@ class Deny(Message, answer=RequestReply):
 class Comment(Message, answer=RequestReply):
     """The requester or an approver says something, and decides nothing."""
 
-    login_id: str
-    request: str
+    login_id: Id
+    request: Id
     text: str
 
 
@@ -126,8 +127,8 @@ class Comment(Message, answer=RequestReply):
 class Review(Message, answer=RequestReply):
     """Somebody else has looked at a break-glass access. It needs the permission ``review``."""
 
-    login_id: str
-    request: str
+    login_id: Id
+    request: Id
     verdict: Literal["justified", "unjustified"]
     comment: str
 
@@ -136,8 +137,8 @@ class Review(Message, answer=RequestReply):
 class ReadRequest(Message, answer=RequestReply):
     """One request: its requester, its approvers, reviewers and auditors may read it; who may lock, an open grant."""
 
-    login_id: str
-    request: str
+    login_id: Id
+    request: Id
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,7 @@ class ReadRequests(Message, answer=RequestsReply):
     review, which needs the permission ``review``; ``all``: needs the permission ``audit``.
     """
 
-    login_id: str
+    login_id: Id
     scope: Literal["mine", "approve", "review", "all"]
     limit: int
     before: int | None

@@ -29,6 +29,8 @@ class Issuer:
     fetched: int = 0
     """How often the keys were asked for."""
     down: bool = False
+    extra: tuple[dict[str, Any], ...] = ()
+    """Further keys, as they are published."""
 
     def documents(self, path: str) -> dict[str, Any] | None:
         """What is served at a path."""
@@ -45,7 +47,7 @@ class Issuer:
             }
         if path == "/jwks":
             self.fetched += 1
-            return dict(KeySet(list(self.keys)).as_dict(private=False))
+            return {"keys": [*KeySet(list(self.keys)).as_dict(private=False)["keys"], *self.extra]}
         return None
 
     def answer(self, method: str, path: str, _body: bytes) -> tuple[int, dict[str, str], bytes]:

@@ -7,6 +7,7 @@ OpenID Connect Core 1.0, section 3.1.3.7; JWT best practices: RFC 8725.
 
 from __future__ import annotations
 
+import base64
 import hmac
 import math
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Any
 from joserfc import jwk, jws
 from joserfc.errors import JoseError
 
-from sshjit import login, names, wire
+from sshjit import login, names, sshkey, wire
 from sshjit.errors import Invalid, Refused
 from sshjit.providers import Provider
 from sshjit.sshkey import PublicKey
@@ -29,6 +30,8 @@ SKEW = 10
 MAX_GROUPS = 1000
 _LATEST = 2**53
 _HEADERS = frozenset({"alg", "kid", "typ", "x5t", "x5t#S256"})
+RSA_BITS = range(2048, 8192 + 1)
+"""Of a provider's key: many sign with 2048 bits; each more costs time at every sign-in that anybody makes up."""
 _KEY_TYPES = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
 
 
@@ -85,6 +88,7 @@ def verify(token: str, expected: Expected, keys: ProviderKeys, now: int) -> Clai
     key = keys.find(header.get("kid"))
     if key.get("kty") != _KEY_TYPES[algorithm[:2]] or key.get("alg", algorithm) != algorithm:
         raise Refused("token_refused", "the token's algorithm does not fit the key that it names")
+    _require_size(key)
     try:
         jws.deserialize_compact(token, jwk.import_key(key), algorithms=[algorithm])
     except (JoseError, ValueError):
@@ -95,6 +99,31 @@ def verify(token: str, expected: Expected, keys: ProviderKeys, now: int) -> Clai
     _check_purpose(claims, expected)
     _check_times(claims, now)
     return _read(claims, expected.provider, now)
+
+
+def _require_size(key: dict[str, Any]) -> None:
+    """A provider's RSA key is neither weak nor a burden. Raises ``Refused``: ``token_refused``."""
+    if key.get("kty") != "RSA":
+        return
+    modulus, exponent = (int.from_bytes(_number(key, name), "big") for name in ("n", "e"))
+    if modulus.bit_length() not in RSA_BITS or exponent.bit_length() > sshkey.RSA_EXPONENT_BITS:
+        sizes = f"{RSA_BITS[0]} to {RSA_BITS[-1]} bits and an exponent of at most {sshkey.RSA_EXPONENT_BITS}"
+        size = f"{modulus.bit_length()} bits and an exponent of {exponent.bit_length()}"
+        raise Refused("token_refused", f"the provider's RSA key has {size}; {sizes} are taken")
+
+
+def _number(key: dict[str, Any], name: str) -> bytes:
+    value = key.get(name)
+    if not isinstance(value, str) or len(value) > _LONGEST_NUMBER:
+        raise Refused("token_refused", "the provider's RSA key cannot be read, or is too large")
+    try:
+        return base64.urlsafe_b64decode(value + "==")
+    except ValueError:
+        raise Refused("token_refused", "the provider's RSA key cannot be read") from None
+
+
+_LONGEST_NUMBER = 2048
+"""Letters: the modulus of an RSA key of 12,288 bits. What is longer is not even read."""
 
 
 def _take_apart(token: str) -> tuple[dict[str, Any], bytes]:

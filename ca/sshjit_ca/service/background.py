@@ -1,6 +1,6 @@
-"""What the CA does by itself beside answering: it writes down what time has ended, and sounds its own alarm.
+"""What the CA does by itself beside answering: it writes down what time has ended, sounds its own alarm, and tidies up.
 
-Both at a coarse tick, between two batches; neither stops the other or an answer.
+All at a coarse tick, between two batches; none stops another or an answer.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from sshjit_ca.access import expiry
 from sshjit_ca.authority import Authority
 from sshjit_ca.context import Context
 from sshjit_ca.log import summaries
+from sshjit_ca.machine.memory import Returner
 from sshjit_ca.service import alerts
 from sshjit_ca.service.alerts import Alarm, Alarms
 from sshjit_ca.storage.store import Row, Store
 
 SWEEP = 10.0
 """Seconds between two looks at what is over."""
+SETTLE = 10.0
+"""Seconds between two looks at the process's own memory."""
 HURRY = 0.5
 """The same while there is more of it than one look takes."""
 LOOK = 0.25
@@ -43,6 +46,14 @@ async def sweep(authority: Authority) -> None:
             _log.exception("endings could not be recorded")
             swept = 0
         await asyncio.sleep(HURRY if swept >= expiry.MOST else SWEEP)
+
+
+async def return_memory() -> None:
+    """Gives memory back that a flood of questions took, until it is cancelled."""
+    returner = Returner()
+    while True:
+        await asyncio.sleep(SETTLE)
+        returner.look()
 
 
 async def alert(context: Context, store: Store, alarms: Alarms) -> None:

@@ -1,8 +1,10 @@
 """One peer at a socket: its frames in, its answers out.
 
-The peer is known by SO_PEERCRED and must be one of the socket's users. A peer that misbehaves (oversized, malformed or
-unknown frames, half a frame for too long, answers that it does not read) loses its connection, and no other peer
-notices. Its messages are answered elsewhere.
+The peer is known by SO_PEERCRED and must be one of the socket's users. Frames are only cut out of the stream here: they
+are decoded when it is their asker's turn (``server.py``). What waits is limited for each connection and for each Unix
+user; beyond that a connection is not read until some of it was answered. A peer that misbehaves (oversized, malformed
+or unknown frames, half a frame for too long, answers that it does not read) loses its connection, and no other peer
+notices.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -26,11 +28,22 @@ from sshjit_ca.sockets import Socket
 _log = logging.getLogger(__name__)
 HALF_FRAME = 10.0
 """Seconds that a frame may take to arrive."""
+UNREAD = 20.0
+"""Seconds that a peer may leave its answers unread once there is no more room for them."""
+MAX_PEERS = 100
+"""Connections of one Unix user at one socket: a front end has 24 threads and so many connections, unless it is told."""
 MAX_WAITING = 128
-"""Questions of one connection that may wait at once; then it is not read until some are answered."""
-MAX_PEERS = 200
-"""Connections at one socket, so that they leave room for the other socket, and files for the CA to open."""
-MAX_UNREAD = 4 * m.MAX_REPLY
+"""Questions of one connection that may wait at once."""
+MAX_BYTES = 2 * m.MAX_FRAME
+"""Bytes of one connection's questions that may wait at once."""
+MAX_USER_BYTES = 8 * 1024 * 1024
+"""The same for all connections of one Unix user. How many users there are says ca.toml."""
+OVERHEAD = 1024
+"""Bytes that a waiting frame costs at least beside its own."""
+BUFFER = 64 * 1024
+"""Bytes that are read of one connection before it is another's turn."""
+MAX_UNREAD = 2 * m.MAX_REPLY
+"""Bytes of answers that one connection may leave unread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,31 +55,64 @@ class Listening:
     users: frozenset[int]
 
 
+@dataclass(slots=True)
+class Account:
+    """One Unix user at one socket, over all connections."""
+
+    socket: Socket
+    user: int
+    waiting: int = 0
+    """Bytes of frames that wait for their turn."""
+    preparing: int = 0
+    """Messages that are prepared now, or wait for it."""
+    connections: set[Connection] = field(default_factory=set)
+    stalled: dict[Connection, None] = field(default_factory=dict)
+    """Those that are not read because too much of the user's waits; who has waited longest is read first."""
+
+    def go_on(self) -> None:
+        """Reads the connections again that had to wait, as long as there is room."""
+        while self.stalled and self.waiting < MAX_USER_BYTES:
+            connection = next(iter(self.stalled))
+            del self.stalled[connection]
+            connection.go_on()
+
+
 class Dispatcher(Protocol):
-    """What takes messages from connections: the server."""
+    """What takes frames from connections: the server."""
 
-    peers: dict[Socket, set[Connection]]
     throttle: LogThrottle
+    buffer: memoryview
+    """Where every connection reads to, one after the other."""
 
-    def allows(self, message: type[m.Message], socket: Socket) -> bool:
-        """Whether a message is taken at a socket."""
+    def account(self, socket: Socket, user: int) -> Account:
+        """What is known of a Unix user at a socket."""
 
-    def take(self, message: m.Message, connection: Connection, origin: Origin) -> None:
-        """Takes a message that arrived; its answer goes out on the connection."""
+    def take(self, frame: bytes, connection: Connection) -> None:
+        """Takes a frame that arrived; its answer goes out on the connection."""
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """One peer."""
+
+    account: Account
 
     def __init__(self, dispatcher: Dispatcher, listening: Listening) -> None:
         self._dispatcher = dispatcher
         self._users = listening.users
         self.socket = listening.socket
-        self._half = bytearray()
-        """The beginning of a frame."""
+        self._received = bytearray()
+        """What was not taken yet: the beginning of a frame, and whole ones that must wait."""
         self._open = 0
+        """Questions without an answer."""
+        self._bytes = 0
+        """Of those of them whose turn has not come."""
+        self._full = False
+        """No more frames are taken for now."""
         self._eof = False
-        self._timeout: asyncio.TimerHandle | None = None
+        self._deaf: asyncio.TimerHandle | None = None
+        """Runs while there is no more room for answers."""
+        self._late: asyncio.TimerHandle | None = None
+        """Runs while a frame arrives."""
         self._transport: asyncio.Transport
         self.ended: Callable[[Connection], None] = lambda _: None
         """Called once the connection is over."""
@@ -76,24 +122,30 @@ class Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what create_unix_server makes
         self._transport = transport
         user = sockets.peer(transport.get_extra_info("socket"))
+        self.account = Account(self.socket, user)
         if user not in self._users:
-            self._disconnect(
+            self.disconnect(
                 Refused(
                     "wrong_user",
                     f"Unix user {user} is not allowed on this socket",
                     hint=f"{self.socket}_users in ca.toml names those who are",
                 )
             )
-        elif len(self._dispatcher.peers[self.socket]) >= MAX_PEERS:
-            self._disconnect(Failed("too_many", f"{MAX_PEERS} peers are connected to this socket already"))
+            return
+        account = self._dispatcher.account(self.socket, user)
+        if len(account.connections) >= MAX_PEERS:
+            self.disconnect(Failed("too_many", f"Unix user {user} has {MAX_PEERS} connections to this socket already"))
         else:
-            self._dispatcher.peers[self.socket].add(self)
+            self.account = account
+            account.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Drops the half frame. What was asked is still answered; nobody reads it."""
         del exc
-        self._dispatcher.peers[self.socket].discard(self)
-        self._cancel_timeout()
+        self.account.connections.discard(self)
+        self.account.stalled.pop(self, None)
+        self._received.clear()
+        self._cancel_timeouts()
         self.ended(self)
 
     def close(self) -> None:
@@ -103,83 +155,114 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The peer sends no more; the connection ends once all questions are answered."""
         self._eof = True
-        return self._open > 0
+        return self._open > 0 or self._full
 
-    def data_received(self, data: bytes) -> None:
-        """Takes every whole frame."""
-        received: bytes | bytearray = data
-        if self._half:
-            self._half += data
-            received = self._half
-        try:
-            taken = self._take_frames(received)
-        except SshJitError as error:
-            self._disconnect(error)
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where to read to. One place for all: a new one for each read would leave the memory in pieces."""
+        del sizehint
+        return self._dispatcher.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Takes every whole frame, as far as there is room."""
+        self._received += self._dispatcher.buffer[:nbytes]
+        self.go_on()
+
+    def pause_writing(self) -> None:
+        """The peer does not read its answers: nothing is read of it until it does, and that within some seconds."""
+        if self._deaf is None:
+            self._deaf = asyncio.get_running_loop().call_later(UNREAD, self._disconnect_deaf)
+
+    def resume_writing(self) -> None:
+        """The peer reads again."""
+        if self._deaf is not None:
+            self._deaf.cancel()
+            self._deaf = None
+            self.go_on()
+
+    def go_on(self) -> None:
+        """Takes the frames that were received, as many as may wait, and reads on if there may be more."""
+        if self._transport.is_closing():
             return
-        if taken:
-            self._cancel_timeout()  # a new frame has the whole time
-        if received is self._half:
-            del self._half[:taken]
-        elif taken < len(data):
-            self._half += data[taken:]
-        if self._half and self._timeout is None:
+        try:
+            taken = self._take_frames()
+        except SshJitError as error:
+            self.disconnect(error)
+            return
+        del self._received[:taken]
+        if self._full:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+        if self._late is not None and (taken or self._full):
+            self._late.cancel()  # a new frame has the whole time
+            self._late = None
+        if self._received and not self._full and self._late is None:
             late = Invalid("too_slow", f"a frame took longer than {HALF_FRAME:.0f} s")
-            self._timeout = asyncio.get_running_loop().call_later(HALF_FRAME, self._disconnect, late)
+            self._late = asyncio.get_running_loop().call_later(HALF_FRAME, self.disconnect, late)
+
+    def begun(self, frame: bytes) -> None:
+        """The turn of a frame has come."""
+        self._bytes -= len(frame) + OVERHEAD
+        self.account.waiting -= len(frame) + OVERHEAD
 
     def reply(self, answers: Iterable[tuple[Origin, Answer]]) -> None:
         """Sends answers to questions that were taken, by where they came from."""
         sent = [frames.write(origin, answer) for origin, answer in answers]
         self._open -= len(sent)
-        if self._open < MAX_WAITING:
-            self._transport.resume_reading()
         self._send(b"".join(sent))
-        if self._eof and not self._open:
+        self.go_on()
+        if self._eof and not self._open and not self._full:
             self._transport.close()
 
-    def _take_frames(self, received: bytes | bytearray) -> int:
+    def disconnect(self, error: SshJitError) -> None:
+        """Says why, and ends the connection."""
+        if self._dispatcher.throttle.allows(f"{self.socket} {error.code}"):
+            _log.warning("a peer at the %s socket was disconnected: %s (%s)", self.socket, error.message, error.code)
+        self._received.clear()
+        self._cancel_timeouts()
+        self._send(frames.write(frames.NOWHERE, error))
+        self._transport.close()
+
+    def _take_frames(self) -> int:
         """Takes the whole frames of what was received; returns how many bytes those were."""
-        at, end = 0, len(received)
-        while (begin := at + frames.HEADER) <= end and not self._transport.is_closing():
-            begun = begin + frames.length_of(received[at:begin])
+        at, end = 0, len(self._received)
+        while not self._is_full() and (begin := at + frames.HEADER) <= end:
+            begun = begin + frames.length_of(self._received[at:begin])
             if begun > end:
                 break
-            self._take(bytes(received[begin:begun]))
+            self._take(bytes(self._received[begin:begun]))
             at = begun
         return at
 
     def _take(self, frame: bytes) -> None:
-        origin, message = frames.read(frame, self._allows)
-        if isinstance(message, Invalid):
-            self._send(frames.write(origin, message))
-            return
         self._open += 1
-        if self._open >= MAX_WAITING:
-            self._transport.pause_reading()
-        self._dispatcher.take(message, self, origin)
+        self._bytes += len(frame) + OVERHEAD
+        self.account.waiting += len(frame) + OVERHEAD
+        self._dispatcher.take(frame, self)
 
-    def _allows(self, message: type[m.Message]) -> bool:
-        return self._dispatcher.allows(message, self.socket)
+    def _is_full(self) -> bool:
+        """Whether no more questions of this peer, or of its Unix user, may wait. One of each peer always may."""
+        crowded = self._open > 0 and self.account.waiting >= MAX_USER_BYTES
+        if crowded:
+            self.account.stalled[self] = None
+        self._full = crowded or self._open >= MAX_WAITING or self._bytes >= MAX_BYTES or self._deaf is not None
+        return self._full
 
     def _send(self, data: bytes) -> None:
         if self._transport.is_closing():
             return
         if self._transport.get_write_buffer_size() > MAX_UNREAD:
-            if self._dispatcher.throttle.allows(f"{self.socket} deaf"):
-                _log.warning("a peer at the %s socket does not read its answers", self.socket)
-            self._transport.abort()
+            self._disconnect_deaf()
             return
         self._transport.write(data)
 
-    def _disconnect(self, error: SshJitError) -> None:
-        if self._dispatcher.throttle.allows(f"{self.socket} {error.code}"):
-            _log.warning("a peer at the %s socket was disconnected: %s (%s)", self.socket, error.message, error.code)
-        self._half.clear()
-        self._cancel_timeout()
-        self._send(frames.write(frames.NOWHERE, error))
-        self._transport.close()
+    def _disconnect_deaf(self) -> None:
+        if self._dispatcher.throttle.allows(f"{self.socket} deaf"):
+            _log.warning("a peer at the %s socket does not read its answers", self.socket)
+        self._transport.abort()
 
-    def _cancel_timeout(self) -> None:
-        """A half frame is waited for no longer."""
-        if self._timeout is not None:
-            self._timeout.cancel()
-            self._timeout = None
+    def _cancel_timeouts(self) -> None:
+        for timer in (self._late, self._deaf):
+            if timer is not None:
+                timer.cancel()
+        self._late = self._deaf = None

@@ -191,6 +191,7 @@ async def _run(  # noqa: PLR0917 - the parts that ``serve`` puts together
         asyncio.create_task(_beat(authority, stop)),
         asyncio.create_task(snapshotting.keep_snapshots(context.journal)),
         asyncio.create_task(background.sweep(authority)),
+        asyncio.create_task(background.return_memory()),
         asyncio.create_task(background.alert(context, store, Alarms(config.home, config.syslog, config.alert_command))),
     ]
     await server.run(

@@ -1,48 +1,135 @@
-"""Whose question is next: the operator's first, then one of each peer in turn. How long it takes is decided elsewhere.
+"""Whose question is next: the operator's, and then whoever used the least of the CA's time.
 
-A peer that asks much, or much that is slow to answer, so holds up itself: whoever comes with one question waits for one
-of everybody else's.
+Time is shared out between the Unix users of a socket, and what one of them gets between the people in whose names it
+asks. It counts from the moment at which a question begins to be decoded, so that whoever asks much, or sends what is
+slow to read or to answer, holds up nobody but themselves: through as many connections as they like. A front end that
+makes people up gains nothing against other Unix users, and nothing at all against the operator.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
-from collections.abc import Hashable, Sequence
-from typing import Generic, TypeVar
+import heapq
+from collections import deque
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Generic, NamedTuple, TypeVar
 
 from sshjit_ca.sockets import Socket
 
-P = TypeVar("P", bound=Hashable)
+K = TypeVar("K", bound=Hashable)
 Q = TypeVar("Q")
 
 
-class FairQueue(Generic[P, Q]):
-    """The questions that wait, by socket and peer."""
+class _Shares(Generic[K]):
+    """Who waits for a turn, by the seconds that they used. Who was away begins where those are who used the least."""
 
     def __init__(self) -> None:
-        self._sockets: dict[Socket, OrderedDict[P, deque[Q]]] = {"admin": OrderedDict(), "web": OrderedDict()}
+        self._order: list[tuple[float, int, K]] = []
+        self._numbers = count()
+        self._used: dict[K, float] = {}
+        """Of those who wait, and of those whose last turn is still ahead of the others'."""
+        self._least = self._most = 0.0
+        self._taken = False
+        """Whose turn it is has not spent it yet."""
+        self._full = _REMEMBERED
+        """Entries of ``_used`` at which the superfluous ones are forgotten."""
+
+    def __bool__(self) -> bool:
+        return bool(self._order)
+
+    def add(self, key: K) -> None:
+        """One more who waits."""
+        if not self._order and not self._taken:  # nobody is there to be compared with
+            self._least = self._most
+            self._used.clear()
+        used = self._used[key] = max(self._used.get(key, 0.0), self._least)
+        heapq.heappush(self._order, (used, next(self._numbers), key))
+
+    def take(self) -> K:
+        """The next one, who waits no more."""
+        self._least, _, key = heapq.heappop(self._order)
+        self._taken = True
+        return key
+
+    def spend(self, key: K, seconds: float) -> None:
+        """This much time was used by somebody who was taken."""
+        self._taken = False
+        self._used[key] += seconds
+        self._most = max(self._most, self._used[key])
+        if len(self._used) > self._full:
+            waiting = {one for _, _, one in self._order}
+            self._used = {one: used for one, used in self._used.items() if used > self._least or one in waiting}
+            self._full = 2 * len(self._used) + _REMEMBERED
+
+
+_REMEMBERED = 64
+"""Entries for which it is not worth while to look for those that say nothing any more."""
+
+
+@dataclass(slots=True)
+class _User(Generic[Q]):
+    """What one Unix user asked, by the person in whose name."""
+
+    shares: _Shares[str] = field(default_factory=_Shares)
+    lines: dict[str, deque[Q]] = field(default_factory=dict)
+
+
+class Turn(NamedTuple, Generic[Q]):
+    """A question whose turn it is, and whose time it costs."""
+
+    socket: Socket
+    user: int
+    person: str
+    question: Q
+
+
+class FairQueue(Generic[Q]):
+    """The questions that wait."""
+
+    def __init__(self) -> None:
+        self._sockets: dict[Socket, _Shares[int]] = {"admin": _Shares(), "web": _Shares()}
+        self._users: dict[tuple[Socket, int], _User[Q]] = {}
+        self._taken: tuple[Socket, int, str] | None = None
+        """Whose turn it is: they do not stand in line meanwhile."""
 
     def __bool__(self) -> bool:
         return any(self._sockets.values())
 
-    def put(self, socket: Socket, peer: P, question: Q) -> None:
-        """One more of a peer's."""
-        self._sockets[socket].setdefault(peer, deque()).append(question)
+    def put(self, socket: Socket, user: int, person: str, question: Q) -> None:
+        """One more question, of a Unix user in somebody's name."""
+        known = self._users.setdefault((socket, user), _User())
+        if person in known.lines:
+            known.lines[person].append(question)
+            return
+        known.lines[person] = deque((question,))
+        if self._taken == (socket, user, person):
+            return
+        if not known.shares and (self._taken is None or self._taken[:2] != (socket, user)):
+            self._sockets[socket].add(user)
+        known.shares.add(person)
 
-    def take(self, most: int) -> list[tuple[Socket, P, Q]]:
-        """The next questions, ``most`` at most."""
-        taken: list[tuple[Socket, P, Q]] = []
-        for socket, peers in self._sockets.items():
-            while peers and len(taken) < most:
-                peer, line = peers.popitem(last=False)
-                taken.append((socket, peer, line.popleft()))
-                if line:
-                    peers[peer] = line
-        return taken
+    def take(self) -> Turn[Q] | None:
+        """The next question. ``spend`` follows, before the next one is taken."""
+        for socket, shares in self._sockets.items():
+            if shares:
+                user = shares.take()
+                known = self._users[socket, user]
+                person = known.shares.take()
+                line = known.lines[person]
+                question = line.popleft()
+                if not line:
+                    del known.lines[person]
+                self._taken = (socket, user, person)
+                return Turn(socket, user, person, question)
+        return None
 
-    def give_back(self, taken: Sequence[tuple[Socket, P, Q]]) -> None:
-        """Those of the questions just taken that were not answered, in their order: they are the next again."""
-        for socket, peer, question in reversed(taken):
-            peers = self._sockets[socket]
-            peers.setdefault(peer, deque()).appendleft(question)
-            peers.move_to_end(peer, last=False)
+    def spend(self, turn: Turn[Q], seconds: float) -> None:
+        """The turn is over, and took this long."""
+        known, self._taken = self._users[turn.socket, turn.user], None
+        known.shares.spend(turn.person, seconds)
+        if turn.person in known.lines:
+            known.shares.add(turn.person)
+        self._sockets[turn.socket].spend(turn.user, seconds)
+        if known.shares:
+            self._sockets[turn.socket].add(turn.user)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from sshjit import ca_protocol as m
-from sshjit import wire
+from sshjit import limits, wire
 from sshjit.errors import Invalid, SshJitError
 from sshjit_ca.authority import Answer
 
@@ -31,6 +31,10 @@ def length_of(header: bytes | bytearray) -> int:
     return length
 
 
+MAX_PARTS = 4 * 1024
+"""Commas and opening brackets in one frame, in its texts too: more than any message has. It is looked at no further."""
+
+
 class Origin(NamedTuple):
     """Where an answer goes: the question's number, and the version of whoever reads the answer."""
 
@@ -42,6 +46,21 @@ NOWHERE = Origin(0, 1)
 """For what is said to a peer that asked nothing that could be read."""
 
 
+_LOGIN = re.compile(rb'"login_id": ?"([a-z0-9-]{1,64})"').search
+_TYPE = re.compile(rb'"type": ?"([a-z_]{1,40})"').search
+LOOK = 4 * 1024
+"""Bytes of a frame in which it is looked for who asks."""
+
+
+def asker(frame: bytes) -> str:
+    """In whose name a frame asks, at a glance: by the login that it names, else by the kind of its message.
+
+    It orders questions and decides nothing: who lies here shares a turn with somebody else.
+    """
+    match = _LOGIN(frame, 0, LOOK) or _TYPE(frame, 0, LOOK)
+    return match[1].decode("ascii") if match else ""
+
+
 def read(frame: bytes, allows: Callable[[type[m.Message]], bool]) -> tuple[Origin, m.Message | Invalid]:
     """Origin and message of a frame; ``allows`` says whether a message is taken where it came in.
 
@@ -51,7 +70,20 @@ def read(frame: bytes, allows: Callable[[type[m.Message]], bool]) -> tuple[Origi
         Invalid: ``bad_json``, ``bad_frame``, ``unknown_message``: with such a peer there is no going on.
 
     """
+    if frame.count(b",") + frame.count(b"{") + frame.count(b"[") > MAX_PARTS:
+        return _refused_unread(frame)
     return _read_usual(frame, allows) or _read_strictly(frame, allows)
+
+
+def _refused_unread(frame: bytes) -> tuple[Origin, Invalid]:
+    """The answer to a frame with too much in it, of which nothing but its number is read."""
+    try:
+        head = _decode_frame(frame)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        head = None
+    if head is None or not 0 < head.id < 2**53:
+        raise Invalid("bad_json", "the message is not JSON as we take it, or holds too much")
+    return Origin(head.id, max(1, head.version)), Invalid("too_large", "the message holds too many values")
 
 
 class _Frame(msgspec.Struct, forbid_unknown_fields=True):
@@ -75,12 +107,15 @@ def _read_usual(frame: bytes, allows: Callable[[type[m.Message]], bool]) -> tupl
     """A frame spelt as our own programs spell it, in an eighth of the time; ``None`` for all others.
 
     What was read is written again and must be the very bytes that came: so no field is unknown, missing or there twice.
+    What is longer than it may be is left to the strict reader, which says so.
     """
     try:
         head = _decode_frame(frame)
         cls = m.MESSAGES[head.type]
         message: m.Message = _DECODERS[head.type](head.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError):
+        return None
+    if not limits.within(message):
         return None
     again = {"v": m.PROTOCOL_VERSION, "id": head.id, "type": head.type, "body": message}
     if head.version > 1:
@@ -113,7 +148,7 @@ def _read_strictly(frame: bytes, allows: Callable[[type[m.Message]], bool]) -> t
     if cls is None or not allows(cls):
         raise Invalid("unknown_message", f"the message {kind[:40]!r} is not taken at this socket")
     try:
-        message: m.Message = wire.decode(cls, value["body"])
+        message: m.Message = wire.decode_bounded(cls, value["body"])
     except Invalid as error:
         return Origin(number, version), error
     return Origin(number, _reader(message, version)), message

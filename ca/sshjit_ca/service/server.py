@@ -1,28 +1,32 @@
-"""Serves the sockets: all messages that wait are answered as one batch. ``authority.py`` answers it.
+"""Serves the sockets: turn by turn, what waits is decoded, decided as one batch, and answered.
 
-One thread does everything in turn: it reads whatever has arrived at any socket, has the authority answer all of it,
-and sends the answers, those to one peer in one piece. While a batch is signed and made durable the next one gathers in
-the sockets. Only what must wait for somebody else (``Route.prepare``) is done by other threads. ``fair_queue.py`` says
-which question is next; a batch that takes long ends early, so that nobody waits for what another peer asked after it.
+One thread does everything: it reads whatever has arrived at any socket, has the authority answer as much of it as fits
+into a turn, and sends the answers, those to one peer in one piece. While a batch is signed and made durable the next
+one gathers. ``fair_queue.py`` says whose question is next. A frame is decoded when its turn has come, and that time
+counts as its asker's; a turn is short, so that the operator waits for one turn of others, whatever these send. Only
+what must wait for somebody else (``Route.prepare``) is done by other threads, and no more of it is taken than these
+will do soon.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from sshjit import ca_protocol as m
 from sshjit import wire
-from sshjit.errors import Failed, SshJitError
+from sshjit.errors import Failed, Invalid, SshJitError
 from sshjit_ca.authority import Answer, Authority
 from sshjit_ca.context import Question
 from sshjit_ca.ephemeral import LogThrottle
 from sshjit_ca.routes import ROUTES, Route
-from sshjit_ca.service.connection import Connection, Listening
+from sshjit_ca.service import frames
+from sshjit_ca.service.connection import BUFFER, Account, Connection, Listening
 from sshjit_ca.service.fair_queue import FairQueue
 from sshjit_ca.service.frames import Origin
 from sshjit_ca.service.listeners import Listeners
@@ -34,12 +38,23 @@ _log = logging.getLogger(__name__)
 MAX_BATCH = 512
 PREPARERS = 8
 """Messages of one socket that are prepared at a time."""
+MAX_PREPARING = 128
+"""Messages of one Unix user that are prepared, or wait for it; further ones are refused."""
 FINISH = 5.0
 """Seconds in which a CA that stops answers what had arrived."""
 QUIET = 4
 """Looks in a row that find nothing to answer, after which nothing more is on its way."""
-BATCH = 0.05
+TURN = 0.02
 """Seconds after which no further question is taken into a batch."""
+
+_Item = tuple[Connection, "bytes | tuple[Question, Origin]"]
+"""A frame as it came, or a question that was prepared."""
+
+
+class _Late(bytes):
+    """A frame that came when the CA was stopping already."""
+
+    __slots__ = ()
 
 
 class Server:
@@ -59,8 +74,10 @@ class Server:
         self._stopping = False
         self._authority = authority
         self._prepare = prepare
-        self._waiting = FairQueue[Connection, tuple[Question, Origin]]()
-        """Questions, each under its peer's number."""
+        self._waiting = FairQueue[_Item]()
+        self._accounts: dict[tuple[Socket, int], Account] = {}
+        self._due = False
+        """The next turn is called for."""
         self._stop: asyncio.Event
         self._broken: Exception | None = None
         self._preparers: dict[Socket, ThreadPoolExecutor] = {
@@ -69,7 +86,7 @@ class Server:
         """One pool for each socket, so that no sign-in which waits for a provider keeps the operator waiting."""
         self._tasks: set[asyncio.Task[None]] = set()
         self.throttle = LogThrottle(time.monotonic)
-        self.peers: dict[Socket, set[Connection]] = {"web": set(), "admin": set()}
+        self.buffer = memoryview(bytearray(BUFFER))
 
     async def run(self, listening: list[Listening], stop: asyncio.Event, ready: Callable[[], None]) -> None:
         """Listens at all sockets until ``stop`` is set; calls ``ready`` once it does.
@@ -102,25 +119,93 @@ class Server:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def take(self, message: m.Message, connection: Connection, origin: Origin) -> None:
-        """A message arrived; its answer will go out on the connection."""
-        if self._stopping:
-            connection.reply([(origin, _stopping())])
+    def account(self, socket: Socket, user: int) -> Account:
+        """What is known of a Unix user at a socket."""
+        return self._accounts.setdefault((socket, user), Account(socket, user))
+
+    def take(self, frame: bytes, connection: Connection) -> None:
+        """A frame arrived; its answer will go out on the connection."""
+        self._wait(frames.asker(frame), (connection, _Late(frame) if self._stopping else frame))
+
+    def _wait(self, person: str, item: _Item) -> None:
+        """One more for a turn to come, which begins once everything that has arrived was read."""
+        account = item[0].account
+        self._waiting.put(account.socket, account.user, person, item)
+        if not self._due:
+            self._due = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        """Answers the next batch."""
+        self._due = False
+        asked: list[tuple[Connection, Origin]] = []
+        questions = self._questions(time.monotonic() + TURN, asked)
+        replies: dict[Connection, list[tuple[Origin, Answer]]] = {}
+        try:
+            first = next(questions, None)
+            answers = [] if first is None else self._authority.answer(itertools.chain((first,), questions))
+            for (connection, origin), answer in zip(asked, answers, strict=True):
+                replies.setdefault(connection, []).append((origin, answer))
+        except Exception as error:  # noqa: BLE001 - nothing is sure any more: ``run`` raises it
+            self._broken = error
+            self._stop.set()
             return
+        if self._waiting and not self._due:
+            self._due = True
+            asyncio.get_running_loop().call_soon(self._turn)
+        for connection, ready in replies.items():
+            connection.reply(ready)
+        for account in self._accounts.values():
+            account.go_on()
+
+    def _questions(self, until: float, asked: list[tuple[Connection, Origin]]) -> Iterator[Question]:
+        """What is next, until the turn is over; ``asked`` gets where each comes from. What cannot be is answered."""
+        began = time.monotonic()
+        while began < until and len(asked) < MAX_BATCH and (turn := self._waiting.take()) is not None:
+            connection, content = turn.question
+            try:
+                ready = self._decoded(content, turn.person, connection) if isinstance(content, bytes) else content
+                if ready is not None:
+                    asked.append((connection, ready[1]))
+                    yield ready[0]
+            finally:
+                now = time.monotonic()
+                self._waiting.spend(turn, now - began)
+            began = now
+
+    def _decoded(self, frame: bytes, person: str, connection: Connection) -> tuple[Question, Origin] | None:
+        """The question that a frame is; ``None`` if it was answered already, or is prepared first."""
+        connection.begun(frame)
+        try:
+            origin, message = frames.read(frame, lambda kind: _allows(kind, connection.socket))
+        except Invalid as error:
+            connection.disconnect(error)
+            return None
+        except Exception:  # noqa: BLE001 - it is this frame's, and no reason to lose the batch
+            _log.exception("a frame could not be read")
+            connection.disconnect(Failed("defect", "the CA has a bug: an unexpected error; nothing was signed"))
+            return None
+        if isinstance(message, Invalid):
+            connection.reply([(origin, message)])
+            return None
+        if isinstance(frame, _Late):
+            connection.reply([(origin, _stopping())])
+            return None
         route = ROUTES[type(message)]
         if route.prepare is None:
-            self._wait(Question(message, connection.socket), connection, origin)
-            return
-        task = asyncio.create_task(self._prepared(route, message, connection, origin))
+            return Question(message, connection.socket), origin
+        if connection.account.preparing >= MAX_PREPARING:
+            connection.reply([(origin, Failed("busy", "too many sign-ins wait already", hint="try again in a moment"))])
+            return None
+        connection.account.preparing += 1
+        task = asyncio.create_task(self._prepared(route, message, connection, origin, person))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return None
 
-    def allows(self, message: type[m.Message], socket: Socket) -> bool:
-        """Whether a message is taken at a socket."""
-        route = ROUTES.get(message)
-        return route is not None and socket in route.sockets
-
-    async def _prepared(self, route: Route, message: m.Message, connection: Connection, origin: Origin) -> None:
+    async def _prepared(
+        self, route: Route, message: m.Message, connection: Connection, origin: Origin, person: str
+    ) -> None:
         try:
             preparers = self._preparers[connection.socket]
             prepared = await asyncio.get_running_loop().run_in_executor(preparers, self._prepare, route, message)
@@ -135,32 +220,15 @@ class Server:
             _log.exception("a message could not be prepared")
             connection.reply([(origin, Failed("defect", "the CA has a bug: an unexpected error; nothing was signed"))])
         else:
-            self._wait(Question(message, connection.socket, prepared), connection, origin)
+            self._wait(person, (connection, (Question(message, connection.socket, prepared), origin)))
+        finally:
+            connection.account.preparing -= 1
 
-    def _wait(self, question: Question, connection: Connection, origin: Origin) -> None:
-        """One more for the next batch, which begins once everything that has arrived was read."""
-        if not self._waiting:
-            asyncio.get_running_loop().call_soon(self._answer)
-        self._waiting.put(connection.socket, connection, (question, origin))
 
-    def _answer(self) -> None:
-        """Answers the next batch."""
-        batch, until = self._waiting.take(MAX_BATCH), time.monotonic() + BATCH
-        try:
-            questions = [question for _, _, (question, _) in batch]
-            answers = self._authority.answer(questions, lambda: time.monotonic() >= until)
-        except Exception as error:  # noqa: BLE001 - nothing is sure any more: ``run`` raises it
-            self._broken = error
-            self._stop.set()
-            return
-        self._waiting.give_back(batch[len(answers) :])
-        if self._waiting:
-            asyncio.get_running_loop().call_soon(self._answer)
-        replies: dict[Connection, list[tuple[Origin, Answer]]] = {}
-        for (_, connection, (_, origin)), answer in zip(batch, answers, strict=False):  # the others wait again
-            replies.setdefault(connection, []).append((origin, answer))
-        for connection, found in replies.items():
-            connection.reply(found)
+def _allows(message: type[m.Message], socket: Socket) -> bool:
+    """Whether a message is taken at a socket."""
+    route = ROUTES.get(message)
+    return route is not None and socket in route.sockets
 
 
 def _stopping() -> Failed:

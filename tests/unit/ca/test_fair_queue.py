@@ -154,19 +154,78 @@ def test_t68_a_flood_of_bad_tokens_is_one_line_of_the_daemon_s_log(
     assert ca.context.journal.size == size
 
 
-def test_the_operator_comes_first_and_then_one_of_each_peer() -> None:
-    waiting = FairQueue[str, int]()
-    for number in range(4):
-        waiting.put("web", "greedy", number)
-    waiting.put("web", "modest", 10)
-    waiting.put("admin", "operator", 20)
-    assert waiting.take(3) == [("admin", "operator", 20), ("web", "greedy", 0), ("web", "modest", 10)]
-    taken = waiting.take(9)
-    assert [number for _, _, number in taken] == [1, 2, 3]
-    waiting.put("web", "late", 30)
-    waiting.give_back(taken[1:])
-    assert [number for _, _, number in waiting.take(9)] == [2, 30, 3]
+def order(waiting: FairQueue[int], seconds: dict[str, float] | None = None) -> list[int]:
+    """Everything that waits, in its turn; a turn of each person takes so long, else one second."""
+    found = []
+    while (turn := waiting.take()) is not None:
+        found.append(turn.question)
+        waiting.spend(turn, (seconds or {}).get(turn.person, 1.0))
+    return found
+
+
+def test_the_operator_comes_first_and_then_one_of_each_person() -> None:
+    waiting = FairQueue[int]()
+    for number in range(3):
+        waiting.put("web", 33, "greedy", number)
+    waiting.put("web", 33, "modest", 10)
+    waiting.put("admin", 0, "status", 20)
+    assert order(waiting) == [20, 0, 10, 1, 2]
     assert not waiting
+
+
+def test_who_comes_later_does_not_wait_for_all_that_was_there() -> None:
+    waiting = FairQueue[int]()
+    for number in range(4):
+        waiting.put("web", 33, "greedy", number)
+    turns = [waiting.take()]
+    assert turns[0] is not None
+    waiting.put("web", 33, "greedy", 4)
+    waiting.put("web", 33, "late", 10)
+    waiting.spend(turns[0], 1.0)
+    assert order(waiting) == [10, 1, 2, 3, 4]
+
+
+def test_t77_time_is_shared_out_and_not_the_number_of_questions() -> None:
+    waiting = FairQueue[int]()
+    for number in range(10):
+        waiting.put("web", 33, "slow", number)
+        waiting.put("web", 33, "quick", 100 + number)
+    taken = order(waiting, {"slow": 1.0, "quick": 0.25})
+    assert [number for number in taken[:11] if number < 100] == [0, 1, 2], "what is slow was asked four times as often"
+
+
+def test_t77_who_asks_one_at_a_time_is_remembered() -> None:
+    """A flood that keeps a single question waiting comes no sooner than one that piles them up."""
+    waiting = FairQueue[int]()
+    for number in range(20):
+        waiting.put("web", 33, "quick", number)
+    waiting.put("web", 33, "slow", 100)
+    taken: list[int] = []
+    while (turn := waiting.take()) is not None:
+        taken.append(turn.question)
+        if turn.person == "slow" and len(taken) < 20:
+            waiting.put("web", 33, "slow", 100)
+        waiting.spend(turn, 4.0 if turn.person == "slow" else 1.0)
+    assert taken[:20].count(100) <= 5
+
+
+def test_t77_made_up_people_gain_nothing_against_another_unix_user() -> None:
+    waiting = FairQueue[int]()
+    for number in range(1_000):
+        waiting.put("web", 33, f"login-{number}", number)
+    for number in range(3):
+        waiting.put("web", 34, "alice", 10_000 + number)
+    assert [at for at, number in enumerate(order(waiting)) if number >= 10_000] == [1, 3, 5]
+
+
+def test_nothing_is_kept_of_people_who_are_gone() -> None:
+    waiting = FairQueue[int]()
+    for number in range(10_000):
+        waiting.put("web", 33, f"login-{number}", number)
+        order(waiting)
+    shares = waiting._users["web", 33].shares
+    assert len(shares._used) < 1_000
+    assert not waiting._users["web", 33].lines
 
 
 def test_a_slip_in_a_name_is_found_among_ten_thousand_at_once(ca: Installation) -> None:

@@ -174,6 +174,21 @@ def test_t14_a_key_signs_by_the_algorithm_that_it_was_published_for(ca: Installa
     assert web(ca, acme.sign(claims, {"alg": "RS256", "kid": "named"}, plain)).kind == "web"
 
 
+@pytest.mark.parametrize(("bits", "exponent"), [(1024, 65537), (8200, 65537), (16_384, 65537), (4096, 2**64 + 1)])
+def test_t77_a_provider_s_rsa_key_of_another_size_is_not_calculated_with(
+    ca: Installation, bits: int, exponent: int
+) -> None:
+    """Whoever made up tokens that name such a key would have the CA do the arithmetic."""
+    acme = ca.issuers["acme"]
+    numbers = {"n": 2 ** (bits - 1) + 1, "e": exponent}
+    texts = {name: binding.b64url(value.to_bytes((bits + 7) // 8, "big")) for name, value in numbers.items()}
+    acme.extra = ({"kty": "RSA", "kid": "large", "use": "sig", **texts},)
+    token = acme.sign(claims_of(ca.token(ALICE, WEB_CLIENT, "n")), {"alg": "RS256", "kid": "large"}, acme.keys[0])
+    with pytest.raises(Refused, match=r"2048 to 8192 bits|too large") as error:
+        web(ca, token)
+    assert error.value.code == "token_refused"
+
+
 def test_t14_metadata_of_another_issuer_is_not_taken(ca: Installation) -> None:
     ca.issuers["acme"].metadata = {"issuer": "https://evil.example"}
     with pytest.raises(Failed) as down:

@@ -127,19 +127,63 @@ def test_a_connection_is_not_read_while_too_many_of_its_questions_wait(
     """And all of them are answered in the end: it is read again."""
     monkeypatch.setattr(peers, "MAX_WAITING", 3)
     waiting: list[int] = []
-    take = peers.Connection._take
+    go_on = peers.Connection.go_on
 
-    def counted(connection: peers.Connection, frame: bytes) -> None:
-        take(connection, frame)
+    def counted(connection: peers.Connection) -> None:
+        go_on(connection)
         waiting.append(connection._open)
         assert connection._transport.is_reading() == (connection._open < 3)
 
-    monkeypatch.setattr(peers.Connection, "_take", counted)
+    monkeypatch.setattr(peers.Connection, "go_on", counted)
     with connect(serving) as connection:
         connection.sendall(b"".join(question(id=number) for number in range(1, 11)))
         connection.shutdown(socket.SHUT_WR)
         assert sorted(answer["id"] for answer in answers(connection)) == list(range(1, 11))
-    assert max(waiting) >= 3
+    assert max(waiting) == 3
+
+
+@pytest.mark.parametrize("limit", ["MAX_BYTES", "MAX_USER_BYTES"])
+def test_t77_nor_while_too_many_bytes_of_them_do(
+    serving: Installation, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    """Of one connection, and of all connections of a Unix user; each of them is answered in the end."""
+    monkeypatch.setattr(peers, limit, 4_000)
+    most: list[int] = []
+    take = peers.Connection._take
+
+    def counted(connection: peers.Connection, frame: bytes) -> None:
+        take(connection, frame)
+        most.append(connection.account.waiting if limit == "MAX_USER_BYTES" else connection._bytes)
+
+    monkeypatch.setattr(peers.Connection, "_take", counted)
+    with ExitStack() as stack:
+        crowd = [stack.enter_context(connect(serving)) for _ in range(3)]
+        for connection in crowd:
+            connection.sendall(b"".join(question(id=number) for number in range(1, 41)))
+            connection.shutdown(socket.SHUT_WR)
+        for connection in crowd:
+            assert sorted(answer["id"] for answer in answers(connection)) == list(range(1, 41))
+    assert 2_000 < max(most) < 4_000 + 2 * peers.OVERHEAD
+
+
+def test_t77_who_reads_no_answers_is_given_some_seconds_and_no_memory(
+    serving: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peers, "UNREAD", 0.5)
+    sizes: list[int] = []
+    send = peers.Connection._send
+
+    def counted(connection: peers.Connection, data: bytes) -> None:
+        send(connection, data)
+        sizes.append(connection._transport.get_write_buffer_size())
+
+    monkeypatch.setattr(peers.Connection, "_send", counted)
+    with connect(serving) as deaf:
+        deaf.settimeout(PATIENCE)
+        with pytest.raises(ConnectionError):
+            deaf.sendall(question("read_policy") * 50_000)
+    assert max(sizes) < 128 * 4_000
+    assert admin_client.call(serving.config.admin_socket, m.Health(), m.HealthReply).ready
 
 
 def test_a_frame_that_comes_in_pieces_is_taken(serving: Installation) -> None:

@@ -69,10 +69,10 @@ def login_id() -> str:
 
 
 def body(cls: type[T]) -> T:
-    """The request's body as a dataclass, strictly."""
+    """The request's body as a dataclass, strictly, with every text and list within its limit."""
     if request.mimetype != "application/json":
         raise Invalid("wrong_type", "the body must be application/json")
-    return wire.decode(cls, wire.loads(request.get_data(cache=False), limit=security.MAX_BODY))
+    return wire.decode_bounded(cls, wire.loads(request.get_data(cache=False), limit=security.MAX_BODY))
 
 
 def reader() -> int:
