@@ -176,21 +176,10 @@ class Server:
     def _decoded(self, frame: bytes, person: str, connection: Connection) -> tuple[Question, Origin] | None:
         """The question that a frame is; ``None`` if it was answered already, or is prepared first."""
         connection.begun(frame)
-        try:
-            origin, message = frames.read(frame, lambda kind: _allows(kind, connection.socket))
-        except Invalid as error:
-            connection.disconnect(error)
+        read = _read(frame, connection)
+        if read is None:
             return None
-        except Exception:  # noqa: BLE001 - it is this frame's, and no reason to lose the batch
-            _log.exception("a frame could not be read")
-            connection.disconnect(Failed("defect", "the CA has a bug: an unexpected error; nothing was signed"))
-            return None
-        if isinstance(message, Invalid):
-            connection.reply([(origin, message)])
-            return None
-        if isinstance(frame, _Late):
-            connection.reply([(origin, _stopping())])
-            return None
+        origin, message = read
         route = ROUTES[type(message)]
         if route.prepare is None:
             return Question(message, connection.socket), origin
@@ -223,6 +212,26 @@ class Server:
             self._wait(person, (connection, (Question(message, connection.socket, prepared), origin)))
         finally:
             connection.account.preparing -= 1
+
+
+def _read(frame: bytes, connection: Connection) -> tuple[Origin, m.Message] | None:
+    """Where the message of a frame comes from, and the message; ``None`` if it was refused."""
+    try:
+        origin, message = frames.read(frame, lambda kind: _allows(kind, connection.socket))
+    except Invalid as error:
+        connection.disconnect(error)
+        return None
+    except Exception:  # noqa: BLE001 - it is this frame's, and no reason to lose the batch
+        _log.exception("a frame could not be read")
+        connection.disconnect(Failed("defect", "the CA has a bug: an unexpected error; nothing was signed"))
+        return None
+    if isinstance(message, Invalid):
+        connection.reply([(origin, message)])
+        return None
+    if isinstance(frame, _Late):
+        connection.reply([(origin, _stopping())])
+        return None
+    return origin, message
 
 
 def _allows(message: type[m.Message], socket: Socket) -> bool:

@@ -163,7 +163,7 @@ def test_t77_nor_while_too_many_bytes_of_them_do(
             connection.shutdown(socket.SHUT_WR)
         for connection in crowd:
             assert sorted(answer["id"] for answer in answers(connection)) == list(range(1, 41))
-    assert 2_000 < max(most) < 4_000 + 2 * peers.OVERHEAD
+    assert 2_000 < max(most) < 4_000 + 4 * peers.OVERHEAD
 
 
 def test_t77_who_reads_no_answers_is_given_some_seconds_and_no_memory(
@@ -222,7 +222,10 @@ def test_a_peer_that_reads_nothing_stalls_nobody(serving: Installation) -> None:
 def test_a_peer_that_reads_nothing_is_turned_out_before_its_answers_fill_the_memory(
     serving: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(peers, "MAX_UNREAD", 100_000)
+    monkeypatch.setattr(peers, "UNREAD", 10 * PATIENCE)
+    for limit in ("MAX_UNREAD", "MAX_WAITING"):
+        monkeypatch.setattr(peers, limit, 100_000)
+    monkeypatch.setattr(peers, "MAX_BYTES", 100_000_000)
     with connect(serving) as deaf:
         deaf.settimeout(PATIENCE)
         with pytest.raises(ConnectionError):
