@@ -24,6 +24,7 @@ class Need:
 NEEDS = (
     Need("psql", "postgresql"),
     Need("strace", "strace"),
+    Need("debootstrap", "debootstrap"),
     Need("mount", "mount"),
     Need("ssh", "openssh-client"),
     Need("ssh-keygen", "openssh-client"),

@@ -14,16 +14,26 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import files, sshdconf
+from . import effective, files, sshdconf
 from .config import Config
 from .errors import HostError, SshdError
 from .keygen import Outcome, run
 
-DEFAULT_HOST_KEYS = tuple(f"/etc/ssh/ssh_host_{kind}_key" for kind in ("rsa", "ecdsa", "ed25519"))
-"""What sshd uses if no ``HostKey`` is set (sshd_config(5))."""
 HEADER = "# Written by ssh-jit-host, which overwrites changes. It makes sshd accept short-lived certificates.\n"
 
 Say = Callable[[str], None]
+
+
+def host_keys(config: Config, layout: sshdconf.Layout) -> tuple[str, ...]:
+    """The files of sshd's host keys: which it has by itself if none is named depends on its version, so it is asked.
+
+    While its configuration is broken, those are taken that the configuration names.
+    """
+    try:
+        keys = effective.settings(config).all("HostKey")
+    except effective.Refused:
+        keys = tuple(setting.values[0] for setting in layout.of("HostKey") if setting.values)
+    return tuple(dict.fromkeys(keys))
 
 
 @dataclass(frozen=True)
@@ -80,8 +90,7 @@ class DropIn:
         """The drop-in's bytes. They contain each certificate's digest, so that sshd reloads when one is renewed."""
         lines = [f"{keyword} {value}\n" for keyword, value in self.values.items()]
         elsewhere = {s.values for s in layout.of("HostCertificate") if s.path != self.config.dropin}
-        keys = [s.values[0] for s in layout.of("HostKey") if s.values] or DEFAULT_HOST_KEYS
-        for key in dict.fromkeys(keys):
+        for key in host_keys(self.config, layout):
             certificate = Path(f"{key}-cert.pub")
             data = files.read(certificate) if (str(certificate),) not in elsewhere else None
             if data:
@@ -164,19 +173,20 @@ class DropIn:
     def _require_effect(self) -> None:
         """Raise ``SshdError`` unless sshd uses our values, in general and for each of our logins."""
         layout = sshdconf.layout(self.config.sshd_config)
-        self._compare(layout, ())
-        if any(s.conditional for keyword in self.values for s in layout.of(keyword)):
-            for login in self.config.logins:
-                self._compare(layout, ("-C", f"user={login},host=localhost,addr=127.0.0.1"))
+        try:
+            usual = effective.settings(self.config)
+            self._compare(layout, usual)
+            if any(s.conditional for keyword in self.values for s in layout.of(keyword)):
+                for connection in effective.connections(usual, layout):
+                    for login in self.config.logins:
+                        self._compare(layout, effective.settings(self.config, login, connection))
+        except effective.Refused as error:
+            raise self._refusal(error.outcome) from None
 
-    def _compare(self, layout: sshdconf.Layout, connection: tuple[str, ...]) -> None:
-        outcome = run(self.config.sshd, "-T", "-f", self.config.sshd_config, *connection)
-        if outcome.code != 0:
-            raise self._refusal(outcome)
-        effective = dict(line.partition(" ")[::2] for line in outcome.output.splitlines())
+    def _compare(self, layout: sshdconf.Layout, counts: effective.Effective) -> None:
         for keyword, value in self.values.items():
-            if effective.get(keyword.lower()) != value:
-                raise self._shadowed(layout, keyword, effective.get(keyword.lower(), ""))
+            if counts.value(keyword) != value:
+                raise self._shadowed(layout, keyword, counts.value(keyword))
 
     def _shadowed(self, layout: sshdconf.Layout, keyword: str, counts: str) -> SshdError:
         """The error for a value of ours that is not in effect, with the line that is in effect instead."""

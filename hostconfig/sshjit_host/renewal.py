@@ -19,7 +19,7 @@ from pathlib import Path
 from . import fetch, files, sshdconf, sshkey, strictjson
 from .bundle import Bundle
 from .config import Config
-from .dropin import DEFAULT_HOST_KEYS, Say
+from .dropin import Say, host_keys
 from .errors import BundleRefused, HostError, Unreachable
 from .keygen import run
 
@@ -87,8 +87,7 @@ def read(text: str) -> Certificate:
 def ours(config: Config, bundle: Bundle) -> Iterator[Due]:
     """The host keys of sshd's configuration that have a certificate by a CA of the bundle."""
     layout, cas = sshdconf.layout(config.sshd_config), bundle.ca_keys()
-    paths = [setting.values[0] for setting in layout.of("HostKey") if setting.values] or DEFAULT_HOST_KEYS
-    for path in dict.fromkeys(paths):
+    for path in host_keys(config, layout):
         data, public = files.read(Path(f"{path}-cert.pub")), files.read(Path(f"{path}.pub"))
         if data is None or public is None:
             continue

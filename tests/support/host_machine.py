@@ -13,6 +13,7 @@ import json
 import os
 import pwd
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from demo import debian, isolate, namespace, openssh
+from tests.support.debian_root import System
 from tests.support.bundle_cases import CHECKPOINT, LOG_KEY
 from tests.support.waiting import wait_until
 
@@ -190,9 +192,13 @@ def front() -> Iterator[Front]:
 
 
 class Host:
-    """A server's files in ``folder``, which must not lie below a world-writable one, and the program run on them."""
+    """A server's files in ``folder``, which must not lie below a world-writable one, and the program run on them.
 
-    def __init__(self, folder: Path, program: Path, url: str, root: str) -> None:
+    With a ``system``, program and sshd are run in there, by its own Python and with its own OpenSSH.
+    """
+
+    def __init__(self, folder: Path, program: Path, url: str, root: str, system: System | None = None) -> None:
+        self.system = system
         self.folder = folder
         self.program = program
         self.home = folder / "ssh-jit"
@@ -218,18 +224,21 @@ class Host:
         }
         self.write_sshd_config()
 
-    def write_sshd_config(self, *, before: str = "", after: str = "") -> None:
-        """The owner's sshd_config, with lines around the ``Include``."""
-        own = "\n".join(openssh.sshd().config)
+    def write_sshd_config(self, *, before: str = "", after: str = "", host_key: bool = True) -> None:
+        """The owner's sshd_config, with lines around the ``Include``; without ``host_key`` sshd has those it is shipped with."""
+        own = "" if self.system else "\n".join(openssh.sshd().config)
         self.sshd_config.write_text(
             f"{before}\nInclude {self.dropins}/*.conf\n{own}\n"
-            f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self.folder}/host_key\n"
+            f"Port {self.port}\nListenAddress 127.0.0.1\n"
+            + (f"HostKey {self.folder}/host_key\n" if host_key else "") +
             f"PidFile {self.folder}/sshd.pid\nAuthorizedKeysFile none\nPasswordAuthentication no\n"
             f"KbdInteractiveAuthentication no\n{after}\n",
         )
 
     def _sshd(self) -> Path:
         """A program that runs the real sshd: as root with an account for its separated part, as sshd insists on."""
+        if self.system is not None:
+            return Path("/usr/sbin/sshd")
         server = openssh.sshd()
         command: list[str] = [str(server.path)]
         if os.geteuid() == 0:
@@ -249,7 +258,14 @@ class Host:
         path = self.folder / "host.json"
         path.write_text(json.dumps(self.settings))
         path.chmod(0o644)
-        return [sys.executable, "-IS", str(self.program), "--config", str(path), name]
+        arguments = [str(self.program), "--config", str(path), name]
+        if self.system is not None:
+            return self.inside("/usr/bin/python3", "-IS", *arguments)
+        return [sys.executable, "-IS", *arguments]
+
+    def inside(self, *command: str) -> list[str]:
+        """The argument list that runs a command where this host's sshd runs."""
+        return list(command) if self.system is None else self.system.inside(command, share=(self.folder,))
 
     def refresh(self, code: int = 0) -> str:
         """Run ``ssh-jit-host refresh``, which must end with this code; return its lines."""
@@ -269,7 +285,7 @@ class Host:
         """sshd, running; the path is its log."""
         log = self.folder / "sshd.log"
         argv = [str(self.settings["sshd"]), "-D", "-f", str(self.sshd_config), "-E", str(log), "-o", "LogLevel=VERBOSE"]
-        with subprocess.Popen(argv) as process:
+        with subprocess.Popen(self.inside(*argv)) as process:
             try:
                 wait_for_port(self.port)
                 yield log
@@ -287,11 +303,13 @@ class Host:
 
 
 @contextlib.contextmanager
-def host(authority: Authority, front: Front, program: Path) -> Iterator[Host]:
+def host(authority: Authority, front: Front, program: Path, system: System | None = None) -> Iterator[Host]:
     """A host below folders that sshd trusts; pytest's own lie below ``/tmp``, which everybody can write."""
     with tempfile.TemporaryDirectory(prefix="test-host-", dir=debian.cache()) as folder:
         Path(folder).chmod(0o755)
-        yield Host(Path(folder), program, front.url, authority.fingerprint)
+        if system is not None:  # where it can be shared with the system
+            program = Path(shutil.copy(program, folder))
+        yield Host(Path(folder), program, front.url, authority.fingerprint, system)
 
 
 def free_port() -> int:
