@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
+from . import doctor
 from .config import DEFAULT_PATH, load
 from .errors import HostError
 from .refresh import Refresher
@@ -24,9 +25,13 @@ from .watch import watch
 
 def say(line: str) -> None:
     """Write one line to standard error; text of other programs cannot break the line or move the cursor."""
-    shown = "".join(character if character.isprintable() else "?" for character in line)
+    shown = _printable(line.replace("\n", " "))
     sys.stderr.write(f"{shown}\n" if shown.startswith("hint: ") else f"ssh-jit-host: {shown}\n")
     sys.stderr.flush()
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() or character == "\n" else "?" for character in text)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -41,6 +46,8 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     commands.add_parser("refresh", help="take the newest bundle once, and write sshd's files from it")
     commands.add_parser("watch", help="refresh every few seconds until SIGTERM")
+    examine = commands.add_parser("doctor", help="find what is wrong with access to this host, and say what to do")
+    examine.add_argument("--json", action="store_true", help="print the findings for a program")
     return top
 
 
@@ -54,6 +61,10 @@ def main() -> int:
         config = load(Path(arguments.config or os.environ.get("SSH_JIT_HOST_CONFIG") or DEFAULT_PATH))
         if arguments.command == "watch":
             watch(config, say, random.SystemRandom())
+        if arguments.command == "doctor":
+            findings = doctor.Examination(config, time.time()).findings()
+            print(doctor.as_json(findings) if arguments.json else _printable(doctor.text(findings)))
+            return 1 if any(finding.level == "bad" for finding in findings) else 0
         Refresher(config, say).refresh(time.time())
     except HostError as error:
         say(error.message)

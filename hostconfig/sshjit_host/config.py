@@ -7,6 +7,7 @@ to root or to the user who runs the program, and nobody else may write it: it de
 from __future__ import annotations
 
 import os
+import pwd
 import re
 import stat
 from dataclasses import dataclass
@@ -61,6 +62,11 @@ class Config:
     dropin: Path
     reload: tuple[str, ...] | None
     interval: int
+
+    @property
+    def opens_others(self) -> bool:
+        """Whether one of the accounts is another than that of the user who runs this program."""
+        return set(self.logins) != {pwd.getpwuid(os.geteuid()).pw_name}
 
 
 def load(path: Path) -> Config:

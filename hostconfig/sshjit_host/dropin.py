@@ -86,6 +86,12 @@ class DropIn:
             say(line)
         self._reload(say)
 
+    def check(self) -> None:
+        """Check that the drop-in is there and in effect; nothing is changed. Raises ``SshdError`` if it is not."""
+        if files.read(self.config.dropin) is None:
+            raise SshdError(f"{self.config.dropin} is not there", hint="ssh-jit-host refresh")
+        self._require_effect()
+
     def _text(self, layout: sshdconf.Layout) -> bytes:
         """The drop-in's bytes. They contain each certificate's digest, so that sshd reloads when one is renewed."""
         lines = [f"{keyword} {value}\n" for keyword, value in self.values.items()]

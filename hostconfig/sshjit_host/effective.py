@@ -62,7 +62,7 @@ class Effective:
         return next(iter(self.all(keyword)), "")
 
 
-def settings(config: Config, login: str = "", connection: Connection = Connection()) -> Effective:  # noqa: B008 - frozen
+def settings(config: Config, login: str = "", connection: Connection = Connection()) -> Effective:
     """What is in effect for an account's connection; without a login, for the first of the accounts that we manage.
 
     Raises ``Refused`` if sshd does not answer.

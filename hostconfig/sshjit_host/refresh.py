@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import pwd
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -42,7 +40,7 @@ class Refresher:
         home = self.config.home
         files.folder(home)
         with self._locked():
-            held = self._held()
+            held = self.held()
             problem = None if held is None else self._made_from(held, now)
         offer, refusal = self._fetched(held)
         if offer is not None:
@@ -104,7 +102,7 @@ class Refresher:
 
     # -------------------------------------------------------------------------------------- what may be believed
 
-    def _held(self) -> Bundle | None:
+    def held(self) -> Bundle | None:
         """The bundle that this host holds. It was verified before it was written."""
         path = self.config.home / "bundle.json"
         data = files.read(path)
@@ -124,7 +122,7 @@ class Refresher:
 
         ``asked`` is what it held when it asked. Raises ``BundleRefused`` if the offer may not be believed.
         """
-        held = self._held()
+        held = self.held()
         if held is not None and (asked is None or held.text != asked.text) and offer.sequence < held.sequence:
             return held
         bundle = rules.read(offer.bundle)
@@ -181,6 +179,5 @@ class Refresher:
             self.say(f"warning: no newer bundle since {day}; still using it, but revocations may be missing")
         if bundle.oldest > rules.PROTOCOL:
             self.say(f"warning: this ssh-jit-host is too old for the CA; upgrade it to {bundle.release} or newer")
-        ours = pwd.getpwuid(os.geteuid()).pw_name
-        for reason in files.untrusted_folders(self.config.home, others=set(self.config.logins) != {ours}):
+        for reason in files.untrusted_folders(self.config.home, others=self.config.opens_others):
             self.say(f"warning: {reason}")

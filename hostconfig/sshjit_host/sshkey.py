@@ -89,6 +89,11 @@ class PublicKey:
     blob: bytes
 
     @property
+    def type(self) -> str:
+        """``ssh-ed25519`` and so on."""
+        return self.line.partition(" ")[0]
+
+    @property
     def fingerprint(self) -> str:
         """``SHA256:…``, as ``ssh-keygen -l`` prints it."""
         digest = base64.b64encode(hashlib.sha256(self.blob).digest()).decode("ascii")

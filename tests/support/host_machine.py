@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from demo import debian, isolate, namespace, openssh
-from tests.support.debian_root import System
 from tests.support.bundle_cases import CHECKPOINT, LOG_KEY
+from tests.support.debian_root import System
 from tests.support.waiting import wait_until
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
@@ -225,13 +225,13 @@ class Host:
         self.write_sshd_config()
 
     def write_sshd_config(self, *, before: str = "", after: str = "", host_key: bool = True) -> None:
-        """The owner's sshd_config, with lines around the ``Include``; without ``host_key`` sshd has those it is shipped with."""
+        """The owner's sshd_config, with lines around the ``Include``; without ``host_key`` sshd has its own."""
         own = "" if self.system else "\n".join(openssh.sshd().config)
         self.sshd_config.write_text(
             f"{before}\nInclude {self.dropins}/*.conf\n{own}\n"
             f"Port {self.port}\nListenAddress 127.0.0.1\n"
-            + (f"HostKey {self.folder}/host_key\n" if host_key else "") +
-            f"PidFile {self.folder}/sshd.pid\nAuthorizedKeysFile none\nPasswordAuthentication no\n"
+            + (f"HostKey {self.folder}/host_key\n" if host_key else "")
+            + f"PidFile {self.folder}/sshd.pid\nAuthorizedKeysFile none\nPasswordAuthentication no\n"
             f"KbdInteractiveAuthentication no\n{after}\n",
         )
 
@@ -253,12 +253,12 @@ class Host:
         path.chmod(0o755)
         return path
 
-    def command(self, name: str) -> list[str]:
+    def command(self, *words: str) -> list[str]:
         """The argument list of one of the program's commands, with the settings as they are now."""
         path = self.folder / "host.json"
         path.write_text(json.dumps(self.settings))
         path.chmod(0o644)
-        arguments = [str(self.program), "--config", str(path), name]
+        arguments = [str(self.program), "--config", str(path), *words]
         if self.system is not None:
             return self.inside("/usr/bin/python3", "-IS", *arguments)
         return [sys.executable, "-IS", *arguments]
@@ -270,6 +270,10 @@ class Host:
     def refresh(self, code: int = 0) -> str:
         """Run ``ssh-jit-host refresh``, which must end with this code; return its lines."""
         return run(*self.command("refresh"), code=code)
+
+    def doctor(self, *options: str, code: int = 0) -> str:
+        """Run ``ssh-jit-host doctor``, which must end with this code; return what it prints."""
+        return run(*self.command("doctor", *options), code=code)
 
     def snapshot(self) -> dict[str, tuple[bytes, int, int, int]]:
         """Every file of the host: bytes, mode, inode and time of change."""

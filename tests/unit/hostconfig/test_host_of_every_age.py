@@ -61,9 +61,7 @@ def test_t90_a_match_for_a_port_an_address_or_a_routing_domain_is_no_obstacle(
 
 
 @pytest.mark.parametrize("criterion", ["LocalPort {port}", "LocalAddress 10.0.0.0/8", "RDomain blue", "Address 10.*"])
-def test_t90_what_such_a_match_shadows_is_named(
-    criterion: str, authority: Authority, front: Front, host: Host
-) -> None:
+def test_t90_what_such_a_match_shadows_is_named(criterion: str, authority: Authority, front: Front, host: Host) -> None:
     front.serve(authority.offer())
     host.write_sshd_config(after=f"Match {criterion.format(port=host.port)}\nRevokedKeys /etc/other\n")
     said = host.refresh(code=5)

@@ -1,0 +1,104 @@
+"""``ssh-jit-host doctor``: looks at everything that access to this host depends on, and says what to do.
+
+It changes nothing, and asks nobody but this machine. What is well is said too, so that a silent check is not taken for
+a good one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from . import effective, files, renewal, sshdconf
+from .account_checks import Accounts
+from .bundle import Bundle
+from .config import Config
+from .dropin import DropIn
+from .errors import HostError
+from .findings import Finding
+from .refresh import Refresher
+from .times import span
+
+
+@dataclass
+class Examination:
+    """The checks of one host at ``now`` (seconds since the epoch); ``bundle`` is what it holds, once that was read."""
+
+    config: Config
+    now: float
+    bundle: Bundle | None = None
+
+    def findings(self) -> list[Finding]:
+        """Every check; one that breaks is a finding itself."""
+        checks = (self._held, self._settings, self._folders, self._accounts, self._certificates)
+        return list(dict.fromkeys(finding for check in checks for finding in self._made(check)))
+
+    def _made(self, check: Callable[[], Iterator[Finding]]) -> list[Finding]:
+        try:
+            return list(check())
+        except effective.Refused as error:
+            complaint = "; ".join(error.outcome.output.splitlines()[:3]) or f"status {error.outcome.code}"
+            hint = f"{self.config.sshd} -t -f {self.config.sshd_config}"
+            return [Finding("bad", f"sshd refuses its configuration: {complaint}", hint)]
+        except HostError as error:
+            return [Finding("bad", error.message, error.hint)]
+        except OSError as error:
+            return [Finding("bad", f"{error.filename or 'the system'}: {error.strerror or error}")]
+
+    def _held(self) -> Iterator[Finding]:
+        bundle = self.bundle = Refresher(self.config, lambda _: None).held()
+        if bundle is None:
+            yield Finding("bad", "this host holds no bundle", "ssh-jit-host refresh")
+            return
+        which, age = f"bundle {bundle.sequence} of {bundle.installation}", span(self.now - bundle.issued)
+        if self.now > bundle.expires:
+            hint = "ssh-jit-host refresh says why no newer one comes"
+            yield Finding("warn", f"{which} is {age} old, so that revocations may be missing", hint)
+        else:
+            yield Finding("ok", f"{which} is {age} old")
+        for part in bundle.left_out:
+            yield Finding("warn", f"this ssh-jit-host does not know {part} of the bundle", "upgrade ssh-jit-host")
+
+    def _settings(self) -> Iterator[Finding]:
+        DropIn(self.config).check()
+        yield Finding("ok", f"sshd goes by {self.config.dropin}")
+
+    def _folders(self) -> Iterator[Finding]:
+        for reason in files.untrusted_folders(self.config.home, others=self.config.opens_others):
+            yield Finding("bad", reason, "chown root and chmod 0755 it")
+
+    def _accounts(self) -> Iterator[Finding]:
+        layout = sshdconf.layout(self.config.sshd_config)
+        findings = list(Accounts(self.config, layout).findings(self.bundle))
+        if not any(finding.level == "bad" for finding in findings):
+            yield Finding("ok", f"a certificate opens {', '.join(self.config.logins)}")
+        yield from findings
+
+    def _certificates(self) -> Iterator[Finding]:
+        for host_key in () if self.bundle is None else renewal.ours(self.config, self.bundle):
+            left = host_key.certificate.valid_before - self.now
+            if left <= 0:
+                what = f"the host certificate {host_key.place} ended {span(-left)} ago"
+                yield Finding("bad", what, "ssh-jit-host refresh renews it, or says why not")
+            else:
+                level = "warn" if left < renewal.WORRY else "ok"
+                yield Finding(level, f"the host certificate {host_key.place} ends in {span(left)}")
+
+
+_MARKS = {"ok": "ok  ", "warn": "WARN", "bad": "BAD "}
+
+
+def text(findings: list[Finding]) -> str:
+    """The findings for people: a line each, and below it what to do."""
+    lines = []
+    for finding in findings:
+        lines.append(f"{_MARKS[finding.level]}  {finding.text}")
+        if finding.hint:
+            lines.append(f"      {finding.hint}")
+    return "\n".join(lines)
+
+
+def as_json(findings: list[Finding]) -> str:
+    """The findings for programs."""
+    return json.dumps([{"level": f.level, "text": f.text, "hint": f.hint} for f in findings], indent=1)

@@ -1,0 +1,14 @@
+"""Spans of time for people."""
+
+from __future__ import annotations
+
+_UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
+
+
+def span(seconds: float) -> str:
+    """``seconds`` in the largest unit that it fills twice, rounded down: ``90 s``, ``35 min``, ``6 d``."""
+    whole = max(0, int(seconds))
+    for size, unit in _UNITS:
+        if whole >= 2 * size:
+            return f"{whole // size} {unit}"
+    return f"{whole} s"
