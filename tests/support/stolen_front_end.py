@@ -18,6 +18,7 @@ from tests.support.signatures import (
     SIGNED_POLICY,
     act,
     answer,
+    ask,
     by,
     host_keys,
     join,
@@ -92,7 +93,7 @@ def _a_day(stolen: Stolen) -> None:
     for person in (ALICE, DANA, BOB):
         ca.web(person)
     ca.ask(alice, "web1")
-    request = ca.ask(dana, "db1").request
+    request = ask(ca, dana, by(ca.key(DANA)), "db1").request
     ca.say(answer(ca, bob, by(ca.key(BOB)), request, "go"), m.RequestReply)
     ca.say(m.SignUser(dana, request.id), m.CertificateReply)
     ca.ask(dana, "db1", action="migrate")

@@ -44,6 +44,11 @@ def own_keys(stolen: Stolen) -> set[str]:
     return {*lines_of(tuple(people)), *lines_of(stolen.keys)}
 
 
+def signed_requests(stolen: Stolen) -> set[str]:
+    """The requests that the log calls signed."""
+    return {request.id for request in stolen.ca.context.state.requests.values() if request.asked.signed}
+
+
 def test_the_story_carries_every_message_that_gives_something(stolen: Stolen) -> None:
     said = {type(message) for message in stolen.carried}
     assert said >= {m.LoginNative, m.LoginWeb, m.Ask, m.Approve, m.SignUser, m.AddHost, m.LabelHost, m.Unlock}
@@ -63,6 +68,7 @@ def test_everything_again_gives_nothing_new(stolen: Stolen, later: int) -> None:
 
 def test_everything_mixed_gives_no_certificate_for_another_key(stolen: Stolen) -> None:
     before, opened, locks = hosts(stolen), open_grants(stolen), len(stolen.ca.context.state.locks)
+    signed = signed_requests(stolen)
     count = 0
     for message in mixed(stolen):
         if isinstance(message, RESTRICTIVE):
@@ -76,6 +82,7 @@ def test_everything_mixed_gives_no_certificate_for_another_key(stolen: Stolen) -
                 assert stolen.ca.context.state.bound_keys[sshkey.parse_line(line).fingerprint] == subject
     assert count > 500
     assert (hosts(stolen), len(stolen.ca.context.state.locks)) == (before, locks)
+    assert (len(signed), signed_requests(stolen)) == (1, signed)
     for request in open_grants(stolen) - opened:
         assert stolen.ca.context.state.requests[request].how == "automatic"
 
