@@ -177,7 +177,7 @@ def test_t49_an_agent_signs_unless_its_key_is_for_destinations_alone(
     bound = ["-h", "web1", "-H", str(known)] if constrained else []
     subprocess.run(["ssh-add", "-q", *bound, key], check=True, env={**laptop.env, **env}, capture_output=True)
     key.write_text("gone\n")
-    done = laptop.run(*DB1, **env)
+    done = laptop.run(*DB1, SSH_AUTH_SOCK=str(keyring.socket))
     assert done.returncode == 0, done.stderr
     (request,) = server.requests()
     assert server.view(request).signed is not constrained
