@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from sshjit.addresses import mailbox
 
@@ -41,6 +41,22 @@ class Approver(Person):
     """An account that said yes; ``signed`` if with an SSHSIG that the CA has verified."""
 
     signed: bool = False
+
+
+class AskedStep(Protocol):
+    """What a step asks for: ``Step``, or what the log holds of one."""
+
+    @property
+    def role(self) -> str:
+        """The role of its approvers."""
+
+    @property
+    def count(self) -> int:
+        """How many different people."""
+
+    @property
+    def signed(self) -> bool:
+        """Whether only signed approvals count."""
 
 
 P = TypeVar("P", bound=Person)
@@ -132,6 +148,17 @@ def complete(
 ) -> bool:
     """Whether every step has everybody that it needs. No steps are complete at once."""
     return all(step.missing == 0 for step in standing(steps, requester, approvers, others=others))
+
+
+def covers(given: Iterable[AskedStep], wanted: Iterable[AskedStep]) -> bool:
+    """Whether any approvals that complete the steps ``given`` complete those ``wanted`` as well."""
+    by_role = {step.role: step for step in given}
+    return all(
+        step.role in by_role
+        and step.count <= by_role[step.role].count
+        and (by_role[step.role].signed or not step.signed)
+        for step in wanted
+    )
 
 
 def may_approve(step: Step, requester: Person, person: Person, *, others: Iterable[Person] = ()) -> bool:

@@ -14,10 +14,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from sshjit import ca_protocol as m
 from sshjit import policy, sshkey, wire
 from sshjit.errors import Failed, Refused, SshJitError
-from sshjit.events import KeyActivated, KeyAdded, PolicyLoaded, Started, Turned
-from sshjit.policy import Policy
+from sshjit.events import KeyActivated, KeyAdded, Started, Turned
 from sshjit_ca import outages
-from sshjit_ca.access import emergency_certificates, provider_bindings
+from sshjit_ca.access import emergency_certificates, policy_change, provider_bindings
 from sshjit_ca.access.expiry import Sweeper
 from sshjit_ca.context import Context, Question
 from sshjit_ca.keys import first_keys
@@ -39,6 +38,8 @@ class Authority:
         self._sweeper = Sweeper()
         self._offset = context.clock.offset
         """Of the clock, when the batch began."""
+        self._in_force = context.policy, context.policy_text
+        """The policy, when the batch began."""
         self.fenced: Failed | None = None
         """Set once another process writes the log: this one can never sign again."""
 
@@ -62,7 +63,7 @@ class Authority:
         context.keys.open()
         context.record(Started(epoch, context.config.installation, context.keys.fingerprints(), context.release))
         if context.state.policy != context.policy.digest:
-            self._load(context.policy, context.policy_text)
+            policy_change.put_in_force(context, context.policy, context.policy_text)
         provider_bindings.bind_used(context)
         emergency_certificates.take_in(context)
         context.journal.commit()
@@ -109,8 +110,8 @@ class Authority:
         with contextlib.suppress(Failed):
             self._context.journal.release()
 
-    def change_policy(self, text: str) -> None:
-        """Puts a policy in force; a bad one changes nothing.
+    def change_policy(self, text: str) -> m.PolicyLoadReply:
+        """Puts a policy in force, and says what it closes; a bad one changes nothing.
 
         Raises:
             Invalid: ``bad_policy``, with every problem.
@@ -118,13 +119,14 @@ class Authority:
 
         """
         new = policy.load(text)
-        if new.digest == self._context.policy.digest:
-            return
         self._ready()
-        for trouble in self._context.troubles:
+        changed = new.digest != self._context.policy.digest
+        for trouble in self._context.troubles if changed else ():
             raise trouble
-        self._load(new, text)
-        self._commit()
+        reply = policy_change.change_policy(self._context, new, text)
+        if changed:
+            self._commit()
+        return reply
 
     def answer(self, questions: Iterable[Question]) -> list[Answer]:
         """Answers a batch, durably, in order; an answer that is an error is returned, not raised.
@@ -172,6 +174,7 @@ class Authority:
         if self.ahead:
             if self._context.clock.offset != self._offset:
                 self._context.clock.settle(self._offset)
+            self._context.policy, self._context.policy_text = self._in_force  # a load may be what was lost
             self._context.bundles.forget()
             self._read_again()
             self.ahead = False
@@ -187,6 +190,7 @@ class Authority:
     def _look(self) -> None:
         context, troubles = self._context, []
         self._offset = context.clock.offset
+        self._in_force = context.policy, context.policy_text
         try:
             context.now = context.clock.now(context.state.time)
         except Failed as error:
@@ -234,12 +238,6 @@ class Authority:
             context.unwritten = None
             context.bundles.settle()
         self._context.keys.remember(self._context.keys.turns())
-
-    def _load(self, new: Policy, text: str) -> None:
-        context = self._context
-        context.journal.keep_policy(new.digest, text)
-        context.record(PolicyLoaded(new.digest, len(new.allows) + len(new.denies) + len(new.break_glass)))
-        context.policy, context.policy_text = new, text
 
     def _write_refusal(self, message: m.Message, error: Refused) -> None:
         """A refused person who is signed in goes into the log; a flood of the same is counted, not written."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 import contextlib
 
 from sshjit import login as binding
-from sshjit import names, sshkey
+from sshjit import names, policy, sshkey
 from sshjit.ca_protocol.keys import ActivateKey, AddKey, KeyKind, Purpose, ReadKeys
 from sshjit.ca_protocol.logins import LoginNative, LoginWeb
-from sshjit.ca_protocol.operating import Status
-from sshjit.errors import Failed, Invalid
+from sshjit.ca_protocol.operating import LoadPolicy, Status
+from sshjit.errors import Failed, Invalid, SshJitError
 from sshjit.providers import Provider
+from sshjit_ca.access.policy_change import PolicyFile
+from sshjit_ca.config import read_trusted
 from sshjit_ca.context import Context
 from sshjit_ca.keys import generation, probe, sshsig
 from sshjit_ca.keys.active_keys import find_key, require_log_key
@@ -77,6 +79,15 @@ def prepare_activation(context: Context, message: ActivateKey, _: int) -> None:
     """Lets the key sign once, so that one which cannot never has its turn."""
     key = find_key(context.state, message.purpose, message.key)
     probe.sign_once(context.keys.key_store.expected(key.fingerprint, key.reference))
+
+
+def read_policy_file(context: Context, _: LoadPolicy, __: int) -> PolicyFile:
+    """The policy file as it is now; what is wrong with it is for the handler to say."""
+    try:
+        text = read_trusted(context.config.policy)
+        return PolicyFile(text, policy.load(text, file=context.config.policy.name))
+    except SshJitError as error:
+        return PolicyFile(error=error)
 
 
 def _make(context: Context, purpose: Purpose, kind: KeyKind, passphrase: str | None) -> Opened:

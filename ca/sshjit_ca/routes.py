@@ -77,6 +77,7 @@ ROUTES: dict[type[m.Message], Route] = {
     m.Explain: Route(BOTH, policy.explain),
     m.ReadPolicy: Route(BOTH, policy.read_policy),
     m.ReadPolicies: Route(ADMIN, policy.read_policies),
+    m.LoadPolicy: Route(ADMIN, policy.load_policy, preparations.read_policy_file),
     m.Revoke: Route(BOTH, revocation.revoke),
     m.Lock: Route(BOTH, locks.lock),
     m.Unlock: Route(BOTH, locks.unlock),

@@ -121,6 +121,8 @@ class LabelsBody:
     labels: tuple[tuple[str, str], ...]
     consent: ActionSignature | None
     shown: ShownHost | None = wire.added(2, default=None, weakens=True)
+    dry_run: bool = wire.added(2, default=False, weakens=True)
+    """Only say what it would close; this needs no signature."""
 
 
 @dataclass(frozen=True, slots=True)

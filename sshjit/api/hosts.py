@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from sshjit import wire
+from sshjit.api.effects import AffectedView
 from sshjit.api.message import Message, Reply
 from sshjit.api.outcomes import Done
 from sshjit.limits import AtMost, HostKeys, Id, KeyLine, Signature, Signatures
@@ -43,6 +44,10 @@ class HostReply(Reply):
     """The bundle key as one OpenSSH line."""
     invitation: Invitation | None
     """For a host that has no keys yet, at the admin socket alone."""
+    closes: tuple[AffectedView, ...] = wire.added(2, default=())
+    """After labelling: the open grants that give no further certificate because of it."""
+    ask_again: tuple[AffectedView, ...] = wire.added(2, default=())
+    """After labelling: the waiting requests that have to be made again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,8 @@ class LabelHost(Message, answer=HostReply):
     consent: ActionSignature | None
     shown: ShownHost | None = wire.added(2, default=None, weakens=True)
     """What the host was shown as; as for ``Unlock``."""
+    dry_run: bool = wire.added(2, default=False, weakens=True)
+    """Only say what it would do; this needs the permission alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,6 +162,8 @@ class RequestView:
     """Seconds by which the requester may ask to extend this grant now; ``None``: not (any more)."""
     signed: bool = wire.added(2, default=False)
     """Whether the requester signed it with the login's key; else it is the word of the front end alone."""
+    blocked: str = wire.added(2, default="")
+    """Why policy of now lets nobody approve it, or draw from it, in a sentence; empty where it does not stop that."""
 
     @property
     def not_signed(self) -> bool:

@@ -22,6 +22,7 @@ from sshjit.api.ask import *
 from sshjit.api.bodies import *
 from sshjit.api.bundle import *
 from sshjit.api.details import *
+from sshjit.api.effects import *
 from sshjit.api.errors import *
 from sshjit.api.explain import *
 from sshjit.api.hosts import *

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sshjit import wire
 from sshjit.api.bundle import BundleReply
+from sshjit.api.effects import AffectedView
 from sshjit.api.message import Message, Reply
 from sshjit.ca_protocol.keys import KeyStanding
 from sshjit.limits import Hosts, KeyLine
@@ -38,6 +39,29 @@ class PolicyReply(Reply):
 @dataclass(frozen=True, slots=True)
 class ReadPolicies(Message, answer="PoliciesReply"):
     """Every policy that ever decided, the newest first (admin socket)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPolicy(Message, answer="PolicyLoadReply"):
+    """Reads the policy file again and puts it in force, as SIGHUP does; or only says what that would do."""
+
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyLoadReply(Reply):
+    """The policy of the file, and which requests it affects."""
+
+    digest: str
+    rules: int
+    changed: bool
+    """Whether it is another one than was in force."""
+    loaded: bool
+    """Whether it is in force now."""
+    closes: tuple[AffectedView, ...]
+    """The open grants that give no further certificate."""
+    ask_again: tuple[AffectedView, ...]
+    """The waiting requests that have to be made again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,8 @@ class Asked:
     steps: tuple[StepAsked, ...] = detail()
     signed: bool = added(default=False)
     """Whether the requester signed all of this with the login's key; else it is the word of the front end."""
+    kept_for: tuple[str, ...] = added(default=(), detail=True)
+    """The rule said ``keep_open``: once granted it keeps the rule, for whoever holds one of these roles."""
 
     @property
     def not_signed(self) -> bool:

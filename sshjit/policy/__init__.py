@@ -1,29 +1,47 @@
 """The policy: what one says, and what it answers.
 
-Pure: no files, no clock, no environment. ``load`` reads a text, ``evaluate`` decides one ask, ``still_allowed`` asks
-again before each certificate, ``explain`` shows every rule. ``now`` is always seconds since the epoch, UTC.
+Pure: no files, no clock, no environment. ``load`` reads a text, ``evaluate`` decides one ask, ``reevaluate``
+asks again at each approval and before each certificate, ``explain`` shows every rule. ``now`` is always seconds since
+the epoch, UTC.
 """
 
 from __future__ import annotations
 
 from sshjit.policy.compiled import Policy
-from sshjit.policy.evaluate import ends_by, evaluate, still_allowed
+from sshjit.policy.evaluate import ends_by, evaluate
 from sshjit.policy.explain import Explanation, Miss, RuleReport, explain
 from sshjit.policy.load import check_labels, load, providers_of
 from sshjit.policy.model import PERMISSIONS
 from sshjit.policy.problems import PolicyError, Problem
 from sshjit.policy.query import may_be_unix_name
+from sshjit.policy.reevaluate import Granted, Held, reevaluate
 from sshjit.policy.refusals import nobody_can_approve
 from sshjit.policy.requirements import step_up
 from sshjit.policy.roles import empty_roles, permissions_of, roles_of
-from sshjit.policy.types import Allow, Ask, Denied, Host, NeedsApproval, Outcome, StepUp, Subject, Terms
+from sshjit.policy.types import (
+    Allow,
+    Ask,
+    Bounds,
+    Changed,
+    Denied,
+    Host,
+    NeedsApproval,
+    Outcome,
+    StepUp,
+    Subject,
+    Terms,
+)
 
 __all__ = [
     "PERMISSIONS",
     "Allow",
     "Ask",
+    "Bounds",
+    "Changed",
     "Denied",
     "Explanation",
+    "Granted",
+    "Held",
     "Host",
     "Miss",
     "NeedsApproval",
@@ -45,7 +63,7 @@ __all__ = [
     "nobody_can_approve",
     "permissions_of",
     "providers_of",
+    "reevaluate",
     "roles_of",
     "step_up",
-    "still_allowed",
 ]

@@ -26,7 +26,7 @@ from sshjit.policy.query import (
     make_query,
     with_login,
 )
-from sshjit.policy.refusals import changed_action, denied_by, different_rules, malformed, no_rule
+from sshjit.policy.refusals import denied_by, different_rules, malformed, no_rule
 from sshjit.policy.requirements import apply_requirements
 from sshjit.policy.types import Ask, Denied, Host, Outcome, Subject
 
@@ -38,44 +38,17 @@ def evaluate(policy: Policy, subject: Subject, hosts: Sequence[Host], ask: Ask, 
         return refusal
     query = ask_query(policy, subject, hosts, ask, now)
     numbers = first_allows(query)
-    rule = _common_rule(query, numbers)
+    rule = common_rule(query, numbers)
     if rule is not None:
         query = with_login(query, query.login or choose_login(rule, query.unix_name))
-    refusal = _unmatched(query, numbers)
+    refusal = unmatched(query, numbers)
     if refusal is not None:
         return refusal
     if rule is None or query.login is None:
         return different_rules(query, [query.allows[number] for number in numbers if number is not None])
     return apply_requirements(
-        policy, rule, subject, hosts, ask, login=query.login, ends=_window_end(query, rule), now=now
+        policy, rule, subject, hosts, ask, login=query.login, ends=window_end(query, rule), now=now
     )
-
-
-def still_allowed(
-    policy: Policy,
-    subject: Subject,
-    hosts: Sequence[Host],
-    *,
-    login: str,
-    action: str,
-    command: str | None,
-    break_glass: bool,
-    now: int,
-) -> Denied | None:
-    """Why what was granted is not allowed any more; ``None`` if it still is. Asked before every certificate.
-
-    Denies decide as always, and for each host some rule must still match this person, login and action. Which rule, and
-    what it requires, was decided when the grant was made. ``command`` is the command that the grant forces: if a named
-    action has another command by now, it is not what was approved.
-    """
-    refusal = malformed(policy, hosts, Ask(login, action, command if action not in policy.actions else None))
-    if refusal is not None:
-        return refusal
-    named = policy.actions.get(action)
-    if named is not None and named.command != command:
-        return changed_action(action)
-    query = make_query(policy, subject, hosts, login=login, action=action, break_glass=break_glass, now=now)
-    return _unmatched(query, first_allows(query))
 
 
 def ends_by(
@@ -90,20 +63,21 @@ def ends_by(
 ) -> int | None:
     """When a window that begins at ``now`` must be over: ``Terms.ends_by``, computed again when it begins.
 
-    Seconds since the epoch; ``None`` if nothing ends it, or if no rule matches any more (ask ``still_allowed``).
+    Seconds since the epoch; ``None`` if nothing ends it, or if no rule matches any more (ask ``reevaluate``).
     """
     query = make_query(policy, subject, hosts, login=login, action=action, break_glass=break_glass, now=now)
     numbers = first_allows(query)
-    ends = [_window_end(query, query.allows[number]) for number in set(numbers) if number is not None]
+    ends = [window_end(query, query.allows[number]) for number in set(numbers) if number is not None]
     return min((end for end in ends if end is not None), default=None)
 
 
-def _common_rule(query: Query, numbers: Sequence[int | None]) -> AllowRule | None:
+def common_rule(query: Query, numbers: Sequence[int | None]) -> AllowRule | None:
+    """The rule under which all hosts fall, by the numbers of ``first_allows``; ``None`` if there is none."""
     number = numbers[0]
     return query.allows[number] if number is not None and len(set(numbers)) == 1 else None
 
 
-def _unmatched(query: Query, numbers: Sequence[int | None]) -> Denied | None:
+def unmatched(query: Query, numbers: Sequence[int | None]) -> Denied | None:
     """The refusal by a deny, else for the first host that no rule allows."""
     deny = deciding_deny(query)
     if deny is not None:
@@ -111,13 +85,16 @@ def _unmatched(query: Query, numbers: Sequence[int | None]) -> Denied | None:
     return next((no_rule(query, host) for host, n in zip(query.hosts, numbers, strict=True) if n is None), None)
 
 
-def _window_end(query: Query, rule: AllowRule) -> int | None:
+def window_end(query: Query, rule: AllowRule) -> int | None:
     """The earliest of: the rule's hours close, a deny's begin, the last of the person's roles in the rule ends."""
-    ends = []
-    if rule.match.schedule is not None:
-        ends.append(rule.match.schedule.closes(query.now))
-    ends.append(query.deny_index.opens(query.now, denies_at_any_time(query)))
-    roles = [query.roles[role] for role in rule.match.roles or () if role in query.roles]
-    if None not in roles:
-        ends.append(max((end for end in roles if end is not None), default=None))
-    return min((end for end in ends if end is not None), default=None)
+    closes = None if rule.match.schedule is None else rule.match.schedule.closes(query.now)
+    ends = kept_until(query, rule.match.roles or ())
+    return ends if closes is None else closes if ends is None else min(closes, ends)
+
+
+def kept_until(query: Query, roles: Sequence[str]) -> int | None:
+    """The earliest of: a deny begins, the last of those of ``roles`` that the person holds ends; whatever the rule."""
+    opens = query.deny_index.opens(query.now, denies_at_any_time(query))
+    held = [query.roles[role] for role in roles if role in query.roles]
+    last = None if None in held else max((end for end in held if end is not None), default=None)
+    return opens if last is None else last if opens is None else min(opens, last)

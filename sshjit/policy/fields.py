@@ -25,7 +25,7 @@ MATCHERS: Fields = dict.fromkeys(("roles", "hosts", "logins", "actions", "days",
 _REQUIREMENTS = dict.fromkeys(
     (
         *("reason", "fresh_login", "mfa", "hardware_key", "signed_request", "use_by", "max_hosts"),
-        *("source", "forwarding"),
+        *("source", "forwarding", "keep_open"),
     ),
     False,
 )

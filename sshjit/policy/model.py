@@ -153,6 +153,7 @@ class AllowRule:
     """A rule that allows, with the requirements it makes. Clocks are in seconds.
 
     ``source`` is ``("client",)``, CIDRs, or nothing; ``fresh_login`` the greatest age of the sign-in in seconds.
+    ``keep_open``: what was granted under the rule keeps it, whatever becomes of the rule and of the hosts' labels.
     """
 
     name: str
@@ -173,6 +174,7 @@ class AllowRule:
     break_glass: BreakGlass | None
     signed_request: bool
     """Whether only a request counts that the requester signed with the key of their login."""
+    keep_open: bool
 
 
 Rule = DenyRule | AllowRule

@@ -36,6 +36,11 @@ def changed_action(action: str) -> Denied:
     return Denied("action_changed", None, f'the action "{action}" has another command now', "make a new request")
 
 
+def not_kept(rule: str, roles: Sequence[str]) -> Denied:
+    """The refusal of a grant that is kept open, to somebody who lost the roles for which it was given."""
+    return Denied("no_rule", rule, f'rule "{rule}" keeps this open for {words.roles_not_held(roles)}', "")
+
+
 def nobody_can_approve(rule: str, role: str) -> Denied:
     """The refusal of a request that needs an approval that nobody can give (``sshjit.approvals.unfillable``)."""
     message = f'rule "{rule}" needs an approval by the role {role}, and nobody except the requester could give it'

@@ -91,7 +91,7 @@ def _refusal(rule: AllowRule, hosts: Sequence[Host], ask: Ask) -> Denied | None:
     if len(hosts) > rule.max_hosts:
         message = f'rule "{rule.name}" allows at most {rule.max_hosts} hosts at a time, not {len(hosts)}'
         return Denied("too_many_hosts", rule.name, message, "ask for fewer hosts at a time")
-    wrong = _wrong_reason(rule, ask.reason.strip())
+    wrong = wrong_reason(rule, ask.reason.strip())
     if wrong:
         hint = rule.reason.prompt if rule.reason is not None else ""
         return Denied("bad_reason", rule.name, f'rule "{rule.name}" needs {wrong}', hint)
@@ -101,7 +101,7 @@ def _refusal(rule: AllowRule, hosts: Sequence[Host], ask: Ask) -> Denied | None:
     return None
 
 
-def _wrong_reason(rule: AllowRule, reason: str) -> str:
+def wrong_reason(rule: AllowRule, reason: str) -> str:
     """Which reason is required instead; empty if ``reason`` is accepted."""
     if len(reason) > MAX_REASON:
         return f"a reason of at most {MAX_REASON} characters"
@@ -144,4 +144,5 @@ def _terms(policy: Policy, rule: AllowRule, ask: Ask, login: str, ends: int | No
         extend=rule.extend,
         break_glass=rule.break_glass,
         signed_request=rule.signed_request,
+        kept_for=(rule.match.roles or ()) if rule.keep_open else (),
     )

@@ -116,6 +116,7 @@ def _granting(
         extend=extend,
         break_glass=special,
         signed_request=table.flag("signed_request"),
+        keep_open=table.flag("keep_open"),
     )
 
 

@@ -111,6 +111,8 @@ class Terms:
     """Set if and only if this is break-glass access."""
     signed_request: bool
     """A request that the requester did not sign is not taken. The CA holds this; policy knows no signatures."""
+    kept_for: tuple[str, ...]
+    """Under a rule with ``keep_open``: its roles, one of which the person must go on holding; else empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,31 @@ class Denied(_Outcome):
     rule: str | None
     message: str
     hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changed(_Outcome):
+    """What was granted or asked is not what ``rule`` decides now, or another rule decides: it has to be asked again.
+
+    ``message`` says what changed, without a subject of its own for the policy.
+    """
+
+    rule: str | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds(_Outcome):
+    """What was granted still is what policy says, within these bounds: the stricter of then and now.
+
+    ``certificate`` is in seconds; ``length`` the longest window in seconds, ``None``: as it was granted; ``ends_by`` is
+    when the window must be over, as in ``Terms``, and because of its length if it is open already.
+    """
+
+    certificate: int
+    forwarding: tuple[str, ...]
+    length: int | None
+    ends_by: int | None
 
 
 Outcome = Allow | NeedsApproval | StepUp | Denied

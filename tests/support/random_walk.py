@@ -225,8 +225,8 @@ class Walk(RuleBasedStateMachine):
             if (ask.account, ask.host) != (who, host) or ask.extends is not None or (glass and not ask.glass):
                 continue
             soon = ask.start == start or (start is None and ask.start is not None and ask.start <= self.now)
-            if soon and state in ("pending", "approved"):
-                return ask if self.world.allowed(who, host, glass=ask.glass) else None
+            if soon and state in ("pending", "approved") and self.world.goes_on(ask, self.now):
+                return ask
         return None
 
     def chosen(self, number: int, state: str | None = None) -> Ask | None:

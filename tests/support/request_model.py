@@ -42,6 +42,8 @@ class Ask:
     yes: dict[str, int | None] = field(default_factory=dict)
     approved: int | None = None
     ends: int | None = None
+    since: int | None = None
+    """Of an extension that was approved: when the grant would have closed without it."""
     used: bool = False
     closed: str | None = None
     reviewed: bool = False
@@ -112,6 +114,19 @@ class World:
             return account == "alice" and host == "db1"
         return (account, host) in {("alice", "web1"), ("dan", "db1")} and not (self.frozen and host == "db1")
 
+    def current(self, ask: Ask) -> bool:
+        """Whether the rule of now asks for no more approvals than it has, or, while it waits, than it asks for."""
+        if ask.glass or ask.host != "db1" or ask.needs >= self.needs:
+            return True
+        return ask.approved is not None and self.supporters(ask) >= self.needs
+
+    def goes_on(self, ask: Ask, now: int) -> bool:
+        """Whether it is still what the policy says, and its approvers may still approve."""
+        parts = [ask, *(each for each in self.extensions(ask) if each.since is not None and each.since <= now)]
+        approved = ask.glass or ask.approved is None or all(self.supporters(each) >= each.needs for each in parts)
+        allowed = self.allowed(ask.account, ask.host, glass=ask.glass) and all(map(self.current, parts))
+        return allowed and approved and (ask.extends is None or self.goes_on(ask.extends, now))
+
     def overdue(self, account: str, now: int) -> bool:
         """Whether a break-glass access of this person waits for a review for too long."""
         return any(
@@ -132,6 +147,7 @@ class World:
             and account not in ask.yes
             and ask.state(now) == "pending"
             and base_open
+            and self.goes_on(ask, now)
         )
 
     def approve(self, account: str, ask: Ask, now: int, at_most: int | None) -> None:
@@ -148,6 +164,7 @@ class World:
         if ask.extends is None:
             ask.ends = max(now, ask.start or 0) + length
         else:
+            ask.since = ask.extends.ends
             ask.ends = ask.extends.ends = (ask.extends.ends or 0) + length
             ask.used = True
 
@@ -161,8 +178,7 @@ class World:
             self.signed_in(ask.account, now)
             and not self.locked
             and self.open_now(ask, now)
-            and self.allowed(ask.account, ask.host, glass=ask.glass)
-            and (ask.glass or self.supporters(ask) >= ask.needs)
+            and self.goes_on(ask, now)
             and (not ask.glass or self.fresh(ask.account, now))
         )
 

@@ -52,17 +52,26 @@ def require_approvals(context: Context, grant: Request) -> None:
     """
     if not complete(context, grant):
         raise Refused("approval_gone", "the people who approved this may no longer approve it", hint="ask again")
-    if grant.id not in context.state.extended:
-        return
-    for each in extensions(context.state, grant):
-        if each.since is not None and each.since <= context.now and not complete(context, each):
+    for each in extensions_in_force(context, grant):
+        if not complete(context, each):
             what = "the people who approved this extension may no longer approve it"
             raise Refused("approval_gone", what, hint="ask again")
 
 
-def complete(context: Context, request: Request) -> bool:
-    """Whether every approval that the request needs was given, by people who may give it now."""
-    steps = steps_of(request)
+def extensions_in_force(context: Context, grant: Request) -> tuple[Request, ...]:
+    """The extensions that the grant lives by now: its window would be over without them."""
+    if grant.id not in context.state.extended:
+        return ()
+    every = extensions(context.state, grant)
+    return tuple(each for each in every if each.since is not None and each.since <= context.now)
+
+
+def complete(context: Context, request: Request, steps: tuple[Step, ...] | None = None) -> bool:
+    """Whether every approval that the request needs was given, by people who may give it now.
+
+    ``steps``: or every approval that these steps need.
+    """
+    steps = steps_of(request) if steps is None else steps
     if not steps:
         return True
     requester = context.person(request.asked.subject)

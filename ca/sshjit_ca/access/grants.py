@@ -11,7 +11,7 @@ from sshjit.api.views import RequestState
 from sshjit.approvals import Step
 from sshjit.errors import Refused
 from sshjit.events import Asked, Opened, StepAsked
-from sshjit.policy import Allow, Denied, NeedsApproval, StepUp, Terms
+from sshjit.policy import Allow, Bounds, Denied, NeedsApproval, StepUp, Terms
 from sshjit.requests import Request
 from sshjit_ca.context import Context, policy_hosts
 from sshjit_ca.state import Host, Login, locks
@@ -162,10 +162,10 @@ def _refuse_unreviewed(context: Context, login: Login) -> None:
                 )
 
 
-def window_end(context: Context, request: Request, terms: Terms | None = None) -> int:
+def window_end(context: Context, request: Request, within: Terms | Bounds | None = None) -> int:
     """When a window that is opened now must close: by its length, closing hours, or a timed deny.
 
-    ``terms`` are those of now, if policy was asked just now; else it is asked again.
+    ``within`` is what policy said just now, if it was asked; else it is asked for closing hours and denies.
 
     Raises:
         Refused: ``grant_over``: what it extends is not open any more, or could not become longer; ``window_over``: the
@@ -174,8 +174,9 @@ def window_end(context: Context, request: Request, terms: Terms | None = None) -
     """
     asked = request.asked
     start = grant_end(context, request) if asked.extends is not None else requests.window_start(asked, context.now)
-    closes = terms.ends_by if terms is not None else _closes(context, request, start)
-    end = requests.window_end(asked, start, requests.at_most(request))
+    closes = within.ends_by if within is not None else _closes(context, request, start)
+    lengths = [requests.at_most(request), within.length if isinstance(within, Bounds) else None]
+    end = requests.window_end(asked, start, min((each for each in lengths if each is not None), default=None))
     end = end if closes is None else min(end, closes)
     if end <= start and asked.extends is not None:
         raise Refused("grant_over", f"the access of {asked.extends} cannot be extended any more")

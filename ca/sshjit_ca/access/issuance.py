@@ -1,7 +1,7 @@
 """Drawing certificates from an open window. Validate, sign, read back, record; what fails on the way leaves no trace.
 
-At every certificate the CA looks again: denies and rules of the policy of now, the approvers' roles of now, the window,
-the login. What was approved once is a ceiling, not a promise.
+At every certificate the CA looks again: what policy says now, the approvers' roles of now, the window, the login. What
+was approved once is a ceiling, not a promise.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from sshjit.api.hosts import HostReply, Invitation
 from sshjit.api.views import CertificateView
 from sshjit.errors import Failed, Refused
 from sshjit.events import HostIssued, Issued
+from sshjit.policy import Bounds, Terms
 from sshjit.profile import Issue, UserTerms
 from sshjit.requests import Request
 from sshjit.sshcert import Certificate
 from sshjit.sshkey import PublicKey
 from sshjit.sshwire import Reader
-from sshjit_ca.access.approvals import require_approvals
-from sshjit_ca.access.recheck import policy_denial_for
+from sshjit_ca.access import recheck
 from sshjit_ca.access.views import host_view, route_view
 from sshjit_ca.context import Context
 from sshjit_ca.keys import Signer
@@ -28,15 +28,16 @@ from sshjit_ca.state import Host, Login, locks
 
 
 def issue_certificate(
-    context: Context, login: Login, login_id: str, request: Request, *, just_allowed: bool = False
+    context: Context, login: Login, login_id: str, request: Request, *, just_allowed: Terms | None = None
 ) -> CertificateView:
     """Signs and records one certificate, for the login's own key.
 
     ``just_allowed``: the same message made the grant for this login, without approvals, so that policy has answered
-    already. In all other cases policy, sign-in and approvals of now are looked at again.
+    already, with these terms. In all other cases policy, sign-in and approvals of now are looked at again.
 
     Raises:
-        Refused: ``not_native``, ``not_yours``, ``approval_gone``, ``step_up``, ``locked``, and policy's codes.
+        Refused: ``not_native``, ``not_yours``, ``policy_changed``, ``approval_gone``, ``step_up``, ``locked``,
+            and policy's codes.
         Invalid: ``wrong_state``, ``not_yet``, ``extension``.
 
     """
@@ -46,9 +47,8 @@ def issue_certificate(
     requests.require_open(request, context.now)
     hosts = context.hosts_of(request)
     locks.refuse_new(context.state, request.asked.host_ids)
-    if not just_allowed:
-        _still_allowed(context, login, request, hosts)
-    terms = _terms(context, login, request)
+    within = _still_allowed(context, login, request, hosts) if just_allowed is None else just_allowed
+    terms = _terms(context, login, request, within)
     signer = context.keys.active("user_ca")
     certificate = profile.user_certificate(terms, key, _issue(context, signer))
     blob = sign_and_read_back(certificate, signer)
@@ -93,18 +93,17 @@ def _sign_host(context: Context, host: Host, key: PublicKey) -> str:
     return sshcert.line(blob)
 
 
-def _still_allowed(context: Context, login: Login, request: Request, hosts: tuple[Host, ...]) -> None:
+def _still_allowed(context: Context, login: Login, request: Request, hosts: tuple[Host, ...]) -> Bounds:
     subject = context.policy_subject(login)
-    gone = policy_denial_for(context, subject, request, hosts)
-    if gone is not None:
-        raise Refused(gone.code, gone.message, hint=gone.hint)
+    bounds = recheck.require(context, subject, request, hosts)
     more = policy.step_up(request.asked, subject, context.now)
     if more is not None:
         raise Refused("step_up", more.message, hint=more.hint)
-    require_approvals(context, request)
+    return bounds
 
 
-def _terms(context: Context, login: Login, request: Request) -> UserTerms:
+def _terms(context: Context, login: Login, request: Request, within: Bounds | Terms) -> UserTerms:
+    """What the certificate says: of what was granted and what policy gives now, the stricter."""
     asked, opened = request.asked, login.opened
     if request.ends is None:
         raise Failed("not_signing", f"request {request.id} is open without an end")
@@ -115,11 +114,11 @@ def _terms(context: Context, login: Login, request: Request) -> UserTerms:
         login=asked.login,
         host_ids=asked.host_ids,
         command=asked.command,
-        forwarding=asked.forwarding,
+        forwarding=within.forwarding,
         source=asked.source,
         verify_required=asked.verify_required,
-        lifetime=min(asked.certificate, context.config.certificate_max),
-        grant_ends=request.ends,
+        lifetime=min(within.certificate, context.config.certificate_max),
+        grant_ends=request.ends if within.ends_by is None else min(request.ends, within.ends_by),
         login_ends=opened.expires,
     )
 

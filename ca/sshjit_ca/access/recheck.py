@@ -1,36 +1,68 @@
-"""Whether what was asked once may still be had: the question before every certificate, and before returning a grant."""
+"""Whether what was asked or granted goes on: the question at every certificate and every approval, and around them.
+
+Policy is evaluated anew (``sshjit.policy.reevaluate``), the machines must be the same, and the approvers of then must
+be approvers now. Everybody asks here: so what is refused is not returned for the next ask, is not shown as something
+to approve, and is what a change of policy or labels is said to close.
+"""
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
+
 from sshjit import policy, requests
 from sshjit.api.views import RequestState
+from sshjit.approvals import Step
 from sshjit.errors import Refused
-from sshjit.policy import Denied, Subject
+from sshjit.policy import Bounds, Changed, Denied, Held, Subject
 from sshjit.requests import Request
+from sshjit_ca.access.approvals import complete, extensions_in_force, require_approvals
 from sshjit_ca.context import Context, policy_hosts
 from sshjit_ca.state import Host, Login, request_index
 
 _STANDING = (RequestState.PENDING, RequestState.APPROVED)
 
 
-def policy_denial(context: Context, login: Login, request: Request, hosts: tuple[Host, ...]) -> Denied | None:
-    """Why the policy of now does not allow the login's person what was asked; ``None`` if it does."""
-    return policy_denial_for(context, context.policy_subject(login), request, hosts)
+def require(context: Context, subject: Subject, request: Request, hosts: Sequence[Host]) -> Bounds:
+    """The bounds within which a grant may still be used, or a waiting request be approved.
+
+    ``subject`` is the requester as policy sees them; what the sign-in that draws a certificate lacks is not asked.
+
+    Raises:
+        Refused: ``policy_changed``, ``approval_gone``, and policy's codes.
+
+    """
+    bounds = _bounds(context, subject, request, hosts)
+    if request.state is RequestState.APPROVED:
+        for extension in extensions_in_force(context, request):
+            _bounds(context, subject, extension, hosts)
+        require_approvals(context, request)
+    elif request.asked.extends is not None:
+        require(context, subject, context.request(request.asked.extends), hosts)
+    return bounds
 
 
-def policy_denial_for(context: Context, subject: Subject, request: Request, hosts: tuple[Host, ...]) -> Denied | None:
-    """``policy_denial`` for a person as policy sees them. Access that begins later is judged as of then."""
-    asked = request.asked
-    return policy.still_allowed(
-        context.policy,
-        subject,
-        policy_hosts(hosts),
-        login=asked.login,
-        action=asked.action,
-        command=asked.command,
-        break_glass=asked.break_glass,
-        now=context.now if asked.start is None else max(context.now, asked.start),
-    )
+def refusal(
+    context: Context, request: Request, subject: Subject | None = None, hosts: Sequence[Host] | None = None
+) -> Refused | None:
+    """What ``require`` refuses. Without a subject: the person by their newest sign-in; with the hosts as they are."""
+    try:
+        if subject is None:
+            subject = context.policy_subject(context.newest_login(request.asked.subject))
+        require(context, subject, request, context.hosts_of(request) if hosts is None else hosts)
+    except Refused as error:
+        return error
+    return None
+
+
+def blocked(context: Context, request: Request) -> str:
+    """Why nobody can approve a waiting request, or draw from an open grant, in a sentence; empty if they can."""
+    standing = requests.state_at(request, context.now)
+    known = request.asked.subject in context.state.newest_login
+    if standing not in _STANDING or not known or (standing is RequestState.APPROVED and request.asked.extends):
+        return ""
+    error = refusal(context, request)
+    return "" if error is None else error.message
 
 
 def find_existing(context: Context, login: Login, hosts: tuple[Host, ...], want: policy.Ask) -> Request | None:
@@ -40,6 +72,7 @@ def find_existing(context: Context, login: Login, hosts: tuple[Host, ...], want:
     these among others. Reason and duration were settled when it was asked; whoever wants others ends this one first.
     """
     ids = tuple(host.id for host in hosts)
+    subject: Subject | None = None
     for request_id in reversed(request_index.standing(context.state, login.opened.subject, want.action, ids[0])):
         request = context.state.requests[request_id]
         asked = request.asked
@@ -51,19 +84,58 @@ def find_existing(context: Context, login: Login, hosts: tuple[Host, ...], want:
             continue
         if requests.state_at(request, context.now) not in _STANDING:
             continue
-        if len(asked.host_ids) == len(ids):
-            return request if policy_denial(context, login, request, hosts) is None else None
-        if _whole(context, login, request):
+        subject = subject or context.policy_subject(login)
+        if refusal(context, request, subject, hosts if asked.host_ids == ids else None) is None:
             return request
     return None
 
 
-def _whole(context: Context, login: Login, request: Request) -> bool:
-    """Whether what was asked for more hosts could still be had, for all of them."""
-    try:
-        return policy_denial(context, login, request, context.hosts_of(request)) is None
-    except Refused:
-        return False
+def _bounds(context: Context, subject: Subject, request: Request, hosts: Sequence[Host]) -> Bounds:
+    """What policy says of this one request. Raises ``Refused``: ``policy_changed``, and policy's codes."""
+    answer = policy.reevaluate(
+        context.policy, subject, policy_hosts(hosts), request.asked, _held(context, request), now=context.now
+    )
+    match answer:
+        case Bounds():
+            return answer
+        case Denied(code, _, message, hint):
+            raise Refused(code, message, hint=hint)
+        case Changed(_, message):
+            raise Refused("policy_changed", f"{request.id} is out of date: {message}", hint=_again(request))
+
+
+def _held(context: Context, request: Request) -> Held:
+    """What became of the request so far, as policy looks at it."""
+    extends = request.asked.extends
+
+    def approved(steps: Sequence[Step]) -> bool:
+        return complete(context, request, tuple(steps))
+
+    if extends is not None:
+        grant = context.state.requests.get(extends)
+        return Held(request.since, approved, extensions=0 if grant is None else grant.extended)
+    opens = request.opens
+    return Held() if opens is None else Held(opens, approved, _longer(context, request))
+
+
+def _longer(context: Context, grant: Request) -> int:
+    """Seconds by which extensions made the grant's window longer."""
+    if not grant.extended:
+        return 0
+    made = (each for each in request_index.extensions(context.state, grant) if each.since is not None)
+    return sum(each.asked.duration for each in made)
+
+
+def _again(request: Request) -> str:
+    """How the person asks for the same again."""
+    asked = request.asked
+    if asked.extends is not None:
+        return f"ssh-jit extend {asked.extends}"
+    if asked.break_glass:
+        return f"ssh-jit break-glass {asked.login}@{asked.hosts[0]}"
+    action = [] if asked.action == "shell" else ["--action", asked.action]
+    command = [shlex.quote(asked.command)] if asked.action == "command" and asked.command else []
+    return " ".join(["ssh-jit request", *action, f"{asked.login}@{','.join(asked.hosts)}", *command])
 
 
 def _as_soon(context: Context, request: Request, want: policy.Ask) -> bool:

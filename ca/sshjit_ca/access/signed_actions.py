@@ -34,7 +34,7 @@ def signed_answer(
     """
     if message.consent is None:
         return False
-    view, installation = request_view(context, request), context.config.installation
+    view, installation = request_view(context, request, blocked=""), context.config.installation
     duration = message.duration if isinstance(message, Approve) else None
 
     def texts(challenge: str) -> Iterator[bytes]:

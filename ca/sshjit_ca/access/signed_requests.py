@@ -80,4 +80,4 @@ def _needed(login: Login, pending: PendingGrant) -> Refused:
 def _view(context: Context, login: Login, pending: PendingGrant) -> RequestView:
     """The request as it would be written down now."""
     asked = grants.event(context, login, pending, "", signed=True)
-    return request_view(context, Request(asked, context.now))
+    return request_view(context, Request(asked, context.now), blocked="")

@@ -8,6 +8,7 @@ from sshjit.api.locks import LockView
 from sshjit.api.views import CommentView, DecisionView, RequestState, RequestView, ReviewView, RouteView, StepView
 from sshjit.approvals import Approver, PersonDirectory, Step
 from sshjit.requests import Request
+from sshjit_ca.access import recheck
 from sshjit_ca.access.approvals import approvers_of, steps_of
 from sshjit_ca.context import Context, person_of
 from sshjit_ca.log.summaries import who
@@ -15,8 +16,8 @@ from sshjit_ca.state import Host, Lock, locks
 from sshjit_ca.state.access import drawn
 
 
-def request_view(context: Context, request: Request) -> RequestView:
-    """A request with everything that is shown of it."""
+def request_view(context: Context, request: Request, *, blocked: str | None = None) -> RequestView:
+    """A request with everything that is shown of it; ``blocked`` as there, if it is known, else it is found out."""
     asked, state = request.asked, requests.state_at(request, context.now)
     return RequestView(
         id=request.id,
@@ -72,6 +73,7 @@ def request_view(context: Context, request: Request) -> RequestView:
         extends=asked.extends,
         extend_by=_extend_by(context, request) if state is RequestState.APPROVED else None,
         signed=asked.signed,
+        blocked=recheck.blocked(context, request) if blocked is None else blocked,
     )
 
 

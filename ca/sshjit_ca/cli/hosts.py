@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from sshjit import ca_protocol as m
 from sshjit import sshcert, sshkey
 from sshjit.errors import Invalid
 from sshjit_ca.cli import show as cli_show
+from sshjit_ca.cli.effects import effects
 from sshjit_ca.config import Config
 from sshjit_ca.operations import admin_client
 
@@ -21,6 +23,7 @@ def add_commands(commands: Any) -> None:
     label = _command(hosts, "label", "replace all labels of a host", _label)
     label.add_argument("name", metavar="NAME")
     label.add_argument("label", nargs="+", metavar="KEY=VALUE", help="a label, as policy uses it")
+    label.add_argument("--dry-run", action="store_true", help="only say which open grants it would close")
     remove = _command(hosts, "remove", "remove a host, and revoke access to it", _remove)
     remove.add_argument("name", metavar="NAME")
     remove.add_argument("--reason", required=True, metavar="TEXT", help="the reason, for the log")
@@ -94,9 +97,17 @@ def _sign(conf: Config, options: argparse.Namespace) -> int:
 
 def _label(conf: Config, options: argparse.Namespace) -> int:
     labels = tuple(_pair(text) for text in options.label)
-    reply = admin_client.call(conf.admin_socket, m.LabelHost(options.name, labels, None, None), m.HostReply)
-    cli_show.say(options, reply, cli_show.host_added)
+    message = m.LabelHost(options.name, labels, None, None, dry_run=options.dry_run)
+    cli_show.say(options, admin_client.call(conf.admin_socket, message, m.HostReply), _labelled(options))
     return 0
+
+
+def _labelled(options: argparse.Namespace) -> Callable[[m.HostReply], str]:
+    def text(reply: m.HostReply) -> str:
+        head = "nothing was changed" if options.dry_run else cli_show.host_added(reply)
+        return f"{head}\n{effects(reply.closes, reply.ask_again, would=options.dry_run)}"
+
+    return text
 
 
 def _remove(conf: Config, options: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""``ssh-jit-ca policy``: what every policy said that ever decided here."""
+"""``ssh-jit-ca policy``: putting one in force, and what every policy said that ever decided here."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from sshjit import ca_protocol as m
 from sshjit_ca.cli import show as cli_show
+from sshjit_ca.cli.effects import effects
 from sshjit_ca.config import Config
 from sshjit_ca.operations import admin_client
 
@@ -19,6 +20,11 @@ def add_commands(commands: Any) -> None:
     )
     show = _command(inner, "show", "print a policy's exact text", _show)
     show.add_argument("digest", nargs="?", metavar="DIGEST", help="or its beginning [the policy in force]")
+    load = _command(inner, "load", "read the policy file again, and say which open grants that closes", _load)
+    load.description = (
+        "Read the policy file again and put it in force, as SIGHUP does. A file with an error changes nothing."
+    )
+    load.add_argument("--dry-run", action="store_true", help="only say what it would close")
     _command(inner, "list", "list the policies, and when each was in force", _list)
 
 
@@ -36,6 +42,21 @@ def _show(conf: Config, options: argparse.Namespace) -> int:
     else:
         sys.stdout.write(reply.text)  # as it is, so that its SHA-256 is the digest
     return 0
+
+
+def _load(conf: Config, options: argparse.Namespace) -> int:
+    reply = admin_client.call(conf.admin_socket, m.LoadPolicy(options.dry_run), m.PolicyLoadReply)
+    cli_show.say(options, reply, loaded)
+    return 0
+
+
+def loaded(reply: m.PolicyLoadReply) -> str:
+    """The policy that was loaded, or could be, and what it closes."""
+    policy = f"policy {reply.digest[:16]} ({cli_show.count(reply.rules, 'rule')})"
+    if not reply.changed:
+        return f"{policy} is in force already"
+    head = f"{policy} is in force" if reply.loaded else f"{policy} can be loaded; nothing was changed"
+    return f"{head}\n{effects(reply.closes, reply.ask_again, would=not reply.loaded)}"
 
 
 def _list(conf: Config, options: argparse.Namespace) -> int:

@@ -10,8 +10,9 @@ from sshjit.api.views import RequestState
 from sshjit.ca_protocol.requests import Approve, Deny
 from sshjit.errors import Invalid, Refused
 from sshjit.events import Closed, Decided, Opened
+from sshjit.policy import Bounds
 from sshjit.requests import Request
-from sshjit_ca.access import signed_actions
+from sshjit_ca.access import recheck, signed_actions
 from sshjit_ca.access.approvals import approver_roles, complete, may_decide, steps_of
 from sshjit_ca.access.grants import grant_end, window_end
 from sshjit_ca.access.views import request_view
@@ -24,8 +25,8 @@ def approve(context: Context, message: Approve) -> RequestReply:
     """One more yes; with the last that was missing the window opens.
 
     Raises:
-        Refused: ``own_request``, ``not_an_approver``, ``signature_needed``, ``locked``, ``grant_over``,
-            ``window_over``, ``host_gone``, and as ``signed_actions``.
+        Refused: ``own_request``, ``not_an_approver``, ``signature_needed``, ``locked``, ``policy_changed``,
+            ``grant_over``, ``window_over``, ``host_gone``, policy's codes, and as ``signed_actions``.
         Invalid: ``unknown_request``, ``wrong_state``, ``digest_differs``, ``already_decided``, ``bad_duration``.
 
     """
@@ -35,6 +36,7 @@ def approve(context: Context, message: Approve) -> RequestReply:
     _check_length(message, request)
     if request.asked.extends is not None:
         grant_end(context, request)
+    bounds = _require_current(context, request)
     decided = _decided(context, login, message, request, "approve")
     if not decided.signed and not _word_counts(context, login, request):
         raise Refused(
@@ -43,11 +45,25 @@ def approve(context: Context, message: Approve) -> RequestReply:
             hint=f"ssh-jit approve {request.id}",
         )
     after = requests.decide(request, decided, context.now)
-    ends = window_end(context, after) if complete(context, after) else None
+    ends = window_end(context, after, bounds) if complete(context, after) else None
     context.record(decided)
     if ends is not None:
         context.record(Opened(request.id, "reviewed", ends))
     return RequestReply(request_view(context, context.request(request.id)))
+
+
+def _require_current(context: Context, request: Request) -> Bounds:
+    """What was asked still is what policy says, of the requester by their newest sign-in.
+
+    Raises:
+        Refused: ``policy_changed``, ``host_gone``, and policy's codes; the hint is for the approver.
+
+    """
+    try:
+        subject = context.policy_subject(context.newest_login(request.asked.subject))
+        return recheck.require(context, subject, request, context.hosts_of(request))
+    except Refused as error:
+        raise Refused(error.code, error.message, hint="the requester has to make a new request") from None
 
 
 def _check_length(message: Approve, request: Request) -> None:

@@ -5,6 +5,8 @@ Labels decide who gets in, so over the web socket each of these acts needs an ad
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sshjit import names, policy, requests, sshkey
 from sshjit.api.hosts import HostReply, HostsReply
 from sshjit.api.outcomes import Done
@@ -14,7 +16,7 @@ from sshjit.ca_protocol.hosts import CertifyHost, InviteHost, ReadHosts
 from sshjit.errors import Invalid, Refused
 from sshjit.events import HostAdded, HostLabelled, HostRemoved
 from sshjit.sshkey import PublicKey
-from sshjit_ca.access import host_statements, signed_actions
+from sshjit_ca.access import host_statements, policy_change, signed_actions
 from sshjit_ca.access.host_statements import MAX_HOST_KEYS
 from sshjit_ca.access.issuance import host_reply
 from sshjit_ca.access.revocation import close_grant, require_reason
@@ -90,18 +92,25 @@ def certify_host(context: Context, message: CertifyHost) -> HostReply:
 
 
 def label_host(context: Context, message: LabelHost) -> HostReply:
-    """Replaces a host's labels: from the next certificate on policy goes by the new ones.
+    """Replaces a host's labels: policy goes by the new ones at once, also for what is open or waits for the host.
+
+    With ``dry_run`` it only says what that would close, and to do so takes the permission alone.
 
     Raises:
         Invalid: ``unknown_host``, ``bad_labels``.
-        Refused: as ``consenting.require``.
+        Refused: as ``signed_actions.require``.
 
     """
     host = _host(context, message.name)
     _check_labels(context, message.labels)
-    by = signed_actions.require(context, message, "hosts")
-    context.record(HostLabelled(by, host.id, host.name, tuple(sorted(message.labels))))
-    return host_reply(context, context.state.hosts[host.name], ())
+    require = signed_actions.permitted if message.dry_run else signed_actions.require
+    by = require(context, message, "hosts")
+    relabelled = replace(host, labels=tuple(sorted(message.labels)))
+    effects = policy_change.effects_on(context, policy_change.going_on(context, host.id), relabelled)
+    if not message.dry_run:
+        context.record(HostLabelled(by, host.id, host.name, relabelled.labels))
+    reply = host_reply(context, context.state.hosts[host.name], ())
+    return replace(reply, closes=effects.closes, ask_again=effects.ask_again)
 
 
 def remove_host(context: Context, message: RemoveHost) -> Done:

@@ -1,4 +1,4 @@
-"""What would become of an ask, and why: the dry run of ``request_access.py``, with every rule held against it.
+"""What would become of an ask, and why: the dry run of ``request_access.py``. And the policies themselves.
 
 The verdict is that of the very steps that an ask would go through, so it says what asking would say. Nothing is
 recorded. What policy says is ``sshjit.policy.explain``'s.
@@ -12,11 +12,19 @@ from sshjit import access_request, explanation, policy, requests
 from sshjit.api.explain import ExplainReply, TermsView, Verdict
 from sshjit.api.views import RequestState
 from sshjit.ca_protocol.explain import Explain
-from sshjit.ca_protocol.operating import PoliciesReply, PolicyReply, ReadPolicies, ReadPolicy
+from sshjit.ca_protocol.operating import (
+    LoadPolicy,
+    PoliciesReply,
+    PolicyLoadReply,
+    PolicyReply,
+    ReadPolicies,
+    ReadPolicy,
+)
 from sshjit.errors import Invalid, Refused
 from sshjit.policy import Terms
-from sshjit_ca.access import grants, lookup
+from sshjit_ca.access import grants, lookup, policy_change
 from sshjit_ca.access.lookup import subject_meant
+from sshjit_ca.access.policy_change import PolicyFile
 from sshjit_ca.access.recheck import find_existing
 from sshjit_ca.access.views import step_views
 from sshjit_ca.context import Context, person_view, policy_hosts
@@ -125,3 +133,19 @@ def read_policy(context: Context, message: ReadPolicy) -> PolicyReply:
 def read_policies(context: Context, _: ReadPolicies) -> PoliciesReply:
     """Every policy that was in force, the newest first."""
     return PoliciesReply(tuple(reversed(policies.history(context.store))))
+
+
+def load_policy(context: Context, message: LoadPolicy) -> PolicyLoadReply:
+    """Puts the policy file in force, or says what that would do. A bad file changes nothing.
+
+    Raises:
+        Invalid: ``bad_policy``, with every problem.
+        Failed: the file cannot be read, or others than its owner can write it.
+
+    """
+    file = context.prepared(PolicyFile)
+    if not message.dry_run:
+        context.policy_refused = file.error is not None
+    if file.policy is None:
+        raise file.error or Invalid("bad_policy", "there is no policy")
+    return policy_change.change_policy(context, file.policy, file.text, dry_run=message.dry_run)

@@ -19,6 +19,7 @@ from sshjit.ca_protocol.requests import ReadRequest, ReadRequests
 from sshjit.errors import Invalid
 from sshjit.requests import Request
 from sshjit_ca.access.approvals import approver_roles, could_review
+from sshjit_ca.access.recheck import refusal
 from sshjit_ca.access.views import request_view
 from sshjit_ca.access.visibility import Visibility, requester_info, visibility
 from sshjit_ca.context import Context, person_of
@@ -66,7 +67,7 @@ def read_request(context: Context, message: ReadRequest) -> RequestReply:
     if seen is Visibility.OWN:
         return RequestReply(view, extensions=extensions)
     who = requester_info(context, request, before=seen is Visibility.WHOLE)
-    return RequestReply(view, who, approver_roles(context, login, request), extensions)
+    return RequestReply(view, who, () if view.blocked else approver_roles(context, login, request), extensions)
 
 
 def read_requests(context: Context, message: ReadRequests) -> RequestsReply:
@@ -207,7 +208,9 @@ def _could_answer(context: Context, login: Login, request: Request | None) -> bo
     if request is None or requests.state_at(request, context.now) is not RequestState.PENDING:
         return False
     spoken = {decision.said.subject for decision in request.decisions}
-    return login.opened.subject not in spoken and bool(approver_roles(context, login, request))
+    if login.opened.subject in spoken or not approver_roles(context, login, request):
+        return False
+    return refusal(context, request) is None
 
 
 def _waits_for_review(context: Context, login: Login, request: Request | None) -> bool:

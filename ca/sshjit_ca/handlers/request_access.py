@@ -13,7 +13,7 @@ from sshjit.errors import Failed, Invalid, Refused
 from sshjit.events import Closed
 from sshjit.policy import Terms
 from sshjit.requests import Request
-from sshjit_ca.access import grants, issuance, lookup, signed_requests
+from sshjit_ca.access import grants, issuance, lookup, recheck, signed_requests
 from sshjit_ca.access.grants import PendingGrant
 from sshjit_ca.access.recheck import find_existing
 from sshjit_ca.access.revocation import close_extensions
@@ -38,11 +38,12 @@ def ask(context: Context, message: Ask) -> AskReply:
     hosts = lookup.target_hosts(context, message)
     locks.refuse_new(context.state, (host.id for host in hosts))
     notes: tuple[str, ...] = ()
+    terms: Terms | None = None
     request = find_existing(context, login, hosts, want)
     existing = request is not None
     if request is None:
         pending = grants.pending_grant(context, message.login_id, login, hosts, want)
-        notes = _notes(pending)
+        notes, terms = _notes(pending), pending.terms
         to_sign = signed_requests.challenge(context, login, message, pending, notes)
         if to_sign is not None:
             return to_sign
@@ -51,22 +52,20 @@ def ask(context: Context, message: Ask) -> AskReply:
     certificate = None
     if message.certificate and login.opened.via == "native" and _open(context, request):
         try:
-            certificate = issuance.issue_certificate(
-                context, login, message.login_id, request, just_allowed=not existing
-            )
+            certificate = issuance.issue_certificate(context, login, message.login_id, request, just_allowed=terms)
         except Failed as error:
             # What was granted stays granted: the certificate can be drawn once the CA's key signs again.
             notes = (*notes, f"no certificate could be signed: {error.message}")
         request = context.request(request.id)
-    return AskReply(request_view(context, request), certificate, existing, notes)
+    return AskReply(request_view(context, request, blocked=""), certificate, existing, notes)
 
 
 def sign_user(context: Context, message: SignUser) -> CertificateReply:
     """A certificate for the login's own key, from a grant of the login's own person.
 
     Raises:
-        Refused: ``login_over``, ``not_native``, ``not_yours``, ``approval_gone``, ``step_up``, ``locked``,
-            and policy's codes.
+        Refused: ``login_over``, ``not_native``, ``not_yours``, ``policy_changed``, ``approval_gone``, ``step_up``,
+            ``locked``, and policy's codes.
         Invalid: ``unknown_request``, ``wrong_state``, ``not_yet``, ``extension``.
 
     """
@@ -79,19 +78,24 @@ def extend(context: Context, message: Extend) -> AskReply:
     """Asks for more time, by the rule that would allow the same ask now; a pending ask for more is returned as it is.
 
     Raises:
-        Refused: ``cannot_extend``, ``grant_over``, ``locked``, ``step_up``, ``signature_needed``, ``challenge_over``,
-            ``signature_refused``, and policy's codes.
+        Refused: ``cannot_extend``, ``grant_over``, ``locked``, ``step_up``, ``policy_changed`` of the grant itself,
+            ``signature_needed``, ``challenge_over``, ``signature_refused``, and policy's codes.
         Invalid: ``unknown_request``, ``wrong_state``, ``not_yet``, ``extension``.
 
     """
     login = context.login(message.login_id)
     grant = _own_request(context, message.login_id, message.request)
     requests.require_open(grant, context.now)
+    subject = context.policy_subject(login)
+    recheck.require(context, subject, grant, context.hosts_of(grant))
     waiting = [
-        one for one in extensions(context.state, grant) if requests.state_at(one, context.now) is RequestState.PENDING
+        one
+        for one in extensions(context.state, grant)
+        if requests.state_at(one, context.now) is RequestState.PENDING
+        and recheck.refusal(context, one, subject) is None
     ]
     if waiting:
-        return AskReply(request_view(context, waiting[-1]), None, existing=True, notes=())
+        return AskReply(request_view(context, waiting[-1], blocked=""), None, existing=True, notes=())
     locks.refuse_new(context.state, grant.asked.host_ids)
     grants.refuse_flood(context, login)
     pending = _extension(context, login, message, grant)

@@ -209,12 +209,30 @@ async def _run(  # noqa: PLR0917 - the parts that ``serve`` puts together
 
 def _reload(config: Config, authority: Authority, context: Context) -> None:
     try:
-        authority.change_policy(read_trusted(config.policy))
+        reply = authority.change_policy(read_trusted(config.policy))
     except SshJitError as error:
         context.policy_refused = True
         _log.error("the policy file was not loaded: %s", error.message)
     else:
         context.policy_refused = False
+        _say_loaded(reply)
+
+
+def _say_loaded(reply: m.PolicyLoadReply) -> None:
+    """What ``ssh-jit-ca policy load`` prints, for the ordinary log: an entry for each grant or request."""
+    _log.info("policy %s is in force%s", reply.digest[:16], "" if reply.changed else " already")
+    for affected, what in ((reply.closes, "gives no further certificate"), (reply.ask_again, "has to be made again")):
+        for each in affected:
+            _log.info(
+                "%s of %s, %s@%s by rule %s, %s: %s",
+                each.request,
+                ascii(each.requester.email or each.requester.name)[1:-1],
+                each.login,
+                ",".join(each.hosts),
+                each.rule,
+                what,
+                ascii(each.why)[1:-1],
+            )
 
 
 async def _beat(authority: Authority, stop: asyncio.Event) -> None:

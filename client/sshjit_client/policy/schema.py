@@ -156,6 +156,7 @@ _RULE: dict[str, Schema] = {
         "description": f'Where certificates work from: "{CLIENT}", the address that asks, or networks.',
     },
     "forwarding": _list({"enum": list(FORWARDING)}, "What may be forwarded; nothing, if not said.", least=0),
+    "keep_open": _flag("What was granted keeps this rule, whatever becomes of the rule and of the hosts' labels."),
     "grant": _length("How long the window is at most."),
     "certificate": _length("How long each certificate lives; at most the grant."),
     "approvals": {"type": "array", "items": _STEP, "description": "All of these steps; [] if nobody has to approve."},

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sshjit.approvals import Step
+from sshjit.approvals import Step, covers
 from sshjit.durations import show
 from sshjit.policy import words
 from sshjit.policy.model import AllowRule, Extend
@@ -55,15 +55,6 @@ def compare_terms(old: AllowRule, new: AllowRule, commands: tuple[str | None, st
 def _direction(term: _Term, before: Any, after: Any) -> Direction:
     wider, narrower = term.gives(before, after), term.gives(after, before)
     return "other" if wider == narrower else "wider" if wider else "narrower"
-
-
-def _steps_give(old: Iterable[Step], new: Iterable[Step]) -> bool:
-    """Whether approvals that satisfy the old steps satisfy the new ones."""
-    before = {step.role: step for step in old}
-    return all(
-        step.role in before and step.count <= before[step.role].count and (before[step.role].signed or not step.signed)
-        for step in new
-    )
 
 
 def steps_text(steps: Iterable[Step]) -> str:
@@ -121,7 +112,7 @@ def _demand(what: str, value: Callable[[AllowRule], bool]) -> _Term:
 
 
 _TERMS = (
-    _Term("approvals", lambda rule: rule.approvals, _steps_give, steps_text),
+    _Term("approvals", lambda rule: rule.approvals, covers, steps_text),
     _Term("reason", _reason, _reason_gives, _reason_text),
     _Term(
         "fresh_login",
@@ -146,5 +137,6 @@ _TERMS = (
         lambda a, b: set(b) <= set(a),
         _listed,
     ),
+    _Term("keep_open", lambda rule: rule.keep_open, lambda a, b: b or not a, lambda kept: "yes" if kept else "no"),
     _length("review_within", lambda rule: rule.break_glass.review_within if rule.break_glass else 0),
 )

@@ -27,8 +27,8 @@ ROUNDS = 40
 """At most so many rounds of ten walks: chance decides when the rarest refusal has been met."""
 MET = {
     *("already_decided", "approval_gone", "bad_duration", "cannot_extend", "denied_by_rule", "locked", "login_over"),
-    *("no_rule", "not_an_approver", "not_permitted", "not_yet", "own_request", "review_overdue", "step_up"),
-    *("unknown_request", "wrong_state"),
+    *("no_rule", "not_an_approver", "not_permitted", "not_yet", "own_request", "policy_changed", "review_overdue"),
+    *("step_up", "unknown_request", "wrong_state"),
 }
 """Every one of these refusals is met on the way; a walk that never is refused for a reason does not test it."""
 
@@ -110,10 +110,11 @@ class Requests(Walk):
         if ask is None:
             return
         asked = self.world.extensions(ask)
-        waiting = [each for each in asked if each.state(self.now) == "pending"]
+        waiting = [each for each in asked if each.state(self.now) == "pending" and self.world.goes_on(each, self.now)]
         granted = [each for each in asked if each.approved is not None and each.closed is None]
         live = ask.extends is None and ask.state(self.now) == "approved" and self.now >= (ask.opens or 0)
         allowed = live and who == ask.account and self.world.signed_in(who, self.now)
+        allowed = allowed and self.world.goes_on(ask, self.now)
         new = who == "dan" and not self.world.locked and self.world.allowed(who, ask.host, glass=False)
         new = new and not self.world.nobody_can_approve(who, ask.host, self.now)
         allowed = allowed and (bool(waiting) or (new and len(granted) < request_model.EXTENSIONS))

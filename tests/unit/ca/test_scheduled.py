@@ -87,7 +87,7 @@ def test_approved_when_its_hours_are_over_nothing_opens_and_nothing_is_recorded(
     bob, size = ca.web(BOB), ca.context.journal.size
     with pytest.raises(Refused) as over:
         ca.approve(bob, request)
-    assert over.value.code == "window_over"
+    assert over.value.code == "no_rule"
     assert [kind for kind in ca.kinds()[size + 1 :] if kind != "refusal"] == []
     shown = ca.say(m.ReadRequest(bob, request.id), m.RequestReply).request
     assert (shown.state, shown.decisions) == ("pending", ())

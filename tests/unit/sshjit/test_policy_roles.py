@@ -1,4 +1,4 @@
-"""Roles, permissions, and what is asked again before every certificate."""
+"""Roles, permissions, and until when a role holds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from sshjit.policy import (
     Allow,
     Ask,
     Host,
-    Policy,
     Subject,
     empty_roles,
     ends_by,
@@ -19,18 +18,14 @@ from sshjit.policy import (
     load,
     permissions_of,
     roles_of,
-    still_allowed,
 )
 from tests.unit.sshjit.policy_world import (
     ALICE,
     BOB,
     CAROL,
     DANA,
-    DB1,
     EVE,
-    EVENING,
     POLICY,
-    SATURDAY,
     TEXT,
     WEB1,
     WEDNESDAY,
@@ -70,37 +65,6 @@ def test_a_source_ends_with_its_last_day_in_utc() -> None:
     assert empty_roles(POLICY, midnight - 1) == set()
     assert empty_roles(POLICY, midnight) == {"auditor"}
     assert empty_roles(load("version = 1\n[roles]\nnobody = []"), midnight) == {"nobody"}
-
-
-def still(policy: Policy, who: Subject, host: Host, now: int, **asked: str | None) -> str | None:
-    """The code of the refusal of a certificate, if it is refused."""
-    login, action = asked.get("login") or "deploy", asked.get("action") or "shell"
-    denied = still_allowed(
-        policy, who, [host], login=login, action=action, command=asked.get("command"), break_glass=False, now=now
-    )
-    return None if denied is None else denied.code
-
-
-def test_requirements_are_not_asked_again_but_matchers_are() -> None:
-    asked = {"login": "postgres", "action": "migrate", "command": "/opt/app/bin/migrate"}
-    weak = replace(DANA, auth_time=None, mfa=False)
-    assert still(POLICY, weak, DB1, WEDNESDAY, **asked) is None
-    assert still(POLICY, weak, DB1, EVENING, **asked) == "no_rule"
-    assert still(POLICY, weak, DB1, SATURDAY, **asked) == "denied_by_rule"
-    assert still(POLICY, replace(weak, emails=frozenset()), DB1, WEDNESDAY, **asked) == "no_rule"
-
-
-def test_t23_a_named_action_with_another_command_is_not_what_was_approved() -> None:
-    asked = {"login": "postgres", "action": "migrate", "command": "/opt/app/bin/migrate"}
-    assert still(load(TEXT.replace("bin/migrate", "bin/drop")), DANA, DB1, WEDNESDAY, **asked) == "action_changed"
-    gone = TEXT.replace('["shell", "migrate"]', '["shell"]').replace('["migrate", "command"]', '["command"]')
-    gone = gone.replace("actions.migrate", "actions.other")
-    assert still(load(gone), DANA, DB1, WEDNESDAY, **asked) == "unknown_action"
-
-
-def test_a_grant_survives_a_change_of_the_rule_that_it_came_by() -> None:
-    assert still(load(TEXT.replace('"staging"\nroles', '"renamed"\nroles')), ALICE, WEB1, WEDNESDAY) is None
-    assert still(POLICY, ALICE, replace(WEB1, labels=(("env", "prod"),)), WEDNESDAY) == "no_rule"
 
 
 def test_the_end_of_a_role_ends_the_window() -> None:

@@ -1,0 +1,118 @@
+"""A new policy, or new labels of a host: what it closes, and putting it in force.
+
+Nothing is closed here: what policy of now refuses gives no further certificate and is not approved (``recheck.py``).
+This only says beforehand, or at once, whom that meets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from sshjit import requests
+from sshjit.api.effects import AffectedView
+from sshjit.api.views import RequestState
+from sshjit.ca_protocol.operating import PolicyLoadReply
+from sshjit.errors import SshJitError
+from sshjit.events import PolicyLoaded
+from sshjit.policy import Policy
+from sshjit.requests import Request
+from sshjit_ca.access import recheck
+from sshjit_ca.context import Context, person_of
+from sshjit_ca.state import Host
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFile:
+    """What the policy file says: a policy and its text, or why it is none."""
+
+    text: str = ""
+    policy: Policy | None = None
+    error: SshJitError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """The open grants that a change closes, and the waiting requests that have to be made again."""
+
+    closes: tuple[AffectedView, ...]
+    ask_again: tuple[AffectedView, ...]
+
+
+def change_policy(context: Context, new: Policy, text: str, *, dry_run: bool = False) -> PolicyLoadReply:
+    """Puts a policy in force, or with ``dry_run`` only says what that would do."""
+    changed = new.digest != context.policy.digest
+    effects = Effects((), ())
+    if changed:
+        before = going_on(context)
+        effects = effects_on(replace(context, policy=new, policy_text=text), before)
+    if changed and not dry_run:
+        put_in_force(context, new, text)
+    return PolicyLoadReply(
+        digest=new.digest,
+        rules=rules_in(new),
+        changed=changed,
+        loaded=not dry_run,
+        closes=effects.closes,
+        ask_again=effects.ask_again,
+    )
+
+
+def put_in_force(context: Context, new: Policy, text: str) -> None:
+    """Writes down that this is the policy from now on."""
+    context.journal.keep_policy(new.digest, text)
+    context.record(PolicyLoaded(new.digest, rules_in(new)))
+    context.policy, context.policy_text = new, text
+
+
+def rules_in(policy: Policy) -> int:
+    """How many rules a policy has."""
+    return len(policy.allows) + len(policy.denies) + len(policy.break_glass)
+
+
+def going_on(context: Context, host_id: str | None = None) -> tuple[Request, ...]:
+    """The open grants and waiting requests that policy of now lets go on; of one host, or of all."""
+    return tuple(
+        request
+        for request in context.state.requests.values()
+        if _stands(context, request)
+        and (host_id is None or host_id in request.asked.host_ids)
+        and recheck.refusal(context, request) is None
+    )
+
+
+def effects_on(context: Context, before: Iterable[Request], relabelled: Host | None = None) -> Effects:
+    """Which of those that went on before do not go on in this ``context``, with one host as ``relabelled``."""
+    closes, ask_again = [], []
+    for request in before:
+        hosts = [
+            relabelled if relabelled is not None and host.id == relabelled.id else host
+            for host in context.hosts_of(request)
+        ]
+        error = recheck.refusal(context, request, hosts=hosts)
+        if error is not None:
+            affected = closes if request.state is RequestState.APPROVED else ask_again
+            affected.append(_affected(context, request, error.code, error.message))
+    return Effects(tuple(closes), tuple(ask_again))
+
+
+def _stands(context: Context, request: Request) -> bool:
+    if request.state not in requests.MOVES or request.asked.subject not in context.state.newest_login:
+        return False
+    standing = requests.state_at(request, context.now)
+    return standing is RequestState.PENDING or (standing is RequestState.APPROVED and request.asked.extends is None)
+
+
+def _affected(context: Context, request: Request, code: str, why: str) -> AffectedView:
+    asked = request.asked
+    return AffectedView(
+        request=request.id,
+        requester=person_of(context.state, asked.login_id, asked.subject),
+        hosts=asked.hosts,
+        login=asked.login,
+        action=asked.action,
+        rule=asked.rule,
+        until=request.pending_until if request.ends is None else request.ends,
+        code=code,
+        why=why,
+    )
