@@ -42,6 +42,7 @@ def terms_view(terms: Terms, source: tuple[str, ...]) -> TermsView:
         extend_count=0 if terms.extend is None else terms.extend.count,
         extend_by=0 if terms.extend is None else terms.extend.by,
         signed_request=terms.signed_request,
+        keep_open=bool(terms.kept_for),
     )
 
 

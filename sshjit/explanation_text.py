@@ -175,6 +175,7 @@ def terms_rows(
         ),
         ("forwarding", ", ".join(terms.forwarding)),
         ("extensions", extensions),
+        ("kept open", "whatever becomes of the rule and of the hosts' labels" if terms.keep_open else ""),
     ]
 
 

@@ -126,6 +126,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("columns", "evidence", "period"),
     ],
     "sshjit.policy": [
+        ("reevaluate",),
         ("evaluate", "explain"),
         ("analysis", "refusals"),
         ("load", "query"),

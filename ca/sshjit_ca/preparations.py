@@ -87,7 +87,7 @@ def read_policy_file(context: Context, _: LoadPolicy, __: int) -> PolicyFile:
         text = read_trusted(context.config.policy)
         return PolicyFile(text, policy.load(text, file=context.config.policy.name))
     except SshJitError as error:
-        return PolicyFile(error=error)
+        return PolicyFile("", error)
 
 
 def _make(context: Context, purpose: Purpose, kind: KeyKind, passphrase: str | None) -> Opened:

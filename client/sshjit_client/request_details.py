@@ -80,6 +80,8 @@ def _where(request: RequestView) -> str:
 def _answers(reply: RequestReply, now: int) -> Rows:
     request = reply.request
     rows = [("status", f"{state_text(request, now)}{f': {request.closing}' if request.closing else ''}")]
+    if request.blocked:
+        rows.append(("blocked", request.blocked))
     rows += [("needs" if not n else "", step(needed)) for n, needed in enumerate(request.steps)]
     rows += [("decisions" if not n else "", decision(needed)) for n, needed in enumerate(request.decisions)]
     if request.state is RequestState.PENDING and not request.decisions:

@@ -27,7 +27,7 @@ def until_decided(
     """Waits for the approval of a request; returns the approved request.
 
     Raises:
-        Refused: ``denied``, ``expired`` …: it was decided otherwise.
+        Refused: ``denied``, ``expired`` …: it was decided otherwise; ``policy_changed``: nobody can approve it now.
         Refused: ``waiting``: interrupted; the request lives on.
 
     """
@@ -40,6 +40,12 @@ def until_decided(
             comments = len(request.comments)
             if request.state is not RequestState.PENDING:
                 return _decided(request, terminal)
+            if request.blocked:
+                raise Refused(
+                    "policy_changed",
+                    f"nobody can approve it any more: {request.blocked}",
+                    hint=f"{_again(request)} requests it again",
+                )
             ends = request.pending_until - api.skew
             left = ends - int(time.time())
             if problem and left < 0:
@@ -56,12 +62,15 @@ def until_decided(
             terminal.progress(f"{line} · {durations.show(max(left, 0))} left")
             sleep(PAUSE)
     except KeyboardInterrupt:
-        again = "ssh-jit extend" if request.extends else "the same command"
         raise Refused(
             "waiting",
             f"stopped waiting; {request.id} stays open until {at(request.pending_until - api.skew)}",
-            hint=f"{again} picks it up; ssh-jit cancel {short(request.id)} cancels it",
+            hint=f"{_again(request)} picks it up; ssh-jit cancel {short(request.id)} cancels it",
         ) from None
+
+
+def _again(request: RequestView) -> str:
+    return "ssh-jit extend" if request.extends else "the same command"
 
 
 def _look(api: BasicApi, request: RequestView) -> tuple[RequestView, SshJitError | None]:

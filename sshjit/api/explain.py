@@ -68,6 +68,8 @@ class TermsView:
     extend_by: int
     signed_request: bool = wire.added(2, default=False)
     """Only a request that ``ssh-jit`` signs with the login's key is taken."""
+    keep_open: bool = wire.added(2, default=False)
+    """It stays open under this rule, whatever becomes of the rule and of the hosts' labels."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,8 @@ def window_end(query: Query, rule: AllowRule) -> int | None:
 
 def kept_until(query: Query, roles: Sequence[str]) -> int | None:
     """The earliest of: a deny begins, the last of those of ``roles`` that the person holds ends; whatever the rule."""
-    opens = query.deny_index.opens(query.now, denies_at_any_time(query))
+    index = query.deny_index
+    opens = index.opens(query.now, denies_at_any_time(query)) if index.timed else None
     held = [query.roles[role] for role in roles if role in query.roles]
     last = None if None in held else max((end for end in held if end is not None), default=None)
     return opens if last is None else last if opens is None else min(opens, last)

@@ -68,6 +68,11 @@ class Index:
         if match.schedule is not None:
             self._schedules[match.schedule] = self._schedules.get(match.schedule, 0) | bit
 
+    @property
+    def timed(self) -> bool:
+        """Whether some rule has days or hours."""
+        return bool(self._schedules)
+
     def for_roles(self, roles: Iterable[str]) -> int:
         """The rules that accept somebody who holds these roles."""
         rules = self._roles.free

@@ -104,6 +104,8 @@ def deciding_deny(query: Query) -> int | None:
 def denies_at_any_time(query: Query) -> int:
     """The denies that match any of the hosts, without regard to days and hours."""
     index = query.deny_index
+    if not index.every:
+        return 0
     rules = index.for_roles(query.denied_roles) & index.for_action(query.action)
     # While the login is open only denies that look at no login can match; the chosen login is looked at later.
     rules &= index.for_any_login() if query.login is None else index.for_login(query.login, query.unix_name)

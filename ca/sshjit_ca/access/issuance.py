@@ -28,12 +28,12 @@ from sshjit_ca.state import Host, Login, locks
 
 
 def issue_certificate(
-    context: Context, login: Login, login_id: str, request: Request, *, just_allowed: Terms | None = None
+    context: Context, login: Login, login_id: str, request: Request, *, within: Terms | Bounds | None = None
 ) -> CertificateView:
     """Signs and records one certificate, for the login's own key.
 
-    ``just_allowed``: the same message made the grant for this login, without approvals, so that policy has answered
-    already, with these terms. In all other cases policy, sign-in and approvals of now are looked at again.
+    ``within`` is what the same message has learnt already of this login: the terms of a grant that it just made,
+    without approvals; or the bounds by ``recheck``, so that only the sign-in is looked at. Else all is asked here.
 
     Raises:
         Refused: ``not_native``, ``not_yours``, ``policy_changed``, ``approval_gone``, ``step_up``, ``locked``,
@@ -47,7 +47,8 @@ def issue_certificate(
     requests.require_open(request, context.now)
     hosts = context.hosts_of(request)
     locks.refuse_new(context.state, request.asked.host_ids)
-    within = _still_allowed(context, login, request, hosts) if just_allowed is None else just_allowed
+    if not isinstance(within, Terms):
+        within = _still_allowed(context, login, request, hosts, within)
     terms = _terms(context, login, request, within)
     signer = context.keys.active("user_ca")
     certificate = profile.user_certificate(terms, key, _issue(context, signer))
@@ -93,9 +94,12 @@ def _sign_host(context: Context, host: Host, key: PublicKey) -> str:
     return sshcert.line(blob)
 
 
-def _still_allowed(context: Context, login: Login, request: Request, hosts: tuple[Host, ...]) -> Bounds:
+def _still_allowed(
+    context: Context, login: Login, request: Request, hosts: tuple[Host, ...], bounds: Bounds | None
+) -> Bounds:
     subject = context.policy_subject(login)
-    bounds = recheck.require(context, subject, request, hosts)
+    if bounds is None:
+        bounds = recheck.require(context, subject, request, hosts)
     more = policy.step_up(request.asked, subject, context.now)
     if more is not None:
         raise Refused("step_up", more.message, hint=more.hint)

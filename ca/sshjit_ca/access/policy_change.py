@@ -26,9 +26,8 @@ from sshjit_ca.state import Host
 class PolicyFile:
     """What the policy file says: a policy and its text, or why it is none."""
 
-    text: str = ""
-    policy: Policy | None = None
-    error: SshJitError | None = None
+    text: str
+    policy: Policy | SshJitError
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,8 @@ def going_on(context: Context, host_id: str | None = None) -> tuple[Request, ...
 
 def effects_on(context: Context, before: Iterable[Request], relabelled: Host | None = None) -> Effects:
     """Which of those that went on before do not go on in this ``context``, with one host as ``relabelled``."""
-    closes, ask_again = [], []
+    closes: list[AffectedView] = []
+    ask_again: list[AffectedView] = []
     for request in before:
         hosts = [
             relabelled if relabelled is not None and host.id == relabelled.id else host

@@ -42,17 +42,22 @@ def require(context: Context, subject: Subject, request: Request, hosts: Sequenc
     return bounds
 
 
-def refusal(
+def bounds_or_refusal(
     context: Context, request: Request, subject: Subject | None = None, hosts: Sequence[Host] | None = None
-) -> Refused | None:
-    """What ``require`` refuses. Without a subject: the person by their newest sign-in; with the hosts as they are."""
+) -> Bounds | Refused:
+    """As ``require``; without a subject: of the person by their newest sign-in; without hosts: of those as they are."""
     try:
         if subject is None:
             subject = context.policy_subject(context.newest_login(request.asked.subject))
-        require(context, subject, request, context.hosts_of(request) if hosts is None else hosts)
+        return require(context, subject, request, context.hosts_of(request) if hosts is None else hosts)
     except Refused as error:
         return error
-    return None
+
+
+def refusal(context: Context, request: Request, *, hosts: Sequence[Host] | None = None) -> Refused | None:
+    """What ``require`` refuses to the person, by their newest sign-in."""
+    answer = bounds_or_refusal(context, request, hosts=hosts)
+    return answer if isinstance(answer, Refused) else None
 
 
 def blocked(context: Context, request: Request) -> str:
@@ -65,8 +70,10 @@ def blocked(context: Context, request: Request) -> str:
     return "" if error is None else error.message
 
 
-def find_existing(context: Context, login: Login, hosts: tuple[Host, ...], want: policy.Ask) -> Request | None:
-    """The newest open or pending request for the same thing, if it could still be had.
+def find_existing(
+    context: Context, login: Login, hosts: tuple[Host, ...], want: policy.Ask
+) -> tuple[Request, Bounds] | None:
+    """The newest open or pending request for the same thing that could still be had, and within which bounds.
 
     The same thing is the same person, login (any, where none was named), action, command and start, and these hosts or
     these among others. Reason and duration were settled when it was asked; whoever wants others ends this one first.
@@ -85,8 +92,9 @@ def find_existing(context: Context, login: Login, hosts: tuple[Host, ...], want:
         if requests.state_at(request, context.now) not in _STANDING:
             continue
         subject = subject or context.policy_subject(login)
-        if refusal(context, request, subject, hosts if asked.host_ids == ids else None) is None:
-            return request
+        answer = bounds_or_refusal(context, request, subject, hosts if asked.host_ids == ids else None)
+        if isinstance(answer, Bounds):
+            return request, answer
     return None
 
 

@@ -20,7 +20,7 @@ from sshjit.ca_protocol.operating import (
     ReadPolicies,
     ReadPolicy,
 )
-from sshjit.errors import Invalid, Refused
+from sshjit.errors import Invalid, Refused, SshJitError
 from sshjit.policy import Terms
 from sshjit_ca.access import grants, lookup, policy_change
 from sshjit_ca.access.lookup import subject_meant
@@ -96,8 +96,9 @@ def _answer(context: Context, login_id: str, login: Login, hosts: tuple[Host, ..
     try:
         locks.refuse_login(context.state, login_id, login)
         locks.refuse_new(context.state, (host.id for host in hosts))
-        request = find_existing(context, login, hosts, want)
-        if request is not None:
+        existing = find_existing(context, login, hosts, want)
+        if existing is not None:
+            request, _ = existing
             is_open = requests.state_at(request, context.now) is RequestState.APPROVED
             words = f"{request.id} for the same thing {'is open' if is_open else 'waits for approval'} already"
             return _Answer("allow" if is_open else "approval", message=words)
@@ -145,7 +146,7 @@ def load_policy(context: Context, message: LoadPolicy) -> PolicyLoadReply:
     """
     file = context.prepared(PolicyFile)
     if not message.dry_run:
-        context.policy_refused = file.error is not None
-    if file.policy is None:
-        raise file.error or Invalid("bad_policy", "there is no policy")
+        context.policy_refused = isinstance(file.policy, SshJitError)
+    if isinstance(file.policy, SshJitError):
+        raise file.policy
     return policy_change.change_policy(context, file.policy, file.text, dry_run=message.dry_run)

@@ -11,7 +11,7 @@ from sshjit.api.views import RequestState
 from sshjit.ca_protocol.requests import Ask, Cancel, CertificateReply, End, Extend, SignUser
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit.events import Closed
-from sshjit.policy import Terms
+from sshjit.policy import Bounds, Terms
 from sshjit.requests import Request
 from sshjit_ca.access import grants, issuance, lookup, recheck, signed_requests
 from sshjit_ca.access.grants import PendingGrant
@@ -37,27 +37,27 @@ def ask(context: Context, message: Ask) -> AskReply:
     want = access_request.read(message, context.now)
     hosts = lookup.target_hosts(context, message)
     locks.refuse_new(context.state, (host.id for host in hosts))
-    notes: tuple[str, ...] = ()
-    terms: Terms | None = None
-    request = find_existing(context, login, hosts, want)
-    existing = request is not None
-    if request is None:
+    existing = find_existing(context, login, hosts, want)
+    if existing is None:
         pending = grants.pending_grant(context, message.login_id, login, hosts, want)
-        notes, terms = _notes(pending), pending.terms
+        notes = _notes(pending)
         to_sign = signed_requests.challenge(context, login, message, pending, notes)
         if to_sign is not None:
             return to_sign
         signed = signed_requests.signed(context, login, message, pending)
         request = grants.record(context, login, pending, signed=signed)
+        within: Terms | Bounds = pending.terms
+    else:
+        (request, within), notes = existing, ()
     certificate = None
     if message.certificate and login.opened.via == "native" and _open(context, request):
         try:
-            certificate = issuance.issue_certificate(context, login, message.login_id, request, just_allowed=terms)
+            certificate = issuance.issue_certificate(context, login, message.login_id, request, within=within)
         except Failed as error:
             # What was granted stays granted: the certificate can be drawn once the CA's key signs again.
             notes = (*notes, f"no certificate could be signed: {error.message}")
         request = context.request(request.id)
-    return AskReply(request_view(context, request, blocked=""), certificate, existing, notes)
+    return AskReply(request_view(context, request, blocked=""), certificate, existing is not None, notes)
 
 
 def sign_user(context: Context, message: SignUser) -> CertificateReply:
@@ -92,7 +92,7 @@ def extend(context: Context, message: Extend) -> AskReply:
         one
         for one in extensions(context.state, grant)
         if requests.state_at(one, context.now) is RequestState.PENDING
-        and recheck.refusal(context, one, subject) is None
+        and isinstance(recheck.bounds_or_refusal(context, one, subject), Bounds)
     ]
     if waiting:
         return AskReply(request_view(context, waiting[-1], blocked=""), None, existing=True, notes=())

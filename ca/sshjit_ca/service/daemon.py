@@ -21,6 +21,7 @@ from dataclasses import replace
 from sshjit import ca_protocol as m
 from sshjit import policy, providers
 from sshjit.errors import Failed, SshJitError
+from sshjit.policy.schedule import show_time
 from sshjit_ca.authority import Authority
 from sshjit_ca.config import Config, read_trusted
 from sshjit_ca.context import Context
@@ -221,18 +222,11 @@ def _reload(config: Config, authority: Authority, context: Context) -> None:
 def _say_loaded(reply: m.PolicyLoadReply) -> None:
     """What ``ssh-jit-ca policy load`` prints, for the ordinary log: an entry for each grant or request."""
     _log.info("policy %s is in force%s", reply.digest[:16], "" if reply.changed else " already")
-    for affected, what in ((reply.closes, "gives no further certificate"), (reply.ask_again, "has to be made again")):
-        for each in affected:
-            _log.info(
-                "%s of %s, %s@%s by rule %s, %s: %s",
-                each.request,
-                ascii(each.requester.email or each.requester.name)[1:-1],
-                each.login,
-                ",".join(each.hosts),
-                each.rule,
-                what,
-                ascii(each.why)[1:-1],
-            )
+    for views, what in ((reply.closes, "gives no further certificate"), (reply.ask_again, "has to be made again")):
+        for view in views:
+            person = view.requester.email or view.requester.name
+            access = f"{person}, {view.login}@{','.join(view.hosts)} by rule {view.rule} until {show_time(view.until)}"
+            _log.info("%s of %s %s: %s", view.request, ascii(access)[1:-1], what, ascii(view.why)[1:-1])
 
 
 async def _beat(authority: Authority, stop: asyncio.Event) -> None:

@@ -56,9 +56,9 @@ class FullApi(BasicApi):
         """Enrols a host."""
         return self.call(HostReply, "POST", "hosts", body).host
 
-    def label_host(self, name: str, body: LabelsBody) -> HostView:
-        """Replaces a host's labels; ``name`` is checked."""
-        return self.call(HostReply, "POST", f"hosts/{quote(name, safe='')}/labels", body).host
+    def label_host(self, name: str, body: LabelsBody) -> HostReply:
+        """Replaces a host's labels, or says what that would close; ``name`` is checked."""
+        return self.call(HostReply, "POST", f"hosts/{quote(name, safe='')}/labels", body)
 
     def remove_host(self, name: str, body: RemoveBody) -> None:
         """Removes a host; ``name`` is checked."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sshjit import names, sshkey, wire
 from sshjit.api.bodies import HostBody, LabelsBody, RemoveBody, ShownHost
-from sshjit.api.hosts import HostView
+from sshjit.api.hosts import HostReply, HostView
 from sshjit.api.signed import AddHost, LabelHost, RemoveHost
 from sshjit.errors import Invalid, Refused
 from sshjit.terminal_text import table
@@ -17,6 +17,7 @@ from sshjit_client.commands.signatures import Signer
 from sshjit_client.exit_codes import ExitCode
 from sshjit_client.machine import Machine
 from sshjit_client.option_parser import Act, Build, Options, Parser
+from sshjit_client.times import at
 
 
 def _hosts(parser: Parser) -> Act:
@@ -37,6 +38,7 @@ def _hosts(parser: Parser) -> Act:
     other = commands.add_parser("label", help="replace all labels of a host")
     other.add_argument("name", metavar="NAME")
     _labelled(other)
+    other.add_argument("--dry-run", action="store_true", help="only say which open grants it would close")
     _confirmed(other)
     other.set_defaults(run=label)
     gone = commands.add_parser("remove", help="remove a host, and revoke its certificates")
@@ -81,12 +83,26 @@ def label(machine: Machine, options: Options) -> int:
     if not labels:
         raise Invalid("usage", "no label given", hint="ssh-jit hosts label NAME --label env=prod")
     name, shown = _shown(machine, api, options.name)
+    if options.dry_run:
+        _say_affected(machine, api.label_host(name, LabelsBody(labels, None, shown, dry_run=True)))
+        return ExitCode.OK
     machine.terminal.say(f"its labels from now on: {' '.join(f'{key}={value}' for key, value in labels)}")
     _confirm(machine, options, "replace its labels?")
     signature = Signer(machine, session, api).act(LabelHost(name, labels, session.login.id, None, shown))
-    changed = api.label_host(name, LabelsBody(labels, signature, shown))
-    machine.terminal.say(f"labelled: {changed.name} has {_pairs(changed)}")
+    reply = api.label_host(name, LabelsBody(labels, signature, shown))
+    machine.terminal.say(f"labelled: {reply.host.name} has {_pairs(reply.host)}")
+    _say_affected(machine, reply)
     return ExitCode.OK
+
+
+def _say_affected(machine: Machine, reply: HostReply) -> None:
+    """A line for each open grant that ends, and for each waiting request that has to be made again."""
+    for affected, what in ((reply.closes, "gives no more certificates"), (reply.ask_again, "must be requested again")):
+        for each in affected:
+            access = f"{each.login}@{','.join(each.hosts)} by rule {each.rule}, until {at(each.until)}"
+            machine.terminal.say(f"{each.requester.name}: {access}: {what}: {each.why}")
+    if not reply.closes and not reply.ask_again:
+        machine.terminal.say("no open grant and no waiting request is affected")
 
 
 def remove(machine: Machine, options: Options) -> int:

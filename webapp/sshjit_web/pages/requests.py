@@ -151,7 +151,7 @@ def version(reply: RequestReply) -> str:
     view = reply.request
     said = len(view.decisions) + len(view.comments) + (view.review is not None)
     more = "".join(f"-{each.state.value}-{len(each.decisions)}" for each in reply.extensions)
-    return f"{view.state.value}-{said}-{view.certificates}-{view.ends or 0}{more}"
+    return f"{view.state.value}-{said}-{view.certificates}-{view.ends or 0}{more}{'-blocked' if view.blocked else ''}"
 
 
 def could_decide(login: LoginView, reply: RequestReply) -> bool:

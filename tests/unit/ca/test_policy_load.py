@@ -1,0 +1,200 @@
+"""Whom a new policy or new labels meet: said beforehand by a dry run, and when they are put in force."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
+from sshjit import ca_protocol as m
+from sshjit.errors import Failed, Invalid, Refused, SshJitError
+from sshjit_ca.cli import policies as cli_policies
+from sshjit_ca.cli.effects import effects
+from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation
+from tests.support.signatures import ADMIN_POLICY, act, by
+
+STRICTER = ('approvals = []\ngrant = "8h"', 'approvals = [{ from = "lead", count = 1 }]\ngrant = "8h"')
+SIGNED = ("count = 1 }]\npending", "count = 1, signed = true }]\npending")
+
+
+def load(ca: Installation, *changes: tuple[str, str], dry_run: bool = False) -> m.PolicyLoadReply:
+    """Writes the policy's file, and has the operator load it."""
+    text = ca.policy
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    (ca.home / "policy.toml").write_text(text)
+    reply = ca.say(m.LoadPolicy(dry_run), m.PolicyLoadReply, "admin")
+    if not dry_run:
+        ca.policy = text
+    return reply
+
+
+def relabel(ca: Installation, *, dry_run: bool, **labels: str) -> m.HostReply:
+    return ca.say(m.LabelHost("web1", tuple(labels.items()), None, None, dry_run=dry_run), m.HostReply, "admin")
+
+
+def draws(ca: Installation, login: str, request: m.RequestView) -> bool:
+    (answer,) = ca.say_all([m.SignUser(login, request.id)])
+    return isinstance(answer, m.CertificateReply)
+
+
+def test_a_dry_run_says_what_the_load_then_does(ca: Installation) -> None:
+    alice, dana = ca.native(ALICE), ca.native(DANA)
+    grant = ca.ask(alice, "web1").request
+    other = ca.approve(ca.web(BOB), ca.ask(dana, "db1").request)
+    waiting = ca.ask(dana, "db1", action="migrate").request
+    before, size = ca.context.policy.digest, ca.context.journal.size
+    said = load(ca, STRICTER, SIGNED, dry_run=True)
+    assert (said.changed, said.loaded) == (True, False)
+    assert (ca.context.policy.digest, ca.context.journal.size) == (before, size)
+    assert {each.request for each in said.closes} == {grant.id, other.id}
+    assert [each.request for each in said.ask_again] == [waiting.id]
+    closed = next(each for each in said.closes if each.request == grant.id)
+    assert closed == m.AffectedView(
+        request=grant.id,
+        requester=grant.requester,
+        hosts=("web1",),
+        login="deploy",
+        action="shell",
+        rule="staging",
+        until=grant.ends or 0,
+        code="policy_changed",
+        why=f'{grant.id} is out of date: rule "staging" now needs approval by 1 of lead',
+    )
+    assert said.ask_again[0].until == waiting.pending_until
+    done = load(ca, STRICTER, SIGNED)
+    assert done == replace(said, loaded=True)
+    assert ca.context.policy.digest == done.digest
+    assert ca.kinds()[-1] == "policy"
+    for login, request in ((alice, grant), (dana, other)):
+        (refused,) = ca.say_all([m.SignUser(login, request.id)])
+        assert isinstance(refused, Refused)
+        assert (refused.code, refused.message) == (
+            "policy_changed",
+            next(each.why for each in done.closes if each.request == request.id),
+        )
+
+
+def test_what_goes_on_what_is_over_and_what_was_refused_before_is_not_listed(ca: Installation) -> None:
+    alice = ca.native(ALICE)
+    over = ca.ask(alice, "web1", duration=60).request
+    ca.later(60)
+    grant = ca.ask(alice, "web1").request
+    load(ca, ('grant = "1h"', 'grant = "2h"'))
+    assert load(ca, STRICTER, dry_run=True).closes[0].request == grant.id
+    load(ca, STRICTER)
+    again = load(ca, ("count = 1 }]\ngrant", "count = 2 }]\ngrant"))
+    assert (again.closes, again.ask_again) == ((), ())
+    assert over.id != grant.id
+
+
+def test_an_approver_whom_the_policy_does_not_know_any_more_closes_a_grant_too(ca: Installation) -> None:
+    dana = ca.native(DANA)
+    request = ca.approve(ca.web(BOB), ca.ask(dana, "db1").request)
+    said = load(ca, ('lead = ["acme/group:SRE Leads"]', 'lead = ["acme/group:Others"]'), dry_run=True)
+    assert [(each.request, each.code) for each in said.closes] == [(request.id, "approval_gone")]
+
+
+def test_keep_open_is_not_closed(ca: Installation) -> None:
+    load(ca, ('name = "staging"\n', 'name = "staging"\nkeep_open = true\n'))
+    ca.ask(ca.native(ALICE), "web1")
+    assert load(ca, STRICTER, dry_run=True).closes == ()
+    assert relabel(ca, dry_run=True, env="prod").closes == ()
+
+
+def test_the_policy_in_force_is_not_loaded_twice(ca: Installation) -> None:
+    size = ca.context.journal.size
+    said = load(ca)
+    assert (said.changed, said.loaded, ca.context.journal.size) == (False, True, size)
+
+
+def test_a_bad_file_changes_nothing_and_is_a_trouble_until_a_good_one_is_loaded(ca: Installation) -> None:
+    path, good = ca.home / "policy.toml", (ca.home / "policy.toml").read_text()
+
+    def problems() -> tuple[str, ...]:
+        return ca.say(m.Health(), m.HealthReply).problems
+
+    for dry_run in (True, False):
+        path.write_text("version = 1\n[[allow]]\nname = 7\n")
+        with pytest.raises(Invalid, match=r"policy\.toml:3"):
+            ca.say(m.LoadPolicy(dry_run), m.PolicyLoadReply, "admin")
+        assert bool(problems()) is not dry_run, "a dry run is a question"
+    path.write_text(good)
+    ca.say(m.LoadPolicy(dry_run=False), m.PolicyLoadReply, "admin")
+    assert problems() == ()
+    path.chmod(0o666)
+    with pytest.raises(SshJitError):
+        ca.say(m.LoadPolicy(dry_run=False), m.PolicyLoadReply, "admin")
+
+
+def test_a_load_that_could_not_be_written_down_leaves_the_policy_before_it(ca: Installation) -> None:
+    login = ca.native(ALICE)
+    request = ca.ask(login, "web1").request
+    before, text = ca.context.policy.digest, ca.policy
+    with closing(sqlite3.connect(ca.config.home / "ca.db", isolation_level=None)) as other:
+        other.execute("CREATE TRIGGER broken BEFORE INSERT ON entries BEGIN SELECT RAISE(ABORT, 'broken'); END")
+        with pytest.raises(Failed):
+            load(ca, STRICTER)
+        with pytest.raises(Failed):
+            ca.authority.change_policy(text.replace(*STRICTER))
+        other.execute("DROP TRIGGER broken")
+    assert draws(ca, login, request)
+    assert ca.context.policy.digest == before == ca.context.state.policy
+    assert load(ca, STRICTER).loaded
+
+
+def test_labels_say_what_they_close(ca: Installation) -> None:
+    login = ca.native(ALICE)
+    request = ca.ask(login, "web1").request
+    ca.add_host("web2", env="staging")
+    ca.ask(login, "web2")
+    dry = relabel(ca, dry_run=True, env="prod")
+    assert dict(dry.host.labels) == {"env": "staging"}
+    assert draws(ca, login, request)
+    done = relabel(ca, dry_run=False, env="prod")
+    assert dict(done.host.labels) == {"env": "prod"}
+    assert dry.closes == done.closes
+    assert [(each.request, each.code) for each in done.closes] == [(request.id, "no_rule")]
+    assert not draws(ca, login, request)
+    assert relabel(ca, dry_run=False, env="prod").closes == ()
+
+
+def test_a_dry_run_over_the_web_takes_the_permission_and_no_signature(ca: Installation) -> None:
+    ca.change_policy(*ADMIN_POLICY)
+    request = ca.ask(ca.native(ALICE), "web1").request
+    bob, carol = ca.native(BOB), ca.native(CAROL)
+    dry = m.LabelHost("web1", (("env", "prod"),), bob, None, dry_run=True)
+    assert [each.request for each in ca.say(dry, m.HostReply).closes] == [request.id]
+    for message, code in (
+        (replace(dry, login_id=carol), "not_permitted"),
+        (replace(dry, dry_run=False), "signature_needed"),
+        (replace(act(ca, bob, by(ca.key(BOB)), dry), dry_run=False), "signature_refused"),
+    ):
+        with pytest.raises(Refused) as refused:
+            ca.say(message, m.HostReply)
+        assert refused.value.code == code
+    signed = act(ca, bob, by(ca.key(BOB)), replace(dry, dry_run=False))
+    assert [each.request for each in ca.say(signed, m.HostReply).closes] == [request.id]
+
+
+def test_the_operator_reads_it_as_a_table(ca: Installation) -> None:
+    grant = ca.ask(ca.native(ALICE), "web1").request
+    waiting = ca.ask(ca.native(DANA), "db1", action="migrate").request
+    dry = cli_policies.loaded(load(ca, STRICTER, SIGNED, dry_run=True)).splitlines()
+    assert dry[0].endswith("(2 rules) can be loaded; nothing was changed")
+    assert dry[1] == "1 open grant would give no further certificate:"
+    assert dry[2].split() == ["REQUEST", "PERSON", "ACCESS", "RULE", "UNTIL", "(UTC)", "WHY"]
+    assert dry[3].startswith(grant.id)
+    assert "deploy@web1  staging" in dry[3]
+    assert dry[4] == "1 waiting request would have to be made again:"
+    assert dry[6].startswith(waiting.id)
+    assert "postgres@db1 migrate  database" in dry[6]
+    done = cli_policies.loaded(load(ca, STRICTER, SIGNED))
+    assert "is in force\n1 open grant gives no further certificate:" in done
+    assert "1 waiting request has to be made again:" in done
+    assert cli_policies.loaded(load(ca)).endswith("is in force already")
+    assert effects((), ()) == "it closes no open grant and no waiting request"
+    assert effects((), (), would=True) == "it would close no open grant and no waiting request"
