@@ -31,6 +31,7 @@ MORE = {
     "an approval more": (STEPS, STEPS.replace("count = 1", "count = 2")),
     "a signature": (STEPS, STEPS.replace("count = 1", "count = 1, signed = true")),
     "a second factor": (STEPS, f"{STEPS}\nmfa = true"),
+    "a signed request": (STEPS, f"{STEPS}\nsigned_request = true"),
     "a hardware key": (STEPS, f"{STEPS}\nhardware_key = true"),
     "an address": (STEPS, f'{STEPS}\nsource = "client"'),
     "other networks": (STEPS, f'{STEPS}\nsource = ["198.51.100.0/24"]'),
@@ -91,8 +92,8 @@ def test_t73_a_grant_ends_where_the_rule_asks_for_more(ca: Installation, change:
     draw(ca, login, request)
     ca.change_policy(*MORE[change])
     assert refused(ca, m.SignUser(login, request.id)).code == "policy_changed"
-    if change in {"a second factor", "a hardware key"}:
-        with pytest.raises(Refused, match='rule "database" needs a'):
+    if change in {"a second factor", "a hardware key", "a signed request"}:
+        with pytest.raises(Refused, match=r"rule .database. needs a"):
             ca.ask(login, "db1")
     else:
         assert ca.ask(login, "db1").request.id != request.id

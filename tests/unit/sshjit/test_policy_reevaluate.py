@@ -76,6 +76,7 @@ def asked(outcome: Outcome, ask: Ask) -> Asked:
         address=address,
         source=(address,) if terms.source == ("client",) else terms.source,
         steps=tuple(StepAsked(step.role, step.count, step.signed) for step in steps),
+        signed=terms.signed_request,
     )
 
 
@@ -125,6 +126,7 @@ STRICTER = {
     "an approver more": ('{ from = "dba", count = 1 }', '{ from = "dba", count = 2 }'),
     "another approver": ('{ from = "dba", count = 1 }', '{ from = "auditor", count = 1 }'),
     "signed": ('{ from = "dba", count = 1 }', '{ from = "dba", count = 1, signed = true }'),
+    "a signed request": ("mfa         = true", "mfa = true\nsigned_request = true"),
     "a hardware key": ("mfa         = true", "mfa = true\nhardware_key = true"),
     "other networks": ('"client"', '["198.51.100.0/24"]'),
 }
@@ -288,6 +290,7 @@ allowing = lines(
         "reason": st.just('{ pattern = "[0-9]" }'),
         "mfa": flags,
         "hardware_key": flags,
+        "signed_request": flags,
         "fresh_login": st.sampled_from(['"15m"', '"5m"']),
         "max_hosts": st.sampled_from(["1", "2"]),
         "source": st.sampled_from(['"client"', '["192.0.2.0/24"]', '["10.0.0.0/8"]']),
@@ -387,6 +390,7 @@ def _compare(
         and covers(grant.steps, needed)
         and terms.mfa <= grant.mfa
         and terms.verify_required <= grant.verify_required
+        and terms.signed_request <= grant.signed
         and _all_inside(grant.source, (grant.address,) if terms.source == ("client",) else terms.source)
     )
     fresh = terms.fresh_login is None or (grant.fresh_login is not None and grant.fresh_login <= terms.fresh_login)
