@@ -76,7 +76,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("banner", "error_help", "forms", "oidc", "policy_preview", "sessions"),
         ("ca_cache", "migrate"),
         ("ca_client", "migrations", "store"),
-        ("ca_socket", "config", "schema"),
+        ("ca_socket", "config", "postgres", "schema"),
         ("escape_controls", "notify_config"),
     ],
     "sshjit_web.server": [("application",), ("bodies", "connections", "threads", "wsgi"), ("rsgi",)],

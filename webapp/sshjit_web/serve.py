@@ -24,7 +24,7 @@ from sshjit_web.config import CONFIG_VARIABLE, WebConfig
 from sshjit_web.server import connections
 from sshjit_web.server.application import Application
 from sshjit_web.server.bodies import HEAD_TIME
-from sshjit_web.store import open_engine
+from sshjit_web.store import MIGRATION, open_engine
 from sshjit_web.wsgi_middleware import Middleware
 
 MAX_HEAD = 64 * 1024
@@ -82,7 +82,7 @@ def make() -> Application:
 
 def _prepare(settings: WebConfig) -> None:
     """Everything that can fail is tried before a worker starts, so that the error is a line and not a trace."""
-    engine = open_engine(settings.database)
+    engine = open_engine(settings.database, seconds=MIGRATION)
     migrate.upgrade(engine)
     engine.dispose()
     application.from_config(settings)

@@ -151,18 +151,32 @@ class Guard:
             ) from (getattr(error, "orig", None))
 
 
-def open_engine(url: str) -> Engine:
-    """An engine for ``url``; SQLite gets WAL and full synchronisation, and waits 5 s for another writer."""
+ANSWER = 3.0
+"""Seconds that the database may take for an answer, or for another writer to be done."""
+MIGRATION = 60.0
+"""The same while the schema is brought up to date."""
+
+
+def open_engine(url: str, *, seconds: float = ANSWER) -> Engine:
+    """An engine for ``url``; SQLite gets WAL and full synchronisation.
+
+    No answer is waited for longer than ``seconds``.
+    """
     if url.startswith("postgresql://"):
         url = url.replace("postgresql://", "postgresql+psycopg://", 1)
-    engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"), hide_parameters=True)
+    pool = {} if url.startswith("sqlite") else {"pool_pre_ping": True, "pool_timeout": seconds, "max_overflow": 64}
+    engine = create_engine(url, hide_parameters=True, **pool)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
+    elif engine.dialect.driver == "psycopg":
+        from sshjit_web import postgres  # noqa: PLC0415 - psycopg, which SQLite does without
+
+        postgres.guard(engine, seconds)
     return engine
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={ANSWER * 1000:.0f}"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
