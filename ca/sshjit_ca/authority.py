@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from collections.abc import Iterable, Iterator, Sequence
 
 from sshjit import ca_protocol as m
@@ -25,6 +26,10 @@ from sshjit_ca.routes import DESPITE, ROUTES
 _log = logging.getLogger(__name__)
 
 
+REST = 4
+"""How many times as long as reading the log again took it is left alone then, for other work."""
+QUICK = 0.05
+"""Seconds of reading that disturb nobody."""
 Answer = m.Reply | SshJitError
 
 
@@ -40,6 +45,10 @@ class Authority:
         """Of the clock, when the batch began."""
         self._in_force = context.policy, context.policy_text
         """The policy, when the batch began."""
+        self._rest = 0.0
+        """Until then the log is not read again, by the monotonic clock."""
+        self._why: Failed | None = None
+        """Why the last batch was lost."""
         self.fenced: Failed | None = None
         """Set once another process writes the log: this one can never sign again."""
 
@@ -157,7 +166,9 @@ class Authority:
             _log.error("a batch was lost because of a bug", exc_info=error)
             return [Failed("defect", "the CA has a bug: an unexpected error; nothing was signed") for _ in questions]
         self._note(error)
-        _log.error("a batch was lost: %s", error.message)
+        if error is not self._why:
+            _log.error("a batch was lost: %s", error.message)
+        self._why = error
         self._context.troubles = (error, *self._context.troubles)
         return [outages.answer(self._context, question, error) for question in questions]
 
@@ -172,6 +183,8 @@ class Authority:
         if self.fenced is not None:
             raise self.fenced
         if self.ahead:
+            if self._why is not None and time.monotonic() < self._rest:
+                raise self._why
             if self._context.clock.offset != self._offset:
                 self._context.clock.settle(self._offset)
             self._context.policy, self._context.policy_text = self._in_force  # a load may be what was lost
@@ -181,11 +194,16 @@ class Authority:
         self._look()
 
     def _read_again(self) -> None:
+        """Reads the log again; not all the time, where that takes long and every batch is lost."""
+        began = time.monotonic()
         try:
             self._context.journal.read()
         except Failed as error:
             self._context.unwritten = error
             raise
+        finally:
+            took = time.monotonic() - began
+            self._rest = began + took * (1 + REST if took > QUICK else 1)
 
     def _look(self) -> None:
         context, troubles = self._context, []

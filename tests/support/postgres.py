@@ -32,8 +32,23 @@ class Postgres:
     """A running server. ``sockets`` is the folder of its socket."""
 
     sockets: Path
-    process: subprocess.Popen[bytes]
+    command: tuple[str, ...]
+    user: str | None
     made: int = field(default=0)
+    process: subprocess.Popen[bytes] = field(init=False)
+
+    def start(self) -> None:
+        """Starts the server, and waits until it answers."""
+        with (self.sockets / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command, stderr=log, stdout=log, user=self.user, cwd="/", env=_environment()
+            )
+        _wait(self)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stops it: SIGINT ends every connection, SIGQUIT all at once as if the machine had gone."""
+        self.process.send_signal(how)
+        self.process.wait(timeout=20)
 
     def address(self, name: str) -> str:
         """What ``ca.toml`` says for the database ``name``."""
@@ -74,21 +89,16 @@ def running() -> Iterator[Postgres]:
         "max_connections": "60",
     }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-    log = (folder / "log").open("wb")
-    command = [_program("postgres"), "-D", str(folder / "data"), *options]
-    process = subprocess.Popen(command, stderr=log, stdout=log, user=user, cwd="/", env=_environment())
-    server = Postgres(folder, process)
+    server = Postgres(folder, (_program("postgres"), "-D", str(folder / "data"), *options), user)
     try:
-        _wait(server)
+        server.start()
         server.run(f"CREATE DATABASE {TEMPLATE}")
         store = Store(server.address(TEMPLATE))
         store.migrate()
         store.close()
         yield server
     finally:
-        process.send_signal(signal.SIGQUIT)  # at once, without a last checkpoint
-        process.wait(timeout=20)
-        log.close()
+        server.stop(signal.SIGQUIT)  # at once, without a last checkpoint
         shutil.rmtree(folder)
 
 

@@ -186,7 +186,7 @@ def running(home: Path, database: str) -> Iterator[Site]:
         ports = free_ports(2)
         stores = [shared or f"sqlite:///{home}/front{number}.db" for number in range(len(ports))]
         fronts = tuple(
-            Front(_web(home, number, port, store), port)
+            Front(web_config(home, number, port, store), port)
             for number, (port, store) in enumerate(zip(ports, stores, strict=True))
         )
         running_ca = CaProcess.start(home / "ca.toml", ca.config.admin_socket)
@@ -219,7 +219,8 @@ def prepared(home: Path, issuers: dict[str, Any], database: str | None) -> Insta
     return ca
 
 
-def _web(home: Path, number: int, port: int, database: str) -> Path:
+def web_config(home: Path, number: int, port: int, database: str) -> Path:
+    """The configuration of a front end at ``port``."""
     return _write(home / f"front{number}.toml", WEB.format(port=port, home=home, database=database))
 
 

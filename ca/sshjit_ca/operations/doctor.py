@@ -31,6 +31,7 @@ from sshjit_ca.operations import admin_client, alert_checks
 from sshjit_ca.operations.finding import Finding
 from sshjit_ca.service import standby
 from sshjit_ca.storage.database import sqlite_file
+from sshjit_ca.storage.limits import SERVING
 from sshjit_ca.storage.store import Store
 
 OLD_KEYS = 2 * 3600
@@ -102,7 +103,7 @@ def _database(config: Config) -> Iterator[Finding]:
     if database is not None and not database.exists():
         yield Finding("database", "bad", f"there is no database at {database}", "ssh-jit-ca init, or restore a backup")
         return
-    store = Store(config.database, read_only=True)
+    store = Store(config.database, read_only=True, bounds=SERVING)
     try:
         yield from _schema(store)
         head, pinned = store.head(), PinnedCheckpoint(config.home)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -13,6 +14,7 @@ from sshjit import ca_protocol as m
 from sshjit.errors import Failed
 from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
 from tests.support.installation import ALICE, Installation
+from tests.support.waiting import wait_until
 
 BROKEN = {
     "entries": "CREATE TRIGGER broken BEFORE INSERT ON entries BEGIN SELECT RAISE(ABORT, 'out of order'); END",
@@ -114,3 +116,27 @@ def test_an_empty_checkpoint_is_refused_at_the_start_and_never_made(ca: Installa
     pinned.keep_checkpoint(note)
     assert pinned.checkpoint() == note
     ca.start()
+
+
+def test_a_long_log_is_not_read_again_for_every_batch_that_is_lost(
+    ca: Installation, other: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else whoever asks how things are waits for that each time, as long as anybody wants something written."""
+    login, reads = ca.native(ALICE), []
+    read = ca.context.journal.read
+
+    def slow() -> None:
+        reads.append(1)
+        time.sleep(0.3)
+        read()
+
+    monkeypatch.setattr(ca.context.journal, "read", slow)
+    other.execute(BROKEN["entries"])
+    for _ in range(6):
+        with pytest.raises(Failed):
+            ca.ask(login, "web1")
+        assert not health(ca).ready
+    assert len(reads) <= 2
+    other.execute(MENDED)
+    wait_until(lambda: isinstance(ca.say_all([m.ReadBundle(None)])[0], m.BundleReply) and ca.authority.ahead is False)
+    assert ca.ask(login, "web1").certificate is not None
