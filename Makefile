@@ -3,7 +3,7 @@
 python := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-releases check lab bench fuzz release clean lock
+.PHONY: help setup demo test test-releases check lab bench faults fuzz release clean lock
 
 help: ## show this list
 	@printf '\n  ssh-jit  short-lived SSH certificates, asked for when they are needed\n\n'
@@ -35,6 +35,9 @@ lab: setup ## start providers, CA, front end and hosts, and keep them until Ctrl
 
 bench: setup ## measure everything against its budget
 	@exec $(python) -m bench
+
+faults: setup ## break a real installation under load, in every way we know (minutes=8); needs root or user namespaces
+	@exec $(python) -m tests.faults --minutes $(or $(minutes),8) $(OPTIONS)
 
 fuzz: setup ## look for inputs that break a reader, a minute for each (seconds=60)
 	@exec $(python) -m tests.fuzz.run --seconds $(or $(seconds),60)

@@ -14,6 +14,7 @@ PROGRAMS = (
     "test_client_story",
     "test_sign_in",
     "test_serve",
+    "test_silent_store",
     "test_native",
     "under_fire",
     "test_agents",

@@ -29,6 +29,7 @@ def main() -> int:
     parser.add_argument("--database", choices=("sqlite", "postgresql"), help="on this one alone")
     parser.add_argument("--only", action="append", help="these faults alone, by name", metavar="NAME")
     parser.add_argument("--short", action="store_true", help="one or two of each kind")
+    parser.add_argument("--measure", type=float, default=MEASURED, help="seconds for which the capacity is measured")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000, help="for the order and the moments")
     arguments = parser.parse_args()
     if not machines.is_root():
@@ -42,13 +43,13 @@ def main() -> int:
         if arguments.only:
             chosen = [play for play in chosen if play.name in arguments.only]
         seconds = 0.0 if arguments.short or arguments.only else 60 * arguments.minutes / len(databases)
-        bad += _play(database, chosen, seconds, random.Random(arguments.seed + number))  # noqa: S311 - not a secret
+        bad += _play(database, chosen, (seconds, arguments.measure), random.Random(arguments.seed + number))  # noqa: S311 - not a secret
     return 1 if bad else 0
 
 
-def _play(database: str, plays: list[Play], seconds: float, chance: random.Random) -> int:
-    """Plays on one database; how much was wrong."""
-    began = time.monotonic()
+def _play(database: str, plays: list[Play], times: tuple[float, float], chance: random.Random) -> int:
+    """Plays on one database, for so long, after so much measuring; how much was wrong."""
+    began, (seconds, measured) = time.monotonic(), times
     with (
         tempfile.TemporaryDirectory(prefix="ssh-jit-faults-") as folder,
         machines.running(Path(folder), database) as machine,
@@ -56,7 +57,7 @@ def _play(database: str, plays: list[Play], seconds: float, chance: random.Rando
         crowd = Crowd.begin(machine)
         try:
             time.sleep(3)
-            capacity = crowd.measure(MEASURED)
+            capacity = crowd.measure(measured)
             crowd.pace(capacity / 2)
             print(f"\n{database}: {capacity:.0f} certificates a second; at half of that:", flush=True)
             stage = Stage(machine, crowd, chance)
@@ -69,7 +70,7 @@ def _play(database: str, plays: list[Play], seconds: float, chance: random.Rando
                 rounds += 1
         finally:
             crowd.end()
-        stage.wrong += verdict.problems(machine, crowd.ledger)
+        stage.wrong += verdict.problems(machine.ca.config.database, crowd.ledger, machine.logs())
         _print(database, stage, time.monotonic() - began)
     return len(stage.wrong)
 

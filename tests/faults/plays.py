@@ -123,7 +123,7 @@ def read_only_postgres(stage: Stage) -> None:
         server.run("ALTER SYSTEM SET default_transaction_read_only = on")
         server.run("SELECT pg_reload_conf()")
         stage.tell("PostgreSQL is read-only", "read-only", doctor="daemon: .*read-only")
-        server.run("SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only")
+        server.run("ALTER SYSTEM RESET default_transaction_read_only")
         server.run("SELECT pg_reload_conf()")
 
 
@@ -223,7 +223,7 @@ def old_database(stage: Stage) -> None:
         done = machine.operator("restore", "--accept-loss", "--reason", "a drill")
         if done.returncode:
             stage.wrong.append(f"restore: {done.stderr!r}")
-        verdict.forgive(machine, stage.crowd.ledger, stage.pardon)
+        verdict.forgive(machine.ca.config.database, stage.crowd.ledger, stage.pardon)
         machine.start()
 
 

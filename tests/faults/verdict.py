@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from sshjit import entries, events
 from sshjit_ca.storage.store import Store
-from tests.faults.machine import Machine
 from tests.faults.people import Ledger
 
 BUGS = ("Traceback (most recent call last)", "because of a bug", "defect")
@@ -26,10 +25,10 @@ class Recorded:
     """Reason -> the request's id."""
 
 
-def recorded(machine: Machine) -> Recorded:
-    """Reads the whole log."""
+def recorded(database: str) -> Recorded:
+    """Reads the whole log of the CA with this database."""
     found = Recorded(Counter(), {}, Counter(), {})
-    with closing(Store(machine.ca.config.database, read_only=True)) as store:
+    with closing(Store(database, read_only=True)) as store:
         for row in store.rows():
             event = entries.read(row.entry)
             if isinstance(event, events.Issued):
@@ -49,9 +48,9 @@ class Pardon:
     asks: int = 0
 
 
-def forgive(machine: Machine, ledger: Ledger, pardon: Pardon) -> None:
+def forgive(database: str, ledger: Ledger, pardon: Pardon) -> None:
     """Takes out of the ledger what an older copy does not know. Serials stay: none may come again."""
-    known = recorded(machine)
+    known = recorded(database)
     kept = [(serial, digest) for serial, digest in ledger.certificates if serial in known.digests]
     pardon.certificates += len(ledger.certificates) - len(kept)
     ledger.given_up += [serial for serial, _ in ledger.certificates if serial not in known.digests]
@@ -62,9 +61,9 @@ def forgive(machine: Machine, ledger: Ledger, pardon: Pardon) -> None:
         del ledger.asked[reason]
 
 
-def problems(machine: Machine, ledger: Ledger) -> list[str]:
-    """What is wrong in the end. Nobody may be working any more."""
-    known = recorded(machine)
+def problems(database: str, ledger: Ledger, logs: str) -> list[str]:
+    """What is wrong in the end; ``logs`` is what the programs printed. Nobody may be working any more."""
+    known = recorded(database)
     received = Counter(serial for serial, _ in ledger.certificates)
     lost = [serial for serial, digest in ledger.certificates if known.digests.get(serial) != digest]
     found = [f"a certificate was lost: {serial}" for serial in lost]
@@ -75,6 +74,5 @@ def problems(machine: Machine, ledger: Ledger) -> list[str]:
     gone = [reason for reason, request in ledger.asked.items() if known.requests.get(reason) != request]
     found += [f"the request {reason!r} was lost" for reason in gone]
     found += [f"somebody was told: {said[:300]}" for said in ledger.bad]
-    logs = machine.logs()
     found += [f"a log says {words!r} ({logs.count(words)} times)" for words in BUGS if words in logs]
     return found
