@@ -164,11 +164,20 @@ class Context:
             emails=emails,
             unix_name=opened.own if self.state.own_names.get(opened.own or "") == opened.subject else None,
             auth_time=opened.auth_time,
-            mfa=opened.mfa,
+            mfa=self.second_factor(login),
             hardware_key=self.vouched(login),
             denied_groups=all_groups,
             denied_emails=self.addresses(opened.subject) if self.policy.denied_roles else frozenset(),
         )
+
+    def second_factor(self, login: Login) -> bool:
+        """Whether the login's provider said something that counts as a second factor today, and counted then.
+
+        Sign-ins of release 0.1.0 do not say what it was: for those the day of the sign-in decides.
+        """
+        opened, provider = login.opened, self.providers.get(login.opened.provider)
+        still = provider is not None and not set(opened.factors).isdisjoint(provider.mfa_values)
+        return opened.mfa and (still or not opened.factors)
 
     def _vouched_for(self, login: Login) -> tuple[frozenset[str], frozenset[str]]:
         """Groups and addresses that a sign-in gives a role by; none once its provider is trusted no more."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sshjit.events.parts import Channel, detail
+from sshjit.events.parts import Channel, added, detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,8 @@ class LoginOpened:
     """The Unix name for ``@own``, if this person has one: it was possible, and nobody else's."""
     key_line: str | None = detail()
     address: str = detail()
+    factors: tuple[str, ...] = added(default=(), detail=True)
+    """What the provider said that counted as a second factor then (``mfa``); it counts as long as that still does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ def requester_info(context: Context, request: Request, *, before: bool) -> Reque
         roles=tuple(sorted(context.person(asked.subject).roles)),
         signed_in=login.time,
         auth_time=opened.auth_time,
-        mfa=opened.mfa,
+        mfa=context.second_factor(login),
         hardware_key=context.vouched(login),
         address=opened.address,
         live=live,

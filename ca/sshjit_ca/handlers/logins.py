@@ -94,7 +94,7 @@ def _open(context: Context, message: LoginWeb | LoginNative, claims: Claims, key
             signed_in=claims.issued if claims.auth_time is None else claims.auth_time,
             auth_time=claims.auth_time,
             expires=expires,
-            mfa=claims.mfa,
+            mfa=bool(claims.factors),
             provider=message.provider,
             claim=claims.subject,
             name=claims.name,
@@ -104,6 +104,7 @@ def _open(context: Context, message: LoginWeb | LoginNative, claims: Claims, key
             own=_own_name(context, subject, claims),
             key_line=key.line if key else None,
             address=names.free_text(message.address, "the address", 64),
+            factors=claims.factors,
         )
     )
     return LoginReply(_view(context, context.state.logins[login_id], login_id))

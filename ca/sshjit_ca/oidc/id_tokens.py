@@ -57,7 +57,8 @@ class Claims:
     issued: int
     auth_time: int | None
     """When the person signed in; a token can be new when that was long ago. ``None``: the provider does not say it."""
-    mfa: bool
+    factors: tuple[str, ...]
+    """What of ``amr`` and ``acr`` counts as a second factor with this provider."""
     own: str | None
     """The person's Unix name, by the operator's table or else by the provider's claim. It may be somebody else's."""
     own_listed: bool
@@ -191,7 +192,7 @@ def _read(claims: dict[str, Any], provider: Provider, now: int) -> Claims:
         groups=_groups(claims, provider.groups_claim),
         issued=min(issued, now),
         auth_time=min(_time(claims, "auth_time"), now) if "auth_time" in claims else None,
-        mfa=_second_factor(claims, provider),
+        factors=_second_factors(claims, provider),
         own=listed or (_text(claims, provider.own_claim) or None if provider.own_claim else None),
         own_listed=listed is not None,
     )
@@ -221,11 +222,11 @@ def _groups(claims: dict[str, Any], key: str) -> tuple[str, ...]:
     return tuple(sorted(set(groups)))
 
 
-def _second_factor(claims: dict[str, Any], provider: Provider) -> bool:
+def _second_factors(claims: dict[str, Any], provider: Provider) -> tuple[str, ...]:
     methods = claims.get("amr", [])
     said = {method for method in methods if isinstance(method, str)} if isinstance(methods, list) else set()
     context = claims.get("acr")
-    return bool((said | ({context} if isinstance(context, str) else set())) & set(provider.mfa_values))
+    return tuple(sorted((said | ({context} if isinstance(context, str) else set())) & set(provider.mfa_values)))
 
 
 def _bad(problem: str, *, hint: str = "") -> Invalid:

@@ -141,6 +141,28 @@ def test_t73_nor_when_the_requester_lost_the_role_meanwhile(ca: Installation) ->
     assert refused(ca, m.Approve(bob, request.id, request.digest, "", None)).code == "no_rule"
 
 
+def test_t73_nor_when_the_requester_s_provider_is_trusted_no_more(ca: Installation) -> None:
+    request = ca.ask(ca.native(DANA), "db1").request
+    path = ca.home / "providers.toml"
+    path.write_text(path.read_text().partition("[providers.partner]")[0])
+    ca.restart()
+    assert refused(ca, m.Approve(ca.web(BOB), request.id, request.digest, "", None)).code == "no_rule"
+
+
+def test_t73_a_second_factor_that_does_not_count_any_more_is_none(ca: Installation) -> None:
+    ca.change_policy('approvals = []\ngrant = "8h"', 'approvals = []\nmfa = true\ngrant = "8h"')
+    (ca.home / "policy.toml").write_text(ca.policy)
+    login = ca.native(replace(ALICE, claims={"amr": ["pwd", "otp"]}))
+    request = ca.ask(login, "web1").request
+    draw(ca, login, request)
+    path = ca.home / "providers.toml"
+    path.write_text(path.read_text().replace('title = "acme"', 'title = "acme"\nmfa_values = ["hwk"]'))
+    ca.restart()
+    assert refused(ca, m.SignUser(login, request.id)).code == "step_up"
+    strong = ca.native(replace(ALICE, claims={"amr": ["pwd", "hwk"]}))
+    draw(ca, strong, request)
+
+
 def test_t73_nor_for_another_machine_of_the_name(ca: Installation) -> None:
     login, bob = ca.native(DANA), ca.web(BOB)
     ca.change_policy(STEPS, STEPS.replace("count = 1", "count = 2"))

@@ -250,10 +250,23 @@ def test_hosts_are_added_labelled_and_removed_with_a_signature(bob: Laptop, serv
     added = bob.run("hosts", "add", "app1", *words)
     assert added.returncode == 0, added.stderr
     assert "app1 " in bob.run("hosts").stdout
+    dry = bob.run("hosts", "label", "app1", "--label", "env=staging", "--dry-run")
+    assert "no open grant and no waiting request is affected" in dry.stderr
+    assert "env=prod" in bob.run("hosts").stdout
     assert bob.run("hosts", "label", "app1", "--label", "env=staging").returncode == 0
     assert re.search(r"app1 +192\.0\.2\.9:22 +env=staging +app1\.lab", bob.run("hosts").stdout)
     assert bob.run("hosts", "remove", "app1", "--reason", "gone").returncode == 0
     assert "app1" not in bob.run("hosts").stdout
+
+
+def test_t73_new_labels_say_whom_they_meet(alice: Laptop, bob: Laptop, server: ClientServer) -> None:
+    server.front.ca.change_policy('unlock = ["lead"]', ADMIN_POLICY[1].partition("\n")[2])
+    assert alice.run("request", "deploy@web1").returncode == 0
+    for more in (("--dry-run",), ("--yes",)):
+        said = bob.run("hosts", "label", "web1", "--label", "env=prod", *more).stderr
+        assert "Alice: deploy@web1 by rule staging, until " in said
+        assert "gives no more certificates: no rule allows logging in to web1 as deploy" in said
+    assert "gives no more" not in bob.run("hosts", "label", "web1", "--label", "env=prod", "--yes").stderr
 
 
 def test_t29_what_others_wrote_is_inert(alice: Laptop, bob: Laptop, server: ClientServer) -> None:

@@ -99,6 +99,12 @@ def test_terms_that_get_wider_and_narrower(folder: PolicyFolder) -> None:
         ('source      = ["10.0.0.0/8", "192.0.2.0/24"]', 'source = ["10.0.0.0/8"]', "source", "narrower"),
         ('forwarding  = ["port"]', 'forwarding = ["port", "agent"]', "forwarding", "wider"),
         ('extend      = { count = 2, by = "30m" }', 'extend = { count = 1, by = "30m" }', "extend", "narrower"),
+        (
+            'extend      = { count = 2, by = "30m" }',
+            'extend = { count = 2, by = "30m" }\nkeep_open = true',
+            "keep_open",
+            "wider",
+        ),
         ("max_hosts   = 3", "max_hosts = 30", "max_hosts", "wider"),
         ('pending     = "30m"', 'pending = "2h"', "pending", "wider"),
         ('use_by      = "15m"', 'use_by = "5m"', "use_by", "narrower"),

@@ -55,6 +55,15 @@ def test_each_end_has_its_exit_code(pending: Pending, server: ClientServer, how:
     assert exit_codes.of(error.value) == code
 
 
+def test_t73_nobody_waits_for_what_nobody_can_approve_any_more(pending: Pending, server: ClientServer) -> None:
+    api, request = pending
+    server.front.ca.change_policy('name = "database"', 'name = "databases"')
+    with pytest.raises(Refused) as error:
+        waiting.until_decided(api, request, Terminal(), sleep=must_not_sleep)
+    assert (error.value.code, error.value.hint) == ("policy_changed", "the same command requests it again")
+    assert 'rule "databases" decides now, not "database"' in error.value.message
+
+
 def test_without_a_terminal_one_line_when_something_changes(
     pending: Pending, server: ClientServer, capsys: pytest.CaptureFixture[str]
 ) -> None:

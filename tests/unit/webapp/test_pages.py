@@ -119,6 +119,22 @@ def test_t52_where_a_signature_is_needed_the_page_names_the_command_and_offers_n
     assert "Deny…" in page
 
 
+def test_t73_what_policy_blocks_is_said_and_is_not_offered_to_approvers(world: FrontEnd) -> None:
+    request_id = world.ask(DANA, "db1")
+    assert "Approve…" in world.page(BOB, f"/requests/{request_id}")
+    digest = world.view(DANA, request_id).digest
+    world.ca.change_policy("count = 1 }]\npending", "count = 2 }]\npending")
+    page = world.page(BOB, f"/requests/{request_id}")
+    assert "Nobody can approve it now" in page
+    assert "now needs approval by 2 of lead" in page
+    assert "<h2>Decision</h2>" not in page
+    assert request_id not in world.page(BOB, "/approvals")
+    assert "Send a new request" in world.page(DANA, f"/requests/{request_id}")
+    answer = world.post(BOB, f"/requests/{request_id}/approve", digest=digest, comment="", confirmed="yes")
+    assert answer.status_code == 403
+    assert "policy_changed" in answer.text
+
+
 def test_denying_carries_the_comment(world: FrontEnd) -> None:
     request_id = world.ask(DANA, "db1")
     assert decide(world, BOB, request_id, "deny", denial="not today") == 303
