@@ -533,6 +533,87 @@ def test_no_file_is_longer_than_a_person_reads(path: Path) -> None:
     assert lines <= LONGEST, f"{lines} lines"
 
 
+WRITERS = {
+    "sshjit": set[str](),
+    "sshjit_ca": {"machine/durable.py", "machine/owner.py", "sockets.py"},
+    "sshjit_web": {"config.py"},
+    "sshjit_client": {"files.py", "openssh.py", "trusted_bundle.py"},
+    "sshjit_host": {"files.py"},
+}
+"""The files of each program that write, rename or change files: they follow no link and leave nothing half written.
+
+``openssh.py`` and ``trusted_bundle.py`` write in a folder that is the person's alone, as ``paths.private`` has seen.
+"""
+WRITING = {
+    *("write_text", "write_bytes", "touch", "symlink_to", "hardlink_to", "symlink", "link", "mkfifo", "mkstemp"),
+    *("chmod", "lchmod", "fchmod", "chown", "lchown", "fchown", "setxattr", "rename", "mkdir", "makedirs", "truncate"),
+    *("copy", "copy2", "copyfile", "copytree", "move", "NamedTemporaryFile", "ftruncate", "pwrite"),
+}
+COPIES = {"copy", "move", "link", "truncate"}
+"""Names that other objects have too: they count as the functions of these modules."""
+
+
+def writes(module: ast.Module) -> list[str]:
+    """The calls of a module by which a file is written, renamed, made or changed."""
+    found = []
+    for call in ast.walk(module):
+        if not isinstance(call, ast.Call):
+            continue
+        bare = isinstance(call.func, ast.Name)  # beside ``open``, what somebody imported from the place that writes
+        name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
+        of = ast.unparse(call.func.value) if isinstance(call.func, ast.Attribute) else ""
+        text = [ast.unparse(argument) for argument in (*call.args, *(keyword.value for keyword in call.keywords))]
+        if name == "open":
+            modes = [part.strip("'") for part in text if re.fullmatch(r"'[rwaxbt+]{1,3}'", part)]
+            opens = any(set(mode) & set("wax+") for mode in modes) and "os.devnull" not in text
+            opens = opens and not {"force_zip64", "fileobj"} & {word.arg for word in call.keywords}  # in an archive
+            opens = opens or bool(re.search(r"O_(WRONLY|RDWR|CREAT|TRUNC)", " ".join(text)))
+        elif name == "replace":
+            opens = not bare and (of == "os" or (len(call.args) == 1 and not call.keywords))
+        else:
+            opens = name in WRITING and not bare and (of in {"os", "shutil"} or name not in COPIES) and of != "durable"
+        found += [f"line {call.lineno}: {ast.unparse(call)[:80]}"] if opens else []
+    return found
+
+
+@every(*PACKAGES)
+def test_t84_files_are_written_in_one_place_of_each_program(package: str, path: Path) -> None:
+    if str(path.relative_to(PACKAGES[package])) not in WRITERS[package]:
+        assert not writes(tree(path))
+
+
+def test_t84_the_places_that_write_are_there() -> None:
+    for package, names in WRITERS.items():
+        assert not [name for name in names if not writes(tree(PACKAGES[package] / name))]
+
+
+def test_t84_a_file_that_is_written_by_other_means_is_seen() -> None:
+    bad = """
+path.write_text(text)
+path.open("wb")
+open(path, mode="a")
+os.open(path, os.O_WRONLY | os.O_CREAT)
+shutil.copy(a, b)
+new.replace(path)
+os.rename(a, b)
+path.chmod(0o600)
+os.chown(path, 0, 0)
+path.mkdir()
+"""
+    assert len(writes(ast.parse(bad))) == 10
+    good = """
+path.read_text()
+path.open("rb")
+open(os.devnull, "wb")
+text.replace("a", "b")
+replace(settings, root=1)
+value.copy()
+chain.link(other)
+os.open(path, os.O_RDONLY)
+"""
+    assert writes(ast.parse(good)) == []
+
+
 BARE = {"found", "said", "each", "heard", "told", "whoever"}
 """Names that say nothing of what they hold: for a line or two they do."""
 

@@ -89,7 +89,9 @@ def load(path: Path) -> Config:
         Invalid: ``bad_config``, naming file and key, or ``config_writable``.
 
     """
-    file = settings.fill(_File, settings.parse(read_trusted(path), path.name), path.name)
+    text, status = _read(path)
+    file = settings.fill(_File, settings.parse(text, path.name), path.name)
+    _require_trusted(path, status, _owner(Path(file.home)))
     if not _INSTALLATION.fullmatch(file.installation):
         raise Invalid(
             "bad_config", f"{path.name}: 'installation' must consist of lower-case letters, digits, '-' and '.'"
@@ -124,20 +126,38 @@ def read_trusted(path: Path) -> str:
         Invalid: ``no_config``, ``config_writable``, ``bad_config``.
 
     """
+    text, status = _read(path)
+    _require_trusted(path, status)
+    return text
+
+
+def _read(path: Path) -> tuple[str, os.stat_result]:
     try:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
             raw = file.read()
     except OSError as error:
         raise Invalid("no_config", f"{path}: {error.strerror}") from None
-    if status.st_uid not in (0, os.getuid()) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    try:
+        return raw.decode("utf-8"), status
+    except UnicodeDecodeError:
+        raise Invalid("bad_config", f"{path} is not UTF-8") from None
+
+
+def _require_trusted(path: Path, status: os.stat_result, owner: int | None = None) -> None:
+    """Refuses what others can write. ``owner`` is whom the CA's home belongs to: root's command works for that user."""
+    trusted = {0, os.getuid()} | ({owner} if os.getuid() == 0 and owner is not None else set())
+    if status.st_uid not in trusted or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise Invalid(
             "config_writable", f"{path} is writable by other users", hint=f"chown root {path}; chmod go-w {path}"
         )
+
+
+def _owner(home: Path) -> int | None:
     try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        raise Invalid("bad_config", f"{path} is not UTF-8") from None
+        return home.stat().st_uid
+    except OSError:
+        return None
 
 
 def _absolute(path: Path, key: str, value: str) -> Path:

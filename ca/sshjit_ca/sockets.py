@@ -31,9 +31,11 @@ def listen(path: Path, users: frozenset[int]) -> Bound:
     """A socket at ``path`` for these Unix users. Who speaks is looked at again once they have connected.
 
     Raises:
-        Failed: ``not_a_socket``, if something else than an old socket is there; ``not_listening``.
+        Failed: ``not_a_socket``, if something else than an old socket is there; ``not_listening``; ``unsafe_folder``,
+            if others could put something in the socket's place before it has its mode.
 
     """
+    _require_own(path.parent)
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISSOCK(path.lstat().st_mode):
             raise Failed("not_a_socket", f"{path} is not a socket; it was left unchanged", hint="see ca.toml")
@@ -50,6 +52,15 @@ def listen(path: Path, users: frozenset[int]) -> Bound:
     listening.listen(128)
     listening.settimeout(0)
     return Bound(listening, _file(path))
+
+
+def _require_own(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # what is wrong then is said when the socket is bound
+        status = folder.stat()
+        others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX
+        if others or status.st_uid not in {0, os.geteuid()}:
+            hint = f"chmod go-w {folder}, or name another folder in ca.toml"
+            raise Failed("unsafe_folder", f"other users can change {folder}, where a socket of the CA is", hint=hint)
 
 
 def _open_to(path: Path, users: frozenset[int]) -> None:

@@ -39,16 +39,28 @@ def private_folder(path: Path) -> Path:
 
 
 def write(path: Path, content: str | bytes) -> None:
-    """Replaces a file in one step; its mode is 0600. Text is written as UTF-8."""
+    """Replaces a file in one step, on the disk when this returns; its mode is 0600. Text is written as UTF-8."""
     new = path.with_name(f".{path.name[:40]}.{os.urandom(6).hex()}")
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content.encode("utf-8") if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(handle)
         new.replace(path)
     except BaseException:
         new.unlink(missing_ok=True)
         raise
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def move(path: Path, target: Path) -> None:
+    """Puts a file of ours in the place of another one, in one step; a link there is replaced, not followed."""
+    path.replace(target)
 
 
 def save(path: Path, record: Any) -> None:

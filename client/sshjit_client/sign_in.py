@@ -93,8 +93,8 @@ def choose(bundle: Bundle, provider_id: str | None) -> Provider:
 
 def _keep(folder: Path, state: Path) -> Path:
     key = state / "id_ed25519"
-    (folder / "id_ed25519.pub").replace(key.with_name("id_ed25519.pub"))
-    (folder / "id_ed25519").replace(key)
+    files.move(folder / "id_ed25519.pub", key.with_name("id_ed25519.pub"))
+    files.move(folder / "id_ed25519", key)
     return key
 
 

@@ -43,8 +43,8 @@ def write(path: Path, data: bytes, mode: int = 0o644) -> bool:
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
         with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
+            os.fchmod(file.fileno(), mode)  # before the content, and by the descriptor: no link is followed
             file.write(data)
-            os.fchmod(file.fileno(), mode)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)  # noqa: PTH105 - the temporary name is a string
@@ -97,6 +97,15 @@ def folder(path: Path) -> None:
             path.chmod(0o755)
     except OSError as error:
         raise HostError(f"cannot make the folder {path}: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def scratch(contents: dict[str, bytes]) -> Iterator[Path]:
+    """A folder for us alone with these files, for ssh-keygen to read and write in; gone after the block."""
+    with tempfile.TemporaryDirectory(prefix="ssh-jit-host-") as name:
+        for file, content in contents.items():
+            Path(name, file).write_bytes(content)
+        yield Path(name)
 
 
 def remove_leftovers(path: Path) -> None:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import files
 from .bundle import NAMESPACE, SUCCESSION, Bundle, Succession
 from .errors import BundleRefused, HostError
 from .sshkey import PublicKey
@@ -67,22 +67,19 @@ def signed(ssh_keygen: Path, text: bytes, signature: str, key: PublicKey, space:
     """Whether ``key`` signed exactly ``text`` in a namespace; a malformed signature raises ``BundleRefused``."""
     if len(signature) > LONGEST_SIGNATURE or not signature.isascii():
         raise BundleRefused("the bundle's signature is malformed")
-    with tempfile.TemporaryDirectory(prefix="ssh-jit-host-") as folder:
-        signers, armoured = Path(folder, "allowed_signers"), Path(folder, "bundle.sig")
-        signers.write_text(f'bundle namespaces="{space}" {key.line}\n', encoding="ascii")
-        armoured.write_text(signature, encoding="ascii")
-        names = ("-f", signers, "-I", "bundle", "-n", space, "-s", armoured)
+    line = f'bundle namespaces="{space}" {key.line}\n'
+    with files.scratch({"signers": line.encode("ascii"), "signature": signature.encode("ascii")}) as folder:
+        names = ("-f", folder / "signers", "-I", "bundle", "-n", space, "-s", folder / "signature")
         outcome = run(ssh_keygen, "-Y", "verify", *names, given=text)
     return outcome.code == 0
 
 
 def check_readable(ssh_keygen: Path, bundle: Bundle) -> None:
     """Raise ``BundleRefused`` unless OpenSSH reads every CA key and the revocation list."""
-    with tempfile.TemporaryDirectory(prefix="ssh-jit-host-") as folder:
-        keys, revoked = Path(folder, "keys.pub"), Path(folder, "krl")
-        lines = [key.line for key in bundle.user_ca + bundle.host_ca]
-        keys.write_text("".join(f"{line}\n" for line in lines), encoding="ascii")
-        revoked.write_bytes(bundle.revoked.data)
+    lines = [key.line for key in bundle.user_ca + bundle.host_ca]
+    text = "".join(f"{line}\n" for line in lines).encode("ascii")
+    with files.scratch({"keys.pub": text, "krl": bundle.revoked.data}) as folder:
+        keys, revoked = folder / "keys.pub", folder / "krl"
         listed = run(ssh_keygen, "-l", "-f", keys)
         if listed.code != 0 or len(listed.output.splitlines()) != len(lines):
             raise BundleRefused("the bundle holds a CA key that OpenSSH cannot read")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -167,21 +166,17 @@ def _checked(config: Config, bundle: Bundle, due: Due, line: str, now: int) -> b
         and new.valid_before > max(now, old.valid_before)
     )
     data = f"{new.line}\n".encode("ascii")
-    with tempfile.TemporaryDirectory(prefix="ssh-jit-host-") as folder:
-        path = Path(folder, "key-cert.pub")
-        path.write_bytes(data)
+    with files.scratch({"key-cert.pub": data}) as folder:
         # ssh-keygen verifies the CA's signature when it reads a certificate.
-        if not right or run(config.ssh_keygen, "-L", "-f", path).code != 0:
+        if not right or run(config.ssh_keygen, "-L", "-f", folder / "key-cert.pub").code != 0:
             raise BundleRefused("what came is not a new certificate for this host's key and names")
     return data
 
 
 def _sign(ssh_keygen: Path, key: Path, message: bytes) -> str:
-    with tempfile.TemporaryDirectory(prefix="ssh-jit-host-") as folder:
-        path = Path(folder, "message")
-        path.write_bytes(message)
-        outcome = run(ssh_keygen, "-Y", "sign", "-q", "-n", NAMESPACE, "-f", key, path)
-        signature = files.read(Path(f"{path}.sig"))
+    with files.scratch({"message": message}) as folder:
+        outcome = run(ssh_keygen, "-Y", "sign", "-q", "-n", NAMESPACE, "-f", key, folder / "message")
+        signature = files.read(folder / "message.sig")
     if outcome.code != 0 or signature is None:
         raise HostError(f"{key} cannot sign: {outcome.output or f'status {outcome.code}'}")
     return signature.decode("ascii")

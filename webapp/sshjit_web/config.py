@@ -7,6 +7,7 @@ themselves are read by ``sshjit/providers.py``; nothing here talks to the networ
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import stat
@@ -149,23 +150,44 @@ def _refuse_unsafe(path: Path, status: os.stat_result, *, secret: bool) -> None:
 
 
 def session_key(path: Path) -> bytes:
-    """The key that form tokens and sign-in secrets are derived from; made if the file is not there.
+    """The key that form tokens and sign-in secrets are derived from; made if the file is not there, or is empty.
 
     Raises:
         Failed: ``unsafe_file``, ``unreadable_file``, or ``bad_session_key`` when it is too short.
 
     """
     try:
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123 -- wraps a descriptor
-            file.write(secrets.token_hex(MIN_SESSION_KEY) + "\n")
-    except FileExistsError:
-        pass
+        if os.path.lexists(path) and not read_trusted(path, secret=True).strip():
+            path.unlink()  # of a power cut, by an older release
+        if not os.path.lexists(path):
+            _make_durably(path, secrets.token_hex(MIN_SESSION_KEY) + "\n")
     except OSError as error:
         raise Failed("unreadable_file", f"cannot make {path}: {error}") from None
     key = read_trusted(path, secret=True).strip().encode()
     if len(key) < MIN_SESSION_KEY:
-        raise Failed("bad_session_key", f"{path} holds less than {MIN_SESSION_KEY} characters")
+        text = f"{path} holds less than {MIN_SESSION_KEY} characters"
+        raise Failed("bad_session_key", text, hint="remove it: a new one is made, and everybody signs in again")
     return key
+
+
+def _make_durably(path: Path, text: str) -> None:
+    """Writes a file that only we can read: whole or not at all, and on the disk when this returns."""
+    new = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        with open(descriptor, "w", encoding="ascii") as file:  # noqa: PTH123 -- wraps a descriptor
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+        with contextlib.suppress(FileExistsError):  # another process was first
+            path.hardlink_to(new)
+    finally:
+        new.unlink()
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def load_providers(path: Path) -> dict[str, providers.Provider]:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import os
-from contextlib import suppress
+import stat
 from pathlib import Path
 
 from sshjit import canonical, wire
@@ -20,8 +21,10 @@ from sshjit.errors import Failed
 from sshjit.events import HostInvited
 from sshjit.login import b64url
 from sshjit_ca.context import Context
+from sshjit_ca.machine.durable import write_durably
 from sshjit_ca.state import Host
 
+_log = logging.getLogger(__name__)
 JOIN_NAMESPACE = "join@ssh-jit"
 RENEW_NAMESPACE = "renew@ssh-jit"
 REPORT_NAMESPACE = "report@ssh-jit"
@@ -78,12 +81,33 @@ def token_of(context: Context, host_id: str, nonce: str) -> bytes:
 
 
 def _secret(path: Path, context: Context) -> bytes:
-    """The secret, made when it is first needed. Losing it costs the invitations that are out."""
-    with suppress(FileExistsError):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(context.random(SECRET_BYTES))
-    secret = path.read_bytes()
-    if len(secret) != SECRET_BYTES or path.stat().st_mode & 0o077:
-        raise Failed("bad_secret", f"{path} is damaged, or other users can read it", hint="remove it, and invite again")
+    """The secret, made when it is first needed, and anew when it is damaged. That costs the invitations that are out.
+
+    Raises:
+        Failed: ``bad_secret``.
+
+    """
+    try:
+        secret = _read_secret(path)
+        if secret is None or len(secret) != SECRET_BYTES:
+            if secret is not None:
+                _log.warning("%s was damaged and is made anew: invitations that are out count no more", path)
+            secret = context.random(SECRET_BYTES)
+            write_durably(path, secret)
+    except OSError as error:
+        raise Failed("bad_secret", f"{path}: {error.strerror}", hint="ssh-jit-ca doctor") from None
     return secret
+
+
+def _read_secret(path: Path) -> bytes | None:
+    """What is in the file, whole or not; ``None`` if there is none."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
+            text = f"{path} can be read by other users, or belongs to one"
+            raise Failed("bad_secret", text, hint=f"remove it, and invite again: rm {path}")
+        return file.read(SECRET_BYTES + 1)

@@ -19,8 +19,10 @@ from sshjit_ca.cli import log as cli_log
 from sshjit_ca.cli import maintenance as cli_care
 from sshjit_ca.cli import policies as cli_policies
 from sshjit_ca.cli import report as cli_report
+from sshjit_ca.cli.maintenance import BY_ITSELF, FOR_GOOD
 from sshjit_ca.config import Config
 from sshjit_ca.keys.locations import KeyLocations
+from sshjit_ca.machine import owner
 
 
 def run(arguments: list[str], default_config: Path, notify: str = "", places: KeyLocations | None = None) -> int:
@@ -33,7 +35,22 @@ def run(arguments: list[str], default_config: Path, notify: str = "", places: Ke
     options = _parser(default_config).parse_args(arguments)
     options.notify, options.places = notify, places or KeyLocations()
     conf = None if getattr(options, "offline", False) else config.load(options.config)
+    if conf is not None:
+        conf = _as_owner(conf, options)
     return int(options.run(conf, options))
+
+
+def _as_owner(conf: Config, options: argparse.Namespace) -> Config:
+    """Becomes the owner of the home where the command needs that; the configuration as that user reads it.
+
+    Whoever only asks at the admin socket may be somebody else, whom ``admin_users`` names; root, whom it need not name,
+    asks as the owner. ``init`` looks after itself: it may have to make the home.
+    """
+    how = getattr(options, "works", None)
+    if how == BY_ITSELF or (how is None and os.geteuid() != 0):
+        return conf
+    owner.settle(conf.home, for_good=how == FOR_GOOD)
+    return config.load(options.config)
 
 
 def _parser(default_config: Path) -> argparse.ArgumentParser:
@@ -44,7 +61,7 @@ def _parser(default_config: Path) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"ssh-jit-ca {importlib.metadata.version('ssh-jit')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     cli_init.add_command(commands)
-    _add(commands, "serve", "run the CA in the foreground", _serve)
+    _add(commands, "serve", "run the CA in the foreground", _serve).set_defaults(works=FOR_GOOD)
     cli_locks.add_commands(commands)
     cli_hosts.add_commands(commands)
     cli_keys.add_commands(commands)
@@ -66,7 +83,6 @@ def _serve(conf: Config, options: argparse.Namespace) -> int:
     from sshjit_ca.machine import supervisor  # noqa: PLC0415 - the other commands start faster without it
     from sshjit_ca.service import daemon  # noqa: PLC0415 - the other commands start faster without it
 
-    os.umask(0o077)
     logging.basicConfig(level=logging.INFO, format="ssh-jit-ca: %(message)s")
     daemon.serve(conf, options.places, supervisor.Supervisor(options.notify))
     return 0

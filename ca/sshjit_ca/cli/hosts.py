@@ -9,7 +9,8 @@ from typing import Any
 
 from sshjit import ca_protocol as m
 from sshjit import sshcert, sshkey
-from sshjit.errors import Invalid
+from sshjit.errors import Failed, Invalid
+from sshjit_ca.cli import maintenance as cli_care
 from sshjit_ca.cli import show as cli_show
 from sshjit_ca.cli.effects import effects
 from sshjit_ca.config import Config
@@ -74,7 +75,7 @@ def _command(commands: Any, name: str, text: str, function: Any) -> argparse.Arg
 
 def _add(conf: Config, options: argparse.Namespace) -> int:
     labels = tuple(_pair(text) for text in options.label)
-    lines = tuple(_public_key(path) for path in options.host_key)
+    lines = tuple(cli_care.public_key(path) for path in options.host_key)
     message = m.AddHost(options.name, tuple(options.alias), options.address, options.port, labels, lines)
     reply = admin_client.call(conf.admin_socket, message, m.HostReply)
     _write(options.host_key, reply)
@@ -122,7 +123,7 @@ def _list(conf: Config, options: argparse.Namespace) -> int:
 
 
 def _key_add(conf: Config, options: argparse.Namespace) -> int:
-    message = m.RegisterHardwareKey(options.person, _public_key(options.key))
+    message = m.RegisterHardwareKey(options.person, cli_care.public_key(options.key))
     cli_show.say(options, admin_client.call(conf.admin_socket, message, m.HardwareKeysReply), cli_show.hardware_keys)
     return 0
 
@@ -144,10 +145,15 @@ def _write(files: list[Path], reply: m.HostReply) -> None:
     """Writes each file's certificate beside it, found by the key inside."""
     by_key = {sshcert.parse_line(line)[0].key.line: line for line in reply.certificates}
     for path in files:
-        certificate = by_key.get(sshkey.parse_line(_public_key(path)).line)
+        certificate = by_key.get(sshkey.parse_line(cli_care.public_key(path)).line)
         if certificate is None:
             raise Invalid("unknown_host_key", f"{path} is not one of the keys of {reply.host.name}")
-        path.with_name(f"{path.name.removesuffix('.pub')}-cert.pub").write_text(f"{certificate}\n", encoding="ascii")
+        target = path.with_name(f"{path.name.removesuffix('.pub')}-cert.pub")
+        try:
+            cli_care.write_certificate(target, certificate)
+        except OSError as error:
+            text = f"{reply.host.name} is enrolled, but {target} cannot be written: {error.strerror}"
+            raise Failed("not_written", text, hint=f"ssh-jit-ca host sign {reply.host.name}") from None
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -155,10 +161,3 @@ def _pair(text: str) -> tuple[str, str]:
     if not separator:
         raise Invalid("bad_labels", f"a label has the form KEY=VALUE, not {text!r}")
     return key, value
-
-
-def _public_key(path: Path) -> str:
-    try:
-        return path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Invalid("bad_key", f"{path} cannot be read: {error}") from None

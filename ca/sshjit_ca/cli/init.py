@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import os
+import sys
 import typing
 from dataclasses import replace
 from typing import Any
 
 from sshjit.ca_protocol.keys import Purpose
-from sshjit_ca.cli import maintenance as cli_care
+from sshjit.errors import Failed, Invalid
+from sshjit_ca import config
 from sshjit_ca.cli import passphrases
 from sshjit_ca.cli import show as cli_show
+from sshjit_ca.cli.maintenance import BY_ITSELF
 from sshjit_ca.config import Config
 from sshjit_ca.keys import PURPOSES, first_keys
+from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
+from sshjit_ca.machine import durable, owner
+from sshjit_ca.storage.database import is_damaged, sqlite_file
+from sshjit_ca.storage.store import Store
 
 _ABOUT = """\
 each key is a new Ed25519 file in the CA's home, unless a REFERENCE says where it is already:
@@ -23,6 +29,8 @@ each key is a new Ed25519 file in the CA's home, unless a REFERENCE says where i
 
 `ssh-jit-ca keys --help` explains references. With --passphrase-file or --passphrase-credential the new files are
 encrypted; the CA must find the same source when it starts.
+
+An init that was cut off goes on where it was, with the same options.
 """
 
 
@@ -37,16 +45,74 @@ def add_command(commands: Any) -> None:
         name = purpose.replace("_", "-")
         parser.add_argument(f"--{name}", dest=purpose, metavar="REFERENCE", help=f"use this key for {purpose}")
     passphrases.add_options(parser, "the new files")
-    parser.set_defaults(run=_init)
+    parser.add_argument("--user", metavar="NAME", help="as root: create the home for this Unix user, who runs the CA")
+    parser.set_defaults(run=_init, works=BY_ITSELF)
+
+
+def _refuse_begun(conf: Config) -> None:
+    """Refuses where a CA has started: its keys are known, and what is missing of them is to be put back.
+
+    Raises:
+        Invalid: ``already_made``.
+
+    """
+    pinned = PinnedCheckpoint(conf.home)
+    if pinned.epoch_file.exists() or pinned.checkpoint_file.exists() or _entries(conf):
+        text = f"{conf.home} already contains keys of a CA that has started"
+        raise Invalid("already_made", text, hint="nothing was changed; ssh-jit-ca doctor says what is missing")
+
+
+def _entries(conf: Config) -> int:
+    """Entries of the log; none in a database that is not there yet, or that an ``init`` did not finish."""
+    database = sqlite_file(conf.database)
+    if database is not None and not database.exists():
+        return 0
+    store = Store(conf.database, read_only=True)
+    try:
+        head = store.head()
+    except Failed:
+        return 0
+    finally:
+        store.close()
+    return head.size if head else 0
+
+
+def _make_database(conf: Config) -> None:
+    """Makes the database; one without a log that was damaged on the way is moved aside."""
+    database = sqlite_file(conf.database)
+    try:
+        _migrate(conf)
+    except Failed as error:
+        if database is None or not is_damaged(error.message):
+            raise
+        aside = database.with_name(f"{database.name}.damaged")
+        for path in (database, *(database.with_name(f"{database.name}{suffix}") for suffix in ("-wal", "-shm"))):
+            if path.exists():
+                durable.rename(path, path.with_name(path.name.replace(database.name, aside.name)))
+        print(f"{database} was cut off; it is now {aside}", file=sys.stderr)
+        _migrate(conf)
+    if database is not None:
+        durable.sync(database)
+
+
+def _migrate(conf: Config) -> None:
+    store = Store(conf.database)
+    try:
+        store.migrate()
+        store.head()
+    finally:
+        store.close()
 
 
 def _init(conf: Config, options: argparse.Namespace) -> int:
-    os.umask(0o077)
+    owner.begin_home(conf.home, options.user)
+    conf = config.load(options.config)
+    _refuse_begun(conf)
     given = {purpose: getattr(options, purpose) for purpose in PURPOSES if getattr(options, purpose) is not None}
     places = options.places if conf.agent_socket is None else replace(options.places, agent=conf.agent_socket)
     source = passphrases.source(options)
     made = first_keys.begin(conf.home / "keys", places, typing.cast("dict[Purpose, str]", given), source)
-    cli_care.migrate(conf, options)
+    _make_database(conf)
     rows = [(purpose, made[purpose].fingerprint) for purpose in PURPOSES]
     print(cli_show.fields([("installation", conf.installation), *rows]))
     print(f"\nLaptops and hosts pin the bundle key: {made['bundle'].fingerprint}")

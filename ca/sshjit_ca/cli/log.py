@@ -16,10 +16,13 @@ from sshjit import checkpoint, durations, sshcert, tlogproof, wire
 from sshjit.errors import Failed, Invalid
 from sshjit_ca.cli import show as cli_show
 from sshjit_ca.cli import tail as cli_tail
+from sshjit_ca.cli.maintenance import AS_OWNER
 from sshjit_ca.config import Config
 from sshjit_ca.keys import files, succession
 from sshjit_ca.keys.succession import Succession
 from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
+from sshjit_ca.machine import owner
+from sshjit_ca.machine.durable import PUBLIC, write_durably
 from sshjit_ca.operations import admin_client
 from sshjit_ca.storage.store import Store
 
@@ -40,17 +43,22 @@ def add_commands(commands: Any) -> None:
     begin.add_argument("--after", type=_entry, metavar="ENTRY", help="everything after this entry")
     tail.add_argument("-f", "--follow", action="store_true", help="keep following; waits while the CA is down")
     verify = _command(inner, "verify", "check that the log is whole", _verify)
+    verify.set_defaults(works=AS_OWNER)
     verify.add_argument("--database", type=Path, metavar="FILE", help="a copy of the database [the CA's database]")
     verify.add_argument(
         "--against", type=Path, action="append", default=[], metavar="FILE", help="a checkpoint, older or newer"
     )
     export = _command(inner, "export", "write the log as lines of JSON, the checkpoint last", _export)
+    export.set_defaults(works=AS_OWNER)
     export.add_argument("--format", choices=("jsonl", "ocsf"), default="jsonl", help="[jsonl]")
     export.add_argument("--from", type=_entry, default=0, dest="first", metavar="ENTRY", help="the first entry [0]")
     prove = _command(inner, "prove", "prove that a certificate is in the log", _prove)
+    prove.set_defaults(works=AS_OWNER)
     prove.add_argument("certificate", type=Path, metavar="CERT-FILE")
     prove.add_argument("-o", "--output", type=Path, metavar="FILE", help="[standard output]")
-    _command(inner, "key", "print the log's public keys, which verify proofs and checkpoints, the newest last", _key)
+    _command(
+        inner, "key", "print the log's public keys, which verify proofs and checkpoints, the newest last", _key
+    ).set_defaults(works=AS_OWNER)
     check = _command(inner, "verify-proof", "verify a proof; needs no CA", _verify_proof)
     check.add_argument("proof", type=Path, metavar="FILE")
     check.add_argument("--certificate", type=Path, required=True, metavar="CERT-FILE")
@@ -191,7 +199,11 @@ def _prove(conf: Config, options: argparse.Namespace) -> int:
     if options.output is None:
         sys.stdout.write(text)
     else:
-        options.output.write_text(text, encoding="utf-8")
+        try:
+            with owner.as_operator():
+                write_durably(options.output, text.encode("utf-8"), PUBLIC)
+        except OSError as error:
+            raise Failed("not_written", f"{options.output} cannot be written: {error.strerror}") from None
     return 0
 
 
@@ -242,7 +254,8 @@ def _certificate(path: Path) -> tuple[int, str]:
 
 def _text(path: Path) -> str:
     try:
-        raw = path.read_bytes()
+        with owner.as_operator():
+            raw = path.read_bytes()
         if len(raw) > MAX_FILE:
             raise Invalid("too_large", f"{path} is larger than {MAX_FILE} bytes")
         return raw.decode("utf-8")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 import time
@@ -14,33 +13,42 @@ from typing import Any
 from sshjit import ca_protocol as m
 from sshjit import durations, wire
 from sshjit.errors import Failed, Invalid
+from sshjit_ca import config
 from sshjit_ca.cli import show as cli_show
 from sshjit_ca.config import Config
+from sshjit_ca.machine import owner
+from sshjit_ca.machine.durable import PUBLIC, read_plain, write_durably
 from sshjit_ca.operations import admin_client
 from sshjit_ca.service import standby
 from sshjit_ca.storage.database import sqlite_file
 from sshjit_ca.storage.store import Store
 
+AS_OWNER, FOR_GOOD, BY_ITSELF = "as_owner", "for_good", "by_itself"
+"""How a command that opens the CA's home works on it (``machine/owner.py``); all others ask at ``admin.sock``."""
 _EMERGENCY = """\
 Normally the running CA signs. With --offline this command takes the log over for a moment, and the log shows it. With
 --no-database the record is kept in the CA's home until the CA next starts; then hosts are named by their ids (web1,
-or web1~2 for the second machine of that name). Run it as the CA's user.
+or web1~2 for the second machine of that name). Run it as root or as the CA's user.
 """
 
 
 def add_commands(commands: Any) -> None:
     """Adds the subcommands."""
-    _add(commands, "migrate", "update the database's schema", migrate)
+    _add(commands, "migrate", "update the database's schema", migrate).set_defaults(works=FOR_GOOD)
     _json(_add(commands, "status", "show the state of the CA", _status))
-    _json(_add(commands, "doctor", "find problems, and say what to do about them", _doctor))
+    _json(_add(commands, "doctor", "find problems, and say what to do about them", _doctor)).set_defaults(
+        works=FOR_GOOD
+    )
     backup = _add(commands, "backup", "write database, checkpoint, epoch and settings into one archive", _backup)
     backup.add_argument("file", type=Path, metavar="FILE", help="the archive (tar), readable by its owner only")
     backup.add_argument(
         "--with-keys", action="store_true", help="include the private keys: anyone with this file can sign"
     )
+    backup.set_defaults(works=AS_OWNER)
     restore = _add(
         commands, "restore", "continue with an older copy of the log, and record in it what is lost", _restore
     )
+    restore.set_defaults(works=AS_OWNER)
     restore.add_argument("file", type=Path, nargs="?", metavar="FILE", help="a backup, or an SQLite copy [in place]")
     restore.add_argument(
         "--accept-loss", action="store_true", required=True, help="accept that everything after the copy is lost"
@@ -113,9 +121,9 @@ def _restore(conf: Config, options: argparse.Namespace) -> int:
     from sshjit_ca.operations import restore as restoring  # noqa: PLC0415
     from sshjit_ca.service import daemon  # noqa: PLC0415
 
-    os.umask(0o077)
     if options.file is not None:
         _put_in_place(conf, options.file)
+    owner.settle_for_good()  # before a key is opened
     clock, passing = daemon.machine_clock(conf), standby.Time(time.monotonic, time.sleep)
     outcome = restoring.restore(conf, options.places, clock, passing, options.reason)
     print(f"the log continues after entry {outcome.size} in epoch {outcome.epoch}; {outcome.lost} entries are lost")
@@ -137,10 +145,8 @@ def _put_in_place(conf: Config, file: Path) -> None:
     if database.exists():
         _nobody_writes(conf)
     with tempfile.TemporaryDirectory(dir=conf.home) as folder:
-        copy = file
-        if file.is_file() and file.read_bytes()[:15] != b"SQLite format 3":
-            copy = Path(folder) / "ca.db"
-            backing.unpack(file, copy)
+        copy = Path(folder) / "ca.db"
+        backing.unpack(file, copy)
         aside = restoring.put_in_place(database, copy)
     if aside is not None:
         print(f"the previous database is now {aside}")
@@ -191,24 +197,18 @@ def ask_about_the_clock(status: m.StatusReply) -> None:
 
 
 def _sign_emergency(conf: Config, options: argparse.Namespace) -> int:
-    from sshjit_ca.operations import offline_signing  # noqa: PLC0415
-    from sshjit_ca.service import daemon  # noqa: PLC0415
-
-    key = _public_key(options.key)
+    key = public_key(options.key)
     lifetime = durations.parse(options.lifetime)
     message = m.SignEmergency(options.login, tuple(options.host), key, options.reason, lifetime)
     if options.ca_down or options.no_database:
-        os.umask(0o077)
-        clock, passing = daemon.machine_clock(conf), standby.Time(time.monotonic, time.sleep)
-        if options.ca_down:
-            reply = offline_signing.sign(conf, options.places, clock, passing, message)
-        else:
-            reply = offline_signing.sign_without_database(conf, options.places, clock, message)
+        owner.settle(conf.home, for_good=False)
+        signed = owner.run_for_good(lambda: _sign_alone(options, message))
+        reply = wire.decode_answer(m.EmergencyReply, wire.loads(signed))
     else:
         reply = admin_client.call(conf.admin_socket, message, m.EmergencyReply)
     target = options.key.with_name(f"{options.key.name.removesuffix('.pub')}-cert.pub")
     try:
-        target.write_text(f"{reply.text}\n", encoding="ascii")
+        write_certificate(target, reply.text)
     except OSError as error:
         what = f"certificate {reply.serial} was signed and recorded, but {target} cannot be written: {error.strerror}"
         raise Failed(
@@ -222,11 +222,44 @@ def _sign_emergency(conf: Config, options: argparse.Namespace) -> int:
     return 0
 
 
-def _public_key(path: Path) -> str:
+def _sign_alone(options: argparse.Namespace, message: m.SignEmergency) -> bytes:
+    """The CA's answer while there is no CA, as it would be on the wire."""
+    from sshjit_ca.operations import offline_signing  # noqa: PLC0415
+    from sshjit_ca.service import daemon  # noqa: PLC0415
+
+    conf = config.load(options.config)  # as the owner reads it
+    clock, passing = daemon.machine_clock(conf), standby.Time(time.monotonic, time.sleep)
+    if options.ca_down:
+        reply = offline_signing.sign(conf, options.places, clock, passing, message)
+    else:
+        reply = offline_signing.sign_without_database(conf, options.places, clock, message)
+    return json.dumps(wire.encode(reply)).encode("utf-8")
+
+
+def write_certificate(target: Path, line: str) -> None:
+    """Writes a certificate where everybody may read it; one that is replaced keeps its owner. Raises ``OSError``."""
+    with owner.as_operator():
+        write_durably(target, f"{line}\n".encode("ascii"), PUBLIC)
+
+
+def public_key(path: Path) -> str:
+    """The line of a public key's file.
+
+    Raises:
+        Invalid: ``bad_key``.
+
+    """
     try:
-        return path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Invalid("bad_key", f"{path} cannot be read: {error}") from None
+        with owner.as_operator():
+            return read_plain(path, MAX_KEY).decode("ascii").strip()
+    except OSError as error:
+        raise Invalid("bad_key", f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise Invalid("bad_key", f"{path} is not a public key") from None
+
+
+MAX_KEY = 16 * 1024
+"""Bytes of a public key's file; RSA keys of 16384 bits have 3 KiB."""
 
 
 def _add(commands: Any, name: str, text: str, function: Any) -> argparse.ArgumentParser:

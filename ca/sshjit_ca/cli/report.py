@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import os
+import contextlib
 import sys
 import time
 from collections.abc import Iterator
@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from sshjit.errors import Failed, Invalid
+from sshjit_ca.cli.maintenance import AS_OWNER
 from sshjit_ca.config import Config
 from sshjit_ca.keys import files
 from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
+from sshjit_ca.machine import durable, owner
 from sshjit_ca.report import period as periods
 from sshjit_ca.report.period import Period
 from sshjit_ca.storage.store import Store
@@ -24,7 +26,7 @@ def add_commands(commands: Any) -> None:
     """Adds the command."""
     text = "who could reach what, who did, who approved, in a period"
     parser = commands.add_parser("report", help=text, description=f"{text[0].upper()}{text[1:]}.")
-    parser.set_defaults(run=_report)
+    parser.set_defaults(run=_report, works=AS_OWNER)
     when = "a day or a time, UTC: 2026-01-31 or 2026-01-31T12:00"
     parser.add_argument("--from", dest="first", required=True, type=periods.parse_begin, metavar="DATE", help=when)
     parser.add_argument(
@@ -72,7 +74,8 @@ def _report(conf: Config, options: argparse.Namespace) -> int:
             certificates=options.format == "csv",
         ) as report:
             if options.format == "csv":
-                count = csv_files.write_csv(report, options.output)
+                with owner.as_operator():
+                    count = csv_files.write_csv(report, options.output)
                 print(f"{options.output}: {count} tables")
             else:
                 _write_page(html_page.render(report), options.output)
@@ -97,11 +100,9 @@ def _opened(path: Path | None) -> Iterator[TextIO]:
     if path is None:
         yield sys.stdout
         return
-    new = path.with_name(f"{path.name}.new")
     try:
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            yield file
-        new.replace(path)
+        with owner.as_operator(), contextlib.ExitStack() as stack:
+            raw = stack.enter_context(durable.replacing(path))
+            yield stack.enter_context(durable.as_text(raw, "utf-8"))
     except OSError as error:
         raise Failed("not_written", f"{path} cannot be written: {error.strerror}") from None

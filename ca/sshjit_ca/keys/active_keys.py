@@ -15,6 +15,7 @@ from sshjit_ca.keys import probe
 from sshjit_ca.keys.key_store import KeyStore
 from sshjit_ca.keys.probe import ProbeResults
 from sshjit_ca.keys.signer import PURPOSES, Signer
+from sshjit_ca.machine import owner
 from sshjit_ca.machine.durable import write_durably
 from sshjit_ca.state import CaKey, State
 from sshjit_ca.state import keys as folded
@@ -135,7 +136,11 @@ def remembered_key(turns: Path, purpose: Purpose) -> tuple[str, str]:
         found = wire.loads(turns.read_bytes())[purpose]
         return str(found["key"]), str(found["reference"])
     except (OSError, Invalid, KeyError, TypeError) as error:
-        raise Failed("no_key", f"{turns} does not say which key signs: {error}") from None
+        hint = owner.unreadable_hint(turns, error, _TURNS) if isinstance(error, OSError) else _TURNS
+        raise Failed("no_key", f"{turns} does not say which key signs: {error}", hint=hint) from None
+
+
+_TURNS = "the CA writes it anew when it starts, from its log: bring the database back, and start it"
 
 
 @lru_cache(maxsize=256)

@@ -19,6 +19,7 @@ from sshjit.sshkey import PublicKey
 from sshjit.sshwire import string, text
 from sshjit_ca.keys.signatures import CURVE_HASHES, ecdsa_blob
 from sshjit_ca.keys.signer import RSA_SIGNATURE
+from sshjit_ca.machine import durable, owner
 
 MAX_BYTES = 64 * 1024
 MAX_PASSPHRASE = 1023
@@ -64,12 +65,13 @@ def make(path: Path, kind: KeyKind = "ed25519", *, passphrase: bytes | None = No
     private = _new(kind)
     hidden = serialization.NoEncryption() if passphrase is None else serialization.BestAvailableEncryption(passphrase)
     raw = private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, hidden)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(raw)
-        file.flush()
-        os.fsync(file.fileno())
-    public_file(path).write_text(f"{FileKey(private).public.line}\n", encoding="ascii")
+    durable.make_durably(path, raw)
+    write_public(path, FileKey(private).public)
+
+
+def write_public(path: Path, public: PublicKey) -> None:
+    """Writes the public half beside the key at ``path``, in the place of one that is damaged."""
+    durable.write_durably(public_file(path), f"{public.line}\n".encode("ascii"), durable.PUBLIC)
 
 
 def public_file(path: Path) -> Path:
@@ -80,6 +82,8 @@ def public_file(path: Path) -> Path:
 def load_public(path: Path) -> PublicKey:
     """The public half beside a key that ``make`` wrote: what is left to go by when the private one is gone.
 
+    Where it is missing or damaged and the private half lies there unencrypted, it is taken from that one.
+
     Raises:
         Failed: ``no_key``, ``bad_key_file``.
 
@@ -87,10 +91,18 @@ def load_public(path: Path) -> PublicKey:
     beside = public_file(path)
     try:
         return sshkey.parse_line(beside.read_text(encoding="ascii"))
-    except OSError as error:
-        raise Failed("no_key", f"{beside}: {error.strerror}", hint=_MISSING) from None
     except (Invalid, UnicodeDecodeError):
-        raise Failed("bad_key_file", f"{beside} is not a public key") from None
+        problem = Failed("bad_key_file", f"{beside} is not a public key", hint=_PUBLIC.format(path=path))
+    except OSError as error:
+        hint = owner.unreadable_hint(beside, error, _PUBLIC.format(path=path))
+        problem = Failed("no_key", f"{beside}: {error.strerror}", hint=hint)
+    try:
+        return load(path).public
+    except Failed:
+        raise problem from None
+
+
+_PUBLIC = "put it back, or: ssh-keygen -y -f {path} > {path}.pub; before the first start: ssh-jit-ca init goes on"
 
 
 _MISSING = "put it back from where keys are kept; for a new installation ssh-jit-ca init makes the first keys"
@@ -109,10 +121,13 @@ def load(path: Path, passphrase: bytes | None = None) -> FileKey:
             status = os.fstat(file.fileno())
             raw = file.read(MAX_BYTES)
     except OSError as error:
-        raise Failed("no_key", f"{path}: {error.strerror}", hint=_MISSING) from None
+        hint = owner.unreadable_hint(path, error, _MISSING)
+        raise Failed("no_key", f"{path}: {error.strerror}", hint=hint) from None
     if status.st_uid != os.getuid():
-        owner = f"Unix user {status.st_uid}, and the CA runs as {os.getuid()}"
-        raise Failed("key_exposed", f"{path} belongs to {owner}", hint=f"chown {os.getuid()} {path}; chmod 600 {path}")
+        text = f"{path} belongs to Unix user {status.st_uid}, and this runs as {os.getuid()}"
+        right = owner.owner_of(path.parent)
+        hint = f"as root: chown {right.name} {path}; chmod 600 {path}"
+        raise Failed("key_exposed", text, hint=hint if right.uid == os.getuid() else f"run it as {right.name}")
     if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o077:
         raise Failed("key_exposed", f"{path} can be read by other users", hint=f"chmod 600 {path}")
     private = _read(path, raw, passphrase)

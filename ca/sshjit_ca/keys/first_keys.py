@@ -7,6 +7,7 @@ where every verification begins.
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from sshjit import canonical, sshkey, wire
@@ -14,12 +15,13 @@ from sshjit.ca_protocol.keys import Purpose
 from sshjit.errors import Failed, Invalid
 from sshjit.sshkey import PublicKey
 from sshjit_ca.keys import files, references
-from sshjit_ca.keys.generation import Maker, opened
+from sshjit_ca.keys.generation import Maker, Opened, opened
 from sshjit_ca.keys.key_store import KeyStore
 from sshjit_ca.keys.locations import KeyLocations
 from sshjit_ca.keys.signer import PURPOSES
-from sshjit_ca.machine.durable import write_durably
+from sshjit_ca.machine.durable import make_folder, write_durably
 
+_log = logging.getLogger(__name__)
 NAME = "first.json"
 
 
@@ -29,14 +31,17 @@ def begin(
     """Takes the keys at the references ``given``, each of which must sign once, and makes files for the others.
 
     ``passphrase`` is the source of what the files are encrypted by. Nothing is written before every key was tried.
+    What an ``init`` that was cut off left behind is gone on from: its whole files stay, and those that are not are made
+    anew, which nobody was told of yet. The caller has made sure that the log is empty.
 
     Raises:
         Invalid: ``already_made``, ``same_key``, ``bad_key_type``, ``bad_reference``.
-        Failed: why a key or the passphrase cannot be used.
+        Failed: why a key or the passphrase cannot be used; ``other_options``.
 
     """
-    if any((folder / name).exists() for purpose in PURPOSES for name in (purpose, f"{purpose}.pub", NAME)):
+    if _is_whole(folder):
         raise Invalid("already_made", f"{folder} already contains keys", hint="nothing was changed")
+    _refuse_other_options(folder, given)
     key_store = KeyStore(places)
     public_keys = {purpose: opened(key_store, reference).public for purpose, reference in given.items()}
     if len({key.fingerprint for key in public_keys.values()}) != len(public_keys):
@@ -44,17 +49,98 @@ def begin(
     if "log" in public_keys and public_keys["log"].type != sshkey.ED25519:
         raise Invalid("bad_key_type", "the log's key must be Ed25519: checkpoints are C2SP signed notes")
     maker = Maker.of(key_store, passphrase)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     written = dict(given)
     for purpose in PURPOSES:
         path = folder / purpose
         if purpose in public_keys:
-            files.public_file(path).write_text(f"{public_keys[purpose].line}\n", encoding="ascii")
+            files.write_public(path, public_keys[purpose])
             continue
-        made = maker.make(path)
+        made = _left(maker, path) or maker.make(path)
+        files.write_public(path, made.public)
         public_keys[purpose], written[purpose] = made.public, made.reference
     write_durably(folder / NAME, canonical.dumps(written) + b"\n")
     return public_keys
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether an ``init`` came to its end here, as far as the keys go; what can be derived from them may be missing."""
+    try:
+        wire.loads((folder / NAME).read_bytes())
+        written = references_in(folder)
+    except (OSError, Invalid, Failed):
+        return False
+    return all(
+        _begins_as_key(reference.path) if isinstance(reference, references.File) else _has_public(folder / purpose)
+        for purpose, reference in ((purpose, references.parse(text)) for purpose, text in written.items())
+    )
+
+
+def _has_public(path: Path) -> bool:
+    try:
+        files.load_public(path)
+    except Failed:
+        return False
+    return True
+
+
+def _refuse_other_options(folder: Path, given: dict[Purpose, str]) -> None:
+    """Refuses a file for a purpose for which the ``init`` before took a key from elsewhere, and the opposite."""
+    try:
+        known = references_in(folder) if (folder / NAME).exists() else {}
+    except Failed:
+        known = {}
+    for purpose in PURPOSES:
+        path = folder / purpose
+        lost = known.get(purpose, "").startswith(references.of_file(path))
+        elsewhere = files.public_file(path).exists() and not path.exists() and not lost
+        if elsewhere != (purpose in given) and (elsewhere or path.exists()):
+            option = f"--{purpose.replace('_', '-')} REFERENCE"
+            text = f"an init that was cut off took {purpose} {'from elsewhere' if elsewhere else 'as a file'}"
+            how = f"repeat it with its options, {option} among them" if elsewhere else f"repeat it without {option}"
+            raise Failed("other_options", f"{text}; nothing was changed", hint=f"{how}, or remove {folder}: begin anew")
+
+
+def _left(maker: Maker, path: Path) -> Opened | None:
+    """A key that is there from before; ``None`` if there is none, or one of which the end is missing.
+
+    Raises:
+        Failed: why a whole one cannot be used, such as ``bad_passphrase`` where this time none, or another, is named.
+
+    """
+    if not path.exists():
+        return None
+    if not _begins_as_key(path):
+        _log.warning("%s was cut off, and is made anew", path)
+        path.unlink()
+        return None
+    return opened(maker.key_store, references.of_file(path, maker.source))
+
+
+def _begins_as_key(path: Path) -> bool:
+    """Whether a file is whole, from its first line to its last; what it holds is for who opens it."""
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return False
+    return text.startswith(b"-----BEGIN ") and text.rstrip().endswith(b" PRIVATE KEY-----")
+
+
+def derive(folder: Path) -> None:
+    """Makes the public halves anew that are missing or damaged, from unencrypted private ones beside them."""
+    for purpose in PURPOSES:
+        path = folder / purpose
+        try:
+            public = files.load_public(path)
+            if files.public_file(path).read_text(encoding="ascii", errors="replace").strip() == public.line:
+                continue
+        except FileNotFoundError:
+            pass
+        except (OSError, Failed) as error:
+            _log.warning("%s", error)
+            continue
+        files.write_public(path, public)
+        _log.warning("%s was missing or damaged, and is made anew from the key", files.public_file(path))
 
 
 def references_in(folder: Path) -> dict[Purpose, str]:
@@ -71,4 +157,7 @@ def references_in(folder: Path) -> dict[Purpose, str]:
     except FileNotFoundError:
         return {purpose: references.of_file(folder / purpose) for purpose in PURPOSES}
     except (OSError, Invalid, KeyError, TypeError) as error:
-        raise Failed("no_key", f"{path} does not name the first keys: {error}") from None
+        raise Failed("no_key", f"{path} does not name the first keys: {error}", hint=_AGAIN) from None
+
+
+_AGAIN = "ssh-jit-ca init, with the options of the first time, goes on where it was cut off"

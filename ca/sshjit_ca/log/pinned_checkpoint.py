@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sshjit.errors import Failed
-from sshjit_ca.machine.durable import write_durably
+from sshjit_ca.machine.durable import overwrite, try_overwriting, write_durably
+from sshjit_ca.machine.owner import unreadable_hint
 
 SECTOR = 512
 """Bytes that a disk writes at once."""
@@ -65,19 +66,14 @@ class PinnedCheckpoint:
             if not self.checkpoint_file.exists():  # a power cut must not leave an empty one
                 write_durably(self.checkpoint_file, content)
                 return
-            descriptor = os.open(self.checkpoint_file, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-            try:
-                os.pwrite(descriptor, content, 0)
-                os.ftruncate(descriptor, len(content))
-            finally:
-                os.close(descriptor)
+            overwrite(self.checkpoint_file, content)
         except OSError as error:
             raise _unwritten(self.checkpoint_file, error) from None
 
     def try_writing(self) -> None:
         """Finds out whether the next note could be kept, and changes nothing. Raises as ``keep_checkpoint``."""
         try:
-            os.close(os.open(self.checkpoint_file, os.O_WRONLY | os.O_NOFOLLOW))
+            try_overwriting(self.checkpoint_file)
         except FileNotFoundError:
             pass  # before the first note
         except OSError as error:
@@ -90,10 +86,12 @@ class PinnedCheckpoint:
             Failed: ``no_memory``.
 
         """
-        text = _read(self.epoch_file).strip()
-        if text and not text.isdecimal():
-            raise Failed("no_memory", f"{self.epoch_file} does not contain a number", hint=_LOST)
-        return int(text or 0)
+        text = _read(self.epoch_file)
+        if not text and not os.path.lexists(self.epoch_file):
+            return 0
+        if not (text.isascii() and text.endswith("\n") and text[:-1].isdecimal()):
+            raise Failed("no_memory", f"{self.epoch_file} is damaged", hint=_LOST)
+        return int(text)
 
     def keep_epoch(self, epoch: int) -> None:
         """Replaces the highest epoch; on the disk when this returns.
@@ -128,4 +126,5 @@ def _read(path: Path) -> str:
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
-        raise Failed("no_memory", f"{path} cannot be read: {error}", hint=_LOST) from None
+        hint = unreadable_hint(path, error, _LOST) if isinstance(error, OSError) else _LOST
+        raise Failed("no_memory", f"{path} cannot be read: {error}", hint=hint) from None

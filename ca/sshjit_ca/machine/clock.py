@@ -8,14 +8,17 @@ the boot clock.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from sshjit.errors import Failed
 from sshjit_ca.machine.durable import write_durably
+from sshjit_ca.machine.owner import unreadable_hint
 from sshjit_ca.machine.system import UNKNOWN
 
+_LINE = re.compile(r"(?P<boot>\S+) (?P<offset>-?\d+\.\d+)\n")
 TOLERANCE = 30
 """Seconds that wall clock and boot clock may drift apart before signing stops."""
 
@@ -30,12 +33,22 @@ class Kept:
     """Whether it is kept; who only looks, does not."""
 
     def recall(self) -> float | None:
-        """The offset that was kept since this start of the machine; ``None`` if there is none."""
+        """The offset that was kept since this start of the machine; ``None`` if there is none.
+
+        Raises:
+            Failed: ``no_memory``, when the file is damaged or cannot be read: a jump must not be forgotten by that.
+
+        """
         try:
-            kept, _, offset = self.file.read_text(encoding="ascii").strip().partition(" ")
-            return float(offset) if kept == self.boot_id != UNKNOWN else None
-        except (OSError, ValueError):
+            text = self.file.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
             return None
+        except OSError as error:
+            hint = unreadable_hint(self.file, error, _HINT_FILE.format(file=self.file))
+            raise Failed("no_memory", f"{self.file} cannot be read: {error.strerror}", hint=hint) from None
+        if (line := _LINE.fullmatch(text)) is None:
+            raise Failed("no_memory", f"{self.file} is damaged", hint=_HINT_FILE.format(file=self.file))
+        return float(line["offset"]) if line["boot"] == self.boot_id != UNKNOWN else None
 
     def keep(self, offset: float) -> None:
         """Keeps the offset; on the disk when this returns."""
@@ -99,4 +112,5 @@ class Clock:
             self._kept.keep(offset)
 
 
+_HINT_FILE = "set the time of the CA's machine right, look at it again, and remove the file: rm {file}"
 _HINT = "set the time of the CA's machine right, then: ssh-jit-ca confirm-clock"

@@ -7,11 +7,11 @@ frees is for revoking, locking and telling the hosts. When there is room again i
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from sshjit.errors import Failed
+from sshjit_ca.machine.durable import allocate
 from sshjit_ca.machine.system import disk_free
 
 MIB = 1024 * 1024
@@ -59,14 +59,8 @@ class Reserve:
         return kept
 
     def _make(self) -> None:
-        descriptor = os.open(self.file, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        try:
-            os.posix_fallocate(descriptor, 0, self._size)
-            self._kept = True
-        finally:
-            os.close(descriptor)
-            if not self._kept:
-                self.file.unlink()
+        allocate(self.file, self._size)
+        self._kept = True
 
     def _full(self) -> Failed:
         folder, left = self.file.parent, self.free() / MIB

@@ -8,7 +8,8 @@ from pathlib import Path
 from sshjit import canonical, wire
 from sshjit.errors import Failed, Invalid
 from sshjit.events import EmergencyIssued
-from sshjit_ca.machine.durable import sync_folder, write_durably
+from sshjit_ca.machine.durable import make_folder, write_durably
+from sshjit_ca.machine.owner import unreadable_hint
 
 _LIMIT = 64 * 1024
 
@@ -31,8 +32,7 @@ class Spool:
             OSError: when it cannot be kept.
 
         """
-        self.folder.mkdir(mode=0o700, exist_ok=True)
-        sync_folder(self.home)
+        make_folder(self.folder)
         write_durably(self._file(event), canonical.dumps(wire.encode(event)))
 
     def waiting(self) -> list[EmergencyIssued]:
@@ -56,4 +56,6 @@ def _read(path: Path) -> EmergencyIssued:
     try:
         return wire.decode(EmergencyIssued, wire.loads(path.read_bytes(), limit=_LIMIT))
     except (OSError, Invalid) as error:
-        raise Failed("bad_spool", f"{path} cannot be read: {error}", hint="repair the file, or move it away") from None
+        otherwise = "repair the file, or move it away"
+        hint = unreadable_hint(path, error, otherwise) if isinstance(error, OSError) else otherwise
+        raise Failed("bad_spool", f"{path} cannot be read: {error}", hint=hint) from None

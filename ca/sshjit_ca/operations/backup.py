@@ -6,16 +6,19 @@ epoch and the settings. Private keys are left out unless they are asked for: a b
 
 from __future__ import annotations
 
-import os
+import contextlib
 import sqlite3
 import tarfile
 import tempfile
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import IO
 
 from sshjit.errors import Failed, Invalid
 from sshjit_ca.config import Config
 from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
+from sshjit_ca.machine import durable, owner
 from sshjit_ca.storage.database import sqlite_file
 
 DATABASE = "ca.db"
@@ -40,55 +43,84 @@ def back_up(config: Config, settings: Path, target: Path, *, with_keys: bool) ->
     pinned = PinnedCheckpoint(config.home)
     beside = [pinned.checkpoint_file, pinned.epoch_file, settings, config.policy, config.providers]
     try:
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".backup-") as folder:
-            copy = Path(folder) / DATABASE
-            size = _copy(database, copy)
-            descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                with tarfile.open(fileobj=file, mode="w") as archive:
-                    archive.add(copy, DATABASE)
-                    for path in beside:
-                        if path.exists():
-                            archive.add(path, path.name)
-                    if with_keys:
-                        archive.add(config.home / "keys", "keys")
-                file.flush()
-                os.fsync(file.fileno())
+        with (
+            _opened(database) as source,
+            owner.as_operator(),
+            durable.Folder.open(target.parent, ours=True) as folder,
+            folder.replacing(target.name, new=True) as file,
+            tempfile.TemporaryDirectory(dir=target.parent, prefix=".backup-") as scratch,
+        ):
+            copy = Path(scratch) / DATABASE
+            size = _copy(source, copy)
+            with tarfile.open(fileobj=file, mode="w") as archive:
+                archive.add(copy, DATABASE)
+                for path in beside:
+                    if path.exists():
+                        archive.add(path, path.name)
+                if with_keys:
+                    archive.add(config.home / "keys", "keys")
     except FileExistsError:
         raise Invalid("already_there", f"{target} already exists", hint="nothing was changed") from None
     except OSError as error:
-        raise Failed("not_written", f"the backup cannot be written: {error}") from None
+        raise Failed("not_written", f"the backup cannot be written: {error.strerror or error}", hint=_WHERE) from None
     return size
 
 
+_WHERE = "name a file in a folder that is yours, and that other users cannot change"
+_SQLITE = b"SQLite format 3\0"
+"""How every database of SQLite begins."""
+
+
 def unpack(archive: Path, target: Path) -> None:
-    """Takes the database out of an archive of ``back_up`` and writes it to ``target``.
+    """Takes the database out of an archive of ``back_up``, or copies one that is none, to ``target``.
 
     Raises:
         Invalid: ``no_backup``.
 
     """
     try:
-        with tarfile.open(archive) as found:
-            member = found.extractfile(DATABASE)
-            if member is None:
-                raise Invalid("no_backup", f"{archive} does not contain {DATABASE}")
-            with member, target.open("xb") as out:
-                while part := member.read(1 << 20):
+        with owner.as_operator():
+            file = archive.open("rb")
+        with file, contextlib.ExitStack() as stack:
+            source: IO[bytes] = file
+            if file.read(len(_SQLITE)) != _SQLITE:
+                file.seek(0)
+                packed = stack.enter_context(tarfile.open(fileobj=file)).extractfile(DATABASE)
+                if packed is None:
+                    raise Invalid("no_backup", f"{archive} does not contain {DATABASE}")
+                source = stack.enter_context(packed)
+            source.seek(0)
+            with durable.replacing(target, new=True) as out:
+                while part := source.read(1 << 20):
                     out.write(part)
     except (OSError, KeyError, tarfile.TarError) as error:
         raise Invalid("no_backup", f"{archive} cannot be read as a backup: {error}") from None
 
 
-def _copy(database: Path, target: Path) -> int:
-    """A consistent copy in one file; the size of the log in it."""
+@contextlib.contextmanager
+def _opened(database: Path) -> Iterator[sqlite3.Connection]:
+    """The database, with the files beside it open already: they are made by whoever opens it first."""
     if not database.is_file():
         raise Failed("no_database", f"there is no database at {database}")
+    with closing(sqlite3.connect(database)) as source:
+        try:
+            source.execute("SELECT size FROM head").fetchone()
+        except sqlite3.Error as error:
+            raise _uncopied(error) from None
+        yield source
+
+
+def _copy(source: sqlite3.Connection, target: Path) -> int:
+    """A consistent copy in one file; the size of the log in it."""
     try:
-        with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(target)) as copy:
+        with closing(sqlite3.connect(target)) as copy:
             source.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")
             row = copy.execute("SELECT size FROM head").fetchone()
     except sqlite3.Error as error:
-        raise Failed("no_database", f"the database cannot be copied: {error}") from None
+        raise _uncopied(error) from None
     return int(row[0]) if row else 0
+
+
+def _uncopied(error: sqlite3.Error) -> Failed:
+    return Failed("no_database", f"the database cannot be copied: {error}")

@@ -23,6 +23,7 @@ from sshjit_ca.keys.key_store import KeyStore
 from sshjit_ca.keys.locations import KeyLocations
 from sshjit_ca.keys.succession import Succession
 from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
+from sshjit_ca.machine import owner
 from sshjit_ca.machine.clock import TOLERANCE, Clock
 from sshjit_ca.machine.reserve import MIB
 from sshjit_ca.machine.spool import Spool
@@ -64,14 +65,20 @@ def examine(config: Config, clock: Callable[[], Clock], places: KeyLocations) ->
 
 
 def _files(config: Config) -> Iterator[Finding]:
-    """Home and keys belong to us alone. Who runs this is taken for the CA's user."""
+    """Home and keys belong to us alone. Who runs this is the owner of the home, or became it."""
     clean = True
+    if paths := owner.foreign(config.home, sqlite_file(config.database)):
+        clean = False
+        name, names = owner.owner_of(config.home).name, " ".join(map(str, paths))
+        yield Finding("files", "bad", f"{names} does not belong to {name}", f"as root: chown -h {name} {names}")
+    for purpose in PURPOSES:
+        public = files.public_file(config.key_file(purpose))
+        if not public.exists() or not public.stat().st_size:
+            clean = False
+            yield Finding("files", "warning", f"{public} is missing", "the CA makes it anew from the key at its start")
     for folder in (config.home, config.home / "keys"):
         status = folder.stat()
-        if status.st_uid != os.getuid():
-            clean = False
-            yield Finding("files", "bad", f"{folder} belongs to another user", "run this as the CA's user")
-        elif status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             clean = False
             yield Finding("files", "bad", f"{folder} is open to other users", f"chmod 700 {folder}")
     for path in _private(config):

@@ -7,17 +7,18 @@ next bundle, and the log says what is missing, citing the newest checkpoint know
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from sshjit.errors import Invalid, Refused, SshJitError
+from sshjit.errors import Failed, Invalid, Refused, SshJitError
 from sshjit.events import Restored
 from sshjit_ca.authority import record_first_keys
 from sshjit_ca.config import Config
 from sshjit_ca.keys.locations import KeyLocations
 from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
 from sshjit_ca.machine.clock import Clock
-from sshjit_ca.machine.durable import write_durably
+from sshjit_ca.machine.durable import rename, write_durably
 from sshjit_ca.service import daemon, standby
 from sshjit_ca.storage.store import Store
 
@@ -63,7 +64,7 @@ def _restore(config: Config, store: Store, places: KeyLocations, clock: Clock, r
     context = daemon.open_context(config, store, places, clock, pinned=after)
     context.journal.read()
     size = context.state.size
-    epoch = context.journal.take_over(standby.me(), above=max(context.state.epoch, pinned.epoch()) + JUMP - 1)
+    epoch = context.journal.take_over(standby.me(), above=max(context.state.epoch, _epoch(pinned)) + JUMP - 1)
     context.now = clock.steady(context.state.time)
     lost = max(0, _size(cited) - size)
     if not context.state.keys:
@@ -75,10 +76,21 @@ def _restore(config: Config, store: Store, places: KeyLocations, clock: Clock, r
         write_durably(kept, cited.encode("utf-8"))
     context.record(Restored(epoch, lost, cited, reason))
     context.journal.commit()
-    after.checkpoint_file.replace(pinned.checkpoint_file)
+    rename(after.checkpoint_file, pinned.checkpoint_file)
     context.keys.remember(context.keys.turns())
     context.journal.release()
     return Outcome(epoch, size, lost, kept)
+
+
+def _epoch(pinned: PinnedCheckpoint) -> int:
+    """The highest epoch that is known; a damaged file is replaced, and the jump leaves out what it may have said."""
+    try:
+        return pinned.epoch()
+    except Failed as error:
+        if error.code != "no_memory" or not os.access(pinned.epoch_file, os.R_OK):
+            raise
+        pinned.keep_epoch(0)
+        return 0
 
 
 def _size(note: str) -> int:
@@ -111,6 +123,6 @@ def put_in_place(database: Path, copy: Path) -> Path | None:
         for suffix in ("", "-wal", "-shm"):
             part = database.with_name(database.name + suffix)
             if part.exists():
-                part.replace(aside.with_name(aside.name + suffix))
+                rename(part, aside.with_name(aside.name + suffix))
     write_durably(database, copy.read_bytes())
     return aside

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
 
 from sshjit.errors import Failed, Invalid
+from sshjit_ca.machine import durable
 from sshjit_ca.report.builder import Report
 from sshjit_ca.report.columns import Cell, Column
 from sshjit_ca.report.evidence import EVIDENCE
@@ -45,32 +45,29 @@ def write_csv(report: Report, path: Path) -> int:
         Failed: ``not_written``.
 
     """
-    new = path.with_name(f"{path.name}.new")  # so that what is there under its name is whole
-    for each in (path, new):
-        if each.exists():
-            raise Invalid("exists", f"{each} is there already", hint="name another, or take it away")
     try:
-        count = _zip(report, new) if path.suffix == ".zip" else _folder(report, new)
-        new.rename(path)
+        return _zip(report, path) if path.suffix == ".zip" else _folder(report, path)
+    except FileExistsError:
+        raise Invalid("exists", f"{path} is there already", hint="name another, or take it away") from None
     except OSError as error:
         raise Failed("not_written", f"{path} cannot be written: {error.strerror}") from None
-    return count
 
 
 def _folder(report: Report, path: Path) -> int:
-    path.mkdir(mode=0o700)
     count = 0
-    for name, rows in _files(report):
-        count += 1
-        descriptor = os.open(path / f"{name}.csv", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8-sig", errors="backslashreplace", newline="") as file:
-            _rows(file, rows)
+    with durable.Folder.open(path.parent) as above, above.new_folder(path.name) as folder:
+        for name, rows in _files(report):
+            count += 1
+            with (
+                folder.replacing(f"{name}.csv", new=True) as raw,
+                durable.as_text(raw, "utf-8-sig", "backslashreplace", newline="") as file,
+            ):
+                _rows(file, rows)
     return count
 
 
 def _zip(report: Report, path: Path) -> int:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w+b") as whole, zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as packed:
+    with durable.replacing(path, new=True) as whole, zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as packed:
         count = 0
         for name, rows in _files(report):
             count += 1

@@ -25,7 +25,7 @@ from sshjit.policy.schedule import show_time
 from sshjit_ca.authority import Authority
 from sshjit_ca.config import Config, read_trusted
 from sshjit_ca.context import Context
-from sshjit_ca.keys import files
+from sshjit_ca.keys import files, first_keys
 from sshjit_ca.keys.active_keys import ActiveKeys
 from sshjit_ca.keys.key_store import KeyStore
 from sshjit_ca.keys.locations import KeyLocations
@@ -33,7 +33,7 @@ from sshjit_ca.log import snapshotting
 from sshjit_ca.log.history import History
 from sshjit_ca.log.journal import Journal
 from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
-from sshjit_ca.machine import supervisor, system
+from sshjit_ca.machine import owner, supervisor, system
 from sshjit_ca.machine.clock import Clock, Kept
 from sshjit_ca.machine.randomness import Randomness
 from sshjit_ca.machine.reserve import MIB, Reserve
@@ -78,6 +78,8 @@ def open_context(
         SshJitError: whatever is wrong with the configuration, the policy, the providers or the keys.
 
     """
+    database = sqlite_file(config.database)
+    owner.require_ours(config.home, database)
     trusted = providers.load(read_trusted(config.providers), file=config.providers.name)
     if not config.unsafe_development and any(provider.unsafe_http for provider in trusted.values()):
         raise Failed(
@@ -85,11 +87,11 @@ def open_context(
         )
     text = read_trusted(config.policy)
     key_store = KeyStore(places if config.agent_socket is None else replace(places, agent=config.agent_socket))
+    first_keys.derive(config.home / "keys")
     first = files.load_public(config.key_file("log"))
     pinned = pinned or PinnedCheckpoint(config.home)
     random = Randomness(secrets.token_bytes)
     journal = Journal(store, key_store, first, config.origin, pinned=pinned, salt=random)
-    database = sqlite_file(config.database)
     return Context(
         config=config,
         providers=trusted,

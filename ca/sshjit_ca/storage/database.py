@@ -96,9 +96,14 @@ def is_unanswered(error: SQLAlchemyError) -> bool:
 
 def what_to_do(why: str, otherwise: str) -> str:
     """The hint for who only reads, by what the database said."""
-    if any(words in why for words in _DAMAGED):
+    if is_damaged(why):
         return _BACKUP
     return _COPY if any(words in why for words in _BESIDE) else otherwise
+
+
+def is_damaged(why: str) -> bool:
+    """Whether a database said that its file is damaged."""
+    return any(words in why for words in _DAMAGED)
 
 
 _DAMAGED = ("file is not a database", "malformed", "invalid page in block")
