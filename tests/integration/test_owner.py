@@ -44,9 +44,14 @@ def give_away(home: Path) -> None:
     home.chmod(0o755)
     for file in home.glob("*.toml"):
         file.chmod(0o644)
-    (home / "mine").mkdir(mode=0o700)
+    mine(home).mkdir(mode=0o700)
     for path in (home, home / "ca", *(home / "ca").rglob("*")):
         os.chown(path, OWNER, OWNER) if isolate.possible() else None
+
+
+def mine(home: Path) -> Path:
+    """A folder of root's, for what root names."""
+    return home.with_name(f"{home.name}-mine")
 
 
 def launch(ca_home: Path, *arguments: str, user: int | None = None) -> list[str]:
@@ -54,7 +59,7 @@ def launch(ca_home: Path, *arguments: str, user: int | None = None) -> list[str]
     command = [*PROGRAM, "--config", str(ca_home / "ca.toml"), *arguments]
     if not isolate.possible():
         return command
-    keep = [str(path) for path in (*isolate.surroundings(), ca_home)]
+    keep = [str(path) for path in (*isolate.surroundings(), ca_home, mine(ca_home))]
     return isolate.enter(Spec(cover=isolate.barriers(map(Path, keep)), write=tuple(keep), user=user), command)
 
 
@@ -93,7 +98,7 @@ def answers(ca_home: Path) -> bool:
 
 
 def key_of(ca: Installation) -> Path:
-    return make_key(ca.home / "mine" / "id").with_suffix(".pub")
+    return make_key(mine(ca.home) / "id").with_suffix(".pub")
 
 
 EMERGENCY = ("sign-emergency", "--login", "root", "--host", "web1", "--reason", "the pager rang", "--key")
@@ -130,16 +135,16 @@ def test_t84_root_serves_as_the_owner(ca: Installation) -> None:
 )  # fmt: skip
 def test_t84_no_command_of_root_leaves_a_file_of_root_in_the_home(ca: Installation, command: str) -> None:
     """SQLite makes files beside the database for whoever opens it first. What root named is root's, and private."""
-    mine = ca.home / "mine"
-    run(ca.home, *command.format(mine).split(), code=1 if command == "doctor" else 0)  # the CA does not run
-    for path in mine.rglob("*"):
+    folder = mine(ca.home)
+    run(ca.home, *command.format(folder).split(), code=1 if command == "doctor" else 0)  # the CA does not run
+    for path in folder.rglob("*"):
         assert path.stat().st_uid == os.getuid()
         assert path.stat().st_mode & 0o077 == 0
     require_whole(ca.home)
 
 
 def test_t84_root_restores_from_a_file_that_only_root_can_read(ca: Installation) -> None:
-    archive = ca.home / "mine" / "backup.tar"
+    archive = mine(ca.home) / "backup.tar"
     run(ca.home, "backup", str(archive))
     run(ca.home, "restore", str(archive), "--accept-loss", "--reason", "a drill")
     require_whole(ca.home)

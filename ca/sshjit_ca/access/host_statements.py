@@ -89,7 +89,7 @@ def _secret(path: Path, context: Context) -> bytes:
     """
     try:
         secret = _read_secret(path)
-        if secret is None or len(secret) != SECRET_BYTES:
+        if secret is None or len(secret) != SECRET_BYTES or not any(secret):  # a power cut leaves zeros too
             if secret is not None:
                 _log.warning("%s was damaged and is made anew: invitations that are out count no more", path)
             secret = context.random(SECRET_BYTES)

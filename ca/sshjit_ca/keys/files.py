@@ -79,6 +79,15 @@ def public_file(path: Path) -> Path:
     return path.with_name(f"{path.name}.pub")
 
 
+def has_public(path: Path) -> bool:
+    """Whether the public half lies beside a key, whole."""
+    try:
+        sshkey.parse_line(public_file(path).read_text(encoding="ascii"))
+    except (OSError, Invalid, UnicodeDecodeError):
+        return False
+    return True
+
+
 def load_public(path: Path) -> PublicKey:
     """The public half beside a key that ``make`` wrote: what is left to go by when the private one is gone.
 

@@ -71,17 +71,9 @@ def _is_whole(folder: Path) -> bool:
     except (OSError, Invalid, Failed):
         return False
     return all(
-        _begins_as_key(reference.path) if isinstance(reference, references.File) else _has_public(folder / purpose)
+        _begins_as_key(reference.path) if isinstance(reference, references.File) else files.has_public(folder / purpose)
         for purpose, reference in ((purpose, references.parse(text)) for purpose, text in written.items())
     )
-
-
-def _has_public(path: Path) -> bool:
-    try:
-        files.load_public(path)
-    except Failed:
-        return False
-    return True
 
 
 def _refuse_other_options(folder: Path, given: dict[Purpose, str]) -> None:
@@ -130,17 +122,14 @@ def derive(folder: Path) -> None:
     """Makes the public halves anew that are missing or damaged, from unencrypted private ones beside them."""
     for purpose in PURPOSES:
         path = folder / purpose
+        if files.has_public(path):
+            continue
         try:
-            public = files.load_public(path)
-            if files.public_file(path).read_text(encoding="ascii", errors="replace").strip() == public.line:
-                continue
-        except FileNotFoundError:
-            pass
+            files.write_public(path, files.load_public(path))
         except (OSError, Failed) as error:
             _log.warning("%s", error)
-            continue
-        files.write_public(path, public)
-        _log.warning("%s was missing or damaged, and is made anew from the key", files.public_file(path))
+        else:
+            _log.warning("%s was missing or damaged, and is made anew from the key", files.public_file(path))
 
 
 def references_in(folder: Path) -> dict[Purpose, str]:

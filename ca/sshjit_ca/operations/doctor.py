@@ -72,10 +72,10 @@ def _files(config: Config) -> Iterator[Finding]:
         name, names = owner.owner_of(config.home).name, " ".join(map(str, paths))
         yield Finding("files", "bad", f"{names} does not belong to {name}", f"as root: chown -h {name} {names}")
     for purpose in PURPOSES:
-        public = files.public_file(config.key_file(purpose))
-        if not public.exists() or not public.stat().st_size:
+        if not files.has_public(config.key_file(purpose)):
             clean = False
-            yield Finding("files", "warning", f"{public} is missing", "the CA makes it anew from the key at its start")
+            text = f"{files.public_file(config.key_file(purpose))} is missing or damaged"
+            yield Finding("files", "warning", text, "the CA makes it anew from the key at its start")
     for folder in (config.home, config.home / "keys"):
         status = folder.stat()
         if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):

@@ -98,9 +98,12 @@ class Alarms:
         """
         try:
             return min(int(self._file.read_text(encoding="ascii")), size - 1)
+        except FileNotFoundError:
+            pass
         except (OSError, ValueError):
-            self.keep(size - 1)
-            return size - 1
+            _log.error("%s is damaged: alarms that were not told yet are in the log only", self._file)
+        self.keep(size - 1)
+        return size - 1
 
     def keep(self, position: int) -> None:
         """Remembers how far the log was told."""

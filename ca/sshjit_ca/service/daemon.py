@@ -57,12 +57,15 @@ def machine_clock(config: Config, *, keep: bool = True) -> Clock:
     """The machine's clocks, and what was kept of them since its start; ``keep``: also from now on.
 
     Raises:
-        Failed: ``no_home``, when it is to be kept and there is no folder to keep it in.
+        Failed: ``no_home``, when it is to be kept and there is no folder to keep it in; ``wrong_owner``, when a file of
+            the CA, the clock's or another one, belongs to somebody else.
 
     """
     if keep and not config.home.is_dir():
         hint = "is its disk mounted? ssh-jit-ca init creates it with the first keys"
         raise Failed("no_home", f"the CA's home {config.home} does not exist", hint=hint)
+    if keep:
+        owner.require_ours(config.home, sqlite_file(config.database))
     kept = Kept(config.home / "clock", system.boot_id(), writes=keep)
     return Clock(time.time, lambda: time.clock_gettime(time.CLOCK_BOOTTIME), kept)
 
@@ -78,8 +81,6 @@ def open_context(
         SshJitError: whatever is wrong with the configuration, the policy, the providers or the keys.
 
     """
-    database = sqlite_file(config.database)
-    owner.require_ours(config.home, database)
     trusted = providers.load(read_trusted(config.providers), file=config.providers.name)
     if not config.unsafe_development and any(provider.unsafe_http for provider in trusted.values()):
         raise Failed(
@@ -92,6 +93,7 @@ def open_context(
     pinned = pinned or PinnedCheckpoint(config.home)
     random = Randomness(secrets.token_bytes)
     journal = Journal(store, key_store, first, config.origin, pinned=pinned, salt=random)
+    database = sqlite_file(config.database)
     return Context(
         config=config,
         providers=trusted,

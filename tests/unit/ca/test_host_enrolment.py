@@ -10,7 +10,7 @@ import pytest
 
 from sshjit import ca_protocol as m
 from sshjit import sshcert
-from sshjit.errors import Invalid, Refused
+from sshjit.errors import Failed, Invalid, Refused
 from sshjit.login import b64url
 from sshjit_ca.cli import show
 from tests.support.installation import ALICE, Installation, make_key, ssh_sign
@@ -114,6 +114,44 @@ def test_the_secret_behind_tokens_is_the_ca_s_alone(ca: Installation) -> None:
     assert second is not None
     assert first != second.token
     assert (ca.home / "ca" / "invitation-secret").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
+def test_a_secret_that_others_can_read_is_refused(ca: Installation, mode: int) -> None:
+    """Whoever reads it, and the log, joins as any invited host."""
+    invited(ca)
+    (ca.home / "ca" / "invitation-secret").chmod(mode)
+    with pytest.raises(Failed) as exposed:
+        ca.say(m.InviteHost("web9"), m.HostReply, "admin")
+    assert exposed.value.code == "bad_secret"
+    assert "rm " in exposed.value.hint
+
+
+@pytest.mark.parametrize("content", [b"", b"half of it", bytes(32), b"x" * 33], ids=["empty", "half", "zeros", "long"])
+def test_t84_a_secret_that_a_power_cut_damaged_is_made_anew(
+    ca: Installation, keys: tuple[Path, ...], content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An empty one must never count: everybody would have it. The older tokens count no more."""
+    older = invited(ca)
+    path = ca.home / "ca" / "invitation-secret"
+    path.write_bytes(content)
+    assert refused(ca, join(ca, "web9", older, keys)) == "join_refused"
+    assert len(path.read_bytes()) == 32
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "invitations that are out count no more" in caplog.text
+    reply = ca.say(m.InviteHost("web9"), m.HostReply, "admin").invitation
+    assert reply is not None
+    ca.say(join(ca, "web9", reply.token, keys), m.HostReply, "web")
+
+
+def test_a_secret_is_not_read_through_a_link(ca: Installation) -> None:
+    invited(ca)
+    path = ca.home / "ca" / "invitation-secret"
+    path.rename(path.with_name("elsewhere"))
+    path.symlink_to(path.with_name("elsewhere"))
+    with pytest.raises(Failed) as refused_link:
+        ca.say(m.InviteHost("web9"), m.HostReply, "admin")
+    assert refused_link.value.code == "bad_secret"
 
 
 def test_a_key_is_one_machine_s(ca: Installation, keys: tuple[Path, ...]) -> None:
