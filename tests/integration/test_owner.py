@@ -150,6 +150,17 @@ def test_t84_root_restores_from_a_file_that_only_root_can_read(ca: Installation)
     require_whole(ca.home)
 
 
+def test_t84_root_verifies_and_reports_on_a_copy_that_only_root_can_read(ca: Installation) -> None:
+    copy = mine(ca.home) / "copy.db"
+    shutil.copy(ca.home / "ca" / "ca.db", copy)
+    copy.chmod(0o600)
+    run(ca.home, "log", "verify", "--database", str(copy))
+    page = mine(ca.home) / "report.html"
+    run(ca.home, "report", "--from", TODAY, "--to", TODAY, "--database", str(copy), "--output", str(page))
+    assert page.stat().st_uid == os.getuid()
+    require_whole(ca.home)
+
+
 def test_t84_doctor_as_root_judges_against_the_owner(ca: Installation) -> None:
     lines = run(ca.home, "doctor", code=1)
     assert "belongs to another user" not in lines

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from sshjit.errors import Refused
 from sshjit_ca import config
 from sshjit_ca.cli import explain as cli_explain
 from sshjit_ca.cli import hosts as cli_hosts
@@ -49,7 +50,12 @@ def _as_owner(conf: Config, options: argparse.Namespace) -> Config:
     how = getattr(options, "works", None)
     if how == BY_ITSELF or (how is None and os.geteuid() != 0):
         return conf
-    owner.settle(conf.home, for_good=how == FOR_GOOD)
+    try:
+        owner.settle(conf.home, for_good=how == FOR_GOOD)
+    except Refused:
+        if how is not None:
+            raise
+        return conf  # root without its rights may be one of ``admin_users``
     return config.load(options.config)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import sys
@@ -131,6 +132,11 @@ def _show(conf: Config, options: argparse.Namespace) -> int:
 
 
 def _verify(conf: Config, options: argparse.Namespace) -> int:
+    with contextlib.nullcontext() if options.database is None else owner.as_operator():  # whose file it is
+        return _verify_database(conf, options)
+
+
+def _verify_database(conf: Config, options: argparse.Namespace) -> int:
     from sshjit_ca.log import verification  # noqa: PLC0415 - the other commands start faster without it
 
     first = files.load_public(conf.key_file("log"))

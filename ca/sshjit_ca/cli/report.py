@@ -45,6 +45,11 @@ def add_commands(commands: Any) -> None:
 
 
 def _report(conf: Config, options: argparse.Namespace) -> int:
+    with contextlib.nullcontext() if options.database is None else owner.as_operator():  # whose file it is
+        return _report_database(conf, options)
+
+
+def _report_database(conf: Config, options: argparse.Namespace) -> int:
     from sshjit_ca.report import builder, csv_files, html_page  # noqa: PLC0415 - the other commands start faster
 
     period = Period(options.first, options.until)

@@ -107,7 +107,7 @@ def settle_for_good() -> None:
 def as_operator() -> Iterator[None]:
     """With the rights of whoever typed the command, for the files that they named."""
     real, _, kept = os.getresuid()
-    if kept == real:
+    if os.geteuid() == kept or kept == real:
         yield
         return
     _, group, _ = os.getresgid()
