@@ -77,6 +77,21 @@ def _entries(conf: Config) -> int:
     return head.size if head else 0
 
 
+def _has_database(conf: Config) -> bool:
+    """Whether the database is there, whole and up to date."""
+    database = sqlite_file(conf.database)
+    if database is not None and not database.exists():
+        return False
+    store = Store(conf.database, read_only=True)
+    try:
+        store.head()
+        return store.is_current()
+    except Failed:
+        return False
+    finally:
+        store.close()
+
+
 def _make_database(conf: Config) -> None:
     """Makes the database; one without a log that was damaged on the way is moved aside."""
     database = sqlite_file(conf.database)
@@ -111,7 +126,9 @@ def _init(conf: Config, options: argparse.Namespace) -> int:
     given = {purpose: getattr(options, purpose) for purpose in PURPOSES if getattr(options, purpose) is not None}
     places = options.places if conf.agent_socket is None else replace(options.places, agent=conf.agent_socket)
     source = passphrases.source(options)
-    made = first_keys.begin(conf.home / "keys", places, typing.cast("dict[Purpose, str]", given), source)
+    made = first_keys.begin(
+        conf.home / "keys", places, typing.cast("dict[Purpose, str]", given), source, database=_has_database(conf)
+    )
     _make_database(conf)
     rows = [(purpose, made[purpose].fingerprint) for purpose in PURPOSES]
     print(cli_show.fields([("installation", conf.installation), *rows]))

@@ -26,20 +26,21 @@ NAME = "first.json"
 
 
 def begin(
-    folder: Path, places: KeyLocations, given: dict[Purpose, str], passphrase: str | None
+    folder: Path, places: KeyLocations, given: dict[Purpose, str], passphrase: str | None, *, database: bool = True
 ) -> dict[Purpose, PublicKey]:
     """Takes the keys at the references ``given``, each of which must sign once, and makes files for the others.
 
     ``passphrase`` is the source of what the files are encrypted by. Nothing is written before every key was tried.
     What an ``init`` that was cut off left behind is gone on from: its whole files stay, and those that are not are made
-    anew, which nobody was told of yet. The caller has made sure that the log is empty.
+    anew, which nobody was told of yet. The caller has made sure that the log is empty, and says whether the database is
+    there as ``init`` leaves it.
 
     Raises:
         Invalid: ``already_made``, ``same_key``, ``bad_key_type``, ``bad_reference``.
         Failed: why a key or the passphrase cannot be used; ``other_options``.
 
     """
-    if _is_whole(folder):
+    if database and _is_whole(folder):
         raise Invalid("already_made", f"{folder} already contains keys", hint="nothing was changed")
     _refuse_other_options(folder, given)
     key_store = KeyStore(places)

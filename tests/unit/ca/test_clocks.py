@@ -197,5 +197,9 @@ def test_what_is_kept_counts_for_one_start_of_the_machine(tmp_path: Path) -> Non
     assert Clock(lambda: 5000.0, lambda: 10.0, Kept(file, "two", writes=False)).offset == 4990
     assert Kept(file, "one").recall() == 990
     assert Kept(file, "?").recall() is None
-    file.write_text("nonsense")
-    assert Kept(file, "one").recall() is None
+    for damaged in ("nonsense", "", "one 99", "\0" * 20):
+        file.write_text(damaged)
+        with pytest.raises(Failed) as refused:
+            Kept(file, "one").recall()
+        assert refused.value.code == "no_memory", "a damaged file must not forget a jump"
+        assert refused.value.hint.endswith(f"rm {file}")
