@@ -21,6 +21,7 @@ LONGEST_CERTIFICATE = 24 * 3600
 LONGEST_SETTLE = 30 * 24 * 3600
 LONGEST_LOGIN = 7 * 24 * 3600
 LARGEST_RESERVE = 1024
+MOST_WAITING = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class _File:
     certificate_max: str = "15m"
     login_max_age: str = "8h"
     key_settle: str = "1h"
+    waiting_max: int = 50
     agent_socket: str | None = None
     disk_reserve_mib: int = 16
     syslog: str = "/dev/log"
@@ -64,6 +66,8 @@ class Config:
     login_max_age: int
     key_settle: int
     """Seconds for which a bundle must have named a CA key before that key signs."""
+    waiting_max: int
+    """Requests of one person that may wait for an answer at a time."""
     agent_socket: Path | None
     disk_reserve_mib: int
     syslog: Path
@@ -114,6 +118,7 @@ def load(path: Path) -> Config:
         syslog=_absolute(path, "syslog", file.syslog),
         alert_command=_command(path, file.alert_command),
         key_settle=_limited(path, "key_settle", file.key_settle, LONGEST_SETTLE),
+        waiting_max=_waiting(path, file.waiting_max),
         agent_socket=_absolute(path, "agent_socket", file.agent_socket) if file.agent_socket else None,
         unsafe_development=file.unsafe_development,
     )
@@ -195,6 +200,12 @@ def _reserve(path: Path, mebibytes: int) -> int:
     if not 1 <= mebibytes <= LARGEST_RESERVE:
         raise Invalid("bad_config", f"{path.name}: 'disk_reserve_mib' must be 1 to {LARGEST_RESERVE}")
     return mebibytes
+
+
+def _waiting(path: Path, most: int) -> int:
+    if not 1 <= most <= MOST_WAITING:
+        raise Invalid("bad_config", f"{path.name}: 'waiting_max' must be 1 to {MOST_WAITING}")
+    return most
 
 
 def _limited(path: Path, key: str, value: str, longest: int) -> int:

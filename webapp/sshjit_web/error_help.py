@@ -39,6 +39,8 @@ _BY_CODE = {
     "locked": ErrorHelp("Somebody with the permission to unlock can remove the lock."),
     "review_overdue": ErrorHelp("Somebody with the permission to review has to review it first."),
     "too_many": ErrorHelp("Wait a while, then try again."),
+    "too_many_waiting": ErrorHelp("Cancel requests that you no longer need, or wait for answers.", *_HOME),
+    "busy": ErrorHelp("Many people sign in just now. Try again in a moment."),
     "wrong_state": ErrorHelp("The request changed since you opened the page. Open it again.", *_HOME),
     "policy_changed": ErrorHelp("Send a new request: policy or labels changed since the last one.", *_NEW),
     "approval_gone": ErrorHelp("Send a new request: its approvers can no longer approve it.", *_NEW),

@@ -40,6 +40,8 @@ _BY_CODE = {
     "too_large": 413,
     "wrong_type": 415,
     "too_many": 429,
+    "too_many_waiting": 429,
+    "busy": 503,
     "internal": 500,
     "provider_down": 502,
 }

@@ -33,14 +33,29 @@ def may_decide(context: Context, login: Login, request: Request) -> bool:
 
 def approver_roles(context: Context, login: Login, request: Request) -> tuple[str, ...]:
     """The roles for which the login's person is asked."""
-    if not request.asked.steps:
-        return ()
-    me, requester = context.person(login.opened.subject), context.person(request.asked.subject)
-    if not any(step.role in me.roles for step in request.asked.steps) or not approvals.others(
-        requester, (me,), context.person_directory()
-    ):
-        return ()
-    return tuple(sorted({step.role for step in request.asked.steps} & me.roles))
+    return Decider(context, login).roles(request)
+
+
+class Decider:
+    """The login's person, as one who may decide: for any number of requests, each requester looked at once."""
+
+    def __init__(self, context: Context, login: Login) -> None:
+        self._context = context
+        self._me = context.person(login.opened.subject)
+        self._others: dict[str, bool] = {}
+        """Requester -> whether that is, by no link, the person."""
+
+    def roles(self, request: Request) -> tuple[str, ...]:
+        """The roles for which the person is asked."""
+        roles = {step.role for step in request.asked.steps} & self._me.roles
+        return tuple(sorted(roles)) if roles and self._is_other(request.asked.subject) else ()
+
+    def _is_other(self, subject: str) -> bool:
+        if subject not in self._others:
+            requester = self._context.person(subject)
+            known = self._context.person_directory()
+            self._others[subject] = bool(approvals.others(requester, (self._me,), known))
+        return self._others[subject]
 
 
 def require_approvals(context: Context, grant: Request) -> None:

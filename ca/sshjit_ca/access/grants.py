@@ -57,10 +57,29 @@ def refuse_flood(context: Context, login: Login) -> None:
         raise Refused("too_many", f"you made {MAX_ASKS} requests within the last hour", hint="wait a while")
 
 
+def refuse_pile(context: Context, login: Login) -> None:
+    """One person cannot fill the queue of those who decide. Raises ``Refused``: ``too_many_waiting``.
+
+    Accounts that an address in common links are one person here.
+    """
+    state, most = context.state, context.config.waiting_max
+    own = (state.waiting.get(subject, ()) for subject in locks.accounts_of(state, login.opened.subject))
+    waiting = sum(
+        requests.state_at(state.requests[each], context.now) is RequestState.PENDING for ids in own for each in ids
+    )
+    if waiting >= most:
+        hint = "take some back: ssh-jit requests lists them, ssh-jit cancel ends one"
+        raise Refused("too_many_waiting", f"{waiting} requests of yours wait for an answer already", hint=hint)
+
+
 def require_possible(context: Context, login: Login, pending: PendingGrant) -> None:
-    """What could never be had is not asked. Raises ``Refused``: ``nobody_can_approve``, ``no_address``."""
+    """What could never be had is not asked. Raises ``Refused``: ``nobody_can_approve``, ``no_address``.
+
+    Nor is what would wait beside too much that waits already: ``too_many_waiting``.
+    """
     nobody = None
     if pending.steps:
+        refuse_pile(context, login)
         requester = context.person(login.opened.subject)
         nobody = approvals.unfillable(
             pending.steps, requester, context.person_directory(), policy.empty_roles(context.policy, context.now)
@@ -151,15 +170,15 @@ def pending_grant(
 
 def _refuse_unreviewed(context: Context, login: Login) -> None:
     """Whoever broke the glass, and whose access nobody looked at in time, waits for that. Raises ``review_overdue``."""
-    for subject in locks.accounts_of(context.state, login.opened.subject):
-        for request_id in context.state.requests_of.get(subject, ()):
-            request = context.state.requests[request_id]
-            if request.unreviewed and request.review_by is not None and request.review_by <= context.now:
-                raise Refused(
-                    "review_overdue",
-                    f"nobody has reviewed your break-glass access {request_id} yet, and it is overdue",
-                    hint="ask somebody with the permission 'review' to look at it",
-                )
+    own = locks.accounts_of(context.state, login.opened.subject)
+    for request in map(context.state.requests.__getitem__, context.state.unreviewed):
+        overdue = request.unreviewed and request.review_by is not None and request.review_by <= context.now
+        if overdue and request.asked.subject in own:
+            raise Refused(
+                "review_overdue",
+                f"nobody has reviewed your break-glass access {request.id} yet, and it is overdue",
+                hint="ask somebody with the permission 'review' to look at it",
+            )
 
 
 def window_end(context: Context, request: Request, within: Terms | Bounds | None = None) -> int:

@@ -31,6 +31,8 @@ def close_login(context: Context, login_id: str, by: str | None, reason: str) ->
         context.record(LoginClosed(login_id, subject, by, reason))
     alive = 0
     for request_id in context.state.requests_of.get(subject, ()):
+        if request_id not in context.state.open:
+            continue
         request = context.state.requests[request_id]
         if requests.state_at(request, context.now) is not RequestState.APPROVED:
             continue

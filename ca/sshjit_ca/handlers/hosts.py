@@ -22,7 +22,7 @@ from sshjit_ca.access.issuance import host_reply
 from sshjit_ca.access.revocation import close_grant, require_reason
 from sshjit_ca.access.views import host_view
 from sshjit_ca.context import Context
-from sshjit_ca.state import Host, locks
+from sshjit_ca.state import Host, locks, request_index
 from sshjit_ca.state.hosts import certified, key_owner
 
 MAX_ALIASES = 16
@@ -123,7 +123,7 @@ def remove_host(context: Context, message: RemoveHost) -> Done:
     """
     reason, host = require_reason(message.reason), _host(context, message.name)
     by = signed_actions.require(context, message, "hosts")
-    for request in list(context.state.requests.values()):
+    for request in request_index.opened(context.state):
         if host.id in request.asked.host_ids and requests.state_at(request, context.now) is RequestState.APPROVED:
             close_grant(context, request, by, f"{host.name} was removed: {reason}"[: names.MAX_REASON])
     context.record(HostRemoved(by, host.id, host.name, reason))

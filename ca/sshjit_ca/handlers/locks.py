@@ -24,7 +24,7 @@ from sshjit_ca.access.lookup import subject_named
 from sshjit_ca.access.revocation import close_grant, close_login, require_reason
 from sshjit_ca.access.views import lock_view
 from sshjit_ca.context import Context
-from sshjit_ca.state import locks
+from sshjit_ca.state import locks, request_index
 
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 
@@ -143,5 +143,5 @@ def _person(context: Context, subject: str) -> _Reach:
 
 def _open(context: Context) -> tuple[Request, ...]:
     """Every open grant; its extensions go with it."""
-    grants = (each for each in context.state.requests.values() if each.asked.extends is None)
+    grants = (each for each in request_index.opened(context.state) if each.asked.extends is None)
     return tuple(each for each in grants if requests.state_at(each, context.now) is RequestState.APPROVED)

@@ -18,14 +18,14 @@ from sshjit.api.views import RequestState
 from sshjit.ca_protocol.requests import ReadRequest, ReadRequests
 from sshjit.errors import Invalid
 from sshjit.requests import Request
-from sshjit_ca.access.approvals import approver_roles, could_review
+from sshjit_ca.access.approvals import Decider, approver_roles, could_review
 from sshjit_ca.access.recheck import refusal
 from sshjit_ca.access.views import request_view
 from sshjit_ca.access.visibility import Visibility, requester_info, visibility
 from sshjit_ca.context import Context, person_of
 from sshjit_ca.log.history import read
 from sshjit_ca.log.pages import page_limit
-from sshjit_ca.state import Login
+from sshjit_ca.state import Login, request_index
 from sshjit_ca.state.pruning import ended_at
 from sshjit_ca.state.request_index import extensions as extensions_of
 
@@ -156,13 +156,15 @@ def _candidates(context: Context, message: ReadRequests, login: Login) -> Iterat
                 )
             every = _with_older(context, message, None)
         case "approve":
-            every = (candidate for candidate in _held(context, None) if _could_answer(context, login, candidate.held))
+            decider = Decider(context, login)
+            waiting = map(_at_hand, reversed(request_index.unanswered(context.state)))
+            every = (one for one in waiting if _could_answer(context, login, decider, one.held))
         case "review":
             if not context.permitted(login, "review"):
                 raise Invalid("not_permitted", "reviewing needs the permission 'review', which you do not have")
-            every = (
-                candidate for candidate in _held(context, None) if _waits_for_review(context, login, candidate.held)
-            )
+            broken = [context.state.requests[each] for each in context.state.unreviewed]
+            newest = map(_at_hand, sorted(broken, key=lambda request: -request.time))
+            every = (one for one in newest if _waits_for_review(context, login, one.held))
     before, since = message.before, message.since
     return (
         candidate
@@ -176,8 +178,11 @@ def _held(context: Context, subject: str | None) -> Iterator[_Candidate]:
     state = context.state
     ids = state.requests if subject is None else state.requests_of.get(subject, [])
     for each in reversed(ids):
-        request = state.requests[each]
-        yield _Candidate(request.time, request.asked, request)
+        yield _at_hand(state.requests[each])
+
+
+def _at_hand(request: Request) -> _Candidate:
+    return _Candidate(request.time, request.asked, request)
 
 
 def _with_older(context: Context, message: ReadRequests, subject: str | None) -> Iterator[_Candidate]:
@@ -203,12 +208,12 @@ def _mentions(context: Context, asked: events.Asked, words: str) -> bool:
     return asked.request.startswith(words) or any(words in text.casefold() for text in texts)
 
 
-def _could_answer(context: Context, login: Login, request: Request | None) -> bool:
+def _could_answer(context: Context, login: Login, decider: Decider, request: Request | None) -> bool:
     """Whether this login's person is asked for a decision that is still open, and gave none."""
     if request is None or requests.state_at(request, context.now) is not RequestState.PENDING:
         return False
     spoken = {decision.said.subject for decision in request.decisions}
-    if login.opened.subject in spoken or not approver_roles(context, login, request):
+    if login.opened.subject in spoken or not decider.roles(request):
         return False
     return refusal(context, request) is None
 

@@ -10,7 +10,7 @@ from sshjit_ca import state as states
 from sshjit_ca.context import Context
 from sshjit_ca.keys import references, succession
 from sshjit_ca.keys.probe import ProbeResult, ProbeResults
-from sshjit_ca.state import CaKey
+from sshjit_ca.state import CaKey, request_index
 from sshjit_ca.state.hosts import ending
 from sshjit_ca.storage.database import kind_of
 
@@ -33,7 +33,8 @@ def status(context: Context, _: Status) -> StatusReply:
     """The operator's view: how the CA is, and whether each key can sign just now."""
     results = context.prepared(ProbeResults)
     state, now = context.state, context.now
-    standing = [requests.state_at(request, now) for request in state.requests.values()]
+    known = [*request_index.unanswered(state), *request_index.opened(state)]
+    standing = [requests.state_at(request, now) for request in known]
     head = succession.verified(context.journal.checkpoint, succession.raw(context.journal.checkpoint_key))
     return StatusReply(
         installation=context.config.installation,

@@ -30,6 +30,7 @@ def opened(state: State, event: events.Opened, time: int) -> None:
     """A window is open, or a grant's is longer; hosts must know so, and what was revoked of it for longer too."""
     request = state.requests[event.request]
     grant = state.requests.get(request.asked.extends or "")
+    request_index.open_(state, request, time)
     state.requests[event.request] = requests.open_window(request, event, time, grant=grant)
     if grant is not None:
         state.requests[grant.id] = requests.lengthen(grant, event.ends)
@@ -46,7 +47,7 @@ def closed(state: State, event: events.Closed, time: int) -> None:
     """
     before = state.requests[event.request]
     state.requests[event.request] = requests.close(before, event, time)
-    request_index.remove(state, before)
+    request_index.close(state, before)
     ends = before.ends
     if before.state is RequestState.APPROVED and ends is not None and time < ends and drawn(state, before):
         state.ended[before.id] = (time, ends)
@@ -62,6 +63,7 @@ def commented(state: State, event: events.Commented, time: int) -> None:
 def reviewed(state: State, event: events.Reviewed, time: int) -> None:
     """Somebody looked at a break-glass access."""
     state.requests[event.request] = requests.look_at(state.requests[event.request], event, time)
+    request_index.review(state, event)
 
 
 def issued(state: State, event: events.Issued, time: int) -> None:

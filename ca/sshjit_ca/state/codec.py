@@ -13,6 +13,8 @@ from functools import cache
 from itertools import islice
 from typing import Any
 
+import msgspec
+
 from sshjit import canonical, wire
 from sshjit.errors import Invalid
 from sshjit_ca.state.model import State
@@ -23,6 +25,15 @@ _Turn = Callable[[Any], Any]
 def encode(state: State, *, without: frozenset[str] = frozenset()) -> dict[str, Any]:
     """The state, ready for canonical JSON; ``without`` names fields that are left out."""
     return {name: write(getattr(state, name)) for name, (write, _) in _fields().items() if name not in without}
+
+
+def text(state: State, *, without: frozenset[str] = frozenset()) -> bytes:
+    """JSON of the same in one piece, to compare states by: a tenth of the time of ``encode``, and not canonical."""
+    fields = {name: getattr(state, name) for name in _fields() if name not in without}
+    return _write({name: list(value.items()) if type(value) is dict else value for name, value in fields.items()})
+
+
+_write = msgspec.json.Encoder(order="sorted").encode
 
 
 def pieces(state: State) -> Iterator[bytes]:

@@ -56,6 +56,14 @@ class State:
     """Subject -> its requests, oldest first."""
     alike: dict[str, list[str]] = field(default_factory=dict)
     """``subject action host id`` -> the requests for that which nobody closed, oldest first (``request_index.py``)."""
+    waiting: dict[str, list[str]] = field(default_factory=dict)
+    """Subject -> its requests that nobody answered yet, oldest first; also those whose time to wait is over."""
+    open: dict[str, int] = field(default_factory=dict)
+    """Request that was approved, and that nobody closed -> when it was approved."""
+    unreviewed: dict[str, int] = field(default_factory=dict)
+    """Break-glass access that nobody reviewed yet -> when it was opened."""
+    extensions: dict[str, list[str]] = field(default_factory=dict)
+    """Grant -> the requests to extend it, oldest first."""
     certificates: dict[int, Certificate] = field(default_factory=dict)
     certificates_of: dict[str, list[int]] = field(default_factory=dict)
     """Request -> the serials drawn from it, as long as its window could be open."""

@@ -76,7 +76,7 @@ def _requests(state: State, time: int) -> None:
         if request.unreviewed:
             continue
         del state.requests[request.id]
-        request_index.remove(state, request)
+        request_index.forget(state, request)
         own = state.requests_of[request.asked.subject]
         own.remove(request.id)
         if not own:
