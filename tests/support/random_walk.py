@@ -20,6 +20,7 @@ from sshjit_ca.access.views import request_view
 from tests.support import request_model
 from tests.support.installation import Installation, Person
 from tests.support.issuer import Issuer
+from tests.support.request_indexes import check_indexes
 from tests.support.request_model import Ask, World
 
 ACCOUNTS = {
@@ -243,6 +244,11 @@ class Walk(RuleBasedStateMachine):
     def views(self, asks: list[Ask]) -> list[m.RequestView]:
         self.ca.context.now = self.now
         return [request_view(self.ca.context, self.ca.context.request(ask.id)) for ask in asks]
+
+    @invariant()
+    def indexes_say_what_a_scan_says(self) -> None:
+        if hasattr(self, "ca"):
+            check_indexes(self.ca.context.state)
 
     @invariant()
     def both_tell_the_same(self) -> None:

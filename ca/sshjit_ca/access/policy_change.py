@@ -19,7 +19,7 @@ from sshjit.policy import Policy
 from sshjit.requests import Request
 from sshjit_ca.access import recheck
 from sshjit_ca.context import Context, person_of
-from sshjit_ca.state import Host
+from sshjit_ca.state import Host, request_index
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def going_on(context: Context, host_id: str | None = None) -> tuple[Request, ...
     """The open grants and waiting requests that policy of now lets go on; of one host, or of all."""
     return tuple(
         request
-        for request in context.state.requests.values()
+        for request in request_index.going_on(context.state)
         if _stands(context, request)
         and (host_id is None or host_id in request.asked.host_ids)
         and recheck.refusal(context, request) is None

@@ -33,8 +33,7 @@ def status(context: Context, _: Status) -> StatusReply:
     """The operator's view: how the CA is, and whether each key can sign just now."""
     results = context.prepared(ProbeResults)
     state, now = context.state, context.now
-    known = [*request_index.unanswered(state), *request_index.opened(state)]
-    standing = [requests.state_at(request, now) for request in known]
+    standing = [requests.state_at(request, now) for request in request_index.going_on(state)]
     head = succession.verified(context.journal.checkpoint, succession.raw(context.journal.checkpoint_key))
     return StatusReply(
         installation=context.config.installation,

@@ -29,6 +29,11 @@ def opened(state: State) -> list[Request]:
     return [state.requests[each] for each in state.open]
 
 
+def going_on(state: State) -> list[Request]:
+    """Every request that nobody closed, oldest first."""
+    return sorted([*unanswered(state), *opened(state)], key=lambda request: request.time)
+
+
 def add(state: State, request: Request) -> None:
     """A request was made. One that extends another is for nothing new."""
     asked = request.asked
