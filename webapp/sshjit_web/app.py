@@ -37,7 +37,7 @@ def create_app(
         config=config,
         ca=ca,
         store=store,
-        sessions=Sessions(ca, store, clock),
+        sessions=Sessions(ca, store, clock, key),
         ca_cache=CaCache(ca, clock),
         banners=BannerCache(ca, clock),
         parties=parties,

@@ -6,7 +6,9 @@ authority decides from the ID token; the views here carry it there.
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
+from functools import partial
+
+from flask import Blueprint, Response, after_this_request, g, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from sshjit.api.session import LoginView
@@ -90,14 +92,18 @@ def _signed_in(login: LoginView, target: str) -> AnyResponse:
 
 @blueprint.post("/sign-out")
 def sign_out() -> AnyResponse:
-    """Ends the session and its login. The cookie goes even if the CA is down."""
+    """Ends the session and its login. The cookie goes in any case; what else could be done, the answer says."""
     names = security.cookies()
-    token = request.cookies.get(names.session)
+    after_this_request(partial(_without_session, names))
     try:
-        services().sessions.end("page", token)
-        response: AnyResponse = redirect(url_for("auth.sign_in"), code=303)
+        services().sessions.end("page", request.cookies.get(names.session))
     except SshJitError as error:
-        response = errors.page(error, errors.status_of(error))
+        if error.code != "login_needed":
+            return errors.page(error, errors.status_of(error))
+    return redirect(url_for("auth.sign_in"), code=303)
+
+
+def _without_session(names: security.Cookies, response: Response) -> Response:
     names.drop(response, names.session)
     return response
 

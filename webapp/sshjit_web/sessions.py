@@ -2,41 +2,71 @@
 
 A token only stands for a login's id. Whether that login is alive, and whose it is, the CA says; its answer is
 kept for a second. Tokens end with their login.
+
+A login ends at the CA, whatever our own database does: a token names its login, sealed by the session key, so that the
+CA can be told without looking anything up. The name alone signs nobody in.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import logging
 import secrets
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 
 from sshjit.api.outcomes import Done
 from sshjit.api.session import LoginView
 from sshjit.ca_protocol.logins import LoginReply, Logout, ReadLogin
-from sshjit.errors import Refused, SshJitError
+from sshjit.errors import Failed, Refused, SshJitError
 from sshjit_web.ca_cache import Recent
 from sshjit_web.ca_client import Authority
 from sshjit_web.store import Kind, Store, digest
 
+LOG = logging.getLogger(__name__)
 LOGIN_LIFETIME = 1.0
 """Seconds for which the CA's word on a login is kept."""
-OVER = ("login_needed", "login_over")
+OVER = ("login_needed", "login_over", "unknown_login")
 """Codes by which the CA says that a login is gone."""
+RETRY_EVERY = 10
+"""Seconds between two tries to tell the CA of sign-outs that it could not be told of."""
+MAX_TOKEN = 200
+MAX_UNTOLD = 1000
+"""Sign-outs that are remembered in memory; beyond these the logins end by themselves."""
 
 
 class Sessions:
-    """Opens, finds and ends sessions."""
+    """Opens, finds and ends sessions. ``key`` is the session key."""
 
-    def __init__(self, ca: Authority, store: Store, clock: Callable[[], float]) -> None:
+    def __init__(self, ca: Authority, store: Store, clock: Callable[[], float], key: bytes) -> None:
         self._ca = ca
         self._store = store
         self._clock = clock
+        self._key = key
         self._ids: Recent[tuple[str, Kind], str] = Recent(clock, LOGIN_LIFETIME)
         self._logins: Recent[str, LoginView] = Recent(clock, LOGIN_LIFETIME)
+        self._untold: set[str] = set()
+        """Logins that are over, which the CA was not told and the database did not take down."""
+        self._owing = True
+        """Whether there may be a login that the CA is still to be told of: one of an earlier process, at first."""
+        self._tried = 0.0
 
     def open(self, kind: Kind, login: LoginView) -> str:
-        """A new token for a login that the CA just made."""
-        token = secrets.token_urlsafe(32)
-        self._store.add_session(token, kind, login.id, now=int(self._clock()), expires=login.expires)
+        """A new token for a login that the CA just made. Where it cannot be kept, that login is ended again.
+
+        Raises:
+            Failed: ``database_down``.
+
+        """
+        token = self._make_token(kind, login.id)
+        try:
+            self._store.add_session(token, kind, login.id, now=int(self._clock()), expires=login.expires)
+        except Failed:
+            if self._tell(login.id) is not None:
+                self._owe(login.id)
+            raise
+        self._tell_remaining()
         return token
 
     def login_id(self, kind: Kind, token: str | None) -> str:
@@ -46,7 +76,7 @@ class Sessions:
             Refused: ``login_needed`` when there is none.
 
         """
-        if not token or len(token) > 200:
+        if not token or len(token) > MAX_TOKEN:
             raise _needed()
         key = (digest(token), kind)
         if known := self._ids.get(key):
@@ -67,33 +97,106 @@ class Sessions:
         if known := self._logins.get(login_id):
             return known
         try:
-            return self._logins.put(login_id, self._ca.call(ReadLogin(login_id), LoginReply).login)
+            login = self._ca.call(ReadLogin(login_id), LoginReply).login
         except SshJitError as error:
             if error.code in OVER:
-                self._store.drop_login(login_id)
+                self._forget(lambda: self._store.drop_login(login_id))
             raise
+        self._tell_remaining()
+        return self._logins.put(login_id, login)
 
     def end(self, kind: Kind, token: str | None) -> None:
-        """Ends the session and the login behind it; without one it does nothing.
+        """Ends the login behind a token, and the token.
 
-        The token is forgotten first, so that it is gone even if the CA is down; what the CA says then
-        is raised, except that the login was over already.
+        The CA is told first, whether our database works or not. Where the CA cannot be told, it is told later, and
+        that is what the error says; the token works no more in any case.
+
+        Raises:
+            Refused: ``login_needed``: there is no such token.
+            Failed: the CA could not be told now, or nobody knows which login it is (``database_down``).
+
         """
-        if not token:
-            return
-        try:
-            login_id = self.login_id(kind, token)
-        except Refused:
-            return
-        self._store.drop_session(token)
+        if not token or len(token) > MAX_TOKEN:
+            raise _needed()
+        login_id = self._named(kind, token) or self.login_id(kind, token)
+        error = self._tell(login_id)
         self._ids.drop((digest(token), kind))
         self._logins.drop(login_id)
+        if error is None:
+            self._forget(lambda: self._store.drop_session(token))
+            return
+        self._owing = True
+        if not self._forget(lambda: self._store.end_session(token)):
+            self._owe(login_id)
+        raise _untold(error)
+
+    def _tell(self, login_id: str) -> SshJitError | None:
+        """Tells the CA that a login is over; the error if it could not be told."""
         try:
             self._ca.call(Logout(login_id), Done)
         except SshJitError as error:
             if error.code not in OVER:
-                raise
+                LOG.warning("the CA could not be told that a login is over: %s", error.code)
+                return error
+        return None
+
+    def _tell_remaining(self) -> None:
+        """Tells the CA of what it could not be told of before: it answers again."""
+        now = self._clock()
+        if not self._owing or 0 <= now - self._tried < RETRY_EVERY:
+            return
+        self._tried = now
+        kept: tuple[str, ...] = ()
+        known = True
+        try:
+            kept = self._store.ended_sessions(now=int(now))
+        except Failed:
+            known = False
+        for login_id in (*self._untold, *kept):
+            if self._tell(login_id) is not None:
+                return
+            self._untold.discard(login_id)
+            known = self._forget(lambda login_id=login_id: self._store.drop_login(login_id)) and known
+        self._owing = not known or bool(kept)
+
+    def _owe(self, login_id: str) -> None:
+        self._owing = True
+        if len(self._untold) < MAX_UNTOLD:
+            self._untold.add(login_id)
+
+    @staticmethod
+    def _forget(act: Callable[[], None]) -> bool:
+        """Writes what the database need not take for the answer to be right; whether it did."""
+        try:
+            act()
+        except Failed as error:
+            LOG.warning("the database did not forget a session: %s", error.code)
+            return False
+        return True
+
+    def _make_token(self, kind: Kind, login_id: str) -> str:
+        secret = secrets.token_urlsafe(32)
+        return f"{secret}.{login_id}.{self._seal(kind, secret, login_id)}"
+
+    def _named(self, kind: Kind, token: str) -> str | None:
+        """The login that a token of ours names. Older ones name none."""
+        secret, _, rest = token.partition(".")
+        login_id, _, seal = rest.partition(".")
+        sealed = self._seal(kind, secret, login_id)
+        return login_id if hmac.compare_digest(sealed.encode(), seal.encode("utf-8", "replace")) else None
+
+    def _seal(self, kind: Kind, secret: str, login_id: str) -> str:
+        text = f"session\n{kind}\n{secret}\n{login_id}".encode("utf-8", "replace")
+        return urlsafe_b64encode(hmac.digest(self._key, text, hashlib.sha256)).rstrip(b"=").decode()
 
 
 def _needed() -> Refused:
     return Refused("login_needed", "you are not signed in", hint="sign in")
+
+
+def _untold(error: SshJitError) -> Failed:
+    return Failed(
+        error.code,
+        "you are signed out here, but the CA could not be told that this sign-in is over",
+        hint="it is told as soon as it answers; if somebody else may use this sign-in, tell the operator",
+    )

@@ -8,6 +8,7 @@ which login, known to the CA, a cookie or token stands for.
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 from dataclasses import dataclass
 from typing import Literal
@@ -20,6 +21,7 @@ from sqlalchemy import (
     insert,
     select,
     text,
+    update,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import SQLAlchemyError
@@ -28,8 +30,12 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sshjit.errors import Failed
 from sshjit_web.schema import SESSIONS, SIGN_INS
 
+LOG = logging.getLogger(__name__)
 Kind = Literal["page", "api"]
 """A session is a browser's (``page``) or a command line's (``api``); neither token works at the other's door."""
+ENDED = "ended"
+"""The kind of a session that was signed out of while the CA could not be told."""
+AT_ONCE = 20
 SWEEP_EVERY = 60
 """Seconds between two removals of what has expired."""
 
@@ -84,6 +90,18 @@ class Store:
         with Guard(), self._engine.begin() as connection:
             connection.execute(delete(SESSIONS).where(SESSIONS.c.token_hash == digest(token)))
 
+    def end_session(self, token: str) -> None:
+        """``token`` works no more; its login is remembered until the CA knows that it is over."""
+        this = SESSIONS.c.token_hash == digest(token)
+        with Guard(), self._engine.begin() as connection:
+            connection.execute(update(SESSIONS).where(this).values(kind=ENDED))
+
+    def ended_sessions(self, *, now: int) -> tuple[str, ...]:
+        """Logins that are over and that the CA may not know of, some at a time."""
+        query = select(SESSIONS.c.login_id).where(SESSIONS.c.kind == ENDED, SESSIONS.c.expires > now).limit(AT_ONCE)
+        with Guard(), self._engine.connect() as connection:
+            return tuple(connection.execute(query).scalars())
+
     def drop_login(self, login_id: str) -> None:
         """Forgets every token of a login that is over."""
         with Guard(), self._engine.begin() as connection:
@@ -128,14 +146,17 @@ class Store:
         self._engine.dispose()
 
     def _sweep(self, now: int) -> None:
-        """Removes what has expired, now and then, after a write."""
+        """Removes what has expired, now and then, after a write; what was written counts, whatever becomes of this."""
         with self._sweeping:
             if now - self._swept < SWEEP_EVERY:
                 return
             self._swept = now
-        with Guard(), self._engine.begin() as connection:
-            connection.execute(delete(SESSIONS).where(SESSIONS.c.expires <= now))
-            connection.execute(delete(SIGN_INS).where(SIGN_INS.c.expires <= now))
+        try:
+            with Guard(), self._engine.begin() as connection:
+                connection.execute(delete(SESSIONS).where(SESSIONS.c.expires <= now))
+                connection.execute(delete(SIGN_INS).where(SIGN_INS.c.expires <= now))
+        except Failed as error:
+            LOG.warning("what has expired was not removed: %s (%s)", error, error.__cause__)
 
 
 class Guard:

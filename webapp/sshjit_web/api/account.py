@@ -38,7 +38,6 @@ def login() -> Response:
 def logout() -> Response:
     """Ends the token's login."""
     no_body()
-    login_id()
     services().sessions.end("api", bearer())
     return Response(status=204)
 

@@ -1,0 +1,206 @@
+"""Signing in and out while the front end's own database is full, cannot be written, or is away (trap 86).
+
+The faults are SQLite's and PostgreSQL's own: a limit of pages, a connection that may not write, a file that is none, a
+server that is killed.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, event
+
+from sshjit import ca_protocol as m
+from sshjit.errors import Failed, SshJitError
+from sshjit_web import migrate
+from sshjit_web.app import create_app
+from sshjit_web.services import services
+from sshjit_web.store import Store, open_engine
+from tests.support import postgres
+from tests.support.in_process_ca import KEY, FrontEnd, client_of, form_token, named
+from tests.support.installation import ALICE
+
+
+def full(engine: Engine) -> None:
+    """No page more, and none that is there may be used again."""
+    on_connect(engine, "PRAGMA max_page_count=1")
+
+
+def read_only(engine: Engine) -> None:
+    on_connect(engine, "PRAGMA query_only=ON")
+
+
+def away(engine: Engine) -> None:
+    """Something else stands where the database was."""
+    engine.dispose()
+    database = str(engine.url.database)
+    for ending in ("-wal", "-shm"):
+        Path(database + ending).write_bytes(b"")
+    Path(database).write_bytes(b"this is no database " * 1000)
+
+
+def on_connect(engine: Engine, pragma: str) -> None:
+    event.listen(engine, "connect", lambda connection, _: connection.execute(pragma))
+    engine.dispose()
+
+
+def fill(store: Store) -> None:
+    """Sessions of other people, so that one more needs another page."""
+    for number in range(200):
+        store.add_session(f"other-{number}", "page", f"login-other{number}", now=1_800_000_000, expires=1_900_000_000)
+
+
+FAULTS = [full, read_only, away]
+
+
+def alive(world: FrontEnd, login_id: str) -> bool:
+    try:
+        world.ca.say(m.ReadLogin(login_id), m.LoginReply)
+    except SshJitError:
+        return False
+    return True
+
+
+def signed_in(world: FrontEnd) -> tuple[FlaskClient, str]:
+    """A browser with a token that the front end made itself; the login's id."""
+    login_id = world.ca.web(named(ALICE))
+    with world.app.app_context():
+        token = services().sessions.open("page", world.ca.logins[login_id])
+    browser = world.stranger()
+    browser.set_cookie(world.cookie, token, domain="127.0.0.1")
+    return browser, login_id
+
+
+def sign_out(world: FrontEnd, browser: FlaskClient, token: str) -> Any:
+    return browser.post("/sign-out", data={"form_token": token}, headers={"Origin": world.origin})
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_t86_signing_out_ends_the_login_whatever_our_database_does(
+    world: FrontEnd, fault: Callable[[Engine], None]
+) -> None:
+    browser, login_id = signed_in(world)
+    token = form_token(browser)
+    fill(world.store)
+    fault(world.store.engine)
+    answer = sign_out(world, browser, token)
+    assert not alive(world, login_id)
+    assert (answer.status_code, answer.location) == (303, "/sign-in"), answer.text
+    assert browser.get_cookie(world.cookie, domain="127.0.0.1") is None
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_t86_and_so_does_the_command_lines_logout(world: FrontEnd, fault: Callable[[Engine], None]) -> None:
+    login_id = world.ca.native(named(ALICE))
+    with world.app.app_context():
+        token = services().sessions.open("api", world.ca.logins[login_id])
+    fault(world.store.engine)
+    answer = world.stranger().post("/api/v1/logout", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 204, answer.text
+    assert not alive(world, login_id)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_t86_a_sign_in_that_cannot_be_kept_leaves_no_login(world: FrontEnd, fault: Callable[[Engine], None]) -> None:
+    fill(world.store)
+    fault(world.store.engine)
+
+    def signs_in_often() -> None:
+        for _ in range(200):  # a full database has room for some
+            world.ca.native(named(ALICE))
+            services().sessions.open("api", list(world.ca.logins.values())[-1])
+
+    with world.app.app_context(), pytest.raises(Failed) as found:
+        signs_in_often()
+    login_id = list(world.ca.logins)[-1]
+    assert found.value.code == "database_down"
+    assert not alive(world, login_id)
+
+
+def test_t86_what_the_ca_was_not_told_it_is_told_later(world: FrontEnd) -> None:
+    browser, login_id = signed_in(world)
+    token = form_token(browser)
+    world.authority.stop()
+    answer = sign_out(world, browser, token)
+    assert answer.status_code == 503
+    assert "signed out here, but the CA could not be told" in answer.text
+    assert browser.get_cookie(world.cookie, domain="127.0.0.1") is None
+    world.authority.go_on()
+    assert alive(world, login_id)
+    world.ca.later(60)
+    browser, _ = signed_in(world)
+    assert not alive(world, login_id)
+    assert browser.get("/requests").status_code == 200
+
+
+def test_t86_nor_with_both_away(world: FrontEnd) -> None:
+    still_there, _ = signed_in(world)
+    browser, login_id = signed_in(world)
+    token = form_token(browser)
+    world.authority.stop()
+    read_only(world.store.engine)
+    assert sign_out(world, browser, token).status_code == 503
+    world.authority.go_on()
+    world.ca.later(60)
+    assert still_there.get("/requests").status_code == 200, "somebody asks something else"
+    assert not alive(world, login_id)
+
+
+def test_a_login_that_is_over_is_said_to_be_over_though_the_database_forgets_nothing(world: FrontEnd) -> None:
+    browser, login_id = signed_in(world)
+    world.ca.say(m.Logout(login_id), m.Done)
+    read_only(world.store.engine)
+    assert browser.get("/requests").status_code == 303
+
+
+def test_a_token_names_its_login_only_under_our_key_and_for_its_kind(world: FrontEnd) -> None:
+    browser, login_id = signed_in(world)
+    cookie = browser.get_cookie(world.cookie, domain="127.0.0.1")
+    assert cookie is not None
+    secret, named_login, seal = cookie.value.split(".")
+    assert named_login == login_id
+    other = world.ca.native(named(ALICE))
+    read_only(world.store.engine)
+    for token in (
+        f"{secret}.{other}.{seal}",
+        f"{secret[1:]}x.{login_id}.{seal}",
+        f"{secret}.{login_id}.",
+        cookie.value,
+    ):
+        world.stranger().post("/api/v1/logout", headers={"Authorization": f"Bearer {token}"})
+    assert alive(world, other)
+    assert alive(world, login_id), "a browser's cookie is no token of a command line"
+
+
+@pytest.fixture
+def server() -> Iterator[postgres.Postgres]:
+    with postgres.running() as made:
+        yield made
+
+
+def test_t86_signing_out_with_postgresql_killed(world: FrontEnd, server: postgres.Postgres) -> None:
+    engine = open_engine(server.bare())
+    migrate.upgrade(engine)
+    store = Store(engine)
+    app = create_app(world.config, world.authority, store, {}, key=KEY, clock=lambda: world.ca.time)
+    app.test_client_class = client_of(world.origin)
+    login_id = world.ca.web(named(ALICE))
+    with app.app_context():
+        token = services().sessions.open("page", world.ca.logins[login_id])
+    browser = app.test_client()
+    browser.set_cookie(world.cookie, token, domain="127.0.0.1")
+    form = form_token(browser)
+    server.process.send_signal(signal.SIGQUIT)
+    server.process.wait(20)
+    answer = sign_out(world, browser, form)
+    assert (answer.status_code, alive(world, login_id)) == (303, False)
+    login_id = world.ca.native(named(ALICE))
+    with app.app_context(), pytest.raises(Failed):
+        services().sessions.open("api", world.ca.logins[login_id])
+    assert not alive(world, login_id)
+    store.close()
