@@ -111,7 +111,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("keys",),
         ("oidc", "state", "storage"),
         ("machine",),
-        ("config", "ephemeral", "sockets"),
+        ("config", "ephemeral", "public_errors", "sockets"),
     ],
     "sshjit_ca.report": [
         ("html_page",),

@@ -10,6 +10,7 @@ from sshjit import ca_protocol as m
 from sshjit.errors import Failed
 from sshjit_ca.access import bundle_answers
 from sshjit_ca.context import Context, Question
+from sshjit_ca.public_errors import public_failure
 from sshjit_ca.routes import ROUTES
 
 _NOT_DONE: dict[type[m.Message], str] = {
@@ -24,7 +25,6 @@ _NOT_DONE: dict[type[m.Message], str] = {
     m.ConfirmClock: "the clock was NOT confirmed",
 }
 _UNKNOWN = "outcome_unknown"
-_OF_DATABASE = frozenset({"database_silent", "database_broken", "no_database"})
 
 
 def answer(context: Context, question: Question, error: Failed) -> m.Reply | Failed:
@@ -40,12 +40,14 @@ def answer(context: Context, question: Question, error: Failed) -> m.Reply | Fai
 
 
 def _refusal(question: Question, error: Failed) -> Failed:
-    """The error, in words that leave no doubt about what the asker wanted done; operators' hints go to operators."""
-    what, hint = _NOT_DONE.get(type(question.message), ""), error.hint
-    if error.code in _OF_DATABASE and question.socket != "admin":
-        hint = "try again in a moment, and tell the operator if it lasts"
-    if error.code == _UNKNOWN and question.socket == "admin":
-        hint = "ssh-jit-ca log show says whether it was, once the database answers"
+    """The error, in words that leave no doubt about what the asker wanted done; operators' words go to operators."""
+    what = _NOT_DONE.get(type(question.message), "")
+    if question.socket == "admin":
+        unknown = "ssh-jit-ca log show says whether it was, once the database answers"
+        told, hint = error, unknown if error.code == _UNKNOWN else error.hint
+    else:
+        told = public_failure(error)
+        hint = told.hint
     if not what or error.code == _UNKNOWN:
-        return Failed(error.code, error.message, hint=hint)
-    return Failed(error.code, f"{what}: {error.message}", hint=hint)
+        return type(told)(error.code, told.message, hint=hint)
+    return type(told)(error.code, f"{what}: {told.message}", hint=hint)

@@ -24,6 +24,8 @@ from werkzeug.test import TestResponse
 
 from sshjit import ca_protocol as m
 from sshjit import versions, wire
+from sshjit.errors import SshJitError
+from sshjit_ca.public_errors import public_error
 from sshjit_web import migrate
 from sshjit_web.app import create_app
 from sshjit_web.ca_client import CaClient, Carried
@@ -94,7 +96,10 @@ class InProcessCa:
         with self.lock:
             self.messages.append(message)
             self.tick()
-            return self.ca.say(message, reply)
+            try:
+                return self.ca.say(message, reply)
+            except SshJitError as error:
+                raise public_error(error) from error  # as the socket carries it
 
     def tick(self) -> None:
         """Sets the CA's clock, if it ticks."""

@@ -171,4 +171,5 @@ def _policy(reply: PolicyReply) -> Policy:
     try:
         return load(reply.text)
     except PolicyError as error:
-        raise Failed("ca_protocol", f"the policy in force is not understood: {error}") from None
+        hint = "ask on the command line; the operator has to upgrade this front end"
+        raise Failed("ca_protocol", "the policy in force is not understood here", hint=hint) from error

@@ -175,7 +175,7 @@ class CaClient:
             raise (_silent(self._timeout) if isinstance(error, TimeoutError) else _down()) from None
         if refusal is not None:
             connection.close()
-            _opened(refusal)
+            _refuse_greeting(refusal)
         self.version = connection.version
         return connection
 
@@ -218,8 +218,22 @@ def _opened(answer: Answer) -> bytes:
     raise FAMILIES.get(error.family, Failed)(error.code, error.message, hint=error.hint)
 
 
+def _refuse_greeting(refusal: Answer) -> None:
+    """Raises what a CA says that does not let this program in, which is for the operator of both, not for people."""
+    try:
+        _opened(refusal)
+    except Refused as error:
+        _log.warning("the CA refused the connection: %s (%s)", error, error.hint or error.code)
+        raise _down() from None
+
+
 def _nonsense(problem: str) -> Failed:
-    return Failed("ca_protocol", f"the CA's answer is not understood: {problem}")
+    _log.warning("the CA's answer is not understood: %s", ascii(problem))
+    return Failed(
+        "ca_protocol",
+        "the CA's answer is not understood",
+        hint="try again in a minute; if it goes on, tell the operator: the versions may differ",
+    )
 
 
 def _down() -> Failed:

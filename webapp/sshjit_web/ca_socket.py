@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import time
 from itertools import count
 
 import msgspec
@@ -57,18 +58,18 @@ _read_code = msgspec.json.Decoder(_Error).decode
 
 
 class Connection:
-    """A connected socket; ``timeout`` is how many seconds each of its calls may take."""
+    """A connected socket; ``timeout`` is how many seconds an answer may take to begin, and then to arrive."""
 
     def __init__(self, path: str, *, connect_timeout: float, timeout: float) -> None:
         """Connects; raises ``OSError`` when nobody answers."""
         self._channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._timeout = timeout
         try:
             self._channel.settimeout(connect_timeout)
             self._channel.connect(path)
             self._channel.settimeout(None)
-            limit = struct.pack("@ll", int(timeout), int(timeout % 1 * 1e6))
-            self._channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-            self._channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+            self._limit(socket.SO_RCVTIMEO, timeout)
+            self._limit(socket.SO_SNDTIMEO, timeout)
         except OSError:
             self._channel.close()
             raise
@@ -139,12 +140,33 @@ class Connection:
 
     def _heard(self) -> memoryview:
         """The text of the next frame, which must be all that was sent."""
-        data, size = bytearray(self._channel.recv(_FIRST)), 4
-        while len(data) < 4 or len(data) < (size := 4 + int.from_bytes(data[:4], "big")):
-            part = self._channel.recv(_MORE)
-            if not part or size > 4 + ca_protocol.MAX_REPLY:
-                raise Broken
-            data += part
+        data = bytearray(self._channel.recv(_FIRST))
+        size = 4 + int.from_bytes(data[:4], "big") if len(data) >= 4 else 0
+        if not size or len(data) < size:
+            size = self._read_rest(data)
         if len(data) > size:
             raise Broken
-        return memoryview(data)[4:]
+        return memoryview(data)[4:size]
+
+    def _read_rest(self, data: bytearray) -> int:
+        """Reads what is missing of a frame, whose size it returns: all of it within one time limit."""
+        until, size = time.monotonic() + self._timeout, 4
+        try:
+            while len(data) < 4 or len(data) < (size := 4 + int.from_bytes(data[:4], "big")):
+                left = until - time.monotonic()
+                if left <= 0:
+                    raise BlockingIOError
+                self._limit(socket.SO_RCVTIMEO, left)
+                part = self._channel.recv(_MORE)
+                if not part or size > 4 + ca_protocol.MAX_REPLY:
+                    raise Broken
+                data += part
+        finally:
+            self._limit(socket.SO_RCVTIMEO, self._timeout)
+        return size
+
+    def _limit(self, option: int, seconds: float) -> None:
+        """The kernel's time limit for each call; 0 would be none."""
+        microseconds = max(1000, int(seconds * 1e6))
+        limit = struct.pack("@ll", microseconds // 1_000_000, microseconds % 1_000_000)
+        self._channel.setsockopt(socket.SOL_SOCKET, option, limit)

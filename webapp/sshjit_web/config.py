@@ -219,4 +219,5 @@ def client_secrets(known: dict[str, providers.Provider], folder: Path) -> dict[s
 
 def explain(error: SshJitError) -> str:
     """The line, or two, that a terminal shows of an error."""
-    return f"ssh-jit-web: {error}" + (f"\nhint: {error.hint}" if error.hint else "")
+    cause = f" ({error.__cause__})" if error.__cause__ is not None else ""
+    return f"ssh-jit-web: {error}{cause}" + (f"\nhint: {error.hint}" if error.hint else "")

@@ -6,8 +6,9 @@ Paths below ``/api`` and the other machine-readable ones answer JSON, everything
 from __future__ import annotations
 
 import logging
+import secrets
 
-from flask import Flask, Response, jsonify, make_response, redirect, render_template, request, url_for
+from flask import Flask, Response, g, jsonify, make_response, redirect, render_template, request, url_for
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -73,6 +74,8 @@ _TITLES_BY_CODE = {
     "token_refused": "Sign-in failed",
     "wrong_state": "This request has already been decided",
 }
+REFERENCE = "Ssh-Jit-Reference"
+"""The header that carries a failure's id to programs."""
 RETRY = 10
 """Seconds after which a page that could not be read, because something is down, is read again by itself."""
 
@@ -83,16 +86,31 @@ def status_of(error: SshJitError) -> int:
 
 
 def install(app: Flask) -> None:
-    """Registers the handlers."""
+    """Registers the handlers, and the filter that shows a failure's id."""
+    app.jinja_env.filters["reference"] = reference
     app.register_error_handler(SshJitError, _ours)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _unexpected)
 
 
+def reference(error: SshJitError) -> str:
+    """A failure's id, which a page shows and the log has with all that the operator needs; empty for other errors.
+
+    The first call in a request writes the line. What a database, a file or the CA's socket said stands there alone.
+    """
+    if error.family != "failed":
+        return ""
+    known: dict[SshJitError, str] = g.setdefault("references", {})
+    if error not in known:
+        known[error] = secrets.token_hex(4)
+        cause = f" ({str(error.__cause__)!a})" if error.__cause__ is not None else ""
+        place = f"{request.method} {request.path!a}"
+        LOG.warning("%s: %s: %s%s [%s]", place, error.code, error, cause, known[error])
+    return known[error]
+
+
 def _ours(error: SshJitError) -> AnyResponse:
     status = status_of(error)
-    if error.family == "failed":
-        LOG.warning("%s %s: %s: %s", request.method, ascii(request.path), error.code, error)
     if _wants_json():
         return _json(error, status)
     if status == 401 and request.blueprint == "pages" and request.method == "GET":
@@ -114,8 +132,8 @@ def _http(error: HTTPException) -> AnyResponse:
 
 
 def _unexpected(error: Exception) -> AnyResponse:
-    LOG.error("%s %s failed", request.method, ascii(request.path), exc_info=error)
-    ours = Failed("internal", "the front end failed", hint="the error is in the front end's log; try again")
+    ours = Failed("internal", "the front end failed", hint="try again; if it goes on, tell the operator")
+    LOG.error("%s %s failed [%s]", request.method, ascii(request.path), reference(ours), exc_info=error)
     return _json(ours, 500) if _wants_json() else page(ours, 500)
 
 
@@ -139,6 +157,8 @@ def document(error: SshJitError) -> dict[str, str]:
 def _json(error: SshJitError, status: int) -> Response:
     response = jsonify(error=document(error))
     response.status_code = status
+    if number := reference(error):
+        response.headers[REFERENCE] = number
     return response
 
 

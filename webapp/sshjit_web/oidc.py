@@ -11,6 +11,7 @@ import hmac
 import json
 import logging
 import threading
+import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -28,6 +29,8 @@ from sshjit.providers import Provider
 LOG = logging.getLogger(__name__)
 TIMEOUT = (3.0, 5.0)
 """Seconds to reach a provider, and to wait for its next bytes."""
+DEADLINE = 10.0
+"""Seconds for the whole body of an answer."""
 MAX_ANSWER = 1024 * 1024
 """Bytes of a provider's answer."""
 METADATA_LIFETIME = 3600
@@ -40,17 +43,28 @@ _UNUSABLE = (requests.RequestException, OSError, ValueError, TypeError, LookupEr
 
 
 class _Transport(HTTPAdapter):
-    """Requests to providers: always with a timeout, never more than ``MAX_ANSWER`` bytes."""
+    """Requests to providers: always with a timeout and a deadline, never more than ``MAX_ANSWER`` bytes."""
 
     def send(self, request: requests.PreparedRequest, *_: Any, **options: Any) -> requests.Response:
         options |= {"stream": True, "timeout": TIMEOUT}
         response = super().send(request, **options)
-        body = response.raw.read(MAX_ANSWER + 1, decode_content=True)
-        response.close()
+        try:
+            response._content = _read(response.raw)  # noqa: SLF001 -- as requests does when it reads the body itself
+        finally:
+            response.close()
+        return response
+
+
+def _read(raw: Any) -> bytes:
+    """A provider's answer, whole and in time: who drips bytes must not hold up a thread."""
+    body, late = bytearray(), time.monotonic() + DEADLINE
+    while part := raw.read1(1 << 16, decode_content=True):
+        body += part
         if len(body) > MAX_ANSWER:
             raise requests.RequestException("the answer is too large")
-        response._content = body  # noqa: SLF001 -- as requests does when it reads the body itself
-        return response
+        if time.monotonic() > late:
+            raise requests.RequestException("the answer takes too long")
+    return bytes(body)
 
 
 class RelyingParty:

@@ -13,6 +13,7 @@ from sshjit import versions
 from sshjit.ca_protocol.log import ReadTile, TileReply
 from sshjit.ca_protocol.operating import Health, HealthReply
 from sshjit.errors import SshJitError
+from sshjit_web import errors
 from sshjit_web.services import services
 
 LOG = logging.getLogger(__name__)
@@ -62,14 +63,20 @@ def readyz() -> Response:
     try:
         services().store.check()
     except SshJitError as error:
-        problems.append(str(error))
+        problems.append(_noted(error))
     ready = not problems
     try:
         health = services().ca.call(Health(), HealthReply)
         problems += health.problems
         ready = ready and health.ready
     except SshJitError as error:
-        problems.append(str(error))
+        problems.append(_noted(error))
         ready = False
     body = {"ready": ready, "problems": problems}
     return Response(json.dumps(body), status=200 if ready else 503, mimetype="application/json")
+
+
+def _noted(error: SshJitError) -> str:
+    """What anybody may know of a problem; the log has the rest."""
+    errors.reference(error)
+    return error.message

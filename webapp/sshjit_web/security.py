@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, redirect, request, url_for
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
 from sshjit.errors import Invalid, Refused
@@ -110,13 +111,19 @@ def return_address() -> str:
     if request.method == "GET":
         return request.full_path.rstrip("?")
     if request.endpoint in FORMS:
-        form: dict[str, Any] = {
-            name: values for name, values in request.form.lists() if name not in UNKEPT and any(values)
-        }
+        form: dict[str, Any] = {name: values for name, values in _sent() if name not in UNKEPT and any(values)}
         filled = url_for(FORMS[request.endpoint], **form)
         return filled if len(filled) <= MAX_TARGET else url_for(FORMS[request.endpoint])
     request_id = (request.view_args or {}).get("request_id")
     return request.path if request_id is None else url_for("pages.show_request", request_id=request_id)
+
+
+def _sent() -> list[tuple[str, list[str]]]:
+    """The form's fields; none of a form that is too large, whose error is being shown."""
+    try:
+        return list(request.form.lists())
+    except RequestEntityTooLarge:
+        return []
 
 
 def form_cookie() -> str:

@@ -15,6 +15,7 @@ import logging
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
+from functools import partial
 
 from sshjit.api.outcomes import Done
 from sshjit.api.session import LoginView
@@ -156,7 +157,7 @@ class Sessions:
             if self._tell(login_id) is not None:
                 return
             self._untold.discard(login_id)
-            known = self._forget(lambda login_id=login_id: self._store.drop_login(login_id)) and known
+            known = self._forget(partial(self._store.drop_login, login_id)) and known
         self._owing = not known or bool(kept)
 
     def _owe(self, login_id: str) -> None:

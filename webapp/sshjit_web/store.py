@@ -168,8 +168,10 @@ class Guard:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, SQLAlchemyError):
             raise Failed(
-                "database_down", "the front end's database cannot be used", hint="try again in a moment"
-            ) from (getattr(error, "orig", None))
+                "database_down",
+                "the front end's database is away",
+                hint="try again in a minute; if it goes on, tell the operator",
+            ) from (getattr(error, "orig", None) or error)
 
 
 ANSWER = 3.0

@@ -146,5 +146,5 @@ def _join_refused() -> Refused:
     return Refused(
         "join_refused",
         "the token is for another host, has expired, or was used",
-        hint="ssh-jit-ca host invite NAME makes a new one",
+        hint="ask the operator for a new token",
     )

@@ -10,6 +10,7 @@ from sshjit_ca import state as states
 from sshjit_ca.context import Context
 from sshjit_ca.keys import references, succession
 from sshjit_ca.keys.probe import ProbeResult, ProbeResults
+from sshjit_ca.public_errors import public_message
 from sshjit_ca.state import CaKey, request_index
 from sshjit_ca.state.hosts import ending
 from sshjit_ca.storage.database import kind_of
@@ -19,7 +20,7 @@ def health(context: Context, _: Health) -> HealthReply:
     """Whether the CA signs now, and if not, why."""
     return HealthReply(
         _ready(context),
-        _problems(context),
+        _problems(context, public=True),
         context.state.size,
         context.policy.digest,
         context.now,
@@ -38,7 +39,7 @@ def status(context: Context, _: Status) -> StatusReply:
     return StatusReply(
         installation=context.config.installation,
         ready=_ready(context),
-        problems=_problems(context),
+        problems=_problems(context, public=False),
         started=context.started,
         time=now,
         size=head.size,
@@ -71,11 +72,13 @@ def _ready(context: Context) -> bool:
     return not context.troubles and context.unwritten is None
 
 
-def _problems(context: Context) -> tuple[str, ...]:
-    """What is wrong, also what stops nothing; why a policy was refused is for the CA's own log and doctor."""
-    problems = [trouble.message for trouble in context.troubles]
-    if context.unwritten is not None:
-        problems.append(context.unwritten.message)
+def _problems(context: Context, *, public: bool) -> tuple[str, ...]:
+    """What is wrong, also what stops nothing; why a policy was refused is for the CA's own log and doctor.
+
+    ``public``: in words for anybody, who may read a front end's /readyz.
+    """
+    troubles = [*context.troubles, *([] if context.unwritten is None else [context.unwritten])]
+    problems = [public_message(trouble) if public else trouble.message for trouble in troubles]
     problems += context.socket_problems.values()
     if context.policy_refused:
         problems.append("the policy file cannot be loaded; the one before it stays in force")

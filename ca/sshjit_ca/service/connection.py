@@ -21,6 +21,7 @@ from sshjit.errors import Failed, Invalid, Refused, SshJitError
 from sshjit_ca import sockets
 from sshjit_ca.authority import Answer
 from sshjit_ca.ephemeral import LogThrottle
+from sshjit_ca.public_errors import public_error
 from sshjit_ca.service import frames
 from sshjit_ca.service.frames import Origin
 from sshjit_ca.sockets import Socket
@@ -207,7 +208,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def reply(self, answers: Iterable[tuple[Origin, Answer]]) -> None:
         """Sends answers to questions that were taken, by where they came from."""
-        sent = [frames.write(origin, answer) for origin, answer in answers]
+        sent = [frames.write(origin, self._for_peer(answer)) for origin, answer in answers]
         self._open -= len(sent)
         self._send(b"".join(sent))
         self.go_on()
@@ -222,6 +223,15 @@ class Connection(asyncio.BufferedProtocol):
         self._cancel_timeouts()
         self._send(frames.write(frames.NOWHERE, error))
         self._transport.close()
+
+    def _for_peer(self, answer: Answer) -> Answer:
+        """The answer as this socket carries it: the operator hears everything, people what is for them."""
+        if not isinstance(answer, SshJitError) or self.socket == "admin":
+            return answer
+        if isinstance(answer, Failed) and self._dispatcher.throttle.allows(f"{self.socket} failed {answer.code}"):
+            hint = f" ({answer.hint})" if answer.hint else ""
+            _log.warning("a question could not be answered: %s: %s%s", answer.code, answer.message, hint)
+        return public_error(answer)
 
     def _take_frames(self) -> int:
         """Takes the whole frames of what was received; returns how many bytes those were."""

@@ -195,7 +195,7 @@ def test_t66_a_clock_that_jumps_stops_signing(ca: Installation) -> None:
         ca.ask(login, "web1")
     health = ca.say(m.Health(), m.HealthReply)
     assert not health.ready
-    assert "jumped" in health.problems[0]
+    assert health.problems == ("the CA's clock is not right; nothing is signed until it is",), "for anybody to read"
 
 
 def test_t10_a_clock_before_the_last_entry_stops_signing(ca: Installation) -> None:

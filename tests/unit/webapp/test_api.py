@@ -154,6 +154,16 @@ def test_queries_are_read_strictly(world: FrontEnd, query: str) -> None:
     assert error(CommandLine(world, DANA).get(f"requests?{query}")) == "bad_parameter"
 
 
+def test_a_body_is_read_to_a_limit_also_where_it_means_nothing(world: FrontEnd) -> None:
+    """Spaces where no body is wanted, and a form: nothing but the limit itself would refuse them."""
+    alice = CommandLine(world, ALICE)
+    answer = alice.client.post("/api/v1/challenge", data=b" " * (security.MAX_BODY + 1), headers=alice.headers)
+    assert (answer.status_code, error(answer)) == (413, "too_large")
+    assert alice.client.post("/api/v1/challenge", data=b" " * 1000, headers=alice.headers).status_code == 201
+    form = {"form_token": "x", "reason": "x" * security.MAX_BODY}
+    assert world.browser(ALICE).post("/requests/new", data=form).status_code == 413
+
+
 def test_statuses_of_http_are_json_too(world: FrontEnd) -> None:
     dana = CommandLine(world, DANA)
     assert (dana.get("nothing").status_code, error(dana.get("nothing"))) == (404, "unknown_page")

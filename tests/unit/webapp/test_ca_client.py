@@ -73,6 +73,10 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
         target.shutdown(socket.SHUT_RDWR)
 
 
+HEALTHY = b'{"ready": true, "problems": [], "size": 0, "policy": "", "time": 1}'
+"""An answer with nothing wrong in it: what is refused then is its frame."""
+
+
 @dataclass
 class Server:
     """A whole CA behind a relay; ``logins`` are the ids of sign-ins by the person's subject."""
@@ -203,7 +207,9 @@ def test_a_break_in_the_middle_asks_reads_again_and_nothing_else(client: CaClien
     "answer",
     [
         b'{"v": 1, "id": 3, "type": "ok", "body": {}}',
-        b'{"v": 2, "id": 2, "type": "ok", "body": {}}',
+        b'{"v": 1, "id": 3, "type": "ok", "body": %s}' % HEALTHY,
+        b'{"v": 1, "id": 1, "type": "ok", "body": %s}' % HEALTHY,
+        b'{"v": 2, "id": 2, "type": "ok", "body": %s}' % HEALTHY,
         b"[]",
         b"not json",
     ],
@@ -244,7 +250,7 @@ def test_what_is_handed_on_has_the_right_fields_and_is_json(client: CaClient, se
     carried = client.carry(m.ReadLogin(login), m.LoginReply, 2)
     assert wire.decode(m.LoginReply, wire.loads(carried.text.encode())).login.id == login
     assert wire.decode(m.LoginView, wire.loads(carried.part("login").encode())).id == login
-    with pytest.raises(Failed, match="hosts is missing"):
+    with pytest.raises(Failed, match="not understood"):
         client.carry(m.ReadLogin(login), m.HostsReply, 2)
 
 
@@ -385,3 +391,46 @@ def test_the_end_of_every_idle_connection_is_not_noticed(client: CaClient, serve
     server.relay.drop()
     for _ in range(12):
         assert client.call(ask(server), m.AskReply).request.hosts == ("web1",)
+
+
+def test_an_answer_that_drips_is_given_up(client: CaClient, raw: Raw) -> None:
+    """Each piece in time, and the whole never: one limit for all of it, or the thread would be lost."""
+
+    def behave(channel: socket.socket) -> None:
+        channel.recv(4096)
+        channel.sendall(struct.pack(">I", 1000))
+        for _ in range(200):
+            channel.sendall(b" ")
+            time.sleep(0.1)
+
+    raw(behave)
+    began = time.monotonic()
+    with pytest.raises(Failed, match="no answer in"):
+        client.call(ASK, m.AskReply)
+    assert time.monotonic() - began < 10, "dripping goes on for 20 s"
+
+
+def test_a_ca_that_does_not_take_this_program_is_away_for_people(
+    client: CaClient, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Which Unix user that is, and which file names those who are taken, is for the log."""
+    hint = "web_users in ca.toml names those who are"
+    refusal = {"family": "refused", "code": "wrong_user", "message": "Unix user 33 is not allowed", "hint": hint}
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "web.sock"))
+        listener.listen()
+
+        def serve() -> None:
+            channel, _ = listener.accept()
+            with channel:
+                channel.recv(4096)
+                send(channel, json.dumps({"v": 1, "id": 1, "type": "error", "body": refusal}).encode())
+                channel.recv(4096)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with pytest.raises(Failed) as found:
+            client.call(m.Health(), m.HealthReply)
+        thread.join(5)
+    assert (found.value.code, "33" in found.value.message, "toml" in found.value.hint) == ("ca_down", False, False)
+    assert hint in caplog.text

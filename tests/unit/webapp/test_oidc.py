@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -39,6 +41,8 @@ class Liar(ThreadingHTTPServer):
         }
         self.token: tuple[int, Any] = (200, {"access_token": "a", "token_type": "Bearer", "id_token": "the-token"})
         self.asked: list[tuple[str, str]] = []
+        self.pace = 0.0
+        """Seconds between two bytes of an answer."""
         self.thread = threading.Thread(target=self.serve_forever, args=(0.02,))
         self.thread.start()
 
@@ -62,7 +66,13 @@ class _Handler(BaseHTTPRequestHandler):
         if status == 307:
             self.send_header("Location", f"{self.server.url}/elsewhere")
         self.end_headers()
-        self.wfile.write(data)
+        if not self.server.pace:
+            self.wfile.write(data)
+            return
+        with suppress(OSError):
+            for at in range(len(data)):
+                self.wfile.write(data[at : at + 1])
+                time.sleep(self.server.pace)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the name is http.server's
         """Says nothing."""
@@ -164,6 +174,34 @@ def test_metadata_that_are_no_metadata_are_refused(party: RelyingParty, liar: Li
     with pytest.raises(Failed) as error:
         party.authorization_url("state")
     assert code(error) == "provider_down"
+
+
+def test_an_answer_is_read_to_a_limit(party: RelyingParty, liar: Liar) -> None:
+    """What is too long is refused, and not cut: spaces after JSON would make a good answer of it."""
+    padding = b" " * oidc.MAX_ANSWER
+    good, liar.metadata = liar.metadata, json.dumps(liar.metadata).encode() + padding
+    with pytest.raises(Failed) as error:
+        party.authorization_url("state")
+    assert code(error) == "provider_down"
+    liar.metadata = good
+    party._ask_again = 0
+    token = {"access_token": "a", "token_type": "Bearer", "id_token": "the-token"}
+    liar.token = (200, json.dumps(token).encode() + padding)
+    with pytest.raises(Failed) as error:
+        party.id_token("state", {"code": "c"})
+    assert code(error) == "provider_down"
+    liar.token = (200, json.dumps(token).encode() + b" " * 1000)
+    assert party.id_token("state", {"code": "c"}) == "the-token"
+
+
+def test_an_answer_that_drips_is_given_up(party: RelyingParty, liar: Liar, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oidc, "DEADLINE", 0.5)
+    liar.pace = 0.1
+    began = time.monotonic()
+    with pytest.raises(Failed) as error:
+        party.authorization_url("state")
+    assert code(error) == "provider_down"
+    assert time.monotonic() - began < 10, "all of it would take 15 s"
 
 
 def test_metadata_have_a_lifetime_and_failures_a_pause(party: RelyingParty, liar: Liar, clock: Clock) -> None:
