@@ -149,9 +149,10 @@ def _json(status: int, content: object, headers: list[tuple[str, str]]) -> Answe
 def client_address(peer: str, forwarded: str | None, hops: int) -> str:
     """Who asks: ``peer``, or whom so many proxies of our own name in ``X-Forwarded-For``.
 
-    As Werkzeug's ``ProxyFix``: what is named before that was said by the other side, and counts for nothing.
+    As Werkzeug's ``ProxyFix``: what is named before that was said by the other side, and counts for nothing. Quotes
+    are letters here: one that is never closed would take the proxy's own words in.
     """
     if not hops or not forwarded:
         return peer
-    named = forwarded.split(",")
-    return named[-hops].strip() if len(named) >= hops else peer
+    named = [name for part in forwarded.split(",") if (name := part.strip())]
+    return named[-hops] if len(named) >= hops else peer

@@ -65,8 +65,10 @@ class Application:
             self._refuse(head, protocol, error)
 
     def _head(self, scope: Scope) -> Head:
-        headers, peer = scope.headers, scope.client.rpartition(":")[0].strip("[]")
-        address = client_address(peer, headers.get("x-forwarded-for"), self._hops) if self._hops else peer
+        headers, address = scope.headers, scope.client.rpartition(":")[0].strip("[]")
+        if self._hops:
+            # All lines of the header: the last one is our proxy's, the first may be anybody's.
+            address = client_address(address, ",".join(headers.get_all("x-forwarded-for")), self._hops)
         return Head(scope.method, scope.path, address, headers.get, time.perf_counter())
 
     async def _body(self, scope: Scope, protocol: HTTPProtocol, head: Head) -> tuple[bytes, int]:

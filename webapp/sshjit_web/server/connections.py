@@ -29,7 +29,7 @@ def allow_many() -> int:
     return MOST if soft == resource.RLIM_INFINITY else max(64, min(MOST, soft - SPARE))
 
 
-def end_unread(seconds: float = UNREAD_TIME) -> None:
+def end_unread() -> None:
     """Lets the kernel end connections whose other side takes nothing (Linux: ``TCP_USER_TIMEOUT`` in tcp(7)).
 
     Set where we listen, each connection that is accepted there inherits it.
@@ -42,4 +42,4 @@ def end_unread(seconds: float = UNREAD_TIME) -> None:
                 continue
             with closing(socket.socket(fileno=os.dup(int(path.name)))) as known:
                 if known.family != socket.AF_UNIX and known.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                    known.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(seconds * 1000))
+                    known.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(UNREAD_TIME * 1000))

@@ -12,6 +12,9 @@ class Headers(Protocol):
     def get(self, key: str, default: Any = None) -> Any:
         """The first value of a header."""
 
+    def get_all(self, key: str) -> list[str]:
+        """All values of a header, in their order."""
+
     def items(self) -> list[tuple[str, str]]:
         """All of them, also those that are there twice."""
 

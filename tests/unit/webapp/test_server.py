@@ -1,0 +1,314 @@
+"""The server in front of the views: threads, bodies, ends. A real process, with an application that a test commands."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from demo.lab.paths import free_ports
+from sshjit_web.gateway import client_address
+from sshjit_web.server.bodies import network_of
+from sshjit_web.server.threads import WAITING
+from tests.support.waiting import PATIENCE, wait_until
+from tests.support.waiting_server import LARGE, LIMIT, THREADS
+
+QUEUE = THREADS * WAITING
+
+
+@dataclass
+class Running:
+    """The server; ``folder`` is what the application looks into."""
+
+    port: int
+    folder: Path
+    process: subprocess.Popen[bytes]
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
+
+    def send(self, text: str) -> socket.socket:
+        """A connection on which something was said."""
+        channel = self.connect()
+        channel.sendall(text.encode("latin-1"))
+        return channel
+
+    def get(self, path: str, method: str = "GET", *, patience: float = PATIENCE, **headers: str) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=patience)
+        try:
+            connection.request(method, path, headers=headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    def let_go(self) -> None:
+        (self.folder / "go").touch()
+
+    def begun(self) -> int:
+        file = self.folder / "begun"
+        return len(file.read_text()) if file.exists() else 0
+
+    def notes(self) -> list[str]:
+        file = self.folder / "notes"
+        return file.read_text().split() if file.exists() else []
+
+
+@contextmanager
+def serving(folder: Path, unread: int = 30) -> Iterator[Running]:
+    (port,) = free_ports(1)
+    command = [sys.executable, "-m", "tests.support.waiting_server", str(port), str(folder), str(unread)]
+    process = subprocess.Popen(command, cwd=Path(__file__).parents[3], env=dict(os.environ))
+    server = Running(port, folder, process)
+    try:
+        wait_until(lambda: process.poll() is not None or answers(server))
+        yield server
+    finally:
+        server.let_go()
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+def answers(server: Running) -> bool:
+    try:
+        return server.get("/healthz")[0] == 200
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Running]:
+    with serving(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One for all that do not keep its threads."""
+    with serving(tmp_path_factory.mktemp("server")) as made:
+        yield made
+
+
+GET = "GET {} HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def occupied(server: Running, stack: ExitStack) -> list[socket.socket]:
+    """All threads wait for the test."""
+    channels = [stack.enter_context(server.send(GET.format("/wait"))) for _ in range(THREADS)]
+    wait_until(lambda: server.begun() == THREADS)
+    return channels
+
+
+def whole(channel: socket.socket) -> bytes:
+    parts = []
+    while part := channel.recv(1 << 20):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def first_line(channel: socket.socket) -> bytes:
+    return channel.recv(65536).partition(b"\r\n")[0]
+
+
+def test_with_every_thread_stuck_the_loop_still_answers_and_a_full_queue_is_said(server: Running) -> None:
+    with ExitStack() as stack:
+        waiting = occupied(server, stack)
+        waiting += [stack.enter_context(server.send(GET.format("/wait"))) for _ in range(QUEUE)]
+        time.sleep(0.5)
+        assert server.get("/healthz", patience=10) == (200, b'{"ok": true}')
+        with server.send(GET.format("/api/v1/whoami")) as more:
+            text = more.recv(65536)
+        assert text.startswith(b"HTTP/1.1 503")
+        assert b"retry-after: 5" in text.lower()
+        assert b'"code": "busy"' in text
+        server.let_go()
+        for channel in waiting:
+            assert first_line(channel) == b"HTTP/1.1 200 OK"
+    assert server.get("/")[0] == 200
+
+
+def test_who_has_gone_before_their_turn_is_not_served(server: Running) -> None:
+    with ExitStack() as stack:
+        occupied(server, stack)
+        gone, there = server.send(GET.format("/note?gone")), server.send(GET.format("/note?there"))
+        time.sleep(0.3)
+        gone.close()
+        time.sleep(1)
+        server.let_go()
+        with there:
+            assert first_line(there) == b"HTTP/1.1 200 OK"
+    assert server.notes() == ["there"]
+
+
+def test_what_was_begun_is_finished_when_the_program_ends(server: Running) -> None:
+    with ExitStack() as stack:
+        channels = occupied(server, stack)
+        waiting = stack.enter_context(server.send(GET.format("/note?waited")))
+        time.sleep(0.5)
+        server.process.terminate()
+        time.sleep(1)
+        assert server.process.poll() is None
+        server.let_go()
+        for channel in (*channels, waiting):
+            assert first_line(channel) == b"HTTP/1.1 200 OK"
+        assert server.process.wait(PATIENCE) == 0
+    assert server.notes() == ["waited"]
+
+
+def test_somebody_who_reads_slowly_keeps_no_thread_and_is_cut(tmp_path: Path) -> None:
+    with serving(tmp_path, unread=2) as server, ExitStack() as stack:
+        slow = [stack.enter_context(server.connect()) for _ in range(3 * THREADS)]
+        for channel in slow:
+            channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            channel.sendall(GET.format("/large").encode())
+        time.sleep(0.5)
+        assert server.get("/", patience=20)[0] == 200
+        time.sleep(8)
+        for channel in slow:
+            try:
+                size = len(whole(channel))
+            except ConnectionError:
+                size = 0
+            assert size < LARGE, "the kernel ended it"
+
+
+@pytest.mark.parametrize(
+    ("framing", "noted"),
+    [
+        ("Content-Length: 4\r\n\r\nbody", True),
+        ("Content-Length: 4\r\n\r\nbo", False),
+        ("Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n", True),
+        ("Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n", False),
+        ("Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\nzz", False),
+        ("Transfer-Encoding: chunked\r\n\r\n4\r\nbo", False),
+    ],
+)
+def test_half_a_body_is_no_body(tmp_path: Path, framing: str, noted: bool) -> None:  # noqa: FBT001 - a table
+    """A connection that breaks must not make a shorter request of a longer one."""
+    with serving(tmp_path) as server:
+        channel = server.send(f"POST /note?it HTTP/1.1\r\nHost: x\r\n{framing}")
+        channel.shutdown(socket.SHUT_WR)
+        whole_or_reset(channel)
+        server.get("/")
+        time.sleep(0.3)
+        assert server.notes() == (["it"] if noted else [])
+
+
+def whole_or_reset(channel: socket.socket) -> bytes:
+    with channel:
+        try:
+            return whole(channel)
+        except ConnectionError:
+            return b""
+
+
+@pytest.mark.parametrize("framing", [f"Content-Length: {LIMIT + 1}\r\n\r\n", "chunked"])
+def test_a_body_beyond_the_limit_is_not_read(idle: Running, framing: str) -> None:
+    """The views hear a length that is too large, and say what they say to that."""
+    if framing == "chunked":
+        framing = f"Transfer-Encoding: chunked\r\n\r\n{LIMIT + 1:x}\r\n{'x' * (LIMIT + 1)}\r\n"
+    with idle.send(f"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{framing}") as channel:
+        given = given_in(whole(channel))
+    assert (given["CONTENT_LENGTH"], given["body"]) == (str(LIMIT + 1), "")
+
+
+def given_in(text: bytes) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(text.partition(b"\r\n\r\n")[2])
+    return found
+
+
+def test_what_a_view_is_given(idle: Running) -> None:
+    lines = [
+        "POST /a%20b/%C3%A4/%ff?q=%20x HTTP/1.1",
+        "Host: example.com:81",
+        "Content-Type: text/x",
+        "Cookie: a=1",
+        "Cookie: b=2",
+        "X-Two: 1",
+        "X-Two: 2",
+        "X-Forwarded-For: 192.0.2.1",
+        "X-Forwarded-For: 192.0.2.2, 192.0.2.3",
+        "Transfer-Encoding: chunked",
+        "Connection: close",
+    ]
+    with idle.send("\r\n".join(lines) + "\r\n\r\n2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n") as channel:
+        given = given_in(whole(channel))
+    assert given["body"] == "abcde"
+    expected = {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": "/a b/ä/\ufffd".encode().decode("latin-1"),
+        "QUERY_STRING": "q=%20x",
+        "CONTENT_TYPE": "text/x",
+        "CONTENT_LENGTH": "5",
+        "HTTP_HOST": "example.com:81",
+        "HTTP_COOKIE": "a=1;b=2",
+        "HTTP_X_TWO": "1,2",
+        "REMOTE_ADDR": "192.0.2.3",
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": str(idle.port),
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "wsgi.url_scheme": "http",
+    }
+    assert {key: given.get(key) for key in expected} == expected
+    assert "HTTP_TRANSFER_ENCODING" not in given
+
+
+def test_http_1_1_as_ever(idle: Running) -> None:
+    """Kept connections, requests one after the other without waiting, HEAD, and a body that waits to be wanted."""
+    assert idle.get("/", "HEAD")[0] == 200
+    assert idle.get("/healthz", "HEAD") == (200, b"")
+    with idle.send(GET.format("/note?a") + GET.format("/healthz") + GET.format("/note?b")) as channel:
+        wait_until(lambda: idle.notes() == ["a", "b"])
+        text = b""
+        while text.count(b"HTTP/1.1 200 OK") < 3:
+            text += channel.recv(65536)
+        assert text.index(b"noted") < text.index(b'{"ok": true}') < text.rindex(b"noted")
+    post = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
+    with idle.send(post) as channel:
+        assert first_line(channel) == b"HTTP/1.1 100 Continue"
+        channel.sendall(b"ab")
+        assert given_in(whole(channel))["body"] == "ab"
+
+
+def test_a_head_beyond_its_limit_is_refused(idle: Running) -> None:
+    with idle.send(f"GET / HTTP/1.1\r\nHost: x\r\nX: {'x' * 300_000}\r\n\r\n") as channel:
+        assert whole_or_reset(channel).startswith((b"HTTP/1.1 431", b"HTTP/1.1 400"))
+    assert idle.get("/")[0] == 200
+
+
+@pytest.mark.parametrize("hops", range(4))
+@pytest.mark.parametrize(
+    "forwarded", [None, "", "192.0.2.1", "192.0.2.1, 192.0.2.2", "a,b, c ,d", ",,", "evil, 192.0.2.9,", "2001:db8::1"]
+)
+def test_an_address_is_what_werkzeug_says(forwarded: str | None, hops: int) -> None:
+    heard: list[str] = []
+
+    def application(environ: dict[str, Any], _start: Any) -> list[bytes]:
+        heard.append(environ["REMOTE_ADDR"])
+        return []
+
+    environ = {"REMOTE_ADDR": "127.0.0.1", **({} if forwarded is None else {"HTTP_X_FORWARDED_FOR": forwarded})}
+    ProxyFix(application, x_for=hops, x_proto=0)(environ, cast("Any", None))
+    assert client_address("127.0.0.1", forwarded, hops) == heard[0]
+
+
+def test_a_quote_that_nobody_closes_takes_no_address_in() -> None:
+    assert client_address("127.0.0.1", '"x, 192.0.2.9', 1) == "192.0.2.9"
+
+
+def test_an_ipv6_network_counts_as_one() -> None:
+    assert network_of("2001:db8:0:1::7") == network_of("2001:db8:0:1:ffff::9") != network_of("2001:db8:0:2::7")
+    assert network_of("192.0.2.1") != network_of("192.0.2.2")
+    assert network_of("not:an address") == "not:an address"
