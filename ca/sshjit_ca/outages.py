@@ -42,12 +42,10 @@ def answer(context: Context, question: Question, error: Failed) -> m.Reply | Fai
 def _refusal(question: Question, error: Failed) -> Failed:
     """The error, in words that leave no doubt about what the asker wanted done; operators' words go to operators."""
     what = _NOT_DONE.get(type(question.message), "")
-    if question.socket == "admin":
-        unknown = "ssh-jit-ca log show says whether it was, once the database answers"
-        told, hint = error, unknown if error.code == _UNKNOWN else error.hint
-    else:
-        told = public_failure(error)
-        hint = told.hint
+    failure = error if question.socket == "admin" else public_failure(error)
+    hint = failure.hint
+    if error.code == _UNKNOWN and question.socket == "admin":
+        hint = "ssh-jit-ca log show says whether it was, once the database answers"
     if not what or error.code == _UNKNOWN:
-        return type(told)(error.code, told.message, hint=hint)
-    return type(told)(error.code, f"{what}: {told.message}", hint=hint)
+        return type(failure)(error.code, failure.message, hint=hint)
+    return type(failure)(error.code, f"{what}: {failure.message}", hint=hint)
