@@ -10,7 +10,7 @@ from sshjit import ca_protocol as m
 from sshjit.errors import Failed
 from sshjit_ca.access import bundle_answers
 from sshjit_ca.context import Context, Question
-from sshjit_ca.public_errors import public_failure
+from sshjit_ca.public_errors import NotDone
 from sshjit_ca.routes import ROUTES
 
 _NOT_DONE: dict[type[m.Message], str] = {
@@ -25,6 +25,7 @@ _NOT_DONE: dict[type[m.Message], str] = {
     m.ConfirmClock: "the clock was NOT confirmed",
 }
 _UNKNOWN = "outcome_unknown"
+_OF_DATABASE = frozenset({"database_silent", "database_broken", "no_database"})
 
 
 def answer(context: Context, question: Question, error: Failed) -> m.Reply | Failed:
@@ -40,12 +41,12 @@ def answer(context: Context, question: Question, error: Failed) -> m.Reply | Fai
 
 
 def _refusal(question: Question, error: Failed) -> Failed:
-    """The error, in words that leave no doubt about what the asker wanted done; operators' words go to operators."""
-    what = _NOT_DONE.get(type(question.message), "")
-    failure = error if question.socket == "admin" else public_failure(error)
-    hint = failure.hint
+    """The error, in words that leave no doubt about what the asker wanted done; operators' hints go to operators."""
+    what, hint = _NOT_DONE.get(type(question.message), ""), error.hint
+    if error.code in _OF_DATABASE and question.socket != "admin":
+        hint = "try again in a moment, and tell the operator if it lasts"
     if error.code == _UNKNOWN and question.socket == "admin":
         hint = "ssh-jit-ca log show says whether it was, once the database answers"
     if not what or error.code == _UNKNOWN:
-        return type(failure)(error.code, failure.message, hint=hint)
-    return type(failure)(error.code, f"{what}: {failure.message}", hint=hint)
+        return Failed(error.code, error.message, hint=hint)
+    return NotDone(what, Failed(error.code, error.message, hint=hint))

@@ -32,27 +32,27 @@ _COMMANDS = ("ssh-jit-ca", "ca.toml", "providers.toml")
 """What only the operator can do something with."""
 
 
-class PublicFailure(Failed):
-    """A failure that is told in words for people already."""
+class NotDone(Failed):
+    """A failure that says first what was not done: people hear that in any case."""
+
+    def __init__(self, what: str, failure: Failed) -> None:
+        super().__init__(failure.code, f"{what}: {failure.message}", hint=failure.hint)
+        self.what = what
+        self.failure = failure
 
 
 def public_error(error: SshJitError) -> SshJitError:
     """The error as it is told to people."""
     if isinstance(error, Failed):
-        return public_failure(error)
+        return Failed(error.code, public_message(error), hint=_HINTS.get(error.code, _LATER))
     for_operator = any(command in error.hint for command in _COMMANDS)
     return type(error)(error.code, error.message) if for_operator else error
 
 
-def public_failure(error: Failed) -> PublicFailure:
-    """The same of a failure."""
-    if isinstance(error, PublicFailure):
-        return error
-    return PublicFailure(error.code, public_message(error), hint=_HINTS.get(error.code, _LATER))
-
-
 def public_message(error: Failed) -> str:
-    """Its sentence alone."""
+    """The sentence alone, of a failure."""
+    if isinstance(error, NotDone):
+        return f"{error.what}: {public_message(error.failure)}"
     known = _MESSAGES.get(error.code)
     if known is None:
         return _ALTERED if error.code in _HINTS else "the CA cannot do this now"

@@ -191,9 +191,8 @@ def test_t64_serials_never_repeat_over_restarts(ca: Installation) -> None:
 def test_t66_a_clock_that_jumps_stops_signing(ca: Installation) -> None:
     login = ca.native(ALICE)
     ca.time += 31
-    with pytest.raises(Failed, match="clock is not right"):
+    with pytest.raises(Failed, match=r"jumped by \+31 s"):
         ca.ask(login, "web1")
-    assert "jumped by +31 s" in ca.say(m.Status(), m.StatusReply, "admin").problems[0]
     health = ca.say(m.Health(), m.HealthReply)
     assert not health.ready
     assert health.problems == ("the CA's clock is not right; nothing is signed until it is",), "for anybody to read"
@@ -202,9 +201,8 @@ def test_t66_a_clock_that_jumps_stops_signing(ca: Installation) -> None:
 def test_t10_a_clock_before_the_last_entry_stops_signing(ca: Installation) -> None:
     login = ca.native(ALICE)
     ca.time -= 5
-    with pytest.raises(Failed, match="clock is not right"):
+    with pytest.raises(Failed, match="behind the log's last entry"):
         ca.ask(login, "web1")
-    assert "behind the log's last entry" in ca.say(m.Status(), m.StatusReply, "admin").problems[0]
 
 
 def test_t68_a_flood_of_refusals_is_counted_and_not_written(ca: Installation) -> None:

@@ -15,7 +15,7 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit.errors import Failed, Invalid, SshJitError
 from sshjit_ca.operations import admin_client
-from sshjit_ca.public_errors import public_error
+from sshjit_ca.public_errors import NotDone, public_error
 from sshjit_web import migrate
 from sshjit_web.app import create_app
 from sshjit_web.ca_client import CaClient
@@ -106,6 +106,16 @@ def test_no_error_of_the_cas_carries_what_is_for_the_operator(error: SshJitError
     assert (told.family, told.code) == (error.family, error.code)
     assert not SECRETS.search(f"{told.message} {told.hint}")
     assert told.message
+
+
+def test_what_was_not_done_is_said_in_any_case() -> None:
+    error = NotDone(
+        "the lock is NOT in force", Failed("not_signing", "/var/lib/x: read-only", hint="ssh-jit-ca doctor")
+    )
+    assert error.message == "the lock is NOT in force: /var/x: read-only"
+    told = public_error(error)
+    assert told.message == "the lock is NOT in force: the CA cannot sign now; what was approved stays approved"
+    assert told.hint.startswith("try again in a minute")
 
 
 def test_a_hint_that_is_for_people_stays() -> None:
