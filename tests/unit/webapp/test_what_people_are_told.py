@@ -109,9 +109,7 @@ def test_no_error_of_the_cas_carries_what_is_for_the_operator(error: SshJitError
 
 
 def test_what_was_not_done_is_said_in_any_case() -> None:
-    error = NotDone(
-        "the lock is NOT in force", Failed("not_signing", "/var/x: read-only", hint="ssh-jit-ca doctor")
-    )
+    error = NotDone("the lock is NOT in force", Failed("not_signing", "/var/x: read-only", hint="ssh-jit-ca doctor"))
     assert error.message == "the lock is NOT in force: /var/x: read-only"
     told = public_error(error)
     assert told.message == "the lock is NOT in force: the CA cannot sign now; what was approved stays approved"
