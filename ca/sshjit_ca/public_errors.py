@@ -12,6 +12,7 @@ from sshjit.errors import Failed, SshJitError
 _LATER = "try again in a minute; if it goes on, tell the operator"
 _AT_ONCE = "tell the operator at once; nothing is issued until this is resolved"
 _MESSAGES = {
+    "busy": "the CA has too much to do; nothing was done",
     "clock": "the CA's clock is not right; nothing is signed until it is",
     "defect": "the CA has a bug: an unexpected error; nothing was signed",
     "disk_full": "the CA's disk is full; nothing is signed, revoking still works",
