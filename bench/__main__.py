@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bench import (
     client_connection,
+    flood,
     http_load,
     lab_start,
     long_log,
@@ -36,6 +37,7 @@ LINES: dict[str, Callable[[Environment], Iterator[Result]]] = {
     "bundle": http_load.bundle,
     "revoke": revocation.lines,
     "lab": lab_start.lines,
+    "flood": flood.lines,
 }
 
 

@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from sshjit import wire
 from sshjit.errors import Failed, Invalid
 from sshjit_ca.machine import circuit_breaker
 from sshjit_ca.operations import admin_client
+from sshjit_ca.service import server
 from sshjit_ca.service.fair_queue import FairQueue
 from tests.support import devices, slow_agent
 from tests.support.ca_sockets import serving_sockets
@@ -138,6 +140,30 @@ def test_sign_ins_that_wait_for_a_provider_keep_no_operator_waiting(ca: Installa
         go_on.set()
         crowd.shutdown(socket.SHUT_WR)
         assert set(codes(answers(crowd))) == {"bad_token"}
+
+
+def test_t77_sign_ins_beyond_what_is_prepared_soon_are_refused_at_once(
+    ca: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And every one of the others is answered; whoever asks something else waits for none of them."""
+    monkeypatch.setattr(server, "MAX_PREPARING", 12)
+    go_on = threading.Event()
+    alice = ca.web(ALICE)
+
+    def before(message: m.Message) -> None:
+        if isinstance(message, m.LoginWeb):
+            go_on.wait(PATIENCE)
+
+    with serving_sockets(ca, frozenset({os.getuid()}), before), connect(ca) as crowd, connect(ca) as other:
+        asking(crowd, m.LoginWeb("acme", "no token", "nonce", ""))
+        asking(other, m.ReadLogin(alice), 1)
+        other.shutdown(socket.SHUT_WR)
+        assert codes(answers(other)) == [""]
+        assert not go_on.is_set()
+        go_on.set()
+        crowd.shutdown(socket.SHUT_WR)
+        said = codes(answers(crowd))
+    assert Counter(said) == {"busy": MANY - 12, "bad_token": 12}
 
 
 def test_t68_a_flood_of_bad_tokens_is_one_line_of_the_daemon_s_log(
