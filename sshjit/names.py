@@ -17,14 +17,15 @@ from sshjit.visible import visible
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _HOST_ID = re.compile(rf"({_LABEL}(?:\.{_LABEL})*)(?:~([2-9]|[1-9][0-9]{{1,5}}))?")
-_LOGIN = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+_ACCOUNT = r"[A-Za-z_][A-Za-z0-9._-]{0,31}\$?"
+_LOGIN = re.compile(_ACCOUNT)
 _PROVIDER = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _TOKEN = re.compile(r"[a-z]{1,8}-[0-9a-z]{8,40}")
 _ENTITY_TAG = re.compile(r'(?:W/)?"[!#-~]{1,190}"')
 _BEARER = re.compile(r"[A-Za-z0-9._~+/=-]{1,4000}")
 _LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-_PRINCIPAL = re.compile(rf"[a-z_][a-z0-9_-]{{0,31}}@{_HOST_ID.pattern}")
+_PRINCIPAL = re.compile(rf"{_ACCOUNT}@{_HOST_ID.pattern}")
 _URL_TEXT = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]{1,2000}")
 
 _UPPER = {number: number + 32 for number in range(ord("A"), ord("Z") + 1)}
@@ -53,10 +54,16 @@ def lowered(text: str) -> str:
 
 
 def host_name(text: str) -> str:
-    """A host's name or alias: lower-case DNS labels, or an address."""
-    if _is_address(text):
-        return text
+    """A host's name: lower-case DNS labels. An address is no name: it may be somebody else's tomorrow."""
+    if is_address(text):
+        hint = "give the host a name, and the address as an alias of it"
+        raise Invalid("bad_host", f"{text} is an address, and a host has a name", hint=hint)
     return _match(_HOST, text, "bad_host", "a host name (lower-case letters, digits, '-', '.')", longest=253)
+
+
+def host_alias(text: str) -> str:
+    """What a host is called besides its name, or what somebody typed: lower-case DNS labels, or an address."""
+    return text if is_address(text) else host_name(text)
 
 
 def host_id(text: str) -> str:
@@ -65,13 +72,19 @@ def host_id(text: str) -> str:
 
 
 def login_name(text: str) -> str:
-    """A Unix account: ``[a-z_][a-z0-9_-]{0,31}``."""
-    return _match(_LOGIN, text, "bad_login", "a login name")
+    r"""A Unix account, as ``useradd``, SSSD and Samba make them: ``[A-Za-z_][A-Za-z0-9._-]{0,31}\$?``, case kept."""
+    what = "an account name (letters, digits, '.', '_' and '-', not a digit, '.' or '-' first; '$' may be the last)"
+    return _match(_LOGIN, text, "bad_login", what)
+
+
+def is_login_name(text: str) -> bool:
+    """Whether ``login_name`` takes it."""
+    return _LOGIN.fullmatch(text) is not None
 
 
 def principal(login: str, host: str) -> str:
     """The principal ``<login>@<host id>`` of a user certificate, from its checked parts."""
-    return _match(_PRINCIPAL, f"{login}@{host}", "bad_principal", "a principal", longest=32 + 1 + 255)
+    return _match(_PRINCIPAL, f"{login}@{host}", "bad_principal", "a principal", longest=33 + 1 + 255)
 
 
 def provider_id(text: str) -> str:
@@ -108,7 +121,7 @@ def label(key: str, value: str) -> tuple[str, str]:
 
 def address(text: str) -> str:
     """Where to connect to: an IP address without a zone, or a host name."""
-    if _is_address(text):
+    if is_address(text):
         return text
     return _match(_HOST, text, "bad_address", "a host name or an IP address", longest=253)
 
@@ -124,7 +137,8 @@ def network(text: str) -> str:
     return text
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Whether it is an IP address in its shortest spelling, without a zone."""
     try:
         return ipaddress.ip_address(text).compressed == text and "%" not in text
     except ValueError:

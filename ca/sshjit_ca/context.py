@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeVar
 
-from sshjit import ca_protocol, canonical, sshkey
+from sshjit import ca_protocol, canonical, names, sshkey
 from sshjit.approvals import Person, PersonDirectory
 from sshjit.ca_protocol.table import Message
 from sshjit.errors import Failed, Invalid, Refused
@@ -162,7 +162,9 @@ class Context:
             provider=opened.provider,
             groups=groups,
             emails=emails,
-            unix_name=opened.own if self.state.own_names.get(opened.own or "") == opened.subject else None,
+            unix_name=opened.own
+            if self.state.own_names.get(names.lowered(opened.own or "")) == opened.subject
+            else None,
             auth_time=opened.auth_time,
             mfa=self.second_factor(login),
             hardware_key=self.vouched(login),

@@ -69,7 +69,7 @@ def _route(view: CertificateView, host: str) -> RouteView:
     for route in view.routes:
         if host in (route.host, *route.aliases):
             for name in (route.host, *route.aliases):
-                names.host_name(name)
+                names.host_alias(name)
             if names.host_id(route.host_id).partition("~")[0] != route.host:
                 raise Invalid("bad_host", f"the host's id {route.host_id} does not match its name")
             names.address(route.address)

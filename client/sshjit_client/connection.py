@@ -49,7 +49,7 @@ def access(machine: Machine, args: ConnectionArgs, query: RunningQuery | None = 
     ``query``: ssh is being asked already what the person's own configuration says.
     """
     settings = machine.settings()
-    host = names.host_name(names.lowered(args.host))
+    host = names.host_alias(names.lowered(args.host))
     state = files.private_folder(machine.state)
     own = sshconfig.answer(query or sshconfig.ask(args, state))
     login = account(args, own)

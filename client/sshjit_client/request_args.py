@@ -122,7 +122,7 @@ def _checked(parsed: _Parsed, now: int) -> RequestArgs:
     for word in parsed.hosts:
         one = ConnectionArgs()
         connection_args.destination(one, word)
-        hosts.append(names.host_name(names.lowered(one.host)))
+        hosts.append(names.host_alias(names.lowered(one.host)))
         logins += [one.login] if one.login and not ssh.login else []
     if len(set(logins)) > 1:
         raise Usage(f"a request is for one account, not for {' and '.join(dict.fromkeys(logins))}")

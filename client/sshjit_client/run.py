@@ -28,7 +28,7 @@ def connect(args: ConnectionArgs) -> int:
 def _connect(machine: Machine, args: ConnectionArgs) -> NoReturn:
     """Asks ssh what its configuration says, and loads the rest of the client meanwhile."""
     machine.settings()
-    names.host_name(names.lowered(args.host))
+    names.host_alias(names.lowered(args.host))
     query = sshconfig.ask(args, files.private_folder(machine.state))
     from sshjit_client import connection  # noqa: PLC0415
 

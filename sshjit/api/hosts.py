@@ -44,6 +44,8 @@ class HostReply(Reply):
     """The bundle key as one OpenSSH line."""
     invitation: Invitation | None
     """For a host that has no keys yet, at the admin socket alone."""
+    left_out: tuple[str, ...] = wire.added(2, default=())
+    """Types of host keys that were offered and that this CA does not certify: the host goes on without them."""
     closes: tuple[AffectedView, ...] = wire.added(2, default=())
     """After labelling: the open grants that give no further certificate because of it."""
     ask_again: tuple[AffectedView, ...] = wire.added(2, default=())

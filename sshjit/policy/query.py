@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from sshjit import names
 from sshjit.policy.compiled import Policy
 from sshjit.policy.index import Index, first
 from sshjit.policy.model import OWN, SYSTEM_LOGINS, AllowRule
 from sshjit.policy.roles import denied_roles, role_ends
 from sshjit.policy.types import Ask, Host, Subject
-
-_LOGIN = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +73,11 @@ def usable_unix_name(subject: Subject) -> str | None:
 
 
 def may_be_unix_name(name: str) -> bool:
-    """Whether ``name``, unchanged, can be the Unix name of a person: well formed, and not an account of the system."""
-    return name not in SYSTEM_LOGINS and _LOGIN.fullmatch(name) is not None
+    """Whether ``name``, unchanged, can be the Unix name of a person: well formed, and no account of the system.
+
+    Not in any case either: some directories take ``Root`` for ``root``.
+    """
+    return names.lowered(name) not in SYSTEM_LOGINS and names.is_login_name(name)
 
 
 def choose_login(rule: AllowRule, unix_name: str | None) -> str | None:

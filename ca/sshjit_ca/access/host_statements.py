@@ -15,11 +15,12 @@ import os
 import stat
 from pathlib import Path
 
-from sshjit import canonical, wire
+from sshjit import canonical, sshkey, wire
 from sshjit.api.hosts import HostReport, Invitation
-from sshjit.errors import Failed
+from sshjit.errors import Failed, Invalid
 from sshjit.events import HostInvited
 from sshjit.login import b64url
+from sshjit.sshkey import PublicKey
 from sshjit_ca.context import Context
 from sshjit_ca.machine.durable import write_durably
 from sshjit_ca.state import Host
@@ -34,6 +35,31 @@ NONCE_BYTES = 16
 SECRET_BYTES = 32
 MAX_HOST_KEYS = 8
 """Keys of one host."""
+
+
+def certifiable(lines: tuple[str, ...]) -> tuple[tuple[PublicKey, ...], tuple[str, ...]]:
+    """The host keys of OpenSSH lines that this CA certifies, and the types of the others: a host joins without those.
+
+    Raises:
+        Invalid: ``bad_key`` and others of ``sshkey``; ``bad_key_type``, if it certifies none of them.
+
+    """
+    known, left_out = sshkey.known_lines(tuple(without_comment(line) for line in lines))
+    if left_out and not known:
+        raise Invalid("bad_key_type", f"the host has no key that this CA certifies: {', '.join(left_out)}")
+    return different(tuple(sshkey.parse_line(line) for line in known)), left_out
+
+
+def without_comment(line: str) -> str:
+    """``type base64`` of an OpenSSH line: a comment may be in any characters, and says nothing to us."""
+    return " ".join(line.split(None, 2)[:2])
+
+
+def different(keys: tuple[PublicKey, ...]) -> tuple[PublicKey, ...]:
+    """The keys. Raises ``Invalid`` (``bad_key``) if one is there twice."""
+    if len({key.blob for key in keys}) != len(keys):
+        raise Invalid("bad_key", "a host key is listed twice")
+    return keys
 
 
 def token(secret: bytes, host_id: str, nonce: str) -> bytes:

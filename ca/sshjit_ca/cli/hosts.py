@@ -142,9 +142,11 @@ def _key_remove(conf: Config, options: argparse.Namespace) -> int:
 
 
 def _write(files: list[Path], reply: m.HostReply) -> None:
-    """Writes each file's certificate beside it, found by the key inside."""
+    """Writes each file's certificate beside it, found by the key inside. Keys of types that were left out have none."""
     by_key = {sshcert.parse_line(line)[0].key.line: line for line in reply.certificates}
     for path in files:
+        if cli_care.public_key(path).partition(" ")[0] in reply.left_out:
+            continue
         certificate = by_key.get(sshkey.parse_line(cli_care.public_key(path)).line)
         if certificate is None:
             raise Invalid("unknown_host_key", f"{path} is not one of the keys of {reply.host.name}")

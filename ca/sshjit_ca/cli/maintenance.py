@@ -243,7 +243,7 @@ def write_certificate(target: Path, line: str) -> None:
 
 
 def public_key(path: Path) -> str:
-    """The line of a public key's file.
+    """The line of a public key's file without its comment, which may be in any characters.
 
     Raises:
         Invalid: ``bad_key``.
@@ -251,11 +251,13 @@ def public_key(path: Path) -> str:
     """
     try:
         with owner.as_operator():
-            return read_plain(path, MAX_KEY).decode("ascii").strip()
+            line = read_plain(path, MAX_KEY).decode("utf-8", "replace").strip()
     except OSError as error:
         raise Invalid("bad_key", f"{path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise Invalid("bad_key", f"{path} is not a public key") from None
+    key = " ".join(line.split(None, 2)[:2])
+    if not key.isascii() or "\n" in line:
+        raise Invalid("bad_key", f"{path} is not a public key: one line with type, base64, and perhaps a comment")
+    return key
 
 
 MAX_KEY = 16 * 1024

@@ -6,6 +6,7 @@ The front end only carries it. A host gets certificates for its own keys and exa
 from __future__ import annotations
 
 import hmac
+from dataclasses import replace
 
 from sshjit import names, sshkey
 from sshjit.api.hosts import HostReply, HostReport, JoinHost, SignHost
@@ -36,25 +37,25 @@ def join_host(context: Context, message: JoinHost) -> HostReply:
         Invalid: ``bad_key``, ``too_many``, ``bad_signature``.
 
     """
-    keys = _keys(message.host_keys, message.signatures)
-    lines = tuple(key.line for key in keys)
+    keys, signatures, left_out = _offered(message.host_keys, message.signatures)
     host, installation = context.state.hosts.get(message.name), context.config.installation
     invited = None if host is None else context.state.invited.get(host.id)
     if host is None or invited is None or context.now >= invited.expires:
         raise _join_refused()
     token = host_statements.token_of(context, host.id, invited.nonce)
+    lines = tuple(host_statements.without_comment(line) for line in message.host_keys)
     mac = host_statements.join_mac(token, installation, host.name, lines)
     if not hmac.compare_digest(mac.encode("ascii"), message.mac.encode("utf-8")):
         raise _join_refused()
     text = host_statements.join_text(installation, host.name, lines, mac)
-    _prove(keys, message.signatures, host_statements.JOIN_NAMESPACE, text)
+    _prove(keys, signatures, host_statements.JOIN_NAMESPACE, text)
     for key in keys:
         if key_owner(context.state, key) is not None:
             raise Refused("key_taken", f"the key {key.fingerprint} belongs to another host")
         locks.refuse_key(context.state, key.fingerprint)
     locks.refuse_new(context.state, (host.id,))
-    context.record(HostJoined(host.id, host.name, lines))
-    return host_reply(context, context.state.hosts[host.name], keys)
+    context.record(HostJoined(host.id, host.name, tuple(key.line for key in keys)))
+    return replace(host_reply(context, context.state.hosts[host.name], keys), left_out=left_out)
 
 
 def sign_host(context: Context, message: SignHost) -> HostReply:
@@ -120,13 +121,26 @@ def _read_report(context: Context, host: Host, message: HostReport) -> HostRepor
     return HostReported(message.bundle, message.sessions, 1, host.id, host.name, ended, problems)
 
 
+def _offered(
+    lines: tuple[str, ...], signatures: tuple[str, ...]
+) -> tuple[tuple[PublicKey, ...], tuple[str, ...], tuple[str, ...]]:
+    """The keys that this CA certifies with their signatures, and the types of those that it does not."""
+    _check_number(lines, signatures)
+    keys, left_out = host_statements.certifiable(lines)
+    known = {key.line for key in keys}
+    offered = zip(lines, signatures, strict=True)
+    kept = tuple(signature for line, signature in offered if host_statements.without_comment(line) in known)
+    return keys, kept, left_out
+
+
 def _keys(lines: tuple[str, ...], signatures: tuple[str, ...]) -> tuple[PublicKey, ...]:
+    _check_number(lines, signatures)
+    return host_statements.different(tuple(sshkey.parse_line(line) for line in lines))
+
+
+def _check_number(lines: tuple[str, ...], signatures: tuple[str, ...]) -> None:
     if not 1 <= len(lines) <= MAX_HOST_KEYS or len(signatures) != len(lines):
         raise Invalid("too_many", f"a host sends 1 to {MAX_HOST_KEYS} keys, and a signature by each")
-    keys = tuple(sshkey.parse_line(line) for line in lines)
-    if len({key.blob for key in keys}) != len(keys):
-        raise Invalid("bad_key", "a host key is listed twice")
-    return keys
 
 
 def _registered(context: Context, name: str, keys: tuple[PublicKey, ...]) -> Host:

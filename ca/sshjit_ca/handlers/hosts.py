@@ -36,31 +36,32 @@ def add_host(context: Context, message: AddHost) -> HostReply:
         Refused: ``key_taken``, ``locked``, and as ``consenting.require``.
 
     """
-    keys = tuple(sshkey.parse_line(line) for line in message.host_keys)
-    _check_names(context, message)
+    keys, left_out = host_statements.certifiable(message.host_keys)
+    name, aliases = names.lowered(message.name), tuple(names.lowered(alias) for alias in message.aliases)
+    _check_names(context, name, aliases)
     _check_labels(context, message.labels)
     _check_keys(context, keys)
-    if len(message.aliases) > MAX_ALIASES or len(keys) > MAX_HOST_KEYS:
+    if len(aliases) > MAX_ALIASES or len(keys) > MAX_HOST_KEYS:
         raise Invalid("too_many", f"a host has at most {MAX_ALIASES} aliases and {MAX_HOST_KEYS} keys")
     locks.refuse_new(context.state)
-    machines = context.state.machines.get(message.name, 0)
-    host_id = names.host_id(message.name if not machines else f"{message.name}~{machines + 1}")
-    address, port = names.address(message.address), names.port(message.port)
+    machines = context.state.machines.get(name, 0)
+    host_id = names.host_id(name if not machines else f"{name}~{machines + 1}")
+    address, port = names.address(names.lowered(message.address)), names.port(message.port)
     context.record(
         HostAdded(
             by=signed_actions.require(context, message, "hosts"),
             host_id=host_id,
-            name=message.name,
-            aliases=message.aliases,
+            name=name,
+            aliases=aliases,
             address=address,
             port=port,
             labels=tuple(sorted(message.labels)),
             host_keys=tuple(key.line for key in keys),
         )
     )
-    host = context.state.hosts[message.name]
+    host = context.state.hosts[name]
     invitation = host_statements.invite(context, host) if context.socket == "admin" and not keys else None
-    return host_reply(context, host, keys, invitation)
+    return replace(host_reply(context, host, keys, invitation), left_out=left_out)
 
 
 def invite_host(context: Context, message: InviteHost) -> HostReply:
@@ -138,19 +139,18 @@ def read_hosts(context: Context, message: ReadHosts) -> HostsReply:
 
 
 def _host(context: Context, name: str) -> Host:
-    host = context.state.hosts.get(name)
+    host = context.state.hosts.get(names.lowered(name))
     if host is None:
         raise Invalid("unknown_host", f"there is no host {names.show(name)}", hint="ssh-jit-ca host list")
     return host
 
 
-def _check_names(context: Context, message: AddHost) -> None:
-    own = (message.name, *message.aliases)
-    for name in own:
-        names.host_name(name)
-        if name in context.state.host_names:
-            owner = context.state.host_names[name]
-            raise Invalid("name_taken", f"{name} is already in use by the host {owner}")
+def _check_names(context: Context, name: str, aliases: tuple[str, ...]) -> None:
+    own = (names.host_name(name), *(names.host_alias(alias) for alias in aliases))
+    for one in own:
+        if one in context.state.host_names:
+            owner = context.state.host_names[one]
+            raise Invalid("name_taken", f"{one} is already in use by the host {owner}")
     if len(set(own)) != len(own):
         raise Invalid("name_taken", "a name is listed twice")
 

@@ -111,7 +111,7 @@ def _open(context: Context, message: LoginWeb | LoginNative, claims: Claims, key
 
 
 def _own_name(context: Context, subject: str, claims: Claims) -> str | None:
-    """The person's Unix name, if it is theirs: a possible one, and nobody else's.
+    """The person's Unix name, if it is theirs: a possible one, and nobody else's in any case.
 
     Whoever has a name keeps it while the CA knows them; who comes later has none. Names in the operator's tables are
     for those whom the tables name, whoever came first.
@@ -119,8 +119,11 @@ def _own_name(context: Context, subject: str, claims: Claims) -> str | None:
     name = claims.own
     if name is None or not policy.may_be_unix_name(name):
         return None
-    listed = any(name in provider.own_names.values() for provider in context.providers.values())
-    taken = listed or context.state.own_names.get(name, subject) != subject
+    same = names.lowered(name)
+    listed = any(
+        same == names.lowered(one) for provider in context.providers.values() for one in provider.own_names.values()
+    )
+    taken = listed or context.state.own_names.get(same, subject) != subject
     if taken and not claims.own_listed:
         _log.warning("%s claims the user name %s, which belongs to somebody else: the claim is ignored", subject, name)
         return None

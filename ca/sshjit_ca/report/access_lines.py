@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from sshjit import durations
+from sshjit.names import lowered
 from sshjit.policy import Host, Policy, words
 from sshjit.policy.analysis import WEEK, Access, Holder, PolicyOverTime, Timeline
 from sshjit.policy.model import CLIENT, COMMAND, OWN, SHELL, AllowRule, DenyRule, Rule
@@ -95,7 +96,7 @@ def _profiles(
             subject = claims.subject(subject_id)
             roles = tuple(sorted(role_ends(policy, subject, now).items()))
             unix_name = usable_unix_name(subject)
-            if unix_name is not None and owners.get(unix_name) != subject_id:
+            if unix_name is not None and owners.get(lowered(unix_name)) != subject_id:
                 unix_name = None
             if unix_name is not None and unix_name not in named:
                 unix_name = SOMEBODY

@@ -32,21 +32,25 @@ def login_opened(state: State, event: events.LoginOpened, time: int) -> None:
 
 
 def _own_name(state: State, event: events.LoginOpened) -> None:
-    """Keeps ``own_names``: a name is the subject's whose newest sign-in says so, the latest of several."""
+    """Keeps ``own_names``: a name is the subject's whose newest sign-in says so, the latest of several.
+
+    In whatever case: directories and servers differ in whether ``Anne`` and ``anne`` are one account.
+    """
     before = state.logins.get(state.newest_login.get(event.subject, ""))
-    old = before.opened.own if before is not None else None
-    if event.own:
-        state.own_names[event.own] = event.subject
-    if old and old != event.own and state.own_names.get(old) == event.subject:
+    old = lowered(before.opened.own or "") if before is not None else None
+    new = lowered(event.own or "")
+    if new:
+        state.own_names[new] = event.subject
+    if old and old != new and state.own_names.get(old) == event.subject:
         others = [subject for subject in state.newest_login if subject != event.subject]
         del state.own_names[old]
         state.own_names.update(item for item in own_names(state, others).items() if item[0] == old)
 
 
 def own_names(state: State, subjects: Iterable[str]) -> dict[str, str]:
-    """Whose each name is, by the newest sign-ins of ``subjects``."""
+    """Whose each name is, in lower case, by the newest sign-ins of ``subjects``."""
     newest = sorted((state.logins[state.newest_login[subject]] for subject in subjects), key=lambda login: login.entry)
-    return {login.opened.own: login.opened.subject for login in newest if login.opened.own}
+    return {lowered(login.opened.own): login.opened.subject for login in newest if login.opened.own}
 
 
 def login_closed(state: State, event: events.LoginClosed, _: int) -> None:

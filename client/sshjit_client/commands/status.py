@@ -54,7 +54,7 @@ def status(machine: Machine, options: Options) -> int:
         requests = api.requests("mine").requests
     except SshJitError as error:
         problem = error
-    name = names.host_name(names.lowered(host)) if host else None
+    name = names.host_alias(names.lowered(host)) if host else None
     _drop_dead(machine, requests)
     rows = [
         ["server", f"{settings.url} ({settings.installation})"],

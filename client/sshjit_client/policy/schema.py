@@ -16,7 +16,7 @@ from sshjit.policy.schedule import DAYS
 
 Schema = dict[str, Any]
 _NAME = "^[a-z][a-z0-9_-]{0,63}$"
-_LOGIN = "^([a-z_][a-z0-9_-]{0,31}|@own)$"
+_LOGIN = r"^([A-Za-z_][A-Za-z0-9._-]{0,31}\$?|@own)$"
 _LENGTH = "^(?=.)([0-9]{1,8}d)?([0-9]{1,8}h)?([0-9]{1,8}m)?([0-9]{1,8}s)?$"
 _PROVIDER = "[a-z][a-z0-9-]{0,31}"
 _SOURCE = f"^{_PROVIDER}/(group:.+|email:[!-?A-~][!-~]*@[!-?A-~]+)$"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit import sshcert
 from sshjit.errors import Failed, Invalid, Refused
-from sshjit.login import b64url
+from sshjit.login import b64url, unb64url
+from sshjit_ca.access import host_statements
 from sshjit_ca.cli import show
 from tests.support.installation import ALICE, Installation, make_key, ssh_sign
 from tests.support.keyring import fp
@@ -59,6 +61,52 @@ def test_a_host_joins_and_has_a_certificate_for_each_of_its_keys(ca: Installatio
         assert certificate.valid_before - int(ca.time) == WEEK
         assert not certificate.critical + certificate.extensions
     assert ca.context.state.hosts["web9"].host_keys == lines_of(keys)
+
+
+MLDSA = "ssh-mldsa44-ed25519"
+"""A type of key that OpenSSH 10.4 makes for every host by itself, and that this CA does not certify."""
+
+
+def unknown_key(kind: str = MLDSA) -> str:
+    blob = len(kind).to_bytes(4, "big") + kind.encode() + (1344).to_bytes(4, "big") + bytes(1344)
+    return f"{kind} {base64.b64encode(blob).decode()}"
+
+
+def test_a_key_of_a_type_that_is_not_certified_is_left_out_and_the_others_join(
+    ca: Installation, keys: tuple[Path, ...]
+) -> None:
+    token, installation = invited(ca), ca.config.installation
+    lines = (lines_of(keys)[0], unknown_key(), lines_of(keys)[1])
+    mac = host_statements.join_mac(unb64url(token), installation, "web9", lines)
+    text = host_statements.join_text(installation, "web9", lines, mac)
+    signatures = [ssh_sign(key, host_statements.JOIN_NAMESPACE, text) for key in keys[:2]]
+    whole = m.JoinHost("web9", lines, mac, (signatures[0], "not known here", signatures[1]))
+    swapped = replace(whole, signatures=(signatures[0], signatures[1], "not known here"))
+    with pytest.raises(Invalid, match="not an armoured SSH signature"):
+        ca.say(swapped, m.HostReply, "web")
+    reply = ca.say(whole, m.HostReply, "web")
+    assert (len(reply.certificates), reply.left_out) == (2, (MLDSA,))
+    assert ca.context.state.hosts["web9"].host_keys == lines_of(keys)[:2]
+
+
+def test_an_operator_enrols_with_such_a_key_too_and_hears_of_it(ca: Installation, keys: tuple[Path, ...]) -> None:
+    message = replace(NEW, host_keys=(unknown_key(), f"{lines_of(keys)[0]} r\u00f6\u00dfli@web9"))
+    reply = ca.say(message, m.HostReply, "admin")
+    assert (len(reply.certificates), reply.left_out) == (1, (MLDSA,))
+    assert f"not certified keys of the type {MLDSA}" in " ".join(show.host_added(reply).split())
+    with pytest.raises(Invalid) as none:
+        ca.say(m.AddHost("web7", (), "192.0.2.7", 22, (("env", "staging"),), (unknown_key(),)), m.HostReply, "admin")
+    assert none.value.code == "bad_key_type"
+
+
+def test_a_host_has_a_name_in_lower_case_and_addresses_as_aliases(ca: Installation) -> None:
+    reply = ca.say(replace(NEW, name="WEB9", aliases=("2001:DB8::1", "Web9.Lab")), m.HostReply, "admin")
+    assert (reply.host.name, reply.host.id, reply.host.aliases) == ("web9", "web9", ("2001:db8::1", "web9.lab"))
+    for name in ("10.0.0.5", "2001:db8::2"):
+        with pytest.raises(Invalid) as address:
+            ca.say(replace(NEW, name=name, aliases=()), m.HostReply, "admin")
+        assert address.value.code == "bad_host"
+        assert address.value.hint == "give the host a name, and the address as an alias of it"
 
 
 def test_t54_a_token_counts_once(ca: Installation, keys: tuple[Path, ...]) -> None:
@@ -168,7 +216,9 @@ def test_a_key_is_one_machine_s(ca: Installation, keys: tuple[Path, ...]) -> Non
     [
         ("web9", ()),
         ("web9.example.com", ()),
-        ("192.0.2.9", ()),
+        ("WEB9", ()),
+        ("web8", ("192.0.2.9",)),
+        ("web8", ("Web9.example.com",)),
         ("web8", ("web9",)),
         ("web8", ("web9.example.com",)),
         ("web8", ("web8",)),

@@ -54,11 +54,27 @@ def test_the_claim_names_the_person(ca: Installation) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["root", "postgres", "Anne", "anne,root", "anne@example.com", "ánne", "-anne", "a" * 33]
+    "name", ["root", "postgres", "Root", "POSTGRES", "anne,root", "anne@example.com", "ánne", "-anne", "a" * 33]
 )
 def test_t2_t3_nothing_is_made_to_fit(ca: Installation, name: str) -> None:
     assert login_of(ca, ca.web(named(ALICE, name))) == "deploy"
     assert ca.context.state.own_names == {}
+
+
+@pytest.mark.parametrize("name", ["Anne", "anne.smith", "Anne_S", "anne$"])
+def test_a_name_as_directories_make_them_is_taken_unchanged(ca: Installation, name: str) -> None:
+    assert login_of(ca, ca.web(named(ALICE, name))) == name
+    assert whole(ca)
+
+
+def test_t3_a_name_in_another_case_is_the_same_name(ca: Installation) -> None:
+    """Some directories take ``ANNE`` for ``anne``: whoever has one of them has both."""
+    first = ca.web(ANNE)
+    assert login_of(ca, ca.web(named(OTHER, "ANNE"))) == "deploy"
+    assert login_of(ca, first) == "anne"
+    ca.restart()
+    assert login_of(ca, ca.web(named(OTHER, "Anne"))) == "deploy"
+    assert whole(ca)
 
 
 def test_t3_whoever_has_a_name_keeps_it_and_who_comes_later_has_none(ca: Installation) -> None:

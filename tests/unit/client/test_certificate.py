@@ -56,7 +56,7 @@ def test_a_fitting_certificate_is_taken_by_name_or_alias(installation: Installat
     ("changes", "why"),
     [
         ({"login": "root"}, "not for root@web1"),
-        ({"login": "root\nHost *"}, "not a login name"),
+        ({"login": "root\nHost *"}, "not an account name"),
         ({"valid_before": 2**40}, "its end differs"),
         ({"routes": ()}, "no route to web1"),
         ({"routes": (dataclasses.replace(ROUTE, host="web1", host_id="db1"),)}, "does not match its name"),

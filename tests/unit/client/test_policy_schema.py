@@ -224,7 +224,7 @@ def test_a_wrong_line_of_a_rule_is_refused_by_both(line: str) -> None:
         ('roles = ["sre"]', "roles = []"),
         ('hosts = { env = "staging" }', "hosts = {}"),
         ('hosts = { env = "staging" }', "hosts = { env = [] }"),
-        ('logins = ["deploy"]', 'logins = ["Deploy"]'),
+        ('logins = ["deploy"]', 'logins = ["De ploy"]'),
         ('logins = ["deploy"]', 'logins = ["@me"]'),
         ("approvals = []", "approvals = {}"),
         ("approvals = []", 'approvals = [{ from = "sre" }]'),

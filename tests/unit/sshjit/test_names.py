@@ -16,6 +16,7 @@ from tests.unit.sshjit.core_world import attempt, quick
 
 CHECKS: list[Callable[[str], str]] = [
     names.host_name,
+    names.host_alias,
     names.host_id,
     names.login_name,
     names.provider_id,
@@ -79,15 +80,23 @@ def test_the_longest_login_and_the_longest_host_make_a_principal() -> None:
     longest = ".".join(["a" * 62] * 4) + ".b"
     assert names.host_name(longest) == names.address(longest) == longest
     assert names.host_id(longest + "~9") == longest + "~9"
-    assert names.principal("a" * 32, longest + "~9") == f"{'a' * 32}@{longest}~9"
-    for refused in (names.host_name, names.address, lambda text: names.principal("a" * 32, text + "~9")):
+    login = "a" * 32 + "$"
+    assert names.principal(login, longest + "~9") == f"{login}@{longest}~9"
+    for refused in (names.host_name, names.address, lambda text: names.principal(login, text + "~9")):
         with pytest.raises(Invalid):
             refused(longest + "b")
 
 
-@pytest.mark.parametrize("text", ["web1", "a", "0", "web-1.example.com", "x--y", "10.0.0.1", "2001:db8::1", "a" * 63])
+@pytest.mark.parametrize("text", ["web1", "a", "0", "web-1.example.com", "x--y", "a" * 63])
 def test_host_names(text: str) -> None:
-    assert names.host_name(text) == names.address(text) == text
+    assert names.host_name(text) == names.host_alias(text) == names.address(text) == text
+
+
+@pytest.mark.parametrize("text", ["10.0.0.1", "2001:db8::1"])
+def test_an_address_is_an_alias_and_no_name(text: str) -> None:
+    assert names.host_alias(text) == names.address(text) == text
+    with pytest.raises(Invalid, match="is an address, and a host has a name"):
+        names.host_name(text)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +105,7 @@ def test_host_names(text: str) -> None:
      "fe80::1%eth0", "2001:0db8::1", "::ffff:192.0.2.1", "[::1]", "web1~2", "web1:22"],
 )  # fmt: skip
 def test_not_host_names(text: str) -> None:
-    for check in (names.host_name, names.address):
+    for check in (names.host_name, names.host_alias, names.address):
         with pytest.raises(Invalid):
             check(text)
 
@@ -114,10 +123,17 @@ def test_an_id_has_one_spelling(text: str) -> None:
         names.host_id(text)
 
 
-@pytest.mark.parametrize("text", ["Root", "1a", "a.b", "a" * 33, "a$", "a:b"])
+@pytest.mark.parametrize("text", ["1a", ".a", "-a", "a" * 33, "a$b", "$", "a$$", "a:b", "ACME\\\\anne", "a@b", "anne "])
 def test_not_logins(text: str) -> None:
-    with pytest.raises(Invalid):
+    with pytest.raises(Invalid, match="is not an account name \\(letters, digits"):
         names.login_name(text)
+
+
+@pytest.mark.parametrize("text", ["first.last", "Anne", "ANNE_B", "_x", "web1$", "a" * 32 + "$", "a-b", "a..b"])
+def test_logins_as_useradd_sssd_and_samba_make_them(text: str) -> None:
+    """Nothing is lowered or cut."""
+    assert names.login_name(text) == text
+    assert names.principal(text, "web1") == f"{text}@web1"
 
 
 @pytest.mark.parametrize(

@@ -105,11 +105,14 @@ def test_t60_sources_are_typed(source: str, expected: str | None) -> None:
 
 
 def test_all_problems_are_told_by_line() -> None:
-    text = HEAD + ALLOW.replace('"8h"', '"8"') + BREAK_GLASS.replace("root", "Root")
+    text = HEAD + ALLOW.replace('"8h"', '"8"') + BREAK_GLASS.replace("root", "1root")
     assert problems(text + "[[deny]]\nname = 'staging'\nlogin = ['root']\n") == [
         '7: allow[0].name: "staging" is the name of deny[0] already; give it another name',
         '12: allow[0].grant: \'8\' is not a duration; write it like "8h", "30m", "1h30m"',
-        "18: break_glass[0].logins[0]: 'Root' is not a login name",
+        (
+            "18: break_glass[0].logins[0]: '1root' is not an account name (letters, digits, '.', '_' and '-', "
+            "not a digit, '.' or '-' first; '$' may be the last)"
+        ),
         "22: deny[0]: matches everything; say what it denies, by roles, hosts, logins, actions, days, hours, zone",
         '24: deny[0].login: unknown key; did you mean "logins"?',
     ]

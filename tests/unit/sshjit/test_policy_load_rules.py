@@ -7,6 +7,8 @@ import pytest
 from sshjit.policy import load
 from tests.unit.sshjit.policy_texts import ALLOW, HEAD, problems, with_line
 
+ACCOUNT = "an account name (letters, digits, '.', '_' and '-', not a digit, '.' or '-' first; '$' may be the last)"
+
 
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
@@ -34,8 +36,8 @@ from tests.unit.sshjit.policy_texts import ALLOW, HEAD, problems, with_line
             'hosts.env: the label "env" has no value "stagin"; did you mean "staging"?',
         ),
         ('logins = ["deploy"]', "logins = []", "logins: must not be empty: it would match no login"),
-        ('logins = ["deploy"]', 'logins = ["Deploy"]', "logins[0]: 'Deploy' is not a login name"),
-        ('logins = ["deploy"]', 'logins = ["@own", "*"]', "logins[1]: '*' is not a login name"),
+        ('logins = ["deploy"]', 'logins = ["de ploy"]', f"logins[0]: 'de ploy' is not {ACCOUNT}"),
+        ('logins = ["deploy"]', 'logins = ["@own", "*"]', f"logins[1]: '*' is not {ACCOUNT}"),
         (
             'grant = "8h"',
             'grant = "8 hours"',
