@@ -48,7 +48,12 @@ def listen(path: Path, users: frozenset[int]) -> Bound:
         why = error.strerror or str(error)
         hint = f"web_socket and admin_socket in ca.toml; is there a folder {path.parent}, and may the CA write to it?"
         raise Failed("not_listening", f"{path} cannot be opened for connections: {why}", hint=hint) from None
-    _open_to(path, users)
+    try:
+        _open_to(path, users)
+    except Failed:
+        listening.close()
+        path.unlink()
+        raise
     listening.listen(128)
     listening.settimeout(0)
     return Bound(listening, _file(path))
@@ -79,7 +84,8 @@ def _open_to(path: Path, users: frozenset[int]) -> None:
         os.setxattr(path, "system.posix_acl_access", acl)
     except OSError as error:
         if error.errno != errno.ENOTSUP:
-            raise
+            why = f"{path} cannot be opened to other Unix users: {error.strerror}"
+            raise Failed("not_listening", why, hint="are web_users and admin_users users of this machine?") from None
         path.chmod(0o666)
 
 

@@ -290,3 +290,12 @@ def test_the_same_complaint_is_made_once_a_minute() -> None:
     assert throttle.allows("admin wrong_user")
     now[0] += 60
     assert throttle.allows("web wrong_user")
+
+
+def test_users_for_whom_a_socket_cannot_be_opened_are_an_error_in_words(ca: Installation) -> None:
+    """As in a container that has no such user."""
+    with pytest.raises(Failed) as refused:
+        sockets.listen(ca.config.web_socket, frozenset({0xFFFFFFFF}))
+    assert refused.value.code == "not_listening"
+    assert "web_users" in refused.value.hint
+    assert not ca.config.web_socket.exists()
