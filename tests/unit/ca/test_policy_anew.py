@@ -238,6 +238,15 @@ def test_t73_an_extension_by_a_laxer_rule_does_not_outlive_that_rule(ca: Install
     assert refused(ca, m.SignUser(login, request.id)).code == "policy_changed"
 
 
+def test_t27_more_time_is_not_approved_for_a_grant_whose_approver_is_gone(ca: Installation) -> None:
+    ca.change_policy(*EXTEND)
+    login, request = database(ca)
+    draw(ca, login, request)
+    waiting = ca.say(extend(login, request), m.AskReply).request
+    ca.web(replace(BOB, groups=()))
+    assert refused(ca, m.Approve(ca.web(ERIN), waiting.id, waiting.digest, "", None)).code == "approval_gone"
+
+
 def test_a_request_for_more_time_is_not_approved_when_the_rule_does_not_extend_any_more(ca: Installation) -> None:
     ca.change_policy(*EXTEND)
     login, request = database(ca)
