@@ -114,6 +114,12 @@ def _ask(machine: Machine, session: Session, api: BasicApi, body: AskBody) -> As
     """One request; what is granted at once is not signed, so that nothing for it is loaded."""
     reply = api.ask(body)
     if reply.challenge is None:
+        request = reply.request
+        if request.not_signed and request.state is RequestState.PENDING and api.version > 1:
+            machine.terminal.say(
+                f'{request.id} is marked "not signed": the server did not ask your key for a signature'
+            )
+            machine.terminal.hint(f"to sign it: ssh-jit cancel {request_text.short(request.id)}, then ask again")
         return reply
     from sshjit_client import signed_request  # noqa: PLC0415  # most connections do not need it
 

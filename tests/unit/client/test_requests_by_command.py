@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from sshjit import ca_protocol as m
 from tests.support.break_glass import REASON
-from tests.support.client_server import ClientServer
+from tests.support.client_server import ALICE, ClientServer
 from tests.support.devices import Agent, agent
 from tests.support.installation import BOB
 from tests.unit.client.conftest import Laptop
@@ -145,6 +146,18 @@ def test_a_key_that_cannot_sign_lets_the_request_go_marked(alice: Laptop, server
     assert server.view(request).not_signed
     assert "not signed; pending" in alice.run("requests").stdout
     assert "not signed; pending" in alice.run("status").stdout
+
+
+def test_a_request_that_the_server_did_not_let_sign_is_told(alice: Laptop, server: ClientServer) -> None:
+    """One that somebody made in Alice's name, or on the pages, or whose challenge the front end kept to itself."""
+    asked = m.Ask(server.sign_in(ALICE), ("db1",), "postgres", "shell", None, None, "CHG-7", False, "")  # noqa: FBT003
+    made = server.say(asked, m.AskReply).request
+    done = alice.run(*DB1)
+    assert f'ssh-jit: {made.id} is marked "not signed": the server did not ask your key' in done.stderr
+    assert f"hint: to sign it: ssh-jit cancel {made.id[:12]}, then ask again" in done.stderr
+    assert alice.run("cancel", made.id).returncode == 0
+    assert "marked" not in alice.run(*DB1).stderr
+    assert server.view(server.requests()[-1]).signed
 
 
 def test_unless_the_rule_wants_a_signature(alice: Laptop, server: ClientServer) -> None:
