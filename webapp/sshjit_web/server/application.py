@@ -63,6 +63,8 @@ class Application:
             self._gateway.log(head, GONE)
         except SshJitError as error:
             self._refuse(head, protocol, error)
+            # What it holds would keep the body, and with it the connection, until the next garbage collection.
+            error.__traceback__ = error.__context__ = None
 
     def _head(self, scope: Scope) -> Head:
         headers, address = scope.headers, scope.client.rpartition(":")[0].strip("[]")
