@@ -8,7 +8,7 @@ nothing at another place or time. Values stand as JSON in ASCII, one to a line, 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from sshjit import canonical, wire
 from sshjit.api.signed import AddHost, LabelHost, RemoveHost, Unlock
@@ -34,9 +34,34 @@ _ASKED = tuple(name for name in _SEEN if name not in {"id", "digest", "asked"})
 _NOT_SIGNED = {"login_id", "consent"}
 
 
-def ask_text(view: RequestView, challenge: str, installation: str) -> bytes:
-    """What a requester signs to ask for what ``view`` shows, which is how it would be written down."""
-    return _text("ask", challenge, installation, [*_values(view, _ASKED), ("steps", _steps(view))])
+class Typed(Protocol):
+    """What was typed and may stand otherwise in the request: ``AskBody``, or the ``Ask`` that the CA got."""
+
+    # ruff: noqa: D102 - each is the field of that name
+    @property
+    def hosts(self) -> tuple[str, ...]: ...
+    @property
+    def labels(self) -> tuple[tuple[str, str], ...]: ...
+    @property
+    def login(self) -> str | None: ...
+    @property
+    def duration(self) -> int | None: ...
+    @property
+    def start(self) -> int | None: ...
+
+
+_TYPED = ("hosts", "labels", "login", "duration", "start")
+
+
+def ask_text(view: RequestView, typed: Typed | None, challenge: str, installation: str) -> bytes:
+    """What a requester signs to ask for what ``view`` shows, which is how it would be written down.
+
+    With what was ``typed``, of which the CA itself makes hosts, account and times: whoever carries the words to it can
+    exchange none. Nothing of that is typed where a grant is extended (``None``).
+    """
+    values = [*_values(view, _ASKED), ("steps", _steps(view))]
+    words = [] if typed is None else [(f"typed_{name}", getattr(typed, name)) for name in _TYPED]
+    return _text("ask", challenge, installation, [*values, *words])
 
 
 def approval_text(  # each of these is a line of what is signed

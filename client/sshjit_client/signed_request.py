@@ -1,7 +1,8 @@
 """Requests that the server answers with a challenge: the request as it would be recorded is checked and signed.
 
-The server says which hosts, account and rule are meant. What was typed must stand in it unchanged; what was left to the
-server is printed before it is signed. If the key cannot sign now, the request goes without, and is marked so.
+The server says which hosts, account and rule are meant. What was typed must stand in it unchanged, and is signed beside
+it; hosts that are called otherwise are printed first. If the key cannot sign now, the request goes without, and is
+marked so.
 """
 
 from __future__ import annotations
@@ -83,7 +84,8 @@ def _require(session: Session, shown: RequestView, differences: Iterator[str] | 
 
 def _signed(machine: Machine, session: Session, body: B, reply: AskReply, send: Callable[[B], AskReply]) -> AskReply:
     challenge = reply.challenge or ""
-    text = signed_actions.ask_text(reply.request, challenge, machine.settings().installation)
+    typed = body if isinstance(body, AskBody) else None
+    text = signed_actions.ask_text(reply.request, typed, challenge, machine.settings().installation)
     try:
         consent = login_key.sign(machine, session, challenge, signed_actions.ASK_NAMESPACE, text)
     except Failed as error:

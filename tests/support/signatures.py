@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 
 from sshjit import ca_protocol as m
 from sshjit import signed_actions, sshkey, wire
+from sshjit.api.ask import AskBody
 from sshjit.login import unb64url
 from sshjit_ca.access import host_statements
 from sshjit_ca.access.views import host_view, lock_view
@@ -54,21 +55,33 @@ def answer(
 def ask(ca: Installation, login_id: str, sign: Sign, host: str, **changed: Any) -> m.AskReply:
     """A request that is signed over what the CA shows of it, as the command line does it."""
     shown = ca.ask(login_id, host, signable=True, **changed)
-    return ca.ask(login_id, host, consent=consent(ca, shown, sign), **changed)
+    return ca.ask(login_id, host, consent=consent(ca, shown, sign, typed(host, **changed)), **changed)
 
 
 def extend(ca: Installation, login_id: str, sign: Sign, grant: str, reason: str = "CHG-7 goes on") -> m.AskReply:
     """A request for more time, in the same way."""
     asked = m.Extend(login_id, grant, reason, "192.0.2.7", signable=True)
     shown = ca.say(asked, m.AskReply)
-    return ca.say(replace(asked, consent=consent(ca, shown, sign)), m.AskReply)
+    return ca.say(replace(asked, consent=consent(ca, shown, sign, None)), m.AskReply)
 
 
-def consent(ca: Installation, shown: m.AskReply, sign: Sign) -> m.ActionSignature:
-    """The signature over what is shown of a request that is not recorded yet."""
+def typed(host: str, **changed: Any) -> AskBody:
+    """What somebody types who asks for a shell, or what is changed of that."""
+    fields: dict[str, Any] = {"login": None, "action": "shell", "command": None, "duration": None, "reason": "CHG-7"}
+    return AskBody(**{"hosts": (host,), **fields, "certificate": True, **changed})
+
+
+DB1 = typed("db1")
+"""What most tests type."""
+
+
+def consent(
+    ca: Installation, shown: m.AskReply, sign: Sign, words: signed_actions.Typed | None = DB1
+) -> m.ActionSignature:
+    """The signature over what is shown of a request that is not recorded yet, and over what was typed."""
     fresh = shown.challenge
     assert fresh is not None
-    text = signed_actions.ask_text(shown.request, fresh, ca.config.installation)
+    text = signed_actions.ask_text(shown.request, words, fresh, ca.config.installation)
     return m.ActionSignature(fresh, sign(signed_actions.ASK_NAMESPACE, text))
 
 

@@ -51,12 +51,13 @@ def signed(context: Context, login: Login, message: Ask | Extend, pending: Pendi
     if message.consent is None:
         return False
     view, installation = _view(context, login, pending), context.config.installation
+    typed = message if isinstance(message, Ask) else None
     verify(
         context,
         message.login_id,
         message.consent,
         signed_actions.ASK_NAMESPACE,
-        lambda fresh: (signed_actions.ask_text(view, fresh, installation),),
+        lambda fresh: (signed_actions.ask_text(view, typed, fresh, installation),),
     )
     return True
 

@@ -18,7 +18,7 @@ from sshjit.events import Asked, Decided, Event
 from sshjit_ca.log.summaries import summary
 from tests.support.break_glass import RULE
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation, ssh_sign
-from tests.support.signatures import answer, ask, by, challenge, consent, extend
+from tests.support.signatures import DB1, answer, ask, by, challenge, consent, extend
 
 MIGRATE = {"action": "migrate"}
 LINE = "d-4 (partner) requested postgres@db1"
@@ -183,6 +183,29 @@ def test_a_requester_who_was_shown_something_else_signed_something_else(
     assert code(ca, question(dana, consent=given)) == "signature_refused"
 
 
+IN_TRANSIT: list[dict[str, Any]] = [
+    {"hosts": ("db2",)},
+    {"hosts": ("db1",), "labels": (("role", "db"),)},
+    {"login": "backup"},
+    {"start": 1_800_003_600},
+    {"duration": 60},
+]
+
+
+@pytest.mark.parametrize("asked", IN_TRANSIT, ids=lambda asked: next(reversed(asked)))
+def test_who_exchanges_the_words_before_the_ca_reads_them_gets_no_signed_request(
+    ca: Installation, dana: str, asked: dict[str, Any]
+) -> None:
+    """Dana types db1. The front end asks for something else, and shows her that, as the CA would record it."""
+    ca.add_host("db2", env="prod", role="db")
+    ca.change_policy('logins = ["postgres"]', 'logins = ["postgres", "backup"]')
+    asked = {"hosts": ("db1",), **asked}
+    shown = ca.say(question(dana, signable=True, **asked), m.AskReply)
+    given = consent(ca, shown, by(ca.key(DANA)))
+    assert code(ca, question(dana, consent=given, **asked)) == "signature_refused"
+    assert ca.context.state.requests == {}
+
+
 def test_a_signed_request_is_taken_once(ca: Installation, dana: str) -> None:
     given = consent(ca, ca.ask(dana, "db1", signable=True), by(ca.key(DANA)))
     made = ca.ask(dana, "db1", consent=given).request
@@ -219,7 +242,7 @@ def test_t59_a_signature_for_another_purpose_is_none_here(ca: Installation, dana
 def test_nor_one_for_another_installation_nor_by_another_key(ca: Installation, dana: str) -> None:
     shown = ca.ask(dana, "db1", signable=True)
     fresh = shown.challenge or ""
-    text = signed_actions.ask_text(shown.request, fresh, "another")
+    text = signed_actions.ask_text(shown.request, DB1, fresh, "another")
     elsewhere = m.ActionSignature(fresh, ssh_sign(ca.key(DANA), signed_actions.ASK_NAMESPACE, text))
     assert code(ca, question(dana, consent=elsewhere)) == "signature_refused"
     shown = ca.ask(dana, "db1", signable=True)

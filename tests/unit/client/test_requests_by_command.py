@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,35 @@ def test_t71_what_the_server_calls_a_host_is_printed_and_counts_only_if_the_ca_c
     assert "this request is for postgres on vault1" in done.stderr
     assert done.returncode == 4
     assert len(server.requests()) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"hosts": ("vault1",)}, ("postgres@db1",)),
+        ({"login": "backup"}, ("db1",)),
+        ({"start": None}, ("--start", "+2h", "postgres@db1")),
+    ],
+    ids=["hosts", "login", "start"],
+)
+def test_t71_a_request_that_was_exchanged_on_its_way_to_the_ca_is_not_signed(
+    alice: Laptop,
+    server: ClientServer,
+    monkeypatch: pytest.MonkeyPatch,
+    asked: dict[str, Any],
+    words: tuple[str, ...],
+) -> None:
+    """The CA's own answer to another request than the one that was typed: every word of it is true."""
+    server.front.ca.change_policy('hosts = { env = "prod", role = "db" }', 'hosts = { env = "prod" }')
+    server.front.ca.change_policy('logins = ["postgres"]', 'logins = ["postgres", "backup"]')
+    call = server.front.authority.call
+
+    def exchanged(message: m.Message, reply: type[Any]) -> Any:
+        return call(replace(message, **asked) if isinstance(message, m.Ask) else message, reply)
+
+    monkeypatch.setattr(server.front.authority, "call", exchanged)
+    done = alice.run("request", "--reason", "CHG-7", *words)
+    assert (done.returncode, server.requests()) == (4, []), done.stderr
 
 
 def test_a_server_that_wants_one_signature_after_the_other_gets_one(alice: Laptop, server: ClientServer) -> None:

@@ -8,6 +8,7 @@ from sshjit import signed_actions, versions, wire
 from sshjit.api.ask import AskReply
 from tests.support.in_process_ca import CommandLine, FrontEnd
 from tests.support.installation import BOB, DANA, ssh_sign
+from tests.support.signatures import DB1
 
 ASK: dict[str, Any] = {
     "hosts": ["db1"],
@@ -31,7 +32,7 @@ def asked(line: CommandLine, version: int | None, **more: Any) -> tuple[int, dic
 def signature(world: FrontEnd, answer: dict[str, Any]) -> dict[str, str]:
     """What ``ssh-jit`` sends after a challenge."""
     shown = wire.decode_answer(AskReply, answer)
-    text = signed_actions.ask_text(shown.request, shown.challenge or "", world.ca.config.installation)
+    text = signed_actions.ask_text(shown.request, DB1, shown.challenge or "", world.ca.config.installation)
     return {
         "challenge": shown.challenge or "",
         "signature": ssh_sign(world.ca.key(DANA), signed_actions.ASK_NAMESPACE, text),
