@@ -57,7 +57,7 @@ def _refuse_begun(conf: Config) -> None:
 
     """
     pinned = PinnedCheckpoint(conf.home)
-    if pinned.epoch_file.exists() or pinned.checkpoint_file.exists() or _entries(conf):
+    if pinned.checkpoint_file.exists() or _entries(conf):  # an epoch alone is of a start that broke off
         text = f"{conf.home} already contains keys of a CA that has started"
         raise Invalid("already_made", text, hint="nothing was changed; ssh-jit-ca doctor says what is missing")
 

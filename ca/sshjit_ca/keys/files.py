@@ -167,7 +167,10 @@ def _read(path: Path, raw: bytes, passphrase: bytes | None) -> SSHPrivateKeyType
         raise Failed("bad_passphrase", f"the passphrase does not decrypt {path}") from None
 
 
-_DAMAGED = "a damaged one is put back from where keys are kept; others: ssh-keygen -p rewrites them in OpenSSH's format"
+_DAMAGED = (
+    "a damaged one is put back from where keys are kept, or before the first start ssh-jit-ca init makes it anew; "
+    "others: ssh-keygen -p rewrites them in OpenSSH's format"
+)
 
 
 def _new(kind: KeyKind) -> _Private:

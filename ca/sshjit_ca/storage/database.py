@@ -108,7 +108,10 @@ def is_damaged(why: str) -> bool:
 
 _DAMAGED = ("file is not a database", "malformed", "invalid page in block")
 """What SQLite and PostgreSQL say of a file that is damaged."""
-_BACKUP = "the database is damaged: put a backup in its place (ssh-jit-ca restore FILE --accept-loss --reason TEXT)"
+_BACKUP = (
+    "the database is damaged: put a backup in its place (ssh-jit-ca restore FILE --accept-loss --reason TEXT); "
+    "before the first start ssh-jit-ca init makes it anew"
+)
 
 
 _BESIDE = ("unable to open database file", "attempt to write a readonly database")
