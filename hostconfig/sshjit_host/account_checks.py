@@ -12,6 +12,7 @@ import fnmatch
 import grp
 import os
 import pwd
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ _SIGNATURES = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
 _CERTIFICATE = "ssh-ed25519-cert-v01@openssh.com"
 """The type that ``ssh-jit`` asks for unless a person's key is of another."""
 _SHADOW = Path("/etc/shadow")
+MOST = 1 << 20
+"""Bytes of a file of keys that are looked at."""
 
 
 @dataclass(frozen=True)
@@ -185,9 +188,18 @@ def _expanded(pattern: str, login: str, home: str) -> Path | None:
     return Path(home, text)
 
 
+def _at_once(path: str, flags: int) -> int:
+    """Opens without waiting for somebody to write into a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
+
+
 def _has_keys(path: Path) -> bool:
+    """Whether there is a line of a key. The file is its account's, who may have put anything there."""
     try:
-        text = path.read_bytes().decode("utf-8", "replace")
+        with open(path, "rb", opener=_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return False  # sshd reads nothing else either
+            text = file.read(MOST).decode("utf-8", "replace")
     except OSError:
         return False
     return any(line.strip() and not line.lstrip().startswith("#") for line in text.splitlines())

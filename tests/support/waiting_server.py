@@ -1,8 +1,9 @@
 """The front end's server around a WSGI application that does what a test says.
 
-``python -m tests.support.waiting_server PORT FOLDER UNREAD`` serves it; ``UNREAD`` is how many seconds an answer may be
-left unread. ``/wait`` answers when ``FOLDER/go`` exists; ``/note`` writes its query into ``FOLDER/notes``; ``/large``
-is an answer of 30 MB; everything else shows what the application was given, as JSON.
+``python -m tests.support.waiting_server PORT FOLDER UNREAD WAIT HEAD`` serves it. In seconds, ``UNREAD`` is how long an
+answer may be left unread, ``WAIT`` how long a request may wait for its turn, ``HEAD`` how long its headers may take.
+``/wait`` answers when ``FOLDER/go`` exists; ``/note`` writes its query into ``FOLDER/notes``; ``/large`` is an answer
+of 30 MB; ``/exit`` ends its thread, if it may; everything else shows what the application was given, as JSON.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from sshjit_web import serve
 from sshjit_web.ca_cache import CaCache
 from sshjit_web.ca_client import CaClient
 from sshjit_web.gateway import Gateway
-from sshjit_web.server import connections
+from sshjit_web.server import connections, threads
 from sshjit_web.server.application import Application
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-FOLDER, UNREAD = "TEST_FOLDER", "TEST_UNREAD"
+FOLDER, UNREAD, WAIT = "TEST_FOLDER", "TEST_UNREAD", "TEST_WAIT"
 THREADS = 2
 LIMIT = 1000
 LARGE = 30_000_000
@@ -35,6 +36,7 @@ def make() -> Application:
     """The application, in the worker."""
     serve._end_with_parent()
     connections.UNREAD_TIME = int(os.environ[UNREAD])
+    threads.WAIT_TIME = float(os.environ[WAIT])
     cache = CaCache(CaClient(Path(os.environ[FOLDER]) / "nobody.sock"), time.time)
     return Application(_answer, Gateway(cache, https=False), threads=THREADS, limit=LIMIT, hops=1)
 
@@ -52,6 +54,8 @@ def _answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable
             with (folder / "notes").open("a") as file:
                 file.write(environ["QUERY_STRING"] + "\n")
             text = b"noted"
+        case "/exit":
+            sys.exit(1)
         case "/large":
             text = b"x" * LARGE
         case _:
@@ -64,5 +68,5 @@ def _answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable
 
 
 if __name__ == "__main__":
-    os.environ[FOLDER], os.environ[UNREAD] = sys.argv[2], sys.argv[3]
-    serve.listen("tests.support.waiting_server:make", "127.0.0.1", int(sys.argv[1]))
+    os.environ[FOLDER], os.environ[UNREAD], os.environ[WAIT] = sys.argv[2:5]
+    serve.listen("tests.support.waiting_server:make", "127.0.0.1", int(sys.argv[1]), head_time=float(sys.argv[5]))

@@ -38,6 +38,8 @@ _NO_STORE = ("Cache-Control", "no-store")
 _JSON = ("Content-Type", "application/json")
 _PROGRAMS = ("/api/", "/bundle")
 """Paths that programs call, which say what they speak."""
+_MAPPED = "::ffff:"
+"""Before an IPv4 address that came to a socket of both kinds (RFC 4291, 2.5.5.2)."""
 RETRY_AFTER = "5"
 """Seconds until a request that found no room is to be sent again."""
 
@@ -47,7 +49,7 @@ class Head(NamedTuple):
 
     method: str
     path: str
-    """Decoded, without the query."""
+    """Decoded, without the query, as ``plain_path`` makes it."""
     address: str
     """Who asks, as far as our own proxies say."""
     header: Callable[[str], str | None]
@@ -150,9 +152,14 @@ def client_address(peer: str, forwarded: str | None, hops: int) -> str:
     """Who asks: ``peer``, or whom so many proxies of our own name in ``X-Forwarded-For``.
 
     As Werkzeug's ``ProxyFix``: what is named before that was said by the other side, and counts for nothing. Quotes
-    are letters here: one that is never closed would take the proxy's own words in.
+    are letters here: one that is never closed would take the proxy's own words in. An IPv4 address is one, also where
+    IPv6 carries it.
     """
-    if not hops or not forwarded:
-        return peer
-    named = [name for part in forwarded.split(",") if (name := part.strip())]
-    return named[-hops] if len(named) >= hops else peer
+    named = [name for part in (forwarded or "").split(",") if (name := part.strip())]
+    address = named[-hops] if 0 < hops <= len(named) else peer
+    return address[len(_MAPPED) :] if address.startswith(_MAPPED) and "." in address else address
+
+
+def plain_path(path: str) -> str:
+    """The path as Flask's routes see it: with one slash in front, however many there are."""
+    return "/" + path.lstrip("/")

@@ -49,7 +49,7 @@ def run(path: Path) -> None:
     listen(f"{__name__}:make", settings.address, settings.port)
 
 
-def listen(target: str, address: str, port: int) -> None:
+def listen(target: str, address: str, port: int, *, head_time: float = HEAD_TIME) -> None:
     """Serves an RSGI application until SIGTERM or SIGINT; ``target`` names the function that makes it in the worker."""
     server = Server(
         target,
@@ -59,7 +59,7 @@ def listen(target: str, address: str, port: int) -> None:
         workers=1,
         backpressure=connections.allow_many(),
         http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=round(HEAD_TIME * 1000), max_buffer_size=MAX_HEAD),
+        http1_settings=HTTP1Settings(header_read_timeout=round(head_time * 1000), max_buffer_size=MAX_HEAD),
         websockets=False,
         factory=True,
         log_access=False,

@@ -147,6 +147,7 @@ class Sessions:
         if not self._owing or 0 <= now - self._tried < RETRY_EVERY:
             return
         self._tried = now
+        self._owing = False  # first: another thread may owe something more from now on
         kept: tuple[str, ...] = ()
         known = True
         try:
@@ -155,10 +156,12 @@ class Sessions:
             known = False
         for login_id in (*self._untold, *kept):
             if self._tell(login_id) is not None:
+                self._owing = True
                 return
             self._untold.discard(login_id)
             known = self._forget(partial(self._store.drop_login, login_id)) and known
-        self._owing = not known or bool(kept)
+        if not known or kept:
+            self._owing = True
 
     def _owe(self, login_id: str) -> None:
         self._owing = True

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from sshjit_web.gateway import Gateway, Head, client_address
+from sshjit_web.gateway import Gateway, Head, client_address, plain_path
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -47,4 +47,4 @@ def _head(environ: WSGIEnvironment) -> Head:
         return value
 
     path = environ["PATH_INFO"].encode("latin-1", "replace").decode("utf-8", "replace")
-    return Head(environ["REQUEST_METHOD"], path, environ["REMOTE_ADDR"], header, time.perf_counter())
+    return Head(environ["REQUEST_METHOD"], plain_path(path), environ["REMOTE_ADDR"], header, time.perf_counter())

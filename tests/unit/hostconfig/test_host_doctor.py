@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 
 import pytest
 
@@ -74,6 +76,27 @@ def test_a_key_that_outlives_every_grant_is_told(joined: Host) -> None:
     assert "WARN" not in joined.doctor()
     keys.write_text("ssh-ed25519 AAAA\n")
     assert f"WARN  {keys} lets its keys into {ME} whatever becomes of a grant" in joined.doctor()
+
+
+def test_an_account_cannot_hold_up_or_fill_the_doctor_by_its_own_file_of_keys(joined: Host) -> None:
+    """The file is the account's: a pipe that nobody writes into, or a file without an end."""
+    keys = joined.folder / "authorized"
+    text = joined.sshd_config.read_text().replace("AuthorizedKeysFile none", f"AuthorizedKeysFile {keys}")
+    joined.sshd_config.write_text(text)
+    os.mkfifo(keys)
+    until = threading.Timer(30, lambda: os.close(os.open(keys, os.O_RDWR | os.O_NONBLOCK)))
+    until.start()
+    assert "BAD" not in joined.doctor()
+    assert until.is_alive(), "it waited for somebody who writes"
+    until.cancel()
+    keys.unlink()
+    keys.symlink_to("/dev/zero")
+    assert "WARN" not in joined.doctor()
+    keys.unlink()
+    with keys.open("wb") as file:
+        file.write(b"ssh-ed25519 AAAA\n")
+        file.truncate(1 << 40)
+    assert f"WARN  {keys} lets its keys in" in joined.doctor()
 
 
 def test_a_broken_configuration_and_a_missing_drop_in_are_findings(joined: Host) -> None:

@@ -20,8 +20,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from demo.lab.paths import free_ports
 from sshjit_web.gateway import client_address
-from sshjit_web.server.bodies import network_of
-from sshjit_web.server.threads import WAITING
+from sshjit_web.server.bodies import HEAD_TIME, network_of
+from sshjit_web.server.threads import WAIT_TIME, WAITING
 from tests.support.waiting import PATIENCE, wait_until
 from tests.support.waiting_server import LARGE, LIMIT, THREADS
 
@@ -67,9 +67,10 @@ class Running:
 
 
 @contextmanager
-def serving(folder: Path, unread: int = 30) -> Iterator[Running]:
+def serving(folder: Path, unread: int = 30, wait: float = WAIT_TIME, head: float = HEAD_TIME) -> Iterator[Running]:
     (port,) = free_ports(1)
-    command = [sys.executable, "-m", "tests.support.waiting_server", str(port), str(folder), str(unread)]
+    told = (str(value) for value in (port, folder, unread, wait, head))
+    command = [sys.executable, "-m", "tests.support.waiting_server", *told]
     process = subprocess.Popen(command, cwd=Path(__file__).parents[3], env=dict(os.environ))
     server = Running(port, folder, process)
     try:
@@ -150,6 +151,42 @@ def test_who_has_gone_before_their_turn_is_not_served(server: Running) -> None:
         with there:
             assert first_line(there) == b"HTTP/1.1 200 OK"
     assert server.notes() == ["there"]
+
+
+def test_who_waited_too_long_for_a_turn_is_refused(tmp_path: Path) -> None:
+    """Whoever asked has given up, and may have asked again: what they asked for is not done late."""
+    with serving(tmp_path, wait=0.5) as server, ExitStack() as stack:
+        occupied(server, stack)
+        late = stack.enter_context(server.send(GET.format("/note?late")))
+        time.sleep(1.5)
+        server.let_go()
+        assert first_line(late) == b"HTTP/1.1 503 Service Unavailable"
+        assert server.notes() == []
+        assert server.get("/note?now")[0] == 200
+
+
+@pytest.mark.parametrize("begin", ["", "GET / HT", "GET / HTTP/1.1\r\nHost: x\r\nX: "])
+def test_a_head_that_does_not_come_is_cut(tmp_path: Path, begin: str) -> None:
+    """The deadline is one over the whole head: a byte now and then does not put it off. Granian's own would be 30 s."""
+    with serving(tmp_path, head=2) as server, server.send(begin) as channel:
+        channel.settimeout(0.2)
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            try:
+                channel.sendall(b"y" if begin else b"")
+                if not channel.recv(100):
+                    return
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                return
+        pytest.fail("it was not cut")
+
+
+def test_a_view_that_wants_to_end_its_thread_is_answered_and_does_not(server: Running) -> None:
+    for _ in range(2 * THREADS):
+        assert server.get("/exit", patience=20)[0] == 500
+    assert server.get("/", patience=20)[0] == 200
 
 
 def test_what_was_begun_is_finished_when_the_program_ends(server: Running) -> None:
@@ -302,6 +339,47 @@ def test_an_address_is_what_werkzeug_says(forwarded: str | None, hops: int) -> N
     environ = {"REMOTE_ADDR": "127.0.0.1", **({} if forwarded is None else {"HTTP_X_FORWARDED_FOR": forwarded})}
     ProxyFix(application, x_for=hops, x_proto=0)(environ, cast("Any", None))
     assert client_address("127.0.0.1", forwarded, hops) == heard[0]
+
+
+@pytest.mark.parametrize("line", ["\xff, 192.0.2.9", "\xff"])
+def test_a_forwarded_address_that_cannot_be_read_is_not_our_proxys_own(idle: Running, line: str) -> None:
+    """A line to which our proxy added its part: Granian drops all of it for what is not ASCII."""
+    with idle.send(f"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Forwarded-For: {line}\r\n\r\n") as channel:
+        assert whole(channel).startswith(b"HTTP/1.1 400")
+    with idle.send(f"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX: {line}\r\n\r\n") as channel:
+        assert whole(channel).startswith(b"HTTP/1.1 200")
+
+
+def test_a_header_with_an_underscore_is_no_other_header(idle: Running) -> None:
+    lines = "X_Forwarded_For: 192.0.2.6\r\nX-Forwarded-For: 192.0.2.9\r\nSsh_Jit_Version: 1\r\n"
+    with idle.send(f"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{lines}\r\n") as channel:
+        given = given_in(whole(channel))
+    assert given["HTTP_X_FORWARDED_FOR"] == "192.0.2.9"
+    assert "HTTP_SSH_JIT_VERSION" not in given
+
+
+@pytest.mark.parametrize("chunks", ["2\n{}\n0\n\n", "2 x\r\n{}\r\n0\r\n\r\n", "2\r\n{}\r\n0\r\nX: y\r\n\r\n"])
+def test_chunks_that_are_wrong_are_answered_by_us(idle: Running, chunks: str) -> None:
+    """Granian's own answer would be a 500 without our headers."""
+    head = "POST /api/v1/login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with idle.send(head + chunks) as channel:
+        text = channel.recv(65536)
+    assert text.startswith(b"HTTP/1.1 400")
+    assert b"content-security-policy" in text.lower()
+    assert b'"code": "bad_request"' in text
+
+
+def test_the_loop_and_the_views_see_one_path(idle: Running) -> None:
+    """Flask takes any number of slashes in front for one."""
+    for path in ("/api/v1/x", "//api/v1/x", "///bundle"):
+        with idle.send(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") as channel:
+            assert b"ssh-jit-version" in whole(channel).partition(b"\r\n\r\n")[0].lower(), path
+
+
+def test_an_ipv4_address_is_one_also_where_ipv6_carries_it() -> None:
+    assert client_address("::ffff:192.0.2.1", None, 0) == "192.0.2.1"
+    assert client_address("::1", "::ffff:192.0.2.2", 1) == "192.0.2.2"
+    assert client_address("2001:db8::ffff:1", None, 0) == "2001:db8::ffff:1"
 
 
 def test_a_quote_that_nobody_closes_takes_no_address_in() -> None:

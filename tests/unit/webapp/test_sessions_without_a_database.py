@@ -20,6 +20,7 @@ from sshjit.errors import Failed, SshJitError
 from sshjit_web import migrate
 from sshjit_web.app import create_app
 from sshjit_web.services import services
+from sshjit_web.sessions import Sessions
 from sshjit_web.store import Store, open_engine
 from tests.support import postgres
 from tests.support.in_process_ca import KEY, FrontEnd, client_of, form_token, named
@@ -148,6 +149,41 @@ def test_t86_nor_with_both_away(world: FrontEnd) -> None:
     world.authority.go_on()
     world.ca.later(60)
     assert still_there.get("/requests").status_code == 200, "somebody asks something else"
+    assert not alive(world, login_id)
+
+
+class Overtaken(Store):
+    """A database of which something is asked once, and then another thread writes, before the answer is used."""
+
+    meanwhile: Callable[[], None] | None = None
+
+    def ended_sessions(self, *, now: int) -> tuple[str, ...]:
+        ended = super().ended_sessions(now=now)
+        if self.meanwhile is not None:
+            self.meanwhile()
+            self.meanwhile = None
+        return ended
+
+
+def test_what_comes_to_be_owed_while_somebody_looks_is_told_too(world: FrontEnd) -> None:
+    """Another thread's sign-out does not reach the CA, just when this one has seen that nothing is owed."""
+    store = Overtaken(world.store.engine)
+    sessions = Sessions(world.authority, store, lambda: world.ca.time, KEY)
+    _, login_id = signed_in(world)
+    token = sessions.open("page", world.ca.logins[login_id])
+
+    def sign_out_in_vain() -> None:
+        world.authority.stop()
+        with pytest.raises(Failed):
+            sessions.end("page", token)
+        world.authority.go_on()
+
+    sessions = Sessions(world.authority, store, lambda: world.ca.time, KEY)
+    store.meanwhile = sign_out_in_vain
+    for _ in range(3):
+        world.ca.later(60)
+        sessions.open("page", world.ca.logins[world.ca.web(named(ALICE))])
+    assert store.meanwhile is None
     assert not alive(world, login_id)
 
 

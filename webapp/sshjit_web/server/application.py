@@ -8,11 +8,11 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sshjit.errors import Failed, SshJitError
-from sshjit_web.gateway import Answer, Gateway, Head, client_address
+from sshjit.errors import Failed, Invalid, SshJitError
+from sshjit_web.gateway import Answer, Gateway, Head, client_address, plain_path
 from sshjit_web.security import MAX_BODY
 from sshjit_web.server import connections, wsgi
-from sshjit_web.server.bodies import BodyReader, Disconnected, TooLarge
+from sshjit_web.server.bodies import BodyReader, TooLarge
 from sshjit_web.server.rsgi import HTTPProtocol, Scope
 from sshjit_web.server.threads import Threads
 
@@ -20,8 +20,13 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 LOG = logging.getLogger(__name__)
+_FORWARDED = "x-forwarded-for"
 GONE = 499
 """The status in the access log where nobody waited for the answer any more."""
+
+
+class Disconnected(Exception):
+    """Nobody waits for the answer any more."""
 
 
 class Application:
@@ -52,6 +57,10 @@ class Application:
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         """Answers one request."""
         head = self._head(scope)
+        if self._hops and not scope.headers.get_all(_FORWARDED) and _FORWARDED in scope.headers:
+            # Something in the line is not ASCII, and takes what our proxy says with it.
+            self._refuse(head, protocol, Invalid("bad_request", "the header X-Forwarded-For is not ASCII"))
+            return
         answer = self._gateway.answer(head)
         if answer is not None:
             self._send(head, protocol, answer)
@@ -67,11 +76,11 @@ class Application:
             error.__traceback__ = error.__context__ = None
 
     def _head(self, scope: Scope) -> Head:
-        headers, address = scope.headers, scope.client.rpartition(":")[0].strip("[]")
-        if self._hops:
-            # All lines of the header: the last one is our proxy's, the first may be anybody's.
-            address = client_address(address, ",".join(headers.get_all("x-forwarded-for")), self._hops)
-        return Head(scope.method, scope.path, address, headers.get, time.perf_counter())
+        headers, peer = scope.headers, scope.client.rpartition(":")[0].strip("[]")
+        # All lines of the header: the last one is our proxy's, the first may be anybody's.
+        forwarded = ",".join(headers.get_all(_FORWARDED)) if self._hops else None
+        address = client_address(peer, forwarded, self._hops)
+        return Head(scope.method, plain_path(scope.path), address, headers.get, time.perf_counter())
 
     async def _body(self, scope: Scope, protocol: HTTPProtocol, head: Head) -> tuple[bytes, int]:
         """The body, or the length of one that is too large: what to say to that is the view's."""
@@ -105,7 +114,7 @@ class Application:
         """In a thread: runs the view and answers, without going back to the loop."""
         try:
             answer = wsgi.run(self._inner, wsgi.environ(scope, body, head.address, too_large=too_large))
-        except Exception:
+        except BaseException:
             LOG.exception("%s %s failed", head.method, ascii(head.path))
             self._refuse(head, protocol, Failed("internal", "the front end failed", hint="try again"))
         else:

@@ -28,10 +28,6 @@ MOST_OF_ONE = 32
 """Unfinished bodies of one address."""
 
 
-class Disconnected(Exception):
-    """The connection ended in the middle of the body: nobody waits for an answer."""
-
-
 class TooLarge(Exception):
     """The body is larger than the limit."""
 
@@ -74,8 +70,7 @@ class BodyReader:
 
         Raises:
             TooLarge: it is larger than the limit.
-            Disconnected: nobody is there any more.
-            Invalid: ``too_slow``: the deadline is over.
+            Invalid: ``too_slow``: the deadline is over; ``bad_request``: the body broke off, or its chunks are wrong.
             Refused: ``too_many``: the address has too many unfinished ones, and this is its oldest.
             Failed: ``busy``: there are too many unfinished ones, and this is the oldest.
 
@@ -121,17 +116,17 @@ class BodyReader:
 
 
 async def _whole(protocol: HTTPProtocol, length: int) -> bytes:
-    body = await _or_disconnected(protocol())
+    body = await _or_broken(protocol())
     if len(body) != length:
-        raise Disconnected
+        raise _broken()
     return body
 
 
-async def _or_disconnected(body: Awaitable[bytes]) -> bytes:
+async def _or_broken(body: Awaitable[bytes]) -> bytes:
     try:
         return await body
     except (ProtocolClosed, ProtocolError):
-        raise Disconnected from None
+        raise _broken() from None
 
 
 async def _chunked(protocol: HTTPProtocol, limit: int) -> bytes:
@@ -142,13 +137,13 @@ async def _chunked(protocol: HTTPProtocol, limit: int) -> bytes:
     body, ended = bytearray(), False
     async for part in protocol:
         if ended:
-            raise Disconnected
+            raise _broken()
         ended = not part
         body += part
         if len(body) > limit:
             raise TooLarge
     if not ended:
-        raise Disconnected
+        raise _broken()
     return bytes(body)
 
 
@@ -160,6 +155,10 @@ def network_of(address: str) -> str:
         return str(ipaddress.IPv6Network((address.partition("%")[0], 64), strict=False).network_address)
     except ValueError:
         return address
+
+
+def _broken() -> Invalid:
+    return Invalid("bad_request", "the request's body broke off, or its chunks are wrong", hint="send it again")
 
 
 def _too_slow() -> Invalid:

@@ -104,7 +104,7 @@ class Threads:
         while (job := self._jobs.get()) is not None:
             try:
                 job.run()
-            except Exception:
+            except BaseException:
                 LOG.exception("a view's thread failed")
             self._tell(job)
 

@@ -46,6 +46,8 @@ def environ(scope: Scope, body: bytes, address: str, *, too_large: int = 0) -> W
         if header in _FRAMING:
             framed = True
             continue
+        if "_" in header:
+            continue  # PEP 3333 would give it the name of one with hyphens, which a proxy may have set or taken out
         key = _CGI.get(header) or f"HTTP_{header.upper().replace('-', '_')}"
         if key in made:
             value = f"{made[key]}{';' if header == 'cookie' else ','}{value}"  # noqa: PLW2901 - one header in lines
