@@ -48,7 +48,7 @@ class Authority:
         self._rest = 0.0
         """Until then the log is not read again, by the monotonic clock."""
         self._why: Failed | None = None
-        """Why the last batch was lost."""
+        """Why the last batch was lost, as it is told to those who were not in it."""
         self.fenced: Failed | None = None
         """Set once another process writes the log: this one can never sign again."""
 
@@ -168,7 +168,7 @@ class Authority:
         self._note(error)
         if error is not self._why:
             _log.error("a batch was lost: %s", error.message)
-        self._why = error
+            self._why = _untried(error)
         self._context.troubles = (error, *self._context.troubles)
         return [outages.answer(self._context, question, error) for question in questions]
 
@@ -270,6 +270,14 @@ class Authority:
             self._context.record(
                 Turned(subject, login_id, kind, error.code, count, _in_words(message)[:300], error.message[:500])
             )
+
+
+def _untried(error: Failed) -> Failed:
+    """What is told of a lost batch to those who come while the log is not read again: theirs was not written."""
+    if error.code != "outcome_unknown":
+        return error
+    text = "the log's database broke off while it was written; nothing is signed until the log was read again"
+    return Failed("not_signing", text, hint="try again in a moment")
 
 
 def _in_words(message: m.Message) -> str:

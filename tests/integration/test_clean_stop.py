@@ -155,7 +155,17 @@ def test_a_socket_s_file_that_is_removed_or_replaced_is_noticed_and_made_again(c
     assert not ca.config.web_socket.exists()
 
 
-def test_the_socket_of_somebody_who_took_over_is_left_alone(ca: Installation) -> None:
+def fill(path: Path) -> socket.socket:
+    """Stands in line to be met."""
+    one = socket.socket(socket.AF_UNIX)
+    one.settimeout(0)
+    one.connect_ex(str(path))
+    return one
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_the_socket_of_somebody_who_took_over_is_left_alone(ca: Installation, *, busy: bool) -> None:
+    """Also of one who has no time just now to meet whoever connects."""
     ca.stop()
     process = CaProcess.start(ca.home / "ca.toml", ca.config.admin_socket)
     other = socket.socket(socket.AF_UNIX)
@@ -163,12 +173,15 @@ def test_the_socket_of_somebody_who_took_over_is_left_alone(ca: Installation) ->
         wait_until(process.ready)
         ca.config.web_socket.unlink()
         other.bind(str(ca.config.web_socket))
-        other.listen()
+        other.listen(0 if busy else 128)
+        waiting = [fill(ca.config.web_socket) for _ in range(2)] if busy else []
         wait_until(lambda: status(process).problems != ())
         assert "nobody can connect to the web socket" in status(process).problems[0]
         inode = ca.config.web_socket.stat().st_ino
         time.sleep(1.5 * listeners.LOOK)
         assert ca.config.web_socket.stat().st_ino == inode
+        for one in waiting:
+            one.close()
     finally:
         other.close()
         assert process.end() == 0

@@ -226,3 +226,13 @@ def test_t84_init_as_root_makes_the_home_of_the_user_who_runs_it(ca: Installatio
         assert (ca.home / "ca").stat().st_mode & 0o777 == 0o700
         assert "belongs to nobody" in run(ca.home, "init", "--user", "root", code=4)
     require_whole(ca.home)
+
+
+def test_t84_folders_that_init_makes_above_the_home_can_be_passed_by_that_user(ca: Installation) -> None:
+    settings = ca.home / "ca.toml"
+    deep = ca.home / "srv" / "ssh-jit" / "ca"
+    settings.write_text(settings.read_text().replace(f'home = "{ca.home}/ca"', f'home = "{deep}"'))
+    run(ca.home, "init", *(["--user", "nobody"] if isolate.possible() else []))
+    assert (deep.stat().st_mode & 0o777, deep.stat().st_uid) == (0o700, OWNER)
+    if isolate.possible():
+        assert [folder.stat().st_mode & 0o777 for folder in deep.parents[:2]] == [0o755, 0o755]

@@ -35,7 +35,7 @@ def require(context: Context, subject: Subject, request: Request, hosts: Sequenc
     bounds = _bounds(context, subject, request, hosts)
     if request.state is RequestState.APPROVED:
         for extension in extensions_in_force(context, request):
-            _bounds(context, subject, extension, hosts)
+            _bounds(context, subject, extension, hosts, again=request)
         require_approvals(context, request)
     elif request.asked.extends is not None:
         require(context, subject, context.request(request.asked.extends), hosts)
@@ -98,8 +98,15 @@ def find_existing(
     return None
 
 
-def _bounds(context: Context, subject: Subject, request: Request, hosts: Sequence[Host]) -> Bounds:
-    """What policy says of this one request. Raises ``Refused``: ``policy_changed``, and policy's codes."""
+def _bounds(
+    context: Context, subject: Subject, request: Request, hosts: Sequence[Host], *, again: Request | None = None
+) -> Bounds:
+    """What policy says of this one request; else the hint is to ask for ``again``, or for the same, once more.
+
+    Raises:
+        Refused: ``policy_changed``, and policy's codes.
+
+    """
     answer = policy.reevaluate(
         context.policy, subject, policy_hosts(hosts), request.asked, _held(context, request), now=context.now
     )
@@ -109,7 +116,7 @@ def _bounds(context: Context, subject: Subject, request: Request, hosts: Sequenc
         case Denied(code, _, message, hint):
             raise Refused(code, message, hint=hint)
         case Changed(_, message):
-            raise Refused("policy_changed", f"{request.id} is out of date: {message}", hint=_again(request))
+            raise Refused("policy_changed", f"{request.id} is out of date: {message}", hint=_again(again or request))
 
 
 def _held(context: Context, request: Request) -> Held:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, TextIO
 
 PRIVATE = 0o600
+PRIVATE_FOLDER = 0o700
 PUBLIC = 0o644
 _LINKS = 40
 """Links on the way to a folder; Linux follows as many."""
@@ -122,7 +123,7 @@ class Folder:
         """
         self._require_nothing(name)
         temporary = _temporary(name)
-        os.mkdir(temporary, 0o700, dir_fd=self.descriptor)
+        os.mkdir(temporary, PRIVATE_FOLDER, dir_fd=self.descriptor)
         descriptor = os.open(temporary, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=self.descriptor)
         try:
             yield Folder(descriptor)
@@ -308,17 +309,25 @@ def allocate(path: Path, size: int) -> None:
         os.close(descriptor)
 
 
-def make_folder(path: Path, mode: int = 0o700) -> None:
-    """Makes a folder, for us alone unless ``mode`` says more, with those above it; durable when this returns."""
+def make_folder(path: Path, mode: int = PRIVATE_FOLDER) -> None:
+    """Makes a folder, for us alone unless ``mode`` says more, with those above it; durable when this returns.
+
+    The modes are these, whatever the process's ``umask``.
+    """
     if not path.parent.is_dir():
         make_folder(path.parent, mode)
     with Folder.open(path.parent) as above:
         try:
-            os.mkdir(path.name, mode, dir_fd=above.descriptor)
+            os.mkdir(path.name, PRIVATE_FOLDER, dir_fd=above.descriptor)
         except FileExistsError:
             if not stat.S_ISDIR(os.stat(path.name, dir_fd=above.descriptor).st_mode):
                 raise
         else:
+            made = os.open(path.name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=above.descriptor)
+            try:
+                os.fchmod(made, mode)
+            finally:
+                os.close(made)
             os.fsync(above.descriptor)
 
 

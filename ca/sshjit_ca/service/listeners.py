@@ -8,6 +8,7 @@ somebody else listens there by now.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
 import time
@@ -110,12 +111,14 @@ class Listeners:
 
 
 _NOBODY = "nobody can connect"
+_SOMEBODY = frozenset({0, errno.EAGAIN})
+"""What connecting says where somebody listens: also one who has too much to do just now."""
 
 
 def _listen_anew(listening: Listening) -> Bound:
     """Listens again, unless somebody answers at that place: who took over must not be cut off."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(0)
-        if probe.connect_ex(str(listening.path)) == 0:
+        if probe.connect_ex(str(listening.path)) in _SOMEBODY:
             raise Failed("not_listening", f"another program listens at {listening.path}")
     return sockets.listen(listening.path, listening.users)

@@ -235,7 +235,10 @@ def test_t73_an_extension_by_a_laxer_rule_does_not_outlive_that_rule(ca: Install
     ca.change_policy('approvals = []\npending = "30m"\nextend', STEPS + "\nextend")
     draw(ca, login, request)
     ca.later(HOUR)
-    assert refused(ca, m.SignUser(login, request.id)).code == "policy_changed"
+    for message in (m.SignUser(login, request.id), extend(login, request)):
+        error = refused(ca, message)
+        assert (error.code, error.hint) == ("policy_changed", "ssh-jit request postgres@db1")
+    assert not ca.ask(login, "db1").existing, "what the hint says leads on"
 
 
 def test_t27_more_time_is_not_approved_for_a_grant_whose_approver_is_gone(ca: Installation) -> None:

@@ -12,6 +12,7 @@ import pytest
 from sshjit import bundle
 from sshjit import ca_protocol as m
 from sshjit.errors import Failed
+from sshjit_ca import authority
 from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
 from tests.support.installation import ALICE, Installation
 from tests.support.waiting import wait_until
@@ -54,6 +55,29 @@ def test_t85_a_write_that_failed_is_a_trouble_until_one_succeeds(
     assert not health(ca).ready, "nothing was written yet"
     assert ca.ask(login, "web1").certificate is not None, "whoever tries again is not held up"
     assert health(ca).ready
+
+
+def test_t85_who_comes_after_a_batch_of_unknown_outcome_is_told_that_theirs_was_not_written(
+    ca: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the log rests before it is read again, nothing is tried."""
+    monkeypatch.setattr(authority, "QUICK", -1.0)
+    monkeypatch.setattr(authority, "REST", 1e9)
+    codes = iter(("not_signing", "outcome_unknown"))
+
+    def broken(*_: object) -> None:
+        code = next(codes)
+        raise Failed(code, f"the database said {code}")
+
+    monkeypatch.setattr(ca.store, "commit", broken)
+    answers = [ca.say_all([m.Lock(None, "everything", None, "a drill")], "admin")[0] for _ in range(4)]
+    assert [each.code for each in answers if isinstance(each, Failed)] == [
+        "not_signing",
+        "outcome_unknown",
+        "not_signing",
+        "not_signing",
+    ]
+    assert "the lock is NOT in force" in str(answers[3])
 
 
 def test_t85_a_beat_that_failed_is_a_trouble_although_nobody_asks_for_anything(
