@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tarfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -226,6 +227,26 @@ def test_t84_init_as_root_makes_the_home_of_the_user_who_runs_it(ca: Installatio
         assert (ca.home / "ca").stat().st_mode & 0o777 == 0o700
         assert "belongs to nobody" in run(ca.home, "init", "--user", "root", code=4)
     require_whole(ca.home)
+
+
+def test_t84_a_backup_of_root_s_holds_what_the_ca_s_user_may_read_and_no_link(ca: Installation) -> None:
+    """The keys may lie on another disk; what lies among them is not root's secret."""
+    home, elsewhere, archive = ca.home / "ca", ca.home / "encrypted", mine(ca.home) / "backup.tar"
+    (home / "keys").rename(elsewhere)
+    (home / "keys").symlink_to(elsewhere)
+    run(ca.home, "backup", "--with-keys", str(archive))
+    with tarfile.open(archive) as made:
+        key = made.getmember("keys/user_ca")
+        assert (key.isfile(), key.mode, key.uid) == (True, 0o600, OWNER)
+        assert made.extractfile(key).read() == (elsewhere / "user_ca").read_bytes()  # type: ignore[union-attr]
+    archive.unlink()
+    secret = mine(ca.home) / "secret"
+    secret.write_text("of root's")
+    (elsewhere / "planted").symlink_to(secret)
+    if isolate.possible():
+        said = run(ca.home, "backup", "--with-keys", str(archive), code=1)
+        assert "planted cannot be read: Permission denied" in said
+        assert not archive.exists()
 
 
 def test_t84_folders_that_init_makes_above_the_home_can_be_passed_by_that_user(ca: Installation) -> None:

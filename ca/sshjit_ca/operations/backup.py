@@ -1,13 +1,17 @@
 """``ssh-jit-ca backup``: one archive that a CA can be restored from, made while it runs.
 
 The database goes in by SQLite's own backup, which sees one moment of it; with it the newest checkpoint, the highest
-epoch and the settings. Private keys are left out unless they are asked for: a backup with them can sign.
+epoch and the settings. Private keys are left out unless they are asked for: a backup with them can sign. All of that
+is read as the CA's user, who could exchange it for a link to what only root may read; only the archive is root's.
 """
 
 from __future__ import annotations
 
 import contextlib
+import io
+import os
 import sqlite3
+import stat
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -30,7 +34,7 @@ def back_up(config: Config, settings: Path, target: Path, *, with_keys: bool) ->
 
     Raises:
         Invalid: ``not_sqlite``, ``already_there``.
-        Failed: ``no_database``, ``not_written``.
+        Failed: ``no_database``, ``not_read``, ``not_written``.
 
     """
     database = sqlite_file(config.database)
@@ -42,6 +46,10 @@ def back_up(config: Config, settings: Path, target: Path, *, with_keys: bool) ->
         )
     pinned = PinnedCheckpoint(config.home)
     beside = [pinned.checkpoint_file, pinned.epoch_file, settings, config.policy, config.providers]
+    named = [(path, path.name) for path in beside if os.path.lexists(path)]
+    if with_keys:
+        named += [(path, f"keys/{path.name}") for path in sorted((config.home / "keys").iterdir())]
+    members = [_member(path, name) for path, name in named]
     try:
         with (
             _opened(database) as source,
@@ -54,16 +62,33 @@ def back_up(config: Config, settings: Path, target: Path, *, with_keys: bool) ->
             size = _copy(source, copy)
             with tarfile.open(fileobj=file, mode="w") as archive:
                 archive.add(copy, DATABASE)
-                for path in beside:
-                    if path.exists():
-                        archive.add(path, path.name)
-                if with_keys:
-                    archive.add(config.home / "keys", "keys")
+                for member, content in members:
+                    archive.addfile(member, io.BytesIO(content))
     except FileExistsError:
         raise Invalid("already_there", f"{target} already exists", hint="nothing was changed") from None
     except OSError as error:
         raise Failed("not_written", f"the backup cannot be written: {error.strerror or error}", hint=_WHERE) from None
     return size
+
+
+def _member(path: Path, name: str) -> tuple[tarfile.TarInfo, bytes]:
+    """A file as it goes into the archive, and its content; where there is a link, what it leads to."""
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123 - a descriptor
+            status = os.fstat(file.fileno())
+            content = file.read() if stat.S_ISREG(status.st_mode) else None
+    except OSError as error:
+        raise _unread(path, error.strerror or str(error)) from None
+    if content is None:
+        raise _unread(path, "it is not a plain file")
+    member = tarfile.TarInfo(name)
+    member.size, member.mode, member.mtime = len(content), stat.S_IMODE(status.st_mode), int(status.st_mtime)
+    member.uid, member.gid = status.st_uid, status.st_gid
+    return member, content
+
+
+def _unread(path: Path, why: str) -> Failed:
+    return Failed("not_read", f"{path} cannot be read: {why}", hint="nothing was written")
 
 
 _WHERE = "name a file in a folder that is yours, and that other users cannot change"
