@@ -60,6 +60,14 @@ def test_a_body_that_does_not_end_is_cut(length: int | None) -> None:
     asyncio.run(play())
 
 
+def test_a_body_shorter_than_its_length_is_none() -> None:
+    async def play() -> None:
+        error = await error_of(begin(BodyReader(100), Sender(b"bo", ends=True), 4, "192.0.2.1"))
+        assert (type(error), error.code) == (Invalid, "bad_request")
+
+    asyncio.run(play())
+
+
 def test_the_oldest_of_an_address_makes_room_for_its_next() -> None:
     async def play() -> None:
         reader = BodyReader(100, seconds=PATIENCE, most=9, most_of_one=2)
@@ -77,6 +85,23 @@ def test_the_oldest_of_an_address_makes_room_for_its_next() -> None:
         younger.cancel()
         await asyncio.gather(other, younger, return_exceptions=True)
         assert len(reader) == 0
+
+    asyncio.run(play())
+
+
+def test_each_of_many_that_come_at_once_takes_the_place_of_another() -> None:
+    """They come before the first that was cut has run."""
+
+    async def play() -> None:
+        reader = BodyReader(100, seconds=PATIENCE, most=9, most_of_one=2)
+        old = [begin(reader, Sender(), 10, "192.0.2.1") for _ in range(2)]
+        await asyncio.sleep(0)
+        new = [begin(reader, Sender(), 10, "192.0.2.1") for _ in range(2)]
+        assert [(await error_of(task)).code for task in old] == ["too_many", "too_many"]
+        assert len(reader) == 2
+        for task in new:
+            task.cancel()
+        await asyncio.gather(*new, return_exceptions=True)
 
     asyncio.run(play())
 

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -370,6 +370,41 @@ def test_an_answer_in_pieces_is_put_together(client: CaClient, raw: Raw) -> None
     raw(behave)
     assert client.call(m.Health(), m.HealthReply).problems == ("x" * 100_000,)
     client.close()
+
+
+def test_a_ca_that_takes_nothing_is_given_up(client: CaClient, raw: Raw) -> None:
+    """A question that does not fit into the socket's buffer, at a CA that hangs: a thread would be lost for ever."""
+    done = threading.Event()
+
+    def behave(_: socket.socket) -> None:
+        done.wait(20)
+
+    raw(behave)
+    with pytest.raises(Failed, match="no answer in"):
+        client.call(replace(ASK, reason="x" * (m.MAX_FRAME - 1000)), m.AskReply)
+    done.set()
+
+
+def test_an_answer_in_pieces_leaves_the_next_its_whole_time(tmp_path: Path, raw: Raw) -> None:
+    """What the pieces left of the time limit is not the limit of the next answer on the connection."""
+    body = b'{"v": 1, "id": %d, "type": "ok", "body": ' + HEALTHY + b"}"
+
+    def behave(channel: socket.socket) -> None:
+        channel.recv(4096)
+        first = body % 2
+        channel.sendall(struct.pack(">I", len(first)))
+        for piece in (first[:1], first[1:2], first[2:]):
+            time.sleep(0.9)
+            channel.sendall(piece)
+        channel.recv(4096)
+        time.sleep(2.5)
+        send(channel, body % 3)
+        channel.recv(1)
+
+    raw(behave)
+    with closing(CaClient(tmp_path / "web.sock", timeout=4.0)) as client:
+        for _ in range(2):
+            assert client.call(m.Health(), m.HealthReply).ready
 
 
 def test_two_answers_to_one_question_are_nonsense(client: CaClient, raw: Raw) -> None:

@@ -194,6 +194,15 @@ def test_a_login_that_is_over_is_said_to_be_over_though_the_database_forgets_not
     assert browser.get("/requests").status_code == 303
 
 
+def test_signing_out_of_a_login_that_the_ca_has_ended_already_is_no_failure(world: FrontEnd) -> None:
+    browser, login_id = signed_in(world)
+    token = form_token(browser)
+    world.ca.say(m.Logout(login_id), m.Done)
+    world.ca.later(60 * 60 * 24 * 60)
+    answer = sign_out(world, browser, token)
+    assert (answer.status_code, answer.location) == (303, "/sign-in"), answer.text
+
+
 def test_a_token_names_its_login_only_under_our_key_and_for_its_kind(world: FrontEnd) -> None:
     browser, login_id = signed_in(world)
     cookie = browser.get_cookie(world.cookie, domain="127.0.0.1")

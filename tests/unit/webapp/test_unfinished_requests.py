@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import time
 from collections.abc import Iterator, Sequence
@@ -10,10 +11,13 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from tests.support.front_ends import Client
-from tests.support.processes import Processes, build
+from tests.support.processes import PATIENCE, Processes, build
 
-CUT = 30.0
+CUT = 60.0
 """Seconds after which whatever began is certainly over: 10 for the head, 10 for the body, and some for the load."""
+THREADS = 24
+"""Of the front end, where its configuration does not say."""
+ATTEMPTS = 4
 LENGTH = b"Content-Length: 60000\r\n\r\n{"
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"
 
@@ -64,25 +68,45 @@ def ordinary(port: int, path: str) -> int:
     client = Client(port)
     client.connect()
     assert client._connection is not None
-    client._connection.sock.settimeout(8)
+    client._connection.sock.settimeout(PATIENCE)
     client._connection.request("GET", path)
     status = client._connection.getresponse().status
     client.close()
     return status
 
 
-@pytest.mark.parametrize("number", [24, 200])
+def unanswered(channels: Sequence[socket.socket]) -> int:
+    """How many of them the server still waits for."""
+    return len(channels) - len(select.select(channels, [], [], 0)[0])
+
+
+def cut(channels: Sequence[socket.socket], began: float) -> None:
+    """All of them end, those too that go on sending a little."""
+    drip(channels[1::2][:6], began + 12)
+    until = time.monotonic() + CUT
+    for channel in channels:
+        channel.settimeout(max(0.1, until - time.monotonic()))
+        text = answer(channel)
+        assert text.partition(b" ")[2][:3] in (b"408", b"429"), text
+
+
+@pytest.mark.parametrize("number", [THREADS, 200])
 def test_unfinished_bodies_keep_nobody_waiting_and_are_cut(running: Processes, number: int) -> None:
-    """As many as there are threads, and many more: by length and in chunks, silent and dripping."""
+    """As many as there are threads, and many more: by length and in chunks, silent and dripping.
+
+    Others are answered while as many as there are threads are still unfinished: an order, so that a slow machine makes
+    no fault of it. Where it was so slow that the deadline came first, there is another attempt.
+    """
     port = running.ports.web
-    with many(port, (LENGTH, CHUNKED), number) as channels:
-        began = time.monotonic()
-        time.sleep(0.5)
-        for path in ("/healthz", "/sign-in", "/bundle", "/readyz"):
-            assert ordinary(port, path) == 200, path
-        drip(channels[1::2][:6], began + 12)
-        for channel in channels:
-            channel.settimeout(max(0.1, began + CUT - time.monotonic()))
-            text = answer(channel)
-            assert text.partition(b" ")[2][:3] in (b"408", b"429"), text
+    for _ in range(ATTEMPTS):
+        with many(port, (LENGTH, CHUNKED), number) as channels:
+            began = time.monotonic()
+            time.sleep(0.5)
+            for path in ("/healthz", "/sign-in", "/bundle", "/readyz"):
+                assert ordinary(port, path) == 200, path
+            meanwhile = unanswered(channels) >= THREADS
+            cut(channels, began)
         assert ordinary(port, "/sign-in") == 200
+        if meanwhile:
+            return
+    pytest.fail("others were answered only when the unfinished requests had been cut")
