@@ -92,7 +92,8 @@ class CaClient:
 
         Raises:
             SshJitError: what the CA said, in its family.
-            Failed: ``ca_down`` when it cannot be reached or does not answer in time, ``ca_protocol`` for nonsense.
+            Failed: ``ca_down`` when it cannot be reached, or does not answer what changes nothing; ``outcome_unknown``
+                when it does not answer what it may have done; ``ca_protocol`` for nonsense.
 
         """
         return read_answer(reply, self._body(message, versions.PROTOCOL))
@@ -123,11 +124,11 @@ class CaClient:
         except (Unsent, Broken) as error:
             connection.close()
             if isinstance(error, Broken) and not isinstance(message, _READS):
-                raise _interrupted() from None
+                raise _unknown(_BROKE) from None
             answer = self._again(message, reader)
         except TimeoutError:
             connection.close()
-            raise _silent(self._timeout) from None
+            raise self._unanswered(message) from None
         except (Invalid, Refused):
             self._give(connection)
             raise
@@ -140,12 +141,21 @@ class CaClient:
         connection = self._connect()
         try:
             answer = connection.ask(message, reader)
-        except (Unsent, Broken, TimeoutError) as error:
+        except TimeoutError:
+            connection.close()
+            raise self._unanswered(message) from None
+        except (Unsent, Broken) as error:
             connection.close()
             harmless = isinstance(error, Unsent) or isinstance(message, _READS)
-            raise (_down() if harmless else _interrupted()) from None
+            raise (_down() if harmless else _unknown(_BROKE)) from None
         self._give(connection)
         return answer
+
+    def _unanswered(self, message: ca_protocol.Message) -> Failed:
+        """What is wrong when a message was sent and no answer came in time."""
+        if isinstance(message, _READS):
+            return _silent(self._timeout)
+        return _unknown(f"the CA gave no answer in {self._timeout:g} s")
 
     def _take(self) -> Connection:
         """An idle connection, which may have ended meanwhile: the next message on it finds out."""
@@ -252,9 +262,8 @@ def _silent(seconds: float) -> Failed:
     )
 
 
-def _interrupted() -> Failed:
-    return Failed(
-        "ca_down",
-        "the connection to the CA broke before it answered",
-        hint="check your requests before you try again: it may have been done",
-    )
+def _unknown(what: str) -> Failed:
+    return Failed("outcome_unknown", what, hint="check your requests before you try again: it may have been done")
+
+
+_BROKE = "the connection to the CA broke before it answered"
