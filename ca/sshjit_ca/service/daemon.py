@@ -177,7 +177,7 @@ async def _run(  # noqa: PLR0917 - the parts that ``serve`` puts together
     supervised: supervisor.Supervisor,
 ) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _STOP:
         loop.add_signal_handler(number, stop.set)
 
     def reload() -> None:
@@ -208,8 +208,15 @@ async def _run(  # noqa: PLR0917 - the parts that ``serve`` puts together
         ready,
     )
     supervised.stopping()
+    for number in _STOP:  # a second one does not keep the CA from its last snapshot, nor from saying that it stops
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)
     for task in beside:
         task.cancel()
+
+
+_STOP = (signal.SIGTERM, signal.SIGINT)
+"""What ends the CA."""
 
 
 def _reload(config: Config, authority: Authority, context: Context) -> None:
