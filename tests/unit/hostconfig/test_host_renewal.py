@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,10 @@ from tests.support.host_machine import Authority, Front, Host, line, make_key, r
 
 
 def certify(
-    authority: Authority, key: Path, times: str, *, names: str = "web1,web1.lab", ca: Path | None = None
+    authority: Authority, key: Path, times: str, *, names: str = "web1,web1.lab", ca: Path | None = None, of: str = "-h"
 ) -> str:
-    """A certificate beside a host key, and its line."""
-    run("ssh-keygen", "-q", "-h", "-s", ca or authority.host_ca, "-I", "web1", "-n", names, "-V", times, f"{key}.pub")
+    """A certificate beside a host key, and its line; ``of`` is ``-h`` for a host's, and ``-q`` for a person's."""
+    run("ssh-keygen", "-q", of, "-s", ca or authority.host_ca, "-I", "web1", "-n", names, "-V", times, f"{key}.pub")
     return " ".join(Path(f"{key}-cert.pub").read_text().split()[:2])
 
 
@@ -35,8 +36,9 @@ class Renewing:
         assert path == "/api/v1/host/renew"
         self.asked.append(body)
         copy = make_key(self.host.folder / f"copy{len(self.asked)}")
-        Path(f"{copy}.pub").write_text(Path(f"{self.how.pop('of', self.key)}.pub").read_text())
-        made = certify(self.authority, copy, self.how.pop("times", "-1m:+7d"), **self.how)
+        Path(f"{copy}.pub").write_text(Path(f"{self.how.pop('key', self.key)}.pub").read_text())
+        change = self.how.pop("change", lambda made: made)
+        made = change(certify(self.authority, copy, self.how.pop("times", "-1m:+7d"), **self.how))
         return 201, {"certificates": [made], "host": {}, "bundle_root": "", "bundle_key": "", "invitation": None}
 
 
@@ -83,7 +85,8 @@ def test_a_certificate_is_renewed_before_it_ends_and_sshd_offers_the_new_one(
         {"names": "web1"},
         {"names": "web1,web1.lab,db1"},
         {"ca": "thief"},
-        {"of": "thief"},
+        {"key": "thief"},
+        {"of": "-q"},
         {"times": "-1m:+1h"},
         {"times": "+1h:+7d"},
     ],
@@ -92,6 +95,34 @@ def test_a_certificate_is_renewed_before_it_ends_and_sshd_offers_the_new_one(
 def test_what_a_front_end_makes_up_is_not_taken(host: Host, renewing: Renewing, lie: dict[str, Any]) -> None:
     make_key(host.folder / "thief")
     renewing.how = {name: host.folder / "thief" if value == "thief" else value for name, value in lie.items()}
+    place = Path(f"{renewing.key}-cert.pub")
+    before = place.read_bytes()
+    output = host.refresh()
+    assert "was not renewed: what came is not a new certificate for this host's key and names" in output
+    assert place.read_bytes() == before
+
+
+def unsigned(made: str) -> str:
+    """A certificate as anybody can write it: all that a CA's has, with a signature that is none."""
+    kind, text = made.split()
+    blob = bytearray(base64.b64decode(text))
+    blob[-1] ^= 1
+    return f"{kind} {base64.b64encode(blob).decode('ascii')}"
+
+
+@pytest.mark.parametrize(
+    ("held", "offered"),
+    [
+        pytest.param({"times": "-6d:-1d"}, {"times": "-6d:-1h"}, id="it has ended"),
+        pytest.param({"times": "-6d:+1d", "names": "db1"}, {"names": "db1"}, id="it does not name this host"),
+        pytest.param({"times": "-6d:+1d"}, {"change": unsigned}, id="the CA did not sign it"),
+    ],
+)
+def test_nor_what_follows_the_old_one_and_is_worth_nothing(
+    authority: Authority, host: Host, renewing: Renewing, held: dict[str, str], offered: dict[str, Any]
+) -> None:
+    certify(authority, renewing.key, **held)
+    renewing.how = offered
     place = Path(f"{renewing.key}-cert.pub")
     before = place.read_bytes()
     output = host.refresh()
