@@ -98,6 +98,15 @@ def test_t84_no_other_entry_may_be_earlier_than_the_one_before_it(ca: Installati
     assert "earlier than the entry before it" in problem
 
 
+def test_t84_nor_an_entry_that_confirms_no_clock(ca: Installation) -> None:
+    login = ca.native(ALICE)
+    over = events.LoginClosed(login, ca.logins[login].person.id, None, "x")
+    ca.context.journal.record(over, int(ca.time) - 100)
+    ca.context.journal.commit()
+    (problem,) = verification.verify(ca.store, ca.context.keys.public("log")).problems
+    assert "earlier than the entry before it" in problem
+
+
 def test_a_clock_that_is_a_little_behind_need_not_be_confirmed(ca: Installation) -> None:
     login = ca.native(ALICE)
     ca.time -= TOLERANCE - 10

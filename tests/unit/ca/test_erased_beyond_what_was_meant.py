@@ -167,3 +167,23 @@ def test_a_forget_entry_covers_nothing_that_stands_after_it() -> None:
     gaps.follow(3, 100, events.Forgot(90, 1, ((0, 10),)), None)
     gaps.miss(5, 100, "login", events.Forgot(0, 0))
     assert "entry 5" in gaps.find().problem
+
+
+@pytest.mark.parametrize(("index", "time"), [(6, 50), (3, 90)], ids=["after it", "not older than it says"])
+def test_nor_does_one_of_release_0_1_0(index: int, time: int) -> None:
+    gaps = Gaps()
+    gaps.miss(2, 89, "login", events.Forgot(0, 0))
+    gaps.follow(5, 100, events.Forgot(90, 2), None)
+    assert gaps.find().problem == ""
+    gaps.miss(index, time, "login", events.Forgot(0, 0))
+    assert f"entry {index}:" in gaps.find().problem
+
+
+def test_t72_of_release_0_1_0_the_words_of_a_request_that_is_at_hand_are_kept(ca: Installation) -> None:
+    ca.ask(ca.native(ALICE), "web1", reason="CHG-1")
+    ca.later(5 * DAY)
+    gaps = Gaps()
+    gaps.follow(1000, int(ca.time), events.Forgot(int(ca.time) - DAY, 99), ca.context.state)
+    asked = next(row.entry for row in ca.store.rows() if row.entry.kind == "ask")
+    gaps.read(replace(asked, detail=None, salt=None))
+    assert f"entry {asked.index}:" in gaps.find().problem
