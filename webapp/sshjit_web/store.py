@@ -8,6 +8,7 @@ which login, known to the CA, a cookie or token stands for.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import logging
 import threading
 from dataclasses import dataclass
@@ -38,6 +39,10 @@ ENDED = "ended"
 AT_ONCE = 20
 SWEEP_EVERY = 60
 """Seconds between two removals of what has expired."""
+MOST_SIGN_INS = 10_000
+"""Sign-ins under way that are kept, since anybody can begin one: the oldest make room for newer ones."""
+COUNT_EVERY = 100
+"""Sign-ins that are begun between two looks at how many there are."""
 
 
 def digest(token: str) -> str:
@@ -64,6 +69,7 @@ class Store:
         self._engine = engine
         self._swept = 0
         self._sweeping = threading.Lock()
+        self._begun = itertools.count(1)
 
     @property
     def engine(self) -> Engine:
@@ -109,6 +115,7 @@ class Store:
 
     def begin_sign_in(self, state: str, browser: str, provider: str, target: str, *, now: int, expires: int) -> None:
         """Remembers a sign-in under way, bound to this browser's cookie."""
+        least = select(SIGN_INS.c.state_hash).order_by(SIGN_INS.c.expires.desc()).offset(MOST_SIGN_INS)
         row = {
             "state_hash": digest(state),
             "browser_hash": digest(browser),
@@ -118,6 +125,8 @@ class Store:
         }
         with Guard(), self._engine.begin() as connection:
             connection.execute(insert(SIGN_INS).values(row))
+            if next(self._begun) % COUNT_EVERY == 0:
+                connection.execute(delete(SIGN_INS).where(SIGN_INS.c.state_hash.in_(least)))
         self._sweep(now)
 
     def take_sign_in(self, state: str, browser: str, provider: str, *, now: int) -> PendingSignIn | None:

@@ -11,6 +11,7 @@ import pytest
 
 from sshjit.errors import Failed, Invalid
 from sshjit_web import config, migrate
+from sshjit_web import store as store_module
 from sshjit_web.schema import METADATA
 from sshjit_web.store import Store, open_engine
 from tests.support.in_process_ca import config_text
@@ -122,6 +123,23 @@ def test_the_database_holds_no_token(tmp_path: Path) -> None:
     raw.close()
     assert "login-1" in dump
     assert "secret" not in dump
+
+
+def test_sign_ins_that_anybody_begins_are_no_more_than_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "MOST_SIGN_INS", 5)
+    monkeypatch.setattr(store_module, "COUNT_EVERY", 10)
+    engine = open_engine(f"sqlite:///{tmp_path}/web.db")
+    migrate.upgrade(engine)
+    store = Store(engine)
+    for number in range(100):
+        store.begin_sign_in(f"state-{number}", "browser", "acme", "/requests", now=number, expires=number + 600)
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM sign_ins").scalar() == 5
+    assert store.take_sign_in("state-99", "browser", "acme", now=100) is not None
+    assert store.take_sign_in("state-94", "browser", "acme", now=100) is None
+    store.close()
 
 
 def test_what_has_expired_is_swept(tmp_path: Path) -> None:
