@@ -14,7 +14,7 @@ import pytest
 
 from sshjit import ca_protocol as m
 from sshjit.api.views import RequestState
-from sshjit_client import files
+from sshjit_client import certificate_index, files
 from sshjit_client.machine import Session
 from tests.support.client_server import ClientServer
 from tests.support.installation import BOB
@@ -349,3 +349,12 @@ def test_the_cas_line_names_what_was_typed_and_nothing_that_came_unsigned(laptop
     laptop.run("web1", "true")
     (known,) = (laptop.state / "open").glob("*.known")
     assert {line.split(" ")[1] for line in known.read_text().splitlines()} == {"web1"}
+
+
+def test_nor_does_any_configuration_take_back_how_host_keys_are_checked(tmp_path: Path) -> None:
+    (tmp_path / "own").write_text("Host *\n    StrictHostKeyChecking no\n    VerifyHostKeyDNS yes\n")
+    typed = ("-o", "VerifyHostKeyDNS=yes", "-G", "web1")
+    done = subprocess.run(
+        ["ssh", *certificate_index.STRICT, "-F", tmp_path / "own", *typed], capture_output=True, text=True, check=True
+    )
+    assert {"stricthostkeychecking true", "verifyhostkeydns false"} <= set(done.stdout.splitlines())
