@@ -119,7 +119,7 @@ def unsigned(made: str) -> str:
     ],
 )
 def test_nor_what_follows_the_old_one_and_is_worth_nothing(
-    authority: Authority, host: Host, renewing: Renewing, held: dict[str, str], offered: dict[str, Any]
+    authority: Authority, host: Host, renewing: Renewing, held: dict[str, Any], offered: dict[str, Any]
 ) -> None:
     certify(authority, renewing.key, **held)
     renewing.how = offered
