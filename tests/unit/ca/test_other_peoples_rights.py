@@ -9,9 +9,13 @@ import pytest
 
 from sshjit import ca_protocol as m
 from sshjit.errors import Failed, Invalid, Refused, SshJitError
+from sshjit_ca.authority import Authority
 from sshjit_ca.context import LATELY
 from sshjit_ca.keys import files
 from sshjit_ca.log import verification
+from sshjit_ca.log.journal import Journal
+from sshjit_ca.service import daemon
+from sshjit_ca.storage.store import Store
 from tests.support.installation import ALICE, BOB, DANA, Installation, Person
 
 EVE = Person("e-5", ("SRE Leads", "Database"), "eve@example.com")
@@ -322,8 +326,10 @@ def test_t75_a_providers_id_stays_with_its_issuer(ca: Installation) -> None:
     providers(ca, "http://127.0.0.1:1/", other)
     entries = ca.kinds()
     ca.stop()
+    before = ca.store.head()
     with pytest.raises(Failed) as caught:
         ca.start()
+    assert ca.store.head() == before, "nor does it take the log over"
     assert caught.value.code == "provider_changed"
     assert "acme" in caught.value.message
     assert mine in caught.value.message
@@ -333,6 +339,26 @@ def test_t75_a_providers_id_stays_with_its_issuer(ca: Installation) -> None:
     providers(ca, mine, other)
     providers(ca, "http://127.0.0.1:1/", mine)
     ca.restart()
+
+
+def test_t75_also_where_the_writer_before_binds_it_at_the_very_end(
+    ca: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    providers(ca, ca.issuers["acme"].url, "http://127.0.0.1:1/")
+    store = Store(ca.config.database)
+    context = daemon.open_context(ca.config, store, ca.places, ca.context.clock)
+    read = Journal.read
+
+    def read_and_then_somebody_signs_in(journal: Journal) -> None:
+        read(journal)
+        if not ca.context.state.providers:
+            ca.web(ALICE)
+
+    monkeypatch.setattr(Journal, "read", read_and_then_somebody_signs_in)
+    with pytest.raises(Failed) as caught:
+        Authority(context).begin()
+    assert caught.value.code == "provider_changed"
+    store.close()
 
 
 def test_t75_and_with_the_claim_that_says_who_somebody_is(ca: Installation) -> None:
