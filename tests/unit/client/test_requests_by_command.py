@@ -95,13 +95,17 @@ def test_t71_nothing_is_signed_but_what_was_typed(alice: Laptop, server: ClientS
     assert server.calls.count(ASKED) == 1
 
 
-def test_t71_nor_is_more_time_for_something_else(alice: Laptop, server: ClientServer) -> None:
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("login", "root"), ("extends", "req-0123456789abcdef"), ("reason", "another"), ("host_ids", ["vault1"])],
+)
+def test_t71_nor_is_more_time_for_something_else(alice: Laptop, server: ClientServer, field: str, value: Any) -> None:
     alice.run(*DB1)
     (first,) = server.requests()
     server.decide(first)
-    lies(server, login="root")
+    lies(server, **{field: value})
     done = alice.run("extend", "db1", "--reason", "CHG-7 takes longer")
-    assert "for something else than you typed (login); nothing was signed" in done.stderr
+    assert f"for something else than you typed ({field}); nothing was signed" in done.stderr
     assert server.requests() == [first]
 
 
