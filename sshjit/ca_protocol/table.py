@@ -10,7 +10,7 @@ from sshjit.api import signed
 from sshjit.api.message import Message, Reply
 from sshjit.ca_protocol import explain, feed, hosts, keys, locks, log, logins, operating, requests
 
-__all__ = ["MAX_FRAME", "MAX_REPLY", "MESSAGES", "PROTOCOL_VERSION", "REPLIES", "Message", "Reply"]
+__all__ = ["MAX_FRAME", "MAX_REPLY", "MESSAGES", "PROTOCOL_VERSION", "READS", "REPLIES", "Message", "Reply"]
 
 PROTOCOL_VERSION = 1
 """The version of the frame (``docs/protocol.md``, section 1). It changes only when the frame itself does."""
@@ -35,3 +35,6 @@ MESSAGES: dict[str, type[Message]] = {
 """Messages by their ``type`` on the wire."""
 REPLIES: dict[type[Message], type[Reply]] = {kind: _answer(kind) for kind in MESSAGES.values()}
 """The reply that each message gets when all is well."""
+_NAMED_READ = tuple(kind for kind in MESSAGES.values() if kind.__name__.startswith("Read"))
+READS = (*_NAMED_READ, explain.Explain, operating.Health, operating.Status)
+"""Messages that change nothing: one that was not answered was not done either, and may be sent again."""

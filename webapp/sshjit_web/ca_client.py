@@ -25,21 +25,6 @@ from sshjit_web.ca_socket import Answer, Broken, Connection, Unsent
 R = TypeVar("R")
 _log = logging.getLogger(__name__)
 
-_READS = (
-    ca_protocol.ReadLogin,
-    ca_protocol.ReadRequest,
-    ca_protocol.ReadRequests,
-    ca_protocol.ReadHosts,
-    ca_protocol.ReadLocks,
-    ca_protocol.ReadLog,
-    ca_protocol.ReadBundle,
-    ca_protocol.ReadFeed,
-    ca_protocol.ReadPolicy,
-    ca_protocol.Explain,
-    ca_protocol.Health,
-)
-"""Questions that change nothing, so that they may be asked again on a new connection."""
-
 
 @dataclass(frozen=True, slots=True)
 class Carried:
@@ -123,7 +108,7 @@ class CaClient:
             answer = connection.ask(message, reader)
         except (Unsent, Broken) as error:
             connection.close()
-            if isinstance(error, Broken) and not isinstance(message, _READS):
+            if isinstance(error, Broken) and not isinstance(message, ca_protocol.READS):
                 raise _unknown(_BROKE) from None
             answer = self._again(message, reader)
         except TimeoutError:
@@ -146,14 +131,14 @@ class CaClient:
             raise self._unanswered(message) from None
         except (Unsent, Broken) as error:
             connection.close()
-            harmless = isinstance(error, Unsent) or isinstance(message, _READS)
+            harmless = isinstance(error, Unsent) or isinstance(message, ca_protocol.READS)
             raise (_down() if harmless else _unknown(_BROKE)) from None
         self._give(connection)
         return answer
 
     def _unanswered(self, message: ca_protocol.Message) -> Failed:
         """What is wrong when a message was sent and no answer came in time."""
-        if isinstance(message, _READS):
+        if isinstance(message, ca_protocol.READS):
             return _silent(self._timeout)
         return _unknown(f"the CA gave no answer in {self._timeout:g} s")
 

@@ -20,23 +20,26 @@ def call(path: Path, message: m.Message, reply: type[R]) -> R:
     """Says ``message`` to the CA and returns its answer.
 
     Raises:
-        SshJitError: what the CA answered, or ``ca_down``, ``wrong_user``.
+        SshJitError: what the CA answered, or ``ca_down``, ``wrong_user``; ``outcome_unknown`` when a message that
+            changes something was sent and not answered.
 
     """
+    sent = False
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(TIMEOUT)
             connection.connect(str(path))
             version = _version(connection)
+            sent = not isinstance(message, m.READS)
             return _ask(connection, message, reply, version)
     except PermissionError:
         said = f"Unix user {os.geteuid()} may not connect to {path}"
         raise Refused("wrong_user", said, hint="run it as root or as the CA's user") from None
     except TimeoutError:
         silent = f"the CA was connected to at {path} and gave no answer within {TIMEOUT:.0f} s"
-        raise Failed("ca_down", silent, hint="it runs and is busy, or hangs: see its own log") from None
+        raise _unanswered(silent, "it runs and is busy, or hangs: see its own log", sent=sent) from None
     except OSError as error:
-        raise Failed("ca_down", f"the CA does not answer at {path}: {error}", hint="is ssh-jit-ca running?") from None
+        raise _unanswered(f"the CA does not answer at {path}: {error}", "is ssh-jit-ca running?", sent=sent) from None
 
 
 def _version(connection: socket.socket) -> int:
@@ -73,7 +76,14 @@ def _exactly(connection: socket.socket, length: int) -> bytes:
     while length:
         part = connection.recv(min(length, 1 << 16))
         if not part:
-            raise Failed("ca_down", "the CA closed the connection without an answer")
+            raise ConnectionError("it closed the connection")
         parts.append(part)
         length -= len(part)
     return b"".join(parts)
+
+
+def _unanswered(what: str, hint: str, *, sent: bool) -> Failed:
+    """``sent``: the message reached the CA, or may have, and changes something."""
+    if sent:
+        return Failed("outcome_unknown", what, hint="it may have been done: ssh-jit-ca log tail shows it, or not")
+    return Failed("ca_down", what, hint=hint)

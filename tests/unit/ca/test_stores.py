@@ -65,7 +65,7 @@ def test_t63_the_pooled_connection_of_a_replaced_writer_commits_nothing(ca: Inst
         ca.ask(login, "web1")  # by connections that were open before the other one took over
     assert fenced.value.code == "fenced"
     assert other.kinds() == kinds
-    assert "taken over" in ca.say(m.Health(), m.HealthReply).problems[0]
+    assert "another CA is taking over" in ca.say(m.Health(), m.HealthReply).problems[0]
     assert not ca.say(m.Status(), m.StatusReply, "admin").ready
     with pytest.raises(Failed) as beat:
         ca.authority.beat()
