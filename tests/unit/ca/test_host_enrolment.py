@@ -282,6 +282,17 @@ def test_nobody_renews_for_another_host_or_with_another_key(ca: Installation, ke
     assert refused(ca, replace(stolen, time=stolen.time + 1)) == "signature_refused"
 
 
+def test_a_host_that_is_not_there_answers_as_one_with_another_key(ca: Installation, keys: tuple[Path, ...]) -> None:
+    ca.say(join(ca, "web9", invited(ca), keys[:1]), m.HostReply, "web")
+    answers = []
+    for name in ("web9", "web8"):
+        with pytest.raises(Refused) as unknown:
+            ca.say(renew(ca, name, keys[1:2]), m.HostReply, "web")
+        answers.append((unknown.value.code, unknown.value.message, unknown.value.hint))
+    assert answers[0] == answers[1]
+    assert answers[0][0] == "unknown_host_key"
+
+
 def test_a_user_s_key_gets_no_host_certificate_nor_a_host_s_key_a_user_s(ca: Installation) -> None:
     assert ca.ask(ca.native(ALICE), "web1").certificate
     assert refused(ca, renew(ca, "web1", (ca.key(ALICE),))) == "unknown_host_key"

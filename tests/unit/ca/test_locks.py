@@ -319,3 +319,15 @@ def test_ids_that_are_not_there_and_those_of_others_answer_alike(ca: Installatio
                 ca.say(question(named), m.Reply, "web")
             answers.append((answered.value.code, answered.value.message, answered.value.hint))
         assert answers[0] == answers[1], question(there.id)
+
+
+def test_a_sign_in_that_is_over_answers_as_one_that_never_was(ca: Installation) -> None:
+    over = ca.native(CAROL)
+    ca.say(m.Logout(over), m.Done)
+    answers = []
+    for login_id in (over, "login-0123456789"):
+        with pytest.raises(Refused) as refused:
+            ca.ask(login_id, "web1")
+        answers.append((refused.value.code, refused.value.message, refused.value.hint))
+    assert answers[0] == answers[1]
+    assert answers[0][0] == "login_over"
