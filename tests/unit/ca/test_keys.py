@@ -178,7 +178,7 @@ def host(
         host("web1"),
         host("web2", aliases=("web1",)),
         host("web2", aliases=("a", "a")),
-        host("WEB2"),
+        host("we_b2"),
         host("web*"),
         host("web?"),
         host("web2,db1"),
