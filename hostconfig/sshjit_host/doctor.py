@@ -66,7 +66,9 @@ class Examination:
 
     def _folders(self) -> Iterator[Finding]:
         for reason in files.untrusted_folders(self.config.home, others=self.config.opens_others):
-            yield Finding("bad", reason, "chown root and chmod 0755 it")
+            yield Finding(
+                "bad", reason, f"move {self.config.home} to a folder such as /etc/ssh, which is root's and open to read"
+            )
 
     def _accounts(self) -> Iterator[Finding]:
         layout = sshdconf.layout(self.config.sshd_config)
