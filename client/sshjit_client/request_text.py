@@ -65,7 +65,7 @@ def already_requested(request: RequestView, now: int, reason: str) -> str:
 
 def state_text(request: RequestView, now: int) -> str:
     """The state of a request, with the time that counts next."""
-    text = _state_text(request, now)
+    text = "out of date, ask again" if request.blocked else _state_text(request, now)
     return f"not reviewed; {text}" if request.review_by is not None and request.review is None else text
 
 

@@ -66,6 +66,8 @@ def state(view: RequestView | PastView | ExtensionView) -> tuple[str, str]:
     if isinstance(view, ExtensionView) and view.how is not None:
         name = "Approved" if view.how == "reviewed" else "Approved by rule"
         return ("live" if view.state is RequestState.APPROVED else "over"), name
+    if isinstance(view, RequestView) and view.blocked:
+        return "over", "Out of date"
     if view.state is RequestState.APPROVED and view.how == "automatic":
         return "live", "Approved by rule"
     if view.state is RequestState.APPROVED and view.how == "break_glass":

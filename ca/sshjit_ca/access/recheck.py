@@ -142,15 +142,17 @@ def _longer(context: Context, grant: Request) -> int:
 
 
 def _again(request: Request) -> str:
-    """How the person asks for the same again."""
+    """What the person types to ask for the same again, for the same reason."""
     asked = request.asked
+    reason = ["--reason", asked.reason] if asked.reason else []
     if asked.extends is not None:
-        return f"ssh-jit extend {asked.extends}"
+        return shlex.join(["ssh-jit", "extend", *reason, asked.extends])
+    first, *others = asked.hosts
     if asked.break_glass:
-        return f"ssh-jit break-glass {asked.login}@{asked.hosts[0]}"
+        return shlex.join(["ssh-jit", "break-glass", *reason, f"{asked.login}@{first}"])
     action = [] if asked.action == "shell" else ["--action", asked.action]
-    command = [shlex.quote(asked.command)] if asked.action == "command" and asked.command else []
-    return " ".join(["ssh-jit request", *action, f"{asked.login}@{','.join(asked.hosts)}", *command])
+    command = [*(["--"] if others else []), asked.command] if asked.action == "command" and asked.command else []
+    return shlex.join(["ssh-jit", "request", *action, *reason, f"{asked.login}@{first}", *others, *command])
 
 
 def _as_soon(context: Context, request: Request, want: policy.Ask) -> bool:

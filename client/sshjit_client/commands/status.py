@@ -96,12 +96,13 @@ def _explain(machine: Machine, host: str, certificates: list[Kept], shown: tuple
     if live:
         principals = " ".join(dict.fromkeys(p for kept in live for p in kept.certificate.principals))
         machine.terminal.out(f"\n{host} lets you in if its principals file for the account lists {principals}")
-    elif any(request.state is RequestState.APPROVED for request in shown):
+    elif any(request.state is RequestState.APPROVED and not request.blocked for request in shown):
         machine.terminal.out(f"\naccess to {host} is open; the next connection gets a certificate")
-    elif any(request.state is RequestState.PENDING for request in shown):
+    elif any(request.state is RequestState.PENDING and not request.blocked for request in shown):
         machine.terminal.out(f"\nthe request for {host} is not decided yet")
     else:
-        machine.terminal.out(f"\nno access to {host} is open; the next connection requests it")
+        why = next((f" ({request.blocked})" for request in shown if request.blocked), "")
+        machine.terminal.out(f"\nno access to {host} is open{why}; the next connection requests it")
 
 
 def _kept(state: Path) -> list[Kept]:

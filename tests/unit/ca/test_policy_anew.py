@@ -75,7 +75,7 @@ def test_t73_a_host_that_becomes_prod_does_not_keep_its_automatic_grant(ca: Inst
     draw(ca, login, request)
     relabel(ca, "web1", env="prod")
     error = refused(ca, m.SignUser(login, request.id))
-    assert (error.code, error.hint) == ("policy_changed", "ssh-jit request deploy@web1")
+    assert (error.code, error.hint) == ("policy_changed", "ssh-jit request --reason 'CHG-7 add index' deploy@web1")
     assert error.message == f'{request.id} is out of date: rule "prod-web" decides now, not "staging"'
     again = ca.ask(login, "web1")
     assert (again.existing, again.request.rule, again.request.state, again.certificate) == (
@@ -180,7 +180,10 @@ def test_t73_emergency_access_is_evaluated_anew_too(ca: Installation) -> None:
     draw(ca, login, request)
     ca.change_policy('fresh_login = "15m"', 'fresh_login = "15m"\nmfa = true')
     error = refused(ca, m.SignUser(login, request.id))
-    assert (error.code, error.hint) == ("policy_changed", "ssh-jit break-glass root@db1")
+    assert (error.code, error.hint) == (
+        "policy_changed",
+        "ssh-jit break-glass --reason 'the database is on fire' root@db1",
+    )
     with pytest.raises(Refused, match="needs a sign-in with a second factor"):
         break_glass(ca, login)
 
@@ -237,7 +240,7 @@ def test_t73_an_extension_by_a_laxer_rule_does_not_outlive_that_rule(ca: Install
     ca.later(HOUR)
     for message in (m.SignUser(login, request.id), extend(login, request)):
         error = refused(ca, message)
-        assert (error.code, error.hint) == ("policy_changed", "ssh-jit request postgres@db1")
+        assert (error.code, error.hint) == ("policy_changed", "ssh-jit request --reason 'CHG-7 add index' postgres@db1")
     assert not ca.ask(login, "db1").existing, "what the hint says leads on"
 
 

@@ -269,6 +269,20 @@ def test_t73_new_labels_say_whom_they_meet(alice: Laptop, bob: Laptop, server: C
     assert "gives no more" not in bob.run("hosts", "label", "web1", "--label", "env=prod", "--yes").stderr
 
 
+def test_t73_what_gives_no_more_certificates_is_not_called_open(
+    alice: Laptop, bob: Laptop, server: ClientServer
+) -> None:
+    server.front.ca.change_policy('unlock = ["lead"]', ADMIN_POLICY[1].partition("\n")[2])
+    assert alice.run("request", "deploy@web1").returncode == 0
+    assert "access to web1 is open; the next connection gets a certificate" in alice.run("status", "web1").stdout
+    assert bob.run("hosts", "label", "web1", "--label", "env=prod", "--yes").returncode == 0
+    said = alice.run("status", "web1").stdout
+    assert "is open; the next connection gets a certificate" not in said
+    assert "no access to web1 is open (no rule allows logging in to web1 as deploy); the next connection" in said
+    assert "out of date, ask again" in alice.run("requests").stdout
+    assert "open until" not in alice.run("requests").stdout
+
+
 def test_t29_what_others_wrote_is_inert(alice: Laptop, bob: Laptop, server: ClientServer) -> None:
     """Even if the front end sends what the CA would never have taken."""
     alice.run(*DB1)

@@ -135,6 +135,17 @@ def test_t73_what_policy_blocks_is_said_and_is_not_offered_to_approvers(world: F
     assert "policy_changed" in answer.text
 
 
+def test_t73_access_that_gives_no_more_certificates_is_not_called_active(world: FrontEnd) -> None:
+    request_id = world.ask(DANA, "db1")
+    assert decide(world, BOB, request_id, "approve") == 303
+    assert "ssh-jit postgres@db1" in world.page(DANA, "/requests")
+    world.ca.change_policy("count = 1 }]\npending", "count = 2 }]\npending")
+    page = world.page(DANA, "/requests")
+    assert "No certificate is issued now" in page
+    assert "Out of date" in page
+    assert "ssh-jit postgres@db1" not in page
+
+
 def test_denying_carries_the_comment(world: FrontEnd) -> None:
     request_id = world.ask(DANA, "db1")
     assert decide(world, BOB, request_id, "deny", denial="not today") == 303
