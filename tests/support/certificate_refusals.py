@@ -41,7 +41,7 @@ REFUSALS = (
     Refusal("the same host twice", "bad_principal", "each principal once", _asked(host_ids=(HOST, HOST))),
     *(
         Refusal(f"the login {login!a} (T2)", "bad_principal", "names are an ASCII allow-list", _asked(login=login))
-        for login in ("deploy,root", "deploy\nroot", "deploy\0", "Deploy", "-deploy", "root@x", "", "d\u0435ploy")
+        for login in ("deploy,root", "deploy\nroot", "deploy\0", "2deploy", "-deploy", "root@x", "", "d\u0435ploy")
     ),
     Refusal("serial 0 (T11)", "bad_serial", "it could not be revoked", _asked(serial=0)),
     Refusal("a lifetime of 0 s (T4)", "bad_validity", "0 means for ever elsewhere", _asked(lifetime=0)),
