@@ -3,7 +3,7 @@
 python := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-releases check lab bench faults fuzz release clean lock
+.PHONY: help setup demo test test-matrix test-releases check lab bench faults fuzz release clean lock
 
 help: ## show this list
 	@printf '\n  ssh-jit  short-lived SSH certificates, asked for when they are needed\n\n'
@@ -19,6 +19,9 @@ demo: setup ## play the main job on real parts, and look around afterwards
 
 test: setup ## run every test, with the time per folder
 	@exec $(python) tests/run.py --install --jobs 3
+
+test-matrix: setup ## ssh-jit-host beside the OpenSSH of four Debian releases, made by debootstrap: as root
+	@SSH_JIT_TEST_SUITES='bullseye bookworm trixie sid' $(python) -m pytest -q tests/unit/hostconfig/test_host_of_every_age.py
 
 test-releases: setup ## try this release with an older one (commit=24add08) and with a made-up later one: ten minutes
 	@$(python) tests/releases.py $(commit)
