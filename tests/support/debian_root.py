@@ -1,7 +1,7 @@
 """Whole Debian systems of other ages, each in a folder: their own sshd, ssh, Python and accounts.
 
-``debootstrap`` makes one the first time, from the archive whose signature it checks, into the cache; after that it is
-only read. A program runs inside by ``chroot`` in a mount namespace of its own, so nothing that is mounted for it is
+``debootstrap`` makes one the first time, from its own default archive, whose signature it checks, into the cache; after
+that it is only read. A program runs inside by ``chroot`` in a mount namespace of its own, so nothing that is mounted for it is
 seen outside and all of it is gone with its last process. Only root can do this.
 """
 
@@ -21,7 +21,6 @@ from demo import debian
 OPENSSH = {"bullseye": (8, 4), "bookworm": (9, 2), "trixie": (10, 0), "sid": (10, 6)}
 """The releases, and the OpenSSH that each had when this was written; sid goes on."""
 _PACKAGES = "openssh-server,openssh-client,python3,iproute2"
-_ARCHIVE = "http://deb.debian.org/debian"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ def _make(suite: str, place: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="making-", dir=place.parent) as scratch:
         Path(scratch).chmod(0o755)
         root = Path(scratch, "root")
-        command = ["debootstrap", "--variant=minbase", f"--include={_PACKAGES}", suite, str(root), _ARCHIVE]
+        command = ["debootstrap", "--variant=minbase", f"--include={_PACKAGES}", suite, str(root)]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         assert done.returncode == 0, f"debootstrap {suite}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
         root.rename(place)
