@@ -1,8 +1,8 @@
 """Whole Debian systems of other ages, each in a folder: their own sshd, ssh, Python and accounts.
 
 ``debootstrap`` makes one the first time, from its own default archive, whose signature it checks, into the cache; after
-that it is only read. A program runs inside by ``chroot`` in a mount namespace of its own, so nothing that is mounted for it is
-seen outside and all of it is gone with its last process. Only root can do this.
+that it is only read. A program runs inside by ``chroot`` in a mount namespace of its own, so nothing that is mounted
+for it is seen outside and all of it is gone with its last process. Only root can do this.
 """
 
 from __future__ import annotations
