@@ -44,7 +44,7 @@ class Approver(Person):
 
 
 class AskedStep(Protocol):
-    """What a step asks for: ``Step``, or what the log holds of one."""
+    """What a step asks for: ``Step``, what the log holds of one, or a view of one."""
 
     @property
     def role(self) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sshjit.api.explain import ExplainReply, RuleView, TermsView, Verdict
+from sshjit.approvals import AskedStep
 from sshjit.durations import show
 from sshjit.policy import RuleReport, Terms, words
 from sshjit.policy.schedule import show_time
@@ -27,22 +28,6 @@ _VERDICTS: dict[Verdict, tuple[str, str]] = {
 }
 SIGNED_REQUEST = "a request by ssh-jit, signed with the key of the sign-in"
 _KINDS = {"deny": "deny", "allow": "allow", "break_glass": "break-glass"}
-
-
-class ApprovalStep(Protocol):
-    """A step that needs approvals: ``sshjit.approvals.Step``, or a view of one."""
-
-    @property
-    def role(self) -> str:
-        """The role of its approvers."""
-
-    @property
-    def count(self) -> int:
-        """How many different people."""
-
-    @property
-    def signed(self) -> bool:
-        """Whether only signed approvals count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +120,7 @@ def reply_lines(
     yield styles("faint", f"no request was made; policy {reply.policy[:12]}")
 
 
-def approval_rows(steps: Iterable[tuple[ApprovalStep, Sequence[str]]], terms: TermsView, *, nobody: str) -> Rows:
+def approval_rows(steps: Iterable[tuple[AskedStep, Sequence[str]]], terms: TermsView, *, nobody: str) -> Rows:
     """The steps, each with the people who could approve it, and how long they and the requester have."""
     rows = [
         ("", f"{words.step(step.role, step.count, signed=step.signed)}: {', '.join(people) or nobody}")

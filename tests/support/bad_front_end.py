@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 
 DRIPPED = (b"", b"HTTP/1.1 200 OK\r\nX-Drip: ", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n")
 """What comes at once, before the rest drips: nothing, the beginning of a header, all headers."""
@@ -41,25 +42,33 @@ def dripping(first: bytes = DRIPPED[1]) -> Iterator[str]:
 
 
 @contextmanager
-def flooding() -> Iterator[str]:
-    """Answers one question with an endless text, as fast as it is read; no header says how long it is."""
+def answering(pieces: Iterable[bytes], *, pause: float = 0.0) -> Iterator[str]:
+    """Answers one question with these bytes, piece by piece, with ``pause`` seconds after each."""
+    over = threading.Event()
 
-    def flood() -> None:
+    def serve() -> None:
         connection, _ = listening.accept()
         with connection, suppress(OSError):
             connection.settimeout(5)
             connection.recv(64 * 1024)
-            connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-            while True:
-                connection.sendall(b" " * 64 * 1024)
+            for piece in pieces:
+                connection.sendall(piece)
+                if over.wait(pause):
+                    return
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = threading.Thread(target=flood)
+        server = threading.Thread(target=serve)
         server.start()
         try:
             yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         finally:
+            over.set()
             server.join()
+
+
+def flooding() -> AbstractContextManager[str]:
+    """Answers with an endless text, as fast as it is read; no header says how long it is."""
+    return answering(itertools.chain([b"HTTP/1.1 200 OK\r\n\r\n"], itertools.repeat(b" " * 64 * 1024)))
 
 
 UNSENDABLE = (

@@ -2,44 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sshjit_host import fetch, files, timed
 from sshjit_host.errors import BundleRefused, HostError, Unreachable
-from tests.support.bad_front_end import flooding
+from tests.support.bad_front_end import answering, flooding
 
 HEAD = b"HTTP/1.1 426 Upgrade Required\r\n"
-
-
-@contextlib.contextmanager
-def raw(*pieces: bytes, pause: float = 0.0) -> Iterator[str]:
-    """A front end that answers one request with these bytes, piece by piece."""
-    over = threading.Event()
-
-    def serve() -> None:
-        connection, _ = listener.accept()
-        with connection, contextlib.suppress(OSError):
-            connection.recv(65536)
-            for piece in pieces:
-                connection.sendall(piece)
-                if over.wait(pause):
-                    return
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            over.set()
-            thread.join()
 
 
 @pytest.mark.parametrize("status", [b"200 OK", b"426 Upgrade Required"])
@@ -47,7 +19,7 @@ def test_t49_an_answer_that_trickles_ends(status: bytes, monkeypatch: pytest.Mon
     monkeypatch.setattr(fetch, "DEADLINE", 0.5)
     head = b"HTTP/1.1 " + status + b"\r\nContent-Length: 4000\r\n\r\n"
     began = time.monotonic()
-    with raw(head, *[b" "] * 4000, pause=0.02) as url, pytest.raises(Unreachable):
+    with answering([head, *[b" "] * 4000], pause=0.02) as url, pytest.raises(Unreachable):
         fetch.bundle(url, "")
     assert time.monotonic() - began < 5
 
@@ -64,7 +36,7 @@ def test_t49_an_answer_that_trickles_ends(status: bytes, monkeypatch: pytest.Mon
     ],
 )
 def test_t49_a_refusal_that_is_none_is_a_line(rest: bytes) -> None:
-    with raw(HEAD + rest) as url, pytest.raises(Unreachable, match="answers with status 426"):
+    with answering([HEAD + rest]) as url, pytest.raises(Unreachable, match="answers with status 426"):
         fetch.bundle(url, "")
 
 
