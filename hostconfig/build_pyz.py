@@ -28,7 +28,7 @@ OLDEST = (1980, 1, 1, 0, 0, 0)
 
 def build() -> bytes:
     """Return the program's bytes."""
-    content = {f"sshjit_host/{path.name}": path.read_bytes() for path in PACKAGE.glob("*.py")}
+    content = {f"sshjit_host/{path.relative_to(PACKAGE).as_posix()}": path.read_bytes() for path in sources()}
     content["__main__.py"] = START.encode("ascii")
     number = version()
     metadata = f"Metadata-Version: 2.4\nName: ssh-jit\nVersion: {number}\nLicense-Expression: Apache-2.0\n"
@@ -44,6 +44,11 @@ def build() -> bytes:
             entry.external_attr = 0o100644 << 16
             file.writestr(entry, content[name])
     return archive.getvalue()
+
+
+def sources() -> list[Path]:
+    """The files of the package: modules, and below ``root`` what lies elsewhere on a server."""
+    return [path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
 
 
 def version() -> str:

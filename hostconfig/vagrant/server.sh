@@ -23,5 +23,5 @@ chmod 0755 /opt/app/bin/migrate
 
 python3 /vagrant/hostconfig/build_pyz.py /usr/local/sbin/ssh-jit-host
 install -d -m 0755 /etc/ssh-jit
-install -m 0644 /vagrant/hostconfig/systemd/ssh-jit-host.service /etc/systemd/system/
+install -m 0644 /vagrant/hostconfig/sshjit_host/root/usr/lib/systemd/system/ssh-jit-host.service /etc/systemd/system/
 systemctl daemon-reload

@@ -38,7 +38,8 @@ def test_sources_are_python_3_9_and_import_the_standard_library_alone(path: Path
 
 def test_the_file_is_the_same_wherever_and_whenever_it_is_built(program: Path, tmp_path: Path) -> None:
     copy = tmp_path / "elsewhere"
-    for source in [HOSTCONFIG.parent / "pyproject.toml", HOSTCONFIG / "build_pyz.py", *SOURCES]:
+    shipped = [path for path in (HOSTCONFIG / "sshjit_host").rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    for source in [HOSTCONFIG.parent / "pyproject.toml", HOSTCONFIG / "build_pyz.py", *shipped]:
         target = copy / source.relative_to(HOSTCONFIG.parent)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(source.read_bytes())

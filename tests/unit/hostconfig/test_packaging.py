@@ -14,7 +14,10 @@ from sshjit_web import config as web_config
 from tests.support.host_machine import run
 
 ROOT = Path(__file__).resolve().parents[3]
-UNITS = sorted(path for program in ("ca", "webapp", "hostconfig") for path in (ROOT / program / "systemd").iterdir())
+ON_SERVERS = ROOT / "hostconfig" / "sshjit_host" / "root"
+"""What lies where in the Debian package; ``join`` takes it from here too."""
+UNIT_FOLDERS = (ROOT / "ca" / "systemd", ROOT / "webapp" / "systemd", ON_SERVERS / "usr" / "lib" / "systemd" / "system")
+UNITS = sorted(path for folder in UNIT_FOLDERS for path in folder.iterdir())
 SCRIPTS = sorted((ROOT / "hostconfig" / "vagrant").glob("*.sh"))
 
 
