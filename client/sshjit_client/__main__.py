@@ -44,6 +44,10 @@ HELP = frozenset(("-h", "--help", "help"))
 """First words that ask for help."""
 
 
+GARBAGE = 100_000
+"""New objects after which the garbage collector looks: more than loading the client makes, where it finds nothing."""
+
+
 def main() -> int:
     """Runs the command line. It returns an exit code unless the process became ssh."""
     words = sys.argv[1:]
@@ -67,6 +71,9 @@ def main() -> int:
     path = certificate_index.live_config(args, paths.state_folder(os.environ)) if args.host else ""
     if path:
         os.execvp("ssh", ["ssh", *certificate_index.STRICT, "-F", path, *args.ssh])  # noqa: S606
+    import gc  # noqa: PLC0415
+
+    gc.set_threshold(GARBAGE)
     from sshjit_client import run  # noqa: PLC0415
 
     return run.connect(args)

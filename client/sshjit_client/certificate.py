@@ -97,9 +97,9 @@ def keep(
     name = certificate_index.name_for(args)
     certificate, hosts = folder / f"{name}-cert.pub", folder / f"{name}.known"
     host, route = names.lowered(args.host), checked.route
-    files.write(certificate, f"{checked.line}\n")
+    files.write(certificate, f"{checked.line}\n", durable=False)
     # What was typed alone: the host's other names come unsigned, and could name whatever else the CA's line is for.
-    files.write(hosts, "".join(f"@cert-authority {host} {line}\n" for line in bundle.host_ca))
+    files.write(hosts, "".join(f"@cert-authority {host} {line}\n" for line in bundle.host_ca), durable=False)
     target = sshconfig.Target(
         typed=args.host,
         host=host,
@@ -112,7 +112,7 @@ def keep(
         revoked=kept.revoked,
     )
     path = folder / f"{name}.conf"
-    files.write(path, sshconfig.text(args, target, own, f"{HEAD}{checked.valid_before - skew}"))
+    files.write(path, sshconfig.text(args, target, own, f"{HEAD}{checked.valid_before - skew}"), durable=False)
     return path
 
 

@@ -14,17 +14,7 @@ from sshjit import durations, names
 from sshjit.api.ask import AskBody, AskReply
 from sshjit.api.views import CertificateView, RequestState, RequestView
 from sshjit.errors import SshJitError
-from sshjit_client import (
-    certificate,
-    certificate_index,
-    exit_codes,
-    files,
-    request_text,
-    sessions,
-    sshconfig,
-    trusted_bundle,
-    waiting,
-)
+from sshjit_client import certificate_index, exit_codes, files, request_text, sessions, sshconfig
 from sshjit_client.api.basic import BasicApi
 from sshjit_client.connection_args import ConnectionArgs
 from sshjit_client.machine import Machine, Session
@@ -54,6 +44,8 @@ def access(machine: Machine, args: ConnectionArgs, query: RunningQuery | None = 
     own = sshconfig.answer(query or sshconfig.ask(args, state))
     login = account(args, own)
     session, api, reply = request_access(machine, access_request(args, host, login))
+    from sshjit_client import certificate, trusted_bundle  # noqa: PLC0415  # loaded by _load_rest by now
+
     view = reply.certificate or _wait(machine, api, reply)
     args.break_glass = reply.request.break_glass
     if args.break_glass:
@@ -110,9 +102,14 @@ def request_access(machine: Machine, body: AskBody) -> tuple[Session, BasicApi, 
     return session, api, reply
 
 
+def _load_rest() -> None:
+    """Loads what is needed once there is an answer, while the server works on it."""
+    from sshjit_client import certificate, trusted_bundle  # noqa: F401, PLC0415
+
+
 def _ask(machine: Machine, session: Session, api: BasicApi, body: AskBody) -> AskReply:
     """One request; what is granted at once is not signed, so that nothing for it is loaded."""
-    reply = api.ask(body)
+    reply = api.ask(body, _load_rest)
     if reply.challenge is None:
         request = reply.request
         if request.not_signed and request.state is RequestState.PENDING and api.version > 1:
@@ -142,6 +139,8 @@ def _break_glass(request: RequestView) -> str:
 
 
 def _wait(machine: Machine, api: BasicApi, reply: AskReply) -> CertificateView:
+    from sshjit_client import waiting  # noqa: PLC0415  # most connections do not wait
+
     request = reply.request
     if request.state is RequestState.PENDING:
         request = waiting.until_decided(api, request, machine.terminal)

@@ -38,20 +38,30 @@ def private_folder(path: Path) -> Path:
     return path
 
 
-def write(path: Path, content: str | bytes) -> None:
-    """Replaces a file in one step, on the disk when this returns; its mode is 0600. Text is written as UTF-8."""
+def write(path: Path, content: str | bytes, *, durable: bool = True) -> None:
+    """Replaces a file in one step; its mode is 0600. Text is written as UTF-8.
+
+    ``durable``: it is on the disk when this returns. What lives for minutes and is asked for again need not be, and
+    every connection would wait for the disk.
+    """
     new = path.with_name(f".{path.name[:40]}.{os.urandom(6).hex()}")
     handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content.encode("utf-8") if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(handle)
+            if durable:
+                file.flush()
+                os.fsync(handle)
         new.replace(path)
     except BaseException:
         new.unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    if durable:
+        _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)
     finally:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
@@ -37,8 +38,17 @@ class Answer:
     version: int
 
 
-def exchange(method: str, url: str, *, body: bytes | None = None, headers: dict[str, str] | None = None) -> Answer:
+def exchange(
+    method: str,
+    url: str,
+    *,
+    body: bytes | None = None,
+    headers: dict[str, str] | None = None,
+    meanwhile: Callable[[], object] | None = None,
+) -> Answer:
     """Sends one request to a checked URL (``sshjit.names.url``). What came from others in ``headers`` is checked too.
+
+    ``meanwhile`` is called once the request is sent, while the server works on it.
 
     Raises:
         Failed: ``unreachable`` when there is no answer, ``bad_answer`` when it is too long.
@@ -58,6 +68,8 @@ def exchange(method: str, url: str, *, body: bytes | None = None, headers: dict[
         connection.connect()
         connection.sock = TimedSocket(connection.sock, deadline)
         connection.request(method, path, body=body, headers=sent)
+        if meanwhile is not None:
+            meanwhile()
         with connection.getresponse() as answer:
             text = answer.read(LIMIT + 1)
         spoken = versions.parse(answer.headers.get(versions.HEADER))

@@ -67,7 +67,7 @@ def ask(args: ConnectionArgs, state: Path) -> openssh.RunningQuery:
     """Asks ssh what the person's own configuration says; ``answer`` waits for it."""
     probe = state / "own.conf"
     last = [f"User {_NOBODY}", f"RevokedHostKeys {_NOBODY}"]
-    files.write(probe, "\n".join([*_before(args), "Match all", *_after(args), *last, ""]))
+    files.write(probe, "\n".join([*_before(args), "Match all", *_after(args), *last, ""]), durable=False)
     return openssh.RunningQuery(args.options, probe)
 
 

@@ -17,6 +17,8 @@ from sshjit.errors import FAMILIES, Failed, Invalid, SshJitError
 from sshjit_client import http_client
 
 if TYPE_CHECKING:  # loaded where they are used: most connections need none of them
+    from collections.abc import Callable
+
     from sshjit.api.ask import AskBody
     from sshjit.api.session import LoginView
     from sshjit.api.sign_in import LoggedIn, LoginBody
@@ -55,9 +57,9 @@ class BasicApi:
 
         return self.call(LoginView, "GET", "whoami")
 
-    def ask(self, body: AskBody) -> AskReply:
-        """Requests access."""
-        return self.call(AskReply, "POST", "requests", body)
+    def ask(self, body: AskBody, meanwhile: Callable[[], object] | None = None) -> AskReply:
+        """Requests access. ``meanwhile`` is called while the server works on it."""
+        return self.call(AskReply, "POST", "requests", body, meanwhile)
 
     def request(self, request: str) -> RequestView:
         """One request."""
@@ -73,15 +75,17 @@ class BasicApi:
         """The address of the page of a request."""
         return f"{self.url}/{path_of(request)}"
 
-    def call(self, cls: type[T], method: str, path: str, body: Any = None) -> T:
+    def call(
+        self, cls: type[T], method: str, path: str, body: Any = None, meanwhile: Callable[[], object] | None = None
+    ) -> T:
         """One call, whose answer is a ``cls``."""
-        text = self.send(method, path, body)
+        text = self.send(method, path, body, meanwhile)
         try:
             return wire.decode_answer(cls, wire.loads(text, limit=http_client.LIMIT))
         except Invalid as error:
             raise Failed("bad_answer", f"can't read the server's answer: {error}") from None
 
-    def send(self, method: str, path: str, body: Any = None) -> bytes:
+    def send(self, method: str, path: str, body: Any = None, meanwhile: Callable[[], object] | None = None) -> bytes:
         """One call; returns the bytes of the answer. ``body`` is a dataclass of ``sshjit/api``.
 
         Raises:
@@ -95,7 +99,7 @@ class BasicApi:
         if body is not None:
             headers["Content-Type"] = "application/json"
             payload = json.dumps(self._known(body)).encode()
-        answer = self._exchange(method, path, body=payload, headers=headers)
+        answer = self._exchange(method, path, body=payload, headers=headers, meanwhile=meanwhile)
         if answer.date is not None:
             self.skew = answer.date - int(time.time())
         if answer.status not in (200, 201, 204):

@@ -1,11 +1,17 @@
-"""What a connection loads of the vocabulary: the modules of ``sshjit.api`` that it needs, and no more."""
+"""What a connection loads of the vocabulary, when, and for what it waits: its start is what a person feels."""
 
 from __future__ import annotations
 
+import http.server
+import os
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import pytest
+
+from sshjit_client import files, http_client
 
 
 @pytest.mark.parametrize(
@@ -17,3 +23,50 @@ def test_a_connection_loads_what_it_needs_and_no_more(module: str, needed: set[s
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert {name for name in loaded if name.startswith("sshjit.api.")} == {f"sshjit.api.{name}" for name in needed}
     assert not [name for name in loaded if name.startswith("sshjit.ca_protocol")]
+
+
+def test_what_the_answer_needs_is_loaded_once_the_request_is_sent() -> None:
+    code = (
+        "import sys, sshjit_client.connection as c; late = {'certificate', 'trusted_bundle', 'waiting'};"
+        "loaded = lambda: sorted(name for name in late if f'sshjit_client.{name}' in sys.modules);"
+        "print(loaded()); c._load_rest(); print(loaded())"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed.splitlines() == ["[]", "['certificate', 'trusted_bundle']"]
+
+
+def test_it_is_loaded_while_the_server_works() -> None:
+    """The server here answers only once that has begun: before the answer, and after the whole request."""
+    begun, arrived = threading.Event(), []
+
+    class Server(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            arrived.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200 if begun.wait(10) else 500)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Server) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}/"
+        assert http_client.exchange("POST", url, body=b"ask", meanwhile=begun.set).status == 200
+        thread.join()
+    assert arrived == [b"ask"]
+
+
+def test_only_what_is_to_last_waits_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A certificate of minutes is asked for again; a sign-in and a pinned root are not."""
+    synced, sync = list[int](), os.fsync
+
+    def fsync(file: int) -> None:
+        synced.append(file)
+        sync(file)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    files.write(tmp_path / "web1-cert.pub", "certificate", durable=False)
+    assert not synced
+    files.write(tmp_path / "config.json", "root")
+    assert len(synced) == 2, "the file, and its name in the folder"
