@@ -2,53 +2,30 @@
 
     python hostconfig/build_pyz.py dist/ssh-jit-host.pyz
 
-The same sources give the same bytes everywhere (order, times, modes and compression are fixed), so that the digest in
-a joining line can be checked by anybody who builds it again. The digest is printed. The version comes from
-``pyproject.toml`` and goes into the file as a package's metadata does, which is where the program reads it.
+The same sources give the same bytes everywhere (``sshjit/host_program.py``), so that the digest in a joining line can
+be checked by anybody who builds it again. The digest is printed. The version comes from ``pyproject.toml``.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import io
 import re
 import sys
-import zipfile
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for who has the sources and nothing installed
+
+from sshjit import host_program
 
 PACKAGE = Path(__file__).resolve().parent / "sshjit_host"
 PROJECT = PACKAGE.parents[1] / "pyproject.toml"
-FIRST_LINE = b"#!/usr/bin/python3 -IS\n"
-"""Isolated, without site-packages: nothing of the environment or the current folder gets into root's program."""
-START = "import sys\nfrom sshjit_host.__main__ import main\nsys.exit(main())\n"
-OLDEST = (1980, 1, 1, 0, 0, 0)
-"""The first time that a zip file can name."""
 
 
 def build() -> bytes:
     """Return the program's bytes."""
-    content = {f"sshjit_host/{path.relative_to(PACKAGE).as_posix()}": path.read_bytes() for path in sources()}
-    content["__main__.py"] = START.encode("ascii")
-    number = version()
-    metadata = f"Metadata-Version: 2.4\nName: ssh-jit\nVersion: {number}\nLicense-Expression: Apache-2.0\n"
-    content[f"ssh_jit-{number}.dist-info/METADATA"] = metadata.encode("ascii")
-    archive = io.BytesIO()
-    archive.write(FIRST_LINE)
-    with zipfile.ZipFile(
-        archive, "a", zipfile.ZIP_STORED
-    ) as file:  # stored: compressors differ from version to version
-        for name in sorted(content):
-            entry = zipfile.ZipInfo(name, OLDEST)
-            entry.create_system = 3
-            entry.external_attr = 0o100644 << 16
-            file.writestr(entry, content[name])
-    return archive.getvalue()
-
-
-def sources() -> list[Path]:
-    """The files of the package: modules, and below ``root`` what lies elsewhere on a server."""
-    return [path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    files = {path.relative_to(PACKAGE).as_posix(): path for path in PACKAGE.rglob("*") if path.is_file()}
+    return host_program.build({name: path.read_bytes() for name, path in files.items()}, version())
 
 
 def version() -> str:

@@ -42,6 +42,8 @@ Hosts = Annotated[tuple[Name, ...], AtMost(256, "too_many_hosts")]
 """Hosts of one request: as many as a certificate can name."""
 Aliases = Annotated[tuple[Name, ...], AtMost(16, "too_many")]
 HostKeys = Annotated[tuple[KeyLine, ...], AtMost(8, "too_many")]
+Logins = Annotated[tuple[Name, ...], AtMost(32, "too_many")]
+"""Unix accounts of one host."""
 Signatures = Annotated[tuple[Signature, ...], AtMost(8, "too_many")]
 
 

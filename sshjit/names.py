@@ -28,6 +28,7 @@ _LABEL_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _PRINCIPAL = re.compile(rf"{_ACCOUNT}@{_HOST_ID.pattern}")
 _URL_TEXT = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]{1,2000}")
 
+_ORIGIN_HINT = "write it like https://ssh-jit.example.com"
 _UPPER = {number: number + 32 for number in range(ord("A"), ord("Z") + 1)}
 
 MAX_REASON = 500
@@ -171,6 +172,14 @@ def url(text: str, *, plain_http: bool = False) -> str:
     if parts.scheme == "https" or (parts.scheme == "http" and plain_http and is_loopback(where)):
         return text
     raise Invalid("bad_url", f"{show(text)} must begin with https://", hint="plain http is taken on loopback only")
+
+
+def origin(text: str, *, plain_http: bool = False) -> str:
+    """The address of a front end: a ``url`` without path, query and fragment; a slash at its end is cut."""
+    parts = urlsplit(url(text, plain_http=plain_http))
+    if parts.path not in ("", "/") or parts.query or parts.fragment or text.endswith(("?", "#")):
+        raise Invalid("bad_url", f"{show(text)} is not the address of a front end: it has a path", hint=_ORIGIN_HINT)
+    return text.removesuffix("/")
 
 
 def is_loopback(host: str) -> bool:

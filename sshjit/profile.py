@@ -88,13 +88,18 @@ def user_certificate(terms: UserTerms, key: PublicKey, issue: Issue) -> Certific
     )
 
 
-def host_certificate(name: str, aliases: tuple[str, ...], key: PublicKey, issue: Issue) -> Certificate:
-    """The host certificate for exactly the registered name and aliases: no wildcard can be written."""
+def host_certificate(
+    name: str, aliases: tuple[str, ...], key: PublicKey, issue: Issue, *, host_id: str | None = None
+) -> Certificate:
+    """The host certificate for exactly the registered name and aliases: no wildcard can be written.
+
+    The key id is ``host <host id>``: by it a host learns its own id, signed. ``None``: the name is the id.
+    """
     return Certificate(
         key=key,
         kind=HOST,
         serial=issue.serial,
-        key_id=f"host {names.host_alias(name)}"[:MAX_KEY_ID],
+        key_id=f"host {names.host_id(name if host_id is None else host_id)}"[:MAX_KEY_ID],
         principals=tuple(names.host_alias(each) for each in (name, *aliases)),
         valid_after=issue.now - BACKDATE,
         valid_before=issue.now + HOST_LIFETIME,

@@ -49,12 +49,14 @@ PURE = {
         "heapq",
         "hmac",
         "importlib",  # to load modules of the core when they are needed
+        "io",  # files in memory
         "ipaddress",
         "itertools",
         "json",
         "math",
     ),
     *("operator", "re", "string", "struct", "textwrap", "tomllib", "types", "typing", "unicodedata"),
+    "zipfile",  # in memory: the host program as one file
     "urllib.parse",  # taking addresses apart; the rest of urllib opens them
     "zoneinfo",  # reads the system's table of zones, which policy cannot do without
 }

@@ -12,7 +12,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from sshjit import durations, settings
+from sshjit import durations, names, settings
 from sshjit.errors import Invalid
 
 DEFAULT_PATH = Path("/etc/ssh-jit/ca.toml")
@@ -43,6 +43,7 @@ class _File:
     disk_reserve_mib: int = 16
     syslog: str = "/dev/log"
     alert_command: tuple[str, ...] = ()
+    front_end: str | None = None
     unsafe_development: bool = False
 
 
@@ -75,6 +76,8 @@ class Config:
     alert_command: tuple[str, ...]
     """What is run for each alarm, with the alarm as JSON on its standard input; empty: nothing."""
     unsafe_development: bool
+    front_end: str | None = None
+    """The front end's address as hosts reach it, ``https://…`` without a slash at the end: for joining lines alone."""
 
     @property
     def origin(self) -> str:
@@ -121,6 +124,7 @@ def load(path: Path) -> Config:
         waiting_max=_waiting(path, file.waiting_max),
         agent_socket=_absolute(path, "agent_socket", file.agent_socket) if file.agent_socket else None,
         unsafe_development=file.unsafe_development,
+        front_end=_front_end(path, file.front_end),
     )
 
 
@@ -194,6 +198,13 @@ def _command(path: Path, words: tuple[str, ...]) -> tuple[str, ...]:
     if words and not Path(words[0]).is_absolute():
         raise Invalid("bad_config", f"{path.name}: 'alert_command' must begin with the absolute path of a program")
     return words
+
+
+def _front_end(path: Path, text: str | None) -> str | None:
+    try:
+        return None if text is None else names.origin(text, plain_http=True)
+    except Invalid as error:
+        raise Invalid("bad_config", f"{path.name}: 'front_end': {error.message}", hint=error.hint) from None
 
 
 def _reserve(path: Path, mebibytes: int) -> int:

@@ -91,6 +91,7 @@ ROUTES: dict[type[m.Message], Route] = {
     m.ReadHosts: Route(BOTH, hosts.read_hosts),
     m.JoinHost: Route(WEB, host_enrolment.join_host),
     m.SignHost: Route(WEB, host_enrolment.sign_host),
+    m.LeaveHost: Route(WEB, host_enrolment.leave_host),
     m.HostReport: Route(WEB, host_enrolment.host_report),
     m.ReadBundle: Route(BOTH, bundle.read_bundle),
     # the log
@@ -112,7 +113,8 @@ ROUTES: dict[type[m.Message], Route] = {
 
 _ANY_TROUBLE = frozenset({"clock", "disk_full"})
 DESPITE: dict[type[m.Message], frozenset[str]] = {
-    **dict.fromkeys((m.Revoke, m.Lock, m.Deny, m.Cancel, m.End, m.Logout, m.RemoveHost, m.RetireKey), _ANY_TROUBLE),
+    **dict.fromkeys((m.Revoke, m.Lock, m.Deny, m.Cancel, m.End, m.Logout, m.RetireKey), _ANY_TROUBLE),
+    **dict.fromkeys((m.RemoveHost, m.LeaveHost), _ANY_TROUBLE),
     **dict.fromkeys((m.ReadLogin, m.ReadRequest, m.ReadRequests, m.ReadHosts, m.ReadLocks, m.ReadKeys), _ANY_TROUBLE),
     **dict.fromkeys((m.ReadLog, m.ReadTile, m.ReadProof, m.ReadBundle, m.ReadPolicy, m.Health, m.Status), _ANY_TROUBLE),
     m.ReadPolicies: _ANY_TROUBLE,

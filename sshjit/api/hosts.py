@@ -9,7 +9,7 @@ from sshjit import wire
 from sshjit.api.effects import AffectedView
 from sshjit.api.message import Message, Reply
 from sshjit.api.outcomes import Done
-from sshjit.limits import AtMost, HostKeys, Id, KeyLine, Signature, Signatures
+from sshjit.limits import AtMost, HostKeys, Id, KeyLine, Logins, Name, Signature, Signatures
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,8 @@ class HostReply(Reply):
     """After labelling: the open grants that give no further certificate because of it."""
     ask_again: tuple[AffectedView, ...] = wire.added(2, default=())
     """After labelling: the waiting requests that have to be made again."""
+    logins: tuple[str, ...] = wire.added(2, default=())
+    """At the admin socket: the Unix accounts that people reach on the host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class HostsReply(Reply):
     hosts: tuple[HostView, ...]
     certified: tuple[tuple[str, int], ...] = wire.added(2, default=())
     """At the admin socket: names of hosts, and until when the certificates that they have last."""
+    logins: tuple[tuple[str, tuple[str, ...]], ...] = wire.added(2, default=())
+    """At the admin socket: names of hosts, and the Unix accounts that people reach there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,28 @@ class JoinHost(Message, answer="HostReply"):
     """HMAC by the token over name and keys, base64url: the token itself stays where it is."""
     signatures: Signatures
     """An SSHSIG by each key, in the same order, namespace ``join@ssh-jit``."""
+    invitation: Id = wire.added(2, default="", weakens=True)
+    """The id of the fleet's invitation that the token is of; empty: the token is for this host alone."""
+    logins: Logins = wire.added(2, default=(), weakens=True)
+    """The Unix accounts that the host lets people into. Operators are shown them; nothing is decided by them."""
+    address: Name = wire.added(2, default="", weakens=True)
+    """Of a fleet's host: where people connect to; empty: its name."""
+    port: int = wire.added(2, default=0, weakens=True)
+    """Of a fleet's host; 0: 22."""
+    host_certificates: bool = wire.added(2, default=True, weakens=True)
+    """Whether the host shows its certificates. If not, clients trust the keys that it proved."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveHost(Message, answer=Done):
+    """A host says, by one of its registered keys, that it is no longer to be reached; the CA removes it."""
+
+    name: str
+    host_key: KeyLine
+    time: int
+    """The host's clock, as for ``SignHost``."""
+    signature: Signature
+    """SSHSIG by ``host_key``, namespace ``leave@ssh-jit``."""
 
 
 @dataclass(frozen=True, slots=True)

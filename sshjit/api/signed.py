@@ -10,7 +10,7 @@ from sshjit.api.bodies import ShownHost, ShownLock
 from sshjit.api.hosts import HostReply
 from sshjit.api.message import Message
 from sshjit.api.outcomes import Done
-from sshjit.limits import Aliases, HostKeys, Id
+from sshjit.limits import Aliases, HostKeys, Id, Logins
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,8 @@ class AddHost(Message, answer=HostReply):
     host_keys: HostKeys
     login_id: Id | None = None
     consent: ActionSignature | None = None
+    logins: Logins = wire.added(2, default=(), weakens=True)
+    """The Unix accounts that people are to reach there. Operators are shown them; nothing is decided by them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-from sshjit.events.parts import detail
+from sshjit.events.parts import added, detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,12 @@ class HostAdded:
     port: int = detail()
     labels: tuple[tuple[str, str], ...] = detail()
     host_keys: tuple[str, ...] = detail()
+    logins: tuple[str, ...] = added(default=(), detail=True)
+    """The Unix accounts that people are to reach there, as far as the CA was told."""
+    host_certificates: bool = added(default=True)
+    """Whether the host shows its certificates."""
+    invitation: str | None = added(default=None)
+    """The fleet's invitation by which the host joined by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,10 @@ class HostJoined:
     host_id: str = detail()
     name: str = detail()
     host_keys: tuple[str, ...] = detail()
+    logins: tuple[str, ...] = added(default=(), detail=True)
+    """The Unix accounts that it lets people into."""
+    host_certificates: bool = added(default=True)
+    """Whether the host shows its certificates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +70,8 @@ class HostRemoved:
     host_id: str = detail()
     name: str = detail()
     reason: str = detail()
+    cause: Literal["removed", "left", "absent"] = added(default="removed")
+    """``removed`` by somebody, ``left`` by the host's own word, ``absent`` for longer than its invitation allows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ def signed_text(said: Said) -> str:
     body = next(each for each in QUESTIONS if each.heading == (what, "question", variant)).value["body"]
     match wire.decode(m.MESSAGES[what], body):
         case m.JoinHost() as join:
-            text = host_statements.join_text(INSTALLATION, join.name, join.host_keys, join.mac)
+            text = host_statements.join_proof(host_statements.join_texts(INSTALLATION, join)[0], join.mac)
         case m.SignHost() as sign:
             text = host_statements.renew_text(INSTALLATION, sign.name, sign.host_keys, sign.time)
         case m.HostReport() as report:

@@ -114,12 +114,22 @@ def lines_of(keys: tuple[Path, ...]) -> tuple[str, ...]:
     return tuple(sshkey.parse_line(key.with_name(f"{key.name}.pub").read_text()).line for key in keys)
 
 
-def join(ca: Installation, name: str, token: str, keys: tuple[Path, ...]) -> m.JoinHost:
-    """What a new host sends."""
-    lines, installation = lines_of(keys), ca.config.installation
-    mac = host_statements.join_mac(unb64url(token), installation, name, lines)
-    text = host_statements.join_text(installation, name, lines, mac)
-    return m.JoinHost(name, lines, mac, tuple(ssh_sign(key, host_statements.JOIN_NAMESPACE, text) for key in keys))
+def join(ca: Installation, name: str, token: str, keys: tuple[Path, ...], **said: Any) -> m.JoinHost:
+    """What a new host sends, with what it ``said`` besides: then in the text of version 2."""
+    unproved = m.JoinHost(name, lines_of(keys), "", (), **said)
+    text = host_statements.join_texts(ca.config.installation, unproved)[0]
+    mac = host_statements.join_mac(unb64url(token), text)
+    proof = host_statements.join_proof(text, mac)
+    return replace(
+        unproved, mac=mac, signatures=tuple(ssh_sign(key, host_statements.JOIN_NAMESPACE, proof) for key in keys)
+    )
+
+
+def leave(ca: Installation, name: str, key: Path, time: int | None = None) -> m.LeaveHost:
+    """What a host sends that leaves."""
+    unsigned = m.LeaveHost(name, lines_of((key,))[0], int(ca.time) if time is None else time, "")
+    text = host_statements.leave_text(ca.config.installation, unsigned)
+    return replace(unsigned, signature=ssh_sign(key, host_statements.LEAVE_NAMESPACE, text))
 
 
 def renew(ca: Installation, name: str, keys: tuple[Path, ...], time: int | None = None) -> m.SignHost:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
+import functools
+import hashlib
 import importlib.metadata
+import importlib.util
 import json
 import logging
+from pathlib import Path
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, abort, request
 
-from sshjit import versions
+from sshjit import host_program, versions
 from sshjit.ca_protocol.log import ReadTile, TileReply
 from sshjit.ca_protocol.operating import Health, HealthReply
 from sshjit.errors import SshJitError
@@ -30,6 +34,28 @@ def bundle() -> Response:
     if carried.tag in (part.strip() for part in request.headers.get("If-None-Match", "").split(",")):
         return Response(status=304, headers=headers)
     return Response(carried.body, headers=headers, mimetype="application/json")
+
+
+@blueprint.get(host_program.PATH)
+def host_file() -> Response:
+    """``ssh-jit-host`` as one file. Who installs it compares its digest with the one that the CA printed."""
+    content, digest = _host_program()
+    answer = Response(content, headers={"Cache-Control": "no-cache"}, mimetype="application/zip")
+    answer.set_etag(digest)
+    answer.make_conditional(request)
+    return answer
+
+
+@functools.cache
+def _host_program() -> tuple[bytes, str]:
+    """The file and its SHA-256, made once of the files that are installed beside this program."""
+    spec = importlib.util.find_spec(host_program.PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        abort(404)
+    folder = Path(spec.submodule_search_locations[0])
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    content = host_program.build(files, _RELEASE)
+    return content, hashlib.sha256(content).hexdigest()
 
 
 @blueprint.get("/api/v1/version")

@@ -16,7 +16,7 @@ import stat
 from pathlib import Path
 
 from sshjit import canonical, sshkey, wire
-from sshjit.api.hosts import HostReport, Invitation
+from sshjit.api.hosts import HostReport, Invitation, JoinHost, LeaveHost
 from sshjit.errors import Failed, Invalid
 from sshjit.events import HostInvited
 from sshjit.login import b64url
@@ -29,6 +29,7 @@ _log = logging.getLogger(__name__)
 JOIN_NAMESPACE = "join@ssh-jit"
 RENEW_NAMESPACE = "renew@ssh-jit"
 REPORT_NAMESPACE = "report@ssh-jit"
+LEAVE_NAMESPACE = "leave@ssh-jit"
 INVITATION_LIFETIME = 3600
 """Seconds that a token counts."""
 NONCE_BYTES = 16
@@ -67,14 +68,30 @@ def token(secret: bytes, host_id: str, nonce: str) -> bytes:
     return hmac.digest(secret, f"ssh-jit invitation v1\n{host_id}\n{nonce}\n".encode("ascii"), "sha256")
 
 
-def join_mac(key: bytes, installation: str, name: str, lines: tuple[str, ...]) -> str:
+def join_texts(installation: str, message: JoinHost) -> tuple[bytes, ...]:
+    """What the MAC of a joining host may be over: the text of version 1 where nothing is said that came later."""
+    said = wire.encode_said(message)
+    del said["mac"], said["signatures"]
+    later = f"ssh-jit join v2\n{installation}\n".encode("ascii") + canonical.dumps(said) + b"\n"
+    if wire.needs(message) > 1:
+        return (later,)
+    lines = map(without_comment, message.host_keys)
+    return "\n".join(("ssh-jit join v1", installation, message.name, *lines, "")).encode(), later
+
+
+def join_mac(key: bytes, text: bytes) -> str:
     """What shows that the host has the token (its 32 bytes are ``key``)."""
-    return b64url(hmac.digest(key, _join(installation, name, lines), hashlib.sha256))
+    return b64url(hmac.digest(key, text, hashlib.sha256))
 
 
-def join_text(installation: str, name: str, lines: tuple[str, ...], mac: str) -> bytes:
+def join_proof(text: bytes, mac: str) -> bytes:
     """What each host key signs when the host joins."""
-    return _join(installation, name, lines) + f"{mac}\n".encode("ascii")
+    return text + f"{mac}\n".encode("ascii")
+
+
+def leave_text(installation: str, message: LeaveHost) -> bytes:
+    """What a host's key signs when the host leaves."""
+    return "\n".join(("ssh-jit leave v1", installation, message.name, str(message.time), "")).encode()
 
 
 def renew_text(installation: str, name: str, lines: tuple[str, ...], time: int) -> bytes:
@@ -87,10 +104,6 @@ def report_text(installation: str, report: HostReport) -> bytes:
     said = wire.encode_said(report)
     del said["signature"]
     return f"ssh-jit report v1\n{installation}\n".encode("ascii") + canonical.dumps(said) + b"\n"
-
-
-def _join(installation: str, name: str, lines: tuple[str, ...]) -> bytes:
-    return "\n".join(("ssh-jit join v1", installation, name, *lines, "")).encode("ascii")
 
 
 def invite(context: Context, host: Host) -> Invitation:

@@ -87,7 +87,7 @@ def sign_host(context: Context, host: Host, keys: tuple[PublicKey, ...]) -> tupl
 
 def _sign_host(context: Context, host: Host, key: PublicKey) -> str:
     signer = context.keys.active("host_ca")
-    certificate = profile.host_certificate(host.name, host.aliases, key, _issue(context, signer))
+    certificate = profile.host_certificate(host.name, host.aliases, key, _issue(context, signer), host_id=host.id)
     blob = sign_and_read_back(certificate, signer)
     digest = hashlib.sha256(blob).hexdigest()
     context.record(HostIssued(certificate.serial, digest, certificate.valid_before, host.name, key.fingerprint))
@@ -172,4 +172,5 @@ def host_reply(
     """The host, with a new certificate for each of ``keys``."""
     certificates = sign_host(context, host, keys)
     root = context.keys.public("bundle")
-    return HostReply(host_view(host), certificates, root.fingerprint, root.line, invitation)
+    logins = host.logins if context.socket == "admin" else ()
+    return HostReply(host_view(host), certificates, root.fingerprint, root.line, invitation, logins=logins)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from sshjit import ca_protocol as m
-from sshjit import sshcert, sshkey
+from sshjit import names, sshcert, sshkey, wire
 from sshjit.errors import Failed, Invalid
 from sshjit_ca.cli import maintenance as cli_care
 from sshjit_ca.cli import show as cli_show
 from sshjit_ca.cli.effects import effects
+from sshjit_ca.cli.join_line import Joining
 from sshjit_ca.config import Config
 from sshjit_ca.operations import admin_client
 
@@ -48,11 +50,23 @@ def _add_commands_that_enrol(hosts: Any) -> None:
     add.add_argument("--alias", action="append", default=[], metavar="NAME", help="an alias of the host")
     add.add_argument("--label", action="append", default=[], metavar="KEY=VALUE", help="a label, as policy uses it")
     _host_key(add)
+    _joining(add)
     invite = _command(hosts, "invite", "create a new token for a host that has not joined", _invite)
     invite.add_argument("name", metavar="NAME")
+    _joining(invite)
     sign = _command(hosts, "sign", "renew the certificates of a host's registered keys", _sign)
     sign.add_argument("name", metavar="NAME")
     _host_key(sign)
+
+
+def _joining(parser: argparse.ArgumentParser) -> None:
+    """What the line to paste says."""
+    text = "a Unix account that people reach on the host, for the line that joins it"
+    parser.add_argument("--login", action="append", default=[], metavar="ACCOUNT", help=text)
+    text = "the front end's address, for the same line [front_end in ca.toml]"
+    parser.add_argument("--url", metavar="https://…", help=text)
+    text = "the host shows no host certificates: clients trust the keys that it proves by joining"
+    parser.add_argument("--no-host-certificates", action="store_true", help=text)
 
 
 def _host_key(parser: argparse.ArgumentParser) -> None:
@@ -76,16 +90,59 @@ def _command(commands: Any, name: str, text: str, function: Any) -> argparse.Arg
 def _add(conf: Config, options: argparse.Namespace) -> int:
     labels = tuple(_pair(text) for text in options.label)
     lines = tuple(cli_care.public_key(path) for path in options.host_key)
-    message = m.AddHost(options.name, tuple(options.alias), options.address, options.port, labels, lines)
+    url = _front_end(conf, options)
+    message = m.AddHost(
+        options.name,
+        tuple(options.alias),
+        options.address,
+        options.port,
+        labels,
+        lines,
+        logins=tuple(options.login),
+    )
     reply = admin_client.call(conf.admin_socket, message, m.HostReply)
     _write(options.host_key, reply)
-    cli_show.say(options, reply, cli_show.host_added)
-    return 0
+    return _print_joining(options, reply, url)
 
 
 def _invite(conf: Config, options: argparse.Namespace) -> int:
+    url = _front_end(conf, options)
     reply = admin_client.call(conf.admin_socket, m.InviteHost(options.name), m.HostReply)
-    cli_show.say(options, reply, cli_show.host_added)
+    return _print_joining(options, reply, url)
+
+
+def _front_end(conf: Config, options: argparse.Namespace) -> str | None:
+    """The address that hosts join at, by the command or by ``ca.toml``."""
+    return conf.front_end if options.url is None else names.origin(options.url, plain_http=True)
+
+
+def _print_joining(options: argparse.Namespace, reply: m.HostReply, url: str | None) -> int:
+    """Prints the host and, where it was invited, the line to paste."""
+    if reply.invitation is None:
+        cli_show.say(options, reply, cli_show.host_added)
+        return 0
+    logins = tuple(options.login) or reply.logins
+    lacking = [
+        *([] if logins else ["name the accounts that people reach there: --login deploy"]),
+        *([] if url else ["say where the front end is: front_end in ca.toml, or --url https://…"]),
+    ]
+    if lacking or url is None:
+        line, text = None, "\n".join(("There is no line to paste yet:", *(f"  {what}" for what in lacking)))
+        text += f"\nThen: ssh-jit-ca host invite {reply.host.name}"
+    else:
+        line = Joining(
+            reply.invitation.token,
+            url,
+            reply.bundle_root,
+            logins,
+            name=reply.host.name,
+            host_certificates=not options.no_host_certificates,
+        ).line
+        text = f"Paste this line into a root shell on {reply.host.name}, within the hour and once:\n\n{line}"
+    if options.json:
+        print(json.dumps({**wire.encode(reply), "line": line, "line_lacks": lacking}))
+    else:
+        print(f"{cli_show.host_added(reply)}\n\n{text}")
     return 0
 
 

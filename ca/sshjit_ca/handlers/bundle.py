@@ -9,7 +9,7 @@ import base64
 import hashlib
 from dataclasses import replace
 
-from sshjit import bundle, checkpoint, versions
+from sshjit import bundle, checkpoint, sshkey, versions
 from sshjit.api.bundle import BundleReply
 from sshjit.bundle import Bundle
 from sshjit.ca_protocol.operating import ReadBundle
@@ -46,6 +46,7 @@ def _content(context: Context) -> tuple[object, ...]:
         tuple(sorted((grant, ends) for grant, ends in state.extended.items() if ends > now)),
         _providers(context),
         _keys(context),
+        _plain_host_keys(context),
     )
 
 
@@ -93,6 +94,7 @@ def _sign(context: Context, content: tuple[object, ...]) -> SignedBundle:
         ended=tuple(ended),
         extended=tuple(sorted((grant, ends) for grant, ends in context.state.extended.items() if ends > now)),
         checkpoint=context.journal.checkpoint,
+        host_keys=_plain_host_keys(context),
         version=versions.PROTOCOL,
         oldest=versions.OLDEST,
         release=context.release,
@@ -105,6 +107,21 @@ def _sign(context: Context, content: tuple[object, ...]) -> SignedBundle:
     first, *later = (hashlib.sha256(text.encode("ascii")).hexdigest() for text in texts.values())
     context.record(BundleSigned(sequence, first, contents.expires, tuple(later)))
     return SignedBundle(content, sequence, now, documents)
+
+
+def _plain_host_keys(context: Context) -> tuple[tuple[str, str], ...]:
+    """The keys of hosts that show no certificates, with the hosts' ids; none that a lock names."""
+    state = context.state
+    locked = {(lock.kind, lock.target) for lock in state.locks.values()}
+    return tuple(
+        sorted(
+            (host.id, line)
+            for host in state.hosts.values()
+            if not host.host_certificates and ("host", host.id) not in locked
+            for line in host.host_keys
+            if ("key", sshkey.parse_line(line).fingerprint) not in locked
+        )
+    )
 
 
 def _refused_users(context: Context) -> tuple[int, ...]:

@@ -9,13 +9,13 @@ import hmac
 from dataclasses import replace
 
 from sshjit import names, sshkey
-from sshjit.api.hosts import HostReply, HostReport, JoinHost, SignHost
+from sshjit.api.hosts import HostReply, HostReport, JoinHost, LeaveHost, SignHost
 from sshjit.api.outcomes import Done
 from sshjit.errors import Invalid, Refused
 from sshjit.events import HostJoined, HostReported
 from sshjit.sshkey import PublicKey
 from sshjit_ca import ephemeral
-from sshjit_ca.access import host_statements
+from sshjit_ca.access import host_statements, hosts
 from sshjit_ca.access.host_statements import MAX_HOST_KEYS
 from sshjit_ca.access.issuance import host_reply
 from sshjit_ca.context import Context
@@ -34,27 +34,26 @@ def join_host(context: Context, message: JoinHost) -> HostReply:
 
     Raises:
         Refused: ``join_refused``, ``signature_refused``, ``key_taken``, ``locked``.
-        Invalid: ``bad_key``, ``too_many``, ``bad_signature``.
+        Invalid: ``bad_key``, ``too_many``, ``bad_signature``, ``bad_login``, ``bad_message``.
 
     """
     keys, signatures, left_out = _offered(message.host_keys, message.signatures)
-    host, installation = context.state.hosts.get(message.name), context.config.installation
+    host = context.state.hosts.get(message.name)
     invited = None if host is None else context.state.invited.get(host.id)
-    if host is None or invited is None or context.now >= invited.expires:
+    if host is None or invited is None or invited.used or context.now >= invited.expires:
         raise _join_refused()
-    token = host_statements.token_of(context, host.id, invited.nonce)
-    lines = tuple(host_statements.without_comment(line) for line in message.host_keys)
-    mac = host_statements.join_mac(token, installation, host.name, lines)
-    if not hmac.compare_digest(mac.encode("ascii"), message.mac.encode("utf-8")):
-        raise _join_refused()
-    text = host_statements.join_text(installation, host.name, lines, mac)
-    _prove(keys, signatures, host_statements.JOIN_NAMESPACE, text)
+    text = _text_with_token(context, message, host_statements.token_of(context, host.id, invited.nonce))
+    _prove(keys, signatures, host_statements.JOIN_NAMESPACE, host_statements.join_proof(text, message.mac))
+    logins = hosts.checked_logins(message.logins)
+    if message.address or message.port:
+        raise Invalid("bad_message", f"the address of {host.name} is the one that it was added with")
     for key in keys:
         if key_owner(context.state, key) is not None:
             raise Refused("key_taken", f"the key {key.fingerprint} belongs to another host")
         locks.refuse_key(context.state, key.fingerprint)
     locks.refuse_new(context.state, (host.id,))
-    context.record(HostJoined(host.id, host.name, tuple(key.line for key in keys)))
+    lines = tuple(key.line for key in keys)
+    context.record(HostJoined(host.id, host.name, lines, logins, message.host_certificates))
     return replace(host_reply(context, context.state.hosts[host.name], keys), left_out=left_out)
 
 
@@ -75,6 +74,25 @@ def sign_host(context: Context, message: SignHost) -> HostReply:
     reply = host_reply(context, host, keys)
     context.host_replays.note(host.id, "renewal", message.time, context.now)
     return reply
+
+
+def leave_host(context: Context, message: LeaveHost) -> Done:
+    """A host says by one of its keys that it is no longer to be reached: it is removed, as an operator does it.
+
+    Raises:
+        Refused: ``unknown_host_key``, ``signature_refused``, ``not_fresh``.
+        Invalid: ``bad_key``, ``bad_signature``.
+
+    """
+    key = sshkey.parse_line(message.host_key)
+    host = _registered(context, message.name, (key,))
+    context.host_replays.check(host.name, "leave", message.time, context.now, 0)
+    text = host_statements.leave_text(context.config.installation, message)
+    sshsig.verify(message.signature, key, host_statements.LEAVE_NAMESPACE, text)
+    hosts.remove(context, host, None, "the host left", "left")
+    # By name: the same keys may come back under it, and what was said before is not said of that machine.
+    context.host_replays.note(host.name, "leave", message.time, context.now)
+    return Done()
 
 
 def host_report(context: Context, message: HostReport) -> Done:
@@ -154,6 +172,20 @@ def _registered(context: Context, name: str, keys: tuple[PublicKey, ...]) -> Hos
 def _prove(keys: tuple[PublicKey, ...], signatures: tuple[str, ...], namespace: str, text: bytes) -> None:
     for key, signature in zip(keys, signatures, strict=True):
         sshsig.verify(signature, key, namespace, text)
+
+
+def _text_with_token(context: Context, message: JoinHost, token: bytes) -> bytes:
+    """What the host says, if its MAC is by this token.
+
+    Raises:
+        Refused: ``join_refused``.
+
+    """
+    for text in host_statements.join_texts(context.config.installation, message):
+        mac = host_statements.join_mac(token, text)
+        if hmac.compare_digest(mac.encode("ascii"), message.mac.encode("utf-8")):
+            return text
+    raise _join_refused()
 
 
 def _join_refused() -> Refused:

@@ -7,22 +7,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sshjit import names, policy, requests, sshkey
+from sshjit import names, policy, sshkey
 from sshjit.api.hosts import HostReply, HostsReply
 from sshjit.api.outcomes import Done
 from sshjit.api.signed import AddHost, LabelHost, RemoveHost
-from sshjit.api.views import RequestState
 from sshjit.ca_protocol.hosts import CertifyHost, InviteHost, ReadHosts
 from sshjit.errors import Invalid, Refused
-from sshjit.events import HostAdded, HostLabelled, HostRemoved
+from sshjit.events import HostAdded, HostLabelled
 from sshjit.sshkey import PublicKey
 from sshjit_ca.access import host_statements, policy_change, signed_actions
 from sshjit_ca.access.host_statements import MAX_HOST_KEYS
+from sshjit_ca.access.hosts import checked_logins, remove
 from sshjit_ca.access.issuance import host_reply
-from sshjit_ca.access.revocation import close_grant, require_reason
+from sshjit_ca.access.revocation import require_reason
 from sshjit_ca.access.views import host_view
 from sshjit_ca.context import Context
-from sshjit_ca.state import Host, locks, request_index
+from sshjit_ca.state import Host, locks
 from sshjit_ca.state.hosts import certified, key_owner
 
 MAX_ALIASES = 16
@@ -43,6 +43,7 @@ def add_host(context: Context, message: AddHost) -> HostReply:
     _check_keys(context, keys)
     if len(aliases) > MAX_ALIASES or len(keys) > MAX_HOST_KEYS:
         raise Invalid("too_many", f"a host has at most {MAX_ALIASES} aliases and {MAX_HOST_KEYS} keys")
+    logins = checked_logins(message.logins)
     locks.refuse_new(context.state)
     machines = context.state.machines.get(name, 0)
     host_id = names.host_id(name if not machines else f"{name}~{machines + 1}")
@@ -57,6 +58,7 @@ def add_host(context: Context, message: AddHost) -> HostReply:
             port=port,
             labels=tuple(sorted(message.labels)),
             host_keys=tuple(key.line for key in keys),
+            logins=logins,
         )
     )
     host = context.state.hosts[name]
@@ -124,10 +126,7 @@ def remove_host(context: Context, message: RemoveHost) -> Done:
     """
     reason, host = require_reason(message.reason), _host(context, message.name)
     by = signed_actions.require(context, message, "hosts")
-    for request in request_index.opened(context.state):
-        if host.id in request.asked.host_ids and requests.state_at(request, context.now) is RequestState.APPROVED:
-            close_grant(context, request, by, f"{host.name} was removed: {reason}"[: names.MAX_REASON])
-    context.record(HostRemoved(by, host.id, host.name, reason))
+    remove(context, host, by, reason, "removed")
     return Done()
 
 
@@ -135,7 +134,10 @@ def read_hosts(context: Context, message: ReadHosts) -> HostsReply:
     """The hosts, by name. Whoever is signed in may see what there is to ask for."""
     operator = context.person_or_operator(message.login_id) is None
     hosts = tuple(host_view(host) for _, host in sorted(context.state.hosts.items()))
-    return HostsReply(hosts, tuple(certified(context.state).items()) if operator else ())
+    if not operator:
+        return HostsReply(hosts)
+    logins = tuple((name, host.logins) for name, host in sorted(context.state.hosts.items()) if host.logins)
+    return HostsReply(hosts, tuple(certified(context.state).items()), logins)
 
 
 def _host(context: Context, name: str) -> Host:

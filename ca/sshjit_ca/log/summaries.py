@@ -188,7 +188,10 @@ def _host_labelled(state: State, event: events.HostLabelled) -> str:
 
 
 def _host_removed(state: State, event: events.HostRemoved) -> str:
-    return f'host {event.name} ({event.host_id}) was removed by {who(state, event.by)}: "{event.reason}"'
+    host = f"host {event.name} ({event.host_id})"
+    if event.cause != "removed":
+        return f"{host} was removed: {event.reason}"
+    return f'{host} was removed by {who(state, event.by)}: "{event.reason}"'
 
 
 def _host_reported(_: State, event: events.HostReported) -> str:

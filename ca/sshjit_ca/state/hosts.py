@@ -13,10 +13,20 @@ WORRY = 3 * 24 * 3600
 """Seconds before a host certificate's end by which the host should have renewed it."""
 
 
-def host_added(state: State, event: events.HostAdded, _: int) -> None:
+def host_added(state: State, event: events.HostAdded, time: int) -> None:
     """A host is enrolled, under its name and aliases."""
     state.hosts[event.name] = Host(
-        event.host_id, event.name, event.aliases, event.address, event.port, event.labels, event.host_keys
+        event.host_id,
+        event.name,
+        event.aliases,
+        event.address,
+        event.port,
+        event.labels,
+        event.host_keys,
+        logins=event.logins,
+        host_certificates=event.host_certificates,
+        invitation=event.invitation,
+        seen=time,
     )
     state.machines[event.name] = state.machines.get(event.name, 0) + 1
     for name in (event.name, *event.aliases):
@@ -28,10 +38,17 @@ def host_invited(state: State, event: events.HostInvited, _: int) -> None:
     state.invited[event.host_id] = Invited(event.nonce, event.expires)
 
 
-def host_joined(state: State, event: events.HostJoined, _: int) -> None:
-    """A host has keys from now on, and its token is used up."""
-    del state.invited[event.host_id]
-    state.hosts[event.name] = replace(state.hosts[event.name], host_keys=event.host_keys)
+def host_joined(state: State, event: events.HostJoined, time: int) -> None:
+    """A host has keys from now on, and its token is used up. The token stays known until it would have ended."""
+    state.invited[event.host_id] = replace(state.invited[event.host_id], used=True)
+    host = state.hosts[event.name]
+    state.hosts[event.name] = replace(
+        host,
+        host_keys=event.host_keys,
+        logins=event.logins or host.logins,
+        host_certificates=event.host_certificates,
+        seen=time,
+    )
 
 
 def host_labelled(state: State, event: events.HostLabelled, _: int) -> None:
@@ -39,10 +56,11 @@ def host_labelled(state: State, event: events.HostLabelled, _: int) -> None:
     state.hosts[event.name] = replace(state.hosts[event.name], labels=event.labels)
 
 
-def host_issued(state: State, event: events.HostIssued, _: int) -> None:
+def host_issued(state: State, event: events.HostIssued, time: int) -> None:
     """A host certificate was signed."""
-    host = state.hosts[event.host].id
-    state.host_certificates[event.serial] = HostCertificate(host, event.key, event.valid_before)
+    host = state.hosts[event.host]
+    state.host_certificates[event.serial] = HostCertificate(host.id, event.key, event.valid_before)
+    state.hosts[event.host] = replace(host, seen=time)
 
 
 def host_removed(state: State, event: events.HostRemoved, _: int) -> None:
@@ -60,6 +78,7 @@ def host_removed(state: State, event: events.HostRemoved, _: int) -> None:
 def host_reported(state: State, event: events.HostReported, time: int) -> None:
     """A host said how it is."""
     state.reports[event.host_id] = Reported(time, event.bundle, event.sessions, event.problems)
+    state.hosts[event.name] = replace(state.hosts[event.name], seen=time)
 
 
 def key_owner(state: State, key: PublicKey) -> str | None:
@@ -70,7 +89,7 @@ def key_owner(state: State, key: PublicKey) -> str | None:
 def certified(state: State) -> dict[str, int]:
     """By the name of each host that has keys: until when it has a certificate for every one of them; 0 if it has not.
 
-    Certificates are kept for an hour after their end.
+    Not of hosts that show none: nobody misses theirs. Certificates are kept for an hour after their end.
     """
     newest: dict[str, dict[str, int]] = {}
     for certificate in state.host_certificates.values():
@@ -78,7 +97,7 @@ def certified(state: State) -> dict[str, int]:
         ends[certificate.key] = max(ends.get(certificate.key, 0), certificate.valid_before)
     until = {}
     for name, host in sorted(state.hosts.items()):
-        if host.host_keys:
+        if host.host_keys and host.host_certificates:
             ends = newest.get(host.id, {})
             until[name] = min(ends.values()) if len(ends) >= len(host.host_keys) else 0
     return until

@@ -75,6 +75,14 @@ class Host:
     port: int
     labels: tuple[tuple[str, str], ...]
     host_keys: tuple[str, ...]
+    logins: tuple[str, ...] = ()
+    """The Unix accounts that people reach there: for operators to see."""
+    host_certificates: bool = True
+    """Whether the host shows its certificates."""
+    invitation: str | None = None
+    """The fleet's invitation by which it joined."""
+    seen: int = 0
+    """When it was enrolled, joined, renewed its certificates or reported last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,8 @@ class Invited:
 
     nonce: str
     expires: int
+    used: bool = False
+    """It was used: whoever comes with it again is worth an alarm."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +18,9 @@ from sshjit_ca.access import host_statements
 from sshjit_ca.cli import show
 from tests.support.installation import ALICE, Installation, make_key, ssh_sign
 from tests.support.keyring import fp
+from tests.support.published_bundle import newest as newest_bundle
 from tests.support.published_bundle import revoked
-from tests.support.signatures import host_keys, join, lines_of, renew, report
+from tests.support.signatures import host_keys, join, leave, lines_of, renew, report
 
 NEW = m.AddHost("web9", ("web9.example.com", "192.0.2.9"), "192.0.2.9", 22, (("env", "staging"),), ())
 WEEK = 7 * 24 * 3600
@@ -77,8 +79,9 @@ def test_a_key_of_a_type_that_is_not_certified_is_left_out_and_the_others_join(
 ) -> None:
     token, installation = invited(ca), ca.config.installation
     lines = (lines_of(keys)[0], unknown_key(), lines_of(keys)[1])
-    mac = host_statements.join_mac(unb64url(token), installation, "web9", lines)
-    text = host_statements.join_text(installation, "web9", lines, mac)
+    said = host_statements.join_texts(installation, m.JoinHost("web9", lines, "", ()))[0]
+    mac = host_statements.join_mac(unb64url(token), said)
+    text = host_statements.join_proof(said, mac)
     signatures = [ssh_sign(key, host_statements.JOIN_NAMESPACE, text) for key in keys[:2]]
     whole = m.JoinHost("web9", lines, mac, (signatures[0], "not known here", signatures[1]))
     swapped = replace(whole, signatures=(signatures[0], signatures[1], "not known here"))
@@ -260,6 +263,117 @@ def test_a_host_renews_by_its_own_keys(ca: Installation, keys: tuple[Path, ...])
     assert [each.key.line for each in certificates] == list(lines_of(keys))
     assert {each.kind for each in certificates} == {sshcert.HOST}
     assert {each.valid_before for each in certificates} == {int(ca.time) + WEEK}
+
+
+SAID = {"logins": ("deploy", "Ops.Team"), "host_certificates": False}
+"""What the text of version 2 is there for."""
+
+
+def test_a_host_says_its_accounts_and_whether_it_shows_certificates(ca: Installation, keys: tuple[Path, ...]) -> None:
+    token = invited(ca)
+    good = join(ca, "web9", token, keys, **SAID)
+    plain = join(ca, "web9", token, keys)
+    for changed in (
+        replace(good, logins=("deploy",)),
+        replace(good, host_certificates=True),
+        replace(good, logins=(), host_certificates=True),
+        replace(plain, logins=("deploy",)),
+        replace(plain, host_certificates=False),
+        replace(plain, mac=good.mac, signatures=good.signatures),
+    ):
+        assert refused(ca, changed) == "join_refused"
+    reply = ca.say(good, m.HostReply, "web")
+    assert (len(reply.certificates), reply.logins) == (3, ())
+    host = ca.context.state.hosts["web9"]
+    assert (host.logins, host.host_certificates) == (SAID["logins"], False)
+    hosts = ca.say(m.ReadHosts(None), m.HostsReply, "admin")
+    assert hosts.logins == (("web9", ("deploy", "Ops.Team")),)
+    assert hosts.certified == (), "nobody misses the certificates of a host that shows none"
+    assert ca.say(m.ReadHosts(ca.native(ALICE)), m.HostsReply, "web").logins == ()
+    ca.restart()
+    assert ca.context.state.hosts["web9"] == host
+
+
+def test_the_bundle_names_the_keys_of_a_host_that_shows_no_certificates(
+    ca: Installation, keys: tuple[Path, ...]
+) -> None:
+    ca.say(join(ca, "web9", invited(ca), keys, **SAID), m.HostReply, "web")
+    ca.add_host("web8", env="staging")
+    lines = sorted(lines_of(keys))
+    assert newest_bundle(ca).host_keys == tuple(("web9", line) for line in lines)
+    locked = ca.say(m.Lock(None, "key", fp(lines[0]), "lost"), m.LockReply, "admin").lock.id
+    assert newest_bundle(ca).host_keys == tuple(("web9", line) for line in lines[1:])
+    ca.say(m.Unlock(None, locked, "back", None), m.Done, "admin")
+    ca.say(m.Lock(None, "host", "web9", "lost"), m.LockReply, "admin")
+    assert newest_bundle(ca).host_keys == ()
+
+
+def test_the_text_of_version_2_counts_also_where_nothing_new_is_said(ca: Installation, keys: tuple[Path, ...]) -> None:
+    """A host program of version 2 signs one text only."""
+    token, empty = invited(ca), m.JoinHost("web9", lines_of(keys), "", ())
+    text = host_statements.join_texts(ca.config.installation, empty)[1]
+    assert text == (
+        f"ssh-jit join v2\n{ca.config.installation}\n".encode()
+        + json.dumps({"host_keys": lines_of(keys), "name": "web9"}, separators=(",", ":")).encode()
+        + b"\n"
+    )
+    mac = host_statements.join_mac(unb64url(token), text)
+    proof = host_statements.join_proof(text, mac)
+    signatures = tuple(ssh_sign(key, host_statements.JOIN_NAMESPACE, proof) for key in keys)
+    ca.say(replace(empty, mac=mac, signatures=signatures), m.HostReply, "web")
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ({"logins": ("deploy", "deploy")}, "bad_login"),
+        ({"logins": ("deploy@web1",)}, "bad_login"),
+        ({"address": "192.0.2.1"}, "bad_message"),
+        ({"port": 2222}, "bad_message"),
+    ],
+)
+def test_what_a_joining_host_may_not_say(
+    ca: Installation, keys: tuple[Path, ...], said: dict[str, object], code: str
+) -> None:
+    with pytest.raises(Invalid) as invalid:
+        ca.say(join(ca, "web9", invited(ca), keys, **said), m.HostReply, "web")
+    assert invalid.value.code == code
+    assert ca.context.state.hosts["web9"].host_keys == ()
+
+
+def test_t67_a_host_finds_its_own_id_in_what_the_ca_signed(ca: Installation, keys: tuple[Path, ...]) -> None:
+    ids = []
+    for name in ("web9", "web9"):
+        reply = ca.say(replace(NEW, name=name, host_keys=lines_of(keys)), m.HostReply, "admin")
+        ids += {sshcert.parse_line(line)[0].key_id for line in reply.certificates}
+        assert f'Key ID: "host {reply.host.id}"' in listed(ca, reply.certificates[0])
+        ca.say(m.RemoveHost(name, "another machine", None, None), m.Done, "admin")
+    assert ids == ["host web9", "host web9~2"]
+
+
+def test_a_host_leaves_by_any_of_its_keys_and_access_to_it_ends(ca: Installation, keys: tuple[Path, ...]) -> None:
+    ca.say(join(ca, "web9", invited(ca), keys), m.HostReply, "web")
+    given = ca.ask(ca.native(ALICE), "web9").certificate
+    assert given is not None
+    thief = make_key(ca.home / "thief")
+    assert refused(ca, leave(ca, "web9", thief), m.Done) == "unknown_host_key"
+    assert refused(ca, leave(ca, "web1", keys[0]), m.Done) == "unknown_host_key"
+    for off in (-301, 301):
+        assert refused(ca, leave(ca, "web9", keys[1], int(ca.time) + off), m.Done) == "not_fresh"
+    message = leave(ca, "web9", keys[1])
+    assert refused(ca, replace(message, signature=leave(ca, "web9", thief).signature), m.Done) == "signature_refused"
+    assert refused(ca, replace(message, time=message.time + 1), m.Done) == "signature_refused"
+    assert "web9" in ca.context.state.hosts
+    ca.say(message, m.Done, "web")
+    assert "web9" not in ca.context.state.hosts
+    assert revoked(ca, given)
+    assert (
+        ca.say(m.ReadLog(None, None, 1), m.LogReply, "admin").entries[0].summary
+        == "host web9 (web9) was removed: the host left"
+    )
+    reply = ca.say(replace(NEW, host_keys=lines_of(keys)), m.HostReply, "admin")
+    assert reply.host.id == "web9~2"
+    assert refused(ca, message, m.Done) == "not_fresh", "what was said of the first machine counts for no other"
 
 
 def test_a_renewal_is_fresh_and_seldom(ca: Installation, keys: tuple[Path, ...]) -> None:

@@ -18,7 +18,8 @@ from tests.support.host_machine import Host, run
 
 HOSTCONFIG = Path(__file__).resolve().parents[3] / "hostconfig"
 VERSION = tomllib.loads((HOSTCONFIG.parent / "pyproject.toml").read_text())["project"]["version"]
-SOURCES = sorted((HOSTCONFIG / "sshjit_host").glob("*.py"))
+SOURCES = sorted((HOSTCONFIG / "sshjit_host").rglob("*.py"))
+FILES = [each for each in (HOSTCONFIG / "sshjit_host").rglob("*") if each.is_file() and each.suffix != ".pyc"]
 LATER_THAN_3_9 = {"tomllib", "graphlib.TopologicalSorter.prepare", "asyncio.TaskGroup", "enum.StrEnum", "datetime.UTC"}
 
 
@@ -38,8 +39,8 @@ def test_sources_are_python_3_9_and_import_the_standard_library_alone(path: Path
 
 def test_the_file_is_the_same_wherever_and_whenever_it_is_built(program: Path, tmp_path: Path) -> None:
     copy = tmp_path / "elsewhere"
-    shipped = [path for path in (HOSTCONFIG / "sshjit_host").rglob("*") if path.is_file() and path.suffix != ".pyc"]
-    for source in [HOSTCONFIG.parent / "pyproject.toml", HOSTCONFIG / "build_pyz.py", *shipped]:
+    core = [HOSTCONFIG.parent / "sshjit" / name for name in ("__init__.py", "host_program.py")]
+    for source in [HOSTCONFIG.parent / "pyproject.toml", HOSTCONFIG / "build_pyz.py", *core, *FILES]:
         target = copy / source.relative_to(HOSTCONFIG.parent)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(source.read_bytes())

@@ -238,7 +238,7 @@ def test_the_source_archive_builds_the_same_wheel(released: tuple[ReleaseClone, 
 
 
 def test_a_build_that_depends_on_when_it_is_made_is_refused(repo: ReleaseClone) -> None:
-    script = repo.clone / "hostconfig" / "build_pyz.py"
+    script = repo.clone / "sshjit" / "host_program.py"
     clock = "{__import__('time').time_ns()}"
     script.write_text(script.read_text().replace('f"Metadata-Version', f'f"X: {clock}\\nMetadata-Version'))
     repo.git("commit", "-qam", "hostconfig: a clock in the file")

@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 
 from sshjit import wire
 from sshjit.api.bodies import HostBody, LabelsBody, RemoveBody
-from sshjit.api.hosts import HostReply, HostReport, HostsReply, JoinHost, SignHost
+from sshjit.api.hosts import HostReply, HostReport, HostsReply, JoinHost, LeaveHost, SignHost
 from sshjit.api.outcomes import Done
 from sshjit.api.signed import AddHost, LabelHost, RemoveHost
 from sshjit.ca_protocol.hosts import ReadHosts
@@ -55,6 +55,13 @@ def join() -> Response:
 def renew() -> Response:
     """A host gets new certificates for its keys."""
     return carried(body(SignHost), HostReply, status=201)
+
+
+@host_blueprint.post("/leave")
+def leave() -> Response:
+    """A host is no longer to be reached."""
+    services().ca.call(body(LeaveHost), Done)
+    return Response(status=204)
 
 
 @host_blueprint.post("/report")

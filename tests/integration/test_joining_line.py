@@ -1,0 +1,195 @@
+"""The line that ``ssh-jit-ca host add`` prints, in a shell and against real parts, up to the start of the program.
+
+Root's part is played in a namespace of its own, where nothing can be written but ``/usr/local/sbin``, which is empty.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.client
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sshjit_ca.cli import join_line
+from tests.support import processes
+from tests.support.processes import Processes
+
+BUILD = Path(__file__).resolve().parents[2] / "hostconfig" / "build_pyz.py"
+MOUNTS = "mount -t tmpfs none /usr/local/sbin && mount -t tmpfs none /etc/ssh && mount -o remount,bind,ro / || exit 90"
+ADD = ("--address", "192.0.2.9", "--label", "env=staging", "--login", "deploy")
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
+    """A CA and a front end, running."""
+    with processes.build(tmp_path_factory.mktemp("parts")) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The program as anybody builds it from the sources."""
+    path = tmp_path_factory.mktemp("dist") / "ssh-jit-host.pyz"
+    subprocess.run([sys.executable, BUILD, path], check=True, capture_output=True)
+    return path.read_bytes()
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What became of a line: its exit code, what was printed, and what was installed."""
+
+    code: int
+    error: str
+    installed: list[str]
+
+
+def run(line: str, shell: str = "sh") -> Ran:
+    """Runs the very line as root of a namespace, without the word ``sudo``."""
+    assert line.count(" | sudo ") == 1
+    script = f"{MOUNTS}\n{line.replace(' | sudo ', ' | ')}\ncode=$?\ncd /usr/local/sbin || exit 91\n"
+    script += 'ls -A; [ ! -e ssh-jit-host ] || { stat -c "%a %u" ssh-jit-host; sha256sum <ssh-jit-host; }\nexit $code\n'
+    done = subprocess.run(
+        ["unshare", "--map-root-user", "--mount", shell, "-c", script],
+        cwd="/",
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode not in (90, 91), done.stderr
+    return Ran(done.returncode, done.stderr, done.stdout.splitlines())
+
+
+def line_of(parts: Processes, name: str, *options: str) -> str:
+    """The line for a new host, as the operator's terminal shows it: the last line of all."""
+    text = parts.operator("host", "add", name, *ADD, *options, "--url", parts.url)
+    line = text.rstrip("\n").splitlines()[-1]
+    assert f"Paste this line into a root shell on {name}" in text
+    return line
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_the_line_installs_the_program_of_the_front_end_and_runs_it(
+    parts: Processes, program: bytes, shell: str
+) -> None:
+    ran = run(line_of(parts, f"{shell}9"), shell)
+    digest = hashlib.sha256(program).hexdigest()
+    assert ran.installed[:3] == ["ssh-jit-host", "755 0", f"{digest}  -"], ran
+    assert "ssh-jit-host" in ran.error, "what the program says, whatever it thinks of this machine"
+    assert not ran.error.startswith("ssh-jit: "), "what the line says"
+
+
+def test_the_line_names_what_a_host_must_not_take_from_the_front_end(parts: Processes) -> None:
+    said = json.loads(parts.operator("host", "add", "web7", *ADD, "--login", "root", "--url", parts.url, "--json"))
+    line, token = said["line"], said["invitation"]["token"]
+    assert line.startswith(f"printf '%s\\n' {token} | sudo python3 -I -c '")
+    assert line.endswith(
+        f" join --url {parts.url} --root {said['bundle_root']} --name web7 --login deploy --login root --token-file -"
+    )
+    assert line.count(token) == 1
+    assert ["web7", ["deploy", "root"]] in json.loads(parts.operator("host", "list", "--json"))["logins"]
+    again = json.loads(parts.operator("host", "invite", "web7", "--url", parts.url, "--no-host-certificates", "--json"))
+    assert again["line"].endswith(" --login deploy --login root --no-host-certificates --token-file -")
+    assert token not in again["line"]
+
+
+def test_without_an_address_or_an_account_there_is_no_line_and_both_are_named(parts: Processes) -> None:
+    text = parts.operator("host", "add", "web6", *ADD[:4])
+    assert "There is no line to paste yet:" in text
+    assert "--login deploy" in text
+    assert "front_end in ca.toml, or --url https://" in text
+    assert text.endswith("Then: ssh-jit-ca host invite web6\n")
+    config = parts.paths.etc / "ca.toml"
+    before = config.read_text()
+    config.write_text(f'{before}\nfront_end = "{parts.url}/"\n')
+    try:
+        assert f" --url {parts.url} --root " in parts.operator("host", "invite", "web6", "--login", "deploy")
+    finally:
+        config.write_text(before)
+
+
+@pytest.mark.parametrize("url", ["ftp://front", "https://front/sub", "http://front", "https://a b", "https://front/?"])
+def test_an_address_that_is_none_is_refused_before_the_host_is_added(parts: Processes, url: str) -> None:
+    with pytest.raises(AssertionError, match=r"is not|must begin"):
+        parts.operator("host", "add", "web5", *ADD, "--url", url)
+    assert "web5" not in parts.operator("host", "list")
+
+
+class Liar:
+    """A front end that serves what it likes as the host program."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.body = b""
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(handler) -> None:  # noqa: N805 - there is a self already
+                handler.send_response(self.status)
+                handler.send_header("Content-Length", str(len(self.body)))
+                handler.end_headers()
+                handler.wfile.write(self.body)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+
+@pytest.fixture
+def liar() -> Iterator[Liar]:
+    """A front end that deceives."""
+    place = Liar()
+    with place.server:
+        thread = threading.Thread(target=place.server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield place
+        place.server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("body", [b"", b"#!/bin/sh\ntouch /tmp/owned\n", b"\0" * (join_line.MOST_BYTES + 2)])
+def test_a_front_end_that_serves_another_program_gets_nothing_installed(
+    parts: Processes, program: bytes, liar: Liar, body: bytes
+) -> None:
+    line = line_of(parts, f"host-{len(body)}").replace(parts.url, liar.url)
+    liar.body = body
+    ran = run(line)
+    assert (ran.code, ran.installed) == (1, [])
+    assert "is not the ssh-jit-host that the CA named" in ran.error
+    assert "Nothing was installed" in ran.error
+    liar.body = program
+    assert run(line).installed[0] == "ssh-jit-host", "the digest decides, wherever the program comes from"
+
+
+def test_a_front_end_that_is_away_is_one_sentence(parts: Processes, liar: Liar) -> None:
+    line = line_of(parts, "host-away").replace(parts.url, liar.url)
+    liar.status = 404
+    ran = run(line)
+    assert (ran.code, ran.installed) == (1, [])
+    assert ran.error == (
+        f"ssh-jit: cannot install ssh-jit-host from {liar.url}/host/ssh-jit-host.pyz: HTTP Error 404: Not Found\n"
+    )
+
+
+def test_the_front_end_serves_the_program_to_anybody_and_once(parts: Processes, program: bytes) -> None:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", parts.ports.web)) as connection:
+        connection.request("GET", "/host/ssh-jit-host.pyz")
+        answer = connection.getresponse()
+        assert answer.read() == program
+        tag = answer.headers["ETag"]
+        assert tag == f'"{hashlib.sha256(program).hexdigest()}"'
+        connection.request("GET", "/host/ssh-jit-host.pyz", headers={"If-None-Match": tag})
+        unchanged = connection.getresponse()
+        assert (unchanged.status, unchanged.read()) == (304, b"")
