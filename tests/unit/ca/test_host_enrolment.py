@@ -342,7 +342,7 @@ def test_what_a_joining_host_may_not_say(
 
 
 def test_t67_a_host_finds_its_own_id_in_what_the_ca_signed(ca: Installation, keys: tuple[Path, ...]) -> None:
-    ids = []
+    ids: list[str] = []
     for name in ("web9", "web9"):
         reply = ca.say(replace(NEW, name=name, host_keys=lines_of(keys)), m.HostReply, "admin")
         ids += {sshcert.parse_line(line)[0].key_id for line in reply.certificates}
