@@ -126,6 +126,42 @@ def test_a_sign_in_that_waits_for_its_provider_is_finished_or_refused(
     assert ("login" in ca.kinds()) is comes
 
 
+def test_what_comes_while_the_ca_is_stopping_is_refused(ca: Installation) -> None:
+    """A sign-in that waits for its provider holds the stop up; meanwhile nothing new is begun, whoever asks it."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(message: m.Message) -> None:
+        if isinstance(message, m.LoginNative):
+            begun.set()
+            assert go_on.wait(PATIENCE)
+
+    peers = [socket.socket(socket.AF_UNIX) for _ in range(2)]
+    signing_in, late = peers
+    said = ca.native_message(ALICE)
+    with serving_sockets(ca, frozenset({os.getuid()}), hold):
+        for peer, path in zip(peers, (ca.config.web_socket, ca.config.admin_socket), strict=True):
+            peer.settimeout(PATIENCE)
+            peer.connect(str(path))
+        signing_in.sendall(framed(1, said))
+        assert begun.wait(PATIENCE)
+
+        def come_late() -> None:
+            wait_until(lambda: not ca.config.admin_socket.exists())
+            late.sendall(framed(1, m.AddHost("web9", (), "127.0.0.1", 22, (("env", "staging"),), ())))
+            found.append(late.recv(64 * 1024))
+            go_on.set()
+
+        found: list[bytes] = []
+        coming = threading.Thread(target=come_late)
+        coming.start()
+    coming.join(PATIENCE)
+    assert b'"code":"ca_down"' in found[0]
+    assert "web9" not in ca.context.state.hosts
+    assert "login" in ca.kinds(), "what was begun is finished"
+    for peer in peers:
+        peer.close()
+
+
 def status(process: CaProcess) -> m.StatusReply:
     return admin_client.call(process.admin_socket, m.Status(), m.StatusReply)
 

@@ -58,9 +58,8 @@ def review(state: State, event: events.Reviewed) -> None:
 
 
 def forget(state: State, request: Request) -> None:
-    """A request is at hand no more."""
+    """A request is at hand no more. What nobody reviewed stays at hand, so it is not in ``unreviewed``."""
     close(state, request)
-    state.unreviewed.pop(request.id, None)
     state.extensions.pop(request.id, None)
     if request.asked.extends is not None:
         _take_out(state.extensions, request.asked.extends, request.id)

@@ -180,3 +180,23 @@ def test_somebody_who_is_locked_is_not_forgotten(ca: Installation) -> None:
     assert forget(ca, 100).people == 0
     with pytest.raises(SshJitError):
         ca.native(DANA)
+
+
+def test_who_is_forgotten_is_no_account_of_whoever_has_their_address_next(ca: Installation) -> None:
+    """The address was given to somebody else, who joins after the first owner is forgotten."""
+    left = replace(CAROL, email="shared@example.com")
+    ca.web(left)
+    ca.later(100 * DAY)
+    ca.web(BOB)
+    forget(ca, 90)
+    assert "acme/c-3" not in ca.context.state.subjects
+    assert (
+        refolded(ca).accounts_at
+        == ca.context.state.accounts_at
+        == {"bob@example.com": {ca.context.state.subjects["acme/b-2"]}}
+    )
+    ca.web(replace(DANA, email="shared@example.com"))
+    new = ca.context.state.subjects["partner/d-4"]
+    lock = ca.say(m.Lock(None, "person", "partner/shared@example.com", "laptop lost"), m.LockReply, "admin").lock
+    assert ca.context.state.locks[lock.id].subjects == (new,)
+    whole(ca)

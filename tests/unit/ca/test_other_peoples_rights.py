@@ -85,6 +85,7 @@ def test_t74_nor_somebody_elses_unix_name(tmp_path: Path, ca: Installation) -> N
     named = Installation(home, ca.issuers, own={"acme": '"email:kim@example.com" = "kim"'})
     assert named.logins[named.web(Person("k-1", ("SRE",), "Kim@example.com"))].own == "kim"
     assert named.logins[named.web(Person("k-2", ("SRE",), "\N{KELVIN SIGN}im@example.com"))].own is None
+    assert named.logins[named.web(Person("k-3", ("SRE",), "kim+ssh@example.com"))].own is None
     named.stop()
 
 

@@ -12,9 +12,10 @@ from sshjit.policy import Allow, Ask, Host, NeedsApproval, Policy, Subject, eval
 from sshjit_ca.report.access_lines import Line, access_lines
 from sshjit_ca.report.builder import Report
 from sshjit_ca.report.people import Claims
+from sshjit_ca.report.period import Period
 from tests.support.audit_month import DAY, HOUR, START, Month
-from tests.support.installation import Installation
-from tests.support.reports import rows
+from tests.support.installation import Installation, Person
+from tests.support.reports import made, rows
 from tests.unit.sshjit.test_policy_properties import HEAD, NOW, inventories, policies, subjects
 
 DANA = "d-4 (partner)"
@@ -90,3 +91,13 @@ def test_ten_thousand_hosts_are_as_many_lines_as_their_labels_differ(report: Rep
     hosts = [Host(f"h{n}", f"h{n}", (("env", "staging"), ("role", f"r{n}"))) for n in range(10_000)]
     lines = access_lines(policy, report.gathered.people.claims, {}, hosts, START)
     assert sorted((line.terms.rule, len(line.hosts)) for line in lines) == [("nightly", 10_000), ("staging", 10_000)]
+
+
+def test_an_address_reaches_what_its_own_letters_say_and_nothing_else(ca: Installation) -> None:
+    """As roles are given: neither by another address of the same mailbox, nor only in one case of the letters."""
+    ca.web(Person("d-4", (), "Dana@Example.com", provider="partner"))
+    ca.web(Person("x-9", (), "dana+spare@example.com", provider="partner"))
+    now = int(ca.time)
+    with made(ca, Period(now - HOUR, now + HOUR)) as report:
+        (reach,) = (row for row in rows(report, "reach") if row["rule"] == "database")
+    assert reach["people"] == (DANA,)

@@ -165,3 +165,24 @@ def test_a_long_log_is_not_read_again_for_every_batch_that_is_lost(
     other.execute(MENDED)
     wait_until(lambda: isinstance(ca.say_all([m.ReadBundle(None)])[0], m.BundleReply) and ca.authority.ahead is False)
     assert ca.ask(login, "web1").certificate is not None
+
+
+def test_a_clock_whose_confirmation_could_not_be_written_is_not_confirmed(
+    ca: Installation, other: sqlite3.Connection
+) -> None:
+    """Nothing is signed by a time that no entry of the log speaks for."""
+    login = ca.native(ALICE)
+    ca.time += 3600
+    other.execute(BROKEN["entries"])
+    with pytest.raises(Failed) as failed:
+        ca.say(m.ConfirmClock("the time server was wrong"), m.ClockReply, "admin")
+    assert failed.value.code == "not_signing"
+    other.execute(MENDED)
+    for _ in range(2):
+        with pytest.raises(Failed) as stopped:
+            ca.ask(login, "web1")
+        assert stopped.value.code == "clock"
+        ca.restart()
+    assert "clock" not in ca.kinds()
+    assert ca.say(m.ConfirmClock("the time server was wrong"), m.ClockReply, "admin").drift == 3600
+    assert ca.ask(ca.native(ALICE), "web1").certificate is not None

@@ -179,3 +179,22 @@ def test_indexes_say_what_a_scan_says_whatever_becomes_of_a_request(ca: Installa
     now(waiting=0, opened=1, unreviewed=1)
     assert list(ca.context.state.requests) == [glass[1].id]
     assert ca.context.state.extensions == {}
+
+
+def test_nothing_is_kept_of_a_grant_that_is_forgotten_before_what_made_it_longer(ca: Installation) -> None:
+    """Requests are forgotten in the order in which they were made, and a later end holds up what came after."""
+    ca.change_policy('use_by = "15m"\ngrant = "1h"', 'use_by = "15m"\nextend = { count = 2, by = "30m" }\ngrant = "1h"')
+    dana, bob = ca.native(DANA), ca.native(BOB)
+    grant = ca.approve(bob, ca.ask(dana, "db1").request)
+    between = ca.approve(bob, ca.ask(dana, "db1", start=int(ca.time) + 6 * HOUR, certificate=False).request)
+    more = ca.approve(bob, ca.say(m.Extend(dana, grant.id, "CHG-8 not done yet", ""), m.AskReply).request)
+    check_indexes(ca.context.state)
+    assert ca.context.state.extensions == {grant.id: [more.id]}
+    ca.later(30 * DAY + 3 * HOUR)
+    ca.native(BOB)
+    assert list(ca.context.state.requests) == [between.id, more.id]
+    check_indexes(ca.context.state)
+    ca.later(DAY)
+    ca.native(BOB)
+    assert not ca.context.state.requests
+    check_indexes(ca.context.state)

@@ -109,6 +109,32 @@ def test_t71_nor_is_more_time_for_something_else(alice: Laptop, server: ClientSe
     assert server.requests() == [first]
 
 
+COMMAND = ('actions = ["shell", "migrate"]', 'actions = ["shell", "migrate", "command"]')
+
+
+def test_t71_another_command_than_the_typed_one_is_not_signed(alice: Laptop, server: ClientServer) -> None:
+    server.front.ca.change_policy(*COMMAND)
+    words = ("request", "--action", "command", "--reason", "CHG-7", "postgres@db1", "pg_dump app")
+    lies(server, command="rm -rf /srv")
+    done = alice.run(*words)
+    assert (done.returncode, server.requests()) == (8, []), done.stderr
+    assert "for something else than you typed (action); nothing was signed" in done.stderr
+    server.alter = None
+    done = alice.run(*words)
+    assert done.returncode == 0, done.stderr
+    (request,) = map(server.view, server.requests())
+    assert (request.command, request.signed) == ("pg_dump app", True)
+
+
+def test_hosts_that_labels_choose_are_as_many_as_there_are_and_printed(alice: Laptop, server: ClientServer) -> None:
+    server.front.ca.add_host("db2", env="prod", role="db")
+    done = alice.run("request", "--reason", "CHG-7", "--label", "role=db")
+    assert done.returncode == 0, done.stderr
+    assert "ssh-jit: this request is for postgres on db1, db2\n" in done.stderr
+    (request,) = map(server.view, server.requests())
+    assert (request.hosts, request.signed) == (("db1", "db2"), True)
+
+
 def test_t71_a_longer_time_than_typed_is_not_signed(alice: Laptop, server: ClientServer) -> None:
     lies(server, duration=3600)
     done = alice.run(*DB1, "--for", "10m")

@@ -136,3 +136,9 @@ def test_a_user_name_is_one_persons_over_all_providers() -> None:
         load(ACME + own + PARTNER + 'own_names = { "sub:1" = "bob" }\n')
     with pytest.raises(Invalid, match="must be a table"):
         load(ACME + 'own_names = ["alice"]\n')
+
+
+def test_a_table_of_user_names_means_the_address_letter_by_letter() -> None:
+    """What only forbids (``addresses.mailbox``) takes ``bob+ssh`` for ``bob``."""
+    own = load(ACME + 'own_names = { "email:bob+ssh@example.com" = "bob" }\n')["acme"].own_names
+    assert own == {"email:bob+ssh@example.com": "bob"}

@@ -472,3 +472,23 @@ def test_a_ca_that_does_not_take_this_program_is_away_for_people(
         thread.join(5)
     assert (found.value.code, "33" in found.value.message, "toml" in found.value.hint) == ("ca_down", False, False)
     assert hint in caplog.text
+
+
+def test_what_is_missing_of_an_answer_comes_within_what_is_left_of_the_time(tmp_path: Path, raw: Raw) -> None:
+    """A piece that comes late gives the rest no time of its own: it would come after twice the limit."""
+    done = threading.Event()
+
+    def behave(channel: socket.socket) -> None:
+        channel.recv(4096)
+        channel.sendall(b"\0\0\0\x40")
+        time.sleep(3.0)
+        channel.sendall(b"{")
+        done.wait(10)
+
+    raw(behave)
+    with closing(CaClient(tmp_path / "web.sock", timeout=4.0)) as client:
+        began = time.monotonic()
+        with pytest.raises(Failed):
+            client.call(ASK, m.AskReply)
+        assert time.monotonic() - began < 6
+    done.set()
