@@ -8,7 +8,6 @@ against the key, the names of the certificate before it and the bundle: a front 
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -115,12 +114,12 @@ def fetched(config: Config, bundle: Bundle, now: float, say: Say) -> dict[Path, 
         files.write(tried, f"{int(now)}\n".encode("ascii"))
         try:
             return _renewed(config, bundle, due, int(now))
-        except (HostError, ValueError, IndexError) as error:
+        except (HostError, ValueError) as error:
             problem = f": {error}"
     for host_key in due:
         end = host_key.certificate.valid_before
         if problem or now > end - WORRY:
-            day = datetime.fromtimestamp(min(end, 2**33), timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+            day = datetime.fromtimestamp(end, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
             verb = "ended" if now >= end else "ends"
             say(f"warning: the host certificate {host_key.place} {verb} {day} and was not renewed{problem}")
     return {}
@@ -154,7 +153,7 @@ def _checked(config: Config, bundle: Bundle, due: Due, line: str, now: int) -> b
     old = due.certificate
     try:
         new = read(line)
-    except (ValueError, IndexError, binascii.Error):
+    except (ValueError, IndexError):
         raise BundleRefused("what came is no certificate") from None
     right = (
         new.kind == _HOST

@@ -16,6 +16,7 @@ from sshjit import ca_protocol as m
 from sshjit.api.views import RequestState
 from sshjit_client import certificate_index, files
 from sshjit_client.machine import Session
+from tests.support import break_glass
 from tests.support.client_server import ClientServer
 from tests.support.installation import BOB
 from tests.unit.client.conftest import Laptop
@@ -341,6 +342,31 @@ def test_a_front_end_that_lies_about_the_address_is_no_man_in_the_middle(
     assert honest.stdout == "deploy: whoami\n"
     lax = own or len(words) > 1
     assert ("this connection ignores your StrictHostKeyChecking" in honest.stderr) is bool(lax)
+
+
+def test_nor_where_the_glass_is_broken(laptop: Laptop, server: ClientServer, tmp_path: Path) -> None:
+    """For a new certificate, and for the one that is kept."""
+    config, thief = tmp_path / "own", tmp_path / "thief"
+    config.write_text(f"Host *\n UserKnownHostsFile {tmp_path / 'known'}\n StrictHostKeyChecking accept-new\n")
+    thief.mkdir()
+    make_key(thief / "ca")
+    user_ca = server.front.ca.context.keys.public("user_ca").line
+    words = ("break-glass", "--yes", "-F", str(config), "--reason", break_glass.REASON, "db1", "whoami")
+    with ssh_server(thief, ["db1"], ["postgres@db1", "root@db1"], thief / "ca", user_ca) as port:
+        route = {"host": "db1", "host_id": "db1", "aliases": ["db1.lab"], "address": "127.0.0.1", "port": port}
+        server.lies = {"routes": [route]}
+        for said in ("somebody else must review it", "using the access that is open on db1"):
+            done = laptop.run(*words)
+            assert (done.stdout, done.returncode) == ("", 255), done.stderr
+            assert said in done.stderr
+            assert "Host key verification failed." in done.stderr
+        assert not (tmp_path / "known").exists()
+    assert "this connection ignores your StrictHostKeyChecking accept-new" not in done.stderr, "it was told at once"
+    server.lies = {}
+    laptop.run("logout")
+    honest = laptop.run(*words)
+    assert honest.stdout.endswith(": whoami\n"), honest.stderr
+    assert "this connection ignores your StrictHostKeyChecking accept-new" in honest.stderr
 
 
 def test_the_cas_line_names_what_was_typed_and_nothing_that_came_unsigned(laptop: Laptop, server: ClientServer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,10 @@ class Renewing:
         return 201, {"certificates": [made], "host": {}, "bundle_root": "", "bundle_key": "", "invitation": None}
 
 
+def away(_path: str, _body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    return 503, {"error": {"family": "failed", "code": "ca_down", "message": "the CA is down", "hint": ""}}
+
+
 @pytest.fixture
 def renewing(authority: Authority, front: Front, host: Host) -> Renewing:
     """A host whose certificate ends tomorrow."""
@@ -69,7 +74,9 @@ def test_a_certificate_is_renewed_before_it_ends_and_sshd_offers_the_new_one(
     (host.folder / "signers").write_text(f'web1 namespaces="renew@ssh-jit" {line(renewing.key)}\n')
     command = f"ssh-keygen -Y verify -f {host.folder}/signers -I web1 -n renew@ssh-jit -s {host.folder}/signature"
     run(*command.split(), given=signed)
-    assert "renewed" not in host.refresh()
+    again = host.refresh()
+    assert "renewed" not in again
+    assert "reloaded" not in again, "sshd was told at once, and not by the next refresh"
     assert len(renewing.asked) == 1
     with host.sshd():
         known = host.folder / "known_hosts"
@@ -85,6 +92,7 @@ def test_a_certificate_is_renewed_before_it_ends_and_sshd_offers_the_new_one(
         {"names": "web1"},
         {"names": "web1,web1.lab,db1"},
         {"ca": "thief"},
+        {"ca": "user_ca"},
         {"key": "thief"},
         {"of": "-q"},
         {"times": "-1m:+1h"},
@@ -92,9 +100,11 @@ def test_a_certificate_is_renewed_before_it_ends_and_sshd_offers_the_new_one(
     ],
     ids=str,
 )
-def test_what_a_front_end_makes_up_is_not_taken(host: Host, renewing: Renewing, lie: dict[str, Any]) -> None:
-    make_key(host.folder / "thief")
-    renewing.how = {name: host.folder / "thief" if value == "thief" else value for name, value in lie.items()}
+def test_what_a_front_end_makes_up_is_not_taken(
+    authority: Authority, host: Host, renewing: Renewing, lie: dict[str, Any]
+) -> None:
+    keys = {"thief": make_key(host.folder / "thief"), "user_ca": authority.user_ca}
+    renewing.how = {name: keys.get(value, value) for name, value in lie.items()}
     place = Path(f"{renewing.key}-cert.pub")
     before = place.read_bytes()
     output = host.refresh()
@@ -133,10 +143,7 @@ def test_nor_what_follows_the_old_one_and_is_worth_nothing(
 def test_a_certificate_that_nobody_renews_is_warned_about_and_asked_for_again_later(
     front: Front, host: Host, renewing: Renewing
 ) -> None:
-    front.posted = lambda _path, _body: (
-        503,
-        {"error": {"family": "failed", "code": "ca_down", "message": "the CA is down", "hint": ""}},
-    )
+    front.posted = away
     assert "was not renewed: the CA is down" in host.refresh()
     front.posted = renewing.answer
     assert f"warning: the host certificate {renewing.key}-cert.pub ends " in host.refresh(), "ten minutes are not over"
@@ -145,9 +152,70 @@ def test_a_certificate_that_nobody_renews_is_warned_about_and_asked_for_again_la
     assert "renewed" in host.refresh()
 
 
+@pytest.mark.parametrize(
+    ("certificates", "problem"),
+    [
+        (None, "the answer holds no certificates"),
+        ("one", "certificates is not a list"),
+        ([], "the answer holds another number of certificates than was asked for"),
+        (["MADE", "MADE"], "the answer holds another number of certificates than was asked for"),
+        ([""], "what came is no certificate"),
+        (["ssh-ed25519-cert-v01@openssh.com !!!"], "what came is no certificate"),
+        (["ssh-ed25519-cert-v01@openssh.com AAAA"], "what came is no certificate"),
+    ],
+    ids=str,
+)
+def test_an_answer_of_another_form_is_a_line_and_leaves_the_old_certificate(
+    front: Front, host: Host, renewing: Renewing, certificates: Any, problem: str
+) -> None:
+    def answer(path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        status, right = renewing.answer(path, body)
+        (made,) = right.pop("certificates")
+        given = (
+            [each.replace("MADE", made) for each in certificates] if isinstance(certificates, list) else certificates
+        )
+        return status, {**right, **({} if certificates is None else {"certificates": given})}
+
+    front.posted = answer
+    place = Path(f"{renewing.key}-cert.pub")
+    before = place.read_bytes()
+    assert f"was not renewed: {problem}" in host.refresh()
+    assert place.read_bytes() == before
+
+
+def test_a_key_that_cannot_sign_is_named(host: Host, renewing: Renewing) -> None:
+    renewing.key.write_text("damaged\n")
+    assert f"was not renewed: {renewing.key} cannot sign: " in host.refresh(code=5), "nor does sshd start"
+    assert not renewing.asked
+
+
+def test_the_last_three_days_are_warned_about_without_a_try_and_the_end_is_called_one(
+    authority: Authority, front: Front, host: Host, renewing: Renewing
+) -> None:
+    """The tries themselves say what went wrong; between them nothing is said that is not urgent."""
+    front.posted = away
+    certify(authority, renewing.key, "-5d:+4d")
+    assert "was not renewed: the CA is down" in host.refresh()
+    assert "certificate" not in host.refresh(), "four days are left, and the next try is in ten minutes"
+    certify(authority, renewing.key, "-5d:+2d")
+    assert f"{renewing.key}-cert.pub ends " in host.refresh()
+    certify(authority, renewing.key, "-5d:-1h")
+    assert f"{renewing.key}-cert.pub ended " in host.refresh()
+
+
+@pytest.mark.parametrize("kept", ["tomorrow", "damaged\n", ""])
+def test_a_time_of_the_last_try_that_cannot_be_holds_no_try_up(host: Host, renewing: Renewing, kept: str) -> None:
+    """The clock was set back, or the file is damaged."""
+    host.home.mkdir(exist_ok=True)
+    (host.home / "renewal.tried").write_text(str(int(time.time()) + 24 * 3600) if kept == "tomorrow" else kept)
+    assert "renewed" in host.refresh()
+
+
 def test_what_is_not_ours_or_not_due_is_left_alone(authority: Authority, host: Host, renewing: Renewing) -> None:
     own = make_key(host.folder / "own_ca")
     certify(authority, renewing.key, "-6d:+1d", ca=own)
+    host.refresh()
+    certify(authority, renewing.key, "-6d:+1d", of="-q")
     host.refresh()
     certify(authority, renewing.key, "-1d:+6d")
     host.refresh()
