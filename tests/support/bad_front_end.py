@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import itertools
 import socket
+import ssl
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 DRIPPED = (b"", b"HTTP/1.1 200 OK\r\nX-Drip: ", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n")
 """What comes at once, before the rest drips: nothing, the beginning of a header, all headers."""
 
 
 @contextmanager
-def dripping(first: bytes = DRIPPED[1]) -> Iterator[str]:
+def dripping(first: bytes = DRIPPED[1], *, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """Answers everybody with the beginning of a header, and then with a byte of it ten times a second, for ever."""
     over = threading.Event()
 
-    def drip(connection: socket.socket) -> None:
-        with connection, suppress(OSError):
+    def drip(plain: socket.socket) -> None:
+        with suppress(OSError), plain if tls is None else tls.wrap_socket(plain, server_side=True) as connection:
             connection.recv(64 * 1024)
             connection.sendall(first)
             while not over.wait(0.1):
@@ -35,10 +45,64 @@ def dripping(first: bytes = DRIPPED[1]) -> Iterator[str]:
         server = threading.Thread(target=serve)
         server.start()
         try:
+            yield f"{'https' if tls else 'http'}://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            over.set()
+            server.join()
+
+
+@contextmanager
+def reading_nothing() -> Iterator[str]:
+    """Lets everybody connect, and reads nothing of what they send."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+@contextmanager
+def refusing_and_silent(seconds: float) -> Iterator[str]:
+    """Refuses the first question after so many seconds, and never answers the second one."""
+    over = threading.Event()
+
+    def serve() -> None:
+        with suppress(OSError):
+            first, _ = listening.accept()
+            with first:
+                first.recv(64 * 1024)
+                over.wait(seconds)
+                first.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+            second, _ = listening.accept()
+            with second:
+                over.wait()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(10)
+        server = threading.Thread(target=serve)
+        server.start()
+        try:
             yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         finally:
             over.set()
             server.join()
+
+
+def tls_of_its_own(folder: Path) -> tuple[ssl.SSLContext, Path]:
+    """TLS for 127.0.0.1 by a certificate that signs itself, and the file for whoever is to trust it."""
+    file, key = folder / "tls.pem", ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a test")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    file.write_bytes(
+        made.public_bytes(Encoding.PEM) + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context, file
 
 
 @contextmanager

@@ -81,6 +81,7 @@ def test_more_time_and_emergency_access_are_signed_too(alice: Laptop, server: Cl
         ("action", "migrate"),
         ("reason", "CHG-8"),
         ("hosts", ["db1", "vault1"]),
+        ("hosts", []),
         ("start", 1_900_000_000),
         ("break_glass", True),
         ("extends", "req-0123456789abcdef"),

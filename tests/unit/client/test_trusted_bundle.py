@@ -17,7 +17,7 @@ from sshjit.errors import Failed, Invalid, Refused
 from sshjit_client import files, http_client, trusted_bundle
 from sshjit_client.machine import HeldBundle, Settings
 from sshjit_client.terminal import Terminal
-from tests.support.bad_front_end import DRIPPED, UNSENDABLE, dripping, flooding
+from tests.support.bad_front_end import DRIPPED, UNSENDABLE, dripping, flooding, reading_nothing
 from tests.support.bundle_cases import NEW_LINE
 from tests.support.client_server import ClientServer
 from tests.unit.client.conftest import Laptop
@@ -156,6 +156,16 @@ def test_one_deadline_is_over_the_whole_exchange(monkeypatch: pytest.MonkeyPatch
                 http_client.exchange("GET", url)
             assert (failed.value.code, "no whole answer in 1 s" in failed.value.message) == ("unreachable", True)
             assert time.monotonic() - began < 5
+
+
+def test_one_deadline_is_over_what_is_sent_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody reads it."""
+    monkeypatch.setattr(http_client, "DEADLINE", 1.0)
+    with reading_nothing() as url:
+        began = time.monotonic()
+        with pytest.raises(Failed, match="no whole answer in 1 s"):
+            http_client.exchange("POST", url, body=b" " * 32 * 1024 * 1024)
+        assert time.monotonic() - began < 6
 
 
 @pytest.mark.parametrize("tag", [*UNSENDABLE, '"poison"'])

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import time
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 
 import pytest
 
 from sshjit_host import fetch
 from sshjit_host.errors import Unreachable
-from tests.support.bad_front_end import UNSENDABLE, dripping
+from tests.support.bad_front_end import (
+    UNSENDABLE,
+    dripping,
+    reading_nothing,
+    refusing_and_silent,
+    tls_of_its_own,
+)
 from tests.support.host_machine import Authority, Front, Host
 from tests.support.waiting import wait_until
 
@@ -24,6 +32,60 @@ def test_one_deadline_is_over_the_whole_exchange(monkeypatch: pytest.MonkeyPatch
         with pytest.raises(Unreachable):
             fetch.bundle(url, "")
         assert time.monotonic() - began < 5
+
+
+def test_one_deadline_is_over_what_is_posted_and_over_tls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As a host that renews its certificate; and whoever does not even read what is sent is left as soon."""
+    monkeypatch.setattr(fetch, "DEADLINE", 1)
+    context, trusted = tls_of_its_own(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    for front_end, body in (
+        (dripping(), b"{}"),
+        (dripping(tls=context), b"{}"),
+        (reading_nothing(), b" " * 32 * 1024 * 1024),
+    ):
+        with front_end as url:
+            began = time.monotonic()
+            with pytest.raises(Unreachable) as late:
+                fetch.post(url, body)
+            assert "cannot reach" in late.value.message
+            assert "CERTIFICATE" not in late.value.message
+            assert time.monotonic() - began < 5
+
+
+def test_one_deadline_is_over_both_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first is refused shortly before it is over, and the one without the ETag is never answered."""
+    monkeypatch.setattr(fetch, "DEADLINE", 4)
+    with refusing_and_silent(3) as url:
+        began = time.monotonic()
+        with pytest.raises(Unreachable):
+            fetch.bundle(url, '"7"')
+        assert time.monotonic() - began < 6
+
+
+def test_an_offer_that_another_run_overtook_meanwhile_is_no_alarm(
+    authority: Authority, front: Front, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The front end answers slowly with what was the newest when it was asked; another run has a newer one by then."""
+    front.serve(authority.offer())
+    host.refresh()
+    front.serve(authority.offer(sequence=2))
+    answer, others = front.answer, list[str]()
+
+    def overtaken(handler: BaseHTTPRequestHandler) -> None:
+        asked = front.body
+        if not others:
+            others.append("")
+            front.serve(authority.offer(sequence=3))
+            others.append(host.refresh())
+        newest, front.body = front.body, asked
+        answer(handler)
+        front.body = newest
+
+    monkeypatch.setattr(front, "answer", overtaken)
+    assert "took bundle" not in host.refresh()
+    assert "took bundle 3" in others[1]
+    assert "took bundle" not in host.refresh()
 
 
 def test_a_dripping_front_end_silences_no_alarm_and_holds_up_nobody(

@@ -211,6 +211,18 @@ def test_a_time_of_the_last_try_that_cannot_be_holds_no_try_up(host: Host, renew
     assert "renewed" in host.refresh()
 
 
+def test_a_renewal_that_is_answered_slowly_holds_up_no_other_run(front: Front, host: Host, renewing: Renewing) -> None:
+    others: list[str] = []
+
+    def answer(path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        others.append(host.refresh())
+        return renewing.answer(path, body)
+
+    front.posted = answer
+    assert "renewed" in host.refresh()
+    assert len(others) == 1
+
+
 def test_what_is_not_ours_or_not_due_is_left_alone(authority: Authority, host: Host, renewing: Renewing) -> None:
     own = make_key(host.folder / "own_ca")
     certify(authority, renewing.key, "-6d:+1d", ca=own)
