@@ -58,11 +58,9 @@ def review(state: State, event: events.Reviewed) -> None:
 
 
 def forget(state: State, request: Request) -> None:
-    """A request is at hand no more. What nobody reviewed stays at hand, so it is not in ``unreviewed``."""
+    """A request is at hand no more. What nobody reviewed is not forgotten; a grant is so before what made it longer."""
     close(state, request)
     state.extensions.pop(request.id, None)
-    if request.asked.extends is not None:
-        _take_out(state.extensions, request.asked.extends, request.id)
 
 
 def close(state: State, request: Request) -> None:

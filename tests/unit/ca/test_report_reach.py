@@ -97,6 +97,7 @@ def test_an_address_reaches_what_its_own_letters_say_and_nothing_else(ca: Instal
     """As roles are given: neither by another address of the same mailbox, nor only in one case of the letters."""
     ca.web(Person("d-4", (), "Dana@Example.com", provider="partner"))
     ca.web(Person("x-9", (), "dana+spare@example.com", provider="partner"))
+    ca.web(Person("y-9", (), "dana@example.com", provider="partner", verified=False))
     now = int(ca.time)
     with made(ca, Period(now - HOUR, now + HOUR)) as report:
         (reach,) = (row for row in rows(report, "reach") if row["rule"] == "database")
