@@ -149,7 +149,7 @@ def test_a_certificate_that_nobody_renews_is_warned_about_and_asked_for_again_la
     assert f"warning: the host certificate {renewing.key}-cert.pub ends " in host.refresh(), "ten minutes are not over"
     assert not renewing.asked
     (host.home / "renewal.tried").write_text("17\n")
-    assert "renewed" in host.refresh()
+    assert f"renewed {renewing.key}-cert.pub" in host.refresh()
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_a_time_of_the_last_try_that_cannot_be_holds_no_try_up(host: Host, renew
     """The clock was set back, or the file is damaged."""
     host.home.mkdir(exist_ok=True)
     (host.home / "renewal.tried").write_text(str(int(time.time()) + 24 * 3600) if kept == "tomorrow" else kept)
-    assert "renewed" in host.refresh()
+    assert f"renewed {renewing.key}-cert.pub" in host.refresh()
 
 
 def test_a_renewal_that_is_answered_slowly_holds_up_no_other_run(front: Front, host: Host, renewing: Renewing) -> None:
@@ -219,7 +219,7 @@ def test_a_renewal_that_is_answered_slowly_holds_up_no_other_run(front: Front, h
         return renewing.answer(path, body)
 
     front.posted = answer
-    assert "renewed" in host.refresh()
+    assert f"renewed {renewing.key}-cert.pub" in host.refresh()
     assert len(others) == 1
 
 
