@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,8 @@ from sshjit.errors import Failed, Invalid, Refused
 from sshjit.login import b64url, unb64url
 from sshjit_ca.access import host_statements
 from sshjit_ca.cli import show
+from sshjit_ca.operations import doctor
+from tests.support.ca_sockets import serving_sockets
 from tests.support.installation import ALICE, Installation, make_key, ssh_sign
 from tests.support.keyring import fp
 from tests.support.published_bundle import newest as newest_bundle
@@ -520,6 +523,30 @@ def test_a_host_s_report_names_only_grants_of_that_host(ca: Installation, keys: 
     ca.say(report(ca, "web9", keys[0], ended=(own,)), m.Done, "web")
 
 
+def doctors_warnings(ca: Installation) -> list[str]:
+    """What ``ssh-jit-ca doctor`` says of hosts."""
+    with serving_sockets(ca, frozenset({os.getuid()})):
+        findings = doctor.examine(ca.config, lambda: ca.context.clock, ca.places)
+    return [finding.message for finding in findings if finding.area == "hosts"]
+
+
+def test_a_host_is_certified_until_the_first_of_its_keys_is_not(ca: Installation, keys: tuple[Path, ...]) -> None:
+    """One of its keys is renewed, and another one never."""
+    ca.say(join(ca, "web9", invited(ca), keys), m.HostReply, "web")
+
+    def until() -> int:
+        return dict(ca.say(m.ReadHosts(None), m.HostsReply, "admin").certified)["web9"]
+
+    first = until()
+    assert doctors_warnings(ca) == []
+    ca.later(3 * 24 * 3600)
+    ca.say(renew(ca, "web9", keys[:1]), m.HostReply, "web")
+    assert until() == first
+    ca.later(6 * 24 * 3600)
+    ca.say(renew(ca, "web9", keys[:1]), m.HostReply, "web")
+    assert until() == 0
+
+
 def test_the_operator_reads_until_when_hosts_are_certified_and_who_does_not_renew(
     ca: Installation, keys: tuple[Path, ...]
 ) -> None:
@@ -541,9 +568,12 @@ def test_the_operator_reads_until_when_hosts_are_certified_and_who_does_not_rene
     ca.later(5 * day)
     assert standing() == (end, ("web9",))
     assert "web9: NOT RENEWED" in show.status(ca.say(m.Status(), m.StatusReply, "admin"))
+    (said,) = doctors_warnings(ca)
+    assert said.startswith("web9 does not renew its certificates, which end at 20")
     ca.say(renew(ca, "web9", keys), m.HostReply, "web")
     assert standing()[1] == ()
     ca.later(9 * day)
     ca.native(ALICE)
     assert standing() == (0, ("web9",)), "it has ended, and was forgotten"
+    assert doctors_warnings(ca) == ["web9 does not renew its certificates, which have ended"]
     assert "no more" in show.hosts(ca.say(m.ReadHosts(None), m.HostsReply, "admin"))
