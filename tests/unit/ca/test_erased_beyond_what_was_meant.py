@@ -151,6 +151,22 @@ def test_t72_of_release_0_1_0_what_the_rules_keep_and_how_many_went_is_known_and
     assert refused.value.code == "log_broken"
 
 
+def test_t72_of_release_0_1_0_the_start_itself_keeps_to_the_rules(old: Installation) -> None:
+    """As many are missing as were recorded: one that was erased was put back from an old copy."""
+    kept = [row.entry for row in old.store.rows()]
+    forget_as_release_0_1_0(old)
+    left = {row.entry.index for row in old.store.rows() if row.entry.detail is not None}
+    back = next(entry for entry in kept if entry.detail is not None and entry.index not in left)
+    change(old, "UPDATE entries SET detail = ?, salt = ? WHERE number = ?", back.detail, back.salt, back.index)
+    (wanted,) = logins_of(old, b"dana@example.com")
+    erase(old, wanted)
+    old.stop()
+    with pytest.raises(Failed) as refused:
+        old.start()
+    assert refused.value.code == "log_broken"
+    assert refused.value.message.startswith(f"entry {wanted}: its detail is missing")
+
+
 def test_both_ways_of_forgetting_in_one_log(old: Installation) -> None:
     erased = forget_as_release_0_1_0(old, 60)
     old.later(40 * DAY)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import zlib
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from sshjit import ca_protocol as m
 from sshjit import canonical, entries, events, merkle, wire
-from sshjit.errors import Invalid, SshJitError
+from sshjit.errors import Failed, Invalid, SshJitError
 from sshjit_ca import state as states
 from sshjit_ca.keys.succession import Succession
 from sshjit_ca.log import fast_reader, snapshots, snapshotting, verification
@@ -151,6 +153,52 @@ def test_a_snapshot_past_what_is_remembered_elsewhere_is_passed_over(ca: Install
     verified = Succession.of(ca.context.keys.public("log"), ca.store).verified
     assert snapshots.newest(ca.store, ca.config.origin, size, verified).size == size
     assert snapshots.newest(ca.store, ca.config.origin, size - 1, verified).size == 0
+
+
+def test_no_snapshot_hides_that_the_log_differs_from_what_is_remembered(ca: Installation, tmp_path: Path) -> None:
+    """The database is of a history that a copy began; the checkpoint kept outside it is of the one that was lost."""
+    tell(ca)
+    ca.stop()
+    shutil.copytree(ca.config.home, tmp_path / "copy")
+    ca.start()
+    tell(ca)
+    ca.stop()
+    remembered = (ca.config.home / "checkpoint").read_bytes()
+    shutil.rmtree(ca.config.home)
+    shutil.copytree(tmp_path / "copy", ca.config.home)
+    ca.start()
+    for _ in range(3):
+        ca.later(60)
+        tell(ca)
+    snapshotting.keep_last(ca.context.journal)
+    ca.stop()
+    (ca.config.home / "checkpoint").write_bytes(remembered)
+    with pytest.raises(Failed) as refused:
+        ca.start()
+    assert refused.value.code == "log_rolled_back"
+    assert "differs from its checkpoint" in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("DELETE FROM entries WHERE number = 7", "the log is broken at entry 8"),
+        (
+            "UPDATE entries SET fact = CAST(replace(CAST(fact AS TEXT), 'false', 'true') AS BLOB) WHERE kind = 'login'",
+            "the log does not fit its checkpoint",
+        ),
+    ],
+)
+def test_the_start_itself_finds_what_was_changed_where_nothing_is_remembered_elsewhere(
+    ca: Installation, statement: str, said: str
+) -> None:
+    tell(ca)
+    ca.stop()
+    (ca.config.home / "checkpoint").unlink()
+    change(ca, statement)
+    with pytest.raises(Failed) as refused:
+        ca.start()
+    assert (refused.value.code, refused.value.message) == ("log_broken", said)
 
 
 def test_the_version_of_the_fold_follows_the_fields_of_the_state() -> None:

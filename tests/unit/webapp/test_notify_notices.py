@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sshjit import ca_protocol as m
-from sshjit_web.notify import notices, planner
+from sshjit_web.notify import notices, planner, recipients
 from sshjit_web.notify_config import NotifyConfig, Route
 from tests.support.break_glass import break_glass, review
 from tests.support.installation import ALICE, BOB, DANA, Installation
@@ -209,6 +209,23 @@ def test_an_address_that_nobody_vouches_for_is_owed_to_and_dead_at_once(ca: Inst
     problems = {copy.target.recipient: copy.target.problem for copy in ear.plans[0].announcements[0].copies}
     assert problems.pop("erin@example.com") == ""
     assert list(problems.values()) == ["their provider confirms no e-mail address"]
+
+
+@pytest.mark.parametrize(
+    ("email", "to"),
+    [
+        ("Kim@Example.com", "kim@example.com"),
+        ("boss@stra\N{LATIN SMALL LETTER SHARP S}e.example", None),
+        ("\N{KELVIN SIGN}im@example.com", None),
+        ("kim@example.com, eve@example.com", None),
+        ("kim@example.com\nBcc: eve@example.com", None),
+        ("Kim <kim@example.com>", None),
+        (None, None),
+    ],
+)
+def test_t74_mail_goes_to_the_very_address_that_is_confirmed_or_nowhere(email: str | None, to: str | None) -> None:
+    """Whoever has another address that folds to it does not get the owner's mail, nor does a second one in a text."""
+    assert recipients.address(m.PersonView("sub-0123456789abcdef", "acme", "Kim", email)) == to
 
 
 def test_news_that_are_old_are_not_told(ca: Installation, ear: FeedReader) -> None:
