@@ -45,7 +45,7 @@ def write(path: Path, content: str | bytes, *, durable: bool = True) -> None:
     every connection would wait for the disk.
     """
     new = path.with_name(f".{path.name[:40]}.{os.urandom(6).hex()}")
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content.encode("utf-8") if isinstance(content, str) else content)

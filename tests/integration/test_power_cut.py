@@ -16,7 +16,7 @@ import pytest
 from sshjit_ca.keys import PURPOSES
 from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
 from tests.support.ca_process import PROGRAM, CaProcess, run_command
-from tests.support.installation import Installation
+from tests.support.installation import Installation, make_key
 from tests.support.issuer import serving
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -223,3 +223,38 @@ def test_t84_an_init_never_touches_a_ca_that_has_started(config: Path, tmp_path:
         path.chmod(0o600)
     (tmp_path / "ca" / "ca.db").write_bytes(b"")
     assert "has started" in run_command(config, "init", code=2)
+
+
+def test_t84_nor_one_whose_log_alone_says_that_it_has_started(config: Path, tmp_path: Path) -> None:
+    assert start(config) == ""
+    home = tmp_path / "ca"
+    (home / "checkpoint").unlink()
+    (home / "keys" / "first.json").unlink()
+    before = {path: path.read_bytes() for path in (home / "keys").iterdir()}
+    assert "has started" in run_command(config, "init", code=2)
+    assert {path: path.read_bytes() for path in (home / "keys").iterdir()} == before
+
+
+def test_t84_a_key_that_was_made_as_a_file_is_not_given_up_for_another(config: Path, tmp_path: Path) -> None:
+    keys, other = tmp_path / "ca" / "keys", make_key(tmp_path / "other")
+    (keys / "first.json").unlink()
+    before = (keys / "user_ca").read_bytes()
+    said = run_command(config, "init", "--user-ca", f"file:{other}", code=1)
+    assert "took user_ca as a file; nothing was changed" in said
+    assert "repeat it without --user-ca REFERENCE" in said
+    assert (keys / "user_ca").read_bytes() == before
+    assert not (keys / "first.json").exists()
+
+
+def test_t84_a_whole_key_that_cannot_be_opened_is_not_made_anew(config: Path, tmp_path: Path) -> None:
+    """It was encrypted the first time, and this time nobody said by what."""
+    (tmp_path / "passphrase").write_text("correct horse\n")
+    (tmp_path / "passphrase").chmod(0o600)
+    shutil.rmtree(tmp_path / "ca")
+    (tmp_path / "ca").mkdir(mode=0o700)
+    run_command(config, "init", "--passphrase-file", str(tmp_path / "passphrase"))
+    key = tmp_path / "ca" / "keys" / "user_ca"
+    before = key.read_bytes()
+    (tmp_path / "ca" / "keys" / "first.json").unlink()
+    assert "is encrypted" in run_command(config, "init", code=1)
+    assert key.read_bytes() == before

@@ -173,7 +173,7 @@ def session_key(path: Path) -> bytes:
 def _make_durably(path: Path, text: str) -> None:
     """Writes a file that only we can read: whole or not at all, and on the disk when this returns."""
     new = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with open(descriptor, "w", encoding="ascii") as file:  # noqa: PTH123 -- wraps a descriptor
             file.write(text)

@@ -96,7 +96,7 @@ class Folder:
             self._require_nothing(name)
         old = None if new else self._plain(name)
         temporary = _temporary(name)
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC  # follows no link
         descriptor = os.open(temporary, flags, PRIVATE, dir_fd=self.descriptor)
         try:
             with os.fdopen(descriptor, "w+b") as file:
@@ -299,7 +299,7 @@ def allocate(path: Path, size: int) -> None:
 
     """
     path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE)
     try:
         os.posix_fallocate(descriptor, 0, size)
     except OSError:

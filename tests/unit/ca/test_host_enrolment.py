@@ -208,6 +208,32 @@ def test_a_secret_is_not_read_through_a_link(ca: Installation) -> None:
     assert refused_link.value.code == "bad_secret"
 
 
+def test_t84_a_secret_is_a_plain_file_of_the_cas_user_or_none(ca: Installation) -> None:
+    """A pipe keeps nobody waiting, and what is another's is known to them."""
+    invited(ca)
+    path = ca.home / "ca" / "invitation-secret"
+    content = path.read_bytes()
+    for plant in (os.mkfifo, os.mkdir):
+        path.unlink()
+        plant(path, 0o600)
+        with pytest.raises(Failed) as refused_kind:
+            ca.say(m.InviteHost("web9"), m.HostReply, "admin")
+        assert refused_kind.value.code == "bad_secret"
+        if plant is os.mkfifo:
+            assert refused_kind.value.hint == f"remove it, and invite again: rm {path}"
+    path.rmdir()
+    path.write_bytes(content)
+    path.chmod(0o600)
+    if os.geteuid() == 0:
+        os.chown(path, 59999, 59999)
+        with pytest.raises(Failed) as another:
+            ca.say(m.InviteHost("web9"), m.HostReply, "admin")
+        assert another.value.code == "bad_secret"
+        os.chown(path, 0, 0)
+    ca.say(m.InviteHost("web9"), m.HostReply, "admin")
+    assert path.read_bytes() == content
+
+
 def test_a_key_is_one_machine_s(ca: Installation, keys: tuple[Path, ...]) -> None:
     ca.say(join(ca, "web9", invited(ca), keys), m.HostReply, "web")
     token = invited(ca, replace(NEW, name="web8", aliases=()))

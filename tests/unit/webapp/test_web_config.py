@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sqlite3
 import stat
 from pathlib import Path
@@ -162,3 +163,60 @@ def test_a_database_that_cannot_be_used_is_our_failure(tmp_path: Path) -> None:
     with pytest.raises(Failed, match="cannot be brought up to date"):
         migrate.upgrade(open_engine(f"sqlite:///{tmp_path}/nowhere/web.db"))
     store.close()
+
+
+def test_nothing_but_a_plain_file_is_trusted(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "device").symlink_to("/dev/zero")
+    for name in ("folder", "device"):
+        with pytest.raises(Failed) as refused:
+            config.read_trusted(tmp_path / name)
+        assert "not a regular file" in refused.value.message or "cannot read" in refused.value.message
+    with pytest.raises(Failed, match="not a regular file"):
+        config.read_trusted(tmp_path / "device")
+
+
+def test_the_session_key_is_on_the_disk_private_and_never_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    sync, link, mask = os.fsync, Path.hardlink_to, os.umask(0)
+
+    def synced(descriptor: int) -> None:
+        order.append("folder" if Path(f"/proc/self/fd/{descriptor}").is_dir() else "file")
+        assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir() if path.is_file()} == {0o600}
+        sync(descriptor)
+
+    def linked(path: Path, target: Path) -> None:
+        order.append("name")
+        link(path, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "hardlink_to", linked)
+    try:
+        config.session_key(tmp_path / "session.key")
+    finally:
+        os.umask(mask)
+    assert order == ["file", "name", "folder"]
+    assert [path.name for path in tmp_path.iterdir()] == ["session.key"]
+
+    def late(path: Path, target: Path) -> None:
+        path.touch(0o600)
+        path.write_text("f" * 64)
+        link(path, target)
+
+    monkeypatch.setattr(Path, "hardlink_to", late)
+    (tmp_path / "session.key").unlink()
+    assert config.session_key(tmp_path / "session.key") == b"f" * 64, "another process was first"
+
+
+def test_a_name_that_was_guessed_is_not_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "passwords").write_text("root:x:0:0")
+    monkeypatch.setattr(secrets, "token_hex", lambda size: "00" * size)
+    for plant in (Path.symlink_to, Path.hardlink_to):
+        planted = tmp_path / f".session.key.{'00' * 8}"
+        plant(planted, tmp_path / "passwords")
+        with pytest.raises(Failed):
+            config.session_key(tmp_path / "session.key")
+        planted.unlink()
+    assert (tmp_path / "passwords").read_text() == "root:x:0:0"
