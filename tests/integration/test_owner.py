@@ -6,7 +6,9 @@ alone, and that all the commands go on working for their own user.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pwd
 import shutil
 import subprocess
 import tarfile
@@ -257,3 +259,197 @@ def test_t84_folders_that_init_makes_above_the_home_can_be_passed_by_that_user(c
     assert (deep.stat().st_mode & 0o777, deep.stat().st_uid) == (0o700, OWNER)
     if isolate.possible():
         assert [folder.stat().st_mode & 0o777 for folder in deep.parents[:2]] == [0o755, 0o755]
+
+
+def close(folder: Path) -> None:
+    """Makes a folder one that only root can pass; without namespaces, nobody but root."""
+    folder.chmod(0o700 if isolate.possible() else 0)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "serve",
+        "doctor",
+        "migrate",
+        "init",
+        "log verify",
+        "restore --accept-loss --reason x",
+        "sign-emergency --offline",
+    ],
+)
+@pytest.mark.parametrize("user", [None, OWNER], ids=["root", "the owner"])
+def test_t84_a_folder_above_the_home_that_the_owner_cannot_pass_is_named(
+    ca: Installation, command: str, user: int | None
+) -> None:
+    closed, settings = ca.home / "closed", ca.home / "ca.toml"
+    closed.mkdir()
+    (ca.home / "ca").rename(closed / "ca")
+    settings.write_text(settings.read_text().replace(f'home = "{ca.home}/ca"', f'home = "{closed}/ca"'))
+    words, key = command.split(), mine(ca.home) / "id"
+    if "--offline" in words:
+        words = [*EMERGENCY, str(make_key(key).with_suffix(".pub")), "--offline"]
+        mine(ca.home).chmod(0o755)
+    close(closed)
+    said = run(ca.home, *words, code=1 if isolate.possible() or os.geteuid() else 0, user=user)
+    if isolate.possible() or os.geteuid():
+        who = pwd.getpwuid(OWNER).pw_name
+        assert said.splitlines()[-2].startswith(f"ssh-jit-ca: {who} cannot pass the folder {closed}, so ")
+        assert said.splitlines()[-1] == f"hint: if {who} is the CA's user, as root: chmod o+x {closed}"
+    closed.chmod(0o701 if isolate.possible() else 0o700)
+    assert "cannot pass" not in run(ca.home, "log", "verify", user=user)
+
+
+@pytest.mark.parametrize("command", ["doctor", "init", "sign-emergency --offline"])
+def test_t84_settings_that_the_owner_cannot_read_are_named(ca: Installation, command: str) -> None:
+    """The settings may hold the database's password, so they are closed; then root alone can read them."""
+    settings, words = ca.home / "ca.toml", command.split()
+    if "--offline" in words:
+        words = [*EMERGENCY, str(key_of(ca)), "--offline"]
+    settings.chmod(0o600 if isolate.possible() else 0)
+    said = run(ca.home, *words, code=1 if isolate.possible() else 2)
+    if isolate.possible():
+        assert f"nobody cannot read {settings}" in said
+        assert f"hint: as root: chgrp {OWNER} {settings}; chmod g+r {settings}" in said
+    subprocess.run(["chgrp", str(os.getgid() if not isolate.possible() else OWNER), settings], check=True)
+    settings.chmod(0o640)
+    require_whole(ca.home)
+
+
+@pytest.mark.parametrize("command", ["serve", "doctor", "log verify", "init", "sign-emergency --offline", "status"])
+def test_t84_a_program_that_the_owner_cannot_read_is_said_and_no_traceback(ca: Installation, command: str) -> None:
+    """As with a Python below ``/root``: what is loaded late is loaded as the owner."""
+    theirs, words = mine(ca.home) / "lib", command.split()
+    for package in (isolate.REPOSITORY / "ca" / "sshjit_ca", isolate.REPOSITORY / "sshjit"):
+        shutil.copytree(package, theirs / package.name)
+    if "--offline" in words:
+        words = [*EMERGENCY, str(key_of(ca)), "--offline"]
+    done = subprocess.run(
+        launch(ca.home, *words), env={**os.environ, "PYTHONPATH": str(theirs)},
+        capture_output=True, text=True, timeout=PATIENCE, check=False, cwd="/", stdin=subprocess.DEVNULL,
+    ) if isolate.possible() or words[0] != "serve" else subprocess.CompletedProcess([], 0, "", "")  # fmt: skip
+    assert "Traceback" not in done.stderr
+    if isolate.possible() and command != "status":
+        assert done.returncode == 1
+        assert f"nobody, the CA's user, cannot read this program's file {theirs}/sshjit" in done.stderr
+        assert "hint: install ssh-jit, and its Python, where every user can read them" in done.stderr
+
+
+def unreadable(path: Path, *, whole: bool) -> str:
+    """Makes a file that the CA's user cannot read: root's, or its own with a wrong mode. The command that mends it."""
+    if isolate.possible() and whole:
+        os.chown(path, 0, 0)
+        path.chmod(0o600)
+        return f"chown -h nobody {path}"
+    path.chmod(0)
+    return f"chmod u+r {path}"
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["of root's", "of a wrong mode"])
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("checkpoint", f"report --from {TODAY} --to {TODAY}"),
+        ("epoch", "restore --accept-loss --reason x"),
+        ("clock", "sign-emergency --no-database"),
+        ("keys/turns.json", "sign-emergency --no-database"),
+        ("keys/user_ca", "sign-emergency --no-database"),
+        ("keys/log.pub", "log verify"),
+        ("emergency/1.json", "doctor"),
+    ],
+)
+def test_t84_what_only_another_can_read_is_said_with_its_remedy_and_no_loss(
+    ca: Installation, name: str, command: str, *, whole: bool
+) -> None:
+    """Also by the commands that do not look whose every file is."""
+    path, words = ca.home / "ca" / name, command.split()
+    if "--no-database" in words:
+        words = [*EMERGENCY, str(key_of(ca)), "--no-database"]
+    if name.startswith("emergency/"):
+        path.parent.mkdir()
+        path.write_text("{}")
+        os.chown(path.parent, OWNER, -1)
+        os.chown(path, OWNER, -1)
+    before, remedy = path.read_bytes(), unreadable(path, whole=whole)
+    if path.suffix == ".pub":
+        unreadable(path.with_suffix(""), whole=whole)  # or it would be taken from there
+    if os.geteuid() == 0 and not isolate.possible():
+        return  # who can read everything needs no remedy
+    said = run(ca.home, *words, code=1)
+    assert f"as root: {remedy}" in said
+    assert "accept-loss" not in said
+    path.chmod(0o600)
+    assert path.read_bytes() == before, "what could not be read was not written over"
+
+
+FOR_GOOD = (
+    "serve", "doctor", "init", "restore --accept-loss --reason x", "sign-emergency --offline",
+    "sign-emergency --no-database",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("command", FOR_GOOD)
+def test_t84_a_key_is_opened_by_a_process_that_cannot_be_root_again(ca: Installation, command: str) -> None:
+    """A pipe lies in the key's place, so that whoever opens it waits there and is looked at."""
+    key, words = ca.home / "ca" / "keys" / "user_ca", command.split()
+    if words[0] == "sign-emergency":
+        words = [*EMERGENCY, str(key_of(ca)), *words[1:]]
+    if words[0] == "init":
+        for path in (ca.home / "ca").iterdir():
+            path.unlink() if path.is_file() else None
+        for path in key.parent.iterdir():
+            path.unlink()
+    key.unlink(missing_ok=True)
+    os.mkfifo(key, 0o600)
+    os.chown(key, OWNER, -1)
+    process = subprocess.Popen(launch(ca.home, *words), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd="/")
+    writers: list[int] = []
+    try:
+        wait_until(lambda: process.poll() is not None or begun(key, writers))
+        assert process.poll() is None, process.stderr and process.stderr.read().decode()
+        wait_until(lambda: bool(status_of_reader(process.pid, key)))
+        status = status_of_reader(process.pid, key)
+        assert status["Uid"] == [str(OWNER)] * 4, "for good"
+        assert status["Gid"] == [str(OWNER if isolate.possible() else os.getgid())] * 4
+    finally:
+        for writer in writers:
+            os.close(writer)
+        process.terminate()
+        process.communicate(timeout=PATIENCE)
+
+
+def begun(pipe: Path, writers: list[int]) -> bool:
+    """Whether somebody has opened the pipe to read, who then waits for what we do not write."""
+    with contextlib.suppress(OSError):
+        writers.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+    return bool(writers)
+
+
+def status_of_reader(pid: int, pipe: Path) -> dict[str, list[str]]:
+    """What the kernel says of the process, or the child of it, that has a pipe open; nothing as long as none has."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    for candidate in (str(pid), *children):
+        if str(pipe) in [str(descriptor.readlink()) for descriptor in Path(f"/proc/{candidate}/fd").iterdir()]:
+            lines = Path(f"/proc/{candidate}/status").read_text().splitlines()
+            return {name: value.split() for name, _, value in (line.partition(":") for line in lines)}
+    return {}
+
+
+def test_t84_root_s_own_files_are_read_and_written_as_root(ca: Installation) -> None:
+    """Each place that takes the name of a file: what root named, only root can read."""
+    (mine(ca.home) / "note").write_text((ca.home / "ca" / "checkpoint").read_text())
+    (mine(ca.home) / "note").chmod(0o600)
+    run(ca.home, "log", "verify", "--against", str(mine(ca.home) / "note"))
+    key = key_of(ca)
+    run(ca.home, *EMERGENCY, str(key), "--offline")
+    process = subprocess.Popen(launch(ca.home, "serve"), stderr=subprocess.PIPE, cwd="/")
+    try:
+        wait_until(lambda: process.poll() is not None or answers(ca.home))
+        certificate, proof = key.with_name("id-cert.pub"), mine(ca.home) / "proof"
+        certificate.chmod(0o600)
+        run(ca.home, "log", "prove", str(certificate), "--output", str(proof))
+        assert proof.stat().st_uid == os.getuid()
+        run(ca.home, "report", "--from", TODAY, "--to", TODAY, "--output", str(mine(ca.home) / "report.html"))
+    finally:
+        process.terminate()
+        process.communicate(timeout=PATIENCE)

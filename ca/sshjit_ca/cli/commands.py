@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from sshjit.errors import Refused
+from sshjit.errors import Failed, Refused
 from sshjit_ca import config
 from sshjit_ca.cli import explain as cli_explain
 from sshjit_ca.cli import hosts as cli_hosts
@@ -52,10 +52,11 @@ def _as_owner(conf: Config, options: argparse.Namespace) -> Config:
         return conf
     try:
         owner.settle(conf.home, for_good=how == FOR_GOOD)
-    except Refused:
+    except (Refused, Failed):
         if how is not None:
             raise
         return conf  # root without its rights may be one of ``admin_users``
+    owner.require_reach(options.config)
     return config.load(options.config)
 
 

@@ -121,6 +121,7 @@ def _migrate(conf: Config) -> None:
 
 def _init(conf: Config, options: argparse.Namespace) -> int:
     owner.begin_home(conf.home, options.user)
+    owner.require_reach(options.config)
     conf = config.load(options.config)
     _refuse_begun(conf)
     given = {purpose: getattr(options, purpose) for purpose in PURPOSES if getattr(options, purpose) is not None}

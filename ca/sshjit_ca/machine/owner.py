@@ -9,6 +9,7 @@ keys becomes the owner for good, since a key's device brings a library of the ow
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import pwd
@@ -21,6 +22,8 @@ from sshjit_ca.machine.durable import Folder, make_folder
 
 _NAMES = ("checkpoint", "checkpoint.restored", "epoch", "clock", "alerted", "reserve", "invitation-secret")
 """What the CA keeps in its home beside the database, the keys and the spool."""
+_PROGRAM = ("sshjit", "sshjit_ca", "sqlalchemy", "cryptography")
+"""What is loaded from at any time, as whoever the process is by then; beside Python itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ def settle(home: Path, *, for_good: bool) -> None:
 
     Raises:
         Refused: ``wrong_user``.
+        Failed: ``out_of_reach``, when the owner cannot reach the home, or read this program.
 
     """
     os.umask(0o077)
@@ -62,17 +66,53 @@ def settle(home: Path, *, for_good: bool) -> None:
         owner = owner_of(home)
     except FileNotFoundError:
         return
-    except OSError as error:
-        raise _wrong_user(f"{home}: {error.strerror}", "the user that runs the CA") from None
+    except PermissionError:
+        require_reach(home)
+        raise
     if owner.uid == os.geteuid():
         return
-    text = f"the CA's home {home} belongs to {owner.name}, and this runs as {_me()}; nothing was changed"
-    if os.geteuid() != 0:
-        raise _wrong_user(text, owner.name)
+    program = _program()
     try:
         _become(owner, for_good=for_good)
-    except OSError:  # root without its rights, as in a container
+    except OSError:  # not root, or root without its rights, as in a container
+        text = f"the CA's home {home} belongs to {owner.name}, and this runs as {_me()}; nothing was changed"
         raise _wrong_user(text, owner.name) from None
+    require_reach(home)
+    for path in program:
+        if not os.access(path, os.R_OK, effective_ids=True):
+            text = f"{owner.name}, the CA's user, cannot read this program's file {path}; nothing was changed"
+            hint = "install ssh-jit, and its Python, where every user can read them, such as /opt/ssh-jit"
+            raise Failed("out_of_reach", text, hint=hint)
+
+
+def _program() -> list[Path]:
+    specs = [importlib.util.find_spec(name) for name in _PROGRAM]
+    return [Path(os.__file__), *(Path(spec.origin) for spec in specs if spec is not None and spec.origin is not None)]
+
+
+def require_reach(path: Path) -> None:
+    """Refuses where this user cannot pass a folder on the way to a file, or cannot read the file.
+
+    Raises:
+        Failed: ``out_of_reach``.
+
+    """
+    if (folder := _closed_folder(path)) is not None:
+        text = f"{_me()} cannot pass the folder {folder}, so {path} is out of reach"
+        raise Failed("out_of_reach", text, hint=_open_hint(folder))
+    if path.exists() and not os.access(path, os.R_OK, effective_ids=True):
+        hint = f"as root: chgrp {os.getegid()} {path}; chmod g+r {path}"
+        raise Failed("out_of_reach", f"{_me()} cannot read {path}", hint=hint)
+
+
+def _closed_folder(path: Path) -> Path | None:
+    """The topmost folder on the way to a path that this user cannot pass."""
+    folders = (folder for folder in reversed(path.absolute().parents) if folder.exists())
+    return next((folder for folder in folders if not os.access(folder, os.X_OK, effective_ids=True)), None)
+
+
+def _open_hint(folder: Path) -> str:
+    return f"if {_me()} is the CA's user, as root: chmod o+x {folder}"
 
 
 def _wrong_user(text: str, owner: str) -> Refused:
@@ -168,11 +208,11 @@ def begin_home(home: Path, user: str | None) -> None:
 
     Raises:
         Refused: ``wrong_user``.
-        Failed: ``no_user``.
+        Failed: ``no_user``, ``out_of_reach``.
 
     """
     account = _named(user) if user is not None else None
-    if home.exists():
+    if _is_there(home):
         owner = owner_of(home)
         if account is not None and account.uid != owner.uid:
             text = f"the CA's home {home} belongs to {owner.name}, not to {account.name}; nothing was changed"
@@ -194,6 +234,14 @@ def begin_home(home: Path, user: str | None) -> None:
     with Folder.open(home) as folder:
         os.fchown(folder.descriptor, account.uid, account.gid)
     settle(home, for_good=True)
+
+
+def _is_there(home: Path) -> bool:
+    try:
+        return home.exists()
+    except PermissionError:
+        require_reach(home)
+        raise
 
 
 def _named(user: str) -> Account:
@@ -234,7 +282,8 @@ def unreadable_hint(path: Path, error: OSError, otherwise: str) -> str:
     """What to do about a file of the CA that cannot be read: a matter of rights is never one of loss."""
     if not isinstance(error, PermissionError):
         return otherwise
-    try:
-        return f"as root: chown -h {owner_of(path.parent).name} {path}"
-    except OSError:
-        return "run it as the CA's user"
+    if (folder := _closed_folder(path)) is not None:
+        return _open_hint(folder)
+    right = owner_of(path.parent)
+    own = os.path.lexists(path) and path.lstat().st_uid == right.uid
+    return f"as root: chmod u+r {path}" if own else f"as root: chown -h {right.name} {path}"
