@@ -79,12 +79,8 @@ def _entries(conf: Config) -> int:
 
 def _has_database(conf: Config) -> bool:
     """Whether the database is there, whole and up to date."""
-    database = sqlite_file(conf.database)
-    if database is not None and not database.exists():
-        return False
     store = Store(conf.database, read_only=True)
     try:
-        store.head()
         return store.is_current()
     except Failed:
         return False

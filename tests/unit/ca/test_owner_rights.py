@@ -190,7 +190,7 @@ def test_t84_a_home_is_made_for_its_user_and_for_nobody_by_mistake(home: Path) -
     told = run(home, BEGIN_HOME.format(user=me))
     assert told == {"code": "", "text": "", "there": True, "rights": [OWNER] * 3 + [GROUP] * 3}
     assert (home.stat().st_uid, home.stat().st_mode & 0o777) == (OWNER, 0o700)
-    assert run(home, BEGIN_HOME.format(user=me))["code"] == ""
+    assert run(home, BEGIN_HOME.format(user=me)) == told, "and so once it is there"
     if isolate.possible():
         told = run(home, BEGIN_HOME.format(user="root"))
         assert told["code"] == "wrong_user"
