@@ -9,6 +9,7 @@ keys becomes the owner for good, since a key's device brings a library of the ow
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import json
 import os
@@ -69,14 +70,13 @@ def settle(home: Path, *, for_good: bool) -> None:
     except PermissionError:
         require_reach(home)
         raise
-    if owner.uid == os.geteuid():
-        return
     program = _program()
-    try:
-        _become(owner, for_good=for_good)
-    except OSError:  # not root, or root without its rights, as in a container
-        text = f"the CA's home {home} belongs to {owner.name}, and this runs as {_me()}; nothing was changed"
-        raise _wrong_user(text, owner.name) from None
+    if owner.uid != os.geteuid():
+        try:
+            _become(owner, for_good=for_good)
+        except OSError:  # not root, or root without its rights, as in a container
+            text = f"the CA's home {home} belongs to {owner.name}, and this runs as {_me()}; nothing was changed"
+            raise _wrong_user(text, owner.name) from None
     require_reach(home)
     for path in program:
         if not os.access(path, os.R_OK, effective_ids=True):
@@ -85,9 +85,11 @@ def settle(home: Path, *, for_good: bool) -> None:
             raise Failed("out_of_reach", text, hint=hint)
 
 
-def _program() -> list[Path]:
+@functools.cache
+def _program() -> tuple[Path, ...]:
+    """Files that tell whether the program can be read; found while whoever started it can."""
     specs = [importlib.util.find_spec(name) for name in _PROGRAM]
-    return [Path(os.__file__), *(Path(spec.origin) for spec in specs if spec is not None and spec.origin is not None)]
+    return (Path(os.__file__), *(Path(spec.origin) for spec in specs if spec is not None and spec.origin is not None))
 
 
 def require_reach(path: Path) -> None:
