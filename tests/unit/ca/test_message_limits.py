@@ -176,6 +176,23 @@ def test_t77_a_frame_with_too_many_parts_costs_no_further_look(item: str) -> Non
         frames.read(text[:-1], every)
 
 
+@pytest.mark.parametrize("opened", ["[", '{"a":'])
+def test_t77_nor_does_one_whose_parts_lie_in_each_other(opened: str) -> None:
+    closed = {"[": "]", '{"a":': "}"}[opened]
+    text = f'{{"v":1,"id":7,"type":"ask","body":{opened * 5_000}1{closed * 5_000}}}'.encode()
+    with pytest.raises(Invalid, match="holds too much"):
+        frames.read(text, every)
+
+
+def test_t77_who_asks_is_looked_for_at_the_beginning_of_a_frame_alone() -> None:
+    """It is looked for before it is anybody's turn, so a long frame must not cost more than a short one."""
+    frame = b'{"v":1,"id":7,"type":"ask","body":{"login_id":"login-1","reason":"x"}}'
+    assert frames.asker(frame) == "login-1"
+    late = b'{"v":1,"id":7,"type":"ask","body":{"reason":"%s","login_id":"login-1"}}' % (b"x" * frames.LOOK)
+    assert frames.asker(late) == "ask"
+    assert frames.asker(b"x" * frames.LOOK + frame) == ""
+
+
 def test_t77_and_every_message_has_room_for_the_longest_lists() -> None:
     body = put(example(m.Ask), ("hosts",), ["h" * 250] * 256)
     body = put(put(body, ("labels",), [["k" * 30, "v" * 60]] * limits.ITEMS.most), ("reason",), "," * 500)
