@@ -73,9 +73,11 @@ def test_t61_neither_the_requester_nor_an_account_linked_to_it_is_asked(ca: Inst
 
 def test_an_address_that_nobody_vouches_for_is_not_shown(ca: Installation) -> None:
     ca.web(replace(BOB, verified=False))
-    ca.ask(ca.native(DANA), "db1")
+    ca.ask(ca.native(Person("d-9", ("Database",), "boss@example.com", verified=False)), "db1")
     (item,) = feed(ca).items
     assert [(each.name, each.email) for each in item.deciders] == [(BOB.sub, None)]
+    assert item.request is not None
+    assert (item.request.requester.name, item.request.requester.email) == ("d-9", None)
 
 
 def test_questions_go_on_where_the_last_one_ended(ca: Installation) -> None:
