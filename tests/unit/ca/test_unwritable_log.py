@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 
 import pytest
 
@@ -14,6 +16,7 @@ from sshjit import ca_protocol as m
 from sshjit.errors import Failed
 from sshjit_ca import authority
 from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
+from sshjit_ca.storage import guard
 from tests.support.installation import ALICE, Installation
 from tests.support.waiting import wait_until
 
@@ -186,3 +189,24 @@ def test_a_clock_whose_confirmation_could_not_be_written_is_not_confirmed(
     assert "clock" not in ca.kinds()
     assert ca.say(m.ConfirmClock("the time server was wrong"), m.ClockReply, "admin").drift == 3600
     assert ca.ask(ca.native(ALICE), "web1").certificate is not None
+
+
+def test_t85_while_the_database_is_silent_nothing_looks_well_though_no_write_failed(ca: Installation) -> None:
+    """Somebody's reading found out; whoever asks is told so at once, and it goes on by itself."""
+    login = ca.native(ALICE)
+    answers = threading.Event()
+
+    def trial() -> None:
+        if not answers.is_set():
+            raise Failed("database_silent", "it does not answer yet")
+
+    ca.store._guard._breaker.trip(guard._NAME, guard.silence(datetime.now(UTC), "sqlite"), trial)
+    said = health(ca)
+    assert not said.ready
+    assert said.problems
+    with pytest.raises(Failed) as refused:
+        ca.ask(login, "web1")
+    assert refused.value.code == "database_silent"
+    answers.set()
+    wait_until(lambda: health(ca).ready)
+    assert ca.ask(login, "web1").certificate is not None
