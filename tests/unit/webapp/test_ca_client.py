@@ -492,23 +492,3 @@ def test_what_is_missing_of_an_answer_comes_within_what_is_left_of_the_time(tmp_
             client.call(ASK, m.AskReply)
         assert time.monotonic() - began < 6
     done.set()
-
-
-def test_an_answer_that_is_sent_without_a_pause_ends_in_time_too(client: CaClient, raw: Raw) -> None:
-    """There is always something to read, so that no read is ever late: only the whole is."""
-    done = threading.Event()
-
-    def behave(channel: socket.socket) -> None:
-        channel.recv(4096)
-        channel.sendall((16 * 1024 * 1024).to_bytes(4, "big"))
-        for _ in range(16 * 1024 * 1024 - 1):
-            if done.is_set():
-                return
-            channel.send(b" ")
-
-    raw(behave)
-    began = time.monotonic()
-    with pytest.raises(Failed):
-        client.call(ASK, m.AskReply)
-    assert time.monotonic() - began < 6
-    done.set()
