@@ -235,6 +235,21 @@ def test_t77_who_asks_one_at_a_time_is_remembered() -> None:
     assert taken[:20].count(100) <= 5
 
 
+def test_t77_who_was_away_has_saved_no_time_up() -> None:
+    """Whoever comes begins where those are who used the least, and not where they themselves left off."""
+    waiting = FairQueue[int]()
+    for number in range(10):
+        waiting.put("web", 33, "busy", number)
+        waiting.put("web", 33, "steady", number)
+    for _ in range(10):
+        turn = waiting.take()
+        assert turn is not None
+        waiting.spend(turn, 1.0)
+    for number in range(10):
+        waiting.put("web", 33, "new", 100 + number)
+    assert len([number for number in order(waiting)[:6] if number >= 100]) <= 3
+
+
 def test_t77_made_up_people_gain_nothing_against_another_unix_user() -> None:
     waiting = FairQueue[int]()
     for number in range(1_000):
