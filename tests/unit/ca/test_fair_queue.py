@@ -269,6 +269,21 @@ def test_nothing_is_kept_of_people_who_are_gone() -> None:
     assert not waiting._users["web", 33].lines
 
 
+def test_t77_nor_while_somebody_always_waits() -> None:
+    """A front end that makes people up, one after the other, beside one who asks on and on."""
+    waiting = FairQueue[int]()
+    waiting.put("web", 33, "steady", 0)
+    for number in range(5_000):
+        waiting.put("web", 33, "steady", number)
+        waiting.put("web", 33, f"login-{number}", number)
+        for _ in range(2):
+            turn = waiting.take()
+            assert turn is not None
+            waiting.spend(turn, 1.0)
+        assert waiting
+    assert len(waiting._users["web", 33].shares._used) < 1_000
+
+
 def test_a_slip_in_a_name_is_found_among_ten_thousand_at_once(ca: Installation) -> None:
     carol = ca.native(CAROL)
     names = ca.context.state.host_names
