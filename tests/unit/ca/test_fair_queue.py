@@ -272,9 +272,9 @@ def test_nothing_is_kept_of_people_who_are_gone() -> None:
 def test_t77_nor_while_somebody_always_waits() -> None:
     """A front end that makes people up, one after the other, beside one who asks on and on."""
     waiting = FairQueue[int]()
-    waiting.put("web", 33, "steady", 0)
     for number in range(5_000):
         waiting.put("web", 33, "steady", number)
+        waiting.put("web", 33, "other", number)
         waiting.put("web", 33, f"login-{number}", number)
         for _ in range(2):
             turn = waiting.take()
