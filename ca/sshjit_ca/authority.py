@@ -168,7 +168,7 @@ class Authority:
         self._note(error)
         if error is not self._why:
             _log.error("a batch was lost: %s", error.message)
-            self._why = _untried(error)
+            self._why = outages.untried(error)
         self._context.troubles = (error, *self._context.troubles)
         return [outages.answer(self._context, question, error) for question in questions]
 
@@ -270,14 +270,6 @@ class Authority:
             self._context.record(
                 Turned(subject, login_id, kind, error.code, count, _in_words(message)[:300], error.message[:500])
             )
-
-
-def _untried(error: Failed) -> Failed:
-    """What is told of a lost batch to those who come while the log is not read again: theirs was not written."""
-    if error.code != "outcome_unknown":
-        return error
-    text = "the log's database broke off while it was written; nothing is signed until the log was read again"
-    return Failed("not_signing", text, hint="try again in a moment")
 
 
 def _in_words(message: m.Message) -> str:

@@ -40,8 +40,18 @@ def answer(context: Context, question: Question, error: Failed) -> m.Reply | Fai
             return _refusal(question, error)
 
 
+def untried(error: Failed) -> Failed:
+    """What is told of a lost batch to those who wanted nothing written, or came after it: theirs was not written."""
+    if error.code != _UNKNOWN:
+        return error
+    text = "the log's database broke off while it was written; nothing is signed until the log was read again"
+    return Failed("not_signing", text, hint="try again in a moment")
+
+
 def _refusal(question: Question, error: Failed) -> Failed:
     """The error, in words that leave no doubt about what the asker wanted done; operators' hints go to operators."""
+    if isinstance(question.message, m.READS):
+        error = untried(error)
     what, hint = _NOT_DONE.get(type(question.message), ""), error.hint
     if error.code in _OF_DATABASE and question.socket != "admin":
         hint = "try again in a moment, and tell the operator if it lasts"

@@ -118,6 +118,18 @@ class Server:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._refuse_waiting()
+
+    def _refuse_waiting(self) -> None:
+        """Answers what still waits with the error of a CA that stops; what each connection had sent besides, too."""
+        while (turn := self._waiting.take()) is not None:
+            connection, content = turn.question
+            self._waiting.spend(turn, 0.0)
+            if isinstance(content, bytes):
+                connection.begun(content)
+                _read(_Late(content), connection)
+            else:
+                connection.reply([(content[1], _stopping())])
 
     def account(self, socket: Socket, user: int) -> Account:
         """What is known of a Unix user at a socket."""

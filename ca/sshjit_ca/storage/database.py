@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,25 @@ _COPY = "is it there, and may you read it? On a read-only disk: copy ca.db and c
 def is_full(why: str) -> bool:
     """Whether a database complained of a full disk."""
     return any(words in why.lower() for words in _FULL)
+
+
+def is_taken_back(error: SQLAlchemyError) -> bool:
+    """Whether a commit that failed certainly left nothing.
+
+    SQLite says so where its last page found no room, or somebody else had the lock (sqlite.org/rescode.html). Where the
+    disk failed, as in writing the log through to it, what was committed may be read again after a power cut. A
+    PostgreSQL server that answers with an error has rolled back; where the connection broke, nobody knows.
+    """
+    if getattr(error, "connection_invalidated", False):
+        return False
+    cause = getattr(error, "orig", None)
+    if isinstance(cause, sqlite3.Error):
+        return getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_IOERR) & 0xFF in _TAKEN_BACK
+    return bool(getattr(cause, "sqlstate", None))
+
+
+_TAKEN_BACK = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CONSTRAINT})
+"""SQLite's primary result codes after which nothing of a transaction is left."""
 
 
 def _sqlite(bounds: Limits, *, read_only: bool) -> Callable[[Any, Any], None]:

@@ -19,7 +19,7 @@ from sshjit.errors import Failed
 from sshjit_ca.machine import circuit_breaker
 from sshjit_ca.machine.circuit_breaker import CircuitBreaker
 from sshjit_ca.storage import limits
-from sshjit_ca.storage.database import is_full, is_unanswered, reason, what_to_do
+from sshjit_ca.storage.database import is_full, is_taken_back, is_unanswered, reason, what_to_do
 from sshjit_ca.storage.limits import Limits
 
 TRIALS = 2.0
@@ -66,7 +66,7 @@ class Guard:
 
         Raises:
             Failed: ``disk_full``, ``not_signing``, ``database_silent``: nothing was written; ``outcome_unknown``, when
-                the connection broke at the very end.
+                it failed at the very end, and the database did not say that it took everything back.
 
         """
         self._breaker.check(_NAME)
@@ -77,7 +77,7 @@ class Guard:
                 ending = True
         except SQLAlchemyError as error:
             failed = _unwritten(error)
-            if ending and getattr(error, "connection_invalidated", False):
+            if ending and not is_taken_back(error):
                 failed = _unknown()
                 self._failed(error, began, failed)
                 raise failed from None

@@ -6,6 +6,7 @@ import json
 import os
 import select
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -18,6 +19,7 @@ from sshjit_ca import sockets
 from sshjit_ca.ephemeral import LogThrottle
 from sshjit_ca.operations import admin_client
 from sshjit_ca.service import connection as peers
+from sshjit_ca.service import server
 from tests.support.ca_sockets import serving_sockets
 from tests.support.installation import Installation
 from tests.support.waiting import PATIENCE, wait_until
@@ -273,6 +275,28 @@ def _is_let_in(ca: Installation) -> bool:
         connection.sendall(question())
         connection.shutdown(socket.SHUT_WR)
         return bool(answers(connection)[0]["type"] == "ok")
+
+
+def test_what_still_waits_when_a_ca_has_stopped_long_enough_is_told_so(
+    ca: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No turn takes a question here, as where one answer takes longer than a stop may."""
+    monkeypatch.setattr(server, "TURN", -1.0)
+    monkeypatch.setattr(server, "FINISH", 0.2)
+    with serving_sockets(ca, frozenset({os.getuid()})):
+        connection = connect(ca)
+        # more than may wait at once: the others stay where they were received
+        connection.sendall(b"".join(question(id=number) for number in range(1, peers.MAX_WAITING + 20)))
+        operator = connect(ca, "admin")
+        operator.sendall(question("status", id=7))
+        time.sleep(0.2)
+    with connection, operator:
+        people, operators = answers(connection), answers(operator)
+    assert [answer["id"] for answer in people] == list(range(1, peers.MAX_WAITING + 20))
+    assert {answer["body"]["code"] for answer in people} == {"ca_down"}
+    assert [(answer["id"], answer["body"]["message"]) for answer in operators] == [
+        (7, "the CA is stopping; nothing was done")
+    ]
 
 
 def test_what_is_no_socket_is_left_alone(ca: Installation) -> None:

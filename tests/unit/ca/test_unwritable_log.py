@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import resource
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from sshjit import bundle
 from sshjit import ca_protocol as m
@@ -17,6 +19,7 @@ from sshjit.errors import Failed
 from sshjit_ca import authority
 from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
 from sshjit_ca.storage import guard
+from sshjit_ca.storage.database import is_taken_back
 from tests.support.installation import ALICE, Installation
 from tests.support.waiting import wait_until
 
@@ -81,6 +84,44 @@ def test_t85_who_comes_after_a_batch_of_unknown_outcome_is_told_that_theirs_was_
         "not_signing",
     ]
     assert "the lock is NOT in force" in str(answers[3])
+
+
+@pytest.fixture
+def failing_disk(ca: Installation) -> Iterator[Callable[[], None]]:
+    """From the call on the kernel refuses every byte beyond those that the write-ahead log has; until the test ends."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fail() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, ((ca.config.home / "ca.db-wal").stat().st_size, hard))
+
+    yield fail
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_disk_that_fails_at_the_commit_leaves_open_whether_it_was_done_but_not_to_who_only_read(
+    ca: Installation, failing_disk: Callable[[], None]
+) -> None:
+    failing_disk()
+    messages = [m.Lock(None, "everything", None, "a drill"), m.Status(), m.ReadHosts(None), m.ReadPolicy()]
+    locked, status, *read = ca.say_all(messages, "admin")
+    assert isinstance(locked, Failed)
+    assert (locked.code, "NOT" in locked.message) == ("outcome_unknown", False)
+    assert isinstance(status, m.StatusReply)
+    assert [each.code for each in read if isinstance(each, Failed)] == ["not_signing"] * 2, read
+
+
+def test_a_commit_that_was_taken_back_was_not_done() -> None:
+    """Only what the database says is certain: no room, the lock of somebody else, or a server's answer."""
+    full, busy, disk = (
+        sqlite3.OperationalError("full"),
+        sqlite3.OperationalError("busy"),
+        sqlite3.OperationalError("io"),
+    )
+    full.sqlite_errorcode, busy.sqlite_errorcode = sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY_SNAPSHOT
+    disk.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+    errors = [DBAPIError("COMMIT", None, cause) for cause in (full, busy, disk, OSError("away"))]
+    assert [is_taken_back(error) for error in errors] == [True, True, False, False]
+    assert not is_taken_back(DBAPIError("COMMIT", None, full, connection_invalidated=True))
 
 
 def test_t85_a_beat_that_failed_is_a_trouble_although_nobody_asks_for_anything(
