@@ -92,3 +92,5 @@ class RequestsReply(Reply):
     requests: tuple[RequestView, ...]
     next: int | None = None
     """Where to go on (as ``before``); ``None``: nothing more is there to look at."""
+    next_after: str = wire.added(2, default="")
+    """Where in that second (as ``after``); empty where the page goes to the end of it."""

@@ -160,3 +160,6 @@ class ReadRequests(Message, answer=RequestsReply):
     """Only those that stand so."""
     since: int | None = None
     """Only requests asked at this time or later."""
+    after: Id | None = wire.added(2, default=None)
+    """Of the requests of the second ``before``, those that come after this one (the ``next_after`` of the page before)
+    are wanted too; empty on the first page. Where it is missing, a page goes on to the end of its last second."""

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 FOLDER, UNREAD, WAIT = "TEST_FOLDER", "TEST_UNREAD", "TEST_WAIT"
+HOPS = "TEST_HOPS"
+"""How many proxies stand in front; 1 where it is not set."""
 THREADS = 2
 LIMIT = 1000
 LARGE = 30_000_000
@@ -38,7 +40,9 @@ def make() -> Application:
     connections.UNREAD_TIME = int(os.environ[UNREAD])
     threads.WAIT_TIME = float(os.environ[WAIT])
     cache = CaCache(CaClient(Path(os.environ[FOLDER]) / "nobody.sock"), time.time)
-    return Application(_answer, Gateway(cache, https=False), threads=THREADS, limit=LIMIT, hops=1)
+    return Application(
+        _answer, Gateway(cache, https=False), threads=THREADS, limit=LIMIT, hops=int(os.environ.get(HOPS, "1"))
+    )
 
 
 def _answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

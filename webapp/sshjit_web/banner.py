@@ -54,10 +54,10 @@ class BannerCache:
         self._known.drop(login.id)
 
     def _ask(self, login: LoginView) -> Banner:
-        live = ReadRequests(login.id, "mine", MOST, None, state=RequestState.APPROVED)
+        live = ReadRequests(login.id, "mine", MOST, None, state=RequestState.APPROVED, after="")
         glass = tuple(one for one in self._ca.call(live, RequestsReply).requests if one.break_glass)
         reviews = self._count(login, "review") if "review" in login.permissions else 0
         return Banner(glass, reviews, self._count(login, "approve"))
 
     def _count(self, login: LoginView, scope: Literal["approve", "review"]) -> int:
-        return len(self._ca.call(ReadRequests(login.id, scope, MOST + 1, None), RequestsReply).requests)
+        return len(self._ca.call(ReadRequests(login.id, scope, MOST + 1, None, after=""), RequestsReply).requests)

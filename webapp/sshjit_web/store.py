@@ -11,10 +11,14 @@ import hashlib
 import itertools
 import logging
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
 from sqlalchemy import (
+    Connection,
     Engine,
     create_engine,
     delete,
@@ -39,6 +43,8 @@ ENDED = "ended"
 AT_ONCE = 20
 SWEEP_EVERY = 60
 """Seconds between two removals of what has expired."""
+WRITE_EVERY = 10.0
+"""Seconds for which a write proves that more can be written."""
 MOST_SIGN_INS = 10_000
 """Sign-ins under way that are kept, since anybody can begin one: the oldest make room for newer ones."""
 COUNT_EVERY = 100
@@ -70,6 +76,10 @@ class Store:
         self._swept = 0
         self._sweeping = threading.Lock()
         self._begun = itertools.count(1)
+        self._unwritten = True
+        """The newest write failed, or is not done yet."""
+        self._written = 0.0
+        """When one was done last, by the monotonic clock."""
 
     @property
     def engine(self) -> Engine:
@@ -79,7 +89,7 @@ class Store:
     def add_session(self, token: str, kind: Kind, login_id: str, *, now: int, expires: int) -> None:
         """Remembers that ``token`` stands for ``login_id`` until ``expires``."""
         row = {"token_hash": digest(token), "kind": kind, "login_id": login_id, "created": now, "expires": expires}
-        with Guard(), self._engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(insert(SESSIONS).values(row))
         self._sweep(now)
 
@@ -93,13 +103,13 @@ class Store:
 
     def drop_session(self, token: str) -> None:
         """Forgets ``token``; forgetting it twice is no error."""
-        with Guard(), self._engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(delete(SESSIONS).where(SESSIONS.c.token_hash == digest(token)))
 
     def end_session(self, token: str) -> None:
         """``token`` works no more; its login is remembered until the CA knows that it is over."""
         this = SESSIONS.c.token_hash == digest(token)
-        with Guard(), self._engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(update(SESSIONS).where(this).values(kind=ENDED))
 
     def ended_sessions(self, *, now: int) -> tuple[str, ...]:
@@ -110,7 +120,7 @@ class Store:
 
     def drop_login(self, login_id: str) -> None:
         """Forgets every token of a login that is over."""
-        with Guard(), self._engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(delete(SESSIONS).where(SESSIONS.c.login_id == login_id))
 
     def begin_sign_in(self, state: str, browser: str, provider: str, target: str, *, now: int, expires: int) -> None:
@@ -123,7 +133,7 @@ class Store:
             "target": target,
             "expires": expires,
         }
-        with Guard(), self._engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(insert(SIGN_INS).values(row))
             if next(self._begun) % COUNT_EVERY == 0:
                 connection.execute(delete(SIGN_INS).where(SIGN_INS.c.state_hash.in_(least)))
@@ -141,14 +151,38 @@ class Store:
             )
             .returning(SIGN_INS.c.provider, SIGN_INS.c.target)
         )
-        with Guard(), self._engine.begin() as connection:
+        with self._writing() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else PendingSignIn(row.provider, row.target)
 
     def check(self) -> None:
-        """Proves that the database answers."""
+        """Proves that the database answers, and takes what is written: as it did lately, or by a row that goes again.
+
+        Raises:
+            Failed: ``database_down``.
+
+        """
         with Guard(), self._engine.connect() as connection:
             connection.execute(text("SELECT 1"))
+        if self._unwritten or time.monotonic() - self._written >= WRITE_EVERY:
+            try:
+                self._try_writing()
+            except Failed as error:
+                raise Failed(error.code, "the front end's database cannot be written", hint=error.hint) from error
+
+    def _try_writing(self) -> None:
+        row = {"state_hash": "", "browser_hash": "", "provider": "", "target": "", "expires": 0}
+        with self._writing() as connection:
+            connection.execute(insert(SIGN_INS).values(row))
+            connection.execute(delete(SIGN_INS).where(SIGN_INS.c.state_hash == ""))
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """A connection to write by, in one transaction; whether it could is remembered."""
+        self._unwritten = True
+        with Guard(), self._engine.begin() as connection:
+            yield connection
+        self._unwritten, self._written = False, time.monotonic()
 
     def close(self) -> None:
         """Closes the connections."""
@@ -161,7 +195,7 @@ class Store:
                 return
             self._swept = now
         try:
-            with Guard(), self._engine.begin() as connection:
+            with self._writing() as connection:
                 connection.execute(delete(SESSIONS).where(SESSIONS.c.expires <= now))
                 connection.execute(delete(SIGN_INS).where(SIGN_INS.c.expires <= now))
         except Failed as error:

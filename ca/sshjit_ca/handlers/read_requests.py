@@ -1,8 +1,9 @@
 """Requests as people read them: one of them for ever, with what was asked of it since, and looking for them by page.
 
 A search returns the newest first, also of those that only the log knows, with bounded work for each question: it looks
-at ``LOOKED_AT`` requests at most and folds ``FOLDED`` of them from the log; ``next`` says where to go on. Positions are
-times, so a page goes on to the end of the second at which it is full: nothing falls between two.
+at ``LOOKED_AT`` requests at most and folds ``FOLDED`` of them from the log; ``next`` says where to go on. A
+position is a time and the last request before it; for askers that know times alone a page goes on to the end of the
+second at which it is full. Nothing falls between two.
 """
 
 from __future__ import annotations
@@ -78,8 +79,11 @@ def read_requests(context: Context, message: ReadRequests) -> RequestsReply:
 
     """
     login, limit = context.login(message.login_id), page_limit(message.limit)
-    found, going_on = _search(context, message, _candidates(context, message, login), limit)
-    return RequestsReply(tuple(request_view(context, each) for each in found), going_on)
+    found, last = _search(context, message, _candidates(context, message, login), limit)
+    views = tuple(request_view(context, each) for each in found)
+    if last is None:
+        return RequestsReply(views)
+    return RequestsReply(views, last.time, "" if message.after is None else last.asked.request)
 
 
 def _extension_views(context: Context, grant: Request) -> tuple[ExtensionView, ...]:
@@ -124,15 +128,16 @@ def _extension_view(context: Context, request: Request) -> ExtensionView:
 
 def _search(
     context: Context, message: ReadRequests, candidates: Iterator[_Candidate], limit: int
-) -> tuple[list[Request], int | None]:
-    """What fits of the candidates, and where to go on."""
+) -> tuple[list[Request], _Candidate | None]:
+    """What fits of the candidates; and the last one that was looked at, if there are more."""
     matches: list[Request] = []
-    looked_at = read_there = folded = last = 0
+    last: _Candidate | None = None
+    looked_at = read_there = folded = 0
     for candidate in candidates:
         full = len(matches) >= limit or looked_at >= LOOKED_AT or read_there >= READ or folded >= FOLDED
-        if full and candidate.time < last:
+        if full and last is not None and (message.after is not None or candidate.time < last.time):
             return matches, last
-        last = candidate.time
+        last = candidate
         looked_at += 1
         read_there += candidate.held is None
         if message.find is not None and not _mentions(context, candidate.asked, message.find.casefold()):
@@ -158,19 +163,41 @@ def _candidates(context: Context, message: ReadRequests, login: Login) -> Iterat
         case "approve":
             decider = Decider(context, login)
             waiting = map(_at_hand, reversed(request_index.unanswered(context.state)))
-            every = (one for one in waiting if _could_answer(context, login, decider, one.held))
+            going_on = _from_there(message, waiting)
+            return (one for one in going_on if _could_answer(context, login, decider, one.held))
         case "review":
             if not context.permitted(login, "review"):
                 raise Invalid("not_permitted", "reviewing needs the permission 'review', which you do not have")
             broken = [context.state.requests[each] for each in context.state.unreviewed]
-            newest = map(_at_hand, sorted(broken, key=lambda request: -request.time))
-            every = (one for one in newest if _waits_for_review(context, login, one.held))
-    before, since = message.before, message.since
-    return (
-        candidate
-        for candidate in every
-        if (before is None or candidate.time < before) and (since is None or candidate.time >= since)
-    )
+            newest = map(_at_hand, sorted(broken, key=lambda request: (-request.time, request.id)))
+            going_on = _from_there(message, newest)
+            return (one for one in going_on if _waits_for_review(context, login, one.held))
+    return _from_there(message, every)
+
+
+def _from_there(message: ReadRequests, every: Iterator[_Candidate]) -> Iterator[_Candidate]:
+    """Those after the place where the page before ended, and not older than was asked for.
+
+    Where the last one of that page does not stand there any more (it was answered meanwhile), its whole second comes
+    again: one twice is better than one never.
+    """
+    same_second: list[_Candidate] = []
+    for candidate in every:
+        if message.since is not None and candidate.time < message.since:
+            break
+        if message.after and candidate.time == message.before:
+            same_second.append(candidate)
+        elif message.before is None or candidate.time < message.before:
+            yield from _behind(message.after, same_second)
+            same_second = []
+            yield candidate
+    yield from _behind(message.after, same_second)
+
+
+def _behind(last: str | None, same_second: list[_Candidate]) -> list[_Candidate]:
+    """Those of one second that come after ``last``."""
+    ids = [candidate.asked.request for candidate in same_second]
+    return same_second[ids.index(last) + 1 :] if last in ids else same_second
 
 
 def _held(context: Context, subject: str | None) -> Iterator[_Candidate]:
@@ -194,7 +221,7 @@ def _with_older(context: Context, message: ReadRequests, subject: str | None) ->
 def _in_the_log(context: Context, message: ReadRequests, subject: str | None) -> Iterator[_Candidate]:
     """Those that are not at hand. All were asked before any that is, broken glass apart (``state/pruning.py``)."""
     kept = next((each.time for each in context.state.requests.values() if each.review_by is None), context.now)
-    before = kept + 1 if message.before is None else min(message.before, kept + 1)
+    before = kept + 1 if message.before is None else min(message.before + bool(message.after), kept + 1)
     for row in context.history.asks(subject, before, since=message.since or 0):
         event = read(row)
         if isinstance(event, events.Asked) and event.request not in context.state.requests:

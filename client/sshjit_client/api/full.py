@@ -42,6 +42,7 @@ class Filter:
     state: RequestState | None = None
     since: int | None = None
     before: int | None = None
+    after: str = ""
     limit: int = PAGE
 
 

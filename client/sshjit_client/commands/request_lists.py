@@ -81,13 +81,14 @@ def _pages(api: FullApi, scope: Scope, which: Filter, limit: int) -> tuple[list[
     """The newest requests, page by page; and whether there are more."""
     newest: list[RequestView] = []
     before: int | None = None
+    after = ""
     while True:
         page = min(PAGE, limit - len(newest))
-        reply = api.requests(scope, Filter(which.find, which.state, which.since, before, page))
+        reply = api.requests(scope, Filter(which.find, which.state, which.since, before, after, page))
         newest += reply.requests
-        before = reply.next
+        before, after = reply.next, reply.next_after
         if before is None or len(newest) >= limit:
-            return newest[:limit], before is not None or len(newest) > limit  # a page is whole seconds
+            return newest[:limit], before is not None or len(newest) > limit  # an older server sends whole seconds
 
 
 def _print(machine: Machine, lists: dict[Scope, list[RequestView]], now: int) -> None:

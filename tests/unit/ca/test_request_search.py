@@ -12,7 +12,7 @@ from sshjit.errors import Invalid
 from sshjit_ca.handlers import read_requests
 from sshjit_ca.log.history import History
 from sshjit_ca.state import State
-from tests.support.installation import ALICE, BOB, DANA, Installation
+from tests.support.installation import ALICE, BOB, DANA, Installation, Person
 
 DAY = 24 * 3600
 
@@ -35,6 +35,18 @@ def pages(ca: Installation, login_id: str, scope: Any = "all", limit: int = 2, *
         before = page.next
 
 
+def exact_pages(ca: Installation, login_id: str, scope: Any = "all", limit: int = 2, **named: Any) -> list[list[str]]:
+    """The ids page by page, for an asker that goes on after a request, and not after a second."""
+    found: list[list[str]] = []
+    before, after = None, ""
+    while True:
+        page = search(ca, login_id, scope, limit, before=before, after=after, **named)
+        found.append([each.id for each in page.requests])
+        if page.next is None:
+            return found
+        before, after = page.next, page.next_after
+
+
 def history(ca: Installation) -> list[str]:
     """Twelve requests over four months, most of which only the log knows any more; the oldest first."""
     made = []
@@ -49,6 +61,43 @@ def history(ca: Installation) -> list[str]:
     ca.web(ALICE)
     assert len(ca.context.state.requests) < len(made)
     return made
+
+
+@pytest.mark.parametrize(("scope", "reader"), [("mine", ALICE), ("all", BOB)], ids=["mine", "all"])
+def test_as_many_requests_of_one_second_as_one_likes_come_by_the_page(
+    ca: Installation, scope: str, reader: Person
+) -> None:
+    alice, login = ca.web(ALICE), ca.web(reader)
+    made = []
+    for number in range(1, 8):
+        request = ca.ask(alice, "web1", duration=60 * number).request
+        ca.say(m.End(alice, request.id), m.RequestReply)
+        made.append(request.id)
+    found = exact_pages(ca, login, scope)
+    assert [len(page) for page in found] == [2, 2, 2, 1]
+    assert [one for page in found for one in page] == made[::-1]
+    assert len(search(ca, login, scope, 2).requests) == 7, "an older front end knows seconds alone"
+
+
+def test_exact_pages_leave_nothing_out_either_and_read_the_log(ca: Installation) -> None:
+    made = history(ca)
+    bob = ca.web(BOB)
+    for limit in (1, 2, 5):
+        found = exact_pages(ca, bob, limit=limit)
+        assert {len(page) for page in found[:-1]} == {limit}
+        assert sorted(one for page in found for one in page) == sorted(made)
+
+
+def test_where_the_last_one_of_a_page_was_answered_its_second_comes_again(ca: Installation) -> None:
+    dana, start = ca.web(DANA), int(ca.time) + 600
+    waiting = [ca.ask(dana, "db1", reason="CHG-1 index", start=start + number).request.id for number in range(3)]
+    bob = ca.web(BOB)
+    first = search(ca, bob, "approve", 2, after="")
+    assert [each.id for each in first.requests] == waiting[:0:-1]
+    gone = first.requests[-1]
+    ca.say(m.Deny(bob, gone.id, gone.digest, "not now", None), m.RequestReply)
+    following = search(ca, bob, "approve", 2, before=first.next, after=first.next_after)
+    assert waiting[0] in [each.id for each in following.requests]
 
 
 def test_pages_leave_nothing_out_and_show_nothing_twice(ca: Installation) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from sshjit import ca_protocol as m
 from sshjit_web import services
+from sshjit_web.pages import history
 from tests.support.in_process_ca import BEA, EVE, ORIGIN, FrontEnd, InProcessCa, form_token
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Person
 
@@ -69,6 +70,25 @@ def test_what_the_server_chose_is_said(world: FrontEnd) -> None:
     answer = world.post(ALICE, "/requests/new", host=["web1"])
     assert answer.status_code == 200
     assert "You log in as deploy" in answer.text
+
+
+def test_a_second_in_which_more_was_asked_than_a_page_shows_comes_by_the_page(
+    world: FrontEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "REQUESTS_SHOWN", 2)
+    made = set()
+    for _ in range(5):
+        request_id = world.ask(ALICE, "web1")
+        world.post(ALICE, f"/requests/{request_id}/end")
+        made.add(request_id)
+    browser, address, pages = world.browser(ALICE), "/history", []
+    while address:
+        page = browser.get(address).text
+        pages.append(set(re.findall(r'href="/requests/(req-[a-z0-9]+)"', page)))
+        link = re.search(r'href="([^"]+)">Older requests', page)
+        address = html.unescape(link[1]) if link else ""
+    assert [len(page) for page in pages] == [2, 2, 1]
+    assert set().union(*pages) == made
 
 
 def test_asking_twice_says_that_it_is_the_same_request(world: FrontEnd) -> None:

@@ -23,7 +23,7 @@ from sshjit_web.gateway import client_address
 from sshjit_web.server.bodies import HEAD_TIME, network_of
 from sshjit_web.server.threads import WAIT_TIME, WAITING
 from tests.support.waiting import PATIENCE, wait_until
-from tests.support.waiting_server import LARGE, LIMIT, THREADS
+from tests.support.waiting_server import HOPS, LARGE, LIMIT, THREADS
 
 QUEUE = THREADS * WAITING
 
@@ -67,11 +67,13 @@ class Running:
 
 
 @contextmanager
-def serving(folder: Path, unread: int = 30, wait: float = WAIT_TIME, head: float = HEAD_TIME) -> Iterator[Running]:
+def serving(
+    folder: Path, unread: int = 30, wait: float = WAIT_TIME, head: float = HEAD_TIME, hops: int = 1
+) -> Iterator[Running]:
     (port,) = free_ports(1)
     told = (str(value) for value in (port, folder, unread, wait, head))
     command = [sys.executable, "-m", "tests.support.waiting_server", *told]
-    process = subprocess.Popen(command, cwd=Path(__file__).parents[3], env=dict(os.environ))
+    process = subprocess.Popen(command, cwd=Path(__file__).parents[3], env={**os.environ, HOPS: str(hops)})
     server = Running(port, folder, process)
     try:
         wait_until(lambda: process.poll() is not None or answers(server))
@@ -99,6 +101,13 @@ def server(tmp_path: Path) -> Iterator[Running]:
 def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """One for all that do not keep its threads."""
     with serving(tmp_path_factory.mktemp("server")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def behind_two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One behind two proxies."""
+    with serving(tmp_path_factory.mktemp("server"), hops=2) as made:
         yield made
 
 
@@ -163,6 +172,20 @@ def test_who_waited_too_long_for_a_turn_is_refused(tmp_path: Path) -> None:
         assert first_line(late) == b"HTTP/1.1 503 Service Unavailable"
         assert server.notes() == []
         assert server.get("/note?now")[0] == 200
+
+
+def test_they_are_refused_in_time_also_where_no_thread_gets_free(tmp_path: Path) -> None:
+    with serving(tmp_path, wait=0.5) as server, ExitStack() as stack:
+        stuck = occupied(server, stack)
+        waiting = [stack.enter_context(server.send(GET.format("/note?late"))) for _ in range(QUEUE)]
+        for channel in waiting:
+            assert first_line(channel) == b"HTTP/1.1 503 Service Unavailable"
+        assert server.get("/note?more")[0] == 503, "they keep their places, so that no more wait than may"
+        server.let_go()
+        for channel in stuck:
+            assert first_line(channel) == b"HTTP/1.1 200 OK"
+        assert server.get("/note?now")[0] == 200
+        assert server.notes() == ["now"]
 
 
 @pytest.mark.parametrize("begin", ["", "GET / HT", "GET / HTTP/1.1\r\nHost: x\r\nX: "])
@@ -348,6 +371,31 @@ def test_a_forwarded_address_that_cannot_be_read_is_not_our_proxys_own(idle: Run
         assert whole(channel).startswith(b"HTTP/1.1 400")
     with idle.send(f"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX: {line}\r\n\r\n") as channel:
         assert whole(channel).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        (("192.0.2.9, 192.0.2.1",), 200),
+        (("192.0.2.9", "192.0.2.1"), 200),
+        (("203.0.113.1", "\xff", "192.0.2.9", "192.0.2.1"), 200),
+        (("\xff, 192.0.2.9", "192.0.2.1"), 400),
+        (("\xff, 192.0.2.9, 192.0.2.1",), 400),
+        (("192.0.2.1",), 400),
+        ((), 200),
+    ],
+)
+def test_behind_two_proxies_a_line_that_cannot_be_read_is_no_other_address(
+    behind_two: Running, lines: tuple[str, ...], status: int
+) -> None:
+    """The first proxy writes into the client's line, the second one into a line of its own."""
+    forwarded = "".join(f"X-Forwarded-For: {line}\r\n" for line in lines)
+    with behind_two.send(f"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{forwarded}\r\n") as channel:
+        text = whole(channel)
+    assert int(text.split()[1]) == status
+    if status == 200:
+        assert given_in(text)["REMOTE_ADDR"] == ("192.0.2.9" if lines else "127.0.0.1")
+    assert behind_two.get("/healthz", **{"X-Forwarded-For": "192.0.2.1"})[0] == 200
 
 
 def test_a_header_with_an_underscore_is_no_other_header(idle: Running) -> None:

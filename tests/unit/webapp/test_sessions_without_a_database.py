@@ -7,7 +7,9 @@ server that is killed.
 from __future__ import annotations
 
 import signal
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from sqlalchemy import Engine, event
 from sshjit import ca_protocol as m
 from sshjit.errors import Failed, SshJitError
 from sshjit_web import migrate
+from sshjit_web import store as store_module
 from sshjit_web.app import create_app
 from sshjit_web.services import services
 from sshjit_web.sessions import Sessions
@@ -220,6 +223,43 @@ def test_a_token_names_its_login_only_under_our_key_and_for_its_kind(world: Fron
         world.stranger().post("/api/v1/logout", headers={"Authorization": f"Bearer {token}"})
     assert alive(world, other)
     assert alive(world, login_id), "a browser's cookie is no token of a command line"
+
+
+@contextmanager
+def no_sign_in_is_written(world: FrontEnd) -> Iterator[None]:
+    """SQLite refuses each new row."""
+    with closing(sqlite3.connect(str(world.store.engine.url.database), isolation_level=None)) as other:
+        other.execute("CREATE TRIGGER broken BEFORE INSERT ON sign_ins BEGIN SELECT RAISE(ABORT, 'broken'); END")
+        yield
+        other.execute("DROP TRIGGER broken")
+
+
+def readiness(world: FrontEnd) -> tuple[int, list[str]]:
+    answer = world.stranger().get("/readyz")
+    return answer.status_code, answer.get_json()["problems"]
+
+
+UNWRITTEN = (503, ["the front end's database cannot be written"])
+
+
+def test_a_write_that_failed_is_a_trouble_until_one_succeeds(world: FrontEnd) -> None:
+    assert readiness(world) == (200, [])
+    with no_sign_in_is_written(world):
+        with pytest.raises(Failed):
+            world.store.begin_sign_in("state", "browser", "acme", "/", now=0, expires=1)
+        assert readiness(world) == UNWRITTEN
+        assert readiness(world) == UNWRITTEN
+    assert readiness(world) == (200, [])
+    assert world.store.take_sign_in("", "", "", now=-1) is None, "nothing is left of the trial"
+
+
+def test_nor_is_a_database_ready_that_nobody_has_tried_to_write(
+    world: FrontEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert readiness(world) == (200, [])
+    monkeypatch.setattr(store_module, "WRITE_EVERY", 0.0)
+    with no_sign_in_is_written(world):
+        assert readiness(world) == UNWRITTEN
 
 
 @pytest.fixture

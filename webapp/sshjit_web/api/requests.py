@@ -89,6 +89,7 @@ def requests() -> Response:
         request.args.get("find") or None,
         choice("state", RequestState),
         number("since"),
+        request.args.get("after"),
     )
     return carried(message, RequestsReply)
 

@@ -27,9 +27,9 @@ from sshjit_web.services import services
 def queue() -> str:
     """What this person could approve now."""
     login = current_login()
-    message = ReadRequests(login.id, "approve", REQUESTS_SHOWN, common.number("before"))
+    message = ReadRequests(login.id, "approve", REQUESTS_SHOWN, common.number("before"), after=common.query("after"))
     reply = services().ca.call(message, RequestsReply)
-    return common.render("approvals.html", login, waiting=reply.requests, older=reply.next)
+    return common.render("approvals.html", login, waiting=reply.requests, older=common.older(reply))
 
 
 @blueprint.post("/requests/<request_id>/<any(approve, deny):verdict>")
@@ -82,9 +82,9 @@ def _confirm(login: LoginView, request_id: str, verdict: str, comment: str, dura
 def reviews() -> str:
     """What waits for a review that this person may do."""
     login = current_login()
-    message = ReadRequests(login.id, "review", REQUESTS_SHOWN, common.number("before"))
+    message = ReadRequests(login.id, "review", REQUESTS_SHOWN, common.number("before"), after=common.query("after"))
     reply = services().ca.call(message, RequestsReply)
-    return common.render("reviews.html", login, waiting=reply.requests, older=reply.next)
+    return common.render("reviews.html", login, waiting=reply.requests, older=common.older(reply))
 
 
 @blueprint.post("/requests/<request_id>/review")

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from sshjit.api.details import RequestReply
+from sshjit.api.details import RequestReply, RequestsReply
 from sshjit.api.hosts import HostView
 from sshjit.api.session import LoginView
 from sshjit.api.views import RequestView
@@ -70,6 +70,11 @@ def number(name: str) -> int | None:
     if len(text) > 15 or not (text.isascii() and text.isdecimal()):
         raise Invalid("bad_parameter", f"{name} must be a whole number", hint="go back to the first page")
     return int(text)
+
+
+def older(reply: RequestsReply) -> dict[str, Any] | None:
+    """The query of the next page of requests, or ``None`` where this is the last one."""
+    return None if reply.next is None else {"before": reply.next, "after": reply.next_after or None}
 
 
 def text(name: str) -> str:

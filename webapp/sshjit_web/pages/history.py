@@ -46,6 +46,7 @@ def _message(login: LoginView, scope: Literal["mine", "all"]) -> ReadRequests:
         find=query("find") or None,
         state=RequestState(state) if state else None,
         since=forms.moment(query("since"), "the day"),
+        after=query("after"),
     )
 
 
@@ -55,7 +56,7 @@ def _page(login: LoginView, reply: RequestsReply, *, everybody: bool, error: Ssh
         "history.html",
         login,
         listed=reply.requests,
-        older=reply.next,
+        older=common.older(reply),
         everybody=everybody,
         filters=filters,
         given={name: value for name, value in filters.items() if value},

@@ -49,7 +49,9 @@ def home() -> str:
 
 
 def _mine(login: LoginView, state: RequestState | None = None) -> RequestsReply:
-    return services().ca.call(ReadRequests(login.id, "mine", REQUESTS_SHOWN, None, state=state), RequestsReply)
+    return services().ca.call(
+        ReadRequests(login.id, "mine", REQUESTS_SHOWN, None, state=state, after=""), RequestsReply
+    )
 
 
 @blueprint.get("/requests/<request_id>")

@@ -1,7 +1,8 @@
 """The threads in which views run: so many at a time, and so many requests that wait for one.
 
 The event loop gives a job and awaits its end. A job whose client has gone before its turn is not run, and one whose
-turn comes too late is refused.
+turn does not come in time is refused by the loop: also where no thread gets free any more. Such a job keeps its place
+until a thread has passed it over, so that no more wait than may.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import SimpleQueue
 
 from sshjit.errors import Failed
@@ -33,23 +34,30 @@ class Job:
     work: Callable[[], None]
     refuse: Callable[[Failed], None]
     ended: asyncio.Future[None]
-    since: float
-    abandoned: bool = False
     skipped: bool = False
-    """Nobody waited for it when its turn came, so it was not done."""
+    """Nobody waited for it any more before its turn came, so it is not done."""
+    _taken: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self) -> bool:
+        """Whether whoever asks is the first: a thread that would work, or the loop that gives it up."""
+        return self._taken.acquire(blocking=False)
 
     def abandon(self, _connection: object = None) -> None:
-        """Nobody waits for it any more."""
-        self.abandoned = True
-
-    def run(self) -> None:
-        """Works, or refuses if it is too late."""
-        if self.abandoned:
+        """On the loop: nobody waits for it any more."""
+        if self.take():
             self.skipped = True
-        elif time.monotonic() - self.since > WAIT_TIME:
+            self.end()
+
+    def expire(self) -> None:
+        """On the loop: its turn did not come in time."""
+        if self.take():
             self.refuse(busy())
-        else:
-            self.work()
+            self.end()
+
+    def end(self) -> None:
+        """On the loop: whoever gave it goes on."""
+        if not self.ended.done():
+            self.ended.set_result(None)
 
 
 class Threads:
@@ -95,7 +103,10 @@ class Threads:
         assert self._loop is not None  # noqa: S101 - start() came before
         if self._unfinished >= self._number * (1 + WAITING):
             raise busy()
-        job = Job(work, refuse, self._loop.create_future(), time.monotonic())
+        job = Job(work, refuse, self._loop.create_future())
+        if self.all_busy:
+            timer = self._loop.call_later(WAIT_TIME, job.expire)
+            job.ended.add_done_callback(lambda _: timer.cancel())
         self._unfinished += 1
         self._jobs.put(job)
         return job
@@ -103,7 +114,8 @@ class Threads:
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             try:
-                job.run()
+                if job.take():
+                    job.work()
             except BaseException:
                 LOG.exception("a view's thread failed")
             self._tell(job)
@@ -120,8 +132,7 @@ class Threads:
         while self._ended:
             job = self._ended.popleft()
             self._unfinished -= 1
-            if not job.ended.done():
-                job.ended.set_result(None)
+            job.end()
 
 
 def busy() -> Failed:
