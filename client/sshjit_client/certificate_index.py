@@ -5,7 +5,7 @@ certificate lives. ``<name>`` is made from the command line. So the common case 
 ssh: it asks no server and imports nothing that the interpreter has not loaded. ``certificate.py`` writes the file.
 """
 
-# ruff: noqa: PTH100, PTH118, PTH123  # importing pathlib costs more than everything here
+# ruff: noqa: PTH100, PTH118, PTH123, PTH208  # importing pathlib costs more than everything here
 from __future__ import annotations
 
 import os
@@ -66,6 +66,23 @@ def live_config(args: ConnectionArgs, state: str) -> str:
     except OSError:
         return ""
     return path if until(first) > time.time() + SPARE and private(state) else ""
+
+
+def any_live(state: str) -> bool:
+    """Whether a certificate is kept that lives."""
+    try:
+        names = os.listdir(os.path.join(state, "open"))
+    except OSError:
+        return False
+    return any(_until(os.path.join(state, "open", name)) > time.time() for name in names if name.endswith(".conf"))
+
+
+def _until(path: str) -> int:
+    try:
+        with open(path, "rb") as file:
+            return until(file.readline(80))
+    except OSError:
+        return 0
 
 
 def until(first_line: bytes) -> int:

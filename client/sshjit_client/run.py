@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from sshjit import names
 from sshjit.errors import Failed, Invalid, SshJitError
-from sshjit_client import exit_codes, files, sshconfig
+from sshjit_client import certificate_index, exit_codes, files, sshconfig
 from sshjit_client.connection_args import ConnectionArgs
 from sshjit_client.exit_codes import ExitCode
 from sshjit_client.helptext import USAGE
@@ -46,7 +46,7 @@ def guarded(run: Callable[[Machine], int | None]) -> int:
     try:
         return int(run(machine) or 0)
     except SshJitError as error:
-        machine.terminal.error(error)
+        machine.terminal.error(_still_works(machine, error) if error.family == "failed" else error)
         return exit_codes.of(error)
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  # nobody reads the output any more
@@ -58,6 +58,17 @@ def guarded(run: Callable[[Machine], int | None]) -> int:
     except KeyboardInterrupt:
         machine.terminal.say("interrupted")
         return ExitCode.INTERRUPTED
+
+
+def _still_works(machine: Machine, error: SshJitError) -> SshJitError:
+    """The error, with what still works where the server or the CA is away and this machine has a certificate."""
+    from sshjit_client.api.basic import Away  # noqa: PLC0415  # whoever raised it has loaded it
+
+    if not isinstance(error, Away) or not certificate_index.any_live(str(machine.state)):
+        return error
+    return Failed(
+        error.code, f"{error.message}; certificates that you have still work: ssh-jit status", hint=error.hint
+    )
 
 
 def _refuse(problem: str) -> NoReturn:

@@ -73,12 +73,13 @@ def download(url: str, etag: str = "") -> HeldBundle | None:
         etag, answer = "", http_client.exchange("GET", address)
     if etag and answer.status == 304:
         return None
-    if answer.status == 426:
+    if answer.status != 200:
         from sshjit_client.api.basic import error_of  # noqa: PLC0415
 
-        raise error_of(answer)
-    if answer.status != 200:
-        raise Failed("no_bundle", f"the server has no bundle (HTTP {answer.status})")
+        error = error_of(answer)
+        if error.code == "too_old":
+            raise error
+        raise Failed("no_bundle", f"the server gave no bundle: {error.message}", hint=error.hint)
     try:
         reply = wire.decode_answer(BundleReply, wire.loads(answer.body, limit=bundle.MAX_BYTES))
     except Invalid as error:
@@ -134,7 +135,7 @@ def current(settings: Settings, folder: Path, terminal: Terminal, *, fresh: int 
         if held is None:
             raise
         upgrade = f"; {error.hint}" if error.code == "too_old" else ""
-        terminal.say(f"kept the old bundle: {error}{upgrade}")
+        terminal.say(f"kept the old bundle (trusted keys and revocations): {error}{upgrade}")
     return _not_old(held, terminal)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from sshjit import durations
 from sshjit.api.views import RequestState, RequestView, StepView
 from sshjit.errors import Failed, Refused, SshJitError
-from sshjit_client.api.basic import STILL_WORKS, BasicApi
+from sshjit_client.api.basic import BasicApi
 from sshjit_client.request_text import short, what
 from sshjit_client.terminal import Terminal
 from sshjit_client.times import at
@@ -50,9 +50,7 @@ def until_decided(
             left = ends - int(time.time())
             if problem and left < 0:
                 raise problem
-            line = (
-                missing(request.steps) if not problem else f"{problem.message.removesuffix(STILL_WORKS)}; trying again"
-            )
+            line = missing(request.steps) if not problem else f"{problem.message}; trying again"
             if not shown:
                 terminal.say(f"{what(request)}: {line}, until {at(ends)}")
                 terminal.say(api.page_of(request.id))

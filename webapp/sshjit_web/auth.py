@@ -66,6 +66,7 @@ def callback(provider: str) -> AnyResponse:
             "this sign-in has expired, was used already, or began in another browser",
             hint="start again from the sign-in page",
         )
+    g.after_sign_in = pending.target
     try:
         id_token = party.id_token(answer["state"], answer)
         message = LoginWeb(provider, id_token, party.nonce(answer["state"]), request.remote_addr or "")

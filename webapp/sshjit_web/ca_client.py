@@ -109,7 +109,7 @@ class CaClient:
         except (Unsent, Broken) as error:
             connection.close()
             if isinstance(error, Broken) and not isinstance(message, ca_protocol.READS):
-                raise _unknown(_BROKE) from None
+                raise _no_answer(_BROKE, may_be_done=True) from None
             answer = self._again(message, reader)
         except TimeoutError:
             connection.close()
@@ -131,16 +131,15 @@ class CaClient:
             raise self._unanswered(message) from None
         except (Unsent, Broken) as error:
             connection.close()
-            harmless = isinstance(error, Unsent) or isinstance(message, ca_protocol.READS)
-            raise (_down() if harmless else _unknown(_BROKE)) from None
+            if isinstance(error, Unsent):
+                raise _no_answer() from None
+            raise _no_answer(_BROKE, may_be_done=not isinstance(message, ca_protocol.READS)) from None
         self._give(connection)
         return answer
 
     def _unanswered(self, message: ca_protocol.Message) -> Failed:
         """What is wrong when a message was sent and no answer came in time."""
-        if isinstance(message, ca_protocol.READS):
-            return _silent(self._timeout)
-        return _unknown(f"the CA gave no answer in {self._timeout:g} s")
+        return _no_answer(f"no answer in {self._timeout:g} s", may_be_done=not isinstance(message, ca_protocol.READS))
 
     def _take(self) -> Connection:
         """An idle connection, which may have ended meanwhile: the next message on it finds out."""
@@ -160,14 +159,15 @@ class CaClient:
             connection = Connection(self._path, connect_timeout=self._connect_timeout, timeout=self._timeout)
         except PermissionError:
             _log.warning("Unix user %d may not connect to %s: see web_users in ca.toml", os.geteuid(), self._path)
-            raise _down() from None
+            raise _no_answer() from None
         except OSError:
-            raise _down() from None
+            raise _no_answer() from None
         try:
             refusal = connection.greet()
         except (Unsent, Broken, TimeoutError) as error:
             connection.close()
-            raise (_silent(self._timeout) if isinstance(error, TimeoutError) else _down()) from None
+            late = isinstance(error, TimeoutError)
+            raise _no_answer(f"no answer in {self._timeout:g} s" if late else "") from None
         if refusal is not None:
             connection.close()
             _refuse_greeting(refusal)
@@ -219,7 +219,7 @@ def _refuse_greeting(refusal: Answer) -> None:
         _opened(refusal)
     except Refused as error:
         _log.warning("the CA refused the connection: %s (%s)", error, error.hint or error.code)
-        raise _down() from None
+        raise _no_answer() from None
 
 
 def _nonsense(problem: str) -> Failed:
@@ -231,24 +231,14 @@ def _nonsense(problem: str) -> Failed:
     )
 
 
-def _down() -> Failed:
-    return Failed(
-        "ca_down",
-        "can't reach the CA",
-        hint="open sessions and live certificates keep working; nothing new is issued until the CA is back",
-    )
+def _no_answer(why: str = "", *, may_be_done: bool = False) -> Failed:
+    """What is wrong where no answer came: the CA is away, or what was sent may have been done all the same."""
+    because = f" ({why})" if why else ""
+    if may_be_done:
+        hint = "check your requests before you try again: it may have been done"
+        return Failed("outcome_unknown", f"it is not known whether the CA did this{because}", hint=hint)
+    hint = "open sessions and live certificates keep working; nothing new is issued until the CA is back"
+    return Failed("ca_down", f"can't reach the CA{because}", hint=hint)
 
 
-def _silent(seconds: float) -> Failed:
-    return Failed(
-        "ca_down",
-        f"can't reach the CA (no answer in {seconds:g} s)",
-        hint="open sessions and live certificates keep working; try again in a moment",
-    )
-
-
-def _unknown(what: str) -> Failed:
-    return Failed("outcome_unknown", what, hint="check your requests before you try again: it may have been done")
-
-
-_BROKE = "the connection to the CA broke before it answered"
+_BROKE = "the connection broke before it answered"

@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from sshjit.errors import Failed, Invalid, SshJitError
+from sshjit_web import security
 
 LOG = logging.getLogger(__name__)
 
@@ -165,5 +166,7 @@ def _json(error: SshJitError, status: int) -> Response:
 def page(error: SshJitError, status: int) -> Response:
     """The error as a page."""
     title = _TITLES_BY_CODE.get(error.code) or _TITLES_BY_STATUS.get(status) or _TITLES[error.family]
-    retry = RETRY if status == 503 and request.method == "GET" else None
-    return make_response(render_template("error.html", error=error, title=title, status=status, retry=retry), status)
+    once = request.endpoint == security.SIGN_IN_ANSWER
+    retry = RETRY if status == 503 and request.method == "GET" and not once else None
+    shown = render_template("error.html", error=error, title=title, status=status, retry=retry, sign_in_failed=once)
+    return make_response(shown, status)

@@ -11,7 +11,7 @@ import secrets
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, redirect, request, url_for
+from flask import Flask, Response, g, redirect, request, url_for
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -25,6 +25,8 @@ MAX_TARGET = 400
 """Characters of the address to return to after a sign-in."""
 FORMS = {"pages.ask": "pages.new_request", "pages.take": "pages.break_glass"}
 """Endpoints that take a form which a link can fill in, and the page of the form."""
+SIGN_IN_ANSWER = "auth.callback"
+"""The endpoint that the provider sends browsers to."""
 UNKEPT = ("form_token", "dry", "again")
 """Fields of forms that are not filled in again."""
 STATIC = "public, max-age=31536000, immutable"
@@ -107,7 +109,12 @@ def _bad_form(*, ours: bool) -> Refused:
 
 
 def return_address() -> str:
-    """Where to come back to after a sign-in: this page, or the one whose form was sent, filled in as far as it fits."""
+    """Where to come back to after a sign-in: this page, or the one whose form was sent, filled in as far as it fits.
+
+    A provider's answer works once: from there it is the page for which somebody signed in.
+    """
+    if request.endpoint == SIGN_IN_ANSWER:
+        return str(g.get("after_sign_in") or url_for("pages.home"))
     if request.method == "GET":
         return request.full_path.rstrip("?")
     if request.endpoint in FORMS:

@@ -37,9 +37,14 @@ def call(path: Path, message: m.Message, reply: type[R]) -> R:
         raise Refused("wrong_user", said, hint="run it as root or as the CA's user") from None
     except TimeoutError:
         silent = f"the CA was connected to at {path} and gave no answer within {TIMEOUT:.0f} s"
-        raise _unanswered(silent, "it runs and is busy, or hangs: see its own log", sent=sent) from None
+        raise _unanswered(
+            silent, "it is busy, or hangs: journalctl -u ssh-jit-ca shows its own log", sent=sent
+        ) from None
     except OSError as error:
-        raise _unanswered(f"the CA does not answer at {path}: {error}", "is ssh-jit-ca running?", sent=sent) from None
+        raise _unanswered(f"the CA does not answer at {path}: {error}", _LOOK, sent=sent) from None
+
+
+_LOOK = "systemctl status ssh-jit-ca shows whether it runs; ssh-jit-ca doctor, what keeps it from starting"
 
 
 def _version(connection: socket.socket) -> int:

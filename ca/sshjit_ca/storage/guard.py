@@ -127,7 +127,11 @@ def _unreadable(error: SQLAlchemyError, code: str) -> Failed:
     if code == "no_database":
         hint = what_to_do(why, "is it running, and is its schema up to date? ssh-jit-ca migrate")
         return Failed(code, f"the CA's database cannot be read: {why}", hint=hint)
-    return Failed(code, f"the log cannot be read: {why}", hint=what_to_do(why, "is its database running?"))
+    return Failed(
+        code,
+        f"the log cannot be read: {why}",
+        hint=what_to_do(why, "is its database running? ssh-jit-ca doctor looks at it"),
+    )
 
 
 def _unwritten(error: SQLAlchemyError) -> Failed:

@@ -24,8 +24,10 @@ if TYPE_CHECKING:  # loaded where they are used: most connections need none of t
     from sshjit.api.sign_in import LoggedIn, LoginBody
 
 T = TypeVar("T")
-STILL_WORKS = "; existing certificates still work: ssh-jit status"
-"""What an error says at its end when the server or the CA can't be reached."""
+
+
+class Away(Failed):
+    """The server or the CA can't be reached. ``run.py`` adds what still works, where there is something."""
 
 
 class BasicApi:
@@ -109,11 +111,11 @@ class BasicApi:
         return answer.body
 
     def _exchange(self, method: str, path: str, **more: Any) -> http_client.Answer:
-        """One exchange; an error says what still works."""
+        """One exchange."""
         try:
             return http_client.exchange(method, f"{self.url}/api/v1/{path}", **more)
         except Failed as error:
-            raise Failed(error.code, f"{error.message}{STILL_WORKS}", hint=error.hint) from None
+            raise Away(error.code, error.message, hint=error.hint) from None
 
     def _known(self, body: Any) -> Any:
         """The body as the server knows it: without fields that came later, unless one limits what is asked."""
@@ -147,5 +149,5 @@ def error_of(answer: http_client.Answer) -> SshJitError:
             "bad_answer", f"the server answered with {what}", hint="is this the address of an ssh-jit server?"
         )
     if error.code == "ca_down":
-        return Failed(error.code, f"{error.message}{STILL_WORKS}")
+        return Away(error.code, error.message)
     return FAMILIES.get(error.family, Failed)(error.code, error.message, hint=error.hint)

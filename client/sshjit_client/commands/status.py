@@ -8,11 +8,10 @@ from pathlib import Path
 
 from sshjit import durations, names, sshcert
 from sshjit.api.views import RequestState, RequestView
-from sshjit.errors import Invalid, SshJitError
+from sshjit.errors import FAMILIES, Invalid, SshJitError
 from sshjit.sshcert import Certificate
 from sshjit.terminal_text import table
 from sshjit_client import certificate, certificate_index, files, request_text, sessions
-from sshjit_client.api.basic import STILL_WORKS
 from sshjit_client.api.full import FullApi
 from sshjit_client.exit_codes import ExitCode
 from sshjit_client.machine import HeldBundle, Machine
@@ -73,7 +72,7 @@ def status(machine: Machine, options: Options) -> int:
         now = int(time.time()) + api.skew
         machine.terminal.out(f"\nrequests\n\n{request_text.requests(shown, now, theirs=False, columns=table_width())}")
     if problem:
-        raise type(problem)(problem.code, problem.message.removesuffix(STILL_WORKS), hint=problem.hint)
+        raise FAMILIES[problem.family](problem.code, problem.message, hint=problem.hint)  # what works is shown already
     if name is not None:
         _explain(machine, name, certificates, shown)
     return ExitCode.OK

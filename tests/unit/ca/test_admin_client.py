@@ -63,3 +63,4 @@ def test_a_ca_that_is_not_there_has_done_nothing(tmp_path: Path) -> None:
     with pytest.raises(Failed) as failed:
         admin_client.call(tmp_path / "admin.sock", LOCK, m.Reply)
     assert failed.value.code == "ca_down"
+    assert "systemctl status ssh-jit-ca" in failed.value.hint, "what to type, and no question"

@@ -101,7 +101,10 @@ ERROR = {
     "message": "ssh-jit is too old: it speaks version 2",
     "hint": "upgrade ssh-jit to 9.9.9 or newer",
 }
-KEPT = "kept the old bundle: ssh-jit is too old: it speaks version 2; upgrade ssh-jit to 9.9.9 or newer"
+KEPT = (
+    "kept the old bundle (trusted keys and revocations): ssh-jit is too old: it speaks version 2; "
+    "upgrade ssh-jit to 9.9.9 or newer"
+)
 
 
 def test_t87_a_laptop_that_is_too_old_keeps_its_bundle_and_says_what_to_upgrade_to_in_one_line(

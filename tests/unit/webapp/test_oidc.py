@@ -9,15 +9,18 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from sshjit.errors import Failed, Refused
 from sshjit.providers import NativeClient, Provider, WebClient
 from sshjit_web import oidc
+from sshjit_web.app import create_app
 from sshjit_web.oidc import RelyingParty
-from tests.support.in_process_ca import KEY, ORIGIN
+from tests.support.in_process_ca import KEY, ORIGIN, FrontEnd
 
 
 @dataclass
@@ -118,6 +121,28 @@ def test_the_code_is_exchanged_with_secret_and_verifier(party: RelyingParty, lia
     assert sent.startswith("Basic d2ViOnM= ")
     for part in ("grant_type=authorization_code", "code=the-code", "code_verifier=", "redirect_uri="):
         assert part in sent
+
+
+@pytest.mark.parametrize("fault", ["the CA", "our database"])
+def test_a_sign_in_that_failed_is_begun_anew_and_its_address_is_not_tried_again(
+    party: RelyingParty, world: FrontEnd, fault: str
+) -> None:
+    app = create_app(world.config, world.authority, world.store, {"acme": party}, key=KEY, clock=lambda: world.ca.time)
+    browser = app.test_client()
+    begun = browser.get("/auth/acme/start?next=/requests/new", base_url=world.origin)
+    (state,) = parse_qs(urlsplit(begun.location).query)["state"]
+    if fault == "the CA":
+        world.authority.stop()
+    else:
+        world.store.engine.dispose()
+        Path(str(world.store.engine.url.database)).write_bytes(b"this is no database " * 1000)
+    answer = browser.get(f"/auth/acme/callback?state={state}&code=c", base_url=world.origin)
+    assert answer.status_code == 503, answer.text
+    for again in ('http-equiv="refresh"', "Retrying", "callback", state):
+        assert again not in answer.text
+    assert "works only once" in answer.text
+    after = "/requests/new" if fault == "the CA" else "/requests"
+    assert f'href="/sign-in?next={after}">Sign in again</a>' in answer.text
 
 
 @pytest.mark.parametrize("token", [{}, {"id_token": None}, {"id_token": ""}, {"id_token": 7}, {"id_token": ["x"]}])
