@@ -95,7 +95,21 @@ def _nearest(query: Query, host: Host, kind: str) -> str:
     for near in (here & action & login & open_now, here & ~role, here):
         if (number := first(near)) is not None:
             return _whom(query, host, query.allows[number])
-    return f"no {kind} is about a host with {words.pairs(host.labels)}"
+    return f"no {kind} is about a host with {words.pairs(host.labels)}" + _nearly(query, host)
+
+
+def _nearly(query: Query, host: Host) -> str:
+    """The rule that asks for labels most of which the host has; empty where no rule asks for any that it has."""
+
+    def had(rule: AllowRule) -> tuple[int, int]:
+        wanted = rule.match.hosts or ()
+        have = sum(host.by_label.get(label) in values for label, values in wanted)
+        return have, have - len(wanted)
+
+    nearest = max(query.allows, key=had, default=None)
+    if nearest is None or not had(nearest)[0]:
+        return ""
+    return f'; rule "{nearest.name}" is about hosts with {words.accepted(nearest.match.hosts or ())}'
 
 
 def _whom(query: Query, host: Host, rule: AllowRule) -> str:

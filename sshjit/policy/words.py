@@ -70,6 +70,11 @@ def pairs(labels: Iterable[tuple[str, str]]) -> str:
     return listed([f"{label}={value}" for label, value in labels] or ["no labels"])
 
 
+def accepted(labels: Iterable[tuple[str, Iterable[str]]]) -> str:
+    """``env=prod and role=db or cache``: labels of which a host must have all, each with one of the values."""
+    return listed(f"{label}={listed(values, 'or')}" for label, values in labels)
+
+
 def allowed(rule: str, action: str, hosts: Iterable[str], login: str, duration: int, *, needs_approval: bool) -> str:
     """What a rule allows; ``duration`` is in seconds."""
     after = " once it is approved" if needs_approval else ""

@@ -19,8 +19,9 @@ from sshjit.ca_protocol.requests import Ask
 from sshjit.errors import Refused
 from sshjit.policy import Allow, Denied, Explanation, NeedsApproval, Outcome, Policy, StepUp, Subject, Terms
 
-EARLY = frozenset({"no_rule", "unknown_action", "bad_command", "bad_duration"})
-"""Refusals that no earlier request changes, so that the CA need not be asked."""
+EARLY = frozenset({"bad_command", "bad_duration"})
+"""Refusals that no earlier request changes, so that the CA need not be asked. A grant that is kept open (``keep_open``)
+is returned whether or not a rule would allow it now, or its action still has a name."""
 
 
 def preview(

@@ -20,6 +20,18 @@ def dry(world: FrontEnd, **fields: str | list[str]) -> str:
     return answer.text
 
 
+def test_a_grant_that_is_kept_open_is_found_by_the_form_too(world: FrontEnd) -> None:
+    """Its host has other labels by now, of which no rule says anything: the CA is asked all the same."""
+    world.ca.change_policy('name = "staging"\n', 'name = "staging"\nkeep_open = true\n')
+    request_id = world.ask(ALICE, "web1")
+    world.ca.say(m.LabelHost("web1", (("env", "prod"),), None, None), m.HostReply, "admin")
+    world.ca.later(600)
+    answer = world.post(ALICE, "/requests/new", host=["web1"])
+    assert answer.status_code == 200, answer.text
+    assert request_id in answer.text
+    assert "Already requested" in answer.text
+
+
 def test_a_dry_run_says_terms_steps_and_who_could_approve_and_records_nothing(world: FrontEnd) -> None:
     world.browser(BOB)
     world.browser(DANA)
