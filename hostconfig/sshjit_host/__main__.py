@@ -41,13 +41,16 @@ def parser() -> argparse.ArgumentParser:
         description="Keeps this server's sshd in step with the signed bundle of an ssh-jit installation.",
         epilog="exit codes: 0 done, 1 this host, 2 usage or configuration, 4 bundle refused, 5 sshd, 8 out of reach",
     )
-    top.add_argument("--config", metavar="PATH", help=f"default: $SSH_JIT_HOST_CONFIG, else {DEFAULT_PATH}")
+    where = f"default: $SSH_JIT_HOST_CONFIG, else {DEFAULT_PATH}"
+    top.add_argument("--config", metavar="PATH", help=where)
     top.add_argument("--version", action="version", version=f"ssh-jit-host {version()}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     commands.add_parser("refresh", help="take the newest bundle once, and write sshd's files from it")
     commands.add_parser("watch", help="refresh every few seconds until SIGTERM")
     examine = commands.add_parser("doctor", help="find what is wrong with access to this host, and say what to do")
     examine.add_argument("--json", action="store_true", help="print the findings for a program")
+    for command in commands.choices.values():  # no default, which would take back what stands before the command
+        command.add_argument("--config", metavar="PATH", default=argparse.SUPPRESS, help=where)
     return top
 
 

@@ -29,6 +29,9 @@ class Examination:
     now: float
     bundle: Bundle | None = None
 
+    def __post_init__(self) -> None:
+        self._dropin = DropIn(self.config)
+
     def findings(self) -> list[Finding]:
         """Every check; one that breaks is a finding itself."""
         checks = (self._held, self._settings, self._folders, self._accounts, self._certificates)
@@ -38,9 +41,8 @@ class Examination:
         try:
             return list(check())
         except effective.Refused as error:
-            complaint = "; ".join(error.outcome.output.splitlines()[:3]) or f"status {error.outcome.code}"
             hint = f"{self.config.sshd} -t -f {self.config.sshd_config}"
-            return [Finding("bad", f"sshd refuses its configuration: {complaint}", hint)]
+            return [Finding("bad", effective.complaint(error.outcome), hint)]
         except HostError as error:
             return [Finding("bad", error.message, error.hint)]
         except OSError as error:
@@ -61,7 +63,8 @@ class Examination:
             yield Finding("warn", f"this ssh-jit-host does not know {part} of the bundle", "upgrade ssh-jit-host")
 
     def _settings(self) -> Iterator[Finding]:
-        DropIn(self.config).check()
+        self._dropin.usual()  # where sshd does not answer, each check finds that, and it is said once
+        self._dropin.check()
         yield Finding("ok", f"sshd goes by {self.config.dropin}")
 
     def _folders(self) -> Iterator[Finding]:
@@ -78,7 +81,7 @@ class Examination:
         yield from findings
 
     def _certificates(self) -> Iterator[Finding]:
-        for host_key in () if self.bundle is None else renewal.ours(self.config, self.bundle):
+        for host_key in () if self.bundle is None else renewal.ours(self._dropin, self.bundle):
             left = host_key.certificate.valid_before - self.now
             if left <= 0:
                 what = f"the host certificate {host_key.place} ended {span(-left)} ago"

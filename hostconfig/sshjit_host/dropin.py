@@ -24,23 +24,38 @@ HEADER = "# Written by ssh-jit-host, which overwrites changes. It makes sshd acc
 Say = Callable[[str], None]
 
 
-def host_keys(config: Config, layout: sshdconf.Layout) -> tuple[str, ...]:
-    """The files of sshd's host keys: which it has by itself if none is named depends on its version, so it is asked.
-
-    While its configuration is broken, those are taken that the configuration names.
-    """
-    try:
-        keys = effective.settings(config).all("HostKey")
-    except effective.Refused:
-        keys = tuple(setting.values[0] for setting in layout.of("HostKey") if setting.values)
-    return tuple(dict.fromkeys(keys))
-
-
-@dataclass(frozen=True)
+@dataclass
 class DropIn:
-    """The drop-in of one host. Every method expects the caller to hold the lock of ``config.home``."""
+    """The drop-in of one host, for one run: sshd is asked what is in effect once before a change, and once after it.
+
+    Every method that changes something expects the caller to hold the lock of ``config.home``.
+    """
 
     config: Config
+    _answer: effective.Effective | effective.Refused | None = None
+    """What sshd said, or why it did not, since the drop-in changed last."""
+
+    def usual(self) -> effective.Effective:
+        """What is in effect for the first of our accounts. Raises ``effective.Refused``."""
+        if self._answer is None:
+            try:
+                self._answer = effective.settings(self.config)
+            except effective.Refused as error:
+                self._answer = error
+        if isinstance(self._answer, effective.Refused):
+            raise effective.Refused(self._answer.outcome)
+        return self._answer
+
+    def host_keys(self, layout: sshdconf.Layout) -> tuple[str, ...]:
+        """The files of sshd's host keys: which it has by itself if none is named depends on its version.
+
+        While its configuration is broken, those are taken that the configuration names.
+        """
+        try:
+            keys = self.usual().all("HostKey")
+        except effective.Refused:
+            keys = tuple(setting.values[0] for setting in layout.of("HostKey") if setting.values)
+        return tuple(dict.fromkeys(keys))
 
     @property
     def values(self) -> dict[str, str]:
@@ -96,7 +111,7 @@ class DropIn:
         """The drop-in's bytes. They contain each certificate's digest, so that sshd reloads when one is renewed."""
         lines = [f"{keyword} {value}\n" for keyword, value in self.values.items()]
         elsewhere = {s.values for s in layout.of("HostCertificate") if s.path != self.config.dropin}
-        for key in host_keys(self.config, layout):
+        for key in self.host_keys(layout):
             certificate = Path(f"{key}-cert.pub")
             data = files.read(certificate) if (str(certificate),) not in elsewhere else None
             if data:
@@ -122,6 +137,7 @@ class DropIn:
         files.write(self._journal, json.dumps({"before": kept}).encode("ascii"), 0o600)
         try:
             files.write(self.config.dropin, text)
+            self._answer = None
             outcome = run(self.config.sshd, "-t", "-f", self.config.sshd_config)
             if outcome.code == 0:
                 self._require_effect()
@@ -135,6 +151,7 @@ class DropIn:
         files.remove(self._journal)
 
     def _restore(self, before: bytes | None) -> None:
+        self._answer = None
         if before is None:
             files.remove(self.config.dropin)
         else:
@@ -152,14 +169,13 @@ class DropIn:
 
     def _refusal(self, outcome: Outcome) -> SshdError:
         """The error for a refused drop-in, which says so if the configuration is broken without it as well."""
-        complaint = "; ".join(outcome.output.splitlines()[:3]) or f"status {outcome.code}"
         now = run(self.config.sshd, "-t", "-f", self.config.sshd_config)
         if now.code != 0:
             return SshdError(
-                f"sshd refuses its configuration, with our drop-in or without: {complaint}",
+                effective.complaint(outcome, "its configuration, with our drop-in or without"),
                 hint=f"{self.config.sshd} -t -f {self.config.sshd_config}",
             )
-        return SshdError(f"sshd refuses our drop-in, so it was not used: {complaint}")
+        return SshdError(effective.complaint(outcome, "our drop-in, so it was not used"))
 
     def _reload(self, say: Say) -> None:
         """Make sshd read a changed drop-in; if that fails, the next run tries again."""
@@ -180,7 +196,7 @@ class DropIn:
         """Raise ``SshdError`` unless sshd uses our values, in general and for each of our logins."""
         layout = sshdconf.layout(self.config.sshd_config)
         try:
-            usual = effective.settings(self.config)
+            usual = self.usual()
             self._compare(layout, usual)
             if any(s.conditional for keyword in self.values for s in layout.of(keyword)):
                 for connection in effective.connections(usual, layout):

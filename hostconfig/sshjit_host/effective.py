@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import itertools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -45,6 +46,16 @@ class Refused(Exception):
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome.output)
         self.outcome = outcome
+
+
+_LINE = re.compile(r"\bline \d+\b|configuration option")
+"""What sshd says of a line that it does not take."""
+
+
+def complaint(outcome: Outcome, what: str = "its configuration") -> str:
+    """What sshd said instead of an answer: that it refuses ``what``, or why it does not start at all."""
+    said = "; ".join(outcome.output.splitlines()[:3]) or f"status {outcome.code}"
+    return f"sshd refuses {what}: {said}" if _LINE.search(outcome.output) else f"sshd does not start: {said}"
 
 
 @dataclass(frozen=True)

@@ -37,11 +37,11 @@ class Refresher:
 
         Raises ``HostError`` for the first thing that is wrong, after having done all that could be done.
         """
-        home = self.config.home
+        home, dropin = self.config.home, DropIn(self.config)
         files.folder(home)
         with self._locked():
             held = self.held()
-            problem = None if held is None else self._made_from(held, now)
+            problem = None if held is None else self._made_from(held, dropin, now)
         offer, refusal = self._fetched(held)
         if offer is not None:
             with self._locked():
@@ -51,26 +51,26 @@ class Refresher:
                     refusal = error
                 else:
                     if held is None or new.text != held.text:
-                        problem = self._made_from(new, now)
+                        problem = self._made_from(new, dropin, now)
                     held = new
         if held is not None:
-            problem = self._renew(held, now) or problem
+            problem = self._renew(held, dropin, now) or problem
         if problem or refusal:
             raise problem or refusal  # type: ignore[misc]
 
-    def _made_from(self, bundle: Bundle, now: float) -> HostError | None:
+    def _made_from(self, bundle: Bundle, dropin: DropIn, now: float) -> HostError | None:
         """Makes all files from a bundle and says its warnings; what went wrong, which keeps no newer bundle away."""
         try:
             self._apply(bundle)
             self._warn(bundle, now)
-            DropIn(self.config).apply(self.say)
+            dropin.apply(self.say)
         except HostError as error:
             return error
         return None
 
-    def _renew(self, bundle: Bundle, now: float) -> HostError | None:
+    def _renew(self, bundle: Bundle, dropin: DropIn, now: float) -> HostError | None:
         """Renews the host certificates that are due, and has sshd read them; what went wrong with that."""
-        certificates = renewal.fetched(self.config, bundle, now, self.say)
+        certificates = renewal.fetched(dropin, bundle, now, self.say)
         if not certificates:
             return None
         try:
@@ -78,7 +78,7 @@ class Refresher:
                 for path, data in certificates.items():
                     files.write(path, data)
                     self.say(f"renewed {path}")
-                DropIn(self.config).apply(self.say)
+                dropin.apply(self.say)
         except HostError as error:
             return error
         return None

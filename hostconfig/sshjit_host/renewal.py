@@ -17,7 +17,7 @@ from pathlib import Path
 from . import fetch, files, sshdconf, sshkey, strictjson
 from .bundle import Bundle
 from .config import Config
-from .dropin import Say, host_keys
+from .dropin import DropIn, Say
 from .errors import BundleRefused, HostError, Unreachable
 from .keygen import run
 
@@ -82,10 +82,10 @@ def read(text: str) -> Certificate:
     return Certificate(f"{kind} {words[1]}", key, what, tuple(names), after, before, reader.string())
 
 
-def ours(config: Config, bundle: Bundle) -> Iterator[Due]:
+def ours(dropin: DropIn, bundle: Bundle) -> Iterator[Due]:
     """The host keys of sshd's configuration that have a certificate by a CA of the bundle."""
-    layout, cas = sshdconf.layout(config.sshd_config), bundle.ca_keys()
-    for path in host_keys(config, layout):
+    layout, cas = sshdconf.layout(dropin.config.sshd_config), bundle.ca_keys()
+    for path in dropin.host_keys(layout):
         data, public = files.read(Path(f"{path}-cert.pub")), files.read(Path(f"{path}.pub"))
         if data is None or public is None:
             continue
@@ -99,11 +99,12 @@ def ours(config: Config, bundle: Bundle) -> Iterator[Due]:
             yield Due(Path(path), line, certificate)
 
 
-def fetched(config: Config, bundle: Bundle, now: float, say: Say) -> dict[Path, bytes]:
+def fetched(dropin: DropIn, bundle: Bundle, now: float, say: Say) -> dict[Path, bytes]:
     """New certificates by the place where they belong; what is wrong is said, for the old ones still count."""
+    config = dropin.config
     due = [
         host_key
-        for host_key in ours(config, bundle)
+        for host_key in ours(dropin, bundle)
         if now > (host_key.certificate.valid_after + host_key.certificate.valid_before) / 2
     ]
     if not due:

@@ -29,10 +29,12 @@ def _command() -> int:
 
     parser = argparse.ArgumentParser(prog="ssh-jit-web", description="The front end of ssh-jit: pages and API.")
     parser.add_argument("--version", action="version", version=f"ssh-jit-web {importlib.metadata.version('ssh-jit')}")
+    where = f"web.toml; else ${CONFIG_VARIABLE}"
+    parser.add_argument("--config", type=Path, help=where)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, help_ in (("serve", "serve the pages and the API"), ("notify", "send notifications")):
         made = commands.add_parser(name, help=help_)
-        made.add_argument("--config", type=Path, help=f"web.toml; else ${CONFIG_VARIABLE}")
+        made.add_argument("--config", type=Path, default=argparse.SUPPRESS, help=where)
     command.add(commands.choices["notify"])
     arguments = parser.parse_args()
     path = arguments.config or os.environ.get(CONFIG_VARIABLE)

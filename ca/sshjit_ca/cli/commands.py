@@ -60,11 +60,22 @@ def _as_owner(conf: Config, options: argparse.Namespace) -> Config:
     return config.load(options.config)
 
 
+class _Parser(argparse.ArgumentParser):
+    """A command, and each of its subcommands: ``--config`` may stand before and after any of them."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self.add_argument("--config", type=Path, default=argparse.SUPPRESS, metavar="FILE", help=_CONFIG)
+
+
+_CONFIG = "the CA's settings [$SSH_JIT_CA_CONFIG, else /etc/ssh-jit/ca.toml]"
+
+
 def _parser(default_config: Path) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="ssh-jit-ca", description="The SSH certificate authority: signs what policy allows, and logs it."
     )
-    parser.add_argument("--config", type=Path, default=default_config, metavar="FILE", help=f"[{default_config}]")
+    parser.set_defaults(config=default_config)
     parser.add_argument("--version", action="version", version=f"ssh-jit-ca {importlib.metadata.version('ssh-jit')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     cli_init.add_command(commands)

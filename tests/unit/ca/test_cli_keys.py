@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,17 @@ from sshjit_ca.cli import commands as cli
 from sshjit_ca.cli import keys as cli_keys
 from tests.support.installation import Installation
 from tests.support.keyring import activate, add, newest, retire
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_the_settings_may_be_named_before_and_after_a_command(
+    ca: Installation, place: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named, words = ["--config", str(ca.home / "ca.toml")], ["log", "key"]
+    words[place:place] = named
+    before = ["--config", "/nowhere/ca.toml"] if place == 3 else []
+    assert cli.run([*before, *words], Path("/nowhere/default.toml")) == 0
+    assert capsys.readouterr().out.strip()
 
 
 def test_the_list_says_what_each_key_waits_for(ca: Installation) -> None:

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from sshjit_host.times import span
-from tests.support.host_machine import ME, Authority, Front, Host
+from tests.support.host_machine import ME, Authority, Front, Host, run
 
 
 @pytest.fixture
@@ -104,6 +104,36 @@ def test_a_broken_configuration_and_a_missing_drop_in_are_findings(joined: Host)
     assert f"BAD   {joined.dropin} is not there" in joined.doctor(code=1)
     joined.write_sshd_config(after="NoSuchKeyword yes")
     assert "BAD   sshd refuses its configuration" in joined.doctor(code=1)
+
+
+def test_an_sshd_that_says_no_is_one_finding(joined: Host) -> None:
+    joined.write_sshd_config(after="NoSuchKeyword yes")
+    said = joined.doctor(code=1)
+    assert said.count("BAD") == 1, said
+    real = joined.settings["sshd"]
+    joined.settings["sshd"] = "/nowhere/sshd"
+    assert joined.doctor(code=1).count("BAD   cannot run /nowhere/sshd") == 1
+    broken = joined.folder / "broken-sshd"
+    broken.write_text("#!/bin/sh\necho 'Missing privilege separation directory: /run/sshd'\nexit 255\n")
+    broken.chmod(0o755)
+    joined.settings["sshd"] = str(broken)
+    said = joined.doctor(code=1)
+    assert said.count("BAD") == 1, said
+    assert "BAD   sshd does not start: Missing privilege separation directory: /run/sshd" in said
+    assert "sshd does not start: Missing" in joined.refresh(code=5)
+    joined.settings["sshd"] = real
+    joined.write_sshd_config()
+    assert "BAD" not in joined.doctor()
+
+
+def test_the_settings_may_be_named_before_and_after_the_command(joined: Host) -> None:
+    command = joined.command("doctor", "--json")
+    at = command.index("--config")
+    path = command[at + 1]
+    after = [*command[:at], "doctor", "--json", "--config", path]
+    assert run(*command) == run(*after)
+    nowhere = [*command[:at], "--config", "/nowhere/host.json", "doctor", "--json", "--config", path]
+    assert run(*nowhere) == run(*after), "what is named last counts"
 
 
 def test_a_host_without_a_bundle(host: Host) -> None:

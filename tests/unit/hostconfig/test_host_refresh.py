@@ -28,6 +28,30 @@ def test_first_refresh_writes_what_sshd_reads(authority: Authority, front: Front
     assert {(host.home / name).stat().st_mode & 0o777 for name in (".", "principals")} == {0o755}
 
 
+def test_sshd_is_asked_what_counts_once_before_and_once_after_a_change(
+    authority: Authority, front: Front, host: Host
+) -> None:
+    """On a small machine each question costs more than all the rest of a run."""
+    asked = host.folder / "asked"
+    counting = host.folder / "counting-sshd"
+    counting.write_text(f'#!/bin/sh\n[ "$1" != -T ] || echo x >> {asked}\nexec {host.settings["sshd"]} "$@"\n')
+    counting.chmod(0o755)
+    host.settings["sshd"] = str(counting)
+    front.serve(authority.offer())
+
+    def questions() -> int:
+        asked.write_text("")
+        host.refresh()
+        return len(asked.read_text().split())
+
+    assert questions() == 2, "the drop-in is new"
+    assert questions() == 1
+    front.serve(authority.offer(sequence=9, ended=[["req-00000001", 5]]))
+    assert questions() == 1, "a new bundle changes no setting"
+    host.dropin.write_text(host.dropin.read_text() + "# changed\n")
+    assert questions() == 2
+
+
 def test_anybody_can_check_the_held_bundle_with_openssh(authority: Authority, front: Front, host: Host) -> None:
     front.serve(authority.offer())
     host.refresh()

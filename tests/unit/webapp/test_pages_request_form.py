@@ -53,12 +53,13 @@ def test_a_dry_run_asks_for_the_reason_as_the_rule_does(world: FrontEnd) -> None
     assert "Granted immediately" in page
 
 
-def test_a_plain_no_is_said_by_the_front_end_in_the_authoritys_words(world: FrontEnd) -> None:
+def test_a_plain_no_is_previewed_in_the_authoritys_words_and_said_by_it(world: FrontEnd) -> None:
     world.browser(DANA)
     world.authority.messages.clear()
+    assert "Not allowed" in dry(world, host=["web1"], reason="CHG-7")
+    assert not any(isinstance(message, m.Ask | m.Explain) for message in world.authority.messages)
     answer = world.post(DANA, "/requests/new", host=["web1"], reason="CHG-7")
     assert answer.status_code == 403
-    assert not any(isinstance(message, m.Ask) for message in world.authority.messages)
     login = next(each for each in world.ca.logins.values() if each.person.email == DANA.email)
     refused = world.ca.say_all(
         [m.Ask(login.id, ("web1",), None, "shell", None, None, "CHG-7", certificate=False, address="")]
