@@ -57,7 +57,7 @@ def lowered(text: str) -> str:
 def host_name(text: str) -> str:
     """A host's name: lower-case DNS labels. An address is no name: it may be somebody else's tomorrow."""
     if is_address(text):
-        hint = "give the host a name, and the address as an alias of it"
+        hint = f"host add NAME --address {text} (with --alias {text}, if people shall type that)"
         raise Invalid("bad_host", f"{text} is an address, and a host has a name", hint=hint)
     return _match(_HOST, text, "bad_host", "a host name (lower-case letters, digits, '-', '.')", longest=253)
 

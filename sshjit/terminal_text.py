@@ -67,6 +67,43 @@ def _head(text: str, columns: int) -> str:
     return text
 
 
+_NARROWEST = 24
+"""The fewest columns in which a text is worth reading."""
+
+
+def fitted(rows: Sequence[Sequence[str]], columns: int) -> str:
+    """Rows under their heads in so many columns; 0: as many as they take.
+
+    Where that is too narrow the last column is wrapped; where it still is, each row is a block of lines, each with its
+    head at its side, so that nothing is cut and no heading is lost.
+    """
+    safe = [[inert(cell) for cell in row] for row in rows]
+    widths = [max(map(width, column)) for column in zip(*safe, strict=True)]
+    before = sum(widths[:-1]) + 2 * (len(widths) - 1)
+    if not columns or before + widths[-1] <= columns:
+        return table(rows)
+    if columns - before >= _NARROWEST:
+        return "\n".join(line for row in safe for line in _wrapped(row, widths, columns - before))
+    head, *others = safe
+    side = max(map(width, head)) + 2
+    return "\n\n".join("\n".join(_block(head, row, side, max(columns - side, _NARROWEST))) for row in others)
+
+
+def _wrapped(row: Sequence[str], widths: Sequence[int], room: int) -> list[str]:
+    """A row whose last cell is wrapped below itself."""
+    start = "".join(cell + " " * (wide - width(cell) + 2) for cell, wide in zip(row[:-1], widths[:-1], strict=True))
+    first, *more = wrap(row[-1], room)
+    return [(start + first).rstrip(), *(" " * width(start) + line for line in more)]
+
+
+def _block(head: Sequence[str], row: Sequence[str], side: int, room: int) -> list[str]:
+    lines = []
+    for name, cell in zip(head, row, strict=True):
+        first, *more = wrap(cell, room)
+        lines += [(name + " " * (side - width(name)) + first).rstrip(), *(" " * side + line for line in more)]
+    return lines
+
+
 def table(rows: Sequence[Sequence[str]], *, indent: str = "") -> str:
     """Rows as aligned columns; the last column is as long as it is."""
     safe = [[inert(cell) for cell in row] for row in rows]

@@ -12,11 +12,12 @@ from sshjit.styles import Styles
 from sshjit.terminal_text import table, width
 from sshjit_client.api.basic import BasicApi
 from sshjit_client.machine import Machine
-from sshjit_client.request_text import BREAK_GLASS_MARK, decision, person, short, state_text, where
+from sshjit_client.request_text import BREAK_GLASS_MARK, again, decision, person, short, state_text, where
 from sshjit_client.styles import terminal_styles
 from sshjit_client.times import at, rough
 
 Rows = list[tuple[str, str]]
+_THEIRS = "the requester has to ask again"
 _WHY = 24
 """The fewest columns for a reason beside the rest of its line."""
 
@@ -81,7 +82,8 @@ def _answers(reply: RequestReply, now: int) -> Rows:
     request = reply.request
     rows = [("status", f"{state_text(request, now)}{f': {request.closing}' if request.closing else ''}")]
     if request.blocked:
-        rows.append(("blocked", request.blocked))
+        explained = f"{again(request)} (what the rules are now: ssh-jit explain {request.hosts[0]})"
+        rows += [("blocked", request.blocked), ("next step", explained if reply.about is None else _THEIRS)]
     rows += [("needs" if not n else "", step(needed)) for n, needed in enumerate(request.steps)]
     rows += [("decisions" if not n else "", decision(needed)) for n, needed in enumerate(request.decisions)]
     if request.state is RequestState.PENDING and not request.decisions:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from sshjit import durations
 from sshjit.api.views import DecisionView, PersonView, RequestState, RequestView
-from sshjit.terminal_text import cut, table
+from sshjit.terminal_text import cut, inert, table, width
 from sshjit_client.times import at, rough
 
 _HOSTS = 3
@@ -71,7 +71,8 @@ def state_text(request: RequestView, now: int) -> str:
 
 def _state_text(request: RequestView, now: int) -> str:
     if request.state is RequestState.PENDING:
-        return f"pending, {rough(request.pending_until - now)} left"
+        begins = f", for {at(request.start)}" if request.start is not None and request.start > now else ""
+        return f"pending{begins}, {rough(request.pending_until - now)} left"
     if request.state is not RequestState.APPROVED:
         return request.state.value
     if request.extends:
@@ -83,6 +84,21 @@ def _state_text(request: RequestView, now: int) -> str:
     use_by = request.ends if request.use_by is None or request.certificates else request.use_by
     unused = f", to be used by {at(use_by)}" if use_by < request.ends else ""
     return f"open until {at(request.ends)}{unused}"
+
+
+def again(request: RequestView) -> str:
+    """What its requester types to ask for the same once more."""
+    import shlex  # noqa: PLC0415  # connections do not need it
+
+    reason = ["--reason", request.reason] if request.reason else []
+    if request.extends:
+        return shlex.join(["ssh-jit", "extend", *reason, request.extends])
+    first, *others = request.hosts
+    if request.break_glass:
+        return shlex.join(["ssh-jit", "break-glass", *reason, f"{request.login}@{first}"])
+    action = [] if request.action == "shell" else ["--action", request.action]
+    command = [*(["--"] if others else []), request.command] if request.action == "command" and request.command else []
+    return shlex.join(["ssh-jit", "request", *action, *reason, f"{request.login}@{first}", *others, *command])
 
 
 def decision(view: DecisionView) -> str:
@@ -97,7 +113,8 @@ def decision(view: DecisionView) -> str:
 def requests(views: Iterable[RequestView], now: int, *, theirs: bool, columns: int = 0) -> str:
     """Requests as a table; ``theirs`` adds the requester.
 
-    ``columns``: how wide it may be; 0: as wide as it gets. If the table is too wide, each request takes two lines.
+    ``columns``: how wide it may be; 0: as wide as it gets. If the table is too wide, each request takes two or three
+    lines, of which only the reason is cut: ``ssh-jit show`` has all of it.
     """
     head, rows, whys = ["ID", *(["REQUESTER"] if theirs else []), "ACCESS", "STATUS"], [], []
     for request in views:
@@ -109,7 +126,9 @@ def requests(views: Iterable[RequestView], now: int, *, theirs: bool, columns: i
     room = wide[0].index("REASON") + _WHY
     if not columns or columns >= room:
         return "\n".join(cut(line, columns) for line in wide) if columns else "\n".join(wide)
-    lines = table([head, *rows]).split("\n")
-    below = table([["", *why] for why in whys], indent="  ").split("\n")
-    pairs = [lines[0], *(line for pair in zip(lines[1:], below, strict=True) for line in pair)]
-    return "\n".join(cut(line, columns) for line in pairs)
+    lines, below = table([head, *rows]).split("\n"), [[f"requested {age} ago: {why}"] for age, why in whys]
+    if max(map(width, lines)) > columns:
+        below = [[row.pop(), *line] for row, line in zip(rows, below, strict=True)]
+        lines = table([head[:-1], *rows]).split("\n")
+    under = [[cut(f"    {inert(line)}", columns) for line in one] for one in below]
+    return "\n".join([lines[0], *(line for top, one in zip(lines[1:], under, strict=True) for line in (top, *one))])

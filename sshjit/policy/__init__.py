@@ -10,7 +10,7 @@ from __future__ import annotations
 from sshjit.policy.compiled import Policy
 from sshjit.policy.evaluate import ends_by, evaluate
 from sshjit.policy.explain import Explanation, Miss, RuleReport, explain
-from sshjit.policy.load import check_labels, load, providers_of
+from sshjit.policy.load import check_labels, load, missing_labels, providers_of
 from sshjit.policy.model import PERMISSIONS
 from sshjit.policy.problems import PolicyError, Problem
 from sshjit.policy.query import may_be_unix_name
@@ -60,6 +60,7 @@ __all__ = [
     "explain",
     "load",
     "may_be_unix_name",
+    "missing_labels",
     "nobody_can_approve",
     "permissions_of",
     "providers_of",

@@ -64,12 +64,17 @@ def check_labels(policy: Policy, labels: Mapping[str, str]) -> tuple[str, ...]:
         if problem is not None:
             message, suggestion = problem
             problems.append(f"{message}; {suggestion}" if suggestion else message)
-    problems += [
-        f'the label "{name}" is missing'
+    problems += [f'the label "{name}" is missing' for name in missing_labels(policy, labels)]
+    return tuple(problems)
+
+
+def missing_labels(policy: Policy, labels: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """The labels that a host must have and that are not among these, and which values each may have; none: any."""
+    return {
+        name: tuple(label.values or ())
         for name, label in policy.labels.items()
         if label.required and name not in labels
-    ]
-    return tuple(problems)
+    }
 
 
 def providers_of(policy: Policy) -> frozenset[str]:

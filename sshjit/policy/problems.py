@@ -34,11 +34,8 @@ class PolicyError(Invalid):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(sorted(problems, key=lambda problem: problem.line))
         count = len(self.problems)
-        super().__init__(
-            "bad_policy",
-            f"the policy has {count} problem{'s' if count != 1 else ''}",
-            hint=str(self.problems[0]) if self.problems else "",
-        )
+        head = f"the policy has {count} problem{'s' if count != 1 else ''}:"
+        super().__init__("bad_policy", "\n".join([head, *map(str, self.problems)]), hint="ssh-jit policy check FILE")
 
     def __str__(self) -> str:
         """Every problem on a line of its own."""

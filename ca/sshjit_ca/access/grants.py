@@ -150,6 +150,22 @@ def source(terms: Terms, address: str | None) -> tuple[str, ...]:
         ) from None
 
 
+def bound_elsewhere(request: Request, address: str | None) -> str:
+    """That the certificates of a request that is returned do not work from where it is asked for now; else empty."""
+    bound = request.asked.source
+    try:
+        here = ipaddress.ip_address((address or "").partition("%")[0])
+        if not bound or any(here in ipaddress.ip_network(network) for network in bound):
+            return ""
+    except ValueError:
+        return ""  # nobody knows from where it is asked
+    end = "cancel" if request.state is RequestState.PENDING else "done"
+    return (
+        f"{request.id} works from {', '.join(bound)} alone, and not from {here}, where you are now; "
+        f"to ask from here: ssh-jit {end} {request.id}, then ask again"
+    )
+
+
 def pending_grant(
     context: Context, login_id: str, login: Login, hosts: tuple[Host, ...], want: policy.Ask
 ) -> PendingGrant:

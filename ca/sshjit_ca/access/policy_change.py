@@ -114,5 +114,5 @@ def _affected(context: Context, request: Request, code: str, why: str) -> Affect
         rule=asked.rule,
         until=request.pending_until if request.ends is None else request.ends,
         code=code,
-        why=why,
+        why=recheck.reason_of(request, why),
     )

@@ -8,7 +8,7 @@ to approve, and is what a change of policy or labels is said to close.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from sshjit import policy, requests
 from sshjit.api.views import RequestState
@@ -78,6 +78,35 @@ def find_existing(
     The same thing is the same person, login (any, where none was named), action, command and start, and these hosts or
     these among others. Reason and duration were settled when it was asked; whoever wants others ends this one first.
     """
+    going_on = (
+        (request, answer) for request, answer in _same_thing(context, login, hosts, want) if isinstance(answer, Bounds)
+    )
+    return next(going_on, None)
+
+
+def find_closed(context: Context, login: Login, hosts: tuple[Host, ...], want: policy.Ask) -> str:
+    """That the newest request for the same thing does not go on, in words for who asks again; else an empty text."""
+    newest = next(_same_thing(context, login, hosts, want), None)
+    if newest is None or not isinstance(newest[1], Refused):
+        return ""
+    request, answer = newest[0], newest[1]
+    was = "access" if request.state is RequestState.APPROVED else "request"
+    return f"your {was} {request.id} does not go on: {reason_of(request, answer.message)}"
+
+
+def reason_of(request: Request, message: str) -> str:
+    """Why a request does not go on, where its id is said already."""
+    return message.removeprefix(_out_of_date(request))
+
+
+def _out_of_date(request: Request) -> str:
+    return f"{request.id} is out of date: "
+
+
+def _same_thing(
+    context: Context, login: Login, hosts: tuple[Host, ...], want: policy.Ask
+) -> Iterator[tuple[Request, Bounds | Refused]]:
+    """The open and pending requests for the same thing, the newest first, and whether each could still be had."""
     ids = tuple(host.id for host in hosts)
     subject: Subject | None = None
     for request_id in reversed(request_index.standing(context.state, login.opened.subject, want.action, ids[0])):
@@ -92,10 +121,7 @@ def find_existing(
         if requests.state_at(request, context.now) not in _STANDING:
             continue
         subject = subject or context.policy_subject(login)
-        answer = bounds_or_refusal(context, request, subject, hosts if asked.host_ids == ids else None)
-        if isinstance(answer, Bounds):
-            return request, answer
-    return None
+        yield request, bounds_or_refusal(context, request, subject, hosts if asked.host_ids == ids else None)
 
 
 def _bounds(
@@ -116,7 +142,7 @@ def _bounds(
         case Denied(code, _, message, hint):
             raise Refused(code, message, hint=hint)
         case Changed(_, message):
-            raise Refused("policy_changed", f"{request.id} is out of date: {message}", hint=_again(again or request))
+            raise Refused("policy_changed", f"{_out_of_date(request)}{message}", hint=_again(again or request))
 
 
 def _held(context: Context, request: Request) -> Held:

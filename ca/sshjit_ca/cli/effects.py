@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sshjit import ca_protocol as m
+from sshjit.terminal_text import inert, wrap
 from sshjit_ca.cli.show import count, instant, table
+
+_WIDTH = 80
 
 
 def effects(closes: Sequence[m.AffectedView], ask_again: Sequence[m.AffectedView], *, would: bool = False) -> str:
@@ -21,16 +24,20 @@ def effects(closes: Sequence[m.AffectedView], ask_again: Sequence[m.AffectedView
 
 
 def _table(affected: Sequence[m.AffectedView]) -> str:
-    rows = [
-        (each.request, _who(each.requester), _what(each), each.rule, instant(each.until), each.why) for each in affected
-    ]
-    return table(("REQUEST", "PERSON", "ACCESS", "RULE", "UNTIL (UTC)", "WHY"), rows)
+    """Some lines for each, so that they fit into 80 columns: what it is, and below whose and why."""
+    rows = [(view.request, _what(view), instant(view.until)) for view in affected]
+    head, *lines = table(("REQUEST", "ACCESS", "UNTIL (UTC)"), rows).split("\n")
+    text = [head]
+    for line, view in zip(lines, affected, strict=True):
+        text.append(line)
+        text += [f"    {part}" for part in wrap(inert(f"{_who(view.requester)}: {view.why}"), _WIDTH - 4)]
+    return "\n".join(text)
 
 
 def _who(person: m.PersonView) -> str:
     return f"{person.name} <{person.email}>" if person.email and person.email != person.name else person.name
 
 
-def _what(each: m.AffectedView) -> str:
-    action = "" if each.action == "shell" else f" {each.action}"
-    return f"{each.login}@{','.join(each.hosts)}{action}"
+def _what(view: m.AffectedView) -> str:
+    action = "" if view.action == "shell" else f" {view.action}"
+    return f"{view.login}@{','.join(view.hosts)}{action}"

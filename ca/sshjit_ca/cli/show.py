@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sshjit import ca_protocol as m
-from sshjit import durations, wire
+from sshjit import durations, terminal_text, wire
 from sshjit.checkpoint import Checkpoint
 from sshjit_ca.log.verification import Verdict
 from sshjit_ca.machine.reserve import MIB
@@ -24,10 +26,9 @@ def fields(pairs: Sequence[tuple[str, str]]) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Rows under their heads, columns as wide as they must be."""
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    lines = ("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in (head, *rows))
-    return "\n".join(line.rstrip() for line in lines)
+    """Rows under their heads, as wide as they must be; on a terminal no wider than that."""
+    columns = shutil.get_terminal_size((0, 0)).columns if sys.stdout is not None and sys.stdout.isatty() else 0
+    return terminal_text.fitted([head, *rows], columns)
 
 
 def as_json(reply: Any) -> str:
@@ -140,19 +141,31 @@ def hardware_keys(reply: m.HardwareKeysReply) -> str:
 
 def host_added(reply: m.HostReply) -> str:
     """The new host, and what it must know."""
-    host = reply.host
     return fields(
         [
-            ("host", host.name),
-            ("id", host.id),
-            ("address", f"{host.address} port {host.port}"),
-            ("labels", _labels(host)),
-            ("host certificates", str(len(reply.certificates))),
+            *_host(reply.host),
+            ("host certificates", str(len(reply.certificates)) if reply.certificates else "none until it has joined"),
             *([("not certified", f"keys of the type {', '.join(reply.left_out)}")] if reply.left_out else []),
             ("bundle root to pin", reply.bundle_root),
             *_invitation(reply.invitation),
         ]
     )
+
+
+def host_labelled(reply: m.HostReply) -> str:
+    """The host as it is now."""
+    return fields(_host(reply.host))
+
+
+def _host(host: m.HostView) -> list[tuple[str, str]]:
+    aliases = [f"{alias} (its address, too)" if alias == host.address else alias for alias in host.aliases]
+    return [
+        ("host", host.name),
+        ("id", host.id),
+        ("address", f"{host.address} port {host.port}"),
+        *([("aliases", ", ".join(aliases))] if aliases else []),
+        ("labels", _labels(host)),
+    ]
 
 
 def _invitation(made: m.Invitation | None) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ Labels decide who gets in, so over the web socket each of these acts needs an ad
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from sshjit import names, policy, sshkey
@@ -173,4 +174,14 @@ def _check_labels(context: Context, pairs: tuple[tuple[str, str], ...]) -> None:
         raise Invalid("bad_labels", "a label is listed twice")
     problems = policy.check_labels(context.policy, labels)
     if problems:
-        raise Invalid("bad_labels", "; ".join(problems), hint="the policy's [labels] lists those that exist")
+        missing = policy.missing_labels(context.policy, labels)
+        hint = "the policy's [labels] lists those that exist"
+        raise Invalid("bad_labels", "; ".join(problems), hint=f"give it: {_flags(missing)}" if missing else hint)
+
+
+def _flags(missing: Mapping[str, tuple[str, ...]]) -> str:
+    """``--label env=prod (or staging)``."""
+    return " ".join(
+        f"--label {label}={values[0] if values else 'VALUE'}" + (f" (or {', '.join(values[1:])})" if values[1:] else "")
+        for label, values in missing.items()
+    )

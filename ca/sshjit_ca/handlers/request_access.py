@@ -39,8 +39,14 @@ def ask(context: Context, message: Ask) -> AskReply:
     locks.refuse_new(context.state, (host.id for host in hosts))
     existing = find_existing(context, login, hosts, want)
     if existing is None:
-        pending = grants.pending_grant(context, message.login_id, login, hosts, want)
-        notes = _notes(pending)
+        closed = recheck.find_closed(context, login, hosts, want)
+        try:
+            pending = grants.pending_grant(context, message.login_id, login, hosts, want)
+        except Refused as error:
+            if not closed:
+                raise
+            raise Refused(error.code, f"{error.message}; {closed}", hint=error.hint) from None
+        notes = (*_notes(pending), *([f"{closed}; this is a new request"] if closed else []))
         to_sign = signed_requests.challenge(context, login, message, pending, notes)
         if to_sign is not None:
             return to_sign
@@ -48,7 +54,9 @@ def ask(context: Context, message: Ask) -> AskReply:
         request = grants.record(context, login, pending, signed=signed)
         within: Terms | Bounds = pending.terms
     else:
-        (request, within), notes = existing, ()
+        request, within = existing
+        elsewhere = grants.bound_elsewhere(request, want.address)
+        notes = (elsewhere,) if elsewhere else ()
     certificate = None
     if message.certificate and login.opened.via == "native" and _open(context, request):
         try:

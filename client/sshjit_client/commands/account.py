@@ -7,13 +7,14 @@ from pathlib import Path
 
 from sshjit import durations
 from sshjit.api.session import LoginView
-from sshjit.terminal_text import table
+from sshjit.terminal_text import fitted
 from sshjit_client import sessions, sign_in
 from sshjit_client.api.basic import BasicApi
 from sshjit_client.exit_codes import ExitCode
 from sshjit_client.machine import Machine
 from sshjit_client.option_parser import Act, Build, Options, Parser
 from sshjit_client.request_text import person
+from sshjit_client.styles import table_width
 from sshjit_client.times import at
 
 
@@ -76,7 +77,7 @@ def sign_in_details(login: LoginView) -> str:
         ["signed in", f"{at(login.signed_in)}, until {at(login.expires)} ({left} left)"],
         ["key", login.fingerprint or "none"],
     ]
-    return table(rows)
+    return fitted(rows, table_width())
 
 
 BUILD: dict[str, Build] = {"login": _login, "logout": _logout, "whoami": _whoami}

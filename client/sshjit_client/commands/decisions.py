@@ -33,6 +33,12 @@ def approve(machine: Machine, options: Options) -> int:
     reply = api.shown(resolve_request.id_of(api, session, options.id))
     request = reply.request
     print_request(machine, api, reply)
+    if request.blocked:
+        raise Refused(
+            "policy_changed",
+            f"nobody can approve it any more: {request.blocked}",
+            hint="the requester has to ask again",
+        )
     length = "" if at_most is None else f" for {durations.show(at_most)} at most"
     if not options.yes and machine.terminal.typing and not machine.terminal.confirm(f"\napprove this{length}?"):
         raise Refused("not_approved", "nothing was approved")

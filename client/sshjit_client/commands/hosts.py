@@ -10,13 +10,14 @@ from sshjit.api.bodies import HostBody, LabelsBody, RemoveBody, ShownHost
 from sshjit.api.hosts import HostReply, HostView
 from sshjit.api.signed import AddHost, LabelHost, RemoveHost
 from sshjit.errors import Invalid, Refused
-from sshjit.terminal_text import table
+from sshjit.terminal_text import fitted
 from sshjit_client.api.full import FullApi
 from sshjit_client.commands import resolve_request
 from sshjit_client.commands.signatures import Signer
 from sshjit_client.exit_codes import ExitCode
 from sshjit_client.machine import Machine
 from sshjit_client.option_parser import Act, Build, Options, Parser
+from sshjit_client.styles import table_width
 from sshjit_client.times import at
 
 
@@ -55,7 +56,7 @@ def listing(machine: Machine, _: Options) -> int:
     _session, api = resolve_request.signed_in(machine)
     rows = [["HOST", "ADDRESS", "LABELS", "ALIASES"]]
     rows += [[each.name, f"{each.address}:{each.port}", _pairs(each), " ".join(each.aliases)] for each in api.hosts()]
-    machine.terminal.out(table(rows))
+    machine.terminal.out(fitted(rows, table_width()))
     return ExitCode.OK
 
 

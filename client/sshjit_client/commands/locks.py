@@ -9,13 +9,14 @@ from sshjit.api.bodies import LockBody, LockKind, RevokeBody, ShownLock, UnlockB
 from sshjit.api.locks import LockView
 from sshjit.api.signed import Unlock
 from sshjit.errors import Invalid, Refused
-from sshjit.terminal_text import table
+from sshjit.terminal_text import fitted
 from sshjit_client import request_text
 from sshjit_client.commands import resolve_request
 from sshjit_client.commands.signatures import Signer
 from sshjit_client.exit_codes import ExitCode
 from sshjit_client.machine import Machine
 from sshjit_client.option_parser import Act, Build, Options, Parser
+from sshjit_client.styles import table_width
 from sshjit_client.times import at
 
 _KINDS: tuple[LockKind, ...] = ("person", "host", "login", "key")
@@ -94,7 +95,7 @@ def locks(machine: Machine, options: Options) -> int:
         machine.terminal.say("nothing is locked")
     else:
         rows = [[lock.id, lock.title, at(lock.since), lock.by, lock.reason] for lock in locked]
-        machine.terminal.out(table([["LOCK", "WHAT", "SINCE", "BY", "REASON"], *rows]))
+        machine.terminal.out(fitted([["LOCK", "WHAT", "SINCE", "BY", "REASON"], *rows], table_width()))
     return ExitCode.OK
 
 

@@ -10,7 +10,7 @@ from sshjit import durations, names, sshcert
 from sshjit.api.views import RequestState, RequestView
 from sshjit.errors import FAMILIES, Invalid, SshJitError
 from sshjit.sshcert import Certificate
-from sshjit.terminal_text import table
+from sshjit.terminal_text import fitted
 from sshjit_client import certificate, certificate_index, files, request_text, sessions
 from sshjit_client.api.full import FullApi
 from sshjit_client.exit_codes import ExitCode
@@ -62,7 +62,7 @@ def status(machine: Machine, options: Options) -> int:
         ["bundle", _bundle(machine)],
         ["clock", _clock(api.skew) if not problem else "unknown"],
     ]
-    machine.terminal.out(table(rows))
+    machine.terminal.out(fitted(rows, table_width()))
     certificates = [kept for kept in _kept(machine.state) if name is None or _is_for(kept, name, requests)]
     live = [r for r in requests if r.state in (RequestState.PENDING, RequestState.APPROVED)]
     shown = tuple(r for r in (requests[:20] if name else live) if name is None or name in r.hosts)
@@ -136,7 +136,7 @@ def _certificates(certificates: list[Kept]) -> str:
                 command,
             ]
         )
-    return table(rows)
+    return fitted(rows, table_width())
 
 
 def _bundle(machine: Machine) -> str:

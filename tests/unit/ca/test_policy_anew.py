@@ -366,6 +366,33 @@ def test_t27_asked_again_a_grant_whose_approver_is_gone_is_not_returned(ca: Inst
     assert (again.existing, again.request.state) == (False, "pending")
 
 
+def test_who_asks_again_hears_that_what_was_open_does_not_go_on(ca: Installation) -> None:
+    login = ca.native(ALICE)
+    request = ca.ask(login, "web1", reason="").request
+    stricter = 'approvals = [{ from = "lead", count = 1 }]'
+    ca.change_policy('approvals = []\ngrant = "8h"', f'{stricter}\nreason = {{}}\ngrant = "8h"')
+    closed = f'your access {request.id} does not go on: rule "staging" now needs approval by 1 of lead'
+    error = refused(ca, m.Ask(login, ("web1",), None, "shell", None, None, "", certificate=True, address="192.0.2.7"))
+    assert (error.code, error.message) == ("bad_reason", f'rule "staging" needs a reason; {closed}')
+    again = ca.ask(login, "web1", reason="CHG-8 again")
+    assert (again.existing, again.request.state) == (False, "pending")
+    assert f"{closed}; this is a new request" in again.notes
+    assert ca.ask(login, "web1", reason="CHG-8 again").existing
+
+
+def test_who_asks_again_from_elsewhere_hears_that_it_does_not_work_there(ca: Installation) -> None:
+    ca.change_policy('approvals = []\ngrant = "8h"', 'approvals = []\nsource = "client"\ngrant = "8h"')
+    login = ca.native(ALICE)
+    request = ca.ask(login, "web1", address="192.0.2.7").request
+    assert ca.ask(login, "web1", address="192.0.2.7").notes == ()
+    elsewhere = ca.ask(login, "web1", address="198.51.100.9")
+    assert (elsewhere.existing, elsewhere.request.id) == (True, request.id)
+    (note,) = elsewhere.notes
+    assert note.startswith(f"{request.id} works from 192.0.2.7 alone, and not from 198.51.100.9")
+    assert f"ssh-jit done {request.id}" in note
+    assert ca.ask(login, "web1", address="").notes == (), "from nobody knows where"
+
+
 # ------------------------------------------------------------------------------------------------------------ keep_open
 
 

@@ -62,7 +62,7 @@ def test_a_dry_run_says_what_the_load_then_does(ca: Installation) -> None:
         rule="staging",
         until=grant.ends or 0,
         code="policy_changed",
-        why=f'{grant.id} is out of date: rule "staging" now needs approval by 1 of lead',
+        why='rule "staging" now needs approval by 1 of lead',
     )
     assert said.ask_again[0].until == waiting.pending_until
     done = load(ca, STRICTER, SIGNED)
@@ -103,6 +103,30 @@ def test_keep_open_is_not_closed(ca: Installation) -> None:
     ca.ask(ca.native(ALICE), "web1")
     assert load(ca, STRICTER, dry_run=True).closes == ()
     assert relabel(ca, dry_run=True, env="prod").closes == ()
+
+
+def test_what_a_change_closes_fits_into_eighty_columns_and_repeats_nothing(ca: Installation) -> None:
+    alice = ca.native(ALICE)
+    grant = ca.ask(alice, "web1").request
+    said = load(ca, STRICTER, dry_run=True)
+    (closed,) = said.closes
+    long = replace(closed, why=f"{closed.why} and needs a sign-in with a second factor and a registered hardware key")
+    text = effects((closed, long), (), would=True)
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.count(grant.id) == 2, "once for each"
+    assert '\n    Alice <alice@example.com>: rule "staging" now needs approval by 1 of lead\n' in text
+    assert text.endswith("a registered hardware key"), text
+
+
+def test_every_problem_of_a_bad_file_is_said(ca: Installation) -> None:
+    (ca.home / "policy.toml").write_text("version = 1\n[[allow]]\nname = 7\nroles = [3]\nlogins = 9\n")
+    for dry_run in (True, False):
+        with pytest.raises(Invalid) as bad:
+            ca.say(m.LoadPolicy(dry_run), m.PolicyLoadReply, "admin")
+        head, *problems = bad.value.message.splitlines()
+        assert head == f"the policy has {len(problems)} problems:"
+        assert len(problems) > 3
+        assert all(problem.startswith("policy.toml:") for problem in problems)
 
 
 def test_the_policy_in_force_is_not_loaded_twice(ca: Installation) -> None:

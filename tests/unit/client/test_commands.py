@@ -283,6 +283,20 @@ def test_t73_what_gives_no_more_certificates_is_not_called_open(
     assert "open until" not in alice.run("requests").stdout
 
 
+def test_t73_an_approver_is_not_asked_about_what_nobody_can_approve(
+    alice: Laptop, bob: Laptop, server: ClientServer
+) -> None:
+    dana_waits = alice.run(*DB1)
+    assert dana_waits.returncode == 0, dana_waits.stderr
+    server.front.ca.change_policy('name = "database"', 'name = "databases"')
+    tried = bob.run("approve", only(server), "--yes")
+    assert tried.returncode == 4
+    assert "nobody can approve it any more: " in tried.stderr
+    assert "hint: the requester has to ask again\n" in tried.stderr
+    assert not any(call.endswith("/approve") for call in server.calls)
+    assert "next step" in alice.run("show", only(server)).stdout
+
+
 def test_t29_what_others_wrote_is_inert(alice: Laptop, bob: Laptop, server: ClientServer) -> None:
     """Even if the front end sends what the CA would never have taken."""
     alice.run(*DB1)

@@ -115,10 +115,42 @@ def test_a_list_takes_a_line_each_where_there_is_room_and_two_where_there_is_not
     assert [line.split()[0] for line in everything.splitlines()] == ["ID", "req-7k2m7k2m", "req-7k2m7k2m"]
     assert found[0].reason in everything
     assert len(wide.splitlines()) == 3
-    assert len(narrow.splitlines()) == 5
+    assert len(narrow.splitlines()) == 7
     for columns, text in ((120, wide), (60, narrow)):
         assert max(map(width, text.splitlines())) <= columns
+    assert "requested" in narrow
     assert "CHG-7 add the index" in narrow
+    assert request_text.state_text(found[1], NOW) in narrow, "no time is cut"
+    middle = request_text.requests(found[:1], NOW, theirs=False, columns=80)
+    assert len(middle.splitlines()) == 3
+    assert request_text.state_text(found[0], NOW) in middle
+
+
+def test_a_request_that_waits_says_for_when_it_is() -> None:
+    later = NOW + 7200
+    assert f"pending, for {times.at(later)}, " in request_text.state_text(request(start=later), NOW)
+    assert "for" not in request_text.state_text(request(start=NOW - 60), NOW)
+
+
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [
+        ({}, "ssh-jit request --reason 'CHG-7 add the index' postgres@db1"),
+        ({"reason": "", "action": "migrate"}, "ssh-jit request --action migrate postgres@db1"),
+        (
+            {"reason": "", "action": "command", "command": "id -u"},
+            "ssh-jit request --action command postgres@db1 'id -u'",
+        ),
+        ({"reason": "", "hosts": ("a", "b")}, "ssh-jit request postgres@a b"),
+        ({"reason": "INC-1", "break_glass": True}, "ssh-jit break-glass --reason INC-1 postgres@db1"),
+        ({"reason": "INC-1", "extends": "req-0"}, "ssh-jit extend --reason INC-1 req-0"),
+    ],
+)
+def test_what_is_out_of_date_says_what_to_type(changed: dict[str, Any], line: str) -> None:
+    blocked = request(blocked="req-7 is out of date", **changed)
+    assert request_text.again(blocked) == line
+    text = request_details(RequestReply(blocked), NOW, PLAIN, PAGE)
+    assert f"next step    {line} (what the rules are now: ssh-jit explain {blocked.hosts[0]})" in text
 
 
 def test_a_card_is_as_wide_as_the_terminal_and_hides_nothing() -> None:

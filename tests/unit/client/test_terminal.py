@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sshjit.errors import Failed, Invalid, Refused
-from sshjit.terminal_text import cut, inert, table, width, wrap
+from sshjit.terminal_text import cut, fitted, inert, table, width, wrap
 from sshjit_client import exit_codes
 from sshjit_client.terminal import Terminal
 
@@ -62,6 +62,23 @@ def test_t29_on_a_terminal_a_long_line_is_wrapped_between_words_and_indented(
 def test_tables_are_aligned_and_inert() -> None:
     assert table([["A", "NAME", "X"], ["1", "東京", "\x1b"], ["22", "b", ""]]) == (
         "A   NAME  X\n1   東京  \\x1b\n22  b"
+    )
+
+
+ROWS = [["LOCK", "WHAT", "REASON"], ["lock-2b8x", "the host 東京", "somebody has broken in, it seems, and we look"]]
+
+
+def test_a_table_that_is_too_wide_wraps_its_last_column_and_then_becomes_blocks() -> None:
+    assert fitted(ROWS, 0) == fitted(ROWS, 80) == table(ROWS)
+    assert fitted(ROWS, 52) == (
+        "LOCK       WHAT           REASON\n"
+        "lock-2b8x  the host 東京  somebody has broken in, it\n"
+        "                          seems, and we look"
+    )
+    assert (
+        fitted([*ROWS, ROWS[1]], 40).split("\n\n")
+        == ["LOCK    lock-2b8x\nWHAT    the host 東京\nREASON  somebody has broken in, it\n        seems, and we look"]
+        * 2
     )
 
 

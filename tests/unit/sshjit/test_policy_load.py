@@ -140,7 +140,7 @@ def test_t04_an_allow_rule_leaves_nothing_open(key: str) -> None:
 def test_the_file_is_named() -> None:
     with pytest.raises(PolicyError, match=r"^/etc/ssh-jit/policy\.toml:1: version: missing") as caught:
         load("", file="/etc/ssh-jit/policy.toml")
-    assert caught.value.message == "the policy has 1 problem"
+    assert caught.value.message == f"the policy has 1 problem:\n{caught.value}"
 
 
 def test_depth_is_no_way_to_break_the_loader() -> None:
