@@ -71,7 +71,7 @@ def check_labels(policy: Policy, labels: Mapping[str, str]) -> tuple[str, ...]:
 def missing_labels(policy: Policy, labels: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     """The labels that a host must have and that are not among these, and which values each may have; none: any."""
     return {
-        name: tuple(label.values or ())
+        name: tuple(sorted(label.values or ()))
         for name, label in policy.labels.items()
         if label.required and name not in labels
     }

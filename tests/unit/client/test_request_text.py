@@ -128,14 +128,14 @@ def test_a_list_takes_a_line_each_where_there_is_room_and_two_where_there_is_not
 
 def test_a_request_that_waits_says_for_when_it_is() -> None:
     later = NOW + 7200
-    assert f"pending, for {times.at(later)}, " in request_text.state_text(request(start=later), NOW)
+    assert f"pending, for {at(later)}, " in request_text.state_text(request(start=later), NOW)
     assert "for" not in request_text.state_text(request(start=NOW - 60), NOW)
 
 
 @pytest.mark.parametrize(
     ("changed", "line"),
     [
-        ({}, "ssh-jit request --reason 'CHG-7 add the index' postgres@db1"),
+        ({"reason": "CHG-7 it's"}, """ssh-jit request --reason 'CHG-7 it'"'"'s' postgres@db1"""),
         ({"reason": "", "action": "migrate"}, "ssh-jit request --action migrate postgres@db1"),
         (
             {"reason": "", "action": "command", "command": "id -u"},
@@ -150,7 +150,7 @@ def test_what_is_out_of_date_says_what_to_type(changed: dict[str, Any], line: st
     blocked = request(blocked="req-7 is out of date", **changed)
     assert request_text.again(blocked) == line
     text = request_details(RequestReply(blocked), NOW, PLAIN, PAGE)
-    assert f"next step    {line} (what the rules are now: ssh-jit explain {blocked.hosts[0]})" in text
+    assert f"next step  {line} (what the rules are now: ssh-jit explain {blocked.hosts[0]})" in text
 
 
 def test_a_card_is_as_wide_as_the_terminal_and_hides_nothing() -> None:
