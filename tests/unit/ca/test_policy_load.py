@@ -114,7 +114,7 @@ def test_what_a_change_closes_fits_into_eighty_columns_and_repeats_nothing(ca: I
     text = effects((closed, long), (), would=True)
     assert max(map(len, text.splitlines())) <= 80
     assert text.count(grant.id) == 2, "once for each"
-    assert f'\n    {grant.requester.name}: rule "staging" now needs approval by 1 of lead\n' in text
+    assert f'\n    {grant.requester.name} <alice@example.com>: rule "staging" now needs approval by 1 of lead\n' in text
     assert text.endswith("a registered hardware key"), text
 
 
@@ -212,7 +212,7 @@ def test_the_operator_reads_it_as_a_table(ca: Installation) -> None:
     assert dry[1] == "1 open grant would give no further certificate:"
     assert dry[2].split() == ["REQUEST", "ACCESS", "UNTIL", "(UTC)"]
     assert dry[3].startswith(f"{grant.id}  deploy@web1  ")
-    assert dry[4].startswith(f"    {grant.requester.name}: ")
+    assert dry[4].startswith(f"    {grant.requester.name} <alice@example.com>: ")
     assert dry[5] == "1 waiting request would have to be made again:"
     assert dry[7].startswith(f"{waiting.id}  postgres@db1 migrate  ")
     done = cli_policies.loaded(load(ca, STRICTER, SIGNED))

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from sshjit import ca_protocol as m
-from tests.support.in_process_ca import EVE, FrontEnd
+from tests.support.in_process_ca import EVE, FrontEnd, named
 from tests.support.installation import ALICE, BOB, DANA
 
 
@@ -51,6 +51,15 @@ def test_a_dry_run_asks_for_the_reason_as_the_rule_does(world: FrontEnd) -> None
     page = world.page(ALICE, "/requests/new?host=web1")
     assert '<label for="reason" id="reason-label">Reason</label>' in page
     assert "Granted immediately" in page
+
+
+def test_who_asks_again_from_elsewhere_reads_that_it_does_not_work_there(world: FrontEnd) -> None:
+    world.ca.change_policy('name = "staging"\n', 'name = "staging"\nsource = "client"\n')
+    login = world.ca.native(named(ALICE))
+    request_id = world.ca.ask(login, "web1", address="192.0.2.7").request.id
+    answer = world.post(ALICE, "/requests/new", host=["web1"])
+    assert answer.status_code == 200, answer.text
+    assert f"{request_id} works from 192.0.2.7 alone, and not from 127.0.0.1" in answer.text
 
 
 def test_a_plain_no_is_previewed_in_the_authoritys_words_and_said_by_it(world: FrontEnd) -> None:
