@@ -131,9 +131,9 @@ def test_the_settings_may_be_named_before_and_after_the_command(joined: Host) ->
     at = command.index("--config")
     path = command[at + 1]
     after = [*command[:at], "doctor", "--json", "--config", path]
-    assert run(*command) == run(*after)
     nowhere = [*command[:at], "--config", "/nowhere/host.json", "doctor", "--json", "--config", path]
-    assert run(*nowhere) == run(*after), "what is named last counts"
+    for words in (command, after, nowhere):  # what is named last counts
+        assert all(finding["level"] == "ok" for finding in json.loads(run(*words)))
 
 
 def test_a_host_without_a_bundle(host: Host) -> None:
