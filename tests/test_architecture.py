@@ -81,7 +81,12 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("ca_socket", "config", "postgres", "schema"),
         ("escape_controls", "notify_config"),
     ],
-    "sshjit_web.server": [("application",), ("bodies", "connections", "threads", "wsgi"), ("rsgi",)],
+    "sshjit_web.server": [
+        ("application",),
+        ("long_polls",),
+        ("bodies", "bundle_follower", "connections", "threads", "wsgi"),
+        ("rsgi",),
+    ],
     "sshjit_web.api": [("hosts", "account", "locks", "requests"), ("json_io",)],
     "sshjit_web.pages": [
         ("approvals", "locks", "request_form"),

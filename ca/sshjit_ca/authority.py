@@ -52,6 +52,11 @@ class Authority:
         self.fenced: Failed | None = None
         """Set once another process writes the log: this one can never sign again."""
 
+    @property
+    def durable(self) -> int:
+        """How many entries of the log are durable."""
+        return self._context.journal.durable
+
     def begin(self, holder: str = "") -> None:
         """Takes the log over as ``holder`` and writes down with which keys and policy.
 

@@ -18,6 +18,8 @@ class ReadBundle(Message, answer=BundleReply):
 
     have: int | None
     format: int = wire.added(2, default=1)
+    wait: int = wire.added(2, default=0)
+    """Seconds that the CA may let the asker wait for a bundle newer than ``have``; half a minute at most."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """What the front end reads from the CA for everybody: the bundle, the hosts, the policy.
 
-Answers are kept for a moment (a second for the bundle, which every host polls). Nothing here is decided by the front
-end; what it makes of the policy is ``policy_preview.py``'s.
+Answers are kept for a moment. Of the bundle, which every host polls, the CA tells where somebody follows it
+(``server/bundle_follower.py``). Nothing here is decided by the front end; what it makes of the policy is
+``policy_preview.py``'s.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -16,7 +18,7 @@ from typing import Generic, TypeVar
 from sshjit import versions
 from sshjit.api.bundle import BundleReply
 from sshjit.api.hosts import HostsReply, HostView
-from sshjit.bundle import format_for
+from sshjit.bundle import FORMATS, format_for
 from sshjit.ca_protocol.hosts import ReadHosts
 from sshjit.ca_protocol.operating import PolicyReply, ReadBundle, ReadPolicy
 from sshjit.errors import Failed, SshJitError
@@ -28,6 +30,10 @@ V = TypeVar("V")
 
 BUNDLE_LIFETIME = 0.5
 """Seconds for which a bundle is given out without asking; a revocation reaches the hosts that much later."""
+FOLLOW = 5
+"""Seconds that the CA lets us wait for a newer bundle, before it says that there is none."""
+FOLLOWED = FOLLOW + 3.0
+"""Seconds for which what the CA said then counts. If it ends, its connection breaks, and we know at once."""
 HOSTS_LIFETIME = 2.0
 POLICY_LIFETIME = 5.0
 
@@ -84,6 +90,10 @@ class CaCache:
         self._bundle: Recent[int, CarriedBundle] = Recent(clock, BUNDLE_LIFETIME)
         """By the format of the document."""
         self._last: dict[int, CarriedBundle] = {}
+        self._followed: dict[int, CarriedBundle] = {}
+        """The newest, in each format; written by the one thread that follows."""
+        self._followed_until = 0.0
+        """By the monotonic clock."""
         self._asking = threading.Lock()
         self._failures = 0
         self._failure: SshJitError | None = None
@@ -124,10 +134,30 @@ class CaCache:
             last = self._last[number] = _carry(reply)
         return last
 
-    def newest_tag(self, reader: int) -> str | None:
-        """The newest bundle's tag, or ``None`` when somebody has to ask first."""
-        found = self._bundle.get(format_for(reader))
-        return None if found is None else found.tag
+    def follow(self) -> bool:
+        """Asks for a bundle newer than the last, for which the CA may let us wait; whether there is one.
+
+        For one thread. After an error, which is raised, ``newest`` knows of no bundle until the next answer.
+        """
+        number, held = FORMATS[-1], self._followed
+        have = held[number].sequence if held else None
+        try:
+            reply = self._ca.call(ReadBundle(have, number, FOLLOW), BundleReply)
+            if changed := reply.bundle is not None or not held:
+                others = {each: _carry(self._ca.call(ReadBundle(None, each), BundleReply)) for each in FORMATS[:-1]}
+                self._followed = others | {number: _carry(reply)}
+        except SshJitError:
+            self._followed_until = 0.0
+            raise
+        self._followed_until = time.monotonic() + FOLLOWED
+        return changed
+
+    def newest(self, reader: int) -> CarriedBundle | None:
+        """The newest bundle, or ``None`` when somebody has to ask first."""
+        number = format_for(reader)
+        if time.monotonic() < self._followed_until:
+            return self._followed[number]
+        return self._bundle.get(number)
 
     def hosts(self, login_id: str) -> tuple[HostView, ...]:
         """The hosts that this login may know of, by name."""

@@ -40,6 +40,10 @@ _PROGRAMS = ("/api/", "/bundle")
 """Paths that programs call, which say what they speak."""
 _MAPPED = "::ffff:"
 """Before an IPv4 address that came to a socket of both kinds (RFC 4291, 2.5.5.2)."""
+MAX_PREFER = 200
+"""Letters of the header ``Prefer`` that are read."""
+LONGEST_WAIT = 55
+"""Seconds that a poll may wait: most proxies cut a connection on which nothing was said for a minute."""
 RETRY_AFTER = "5"
 """Seconds until a request that found no room is to be sent again."""
 
@@ -71,12 +75,12 @@ class Gateway:
 
     def __init__(self, ca_cache: CaCache, *, https: bool, oldest: int = versions.OLDEST) -> None:
         self._oldest = oldest
-        self._ca_cache = ca_cache
+        self.ca_cache = ca_cache
         self._headers = [*_HEADERS, _HSTS] if https else _HEADERS
         self._routes: Mapping[tuple[str, str], Callable[[Head], Answer | None]] = {
             ("GET", "/healthz"): _alive,
             ("HEAD", "/healthz"): _alive,
-            ("GET", "/bundle"): self._unchanged,
+            ("GET", "/bundle"): self._bundle,
         }
 
     def answer(self, head: Head) -> Answer | None:
@@ -92,7 +96,7 @@ class Gateway:
         """Adds to an answer's headers what every answer carries, and writes its line into the access log."""
         headers.extend(self._headers)
         if head.path.startswith(_PROGRAMS):
-            headers.append((versions.HEADER, str(self._ca_cache.version)))
+            headers.append((versions.HEADER, str(self.ca_cache.version)))
             if head.path == "/bundle":
                 headers.append(("Vary", versions.HEADER))
         if not any(name == "Cache-Control" for name, _ in headers):
@@ -130,12 +134,26 @@ class Gateway:
         error = versions.too_old(program, version, oldest=self._oldest)
         return _json(errors.status_of(error), {"error": errors.document(error)}, [])
 
-    def _unchanged(self, head: Head) -> Answer | None:
-        """The poll that every host makes, where it has the newest bundle already."""
-        tag = self._ca_cache.newest_tag(versions.parse(head.header("ssh-jit-version")))
-        if tag is None or head.header("if-none-match") != tag:
+    def _bundle(self, head: Head) -> Answer | None:
+        """The poll that every host makes, while we know which bundle is the newest."""
+        newest = self.ca_cache.newest(versions.parse(head.header("ssh-jit-version")))
+        if newest is None:
             return None
-        return Answer(304, [("ETag", tag), ("Cache-Control", "no-cache")], b"")
+        headers = [("ETag", newest.tag), ("Cache-Control", "no-cache")]
+        if newest.tag in (part.strip() for part in (head.header("if-none-match") or "").split(",")):
+            return Answer(304, headers, b"")
+        return Answer(200, [_JSON, ("Content-Length", str(len(newest.body))), *headers], newest.body)
+
+
+def wait_preferred(head: Head) -> int:
+    """Seconds that whoever asks for the bundle wants to wait for a newer one (RFC 7240: ``Prefer: wait=50``), or 0."""
+    if (head.method, head.path) != ("GET", "/bundle"):
+        return 0
+    preferences = (part.partition(";")[0] for part in (head.header("prefer") or "")[:MAX_PREFER].split(","))
+    named = (preference.partition("=") for preference in preferences)
+    values = (value.strip().strip('"') for name, _, value in named if name.strip().lower() == "wait")
+    value = next(values, "")  # of several, the first counts
+    return min(int(value), LONGEST_WAIT) if value.isascii() and value.isdecimal() and len(value) <= 6 else 0
 
 
 def _alive(_head: Head) -> Answer:

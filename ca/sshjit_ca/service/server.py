@@ -5,7 +5,7 @@ into a turn, and sends the answers, those to one peer in one piece. While a batc
 one gathers. ``fair_queue.py`` says whose question is next. A frame is decoded when its turn has come, and that time
 counts as its asker's; a turn is short, so that the operator waits for one turn of others, whatever these send. Only
 what must wait for somebody else (``Route.prepare``) is done by other threads, and no more of it is taken than these
-will do soon.
+will do soon. A front end's question for a newer bundle waits until there is one (``bundle_waiters.py``).
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sshjit import ca_protocol as m
 from sshjit import wire
+from sshjit.api.bundle import BundleReply
 from sshjit.errors import Failed, Invalid, SshJitError
 from sshjit_ca.authority import Answer, Authority
 from sshjit_ca.context import Question
 from sshjit_ca.ephemeral import LogThrottle
 from sshjit_ca.routes import ROUTES, Route
-from sshjit_ca.service import frames
+from sshjit_ca.service import bundle_waiters, frames
+from sshjit_ca.service.bundle_waiters import BundleWaiters
 from sshjit_ca.service.connection import BUFFER, Account, Connection, Listening
 from sshjit_ca.service.fair_queue import FairQueue
 from sshjit_ca.service.frames import Origin
@@ -85,6 +87,7 @@ class Server:
         }
         """One pool for each socket, so that no sign-in which waits for a provider keeps the operator waiting."""
         self._tasks: set[asyncio.Task[None]] = set()
+        self._bundle_waiters = BundleWaiters[tuple[Connection, Origin]]()
         self.throttle = LogThrottle(time.monotonic)
         self.buffer = memoryview(bytearray(BUFFER))
 
@@ -110,6 +113,7 @@ class Server:
     async def _finish(self) -> None:
         """Answers what waits and what is prepared; what is not done after ``FINISH`` seconds is refused."""
         until, quiet = time.monotonic() + FINISH, 0
+        self._ask_again(self._bundle_waiters.take_all())
         while self._broken is None and quiet < QUIET and time.monotonic() < until:
             await asyncio.sleep(0.005)
             quiet = 0 if self._waiting or self._tasks else quiet + 1
@@ -150,14 +154,15 @@ class Server:
     def _turn(self) -> None:
         """Answers the next batch."""
         self._due = False
-        asked: list[tuple[Connection, Origin]] = []
+        asked: list[tuple[Connection, Origin, m.Message]] = []
         questions = self._questions(time.monotonic() + TURN, asked)
         replies: dict[Connection, list[tuple[Origin, Answer]]] = {}
         try:
             first = next(questions, None)
             answers = [] if first is None else self._authority.answer(itertools.chain((first,), questions))
-            for (connection, origin), answer in zip(asked, answers, strict=True):
-                replies.setdefault(connection, []).append((origin, answer))
+            for (connection, origin, message), answer in zip(asked, answers, strict=True):
+                if not self._waits(connection, origin, message, answer):
+                    replies.setdefault(connection, []).append((origin, answer))
         except Exception as error:  # noqa: BLE001 - nothing is sure any more: ``run`` raises it
             self._broken = error
             self._stop.set()
@@ -170,7 +175,31 @@ class Server:
         for account in self._accounts.values():
             account.go_on()
 
-    def _questions(self, until: float, asked: list[tuple[Connection, Origin]]) -> Iterator[Question]:
+    def _waits(self, connection: Connection, origin: Origin, message: m.Message, answer: Answer) -> bool:
+        """Whether a question for a newer bundle, whose answer is that there is none, goes on waiting for one."""
+        if not isinstance(message, m.ReadBundle) or not isinstance(answer, BundleReply):
+            return False
+        if answer.bundle is not None or self._stopping:
+            return False
+        first = not self._bundle_waiters
+        now, size = time.monotonic(), self._authority.durable
+        if not self._bundle_waiters.add((connection, origin), message, now=now, size=size):
+            return False
+        if first:
+            asyncio.get_running_loop().call_later(bundle_waiters.LOOK, self._look_at_bundles)
+        return True
+
+    def _look_at_bundles(self) -> None:
+        """Asks again what may have another answer now, and looks on while any question waits."""
+        self._ask_again(self._bundle_waiters.due(now=time.monotonic(), size=self._authority.durable))
+        if self._bundle_waiters:
+            asyncio.get_running_loop().call_later(bundle_waiters.LOOK, self._look_at_bundles)
+
+    def _ask_again(self, due: list[tuple[tuple[Connection, Origin], m.ReadBundle]]) -> None:
+        for (connection, origin), message in due:
+            self._wait(wire.type_name(type(message)), (connection, (Question(message, connection.socket), origin)))
+
+    def _questions(self, until: float, asked: list[tuple[Connection, Origin, m.Message]]) -> Iterator[Question]:
         """What is next, until the turn is over; ``asked`` gets where each comes from. What cannot be is answered."""
         began = time.monotonic()
         while began < until and len(asked) < MAX_BATCH and (turn := self._waiting.take()) is not None:
@@ -178,7 +207,7 @@ class Server:
             try:
                 ready = self._decoded(content, turn.person, connection) if isinstance(content, bytes) else content
                 if ready is not None:
-                    asked.append((connection, ready[1]))
+                    asked.append((connection, ready[1], ready[0].message))
                     yield ready[0]
             finally:
                 now = time.monotonic()

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import time
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from sshjit.errors import Failed, Invalid, SshJitError
-from sshjit_web.gateway import Answer, Gateway, Head, client_address, plain_path
+from sshjit_web.gateway import Answer, Gateway, Head, client_address, plain_path, wait_preferred
 from sshjit_web.security import MAX_BODY
-from sshjit_web.server import connections, wsgi
+from sshjit_web.server import connections, long_polls, wsgi
 from sshjit_web.server.bodies import BodyReader, TooLarge
+from sshjit_web.server.bundle_follower import BundleFollower
+from sshjit_web.server.long_polls import Gone, LongPolls
 from sshjit_web.server.rsgi import HTTPProtocol, Scope
 from sshjit_web.server.threads import Threads
 
@@ -44,22 +48,37 @@ class Application:
         self._limit = limit
         self._bodies = BodyReader(limit)
         self._threads = Threads(threads)
+        self._long_polls = LongPolls(min(long_polls.MOST, connections.most_polls()))
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Called by the server before the loop runs."""
         self._threads.start(loop)
+        self._end_polls_with_the_server(loop)
+        BundleFollower(self._gateway.ca_cache, partial(loop.call_soon_threadsafe, self._long_polls.wake)).start()
         loop.call_soon(connections.end_unread)  # the server listens by then
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Called by the server after the last connection has ended."""
         self._threads.stop()
 
+    def _end_polls_with_the_server(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The server waits for every answer before it ends, so polls must not wait any longer.
+
+        It was told of these signals by ``loop.add_signal_handler``, and still is: that works by a file descriptor, and
+        leaves Python's own handler for us.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(self._long_polls.close))
+
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         """Answers one request."""
         head = self._head(scope)
         answer = self._gateway.answer(head)
         if answer is not None:
-            self._send(head, protocol, answer)
+            if seconds := wait_preferred(head):
+                await self._poll(head, protocol, answer, seconds)
+            else:
+                self._send(head, protocol, answer)
             return
         try:
             self._require_address(scope)
@@ -71,6 +90,27 @@ class Application:
             self._refuse(head, protocol, error)
             # What it holds would keep the body, and with it the connection, until the next garbage collection.
             error.__traceback__ = error.__context__ = None
+
+    async def _poll(self, head: Head, protocol: HTTPProtocol, answer: Answer, seconds: int) -> None:
+        """Answers a poll for the bundle that may wait; if ``answer`` says that there is nothing new, it does.
+
+        ``Preference-Applied`` tells that it did, or that there was no need: the next poll may follow at once.
+        """
+        applied = True
+        if answer.status == HTTPStatus.NOT_MODIFIED:
+            try:
+                applied = await self._long_polls.wait(protocol, head.address, seconds)
+            except Gone:
+                self._gateway.log(head, GONE)
+                return
+            newest = self._gateway.answer(head)
+            if newest is None:
+                self._refuse(head, protocol, _unknown())
+                return
+            answer = newest
+        if applied:
+            answer.headers.append(("Preference-Applied", f"wait={seconds}"))
+        self._send(head, protocol, answer)
 
     def _head(self, scope: Scope) -> Head:
         headers, peer = scope.headers, scope.client.rpartition(":")[0].strip("[]")
@@ -133,3 +173,9 @@ class Application:
     def _send(self, head: Head, protocol: HTTPProtocol, answer: Answer) -> None:
         self._gateway.finish(head, answer.status, answer.headers)
         protocol.response_bytes(answer.status, answer.headers, answer.body)
+
+
+def _unknown() -> Failed:
+    """The error of a poll that waited while the CA went away."""
+    hint = "open sessions and live certificates keep working; try again in a moment"
+    return Failed("ca_down", "can't reach the CA", hint=hint)

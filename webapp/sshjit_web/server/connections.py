@@ -10,8 +10,10 @@ import sys
 from contextlib import closing, suppress
 from pathlib import Path
 
-MOST = 2048
-"""Connections, idle ones too; more wait until one ends."""
+MOST = 6144
+"""Connections, idle ones and polls that wait too; more wait until one ends."""
+POLLS = 2 / 3
+"""The share of them that polls may wait on: 4,096 where there may be as many as that."""
 SPARE = 256
 """Files that we need besides: the CA's connections, the database, the log."""
 UNREAD_TIME = 30
@@ -27,6 +29,11 @@ def allow_many() -> int:
         soft = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     return MOST if soft == resource.RLIM_INFINITY else max(64, min(MOST, soft - SPARE))
+
+
+def most_polls() -> int:
+    """How many polls may wait, below our limit of open files."""
+    return int(allow_many() * POLLS)
 
 
 def end_unread() -> None:
