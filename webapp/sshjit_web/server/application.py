@@ -96,10 +96,10 @@ class Application:
 
         ``Preference-Applied`` tells that it did, or that there was no need: the next poll may follow at once.
         """
-        applied = True
-        if answer.status == HTTPStatus.NOT_MODIFIED:
+        applied, until = True, time.monotonic() + long_polls.spread(seconds)
+        while answer.status == HTTPStatus.NOT_MODIFIED and (left := until - time.monotonic()) > 0:
             try:
-                applied = await self._long_polls.wait(protocol, head.address, seconds)
+                waited = await self._long_polls.wait(protocol, head.address, left)
             except Gone:
                 self._gateway.log(head, GONE)
                 return
@@ -108,6 +108,9 @@ class Application:
                 self._refuse(head, protocol, _unknown())
                 return
             answer = newest
+            if not waited:
+                applied = self._long_polls.closed
+                break
         if applied:
             answer.headers.append(("Preference-Applied", f"wait={seconds}"))
         self._send(head, protocol, answer)

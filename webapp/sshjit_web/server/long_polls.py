@@ -23,6 +23,11 @@ AT_ONCE = 32
 """Polls that are woken before other requests have their turn."""
 
 
+def spread(seconds: float) -> float:
+    """A little less than that, each time another."""
+    return seconds * (1 - SPREAD * random.random())  # noqa: S311 - no secret: it spreads load
+
+
 class Gone(Exception):
     """Nobody waits for the answer any more."""
 
@@ -35,26 +40,26 @@ class LongPolls:
         self._waiting: dict[asyncio.Future[bool], None] = {}
         """Whether somebody still waits is what each becomes."""
         self._by_network: Counter[str] = Counter()
-        self._closed = False
+        self.closed = False
+        """The program ends: nobody waits any more."""
 
     def __len__(self) -> int:
         """How many wait."""
         return len(self._waiting)
 
     async def wait(self, protocol: HTTPProtocol, address: str, seconds: float) -> bool:
-        """Waits for ``wake`` or so many seconds; ``False``, at once, where there is no room for one more.
+        """Waits for ``wake`` or so many seconds; ``False``, at once, where it may not: so many wait, or the end came.
 
         Raises:
             Gone: the connection ended first.
 
         """
         network = network_of(address)
-        if self._closed or len(self) >= self._most or self._by_network[network] >= self._most // OF_ONE:
+        if self.closed or len(self) >= self._most or self._by_network[network] >= self._most // OF_ONE:
             return False
         loop = asyncio.get_running_loop()
         poll: asyncio.Future[bool] = loop.create_future()
-        share = 1 - SPREAD * random.random()  # noqa: S311 - no secret: it spreads load
-        timer = loop.call_later(seconds * share, _end, poll, True)  # noqa: FBT003 - what the future becomes
+        timer = loop.call_later(seconds, _end, poll, True)  # noqa: FBT003 - what the future becomes
         connection = protocol.client_disconnect()
         connection.add_done_callback(lambda _: _end(poll, False))  # noqa: FBT003 - the same
         self._waiting[poll] = None
@@ -76,8 +81,8 @@ class LongPolls:
         self._wake(list(self._waiting))
 
     def close(self) -> None:
-        """The program ends: nobody waits any more."""
-        self._closed = True
+        """Ends the waiting for good."""
+        self.closed = True
         self.wake()
 
     def _wake(self, polls: list[asyncio.Future[bool]]) -> None:
