@@ -197,7 +197,7 @@ def test_a_ca_that_hangs_is_no_reason_to_say_that_nothing_is_new(running: Proces
     pid = running.running["ca"].pid
     os.kill(pid, signal.SIGSTOP)
     try:
-        wait_until(lambda: poll(running, held.etag).status == 503, 60)
+        wait_until(lambda: poll(running, held.etag).status == 503)
     finally:
         os.kill(pid, signal.SIGCONT)
     wait_until(lambda: poll(running).status == 200)
