@@ -77,6 +77,8 @@ class Bundle:
     issued: int
     expires: int
     user_ca: tuple[sshkey.PublicKey, ...]
+    user_ca_later: tuple[sshkey.LaterKey, ...]
+    """Keys of types that this program does not know: for an sshd that does."""
     host_ca: tuple[sshkey.PublicKey, ...]
     retired: tuple[sshkey.PublicKey, ...]
     revoked: krl.RevocationList
@@ -89,6 +91,18 @@ class Bundle:
     """The CA's release: what a program that is too old is to be upgraded to."""
     left_out: tuple[str, ...]
     """What this program does not know, and so left out: for people."""
+
+    def unread(self, types: frozenset[str]) -> tuple[str, ...]:
+        """What is left out on a machine whose OpenSSH knows these types, of those that this program does not."""
+        read = {
+            text
+            for kind in types
+            for text in (
+                f"keys of the type {kind} in user_ca",
+                f"certificates by a key of the type {kind} in the revocation list",
+            )
+        }
+        return tuple(part for part in self.left_out if part not in read)
 
     def ca_keys(self) -> frozenset[bytes]:
         """The blobs that are keys of CAs by this bundle's word: those in use, and those it revokes."""
@@ -132,6 +146,7 @@ def _read(text: str) -> Bundle:
         issued=issued,
         expires=expires,
         user_ca=user_ca.known,
+        user_ca_later=user_ca.later,
         host_ca=host_ca.known,
         retired=retired.known,
         revoked=revoked,
@@ -197,15 +212,17 @@ class _Keys:
 
     known: tuple[sshkey.PublicKey, ...]
     left_out: tuple[str, ...]
+    later: tuple[sshkey.LaterKey, ...]
 
 
 def _keys(fields: dict[str, Any], name: str, *, empty: bool = False) -> _Keys:
-    known, unknown = [], []
+    known, unknown, later = [], [], []
     for line in strictjson.strings(fields, name):
         try:
             known.append(sshkey.read_line(line))
         except sshkey.UnknownType as error:  # noqa: PERF203 - lists are short
             unknown.append(f"keys of the type {error.kind} in {name}")
+            later.append(sshkey.LaterKey(error.kind, line))
         except ValueError as error:
             raise ValueError(f"{name}: the key {error}") from None
     if not known and not empty:
@@ -214,7 +231,7 @@ def _keys(fields: dict[str, Any], name: str, *, empty: bool = False) -> _Keys:
         raise ValueError(f"{name} holds no key")
     if len(set(known)) != len(known):
         raise ValueError(f"{name} holds a key twice")
-    return _Keys(tuple(known), tuple(dict.fromkeys(unknown)))
+    return _Keys(tuple(known), tuple(dict.fromkeys(unknown)), tuple(dict.fromkeys(later)))
 
 
 def _changes(fields: dict[str, Any]) -> tuple[Succession, ...]:

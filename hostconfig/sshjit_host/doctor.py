@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from . import effective, files, renewal, sshdconf
+from . import alarms, effective, files, openssh, renewal, sshdconf
 from .account_checks import Accounts
 from .bundle import Bundle
 from .config import Config
@@ -54,13 +54,14 @@ class Examination:
             yield Finding("bad", "this host holds no bundle", "ssh-jit-host refresh")
             return
         which, age = f"bundle {bundle.sequence} of {bundle.installation}", span(self.now - bundle.issued)
-        if self.now > bundle.expires:
+        if alarms.stale(bundle, self.now):
             hint = "ssh-jit-host refresh says why no newer one comes"
             yield Finding("warn", f"{which} is {age} old, so that revocations may be missing", hint)
         else:
             yield Finding("ok", f"{which} is {age} old")
-        for part in bundle.left_out:
-            yield Finding("warn", f"this ssh-jit-host does not know {part} of the bundle", "upgrade ssh-jit-host")
+        for part in bundle.unread(openssh.later_types(self.config, bundle)):
+            what = f"ssh-jit-host or this OpenSSH does not know {part} of the bundle"
+            yield Finding("warn", what, "upgrade ssh-jit-host, or OpenSSH")
 
     def _settings(self) -> Iterator[Finding]:
         self._dropin.usual()  # where sshd does not answer, each check finds that, and it is said once

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import effective, files, sshdconf
+from . import effective, files, owner_lists, sshdconf
 from .config import Config
 from .errors import HostError, SshdError
 from .keygen import Outcome, run
@@ -230,5 +230,7 @@ class DropIn:
         """Say which of the owner's settings have no effect any more, because the first value wins and ours is first."""
         for keyword in self.values:
             for setting in layout.of(keyword):
+                if keyword == owner_lists.KEYWORD:
+                    continue  # what theirs revokes is in ours
                 if setting.path != self.config.dropin and not setting.conditional:
                     yield f"warning: {setting.place} sets {keyword}, which no longer counts: ours comes first"

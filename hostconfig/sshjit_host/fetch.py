@@ -6,8 +6,10 @@ can cost: size, time, redirects.
 
 from __future__ import annotations
 
+import dataclasses
 import http.client
 import re
+import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -23,6 +25,12 @@ PATIENCE = 10
 """Seconds until the front end must have sent something."""
 DEADLINE = 60
 """Seconds until it must have sent everything, headers too."""
+WAIT = 50
+"""Seconds that the front end may wait for a newer bundle before it answers: it has these in addition."""
+CUT = 5
+"""A question that may wait, and fails after so many seconds, was cut by something on the way, which is no failure."""
+GATEWAYS = (http.client.REQUEST_TIMEOUT, http.client.BAD_GATEWAY, http.client.GATEWAY_TIMEOUT)
+"""What proxies say when they cut."""
 LONGEST_ANSWER = 2 * LARGEST
 CHUNK = 64 * 1024
 _TAG = re.compile(r'(?:W/)?"[!#-~]{1,190}"', re.ASCII)
@@ -36,6 +44,19 @@ class Offer:
     bundle: str
     signature: str
     etag: str
+
+
+@dataclass(frozen=True)
+class Poll:
+    """What came of asking: an offer, or ``None`` where the bundle that is held is still the newest.
+
+    ``waits``: the front end knows polls that wait, and let this one. ``cut``: the connection was cut meanwhile, and the
+    answer is of a second question, which did not wait.
+    """
+
+    offer: Offer | None
+    waits: bool = False
+    cut: bool = False
 
 
 class _Status(Exception):
@@ -56,44 +77,69 @@ def entity_tag(text: str) -> str:
     return text if _TAG.fullmatch(text) else ""
 
 
-def bundle(url: str, etag: str) -> Offer | None:
-    """Ask for the bundle; ``None`` means that the one with this ``etag`` is still the newest.
+def bundle(url: str, etag: str, wait: int = 0) -> Poll:
+    """Ask for the bundle; the one with this ``etag`` is held. The answer may take ``wait`` seconds.
 
-    Where asking with the ``etag`` is refused, it is asked once more without it.
-    Raises ``Unreachable`` if no bundle came, ``BundleRefused`` if what came is not one.
+    Where asking with the ``etag`` is refused, it is asked once more without it; where the connection was cut while the
+    front end waited, without waiting. Raises ``Unreachable`` if no bundle came, ``BundleRefused`` if what came is not
+    one.
     """
-    deadline = Deadline(PATIENCE, DEADLINE)
+    began = time.monotonic()
     try:
-        try:
-            return _ask(url, entity_tag(etag), deadline)
-        except _Status as status:
-            if not etag or not 400 <= status.code < 500 or status.code == http.client.UPGRADE_REQUIRED:
-                raise
-            return _ask(url, "", deadline)
+        return _bundle(url, etag, wait)
+    except (_Status, Unreachable) as error:
+        cut = not isinstance(error, _Status) or error.code in GATEWAYS
+        if not wait or not cut or time.monotonic() - began < CUT:
+            raise _unreachable(url, error) from None
+    try:
+        return dataclasses.replace(_bundle(url, etag, 0), cut=True, waits=True)
     except _Status as status:
-        raise Unreachable(status.text or f"{url}/bundle answers with status {status.code}") from None
+        raise _unreachable(url, status) from None
 
 
-def _ask(url: str, etag: str, deadline: Deadline) -> Offer | None:
+def _unreachable(url: str, error: _Status | Unreachable) -> Unreachable:
+    if isinstance(error, Unreachable):
+        return error
+    return Unreachable(error.text or f"{url}/bundle answers with status {error.code}")
+
+
+def _bundle(url: str, etag: str, wait: int) -> Poll:
+    deadline = Deadline(PATIENCE + wait, DEADLINE + wait)
+    try:
+        return _ask(url, entity_tag(etag), deadline, wait)
+    except _Status as status:
+        if not etag or not 400 <= status.code < 500 or status.code in (*GATEWAYS, http.client.UPGRADE_REQUIRED):
+            raise
+        return _ask(url, "", deadline, wait)
+
+
+def _ask(url: str, etag: str, deadline: Deadline, wait: int) -> Poll:
     request = urllib.request.Request(url + "/bundle", headers={"User-Agent": f"ssh-jit-host/{version()}"})  # noqa: S310 - http(s) by config.py
     request.add_header("Accept", "application/json")
     request.add_header("Ssh-Jit-Version", str(PROTOCOL))
     if etag:
         request.add_header("If-None-Match", etag)
+    if wait:
+        request.add_header("Prefer", f"wait={wait}")
     try:
         with _opener(deadline).open(request, timeout=PATIENCE) as answer:
             body = _body(answer)
-            tag = answer.headers.get("ETag", "")
+            tag, waits = answer.headers.get("ETag", ""), _waits(answer.headers)
     except urllib.error.HTTPError as error:
         with error:
             if error.code == http.client.NOT_MODIFIED and etag:
-                return None
+                return Poll(None, _waits(error.headers))
             text = _upgrade(error) if error.code == http.client.UPGRADE_REQUIRED else ""
         raise _Status(error.code, text) from None
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise Unreachable(f"cannot reach {url}: {reason or type(error).__name__}") from None
-    return _offer(body, tag)
+    return Poll(_offer(body, tag), waits)
+
+
+def _waits(headers: Any) -> bool:
+    """Whether the front end did what ``Prefer`` asked for (RFC 7240, section 3)."""
+    return str(headers.get("Preference-Applied", "")).strip().lower().startswith("wait")
 
 
 def post(url: str, body: bytes) -> str:

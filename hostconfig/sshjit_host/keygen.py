@@ -1,7 +1,4 @@
-"""Checks by ``ssh-keygen``: signatures, keys and revocation lists.
-
-It reads keys and lists with the same code as sshd, so sshd can read what passes here.
-"""
+"""Checks of signatures by ``ssh-keygen``, and how programs are run."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import files
-from .bundle import NAMESPACE, SUCCESSION, Bundle, Succession
+from .bundle import NAMESPACE, SUCCESSION, Succession
 from .errors import BundleRefused, HostError
 from .sshkey import PublicKey
 
@@ -72,18 +69,3 @@ def signed(ssh_keygen: Path, text: bytes, signature: str, key: PublicKey, space:
         names = ("-f", folder / "signers", "-I", "bundle", "-n", space, "-s", folder / "signature")
         outcome = run(ssh_keygen, "-Y", "verify", *names, given=text)
     return outcome.code == 0
-
-
-def check_readable(ssh_keygen: Path, bundle: Bundle) -> None:
-    """Raise ``BundleRefused`` unless OpenSSH reads every CA key and the revocation list."""
-    lines = [key.line for key in bundle.user_ca + bundle.host_ca]
-    text = "".join(f"{line}\n" for line in lines).encode("ascii")
-    with files.scratch({"keys.pub": text, "krl": bundle.revoked.data}) as folder:
-        keys, revoked = folder / "keys.pub", folder / "krl"
-        listed = run(ssh_keygen, "-l", "-f", keys)
-        if listed.code != 0 or len(listed.output.splitlines()) != len(lines):
-            raise BundleRefused("the bundle holds a CA key that OpenSSH cannot read")
-        asked = run(ssh_keygen, "-Q", "-f", revoked, keys)
-        # 0: none of the keys is revoked; 1: some are, which the CA decides; anything else: it could not be read.
-        if asked.code not in (0, 1):
-            raise BundleRefused("OpenSSH cannot read the bundle's KRL")

@@ -21,10 +21,22 @@ SERIAL_RANGE = 0x21
 SERIAL_BITMAP = 0x22
 KEY_IDS = 0x23
 
-NOT_OURS = (3, 4, 5, 255)
+SIGNATURE = 4
+NOT_OURS = (3, SIGNATURE, 5, 255)
 """Keys by hash, signatures, extensions: OpenSSH knows them, and no CA of ours writes them."""
 
+EMPTY = MAGIC + FORMAT.to_bytes(4, "big") + bytes(3 * 8 + 2 * 4)
+"""A list that revokes nothing."""
+
 LAST_SERIAL = 2**64 - 1
+
+
+@dataclass(frozen=True)
+class Later:
+    """A section about certificates of a CA whose key is of the type ``kind``, which is not known here."""
+
+    kind: str
+    data: bytes
 
 
 @dataclass(frozen=True)
@@ -32,11 +44,17 @@ class RevocationList:
     """A list that may be given to sshd: its bytes, and the keys (blobs) that it revokes whole.
 
     ``left_out`` says which sections are not in ``data``, of types that came later: by one, sshd would refuse everybody.
+    ``later`` are those of them that are about certificates of a CA whose key is of such a type.
     """
 
     data: bytes
     keys: tuple[bytes, ...]
     left_out: tuple[str, ...] = ()
+    later: tuple[Later, ...] = ()
+
+    def for_types(self, types: frozenset[str]) -> bytes:
+        """The list for a machine whose OpenSSH knows these types too: sections follow each other after one header."""
+        return self.data + b"".join(section.data for section in self.later if section.kind in types)
 
 
 def read(data: bytes) -> RevocationList:
@@ -53,6 +71,7 @@ def read(data: bytes) -> RevocationList:
     kept = data[: len(data) - reader.left]
     keys: list[bytes] = []
     left_out: list[str] = []
+    later: list[Later] = []
     while reader:
         section, body = reader.number(1), reader.string()
         if section == CERTIFICATES:
@@ -60,6 +79,7 @@ def read(data: bytes) -> RevocationList:
                 _certificates(Reader(body))
             except UnknownType as error:
                 left_out.append(f"certificates by a key of the type {error.kind}")
+                later.append(Later(error.kind, bytes([section]) + string(body)))
                 continue
         elif section == EXPLICIT_KEYS:
             known, unknown = _keys(Reader(body))
@@ -72,7 +92,26 @@ def read(data: bytes) -> RevocationList:
             left_out.append(f"a section of the type {section}")
             continue
         kept += bytes([section]) + string(body) if body else b""
-    return RevocationList(data=kept, keys=tuple(keys), left_out=tuple(dict.fromkeys(left_out)))
+    return RevocationList(data=kept, keys=tuple(keys), left_out=tuple(dict.fromkeys(left_out)), later=tuple(later))
+
+
+def merge(ours: bytes, other: bytes) -> bytes:
+    """A list of ours with the sections of another one, which is somebody else's and is not judged here.
+
+    Its signature, if it has one, is over another list, and sshd does not ask for it. Raises ``ValueError``.
+    """
+    reader = Reader(other)
+    if reader.take(len(MAGIC)) != MAGIC or reader.number(4) != FORMAT:
+        raise ValueError("is no KRL of a known format")
+    reader.take(3 * 8)
+    reader.string()
+    reader.string()
+    sections = b""
+    while reader:
+        section, body = reader.number(1), reader.string()
+        if section != SIGNATURE:
+            sections += bytes([section]) + string(body)
+    return ours + sections
 
 
 def _certificates(body: Reader) -> None:

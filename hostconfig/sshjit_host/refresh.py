@@ -12,11 +12,10 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 
+from . import alarms, fetch, files, keygen, openssh, owner_lists, pins, renewal
 from . import bundle as rules
-from . import fetch, files, keygen, pins, renewal
 from .bundle import Bundle
 from .config import Config
 from .dropin import DropIn
@@ -32,17 +31,31 @@ class Refresher:
     config: Config
     say: Say
 
-    def refresh(self, now: float) -> None:
+    def refresh(self, now: float, wait: int = 0) -> fetch.Poll:
         """Do one refresh. ``now`` is in seconds since the epoch, only to warn of an old bundle.
 
-        Raises ``HostError`` for the first thing that is wrong, after having done all that could be done.
+        The front end may wait so many seconds for a newer bundle, unless something is wrong here already. Returns what
+        came of asking. Raises ``HostError`` for the first thing that is wrong, after having done all that could be
+        done.
         """
+        try:
+            poll = self._refresh(now, wait)
+        except HostError as error:
+            alarms.note(self.config, error.message, now)
+            raise
+        alarms.clear(self.config)
+        return poll
+
+    def _refresh(self, now: float, wait: int) -> fetch.Poll:
         home, dropin = self.config.home, DropIn(self.config)
         files.folder(home)
         with self._locked():
             held = self.held()
             problem = None if held is None else self._made_from(held, dropin, now)
-        offer, refusal = self._fetched(held)
+        poll, refusal = self._fetched(held, 0 if problem else wait)
+        offer = poll.offer
+        if wait:
+            dropin = DropIn(self.config)  # which asks sshd anew: what it said before may have changed meanwhile
         if offer is not None:
             with self._locked():
                 try:
@@ -57,6 +70,7 @@ class Refresher:
             problem = self._renew(held, dropin, now) or problem
         if problem or refusal:
             raise problem or refusal  # type: ignore[misc]
+        return poll
 
     def _made_from(self, bundle: Bundle, dropin: DropIn, now: float) -> HostError | None:
         """Makes all files from a bundle and says its warnings; what went wrong, which keeps no newer bundle away."""
@@ -91,14 +105,14 @@ class Refresher:
             files.remove_leftovers(home)
             yield
 
-    def _fetched(self, held: Bundle | None) -> tuple[fetch.Offer | None, HostError | None]:
+    def _fetched(self, held: Bundle | None, wait: int) -> tuple[fetch.Poll, HostError | None]:
         """What the front end offers, or why it offers nothing; neither, if what is held is the newest."""
         tag = self.config.home / "bundle.etag"
         known = (files.read(tag) or b"").decode("ascii", "ignore") if held else ""
         try:
-            return fetch.bundle(self.config.url, known), None
+            return fetch.bundle(self.config.url, known, wait), None
         except (BundleRefused, Unreachable) as error:
-            return None, error
+            return fetch.Poll(None), error
 
     # -------------------------------------------------------------------------------------- what may be believed
 
@@ -133,15 +147,15 @@ class Refresher:
             raise BundleRefused("the front end names another sequence than the bundle")
         rules.check_succession(bundle, held)
         if held is None or rules.place(bundle) > rules.place(held):
-            keygen.check_readable(self.config.ssh_keygen, bundle)
+            openssh.check_readable(self.config, bundle)
             if changes:
                 pins.pin(self.config, bundle.root.fingerprint)
                 self.say(f"the bundle's root is {bundle.root.fingerprint} now, signed by the one before it")
             files.write(self.config.home / "bundle.sig", offer.signature.encode("ascii"))
             files.write(self.config.home / "bundle.json", bundle.text.encode("ascii"))
             self.say(f"took bundle {bundle.sequence} of {bundle.installation}")
-            for part in bundle.left_out:
-                self.say(f"warning: this ssh-jit-host does not know {part}, and goes by the rest of the bundle")
+            for part in bundle.unread(openssh.later_types(self.config, bundle)):
+                self.say(f"warning: ssh-jit-host or this OpenSSH does not know {part}, and goes by the rest")
             held = bundle
         files.write(self.config.home / "bundle.etag", offer.etag.encode("ascii"))
         return held
@@ -149,11 +163,19 @@ class Refresher:
     # ------------------------------------------------------------------------------------------- what it makes
 
     def _apply(self, bundle: Bundle) -> None:
-        """Make the files that sshd reads, and the grants that ended early or were extended."""
-        home = self.config.home
-        for path, data in self._files(bundle).items():
-            if files.write(path, data):
-                self.say(f"wrote {path}")
+        """Make the files that sshd reads, and the grants that ended early or were extended.
+
+        The revocation list comes first. If there is none that this machine can read, the old one stays, and the rest
+        is done all the same: it may take away what was trusted.
+        """
+        home, problem = self.config.home, None
+        types = openssh.later_types(self.config, bundle)
+        try:
+            self._write(home / "krl", self._list(bundle, types))
+        except HostError as error:
+            problem = error
+        for path, data in self._files(bundle, types).items():
+            self._write(path, data)
         principals = home / "principals"
         files.folder(principals)
         files.remove_leftovers(principals)
@@ -163,20 +185,33 @@ class Refresher:
         for path in principals.iterdir():
             if path.name not in self.config.logins and not path.is_dir() and files.remove(path):
                 self.say(f"removed {path}")
+        if problem is not None:
+            raise problem
 
-    def _files(self, bundle: Bundle) -> dict[Path, bytes]:
+    def _write(self, path: Path, data: bytes) -> None:
+        if files.write(path, data):
+            self.say(f"wrote {path}")
+
+    def _list(self, bundle: Bundle, types: frozenset[str]) -> bytes:
+        """The one revocation list that sshd reads: the bundle's, and the owner's. Raises ``HostError``."""
+        data = owner_lists.merged(self.config, bundle.revoked.for_types(types))
+        if types or files.read(self.config.home / "krl") != data:
+            openssh.check_list(self.config, bundle, data)
+        return data
+
+    def _files(self, bundle: Bundle, types: frozenset[str]) -> dict[Path, bytes]:
         home = self.config.home
         grants = {"ended": dict(bundle.ended), "extended": dict(bundle.extended)}
+        # An sshd that does not know a type reads no further: those that came later stand last.
+        lines = [key.line for key in bundle.user_ca] + [key.line for key in bundle.user_ca_later if key.kind in types]
         return {
-            home / "krl": bundle.revoked.data,
-            home / "user_ca.pub": "".join(f"{key.line}\n" for key in bundle.user_ca).encode("ascii"),
+            home / "user_ca.pub": "".join(f"{line}\n" for line in lines).encode("ascii"),
             home / "grants.json": json.dumps(grants, sort_keys=True).encode("ascii") + b"\n",
         }
 
     def _warn(self, bundle: Bundle, now: float) -> None:
-        if now > bundle.expires:
-            day = datetime.fromtimestamp(bundle.expires, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-            self.say(f"warning: no newer bundle since {day}; still using it, but revocations may be missing")
+        if stale := alarms.stale(bundle, now):
+            self.say(f"warning: {stale}")
         if bundle.oldest > rules.PROTOCOL:
             self.say(f"warning: this ssh-jit-host is too old for the CA; upgrade it to {bundle.release} or newer")
         for reason in files.untrusted_folders(self.config.home, others=self.config.opens_others):

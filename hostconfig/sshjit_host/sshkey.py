@@ -100,6 +100,14 @@ class PublicKey:
         return "SHA256:" + digest.rstrip("=")
 
 
+@dataclass(frozen=True)
+class LaterKey:
+    """A key of a type that is not known here, written as ``type base64``. Nothing of it was checked but the type."""
+
+    kind: str
+    line: str
+
+
 def read_line(line: str) -> PublicKey:
     """Read ``type base64``; anything else (a comment, options, a certificate, a weak key) raises ``ValueError``."""
     kind, blank, text = line.partition(" ")

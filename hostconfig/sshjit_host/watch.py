@@ -1,6 +1,7 @@
 """Refreshes until the process ends: when to do it again, and what to print.
 
-No failure ends it. While all is well, the time between two refreshes is the interval, less a random share so that not
+No failure ends it. While all is well, the front end keeps the question until it has a newer bundle, and the next one
+follows at once. Where it does not, the time between two refreshes is the interval, less a random share so that not
 all hosts come at once; while something is wrong it grows up to a minute.
 """
 
@@ -11,14 +12,20 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
+from . import fetch
 from .config import Config
 from .errors import HostError
+from .fetch import Poll
 from .refresh import Refresher
 
 SPREAD = 0.2
 """The largest random share that is taken off a pause."""
 LONGEST_PAUSE = 60
 """The most seconds between two refreshes after failures (or the interval, if that is longer)."""
+SHORTEST_WAIT = 20
+"""Seconds to which the front end's wait goes down where something on the way cuts it."""
+PACE = 1.0
+"""Seconds from one question to the next at least, however quickly the front end answers."""
 REMINDER = 3600
 """Seconds after which a warning or failure that is still true is printed again."""
 
@@ -29,6 +36,12 @@ def pause(interval: int, failures: int, chance: float) -> float:
     """Seconds until the next refresh, after ``failures`` in a row; ``chance`` is from 0 to 1."""
     doubled: int = interval << min(failures, 16)
     return min(doubled, max(interval, LONGEST_PAUSE)) * (1 - SPREAD * chance)
+
+
+def rest(poll: Poll, took: float, usual: float) -> float:
+    """Seconds until the next question, after one that took so long; ``usual`` is the pause without waiting."""
+    idle = poll.offer is None and not poll.cut and took < PACE
+    return usual if idle or not poll.waits else max(0.0, PACE - took)
 
 
 class Reminders:
@@ -63,10 +76,11 @@ def watch(config: Config, say: Say, chances: random.Random) -> NoReturn:
     """Refresh for ever; ``say`` gets a line for each change and failure."""
     reminders = Reminders(say, time.monotonic)
     refresher = Refresher(config, reminders.change)
-    failures = 0
+    failures, wait = 0, fetch.WAIT
     while True:
+        began, poll = time.monotonic(), fetch.Poll(None)
         try:
-            refresher.refresh(time.time())
+            poll = refresher.refresh(time.time(), wait)
         except HostError as error:
             failures += 1
             reminders.still_true(error.message, *([f"hint: {error.hint}"] if error.hint else []))
@@ -78,4 +92,7 @@ def watch(config: Config, say: Say, chances: random.Random) -> NoReturn:
                 say("all is well again")
             failures = 0
             reminders.recovered()
-        time.sleep(pause(config.interval, failures, chances.random()))
+        if poll.cut:
+            wait = max(SHORTEST_WAIT, wait // 2)
+        usual = pause(config.interval, failures, chances.random())
+        time.sleep(rest(poll, time.monotonic() - began, usual))
