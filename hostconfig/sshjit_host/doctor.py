@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from . import alarms, effective, files, openssh, renewal, sshdconf
+from . import alarms, effective, files, openssh, owner_lists, renewal, sshdconf
 from .account_checks import Accounts
 from .bundle import Bundle
 from .config import Config
@@ -34,7 +34,8 @@ class Examination:
 
     def findings(self) -> list[Finding]:
         """Every check; one that breaks is a finding itself."""
-        checks = (self._held, self._settings, self._folders, self._accounts, self._certificates)
+        checks = (self._held, self._settings, self._lists, self._penalties, self._folders, self._accounts)
+        checks += (self._certificates,)
         return list(dict.fromkeys(finding for check in checks for finding in self._made(check)))
 
     def _made(self, check: Callable[[], Iterator[Finding]]) -> list[Finding]:
@@ -67,6 +68,35 @@ class Examination:
         self._dropin.usual()  # where sshd does not answer, each check finds that, and it is said once
         self._dropin.check()
         yield Finding("ok", f"sshd goes by {self.config.dropin}")
+
+    def _lists(self) -> Iterator[Finding]:
+        """The one revocation list that sshd reads: whether it is there and whole, and says what it should."""
+        if self.bundle is None:
+            return
+        place = self.config.home / "krl"
+        data = files.read(place)
+        if data is None:
+            yield Finding("bad", f"{place} is not there, so sshd lets nobody in by a key", "ssh-jit-host refresh")
+            return
+        openssh.check_list(self.config, self.bundle, data)
+        if data != owner_lists.whole(self.config, self.bundle, openssh.later_types(self.config, self.bundle)):
+            yield Finding("warn", f"{place} is not what it should be by now", "ssh-jit-host refresh")
+        for path in owner_lists.files_of(self.config):
+            yield Finding("ok", f"sshd also refuses what {path} revokes: it is in {place}")
+
+    def _penalties(self) -> Iterator[Finding]:
+        """Whom sshd shuts out for a while after refusals (``PerSourcePenalties``, from OpenSSH 9.8 on)."""
+        counts = effective.settings(self.config)
+        penalties = counts.value("PerSourcePenalties")
+        if penalties in ("", "no"):
+            return
+        exempt = counts.value("PerSourcePenaltyExemptList")
+        if exempt in ("", "none"):
+            what = "five quick refusals shut a whole address out for a while, with everybody behind it"
+            hint = "where many share one (NAT, a bastion), name it in PerSourcePenaltyExemptList"
+            yield Finding("ok", f"sshd has PerSourcePenalties: {what}", hint)
+        else:
+            yield Finding("ok", f"sshd has PerSourcePenalties, but for {exempt}")
 
     def _folders(self) -> Iterator[Finding]:
         for reason in files.untrusted_folders(self.config.home, others=self.config.opens_others):

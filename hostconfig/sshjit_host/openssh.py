@@ -28,7 +28,8 @@ _NONE_REVOKED, _SOME_REVOKED = 0, 1
 def later_types(config: Config, bundle: Bundle) -> frozenset[str]:
     """The types of CA keys in a bundle that this program does not know, and this machine's OpenSSH does."""
     kinds = {key.kind for key in bundle.user_ca_later} | {section.kind for section in bundle.revoked.later}
-    return frozenset(kind for kind in kinds if _TYPE.fullmatch(kind) and kind not in _WEAK and _knows(config, bundle, kind))
+    names = (kind for kind in kinds - _WEAK if _TYPE.fullmatch(kind))
+    return frozenset(kind for kind in names if _knows(config, bundle, kind))
 
 
 def _knows(config: Config, bundle: Bundle, kind: str) -> bool:

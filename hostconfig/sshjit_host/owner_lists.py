@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from . import krl, openssh, sshdconf
+from .bundle import Bundle
 from .config import Config
 from .errors import HostError
 
@@ -22,8 +23,12 @@ def files_of(config: Config) -> tuple[Path, ...]:
     return ()
 
 
-def merged(config: Config, ours: bytes) -> bytes:
-    """Our list with what the owner revokes. Raises ``HostError``, which says what to do."""
+def whole(config: Config, bundle: Bundle, types: frozenset[str]) -> bytes:
+    """The bundle's list, with what the owner revokes. ``types`` are those that this OpenSSH knows in addition.
+
+    Raises ``HostError``, which says what to do.
+    """
+    ours = bundle.revoked.for_types(types)
     for path in files_of(config):
         ours = _with(config, ours, path)
     return ours

@@ -194,7 +194,7 @@ class Refresher:
 
     def _list(self, bundle: Bundle, types: frozenset[str]) -> bytes:
         """The one revocation list that sshd reads: the bundle's, and the owner's. Raises ``HostError``."""
-        data = owner_lists.merged(self.config, bundle.revoked.for_types(types))
+        data = owner_lists.whole(self.config, bundle, types)
         if types or files.read(self.config.home / "krl") != data:
             openssh.check_list(self.config, bundle, data)
         return data

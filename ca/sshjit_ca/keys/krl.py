@@ -17,6 +17,9 @@ from sshjit.sshwire import string, u64
 _CERTIFICATES = b"\x01"
 _EXPLICIT_KEYS = b"\x02"
 _SERIAL_LIST = b"\x20"
+_SERIAL_RANGE = b"\x21"
+SHORTEST_RUN = 4
+"""Serials in a row that are written as a range: sshd then keeps one thing in mind, and reads it at each login."""
 
 
 def write(
@@ -32,11 +35,24 @@ def write(
     """
     data = MAGIC + u64(version) + u64(time) + u64(0) + string(b"") + string(b"")
     for cas, serials in refused:
-        ordered = sorted(set(serials))
-        if ordered:
-            listed = _SERIAL_LIST + string(b"".join(map(u64, ordered)))
+        if listed := _serials(sorted(set(serials))):
             data += b"".join(_CERTIFICATES + string(string(ca.blob) + string(b"") + listed) for ca in cas)
     blobs = sorted(key.blob for key in keys)
     if blobs:
         data += _EXPLICIT_KEYS + string(b"".join(map(string, blobs)))
     return data
+
+
+def _serials(ordered: list[int]) -> bytes:
+    """Ranges of those that follow each other, and one list of the rest."""
+    single, ranges, begin = list[int](), b"", 0
+    for end in range(1, len(ordered) + 1):
+        if end < len(ordered) and ordered[end] == ordered[end - 1] + 1:
+            continue
+        if end - begin >= SHORTEST_RUN:
+            ranges += _SERIAL_RANGE + string(u64(ordered[begin]) + u64(ordered[end - 1]))
+        else:
+            single += ordered[begin:end]
+        begin = end
+    listed = _SERIAL_LIST + string(b"".join(map(u64, single))) if single else b""
+    return ranges + listed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 from pathlib import Path
@@ -141,12 +142,31 @@ def test_a_list_without_serials_is_valid_and_one_with_many_names_exactly_those(
 ) -> None:
     signer = ca.context.keys.active("user_ca")
     key = ca.context.keys.public("log")
-    for serials in ((), (1,), (2**40 + 3, 2**40 + 5, 2**63)):
+    several = (1, *range(2**40 + 1, 2**40 + 4), *range(2**40 + 5, 2**40 + 300), 2**40 + 301, 2**63)
+    for serials in ((), (1,), (2**40 + 3, 2**40 + 5, 2**63), several, several[:-1], range(2**40 + 3, 2**40 + 9)):
         (tmp_path / "krl").write_bytes(krl.write([([signer.public], serials)], version=3, time=1_800_000_000))
-        for serial in (1, 2**40 + 3, 2**40 + 4, 2**63):
+        for serial in (1, 2**40 + 3, 2**40 + 4, 2**40 + 5, 2**40 + 299, 2**40 + 300, 2**63):
             issue = Issue(1_800_000_000, serial, b"n" * 32, signer.public, 900)
             signed = sshcert.encode(profile.host_certificate("web1", (), key, issue))
             (tmp_path / "x-cert.pub").write_text(sshcert.line(sshcert.seal(signed, signer.sign(signed))))
             command = ["ssh-keygen", "-Q", "-f", str(tmp_path / "krl"), str(tmp_path / "x-cert.pub")]
             done = subprocess.run(command, capture_output=True, check=False)
             assert (done.returncode != 0) is (serial in serials), (serials, serial, done)
+
+
+def test_t90_a_list_of_very_many_stays_small_and_forgets_what_can_no_longer_be_alive(ca: Installation) -> None:
+    """Sshd reads the list at each login, for each key that is offered: 100,000 serials cost it a second."""
+    _, certificate = granted(ca)
+    empty = len(base64.b64decode(published_bundle.newest(ca).krl))
+    ca.say(m.Revoke(None, None, certificate.serial, None, "x"), m.RevokeReply, "admin")
+    one = len(base64.b64decode(published_bundle.newest(ca).krl))
+    over = ca.context.now + 60
+    first = certificate.serial + 1000
+    ca.context.state.revoked.update(dict.fromkeys(range(first, first + 100_000), over))
+    many = len(base64.b64decode(published_bundle.newest(ca).krl))
+    assert empty < one < many < one + 100, "in a row they are one range for each key"
+    ca.later(61)
+    assert len(base64.b64decode(published_bundle.newest(ca).krl)) == one
+    ca.later(9 * 3600)
+    assert len(base64.b64decode(published_bundle.newest(ca).krl)) == empty
+    assert published_bundle.newest(ca).ended == ()

@@ -1,0 +1,145 @@
+"""A front end's question for a newer bundle: it waits, hears of a revocation at once, and never for too long."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sshjit import ca_protocol as m
+from sshjit_ca.operations import admin_client
+from sshjit_ca.service.bundle_waiters import LONGEST, MOST, BundleWaiters
+from tests.support.ca_sockets import serving_sockets
+from tests.support.installation import ALICE, Installation
+
+WAIT = 20
+
+
+@pytest.fixture
+def granted(ca: Installation) -> int:
+    """The serial of a certificate that may be revoked."""
+    certificate = ca.ask(ca.native(ALICE), "web1").certificate
+    assert certificate is not None
+    return certificate.serial
+
+
+@pytest.fixture
+def serving(ca: Installation, granted: int) -> Iterator[Installation]:
+    assert granted
+    with serving_sockets(ca, frozenset({os.getuid()})):
+        yield ca
+
+
+class Peer:
+    """A front end at the web socket."""
+
+    def __init__(self, ca: Installation) -> None:
+        self.channel = socket.socket(socket.AF_UNIX)
+        self.channel.settimeout(60)
+        self.channel.connect(str(ca.config.web_socket))
+        self.number = 0
+
+    def ask(self, have: int | None, wait: int = 0) -> None:
+        self.number += 1
+        body = {"have": have, "format": 2, "wait": wait}
+        text = json.dumps({"v": 1, "id": self.number, "type": "read_bundle", "body": body, "version": 2}).encode()
+        self.channel.sendall(len(text).to_bytes(4, "big") + text)
+
+    def answer(self) -> dict[str, Any]:
+        head = self._exactly(4)
+        frame: dict[str, Any] = json.loads(self._exactly(int.from_bytes(head, "big")))
+        return frame
+
+    def _exactly(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            part = self.channel.recv(size - len(data))
+            assert part, "the CA closed the connection"
+            data += part
+        return data
+
+    def newest(self) -> int:
+        self.ask(None)
+        sequence: int = self.answer()["body"]["sequence"]
+        return sequence
+
+
+def test_it_is_answered_as_soon_as_there_is_something_new(serving: Installation, granted: int) -> None:
+    peer, other = Peer(serving), Peer(serving)
+    have = peer.newest()
+    peer.ask(have, WAIT)
+    time.sleep(0.5)
+    assert other.newest() == have, "and others are answered meanwhile"
+    began = time.monotonic()
+    admin_client.call(serving.config.admin_socket, m.Revoke(None, None, granted, None, "x"), m.RevokeReply)
+    answer = peer.answer()
+    assert time.monotonic() - began < WAIT / 2
+    assert answer["body"]["sequence"] > have
+    assert answer["body"]["bundle"] is not None
+
+
+def test_it_waits_on_when_something_was_written_that_says_nothing_to_hosts(serving: Installation) -> None:
+    peer = Peer(serving)
+    have = peer.newest()
+    began = time.monotonic()
+    peer.ask(have, 3)
+    time.sleep(0.5)
+    serving_size = admin_client.call(serving.config.admin_socket, m.Health(), m.HealthReply).size
+    admin_client.call(serving.config.admin_socket, m.Lock(None, "person", "carol@example.com", None, "x"), m.LockReply)
+    assert admin_client.call(serving.config.admin_socket, m.Health(), m.HealthReply).size > serving_size
+    body = peer.answer()["body"]
+    assert (body["sequence"], body["bundle"]) == (have, None)
+    assert time.monotonic() - began > 2
+
+
+def test_whoever_has_an_older_one_or_does_not_ask_for_it_does_not_wait(serving: Installation) -> None:
+    peer = Peer(serving)
+    have = peer.newest()
+    began = time.monotonic()
+    peer.ask(have - 1, WAIT)
+    assert peer.answer()["body"]["bundle"] is not None
+    peer.ask(have)
+    assert peer.answer()["body"]["bundle"] is None
+    assert time.monotonic() - began < WAIT / 2
+
+
+def test_one_who_goes_away_while_waiting_harms_nobody(serving: Installation, granted: int) -> None:
+    gone, peer = Peer(serving), Peer(serving)
+    have = peer.newest()
+    gone.ask(have, WAIT)
+    time.sleep(0.3)
+    gone.channel.close()
+    peer.ask(have, WAIT)
+    admin_client.call(serving.config.admin_socket, m.Revoke(None, None, granted, None, "x"), m.RevokeReply)
+    assert peer.answer()["body"]["sequence"] > have
+
+
+def test_at_the_end_those_who_wait_are_answered(ca: Installation) -> None:
+    with serving_sockets(ca, frozenset({os.getuid()})):
+        peer = Peer(ca)
+        have = peer.newest()
+        peer.ask(have, WAIT)
+        time.sleep(0.3)
+    assert peer.answer()["body"]["sequence"] == have
+
+
+def test_so_many_may_wait_and_each_for_so_long() -> None:
+    waiters = BundleWaiters[int]()
+    message = m.ReadBundle(5, 2, 10**9)
+    assert not waiters.add(0, m.ReadBundle(5, 2, 0), now=0, size=1)
+    assert not waiters.add(0, m.ReadBundle(5, 2, -1), now=0, size=1)
+    assert all(waiters.add(number, message, now=0, size=1) for number in range(MOST))
+    assert not waiters.add(MOST, message, now=0, size=1)
+    assert waiters.due(now=LONGEST - 0.5, size=1) == []
+    over = waiters.due(now=LONGEST, size=1)
+    assert [asker for asker, _ in over] == list(range(MOST))
+    assert {asked.wait for _, asked in over} == {0}, "it does not wait again"
+    assert not waiters
+    assert waiters.add(7, m.ReadBundle(5, 2, 9), now=100, size=1)
+    ((asker, asked),) = waiters.due(now=103.5, size=2)
+    assert (asker, asked.wait, asked.have) == (7, 6, 5)
