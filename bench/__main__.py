@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bench import (
     client_connection,
+    fleet,
     flood,
     http_load,
     lab_start,
@@ -36,6 +37,7 @@ LINES: dict[str, Callable[[Environment], Iterator[Result]]] = {
     "ask": http_load.ask,
     "bundle": http_load.bundle,
     "revoke": revocation.lines,
+    "fleet": fleet.lines,
     "lab": lab_start.lines,
     "flood": flood.lines,
 }

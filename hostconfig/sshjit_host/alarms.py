@@ -23,7 +23,8 @@ def stale(bundle: Bundle, now: float) -> str:
     """What is wrong with the age of the newest bundle; empty if nothing is. Times are in seconds since the epoch."""
     if now <= min(bundle.expires, bundle.issued + STALE):
         return ""
-    day = datetime.fromtimestamp(bundle.issued, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    since = bundle.expires if now > bundle.expires else bundle.issued
+    day = datetime.fromtimestamp(since, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     return f"no newer bundle since {day}; still using it, but revocations may be missing"
 
 

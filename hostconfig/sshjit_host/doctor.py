@@ -34,8 +34,8 @@ class Examination:
 
     def findings(self) -> list[Finding]:
         """Every check; one that breaks is a finding itself."""
-        checks = (self._held, self._settings, self._lists, self._penalties, self._folders, self._accounts)
-        checks += (self._certificates,)
+        sshd = (self._settings, self._lists, self._penalties)
+        checks = (self._held, *sshd, self._folders, self._accounts, self._certificates)
         return list(dict.fromkeys(finding for check in checks for finding in self._made(check)))
 
     def _made(self, check: Callable[[], Iterator[Finding]]) -> list[Finding]:
@@ -61,8 +61,8 @@ class Examination:
         else:
             yield Finding("ok", f"{which} is {age} old")
         for part in bundle.unread(openssh.later_types(self.config, bundle)):
-            what = f"ssh-jit-host or this OpenSSH does not know {part} of the bundle"
-            yield Finding("warn", what, "upgrade ssh-jit-host, or OpenSSH")
+            what = f"this ssh-jit-host does not know {part} of the bundle"
+            yield Finding("warn", what, "upgrade ssh-jit-host, or OpenSSH if that does not know it either")
 
     def _settings(self) -> Iterator[Finding]:
         self._dropin.usual()  # where sshd does not answer, each check finds that, and it is said once
@@ -78,8 +78,10 @@ class Examination:
         if data is None:
             yield Finding("bad", f"{place} is not there, so sshd lets nobody in by a key", "ssh-jit-host refresh")
             return
-        openssh.check_list(self.config, self.bundle, data)
-        if data != owner_lists.whole(self.config, self.bundle, openssh.later_types(self.config, self.bundle)):
+        if not openssh.reads_list(self.config, self.bundle, data):
+            what = f"{place} is broken, so sshd refuses everybody, or revokes nothing"
+            yield Finding("bad", what, "ssh-jit-host refresh")
+        elif data != owner_lists.whole(self.config, self.bundle, openssh.later_types(self.config, self.bundle)):
             yield Finding("warn", f"{place} is not what it should be by now", "ssh-jit-host refresh")
         for path in owner_lists.files_of(self.config):
             yield Finding("ok", f"sshd also refuses what {path} revokes: it is in {place}")

@@ -61,9 +61,14 @@ def check_readable(config: Config, bundle: Bundle) -> None:
         raise BundleRefused("OpenSSH cannot read the bundle's KRL")
 
 
+def reads_list(config: Config, bundle: Bundle, data: bytes) -> bool:
+    """Whether this is a list that ``ssh-keygen`` reads."""
+    return data.startswith(krl.MAGIC) and _reads(config, data, [key.line for key in bundle.user_ca])
+
+
 def check_list(config: Config, bundle: Bundle, data: bytes) -> None:
     """Raise ``HostError`` unless ``ssh-keygen`` reads the list that sshd is to read."""
-    if not _reads(config, data, [key.line for key in bundle.user_ca]):
+    if not reads_list(config, bundle, data):
         raise HostError(
             "this machine's ssh-keygen cannot read the new revocation list, so sshd goes on with the old one",
             hint="is the owner's list whole, and ssh-keygen of the same OpenSSH as sshd?",

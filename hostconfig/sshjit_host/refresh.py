@@ -155,7 +155,7 @@ class Refresher:
             files.write(self.config.home / "bundle.json", bundle.text.encode("ascii"))
             self.say(f"took bundle {bundle.sequence} of {bundle.installation}")
             for part in bundle.unread(openssh.later_types(self.config, bundle)):
-                self.say(f"warning: ssh-jit-host or this OpenSSH does not know {part}, and goes by the rest")
+                self.say(f"warning: this ssh-jit-host does not know {part}, and goes by the rest of the bundle")
             held = bundle
         files.write(self.config.home / "bundle.etag", offer.etag.encode("ascii"))
         return held

@@ -75,9 +75,11 @@ def make() -> Application:
     _log_to_stderr()
     settings = config.load(Path(os.environ[CONFIG_VARIABLE]))
     outermost = cast("Middleware", application.from_config(settings).wsgi_app)
+    gateway = outermost.gateway
     gc.collect()
     gc.freeze()  # what is there now stays: looking through it again and again would hold up every thread
-    return Application(outermost.inner, outermost.gateway, threads=settings.threads, hops=settings.proxy_hops)
+    threads, hops = settings.threads, settings.proxy_hops
+    return Application(outermost.inner, gateway, threads=threads, hops=hops, ca_cache=gateway.ca_cache)
 
 
 def _prepare(settings: WebConfig) -> None:

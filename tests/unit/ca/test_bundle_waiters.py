@@ -7,15 +7,17 @@ import os
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sshjit import ca_protocol as m
+from sshjit import sshkey
 from sshjit_ca.operations import admin_client
 from sshjit_ca.service.bundle_waiters import LONGEST, MOST, BundleWaiters
 from tests.support.ca_sockets import serving_sockets
-from tests.support.installation import ALICE, Installation
+from tests.support.installation import ALICE, Installation, make_key
 
 WAIT = 20
 
@@ -33,6 +35,10 @@ def serving(ca: Installation, granted: int) -> Iterator[Installation]:
     assert granted
     with serving_sockets(ca, frozenset({os.getuid()})):
         yield ca
+
+
+def fingerprint(key: Path) -> str:
+    return sshkey.parse_line(" ".join(key.with_suffix(".pub").read_text().split()[:2])).fingerprint
 
 
 class Peer:
@@ -90,7 +96,8 @@ def test_it_waits_on_when_something_was_written_that_says_nothing_to_hosts(servi
     peer.ask(have, 3)
     time.sleep(0.5)
     serving_size = admin_client.call(serving.config.admin_socket, m.Health(), m.HealthReply).size
-    admin_client.call(serving.config.admin_socket, m.Lock(None, "person", "carol@example.com", None, "x"), m.LockReply)
+    lock = m.Lock(None, "key", fingerprint(make_key(serving.home / "unused")), "x")
+    admin_client.call(serving.config.admin_socket, lock, m.LockReply)
     assert admin_client.call(serving.config.admin_socket, m.Health(), m.HealthReply).size > serving_size
     body = peer.answer()["body"]
     assert (body["sequence"], body["bundle"]) == (have, None)

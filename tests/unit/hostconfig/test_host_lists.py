@@ -204,7 +204,7 @@ def test_t89_a_name_that_would_be_more_than_a_name_is_not_tried(authority: Autho
 # ------------------------------------------------------------------------------------------------------ broken inputs
 
 
-@pytest.mark.parametrize("length", [0, 7, 12, 44, -1])
+@pytest.mark.parametrize("length", [0, 7, 12, 43, 50, -1])
 def test_t31_a_list_that_is_cut_or_empty_is_not_taken_and_people_still_get_in(
     length: int, authority: Authority, front: Front, host: Host
 ) -> None:
@@ -228,7 +228,7 @@ def test_a_list_that_somebody_broke_here_is_made_whole_again_with_the_front_end_
     front.status = 503
     for broken in (b"", whole[:-3], b"<html>", b"ssh-ed25519 AAAA\n"):
         (host.home / "krl").write_bytes(broken)
-        assert "krl" in host.doctor(code=1) or broken == b""
+        assert f"{host.home / 'krl'} is broken" in host.doctor(code=1)
         host.refresh(code=8)
         assert (host.home / "krl").read_bytes() == whole
 
@@ -239,7 +239,7 @@ def test_with_the_disk_full_in_the_middle_the_old_files_stay_whole(
     """A small disk of its own for the host's home: what does not fit is not there, and what was there still is."""
     front.serve(authority.offer(krl=base64_of(authority.krl("serial: 7\n"))))
     host.refresh()
-    large = "".join(f"serial: {number}\n" for number in range(7, 60_000, 2))
+    large = "".join(f"serial: {number}\n" for number in range(1000, 30_000_000, 1000))
     front.serve(authority.offer(sequence=2, krl=base64_of(authority.krl(large))))
     script = (
         f"set -e; cp -a {host.home} {host.folder}/kept; mount -t tmpfs -o size=400k,mode=755 tmpfs {host.home}; "
@@ -326,6 +326,7 @@ def test_a_bundle_that_nothing_follows_is_an_alarm_long_before_it_expires(
     assert any("no newer bundle since" in problem for problem in problems(host))
     assert "so that revocations may be missing" in host.doctor()
     front.serve(authority.offer(sequence=2, issued=now - alarms.STALE // 2, expires=now + 20 * 3600))
+    host.refresh()
     assert "no newer bundle" not in host.refresh()
     assert problems(host) == ()
 

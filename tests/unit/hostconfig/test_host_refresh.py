@@ -153,7 +153,8 @@ def test_lost_and_changed_files_come_back_while_the_front_end_is_away(
     assert "answers with status 503" in output
     after = {path: content[:2] for path, content in host.snapshot().items()}
     assert {path for path in before | after if before.get(path) != after.get(path)} <= {
-        str(host.home / "reload.pending")
+        str(host.home / "reload.pending"),
+        str(host.home / "problem.json"),
     }
 
 

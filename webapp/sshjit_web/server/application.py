@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from sshjit.errors import Failed, Invalid, SshJitError
+from sshjit_web.ca_cache import CaCache
 from sshjit_web.gateway import Answer, Gateway, Head, client_address, plain_path, wait_preferred
 from sshjit_web.security import MAX_BODY
 from sshjit_web.server import connections, long_polls, wsgi
@@ -37,10 +38,18 @@ class Application:
     """The RSGI application around a WSGI one.
 
     ``threads`` and ``hops`` (proxies of our own) as in ``web.toml``; ``limit`` is the most bytes of a body.
+    With a ``ca_cache`` it follows the bundle, and polls may wait for it.
     """
 
     def __init__(
-        self, inner: WSGIApplication, gateway: Gateway, *, threads: int, limit: int = MAX_BODY, hops: int = 0
+        self,
+        inner: WSGIApplication,
+        gateway: Gateway,
+        *,
+        threads: int,
+        limit: int = MAX_BODY,
+        hops: int = 0,
+        ca_cache: CaCache | None = None,
     ) -> None:
         self._inner = inner
         self._gateway = gateway
@@ -48,13 +57,15 @@ class Application:
         self._limit = limit
         self._bodies = BodyReader(limit)
         self._threads = Threads(threads)
+        self._ca_cache = ca_cache
         self._long_polls = LongPolls(min(long_polls.MOST, connections.most_polls()))
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Called by the server before the loop runs."""
         self._threads.start(loop)
         self._end_polls_with_the_server(loop)
-        BundleFollower(self._gateway.ca_cache, partial(loop.call_soon_threadsafe, self._long_polls.wake)).start()
+        if self._ca_cache is not None:
+            BundleFollower(self._ca_cache, partial(loop.call_soon_threadsafe, self._long_polls.wake)).start()
         loop.call_soon(connections.end_unread)  # the server listens by then
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
