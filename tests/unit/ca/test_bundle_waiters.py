@@ -6,7 +6,8 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,22 @@ def serving(ca: Installation, granted: int) -> Iterator[Installation]:
 
 def fingerprint(key: Path) -> str:
     return sshkey.parse_line(" ".join(key.with_suffix(".pub").read_text().split()[:2])).fingerprint
+
+
+@pytest.fixture
+def connected() -> Iterator[Callable[[Installation], Peer]]:
+    """Connects; all connections end with the test."""
+    with ExitStack() as stack:
+
+        def connect(ca: Installation) -> Peer:
+            peer = Peer(ca)
+            stack.callback(peer.channel.close)
+            return peer
+
+        yield connect
+
+
+Connected = Callable[[Installation], "Peer"]
 
 
 class Peer:
@@ -75,8 +92,10 @@ class Peer:
         return sequence
 
 
-def test_it_is_answered_as_soon_as_there_is_something_new(serving: Installation, granted: int) -> None:
-    peer, other = Peer(serving), Peer(serving)
+def test_it_is_answered_as_soon_as_there_is_something_new(
+    serving: Installation, granted: int, connected: Connected
+) -> None:
+    peer, other = connected(serving), connected(serving)
     have = peer.newest()
     peer.ask(have, WAIT)
     time.sleep(0.5)
@@ -89,8 +108,10 @@ def test_it_is_answered_as_soon_as_there_is_something_new(serving: Installation,
     assert answer["body"]["bundle"] is not None
 
 
-def test_it_waits_on_when_something_was_written_that_says_nothing_to_hosts(serving: Installation) -> None:
-    peer = Peer(serving)
+def test_it_waits_on_when_something_was_written_that_says_nothing_to_hosts(
+    serving: Installation, connected: Connected
+) -> None:
+    peer = connected(serving)
     have = peer.newest()
     began = time.monotonic()
     peer.ask(have, 3)
@@ -104,8 +125,10 @@ def test_it_waits_on_when_something_was_written_that_says_nothing_to_hosts(servi
     assert time.monotonic() - began > 2
 
 
-def test_whoever_has_an_older_one_or_does_not_ask_for_it_does_not_wait(serving: Installation) -> None:
-    peer = Peer(serving)
+def test_whoever_has_an_older_one_or_does_not_ask_for_it_does_not_wait(
+    serving: Installation, connected: Connected
+) -> None:
+    peer = connected(serving)
     have = peer.newest()
     began = time.monotonic()
     peer.ask(have - 1, WAIT)
@@ -115,8 +138,10 @@ def test_whoever_has_an_older_one_or_does_not_ask_for_it_does_not_wait(serving: 
     assert time.monotonic() - began < WAIT / 2
 
 
-def test_one_who_goes_away_while_waiting_harms_nobody(serving: Installation, granted: int) -> None:
-    gone, peer = Peer(serving), Peer(serving)
+def test_one_who_goes_away_while_waiting_harms_nobody(
+    serving: Installation, granted: int, connected: Connected
+) -> None:
+    gone, peer = connected(serving), connected(serving)
     have = peer.newest()
     gone.ask(have, WAIT)
     time.sleep(0.3)
@@ -126,9 +151,9 @@ def test_one_who_goes_away_while_waiting_harms_nobody(serving: Installation, gra
     assert peer.answer()["body"]["sequence"] > have
 
 
-def test_at_the_end_those_who_wait_are_answered(ca: Installation) -> None:
+def test_at_the_end_those_who_wait_are_answered(ca: Installation, connected: Connected) -> None:
     with serving_sockets(ca, frozenset({os.getuid()})):
-        peer = Peer(ca)
+        peer = connected(ca)
         have = peer.newest()
         peer.ask(have, WAIT)
         time.sleep(0.3)
