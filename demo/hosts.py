@@ -60,6 +60,8 @@ class Host:
     host_id: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     port: int = 0
+    penalties: bool = False
+    """Whether sshd shuts addresses out after refusals, as it does by itself from OpenSSH 9.8 on."""
     _process: subprocess.Popen[bytes] | None = None
     _namespace: processes.MountNamespace | None = None
     _stand_in: Mapping[str, str] = field(default_factory=dict)
@@ -127,7 +129,12 @@ class Host:
             self._stand_in = machine.nss_environment(self.folder)
         self.port = self.port or _free_port()
         text = machine.sshd_config(
-            self.folder, address=ADDRESS, port=self.port, server=self.server, own_accounts=isolate.possible()
+            self.folder,
+            address=ADDRESS,
+            port=self.port,
+            server=self.server,
+            own_accounts=isolate.possible(),
+            penalties=self.penalties,
         )
         self.config.write_text(text)
 

@@ -118,10 +118,13 @@ def nss_environment(folder: Path) -> Mapping[str, str]:
     return {"LD_PRELOAD": str(library), **files}
 
 
-def sshd_config(folder: Path, *, address: str, port: int, server: Sshd, own_accounts: bool) -> str:
+def sshd_config(
+    folder: Path, *, address: str, port: int, server: Sshd, own_accounts: bool, penalties: bool = False
+) -> str:
     """The host's sshd_config. The drop-in folder comes first, as Debian ships it: the first value wins.
 
-    No way in is left open here: certificates come in by the drop-in that ``ssh-jit-host`` writes.
+    No way in is left open here: certificates come in by the drop-in that ``ssh-jit-host`` writes. ``penalties``: sshd
+    shuts an address out after several refusals, as it does by itself from 9.8 on.
     """
     lines = [
         f'Include "{folder}/sshd_config.d/*.conf"',
@@ -141,7 +144,9 @@ def sshd_config(folder: Path, *, address: str, port: int, server: Sshd, own_acco
         "Subsystem sftp internal-sftp",
         *server.config,
     ]
-    if server.version >= (9, 8):  # every lab client has the same address; one refused must not shut out the others
+    if (
+        server.version >= (9, 8) and not penalties
+    ):  # every lab client has the same address; one refused must not shut out the others
         lines.append("PerSourcePenalties no")
     return "\n".join(lines) + "\n"
 

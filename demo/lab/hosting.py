@@ -17,6 +17,8 @@ INTERVAL = 1
 """Seconds between two looks of a host at the bundle."""
 SHAPES = {"web1": ("deploy", {"env": "staging"}), "db1": ("postgres", {"env": "prod", "role": "db"})}
 """The hosts' logins and labels."""
+STERN = "db1"
+"""This one keeps sshd's own ``PerSourcePenalties``, so that the lab shows what people meet."""
 
 
 @dataclass(slots=True)
@@ -36,7 +38,9 @@ class Hosting:
         server = openssh.sshd()
         made = {}
         for (name, (login, labels)), port in zip(SHAPES.items(), ports, strict=True):
-            host = Host(name, paths.hosts / name, server, hosts.login(login), labels=labels, port=port)
+            host = Host(
+                name, paths.hosts / name, server, hosts.login(login), labels=labels, port=port, penalties=name == STERN
+            )
             host.prepare()
             made[name] = host
         accounts = Accounts(

@@ -130,6 +130,10 @@ class Front:
         """Of the newest request."""
         self.refused_tags: set[str] = set()
         """Values of ``If-None-Match`` that are answered with 400."""
+        self.waits = False
+        """Whether a poll that wants to wait does."""
+        self.cuts = 0.0
+        """Seconds after which something between cuts such a poll; 0: nothing does."""
 
         self.posted: Callable[[str, dict[str, Any]], tuple[int, dict[str, Any]]] = lambda _path, _body: (404, {})
         """What answers to ``POST``: path and body go in, status and answer come out."""
@@ -149,10 +153,23 @@ class Front:
         fresh = handler.headers.get("If-None-Match") == tag
         status = 404 if handler.path != "/bundle" else 304 if fresh and self.status == 200 else self.status
         status = 400 if handler.headers.get("If-None-Match") in self.refused_tags else status
+        prefer = handler.headers.get("Prefer", "") if self.waits else ""
+        if prefer and status == 304:
+            held = self.body
+            until = time.monotonic() + (self.cuts or int(prefer.partition("=")[2]))
+            while self.body == held and time.monotonic() < until:
+                time.sleep(0.02)
+            if self.body == held and self.cuts:
+                self.statuses.append(0)
+                handler.close_connection = True
+                return
+            status, tag = (304, tag) if self.body == held else (self.status, f'"{abs(hash(self.body))}"')
         self.statuses.append(status)
         body = b"" if status == 304 else self.body
         handler.send_response(status)
         handler.send_header("ETag", tag)
+        if prefer:
+            handler.send_header("Preference-Applied", prefer)
         handler.send_header("Location", "/bundle")
         if status != 304:
             handler.send_header("Content-Length", str(len(body)))

@@ -11,7 +11,7 @@ from sshjit.api.views import RequestState, RequestView
 from sshjit.errors import FAMILIES, Invalid, SshJitError
 from sshjit.sshcert import Certificate
 from sshjit.terminal_text import fitted
-from sshjit_client import certificate, certificate_index, files, request_text, sessions
+from sshjit_client import certificate, certificate_index, files, reachability, request_text, sessions
 from sshjit_client.api.full import FullApi
 from sshjit_client.exit_codes import ExitCode
 from sshjit_client.machine import HeldBundle, Machine
@@ -90,11 +90,13 @@ def _drop_dead(machine: Machine, requests: tuple[RequestView, ...]) -> None:
 
 
 def _explain(machine: Machine, host: str, certificates: list[Kept], shown: tuple[RequestView, ...]) -> None:
-    """What to check when the host says ``Permission denied (publickey)``."""
+    """What to check when the host says ``Permission denied (publickey)``, or hangs up."""
     live = [kept for kept in certificates if kept.until > time.time()]
     if live:
         principals = " ".join(dict.fromkeys(p for kept in live for p in kept.certificate.principals))
         machine.terminal.out(f"\n{host} lets you in if its principals file for the account lists {principals}")
+        if reached := reachability.explain(host, live[0].path):
+            machine.terminal.out(reached)
     elif any(request.state is RequestState.APPROVED and not request.blocked for request in shown):
         machine.terminal.out(f"\naccess to {host} is open; the next connection gets a certificate")
     elif any(request.state is RequestState.PENDING and not request.blocked for request in shown):

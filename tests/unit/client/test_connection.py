@@ -276,6 +276,7 @@ def test_t41_after_permission_denied_status_says_window_principal_host_and_clock
     assert "clock    agrees with the server" in said
     assert "open until" in said
     assert "web1 lets you in if its principals file for the account lists deploy@web1" in said
+    assert "web1 answers at 127.0.0.1 port" in said
     laptop.run("request", "--reason", "CHG-7", "db1")
     assert "the request for db1 is not decided yet" in laptop.run("status", "db1").stdout
     assert "no access to vault1 is open; the next connection requests it" in laptop.run("status", "vault1").stdout

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import debian_root, host_machine
+from tests.support.bundle_cases import krl_section
 from tests.support.host_machine import Authority, Front, Host
 
 SUITES = os.environ.get("SSH_JIT_TEST_SUITES", "sid").split()
@@ -67,6 +68,71 @@ def test_t90_what_such_a_match_shadows_is_named(criterion: str, authority: Autho
     said = host.refresh(code=5)
     assert "sets RevokedKeys /etc/other, which counts instead of ours" in said
     assert not host.dropin.exists()
+
+
+def test_t89_a_ca_of_a_type_that_only_the_newest_knows_shuts_nobody_out_anywhere(
+    authority: Authority, front: Front, host: Host
+) -> None:
+    """A post-quantum CA, named first, with revoked certificates: an sshd of before would refuse everybody by either."""
+    made = subprocess.run(
+        debian_root.system("sid").inside(["sh", "-c", _MAKE_KEY]), check=True, capture_output=True, text=True
+    ).stdout.split("\n")
+    key, certificate = " ".join(made[0].split()[:2]), made[1]
+    krl = authority.krl("serial: 7\n") + krl_section(key)
+    front.serve(authority.offer(user_ca=[key, host_machine.line(authority.user_ca)], krl=_base64(krl)))
+    said = host.refresh()
+    newest = host.system is not None and host.system.suite == "sid"
+    expected = [host_machine.line(authority.user_ca)] + ([key] if newest else [])
+    assert (host.home / "user_ca.pub").read_text().splitlines() == expected
+    assert (f"does not know keys of the type {key.split()[0]} in user_ca" in said) is not newest
+    with host.sshd() as log:
+        assert host.login(authority.certificate("root@web1", 3)) == 0, log.read_text()
+        assert host.login(authority.certificate("root@web1", 7)) == 255
+    if newest:
+        path = host.folder / "revoked-cert.pub"
+        path.write_text(f"{certificate}\n")
+        asked = subprocess.run(
+            host.inside("ssh-keygen", "-Q", "-f", str(host.home / "krl"), str(path)),
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert "REVOKED" in asked.stdout
+
+
+_MAKE_KEY = (
+    "cd /run && ssh-keygen -q -t mldsa44-ed25519 -N '' -f ca && ssh-keygen -q -t ed25519 -N '' -f user && "
+    "ssh-keygen -q -s ca -I x -n root@web1 -z 7 -V +5m user && cat ca.pub user-cert.pub"
+)
+
+
+def test_the_owners_revoked_keys_go_on_counting(authority: Authority, front: Front, host: Host) -> None:
+    revoked = host_machine.make_key(host.folder / "theirs")
+    own = host.folder / "owners_revoked"
+    own.write_text(f"{host_machine.line(revoked)}\n")
+    host.write_sshd_config(after=f"RevokedKeys {own}\n")
+    front.serve(authority.offer(krl=_base64(authority.krl("serial: 7\n"))))
+    host.refresh()
+    for key, code in ((f"{revoked}.pub", 1), (f"{authority.user_ca}.pub", 0)):
+        asked = host.inside("ssh-keygen", "-Q", "-f", str(host.home / "krl"), "/dev/stdin")
+        done = subprocess.run(asked, check=False, capture_output=True, input=Path(key).read_bytes())
+        assert done.returncode == code, done
+    with host.sshd() as log:
+        assert host.login(authority.certificate("root@web1", 3)) == 0, log.read_text()
+        assert host.login(authority.certificate("root@web1", 7)) == 255
+
+
+def test_t91_doctor_says_whether_refusals_shut_an_address_out(authority: Authority, front: Front, host: Host) -> None:
+    front.serve(authority.offer())
+    host.refresh()
+    assert host.system is not None
+    knows = debian_root.OPENSSH[host.system.suite] >= (9, 8)
+    assert ("five quick refusals shut a whole address out" in host.doctor()) is knows
+    if knows:
+        host.write_sshd_config(after="PerSourcePenaltyExemptList 192.0.2.0/24\n")
+        assert "sshd has PerSourcePenalties, but for 192.0.2.0/24" in host.doctor()
+        host.write_sshd_config(after="PerSourcePenalties no\n")
+        assert "PerSourcePenalties" not in host.doctor()
 
 
 def test_the_host_keys_are_those_that_sshd_has_by_itself(authority: Authority, front: Front, host: Host) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from sshjit_host.watch import REMINDER, Reminders, pause
+from sshjit_host.fetch import CUT, WAIT, Offer, Poll
+from sshjit_host.watch import REMINDER, Reminders, pause, rest
 from tests.support.host_machine import Authority, Front, Host
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -46,6 +47,63 @@ def test_it_takes_new_bundles_and_outlives_a_front_end_that_lies_or_fails(
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=PATIENCE) == 0
         assert lines("status 503") == 1
+
+
+def test_it_waits_for_the_next_bundle_and_takes_it_at_once(authority: Authority, front: Front, host: Host) -> None:
+    """Its interval is an hour, so only the front end can have told it."""
+    host.settings["interval"] = 3600
+    front.waits = True
+    front.serve(authority.offer(sequence=1))
+    with _watching(host) as (_, lines):
+        for sequence in range(2, 5):
+            wait_until(lambda: lines(f"took bundle {sequence - 1} "), "it was not taken")  # noqa: B023 - called at once
+            wait_until(lambda: front.headers.get("Prefer") == f"wait={WAIT}", "it did not ask to wait")
+            front.serve(authority.offer(sequence=sequence))
+        wait_until(lambda: lines("took bundle 4 "), "it was not taken")
+        assert front.statuses.count(304) <= 1
+        assert not lines("hint: ")
+
+
+def test_a_proxy_that_cuts_what_waits_is_no_failure(authority: Authority, front: Front, host: Host) -> None:
+    front.waits, front.cuts = True, CUT + 1
+    front.serve(authority.offer(sequence=1))
+    with _watching(host) as (_, lines):
+        wait_until(lambda: front.statuses.count(0) == 2, "nothing was cut")
+        assert front.statuses.count(304) >= 1, "after a cut it asks without waiting"
+        front.serve(authority.offer(sequence=2))
+        wait_until(lambda: lines("took bundle 2"), "it was not taken")
+        assert not lines("cannot reach")
+        assert not lines("all is well again")
+
+
+def test_with_something_wrong_here_it_does_not_wait(authority: Authority, front: Front, host: Host) -> None:
+    front.waits = True
+    front.serve(authority.offer(sequence=1))
+    host.write_sshd_config(before="RevokedKeys /etc/other")
+    with _watching(host) as (_, lines):
+        wait_until(lambda: lines("which counts instead of ours"), "it was not told")
+        wait_until(lambda: len(front.statuses) >= 3, "it did not look again")
+        assert "Prefer" not in front.headers
+
+
+@pytest.mark.parametrize(
+    ("poll", "took", "seconds"),
+    [
+        (Poll(None, waits=True), 40, 0),
+        (Poll(None, waits=True), 0.1, 30),
+        (Poll(None, waits=False), 0.1, 30),
+        (Poll(None, waits=False), 40, 30),
+        (Poll(Offer(1, "", "", ""), waits=True), 0.4, 0.6),
+        (Poll(Offer(1, "", "", ""), waits=True), 3, 0),
+        (Poll(Offer(1, "", "", ""), waits=False), 3, 30),
+        (Poll(None, waits=True, cut=True), 30, 0),
+    ],
+)
+def test_the_next_question_follows_at_once_only_where_the_front_end_waited(
+    poll: Poll, took: float, seconds: float
+) -> None:
+    """A front end that claims to wait and answers at once is asked no more often than one that does not know it."""
+    assert rest(poll, took, 30) == pytest.approx(seconds)
 
 
 def test_sigterm_ends_it_at_once_even_while_the_front_end_is_silent(front: Front, host: Host) -> None:
