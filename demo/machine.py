@@ -144,9 +144,7 @@ def sshd_config(
         "Subsystem sftp internal-sftp",
         *server.config,
     ]
-    if (
-        server.version >= (9, 8) and not penalties
-    ):  # every lab client has the same address; one refused must not shut out the others
+    if server.version >= (9, 8) and not penalties:  # all lab clients have one address: one refused shuts out others
         lines.append("PerSourcePenalties no")
     return "\n".join(lines) + "\n"
 

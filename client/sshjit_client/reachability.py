@@ -29,14 +29,13 @@ def explain(host: str, config: Path) -> str:
         answers = _greets(address, port)
     except OSError as error:
         return f"{host} can't be reached at {address} port {port}: {error.strerror or error}"
+    where = f"at {address} port {port}"
     if answers:
-        return (
-            f'{host} answers at {address} port {port}: after "Permission denied" it is the certificate that it refuses'
-        )
+        return f'{host} answers {where}: after "Permission denied" it is the certificate that it refuses'
     return (
-        f'{host} hangs up at once ("Connection closed" or "reset"), before it has seen any certificate: it takes nothing'
-        " from this address for a while, as after several refused tries (PerSourcePenalties), or it is full;"
-        " wait half a minute, and don't try in between"
+        f'{host} hangs up at once {where} ("Connection closed" or "reset"), before it has seen any certificate:'
+        " it takes nothing from this address for a while, as after several refused tries (PerSourcePenalties),"
+        " or it is full; wait half a minute, and don't try in between"
     )
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from demo import debian, hosts, isolate, machine, openssh, processes
+from demo.lab import hosting
+from demo.openssh import Sshd
 from tests.support.waiting import wait_until
 
 
@@ -141,3 +143,17 @@ def test_the_accounts_exist_only_on_the_host(db1: hosts.Host, key: Path) -> None
         assert db1.login == hosts.login("deploy")
         assert ssh(db1, key, "true", login="nobody").returncode == 255
     assert db1.folder.stat().st_uid == os.geteuid()
+
+
+def test_t91_one_host_of_the_lab_keeps_sshds_own_penalties() -> None:
+    """From OpenSSH 9.8 on: people meet them on every server, so the lab shows them too."""
+
+    def text(version: tuple[int, int], *, penalties: bool) -> str:
+        server = Sshd(Path("/usr/sbin/sshd"), version)
+        place = {"address": "127.0.0.1", "port": 22, "own_accounts": False}
+        return machine.sshd_config(Path("/srv"), server=server, penalties=penalties, **place)  # type: ignore[arg-type]
+
+    assert "PerSourcePenalties no" in text((10, 0), penalties=False)
+    assert "PerSourcePenalties" not in text((10, 0), penalties=True)
+    assert "PerSourcePenalties" not in text((9, 2), penalties=False)
+    assert hosting.STERN in hosting.SHAPES
