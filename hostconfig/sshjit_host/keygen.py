@@ -69,3 +69,13 @@ def signed(ssh_keygen: Path, text: bytes, signature: str, key: PublicKey, space:
         names = ("-f", folder / "signers", "-I", "bundle", "-n", space, "-s", folder / "signature")
         outcome = run(ssh_keygen, "-Y", "verify", *names, given=text)
     return outcome.code == 0
+
+
+def sign(ssh_keygen: Path, key: Path, message: bytes, space: str) -> str:
+    """The armoured SSHSIG over ``message`` by a host key (its private file). Raises ``HostError`` if it cannot sign."""
+    with files.scratch({"message": message}) as folder:
+        outcome = run(ssh_keygen, "-Y", "sign", "-q", "-n", space, "-f", key, folder / "message")
+        signature = files.read(folder / "message.sig")
+    if outcome.code != 0 or signature is None:
+        raise HostError(f"{key} cannot sign: {outcome.output or f'status {outcome.code}'}")
+    return signature.decode("ascii")

@@ -16,6 +16,7 @@ from . import fetch
 from .config import Config
 from .errors import HostError
 from .fetch import Poll
+from .host_report import Reporter
 from .refresh import Refresher
 
 SPREAD = 0.2
@@ -76,6 +77,7 @@ def watch(config: Config, say: Say, chances: random.Random) -> NoReturn:
     """Refresh for ever; ``say`` gets a line for each change and failure."""
     reminders = Reminders(say, time.monotonic)
     refresher = Refresher(config, reminders.change)
+    reporter = Reporter(config)
     failures, wait = 0, fetch.WAIT
     while True:
         began, poll = time.monotonic(), fetch.Poll(None)
@@ -92,7 +94,19 @@ def watch(config: Config, say: Say, chances: random.Random) -> NoReturn:
                 say("all is well again")
             failures = 0
             reminders.recovered()
+        _report(refresher, reporter, reminders)
         if poll.cut:
             wait = max(SHORTEST_WAIT, wait // 2)
         usual = pause(config.interval, failures, chances.random())
         time.sleep(rest(poll, time.monotonic() - began, usual))
+
+
+def _report(refresher: Refresher, reporter: Reporter, reminders: Reminders) -> None:
+    """Tell the CA what is wrong here; that it was not told is only worth a line where something is."""
+    try:
+        held = refresher.held()
+        if held is not None:
+            reporter.report(held, time.time())
+    except HostError as error:
+        if reporter.waiting:
+            reminders.still_true(f"warning: the CA was not told of this host's problems: {error.message}")

@@ -5,13 +5,17 @@ from __future__ import annotations
 import base64
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sshjit import bundle as core
 from sshjit import sshkey as core_keys
+from sshjit.api.hosts import HostReport
+from sshjit_ca.access import host_statements
+from sshjit_ca.handlers import host_enrolment
 from sshjit_ca.keys import krl as ca_krl
-from sshjit_host import bundle, krl, sshkey
+from sshjit_host import bundle, host_report, krl, sshkey
 from tests.support.host_machine import Authority, line, make_key, run
 
 
@@ -53,3 +57,12 @@ def test_keys_and_fingerprints_are_the_cores_and_openssh_s(kind: tuple[str, ...]
     read = sshkey.read_line(line(key))
     assert read.blob == core_keys.parse_line(line(key)).blob
     assert read.fingerprint == run("ssh-keygen", "-l", "-f", key).split()[1]
+
+
+def test_a_hosts_report_is_signed_in_the_words_that_the_ca_builds() -> None:
+    message: dict[str, Any] = {"name": "web1", "host_key": "ssh-ed25519 AAAA", "time": 7, "problems": ("it's late",)}
+    message |= {"bundle": 12, "sessions": 0, "ended": []}
+    there = HostReport("web1", "ssh-ed25519 AAAA", 7, 12, 0, (), ("it's late",), "a signature")
+    assert host_report.text("lab", message) == host_statements.report_text("lab", there)
+    assert host_report.MOST == host_enrolment.MAX_PROBLEMS
+    assert host_report.LONGEST == host_enrolment.MAX_PROBLEM

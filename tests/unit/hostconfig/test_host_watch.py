@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from sshjit_host.alarms import STALE
 from sshjit_host.fetch import CUT, WAIT, Offer, Poll
 from sshjit_host.watch import REMINDER, Reminders, pause, rest
-from tests.support.host_machine import Authority, Front, Host
+from tests.support.host_machine import Authority, Front, Host, line, run
 from tests.support.waiting import PATIENCE, wait_until
 
 
@@ -104,6 +108,33 @@ def test_the_next_question_follows_at_once_only_where_the_front_end_waited(
 ) -> None:
     """A front end that claims to wait and answers at once is asked no more often than one that does not know it."""
     assert rest(poll, took, 30) == pytest.approx(seconds)
+
+
+def test_the_ca_is_told_what_is_wrong_and_that_it_is_over(authority: Authority, front: Front, host: Host) -> None:
+    """In the words of docs/protocol.md, signed by a host key, once for each change."""
+    reports: list[dict[str, Any]] = []
+
+    def take(path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        assert path == "/api/v1/host/report"
+        reports.append(body)
+        return 200, {}
+
+    front.posted = take
+    front.serve(authority.offer(issued=int(time.time()) - STALE - 60))
+    with _watching(host):
+        wait_until(lambda: reports and reports[-1]["problems"], "the problem was not reported")
+        front.serve(authority.offer(sequence=2))
+        wait_until(lambda: reports[-1]["problems"] == [], "it was not reported that it is over")
+    assert len(reports) <= 3, "what is no news is not reported"
+    report = next(report for report in reports if report["problems"])
+    assert "no newer bundle since" in report["problems"][0]
+    signature = report.pop("signature")
+    said = json.dumps(report, sort_keys=True, separators=(",", ":"))
+    assert (report["name"], report["bundle"]) == ("web1", 1)
+    (host.folder / "signers").write_text(f"web1 {line(host.folder / 'host_key')}\n")
+    (host.folder / "signature").write_text(signature)
+    command = f"ssh-keygen -Y verify -f {host.folder}/signers -I web1 -n report@ssh-jit -s {host.folder}/signature"
+    run(*command.split(), given=f"ssh-jit report v1\nlab\n{said}\n".encode())
 
 
 def test_sigterm_ends_it_at_once_even_while_the_front_end_is_silent(front: Front, host: Host) -> None:
