@@ -83,7 +83,8 @@ def test_a_proxy_that_cuts_what_waits_is_no_failure(authority: Authority, front:
 def test_with_something_wrong_here_it_does_not_wait(authority: Authority, front: Front, host: Host) -> None:
     front.waits = True
     front.serve(authority.offer(sequence=1))
-    host.write_sshd_config(before="RevokedKeys /etc/other")
+    (host.folder / "other").touch()
+    host.write_sshd_config(before=f"RevokedKeys {host.folder}/other")
     with _watching(host) as (_, lines):
         wait_until(lambda: lines("which counts instead of ours"), "it was not told")
         wait_until(lambda: len(front.statuses) >= 3, "it did not look again")
