@@ -42,13 +42,13 @@ def explain(host: str, config: Path) -> str:
 def _greets(address: str, port: int) -> bool:
     """Whether the server says who it is. Raises ``OSError`` where there is none."""
     with socket.create_connection((address, port), timeout=PATIENCE) as channel:
-        heard = b""
-        while len(heard) < MOST and not any(line.startswith(_GREETING) for line in heard.splitlines()):
+        greeting = b""
+        while len(greeting) < MOST and not any(line.startswith(_GREETING) for line in greeting.splitlines()):
             try:
                 part = channel.recv(MOST)
             except ConnectionError:
                 return False
             if not part:
                 return False
-            heard += part
-    return _GREETING in heard
+            greeting += part
+    return _GREETING in greeting
