@@ -10,6 +10,7 @@ import pytest
 from sshjit_host import fetch, files, timed
 from sshjit_host.errors import BundleRefused, HostError, Unreachable
 from tests.support.bad_front_end import answering, flooding
+from tests.support.host_machine import Front
 
 HEAD = b"HTTP/1.1 426 Upgrade Required\r\n"
 
@@ -63,3 +64,17 @@ def test_the_lock_file_is_never_somebody_elses_file(tmp_path: Path) -> None:
     with pytest.raises(HostError, match="cannot open"), files.locked(tmp_path / ".lock"):
         pass
     assert not other.exists()
+
+
+def test_the_proxy_of_the_environment_is_asked_and_no_proxy_counts(
+    front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "no_proxy", "HTTP_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", front.url)
+    with pytest.raises(Unreachable, match="answers with status 404"):
+        fetch.bundle("http://front.invalid", "", wait=20)
+    assert (front.headers["Host"], front.headers["Prefer"]) == ("front.invalid", "wait=20")
+    monkeypatch.setenv("no_proxy", "front.invalid")
+    with pytest.raises(Unreachable, match=r"cannot reach http://front\.invalid"):
+        fetch.bundle("http://front.invalid", "", wait=20)

@@ -114,6 +114,10 @@ def _second_line(authority: Authority, _: Host) -> dict[str, Any]:
     return authority.offer(sequence=9, user_ca=[f"{line(authority.user_ca)}\n{line(authority.host_ca)}"])
 
 
+def _html(authority: Authority, _: Host) -> dict[str, Any]:
+    return authority.offer(sequence=9, user_ca=["<!DOCTYPE html><html><body>404 Not Found</body></html>"])
+
+
 def _certificate(authority: Authority, host: Host) -> dict[str, Any]:
     key = authority.certificate("anybody", 901)
     text = " ".join((key.parent / f"{key.name}-cert.pub").read_text().split()[:2])
@@ -125,6 +129,7 @@ _SK = _string(b"sk-ssh-ed25519@openssh.com") + _string(bytes(32)) + _string(b"ss
 _LONG = _string(b"ssh-ed25519") + _string(bytes(32)) + b"\0"
 
 MUTATIONS: dict[str, Mutation] = {
+    "a page in place of a key": _html,
     "signed by another key": _other_key,
     "another root that signed itself": _other_root,
     "another namespace": _other_namespace,
