@@ -293,10 +293,10 @@ class Host:
         return run(*self.command("doctor", *options), code=code)
 
     def snapshot(self) -> dict[str, tuple[bytes, int, int, int]]:
-        """Every file of the host: bytes, mode, inode and time of change."""
+        """Every file of the host but what says how the last refresh went: bytes, mode, inode and time of change."""
         found = {}
         for path in sorted(self.folder.rglob("*")):
-            if path.is_file() and path.name not in (".lock", "host.json"):
+            if path.is_file() and path.name not in (".lock", "host.json", "problem.json"):
                 status = path.stat()
                 found[str(path)] = (path.read_bytes(), status.st_mode, status.st_ino, status.st_mtime_ns)
         return found
