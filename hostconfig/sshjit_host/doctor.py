@@ -88,7 +88,7 @@ class Examination:
 
     def _penalties(self) -> Iterator[Finding]:
         """Whom sshd shuts out for a while after refusals (``PerSourcePenalties``, from OpenSSH 9.8 on)."""
-        counts = effective.settings(self.config)
+        counts = self._dropin.usual()
         penalties = counts.value("PerSourcePenalties")
         if penalties in ("", "no"):
             return

@@ -14,7 +14,7 @@ from typing import Any
 from . import alarms, fetch, files, renewal, sshdconf
 from .bundle import Bundle
 from .config import Config
-from .dropin import host_keys
+from .dropin import DropIn
 from .errors import HostError
 from .keygen import sign
 
@@ -65,8 +65,9 @@ class Reporter:
 
     def _keys(self, bundle: Bundle) -> Iterator[tuple[Path, str]]:
         """The host's keys with their lines, those first that have a certificate of ours: the CA knows them."""
-        certified = [due.path for due in renewal.ours(self.config, bundle)]
-        named = (Path(path) for path in host_keys(self.config, sshdconf.layout(self.config.sshd_config)))
+        dropin = DropIn(self.config)
+        certified = [due.path for due in renewal.ours(dropin, bundle)]
+        named = (Path(path) for path in dropin.host_keys(sshdconf.layout(self.config.sshd_config)))
         for path in dict.fromkeys((*certified, *named)):
             public = files.read(Path(f"{path}.pub"))
             if public is not None:
