@@ -91,9 +91,9 @@ def test_t32_a_configuration_without_the_include_is_named(authority: Authority, 
 
 
 def test_an_owners_setting_that_ours_displaces_is_told(authority: Authority, front: Front, host: Host) -> None:
-    host.write_sshd_config(after="RevokedKeys none")
+    host.write_sshd_config(after="AuthorizedPrincipalsFile none")
     front.serve(authority.offer())
-    assert "sets RevokedKeys, which no longer counts: ours comes first" in host.refresh()
+    assert "sets AuthorizedPrincipalsFile, which no longer counts: ours comes first" in host.refresh()
 
 
 def test_a_file_of_that_name_that_is_not_ours_is_not_touched(authority: Authority, front: Front, host: Host) -> None:

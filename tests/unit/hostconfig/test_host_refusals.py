@@ -220,7 +220,7 @@ def test_refused_by_a_new_host_too_which_then_holds_nothing(
 ) -> None:
     front.serve(MUTATIONS[name](authority, host))
     host.refresh(code=4)
-    assert [path.name for path in host.home.iterdir()] == [".lock"]
+    assert {path.name for path in host.home.iterdir()} == {".lock", "problem.json"}
     assert list(host.dropins.iterdir()) == []
 
 
