@@ -21,6 +21,7 @@ from bench import (
     pages,
     policy_evaluation,
     revocation,
+    session_end,
     socket_certificates,
 )
 from bench.environment import Environment
@@ -38,6 +39,7 @@ LINES: dict[str, Callable[[Environment], Iterator[Result]]] = {
     "bundle": http_load.bundle,
     "revoke": revocation.lines,
     "fleet": fleet.lines,
+    "sessions": session_end.lines,
     "lab": lab_start.lines,
     "flood": flood.lines,
 }

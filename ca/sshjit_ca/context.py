@@ -22,7 +22,7 @@ from sshjit.policy import Subject as PolicySubject
 from sshjit.providers import Provider
 from sshjit.requests import Request
 from sshjit_ca.config import Config
-from sshjit_ca.ephemeral import BundleCache, Challenges, RefusalThrottle, ReplayCache
+from sshjit_ca.ephemeral import BundleCache, Challenges, RefusalThrottle, ReplayCache, SessionBudget
 from sshjit_ca.keys.active_keys import ActiveKeys
 from sshjit_ca.log.history import History
 from sshjit_ca.log.journal import Journal
@@ -81,6 +81,7 @@ class Context:
     refusals: RefusalThrottle = field(default_factory=RefusalThrottle)
     challenges: Challenges = field(default_factory=Challenges)
     host_replays: ReplayCache = field(default_factory=ReplayCache)
+    session_budget: SessionBudget = field(default_factory=SessionBudget)
     bundles: BundleCache = field(default_factory=BundleCache)
     _prepared: object = None
     _directory: tuple[State, tuple[int | str | None, ...], int, Policy, PersonDirectory] | None = None

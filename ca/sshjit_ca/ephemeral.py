@@ -85,6 +85,27 @@ class ReplayCache:
 
 
 @dataclass(slots=True)
+class SessionBudget:
+    """How many events about sessions each host may still have written down in this hour: a log is kept for ever."""
+
+    most: int = 3_600
+    _spent: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def spend(self, host: str, count: int, now: int) -> None:
+        """Take so many off.
+
+        Raises:
+            Refused: ``too_many``; the host keeps its events and sends them later.
+
+        """
+        hour, spent = self._spent.get(host, (0, 0))
+        spent = count + (spent if hour == now // 3600 else 0)
+        if count and spent > self.most:
+            raise Refused("too_many", f"the host told of more than {self.most} beginnings and ends in an hour")
+        self._spent[host] = (now // 3600, spent)
+
+
+@dataclass(slots=True)
 class RefusalThrottle:
     """Which refusals were written down lately, so that a flood of them cannot fill the log."""
 

@@ -29,6 +29,7 @@ from sshjit_ca.handlers import (
     request_access,
     reviews,
     revocation,
+    sessions,
     status,
 )
 from sshjit_ca.sockets import Socket
@@ -93,6 +94,7 @@ ROUTES: dict[type[m.Message], Route] = {
     m.SignHost: Route(WEB, host_enrolment.sign_host),
     m.LeaveHost: Route(WEB, host_enrolment.leave_host),
     m.HostReport: Route(WEB, host_enrolment.host_report),
+    m.ReportSessions: Route(WEB, sessions.report_sessions),
     m.ReadBundle: Route(BOTH, bundle.read_bundle),
     # the log
     m.ReadLog: Route(BOTH, log.read_log),

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from . import doctor
+from . import doctor, session_command
 from .config import DEFAULT_PATH, load
 from .errors import HostError
 from .refresh import Refresher
@@ -49,6 +49,10 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("watch", help="refresh every few seconds until SIGTERM")
     examine = commands.add_parser("doctor", help="find what is wrong with access to this host, and say what to do")
     examine.add_argument("--json", action="store_true", help="print the findings for a program")
+    sessions = commands.add_parser("sessions", help="end each session with its grant, until SIGTERM")
+    change = sessions.add_mutually_exclusive_group()
+    change.add_argument("--install", action="store_true", help="have PAM ask before a session by a certificate opens")
+    change.add_argument("--remove", action="store_true", help="take that out of PAM again")
     for command in commands.choices.values():  # no default, which would take back what stands before the command
         command.add_argument("--config", metavar="PATH", default=argparse.SUPPRESS, help=where)
     return top
@@ -68,6 +72,9 @@ def main() -> int:
             findings = doctor.Examination(config, time.time()).findings()
             print(doctor.as_json(findings) if arguments.json else _printable(doctor.text(findings)))
             return 1 if any(finding.level == "bad" for finding in findings) else 0
+        if arguments.command == "sessions":
+            session_command.run(config, say, install=arguments.install, remove=arguments.remove)
+            return 0
         Refresher(config, say).refresh(time.time())
     except HostError as error:
         say(error.message)

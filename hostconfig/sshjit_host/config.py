@@ -38,6 +38,9 @@ _DEFAULTS: dict[str, Any] = {
     "dropin": "/etc/ssh/sshd_config.d/10-ssh-jit.conf",
     "reload": None,
     "interval": 30,
+    "run": "/run/ssh-jit-host",
+    "pam": "/etc/pam.d",
+    "warn": 120,
 }
 
 
@@ -47,7 +50,9 @@ class Config:
 
     ``url`` is the front end's, without a slash at its end; ``root`` the pinned bundle key, ``SHA256:…``; ``logins``
     the accounts that certificates open; ``home`` the folder that is ours alone; ``reload`` the command that makes sshd
-    read its configuration again, or ``None``; ``interval`` seconds between two looks of ``watch``.
+    read its configuration again, or ``None``; ``interval`` seconds between two looks of ``watch``. ``run`` is the
+    folder of the session daemon, ``pam`` that of PAM's services; sessions are warned ``warn`` seconds before their end.
+    ``path`` is where these settings were read.
     """
 
     name: str
@@ -62,6 +67,10 @@ class Config:
     dropin: Path
     reload: tuple[str, ...] | None
     interval: int
+    run: Path
+    pam: Path
+    warn: int
+    path: Path
 
     @property
     def opens_others(self) -> bool:
@@ -85,12 +94,12 @@ def load(path: Path) -> Config:
     if status.st_uid not in (0, os.geteuid()) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise ConfigError(f"others can write {path}", hint=f"chown root {path}; chmod 644 {path}")
     try:
-        return parse(text)
+        return parse(text, path.resolve())
     except ValueError as error:
         raise ConfigError(f"{path}: {error}") from None
 
 
-def parse(text: str) -> Config:
+def parse(text: str, path: Path = Path(DEFAULT_PATH)) -> Config:
     """Make a ``Config`` of the file's text; raise ``ValueError`` with the field's name."""
     given = strictjson.loads(text)
     strictjson.only(given, required=_REQUIRED, optional=frozenset(_DEFAULTS))
@@ -100,6 +109,9 @@ def parse(text: str) -> Config:
     interval = strictjson.typed(fields, "interval", int)
     if not 1 <= interval <= 24 * 3600:
         raise ValueError("interval is not between 1 and 86400 seconds")
+    warn = strictjson.typed(fields, "warn", int)
+    if not 0 <= warn <= 24 * 3600:
+        raise ValueError("warn is not between 0 and 86400 seconds")
     logins = strictjson.strings(fields, "logins")
     if not logins or len(set(logins)) != len(logins):
         raise ValueError("logins is empty or names one twice")
@@ -119,6 +131,10 @@ def parse(text: str) -> Config:
         dropin=_path(fields, "dropin"),
         reload=_reload(fields),
         interval=interval,
+        run=_path(fields, "run"),
+        pam=_path(fields, "pam"),
+        warn=warn,
+        path=path,
     )
 
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from . import alarms, effective, files, openssh, owner_lists, renewal, sshdconf
+from . import alarms, effective, files, openssh, owner_lists, renewal, session_status, sshdconf
 from .account_checks import Accounts
 from .bundle import Bundle
 from .config import Config
@@ -35,7 +35,7 @@ class Examination:
     def findings(self) -> list[Finding]:
         """Every check; one that breaks is a finding itself."""
         sshd = (self._settings, self._lists, self._penalties)
-        checks = (self._held, *sshd, self._folders, self._accounts, self._certificates)
+        checks = (self._held, *sshd, self._folders, self._accounts, self._certificates, self._sessions)
         return list(dict.fromkeys(finding for check in checks for finding in self._made(check)))
 
     def _made(self, check: Callable[[], Iterator[Finding]]) -> list[Finding]:
@@ -122,6 +122,9 @@ class Examination:
             else:
                 level = "warn" if left < renewal.WORRY else "ok"
                 yield Finding(level, f"the host certificate {host_key.place} ends in {span(left)}")
+
+    def _sessions(self) -> Iterator[Finding]:
+        yield from session_status.findings(self.config, self.bundle)
 
 
 _MARKS = {"ok": "ok  ", "warn": "WARN", "bad": "BAD "}

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import effective, files, owner_lists, sshdconf
+from . import effective, files, owner_lists, pam_hook, sshdconf
 from .config import Config
 from .errors import HostError, SshdError
 from .keygen import Outcome, run
@@ -116,17 +116,20 @@ class DropIn:
             data = files.read(certificate) if (str(certificate),) not in elsewhere else None
             if data:
                 lines.append(f"# SHA-256 {hashlib.sha256(data).hexdigest()}\nHostCertificate {certificate}\n")
+        lines.append(pam_hook.dropin_lines(self.config))  # at the end, for a ``Match`` goes on to the end of the file
         return (HEADER + "".join(lines)).encode("utf-8")
 
     # ------------------------------------------------------------------------------------------------ the trial
 
     def _try_copy(self, text: bytes) -> None:
         """Try the drop-in before the whole configuration, in a file that sshd does not read by itself."""
-        copy = self.config.home / f"{files.TEMPORARY}sshd_config"
-        files.write(copy, text + f"Include {self.config.sshd_config}\n".encode(), 0o600)
+        copy, whole = (self.config.home / f"{files.TEMPORARY}{name}" for name in ("dropin", "sshd_config"))
+        files.write(copy, text, 0o600)  # a file of its own, because a ``Match`` ends with its file
+        files.write(whole, f"Include {copy}\nInclude {self.config.sshd_config}\n".encode(), 0o600)
         try:
-            outcome = run(self.config.sshd, "-t", "-f", copy)
+            outcome = run(self.config.sshd, "-t", "-f", whole)
         finally:
+            files.remove(whole)
             files.remove(copy)
         if outcome.code != 0:
             raise self._refusal(outcome)

@@ -99,6 +99,36 @@ def folder(path: Path) -> None:
         raise HostError(f"cannot make the folder {path}: {error.strerror}") from None
 
 
+def private_folder(path: Path) -> None:
+    """Make a folder that nobody else can look into."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if stat.S_IMODE(path.stat().st_mode) != 0o700:
+            path.chmod(0o700)
+    except OSError as error:
+        raise HostError(f"cannot make the folder {path}: {error.strerror}") from None
+
+
+def control_folder(path: Path) -> None:
+    """Make a folder of a control group. Raises ``OSError``: where there are none, the caller goes on without."""
+    path.mkdir(parents=True, exist_ok=True)
+
+
+def tell_kernel(path: Path, text: str) -> None:
+    """Write to a file by which the kernel is told something, such as ``cgroup.kill``. Raises ``OSError``."""
+    with path.open("w", encoding="ascii") as file:
+        file.write(text)
+
+
+def tell_terminal(path: Path, data: bytes) -> None:
+    """Write to a terminal without making it ours, and without waiting for one that is stopped. Raises ``OSError``."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        os.write(descriptor, data)
+    finally:
+        os.close(descriptor)
+
+
 @contextlib.contextmanager
 def scratch(contents: dict[str, bytes]) -> Iterator[Path]:
     """A folder for us alone with these files, for ssh-keygen to read and write in; gone after the block."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import alarms, fetch, files, keygen, openssh, owner_lists, pins, renewal
+from . import alarms, fetch, files, keygen, openssh, owner_lists, pam_hook, pins, renewal
 from . import bundle as rules
 from .bundle import Bundle
 from .config import Config
@@ -204,7 +204,11 @@ class Refresher:
         grants = {"ended": dict(bundle.ended), "extended": dict(bundle.extended)}
         # An sshd that does not know a type reads no further: those that came later stand last.
         lines = [key.line for key in bundle.user_ca] + [key.line for key in bundle.user_ca_later if key.kind in types]
+        # The session hook comes first, so that no CA key opens a session before the hook knows it.
+        stub = pam_hook.stub_path(self.config)
+        hook = {stub: pam_hook.stub(self.config, bundle)} if stub.exists() else {}
         return {
+            **hook,
             home / "user_ca.pub": "".join(f"{line}\n" for line in lines).encode("ascii"),
             home / "grants.json": json.dumps(grants, sort_keys=True).encode("ascii") + b"\n",
         }

@@ -126,6 +126,14 @@ def read_line(line: str) -> PublicKey:
     return PublicKey(line=line, blob=blob)
 
 
+def blob_of(line: str) -> bytes:
+    """The blob of an OpenSSH line of any type, not looked into. Raises ``ValueError`` if it is not base64."""
+    try:
+        return base64.b64decode(line.split()[1], validate=True)
+    except (IndexError, binascii.Error):
+        raise ValueError("is not of the form `type base64`") from None
+
+
 def check_blob(blob: bytes) -> str:
     """Check a key blob whole and return its type; raises ``UnknownType`` for one that may only be too new."""
     reader = Reader(blob)

@@ -25,6 +25,7 @@ from sshjit.api.details import *
 from sshjit.api.effects import *
 from sshjit.api.errors import *
 from sshjit.api.explain import *
+from sshjit.api.host_sessions import *
 from sshjit.api.hosts import *
 from sshjit.api.locks import *
 from sshjit.api.log import *

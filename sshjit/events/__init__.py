@@ -37,6 +37,7 @@ from sshjit.events.keys import KeyActivated, KeyAdded, KeyRetired
 from sshjit.events.locks import Locked, Unlocked
 from sshjit.events.parts import Channel, How
 from sshjit.events.people import HardwareKeyRegistered, HardwareKeyRemoved, LoginClosed, LoginOpened
+from sshjit.events.sessions import SessionEnded, SessionStarted
 from sshjit.events.table import KINDS, Event, blank, blanks, encode, join, kind_of, split
 
 __all__ = [
@@ -74,6 +75,8 @@ __all__ = [
     "ProviderBound",
     "Restored",
     "Reviewed",
+    "SessionEnded",
+    "SessionStarted",
     "Started",
     "StepAsked",
     "Turned",

@@ -35,6 +35,7 @@ from sshjit.events.hosts import (
 from sshjit.events.keys import KeyActivated, KeyAdded, KeyRetired
 from sshjit.events.locks import Locked, Unlocked
 from sshjit.events.people import HardwareKeyRegistered, HardwareKeyRemoved, LoginClosed, LoginOpened
+from sshjit.events.sessions import SessionEnded, SessionStarted
 
 Event = (
     Started
@@ -57,6 +58,8 @@ Event = (
     | HostLabelled
     | HostRemoved
     | HostReported
+    | SessionStarted
+    | SessionEnded
     | HardwareKeyRegistered
     | HardwareKeyRemoved
     | Locked
@@ -93,6 +96,8 @@ _NAMES: dict[type[Event], str] = {
     HostLabelled: "host-labels",
     HostRemoved: "host-removal",
     HostReported: "host-report",
+    SessionStarted: "session",
+    SessionEnded: "session-end",
     HardwareKeyRegistered: "hardware-key",
     HardwareKeyRemoved: "hardware-key-removal",
     Locked: "lock",

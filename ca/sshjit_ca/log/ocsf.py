@@ -57,6 +57,8 @@ def event_of(entry: Entry, event: Event | None, state: State, summary: str) -> d
             fields = _sign_in(event)
         case events.LoginClosed():
             fields = _authentication(2, "Logoff") | {"user": _user(state, event.subject)}
+        case events.SessionStarted() | events.SessionEnded():
+            fields = _session(event, state)
         case events.Opened() | events.Closed(state=RequestState.ENDED | RequestState.REVOKED | RequestState.LAPSED):
             fields = _window(event, state)
         case events.Turned():
@@ -87,6 +89,8 @@ def alarming(event: Event | None) -> bool:
         case events.Asked(break_glass=True) | events.Opened(how="break_glass") | events.EmergencyIssued():
             return True
         case events.Locked(kind="everything"):
+            return True
+        case events.SessionStarted(known="emergency" | "unknown" | "elsewhere"):
             return True
         case _:
             return False
@@ -126,6 +130,19 @@ def _sign_in(event: events.LoginOpened) -> dict[str, Any]:
         "session": {"uid": event.login, "expiration_time": event.expires * 1000},
     }
     return fields | ({"src_endpoint": {"ip": event.address}} if event.address else {})
+
+
+def _session(event: events.SessionStarted | events.SessionEnded, state: State) -> dict[str, Any]:
+    """Somebody logs in to a host, or leaves it."""
+    starts = isinstance(event, events.SessionStarted)
+    fields = _class(_AUTHENTICATION, 1 if starts else 2, "Logon" if starts else "Logoff")
+    subject = state.subject_of(event)
+    user = {"uid": event.login, "name": event.login} if subject is None else _user(state, subject)
+    fields |= {"service": {"name": "sshd"}, "session": {"uid": event.session}, "is_remote": True}
+    fields |= {"user": user, "dst_endpoint": {"uid": event.host_id, "hostname": event.name}}
+    if not isinstance(event, events.SessionStarted):
+        return fields
+    return fields | ({"src_endpoint": {"ip": event.source}} if event.source else {})
 
 
 def _window(event: events.Opened | events.Closed, state: State) -> dict[str, Any]:

@@ -199,6 +199,32 @@ def _host_reported(_: State, event: events.HostReported) -> str:
     return f"host {event.name} has bundle {event.bundle} and {event.sessions} sessions: {said}"
 
 
+_KNOWN = {
+    "granted": "",
+    "emergency": " by an EMERGENCY certificate",
+    "unknown": " by a certificate that this log DOES NOT KNOW",
+    "elsewhere": " by a certificate that is FOR ANOTHER HOST OR ACCOUNT",
+}
+_WHY_OVER = {
+    "logout": "the person left",
+    "window": "the time of the access was over",
+    "certificate": "the emergency certificate ran out",
+    "ended": "the access was ended",
+    "revoked": "the certificate was revoked",
+    "restart": "the host had restarted",
+}
+
+
+def _session(_: State, event: events.SessionStarted) -> str:
+    place, lost = where(event.login, (event.name,)), f"; {event.lost} reports before it are lost" if event.lost else ""
+    return f"session on {place} from {event.source}{_KNOWN[event.known]}: certificate {event.serial}{lost}"
+
+
+def _session_end(_: State, event: events.SessionEnded) -> str:
+    place, lost = where(event.login, (event.name,)), f"; {event.lost} reports before it are lost" if event.lost else ""
+    return f"session on {place} is over, {_WHY_OVER.get(event.why, event.why)}: certificate {event.serial}{lost}"
+
+
 # ---------------------------------------------------------------------------------------- the CA itself
 
 
@@ -279,6 +305,8 @@ LINES: dict[type[Event], Callable[[State, Any], str]] = {
     events.HostLabelled: _host_labelled,
     events.HostRemoved: _host_removed,
     events.HostReported: _host_reported,
+    events.SessionStarted: _session,
+    events.SessionEnded: _session_end,
     events.Started: _started,
     events.PolicyLoaded: _policy,
     events.ProviderBound: _provider,

@@ -51,7 +51,8 @@ class Alarm:
     """What is told. ``entry`` is the place in the log; ``None`` while there is no log to write to."""
 
     kind: str
-    """``break_glass``, ``emergency`` or ``lock_everything``."""
+    """``break_glass``, ``emergency``, ``lock_everything``, or of a session ``session_emergency``, ``session_unknown``
+    (its certificate is not in the log), ``session_elsewhere`` (it is for another host or account)."""
     installation: str
     entry: int | None
     time: int
@@ -77,6 +78,8 @@ def kind_of(event: Event) -> str | None:
             return "emergency"
         case events.Locked(kind="everything"):
             return "lock_everything"
+        case events.SessionStarted(known="emergency" | "unknown" | "elsewhere" as known):
+            return f"session_{known}"
         case _:
             return None
 
@@ -142,7 +145,7 @@ def find(store: Store, after: int, size: int) -> tuple[list[tuple[Row, Event]], 
     """What is to be told of the entries after a position, and how far was read."""
     last = min(after + READ, size - 1)
     query = sa.select(table).where(
-        table.c.number > after, table.c.number <= last, table.c.kind.in_(("ask", "emergency", "lock"))
+        table.c.number > after, table.c.number <= last, table.c.kind.in_(("ask", "emergency", "lock", "session"))
     )
     due = []
     for row in store.select(query, newest_first=False, limit=READ):

@@ -84,6 +84,8 @@ _FOLDS: dict[type[Event], Callable[[State, Any, int], None]] = {
     events.HostLabelled: hosts.host_labelled,
     events.HostRemoved: hosts.host_removed,
     events.HostReported: hosts.host_reported,
+    events.SessionStarted: hosts.session_reported,
+    events.SessionEnded: hosts.session_reported,
     events.HardwareKeyRegistered: people.hardware_key_registered,
     events.HardwareKeyRemoved: people.hardware_key_removed,
     events.Locked: locks.locked,

@@ -70,6 +70,7 @@ def host_removed(state: State, event: events.HostRemoved, _: int) -> None:
         del state.host_names[name]
     state.invited.pop(gone.id, None)
     state.reports.pop(gone.id, None)
+    state.session_events.pop(gone.id, None)
     for serial, certificate in state.host_certificates.items():
         if certificate.host == gone.id:
             state.host_certificates[serial] = replace(certificate, gone=True)
@@ -79,6 +80,11 @@ def host_reported(state: State, event: events.HostReported, time: int) -> None:
     """A host said how it is."""
     state.reports[event.host_id] = Reported(time, event.bundle, event.sessions, event.problems)
     state.hosts[event.name] = replace(state.hosts[event.name], seen=time)
+
+
+def session_reported(state: State, event: events.SessionStarted | events.SessionEnded, _: int) -> None:
+    """A host told of a session: what it sends again is known."""
+    state.session_events[event.host_id] = max(event.number, state.session_events.get(event.host_id, 0))
 
 
 def key_owner(state: State, key: PublicKey) -> str | None:

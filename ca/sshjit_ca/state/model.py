@@ -87,6 +87,8 @@ class State:
     """Serial -> a host certificate that may be alive."""
     reports: dict[str, Reported] = field(default_factory=dict)
     """Host id -> what it said last."""
+    session_events: dict[str, int] = field(default_factory=dict)
+    """Host id -> the number of the newest of its events about sessions."""
     hardware_keys: dict[str, HardwareKey] = field(default_factory=dict)
     """Fingerprint -> the hardware key that the operator vouches for."""
     locks: dict[str, Lock] = field(default_factory=dict)

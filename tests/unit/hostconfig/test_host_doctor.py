@@ -73,7 +73,7 @@ def test_a_key_that_outlives_every_grant_is_told(joined: Host) -> None:
     keys.write_text("# none yet\n")
     text = joined.sshd_config.read_text().replace("AuthorizedKeysFile none", f"AuthorizedKeysFile {keys}")
     joined.sshd_config.write_text(text)
-    assert "WARN" not in joined.doctor()
+    assert "lets its keys in" not in joined.doctor()
     keys.write_text("ssh-ed25519 AAAA\n")
     assert f"WARN  {keys} lets its keys into {ME} whatever becomes of a grant" in joined.doctor()
 
@@ -91,7 +91,7 @@ def test_an_account_cannot_hold_up_or_fill_the_doctor_by_its_own_file_of_keys(jo
     until.cancel()
     keys.unlink()
     keys.symlink_to("/dev/zero")
-    assert "WARN" not in joined.doctor()
+    assert "lets its keys in" not in joined.doctor()
     keys.unlink()
     with keys.open("wb") as file:
         file.write(b"ssh-ed25519 AAAA\n")
@@ -133,7 +133,7 @@ def test_the_settings_may_be_named_before_and_after_the_command(joined: Host) ->
     after = [*command[:at], "doctor", "--json", "--config", path]
     nowhere = [*command[:at], "--config", "/nowhere/host.json", "doctor", "--json", "--config", path]
     for words in (command, after, nowhere):  # what is named last counts
-        assert all(finding["level"] == "ok" for finding in json.loads(run(*words)))
+        assert all(finding["level"] != "bad" for finding in json.loads(run(*words)))
 
 
 def test_a_host_without_a_bundle(host: Host) -> None:

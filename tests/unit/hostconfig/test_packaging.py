@@ -21,6 +21,11 @@ UNITS = sorted(path for folder in UNIT_FOLDERS for path in folder.iterdir())
 SCRIPTS = sorted((ROOT / "hostconfig" / "vagrant").glob("*.sh"))
 
 
+CAPABILITIES = {"ssh-jit-host-sessions": "CAP_KILL CAP_SYS_PTRACE CAP_DAC_OVERRIDE"}
+"""Of units that need any: to end the processes of all accounts, to see what they were started with, to write to their
+terminals."""
+
+
 def _service(path: Path) -> dict[str, list[str]]:
     """A unit's ``[Service]``: every value of every key."""
     settings: dict[str, list[str]] = {}
@@ -64,7 +69,7 @@ def test_units_start_a_program_of_ours_and_confine_it(path: Path) -> None:
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
     (command,) = service["ExecStart"]
     assert Path(command.split()[0]).name in scripts
-    assert service["CapabilityBoundingSet"] == [""]
+    assert service["CapabilityBoundingSet"] == [CAPABILITIES.get(path.stem, "")]
     for key, value in {"NoNewPrivileges": "yes", "ProtectSystem": "strict", "ProtectHome": "yes"}.items():
         assert service[key] == [value]
 
@@ -72,6 +77,7 @@ def test_units_start_a_program_of_ours_and_confine_it(path: Path) -> None:
 def test_every_program_but_the_hosts_has_a_user_of_its_own() -> None:
     users = {path.stem: _service(path).get("User", ["root"])[0] for path in UNITS}
     of_its_own = {"ssh-jit-ca": "ssh-jit-ca", "ssh-jit-web": "ssh-jit-web", "ssh-jit-host": "root"}
+    of_its_own["ssh-jit-host-sessions"] = "root"
     assert users == {**of_its_own, "ssh-jit-notify": "ssh-jit-web"}  # a part of the front end, on the same database
 
 

@@ -9,6 +9,7 @@ from flask import Blueprint, Response
 
 from sshjit import wire
 from sshjit.api.bodies import HostBody, LabelsBody, RemoveBody
+from sshjit.api.host_sessions import ReportSessions, SessionsReply
 from sshjit.api.hosts import HostReply, HostReport, HostsReply, JoinHost, LeaveHost, SignHost
 from sshjit.api.outcomes import Done
 from sshjit.api.signed import AddHost, LabelHost, RemoveHost
@@ -62,6 +63,12 @@ def leave() -> Response:
     """A host is no longer to be reached."""
     services().ca.call(body(LeaveHost), Done)
     return Response(status=204)
+
+
+@host_blueprint.post("/sessions")
+def sessions() -> Response:
+    """A host tells of sessions that began or are over."""
+    return carried(body(ReportSessions), SessionsReply)
 
 
 @host_blueprint.post("/report")

@@ -1,0 +1,53 @@
+"""Sessions on hosts, as the hosts report them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sshjit.events.parts import detail
+
+Known = Literal["granted", "emergency", "unknown", "elsewhere"]
+"""What the log knows of a session's certificate: drawn from a grant for this host and login, by an operator past every
+rule, not at all, or for another host or login."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStarted:
+    """A session began by a certificate."""
+
+    session: str
+    number: int
+    """Of the host's events: each is taken once."""
+    started: int
+    """When, by the host's clock."""
+    serial: int
+    certificate: str
+    known: Known
+    request: str | None
+    """The grant, where the log knows that the certificate was drawn from it for this host and login."""
+    lost: int
+    """Events that the host had to drop before this one."""
+    host_id: str = detail()
+    name: str = detail()
+    login: str = detail()
+    source: str = detail()
+    grant: str = detail()
+    """What the certificate says, believed or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnded:
+    """A session is over, with all that it had started."""
+
+    session: str
+    number: int
+    ended: int
+    """When, by the host's clock."""
+    serial: int
+    request: str | None
+    lost: int
+    host_id: str = detail()
+    name: str = detail()
+    login: str = detail()
+    why: str = detail()

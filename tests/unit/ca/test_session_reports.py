@@ -1,0 +1,233 @@
+"""Hosts tell of sessions: each event once, by the host's key, held against the log; what does not fit is an alarm."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sshjit import ca_protocol as m
+from sshjit import entries, events, sshcert, wire
+from sshjit.errors import Invalid, Refused
+from sshjit_ca.access import session_reports
+from sshjit_ca.log import ocsf, summaries
+from sshjit_ca.service import alerts
+from sshjit_host import session_reports as host_side
+from tests.support import ocsf_schema
+from tests.support.installation import ALICE, Installation, make_key, ssh_sign
+from tests.support.signatures import host_keys, join, lines_of
+
+NEW = m.AddHost("web9", (), "192.0.2.9", 22, (("env", "staging"),), ())
+
+
+@pytest.fixture
+def key(ca: Installation) -> Path:
+    """The key of web9, which has joined."""
+    keys = host_keys(ca, "ed25519")
+    reply = ca.say(NEW, m.HostReply, "admin")
+    assert reply.invitation is not None
+    ca.say(join(ca, "web9", reply.invitation.token, keys), m.HostReply, "web")
+    return keys[0]
+
+
+def drawn(ca: Installation, host: str = "web9") -> dict[str, Any]:
+    """What a host says of a session by a certificate that the CA has just issued."""
+    reply = ca.ask(ca.native(ALICE), host, certificate=True)
+    assert reply.certificate is not None
+    return described(reply.certificate.text, grant=reply.request.id, login=reply.request.login)
+
+
+def described(line: str, **more: Any) -> dict[str, Any]:
+    certificate, blob = sshcert.parse_line(line)[0], base64.b64decode(line.split()[1])
+    return {
+        "serial": certificate.serial,
+        "certificate": hashlib.sha256(blob).hexdigest(),
+        "key_id": certificate.key_id,
+        "login": "deploy",
+        "grant": "",
+        **more,
+    }
+
+
+def event(number: int, **said: Any) -> m.SessionEvent:
+    fields: dict[str, Any] = {
+        "number": number,
+        "kind": "start",
+        "time": 1_800_000_000,
+        "session": "ses-0123456789abcdef",
+        "login": "deploy",
+        "source": "192.0.2.7",
+        "grant": "",
+        "serial": 7,
+        "certificate": "0" * 64,
+        "key_id": "x",
+        "emergency": False,
+        "why": "",
+    }
+    return m.SessionEvent(**{**fields, **said})
+
+
+def report(ca: Installation, key: Path, *told: m.SessionEvent, later: int = 6, **changed: Any) -> m.ReportSessions:
+    ca.later(later)
+    fields = {"name": "web9", "host_key": lines_of((key,))[0], "time": int(ca.time), "lost": 0, **changed}
+    unsigned = m.ReportSessions(**fields, events=told, signature="")
+    text = session_reports.text(ca.config.installation, unsigned)
+    return replace(unsigned, signature=ssh_sign(key, session_reports.NAMESPACE, text))
+
+
+def say(ca: Installation, key: Path, *told: m.SessionEvent, **changed: Any) -> int:
+    return ca.say(report(ca, key, *told, **changed), m.SessionsReply, "web").taken
+
+
+def recorded(ca: Installation) -> list[events.SessionStarted | events.SessionEnded]:
+    read = [entries.read(row.entry) for row in ca.store.rows()]
+    return [each for each in read if isinstance(each, events.SessionStarted | events.SessionEnded)]
+
+
+def test_a_session_stands_in_the_log_with_its_grant_and_is_no_alarm(ca: Installation, key: Path) -> None:
+    session = drawn(ca)
+    assert say(ca, key, event(5, **session), event(9, **session, kind="end", why="window")) == 9
+    start, end = recorded(ca)
+    assert isinstance(start, events.SessionStarted)
+    assert (start.known, start.request, start.name, start.source) == ("granted", session["grant"], "web9", "192.0.2.7")
+    assert isinstance(end, events.SessionEnded)
+    assert (end.request, end.why) == (session["grant"], "window")
+    lines = [summaries.summary(ca.context.state, each) for each in (start, end)]
+    assert lines == [
+        f"session on deploy@web9 from 192.0.2.7: certificate {session['serial']}",
+        f"session on deploy@web9 is over, the time of the access was over: certificate {session['serial']}",
+    ]
+    assert [alerts.kind_of(each) for each in (start, end)] == [None, None]
+
+
+def test_each_event_is_taken_once_however_often_it_is_sent_and_over_a_restart(ca: Installation, key: Path) -> None:
+    session = drawn(ca)
+    first, second = event(5, **session), event(6, **session, kind="end", why="logout")
+    assert say(ca, key, first) == 5
+    assert say(ca, key, first, second) == 6
+    ca.restart()
+    assert say(ca, key, first, second) == 6
+    assert len(recorded(ca)) == 2
+
+
+def test_a_certificate_that_the_log_does_not_know_is_an_alarm(ca: Installation, key: Path) -> None:
+    session = drawn(ca)
+    forged = {**session, "certificate": "f" * 64}
+    say(ca, key, event(1, **forged), event(2, serial=2**60), event(3, serial=17))
+    assert [each.known for each in recorded(ca) if isinstance(each, events.SessionStarted)] == ["unknown"] * 3
+    assert {alerts.kind_of(each) for each in recorded(ca)} == {"session_unknown"}
+    assert "DOES NOT KNOW" in summaries.summary(ca.context.state, recorded(ca)[0])
+    due, _ = alerts.find(ca.store, 0, ca.context.journal.durable)
+    assert len(due) == 3
+
+
+@pytest.mark.parametrize("other", ["host", "login"])
+def test_one_for_another_host_or_account_too(ca: Installation, key: Path, other: str) -> None:
+    session = drawn(ca, "web1" if other == "host" else "web9")
+    say(ca, key, event(1, **{**session, **({"login": "root"} if other == "login" else {})}))
+    (start,) = recorded(ca)
+    assert isinstance(start, events.SessionStarted)
+    assert (start.known, start.request) == ("elsewhere", None)
+    assert alerts.kind_of(start) == "session_elsewhere"
+
+
+def test_an_emergency_certificate_is_known_and_an_alarm(ca: Installation, key: Path) -> None:
+    public = make_key(ca.home / "urgent").with_suffix(".pub").read_text()
+    reply = ca.say(m.SignEmergency("root", ("web9",), public, "provider down", 600), m.EmergencyReply, "admin")
+    said = described(reply.text, login="root", emergency=True)
+    say(ca, key, event(1, **said), event(2, **{**said, "login": "deploy"}))
+    assert [each.known for each in recorded(ca) if isinstance(each, events.SessionStarted)] == [
+        "emergency",
+        "elsewhere",
+    ]
+    assert alerts.kind_of(recorded(ca)[0]) == "session_emergency"
+
+
+def test_what_the_host_program_signs_is_what_the_ca_reads(ca: Installation, key: Path) -> None:
+    message = report(ca, key, event(1), event(2, kind="end", why="logout"), lost=3)
+    said = json.loads(json.dumps(wire.encode(message)))
+    assert host_side.text(ca.config.installation, said) == session_reports.text(ca.config.installation, message)
+    assert host_side.NAMESPACE == session_reports.NAMESPACE
+    assert host_side.MOST == m.MOST_SESSION_EVENTS
+
+
+def test_a_report_is_by_the_host_s_key_fresh_and_seldom(ca: Installation, key: Path) -> None:
+    message = report(ca, key, event(1))
+    thief = make_key(ca.home / "thief")
+    for changed, code in (
+        (replace(message, lost=1), "signature_refused"),
+        (report(ca, thief, event(1)), "unknown_host_key"),
+        (report(ca, key, event(1), name="web1"), "unknown_host_key"),
+        (report(ca, key, event(1), time=int(ca.time) - 600), "not_fresh"),
+    ):
+        with pytest.raises(Refused) as error:
+            ca.say(changed, m.SessionsReply, "web")
+        assert error.value.code == code
+    assert "session" not in ca.kinds()
+    say(ca, key, event(1))
+    with pytest.raises(Refused) as soon:
+        say(ca, key, event(2), later=1)
+    assert soon.value.code == "too_soon"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        (),
+        (event(2), event(1)),
+        (event(1), event(1)),
+        (event(-1),),
+        (event(1, session="../x"),),
+        (event(1, login="x y"),),
+        (event(1, certificate="zz"),),
+        (event(1, source="\x1b[2J"),),
+        (event(1, kind="end", why="boredom"),),
+    ],
+    ids=str,
+)
+def test_t68_what_no_host_says_is_refused(ca: Installation, key: Path, told: tuple[m.SessionEvent, ...]) -> None:
+    with pytest.raises(Invalid):
+        say(ca, key, *told)
+    assert "session" not in ca.kinds()
+
+
+def test_t68_a_host_cannot_fill_the_log(ca: Installation, key: Path) -> None:
+    ca.context.session_budget.most = 3
+    assert say(ca, key, event(1), event(2)) == 2
+    with pytest.raises(Refused) as error:
+        say(ca, key, event(3), event(4))
+    assert error.value.code == "too_many"
+    assert ca.kinds().count("session") == 2
+    ca.later(3600)
+    assert say(ca, key, event(3), event(4)) == 4
+
+
+def test_a_host_that_is_gone_is_not_believed_and_a_later_one_begins_anew(ca: Installation, key: Path) -> None:
+    say(ca, key, event(7))
+    ca.say(m.RemoveHost("web9", "broken", None, None), m.Done, "admin")
+    with pytest.raises(Refused) as error:
+        say(ca, key, event(8))
+    assert error.value.code == "unknown_host_key"
+    assert ca.context.state.session_events == {}
+
+
+def test_they_are_ocsf_events(ca: Installation, key: Path) -> None:
+    session = drawn(ca)
+    say(ca, key, event(1, **session), event(2, **session, kind="end", why="logout"), event(3))
+    rows = [row for row in ca.store.rows() if row.entry.kind in ("session", "session-end")]
+    exported = [
+        ocsf.event_of(row.entry, told, ca.context.state, "x") for row, told in zip(rows, recorded(ca), strict=True)
+    ]
+    for each in exported:
+        ocsf_schema.check(each)
+    assert [(each["class_uid"], each["activity_id"], each["severity_id"]) for each in exported] == [
+        (3002, 1, 1),
+        (3002, 2, 1),
+        (3002, 1, 4),
+    ]
+    assert exported[0]["src_endpoint"] == {"ip": "192.0.2.7"}

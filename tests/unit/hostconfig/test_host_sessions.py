@@ -1,0 +1,313 @@
+"""Sessions end with their grants, on a real sshd with real PAM; nobody else's do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo import debian
+from tests.support import debian_root, host_machine
+from tests.support.host_machine import Authority, Front, free_port, line, make_key, run
+from tests.support.session_host import GRANT, SessionHost, session_host, user_certificate
+from tests.support.waiting import wait_until
+
+SUITES = os.environ.get("SSH_JIT_TEST_SUITES", "sid").split()
+LONG = "600"
+URGENT = "urgent-0123456789abcdef"
+
+
+@pytest.fixture(scope="module", params=SUITES)
+def base(request: pytest.FixtureRequest) -> debian_root.System:
+    """A Debian release."""
+    return debian_root.system(str(request.param))
+
+
+@pytest.fixture(scope="module")
+def host(base: debian_root.System, authority: Authority, program: Path) -> Iterator[SessionHost]:
+    """A host with its hook in PAM, its sshd and its daemon running."""
+    with (
+        host_machine.front() as front,
+        session_host(base, debian.cache(), program, front, authority) as place,
+        place.sshd(),
+        place.daemon(),
+    ):
+        yield place
+        assert "unexpected" not in place.daemon_log()
+
+
+@pytest.fixture
+def own(base: debian_root.System, authority: Authority, front: Front, program: Path) -> Iterator[SessionHost]:
+    """A host for one test, with nothing running yet."""
+    with session_host(base, debian.cache(), program, front, authority) as place:
+        yield place
+
+
+def gone(host: SessionHost, mark: str) -> None:
+    wait_until(lambda: not host.runs(mark), host.daemon_log)
+
+
+def sleeping(host: SessionHost, mark: str) -> str:
+    return f"echo ready; exec sleep {host.seconds(mark)}"
+
+
+def scattered(host: SessionHost, mark: str) -> str:
+    """A command that starts what outlives it in every way there is."""
+    seconds = host.seconds(mark)
+    return (
+        f"nohup sleep {seconds} >/dev/null 2>&1 & setsid sleep {seconds} >/dev/null 2>&1 & "
+        f"env -i setsid nohup sleep {seconds} </dev/null >/dev/null 2>&1 & sleep 0.2; {sleeping(host, mark)}"
+    )
+
+
+def test_t34_a_revoked_session_ends_whole_and_nobody_else_s(host: SessionHost) -> None:
+    with (
+        host.session(host.owner_key, sleeping(host, "711"), login="owner") as owner,
+        host.session(host.certificate(11), scattered(host, "712")) as session,
+    ):
+        wait_until(lambda: len(host.runs("712")) == 4)
+        assert host.sessions() == 1
+        host.revoke(11)
+        gone(host, "712")
+        session.wait(60)
+        wait_until(lambda: host.sessions() == 0, host.daemon_log)
+        assert "ends: revoked" in host.daemon_log()
+        assert (owner.poll(), len(host.runs("711"))) == (None, 1)
+
+
+def test_t34_what_somebody_left_behind_goes_with_the_grant(host: SessionHost) -> None:
+    """They log out; their programs may go on until the grant is over, and no longer."""
+    grant = "req-leftbehind00"
+    left = f"setsid nohup sleep {host.seconds('721')} </dev/null >/dev/null 2>&1 & echo ready"
+    with host.session(host.certificate(12, grant=grant), left) as session:
+        session.wait(60)
+    time.sleep(1)
+    assert (len(host.runs("721")), host.sessions()) == (1, 1)
+    host.tell(ended=[[grant, int(time.time())]])
+    gone(host, "721")
+    wait_until(lambda: host.sessions() == 0, host.daemon_log)
+
+
+def test_t34_a_master_with_its_children_and_forwards_goes(host: SessionHost) -> None:
+    key, control, port = host.certificate(13, grant="req-master0000000"), host.folder / "master", free_port()
+    forward = ("ControlMaster=yes", f"ControlPath={control}", f"LocalForward={port} 127.0.0.1:{host.port}")
+    through = (f"ControlPath={control}",)
+    with (
+        host.session(key, sleeping(host, "731"), options=forward) as master,
+        host.session(key, sleeping(host, "731"), options=through) as child,
+        socket.create_connection(("127.0.0.1", port)) as forwarded,
+    ):
+        assert forwarded.recv(4) == b"SSH-"
+        assert (len(host.runs("731")), host.sessions()) == (2, 1)
+        host.tell(ended=[["req-master0000000", int(time.time())]])
+        gone(host, "731")
+        forwarded.settimeout(60)
+        while forwarded.recv(4096):
+            pass
+        assert (master.wait(60), child.wait(60)) == (255, 255)
+
+
+def test_the_window_ends_it_after_a_warning_and_an_extension_keeps_it(host: SessionHost) -> None:
+    grant = "req-extended00000"
+    longer = host.certificate(15, grant=grant, seconds=10)
+    with (
+        host.session(
+            host.certificate(14, seconds=10), f"echo ready; sleep {host.seconds('741')}", options=("RequestTTY=force",)
+        ) as first,
+        host.session(longer, sleeping(host, "742")),
+    ):
+        host.tell(extended=[[grant, int(time.time()) + 3600]])
+        gone(host, "741")
+        assert len(host.runs("742")) == 1
+        output = first.stdout.read() if first.stdout is not None else b""
+        assert b"ssh-jit: this session ends in" in output
+        assert b"The time of your access is over." in output
+        host.tell(ended=[[grant, int(time.time())]])
+        wait_until(lambda: host.sessions() == 0, host.daemon_log)
+
+
+def test_an_emergency_session_ends_with_its_certificate(host: SessionHost) -> None:
+    times = "-1m:+9s"
+    key = host.certificate(16, grant=URGENT, key_id=f"{URGENT} operator emergency", times=times, seconds=3600)
+    with host.session(key, sleeping(host, "751")):
+        assert "EMERGENCY session" in host.daemon_log()
+        assert "opened by emergency certificates" in host.doctor()
+        gone(host, "751")
+    assert "ends: certificate" in host.daemon_log()
+
+
+def test_a_hundred_sessions_of_ten_grants_and_one_is_revoked(host: SessionHost) -> None:
+    grants = [f"req-{number:016}" for number in range(10)]
+    keys = [host.certificate(100 + number, grant=grant) for number, grant in enumerate(grants)]
+    argv = [host.ssh(key, f"exec sleep {host.seconds(f'76{number}')}") for number, key in enumerate(keys)]
+    sessions: list[list[subprocess.Popen[bytes]]] = []
+    try:
+        for number, each in enumerate(argv):
+            sessions.append([subprocess.Popen(each, stdout=subprocess.DEVNULL) for _ in range(10)])
+            wait_until(lambda number=number: host.sessions() == 10 * number + 10, host.daemon_log)  # type: ignore[misc]
+        wait_until(lambda: all(len(host.runs(f"76{number}")) == 10 for number in range(10)))
+        host.tell(ended=[[grants[3], int(time.time())]])
+        gone(host, "763")
+        wait_until(lambda: host.sessions() == 90, host.daemon_log)
+        assert [len(host.runs(f"76{number}")) for number in range(10)] == [10, 10, 10, 0, 10, 10, 10, 10, 10, 10]
+        assert [process.wait(60) for process in sessions[3]] == [255] * 10
+        assert all(process.poll() is None for n, group in enumerate(sessions) if n != 3 for process in group)
+        host.tell(ended=[[grant, int(time.time())] for grant in grants])
+        wait_until(lambda: host.sessions() == 0, host.daemon_log)
+    finally:
+        for process in (each for group in sessions for each in group):
+            process.kill()
+            process.wait()
+        host.clear()
+
+
+def test_t36_an_sshd_that_was_started_within_a_session_goes_on(host: SessionHost) -> None:
+    """As after ``service ssh restart`` by somebody with root: it is the owner's way in from then on."""
+    port, config = free_port(), host.folder / "second_sshd_config"
+    config.write_text(f"Port {port}\nListenAddress 127.0.0.1\nHostKey {host.folder}/host_key\nPidFile {config}.pid\n")
+    key = host.certificate(17, grant="req-restarts00000", principals="root@web1")
+    start = f"/usr/sbin/sshd -f {config} && {sleeping(host, '771')}"
+    with host.session(key, start, login="root"):
+        wait_until(Path(f"{config}.pid").exists)
+        pid = int(Path(f"{config}.pid").read_text())
+        try:
+            host.tell(ended=[["req-restarts00000", int(time.time())]])
+            gone(host, "771")
+            wait_until(lambda: host.sessions() == 0, host.daemon_log)
+            with socket.create_connection(("127.0.0.1", port)) as to:
+                assert to.recv(4) == b"SSH-"
+        finally:
+            os.kill(pid, signal.SIGTERM)
+
+
+def test_t58_with_the_daemon_dead_ours_are_refused_and_others_are_not(own: SessionHost) -> None:
+    """Another CA's certificates and plain keys open as ever; the next daemon finds the sessions of the last one."""
+    other = make_key(own.authority.folder / "other_ca")
+    (own.folder / "owner_keys").write_text(f"{line(own.owner_key)}\ncert-authority {line(other)}\n")
+    foreign = user_certificate(own.authority, 21, grant="", ends=0, principals="owner", ca=other)
+    ours = own.certificate(22)
+    with own.sshd(), own.daemon() as daemon, own.session(ours, scattered(own, "781")):
+        daemon.kill()
+        daemon.wait()
+        wait_until(lambda: len(own.runs("781")) == 4)
+        assert subprocess.run(own.ssh(own.owner_key, "true", login="owner"), check=False, timeout=60).returncode == 0
+        assert subprocess.run(own.ssh(foreign, "true", login="owner"), check=False, timeout=60).returncode == 0
+        assert subprocess.run(own.ssh(ours, "true"), check=False, timeout=60).returncode not in (0, 255)
+        assert "the session daemon does not answer" in own.doctor(code=1)
+        with own.daemon():
+            assert own.sessions() == 1
+            assert subprocess.run(own.ssh(ours, "true"), check=False, timeout=60).returncode == 0
+            own.revoke(22)
+            gone(own, "781")
+
+
+def test_an_emergency_certificate_opens_a_host_whose_daemon_is_broken_and_ends(own: SessionHost) -> None:
+    key = own.certificate(23, grant=URGENT, key_id=f"{URGENT} operator emergency", times="-1m:+8s")
+    with own.sshd(), own.session(key, scattered(own, "791")):
+        wait_until(lambda: len(own.runs("791")) == 4)
+        gone(own, "791")
+
+
+def test_without_control_groups_everything_is_found_all_the_same(
+    base: debian_root.System, authority: Authority, front: Front, program: Path
+) -> None:
+    with (
+        session_host(base, debian.cache(), program, front, authority, groups=False) as host,
+        host.sshd(),
+        host.daemon(),
+        host.session(host.owner_key, sleeping(host, "801"), login="owner"),
+        host.session(host.certificate(24), scattered(host, "802")),
+    ):
+        assert "held together by audit sessions" in host.doctor()
+        brief = f"env -i setsid nohup sleep {host.seconds('803')} </dev/null >/dev/null 2>&1 & echo ready"
+        with host.session(host.certificate(26, grant="req-brief00000000"), brief) as short:
+            short.wait(60)
+        assert len(host.runs("803")) == 1
+        host.tell(ended=[["req-brief00000000", int(time.time())]])
+        gone(host, "803")
+        wait_until(lambda: len(host.runs("802")) == 4)
+        host.revoke(24)
+        gone(host, "802")
+        assert len(host.runs("801")) == 1
+
+
+def test_sessions_are_reported_once_and_kept_while_the_front_end_is_away(own: SessionHost) -> None:
+    asked: list[dict[str, Any]] = []
+    answers = [503]
+
+    def answer(path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        assert path == "/api/v1/host/sessions"
+        if answers:
+            return answers.pop(), {"error": {"message": "away", "hint": ""}}
+        asked.append(body)
+        return 200, {"taken": body["events"][-1]["number"]}
+
+    own.front.posted = answer
+    with own.sshd(), own.daemon():
+        run(*own.ssh(own.certificate(25), "true"))
+        wait_until(lambda: sum(len(body["events"]) for body in asked) == 2, own.daemon_log)
+        wait_until(lambda: (own.status() or {}).get("reports") == 0)
+    start, end = (event for body in asked for event in body["events"])
+    assert (start["kind"], start["login"], start["grant"], start["serial"]) == ("start", "deploy", GRANT, 25)
+    assert (end["kind"], end["why"], end["session"]) == ("end", "logout", start["session"])
+    assert end["number"] > start["number"]
+    assert start["source"] == "127.0.0.1"
+    assert asked[0]["host_key"] == line(own.folder / "host_key")
+
+
+def pam(host: SessionHost) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (host.folder / "etc/pam.d").iterdir()}
+
+
+@pytest.mark.parametrize("added", ["", "account optional pam_access.so\n"], ids=["as it is", "by the service's name"])
+def test_the_hook_comes_into_pam_and_out_again_byte_for_byte(
+    added: str, base: debian_root.System, authority: Authority, front: Front, program: Path
+) -> None:
+    """Where sshd can be told of a service, no file of others is touched; where it cannot, or must not, one line is."""
+    with session_host(base, debian.cache(), program, front, authority) as host:
+        run(*host.command("sessions", "--remove"))
+        service = host.folder / "etc/pam.d/sshd"
+        service.write_text(service.read_text() + added)
+        before, dropin = pam(host), host.dropin.read_bytes()
+        assert "PAM does not run our hook" in host.doctor()
+        host.install()
+        asked = ("/usr/sbin/sshd", "-T", "-f", str(host.sshd_config), "-C", "user=deploy,host=a,addr=127.0.0.1")
+        knows_services = "pamservicename" in run(*host.inside(*asked)).lower()
+        changed = {name for name, data in pam(host).items() if before.get(name) != data}
+        assert changed == ({"ssh-jit"} if knows_services and not added else {"sshd"})
+        if "sshd" in changed:
+            lines = [each for each in service.read_bytes().splitlines() if each not in before["sshd"].splitlines()]
+            assert len(lines) == 1
+        after = pam(host)
+        host.install()
+        assert pam(host) == after
+        run(*host.command("sessions", "--remove"))
+        assert (pam(host), host.dropin.read_bytes()) == (before, dropin)
+
+
+def test_the_doctor_says_when_the_hook_comes_too_late_or_pam_is_off(own: SessionHost) -> None:
+    service = own.folder / "etc/pam.d/sshd"
+    with own.sshd(), own.daemon():
+        assert "sessions end with their grants: 0 open" in own.doctor()
+        run(*own.command("sessions", "--remove"))
+        service.write_text(service.read_text() + "account optional pam_access.so\n")
+        own.install()
+        service.write_text("session optional pam_env.so user_readenv=1\n" + service.read_text())
+        assert "pam_env.so comes before our rule" in own.doctor(code=1)
+        own.install()
+        own.write_sshd_config(after="UsePAM no")
+        assert "sshd does not use PAM" in own.doctor()
+
+
+def test_the_stub_is_plain_sh(own: SessionHost) -> None:
+    stub = shutil.copy(own.home / "pam-session", own.folder / "stub")
+    for shell in ("sh", "bash"):
+        run(shell, "-n", stub)

@@ -1,0 +1,191 @@
+"""Where our line stands in PAM, and that the file around it is as it was after each step, also of a run that died."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sshjit_host import bundle as bundles
+from sshjit_host import config as configuration
+from sshjit_host import control_groups, files, pam_hook, processes
+from sshjit_host.config import Config
+from sshjit_host.control_groups import Fence
+from sshjit_host.errors import HostError
+from sshjit_host.refresh import Refresher
+from tests.support.host_machine import Authority, run
+
+DEBIAN = """# PAM configuration for the Secure Shell service
+@include common-auth
+account    required     pam_nologin.so
+session [success=ok ignore=ignore module_unknown=ignore default=bad]        pam_selinux.so close
+session    required     pam_loginuid.so
+@include common-session
+"""
+FEDORA = """#%PAM-1.0
+auth       substack     password-auth
+account    required     pam_sepermit.so
+# pam_selinux.so close should be the first session rule
+session    required     pam_selinux.so close
+session    include      password-auth
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    """A host's settings, with a folder of PAM services."""
+    for folder in ("pam.d", "home"):
+        (tmp_path / folder).mkdir()
+    fields = {
+        "version": 1,
+        "name": "web1",
+        "host_id": "web1",
+        "url": "https://access.example.com",
+        "root": "SHA256:" + "A" * 43,
+        "logins": ["deploy"],
+        "home": str(tmp_path / "home"),
+        "pam": str(tmp_path / "pam.d"),
+        "run": str(tmp_path / "run"),
+    }
+    return configuration.parse(json.dumps(fields), tmp_path / "host.json")
+
+
+def silent(_: str) -> None:
+    """For what is said to people."""
+
+
+@pytest.mark.parametrize("text", [DEBIAN, FEDORA, DEBIAN.rstrip("\n"), DEBIAN.replace("\n", "\r\n")])
+def test_one_line_comes_in_before_every_session_rule_and_out_again(text: str, config: Config) -> None:
+    path = config.pam / "sshd"
+    path.write_bytes(text.encode())
+    path.chmod(0o640)
+    pam_hook._put_in(config, path, silent)
+    assert pam_hook.order(config, path) == ""
+    added = [each for each in path.read_bytes().splitlines() if each not in text.encode().splitlines()]
+    assert len(added) == 1
+    assert path.stat().st_mode & 0o777 == 0o640
+    once = path.read_bytes()
+    pam_hook._put_in(config, path, silent)
+    assert path.read_bytes() == once
+    pam_hook._take_out(path, silent)
+    assert path.read_bytes() == text.encode()
+
+
+def test_t36_a_run_that_died_is_undone_by_the_next(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = config.pam / "sshd"
+    path.write_text(DEBIAN)
+
+    def die(_config: Config, _path: Path) -> str:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pam_hook, "order", die)
+        with pytest.raises(KeyboardInterrupt):
+            pam_hook._put_in(config, path, silent)
+    assert path.read_text() != DEBIAN
+    lines: list[str] = []
+    pam_hook.recover(config, lines.append)
+    assert path.read_text() == DEBIAN
+    assert "put" in lines[0]
+    pam_hook.recover(config, lines.append)
+    assert len(lines) == 1
+
+
+def test_what_comes_before_our_rule_is_named_through_every_include(config: Config) -> None:
+    path = config.pam / "sshd"
+    (config.pam / "common-session").write_text("session optional pam_umask.so\n")
+    for before, module in (
+        ("session optional pam_env.so user_readenv=1\n", "pam_env.so"),
+        ("@include common-session\n", "pam_umask.so"),
+        ("session include common-session\n", "pam_umask.so"),
+        ("-session optional \\\n  pam_systemd.so\n", "pam_systemd.so"),
+    ):
+        path.write_text(DEBIAN)
+        pam_hook._put_in(config, path, silent)
+        path.write_text(before + path.read_text())
+        assert f"{module} comes before our rule" in pam_hook.order(config, path)
+    path.write_text(DEBIAN.replace("session", f"session optional pam_exec.so {pam_hook.stub_path(config)}\nsession", 1))
+    assert "is not `required`" in pam_hook.order(config, path)
+
+
+def test_a_service_without_a_session_rule_is_left_as_it_is(config: Config) -> None:
+    path = config.pam / "sshd"
+    path.write_text("auth required pam_unix.so\n")
+    with pytest.raises(HostError, match="has no session rule"):
+        pam_hook._put_in(config, path, silent)
+    assert path.read_text() == "auth required pam_unix.so\n"
+
+
+def test_the_stub_lets_other_cas_pass_and_asks_for_ours(authority: Authority, config: Config, tmp_path: Path) -> None:
+    """With nothing there to be asked, ours do not open; and nothing is asked when a session closes."""
+    bundle = bundles.read(str(authority.offer()["bundle"]))
+    files.write(pam_hook.stub_path(config), pam_hook.stub(config, bundle).replace(b"sshjit_host.session_hook", b"gone"))
+    other = tmp_path / "other"
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", other)
+    for ca, kind, opens in (
+        (authority.user_ca, "open", False),
+        (other, "open", True),
+        (authority.user_ca, "close", True),
+    ):
+        key = tmp_path / f"key-{ca.name}-{kind}"
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
+        run("ssh-keygen", "-q", "-s", ca, "-I", "x", "-n", "deploy@web1", key)
+        text = " ".join(Path(f"{key}-cert.pub").read_text().split()[:2])
+        rule = pam_hook.line(config).partition("[")[2].removesuffix("]")
+        variables = (f"SSH_AUTH_INFO_0=publickey {text}\n", f"PAM_TYPE={kind}_session")
+        done = subprocess.run(["env", "-i", *variables, "/bin/sh", "-c", rule], check=False, capture_output=True)
+        assert (done.returncode == 0) is opens, done.stderr
+
+
+def test_the_hook_knows_a_new_ca_key_before_sshd_does(authority: Authority, config: Config) -> None:
+    bundle = bundles.read(str(authority.offer()["bundle"]))
+    refresher = Refresher(config, silent)
+    assert pam_hook.stub_path(config) not in refresher._files(bundle, frozenset()), "a host without the hook gets none"
+    files.write(pam_hook.stub_path(config), b"of an older bundle")
+    written = list(refresher._files(bundle, frozenset()))
+    assert written.index(pam_hook.stub_path(config)) < written.index(config.home / "user_ca.pub")
+
+
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that does nothing."""
+    with subprocess.Popen(["sleep", "600"]) as process:
+        yield process
+        process.kill()
+
+
+def test_a_scope_of_systemd_is_the_fence_unless_the_server_is_in_it(sleeper: subprocess.Popen[bytes]) -> None:
+    """A control group of the kernel's under a name of systemd's."""
+    assert os.geteuid() == 0, "only root can make control groups: run these tests as root"
+    root = control_groups.mounted()
+    assert root is not None
+    scope = root / f"session-{sleeper.pid}.scope"
+    fence, before = Fence("ssh-jit-test"), processes.control_group(sleeper.pid)
+    assert fence.scope(sleeper.pid, before) == ""
+    scope.mkdir()
+    try:
+        (scope / "cgroup.procs").write_text(str(sleeper.pid))
+        assert fence.scope(sleeper.pid, before) == str(scope)
+        assert fence.scope(sleeper.pid, f"/{scope.name}") == ""
+        assert control_groups.members(str(scope)) == {sleeper.pid}
+        assert control_groups.kill(str(scope))
+        assert sleeper.wait(60) == -9
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+        control_groups.remove(str(scope))
+    assert not scope.exists()
+
+
+def test_a_process_number_that_was_used_again_is_left_alone(sleeper: subprocess.Popen[bytes]) -> None:
+    known = processes.look(sleeper.pid)
+    assert known is not None
+    earlier = processes.Process(known.pid, known.parent, known.started - 1, known.terminal, known.uid, known.name)
+    processes.kill([earlier])
+    assert sleeper.poll() is None
+    processes.kill([known])
+    assert sleeper.wait(60) == -9
