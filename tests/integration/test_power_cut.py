@@ -15,7 +15,8 @@ import pytest
 
 from sshjit_ca.keys import PURPOSES
 from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
-from tests.support.ca_process import PROGRAM, CaProcess, run_command
+from tests.support import warm_ca
+from tests.support.ca_process import CaProcess, run_command
 from tests.support.installation import Installation, make_key
 from tests.support.issuer import serving
 from tests.support.waiting import PATIENCE, wait_until
@@ -58,10 +59,7 @@ def start(config: Path) -> str:
 
 
 def run(config: Path, command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*PROGRAM, "--config", str(config), *command.split()],
-        capture_output=True, text=True, timeout=PATIENCE, check=False,
-    )  # fmt: skip
+    return warm_ca.run(["--config", str(config), *command.split()], PATIENCE)
 
 
 def test_this_is_all_that_init_writes(config: Path) -> None:
