@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -16,11 +17,13 @@ assert EXIT.keys() == FAMILIES.keys()  # noqa: S101 - one code for each family
 def main() -> int:
     """Runs the command line."""
     try:
+        gc.disable()  # all that is loaded stays: to look through it for garbage would take a twelfth of the time
         # Here and not above, so that Ctrl-C while they are loaded ends as quietly as later.
         from sshjit_ca.cli import commands as cli  # noqa: PLC0415
         from sshjit_ca.config import DEFAULT_PATH  # noqa: PLC0415
         from sshjit_ca.keys.locations import KeyLocations  # noqa: PLC0415
 
+        gc.enable()
         default = Path(os.environ.get("SSH_JIT_CA_CONFIG", DEFAULT_PATH))
         code = cli.run(sys.argv[1:], default, os.environ.pop("NOTIFY_SOCKET", ""), KeyLocations.of(os.environ))
         if sys.stdout is not None:
