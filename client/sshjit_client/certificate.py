@@ -91,7 +91,13 @@ def keep(
 
     ``own``: what the person's own configuration says. ``skew``: the server's clock minus ours in seconds; the written
     end is by our clock.
+
+    Raises:
+        Failed: ``certificate_over``: a host that is shown one that is over counts it against this address.
+
     """
+    if checked.valid_before - skew <= time.time():
+        raise Failed("certificate_over", "the server sent a certificate that is over", hint="connect again")
     folder = files.private_folder(kept.state / "open")
     forget(folder, time.time())
     name = certificate_index.name_for(args)

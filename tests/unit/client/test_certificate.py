@@ -132,3 +132,14 @@ def test_what_is_over_is_swept_away(installation: InstallationKeys, public: str,
     assert len(list((state / "open").iterdir())) == 3
     certificate.forget(state / "open", time.time() + 301)
     assert list((state / "open").iterdir()) == []
+
+
+def test_t91_one_that_is_over_is_never_shown_to_a_host(
+    installation: InstallationKeys, public: str, tmp_path: Path
+) -> None:
+    """An sshd counts it as a refusal, and shuts the whole address out after a few."""
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    with pytest.raises(Failed, match="the server sent a certificate that is over"):
+        kept(installation, public, state, skew=400, seconds=300)
+    assert not (state / "open").exists() or list((state / "open").iterdir()) == []
