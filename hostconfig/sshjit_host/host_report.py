@@ -30,23 +30,38 @@ LONGEST = 200
 
 @dataclass
 class Reporter:
-    """Reports one host's problems when they change. ``told`` is what the CA has heard, and when."""
+    """Reports one host's problems when they change. What the CA has heard is kept over restarts."""
 
     config: Config
-    told: tuple[str, ...] | None = None
     when: float = field(default=float("-inf"))
+    """Of the newest report."""
     waiting: tuple[str, ...] = ()
     """Problems that it was not told of yet."""
 
     def report(self, bundle: Bundle, now: float) -> None:
         """Report what is wrong now, if that is news. Times are in seconds since the epoch. Raises ``HostError``."""
         problems = tuple(_shown(problem) for problem in alarms.problems(self.config, bundle, now))[:MOST]
-        due = problems != self.told or (problems and now - self.when >= AGAIN)
+        due = problems != self._told() or (problems and now - self.when >= AGAIN)
         if not due or now - self.when < PAUSE:
             return
         self.when, self.waiting = now, problems
         self._send(bundle, problems, int(now))
-        self.told, self.waiting = problems, ()
+        self.waiting = ()
+        if problems:
+            files.write(self._place, json.dumps(problems).encode("ascii"))
+        else:
+            files.remove(self._place)
+
+    @property
+    def _place(self) -> Path:
+        return self.config.home / "reported.json"
+
+    def _told(self) -> tuple[str, ...]:
+        data = files.read(self._place)
+        try:
+            return tuple(str(problem) for problem in json.loads(data or b"[]"))
+        except (ValueError, TypeError):
+            return ()
 
     def _send(self, bundle: Bundle, problems: tuple[str, ...], now: int) -> None:
         """Send it, signed by the first of the host's keys that the CA takes."""

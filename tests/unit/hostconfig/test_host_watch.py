@@ -126,7 +126,9 @@ def test_the_ca_is_told_what_is_wrong_and_that_it_is_over(authority: Authority, 
         wait_until(lambda: reports and reports[-1]["problems"], "the problem was not reported")
         front.serve(authority.offer(sequence=2))
         wait_until(lambda: reports[-1]["problems"] == [], "it was not reported that it is over")
-    assert len(reports) <= 3, "what is no news is not reported"
+        time.sleep(2)
+    assert [bool(report["problems"]) for report in reports] == [True, False], "what is no news is not reported"
+    assert not (host.home / "reported.json").exists()
     report = next(report for report in reports if report["problems"])
     assert "no newer bundle since" in report["problems"][0]
     signature = report.pop("signature")
