@@ -75,6 +75,23 @@ def test_what_is_as_it_should_be_is_left_and_all_else_is_replaced(tmp_path: Path
     assert path.read_bytes() == content
 
 
+def test_a_pipe_in_the_place_of_an_empty_file_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "reload.pending")
+    (tmp_path / "reload.pending").chmod(0o644)
+    assert files.write(tmp_path / "reload.pending", b"")
+    assert (tmp_path / "reload.pending").is_file()
+
+
+def test_a_folder_is_closed_to_others_from_its_first_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(Path, "chmod")
+    mask = os.umask(0)
+    try:
+        files.folder(tmp_path / "ssh-jit")
+    finally:
+        os.umask(mask)
+    assert (tmp_path / "ssh-jit").stat().st_mode & 0o777 == 0o755
+
+
 @pytest.mark.parametrize("plant", [Path.symlink_to, Path.hardlink_to])
 def test_nothing_is_written_through_what_lies_in_a_files_place(
     tmp_path: Path, passwords: Path, plant: Callable[[Path, Path], None]
