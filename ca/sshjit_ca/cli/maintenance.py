@@ -202,7 +202,6 @@ def _sign_emergency(conf: Config, options: argparse.Namespace) -> int:
     message = m.SignEmergency(options.login, tuple(options.host), key, options.reason, lifetime)
     if options.ca_down or options.no_database:
         owner.settle(conf.home, for_good=False)
-        owner.require_reach(options.config)
         signed = owner.run_for_good(lambda: _sign_alone(options, message))
         reply = wire.decode_answer(m.EmergencyReply, wire.loads(signed))
     else:
