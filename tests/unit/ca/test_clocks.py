@@ -11,6 +11,7 @@ from sshjit import events, sshkey
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit_ca.log import pages, verification
 from sshjit_ca.machine.clock import TOLERANCE, Clock, Kept
+from sshjit_ca.machine.system import UNKNOWN
 from sshjit_ca.routes import DESPITE, ROUTES
 from tests.support.installation import ALICE, CAROL, Installation
 
@@ -206,6 +207,9 @@ def test_what_is_kept_counts_for_one_start_of_the_machine(tmp_path: Path) -> Non
     assert Clock(lambda: 5000.0, lambda: 10.0, Kept(file, "two", writes=False)).offset == 4990
     assert Kept(file, "one").recall() == 990
     assert Kept(file, "?").recall() is None
+    Kept(file, UNKNOWN).keep(990)
+    assert Kept(file, UNKNOWN).recall() is None, "two starts that nobody can tell apart are two"
+    Kept(file, "one").keep(990)
     for damaged in ("nonsense", "", "one 99", "\0" * 20):
         file.write_text(damaged)
         with pytest.raises(Failed) as refused:

@@ -530,6 +530,13 @@ def test_t84_a_socket_replaces_nothing_but_a_socket_and_is_closed_to_others(tmp_
         assert refused.value.code == "not_a_socket"
         require_untouched(passwords, names=1 if path.is_symlink() else 2)
         path.unlink()
+    other = socket.socket(socket.AF_UNIX)
+    other.bind(str(tmp_path / "another.sock"))
+    path.symlink_to(tmp_path / "another.sock")
+    with pytest.raises(Failed, match="not a socket"):
+        sockets.listen(path, frozenset())
+    other.close()
+    path.unlink()
     mask = os.umask(0)
     try:
         sockets.listen(path, frozenset()).socket.close()

@@ -220,3 +220,11 @@ def test_a_name_that_was_guessed_is_not_written_to(tmp_path: Path, monkeypatch: 
             config.session_key(tmp_path / "session.key")
         planted.unlink()
     assert (tmp_path / "passwords").read_text() == "root:x:0:0"
+
+
+@pytest.mark.parametrize("content", ["", "\n"])
+def test_an_empty_session_key_of_a_power_cut_is_made_anew(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "session.key"
+    path.write_text(content)
+    path.chmod(0o600)
+    assert len(config.session_key(path)) == 64
