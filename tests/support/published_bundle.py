@@ -10,14 +10,14 @@ from sshjit import ca_protocol as m
 from tests.support.installation import Installation
 
 
-def reply(ca: Installation) -> m.BundleReply:
-    """The newest bundle and its signature, as they are carried."""
-    return ca.say(m.ReadBundle(None), m.BundleReply)
+def reply(ca: Installation, version: int = 1) -> m.BundleReply:
+    """The newest bundle and its signature, as they are carried to a reader of this version."""
+    return ca.say(m.ReadBundle(None, version), m.BundleReply)
 
 
-def newest(ca: Installation) -> bundle.Bundle:
-    """The newest bundle."""
-    text = reply(ca).bundle
+def newest(ca: Installation, version: int = 1) -> bundle.Bundle:
+    """The newest bundle, for a reader of this version."""
+    text = reply(ca, version).bundle
     assert text is not None
     return bundle.read(text, plain_http=True)
 

@@ -21,8 +21,7 @@ from sshjit_ca.operations import doctor
 from tests.support.ca_sockets import serving_sockets
 from tests.support.installation import ALICE, Installation, make_key, ssh_sign
 from tests.support.keyring import fp
-from tests.support.published_bundle import newest as newest_bundle
-from tests.support.published_bundle import revoked
+from tests.support.published_bundle import newest, revoked
 from tests.support.signatures import host_keys, join, leave, lines_of, renew, report
 
 NEW = m.AddHost("web9", ("web9.example.com", "192.0.2.9"), "192.0.2.9", 22, (("env", "staging"),), ())
@@ -329,12 +328,12 @@ def test_the_bundle_names_the_keys_of_a_host_that_shows_no_certificates(
     ca.say(join(ca, "web9", invited(ca), keys, **SAID), m.HostReply, "web")
     ca.add_host("web8", env="staging")
     lines = sorted(lines_of(keys))
-    assert newest_bundle(ca).host_keys == tuple(("web9", line) for line in lines)
+    assert newest(ca, 2).host_keys == tuple(("web9", line) for line in lines)
     locked = ca.say(m.Lock(None, "key", fp(lines[0]), "lost"), m.LockReply, "admin").lock.id
-    assert newest_bundle(ca).host_keys == tuple(("web9", line) for line in lines[1:])
+    assert newest(ca, 2).host_keys == tuple(("web9", line) for line in lines[1:])
     ca.say(m.Unlock(None, locked, "back", None), m.Done, "admin")
     ca.say(m.Lock(None, "host", "web9", "lost"), m.LockReply, "admin")
-    assert newest_bundle(ca).host_keys == ()
+    assert newest(ca, 2).host_keys == ()
 
 
 def test_the_text_of_version_2_counts_also_where_nothing_new_is_said(ca: Installation, keys: tuple[Path, ...]) -> None:
@@ -396,10 +395,8 @@ def test_a_host_leaves_by_any_of_its_keys_and_access_to_it_ends(ca: Installation
     ca.say(message, m.Done, "web")
     assert "web9" not in ca.context.state.hosts
     assert revoked(ca, given)
-    assert (
-        ca.say(m.ReadLog(None, None, 1), m.LogReply, "admin").entries[0].summary
-        == "host web9 (web9) was removed: the host left"
-    )
+    last = ca.say(m.ReadLog(None, None, 9), m.LogReply, "admin").entries
+    assert "host web9 (web9) was removed: the host left" in [each.summary for each in last]
     reply = ca.say(replace(NEW, host_keys=lines_of(keys)), m.HostReply, "admin")
     assert reply.host.id == "web9~2"
     assert refused(ca, message, m.Done) == "not_fresh", "what was said of the first machine counts for no other"
