@@ -67,6 +67,20 @@ def host_alias(text: str) -> str:
     return text if is_address(text) else host_name(text)
 
 
+def host_pattern(text: str) -> str:
+    """The names that hosts of a fleet may have: a host name with ``*`` in it, and at least one letter or digit."""
+    if "*" not in text or "**" in text or not text.strip("*.-") or not _HOST.fullmatch(text.replace("*", "x")):
+        hint = "write it like web-*: * stands for letters, digits and '-', never for a '.'"
+        raise Invalid("bad_pattern", f"{show(text)} is not a pattern of host names", hint=hint)
+    return text
+
+
+def fits_pattern(name: str, pattern: str) -> bool:
+    """Whether a host's name fits a ``host_pattern``: each ``*`` stands for one or more of ``a-z``, ``0-9``, ``-``."""
+    parts = (re.escape(part) for part in pattern.split("*"))
+    return len(name) <= 253 and re.fullmatch("[a-z0-9-]+".join(parts), name) is not None
+
+
 def host_id(text: str) -> str:
     """A host's id: its name, or the name with ``~2``, ``~3`` … for later machines of that name."""
     return _match(_HOST_ID, text, "bad_host", "a host id")

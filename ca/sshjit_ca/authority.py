@@ -17,7 +17,7 @@ from sshjit import policy, sshkey, wire
 from sshjit.errors import Failed, Refused, SshJitError
 from sshjit.events import KeyActivated, KeyAdded, Started, Turned
 from sshjit_ca import outages
-from sshjit_ca.access import emergency_certificates, policy_change, provider_bindings
+from sshjit_ca.access import absence, emergency_certificates, policy_change, provider_bindings
 from sshjit_ca.access.expiry import Sweeper
 from sshjit_ca.context import Context, Question
 from sshjit_ca.keys import first_keys
@@ -111,6 +111,7 @@ class Authority:
             if self._context.troubles:
                 return 0
             swept = self._sweeper.sweep(self._context)
+            absence.remove_absent(self._context)
             self._commit()
         except Exception as error:
             self.ahead = True  # whatever it is, the log is read again

@@ -21,6 +21,7 @@ from sshjit_ca.handlers import (
     hardware_keys,
     host_enrolment,
     hosts,
+    invitations,
     locks,
     log,
     logins,
@@ -86,6 +87,9 @@ ROUTES: dict[type[m.Message], Route] = {
     # hosts
     m.AddHost: Route(BOTH, hosts.add_host),
     m.InviteHost: Route(ADMIN, hosts.invite_host),
+    m.InviteFleet: Route(ADMIN, invitations.invite_fleet),
+    m.ReadInvitations: Route(ADMIN, invitations.read_invitations),
+    m.EndInvitation: Route(ADMIN, invitations.end_invitation),
     m.CertifyHost: Route(ADMIN, hosts.certify_host),
     m.LabelHost: Route(BOTH, hosts.label_host),
     m.RemoveHost: Route(BOTH, hosts.remove_host),
@@ -116,7 +120,7 @@ ROUTES: dict[type[m.Message], Route] = {
 _ANY_TROUBLE = frozenset({"clock", "disk_full"})
 DESPITE: dict[type[m.Message], frozenset[str]] = {
     **dict.fromkeys((m.Revoke, m.Lock, m.Deny, m.Cancel, m.End, m.Logout, m.RetireKey), _ANY_TROUBLE),
-    **dict.fromkeys((m.RemoveHost, m.LeaveHost), _ANY_TROUBLE),
+    **dict.fromkeys((m.RemoveHost, m.LeaveHost, m.EndInvitation, m.ReadInvitations), _ANY_TROUBLE),
     **dict.fromkeys((m.ReadLogin, m.ReadRequest, m.ReadRequests, m.ReadHosts, m.ReadLocks, m.ReadKeys), _ANY_TROUBLE),
     **dict.fromkeys((m.ReadLog, m.ReadTile, m.ReadProof, m.ReadBundle, m.ReadPolicy, m.Health, m.Status), _ANY_TROUBLE),
     m.ReadPolicies: _ANY_TROUBLE,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from sshjit.api.hosts import HostReply, HostsReply
 from sshjit.api.message import Message, Reply
 from sshjit.api.views import PersonView
-from sshjit.limits import Id, KeyLine
+from sshjit.limits import Id, KeyLine, Logins
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,72 @@ class InviteHost(Message, answer=HostReply):
     """Makes a new one-time token for an enrolled host without keys (admin socket: a token never passes the web)."""
 
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class InviteFleet(Message, answer="FleetReply"):
+    """Makes a token by which several hosts may join, each by itself (admin socket)."""
+
+    pattern: str
+    """Which names they may have (``names.host_pattern``)."""
+    labels: tuple[tuple[str, str], ...]
+    """The labels of each; only such as policy marks ``by_token``."""
+    logins: Logins
+    uses: int
+    """How many hosts may join."""
+    expires: int
+    """Seconds since the epoch."""
+    forget_after: int
+    """Seconds after which a host of it is removed that neither renewed its certificates nor reported."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadInvitations(Message, answer="InvitationsReply"):
+    """The invitations that are not over by time (admin socket)."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndInvitation(Message, answer="InvitationsReply"):
+    """A token counts no more (admin socket). Hosts that joined by it stay."""
+
+    invitation: str
+    """The id of a fleet's, or the name of the one host that was invited."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationView:
+    """An invitation. ``id``: a fleet's own, or the name of the one host that was invited."""
+
+    id: str
+    pattern: str
+    """Of a fleet; empty: for one host."""
+    labels: tuple[tuple[str, str], ...]
+    logins: tuple[str, ...]
+    uses: int
+    used: int
+    expires: int
+    forget_after: int
+    """Seconds; 0 for one host, which stays until somebody removes it."""
+    over: Literal["", "used", "revoked"]
+    """Why it counts no more; empty: it counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationsReply(Reply):
+    """Invitations, of fleets first; after one was ended, that one."""
+
+    invitations: tuple[InvitationView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FleetReply(Reply):
+    """A new invitation with its token, which is told this once."""
+
+    invitation: InvitationView
+    token: str
+    bundle_root: str
+    """``SHA256:…`` of the bundle key: what hosts pin."""
 
 
 @dataclass(frozen=True, slots=True)

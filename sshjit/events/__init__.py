@@ -25,6 +25,7 @@ from sshjit.events.access import (
 from sshjit.events.authority import BundleSigned, Forgot, PolicyLoaded, ProviderBound, Started
 from sshjit.events.emergency import ClockConfirmed, EmergencyIssued, Restored
 from sshjit.events.hosts import (
+    FleetInvited,
     HostAdded,
     HostInvited,
     HostIssued,
@@ -32,6 +33,9 @@ from sshjit.events.hosts import (
     HostLabelled,
     HostRemoved,
     HostReported,
+    InvitationEnded,
+    JoinProblem,
+    JoinRefused,
 )
 from sshjit.events.keys import KeyActivated, KeyAdded, KeyRetired
 from sshjit.events.locks import Locked, Unlocked
@@ -52,6 +56,7 @@ __all__ = [
     "Decided",
     "EmergencyIssued",
     "Event",
+    "FleetInvited",
     "Forgot",
     "HardwareKeyRegistered",
     "HardwareKeyRemoved",
@@ -63,7 +68,10 @@ __all__ = [
     "HostRemoved",
     "HostReported",
     "How",
+    "InvitationEnded",
     "Issued",
+    "JoinProblem",
+    "JoinRefused",
     "KeyActivated",
     "KeyAdded",
     "KeyRetired",

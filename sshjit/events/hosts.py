@@ -40,6 +40,50 @@ class HostInvited:
 
 
 @dataclass(frozen=True, slots=True)
+class FleetInvited:
+    """A token was made by which several hosts may join, each by itself. ``nonce`` as for ``HostInvited``."""
+
+    invitation: str
+    nonce: str
+    uses: int
+    expires: int
+    forget_after: int
+    """Seconds after which a host of it is removed that neither renewed its certificates nor reported."""
+    pattern: str = detail()
+    """Which names its hosts may have."""
+    labels: tuple[tuple[str, str], ...] = detail()
+    logins: tuple[str, ...] = detail()
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationEnded:
+    """An invitation counts no more: a fleet's, by its id, or a single host's."""
+
+    invitation: str | None
+    host_id: str = detail()
+    name: str = detail()
+    """Of the host, or the fleet's pattern."""
+    reason: str = detail()
+
+
+JoinProblem = Literal["used", "revoked", "used_up", "not_in_pattern", "name_taken", "key_taken"]
+
+
+@dataclass(frozen=True, slots=True)
+class JoinRefused:
+    """Somebody proved a token, and a host may not join by it (again). ``count`` such attempts since the last entry."""
+
+    invitation: str | None
+    """The fleet's; ``None``: the token was for one host."""
+    problem: JoinProblem
+    count: int
+    name: str = detail()
+    """That it wanted to join as."""
+    keys: tuple[str, ...] = detail()
+    """Fingerprints of the keys that it proved."""
+
+
+@dataclass(frozen=True, slots=True)
 class HostJoined:
     """A host proved the token and its keys."""
 

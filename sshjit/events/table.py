@@ -24,6 +24,7 @@ from sshjit.events.access import (
 from sshjit.events.authority import BundleSigned, Forgot, PolicyLoaded, ProviderBound, Started
 from sshjit.events.emergency import ClockConfirmed, EmergencyIssued, Restored
 from sshjit.events.hosts import (
+    FleetInvited,
     HostAdded,
     HostInvited,
     HostIssued,
@@ -31,6 +32,8 @@ from sshjit.events.hosts import (
     HostLabelled,
     HostRemoved,
     HostReported,
+    InvitationEnded,
+    JoinRefused,
 )
 from sshjit.events.keys import KeyActivated, KeyAdded, KeyRetired
 from sshjit.events.locks import Locked, Unlocked
@@ -60,6 +63,9 @@ Event = (
     | HostReported
     | SessionStarted
     | SessionEnded
+    | FleetInvited
+    | InvitationEnded
+    | JoinRefused
     | HardwareKeyRegistered
     | HardwareKeyRemoved
     | Locked
@@ -98,6 +104,9 @@ _NAMES: dict[type[Event], str] = {
     HostReported: "host-report",
     SessionStarted: "session",
     SessionEnded: "session-end",
+    FleetInvited: "fleet-invitation",
+    InvitationEnded: "invitation-end",
+    JoinRefused: "join-refusal",
     HardwareKeyRegistered: "hardware-key",
     HardwareKeyRemoved: "hardware-key-removal",
     Locked: "lock",

@@ -16,7 +16,7 @@ TOP: Fields = {
     "version": True,
     **dict.fromkeys(("labels", "roles", "permissions", "actions", "deny", "allow", "break_glass"), False),
 }
-LABEL: Fields = {"values": False, "required": False}
+LABEL: Fields = {"values": False, "required": False, "by_token": False}
 SOURCE: Fields = {"from": True, "until": False}
 ALLOWED_TO: Fields = dict.fromkeys(sorted(PERMISSIONS), False)
 ACTION: Fields = {"command": True, "title": False}

@@ -73,11 +73,15 @@ SYSTEM_LOGINS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A label that hosts may carry. ``values`` ``None``: any value; ``required``: no host is enrolled without it."""
+    """A label that hosts may carry. ``values`` ``None``: any value; ``required``: no host is enrolled without it.
+
+    ``by_token``: a fleet's invitation may give it, to hosts that no operator named.
+    """
 
     name: str
     values: frozenset[str] | None
     required: bool
+    by_token: bool = False
 
 
 @dataclass(frozen=True, slots=True)

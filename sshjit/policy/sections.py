@@ -27,7 +27,8 @@ def read_labels(top: Table) -> dict[str, Label]:
         values = table.names("values", None, "value")
         for number, text in enumerate(values or ()):
             table.checked(("values", number), _label_value, text)
-        labels[name] = Label(name, None if values is None else frozenset(values), table.flag("required"))
+        by_token = table.flag("by_token")
+        labels[name] = Label(name, None if values is None else frozenset(values), table.flag("required"), by_token)
     return labels
 
 

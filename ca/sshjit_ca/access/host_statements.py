@@ -68,6 +68,11 @@ def token(secret: bytes, host_id: str, nonce: str) -> bytes:
     return hmac.digest(secret, f"ssh-jit invitation v1\n{host_id}\n{nonce}\n".encode("ascii"), "sha256")
 
 
+def fleet_token(secret: bytes, invitation: str, nonce: str) -> bytes:
+    """The token of a fleet's invitation, made in the same way."""
+    return hmac.digest(secret, f"ssh-jit fleet invitation v1\n{invitation}\n{nonce}\n".encode("ascii"), "sha256")
+
+
 def join_texts(installation: str, message: JoinHost) -> tuple[bytes, ...]:
     """What the MAC of a joining host may be over: the text of version 1 where nothing is said that came later."""
     said = wire.encode_said(message)
@@ -117,6 +122,11 @@ def invite(context: Context, host: Host) -> Invitation:
 def token_of(context: Context, host_id: str, nonce: str) -> bytes:
     """The token of an invitation."""
     return token(_secret(context.config.home / "invitation-secret", context), host_id, nonce)
+
+
+def fleet_token_of(context: Context, invitation: str, nonce: str) -> bytes:
+    """The token of a fleet's invitation."""
+    return fleet_token(_secret(context.config.home / "invitation-secret", context), invitation, nonce)
 
 
 def _secret(path: Path, context: Context) -> bytes:

@@ -12,7 +12,7 @@ from sshjit import names, sshkey
 from sshjit.api.hosts import HostReply, HostReport, JoinHost, LeaveHost, SignHost
 from sshjit.api.outcomes import Done
 from sshjit.errors import Invalid, Refused
-from sshjit.events import HostJoined, HostReported
+from sshjit.events import HostAdded, HostJoined, HostReported, JoinProblem, JoinRefused
 from sshjit.sshkey import PublicKey
 from sshjit_ca import ephemeral
 from sshjit_ca.access import host_statements, hosts
@@ -20,9 +20,11 @@ from sshjit_ca.access.host_statements import MAX_HOST_KEYS
 from sshjit_ca.access.issuance import host_reply
 from sshjit_ca.context import Context
 from sshjit_ca.keys import sshsig
-from sshjit_ca.state import Host, locks
+from sshjit_ca.log.summaries import JOIN_PROBLEMS
+from sshjit_ca.state import Fleet, Host, locks
 from sshjit_ca.state.hosts import key_owner
 
+DEFAULT_PORT = 22
 MAX_ENDED = 64
 MAX_PROBLEMS = 16
 MAX_PROBLEM = 200
@@ -30,31 +32,102 @@ MAX_SESSIONS = 1_000_000
 
 
 def join_host(context: Context, message: JoinHost) -> HostReply:
-    """A host that was invited shows its token and proves each key; once.
+    """A host that was invited shows its token and proves each key; once, or as one of a fleet.
 
     Raises:
         Refused: ``join_refused``, ``signature_refused``, ``key_taken``, ``locked``.
-        Invalid: ``bad_key``, ``too_many``, ``bad_signature``, ``bad_login``, ``bad_message``.
+        Invalid: ``bad_key``, ``too_many``, ``bad_signature``, ``bad_login``, ``bad_message``; of a fleet's host also
+            what ``sshjit.names`` refuses, ``bad_labels`` and ``label_not_by_token``.
 
     """
     keys, signatures, left_out = _offered(message.host_keys, message.signatures)
+    join = _join_by_fleet if message.invitation else _join_by_own_token
+    host = join(context, message, keys, signatures)
+    return replace(host_reply(context, host, keys), left_out=left_out)
+
+
+def _join_by_own_token(
+    context: Context, message: JoinHost, keys: tuple[PublicKey, ...], signatures: tuple[str, ...]
+) -> Host:
     host = context.state.hosts.get(message.name)
     invited = None if host is None else context.state.invited.get(host.id)
-    if host is None or invited is None or invited.used or context.now >= invited.expires:
+    if host is None or invited is None or context.now >= invited.expires:
         raise _join_refused()
-    text = _text_with_token(context, message, host_statements.token_of(context, host.id, invited.nonce))
-    _prove(keys, signatures, host_statements.JOIN_NAMESPACE, host_statements.join_proof(text, message.mac))
-    logins = hosts.checked_logins(message.logins)
+    _prove_join(context, message, host_statements.token_of(context, host.id, invited.nonce), keys, signatures)
+    if invited.over:
+        raise _refusal(context, message, keys, invited.over)
+    logins = hosts.check_logins(message.logins)
     if message.address or message.port:
         raise Invalid("bad_message", f"the address of {host.name} is the one that it was added with")
-    for key in keys:
-        if key_owner(context.state, key) is not None:
-            raise Refused("key_taken", f"the key {key.fingerprint} belongs to another host")
-        locks.refuse_key(context.state, key.fingerprint)
+    hosts.check_keys(context, keys)
     locks.refuse_new(context.state, (host.id,))
     lines = tuple(key.line for key in keys)
     context.record(HostJoined(host.id, host.name, lines, logins, message.host_certificates))
-    return replace(host_reply(context, context.state.hosts[host.name], keys), left_out=left_out)
+    return context.state.hosts[host.name]
+
+
+def _join_by_fleet(
+    context: Context, message: JoinHost, keys: tuple[PublicKey, ...], signatures: tuple[str, ...]
+) -> Host:
+    fleet = context.state.fleets.get(message.invitation)
+    if fleet is None or context.now >= fleet.expires:
+        raise _join_refused()
+    _prove_join(context, message, host_statements.fleet_token_of(context, fleet.id, fleet.nonce), keys, signatures)
+    problem = _fleet_problem(context, fleet, message.name, keys)
+    if problem is not None:
+        raise _refusal(context, message, keys, problem)
+    logins = hosts.check_logins(message.logins)
+    address = names.address(names.lowered(message.address or message.name))
+    port = names.port(message.port or DEFAULT_PORT)
+    hosts.check_labels(context, fleet.labels, by_token=True)
+    hosts.check_keys(context, keys)
+    locks.refuse_new(context.state)
+    context.record(
+        HostAdded(
+            by=None,
+            host_id=hosts.next_id(context, message.name),
+            name=message.name,
+            aliases=(),
+            address=address,
+            port=port,
+            labels=fleet.labels,
+            host_keys=tuple(key.line for key in keys),
+            logins=logins,
+            host_certificates=message.host_certificates,
+            invitation=fleet.id,
+        )
+    )
+    return context.state.hosts[message.name]
+
+
+def _fleet_problem(context: Context, fleet: Fleet, name: str, keys: tuple[PublicKey, ...]) -> JoinProblem | None:
+    """Why nobody may join by a fleet's token that was proved; ``None`` if somebody may."""
+    if fleet.revoked:
+        return "revoked"
+    if not names.fits_pattern(name, fleet.pattern):
+        return "not_in_pattern"
+    names.host_name(name)
+    if name in context.state.host_names:
+        return "name_taken"
+    if any(key_owner(context.state, key) is not None for key in keys):
+        return "key_taken"
+    return "used_up" if fleet.used >= fleet.uses else None
+
+
+def _refusal(context: Context, message: JoinHost, keys: tuple[PublicKey, ...], problem: JoinProblem) -> Refused:
+    """Writes down that a token which was proved does not count, which alarms: somebody else may have it.
+
+    Not where the very host comes again that joined by it: its answer was lost, and it goes on by renewing.
+    """
+    host = context.state.hosts.get(message.name)
+    again = host is not None and host.host_keys == tuple(key.line for key in keys)
+    if not again or (host is not None and host.invitation != (message.invitation or None)):
+        about = message.invitation or message.name
+        count = context.refusals.count(about, "join_host", problem, context.now)
+        if count:
+            prints = tuple(key.fingerprint for key in keys)
+            context.record(JoinRefused(message.invitation or None, problem, count, message.name, prints))
+    return Refused("join_refused", JOIN_PROBLEMS[problem], hint="ask the operator, whom an alarm has told")
 
 
 def sign_host(context: Context, message: SignHost) -> HostReply:
@@ -174,17 +247,21 @@ def _prove(keys: tuple[PublicKey, ...], signatures: tuple[str, ...], namespace: 
         sshsig.verify(signature, key, namespace, text)
 
 
-def _text_with_token(context: Context, message: JoinHost, token: bytes) -> bytes:
-    """What the host says, if its MAC is by this token.
+def _prove_join(
+    context: Context, message: JoinHost, token: bytes, keys: tuple[PublicKey, ...], signatures: tuple[str, ...]
+) -> None:
+    """The host has this token, and each of the keys.
 
     Raises:
-        Refused: ``join_refused``.
+        Refused: ``join_refused``, ``signature_refused``.
+        Invalid: ``bad_signature``.
 
     """
     for text in host_statements.join_texts(context.config.installation, message):
         mac = host_statements.join_mac(token, text)
         if hmac.compare_digest(mac.encode("ascii"), message.mac.encode("utf-8")):
-            return text
+            _prove(keys, signatures, host_statements.JOIN_NAMESPACE, host_statements.join_proof(text, mac))
+            return
     raise _join_refused()
 
 

@@ -37,6 +37,9 @@ _ENTITIES: dict[str, tuple[str, int, str]] = {
     "host-join": ("host", _CHANGED, "Update"),
     "host-labels": ("host", _CHANGED, "Update"),
     "host-removal": ("host", _GONE, "Delete"),
+    "host-invitation": ("invitation", _MADE, "Create"),
+    "fleet-invitation": ("invitation", _MADE, "Create"),
+    "invitation-end": ("invitation", _GONE, "Delete"),
     "key": ("CA key", _MADE, "Create"),
     "key-turn": ("CA key", _CHANGED, "Update"),
     "key-end": ("CA key", _GONE, "Delete"),
@@ -61,6 +64,10 @@ def event_of(entry: Entry, event: Event | None, state: State, summary: str) -> d
             fields = _session(event, state)
         case events.Opened() | events.Closed(state=RequestState.ENDED | RequestState.REVOKED | RequestState.LAPSED):
             fields = _window(event, state)
+        case events.JoinRefused():
+            fields = _class(_ENTITY, _MADE, "Create", status=_FAILURE)
+            fields |= {"entity": {"type": "host", "uid": event.name, "data": wire.encode(event)}}
+            fields |= {"status_code": event.problem}
         case events.Turned():
             fields = _class(_ACCESS, 1, "Assign Privileges", status=_FAILURE, severity=_LOW)
             fields |= {"user": _user(state, event.subject), "privileges": [event.asked or event.message]}
@@ -84,11 +91,11 @@ def event_of(entry: Entry, event: Event | None, state: State, summary: str) -> d
 
 
 def alarming(event: Event | None) -> bool:
-    """Whether somebody went past the ordinary rules, or everything was locked."""
+    """Whether somebody went past the ordinary rules, everything was locked, or a token of hosts is in wrong hands."""
     match event:
         case events.Asked(break_glass=True) | events.Opened(how="break_glass") | events.EmergencyIssued():
             return True
-        case events.Locked(kind="everything"):
+        case events.Locked(kind="everything") | events.JoinRefused():
             return True
         case events.SessionStarted(known="emergency" | "unknown" | "elsewhere"):
             return True

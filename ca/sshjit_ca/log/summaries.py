@@ -171,7 +171,36 @@ def _host_issued(_: State, event: events.HostIssued) -> str:
 
 def _host(_: State, event: events.HostAdded) -> str:
     labels = ", ".join(f"{key}={value}" for key, value in event.labels)
-    return f"host {event.name} ({labels}) at {event.address} port {event.port} was enrolled"
+    how = "was enrolled" if event.invitation is None else f"joined by the invitation {event.invitation}"
+    return f"host {event.name} ({labels}) at {event.address} port {event.port} {how}"
+
+
+def _fleet_invited(_: State, event: events.FleetInvited) -> str:
+    labels = ", ".join(f"{key}={value}" for key, value in event.labels)
+    many = f"{event.uses} host{'' if event.uses == 1 else 's'}"
+    return f"{many} {event.pattern} ({labels}) may join by {event.invitation} until {moment(event.expires)}"
+
+
+def _invitation_ended(_: State, event: events.InvitationEnded) -> str:
+    what = f"{event.invitation} for {event.name}" if event.invitation else f"to host {event.name}"
+    return f"the invitation {what} was revoked by the operator{quoted(event.reason)}"
+
+
+def _join_refused(_: State, event: events.JoinRefused) -> str:
+    times = f" ({event.count} times)" if event.count > 1 else ""
+    token = f"the token of {event.invitation}" if event.invitation else "its one-time token"
+    return f"a machine was refused to join as {event.name} by {token}{times}: {JOIN_PROBLEMS[event.problem]}"
+
+
+JOIN_PROBLEMS: dict[events.JoinProblem, str] = {
+    "used": "the token was used already",
+    "revoked": "the invitation was revoked",
+    "used_up": "as many hosts have joined by it as may",
+    "not_in_pattern": "the invitation is not for this name",
+    "name_taken": "a host of this name is enrolled",
+    "key_taken": "one of its keys is that of an enrolled host",
+}
+"""Why a token that was proved does not count, for people."""
 
 
 def _host_invited(_: State, event: events.HostInvited) -> str:
@@ -307,6 +336,9 @@ LINES: dict[type[Event], Callable[[State, Any], str]] = {
     events.HostReported: _host_reported,
     events.SessionStarted: _session,
     events.SessionEnded: _session_end,
+    events.FleetInvited: _fleet_invited,
+    events.InvitationEnded: _invitation_ended,
+    events.JoinRefused: _join_refused,
     events.Started: _started,
     events.PolicyLoaded: _policy,
     events.ProviderBound: _provider,

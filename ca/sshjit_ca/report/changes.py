@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from sshjit import events
 from sshjit.policy import Host
+from sshjit_ca.log.summaries import JOIN_PROBLEMS
 from sshjit_ca.report.columns import FIRST, NORMAL
 from sshjit_ca.report.people import People
 from sshjit_ca.report.period import Place
@@ -77,8 +78,13 @@ class Changes:
     def host_added(self, event: events.HostAdded, at: Place) -> None:
         """A host was enrolled."""
         self.hosts[event.host_id] = HostRecord(event.host_id, event.name, {event.labels: None})
-        by = self._people.who(event.by)
+        by = self._people.who(event.by) if event.invitation is None else f"the host, by {event.invitation}"
         self._host(at, (at.time, at.number, event.name, event.host_id, "enrolled", (), _pairs(event.labels), by, ""))
+
+    def join_refused(self, event: events.JoinRefused, at: Place) -> None:
+        """Somebody came with a token that does not count."""
+        by, why = event.invitation or "a one-time token", JOIN_PROBLEMS[event.problem]
+        self._host(at, (at.time, at.number, event.name, "", "refused", (), (), by, why))
 
     def host_joined(self, event: events.HostJoined, at: Place) -> None:
         """A host joined with its token."""
@@ -95,7 +101,8 @@ class Changes:
 
     def host_removed(self, event: events.HostRemoved, state: State, at: Place) -> None:
         """A host was removed."""
-        before, by = _pairs(state.hosts[event.name].labels), self._people.who(event.by)
+        before = _pairs(state.hosts[event.name].labels)
+        by = {"removed": self._people.who(event.by), "left": "the host", "absent": "the CA"}[event.cause]
         self._host(at, (at.time, at.number, event.name, event.host_id, "removed", before, (), by, event.reason))
 
     def _host(self, at: Place, row: Row) -> None:

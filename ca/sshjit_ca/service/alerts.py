@@ -1,4 +1,6 @@
-"""The CA's own alarm: broken glass, emergency certificates, and a lock on everything, told without any front end.
+"""The CA's own alarm, told without any front end.
+
+It sounds for broken glass, emergency certificates, a lock on everything, and a host's token that comes once too often.
 
 Each is a line for syslog (facility authpriv, priority alert: journald and every syslog daemon show it) and, if
 ``alert_command`` is set, a run of that command with the alarm as JSON on its standard input. What is to be told is read
@@ -41,6 +43,8 @@ TRIES = 2
 PAUSE = 1.0
 """Seconds between two tries."""
 _LONGEST = 1000
+KINDS = ("ask", "emergency", "lock", "session", "join-refusal")
+"""Entries that may be alarming."""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """All that the command finds in its environment."""
 _log = logging.getLogger(__name__)
@@ -51,8 +55,8 @@ class Alarm:
     """What is told. ``entry`` is the place in the log; ``None`` while there is no log to write to."""
 
     kind: str
-    """``break_glass``, ``emergency``, ``lock_everything``, or of a session ``session_emergency``, ``session_unknown``
-    (its certificate is not in the log), ``session_elsewhere`` (it is for another host or account)."""
+    """``break_glass``, ``emergency``, ``lock_everything``, ``join_refused``, or of a session ``session_emergency``,
+    ``session_unknown`` (its certificate is not in the log), ``session_elsewhere`` (for another host or account)."""
     installation: str
     entry: int | None
     time: int
@@ -80,6 +84,8 @@ def kind_of(event: Event) -> str | None:
             return "lock_everything"
         case events.SessionStarted(known="emergency" | "unknown" | "elsewhere" as known):
             return f"session_{known}"
+        case events.JoinRefused():
+            return "join_refused"
         case _:
             return None
 
@@ -145,7 +151,7 @@ def find(store: Store, after: int, size: int) -> tuple[list[tuple[Row, Event]], 
     """What is to be told of the entries after a position, and how far was read."""
     last = min(after + READ, size - 1)
     query = sa.select(table).where(
-        table.c.number > after, table.c.number <= last, table.c.kind.in_(("ask", "emergency", "lock", "session"))
+        table.c.number > after, table.c.number <= last, table.c.kind.in_(KINDS)
     )
     due = []
     for row in store.select(query, newest_first=False, limit=READ):

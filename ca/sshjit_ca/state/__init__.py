@@ -16,13 +16,14 @@ from sshjit import events
 from sshjit.events import Event
 from sshjit_ca.state import access, authority, codec, hosts, keys, locks, people, pruning
 from sshjit_ca.state.model import State
-from sshjit_ca.state.records import CaKey, Certificate, Emergency, HardwareKey, Host, Lock, Login
+from sshjit_ca.state.records import CaKey, Certificate, Emergency, Fleet, HardwareKey, Host, Lock, Login
 
 __all__ = [
     "FOLD",
     "CaKey",
     "Certificate",
     "Emergency",
+    "Fleet",
     "HardwareKey",
     "Host",
     "Lock",
@@ -80,6 +81,9 @@ _FOLDS: dict[type[Event], Callable[[State, Any, int], None]] = {
     events.CertificateRevoked: access.certificate_revoked,
     events.HostAdded: hosts.host_added,
     events.HostInvited: hosts.host_invited,
+    events.FleetInvited: hosts.fleet_invited,
+    events.InvitationEnded: hosts.invitation_ended,
+    events.JoinRefused: _nothing,
     events.HostJoined: hosts.host_joined,
     events.HostLabelled: hosts.host_labelled,
     events.HostRemoved: hosts.host_removed,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from sshjit import events
 from sshjit.sshkey import PublicKey
 from sshjit_ca.state.model import State
-from sshjit_ca.state.records import Host, HostCertificate, Invited, Reported
+from sshjit_ca.state.records import Fleet, Host, HostCertificate, Invited, Reported
 
 WORRY = 3 * 24 * 3600
 """Seconds before a host certificate's end by which the host should have renewed it."""
@@ -31,6 +31,31 @@ def host_added(state: State, event: events.HostAdded, time: int) -> None:
     state.machines[event.name] = state.machines.get(event.name, 0) + 1
     for name in (event.name, *event.aliases):
         state.host_names[name] = event.name
+    if event.invitation is not None:
+        fleet = state.fleets[event.invitation]
+        state.fleets[fleet.id] = replace(fleet, used=fleet.used + 1)
+
+
+def fleet_invited(state: State, event: events.FleetInvited, _: int) -> None:
+    """Hosts may join by a token from now on."""
+    state.fleets[event.invitation] = Fleet(
+        event.invitation,
+        event.nonce,
+        event.pattern,
+        event.labels,
+        event.logins,
+        event.uses,
+        event.expires,
+        event.forget_after,
+    )
+
+
+def invitation_ended(state: State, event: events.InvitationEnded, _: int) -> None:
+    """A token counts no more. It stays known until it would have ended, to be recognised."""
+    if event.invitation is not None:
+        state.fleets[event.invitation] = replace(state.fleets[event.invitation], revoked=True)
+    else:
+        state.invited[event.host_id] = replace(state.invited[event.host_id], over="revoked")
 
 
 def host_invited(state: State, event: events.HostInvited, _: int) -> None:
@@ -40,7 +65,7 @@ def host_invited(state: State, event: events.HostInvited, _: int) -> None:
 
 def host_joined(state: State, event: events.HostJoined, time: int) -> None:
     """A host has keys from now on, and its token is used up. The token stays known until it would have ended."""
-    state.invited[event.host_id] = replace(state.invited[event.host_id], used=True)
+    state.invited[event.host_id] = replace(state.invited[event.host_id], over="used")
     host = state.hosts[event.name]
     state.hosts[event.name] = replace(
         host,

@@ -12,6 +12,7 @@ from sshjit_ca.state.records import (
     CaKey,
     Certificate,
     Emergency,
+    Fleet,
     HardwareKey,
     Host,
     HostCertificate,
@@ -83,6 +84,8 @@ class State:
     """Name -> how many machines ever had it."""
     invited: dict[str, Invited] = field(default_factory=dict)
     """Host id -> the token that it may join by."""
+    fleets: dict[str, Fleet] = field(default_factory=dict)
+    """Id -> the invitation of a fleet: until it is over, and as long as a host that joined by it is enrolled."""
     host_certificates: dict[int, HostCertificate] = field(default_factory=dict)
     """Serial -> a host certificate that may be alive."""
     reports: dict[str, Reported] = field(default_factory=dict)

@@ -91,8 +91,24 @@ class Invited:
 
     nonce: str
     expires: int
-    used: bool = False
-    """It was used: whoever comes with it again is worth an alarm."""
+    over: Literal["", "used", "revoked"] = ""
+    """Why it counts no more: whoever comes with it all the same is worth an alarm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """An invitation by which several hosts may join. Times and ``forget_after`` in seconds."""
+
+    id: str
+    nonce: str
+    pattern: str
+    labels: tuple[tuple[str, str], ...]
+    logins: tuple[str, ...]
+    uses: int
+    expires: int
+    forget_after: int
+    used: int = 0
+    revoked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,7 @@ _LABEL = _table(
     {
         "values": _list(_VALUE, "The values that it may have; any, if left out."),
         "required": _flag("No host is enrolled without it."),
+        "by_token": _flag("A fleet's invitation may give it, to hosts that no operator named."),
     },
 )
 _UNTIL = {
