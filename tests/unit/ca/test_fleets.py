@@ -173,8 +173,8 @@ def test_whoever_lacks_the_token_is_refused_and_nothing_is_written(fleet: Instal
     ):
         with pytest.raises(Refused):
             fleet.say(changed, m.HostReply, "web")
+    theirs = join(fleet, "web-1", made.token, machine(fleet, "thief"), invitation=made.invitation.id)
     with pytest.raises(Refused) as unproved:
-        theirs = join(fleet, "web-1", made.token, machine(fleet, "thief"), invitation=made.invitation.id)
         fleet.say(replace(good, signatures=theirs.signatures), m.HostReply, "web")
     assert unproved.value.code == "signature_refused"
     assert fleet.kinds() == before
