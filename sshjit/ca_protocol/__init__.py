@@ -37,6 +37,7 @@ from sshjit.api.views import *
 from sshjit.ca_protocol.explain import *
 from sshjit.ca_protocol.feed import *
 from sshjit.ca_protocol.hosts import *
+from sshjit.ca_protocol.inventory import *
 from sshjit.ca_protocol.keys import *
 from sshjit.ca_protocol.locks import *
 from sshjit.ca_protocol.log import *

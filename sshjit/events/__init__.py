@@ -27,6 +27,7 @@ from sshjit.events.emergency import ClockConfirmed, EmergencyIssued, Restored
 from sshjit.events.hosts import (
     FleetInvited,
     HostAdded,
+    HostChanged,
     HostInvited,
     HostIssued,
     HostJoined,
@@ -61,6 +62,7 @@ __all__ = [
     "HardwareKeyRegistered",
     "HardwareKeyRemoved",
     "HostAdded",
+    "HostChanged",
     "HostInvited",
     "HostIssued",
     "HostJoined",

@@ -107,6 +107,19 @@ class HostLabelled:
 
 
 @dataclass(frozen=True, slots=True)
+class HostChanged:
+    """A host has other aliases, another address, or other accounts now."""
+
+    by: str | None
+    host_id: str = detail()
+    name: str = detail()
+    aliases: tuple[str, ...] = detail()
+    address: str = detail()
+    port: int = detail()
+    logins: tuple[str, ...] = detail()
+
+
+@dataclass(frozen=True, slots=True)
 class HostRemoved:
     """A host is enrolled no more; the next machine of its name gets another id."""
 

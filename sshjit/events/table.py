@@ -26,6 +26,7 @@ from sshjit.events.emergency import ClockConfirmed, EmergencyIssued, Restored
 from sshjit.events.hosts import (
     FleetInvited,
     HostAdded,
+    HostChanged,
     HostInvited,
     HostIssued,
     HostJoined,
@@ -63,6 +64,7 @@ Event = (
     | HostReported
     | SessionStarted
     | SessionEnded
+    | HostChanged
     | FleetInvited
     | InvitationEnded
     | JoinRefused
@@ -104,6 +106,7 @@ _NAMES: dict[type[Event], str] = {
     HostReported: "host-report",
     SessionStarted: "session",
     SessionEnded: "session-end",
+    HostChanged: "host-change",
     FleetInvited: "fleet-invitation",
     InvitationEnded: "invitation-end",
     JoinRefused: "join-refusal",

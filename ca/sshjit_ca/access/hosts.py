@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from sshjit import names, policy, requests
+from sshjit import durations, names, policy, requests
 from sshjit.api.views import RequestState
 from sshjit.errors import Invalid, Refused
 from sshjit.events import HostRemoved
@@ -52,10 +52,31 @@ def check_names(context: Context, name: str, aliases: tuple[str, ...]) -> None:
         owner = context.state.host_names.get(one)
         if owner is not None:
             raise Invalid("name_taken", f"{one} is already in use by the host {owner}")
+        former = former_owner(context, one, "")
+        if former is not None:
+            left = durations.show(former[1] - context.now)
+            raise Invalid("name_taken", f"{one} was a name of {former[0]}, whose certificates say so for {left} more")
     if len(set(own)) != len(own):
         raise Invalid("name_taken", "a name is listed twice")
     if len(aliases) > MAX_ALIASES:
         raise Invalid("too_many", f"a host has at most {MAX_ALIASES} aliases")
+
+
+def former_owner(context: Context, name: str, host_id: str) -> tuple[str, int] | None:
+    """Another enrolled host, by its id, whose certificates say this name, and until when they may; else ``None``.
+
+    It has the name, or gave it up lately. Whoever got it too early could be taken for the other one.
+    """
+    state = context.state
+    former = state.former_names.get(name)
+    if former is not None and former[0] != host_id and context.now < former[1]:
+        return former
+    holder = state.hosts.get(state.host_names.get(name, ""))
+    if holder is None or holder.id == host_id:
+        return None
+    ends = (each.valid_before for each in state.host_certificates.values() if each.host == holder.id)
+    until = max(ends, default=0)
+    return (holder.id, until) if until > context.now else None
 
 
 def check_keys(context: Context, keys: tuple[PublicKey, ...]) -> None:

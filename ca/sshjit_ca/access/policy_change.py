@@ -6,14 +6,15 @@ This only says beforehand, or at once, whom that meets.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from sshjit import requests
 from sshjit.api.effects import AffectedView
 from sshjit.api.views import RequestState
 from sshjit.ca_protocol.operating import PolicyLoadReply
-from sshjit.errors import SshJitError
+from sshjit.errors import Refused, SshJitError
 from sshjit.events import PolicyLoaded
 from sshjit.policy import Policy
 from sshjit.requests import Request
@@ -69,27 +70,37 @@ def rules_in(policy: Policy) -> int:
     return len(policy.allows) + len(policy.denies) + len(policy.break_glass)
 
 
-def going_on(context: Context, host_id: str | None = None) -> tuple[Request, ...]:
-    """The open grants and waiting requests that policy of now lets go on; of one host, or of all."""
+def going_on(context: Context, host_ids: Collection[str] | None = None) -> tuple[Request, ...]:
+    """The open grants and waiting requests that policy of now lets go on; of these hosts, or of all."""
     return tuple(
         request
         for request in request_index.going_on(context.state)
         if _stands(context, request)
-        and (host_id is None or host_id in request.asked.host_ids)
+        and (host_ids is None or not frozenset(request.asked.host_ids).isdisjoint(host_ids))
         and recheck.refusal(context, request) is None
     )
 
 
-def effects_on(context: Context, before: Iterable[Request], relabelled: Host | None = None) -> Effects:
-    """Which of those that went on before do not go on in this ``context``, with one host as ``relabelled``."""
+def effects_on(
+    context: Context,
+    before: Iterable[Request],
+    relabelled: Mapping[str, Host] = MappingProxyType({}),
+    removed: Collection[str] = (),
+) -> Effects:
+    """Which of those that went on before do not go on in this ``context``.
+
+    With the hosts of these ids as they are in ``relabelled``, and without those of ``removed``.
+    """
     closes: list[AffectedView] = []
     ask_again: list[AffectedView] = []
     for request in before:
-        hosts = [
-            relabelled if relabelled is not None and host.id == relabelled.id else host
-            for host in context.hosts_of(request)
-        ]
-        error = recheck.refusal(context, request, hosts=hosts)
+        hosts = [relabelled.get(host.id, host) for host in context.hosts_of(request)]
+        gone = [host.name for host in hosts if host.id in removed]
+        error: SshJitError | None = None
+        if gone:
+            error = Refused("host_gone", f"{', '.join(gone)} is removed")
+        else:
+            error = recheck.refusal(context, request, hosts=hosts)
         if error is not None:
             affected = closes if request.state is RequestState.APPROVED else ask_again
             affected.append(_affected(context, request, error.code, error.message))

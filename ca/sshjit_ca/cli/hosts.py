@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sshjit import ca_protocol as m
-from sshjit_ca.cli import host_keys, invitations
+from sshjit_ca.cli import host_keys, inventory, invitations
 from sshjit_ca.cli import maintenance as cli_care
 from sshjit_ca.cli import show as cli_show
 from sshjit_ca.cli.effects import effects
@@ -20,6 +20,7 @@ def add_commands(commands: Any) -> None:
     """Adds both, with their subcommands."""
     hosts = commands.add_parser("host", help="enrolled hosts").add_subparsers(required=True, metavar="COMMAND")
     invitations.add_parser_of(hosts, _command)
+    inventory.add_options(_command(hosts, "apply", "make the enrolled hosts those of an inventory", inventory.apply))
     sign = _command(hosts, "sign", "renew the certificates of a host's registered keys", _sign)
     sign.add_argument("name", metavar="NAME")
     host_keys.add_option(sign)

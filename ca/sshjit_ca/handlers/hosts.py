@@ -100,7 +100,7 @@ def label_host(context: Context, message: LabelHost) -> HostReply:
     require = signed_actions.permitted if message.dry_run else signed_actions.require
     by = require(context, message, "hosts")
     relabelled = replace(host, labels=hosts.pairs_of(message.labels))
-    effects = policy_change.effects_on(context, policy_change.going_on(context, host.id), relabelled)
+    effects = policy_change.effects_on(context, policy_change.going_on(context, (host.id,)), {host.id: relabelled})
     if not message.dry_run:
         context.record(HostLabelled(by, host.id, host.name, relabelled.labels))
     reply = host_reply(context, context.state.hosts[host.name], ())

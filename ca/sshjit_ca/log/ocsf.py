@@ -36,6 +36,7 @@ _ENTITIES: dict[str, tuple[str, int, str]] = {
     "host": ("host", _MADE, "Create"),
     "host-join": ("host", _CHANGED, "Update"),
     "host-labels": ("host", _CHANGED, "Update"),
+    "host-change": ("host", _CHANGED, "Update"),
     "host-removal": ("host", _GONE, "Delete"),
     "host-invitation": ("invitation", _MADE, "Create"),
     "fleet-invitation": ("invitation", _MADE, "Create"),

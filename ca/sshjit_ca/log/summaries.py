@@ -216,6 +216,11 @@ def _host_labelled(state: State, event: events.HostLabelled) -> str:
     return f"host {event.name} was labelled {labels} by {who(state, event.by)}"
 
 
+def _host_changed(state: State, event: events.HostChanged) -> str:
+    aliases = f", also {', '.join(event.aliases)}" if event.aliases else ""
+    return f"host {event.name} is at {event.address} port {event.port}{aliases}, by {who(state, event.by)}"
+
+
 def _host_removed(state: State, event: events.HostRemoved) -> str:
     host = f"host {event.name} ({event.host_id})"
     if event.cause != "removed":
@@ -336,6 +341,7 @@ LINES: dict[type[Event], Callable[[State, Any], str]] = {
     events.HostReported: _host_reported,
     events.SessionStarted: _session,
     events.SessionEnded: _session_end,
+    events.HostChanged: _host_changed,
     events.FleetInvited: _fleet_invited,
     events.InvitationEnded: _invitation_ended,
     events.JoinRefused: _join_refused,

@@ -99,6 +99,11 @@ class Changes:
         row = (at.time, at.number, event.name, event.host_id, "relabelled", _pairs(before), _pairs(event.labels))
         self._host(at, (*row, self._people.who(event.by), ""))
 
+    def host_changed(self, event: events.HostChanged, at: Place) -> None:
+        """Aliases, address or accounts of a host changed."""
+        row = (at.time, at.number, event.name, event.host_id, "changed", (), (), self._people.who(event.by))
+        self._host(at, (*row, f"{event.address} port {event.port} {' '.join(event.aliases)}".rstrip()))
+
     def host_removed(self, event: events.HostRemoved, state: State, at: Place) -> None:
         """A host was removed."""
         before = _pairs(state.hosts[event.name].labels)

@@ -155,6 +155,8 @@ class Gathering:
         match event:
             case events.HostAdded():
                 self.changes.host_added(event, at)
+            case events.HostChanged():
+                self.changes.host_changed(event, at)
             case events.JoinRefused():
                 self.changes.join_refused(event, at)
             case events.HostJoined():

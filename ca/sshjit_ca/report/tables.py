@@ -315,7 +315,7 @@ HOST_CHANGES = Table(
         entry(),
         Column("host", "Host", "its name"),
         code("host_id", "Id", "its id: a later host of this name has another"),
-        Column("change", "Change", "enrolled, joined, relabelled or removed"),
+        Column("change", "Change", "enrolled, joined, refused to join, relabelled, changed or removed"),
         Column("before", "Before", "the labels before", "list"),
         Column("after", "After", "the labels after", "list"),
         Column("by", "By", "who did it"),

@@ -81,6 +81,7 @@ _FOLDS: dict[type[Event], Callable[[State, Any, int], None]] = {
     events.CertificateRevoked: access.certificate_revoked,
     events.HostAdded: hosts.host_added,
     events.HostInvited: hosts.host_invited,
+    events.HostChanged: hosts.host_changed,
     events.FleetInvited: hosts.fleet_invited,
     events.InvitationEnded: hosts.invitation_ended,
     events.JoinRefused: _nothing,

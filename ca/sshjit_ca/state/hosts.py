@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sshjit import events
+from sshjit.profile import HOST_LIFETIME
 from sshjit.sshkey import PublicKey
 from sshjit_ca.state.model import State
 from sshjit_ca.state.records import Fleet, Host, HostCertificate, Invited, Reported
@@ -81,6 +82,21 @@ def host_labelled(state: State, event: events.HostLabelled, _: int) -> None:
     state.hosts[event.name] = replace(state.hosts[event.name], labels=event.labels)
 
 
+def host_changed(state: State, event: events.HostChanged, time: int) -> None:
+    """A host has other aliases, another address, or other accounts. Its certificates say old names for a while."""
+    host = state.hosts[event.name]
+    for name in set(host.aliases) - set(event.aliases):
+        if state.host_names.get(name) == host.name:
+            del state.host_names[name]
+        if host.host_keys:
+            state.former_names[name] = (host.id, time + HOST_LIFETIME)
+    for name in event.aliases:
+        state.host_names[name] = host.name
+        state.former_names.pop(name, None)
+    fields = {"aliases": event.aliases, "address": event.address, "port": event.port, "logins": event.logins}
+    state.hosts[event.name] = replace(host, **fields)
+
+
 def host_issued(state: State, event: events.HostIssued, time: int) -> None:
     """A host certificate was signed."""
     host = state.hosts[event.host]
@@ -92,10 +108,12 @@ def host_removed(state: State, event: events.HostRemoved, _: int) -> None:
     """A host is gone; how many machines had its name is remembered, so the next one gets another id."""
     gone = state.hosts.pop(event.name)
     for name in (gone.name, *gone.aliases):
-        del state.host_names[name]
+        if state.host_names.get(name) == gone.name:
+            del state.host_names[name]
     state.invited.pop(gone.id, None)
     state.reports.pop(gone.id, None)
     state.session_events.pop(gone.id, None)
+    state.former_names = {name: former for name, former in state.former_names.items() if former[0] != gone.id}
     for serial, certificate in state.host_certificates.items():
         if certificate.host == gone.id:
             state.host_certificates[serial] = replace(certificate, gone=True)

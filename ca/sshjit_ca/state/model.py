@@ -80,6 +80,8 @@ class State:
     """Name -> host."""
     host_names: dict[str, str] = field(default_factory=dict)
     """Name or alias -> name."""
+    former_names: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """Alias that a host gave up -> the host's id, and until when a certificate of it may still say that name."""
     machines: dict[str, int] = field(default_factory=dict)
     """Name -> how many machines ever had it."""
     invited: dict[str, Invited] = field(default_factory=dict)

@@ -33,6 +33,7 @@ def prune(state: State, time: int) -> None:
     state.ended = {grant: (when, until) for grant, (when, until) in state.ended.items() if before < until}
     state.extended = {grant: ends for grant, ends in state.extended.items() if before < ends}
     state.invited = {host: each for host, each in state.invited.items() if not each.over or before < each.expires}
+    state.former_names = {name: former for name, former in state.former_names.items() if before < former[1]}
     joined = {host.invitation for host in state.hosts.values()}
     state.fleets = {name: each for name, each in state.fleets.items() if before < each.expires or name in joined}
     _certificates(state, before)

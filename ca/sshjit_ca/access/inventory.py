@@ -1,0 +1,166 @@
+"""From an inventory to what has to be recorded: everything is checked first, and every mistake is told at once."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from sshjit import durations, names, sshkey, wire
+from sshjit.ca_protocol.inventory import FieldChange, HostChange, HostSpec
+from sshjit.errors import Invalid, SshJitError
+from sshjit_ca.access import host_statements, hosts
+from sshjit_ca.context import Context
+from sshjit_ca.state import Host, locks
+
+MAX_BYTES = 16 * 1024 * 1024
+"""Of an inventory, once it is unpacked."""
+MAX_HOSTS = 10_000
+TOLD = 20
+"""Mistakes that are told at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What becomes of which hosts. ``changed`` are the hosts before and after."""
+
+    added: tuple[Host, ...]
+    changed: tuple[tuple[Host, Host], ...]
+    removed: tuple[Host, ...]
+    unchanged: int
+
+
+def pack(specs: Iterable[HostSpec]) -> str:
+    """An inventory as it travels."""
+    text = json.dumps([wire.encode(each) for each in specs], separators=(",", ":"))
+    return base64.b64encode(zlib.compress(text.encode("ascii"), 9)).decode("ascii")
+
+
+def unpack(text: str) -> tuple[HostSpec, ...]:
+    """The hosts of a packed inventory.
+
+    Raises:
+        Invalid: ``bad_inventory``, ``too_many_hosts``, ``bad_message``.
+
+    """
+    unpacker = zlib.decompressobj()
+    try:
+        raw = unpacker.decompress(base64.b64decode(text, validate=True), MAX_BYTES)
+    except (binascii.Error, zlib.error, ValueError):
+        raise Invalid("bad_inventory", "the inventory is not packed as it should be") from None
+    if unpacker.unconsumed_tail or not unpacker.eof:
+        raise Invalid("bad_inventory", f"the inventory is cut off, or larger than {MAX_BYTES} bytes")
+    items = wire.loads(raw, limit=MAX_BYTES)
+    if not isinstance(items, list) or len(items) > MAX_HOSTS:
+        raise Invalid("too_many_hosts", f"an inventory is a list of at most {MAX_HOSTS} hosts")
+    return tuple(wire.decode(HostSpec, item) for item in items)
+
+
+def plan(context: Context, specs: tuple[HostSpec, ...], *, prune: bool) -> Plan:
+    """What makes the enrolled hosts those of the inventory.
+
+    Raises:
+        Invalid: ``bad_inventory``, with every mistake.
+
+    """
+    mistakes: list[str] = []
+    wanted: dict[str, Host] = {}
+    for spec in specs:
+        try:
+            host = _host(context, spec)
+            if host.name in wanted:
+                raise Invalid("name_taken", "it is listed twice")
+            wanted[host.name] = host
+        except SshJitError as error:
+            mistakes.append(f"{names.show(spec.name)}: {error.message}")
+    held = context.state.hosts
+    gone = [host for name, host in held.items() if prune and name not in wanted and host.invitation is None]
+    after = {host.id: host for host in held.values() if host not in gone} | {each.id: each for each in wanted.values()}
+    mistakes += _clashes(context, after.values(), frozenset(wanted), frozenset(host.id for host in gone))
+    if mistakes:
+        more = f"\n… and {len(mistakes) - TOLD} more" if len(mistakes) > TOLD else ""
+        told = "\n".join(mistakes[:TOLD])
+        raise Invalid("bad_inventory", f"nothing was changed; the inventory has mistakes:\n{told}{more}")
+    changed = [(held[host.name], host) for host in wanted.values() if held.get(host.name) not in (None, host)]
+    added = tuple(host for host in wanted.values() if host.name not in held)
+    return Plan(added, tuple(changed), tuple(gone), len(wanted) - len(added) - len(changed))
+
+
+def _host(context: Context, spec: HostSpec) -> Host:
+    """The host as it is to be; of one that is enrolled already with what no inventory changes."""
+    name = names.host_name(names.lowered(spec.name))
+    aliases = tuple(names.host_alias(names.lowered(alias)) for alias in spec.aliases)
+    if len(aliases) > hosts.MAX_ALIASES or len({name, *aliases}) != len(aliases) + 1:
+        raise Invalid("name_taken", f"it has a name twice, or more than {hosts.MAX_ALIASES} aliases")
+    hosts.check_labels(context, spec.labels)
+    keys, _ = host_statements.certifiable(spec.host_keys)
+    lines = tuple(key.line for key in keys)
+    logins = None if spec.logins is None else hosts.check_logins(spec.logins)
+    address, port = names.address(names.lowered(spec.address)), names.port(spec.port)
+    held = context.state.hosts.get(name)
+    if held is None:
+        hosts.check_keys(context, keys)
+        locks.refuse_new(context.state)
+        fields = (address, port, hosts.pairs_of(spec.labels), lines)
+        return Host(hosts.next_id(context, name), name, aliases, *fields, logins=logins or ())
+    if lines and set(lines) != set(held.host_keys):
+        raise Invalid("has_keys", "its keys are not those that it has: for a new machine, remove the host first")
+    return replace(
+        held,
+        aliases=aliases,
+        address=address,
+        port=port,
+        labels=hosts.pairs_of(spec.labels),
+        logins=held.logins if logins is None else logins,
+    )
+
+
+def _clashes(context: Context, after: Iterable[Host], wanted: frozenset[str], gone: frozenset[str]) -> list[str]:
+    """Names, aliases and keys that two hosts would have, and names that a certificate of another host still says."""
+    owners, keys, clashes = dict[str, str](), dict[str, str](), []
+    for host in after:
+        for name in (host.name, *host.aliases):
+            if name in owners:
+                clashes.append(f"{name} would be a name of {owners[name]} and of {host.name}")
+            owners[name] = host.name
+            former = hosts.former_owner(context, name, host.id)
+            if host.name in wanted and former is not None and former[0] not in gone:
+                until = durations.show(former[1] - context.now)
+                clashes.append(f"{host.name}: {name} stands in certificates of {former[0]} for {until} more")
+        for line in host.host_keys:
+            if line in keys:
+                clashes.append(f"{keys[line]} and {host.name} would have the same key: {_fingerprint(line)}")
+            keys[line] = host.name
+    return clashes
+
+
+def _fingerprint(line: str) -> str:
+    return sshkey.parse_line(line).fingerprint
+
+
+def changes(planned: Plan) -> tuple[HostChange, ...]:
+    """The plan for people."""
+    return (
+        *(HostChange(host.name, "added", _fields(None, host)) for host in planned.added),
+        *(HostChange(after.name, "changed", _fields(before, after)) for before, after in planned.changed),
+        *(HostChange(host.name, "removed", _fields(host, None)) for host in planned.removed),
+    )
+
+
+def _fields(before: Host | None, after: Host | None) -> tuple[FieldChange, ...]:
+    old, new = (_words(before), _words(after))
+    return tuple(FieldChange(name, old[name], new[name]) for name in old if old[name] != new[name])
+
+
+def _words(host: Host | None) -> dict[str, str]:
+    if host is None:
+        return dict.fromkeys(("address", "aliases", "labels", "accounts"), "")
+    return {
+        "address": f"{host.address} port {host.port}",
+        "aliases": ", ".join(host.aliases),
+        "labels": ", ".join(f"{key}={value}" for key, value in host.labels),
+        "accounts": ", ".join(host.logins),
+    }

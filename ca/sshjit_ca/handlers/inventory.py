@@ -1,0 +1,85 @@
+"""A whole inventory of hosts at once: all of it, or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sshjit.ca_protocol.inventory import ApplyHosts, ApplyHostsReply, HostToken
+from sshjit.events import HostAdded, HostChanged, HostLabelled
+from sshjit_ca.access import host_rights, host_statements, hosts, inventory, policy_change
+from sshjit_ca.access.host_rights import LabelChange
+from sshjit_ca.access.inventory import Plan
+from sshjit_ca.access.revocation import require_reason
+from sshjit_ca.context import Context
+from sshjit_ca.state import Host
+
+
+def apply_hosts(context: Context, message: ApplyHosts) -> ApplyHostsReply:
+    """Makes the enrolled hosts those of the inventory, or with ``dry_run`` only says what that would do.
+
+    Raises:
+        Invalid: ``bad_inventory`` with every mistake, ``too_many_hosts``, ``no_reason``, ``bad_message``.
+
+    """
+    planned = inventory.plan(context, inventory.unpack(message.inventory), prune=message.prune)
+    reason = require_reason(message.reason) if planned.removed and not message.dry_run else message.reason
+    rights = host_rights.compare(context, _labels(planned))
+    after = {host.id: host for _, host in planned.changed}
+    gone = frozenset(host.id for host in planned.removed)
+    touched = policy_change.going_on(context, gone | after.keys())
+    effects = policy_change.effects_on(context, touched, after, gone)
+    tokens: tuple[HostToken, ...] = ()
+    if not message.dry_run:
+        tokens = _record(context, planned, reason, invite=message.invite)
+    return ApplyHostsReply(
+        changes=inventory.changes(planned),
+        unchanged=planned.unchanged,
+        rights=rights,
+        closes=effects.closes,
+        ask_again=effects.ask_again,
+        tokens=tokens,
+        bundle_root=context.keys.public("bundle").fingerprint,
+    )
+
+
+def _labels(planned: Plan) -> list[LabelChange]:
+    return [
+        *(LabelChange(host.name, None, host.labels) for host in planned.added),
+        *(LabelChange(after.name, before.labels, after.labels) for before, after in planned.changed),
+        *(LabelChange(host.name, host.labels, None) for host in planned.removed),
+    ]
+
+
+def _record(context: Context, planned: Plan, reason: str, *, invite: bool) -> tuple[HostToken, ...]:
+    """Removes first, so that names are free, then changes, then adds; the tokens of new hosts."""
+    for host in planned.removed:
+        hosts.remove(context, host, None, reason, "removed")
+    for before, after in planned.changed:
+        _record_change(context, before, after)
+    tokens = []
+    for host in planned.added:
+        context.record(
+            HostAdded(
+                by=None,
+                host_id=host.id,
+                name=host.name,
+                aliases=host.aliases,
+                address=host.address,
+                port=host.port,
+                labels=host.labels,
+                host_keys=host.host_keys,
+                logins=host.logins,
+            )
+        )
+        if invite and not host.host_keys:
+            token = host_statements.invite(context, context.state.hosts[host.name]).token
+            tokens.append(HostToken(host.name, token, host.logins))
+    return tuple(tokens)
+
+
+def _record_change(context: Context, before: Host, after: Host) -> None:
+    if after.labels != before.labels:
+        context.record(HostLabelled(None, after.id, after.name, after.labels))
+    if after != replace(before, labels=after.labels):
+        changed = (after.aliases, after.address, after.port, after.logins)
+        context.record(HostChanged(None, after.id, after.name, *changed))
