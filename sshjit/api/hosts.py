@@ -52,6 +52,8 @@ class HostReply(Reply):
     """After labelling: the waiting requests that have to be made again."""
     logins: tuple[str, ...] = wire.added(2, default=())
     """At the admin socket: the Unix accounts that people reach on the host."""
+    warnings: tuple[str, ...] = wire.added(2, default=())
+    """At the admin socket, of a host that was added: what is probably not as it was meant, a sentence each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,14 @@ import contextlib
 import hashlib
 import http.client
 import json
+import re
+import stat
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -124,6 +127,85 @@ def test_an_address_that_is_none_is_refused_before_the_host_is_added(parts: Proc
     with pytest.raises(AssertionError, match=r"is not|must begin"):
         parts.operator("host", "add", "web5", *ADD, "--url", url)
     assert "web5" not in parts.operator("host", "list")
+
+
+FLEET = ("--pattern", "auto-*", "--uses", "2", "--label", "env=staging", "--login", "deploy")
+
+
+def by_token(parts: Processes) -> None:
+    """Lets the policy give the label ``env`` by invitations."""
+    path = parts.paths.etc / "policy.toml"
+    if "by_token" not in path.read_text():
+        text = re.sub(r"(?m)^env( *)= \{", r"env\1= { by_token = true,", path.read_text())
+        assert "by_token" in text
+        path.write_text(text)
+        parts.operator("policy", "load")
+
+
+@pytest.mark.parametrize("command", ["add", "invite"])
+def test_the_line_of_a_fleet_names_its_invitation_and_no_host(parts: Processes, program: bytes, command: str) -> None:
+    by_token(parts)
+    until = (datetime.now(UTC) + timedelta(days=30)).strftime("%Y-%m-%d")
+    options = (*FLEET, "--until", until, "--url", parts.url)
+    said = json.loads(parts.operator("host", command, *options, "--json"))
+    made, line = said["invitation"], said["line"]
+    root = f"join --url {parts.url} --root {said['bundle_root']}"
+    assert line.endswith(f" {root} --invitation {made['id']} --login deploy --token-file -")
+    assert "--name" not in line
+    assert run(line).installed[2].startswith(hashlib.sha256(program).hexdigest())
+    text = parts.operator("host", command, *options)
+    assert f"Run this line as root on each host: 2 times, until {until}" not in text, "the day itself still counts"
+    assert "Run this line as root on each host: 2 times, until " in text
+    listed = json.loads(parts.operator("host", "invitations", "--json"))["invitations"]
+    assert {"pattern": "auto-*", "uses": 2, "used": 0, "over": ""}.items() <= listed[0].items()
+    assert said["token"] not in parts.operator("host", "invitations")
+    assert "REVOKED" in parts.operator("host", "invitations", "--revoke", made["id"], "--reason", "leaked")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("add", "web5", *FLEET, "--until", "2099-01-01"), "not with --pattern: name"),
+        (("add", *FLEET, "--address", "192.0.2.1", "--until", "2099-01-01"), "not with --pattern: address"),
+        (("add", *FLEET), "say how many hosts may join, and until when"),
+        (("add", *FLEET, "--until", "2099-01-01"), "an invitation ends in the future, within 366 d"),
+        (("invite", *FLEET, "--until", "tomorrow"), "'tomorrow' is not a date like 2026-12-31"),
+        (("add", "web5", "--address", "192.0.2.1", "--uses", "3"), "--uses: only for several hosts"),
+        (("add", "--address", "192.0.2.1"), "give the host's name and its --address"),
+        (("add", "web5"), "give the host's name and its --address"),
+        (("invite",), "give the name of the host"),
+        (("invitations", "--revoke", "web5"), "there is no open invitation 'web5'"),
+    ],
+)
+def test_what_makes_no_invitation_is_told(parts: Processes, options: tuple[str, ...], told: str) -> None:
+    by_token(parts)
+    with pytest.raises(AssertionError, match=re.escape(told)):
+        parts.operator("host", *options)
+    assert "web5" not in parts.operator("host", "list")
+
+
+def test_an_inventory_is_applied_with_lines_in_a_file_of_the_operator_alone(parts: Processes, tmp_path: Path) -> None:
+    inventory, lines = tmp_path / "hosts.toml", tmp_path / "lines"
+    one = '[[host]]\nname = "inv-{0}"\naddress = "192.0.2.{0}"\nlabels = {{ env = "staging" }}\nlogins = ["deploy"]\n'
+    inventory.write_text("".join(one.format(number) for number in range(100, 103)))
+    trial = parts.operator("host", "apply", str(inventory), "--dry-run")
+    assert trial.startswith(
+        "nothing was changed: this is what it would do\n3 added, 0 changed, 0 removed, 0 unchanged\n"
+    )
+    assert "+ inv-100  address: 192.0.2.100 port 22; labels: env=staging; accounts: deploy" in trial
+    assert "inv-100" not in parts.operator("host", "list")
+    text = parts.operator("host", "apply", str(inventory), "--lines", str(lines), "--url", parts.url)
+    assert f"3 lines to paste within the hour: {lines}" in text
+    assert stat.S_IMODE(lines.stat().st_mode) == 0o600
+    found = lines.read_text().splitlines()
+    assert found[::2] == ["# inv-100", "# inv-101", "# inv-102"]
+    assert run(found[1]).installed[0] == "ssh-jit-host"
+    assert "0 added, 0 changed, 0 removed, 3 unchanged" in parts.operator("host", "apply", str(inventory))
+    with pytest.raises(AssertionError, match="cannot be made, so nothing was changed"):
+        parts.operator("host", "apply", str(inventory), "--lines", str(lines), "--url", parts.url)
+    with pytest.raises(AssertionError, match="give a reason"):
+        parts.operator("host", "apply", str(inventory), "--prune")
+    assert lines.read_text().splitlines() == found
 
 
 class Liar:

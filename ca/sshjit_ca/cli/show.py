@@ -148,6 +148,7 @@ def host_added(reply: m.HostReply) -> str:
             *([("not certified", f"keys of the type {', '.join(reply.left_out)}")] if reply.left_out else []),
             ("bundle root to pin", reply.bundle_root),
             *_invitation(reply.invitation),
+            *(("warning", text) for text in reply.warnings),
         ]
     )
 

@@ -14,7 +14,7 @@ from sshjit.api.signed import AddHost, LabelHost, RemoveHost
 from sshjit.ca_protocol.hosts import CertifyHost, InviteHost, ReadHosts
 from sshjit.errors import Invalid
 from sshjit.events import HostAdded, HostLabelled
-from sshjit_ca.access import host_statements, hosts, policy_change, signed_actions
+from sshjit_ca.access import host_statements, host_warnings, hosts, policy_change, signed_actions
 from sshjit_ca.access.issuance import host_reply
 from sshjit_ca.access.revocation import require_reason
 from sshjit_ca.access.views import host_view
@@ -54,7 +54,8 @@ def add_host(context: Context, message: AddHost) -> HostReply:
     )
     host = context.state.hosts[name]
     invitation = host_statements.invite(context, host) if context.socket == "admin" and not keys else None
-    return replace(host_reply(context, host, keys, invitation), left_out=left_out)
+    told = host_warnings.warnings(context, host) if context.socket == "admin" else ()
+    return replace(host_reply(context, host, keys, invitation), left_out=left_out, warnings=told)
 
 
 def invite_host(context: Context, message: InviteHost) -> HostReply:

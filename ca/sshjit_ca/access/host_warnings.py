@@ -1,0 +1,35 @@
+"""What an operator is told who adds a host: nothing of it is forbidden, and most of it is not what was meant."""
+
+from __future__ import annotations
+
+from sshjit import sshkey
+from sshjit_ca.context import Context
+from sshjit_ca.state import Host
+
+USUAL = {"ssh-ed25519": "Ed25519", "ecdsa-sha2-nistp256": "ECDSA", "ssh-rsa": "RSA"}
+"""Types of keys that every sshd makes for its host."""
+
+
+def warnings(context: Context, host: Host) -> tuple[str, ...]:
+    """A sentence for each."""
+    told = []
+    index = context.policy.allow_index
+    if not host.labels:
+        told.append("the host has no label, and rules go by labels: nobody can ask for access to it")
+    elif not index.for_host(dict(host.labels)):
+        told.append("no rule of the policy allows anything on a host with these labels")
+    same = [
+        each.name
+        for each in context.state.hosts.values()
+        if each.id != host.id and (each.address, each.port) == (host.address, host.port)
+    ]
+    if same:
+        told.append(f"{host.address} port {host.port} is the address of {', '.join(sorted(same)[:3])} too")
+    types = {sshkey.parse_line(line).type for line in host.host_keys}
+    lacking = [name for kind, name in USUAL.items() if kind not in types]
+    if types and lacking:
+        told.append(
+            f"only these of its keys are certified, not {' and '.join(lacking)}: where sshd shows such a key as well, "
+            "people who pinned it are locked out by the certificate for another one. Give every key of sshd"
+        )
+    return tuple(told)
