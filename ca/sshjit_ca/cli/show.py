@@ -178,11 +178,20 @@ def _invitation(made: m.Invitation | None) -> list[tuple[str, str]]:
 def hosts(reply: m.HostsReply) -> str:
     """The hosts as a table."""
     until = {name: certified_until(end) for name, end in reply.certified}
+    logins = {name: ",".join(accounts) for name, accounts in reply.logins}
     rows = [
-        (host.name, host.id, f"{host.address}:{host.port}", _labels(host), until.get(host.name, "-"))
+        (
+            host.name,
+            host.id,
+            f"{host.address}:{host.port}",
+            _labels(host),
+            logins.get(host.name, "-"),
+            until.get(host.name, "-"),
+        )
         for host in reply.hosts
     ]
-    return table(("HOST", "ID", "ADDRESS", "LABELS", "CERTIFIED UNTIL"), rows) if rows else "no hosts are enrolled"
+    head = ("HOST", "ID", "ADDRESS", "LABELS", "ACCOUNTS", "CERTIFIED UNTIL")
+    return table(head, rows) if rows else "no hosts are enrolled"
 
 
 def entries(found: Sequence[m.EntryView]) -> str:

@@ -107,7 +107,7 @@ def _fleet_problem(context: Context, fleet: Fleet, name: str, keys: tuple[Public
     if not names.fits_pattern(name, fleet.pattern):
         return "not_in_pattern"
     names.host_name(name)
-    if name in context.state.host_names:
+    if name in context.state.host_names or hosts.former_owner(context, name, "") is not None:
         return "name_taken"
     if any(key_owner(context.state, key) is not None for key in keys):
         return "key_taken"
@@ -120,13 +120,14 @@ def _refusal(context: Context, message: JoinHost, keys: tuple[PublicKey, ...], p
     Not where the very host comes again that joined by it: its answer was lost, and it goes on by renewing.
     """
     host = context.state.hosts.get(message.name)
-    again = host is not None and host.host_keys == tuple(key.line for key in keys)
-    if not again or (host is not None and host.invitation != (message.invitation or None)):
-        about = message.invitation or message.name
-        count = context.refusals.count(about, "join_host", problem, context.now)
+    invitation = message.invitation or None
+    again = host is not None and host.invitation == invitation and set(host.host_keys) == {key.line for key in keys}
+    if not again:
+        count = context.refusals.count(message.invitation or message.name, "join_host", problem, context.now)
         if count:
+            name = names.show(message.name, 253)[1:-1]  # it may be no name at all
             prints = tuple(key.fingerprint for key in keys)
-            context.record(JoinRefused(message.invitation or None, problem, count, message.name, prints))
+            context.record(JoinRefused(invitation, problem, count, name, prints))
     return Refused("join_refused", JOIN_PROBLEMS[problem], hint="ask the operator, whom an alarm has told")
 
 

@@ -22,7 +22,15 @@ PLACES = (
 """Where the errors are raised that pages show; what checks every field a second time is ``sshjit.names``."""
 ELSEWHERE = {
     *("bundle.py", "ca_keys.py", "emergency.py", "emergency_certificates.py", "feed.py", "hardware_keys.py"),
-    *("host_enrolment.py", "host_statements.py", "hosts.py", "issuance.py", "status.py"),
+    *(
+        "host_enrolment.py",
+        "host_statements.py",
+        "hosts.py",
+        "inventory.py",
+        "invitations.py",
+        "issuance.py",
+        "status.py",
+    ),
 }
 """What no page asks for."""
 NO_PAGE = {"too_young", "unknown_tile"}
