@@ -63,6 +63,13 @@ def test_hundreds_of_hosts_come_in_one_message_and_are_as_the_inventory_says(ca:
     assert ca.kinds().count("host") == 402
 
 
+def test_an_inventory_of_thousands_fits_into_one_message() -> None:
+    many = [spec(f"web{number}", address=f"192.0.{number // 250}.{number % 250}") for number in range(5_000)]
+    assert len(pack(many)) < m.MAX_INVENTORY
+    keys = [replace(each, host_keys=(f"ssh-ed25519 {base64.b64encode(bytes(51)).decode()}",)) for each in many[:999]]
+    assert len(pack(keys)) < m.MAX_INVENTORY
+
+
 def test_one_mistake_changes_nothing_and_every_mistake_is_told(ca: Installation) -> None:
     told = refused(
         ca,
