@@ -78,8 +78,11 @@ def plan(context: Context, specs: tuple[HostSpec, ...], *, prune: bool) -> Plan:
             mistakes.append(f"{names.show(spec.name)}: {error.message}")
     held = context.state.hosts
     gone = [host for name, host in held.items() if prune and name not in wanted and host.invitation is None]
-    after = {host.id: host for host in held.values() if host not in gone} | {each.id: each for each in wanted.values()}
-    mistakes += _clashes(context, after.values(), frozenset(wanted), frozenset(host.id for host in gone))
+    left = frozenset(host.id for host in gone)
+    after = {host.id: host for host in held.values() if host.id not in left} | {
+        each.id: each for each in wanted.values()
+    }
+    mistakes += _clashes(context, after.values(), frozenset(wanted), left)
     if mistakes:
         more = f"\n… and {len(mistakes) - TOLD} more" if len(mistakes) > TOLD else ""
         told = "\n".join(mistakes[:TOLD])

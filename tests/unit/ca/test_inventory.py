@@ -235,8 +235,6 @@ def test_what_is_no_packed_inventory_is_refused(ca: Installation, packed: str) -
     with pytest.raises(Invalid) as invalid:
         ca.say(message, m.ApplyHostsReply, "admin")
     assert invalid.value.code in {"bad_inventory", "too_many_hosts", "bad_message"}
-    with pytest.raises(Invalid, match="not taken at this socket"):
-        ca.say(message, m.ApplyHostsReply, "web")
 
 
 TOML = """
