@@ -12,24 +12,24 @@ USUAL = {"ssh-ed25519": "Ed25519", "ecdsa-sha2-nistp256": "ECDSA", "ssh-rsa": "R
 
 def warnings(context: Context, host: Host) -> tuple[str, ...]:
     """A sentence for each."""
-    told = []
+    sentences = []
     index = context.policy.allow_index
     if not host.labels:
-        told.append("the host has no label, and rules go by labels: nobody can ask for access to it")
+        sentences.append("the host has no label, and rules go by labels: nobody can ask for access to it")
     elif not index.for_host(dict(host.labels)):
-        told.append("no rule of the policy allows anything on a host with these labels")
+        sentences.append("no rule of the policy allows anything on a host with these labels")
     same = [
-        each.name
-        for each in context.state.hosts.values()
-        if each.id != host.id and (each.address, each.port) == (host.address, host.port)
+        other.name
+        for other in context.state.hosts.values()
+        if other.id != host.id and (other.address, other.port) == (host.address, host.port)
     ]
     if same:
-        told.append(f"{host.address} port {host.port} is the address of {', '.join(sorted(same)[:3])} too")
+        sentences.append(f"{host.address} port {host.port} is the address of {', '.join(sorted(same)[:3])} too")
     types = {sshkey.parse_line(line).type for line in host.host_keys}
     lacking = [name for kind, name in USUAL.items() if kind not in types]
     if types and lacking:
-        told.append(
+        sentences.append(
             f"only these of its keys are certified, not {' and '.join(lacking)}: where sshd shows such a key as well, "
             "people who pinned it are locked out by the certificate for another one. Give every key of sshd"
         )
-    return tuple(told)
+    return tuple(sentences)

@@ -98,7 +98,7 @@ def effects_on(
         gone = [host.name for host in hosts if host.id in removed]
         error: SshJitError | None = None
         if gone:
-            error = Refused("host_gone", f"{', '.join(gone)} is removed")
+            error = Refused("host_gone", f"{', '.join(gone)} is removed", hint="ask again")
         else:
             error = recheck.refusal(context, request, hosts=hosts)
         if error is not None:

@@ -24,12 +24,14 @@ from typing import Any
 
 from sshjit import ca_protocol as m
 from sshjit import names, strict_json, wire
-from sshjit.errors import Failed, Invalid, SshJitError
+from sshjit.errors import Failed, Invalid
 from sshjit_ca.access import inventory
 from sshjit_ca.cli import show as cli_show
 from sshjit_ca.cli.effects import effects
 from sshjit_ca.cli.join_line import Joining
 from sshjit_ca.config import Config
+from sshjit_ca.machine import owner
+from sshjit_ca.machine.durable import make_durably
 from sshjit_ca.operations import admin_client
 
 _FIELDS = ("name", "address", "port", "aliases", "labels", "logins", "host_keys")
@@ -71,17 +73,12 @@ def apply(conf: Config, options: argparse.Namespace) -> int:
         dry_run=options.dry_run,
         reason=options.reason,
     )
-    lines = None if options.lines is None else _new_file(options.lines)
-    try:
-        reply = admin_client.call(conf.admin_socket, message, m.ApplyHostsReply)
-    except SshJitError:
-        if lines is not None:
-            os.close(lines)
-            options.lines.unlink()
-        raise
-    if lines is not None and url is not None:
-        with os.fdopen(lines, "w", encoding="ascii") as file:
-            file.writelines(_line(reply, token, url) for token in reply.tokens)
+    if options.lines is not None and os.path.lexists(options.lines):
+        text = f"{options.lines} exists, so nothing was changed"
+        raise Invalid("not_written", text, hint="name a file that does not exist yet")
+    reply = admin_client.call(conf.admin_socket, message, m.ApplyHostsReply)
+    if options.lines is not None and url is not None:
+        _write_lines(options.lines, "".join(_line(reply, token, url) for token in reply.tokens))
     if options.json:
         print(json.dumps(wire.encode(reply) | {"tokens": []}))
     else:
@@ -89,12 +86,13 @@ def apply(conf: Config, options: argparse.Namespace) -> int:
     return 0
 
 
-def _new_file(path: Path) -> int:
+def _write_lines(path: Path, text: str) -> None:
     try:
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with owner.as_operator():
+            make_durably(path, text.encode("ascii"))
     except OSError as error:
-        text = f"{path} cannot be made, so nothing was changed: {error.strerror}"
-        raise Failed("not_written", text, hint="name a file that does not exist yet") from None
+        problem = f"the inventory was applied, but {path} cannot be written: {error.strerror}"
+        raise Failed("not_written", problem, hint="ssh-jit-ca host invite NAME prints the line of one host") from None
 
 
 def _line(reply: m.ApplyHostsReply, token: m.HostToken, url: str) -> str:
@@ -190,14 +188,15 @@ def _changes(reply: m.ApplyHostsReply) -> list[str]:
     ]
     marks = {"added": "+", "changed": "~", "removed": "-"}
     for change in reply.changes:
-        what = (
-            f"{each.field}: {each.before or '(none)'} -> {each.after or '(none)'}"
-            if change.kind == "changed"
-            else f"{each.field}: {each.after or each.before}"
-            for each in change.fields
-        )
-        lines.append(f"{marks[change.kind]} {change.host}  {'; '.join(what)}")
+        what = "; ".join(_field(item, changed=change.kind == "changed") for item in change.fields)
+        lines.append(f"{marks[change.kind]} {change.host}  {what}")
     return lines
+
+
+def _field(item: m.FieldChange, *, changed: bool) -> str:
+    if changed:
+        return f"{item.field}: {item.before or '(none)'} -> {item.after or '(none)'}"
+    return f"{item.field}: {item.after or item.before}"
 
 
 def _right(right: m.HostRight) -> tuple[str, str, str]:

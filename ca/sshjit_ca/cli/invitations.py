@@ -220,12 +220,12 @@ _OVER = {"": "open", "used": "used", "revoked": "REVOKED"}
 
 def _table(reply: m.InvitationsReply) -> str:
     rows: list[tuple[str, ...]] = []
-    for each in reply.invitations:
-        labels = ",".join(f"{key}={value}" for key, value in each.labels)
-        forget = durations.show(each.forget_after) if each.forget_after else "-"
-        used = f"{each.used} of {each.uses}"
-        row = (each.id, each.pattern or "-", used, cli_show.instant(each.expires), labels, ",".join(each.logins))
-        rows.append((*row, forget, _OVER[each.over]))
+    for made in reply.invitations:
+        labels = ",".join(f"{key}={value}" for key, value in made.labels)
+        forget = durations.show(made.forget_after) if made.forget_after else "-"
+        used = f"{made.used} of {made.uses}"
+        row = (made.id, made.pattern or "-", used, cli_show.instant(made.expires), labels, ",".join(made.logins))
+        rows.append((*row, forget, _OVER[made.over]))
     head = ("INVITATION", "HOSTS", "USED", "UNTIL (UTC)", "LABELS", "ACCOUNTS", "FORGET AFTER", "STATE")
     return cli_show.table(head, rows) if rows else "no invitation is open"
 

@@ -32,10 +32,10 @@ def prune(state: State, time: int) -> None:
     state.revoked = {serial: until for serial, until in state.revoked.items() if before < until}
     state.ended = {grant: (when, until) for grant, (when, until) in state.ended.items() if before < until}
     state.extended = {grant: ends for grant, ends in state.extended.items() if before < ends}
-    state.invited = {host: each for host, each in state.invited.items() if not each.over or before < each.expires}
+    state.invited = {host: token for host, token in state.invited.items() if not token.over or before < token.expires}
     state.former_names = {name: former for name, former in state.former_names.items() if before < former[1]}
     joined = {host.invitation for host in state.hosts.values()}
-    state.fleets = {name: each for name, each in state.fleets.items() if before < each.expires or name in joined}
+    state.fleets = {name: fleet for name, fleet in state.fleets.items() if before < fleet.expires or name in joined}
     _certificates(state, before)
     alive = {serial: each for serial, each in state.host_certificates.items() if before < each.valid_before}
     state.host_certificates = alive
