@@ -93,8 +93,9 @@ def host_changed(state: State, event: events.HostChanged, time: int) -> None:
     for name in event.aliases:
         state.host_names[name] = host.name
         state.former_names.pop(name, None)
-    fields = {"aliases": event.aliases, "address": event.address, "port": event.port, "logins": event.logins}
-    state.hosts[event.name] = replace(host, **fields)
+    state.hosts[event.name] = replace(
+        host, aliases=event.aliases, address=event.address, port=event.port, logins=event.logins
+    )
 
 
 def host_issued(state: State, event: events.HostIssued, time: int) -> None:
