@@ -128,7 +128,7 @@ def _refusal(context: Context, message: JoinHost, keys: tuple[PublicKey, ...], p
             name = names.show(message.name, 253)[1:-1]  # it may be no name at all
             prints = tuple(key.fingerprint for key in keys)
             context.record(JoinRefused(invitation, problem, count, name, prints))
-    return Refused("join_refused", JOIN_PROBLEMS[problem], hint="ask the operator, whom an alarm has told")
+    return Refused("join_refused", JOIN_PROBLEMS[problem], hint="ask the operator for a new token")
 
 
 def sign_host(context: Context, message: SignHost) -> HostReply:
