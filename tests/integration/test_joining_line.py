@@ -157,7 +157,8 @@ def test_the_line_of_a_fleet_names_its_invitation_and_no_host(parts: Processes, 
     assert f"Run this line as root on each host: 2 times, until {until}" not in text, "the day itself still counts"
     assert "Run this line as root on each host: 2 times, until " in text
     listed = json.loads(parts.operator("host", "invitations", "--json"))["invitations"]
-    assert {"pattern": "auto-*", "uses": 2, "used": 0, "over": ""}.items() <= listed[0].items()
+    assert made in listed
+    assert (made["pattern"], made["uses"], made["used"], made["over"]) == ("auto-*", 2, 0, "")
     assert said["token"] not in parts.operator("host", "invitations")
     assert "REVOKED" in parts.operator("host", "invitations", "--revoke", made["id"], "--reason", "leaked")
 

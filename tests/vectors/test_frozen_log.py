@@ -312,6 +312,7 @@ def test_every_message_that_only_reads_is_answered(shown: FrozenCa) -> None:
         m.ReadPolicies(),
         *(m.ReadPolicy(path.stem) for path in (FOLDER / "policies").iterdir()),
         m.ReadHardwareKeys(),
+        m.ReadInvitations(),
         m.Status(),
     ]
     for message in web:
