@@ -9,8 +9,10 @@ from sshjit.api.effects import AffectedView
 from sshjit.api.message import Message, Reply
 from sshjit.limits import AtMost
 
-MAX_INVENTORY = 240 * 1024
-"""Letters of a packed inventory: a frame holds no more. Some thousand hosts, where these have no keys in it."""
+PART = 60 * 1024
+"""Letters of one part of a packed inventory."""
+MAX_PARTS = 4
+"""Parts: a frame holds no more. They are enough for some thousand hosts, where these have no keys in the inventory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,8 @@ class HostSpec:
 class ApplyHosts(Message, answer="ApplyHostsReply"):
     """Makes the enrolled hosts what an inventory says: all of it, or nothing (admin socket)."""
 
-    inventory: Annotated[str, AtMost(MAX_INVENTORY, "too_large")]
-    """A list of ``HostSpec`` as JSON, compressed (zlib) and in Base64: a frame is small, and hosts are alike."""
+    inventory: Annotated[tuple[Annotated[str, AtMost(PART, "too_large")], ...], AtMost(MAX_PARTS, "too_large")]
+    """A list of ``HostSpec`` as JSON, compressed (zlib), in Base64, and cut: a frame is small, and hosts are alike."""
     prune: bool
     """Remove hosts that it does not name, but for those that joined by themselves, by an invitation."""
     invite: bool

@@ -104,6 +104,10 @@ def _a_day(stolen: Stolen) -> None:
     ca.say(join(ca, "web9", made.token, stolen.keys), m.HostReply, "web")
     ca.say(renew(ca, "web9", stolen.keys), m.HostReply, "web")
     ca.say(report(ca, "web9", stolen.keys[0]), m.Done, "web")
+    leaver = make_key(ca.home / "leaver")
+    gone = m.AddHost("web8", (), "192.0.2.8", 22, (("env", "staging"),), lines_of((leaver,)))
+    ca.say(gone, m.HostReply, "admin")
+    ca.say(leave(ca, "web8", leaver), m.Done, "web")
     ca.say(act(ca, bob, by(ca.key(BOB)), m.LabelHost("web9", (("env", "prod"),), None, None)), m.HostReply, "web")
     lock = ca.say(m.Lock(bob, "host", "web9", "looks odd"), m.LockReply, "web").lock
     ca.say(act(ca, bob, by(ca.key(BOB)), m.Unlock(None, lock.id, "was nothing", None)), m.Done, "web")

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from sshjit import durations, names, sshkey, wire
-from sshjit.ca_protocol.inventory import FieldChange, HostChange, HostSpec
+from sshjit.ca_protocol.inventory import PART, FieldChange, HostChange, HostSpec
 from sshjit.errors import Invalid, SshJitError
 from sshjit_ca.access import host_statements, hosts
 from sshjit_ca.context import Context
@@ -33,13 +33,14 @@ class Plan:
     unchanged: int
 
 
-def pack(specs: Iterable[HostSpec]) -> str:
-    """An inventory as it travels."""
+def pack(specs: Iterable[HostSpec]) -> tuple[str, ...]:
+    """An inventory as it travels, in parts; more than ``MAX_PARTS`` if it is too large."""
     text = json.dumps([wire.encode(each) for each in specs], separators=(",", ":"))
-    return base64.b64encode(zlib.compress(text.encode("ascii"), 9)).decode("ascii")
+    packed = base64.b64encode(zlib.compress(text.encode("ascii"), 9)).decode("ascii")
+    return tuple(packed[start : start + PART] for start in range(0, len(packed), PART))
 
 
-def unpack(text: str) -> tuple[HostSpec, ...]:
+def unpack(parts: tuple[str, ...]) -> tuple[HostSpec, ...]:
     """The hosts of a packed inventory.
 
     Raises:
@@ -48,7 +49,7 @@ def unpack(text: str) -> tuple[HostSpec, ...]:
     """
     unpacker = zlib.decompressobj()
     try:
-        raw = unpacker.decompress(base64.b64decode(text, validate=True), MAX_BYTES)
+        raw = unpacker.decompress(base64.b64decode("".join(parts), validate=True), MAX_BYTES)
     except (binascii.Error, zlib.error, ValueError):
         raise Invalid("bad_inventory", "the inventory is not packed as it should be") from None
     if unpacker.unconsumed_tail or not unpacker.eof:

@@ -63,8 +63,9 @@ def apply(conf: Config, options: argparse.Namespace) -> int:
         text = "the lines need the front end's address: front_end in ca.toml, or --url https://…"
         raise Invalid("no_front_end", text)
     packed = inventory.pack(specs)
-    if len(packed) > m.MAX_INVENTORY:
-        text = f"the inventory is too large for one message ({len(packed)} bytes, packed; {m.MAX_INVENTORY} at most)"
+    if len(packed) > m.MAX_PARTS:
+        size, most = sum(map(len, packed)), m.MAX_PARTS * m.PART
+        text = f"the inventory is too large for one message ({size} bytes, packed; {most} at most)"
         raise Invalid("too_large", text, hint="leave host_keys out where hosts join by a token, or apply it in parts")
     message = m.ApplyHosts(
         packed,
