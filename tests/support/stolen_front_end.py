@@ -22,6 +22,7 @@ from tests.support.signatures import (
     by,
     host_keys,
     join,
+    leave,
     lines_of,
     renew,
     report,
