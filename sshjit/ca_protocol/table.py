@@ -17,7 +17,8 @@ PROTOCOL_VERSION = 1
 MAX_FRAME = 256 * 1024
 """Bytes of one frame, in both directions, except replies that carry a bundle or a page of the log."""
 MAX_REPLY = 16 * 1024 * 1024
-_TOPICS = (logins, requests, explain, feed, locks, signed, hosts, inventory, said_by_hosts, host_sessions, keys, log, operating)
+_FOR_PEOPLE = (logins, requests, explain, feed, locks, signed)
+_TOPICS = (*_FOR_PEOPLE, hosts, inventory, said_by_hosts, host_sessions, keys, log, operating)
 
 
 def _answer(message: type[Message]) -> type[Reply]:

@@ -150,9 +150,7 @@ class Alarms:
 def find(store: Store, after: int, size: int) -> tuple[list[tuple[Row, Event]], int]:
     """What is to be told of the entries after a position, and how far was read."""
     last = min(after + READ, size - 1)
-    query = sa.select(table).where(
-        table.c.number > after, table.c.number <= last, table.c.kind.in_(KINDS)
-    )
+    query = sa.select(table).where(table.c.number > after, table.c.number <= last, table.c.kind.in_(KINDS))
     due = []
     for row in store.select(query, newest_first=False, limit=READ):
         with contextlib.suppress(Invalid):  # that is for ``log verify`` to say
