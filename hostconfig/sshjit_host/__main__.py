@@ -1,7 +1,7 @@
 """The command line of ``ssh-jit-host``: arguments, signals, lines on standard error, exit codes.
 
-Exit codes: 0 done, 1 a problem of this host, 2 usage or configuration, 4 the bundle was refused, 5 sshd does not accept
-the drop-in, 8 the front end cannot be reached.
+Exit codes: 0 done, 1 a problem of this host, 2 usage or configuration, 3 not joined (``status``), 4 the bundle, or this
+host, was refused, 5 sshd does not accept the drop-in, 8 the front end cannot be reached.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from . import doctor, session_command
+from . import arguments, doctor, joining, leaving, session_command, status
 from .config import DEFAULT_PATH, load
 from .errors import HostError
 from .refresh import Refresher
@@ -38,8 +38,9 @@ def parser() -> argparse.ArgumentParser:
     """The command line's grammar."""
     top = argparse.ArgumentParser(
         prog="ssh-jit-host",
-        description="Keeps this server's sshd in step with the signed bundle of an ssh-jit installation.",
-        epilog="exit codes: 0 done, 1 this host, 2 usage or configuration, 4 bundle refused, 5 sshd, 8 out of reach",
+        description="Sets this server up for ssh-jit, and keeps its sshd in step with the signed bundle.",
+        epilog="exit codes: 0 done, 1 this host, 2 usage or configuration, 3 not joined (status), "
+        "4 bundle or host refused, 5 sshd, 8 out of reach",
     )
     where = f"default: $SSH_JIT_HOST_CONFIG, else {DEFAULT_PATH}"
     top.add_argument("--config", metavar="PATH", help=where)
@@ -53,6 +54,10 @@ def parser() -> argparse.ArgumentParser:
     change = sessions.add_mutually_exclusive_group()
     change.add_argument("--install", action="store_true", help="have PAM ask before a session by a certificate opens")
     change.add_argument("--remove", action="store_true", help="take that out of PAM again")
+    arguments.add_join(commands.add_parser("join", help="set this server up, or change how; all of it or nothing"))
+    commands.add_parser("leave", help="put this server back as it was, and tell the CA")
+    state = commands.add_parser("status", help="what is set up, how fresh it is, until when it lasts")
+    state.add_argument("--json", action="store_true", help="print it for a program")
     for command in commands.choices.values():  # no default, which would take back what stands before the command
         command.add_argument("--config", metavar="PATH", default=argparse.SUPPRESS, help=where)
     return top
@@ -60,22 +65,12 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> int:
     """Run the program; the return value is its exit code."""
-    arguments = parser().parse_args()
+    given = parser().parse_args()
     os.umask(0o022)
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
     try:
-        config = load(Path(arguments.config or os.environ.get("SSH_JIT_HOST_CONFIG") or DEFAULT_PATH))
-        if arguments.command == "watch":
-            watch(config, say, random.SystemRandom())
-        if arguments.command == "doctor":
-            findings = doctor.Examination(config, time.time()).findings()
-            print(doctor.as_json(findings) if arguments.json else _printable(doctor.text(findings)))
-            return 1 if any(finding.level == "bad" for finding in findings) else 0
-        if arguments.command == "sessions":
-            session_command.run(config, say, install=arguments.install, remove=arguments.remove)
-            return 0
-        Refresher(config, say).refresh(time.time())
+        return _run(given, Path(given.config or os.environ.get("SSH_JIT_HOST_CONFIG") or DEFAULT_PATH))
     except HostError as error:
         say(error.message)
         if error.hint:
@@ -84,6 +79,30 @@ def main() -> int:
     except OSError as error:
         say(f"{error.filename or 'the system'}: {error.strerror or error}")
         return 1
+
+
+def _run(given: argparse.Namespace, path: Path) -> int:
+    if given.command == "join":
+        joining.join(arguments.wish(given, path.absolute()), say, time.time())
+        return 0
+    if given.command == "leave":
+        leaving.leave(path.absolute(), say)
+        return 0
+    if given.command == "status":
+        state = status.read(path.absolute(), load(path) if path.exists() else None, time.time())
+        print(status.as_json(state) if given.json else _printable(status.text(state)))
+        return state.code
+    config = load(path)
+    if given.command == "watch":
+        watch(config, say, random.SystemRandom())
+    if given.command == "doctor":
+        findings = doctor.Examination(config, time.time()).findings()
+        print(doctor.as_json(findings) if given.json else _printable(doctor.text(findings)))
+        return 1 if any(finding.level == "bad" for finding in findings) else 0
+    if given.command == "sessions":
+        session_command.run(config, say, install=given.install, remove=given.remove)
+        return 0
+    Refresher(config, say).refresh(time.time())
     return 0
 
 

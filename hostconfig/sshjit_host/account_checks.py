@@ -140,7 +140,7 @@ class Accounts:
         except KeyError:
             return
         for pattern in counts.value("AuthorizedKeysFile").split():
-            path = _expanded(pattern, login, home)
+            path = expanded(pattern, login, home)
             if path is not None and _has_keys(path):
                 hint = "ssh-jit-host join --only-certificates closes these ways, once a certificate was seen to work"
                 yield Finding("warn", f"{path} lets its keys into {login} whatever becomes of a grant", hint)
@@ -180,7 +180,7 @@ def _is_locked(login: str) -> bool:
     return any(fields[0] == login and fields[1].startswith("!") for fields in entries if len(fields) > 1)
 
 
-def _expanded(pattern: str, login: str, home: str) -> Path | None:
+def expanded(pattern: str, login: str, home: str) -> Path | None:
     """An ``AuthorizedKeysFile`` for an account (sshd_config(5), TOKENS); ``None`` for ``none``."""
     if pattern == "none":
         return None

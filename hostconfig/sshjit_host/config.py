@@ -6,6 +6,7 @@ to root or to the user who runs the program, and nobody else may write it: it de
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pwd
 import re
@@ -22,7 +23,7 @@ DEFAULT_PATH = "/etc/ssh-jit/host.json"
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
-_HOST_ID = re.compile(rf"{_LABEL}(?:\.{_LABEL})*(?:~[1-9][0-9]{{0,5}})?", re.ASCII)
+HOST_ID = re.compile(rf"{_LABEL}(?:\.{_LABEL})*(?:~[1-9][0-9]{{0,5}})?", re.ASCII)
 _LOGIN = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,31}\$?", re.ASCII)
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}", re.ASCII)
 _URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]{1,255}(?:/[A-Za-z0-9._~/-]{0,500})?", re.ASCII)
@@ -41,7 +42,14 @@ _DEFAULTS: dict[str, Any] = {
     "run": "/run/ssh-jit-host",
     "pam": "/etc/pam.d",
     "warn": 120,
+    "host_certificates": True,
+    "only_certificates": False,
+    "beside": False,
 }
+AUTO = ("auto",)
+"""``reload``: the way is found out each time (``reloading.py``)."""
+LATER = ("later",)
+"""``reload``: not now; never in the file."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +58,11 @@ class Config:
 
     ``url`` is the front end's, without a slash at its end; ``root`` the pinned bundle key, ``SHA256:…``; ``logins``
     the accounts that certificates open; ``home`` the folder that is ours alone; ``reload`` the command that makes sshd
-    read its configuration again, or ``None``; ``interval`` seconds between two looks of ``watch``. ``run`` is the
-    folder of the session daemon, ``pam`` that of PAM's services; sessions are warned ``warn`` seconds before their end.
-    ``path`` is where these settings were read.
+    read its configuration again, ``AUTO``, or ``None``; ``interval`` seconds between two looks of ``watch``. ``run`` is
+    the folder of the session daemon, ``pam`` that of PAM's services; sessions are warned ``warn`` seconds before their
+    end. ``path`` is where these settings were read, and ``loaded`` says that they were.
+    ``host_certificates``: whether sshd shows those of our CA; ``only_certificates``: whether our accounts are open to
+    nothing else; ``beside``: whether another CA that the server trusts stays.
     """
 
     name: str
@@ -71,6 +81,10 @@ class Config:
     pam: Path
     warn: int
     path: Path
+    host_certificates: bool = True
+    only_certificates: bool = False
+    beside: bool = False
+    loaded: bool = False
 
     @property
     def opens_others(self) -> bool:
@@ -94,7 +108,7 @@ def load(path: Path) -> Config:
     if status.st_uid not in (0, os.geteuid()) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise ConfigError(f"others can write {path}", hint=f"chown root {path}; chmod 644 {path}")
     try:
-        return parse(text, path.resolve())
+        return dataclasses.replace(parse(text, path.resolve()), loaded=True)
     except ValueError as error:
         raise ConfigError(f"{path}: {error}") from None
 
@@ -120,7 +134,7 @@ def parse(text: str, path: Path = Path(DEFAULT_PATH)) -> Config:
             raise ValueError(f"logins: {login!r} is not a login name")
     return Config(
         name=_match(fields, "name", _NAME),
-        host_id=_match(fields, "host_id", _HOST_ID),
+        host_id=_match(fields, "host_id", HOST_ID),
         url=_url(_match(fields, "url", _URL)),
         root=_match(fields, "root", _FINGERPRINT),
         logins=logins,
@@ -135,6 +149,9 @@ def parse(text: str, path: Path = Path(DEFAULT_PATH)) -> Config:
         pam=_path(fields, "pam"),
         warn=warn,
         path=path,
+        host_certificates=strictjson.typed(fields, "host_certificates", bool),
+        only_certificates=strictjson.typed(fields, "only_certificates", bool),
+        beside=strictjson.typed(fields, "beside", bool),
     )
 
 
@@ -166,7 +183,9 @@ def _path(fields: dict[str, Any], name: str) -> Path:
 def _reload(fields: dict[str, Any]) -> tuple[str, ...] | None:
     if fields["reload"] is None:
         return None
+    if fields["reload"] == "auto":
+        return AUTO
     command = strictjson.strings(fields, "reload")
     if not command or not command[0].startswith("/"):
-        raise ValueError("reload is neither null nor a command that begins with a path")
+        raise ValueError('reload is neither null, nor "auto", nor a command that begins with a path')
     return command

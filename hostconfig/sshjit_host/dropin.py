@@ -14,12 +14,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import effective, files, owner_lists, pam_hook, sshdconf
-from .config import Config
-from .errors import HostError, SshdError
+from . import beside, effective, files, owner_lists, pam_hook, reloading, sshdconf
+from .config import LATER, Config
+from .errors import SshdError
 from .keygen import Outcome, run
 
 HEADER = "# Written by ssh-jit-host, which overwrites changes. It makes sshd accept short-lived certificates.\n"
+
+CLOSED = {
+    "AuthorizedKeysFile": "none",
+    "AuthorizedKeysCommand": "none",
+    "PasswordAuthentication": "no",
+    "KbdInteractiveAuthentication": "no",
+    "HostbasedAuthentication": "no",
+    "GSSAPIAuthentication": "no",
+    "KerberosAuthentication": "no",
+}
+"""What closes every way into an account but certificates (``only_certificates``); a sshd may lack some of them."""
 
 Say = Callable[[str], None]
 
@@ -59,13 +70,26 @@ class DropIn:
 
     @property
     def values(self) -> dict[str, str]:
-        """The settings that must be in effect, by keyword."""
+        """The settings that must be in effect for everybody, by keyword."""
         home = self.config.home
-        return {
+        values = {
             "TrustedUserCAKeys": str(home / "user_ca.pub"),
             "AuthorizedPrincipalsFile": str(home / "principals" / "%u"),
             "RevokedKeys": str(home / "krl"),
         }
+        if self.config.beside:
+            del values["TrustedUserCAKeys"], values["AuthorizedPrincipalsFile"]
+        return values
+
+    def account_values(self, layout: sshdconf.Layout) -> dict[str, str]:
+        """The settings that must be in effect for our accounts alone."""
+        values = {}
+        if self.config.beside and not beside.has_principals_files(self.config, layout):
+            values["AuthorizedPrincipalsFile"] = str(self.config.home / "principals" / "%u")
+        if self.config.only_certificates:
+            known = {name for name, _ in self.usual().lines}
+            values.update({name: value for name, value in CLOSED.items() if name.lower() in known})
+        return values
 
     @property
     def _journal(self) -> Path:
@@ -87,7 +111,10 @@ class DropIn:
                 f"there is no folder {place.parent}",
                 hint=f"make it, and put `Include {place.parent}/*.conf` at the top of {self.config.sshd_config}",
             )
-        text = self._text(sshdconf.layout(self.config.sshd_config))
+        try:
+            text = self._text(sshdconf.layout(self.config.sshd_config))
+        except effective.Refused as error:
+            raise self._refusal(error.outcome) from None
         before = files.read(place)
         if before is not None and not before.startswith(HEADER.encode("utf-8")):
             raise SshdError(f"{place} was not written by ssh-jit-host", hint="move it, or name another `dropin`")
@@ -110,14 +137,25 @@ class DropIn:
     def _text(self, layout: sshdconf.Layout) -> bytes:
         """The drop-in's bytes. They contain each certificate's digest, so that sshd reloads when one is renewed."""
         lines = [f"{keyword} {value}\n" for keyword, value in self.values.items()]
+        lines += self._certificates(layout) if self.config.host_certificates else []
+        accounts = self.account_values(layout)
+        if accounts:
+            # Without the last line, whatever follows would be read as if it were for these accounts alone.
+            lines.append(f"Match User {','.join(self.config.logins)}\n")
+            lines += [f"    {keyword} {value}\n" for keyword, value in accounts.items()]
+            lines.append("Match all\n")
+        lines.append(pam_hook.dropin_lines(self.config))  # at the end, for a ``Match`` goes on to the end of the file
+        return (HEADER + "".join(lines)).encode("utf-8")
+
+    def _certificates(self, layout: sshdconf.Layout) -> list[str]:
+        lines = []
         elsewhere = {s.values for s in layout.of("HostCertificate") if s.path != self.config.dropin}
         for key in self.host_keys(layout):
             certificate = Path(f"{key}-cert.pub")
             data = files.read(certificate) if (str(certificate),) not in elsewhere else None
             if data:
                 lines.append(f"# SHA-256 {hashlib.sha256(data).hexdigest()}\nHostCertificate {certificate}\n")
-        lines.append(pam_hook.dropin_lines(self.config))  # at the end, for a ``Match`` goes on to the end of the file
-        return (HEADER + "".join(lines)).encode("utf-8")
+        return lines
 
     # ------------------------------------------------------------------------------------------------ the trial
 
@@ -182,15 +220,10 @@ class DropIn:
 
     def _reload(self, say: Say) -> None:
         """Make sshd read a changed drop-in; if that fails, the next run tries again."""
-        if not self._unloaded.exists():
+        if not self._unloaded.exists() or self.config.reload == LATER:
             return
-        if self.config.reload is None:
-            say("sshd must be reloaded to take its new configuration")
-        else:
-            outcome = run(*self.config.reload)
-            if outcome.code != 0:
-                raise HostError(f"sshd could not be reloaded: {outcome.output or f'status {outcome.code}'}")
-            say("reloaded sshd")
+        files.write(self.config.home / reloading.LOADED, b"")
+        say(reloading.reload(self.config))
         files.remove(self._unloaded)
 
     # ------------------------------------------------------------------------------------------- does it count?
@@ -200,16 +233,20 @@ class DropIn:
         layout = sshdconf.layout(self.config.sshd_config)
         try:
             usual = self.usual()
-            self._compare(layout, usual)
-            if any(s.conditional for keyword in self.values for s in layout.of(keyword)):
+            accounts = self.account_values(layout)
+            self._compare(layout, usual, self.values)
+            if accounts or any(s.conditional for keyword in self.values for s in layout.of(keyword)):
                 for connection in effective.connections(usual, layout):
                     for login in self.config.logins:
-                        self._compare(layout, effective.settings(self.config, login, connection))
+                        counts = effective.settings(self.config, login, connection)
+                        self._compare(layout, counts, {**self.values, **accounts})
+            if self.config.beside:
+                beside.require(self.config)
         except effective.Refused as error:
             raise self._refusal(error.outcome) from None
 
-    def _compare(self, layout: sshdconf.Layout, counts: effective.Effective) -> None:
-        for keyword, value in self.values.items():
+    def _compare(self, layout: sshdconf.Layout, counts: effective.Effective, values: dict[str, str]) -> None:
+        for keyword, value in values.items():
             if counts.value(keyword) != value:
                 raise self._shadowed(layout, keyword, counts.value(keyword))
 

@@ -33,6 +33,7 @@ GATEWAYS = (http.client.REQUEST_TIMEOUT, http.client.BAD_GATEWAY, http.client.GA
 """What proxies say when they cut."""
 LONGEST_ANSWER = 2 * LARGEST
 CHUNK = 64 * 1024
+_CODE = re.compile(r"[a-z0-9_]{1,64}", re.ASCII)
 _TAG = re.compile(r'(?:W/)?"[!#-~]{1,190}"', re.ASCII)
 
 
@@ -66,6 +67,16 @@ class _Status(Exception):
         super().__init__(code)
         self.code = code
         self.text = text
+
+
+class Refusal(Unreachable):
+    """The front end, or the CA behind it, refuses what was sent: ``code`` is the stable name of why."""
+
+    exit_code = 4
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 def entity_tag(text: str) -> str:
@@ -129,7 +140,7 @@ def _ask(url: str, etag: str, deadline: Deadline, wait: int) -> Poll:
         with error:
             if error.code == http.client.NOT_MODIFIED and etag:
                 return Poll(None, _waits(error.headers))
-            text = _upgrade(error) if error.code == http.client.UPGRADE_REQUIRED else ""
+            text = _said(error)[1] if error.code == http.client.UPGRADE_REQUIRED else ""
         raise _Status(error.code, text) from None
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
@@ -153,7 +164,9 @@ def post(url: str, body: bytes) -> str:
             return _text(answer, CHUNK).decode("utf-8")
     except urllib.error.HTTPError as error:
         with error:
-            text = _upgrade(error)
+            code, text = _said(error)
+        if code and text:
+            raise Refusal(text, code) from None
         raise Unreachable(text or f"{url} answers with status {error.code}") from None
     except UnicodeDecodeError:
         raise Unreachable(f"{url} answers with something that is no text") from None
@@ -162,14 +175,16 @@ def post(url: str, body: bytes) -> str:
         raise Unreachable(f"cannot reach {url}: {reason or type(error).__name__}") from None
 
 
-def _upgrade(error: urllib.error.HTTPError) -> str:
-    """What the front end says beside an error's status; empty if that cannot be shown."""
+def _said(error: urllib.error.HTTPError) -> tuple[str, str]:
+    """The code and the words beside an error's status; empty where they are missing or cannot be shown."""
     try:
         fields = strictjson.loads(_text(error, CHUNK).decode("utf-8"))["error"]
         text = f"{fields['message']}: {fields['hint']}" if fields["hint"] else f"{fields['message']}"
-    except (HostError, OSError, http.client.HTTPException, ValueError, LookupError, TypeError):
-        return ""
-    return text if text.isascii() and text.isprintable() and len(text) <= 400 else ""
+        code = str(fields.get("code", ""))
+    except (HostError, OSError, http.client.HTTPException, ValueError, LookupError, TypeError, AttributeError):
+        return "", ""
+    shown = text if text.isascii() and text.isprintable() and len(text) <= 400 else ""
+    return (code if _CODE.fullmatch(code) else ""), shown
 
 
 def _opener(deadline: Deadline) -> urllib.request.OpenerDirector:

@@ -32,10 +32,11 @@ def read(path: Path) -> bytes | None:
         raise HostError(f"cannot read {path}: {error.strerror}") from None
 
 
-def write(path: Path, data: bytes, mode: int = 0o644) -> bool:
+def write(path: Path, data: bytes, mode: int = 0o644, *, owner: tuple[int, int] | None = None) -> bool:
     """Make ``path`` hold exactly ``data``; return whether anything had to change.
 
-    A reader finds the old bytes or the new ones, never a part of them, even after a loss of power.
+    A reader finds the old bytes or the new ones, never a part of them, even after a loss of power. ``owner`` is user
+    and group, if they are to be others than ours.
     """
     if _is_already(path, data, mode):
         return False
@@ -43,6 +44,8 @@ def write(path: Path, data: bytes, mode: int = 0o644) -> bool:
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
         with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
+            if owner is not None:
+                os.fchown(file.fileno(), *owner)
             os.fchmod(file.fileno(), mode)  # before the content, and by the descriptor: no link is followed
             file.write(data)
             file.flush()
@@ -145,10 +148,24 @@ def remove_leftovers(path: Path) -> None:
 
 
 @contextlib.contextmanager
+def locked_folder(path: Path) -> Iterator[None]:
+    """Hold the lock of a folder, which needs no file; made if it is not there."""
+    folder(path)
+    with _held(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC):
+        yield
+
+
+@contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock file for as long as the block runs; the kernel frees it when a process dies."""
+    with _held(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW):
+        yield
+
+
+@contextlib.contextmanager
+def _held(path: Path, flags: int) -> Iterator[None]:
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        descriptor = os.open(path, flags, 0o600)
     except OSError as error:
         raise HostError(f"cannot open {path}: {error.strerror}") from None
     try:

@@ -7,8 +7,9 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import bundle as rules
 from . import files
-from .bundle import NAMESPACE, SUCCESSION, Succession
+from .bundle import NAMESPACE, SUCCESSION, Bundle, Succession
 from .errors import BundleRefused, HostError
 from .sshkey import PublicKey
 
@@ -69,6 +70,17 @@ def signed(ssh_keygen: Path, text: bytes, signature: str, key: PublicKey, space:
         names = ("-f", folder / "signers", "-I", "bundle", "-n", space, "-s", folder / "signature")
         outcome = run(ssh_keygen, "-Y", "verify", *names, given=text)
     return outcome.code == 0
+
+
+def verify(ssh_keygen: Path, bundle: Bundle, signature: str, pinned: str) -> tuple[Succession, ...]:
+    """The changes of the root from the pinned one (``SHA256:…``) to the bundle's, each signed, as the bundle is.
+
+    Raises ``BundleRefused`` otherwise.
+    """
+    changes = rules.way(bundle, pinned)
+    check_changes(ssh_keygen, changes)
+    check_signature(ssh_keygen, bundle.text.encode("ascii"), signature, bundle.root)
+    return changes
 
 
 def sign(ssh_keygen: Path, key: Path, message: bytes, space: str) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import alarms, fetch, files, keygen, openssh, owner_lists, pam_hook, pins, renewal
+from . import alarms, beside, fetch, files, keygen, openssh, owner_lists, pam_hook, pins, renewal
 from . import bundle as rules
 from .bundle import Bundle
 from .config import Config
@@ -47,6 +47,7 @@ class Refresher:
         return poll
 
     def _refresh(self, now: float, wait: int) -> fetch.Poll:
+        self._require_joined()
         home, dropin = self.config.home, DropIn(self.config)
         files.folder(home)
         with self._locked():
@@ -71,6 +72,23 @@ class Refresher:
         if problem or refusal:
             raise problem or refusal  # type: ignore[misc]
         return poll
+
+    def take(self, offer: fetch.Offer, now: float) -> Bundle:
+        """Take the first bundle of this host and make its files. Raises ``HostError`` for whatever is wrong."""
+        files.folder(self.config.home)
+        with self._locked():
+            bundle = self._newest(None, offer)
+            problem = self._made_from(bundle, DropIn(self.config), now)
+        if problem:
+            raise problem
+        return bundle
+
+    def remake(self, bundle: Bundle, now: float) -> None:
+        """Make all files from the bundle that is held. Raises ``HostError`` for whatever is wrong."""
+        with self._locked():
+            problem = self._made_from(bundle, DropIn(self.config), now)
+        if problem:
+            raise problem
 
     def _made_from(self, bundle: Bundle, dropin: DropIn, now: float) -> HostError | None:
         """Makes all files from a bundle and says its warnings; what went wrong, which keeps no newer bundle away."""
@@ -97,11 +115,18 @@ class Refresher:
             return error
         return None
 
+    def _require_joined(self) -> None:
+        """A program that still runs when the host leaves must not set it up again."""
+        path = self.config.path
+        if self.config.loaded and not path.exists():
+            raise HostError(f"{path} is gone: this host has left", hint="ssh-jit-host join; or end this program")
+
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         """Nobody else changes this host's files meanwhile. Nothing that others can draw out happens in here."""
         home = self.config.home
         with files.locked(home / ".lock"):
+            self._require_joined()
             files.remove_leftovers(home)
             yield
 
@@ -139,13 +164,7 @@ class Refresher:
         held = self.held()
         if held is not None and (asked is None or held.text != asked.text) and offer.sequence < held.sequence:
             return held
-        bundle = rules.read(offer.bundle)
-        changes = rules.way(bundle, pins.read(self.config))
-        keygen.check_changes(self.config.ssh_keygen, changes)
-        keygen.check_signature(self.config.ssh_keygen, bundle.text.encode("ascii"), offer.signature, bundle.root)
-        if offer.sequence != bundle.sequence:
-            raise BundleRefused("the front end names another sequence than the bundle")
-        rules.check_succession(bundle, held)
+        bundle, changes = self.checked(offer, held)
         if held is None or rules.place(bundle) > rules.place(held):
             openssh.check_readable(self.config, bundle)
             if changes:
@@ -159,6 +178,18 @@ class Refresher:
             held = bundle
         files.write(self.config.home / "bundle.etag", offer.etag.encode("ascii"))
         return held
+
+    def checked(self, offer: fetch.Offer, held: Bundle | None = None) -> tuple[Bundle, tuple[rules.Succession, ...]]:
+        """The bundle of an offer that may be believed, and the changes of the root that lead to it.
+
+        Raises ``BundleRefused``.
+        """
+        bundle = rules.read(offer.bundle)
+        changes = keygen.verify(self.config.ssh_keygen, bundle, offer.signature, pins.read(self.config))
+        if offer.sequence != bundle.sequence:
+            raise BundleRefused("the front end names another sequence than the bundle")
+        rules.check_succession(bundle, held)
+        return bundle, changes
 
     # ------------------------------------------------------------------------------------------- what it makes
 
@@ -180,11 +211,13 @@ class Refresher:
         files.folder(principals)
         files.remove_leftovers(principals)
         for login in self.config.logins:
-            if files.write(principals / login, f"{login}@{self.config.host_id}\n".encode("ascii")):
+            if files.write(principals / login, beside.principals(self.config, login).encode("ascii")):
                 self.say(f"wrote {principals / login}")
         for path in principals.iterdir():
             if path.name not in self.config.logins and not path.is_dir() and files.remove(path):
                 self.say(f"removed {path}")
+        if self.config.beside:
+            beside.update(self.config, self.say)
         if problem is not None:
             raise problem
 

@@ -19,7 +19,7 @@ from .bundle import Bundle
 from .config import Config
 from .dropin import DropIn, Say
 from .errors import BundleRefused, HostError, Unreachable
-from .keygen import run
+from .keygen import run, sign
 
 NAMESPACE = "renew@ssh-jit"
 PAUSE = 600
@@ -43,6 +43,7 @@ class Certificate:
     valid_after: int
     valid_before: int
     ca: bytes
+    key_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def read(text: str) -> Certificate:
     parts = [reader.string() for _ in range(_KEY_FIELDS.get(plain, 2))]
     reader.number(8)  # the serial
     what = reader.number(4)
-    reader.string()  # the key id
+    key_id = reader.string().decode("utf-8", "replace")
     names, inside = [], sshkey.Reader(reader.string())
     while inside:
         names.append(inside.string().decode("ascii"))
@@ -79,7 +80,7 @@ def read(text: str) -> Certificate:
     for _ in range(3):  # critical options, extensions, reserved
         reader.string()
     key = sshkey.string(plain.encode("ascii")) + b"".join(sshkey.string(part) for part in parts)
-    return Certificate(f"{kind} {words[1]}", key, what, tuple(names), after, before, reader.string())
+    return Certificate(f"{kind} {words[1]}", key, what, tuple(names), after, before, reader.string(), key_id)
 
 
 def ours(dropin: DropIn, bundle: Bundle) -> Iterator[Due]:
@@ -138,7 +139,7 @@ def _renewed(config: Config, bundle: Bundle, due: list[Due], time: int) -> dict[
         "name": config.name,
         "host_keys": lines,
         "time": time,
-        "signatures": [_sign(config.ssh_keygen, host_key.path, signed) for host_key in due],
+        "signatures": [sign(config.ssh_keygen, host_key.path, signed, NAMESPACE) for host_key in due],
     }
     answer = strictjson.loads(fetch.post(f"{config.url}/api/v1/host/renew", json.dumps(body).encode("ascii")))
     if "certificates" not in answer:
@@ -171,15 +172,6 @@ def _checked(config: Config, bundle: Bundle, due: Due, line: str, now: int) -> b
         if not right or run(config.ssh_keygen, "-L", "-f", folder / "key-cert.pub").code != 0:
             raise BundleRefused("what came is not a new certificate for this host's key and names")
     return data
-
-
-def _sign(ssh_keygen: Path, key: Path, message: bytes) -> str:
-    with files.scratch({"message": message}) as folder:
-        outcome = run(ssh_keygen, "-Y", "sign", "-q", "-n", NAMESPACE, "-f", key, folder / "message")
-        signature = files.read(folder / "message.sig")
-    if outcome.code != 0 or signature is None:
-        raise HostError(f"{key} cannot sign: {outcome.output or f'status {outcome.code}'}")
-    return signature.decode("ascii")
 
 
 def _time(data: bytes | None) -> int:

@@ -58,7 +58,7 @@ def typed(fields: dict[str, Any], name: str, kind: type[T]) -> T:
     return value
 
 
-_WORDS: dict[type, str] = {str: "string", int: "whole number", list: "list", dict: "object"}
+_WORDS: dict[type, str] = {str: "string", int: "whole number", list: "list", dict: "object", bool: "truth value"}
 
 
 def strings(fields: dict[str, Any], name: str) -> tuple[str, ...]:

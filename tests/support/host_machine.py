@@ -178,8 +178,8 @@ class Front:
 
 
 @contextlib.contextmanager
-def front() -> Iterator[Front]:
-    """A front end on a free port of loopback."""
+def front(listening: socket.socket | None = None) -> Iterator[Front]:
+    """A front end on a free port of loopback, or on a socket that listens already."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -197,7 +197,11 @@ def front() -> Iterator[Front]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler, bind_and_activate=listening is None) as server:
+        if listening is not None:
+            server.socket.close()
+            server.socket = listening
+            server.server_port = listening.getsockname()[1]
         place = Front(server)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
