@@ -186,6 +186,7 @@ def test_a_process_number_that_was_used_again_is_left_alone(sleeper: subprocess.
     assert known is not None
     earlier = processes.Process(known.pid, known.parent, known.started - 1, known.terminal, known.uid, known.name)
     processes.kill([earlier])
-    assert sleeper.poll() is None
+    with pytest.raises(subprocess.TimeoutExpired):
+        sleeper.wait(0.5)
     processes.kill([known])
     assert sleeper.wait(60) == -9

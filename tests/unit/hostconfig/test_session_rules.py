@@ -70,6 +70,7 @@ SPECIFICATIONS = (
     "serial: 7\n",
     "serial: 1-6\nserial: 8-100\n",
     "serial: 5-9\n",
+    "serial: 5-90000000\n",
     "".join(f"serial: {number}\n" for number in range(1, 60, 2)),
     "".join(f"serial: {number}\n" for number in range(2, 60, 2)),
     "serial: 1\nserial: 100000\nserial: 7000000000000\n",
