@@ -48,6 +48,8 @@ def join(wish: Wish, say: Say, now: float) -> None:
     """Join, or change what was joined. Raises ``HostError``, and then nothing is changed."""
     made = journal.folder(wish.path.parent)
     with files.locked_folder(wish.path.parent):
+        files.remove_leftovers(wish.path.parent)
+        made = made or journal.empty_folder(wish.path.parent)  # a run that was cut off at once had made it
         record = journal.read(wish.path.parent / journal.NAME)
         made += recover(wish.path, record, say)
         try:

@@ -70,6 +70,11 @@ def folder(path: Path) -> tuple[Entry, ...]:
     return tuple(Entry("folder", place) for place in reversed(missing))
 
 
+def empty_folder(path: Path) -> tuple[Entry, ...]:
+    """The entry of a folder in which there is nothing, so that nobody misses it; none for another one."""
+    return () if any(path.iterdir()) else (Entry("folder", path),)
+
+
 def link(path: Path, target: str) -> bool:
     """Make a link whole or not at all; return whether anything had to change."""
     if path.is_symlink() and str(path.readlink()) == target:

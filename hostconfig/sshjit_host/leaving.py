@@ -29,9 +29,12 @@ def leave(path: Path, say: Say) -> None:
         say("this host has not joined; there is nothing to take away")
         return
     with files.locked_folder(folder):
+        files.remove_leftovers(folder)
         record = journal.read(folder / journal.NAME)
         config = _config(path, record)
         if config is None:
+            for entry in journal.empty_folder(folder):
+                entry.put_back()
             say("this host has not joined; there is nothing to take away")
             return
         undo.require_ours(config)

@@ -32,6 +32,9 @@ def all_of_it(config: Config, journal: Journal, say: Say) -> None:
     """Take away everything of ours. Raises ``HostError``, with the rest left for the next run, if it cannot be done."""
     units.stop(say)
     entries = journal.entries
+    for folder in {entry.path.parent for entry in entries}:
+        if folder.is_dir():
+            files.remove_leftovers(folder)
     # A refresh that is still under way is waited for.
     with files.locked(config.home / ".lock") if config.home.is_dir() else contextlib.nullcontext():
         for entry in entries:

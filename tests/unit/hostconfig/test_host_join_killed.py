@@ -18,7 +18,7 @@ from tests.support import joining_machine
 from tests.support.host_machine import Authority
 from tests.support.joining_machine import PROGRAM, TOKEN, Machine
 
-STRIDE = 1 if "SSH_JIT_TEST_SUITES" in os.environ else 9
+STRIDE = 1 if "SSH_JIT_TEST_SUITES" in os.environ else 13
 KILLER = """import os, runpy, signal, sys
 at, program, *words = sys.argv[1:]
 changes = iter(range(1, 10000))
