@@ -84,6 +84,6 @@ def test_a_joining_that_failed_after_the_token_was_used_goes_on_by_the_same_line
     failing = line.replace("--token-file", "--sshd /usr/sbin/sshd.picky --token-file")
     assert "everything is put back as it was" in machine.sh(failing, code=5)
     assert machine.snapshot() == before
-    assert "as web9 (host id web9), for deploy" in machine.sh(line)
+    assert "as web9 (host id web9~" in machine.sh(line), "the third machine of this name"
     assert "web9" in parts.operator("host", "list")
     machine.program("leave")
