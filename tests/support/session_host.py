@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import os
 import re
 import shutil
@@ -20,7 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sshjit_host import session_hook
+from sshjit_host import control_groups, session_hook
+from sshjit_host.control_groups import Fence
 from tests.support.debian_root import System
 from tests.support.host_machine import Authority, Front, Host, line, make_key, run
 from tests.support.waiting import wait_until
@@ -170,6 +172,9 @@ class SessionHost(Host):
             with contextlib.suppress(OSError):
                 if re.fullmatch(rf"sleep\0[0-9]+\.{self.port}\0", path.read_text()):
                     os.kill(int(path.parent.name), signal.SIGKILL)
+        place = Fence("ssh-jit-" + hashlib.sha256(str(self.folder / "run").encode()).hexdigest()[:8]).place
+        if place is not None:
+            control_groups.remove(str(place))
 
     def runs(self, mark: str) -> list[int]:
         """The processes of this host that sleep so long."""
