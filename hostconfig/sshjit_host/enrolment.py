@@ -131,7 +131,7 @@ def _checked(config: Config, bundle: Bundle, keys: tuple[HostKey, ...], answer: 
     """The certificates, by the places of the keys that they are for. Raises ``BundleRefused``."""
     places = {base64.b64decode(key.line.split()[1]): key.certificate for key in keys}
     cas = {key.blob for key in bundle.host_ca}
-    found: dict[Path, bytes] = {}
+    enrolled: dict[Path, bytes] = {}
     ids = set()
     for line in strictjson.strings(answer, "certificates"):
         certificate = _read(config, line)
@@ -145,11 +145,11 @@ def _checked(config: Config, bundle: Bundle, keys: tuple[HostKey, ...], answer: 
         word, _, host_id = certificate.key_id.partition(" ")
         _require(word == "host" and HOST_ID.fullmatch(host_id) is not None, "names no host id")
         _require(host_id == config.name or host_id.startswith(f"{config.name}~"), "is of another host's id")
-        found[places[certificate.key]] = f"{certificate.line}\n".encode("ascii")
+        enrolled[places[certificate.key]] = f"{certificate.line}\n".encode("ascii")
         ids.add(host_id)
     if len(ids) != 1:
         raise BundleRefused("the CA's answer holds no certificates of one host")
-    return Enrolled(ids.pop(), found)
+    return Enrolled(ids.pop(), enrolled)
 
 
 def _read(config: Config, line: str) -> Certificate:

@@ -84,6 +84,20 @@ def remove(path: Path) -> bool:
     return True
 
 
+def link(path: Path, target: str) -> bool:
+    """Make a link whole or not at all; return whether anything had to change."""
+    if path.is_symlink() and str(path.readlink()) == target:
+        return False
+    beside = path.with_name(TEMPORARY + path.name)
+    try:
+        remove(beside)
+        beside.symlink_to(target)
+        beside.replace(path)
+    except OSError as error:
+        raise HostError(f"cannot make the link {path}: {error.strerror}") from None
+    return True
+
+
 def _sync(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -45,7 +45,7 @@ class Entry:
         if self.kind == "folder":
             return _remove_folder(self.path)
         if self.link:
-            return link(self.path, self.link)
+            return files.link(self.path, self.link)
         return files.remove(self.path) if self.data is None else files.write(self.path, self.data, self.mode)
 
 
@@ -73,20 +73,6 @@ def folder(path: Path) -> tuple[Entry, ...]:
 def empty_folder(path: Path) -> tuple[Entry, ...]:
     """The entry of a folder in which there is nothing, so that nobody misses it; none for another one."""
     return () if any(path.iterdir()) else (Entry("folder", path),)
-
-
-def link(path: Path, target: str) -> bool:
-    """Make a link whole or not at all; return whether anything had to change."""
-    if path.is_symlink() and str(path.readlink()) == target:
-        return False
-    beside = path.with_name(files.TEMPORARY + path.name)
-    try:
-        files.remove(beside)
-        beside.symlink_to(target)
-        beside.replace(path)
-    except OSError as error:
-        raise HostError(f"cannot make the link {path}: {error.strerror}") from None
-    return True
 
 
 def _remove_folder(path: Path) -> bool:

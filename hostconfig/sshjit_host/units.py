@@ -72,7 +72,7 @@ def install(config: Path, say: Callable[[str], None]) -> None:
         if not place.exists():
             place = OWN / name
             files.write(place, text(name, config))
-        journal.link(WANTS / name, str(place))
+        files.link(WANTS / name, str(place))
     _systemctl("daemon-reload")
     for name in NAMES:
         _systemctl("restart", name)
