@@ -11,7 +11,7 @@ from sshjit import ca_protocol as m
 from sshjit import signed_actions, sshkey, wire
 from sshjit.api.ask import AskBody
 from sshjit.login import unb64url
-from sshjit_ca.access import host_statements
+from sshjit_ca.access import host_statements, session_reports
 from sshjit_ca.access.views import host_view, lock_view
 from tests.support.installation import Installation, make_key, ssh_sign
 
@@ -145,3 +145,33 @@ def report(ca: Installation, name: str, key: Path, **said: object) -> m.HostRepo
     unsigned = m.HostReport(name, lines_of((key,))[0], **{**plain, **said}, signature="")  # type: ignore[arg-type]
     text = host_statements.report_text(ca.config.installation, unsigned)
     return replace(unsigned, signature=ssh_sign(key, host_statements.REPORT_NAMESPACE, text))
+
+
+def session_event(number: int, **said: Any) -> m.SessionEvent:
+    """What a host tells of a session: that one by a certificate began, unless something else is said."""
+    fields: dict[str, Any] = {
+        "number": number,
+        "kind": "start",
+        "time": 1_800_000_000,
+        "session": "ses-0123456789abcdef",
+        "login": "deploy",
+        "source": "192.0.2.7",
+        "grant": "",
+        "serial": 7,
+        "certificate": "0" * 64,
+        "key_id": "x",
+        "emergency": False,
+        "why": "",
+    }
+    return m.SessionEvent(**{**fields, **said})
+
+
+def report_sessions(
+    ca: Installation, key: Path, *told: m.SessionEvent, later: int = 6, **changed: Any
+) -> m.ReportSessions:
+    """What web9 reports of its sessions, as much later as it must be."""
+    ca.later(later)
+    fields = {"name": "web9", "host_key": lines_of((key,))[0], "time": int(ca.time), "lost": 0, **changed}
+    unsigned = m.ReportSessions(**fields, events=told, signature="")
+    text = session_reports.text(ca.config.installation, unsigned)
+    return replace(unsigned, signature=ssh_sign(key, session_reports.NAMESPACE, text))

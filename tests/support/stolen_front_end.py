@@ -26,6 +26,8 @@ from tests.support.signatures import (
     lines_of,
     renew,
     report,
+    report_sessions,
+    session_event,
 )
 
 
@@ -105,6 +107,7 @@ def _a_day(stolen: Stolen) -> None:
     ca.say(join(ca, "web9", made.token, stolen.keys), m.HostReply, "web")
     ca.say(renew(ca, "web9", stolen.keys), m.HostReply, "web")
     ca.say(report(ca, "web9", stolen.keys[0]), m.Done, "web")
+    ca.say(report_sessions(ca, stolen.keys[0], session_event(1)), m.SessionsReply, "web")
     leaver = make_key(ca.home / "leaver")
     gone = m.AddHost("web8", (), "192.0.2.8", 22, (("env", "staging"),), lines_of((leaver,)))
     ca.say(gone, m.HostReply, "admin")

@@ -19,8 +19,8 @@ from sshjit_ca.log import ocsf, summaries
 from sshjit_ca.service import alerts
 from sshjit_host import session_reports as host_side
 from tests.support import ocsf_schema
-from tests.support.installation import ALICE, Installation, make_key, ssh_sign
-from tests.support.signatures import host_keys, join, lines_of
+from tests.support.installation import ALICE, Installation, make_key
+from tests.support.signatures import host_keys, join, report_sessions, session_event
 
 NEW = m.AddHost("web9", (), "192.0.2.9", 22, (("env", "staging"),), ())
 
@@ -54,34 +54,8 @@ def described(line: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def event(number: int, **said: Any) -> m.SessionEvent:
-    fields: dict[str, Any] = {
-        "number": number,
-        "kind": "start",
-        "time": 1_800_000_000,
-        "session": "ses-0123456789abcdef",
-        "login": "deploy",
-        "source": "192.0.2.7",
-        "grant": "",
-        "serial": 7,
-        "certificate": "0" * 64,
-        "key_id": "x",
-        "emergency": False,
-        "why": "",
-    }
-    return m.SessionEvent(**{**fields, **said})
-
-
-def report(ca: Installation, key: Path, *told: m.SessionEvent, later: int = 6, **changed: Any) -> m.ReportSessions:
-    ca.later(later)
-    fields = {"name": "web9", "host_key": lines_of((key,))[0], "time": int(ca.time), "lost": 0, **changed}
-    unsigned = m.ReportSessions(**fields, events=told, signature="")
-    text = session_reports.text(ca.config.installation, unsigned)
-    return replace(unsigned, signature=ssh_sign(key, session_reports.NAMESPACE, text))
-
-
 def say(ca: Installation, key: Path, *told: m.SessionEvent, **changed: Any) -> int:
-    return ca.say(report(ca, key, *told, **changed), m.SessionsReply, "web").taken
+    return ca.say(report_sessions(ca, key, *told, **changed), m.SessionsReply, "web").taken
 
 
 def recorded(ca: Installation) -> list[events.SessionStarted | events.SessionEnded]:
@@ -91,7 +65,7 @@ def recorded(ca: Installation) -> list[events.SessionStarted | events.SessionEnd
 
 def test_a_session_stands_in_the_log_with_its_grant_and_is_no_alarm(ca: Installation, key: Path) -> None:
     session = drawn(ca)
-    assert say(ca, key, event(5, **session), event(9, **session, kind="end", why="window")) == 9
+    assert say(ca, key, session_event(5, **session), session_event(9, **session, kind="end", why="window")) == 9
     start, end = recorded(ca)
     assert isinstance(start, events.SessionStarted)
     assert (start.known, start.request, start.name, start.source) == ("granted", session["grant"], "web9", "192.0.2.7")
@@ -107,7 +81,7 @@ def test_a_session_stands_in_the_log_with_its_grant_and_is_no_alarm(ca: Installa
 
 def test_each_event_is_taken_once_however_often_it_is_sent_and_over_a_restart(ca: Installation, key: Path) -> None:
     session = drawn(ca)
-    first, second = event(5, **session), event(6, **session, kind="end", why="logout")
+    first, second = session_event(5, **session), session_event(6, **session, kind="end", why="logout")
     assert say(ca, key, first) == 5
     assert say(ca, key, first, second) == 6
     ca.restart()
@@ -118,7 +92,7 @@ def test_each_event_is_taken_once_however_often_it_is_sent_and_over_a_restart(ca
 def test_a_certificate_that_the_log_does_not_know_is_an_alarm(ca: Installation, key: Path) -> None:
     session = drawn(ca)
     forged = {**session, "certificate": "f" * 64}
-    say(ca, key, event(1, **forged), event(2, serial=2**60), event(3, serial=17))
+    say(ca, key, session_event(1, **forged), session_event(2, serial=2**60), session_event(3, serial=17))
     assert [each.known for each in recorded(ca) if isinstance(each, events.SessionStarted)] == ["unknown"] * 3
     assert {alerts.kind_of(each) for each in recorded(ca)} == {"session_unknown"}
     assert "DOES NOT KNOW" in summaries.summary(ca.context.state, recorded(ca)[0])
@@ -129,7 +103,7 @@ def test_a_certificate_that_the_log_does_not_know_is_an_alarm(ca: Installation, 
 @pytest.mark.parametrize("other", ["host", "login"])
 def test_one_for_another_host_or_account_too(ca: Installation, key: Path, other: str) -> None:
     session = drawn(ca, "web1" if other == "host" else "web9")
-    say(ca, key, event(1, **{**session, **({"login": "root"} if other == "login" else {})}))
+    say(ca, key, session_event(1, **{**session, **({"login": "root"} if other == "login" else {})}))
     (start,) = recorded(ca)
     assert isinstance(start, events.SessionStarted)
     assert (start.known, start.request) == ("elsewhere", None)
@@ -140,7 +114,7 @@ def test_an_emergency_certificate_is_known_and_an_alarm(ca: Installation, key: P
     public = make_key(ca.home / "urgent").with_suffix(".pub").read_text()
     reply = ca.say(m.SignEmergency("root", ("web9",), public, "provider down", 600), m.EmergencyReply, "admin")
     said = described(reply.text, login="root", emergency=True)
-    say(ca, key, event(1, **said), event(2, **{**said, "login": "deploy"}))
+    say(ca, key, session_event(1, **said), session_event(2, **{**said, "login": "deploy"}))
     assert [each.known for each in recorded(ca) if isinstance(each, events.SessionStarted)] == [
         "emergency",
         "elsewhere",
@@ -149,7 +123,7 @@ def test_an_emergency_certificate_is_known_and_an_alarm(ca: Installation, key: P
 
 
 def test_what_the_host_program_signs_is_what_the_ca_reads(ca: Installation, key: Path) -> None:
-    message = report(ca, key, event(1), event(2, kind="end", why="logout"), lost=3)
+    message = report_sessions(ca, key, session_event(1), session_event(2, kind="end", why="logout"), lost=3)
     said = json.loads(json.dumps(wire.encode(message)))
     assert host_side.text(ca.config.installation, said) == session_reports.text(ca.config.installation, message)
     assert host_side.NAMESPACE == session_reports.NAMESPACE
@@ -157,21 +131,21 @@ def test_what_the_host_program_signs_is_what_the_ca_reads(ca: Installation, key:
 
 
 def test_a_report_is_by_the_host_s_key_fresh_and_seldom(ca: Installation, key: Path) -> None:
-    message = report(ca, key, event(1))
+    message = report_sessions(ca, key, session_event(1))
     thief = make_key(ca.home / "thief")
     for changed, code in (
         (replace(message, lost=1), "signature_refused"),
-        (report(ca, thief, event(1)), "unknown_host_key"),
-        (report(ca, key, event(1), name="web1"), "unknown_host_key"),
-        (report(ca, key, event(1), time=int(ca.time) - 600), "not_fresh"),
+        (report_sessions(ca, thief, session_event(1)), "unknown_host_key"),
+        (report_sessions(ca, key, session_event(1), name="web1"), "unknown_host_key"),
+        (report_sessions(ca, key, session_event(1), time=int(ca.time) - 600), "not_fresh"),
     ):
         with pytest.raises(Refused) as error:
             ca.say(changed, m.SessionsReply, "web")
         assert error.value.code == code
     assert "session" not in ca.kinds()
-    say(ca, key, event(1))
+    say(ca, key, session_event(1))
     with pytest.raises(Refused) as soon:
-        say(ca, key, event(2), later=1)
+        say(ca, key, session_event(2), later=1)
     assert soon.value.code == "too_soon"
 
 
@@ -179,14 +153,14 @@ def test_a_report_is_by_the_host_s_key_fresh_and_seldom(ca: Installation, key: P
     "told",
     [
         (),
-        (event(2), event(1)),
-        (event(1), event(1)),
-        (event(-1),),
-        (event(1, session="../x"),),
-        (event(1, login="x y"),),
-        (event(1, certificate="zz"),),
-        (event(1, source="\x1b[2J"),),
-        (event(1, kind="end", why="boredom"),),
+        (session_event(2), session_event(1)),
+        (session_event(1), session_event(1)),
+        (session_event(-1),),
+        (session_event(1, session="../x"),),
+        (session_event(1, login="x y"),),
+        (session_event(1, certificate="zz"),),
+        (session_event(1, source="\x1b[2J"),),
+        (session_event(1, kind="end", why="boredom"),),
     ],
     ids=str,
 )
@@ -198,27 +172,27 @@ def test_t68_what_no_host_says_is_refused(ca: Installation, key: Path, told: tup
 
 def test_t68_a_host_cannot_fill_the_log(ca: Installation, key: Path) -> None:
     ca.context.session_budget.most = 3
-    assert say(ca, key, event(1), event(2)) == 2
+    assert say(ca, key, session_event(1), session_event(2)) == 2
     with pytest.raises(Refused) as error:
-        say(ca, key, event(3), event(4))
+        say(ca, key, session_event(3), session_event(4))
     assert error.value.code == "too_many"
     assert ca.kinds().count("session") == 2
     ca.later(3600)
-    assert say(ca, key, event(3), event(4)) == 4
+    assert say(ca, key, session_event(3), session_event(4)) == 4
 
 
 def test_a_host_that_is_gone_is_not_believed_and_a_later_one_begins_anew(ca: Installation, key: Path) -> None:
-    say(ca, key, event(7))
+    say(ca, key, session_event(7))
     ca.say(m.RemoveHost("web9", "broken", None, None), m.Done, "admin")
     with pytest.raises(Refused) as error:
-        say(ca, key, event(8))
+        say(ca, key, session_event(8))
     assert error.value.code == "unknown_host_key"
     assert ca.context.state.session_events == {}
 
 
 def test_they_are_ocsf_events(ca: Installation, key: Path) -> None:
     session = drawn(ca)
-    say(ca, key, event(1, **session), event(2, **session, kind="end", why="logout"), event(3))
+    say(ca, key, session_event(1, **session), session_event(2, **session, kind="end", why="logout"), session_event(3))
     rows = [row for row in ca.store.rows() if row.entry.kind in ("session", "session-end")]
     exported = [
         ocsf.event_of(row.entry, told, ca.context.state, "x") for row, told in zip(rows, recorded(ca), strict=True)
