@@ -44,7 +44,8 @@ def untried(error: Failed) -> Failed:
     """What is told of a lost batch to those who wanted nothing written, or came after it: theirs was not written."""
     if error.code != _UNKNOWN:
         return error
-    text = "the log's database broke off while it was written; nothing is signed until the log was read again"
+    what, _, _ = error.message.rpartition("; ")  # without that it may have been done
+    text = f"{what or error.message}; nothing is signed until the log was read again"
     return Failed("not_signing", text, hint="try again in a moment")
 
 

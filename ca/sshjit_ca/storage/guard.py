@@ -78,7 +78,7 @@ class Guard:
         except SQLAlchemyError as error:
             failed = _unwritten(error)
             if ending and not is_taken_back(error):
-                failed = _unknown()
+                failed = _unknown(error)
                 self._failed(error, began, failed)
                 raise failed from None
             raise self._failed(error, began, failed) from None
@@ -140,9 +140,6 @@ def _unwritten(error: SQLAlchemyError) -> Failed:
     return Failed(code, f"the log cannot be written: {why}; nothing was signed", hint="ssh-jit-ca doctor")
 
 
-def _unknown() -> Failed:
-    return Failed(
-        "outcome_unknown",
-        "the log's database broke off while it was written: this may have been done, or not",
-        hint="look before you try again",
-    )
+def _unknown(error: SQLAlchemyError) -> Failed:
+    text = f"the log cannot be written: {reason(error)}; what was being written may have been done, or not"
+    return Failed("outcome_unknown", text, hint="look before you try again")

@@ -58,7 +58,7 @@ def run(home: Path, text: str, *, user: int | None = None) -> dict[str, Any]:
         home.parent.chmod(0o755)
         spec = Spec(cover=isolate.barriers(map(Path, kept)), write=tuple(kept), user=user)
         command = isolate.enter(spec, command)
-    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False, cwd="/")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False, cwd="/", umask=0o022)
     assert done.returncode == 0, done.stderr
     told: dict[str, Any] = json.loads(done.stdout)
     return told
