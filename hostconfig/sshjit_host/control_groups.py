@@ -8,6 +8,7 @@ machines, some containers) there is no fence, and the session's processes are lo
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 import time
@@ -34,9 +35,10 @@ def mounted() -> Path | None:
 
 
 class Fence:
-    """The daemon's own group, below which each session gets one. ``name`` tells two daemons of one machine apart."""
+    """The daemon's own group, below which each session gets one; ``run``, its folder, tells two daemons apart."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, run: Path) -> None:
+        name = "ssh-jit-" + hashlib.sha256(str(run).encode()).hexdigest()[:8]
         self._root = mounted()
         own = processes.control_group(os.getpid())
         own_place = None if self._root is None or not own else self._root / own.strip("/")

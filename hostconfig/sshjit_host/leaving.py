@@ -98,7 +98,7 @@ def _tell(config: Config, say: Say) -> None:
             say(f"the CA knows that {config.name} left")
             return
     say(f"warning: the CA could not be told: {problem}")
-    say(f"hint: on the CA's machine: ssh-jit-ca host remove {config.name}")
+    say(f"hint: on the CA's machine: ssh-jit-ca host remove {config.name} --reason 'it left'")
 
 
 def _keys(config: Config) -> tuple[host_keys.HostKey, ...]:

@@ -5,7 +5,6 @@ Whether a session may begin and when it must end is ``session_daemon.py``'s to s
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Callable
@@ -46,7 +45,7 @@ class Sessions:
         self.registry.prepare()
         self.spool = Spool(self.config.home / "reports")
         self.spool.prepare()
-        self.fence = Fence("ssh-jit-" + hashlib.sha256(str(run).encode()).hexdigest()[:8])
+        self.fence = Fence(run)
 
     def register(self, question: dict[str, Any], certificate: UserCertificate, pid: int) -> Session:
         """Write a session down, and put a fence around it. Raises ``HostError`` if that cannot be done."""

@@ -20,6 +20,8 @@ from demo import debian
 
 OPENSSH = {"bullseye": (8, 4), "bookworm": (9, 2), "trixie": (10, 0), "sid": (10, 6)}
 """The releases, and the OpenSSH that each had when this was written; sid goes on."""
+SUITES = tuple(os.environ.get("SSH_JIT_TEST_SUITES", "sid").split())
+"""Those of them that this run tries: the newest, unless ``make test-matrix`` asks for others."""
 _PACKAGES = "openssh-server,openssh-client,python3,iproute2"
 
 

@@ -16,12 +16,11 @@ import json
 import os
 import shlex
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
 import threading
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,9 +115,7 @@ class Enrolling:
 
 
 def _token() -> bytes:
-    import base64
-
-    return base64.urlsafe_b64decode(f"{TOKEN}=")
+    return urlsafe_b64decode(f"{TOKEN}=")
 
 
 def _error(code: str, message: str) -> dict[str, Any]:
@@ -244,11 +241,6 @@ class Machine:
     def owner(self) -> int:
         """Whether the owner gets in by the plain key that has nothing to do with us."""
         return self.ssh(self.keys / "owner", "owner")
-
-    def end(self) -> None:
-        """End every process of the machine."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
 
 
 _START = """set -e

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import hashlib
 import os
 import re
 import shutil
@@ -172,7 +171,7 @@ class SessionHost(Host):
             with contextlib.suppress(OSError):
                 if re.fullmatch(rf"sleep\0[0-9]+\.{self.port}\0", path.read_text()):
                     os.kill(int(path.parent.name), signal.SIGKILL)
-        place = Fence("ssh-jit-" + hashlib.sha256(str(self.folder / "run").encode()).hexdigest()[:8]).place
+        place = Fence(self.folder / "run").place
         if place is not None:
             control_groups.remove(str(place))
 

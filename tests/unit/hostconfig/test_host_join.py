@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support import joining_machine
+from tests.support import debian_root, joining_machine
 from tests.support.host_machine import Authority, line, make_key
 from tests.support.joining_machine import Machine
 
-SUITES = os.environ.get("SSH_JIT_TEST_SUITES", "sid").split()
 
-
-@pytest.fixture(params=SUITES)
+@pytest.fixture(params=debian_root.SUITES)
 def machine(request: pytest.FixtureRequest, authority: Authority, program: Path) -> Iterator[Machine]:
     """A server of that release that has not joined."""
     with joining_machine.machine(authority, program, suite=str(request.param)) as made:

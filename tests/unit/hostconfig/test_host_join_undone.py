@@ -226,7 +226,7 @@ def test_leaving_while_the_front_end_is_away_says_what_to_do(machine: Machine) -
     machine.ca.how = {"down": True}
     said = machine.program("leave")
     assert "warning: the CA could not be told" in said
-    assert "hint: on the CA's machine: ssh-jit-ca host remove web1" in said
+    assert "hint: on the CA's machine: ssh-jit-ca host remove web1 --reason 'it left'" in said
     assert "has not joined; there is nothing to take away" in machine.program("leave")
     assert "joined: no" in machine.program("status", code=3)
     assert json.loads(machine.program("status", "--json", code=3))["code"] == 3

@@ -5,7 +5,6 @@ Every run has the newest (sid). With ``SSH_JIT_TEST_SUITES`` (``make test-matrix
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,10 +15,8 @@ from tests.support import debian_root, host_machine
 from tests.support.bundle_cases import krl_section
 from tests.support.host_machine import Authority, Front, Host
 
-SUITES = os.environ.get("SSH_JIT_TEST_SUITES", "sid").split()
 
-
-@pytest.fixture(params=SUITES)
+@pytest.fixture(params=debian_root.SUITES)
 def host(request: pytest.FixtureRequest, authority: Authority, front: Front, program: Path) -> Iterator[Host]:
     """A host of that release."""
     system = debian_root.system(str(request.param))

@@ -164,7 +164,7 @@ def test_a_scope_of_systemd_is_the_fence_unless_the_server_is_in_it(sleeper: sub
     root = control_groups.mounted()
     assert root is not None
     scope = root / f"session-{sleeper.pid}.scope"
-    fence, before = Fence("ssh-jit-test"), processes.control_group(sleeper.pid)
+    fence, before = Fence(Path("/run/test")), processes.control_group(sleeper.pid)
     assert fence.scope(sleeper.pid, before) == ""
     scope.mkdir()
     try:
