@@ -16,10 +16,10 @@ GRACE = 24 * 3600
 """Seconds after the CA's start in which none is removed."""
 
 
-def remove_absent(context: Context) -> int:
-    """Removes hosts that were not heard of for too long; how many. The clock must be believed."""
-    if context.now - context.started < GRACE:
-        return 0
+def remove_absent(context: Context) -> None:
+    """Removes hosts that were not heard of for too long. The clock must be believed."""
+    if not context.state.fleets or context.now - context.started < GRACE:
+        return
     absent = []
     for host in context.state.hosts.values():
         fleet = None if host.invitation is None else context.state.fleets.get(host.invitation)
@@ -27,4 +27,3 @@ def remove_absent(context: Context) -> int:
             absent.append((host, fleet.forget_after))
     for host, forget_after in absent[:MOST]:
         hosts.remove(context, host, None, f"nothing was heard of it for {durations.show(forget_after)}", "absent")
-    return len(absent[:MOST])

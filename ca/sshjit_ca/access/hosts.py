@@ -154,3 +154,16 @@ def remove(context: Context, host: Host, by: str | None, reason: str, cause: Cau
             why = f"was removed: {reason}" if cause == "removed" else _HOW[cause]
             close_grant(context, request, by, f"{host.name} {why}"[: names.MAX_REASON])
     context.record(HostRemoved(by, host.id, host.name, reason, cause))
+
+
+def registered(context: Context, name: str, keys: tuple[PublicKey, ...]) -> Host:
+    """The host, if all of these keys are its own; whoever asks learns nothing else.
+
+    Raises:
+        Refused: ``unknown_host_key``.
+
+    """
+    host = context.state.hosts.get(name)
+    if host is None or not {key.line for key in keys} <= set(host.host_keys):
+        raise Refused("unknown_host_key", "no host of this name is enrolled with this key", hint="ssh-jit-host join")
+    return host

@@ -26,6 +26,7 @@ from sshjit import ca_protocol as m
 from sshjit import names, strict_json, wire
 from sshjit.errors import Failed, Invalid
 from sshjit_ca.access import inventory
+from sshjit_ca.cli import join_line
 from sshjit_ca.cli import show as cli_show
 from sshjit_ca.cli.effects import effects
 from sshjit_ca.cli.join_line import Joining
@@ -56,7 +57,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def apply(conf: Config, options: argparse.Namespace) -> int:
     """Sends the whole inventory, and says what became of it."""
     specs = read(options.file)
-    url = conf.front_end if options.url is None else names.origin(options.url, plain_http=True)
+    url = join_line.front_end(conf, options, line=options.lines is not None)
     if options.lines is not None and (url is None or options.dry_run):
         if options.dry_run:
             raise Invalid("bad_lines", "--dry-run makes no tokens, so there are no lines to write")

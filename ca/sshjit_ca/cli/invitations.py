@@ -11,9 +11,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from sshjit import ca_protocol as m
-from sshjit import durations, names, wire
+from sshjit import durations, wire
 from sshjit.errors import Invalid
-from sshjit_ca.cli import host_keys
+from sshjit_ca.cli import host_keys, join_line
 from sshjit_ca.cli import show as cli_show
 from sshjit_ca.cli.join_line import Joining
 from sshjit_ca.config import Config
@@ -64,7 +64,7 @@ def add(conf: Config, options: argparse.Namespace) -> int:
     if options.name is None or options.address is None:
         text = "give the host's name and its --address, or a --pattern for hosts that join by themselves"
         raise Invalid("no_name", text, hint="ssh-jit-ca host add web1 --address 192.0.2.10 --label … --login deploy")
-    url = _front_end(conf, options)
+    url = join_line.front_end(conf, options, line=not options.host_key)
     message = m.AddHost(
         options.name,
         tuple(options.alias),
@@ -87,7 +87,7 @@ def invite(conf: Config, options: argparse.Namespace) -> int:
     if options.name is None or options.label:
         text = "give the name of the host, which has its labels already; or a --pattern with --label"
         raise Invalid("no_name", text, hint="ssh-jit-ca host invite web1")
-    url = _front_end(conf, options)
+    url = join_line.front_end(conf, options)
     reply = admin_client.call(conf.admin_socket, m.InviteHost(options.name), m.HostReply)
     return _print_host(options, reply, url)
 
@@ -130,7 +130,7 @@ def _invite_fleet(conf: Config, options: argparse.Namespace) -> int:
         raise Invalid("not_for_fleets", text, hint="its address and port are said on the host, when it joins")
     if options.uses is None or options.until is None:
         raise Invalid("no_limit", "say how many hosts may join, and until when", hint="--uses 50 --until 2026-12-31")
-    url = _front_end(conf, options)
+    url = join_line.front_end(conf, options)
     over = datetime.combine(options.until, time(), UTC) + timedelta(days=1)
     message = m.InviteFleet(
         pattern=options.pattern,
@@ -157,11 +157,6 @@ def _invite_fleet(conf: Config, options: argparse.Namespace) -> int:
     how = f"Run this line as root on each host: {made.uses} times, until {cli_show.instant(made.expires)} UTC"
     _print(options, reply, _table(m.InvitationsReply((made,))), line, lacking, how=how, again=again)
     return 0
-
-
-def _front_end(conf: Config, options: argparse.Namespace) -> str | None:
-    """The address that hosts join at, by the command or by ``ca.toml``."""
-    return conf.front_end if options.url is None else names.origin(options.url, plain_http=True)
 
 
 def _lacking(logins: tuple[str, ...], url: str | None) -> list[str]:

@@ -8,6 +8,8 @@ the accounts are arguments, and whoever pastes the line can read all of it.
 
 from __future__ import annotations
 
+import argparse
+import functools
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -15,8 +17,9 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from sshjit import host_program
+from sshjit import host_program, names
 from sshjit.errors import Failed
+from sshjit_ca.config import Config
 
 TARGET = "/usr/local/sbin/ssh-jit-host"
 """Where the line installs the program."""
@@ -79,6 +82,23 @@ class Joining:
         return f"printf '%s\\n' {shlex.quote(self.token)} | sudo {shlex.join(words)}"
 
 
+def front_end(conf: Config, options: argparse.Namespace, *, line: bool = True) -> str | None:
+    """The address that hosts join at, by the command (``--url``) or by ``ca.toml``.
+
+    Before anything is asked of the CA: where there is to be a ``line``, it must be one that can be made.
+
+    Raises:
+        Failed: ``no_host_program``.
+        Invalid: what ``names.origin`` refuses.
+
+    """
+    url = conf.front_end if options.url is None else names.origin(options.url, plain_http=True)
+    if url and line:
+        digest()
+    return url
+
+
+@functools.cache
 def digest() -> str:
     """The SHA-256, in hex, of the program that a front end of this release serves.
 

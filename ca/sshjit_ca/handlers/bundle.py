@@ -112,14 +112,15 @@ def _sign(context: Context, content: tuple[object, ...]) -> SignedBundle:
 def _plain_host_keys(context: Context) -> tuple[tuple[str, str], ...]:
     """The keys of hosts that show no certificates, with the hosts' ids; none that a lock names."""
     state = context.state
-    locked = {(lock.kind, lock.target) for lock in state.locks.values()}
+    hosts = {lock.target for lock in state.locks.values() if lock.kind == "host"}
+    keys = {lock.target for lock in state.locks.values() if lock.kind == "key"}
     return tuple(
         sorted(
             (host.id, line)
             for host in state.hosts.values()
-            if not host.host_certificates and ("host", host.id) not in locked
+            if not host.host_certificates and host.id not in hosts
             for line in host.host_keys
-            if ("key", sshkey.parse_line(line).fingerprint) not in locked
+            if not keys or sshkey.parse_line(line).fingerprint not in keys  # to read thousands takes a while
         )
     )
 

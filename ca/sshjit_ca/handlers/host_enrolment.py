@@ -140,7 +140,7 @@ def sign_host(context: Context, message: SignHost) -> HostReply:
 
     """
     keys = _keys(message.host_keys, message.signatures)
-    host = _registered(context, message.name, keys)
+    host = hosts.registered(context, message.name, keys)
     context.host_replays.check(host.id, "renewal", message.time, context.now, ephemeral.RENEWAL_PAUSE)
     lines = tuple(key.line for key in keys)
     text = host_statements.renew_text(context.config.installation, host.name, lines, message.time)
@@ -159,7 +159,7 @@ def leave_host(context: Context, message: LeaveHost) -> Done:
 
     """
     key = sshkey.parse_line(message.host_key)
-    host = _registered(context, message.name, (key,))
+    host = hosts.registered(context, message.name, (key,))
     context.host_replays.check(host.name, "leave", message.time, context.now, 0)
     text = host_statements.leave_text(context.config.installation, message)
     sshsig.verify(message.signature, key, host_statements.LEAVE_NAMESPACE, text)
@@ -178,7 +178,7 @@ def host_report(context: Context, message: HostReport) -> Done:
 
     """
     key = sshkey.parse_line(message.host_key)
-    host = _registered(context, message.name, (key,))
+    host = hosts.registered(context, message.name, (key,))
     context.host_replays.check(host.id, "report", message.time, context.now, ephemeral.REPORT_PAUSE)
     text = host_statements.report_text(context.config.installation, message)
     sshsig.verify(message.signature, key, host_statements.REPORT_NAMESPACE, text)
@@ -233,14 +233,6 @@ def _keys(lines: tuple[str, ...], signatures: tuple[str, ...]) -> tuple[PublicKe
 def _check_number(lines: tuple[str, ...], signatures: tuple[str, ...]) -> None:
     if not 1 <= len(lines) <= MAX_HOST_KEYS or len(signatures) != len(lines):
         raise Invalid("too_many", f"a host sends 1 to {MAX_HOST_KEYS} keys, and a signature by each")
-
-
-def _registered(context: Context, name: str, keys: tuple[PublicKey, ...]) -> Host:
-    """The host, if all of these keys are its own; whoever asks learns nothing else."""
-    host = context.state.hosts.get(name)
-    if host is None or not {key.line for key in keys} <= set(host.host_keys):
-        raise Refused("unknown_host_key", "no host of this name is enrolled with this key", hint="ssh-jit-host join")
-    return host
 
 
 def _prove(keys: tuple[PublicKey, ...], signatures: tuple[str, ...], namespace: str, text: bytes) -> None:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from sshjit import sshkey
 from sshjit.api.host_sessions import ReportSessions, SessionsReply
-from sshjit.errors import Refused
 from sshjit_ca import ephemeral
-from sshjit_ca.access import session_reports
+from sshjit_ca.access import hosts, session_reports
 from sshjit_ca.context import Context
 from sshjit_ca.keys import sshsig
 
@@ -24,9 +23,7 @@ def report_sessions(context: Context, message: ReportSessions) -> SessionsReply:
 
     """
     key = sshkey.parse_line(message.host_key)
-    host = context.state.hosts.get(message.name)
-    if host is None or key.line not in host.host_keys:
-        raise Refused("unknown_host_key", "no host of this name is enrolled with this key", hint="ssh-jit-host join")
+    host = hosts.registered(context, message.name, (key,))
     context.host_replays.check(host.id, "sessions", message.time, context.now, ephemeral.REPORT_PAUSE)
     text = session_reports.text(context.config.installation, message)
     sshsig.verify(message.signature, key, session_reports.NAMESPACE, text)

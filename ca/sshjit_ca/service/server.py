@@ -157,11 +157,12 @@ class Server:
         asked: list[tuple[Connection, Origin, m.Message]] = []
         questions = self._questions(time.monotonic() + TURN, asked)
         replies: dict[Connection, list[tuple[Origin, Answer]]] = {}
+        size = self._authority.durable
         try:
             first = next(questions, None)
             answers = [] if first is None else self._authority.answer(itertools.chain((first,), questions))
             for (connection, origin, message), answer in zip(asked, answers, strict=True):
-                if not self._waits(connection, origin, message, answer):
+                if not self._waits((connection, origin), message, answer, size):
                     replies.setdefault(connection, []).append((origin, answer))
         except Exception as error:  # noqa: BLE001 - nothing is sure any more: ``run`` raises it
             self._broken = error
@@ -175,15 +176,17 @@ class Server:
         for account in self._accounts.values():
             account.go_on()
 
-    def _waits(self, connection: Connection, origin: Origin, message: m.Message, answer: Answer) -> bool:
-        """Whether a question for a newer bundle, whose answer is that there is none, goes on waiting for one."""
+    def _waits(self, asker: tuple[Connection, Origin], message: m.Message, answer: Answer, size: int) -> bool:
+        """Whether a question for a newer bundle, whose answer is that there is none, goes on waiting for one.
+
+        ``size`` is the log's before the batch: what was written behind the question in it may be what it waits for.
+        """
         if not isinstance(message, m.ReadBundle) or not isinstance(answer, BundleReply):
             return False
         if answer.bundle is not None or self._stopping:
             return False
         first = not self._bundle_waiters
-        now, size = time.monotonic(), self._authority.durable
-        if not self._bundle_waiters.add((connection, origin), message, now=now, size=size):
+        if not self._bundle_waiters.add(asker, message, now=time.monotonic(), size=size):
             return False
         if first:
             asyncio.get_running_loop().call_later(bundle_waiters.LOOK, self._look_at_bundles)

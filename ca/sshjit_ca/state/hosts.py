@@ -88,8 +88,8 @@ def host_changed(state: State, event: events.HostChanged, time: int) -> None:
     for name in set(host.aliases) - set(event.aliases):
         if state.host_names.get(name) == host.name:
             del state.host_names[name]
-        if host.host_keys:
-            state.former_names[name] = (host.id, time + HOST_LIFETIME)
+            if host.host_keys:
+                state.former_names[name] = (host.id, time + HOST_LIFETIME)
     for name in event.aliases:
         state.host_names[name] = host.name
         state.former_names.pop(name, None)

@@ -69,9 +69,11 @@ class Peer:
 
     def ask(self, have: int | None, wait: int = 0) -> None:
         self.number += 1
-        body = {"have": have, "format": 2, "wait": wait}
-        text = json.dumps({"v": 1, "id": self.number, "type": "read_bundle", "body": body, "version": 2}).encode()
-        self.channel.sendall(len(text).to_bytes(4, "big") + text)
+        self.channel.sendall(self.frame("read_bundle", {"have": have, "format": 2, "wait": wait}))
+
+    def frame(self, kind: str, body: dict[str, Any]) -> bytes:
+        text = json.dumps({"v": 1, "id": self.number, "type": kind, "body": body, "version": 2}).encode()
+        return len(text).to_bytes(4, "big") + text
 
     def answer(self) -> dict[str, Any]:
         head = self._exactly(4)
@@ -175,3 +177,19 @@ def test_so_many_may_wait_and_each_for_so_long() -> None:
     assert waiters.add(7, m.ReadBundle(5, 2, 9), now=100, size=1)
     ((asker, asked),) = waiters.due(now=103.5, size=2)
     assert (asker, asked.wait, asked.have) == (7, 6, 5)
+
+
+def test_what_is_written_right_behind_the_question_is_heard_too(
+    ca: Installation, serving: Installation, connected: Connected
+) -> None:
+    """Both are answered in one batch, of which the question's answer knows nothing yet."""
+    alice = ca.native(ALICE)
+    request = ca.ask(alice, "web1", certificate=True).request.id
+    peer = connected(serving)
+    have = peer.newest()
+    question = peer.frame("read_bundle", {"have": have, "format": 2, "wait": WAIT})
+    peer.channel.sendall(question + peer.frame("end", {"login_id": alice, "request": request}))
+    began = time.monotonic()
+    answers = [peer.answer(), peer.answer()]
+    assert time.monotonic() - began < WAIT / 2
+    assert any(answer["body"].get("bundle") for answer in answers)
