@@ -163,8 +163,9 @@ def remove_leftovers(path: Path) -> None:
 
 @contextlib.contextmanager
 def locked_folder(path: Path) -> Iterator[None]:
-    """Hold the lock of a folder, which needs no file; made if it is not there."""
-    folder(path)
+    """Hold the lock of a folder, which needs no file; made if it is not there, and else left as it is."""
+    if not path.is_dir():
+        folder(path)
     with _held(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC):
         yield
 

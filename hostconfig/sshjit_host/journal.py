@@ -113,9 +113,12 @@ class Journal:
         self._write()
 
     def end(self, settings: str) -> None:
-        """The run went well: what was there before it stays written down, for ``leave``."""
+        """The run went well: what was there before it stays written down, for ``leave``.
+
+        Not what a change found on a host that was set up by hand: those files are ours too, and go with the rest.
+        """
         known = {entry.path for entry in self.entries}
-        added = tuple(entry for entry in self.changes if entry.path not in known)
+        added = tuple(entry for entry in self.changes if entry.path not in known and entry.data is None)
         self.step, self.entries, self.changes = JOINED, self.entries + added, ()
         self.settings = settings
         self._write()

@@ -357,3 +357,15 @@ def test_a_folder_that_is_not_ours_alone_is_neither_used_nor_removed(machine: Ma
     machine.path("/etc/ssh-jit/host.json").write_text(json.dumps(settings))
     machine.program("leave")
     machine.path("/etc/ssh-jit").rmdir()  # nothing says that joining made it
+
+
+def test_t36_what_was_set_up_by_hand_and_then_changed_leaves_nothing_of_ours(machine: Machine) -> None:
+    """Our drop-in must not come back when the revocation list that it names is gone: sshd would refuse everybody."""
+    machine.join()
+    machine.path("/etc/ssh-jit/joined.json").unlink()  # as if it had been set up by hand
+    machine.join("--no-host-certificates")
+    machine.program("leave")
+    assert not machine.path("/etc/ssh/sshd_config.d/10-ssh-jit.conf").exists()
+    assert not machine.path("/etc/ssh-jit/host.json").exists()
+    assert machine.owner() == 0
+    machine.path("/etc/ssh-jit").rmdir()  # nothing says that joining made it
