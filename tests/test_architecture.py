@@ -160,6 +160,20 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("timed_socket",),
     ],
     "sshjit_client.api": [("full",), ("basic",)],
+    "sshjit_host": [
+        ("__main__",),
+        ("status",),
+        ("joining",),
+        ("doctor",),
+        ("sessions",),
+        ("watch",),
+        ("refresh",),
+        ("front_end",),
+        ("alarms", "openssh", "pins"),
+        ("config", "machine"),
+        ("formats",),
+        ("errors", "findings", "times", "version"),
+    ],
     "sshjit_client.commands": [
         ("decisions", "hosts", "locks", "request_lists", "requests"),
         ("account", "break_glass", "resolve_request", "setup", "signatures", "status"),
@@ -545,7 +559,7 @@ WRITERS = {
     "sshjit_ca": {"machine/durable.py", "machine/owner.py", "sockets.py"},
     "sshjit_web": {"config.py"},
     "sshjit_client": {"files.py", "openssh.py", "trusted_bundle.py"},
-    "sshjit_host": {"files.py"},
+    "sshjit_host": {"machine/files.py"},
 }
 """The files of each program that write, rename or change files: they follow no link and leave nothing half written.
 

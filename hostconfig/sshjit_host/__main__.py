@@ -15,12 +15,14 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from . import arguments, doctor, joining, leaving, session_command, status
-from .config import DEFAULT_PATH, load
-from .errors import HostError
-from .refresh import Refresher
-from .version import version
-from .watch import watch
+from sshjit_host import doctor, status
+from sshjit_host.config import DEFAULT_PATH, load
+from sshjit_host.errors import HostError
+from sshjit_host.joining import arguments, join, leave
+from sshjit_host.refresh import Refresher
+from sshjit_host.sessions import command as session_command
+from sshjit_host.version import version
+from sshjit_host.watch import watch
 
 
 def say(line: str) -> None:
@@ -83,10 +85,10 @@ def main() -> int:
 
 def _run(given: argparse.Namespace, path: Path) -> int:
     if given.command == "join":
-        joining.join(arguments.wish(given, path.absolute()), say, time.time())
+        join.join(arguments.wish(given, path.absolute()), say, time.time())
         return 0
     if given.command == "leave":
-        leaving.leave(path.absolute(), say)
+        leave.leave(path.absolute(), say)
         return 0
     if given.command == "status":
         state = status.read(path.absolute(), load(path) if path.exists() else None, time.time())

@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 from datetime import datetime, timezone
 
-from . import files, strictjson
-from .bundle import Bundle
-from .config import Config
-from .errors import HostError
+from sshjit_host.config import Config
+from sshjit_host.errors import HostError
+from sshjit_host.formats import strictjson
+from sshjit_host.formats.bundle import Bundle
+from sshjit_host.machine import files
 
 STALE = 3600
 """Seconds after which a bundle should have been followed by another one: the CA signs one each quarter of an hour."""

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from . import strictjson
-from .errors import ConfigError
+from sshjit_host.errors import ConfigError
+from sshjit_host.formats import strictjson
 
 DEFAULT_PATH = "/etc/ssh-jit/host.json"
 
@@ -47,7 +47,7 @@ _DEFAULTS: dict[str, Any] = {
     "beside": False,
 }
 AUTO = ("auto",)
-"""``reload``: the way is found out each time (``reloading.py``)."""
+"""``reload``: the way is found out each time (``openssh/reloading.py``)."""
 LATER = ("later",)
 """``reload``: not now; never in the file."""
 

@@ -10,15 +10,19 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from . import alarms, effective, files, openssh, owner_lists, renewal, session_status, sshdconf
-from .account_checks import Accounts
-from .bundle import Bundle
-from .config import Config
-from .dropin import DropIn
-from .errors import HostError
-from .findings import Finding
-from .refresh import Refresher
-from .times import span
+from sshjit_host import alarms
+from sshjit_host.config import Config
+from sshjit_host.errors import HostError
+from sshjit_host.findings import Finding
+from sshjit_host.formats.bundle import Bundle
+from sshjit_host.front_end import renewal
+from sshjit_host.machine import files
+from sshjit_host.openssh import abilities, effective, owner_lists, sshdconf
+from sshjit_host.openssh.account_checks import Accounts
+from sshjit_host.openssh.dropin import DropIn
+from sshjit_host.refresh import Refresher
+from sshjit_host.sessions import session_status
+from sshjit_host.times import span
 
 
 @dataclass
@@ -60,7 +64,7 @@ class Examination:
             yield Finding("warn", f"{which} is {age} old, so that revocations may be missing", hint)
         else:
             yield Finding("ok", f"{which} is {age} old")
-        for part in bundle.unread(openssh.later_types(self.config, bundle)):
+        for part in bundle.unread(abilities.later_types(self.config, bundle)):
             what = f"this ssh-jit-host does not know {part} of the bundle"
             yield Finding("warn", what, "upgrade ssh-jit-host, or OpenSSH if that does not know it either")
 
@@ -78,10 +82,10 @@ class Examination:
         if data is None:
             yield Finding("bad", f"{place} is not there, so sshd lets nobody in by a key", "ssh-jit-host refresh")
             return
-        if not openssh.reads_list(self.config, self.bundle, data):
+        if not abilities.reads_list(self.config, self.bundle, data):
             what = f"{place} is broken, so sshd refuses everybody, or revokes nothing"
             yield Finding("bad", what, "ssh-jit-host refresh")
-        elif data != owner_lists.whole(self.config, self.bundle, openssh.later_types(self.config, self.bundle)):
+        elif data != owner_lists.whole(self.config, self.bundle, abilities.later_types(self.config, self.bundle)):
             yield Finding("warn", f"{place} is not what it should be by now", "ssh-jit-host refresh")
         for path in owner_lists.files_of(self.config):
             yield Finding("ok", f"sshd also refuses what {path} revokes: it is in {place}")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 
-from . import files, strictjson
-from .config import Config
-from .errors import HostError
+from sshjit_host.config import Config
+from sshjit_host.errors import HostError
+from sshjit_host.formats import strictjson
+from sshjit_host.machine import files
 
 
 def read(config: Config) -> str:

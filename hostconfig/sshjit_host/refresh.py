@@ -14,12 +14,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import alarms, beside, fetch, files, keygen, openssh, owner_lists, pam_hook, pins, renewal
-from . import bundle as rules
-from .bundle import Bundle
-from .config import Config
-from .dropin import DropIn
-from .errors import BundleRefused, HostError, TooOld, Unreachable
+from sshjit_host import alarms, pins
+from sshjit_host.config import Config
+from sshjit_host.errors import BundleRefused, HostError, TooOld, Unreachable
+from sshjit_host.formats import bundle as rules
+from sshjit_host.formats.bundle import Bundle
+from sshjit_host.front_end import fetch, renewal
+from sshjit_host.machine import files
+from sshjit_host.openssh import abilities, beside, keygen, owner_lists, pam_hook
+from sshjit_host.openssh.dropin import DropIn
 
 Say = Callable[[str], None]
 
@@ -166,14 +169,14 @@ class Refresher:
             return held
         bundle, changes = self.checked(offer, held)
         if held is None or rules.place(bundle) > rules.place(held):
-            openssh.check_readable(self.config, bundle)
+            abilities.check_readable(self.config, bundle)
             if changes:
                 pins.pin(self.config, bundle.root.fingerprint)
                 self.say(f"the bundle's root is {bundle.root.fingerprint} now, signed by the one before it")
             files.write(self.config.home / "bundle.sig", offer.signature.encode("ascii"))
             files.write(self.config.home / "bundle.json", bundle.text.encode("ascii"))
             self.say(f"took bundle {bundle.sequence} of {bundle.installation}")
-            for part in bundle.unread(openssh.later_types(self.config, bundle)):
+            for part in bundle.unread(abilities.later_types(self.config, bundle)):
                 self.say(f"warning: this ssh-jit-host does not know {part}, and goes by the rest of the bundle")
             held = bundle
         files.write(self.config.home / "bundle.etag", offer.etag.encode("ascii"))
@@ -200,7 +203,7 @@ class Refresher:
         is done all the same: it may take away what was trusted.
         """
         home, problem = self.config.home, None
-        types = openssh.later_types(self.config, bundle)
+        types = abilities.later_types(self.config, bundle)
         try:
             self._write(home / "krl", self._list(bundle, types))
         except HostError as error:
@@ -229,7 +232,7 @@ class Refresher:
         """The one revocation list that sshd reads: the bundle's, and the owner's. Raises ``HostError``."""
         data = owner_lists.whole(self.config, bundle, types)
         if types or files.read(self.config.home / "krl") != data:
-            openssh.check_list(self.config, bundle, data)
+            abilities.check_list(self.config, bundle, data)
         return data
 
     def _files(self, bundle: Bundle, types: frozenset[str]) -> dict[Path, bytes]:

@@ -12,13 +12,15 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from . import doctor, journal, renewal, units
-from .bundle import Bundle
-from .config import Config
-from .dropin import DropIn
-from .findings import Finding
-from .journal import Journal
-from .times import span
+from sshjit_host import doctor
+from sshjit_host.config import Config
+from sshjit_host.findings import Finding
+from sshjit_host.formats.bundle import Bundle
+from sshjit_host.front_end import renewal
+from sshjit_host.joining import journal, units
+from sshjit_host.joining.journal import Journal
+from sshjit_host.openssh.dropin import DropIn
+from sshjit_host.times import span
 
 NOT_JOINED = 3
 

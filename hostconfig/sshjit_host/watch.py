@@ -12,12 +12,12 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
-from . import fetch
-from .config import Config
-from .errors import HostError
-from .fetch import Poll
-from .host_report import Reporter
-from .refresh import Refresher
+from sshjit_host.config import Config
+from sshjit_host.errors import HostError
+from sshjit_host.front_end import fetch
+from sshjit_host.front_end.fetch import Poll
+from sshjit_host.front_end.host_report import Reporter
+from sshjit_host.refresh import Refresher
 
 SPREAD = 0.2
 """The largest random share that is taken off a pause."""

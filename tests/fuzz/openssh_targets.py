@@ -15,8 +15,8 @@ from sshjit.errors import SshJitError
 from sshjit.sshkey import PublicKey
 from sshjit_ca.keys import Signer, krl, sshsig
 from sshjit_ca.keys.files import FileKey
-from sshjit_host import krl as host_krl
-from sshjit_host import sshkey as host_key
+from sshjit_host.formats import krl as host_krl
+from sshjit_host.formats import sshkey as host_key
 
 VECTORS = Path(__file__).resolve().parents[1] / "vectors"
 NAMESPACE, MESSAGE = "login@ssh-jit", b"what was signed"

@@ -23,8 +23,8 @@ from sshjit_ca.oidc import id_tokens as tokens
 from sshjit_ca.oidc import provider_keys
 from sshjit_ca.oidc.id_tokens import Expected
 from sshjit_client import trusted_bundle
-from sshjit_host import bundle as host_bundle
 from sshjit_host.errors import BundleRefused
+from sshjit_host.formats import bundle as host_bundle
 from tests.fuzz.openssh_targets import lines, revocation_lists
 from tests.support.bundle_cases import CHECKPOINT
 from tests.support.bundle_cases import LOG_KEY as LOG_KEY_LINE

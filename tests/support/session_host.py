@@ -20,8 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sshjit_host import control_groups, session_hook
-from sshjit_host.control_groups import Fence
+from sshjit_host.machine import control_groups
+from sshjit_host.machine.control_groups import Fence
+from sshjit_host.sessions import hook
 from tests.support.debian_root import System
 from tests.support.host_machine import Authority, Front, Host, line, make_key, run
 from tests.support.waiting import wait_until
@@ -127,7 +128,7 @@ class SessionHost(Host):
     def status(self) -> dict[str, Any] | None:
         """What the daemon says of itself."""
         try:
-            return session_hook.ask(self.folder / "run" / session_hook.SOCKET, {"ask": "status"}, 0.2)
+            return hook.ask(self.folder / "run" / hook.SOCKET, {"ask": "status"}, 0.2)
         except (OSError, ValueError):
             return None
 

@@ -15,9 +15,9 @@ import pytest
 from sshjit import bundle as core
 from sshjit import checkpoint, krl, sshkey, wire
 from sshjit.errors import Invalid, Refused
-from sshjit_host import bundle as host
-from sshjit_host import keygen
 from sshjit_host.errors import BundleRefused
+from sshjit_host.formats import bundle as host
+from sshjit_host.openssh import keygen
 from tests.support.frozen_log import FIRST_KEY, rows
 
 FOLDER = Path(__file__).resolve().parent / "bundle-1"

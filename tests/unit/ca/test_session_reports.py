@@ -17,7 +17,7 @@ from sshjit.errors import Invalid, Refused
 from sshjit_ca.access import session_reports
 from sshjit_ca.log import ocsf, summaries
 from sshjit_ca.service import alerts
-from sshjit_host import session_reports as host_side
+from sshjit_host.sessions import reports as host_side
 from tests.support import ocsf_schema
 from tests.support.installation import ALICE, Installation, make_key
 from tests.support.signatures import host_keys, join, report_sessions, session_event

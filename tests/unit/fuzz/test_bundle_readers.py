@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from sshjit import bundle, sshkey
 from sshjit.errors import Invalid, Refused, SshJitError
 from sshjit_client import trusted_bundle
-from sshjit_host import bundle as host_bundle
-from sshjit_host import krl, strictjson
 from sshjit_host.errors import BundleRefused, TooOld
+from sshjit_host.formats import bundle as host_bundle
+from sshjit_host.formats import krl, strictjson
 from tests.fuzz.openssh_targets import lines, revocation_lists
 from tests.fuzz.targets import within
 from tests.fuzz.text_targets import bundle_texts

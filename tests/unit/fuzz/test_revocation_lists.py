@@ -18,7 +18,7 @@ from sshjit.sshwire import U64_MAX, string, u32, u64
 from sshjit_ca.access.issuance import sign_and_read_back
 from sshjit_ca.keys import krl
 from sshjit_ca.keys.files import FileKey, load, make
-from sshjit_host import krl as host_krl
+from sshjit_host.formats import krl as host_krl
 from tests.unit.sshjit.core_world import broken
 
 SOME = settings(

@@ -15,7 +15,8 @@ from sshjit.api.hosts import HostReport
 from sshjit_ca.access import host_statements
 from sshjit_ca.handlers import host_enrolment
 from sshjit_ca.keys import krl as ca_krl
-from sshjit_host import bundle, host_report, krl, sshkey
+from sshjit_host.formats import bundle, krl, sshkey
+from sshjit_host.front_end import host_report
 from tests.support.host_machine import Authority, line, make_key, run
 
 

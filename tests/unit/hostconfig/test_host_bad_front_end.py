@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sshjit_host import fetch
 from sshjit_host.errors import Unreachable
+from sshjit_host.front_end import fetch
 from tests.support.bad_front_end import (
     UNSENDABLE,
     dripping,

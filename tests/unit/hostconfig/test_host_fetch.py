@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sshjit_host import fetch, files, timed
 from sshjit_host.errors import BundleRefused, HostError, Unreachable
+from sshjit_host.front_end import fetch, timed
+from sshjit_host.machine import files
 from tests.support.bad_front_end import answering, flooding
 from tests.support.host_machine import Front
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from sshjit_host import account_checks, config, files
+from sshjit_host import config
 from sshjit_host.errors import ConfigError, HostError
+from sshjit_host.machine import files
+from sshjit_host.openssh import account_checks
 
 STRANGER = 59999
 

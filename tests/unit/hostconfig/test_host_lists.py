@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from sshjit_host import alarms, config
-from sshjit_host.krl import merge
+from sshjit_host.formats.krl import merge
 from tests.support.bundle_cases import NEW_LINE, krl_section
 from tests.support.host_machine import ME, Authority, Front, Host, line, make_key, run
 

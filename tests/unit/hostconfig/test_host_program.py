@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from sshjit_host import config, sshdconf
+from sshjit_host import config
+from sshjit_host.openssh import sshdconf
 from tests.support.host_machine import Host, run
 
 HOSTCONFIG = Path(__file__).resolve().parents[3] / "hostconfig"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sshjit_ca.access import host_statements
-from sshjit_host import renewal
+from sshjit_host.front_end import renewal
 from tests.support.host_machine import Authority, Front, Host, line, make_key, run
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from sshjit_host.alarms import STALE
-from sshjit_host.fetch import CUT, WAIT, Offer, Poll
+from sshjit_host.front_end.fetch import CUT, WAIT, Offer, Poll
 from sshjit_host.watch import REMINDER, Reminders, pause, rest
 from tests.support.host_machine import Authority, Front, Host, line, run
 from tests.support.waiting import PATIENCE, wait_until

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from sshjit_host import bundle as bundles
 from sshjit_host import config as configuration
-from sshjit_host import control_groups, files, pam_hook, processes
 from sshjit_host.config import Config
-from sshjit_host.control_groups import Fence
 from sshjit_host.errors import HostError
+from sshjit_host.formats import bundle as bundles
+from sshjit_host.machine import control_groups, files, processes
+from sshjit_host.machine.control_groups import Fence
+from sshjit_host.openssh import pam_hook
 from sshjit_host.refresh import Refresher
 from tests.support.host_machine import Authority, run
 
@@ -123,7 +124,9 @@ def test_a_service_without_a_session_rule_is_left_as_it_is(config: Config) -> No
 def test_the_stub_lets_other_cas_pass_and_asks_for_ours(authority: Authority, config: Config, tmp_path: Path) -> None:
     """With nothing there to be asked, ours do not open; and nothing is asked when a session closes."""
     bundle = bundles.read(str(authority.offer()["bundle"]))
-    files.write(pam_hook.stub_path(config), pam_hook.stub(config, bundle).replace(b"sshjit_host.session_hook", b"gone"))
+    files.write(
+        pam_hook.stub_path(config), pam_hook.stub(config, bundle).replace(b"sshjit_host.sessions.hook", b"gone")
+    )
     other = tmp_path / "other"
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", other)
     for ca, kind, opens in (

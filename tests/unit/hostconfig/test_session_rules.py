@@ -12,10 +12,14 @@ from typing import Any
 import pytest
 
 from sshjit import sshcert
-from sshjit_host import files, pam_hook, session_rules, session_spool, user_certificate
-from sshjit_host.session_rules import Knowledge, Moment, Terms
-from sshjit_host.session_spool import Spool
-from sshjit_host.sshkey import read_line
+from sshjit_host.formats import user_certificate
+from sshjit_host.formats.sshkey import read_line
+from sshjit_host.machine import files
+from sshjit_host.openssh import pam_hook
+from sshjit_host.sessions import rules
+from sshjit_host.sessions import spool as session_spool
+from sshjit_host.sessions.rules import Knowledge, Moment, Terms
+from sshjit_host.sessions.spool import Spool
 from tests.support.host_machine import Authority, line, make_key, run
 from tests.support.session_host import user_certificate as make_certificate
 
@@ -40,30 +44,30 @@ def after(seconds: float, *, wall: float | None = None) -> Moment:
 
 def test_it_lasts_as_long_as_the_grant_and_its_extension() -> None:
     known = Knowledge()
-    assert not session_rules.over(TERMS, known, after(3599))
-    assert session_rules.over(TERMS, known, after(3600)) == "window"
+    assert not rules.over(TERMS, known, after(3599))
+    assert rules.over(TERMS, known, after(3600)) == "window"
     longer = Knowledge(extended={GRANT: 1_007_200})
-    assert not session_rules.over(TERMS, longer, after(7199))
-    assert session_rules.over(TERMS, longer, after(7200)) == "window"
-    assert session_rules.end(TERMS, Knowledge(extended={GRANT: 1_000_100})) == 1_003_600, "the newer certificate knows"
+    assert not rules.over(TERMS, longer, after(7199))
+    assert rules.over(TERMS, longer, after(7200)) == "window"
+    assert rules.end(TERMS, Knowledge(extended={GRANT: 1_000_100})) == 1_003_600, "the newer certificate knows"
 
 
 def test_an_emergency_lasts_as_long_as_its_certificate() -> None:
     urgent = replace(TERMS, emergency=True)
-    assert not session_rules.over(urgent, Knowledge(), after(299))
-    assert session_rules.over(urgent, Knowledge(), after(300)) == "certificate"
-    assert not session_rules.over(urgent, Knowledge(ended={GRANT: 1}), after(1))
+    assert not rules.over(urgent, Knowledge(), after(299))
+    assert rules.over(urgent, Knowledge(), after(300)) == "certificate"
+    assert not rules.over(urgent, Knowledge(ended={GRANT: 1}), after(1))
 
 
 def test_a_clock_that_is_set_back_keeps_nothing() -> None:
-    assert session_rules.over(TERMS, Knowledge(), after(3600, wall=-86_400)) == "window"
-    assert session_rules.over(TERMS, Knowledge(issued=1_003_600), after(10, wall=10)) == "window", "the bundle knows"
-    assert session_rules.over(TERMS, Knowledge(), after(10, wall=3600)) == "window", "set forward, it ends early"
+    assert rules.over(TERMS, Knowledge(), after(3600, wall=-86_400)) == "window"
+    assert rules.over(TERMS, Knowledge(issued=1_003_600), after(10, wall=10)) == "window", "the bundle knows"
+    assert rules.over(TERMS, Knowledge(), after(10, wall=3600)) == "window", "set forward, it ends early"
 
 
 def test_an_ended_grant_takes_it_away() -> None:
-    assert session_rules.taken(TERMS, Knowledge(ended={GRANT: 1})) == "ended"
-    assert session_rules.taken(TERMS, Knowledge(ended={"req-other000000": 1})) == ""
+    assert rules.taken(TERMS, Knowledge(ended={GRANT: 1})) == "ended"
+    assert rules.taken(TERMS, Knowledge(ended={"req-other000000": 1})) == ""
 
 
 SPECIFICATIONS = (
@@ -91,15 +95,15 @@ def test_a_revocation_list_says_the_same_to_ssh_keygen(specification: str, autho
         )
         certificate = read(Path(f"{key}-cert.pub"))
         terms = replace(TERMS, serial=certificate.serial, key_id=certificate.key_id, ca=certificate.ca)
-        assert session_rules.taken(terms, Knowledge(revoked=data)) == ("revoked" if verdict.returncode else "")
+        assert rules.taken(terms, Knowledge(revoked=data)) == ("revoked" if verdict.returncode else "")
 
 
 def test_a_revoked_ca_key_takes_its_sessions_away(authority: Authority) -> None:
     listed = authority.folder / "keys.krl"
     run("ssh-keygen", "-q", "-k", "-f", listed, f"{authority.user_ca}.pub")
     blob = read_line(line(authority.user_ca)).blob
-    assert session_rules.taken(replace(TERMS, ca=blob), Knowledge(revoked=listed.read_bytes())) == "revoked"
-    assert session_rules.taken(TERMS, Knowledge(revoked=listed.read_bytes())) == ""
+    assert rules.taken(replace(TERMS, ca=blob), Knowledge(revoked=listed.read_bytes())) == "revoked"
+    assert rules.taken(TERMS, Knowledge(revoked=listed.read_bytes())) == ""
 
 
 def read(path: Path) -> user_certificate.UserCertificate:

@@ -13,10 +13,10 @@ from typing import Any
 from demo import debian
 from sshjit import ca_protocol as m
 from sshjit_host import config as configuration
-from sshjit_host import session_reports
-from sshjit_host.session_registry import Session
-from sshjit_host.session_reports import Reporter
-from sshjit_host.session_spool import Spool
+from sshjit_host.sessions import reports
+from sshjit_host.sessions.registry import Session
+from sshjit_host.sessions.reports import Reporter
+from sshjit_host.sessions.spool import Spool
 from tests.support import host_machine
 from tests.support.host_machine import Host, line
 from tests.support.in_process_ca import FrontEnd
@@ -70,8 +70,8 @@ def test_the_log_has_what_a_host_tells(world: FrontEnd) -> None:
         known = session(grant=drawn.request.id, serial=drawn.certificate.serial, certificate=digest)
         spool = Spool(host.home / "reports")
         spool.prepare()
-        spool.add(session_reports.started(known), time.time())
-        spool.add(session_reports.ended(known, time.time(), "window"), time.time())
+        spool.add(reports.started(known), time.time())
+        spool.add(reports.ended(known, time.time(), "window"), time.time())
         reporter = Reporter(configuration.load(host.folder / "host.json"), spool, silent)
         assert reporter.send(int(ca.time))
         assert not reporter.send(int(ca.time)), "nothing is left"

@@ -1,0 +1,1 @@
+"""What the host program and the front end say to each other."""

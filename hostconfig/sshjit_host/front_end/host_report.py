@@ -1,0 +1,102 @@
+"""Tells the CA what is wrong with this host, so that an operator hears of it who looks at no host's log.
+
+The message is ``HostReport`` of ``docs/protocol.md``, section 7, signed by a host key. Sessions are reported elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sshjit_host import alarms
+from sshjit_host.config import Config
+from sshjit_host.errors import HostError
+from sshjit_host.formats.bundle import Bundle
+from sshjit_host.front_end import fetch, renewal
+from sshjit_host.machine import files
+from sshjit_host.openssh import sshdconf
+from sshjit_host.openssh.dropin import DropIn
+from sshjit_host.openssh.keygen import sign
+
+NAMESPACE = "report@ssh-jit"
+PAUSE = 10
+"""Seconds between two reports at least; the CA takes one each five seconds."""
+AGAIN = 3600
+"""Seconds after which a problem that is still there is reported again."""
+MOST = 16
+LONGEST = 200
+"""Letters of a problem."""
+
+
+@dataclass
+class Reporter:
+    """Reports one host's problems when they change. What the CA has heard is kept over restarts."""
+
+    config: Config
+    when: float = field(default=float("-inf"))
+    """Of the newest report."""
+    waiting: tuple[str, ...] = ()
+    """Problems that it was not told of yet."""
+
+    def report(self, bundle: Bundle, now: float) -> None:
+        """Report what is wrong now, if that is news. Times are in seconds since the epoch. Raises ``HostError``."""
+        problems = tuple(_shown(problem) for problem in alarms.problems(self.config, bundle, now))[:MOST]
+        due = problems != self._told() or (problems and now - self.when >= AGAIN)
+        if not due or now - self.when < PAUSE:
+            return
+        self.when, self.waiting = now, problems
+        self._send(bundle, problems, int(now))
+        self.waiting = ()
+        if problems:
+            files.write(self._place, json.dumps(problems).encode("ascii"))
+        else:
+            files.remove(self._place)
+
+    @property
+    def _place(self) -> Path:
+        return self.config.home / "reported.json"
+
+    def _told(self) -> tuple[str, ...]:
+        data = files.read(self._place)
+        try:
+            return tuple(str(problem) for problem in json.loads(data or b"[]"))
+        except (ValueError, TypeError):
+            return ()
+
+    def _send(self, bundle: Bundle, problems: tuple[str, ...], now: int) -> None:
+        """Send it, signed by the first of the host's keys that the CA takes."""
+        refusal: HostError = HostError("this host has no key that can sign", hint="ssh-jit-host doctor")
+        for path, line in self._keys(bundle):
+            message: dict[str, Any] = {"name": self.config.name, "host_key": line, "time": now, "problems": problems}
+            message.update(bundle=bundle.sequence, sessions=0, ended=[])
+            try:
+                message["signature"] = sign(self.config.ssh_keygen, path, text(bundle.installation, message), NAMESPACE)
+                fetch.post(f"{self.config.url}/api/v1/host/report", json.dumps(message).encode("ascii"))
+            except HostError as error:
+                refusal = error
+            else:
+                return
+        raise refusal
+
+    def _keys(self, bundle: Bundle) -> Iterator[tuple[Path, str]]:
+        """The host's keys with their lines, those first that have a certificate of ours: the CA knows them."""
+        dropin = DropIn(self.config)
+        certified = [due.path for due in renewal.ours(dropin, bundle)]
+        named = (Path(path) for path in dropin.host_keys(sshdconf.layout(self.config.sshd_config)))
+        for path in dict.fromkeys((*certified, *named)):
+            public = files.read(Path(f"{path}.pub"))
+            if public is not None:
+                yield path, " ".join(public.decode("ascii", "replace").split()[:2])
+
+
+def text(installation: str, message: dict[str, Any]) -> bytes:
+    """What the host key signs: the message without its signature, as canonical JSON."""
+    canonical = json.dumps(message, sort_keys=True, separators=(",", ":"))
+    return f"ssh-jit report v1\n{installation}\n{canonical}\n".encode("ascii")
+
+
+def _shown(problem: str) -> str:
+    return "".join(letter if letter.isascii() and letter.isprintable() else "?" for letter in problem)[:LONGEST].strip()

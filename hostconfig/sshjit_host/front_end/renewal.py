@@ -1,0 +1,184 @@
+"""Renewing this host's certificates before they end (``docs/protocol.md``, section 7).
+
+Certificates stand beside sshd's host keys, as ``KEY-cert.pub``; those that a CA of the bundle signed are ours to renew,
+once half of their time is over. Each key proves itself, by the host's own ``ssh-keygen``. What comes back is held
+against the key, the names of the certificate before it and the bundle: a front end can withhold, and nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from sshjit_host.config import Config
+from sshjit_host.errors import BundleRefused, HostError, Unreachable
+from sshjit_host.formats import sshkey, strictjson
+from sshjit_host.formats.bundle import Bundle
+from sshjit_host.front_end import fetch
+from sshjit_host.machine import files
+from sshjit_host.openssh import sshdconf
+from sshjit_host.openssh.dropin import DropIn, Say
+from sshjit_host.openssh.keygen import run, sign
+
+NAMESPACE = "renew@ssh-jit"
+PAUSE = 600
+"""Seconds between two tries."""
+WORRY = 3 * 24 * 3600
+"""Seconds before the end at which a certificate that was not renewed is warned about."""
+_HOST = 2
+"""The type of a host's certificate (PROTOCOL.certkeys of OpenSSH)."""
+_KEY_FIELDS = {"ssh-ed25519": 1, "ssh-rsa": 2}
+"""Strings of a public key after its type; all others have two."""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A host certificate, read. ``key`` is the plain key's blob, ``ca`` that of the key that signed it."""
+
+    line: str
+    key: bytes
+    kind: int
+    principals: tuple[str, ...]
+    valid_after: int
+    valid_before: int
+    ca: bytes
+    key_id: str = ""
+
+
+@dataclass(frozen=True)
+class Due:
+    """A host key and the certificate beside it that is to be renewed."""
+
+    path: Path
+    line: str
+    certificate: Certificate
+
+    @property
+    def place(self) -> Path:
+        """Where the certificate stands."""
+        return Path(f"{self.path}-cert.pub")
+
+
+def read(text: str) -> Certificate:
+    """Read a certificate's line. Raises ``ValueError`` if it is none."""
+    words = text.split()
+    kind, blob = words[0], base64.b64decode(words[1], validate=True)
+    reader = sshkey.Reader(blob)
+    if reader.string().decode("ascii") != kind or "-cert-v01@openssh.com" not in kind:
+        raise ValueError("is no certificate")
+    plain = kind.replace("-cert-v01@openssh.com", "")
+    reader.string()  # the nonce
+    parts = [reader.string() for _ in range(_KEY_FIELDS.get(plain, 2))]
+    reader.number(8)  # the serial
+    what = reader.number(4)
+    key_id = reader.string().decode("utf-8", "replace")
+    names, inside = [], sshkey.Reader(reader.string())
+    while inside:
+        names.append(inside.string().decode("ascii"))
+    after, before = reader.number(8), reader.number(8)
+    for _ in range(3):  # critical options, extensions, reserved
+        reader.string()
+    key = sshkey.string(plain.encode("ascii")) + b"".join(sshkey.string(part) for part in parts)
+    return Certificate(f"{kind} {words[1]}", key, what, tuple(names), after, before, reader.string(), key_id)
+
+
+def ours(dropin: DropIn, bundle: Bundle) -> Iterator[Due]:
+    """The host keys of sshd's configuration that have a certificate by a CA of the bundle."""
+    layout, cas = sshdconf.layout(dropin.config.sshd_config), bundle.ca_keys()
+    for path in dropin.host_keys(layout):
+        data, public = files.read(Path(f"{path}-cert.pub")), files.read(Path(f"{path}.pub"))
+        if data is None or public is None:
+            continue
+        try:
+            certificate = read(data.decode("ascii"))
+            line = " ".join(public.decode("utf-8", "replace").split()[:2])
+            line.encode("ascii")
+        except (ValueError, IndexError):
+            continue
+        if certificate.kind == _HOST and certificate.ca in cas:
+            yield Due(Path(path), line, certificate)
+
+
+def fetched(dropin: DropIn, bundle: Bundle, now: float, say: Say) -> dict[Path, bytes]:
+    """New certificates by the place where they belong; what is wrong is said, for the old ones still count."""
+    config = dropin.config
+    due = [
+        host_key
+        for host_key in ours(dropin, bundle)
+        if now > (host_key.certificate.valid_after + host_key.certificate.valid_before) / 2
+    ]
+    if not due:
+        return {}
+    tried = config.home / "renewal.tried"
+    problem = ""
+    if not now - PAUSE < _time(files.read(tried)) <= now:
+        files.write(tried, f"{int(now)}\n".encode("ascii"))
+        try:
+            return _renewed(config, bundle, due, int(now))
+        except (HostError, ValueError) as error:
+            problem = f": {error}"
+    for host_key in due:
+        end = host_key.certificate.valid_before
+        if problem or now > end - WORRY:
+            day = datetime.fromtimestamp(end, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+            verb = "ended" if now >= end else "ends"
+            say(f"warning: the host certificate {host_key.place} {verb} {day} and was not renewed{problem}")
+    return {}
+
+
+def text(installation: str, name: str, lines: list[str], time: int) -> bytes:
+    """What each host key signs."""
+    return "\n".join(("ssh-jit renew v1", installation, name, str(time), *lines, "")).encode("ascii")
+
+
+def _renewed(config: Config, bundle: Bundle, due: list[Due], time: int) -> dict[Path, bytes]:
+    lines = [host_key.line for host_key in due]
+    signed = text(bundle.installation, config.name, lines, time)
+    body = {
+        "name": config.name,
+        "host_keys": lines,
+        "time": time,
+        "signatures": [sign(config.ssh_keygen, host_key.path, signed, NAMESPACE) for host_key in due],
+    }
+    answer = strictjson.loads(fetch.post(f"{config.url}/api/v1/host/renew", json.dumps(body).encode("ascii")))
+    if "certificates" not in answer:
+        raise Unreachable("the answer holds no certificates")
+    certificates = strictjson.strings(answer, "certificates")
+    if len(certificates) != len(due):
+        raise BundleRefused("the answer holds another number of certificates than was asked for")
+    return {host_key.place: _checked(config, bundle, host_key, line, time) for host_key, line in zip(due, certificates)}
+
+
+def _checked(config: Config, bundle: Bundle, due: Due, line: str, now: int) -> bytes:
+    """The certificate as it is written. Raises ``BundleRefused`` unless it is the old one with a later end."""
+    old = due.certificate
+    try:
+        new = read(line)
+    except (ValueError, IndexError):
+        raise BundleRefused("what came is no certificate") from None
+    right = (
+        new.kind == _HOST
+        and new.key == old.key
+        and set(new.principals) == set(old.principals)
+        and config.name in new.principals
+        and new.ca in {key.blob for key in bundle.host_ca}
+        and new.valid_after <= now + 300
+        and new.valid_before > max(now, old.valid_before)
+    )
+    data = f"{new.line}\n".encode("ascii")
+    with files.scratch({"key-cert.pub": data}) as folder:
+        # ssh-keygen verifies the CA's signature when it reads a certificate.
+        if not right or run(config.ssh_keygen, "-L", "-f", folder / "key-cert.pub").code != 0:
+            raise BundleRefused("what came is not a new certificate for this host's key and names")
+    return data
+
+
+def _time(data: bytes | None) -> int:
+    try:
+        return int(data or b"0")
+    except ValueError:
+        return 0

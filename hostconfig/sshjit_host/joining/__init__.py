@@ -1,0 +1,1 @@
+"""One command in, one command out: what ``join`` changes, and how all of it is undone."""

@@ -1,0 +1,329 @@
+"""``join``: this server trusts the CA from here on, or is exactly as it was before.
+
+What can fail without the CA is done first, so that a token is not used up by it: conflicts, the bundle, the drop-in in
+its trial, with an id that no certificate names. Then the host enrols, and id, principals and host certificates follow.
+sshd is reloaded once. A host that has joined is changed in the same way, by the same command with other options.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sshjit_host import doctor
+from sshjit_host.config import LATER, Config, parse
+from sshjit_host.errors import BundleRefused, ConfigError, HostError, SshdError
+from sshjit_host.formats.bundle import Bundle
+from sshjit_host.front_end import enrolment, fetch, renewal
+from sshjit_host.joining import bystanders, conflicts, journal, proof, undo, units
+from sshjit_host.joining.journal import Entry, Journal
+from sshjit_host.machine import files
+from sshjit_host.openssh import host_keys
+from sshjit_host.openssh.dropin import DropIn
+from sshjit_host.openssh.host_keys import HostKeys
+from sshjit_host.refresh import Refresher
+
+Say = Callable[[str], None]
+NOBODY = "-"
+"""The host id until the CA says which it is: no certificate names it."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the command line asks for. ``settings`` are fields of ``host.json``; what it does not say is not there."""
+
+    path: Path
+    """Where ``host.json`` is, or will be."""
+    settings: dict[str, Any]
+    ask: enrolment.Ask | None
+    some_keys: bool = False
+    log: str = ""
+    """Where sshd's log is, if it is in none of the usual places."""
+
+
+def join(wish: Wish, say: Say, now: float) -> None:
+    """Join, or change what was joined. Raises ``HostError``, and then nothing is changed."""
+    made = journal.folder(wish.path.parent)
+    with files.locked_folder(wish.path.parent):
+        files.remove_leftovers(wish.path.parent)
+        made = made or journal.empty_folder(wish.path.parent)  # a run that was cut off at once had made it
+        record = journal.read(wish.path.parent / journal.NAME)
+        made += recover(wish.path, record, say)
+        try:
+            if wish.path.exists():
+                _change(wish, record, say, now)
+            else:
+                _first(wish, record, made, say, now)
+        finally:
+            if record.step == "":
+                for entry in reversed(made):
+                    entry.put_back()
+
+
+def recover(path: Path, record: Journal, say: Say) -> tuple[Entry, ...]:
+    """Undo, or complete, a run that was cut off; the folders that it had made, which may be needed again."""
+    made = tuple(entry for entry in record.entries if entry.kind == "folder")
+    if record.step in (journal.JOINING, journal.LEAVING):
+        say(f"an earlier run was cut off while {record.step}: everything is put back as it was before ssh-jit")
+        undo.all_of_it(parse(record.settings), record, say)
+    elif record.step == journal.CHANGING:
+        say("an earlier run was cut off while changing: put back what it had changed")
+        _take_back(path, record, say)
+        return ()
+    return made if record.step == "" else ()
+
+
+# ------------------------------------------------------------------------------------------------- the first time
+
+
+def _first(wish: Wish, record: Journal, made: tuple[Entry, ...], say: Say, now: float) -> None:
+    fields = {"reload": "auto", **wish.settings}
+    fields.setdefault("name", socket.gethostname().partition(".")[0].lower())
+    missing = [option for option in ("url", "root", "logins") if option not in fields]
+    if missing or wish.ask is None:
+        what = {"url": "--url", "root": "--root", "logins": "--login"}.get(
+            missing[0] if missing else "", "--token-file"
+        )
+        raise ConfigError(f"this host has not joined yet, and {what} is missing", hint="paste the whole joining line")
+    if fields.get("only_certificates"):
+        raise ConfigError("--only-certificates comes after a certificate opened an account here", hint=proof.HINT)
+    enrolment.token(wish.ask.token)
+    config = dataclasses.replace(_config({**fields, "version": 1, "host_id": NOBODY}), path=wish.path)
+    _require_free(config)
+    _stop_at_conflicts(config, say)
+    offer, bundle = _bundle(config)
+    keys = host_keys.read(config)
+    _require_all(config, keys, wish, say)
+    text = _text(fields, NOBODY)
+    record.begin((*made, *_plan(config, wish.path, keys)), text)
+    with _undone(config, record, say):
+        Refresher(dataclasses.replace(config, host_certificates=False, reload=LATER), say).take(offer, now)
+        enrolled = enrolment.join(config, bundle, keys.offered, wish.ask, int(time.time()))
+        config = dataclasses.replace(config, host_id=enrolled.host_id)
+        if config.host_certificates:
+            _certify(keys, enrolled, wish, say)
+        files.write(wish.path, _text(fields, enrolled.host_id).encode("ascii"))
+        conflicts.label(config.home, config.dropin, wish.path)
+        Refresher(config, say).remake(bundle, now)
+        units.install(wish.path, say)
+        record.end(_text(fields, enrolled.host_id))
+    say(f"joined {bundle.installation} as {config.name} (host id {enrolled.host_id}), for {', '.join(config.logins)}")
+    _tell(config, now, say)
+
+
+def _config(fields: dict[str, Any]) -> Config:
+    """The settings, checked like ``host.json``; the id that is nobody's passes here alone."""
+    nobody = fields["host_id"] == NOBODY
+    try:
+        config = parse(json.dumps({**fields, "host_id": fields["name"]} if nobody else fields))
+    except ValueError as error:
+        raise ConfigError(f"this cannot be joined by: {error}") from None
+    return dataclasses.replace(config, host_id=NOBODY) if nobody else config
+
+
+def _text(fields: dict[str, Any], host_id: str) -> str:
+    """``host.json``. An id that is nobody's is written as the name: the text has to be one that can be read."""
+    shown = {"version": 1, **fields, "host_id": fields["name"] if host_id == NOBODY else host_id}
+    return json.dumps(shown, indent=2) + "\n"
+
+
+def _require_free(config: Config) -> None:
+    undo.require_ours(config)
+    if config.home.exists() and any(config.home.iterdir()):
+        raise HostError(
+            f"{config.home} is there already, and no host.json: it is of an earlier set-up",
+            hint="ssh-jit-host leave takes it away",
+        )
+
+
+def _stop_at_conflicts(config: Config, say: Say) -> None:
+    bad = []
+    for finding in conflicts.findings(config):
+        bad += [finding] if finding.level == "bad" else []
+        say(f"{'conflict' if finding.level == 'bad' else 'warning'}: {finding.text}")
+        if finding.hint:
+            say(f"hint: {finding.hint}")
+    if bad:
+        raise SshdError(f"{len(bad)} thing{'s stand' if len(bad) > 1 else ' stands'} in the way; nothing was changed")
+
+
+def _bundle(config: Config) -> tuple[fetch.Offer, Bundle]:
+    """The bundle that the front end offers, if it follows from the root of the joining line."""
+    offer = fetch.bundle(config.url, "").offer
+    if offer is None:
+        raise BundleRefused("the front end answers that its bundle is not new, to a host that has none")
+    return offer, Refresher(config, lambda _: None).checked(offer)[0]
+
+
+def _plan(config: Config, path: Path, keys: HostKeys) -> Iterator[Entry]:
+    """Every place that joining writes to, as it is now."""
+    yield Entry("tree", config.home)
+    yield journal.file(config.dropin)
+    yield journal.file(path)
+    if config.host_certificates:
+        yield from (journal.file(key.certificate) for key in keys.offered)
+    yield from units.plan()
+
+
+@contextlib.contextmanager
+def _undone(config: Config, record: Journal, say: Say) -> Iterator[None]:
+    """Puts everything back if the block does not get to its end, whatever ends it."""
+    try:
+        yield
+    except BaseException as error:
+        say("joining failed; everything is put back as it was")
+        try:
+            undo.all_of_it(config, record, say)
+        except HostError as second:
+            say(f"not all could be put back: {second.message}")
+            say(f"hint: {second.hint or 'mend that'}; then run ssh-jit-host leave")
+        raise error from None
+
+
+# --------------------------------------------------------------------------------------------- host certificates
+
+
+def _require_all(config: Config, keys: HostKeys, wish: Wish, say: Say) -> None:
+    """Before the token is used: whether the keys that can join are all that people may have pinned."""
+    if not keys.offered:
+        reasons = "; ".join(keys.unusable) or "sshd has none"
+        raise HostError(f"there is no host key that could join: {reasons}", hint="ssh-keygen -A makes them")
+    for key in keys.uncertified:
+        say(f"{key.path} is left out: {key.type} is a type that the CA does not certify")
+    for reason in keys.unusable:
+        say(f"warning: a host key is left out: {reason}")
+    if not config.host_certificates:
+        return
+    foreign = [key.certificate for key in keys.offered if key.certificate.exists()]
+    if foreign:
+        raise HostError(
+            f"{foreign[0]} is there already, and is not ours",
+            hint="move it away, or join with --no-host-certificates",
+        )
+    for line in bystanders.text(config, keys):
+        say(line)
+    if keys.unusable and not wish.some_keys:
+        raise _too_few(keys.unusable)
+
+
+def _too_few(which: tuple[str, ...]) -> HostError:
+    return HostError(
+        f"certificates for some of the host keys only would shut out people who pinned another: {'; '.join(which)}",
+        hint="mend or remove that key; or --no-host-certificates; or, if nobody pinned it, --some-keys",
+    )
+
+
+def _certify(keys: HostKeys, enrolled: enrolment.Enrolled, wish: Wish, say: Say) -> None:
+    """Write the host certificates, for all keys or for none."""
+    places = enrolled.certificates
+    without = tuple(f"the CA gave none for {key.path}" for key in keys.offered if key.certificate not in places)
+    if without and not wish.some_keys:
+        raise _too_few(without)
+    for reason in without:
+        say(f"warning: {reason}")
+    for path, data in places.items():
+        if files.write(path, data):
+            say(f"wrote {path}")
+    conflicts.label(*places)
+
+
+# ------------------------------------------------------------------------------------------------ another time
+
+
+@dataclass(frozen=True)
+class _Change:
+    """A change of a host that has joined: from ``fields`` (of ``host.json``) to the settings ``new``."""
+
+    wish: Wish
+    fields: dict[str, Any]
+    new: Config
+
+
+def _change(wish: Wish, record: Journal, say: Say, now: float) -> None:
+    """This host has joined: change nothing, or what the command line asks to be otherwise."""
+    fields: dict[str, Any] = json.loads(wish.path.read_text(encoding="utf-8"))
+    old = dataclasses.replace(_config(fields), path=wish.path)
+    for name, option in (("url", "--url"), ("root", "--root"), ("name", "--name")):
+        asked = wish.settings.get(name, fields[name])
+        if (asked.rstrip("/") if name == "url" else asked) != getattr(old, name):
+            raise ConfigError(
+                f"this host has joined {old.url} as {old.name}, and {option} says {asked}",
+                hint="ssh-jit-host leave, and then join again with a new joining line",
+            )
+    new = dataclasses.replace(_config({**fields, **wish.settings}), path=wish.path)
+    bundle = Refresher(old, lambda _: None).held()
+    if bundle is None:
+        raise HostError("this host has joined, and holds no bundle", hint="ssh-jit-host refresh")
+    if new == old:
+        _nothing_new(old, record, bundle, say, now)
+        return
+    if new.beside != old.beside:
+        raise ConfigError("--beside is chosen when a host joins", hint="ssh-jit-host leave, and then join again")
+    if new.only_certificates and not old.only_certificates:
+        say(proof.require(new, bundle, wish.log))
+    _apply(_Change(wish, fields, new), record, bundle, say, now)
+
+
+def _nothing_new(config: Config, record: Journal, bundle: Bundle, say: Say, now: float) -> None:
+    if record.step == "":  # set up by hand
+        say(f"this host was set up by hand as {config.name} of {bundle.installation}; nothing was changed")
+    else:
+        say(f"this host has joined {bundle.installation} as {config.name} already; nothing was changed")
+    _tell(config, now, say)
+
+
+def _apply(change: _Change, record: Journal, bundle: Bundle, say: Say, now: float) -> None:
+    wish, new = change.wish, change.new
+    keys = host_keys.read(new)
+    text = json.dumps({**change.fields, **wish.settings}, indent=2) + "\n"
+    shows = any(key.certificate.exists() for key in keys.offered)
+    enrolled = None
+    if new.host_certificates and not shows:
+        _require_all(new, keys, wish, say)
+        enrolled = enrolment.renew(new, bundle, keys.offered, int(time.time()))
+    record.step = record.step or journal.JOINED  # set up by hand: what is written down is what this run changes
+    certificates = tuple(journal.file(key.certificate) for key in keys.offered)
+    record.begin((journal.file(new.dropin), journal.file(wish.path), *certificates), text)
+    try:
+        files.write(wish.path, text.encode("ascii"))
+        if enrolled is not None:
+            _certify(keys, enrolled, wish, say)
+        Refresher(new, say).remake(bundle, now)
+        for due in [] if new.host_certificates else list(renewal.ours(DropIn(new), bundle)):
+            files.remove(due.place)
+            say(f"removed {due.place}")
+        units.restart(say)
+    except BaseException as error:
+        say("that failed; everything is put back as it was")
+        _take_back(wish.path, record, say)
+        raise error from None
+    record.end(text)
+    changed = sorted(name for name, value in wish.settings.items() if change.fields.get(name) != value)
+    say(f"changed: {', '.join(changed)}")
+
+
+def _take_back(path: Path, record: Journal, say: Say) -> None:
+    """Undo a change over a host that had joined: its files come back, and what is made from them."""
+    record.put_changes_back()
+    config = dataclasses.replace(_config(json.loads(path.read_text(encoding="utf-8"))), path=path)
+    refresher = Refresher(config, say)
+    bundle = refresher.held()
+    if bundle is not None:
+        with contextlib.suppress(HostError):
+            refresher.remake(bundle, time.time())
+
+
+def _tell(config: Config, now: float, say: Say) -> None:
+    """Say what keeps certificates out of the accounts, or lets others in, and what is to be done."""
+    for finding in doctor.Examination(config, now).findings():
+        if finding.level != "ok":
+            say(f"{'warning' if finding.level == 'warn' else 'BAD'}: {finding.text}")
+            if finding.hint:
+                say(f"hint: {finding.hint}")

@@ -1,0 +1,1 @@
+"""This machine apart from sshd: its files, its processes, its control groups."""

@@ -1,0 +1,93 @@
+"""Checks of signatures by ``ssh-keygen``, and how programs are run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from sshjit_host.errors import BundleRefused, HostError
+from sshjit_host.formats import bundle as rules
+from sshjit_host.formats.bundle import NAMESPACE, SUCCESSION, Bundle, Succession
+from sshjit_host.formats.sshkey import PublicKey
+from sshjit_host.machine import files
+
+PATIENCE = 30
+"""Seconds that a program may run."""
+LONGEST_SIGNATURE = 16 * 1024
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The exit status of a program, and its output."""
+
+    code: int
+    output: str
+
+
+def run(*command: str | Path, given: bytes = b"") -> Outcome:
+    """Run a program to its end; its standard output and errors come back together.
+
+    A program that cannot be started or does not end raises ``HostError``.
+    """
+    try:
+        done = subprocess.run(
+            command,
+            input=given,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "LC_ALL": "C"},
+            timeout=PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise HostError(f"{command[0]} did not end within {PATIENCE} seconds") from None
+    except OSError as error:
+        raise HostError(f"cannot run {command[0]}: {error.strerror}") from None
+    return Outcome(code=done.returncode, output=done.stdout.decode("utf-8", "replace").strip())
+
+
+def check_signature(ssh_keygen: Path, text: bytes, signature: str, root: PublicKey) -> None:
+    """Raise ``BundleRefused`` unless ``root`` signed exactly ``text`` in the bundle's namespace."""
+    if not signed(ssh_keygen, text, signature, root, NAMESPACE):
+        raise BundleRefused("the bundle is not signed by the key that this host is pinned to")
+
+
+def check_changes(ssh_keygen: Path, changes: tuple[Succession, ...]) -> None:
+    """Raise ``BundleRefused`` unless every new root was signed by the one before it."""
+    for change in changes:
+        if not signed(ssh_keygen, change.new.line.encode("ascii"), change.signature, change.old, SUCCESSION):
+            raise BundleRefused("a root of the bundle is not signed by the one before it")
+
+
+def signed(ssh_keygen: Path, text: bytes, signature: str, key: PublicKey, space: str) -> bool:
+    """Whether ``key`` signed exactly ``text`` in a namespace; a malformed signature raises ``BundleRefused``."""
+    if len(signature) > LONGEST_SIGNATURE or not signature.isascii():
+        raise BundleRefused("the bundle's signature is malformed")
+    line = f'bundle namespaces="{space}" {key.line}\n'
+    with files.scratch({"signers": line.encode("ascii"), "signature": signature.encode("ascii")}) as folder:
+        names = ("-f", folder / "signers", "-I", "bundle", "-n", space, "-s", folder / "signature")
+        outcome = run(ssh_keygen, "-Y", "verify", *names, given=text)
+    return outcome.code == 0
+
+
+def verify(ssh_keygen: Path, bundle: Bundle, signature: str, pinned: str) -> tuple[Succession, ...]:
+    """The changes of the root from the pinned one (``SHA256:…``) to the bundle's, each signed, as the bundle is.
+
+    Raises ``BundleRefused`` otherwise.
+    """
+    changes = rules.way(bundle, pinned)
+    check_changes(ssh_keygen, changes)
+    check_signature(ssh_keygen, bundle.text.encode("ascii"), signature, bundle.root)
+    return changes
+
+
+def sign(ssh_keygen: Path, key: Path, message: bytes, space: str) -> str:
+    """The armoured SSHSIG over ``message`` by a host key (its private file). Raises ``HostError`` if it cannot sign."""
+    with files.scratch({"message": message}) as folder:
+        outcome = run(ssh_keygen, "-Y", "sign", "-q", "-n", space, "-f", key, folder / "message")
+        signature = files.read(folder / "message.sig")
+    if outcome.code != 0 or signature is None:
+        raise HostError(f"{key} cannot sign: {outcome.output or f'status {outcome.code}'}")
+    return signature.decode("ascii")

@@ -1,0 +1,157 @@
+"""Tells the CA of sessions: what waits in the spool, signed by a host key, until the CA says that it has it.
+
+The message is ``ReportSessions`` of ``docs/protocol.md``, section 7. The front end only carries it.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sshjit_host.config import Config
+from sshjit_host.errors import BundleRefused, HostError, Unreachable
+from sshjit_host.formats import strictjson
+from sshjit_host.formats.bundle import Bundle
+from sshjit_host.front_end import fetch, renewal
+from sshjit_host.machine import files
+from sshjit_host.openssh import sshdconf
+from sshjit_host.openssh.dropin import DropIn
+from sshjit_host.openssh.keygen import run
+from sshjit_host.refresh import Refresher
+from sshjit_host.sessions.registry import Session
+from sshjit_host.sessions.spool import Spool
+
+NAMESPACE = "sessions@ssh-jit"
+MOST = 32
+"""Events of one message."""
+PAUSE = 6.0
+"""Seconds between two messages, a little more than the CA asks for."""
+FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 300.0
+"""Seconds between two tries while the CA does not take what is sent: they double from the first to the longest."""
+_UNSIGNED = "signature"
+
+Say = Callable[[str], None]
+
+
+def started(session: Session) -> dict[str, Any]:
+    """The event of a session that began."""
+    return _event(session, "start", int(session.opened_wall), "")
+
+
+def ended(session: Session, now: float, why: str) -> dict[str, Any]:
+    """The event of a session that is over, and why."""
+    return _event(session, "end", int(now), why)
+
+
+def _event(session: Session, kind: str, time_of_it: int, why: str) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "time": time_of_it,
+        "session": session.id,
+        "login": session.user,
+        "source": session.source,
+        "grant": session.grant,
+        "serial": session.serial,
+        "certificate": session.certificate,
+        "key_id": session.key_id.encode("ascii", "replace").decode("ascii")[:200],
+        "emergency": session.emergency,
+        "why": why,
+    }
+
+
+def text(installation: str, message: dict[str, Any]) -> bytes:
+    """What the host key signs: the message without its signature and without what says nothing."""
+    fields = {name: value for name, value in message.items() if name != _UNSIGNED}
+    canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+    return f"ssh-jit sessions v1\n{installation}\n{canonical}\n".encode("ascii")
+
+
+@dataclass
+class Reporter:
+    """Sends what waits, from a thread of its own: however slowly the front end answers, sessions end in time."""
+
+    config: Config
+    spool: Spool
+    say: Say
+
+    def run(self, stop: threading.Event, news: threading.Event) -> None:
+        """Send until ``stop`` is set, soon after each ``news``."""
+        pause = FIRST_PAUSE
+        while not stop.is_set():
+            news.clear()
+            try:
+                sent = self.send(int(time.time()))
+            except HostError as error:
+                self.say(f"warning: sessions are not reported to the CA: {error.message}")
+                stop.wait(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+                continue
+            except Exception as error:  # noqa: BLE001 - a report that fails for a bug must not end the others
+                self.say(f"warning: sessions are not reported to the CA: unexpected {type(error).__name__}: {error}")
+                stop.wait(LONGEST_PAUSE)
+                continue
+            pause = FIRST_PAUSE
+            if sent:
+                stop.wait(PAUSE)
+            else:
+                news.wait(LONGEST_PAUSE)
+
+    def send(self, now: int) -> bool:
+        """Send one message if anything waits; whether anything did. Raises ``HostError`` if the CA did not take it."""
+        events = self.spool.waiting(MOST)
+        if not events:
+            return False
+        bundle = Refresher(self.config, lambda _: None).held()
+        if bundle is None:
+            raise HostError("this host holds no bundle", hint="ssh-jit-host refresh")
+        lost = self.spool.lost
+        answer = strictjson.loads(self._posted(bundle, {"name": self.config.name, "events": events, "lost": lost}, now))
+        taken = strictjson.typed(answer, "taken", int) if "taken" in answer else 0
+        if taken < events[-1]["number"]:
+            raise HostError("the CA did not take all of a report")
+        self.spool.remove_up_to(events[-1]["number"])
+        if lost:
+            self.spool.lost_was_told(lost)
+        return True
+
+    def _posted(self, bundle: Bundle, message: dict[str, Any], now: int) -> str:
+        """Send the message, signed by the first of the host's keys that the CA takes."""
+        problem: HostError = HostError("this host has no key that can sign", hint="ssh-jit-host doctor")
+        for path in self._keys(bundle):
+            public = files.read(Path(f"{path}.pub"))
+            if public is None:
+                continue
+            line = " ".join(public.decode("utf-8", "replace").split()[:2])
+            signed = {**message, "host_key": line, "time": now}
+            signed["signature"] = self._signature(path, text(bundle.installation, signed))
+            try:
+                return fetch.post(f"{self.config.url}/api/v1/host/sessions", json.dumps(signed).encode("ascii"))
+            except Unreachable as error:
+                problem = error
+                if "enrolled with this key" not in error.message:
+                    break
+            except BundleRefused as error:
+                problem = error
+                break
+        raise problem
+
+    def _keys(self, bundle: Bundle) -> list[Path]:
+        """The host's keys, those first that have a certificate of ours: the CA knows them."""
+        dropin = DropIn(self.config)
+        ours = [due.path for due in renewal.ours(dropin, bundle)]
+        every = [Path(path) for path in dropin.host_keys(sshdconf.layout(self.config.sshd_config))]
+        return list(dict.fromkeys([*ours, *every]))
+
+    def _signature(self, key: Path, message: bytes) -> str:
+        with files.scratch({"message": message}) as folder:
+            outcome = run(self.config.ssh_keygen, "-Y", "sign", "-q", "-n", NAMESPACE, "-f", key, folder / "message")
+            signature = files.read(folder / "message.sig")
+        if outcome.code != 0 or signature is None:
+            raise HostError(f"{key} cannot sign: {outcome.output or f'status {outcome.code}'}")
+        return signature.decode("ascii")
