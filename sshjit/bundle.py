@@ -110,8 +110,8 @@ def write(bundle: Bundle) -> str:
 def read(text: str, *, plain_http: bool = False) -> Bundle:
     """Reads and checks a bundle's text. Its signature must have been verified before.
 
-    What the reader does not know is left out, and named in ``left_out``: fields, keys and sections of the revocation
-    list of types that came later. Only fields that ``critical`` names must be known.
+    What the reader does not know is left out: fields without a word, and named in ``left_out`` keys and sections of
+    the revocation list of types that came later. Only fields that ``critical`` names must be known.
 
     Raises:
         Invalid: with what is wrong; then nothing of it may be used.

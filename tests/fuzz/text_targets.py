@@ -65,6 +65,15 @@ def provider_table(data: bytes) -> None:
     _tried(providers.load, _text(data))
 
 
+def _within(part: object, whole: object) -> bool:
+    """Whether two documents are alike but for fields that only the second has: what came later is not written again."""
+    if isinstance(part, dict) and isinstance(whole, dict):
+        return all(name in whole and _within(value, whole[name]) for name, value in part.items())
+    if isinstance(part, list) and isinstance(whole, list):
+        return len(part) == len(whole) and all(map(_within, part, whole))
+    return part == whole
+
+
 def bundles(data: bytes) -> None:
     """What a host believes a laptop reads in the same way."""
     text = _text(data)
@@ -75,7 +84,8 @@ def bundles(data: bytes) -> None:
     except BundleRefused:
         return
     if core is not None:
-        assert (host.text, host.sequence, host.root.line) == (bundle.write(core), core.sequence, core.root)
+        assert (host.sequence, host.root.line) == (core.sequence, core.root)
+        assert core.left_out or _within(json.loads(bundle.write(core)), json.loads(host.text))
         assert [key.line for key in (*host.user_ca, *host.host_ca)] == [*core.user_ca, *core.host_ca]
 
 
