@@ -172,7 +172,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("alarms", "openssh", "pins"),
         ("config", "machine"),
         ("formats",),
-        ("errors", "findings", "times", "version"),
+        ("errors", "findings", "program", "times", "version"),
     ],
     "sshjit_client.commands": [
         ("decisions", "hosts", "locks", "request_lists", "requests"),

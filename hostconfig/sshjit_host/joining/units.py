@@ -7,7 +7,6 @@ there is no systemd, somebody has to start ``watch`` in another way, and is told
 from __future__ import annotations
 
 import os
-import pkgutil
 import shutil
 import sys
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from sshjit_host.joining import journal
 from sshjit_host.joining.journal import Entry
 from sshjit_host.machine import files
 from sshjit_host.openssh.keygen import Outcome, run
+from sshjit_host.program import shipped
 
 NAMES = ("ssh-jit-host.service",)
 """The units that ``join`` enables."""
@@ -37,7 +37,7 @@ def has_systemd() -> bool:
 
 def text(name: str, config: Path) -> bytes:
     """A unit as it is shipped, with this program, and its ``host.json``, where they are."""
-    data = pkgutil.get_data(__package__ or "sshjit_host", f"root{PACKAGED}/{name}")
+    data = shipped(f"{PACKAGED}/{name}")
     if data is None:
         raise HostError(f"this ssh-jit-host was built without {name}", hint="build it anew: hostconfig/build_pyz.py")
     data = data.replace(DEFAULT_PATH.encode("ascii"), str(config).encode("utf-8"))

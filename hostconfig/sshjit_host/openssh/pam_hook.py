@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sshjit_host import program
 from sshjit_host.config import Config
 from sshjit_host.errors import HostError
 from sshjit_host.formats.bundle import Bundle
@@ -70,9 +71,7 @@ def stub(config: Config, bundle: Bundle) -> bytes:
     lines = [key.line for key in (*bundle.user_ca, *bundle.retired, *_recovery(config))]
     lines += [key.line for key in bundle.user_ca_later]
     patterns = [f"*{text}*" for each in lines for text in appearances(blob_of(each))]
-    place, source = Path(__file__).resolve().parents[1], config.path
-    code = f"import sys; sys.path.insert(0, {str(place)!r}); from sshjit_host.sessions.hook import main"
-    code += f"; sys.exit(main({str(config.run)!r}, {str(source)!r}))"
+    code = program.code("sessions.hook", f"{str(config.run)!r}, {str(config.path)!r}")
     command = shlex.join([sys.executable, "-IS", "-c", code])
     return "\n".join(
         (

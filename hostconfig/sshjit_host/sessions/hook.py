@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from sshjit_host import program
 from sshjit_host.formats import user_certificate
 from sshjit_host.formats.user_certificate import UserCertificate
 
@@ -109,7 +110,8 @@ def _guard(certificate: UserCertificate, question: dict[str, Any], run: str, con
     """
     _log(syslog.LOG_ALERT, f"EMERGENCY certificate {certificate.key_id} opens {question['user']} without the daemon")
     ready, tell = os.pipe()
-    command = [sys.executable, "-IS", *_own_start("session_guard"), run, config, str(os.getppid()), str(tell)]
+    code = program.code("sessions.guard", "*sys.argv[1:]")
+    command = [sys.executable, "-IS", "-c", code, run, config, str(os.getppid()), str(tell)]
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
@@ -124,12 +126,3 @@ def _guard(certificate: UserCertificate, question: dict[str, Any], run: str, con
     if not select.select([ready], [], [], GUARD)[0] or not os.read(ready, 1):
         _log(syslog.LOG_ALERT, f"nobody ends the session of {question['user']} with its certificate")
     return 0
-
-
-def _own_start(module: str) -> tuple[str, str]:
-    """The options by which Python runs a module of this program, wherever it lies."""
-    place = Path(__file__).resolve().parents[1]
-    return "-c", (
-        f"import sys; sys.path.insert(0, {str(place)!r}); "
-        f"from sshjit_host.{module} import main; sys.exit(main(*sys.argv[1:]))"
-    )

@@ -1,0 +1,25 @@
+"""Where this program lies, wherever its modules are in it, and the files that are shipped in it."""
+
+from __future__ import annotations
+
+import pkgutil
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parents[1]
+"""What ``sys.path`` has to name so that Python finds this program: a folder, or the single file."""
+
+
+def code(module: str, arguments: str) -> str:
+    """Python's text that runs ``main`` of one of our modules, with these arguments, and exits as it says."""
+    return (
+        f"import sys; sys.path.insert(0, {str(FOLDER)!r}); "
+        f"from sshjit_host.{module} import main; sys.exit(main({arguments}))"
+    )
+
+
+def shipped(path: str) -> bytes | None:
+    """A file as the package brings it to ``path``; ``None`` if this program was built without it."""
+    try:
+        return pkgutil.get_data("sshjit_host", f"root/{path.lstrip('/')}")
+    except OSError:
+        return None
