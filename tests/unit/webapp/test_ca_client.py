@@ -20,10 +20,13 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit import versions, wire
 from sshjit.errors import Failed, Invalid, Refused
+from sshjit_web import ca_client
 from sshjit_web.ca_client import CaClient
+from sshjit_web.ca_socket import Connection
 from tests.support.ca_sockets import serving_sockets
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation
 from tests.support.issuer import Issuer
+from tests.support.waiting import PATIENCE
 
 ASK = m.Ask("login-00000000", ("web1",), None, "shell", None, None, "x", certificate=False, address="")
 
@@ -204,6 +207,64 @@ def test_a_break_in_the_middle_asks_reads_again_and_nothing_else(client: CaClien
     assert len(heard) == 3
 
 
+def test_a_break_after_a_restart_leaves_open_what_was_done(client: CaClient, raw: Raw) -> None:
+    """The kept connection is over before the message is out, the new one after it."""
+    heard: list[bytes] = []
+    gone = threading.Event()
+
+    def behave(channel: socket.socket) -> None:
+        heard.append(channel.recv(4096))
+        if len(heard) == 1:
+            send(channel, b'{"v": 1, "id": 2, "type": "ok", "body": %s}' % HEALTHY)
+            channel.close()
+            gone.set()
+
+    raw(behave)
+    assert client.call(m.Health(), m.HealthReply).ready
+    assert gone.wait(PATIENCE)
+    with pytest.raises(Failed, match="broke before it answered") as found:
+        client.call(ASK, m.AskReply)
+    assert found.value.code == "outcome_unknown"
+    assert len(heard) == 2
+
+
+def test_no_more_connections_are_kept_than_may_be(tmp_path: Path, raw: Raw) -> None:
+    ended = threading.Event()
+
+    def behave(channel: socket.socket) -> None:
+        channel.recv(4096)
+        send(channel, b'{"v": 1, "id": 2, "type": "ok", "body": %s}' % HEALTHY)
+        if not channel.recv(1):
+            ended.set()
+
+    raw(behave)
+    with closing(CaClient(tmp_path / "web.sock", keep=0)) as client:
+        assert client.call(m.Health(), m.HealthReply).ready
+        assert ended.wait(PATIENCE), "it was closed while the client lives"
+
+
+def test_a_program_that_may_not_connect_is_named_in_the_log_alone(
+    client: CaClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object, **__: object) -> Connection:
+        raise PermissionError
+
+    monkeypatch.setattr(ca_client, "Connection", refuse)
+    with pytest.raises(Failed) as found:
+        client.call(m.Health(), m.HealthReply)
+    assert found.value.code == "ca_down"
+    assert "web_users" not in f"{found.value} {found.value.hint}"
+    assert f"Unix user {os.geteuid()} may not connect to" in caplog.text
+    assert "web_users in ca.toml" in caplog.text
+
+
+def test_no_time_at_all_is_not_for_ever(tmp_path: Path, raw: Raw) -> None:
+    """To the kernel a limit of 0 is none."""
+    raw(lambda _: time.sleep(3))
+    with closing(CaClient(tmp_path / "web.sock", timeout=1e-7)) as client, pytest.raises(Failed, match="no answer in"):
+        client.call(m.Health(), m.HealthReply)
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -211,6 +272,7 @@ def test_a_break_in_the_middle_asks_reads_again_and_nothing_else(client: CaClien
         b'{"v": 1, "id": 3, "type": "ok", "body": %s}' % HEALTHY,
         b'{"v": 1, "id": 1, "type": "ok", "body": %s}' % HEALTHY,
         b'{"v": 2, "id": 2, "type": "ok", "body": %s}' % HEALTHY,
+        b'{"v": 1, "id": 2, "type": "other", "body": {"family": "refused", "code": "x", "message": "x", "hint": ""}}',
         b"[]",
         b"not json",
     ],
@@ -297,6 +359,26 @@ def test_a_greeting_that_is_nonsense_is_not_believed(client: CaClient, tmp_path:
             client.call(m.Health(), m.HealthReply)
         thread.join(5)
     assert found.value.code == "ca_down"
+
+
+@pytest.mark.parametrize(("version", "known"), [(0, 1), (-7, 1), (1, 1), (2, 2), (9, 9)])
+def test_t87_a_version_below_the_first_is_the_first(client: CaClient, tmp_path: Path, version: int, known: int) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "web.sock"))
+        listener.listen()
+
+        def serve() -> None:
+            channel, _ = listener.accept()
+            with channel:
+                greet(channel, version)
+                channel.recv(4096)
+                send(channel, b'{"v": 1, "id": 2, "type": "ok", "body": %s}' % HEALTHY)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert client.call(m.Health(), m.HealthReply).ready
+        thread.join(5)
+    assert client.version == known
 
 
 @pytest.mark.parametrize("code", ["not_signing", "too_many"])
@@ -446,6 +528,22 @@ def test_an_answer_that_drips_is_given_up(client: CaClient, raw: Raw) -> None:
         client.call(ASK, m.AskReply)
     assert found.value.code == "outcome_unknown"
     assert time.monotonic() - began < 10, "dripping goes on for 20 s"
+
+
+def test_an_answer_beyond_the_limit_is_not_read(tmp_path: Path, raw: Raw) -> None:
+    """Its size is known at once: nobody waits for so much, or keeps it."""
+
+    def behave(channel: socket.socket) -> None:
+        channel.recv(4096)
+        channel.sendall(struct.pack(">I", m.MAX_REPLY + 1))
+        while True:
+            channel.sendall(b" ")
+            time.sleep(0.05)
+
+    raw(behave)
+    with closing(CaClient(tmp_path / "web.sock", timeout=15)) as client, pytest.raises(Failed, match="broke") as found:
+        client.call(ASK, m.AskReply)
+    assert found.value.code == "outcome_unknown"
 
 
 def test_a_ca_that_does_not_take_this_program_is_away_for_people(

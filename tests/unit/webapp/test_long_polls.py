@@ -176,7 +176,9 @@ def test_no_poll_holds_up_the_end(running: Processes) -> None:
         began = time.monotonic()
         assert running.stop("web") == 0
         assert time.monotonic() - began < WAIT / 2
-        assert channel.recv(100).startswith(b"HTTP/1.1 304")
+        text = channel.recv(65536).lower()
+        assert text.startswith(b"http/1.1 304")
+        assert b"preference-applied" in text, "it may ask again at once: another front end takes over"
     running.start("web")
 
 
@@ -278,6 +280,29 @@ def test_whoever_goes_away_makes_room() -> None:
     asyncio.run(run())
 
 
+def test_polls_that_were_woken_together_are_not_over_together() -> None:
+    waits = [long_polls.spread(50) for _ in range(50)]
+    assert all(50 * (1 - long_polls.SPREAD) <= wait <= 50 for wait in waits)
+    assert max(waits) - min(waits) > 1
+
+
+def test_of_a_poll_that_is_over_nothing_is_kept() -> None:
+    """Neither a timer nor a callback for the end of the connection: a kept connection has many polls."""
+
+    async def run() -> None:
+        polls, peer = LongPolls(4), Peer()
+        first = begin(polls, "192.0.2.1", peer)
+        await asyncio.sleep(0)
+        polls.wake()
+        assert await first is True
+        assert peer.connection.cancelled
+        loop = asyncio.get_running_loop()
+        assert all(timer.cancelled() for timer in loop._scheduled)  # type: ignore[attr-defined]
+        assert not polls._by_network
+
+    asyncio.run(run())
+
+
 def test_between_those_that_are_woken_others_have_their_turn() -> None:
     async def run() -> None:
         polls = LongPolls(16 * AT_ONCE)
@@ -317,13 +342,17 @@ def test_what_is_preferred_is_read_by_rfc_7240(value: str | None, seconds: int) 
 
 
 def test_there_is_a_connection_for_each_poll_and_room_for_others() -> None:
-    code = "from sshjit_web.server import connections as c; print(c.MOST, c.allow_many(), c.most_polls())"
+    code = (
+        "from sshjit_web.server import application, connections as c;"
+        "made = application.Application(None, None, threads=1);"
+        "print(c.MOST, c.allow_many(), c.most_polls(), made._long_polls._most)"
+    )
     limits = "ulimit -n {}; exec python -c '{}'"
     environment = dict(os.environ, PATH=f"{Path(os.sys.executable).parent}:{os.environ['PATH']}")  # type: ignore[attr-defined]
     for files, at_most in ((8192, long_polls.MOST), (1024, 512)):
         command = ["bash", "-c", limits.format(files, code)]
         out = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
-        most, allowed, waiting = map(int, re.findall(r"\d+", out))
-        assert waiting <= min(at_most, allowed * 2 // 3)
+        most, allowed, waiting, places = map(int, re.findall(r"\d+", out))
+        assert places == waiting <= min(at_most, allowed * 2 // 3)
         assert waiting == at_most or files == 1024
         assert most >= allowed

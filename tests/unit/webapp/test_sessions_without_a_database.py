@@ -262,6 +262,26 @@ def test_nor_is_a_database_ready_that_nobody_has_tried_to_write(
         assert readiness(world) == UNWRITTEN
 
 
+def test_whoever_asks_whether_it_is_ready_writes_seldom(world: FrontEnd) -> None:
+    """Anybody may ask: what was written lately proves it, and costs nothing more."""
+    assert readiness(world) == (200, [])
+    with no_sign_in_is_written(world):
+        assert readiness(world) == (200, []), "nothing was written"
+
+
+def test_what_was_written_counts_though_what_has_expired_cannot_be_removed(
+    world: FrontEnd, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = int(world.ca.time)
+    world.store.add_session("old", "page", "login-1", now=now, expires=now + 1)
+    with closing(sqlite3.connect(str(world.store.engine.url.database), isolation_level=None)) as other:
+        other.execute("CREATE TRIGGER kept BEFORE DELETE ON sessions BEGIN SELECT RAISE(ABORT, 'kept'); END")
+        world.store.add_session("new", "page", "login-2", now=now + 1000, expires=now + 2000)
+        other.execute("DROP TRIGGER kept")
+    assert world.store.find_session("new", "page", now=now + 1000) == "login-2"
+    assert "what has expired was not removed" in caplog.text
+
+
 @pytest.fixture
 def server() -> Iterator[postgres.Postgres]:
     with postgres.running() as made:
