@@ -144,19 +144,24 @@ class Connection(asyncio.BufferedProtocol):
         """Drops the half frame. What was asked is still answered; nobody reads it."""
         del exc
         self.account.connections.discard(self)
-        self.account.stalled.pop(self, None)
         self._received.clear()
-        self._cancel_timeouts()
+        self._cancel_late()
+        self._cancel_deaf()
         self.ended(self)
 
     def close(self) -> None:
-        """Ends it once the peer read what was sent."""
-        self._transport.close()
+        """Ends it once the peer read what was sent, for which it has some seconds."""
+        self._cancel_late()
+        if not self._transport.is_closing():
+            self._transport.close()
+            self._start_deaf()
 
     def eof_received(self) -> bool:
-        """The peer sends no more; the connection ends once all questions are answered."""
+        """The peer sends no more; the connection ends once all questions are answered. Half a frame is dropped."""
         self._eof = True
-        return self._open > 0 or self._full
+        self._received.clear()
+        self._cancel_late()
+        return self._open > 0
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where to read to. One place for all: a new one for each read would leave the memory in pieces."""
@@ -170,14 +175,12 @@ class Connection(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         """The peer does not read its answers: nothing is read of it until it does, and that within some seconds."""
-        if self._deaf is None:
-            self._deaf = asyncio.get_running_loop().call_later(UNREAD, self._disconnect_deaf)
+        self._start_deaf()
 
     def resume_writing(self) -> None:
-        """The peer reads again."""
-        if self._deaf is not None:
-            self._deaf.cancel()
-            self._deaf = None
+        """The peer reads again. Who was disconnected has to read the rest, too."""
+        if not self._transport.is_closing():
+            self._cancel_deaf()
             self.go_on()
 
     def go_on(self) -> None:
@@ -194,9 +197,8 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()
-        if self._late is not None and (taken or self._full):
-            self._late.cancel()  # a new frame has the whole time
-            self._late = None
+        if taken or self._full:
+            self._cancel_late()  # a new frame has the whole time
         if self._received and not self._full and self._late is None:
             late = Invalid("too_slow", f"a frame took longer than {HALF_FRAME:.0f} s")
             self._late = asyncio.get_running_loop().call_later(HALF_FRAME, self.disconnect, late)
@@ -212,17 +214,16 @@ class Connection(asyncio.BufferedProtocol):
         self._open -= len(sent)
         self._send(b"".join(sent))
         self.go_on()
-        if self._eof and not self._open and not self._full:
-            self._transport.close()
+        if self._eof and not self._open:
+            self.close()
 
     def disconnect(self, error: SshJitError) -> None:
         """Says why, and ends the connection."""
         if self._dispatcher.throttle.allows(f"{self.socket} {error.code}"):
             _log.warning("a peer at the %s socket was disconnected: %s (%s)", self.socket, error.message, error.code)
         self._received.clear()
-        self._cancel_timeouts()
         self._send(frames.write(frames.NOWHERE, error))
-        self._transport.close()
+        self.close()
 
     def _for_peer(self, answer: Answer) -> Answer:
         """The answer as this socket carries it: the operator hears everything, people what is for them."""
@@ -271,8 +272,16 @@ class Connection(asyncio.BufferedProtocol):
             _log.warning("a peer at the %s socket does not read its answers", self.socket)
         self._transport.abort()
 
-    def _cancel_timeouts(self) -> None:
-        for timer in (self._late, self._deaf):
-            if timer is not None:
-                timer.cancel()
-        self._late = self._deaf = None
+    def _start_deaf(self) -> None:
+        if self._deaf is None:
+            self._deaf = asyncio.get_running_loop().call_later(UNREAD, self._disconnect_deaf)
+
+    def _cancel_deaf(self) -> None:
+        if self._deaf is not None:
+            self._deaf.cancel()
+            self._deaf = None
+
+    def _cancel_late(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
