@@ -29,7 +29,7 @@ class _Shares(Generic[K]):
         self._numbers = count()
         self._used: dict[K, float] = {}
         """Of those who wait, and of those whose last turn is still ahead of the others'."""
-        self._least = self._most = 0.0
+        self._least = 0.0
         self._taken = False
         """Whose turn it is has not spent it yet."""
         self._full = _REMEMBERED
@@ -41,7 +41,6 @@ class _Shares(Generic[K]):
     def add(self, key: K) -> None:
         """One more who waits."""
         if not self._order and not self._taken:  # nobody is there to be compared with
-            self._least = self._most
             self._used.clear()
         used = self._used[key] = max(self._used.get(key, 0.0), self._least)
         heapq.heappush(self._order, (used, next(self._numbers), key))
@@ -56,7 +55,6 @@ class _Shares(Generic[K]):
         """This much time was used by somebody who was taken."""
         self._taken = False
         self._used[key] += seconds
-        self._most = max(self._most, self._used[key])
         if len(self._used) > self._full:
             waiting = {one for _, _, one in self._order}
             self._used = {one: used for one, used in self._used.items() if used > self._least or one in waiting}

@@ -81,9 +81,9 @@ def _refused_unread(frame: bytes) -> tuple[Origin, Invalid]:
         head = _decode_frame(frame)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         head = None
-    if head is None or not 0 < head.id < 2**53:
+    if head is None or not 0 < head.id < 2**53 or head.version < 1:
         raise Invalid("bad_json", "the message is not JSON as we take it, or holds too much")
-    return Origin(head.id, max(1, head.version)), Invalid("too_large", "the message holds too many values")
+    return Origin(head.id, head.version), Invalid("too_large", "the message holds too many values")
 
 
 class _Frame(msgspec.Struct, forbid_unknown_fields=True):

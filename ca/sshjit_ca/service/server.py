@@ -44,8 +44,8 @@ MAX_PREPARING = 128
 """Messages of one Unix user that are prepared, or wait for it; further ones are refused."""
 FINISH = 5.0
 """Seconds in which a CA that stops answers what had arrived."""
-QUIET = 4
-"""Looks in a row that find nothing to answer, after which nothing more is on its way."""
+QUIET = 0.02
+"""Seconds without anything to answer, after which nothing more is on its way."""
 TURN = 0.02
 """Seconds after which no further question is taken into a batch."""
 
@@ -78,6 +78,8 @@ class Server:
         self._prepare = prepare
         self._waiting = FairQueue[_Item]()
         self._accounts: dict[tuple[Socket, int], Account] = {}
+        self._arrived = 0
+        """Frames that were taken."""
         self._due = False
         """The next turn is called for."""
         self._stop: asyncio.Event
@@ -112,11 +114,13 @@ class Server:
 
     async def _finish(self) -> None:
         """Answers what waits and what is prepared; what is not done after ``FINISH`` seconds is refused."""
-        until, quiet = time.monotonic() + FINISH, 0
+        until, before = time.monotonic() + FINISH, -1
         self._ask_again(self._bundle_waiters.take_all())
-        while self._broken is None and quiet < QUIET and time.monotonic() < until:
-            await asyncio.sleep(0.005)
-            quiet = 0 if self._waiting or self._tasks else quiet + 1
+        while self._broken is None and time.monotonic() < until:
+            if before == self._arrived and not self._waiting and not self._tasks:
+                break
+            before = self._arrived
+            await asyncio.sleep(QUIET)
         for preparers in self._preparers.values():
             preparers.shutdown(wait=False, cancel_futures=True)
         for task in list(self._tasks):
@@ -141,6 +145,7 @@ class Server:
 
     def take(self, frame: bytes, connection: Connection) -> None:
         """A frame arrived; its answer will go out on the connection."""
+        self._arrived += 1
         self._wait(frames.asker(frame), (connection, _Late(frame) if self._stopping else frame))
 
     def _wait(self, person: str, item: _Item) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,11 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit import wire
 from sshjit.errors import Failed, Invalid
+from sshjit_ca.authority import Answer
+from sshjit_ca.context import Question
 from sshjit_ca.machine import circuit_breaker
 from sshjit_ca.operations import admin_client
-from sshjit_ca.service import server
+from sshjit_ca.service import connection, server
 from sshjit_ca.service.fair_queue import FairQueue
 from tests.support import devices, slow_agent
 from tests.support.ca_sockets import serving_sockets
@@ -56,6 +59,13 @@ def frame(number: int, message: m.Message) -> bytes:
 
 def asking(connection: socket.socket, message: m.Message, count: int = MANY) -> None:
     connection.sendall(b"".join(frame(number, message) for number in range(1, count + 1)))
+
+
+def next_answer(connection: socket.socket) -> dict[str, Any]:
+    """The next answer of a connection that goes on."""
+    head = connection.recv(4, socket.MSG_WAITALL)
+    found: dict[str, Any] = json.loads(connection.recv(int.from_bytes(head, "big"), socket.MSG_WAITALL))
+    return found
 
 
 def codes(said: list[dict[str, Any]]) -> list[str]:
@@ -166,6 +176,92 @@ def test_t77_sign_ins_beyond_what_is_prepared_soon_are_refused_at_once(
     assert Counter(said) == {"busy": MANY - 12, "bad_token": 12}
 
 
+def test_t77_a_sign_in_that_failed_makes_room_for_the_next(ca: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MAX_PREPARING", 2)
+    with serving_sockets(ca, frozenset({os.getuid()})), connect(ca) as peer:
+        for number in range(1, 6):
+            peer.sendall(frame(number, m.LoginWeb("acme", "no token", "nonce", "")))
+            assert codes([next_answer(peer)]) == ["bad_token"]
+
+
+def test_a_key_is_prepared_while_sign_ins_wait_for_a_provider(ca: Installation) -> None:
+    """The operator's keys and devices are asked by other threads."""
+    go_on = threading.Event()
+
+    def before(message: m.Message) -> None:
+        if isinstance(message, m.LoginWeb):
+            go_on.wait(PATIENCE)
+
+    with serving_sockets(ca, frozenset({os.getuid()}), before), connect(ca) as crowd:
+        asking(crowd, m.LoginWeb("acme", "no token", "nonce", ""))
+        with pytest.raises(Invalid) as unknown:
+            admin_client.call(ca.config.admin_socket, m.ActivateKey("user_ca", "SHA256:none", now=True), m.KeyReply)
+        assert unknown.value.code == "unknown_key"
+        assert not go_on.is_set()
+        go_on.set()
+        crowd.shutdown(socket.SHUT_WR)
+        assert len(answers(crowd)) == MANY
+
+
+def test_who_waits_for_a_provider_is_read_on_as_soon_as_there_is_room(
+    ca: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A front end has one connection for many people: one's sign-in must not hold up what others ask on it."""
+    monkeypatch.setattr(connection, "MAX_USER_BYTES", 1)
+    go_on = threading.Event()
+
+    def before(message: m.Message) -> None:
+        if isinstance(message, m.LoginWeb):
+            go_on.wait(PATIENCE)
+
+    with serving_sockets(ca, frozenset({os.getuid()}), before), connect(ca) as peer:
+        questions = (m.LoginWeb("acme", "no token", "nonce", ""), m.Health(), m.Health())
+        peer.sendall(b"".join(frame(number, message) for number, message in enumerate(questions, start=1)))
+        assert [next_answer(peer)["id"] for _ in range(2)] == [2, 3]
+        assert not go_on.is_set()
+        go_on.set()
+        assert next_answer(peer)["id"] == 1
+
+
+def test_t77_what_a_question_took_counts_as_its_asker_s_time(ca: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, quick = ca.web(ALICE), ca.web(CAROL)
+    answer = ca.authority.answer
+
+    def slowly(questions: Iterable[Question]) -> Iterator[Question]:
+        for question in questions:
+            yield question
+            if isinstance(question.message, m.ReadLogin) and question.message.login_id == slow:
+                time.sleep(0.05)
+
+    monkeypatch.setattr(ca.authority, "answer", lambda questions: answer(slowly(questions)))
+    with serving_sockets(ca, frozenset({os.getuid()})), connect(ca) as peer:
+        peer.sendall(b"".join(frame(1, m.ReadLogin(slow)) + frame(2, m.ReadLogin(quick)) for _ in range(8)))
+        peer.shutdown(socket.SHUT_WR)
+        said = [each["id"] for each in answers(peer)]
+    assert said.count(1) == said.count(2) == 8
+    assert said[8:].count(2) <= 1, "who asks what is slow came as often as the other"
+
+
+def test_a_batch_has_so_many_questions(ca: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is durable together is forgotten together where something fails, so it is not everything that waits."""
+    monkeypatch.setattr(server, "MAX_BATCH", 7)
+    monkeypatch.setattr(server, "TURN", PATIENCE)
+    sizes: list[int] = []
+    answer = ca.authority.answer
+
+    def counted(questions: Iterable[Question]) -> list[Answer]:
+        replies = answer(questions)
+        sizes.append(len(replies))
+        return replies
+
+    monkeypatch.setattr(ca.authority, "answer", counted)
+    with serving_sockets(ca, frozenset({os.getuid()})), connect(ca) as peer:
+        asking(peer, m.Health())
+        peer.shutdown(socket.SHUT_WR)
+        assert len(answers(peer)) == MANY
+    assert max(sizes) == 7
+
+
 def test_t68_a_flood_of_bad_tokens_is_one_line_of_the_daemon_s_log(
     ca: Installation, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -248,6 +344,71 @@ def test_t77_who_was_away_has_saved_no_time_up() -> None:
     for number in range(10):
         waiting.put("web", 33, "new", 100 + number)
     assert len([number for number in order(waiting)[:6] if number >= 100]) <= 3
+
+
+def test_t77_who_comes_back_has_saved_no_time_up() -> None:
+    """Nor whoever had asked something before."""
+    waiting = FairQueue[int]()
+    waiting.put("web", 33, "back", 0)
+    for number in range(20):
+        waiting.put("web", 33, "busy", number)
+    for _ in range(11):
+        turn = waiting.take()
+        assert turn is not None
+        waiting.spend(turn, 1.0)
+    for number in range(10):
+        waiting.put("web", 33, "back", 100 + number)
+    assert len([number for number in order(waiting)[:6] if number >= 100]) <= 3
+
+
+def test_time_that_nobody_else_wanted_is_not_counted_later() -> None:
+    waiting = FairQueue[int]()
+    waiting.put("web", 33, "alone", 0)
+    assert order(waiting, {"alone": 50.0}) == [0]
+    for number in range(3):
+        waiting.put("web", 33, "alone", number)
+        waiting.put("web", 33, "new", 10 + number)
+    assert order(waiting) == [0, 10, 1, 11, 2, 12]
+
+
+def test_t77_who_used_much_is_remembered_while_others_come_and_go() -> None:
+    """A front end cannot have somebody's time forgotten by making people up."""
+    waiting = FairQueue[int]()
+    waiting.put("web", 33, "greedy", 0)
+    for number in range(300):
+        waiting.put("web", 33, "steady", number)
+    for number in range(200):
+        turn = waiting.take()
+        assert turn is not None
+        waiting.spend(turn, 50.0 if turn.person == "greedy" else 0.01)
+        waiting.put("web", 33, f"login-{number}", 1_000)
+    waiting.put("web", 33, "greedy", 10_000)
+    assert 10_000 not in order(waiting, {"steady": 0.01})[:100]
+
+
+def test_t77_time_is_shared_out_between_unix_users_too() -> None:
+    """Whatever people they name: one whose questions are slow is asked as much less often."""
+    waiting = FairQueue[int]()
+    for number in range(10):
+        waiting.put("web", 33, f"slow-{number}", number)
+        waiting.put("web", 34, "quick", 100 + number)
+    seconds = {f"slow-{number}": 1.0 for number in range(10)} | {"quick": 0.25}
+    assert [number for number in order(waiting, seconds)[:11] if number < 100] == [0, 1, 2]
+
+
+def test_t77_many_who_wait_are_not_gone_through_at_every_turn() -> None:
+    def took(people: int) -> float:
+        times = []
+        for _ in range(3):
+            waiting = FairQueue[int]()
+            for number in range(people):
+                waiting.put("web", 33, f"login-{number}", number)
+            began = time.process_time()
+            order(waiting)
+            times.append(time.process_time() - began)
+        return min(times)
+
+    assert took(4_000) < 9 * took(1_000), "four times as many take four times as long, and not sixteen times"
 
 
 def test_t77_made_up_people_gain_nothing_against_another_unix_user() -> None:

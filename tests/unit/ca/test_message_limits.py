@@ -176,6 +176,14 @@ def test_t77_a_frame_with_too_many_parts_costs_no_further_look(item: str) -> Non
         frames.read(text[:-1], every)
 
 
+@pytest.mark.parametrize(("number", "version"), [(0, 1), (-1, 1), (2**53, 1), (7, 0), (7, -1)])
+def test_t77_nor_is_it_answered_under_a_number_that_is_none(number: int, version: int) -> None:
+    many = ",".join(["1"] * 6_000)
+    text = f'{{"v":1,"id":{number},"type":"ask","body":[{many}],"version":{version}}}'.encode()
+    with pytest.raises(Invalid, match="holds too much"):
+        frames.read(text, every)
+
+
 @pytest.mark.parametrize("opened", ["[", '{"a":'])
 def test_t77_nor_does_one_whose_parts_lie_in_each_other(opened: str) -> None:
     closed = {"[": "]", '{"a":': "}"}[opened]

@@ -7,7 +7,7 @@ import os
 import select
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -16,6 +16,8 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit.errors import Failed, Invalid
 from sshjit_ca import sockets
+from sshjit_ca.authority import Answer
+from sshjit_ca.context import Question
 from sshjit_ca.ephemeral import LogThrottle
 from sshjit_ca.operations import admin_client
 from sshjit_ca.service import connection as peers
@@ -297,6 +299,28 @@ def test_what_still_waits_when_a_ca_has_stopped_long_enough_is_told_so(
     assert [(answer["id"], answer["body"]["message"]) for answer in operators] == [
         (7, "the CA is stopping; nothing was done")
     ]
+
+
+def test_what_had_arrived_is_answered_when_a_ca_stops_however_little_is_read_at_a_time(
+    ca: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than is read at once waits in the kernel, and between two reads there is nothing to answer."""
+    monkeypatch.setattr(server, "BUFFER", len(question()))
+    answer = ca.authority.answer
+
+    def slowly(questions: Iterable[Question]) -> list[Answer]:
+        time.sleep(server.QUIET)
+        return answer(questions)
+
+    with serving_sockets(ca, frozenset({os.getuid()})):
+        connection = connect(ca)
+        connection.sendall(question())
+        assert connection.recv(1)
+        monkeypatch.setattr(ca.authority, "answer", slowly)
+        connection.sendall(question() * 30)
+    with connection:
+        left = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert left.count(b'"id":1') == 31
 
 
 def test_what_is_no_socket_is_left_alone(ca: Installation) -> None:
