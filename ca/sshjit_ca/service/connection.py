@@ -185,8 +185,6 @@ class Connection(asyncio.BufferedProtocol):
 
     def go_on(self) -> None:
         """Takes the frames that were received, as many as may wait, and reads on if there may be more."""
-        if self._transport.is_closing():
-            return
         try:
             taken = self._take_frames()
         except SshJitError as error:

@@ -176,6 +176,13 @@ def test_t77_a_frame_with_too_many_parts_costs_no_further_look(item: str) -> Non
         frames.read(text[:-1], every)
 
 
+def test_t77_what_is_said_of_an_unknown_kind_is_short() -> None:
+    """It goes into the answer and into the daemon's log."""
+    with pytest.raises(Invalid) as unknown:
+        frames.read(b'{"v":1,"id":7,"type":"%s","body":{}}' % (b"x" * 200_000), every)
+    assert (unknown.value.code, len(unknown.value.message) < 200) == ("unknown_message", True)
+
+
 @pytest.mark.parametrize(("number", "version"), [(0, 1), (-1, 1), (2**53, 1), (7, 0), (7, -1)])
 def test_t77_nor_is_it_answered_under_a_number_that_is_none(number: int, version: int) -> None:
     many = ",".join(["1"] * 6_000)
