@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import socket
 import time
@@ -28,8 +27,10 @@ from sshjit_ca.sockets import Socket
 from tests.support.waiting import PATIENCE
 
 SMALL = Refused("no", "no")
+MEDIUM = Refused("no", "x" * 50_000)
+"""More than the kernel holds for a peer that does not read, and less than the loop does before it says so."""
 LARGE = Refused("no", "x" * 1_000_000)
-"""More than the kernel and the loop hold for a peer that does not read."""
+"""More than the loop does."""
 
 
 class Clock(asyncio.SelectorEventLoop):
@@ -149,8 +150,9 @@ class Ca:
         turns[0].reply([(Origin(1, 1), answer) for answer in answers or (SMALL,)])
 
     async def meet(self) -> Peer:
-        """One more peer."""
+        """One more peer; the kernel keeps a few thousand bytes for it, and the loop the rest."""
         ours, theirs = socket.socketpair()
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         self.closing.callback(theirs.close)
         theirs.setblocking(False)  # noqa: FBT003 - the socket's own way to say it
         listening = Listening(self.name, Path("unused"), frozenset({os.getuid()}))
@@ -348,13 +350,14 @@ def test_who_sends_no_more_is_let_go_after_the_last_answer_and_not_before() -> N
     played(play)
 
 
-def test_who_is_disconnected_has_so_many_seconds_to_read_why() -> None:
+@pytest.mark.parametrize("answer", [MEDIUM, LARGE])
+def test_who_is_disconnected_has_so_many_seconds_to_read_why(answer: SshJitError) -> None:
     """Else a front end could hold what was answered, and a connection, for ever: by one bad question more."""
 
     async def play(ca: Ca) -> None:
         peer = await ca.meet()
         await peer.say(question() * 2)
-        ca.answer(peer, LARGE)
+        ca.answer(peer, answer)
         ca.begin(peer).disconnect(Failed("defect", "a defect"))
         await passing(peers.UNREAD - 5)
         assert ca.mine.connections
@@ -362,6 +365,40 @@ def test_who_is_disconnected_has_so_many_seconds_to_read_why() -> None:
         assert not ca.mine.connections
 
     played(play)
+
+
+def test_and_not_more_by_reading_a_part_of_it() -> None:
+    async def play(ca: Ca) -> None:
+        peer = await ca.meet()
+        await peer.say(question() * 2)
+        ca.answer(peer, LARGE)
+        ca.begin(peer).disconnect(Failed("defect", "a defect"))
+        left = 1_000_000 - 14_000
+        while left:
+            left -= len(await asyncio.get_running_loop().sock_recv(peer.channel, left))
+        await passing()
+        assert 0 < peer.connection._transport.get_write_buffer_size() < 16_000, "the loop calls that little"
+        await passing(peers.UNREAD + 1)
+        assert not ca.mine.connections
+
+    played(play)
+
+
+def test_after_the_reason_nothing_more_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    """Neither what was answered meanwhile, nor that a frame came too slowly."""
+
+    async def play(ca: Ca) -> None:
+        peer = await ca.meet()
+        await peer.say(question() * 2 + b"\xff\xff")
+        ca.answer(peer, MEDIUM)
+        await peer.say(b"\xff\xff")
+        ca.answer(peer)
+        await passing(peers.HALF_FRAME + 1)
+        await until(peer.read)
+        assert peer.codes() == ["no", "too_large"]
+
+    played(play)
+    assert [line.rpartition("(")[2] for line in caplog.messages] == ["too_large)"]
 
 
 def test_nothing_is_taken_of_a_peer_that_was_disconnected_for_what_it_does_not_read(
@@ -401,9 +438,23 @@ def test_nothing_is_kept_of_a_peer_that_is_gone(caplog: pytest.LogCaptureFixture
         await passing(2 * peers.HALF_FRAME)
         while ca.waiting:
             ca.answer()
+            await passing()
+        assert not ca.mine.connections
+        await passing(2 * peers.UNREAD)
+
+    played(play)
+    assert caplog.messages == []
+
+
+def test_nobody_is_said_to_read_nothing_who_is_gone(caplog: pytest.LogCaptureFixture) -> None:
+    async def play(ca: Ca) -> None:
+        peer = await ca.meet()
+        await peer.say(question())
+        ca.answer(peer, LARGE)
+        peer.channel.close()
         await passing()
         assert not ca.mine.connections
+        await passing(2 * peers.UNREAD)
 
-    with caplog.at_level(logging.WARNING):
-        played(play)
+    played(play)
     assert caplog.messages == []

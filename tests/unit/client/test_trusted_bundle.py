@@ -14,7 +14,7 @@ import pytest
 from sshjit import bundle, names
 from sshjit.bundle import Bundle
 from sshjit.errors import Failed, Invalid, Refused
-from sshjit_client import files, http_client, trusted_bundle
+from sshjit_client import files, http_client, timed_socket, trusted_bundle
 from sshjit_client.machine import HeldBundle, Settings
 from sshjit_client.terminal import Terminal
 from tests.support.bad_front_end import DRIPPED, UNSENDABLE, dripping, flooding, reading_nothing
@@ -172,6 +172,14 @@ def test_one_deadline_is_over_what_is_sent_too(monkeypatch: pytest.MonkeyPatch) 
         with pytest.raises(Failed, match="no whole answer in 1 s"):
             http_client.exchange("POST", url, body=b" " * 32 * 1024 * 1024)
         assert time.monotonic() - began < 6
+
+
+def test_no_read_may_take_longer_than_what_is_left_of_the_whole() -> None:
+    assert 0 < timed_socket.Deadline(patience=60, total=30).left() <= 30
+    assert timed_socket.Deadline(patience=10, total=60).left() == 10
+    for total in (0, -1):
+        with pytest.raises(TimeoutError):
+            timed_socket.Deadline(patience=10, total=total).left()
 
 
 @pytest.mark.parametrize("tag", [*UNSENDABLE, '"poison"'])

@@ -530,6 +530,20 @@ def test_an_answer_that_drips_is_given_up(client: CaClient, raw: Raw) -> None:
     assert time.monotonic() - began < 10, "dripping goes on for 20 s"
 
 
+def test_an_answer_that_never_pauses_is_given_up_too(client: CaClient, raw: Raw) -> None:
+    """No single read waits for anything, and still all of it has one time limit."""
+
+    def behave(channel: socket.socket) -> None:
+        channel.recv(4096)
+        channel.sendall(struct.pack(">I", m.MAX_REPLY))
+        while True:
+            channel.sendall(b" ")
+
+    raw(behave)
+    with pytest.raises(Failed, match="no answer in"):
+        client.call(ASK, m.AskReply)
+
+
 def test_an_answer_beyond_the_limit_is_not_read(tmp_path: Path, raw: Raw) -> None:
     """Its size is known at once: nobody waits for so much, or keeps it."""
 
