@@ -72,7 +72,7 @@ def write_all(paths: Paths, ports: Ports, accounts: Accounts, web_user: str) -> 
     write(paths.etc / "providers.toml", _trusted(paths, ports))
     write(paths.etc / "policy.toml", policy(accounts))
     write(paths.pager, PAGER, 0o700)
-    write(paths.etc / "ca.toml", _ca(paths, web_user))
+    write(paths.etc / "ca.toml", _ca(paths, ports, web_user))
     write(paths.etc / "web.toml", _web(paths, ports))
 
 
@@ -126,10 +126,11 @@ def _trusted(paths: Paths, ports: Ports) -> str:
     return "\n".join([*lines, ""])
 
 
-def _ca(paths: Paths, web_user: str) -> str:
+def _ca(paths: Paths, ports: Ports, web_user: str) -> str:
     return f"""version = 1
 installation = "lab"
 home = {_text(paths.ca)}
+front_end = {_text(ports.url)}
 web_socket = {_text(paths.web_socket)}
 admin_socket = {_text(paths.admin_socket)}
 web_users = [{_text(web_user)}]
