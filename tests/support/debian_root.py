@@ -8,6 +8,7 @@ for it is seen outside and all of it is gone with its last process. Only root ca
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import shlex
 import subprocess
@@ -62,22 +63,47 @@ def system(suite: str) -> System:
 
     Raises ``AssertionError`` where this cannot be done: a test that needs it must not pass without it.
     """
-    assert os.geteuid() == 0, f"only root can make and enter a Debian {suite}: run these tests as root"
-    place = debian.cache() / "roots" / suite
+    return System(suite, _made(suite, ["debootstrap", "--variant=minbase", f"--include={_PACKAGES}", suite]))
+
+
+def system_with(suite: str, packages: Iterable[str]) -> System:
+    """The release with further packages, made from it first if that is not in the cache. Raises like ``system``."""
+    names = sorted(set(packages))
+    digest = hashlib.sha256(" ".join(names).encode()).hexdigest()[:12]
+    script = _INSTALL.format(base=shlex.quote(str(system(suite).root)), packages=shlex.join(names))
+    words = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "sh", "-c", script]
+    return System(suite, _made(f"{suite}+{digest}", [*words, "sh"]))
+
+
+_INSTALL = """set -e
+cp -a {base} "$1"
+printf '#!/bin/sh\\nexit 101\\n' >"$1/usr/sbin/policy-rc.d" # no service of a package is started
+chmod 0755 "$1/usr/sbin/policy-rc.d"
+mount --rbind /dev "$1/dev"
+mount -t proc proc "$1/proc"
+export DEBIAN_FRONTEND=noninteractive
+chroot "$1" apt-get -q update
+chroot "$1" apt-get -q -y install --no-install-recommends {packages}
+chroot "$1" apt-get clean
+rm "$1/usr/sbin/policy-rc.d"
+"""
+
+
+def _made(name: str, command: list[str]) -> Path:
+    """The folder of the cache that a command fills, which is given the place to fill as its last word.
+
+    It is made beside its place and moved there, so that one that is half made is never used.
+    """
+    assert os.geteuid() == 0, f"only root can make and enter a Debian {name}: run these tests as root"
+    place = debian.cache() / "roots" / name
     place.parent.mkdir(exist_ok=True)
-    with (place.parent / f"{suite}.turn").open("w") as turn:
+    with (place.parent / f"{name}.turn").open("w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
         if not place.exists():
-            _make(suite, place)
-    return System(suite, place)
-
-
-def _make(suite: str, place: Path) -> None:
-    """Makes it beside its place and moves it there, so that one that is half made is never used."""
-    with tempfile.TemporaryDirectory(prefix="making-", dir=place.parent) as scratch:
-        Path(scratch).chmod(0o755)
-        root = Path(scratch, "root")
-        command = ["debootstrap", "--variant=minbase", f"--include={_PACKAGES}", suite, str(root)]
-        done = subprocess.run(command, check=False, capture_output=True, text=True)
-        assert done.returncode == 0, f"debootstrap {suite}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
-        root.rename(place)
+            with tempfile.TemporaryDirectory(prefix="making-", dir=place.parent) as scratch:
+                Path(scratch).chmod(0o755)
+                root = Path(scratch, "root")
+                done = subprocess.run([*command, str(root)], check=False, capture_output=True, text=True)
+                assert done.returncode == 0, f"{name}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
+                root.rename(place)
+    return place
