@@ -32,7 +32,6 @@ OVER = ("login_needed", "login_over", "unknown_login")
 """Codes by which the CA says that a login is gone."""
 RETRY_EVERY = 10
 """Seconds between two tries to tell the CA of sign-outs that it could not be told of."""
-MAX_TOKEN = 200
 MAX_UNTOLD = 1000
 """Sign-outs that are remembered in memory; beyond these the logins end by themselves."""
 
@@ -77,13 +76,13 @@ class Sessions:
             Refused: ``login_needed`` when there is none.
 
         """
-        if not token or len(token) > MAX_TOKEN:
+        if not token:
             raise _needed()
         key = (digest(token), kind)
         if known := self._ids.get(key):
             return known
         session = self._store.find_session(token, kind, now=int(self._clock()))
-        if session is None:
+        if session is None or session in self._untold:
             raise _needed()
         return self._ids.put(key, session)
 
@@ -117,7 +116,7 @@ class Sessions:
             Failed: the CA could not be told now, or nobody knows which login it is (``database_down``).
 
         """
-        if not token or len(token) > MAX_TOKEN:
+        if not token:
             raise _needed()
         login_id = self._named(kind, token) or self.login_id(kind, token)
         error = self._tell(login_id)

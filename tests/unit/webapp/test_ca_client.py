@@ -560,6 +560,21 @@ def test_an_answer_beyond_the_limit_is_not_read(tmp_path: Path, raw: Raw) -> Non
     assert found.value.code == "outcome_unknown"
 
 
+def test_an_answer_in_many_small_pieces_is_given_up_in_time(client: CaClient, raw: Raw) -> None:
+    """There is always something to read, and never the whole."""
+
+    def behave(channel: socket.socket) -> None:
+        channel.recv(4096)
+        channel.sendall(struct.pack(">I", m.MAX_REPLY))
+        until = time.monotonic() + 6
+        while time.monotonic() < until:
+            channel.sendall(b" ")
+
+    raw(behave)
+    with pytest.raises(Failed, match="no answer in"):
+        client.call(ASK, m.AskReply)
+
+
 def test_a_ca_that_does_not_take_this_program_is_away_for_people(
     client: CaClient, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -18,7 +18,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, event
 
 from sshjit import ca_protocol as m
-from sshjit.errors import Failed, SshJitError
+from sshjit.errors import Failed, Refused, SshJitError
 from sshjit_web import migrate
 from sshjit_web import store as store_module
 from sshjit_web.app import create_app
@@ -153,6 +153,46 @@ def test_t86_nor_with_both_away(world: FrontEnd) -> None:
     world.ca.later(60)
     assert still_there.get("/requests").status_code == 200, "somebody asks something else"
     assert not alive(world, login_id)
+
+
+def test_a_token_that_was_signed_out_of_works_no_more_from_that_moment_on(world: FrontEnd) -> None:
+    """Whoever copied it has it no longer than its owner, whatever is away, and whatever was kept for a moment."""
+    for away in ((), (world.authority.stop,), (world.authority.stop, lambda: read_only(world.store.engine))):
+        world.authority.go_on()
+        browser, _ = signed_in(world)
+        token = form_token(browser)
+        cookie = browser.get_cookie(world.cookie, domain="127.0.0.1")
+        assert cookie is not None
+        for break_it in away:
+            break_it()
+        sign_out(world, browser, token)
+        world.authority.go_on()
+        with world.app.app_context(), pytest.raises(Refused) as found:
+            services().sessions.login("page", cookie.value)
+        assert found.value.code == "login_needed"
+
+
+def test_a_sign_in_that_can_neither_be_kept_nor_ended_is_ended_later(world: FrontEnd) -> None:
+    login_id = world.ca.web(named(ALICE))
+    still_there, _ = signed_in(world)
+    read_only(world.store.engine)
+    world.authority.stop()
+    with world.app.app_context(), pytest.raises(Failed):
+        services().sessions.open("page", world.ca.logins[login_id])
+    world.authority.go_on()
+    assert alive(world, login_id)
+    world.ca.later(60)
+    assert still_there.get("/requests").status_code == 200
+    assert not alive(world, login_id)
+
+
+def test_the_ca_is_told_of_some_at_a_time_and_of_none_that_ended_by_itself(world: FrontEnd) -> None:
+    now = int(world.ca.time)
+    for number in range(store_module.AT_ONCE + 5):
+        world.store.add_session(f"t-{number}", "page", f"login-{number}", now=now, expires=now + 100)
+        world.store.end_session(f"t-{number}")
+    assert len(world.store.ended_sessions(now=now)) == store_module.AT_ONCE
+    assert world.store.ended_sessions(now=now + 100) == ()
 
 
 class Overtaken(Store):

@@ -104,6 +104,7 @@ def test_t16_another_issuer_is_refused(running: Processes) -> None:
     assert alert(alice.open(changed(callback, iss=running.ports.issuer("partner")))) == "wrong_issuer"
     assert alert(alice.open(changed(answer_of(running, alice), iss=None))) == "wrong_issuer"
     assert alert(alice.open(answer_of(running, alice) + "&iss=https%3A%2F%2Fevil.example")) == "bad_answer"
+    assert alert(alice.open(f"{answer_of(running, alice)}&x={'x' * 8000}")) == "bad_answer"
 
 
 def test_a_code_of_somebody_else_does_not_fit(running: Processes) -> None:

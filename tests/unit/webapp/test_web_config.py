@@ -9,6 +9,8 @@ import stat
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from sshjit.errors import Failed, Invalid
 from sshjit_web import config, migrate
@@ -160,9 +162,30 @@ def test_a_database_that_cannot_be_used_is_our_failure(tmp_path: Path) -> None:
     with pytest.raises(Failed) as found:
         store.find_session("t", "page", now=0)
     assert found.value.code == "database_down"
+    assert str(found.value.__cause__) == "unable to open database file", "in the driver's words, without a statement"
     with pytest.raises(Failed, match="cannot be brought up to date"):
         migrate.upgrade(open_engine(f"sqlite:///{tmp_path}/nowhere/web.db"))
     store.close()
+
+
+def test_an_error_of_the_database_shows_no_token(tmp_path: Path) -> None:
+    """Where one is not turned into ours, its trace is in the log."""
+    engine = open_engine(f"sqlite:///{tmp_path}/web.db")
+    with engine.connect() as connection, pytest.raises(SQLAlchemyError) as found:
+        connection.execute(text("SELECT * FROM nowhere WHERE token = :token"), {"token": "a-secret"})
+    assert "a-secret" not in str(found.value)
+    engine.dispose()
+
+
+def test_sqlite_keeps_what_was_answered_and_waits_for_another_writer_no_longer_than_is_said(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/web.db")
+    with engine.connect() as connection:
+        values = [
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "busy_timeout")
+        ]
+    assert values == ["wal", 2, store_module.ANSWER * 1000]
+    engine.dispose()
 
 
 def test_nothing_but_a_plain_file_is_trusted(tmp_path: Path) -> None:
