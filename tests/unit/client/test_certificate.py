@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 from pathlib import Path
 
@@ -121,6 +122,19 @@ def test_the_end_is_told_by_our_own_clock(installation: InstallationKeys, public
     path = kept(installation, public, state, skew=200)
     with path.open("rb") as file:
         assert began - 1 < certificate_index.until(file.readline()) - 100 < time.time() + 1
+
+
+def test_nothing_of_a_certificate_of_minutes_waits_for_the_disk(
+    installation: InstallationKeys, public: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every connection would: it is asked for again where a power cut took it."""
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    synced = list[int]()
+    monkeypatch.setattr(os, "fsync", synced.append)
+    kept(installation, public, state)
+    sshconfig.own(connection_args.read(["web1"]), state)
+    assert synced == []
 
 
 def test_what_is_over_is_swept_away(installation: InstallationKeys, public: str, tmp_path: Path) -> None:

@@ -70,3 +70,17 @@ def test_only_what_is_to_last_waits_for_the_disk(tmp_path: Path, monkeypatch: py
     assert not synced
     files.write(tmp_path / "config.json", "root")
     assert len(synced) == 2, "the file, and its name in the folder"
+
+
+def test_no_garbage_is_looked_for_while_the_rest_is_loaded(tmp_path: Path) -> None:
+    """Loading makes thousands of objects that stay, and each look goes through all of them."""
+    code = (
+        "import gc, sys; from sshjit_client.__main__ import main; looks = [];"
+        "sys.argv = ['ssh-jit', 'web1']; gc.collect();"
+        "gc.callbacks.append(lambda phase, _: looks.append(phase));"
+        "print(main(), 'sshjit_client.machine' in sys.modules, len(looks))"
+    )
+    folders = dict.fromkeys(("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"), str(tmp_path))
+    environment = {**os.environ, **folders}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.split() == ["2", "True", "0"], "this machine is not set up; the rest was loaded"

@@ -84,7 +84,10 @@ def test_the_oldest_of_an_address_makes_room_for_its_next() -> None:
         other.cancel()
         younger.cancel()
         await asyncio.gather(other, younger, return_exceptions=True)
+        assert other.cancelled(), "not by us: whoever cancelled it is told"
+        assert younger.cancelled()
         assert len(reader) == 0
+        assert not reader._by_address, "nothing is kept of addresses that have gone"
 
     asyncio.run(play())
 
@@ -128,5 +131,44 @@ def test_a_body_beyond_the_limit_ends_the_reading(length: int | None) -> None:
     async def play() -> None:
         with pytest.raises(TooLarge):
             await asyncio.wait_for(begin(BodyReader(100), Sender(b"x" * 101), length, "192.0.2.1"), PATIENCE)
+
+    asyncio.run(play())
+
+
+def test_a_body_that_came_in_time_has_no_deadline_any_more() -> None:
+    """Its view may take longer than that."""
+
+    async def play() -> None:
+        async def request() -> bytes:
+            body = await reader.read(cast("HTTPProtocol", Sender(b"body", ends=True)), 4, "192.0.2.1")
+            await asyncio.sleep(0.4)
+            return body
+
+        reader = BodyReader(100, seconds=0.1)
+        assert await asyncio.wait_for(asyncio.create_task(request()), PATIENCE) == b"body"
+
+    asyncio.run(play())
+
+
+def test_whoever_was_cut_may_wait_for_something_else() -> None:
+    """The first reason is what they hear, and the task is as if nobody had cancelled it."""
+
+    async def play() -> None:
+        async def request() -> str:
+            try:
+                await reader.read(cast("HTTPProtocol", Sender()), 4, "192.0.2.1")
+            except SshJitError as error:
+                task = asyncio.current_task()
+                assert task is not None
+                return f"{error.code} {task.cancelling()}"
+            return "a body"
+
+        reader = BodyReader(100, seconds=PATIENCE)
+        task = asyncio.create_task(request())
+        await asyncio.sleep(0)
+        (reading,) = reader._unfinished
+        reading.cut(Refused("too_many", "first"))
+        reading.cut(Invalid("too_slow", "second"))
+        assert await asyncio.wait_for(task, PATIENCE) == "too_many 0"
 
     asyncio.run(play())

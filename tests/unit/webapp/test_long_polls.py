@@ -356,3 +356,15 @@ def test_there_is_a_connection_for_each_poll_and_room_for_others() -> None:
         assert places == waiting <= min(at_most, allowed * 2 // 3)
         assert waiting == at_most or files == 1024
         assert most >= allowed
+
+
+def test_the_limit_of_open_files_is_raised_as_far_as_it_goes() -> None:
+    code = (
+        "import resource as r; from sshjit_web.server import connections as c;"
+        "print(c.allow_many(), c.SPARE, *r.getrlimit(r.RLIMIT_NOFILE))"
+    )
+    command = ["bash", "-c", f"ulimit -H -n 4096; ulimit -S -n 300; exec '{os.sys.executable}' -c '{code}'"]  # type: ignore[attr-defined]
+    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    allowed, spare, soft, hard = map(int, out.split())
+    assert (soft, hard) == (4096, 4096)
+    assert allowed + spare == soft

@@ -20,6 +20,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from demo.lab.paths import free_ports
 from sshjit_web.gateway import client_address
+from sshjit_web.server import connections
 from sshjit_web.server.bodies import HEAD_TIME, network_of
 from sshjit_web.server.threads import WAIT_TIME, WAITING
 from tests.support.waiting import PATIENCE, wait_until
@@ -68,11 +69,13 @@ class Running:
 
 @contextmanager
 def serving(
-    folder: Path, unread: int = 30, wait: float = WAIT_TIME, head: float = HEAD_TIME, hops: int = 1
+    folder: Path, *, unread: int = 30, wait: float = WAIT_TIME, head: float = HEAD_TIME, hops: int = 1, files: int = 0
 ) -> Iterator[Running]:
     (port,) = free_ports(1)
     told = (str(value) for value in (port, folder, unread, wait, head))
-    command = [sys.executable, "-m", "tests.support.waiting_server", *told]
+    limit = f"ulimit -n {files}; " if files else ""
+    program = [sys.executable, "-m", "tests.support.waiting_server", *told]
+    command = ["bash", "-c", f'{limit}exec "$@"', "-", *program]
     process = subprocess.Popen(command, cwd=Path(__file__).parents[3], env={**os.environ, HOPS: str(hops)})
     server = Running(port, folder, process)
     try:
@@ -245,6 +248,39 @@ def test_somebody_who_reads_slowly_keeps_no_thread_and_is_cut(tmp_path: Path) ->
             except ConnectionError:
                 size = 0
             assert size < LARGE, "the kernel ended it"
+
+
+def test_where_we_listen_the_kernel_ends_whoever_takes_nothing(tmp_path: Path) -> None:
+    """Each connection that is accepted there inherits it; other sockets of ours are as they were."""
+    option = (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+    with ExitStack() as stack:
+        listening = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        local = stack.enter_context(socket.socket(socket.AF_UNIX))
+        local.bind(str(tmp_path / "a.sock"))
+        local.listen()
+        connections.end_unread()
+        ours = stack.enter_context(socket.create_connection(listening.getsockname()))
+        accepted = stack.enter_context(listening.accept()[0])
+        assert listening.getsockopt(*option) == accepted.getsockopt(*option) == 1000 * connections.UNREAD_TIME
+        assert ours.getsockopt(*option) == 0
+        connections.end_unread()
+        assert ours.getsockopt(*option) == 0, "it does not listen"
+
+
+def test_no_more_connections_are_taken_than_there_are_files_for(tmp_path: Path) -> None:
+    """What comes then waits until one ends; nobody is cut off, and the files for the CA and the database stay free."""
+    files = connections.SPARE + 80
+    with serving(tmp_path, head=PATIENCE, files=files) as server, ExitStack() as stack:
+        idle = [stack.enter_context(server.connect()) for _ in range(80)]
+        time.sleep(0.5)
+        with server.send(GET.format("/healthz")) as more:
+            more.settimeout(1)
+            with pytest.raises(TimeoutError):
+                more.recv(100)
+            for channel in idle[:40]:
+                channel.close()
+            more.settimeout(PATIENCE)
+            assert first_line(more) == b"HTTP/1.1 200 OK"
 
 
 @pytest.mark.parametrize(

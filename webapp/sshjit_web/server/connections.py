@@ -44,9 +44,9 @@ def end_unread() -> None:
     if sys.platform != "linux" or not _OPEN_FILES.is_dir():
         return
     for path in _OPEN_FILES.iterdir():
-        with suppress(OSError):  # a file that was closed meanwhile
+        with suppress(OSError):  # a file that was closed meanwhile, or a socket that is not TCP's
             if not stat.S_ISSOCK(os.fstat(int(path.name)).st_mode):
                 continue
             with closing(socket.socket(fileno=os.dup(int(path.name)))) as known:
-                if known.family != socket.AF_UNIX and known.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                if known.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
                     known.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(UNREAD_TIME * 1000))
