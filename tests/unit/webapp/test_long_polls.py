@@ -363,7 +363,7 @@ def test_the_limit_of_open_files_is_raised_as_far_as_it_goes() -> None:
         "import resource as r; from sshjit_web.server import connections as c;"
         "print(c.allow_many(), c.SPARE, *r.getrlimit(r.RLIMIT_NOFILE))"
     )
-    command = ["bash", "-c", f"ulimit -H -n 4096; ulimit -S -n 300; exec '{os.sys.executable}' -c '{code}'"]  # type: ignore[attr-defined]
+    command = ["bash", "-c", f"ulimit -S -n 300 && ulimit -H -n 4096 && exec '{os.sys.executable}' -c '{code}'"]  # type: ignore[attr-defined]
     out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     allowed, spare, soft, hard = map(int, out.split())
     assert (soft, hard) == (4096, 4096)
