@@ -19,6 +19,14 @@ BACKDATE = 60
 """Seconds that ``valid_after`` lies before now: sshd has no tolerance for clocks that differ."""
 HOST_LIFETIME = 7 * 24 * 3600
 """Seconds that a host certificate lives."""
+PROBE_LIFETIME = 60
+"""Seconds that a probe's certificate lives after now."""
+PROBE_AGE = 600
+"""Seconds since when a probe's certificate that ran out has been over: more than hosts' clocks may differ."""
+PROBE_COMMAND = "true"
+"""All that a probe's certificate runs."""
+PROBE_NOWHERE = "probe.invalid"
+"""The host that a probe's certificate for another host names: there is none of this name (RFC 6761, section 6.4)."""
 NONCE_BYTES = 32
 MAX_KEY_ID = 200
 GRANT_EXTENSION = "grant@ssh-jit"
@@ -83,6 +91,30 @@ def user_certificate(terms: UserTerms, key: PublicKey, issue: Issue) -> Certific
         valid_before=min(issue.now + min(terms.lifetime, issue.ceiling), terms.grant_ends, terms.login_ends),
         critical=_critical(terms),
         extensions=_extensions(terms),
+        nonce=issue.nonce,
+        ca_blob=issue.ca.blob,
+    )
+
+
+def probe_certificate(
+    probe: str, principals: tuple[str, ...], key: PublicKey, issue: Issue, *, expired: bool = False
+) -> Certificate:
+    """A certificate by which the operator sees whether hosts enforce. It runs ``true`` and permits nothing.
+
+    The extension that names the grant names the probe, so that a host ends its session in time. An ``expired`` one was
+    over when it was signed.
+    """
+    ends = issue.now - PROBE_AGE if expired else issue.now + min(PROBE_LIFETIME, issue.ceiling)
+    return Certificate(
+        key=key,
+        kind=USER,
+        serial=issue.serial,
+        key_id=key_id(probe, "operator", "probe"),
+        principals=principals,
+        valid_after=(ends if expired else issue.now) - BACKDATE,
+        valid_before=ends,
+        critical=(("force-command", PROBE_COMMAND),),
+        extensions=((GRANT_EXTENSION, f"{names.identifier(probe)} {ends}"),),
         nonce=issue.nonce,
         ca_blob=issue.ca.blob,
     )

@@ -25,6 +25,11 @@ MOST_WAITING = 10_000
 
 
 @dataclass(frozen=True, slots=True)
+class _Probe:
+    enabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class _File:
     installation: str
     home: str
@@ -45,6 +50,7 @@ class _File:
     alert_command: tuple[str, ...] = ()
     front_end: str | None = None
     unsafe_development: bool = False
+    probe: _Probe = _Probe()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,8 @@ class Config:
     unsafe_development: bool
     front_end: str | None = None
     """The front end's address as hosts reach it, ``https://…`` without a slash at the end: for joining lines alone."""
+    probes: bool = False
+    """Whether the CA signs certificates for the operator's probes of hosts."""
 
     @property
     def origin(self) -> str:
@@ -125,6 +133,7 @@ def load(path: Path) -> Config:
         agent_socket=_absolute(path, "agent_socket", file.agent_socket) if file.agent_socket else None,
         unsafe_development=file.unsafe_development,
         front_end=_front_end(path, file.front_end),
+        probes=file.probe.enabled,
     )
 
 

@@ -22,7 +22,7 @@ from sshjit.policy import Subject as PolicySubject
 from sshjit.providers import Provider
 from sshjit.requests import Request
 from sshjit_ca.config import Config
-from sshjit_ca.ephemeral import BundleCache, Challenges, RefusalThrottle, ReplayCache, SessionBudget
+from sshjit_ca.ephemeral import BundleCache, Challenges, ProbePauses, RefusalThrottle, ReplayCache, SessionBudget
 from sshjit_ca.keys.active_keys import ActiveKeys
 from sshjit_ca.log.history import History
 from sshjit_ca.log.journal import Journal
@@ -82,6 +82,7 @@ class Context:
     challenges: Challenges = field(default_factory=Challenges)
     host_replays: ReplayCache = field(default_factory=ReplayCache)
     session_budget: SessionBudget = field(default_factory=SessionBudget)
+    probe_pauses: ProbePauses = field(default_factory=ProbePauses)
     bundles: BundleCache = field(default_factory=BundleCache)
     _prepared: object = None
     _directory: tuple[State, tuple[int | str | None, ...], int, Policy, PersonDirectory] | None = None

@@ -19,6 +19,8 @@ RENEWAL_PAUSE = 60
 """Seconds between two renewals of one host."""
 REPORT_PAUSE = 5
 """Seconds between two reports of one host."""
+PROBE_PAUSE = 30
+"""Seconds between two probes of one host: longer than a run's refusals cost the source address (PerSourcePenalties)."""
 REPORT_AGAIN = 3600
 """Seconds after which a report that says nothing new is written down again."""
 
@@ -103,6 +105,22 @@ class SessionBudget:
         if count and spent > self.most:
             raise Refused("too_many", f"the host told of more than {self.most} beginnings and ends in an hour")
         self._spent[host] = (now // 3600, spent)
+
+
+@dataclass(slots=True)
+class ProbePauses:
+    """When each host was probed last."""
+
+    _last: dict[str, int] = field(default_factory=dict)
+
+    def left(self, host: str, now: int) -> int:
+        """In how many seconds a host may be probed again; 0: now."""
+        return max(0, self._last.get(host, now - PROBE_PAUSE) + PROBE_PAUSE - now)
+
+    def note(self, host: str, now: int) -> None:
+        """It is probed now."""
+        self._last = {known: last for known, last in self._last.items() if now - last < PROBE_PAUSE}
+        self._last[host] = now
 
 
 @dataclass(slots=True)

@@ -57,6 +57,16 @@ class HostReply(Reply):
 
 
 @dataclass(frozen=True, slots=True)
+class ProbedView:
+    """How an operator's probe found a host last: ``ok``, ``bad`` or ``unreachable``, with codes that say why."""
+
+    name: str
+    verdict: str
+    problems: tuple[str, ...]
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
 class HostsReply(Reply):
     """Hosts, by name."""
 
@@ -65,6 +75,8 @@ class HostsReply(Reply):
     """At the admin socket: names of hosts, and until when the certificates that they have last."""
     logins: tuple[tuple[str, tuple[str, ...]], ...] = wire.added(2, default=())
     """At the admin socket: names of hosts, and the Unix accounts that people reach there."""
+    probed: tuple[ProbedView, ...] = wire.added(2, default=())
+    """At the admin socket: the hosts that were probed, and how they were found last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,3 +143,5 @@ class HostReport(Message, answer=Done):
     """What its doctor found, a sentence each."""
     signature: Signature
     """SSHSIG by ``host_key``, namespace ``report@ssh-jit``."""
+    only_certificates: bool = wire.added(2, default=False)
+    """Whether its accounts are open to certificates alone."""

@@ -43,5 +43,6 @@ from sshjit.ca_protocol.locks import *
 from sshjit.ca_protocol.log import *
 from sshjit.ca_protocol.logins import *
 from sshjit.ca_protocol.operating import *
+from sshjit.ca_protocol.probes import *
 from sshjit.ca_protocol.requests import *
 from sshjit.ca_protocol.table import *

@@ -42,6 +42,7 @@ from sshjit.events.keys import KeyActivated, KeyAdded, KeyRetired
 from sshjit.events.locks import Locked, Unlocked
 from sshjit.events.parts import Channel, How
 from sshjit.events.people import HardwareKeyRegistered, HardwareKeyRemoved, LoginClosed, LoginOpened
+from sshjit.events.probes import HostsProbed, ProbedHost, ProbeIssued, ProbePurpose, ProbeVerdict
 from sshjit.events.sessions import SessionEnded, SessionStarted
 from sshjit.events.table import KINDS, Event, blank, blanks, encode, join, kind_of, split
 
@@ -69,6 +70,7 @@ __all__ = [
     "HostLabelled",
     "HostRemoved",
     "HostReported",
+    "HostsProbed",
     "How",
     "InvitationEnded",
     "Issued",
@@ -82,6 +84,10 @@ __all__ = [
     "LoginOpened",
     "Opened",
     "PolicyLoaded",
+    "ProbeIssued",
+    "ProbePurpose",
+    "ProbeVerdict",
+    "ProbedHost",
     "ProviderBound",
     "Restored",
     "Reviewed",

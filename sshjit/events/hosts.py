@@ -143,6 +143,8 @@ class HostReported:
     ended: tuple[str, ...] = detail()
     """Grants whose sessions it ended."""
     problems: tuple[str, ...] = detail()
+    only_certificates: bool = added(default=False)
+    """Whether its accounts are open to certificates alone."""
 
 
 @dataclass(frozen=True, slots=True)

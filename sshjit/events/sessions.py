@@ -7,9 +7,9 @@ from typing import Literal
 
 from sshjit.events.parts import detail
 
-Known = Literal["granted", "emergency", "unknown", "elsewhere"]
+Known = Literal["granted", "emergency", "unknown", "elsewhere", "probe"]
 """What the log knows of a session's certificate: drawn from a grant for this host and login, by an operator past every
-rule, not at all, or for another host or login."""
+rule, not at all, for another host or login, or for a probe of this host and login."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ from sshjit.events.hosts import (
 from sshjit.events.keys import KeyActivated, KeyAdded, KeyRetired
 from sshjit.events.locks import Locked, Unlocked
 from sshjit.events.people import HardwareKeyRegistered, HardwareKeyRemoved, LoginClosed, LoginOpened
+from sshjit.events.probes import HostsProbed, ProbeIssued
 from sshjit.events.sessions import SessionEnded, SessionStarted
 
 Event = (
@@ -68,6 +69,8 @@ Event = (
     | FleetInvited
     | InvitationEnded
     | JoinRefused
+    | ProbeIssued
+    | HostsProbed
     | HardwareKeyRegistered
     | HardwareKeyRemoved
     | Locked
@@ -110,6 +113,8 @@ _NAMES: dict[type[Event], str] = {
     FleetInvited: "fleet-invitation",
     InvitationEnded: "invitation-end",
     JoinRefused: "join-refusal",
+    ProbeIssued: "probe-certificate",
+    HostsProbed: "probe",
     HardwareKeyRegistered: "hardware-key",
     HardwareKeyRemoved: "hardware-key-removal",
     Locked: "lock",

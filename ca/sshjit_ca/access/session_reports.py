@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sshjit import canonical, names, tlogproof, wire
 from sshjit.api.host_sessions import ReportSessions, SessionEvent
 from sshjit.errors import Invalid
-from sshjit.events import EmergencyIssued, Issued, SessionEnded, SessionStarted
+from sshjit.events import EmergencyIssued, Issued, ProbeIssued, SessionEnded, SessionStarted
 from sshjit.events.sessions import Known
 from sshjit_ca.context import Context
 from sshjit_ca.log import fast_reader, history
@@ -71,13 +71,16 @@ def judge(context: Context, host: Host, event: SessionEvent) -> Judgement:
     if isinstance(issued, EmergencyIssued):
         here = not issued.hosts or (host.id in issued.hosts and event.login == issued.login)
         return Judgement("emergency" if here else "elsewhere", None)
+    if isinstance(issued, ProbeIssued):
+        for_it = issued.purpose == "enters" and f"{event.login}@{host.id}" in issued.principals
+        return Judgement("probe" if for_it else "elsewhere", None)
     request = context.history.request(context.state, issued.request)
     asked = None if request is None else request.asked
     here = asked is None or not asked.host_ids or (host.id in asked.host_ids and event.login == asked.login)
     return Judgement("granted" if here else "elsewhere", issued.request if here else None)
 
 
-def _issued(context: Context, serial: int) -> Issued | EmergencyIssued | None:
+def _issued(context: Context, serial: int) -> Issued | EmergencyIssued | ProbeIssued | None:
     """The entry of a certificate: its serial says where, unless there was no log when it was signed."""
     if tlogproof.without_log(serial):
         few = (fast_reader.read(entry) for entry in context.store.of_kinds(("emergency",)))
@@ -86,7 +89,7 @@ def _issued(context: Context, serial: int) -> Issued | EmergencyIssued | None:
     query = sa.select(table).where(table.c.number == place)
     for row in context.store.select(query, newest_first=False, limit=1):
         event = history.read(row)
-        if isinstance(event, Issued | EmergencyIssued) and event.serial == serial:
+        if isinstance(event, Issued | EmergencyIssued | ProbeIssued) and event.serial == serial:
             return event
     return None
 

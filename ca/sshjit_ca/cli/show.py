@@ -179,6 +179,7 @@ def hosts(reply: m.HostsReply) -> str:
     """The hosts as a table."""
     until = {name: certified_until(end) for name, end in reply.certified}
     logins = {name: ",".join(accounts) for name, accounts in reply.logins}
+    probed = {view.name: _probed(view) for view in reply.probed}
     rows = [
         (
             host.name,
@@ -187,11 +188,18 @@ def hosts(reply: m.HostsReply) -> str:
             _labels(host),
             logins.get(host.name, "-"),
             until.get(host.name, "-"),
+            probed.get(host.name, "never"),
         )
         for host in reply.hosts
     ]
-    head = ("HOST", "ID", "ADDRESS", "LABELS", "ACCOUNTS", "CERTIFIED UNTIL")
+    head = ("HOST", "ID", "ADDRESS", "LABELS", "ACCOUNTS", "CERTIFIED UNTIL", "PROBED")
     return table(head, rows) if rows else "no hosts are enrolled"
+
+
+def _probed(view: m.ProbedView) -> str:
+    """How a host was found last, and when."""
+    verdict = "BAD" if view.verdict == "bad" else view.verdict
+    return f"{': '.join([verdict, *([', '.join(view.problems)] if view.problems else [])])} ({instant(view.time)})"
 
 
 def entries(found: Sequence[m.EntryView]) -> str:

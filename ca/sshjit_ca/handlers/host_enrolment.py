@@ -189,13 +189,12 @@ def host_report(context: Context, message: HostReport) -> Done:
         known is None
         or bool(event.ended)
         or (known.sessions, known.problems) != (event.sessions, event.problems)
+        or known.only_certificates != event.only_certificates
         or context.now - known.time >= ephemeral.REPORT_AGAIN
     )
     count = context.host_replays.waiting(host.id, written=new)
     if new:
-        context.record(
-            HostReported(event.bundle, event.sessions, count, host.id, host.name, event.ended, event.problems)
-        )
+        context.record(replace(event, count=count))
     return Done()
 
 
@@ -210,7 +209,16 @@ def _read_report(context: Context, host: Host, message: HostReport) -> HostRepor
         if request is None or host.id not in request.asked.host_ids:
             raise Invalid("unknown_request", "the report names something that is no grant of this host")
     problems = tuple(names.free_text(each, "a problem", MAX_PROBLEM) for each in message.problems)
-    return HostReported(message.bundle, message.sessions, 1, host.id, host.name, ended, problems)
+    return HostReported(
+        bundle=message.bundle,
+        sessions=message.sessions,
+        count=1,
+        host_id=host.id,
+        name=host.name,
+        ended=ended,
+        problems=problems,
+        only_certificates=message.only_certificates,
+    )
 
 
 def _offered(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sshjit import names, sshkey
-from sshjit.api.hosts import HostReply, HostsReply
+from sshjit.api.hosts import HostReply, HostsReply, ProbedView
 from sshjit.api.outcomes import Done
 from sshjit.api.signed import AddHost, LabelHost, RemoveHost
 from sshjit.ca_protocol.hosts import CertifyHost, InviteHost, ReadHosts
@@ -129,4 +129,6 @@ def read_hosts(context: Context, message: ReadHosts) -> HostsReply:
     if not operator:
         return HostsReply(views)
     logins = tuple((name, host.logins) for name, host in sorted(context.state.hosts.items()) if host.logins)
-    return HostsReply(views, tuple(certified(context.state).items()), logins)
+    known = ((host.name, context.state.probes.get(host.id)) for _, host in sorted(context.state.hosts.items()))
+    probed = tuple(ProbedView(name, seen.verdict, seen.problems, seen.time) for name, seen in known if seen)
+    return HostsReply(views, tuple(certified(context.state).items()), logins, probed)

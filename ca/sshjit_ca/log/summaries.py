@@ -233,11 +233,34 @@ def _host_reported(_: State, event: events.HostReported) -> str:
     return f"host {event.name} has bundle {event.bundle} and {event.sessions} sessions: {said}"
 
 
+_PURPOSES: dict[events.ProbePurpose, str] = {
+    "enters": "that only runs `true`",
+    "expired": "that was over when it was signed",
+    "elsewhere": "for a host that there is not",
+}
+
+
+def _probe_issued(_: State, event: events.ProbeIssued) -> str:
+    first, more = event.principals[0], len(event.principals) - 1
+    where_to = f"{first}{f' and {more} more' if more else ''}"
+    return f"PROBE certificate {event.serial} {_PURPOSES[event.purpose]}: {where_to}, until {clock(event.valid_before)}"
+
+
+def _probed(_: State, event: events.HostsProbed) -> str:
+    """The hosts that are not well by name, as many as a line holds, and how many are."""
+    bad = [f"{host.name} ({', '.join(host.problems)})" for host in event.hosts if host.verdict != "ok"]
+    shown = [*bad[:3], *([f"{len(bad) - 3} more"] if len(bad) > 3 else [])]
+    well = len(event.hosts) - len(bad)
+    said = [f"{well} host{' enforces' if well == 1 else 's enforce'}"] if well else []
+    return f"the operator probed: {'; '.join([*said, *shown])}"
+
+
 _KNOWN = {
     "granted": "",
     "emergency": " by an EMERGENCY certificate",
     "unknown": " by a certificate that this log DOES NOT KNOW",
     "elsewhere": " by a certificate that is FOR ANOTHER HOST OR ACCOUNT",
+    "probe": " by a probe of the operator",
 }
 _WHY_OVER = {
     "logout": "the person left",
@@ -345,6 +368,8 @@ LINES: dict[type[Event], Callable[[State, Any], str]] = {
     events.FleetInvited: _fleet_invited,
     events.InvitationEnded: _invitation_ended,
     events.JoinRefused: _join_refused,
+    events.ProbeIssued: _probe_issued,
+    events.HostsProbed: _probed,
     events.Started: _started,
     events.PolicyLoaded: _policy,
     events.ProviderBound: _provider,

@@ -34,7 +34,7 @@ __all__ = [
     "fold",
 ]
 
-_RULES = 11
+_RULES = 12
 FOLD = _RULES << 20 | zlib.crc32(codec.shape().encode()) & 0xFFFFF
 """The version of the fold: of its rules, and of the state's fields, which need not be thought of."""
 
@@ -85,6 +85,8 @@ _FOLDS: dict[type[Event], Callable[[State, Any, int], None]] = {
     events.FleetInvited: hosts.fleet_invited,
     events.InvitationEnded: hosts.invitation_ended,
     events.JoinRefused: _nothing,
+    events.ProbeIssued: _nothing,
+    events.HostsProbed: hosts.probed,
     events.HostJoined: hosts.host_joined,
     events.HostLabelled: hosts.host_labelled,
     events.HostRemoved: hosts.host_removed,

@@ -8,7 +8,7 @@ from sshjit import events
 from sshjit.profile import HOST_LIFETIME
 from sshjit.sshkey import PublicKey
 from sshjit_ca.state.model import State
-from sshjit_ca.state.records import Fleet, Host, HostCertificate, Invited, Reported
+from sshjit_ca.state.records import Fleet, Host, HostCertificate, Invited, Probed, Reported
 
 WORRY = 3 * 24 * 3600
 """Seconds before a host certificate's end by which the host should have renewed it."""
@@ -113,6 +113,7 @@ def host_removed(state: State, event: events.HostRemoved, _: int) -> None:
             del state.host_names[name]
     state.invited.pop(gone.id, None)
     state.reports.pop(gone.id, None)
+    state.probes.pop(gone.id, None)
     state.session_events.pop(gone.id, None)
     state.former_names = {name: former for name, former in state.former_names.items() if former[0] != gone.id}
     for serial, certificate in state.host_certificates.items():
@@ -122,8 +123,14 @@ def host_removed(state: State, event: events.HostRemoved, _: int) -> None:
 
 def host_reported(state: State, event: events.HostReported, time: int) -> None:
     """A host said how it is."""
-    state.reports[event.host_id] = Reported(time, event.bundle, event.sessions, event.problems)
+    state.reports[event.host_id] = Reported(time, event.bundle, event.sessions, event.problems, event.only_certificates)
     state.hosts[event.name] = replace(state.hosts[event.name], seen=time)
+
+
+def probed(state: State, event: events.HostsProbed, time: int) -> None:
+    """An operator's probe found hosts so."""
+    for host in event.hosts:
+        state.probes[host.host_id] = Probed(time, host.verdict, host.problems)
 
 
 def session_reported(state: State, event: events.SessionStarted | events.SessionEnded, _: int) -> None:

@@ -63,7 +63,7 @@ def used(state: State, event: Event, time: int) -> None:
     match event:
         case events.Issued(valid_before=until):
             _signed(state, "user_ca", until)
-        case events.EmergencyIssued(valid_before=until):
+        case events.EmergencyIssued(valid_before=until) | events.ProbeIssued(valid_before=until):
             _signed(state, "user_ca", until)
         case events.HostIssued(valid_before=until):
             _signed(state, "host_ca", until)

@@ -19,6 +19,7 @@ from sshjit_ca.state.records import (
     Invited,
     Lock,
     Login,
+    Probed,
     Reported,
 )
 
@@ -92,6 +93,8 @@ class State:
     """Serial -> a host certificate that may be alive."""
     reports: dict[str, Reported] = field(default_factory=dict)
     """Host id -> what it said last."""
+    probes: dict[str, Probed] = field(default_factory=dict)
+    """Host id -> how it was found by the last probe."""
     session_events: dict[str, int] = field(default_factory=dict)
     """Host id -> the number of the newest of its events about sessions."""
     hardware_keys: dict[str, HardwareKey] = field(default_factory=dict)

@@ -119,6 +119,17 @@ class Reported:
     bundle: int
     sessions: int
     problems: tuple[str, ...]
+    only_certificates: bool = False
+    """Whether its accounts are open to certificates alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """How an operator's probe found a host. ``problems``: codes of ``ca/sshjit_ca/access/probe_findings.py``."""
+
+    time: int
+    verdict: events.ProbeVerdict
+    problems: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,65 @@
+"""Certificates for the operator's probes: to be let in by, and to be refused by.
+
+Nothing of value is ever signed: each runs ``true`` alone, for a key that lives in the operator's process, and what is
+to be refused is over already, or names a host that there is not. The certificate of another CA is not made here: the
+operator's process makes that CA, and forgets it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from sshjit import names, profile, sshcert
+from sshjit.errors import Refused
+from sshjit.events import ProbeIssued, ProbePurpose
+from sshjit.profile import Issue
+from sshjit.sshkey import PublicKey
+from sshjit_ca.access import issuance
+from sshjit_ca.context import Context
+from sshjit_ca.state import Host
+
+NOT_ALLOWED = "the CA signs no certificates for probes: ca.toml does not allow it"
+NOWHERE = names.principal("probe", profile.PROBE_NOWHERE)
+"""The principal of a certificate for another host: no host lists it."""
+
+
+def require_allowed(context: Context) -> None:
+    """That the operator's word for probes stands in ``ca.toml``, and that no host has the name of none.
+
+    Raises:
+        Refused: ``probe_off``, ``probe_name``.
+
+    """
+    if not context.config.probes:
+        raise Refused("probe_off", NOT_ALLOWED, hint="[probe] enabled = true in ca.toml, then start the CA again")
+    if profile.PROBE_NOWHERE in context.state.machines:
+        why = f"a host is enrolled as {profile.PROBE_NOWHERE}, which must be the name of none"
+        raise Refused("probe_name", why, hint=f"ssh-jit-ca host remove {profile.PROBE_NOWHERE} --reason TEXT")
+
+
+def account(host: Host) -> str:
+    """The account that a probe uses: the first that is not root's; empty, if the CA knows none."""
+    return next((login for login in host.logins if login != "root"), "".join(host.logins[:1]))
+
+
+def sign(context: Context, key: PublicKey, purpose: ProbePurpose, hosts: dict[str, str]) -> str:
+    """Signs and records one certificate; its line. ``hosts``: id -> account of those that it is for."""
+    signer = context.keys.active("user_ca")
+    probe, serial = context.new_id("probe"), context.journal.next_serial()
+    issue = Issue(context.now, serial, context.random(profile.NONCE_BYTES), signer.public, profile.PROBE_LIFETIME)
+    principals = tuple(names.principal(login, host) for host, login in hosts.items()) or (NOWHERE,)
+    certificate = profile.probe_certificate(probe, principals, key, issue, expired=purpose == "expired")
+    blob = issuance.sign_and_read_back(certificate, signer)
+    context.record(
+        ProbeIssued(
+            probe=probe,
+            serial=serial,
+            certificate=hashlib.sha256(blob).hexdigest(),
+            purpose=purpose,
+            valid_before=certificate.valid_before,
+            principals=principals,
+            hosts=tuple(hosts),
+            key=key.fingerprint,
+        )
+    )
+    return sshcert.line(blob)

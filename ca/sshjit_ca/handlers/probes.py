@@ -1,0 +1,94 @@
+"""Probes of hosts: what the operator's command is signed, and what it reports (``operations/host_probe.py``)."""
+
+from __future__ import annotations
+
+from sshjit import names, sshkey
+from sshjit.api.outcomes import Done
+from sshjit.ca_protocol.probes import ProbesReply, ProbeView, ReportProbes, SignProbes
+from sshjit.errors import Invalid, Refused
+from sshjit.events import HostsProbed, ProbedHost
+from sshjit_ca.access import probe_certificates
+from sshjit_ca.access.probe_findings import BAD, UNREACHABLE
+from sshjit_ca.access.views import host_view
+from sshjit_ca.context import Context
+from sshjit_ca.state import Host, locks
+
+
+def sign_probes(context: Context, message: SignProbes) -> ProbesReply:
+    """Signs a certificate for each host that may be probed, one that is over, and one for no host.
+
+    Raises:
+        Refused: ``probe_off``, ``probe_name``, ``locked``.
+        Invalid: ``unknown_host``, ``bad_key``.
+
+    """
+    probe_certificates.require_allowed(context)
+    key = sshkey.parse_line(message.key)
+    locks.refuse_key(context.state, key.fingerprint)
+    locks.refuse_new(context.state)
+    hosts = _hosts(context, message.hosts)
+    locked = tuple(host.name for host in hosts if _locked(context, host))
+    paused = tuple((host.name, left) for host in hosts if (left := context.probe_pauses.left(host.id, context.now)))
+    waiting = {*locked, *(name for name, _ in paused)}
+    due = [host for host in hosts if host.name not in waiting]
+    accounts = {host.id: login for host in due if (login := probe_certificates.account(host))}
+    probes = tuple(_probe(context, host, key, accounts.get(host.id, "")) for host in due)
+    return ProbesReply(
+        probes=probes,
+        host_ca=tuple(trusted.line for trusted in context.keys.trusted("host_ca")),
+        expired=probe_certificates.sign(context, key, "expired", accounts) if accounts else "",
+        elsewhere=probe_certificates.sign(context, key, "elsewhere", {}) if accounts else "",
+        paused=paused,
+        locked=locked,
+    )
+
+
+def report_probes(context: Context, message: ReportProbes) -> Done:
+    """Writes down how hosts were found. What is said of a host that is gone meanwhile is left out.
+
+    Raises:
+        Refused: ``probe_off``.
+        Invalid: ``bad_message``.
+
+    """
+    probe_certificates.require_allowed(context)
+    found = []
+    for result in message.results:
+        known = {"ok": {}, "bad": BAD, "unreachable": UNREACHABLE}[result.verdict]
+        if set(result.problems) - known.keys() or bool(result.problems) != bool(known):
+            raise Invalid("bad_message", "the report of a probe says something else than its verdict")
+        host = context.state.hosts.get(result.name)
+        if host is not None and host.id == result.id:
+            found.append(ProbedHost(host.id, host.name, result.verdict, result.problems))
+    if found:
+        context.record(HostsProbed(tuple(found)))
+    return Done()
+
+
+def _hosts(context: Context, named: tuple[str, ...]) -> list[Host]:
+    known = dict.fromkeys(context.state.host_names.get(names.lowered(name), "") for name in named)
+    if "" in known:
+        unknown = next(name for name in named if names.lowered(name) not in context.state.host_names)
+        raise Invalid("unknown_host", f"there is no host {names.show(unknown)}", hint="ssh-jit-ca host list")
+    return [context.state.hosts[name] for name in known]
+
+
+def _locked(context: Context, host: Host) -> bool:
+    try:
+        locks.refuse_new(context.state, (host.id,))
+    except Refused:
+        return True
+    return False
+
+
+def _probe(context: Context, host: Host, key: sshkey.PublicKey, login: str) -> ProbeView:
+    context.probe_pauses.note(host.id, context.now)
+    reported = context.state.reports.get(host.id)
+    return ProbeView(
+        host=host_view(host),
+        host_keys=host.host_keys,
+        host_certificates=host.host_certificates,
+        only_certificates=reported is not None and reported.only_certificates,
+        login=login,
+        certificate=probe_certificates.sign(context, key, "enters", {host.id: login}) if login else "",
+    )
