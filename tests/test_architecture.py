@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "sshjit_client": {"sshjit"},
     "sshjit_host": set[str](),
 }
-EXTRAS = {"sshjit_ca": ("ca", "hsm", "postgres", "report"), "sshjit_web": ("web", "postgres")}
+EXTRAS = {"sshjit_ca": ("ca", "hsm", "postgres", "report", "fleet"), "sshjit_web": ("web", "postgres")}
 """The extras of pyproject.toml whose packages a program may import."""
 CARRIED = {"flask": {"werkzeug", "jinja2", "markupsafe"}}
 """What comes with a package and is part of how it is used."""
@@ -347,6 +347,16 @@ def test_only_the_page_of_a_report_is_made_by_templates() -> None:
     """The operator's command imports Jinja2 when it makes one; the other test holds that nothing else loads it."""
     users = {path for path in sources(PACKAGES["sshjit_ca"]) if "jinja2" in tops(path)}
     assert users == {PACKAGES["sshjit_ca"] / "report/html_page.py"}
+
+
+def test_only_the_operator_s_probe_connects_to_hosts() -> None:
+    """It is loaded when somebody probes; the running CA is asked in ``integration/test_running_ca.py``."""
+    users = {path for path in sources(PACKAGES["sshjit_ca"]) if "asyncssh" in tops(path)}
+    assert users == {PACKAGES["sshjit_ca"] / "operations/probe_connection.py"}
+    code = "import sys, sshjit_ca.cli.commands, sshjit_ca.service.daemon\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "sshjit_ca.operations.host_probe" in done.stdout.split()
+    assert "asyncssh" not in done.stdout.split()
 
 
 def test_the_pages_never_load_what_delivers_and_the_notifier_never_loads_the_pages() -> None:

@@ -84,7 +84,7 @@ def test_the_running_ca_has_no_web_framework_loaded(
     wait_until(lambda: (tmp_path / "modules.json").exists() and bool((tmp_path / "modules.json").read_text()))
     loaded = {name.partition(".")[0] for name in json.loads((tmp_path / "modules.json").read_text())}
     assert {"sshjit_ca", "sqlalchemy", "joserfc", "cryptography"} <= loaded
-    assert loaded.isdisjoint({"flask", "werkzeug", "jinja2", "authlib", "granian", "sshjit_web", "demo"})
+    assert loaded.isdisjoint({"flask", "werkzeug", "jinja2", "authlib", "granian", "sshjit_web", "demo", "asyncssh"})
 
 
 def test_sighup_reads_the_policy_again_and_a_bad_one_leaves_the_good_one(

@@ -26,7 +26,7 @@ def analyze(*words: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_there_is_one_for_every_program_that_stays() -> None:
-    names = ["ssh-jit-ca", "ssh-jit-host", "ssh-jit-host-sessions", "ssh-jit-notify", "ssh-jit-web"]
+    names = ["ssh-jit-ca", "ssh-jit-host", "ssh-jit-host-sessions", "ssh-jit-notify", "ssh-jit-probe", "ssh-jit-web"]
     assert sorted(unit.stem for unit in UNITS) == names
 
 

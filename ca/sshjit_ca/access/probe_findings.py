@@ -12,6 +12,7 @@ BAD: Final[dict[str, str]] = {
     "host_certificate_over": "its host certificate is not valid now",
     "host_key_unknown": "its host key is none of those that it joined with",
     "not_let_in": "a certificate for it does not open the account",
+    "no_session": "the account opens for a certificate, and no session does",
     "not_true": "a certificate that forces `true` ran something else",
     "terminal": "a certificate without a terminal got one",
     "forwarding": "a certificate without port forwarding was forwarded",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sshjit import ca_protocol as m
-from sshjit_ca.cli import host_keys, inventory, invitations
+from sshjit_ca.cli import host_keys, inventory, invitations, probe
 from sshjit_ca.cli import maintenance as cli_care
 from sshjit_ca.cli import show as cli_show
 from sshjit_ca.cli.effects import effects
@@ -32,6 +32,7 @@ def add_commands(commands: Any) -> None:
     remove.add_argument("name", metavar="NAME")
     remove.add_argument("--reason", required=True, metavar="TEXT", help="the reason, for the log")
     _command(hosts, "list", "list the hosts", _list)
+    probe.add_options(_command(hosts, "probe", "look from outside whether hosts enforce", probe.probe))
     text = "registered hardware keys"
     keys = commands.add_parser("hardware-key", help=text).add_subparsers(required=True, metavar="COMMAND")
     add = _command(keys, "add", "register an sk key that you saw as a device in the person's hands", _key_add)

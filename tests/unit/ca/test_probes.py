@@ -13,13 +13,14 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit import entries, events, profile, sshcert
 from sshjit.errors import Invalid, Refused
-from sshjit_ca import config, ephemeral
+from sshjit_ca import ephemeral
 from sshjit_ca.access import probe_findings
 from sshjit_ca.cli import show
 from sshjit_ca.log import ocsf, summaries
 from sshjit_ca.routes import ROUTES
 from sshjit_ca.service import alerts
 from tests.support import ocsf_schema
+from tests.support.enrolled_sshd import allow
 from tests.support.installation import Installation, make_key
 from tests.support.signatures import join, report_sessions, session_event
 
@@ -31,16 +32,8 @@ def key(ca: Installation) -> Path:
     return joined(ca, "web9")
 
 
-def allow(ca: Installation) -> None:
-    """Writes the operator's word into ``ca.toml``, and starts the CA again."""
-    path = ca.home / "ca.toml"
-    path.write_text(f"{path.read_text()}[probe]\nenabled = true\n")
-    ca.config = config.load(path)
-    ca.restart()
-
-
 def joined(ca: Installation, name: str, *logins: str) -> Path:
-    keys = [make_key(ca.home / f"{name}-key")]
+    keys = (make_key(ca.home / f"{name}-key"),)
     new = m.AddHost(name, (), "192.0.2.9", 22, (("env", "staging"),), (), logins=logins or ("root", "deploy"))
     reply = ca.say(new, m.HostReply, "admin")
     assert reply.invitation is not None
