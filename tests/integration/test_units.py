@@ -40,6 +40,26 @@ def test_systemd_has_nothing_to_say_about_it(unit: Path, tmp_path: Path) -> None
     assert "'NoNewPriviledges'" in analyze("verify", "--man=no", here).stderr
 
 
+TIMERS = sorted(REPOSITORY.glob("*/systemd/*.timer"))
+
+
+def test_there_is_a_timer_for_the_probe() -> None:
+    assert [timer.stem for timer in TIMERS] == ["ssh-jit-probe"]
+
+
+@pytest.mark.parametrize("timer", TIMERS, ids=lambda timer: timer.stem)
+def test_systemd_has_nothing_to_say_about_a_timer_and_its_unit(timer: Path, tmp_path: Path) -> None:
+    unit = timer.with_suffix(".service")
+    text = _STARTED.sub(lambda found: found[0].replace(found[1], "/bin/true"), unit.read_text())
+    (tmp_path / unit.name).write_text(text)
+    here = tmp_path / timer.name
+    here.write_text(timer.read_text())
+    done = analyze("verify", "--man=no", here, tmp_path / unit.name)
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "")
+    here.write_text(timer.read_text().replace("OnCalendar=daily", "OnCalendar=dayly"))
+    assert "dayly" in analyze("verify", "--man=no", here, tmp_path / unit.name).stderr
+
+
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
 def test_it_leaves_little_open(unit: Path) -> None:
     done = analyze("security", "--offline=true", f"--threshold={MORE.get(unit.stem, EXPOSURE)}", "--no-pager", unit)

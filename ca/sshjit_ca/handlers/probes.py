@@ -52,16 +52,16 @@ def report_probes(context: Context, message: ReportProbes) -> Done:
 
     """
     probe_certificates.require_allowed(context)
-    found = []
+    probed = []
     for result in message.results:
         known = {"ok": {}, "bad": BAD, "unreachable": UNREACHABLE}[result.verdict]
         if set(result.problems) - known.keys() or bool(result.problems) != bool(known):
             raise Invalid("bad_message", "the report of a probe says something else than its verdict")
         host = context.state.hosts.get(result.name)
         if host is not None and host.id == result.id:
-            found.append(ProbedHost(host.id, host.name, result.verdict, result.problems))
-    if found:
-        context.record(HostsProbed(tuple(found)))
+            probed.append(ProbedHost(host.id, host.name, result.verdict, result.problems))
+    if probed:
+        context.record(HostsProbed(tuple(probed)))
     return Done()
 
 

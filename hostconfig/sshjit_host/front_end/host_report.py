@@ -26,6 +26,8 @@ PAUSE = 10
 """Seconds between two reports at least; the CA takes one each five seconds."""
 AGAIN = 3600
 """Seconds after which a problem that is still there is reported again."""
+KNOWS_CLOSED = 2
+"""The format of the bundles of a CA that takes the word that only certificates count here."""
 MOST = 16
 LONGEST = 200
 """Letters of a problem."""
@@ -44,14 +46,15 @@ class Reporter:
     def report(self, bundle: Bundle, now: float) -> None:
         """Report what is wrong now, if that is news. Times are in seconds since the epoch. Raises ``HostError``."""
         problems = tuple(_shown(problem) for problem in alarms.problems(self.config, bundle, now))[:MOST]
-        due = problems != self._told() or (problems and now - self.when >= AGAIN)
+        closed = self.config.only_certificates and bundle.format >= KNOWS_CLOSED
+        due = (problems, closed) != self._told() or (problems and now - self.when >= AGAIN)
         if not due or now - self.when < PAUSE:
             return
         self.when, self.waiting = now, problems
-        self._send(bundle, problems, int(now))
+        self._send(bundle, {"problems": problems, **({"only_certificates": True} if closed else {})}, int(now))
         self.waiting = ()
-        if problems:
-            files.write(self._place, json.dumps(problems).encode("ascii"))
+        if problems or closed:
+            files.write(self._place, json.dumps({"problems": problems, "closed": closed}).encode("ascii"))
         else:
             files.remove(self._place)
 
@@ -59,18 +62,20 @@ class Reporter:
     def _place(self) -> Path:
         return self.config.home / "reported.json"
 
-    def _told(self) -> tuple[str, ...]:
+    def _told(self) -> tuple[tuple[str, ...], bool]:
+        """The problems that the CA has heard of, and whether it has heard that only certificates count here."""
         data = files.read(self._place)
         try:
-            return tuple(str(problem) for problem in json.loads(data or b"[]"))
-        except (ValueError, TypeError):
-            return ()
+            told = json.loads(data or b"{}")
+            return tuple(str(problem) for problem in told.get("problems", ())), bool(told.get("closed"))
+        except (ValueError, TypeError, AttributeError):
+            return (), False
 
-    def _send(self, bundle: Bundle, problems: tuple[str, ...], now: int) -> None:
+    def _send(self, bundle: Bundle, news: dict[str, Any], now: int) -> None:
         """Send it, signed by the first of the host's keys that the CA takes."""
         refusal: HostError = HostError("this host has no key that can sign", hint="ssh-jit-host doctor")
         for path, line in self._keys(bundle):
-            message: dict[str, Any] = {"name": self.config.name, "host_key": line, "time": now, "problems": problems}
+            message: dict[str, Any] = {"name": self.config.name, "host_key": line, "time": now, **news}
             message.update(bundle=bundle.sequence, sessions=0, ended=[])
             try:
                 message["signature"] = sign(self.config.ssh_keygen, path, text(bundle.installation, message), NAMESPACE)

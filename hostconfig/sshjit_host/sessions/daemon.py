@@ -34,6 +34,8 @@ from sshjit_host.sessions.registry import Session, terms_of, this_boot
 from sshjit_host.sessions.rules import Knowledge, Moment
 from sshjit_host.watch import Reminders
 
+PROBE = "probe-"
+"""How the grant begins of a session that an operator's probe opened: it is nobody's, and not counted."""
 TICK = 0.25
 """Seconds between two looks."""
 HURRY = 0.02
@@ -193,6 +195,7 @@ class Daemon:
     def status(self) -> dict[str, Any]:
         """How many sessions there are, what holds them together, and what waits to be reported."""
         sessions = [watched.session for watched in self._watched.values()]
+        sessions = [session for session in sessions if not session.grant.startswith(PROBE)]
         return {
             "answer": "status",
             "sessions": len(sessions),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,5 +66,8 @@ def test_a_hosts_report_is_signed_in_the_words_that_the_ca_builds() -> None:
     message |= {"bundle": 12, "sessions": 0, "ended": []}
     there = HostReport("web1", "ssh-ed25519 AAAA", 7, 12, 0, (), ("it's late",), "a signature")
     assert host_report.text("lab", message) == host_statements.report_text("lab", there)
+    closed = replace(there, only_certificates=True)
+    told = {**message, "only_certificates": True}
+    assert host_report.text("lab", told) == host_statements.report_text("lab", closed)
     assert host_report.MOST == host_enrolment.MAX_PROBLEMS
     assert host_report.LONGEST == host_enrolment.MAX_PROBLEM

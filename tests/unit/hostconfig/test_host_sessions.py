@@ -144,6 +144,18 @@ def test_an_emergency_session_ends_with_its_certificate(host: SessionHost) -> No
     assert "ends: certificate" in host.daemon_log()
 
 
+def test_a_probe_s_session_is_nobody_s_and_ends_with_its_certificate(host: SessionHost) -> None:
+    """As the CA makes them, but for what it runs; it is reported, and neither an emergency nor counted."""
+    name = "probe-0123456789abcdef"
+    key = host.certificate(29, grant=name, key_id=f"{name} operator probe", seconds=9)
+    with host.session(key, sleeping(host, "752")):
+        (begun,) = (said for said in host.daemon_log().splitlines() if name in said)
+        assert "EMERGENCY" not in begun
+        assert host.sessions() == 0
+        gone(host, "752")
+    assert "ends: window" in host.daemon_log()
+
+
 def test_a_hundred_sessions_of_ten_grants_and_one_is_revoked(host: SessionHost) -> None:
     grants = [f"req-{number:016}" for number in range(10)]
     keys = [host.certificate(100 + number, grant=grant) for number, grant in enumerate(grants)]

@@ -140,6 +140,34 @@ def test_the_ca_is_told_what_is_wrong_and_that_it_is_over(authority: Authority, 
     run(*command.split(), given=f"ssh-jit report v1\nlab\n{said}\n".encode())
 
 
+def test_the_ca_is_told_once_that_only_certificates_count(authority: Authority, front: Front, host: Host) -> None:
+    """By which a probe knows that passwords there are wrong; a CA that is too old for the word is not told."""
+    reports: list[dict[str, Any]] = []
+
+    def take(_: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        reports.append(body)
+        return 200, {}
+
+    front.posted = take
+    host.settings["only_certificates"] = True
+    front.serve(authority.offer())
+    with _watching(host):
+        wait_until(lambda: len(front.statuses) >= 3, "it did not look again")
+        assert reports == []
+        front.serve(authority.offer(sequence=2, bundle=2))
+        wait_until(lambda: reports, "it was not reported")
+    with _watching(host):
+        looked = len(front.statuses)
+        wait_until(lambda: len(front.statuses) >= looked + 3, "it did not look again")
+    (report,) = reports
+    assert (report["only_certificates"], report["problems"]) == (True, [])
+    host.settings["only_certificates"] = False
+    with _watching(host):
+        wait_until(lambda: len(reports) == 2, "it was not reported that they do no more")
+    assert "only_certificates" not in reports[1]
+    assert not (host.home / "reported.json").exists()
+
+
 def test_sigterm_ends_it_at_once_even_while_the_front_end_is_silent(front: Front, host: Host) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         host.settings["url"] = f"http://127.0.0.1:{silent.getsockname()[1]}"

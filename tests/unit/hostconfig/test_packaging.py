@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[3]
 ON_SERVERS = ROOT / "hostconfig" / "sshjit_host" / "root"
 """What lies where in the Debian package; ``join`` takes it from here too."""
 UNIT_FOLDERS = (ROOT / "ca" / "systemd", ROOT / "webapp" / "systemd", ON_SERVERS / "usr" / "lib" / "systemd" / "system")
-UNITS = sorted(path for folder in UNIT_FOLDERS for path in folder.iterdir())
+UNITS = sorted(path for folder in UNIT_FOLDERS for path in folder.glob("*.service"))
 SCRIPTS = sorted((ROOT / "hostconfig" / "vagrant").glob("*.sh"))
 
 
@@ -78,7 +78,8 @@ def test_every_program_but_the_hosts_has_a_user_of_its_own() -> None:
     users = {path.stem: _service(path).get("User", ["root"])[0] for path in UNITS}
     of_its_own = {"ssh-jit-ca": "ssh-jit-ca", "ssh-jit-web": "ssh-jit-web", "ssh-jit-host": "root"}
     of_its_own["ssh-jit-host-sessions"] = "root"
-    assert users == {**of_its_own, "ssh-jit-notify": "ssh-jit-web"}  # a part of the front end, on the same database
+    parts = {"ssh-jit-notify": "ssh-jit-web", "ssh-jit-probe": "ssh-jit-ca"}  # of the front end, and of the operator's
+    assert users == {**of_its_own, **parts}
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
