@@ -15,6 +15,7 @@ from bench import (
     client_connection,
     fleet,
     flood,
+    host_probe,
     http_load,
     lab_start,
     long_log,
@@ -40,6 +41,7 @@ LINES: dict[str, Callable[[Environment], Iterator[Result]]] = {
     "revoke": revocation.lines,
     "fleet": fleet.lines,
     "sessions": session_end.lines,
+    "probe": host_probe.lines,
     "lab": lab_start.lines,
     "flood": flood.lines,
 }
