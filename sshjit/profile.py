@@ -97,7 +97,7 @@ def user_certificate(terms: UserTerms, key: PublicKey, issue: Issue) -> Certific
 
 
 def probe_certificate(
-    probe: str, principals: tuple[str, ...], key: PublicKey, issue: Issue, *, expired: bool = False
+    probe: str, principal: str, key: PublicKey, issue: Issue, *, expired: bool = False
 ) -> Certificate:
     """A certificate by which the operator sees whether hosts enforce. It runs ``true`` and permits nothing.
 
@@ -110,7 +110,7 @@ def probe_certificate(
         kind=USER,
         serial=issue.serial,
         key_id=key_id(probe, "operator", "probe"),
-        principals=principals,
+        principals=(principal,),
         valid_after=(ends if expired else issue.now) - BACKDATE,
         valid_before=ends,
         critical=(("force-command", PROBE_COMMAND),),

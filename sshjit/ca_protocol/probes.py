@@ -39,6 +39,8 @@ class ProbeView:
     """The account; empty: the CA knows none."""
     certificate: str
     """For this account; empty, if there is none."""
+    expired: str
+    """The same, and over; empty, if there is no account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +50,8 @@ class ProbesReply(Reply):
     probes: tuple[ProbeView, ...]
     host_ca: tuple[str, ...]
     """The keys whose host certificates count now, as OpenSSH lines."""
-    expired: str
-    """For all of these accounts, and over; empty, if there are none."""
     elsewhere: str
-    """For a host that there is not."""
+    """For a host that there is not; empty, if there are no accounts."""
     paused: tuple[tuple[str, int], ...]
     """Hosts that were probed a moment ago, and in how many seconds they may be again: nothing is signed for them."""
     locked: tuple[str, ...]

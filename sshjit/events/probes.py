@@ -23,9 +23,9 @@ class ProbeIssued:
     """Digest of the whole certificate in wire format."""
     purpose: ProbePurpose
     valid_before: int
-    principals: tuple[str, ...] = detail()
-    hosts: tuple[str, ...] = detail()
-    """Ids of the hosts that it is for; none for one that is for another host."""
+    principal: str = detail()
+    host_id: str = detail()
+    """Of the host that it is for; empty for one that is for another host."""
     key: str = detail()
 
 

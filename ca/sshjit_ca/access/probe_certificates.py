@@ -42,13 +42,13 @@ def account(host: Host) -> str:
     return next((login for login in host.logins if login != "root"), "".join(host.logins[:1]))
 
 
-def sign(context: Context, key: PublicKey, purpose: ProbePurpose, hosts: dict[str, str]) -> str:
-    """Signs and records one certificate; its line. ``hosts``: id -> account of those that it is for."""
+def sign(context: Context, key: PublicKey, purpose: ProbePurpose, host: Host | None = None) -> str:
+    """Signs and records one certificate; its line. ``host``: whose account it is for, ``None``: nobody's."""
     signer = context.keys.active("user_ca")
     probe, serial = context.new_id("probe"), context.journal.next_serial()
     issue = Issue(context.now, serial, context.random(profile.NONCE_BYTES), signer.public, profile.PROBE_LIFETIME)
-    principals = tuple(names.principal(login, host) for host, login in hosts.items()) or (NOWHERE,)
-    certificate = profile.probe_certificate(probe, principals, key, issue, expired=purpose == "expired")
+    principal = NOWHERE if host is None else names.principal(account(host), host.id)
+    certificate = profile.probe_certificate(probe, principal, key, issue, expired=purpose == "expired")
     blob = issuance.sign_and_read_back(certificate, signer)
     context.record(
         ProbeIssued(
@@ -57,8 +57,8 @@ def sign(context: Context, key: PublicKey, purpose: ProbePurpose, hosts: dict[st
             certificate=hashlib.sha256(blob).hexdigest(),
             purpose=purpose,
             valid_before=certificate.valid_before,
-            principals=principals,
-            hosts=tuple(hosts),
+            principal=principal,
+            host_id="" if host is None else host.id,
             key=key.fingerprint,
         )
     )

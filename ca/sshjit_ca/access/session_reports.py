@@ -72,7 +72,7 @@ def judge(context: Context, host: Host, event: SessionEvent) -> Judgement:
         here = not issued.hosts or (host.id in issued.hosts and event.login == issued.login)
         return Judgement("emergency" if here else "elsewhere", None)
     if isinstance(issued, ProbeIssued):
-        for_it = issued.purpose == "enters" and f"{event.login}@{host.id}" in issued.principals
+        for_it = issued.purpose == "enters" and f"{event.login}@{host.id}" == issued.principal
         return Judgement("probe" if for_it else "elsewhere", None)
     request = context.history.request(context.state, issued.request)
     asked = None if request is None else request.asked

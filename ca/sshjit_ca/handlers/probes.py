@@ -15,7 +15,7 @@ from sshjit_ca.state import Host, locks
 
 
 def sign_probes(context: Context, message: SignProbes) -> ProbesReply:
-    """Signs a certificate for each host that may be probed, one that is over, and one for no host.
+    """Signs for each host that may be probed a certificate and one that is over, and one for no host.
 
     Raises:
         Refused: ``probe_off``, ``probe_name``, ``locked``.
@@ -31,13 +31,12 @@ def sign_probes(context: Context, message: SignProbes) -> ProbesReply:
     paused = tuple((host.name, left) for host in hosts if (left := context.probe_pauses.left(host.id, context.now)))
     waiting = {*locked, *(name for name, _ in paused)}
     due = [host for host in hosts if host.name not in waiting]
-    accounts = {host.id: login for host in due if (login := probe_certificates.account(host))}
-    probes = tuple(_probe(context, host, key, accounts.get(host.id, "")) for host in due)
+    probes = tuple(_probe(context, host, key) for host in due)
+    some = any(probe.login for probe in probes)
     return ProbesReply(
         probes=probes,
         host_ca=tuple(trusted.line for trusted in context.keys.trusted("host_ca")),
-        expired=probe_certificates.sign(context, key, "expired", accounts) if accounts else "",
-        elsewhere=probe_certificates.sign(context, key, "elsewhere", {}) if accounts else "",
+        elsewhere=probe_certificates.sign(context, key, "elsewhere") if some else "",
         paused=paused,
         locked=locked,
     )
@@ -81,8 +80,9 @@ def _locked(context: Context, host: Host) -> bool:
     return False
 
 
-def _probe(context: Context, host: Host, key: sshkey.PublicKey, login: str) -> ProbeView:
+def _probe(context: Context, host: Host, key: sshkey.PublicKey) -> ProbeView:
     context.probe_pauses.note(host.id, context.now)
+    login = probe_certificates.account(host)
     reported = context.state.reports.get(host.id)
     return ProbeView(
         host=host_view(host),
@@ -90,5 +90,6 @@ def _probe(context: Context, host: Host, key: sshkey.PublicKey, login: str) -> P
         host_certificates=host.host_certificates,
         only_certificates=reported is not None and reported.only_certificates,
         login=login,
-        certificate=probe_certificates.sign(context, key, "enters", {host.id: login}) if login else "",
+        certificate=probe_certificates.sign(context, key, "enters", host) if login else "",
+        expired=probe_certificates.sign(context, key, "expired", host) if login else "",
     )

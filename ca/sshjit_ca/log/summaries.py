@@ -241,9 +241,8 @@ _PURPOSES: dict[events.ProbePurpose, str] = {
 
 
 def _probe_issued(_: State, event: events.ProbeIssued) -> str:
-    first, more = event.principals[0], len(event.principals) - 1
-    where_to = f"{first}{f' and {more} more' if more else ''}"
-    return f"PROBE certificate {event.serial} {_PURPOSES[event.purpose]}: {where_to}, until {clock(event.valid_before)}"
+    until = clock(event.valid_before)
+    return f"PROBE certificate {event.serial} {_PURPOSES[event.purpose]}: {event.principal}, until {until}"
 
 
 def _probed(_: State, event: events.HostsProbed) -> str:

@@ -11,6 +11,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +26,7 @@ from sshjit.profile import Issue
 from sshjit_ca.access import issuance
 from sshjit_ca.keys.files import FileKey
 from sshjit_ca.operations import admin_client
-from sshjit_ca.operations.probe_judgement import Sighting, Verdict, judge
+from sshjit_ca.operations.probe_judgement import Offer, Sighting, Verdict, judge
 
 if TYPE_CHECKING:
     from sshjit_ca.operations.probe_connection import Prober
@@ -76,6 +77,7 @@ class HostProbe:
         return Prober(_private(self._key), self.seconds)
 
     async def _all(self, hosts: Sequence[str], prober: Prober) -> Outcome:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(AT_ONCE))  # names may be slow to resolve
         waiting = [tuple(hosts[start : start + TOGETHER]) for start in range(0, len(hosts), TOGETHER)]
         parts: list[Outcome] = []
 
@@ -106,28 +108,34 @@ class HostProbe:
         return await asyncio.to_thread(admin_client.call, self.socket, message, m.ProbesReply)
 
     async def _probe(self, reply: m.ProbesReply, prober: Prober) -> tuple[Verdict, ...]:
-        from sshjit_ca.operations.probe_connection import Offer  # noqa: PLC0415 - only for who probes
-
         if not reply.probes:
             return ()
-        wrong = [Offer("expired", reply.expired), Offer("elsewhere", reply.elsewhere)] if reply.elsewhere else []
-        accounts = {probe.host.id: probe.login for probe in reply.probes if probe.login}
-        if accounts:
-            wrong.append(Offer("other_ca", self._by_other_ca(accounts)))
-        seen: list[Sighting] = await asyncio.gather(*(prober.look(probe, wrong) for probe in reply.probes))
+        looks = (prober.look(probe, self._offers(probe, reply.elsewhere)) for probe in reply.probes)
+        seen: list[Sighting] = await asyncio.gather(*looks)
         now = int(time.time())
         verdicts = tuple(judge(probe, reply.host_ca, each, now) for probe, each in zip(reply.probes, seen, strict=True))
         results = tuple(m.ProbeResult(each.name, each.id, each.verdict, each.problems) for each in verdicts)
         await asyncio.to_thread(admin_client.call, self.socket, m.ReportProbes(results), m.Done)
         return verdicts
 
-    def _by_other_ca(self, accounts: dict[str, str]) -> str:
+    def _offers(self, probe: m.ProbeView, elsewhere: str) -> list[Offer]:
+        """What is shown to a host: what it must refuse first, and last what it must take."""
+        if not probe.login:
+            return []
+        return [
+            Offer("expired", probe.expired),
+            Offer("elsewhere", elsewhere),
+            Offer("other_ca", self._by_other_ca(probe)),
+            Offer("enters", probe.certificate),
+        ]
+
+    def _by_other_ca(self, probe: m.ProbeView) -> str:
         """A certificate that says all that ours does, by a CA that nobody believes."""
         signer = FileKey(self.other_ca)
-        principals = tuple(names.principal(login, host) for host, login in accounts.items())
+        principal = names.principal(probe.login, probe.host.id)
         serial, nonce = 1 + secrets.randbits(62), secrets.token_bytes(profile.NONCE_BYTES)
         issue = Issue(int(time.time()), serial, nonce, signer.public, profile.PROBE_LIFETIME)
-        certificate = profile.probe_certificate("probe-00000000", principals, FileKey(self._key).public, issue)
+        certificate = profile.probe_certificate("probe-00000000", principal, FileKey(self._key).public, issue)
         return sshcert.line(issuance.sign_and_read_back(certificate, signer))
 
 

@@ -23,7 +23,7 @@ from sshjit import sshcert
 from sshjit.ca_protocol.probes import ProbeView
 from sshjit.errors import Invalid
 from sshjit.sshwire import Reader
-from sshjit_ca.operations.probe_judgement import Offered, Sighting
+from sshjit_ca.operations.probe_judgement import Offer, Sighting
 
 _MOST_FAILED = 2
 """Connections that may end without a login before the right certificate is shown alone."""
@@ -53,14 +53,6 @@ _KEY_TYPES = (*_CERTIFICATES, *(name.removesuffix("-cert-v01@openssh.com") for n
 """In the order of OpenSSH's clients: certificates before plain keys."""
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """A certificate to show, as one line, and which one it is."""
-
-    what: Offered
-    certificate: str
-
-
 @dataclass(slots=True)
 class Prober:
     """Shows certificates for one key to hosts. ``private``: the key in OpenSSH's format, which never leaves."""
@@ -73,15 +65,14 @@ class Prober:
     def __post_init__(self) -> None:
         self._key = asyncssh.import_private_key(self.private)
 
-    async def look(self, probe: ProbeView, wrong: Sequence[Offer]) -> Sighting:
+    async def look(self, probe: ProbeView, offers: Sequence[Offer]) -> Sighting:
         """What a host shows and takes. Raises nothing that a host could cause."""
         seen = Sighting()
-        offers = [*wrong, Offer("enters", probe.certificate)] if probe.certificate else []
         try:
             async with asyncio.timeout(self.seconds):
-                await self._knock(probe, offers, seen)
+                await self._knock(probe, list(offers), seen)
         except TimeoutError:
-            if not seen.host_key or seen.taken | seen.refused != {offer.what for offer in offers}:
+            if not seen.taken and seen.refused != {offer.what for offer in offers}:
                 seen.unreachable, seen.detail = "no_answer", f"within {self.seconds:.0f} s"
         return seen
 
@@ -116,7 +107,8 @@ class Prober:
         try:
             attempt.take()
             if "enters" in seen.taken:
-                seen.broken += await _beyond(connection, probe.host.port)
+                seen.broken = ["no_session"]  # until the end of what follows shows that there is one
+                seen.broken = await _beyond(connection, probe.host.port)
         finally:
             connection.abort()
             with suppress(Exception):
@@ -182,7 +174,7 @@ class _Connection(asyncssh.SSHClientConnection):
     def data_received(self, data: bytes, datatype: Any = None) -> None:
         if not self.seen.key_types and len(self._first) < _LONGEST:
             self._first += data
-            with suppress(Invalid, ValueError):
+            with suppress(Invalid, ValueError, IndexError):
                 _read_first(self._first, self.seen)
         super().data_received(data, datatype)
 

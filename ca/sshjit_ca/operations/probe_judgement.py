@@ -24,6 +24,14 @@ CERTIFICATES = frozenset({"publickey"})
 """The ways of signing in where only certificates count."""
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A certificate to show to a host, as one line, and which one it is."""
+
+    what: Offered
+    certificate: str
+
+
 @dataclass(slots=True)
 class Sighting:
     """What was seen of one host. Empty where nothing was."""

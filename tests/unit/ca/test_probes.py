@@ -91,8 +91,9 @@ def test_a_certificate_of_a_minute_that_only_runs_true(ca: Installation, key: Pa
 def test_what_is_to_be_refused_is_worth_nothing(ca: Installation, key: Path) -> None:
     joined(ca, "web8", "root")
     reply = sign(ca, "web9", "web8")
-    over, elsewhere = parsed(reply.expired), parsed(reply.elsewhere)
-    assert over.principals == ("deploy@web9", "root@web8")
+    over, elsewhere = parsed(reply.probes[0].expired), parsed(reply.elsewhere)
+    assert over.principals == ("deploy@web9",)
+    assert parsed(reply.probes[1].expired).principals == ("root@web8",), "no host is told of another"
     assert over.valid_before == int(ca.time) - profile.PROBE_AGE
     assert elsewhere.principals == ("probe@probe.invalid",)
     assert elsewhere.valid_before == int(ca.time) + 60
@@ -103,7 +104,7 @@ def test_what_is_to_be_refused_is_worth_nothing(ca: Installation, key: Path) -> 
 
 def test_each_certificate_is_in_the_log_as_a_probe_s_where_its_serial_says(ca: Installation, key: Path) -> None:
     reply = sign(ca, "web9")
-    texts = (reply.probes[0].certificate, reply.expired, reply.elsewhere)
+    texts = (reply.probes[0].certificate, reply.probes[0].expired, reply.elsewhere)
     issued = written(ca, events.ProbeIssued)
     assert [each.purpose for each in issued] == ["enters", "expired", "elsewhere"]
     for event, text in zip(issued, texts, strict=True):
@@ -126,7 +127,12 @@ def test_between_two_probes_of_a_host_is_a_pause(ca: Installation, key: Path) ->
     assert reply.paused == (("web9", 1),)
     assert [probe.host.name for probe in reply.probes] == ["web1"]
     assert len(written(ca, events.ProbeIssued)) == before, "web1 has no account, so nothing is signed at all"
-    assert (reply.probes[0].login, reply.probes[0].certificate, reply.expired, reply.elsewhere) == ("", "", "", "")
+    assert (reply.probes[0].login, reply.probes[0].certificate, reply.probes[0].expired, reply.elsewhere) == (
+        "",
+        "",
+        "",
+        "",
+    )
     ca.later(1)
     assert sign(ca, "web9").paused == ()
 
@@ -167,7 +173,7 @@ def test_a_session_by_a_probe_is_known_and_no_alarm_and_one_by_what_should_be_re
         (
             (reply.probes[0].certificate, "deploy"),
             (reply.probes[0].certificate, "root"),
-            (reply.expired, "deploy"),
+            (reply.probes[0].expired, "deploy"),
             (reply.elsewhere, "deploy"),
         )
     ):
