@@ -212,6 +212,11 @@ def test_a_host_that_runs_more_than_true(sshd: EnrolledSshd) -> None:
     assert found(sshd) == ("no_session",)
 
 
+def test_a_host_whose_sessions_hang(sshd: EnrolledSshd) -> None:
+    sshd.configure("ForceCommand sleep 60")
+    assert found(sshd, seconds=4.0) == ("no_session",), "it answered, and opens no session: that is not unreachable"
+
+
 def test_what_a_certificate_should_not_permit_is_seen(tmp_path: Path) -> None:
     """By a server that permits everything, since no sshd can be told to."""
 
