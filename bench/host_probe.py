@@ -21,6 +21,7 @@ from bench.results import Result
 from sshjit import ca_protocol as m
 from tests.support.enrolled_sshd import allow
 from tests.support.installation import Installation
+from tests.support.issuer import serving
 
 HOSTS = int(os.environ.get("SSH_JIT_BENCH_HOSTS", "1000"))
 BUDGET = 120
@@ -30,9 +31,9 @@ LOGIN = "deploy"
 
 def lines(_: Environment) -> Iterator[Result]:
     """All hosts enforce, and each is found to."""
-    with folder() as home:
+    with folder() as home, serving() as acme:
         boot = time.clock_gettime(time.CLOCK_BOOTTIME)
-        installation = Installation(home, {}, time=time.time(), boot=boot)
+        installation = Installation(home, {"acme": acme}, time=time.time(), boot=boot)
         allow(installation)
         servers = _servers(installation, free_port())
         installation.stop()

@@ -69,7 +69,7 @@ def test_a_probe_is_the_login_that_only_certificates_needs_and_then_passwords_ar
     parts: Processes, machine: Machine
 ) -> None:
     closing = ("join", "--only-certificates", "--log", LOG)
-    assert "shows no login by a certificate of our CA" in machine.program(*closing, code=5)
+    assert "shows no login by a certificate of our CA" in machine.program(*closing, code=1)
     assert line_of(parts).endswith("never")
     found = probe(parts)
     assert (found["verdict"], found["login"], found["banner"][:15]) == ("ok", "deploy", "SSH-2.0-OpenSSH")
