@@ -206,6 +206,8 @@ def test_how_hosts_were_found_is_in_the_log_and_in_the_list(ca: Installation, ke
     assert [host.name for host in event.hosts] == ["web9", "web8", "web1"], "another machine, and none, are left out"
     line = summaries.summary(ca.context.state, event)
     assert line == ("the operator probed: 1 host enforces; web9 (not_let_in, expired_accepted); web1 (no_answer)")
+    row = list(ca.store.rows())[-1]
+    ocsf_schema.check(ocsf.event_of(row.entry, event, ca.context.state, "x"))
     listed = ca.say(m.ReadHosts(None), m.HostsReply, "admin")
     assert {view.name: (view.verdict, view.problems, view.time) for view in listed.probed} == {
         "web9": ("bad", ("not_let_in", "expired_accepted"), int(ca.time)),
