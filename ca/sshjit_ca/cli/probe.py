@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sshjit import ca_protocol as m
 from sshjit.errors import Invalid
@@ -14,8 +14,10 @@ from sshjit_ca.access.probe_findings import SENTENCES
 from sshjit_ca.cli import show
 from sshjit_ca.config import Config
 from sshjit_ca.operations import admin_client
-from sshjit_ca.operations.host_probe import HostProbe, Outcome
 from sshjit_ca.operations.probe_judgement import Verdict
+
+if TYPE_CHECKING:
+    from sshjit_ca.operations.host_probe import Outcome
 
 BAD = 5
 """The exit code where a host does not enforce."""
@@ -35,6 +37,8 @@ def add_options(parser: Any) -> None:
 
 def probe(conf: Config, options: argparse.Namespace) -> int:
     """Probes the hosts, prints how each was found, and returns the exit code."""
+    from sshjit_ca.operations.host_probe import HostProbe  # noqa: PLC0415 - the other commands start faster without it
+
     if bool(options.names) == options.all:
         raise Invalid("bad_usage", "name the hosts to probe, or give --all")
     names = options.names
