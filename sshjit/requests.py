@@ -104,8 +104,9 @@ class Request:
 
     @property
     def pending_until(self) -> int:
-        """When an unanswered request expires."""
-        return self.time + self.asked.pending
+        """When an unanswered request expires: in any case when nothing of what was asked could be used any more."""
+        unanswered = self.time + self.asked.pending
+        return unanswered if self.asked.ends_by is None else min(unanswered, self.asked.ends_by)
 
     @property
     def opens(self) -> int | None:
@@ -114,7 +115,13 @@ class Request:
 
     @property
     def use_until(self) -> int | None:
-        """When an approved request lapses unless it is used."""
+        """When an approved request must have been used: when it lapses, or when its window closes before that."""
+        lapses = self.lapses
+        return lapses if lapses is None or self.ends is None else min(lapses, self.ends)
+
+    @property
+    def lapses(self) -> int | None:
+        """When an approved request lapses unless it was used."""
         return None if self.opens is None else self.opens + self.asked.use_by
 
     @property
@@ -140,7 +147,7 @@ def state_at(request: Request, now: int) -> RequestState:
     if request.state is RequestState.PENDING and now >= request.pending_until:
         return RequestState.EXPIRED
     if request.state is RequestState.APPROVED:
-        unused = None if request.used else request.use_until
+        unused = None if request.used else request.lapses
         if unused is not None and now >= unused and (request.ends is None or unused <= request.ends):
             return RequestState.LAPSED
         if request.ends is not None and now >= request.ends:

@@ -170,6 +170,7 @@ class Context:
             auth_time=opened.auth_time,
             mfa=self.second_factor(login),
             hardware_key=self.vouched(login),
+            own_listed=opened.own_listed,
             denied_groups=all_groups,
             denied_emails=self.addresses(opened.subject) if self.policy.denied_roles else frozenset(),
         )

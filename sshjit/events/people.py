@@ -38,6 +38,8 @@ class LoginOpened:
     address: str = detail()
     factors: tuple[str, ...] = added(default=(), detail=True)
     """What the provider said that counted as a second factor then (``mfa``); it counts as long as that still does."""
+    own_listed: bool = added(default=False, detail=True)
+    """Whether the operator's table says ``own``, and not a claim."""
 
 
 @dataclass(frozen=True, slots=True)

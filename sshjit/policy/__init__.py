@@ -13,7 +13,7 @@ from sshjit.policy.explain import Explanation, Miss, RuleReport, explain
 from sshjit.policy.load import check_labels, load, missing_labels, providers_of
 from sshjit.policy.model import PERMISSIONS
 from sshjit.policy.problems import PolicyError, Problem
-from sshjit.policy.query import may_be_unix_name
+from sshjit.policy.query import may_be_unix_name, usable_unix_name
 from sshjit.policy.reevaluate import Granted, Held, reevaluate
 from sshjit.policy.refusals import nobody_can_approve
 from sshjit.policy.requirements import step_up
@@ -67,4 +67,5 @@ __all__ = [
     "reevaluate",
     "roles_of",
     "step_up",
+    "usable_unix_name",
 ]

@@ -19,7 +19,7 @@ from sshjit.policy.compiled import Policy
 from sshjit.policy.index import Index, members
 from sshjit.policy.model import COMMAND, SHELL, AllowRule, DenyRule, Rule
 from sshjit.policy.query import usable_unix_name
-from sshjit.policy.roles import role_ends
+from sshjit.policy.roles import denied_roles, role_ends
 from sshjit.policy.schedule import Schedule
 from sshjit.policy.types import Host, Subject
 
@@ -77,10 +77,11 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """What policy can tell of a person: the Unix name, and the roles that they hold in each era."""
+    """What policy can tell of a person: the Unix name, the roles held in each era, and those that denies look at."""
 
     unix_name: str | None
     roles: Mapping[int, Collection[str]]
+    denied_roles: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,8 @@ class PolicyOverTime:
     def holder(self, subject: Subject) -> Holder:
         """A person as this policy sees them in each era."""
         eras = self.timeline.eras
-        return Holder(usable_unix_name(subject), {era: frozenset(role_ends(self.policy, subject, era)) for era in eras})
+        roles = {era: frozenset(role_ends(self.policy, subject, era)) for era in eras}
+        return Holder(usable_unix_name(self.policy, subject), roles, denied_roles(self.policy, subject))
 
     def logins(self, holder: Holder, host: Host, action: str, *, break_glass: bool) -> frozenset[str]:
         """The logins of the rules that could allow this person something on the host, "@own" as it is written."""
@@ -121,9 +123,7 @@ class PolicyOverTime:
     def denies(self, access: Access) -> tuple[DenyRule, ...]:
         """The denies that match this at any time, in file order."""
         index = self._deny_index(break_glass=access.break_glass)
-        fitting = 0
-        for roles in access.holder.roles.values():
-            fitting |= index.for_roles(roles)
+        fitting = index.for_roles(access.holder.denied_roles)
         return tuple(self.policy.denies[number] for number in members(fitting & _fitting(index, access)))
 
     def decisions(self, access: Access) -> list[tuple[AllowRule, Stretches]]:
@@ -132,12 +132,13 @@ class PolicyOverTime:
             return []
         rules, index = self._allows(break_glass=access.break_glass)
         deny_index = self._deny_index(break_glass=access.break_glass)
-        allowing, denying = _fitting(index, access), _fitting(deny_index, access)
+        allowing = _fitting(index, access)
+        denying = _fitting(deny_index, access) & deny_index.for_roles(access.holder.denied_roles)
         open_during = self._open[access.break_glass]
         decided: dict[int, Stretches] = {}
         for era, stretches in self.timeline.eras.items():
             left, roles = stretches, access.holder.roles[era]
-            for number in members(denying & deny_index.for_roles(roles)):
+            for number in members(denying):
                 left &= ~self._closed_by[number]
             for number in members(allowing & index.for_roles(roles)):
                 if not left:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sshjit.names import lowered
 from sshjit.policy.index import Index
-from sshjit.policy.model import Action, AllowRule, DenyRule, Label, Source
+from sshjit.policy.model import OWN, Action, AllowRule, DenyRule, Label, Source
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +36,8 @@ class Policy:
     """Roles that some deny is for."""
     named: Mapping[str, AllowRule]
     """The allow and break-glass rules by name."""
+    shared_logins: frozenset[str]
+    """Logins that some rule that allows writes out, in lower case: no claim makes one of them somebody's own."""
 
 
 def compile_policy(
@@ -71,4 +74,7 @@ def compile_policy(
         break_glass_index=Index([rule.match for rule in break_glass], lacking_matches=False),
         denied_roles=frozenset(role for rule in denies for role in rule.match.roles or ()),
         named={rule.name: rule for rule in (*allows, *break_glass)},
+        shared_logins=frozenset(
+            lowered(login) for rule in (*allows, *break_glass) for login in rule.match.logins or () if login != OWN
+        ),
     )

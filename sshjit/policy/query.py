@@ -57,8 +57,8 @@ def make_query(
     now: int,
 ) -> Query:
     """The query of ``subject`` for these hosts."""
-    roles, unix_name = role_ends(policy, subject, now), usable_unix_name(subject)
-    return Query(policy, roles, unix_name, hosts, login, action, break_glass, now, denied_roles(policy, subject, now))
+    roles, unix_name = role_ends(policy, subject, now), usable_unix_name(policy, subject)
+    return Query(policy, roles, unix_name, hosts, login, action, break_glass, now, denied_roles(policy, subject))
 
 
 def ask_query(policy: Policy, subject: Subject, hosts: Sequence[Host], ask: Ask, now: int) -> Query:
@@ -67,9 +67,15 @@ def ask_query(policy: Policy, subject: Subject, hosts: Sequence[Host], ask: Ask,
     return make_query(policy, subject, hosts, login=ask.login, action=ask.action, break_glass=ask.break_glass, now=at)
 
 
-def usable_unix_name(subject: Subject) -> str | None:
-    """What "@own" stands for: the Unix name of the person, if it can be one."""
-    return subject.unix_name if subject.unix_name is not None and may_be_unix_name(subject.unix_name) else None
+def usable_unix_name(policy: Policy, subject: Subject) -> str | None:
+    """What "@own" stands for: the Unix name of the person, if it can be one, and no rule writes it out.
+
+    An account that a rule names is guarded by that rule. Only the operator's table can make it somebody's own.
+    """
+    name = subject.unix_name
+    if name is None or not may_be_unix_name(name):
+        return None
+    return name if subject.own_listed or names.lowered(name) not in policy.shared_logins else None
 
 
 def may_be_unix_name(name: str) -> bool:

@@ -26,11 +26,11 @@ def role_ends(policy: Policy, subject: Subject, now: int) -> dict[str, int | Non
     return roles
 
 
-def denied_roles(policy: Policy, subject: Subject, now: int) -> frozenset[str]:
-    """The roles for which denies apply to ``subject`` at ``now``.
+def denied_roles(policy: Policy, subject: Subject) -> frozenset[str]:
+    """The roles for which denies apply to ``subject``.
 
     To forbid, any group and any address counts: those of other sign-ins, and addresses that nobody verified or that are
-    spelled otherwise.
+    spelled otherwise. A source counts after its ``until`` too: the end of a right must not be the end of a ban.
     """
     if not policy.denied_roles:
         return frozenset()
@@ -41,7 +41,6 @@ def denied_roles(policy: Policy, subject: Subject, now: int) -> frozenset[str]:
         for role in policy.denied_roles
         for source in policy.roles[role]
         if source.provider == subject.provider
-        and (source.ends is None or now < source.ends)
         and (source.name in groups if source.kind == "group" else mailbox(source.name) in boxes)
     )
 

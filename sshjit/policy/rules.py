@@ -41,7 +41,7 @@ class Declared:
 def read_deny(value: object, path: Path, top: Table, declared: Declared) -> DenyRule | None:
     """One element of ``[[deny]]``."""
     table = Table(value, path, top.report, fields.DENY)
-    match = _matchers(table, declared)
+    match = _matchers(table, declared, actions=None, forbids=True)
     if not any(key in table for key in fields.MATCHERS):
         table.wrong((), "matches everything", f"say what it denies, by {', '.join(fields.MATCHERS)}")
     rule = DenyRule(table.name("name") or "", match, table.flag("unless_break_glass"))
@@ -100,7 +100,7 @@ def _granting(
         table.wrong(("use_by",), "must not be longer than the grant", "make it shorter than grant")
     return AllowRule(
         name=table.name("name") or "",
-        match=_matchers(table, declared, actions=("shell",)),
+        match=_matchers(table, declared, actions=("shell",), forbids=False),
         approvals=steps,
         reason=reason,
         fresh_login=model.DEFAULT_BREAK_GLASS_FRESH_LOGIN if special is not None and fresh is None else fresh,
@@ -120,8 +120,8 @@ def _granting(
     )
 
 
-def _matchers(table: Table, declared: Declared, actions: tuple[str, ...] | None = None) -> Matchers:
-    """The matchers of a rule; ``actions`` are the ones of a rule that names none."""
+def _matchers(table: Table, declared: Declared, *, actions: tuple[str, ...] | None, forbids: bool) -> Matchers:
+    """The matchers of a rule; ``actions`` are the ones of a rule that names none, ``forbids``: it is a deny."""
     logins = table.names("logins", None, "login")
     for number, login in enumerate(logins or ()):
         if login != model.OWN:
@@ -132,7 +132,7 @@ def _matchers(table: Table, declared: Declared, actions: tuple[str, ...] | None 
         hosts=_hosts(table, declared.labels),
         logins=logins,
         actions=table.names("actions", known, "action") if "actions" in table else actions,
-        schedule=_schedule(table),
+        schedule=_schedule(table, forbids=forbids),
     )
 
 
@@ -158,7 +158,7 @@ def _hosts(table: Table, labels: Mapping[str, Label]) -> tuple[tuple[str, tuple[
     return tuple(accepted)
 
 
-def _schedule(table: Table) -> Schedule | None:
+def _schedule(table: Table, *, forbids: bool) -> Schedule | None:
     """``days``, ``hours``, ``zone``."""
     days = table.names("days", DAYS, "day")
     hours = table.get("hours", str)
@@ -172,7 +172,11 @@ def _schedule(table: Table) -> Schedule | None:
         table.wrong(("hours",), "begin and end at the same time", 'leave hours out, or write "00:00-24:00"')
     zone = table.text("zone")
     if zone is not None and not _is_zone(zone):
-        table.wrong(("zone",), f'there is no time zone "{zone}"', did_you_mean(zone, available_timezones()))
+        known = available_timezones()
+        if known:
+            table.wrong(("zone",), f'there is no time zone "{zone}"', did_you_mean(zone, known))
+        else:
+            table.wrong(("zone",), "cannot be read: this machine has no time zone database", "install tzdata")
     if "days" not in table and "hours" not in table:
         if "zone" in table:
             table.wrong(("zone",), "has no effect without days or hours")
@@ -180,7 +184,7 @@ def _schedule(table: Table) -> Schedule | None:
     if "zone" not in table:
         table.wrong(("zone",), "missing", 'write it like zone = "Europe/Berlin"')
     numbers = range(len(DAYS)) if days is None else (DAYS.index(day) for day in days)
-    return Schedule(frozenset(numbers), start, end, zone or "UTC")
+    return Schedule(frozenset(numbers), start, end, zone or "UTC", forbids)
 
 
 def _is_zone(name: str) -> bool:

@@ -17,9 +17,10 @@ from sshjit.policy.model import BreakGlass, Extend
 class Subject:
     """Who asks, as their login says. The caller has verified all of it.
 
-    ``id`` is the CA's id of (provider, subject). ``emails`` are verified addresses in the provider's ``email_domains``,
-    in lower case. ``unix_name`` is what ``@own`` stands for. ``auth_time`` is when the person proved who they are
-    to the provider (seconds since the epoch; ``None``: the provider does not say). ``denied_groups`` and
+    ``id`` is the CA's id of (provider, subject). ``emails`` are verified addresses in the provider's
+    ``email_domains``, in lower case. ``unix_name`` is what ``@own`` stands for; ``own_listed``: it is in the
+    operator's table, so it is theirs although a rule writes it out. ``auth_time`` is when the person proved who
+    they are to the provider (seconds since the epoch; ``None``: the provider does not say). ``denied_groups`` and
     ``denied_emails`` are further ones that only denies look at: of other sign-ins, and those that nobody verified.
     """
 
@@ -33,6 +34,7 @@ class Subject:
     hardware_key: bool = False
     denied_groups: frozenset[str] = frozenset()
     denied_emails: frozenset[str] = frozenset()
+    own_listed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,7 @@ def subject_of(login: LoginView) -> Subject:
         groups=frozenset(login.groups),
         emails=frozenset(login.verified),
         unix_name=login.own,
+        own_listed=True,  # the CA has said that it is theirs
         auth_time=login.auth_time,
         mfa=login.mfa,
         hardware_key=login.hardware_key,

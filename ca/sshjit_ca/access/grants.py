@@ -203,8 +203,7 @@ def window_end(context: Context, request: Request, within: Terms | Bounds | None
     ``within`` is what policy said just now, if it was asked; else it is asked for closing hours and denies.
 
     Raises:
-        Refused: ``grant_over``: what it extends is not open any more, or could not become longer; ``window_over``: the
-            hours in which it could be used are over; ``host_gone``.
+        Refused: ``grant_over``: what it extends is not open any more, or could not become longer; ``host_gone``.
 
     """
     asked = request.asked
@@ -215,8 +214,6 @@ def window_end(context: Context, request: Request, within: Terms | Bounds | None
     end = end if closes is None else min(end, closes)
     if end <= start and asked.extends is not None:
         raise Refused("grant_over", f"the access of {asked.extends} cannot be extended any more")
-    if end <= start:
-        raise Refused("window_over", "the hours in which this access could be used are over", hint="ask again")
     return end
 
 

@@ -54,7 +54,8 @@ def _people(context: Context, rules: PolicyOverTime) -> list[tuple[Holder, tuple
         if context.now - login.time >= LATELY or locks.person_locked(state, subject):
             continue
         holder = rules.holder(context.policy_subject(login))
-        kind = (holder.unix_name, tuple((era, tuple(sorted(roles))) for era, roles in holder.roles.items()))
+        roles = tuple((era, tuple(sorted(held))) for era, held in holder.roles.items())
+        kind = (holder.unix_name, roles, holder.denied_roles)
         alike.setdefault(kind, (holder, []))[1].append(login.opened.email or login.opened.name)
     return [(holder, tuple(sorted(people))) for holder, people in alike.values()]
 

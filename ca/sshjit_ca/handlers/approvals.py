@@ -26,7 +26,7 @@ def approve(context: Context, message: Approve) -> RequestReply:
 
     Raises:
         Refused: ``own_request``, ``not_an_approver``, ``signature_needed``, ``locked``, ``policy_changed``,
-            ``grant_over``, ``window_over``, ``host_gone``, policy's codes, and as ``signed_actions``.
+            ``grant_over``, ``host_gone``, policy's codes, and as ``signed_actions``.
         Invalid: ``unknown_request``, ``wrong_state``, ``digest_differs``, ``already_decided``, ``bad_duration``.
 
     """

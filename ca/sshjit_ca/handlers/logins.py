@@ -105,6 +105,7 @@ def _open(context: Context, message: LoginWeb | LoginNative, claims: Claims, key
             key_line=key.line if key else None,
             address=names.free_text(message.address, "the address", 64),
             factors=claims.factors,
+            own_listed=claims.own_listed,
         )
     )
     return LoginReply(_view(context, context.state.logins[login_id], login_id))
@@ -143,7 +144,7 @@ def _view(context: Context, login: Login, login_id: str) -> LoginView:
         permissions=tuple(sorted(permissions_of(context.policy, subject, context.now))),
         groups=tuple(sorted(subject.groups)),
         verified=tuple(sorted(subject.emails)),
-        own=subject.unix_name,
+        own=policy.usable_unix_name(context.policy, subject),
         auth_time=subject.auth_time,
         mfa=subject.mfa,
         hardware_key=subject.hardware_key,

@@ -17,7 +17,7 @@ from sshjit.policy import Host, Policy, words
 from sshjit.policy.analysis import WEEK, Access, Holder, PolicyOverTime, Timeline
 from sshjit.policy.model import CLIENT, COMMAND, OWN, SHELL, AllowRule, DenyRule, Rule
 from sshjit.policy.query import usable_unix_name
-from sshjit.policy.roles import role_ends
+from sshjit.policy.roles import denied_roles, role_ends
 from sshjit_ca.report.people import Claims
 
 OTHER = "(another)"
@@ -55,9 +55,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class _Profile:
-    """All that policy can tell of a person: roles with their ends, and the Unix name if it matters."""
+    """All that policy can tell of a person: roles with their ends, those that denies look at, a name that matters."""
 
     roles: tuple[tuple[str, int | None], ...]
+    denied_roles: frozenset[str]
     unix_name: str | None
 
 
@@ -95,13 +96,13 @@ def _profiles(
         for claims in several:
             subject = claims.subject(subject_id)
             roles = tuple(sorted(role_ends(policy, subject, now).items()))
-            unix_name = usable_unix_name(subject)
+            unix_name = usable_unix_name(policy, subject)
             if unix_name is not None and owners.get(lowered(unix_name)) != subject_id:
                 unix_name = None
             if unix_name is not None and unix_name not in named:
                 unix_name = SOMEBODY
             if roles:
-                profiles[_Profile(roles, unix_name)].add(subject_id)
+                profiles[_Profile(roles, denied_roles(policy, subject), unix_name)].add(subject_id)
     return profiles
 
 
@@ -149,7 +150,7 @@ def _allowed(
 ) -> Iterator[tuple[Terms, str]]:
     """Each rule that decides at some time for the host and action, with each login that it gives."""
     roles = dict(profile.roles)
-    holder = Holder(profile.unix_name, dict.fromkeys(policy.timeline.eras, roles))
+    holder = Holder(profile.unix_name, dict.fromkeys(policy.timeline.eras, roles), profile.denied_roles)
     named = policy.logins(holder, host, action, break_glass=break_glass)
     for written in named:
         login = profile.unix_name if written == OWN else written

@@ -21,10 +21,11 @@ class Claims:
     groups: frozenset[str]
     emails: frozenset[str]
     unix_name: str | None
+    own_listed: bool
 
     def subject(self, subject: str) -> Subject:
         """The person as policy sees them."""
-        return Subject(subject, self.provider, self.groups, self.emails, self.unix_name)
+        return Subject(subject, self.provider, self.groups, self.emails, self.unix_name, own_listed=self.own_listed)
 
 
 @dataclass(slots=True)
@@ -56,7 +57,7 @@ class People:
             return
         verified = exact(event.email) if event.email and event.verified else None
         emails = frozenset[str]() if verified is None else frozenset({verified})
-        claims = Claims(event.provider, frozenset(event.groups), emails, event.own)
+        claims = Claims(event.provider, frozenset(event.groups), emails, event.own, event.own_listed)
         self.known[subject] = Person(event.name, event.provider, event.email or "", claims, time)
         self._called.setdefault(self._label(subject), set()).add(subject)
         if inside:

@@ -52,7 +52,7 @@ def ended_at(request: Request) -> int | None:
         return request.pending_until
     if request.used or request.use_until is None:
         return request.ends
-    return request.use_until if request.ends is None else min(request.use_until, request.ends)
+    return request.use_until
 
 
 def _certificates(state: State, time: int) -> None:

@@ -15,9 +15,9 @@ from typing import Any, Literal, TypeVar
 
 from sshjit.policy import Host, Policy, Subject, permissions_of, roles_of
 from sshjit.policy.analysis import Access, PolicyOverTime, Stretch, Timeline
-from sshjit.policy.model import OWN, AllowRule
+from sshjit.policy.model import OWN, AllowRule, Rule
 from sshjit.policy.query import usable_unix_name
-from sshjit.policy.roles import role_ends
+from sshjit.policy.roles import denied_roles, role_ends
 from sshjit_client.policy.inventory import Inventory
 from sshjit_client.policy.schedule_text import time_text
 from sshjit_client.policy.term_changes import Change, compare_terms
@@ -113,10 +113,12 @@ def _alike(things: Mapping[str, T], key: Callable[[T], Hashable]) -> list[Names]
 
 
 def _kind_of_person(pair: _Pair, who: Subject) -> Hashable:
-    """What matters to either policy about a person: roles with their ends, and the Unix name."""
+    """What matters to either policy about a person: roles with their ends, those that denies look at, the Unix name."""
+    denied = tuple(denied_roles(policy, who) for policy in pair.policies)
     roles = tuple(tuple(sorted(role_ends(policy, who, 0).items(), key=str)) for policy in pair.policies)
-    unix_name = usable_unix_name(who)
-    return roles, unix_name if unix_name in _named_logins(pair) else unix_name is not None
+    unix_names = tuple(usable_unix_name(policy, who) for policy in pair.policies)
+    named = _named_logins(pair)
+    return roles, denied, tuple(name if name in named else name is not None for name in unix_names)
 
 
 def _granting(pair: _Pair, *, break_glass: bool) -> Iterator[AllowRule]:
@@ -125,7 +127,8 @@ def _granting(pair: _Pair, *, break_glass: bool) -> Iterator[AllowRule]:
 
 
 def _named_logins(pair: _Pair) -> frozenset[str]:
-    rules = [*_granting(pair, break_glass=False), *_granting(pair, break_glass=True)]
+    denies = [deny for policy in pair.policies for deny in policy.denies]
+    rules: list[Rule] = [*denies, *_granting(pair, break_glass=False), *_granting(pair, break_glass=True)]
     return frozenset(login for rule in rules for login in rule.match.logins or ()) - {OWN}
 
 
@@ -137,7 +140,7 @@ def _entries(pair: _Pair, who: Subject, host: Host) -> Iterator[Entry]:
         logins = dict.fromkeys(login for rule in rules for login in rule.match.logins or ())
         actions = dict.fromkeys(action for rule in rules for action in rule.match.actions or ())
         for login in logins:
-            name = before.unix_name if login == OWN else login
+            name = before.unix_name or after.unix_name if login == OWN else login
             if name is None or (login == OWN and name in logins):
                 continue  # there is no such login, or it is looked at under its name
             for action in actions:

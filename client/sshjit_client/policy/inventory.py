@@ -18,7 +18,7 @@ from sshjit_client.policy.policy_files import read_table
 _TOP = {"version": True, "hosts": False, "people": False}
 _MEMBER = {
     "provider": True,
-    **dict.fromkeys(("groups", "emails", "unverified", "own", "mfa", "hardware_key", "signed_in"), False),
+    **dict.fromkeys(("groups", "emails", "unverified", "own", "own_listed", "mfa", "hardware_key", "signed_in"), False),
 }
 FILE = "inventory.toml"
 UNKNOWN = -1
@@ -102,6 +102,7 @@ def read_people(top: Table) -> dict[str, Member]:
             groups=frozenset(table.names("groups", None, "group", empty="none") or ()),
             emails=frozenset(map(names.lowered, emails - other)),
             unix_name=table.text("own"),
+            own_listed=table.flag("own_listed"),
             mfa=table.flag("mfa"),
             hardware_key=table.flag("hardware_key"),
             denied_emails=unverified,

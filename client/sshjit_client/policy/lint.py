@@ -6,6 +6,7 @@ Only what is certain is a warning: after one that was wrong, people stop reading
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from operator import itemgetter
 from pathlib import Path
 
@@ -37,7 +38,8 @@ def _granting(policy: Policy) -> Iterator[tuple[str, int, AllowRule]]:
 
 
 def _roles(policy: Policy, now: int) -> Iterator[Warn]:
-    used = {role for rule in policy.denies for role in rule.match.roles or ()}
+    denied = {role: rule.name for rule in policy.denies for role in rule.match.roles or ()}
+    used = {*denied}
     for _, _, rule in _granting(policy):
         used.update(rule.match.roles or ())
         used.update(step.role for step in rule.approvals)
@@ -50,6 +52,8 @@ def _roles(policy: Policy, now: int) -> Iterator[Warn]:
         for number, source in enumerate(sources):
             if source.ends is not None and source.ends <= now:
                 yield ("roles", role, number), f"this source ended on {show_time(source.ends)}"
+            if source.ends is not None and role in denied:
+                yield ("roles", role, number), f'its end does not end the deny "{denied[role]}", which names this role'
 
 
 def _actions(policy: Policy) -> Iterator[Warn]:
@@ -124,7 +128,7 @@ def covers(wide: Matchers, narrow: Matchers) -> bool:
     """Whether ``wide`` certainly matches everything that ``narrow``, the matchers of an allow, matches."""
     values = dict(narrow.hosts or ())
     hosts = all(label in values and set(values[label]) <= set(accepted) for label, accepted in wide.hosts or ())
-    same_time = wide.schedule is None or wide.schedule == narrow.schedule or _always(wide.schedule)
+    same_time = wide.schedule is None or _same_hours(wide.schedule, narrow.schedule) or _always(wide.schedule)
     # With a deny on logins it counts which login is chosen, and that is one of the narrow rule's in any case.
     return (
         hosts
@@ -137,6 +141,11 @@ def covers(wide: Matchers, narrow: Matchers) -> bool:
 
 def _within(narrow: Iterable[str] | None, wide: Iterable[str] | None) -> bool:
     return wide is None or (narrow is not None and set(narrow) <= set(wide))
+
+
+def _same_hours(one: Schedule, other: Schedule | None) -> bool:
+    """Whether they say the same; in the night of a clock change what forbids covers what allows."""
+    return other is not None and replace(one, forbids=other.forbids) == other
 
 
 def _always(schedule: Schedule) -> bool:

@@ -142,3 +142,37 @@ def test_a_name_of_somebody_forgotten_is_free(ca: Installation) -> None:
     assert ca.context.state.own_names == {}
     assert login_of(ca, ca.web(OTHER)) == "anne"
     assert whole(ca)
+
+
+SHARED = """
+[[allow]]
+name = "deployment"
+roles = ["sre"]
+hosts = { env = "prod" }
+logins = ["Deployer"]
+approvals = [{ from = "lead", count = 1 }]
+grant = "1h"
+certificate = "5m"
+"""
+
+
+@pytest.mark.parametrize("by", ["claim", "table"])
+def test_an_account_that_a_rule_writes_out_is_nobody_s_own_but_by_the_table(
+    tmp_path: Path, issuers: dict[str, Issuer], by: str
+) -> None:
+    """Else whoever gets a directory to say "deployer" would have that account wherever a rule says "@own"."""
+    ca = installed(tmp_path, issuers, {"acme": '"sub:a-1" = "deployer"'} if by == "table" else {})
+    person = ALICE if by == "table" else named(ALICE, "deployer")
+    assert login_of(ca, ca.web(person)) == "deployer"
+    ca.policy += SHARED
+    ca.authority.change_policy(ca.policy)
+    login = ca.web(person)
+    assert ca.logins[login].own == ("deployer" if by == "table" else None)
+    if by == "table":
+        assert ca.ask(login, "web1", login="deployer", certificate=False).request.login == "deployer"
+    else:
+        ca.say(m.End(login, ca.ask(login, "web1", login="deploy", certificate=False).request.id), m.RequestReply)
+        with pytest.raises(Refused) as guarded:
+            ca.ask(login, "web1", login="deployer")
+        assert guarded.value.code == "no_rule"
+    ca.stop()

@@ -63,7 +63,7 @@ def test_reach_is_what_the_policies_themselves_say(report: Report, played: tuple
 @settings(max_examples=20, deadline=None)
 @given(policies(), subjects.filter(lambda who: "Passing" not in who.groups), inventories)
 def test_it_is_so_for_every_policy(policy: Policy, who: Subject, hosts: list[Host]) -> None:
-    claims = Claims(who.provider, who.groups, who.emails, who.unix_name)
+    claims = Claims(who.provider, who.groups, who.emails, who.unix_name, who.own_listed)
     owners = {} if who.unix_name is None else {who.unix_name: who.id}
     lines = access_lines(policy, {who.id: [claims]}, owners, hosts, NOW)
     assert said(lines, who.unix_name) == set(by_the_clock(policy, who, hosts, NOW))
@@ -72,7 +72,9 @@ def test_it_is_so_for_every_policy(policy: Policy, who: Subject, hosts: list[Hos
 def test_a_unix_name_that_is_somebody_elses_is_not_ones_own() -> None:
     text = f'{HEAD}[[allow]]\nname = "own"\nroles = ["a"]\nhosts = {{ env = "prod" }}\nlogins = ["@own"]\n'
     policy = load(f'{text}approvals = []\ngrant = "1h"\ncertificate = "5m"\n')
-    people = {name: [Claims("acme", frozenset({"A"}), frozenset(), "carol")] for name in ("first", "second")}
+    people = {
+        name: [Claims("acme", frozenset({"A"}), frozenset(), "carol", own_listed=False)] for name in ("first", "second")
+    }
     (line,) = access_lines(policy, people, {"carol": "second"}, [Host("h", "h", (("env", "prod"),))], NOW)
     assert (set(line.people), line.logins) == ({"second"}, ("@own",))
 

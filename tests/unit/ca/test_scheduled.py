@@ -79,18 +79,45 @@ def test_once_it_has_begun_it_is_what_is_wanted_now(ca: Installation) -> None:
     assert ca.ask(login, "web1").request.id == later.id
 
 
-def test_approved_when_its_hours_are_over_nothing_opens_and_nothing_is_recorded(ca: Installation) -> None:
-    ca.change_policy(*OFFICE)
-    ca.change_policy('pending = "30m"', 'pending = "12h"')
+FREEZE = (
+    '[[allow]]\nname = "database"',
+    (
+        '[[deny]]\nname = "freeze"\nhosts = { env = "prod" }\nhours = "18:00-20:00"\nzone = "UTC"\n\n'
+        '[[allow]]\nname = "database"'
+    ),
+)
+
+
+def queue(ca: Installation, login: str) -> list[str]:
+    return [each.id for each in ca.say(m.ReadRequests(login, "approve", 10, None), m.RequestsReply).requests]
+
+
+@pytest.mark.parametrize("closes", [OFFICE, FREEZE], ids=["closing hour", "freeze"])
+def test_a_request_waits_no_longer_than_it_could_be_used(ca: Installation, closes: tuple[str, str]) -> None:
+    ca.change_policy(*closes)
+    ca.change_policy('pending = "30m"', 'pending = "2d"')
+    evening = int(ca.time) + 10 * HOUR
     request = ca.ask(ca.web(DANA), "db1", start=int(ca.time) + 2 * HOUR).request
-    ca.later(10 * HOUR + 60)
-    bob, size = ca.web(BOB), ca.context.journal.size
-    with pytest.raises(Refused) as over:
+    assert request.pending_until == evening
+    ca.later(10 * HOUR - 1)
+    bob = ca.web(BOB)
+    assert queue(ca, bob) == [request.id]
+    ca.later(1)
+    assert queue(ca, bob) == []
+    with pytest.raises(Invalid, match="nobody answered in time"):
         ca.approve(bob, request)
-    assert over.value.code == "no_rule"
-    assert [kind for kind in ca.kinds()[size + 1 :] if kind != "refusal"] == []
-    shown = ca.say(m.ReadRequest(bob, request.id), m.RequestReply).request
-    assert (shown.state, shown.decisions) == ("pending", ())
+    assert ca.say(m.ReadRequest(ca.web(DANA), request.id), m.RequestReply).request.state == "expired"
+    ca.later(16 * HOUR)
+    again = ca.ask(ca.web(DANA), "db1")
+    assert (again.existing, again.request.state) == (False, "pending")
+    assert ca.approve(ca.web(BOB), again.request).state == "approved"
+
+
+def test_what_must_be_used_by_then_is_never_later_than_the_window_s_end(ca: Installation) -> None:
+    ca.change_policy(*OFFICE)
+    request = ca.ask(ca.web(DANA), "db1", start=int(ca.time) + 10 * HOUR - 300).request
+    opened = ca.approve(ca.web(BOB), request)
+    assert opened.use_by == opened.ends == int(ca.time) + 10 * HOUR
 
 
 def test_unused_it_lapses_after_its_start_and_stays_so(ca: Installation) -> None:

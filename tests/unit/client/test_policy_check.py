@@ -113,6 +113,23 @@ def test_a_deny_that_leaves_nothing_of_a_rule(tmp_path: Path) -> None:
     assert warned(tmp_path, HEAD + deny + 'days = ["sat"]\nzone = "UTC"\n' + ALLOW) == []
 
 
+def test_the_end_of_a_source_that_a_deny_looks_at(tmp_path: Path) -> None:
+    ending = HEAD + 'guest = [{ from = "acme/group:Guests", until = 2027-03-03 }, "acme/group:Visitors"]\n'
+    deny = '[[deny]]\nname = "no-guests"\nroles = ["guest"]\n'
+    assert warned(tmp_path, ending + deny + ALLOW) == [
+        'roles.guest[0]: its end does not end the deny "no-guests", which names this role'
+    ]
+    assert warned(tmp_path, ending + ALLOW.replace('["sre"]', '["sre", "guest"]')) == []
+
+
+def test_a_deny_of_the_same_hours_covers_a_rule(tmp_path: Path) -> None:
+    hours = 'hours = "09:00-18:00"\nzone = "Europe/Berlin"\n'
+    deny = f'[[deny]]\nname = "office"\nhosts = {{ env = "staging" }}\n{hours}'
+    assert warned(tmp_path, HEAD + deny + ALLOW + hours) == [
+        'allow[0]: never allows anything: deny "office" matches everything that it matches'
+    ]
+
+
 def test_roles_actions_and_steps_that_lead_nowhere(tmp_path: Path) -> None:
     text = (
         HEAD

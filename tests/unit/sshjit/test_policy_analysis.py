@@ -24,7 +24,7 @@ def test_in_each_stretch_the_rule_decides_that_decides_at_its_moments(
     timeline = Timeline([policy], NOW)
     over_time = PolicyOverTime(policy, timeline)
     holder = over_time.holder(subject)
-    for login in {*LOGINS, usable_unix_name(subject)} - {None}:
+    for login in {*LOGINS, usable_unix_name(policy, subject)} - {None}:
         for action in ACTIONS:
             for break_glass in (False, True):
                 access = Access(holder, hosts[0], str(login), action, break_glass)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import zoneinfo
+from collections.abc import Iterator
+
 import pytest
 
 from sshjit.policy import load
@@ -157,4 +160,21 @@ def test_t62_a_value_that_no_host_can_have_is_not_taken() -> None:
     deny = '[[deny]]\nname = "db"\nhosts = { role = ["web", "db "] }\n'
     assert problems(HEAD.replace("[roles]", "role = {}\n[roles]") + deny) == [
         "9: deny[0].hosts.role: 'db ' is not a label's value"
+    ]
+
+
+@pytest.fixture
+def no_zones() -> Iterator[None]:
+    """As on a machine without tzdata."""
+    zoneinfo.reset_tzpath(())
+    zoneinfo.ZoneInfo.clear_cache()
+    yield
+    zoneinfo.reset_tzpath()
+
+
+@pytest.mark.usefixtures("no_zones")
+def test_a_machine_without_a_time_zone_database_is_said_as_that() -> None:
+    text = HEAD + ALLOW + 'hours = "09:00-18:00"\nzone = "Europe/Berlin"\n'
+    assert problems(text) == [
+        "15: allow[0].zone: cannot be read: this machine has no time zone database; install tzdata"
     ]

@@ -108,6 +108,7 @@ subjects = st.builds(
     st.sampled_from([None, NOW]),
     st.booleans(),
     st.booleans(),
+    own_listed=st.booleans(),
 )
 labels = st.fixed_dictionaries(
     {}, optional={"env": st.sampled_from(["prod", "staging"]), "role": st.sampled_from(["db", "web", "none"])}

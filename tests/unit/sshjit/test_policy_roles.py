@@ -9,6 +9,7 @@ import pytest
 from sshjit.policy import (
     Allow,
     Ask,
+    Denied,
     Host,
     Subject,
     empty_roles,
@@ -24,6 +25,7 @@ from tests.unit.sshjit.policy_world import (
     BOB,
     CAROL,
     DANA,
+    DB1,
     EVE,
     POLICY,
     TEXT,
@@ -74,6 +76,21 @@ def test_the_end_of_a_role_ends_the_window() -> None:
     assert ends_by(load(passing), **asked) == at("2026-03-05 01:00")  # type: ignore[arg-type]
     both = passing.replace("until = 2026-03-04 }", 'until = 2026-03-04 }, "acme/group:SRE"')
     assert ends_by(load(both), **asked) is None  # type: ignore[arg-type]
+
+
+def test_a_deny_goes_on_when_the_source_of_its_role_has_ended() -> None:
+    text = TEXT.replace(
+        '["acme/group:SRE"]', '[{ from = "acme/group:SRE", until = 2026-03-04 }, "acme/group:Database"]'
+    )
+    deny = '[[deny]]\nname = "never"\nroles = ["sre"]\nhosts = { env = "prod" }\n\n[[allow]]'
+    policy, both = load(text.replace("[[allow]]", deny, 1)), replace(ALICE, groups=frozenset({"SRE", "Database"}))
+    for now in (WEDNESDAY, at("2026-03-05 12:00")):
+        for outcome in (
+            evaluate(policy, ALICE, [DB1], Ask("postgres"), now),
+            evaluate(policy, both, [DB1], Ask("postgres"), now),
+        ):
+            assert isinstance(outcome, Denied)
+            assert (outcome.code, outcome.rule) == ("denied_by_rule", "never")
 
 
 def test_the_last_of_several_roles_ends_the_window() -> None:
