@@ -18,7 +18,7 @@ from itertools import pairwise
 from sshjit.policy.compiled import Policy
 from sshjit.policy.index import Index, members
 from sshjit.policy.model import COMMAND, SHELL, AllowRule, DenyRule, Rule
-from sshjit.policy.query import usable_unix_name
+from sshjit.policy.query import choose_login, usable_unix_name
 from sshjit.policy.roles import denied_roles, role_ends
 from sshjit.policy.schedule import Schedule
 from sshjit.policy.types import Host, Subject
@@ -147,6 +147,25 @@ class PolicyOverTime:
                     decided[number] = decided.get(number, 0) | left & open_during[number]
                 left &= ~open_during[number]
         return [(rules[number], decided[number]) for number in sorted(decided)]
+
+    def default_logins(self, holder: Holder, host: Host, action: str, *, break_glass: bool) -> tuple[str | None, ...]:
+        """For each stretch the login of somebody who names none; ``None`` where they get nothing."""
+        by_stretch: list[str | None] = [None] * len(self.timeline.stretches)
+        rules, index = self._allows(break_glass=break_glass)
+        fitting = index.for_action(action) & index.for_login(None, holder.unix_name) & index.for_host(host.by_label)
+        chosen: dict[str, Stretches] = {}
+        for era, left in self.timeline.eras.items():
+            for number in members(fitting & index.for_roles(holder.roles[era])):
+                login, during = choose_login(rules[number], holder.unix_name), left & self._open[break_glass][number]
+                if login is not None:
+                    chosen[login] = chosen.get(login, 0) | during
+                left &= ~during  # noqa: PLW2901  # what the first rule takes is no other's
+        for login, during in chosen.items():
+            for deny in self.denies(Access(holder, host, login, action, break_glass)):
+                during &= ~self.timeline.open_during(deny.match.schedule)  # noqa: PLW2901
+            for number in members(during):
+                by_stretch[number] = login
+        return tuple(by_stretch)
 
     def deciding_rules(self, access: Access) -> tuple[AllowRule | None, ...]:
         """For each stretch the rule that allows this; ``None`` where nothing does."""

@@ -1,20 +1,20 @@
 """Who gains and who loses when one policy replaces another.
 
-The comparison is over what rules give, not over one sign-in: every person of the inventory, every host, every login and
-action that either policy names, at every hour of a week and after every date on which a role ends
-(``sshjit.policy.analysis``). Reasons, second factors and fresh sign-ins are terms, which anybody could meet; they are
-compared, and access never disappears because of them. People with the same roles, and hosts with the same labels, are
-looked at once.
+The comparison is over what rules give, not over one sign-in: every person of the inventory, every host, every login
+and action that either policy names, at every hour of a week and after every date on which a role ends
+(``sshjit.policy.analysis``), the account that is chosen for who names none, and which hosts one request can be for.
+Reasons, second factors and fresh sign-ins are terms, which anybody could meet; they are compared, and access never
+disappears because of them. People with the same roles, and hosts with the same labels, are looked at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from sshjit.policy import Host, Policy, Subject, permissions_of, roles_of
-from sshjit.policy.analysis import Access, PolicyOverTime, Stretch, Timeline
+from sshjit.policy.analysis import Access, Holder, PolicyOverTime, Stretch, Timeline
 from sshjit.policy.model import OWN, AllowRule, Rule
 from sshjit.policy.query import usable_unix_name
 from sshjit.policy.roles import denied_roles, role_ends
@@ -24,6 +24,8 @@ from sshjit_client.policy.term_changes import Change, compare_terms
 
 Kind = Literal["gains", "loses", "changes"]
 Names = tuple[str, ...]
+Holders = tuple[Holder, Holder]
+"""A person as the old and the new policy see them."""
 Rules = tuple[AllowRule | None, ...]
 """For each stretch of time the rule that allows, if one does."""
 T = TypeVar("T")
@@ -44,6 +46,8 @@ class Entry:
     rules: tuple[str | None, str | None]
     """The rule before and after."""
     changed: tuple[Change, ...] = ()
+    together: bool = False
+    """What is gained or lost is that one request can be for all of these hosts: they come under one rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class RoleChange:
     person: str
     what: str
     name: str
+    when: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,9 @@ def compare(old: Policy, new: Policy, inventory: Inventory, start: int) -> Compa
         for alike in ([inventory.hosts[name] for name in group] for group in hosts)
         for entry in _entries(pair, subjects[names[0]], alike[0])
     ]
-    return Comparison(old.digest, new.digest, tuple(_merged(entries)), tuple(_role_changes(pair, subjects, start)))
+    for names in people:
+        entries += (replace(entry, people=names) for entry in _together(pair, subjects[names[0]], inventory, hosts))
+    return Comparison(old.digest, new.digest, tuple(_merged(entries)), tuple(_role_changes(pair, subjects)))
 
 
 def _alike(things: Mapping[str, T], key: Callable[[T], Hashable]) -> list[Names]:
@@ -134,22 +141,93 @@ def _named_logins(pair: _Pair) -> frozenset[str]:
 
 def _entries(pair: _Pair, who: Subject, host: Host) -> Iterator[Entry]:
     """What one person gains, loses or has changed on one host."""
-    before, after = (policy.holder(who) for policy in pair.both)
+    holders = _holders(pair, who)
+    for asked, name in _asks(pair, holders):
+        yield from _over_time(pair, asked, *_rules(pair, holders, host, asked, name))
     for break_glass in (False, True):
-        rules = list(_granting(pair, break_glass=break_glass))
+        for action in _actions(pair, break_glass=break_glass):
+            asked = Entry("changes", (), (), (), (action,), break_glass, "", (None, None))
+            yield from _defaults(pair, holders, host, asked)
+
+
+def _holders(pair: _Pair, who: Subject) -> Holders:
+    before, after = (policy.holder(who) for policy in pair.both)
+    return before, after
+
+
+def _actions(pair: _Pair, *, break_glass: bool) -> Iterable[str]:
+    rules = _granting(pair, break_glass=break_glass)
+    return dict.fromkeys(action for rule in rules for action in rule.match.actions or ())
+
+
+def _asks(pair: _Pair, holders: Holders) -> Iterator[tuple[Entry, str]]:
+    """What somebody could ask for by either policy, and the login that it means to them."""
+    for break_glass in (False, True):
+        rules = _granting(pair, break_glass=break_glass)
         logins = dict.fromkeys(login for rule in rules for login in rule.match.logins or ())
-        actions = dict.fromkeys(action for rule in rules for action in rule.match.actions or ())
         for login in logins:
-            name = before.unix_name or after.unix_name if login == OWN else login
+            name = holders[0].unix_name or holders[1].unix_name if login == OWN else login
             if name is None or (login == OWN and name in logins):
                 continue  # there is no such login, or it is looked at under its name
-            for action in actions:
-                asked = Entry("gains", (), (), (login,), (action,), break_glass, "", (None, None))
-                old, new = (
-                    policy.deciding_rules(Access(holder, host, name, action, break_glass))
-                    for policy, holder in zip(pair.both, (before, after), strict=True)
-                )
-                yield from _over_time(pair, asked, old, new)
+            for action in _actions(pair, break_glass=break_glass):
+                yield Entry("gains", (), (), (login,), (action,), break_glass, "", (None, None)), name
+
+
+def _rules(pair: _Pair, holders: Holders, host: Host, asked: Entry, name: str) -> tuple[Rules, Rules]:
+    """The rules that decide before and after, for each stretch of time."""
+    (action,) = asked.actions
+    old, new = (
+        policy.deciding_rules(Access(holder, host, name, action, asked.break_glass))
+        for policy, holder in zip(pair.both, holders, strict=True)
+    )
+    return old, new
+
+
+def _defaults(pair: _Pair, holders: Holders, host: Host, asked: Entry) -> Iterator[Entry]:
+    """Where somebody who names no account gets another one."""
+    (action,) = asked.actions
+    old, new = (
+        [
+            OWN if login is not None and login == holder.unix_name else login
+            for login in policy.default_logins(holder, host, action, break_glass=asked.break_glass)
+        ]
+        for policy, holder in zip(pair.both, holders, strict=True)
+    )
+    stretches: dict[tuple[str, str], list[Stretch]] = {}
+    for stretch, before, after in zip(pair.timeline.stretches, old, new, strict=True):
+        if before is not None and after is not None and before != after:
+            stretches.setdefault((before, after), []).append(stretch)
+    for (before, after), when in stretches.items():
+        change = Change("account", before, after, "other")
+        yield replace(asked, changed=(change,), when=time_text(when, pair.timeline))
+
+
+def _together(pair: _Pair, who: Subject, inventory: Inventory, groups: Sequence[Names]) -> Iterator[Entry]:
+    """Hosts that one request could be for, and cannot any more, or the other way round; each of them goes on alone."""
+    holders, hosts = _holders(pair, who), [inventory.hosts[names[0]] for names in groups]
+    for asked, name in _asks(pair, holders) if len(groups) > 1 else ():
+        columns = [_rules(pair, holders, host, asked, name) for host in hosts]
+        stretches: dict[tuple[Kind, frozenset[int]], list[Stretch]] = {}
+        for number, stretch in enumerate(pair.timeline.stretches):
+            decided = [(old[number], new[number]) for old, new in columns]
+            for kind, some in _regrouped(decided):
+                stretches.setdefault((kind, some), []).append(stretch)
+        for (kind, some), when in stretches.items():
+            names = tuple(host for group in sorted(some) for host in groups[group])
+            yield replace(asked, kind=kind, hosts=names, together=True, when=time_text(when, pair.timeline))
+
+
+def _regrouped(decided: Sequence[tuple[AllowRule | None, AllowRule | None]]) -> Iterator[tuple[Kind, frozenset[int]]]:
+    """Groups of hosts (by number) that one rule allows on one side, and several rules on the other."""
+    for kind, here, there in (("loses", 0, 1), ("gains", 1, 0)):
+        groups: dict[str, dict[str, set[int]]] = {}
+        for number, rules in enumerate(decided):
+            one, other = rules[here], rules[there]
+            if one is not None and other is not None:
+                groups.setdefault(one.name, {}).setdefault(other.name, set()).add(number)
+        for parts in groups.values():
+            if len(parts) > 1:
+                yield kind, frozenset().union(*parts.values())
 
 
 def _over_time(pair: _Pair, asked: Entry, old: Rules, new: Rules) -> Iterator[Entry]:
@@ -181,7 +259,8 @@ def _merged(entries: Iterable[Entry]) -> list[Entry]:
     for field in ("actions", "logins", "hosts", "people"):
         groups: dict[Entry, dict[str, None]] = {}
         for entry in listed:
-            names = groups.setdefault(_with(entry, field, ()), {})
+            kept = field == "hosts" and entry.together  # these hosts and no others go together
+            names = groups.setdefault(entry if kept else _with(entry, field, ()), {})
             names.update(dict.fromkeys(getattr(entry, field)))
         listed = [_with(entry, field, tuple(names)) for entry, names in groups.items()]
     return sorted(listed, key=lambda entry: (KINDS.index(entry.kind), entry.break_glass))
@@ -192,11 +271,17 @@ def _with(entry: Entry, field: str, names: Names) -> Entry:
     return replace(entry, **changed)
 
 
-def _role_changes(pair: _Pair, subjects: Mapping[str, Subject], now: int) -> Iterator[RoleChange]:
-    """Roles and permissions that are gained and lost at ``now``."""
+def _role_changes(pair: _Pair, subjects: Mapping[str, Subject]) -> Iterator[RoleChange]:
+    """Roles and permissions that are gained and lost: now, or from the end of some role's source on."""
     old, new = pair.policies
     for what, names_of in (("role", roles_of), ("permission", permissions_of)):
         for person, subject in subjects.items():
-            before, after = names_of(old, subject, now), names_of(new, subject, now)
-            yield from (RoleChange("gains", person, what, name) for name in sorted(after - before))
-            yield from (RoleChange("loses", person, what, name) for name in sorted(before - after))
+            eras: dict[tuple[Kind, str], list[int]] = {}
+            for era in pair.timeline.eras:
+                before, after = names_of(old, subject, era), names_of(new, subject, era)
+                for kind, some in (("gains", after - before), ("loses", before - after)):
+                    for name in sorted(some):
+                        eras.setdefault((kind, name), []).append(era)
+            for (kind, name), when in sorted(eras.items()):
+                during = [stretch for stretch in pair.timeline.stretches if stretch.era in when]
+                yield RoleChange(kind, person, what, name, time_text(during, pair.timeline))

@@ -40,17 +40,19 @@ def comparison_text(comparison: Comparison, styles: Styles) -> str:
         lines += [*([""] if lines else []), styles("strong", "ROLES AND PERMISSIONS")]
         for change in comparison.standings:
             sign = styles("wait", "+") if change.kind == "gains" else styles("bad", "-")
-            lines += styles.row([(f"  {sign} ", 4)], f"{change.person}: {change.what} {change.name}")
+            when = "" if change.when == "always" else f", {change.when}"
+            lines += styles.row([(f"  {sign} ", 4)], f"{change.person}: {change.what} {change.name}{when}")
     return "\n".join(lines)
 
 
 def _entry(entry: Entry, styles: Styles) -> Iterator[str]:
     actions = "" if entry.actions == (SHELL,) else f", {_names(entry.actions)}"
     how = " by break-glass" if entry.break_glass else ""
-    what = f"{_names(entry.logins)} on {_names(entry.hosts)}{actions}{how}"
+    hosts = f"{_names(entry.hosts)} in one request" if entry.together else _names(entry.hosts)
+    what = f"{_names(entry.logins) or 'no account named'} on {hosts}{actions}{how}"
     yield from styles.row([(f"  {styles('strong', _names(entry.people))}  ", 0)], what)
     rows = [] if entry.when == "always" else [("when", entry.when)]
-    rows.append(("rule", _rule(entry.rules)))
+    rows += [("rule", _rule(entry.rules))] if any(entry.rules) else []
     rows += [(change.what, f"{change.old} → {change.new}{_direction(change.direction)}") for change in entry.changed]
     yield from styles.fields(rows, indent="      ")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sshjit.policy import Host, Policy, Subject, may_be_unix_name
+from sshjit.policy import Allow, Ask, Denied, Host, NeedsApproval, Outcome, Policy, Subject, evaluate, may_be_unix_name
 from sshjit.policy.query import deciding_deny, first_allows, make_query
 from sshjit_client.policy import comparison
 from sshjit_client.policy.inventory import Inventory, Member
@@ -63,7 +65,11 @@ def test_who_gains(folder: PolicyFolder) -> None:
 
 def test_who_loses(folder: PolicyFolder) -> None:
     result = diff(folder, ('logins      = ["deploy", "@own"]', 'logins = ["deploy"]'))
-    assert result.out == ("LOSES\n  alice, dana  @own on web1, web2, web3, web4, dev1, dev2\n      rule  staging\n")
+    assert result.out == (
+        "LOSES\n  alice, dana  @own on web1, web2, web3, web4, dev1, dev2\n      rule  staging\n"
+        "\nCHANGES\n  alice, dana  no account named on web1, web2, web3, web4, dev1, dev2\n"
+        "      account  @own → deploy\n"
+    )
 
 
 def test_terms_that_get_wider_and_narrower(folder: PolicyFolder) -> None:
@@ -126,6 +132,7 @@ def test_hours_and_dates_are_looked_at_and_not_only_now(folder: PolicyFolder) ->
     dates = diff(folder, ("until = 2026-03-31", "until = 2026-12-31"))
     assert dates.out == (
         "GAINS\n  victor  guest on dev1, dev2\n      when  from 2026-04-01 until 2027-01-01\n      rule  visitors\n"
+        "\nROLES AND PERMISSIONS\n  + victor: role guest, from 2026-04-01 until 2027-01-01\n"
     )
 
 
@@ -136,6 +143,67 @@ def test_a_label_that_only_one_of_them_knows_is_no_mistake(folder: PolicyFolder)
     assert diff(folder, ("role = {}", "role = {}\ntier = {}")).code == 0
     folder.write("inventory.toml", 'version = 1\n[hosts]\nw = { env = "dev", teer = "1" }\n')
     assert diff(folder, ("role = {}", "role = {}\ntier = {}")).code == 2
+
+
+def test_a_rule_that_is_cut_in_two_parts_the_hosts_of_one_request(folder: PolicyFolder) -> None:
+    policy = (
+        'version = 1\n[labels]\nenv = {}\n[roles]\nsre = ["acme/group:SRE"]\n'
+        '[[allow]]\nname = "all"\nroles = ["sre"]\nhosts = { env = ["dev", "test"] }\nlogins = ["deploy"]\n'
+        'approvals = []\ngrant = "1h"\ncertificate = "5m"\n'
+    )
+    rule = policy[policy.index("[[allow]]") :]
+    dev = rule.replace('["dev", "test"]', '"dev"').replace('"all"', '"dev"')
+    cut = policy.replace(rule, dev + rule.replace('["dev", "test"]', '"test"').replace('"all"', '"test"'))
+    old, new = folder.write("a.toml", policy), folder.write("b.toml", cut)
+    folder.write(
+        "inventory.toml",
+        'version = 1\n[hosts]\nd1 = { env = "dev" }\nt1 = { env = "test" }\nt2 = { env = "test" }\n'
+        '[people.ann]\nprovider = "acme"\ngroups = ["SRE"]\n',
+    )
+    result = folder.run("diff", old, new)
+    assert (result.code, result.out) == (1, "LOSES\n  ann  deploy on d1, t1, t2 in one request\n")
+    assert folder.run("diff", new, old).out == "GAINS\n  ann  deploy on d1, t1, t2 in one request\n"
+
+
+def test_a_deny_on_somebody_s_own_name_counts_wherever_they_stand_in_the_inventory(folder: PolicyFolder) -> None:
+    policy = (
+        'version = 1\n[labels]\nenv = {}\n[roles]\nsre = ["acme/group:SRE"]\n'
+        '[[allow]]\nname = "all"\nroles = ["sre"]\nhosts = { env = "dev" }\nlogins = ["@own"]\n'
+        'approvals = []\ngrant = "1h"\ncertificate = "5m"\n'
+    )
+    denied = policy.replace("[[allow]]", '[[deny]]\nname = "not-ann"\nlogins = ["ann"]\n[[allow]]')
+    old, new = folder.write("a.toml", policy), folder.write("b.toml", denied)
+    people = [f'[people.{name}]\nprovider = "acme"\ngroups = ["SRE"]\nown = "{name}"\n' for name in ("ann", "ben")]
+    for order in (people, people[::-1]):
+        folder.write("inventory.toml", 'version = 1\n[hosts]\nd1 = { env = "dev" }\n' + "".join(order))
+        result = folder.run("diff", old, new)
+        assert (result.code, result.out) == (1, "LOSES\n  ann  @own on d1\n      rule  all\n")
+
+
+def test_a_later_end_of_a_role_that_only_approves_is_a_gain(folder: PolicyFolder) -> None:
+    policy = (
+        'version = 1\n[labels]\nenv = {}\n[roles]\nsre = ["acme/group:SRE"]\n'
+        'lead = [{ from = "acme/group:Leads", until = 2026-12-31 }]\n[permissions]\naudit = ["lead"]\n'
+        '[[allow]]\nname = "prod"\nroles = ["sre"]\nhosts = { env = "prod" }\nlogins = ["deploy", "root"]\n'
+        'approvals = [{ from = "lead", count = 1 }]\ngrant = "1h"\ncertificate = "5m"\n'
+    )
+    old, new = folder.write("a.toml", policy), folder.write("b.toml", policy.replace("2026-12-31", "2027-12-31"))
+    folder.write(
+        "inventory.toml",
+        'version = 1\n[hosts]\nw1 = { env = "prod" }\nw2 = { env = "prod" }\n[people.ann]\nprovider = "acme"\n'
+        'groups = ["SRE"]\n[people.lee]\nprovider = "acme"\ngroups = ["Leads"]\n',
+    )
+    longer = folder.run("diff", old, new, "--at", "2026-03-04 12:00 UTC")
+    assert longer.code == 1
+    assert longer.out == (
+        "ROLES AND PERMISSIONS\n"
+        "  + lee: role lead, from 2027-01-01 until 2028-01-01\n"
+        "  + lee: permission audit, from 2027-01-01 until 2028-01-01\n"
+    )
+    folder.write("b.toml", policy.replace('["deploy", "root"]', '["root", "deploy"]'))
+    other = folder.run("diff", old, new, "--at", "2026-03-04 12:00 UTC")
+    assert other.code == 1
+    assert other.out == "CHANGES\n  ann  no account named on w1, w2\n      account  deploy → root\n"
 
 
 # ----------------------------------------------------------------------------------- held to the policies themselves
@@ -187,12 +255,84 @@ def told(entries: tuple[comparison.Entry, ...], kind: str) -> set[Fact]:
             entry.break_glass,
         )
         for entry in entries
-        if entry.kind == kind
+        if entry.kind == kind and not entry.together
         for person in entry.people
         for host in entry.hosts
         for login in entry.logins
         for action in entry.actions
     }
+
+
+def answers(policy: Policy, now: int) -> tuple[dict[Any, str], dict[Any, bool]]:
+    """The account of who names none, and whether one request can be for a host of either kind, asked one by one."""
+    accounts: dict[Any, str] = {}
+    together: dict[Any, bool] = {}
+    for (person, who), action, fire in product(PEOPLE.items(), ("shell", "run", "command"), (False, True)):
+        best = replace(who, auth_time=now, mfa=True, hardware_key=True)
+        command = "id" if action == "command" else None
+        ask = Ask(None, action, command, reason="CHG-1 because of it", address="192.0.2.7", break_glass=fire)
+
+        def outcome(hosts: list[Host], ask: Ask, best: Subject = best) -> Outcome:
+            return evaluate(policy, best, hosts, ask, now)
+
+        for name, host in HOSTS.items():
+            if isinstance(one := outcome([host], ask), Allow | NeedsApproval):
+                accounts[person, name, action, fire] = one.terms.login
+        for login in {"root", "deploy", "alice", own_name(who)} - {None}:
+            named = replace(ask, login=login)
+            alone = [isinstance(outcome([HOSTS[name]], named), Allow | NeedsApproval) for name in ("h1", "h2")]
+            if all(alone):
+                both = outcome([HOSTS["h1"], HOSTS["h2"]], named)
+                together[person, login, action, fire] = isinstance(both, Allow | NeedsApproval) or (
+                    isinstance(both, Denied) and both.code == "too_many_hosts"
+                )
+    return accounts, together
+
+
+Parted = dict[str, set[Any]]
+
+
+def told_of_accounts_and_requests(entries: tuple[comparison.Entry, ...]) -> tuple[set[Any], Parted]:
+    """What the comparison says of accounts that are chosen and of hosts that go together, taken apart again."""
+    accounts: set[Any] = set()
+    parted: Parted = {"gains": set(), "loses": set()}
+    for entry in entries:
+        logins = entry.logins if entry.together else ("",)
+        for person, action, login in product(entry.people, entry.actions, logins):
+            if entry.together:
+                name = own_name(PEOPLE[person]) if login == "@own" else login
+                parted[entry.kind].add((person, name, action, entry.break_glass))
+            elif not entry.logins:
+                (change,) = entry.changed
+                names = [own_name(PEOPLE[person]) if name == "@own" else name for name in (change.old, change.new)]
+                accounts |= {(person, host, action, entry.break_glass, *names) for host in entry.hosts}
+    return accounts, parted
+
+
+def asked_of_accounts_and_requests(old: Policy, new: Policy) -> tuple[set[Any], Parted]:
+    """The same, asked one by one every four hours."""
+    accounts: set[Any] = set()
+    parted: Parted = {"gains": set(), "loses": set()}
+    for moment in range(START, START + 7 * 86400, 4 * 3600):
+        (names_before, before), (names_after, after) = answers(old, moment), answers(new, moment)
+        for fact in names_before.keys() & names_after.keys():
+            if names_before[fact] != names_after[fact]:
+                accounts.add((*fact, names_before[fact], names_after[fact]))
+        for fact in before.keys() & after.keys():
+            if before[fact] != after[fact]:
+                parted["loses" if before[fact] else "gains"].add(fact)
+    return accounts, parted
+
+
+@settings(max_examples=15, deadline=None)
+@given(any_policy.policies(), any_policy.policies())
+def test_it_says_who_gets_another_account_and_which_hosts_no_longer_go_together(old: Policy, new: Policy) -> None:
+    accounts, parted = told_of_accounts_and_requests(comparison.compare(old, new, INVENTORY, START).entries)
+    seen_accounts, seen = asked_of_accounts_and_requests(old, new)
+    assert seen_accounts <= accounts
+    assert all(seen[kind] <= parted[kind] for kind in seen)
+    if "Passing" not in str(old.sources) + str(new.sources):
+        assert (accounts, parted) == (seen_accounts, seen)
 
 
 @settings(max_examples=40, deadline=None)
