@@ -219,7 +219,8 @@ def _together(pair: _Pair, who: Subject, inventory: Inventory, groups: Sequence[
 
 def _regrouped(decided: Sequence[tuple[AllowRule | None, AllowRule | None]]) -> Iterator[tuple[Kind, frozenset[int]]]:
     """Groups of hosts (by number) that one rule allows on one side, and several rules on the other."""
-    for kind, here, there in (("loses", 0, 1), ("gains", 1, 0)):
+    sides: tuple[tuple[Kind, int, int], ...] = (("loses", 0, 1), ("gains", 1, 0))
+    for kind, here, there in sides:
         groups: dict[str, dict[str, set[int]]] = {}
         for number, rules in enumerate(decided):
             one, other = rules[here], rules[there]
@@ -279,7 +280,11 @@ def _role_changes(pair: _Pair, subjects: Mapping[str, Subject]) -> Iterator[Role
             eras: dict[tuple[Kind, str], list[int]] = {}
             for era in pair.timeline.eras:
                 before, after = names_of(old, subject, era), names_of(new, subject, era)
-                for kind, some in (("gains", after - before), ("loses", before - after)):
+                changes: tuple[tuple[Kind, frozenset[str]], ...] = (
+                    ("gains", after - before),
+                    ("loses", before - after),
+                )
+                for kind, some in changes:
                     for name in sorted(some):
                         eras.setdefault((kind, name), []).append(era)
             for (kind, name), when in sorted(eras.items()):
