@@ -1,4 +1,8 @@
-"""Where this program lies, wherever its modules are in it, and the files that are shipped in it."""
+"""Where this program lies, wherever its modules are in it, and the files that are shipped in it.
+
+The layout of the Debian package is said here, once. ``join`` takes the files from this program where no package brought
+them, and ``hostconfig/build_layout.py`` lays the package's tree out.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,11 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parents[1]
 """What ``sys.path`` has to name so that Python finds this program: a folder, or the single file."""
+PACKAGED = "/usr/sbin/ssh-jit-host"
+"""Where the package puts this program; the units name it there."""
+UNITS = "/usr/lib/systemd/system"
+SHIPPED = (f"{UNITS}/ssh-jit-host.service", f"{UNITS}/ssh-jit-host-sessions.service")
+"""The package's files that are also below ``root`` in this program, by their places. The package enables no unit."""
 
 
 def code(module: str, arguments: str) -> str:

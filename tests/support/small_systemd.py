@@ -97,8 +97,11 @@ class Unit:
         (command,) = self.argv("ExecStart")
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready, (RUN / f"{self.name}.log").open("ab") as log:
             if notify:
-                ready.bind(f"\0unit-{self.name}-{os.getpid()}")
-                environment["NOTIFY_SOCKET"] = f"@unit-{self.name}-{os.getpid()}"
+                place = RUN / f"{self.name}.notify"
+                place.unlink(missing_ok=True)
+                ready.bind(str(place))
+                os.chown(place, account.pw_uid, account.pw_gid)
+                environment["NOTIFY_SOCKET"] = str(place)
             process = subprocess.Popen(
                 command,
                 env=environment,

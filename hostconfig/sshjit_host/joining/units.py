@@ -18,15 +18,16 @@ from sshjit_host.joining import journal
 from sshjit_host.joining.journal import Entry
 from sshjit_host.machine import files
 from sshjit_host.openssh.keygen import Outcome, run
-from sshjit_host.program import shipped
+from sshjit_host.program import PACKAGED as PROGRAM_PACKAGED
+from sshjit_host.program import UNITS, shipped
 
 NAMES = ("ssh-jit-host.service",)
 """The units that ``join`` enables."""
-PACKAGED = Path("/usr/lib/systemd/system")
+PACKAGED = Path(UNITS)
 OWN = Path("/etc/systemd/system")
 WANTS = OWN / "multi-user.target.wants"
 PROGRAM = "/usr/local/sbin/ssh-jit-host"
-"""Where the joining line installs this program; the units name it there."""
+"""Where the joining line installs this program."""
 BY_HAND = "there is no systemd here: have your own supervisor run `ssh-jit-host watch`, or cron `ssh-jit-host refresh`"
 
 
@@ -41,7 +42,7 @@ def text(name: str, config: Path) -> bytes:
     if data is None:
         raise HostError(f"this ssh-jit-host was built without {name}", hint="build it anew: hostconfig/build_pyz.py")
     data = data.replace(DEFAULT_PATH.encode("ascii"), str(config).encode("utf-8"))
-    return data.replace(PROGRAM.encode("ascii"), str(program()).encode("utf-8"))
+    return data.replace(PROGRAM_PACKAGED.encode("ascii"), str(program()).encode("utf-8"))
 
 
 def program() -> Path:
