@@ -134,19 +134,9 @@ def test_an_address_that_is_none_is_refused_before_the_host_is_added(parts: Proc
 FLEET = ("--pattern", "auto-*", "--uses", "2", "--label", "env=staging", "--login", "deploy")
 
 
-def by_token(parts: Processes) -> None:
-    """Lets the policy give the label ``env`` by invitations."""
-    path = parts.paths.etc / "policy.toml"
-    if "by_token" not in path.read_text():
-        text = re.sub(r"(?m)^env( *)= \{", r"env\1= { by_token = true,", path.read_text())
-        assert "by_token" in text
-        path.write_text(text)
-        parts.operator("policy", "load")
-
-
 @pytest.mark.parametrize("command", ["add", "invite"])
 def test_the_line_of_a_fleet_names_its_invitation_and_no_host(parts: Processes, program: bytes, command: str) -> None:
-    by_token(parts)
+    processes.allow_by_token(parts)
     until = (datetime.now(UTC) + timedelta(days=30)).strftime("%Y-%m-%d")
     options = (*FLEET, "--until", until, "--url", parts.url)
     said = json.loads(parts.operator("host", command, *options, "--json"))
@@ -181,7 +171,7 @@ def test_the_line_of_a_fleet_names_its_invitation_and_no_host(parts: Processes, 
     ],
 )
 def test_what_makes_no_invitation_is_told(parts: Processes, options: tuple[str, ...], told: str) -> None:
-    by_token(parts)
+    processes.allow_by_token(parts)
     with pytest.raises(AssertionError, match=re.escape(told)):
         parts.operator("host", *options)
     assert "web5" not in parts.operator("host", "list")

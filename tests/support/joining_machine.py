@@ -275,15 +275,21 @@ time.sleep(3600)'
 
 @contextlib.contextmanager
 def machine(
-    authority: Authority, program: Path, *, suite: str = "sid", name: str = "web1", port: int = 22
+    authority: Authority,
+    program: Path,
+    *,
+    suite: str = "sid",
+    packages: Sequence[str] = (),
+    name: str = "web1",
+    port: int = 22,
 ) -> Iterator[Machine]:
-    """A server of a Debian release, with its own sshd running and a front end that it reaches.
+    """A server of a Debian release with further packages, its own sshd running, and a front end that it reaches.
 
     With another port than 22 its network is that of the tests, and so is its front end: the real one.
     """
     own = port == 22
     address = "10.77.0.1" if own else "127.0.0.1"
-    root = debian_root.system(suite).root
+    root = (debian_root.system_with(suite, packages) if packages else debian_root.system(suite)).root
     with tempfile.TemporaryDirectory(prefix="test-join-", dir=debian.cache()) as scratch:
         Path(scratch).chmod(0o755)
         keys = Path(scratch)
