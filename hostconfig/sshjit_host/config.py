@@ -94,10 +94,23 @@ class Config:
 
 def load(path: Path) -> Config:
     """Read the configuration file; raise ``ConfigError`` if it is missing, wrong, or writable by others."""
+    return of_text(text(path), path)
+
+
+def of_text(given: str, path: Path) -> Config:
+    """The settings of a file whose text was read (``text``); raise ``ConfigError`` if it is wrong."""
+    try:
+        return dataclasses.replace(parse(given, path.resolve()), loaded=True)
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def text(path: Path) -> str:
+    """The text of the configuration file; raise ``ConfigError`` if it is missing, or writable by others."""
     try:
         with path.open(encoding="utf-8") as file:
             status = os.fstat(file.fileno())
-            text = file.read(1024 * 1024)
+            given = file.read(1024 * 1024)
     except OSError as error:
         raise ConfigError(
             f"cannot read {path}: {error.strerror}",
@@ -107,10 +120,7 @@ def load(path: Path) -> Config:
         raise ConfigError(f"{path} is not UTF-8") from None
     if status.st_uid not in (0, os.geteuid()) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise ConfigError(f"others can write {path}", hint=f"chown root {path}; chmod 644 {path}")
-    try:
-        return dataclasses.replace(parse(text, path.resolve()), loaded=True)
-    except ValueError as error:
-        raise ConfigError(f"{path}: {error}") from None
+    return given
 
 
 def parse(text: str, path: Path = Path(DEFAULT_PATH)) -> Config:

@@ -17,9 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sshjit_host import config as settings_file
 from sshjit_host import doctor
 from sshjit_host.config import LATER, Config, parse
 from sshjit_host.errors import BundleRefused, ConfigError, HostError, SshdError
+from sshjit_host.formats import strictjson
 from sshjit_host.formats.bundle import Bundle
 from sshjit_host.front_end import enrolment, fetch, renewal
 from sshjit_host.joining import bystanders, conflicts, journal, proof, undo, units
@@ -72,7 +74,7 @@ def recover(path: Path, record: Journal, say: Say) -> tuple[Entry, ...]:
     made = tuple(entry for entry in record.entries if entry.kind == "folder")
     if record.step in (journal.JOINING, journal.LEAVING):
         say(f"an earlier run was cut off while {record.step}: everything is put back as it was before ssh-jit")
-        undo.all_of_it(parse(record.settings), record, say)
+        undo.all_of_it(record.config(path), record, say)
     elif record.step == journal.CHANGING:
         say("an earlier run was cut off while changing: put back what it had changed")
         _take_back(path, record, say)
@@ -248,8 +250,8 @@ class _Change:
 
 def _change(wish: Wish, record: Journal, say: Say, now: float) -> None:
     """This host has joined: change nothing, or what the command line asks to be otherwise."""
-    fields: dict[str, Any] = json.loads(wish.path.read_text(encoding="utf-8"))
-    old = dataclasses.replace(_config(fields), path=wish.path)
+    text = settings_file.text(wish.path)
+    old, fields = settings_file.of_text(text, wish.path), strictjson.loads(text)
     for name, option in (("url", "--url"), ("root", "--root"), ("name", "--name")):
         asked = wish.settings.get(name, fields[name])
         if (asked.rstrip("/") if name == "url" else asked) != getattr(old, name):
@@ -257,7 +259,7 @@ def _change(wish: Wish, record: Journal, say: Say, now: float) -> None:
                 f"this host has joined {old.url} as {old.name}, and {option} says {asked}",
                 hint="ssh-jit-host leave, and then join again with a new joining line",
             )
-    new = dataclasses.replace(_config({**fields, **wish.settings}), path=wish.path)
+    new = dataclasses.replace(_config({**fields, **wish.settings}), path=old.path, loaded=True)
     bundle = Refresher(old, lambda _: None).held()
     if bundle is None:
         raise HostError("this host has joined, and holds no bundle", hint="ssh-jit-host refresh")
@@ -312,11 +314,10 @@ def _apply(change: _Change, record: Journal, bundle: Bundle, say: Say, now: floa
 def _take_back(path: Path, record: Journal, say: Say) -> None:
     """Undo a change over a host that had joined: its files come back, and what is made from them."""
     record.put_changes_back()
-    config = dataclasses.replace(_config(json.loads(path.read_text(encoding="utf-8"))), path=path)
-    refresher = Refresher(config, say)
-    bundle = refresher.held()
-    if bundle is not None:
-        with contextlib.suppress(HostError):
+    with contextlib.suppress(HostError):  # what is wrong then, the next refresh says too
+        refresher = Refresher(settings_file.load(path), say)
+        bundle = refresher.held()
+        if bundle is not None:
             refresher.remake(bundle, time.time())
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sshjit_host.config import Config, parse
 from sshjit_host.errors import HostError
 from sshjit_host.formats import strictjson
 from sshjit_host.machine import files
@@ -25,6 +26,7 @@ NAME = "joined.json"
 """The file, beside ``host.json``."""
 JOINING, CHANGING, JOINED, LEAVING = "joining", "changing", "joined", "leaving"
 STEPS = (JOINING, CHANGING, JOINED, LEAVING)
+_HINT = "look at what it names, then remove it"
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,13 @@ class Journal:
         self.step, self.changes = JOINED, ()
         self._write()
 
+    def config(self, path: Path) -> Config:
+        """The settings that the run goes by; ``path`` is where ``host.json`` is, or was. Raises ``HostError``."""
+        try:
+            return parse(self.settings, path)
+        except ValueError as error:
+            raise HostError(f"{self.path} cannot be used: {error}", hint=_HINT) from None
+
     def remove(self) -> None:
         """Nothing of ours is left."""
         self.step, self.entries, self.changes = "", (), ()
@@ -155,7 +164,7 @@ class Journal:
 
 def read(path: Path) -> Journal:
     """The journal of this host; an empty one if there is none. Raises ``HostError`` if it cannot be used."""
-    data = files.read(path)
+    data = files.read_trusted(path)
     if data is None:
         return Journal(path)
     try:
@@ -167,7 +176,7 @@ def read(path: Path) -> Journal:
         )
         settings = strictjson.typed(fields, "settings", str)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise HostError(f"{path} cannot be used: {error}", hint="look at what it names, then remove it") from None
+        raise HostError(f"{path} cannot be used: {error}", hint=_HINT) from None
     return Journal(path, fields["step"], entries, changes, settings)
 
 

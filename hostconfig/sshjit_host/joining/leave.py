@@ -11,14 +11,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from sshjit_host.config import Config, load, parse
+from sshjit_host.config import Config, load
 from sshjit_host.errors import HostError
 from sshjit_host.formats.bundle import Bundle
 from sshjit_host.front_end import enrolment, renewal
 from sshjit_host.joining import journal, undo, units
 from sshjit_host.joining.journal import Entry, Journal
 from sshjit_host.machine import files
-from sshjit_host.openssh import dropin, host_keys
+from sshjit_host.openssh import host_keys, reloading
 from sshjit_host.openssh.dropin import DropIn
 from sshjit_host.refresh import Refresher
 
@@ -41,6 +41,8 @@ def leave(path: Path, say: Say) -> None:
             say("this host has not joined; there is nothing to take away")
             return
         undo.require_ours(config)
+        if record.step != journal.JOINING:
+            _mark_loaded(config)
         if record.step != journal.LEAVING:
             _tell(config, say)
             record.leave(_entries(config, path, record), record.settings or path.read_text(encoding="utf-8"))
@@ -55,7 +57,13 @@ def leave(path: Path, say: Say) -> None:
 def _config(path: Path, record: Journal) -> Config | None:
     if path.exists() and record.step != journal.JOINING:
         return load(path)
-    return parse(record.settings) if record.settings else None
+    return record.config(path) if record.settings else None
+
+
+def _mark_loaded(config: Config) -> None:
+    """Sshd may go by a drop-in that stands there, whoever wrote it: an older release left no word of that."""
+    if config.home.is_dir() and DropIn(config).is_ours():
+        files.write(config.home / reloading.LOADED, b"")
 
 
 def _entries(config: Config, path: Path, record: Journal) -> Iterator[Entry]:
@@ -65,7 +73,7 @@ def _entries(config: Config, path: Path, record: Journal) -> Iterator[Entry]:
     if config.home not in known:
         yield Entry("tree", config.home)
     ours = [path, *(due.place for due in _certificates(config)), *_units()]
-    if (files.read(config.dropin) or b"").startswith(dropin.HEADER.encode("utf-8")):
+    if DropIn(config).is_ours():
         ours.append(config.dropin)
     yield from (Entry("file", place) for place in ours if place not in known)
 

@@ -22,7 +22,8 @@ Say = Callable[[str], None]
 
 def require_ours(config: Config) -> None:
     """Raise ``HostError`` if the folder that is ours alone, and goes whole, holds what is not ours."""
-    others = (config.sshd_config, config.dropin, config.sshd, config.ssh_keygen, Path(DEFAULT_PATH))
+    others = [config.sshd_config, config.dropin, config.sshd, config.ssh_keygen, Path(DEFAULT_PATH), config.path]
+    others += [config.pam / "sshd", config.run / "sessions"]
     if len(config.home.parts) < 3 or any(config.home in path.parents for path in others):
         raise HostError(
             f"{config.home} holds more than what is ours, so it is neither used nor removed",

@@ -68,7 +68,8 @@ def install(config: Path, say: Callable[[str], None]) -> None:
     if not has_systemd():
         say(BY_HAND)
         return
-    files.folder(WANTS)
+    if not WANTS.is_dir():
+        files.folder(WANTS)
     for name in NAMES:
         place = PACKAGED / name
         if not place.exists():

@@ -32,6 +32,21 @@ def read(path: Path) -> bytes | None:
         raise HostError(f"cannot read {path}: {error.strerror}") from None
 
 
+def read_trusted(path: Path) -> bytes | None:
+    """As ``read``, of a file that decides what we change elsewhere: nobody but root and us may write it."""
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            data = file.read()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise HostError(f"cannot read {path}: {error.strerror}") from None
+    if status.st_uid not in (0, os.geteuid()) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise HostError(f"others can write {path}", hint=f"look at what it says; then chown root {path}, chmod 600 it")
+    return data
+
+
 def write(path: Path, data: bytes, mode: int = 0o644, *, owner: tuple[int, int] | None = None) -> bool:
     """Make ``path`` hold exactly ``data``; return whether anything had to change.
 

@@ -92,6 +92,10 @@ class DropIn:
             values.update({name: value for name, value in CLOSED.items() if name.lower() in known})
         return values
 
+    def is_ours(self) -> bool:
+        """Whether there is a drop-in that this program wrote."""
+        return (files.read(self.config.dropin) or b"").startswith(HEADER.encode("utf-8"))
+
     @property
     def _journal(self) -> Path:
         return self.config.home / "dropin.trial"
@@ -221,9 +225,12 @@ class DropIn:
 
     def _reload(self, say: Say) -> None:
         """Make sshd read a changed drop-in; if that fails, the next run tries again."""
-        if not self._unloaded.exists() or self.config.reload == LATER:
+        if self.config.reload == LATER:
             return
+        # Also where sshd went by it before this file was thought of: `leave` asks for nothing else.
         files.write(self.config.home / reloading.LOADED, b"")
+        if not self._unloaded.exists():
+            return
         say(reloading.reload(self.config))
         files.remove(self._unloaded)
 
