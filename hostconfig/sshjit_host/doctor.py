@@ -17,7 +17,7 @@ from sshjit_host.findings import Finding
 from sshjit_host.formats.bundle import Bundle
 from sshjit_host.front_end import renewal
 from sshjit_host.machine import files
-from sshjit_host.openssh import abilities, effective, owner_lists, sshdconf
+from sshjit_host.openssh import abilities, owner_lists, sshdconf
 from sshjit_host.openssh.account_checks import Accounts
 from sshjit_host.openssh.dropin import DropIn
 from sshjit_host.refresh import Refresher
@@ -45,9 +45,6 @@ class Examination:
     def _made(self, check: Callable[[], Iterator[Finding]]) -> list[Finding]:
         try:
             return list(check())
-        except effective.Refused as error:
-            hint = f"{self.config.sshd} -t -f {self.config.sshd_config}"
-            return [Finding("bad", effective.complaint(error.outcome), hint)]
         except HostError as error:
             return [Finding("bad", error.message, error.hint)]
         except OSError as error:

@@ -55,7 +55,7 @@ class DropIn:
             except effective.Refused as error:
                 self._answer = error
         if isinstance(self._answer, effective.Refused):
-            raise effective.Refused(self._answer.outcome)
+            raise effective.Refused(self._answer.outcome, hint=self._answer.hint)
         return self._answer
 
     def host_keys(self, layout: sshdconf.Layout) -> tuple[str, ...]:

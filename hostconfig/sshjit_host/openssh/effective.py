@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sshjit_host.config import Config
+from sshjit_host.errors import SshdError
 from sshjit_host.openssh import sshdconf
 from sshjit_host.openssh.keygen import Outcome, run
 
@@ -40,11 +41,11 @@ class Connection:
         return f"user={login},{fields}"
 
 
-class Refused(Exception):
+class Refused(SshdError):
     """sshd did not answer; ``outcome`` holds what it said instead."""
 
-    def __init__(self, outcome: Outcome) -> None:
-        super().__init__(outcome.output)
+    def __init__(self, outcome: Outcome, *, hint: str = "") -> None:
+        super().__init__(complaint(outcome), hint=hint)
         self.outcome = outcome
 
 
@@ -81,7 +82,7 @@ def settings(config: Config, login: str = "", connection: Connection = Connectio
     question = connection.question(login or config.logins[0])
     outcome = run(config.sshd, "-T", "-f", config.sshd_config, "-C", question)
     if outcome.code != 0:
-        raise Refused(outcome)
+        raise Refused(outcome, hint=f"{config.sshd} -t -f {config.sshd_config}")
     pairs = (line.partition(" ") for line in outcome.output.splitlines())
     return Effective(tuple((name.lower(), value.strip()) for name, _, value in pairs))
 

@@ -171,9 +171,14 @@ def _marker(config: Config) -> Path:
 
 def _pam_file(config: Config) -> Path:
     """The file of the service that sshd uses, in which our line stands where it has to."""
-    counts = effective.settings(config)
-    name = counts.value("PAMServiceName")
+    name = effective.settings(config).value("PAMServiceName")
     return config.pam / (name if name and name != SERVICE else "sshd")
+
+
+def _marked(config: Config) -> list[Path]:
+    """The files of PAM in which our line is, whichever of them sshd uses now."""
+    places = sorted(path for path in config.pam.iterdir() if path.is_file()) if config.pam.is_dir() else []
+    return [path for path in places if MARK.encode("ascii") in (files.read(path) or b"")]
 
 
 def is_installed(config: Config) -> bool:
@@ -194,17 +199,31 @@ def install(config: Config, bundle: Bundle, say: Say) -> str:
     if chosen == "none":
         say("warning: sshd does not use PAM (UsePAM no), so that sessions do not end with their grants")
         return chosen
+    is_new = not stub_path(config).exists()
     files.write(stub_path(config), stub(config, bundle))
-    _try(config)
-    if chosen == "service":
-        if files.write(config.pam / SERVICE, _service(config)):
-            say(f"wrote {config.pam / SERVICE}")
-        files.write(_marker(config), b"")
-        _take_out(_pam_file(config), say)
-    else:
-        _put_in(config, _pam_file(config).resolve(), say)
-        _drop_service(config, say)
+    try:
+        _try(config)
+        if chosen == "service":
+            _add_service(config, say)
+        else:
+            _put_in(config, _pam_file(config), say)
+            _drop_service(config, say)
+    except HostError:
+        if is_new:
+            files.remove(stub_path(config))
+        raise
     return chosen
+
+
+def _add_service(config: Config, say: Say) -> None:
+    path = config.pam / SERVICE
+    if not (files.read(path) or HEADER.encode("ascii")).startswith(HEADER.encode("ascii")):
+        raise HostError(f"{path} is there already, and is not ours", hint="move it away")
+    if files.write(path, _service(config)):
+        say(f"wrote {path}")
+    files.write(_marker(config), b"")
+    for marked in _marked(config):
+        _take_out(marked, say)
 
 
 def remove(config: Config, say: Say) -> None:
@@ -213,7 +232,8 @@ def remove(config: Config, say: Say) -> None:
     The drop-in must not name our service any more, and sshd must have been reloaded since (``forget_service``).
     """
     recover(config, say)
-    _take_out(_pam_file(config).resolve(), say)
+    for path in _marked(config):
+        _take_out(path, say)
     _drop_service(config, say)
     files.remove(stub_path(config))
 
@@ -248,9 +268,10 @@ def _try(config: Config) -> None:
             raise HostError(f"the session hook does not work here: {syntax.output or trial.output or auth_info!r}")
 
 
-def _put_in(config: Config, path: Path, say: Say) -> None:
+def _put_in(config: Config, service: Path, say: Say) -> None:
     """Add our line before the first session rule; a run that dies meanwhile is undone by the next one."""
     recover(config, say)
+    path = service.resolve()
     before = files.read(path)
     if before is None:
         raise HostError(f"there is no {path}, so that PAM cannot run the session hook", hint="set UsePAM no, or add it")
@@ -267,7 +288,7 @@ def _put_in(config: Config, path: Path, say: Say) -> None:
     journal = {"path": str(path), "before": base64.b64encode(before).decode("ascii"), "mode": mode}
     files.write(_trial(config), json.dumps(journal).encode("ascii"), 0o600)
     files.write(path, after, mode)
-    problem = order(config, path)
+    problem = order(config, service)
     if problem:
         recover(config, say)
         raise HostError(f"the session hook does not count: {problem}")
@@ -276,20 +297,26 @@ def _put_in(config: Config, path: Path, say: Say) -> None:
 
 
 def recover(config: Config, say: Say) -> None:
-    """Undo what a run that died had begun."""
+    """Undo what a run that died had begun: what others changed in the file since stays, and our line goes."""
     kept = files.read(_trial(config))
-    if kept is not None:
-        journal = json.loads(kept)
-        files.write(Path(journal["path"]), base64.b64decode(journal["before"]), journal["mode"])
-        files.remove(_trial(config))
-        say(f"put {journal['path']} back: an earlier run ended before its line was checked")
+    if kept is None:
+        return
+    journal = json.loads(kept)
+    path, before = Path(journal["path"]), base64.b64decode(journal["before"])
+    now = files.read(path)
+    if now is None or _without_ours(now) != _without_ours(before):
+        _take_out(path, say)
+    elif files.write(path, before, journal["mode"]):
+        say(f"put {path} back: an earlier run ended before its line was checked")
+    files.remove(_trial(config))
 
 
 def _trial(config: Config) -> Path:
     return config.home / "pam.trial"
 
 
-def _take_out(path: Path, say: Say) -> None:
+def _take_out(service: Path, say: Say) -> None:
+    path = service.resolve()
     before = files.read(path)
     if before is not None and (after := _without_ours(before)) != before:
         files.write(path, after, stat.S_IMODE(path.stat().st_mode))

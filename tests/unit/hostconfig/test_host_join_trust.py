@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import joining_machine
-from tests.support.host_machine import Authority
+from tests.support.host_machine import Authority, run
 from tests.support.joining_machine import Machine
 
 
@@ -39,6 +39,49 @@ def test_t36_a_host_of_an_older_release_keeps_what_sshd_reads_until_sshd_forgot_
     assert machine.owner() == 0, "sshd, which still goes by our revocation list, finds it"
     assert machine.path("/etc/ssh/ssh-jit/krl").exists()
     settings.write_text(joined)
+    machine.program("leave")
+    assert machine.snapshot() == before
+    assert machine.owner() == 0
+
+
+def picky(machine: Machine) -> None:
+    """An sshd that answers no question any more once it has seen a host certificate."""
+    seen = "grep -qs HostCertificate /etc/ssh/sshd_config.d/10-ssh-jit.conf && : >/run/broken"
+    path = machine.path("/usr/sbin/sshd.picky")
+    path.write_text(
+        f'#!/bin/sh\n[ "$1" = -T ] && {seen}\n[ "$1" = -T ] && [ -e /run/broken ] && echo broken && exit 255\n'
+        'exec /usr/sbin/sshd "$@"\n'
+    )
+    path.chmod(0o755)
+
+
+def test_t36_an_sshd_that_answers_nothing_any_more_keeps_nothing_from_being_put_back(machine: Machine) -> None:
+    picky(machine)
+    before = machine.snapshot()
+    said = machine.join("--sshd", "/usr/sbin/sshd.picky", code=5)
+    assert "Traceback" not in said
+    assert "not all could be put back" not in said
+    assert machine.snapshot() == before
+    assert machine.owner() == 0
+
+
+def test_a_broken_configuration_of_sshd_is_told_in_two_lines(authority: Authority, machine: Machine) -> None:
+    before = machine.snapshot()
+    machine.join()
+    ca = run("ssh-keygen", "-l", "-f", authority.user_ca).split()[1]
+    accepted = "Accepted publickey for deploy from 10.0.0.1 port 5 ssh2: ED25519-CERT SHA256:x ID x CA ED25519"
+    machine.path("/root/log").write_text(f"{accepted} {ca}\n")
+    broken = machine.path("/etc/ssh/sshd_config.d/95-owner.conf")
+    broken.write_text("NoSuchKeyword yes\n")
+    closing = ("join", "--only-certificates", "--log", "/root/log")
+    for words in (("sessions", "--install"), ("sessions", "--remove"), closing, ("refresh",), ("leave",)):
+        code = 0 if words == ("sessions", "--remove") else 5
+        said = machine.program(*words, code=code)
+        assert "Traceback" not in said
+        assert code == 0 or ("sshd refuses its configuration" in said and "NoSuchKeyword" in said), said
+    assert "sshd refuses its configuration" in machine.program("doctor", code=1)
+    broken.unlink()
+    machine.path("/root/log").unlink()
     machine.program("leave")
     assert machine.snapshot() == before
     assert machine.owner() == 0

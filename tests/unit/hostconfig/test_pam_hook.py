@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -94,6 +95,57 @@ def test_t36_a_run_that_died_is_undone_by_the_next(config: Config, monkeypatch: 
     assert "put" in lines[0]
     pam_hook.recover(config, lines.append)
     assert len(lines) == 1
+
+
+def test_t36_what_others_changed_since_a_run_died_stays(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An upgrade of a package, say, between the loss of power and the next run."""
+    path = config.pam / "sshd"
+    path.write_text(DEBIAN)
+    with monkeypatch.context() as patch:
+        patch.setattr(pam_hook, "order", lambda *_: "it does not count")
+        patch.setattr(pam_hook, "recover", lambda *_: None)
+        with pytest.raises(HostError, match="does not count"):
+            pam_hook._put_in(config, path, silent)
+    path.write_text(path.read_text() + "session optional pam_new.so\n")
+    pam_hook.recover(config, silent)
+    assert path.read_text() == DEBIAN + "session optional pam_new.so\n"
+    assert list(config.home.iterdir()) == []
+
+
+def test_a_service_that_is_a_link_stays_one(config: Config, tmp_path: Path) -> None:
+    """It may lead out of the folder, to a file of another name; the rules that count are read there."""
+    real = tmp_path / "vendor-sshd"
+    real.write_text(DEBIAN)
+    path = config.pam / "sshd"
+    path.symlink_to(real)
+    pam_hook._put_in(config, path, silent)
+    assert pam_hook.order(config, path) == ""
+    assert real.read_text() != DEBIAN
+    pam_hook._take_out(path, silent)
+    assert path.is_symlink()
+    assert real.read_text() == DEBIAN
+
+
+def test_the_hook_goes_without_asking_sshd_from_every_file_that_has_our_line(config: Config) -> None:
+    """Sshd may not answer any more, or use another service by now."""
+    assert not config.sshd.with_name("sshd.gone").exists()
+    config = dataclasses.replace(config, sshd=config.sshd.with_name("sshd.gone"))
+    for name in ("sshd", "remote"):
+        (config.pam / name).write_text(DEBIAN)
+        pam_hook._put_in(config, config.pam / name, silent)
+    pam_hook.remove(config, silent)
+    assert {path.name: path.read_text() for path in config.pam.iterdir()} == {"sshd": DEBIAN, "remote": DEBIAN}
+
+
+def test_a_service_of_somebody_elses_is_left_alone(
+    authority: Authority, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (config.pam / pam_hook.SERVICE).write_text("auth required pam_deny.so\n")
+    monkeypatch.setattr(pam_hook, "way", lambda _: "service")
+    with pytest.raises(HostError, match="is not ours"):
+        pam_hook.install(config, bundles.read(str(authority.offer()["bundle"])), silent)
+    assert (config.pam / pam_hook.SERVICE).read_text() == "auth required pam_deny.so\n"
+    assert list(config.home.iterdir()) == [], "neither the stub nor a mark that the drop-in goes by"
 
 
 def test_what_comes_before_our_rule_is_named_through_every_include(config: Config) -> None:
