@@ -96,7 +96,7 @@ class Refresher:
     def _made_from(self, bundle: Bundle, dropin: DropIn, now: float) -> HostError | None:
         """Makes all files from a bundle and says its warnings; what went wrong, which keeps no newer bundle away."""
         try:
-            self._apply(bundle)
+            self._apply(bundle, dropin)
             self._warn(bundle, now)
             dropin.apply(self.say)
         except HostError as error:
@@ -196,7 +196,7 @@ class Refresher:
 
     # ------------------------------------------------------------------------------------------- what it makes
 
-    def _apply(self, bundle: Bundle) -> None:
+    def _apply(self, bundle: Bundle, dropin: DropIn) -> None:
         """Make the files that sshd reads, and the grants that ended early or were extended.
 
         The revocation list comes first. If there is none that this machine can read, the old one stays, and the rest
@@ -220,7 +220,7 @@ class Refresher:
             if path.name not in self.config.logins and not path.is_dir() and files.remove(path):
                 self.say(f"removed {path}")
         if self.config.beside:
-            beside.update(self.config, self.say)
+            beside.update(self.config, dropin.counts, self.say)
         if problem is not None:
             raise problem
 

@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sshjit_host.config import Config
+from sshjit_host.errors import HostError
 from sshjit_host.findings import Finding
 from sshjit_host.machine import files
-from sshjit_host.openssh import sshdconf
+from sshjit_host.openssh import beside, effective, sshdconf
+from sshjit_host.openssh.dropin import DropIn
 from sshjit_host.openssh.keygen import run
 
 _OURS = ("TrustedUserCAKeys", "AuthorizedPrincipalsFile")
@@ -27,10 +29,11 @@ def findings(config: Config) -> Iterator[Finding]:
     layout = sshdconf.layout(config.sshd_config)
     checked = run(config.sshd, "-t", "-f", config.sshd_config)
     if checked.code != 0:
-        complaint = "; ".join(checked.output.splitlines()[:3]) or f"status {checked.code}"
         hint = f"{config.sshd} -t -f {config.sshd_config}"
-        yield Finding("bad", f"sshd refuses its configuration already: {complaint}", hint)
+        yield Finding("bad", effective.complaint(checked, "its configuration already"), hint)
     yield from _other_ca(config, layout)
+    if config.beside and checked.code == 0:
+        yield from _places(config)
     yield from _folders(config)
     yield from _order_of_commands(config, layout)
     yield from _selinux()
@@ -55,6 +58,14 @@ def _other_ca(config: Config, layout: sshdconf.Layout) -> Iterator[Finding]:
             f"{setting.place} sets {what[setting.keyword]} {value}, which would not count any more",
             "join with --beside, which keeps it and puts our lines into its files; or remove that line",
         )
+
+
+def _places(config: Config) -> Iterator[Finding]:
+    """The files into which our lines go with ``--beside``."""
+    try:
+        beside.require_places(config, DropIn(config).counts)
+    except HostError as error:
+        yield Finding("bad", error.message, error.hint)
 
 
 def _folders(config: Config) -> Iterator[Finding]:

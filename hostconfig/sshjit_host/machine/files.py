@@ -42,8 +42,8 @@ def read_trusted(path: Path) -> bytes | None:
         return None
     except OSError as error:
         raise HostError(f"cannot read {path}: {error.strerror}") from None
-    if status.st_uid not in (0, os.geteuid()) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise HostError(f"others can write {path}", hint=f"look at what it says; then chown root {path}, chmod 600 it")
+    if reason := _of_others(path, status):
+        raise HostError(reason, hint=f"look at what it says; then: chown root {path}; chmod 600 {path}")
     return data
 
 
@@ -226,9 +226,24 @@ def untrusted_folders(path: Path, *, others: bool) -> Iterator[str]:
     """
     for place in (path, *path.parents):
         status = place.stat()
-        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            yield f"others can write {place}, so sshd ignores what is below it"
-        elif status.st_uid not in (0, os.geteuid()):
-            yield f"{place} belongs to another user, so sshd ignores what is below it"
+        if reason := _of_others(place, status):
+            yield f"{reason}, so sshd ignores what is below it"
         elif others and not status.st_mode & stat.S_IXOTH:
             yield f"{place} is closed to other users, so sshd finds nothing below it when one of them logs in"
+
+
+def of_others(path: Path) -> str:
+    """Why somebody else than root and us can decide what is in a file, or will be; empty if nobody can.
+
+    Every link on the way to it counts: whoever can set one decides which file is meant.
+    """
+    folders = (path.parent, path.parent.resolve(), path.resolve().parent)
+    places = dict.fromkeys((path, *(place for folder in folders for place in (folder, *folder.parents))))
+    reasons = (_of_others(place, place.stat()) for place in places if place.exists())
+    return next((reason for reason in reasons if reason), "")
+
+
+def _of_others(place: Path, status: os.stat_result) -> str:
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return f"others can write {place}"
+    return f"{place} belongs to another user" if status.st_uid not in (0, os.geteuid()) else ""

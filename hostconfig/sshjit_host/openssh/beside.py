@@ -3,7 +3,8 @@
 sshd knows one ``TrustedUserCAKeys`` and one ``AuthorizedPrincipalsFile`` for a connection. With ``--beside`` the
 owner's stay: our CA keys are put below those in that file, and our principals into the principals files of our
 accounts. Where the owner has none, a certificate must name the account itself; our own files, for our accounts alone,
-then say that too. What was put where is written down before it is done.
+then say that too. What was put where is written down before it is done. Only files that nobody but root can change are
+read and written: an account's holder could lead root to any file by a link, or write other principals into theirs.
 """
 
 from __future__ import annotations
@@ -20,9 +21,12 @@ from sshjit_host.config import Config
 from sshjit_host.errors import HostError, SshdError
 from sshjit_host.formats import strictjson
 from sshjit_host.machine import files
-from sshjit_host.openssh import effective, sshdconf
+from sshjit_host.openssh import sshdconf
 from sshjit_host.openssh.account_checks import expanded
+from sshjit_host.openssh.effective import Effective
 
+Ask = Callable[[str], Effective]
+"""What sshd says is in effect for an account; raises ``effective.Refused`` if it does not answer."""
 RECORD = "beside.json"
 """The file in the host's home that says which lines are ours."""
 
@@ -50,15 +54,22 @@ def principals(config: Config, login: str) -> str:
     return f"{login}\n{login}@{config.host_id}\n" if config.beside else f"{login}@{config.host_id}\n"
 
 
-def update(config: Config, say: Callable[[str], None]) -> None:
+def require_places(config: Config, ask: Ask) -> None:
+    """Raise ``HostError`` unless there are files that our lines can be put into, which root alone can change."""
+    for path in _wanted(config, ask):
+        _require_own(path)
+
+
+def update(config: Config, ask: Ask, say: Callable[[str], None]) -> None:
     """Bring our lines in the owner's files up to date. The caller holds the lock of ``config.home``.
 
-    Raises ``SshdError`` where there is no file to put them into.
+    Raises ``SshdError`` where there is no file to put them into, or somebody else could change it.
     """
-    wanted = _wanted(config)
+    wanted = _by_place(_wanted(config, ask))
     record = _read(config)
     for path in sorted({*wanted, *record}):
         place = record.get(path, _Place())
+        _require_own(path)
         before = files.read(path)
         base = _without(before or b"", place)
         lines = [line for line in wanted.get(path, []) if line.encode("ascii") not in base.splitlines()]
@@ -79,6 +90,7 @@ def update(config: Config, say: Callable[[str], None]) -> None:
 def take_out(config: Config, say: Callable[[str], None]) -> None:
     """Take our lines out of the owner's files, byte for byte."""
     for path, place in _read(config).items():
+        _require_own(path)
         before = files.read(path)
         if before is None:
             continue
@@ -89,26 +101,45 @@ def take_out(config: Config, say: Callable[[str], None]) -> None:
     files.remove(config.home / RECORD)
 
 
-def require(config: Config) -> None:
+def require(config: Config, ask: Ask) -> None:
     """Raise ``SshdError`` unless the files that sshd goes by hold our lines."""
-    for path, lines in _wanted(config).items():
+    for path, lines in _by_place(_wanted(config, ask)).items():
         held = (files.read(path) or b"").splitlines()
         missing = [line for line in lines if line.encode("ascii") not in held]
         if missing:
             raise SshdError(f"{path} does not hold our line {missing[0]!r}", hint="ssh-jit-host refresh puts it there")
 
 
-def _wanted(config: Config) -> dict[Path, list[str]]:
-    """Our lines by the file of the owner that they belong into."""
+def _require_own(path: Path) -> None:
+    """Raise ``SshdError`` if somebody else than root can decide what is in a file."""
+    if reason := files.of_others(path):
+        raise SshdError(
+            f"{path} decides who gets in, and is not root's alone: {reason}",
+            hint="have sshd_config name a file below /etc/ssh, or chown root and chmod go-w what is named",
+        )
+
+
+def _by_place(wanted: dict[Path, list[str]]) -> dict[Path, list[str]]:
+    """The same by where each file is, behind links. Raises ``SshdError`` if a link on the way is somebody else's."""
+    found: dict[Path, list[str]] = {}
+    for path, lines in wanted.items():
+        _require_own(path)
+        known = found.setdefault(path.resolve(), [])
+        known += [line for line in lines if line not in known]
+    return found
+
+
+def _wanted(config: Config, ask: Ask) -> dict[Path, list[str]]:
+    """Our lines by the file of the owner that they belong into, as sshd's configuration names it."""
     ours = (files.read(config.home / "user_ca.pub") or b"").decode("ascii").splitlines()
     with_files = has_principals_files(config, sshdconf.layout(config.sshd_config))
     wanted: dict[Path, list[str]] = {}
     for login in config.logins:
-        counts = effective.settings(config, login)
+        counts = ask(login)
         trusted = counts.value("TrustedUserCAKeys")
         if trusted in ("", "none"):
             raise SshdError(f"sshd trusts no other CA for {login}", hint="join without --beside")
-        wanted[Path(trusted).resolve()] = [f"{line} ssh-jit" for line in ours]
+        wanted[Path(trusted)] = [f"{line} ssh-jit" for line in ours]
         pattern = counts.value("AuthorizedPrincipalsFile")
         if with_files:
             wanted.setdefault(_principals_file(pattern, login), []).append(f"{login}@{config.host_id}")
@@ -126,7 +157,7 @@ def _principals_file(pattern: str, login: str) -> Path:
             f"sshd's configuration has principals files, and none for {login}",
             hint=f"set AuthorizedPrincipalsFile for {login} as well",
         )
-    return path.resolve()
+    return path
 
 
 def _without(data: bytes, place: _Place) -> bytes:
@@ -157,7 +188,7 @@ def _put(path: Path, data: bytes | None) -> None:
 
 def _read(config: Config) -> dict[Path, _Place]:
     path = config.home / RECORD
-    data = files.read(path)
+    data = files.read_trusted(path)
     if data is None:
         return {}
     try:

@@ -11,13 +11,14 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sshjit_host.config import LATER, Config
 from sshjit_host.errors import SshdError
 from sshjit_host.machine import files
 from sshjit_host.openssh import beside, effective, owner_lists, pam_hook, reloading, sshdconf
+from sshjit_host.openssh.effective import ANY, Connection, Effective
 from sshjit_host.openssh.keygen import Outcome, run
 
 HEADER = "# Written by ssh-jit-host, which overwrites changes. It makes sshd accept short-lived certificates.\n"
@@ -38,25 +39,31 @@ Say = Callable[[str], None]
 
 @dataclass
 class DropIn:
-    """The drop-in of one host, for one run: sshd is asked what is in effect once before a change, and once after it.
+    """The drop-in of one host, for one run: sshd is asked the same once before a change, and once after it.
 
     Every method that changes something expects the caller to hold the lock of ``config.home``.
     """
 
     config: Config
-    _answer: effective.Effective | effective.Refused | None = None
+    _answers: dict[str, Effective | effective.Refused] = field(default_factory=dict)
     """What sshd said, or why it did not, since the drop-in changed last."""
 
-    def usual(self) -> effective.Effective:
+    def usual(self) -> Effective:
         """What is in effect for the first of our accounts. Raises ``effective.Refused``."""
-        if self._answer is None:
+        return self.counts(self.config.logins[0])
+
+    def counts(self, login: str, connection: Connection = ANY) -> Effective:
+        """What is in effect for one of our accounts. Raises ``effective.Refused``."""
+        question = connection.question(login)
+        if question not in self._answers:
             try:
-                self._answer = effective.settings(self.config)
+                self._answers[question] = effective.settings(self.config, login, connection)
             except effective.Refused as error:
-                self._answer = error
-        if isinstance(self._answer, effective.Refused):
-            raise effective.Refused(self._answer.outcome, hint=self._answer.hint)
-        return self._answer
+                self._answers[question] = error
+        answer = self._answers[question]
+        if isinstance(answer, effective.Refused):
+            raise effective.Refused(answer.outcome, hint=answer.hint)
+        return answer
 
     def host_keys(self, layout: sshdconf.Layout) -> tuple[str, ...]:
         """The files of sshd's host keys: which it has by itself if none is named depends on its version.
@@ -183,7 +190,7 @@ class DropIn:
         files.write(self._journal, json.dumps({"before": kept}).encode("ascii"), 0o600)
         try:
             files.write(self.config.dropin, text)
-            self._answer = None
+            self._answers.clear()
             outcome = run(self.config.sshd, "-t", "-f", self.config.sshd_config)
             if outcome.code == 0:
                 self._require_effect()
@@ -197,7 +204,7 @@ class DropIn:
         files.remove(self._journal)
 
     def _restore(self, before: bytes | None) -> None:
-        self._answer = None
+        self._answers.clear()
         if before is None:
             files.remove(self.config.dropin)
         else:
@@ -246,14 +253,14 @@ class DropIn:
             if accounts or any(s.conditional for keyword in self.values for s in layout.of(keyword)):
                 for connection in effective.connections(usual, layout):
                     for login in self.config.logins:
-                        counts = effective.settings(self.config, login, connection)
+                        counts = self.counts(login, connection)
                         self._compare(layout, counts, {**self.values, **accounts})
             if self.config.beside:
-                beside.require(self.config)
+                beside.require(self.config, self.counts)
         except effective.Refused as error:
             raise self._refusal(error.outcome) from None
 
-    def _compare(self, layout: sshdconf.Layout, counts: effective.Effective, values: dict[str, str]) -> None:
+    def _compare(self, layout: sshdconf.Layout, counts: Effective, values: dict[str, str]) -> None:
         for keyword, value in values.items():
             if counts.value(keyword) != value:
                 raise self._shadowed(layout, keyword, counts.value(keyword))

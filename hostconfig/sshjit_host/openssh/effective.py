@@ -41,6 +41,10 @@ class Connection:
         return f"user={login},{fields}"
 
 
+ANY = Connection()
+"""The one that is asked about where no other is meant."""
+
+
 class Refused(SshdError):
     """sshd did not answer; ``outcome`` holds what it said instead."""
 
@@ -74,7 +78,7 @@ class Effective:
         return next(iter(self.all(keyword)), "")
 
 
-def settings(config: Config, login: str = "", connection: Connection = Connection()) -> Effective:
+def settings(config: Config, login: str = "", connection: Connection = ANY) -> Effective:
     """What is in effect for an account's connection; without a login, for the first of the accounts that we manage.
 
     Raises ``Refused`` if sshd does not answer.

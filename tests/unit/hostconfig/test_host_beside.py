@@ -1,0 +1,128 @@
+"""``--beside``: our lines in the files of an owner who trusts another CA, and only in those that are root's alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import debian_root, joining_machine
+from tests.support.host_machine import Authority, line, make_key
+from tests.support.joining_machine import Machine
+
+TRUSTED = "TrustedUserCAKeys /etc/ssh/others.pub\n"
+PRINCIPALS = "AuthorizedPrincipalsFile /etc/ssh/principals/%u\n"
+
+
+@pytest.fixture(params=debian_root.SUITES)
+def machine(request: pytest.FixtureRequest, authority: Authority, program: Path) -> Iterator[Machine]:
+    """A server of that release, whose owner trusts another CA, for the principals that files name."""
+    with joining_machine.machine(authority, program, suite=str(request.param)) as made:
+        others = make_key(made.keys / "others_ca")
+        made.path("/etc/ssh/others.pub").write_text(f"{line(others)} the owner's\n")
+        made.path("/etc/ssh/principals").mkdir()
+        (made.path("/etc/ssh/principals") / "deploy").write_text("# theirs\noperators")  # without a line end
+        (made.path("/etc/ssh/principals") / "postgres").write_text("dba\n")
+        made.sh("cd /etc/ssh/principals && chgrp postgres postgres && chmod 640 postgres")
+        owned(made, TRUSTED + PRINCIPALS)
+        yield made
+
+
+def owned(machine: Machine, text: str) -> None:
+    """What the owner's configuration says, in effect."""
+    machine.path("/etc/ssh/sshd_config.d/50-others.conf").write_text(text)
+    machine.sh("kill -HUP $(cat /run/sshd.pid)")
+    machine.wait_for_sshd()
+
+
+def by_them(machine: Machine, principal: str, serial: int) -> Path:
+    """A certificate by the owner's CA."""
+    folder = machine.keys / "theirs"
+    folder.mkdir(exist_ok=True)
+    theirs = Authority(folder)
+    theirs.user_ca = machine.keys / "others_ca"
+    return theirs.certificate(principal, serial)
+
+
+def test_with_principals_files_both_cas_open_and_leaving_takes_exactly_our_lines_out(
+    authority: Authority, machine: Machine
+) -> None:
+    before = machine.snapshot()
+    machine.join("--beside")
+    for number, (login, theirs) in enumerate((("deploy", "operators"), ("postgres", "dba"))):
+        assert machine.ssh(by_them(machine, theirs, number), login) == 0, machine.log()
+        assert machine.ssh(authority.certificate(f"{login}@web1", 50 + number), login) == 0, machine.log()
+    assert machine.ssh(by_them(machine, "deploy", 5)) == 255, "the account's name is no principal where files say which"
+    assert machine.ssh(authority.certificate("deploy@web2", 55)) == 255
+    held = machine.path("/etc/ssh/principals/deploy").read_text()
+    assert held == "# theirs\noperators\ndeploy@web1\n"
+    assert machine.sh("stat -c '%a %G' /etc/ssh/principals/postgres") == "640 postgres\n"
+    joined = machine.snapshot()
+    machine.program("refresh")
+    assert machine.snapshot() == joined
+    machine.path("/etc/ssh/principals/deploy").write_text(held.replace("deploy@web1\n", "") + "later\ndeploy@web1\n")
+    machine.program("leave")
+    assert machine.path("/etc/ssh/principals/deploy").read_text() == "# theirs\noperators\nlater\n"
+    machine.path("/etc/ssh/principals/deploy").write_text("# theirs\noperators")
+    assert machine.snapshot() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "prepare", "reason"),
+    [
+        (
+            TRUSTED + "AuthorizedPrincipalsFile %h/.ssh/principals\n",
+            "mkdir -p ~deploy/.ssh && ln -s /etc/shadow ~deploy/.ssh/principals && chown -Rh deploy ~deploy/.ssh",
+            "/home/deploy/.ssh belongs to another user",
+        ),
+        (TRUSTED + PRINCIPALS, "chown deploy /etc/ssh/principals/deploy", "deploy belongs to another user"),
+        (TRUSTED + PRINCIPALS, "chmod 666 /etc/ssh/principals/deploy", "others can write /etc/ssh/principals/deploy"),
+        (
+            TRUSTED + "AuthorizedPrincipalsFile /srv/principals/%u\n",
+            "mkdir -p /home/deploy/real && chown deploy /home/deploy/real && ln -s /home/deploy/real /srv/principals",
+            "/srv/principals belongs to another user",
+        ),
+        (
+            TRUSTED + "AuthorizedPrincipalsFile /srv/within/%u\n",
+            "mkdir -p /home/deploy/real/in && chown deploy /home/deploy/real && ln -s /home/deploy/real/in /srv/within",
+            "/home/deploy/real belongs to another user",
+        ),
+        (
+            "TrustedUserCAKeys /srv/open/ca.pub\n" + PRINCIPALS,
+            "mkdir -m 777 /srv/open && cp /etc/ssh/others.pub /srv/open/ca.pub",
+            "others can write /srv/open",
+        ),
+    ],
+    ids=["home", "owned", "writable", "link", "link above", "ca keys"],
+)
+def test_files_that_others_can_change_are_refused_before_the_token_is_used(
+    text: str, prepare: str, reason: str, machine: Machine
+) -> None:
+    machine.sh(prepare)
+    owned(machine, text)
+    before = machine.snapshot()
+    said = machine.join("--beside", code=5)
+    assert "conflict: " in said
+    assert "is not root's alone: " in said
+    assert reason in said
+    assert machine.ca.asked == []
+    assert machine.snapshot() == before
+    assert machine.owner() == 0
+
+
+def test_a_file_that_others_can_change_since_is_not_touched_any_more(machine: Machine) -> None:
+    before = machine.snapshot()
+    machine.join("--beside")
+    machine.path("/etc/ssh/principals").chmod(0o777)
+    joined = machine.snapshot()
+    assert "is not root's alone: others can write /etc/ssh/principals" in machine.program("refresh", code=5)
+    now = machine.snapshot()
+    now.pop("etc/ssh/ssh-jit/problem.json")
+    assert now == joined
+    assert "is not root's alone" in machine.program("leave", code=5)
+    assert machine.owner() == 0
+    machine.path("/etc/ssh/principals").chmod(0o755)
+    machine.program("leave")
+    assert machine.snapshot() == before
+    assert machine.owner() == 0
