@@ -6,13 +6,13 @@ A host goes on with what it has, whatever happens. So nobody notices by themselv
 from __future__ import annotations
 
 import json
-from datetime import datetime, timezone
 
 from sshjit_host.config import Config
 from sshjit_host.errors import HostError
 from sshjit_host.formats import strictjson
 from sshjit_host.formats.bundle import Bundle
 from sshjit_host.machine import files
+from sshjit_host.times import day
 
 STALE = 3600
 """Seconds after which a bundle should have been followed by another one: the CA signs one each quarter of an hour."""
@@ -25,8 +25,7 @@ def stale(bundle: Bundle, now: float) -> str:
     if now <= min(bundle.expires, bundle.issued + STALE):
         return ""
     since = bundle.expires if now > bundle.expires else bundle.issued
-    day = datetime.fromtimestamp(since, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-    return f"no newer bundle since {day}; still using it, but revocations may be missing"
+    return f"no newer bundle since {day(since)}; still using it, but revocations may be missing"
 
 
 def note(config: Config, problem: str, now: float) -> None:
@@ -49,8 +48,7 @@ def problems(config: Config, bundle: Bundle | None, now: float) -> tuple[str, ..
     """Everything that is wrong now, for ``status`` and the host's report."""
     kept, lines = _read(config), []
     if kept is not None:
-        day = datetime.fromtimestamp(kept[1], timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-        lines.append(f"refreshing fails since {day}: {kept[0]}")
+        lines.append(f"refreshing fails since {day(kept[1])}: {kept[0]}")
     if bundle is None:
         lines.append("this host holds no bundle")
     elif late := stale(bundle, now):
@@ -62,6 +60,6 @@ def _read(config: Config) -> tuple[str, int] | None:
     data = files.read(config.home / "problem.json")
     try:
         fields = strictjson.loads((data or b"").decode("utf-8"))
-        return strictjson.typed(fields, "problem", str), min(strictjson.typed(fields, "since", int), 2**33)
+        return strictjson.typed(fields, "problem", str), strictjson.typed(fields, "since", int)
     except ValueError:
         return None

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from sshjit_host.front_end import renewal
 from sshjit_host.joining import journal, units
 from sshjit_host.joining.journal import Journal
 from sshjit_host.openssh.dropin import DropIn
-from sshjit_host.times import span
+from sshjit_host.times import day, span
 
 NOT_JOINED = 3
 
@@ -68,11 +67,7 @@ def _certificates(config: Config, bundle: Bundle | None) -> dict[str, str] | str
     held = [] if bundle is None else list(renewal.ours(DropIn(config), bundle))
     if not held:
         return "none"
-    return {str(due.place): f"until {_day(due.certificate.valid_before)}" for due in held}
-
-
-def _day(when: int) -> str:
-    return datetime.fromtimestamp(min(when, 2**33), timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    return {str(due.place): f"until {day(due.certificate.valid_before)}" for due in held}
 
 
 def text(status: Status) -> str:

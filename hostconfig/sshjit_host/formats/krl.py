@@ -57,8 +57,8 @@ class RevocationList:
         return self.data + b"".join(section.data for section in self.later if section.kind in types)
 
 
-def read(data: bytes) -> RevocationList:
-    """Read a whole list; what sshd could not read, or must not be given, raises ``ValueError``."""
+def sections(data: bytes) -> Reader:
+    """A reader that stands behind a list's header. Raises ``ValueError`` if it is no list of a known format."""
     reader = Reader(data)
     if data[: len(MAGIC)] != MAGIC:
         raise ValueError("does not begin with the magic bytes of a KRL")
@@ -68,6 +68,12 @@ def read(data: bytes) -> RevocationList:
     reader.take(3 * 8)  # its own version, date, flags: the bundle's sequence says which list is newer
     reader.string()  # reserved
     reader.string()  # comment
+    return reader
+
+
+def read(data: bytes) -> RevocationList:
+    """Read a whole list; what sshd could not read, or must not be given, raises ``ValueError``."""
+    reader = sections(data)
     kept = data[: len(data) - reader.left]
     keys: list[bytes] = []
     left_out: list[str] = []
@@ -100,18 +106,12 @@ def merge(ours: bytes, other: bytes) -> bytes:
 
     Its signature, if it has one, is over another list, and sshd does not ask for it. Raises ``ValueError``.
     """
-    reader = Reader(other)
-    if reader.take(len(MAGIC)) != MAGIC or reader.number(4) != FORMAT:
-        raise ValueError("is no KRL of a known format")
-    reader.take(3 * 8)
-    reader.string()
-    reader.string()
-    sections = b""
+    reader, added = sections(other), b""
     while reader:
         section, body = reader.number(1), reader.string()
         if section != SIGNATURE:
-            sections += bytes([section]) + string(body)
-    return ours + sections
+            added += bytes([section]) + string(body)
+    return ours + added
 
 
 def _certificates(body: Reader) -> None:

@@ -10,19 +10,17 @@ from sshjit_host.formats.krl import (
     CERTIFICATES,
     EXPLICIT_KEYS,
     KEY_IDS,
-    MAGIC,
     SERIAL_BITMAP,
     SERIAL_LIST,
     SERIAL_RANGE,
+    sections,
 )
 from sshjit_host.formats.sshkey import Reader
 
 
-def revokes(reader: Reader, ca: bytes, serial: int, key_id: str) -> bool:
+def revokes(data: bytes, ca: bytes, serial: int, key_id: str) -> bool:
     """Whether the list revokes a certificate by this CA key, or the CA key itself."""
-    reader.take(len(MAGIC) + 4 + 3 * 8)
-    reader.string()  # reserved
-    reader.string()  # comment
+    reader = sections(data)
     while reader:
         section, body = reader.number(1), Reader(reader.string())
         if section == EXPLICIT_KEYS:

@@ -18,14 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from sshjit_host.config import HOST_ID, Config
-from sshjit_host.errors import BundleRefused, ConfigError, HostError, Unreachable
-from sshjit_host.formats import strictjson
+from sshjit_host.errors import BundleRefused, ConfigError, HostError
 from sshjit_host.formats.bundle import Bundle
 from sshjit_host.front_end import fetch, renewal
 from sshjit_host.front_end.renewal import Certificate
-from sshjit_host.machine import files
+from sshjit_host.front_end.signed_posts import Kind, send
 from sshjit_host.openssh.host_keys import HostKey
-from sshjit_host.openssh.keygen import run, sign
+from sshjit_host.openssh.keygen import is_signed, sign
 
 JOIN = "join@ssh-jit"
 LEAVE = "leave@ssh-jit"
@@ -81,7 +80,7 @@ def join(config: Config, bundle: Bundle, keys: tuple[HostKey, ...], ask: Ask, no
     signatures = [sign(config.ssh_keygen, key.path, signed, JOIN) for key in keys]
     body = {**message, "mac": mac, "signatures": signatures}
     try:
-        answer = _post(config, "join", body)
+        lines = renewal.posted(config, "join", body)
     except fetch.Refusal as error:
         if error.code != "join_refused":
             raise
@@ -89,28 +88,21 @@ def join(config: Config, bundle: Bundle, keys: tuple[HostKey, ...], ask: Ask, no
             return renew(config, bundle, keys, now)
         except HostError:
             raise error from None
-    return _checked(config, bundle, keys, answer, now)
+    return _checked(config, bundle, keys, lines, now)
 
 
 def renew(config: Config, bundle: Bundle, keys: tuple[HostKey, ...], now: int) -> Enrolled:
     """New certificates for keys that are enrolled. Raises as ``join`` does."""
-    lines = [key.line for key in keys]
-    signed = renewal.text(bundle.installation, config.name, lines, now)
-    signatures = [sign(config.ssh_keygen, key.path, signed, renewal.NAMESPACE) for key in keys]
-    body = {"name": config.name, "host_keys": lines, "time": now, "signatures": signatures}
-    return _checked(config, bundle, keys, _post(config, "renew", body), now)
+    return _checked(config, bundle, keys, renewal.asked(config, bundle, keys, now), now)
 
 
-def leave(config: Config, installation: str, key: HostKey, now: int) -> None:
-    """Tell the CA that this host leaves. Raises ``Refusal`` or ``Unreachable``."""
-    text = "\n".join(("ssh-jit leave v1", installation, config.name, str(now), "")).encode("ascii")
-    body = {
-        "name": config.name,
-        "host_key": key.line,
-        "time": now,
-        "signature": sign(config.ssh_keygen, key.path, text, LEAVE),
-    }
-    fetch.post(f"{config.url}/api/v1/host/leave", json.dumps(body).encode("ascii"))
+def leave(config: Config, bundle: Bundle, now: int) -> None:
+    """Tell the CA that this host leaves. Raises ``HostError``."""
+    send(config, bundle, Kind("leave", LEAVE, _leave_text), {"name": config.name, "time": now})
+
+
+def _leave_text(installation: str, message: dict[str, Any]) -> bytes:
+    return "\n".join(("ssh-jit leave v1", installation, message["name"], str(message["time"]), "")).encode("ascii")
 
 
 def join_text(installation: str, message: dict[str, Any]) -> bytes:
@@ -119,23 +111,13 @@ def join_text(installation: str, message: dict[str, Any]) -> bytes:
     return f"ssh-jit join v2\n{installation}\n{said}\n".encode("ascii")
 
 
-def _post(config: Config, what: str, body: dict[str, Any]) -> dict[str, Any]:
-    text = fetch.post(f"{config.url}/api/v1/host/{what}", json.dumps(body).encode("ascii"))
-    try:
-        answer = strictjson.loads(text)
-        strictjson.strings(answer, "certificates")
-    except (ValueError, KeyError):
-        raise Unreachable("the front end's answer to the host keys is not the CA's: it holds no certificates") from None
-    return answer
-
-
-def _checked(config: Config, bundle: Bundle, keys: tuple[HostKey, ...], answer: dict[str, Any], now: int) -> Enrolled:
+def _checked(config: Config, bundle: Bundle, keys: tuple[HostKey, ...], lines: tuple[str, ...], now: int) -> Enrolled:
     """The certificates, by the places of the keys that they are for. Raises ``BundleRefused``."""
     places = {base64.b64decode(key.line.split()[1]): key.certificate for key in keys}
     cas = {key.blob for key in bundle.host_ca}
     enrolled: dict[Path, bytes] = {}
     ids = set()
-    for line in strictjson.strings(answer, "certificates"):
+    for line in lines:
         certificate = _read(config, line)
         _require(certificate.ca in cas, "is not signed by a host CA of the bundle")
         _require(certificate.kind == _HOST, "is not a host's")
@@ -160,8 +142,7 @@ def _read(config: Config, line: str) -> Certificate:
         certificate = renewal.read(line)
     except (ValueError, IndexError, binascii.Error):
         raise BundleRefused("the CA's answer holds something that is no certificate") from None
-    with files.scratch({"key-cert.pub": f"{certificate.line}\n".encode("ascii")}) as folder:
-        _require(run(config.ssh_keygen, "-L", "-f", folder / "key-cert.pub").code == 0, "is not signed by its CA")
+    _require(is_signed(config.ssh_keygen, certificate.line), "is not signed by its CA")
     return certificate
 
 

@@ -6,12 +6,15 @@ hostile front end can cost: size, time, redirects.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import http.client
+import json
 import re
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,15 +128,13 @@ def _bundle(url: str, etag: str, wait: int) -> Poll:
 
 
 def _ask(url: str, etag: str, deadline: Deadline, wait: int) -> Poll:
-    request = urllib.request.Request(url + "/bundle", headers={"User-Agent": f"ssh-jit-host/{version()}"})  # noqa: S310 - http(s) by config.py
-    request.add_header("Accept", "application/json")
-    request.add_header("Ssh-Jit-Version", str(PROTOCOL))
+    request = _request(f"{url}/bundle")
     if etag:
         request.add_header("If-None-Match", etag)
     if wait:
         request.add_header("Prefer", f"wait={wait}")
     try:
-        with _opener(deadline).open(request, timeout=PATIENCE) as answer:
+        with _answer(url, request, deadline) as answer:
             body = _body(answer)
             tag, waits = answer.headers.get("ETag", ""), _waits(answer.headers)
     except urllib.error.HTTPError as error:
@@ -142,9 +143,6 @@ def _ask(url: str, etag: str, deadline: Deadline, wait: int) -> Poll:
                 return Poll(None, _waits(error.headers))
             text = _said(error)[1] if error.code == http.client.UPGRADE_REQUIRED else ""
         raise _Status(error.code, text) from None
-    except (OSError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", error)
-        raise Unreachable(f"cannot reach {url}: {reason or type(error).__name__}") from None
     return Poll(_offer(body, tag), waits)
 
 
@@ -153,23 +151,45 @@ def _waits(headers: Any) -> bool:
     return str(headers.get("Preference-Applied", "")).strip().lower().startswith("wait")
 
 
-def post(url: str, body: bytes) -> str:
-    """Send JSON and return the text of the answer. Raises ``Unreachable``, with what the front end says."""
-    request = urllib.request.Request(url, data=body, headers={"User-Agent": f"ssh-jit-host/{version()}"})  # noqa: S310 - http(s) by config.py
+def post(url: str, place: str, fields: dict[str, Any]) -> str:
+    """Send a host's message to a place of the front end at ``url``, below ``/api/v1/host``; the text of the answer.
+
+    Raises ``Refusal`` or ``Unreachable``, with what the front end says.
+    """
+    whole = f"{url}/api/v1/host/{place}"
+    request = _request(whole, json.dumps(fields).encode("ascii"))
     request.add_header("Content-Type", "application/json")
-    request.add_header("Accept", "application/json")
-    request.add_header("Ssh-Jit-Version", str(PROTOCOL))
     try:
-        with _opener(Deadline(PATIENCE, DEADLINE)).open(request, timeout=PATIENCE) as answer:
+        with _answer(url, request, Deadline(PATIENCE, DEADLINE)) as answer:
             return _text(answer, CHUNK).decode("utf-8")
     except urllib.error.HTTPError as error:
         with error:
             code, text = _said(error)
         if code and text:
             raise Refusal(text, code) from None
-        raise Unreachable(text or f"{url} answers with status {error.code}") from None
+        raise Unreachable(text or f"{whole} answers with status {error.code}") from None
     except UnicodeDecodeError:
-        raise Unreachable(f"{url} answers with something that is no text") from None
+        raise Unreachable(f"{whole} answers with something that is no text") from None
+
+
+def _request(url: str, body: bytes | None = None) -> urllib.request.Request:
+    headers = {"User-Agent": f"ssh-jit-host/{version()}", "Accept": "application/json"}
+    request = urllib.request.Request(url, data=body, headers=headers)  # noqa: S310 - http(s) by config.py
+    request.add_header("Ssh-Jit-Version", str(PROTOCOL))
+    return request
+
+
+@contextlib.contextmanager
+def _answer(url: str, request: urllib.request.Request, deadline: Deadline) -> Iterator[Any]:
+    """The answer of the front end at ``url``, to be read within the block.
+
+    Raises ``Unreachable``, and ``HTTPError`` for the status of an error.
+    """
+    try:
+        with _opener(deadline).open(request, timeout=PATIENCE) as answer:
+            yield answer
+    except urllib.error.HTTPError:
+        raise
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise Unreachable(f"cannot reach {url}: {reason or type(error).__name__}") from None

@@ -6,20 +6,15 @@ The message is ``HostReport`` of ``docs/protocol.md``, section 7, signed by a ho
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sshjit_host import alarms
 from sshjit_host.config import Config
-from sshjit_host.errors import HostError
 from sshjit_host.formats.bundle import Bundle
-from sshjit_host.front_end import fetch, renewal
+from sshjit_host.front_end.signed_posts import Kind, send
 from sshjit_host.machine import files
-from sshjit_host.openssh import sshdconf
-from sshjit_host.openssh.dropin import DropIn
-from sshjit_host.openssh.keygen import sign
 
 NAMESPACE = "report@ssh-jit"
 PAUSE = 10
@@ -72,29 +67,9 @@ class Reporter:
             return (), False
 
     def _send(self, bundle: Bundle, news: dict[str, Any], now: int) -> None:
-        """Send it, signed by the first of the host's keys that the CA takes."""
-        refusal: HostError = HostError("this host has no key that can sign", hint="ssh-jit-host doctor")
-        for path, line in self._keys(bundle):
-            message: dict[str, Any] = {"name": self.config.name, "host_key": line, "time": now, **news}
-            message.update(bundle=bundle.sequence, sessions=0, ended=[])
-            try:
-                message["signature"] = sign(self.config.ssh_keygen, path, text(bundle.installation, message), NAMESPACE)
-                fetch.post(f"{self.config.url}/api/v1/host/report", json.dumps(message).encode("ascii"))
-            except HostError as error:
-                refusal = error
-            else:
-                return
-        raise refusal
-
-    def _keys(self, bundle: Bundle) -> Iterator[tuple[Path, str]]:
-        """The host's keys with their lines, those first that have a certificate of ours: the CA knows them."""
-        dropin = DropIn(self.config)
-        certified = [due.path for due in renewal.ours(dropin, bundle)]
-        named = (Path(path) for path in dropin.host_keys(sshdconf.layout(self.config.sshd_config)))
-        for path in dict.fromkeys((*certified, *named)):
-            public = files.read(Path(f"{path}.pub"))
-            if public is not None:
-                yield path, " ".join(public.decode("ascii", "replace").split()[:2])
+        fields: dict[str, Any] = {"name": self.config.name, "time": now, **news}
+        fields.update(bundle=bundle.sequence, sessions=0, ended=[])
+        send(self.config, bundle, Kind("report", NAMESPACE, text), fields)
 
 
 def text(installation: str, message: dict[str, Any]) -> bytes:

@@ -8,11 +8,10 @@ against the key, the names of the certificate before it and the bundle: a front 
 from __future__ import annotations
 
 import base64
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from sshjit_host.config import Config
 from sshjit_host.errors import BundleRefused, HostError, Unreachable
@@ -22,7 +21,9 @@ from sshjit_host.front_end import fetch
 from sshjit_host.machine import files
 from sshjit_host.openssh import sshdconf
 from sshjit_host.openssh.dropin import DropIn, Say
-from sshjit_host.openssh.keygen import run, sign
+from sshjit_host.openssh.host_keys import HostKey
+from sshjit_host.openssh.keygen import is_signed, sign
+from sshjit_host.times import day
 
 NAMESPACE = "renew@ssh-jit"
 PAUSE = 600
@@ -124,9 +125,8 @@ def fetched(dropin: DropIn, bundle: Bundle, now: float, say: Say) -> dict[Path, 
     for host_key in due:
         end = host_key.certificate.valid_before
         if problem or now > end - WORRY:
-            day = datetime.fromtimestamp(end, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
             verb = "ended" if now >= end else "ends"
-            say(f"warning: the host certificate {host_key.place} {verb} {day} and was not renewed{problem}")
+            say(f"warning: the host certificate {host_key.place} {verb} {day(end)} and was not renewed{problem}")
     return {}
 
 
@@ -135,19 +135,25 @@ def text(installation: str, name: str, lines: list[str], time: int) -> bytes:
     return "\n".join(("ssh-jit renew v1", installation, name, str(time), *lines, "")).encode("ascii")
 
 
-def _renewed(config: Config, bundle: Bundle, due: list[Due], time: int) -> dict[Path, bytes]:
-    lines = [host_key.line for host_key in due]
+def asked(config: Config, bundle: Bundle, keys: Sequence[HostKey | Due], time: int) -> tuple[str, ...]:
+    """The lines of new certificates for keys that are enrolled, as they came. Raises ``HostError``."""
+    lines = [key.line for key in keys]
     signed = text(bundle.installation, config.name, lines, time)
-    body = {
-        "name": config.name,
-        "host_keys": lines,
-        "time": time,
-        "signatures": [sign(config.ssh_keygen, host_key.path, signed, NAMESPACE) for host_key in due],
-    }
-    answer = strictjson.loads(fetch.post(f"{config.url}/api/v1/host/renew", json.dumps(body).encode("ascii")))
-    if "certificates" not in answer:
-        raise Unreachable("the answer holds no certificates")
-    certificates = strictjson.strings(answer, "certificates")
+    signatures = [sign(config.ssh_keygen, key.path, signed, NAMESPACE) for key in keys]
+    return posted(config, "renew", {"name": config.name, "host_keys": lines, "time": time, "signatures": signatures})
+
+
+def posted(config: Config, place: str, fields: dict[str, Any]) -> tuple[str, ...]:
+    """The lines of certificates that the CA answers a message with. Raises ``Refusal`` or ``Unreachable``."""
+    answer = fetch.post(config.url, place, fields)
+    try:
+        return tuple(strictjson.strings(strictjson.loads(answer), "certificates"))
+    except (ValueError, KeyError):
+        raise Unreachable("the front end's answer to the host keys is not the CA's: it holds no certificates") from None
+
+
+def _renewed(config: Config, bundle: Bundle, due: list[Due], time: int) -> dict[Path, bytes]:
+    certificates = asked(config, bundle, due, time)
     if len(certificates) != len(due):
         raise BundleRefused("the answer holds another number of certificates than was asked for")
     return {host_key.place: _checked(config, bundle, host_key, line, time) for host_key, line in zip(due, certificates)}
@@ -169,12 +175,9 @@ def _checked(config: Config, bundle: Bundle, due: Due, line: str, now: int) -> b
         and new.valid_after <= now + 300
         and new.valid_before > max(now, old.valid_before)
     )
-    data = f"{new.line}\n".encode("ascii")
-    with files.scratch({"key-cert.pub": data}) as folder:
-        # ssh-keygen verifies the CA's signature when it reads a certificate.
-        if not right or run(config.ssh_keygen, "-L", "-f", folder / "key-cert.pub").code != 0:
-            raise BundleRefused("what came is not a new certificate for this host's key and names")
-    return data
+    if not right or not is_signed(config.ssh_keygen, new.line):
+        raise BundleRefused("what came is not a new certificate for this host's key and names")
+    return f"{new.line}\n".encode("ascii")
 
 
 def _time(data: bytes | None) -> int:

@@ -15,9 +15,9 @@ from sshjit_host.config import Config
 from sshjit_host.errors import HostError
 from sshjit_host.findings import Finding
 from sshjit_host.machine import files
+from sshjit_host.machine.programs import run
 from sshjit_host.openssh import beside, effective, sshdconf
 from sshjit_host.openssh.dropin import DropIn
-from sshjit_host.openssh.keygen import run
 
 _OURS = ("TrustedUserCAKeys", "AuthorizedPrincipalsFile")
 _PRINCIPALS = "AuthorizedPrincipalsCommand"

@@ -18,7 +18,7 @@ from sshjit_host.front_end import enrolment, renewal
 from sshjit_host.joining import journal, undo, units
 from sshjit_host.joining.journal import Entry, Journal
 from sshjit_host.machine import files
-from sshjit_host.openssh import host_keys, reloading
+from sshjit_host.openssh import reloading
 from sshjit_host.openssh.dropin import DropIn
 from sshjit_host.refresh import Refresher
 
@@ -101,31 +101,17 @@ def _held(config: Config) -> Bundle | None:
 
 def _tell(config: Config, say: Say) -> None:
     """Tell the CA, by any of the host keys that it knows."""
-    problem = "this host holds no bundle that would name the CA, or no host key that can sign"
-    bundle = _held(config)
-    for key in _keys(config) if bundle is not None else ():
-        problem = _told(config, bundle.installation if bundle else "", key)
-        if not problem:
+    problem, bundle = "this host holds no bundle that would name the CA", _held(config)
+    if bundle is not None:
+        try:
+            enrolment.leave(config, bundle, int(time.time()))
+        except HostError as error:  # a server without sshd can leave too
+            problem = error.message
+        else:
             say(f"the CA knows that {config.name} left")
             return
     say(f"warning: the CA could not be told: {problem}")
     say(f"hint: on the CA's machine: ssh-jit-ca host remove {config.name} --reason 'it left'")
-
-
-def _keys(config: Config) -> tuple[host_keys.HostKey, ...]:
-    try:
-        return host_keys.read(config).offered
-    except HostError:  # a server without sshd can leave too
-        return ()
-
-
-def _told(config: Config, installation: str, key: host_keys.HostKey) -> str:
-    """Why the CA could not be told by this key; empty if it was."""
-    try:
-        enrolment.leave(config, installation, key, int(time.time()))
-    except HostError as error:
-        return error.message
-    return ""
 
 
 def _remove_program(say: Say) -> None:

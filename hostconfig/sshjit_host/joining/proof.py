@@ -15,9 +15,9 @@ from pathlib import Path
 from sshjit_host.config import Config
 from sshjit_host.errors import HostError, SshdError
 from sshjit_host.formats.bundle import Bundle
+from sshjit_host.machine.programs import run
 from sshjit_host.openssh import sshdconf
 from sshjit_host.openssh.account_checks import Accounts
-from sshjit_host.openssh.keygen import run
 
 LOGS = ("/var/log/auth.log", "/var/log/secure", "/var/log/messages", "/var/log/auth.log.1")
 LARGEST = 16 << 20

@@ -17,7 +17,7 @@ from sshjit_host.errors import HostError
 from sshjit_host.joining import journal
 from sshjit_host.joining.journal import Entry
 from sshjit_host.machine import files
-from sshjit_host.openssh.keygen import Outcome, run
+from sshjit_host.machine.programs import Outcome, run
 from sshjit_host.program import PACKAGED as PROGRAM_PACKAGED
 from sshjit_host.program import UNITS, shipped
 

@@ -108,6 +108,7 @@ def link(path: Path, target: str) -> bool:
         remove(beside)
         beside.symlink_to(target)
         beside.replace(path)
+        _sync(path.parent)
     except OSError as error:
         raise HostError(f"cannot make the link {path}: {error.strerror}") from None
     return True
@@ -123,20 +124,19 @@ def _sync(folder: Path) -> None:
 
 def folder(path: Path) -> None:
     """Make a folder that only we can write and all can read, since sshd reads it as the user who logs in."""
-    try:
-        path.mkdir(mode=0o755, parents=True, exist_ok=True)
-        if stat.S_IMODE(path.stat().st_mode) != 0o755:
-            path.chmod(0o755)
-    except OSError as error:
-        raise HostError(f"cannot make the folder {path}: {error.strerror}") from None
+    _folder(path, 0o755)
 
 
 def private_folder(path: Path) -> None:
     """Make a folder that nobody else can look into."""
+    _folder(path, 0o700)
+
+
+def _folder(path: Path, mode: int) -> None:
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if stat.S_IMODE(path.stat().st_mode) != 0o700:
-            path.chmod(0o700)
+        path.mkdir(mode=mode, parents=True, exist_ok=True)
+        if stat.S_IMODE(path.stat().st_mode) != mode:
+            path.chmod(mode)
     except OSError as error:
         raise HostError(f"cannot make the folder {path}: {error.strerror}") from None
 

@@ -16,7 +16,7 @@ from sshjit_host.errors import BundleRefused, HostError
 from sshjit_host.formats import krl
 from sshjit_host.formats.bundle import Bundle
 from sshjit_host.machine import files
-from sshjit_host.openssh.keygen import run
+from sshjit_host.machine.programs import run
 
 _TYPE = re.compile(r"[a-z0-9][a-z0-9@.-]{0,63}", re.ASCII)
 """Names that are written into a trial of sshd's configuration."""

@@ -121,12 +121,12 @@ def _require_own(path: Path) -> None:
 
 def _by_place(wanted: dict[Path, list[str]]) -> dict[Path, list[str]]:
     """The same by where each file is, behind links. Raises ``SshdError`` if a link on the way is somebody else's."""
-    found: dict[Path, list[str]] = {}
+    places: dict[Path, list[str]] = {}
     for path, lines in wanted.items():
         _require_own(path)
-        known = found.setdefault(path.resolve(), [])
+        known = places.setdefault(path.resolve(), [])
         known += [line for line in lines if line not in known]
-    return found
+    return places
 
 
 def _wanted(config: Config, ask: Ask) -> dict[Path, list[str]]:

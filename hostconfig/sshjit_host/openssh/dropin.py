@@ -17,9 +17,9 @@ from pathlib import Path
 from sshjit_host.config import LATER, Config
 from sshjit_host.errors import SshdError
 from sshjit_host.machine import files
+from sshjit_host.machine.programs import Outcome, run
 from sshjit_host.openssh import beside, effective, owner_lists, pam_hook, reloading, sshdconf
 from sshjit_host.openssh.effective import ANY, Connection, Effective
-from sshjit_host.openssh.keygen import Outcome, run
 
 HEADER = "# Written by ssh-jit-host, which overwrites changes. It makes sshd accept short-lived certificates.\n"
 

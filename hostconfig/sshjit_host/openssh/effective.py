@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 from sshjit_host.config import Config
 from sshjit_host.errors import SshdError
+from sshjit_host.machine.programs import Outcome, run
 from sshjit_host.openssh import sshdconf
-from sshjit_host.openssh.keygen import Outcome, run
 
 _ATTRIBUTES = {"host": "host", "address": "addr", "localaddress": "laddr", "localport": "lport", "rdomain": "rdomain"}
 """Criteria of ``Match``, and what ``sshd -T -C`` calls them. Who logs in is asked for each account."""

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from sshjit_host.config import Config
 from sshjit_host.formats import sshkey
-from sshjit_host.machine import files
-from sshjit_host.openssh import dropin, keygen, sshdconf
+from sshjit_host.machine import files, programs
+from sshjit_host.openssh import dropin, sshdconf
 
 MOST = 8
 """Keys of one host that the CA takes."""
@@ -48,11 +48,11 @@ class HostKeys:
     unusable: tuple[str, ...]
 
 
-def read(config: Config) -> HostKeys:
-    """The host keys of sshd's configuration as they are on the disk now."""
+def read(config: Config, asked: dropin.DropIn | None = None) -> HostKeys:
+    """The host keys of sshd's configuration as they are on the disk now; ``asked`` knows already what sshd says."""
     offered, uncertified, unusable = [], [], []
     named = {s.values[0] for s in sshdconf.layout(config.sshd_config).of("HostKey") if s.values}
-    for name in dropin.DropIn(config).host_keys(sshdconf.layout(config.sshd_config)):
+    for name in (asked or dropin.DropIn(config)).host_keys(sshdconf.layout(config.sshd_config)):
         path = Path(name)
         if not path.exists() and name not in named:
             continue  # one of those that sshd would take by itself
@@ -77,7 +77,7 @@ def read(config: Config) -> HostKeys:
 
 def _public(config: Config, path: Path) -> str | None:
     data = files.read(Path(f"{path}.pub"))
-    text = data.decode("utf-8", "replace") if data else keygen.run(config.ssh_keygen, "-y", "-f", path).output
+    text = data.decode("utf-8", "replace") if data else programs.run(config.ssh_keygen, "-y", "-f", path).output
     words = text.split()
     if len(words) < 2 or not all(word.isascii() for word in words[:2]):
         return None

@@ -1,10 +1,7 @@
-"""Checks of signatures by ``ssh-keygen``, and how programs are run."""
+"""What ``ssh-keygen`` does for us: it signs, and verifies signatures and certificates."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
 from sshjit_host.errors import BundleRefused, HostError
@@ -12,40 +9,9 @@ from sshjit_host.formats import bundle as rules
 from sshjit_host.formats.bundle import NAMESPACE, SUCCESSION, Bundle, Succession
 from sshjit_host.formats.sshkey import PublicKey
 from sshjit_host.machine import files
+from sshjit_host.machine.programs import run
 
-PATIENCE = 30
-"""Seconds that a program may run."""
 LONGEST_SIGNATURE = 16 * 1024
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The exit status of a program, and its output."""
-
-    code: int
-    output: str
-
-
-def run(*command: str | Path, given: bytes = b"") -> Outcome:
-    """Run a program to its end; its standard output and errors come back together.
-
-    A program that cannot be started or does not end raises ``HostError``.
-    """
-    try:
-        done = subprocess.run(
-            command,
-            input=given,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "LC_ALL": "C"},
-            timeout=PATIENCE,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise HostError(f"{command[0]} did not end within {PATIENCE} seconds") from None
-    except OSError as error:
-        raise HostError(f"cannot run {command[0]}: {error.strerror}") from None
-    return Outcome(code=done.returncode, output=done.stdout.decode("utf-8", "replace").strip())
 
 
 def check_signature(ssh_keygen: Path, text: bytes, signature: str, root: PublicKey) -> None:
@@ -91,3 +57,9 @@ def sign(ssh_keygen: Path, key: Path, message: bytes, space: str) -> str:
     if outcome.code != 0 or signature is None:
         raise HostError(f"{key} cannot sign: {outcome.output or f'status {outcome.code}'}")
     return signature.decode("ascii")
+
+
+def is_signed(ssh_keygen: Path, certificate: str) -> bool:
+    """Whether a certificate's line is whole, and signed by the CA that it names: ``-L`` verifies what it shows."""
+    with files.scratch({"key-cert.pub": f"{certificate}\n".encode("ascii")}) as folder:
+        return run(ssh_keygen, "-L", "-f", folder / "key-cert.pub").code == 0

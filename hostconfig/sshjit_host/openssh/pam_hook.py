@@ -29,8 +29,8 @@ from sshjit_host.errors import HostError
 from sshjit_host.formats.bundle import Bundle
 from sshjit_host.formats.sshkey import PublicKey, blob_of, read_line
 from sshjit_host.machine import files
+from sshjit_host.machine.programs import run
 from sshjit_host.openssh import effective
-from sshjit_host.openssh.keygen import run
 
 SERVICE = "ssh-jit"
 """The PAM service of our own."""

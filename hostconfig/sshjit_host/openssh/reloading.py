@@ -18,8 +18,8 @@ from pathlib import Path
 
 from sshjit_host.config import AUTO, Config
 from sshjit_host.errors import HostError, SshdError
+from sshjit_host.machine.programs import run
 from sshjit_host.openssh import effective
-from sshjit_host.openssh.keygen import run
 
 LOADED = "loaded"
 """The file in the host's home that says that sshd goes by our drop-in."""

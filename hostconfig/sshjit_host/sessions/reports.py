@@ -10,18 +10,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sshjit_host.config import Config
-from sshjit_host.errors import BundleRefused, HostError, Unreachable
+from sshjit_host.errors import HostError
 from sshjit_host.formats import strictjson
-from sshjit_host.formats.bundle import Bundle
-from sshjit_host.front_end import fetch, renewal
-from sshjit_host.machine import files
-from sshjit_host.openssh import sshdconf
-from sshjit_host.openssh.dropin import DropIn
-from sshjit_host.openssh.keygen import run
+from sshjit_host.front_end.signed_posts import Kind, send
 from sshjit_host.refresh import Refresher
 from sshjit_host.sessions.registry import Session
 from sshjit_host.sessions.spool import Spool
@@ -111,7 +105,8 @@ class Reporter:
         if bundle is None:
             raise HostError("this host holds no bundle", hint="ssh-jit-host refresh")
         lost = self.spool.lost
-        answer = strictjson.loads(self._posted(bundle, {"name": self.config.name, "events": events, "lost": lost}, now))
+        fields = {"name": self.config.name, "events": events, "lost": lost, "time": now}
+        answer = strictjson.loads(send(self.config, bundle, Kind("sessions", NAMESPACE, text), fields))
         taken = strictjson.typed(answer, "taken", int) if "taken" in answer else 0
         if taken < events[-1]["number"]:
             raise HostError("the CA did not take all of a report")
@@ -119,39 +114,3 @@ class Reporter:
         if lost:
             self.spool.lost_was_told(lost)
         return True
-
-    def _posted(self, bundle: Bundle, message: dict[str, Any], now: int) -> str:
-        """Send the message, signed by the first of the host's keys that the CA takes."""
-        problem: HostError = HostError("this host has no key that can sign", hint="ssh-jit-host doctor")
-        for path in self._keys(bundle):
-            public = files.read(Path(f"{path}.pub"))
-            if public is None:
-                continue
-            line = " ".join(public.decode("utf-8", "replace").split()[:2])
-            signed = {**message, "host_key": line, "time": now}
-            signed["signature"] = self._signature(path, text(bundle.installation, signed))
-            try:
-                return fetch.post(f"{self.config.url}/api/v1/host/sessions", json.dumps(signed).encode("ascii"))
-            except Unreachable as error:
-                problem = error
-                if "enrolled with this key" not in error.message:
-                    break
-            except BundleRefused as error:
-                problem = error
-                break
-        raise problem
-
-    def _keys(self, bundle: Bundle) -> list[Path]:
-        """The host's keys, those first that have a certificate of ours: the CA knows them."""
-        dropin = DropIn(self.config)
-        ours = [due.path for due in renewal.ours(dropin, bundle)]
-        every = [Path(path) for path in dropin.host_keys(sshdconf.layout(self.config.sshd_config))]
-        return list(dict.fromkeys([*ours, *every]))
-
-    def _signature(self, key: Path, message: bytes) -> str:
-        with files.scratch({"message": message}) as folder:
-            outcome = run(self.config.ssh_keygen, "-Y", "sign", "-q", "-n", NAMESPACE, "-f", key, folder / "message")
-            signature = files.read(folder / "message.sig")
-        if outcome.code != 0 or signature is None:
-            raise HostError(f"{key} cannot sign: {outcome.output or f'status {outcome.code}'}")
-        return signature.decode("ascii")

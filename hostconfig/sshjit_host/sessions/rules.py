@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from sshjit_host.formats import krl_query
 from sshjit_host.formats.bundle import Bundle
-from sshjit_host.formats.sshkey import Reader, blob_of
+from sshjit_host.formats.sshkey import blob_of
 
 ENDED = "ended"
 """The grant was ended or revoked before its time."""
@@ -98,7 +98,7 @@ def taken(terms: Terms, known: Knowledge) -> str:
     """Why the bundle takes the session away before its time; empty if it does not."""
     if terms.grant in known.ended and not terms.emergency:
         return ENDED
-    if known.revoked and krl_query.revokes(Reader(known.revoked), terms.ca, terms.serial, terms.key_id):
+    if known.revoked and krl_query.revokes(known.revoked, terms.ca, terms.serial, terms.key_id):
         return REVOKED
     return ""
 
