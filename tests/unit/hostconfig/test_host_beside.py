@@ -127,18 +127,41 @@ def test_files_that_others_can_change_are_refused_before_the_token_is_used(
     assert machine.owner() == 0
 
 
-def test_a_file_that_others_can_change_since_is_not_touched_any_more(machine: Machine) -> None:
+@pytest.mark.parametrize("change", ["its folder", "a link to it", "a file that is no longer named"])
+def test_a_file_that_others_can_change_since_is_not_touched_any_more(change: str, machine: Machine) -> None:
+    machine.sh("mkdir /srv/way && ln -s /etc/ssh/principals /srv/way/principals && cp -a /etc/ssh/principals /srv/new")
+    owned(machine, TRUSTED + "AuthorizedPrincipalsFile /srv/way/principals/%u\n")
     before = machine.snapshot()
     machine.join("--beside")
-    machine.path("/etc/ssh/principals").chmod(0o777)
+    place = "/srv/way" if change == "a link to it" else "/etc/ssh/principals"
+    machine.path(place).chmod(0o777)
+    if change == "a file that is no longer named":
+        owned(machine, TRUSTED + "AuthorizedPrincipalsFile /srv/new/%u\n")
     joined = machine.snapshot()
-    assert "is not root's alone: others can write /etc/ssh/principals" in machine.program("refresh", code=5)
+    said = machine.program("refresh", code=5)
+    assert f"is not root's alone: others can write {place}" in said
     now = machine.snapshot()
-    now.pop("etc/ssh/ssh-jit/problem.json")
+    for state in (now, joined):
+        state.pop("etc/ssh/ssh-jit/problem.json", None)
+        state.pop("etc/ssh/ssh-jit/beside.json")
     assert now == joined
-    assert "is not root's alone" in machine.program("leave", code=5)
-    assert machine.owner() == 0
-    machine.path("/etc/ssh/principals").chmod(0o755)
+    if change == "its folder":
+        assert "is not root's alone" in machine.program("leave", code=5)
+        assert machine.owner() == 0
+    machine.path(place).chmod(0o755)
+    owned(machine, TRUSTED + "AuthorizedPrincipalsFile /srv/way/principals/%u\n")
     machine.program("leave")
     assert machine.snapshot() == before
     assert machine.owner() == 0
+
+
+def test_what_says_which_lines_are_ours_is_root_s_alone(machine: Machine) -> None:
+    before = machine.snapshot()
+    machine.join("--beside")
+    record = machine.path("/etc/ssh/ssh-jit/beside.json")
+    record.chmod(0o666)
+    for command in ("refresh", "leave"):
+        assert "others can write /etc/ssh/ssh-jit/beside.json" in machine.program(command, code=1)
+    record.chmod(0o600)
+    machine.program("leave")
+    assert machine.snapshot() == before

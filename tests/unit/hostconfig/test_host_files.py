@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from demo import debian
 from sshjit_host import config
 from sshjit_host.errors import ConfigError, HostError
 from sshjit_host.machine import files
@@ -178,6 +179,47 @@ def test_each_folder_for_which_sshd_ignores_ours_is_named(tmp_path: Path) -> Non
 
 def reasons(path: Path, *, others: bool = True) -> list[str]:
     return list(files.untrusted_folders(path, others=others))
+
+
+@pytest.mark.parametrize("mode", [0o664, 0o646])
+@pytest.mark.parametrize("whose", ["file", "its folder", "where its link lies", "where a link to its folder leads"])
+def test_a_file_is_ours_alone_with_every_folder_and_link_on_the_way(whose: str, mode: int, below_root: Path) -> None:
+    far, near, middle = (below_root / name for name in ("far", "near", "middle"))
+    for folder in (far, near, middle / "inner"):
+        folder.mkdir(parents=True)
+    (far / "file").write_bytes(b"")
+    (near / "link").symlink_to(far / "file")
+    (middle / "inner" / "link").symlink_to(far / "file")
+    (below_root / "way").symlink_to(middle / "inner")
+    path, place = {
+        "file": (far / "file", far / "file"),
+        "its folder": (far / "missing", far),
+        "where its link lies": (near / "link", near),
+        "where a link to its folder leads": (below_root / "way" / "link", middle),
+    }[whose]
+    assert files.of_others(path) == ""
+    place.chmod(mode | 0o111)
+    assert files.of_others(path) == f"others can write {place}"
+    place.chmod(0o755)
+    os.chown(place, STRANGER, STRANGER)
+    assert files.of_others(path) == f"{place} belongs to another user"
+
+
+@pytest.fixture
+def below_root() -> Iterator[Path]:
+    """A folder that is root's with all above it; pytest's own lie below ``/tmp``, which everybody can write."""
+    assert os.geteuid() == 0, "only root can give files away: run these tests as root"
+    with tempfile.TemporaryDirectory(prefix="test-files-", dir=debian.cache()) as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def test_a_link_is_on_the_disk_with_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.readlink(f"/proc/self/fd/{descriptor}")))
+    assert files.link(tmp_path / "unit", "/usr/lib/unit")
+    assert synced == [str(tmp_path)]
+    assert not files.link(tmp_path / "unit", "/usr/lib/unit")
 
 
 @pytest.mark.parametrize("mode", [0o664, 0o646])
