@@ -216,7 +216,9 @@ def below_root() -> Iterator[Path]:
 
 def test_a_link_is_on_the_disk_with_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[str] = []
-    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.readlink(f"/proc/self/fd/{descriptor}")))
+    monkeypatch.setattr(
+        os, "fsync", lambda descriptor: synced.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+    )
     assert files.link(tmp_path / "unit", "/usr/lib/unit")
     assert synced == [str(tmp_path)]
     assert not files.link(tmp_path / "unit", "/usr/lib/unit")
