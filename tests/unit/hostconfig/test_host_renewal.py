@@ -155,8 +155,8 @@ def test_a_certificate_that_nobody_renews_is_warned_about_and_asked_for_again_la
 @pytest.mark.parametrize(
     ("certificates", "problem"),
     [
-        (None, "is not the CA's: it holds no certificates"),
-        ("one", "is not the CA's: it holds no certificates"),
+        (None, "the front end's answer to the host keys is not the CA's: it holds no certificates"),
+        ("one", "the front end's answer to the host keys is not the CA's: it holds no certificates"),
         ([], "the answer holds another number of certificates than was asked for"),
         (["MADE", "MADE"], "the answer holds another number of certificates than was asked for"),
         ([""], "what came is no certificate"),
