@@ -1,6 +1,8 @@
 """Who could reach what: every policy of the period, asked about everybody and every host of the period.
 
-Lines on which several policies agree become one row. What the last policy gives is kept, to find what nobody used.
+A policy is asked when it comes into force, and again after each end of a role in the period, because what a role's
+earlier rule took may then come under a later one. Lines on which several policies or times agree become one row. What
+the last policy gives is kept, to find what nobody used.
 """
 
 from __future__ import annotations
@@ -35,8 +37,10 @@ class PolicyAccess:
 def fill_access(gathered: Gathering, texts: dict[str, str], spool: Spool) -> PolicyAccess:
     """Fills the tables ``reach`` and ``policies``. ``texts`` are the stored policies, by digest."""
     access = PolicyAccess()
+    people, owners = gathered.people.claims, gathered.state.own_names
     hosts = [host for record in gathered.changes.hosts.values() for host in record.as_policy_sees()]
-    digests_of: dict[Line, list[str]] = defaultdict(list)
+    stages: list[PolicyInForce] = []
+    stages_of: dict[Line, list[int]] = defaultdict(list)
     for in_force in gathered.changes.policies:
         digest = in_force.digest
         _load(access, digest, texts)
@@ -45,18 +49,31 @@ def fill_access(gathered: Gathering, texts: dict[str, str], spool: Spool) -> Pol
             policy = access.known[digest]
             rules = len(policy.denies) + len(policy.named)
             access.last = policy
-            access.lines = access_lines(policy, gathered.people.claims, gathered.state.own_names, hosts, in_force.start)
-            for line in access.lines:
-                if digest not in digests_of[line]:
-                    digests_of[line].append(digest)
-        elif in_force.end is None:
-            access.last, access.lines = None, []
+            for stage in _stages(policy, in_force, gathered.period.until):
+                access.lines = access_lines(policy, people, owners, hosts, stage.start)
+                for line in access.lines:
+                    stages_of[line].append(len(stages))
+                stages.append(stage)
+        else:
+            stages.append(in_force)
+            if in_force.end is None:
+                access.last, access.lines = None, []
         row = (in_force.start, in_force.end, digest, rules, access.unreadable.get(digest, "kept"))
         spool.add("policies", row, place=in_force.start)
-    for line, digests in digests_of.items():
-        _add_row(gathered, access, spool, line, digests)
-    access.groups = len(digests_of)
+    for line, numbers in stages_of.items():
+        digests = tuple(dict.fromkeys(stages[number].digest[:16] for number in numbers))
+        _add_row(gathered, access, spool, line, (digests, _time_in_force(stages, numbers)))
+    access.groups = len(stages_of)
     return access
+
+
+def _stages(policy: Policy, in_force: PolicyInForce, until: int) -> list[PolicyInForce]:
+    """The time in which a policy was in force, cut where a source of a role ends."""
+    over = until if in_force.end is None else in_force.end
+    ends = {source.ends for sources in policy.roles.values() for source in sources}
+    cuts = sorted(end for end in ends if end is not None and in_force.start < end < over)
+    begins, closes = [in_force.start, *cuts], [*cuts, in_force.end]
+    return [PolicyInForce(in_force.digest, begin, end) for begin, end in zip(begins, closes, strict=True)]
 
 
 def _load(access: PolicyAccess, digest: str, texts: dict[str, str]) -> None:
@@ -78,7 +95,10 @@ def _load(access: PolicyAccess, digest: str, texts: dict[str, str]) -> None:
     access.known[digest] = policy
 
 
-def _add_row(gathered: Gathering, access: PolicyAccess, spool: Spool, line: Line, digests: list[str]) -> None:
+def _add_row(
+    gathered: Gathering, access: PolicyAccess, spool: Spool, line: Line, given: tuple[tuple[str, ...], str]
+) -> None:
+    """``given``: by which policies, and when."""
     terms, records = line.terms, gathered.changes.hosts
     people = sorted(gathered.people.who(subject) for subject in line.people)
     hosts = sorted({records[host_id].name for host_id in line.hosts})
@@ -98,8 +118,7 @@ def _add_row(gathered: Gathering, access: PolicyAccess, spool: Spool, line: Line
         terms.hours,
         terms.window,
         terms.until,
-        tuple(digest[:16] for digest in digests),
-        _time_in_force(gathered.changes.policies, digests),
+        *given,
     )
     spool.add("reach", row, place=f"{order:06d} {terms.rule} {' '.join(hosts[:1])} {' '.join(people[:1])}")
 
@@ -110,19 +129,17 @@ def _order(access: PolicyAccess, rule: str) -> int:
     return names.index(rule) if rule in names else len(names)
 
 
-def _time_in_force(policies_in_force: list[PolicyInForce], digests: list[str]) -> str:
-    """When policies of these digests were in force: ``throughout``, or ``since …``, ``until …``, ``… to …``."""
-    if all(in_force.digest in digests for in_force in policies_in_force):
+def _time_in_force(stages: list[PolicyInForce], numbers: list[int]) -> str:
+    """When these of the stages were: ``throughout``, or ``since …``, ``until …``, ``… to …``."""
+    if len(numbers) == len(stages):
         return "throughout"
     spans: list[list[int | None]] = []
-    for in_force in policies_in_force:
-        if in_force.digest not in digests:
-            continue
-        if spans and spans[-1][1] == in_force.start:
-            spans[-1][1] = in_force.end
+    for stage in (stages[number] for number in numbers):
+        if spans and spans[-1][1] == stage.start:
+            spans[-1][1] = stage.end
         else:
-            spans.append([in_force.start, in_force.end])
-    from_the_first = policies_in_force[0].digest in digests
+            spans.append([stage.start, stage.end])
+    from_the_first = numbers[0] == 0
     return ", ".join(
         _span(None if from_the_first and number == 0 else start, end) for number, (start, end) in enumerate(spans)
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import product
 
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from sshjit_ca.report.builder import Report
 from sshjit_ca.report.people import Claims
 from sshjit_ca.report.period import Period
 from tests.support.audit_month import DAY, HOUR, START, Month
-from tests.support.installation import Installation, Person
+from tests.support.installation import ALICE, Installation, Person
 from tests.support.reports import made, rows
 from tests.unit.sshjit.test_policy_properties import HEAD, NOW, inventories, policies, subjects
 
@@ -104,3 +105,22 @@ def test_an_address_reaches_what_its_own_letters_say_and_nothing_else(ca: Instal
     with made(ca, Period(now - HOUR, now + HOUR)) as report:
         (reach,) = (row for row in rows(report, "reach") if row["rule"] == "database")
     assert reach["people"] == (DANA,)
+
+
+def test_access_that_begins_when_a_role_ends_is_reported_from_then_on(ca: Installation) -> None:
+    """The rule for guests stands before the other; when the role ends, the other decides."""
+    now = int(ca.time)
+    day = now - now % DAY + 10 * DAY
+    guests = f'{{ from = "acme/group:SRE", until = {datetime.fromtimestamp(day - DAY, UTC):%Y-%m-%d} }}'
+    ca.change_policy("[roles]\n", f"[roles]\nguest = [{guests}]\n")
+    rule = ca.policy[ca.policy.index('[[allow]]\nname = "staging"') : ca.policy.index('[[allow]]\nname = "database"')]
+    visits = rule.replace('"staging"\nroles = ["sre"]', '"visits"\nroles = ["guest"]', 1)
+    ca.change_policy(rule, visits + rule)
+    ca.web(ALICE)
+    begun = ca.time
+    ca.later(60)
+    ca.web(ALICE)
+    with made(ca, Period(int(begun), day + 5 * DAY)) as report:
+        held = {row["rule"]: row["held"] for row in rows(report, "reach") if "web1" in row["hosts"]}
+    ends = f"{datetime.fromtimestamp(day, UTC):%Y-%m-%d %H:%M}"
+    assert (held["visits"].endswith(f" to {ends}"), held["staging"].endswith(f", since {ends}")) == (True, True)
