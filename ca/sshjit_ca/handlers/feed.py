@@ -101,7 +101,7 @@ def _item(context: Context, known: _People, row: Row) -> FeedItem:
 def _request(context: Context, request: Request) -> RequestView:
     """The request as it stands now."""
     view = request_view(context, request)
-    return replace(view, requester=_vouched(context, request.asked.subject) or replace(view.requester, email=None))
+    return replace(view, requester=_vouched(context, request.asked.subject) or view.requester)
 
 
 def _actor(context: Context, event: Event) -> PersonView | None:

@@ -14,7 +14,6 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from weakref import WeakSet
 
 from sshjit.errors import Failed
 from sshjit_ca import sockets
@@ -45,7 +44,7 @@ class Listeners:
         self._bound: dict[Socket, Bound] = {}
         self._servers: dict[Socket, asyncio.Server] = {}
         self._shown: dict[Socket, float] = {}
-        self._connections: WeakSet[Connection] = WeakSet()
+        self._connections = set[Connection]()
 
     async def open(self) -> None:
         """Listens at all of them. Raises ``Failed`` as ``sockets.listen`` does."""

@@ -7,6 +7,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ import pytest
 
 from sshjit.errors import Failed
 from sshjit_ca import sockets
+from sshjit_ca.cli import init
 from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
 from sshjit_ca.machine import durable, owner
 from sshjit_ca.machine.clock import Kept
+from tests.support.installation import Installation
 
 STRANGER = 59999
 
@@ -69,6 +72,17 @@ def test_t84_content_and_name_are_synced_in_this_order(tmp_path: Path, done: lis
 def test_t84_and_so_are_those_of_a_new_file(tmp_path: Path, done: list[str]) -> None:
     durable.make_durably(tmp_path / "file", b"content")
     assert done == ["file", "name", "folder"]
+
+
+def test_t84_a_database_that_init_makes_is_on_the_disk_with_its_name(
+    ca: Installation, tmp_path: Path, done: list[str]
+) -> None:
+    """SQLite writes the file through, and not the folder that names it."""
+    folder = tmp_path / "new"
+    folder.mkdir()
+    done.clear()
+    init._make_database(replace(ca.config, database=f"sqlite:///{folder}/ca.db"))
+    assert done == ["file", "folder"]
 
 
 def test_t84_a_folder_of_files_is_on_the_disk_before_it_has_its_name(tmp_path: Path, done: list[str]) -> None:

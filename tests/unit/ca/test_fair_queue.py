@@ -242,6 +242,51 @@ def test_t77_what_a_question_took_counts_as_its_asker_s_time(ca: Installation, m
     assert said[8:].count(2) <= 1, "who asks what is slow came as often as the other"
 
 
+def test_what_waits_for_its_turn_when_a_ca_stops_is_answered(ca: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MAX_BATCH", 1)
+    answer = ca.authority.answer
+
+    def slowly(questions: Iterable[Question]) -> list[Answer]:
+        time.sleep(0.01)
+        return answer(questions)
+
+    monkeypatch.setattr(ca.authority, "answer", slowly)
+    with connecting() as peer:
+        with serving_sockets(ca, frozenset({os.getuid()})):
+            peer.connect(str(ca.config.web_socket))
+            asking(peer, m.Health())
+            assert codes([next_answer(peer)]) == [""]
+        assert codes(answers(peer)) == [""] * (MANY - 1)
+
+
+def test_a_sign_in_that_was_prepared_and_waits_when_a_ca_has_stopped_long_enough_is_told_so(
+    ca: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "FINISH", 0.2)
+    said = ca.native_message(ALICE)
+    prepared = threading.Event()
+
+    def before(_: m.Message) -> None:
+        monkeypatch.setattr(server, "TURN", -1.0)  # no turn takes it any more
+        prepared.set()
+
+    with connecting() as peer:
+        with serving_sockets(ca, frozenset({os.getuid()}), before):
+            peer.connect(str(ca.config.web_socket))
+            asking(peer, said, 1)
+            assert prepared.wait(PATIENCE)
+            time.sleep(0.1)
+        assert codes(answers(peer)) == ["ca_down"]
+    assert "login" not in ca.kinds()
+
+
+@contextmanager
+def connecting() -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(PATIENCE)
+        yield peer
+
+
 def test_a_batch_has_so_many_questions(ca: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is durable together is forgotten together where something fails, so it is not everything that waits."""
     monkeypatch.setattr(server, "MAX_BATCH", 7)

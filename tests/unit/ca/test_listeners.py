@@ -150,6 +150,10 @@ def test_what_cannot_be_listened_at_is_tried_again(listened: Make, caplog: pytes
         here.path.parent.rmdir()
         await here.look()
         assert "nobody can connect" in here.problems["web"]
+        here.path.parent.write_text("not a folder")
+        await here.look()
+        assert "nobody can connect" in here.problems["web"]
+        here.path.parent.unlink()
         here.path.parent.mkdir(mode=0o700)
         await here.look()
         assert await is_met(here)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import select
@@ -321,6 +322,34 @@ def test_what_had_arrived_is_answered_when_a_ca_stops_however_little_is_read_at_
     with connection:
         left = b"".join(iter(lambda: connection.recv(65536), b""))
     assert left.count(b'"id":1') == 31
+
+
+def test_a_server_that_does_not_know_what_it_did_ends_at_once(
+    ca: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And says why: whatever runs it begins anew. Others who wait are told that it stops."""
+    monkeypatch.setattr(server, "FINISH", PATIENCE)
+    monkeypatch.setattr(server, "MAX_BATCH", 1)
+
+    def broken(questions: Iterable[Question]) -> list[Answer]:
+        list(questions)
+        raise RuntimeError("it broke")
+
+    monkeypatch.setattr(ca.authority, "answer", broken)
+    users = frozenset({os.getuid()})
+    listening = [server.Listening("web", ca.config.web_socket, users)]
+    with ExitStack() as closing:
+        asked: list[socket.socket] = []
+
+        def ask() -> None:
+            asked.append(closing.enter_context(connect(ca)))
+            asked[0].sendall(question() * 3)
+
+        began = time.monotonic()
+        with pytest.raises(RuntimeError, match="it broke"):
+            asyncio.run(server.Server(ca.authority, lambda *_: None).run(listening, asyncio.Event(), ask))
+        assert time.monotonic() - began < PATIENCE / 2
+        assert [answer["body"]["code"] for answer in answers(asked[0])] == ["ca_down"] * 2
 
 
 def test_what_is_no_socket_is_left_alone(ca: Installation) -> None:

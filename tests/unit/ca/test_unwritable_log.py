@@ -9,8 +9,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from sshjit import bundle
@@ -20,6 +22,8 @@ from sshjit_ca import authority
 from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
 from sshjit_ca.storage import guard
 from sshjit_ca.storage.database import is_taken_back
+from sshjit_ca.storage.guard import Guard
+from sshjit_ca.storage.limits import SERVING
 from tests.support.installation import ALICE, Installation
 from tests.support.waiting import wait_until
 
@@ -108,6 +112,27 @@ def test_a_disk_that_fails_at_the_commit_leaves_open_whether_it_was_done_but_not
     assert (locked.code, "NOT" in locked.message) == ("outcome_unknown", False)
     assert isinstance(status, m.StatusReply)
     assert [each.code for each in read if isinstance(each, Failed)] == ["not_signing"] * 2, read
+
+
+def test_what_the_database_refused_at_the_very_end_was_not_done(tmp_path: Path) -> None:
+    """It says itself that nothing is left, so nobody is told that it may have been done."""
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'own.db'}")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE one (id INTEGER PRIMARY KEY)")
+        reference = "REFERENCES one (id) DEFERRABLE INITIALLY DEFERRED"
+        connection.exec_driver_sql(f"CREATE TABLE two (one INTEGER {reference})")
+
+    def write() -> None:
+        with Guard(engine, SERVING).write() as connection:
+            connection.exec_driver_sql("INSERT INTO two VALUES (7)")
+
+    sa.event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys = ON"))
+    engine.dispose()
+    with pytest.raises(Failed) as refused:
+        write()
+    engine.dispose()
+    assert refused.value.code == "not_signing"
+    assert "nothing was signed" in refused.value.message
 
 
 def test_a_commit_that_was_taken_back_was_not_done() -> None:
