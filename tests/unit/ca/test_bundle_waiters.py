@@ -6,7 +6,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,10 @@ import pytest
 
 from sshjit import ca_protocol as m
 from sshjit import sshkey
+from sshjit_ca.authority import Answer
+from sshjit_ca.context import Question
 from sshjit_ca.operations import admin_client
+from sshjit_ca.service import server
 from sshjit_ca.service.bundle_waiters import LONGEST, MOST, BundleWaiters
 from tests.support.ca_sockets import serving_sockets
 from tests.support.installation import ALICE, Installation, make_key
@@ -160,6 +163,30 @@ def test_at_the_end_those_who_wait_are_answered(ca: Installation, connected: Con
         peer.ask(have, WAIT)
         time.sleep(0.3)
     assert peer.answer()["body"]["sequence"] == have
+
+
+def test_nor_does_one_wait_whose_turn_comes_after_the_stop(
+    ca: Installation, connected: Connected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody would answer it any more."""
+    monkeypatch.setattr(server, "MAX_BATCH", 1)
+    answer = ca.authority.answer
+
+    def slowly(questions: Iterable[Question]) -> list[Answer]:
+        time.sleep(0.01)
+        return answer(questions)
+
+    with serving_sockets(ca, frozenset({os.getuid()})):
+        peer = connected(ca)
+        have = peer.newest()
+        monkeypatch.setattr(ca.authority, "answer", slowly)
+        older, newest = (
+            peer.frame("read_bundle", {"have": number, "format": 2, "wait": WAIT}) for number in (have - 1, have)
+        )
+        peer.channel.sendall(older * 20 + newest)
+        peer.answer()
+    said = [peer.answer()["body"] for _ in range(20)]
+    assert (said[-1]["sequence"], said[-1]["bundle"]) == (have, None)
 
 
 def test_so_many_may_wait_and_each_for_so_long() -> None:

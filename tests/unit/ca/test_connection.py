@@ -384,6 +384,20 @@ def test_and_not_more_by_reading_a_part_of_it() -> None:
     played(play)
 
 
+def test_nobody_who_read_all_of_it_is_said_to_read_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    async def play(ca: Ca) -> None:
+        peer = await ca.meet()
+        await peer.say(question() * 2)
+        ca.answer(peer, LARGE)
+        ca.begin(peer).disconnect(Failed("defect", "a defect"))
+        await until(peer.read)
+        await passing(2 * peers.UNREAD)
+        assert peer.codes() == ["no", "defect"]
+
+    played(play)
+    assert [line.rpartition("(")[2] for line in caplog.messages] == ["defect)"]
+
+
 def test_after_the_reason_nothing_more_is_said(caplog: pytest.LogCaptureFixture) -> None:
     """Neither what was answered meanwhile, nor that a frame came too slowly."""
 
@@ -392,6 +406,7 @@ def test_after_the_reason_nothing_more_is_said(caplog: pytest.LogCaptureFixture)
         await peer.say(question() * 2 + b"\xff\xff")
         ca.answer(peer, MEDIUM)
         await peer.say(b"\xff\xff")
+        assert not peer.connection._received, "what it sent is dropped"
         ca.answer(peer)
         await passing(peers.HALF_FRAME + 1)
         await until(peer.read)

@@ -91,3 +91,13 @@ def test_the_last_of_many_are_shown(ca: Installation) -> None:
         "CHG-2",
         f"CHG-{read_requests.MOST_EXTENSIONS + 1}",
     )
+
+
+def test_more_time_that_nobody_decides_is_not_called_unsigned(ca: Installation) -> None:
+    ca.change_policy('grant = "8h"', 'grant = "8h"\nextend = { count = 1, by = "2h" }')
+    alice = ca.native(ALICE)
+    grant = ca.ask(alice, "web1").request
+    ca.later(60)
+    more(ca, alice, grant.id, "CHG-7 longer")
+    (extension,) = read(ca, alice, grant.id).extensions
+    assert (extension.how, extension.signed, extension.not_signed) == ("automatic", False, False)

@@ -380,6 +380,17 @@ def test_who_asks_again_hears_that_what_was_open_does_not_go_on(ca: Installation
     assert ca.ask(login, "web1", reason="CHG-8 again").existing
 
 
+def test_and_that_what_waited_does_not(ca: Installation) -> None:
+    ca.web(BOB)
+    dana = ca.native(DANA)
+    request = ca.ask(dana, "db1").request
+    ca.change_policy(*MORE["another rule"])
+    again = ca.ask(dana, "db1")
+    assert (again.existing, again.request.state) == (False, "pending")
+    (note,) = [note for note in again.notes if note.startswith(f"your request {request.id} does not go on: ")]
+    assert note.count(request.id) == 1
+
+
 def test_who_asks_again_from_elsewhere_hears_that_it_does_not_work_there(ca: Installation) -> None:
     ca.change_policy('approvals = []\ngrant = "8h"', 'approvals = []\nsource = "client"\ngrant = "8h"')
     login = ca.native(ALICE)
@@ -391,6 +402,15 @@ def test_who_asks_again_from_elsewhere_hears_that_it_does_not_work_there(ca: Ins
     assert note.startswith(f"{request.id} works from 192.0.2.7 alone, and not from 198.51.100.9")
     assert f"ssh-jit done {request.id}" in note
     assert ca.ask(login, "web1", address="").notes == (), "from nobody knows where"
+
+
+def test_nor_does_what_waits_still(ca: Installation) -> None:
+    ca.change_policy(*MORE["an address"])
+    ca.web(BOB)
+    dana = ca.native(DANA)
+    request = ca.ask(dana, "db1", address="192.0.2.7").request
+    (note,) = ca.ask(dana, "db1", address="198.51.100.9").notes
+    assert f"ssh-jit cancel {request.id}" in note
 
 
 # ------------------------------------------------------------------------------------------------------------ keep_open

@@ -182,3 +182,16 @@ def test_a_request_is_read_from_the_log_by_its_indexes(ca: Installation) -> None
     assert not [plan for plan in plans if "SCAN" in plan or "Seq Scan" in plan]
     assert any("entries_request" in plan for plan in plans)
     assert any("entries_subject" in plan for plan in plans)
+
+
+def test_t61_nobody_is_shown_a_request_of_their_own_to_decide(ca: Installation) -> None:
+    """Nor one of another account of theirs, which an address links."""
+    bob = ca.web(BOB)
+    own = ca.native(Person("x-1", ("Database", "SRE Leads"), "x@example.com"))
+    linked = ca.web(Person("x-2", ("SRE Leads",), "X@example.com"))
+    request = ca.ask(own, "db1").request
+    assert [[each.id for each in search(ca, who, "approve").requests] for who in (bob, own, linked)] == [
+        [request.id],
+        [],
+        [],
+    ]

@@ -280,10 +280,12 @@ def _is_let_in(ca: Installation) -> bool:
         return bool(answers(connection)[0]["type"] == "ok")
 
 
+@pytest.mark.parametrize("most", [peers.MAX_BYTES, 4_000])
 def test_what_still_waits_when_a_ca_has_stopped_long_enough_is_told_so(
-    ca: Installation, monkeypatch: pytest.MonkeyPatch
+    ca: Installation, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
     """No turn takes a question here, as where one answer takes longer than a stop may."""
+    monkeypatch.setattr(peers, "MAX_BYTES", most)
     monkeypatch.setattr(server, "TURN", -1.0)
     monkeypatch.setattr(server, "FINISH", 0.2)
     with serving_sockets(ca, frozenset({os.getuid()})):
