@@ -407,8 +407,8 @@ def test_after_the_reason_nothing_more_is_said(caplog: pytest.LogCaptureFixture)
         ca.answer(peer, MEDIUM)
         await peer.say(b"\xff\xff")
         assert not peer.connection._received, "what it sent is dropped"
-        ca.answer(peer)
         await passing(peers.HALF_FRAME + 1)
+        ca.answer(peer)
         await until(peer.read)
         assert peer.codes() == ["no", "too_large"]
 

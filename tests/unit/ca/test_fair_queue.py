@@ -397,7 +397,8 @@ def test_t77_who_comes_back_has_saved_no_time_up() -> None:
     waiting.put("web", 33, "back", 0)
     for number in range(20):
         waiting.put("web", 33, "busy", number)
-    for _ in range(11):
+        waiting.put("web", 33, "steady", number)
+    for _ in range(21):
         turn = waiting.take()
         assert turn is not None
         waiting.spend(turn, 1.0)
