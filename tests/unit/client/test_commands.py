@@ -295,6 +295,9 @@ def test_t73_an_approver_is_not_asked_about_what_nobody_can_approve(
     assert "hint: the requester has to ask again\n" in tried.stderr
     assert not any(call.endswith("/approve") for call in server.calls)
     assert "next step" in alice.run("show", only(server)).stdout
+    said = alice.run("status", "db1").stdout
+    assert "is not decided yet" not in said
+    assert "no access to db1 is open (" in said
 
 
 def test_t29_what_others_wrote_is_inert(alice: Laptop, bob: Laptop, server: ClientServer) -> None:

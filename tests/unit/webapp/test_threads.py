@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from sshjit.errors import Failed
+from sshjit_web import serve
 from sshjit_web.server import threads
 from sshjit_web.server.threads import Job, Threads
 from tests.support.waiting import PATIENCE
@@ -140,3 +141,7 @@ def test_an_end_waits_for_what_was_begun_and_not_for_ever(monkeypatch: pytest.Mo
         go.set()
 
     asyncio.run(play())
+
+
+def test_what_was_begun_is_over_before_the_program_is_killed() -> None:
+    assert threads.WAIT_TIME + threads.END_TIME < serve.END_TIME
