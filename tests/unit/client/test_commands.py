@@ -293,6 +293,7 @@ def test_t73_an_approver_is_not_asked_about_what_nobody_can_approve(
     assert tried.returncode == 4
     assert "nobody can approve it any more: " in tried.stderr
     assert "hint: the requester has to ask again\n" in tried.stderr
+    assert "the requester has to ask again" in tried.stdout, "and not what to type: that is for the requester"
     assert not any(call.endswith("/approve") for call in server.calls)
     assert "next step" in alice.run("show", only(server)).stdout
     said = alice.run("status", "db1").stdout
