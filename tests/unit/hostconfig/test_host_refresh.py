@@ -7,6 +7,8 @@ import json
 import subprocess
 from pathlib import Path
 
+from sshjit_host import config
+from sshjit_host.openssh.dropin import DropIn
 from tests.support.bundle_cases import NEW_LINE, krl_section
 from tests.support.host_machine import ME, Authority, Front, Host, line, make_key, run
 
@@ -50,6 +52,24 @@ def test_sshd_is_asked_what_counts_once_before_and_once_after_a_change(
     assert questions() == 1, "a new bundle changes no setting"
     host.dropin.write_text(host.dropin.read_text() + "# changed\n")
     assert questions() == 2
+
+
+def test_what_sshd_said_of_a_trial_is_forgotten_when_the_trial_is_put_back(
+    authority: Authority, front: Front, host: Host
+) -> None:
+    """A power cut left the trial in its place, and somebody looks at what counts before it is put back."""
+    front.serve(authority.offer())
+    host.refresh()
+    good = host.dropin.read_bytes()
+    keeper = DropIn(config.load(host.folder / "host.json"))
+    host.dropin.write_text("TrustedUserCAKeys none\n")
+    (host.home / "dropin.trial").write_text(json.dumps({"before": base64.b64encode(good).decode()}))
+    assert keeper.usual().value("TrustedUserCAKeys") == "none"
+    said: list[str] = []
+    keeper.apply(said.append)
+    assert host.dropin.read_bytes() == good
+    assert said == [f"put {host.dropin} back: an earlier run ended before sshd had accepted it"]
+    assert keeper.usual().value("TrustedUserCAKeys") == str(host.home / "user_ca.pub")
 
 
 def test_anybody_can_check_the_held_bundle_with_openssh(authority: Authority, front: Front, host: Host) -> None:

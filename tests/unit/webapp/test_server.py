@@ -478,4 +478,5 @@ def test_a_quote_that_nobody_closes_takes_no_address_in() -> None:
 def test_an_ipv6_network_counts_as_one() -> None:
     assert network_of("2001:db8:0:1::7") == network_of("2001:db8:0:1:ffff::9") != network_of("2001:db8:0:2::7")
     assert network_of("192.0.2.1") != network_of("192.0.2.2")
+    assert network_of("fe80::1%eth0") == network_of("fe80::2%eth1") == network_of("fe80::3")
     assert network_of("not:an address") == "not:an address"

@@ -152,7 +152,7 @@ def network_of(address: str) -> str:
     if ":" not in address:
         return address
     try:
-        return str(ipaddress.IPv6Network((address.partition("%")[0], 64), strict=False).network_address)
+        return str(ipaddress.IPv6Network((address, 64), strict=False).network_address)
     except ValueError:
         return address
 
