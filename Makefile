@@ -3,7 +3,7 @@
 python := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-matrix test-releases check lab bench faults fuzz release clean lock
+.PHONY: help setup demo test test-install test-matrix test-releases check lab bench faults fuzz release clean lock
 
 help: ## show this list
 	@printf '\n  ssh-jit  short-lived SSH certificates, asked for when they are needed\n\n'
@@ -19,6 +19,10 @@ demo: setup ## play the main job on real parts, and look around afterwards
 
 test: setup ## run every test, with the time per folder
 	@exec $(python) tests/run.py --install --jobs 3
+
+test-install: setup ## the units, joining and sessions on Debian roots that systemd-nspawn boots: as root, ten minutes
+	@$(python) tests/packages.py --booting
+	@exec $(python) -m pytest -q tests/install
 
 test-matrix: setup ## ssh-jit-host beside the OpenSSH of four Debian releases, made by debootstrap: as root
 	@SSH_JIT_TEST_SUITES='bullseye bookworm trixie sid' $(python) -m pytest -q \

@@ -36,16 +36,18 @@ NEEDS = (
     Need("chromium", "chromium"),
     Need("systemd-analyze", "systemd"),
 )
+BOOTING = (*NEEDS, Need("systemd-nspawn", "systemd-container"))
+"""What the tests of booted roots (``make test-install``) need."""
 
 
-def missing() -> list[str]:
+def missing(needs: tuple[Need, ...] = NEEDS) -> list[str]:
     """The packages whose programs are not on the path, each once."""
-    return sorted({need.package for need in NEEDS if shutil.which(need.program) is None})
+    return sorted({need.package for need in needs if shutil.which(need.program) is None})
 
 
-def main() -> int:
+def main(needs: tuple[Need, ...] = NEEDS) -> int:
     """Installs what is missing; returns the exit code."""
-    packages = missing()
+    packages = missing(needs)
     if not packages:
         return 0
     install = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
@@ -58,8 +60,8 @@ def main() -> int:
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     subprocess.run([*prefix, "apt-get", "-q", "update"], check=False, env=quiet, stdout=sys.stderr)
     subprocess.run([*prefix, *install], check=False, env=quiet, stdout=sys.stderr)
-    if missing():
-        print(f"tests: {' '.join(missing())} could not be installed\nhint: {line}", file=sys.stderr)
+    if missing(needs):
+        print(f"tests: {' '.join(missing(needs))} could not be installed\nhint: {line}", file=sys.stderr)
         return 1
     return 0
 
@@ -75,4 +77,4 @@ def _privilege() -> list[str] | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(BOOTING if "--booting" in sys.argv else NEEDS))

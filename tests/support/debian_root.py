@@ -82,7 +82,8 @@ chmod 0755 "$1/usr/sbin/policy-rc.d"
 mount --rbind /dev "$1/dev"
 mount -t proc proc "$1/proc"
 export DEBIAN_FRONTEND=noninteractive
-chroot "$1" apt-get -q update
+# A mirror may serve sid's list after the day that the list names; its signature is checked all the same.
+chroot "$1" apt-get -q -o Acquire::Check-Valid-Until=false update
 chroot "$1" apt-get -q -y install --no-install-recommends {packages}
 chroot "$1" apt-get clean
 rm "$1/usr/sbin/policy-rc.d"
