@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from sshjit_host.errors import HostError
+from sshjit_host.machine import files
 
 PATIENCE = 30
 """Seconds that a program may run."""
@@ -40,4 +42,22 @@ def run(*command: str | Path, given: bytes = b"") -> Outcome:
         raise HostError(f"{command[0]} did not end within {PATIENCE} seconds") from None
     except OSError as error:
         raise HostError(f"cannot run {command[0]}: {error.strerror}") from None
-    return Outcome(code=done.returncode, output=done.stdout.decode("utf-8", "replace").strip())
+    outcome = Outcome(code=done.returncode, output=done.stdout.decode("utf-8", "replace").strip())
+    return run(*command, given=given) if outcome.code and _separated(outcome.output) else outcome
+
+
+def _separated(output: str) -> bool:
+    """Whether sshd only missed the folder that its service makes when it starts, which is there now.
+
+    Where a socket starts sshd for each connection, that is the case until the first one after the machine's start.
+    """
+    missing = re.search(
+        r"^Missing privilege separation directory: (/(?:var/)?run/[A-Za-z0-9._-]+)$", output, re.MULTILINE
+    )
+    if missing is None:
+        return False
+    try:
+        files.folder(Path(missing[1]))
+    except HostError:
+        return False
+    return True

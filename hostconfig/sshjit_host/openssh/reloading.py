@@ -82,12 +82,23 @@ def _systemd() -> Iterator[Way]:
     systemctl = shutil.which("systemctl")
     if not systemctl or not Path("/run/systemd/system").is_dir():
         return
+    active = {unit for name in _NAMES for unit in (f"{name}.service", f"{name}.socket") if _is_active(systemctl, unit)}
     for name in _NAMES:
-        if run(systemctl, "is-active", "--quiet", f"{name}.service").code == 0:
-            yield Way(f"systemd, {name}.service", (systemctl, "reload", f"{name}.service"))
+        service, by_socket = f"{name}.service", f"{name}.socket" in active
+        if service in active and by_socket:
+            # A reload would end it: it cannot listen anew where systemd listens. Its sessions go on, as with a reload.
+            yield Way(
+                f"systemd, {service}, started again since {name}.socket starts it", (systemctl, "restart", service)
+            )
+        elif service in active:
+            yield Way(f"systemd, {service}", (systemctl, "reload", service))
     for name in _NAMES:
-        if run(systemctl, "is-active", "--quiet", f"{name}.socket").code == 0:
+        if f"{name}.socket" in active:
             yield Way(f"systemd, {name}.socket: the next connection starts it with its new configuration")
+
+
+def _is_active(systemctl: str, unit: str) -> bool:
+    return run(systemctl, "is-active", "--quiet", unit).code == 0
 
 
 def _openrc() -> Iterator[Way]:

@@ -42,16 +42,28 @@ SUPERVISORS = {
         "systemctl",
         (
             'case "$*" in "is-active --quiet ssh.service") exit 0;; is-active*) exit 3;; '
-            f'"reload ssh.service") {HANG_UP};; daemon-reload|"restart ssh-jit-host.service") exit 0;; *) exit 1;; esac'
+            f'"reload ssh.service") {HANG_UP};; '
+            'daemon-reload|"restart ssh-jit-host.service"|stop*) exit 0;; *) exit 1;; esac'
         ),
         "systemd, ssh.service",
+    ),
+    "systemd's service of a socket": (
+        "mkdir -p /run/systemd/system",
+        "systemctl",
+        (
+            'case "$*" in "is-active --quiet ssh.service"|"is-active --quiet ssh.socket") exit 0;; '
+            "is-active*) exit 3;; "
+            f'"restart ssh.service") {HANG_UP};; '
+            'daemon-reload|"restart ssh-jit-host.service"|stop*) exit 0;; *) exit 1;; esac'
+        ),
+        "systemd, ssh.service, started again since ssh.socket starts it",
     ),
     "systemd's socket": (
         "mkdir -p /run/systemd/system",
         "systemctl",
         (
             'case "$*" in "is-active --quiet ssh.socket") exit 0;; is-active*) exit 3;; '
-            'daemon-reload|"restart ssh-jit-host.service") exit 0;; *) exit 1;; esac'
+            'daemon-reload|"restart ssh-jit-host.service"|stop*) exit 0;; *) exit 1;; esac'
         ),
         "systemd, ssh.socket: the next connection starts it with its new configuration",
     ),
@@ -65,6 +77,15 @@ def machine(authority: Authority, program: Path) -> Iterator[Machine]:
         yield made
 
 
+DAEMON = """case "$*" in "restart ssh-jit-host-sessions.service")
+setsid /usr/local/sbin/ssh-jit-host sessions </dev/null >/dev/null 2>&1 & echo $! >/run/daemon; exit 0;;
+"is-active --quiet ssh-jit-host-sessions.service") kill -0 $(cat /run/daemon); exit;;
+"stop ssh-jit-host-sessions.service") kill $(cat /run/daemon); while kill -0 $(cat /run/daemon); do sleep 0.1; done
+exit 0;; esac
+"""
+"""What a systemctl does about the session daemon, which join waits for."""
+
+
 def stand_in(machine: Machine, name: str, script: str) -> None:
     path = machine.path(f"/usr/local/bin/{name}")
     path.write_text(f'#!/bin/sh\necho "{name} $*" >>/run/asked\n{script}\n')
@@ -75,11 +96,11 @@ def test_every_way(authority: Authority, machine: Machine) -> None:
     good = authority.certificate("deploy@web1", 30)
     for name, (setup, command, script, shown) in SUPERVISORS.items():
         machine.sh(setup)
-        stand_in(machine, command, script)
+        stand_in(machine, command, (DAEMON if command == "systemctl" else "") + script)
         before = machine.snapshot()
         said = machine.join()
         assert f"reloaded sshd ({shown})" in said, name
-        if "socket" not in name:
+        if name != "systemd's socket":
             assert machine.ssh(good) == 0, name
         if name == "systemd":
             unit = machine.path("/etc/systemd/system/ssh-jit-host.service").read_text()
@@ -117,6 +138,7 @@ def test_t36_a_reload_that_fails_undoes_all(machine: Machine) -> None:
 
 def test_without_a_running_sshd_there_is_nothing_to_reload(machine: Machine) -> None:
     machine.sh("kill $(cat /run/sshd.pid); while [ -e /run/sshd.pid ]; do sleep 0.01; done")
+    machine.sh("rmdir /run/sshd")  # as before the first connection, where a socket starts sshd
     assert "no sshd runs here" in machine.join()
     machine.start_sshd()
     assert machine.owner() == 0
