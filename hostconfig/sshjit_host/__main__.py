@@ -18,9 +18,9 @@ from types import FrameType
 from sshjit_host import doctor, status
 from sshjit_host.config import DEFAULT_PATH, load
 from sshjit_host.errors import HostError
-from sshjit_host.joining import arguments, join, leave
+from sshjit_host.joining import arguments, join, leave, session_setup
 from sshjit_host.refresh import Refresher
-from sshjit_host.sessions import command as session_command
+from sshjit_host.sessions import daemon
 from sshjit_host.version import version
 from sshjit_host.watch import watch
 
@@ -54,8 +54,8 @@ def parser() -> argparse.ArgumentParser:
     examine.add_argument("--json", action="store_true", help="print the findings for a program")
     sessions = commands.add_parser("sessions", help="end each session with its grant, until SIGTERM")
     change = sessions.add_mutually_exclusive_group()
-    change.add_argument("--install", action="store_true", help="have PAM ask before a session by a certificate opens")
-    change.add_argument("--remove", action="store_true", help="take that out of PAM again")
+    change.add_argument("--install", action="store_true", help="start it, and have PAM ask it before a session opens")
+    change.add_argument("--remove", action="store_true", help="take that out of PAM again, and stop it")
     arguments.add_join(commands.add_parser("join", help="set this server up, or change how; all of it or nothing"))
     commands.add_parser("leave", help="put this server back as it was, and tell the CA")
     state = commands.add_parser("status", help="what is set up, how fresh it is, until when it lasts")
@@ -102,7 +102,12 @@ def _run(given: argparse.Namespace, path: Path) -> int:
         print(doctor.as_json(findings) if given.json else _printable(doctor.text(findings)))
         return 1 if any(finding.level == "bad" for finding in findings) else 0
     if given.command == "sessions":
-        session_command.run(config, say, install=given.install, remove=given.remove)
+        if given.install:
+            session_setup.install(config, say)
+        elif given.remove:
+            session_setup.remove(config, say)
+        else:
+            daemon.run(config, say)
         return 0
     Refresher(config, say).refresh(time.time())
     return 0

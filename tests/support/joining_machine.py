@@ -37,6 +37,32 @@ ACCOUNTS = ("deploy", "postgres", "owner")
 PROGRAM = "/usr/local/sbin/ssh-jit-host"
 _CLONE_NEWNET = 0x40000000
 
+_HANG_UP = "kill -HUP $(cat /run/sshd.pid)"
+_SYSTEMCTL = """#!/bin/sh
+echo "systemctl $*" >>/run/asked
+verb=$1; shift; [ "$1" = --quiet ] && shift
+lives() { [ -e /run/units/$1 ] && kill -0 $(cat /run/units/$1) 2>/dev/null; }
+end() {
+    lives $1 && kill $(cat /run/units/$1)
+    while lives $1; do sleep 0.05; done
+    rm -f /run/units/$1
+}
+case "$verb $1" in
+"is-active ssh.service"|"daemon-reload ") exit 0;;
+"is-active ssh-jit-host"*) lives $1 || exit 3;;
+is-active*) exit 3;;
+"reload ssh.service") RELOAD;;
+"stop ssh-jit-host"*) end $1;;
+"restart ssh-jit-host"*)
+    end $1
+    unit=/etc/systemd/system/multi-user.target.wants/$1
+    [ -e $unit ] || exit 5
+    setsid $(sed -n 's/^ExecStart=//p' $unit) </dev/null >>/run/units.log 2>&1 &
+    echo $! >/run/units/$1;;
+*) exit 1;;
+esac
+"""
+
 
 class Enrolling:
     """What the CA does about hosts: checks MAC and signatures, and gives certificates; ``how`` changes one answer."""
@@ -49,10 +75,15 @@ class Enrolling:
         self.how: dict[str, Any] = {}
         self.joined: list[str] = []
         self.left = False
+        self.events: list[dict[str, Any]] = []
+        """What the host told of sessions."""
 
     def answer(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         """Answer one ``POST``."""
         what = path.rpartition("/")[2]
+        if what == "sessions":
+            self.events += body["events"]
+            return 200, {"taken": body["events"][-1]["number"]}
         self.asked.append((what, body))
         if self.how.get("down"):
             return 503, {}
@@ -208,6 +239,17 @@ class Machine:
         code = f"import socket; socket.create_connection(('127.0.0.1', {self.port})).close()"
         probe = self.argv("python3", "-IS", "-c", code)
         wait_until(lambda: subprocess.run(probe, capture_output=True, check=False).returncode == 0, "no sshd")
+
+    def stand_in_systemd(self, sshd: str = _HANG_UP) -> None:
+        """A ``systemctl`` that starts and stops what our units say, and reloads sshd; nothing of it confines them."""
+        self.sh("mkdir -p /run/systemd/system /run/units")
+        place = self.path("/usr/local/bin/systemctl")
+        place.write_text(_SYSTEMCTL.replace("RELOAD", sshd))
+        place.chmod(0o755)
+
+    def end_units(self) -> None:
+        """As when the machine loses power: what systemd started is gone."""
+        self.sh("for unit in /run/units/*; do kill -KILL $(cat $unit) && rm $unit; done 2>/dev/null; true")
 
     def log(self) -> str:
         """Sshd's log."""

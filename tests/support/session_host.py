@@ -106,8 +106,9 @@ class SessionHost(Host):
         return self.refresh()
 
     def install(self) -> str:
-        """Put the hook into PAM; the program's lines."""
-        return run(*self.command("sessions", "--install"))
+        """Put the hook into PAM, while the daemon runs; the program's lines."""
+        with contextlib.nullcontext() if self.status() else self.daemon():
+            return run(*self.command("sessions", "--install"))
 
     @contextlib.contextmanager
     def daemon(self) -> Iterator[subprocess.Popen[bytes]]:

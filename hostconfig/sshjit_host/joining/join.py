@@ -1,8 +1,9 @@
 """``join``: this server trusts the CA from here on, or is exactly as it was before.
 
 What can fail without the CA is done first, so that a token is not used up by it: conflicts, the bundle, the drop-in in
-its trial, with an id that no certificate names. Then the host enrols, and id, principals and host certificates follow.
-sshd is reloaded once. A host that has joined is changed in the same way, by the same command with other options.
+its trial, with an id that no certificate names. Then the host enrols, and id, principals and host certificates follow,
+and sshd is reloaded. Then the units are started, and once the session daemon answers, its hook is put into PAM. A host
+that has joined is changed in the same way, by the same command with other options.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from sshjit_host.errors import BundleRefused, ConfigError, HostError, SshdError
 from sshjit_host.formats import strictjson
 from sshjit_host.formats.bundle import Bundle
 from sshjit_host.front_end import enrolment, fetch, renewal
-from sshjit_host.joining import bystanders, conflicts, journal, proof, undo, units
+from sshjit_host.joining import bystanders, conflicts, journal, proof, session_setup, undo, units
 from sshjit_host.joining.journal import Entry, Journal
 from sshjit_host.machine import files
 from sshjit_host.openssh import host_keys
@@ -114,7 +115,8 @@ def _first(wish: Wish, record: Journal, made: tuple[Entry, ...], say: Say, now: 
         files.write(wish.path, _text(fields, enrolled.host_id).encode("ascii"))
         conflicts.label(config.home, config.dropin, wish.path)
         Refresher(config, say).remake(bundle, now)
-        units.install(wish.path, say)
+        units.install(config, say, (units.WATCH,))
+        session_setup.install(config, say)
         record.end(_text(fields, enrolled.host_id))
     say(f"joined {bundle.installation} as {config.name} (host id {enrolled.host_id}), for {', '.join(config.logins)}")
     _tell(config, now, say)
@@ -172,6 +174,7 @@ def _plan(config: Config, path: Path, keys: HostKeys) -> Iterator[Entry]:
     if config.host_certificates:
         yield from (journal.file(key.certificate) for key in keys.offered)
     yield from units.plan()
+    yield from session_setup.plan(config)
 
 
 @contextlib.contextmanager
@@ -292,7 +295,7 @@ def _apply(change: _Change, record: Journal, bundle: Bundle, say: Say, now: floa
         enrolled = enrolment.renew(new, bundle, keys.offered, int(time.time()))
     record.step = record.step or journal.JOINED  # set up by hand: what is written down is what this run changes
     certificates = tuple(journal.file(key.certificate) for key in keys.offered)
-    record.begin((journal.file(new.dropin), journal.file(wish.path), *certificates), text)
+    record.begin((journal.file(new.dropin), journal.file(wish.path), *certificates, *units.plan()), text)
     try:
         files.write(wish.path, text.encode("ascii"))
         if enrolled is not None:
@@ -301,7 +304,8 @@ def _apply(change: _Change, record: Journal, bundle: Bundle, say: Say, now: floa
         for due in [] if new.host_certificates else list(renewal.ours(DropIn(new), bundle)):
             files.remove(due.place)
             say(f"removed {due.place}")
-        units.restart(say)
+        if enabled := units.enabled():
+            units.install(new, say, enabled)
     except BaseException as error:
         say("that failed; everything is put back as it was")
         _take_back(wish.path, record, say)
@@ -314,6 +318,8 @@ def _apply(change: _Change, record: Journal, bundle: Bundle, say: Say, now: floa
 def _take_back(path: Path, record: Journal, say: Say) -> None:
     """Undo a change over a host that had joined: its files come back, and what is made from them."""
     record.put_changes_back()
+    with contextlib.suppress(HostError):  # `status` says which of them do not run
+        units.restart(say)
     with contextlib.suppress(HostError):  # what is wrong then, the next refresh says too
         refresher = Refresher(settings_file.load(path), say)
         bundle = refresher.held()

@@ -1,7 +1,8 @@
 """Puts everything back, whichever run it was that did not get to its end, or because the host leaves.
 
 sshd refuses everybody when its revocation list is missing. So the drop-in goes first, sshd is reloaded, and only then
-goes what the drop-in named. Each step may be done again: a run that is cut off here is completed by the next one.
+goes what the drop-in named. The hook in PAM goes before the daemon that it asks. Each step may be done again: a run
+that is cut off here is completed by the next one.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from sshjit_host.config import DEFAULT_PATH, Config
 from sshjit_host.errors import HostError
-from sshjit_host.joining import units
+from sshjit_host.joining import session_setup, units
 from sshjit_host.joining.journal import Entry, Journal
 from sshjit_host.machine import files
 from sshjit_host.openssh import beside, pam_hook, reloading
@@ -33,7 +34,7 @@ def require_ours(config: Config) -> None:
 
 def all_of_it(config: Config, journal: Journal, say: Say) -> None:
     """Take away everything of ours. Raises ``HostError``, with the rest left for the next run, if it cannot be done."""
-    units.stop(say)
+    units.stop(units.WATCH, say)  # it would write anew what is taken away
     entries = journal.entries
     for folder in {entry.path.parent for entry in entries}:
         if folder.is_dir():
@@ -46,7 +47,8 @@ def all_of_it(config: Config, journal: Journal, say: Say) -> None:
         beside.take_out(config, say)
         if config.home.is_dir():
             _unload(config, say)
-            pam_hook.remove(config, say)
+        pam_hook.remove(config, say)
+        session_setup.stop(config, say)
         for entry in reversed(entries):
             if entry.path != config.dropin and entry.put_back():
                 say(_done(entry))

@@ -1,34 +1,44 @@
 """Our own systemd units: where they stand, and how they are enabled, started and taken away.
 
-The package brings the same files (below ``root`` in this program), at the places that its distribution uses. Where
-there is no systemd, somebody has to start ``watch`` in another way, and is told so.
+The package brings the same files (below ``root`` in this program), at the places that its distribution uses. They fit a
+host with the usual places; for another one a copy that fits stands in ``/etc``, which systemd prefers. Where there is
+no systemd, somebody has to start the same commands in another way, and is told how.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from sshjit_host.config import DEFAULT_PATH
+from sshjit_host.config import DEFAULT_PATH, Config
 from sshjit_host.errors import HostError
 from sshjit_host.joining import journal
 from sshjit_host.joining.journal import Entry
 from sshjit_host.machine import files
 from sshjit_host.machine.programs import Outcome, run
+from sshjit_host.openssh import beside, host_keys
 from sshjit_host.program import PACKAGED as PROGRAM_PACKAGED
 from sshjit_host.program import UNITS, shipped
 
-NAMES = ("ssh-jit-host.service",)
+WATCH, SESSIONS = "ssh-jit-host.service", "ssh-jit-host-sessions.service"
+NAMES = (WATCH, SESSIONS)
 """The units that ``join`` enables."""
 PACKAGED = Path(UNITS)
 OWN = Path("/etc/systemd/system")
 WANTS = OWN / "multi-user.target.wants"
 PROGRAM = "/usr/local/sbin/ssh-jit-host"
 """Where the joining line installs this program."""
-BY_HAND = "there is no systemd here: have your own supervisor run `ssh-jit-host watch`, or cron `ssh-jit-host refresh`"
+_COMMANDS = {WATCH: "watch", SESSIONS: "sessions"}
+_HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
+"""What ``ProtectHome`` hides."""
+_CHOWN = "CAP_CHOWN"
+"""What it takes to replace a file of another group than root's, and to leave it that group's."""
+
+Say = Callable[[str], None]
 
 
 def has_systemd() -> bool:
@@ -36,13 +46,57 @@ def has_systemd() -> bool:
     return Path("/run/systemd/system").is_dir() and shutil.which("systemctl") is not None
 
 
-def text(name: str, config: Path) -> bytes:
-    """A unit as it is shipped, with this program, and its ``host.json``, where they are."""
+def by_hand(name: str, config: Config) -> str:
+    """How the command of a unit is run where there is no systemd: by the supervisor that is here."""
+    command = f"{program()} --config {config.path} {_COMMANDS[name]}"
+    service = name.partition(".")[0]
+    if Path("/run/openrc").is_dir():
+        how = f"OpenRC: an /etc/init.d/{service} with supervisor=supervise-daemon, then rc-update add {service}"
+    elif shutil.which("sv"):
+        how = f"runit: an /etc/sv/{service}/run that execs it, and a link to that folder in /etc/service"
+    elif shutil.which("s6-svc"):
+        how = f"s6: a service folder {service} whose run execs it, then s6-svscanctl -a"
+    else:
+        how = "your own supervisor, or from cron: @reboot"
+    return f"there is no systemd here: have it run for ever: `{command}` ({how})"
+
+
+def text(name: str, config: Config) -> bytes:
+    """A unit as it is shipped, but with this program, its ``host.json`` and the folders that it writes to here."""
     data = shipped(f"{PACKAGED}/{name}")
     if data is None:
         raise HostError(f"this ssh-jit-host was built without {name}", hint="build it anew: hostconfig/build_pyz.py")
-    data = data.replace(DEFAULT_PATH.encode("ascii"), str(config).encode("utf-8"))
-    return data.replace(PROGRAM_PACKAGED.encode("ascii"), str(program()).encode("utf-8"))
+    unit = data.decode("ascii").replace(DEFAULT_PATH, str(config.path)).replace(PROGRAM_PACKAGED, str(program()))
+    folders = written(name, config)
+    usual = Path("/etc/ssh")
+    more = [folder for folder in folders if usual != folder and usual not in folder.parents]
+    paths = " ".join((str(usual), *(_quoted(folder) for folder in more)))
+    unit = re.sub(r"(?m)^ReadWritePaths=.*$", lambda _: f"ReadWritePaths={paths}", unit)
+    if any(home == folder or home in folder.parents for folder in more for home in _HOMES):
+        unit = unit.replace("ProtectHome=yes", "ProtectHome=read-only")
+    if name == WATCH and any(_is_anothers(place) for place in beside.places(config)):
+        unit = re.sub(r"(?m)^CapabilityBoundingSet=$", f"CapabilityBoundingSet={_ANOTHERS}", unit)
+    if name == SESSIONS and config.run.parent == Path("/run"):
+        unit = re.sub(r"(?m)^RuntimeDirectory=.*$", f"RuntimeDirectory={config.run.name}", unit)
+    return unit.encode("utf-8")
+
+
+def written(name: str, config: Config) -> tuple[Path, ...]:
+    """The folders in which the command of a unit makes and replaces files, beside those that systemd gives it."""
+    folders = [config.home]
+    if name == WATCH:
+        keys = host_keys.read(config).offered if config.host_certificates else ()
+        folders += [config.dropin.parent, *(key.certificate.parent for key in keys)]
+        folders += [place.parent for place in beside.places(config)]
+    elif config.run.parent != Path("/run"):
+        folders.append(config.run)
+    return tuple(dict.fromkeys(folders))
+
+
+def _quoted(folder: Path) -> str:
+    """A path as a word of a unit; one that is gone keeps nothing from starting."""
+    name = str(folder).replace("%", "%%").replace("\\", "\\\\").replace('"', '\\"')
+    return f'"-{name}"' if re.search(r"[\s\"'\\]", name) else f"-{name}"
 
 
 def program() -> Path:
@@ -54,50 +108,54 @@ def plan() -> tuple[Entry, ...]:
     """The entries of the journal for what ``install`` makes."""
     if not has_systemd():
         return ()
-    made = [OWN / name for name in NAMES if not (PACKAGED / name).exists()]
     return (
         *journal.folder(OWN),
         *journal.folder(WANTS),
-        *(journal.file(path) for path in made),
+        *(journal.file(OWN / name) for name in NAMES),
         *(journal.file(WANTS / name) for name in NAMES),
     )
 
 
-def install(config: Path, say: Callable[[str], None]) -> None:
-    """Enable our units, which go by this ``host.json``, and start them."""
+def install(config: Config, say: Say, names: Iterable[str] = NAMES) -> None:
+    """Enable our units, which go by this ``host.json``, and start them; say how else, where there is no systemd."""
     if not has_systemd():
-        say(BY_HAND)
+        for name in names:
+            say(by_hand(name, config))
         return
     if not WANTS.is_dir():
         files.folder(WANTS)
-    for name in NAMES:
+    for name in names:
         place = PACKAGED / name
-        if not place.exists():
+        unit = text(name, config)
+        if files.read(place) != unit:
             place = OWN / name
-            files.write(place, text(name, config))
+            files.write(place, unit)
         files.link(WANTS / name, str(place))
     _systemctl("daemon-reload")
-    for name in NAMES:
+    for name in names:
         _systemctl("restart", name)
         say(f"started {name}")
 
 
-def restart(say: Callable[[str], None]) -> None:
-    """Have our units take other settings, where they run."""
-    for name in NAMES if has_systemd() else ():
+def restart(say: Say) -> None:
+    """Have our units go by what their files say now, where they run."""
+    forget()
+    for name in enabled():
         if is_active(name):
             _systemctl("restart", name)
             say(f"started {name} anew")
 
 
-def stop(say: Callable[[str], None]) -> None:
-    """Stop our units: nothing of ours may run while what it writes is taken away."""
-    if not has_systemd():
-        return
-    for name in NAMES:
-        if is_active(name):
-            _systemctl("stop", name)
-            say(f"stopped {name}")
+def enabled() -> tuple[str, ...]:
+    """Those of our units that are to run."""
+    return tuple(name for name in NAMES if has_systemd() and (WANTS / name).is_symlink())
+
+
+def stop(name: str, say: Say) -> None:
+    """Stop a unit of ours: it may not run while what it needs is taken away."""
+    if has_systemd() and is_active(name):
+        _systemctl("stop", name)
+        say(f"stopped {name}")
 
 
 def forget() -> None:

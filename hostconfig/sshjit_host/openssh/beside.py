@@ -101,6 +101,11 @@ def take_out(config: Config, say: Callable[[str], None]) -> None:
     files.remove(config.home / RECORD)
 
 
+def places(config: Config) -> tuple[Path, ...]:
+    """The owner's files that hold lines of ours."""
+    return tuple(_read(config))
+
+
 def require(config: Config, ask: Ask) -> None:
     """Raise ``SshdError`` unless the files that sshd goes by hold our lines."""
     for path, lines in _by_place(_wanted(config, ask)).items():

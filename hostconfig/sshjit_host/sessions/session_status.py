@@ -27,6 +27,21 @@ def daemon(config: Config) -> dict[str, Any] | None:
         return None
 
 
+def summary(config: Config) -> str:
+    """In a few words, whether sessions end with their grants, and how many are open."""
+    try:
+        if pam_hook.way(config) == "none":
+            return "do not end with their grants: sshd does not use PAM"
+        if not pam_hook.is_installed(config):
+            return "do not end with their grants: PAM does not ask"
+    except effective.Refused:
+        return "unknown: sshd does not answer"
+    answer = daemon(config)
+    if answer is None:
+        return "none can begin by a certificate: the session daemon does not answer"
+    return f"end with their grants; {answer['sessions']} open"
+
+
 def findings(config: Config, bundle: Bundle | None) -> Iterator[Finding]:
     """Every check of the hook and the daemon. Raises ``effective.Refused`` if sshd does not answer."""
     if pam_hook.way(config) == "none":

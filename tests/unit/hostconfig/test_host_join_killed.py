@@ -33,12 +33,15 @@ runpy.run_path(program, run_name="__main__")
 """Runs the program, and kills it before its Nth change of the file system or call of another program."""
 
 
-@pytest.fixture(scope="module")
-def machine(authority: Authority, program: Path) -> Iterator[Machine]:
-    """A server that has not joined."""
+@pytest.fixture(scope="module", params=["bare", "with units"])
+def machine(request: pytest.FixtureRequest, authority: Authority, program: Path) -> Iterator[Machine]:
+    """A server that has not joined; one with units has a session daemon too, and PAM that asks it."""
     with joining_machine.machine(authority, program) as made:
         made.path("/root/killer.py").write_text(KILLER)
+        if request.param == "with units":
+            made.stand_in_systemd()
         yield made
+        made.end_units()
 
 
 def killed(machine: Machine, at: int, *words: str) -> bool:
@@ -52,6 +55,8 @@ def killed(machine: Machine, at: int, *words: str) -> bool:
 
 def power_is_back(machine: Machine) -> None:
     """Start sshd anew from what is on the disk; it lets the owner in."""
+    machine.end_units()
+    machine.sh("rm -rf /run/ssh-jit-host")
     machine.sh("kill $(cat /run/sshd.pid); while [ -e /run/sshd.pid ]; do sleep 0.01; done; /usr/sbin/sshd -t")
     machine.start_sshd()
     assert machine.owner() == 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 
 from demo import debian
+from sshjit_host.sessions import hook
 from tests.support import debian_root, host_machine
 from tests.support.host_machine import Authority, Front, free_port, line, make_key, run
 from tests.support.session_host import GRANT, SessionHost, session_host, user_certificate
@@ -98,7 +101,12 @@ def test_t34_what_somebody_left_behind_goes_with_the_grant(host: SessionHost) ->
 
 def test_t34_a_master_with_its_children_and_forwards_goes(host: SessionHost) -> None:
     key, control, port = host.certificate(13, grant="req-master0000000"), host.folder / "master", free_port()
-    forward = ("ControlMaster=yes", f"ControlPath={control}", f"LocalForward={port} 127.0.0.1:{host.port}")
+    back = free_port()
+    local, remote = (
+        f"LocalForward={port} 127.0.0.1:{host.port}",
+        f"RemoteForward=127.0.0.1:{back} 127.0.0.1:{host.port}",
+    )
+    forward = ("ControlMaster=yes", f"ControlPath={control}", local, remote)
     through = (f"ControlPath={control}",)
     with (
         host.session(key, sleeping(host, "731"), options=forward) as master,
@@ -106,12 +114,15 @@ def test_t34_a_master_with_its_children_and_forwards_goes(host: SessionHost) -> 
         socket.create_connection(("127.0.0.1", port)) as forwarded,
     ):
         assert forwarded.recv(4) == b"SSH-"
+        socket.create_connection(("127.0.0.1", back)).close()
         assert (len(host.runs("731")), host.sessions()) == (2, 1)
         host.tell(ended=[["req-master0000000", int(time.time())]])
         gone(host, "731")
         forwarded.settimeout(60)
         while forwarded.recv(4096):
             pass
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", back))
         assert (master.wait(60), child.wait(60)) == (255, 255)
 
 
@@ -132,6 +143,18 @@ def test_the_window_ends_it_after_a_warning_and_an_extension_keeps_it(host: Sess
         assert b"The time of your access is over." in output
         host.tell(ended=[[grant, int(time.time())]])
         wait_until(lambda: host.sessions() == 0, host.daemon_log)
+
+
+@pytest.mark.parametrize("seconds", [4, 0])
+def test_when_people_are_warned_is_a_setting(seconds: int, own: SessionHost) -> None:
+    own.settings["warn"] = seconds
+    key, command = own.certificate(18, seconds=10), f"echo ready; sleep {own.seconds('743')}"
+    with own.sshd(), own.daemon(), own.session(key, command, options=("RequestTTY=force",)) as session:
+        shown = session.stdout.read().decode() if session.stdout is not None else ""
+    left = re.findall(r"this session ends in (\d+) s", shown)
+    assert len(left) == (1 if seconds else 0), shown
+    assert all(int(number) <= seconds for number in left)
+    assert "The time of your access is over." in shown
 
 
 def test_an_emergency_session_ends_with_its_certificate(host: SessionHost) -> None:
@@ -227,6 +250,86 @@ def test_an_emergency_certificate_opens_a_host_whose_daemon_is_broken_and_ends(o
         with own.session(key, scattered(own, "791")):
             wait_until(lambda: len(own.runs("791")) == 4)
             gone(own, "791")
+
+
+def opens(host: SessionHost, key: Path, login: str = "deploy") -> bool:
+    argv = host.ssh(key, "true", login=login)
+    return subprocess.run(argv, check=False, timeout=120, capture_output=True).returncode == 0
+
+
+def other_ways_in(host: SessionHost, serial: int) -> Path:
+    """A certificate of another CA that opens ``owner``."""
+    other = make_key(host.authority.folder / "other_ca")
+    (host.folder / "owner_keys").write_text(f"{line(host.owner_key)}\ncert-authority {line(other)}\n")
+    return user_certificate(host.authority, serial, grant="", ends=0, principals="owner", ca=other)
+
+
+def test_t58_a_daemon_that_hangs_keeps_nobody_else_out_nor_an_emergency(own: SessionHost) -> None:
+    foreign, ours = other_ways_in(own, 31), own.certificate(32)
+    urgent = own.certificate(33, grant=URGENT, key_id=f"{URGENT} operator emergency")
+    with own.sshd(), own.daemon() as daemon:
+        inside = hook.ask(own.folder / "run" / hook.SOCKET, {"ask": "status"}, 5)
+        assert inside["sessions"] == 0
+        hung = daemons(own)
+        for process in hung:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            assert opens(own, own.owner_key, "owner")
+            assert opens(own, foreign, "owner")
+            assert not opens(own, ours)
+            assert opens(own, urgent)
+        finally:
+            for process in hung:
+                os.kill(process, signal.SIGCONT)
+        assert daemon.poll() is None
+        wait_until(lambda: opens(own, ours), own.daemon_log)
+
+
+def daemons(host: SessionHost) -> list[int]:
+    """The processes of the host's session daemon."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = path.read_bytes().split(b"\0")
+            if str(host.folder / "host.json").encode() in words and b"sessions" in words:
+                found.append(int(path.parent.name))
+    assert found
+    return found
+
+
+def test_t58_a_program_that_is_broken_keeps_nobody_else_out(own: SessionHost) -> None:
+    foreign, ours = other_ways_in(own, 34), own.certificate(35)
+    whole = own.program.read_bytes()
+    with own.sshd(), own.daemon():
+        own.program.write_bytes(b"<html>")
+        assert opens(own, own.owner_key, "owner")
+        assert opens(own, foreign, "owner")
+        assert not opens(own, ours)
+        own.program.write_bytes(whole)
+        assert opens(own, ours)
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["with the daemon", "without it"])
+@pytest.mark.parametrize("how", ["by its key", "by its key id"])
+def test_a_recovery_certificate_opens_and_ends_by_itself(how: str, running: bool, own: SessionHost) -> None:  # noqa: FBT001 - a case
+    """Of a CA that no bundle ever named; or of one that the bundle names, with a key id that says what it is."""
+    recovery = make_key(own.authority.folder / "recovery_ca")
+    by_key = how == "by its key"
+    if by_key:
+        (own.folder / "deploy_keys").write_text(f"cert-authority {line(recovery)}\n")
+        own.write_sshd_config(after=f"UsePAM yes\nMatch User deploy\nAuthorizedKeysFile {own.folder}/deploy_keys")
+        (own.home / "recovery.pub").write_text(f"{line(recovery)} in the safe\n")
+        own.install()
+    more = {"ca": recovery, "key_id": "of the safe", "principals": "deploy"} if by_key else {"key_id": "recovery 2026"}
+    key = own.certificate(36, grant="", times="-1m:+12s", **more)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(own.sshd())
+        if running:
+            stack.enter_context(own.daemon())
+        with own.session(key, scattered(own, "792")):
+            wait_until(lambda: len(own.runs("792")) == 4)
+            gone(own, "792")
+    assert ("EMERGENCY session" in own.daemon_log()) == running
 
 
 def test_without_control_groups_everything_is_found_all_the_same(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import tomllib
 from pathlib import Path
 
@@ -10,6 +12,8 @@ import pytest
 from sshjit import providers, settings
 from sshjit.policy import load as load_policy
 from sshjit_ca import config as ca_config
+from sshjit_host.config import Config, parse
+from sshjit_host.joining import units
 from sshjit_web import config as web_config
 from tests.support.host_machine import run
 
@@ -72,6 +76,45 @@ def test_units_start_a_program_of_ours_and_confine_it(path: Path) -> None:
     assert service["CapabilityBoundingSet"] == [CAPABILITIES.get(path.stem, "")]
     for key, value in {"NoNewPrivileges": "yes", "ProtectSystem": "strict", "ProtectHome": "yes"}.items():
         assert service[key] == [value]
+
+
+def _config(folder: Path, **more: object) -> Config:
+    fields = {"version": 1, "name": "web1", "host_id": "web1", "url": "https://a.example", "root": f"SHA256:{'a' * 43}"}
+    fields |= {"logins": ["deploy"], "home": str(folder / "ssh-jit"), "host_certificates": False, **more}
+    return parse(json.dumps(fields), Path("/etc/ssh-jit/host.json"))
+
+
+def _value(unit: bytes, key: str) -> str:
+    (value,) = (line.partition("=")[2] for line in unit.decode().splitlines() if line.startswith(f"{key}="))
+    return value
+
+
+def test_a_host_with_the_usual_places_needs_no_unit_of_its_own() -> None:
+    for name in units.NAMES:
+        shipped = (ON_SERVERS / "usr/lib/systemd/system" / name).read_bytes()
+        assert units.text(name, _config(Path("/etc/ssh"))) == shipped
+
+
+def test_units_may_write_what_the_program_writes_and_no_more(tmp_path: Path) -> None:
+    """With ``--beside`` that is wherever the owner's files are, and whosever."""
+    config = _config(tmp_path, dropin=f"{tmp_path}/dropins/ours.conf", run="/run/other-name")
+    config.home.mkdir()
+    own, homes = tmp_path / "own folder", Path("/home/deploy/.ssh")
+    own.mkdir()
+    place = {"lines": ["deploy@web1"], "glued": False, "made": False}
+    (config.home / "beside.json").write_text(json.dumps({f"{own}/principals": place}))
+    watch, sessions = (units.text(name, config) for name in (units.WATCH, units.SESSIONS))
+    home = f"-{tmp_path}/ssh-jit"
+    assert _value(watch, "ReadWritePaths") == f'/etc/ssh {home} -{tmp_path}/dropins "-{own}"'
+    assert _value(sessions, "ReadWritePaths") == f"/etc/ssh {home}"
+    assert _value(sessions, "RuntimeDirectory") == "other-name"
+    assert (_value(watch, "ProtectHome"), _value(watch, "CapabilityBoundingSet")) == ("yes", "")
+    os.chown(own, 4711, 4711)
+    assert _value(units.text(units.WATCH, config), "CapabilityBoundingSet") == "CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER"
+    (config.home / "beside.json").write_text(json.dumps({f"{homes}/principals": place}))
+    watch = units.text(units.WATCH, config)
+    assert _value(watch, "ProtectHome") == "read-only"
+    assert str(homes) in _value(watch, "ReadWritePaths")
 
 
 def test_every_program_but_the_hosts_has_a_user_of_its_own() -> None:
