@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from demo.isolate import REPOSITORY
+from sshjit_host.joining import units
 
 _ON_SERVERS = REPOSITORY / "hostconfig/sshjit_host/root/usr/lib/systemd/system"
 UNITS = sorted((*REPOSITORY.glob("*/systemd/*.service"), *_ON_SERVERS.iterdir()), key=lambda path: path.name)
@@ -63,6 +64,20 @@ def test_systemd_has_nothing_to_say_about_a_timer_and_its_unit(timer: Path, tmp_
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
 def test_it_leaves_little_open(unit: Path) -> None:
     done = analyze("security", "--offline=true", f"--threshold={MORE.get(unit.stem, EXPOSURE)}", "--no-pager", unit)
+    assert done.returncode == 0, done.stdout[-200:] + done.stderr
+
+
+def test_one_that_writes_into_folders_of_others_leaves_little_more_open(tmp_path: Path) -> None:
+    """As ``join --beside`` makes it, where the owner's files are below a home."""
+    unit = _ON_SERVERS / "ssh-jit-host.service"
+    more = {"CapabilityBoundingSet=\n": f"CapabilityBoundingSet={units.ANOTHERS}\n", "Home=yes": "Home=read-only"}
+    text = unit.read_text()
+    for old, new in more.items():
+        assert old in text
+        text = text.replace(old, new)
+    here = tmp_path / unit.name
+    here.write_text(text)
+    done = analyze("security", "--offline=true", "--threshold=27", "--no-pager", here)
     assert done.returncode == 0, done.stdout[-200:] + done.stderr
 
 
