@@ -25,14 +25,6 @@ FOLDER = REPOSITORY / "hostconfig" / "ansible"
 BIN = Path(sys.executable).parent
 _COUNTS = re.compile(r"^web9 +: ok=\d+ +changed=(\d+) ", re.MULTILINE)
 _LINE = re.compile(r"printf '%s\\n' (\S+) .* (\S+)/host/ssh-jit-host\.pyz ([0-9a-f]{64}) join .* --root (\S+) ")
-SYSTEMCTL = """#!/bin/sh
-echo "$*" >>/run/asked
-case "$*" in
-    "is-active --quiet ssh.service") exit 0 ;;
-    is-active*) exit 3 ;;
-    "reload ssh.service") kill -HUP "$(cat /run/sshd.pid)" ;;
-esac
-"""
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +48,9 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
         made.path("/root/.ssh").mkdir(mode=0o700, exist_ok=True)
         made.path("/root/.ssh/authorized_keys").write_text((made.keys / "owner.pub").read_text())
         made.path("/run/systemd/system").mkdir(parents=True)
-        made.path("/usr/local/bin/systemctl").write_text(SYSTEMCTL)
-        made.path("/usr/local/bin/systemctl").chmod(0o755)
+        made.stand_in_systemd()
         yield made
+        made.end_units()
 
 
 class Ansible:

@@ -48,7 +48,7 @@ end() {
     rm -f /run/units/$1
 }
 case "$verb $1" in
-"is-active ssh.service"|"daemon-reload ") exit 0;;
+"is-active ssh.service"|"daemon-reload "|try-restart*) exit 0;;
 "is-active ssh-jit-host"*) lives $1 || exit 3;;
 is-active*) exit 3;;
 "reload ssh.service") RELOAD;;
