@@ -191,29 +191,29 @@ def test_with_the_daemon_dead_the_owner_and_an_emergency_get_in(site: Site, suit
 
 @pytest.mark.parametrize("suite", SUITES)
 def test_beside_another_ca_the_unit_writes_where_the_owners_files_are(site: Site, suite: str) -> None:
-    """In a folder of root's outside ``/etc/ssh``, and in one of the account's below its home."""
+    """Outside ``/etc/ssh``: in a folder of their own, with a file of another group, and below root's home."""
     with site.host(suite) as host:
         host.sh(
-            "mkdir -p /srv/trust && ssh-keygen -q -t ed25519 -N '' -f /root/their_ca"
-            " && cp /root/their_ca.pub /srv/trust/ca.pub"
-            " && install -d -o deploy -g deploy -m 0700 ~deploy/.ssh && echo theirs >~deploy/.ssh/principals"
-            " && chown deploy:deploy ~deploy/.ssh/principals && chmod 0600 ~deploy/.ssh/principals"
-            " && printf 'TrustedUserCAKeys /srv/trust/ca.pub\\nAuthorizedPrincipalsFile %%h/.ssh/principals\\n'"
+            "mkdir -p /root/trust /srv/principals && ssh-keygen -q -t ed25519 -N '' -f /root/their_ca"
+            " && cp /root/their_ca.pub /root/trust/ca.pub"
+            " && echo theirs >/srv/principals/deploy && chgrp deploy /srv/principals/deploy"
+            " && chmod 0640 /srv/principals/deploy"
+            " && printf 'TrustedUserCAKeys /root/trust/ca.pub\\nAuthorizedPrincipalsFile /srv/principals/%%u\\n'"
             " >/etc/ssh/sshd_config.d/50-owner.conf && systemctl reload ssh"
         )
         before = host.snapshot()
-        trust = host.path("/srv/trust/ca.pub").read_bytes()
+        trust = host.path("/root/trust/ca.pub").read_bytes()
         joined(site, host, "--beside")
         site.alice.runs(host.name, "true")
-        host.sh("sed -i '/@/d' ~deploy/.ssh/principals && sed -i '/ssh-jit$/d' /srv/trust/ca.pub")
+        host.sh("sed -i '/@/d' /srv/principals/deploy && sed -i '/ssh-jit$/d' /root/trust/ca.pub")
         added = site.operator("keys", "add", "user_ca", "--new", "ed25519")
         assert added
         wait_until(
-            lambda: host.path("/srv/trust/ca.pub").read_text().count(" ssh-jit\n") >= 2,
-            lambda: host.journal(WATCH) + host.sh("cat /srv/trust/ca.pub; systemctl cat ssh-jit-host"),
+            lambda: host.path("/root/trust/ca.pub").read_text().count(" ssh-jit\n") >= 2,
+            lambda: host.journal(WATCH) + host.sh("cat /root/trust/ca.pub; systemctl cat ssh-jit-host"),
         )
-        assert f"deploy@{host.name}" in host.sh("cat ~deploy/.ssh/principals")
-        assert host.sh("stat -c '%U:%G %a' ~deploy/.ssh/principals").strip() == "deploy:deploy 600"
+        assert f"deploy@{host.name}" in host.sh("cat /srv/principals/deploy")
+        assert host.sh("stat -c '%U:%G %a' /srv/principals/deploy").strip() == "root:deploy 640"
         host.sh("ssh-jit-host leave")
-        assert host.path("/srv/trust/ca.pub").read_bytes() == trust
+        assert host.path("/root/trust/ca.pub").read_bytes() == trust
         assert host.snapshot() == before

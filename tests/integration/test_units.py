@@ -67,10 +67,10 @@ def test_it_leaves_little_open(unit: Path) -> None:
     assert done.returncode == 0, done.stdout[-200:] + done.stderr
 
 
-def test_one_that_writes_into_folders_of_others_leaves_little_more_open(tmp_path: Path) -> None:
-    """As ``join --beside`` makes it, where the owner's files are below a home."""
+def test_one_that_writes_beside_another_ca_leaves_little_more_open(tmp_path: Path) -> None:
+    """As ``join --beside`` makes it, where the owner's files are below root's home, and of another group."""
     unit = _ON_SERVERS / "ssh-jit-host.service"
-    more = {"CapabilityBoundingSet=\n": f"CapabilityBoundingSet={units.ANOTHERS}\n", "Home=yes": "Home=read-only"}
+    more = {"CapabilityBoundingSet=\n": f"CapabilityBoundingSet={units.CHOWN}\n", "Home=yes": "Home=read-only"}
     text = unit.read_text()
     for old, new in more.items():
         assert old in text

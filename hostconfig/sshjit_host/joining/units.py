@@ -35,7 +35,7 @@ PROGRAM = "/usr/local/sbin/ssh-jit-host"
 _COMMANDS = {WATCH: "watch", SESSIONS: "sessions"}
 _HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
 """What ``ProtectHome`` hides."""
-_CHOWN = "CAP_CHOWN"
+CHOWN = "CAP_CHOWN"
 """What it takes to replace a file of another group than root's, and to leave it that group's."""
 
 Say = Callable[[str], None]
@@ -74,8 +74,8 @@ def text(name: str, config: Config) -> bytes:
     unit = re.sub(r"(?m)^ReadWritePaths=.*$", lambda _: f"ReadWritePaths={paths}", unit)
     if any(home == folder or home in folder.parents for folder in more for home in _HOMES):
         unit = unit.replace("ProtectHome=yes", "ProtectHome=read-only")
-    if name == WATCH and any(_is_anothers(place) for place in beside.places(config)):
-        unit = re.sub(r"(?m)^CapabilityBoundingSet=$", f"CapabilityBoundingSet={_ANOTHERS}", unit)
+    if name == WATCH and any(place.exists() and place.stat().st_gid for place in beside.places(config)):
+        unit = re.sub(r"(?m)^CapabilityBoundingSet=$", f"CapabilityBoundingSet={CHOWN}", unit)
     if name == SESSIONS and config.run.parent == Path("/run"):
         unit = re.sub(r"(?m)^RuntimeDirectory=.*$", f"RuntimeDirectory={config.run.name}", unit)
     return unit.encode("utf-8")
