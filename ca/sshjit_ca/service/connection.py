@@ -2,9 +2,9 @@
 
 The peer is known by SO_PEERCRED and must be one of the socket's users. Frames are only cut out of the stream here: they
 are decoded when it is their asker's turn (``server.py``). What waits is limited for each connection and for each Unix
-user; beyond that a connection is not read until some of it was answered. A peer that misbehaves (oversized, malformed
-or unknown frames, half a frame for too long, answers that it does not read) loses its connection, and no other peer
-notices.
+user; beyond that a connection is not read until some of it was answered. Answers that are not read are limited in the
+same two ways. A peer that misbehaves (oversized, malformed or unknown frames, half a frame for too long, answers that
+it does not read) loses its connection, and no other peer notices.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ BUFFER = 64 * 1024
 """Bytes that are read of one connection before it is another's turn."""
 MAX_UNREAD = 2 * m.MAX_REPLY
 """Bytes of answers that one connection may leave unread."""
+MAX_USER_UNREAD = 4 * m.MAX_REPLY
+"""The same for all connections of one Unix user at one socket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,14 @@ class Account:
             connection = next(iter(self.stalled))
             del self.stalled[connection]
             connection.go_on()
+
+    def limit_unread(self) -> None:
+        """Disconnects whoever leaves most answers unread, until no more than ``MAX_USER_UNREAD`` bytes are."""
+        unread = {connection: connection.unread for connection in self.connections}
+        while sum(unread.values()) > MAX_USER_UNREAD:
+            most = max(unread, key=lambda connection: unread[connection])
+            del unread[most]
+            most.disconnect_deaf()
 
 
 class Dispatcher(Protocol):
@@ -201,6 +211,11 @@ class Connection(asyncio.BufferedProtocol):
             late = Invalid("too_slow", f"a frame took longer than {HALF_FRAME:.0f} s")
             self._late = asyncio.get_running_loop().call_later(HALF_FRAME, self.disconnect, late)
 
+    @property
+    def unread(self) -> int:
+        """Bytes of answers that wait here until the peer reads; what the kernel took of them does not count."""
+        return self._transport.get_write_buffer_size()
+
     def begun(self, frame: bytes) -> None:
         """The turn of a frame has come."""
         self._bytes -= len(frame) + OVERHEAD
@@ -222,6 +237,12 @@ class Connection(asyncio.BufferedProtocol):
         self._received.clear()
         self._send(frames.write(frames.NOWHERE, error))
         self.close()
+
+    def disconnect_deaf(self) -> None:
+        """Ends it at once, with what the peer did not read."""
+        if self._dispatcher.throttle.allows(f"{self.socket} deaf"):
+            _log.warning("a peer at the %s socket does not read its answers", self.socket)
+        self._transport.abort()
 
     def _for_peer(self, answer: Answer) -> Answer:
         """The answer as this socket carries it: the operator hears everything, people what is for them."""
@@ -260,19 +281,16 @@ class Connection(asyncio.BufferedProtocol):
     def _send(self, data: bytes) -> None:
         if self._transport.is_closing():
             return
-        if self._transport.get_write_buffer_size() > MAX_UNREAD:
-            self._disconnect_deaf()
+        if self.unread > MAX_UNREAD:
+            self.disconnect_deaf()
             return
         self._transport.write(data)
-
-    def _disconnect_deaf(self) -> None:
-        if self._dispatcher.throttle.allows(f"{self.socket} deaf"):
-            _log.warning("a peer at the %s socket does not read its answers", self.socket)
-        self._transport.abort()
+        if self.unread:  # most peers read at once, and then nothing is to be added up
+            self.account.limit_unread()
 
     def _start_deaf(self) -> None:
         if self._deaf is None:
-            self._deaf = asyncio.get_running_loop().call_later(UNREAD, self._disconnect_deaf)
+            self._deaf = asyncio.get_running_loop().call_later(UNREAD, self.disconnect_deaf)
 
     def _cancel_deaf(self) -> None:
         if self._deaf is not None:

@@ -434,6 +434,56 @@ def test_nothing_is_taken_of_a_peer_that_was_disconnected_for_what_it_does_not_r
     played(play)
 
 
+def test_t77_all_connections_of_a_unix_user_leave_no_more_unread_than_one_limit_allows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever leaves most is disconnected at once; what a peer read, or lost with its connection, does not count."""
+    monkeypatch.setattr(peers, "MAX_USER_UNREAD", 2_500_000)
+
+    async def play(ca: Ca) -> None:
+        first, second, third, fourth = crowd = [await ca.meet() for _ in range(4)]
+        for peer in crowd:
+            await peer.say(question() * 2)
+        ca.answer(first, LARGE)
+        ca.answer(second, LARGE, LARGE)
+        assert not second.connection._transport.get_write_buffer_size(), "its memory is free at once"
+        await passing()
+        assert ca.mine.connections == {peer.connection for peer in (first, third, fourth)}
+        ca.answer(third, LARGE)
+        await until(lambda: len(third.codes()) == 1)
+        ca.answer(fourth, LARGE)
+        await passing()
+        assert ca.mine.connections == {peer.connection for peer in (first, third, fourth)}
+
+    played(play)
+
+
+def test_t77_as_many_of_them_as_it_takes_and_whoever_asks_no_more_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the one whose answer is too much, if it left less than others."""
+    monkeypatch.setattr(peers, "MAX_USER_UNREAD", 3_500_000)
+
+    async def play(ca: Ca) -> None:
+        first, second, third = crowd = [await ca.meet() for _ in range(3)]
+        for peer in crowd:
+            await peer.say(question() * 3)
+        ca.answer(first, LARGE, LARGE)
+        ca.answer(second, LARGE)
+        ca.answer(third, MEDIUM)
+        first.channel.shutdown(socket.SHUT_WR)
+        await passing()
+        assert len(ca.mine.connections) == 3
+        ca.answer(second, LARGE)
+        await passing()
+        assert len(ca.mine.connections) == 2
+        assert third.connection in ca.mine.connections
+        monkeypatch.setattr(peers, "MAX_USER_UNREAD", 10_000)
+        ca.answer(third, SMALL)
+        await passing()
+        assert not ca.mine.connections
+
+    played(play)
+
+
 @pytest.mark.parametrize("unread", [True, False])
 def test_nothing_is_kept_of_a_peer_that_is_gone(caplog: pytest.LogCaptureFixture, *, unread: bool) -> None:
     """Its question may wait for half a minute; what it said of a next one does not, and nobody is called slow.

@@ -238,6 +238,46 @@ def test_a_peer_that_reads_nothing_is_turned_out_before_its_answers_fill_the_mem
     assert admin_client.call(serving.config.admin_socket, m.Health(), m.HealthReply).ready
 
 
+def test_t77_all_connections_that_read_no_answers_fill_no_more_memory_than_one_limit_allows(
+    serving: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each may leave 32 MB unread for 20 s. The operator's door is another, though the Unix user is the same."""
+    monkeypatch.setattr(peers, "UNREAD", 10 * PATIENCE)
+    monkeypatch.setattr(peers, "MAX_USER_UNREAD", 500_000)
+    kept: list[int] = []
+    send = peers.Connection._send
+
+    def counted(connection: peers.Connection, data: bytes) -> None:
+        send(connection, data)
+        kept.append(sum(each._transport.get_write_buffer_size() for each in connection.account.connections))
+
+    monkeypatch.setattr(peers.Connection, "_send", counted)
+    asked = b"".join(question("read_policy", id=number) for number in range(1, 801))
+    with ExitStack() as closing:
+        operator = closing.enter_context(connect(serving, "admin"))
+        operator.sendall(asked)
+        crowd = [closing.enter_context(connect(serving)) for _ in range(20)]
+        for connection in crowd:
+            connection.sendall(asked)
+        wait_until(lambda: len(_ended(crowd)) > 10)
+        with connect(serving) as honest:
+            honest.sendall(question())
+            honest.shutdown(socket.SHUT_WR)
+            assert [answer["type"] for answer in answers(honest)] == ["ok"]
+        operator.shutdown(socket.SHUT_WR)
+        assert len(answers(operator)) == 800
+    assert 400_000 < max(kept) <= 500_000
+
+
+def _ended(crowd: list[socket.socket]) -> list[socket.socket]:
+    """Those that the CA has disconnected, whatever is still to be read."""
+    poll = select.poll()
+    for connection in crowd:
+        poll.register(connection, 0)
+    ended = {number for number, happened in poll.poll(0) if happened & select.POLLHUP}
+    return [connection for connection in crowd if connection.fileno() in ended]
+
+
 def test_a_unix_user_who_may_not_come_in_is_turned_out(ca: Installation) -> None:
     """Here the user is our own and the name is another's; with two real users on the lab in test_separation.py."""
     with serving_sockets(ca, frozenset({os.getuid() + 1})), connect(ca) as connection:
