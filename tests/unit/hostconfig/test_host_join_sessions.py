@@ -192,12 +192,14 @@ def test_without_systemd_it_says_how_the_daemon_is_run(authority: Authority, mac
     machine.join()
     assert "PAM does not run our hook" in machine.program("doctor")
     with subprocess.Popen(machine.argv("/usr/bin/python3", "-IS", PROGRAM, "sessions")) as daemon:
-        wait_until(machine.path("/run/ssh-jit-host/sessions.sock").exists, "no daemon")
-        machine.program("sessions", "--install")
-        assert open_sessions(machine) == "end with their grants; 0 open"
-        said = machine.program("leave")
-        assert "the session daemon still runs, since systemd did not start it: stop it where it was started" in said
-        daemon.terminate()
+        try:
+            wait_until(machine.path("/run/ssh-jit-host/sessions.sock").exists, "no daemon")
+            machine.program("sessions", "--install")
+            assert open_sessions(machine) == "end with their grants; 0 open"
+            said = machine.program("leave")
+            assert "the session daemon still runs, since systemd did not start it: stop it where it was started" in said
+        finally:
+            daemon.terminate()
     assert machine.snapshot() == before
 
 
