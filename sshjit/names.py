@@ -26,6 +26,7 @@ _BEARER = re.compile(r"[A-Za-z0-9._~+/=-]{1,4000}")
 _LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _PRINCIPAL = re.compile(rf"{_ACCOUNT}@{_HOST_ID.pattern}")
+_PASSAGE = re.compile(rf"via/{_HOST_ID.pattern}@{_HOST_ID.pattern}")
 _URL_TEXT = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]{1,2000}")
 
 _ORIGIN_HINT = "write it like https://ssh-jit.example.com"
@@ -100,6 +101,14 @@ def is_login_name(text: str) -> bool:
 def principal(login: str, host: str) -> str:
     """The principal ``<login>@<host id>`` of a user certificate, from its checked parts."""
     return _match(_PRINCIPAL, f"{login}@{host}", "bad_principal", "a principal", longest=33 + 1 + 255)
+
+
+def passage(target: str, bastion: str) -> str:
+    """The principal ``via/<target's host id>@<bastion's host id>``: of a certificate that only passes through.
+
+    No account has a ``/`` in its name, so it is nobody's principal on any host.
+    """
+    return _match(_PASSAGE, f"via/{target}@{bastion}", "bad_principal", "a principal", longest=4 + 255 + 1 + 255)
 
 
 def provider_id(text: str) -> str:

@@ -8,7 +8,7 @@ grant's or the login's end; one principal ``<login>@<host id>`` for each host; o
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sshjit import names
 from sshjit.errors import Invalid, Refused
@@ -30,6 +30,8 @@ PROBE_NOWHERE = "probe.invalid"
 NONCE_BYTES = 32
 MAX_KEY_ID = 200
 GRANT_EXTENSION = "grant@ssh-jit"
+_PASSING_ONLY = "echo 'ssh-jit: this certificate only opens the way to {}' >&2; exit 1"
+"""What a certificate for a bastion runs instead of whatever is asked for."""
 _FORWARDING = {"agent": "permit-agent-forwarding", "port": "permit-port-forwarding", "x11": "permit-X11-forwarding"}
 _NOT_IN_KEY_ID = re.compile(r"[^A-Za-z0-9@._/+:-]")
 
@@ -118,6 +120,20 @@ def probe_certificate(
         nonce=issue.nonce,
         ca_blob=issue.ca.blob,
     )
+
+
+def bastion_certificate(terms: UserTerms, target: str, bastion: str, key: PublicKey, issue: Issue) -> Certificate:
+    """The certificate that passes through ``bastion`` to the one host ``target`` of the grant (host ids), and no more.
+
+    sshd goes by the first line of a principals file that a certificate fits, so each target has one of its own.
+
+    Raises:
+        Refused, Invalid: as ``user_certificate``.
+
+    """
+    passing = replace(terms, command=_PASSING_ONLY.format(names.host_id(target)), forwarding=("port",))
+    certificate = user_certificate(passing, key, issue)
+    return replace(certificate, principals=(names.passage(target, bastion),))
 
 
 def host_certificate(

@@ -21,6 +21,7 @@ from sshjit.policy.roles import empty_roles, permissions_of, roles_of
 from sshjit.policy.types import (
     Allow,
     Ask,
+    Bastion,
     Bounds,
     Changed,
     Denied,
@@ -36,6 +37,7 @@ __all__ = [
     "PERMISSIONS",
     "Allow",
     "Ask",
+    "Bastion",
     "Bounds",
     "Changed",
     "Denied",

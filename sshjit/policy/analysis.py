@@ -11,6 +11,8 @@ sign-in) makes no difference here: anybody could meet it.
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -124,7 +126,7 @@ class PolicyOverTime:
         """The denies that match this at any time, in file order."""
         index = self._deny_index(break_glass=access.break_glass)
         fitting = index.for_roles(access.holder.denied_roles)
-        return tuple(self.policy.denies[number] for number in members(fitting & _fitting(index, access)))
+        return tuple(self.policy.denies[number] for number in members(fitting & _denying(index, access)))
 
     def decisions(self, access: Access) -> list[tuple[AllowRule, Stretches]]:
         """Each rule that allows this at some time, in file order, and when it does."""
@@ -133,7 +135,7 @@ class PolicyOverTime:
         rules, index = self._allows(break_glass=access.break_glass)
         deny_index = self._deny_index(break_glass=access.break_glass)
         allowing = _fitting(index, access)
-        denying = _fitting(deny_index, access) & deny_index.for_roles(access.holder.denied_roles)
+        denying = _denying(deny_index, access) & deny_index.for_roles(access.holder.denied_roles)
         open_during = self._open[access.break_glass]
         decided: dict[int, Stretches] = {}
         for era, stretches in self.timeline.eras.items():
@@ -186,8 +188,18 @@ class PolicyOverTime:
 
 def _fitting(index: Index, access: Access) -> int:
     """The rules that match this but for roles and time."""
-    fitting = index.for_action(access.action) & index.for_login(access.login, access.holder.unix_name)
-    return fitting & index.for_host(access.host.by_label)
+    login = index.for_login(access.login, access.holder.unix_name)
+    return index.for_action(access.action) & login & index.for_host(access.host.by_label)
+
+
+def _denying(index: Index, access: Access) -> int:
+    """The denies that match this but for roles and time; those that match the bastion before the host too."""
+    bastion, denying = access.host.bastion, _fitting(index, access)
+    if bastion is None:
+        return denying
+    logins = (index.for_login(login, access.holder.unix_name) for login in (access.login, bastion.login))
+    there = index.for_action(access.action) & index.for_host(bastion.host.by_label)
+    return denying | functools.reduce(operator.or_, logins) & there
 
 
 def _schedules(policies: Iterable[Policy]) -> frozenset[Schedule]:

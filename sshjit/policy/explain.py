@@ -58,7 +58,7 @@ def explain(policy: Policy, subject: Subject, hosts: Sequence[Host], ask: Ask, n
     rule = _common_rule(query)
     if rule is not None:
         query = with_login(query, query.login or choose_login(rule, query.unix_name))
-    deny = next((rule for rule in policy.denies if any(_matches(query, rule, host) for host in hosts)), None)
+    deny = next((rule for rule in policy.denies if any(_matches(*way, rule) for way in _ways(query, rule))), None)
     refusal = malformed(policy, hosts, ask)
     outcome = _outcome(query, subject, ask, rule, deny, now=now) if refusal is None else refusal
     deciding = None if refusal is not None else rule if deny is None else deny
@@ -87,7 +87,7 @@ def _outcome(
 
 
 def _first(query: Query, host: Host) -> AllowRule | None:
-    return next((rule for rule in query.allows if _matches(query, rule, host)), None)
+    return next((rule for rule in query.allows if _matches(query, host, rule)), None)
 
 
 def _common_rule(query: Query) -> AllowRule | None:
@@ -101,7 +101,7 @@ def _window_end(query: Query, rule: AllowRule) -> int | None:
     ends += [
         deny.match.schedule.opens(query.now)
         for deny in query.policy.denies
-        if deny.match.schedule and any(_but_for_time(query, deny, host) for host in query.hosts)
+        if deny.match.schedule and any(_but_for_time(*way, deny) for way in _ways(query, deny))
     ]
     roles = [query.roles[role] for role in rule.match.roles or () if role in query.roles]
     ends += [max(end for end in roles if end is not None)] if None not in roles else []
@@ -109,7 +109,10 @@ def _window_end(query: Query, rule: AllowRule) -> int | None:
 
 
 def _report(query: Query, rule: Rule, *, decides: bool) -> RuleReport:
-    misses = {host.name: tuple(_misses(query, rule, host)) for host in query.hosts}
+    misses: dict[str, tuple[Miss, ...]] = {}
+    for asked, host in _ways(query, rule):
+        if misses.get(host.name, True):  # of a bastion it is enough if one account matches
+            misses[host.name] = tuple(_misses(asked, host, rule))
     return RuleReport(
         _kind(rule),
         rule.name,
@@ -125,15 +128,24 @@ def _kind(rule: Rule) -> Kind:
     return "allow" if rule.break_glass is None else "break_glass"
 
 
-def _matches(query: Query, rule: Rule, host: Host) -> bool:
-    return next(_misses(query, rule, host), None) is None
+def _ways(query: Query, rule: Rule) -> Iterator[tuple[Query, Host]]:
+    """What a rule is held against: each host; a deny also each bastion, by the account asked for and by its own."""
+    yield from ((query, host) for host in query.hosts)
+    for bastion in (host.bastion for host in query.hosts):
+        if bastion is not None and isinstance(rule, DenyRule):
+            yield query, bastion.host
+            yield with_login(query, bastion.login), bastion.host
 
 
-def _but_for_time(query: Query, rule: Rule, host: Host) -> bool:
-    return all(miss.matcher == "hours" for miss in _misses(query, rule, host))
+def _matches(query: Query, host: Host, rule: Rule) -> bool:
+    return next(_misses(query, host, rule), None) is None
 
 
-def _misses(query: Query, rule: Rule, host: Host) -> Iterator[Miss]:
+def _but_for_time(query: Query, host: Host, rule: Rule) -> bool:
+    return all(miss.matcher == "hours" for miss in _misses(query, host, rule))
+
+
+def _misses(query: Query, host: Host, rule: Rule) -> Iterator[Miss]:
     """Every matcher of ``rule`` that ``host`` or the query misses."""
     match = rule.match
     yield from _kind_miss(query, rule)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sshjit import names
@@ -109,17 +109,32 @@ def deciding_deny(query: Query) -> int | None:
 
 
 def denies_at_any_time(query: Query) -> int:
-    """The denies that match any of the hosts, without regard to days and hours."""
+    """The denies that match any of the hosts, or a bastion before one, without regard to days and hours."""
+    denies = 0
+    for _, matching in _denies_by_host(query):
+        denies |= matching
+    return denies
+
+
+def denied_hosts(query: Query, number: int) -> tuple[Host, ...]:
+    """The hosts, and the bastions before them, that this deny matches."""
+    matched = (host for host, denies in _denies_by_host(query) if denies >> number & 1)
+    return tuple({host.id: host for host in matched}.values())
+
+
+def _denies_by_host(query: Query) -> Iterator[tuple[Host, int]]:
+    """Each host and each bastion with the denies that match it; a bastion's by the account there too."""
     index = query.deny_index
     if not index.every:
-        return 0
-    rules = index.for_roles(query.denied_roles) & index.for_action(query.action)
+        return
+    base = index.for_roles(query.denied_roles) & index.for_action(query.action)
     # While the login is open only denies that look at no login can match; the chosen login is looked at later.
-    rules &= index.for_any_login() if query.login is None else index.for_login(query.login, query.unix_name)
-    denies = 0
+    login = index.for_any_login() if query.login is None else index.for_login(query.login, query.unix_name)
     for host in query.hosts:
-        denies |= rules & index.for_host(host.by_label)
-    return denies
+        yield host, base & login & index.for_host(host.by_label)
+        if host.bastion is not None:
+            logins = login | index.for_login(host.bastion.login, query.unix_name)
+            yield host.bastion.host, base & logins & index.for_host(host.bastion.host.by_label)
 
 
 def with_login(query: Query, login: str | None) -> Query:

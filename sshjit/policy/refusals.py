@@ -8,7 +8,7 @@ from sshjit.policy import words
 from sshjit.policy.compiled import Policy
 from sshjit.policy.index import first
 from sshjit.policy.model import COMMAND, OWN, SHELL, AllowRule
-from sshjit.policy.query import Query
+from sshjit.policy.query import Query, denied_hosts
 from sshjit.policy.types import Ask, Denied, Host
 
 
@@ -55,7 +55,12 @@ def denied_by(query: Query, number: int) -> Denied:
         hints.append(f"it applies {rule.match.schedule}")
     if rule.unless_break_glass:
         hints.append("it does not apply to break-glass access")
-    hit = words.listed(h.name for h in query.hosts if query.deny_index.for_host(h.by_label) >> number & 1)
+    denied = denied_hosts(query, number)
+    hit, own = words.listed(host.name for host in denied), {host.id for host in query.hosts}
+    if own.isdisjoint(host.id for host in denied):
+        bastions = {host.id for host in denied}
+        behind = (host.name for host in query.hosts if host.bastion and host.bastion.host.id in bastions)
+        hit = f"{hit}, through which {words.listed(behind)} is reached"
     return Denied("denied_by_rule", rule.name, f'rule "{rule.name}" denies access to {hit}', "; ".join(hints))
 
 

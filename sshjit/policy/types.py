@@ -44,11 +44,21 @@ class Host:
     id: str
     name: str
     labels: tuple[tuple[str, str], ...]
+    bastion: Bastion | None = None
+    """What people pass through to reach it. Denies look at it too; no rule has to allow it."""
     by_label: Mapping[str, str] = field(init=False, repr=False, compare=False)
     """The same labels, to look up."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_label", dict(self.labels))
+
+
+@dataclass(frozen=True, slots=True)
+class Bastion:
+    """An enrolled host that people pass through, by the account ``login`` there."""
+
+    host: Host
+    login: str
 
 
 @dataclass(frozen=True, slots=True)

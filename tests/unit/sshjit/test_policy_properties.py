@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from sshjit.policy import (
     Allow,
     Ask,
+    Bastion,
     Denied,
     Host,
     NeedsApproval,
@@ -113,8 +115,11 @@ subjects = st.builds(
 labels = st.fixed_dictionaries(
     {}, optional={"env": st.sampled_from(["prod", "staging"]), "role": st.sampled_from(["db", "web", "none"])}
 ).map(lambda found: tuple(sorted((label, value) for label, value in found.items() if value is not None)))
-inventories = st.lists(labels, min_size=1, max_size=3).map(
-    lambda found: [Host(f"h{number}", f"h{number}", each) for number, each in enumerate(found)]
+bastions = st.builds(
+    Bastion, st.builds(Host, st.just("gate"), st.just("gate"), labels), st.sampled_from(["jump", "root", "alice"])
+)
+inventories = st.tuples(st.lists(labels, min_size=1, max_size=3), st.none() | bastions).map(
+    lambda found: [Host(f"h{number}", f"h{number}", each, found[1]) for number, each in enumerate(found[0])]
 )
 asks = st.builds(
     Ask,
@@ -139,7 +144,8 @@ def test_explain_says_what_evaluate_decides(
     assert set(explanation.roles) == roles_of(policy, who, now)
     assert len(explanation.rules) == len(policy.denies) + len(policy.allows) + len(policy.break_glass)
     for report in explanation.rules:
-        assert bool(report.misses) == (len(report.hosts) < len(where))
+        bastion = report.kind == "deny" and where[0].bastion is not None
+        assert bool(report.misses) == (len(report.hosts) < len(where) + bastion)
     deciding = [report.name for report in explanation.rules if report.decides]
     match outcome:
         case Allow(terms) | NeedsApproval(terms, _):
@@ -148,6 +154,20 @@ def test_explain_says_what_evaluate_decides(
             assert deciding == []
         case _:
             assert deciding == [outcome.rule]
+
+
+@settings(max_examples=300, deadline=None)
+@given(policies(), subjects, inventories, asks, moments)
+def test_a_bastion_can_only_take_away(policy: Policy, who: Subject, where: list[Host], ask: Ask, now: int) -> None:
+    outcome, direct = (
+        evaluate(policy, who, hosts, ask, now) for hosts in (where, [replace(each, bastion=None) for each in where])
+    )
+    if isinstance(outcome, Allow | NeedsApproval):
+        assert isinstance(direct, Allow | NeedsApproval)
+        assert (outcome.terms.rule, outcome.terms.login) == (direct.terms.rule, direct.terms.login)
+        assert (outcome.terms.ends_by or now) <= (direct.terms.ends_by or 2**62)
+    if isinstance(direct, Denied):
+        assert isinstance(outcome, Denied)
 
 
 @settings(max_examples=200, deadline=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,30 @@ def test_t5_what_policy_sets_is_in_the_certificate(tmp_path: Path) -> None:
         "permit-agent-forwarding",
         "permit-port-forwarding",
     ]
+
+
+def test_a_certificate_for_a_bastion_passes_through_to_one_host_and_does_nothing_else(tmp_path: Path) -> None:
+    decided = terms(source=("192.0.2.0/24",), forwarding=("agent", "x11"), command="/bin/id", verify_required=True)
+    shown = judged(profile.bastion_certificate(decided, "web2~2", "gate", SK, ISSUE), tmp_path)
+    assert shown["Principals"] == ["via/web2~2@gate"]
+    assert [line.split()[0] for line in shown["Extensions"]] == ["grant@ssh-jit", "permit-port-forwarding"]
+    command, *others = shown["Critical Options"]
+    assert others == ["source-address 192.0.2.0/24", "verify-required"]
+    run = subprocess.run(["sh", "-c", command.removeprefix("force-command ")], capture_output=True, check=False)
+    assert (run.returncode, run.stdout) == (1, b"")
+    assert b"only opens the way to web2~2" in run.stderr
+    ordinary = profile.user_certificate(decided, SK, ISSUE)
+    made_for_bastion = profile.bastion_certificate(decided, "web2~2", "gate", SK, ISSUE)
+    assert (made_for_bastion.valid_after, made_for_bastion.valid_before) == (
+        ordinary.valid_after,
+        ordinary.valid_before,
+    )
+
+
+@pytest.mark.parametrize(("target", "bastion"), [("web1", "ga te"), ("web1@x", "gate"), ("we/b", "gate"), ("", "gate")])
+def test_t2_a_passage_has_one_target_and_one_bastion(target: str, bastion: str) -> None:
+    with pytest.raises(Invalid):
+        profile.bastion_certificate(TERMS, target, bastion, KEY, ISSUE)
 
 
 def test_another_parser_and_a_real_signature_agree() -> None:
