@@ -89,6 +89,9 @@ class Bundle:
     written of such a bundle."""
     host_keys: tuple[tuple[str, str], ...] = wire.added(2, default=())
     """Of hosts that show no certificates: host id, and a plain host key that joining proved."""
+    bastions: tuple[tuple[str, str, str, int], ...] = wire.added(2, default=())
+    """What bastions let through: the bastion's host id, the principal of a certificate, and the address and port that
+    it opens there."""
     left_out: tuple[str, ...] = wire.local(default=())
     """What this reader does not know, and so left out: for people."""
 
@@ -131,6 +134,7 @@ def read(text: str, *, plain_http: bool = False) -> Bundle:
     for provider in bundle.providers:
         _check_provider(provider, plain_http=plain_http)
     krl.read(krl_of(bundle))
+    _check_bastions(bundle)
     _check_grants(bundle)
     _check_log(bundle)
     return bundle
@@ -246,6 +250,15 @@ def _check_keys(bundle: Bundle) -> None:
         names.host_id(host)
         if sshkey.parse_line(line).line != line:
             raise Invalid("bad_bundle", "the bundle holds a host key that is not plain")
+
+
+def _check_bastions(bundle: Bundle) -> None:
+    for bastion, principal, address, port in bundle.bastions:
+        target = principal.removeprefix("via/").partition("@")[0]
+        if names.passage(target, names.host_id(bastion)) != principal:
+            raise Invalid("bad_bundle", f"the bundle opens the bastion {bastion} to another one's principal")
+        names.address(address)
+        names.port(port)
 
 
 def _ca_blobs(bundle: Bundle) -> frozenset[bytes]:

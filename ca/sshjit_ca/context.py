@@ -6,9 +6,10 @@ refused before the first event, so that nothing is half done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from types import MappingProxyType
 from typing import TypeVar
 
 from sshjit import ca_protocol, canonical, names, sshkey
@@ -16,8 +17,8 @@ from sshjit.approvals import Person, PersonDirectory
 from sshjit.ca_protocol.table import Message
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit.events import Event
+from sshjit.policy import Bastion, Policy, permissions_of, roles_of
 from sshjit.policy import Host as PolicyHost
-from sshjit.policy import Policy, permissions_of, roles_of
 from sshjit.policy import Subject as PolicySubject
 from sshjit.providers import Provider
 from sshjit.requests import Request
@@ -31,6 +32,7 @@ from sshjit_ca.machine.reserve import Reserve
 from sshjit_ca.oidc.provider_keys import ProviderKeys
 from sshjit_ca.sockets import Socket
 from sshjit_ca.state import Host, Login, State, locks
+from sshjit_ca.state.hosts import by_id
 from sshjit_ca.storage.store import Store
 
 P = TypeVar("P")
@@ -84,6 +86,8 @@ class Context:
     session_budget: SessionBudget = field(default_factory=SessionBudget)
     probe_pauses: ProbePauses = field(default_factory=ProbePauses)
     bundles: BundleCache = field(default_factory=BundleCache)
+    as_if: Mapping[str, Host] = MappingProxyType({})
+    """Hosts by id as they would be, where only the effects of a change are asked for."""
     _prepared: object = None
     _directory: tuple[State, tuple[int | str | None, ...], int, Policy, PersonDirectory] | None = None
 
@@ -264,6 +268,38 @@ class Context:
             raise Refused("host_gone", "a host of this request is no longer enrolled", hint="ask again")
         return enrolled
 
+    def bastion_of(self, host: Host) -> Host | None:
+        """The bastion through which people reach a host; ``None``: they reach it directly.
+
+        Raises:
+            Refused: ``bastion_gone``.
+
+        """
+        if not host.via:
+            return None
+        bastion = self.as_if.get(host.via) or by_id(self.state, host.via)
+        if bastion is None or not bastion.jump_login or bastion.via:
+            text = f"{host.name} is reached through {host.via}, which is not enrolled as a bastion any more"
+            raise Refused("bastion_gone", text, hint="the operator names another one: ssh-jit-ca host change")
+        return bastion
+
+    def bastions(self, hosts: Iterable[Host]) -> tuple[Host, ...]:
+        """The bastions before these hosts, each once. Raises ``Refused``: ``bastion_gone``."""
+        found = {bastion.id: bastion for host in hosts if (bastion := self.bastion_of(host)) is not None}
+        return tuple(found.values())
+
+    def on_the_way(self, request: Request) -> frozenset[str]:
+        """The ids of a request's hosts, of the bastions before them, and of those that a certificate was drawn for."""
+        state = self.state
+        hosts = (by_id(state, host_id) for host_id in request.asked.host_ids)
+        drawn = (state.certificates[serial].bastion for serial in state.certificates_of.get(request.id, ()))
+        bastions = (*(host.via for host in hosts if host is not None), *drawn)
+        return frozenset((*request.asked.host_ids, *(bastion for bastion in bastions if bastion)))
+
+    def policy_hosts(self, hosts: Iterable[Host]) -> tuple[PolicyHost, ...]:
+        """Hosts as policy sees them, with their bastions. Raises ``Refused``: ``bastion_gone``."""
+        return tuple(_policy_host(host, self.bastion_of(host)) for host in hosts)
+
     def key_of(self, login: Login) -> sshkey.PublicKey:
         """The key that a native login is bound to.
 
@@ -290,9 +326,9 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford's base32, lower-case: no letter that looks like another one or like a digit."""
 
 
-def policy_hosts(hosts: Iterable[Host]) -> tuple[PolicyHost, ...]:
-    """Hosts as policy sees them."""
-    return tuple(PolicyHost(host.id, host.name, host.labels) for host in hosts)
+def _policy_host(host: Host, bastion: Host | None) -> PolicyHost:
+    passed = None if bastion is None else Bastion(_policy_host(bastion, None), bastion.jump_login)
+    return PolicyHost(host.id, host.name, host.labels, passed)
 
 
 def person_of(state: State, login_id: str, subject: str) -> ca_protocol.PersonView:

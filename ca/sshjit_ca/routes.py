@@ -95,6 +95,7 @@ ROUTES: dict[type[m.Message], Route] = {
     m.EndInvitation: Route(ADMIN, invitations.end_invitation),
     m.CertifyHost: Route(ADMIN, hosts.certify_host),
     m.LabelHost: Route(BOTH, hosts.label_host),
+    m.ChangeHost: Route(ADMIN, hosts.change_host),
     m.RemoveHost: Route(BOTH, hosts.remove_host),
     m.ReadHosts: Route(BOTH, hosts.read_hosts),
     m.SignProbes: Route(ADMIN, probes.sign_probes),

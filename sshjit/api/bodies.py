@@ -7,7 +7,7 @@ from typing import Literal
 
 from sshjit import wire
 from sshjit.api.action_signature import ActionSignature
-from sshjit.limits import Aliases, HostKeys
+from sshjit.limits import Aliases, HostKeys, Name
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,8 @@ class HostBody:
     labels: tuple[tuple[str, str], ...]
     host_keys: HostKeys
     consent: ActionSignature | None
+    via: Name = wire.added(2, default="", weakens=True)
+    jump_login: Name = wire.added(2, default="", weakens=True)
 
 
 @dataclass(frozen=True, slots=True)

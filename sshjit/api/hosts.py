@@ -22,6 +22,10 @@ class HostView:
     address: str
     port: int
     labels: tuple[tuple[str, str], ...]
+    via: str = wire.added(2, default="")
+    """The name of the bastion through which people reach it; empty: directly."""
+    jump_login: str = wire.added(2, default="")
+    """As a bastion: the Unix account by which people pass through; empty: it is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,8 @@ class JoinHost(Message, answer="HostReply"):
     """Of a fleet's host; 0: 22."""
     host_certificates: bool = wire.added(2, default=True, weakens=True)
     """Whether the host shows its certificates. If not, clients trust the keys that it proved."""
+    jump_login: Name = wire.added(2, default="", weakens=True)
+    """The Unix account by which it lets people pass through to hosts behind it; empty: it is no bastion."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from sshjit.api.bodies import ShownHost, ShownLock
 from sshjit.api.hosts import HostReply
 from sshjit.api.message import Message
 from sshjit.api.outcomes import Done
-from sshjit.limits import Aliases, HostKeys, Id, Logins
+from sshjit.limits import Aliases, HostKeys, Id, Logins, Name
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,10 @@ class AddHost(Message, answer=HostReply):
     consent: ActionSignature | None = None
     logins: Logins = wire.added(2, default=(), weakens=True)
     """The Unix accounts that people are to reach there. Operators are shown them; nothing is decided by them."""
+    via: Name = wire.added(2, default="", weakens=True)
+    """The bastion through which people reach it, by its name or an alias; empty: directly."""
+    jump_login: Name = wire.added(2, default="", weakens=True)
+    """As a bastion: the Unix account by which people pass through; empty: it is none."""
 
 
 @dataclass(frozen=True, slots=True)

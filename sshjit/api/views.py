@@ -28,6 +28,24 @@ class RouteView:
     aliases: tuple[str, ...]
     address: str
     port: int
+    via: str = wire.added(2, default="")
+    """The name of the bastion through which it is reached; empty: directly."""
+
+
+@dataclass(frozen=True, slots=True)
+class BastionView:
+    """How to pass through the bastion before one host: by a certificate that does nothing else."""
+
+    target: str
+    """The id of the host behind it."""
+    text: str
+    """The certificate, in the one-line form that ssh reads."""
+    serial: int
+    valid_before: int
+    login: str
+    """The account on the bastion."""
+    route: RouteView
+    """How to reach the bastion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +63,8 @@ class CertificateView:
     action: str
     grant_ends: int
     routes: tuple[RouteView, ...]
+    bastions: tuple[BastionView, ...] = wire.added(2, default=())
+    """A second certificate for each host that is reached through a bastion."""
 
 
 @dataclass(frozen=True, slots=True)

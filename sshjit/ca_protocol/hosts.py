@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from sshjit import wire
 from sshjit.api.hosts import HostReply, HostsReply
 from sshjit.api.message import Message, Reply
 from sshjit.api.views import PersonView
-from sshjit.limits import Id, KeyLine, Logins
+from sshjit.limits import Id, KeyLine, Logins, Name
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,21 @@ class InviteFleet(Message, answer="FleetReply"):
     """Seconds since the epoch."""
     forget_after: int
     """Seconds after which a host of it is removed that neither renewed its certificates nor reported."""
+    via: Name = wire.added(2, default="", weakens=True)
+    """The bastion through which people reach its hosts, by its name or an alias; empty: directly."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeHost(Message, answer=HostReply):
+    """Changes the way to an enrolled host, or whether it is a bastion (admin socket). ``None``: as it is."""
+
+    name: str
+    via: Name | None
+    """The bastion through which people reach it, by its name or an alias; empty: directly."""
+    jump_login: Name | None
+    """The Unix account by which people pass through it to others; empty: it is no bastion."""
+    dry_run: bool
+    """Only say what it would do."""
 
 
 @dataclass(frozen=True, slots=True)

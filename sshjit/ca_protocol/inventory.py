@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from sshjit import wire
 from sshjit.api.effects import AffectedView
 from sshjit.api.message import Message, Reply
 from sshjit.limits import AtMost
@@ -28,6 +29,10 @@ class HostSpec:
     """``None``: nothing is said of them, and they stay as they are."""
     host_keys: tuple[str, ...] = ()
     """Of a new host, which needs no token then. Of another one they must be those that it has."""
+    via: str | None = None
+    """The bastion through which people reach it, by its name or an alias; empty: directly; ``None``: as it is."""
+    jump_login: str | None = None
+    """As a bastion: the account by which people pass through; empty: it is none; ``None``: as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,7 @@ class HostToken:
     host: str
     token: str
     logins: tuple[str, ...]
+    jump_login: str = wire.added(2, default="")
 
 
 @dataclass(frozen=True, slots=True)

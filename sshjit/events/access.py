@@ -143,6 +143,8 @@ class Issued:
     login: str = detail()
     hosts: tuple[str, ...] = detail()
     key: str = detail()
+    bastion: str = added(default="", detail=True)
+    """The id of the bastion that this certificate passes through to the one host, and does nothing else; or empty."""
 
 
 @dataclass(frozen=True, slots=True)

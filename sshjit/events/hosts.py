@@ -27,6 +27,10 @@ class HostAdded:
     """Whether the host shows its certificates."""
     invitation: str | None = added(default=None)
     """The fleet's invitation by which the host joined by itself."""
+    via: str = added(default="", detail=True)
+    """The id of the bastion through which people reach it; empty: they reach it directly."""
+    jump_login: str = added(default="", detail=True)
+    """As a bastion: the Unix account by which people pass through; empty: it is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,8 @@ class FleetInvited:
     """Which names its hosts may have."""
     labels: tuple[tuple[str, str], ...] = detail()
     logins: tuple[str, ...] = detail()
+    via: str = added(default="", detail=True)
+    """The id of the bastion through which people reach them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,8 @@ class HostJoined:
     """The Unix accounts that it lets people into."""
     host_certificates: bool = added(default=True)
     """Whether the host shows its certificates."""
+    jump_login: str = added(default="", detail=True)
+    """The account by which it lets people pass through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +116,7 @@ class HostLabelled:
 
 @dataclass(frozen=True, slots=True)
 class HostChanged:
-    """A host has other aliases, another address, or other accounts now."""
+    """A host has other aliases, another address, other accounts, or another way to it now."""
 
     by: str | None
     host_id: str = detail()
@@ -117,6 +125,10 @@ class HostChanged:
     address: str = detail()
     port: int = detail()
     logins: tuple[str, ...] = detail()
+    via: str = added(default="", detail=True)
+    """The id of the bastion through which people reach it; empty: they reach it directly."""
+    jump_login: str = added(default="", detail=True)
+    """As a bastion: the Unix account by which people pass through; empty: it is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from sshjit.errors import Refused
 from sshjit.events import Asked, Opened, StepAsked
 from sshjit.policy import Allow, Bounds, Denied, NeedsApproval, StepUp, Terms
 from sshjit.requests import Request
-from sshjit_ca.context import Context, policy_hosts
+from sshjit_ca.context import Context
 from sshjit_ca.state import Host, Login, locks
 
 HOUR = 3600
@@ -176,7 +176,8 @@ def pending_grant(
 
     """
     refuse_flood(context, login)
-    outcome = policy.evaluate(context.policy, context.policy_subject(login), policy_hosts(hosts), want, context.now)
+    subject = context.policy_subject(login)
+    outcome = policy.evaluate(context.policy, subject, context.policy_hosts(hosts), want, context.now)
     pending = PendingGrant(login_id, want, hosts, *terms_or_refusal(outcome))
     if want.break_glass:
         _refuse_unreviewed(context, login)
@@ -223,7 +224,7 @@ def _closes(context: Context, request: Request, start: int) -> int | None:
     return policy.ends_by(
         context.policy,
         context.policy_subject(context.newest_login(asked.subject)),
-        policy_hosts(context.hosts_of(request)),
+        context.policy_hosts(context.hosts_of(request)),
         login=asked.login,
         action=asked.action,
         break_glass=asked.break_glass,

@@ -150,7 +150,7 @@ def pairs_of(labels: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
 def remove(context: Context, host: Host, by: str | None, reason: str, cause: Cause) -> None:
     """Forgets a host and revokes what is open for it; a later machine of its name is another one."""
     for request in request_index.opened(context.state):
-        if host.id in request.asked.host_ids and requests.state_at(request, context.now) is RequestState.APPROVED:
+        if host.id in context.on_the_way(request) and requests.state_at(request, context.now) is RequestState.APPROVED:
             why = f"was removed: {reason}" if cause == "removed" else _HOW[cause]
             close_grant(context, request, by, f"{host.name} {why}"[: names.MAX_REASON])
     context.record(HostRemoved(by, host.id, host.name, reason, cause))

@@ -6,13 +6,13 @@ import base64
 import binascii
 import json
 import zlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from sshjit import durations, names, sshkey, wire
 from sshjit.ca_protocol.inventory import PART, FieldChange, HostChange, HostSpec
 from sshjit.errors import Invalid, SshJitError
-from sshjit_ca.access import host_statements, hosts
+from sshjit_ca.access import bastions, host_statements, hosts
 from sshjit_ca.context import Context
 from sshjit_ca.state import Host, locks
 
@@ -78,12 +78,15 @@ def plan(context: Context, specs: tuple[HostSpec, ...], *, prune: bool) -> Plan:
         except SshJitError as error:
             mistakes.append(f"{names.show(spec.name)}: {error.message}")
     held = context.state.hosts
+    wanted, unknown = _with_bastions(context, wanted, {spec.name: spec for spec in specs})
+    mistakes += unknown
     gone = [host for name, host in held.items() if prune and name not in wanted and host.invitation is None]
     left = frozenset(host.id for host in gone)
     after = {host.id: host for host in held.values() if host.id not in left} | {
         each.id: each for each in wanted.values()
     }
     mistakes += _clashes(context, after.values(), frozenset(wanted), left)
+    mistakes += [] if unknown else _ways(after.values())
     if mistakes:
         more = f"\n… and {len(mistakes) - TOLD} more" if len(mistakes) > TOLD else ""
         told = "\n".join(mistakes[:TOLD])
@@ -109,7 +112,8 @@ def _host(context: Context, spec: HostSpec) -> Host:
         hosts.check_keys(context, keys)
         locks.refuse_new(context.state)
         fields = (address, port, hosts.pairs_of(spec.labels), lines)
-        return Host(hosts.next_id(context, name), name, aliases, *fields, logins=logins or ())
+        jump_login = spec.jump_login or ""
+        return Host(hosts.next_id(context, name), name, aliases, *fields, logins=logins or (), jump_login=jump_login)
     if lines and set(lines) != set(held.host_keys):
         raise Invalid("has_keys", "its keys are not those that it has: for a new machine, remove the host first")
     return replace(
@@ -119,7 +123,39 @@ def _host(context: Context, spec: HostSpec) -> Host:
         port=port,
         labels=hosts.pairs_of(spec.labels),
         logins=held.logins if logins is None else logins,
+        via=bastions.DIRECT if spec.via == bastions.DIRECT else held.via,
+        jump_login=held.jump_login if spec.jump_login is None else spec.jump_login,
     )
+
+
+def _with_bastions(
+    context: Context, wanted: Mapping[str, Host], specs: Mapping[str, HostSpec]
+) -> tuple[dict[str, Host], list[str]]:
+    """The hosts with the ids of the bastions that the inventory names, which may be in it too; and the mistakes."""
+    ids = {name: context.state.hosts[owner].id for name, owner in context.state.host_names.items()}
+    ids |= {name: host.id for host in wanted.values() for name in (host.name, *host.aliases)}
+    settled, mistakes = dict(wanted), []
+    for text, spec in specs.items():
+        host = wanted.get(names.lowered(text))
+        if host is None or not spec.via:
+            continue
+        bastion = ids.get(names.lowered(spec.via))
+        if bastion is None:
+            mistakes.append(f"{host.name}: there is no bastion {names.show(spec.via)}")
+        else:
+            settled[host.name] = replace(host, via=bastion)
+    return settled, mistakes
+
+
+def _ways(after: Collection[Host]) -> list[str]:
+    """Ways through bastions that would not lead anywhere."""
+    ways, mistakes = bastions.Ways(after), []
+    for host in after:
+        try:
+            ways.check(host)
+        except SshJitError as error:
+            mistakes.append(f"{host.name}: {error.message}")
+    return mistakes
 
 
 def _clashes(context: Context, after: Iterable[Host], wanted: frozenset[str], gone: frozenset[str]) -> list[str]:
@@ -161,10 +197,12 @@ def _fields(before: Host | None, after: Host | None) -> tuple[FieldChange, ...]:
 
 def _words(host: Host | None) -> dict[str, str]:
     if host is None:
-        return dict.fromkeys(("address", "aliases", "labels", "accounts"), "")
+        return dict.fromkeys(("address", "aliases", "labels", "accounts", "via", "jump login"), "")
     return {
         "address": f"{host.address} port {host.port}",
         "aliases": ", ".join(host.aliases),
         "labels": ", ".join(f"{key}={value}" for key, value in host.labels),
         "accounts": ", ".join(host.logins),
+        "via": host.via,
+        "jump login": host.jump_login,
     }

@@ -7,10 +7,11 @@ was approved once is a ceiling, not a promise.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 from sshjit import policy, profile, requests, sshcert
 from sshjit.api.hosts import HostReply, Invitation
-from sshjit.api.views import CertificateView
+from sshjit.api.views import BastionView, CertificateView
 from sshjit.errors import Failed, Refused
 from sshjit.events import HostIssued, Issued
 from sshjit.policy import Bounds, Terms
@@ -19,8 +20,8 @@ from sshjit.requests import Request
 from sshjit.sshcert import Certificate
 from sshjit.sshkey import PublicKey
 from sshjit.sshwire import Reader
-from sshjit_ca.access import recheck
-from sshjit_ca.access.views import host_view, route_view
+from sshjit_ca.access import bastions, recheck
+from sshjit_ca.access.views import bastion_view, host_view, route_view
 from sshjit_ca.context import Context
 from sshjit_ca.keys import Signer
 from sshjit_ca.keys.signer import signature_type
@@ -28,16 +29,23 @@ from sshjit_ca.state import Host, Login, locks
 
 
 def issue_certificate(
-    context: Context, login: Login, login_id: str, request: Request, *, within: Terms | Bounds | None = None
+    context: Context,
+    login: Login,
+    login_id: str,
+    request: Request,
+    *,
+    within: Terms | Bounds | None = None,
+    to: tuple[Host, ...] | None = None,
 ) -> CertificateView:
-    """Signs and records one certificate, for the login's own key.
+    """Signs and records a certificate for the login's own key, and one for the bastion before each host that has one.
 
+    ``to``: those of its hosts that bastions are to be passed for; ``None``: all.
     ``within`` is what the same message has learnt already of this login: the terms of a grant that it just made,
     without approvals; or the bounds by ``recheck``, so that only the sign-in is looked at. Else all is asked here.
 
     Raises:
         Refused: ``not_native``, ``not_yours``, ``policy_changed``, ``approval_gone``, ``step_up``, ``locked``,
-            and policy's codes.
+            ``bastion_gone``, ``bastion_unknown_address``, and policy's codes.
         Invalid: ``wrong_state``, ``not_yet``, ``extension``.
 
     """
@@ -46,29 +54,43 @@ def issue_certificate(
         raise Refused("not_yours", "this access belongs to somebody else")
     requests.require_open(request, context.now)
     hosts = context.hosts_of(request)
-    locks.refuse_new(context.state, request.asked.host_ids)
+    locks.refuse_new(context.state, (*request.asked.host_ids, *(each.id for each in context.bastions(hosts))))
     if not isinstance(within, Terms):
         within = _still_allowed(context, login, request, hosts, within)
     terms = _terms(context, login, request, within)
     signer = context.keys.active("user_ca")
-    certificate = profile.user_certificate(terms, key, _issue(context, signer))
+    inner = replace(terms, source=bastions.sources(terms.source, context.bastions(hosts)))
+    certificate = profile.user_certificate(inner, key, _issue(context, signer))
     blob = sign_and_read_back(certificate, signer)
-    context.record(
-        Issued(
-            serial=certificate.serial,
-            request=request.id,
-            login_id=login_id,
-            certificate=hashlib.sha256(blob).hexdigest(),
-            valid_before=certificate.valid_before,
-            policy=context.policy.digest,
-            rule=request.asked.rule,
-            person=terms.person,
-            login=request.asked.login,
-            hosts=request.asked.hosts,
-            key=key.fingerprint,
-        )
+    context.record(_issued(context, login_id, request, certificate, blob, terms))
+    passing = []
+    for host in hosts if to is None else to:
+        bastion = context.bastion_of(host)
+        if bastion is not None:
+            second = profile.bastion_certificate(terms, host.id, bastion.id, key, _issue(context, signer))
+            sealed = sign_and_read_back(second, signer)
+            entry = _issued(context, login_id, request, second, sealed, terms)
+            context.record(replace(entry, login=bastion.jump_login, hosts=(host.name,), bastion=bastion.id))
+            passing.append(bastion_view(host, bastion, sshcert.line(sealed), second))
+    return _view(certificate, blob, request, terms, hosts, tuple(passing))
+
+
+def _issued(  # noqa: PLR0917 - each is one part of the entry
+    context: Context, login_id: str, request: Request, certificate: Certificate, blob: bytes, terms: UserTerms
+) -> Issued:
+    return Issued(
+        serial=certificate.serial,
+        request=request.id,
+        login_id=login_id,
+        certificate=hashlib.sha256(blob).hexdigest(),
+        valid_before=certificate.valid_before,
+        policy=context.policy.digest,
+        rule=request.asked.rule,
+        person=terms.person,
+        login=request.asked.login,
+        hosts=request.asked.hosts,
+        key=certificate.key.fingerprint,
     )
-    return _view(certificate, blob, request, terms, hosts)
 
 
 def sign_host(context: Context, host: Host, keys: tuple[PublicKey, ...]) -> tuple[str, ...]:
@@ -148,8 +170,13 @@ def sign_and_read_back(certificate: Certificate, signer: Signer) -> bytes:
     return blob
 
 
-def _view(
-    certificate: Certificate, blob: bytes, request: Request, terms: UserTerms, hosts: tuple[Host, ...]
+def _view(  # noqa: PLR0917 - each is one part of the answer
+    certificate: Certificate,
+    blob: bytes,
+    request: Request,
+    terms: UserTerms,
+    hosts: tuple[Host, ...],
+    passing: tuple[BastionView, ...],
 ) -> CertificateView:
     return CertificateView(
         text=sshcert.line(blob),
@@ -163,6 +190,7 @@ def _view(
         action=request.asked.action,
         grant_ends=terms.grant_ends,
         routes=tuple(route_view(host) for host in hosts),
+        bastions=passing,
     )
 
 

@@ -21,6 +21,7 @@ from sshjit.requests import Request
 from sshjit_ca.access import recheck
 from sshjit_ca.context import Context, person_of
 from sshjit_ca.state import Host, request_index
+from sshjit_ca.state.hosts import name_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def going_on(context: Context, host_ids: Collection[str] | None = None) -> tuple
         request
         for request in request_index.going_on(context.state)
         if _stands(context, request)
-        and (host_ids is None or not frozenset(request.asked.host_ids).isdisjoint(host_ids))
+        and (host_ids is None or not context.on_the_way(request).isdisjoint(host_ids))
         and recheck.refusal(context, request) is None
     )
 
@@ -93,12 +94,13 @@ def effects_on(
     """
     closes: list[AffectedView] = []
     ask_again: list[AffectedView] = []
+    context = replace(context, as_if=relabelled)
     for request in before:
         hosts = [relabelled.get(host.id, host) for host in context.hosts_of(request)]
-        gone = [host.name for host in hosts if host.id in removed]
+        gone = [name_of(host_id) for host in hosts for host_id in (host.id, host.via) if host_id in removed]
         error: SshJitError | None = None
         if gone:
-            error = Refused("host_gone", f"{', '.join(gone)} is removed", hint="ask again")
+            error = Refused("host_gone", f"{', '.join(dict.fromkeys(gone))} is removed", hint="ask again")
         else:
             error = recheck.refusal(context, request, hosts=hosts)
         if error is not None:

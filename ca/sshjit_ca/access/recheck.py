@@ -17,7 +17,7 @@ from sshjit.errors import Refused
 from sshjit.policy import Bounds, Changed, Denied, Held, Subject
 from sshjit.requests import Request
 from sshjit_ca.access.approvals import complete, extensions_in_force, require_approvals
-from sshjit_ca.context import Context, policy_hosts
+from sshjit_ca.context import Context
 from sshjit_ca.state import Host, Login, request_index
 
 _STANDING = (RequestState.PENDING, RequestState.APPROVED)
@@ -134,7 +134,7 @@ def _bounds(
 
     """
     answer = policy.reevaluate(
-        context.policy, subject, policy_hosts(hosts), request.asked, _held(context, request), now=context.now
+        context.policy, subject, context.policy_hosts(hosts), request.asked, _held(context, request), now=context.now
     )
     match answer:
         case Bounds():

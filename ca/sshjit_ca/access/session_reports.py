@@ -76,7 +76,10 @@ def judge(context: Context, host: Host, event: SessionEvent) -> Judgement:
         return Judgement("probe" if for_it else "elsewhere", None)
     request = context.history.request(context.state, issued.request)
     asked = None if request is None else request.asked
-    here = asked is None or not asked.host_ids or (host.id in asked.host_ids and event.login == asked.login)
+    if issued.bastion:
+        here = (host.id, event.login) == (issued.bastion, host.jump_login)
+    else:
+        here = asked is None or not asked.host_ids or (host.id in asked.host_ids and event.login == asked.login)
     return Judgement("granted" if here else "elsewhere", issued.request if here else None)
 
 

@@ -5,15 +5,26 @@ from __future__ import annotations
 from sshjit import approvals, requests
 from sshjit.api.hosts import HostView
 from sshjit.api.locks import LockView
-from sshjit.api.views import CommentView, DecisionView, RequestState, RequestView, ReviewView, RouteView, StepView
+from sshjit.api.views import (
+    BastionView,
+    CommentView,
+    DecisionView,
+    RequestState,
+    RequestView,
+    ReviewView,
+    RouteView,
+    StepView,
+)
 from sshjit.approvals import Approver, PersonDirectory, Step
 from sshjit.requests import Request
+from sshjit.sshcert import Certificate
 from sshjit_ca.access import recheck
 from sshjit_ca.access.approvals import approvers_of, steps_of
 from sshjit_ca.context import Context, person_of
 from sshjit_ca.log.summaries import who
 from sshjit_ca.state import Host, Lock, locks
 from sshjit_ca.state.access import drawn
+from sshjit_ca.state.hosts import name_of
 
 
 def request_view(context: Context, request: Request, *, blocked: str | None = None) -> RequestView:
@@ -122,7 +133,8 @@ def step_views(  # noqa: PLR0917 - each is one part of the question
 
 def host_view(host: Host) -> HostView:
     """A host as pages and terminals show it."""
-    return HostView(host.name, host.id, host.aliases, host.address, host.port, host.labels)
+    via = name_of(host.via)
+    return HostView(host.name, host.id, host.aliases, host.address, host.port, host.labels, via, host.jump_login)
 
 
 def lock_view(context: Context, lock: Lock) -> LockView:
@@ -140,4 +152,16 @@ def lock_view(context: Context, lock: Lock) -> LockView:
 
 def route_view(host: Host) -> RouteView:
     """How to reach a host."""
-    return RouteView(host.name, host.id, host.aliases, host.address, host.port)
+    return RouteView(host.name, host.id, host.aliases, host.address, host.port, name_of(host.via))
+
+
+def bastion_view(host: Host, bastion: Host, text: str, certificate: Certificate) -> BastionView:
+    """How to pass through the bastion before a host, by a certificate that does nothing else."""
+    return BastionView(
+        target=host.id,
+        text=text,
+        serial=certificate.serial,
+        valid_before=certificate.valid_before,
+        login=bastion.jump_login,
+        route=route_view(bastion),
+    )

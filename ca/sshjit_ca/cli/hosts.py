@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sshjit import ca_protocol as m
+from sshjit.errors import Invalid
 from sshjit_ca.cli import host_keys, inventory, invitations, probe
 from sshjit_ca.cli import maintenance as cli_care
 from sshjit_ca.cli import show as cli_show
@@ -28,6 +29,16 @@ def add_commands(commands: Any) -> None:
     label.add_argument("name", metavar="NAME")
     label.add_argument("label", nargs="+", metavar="KEY=VALUE", help="a label, as policy uses it")
     label.add_argument("--dry-run", action="store_true", help="only say which open grants it would close")
+    change = _command(hosts, "change", "change the way to a host, or make it a bastion", _change)
+    change.add_argument("name", metavar="NAME")
+    way = change.add_mutually_exclusive_group()
+    way.add_argument("--via", metavar="BASTION", help="people reach it through this host")
+    way.add_argument("--direct", dest="via", action="store_const", const="", help="people reach it directly")
+    bastion = change.add_mutually_exclusive_group()
+    bastion.add_argument("--jump-login", metavar="ACCOUNT", help="it is a bastion: people pass through by this account")
+    text = "it is no bastion any more"
+    bastion.add_argument("--no-jump-login", dest="jump_login", action="store_const", const="", help=text)
+    change.add_argument("--dry-run", action="store_true", help="only say which open grants it would close")
     remove = _command(hosts, "remove", "remove a host, and revoke access to it", _remove)
     remove.add_argument("name", metavar="NAME")
     remove.add_argument("--reason", required=True, metavar="TEXT", help="the reason, for the log")
@@ -71,6 +82,15 @@ def _labelled(options: argparse.Namespace) -> Callable[[m.HostReply], str]:
         return f"{head}\n{effects(reply.closes, reply.ask_again, would=options.dry_run)}"
 
     return text
+
+
+def _change(conf: Config, options: argparse.Namespace) -> int:
+    if options.via is None and options.jump_login is None:
+        text = "say what to change: --via BASTION or --direct, --jump-login ACCOUNT or --no-jump-login"
+        raise Invalid("nothing_to_change", text)
+    message = m.ChangeHost(options.name, options.via, options.jump_login, dry_run=options.dry_run)
+    cli_show.say(options, admin_client.call(conf.admin_socket, message, m.HostReply), _labelled(options))
+    return 0
 
 
 def _remove(conf: Config, options: argparse.Namespace) -> int:

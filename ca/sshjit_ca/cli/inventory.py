@@ -8,8 +8,10 @@ The file says which hosts there are to be::
     labels = { env = "staging" }
     aliases = ["web1.example.com"]
     logins = ["deploy"]
+    via = "bastion1"
 
 In JSON it is a list of such tables, or ``{"host": [...]}``. ``port`` is 22 and ``aliases`` none where nothing is said.
+A bastion has ``jump_login``, the account by which people pass through. ``via = ""`` makes a host one without a bastion.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ from sshjit_ca.machine import owner
 from sshjit_ca.machine.durable import make_durably
 from sshjit_ca.operations import admin_client
 
-_FIELDS = ("name", "address", "port", "aliases", "labels", "logins", "host_keys")
+_FIELDS = ("name", "address", "port", "aliases", "labels", "logins", "host_keys", "via", "jump_login")
 _KINDS = {str: "text", int: "a whole number", list: "a list of texts", dict: "a table of texts"}
 _SHOWN = 8
 """Names of people or hosts that one line shows."""
@@ -100,7 +102,8 @@ def _write_lines(path: Path, text: str) -> None:
 def _line(reply: m.ApplyHostsReply, token: m.HostToken, url: str) -> str:
     if not token.logins:
         return f"# {token.host}: no line, since the inventory names no logins\n"
-    return f"# {token.host}\n{Joining(token.token, url, reply.bundle_root, token.logins, name=token.host).line}\n"
+    joining = Joining(token.token, url, reply.bundle_root, token.logins, name=token.host, jump_login=token.jump_login)
+    return f"# {token.host}\n{joining.line}\n"
 
 
 def read(path: Path) -> tuple[m.HostSpec, ...]:
@@ -149,7 +152,7 @@ def _spec(path: Path, number: int, item: Any) -> m.HostSpec:
     def field(key: str, kind: Callable[..., Any], default: Any) -> Any:
         value = item.get(key, default)
         texts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-        if key not in item and default is None and key != "logins":
+        if key not in item and default is None and key not in ("logins", "via", "jump_login"):
             raise Invalid("bad_inventory", f"{where} has no {key}")
         if key in item and (type(value) is not kind or any(type(each) is not str for each in texts)):
             raise Invalid("bad_inventory", f"{where}: {key} must be {_KINDS[kind]}")  # type: ignore[index]
@@ -164,6 +167,8 @@ def _spec(path: Path, number: int, item: Any) -> m.HostSpec:
         labels=tuple(sorted(field("labels", dict, {}).items())),
         logins=None if logins is None else tuple(logins),
         host_keys=tuple(field("host_keys", list, [])),
+        via=field("via", str, None),
+        jump_login=field("jump_login", str, None),
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -20,7 +21,7 @@ from sshjit_ca.config import Config
 from sshjit_ca.operations import admin_client
 
 FORGET_AFTER = "30d"
-_NOT_FOR_FLEETS = ("name", "address", "port", "alias", "host_key")
+_NOT_FOR_FLEETS = ("name", "address", "port", "alias", "host_key", "jump_login")
 
 
 def add_options(add: argparse.ArgumentParser, invite: argparse.ArgumentParser) -> None:
@@ -29,6 +30,8 @@ def add_options(add: argparse.ArgumentParser, invite: argparse.ArgumentParser) -
     add.add_argument("--address", help="the address that clients connect to")
     add.add_argument("--port", type=int, help="[22]")
     add.add_argument("--alias", action="append", default=[], metavar="NAME", help="an alias of the host")
+    text = "this host is a bastion: the Unix account by which people pass through to hosts behind it"
+    add.add_argument("--jump-login", metavar="ACCOUNT", default="", help=text)
     host_keys.add_option(add)
     invite.add_argument("name", nargs="?", metavar="NAME")
     for parser in (add, invite):
@@ -37,6 +40,9 @@ def add_options(add: argparse.ArgumentParser, invite: argparse.ArgumentParser) -
         )
         text = "a Unix account that people reach on the host, for the line that joins it"
         parser.add_argument("--login", action="append", default=[], metavar="ACCOUNT", help=text)
+        if parser is add:
+            text = "the bastion through which people reach it (or each host of the fleet)"
+            parser.add_argument("--via", metavar="BASTION", default="", help=text)
         text = "the front end's address, for the same line [front_end in ca.toml]"
         parser.add_argument("--url", metavar="https://…", help=text)
         text = "the host shows no host certificates: clients trust the keys that it proves by joining"
@@ -73,6 +79,8 @@ def add(conf: Config, options: argparse.Namespace) -> int:
         labels_of(options.label),
         host_keys.read(options.host_key),
         logins=tuple(options.login),
+        via=options.via,
+        jump_login=options.jump_login,
     )
     reply = admin_client.call(conf.admin_socket, message, m.HostReply)
     host_keys.write(options.host_key, reply)
@@ -139,6 +147,7 @@ def _invite_fleet(conf: Config, options: argparse.Namespace) -> int:
         uses=options.uses,
         expires=int(over.timestamp()),
         forget_after=durations.parse(options.forget_after or FORGET_AFTER),
+        via=getattr(options, "via", ""),
     )
     reply = admin_client.call(conf.admin_socket, message, m.FleetReply)
     made = reply.invitation
@@ -187,8 +196,9 @@ def line_for(
     logins = logins or reply.logins
     if reply.invitation is None or url is None or not logins:
         return None
-    token, root, name = reply.invitation.token, reply.bundle_root, reply.host.name
-    return Joining(token, url, root, logins, name=name, host_certificates=host_certificates).line
+    token, root, host = reply.invitation.token, reply.bundle_root, reply.host
+    joining = Joining(token, url, root, logins, name=host.name, jump_login=host.jump_login)
+    return replace(joining, host_certificates=host_certificates).line
 
 
 def _print(

@@ -64,6 +64,7 @@ class Joining:
     name: str = ""
     invitation: str = ""
     host_certificates: bool = True
+    jump_login: str = ""
 
     @property
     def line(self) -> str:
@@ -76,6 +77,7 @@ class Joining:
         who = ("--name", self.name) if self.name else ("--invitation", self.invitation)
         arguments = ["join", "--url", self.url, "--root", self.root, *who]
         arguments += [word for login in self.logins for word in ("--login", login)]
+        arguments += ["--jump-login", self.jump_login] if self.jump_login else []
         arguments += [] if self.host_certificates else ["--no-host-certificates"]
         code = ";".join(_CODE).format(timeout=TIMEOUT, most=MOST_BYTES, target=TARGET)
         words = ["python3", "-I", "-c", code, self.url + host_program.PATH, digest(), *arguments, "--token-file", "-"]

@@ -165,6 +165,8 @@ def _host(host: m.HostView) -> list[tuple[str, str]]:
         ("id", host.id),
         ("address", f"{host.address} port {host.port}"),
         *([("aliases", ", ".join(aliases))] if aliases else []),
+        *([("via", f"the bastion {host.via}")] if host.via else []),
+        *([("bastion", f"people pass through by the account {host.jump_login}")] if host.jump_login else []),
         ("labels", _labels(host)),
     ]
 
@@ -185,6 +187,7 @@ def hosts(reply: m.HostsReply) -> str:
             host.name,
             host.id,
             f"{host.address}:{host.port}",
+            host.via or "-",
             _labels(host),
             logins.get(host.name, "-"),
             until.get(host.name, "-"),
@@ -192,7 +195,7 @@ def hosts(reply: m.HostsReply) -> str:
         )
         for host in reply.hosts
     ]
-    head = ("HOST", "ID", "ADDRESS", "LABELS", "ACCOUNTS", "CERTIFIED UNTIL", "PROBED")
+    head = ("HOST", "ID", "ADDRESS", "VIA", "LABELS", "ACCOUNTS", "CERTIFIED UNTIL", "PROBED")
     return table(head, rows) if rows else "no hosts are enrolled"
 
 

@@ -31,7 +31,7 @@ def approve(context: Context, message: Approve) -> RequestReply:
 
     """
     login, request = _approver(context, message.login_id, message.request)
-    locks.refuse_new(context.state, request.asked.host_ids)
+    locks.refuse_new(context.state, context.on_the_way(request))
     locks.refuse_person(context.state, request.asked.subject)
     _check_length(message, request)
     if request.asked.extends is not None:

@@ -9,7 +9,7 @@ import base64
 import hashlib
 from dataclasses import replace
 
-from sshjit import bundle, checkpoint, sshkey, versions
+from sshjit import bundle, checkpoint, names, sshkey, versions
 from sshjit.api.bundle import BundleReply
 from sshjit.bundle import Bundle
 from sshjit.ca_protocol.operating import ReadBundle
@@ -18,6 +18,7 @@ from sshjit_ca.access import bundle_answers
 from sshjit_ca.context import Context
 from sshjit_ca.ephemeral import SignedBundle
 from sshjit_ca.keys import krl, sshsig, succession
+from sshjit_ca.state.hosts import by_id
 
 REFRESH = 900
 """Seconds after which a bundle is signed again although only the checkpoint in it is old."""
@@ -47,6 +48,7 @@ def _content(context: Context) -> tuple[object, ...]:
         _providers(context),
         _keys(context),
         _plain_host_keys(context),
+        _bastions(context),
     )
 
 
@@ -95,6 +97,7 @@ def _sign(context: Context, content: tuple[object, ...]) -> SignedBundle:
         extended=tuple(sorted((grant, ends) for grant, ends in context.state.extended.items() if ends > now)),
         checkpoint=context.journal.checkpoint,
         host_keys=_plain_host_keys(context),
+        bastions=_bastions(context),
         version=versions.PROTOCOL,
         oldest=versions.OLDEST,
         release=context.release,
@@ -121,6 +124,19 @@ def _plain_host_keys(context: Context) -> tuple[tuple[str, str], ...]:
             if not host.host_certificates and host.id not in hosts
             for line in host.host_keys
             if not keys or sshkey.parse_line(line).fingerprint not in keys  # to read thousands takes a while
+        )
+    )
+
+
+def _bastions(context: Context) -> tuple[tuple[str, str, str, int], ...]:
+    """What each bastion lets through: for a principal of its own, each host behind it; and nothing that is locked."""
+    state = context.state
+    locked = {lock.target for lock in state.locks.values() if lock.kind == "host"}
+    return tuple(
+        sorted(
+            (host.via, names.passage(host.id, host.via), host.address, host.port)
+            for host in state.hosts.values()
+            if host.via and by_id(state, host.via) is not None and locked.isdisjoint((host.id, host.via))
         )
     )
 

@@ -15,7 +15,7 @@ from sshjit.errors import Invalid, Refused
 from sshjit.events import HostAdded, HostJoined, HostReported, JoinProblem, JoinRefused
 from sshjit.sshkey import PublicKey
 from sshjit_ca import ephemeral
-from sshjit_ca.access import host_statements, hosts
+from sshjit_ca.access import bastions, host_statements, hosts
 from sshjit_ca.access.host_statements import MAX_HOST_KEYS
 from sshjit_ca.access.issuance import host_reply
 from sshjit_ca.context import Context
@@ -61,8 +61,11 @@ def _join_by_own_token(
         raise Invalid("bad_message", f"the address of {host.name} is the one that it was added with")
     hosts.check_keys(context, keys)
     locks.refuse_new(context.state, (host.id,))
+    bastions.ways(context).check(
+        replace(host, logins=logins or host.logins, jump_login=message.jump_login or host.jump_login)
+    )
     lines = tuple(key.line for key in keys)
-    context.record(HostJoined(host.id, host.name, lines, logins, message.host_certificates))
+    context.record(HostJoined(host.id, host.name, lines, logins, message.host_certificates, message.jump_login))
     return context.state.hosts[host.name]
 
 
@@ -82,10 +85,14 @@ def _join_by_fleet(
     hosts.check_labels(context, fleet.labels, by_token=True)
     hosts.check_keys(context, keys)
     locks.refuse_new(context.state)
+    host_id = hosts.next_id(context, message.name)
+    bastions.ways(context).check(
+        Host(host_id, message.name, (), address, port, (), (), logins, via=fleet.via, jump_login=message.jump_login)
+    )
     context.record(
         HostAdded(
             by=None,
-            host_id=hosts.next_id(context, message.name),
+            host_id=host_id,
             name=message.name,
             aliases=(),
             address=address,
@@ -95,6 +102,8 @@ def _join_by_fleet(
             logins=logins,
             host_certificates=message.host_certificates,
             invitation=fleet.id,
+            via=fleet.via,
+            jump_login=message.jump_login,
         )
     )
     return context.state.hosts[message.name]
@@ -206,7 +215,7 @@ def _read_report(context: Context, host: Host, message: HostReport) -> HostRepor
     ended = tuple(names.identifier(grant) for grant in message.ended)
     for grant in ended:
         request = context.history.request(context.state, grant)
-        if request is None or host.id not in request.asked.host_ids:
+        if request is None or host.id not in context.on_the_way(request):
             raise Invalid("unknown_request", "the report names something that is no grant of this host")
     problems = tuple(names.free_text(each, "a problem", MAX_PROBLEM) for each in message.problems)
     return HostReported(

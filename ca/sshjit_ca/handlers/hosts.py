@@ -11,15 +11,15 @@ from sshjit import names, sshkey
 from sshjit.api.hosts import HostReply, HostsReply, ProbedView
 from sshjit.api.outcomes import Done
 from sshjit.api.signed import AddHost, LabelHost, RemoveHost
-from sshjit.ca_protocol.hosts import CertifyHost, InviteHost, ReadHosts
+from sshjit.ca_protocol.hosts import CertifyHost, ChangeHost, InviteHost, ReadHosts
 from sshjit.errors import Invalid
-from sshjit.events import HostAdded, HostLabelled
-from sshjit_ca.access import host_statements, host_warnings, hosts, policy_change, signed_actions
+from sshjit.events import HostAdded, HostChanged, HostLabelled
+from sshjit_ca.access import bastions, host_statements, host_warnings, hosts, policy_change, signed_actions
 from sshjit_ca.access.issuance import host_reply
 from sshjit_ca.access.revocation import require_reason
 from sshjit_ca.access.views import host_view
 from sshjit_ca.context import Context
-from sshjit_ca.state import locks
+from sshjit_ca.state import Host, locks
 from sshjit_ca.state.hosts import certified
 
 
@@ -27,7 +27,8 @@ def add_host(context: Context, message: AddHost) -> HostReply:
     """Enrols a host and signs its keys; one without keys is invited to join, if the operator asks.
 
     Raises:
-        Invalid: ``name_taken``, ``bad_labels``, ``bad_host``, ``bad_key``, ``too_many``.
+        Invalid: ``name_taken``, ``bad_labels``, ``bad_host``, ``bad_key``, ``too_many``, and as
+            ``bastions.Ways.check``.
         Refused: ``key_taken``, ``locked``, and as ``consenting.require``.
 
     """
@@ -37,12 +38,15 @@ def add_host(context: Context, message: AddHost) -> HostReply:
     hosts.check_labels(context, message.labels)
     hosts.check_keys(context, keys)
     logins = hosts.check_logins(message.logins)
+    via = bastions.id_of(context, message.via)
+    host_id = hosts.next_id(context, name)
+    bastions.ways(context).check(Host(host_id, name, (), "", 0, (), (), logins, via=via, jump_login=message.jump_login))
     locks.refuse_new(context.state)
     address, port = names.address(names.lowered(message.address)), names.port(message.port)
     context.record(
         HostAdded(
             by=signed_actions.require(context, message, "hosts"),
-            host_id=hosts.next_id(context, name),
+            host_id=host_id,
             name=name,
             aliases=aliases,
             address=address,
@@ -50,6 +54,8 @@ def add_host(context: Context, message: AddHost) -> HostReply:
             labels=hosts.pairs_of(message.labels),
             host_keys=tuple(key.line for key in keys),
             logins=logins,
+            via=via,
+            jump_login=message.jump_login,
         )
     )
     host = context.state.hosts[name]
@@ -104,6 +110,29 @@ def label_host(context: Context, message: LabelHost) -> HostReply:
     effects = policy_change.effects_on(context, policy_change.going_on(context, (host.id,)), {host.id: relabelled})
     if not message.dry_run:
         context.record(HostLabelled(by, host.id, host.name, relabelled.labels))
+    reply = host_reply(context, context.state.hosts[host.name], ())
+    return replace(reply, closes=effects.closes, ask_again=effects.ask_again)
+
+
+def change_host(context: Context, message: ChangeHost) -> HostReply:
+    """Changes the way to a host, or makes it a bastion, for certificates from now on.
+
+    With ``dry_run`` it only says what that would close: denies on the new bastion count.
+
+    Raises:
+        Invalid: ``unknown_host``, and as ``bastions.Ways.check``.
+
+    """
+    host = hosts.find(context, message.name)
+    via = host.via if message.via is None else bastions.id_of(context, message.via)
+    jump_login = host.jump_login if message.jump_login is None else message.jump_login
+    changed = replace(host, via=via, jump_login=jump_login)
+    bastions.ways(context).check(changed)
+    affected = policy_change.going_on(context, (host.id,))
+    effects = policy_change.effects_on(context, affected, {host.id: changed})
+    if changed != host and not message.dry_run:
+        told = (host.id, host.name, host.aliases, host.address, host.port, host.logins, via, jump_login)
+        context.record(HostChanged(None, *told))
     reply = host_reply(context, context.state.hosts[host.name], ())
     return replace(reply, closes=effects.closes, ask_again=effects.ask_again)
 

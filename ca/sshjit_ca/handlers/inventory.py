@@ -27,7 +27,7 @@ def apply_hosts(context: Context, message: ApplyHosts) -> ApplyHostsReply:
     after = {host.id: host for _, host in planned.changed}
     gone = frozenset(host.id for host in planned.removed)
     touched = policy_change.going_on(context, gone | after.keys())
-    effects = policy_change.effects_on(context, touched, after, gone)
+    effects = policy_change.effects_on(context, touched, after | {host.id: host for host in planned.added}, gone)
     tokens: tuple[HostToken, ...] = ()
     if not message.dry_run:
         tokens = _record(context, planned, reason, invite=message.invite)
@@ -69,11 +69,13 @@ def _record(context: Context, planned: Plan, reason: str, *, invite: bool) -> tu
                 labels=host.labels,
                 host_keys=host.host_keys,
                 logins=host.logins,
+                via=host.via,
+                jump_login=host.jump_login,
             )
         )
         if invite and not host.host_keys:
             token = host_statements.invite(context, context.state.hosts[host.name]).token
-            tokens.append(HostToken(host.name, token, host.logins))
+            tokens.append(HostToken(host.name, token, host.logins, host.jump_login))
     return tuple(tokens)
 
 
@@ -81,5 +83,5 @@ def _record_change(context: Context, before: Host, after: Host) -> None:
     if after.labels != before.labels:
         context.record(HostLabelled(None, after.id, after.name, after.labels))
     if after != replace(before, labels=after.labels):
-        changed = (after.aliases, after.address, after.port, after.logins)
+        changed = (after.aliases, after.address, after.port, after.logins, after.via, after.jump_login)
         context.record(HostChanged(None, after.id, after.name, *changed))

@@ -14,9 +14,9 @@ from sshjit.ca_protocol.hosts import (
 from sshjit.errors import Invalid
 from sshjit.events import FleetInvited, InvitationEnded
 from sshjit.login import b64url
-from sshjit_ca.access import host_statements, hosts
+from sshjit_ca.access import bastions, host_statements, hosts
 from sshjit_ca.context import Context
-from sshjit_ca.state import Fleet, locks
+from sshjit_ca.state import Fleet, Host, locks
 from sshjit_ca.state.records import Invited
 
 MOST_USES = 10_000
@@ -38,6 +38,8 @@ def invite_fleet(context: Context, message: InviteFleet) -> FleetReply:
     pattern = names.host_pattern(names.lowered(message.pattern))
     hosts.check_labels(context, message.labels, by_token=True)
     logins = hosts.check_logins(message.logins)
+    via = bastions.id_of(context, message.via)
+    bastions.ways(context).check(Host(pattern, pattern, (), "", 0, (), (), via=via))
     if not 1 <= message.uses <= MOST_USES:
         raise Invalid("bad_uses", f"an invitation is for 1 to {MOST_USES} hosts")
     if not context.now < message.expires <= context.now + LONGEST:
@@ -58,6 +60,7 @@ def invite_fleet(context: Context, message: InviteFleet) -> FleetReply:
             pattern=pattern,
             labels=hosts.pairs_of(message.labels),
             logins=logins,
+            via=via,
         )
     )
     root = context.keys.public("bundle").fingerprint

@@ -123,7 +123,7 @@ def _host(context: Context, target: str) -> _Reach:
     if name is None:
         raise Invalid("unknown_host", f"there is no host {names.show(target)}")
     host = context.state.hosts[name].id
-    return _Reach(host, grants=tuple(each for each in _open(context) if host in each.asked.host_ids))
+    return _Reach(host, grants=tuple(each for each in _open(context) if host in context.on_the_way(each)))
 
 
 def _key(context: Context, target: str) -> _Reach:

@@ -27,7 +27,7 @@ from sshjit_ca.access.lookup import subject_meant
 from sshjit_ca.access.policy_change import PolicyFile
 from sshjit_ca.access.recheck import find_existing
 from sshjit_ca.access.views import step_views
-from sshjit_ca.context import Context, person_view, policy_hosts
+from sshjit_ca.context import Context, person_view
 from sshjit_ca.log import policies
 from sshjit_ca.state import Host, Login, locks
 
@@ -52,7 +52,8 @@ def explain(context: Context, message: Explain) -> ExplainReply:
     """
     login_id, login = _whose(context, message)
     want, hosts = access_request.read(message, context.now), lookup.target_hosts(context, message)
-    explained = policy.explain(context.policy, context.policy_subject(login), policy_hosts(hosts), want, context.now)
+    subject = context.policy_subject(login)
+    explained = policy.explain(context.policy, subject, context.policy_hosts(hosts), want, context.now)
     answer = _answer(context, login_id, login, hosts, want)
     terms, steps = explanation.terms_and_steps(explained)
     shown = () if terms is None else step_views(context, steps, login.opened.subject, known=context.person_directory())
@@ -95,7 +96,7 @@ def _answer(context: Context, login_id: str, login: Login, hosts: tuple[Host, ..
     """What ``asking.ask`` would say, by its own steps. A sign-in that is over counts as renewed, unchanged."""
     try:
         locks.refuse_login(context.state, login_id, login)
-        locks.refuse_new(context.state, (host.id for host in hosts))
+        locks.refuse_new(context.state, (host.id for host in (*hosts, *context.bastions(hosts))))
         existing = find_existing(context, login, hosts, want)
         if existing is not None:
             request, _ = existing

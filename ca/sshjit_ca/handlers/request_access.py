@@ -19,7 +19,7 @@ from sshjit_ca.access.recheck import find_existing
 from sshjit_ca.access.revocation import close_extensions
 from sshjit_ca.access.views import request_view
 from sshjit_ca.access.visibility import visible_request
-from sshjit_ca.context import Context, policy_hosts
+from sshjit_ca.context import Context
 from sshjit_ca.state import Login, locks
 from sshjit_ca.state.request_index import extensions
 
@@ -36,7 +36,7 @@ def ask(context: Context, message: Ask) -> AskReply:
     login = context.login(message.login_id)
     want = access_request.read(message, context.now)
     hosts = lookup.target_hosts(context, message)
-    locks.refuse_new(context.state, (host.id for host in hosts))
+    locks.refuse_new(context.state, (host.id for host in (*hosts, *context.bastions(hosts))))
     existing = find_existing(context, login, hosts, want)
     if existing is None:
         closed = recheck.find_closed(context, login, hosts, want)
@@ -60,7 +60,7 @@ def ask(context: Context, message: Ask) -> AskReply:
     certificate = None
     if message.certificate and login.opened.via == "native" and _open(context, request):
         try:
-            certificate = issuance.issue_certificate(context, login, message.login_id, request, within=within)
+            certificate = issuance.issue_certificate(context, login, message.login_id, request, within=within, to=hosts)
         except Failed as error:
             # What was granted stays granted: the certificate can be drawn once the CA's key signs again.
             notes = (*notes, f"no certificate could be signed: {error.message}")
@@ -104,7 +104,7 @@ def extend(context: Context, message: Extend) -> AskReply:
     ]
     if waiting:
         return AskReply(request_view(context, waiting[-1], blocked=""), None, existing=True, notes=())
-    locks.refuse_new(context.state, grant.asked.host_ids)
+    locks.refuse_new(context.state, context.on_the_way(grant))
     grants.refuse_flood(context, login)
     pending = _extension(context, login, message, grant)
     grants.require_possible(context, login, pending)
@@ -168,7 +168,7 @@ def _extension(context: Context, login: Login, message: Extend, grant: Request) 
     )
     subject = context.policy_subject(login)
     terms, steps = grants.terms_or_refusal(
-        policy.evaluate(context.policy, subject, policy_hosts(hosts), wanted, context.now)
+        policy.evaluate(context.policy, subject, context.policy_hosts(hosts), wanted, context.now)
     )
     by = _by(grant, terms)
     ends = grant.ends or context.now

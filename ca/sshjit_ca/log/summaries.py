@@ -141,8 +141,10 @@ def _reviewed(state: State, event: events.Reviewed) -> str:
 
 
 def _issued(_: State, event: events.Issued) -> str:
-    place = where(event.login, event.hosts)
-    return f"certificate {event.serial} for {event.person}: {place}, until {clock(event.valid_before)}"
+    place, way = where(event.login, event.hosts), ""
+    if event.bastion:
+        place, way = where(event.login, (event.bastion,)), f", only to pass through to {', '.join(event.hosts)}"
+    return f"certificate {event.serial} for {event.person}: {place}{way}, until {clock(event.valid_before)}"
 
 
 def _revoked(state: State, event: events.CertificateRevoked) -> str:
@@ -172,7 +174,7 @@ def _host_issued(_: State, event: events.HostIssued) -> str:
 def _host(_: State, event: events.HostAdded) -> str:
     labels = ", ".join(f"{key}={value}" for key, value in event.labels)
     how = "was enrolled" if event.invitation is None else f"joined by the invitation {event.invitation}"
-    return f"host {event.name} ({labels}) at {event.address} port {event.port} {how}"
+    return f"host {event.name} ({labels}) at {event.address} port {event.port}{_way(event)} {how}"
 
 
 def _fleet_invited(_: State, event: events.FleetInvited) -> str:
@@ -218,7 +220,13 @@ def _host_labelled(state: State, event: events.HostLabelled) -> str:
 
 def _host_changed(state: State, event: events.HostChanged) -> str:
     aliases = f", also {', '.join(event.aliases)}" if event.aliases else ""
-    return f"host {event.name} is at {event.address} port {event.port}{aliases}, by {who(state, event.by)}"
+    place = f"{event.address} port {event.port}{aliases}{_way(event)}"
+    return f"host {event.name} is at {place}, by {who(state, event.by)}"
+
+
+def _way(event: events.HostAdded | events.HostChanged) -> str:
+    via = f", behind the bastion {event.via}" if event.via else ""
+    return f"{via}, a bastion by the account {event.jump_login}" if event.jump_login else via
 
 
 def _host_removed(state: State, event: events.HostRemoved) -> str:

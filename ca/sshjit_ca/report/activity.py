@@ -188,13 +188,15 @@ class Activity:
         self._tallies.people[subject].certificates += 1
         self._tallies.rules[event.rule].certificates += 1
         self._tallies.used.add((subject, event.rule))
-        for host in request.asked.host_ids:
+        for host in (event.bastion,) if event.bastion else request.asked.host_ids:
             tally = self._tallies.hosts[host]
             tally.certificates += 1
             tally.people.add(subject)
             tally.last = at.time
         if self._certificates:
             who, hosts = self._people.who(subject), event.hosts or (ERASED,)
+            if event.bastion:
+                hosts = (f"{event.bastion} (only to pass through to {', '.join(event.hosts)})",)
             row = (at.time, at.number, event.serial, event.request, who, event.login or ERASED, hosts, event.rule)
             self._spool.add(
                 "certificates", (*row, event.policy, event.valid_before, event.certificate), place=at.number

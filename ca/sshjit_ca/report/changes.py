@@ -102,7 +102,10 @@ class Changes:
     def host_changed(self, event: events.HostChanged, at: Place) -> None:
         """Aliases, address or accounts of a host changed."""
         row = (at.time, at.number, event.name, event.host_id, "changed", (), (), self._people.who(event.by))
-        self._host(at, (*row, f"{event.address} port {event.port} {' '.join(event.aliases)}".rstrip()))
+        way = (
+            f"{f'via {event.via} ' if event.via else ''}{f'bastion by {event.jump_login}' if event.jump_login else ''}"
+        )
+        self._host(at, (*row, f"{event.address} port {event.port} {' '.join(event.aliases)} {way}".strip()))
 
     def host_removed(self, event: events.HostRemoved, state: State, at: Place) -> None:
         """A host was removed."""

@@ -71,7 +71,9 @@ def issued(state: State, event: events.Issued, time: int) -> None:
     request = state.requests[event.request]
     if (now := requests.draw(request, time)) is not request:
         state.requests[event.request] = now
-    state.certificates[event.serial] = Certificate(event.serial, event.request, event.login_id, event.valid_before)
+    state.certificates[event.serial] = Certificate(
+        event.serial, event.request, event.login_id, event.valid_before, event.bastion
+    )
     state.certificates_of.setdefault(event.request, []).append(event.serial)
 
 

@@ -28,6 +28,8 @@ def host_added(state: State, event: events.HostAdded, time: int) -> None:
         host_certificates=event.host_certificates,
         invitation=event.invitation,
         seen=time,
+        via=event.via,
+        jump_login=event.jump_login,
     )
     state.machines[event.name] = state.machines.get(event.name, 0) + 1
     for name in (event.name, *event.aliases):
@@ -48,6 +50,7 @@ def fleet_invited(state: State, event: events.FleetInvited, _: int) -> None:
         event.uses,
         event.expires,
         event.forget_after,
+        via=event.via,
     )
 
 
@@ -74,6 +77,7 @@ def host_joined(state: State, event: events.HostJoined, time: int) -> None:
         logins=event.logins or host.logins,
         host_certificates=event.host_certificates,
         seen=time,
+        jump_login=event.jump_login or host.jump_login,
     )
 
 
@@ -83,7 +87,7 @@ def host_labelled(state: State, event: events.HostLabelled, _: int) -> None:
 
 
 def host_changed(state: State, event: events.HostChanged, time: int) -> None:
-    """A host has other aliases, another address, or other accounts. Its certificates say old names for a while."""
+    """A host has other aliases, address, accounts, or another way to it. Its certificates say old names for a while."""
     host = state.hosts[event.name]
     for name in set(host.aliases) - set(event.aliases):
         if state.host_names.get(name) == host.name:
@@ -94,7 +98,13 @@ def host_changed(state: State, event: events.HostChanged, time: int) -> None:
         state.host_names[name] = host.name
         state.former_names.pop(name, None)
     state.hosts[event.name] = replace(
-        host, aliases=event.aliases, address=event.address, port=event.port, logins=event.logins
+        host,
+        aliases=event.aliases,
+        address=event.address,
+        port=event.port,
+        logins=event.logins,
+        via=event.via,
+        jump_login=event.jump_login,
     )
 
 
@@ -136,6 +146,17 @@ def probed(state: State, event: events.HostsProbed, time: int) -> None:
 def session_reported(state: State, event: events.SessionStarted | events.SessionEnded, _: int) -> None:
     """A host told of a session: what it sends again is known."""
     state.session_events[event.host_id] = max(event.number, state.session_events.get(event.host_id, 0))
+
+
+def by_id(state: State, host_id: str) -> Host | None:
+    """The enrolled host of this id."""
+    host = state.hosts.get(name_of(host_id))
+    return host if host is not None and host.id == host_id else None
+
+
+def name_of(host_id: str) -> str:
+    """The name in a host's id."""
+    return host_id.partition("~")[0]
 
 
 def key_owner(state: State, key: PublicKey) -> str | None:

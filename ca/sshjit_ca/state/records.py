@@ -42,6 +42,8 @@ class Certificate:
     login_id: str
     """The login that drew it, whose key is inside."""
     valid_before: int
+    bastion: str = ""
+    """The id of the bastion that it only passes through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,10 @@ class Host:
     """The fleet's invitation by which it joined."""
     seen: int = 0
     """When it was enrolled, joined, renewed its certificates or reported last."""
+    via: str = ""
+    """The id of the bastion through which people reach it."""
+    jump_login: str = ""
+    """As a bastion: the account by which people pass through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +115,8 @@ class Fleet:
     forget_after: int
     used: int = 0
     revoked: bool = False
+    via: str = ""
+    """The id of the bastion through which people reach its hosts."""
 
 
 @dataclass(frozen=True, slots=True)
