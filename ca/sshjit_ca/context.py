@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from types import MappingProxyType
 from typing import TypeVar
 
 from sshjit import ca_protocol, canonical, names, sshkey
@@ -86,7 +85,7 @@ class Context:
     session_budget: SessionBudget = field(default_factory=SessionBudget)
     probe_pauses: ProbePauses = field(default_factory=ProbePauses)
     bundles: BundleCache = field(default_factory=BundleCache)
-    as_if: Mapping[str, Host] = MappingProxyType({})
+    as_if: Mapping[str, Host] = field(default_factory=dict)
     """Hosts by id as they would be, where only the effects of a change are asked for."""
     _prepared: object = None
     _directory: tuple[State, tuple[int | str | None, ...], int, Policy, PersonDirectory] | None = None

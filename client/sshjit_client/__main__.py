@@ -68,7 +68,8 @@ def main() -> int:
         return run.usage(str(error))
     if args.local and not args.host:
         os.execvp("ssh", ["ssh", *words])  # noqa: S606  # no shell is wanted
-    path = certificate_index.live_config(args, paths.state_folder(os.environ)) if args.host else ""
+    direct = args.host and not args.jump
+    path = certificate_index.live_config(args, paths.state_folder(os.environ)) if direct else ""
     if path:
         os.execvp("ssh", ["ssh", *certificate_index.STRICT, "-F", path, *args.ssh])  # noqa: S606
     import gc  # noqa: PLC0415

@@ -7,16 +7,30 @@ the CA keys of the verified bundle.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sshjit import names, sshcert, sshkey
 from sshjit.api.views import CertificateView, RouteView
 from sshjit.bundle import Bundle
 from sshjit.errors import Failed, Invalid
-from sshjit_client import certificate_index, files, sshconfig
+from sshjit_client import certificate_index, files, jumps, sshconfig
 from sshjit_client.certificate_index import HEAD
 from sshjit_client.connection_args import ConnectionArgs
+
+VIA = "~via"
+"""What the names of a bastion's files end with; no certificate's own name has ``~``."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedBastion:
+    """A checked certificate that passes through to the typed host alone. ``host``: the bastion's name."""
+
+    line: str
+    login: str
+    host: str
+    address: str
+    port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +41,7 @@ class CheckedCertificate:
     login: str
     valid_before: int
     route: RouteView
+    bastion: CheckedBastion | None = None
 
 
 def check(view: CertificateView, public: str, host: str, login: str | None, bundle: Bundle) -> CheckedCertificate:
@@ -57,7 +72,39 @@ def check(view: CertificateView, public: str, host: str, login: str | None, bund
     ]
     if problems:
         raise Failed("bad_certificate", f"the server sent a wrong certificate: {'; '.join(problems)}")
-    return CheckedCertificate(sshcert.line(sshcert.seal(signed, signature)), account, certificate.valid_before, route)
+    line = sshcert.line(sshcert.seal(signed, signature))
+    bastion = _bastion(view, public, route, bundle) if route.via else None
+    return CheckedCertificate(line, account, certificate.valid_before, route, bastion)
+
+
+def _bastion(view: CertificateView, public: str, route: RouteView, bundle: Bundle) -> CheckedBastion:
+    """The checked certificate for the bastion before a host.
+
+    Which host that is, and that it leads to the target, is in the certificate: the front end cannot say it.
+    """
+    passing = next((each for each in view.bastions if each.target == route.host_id), None)
+    if passing is None:
+        raise Failed("bad_certificate", f"the server sent no certificate for {names.show(route.via)}, the bastion")
+    try:
+        certificate, signed, signature = sshcert.parse_line(passing.text)
+        host_id, login = names.host_id(passing.route.host_id), names.login_name(passing.login)
+        name, address, port = _checked_route(passing.route)
+    except Invalid as error:
+        raise Failed("bad_certificate", f"the server sent an unusable certificate for the bastion: {error}") from None
+    problems = [
+        problem
+        for wrong, problem in (
+            (certificate.kind != sshcert.USER, "it is not a user certificate"),
+            (certificate.key.line != sshkey.parse_line(public).line, "it is for another key"),
+            (certificate.principals != (names.passage(route.host_id, host_id),), "it is for another way"),
+            (not _by_our_ca(certificate.ca_blob, bundle), "the bundle does not name its CA"),
+            (certificate.valid_before < view.valid_before, "it ends before the other one"),
+        )
+        if wrong
+    ]
+    if problems:
+        raise Failed("bad_certificate", f"the server sent a wrong certificate for the bastion: {'; '.join(problems)}")
+    return CheckedBastion(sshcert.line(sshcert.seal(signed, signature)), login, name, address, port)
 
 
 def _by_our_ca(blob: bytes, bundle: Bundle) -> bool:
@@ -68,14 +115,18 @@ def _route(view: CertificateView, host: str) -> RouteView:
     """The checked route to ``host``. Raises ``Invalid``."""
     for route in view.routes:
         if host in (route.host, *route.aliases):
-            for name in (route.host, *route.aliases):
-                names.host_alias(name)
-            if names.host_id(route.host_id).partition("~")[0] != route.host:
-                raise Invalid("bad_host", f"the host's id {route.host_id} does not match its name")
-            names.address(route.address)
-            names.port(route.port)
+            _checked_route(route)
             return route
     raise Invalid("bad_host", f"it has no route to {host}")
+
+
+def _checked_route(route: RouteView) -> tuple[str, str, int]:
+    """Name, address and port of a route. Raises ``Invalid``."""
+    for name in (route.host, *route.aliases):
+        names.host_alias(name)
+    if names.host_id(route.host_id).partition("~")[0] != route.host:
+        raise Invalid("bad_host", f"the host's id {route.host_id} does not match its name")
+    return route.host, names.address(route.address), names.port(route.port)
 
 
 def keep(
@@ -117,9 +168,35 @@ def keep(
         known_hosts=hosts,
         revoked=kept.revoked,
     )
+    if checked.bastion is not None:
+        target = replace(target, proxy=_keep_bastion(checked.bastion, target, args, bundle, own))
     path = folder / f"{name}.conf"
     files.write(path, sshconfig.text(args, target, own, f"{HEAD}{checked.valid_before - skew}"), durable=False)
     return path
+
+
+def _keep_bastion(
+    bastion: CheckedBastion, target: sshconfig.Target, args: ConnectionArgs, bundle: Bundle, own: sshconfig.Own
+) -> str:
+    """Writes what a connection through the bastion needs; returns the value of ``ProxyCommand``."""
+    base = target.certificate.name.removesuffix("-cert.pub") + VIA
+    certificate, hosts, path = (target.certificate.with_name(base + end) for end in ("-cert.pub", ".known", ""))
+    files.write(certificate, f"{bastion.line}\n", durable=False)
+    files.write(hosts, "".join(f"@cert-authority {bastion.host} {line}\n" for line in bundle.host_ca), durable=False)
+    hop = replace(
+        target,
+        typed=bastion.host,
+        host=bastion.host,
+        address=bastion.address,
+        port=bastion.port,
+        login=bastion.login,
+        certificate=certificate,
+        known_hosts=hosts,
+    )
+    plain = ConnectionArgs()
+    plain.config = args.config
+    files.write(path, sshconfig.text(plain, hop, own, "# the bastion before it"), durable=False)
+    return jumps.bastion(bastion.host, bastion.login, path)
 
 
 def forget(folder: Path, before: float) -> None:
@@ -133,5 +210,5 @@ def forget(folder: Path, before: float) -> None:
 
 def remove(path: Path) -> None:
     """Removes the files of one certificate, its configuration ``path`` first."""
-    for suffix in (".conf", "-cert.pub", ".known"):
+    for suffix in (".conf", "-cert.pub", ".known", VIA, f"{VIA}-cert.pub", f"{VIA}.known"):
         path.with_name(path.name.removesuffix(".conf") + suffix).unlink(missing_ok=True)

@@ -22,15 +22,52 @@ from sshjit_client.openssh import RunningQuery
 from sshjit_client.times import at
 
 
-def connect(machine: Machine, args: ConnectionArgs, query: RunningQuery) -> NoReturn:
+def connect(machine: Machine, args: ConnectionArgs, query: RunningQuery | None) -> NoReturn:
     """Becomes ssh, or raises.
 
     Raises:
         SshJitError: whatever prevents the connection.
 
     """
-    path = access(machine, args, query)
-    os.execvp("ssh", ["ssh", *certificate_index.STRICT, "-F", str(path), *args.ssh])  # noqa: S606  # no shell is wanted
+    through = proxy(machine, args)
+    path = (args.jump and certificate_index.live_config(args, str(machine.state))) or access(machine, args, query)
+    become_ssh(args, path, through)
+
+
+def become_ssh(args: ConnectionArgs, path: str | Path, through: list[str]) -> NoReturn:
+    """Becomes ssh with this configuration."""
+    os.execvp("ssh", ["ssh", *certificate_index.STRICT, "-F", str(path), *through, *args.ssh])  # noqa: S606
+
+
+def proxy(machine: Machine, args: ConnectionArgs) -> list[str]:
+    """Ssh's options for what ``-J`` names: with a certificate for each host that is enrolled.
+
+    Raises:
+        SshJitError: whatever prevents access to one of them.
+
+    """
+    if args.jump in ("", "none"):
+        return ["-J", args.jump] if args.jump else []
+    from sshjit_client import jumps  # noqa: PLC0415  # most connections do not need it
+
+    way, enrolled = [], False
+    for hop in jumps.hops(args):
+        path = certificate_index.live_config(hop, str(machine.state)) or _enrolled(machine, hop)
+        way.append(jumps.through(hop, Path(path)) if path else jumps.plain(hop))
+        enrolled = enrolled or bool(path)
+    return ["-o", f"ProxyCommand={jumps.chain(way)}"] if enrolled else ["-J", args.jump]
+
+
+def _enrolled(machine: Machine, hop: ConnectionArgs) -> Path | None:
+    """Gets a certificate for a host to pass through; ``None`` for one that is not enrolled."""
+    try:
+        names.host_alias(names.lowered(hop.host))
+        return access(machine, hop)
+    except SshJitError as error:
+        if error.code not in ("unknown_host", "bad_host"):
+            raise
+        machine.terminal.say(f"{hop.host} is no host of this installation: ssh uses your own keys for it")
+        return None
 
 
 def access(machine: Machine, args: ConnectionArgs, query: RunningQuery | None = None) -> Path:

@@ -32,6 +32,7 @@ class ConnectionArgs:
         "duration",
         "flags",
         "host",
+        "jump",
         "local",
         "login",
         "options",
@@ -47,6 +48,8 @@ class ConnectionArgs:
         """The value of ``-F``; empty if there is none."""
         self.host = ""
         """The host as typed; empty if there is none."""
+        self.jump = ""
+        """The value of ``-J``; empty if there is none. It is not among ``options``."""
         self.login = ""
         """The account that ssh takes from ``user@``, ``-l`` or ``-o User=``; empty if there is none."""
         self.command: list[str] = []
@@ -136,19 +139,28 @@ def short(args: ConnectionArgs, word: str, words: list[str], at: int) -> int:
             if at == len(words):
                 break  # ssh has a better message
             value, end = words[at], at + 1
-        if letter == "F":
-            args.config = value
-            if place > 1:
-                args.options.append(word[:place])
-            return end
-        if letter == "l":
-            args.login = args.login or value
-        elif letter == "o":
-            args.login = args.login or _user(value)
-        args.options += words[at - 1 : end]
+        if _taken(args, letter, value):
+            args.options += [word[:place]] if place > 1 else []
+        else:
+            args.options += words[at - 1 : end]
         return end
     args.options.append(word)
     return at
+
+
+def _taken(args: ConnectionArgs, letter: str, value: str) -> bool:
+    """Notes the value of an option; whether it is one that goes to ssh in another form. Raises ``Usage``."""
+    if letter == "F":
+        args.config = value
+    elif letter == "J":
+        if args.jump:
+            raise Usage("-J stands once, with commas between its hosts")
+        args.jump = value
+    elif letter == "l":
+        args.login = args.login or value
+    elif letter == "o":
+        args.login = args.login or _user(value)
+    return letter in "FJ"
 
 
 def _user(option: str) -> str:

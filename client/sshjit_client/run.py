@@ -21,15 +21,21 @@ def connect(args: ConnectionArgs) -> int:
     if not args.host:
         return usage("no host given")
     if args.local:
-        os.execvp("ssh", ["ssh", *(["-F", args.config] if args.config else []), *args.ssh])  # noqa: S606
+        os.execvp("ssh", ["ssh", *own_options(args), *args.ssh])  # noqa: S606
     return guarded(lambda machine: _connect(machine, args))
+
+
+def own_options(args: ConnectionArgs) -> list[str]:
+    """What was typed and is not among the words for ssh."""
+    return [*(["-F", args.config] if args.config else []), *(["-J", args.jump] if args.jump else [])]
 
 
 def _connect(machine: Machine, args: ConnectionArgs) -> NoReturn:
     """Asks ssh what its configuration says, and loads the rest of the client meanwhile."""
     machine.settings()
     names.host_alias(names.lowered(args.host))
-    query = sshconfig.ask(args, files.private_folder(machine.state))
+    # What ``-J`` names is asked for first, through the same file.
+    query = None if args.jump else sshconfig.ask(args, files.private_folder(machine.state))
     from sshjit_client import connection  # noqa: PLC0415
 
     connection.connect(machine, args, query)

@@ -61,6 +61,8 @@ class Target:
     certificate: Path
     known_hosts: Path
     revoked: Path
+    proxy: str = ""
+    """The value of ``ProxyCommand``; empty: ssh connects directly."""
 
 
 def ask(args: ConnectionArgs, state: Path) -> openssh.RunningQuery:
@@ -106,6 +108,7 @@ def text(args: ConnectionArgs, target: Target, own: Own, head: str) -> str:
         f"IdentityFile {quoted(target.key).replace('%', '%%')}",
         f"CertificateFile {quoted(target.certificate).replace('%', '%%')}",
         "IdentitiesOnly yes",
+        *([f"ProxyCommand {target.proxy}"] if target.proxy else []),
         *([] if args.action == "shell" else ["RequestTTY no"]),  # only certificates for shells permit one
     ]
     ours = [block[0], *(f"    {line}" for line in block[1:])]

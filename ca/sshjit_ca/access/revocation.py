@@ -43,6 +43,21 @@ def close_login(context: Context, login_id: str, by: str | None, reason: str) ->
     return alive
 
 
+def drawn_together(context: Context, serial: int) -> list[int]:
+    """The serials of a certificate and of those for bastions that were drawn in the same act, which follow it."""
+    certificates = context.state.certificates
+    if serial not in certificates:
+        return [serial]
+    acts: list[list[int]] = []
+    for each in context.state.certificates_of[certificates[serial].request]:
+        if certificates[each].bastion:
+            acts[-1].append(each)
+        else:
+            acts.append([each])
+    act = next(act for act in acts if serial in act)
+    return [each for each in act if each not in context.state.revoked]
+
+
 def require_reason(text: str) -> str:
     """The reason, which must be one.
 

@@ -174,7 +174,7 @@ def _about(context: Context, row: Row, host: str, needle: bytes) -> bool:
 
 
 def _names(event: Event, host: str) -> bool:
-    named = [getattr(event, name, None) for name in ("name", "host", "host_id")]
+    named = [getattr(event, name, None) for name in ("name", "host", "host_id", "bastion", "via")]
     listed = [getattr(event, name, ()) for name in ("hosts", "host_ids", "aliases")]
     return host in named or any(host in names for names in listed)
 

@@ -8,7 +8,7 @@ from sshjit.api.views import RequestState
 from sshjit.ca_protocol.locks import Revoke
 from sshjit.errors import Invalid, Refused
 from sshjit.events import CertificateRevoked
-from sshjit_ca.access.revocation import close_grant, close_login, require_reason
+from sshjit_ca.access.revocation import close_grant, close_login, drawn_together, require_reason
 from sshjit_ca.access.views import request_view
 from sshjit_ca.context import Context
 
@@ -48,8 +48,10 @@ def _revoke_certificate(context: Context, serial: int, by: str | None, reason: s
     certificate = context.state.emergencies.get(serial) or context.state.certificates[serial]
     if serial in context.state.revoked:
         raise Invalid("wrong_state", f"certificate {serial} is already revoked")
-    context.record(CertificateRevoked(serial, by, reason))
-    return RevokeReply((), int(certificate.valid_before > context.now))
+    together = drawn_together(context, serial)
+    for each in together:
+        context.record(CertificateRevoked(each, by, reason))
+    return RevokeReply((), len(together) if certificate.valid_before > context.now else 0)
 
 
 def _owner(context: Context, message: Revoke) -> str:

@@ -5,7 +5,6 @@ Its certificates have file names of their own, so that no ordinary connection us
 
 from __future__ import annotations
 
-import os
 from typing import NoReturn
 
 from sshjit import names
@@ -31,6 +30,7 @@ def break_glass(machine: Machine, words: list[str]) -> int:
 
 
 def _connect(machine: Machine, args: ConnectionArgs) -> NoReturn:
+    through = connection.proxy(machine, args)
     machine.terminal.mark = f"{BREAK_GLASS_MARK}: "
     path = certificate_index.live_config(args, str(machine.state))
     if not path:
@@ -38,7 +38,7 @@ def _connect(machine: Machine, args: ConnectionArgs) -> NoReturn:
         path = str(connection.access(machine, args))
     else:
         machine.terminal.say(f"using the access that is open on {args.host}; ssh-jit status says until when")
-    os.execvp("ssh", ["ssh", *certificate_index.STRICT, "-F", path, *args.ssh])  # noqa: S606  # no shell is wanted
+    connection.become_ssh(args, path, through)
 
 
 def _read(words: list[str]) -> ConnectionArgs:

@@ -1,0 +1,103 @@
+"""Hosts that a connection passes through: the bastion before a host, and what ``-J`` names.
+
+ssh would start itself for such a host without our options, by which alone no unknown host key is accepted
+(``certificate_index.STRICT``). So each is a ``ProxyCommand`` that names them, its configuration and its certificate.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from sshjit import names, sshcert
+from sshjit.errors import Invalid, Refused
+from sshjit_client import certificate_index, connection_args
+from sshjit_client.connection_args import ConnectionArgs, Usage
+
+FORWARDING = "permit-port-forwarding"
+"""The extension without which nobody passes through by a certificate."""
+_ALONE = ("-o", "ControlMaster=no", "-o", "ControlPath=none")
+"""A connection that others share would let them through by another one's certificate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """A host of ``-J``, and the options of ssh for it."""
+
+    host: str
+    options: tuple[str, ...]
+
+
+def command(host: str, options: tuple[str, ...], before: str = "") -> str:
+    """The value of ``ProxyCommand``: pass through ``host``, which is reached by the value ``before``.
+
+    ssh replaces ``%h`` and ``%p``, and hands the text to a shell. All other ``%`` are doubled.
+    """
+    proxy = ("-o", f"ProxyCommand={before}") if before else ()
+    words = shlex.join(("ssh", *options, *proxy, *_ALONE)).replace("%", "%%")
+    return f"{words} -W '[%h]:%p' -- {shlex.quote(host)}"
+
+
+def bastion(host: str, login: str, config: Path) -> str:
+    """The value of ``ProxyCommand`` for the bastion before a host, by its own configuration."""
+    return command(host, (*certificate_index.STRICT, "-F", str(config), "-l", login))
+
+
+def hops(args: ConnectionArgs) -> list[ConnectionArgs]:
+    """The hosts of ``-J``, the nearest first, as if each had been typed alone.
+
+    Raises:
+        Invalid: ``usage``.
+
+    """
+    read = []
+    for word in args.jump.split(","):
+        hop = ConnectionArgs()
+        hop.config, hop.reason, hop.duration = args.config, args.reason, args.duration
+        try:
+            where, port = _port(word)
+            connection_args.destination(hop, where)
+        except Usage as error:
+            raise Invalid("usage", f"-J {args.jump}: {error}") from None
+        hop.options = [*(["-p", port] if port else []), *(["-l", hop.login] if hop.login else []), hop.host]
+        read.append(hop)
+    return read
+
+
+def _port(word: str) -> tuple[str, str]:
+    """A host of ``-J`` without its port, and the port. An IPv6 address with a port stands in brackets."""
+    user, at, place = word.removeprefix("ssh://").rstrip("/").rpartition("@")
+    host, port = place, ""
+    if place.startswith("["):
+        host, _, port = place[1:].partition("]")
+    elif place.count(":") == 1:
+        host, _, port = place.partition(":")
+    return f"{user}{at}{host}", port.lstrip(":")
+
+
+def through(hop: ConnectionArgs, config: Path) -> Hop:
+    """The way through an enrolled host, by the configuration of an ordinary connection to it.
+
+    Raises:
+        Refused: ``no_forwarding``: its certificate lets nobody pass.
+
+    """
+    written = config.with_name(f"{config.name.removesuffix('.conf')}-cert.pub").read_text("ascii")
+    if FORWARDING not in dict(sshcert.parse_line(written)[0].extensions):
+        text = f"your access to {names.show(hop.host)} allows no port forwarding, so nobody passes through it"
+        raise Refused("no_forwarding", text, hint='its rule needs forwarding = ["port"]')
+    return Hop(hop.host, (*certificate_index.STRICT, "-F", str(config), *hop.options[:-1]))
+
+
+def plain(hop: ConnectionArgs) -> Hop:
+    """The way through a host that is not enrolled: the person's own affair."""
+    return Hop(hop.host, (*(("-F", hop.config) if hop.config else ()), *hop.options[:-1]))
+
+
+def chain(way: list[Hop]) -> str:
+    """The value of ``ProxyCommand`` for all of them, one behind the other."""
+    value = ""
+    for hop in way:
+        value = command(hop.host, hop.options, value)
+    return value

@@ -1,0 +1,327 @@
+"""Hosts behind a bastion: the second certificate, what counts for it, and who may be a bastion."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sshjit import ca_protocol as m
+from sshjit import sshcert
+from sshjit.errors import Invalid, Refused
+from tests.support import published_bundle
+from tests.support.installation import ALICE, BOB, DANA, Installation
+
+
+def add(ca: Installation, name: str, *, address: str = "192.0.2.9", **more: Any) -> m.HostReply:
+    labels = more.pop("labels", (("env", "staging"), ("role", "web")))
+    fields = {"aliases": (), "host_keys": (), **more}
+    return ca.say(m.AddHost(name, address=address, port=22, labels=labels, **fields), m.HostReply, "admin")
+
+
+def change(ca: Installation, name: str, **more: Any) -> m.HostReply:
+    fields = {"via": None, "jump_login": None, "dry_run": False, **more}
+    return ca.say(m.ChangeHost(name, **fields), m.HostReply, "admin")
+
+
+@pytest.fixture
+def behind(ca: Installation) -> Installation:
+    """``gate`` is a bastion (production); ``app1`` and ``app2`` (staging) are behind it."""
+    gate = {"labels": (("env", "prod"), ("role", "bastion")), "aliases": ("gate.example.com", "10.0.0.1")}
+    add(ca, "gate", address="198.51.100.1", jump_login="jump", **gate)
+    add(ca, "app1", address="10.0.0.5", aliases=("app1.example.com", "10.0.0.5"), via="gate")
+    add(ca, "app2", address="app2.internal", via="GATE.example.com")
+    return ca
+
+
+def certificates(ca: Installation, host: str, **more: Any) -> tuple[m.CertificateView, m.BastionView]:
+    view = ca.ask(ca.native(ALICE), host, **more).certificate
+    assert view is not None
+    (bastion,) = view.bastions
+    return view, bastion
+
+
+def read(line: str) -> sshcert.Certificate:
+    return sshcert.parse_line(line)[0]
+
+
+@pytest.mark.parametrize("typed", ["app1", "app1.example.com", "10.0.0.5"])
+def test_a_grant_gives_a_second_certificate_that_only_passes_through(behind: Installation, typed: str) -> None:
+    view, bastion = certificates(behind, typed)
+    first, second = read(view.text), read(bastion.text)
+    assert (first.principals, second.principals) == (("deploy@app1",), ("via/app1@gate",))
+    assert second.key == first.key
+    assert (second.valid_after, second.valid_before) == (first.valid_after, first.valid_before)
+    assert [name for name, _ in second.extensions] == ["grant@ssh-jit", "permit-port-forwarding"]
+    assert dict(second.extensions)["grant@ssh-jit"] == dict(first.extensions)["grant@ssh-jit"]
+    ((name, command),) = second.critical
+    assert name == "force-command"
+    assert command is not None
+    assert "exit 1" in command
+    assert (bastion.target, bastion.login, bastion.route.host, bastion.route.address) == (
+        "app1",
+        "jump",
+        "gate",
+        "198.51.100.1",
+    )
+    assert (bastion.serial, bastion.valid_before) == (second.serial, second.valid_before)
+    assert [route.via for route in view.routes] == ["gate"]
+    assert behind.kinds()[-2:] == ["certificate", "certificate"]
+
+
+def test_each_target_has_a_principal_of_its_own(behind: Installation) -> None:
+    login = behind.native(ALICE)
+    both = behind.ask(login, "app1", hosts=("app1", "app2", "web1")).certificate
+    assert both is not None
+    assert read(both.text).principals == ("deploy@app1", "deploy@app2", "deploy@web1")
+    assert [read(each.text).principals for each in both.bastions] == [("via/app1@gate",), ("via/app2@gate",)]
+    again = behind.ask(login, "app2")
+    assert again.existing
+    assert again.certificate is not None
+    assert [each.target for each in again.certificate.bastions] == ["app2"], "for what was named, and no more"
+    drawn = behind.say(m.SignUser(login, again.request.id), m.CertificateReply).certificate
+    assert [each.target for each in drawn.bastions] == ["app1", "app2"]
+
+
+def test_a_host_that_is_reached_directly_has_one_certificate(behind: Installation) -> None:
+    view = behind.ask(behind.native(ALICE), "web1").certificate
+    assert view is not None
+    assert (view.bastions, view.routes[0].via) == ((), "")
+
+
+def test_the_bundle_says_what_each_bastion_lets_through_and_the_old_format_does_not(behind: Installation) -> None:
+    rows = published_bundle.newest(behind, 2).bastions
+    assert rows == (("gate", "via/app1@gate", "10.0.0.5", 22), ("gate", "via/app2@gate", "app2.internal", 22))
+    assert published_bundle.newest(behind, 1).bastions == ()
+    behind.say(m.Lock(None, "host", "app2", "leaked"), m.LockReply, "admin")
+    assert [row[1] for row in published_bundle.newest(behind, 2).bastions] == ["via/app1@gate"]
+    behind.say(m.RemoveHost("app1", "broken", None, None), m.Done, "admin")
+    assert published_bundle.newest(behind, 2).bastions == ()
+    add(behind, "app1", address="10.0.0.6", via="gate")
+    assert published_bundle.newest(behind, 2).bastions == (("gate", "via/app1~2@gate", "10.0.0.6", 22),)
+
+
+def test_no_rule_has_to_be_for_the_bastion_and_a_deny_on_it_counts(behind: Installation) -> None:
+    login = behind.native(ALICE)
+    with pytest.raises(Refused, match="no rule"):
+        behind.ask(login, "gate")
+    grant = behind.ask(login, "app1").request
+    deny = '[[deny]]\nname = "closed"\nhosts = { role = "bastion" }\n[[allow]]\nname = "staging"'
+    behind.change_policy('[[allow]]\nname = "staging"', deny)
+    with pytest.raises(Refused, match="denies access to gate, through which app1 is reached"):
+        behind.ask(login, "app1")
+    with pytest.raises(Refused, match="closed"):
+        behind.say(m.SignUser(login, grant.id), m.CertificateReply)
+    add(behind, "app4")
+    assert behind.ask(login, "app4").certificate is not None, "it is not behind the bastion"
+
+
+def test_new_labels_of_the_bastion_are_said_to_close_what_is_behind_it(behind: Installation) -> None:
+    deny = '[[deny]]\nname = "closed"\nhosts = { role = "db" }\n[[allow]]\nname = "staging"'
+    behind.change_policy('[[allow]]\nname = "staging"', deny)
+    login = behind.native(ALICE)
+    grant = behind.ask(login, "app1").request
+    message = m.LabelHost("gate", (("env", "prod"), ("role", "db")), None, None, dry_run=True)
+    assert [each.request for each in behind.say(message, m.HostReply, "admin").closes] == [grant.id]
+    assert behind.ask(login, "app1").certificate is not None, "it was only a question"
+    behind.say(m.LabelHost("gate", message.labels, None, None), m.HostReply, "admin")
+    with pytest.raises(Refused, match="closed"):
+        behind.ask(login, "app1")
+
+
+def test_a_lock_on_the_bastion_closes_what_is_behind_it(behind: Installation) -> None:
+    view, bastion = certificates(behind, "app1")
+    other = behind.ask(next(iter(behind.logins)), "web1")
+    reply = behind.say(m.Lock(None, "host", "gate", "broken into"), m.LockReply, "admin")
+    assert (reply.requests, reply.certificates) == (1, 2)
+    assert published_bundle.revoked(behind, view)
+    assert published_bundle.revoked(behind, bastion.text)
+    assert other.certificate is not None
+    assert not published_bundle.revoked(behind, other.certificate)
+    for host in ("app1", "app2"):
+        with pytest.raises(Refused, match="locked"):
+            behind.ask(next(iter(behind.logins)), host)
+
+
+def test_a_grant_of_before_gives_nothing_while_the_bastion_is_locked(behind: Installation) -> None:
+    login = behind.native(DANA)
+    lead = behind.native(BOB)
+    add(behind, "db2", labels=(("env", "prod"), ("role", "db")), via="gate")
+    request = behind.ask(login, "db2").request
+    behind.say(m.Lock(None, "host", "gate", "broken into"), m.LockReply, "admin")
+    with pytest.raises(Refused, match="locked"):
+        behind.approve(lead, request)
+
+
+def test_both_certificates_are_revoked_together(behind: Installation) -> None:
+    login = behind.native(ALICE)
+    views = [behind.ask(login, "app1").certificate for _ in range(2)]
+    first, second = (view for view in views if view is not None)
+    reply = behind.say(m.Revoke(None, None, first.serial, None, "test"), m.RevokeReply, "admin")
+    assert reply.certificates == 2
+    assert published_bundle.revoked(behind, first.bastions[0].text)
+    assert not published_bundle.revoked(behind, second)
+    assert not published_bundle.revoked(behind, second.bastions[0].text)
+    behind.say(m.Revoke(None, None, second.bastions[0].serial, None, "test"), m.RevokeReply, "admin")
+    assert published_bundle.revoked(behind, second)
+    third = behind.ask(login, "app1")
+    assert third.certificate is not None
+    behind.say(m.End(login, third.request.id), m.RequestReply)
+    assert published_bundle.revoked(behind, third.certificate)
+    assert published_bundle.revoked(behind, third.certificate.bastions[0].text)
+    assert [grant for grant, _ in published_bundle.newest(behind).ended] == [third.request.id]
+
+
+def test_t67_a_bastion_that_is_removed_closes_and_a_later_machine_of_its_name_is_none(behind: Installation) -> None:
+    view, bastion = certificates(behind, "app1")
+    login = next(iter(behind.logins))
+    behind.say(m.RemoveHost("gate", "old", None, None), m.Done, "admin")
+    assert published_bundle.revoked(behind, view)
+    assert published_bundle.revoked(behind, bastion.text)
+    assert published_bundle.newest(behind, 2).bastions == ()
+    with pytest.raises(Refused) as caught:
+        behind.ask(login, "app1")
+    assert caught.value.code == "bastion_gone"
+    add(behind, "gate", jump_login="jump")
+    with pytest.raises(Refused) as caught:
+        behind.ask(login, "app1")
+    assert caught.value.code == "bastion_gone"
+    change(behind, "app1", via="gate")
+    second = behind.ask(login, "app1").certificate
+    assert second is not None
+    assert read(second.bastions[0].text).principals == ("via/app1@gate~2",)
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "code"),
+    [
+        ("app1", {"via": "nobody"}, "unknown_host"),
+        ("gate", {"via": "gate"}, "bastion_chain"),
+        ("gate", {"via": "web1"}, "bastion_chain"),
+        ("web1", {"via": "app1"}, "bastion_chain"),
+        ("web1", {"via": "db1"}, "no_jump_login"),
+        ("gate", {"jump_login": ""}, "bastion_in_use"),
+        ("web1", {"jump_login": "-x"}, "bad_login"),
+        ("web1", {"jump_login": "a,b"}, "bad_login"),
+    ],
+)
+def test_who_cannot_be_a_bastion(behind: Installation, name: str, more: dict[str, str], code: str) -> None:
+    before = behind.context.state.hosts[name]
+    with pytest.raises(Invalid) as caught:
+        change(behind, name, **more)
+    assert (caught.value.code, behind.context.state.hosts[name]) == (code, before)
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({"via": "nobody"}, "unknown_host"),
+        ({"via": "app1"}, "bastion_chain"),
+        ({"via": "web1"}, "no_jump_login"),
+        ({"jump_login": "jump", "logins": ("jump",)}, "bad_login"),
+    ],
+)
+def test_what_cannot_be_added(behind: Installation, more: dict[str, Any], code: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        add(behind, "new", **more)
+    assert caught.value.code == code
+    assert "new" not in behind.context.state.hosts
+
+
+def test_a_host_moves_behind_another_bastion_and_out_again(behind: Installation) -> None:
+    login = behind.native(ALICE)
+    add(behind, "gate2", address="198.51.100.2", jump_login="hop", labels=(("env", "prod"), ("role", "db")))
+    change(behind, "app1", via="gate2")
+    view = behind.ask(login, "app1").certificate
+    assert view is not None
+    assert [(each.login, each.route.host) for each in view.bastions] == [("hop", "gate2")]
+    assert [row[:2] for row in published_bundle.newest(behind, 2).bastions] == [
+        ("gate", "via/app2@gate"),
+        ("gate2", "via/app1@gate2"),
+    ]
+    deny = '[[deny]]\nname = "closed"\nhosts = { role = "bastion" }\n[[allow]]\nname = "staging"'
+    behind.change_policy('[[allow]]\nname = "staging"', deny)
+    assert [each.code for each in change(behind, "app1", via="gate", dry_run=True).closes] == ["denied_by_rule"]
+    assert behind.context.state.hosts["app1"].via == "gate2"
+    reply = change(behind, "app1", via="")
+    assert (reply.host.via, reply.closes) == ("", ())
+    view = behind.ask(login, "app1").certificate
+    assert view is not None
+    assert view.bastions == ()
+
+
+def test_a_certificate_that_is_bound_to_networks_works_from_the_bastion_and_the_second_one_does_not(
+    behind: Installation,
+) -> None:
+    behind.change_policy('certificate = "5m"\n[[allow]]', 'certificate = "5m"\nsource = "client"\n[[allow]]')
+    view, bastion = certificates(behind, "app1")
+    assert dict(read(view.text).critical)["source-address"] == "192.0.2.7,198.51.100.1,10.0.0.1"
+    assert dict(read(bastion.text).critical)["source-address"] == "192.0.2.7"
+    direct = behind.ask(next(iter(behind.logins)), "web1").certificate
+    assert direct is not None
+    assert dict(read(direct.text).critical)["source-address"] == "192.0.2.7"
+    add(behind, "gate2", address="gate2.example.com", jump_login="jump")
+    change(behind, "app2", via="gate2")
+    with pytest.raises(Refused) as caught:
+        behind.ask(next(iter(behind.logins)), "app2")
+    assert caught.value.code == "bastion_unknown_address"
+
+
+def test_an_inventory_says_bastions_in_any_order_and_all_mistakes(ca: Installation) -> None:
+    from tests.unit.ca.test_inventory import DB1, WEB1, apply, refused, spec
+
+    inside = spec("app1", address="10.0.0.5", via="gate.example.com")
+    gate = spec("gate", aliases=("gate.example.com",), jump_login="jump")
+    reply = apply(ca, WEB1, DB1, inside, gate)
+    fields = {each.host: {item.field: item.after for item in each.fields} for each in reply.changes}
+    assert (fields["app1"]["via"], fields["gate"]["jump login"]) == ("gate", "jump")
+    hosts = ca.context.state.hosts
+    assert (hosts["app1"].via, hosts["gate"].jump_login) == ("gate", "jump")
+    assert apply(ca, WEB1, DB1, spec("app1", address="10.0.0.5"), gate).changes == (), "nothing said, nothing changed"
+    told = refused(ca, WEB1, DB1, inside, spec("gate", aliases=("gate.example.com",), jump_login=""))
+    assert "app1: gate has no account by which people pass through" in told
+    told = refused(ca, WEB1, spec("app1", via="nobody"), spec("app2", via="app1"), gate)
+    assert "app1: there is no bastion 'nobody'" in told
+    told = refused(ca, spec("app2", via="app1"), spec("app1", via="gate", jump_login="jump"), gate)
+    assert "app1: app1 is itself the bastion of app2, so that it cannot have one" in told
+    assert "app2: app1 is itself reached through a bastion, so that it cannot be one" in told
+    apply(ca, spec("app1", address="10.0.0.5", via=""), gate)
+    assert hosts["app1"].via == ""
+
+
+def test_what_an_inventory_closes_counts_a_bastion_that_is_new(ca: Installation) -> None:
+    from tests.unit.ca.test_inventory import apply, spec
+
+    deny = '[[deny]]\nname = "closed"\nhosts = { role = "bastion" }\n[[allow]]\nname = "staging"'
+    ca.change_policy('[[allow]]\nname = "staging"', deny)
+    labels = (("env", "staging"), ("role", "web"))
+    apply(ca, spec("app1", labels=labels))
+    grant = ca.ask(ca.native(ALICE), "app1").request
+    inside = spec("app1", labels=labels, via="gate")
+    open_gate = spec("gate", labels=labels, jump_login="jump")
+    assert apply(ca, inside, open_gate, dry_run=True).closes == ()
+    closed = spec("gate", labels=(("env", "prod"), ("role", "bastion")), jump_login="jump")
+    assert [each.request for each in apply(ca, inside, closed, dry_run=True).closes] == [grant.id]
+
+
+def test_what_is_known_of_bastions_outlives_a_restart(behind: Installation) -> None:
+    view, bastion = certificates(behind, "app1")
+    behind.restart()
+    hosts = behind.context.state.hosts
+    assert (hosts["app1"].via, hosts["gate"].jump_login) == ("gate", "jump")
+    assert behind.context.state.certificates[bastion.serial].bastion == "gate"
+    assert behind.context.state.certificates[view.serial].bastion == ""
+
+
+def test_the_log_says_what_the_second_certificate_is_for(behind: Installation) -> None:
+    certificates(behind, "app1")
+    newest = behind.say(m.ReadLog(None, None, 10), m.LogReply, "admin").entries
+    summaries = [entry.summary for entry in newest if entry.kind == "certificate"]
+    assert "jump@gate, only to pass through to app1" in summaries[0]
+    assert "deploy@app1" in summaries[1]
+
+
+def test_the_log_is_searched_by_the_bastion_too(behind: Installation) -> None:
+    certificates(behind, "app1")
+    found = behind.say(m.ReadLog(None, None, 10, host="gate"), m.LogReply, "admin").entries
+    assert [entry.kind for entry in found if entry.kind in ("certificate", "host")] == ["certificate", *["host"] * 3]
