@@ -151,7 +151,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("policy", "sessions", "signed_request"),
         ("option_parser", "sign_in"),
         ("certificate", "login_key", "request_details", "trusted_bundle"),
-        ("machine", "reachability", "sshconfig", "waiting"),
+        ("jumps", "machine", "reachability", "sshconfig", "waiting"),
         ("api", "certificate_index", "files", "oidc", "request_args", "request_text", "styles"),
         (
             *("browser", "connection_args", "exit_codes", "helptext", "http_client", "openssh", "paths", "terminal"),

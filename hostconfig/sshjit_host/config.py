@@ -45,6 +45,7 @@ _DEFAULTS: dict[str, Any] = {
     "host_certificates": True,
     "only_certificates": False,
     "beside": False,
+    "jump_login": "",
 }
 AUTO = ("auto",)
 """``reload``: the way is found out each time (``openssh/reloading.py``)."""
@@ -62,7 +63,8 @@ class Config:
     the folder of the session daemon, ``pam`` that of PAM's services; sessions are warned ``warn`` seconds before their
     end. ``path`` is where these settings were read, and ``loaded`` says that they were.
     ``host_certificates``: whether sshd shows those of our CA; ``only_certificates``: whether our accounts are open to
-    nothing else; ``beside``: whether another CA that the server trusts stays.
+    nothing else; ``beside``: whether another CA that the server trusts stays. ``jump_login``: the account by which
+    people pass through to hosts behind this one; empty: it is no bastion.
     """
 
     name: str
@@ -84,12 +86,18 @@ class Config:
     host_certificates: bool = True
     only_certificates: bool = False
     beside: bool = False
+    jump_login: str = ""
     loaded: bool = False
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """Every account that certificates open, also the one by which people only pass through."""
+        return (*self.logins, *((self.jump_login,) if self.jump_login else ()))
 
     @property
     def opens_others(self) -> bool:
         """Whether one of the accounts is another than that of the user who runs this program."""
-        return set(self.logins) != {pwd.getpwuid(os.geteuid()).pw_name}
+        return set(self.accounts) != {pwd.getpwuid(os.geteuid()).pw_name}
 
 
 def load(path: Path) -> Config:
@@ -142,6 +150,9 @@ def parse(text: str, path: Path = Path(DEFAULT_PATH)) -> Config:
     for login in logins:
         if not _LOGIN.fullmatch(login):
             raise ValueError(f"logins: {login!r} is not a login name")
+    jump_login = strictjson.typed(fields, "jump_login", str)
+    if jump_login and (not _LOGIN.fullmatch(jump_login) or jump_login in logins):
+        raise ValueError(f"jump_login: {jump_login!r} is not the name of another account than those in logins")
     return Config(
         name=_match(fields, "name", _NAME),
         host_id=_match(fields, "host_id", HOST_ID),
@@ -162,6 +173,7 @@ def parse(text: str, path: Path = Path(DEFAULT_PATH)) -> Config:
         host_certificates=strictjson.typed(fields, "host_certificates", bool),
         only_certificates=strictjson.typed(fields, "only_certificates", bool),
         beside=strictjson.typed(fields, "beside", bool),
+        jump_login=jump_login,
     )
 
 

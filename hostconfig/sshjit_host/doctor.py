@@ -111,7 +111,7 @@ class Examination:
         layout = sshdconf.layout(self.config.sshd_config)
         findings = list(Accounts(self.config, layout).findings(self.bundle))
         if not any(finding.level == "bad" for finding in findings):
-            yield Finding("ok", f"a certificate opens {', '.join(self.config.logins)}")
+            yield Finding("ok", f"a certificate opens {', '.join(self.config.accounts)}")
         yield from findings
 
     def _certificates(self) -> Iterator[Finding]:

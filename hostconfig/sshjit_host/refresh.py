@@ -214,10 +214,13 @@ class Refresher:
         files.folder(principals)
         files.remove_leftovers(principals)
         for login in self.config.logins:
-            if files.write(principals / login, beside.principals(self.config, login).encode("ascii")):
-                self.say(f"wrote {principals / login}")
+            self._write(principals / login, beside.principals(self.config, login).encode("ascii"))
+        if self.config.jump_login:
+            own = (passage for passage in bundle.bastions if passage.bastion == self.config.host_id)
+            lines = "".join(passage.line for passage in own)
+            self._write(principals / self.config.jump_login, lines.encode("ascii"))
         for path in principals.iterdir():
-            if path.name not in self.config.logins and not path.is_dir() and files.remove(path):
+            if path.name not in self.config.accounts and not path.is_dir() and files.remove(path):
                 self.say(f"removed {path}")
         if self.config.beside:
             beside.update(self.config, dropin.counts, self.say)

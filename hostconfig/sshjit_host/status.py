@@ -52,6 +52,8 @@ def _facts(config: Config, record: Journal, bundle: Bundle | None, now: float) -
     yield "installation", "unknown: no bundle" if bundle is None else f"{bundle.installation} at {config.url}"
     yield "set up", "by join" if record.step else "by hand"
     yield "accounts", list(config.logins)
+    if config.jump_login:
+        yield "bastion", f"people pass through by the account {config.jump_login}"
     if bundle is not None:
         stale = ", and is stale: revocations may be missing" if now > bundle.expires else ""
         yield "bundle", f"{bundle.sequence}, {span(now - bundle.issued)} old{stale}"

@@ -92,8 +92,8 @@ def test_verify_says_so_too_and_not_that_the_log_was_changed(
     path = tmp_path / "newer.db"
     path.write_bytes(database.read_bytes())
     with closing(sqlite3.connect(path)) as connection, connection:
-        values = (entry.fact, merkle.leaf_hash(entry.fact), entry.index)
-        connection.execute("UPDATE entries SET fact = ?, leaf = ? WHERE number = ?", values)
+        values = (entry.fact, entry.detail, merkle.leaf_hash(entry.fact), entry.index)
+        connection.execute("UPDATE entries SET fact = ?, detail = ?, leaf = ? WHERE number = ?", values)
         connection.execute("DELETE FROM snapshots")
     store = Store(f"sqlite:///{path}", read_only=True)
     try:

@@ -65,7 +65,7 @@ def subject_of(login: LoginView) -> Subject:
 def find_hosts(
     known: Sequence[HostView], wanted: Sequence[str], labels: Sequence[tuple[str, str]]
 ) -> tuple[policy.Host, ...] | None:
-    """The hosts by name or alias in that order, then all with all the labels; ``None`` if one is not known here."""
+    """The hosts by name or alias in that order, then all with all the labels; ``None`` if one, or its bastion, is unknown."""
     by_name = {name: host for host in known for name in (*host.aliases, host.name)}
     hosts = {name: by_name.get(name) for name in wanted}
     if None in hosts.values():
@@ -73,7 +73,16 @@ def find_hosts(
     have = {host.name: host for host in hosts.values() if host is not None}
     if labels:
         have.update((host.name, host) for host in known if set(labels) <= set(host.labels))
-    return tuple(policy.Host(host.id, host.name, host.labels) for host in have.values())
+    bastions = {host.name: host for host in known if host.jump_login}
+    if any(host.via and host.via not in bastions for host in have.values()):
+        return None
+    return tuple(_policy_host(host, bastions.get(host.via)) for host in have.values())
+
+
+def _policy_host(host: HostView, bastion: HostView | None) -> policy.Host:
+    """A host as policy sees it, with the bastion through which people reach it."""
+    passed = None if bastion is None else policy.Bastion(_policy_host(bastion, None), bastion.jump_login)
+    return policy.Host(host.id, host.name, host.labels, passed)
 
 
 def reason_prompt(rules: Policy, preview: ExplainReply | None) -> str:

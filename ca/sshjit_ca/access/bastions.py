@@ -32,7 +32,7 @@ def id_of(context: Context, text: str) -> str:
     return context.state.hosts[name].id
 
 
-def sources(networks: tuple[str, ...], bastions: Iterable[Host]) -> tuple[str, ...]:
+def allowed_sources(networks: tuple[str, ...], bastions: Iterable[Host]) -> tuple[str, ...]:
     """The networks that a certificate for what is behind bastions works from: those of its rule, and the bastions.
 
     A host behind a bastion sees the bastion's address. To the bastion comes who has the second certificate, which works
@@ -44,15 +44,15 @@ def sources(networks: tuple[str, ...], bastions: Iterable[Host]) -> tuple[str, .
     """
     if not networks:
         return networks
-    found = dict.fromkeys(networks)
+    sources = dict.fromkeys(networks)
     for bastion in bastions:
         own = [name for name in (bastion.address, *bastion.aliases) if names.is_address(name)]
         if not own:
             text = f"the rule binds certificates to networks, and no IP address of the bastion {bastion.name} is known"
             hint = "the operator adds the address that hosts see it by, as an alias: ssh-jit-ca host apply"
             raise Refused("bastion_unknown_address", text, hint=hint)
-        found |= dict.fromkeys(own)
-    return tuple(found)
+        sources |= dict.fromkeys(own)
+    return tuple(sources)
 
 
 class Ways:

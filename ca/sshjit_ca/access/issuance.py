@@ -59,7 +59,7 @@ def issue_certificate(
         within = _still_allowed(context, login, request, hosts, within)
     terms = _terms(context, login, request, within)
     signer = context.keys.active("user_ca")
-    inner = replace(terms, source=bastions.sources(terms.source, context.bastions(hosts)))
+    inner = replace(terms, source=bastions.allowed_sources(terms.source, context.bastions(hosts)))
     certificate = profile.user_certificate(inner, key, _issue(context, signer))
     blob = sign_and_read_back(certificate, signer)
     context.record(_issued(context, login_id, request, certificate, blob, terms))

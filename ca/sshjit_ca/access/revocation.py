@@ -49,11 +49,11 @@ def drawn_together(context: Context, serial: int) -> list[int]:
     if serial not in certificates:
         return [serial]
     acts: list[list[int]] = []
-    for each in context.state.certificates_of[certificates[serial].request]:
-        if certificates[each].bastion:
-            acts[-1].append(each)
+    for drawn in context.state.certificates_of[certificates[serial].request]:
+        if certificates[drawn].bastion:
+            acts[-1].append(drawn)
         else:
-            acts.append([each])
+            acts.append([drawn])
     act = next(act for act in acts if serial in act)
     return [each for each in act if each not in context.state.revoked]
 

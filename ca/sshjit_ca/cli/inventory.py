@@ -38,6 +38,8 @@ from sshjit_ca.machine.durable import make_durably
 from sshjit_ca.operations import admin_client
 
 _FIELDS = ("name", "address", "port", "aliases", "labels", "logins", "host_keys", "via", "jump_login")
+_MAY_LACK = ("logins", "via", "jump_login")
+"""Of a host that is enrolled they stay as they are where nothing is said."""
 _KINDS = {str: "text", int: "a whole number", list: "a list of texts", dict: "a table of texts"}
 _SHOWN = 8
 """Names of people or hosts that one line shows."""
@@ -151,8 +153,10 @@ def _spec(path: Path, number: int, item: Any) -> m.HostSpec:
 
     def field(key: str, kind: Callable[..., Any], default: Any) -> Any:
         value = item.get(key, default)
+        if value is None and key in _MAY_LACK:
+            return None
         texts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-        if key not in item and default is None and key not in ("logins", "via", "jump_login"):
+        if key not in item and default is None:
             raise Invalid("bad_inventory", f"{where} has no {key}")
         if key in item and (type(value) is not kind or any(type(each) is not str for each in texts)):
             raise Invalid("bad_inventory", f"{where}: {key} must be {_KINDS[kind]}")  # type: ignore[index]

@@ -30,6 +30,9 @@ def _hosts(parser: Parser) -> Act:
     new.add_argument("--address", metavar="A", required=True, help="the address that ssh connects to")
     new.add_argument("--port", metavar="P", type=int, default=22)
     new.add_argument("--alias", metavar="NAME", action="append", default=[], help="another name; may be repeated")
+    new.add_argument("--via", metavar="BASTION", default="", help="the enrolled host through which people reach it")
+    text = "it is a bastion: the account by which people pass through"
+    new.add_argument("--jump-login", metavar="ACCOUNT", default="", help=text)
     _labelled(new)
     new.add_argument(
         "--host-key", metavar="FILE", action="append", required=True, type=Path, help="a .pub file; may be repeated"
@@ -55,9 +58,14 @@ def listing(machine: Machine, _: Options) -> int:
     """Lists the hosts."""
     _session, api = resolve_request.signed_in(machine)
     rows = [["HOST", "ADDRESS", "LABELS", "ALIASES"]]
-    rows += [[each.name, f"{each.address}:{each.port}", _pairs(each), " ".join(each.aliases)] for each in api.hosts()]
+    rows += [[each.name, _way(each), _pairs(each), " ".join(each.aliases)] for each in api.hosts()]
     machine.terminal.out(fitted(rows, table_width()))
     return ExitCode.OK
+
+
+def _way(host: HostView) -> str:
+    via = f" via {host.via}" if host.via else ""
+    return f"{host.address}:{host.port}{via}"
 
 
 def add(machine: Machine, options: Options) -> int:
@@ -66,13 +74,25 @@ def add(machine: Machine, options: Options) -> int:
     keys = tuple(_key(path) for path in options.host_key)
     aliases, labels = tuple(options.alias), _labels(options)
     machine.terminal.say(f"host {options.name} at {options.address}:{options.port}")
-    lines = [f"alias {alias}" for alias in aliases] + [f"label {key}={value}" for key, value in labels]
+    lines = [f"via {options.via}"] if options.via else []
+    lines += [f"a bastion by the account {options.jump_login}"] if options.jump_login else []
+    lines += [f"alias {alias}" for alias in aliases] + [f"label {key}={value}" for key, value in labels]
     for line in lines + [f"key {sshkey.parse_line(key).fingerprint}" for key in keys]:
         machine.terminal.say(f"  {line}")
     _confirm(machine, options, "add this host?")
-    message = AddHost(options.name, aliases, options.address, options.port, labels, keys, session.login.id, None)
-    signature = Signer(machine, session, api).act(message)
-    added = api.add_host(HostBody(options.name, aliases, options.address, options.port, labels, keys, signature))
+    message = AddHost(
+        options.name,
+        aliases,
+        options.address,
+        options.port,
+        labels,
+        keys,
+        session.login.id,
+        via=options.via,
+        jump_login=options.jump_login,
+    )
+    body = wire.fill(HostBody, message, consent=Signer(machine, session, api).act(message))
+    added = api.add_host(body)
     machine.terminal.say(f"added: {added.name} ({added.id}) at {added.address}:{added.port}, {_pairs(added)}")
     return ExitCode.OK
 
@@ -130,7 +150,7 @@ def _shown(machine: Machine, api: FullApi, text: str) -> tuple[str, ShownHost]:
     if host is None:
         raise Invalid("unknown_host", f"there is no host {names.show(name)}", hint="ssh-jit hosts")
     aliases = f", also {' '.join(host.aliases)}" if host.aliases else ""
-    machine.terminal.say(f"host {host.name} ({host.id}) at {host.address}:{host.port}{aliases}, {_pairs(host)}")
+    machine.terminal.say(f"host {host.name} ({host.id}) at {_way(host)}{aliases}, {_pairs(host)}")
     return name, wire.fill(ShownHost, host)
 
 

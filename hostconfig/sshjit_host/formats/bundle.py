@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sshjit_host.errors import BundleRefused, TooOld
-from sshjit_host.formats import checkpoint, krl, sshkey, strictjson
+from sshjit_host.formats import checkpoint, krl, passages, sshkey, strictjson
 
 PROTOCOL = 2
 """The version of what ssh-jit's programs say to each other that this program speaks (``docs/protocol.md``)."""
@@ -47,7 +47,7 @@ _FIELDS = frozenset(
         "checkpoint",
     )
 )
-_LATER = frozenset(("version", "oldest", "release", "critical", "host_keys"))
+_LATER = frozenset(("version", "oldest", "release", "critical", "host_keys", "bastions"))
 """Fields of format 2. Others are ignored, unless ``critical`` names one."""
 LIMIT = 2**53
 """Every number is below it."""
@@ -84,6 +84,8 @@ class Bundle:
     revoked: krl.RevocationList
     ended: tuple[tuple[str, int], ...]
     extended: tuple[tuple[str, int], ...]
+    bastions: tuple[passages.Passage, ...]
+    """What every bastion lets through."""
     format: int
     oldest: int
     """The oldest version of this program that the CA serves."""
@@ -152,6 +154,7 @@ def _read(text: str) -> Bundle:
         revoked=revoked,
         ended=_grants(fields, "ended"),
         extended=_grants(fields, "extended"),
+        bastions=passages.read(fields, "bastions") if "bastions" in fields else (),
         format=fields["bundle"],
         oldest=strictjson.typed(fields, "oldest", int) if "oldest" in fields else 1,
         release=release,

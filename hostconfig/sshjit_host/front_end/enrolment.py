@@ -74,6 +74,8 @@ def join(config: Config, bundle: Bundle, keys: tuple[HostKey, ...], ask: Ask, no
     message.update((name, value) for name, value in of_fleets.items() if value)
     if not config.host_certificates:
         message["host_certificates"] = False
+    if config.jump_login:
+        message["jump_login"] = config.jump_login
     text = join_text(bundle.installation, message)
     mac = _base64url(hmac.new(token(ask.token), text, hashlib.sha256).digest())
     signed = text + f"{mac}\n".encode("ascii")

@@ -22,6 +22,8 @@ def add_join(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--root", metavar="SHA256:…", help="the bundle key that this host pins")
     parser.add_argument("--name", help="this host's name; default: the short host name, in lower case")
     parser.add_argument("--login", action="append", dest="logins", help="an account that certificates open; repeatable")
+    text = "this host is a bastion: the account by which people pass through, and do nothing else; '' for none"
+    parser.add_argument("--jump-login", metavar="ACCOUNT", help=text)
     parser.add_argument("--token-file", metavar="FILE", help="the joining token; - for standard input")
     parser.add_argument("--invitation", default="", metavar="ID", help="of a fleet: which invitation the token is of")
     parser.add_argument("--address", default="", help="of a fleet: where people reach this host")
@@ -39,8 +41,8 @@ def add_join(parser: argparse.ArgumentParser) -> None:
 
 def wish(arguments: argparse.Namespace, path: Path) -> Wish:
     """What the command line asks for; what it does not name stays as it is."""
-    names = ("url", "root", "name", "logins", "beside", "host_certificates", "only_certificates", *_PATHS)
-    given = {name: getattr(arguments, name) for name in names}
+    names = ("url", "root", "name", "logins", "beside", "host_certificates", "only_certificates", "jump_login")
+    given = {name: getattr(arguments, name) for name in (*names, *_PATHS)}
     settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     ask = None
     if arguments.token_file:

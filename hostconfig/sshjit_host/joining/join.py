@@ -313,6 +313,9 @@ def _apply(change: _Change, record: Journal, bundle: Bundle, say: Say, now: floa
     record.end(text)
     changed = sorted(name for name, value in wish.settings.items() if change.fields.get(name) != value)
     say(f"changed: {', '.join(changed)}")
+    if "jump_login" in changed:
+        option = f"--jump-login {new.jump_login}" if new.jump_login else "--no-jump-login"
+        say(f"tell the CA, which does not hear of it: ssh-jit-ca host change {new.name} {option}")
 
 
 def _take_back(path: Path, record: Journal, say: Say) -> None:

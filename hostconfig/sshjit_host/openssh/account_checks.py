@@ -47,11 +47,11 @@ class Accounts:
         """
         usual = effective.settings(self.config)
         connections = effective.connections(usual, self.layout)
-        for login in self.config.logins:
+        for login in self.config.accounts:
             seen = set()
             for connection in connections:
                 counts = effective.settings(self.config, login, connection)
-                for check in (self._method(login, counts), self._lists(login, counts), self._signed(counts, bundle)):
+                for check in self._checks(login, counts, bundle):
                     for finding in check:
                         if finding.text not in seen:
                             seen.add(finding.text)
@@ -59,7 +59,21 @@ class Accounts:
             yield from self._account(login, usual)
             yield from self._other_ways(login, effective.settings(self.config, login))
 
+    def _checks(self, login: str, counts: Effective, bundle: Bundle | None) -> tuple[Iterator[Finding], ...]:
+        usual = self._method(login, counts), self._lists(login, counts), self._signed(counts, bundle)
+        return (*usual, self._passing(counts)) if login == self.config.jump_login else usual
+
     # ---------------------------------------------------------------------------------------- what sshd asks for
+
+    def _passing(self, counts: Effective) -> Iterator[Finding]:
+        """What keeps people from passing through, besides what our drop-in sets."""
+        login = self.config.jump_login
+        if counts.value("DisableForwarding") == "yes":
+            yield self._line("DisableForwarding", "yes", f"lets nobody pass through by {login}", "set it to no")
+        places = counts.value("PermitOpen")
+        if places not in ("", "any"):
+            hint = f"Match User {login} and below it PermitOpen any: each certificate opens one address alone"
+            yield self._line("PermitOpen", places, f"lets people pass through by {login} to nothing else", hint)
 
     def _method(self, login: str, counts: Effective) -> Iterator[Finding]:
         if counts.value("PubkeyAuthentication") == "no":
@@ -70,7 +84,7 @@ class Accounts:
                 "AuthenticationMethods",
                 " ".join(methods),
                 f"asks for more than a certificate to let anybody into {login}",
-                f"for these accounts: Match User {','.join(self.config.logins)} and below it "
+                f"for these accounts: Match User {','.join(self.config.accounts)} and below it "
                 "AuthenticationMethods publickey",
             )
         if login == "root" and counts.value("PermitRootLogin") in ("no", "forced-commands-only"):
@@ -126,7 +140,7 @@ class Accounts:
         shell = Path(entry.pw_shell or "/bin/sh")
         if not os.access(shell, os.X_OK) or shell.is_dir():
             yield Finding("bad", f"the shell of {login}, {shell}, cannot be run", f"chsh -s /bin/sh {login}")
-        elif shell.name in ("nologin", "false"):
+        elif shell.name in ("nologin", "false") and login != self.config.jump_login:
             yield Finding("bad", f"the shell of {login}, {shell}, lets nobody do anything", f"chsh -s /bin/sh {login}")
         if usual.value("UsePAM") != "yes" and _is_locked(login):
             hint = f"usermod -p '*' {login} (no password opens it then, and certificates do), or UsePAM yes"

@@ -34,6 +34,17 @@ CLOSED = {
 }
 """What closes every way into an account but certificates (``only_certificates``); a sshd may lack some of them."""
 
+PASSING = {
+    "AllowTcpForwarding": "local",
+    "AllowStreamLocalForwarding": "no",
+    "AllowAgentForwarding": "no",
+    "X11Forwarding": "no",
+    "PermitTunnel": "no",
+    "PermitTTY": "no",
+}
+"""What the account by which people pass through may do. ``permitopen`` limits neither what listens on the bastion nor
+sockets in its file system, so those are closed here."""
+
 Say = Callable[[str], None]
 
 
@@ -104,6 +115,15 @@ class DropIn:
         return (files.read(self.config.dropin) or b"").startswith(HEADER.encode("utf-8"))
 
     @property
+    def passing_values(self) -> dict[str, str]:
+        """The settings that must be in effect for the account by which people pass through."""
+        if not self.config.jump_login:
+            return {}
+        # Beside another CA, its principals would open this account too.
+        own = {"AuthorizedPrincipalsFile": str(self.config.home / "principals" / "%u")}
+        return {**(own if self.config.beside else {}), **PASSING}
+
+    @property
     def _journal(self) -> Path:
         return self.config.home / "dropin.trial"
 
@@ -153,8 +173,12 @@ class DropIn:
         accounts = self.account_values(layout)
         if accounts:
             # Without the last line, whatever follows would be read as if it were for these accounts alone.
-            lines.append(f"Match User {','.join(self.config.logins)}\n")
+            lines.append(f"Match User {','.join(self.config.accounts)}\n")
             lines += [f"    {keyword} {value}\n" for keyword, value in accounts.items()]
+            lines.append("Match all\n")
+        if self.config.jump_login:
+            lines.append(f"Match User {self.config.jump_login}\n")
+            lines += [f"    {keyword} {value}\n" for keyword, value in self.passing_values.items()]
             lines.append("Match all\n")
         lines.append(pam_hook.dropin_lines(self.config))  # at the end, for a ``Match`` goes on to the end of the file
         return (HEADER + "".join(lines)).encode("utf-8")
@@ -250,11 +274,16 @@ class DropIn:
             usual = self.usual()
             accounts = self.account_values(layout)
             self._compare(layout, usual, self.values)
-            if accounts or any(s.conditional for keyword in self.values for s in layout.of(keyword)):
+            if (
+                accounts
+                or self.config.jump_login
+                or any(s.conditional for keyword in self.values for s in layout.of(keyword))
+            ):
                 for connection in effective.connections(usual, layout):
-                    for login in self.config.logins:
+                    for login in self.config.accounts:
+                        passing = self.passing_values if login == self.config.jump_login else {}
                         counts = self.counts(login, connection)
-                        self._compare(layout, counts, {**self.values, **accounts})
+                        self._compare(layout, counts, {**self.values, **accounts, **passing})
             if self.config.beside:
                 beside.require(self.config, self.counts)
         except effective.Refused as error:

@@ -162,7 +162,7 @@ def dropin_lines(config: Config) -> str:
     """What the drop-in says, at its very end, of our own service: for our accounts alone."""
     if not service_in_use(config):
         return ""
-    return f"Match User {','.join(config.logins)}\n    PAMServiceName {SERVICE}\n"
+    return f"Match User {','.join(config.accounts)}\n    PAMServiceName {SERVICE}\n"
 
 
 def _marker(config: Config) -> Path:

@@ -80,7 +80,7 @@ def _hook(config: Config, bundle: Bundle | None) -> str:
         return f"{pam_hook.stub_path(config)} is not there, so that no certificate opens a session"
     if bundle is not None and stub != pam_hook.stub(config, bundle):
         return f"{pam_hook.stub_path(config)} was changed, or is of another version"
-    for login in config.logins:
+    for login in config.accounts:
         service = effective.settings(config, login).value("PAMServiceName") or "sshd"
         problem = pam_hook.order(config, config.pam / service)
         if problem:

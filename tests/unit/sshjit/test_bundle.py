@@ -246,7 +246,13 @@ def test_t49_a_list_refuses_whole_only_what_a_bundle_calls_a_ca() -> None:
 
 
 GROWN = dataclasses.replace(
-    BUNDLE, bundle=2, version=2, release="0.2.0", critical=("krl",), host_keys=(("web1", line("ed25519")),)
+    BUNDLE,
+    bundle=2,
+    version=2,
+    release="0.2.0",
+    critical=("krl",),
+    host_keys=(("web1", line("ed25519")),),
+    bastions=(("gate", "via/web1~2@gate", "10.0.0.5", 22), ("gate", "via/db1@gate", "fd77::5", 2222)),
 )
 
 
@@ -255,8 +261,28 @@ def test_t87_the_second_format_holds_more_and_the_first_never_grows() -> None:
     assert bundle.read(text) == GROWN
     assert bundle.write(dataclasses.replace(GROWN, bundle=1, critical=())) == TEXT
     assert json.loads(text).keys() - json.loads(TEXT).keys() == {
-        *("version", "oldest", "release", "critical", "host_keys")
+        *("version", "oldest", "release", "critical", "host_keys", "bastions")
     }
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ("gate", "deploy@gate", "10.0.0.5", 22),
+        ("gate", "via/web1@other", "10.0.0.5", 22),
+        ("gate", "via/web1@gate\nroot", "10.0.0.5", 22),
+        ("gate", 'via/web1@gate" ', "10.0.0.5", 22),
+        ("ga te", "via/web1@ga te", "10.0.0.5", 22),
+        ("gate", "via/web1@gate", '10.0.0.5",permitopen="*', 22),
+        ("gate", "via/web1@gate", "*", 22),
+        ("gate", "via/web1@gate", "10.0.0.5", 0),
+        ("gate", "via/web1@gate", "10.0.0.5", 65536),
+    ],
+)
+def test_t2_a_row_of_a_bastion_opens_one_place_to_one_principal(row: tuple[str, str, str, int]) -> None:
+    text = bundle.write(dataclasses.replace(GROWN, bastions=(row,)))
+    with pytest.raises(Invalid):
+        bundle.read(text)
 
 
 def test_t87_what_must_be_read_is_not_signed_in_a_format_that_cannot_say_so() -> None:

@@ -99,4 +99,4 @@ def _page(
 
 
 def _searchable(host: HostView) -> str:
-    return " ".join([host.name, *host.aliases, *(f"{key}={value}" for key, value in host.labels)]).lower()
+    return " ".join([host.name, *host.aliases, host.via, *(f"{key}={value}" for key, value in host.labels)]).lower()
