@@ -96,6 +96,7 @@ def test_the_host_is_reached_through_the_bastion_and_in_no_other_way(site: Site,
     ):
         pass
     done = laptop.run("app1", "echo $LOGNAME")
+    print(site.log.read_text()[-3000:], (site.gate.home / "principals" / "jump").read_text())
     assert (done.stdout, done.returncode) == ("deploy\n", 0), (
         done.stderr
         + site.log.read_text()

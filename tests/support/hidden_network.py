@@ -19,10 +19,10 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from demo import debian
+from demo import debian, isolate, namespace, openssh
 from sshjit import ca_protocol as m
 from tests.support.client_server import ClientServer
-from tests.support.host_machine import Host, free_port, line, run
+from tests.support.host_machine import Host, line, run
 from tests.support.waiting import wait_until
 
 ADDRESSES = ("10.77.0.5", "10.77.0.6", "10.77.0.7", "fd77::5")
@@ -47,16 +47,22 @@ class HiddenHost(Host):
         self.sshd_config.write_text(text.replace("ListenAddress 127.0.0.1", f"ListenAddress {self.listens}"))
 
     def _sshd(self) -> Path:
-        path = super()._sshd()
-        numbered = list(enumerate(ACCOUNTS.items(), UID))
-        for name, lines in {
-            "passwd": [f"{who}:x:{uid}:65534::/tmp:{shell}\n" for uid, (who, shell) in numbered],
-            "shadow": [f"{who}:*:1::::::\n" for _, (who, _) in numbered],
-        }.items():
-            with (self.folder / name).open("a") as file:
-                file.writelines(lines)
-        inner = path.rename(self.folder / "sshd-inside")
-        path.write_text(f'#!/bin/sh\nexec {shlex.join(self.network.enter(str(inner)))} "$@"\n')
+        """A program that runs the real sshd inside, where our accounts exist and can come as far as its files."""
+        server, cache = openssh.sshd(), debian.cache()
+        passwd, shadow = self.folder / "passwd", self.folder / "shadow"
+        people = "".join(f"{who}:x:{uid}:65534::/:{shell}\n" for uid, (who, shell) in enumerate(ACCOUNTS.items(), UID))
+        passwd.write_text(f"root:x:0:0::/:/bin/sh\nsshd:x:74:65534::/run/sshd:/bin/false\n{people}")
+        shadow.write_text("".join(f"{who}:*:1::::::\n" for who in ("root", "sshd", *ACCOUNTS)))
+        spec = namespace.Spec(
+            cover=isolate.barriers([cache]),
+            write=(str(cache),),
+            over=((str(passwd), "/etc/passwd"), (str(shadow), "/etc/shadow")),
+            folders=("/run/sshd",),
+        )
+        command = self.network.enter(*isolate.enter(spec, [str(server.path)]))
+        path = self.folder / "sshd"
+        added = " ".join(shlex.quote(f"{name}={value}") for name, value in server.environment.items())
+        path.write_text(f'#!/bin/sh\nexec env {added} {shlex.join(command)} "$@"\n')
         path.chmod(0o755)
         return path
 
@@ -152,6 +158,3 @@ def hidden_network(server: ClientServer, program: Path) -> Iterator[HiddenNetwor
             yield network
         finally:
             holder.terminate()
-
-
-__all__ = ["HiddenHost", "HiddenNetwork", "free_port", "hidden_network"]
