@@ -26,7 +26,8 @@ from tests.support.host_machine import Host, line, run
 from tests.support.waiting import wait_until
 
 ADDRESSES = ("10.77.0.5", "10.77.0.6", "10.77.0.7", "fd77::5")
-ACCOUNTS = {"deploy": "/bin/sh", "jump": "/usr/sbin/nologin"}
+ACCOUNTS = {"deploy": "/bin/sh", "jump": "/bin/sh"}
+"""With their shells: what the account by which people pass through may not do is not left to its shell."""
 UID = 4811
 
 

@@ -65,7 +65,7 @@ def subject_of(login: LoginView) -> Subject:
 def find_hosts(
     known: Sequence[HostView], wanted: Sequence[str], labels: Sequence[tuple[str, str]]
 ) -> tuple[policy.Host, ...] | None:
-    """The hosts by name or alias in that order, then all with the labels; ``None`` if one is unknown, or its bastion."""
+    """The hosts by name or alias in that order, then all with the labels; ``None`` if one or its bastion is unknown."""
     by_name = {name: host for host in known for name in (*host.aliases, host.name)}
     hosts = {name: by_name.get(name) for name in wanted}
     if None in hosts.values():
