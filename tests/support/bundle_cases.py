@@ -179,6 +179,18 @@ CASES = (
     *(Case(f"a grant at {time}", {"ended": [[GRANT, time]]}, "bad_bundle") for time in (0, -1, 2**53)),
     Case("a grant twice", {"extended": [[GRANT, 5], [GRANT, 6]]}, "bad_bundle"),
     Case("a time that is text", {"ended": [[GRANT, "5"]]}, "bad_message"),
+    # what bastions let through
+    Case("a way through a bastion", {"bastions": [["gate", "via/app1~2@gate", "fd77::5", 22]]}),
+    *(
+        Case(f"the way {row}", {"bastions": [row]}, code)
+        for row, code in (
+            (["gate", "deploy@gate", "10.0.0.5", 22], "bad_bundle"),
+            (["gate", "via/app1@other", "10.0.0.5", 22], "bad_bundle"),
+            (["gate", "via/app1@gate", "*", 22], "bad_address"),
+            (["gate", "via/app1@gate", "10.0.0.5", 0], "bad_port"),
+            (["gate", "via/app1@gate", "10.0.0.5"], "bad_message"),
+        )
+    ),
     # the log
     *(
         Case(f"the log key {key[:24]!r}", {"log_key": key}, "bad_verifier_key")

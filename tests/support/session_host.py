@@ -28,8 +28,8 @@ from tests.support.host_machine import Authority, Front, Host, line, make_key, r
 from tests.support.waiting import wait_until
 
 UID = 4711
-PEOPLE = ("deploy", "owner")
-"""Accounts: one that certificates open, and one that only a plain key opens."""
+PEOPLE = ("deploy", "owner", "jump")
+"""Accounts: one that certificates open, one that only a plain key opens, and one by which people pass through."""
 GRANT = "req-0123456789abcdef"
 OPTIONS = ("BatchMode=yes", "IdentitiesOnly=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from typing import Any
 
 import pytest
@@ -9,8 +11,11 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit import sshcert
 from sshjit.errors import Invalid, Refused
+from sshjit_ca.access import session_reports
+from sshjit_ca.state import Host
 from tests.support import published_bundle
-from tests.support.installation import ALICE, BOB, DANA, Installation
+from tests.support.installation import ALICE, BOB, DANA, Installation, make_key
+from tests.support.signatures import join
 
 
 def add(ca: Installation, name: str, *, address: str = "192.0.2.9", **more: Any) -> m.HostReply:
@@ -325,3 +330,65 @@ def test_the_log_is_searched_by_the_bastion_too(behind: Installation) -> None:
     certificates(behind, "app1")
     found = behind.say(m.ReadLog(None, None, 10, host="gate"), m.LogReply, "admin").entries
     assert [entry.kind for entry in found if entry.kind in ("certificate", "host")] == ["certificate", *["host"] * 3]
+
+
+def test_a_host_says_by_joining_by_which_account_people_pass_through(ca: Installation) -> None:
+    keys = (make_key(ca.home / "gate-key"),)
+    reply = add(ca, "gate")
+    assert reply.invitation is not None
+    joined = join(ca, "gate", reply.invitation.token, keys, jump_login="jump", logins=("deploy",))
+    ca.say(joined, m.HostReply)
+    assert ca.context.state.hosts["gate"].jump_login == "jump"
+    add(ca, "app1", via="gate")
+
+
+def test_no_host_becomes_a_bastion_before_which_there_is_one_by_joining(behind: Installation) -> None:
+    keys = (make_key(behind.home / "app-key"),)
+    reply = add(behind, "app9", via="gate")
+    assert reply.invitation is not None
+    with pytest.raises(Invalid) as caught:
+        behind.say(
+            join(behind, "app9", reply.invitation.token, keys, jump_login="deploy", logins=("deploy",)), m.HostReply
+        )
+    assert caught.value.code == "bad_login"
+    behind.say(join(behind, "app9", reply.invitation.token, keys, jump_login="jump"), m.HostReply)
+    with pytest.raises(Invalid) as caught:
+        change(behind, "app2", via="app9")
+    assert caught.value.code == "bastion_chain"
+
+
+def test_a_fleet_is_behind_a_bastion(behind: Installation) -> None:
+    behind.change_policy("env = { values", "tier = { by_token = true }\nenv = { by_token = true, values")
+    over = int(behind.time) + 24 * 3600
+    fields = ("web-*", (("env", "staging"),), ("deploy",), 5, over, 30 * 24 * 3600)
+    with pytest.raises(Invalid) as caught:
+        behind.say(m.InviteFleet(*fields, via="app1"), m.FleetReply, "admin")
+    assert caught.value.code == "bastion_chain"
+    fleet = behind.say(m.InviteFleet(*fields, via="gate"), m.FleetReply, "admin")
+    keys = (make_key(behind.home / "fleet-key"),)
+    message = join(behind, "web-1", fleet.token, keys, invitation=fleet.invitation.id, address="10.0.0.9")
+    behind.say(message, m.HostReply)
+    assert behind.context.state.hosts["web-1"].via == "gate"
+    assert ("gate", "via/web-1@gate", "10.0.0.9", 22) in published_bundle.newest(behind, 2).bastions
+
+
+def test_a_bastion_reports_the_sessions_and_the_ends_of_what_is_behind_it(behind: Installation) -> None:
+    view, bastion = certificates(behind, "app1")
+    other = behind.ask(next(iter(behind.logins)), "web1")
+    assert other.certificate is not None
+    gate, app = (behind.context.state.hosts[name] for name in ("gate", "app1"))
+
+    def known(host: Host, login: str, text: str) -> str:
+        certificate = read(text)
+        digest = hashlib.sha256(base64.b64decode(text.split()[1])).hexdigest()
+        said = ("ses-0123456789", login, "192.0.2.7", view.request, certificate.serial, digest, certificate.key_id)
+        event = m.SessionEvent(1, "start", 1, *said, emergency=False, why="")
+        return session_reports.judge(behind.context, host, event).known
+
+    assert known(gate, "jump", bastion.text) == "granted"
+    assert known(gate, "deploy", bastion.text) == "elsewhere"
+    assert known(app, "deploy", bastion.text) == "elsewhere"
+    assert known(gate, "jump", view.text) == "elsewhere"
+    assert known(app, "deploy", view.text) == "granted"
+    assert gate.id in behind.context.on_the_way(behind.context.request(view.request))
+    assert gate.id not in behind.context.on_the_way(behind.context.request(other.request.id))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sshjit import sshcert
-from sshjit.api.views import CertificateView, RouteView
+from sshjit.api.views import BastionView, CertificateView, RouteView
 from sshjit.errors import Failed
 from sshjit_client import certificate, certificate_index, connection_args, openssh, sshconfig
 from tests.unit.client.installation_keys import InstallationKeys, make_key
@@ -92,6 +92,85 @@ def test_another_key_another_ca_and_another_account_are_refused(
     host = _view(installation.certify(public, "deploy@web1", options=("-h",)))
     with pytest.raises(Failed, match="it is not a user certificate"):
         certificate.check(host, public, "web1", None, believed)
+
+
+GATE = RouteView("gate", "gate~2", ("gate.lab",), "198.51.100.1", 2222)
+
+
+def behind(
+    installation: InstallationKeys, public: str, principals: str = "via/web1@gate~2", **more: object
+) -> CertificateView:
+    """A certificate for a host behind a bastion, with the second one; ``more`` is what the front end says of that."""
+    text = _view(installation.certify(public, "deploy@web1"), routes=(dataclasses.replace(ROUTE, via="gate"),))
+    second = installation.certify(public, principals, serial=6)
+    plain = BastionView("web1", second, 6, text.valid_before, "jump", GATE)
+    return dataclasses.replace(text, bastions=(dataclasses.replace(plain, **more),))  # type: ignore[arg-type]
+
+
+def test_the_second_certificate_says_which_bastion_it_is(installation: InstallationKeys, public: str) -> None:
+    taken = certificate.check(behind(installation, public), public, "web1", None, installation.bundle()).bastion
+    assert taken is not None
+    assert (taken.host, taken.address, taken.port, taken.login) == ("gate", "198.51.100.1", 2222, "jump")
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"principals": "deploy@web1"}, "it is for another way"),
+        ({"principals": "via/web1@gate"}, "it is for another way"),
+        ({"principals": "via/db1@gate~2"}, "it is for another way"),
+        ({"principals": "via/web1@gate~2,deploy@gate"}, "it is for another way"),
+        ({"route": dataclasses.replace(GATE, host="web2", host_id="web2")}, "it is for another way"),
+        ({"route": dataclasses.replace(GATE, host="web2")}, "does not match its name"),
+        ({"route": dataclasses.replace(GATE, address="-oProxyCommand=id")}, "not a host name or an IP"),
+        ({"route": dataclasses.replace(GATE, port=0)}, "not a port"),
+        ({"login": "jump -oProxyCommand=id"}, "not an account name"),
+        ({"target": "db1"}, "no certificate for 'gate', the bastion"),
+        ({"text": "x"}, "unusable"),
+    ],
+)
+def test_t51_what_the_front_end_adds_to_the_second_is_checked_too(
+    installation: InstallationKeys, public: str, more: dict[str, object], why: str
+) -> None:
+    principals = str(more.pop("principals", "via/web1@gate~2"))
+    found = behind(installation, public, principals, **more)
+    with pytest.raises(Failed, match=why):
+        certificate.check(found, public, "web1", None, installation.bundle())
+
+
+def test_the_second_is_for_our_key_and_by_our_ca(installation: InstallationKeys, public: str, tmp_path: Path) -> None:
+    other, believed = make_key(tmp_path / "other").line, installation.bundle()
+    for text, why in (
+        (installation.certify(other, "via/web1@gate~2", serial=7), "another key"),
+        (installation.certify(public, "via/web1@gate~2", serial=8, ca="host_ca"), "does not name its CA"),
+        (installation.certify(public, "via/web1@gate~2", serial=9, options=("-h",)), "not a user certificate"),
+        (installation.certify(public, "via/web1@gate~2", serial=10, seconds=60), "it ends before the other one"),
+    ):
+        with pytest.raises(Failed, match=why):
+            certificate.check(behind(installation, public, text=text), public, "web1", None, believed)
+
+
+def test_what_a_bastion_takes_is_swept_away_with_the_rest(
+    installation: InstallationKeys, public: str, tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    believed = installation.bundle()
+    taken = certificate.check(behind(installation, public), public, "web1", None, believed)
+    own, files = sshconfig.Own(None, "/etc/known", None), sshconfig.Files(state / "id", state / "revoked", state)
+    args = connection_args.read(["web1"])
+    path = certificate.keep(taken, args, believed, own=own, kept=files, skew=0)
+    settings = openssh.effective(["web1"], path)
+    way = path.with_name(path.name.replace(".conf", "~via"))
+    assert f"-F {way} -l jump" in settings["proxycommand"]
+    known = path.with_name(f"{way.name}.known").read_text()
+    assert known == f"@cert-authority gate {installation.host_ca.line}\n"
+    hop = openssh.effective(["-l", "jump", "gate"], way)
+    assert (hop["hostname"], hop["port"], hop["hostkeyalias"]) == ("198.51.100.1", "2222", "gate")
+    assert hop.get("proxycommand", "none") == "none"
+    assert len(list((state / "open").iterdir())) == 6
+    certificate.forget(state / "open", time.time() + 301)
+    assert list((state / "open").iterdir()) == []
 
 
 def kept(installation: InstallationKeys, public: str, state: Path, *, skew: int = 0, seconds: int = 300) -> Path:

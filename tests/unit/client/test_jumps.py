@@ -1,0 +1,92 @@
+"""Hosts that a connection passes through: how they are read, and what reaches ssh through two shells."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sshjit.errors import Invalid
+from sshjit_client import certificate_index, connection_args, jumps
+from sshjit_client.connection_args import Usage
+
+
+@pytest.mark.parametrize(
+    ("typed", "host", "login", "options"),
+    [
+        ("gate", "gate", "", ["gate"]),
+        ("deploy@gate", "gate", "deploy", ["-l", "deploy", "gate"]),
+        ("deploy@gate:2222", "gate", "deploy", ["-p", "2222", "-l", "deploy", "gate"]),
+        ("ssh://deploy@gate:2222", "gate", "deploy", ["-p", "2222", "-l", "deploy", "gate"]),
+        ("ssh://gate/", "gate", "", ["gate"]),
+        ("fd77::5", "fd77::5", "", ["fd77::5"]),
+        ("[fd77::5]:22", "fd77::5", "", ["-p", "22", "fd77::5"]),
+        ("a@[fd77::5]", "fd77::5", "a", ["-l", "a", "fd77::5"]),
+    ],
+)
+def test_a_host_of_j_is_read_as_ssh_reads_it(typed: str, host: str, login: str, options: list[str]) -> None:
+    args = connection_args.read(["--reason", "CHG-7", "-F", "none", "-J", f"{typed},other", "web1", "true"])
+    assert (args.host, args.ssh) == ("web1", ["web1", "true"])
+    hop, other = jumps.hops(args)
+    assert (hop.host, hop.login, hop.options) == (host, login, options)
+    assert (hop.reason, hop.config, other.host) == ("CHG-7", "none", "other")
+
+
+@pytest.mark.parametrize("words", [["-J", "gate"], ["-Jgate"], ["-vJ", "gate"], ["-vJgate"]])
+def test_j_is_found_in_every_spelling_and_the_rest_stays(words: list[str]) -> None:
+    args = connection_args.read([*words, "web1"])
+    assert (args.jump, args.ssh) == ("gate", [*(["-v"] if "v" in words[0] else []), "web1"])
+
+
+def test_j_stands_once() -> None:
+    with pytest.raises(Usage, match="commas"):
+        connection_args.read(["-J", "a", "-J", "b", "web1"])
+    with pytest.raises(Invalid, match="not a destination"):
+        jumps.hops(connection_args.read(["-J", "a,,b", "web1"]))
+
+
+ECHO = """#!{python} -IS
+import json, sys
+json.dump(sys.argv[1:], open({path!r}, "w"))
+"""
+
+
+def arrived(folder: Path, value: str) -> list[str]:
+    """The arguments that ``ssh`` is started with for a ``ProxyCommand``, by the real ssh and a shell."""
+    inner, seen = folder / "ssh", folder / "seen"
+    inner.write_text(ECHO.format(python=sys.executable, path=str(seen)))
+    inner.chmod(0o755)
+    real = shutil.which("ssh")
+    assert real is not None
+    env = {"PATH": f"{folder}:{os.environ['PATH']}", "SHELL": "/bin/sh"}
+    words = [real, "-F", "none", "-o", f"ProxyCommand={value}", "-p", "2200", "10.0.0.5"]
+    subprocess.run(words, env=env, capture_output=True, check=False, timeout=30)
+    found: list[str] = json.loads(seen.read_text())
+    seen.unlink()
+    return found
+
+
+def test_what_is_said_of_a_bastion_reaches_ssh_as_it_was_said(tmp_path: Path) -> None:
+    config = tmp_path / "it's a %folder $HOME" / "web1+%2b~via"
+    value = jumps.bastion("gate", "jump", config)
+    words = arrived(tmp_path, value)
+    assert words[:4] == list(certificate_index.STRICT)
+    assert words[4:8] == ["-F", str(config), "-l", "jump"]
+    assert words[-4:] == ["-W", "[10.0.0.5]:2200", "--", "gate"]
+    assert {"ControlMaster=no", "ControlPath=none"} <= set(words)
+
+
+def test_so_does_what_is_said_of_hosts_one_behind_the_other(tmp_path: Path) -> None:
+    config = tmp_path / "100% it's"
+    value = jumps.chain([jumps.Hop("one", ("-F", str(config))), jumps.Hop("two", ("-p", "2")), jumps.Hop("three", ())])
+    three = arrived(tmp_path, value)
+    assert three[-4:] == ["-W", "[10.0.0.5]:2200", "--", "three"]
+    two = arrived(tmp_path, next(word for word in three if word.startswith("ProxyCommand=")).partition("=")[2])
+    assert (two[:2], two[-4:]) == (["-p", "2"], ["-W", "[10.0.0.5]:2200", "--", "two"])
+    one = arrived(tmp_path, next(word for word in two if word.startswith("ProxyCommand=")).partition("=")[2])
+    assert (one[:2], one[-1]) == (["-F", str(config)], "one")
