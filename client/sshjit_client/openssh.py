@@ -75,8 +75,9 @@ class RunningQuery:
     """A running ``ssh -G`` with a configuration file. It takes about as long as loading our own modules."""
 
     def __init__(self, options: list[str], config: Path) -> None:
-        """Starts it."""
-        self._process = _started(["ssh", "-G", "-F", str(config), *options], b"")
+        """Starts it. ``-s``, which scp and sftp say, would ask for a command."""
+        said = (word for word in options if word != "-s")
+        self._process = _started(["ssh", "-G", "-F", str(config), *said], b"")
 
     def answer(self) -> dict[str, str]:
         """Its values by lower-case keyword; the first line of each counts."""

@@ -128,7 +128,9 @@ def test_another_address_behind_the_bastion_is_refused(site: Site, laptop: Lapto
 
 def test_the_second_certificate_gives_no_shell_no_listener_and_no_socket(site: Site, laptop: Laptop) -> None:
     assert laptop.run("app1", "true").returncode == 0
-    for words in (["gate"], ["gate", "id"], ["-tt", "gate"], ["-s", "gate", "sftp"]):
+    refused = site.through(way(laptop), "-tt", "gate")
+    assert (refused.returncode, refused.stdout, "PTY allocation request failed" in refused.stderr) == (255, "", True)
+    for words in (["gate"], ["gate", "id"], ["-s", "gate", "sftp"]):
         done = site.through(way(laptop), *words)
         assert (done.returncode, done.stdout) == (1, ""), done
         assert "only opens the way to app1" in done.stderr

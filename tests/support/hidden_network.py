@@ -18,6 +18,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from demo import debian, isolate, namespace, openssh
 from sshjit import ca_protocol as m
@@ -67,7 +68,7 @@ class HiddenHost(Host):
         path.chmod(0o755)
         return path
 
-    def enrol(self, name: str, *, address: str, port: int, aliases: tuple[str, ...] = (), **more: str) -> None:
+    def enrol(self, name: str, *, address: str, port: int, aliases: tuple[str, ...] = (), **more: Any) -> None:
         """Enrols the host with its key, and has it trust the CA."""
         labels = (("env", "staging"), ("role", more.pop("role", "web")))
         keys = (line(self.folder / "host_key"),)
@@ -110,7 +111,7 @@ def _serve(listening: socket.socket, argv: list[str]) -> None:
         while True:
             connection = listening.accept()[0]
             with connection:
-                running.append(subprocess.Popen(argv, stdin=connection, stdout=connection))
+                running.append(subprocess.Popen(argv, stdin=connection.fileno(), stdout=connection.fileno()))
     for process in running:
         process.terminate()
         process.wait()
