@@ -279,7 +279,7 @@ class Context:
         bastion = self.as_if.get(host.via) or by_id(self.state, host.via)
         if bastion is None or not bastion.jump_login or bastion.via:
             text = f"{host.name} is reached through {host.via}, which is not enrolled as a bastion any more"
-            raise Refused("bastion_gone", text, hint="the operator names another one: ssh-jit-ca host change")
+            raise Refused("bastion_gone", text, hint="the operator has to name another bastion")
         return bastion
 
     def bastions(self, hosts: Iterable[Host]) -> tuple[Host, ...]:

@@ -36,6 +36,8 @@ _BY_CODE = {
     "bad_reason": ErrorHelp("Write the reason in the form that the rule requires.", *_EXPLAIN),
     "too_many_hosts": ErrorHelp("Request fewer hosts at a time.", *_EXPLAIN),
     "nobody_can_approve": ErrorHelp("A policy administrator can name another approver.", *_EXPLAIN),
+    "bastion_gone": ErrorHelp("The operator has to name another bastion for the host."),
+    "bastion_unknown_address": ErrorHelp("The operator has to say by which address hosts see the bastion."),
     "locked": ErrorHelp("Somebody with the permission to unlock can remove the lock."),
     "review_overdue": ErrorHelp("Somebody with the permission to review has to review it first."),
     "too_many": ErrorHelp("Wait a while, then try again."),

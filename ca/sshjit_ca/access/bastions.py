@@ -49,7 +49,7 @@ def allowed_sources(networks: tuple[str, ...], bastions: Iterable[Host]) -> tupl
         own = [name for name in (bastion.address, *bastion.aliases) if names.is_address(name)]
         if not own:
             text = f"the rule binds certificates to networks, and no IP address of the bastion {bastion.name} is known"
-            hint = "the operator adds the address that hosts see it by, as an alias: ssh-jit-ca host apply"
+            hint = "the operator has to give it the address that hosts see it by, as an alias"
             raise Refused("bastion_unknown_address", text, hint=hint)
         sources |= dict.fromkeys(own)
     return tuple(sources)
