@@ -133,7 +133,7 @@ def test_the_second_certificate_gives_no_shell_no_listener_and_no_socket(site: S
     for words in (["gate"], ["gate", "id"], ["-s", "gate", "sftp"]):
         done = site.through(way(laptop), *words)
         assert (done.returncode, done.stdout) == (1, ""), done
-        assert "only opens the way to app1" in done.stderr
+        assert words[0] == "-s" or "only opens the way to app1" in done.stderr
     done = site.through(way(laptop), "-N", "-o", "ExitOnForwardFailure=yes", "-R", "0:localhost:1", "gate")
     assert (done.returncode, "remote port forwarding failed" in done.stderr) == (255, True), done.stderr
     with socket.socket(socket.AF_UNIX) as inside:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shlex
 import time
 from pathlib import Path
 
@@ -162,7 +163,7 @@ def test_what_a_bastion_takes_is_swept_away_with_the_rest(
     path = certificate.keep(taken, args, believed, own=own, kept=files, skew=0)
     settings = openssh.effective(["web1"], path)
     way = path.with_name(path.name.replace(".conf", "~via"))
-    assert f"-F {way} -l jump" in settings["proxycommand"]
+    assert f"-F {shlex.quote(str(way))} -l jump" in settings["proxycommand"]
     known = path.with_name(f"{way.name}.known").read_text()
     assert known == f"@cert-authority gate {installation.host_ca.line}\n"
     hop = openssh.effective(["-l", "jump", "gate"], way)
