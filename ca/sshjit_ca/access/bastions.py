@@ -86,6 +86,14 @@ class Ways:
         if host.via:
             self._check_way(host, behind)
 
+    def problem(self, host: Host) -> str:
+        """What ``check`` refuses, in a sentence; empty if it refuses nothing."""
+        try:
+            self.check(host)
+        except Invalid as error:
+            return error.message
+        return ""
+
     def _check_way(self, host: Host, behind: list[str]) -> None:
         bastion = self._hosts.get(host.via)
         if host.via == host.id:

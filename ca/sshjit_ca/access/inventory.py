@@ -86,7 +86,7 @@ def plan(context: Context, specs: tuple[HostSpec, ...], *, prune: bool) -> Plan:
         each.id: each for each in wanted.values()
     }
     mistakes += _clashes(context, after.values(), frozenset(wanted), left)
-    mistakes += [] if unknown else _ways(after.values())
+    mistakes += [] if unknown else _ways(held, after.values())
     if mistakes:
         more = f"\n… and {len(mistakes) - TOLD} more" if len(mistakes) > TOLD else ""
         told = "\n".join(mistakes[:TOLD])
@@ -147,15 +147,15 @@ def _with_bastions(
     return settled, mistakes
 
 
-def _ways(after: Collection[Host]) -> list[str]:
-    """Ways through bastions that would not lead anywhere."""
-    ways, mistakes = bastions.Ways(after), []
-    for host in after:
-        try:
-            ways.check(host)
-        except SshJitError as error:
-            mistakes.append(f"{host.name}: {error.message}")
-    return mistakes
+def _ways(held: Mapping[str, Host], after: Collection[Host]) -> list[str]:
+    """Ways through bastions that would not lead anywhere, but for those that lead nowhere already."""
+    before, ways = bastions.Ways(held.values()), bastions.Ways(after)
+    problems = ((host, ways.problem(host)) for host in after)
+    return [
+        f"{host.name}: {problem}"
+        for host, problem in problems
+        if problem and not (held.get(host.name) == host and before.problem(host))
+    ]
 
 
 def _clashes(context: Context, after: Iterable[Host], wanted: frozenset[str], gone: frozenset[str]) -> list[str]:

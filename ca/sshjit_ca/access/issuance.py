@@ -62,16 +62,18 @@ def issue_certificate(
     inner = replace(terms, source=bastions.allowed_sources(terms.source, context.bastions(hosts)))
     certificate = profile.user_certificate(inner, key, _issue(context, signer))
     blob = sign_and_read_back(certificate, signer)
-    context.record(_issued(context, login_id, request, certificate, blob, terms))
-    passing = []
+    entries, passing = [_issued(context, login_id, request, certificate, blob, terms)], []
     for host in hosts if to is None else to:
         bastion = context.bastion_of(host)
         if bastion is not None:
-            second = profile.bastion_certificate(terms, host.id, bastion.id, key, _issue(context, signer))
+            issue = _issue(context, signer, after=len(entries))
+            second = profile.bastion_certificate(terms, host.id, bastion.id, key, issue)
             sealed = sign_and_read_back(second, signer)
             entry = _issued(context, login_id, request, second, sealed, terms)
-            context.record(replace(entry, login=bastion.jump_login, hosts=(host.name,), bastion=bastion.id))
+            entries.append(replace(entry, login=bastion.jump_login, hosts=(host.name,), bastion=bastion.id))
             passing.append(bastion_view(host, bastion, sshcert.line(sealed), second))
+    for entry in entries:  # all of them, once every one is signed
+        context.record(entry)
     return _view(certificate, blob, request, terms, hosts, tuple(passing))
 
 
@@ -149,10 +151,11 @@ def _terms(context: Context, login: Login, request: Request, within: Bounds | Te
     )
 
 
-def _issue(context: Context, signer: Signer) -> Issue:
+def _issue(context: Context, signer: Signer, *, after: int = 0) -> Issue:
+    """How to sign the certificate whose entry comes ``after`` so many others that are not written down yet."""
     return Issue(
         now=context.now,
-        serial=context.journal.next_serial(),
+        serial=context.journal.next_serial() + after,
         nonce=context.random(profile.NONCE_BYTES),
         ca=signer.public,
         ceiling=context.config.certificate_max,

@@ -10,8 +10,9 @@ import pytest
 
 from sshjit import ca_protocol as m
 from sshjit import sshcert
-from sshjit.errors import Invalid, Refused
-from sshjit_ca.access import session_reports
+from sshjit.errors import Failed, Invalid, Refused
+from sshjit_ca.access import issuance, session_reports
+from sshjit_ca.keys import Signer
 from sshjit_ca.state import Host
 from tests.support import published_bundle
 from tests.support.installation import ALICE, BOB, DANA, Installation, make_key
@@ -292,6 +293,32 @@ def test_an_inventory_says_bastions_in_any_order_and_all_mistakes(ca: Installati
     assert "app2: app1 is itself reached through a bastion, so that it cannot be one" in told
     apply(ca, spec("app1", address="10.0.0.5", via=""), gate)
     assert hosts["app1"].via == ""
+
+
+def test_an_inventory_is_not_stopped_by_a_way_that_led_nowhere_before(behind: Installation) -> None:
+    from tests.unit.ca.test_inventory import apply, refused, spec
+
+    behind.say(m.RemoveHost("gate", "old", None, None), m.Done, "admin")
+    assert len(apply(behind, spec("web7")).changes) == 1
+    assert "app1: there is no bastion 'gate'" in refused(behind, spec("app1", via="gate"))
+
+
+def test_where_the_second_cannot_be_signed_the_first_is_not_written_down(
+    behind: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, signed = issuance.sign_and_read_back, list[sshcert.Certificate]()
+
+    def once(certificate: sshcert.Certificate, signer: Signer) -> bytes:
+        signed.append(certificate)
+        if len(signed) > 1:
+            raise Failed("not_signing", "the device went away")
+        return real(certificate, signer)
+
+    monkeypatch.setattr(issuance, "sign_and_read_back", once)
+    reply = behind.ask(behind.native(ALICE), "app1")
+    assert (reply.certificate, len(signed)) == (None, 2)
+    assert "no certificate could be signed" in reply.notes[-1]
+    assert "certificate" not in behind.kinds()
 
 
 def test_what_an_inventory_closes_counts_a_bastion_that_is_new(ca: Installation) -> None:
