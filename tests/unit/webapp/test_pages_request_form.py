@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from sshjit import ca_protocol as m
+from sshjit_web import policy_preview
 from tests.support.in_process_ca import EVE, FrontEnd, named
 from tests.support.installation import ALICE, BOB, DANA
 
@@ -268,3 +269,30 @@ def test_rules_are_turned_by_pages_and_the_answer_stays_on_top(world: FrontEnd) 
     assert "team-59<" in second
     for page in (first, second):
         assert "Granted immediately" in page
+
+
+def test_what_is_reached_through_a_bastion_is_shown_so_and_the_bastion_s_denies_are_foretold(world: FrontEnd) -> None:
+    gate = m.AddHost("gate", (), "198.51.100.1", 22, (("env", "prod"), ("role", "gate")), (), jump_login="jump")
+    behind = m.AddHost("app1", (), "10.0.0.5", 22, (("env", "staging"), ("role", "web")), (), via="gate")
+    for host in (gate, behind):
+        world.ca.say(host, m.HostReply, "admin")
+    page = world.page(ALICE, "/requests/new?host=app1")
+    assert "via gate</span></label>" in page
+    assert "Granted immediately" in page
+    assert "via gate" in world.page(ALICE, "/requests/new?q=gate"), "it is found by its bastion too"
+    shown = world.page(ALICE, f"/requests/{world.ask(ALICE, 'app1')}")
+    assert "via <bdi>gate</bdi>" in shown
+    deny = '[[deny]]\nname = "closed"\nhosts = { role = "gate" }\n[[allow]]\nname = "staging"'
+    world.ca.change_policy('[[allow]]\nname = "staging"', deny)
+    world.ca.later(600)
+    said = policy_preview.find_hosts(world.ca.say(m.ReadHosts(None), m.HostsReply, "admin").hosts, ("app1",), ())
+    assert said is not None
+    assert said[0].bastion is not None
+    assert (said[0].bastion.host.name, said[0].bastion.login) == ("gate", "jump")
+    answer = world.post(ALICE, "/requests/new", host=["app1"], dry="yes")
+    assert "denies access to gate, through which app1 is reached" in html.unescape(answer.text)
+
+
+def test_a_host_whose_bastion_is_gone_is_left_to_the_ca() -> None:
+    hosts = (m.HostView("app1", "app1", (), "10.0.0.5", 22, (), via="gate"),)
+    assert policy_preview.find_hosts(hosts, ("app1",), ()) is None
