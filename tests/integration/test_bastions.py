@@ -16,6 +16,7 @@ from sshjit import ca_protocol as m
 from tests.support import host_machine
 from tests.support.client_server import ClientServer, client_server
 from tests.support.hidden_network import HiddenNetwork, hidden_network
+from tests.support.host_machine import free_port, wait_for_port
 from tests.unit.client.conftest import Laptop, machine
 from tests.unit.client.installation_keys import make_key
 
@@ -137,12 +138,19 @@ def test_the_second_certificate_gives_no_shell_no_listener_and_no_socket(site: S
     done = site.through(way(laptop), "-N", "-o", "ExitOnForwardFailure=yes", "-R", "0:localhost:1", "gate")
     assert (done.returncode, "remote port forwarding failed" in done.stderr) == (255, True), done.stderr
     with socket.socket(socket.AF_UNIX) as inside:
-        path = site.gate.folder / "inside.sock"
+        path, port = site.gate.folder / "inside.sock", free_port()
         inside.bind(str(path))
         inside.listen()
+        inside.setblocking(False)
         path.chmod(0o777)
-        done = site.through(way(laptop), "-W", str(path), "gate")
-        assert (done.returncode, PROHIBITED in done.stderr) == (255, True), done.stderr
+        words = ["ssh", "-F", str(way(laptop)), "-l", "jump", "-N", "-L", f"127.0.0.1:{port}:{path}", "gate"]
+        with subprocess.Popen(words, env=laptop.env, stdin=subprocess.DEVNULL) as forwarding:
+            wait_for_port(port)
+            with socket.create_connection(("127.0.0.1", port), timeout=30) as outside:
+                assert outside.recv(1) == b"", "it is closed at once"
+            with pytest.raises(BlockingIOError):
+                inside.accept()
+            forwarding.terminate()
 
 
 def test_neither_certificate_opens_what_the_other_is_for(site: Site, laptop: Laptop) -> None:
