@@ -141,7 +141,7 @@ def test_the_second_certificate_gives_no_shell_no_listener_and_no_socket(site: S
         path, port = site.gate.folder / "inside.sock", free_port()
         inside.bind(str(path))
         inside.listen()
-        inside.setblocking(False)
+        inside.settimeout(0)
         path.chmod(0o777)
         words = ["ssh", "-F", str(way(laptop)), "-l", "jump", "-N", "-L", f"127.0.0.1:{port}:{path}", "gate"]
         with subprocess.Popen(words, env=laptop.env, stdin=subprocess.DEVNULL) as forwarding:
