@@ -458,24 +458,25 @@ def test_t77_all_connections_of_a_unix_user_leave_no_more_unread_than_one_limit_
     played(play)
 
 
-def test_t77_as_many_of_them_as_it_takes_and_whoever_asks_no_more_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_t77_as_many_of_them_as_it_takes_and_whoever_is_disconnected_already_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Not the one whose answer is too much, if it left less than others."""
     monkeypatch.setattr(peers, "MAX_USER_UNREAD", 3_500_000)
 
     async def play(ca: Ca) -> None:
         first, second, third = crowd = [await ca.meet() for _ in range(3)]
         for peer in crowd:
-            await peer.say(question() * 3)
-        ca.answer(first, LARGE, LARGE)
+            await peer.say(question() * 4)
+        ca.answer(first, LARGE, LARGE, MEDIUM)
+        ca.begin(first).disconnect(Failed("defect", "a defect"))
         ca.answer(second, LARGE)
         ca.answer(third, MEDIUM)
-        first.channel.shutdown(socket.SHUT_WR)
         await passing()
         assert len(ca.mine.connections) == 3
         ca.answer(second, LARGE)
         await passing()
-        assert len(ca.mine.connections) == 2
-        assert third.connection in ca.mine.connections
+        assert ca.mine.connections == {second.connection, third.connection}
         monkeypatch.setattr(peers, "MAX_USER_UNREAD", 10_000)
         ca.answer(third, SMALL)
         await passing()

@@ -184,6 +184,17 @@ def test_t77_a_sign_in_that_failed_makes_room_for_the_next(ca: Installation, mon
             assert codes([next_answer(peer)]) == ["bad_token"]
 
 
+def test_a_defect_while_a_sign_in_is_prepared_is_answered_and_the_connection_goes_on(ca: Installation) -> None:
+    def broken(message: m.Message) -> None:
+        assert not isinstance(message, m.LoginNative), "a defect"
+
+    with serving_sockets(ca, frozenset({os.getuid()}), broken), connect(ca) as connection:
+        asking(connection, ca.native_message(ALICE), 1)
+        assert next_answer(connection)["body"]["code"] == "defect"
+        asking(connection, m.Health(), 1)
+        assert next_answer(connection)["type"] == "ok"
+
+
 def test_a_key_is_prepared_while_sign_ins_wait_for_a_provider(ca: Installation) -> None:
     """The operator's keys and devices are asked by other threads."""
     go_on = threading.Event()

@@ -50,6 +50,15 @@ def test_an_ask_is_told_to_those_who_could_answer_it(ca: Installation) -> None:
     assert (item.reviewers, item.notify) == ((), ())
 
 
+def test_labels_are_those_of_the_machine_that_was_asked_for_and_of_no_later_one_of_its_name(ca: Installation) -> None:
+    ca.ask(ca.native(ALICE), "web1")
+    assert feed(ca).items[0].labels
+    ca.say(m.RemoveHost("web1", "broken", None, None), m.Done, "admin")
+    assert feed(ca).items[0].labels == ()
+    ca.add_host("web1", env="prod", role="db")
+    assert feed(ca).items[0].labels == ()
+
+
 def test_the_request_is_shown_as_it_stands_now(ca: Installation) -> None:
     request = ca.ask(ca.native(DANA), "db1").request
     ca.approve(ca.web(BOB), request)
@@ -90,6 +99,15 @@ def test_questions_go_on_where_the_last_one_ended(ca: Installation) -> None:
     assert everything(ca, 2) == list(whole.items)
     assert feed(ca, whole.read).items == ()
     assert whole.read == whole.size - 1
+
+
+def test_what_is_not_durable_yet_is_told_later(ca: Installation) -> None:
+    """It might never have happened."""
+    alice, before = ca.native(ALICE), feed(ca)
+    ask = m.Ask(alice, ("web1",), None, "shell", None, None, "look", certificate=False, address="")
+    _, during = ca.say_all([ask, m.ReadFeed(before.read, 100)])
+    assert during == m.FeedReply((), before.read, before.size)
+    assert [item.kind for item in feed(ca, before.read).items] == ["asked", "opened"]
 
 
 def test_one_question_goes_past_a_bounded_number_of_entries(ca: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,6 +166,28 @@ def test_broken_glass_is_told_to_those_who_may_review_it(ca: Installation) -> No
     review(ca, ca.web(BOB), request)
     last = feed(ca).items[-1]
     assert (last.kind, last.actor and last.actor.name) == ("reviewed", BOB.sub)
+
+
+def test_nobody_is_asked_to_review_what_breaks_no_glass(ca: Installation) -> None:
+    ca.change_policy(*GLASS)
+    ca.web(BOB)
+    ca.ask(ca.native(DANA), "db1")
+    (asked,) = feed(ca).items
+    assert [each.name for each in asked.deciders] == [BOB.sub]
+    assert asked.reviewers == ()
+
+
+def test_who_decides_and_who_reviews_is_told_of_the_same_person_s_requests(ca: Installation) -> None:
+    ca.change_policy(*GLASS)
+    ca.change_policy('review = ["lead"]', 'review = ["dba"]')
+    for reviewer in (BOB, DANA):
+        ca.web(reviewer)
+    both = ca.native(Person("x-1", ("SRE", "Database")))
+    ca.ask(both, "db1")
+    break_glass(ca, both, login="root")
+    asked, broken, _ = feed(ca).items
+    assert [[each.name for each in item.deciders] for item in (asked, broken)] == [[BOB.sub], []]
+    assert [[each.name for each in item.reviewers] for item in (asked, broken)] == [[], [DANA.sub]]
 
 
 def test_an_answer_for_a_crowd_stays_small_enough_to_be_read(ca: Installation, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import os
 import select
 import socket
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -22,7 +22,7 @@ from sshjit_ca.context import Question
 from sshjit_ca.ephemeral import LogThrottle
 from sshjit_ca.operations import admin_client
 from sshjit_ca.service import connection as peers
-from sshjit_ca.service import server
+from sshjit_ca.service import frames, server
 from tests.support.ca_sockets import serving_sockets
 from tests.support.installation import Installation
 from tests.support.waiting import PATIENCE, wait_until
@@ -117,6 +117,25 @@ def test_a_body_that_does_not_fit_is_answered_and_the_connection_goes_on(serving
         first, second = answers(connection)
     assert (first["id"], first["body"]["code"]) == (5, "bad_message")
     assert (second["id"], second["type"]) == (6, "ok")
+
+
+def test_a_defect_while_a_frame_is_read_ends_its_connection_and_no_other(
+    serving: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = frames.read
+
+    def broken(frame: bytes, allows: Callable[[type[m.Message]], bool]) -> tuple[frames.Origin, m.Message | Invalid]:
+        assert b"read_policy" not in frame, "a defect"
+        return read(frame, allows)
+
+    monkeypatch.setattr(frames, "read", broken)
+    with connect(serving) as unlucky, connect(serving) as other:
+        other.sendall(question())
+        unlucky.sendall(question("read_policy"))
+        assert [answer["body"]["code"] for answer in answers(unlucky)] == ["defect"]
+        other.sendall(question())
+        other.shutdown(socket.SHUT_WR)
+        assert [answer["type"] for answer in answers(other)] == ["ok", "ok"]
 
 
 def test_questions_that_arrive_together_are_answered_under_their_own_numbers(serving: Installation) -> None:
