@@ -55,7 +55,6 @@ def listen(path: Path, users: frozenset[int]) -> Bound:
         path.unlink()
         raise
     listening.listen(128)
-    listening.settimeout(0)
     return Bound(listening, _file(path))
 
 

@@ -162,6 +162,25 @@ def test_what_comes_while_the_ca_is_stopping_is_refused(ca: Installation) -> Non
         peer.close()
 
 
+def test_a_ca_that_stops_makes_no_socket_s_file_anew(ca: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It took them away itself, and may still wait for a sign-in."""
+    monkeypatch.setattr(listeners, "LOOK", 0.001)
+    begun = threading.Event()
+
+    def hold(message: m.Message) -> None:
+        if isinstance(message, m.LoginNative):
+            begun.set()
+            time.sleep(0.5)
+
+    said = ca.native_message(ALICE)
+    with serving_sockets(ca, frozenset({os.getuid()}), hold), socket.socket(socket.AF_UNIX) as peer:
+        peer.connect(str(ca.config.web_socket))
+        peer.sendall(framed(1, said))
+        assert begun.wait(PATIENCE)
+    assert not ca.config.web_socket.exists()
+    assert not ca.config.admin_socket.exists()
+
+
 def status(process: CaProcess) -> m.StatusReply:
     return admin_client.call(process.admin_socket, m.Status(), m.StatusReply)
 

@@ -56,8 +56,8 @@ class _Shares(Generic[K]):
         self._taken = False
         self._used[key] += seconds
         if len(self._used) > self._full:
-            waiting = {one for _, _, one in self._order}
-            self._used = {one: used for one, used in self._used.items() if used > self._least or one in waiting}
+            # Who waits has used that much, or more: ``add`` saw to it.
+            self._used = {one: used for one, used in self._used.items() if used >= self._least}
             self._full = 2 * len(self._used) + _REMEMBERED
 
 
