@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
@@ -22,6 +23,7 @@ from sshjit_ca.service import server
 from sshjit_ca.service.bundle_waiters import LONGEST, MOST, BundleWaiters
 from tests.support.ca_sockets import serving_sockets
 from tests.support.installation import ALICE, Installation, make_key
+from tests.support.waiting import wait_until
 
 WAIT = 20
 
@@ -204,6 +206,29 @@ def test_so_many_may_wait_and_each_for_so_long() -> None:
     assert waiters.add(7, m.ReadBundle(5, 2, 9), now=100, size=1)
     ((asker, asked),) = waiters.due(now=103.5, size=2)
     assert (asker, asked.wait, asked.have) == (7, 6, 5)
+
+
+def test_however_many_wait_there_is_one_look_at_a_time(
+    serving: Installation, connected: Connected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else there would be one more with each question, for as long as anybody waits: front ends always do."""
+    ahead: list[int] = []
+    look = server.Server._look_at_bundles
+
+    def counted(this: server.Server) -> None:
+        look(this)
+        scheduled: list[asyncio.TimerHandle] = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
+        ahead.append(sum(handle._callback == this._look_at_bundles for handle in scheduled))  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(server.Server, "_look_at_bundles", counted)
+    peers = [connected(serving) for _ in range(4)]
+    have = peers[0].newest()
+    for peer in peers:
+        peer.ask(have, WAIT)
+        peer.ask(have)
+        peer.answer()
+    wait_until(lambda: len(ahead) > 3)
+    assert set(ahead) == {1}
 
 
 def test_what_is_written_right_behind_the_question_is_heard_too(

@@ -416,6 +416,44 @@ def test_after_the_reason_nothing_more_is_said(caplog: pytest.LogCaptureFixture)
     assert [line.rpartition("(")[2] for line in caplog.messages] == ["too_large)"]
 
 
+@pytest.mark.parametrize("name", ["web", "admin"])
+def test_what_failed_is_told_to_people_by_its_code_and_to_the_operator_whole(
+    caplog: pytest.LogCaptureFixture, name: Socket
+) -> None:
+    """The operator finds in the daemon's log, once, what people were not told."""
+    failure = Failed("not_signing", "/srv/ca.db cannot be written", hint="mount it")
+
+    async def play(ca: Ca) -> None:
+        ca.name, ca.mine = name, Account(name, os.getuid())
+        peer = await ca.meet()
+        await peer.say(question() * 3)
+        ca.answer(peer, failure, failure, SMALL)
+        await until(lambda: len(peer.codes()) == 3)
+        assert peer.codes() == ["not_signing", "not_signing", "no"]
+        assert (b"/srv/ca.db" in peer.raw, b"mount it" in peer.raw) == ((name == "admin",) * 2)
+
+    played(play)
+    line = "a question could not be answered: not_signing: /srv/ca.db cannot be written (mount it)"
+    assert caplog.messages == ([] if name == "admin" else [line])
+
+
+def test_t68_many_that_are_disconnected_for_the_same_are_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def play(ca: Ca) -> None:
+        wrong, deaf = [await ca.meet() for _ in range(3)], [await ca.meet() for _ in range(3)]
+        for peer in wrong:
+            await peer.say(b"\xff" * 4)
+        for peer in deaf:
+            await peer.say(question())
+            ca.answer(peer, LARGE)
+        await passing(peers.UNREAD + 1)
+        await until(lambda: not ca.mine.connections)
+
+    played(play)
+    assert len(caplog.messages) == 2
+    assert "(too_large)" in caplog.messages[0]
+    assert "does not read its answers" in caplog.messages[1]
+
+
 def test_nothing_is_taken_of_a_peer_that_was_disconnected_for_what_it_does_not_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
