@@ -16,6 +16,7 @@ import pytest
 
 from sshjit import ca_protocol as m
 from sshjit import sshkey
+from sshjit.errors import Failed
 from sshjit_ca.authority import Answer
 from sshjit_ca.context import Question
 from sshjit_ca.operations import admin_client
@@ -229,6 +230,21 @@ def test_however_many_wait_there_is_one_look_at_a_time(
         peer.answer()
     wait_until(lambda: len(ahead) > 3)
     assert set(ahead) == {1}
+
+
+def test_who_would_wait_hears_of_a_failure_at_once(
+    serving: Installation, connected: Connected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(questions: Iterable[Question]) -> list[Answer]:
+        return [Failed("not_signing", "no disk") for _ in questions]
+
+    peer = connected(serving)
+    have = peer.newest()
+    with monkeypatch.context() as patch:
+        patch.setattr(serving.authority, "answer", failing)
+        peer.ask(have, WAIT)
+        assert peer.answer()["body"]["code"] == "not_signing"
+    assert peer.newest() == have
 
 
 def test_what_is_written_right_behind_the_question_is_heard_too(
