@@ -277,8 +277,8 @@ class Context:
         if not host.via:
             return None
         bastion = self.as_if.get(host.via) or by_id(self.state, host.via)
-        if bastion is None or not bastion.jump_login or bastion.via:
-            text = f"{host.name} is reached through {host.via}, which is not enrolled as a bastion any more"
+        if bastion is None:  # one that others are behind stays a bastion until it is removed (``bastions.Ways``)
+            text = f"{host.name} is reached through {host.via}, which is not enrolled any more"
             raise Refused("bastion_gone", text, hint="the operator has to name another bastion")
         return bastion
 
