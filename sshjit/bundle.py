@@ -57,6 +57,16 @@ class Succession:
 
 
 @dataclass(frozen=True, slots=True)
+class PlainHost:
+    """A host that shows no host certificates: its id, its name and aliases, and the keys that joining proved."""
+
+    id: str
+    names: tuple[str, ...]
+    """Its name first."""
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Bundle:
     """What hosts and laptops believe. Keys are OpenSSH lines ``type base64``; times seconds since the epoch."""
 
@@ -87,8 +97,8 @@ class Bundle:
     critical: tuple[str, ...] = wire.added(2, default=(), weakens=True)
     """Names of fields that a reader must know to go by this bundle at all. Format 1 cannot say it, so it cannot be
     written of such a bundle."""
-    host_keys: tuple[tuple[str, str], ...] = wire.added(2, default=())
-    """Of hosts that show no certificates: host id, and a plain host key that joining proved."""
+    host_keys: tuple[PlainHost, ...] = wire.added(2, default=())
+    """Of hosts that show no certificates. No name is there twice."""
     bastions: tuple[tuple[str, str, str, int], ...] = wire.added(2, default=())
     """What bastions let through: the bastion's host id, the principal of a certificate, and the address and port that
     it opens there."""
@@ -131,6 +141,7 @@ def read(text: str, *, plain_http: bool = False) -> Bundle:
     if not _INSTALLATION.fullmatch(bundle.installation):
         raise Invalid("bad_bundle", "the installation's name is malformed")
     _check_keys(bundle)
+    _check_plain_hosts(bundle)
     for provider in bundle.providers:
         _check_provider(provider, plain_http=plain_http)
     krl.read(krl_of(bundle))
@@ -164,14 +175,14 @@ def _without_unknown(bundle: Bundle) -> Bundle:
     for name in ("user_ca", "host_ca", "retired"):
         parts[name], unknown = sshkey.known_lines(getattr(bundle, name))
         left_out += [f"keys of the type {kind} in {name}" for kind in unknown]
-    kept = []
-    for host, line in bundle.host_keys:
-        known, unknown = sshkey.known_lines((line,))
-        kept += [(host, line)] if known else []
+    plain = []
+    for host in bundle.host_keys:
+        known, unknown = sshkey.known_lines(host.keys)
+        plain.append(dataclasses.replace(host, keys=known))
         left_out += [f"host keys of the type {kind}" for kind in unknown]
     raw, sections = krl.known(krl_of(bundle))
     left_out += [f"{section} in the revocation list" for section in sections]
-    parts |= {"host_keys": tuple(kept), "krl": base64.b64encode(raw).decode("ascii") if sections else bundle.krl}
+    parts |= {"host_keys": tuple(plain), "krl": base64.b64encode(raw).decode("ascii") if sections else bundle.krl}
     return dataclasses.replace(bundle, **parts, left_out=tuple(dict.fromkeys(left_out)))
 
 
@@ -246,9 +257,19 @@ def _check_keys(bundle: Bundle) -> None:
         raise Invalid("bad_bundle", "the bundle names no CA keys")
     if any(len(set(keys)) != len(keys) for keys in (bundle.user_ca, bundle.host_ca, bundle.retired)):
         raise Invalid("bad_bundle", "the bundle names a CA key twice")
-    for host, line in bundle.host_keys:
-        names.host_id(host)
-        if sshkey.parse_line(line).line != line:
+
+
+def _check_plain_hosts(bundle: Bundle) -> None:
+    """What is written into a file of ssh's: names that are names, and of one host each, and keys that are plain."""
+    owned = set[str]()
+    for host in bundle.host_keys:
+        if not host.names or names.host_id(host.id).partition("~")[0] != host.names[0]:
+            raise Invalid("bad_bundle", f"the host {names.show(host.id)} has another name in the bundle")
+        for name in host.names:
+            if names.host_alias(name) in owned:
+                raise Invalid("bad_bundle", f"the bundle names the host {name} twice")
+            owned.add(name)
+        if any(sshkey.parse_line(line).line != line for line in host.keys):
             raise Invalid("bad_bundle", "the bundle holds a host key that is not plain")
 
 

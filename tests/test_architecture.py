@@ -150,8 +150,8 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("connection", "explanation"),
         ("policy", "sessions", "signed_request"),
         ("option_parser", "sign_in"),
-        ("certificate", "login_key", "request_details", "trusted_bundle"),
-        ("jumps", "machine", "reachability", "sshconfig", "waiting"),
+        ("certificate", "host_certificates", "login_key", "request_details", "trusted_bundle"),
+        ("jumps", "known_hosts", "machine", "reachability", "sshconfig", "waiting"),
         ("api", "certificate_index", "files", "oidc", "request_args", "request_text", "styles"),
         (
             *("browser", "connection_args", "exit_codes", "helptext", "http_client", "openssh", "paths", "terminal"),

@@ -14,7 +14,7 @@ from sshjit import names, sshcert, sshkey
 from sshjit.api.views import CertificateView, RouteView
 from sshjit.bundle import Bundle
 from sshjit.errors import Failed, Invalid
-from sshjit_client import certificate_index, files, jumps, sshconfig
+from sshjit_client import certificate_index, files, jumps, known_hosts, sshconfig
 from sshjit_client.certificate_index import HEAD
 from sshjit_client.connection_args import ConnectionArgs
 
@@ -152,11 +152,11 @@ def keep(
     folder = files.private_folder(kept.state / "open")
     forget(folder, time.time())
     name = certificate_index.name_for(args)
-    certificate, hosts = folder / f"{name}-cert.pub", folder / f"{name}.known"
+    certificate, hosts = folder / f"{name}-cert.pub", folder / f"{name}{known_hosts.SUFFIX}"
     host, route = names.lowered(args.host), checked.route
     files.write(certificate, f"{checked.line}\n", durable=False)
     # What was typed alone: the host's other names come unsigned, and could name whatever else the CA's line is for.
-    files.write(hosts, "".join(f"@cert-authority {host} {line}\n" for line in bundle.host_ca), durable=False)
+    files.write(hosts, known_hosts.text(bundle, host), durable=False)
     target = sshconfig.Target(
         typed=args.host,
         host=host,

@@ -19,11 +19,16 @@ SPARE = 5
 HEAD = "# ssh-jit until "
 BREAK_GLASS = "break-glass="
 """The beginning of a name for break-glass. No other name has ``=`` there."""
-STRICT = ("-o", "StrictHostKeyChecking=yes", "-o", "VerifyHostKeyDNS=no")
+STRICT = (
+    *("-o", "StrictHostKeyChecking=yes"),
+    *("-o", "VerifyHostKeyDNS=no"),
+    *("-o", "UpdateHostKeys=no"),
+)
 """What every connection of ours says to ssh before anything else, and no configuration can take back.
 
 The address comes from a front end that may lie, so no unknown host key is accepted, and none because of what DNS says
-of that address.
+of that address. Nor does ssh write a host's plain keys into the person's own known_hosts, where they would count for
+longer than the bundle says.
 """
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789._-")
 _LONGEST = 200

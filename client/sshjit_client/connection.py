@@ -81,15 +81,18 @@ def access(machine: Machine, args: ConnectionArgs, query: RunningQuery | None = 
     own = sshconfig.answer(query or sshconfig.ask(args, state))
     login = account(args, own)
     session, api, reply = request_access(machine, access_request(args, host, login))
-    from sshjit_client import certificate, trusted_bundle  # noqa: PLC0415  # loaded by _load_rest by now
+    from sshjit_client import certificate, known_hosts, trusted_bundle  # noqa: PLC0415  # loaded by _load_rest by now
 
     view = reply.certificate or _wait(machine, api, reply)
     args.break_glass = reply.request.break_glass
     if args.break_glass:
         machine.terminal.mark = f"{request_text.BREAK_GLASS_MARK}: "
         machine.terminal.say(_break_glass(reply.request))
-    bundle = trusted_bundle.current(settings, machine.config, machine.terminal)
+    bundle = trusted_bundle.current(machine, settings)
     checked = certificate.check(view, session.public, host, login, bundle)
+    if (known_hosts.plain(bundle, host) is None) != checked.route.host_certificates:
+        # That is the server's word. It says no more than that the bundle here may be too old to know the host.
+        bundle = trusted_bundle.current(machine, settings, fresh=0)
     revoked = machine.config / trusted_bundle.REVOKED
     if own.revoked:
         machine.terminal.say(f"ssh uses your RevokedHostKeys {own.revoked} instead of the installation's {revoked}")

@@ -54,7 +54,7 @@ def sign_in(machine: Machine, options: SignInOptions) -> Session:
 
     """
     settings = machine.settings()
-    bundle = trusted_bundle.current(settings, machine.config, machine.terminal, fresh=0)
+    bundle = trusted_bundle.current(machine, settings, fresh=0)
     provider = choose(bundle, options.provider or settings.provider)
     state = files.private_folder(machine.state)
     with tempfile.TemporaryDirectory(dir=state, prefix="login.") as folder:

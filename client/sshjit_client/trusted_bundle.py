@@ -2,7 +2,8 @@
 
 A new bundle is accepted if the pinned root signed it, it is for the installation of the set-up, and it is newer than
 the kept one. A refused bundle changes nothing: the kept one stays in use, and the person is told. The list of revoked
-host keys in it goes into a file that ssh reads by itself, also for connections without ssh-jit.
+host keys in it goes into a file that ssh reads by itself, also for connections without ssh-jit; how hosts are known,
+into the files of the certificates that are kept (``known_hosts.py``).
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from pathlib import Path
 from sshjit import bundle, names, sshkey, versions, wire
 from sshjit.bundle import Bundle
 from sshjit.errors import Failed, Invalid, Refused, SshJitError
-from sshjit_client import files, http_client, openssh
-from sshjit_client.machine import HeldBundle, Settings
+from sshjit_client import files, http_client, known_hosts, openssh
+from sshjit_client.machine import HeldBundle, Machine, Settings
 from sshjit_client.terminal import Terminal
 
 FRESH = 300
@@ -104,13 +105,14 @@ def accept(new: HeldBundle, held: Bundle | None, settings: Settings) -> Bundle |
     return offered if bundle.replaces(offered, held) else None
 
 
-def current(settings: Settings, folder: Path, terminal: Terminal, *, fresh: int = FRESH) -> Bundle:
+def current(machine: Machine, settings: Settings, *, fresh: int = FRESH) -> Bundle:
     """The newest trusted bundle; asks the server if the last time was ``fresh`` seconds ago.
 
     Raises:
         Failed: when there is none at all.
 
     """
+    folder, terminal = machine.config, machine.terminal
     path = folder / "bundle.json"
     stored = files.load(path, HeldBundle)
     held = bundle.read(stored.bundle, plain_http=plain(settings)) if stored else None
@@ -125,7 +127,7 @@ def current(settings: Settings, folder: Path, terminal: Terminal, *, fresh: int 
             if settings != (moved := pinned(settings, accepted)):
                 files.save(folder / "config.json", moved)
                 terminal.say(f"the installation has a new root, signed by the one before it: {moved.root}")
-            keep(folder, new, accepted)
+            keep(machine, new, accepted)
             held = accepted
             for warning in warnings(accepted):
                 terminal.say(warning)
@@ -139,10 +141,11 @@ def current(settings: Settings, folder: Path, terminal: Terminal, *, fresh: int 
     return _not_old(held, terminal)
 
 
-def keep(folder: Path, new: HeldBundle, trusted: Bundle) -> None:
-    """Keeps a trusted bundle. ssh's list is written first: a list that is too new harms nobody."""
-    _keep_list(folder, trusted)
-    files.save(folder / "bundle.json", new)
+def keep(machine: Machine, new: HeldBundle, trusted: Bundle) -> None:
+    """Keeps a trusted bundle. What ssh reads of it is written first: that it is too new harms nobody."""
+    _keep_list(machine.config, trusted)
+    known_hosts.update(machine.state / "open", trusted)
+    files.save(machine.config / "bundle.json", new)
 
 
 def warnings(held: Bundle) -> list[str]:

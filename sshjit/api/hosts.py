@@ -76,7 +76,7 @@ class HostsReply(Reply):
 
     hosts: tuple[HostView, ...]
     certified: tuple[tuple[str, int], ...] = wire.added(2, default=())
-    """At the admin socket: names of hosts, and until when the certificates that they have last."""
+    """Names of hosts that show certificates, and until when those of all their keys last; 0: one key has none."""
     logins: tuple[tuple[str, tuple[str, ...]], ...] = wire.added(2, default=())
     """At the admin socket: names of hosts, and the Unix accounts that people reach there."""
     probed: tuple[ProbedView, ...] = wire.added(2, default=())

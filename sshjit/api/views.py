@@ -30,6 +30,8 @@ class RouteView:
     port: int
     via: str = wire.added(2, default="")
     """The name of the bastion through which it is reached; empty: directly."""
+    host_certificates: bool = wire.added(2, default=True)
+    """Whether the host shows host certificates. What counts is the bundle: this says when to fetch a newer one."""
 
 
 @dataclass(frozen=True, slots=True)

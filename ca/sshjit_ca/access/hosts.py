@@ -17,6 +17,8 @@ from sshjit_ca.state import Host, locks, request_index
 from sshjit_ca.state.hosts import key_owner
 
 MAX_ALIASES = 16
+PLAIN_BYTES = 4 * 1024 * 1024
+"""Keys and names of all hosts without certificates: every bundle carries them, and is read to 8 MiB at most."""
 Cause = Literal["removed", "left", "absent"]
 _HOW = {"left": "left", "absent": "was not heard of for too long"}
 
@@ -95,6 +97,20 @@ def check_keys(context: Context, keys: tuple[PublicKey, ...]) -> None:
             hint = "if it is the same machine, remove the other name first; else make new keys: ssh-keygen -A"
             raise Refused("key_taken", f"the key {key.fingerprint} belongs to the host {owner}", hint=hint)
         locks.refuse_key(context.state, key.fingerprint)
+
+
+def check_plain(context: Context, name: str, aliases: tuple[str, ...], keys: tuple[PublicKey, ...]) -> None:
+    """The bundle has room for one more host that shows no host certificates.
+
+    Raises:
+        Invalid: ``too_many_hosts``.
+
+    """
+    hosts = (host for host in context.state.hosts.values() if not host.host_certificates)
+    held = sum(len(word) for host in hosts for word in (host.name, *host.aliases, *host.host_keys))
+    if held + sum(map(len, (name, *aliases, *(key.line for key in keys)))) > PLAIN_BYTES:
+        text = "there are too many hosts without host certificates: each bundle has to carry their keys"
+        raise Invalid("too_many_hosts", text, hint="join without --no-host-certificates, or with fewer keys")
 
 
 def check_labels(context: Context, pairs: tuple[tuple[str, str], ...], *, by_token: bool = False) -> None:

@@ -152,7 +152,8 @@ def lock_view(context: Context, lock: Lock) -> LockView:
 
 def route_view(host: Host) -> RouteView:
     """How to reach a host."""
-    return RouteView(host.name, host.id, host.aliases, host.address, host.port, name_of(host.via))
+    plain = (host.name, host.id, host.aliases, host.address, host.port)
+    return RouteView(*plain, name_of(host.via), host.host_certificates)
 
 
 def bastion_view(host: Host, bastion: Host, text: str, certificate: Certificate) -> BastionView:

@@ -11,13 +11,14 @@ from dataclasses import replace
 
 from sshjit import bundle, checkpoint, names, sshkey, versions
 from sshjit.api.bundle import BundleReply
-from sshjit.bundle import Bundle
+from sshjit.bundle import Bundle, PlainHost
 from sshjit.ca_protocol.operating import ReadBundle
 from sshjit.events import BundleSigned
 from sshjit_ca.access import bundle_answers
 from sshjit_ca.context import Context
 from sshjit_ca.ephemeral import SignedBundle
 from sshjit_ca.keys import krl, sshsig, succession
+from sshjit_ca.state import Host
 from sshjit_ca.state.hosts import by_id
 
 REFRESH = 900
@@ -47,7 +48,7 @@ def _content(context: Context) -> tuple[object, ...]:
         tuple(sorted((grant, ends) for grant, ends in state.extended.items() if ends > now)),
         _providers(context),
         _keys(context),
-        _plain_host_keys(context),
+        _plain_hosts(context),
         _bastions(context),
     )
 
@@ -96,7 +97,7 @@ def _sign(context: Context, content: tuple[object, ...]) -> SignedBundle:
         ended=tuple(ended),
         extended=tuple(sorted((grant, ends) for grant, ends in context.state.extended.items() if ends > now)),
         checkpoint=context.journal.checkpoint,
-        host_keys=_plain_host_keys(context),
+        host_keys=_plain_hosts(context),
         bastions=_bastions(context),
         version=versions.PROTOCOL,
         oldest=versions.OLDEST,
@@ -112,19 +113,22 @@ def _sign(context: Context, content: tuple[object, ...]) -> SignedBundle:
     return SignedBundle(content, sequence, now, documents)
 
 
-def _plain_host_keys(context: Context) -> tuple[tuple[str, str], ...]:
-    """The keys of hosts that show no certificates, with the hosts' ids; none that a lock names."""
+def _plain_hosts(context: Context) -> tuple[PlainHost, ...]:
+    """The hosts that show no certificates, with their keys; none of those that a lock names."""
     state = context.state
     hosts = {lock.target for lock in state.locks.values() if lock.kind == "host"}
     keys = {lock.target for lock in state.locks.values() if lock.kind == "key"}
+
+    def believed(host: Host) -> tuple[str, ...]:
+        if host.id in hosts:
+            return ()
+        # to read thousands takes a while
+        return tuple(line for line in host.host_keys if not keys or sshkey.parse_line(line).fingerprint not in keys)
+
     return tuple(
-        sorted(
-            (host.id, line)
-            for host in state.hosts.values()
-            if not host.host_certificates and host.id not in hosts
-            for line in host.host_keys
-            if not keys or sshkey.parse_line(line).fingerprint not in keys  # to read thousands takes a while
-        )
+        PlainHost(host.id, (host.name, *host.aliases), believed(host))
+        for _, host in sorted(state.hosts.items())
+        if host.host_keys and not host.host_certificates
     )
 
 

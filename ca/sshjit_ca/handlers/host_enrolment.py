@@ -36,8 +36,8 @@ def join_host(context: Context, message: JoinHost) -> HostReply:
 
     Raises:
         Refused: ``join_refused``, ``signature_refused``, ``key_taken``, ``locked``.
-        Invalid: ``bad_key``, ``too_many``, ``bad_signature``, ``bad_login``, ``bad_message``; of a fleet's host also
-            what ``sshjit.names`` refuses, ``bad_labels`` and ``label_not_by_token``.
+        Invalid: ``bad_key``, ``too_many``, ``too_many_hosts``, ``bad_signature``, ``bad_login``, ``bad_message``; of a
+            fleet's host also what ``sshjit.names`` refuses, ``bad_labels`` and ``label_not_by_token``.
 
     """
     keys, signatures, left_out = _offered(message.host_keys, message.signatures)
@@ -60,6 +60,8 @@ def _join_by_own_token(
     if message.address or message.port:
         raise Invalid("bad_message", f"the address of {host.name} is the one that it was added with")
     hosts.check_keys(context, keys)
+    if not message.host_certificates:
+        hosts.check_plain(context, host.name, host.aliases, keys)
     locks.refuse_new(context.state, (host.id,))
     bastions.ways(context).check(
         replace(host, logins=logins or host.logins, jump_login=message.jump_login or host.jump_login)
@@ -84,6 +86,8 @@ def _join_by_fleet(
     port = names.port(message.port or DEFAULT_PORT)
     hosts.check_labels(context, fleet.labels, by_token=True)
     hosts.check_keys(context, keys)
+    if not message.host_certificates:
+        hosts.check_plain(context, message.name, (), keys)
     locks.refuse_new(context.state)
     host_id = hosts.next_id(context, message.name)
     bastions.ways(context).check(

@@ -155,9 +155,10 @@ def read_hosts(context: Context, message: ReadHosts) -> HostsReply:
     """The hosts, by name. Whoever is signed in may see what there is to ask for."""
     operator = context.person_or_operator(message.login_id) is None
     views = tuple(host_view(host) for _, host in sorted(context.state.hosts.items()))
+    until = tuple(certified(context.state).items())
     if not operator:
-        return HostsReply(views)
+        return HostsReply(views, until)
     logins = tuple((name, host.logins) for name, host in sorted(context.state.hosts.items()) if host.logins)
     known = ((host.name, context.state.probes.get(host.id)) for _, host in sorted(context.state.hosts.items()))
     probed = tuple(ProbedView(name, seen.verdict, seen.problems, seen.time) for name, seen in known if seen)
-    return HostsReply(views, tuple(certified(context.state).items()), logins, probed)
+    return HostsReply(views, until, logins, probed)

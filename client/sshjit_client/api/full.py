@@ -49,9 +49,9 @@ class Filter:
 class FullApi(BasicApi):
     """One server, with one token, and everything that a person can do there."""
 
-    def hosts(self) -> tuple[HostView, ...]:
+    def hosts(self) -> HostsReply:
         """The enrolled hosts."""
-        return self.call(HostsReply, "GET", "hosts").hosts
+        return self.call(HostsReply, "GET", "hosts")
 
     def add_host(self, body: HostBody) -> HostView:
         """Enrols a host."""

@@ -11,6 +11,7 @@ from sshjit.api.hosts import HostReply, HostView
 from sshjit.api.signed import AddHost, LabelHost, RemoveHost
 from sshjit.errors import Invalid, Refused
 from sshjit.terminal_text import fitted
+from sshjit_client import host_certificates, trusted_bundle
 from sshjit_client.api.full import FullApi
 from sshjit_client.commands import resolve_request
 from sshjit_client.commands.signatures import Signer
@@ -57,8 +58,11 @@ def _hosts(parser: Parser) -> Act:
 def listing(machine: Machine, _: Options) -> int:
     """Lists the hosts."""
     _session, api = resolve_request.signed_in(machine)
-    rows = [["HOST", "ADDRESS", "LABELS", "ALIASES"]]
-    rows += [[each.name, _way(each), _pairs(each), " ".join(each.aliases)] for each in api.hosts()]
+    reply, bundle = api.hosts(), trusted_bundle.current(machine, machine.settings())
+    rows = [["HOST", "ADDRESS", "LABELS", "HOST CERTIFICATES", "ALIASES"]]
+    for host in reply.hosts:
+        shows = host_certificates.column(host.name, reply, bundle)
+        rows.append([host.name, _way(host), _pairs(host), shows, " ".join(host.aliases)])
     machine.terminal.out(fitted(rows, table_width()))
     return ExitCode.OK
 
@@ -146,7 +150,7 @@ def _shown(machine: Machine, api: FullApi, text: str) -> tuple[str, ShownHost]:
 
     """
     name = names.host_alias(names.lowered(text))  # a host that is named by an address was added by release 0.1
-    host = next((host for host in api.hosts() if host.name == name), None)
+    host = next((host for host in api.hosts().hosts if host.name == name), None)
     if host is None:
         raise Invalid("unknown_host", f"there is no host {names.show(name)}", hint="ssh-jit hosts")
     aliases = f", also {' '.join(host.aliases)}" if host.aliases else ""

@@ -65,7 +65,7 @@ def _keep(machine: Machine, settings: Settings, new: HeldBundle, verified: Bundl
     if not same or before is None or before.url != settings.url:
         machine.forget()
     if newer:
-        trusted_bundle.keep(folder, new, verified)
+        trusted_bundle.keep(machine, new, verified)
     files.save(folder / "config.json", settings)
 
 

@@ -11,7 +11,16 @@ from sshjit.api.views import RequestState, RequestView
 from sshjit.errors import FAMILIES, Invalid, SshJitError
 from sshjit.sshcert import Certificate
 from sshjit.terminal_text import fitted
-from sshjit_client import certificate, certificate_index, files, reachability, request_text, sessions
+from sshjit_client import (
+    certificate,
+    certificate_index,
+    files,
+    host_certificates,
+    reachability,
+    request_text,
+    sessions,
+    trusted_bundle,
+)
 from sshjit_client.api.full import FullApi
 from sshjit_client.exit_codes import ExitCode
 from sshjit_client.machine import HeldBundle, Machine
@@ -31,7 +40,7 @@ class Kept:
 
     @property
     def break_glass(self) -> bool:
-        """Whether it is for break-break_glass access."""
+        """Whether it is for break-glass access."""
         return self.path.name.startswith(certificate_index.BREAK_GLASS)
 
 
@@ -75,6 +84,9 @@ def status(machine: Machine, options: Options) -> int:
         raise FAMILIES[problem.family](problem.code, problem.message, hint=problem.hint)  # what works is shown already
     if name is not None:
         _explain(machine, name, certificates, shown)
+        bundle = trusted_bundle.current(machine, settings)
+        if known_by := host_certificates.sentence(name, api.hosts(), bundle, int(time.time()) + api.skew):
+            machine.terminal.out(known_by)
     return ExitCode.OK
 
 

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from sshjit import bundle, sshcert
 from sshjit import ca_protocol as m
-from sshjit import sshcert
+from sshjit.bundle import PlainHost
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit.login import b64url, unb64url
-from sshjit_ca.access import host_statements
+from sshjit_ca.access import host_statements, hosts
 from sshjit_ca.cli import show
 from sshjit_ca.operations import doctor
 from tests.support.ca_sockets import serving_sockets
@@ -327,13 +328,32 @@ def test_the_bundle_names_the_keys_of_a_host_that_shows_no_certificates(
 ) -> None:
     ca.say(join(ca, "web9", invited(ca), keys, **SAID), m.HostReply, "web")
     ca.add_host("web8", env="staging")
-    lines = sorted(lines_of(keys))
-    assert newest(ca, 2).host_keys == tuple(("web9", line) for line in lines)
+    lines = lines_of(keys)
+    whole = PlainHost("web9", ("web9", *NEW.aliases), lines)
+    assert newest(ca, 2).host_keys == (whole,)
     locked = ca.say(m.Lock(None, "key", fp(lines[0]), "lost"), m.LockReply, "admin").lock.id
-    assert newest(ca, 2).host_keys == tuple(("web9", line) for line in lines[1:])
+    assert newest(ca, 2).host_keys == (replace(whole, keys=lines[1:]),)
     ca.say(m.Unlock(None, locked, "back", None), m.Done, "admin")
     ca.say(m.Lock(None, "host", "web9", "lost"), m.LockReply, "admin")
-    assert newest(ca, 2).host_keys == ()
+    assert newest(ca, 2).host_keys == (replace(whole, keys=()),), "nor is it known by certificates meanwhile"
+
+
+def test_a_bundle_never_grows_beyond_what_is_read_by_hosts_without_certificates(
+    ca: Installation, keys: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert 2 * hosts.PLAIN_BYTES <= bundle.MAX_BYTES
+    room = sum(map(len, ("web9", *NEW.aliases, *lines_of(keys))))
+    monkeypatch.setattr(hosts, "PLAIN_BYTES", room - 1)
+    message = join(ca, "web9", invited(ca), keys, **SAID)
+    with pytest.raises(Invalid) as error:
+        ca.say(message, m.HostReply, "web")
+    assert error.value.code == "too_many_hosts"
+    monkeypatch.setattr(hosts, "PLAIN_BYTES", room)
+    ca.say(message, m.HostReply, "web")
+    token = invited(ca, replace(NEW, name="web8", aliases=()))
+    with pytest.raises(Invalid):
+        ca.say(join(ca, "web8", token, (make_key(ca.home / "one"),), host_certificates=False), m.HostReply, "web")
+    ca.say(join(ca, "web8", token, (make_key(ca.home / "one"),)), m.HostReply, "web")
 
 
 def test_the_text_of_version_2_counts_also_where_nothing_new_is_said(ca: Installation, keys: tuple[Path, ...]) -> None:
@@ -581,7 +601,7 @@ def test_the_operator_reads_until_when_hosts_are_certified_and_who_does_not_rene
         hosts = ca.say(m.ReadHosts(None), m.HostsReply, "admin")
         ending = ca.say(m.Status(), m.StatusReply, "admin").hosts_ending
         assert all((name, end) in hosts.certified for name, end in ending)
-        assert ca.say(m.ReadHosts(ca.native(ALICE)), m.HostsReply, "web").certified == ()
+        assert ca.say(m.ReadHosts(ca.native(ALICE)), m.HostsReply, "web").certified == hosts.certified, "people too"
         return dict(hosts.certified).get("web9"), tuple(name for name, _ in ending)
 
     end, ending = standing()

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from sshjit_client import paths
+from sshjit_client.machine import Machine
+from sshjit_client.terminal import Terminal
 from tests.support.client_server import NAMES, ClientServer, client_server
 from tests.unit.client.installation_keys import InstallationKeys
 from tests.unit.client.scripted_bundles import ScriptedBundles, serving
@@ -65,6 +67,11 @@ class Laptop:
     @property
     def config(self) -> Path:
         return Path(paths.config_folder(self.env))
+
+
+def here(folder: Path, terminal: Terminal | None = None) -> Machine:
+    """A machine that keeps everything in this one folder, for what runs in this process."""
+    return Machine({}, folder, folder, terminal or Terminal())
 
 
 def machine(folder: Path, person: str) -> Laptop:

@@ -1,4 +1,4 @@
-"""A real SSH server on loopback: asyncssh, in a thread, with a host certificate.
+"""A real SSH server on loopback: asyncssh, in a thread, with a host certificate, or with its plain key alone.
 
 It trusts a user CA for some principals, as a host of ours does, and answers every command with ``account: command``.
 """
@@ -23,11 +23,18 @@ async def _answer(process: asyncssh.SSHServerProcess[str]) -> None:
 
 
 @contextmanager
-def ssh_server(folder: Path, names: list[str], principals: list[str], host_ca: Path, user_ca: str) -> Iterator[int]:
-    """Runs the server under these ``names``; gives its port. ``host_ca``: a private key; ``user_ca``: a line."""
+def ssh_server(
+    folder: Path, names: list[str], principals: list[str], host_ca: Path | None, user_ca: str
+) -> Iterator[int]:
+    """Runs the server under these ``names``; gives its port. ``host_ca``: a private key; ``user_ca``: a line.
+
+    Its key is ``ssh_host_key`` in the folder. Without ``host_ca`` it shows no certificate.
+    """
     path = folder / "ssh_host_key"
     make_key(path)
-    keygen("-q", "-s", str(host_ca), "-h", "-I", "host", "-n", ",".join(names), "-V", "-1m:+1h", f"{path}.pub")
+    shown = [(str(path), f"{path}-cert.pub")] if host_ca else [str(path)]
+    if host_ca:
+        keygen("-q", "-s", str(host_ca), "-h", "-I", "host", "-n", ",".join(names), "-V", "-1m:+1h", f"{path}.pub")
     trusted = folder / "authorized"
     trusted.write_text(f'cert-authority,principals="{",".join(principals)}" {user_ca}\n')
     loop = asyncio.new_event_loop()
@@ -36,7 +43,7 @@ def ssh_server(folder: Path, names: list[str], principals: list[str], host_ca: P
         return await asyncssh.listen(
             "127.0.0.1",
             0,
-            server_host_keys=[(str(path), f"{path}-cert.pub")],
+            server_host_keys=shown,
             authorized_client_keys=str(trusted),
             process_factory=_answer,
         )

@@ -13,8 +13,7 @@ from sshjit.bundle import Bundle, Succession
 from sshjit.errors import Refused, SshJitError
 from sshjit_client import files, trusted_bundle
 from sshjit_client.machine import HeldBundle, Settings
-from sshjit_client.terminal import Terminal
-from tests.unit.client.conftest import Laptop
+from tests.unit.client.conftest import Laptop, here
 from tests.unit.client.installation_keys import InstallationKeys, make_key
 from tests.unit.client.scripted_bundles import ScriptedBundles
 
@@ -100,12 +99,12 @@ def test_the_laptop_writes_down_which_root_is_pinned_now(
     before = settings(roots, url=bundles.url)
     files.save(tmp_path / "config.json", before)
     bundles.offer = roots.sealed("second", roots.change("root", "second"))
-    trusted_bundle.current(before, tmp_path, Terminal(), fresh=0)
+    trusted_bundle.current(here(tmp_path), before, fresh=0)
     after = files.load(tmp_path / "config.json", Settings)
     assert after == settings(roots, "second", bundles.url)
     assert f"new root, signed by the one before it: {after.root}" in capsys.readouterr().err
     bundles.offer, bundles.sequence = roots.sealed("root", sequence=9), 9
-    assert trusted_bundle.current(after, tmp_path, Terminal(), fresh=0).sequence == 7
+    assert trusted_bundle.current(here(tmp_path), after, fresh=0).sequence == 7
     assert "kept the old bundle" in capsys.readouterr().err
 
 

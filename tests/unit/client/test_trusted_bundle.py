@@ -20,7 +20,7 @@ from sshjit_client.terminal import Terminal
 from tests.support.bad_front_end import DRIPPED, UNSENDABLE, dripping, flooding, reading_nothing
 from tests.support.bundle_cases import NEW_LINE
 from tests.support.client_server import ClientServer
-from tests.unit.client.conftest import Laptop
+from tests.unit.client.conftest import Laptop, here
 from tests.unit.client.installation_keys import InstallationKeys
 from tests.unit.client.scripted_bundles import ScriptedBundles, serving
 
@@ -73,27 +73,27 @@ def test_a_bundle_that_is_refused_changes_nothing_and_is_told(
     installation: InstallationKeys, bundles: ScriptedBundles, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = pinned(installation, bundles.url)
-    assert trusted_bundle.current(settings, tmp_path, Terminal()).sequence == 7
+    assert trusted_bundle.current(here(tmp_path), settings).sequence == 7
     bundles.sequence = 6
-    assert trusted_bundle.current(settings, tmp_path, Terminal(), fresh=0).sequence == 7
+    assert trusted_bundle.current(here(tmp_path), settings, fresh=0).sequence == 7
     kept = "kept the old bundle (trusted keys and revocations)"
     assert f"{kept}: the bundle is number 6, and number 7 is held" in capsys.readouterr().err
     bundles.status = 503
     bundles.refusal = {"error": {"family": "failed", "code": "ca_down", "message": "can't reach the CA", "hint": ""}}
-    assert trusted_bundle.current(settings, tmp_path, Terminal(), fresh=0).sequence == 7
+    assert trusted_bundle.current(here(tmp_path), settings, fresh=0).sequence == 7
     assert f"{kept}: the server gave no bundle: can't reach the CA\n" in capsys.readouterr().err
     bundles.refusal = None
     bundles.sequence = 9
-    assert trusted_bundle.current(settings, tmp_path, Terminal(), fresh=0).sequence == 9
+    assert trusted_bundle.current(here(tmp_path), settings, fresh=0).sequence == 9
 
 
 def test_a_fresh_bundle_is_used_without_asking(
     installation: InstallationKeys, bundles: ScriptedBundles, tmp_path: Path
 ) -> None:
     settings = pinned(installation, bundles.url)
-    trusted_bundle.current(settings, tmp_path, Terminal())
+    trusted_bundle.current(here(tmp_path), settings)
     bundles.calls.clear()
-    trusted_bundle.current(settings, tmp_path, Terminal())
+    trusted_bundle.current(here(tmp_path), settings)
     assert bundles.calls == []
 
 
@@ -103,7 +103,7 @@ def test_an_old_bundle_alarms_and_locks_nobody_out(
     now = int(time.time())
     old = sealed(installation, installation.bundle(issued=now - 100, expires=now - 10))
     files.save(tmp_path / "bundle.json", old)
-    assert trusted_bundle.current(pinned(installation), tmp_path, Terminal()).sequence == 7
+    assert trusted_bundle.current(here(tmp_path), pinned(installation)).sequence == 7
     assert "overdue for renewal" in capsys.readouterr().err
 
 
@@ -112,11 +112,11 @@ def test_the_list_that_ssh_reads_follows_the_bundle(
 ) -> None:
     settings = pinned(installation, bundles.url)
     listed = tmp_path / trusted_bundle.REVOKED
-    trusted_bundle.current(settings, tmp_path, Terminal())
+    trusted_bundle.current(here(tmp_path), settings)
     assert listed.read_bytes() == base64.b64decode(installation.bundle().krl)
     listed.unlink()
     bundles.calls.clear()
-    trusted_bundle.current(settings, tmp_path, Terminal())
+    trusted_bundle.current(here(tmp_path), settings)
     assert (listed.exists(), bundles.calls) == (True, [])
 
 
@@ -189,13 +189,13 @@ def test_t76_no_etag_keeps_newer_bundles_away(
     """Whatever is kept, by this release or an older one: the next bundle of an honest server is taken."""
     with serving(ScriptedBundles(installation)) as offers:
         settings, terminal = pinned(installation, offers.url), Terminal()
-        trusted_bundle.current(settings, tmp_path, terminal)
+        trusted_bundle.current(here(tmp_path, terminal), settings)
         stored = files.load(tmp_path / "bundle.json", HeldBundle)
         assert stored is not None
         assert stored.etag == '"7"'
         files.save(tmp_path / "bundle.json", dataclasses.replace(stored, etag=tag))
         offers.sequence, offers.refused_tags = 8, {'"poison"'}
-        assert trusted_bundle.current(settings, tmp_path, terminal, fresh=0).sequence == 8
+        assert trusted_bundle.current(here(tmp_path, terminal), settings, fresh=0).sequence == 8
         assert offers.tags == ([None, tag, None] if tag == '"poison"' else [None, None])
         assert capsys.readouterr().err == ""
 

@@ -14,10 +14,9 @@ from sshjit.errors import Failed, Invalid, Refused
 from sshjit_client import http_client, trusted_bundle
 from sshjit_client.api.basic import BasicApi, error_of
 from sshjit_client.machine import HeldBundle, Settings
-from sshjit_client.terminal import Terminal
 from tests.support.bundle_cases import NEW_LINE
 from tests.support.client_server import ClientServer
-from tests.unit.client.conftest import Laptop
+from tests.unit.client.conftest import Laptop, here
 from tests.unit.client.installation_keys import InstallationKeys
 from tests.unit.client.scripted_bundles import ScriptedBundles
 
@@ -111,17 +110,17 @@ def test_t87_a_laptop_that_is_too_old_keeps_its_bundle_and_says_what_to_upgrade_
     installation: InstallationKeys, bundles: ScriptedBundles, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = Settings(1, bundles.url, "lab", installation.root.fingerprint, None)
-    held = trusted_bundle.current(settings, tmp_path, Terminal())
+    held = trusted_bundle.current(here(tmp_path), settings)
     capsys.readouterr()
     later = {**json.loads(bundles.bundle().bundle), "bundle": 3, "sequence": 8, "release": "9.9.9"}
     text = json.dumps(later, sort_keys=True, separators=(",", ":"))
     bundles.sequence = 8
     bundles.offer = HeldBundle(8, text, installation.sign(text), "")
-    assert trusted_bundle.current(settings, tmp_path, Terminal(), fresh=0) == held
+    assert trusted_bundle.current(here(tmp_path), settings, fresh=0) == held
     (line,) = capsys.readouterr().err.splitlines()
     assert "too old for the bundle, which is of the format 3; upgrade ssh-jit to 9.9.9 or newer" in line
     bundles.refusal = {"error": ERROR}
-    assert trusted_bundle.current(settings, tmp_path, Terminal(), fresh=0) == held
+    assert trusted_bundle.current(here(tmp_path), settings, fresh=0) == held
     assert KEPT in capsys.readouterr().err
     with pytest.raises(Refused, match="ssh-jit is too old") as refused:
         trusted_bundle.download(bundles.url)
@@ -132,12 +131,12 @@ def test_t87_a_bundle_that_nobody_signed_cannot_stop_a_laptop(
     installation: InstallationKeys, bundles: ScriptedBundles, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = Settings(1, bundles.url, "lab", installation.root.fingerprint, None)
-    held = trusted_bundle.current(settings, tmp_path, Terminal())
+    held = trusted_bundle.current(here(tmp_path), settings)
     fields = json.loads(bundles.bundle().bundle)
     text = json.dumps({**fields, "user_ca": [f" {NEW_LINE}"]}, sort_keys=True, separators=(",", ":"))
     bundles.sequence = 8
     bundles.offer = HeldBundle(8, text, "", "")
-    assert trusted_bundle.current(settings, tmp_path, Terminal(), fresh=0) == held
+    assert trusted_bundle.current(here(tmp_path), settings, fresh=0) == held
     assert "kept the old bundle" in capsys.readouterr().err
 
 

@@ -251,7 +251,7 @@ GROWN = dataclasses.replace(
     version=2,
     release="0.2.0",
     critical=("krl",),
-    host_keys=(("web1", line("ed25519")),),
+    host_keys=(bundle.PlainHost("web1", ("web1", "web1.lab", "192.0.2.7"), (line("ed25519"),)),),
     bastions=(("gate", "via/web1~2@gate", "10.0.0.5", 22), ("gate", "via/db1@gate", "fd77::5", 2222)),
 )
 
@@ -312,19 +312,41 @@ def test_t87_what_came_later_is_left_out_by_rule_and_named(change: dict[str, Any
 
 
 def test_t87_a_host_s_key_of_a_type_that_came_later_is_left_out() -> None:
+    """The host stays: it shows no certificates, so nobody may take one for it."""
     plain = line("ed25519")
-    found = bundle.read(changed(host_keys=[["web1", NEW_LINE], ["web1", plain], ["db1", NEW_LINE]]))
-    assert found.host_keys == (("web1", plain),)
+    found = bundle.read(changed(host_keys=[_plain("web1", [NEW_LINE, plain]), _plain("db1", [NEW_LINE])]))
+    assert [(host.id, host.keys) for host in found.host_keys] == [("web1", (plain,)), ("db1", ())]
     assert found.left_out == ("host keys of the type ssh-made-up@example.com",)
 
 
+def _plain(name: str, keys: list[str], *aliases: str) -> dict[str, Any]:
+    return {"id": name, "names": [name.partition("~")[0], *aliases], "keys": keys}
+
+
+KEY = line("ed25519")
+
+
 @pytest.mark.parametrize(
-    "pair", [["web1", f"{line('ed25519')} root@web1"], ["web1 *", line("ed25519")], ["", line("rsa-3072")]]
+    "hosts",
+    [
+        [_plain("web1", [f"{KEY} root@web1"])],
+        [_plain("web1", [KEY], "*.lab")],
+        [_plain("web1", [KEY], "web1 web2")],
+        [_plain("web1", [KEY], "web1,web2")],
+        [_plain("web1", [KEY], "a\n@cert-authority *")],
+        [_plain("", [line("rsa-3072")])],
+        [_plain("web1", [KEY]) | {"names": []}],
+        [_plain("web1~2", [KEY]) | {"names": ["web1~2"]}],
+        [_plain("web1", [KEY]) | {"names": ["web2", "web1"]}],
+        [_plain("web1", [KEY], "shop.lab"), _plain("web2", [KEY], "shop.lab")],
+        [_plain("web1", [KEY], "web1")],
+        [_plain("web1", [KEY], "web2"), _plain("web2", [])],
+    ],
 )
-def test_t31_a_host_s_key_is_plain_and_of_a_host(pair: list[str]) -> None:
+def test_t31_a_host_s_keys_are_plain_and_its_names_are_its_own(hosts: list[dict[str, Any]]) -> None:
     """Both are written into a file of ssh's."""
     with pytest.raises(Invalid):
-        bundle.read(changed(host_keys=[pair]))
+        bundle.read(changed(host_keys=hosts))
 
 
 @pytest.mark.parametrize("change", TOO_OLD)
