@@ -56,6 +56,7 @@ PURE = {
         "math",
     ),
     *("operator", "re", "string", "struct", "textwrap", "tomllib", "types", "typing", "unicodedata"),
+    "shlex",  # to quote what people type
     "zipfile",  # in memory: the host program as one file
     "urllib.parse",  # taking addresses apart; the rest of urllib opens them
     "zoneinfo",  # reads the system's table of zones, which policy cannot do without

@@ -182,7 +182,7 @@ def _keep_bastion(
     base = target.certificate.name.removesuffix("-cert.pub") + VIA
     certificate, hosts, path = (target.certificate.with_name(base + end) for end in ("-cert.pub", ".known", ""))
     files.write(certificate, f"{bastion.line}\n", durable=False)
-    files.write(hosts, "".join(f"@cert-authority {bastion.host} {line}\n" for line in bundle.host_ca), durable=False)
+    files.write(hosts, known_hosts.text(bundle, bastion.host), durable=False)
     hop = replace(
         target,
         typed=bastion.host,

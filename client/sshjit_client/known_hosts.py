@@ -33,10 +33,9 @@ def update(folder: Path, bundle: Bundle) -> None:
     """Makes every such file in the folder say what a newer bundle says. A host's keys may have gone, or others come."""
     for path in folder.glob(f"*{SUFFIX}"):
         try:
-            held = path.read_text("ascii")
+            held = path.read_text("ascii", "replace")
         except OSError:
             continue  # removed meanwhile, with its certificate
-        _, _, rest = held.partition(" ")  # "# HOST", or an older program's "@cert-authority HOST …"
-        written = text(bundle, rest.split(maxsplit=1)[0])
-        if written != held:
+        words = held.split(maxsplit=2)[1:2]  # "# HOST", or an older program's "@cert-authority HOST …"
+        if words and (written := text(bundle, words[0])) != held:
             files.write(path, written, durable=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 
+from sshjit import ask_again
 from sshjit.api.details import ExtensionView, PastView, RequesterView, RequestReply
 from sshjit.api.views import RequestState, RequestView, StepView
 from sshjit.durations import show as lasting
@@ -12,7 +13,7 @@ from sshjit.styles import Styles
 from sshjit.terminal_text import table, width
 from sshjit_client.api.basic import BasicApi
 from sshjit_client.machine import Machine
-from sshjit_client.request_text import BREAK_GLASS_MARK, again, decision, person, short, state_text, where
+from sshjit_client.request_text import BREAK_GLASS_MARK, decision, person, short, state_text, where
 from sshjit_client.styles import terminal_styles
 from sshjit_client.times import at, rough
 
@@ -82,7 +83,7 @@ def _answers(reply: RequestReply, now: int) -> Rows:
     request = reply.request
     rows = [("status", f"{state_text(request, now)}{f': {request.closing}' if request.closing else ''}")]
     if request.blocked:
-        explained = f"{again(request)} (what the rules are now: ssh-jit explain {request.hosts[0]})"
+        explained = f"{ask_again.line(request)} (what the rules are now: ssh-jit explain {request.hosts[0]})"
         rows += [("blocked", request.blocked), ("next step", explained if reply.about is None else _THEIRS)]
     rows += [("needs" if not n else "", step(needed)) for n, needed in enumerate(request.steps)]
     rows += [("decisions" if not n else "", decision(needed)) for n, needed in enumerate(request.decisions)]

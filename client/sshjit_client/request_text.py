@@ -86,21 +86,6 @@ def _state_text(request: RequestView, now: int) -> str:
     return f"open until {at(request.ends)}{unused}"
 
 
-def again(request: RequestView) -> str:
-    """What its requester types to ask for the same once more."""
-    import shlex  # noqa: PLC0415  # connections do not need it
-
-    reason = ["--reason", request.reason] if request.reason else []
-    if request.extends:
-        return shlex.join(["ssh-jit", "extend", *reason, request.extends])
-    first, *others = request.hosts
-    if request.break_glass:
-        return shlex.join(["ssh-jit", "break-glass", *reason, f"{request.login}@{first}"])
-    action = [] if request.action == "shell" else ["--action", request.action]
-    command = [*(["--"] if others else []), request.command] if request.action == "command" and request.command else []
-    return shlex.join(["ssh-jit", "request", *action, *reason, f"{request.login}@{first}", *others, *command])
-
-
 def decision(view: DecisionView) -> str:
     """``approved by Bob, signed, for 30 min at most, 14:32: looks right``."""
     signed = ", signed" if view.signed else ", not signed" if view.not_signed else ""

@@ -30,8 +30,9 @@ class SessionEvent:
     certificate: Annotated[str, AtMost(64)]
     """SHA-256 (hex) of the certificate in wire format."""
     key_id: Annotated[str, AtMost(200)]
+    """The certificate's, cut, in ASCII."""
     emergency: bool
-    """Whether the host takes the certificate for one past every rule."""
+    """Whether the host takes the certificate for one past every rule, by its CA's key or its key id."""
     why: Id
     """Of an end: ``logout``, ``window``, ``certificate``, ``ended``, ``revoked`` or ``restart``."""
 

@@ -130,6 +130,8 @@ class SignHost(Message, answer="HostReply"):
     """The host's clock; a text is taken for five minutes, and no older one after it."""
     signatures: Signatures
     """An SSHSIG by each key, in the same order, namespace ``renew@ssh-jit``."""
+    host_certificates: bool | None = wire.added(2, default=None, weakens=True)
+    """Whether the host shows its certificates from now on; ``None``: as before. If not, clients trust its keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ class HostReport(Message, answer=Done):
     bundle: int
     """The sequence of the bundle that it believes."""
     sessions: int
-    """Sessions by certificates of ours that are open."""
+    """Sessions by certificates of ours that are open. 0 from a host that tells of each by ``ReportSessions``."""
     ended: Annotated[tuple[Id, ...], AtMost(64, "too_many")]
     """Grants whose sessions it has ended since its last report."""
     problems: Annotated[tuple[str, ...], AtMost(16, "too_many")]

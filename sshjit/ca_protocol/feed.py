@@ -5,10 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from sshjit import wire
 from sshjit.api.message import Message, Reply
 from sshjit.api.views import PersonView, RequestView
 
-FeedKind = Literal["asked", "decided", "opened", "closed", "commented", "reviewed", "locked", "unlocked", "emergency"]
+FeedKind = Literal[
+    "asked",
+    "decided",
+    "opened",
+    "closed",
+    "commented",
+    "reviewed",
+    "locked",
+    "unlocked",
+    "emergency",
+    "join_refused",
+]
+SINCE: dict[FeedKind, int] = {"join_refused": 2}
+"""Since which version there are kinds that version 1 did not know: only those who read it get them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +32,8 @@ class ReadFeed(Message, answer="FeedReply"):
     after: int
     """Entries with a higher index than this; -1 begins at the beginning."""
     limit: int
+    version: int = wire.added(2, default=1)
+    """What the reader speaks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from sshjit.events.hosts import (
     HostLabelled,
     HostRemoved,
     HostReported,
+    HostShowed,
     InvitationEnded,
     JoinProblem,
     JoinRefused,
@@ -43,7 +44,7 @@ from sshjit.events.locks import Locked, Unlocked
 from sshjit.events.parts import Channel, How
 from sshjit.events.people import HardwareKeyRegistered, HardwareKeyRemoved, LoginClosed, LoginOpened
 from sshjit.events.probes import HostsProbed, ProbedHost, ProbeIssued, ProbePurpose, ProbeVerdict
-from sshjit.events.sessions import SessionEnded, SessionStarted
+from sshjit.events.sessions import SessionEnded, SessionReportRefused, SessionStarted
 from sshjit.events.table import KINDS, Event, blank, blanks, encode, join, kind_of, split
 
 __all__ = [
@@ -70,6 +71,7 @@ __all__ = [
     "HostLabelled",
     "HostRemoved",
     "HostReported",
+    "HostShowed",
     "HostsProbed",
     "How",
     "InvitationEnded",
@@ -92,6 +94,7 @@ __all__ = [
     "Restored",
     "Reviewed",
     "SessionEnded",
+    "SessionReportRefused",
     "SessionStarted",
     "Started",
     "StepAsked",

@@ -105,6 +105,15 @@ class HostJoined:
 
 
 @dataclass(frozen=True, slots=True)
+class HostShowed:
+    """A host shows its certificates from now on, or none any more, by its own word."""
+
+    host_certificates: bool
+    host_id: str = detail()
+    name: str = detail()
+
+
+@dataclass(frozen=True, slots=True)
 class HostLabelled:
     """A host's labels are others now."""
 

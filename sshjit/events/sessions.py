@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from sshjit.events.parts import detail
+from sshjit.events.parts import added, detail
 
-Known = Literal["granted", "emergency", "unknown", "elsewhere", "probe"]
+Known = Literal["granted", "emergency", "unknown", "elsewhere", "probe", "recovery"]
 """What the log knows of a session's certificate: drawn from a grant for this host and login, by an operator past every
-rule, not at all, for another host or login, or for a probe of this host and login."""
+rule, not at all, for another host or login, or for a probe of this host and login. ``recovery``: not at all, and the
+host takes it for one past every rule, by the key of its CA (``recovery.pub``) or its key id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class SessionStarted:
     source: str = detail()
     grant: str = detail()
     """What the certificate says, believed or not."""
+    key_id: str = added(default="", detail=True)
+    """The certificate's, as the host tells it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +54,17 @@ class SessionEnded:
     name: str = detail()
     login: str = detail()
     why: str = detail()
+
+
+@dataclass(frozen=True, slots=True)
+class SessionReportRefused:
+    """A host told of sessions what no host says. It was passed over, so that what comes after it is heard."""
+
+    number: int
+    """The number of the newest of the host's events that count as told now."""
+    count: int
+    """Events that were passed over."""
+    problem: str = detail()
+    """What is wrong with the first of them."""
+    host_id: str = detail()
+    name: str = detail()

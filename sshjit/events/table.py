@@ -33,6 +33,7 @@ from sshjit.events.hosts import (
     HostLabelled,
     HostRemoved,
     HostReported,
+    HostShowed,
     InvitationEnded,
     JoinRefused,
 )
@@ -40,7 +41,7 @@ from sshjit.events.keys import KeyActivated, KeyAdded, KeyRetired
 from sshjit.events.locks import Locked, Unlocked
 from sshjit.events.people import HardwareKeyRegistered, HardwareKeyRemoved, LoginClosed, LoginOpened
 from sshjit.events.probes import HostsProbed, ProbeIssued
-from sshjit.events.sessions import SessionEnded, SessionStarted
+from sshjit.events.sessions import SessionEnded, SessionReportRefused, SessionStarted
 
 Event = (
     Started
@@ -63,8 +64,10 @@ Event = (
     | HostLabelled
     | HostRemoved
     | HostReported
+    | HostShowed
     | SessionStarted
     | SessionEnded
+    | SessionReportRefused
     | HostChanged
     | FleetInvited
     | InvitationEnded
@@ -107,8 +110,10 @@ _NAMES: dict[type[Event], str] = {
     HostLabelled: "host-labels",
     HostRemoved: "host-removal",
     HostReported: "host-report",
+    HostShowed: "host-identity",
     SessionStarted: "session",
     SessionEnded: "session-end",
+    SessionReportRefused: "session-refusal",
     HostChanged: "host-change",
     FleetInvited: "fleet-invitation",
     InvitationEnded: "invitation-end",

@@ -23,7 +23,9 @@ from typing import Any
 
 import pytest
 
+from sshjit import sshcert
 from sshjit_ca.cli import join_line
+from sshjit_client import openssh
 from tests.support import processes
 from tests.support.processes import Processes
 
@@ -199,6 +201,27 @@ def test_an_inventory_is_applied_with_lines_in_a_file_of_the_operator_alone(part
     with pytest.raises(AssertionError, match="give a reason"):
         parts.operator("host", "apply", str(inventory), "--prune")
     assert lines.read_text().splitlines() == found
+
+
+def test_new_hosts_whose_keys_the_inventory_names_get_certificates_when_asked(parts: Processes, tmp_path: Path) -> None:
+    inventory, out = tmp_path / "keyed.toml", tmp_path / "certificates"
+    for name in ("a", "b"):
+        openssh.make_key(tmp_path / name)
+    keys = [" ".join((tmp_path / f"{name}.pub").read_text().split()[:2]) for name in ("a", "b")]
+    one = '[[host]]\nname = "KEYED-{0}"\naddress = "192.0.2.{0}"\nlabels = {{ env = "staging" }}\nhost_keys = ["{1}"]\n'
+    inventory.write_text("".join(one.format(number, key) for number, key in enumerate(keys, 110)))
+    for wrong in (("--dry-run",), ("--lines", str(out), "--url", parts.url)):
+        with pytest.raises(AssertionError, match=r"nothing to write|exists"):
+            parts.operator("host", "apply", str(inventory), "--certificates", str(out), *wrong)
+    parts.operator("host", "apply", str(inventory), "--certificates", str(out))
+    lines = [line.partition(" ") for line in out.read_text().splitlines()]
+    assert [name for name, _, _ in lines] == ["keyed-110", "keyed-111"]
+    for (name, _, certificate), key in zip(lines, keys, strict=True):
+        read = sshcert.parse_line(certificate)[0]
+        assert (read.principals, read.key.line) == ((name,), key)
+    again = tmp_path / "again"
+    parts.operator("host", "apply", str(inventory), "--certificates", str(again))
+    assert again.read_text() == "", "only new hosts"
 
 
 class Liar:

@@ -106,6 +106,10 @@ class Enrolling:
         if not self.joined or not set(body["host_keys"]) <= set(self.joined):
             return 403, _error("unknown_host_key", "no host of this name is enrolled with this key")
         text = "\n".join(("ssh-jit renew v1", "lab", self.name, str(body["time"]), *body["host_keys"], "")).encode()
+        if "host_certificates" in body:
+            said = {name: value for name, value in body.items() if name != "signatures"}
+            shown = json.dumps(said, sort_keys=True, separators=(",", ":"))
+            text = f"ssh-jit renew v2\nlab\n{shown}\n".encode()
         for line, signature in zip(body["host_keys"], body["signatures"], strict=True):
             assert self._signed(line, signature, text, "renew@ssh-jit")
         return self._certified(body)

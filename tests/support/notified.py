@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Engine, select
 
 from sshjit import ca_protocol as m
+from sshjit import versions
 from sshjit_web.notify import planner
 from sshjit_web.notify.ledger import Ledger
 from sshjit_web.notify.log_follower import LogFollower
@@ -27,7 +28,7 @@ CHANNELS = {name: ChannelConfig(apprise_file=f"{name}.url") for name in ("mail",
 CONFIG = NotifyConfig(
     channels=CHANNELS,
     mail="mail",
-    routes=(Route(("chat",), topics=("locked", "unlocked", "emergency")),),
+    routes=(Route(("chat",), topics=("locked", "unlocked", "emergency", "join_refused")),),
 )
 """Mail to people, a pager that rules name, and a chat that hears of locks."""
 POLICY_WITH_GLASS = POLICY.replace(*GLASS)
@@ -49,7 +50,7 @@ class FeedReader:
 
     def listen(self) -> list[Plan]:
         """What follows from whatever happened since."""
-        reply = self.ca.say(m.ReadFeed(self.position, 100), m.FeedReply)
+        reply = self.ca.say(m.ReadFeed(self.position, 100, versions.PROTOCOL), m.FeedReply)
         self.position = reply.read
         new = [planner.plan(self.config, ORIGIN, item, int(self.ca.time)) for item in reply.items]
         self.plans += new

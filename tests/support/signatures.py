@@ -132,11 +132,13 @@ def leave(ca: Installation, name: str, key: Path, time: int | None = None) -> m.
     return replace(unsigned, signature=ssh_sign(key, host_statements.LEAVE_NAMESPACE, text))
 
 
-def renew(ca: Installation, name: str, keys: tuple[Path, ...], time: int | None = None) -> m.SignHost:
-    """What a host sends to renew its certificates."""
-    lines, said = lines_of(keys), int(ca.time) if time is None else time
-    text = host_statements.renew_text(ca.config.installation, name, lines, said)
-    return m.SignHost(name, lines, said, tuple(ssh_sign(key, host_statements.RENEW_NAMESPACE, text) for key in keys))
+def renew(
+    ca: Installation, name: str, keys: tuple[Path, ...], time: int | None = None, *, shows: bool | None = None
+) -> m.SignHost:
+    """What a host sends to renew its certificates, and perhaps to say whether it shows them."""
+    unsigned = m.SignHost(name, lines_of(keys), int(ca.time) if time is None else time, (), shows)
+    text = host_statements.renew_proof(ca.config.installation, unsigned)
+    return replace(unsigned, signatures=tuple(ssh_sign(key, host_statements.RENEW_NAMESPACE, text) for key in keys))
 
 
 def report(ca: Installation, name: str, key: Path, **said: object) -> m.HostReport:

@@ -132,7 +132,7 @@ class CaClient:
         except (Unsent, Broken) as error:
             connection.close()
             if isinstance(error, Unsent):
-                raise _no_answer() from None
+                raise unreachable() from None
             raise _no_answer(_BROKE, may_be_done=not isinstance(message, ca_protocol.READS)) from None
         self._give(connection)
         return answer
@@ -159,15 +159,15 @@ class CaClient:
             connection = Connection(self._path, connect_timeout=self._connect_timeout, timeout=self._timeout)
         except PermissionError:
             _log.warning("Unix user %d may not connect to %s: see web_users in ca.toml", os.geteuid(), self._path)
-            raise _no_answer() from None
+            raise unreachable() from None
         except OSError:
-            raise _no_answer() from None
+            raise unreachable() from None
         try:
             refusal = connection.greet()
         except (Unsent, Broken, TimeoutError) as error:
             connection.close()
             late = isinstance(error, TimeoutError)
-            raise _no_answer(f"no answer in {self._timeout:g} s" if late else "") from None
+            raise unreachable(f"no answer in {self._timeout:g} s" if late else "") from None
         if refusal is not None:
             connection.close()
             _refuse_greeting(refusal)
@@ -219,7 +219,7 @@ def _refuse_greeting(refusal: Answer) -> None:
         _opened(refusal)
     except Refused as error:
         _log.warning("the CA refused the connection: %s (%s)", error, error.hint or error.code)
-        raise _no_answer() from None
+        raise unreachable() from None
 
 
 def _nonsense(problem: str) -> Failed:
@@ -231,14 +231,18 @@ def _nonsense(problem: str) -> Failed:
     )
 
 
-def _no_answer(why: str = "", *, may_be_done: bool = False) -> Failed:
-    """What is wrong where no answer came: the CA is away, or what was sent may have been done all the same."""
-    because = f" ({why})" if why else ""
-    if may_be_done:
-        hint = "check your requests before you try again: it may have been done"
-        return Failed("outcome_unknown", f"it is not known whether the CA did this{because}", hint=hint)
+def unreachable(why: str = "") -> Failed:
+    """The error where nothing was done, since the CA is away."""
     hint = "open sessions and live certificates keep working; nothing new is issued until the CA is back"
-    return Failed("ca_down", f"can't reach the CA{because}", hint=hint)
+    return Failed("ca_down", f"can't reach the CA{f' ({why})' if why else ''}", hint=hint)
+
+
+def _no_answer(why: str, *, may_be_done: bool) -> Failed:
+    """The error where something was sent and no answer came: perhaps it was done all the same."""
+    if not may_be_done:
+        return unreachable(why)
+    hint = "check your requests before you try again: it may have been done"
+    return Failed("outcome_unknown", f"it is not known whether the CA did this ({why})", hint=hint)
 
 
 _BROKE = "the connection broke before it answered"

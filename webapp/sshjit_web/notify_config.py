@@ -32,6 +32,7 @@ Topic = Literal[
     "locked",
     "unlocked",
     "emergency",
+    "join_refused",
 ]
 """What somebody can be told."""
 

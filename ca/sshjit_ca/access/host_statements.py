@@ -16,7 +16,7 @@ import stat
 from pathlib import Path
 
 from sshjit import canonical, sshkey, wire
-from sshjit.api.hosts import HostReport, Invitation, JoinHost, LeaveHost
+from sshjit.api.hosts import HostReport, Invitation, JoinHost, LeaveHost, SignHost
 from sshjit.errors import Failed, Invalid
 from sshjit.events import HostInvited
 from sshjit.login import b64url
@@ -102,6 +102,16 @@ def leave_text(installation: str, message: LeaveHost) -> bytes:
 def renew_text(installation: str, name: str, lines: tuple[str, ...], time: int) -> bytes:
     """What each host key signs when the host renews its certificates."""
     return "\n".join(("ssh-jit renew v1", installation, name, str(time), *lines, "")).encode("ascii")
+
+
+def renew_proof(installation: str, message: SignHost) -> bytes:
+    """What each host key signs of a message: the text of version 1 where nothing is said that came later."""
+    if wire.needs(message) == 1:
+        lines = tuple(sshkey.parse_line(line).line for line in message.host_keys)
+        return renew_text(installation, message.name, lines, message.time)
+    said = wire.encode_said(message)
+    del said["signatures"]
+    return f"ssh-jit renew v2\n{installation}\n".encode("ascii") + canonical.dumps(said) + b"\n"
 
 
 def report_text(installation: str, report: HostReport) -> bytes:

@@ -14,7 +14,7 @@ from sshjit_ca.access.host_statements import MAX_HOST_KEYS
 from sshjit_ca.access.revocation import close_grant
 from sshjit_ca.context import Context
 from sshjit_ca.state import Host, locks, request_index
-from sshjit_ca.state.hosts import key_owner
+from sshjit_ca.state.hosts import certified_until, key_owner
 
 MAX_ALIASES = 16
 PLAIN_BYTES = 4 * 1024 * 1024
@@ -50,11 +50,12 @@ def check_names(context: Context, name: str, aliases: tuple[str, ...]) -> None:
 
     """
     own = (names.host_name(name), *(names.host_alias(alias) for alias in aliases))
+    certified = certified_until(context.state)
     for one in own:
         owner = context.state.host_names.get(one)
         if owner is not None:
             raise Invalid("name_taken", f"{one} is already in use by the host {owner}")
-        former = former_owner(context, one, "")
+        former = former_owner(context, one, "", certified)
         if former is not None:
             left = durations.show(former[1] - context.now)
             raise Invalid("name_taken", f"{one} was a name of {former[0]}, whose certificates say so for {left} more")
@@ -64,10 +65,11 @@ def check_names(context: Context, name: str, aliases: tuple[str, ...]) -> None:
         raise Invalid("too_many", f"a host has at most {MAX_ALIASES} aliases")
 
 
-def former_owner(context: Context, name: str, host_id: str) -> tuple[str, int] | None:
+def former_owner(context: Context, name: str, host_id: str, certified: Mapping[str, int]) -> tuple[str, int] | None:
     """Another enrolled host, by its id, whose certificates say this name, and until when they may; else ``None``.
 
-    It has the name, or gave it up lately. Whoever got it too early could be taken for the other one.
+    It has the name, or gave it up lately. Whoever got it too early could be taken for the other one. ``certified``: by
+    host id, when the last certificate is over (``state.hosts.certified_until``).
     """
     state = context.state
     former = state.former_names.get(name)
@@ -76,13 +78,12 @@ def former_owner(context: Context, name: str, host_id: str) -> tuple[str, int] |
     holder = state.hosts.get(state.host_names.get(name, ""))
     if holder is None or holder.id == host_id:
         return None
-    ends = (each.valid_before for each in state.host_certificates.values() if each.host == holder.id)
-    until = max(ends, default=0)
+    until = certified.get(holder.id, 0)
     return (holder.id, until) if until > context.now else None
 
 
-def check_keys(context: Context, keys: tuple[PublicKey, ...]) -> None:
-    """The keys are no other host's, and none is locked.
+def check_keys(context: Context, keys: tuple[PublicKey, ...], owners: Mapping[str, str] | None = None) -> None:
+    """The keys are no other host's, and none is locked. ``owners``: names by lines, where many keys are looked at.
 
     Raises:
         Invalid: ``too_many``.
@@ -92,7 +93,7 @@ def check_keys(context: Context, keys: tuple[PublicKey, ...]) -> None:
     if len(keys) > MAX_HOST_KEYS:
         raise Invalid("too_many", f"a host has at most {MAX_HOST_KEYS} keys")
     for key in keys:
-        owner = key_owner(context.state, key)
+        owner = key_owner(context.state, key) if owners is None else owners.get(key.line)
         if owner is not None:
             hint = "if it is the same machine, remove the other name first; else make new keys: ssh-keygen -A"
             raise Refused("key_taken", f"the key {key.fingerprint} belongs to the host {owner}", hint=hint)

@@ -15,6 +15,7 @@ from sshjit.errors import Invalid, SshJitError
 from sshjit_ca.access import bastions, host_statements, hosts
 from sshjit_ca.context import Context
 from sshjit_ca.state import Host, locks
+from sshjit_ca.state.hosts import certified_until
 
 MAX_BYTES = 16 * 1024 * 1024
 """Of an inventory, once it is unpacked."""
@@ -69,19 +70,22 @@ def plan(context: Context, specs: tuple[HostSpec, ...], *, prune: bool) -> Plan:
     """
     mistakes: list[str] = []
     wanted: dict[str, Host] = {}
+    held = context.state.hosts
+    named = {names.lowered(spec.name) for spec in specs}
+    gone = [host for name, host in held.items() if prune and name not in named and host.invitation is None]
+    left = frozenset(host.id for host in gone)
+    # Who is removed by the same inventory owns nothing any more: a machine may come back under another name.
+    owners = {line: host.name for host in held.values() if host.id not in left for line in host.host_keys}
     for spec in specs:
         try:
-            host = _host(context, spec)
+            host = _host(context, spec, owners)
             if host.name in wanted:
                 raise Invalid("name_taken", "it is listed twice")
             wanted[host.name] = host
         except SshJitError as error:
             mistakes.append(f"{names.show(spec.name)}: {error.message}")
-    held = context.state.hosts
     wanted, unknown = _with_bastions(context, wanted, {spec.name: spec for spec in specs})
     mistakes += unknown
-    gone = [host for name, host in held.items() if prune and name not in wanted and host.invitation is None]
-    left = frozenset(host.id for host in gone)
     after = {host.id: host for host in held.values() if host.id not in left} | {
         each.id: each for each in wanted.values()
     }
@@ -96,8 +100,11 @@ def plan(context: Context, specs: tuple[HostSpec, ...], *, prune: bool) -> Plan:
     return Plan(added, tuple(changed), tuple(gone), len(wanted) - len(added) - len(changed))
 
 
-def _host(context: Context, spec: HostSpec) -> Host:
-    """The host as it is to be; of one that is enrolled already with what no inventory changes."""
+def _host(context: Context, spec: HostSpec, owners: Mapping[str, str]) -> Host:
+    """The host as it is to be; of one that is enrolled already with what no inventory changes.
+
+    ``owners``: names of the hosts that stay, by lines of their keys.
+    """
     name = names.host_name(names.lowered(spec.name))
     aliases = tuple(names.host_alias(names.lowered(alias)) for alias in spec.aliases)
     if len(aliases) > hosts.MAX_ALIASES or len({name, *aliases}) != len(aliases) + 1:
@@ -109,7 +116,7 @@ def _host(context: Context, spec: HostSpec) -> Host:
     address, port = names.address(names.lowered(spec.address)), names.port(spec.port)
     held = context.state.hosts.get(name)
     if held is None:
-        hosts.check_keys(context, keys)
+        hosts.check_keys(context, keys, owners)
         locks.refuse_new(context.state)
         fields = (address, port, hosts.pairs_of(spec.labels), lines)
         jump_login = spec.jump_login or ""
@@ -161,12 +168,13 @@ def _ways(held: Mapping[str, Host], after: Collection[Host]) -> list[str]:
 def _clashes(context: Context, after: Iterable[Host], wanted: frozenset[str], gone: frozenset[str]) -> list[str]:
     """Names, aliases and keys that two hosts would have, and names that a certificate of another host still says."""
     owners, keys, clashes = dict[str, str](), dict[str, str](), []
+    certified = certified_until(context.state)
     for host in after:
         for name in (host.name, *host.aliases):
             if name in owners:
                 clashes.append(f"{name} would be a name of {owners[name]} and of {host.name}")
             owners[name] = host.name
-            former = hosts.former_owner(context, name, host.id)
+            former = hosts.former_owner(context, name, host.id, certified)
             if host.name in wanted and former is not None and former[0] not in gone:
                 until = durations.show(former[1] - context.now)
                 clashes.append(f"{host.name}: {name} stands in certificates of {former[0]} for {until} more")

@@ -7,10 +7,9 @@ to approve, and is what a change of policy or labels is said to close.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Sequence
 
-from sshjit import policy, requests
+from sshjit import ask_again, policy, requests
 from sshjit.api.views import RequestState
 from sshjit.approvals import Step
 from sshjit.errors import Refused
@@ -142,7 +141,9 @@ def _bounds(
         case Denied(code, _, message, hint):
             raise Refused(code, message, hint=hint)
         case Changed(_, message):
-            raise Refused("policy_changed", f"{_out_of_date(request)}{message}", hint=_again(again or request))
+            raise Refused(
+                "policy_changed", f"{_out_of_date(request)}{message}", hint=ask_again.line((again or request).asked)
+            )
 
 
 def _held(context: Context, request: Request) -> Held:
@@ -165,20 +166,6 @@ def _longer(context: Context, grant: Request) -> int:
         return 0
     made = (each for each in request_index.extensions(context.state, grant) if each.since is not None)
     return sum(each.asked.duration for each in made)
-
-
-def _again(request: Request) -> str:
-    """What the person types to ask for the same again, for the same reason."""
-    asked = request.asked
-    reason = ["--reason", asked.reason] if asked.reason else []
-    if asked.extends is not None:
-        return shlex.join(["ssh-jit", "extend", *reason, asked.extends])
-    first, *others = asked.hosts
-    if asked.break_glass:
-        return shlex.join(["ssh-jit", "break-glass", *reason, f"{asked.login}@{first}"])
-    action = [] if asked.action == "shell" else ["--action", asked.action]
-    command = [*(["--"] if others else []), asked.command] if asked.action == "command" and asked.command else []
-    return shlex.join(["ssh-jit", "request", *action, *reason, f"{asked.login}@{first}", *others, *command])
 
 
 def _as_soon(context: Context, request: Request, want: policy.Ask) -> bool:

@@ -40,34 +40,45 @@ def text(installation: str, report: ReportSessions) -> bytes:
     return f"ssh-jit sessions v1\n{installation}\n".encode("ascii") + canonical.dumps(said) + b"\n"
 
 
-def check(report: ReportSessions) -> None:
-    """That a report says what a host can say.
+def counts(number: int) -> bool:
+    """Whether an event may have this number."""
+    return 0 <= number < _LIMIT
 
-    Raises:
-        Invalid: ``bad_message``, and what ``names`` refuses.
 
-    """
-    numbers = [event.number for event in report.events]
-    if not numbers or numbers != sorted(set(numbers)) or not 0 <= report.lost < _LIMIT:
-        raise Invalid("bad_message", "the events of a report have rising numbers")
-    for event in report.events:
-        if not all(0 <= number < _LIMIT for number in (event.number, event.time)) or not 0 <= event.serial < 2**64:
-            raise Invalid("bad_message", "the report has numbers out of range")
-        names.identifier(event.session)
-        names.login_name(event.login)
-        if event.why not in WHYS and not (event.kind == "start" and not event.why):
-            raise Invalid("bad_message", "the report names an end that there is not")
-        if not set(event.certificate) <= set("0123456789abcdef") or len(event.certificate) != 64:
-            raise Invalid("bad_message", "the report names no certificate")
-        if not event.source.isascii() or not event.source.isprintable() or not event.grant.isascii():
-            raise Invalid("bad_message", "the report holds something else than addresses and grants")
+def problem(event: SessionEvent, after: int) -> str:
+    """What is wrong with an event that comes after the number ``after``; empty if nothing is."""
+    try:
+        _check(event, after)
+    except Invalid as error:
+        return error.message
+    return ""
+
+
+def _check(event: SessionEvent, after: int) -> None:
+    if not counts(event.number) or not 0 <= event.time < _LIMIT or not 0 <= event.serial < 2**64:
+        raise Invalid("bad_message", "it has numbers out of range")
+    if event.number <= after:
+        raise Invalid("bad_message", "its number is not higher than that of the one before it")
+    names.identifier(event.session)
+    names.login_name(event.login)
+    if event.why not in WHYS and not (event.kind == "start" and not event.why):
+        raise Invalid("bad_message", "it names an end that there is not")
+    if not set(event.certificate) <= set("0123456789abcdef") or len(event.certificate) != 64:
+        raise Invalid("bad_message", "it names no certificate")
+    for text in (event.source, event.grant, event.key_id):
+        if not text.isascii() or not text.isprintable():
+            raise Invalid("bad_message", "it holds something else than an address, a grant and a key id")
 
 
 def judge(context: Context, host: Host, event: SessionEvent) -> Judgement:
-    """What the log knows of the certificate that opened a session on this host."""
+    """What the log knows of the certificate that opened a session on this host.
+
+    Of one that it does not know the host's word is left: whether it is the recovery key's, or says that it is an
+    emergency's. That is an alarm as well, and another one.
+    """
     issued = _issued(context, event.serial)
     if issued is None or issued.certificate != event.certificate:
-        return Judgement("unknown", None)
+        return Judgement("recovery" if event.emergency else "unknown", None)
     if isinstance(issued, EmergencyIssued):
         here = not issued.hosts or (host.id in issued.hosts and event.login == issued.login)
         return Judgement("emergency" if here else "elsewhere", None)
@@ -114,6 +125,7 @@ def recorded(host: Host, event: SessionEvent, judgement: Judgement, lost: int) -
             login=event.login,
             source=event.source,
             grant=event.grant,
+            key_id=event.key_id,
         )
     return SessionEnded(
         session=event.session,

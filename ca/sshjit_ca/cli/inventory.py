@@ -12,6 +12,8 @@ The file says which hosts there are to be::
 
 In JSON it is a list of such tables, or ``{"host": [...]}``. ``port`` is 22 and ``aliases`` none where nothing is said.
 A bastion has ``jump_login``, the account by which people pass through. ``via = ""`` makes a host one without a bastion.
+The hosts come in one message and count together. Certificates are drawn after that, host by host: to sign thousands in
+one transaction would hold everybody up.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ from sshjit_ca.cli.effects import effects
 from sshjit_ca.cli.join_line import Joining
 from sshjit_ca.config import Config
 from sshjit_ca.machine import owner
-from sshjit_ca.machine.durable import make_durably
+from sshjit_ca.machine.durable import PRIVATE, PUBLIC, make_durably
 from sshjit_ca.operations import admin_client
 
 _FIELDS = ("name", "address", "port", "aliases", "labels", "logins", "host_keys", "via", "jump_login")
@@ -53,6 +55,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", default="", metavar="TEXT", help="the reason, where hosts are removed")
     text = "write the lines by which new hosts join to a new file, which only you can read; they count for an hour"
     parser.add_argument("--lines", type=Path, metavar="FILE", help=text)
+    text = "write a certificate for each key of new hosts that the inventory names to a new file, after the host's name"
+    parser.add_argument("--certificates", type=Path, metavar="FILE", help=text)
     parser.add_argument(
         "--url", metavar="https://…", help="the front end's address, for --lines [front_end in ca.toml]"
     )
@@ -62,11 +66,7 @@ def apply(conf: Config, options: argparse.Namespace) -> int:
     """Sends the whole inventory, and says what became of it."""
     specs = read(options.file)
     url = join_line.front_end(conf, options, line=options.lines is not None)
-    if options.lines is not None and (url is None or options.dry_run):
-        if options.dry_run:
-            raise Invalid("bad_lines", "--dry-run makes no tokens, so there are no lines to write")
-        text = "the lines need the front end's address: front_end in ca.toml, or --url https://…"
-        raise Invalid("no_front_end", text)
+    _check_files(options, url)
     packed = inventory.pack(specs)
     if len(packed) > m.MAX_PARTS:
         size, most = sum(map(len, packed)), m.MAX_PARTS * m.PART
@@ -79,12 +79,12 @@ def apply(conf: Config, options: argparse.Namespace) -> int:
         dry_run=options.dry_run,
         reason=options.reason,
     )
-    if options.lines is not None and os.path.lexists(options.lines):
-        text = f"{options.lines} exists, so nothing was changed"
-        raise Invalid("not_written", text, hint="name a file that does not exist yet")
     reply = admin_client.call(conf.admin_socket, message, m.ApplyHostsReply)
     if options.lines is not None and url is not None:
-        _write_lines(options.lines, "".join(_line(reply, token, url) for token in reply.tokens))
+        hint = "ssh-jit-ca host invite NAME prints the line of one host"
+        _write(options.lines, "".join(_line(reply, token, url) for token in reply.tokens), PRIVATE, hint)
+    if options.certificates is not None:
+        _write(options.certificates, _certificates(conf, specs, reply), PUBLIC, "ssh-jit-ca host sign NAME prints them")
     if options.json:
         print(json.dumps(wire.encode(reply) | {"tokens": []}))
     else:
@@ -92,13 +92,43 @@ def apply(conf: Config, options: argparse.Namespace) -> int:
     return 0
 
 
-def _write_lines(path: Path, text: str) -> None:
+def _check_files(options: argparse.Namespace, url: str | None) -> None:
+    """What is to be written can be, before anything is changed.
+
+    Raises:
+        Invalid: ``bad_lines``, ``no_front_end``, ``not_written``.
+
+    """
+    files = [path for path in (options.lines, options.certificates) if path is not None]
+    if files and options.dry_run:
+        raise Invalid("bad_lines", "--dry-run makes no tokens and signs nothing, so there is nothing to write")
+    if options.lines is not None and url is None:
+        text = "the lines need the front end's address: front_end in ca.toml, or --url https://…"
+        raise Invalid("no_front_end", text)
+    for path in files:
+        if os.path.lexists(path) or files.count(path) > 1:
+            text = f"{path} exists, so nothing was changed"
+            raise Invalid("not_written", text, hint="name a file that does not exist yet")
+
+
+def _certificates(conf: Config, specs: Sequence[m.HostSpec], reply: m.ApplyHostsReply) -> str:
+    """A line for each key of the new hosts: the host's name, and the certificate."""
+    added = {change.host for change in reply.changes if change.kind == "added"}
+    new = [name for spec in specs if spec.host_keys and (name := names.lowered(spec.name)) in added]
+    lines = []
+    for name in new:
+        signed = admin_client.call(conf.admin_socket, m.CertifyHost(name), m.HostReply)
+        lines += [f"{name} {line}\n" for line in signed.certificates]
+    return "".join(lines)
+
+
+def _write(path: Path, text: str, mode: int, hint: str) -> None:
     try:
         with owner.as_operator():
-            make_durably(path, text.encode("ascii"))
+            make_durably(path, text.encode("ascii"), mode)
     except OSError as error:
         problem = f"the inventory was applied, but {path} cannot be written: {error.strerror}"
-        raise Failed("not_written", problem, hint="ssh-jit-ca host invite NAME prints the line of one host") from None
+        raise Failed("not_written", problem, hint=hint) from None
 
 
 def _line(reply: m.ApplyHostsReply, token: m.HostToken, url: str) -> str:

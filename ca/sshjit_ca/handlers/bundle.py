@@ -18,8 +18,9 @@ from sshjit_ca.access import bundle_answers
 from sshjit_ca.context import Context
 from sshjit_ca.ephemeral import SignedBundle
 from sshjit_ca.keys import krl, sshsig, succession
-from sshjit_ca.state import Host
+from sshjit_ca.state import Certificate, Emergency, Host
 from sshjit_ca.state.hosts import by_id
+from sshjit_ca.state.records import HostCertificate
 
 REFRESH = 900
 """Seconds after which a bundle is signed again although only the checkpoint in it is old."""
@@ -170,5 +171,21 @@ def _refused_hosts(context: Context) -> tuple[int, ...]:
 def _krl(context: Context, version: int) -> str:
     keys, hosts = context.keys, _refused_hosts(context)
     refused = ((keys.trusted("user_ca"), _refused_users(context)), (keys.trusted("host_ca"), hosts))
-    raw = krl.write(refused, version=version, time=context.now, keys=keys.revoked())
+    raw = krl.write(refused, version=version, time=context.now, keys=keys.revoked(), alive=_alive(context))
     return base64.b64encode(raw).decode("ascii")
+
+
+def _alive(context: Context) -> set[int]:
+    """Serials of all certificates but those that are refused and over: no range of the list goes over one.
+
+    Not up to one that is refused and not over yet either: a certificate of a minute that the state does not hold, as
+    probes draw them, may lie before it.
+    """
+    state, now = context.state, context.now
+    known: dict[int, Certificate | Emergency | HostCertificate] = {
+        **state.certificates,
+        **state.emergencies,
+        **state.host_certificates,
+    }
+    refused = {*_refused_users(context), *_refused_hosts(context)}
+    return {serial for serial, each in known.items() if serial not in refused or each.valid_before > now}

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sshjit import events
 from sshjit.api.views import PersonView, RequestView
 from sshjit.approvals import Person
+from sshjit.ca_protocol import feed
 from sshjit.ca_protocol.feed import FeedItem, FeedKind, FeedReply, ReadFeed
 from sshjit.errors import Invalid
 from sshjit.events import Event
@@ -42,6 +43,7 @@ _KINDS: dict[str, FeedKind] = {
     "lock": "locked",
     "unlock": "unlocked",
     "emergency": "emergency",
+    "join-refusal": "join_refused",
 }
 
 
@@ -58,9 +60,8 @@ def read_feed(context: Context, message: ReadFeed) -> FeedReply:
     if not -1 <= message.after < max(size, 1):
         raise Invalid("bad_position", f"the log has {size} entries; begin after -1")
     last = min(message.after + LOOKED_AT, size - 1)
-    query = sa.select(table).where(
-        table.c.number > message.after, table.c.number <= last, table.c.kind.in_(sorted(_KINDS))
-    )
+    known = [kind for kind, told in sorted(_KINDS.items()) if feed.SINCE.get(told, 1) <= message.version]
+    query = sa.select(table).where(table.c.number > message.after, table.c.number <= last, table.c.kind.in_(known))
     rows = context.store.select(query, newest_first=False, limit=message.limit)
     items = _items(context, rows)
     whole = len(items) == len(rows) < message.limit

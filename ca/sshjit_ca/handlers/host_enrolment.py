@@ -12,7 +12,7 @@ from sshjit import names, sshkey
 from sshjit.api.hosts import HostReply, HostReport, JoinHost, LeaveHost, SignHost
 from sshjit.api.outcomes import Done
 from sshjit.errors import Invalid, Refused
-from sshjit.events import HostAdded, HostJoined, HostReported, JoinProblem, JoinRefused
+from sshjit.events import HostAdded, HostJoined, HostReported, HostShowed, JoinProblem, JoinRefused
 from sshjit.sshkey import PublicKey
 from sshjit_ca import ephemeral
 from sshjit_ca.access import bastions, host_statements, hosts
@@ -22,7 +22,7 @@ from sshjit_ca.context import Context
 from sshjit_ca.keys import sshsig
 from sshjit_ca.log.summaries import JOIN_PROBLEMS
 from sshjit_ca.state import Fleet, Host, locks
-from sshjit_ca.state.hosts import key_owner
+from sshjit_ca.state.hosts import certified_until, key_owner
 
 DEFAULT_PORT = 22
 MAX_ENDED = 64
@@ -120,7 +120,8 @@ def _fleet_problem(context: Context, fleet: Fleet, name: str, keys: tuple[Public
     if not names.fits_pattern(name, fleet.pattern):
         return "not_in_pattern"
     names.host_name(name)
-    if name in context.state.host_names or hosts.former_owner(context, name, "") is not None:
+    certified = certified_until(context.state)
+    if name in context.state.host_names or hosts.former_owner(context, name, "", certified) is not None:
         return "name_taken"
     if any(key_owner(context.state, key) is not None for key in keys):
         return "key_taken"
@@ -145,21 +146,27 @@ def _refusal(context: Context, message: JoinHost, keys: tuple[PublicKey, ...], p
 
 
 def sign_host(context: Context, message: SignHost) -> HostReply:
-    """A host renews: certificates for its registered keys, each proved by itself.
+    """A host renews: certificates for its registered keys, each proved by itself. It may say whether it shows them.
 
     Raises:
         Refused: ``unknown_host_key``, ``signature_refused``, ``not_fresh``, ``too_soon``, ``locked``.
-        Invalid: ``bad_key``, ``too_many``, ``bad_signature``.
+        Invalid: ``bad_key``, ``too_many``, ``too_many_hosts``, ``bad_signature``.
 
     """
     keys = _keys(message.host_keys, message.signatures)
     host = hosts.registered(context, message.name, keys)
-    context.host_replays.check(host.id, "renewal", message.time, context.now, ephemeral.RENEWAL_PAUSE)
-    lines = tuple(key.line for key in keys)
-    text = host_statements.renew_text(context.config.installation, host.name, lines, message.time)
+    kind = "renewal" if message.host_certificates is None else "identity"
+    context.host_replays.check(host.id, kind, message.time, context.now, ephemeral.RENEWAL_PAUSE)
+    text = host_statements.renew_proof(context.config.installation, message)
     _prove(keys, message.signatures, host_statements.RENEW_NAMESPACE, text)
+    if message.host_certificates not in (None, host.host_certificates):
+        if not message.host_certificates:
+            every = tuple(sshkey.parse_line(line) for line in host.host_keys)
+            hosts.check_plain(context, host.name, host.aliases, every)
+        locks.refuse_new(context.state, (host.id,))
+        context.record(HostShowed(bool(message.host_certificates), host.id, host.name))
     reply = host_reply(context, host, keys)
-    context.host_replays.note(host.id, "renewal", message.time, context.now)
+    context.host_replays.note(host.id, kind, message.time, context.now)
     return reply
 
 

@@ -33,7 +33,9 @@ BY_AGE = ("certificate", "refusal", "revoke")
 BY_REQUEST = ("ask", "decision", "close", "comment", "review")
 """Kinds whose details count as long as their request is at hand."""
 BY_LOGIN = ("login",)
-ERASABLE = frozenset({*BY_AGE, *BY_REQUEST, *BY_LOGIN})
+BY_HOST = ("session", "session-end", "session-refusal")
+"""Kinds of which the newest entry of each host says how far its reports were taken."""
+ERASABLE = frozenset({*BY_AGE, *BY_REQUEST, *BY_LOGIN, *BY_HOST})
 STEP = 5000
 """Entries that are looked at in one transaction; thirty milliseconds or so."""
 _PAUSE = 0.01
@@ -42,24 +44,25 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is erased: details older than ``before``, but not of these requests, nor of these entries."""
+    """What is erased: details older than ``before``, but not of these requests, nor of these newest entries."""
 
     before: int
     requests: frozenset[str]
-    logins: frozenset[int]
+    newest: frozenset[int]
+    """Of sign-ins and of what hosts report of sessions."""
 
     def where(self) -> sa.ColumnElement[bool]:
         """The entries that are erased."""
         of = entries.c
-        logins = sorted(self.logins)
-        kept: sa.BindParameter[list[int]] = sa.bindparam("kept", logins, expanding=True, literal_execute=True)
+        newest = sorted(self.newest)
+        kept: sa.BindParameter[list[int]] = sa.bindparam("kept", newest, expanding=True, literal_execute=True)
         return sa.and_(
             of.time < self.before,
             of.detail.is_not(None),
             sa.or_(
                 of.kind.in_(BY_AGE),
                 of.kind.in_(BY_REQUEST) & of.request.not_in(sorted(self.requests)),
-                of.kind.in_(BY_LOGIN) & of.number.not_in(kept),
+                of.kind.in_((*BY_LOGIN, *BY_HOST)) & of.number.not_in(kept),
             ),
         )
 
@@ -82,7 +85,7 @@ def plan_for(state: State, before: int) -> Plan:
     """
     requests = frozenset(request.id for request in state.requests.values() if request.time < before)
     logins = {login.entry for login in state.logins.values() if login.time < before} | set(state.seen_in.values())
-    return Plan(before, requests, frozenset(logins))
+    return Plan(before, requests, frozenset(logins) | {entry for _, entry in state.session_events.values()})
 
 
 def erase(store: Store, plan: Plan) -> threading.Thread | None:

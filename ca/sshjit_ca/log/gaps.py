@@ -42,7 +42,7 @@ class _Unlisted:
 
     def allows(self, index: int, time: int, request: str | None) -> bool:
         plan = self.plan
-        kept = index in plan.logins or request in plan.requests
+        kept = index in plan.newest or request in plan.requests
         return index < self.index and time < plan.before and not kept
 
 

@@ -100,7 +100,9 @@ def alarming(event: Event | None) -> bool:
             return True
         case events.Locked(kind="everything") | events.JoinRefused():
             return True
-        case events.SessionStarted(known="emergency" | "unknown" | "elsewhere"):
+        case events.SessionStarted(known="emergency" | "unknown" | "elsewhere" | "recovery"):
+            return True
+        case events.SessionReportRefused():
             return True
         case _:
             return False

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from sshjit import durations, events, requests
+from sshjit import durations, events, names, requests
 from sshjit.api.log import EntryView
 from sshjit.entries import Entry
 from sshjit.events import Event
 from sshjit_ca.log import fast_reader
+from sshjit_ca.log.session_words import KNOWN, WHY_OVER
 from sshjit_ca.state import State
 
 
@@ -213,6 +214,11 @@ def _host_joined(_: State, event: events.HostJoined) -> str:
     return f"host {event.name} joined with {len(event.host_keys)} keys"
 
 
+def _host_showed(_: State, event: events.HostShowed) -> str:
+    shows = "its host certificates" if event.host_certificates else "plain host keys, and no certificates,"
+    return f"host {event.name} shows {shows} from now on"
+
+
 def _host_labelled(state: State, event: events.HostLabelled) -> str:
     labels = ", ".join(f"{key}={value}" for key, value in event.labels)
     return f"host {event.name} was labelled {labels} by {who(state, event.by)}"
@@ -238,7 +244,8 @@ def _host_removed(state: State, event: events.HostRemoved) -> str:
 
 def _host_reported(_: State, event: events.HostReported) -> str:
     said = "; ".join((*(f"ended {grant}" for grant in event.ended), *event.problems)) or "all is well"
-    return f"host {event.name} has bundle {event.bundle} and {event.sessions} sessions: {said}"
+    sessions = f" and {event.sessions} sessions" if event.sessions else ""  # of which 0.1.0 could tell
+    return f"host {event.name} has bundle {event.bundle}{sessions}: {said}"
 
 
 _PURPOSES: dict[events.ProbePurpose, str] = {
@@ -262,31 +269,19 @@ def _probed(_: State, event: events.HostsProbed) -> str:
     return f"the operator probed: {'; '.join([*said, *shown])}"
 
 
-_KNOWN = {
-    "granted": "",
-    "emergency": " by an EMERGENCY certificate",
-    "unknown": " by a certificate that this log DOES NOT KNOW",
-    "elsewhere": " by a certificate that is FOR ANOTHER HOST OR ACCOUNT",
-    "probe": " by a probe of the operator",
-}
-_WHY_OVER = {
-    "logout": "the person left",
-    "window": "the time of the access was over",
-    "certificate": "the emergency certificate ran out",
-    "ended": "the access was ended",
-    "revoked": "the certificate was revoked",
-    "restart": "the host had restarted",
-}
-
-
 def _session(_: State, event: events.SessionStarted) -> str:
     place, lost = where(event.login, (event.name,)), f"; {event.lost} reports before it are lost" if event.lost else ""
-    return f"session on {place} from {event.source}{_KNOWN[event.known]}: certificate {event.serial}{lost}"
+    key_id = "" if event.known == "granted" or not event.key_id else f" ({names.show(event.key_id)})"
+    return f"session on {place} from {event.source}{KNOWN[event.known]}: certificate {event.serial}{key_id}{lost}"
 
 
 def _session_end(_: State, event: events.SessionEnded) -> str:
     place, lost = where(event.login, (event.name,)), f"; {event.lost} reports before it are lost" if event.lost else ""
-    return f"session on {place} is over, {_WHY_OVER.get(event.why, event.why)}: certificate {event.serial}{lost}"
+    return f"session on {place} is over, {WHY_OVER.get(event.why, event.why)}: certificate {event.serial}{lost}"
+
+
+def _session_report_refused(_: State, event: events.SessionReportRefused) -> str:
+    return f"host {event.name} told {event.count} times of a session what no host says; the first time, {event.problem}"
 
 
 # ---------------------------------------------------------------------------------------- the CA itself
@@ -367,10 +362,12 @@ LINES: dict[type[Event], Callable[[State, Any], str]] = {
     events.HostInvited: _host_invited,
     events.HostJoined: _host_joined,
     events.HostLabelled: _host_labelled,
+    events.HostShowed: _host_showed,
     events.HostRemoved: _host_removed,
     events.HostReported: _host_reported,
     events.SessionStarted: _session,
     events.SessionEnded: _session_end,
+    events.SessionReportRefused: _session_report_refused,
     events.HostChanged: _host_changed,
     events.FleetInvited: _fleet_invited,
     events.InvitationEnded: _invitation_ended,

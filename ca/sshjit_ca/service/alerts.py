@@ -1,6 +1,7 @@
 """The CA's own alarm, told without any front end.
 
-It sounds for broken glass, emergency certificates, a lock on everything, and a host's token that comes once too often.
+It sounds for broken glass, emergency certificates, a lock on everything, a host's token that comes once too often, and
+for sessions and reports of hosts that are not as they should be. In which order, and how often: ``alarm_watch.py``.
 
 Each is a line for syslog (facility authpriv, priority alert: journald and every syslog daemon show it) and, if
 ``alert_command`` is set, a run of that command with the alarm as JSON on its standard input. What is to be told is read
@@ -43,7 +44,7 @@ TRIES = 2
 PAUSE = 1.0
 """Seconds between two tries."""
 _LONGEST = 1000
-KINDS = ("ask", "emergency", "lock", "session", "join-refusal")
+KINDS = ("ask", "emergency", "lock", "session", "session-refusal", "join-refusal")
 """Entries that may be alarming."""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """All that the command finds in its environment."""
@@ -56,7 +57,9 @@ class Alarm:
 
     kind: str
     """``break_glass``, ``emergency``, ``lock_everything``, ``join_refused``, or of a session ``session_emergency``,
-    ``session_unknown`` (its certificate is not in the log), ``session_elsewhere`` (for another host or account)."""
+    ``session_unknown`` (its certificate is not in the log), ``session_recovery`` (neither, but by the host's word the
+    recovery key's, or an emergency's), ``session_elsewhere`` (for another host or account), ``session_refused`` (the
+    host tells what no host says)."""
     installation: str
     entry: int | None
     time: int
@@ -64,30 +67,37 @@ class Alarm:
     request: str | None
     notify: tuple[str, ...]
     """The channels that the rule names."""
+    count: int = 1
+    """How many of this kind by this host it stands for: one a minute is told, and it is the newest."""
 
     @property
     def line(self) -> str:
         """The line for syslog: printable ASCII, however people are called."""
         where = "" if self.entry is None else f" (entry {self.entry})"
+        more = "" if self.count == 1 else f" and {self.count - 1} more before it"
         text = f"{self.installation}: {self.kind.upper()}: {self.summary}"
-        return text.encode("unicode_escape").decode("ascii")[:_LONGEST] + where
+        return text.encode("unicode_escape").decode("ascii")[:_LONGEST] + where + more
 
 
 def kind_of(event: Event) -> str | None:
     """What kind of alarm an event is; ``None`` for all others."""
+    kind: str | None
     match event:
         case events.Asked(break_glass=True):
-            return "break_glass"
+            kind = "break_glass"
         case events.EmergencyIssued():
-            return "emergency"
+            kind = "emergency"
         case events.Locked(kind="everything"):
-            return "lock_everything"
-        case events.SessionStarted(known="emergency" | "unknown" | "elsewhere" as known):
-            return f"session_{known}"
+            kind = "lock_everything"
+        case events.SessionStarted(known="emergency" | "unknown" | "elsewhere" | "recovery" as known):
+            kind = f"session_{known}"
+        case events.SessionReportRefused():
+            kind = "session_refused"
         case events.JoinRefused():
-            return "join_refused"
+            kind = "join_refused"
         case _:
-            return None
+            kind = None
+    return kind
 
 
 @dataclass(frozen=True, slots=True)

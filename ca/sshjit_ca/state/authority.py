@@ -50,6 +50,7 @@ def forgotten(state: State, event: events.Forgot, time: int) -> None:
     state.emails, state.seen_in = dict(sorted(state.emails.items())), dict(sorted(state.seen_in.items()))
     state.accounts_at = _accounts_at(state)
     state.bound_keys = {key: subject for key, subject in state.bound_keys.items() if subject in known}
+    state.session_events = dict(sorted(state.session_events.items()))
     used = {certificate.login_id for certificate in state.certificates.values()}
     state.logins = {
         name: login for name, login in state.logins.items() if login.opened.subject in known or name in used

@@ -81,6 +81,12 @@ def host_joined(state: State, event: events.HostJoined, time: int) -> None:
     )
 
 
+def host_showed(state: State, event: events.HostShowed, time: int) -> None:
+    """Clients know a host by its certificates from now on, or by its plain keys."""
+    host = state.hosts[event.name]
+    state.hosts[event.name] = replace(host, host_certificates=event.host_certificates, seen=time)
+
+
 def host_labelled(state: State, event: events.HostLabelled, _: int) -> None:
     """Policy sees a host by other labels."""
     state.hosts[event.name] = replace(state.hosts[event.name], labels=event.labels)
@@ -143,9 +149,12 @@ def probed(state: State, event: events.HostsProbed, time: int) -> None:
         state.probes[host.host_id] = Probed(time, host.verdict, host.problems)
 
 
-def session_reported(state: State, event: events.SessionStarted | events.SessionEnded, _: int) -> None:
+def session_reported(
+    state: State, event: events.SessionStarted | events.SessionEnded | events.SessionReportRefused, _: int
+) -> None:
     """A host told of a session: what it sends again is known."""
-    state.session_events[event.host_id] = max(event.number, state.session_events.get(event.host_id, 0))
+    if event.host_id:  # else its details were erased, and a newer entry says how far the host has come
+        state.session_events[event.host_id] = (event.number, state.size)
 
 
 def by_id(state: State, host_id: str) -> Host | None:
@@ -162,6 +171,14 @@ def name_of(host_id: str) -> str:
 def key_owner(state: State, key: PublicKey) -> str | None:
     """The name of the host that this key belongs to; two machines with one key could not be told apart."""
     return next((host.name for host in state.hosts.values() if key.line in host.host_keys), None)
+
+
+def certified_until(state: State) -> dict[str, int]:
+    """By host id: when the last certificate that it was given is over."""
+    until: dict[str, int] = {}
+    for certificate in state.host_certificates.values():
+        until[certificate.host] = max(until.get(certificate.host, 0), certificate.valid_before)
+    return until
 
 
 def certified(state: State) -> dict[str, int]:

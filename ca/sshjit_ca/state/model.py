@@ -95,8 +95,8 @@ class State:
     """Host id -> what it said last."""
     probes: dict[str, Probed] = field(default_factory=dict)
     """Host id -> how it was found by the last probe."""
-    session_events: dict[str, int] = field(default_factory=dict)
-    """Host id -> the number of the newest of its events about sessions."""
+    session_events: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Host id -> the number of the newest of its events about sessions, and the entry that says so."""
     hardware_keys: dict[str, HardwareKey] = field(default_factory=dict)
     """Fingerprint -> the hardware key that the operator vouches for."""
     locks: dict[str, Lock] = field(default_factory=dict)

@@ -93,9 +93,14 @@ def join(config: Config, bundle: Bundle, keys: tuple[HostKey, ...], ask: Ask, no
     return _checked(config, bundle, keys, lines, now)
 
 
-def renew(config: Config, bundle: Bundle, keys: tuple[HostKey, ...], now: int) -> Enrolled:
-    """New certificates for keys that are enrolled. Raises as ``join`` does."""
-    return _checked(config, bundle, keys, renewal.asked(config, bundle, keys, now), now)
+def renew(
+    config: Config, bundle: Bundle, keys: tuple[HostKey, ...], now: int, *, shows: bool | None = None
+) -> Enrolled:
+    """New certificates for keys that are enrolled. Raises as ``join`` does.
+
+    ``shows``: what the CA is told of whether this host shows them from now on; clients know it by them, or by its keys.
+    """
+    return _checked(config, bundle, keys, renewal.asked(config, bundle, keys, now, shows=shows), now)
 
 
 def leave(config: Config, bundle: Bundle, now: int) -> None:

@@ -8,6 +8,7 @@ against the key, the names of the certificate before it and the bundle: a front 
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,12 +136,27 @@ def text(installation: str, name: str, lines: list[str], time: int) -> bytes:
     return "\n".join(("ssh-jit renew v1", installation, name, str(time), *lines, "")).encode("ascii")
 
 
-def asked(config: Config, bundle: Bundle, keys: Sequence[HostKey | Due], time: int) -> tuple[str, ...]:
-    """The lines of new certificates for keys that are enrolled, as they came. Raises ``HostError``."""
+def identity_text(installation: str, message: dict[str, Any]) -> bytes:
+    """What each host key signs of a message that also says whether the host shows its certificates."""
+    said = json.dumps(message, sort_keys=True, separators=(",", ":"))
+    return f"ssh-jit renew v2\n{installation}\n{said}\n".encode("ascii")
+
+
+def asked(
+    config: Config, bundle: Bundle, keys: Sequence[HostKey | Due], time: int, *, shows: bool | None = None
+) -> tuple[str, ...]:
+    """The lines of new certificates for keys that are enrolled, as they came. Raises ``HostError``.
+
+    ``shows``: whether the host shows its certificates from now on; ``None``: as before.
+    """
     lines = [key.line for key in keys]
+    message: dict[str, Any] = {"name": config.name, "host_keys": lines, "time": time}
     signed = text(bundle.installation, config.name, lines, time)
+    if shows is not None:
+        message["host_certificates"] = shows
+        signed = identity_text(bundle.installation, message)
     signatures = [sign(config.ssh_keygen, key.path, signed, NAMESPACE) for key in keys]
-    return posted(config, "renew", {"name": config.name, "host_keys": lines, "time": time, "signatures": signatures})
+    return posted(config, "renew", {**message, "signatures": signatures})
 
 
 def posted(config: Config, place: str, fields: dict[str, Any]) -> tuple[str, ...]:

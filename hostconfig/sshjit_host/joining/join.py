@@ -293,6 +293,8 @@ def _apply(change: _Change, record: Journal, bundle: Bundle, say: Say, now: floa
     if new.host_certificates and not shows:
         _require_all(new, keys, wish, say)
         enrolled = enrolment.renew(new, bundle, keys.offered, int(time.time()))
+    elif shows and not new.host_certificates:  # before sshd shows none: clients know the keys by then
+        enrolment.renew(new, bundle, keys.offered, int(time.time()), shows=False)
     record.step = record.step or journal.JOINED  # set up by hand: what is written down is what this run changes
     certificates = tuple(journal.file(key.certificate) for key in keys.offered)
     record.begin((journal.file(new.dropin), journal.file(wish.path), *certificates, *units.plan()), text)
@@ -311,11 +313,22 @@ def _apply(change: _Change, record: Journal, bundle: Bundle, say: Say, now: floa
         _take_back(wish.path, record, say)
         raise error from None
     record.end(text)
+    if enrolled is not None:
+        _say_that_they_are_shown(new, bundle, keys, say)
     changed = sorted(name for name, value in wish.settings.items() if change.fields.get(name) != value)
     say(f"changed: {', '.join(changed)}")
     if "jump_login" in changed:
         option = f"--jump-login {new.jump_login}" if new.jump_login else "--no-jump-login"
         say(f"tell the CA, which does not hear of it: ssh-jit-ca host change {new.name} {option}")
+
+
+def _say_that_they_are_shown(config: Config, bundle: Bundle, keys: HostKeys, say: Say) -> None:
+    """Tell the CA that sshd shows host certificates now. Until it knows, clients know this host by its keys."""
+    try:
+        enrolment.renew(config, bundle, keys.offered, int(time.time()), shows=True)
+    except HostError as error:
+        say(f"warning: the CA could not be told that this host shows its certificates: {error.message}")
+        say("hint: clients trust its plain keys meanwhile; `ssh-jit-host join --no-host-certificates`, and then again")
 
 
 def _take_back(path: Path, record: Journal, say: Say) -> None:

@@ -49,14 +49,19 @@ def _event(session: Session, kind: str, time_of_it: int, why: str) -> dict[str, 
         "time": time_of_it,
         "session": session.id,
         "login": session.user,
-        "source": session.source,
-        "grant": session.grant,
+        "source": _cut(session.source, 255),
+        "grant": _cut(session.grant, 64),
         "serial": session.serial,
         "certificate": session.certificate,
-        "key_id": session.key_id.encode("ascii", "replace").decode("ascii")[:200],
+        "key_id": _cut(session.key_id, 200),
         "emergency": session.emergency,
         "why": why,
     }
+
+
+def _cut(text: str, most: int) -> str:
+    """What a message has room for. A certificate may say anything, and what the CA cannot read it is never told of."""
+    return "".join(letter if letter.isascii() and letter.isprintable() else "?" for letter in text[:most])
 
 
 def text(installation: str, message: dict[str, Any]) -> bytes:

@@ -10,12 +10,15 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sshjit import ca_protocol as m
+from sshjit import events
 from sshjit_ca.service import alerts, background
+from sshjit_ca.service.alarm_watch import PAUSE, AlarmQueue, AlarmWatch
 from sshjit_ca.service.alerts import Alarm, Alarms
 from tests.support.break_glass import GLASS, REASON, break_glass
 from tests.support.installation import ALICE, Installation
@@ -40,11 +43,12 @@ def script(tmp_path: Path, body: str) -> tuple[str, ...]:
     return (str(path), str(tmp_path / "paged"))
 
 
-def told(ca: Installation, alarms: Alarms, until: int) -> None:
+def told(ca: Installation, alarms: Alarms, until: int, position: int | None = None) -> None:
     """Tells of everything before the entry ``until``, as the CA does beside answering."""
-    position = alarms.position(until)
-    while position < until - 1:
-        position = asyncio.run(background.look(ca.context, ca.store, alarms, position, until))
+    position = alarms.position(until) if position is None else position
+    watch = AlarmWatch(ca.context, ca.store, alarms, position, time.monotonic)
+    while asyncio.run(watch.step(until)) or watch.read < until - 1:
+        pass
 
 
 def heard(syslog: socket.socket) -> list[str]:
@@ -161,7 +165,7 @@ def test_after_an_older_log_was_restored_what_is_new_in_it_is_told(
     alarms.keep(ca.context.journal.durable + 1000)
     position = alarms.position(ca.context.journal.durable)
     ca.say(m.Lock(None, "everything", None, "we are attacked"), m.LockReply, "admin")
-    asyncio.run(background.look(ca.context, ca.store, alarms, position, ca.context.journal.durable))
+    told(ca, alarms, ca.context.journal.durable, position)
     assert len(heard(syslog)) == 1
 
 
@@ -219,3 +223,73 @@ def test_the_command_sees_no_environment(tmp_path: Path, monkeypatch: pytest.Mon
     seen = (tmp_path / "paged").read_text()
     assert "PATH=" in seen
     assert "1234" not in seen
+
+
+def an_alarm(kind: str, entry: int, summary: str = "") -> Alarm:
+    return Alarm(kind, "test", entry, 1_800_000_000, summary or f"entry {entry}", None, ())
+
+
+def test_emergencies_are_told_first_and_what_hosts_report_last() -> None:
+    queue = AlarmQueue(lambda: 1000.0)
+    order = ["session_unknown", "session_refused", "session_recovery", "session_emergency", "lock_everything"]
+    for entry, kind in enumerate([*order, "break_glass", "emergency"]):
+        queue.add(an_alarm(kind, entry), entry, "web9" if kind.startswith("session") else "")
+    told = [alarm.kind for alarm in iter(queue.take, None)]
+    assert told == ["lock_everything", "break_glass", "emergency", "session_recovery", "session_emergency", *order[:2]]
+
+
+def test_one_host_alarms_once_a_minute_of_each_kind_and_the_next_one_says_how_many_there_were() -> None:
+    now = 1000.0
+    queue = AlarmQueue(lambda: now)
+
+    def flood(host: str, kind: str, first: int, count: int) -> None:
+        for entry in range(first, first + count):
+            queue.add(an_alarm(kind, entry), entry, host)
+
+    flood("web9", "session_unknown", 10, 3)
+    alarm = queue.take()
+    assert alarm is not None
+    assert (alarm.entry, alarm.count) == (12, 3)
+    assert alarm.line.endswith("(entry 12) and 2 more before it")
+    flood("web9", "session_unknown", 20, 3_000)
+    assert queue.take() is None
+    flood("web9", "session_elsewhere", 4_000, 1)
+    flood("web8", "session_unknown", 4_001, 1)
+    assert [alarm.entry for alarm in iter(queue.take, None)] == [4_000, 4_001], "another kind, another host"
+    assert (len(queue), queue.told_until(5_000)) == (1, 19), "a CA that starts anew reads them again"
+    now += PAUSE - 1
+    assert queue.take() is None
+    now += 1
+    alarm = queue.take()
+    assert alarm is not None
+    assert (alarm.entry, alarm.count) == (3_019, 3_000)
+    assert queue.told_until(5_000) == 5_000
+
+
+def test_people_are_never_made_to_wait_by_their_own_alarms() -> None:
+    queue = AlarmQueue(lambda: 1000.0)
+    for entry in range(3):
+        queue.add(an_alarm("break_glass", entry), entry, "")
+    assert [alarm.entry for alarm in iter(queue.take, None)] == [0, 1, 2]
+
+
+def test_an_emergency_that_comes_while_others_are_told_is_the_next_one(
+    ca: Installation, tmp_path: Path, syslog: socket.socket
+) -> None:
+    """A command that hangs, and a host that raises alarms of every kind: what is new is looked for before each."""
+    alarms = Alarms(ca.config.home, tmp_path / "log", ())
+    alarms.keep(ca.context.journal.durable - 1)
+    watch = AlarmWatch(ca.context, ca.store, alarms, alarms.position(ca.context.journal.durable), time.monotonic)
+    started = events.SessionStarted(
+        "ses-0123456789abcdef", 1, 1, 1, "f" * 64, "unknown", None, 0, "web9", "web9", "deploy", "192.0.2.7", ""
+    )
+    ca.context.record(started)
+    ca.context.record(replace(started, number=2, known="elsewhere"))
+    ca.context.record(events.SessionReportRefused(3, 1, "it names no certificate", "web9", "web9"))
+    ca.context.journal.commit()
+    assert asyncio.run(watch.step(ca.context.journal.durable))
+    ca.say(m.Lock(None, "everything", None, "we are attacked"), m.LockReply, "admin")
+    while asyncio.run(watch.step(ca.context.journal.durable)):
+        pass
+    kinds = [re.search(r"test: ([A-Z_]+):", line)[1] for line in heard(syslog)]  # type: ignore[index]
+    assert kinds == ["SESSION_UNKNOWN", "LOCK_EVERYTHING", "SESSION_ELSEWHERE", "SESSION_REFUSED"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from sshjit.errors import Invalid, Refused
 from sshjit_ca.access import absence
 from sshjit_ca.log import history
 from sshjit_ca.routes import ROUTES
-from sshjit_ca.service import background
+from sshjit_ca.service.alarm_watch import AlarmWatch
 from sshjit_ca.service.alerts import Alarms
 from tests.support.installation import ALICE, Installation, make_key
 from tests.support.published_bundle import revoked
@@ -108,8 +109,9 @@ def test_a_use_beyond_the_last_and_a_second_of_a_name_or_key_are_refused_written
     ]
     with listening(tmp_path / "log") as syslog:
         alarms = Alarms(fleet.config.home, tmp_path / "log", ())
-        size = fleet.context.journal.durable
-        assert asyncio.run(background.look(fleet.context, fleet.store, alarms, 0, size)) == size - 1
+        watch = AlarmWatch(fleet.context, fleet.store, alarms, 0, time.monotonic)
+        while asyncio.run(watch.step(fleet.context.journal.durable)):
+            pass
         syslog.settimeout(5)
         lines = [syslog.recv(4096).decode() for _ in range(4)]
     assert all("JOIN_REFUSED: a machine was refused to join as" in line for line in lines)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from bench import make_log
 from sshjit import ca_protocol as m
@@ -14,8 +15,10 @@ from sshjit import events, merkle
 from sshjit.errors import Invalid, SshJitError
 from sshjit_ca.log import erasure, snapshots, snapshotting, verification
 from sshjit_ca.state import codec
+from sshjit_ca.storage.schema import entries
 from sshjit_ca.storage.store import Store
-from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation
+from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation, make_key
+from tests.support.signatures import join, report_sessions, session_event
 from tests.unit.ca.log_tools import refolded
 
 DAY = 24 * 3600
@@ -200,3 +203,57 @@ def test_who_is_forgotten_is_no_account_of_whoever_has_their_address_next(ca: In
     lock = ca.say(m.Lock(None, "person", "partner/shared@example.com", "laptop lost"), m.LockReply, "admin").lock
     assert ca.context.state.locks[lock.id].subjects == (new,)
     whole(ca)
+
+
+def test_what_hosts_reported_of_sessions_is_forgotten_too_but_for_how_far_they_came(ca: Installation) -> None:
+    """Who was where from which address is about people, and nothing needs it but the newest number of a host."""
+    keys = {}
+    for name in ("web9", "web8", "web7"):
+        reply = ca.say(m.AddHost(name, (), name, 22, (("env", "staging"),), ()), m.HostReply, "admin")
+        assert reply.invitation is not None
+        keys[name] = make_key(ca.home / name)
+        ca.say(join(ca, name, reply.invitation.token, (keys[name],)), m.HostReply, "web")
+
+    def tell(name: str, *told: m.SessionEvent) -> None:
+        ca.say(report_sessions(ca, keys[name], *told, name=name), m.SessionsReply, "web")
+
+    tell("web9", *(session_event(number, source=f"198.51.100.{number}") for number in (1, 2, 3)))
+    tell("web8", session_event(1, source="198.51.100.8"), session_event(2, login="x y"))
+    tell("web7", session_event(1, source="198.51.100.7"))
+    ca.say(m.RemoveHost("web7", "scrapped", None, None), m.Done, "admin")
+    ca.later(100 * DAY)
+    tell("web9", session_event(4, source="198.51.100.4"))
+    forget(ca, 90)
+    for last in (1, 2, 3, 7, 8):
+        assert f'198.51.100.{last}"'.encode() not in details(ca)
+    assert b"198.51.100.4" in details(ca), "it is young"
+    assert {host: number for host, (number, _) in ca.context.state.session_events.items()} == {"web8": 2, "web9": 4}
+    assert whole(ca).erased
+    before = codec.text(ca.context.state)
+    ca.restart()
+    assert refolded(ca).session_events == ca.context.state.session_events
+    assert len(before) > 0
+    tell("web8", session_event(2), session_event(3, source="203.0.113.9"))
+    assert ca.context.state.session_events["web8"][0] == 3
+    assert ca.kinds().count("session") == 7
+    ca.later(100 * DAY)
+    forget(ca, 90)
+    assert b"203.0.113.9" in details(ca), "how far web8 came"
+    assert b"198.51.100.4" in details(ca)
+    assert whole(ca).problems == ()
+
+
+def test_t72_the_newest_report_of_a_host_cannot_be_erased_unseen(ca: Installation) -> None:
+    reply = ca.say(m.AddHost("web9", (), "web9", 22, (("env", "staging"),), ()), m.HostReply, "admin")
+    assert reply.invitation is not None
+    key = make_key(ca.home / "web9")
+    ca.say(join(ca, "web9", reply.invitation.token, (key,)), m.HostReply, "web")
+    ca.say(report_sessions(ca, key, session_event(1), session_event(2)), m.SessionsReply, "web")
+    ca.later(100 * DAY)
+    forget(ca, 90)
+    (last,) = [row.entry.index for row in ca.store.rows() if row.entry.kind == "session" and row.entry.detail]
+    with ca.store.writing() as connection:
+        gone = entries.c.number == last
+        connection.execute(sa.update(entries).where(gone).values(detail=None, salt=None))
+    verdict = verification.verify(ca.store, ca.context.keys.public("log"))
+    assert any(f"entry {last}: its detail is missing" in problem for problem in verdict.problems)

@@ -338,6 +338,33 @@ def test_the_bundle_names_the_keys_of_a_host_that_shows_no_certificates(
     assert newest(ca, 2).host_keys == (replace(whole, keys=()),), "nor is it known by certificates meanwhile"
 
 
+def test_a_host_that_shows_no_certificates_any_more_says_so_by_its_keys(
+    ca: Installation, keys: tuple[Path, ...]
+) -> None:
+    """``ssh-jit-host join --no-host-certificates``, on a host that joined with them; and back."""
+    ca.say(join(ca, "web9", invited(ca), keys), m.HostReply, "web")
+    assert newest(ca, 2).host_keys == ()
+    said = renew(ca, "web9", keys, shows=False)
+    for changed in (replace(said, host_certificates=None), replace(said, host_certificates=True)):
+        assert refused(ca, changed) == "signature_refused"
+    ca.say(said, m.HostReply, "web")
+    (plain,) = newest(ca, 2).host_keys
+    assert (plain.id, plain.keys) == ("web9", lines_of(keys))
+    assert ca.kinds().count("host-identity") == 1
+    ca.later(1)
+    ca.say(renew(ca, "web9", keys), m.HostReply, "web")
+    ca.later(1)
+    assert refused(ca, renew(ca, "web9", keys, shows=True)) == "too_soon", "it cannot fill the log"
+    ca.later(61)
+    ca.say(renew(ca, "web9", keys[:1], shows=False), m.HostReply, "web")
+    assert ca.kinds().count("host-identity") == 1, "nothing new"
+    ca.restart()
+    assert newest(ca, 2).host_keys == (plain,)
+    ca.later(61)
+    ca.say(renew(ca, "web9", keys, shows=True), m.HostReply, "web")
+    assert newest(ca, 2).host_keys == ()
+
+
 def test_a_bundle_never_grows_beyond_what_is_read_by_hosts_without_certificates(
     ca: Installation, keys: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:

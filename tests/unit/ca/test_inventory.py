@@ -14,6 +14,7 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit import events, wire
 from sshjit.errors import Invalid
+from sshjit_ca.access import hosts
 from sshjit_ca.access.inventory import MAX_BYTES, pack
 from sshjit_ca.cli import inventory
 from sshjit_ca.log import history
@@ -312,3 +313,35 @@ def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "latin").write_bytes(b"\xff")
     with pytest.raises(Invalid, match="is not UTF-8"):
         inventory.read(tmp_path / "latin")
+
+
+def test_a_machine_comes_back_under_another_name_in_the_inventory_that_removes_the_old_one(ca: Installation) -> None:
+    """Its keys are the old host's, who is gone by then."""
+    keys = (make_key(ca.home / "w"),)
+    apply(ca, WEB1, DB1, spec("web8", aliases=("shop.lab",), host_keys=lines_of(keys)))
+    line = ca.say(renew(ca, "web8", keys), m.HostReply, "web").certificates[0]
+    renamed = spec("shop1", aliases=("shop.lab",), host_keys=lines_of(keys))
+    assert "belongs to the host web8" in refused(ca, WEB1, DB1, renamed)
+    assert "belongs to the host web8" in refused(ca, WEB1, DB1, renamed, spec("web8"), prune=True, reason="x")
+    apply(ca, WEB1, DB1, renamed, prune=True, reason="renamed")
+    assert ca.context.state.hosts.keys() == {"web1", "db1", "shop1"}
+    assert revoked(ca, line), "what the old name was certified by"
+    assert not revoked(ca, ca.say(renew(ca, "shop1", keys), m.HostReply, "web").certificates[0])
+
+
+def test_two_hosts_of_one_inventory_have_no_key_in_common(ca: Installation) -> None:
+    keys = lines_of((make_key(ca.home / "w"),))
+    assert "would have the same key" in refused(ca, spec("web8", host_keys=keys), spec("web9", host_keys=keys))
+
+
+def test_keys_are_looked_up_and_not_searched_for(ca: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search among all hosts for each key of thousands would hold everybody up for minutes."""
+
+    def searched(*_: object) -> None:
+        raise AssertionError("all hosts were searched for one key")
+
+    keys = [lines_of((make_key(ca.home / f"k{number}"),)) for number in range(3)]
+    apply(ca, spec("web7", host_keys=keys[0]))
+    monkeypatch.setattr(hosts, "key_owner", searched)
+    assert "belongs to the host web7" in refused(ca, spec("web8", host_keys=keys[0]), spec("web9", host_keys=keys[1]))
+    apply(ca, spec("web8", host_keys=keys[2]), spec("web9", host_keys=keys[1]))

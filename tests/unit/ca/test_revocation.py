@@ -13,9 +13,10 @@ from sshjit import ca_protocol as m
 from sshjit import profile, sshcert
 from sshjit.errors import Invalid, Refused
 from sshjit.profile import Issue
+from sshjit.sshwire import Reader
 from sshjit_ca.keys import krl
 from tests.support import published_bundle
-from tests.support.installation import ALICE, BOB, CAROL, Installation
+from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation
 
 
 def granted(ca: Installation) -> tuple[m.RequestView, m.CertificateView]:
@@ -170,3 +171,62 @@ def test_t90_a_list_of_very_many_stays_small_and_forgets_what_can_no_longer_be_a
     ca.later(9 * 3600)
     assert len(base64.b64decode(published_bundle.newest(ca).krl)) == empty
     assert published_bundle.newest(ca).ended == ()
+
+
+def ranges_over(ca: Installation, serials: list[int], alive: list[int]) -> list[int]:
+    """Of ``serials`` those that the list refuses, by its own bytes; ``alive`` as for ``krl.write``."""
+    signer = ca.context.keys.active("user_ca")
+    raw = krl.write([([signer.public], serials)], version=3, time=1, alive=alive)
+    reader = Reader(raw[44:])  # after the head
+    assert reader.u8() == 1
+    section = Reader(reader.string())
+    assert reader.at_end()
+    assert (section.string(), section.string()) == (signer.public.blob, b"")
+    refused: list[int] = []
+    while not section.at_end():
+        kind, body = section.u8(), Reader(section.string())
+        while not body.at_end():
+            first = body.u64()
+            refused += range(first, (body.u64() if kind == 0x21 else first) + 1)
+    return refused
+
+
+def test_a_range_goes_over_places_of_the_log_that_are_no_certificate_and_over_nothing_that_counts(
+    ca: Installation,
+) -> None:
+    """Certificates seldom stand side by side in the log: asks, grants and bundles lie between them."""
+    epoch = 3 * 2**40
+    revoked = [epoch + place for place in (10, 14, 18, 25, 40, 41, 60, 70, 80, 90)]
+    assert ranges_over(ca, revoked, []) == list(range(epoch + 10, epoch + 91))
+    living = epoch + 30
+    refused = ranges_over(ca, revoked, [living])
+    assert refused == [*range(epoch + 10, epoch + 26), *range(epoch + 40, epoch + 91)]
+    assert ranges_over(ca, revoked[:3], []) == revoked[:3], "few are a list"
+    other = [epoch + 2**40 + place for place in (1, 5, 9, 13)]
+    both = sorted(ranges_over(ca, [*revoked[:4], *other], []))
+    assert both == [*range(epoch + 10, epoch + 26), *range(other[0], other[-1] + 1)], "no range goes over two epochs"
+    offline = [5, 500, 50_000, 5_000_000]
+    assert ranges_over(ca, offline, []) == offline, "numbers at random: the next one may lie between"
+
+
+def test_t90_what_is_revoked_far_apart_is_one_range_once_it_is_over_and_spares_everybody_else(ca: Installation) -> None:
+    alice, dana = ca.native(ALICE), ca.native(DANA)
+    other = ca.ask(dana, "db1").request
+    ca.approve(ca.web(BOB), other)
+    first = ca.ask(alice, "web1")
+    drawn = []
+    for _ in range(6):
+        drawn.append(ca.say(m.SignUser(alice, first.request.id), m.CertificateReply).certificate)
+        ca.ask(ca.native(ALICE), "web1", reason="CHG-9 so that the log goes on")
+    spared = ca.say(m.SignUser(dana, other.id), m.CertificateReply).certificate
+    drawn += [ca.say(m.SignUser(alice, first.request.id), m.CertificateReply).certificate for _ in range(6)]
+    ca.say(m.Revoke(None, first.request.id, None, None, "x"), m.RevokeReply, "admin")
+    long = len(base64.b64decode(published_bundle.newest(ca).krl))
+    assert all(published_bundle.revoked(ca, each) for each in drawn)
+    assert not published_bundle.revoked(ca, spared)
+    ca.later(1000)  # the list is written anew every quarter of an hour
+    again = ca.say(m.SignUser(dana, other.id), m.CertificateReply).certificate
+    short = len(base64.b64decode(published_bundle.newest(ca).krl))
+    assert short < long
+    assert all(published_bundle.revoked(ca, each) for each in drawn)
+    assert not published_bundle.revoked(ca, again)

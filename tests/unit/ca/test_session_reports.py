@@ -149,25 +149,80 @@ def test_a_report_is_by_the_host_s_key_fresh_and_seldom(ca: Installation, key: P
     assert soon.value.code == "too_soon"
 
 
+def passed_over(ca: Installation) -> list[tuple[int, int, str]]:
+    read = [entries.read(row.entry) for row in ca.store.rows()]
+    return [(each.number, each.count, each.problem) for each in read if isinstance(each, events.SessionReportRefused)]
+
+
 @pytest.mark.parametrize(
-    "told",
+    ("told", "why"),
     [
-        (),
-        (session_event(2), session_event(1)),
-        (session_event(1), session_event(1)),
-        (session_event(-1),),
-        (session_event(1, session="../x"),),
-        (session_event(1, login="x y"),),
-        (session_event(1, certificate="zz"),),
-        (session_event(1, source="\x1b[2J"),),
-        (session_event(1, kind="end", why="boredom"),),
+        ({"number": 7}, "number is not higher"),
+        ({"number": -1}, "out of range"),
+        ({"number": 2**53}, "out of range"),
+        ({"time": -5}, "out of range"),
+        ({"serial": 2**64}, "out of range"),
+        ({"session": "../x"}, "id"),
+        ({"login": "x y"}, "account"),
+        ({"login": "jürgen"}, "account"),
+        ({"certificate": "zz"}, "no certificate"),
+        ({"source": "\x1b[2J"}, "something else"),
+        ({"grant": "ü"}, "something else"),
+        ({"key_id": "a\nb"}, "something else"),
+        ({"kind": "end", "why": "boredom"}, "an end that there is not"),
     ],
     ids=str,
 )
-def test_t68_what_no_host_says_is_refused(ca: Installation, key: Path, told: tuple[m.SessionEvent, ...]) -> None:
+def test_what_no_host_says_is_passed_over_and_alarms_and_the_host_goes_on(
+    ca: Installation, key: Path, told: dict[str, Any], why: str
+) -> None:
+    """Its spool is sent in order, so one event that the CA never takes would be the last thing that it hears."""
+    odd = session_event(**{"number": 8, **told})
+    last = say(ca, key, session_event(7), odd, session_event(9, session="ses-0000000000000009"))
+    assert last == 9
+    assert [each.number for each in recorded(ca)] == [7, 9]
+    ((number, count, problem),) = passed_over(ca)
+    assert (number, count) == (9, 1)
+    assert why in problem
+    ca.restart()
+    assert say(ca, key, odd, session_event(10)) == 10, "nothing is told twice"
+    assert [each.number for each in recorded(ca)] == [7, 9, 10]
+
+
+def test_an_event_that_no_host_says_is_an_alarm_also_where_it_is_the_last_one(ca: Installation, key: Path) -> None:
+    assert say(ca, key, session_event(3, login="x y"), session_event(4, certificate="zz")) == 4
+    assert passed_over(ca) == [(4, 2, passed_over(ca)[0][2])]
+    assert say(ca, key, session_event(4)) == 4
+    assert recorded(ca) == []
+    assert say(ca, key, session_event(2**53)) == 2**53
+    assert say(ca, key, session_event(5)) == 5, "a number that no event has does not shut the host out"
+    event = events.SessionReportRefused(4, 2, "it names no certificate", "web9", "web9")
+    assert alerts.kind_of(event) == "session_refused"
+    assert "web9" in summaries.summary(ca.context.state, event)
+
+
+def test_a_report_of_nothing_is_refused(ca: Installation, key: Path) -> None:
     with pytest.raises(Invalid):
-        say(ca, key, *told)
-    assert "session" not in ca.kinds()
+        say(ca, key)
+
+
+def test_a_recovery_certificate_is_another_alarm_than_one_that_nobody_knows(ca: Installation, key: Path) -> None:
+    """By the host's word: its CA is one of ``recovery.pub``, or its key id says so. The log has neither."""
+    say(ca, key, session_event(1, emergency=True, key_id="safe in Zug"), session_event(2, key_id="who is this"))
+    kinds = [alerts.kind_of(each) for each in recorded(ca)]
+    assert kinds == ["session_recovery", "session_unknown"]
+    lines = [summaries.summary(ca.context.state, each) for each in recorded(ca)]
+    assert "RECOVERY" in lines[0]
+    assert "'safe in Zug'" in lines[0]
+    assert "'who is this'" in lines[1]
+    rows = [row for row in ca.store.rows() if row.entry.kind == "session"]
+    told = [ocsf.event_of(row.entry, each, ca.context.state, "x") for row, each in zip(rows, recorded(ca), strict=True)]
+    assert [each["severity_id"] for each in told] == [4, 4]
+
+
+def test_what_the_host_says_of_a_certificate_that_the_log_knows_does_not_count(ca: Installation, key: Path) -> None:
+    say(ca, key, session_event(1, **{**drawn(ca), "emergency": True}))
+    assert [alerts.kind_of(each) for each in recorded(ca)] == [None]
 
 
 def test_t68_a_host_cannot_fill_the_log(ca: Installation, key: Path) -> None:

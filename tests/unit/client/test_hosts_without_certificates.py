@@ -14,7 +14,7 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit.api.hosts import HostsReply, HostView
 from sshjit.bundle import Bundle, PlainHost
-from sshjit_client import host_certificates
+from sshjit_client import host_certificates, known_hosts
 from tests.support.client_server import HOSTS, ClientServer
 from tests.support.signatures import join
 from tests.unit.client.conftest import Laptop
@@ -26,7 +26,8 @@ DAY = 24 * 3600
 
 @pytest.fixture
 def plain(server: ClientServer, laptop: Laptop, tmp_path: Path) -> Iterator[Path]:
-    """web2, which joins without certificates after the laptop was set up; gives its private key."""
+    """web2, which joins without certificates after the laptop got its bundle; gives its private key."""
+    assert laptop.run("login").returncode == 0
     folder = tmp_path / "web2"
     folder.mkdir()
     ca = server.front.ca
@@ -36,6 +37,8 @@ def plain(server: ClientServer, laptop: Laptop, tmp_path: Path) -> Iterator[Path
         assert invitation is not None
         key = folder / "ssh_host_key"
         server.say(join(ca, "web2", invitation.token, (key,), host_certificates=False), m.HostReply)
+        with server.front.authority.lock:
+            ca.later(1)  # the front end asks for a newer bundle twice a second
         yield key
 
 
@@ -105,6 +108,21 @@ def test_until_when_host_certificates_last(bundle: Bundle, name: str, left: int 
     assert said in sentence
     assert bool(sentence) == bool(said)
     assert host_certificates.column(name.removesuffix(".lab"), reply, bundle).startswith(shown)
+
+
+@pytest.mark.parametrize("line", ["@cert-authority shop1 {}\n", "# shop1\n", "# shop1\nshop1 old\n"])
+def test_a_newer_bundle_is_in_every_file_of_a_certificate_that_is_alive(
+    bundle: Bundle, tmp_path: Path, line: str
+) -> None:
+    """Also in those of an older program, which had no first line of ours."""
+    kept = {name: tmp_path / f"{name}.known" for name in ("alive", "other", "empty")}
+    kept["alive"].write_text(line.format(bundle.host_ca[0]))
+    kept["other"].write_text("# web1\nweb1 old\n")
+    kept["empty"].write_text("")
+    known_hosts.update(tmp_path, bundle)
+    assert kept["alive"].read_text() == "# shop1\nshop1 k1\nshop1 k2\n"
+    assert kept["other"].read_text() == f"# web1\n@cert-authority web1 {bundle.host_ca[0]}\n"
+    assert kept["empty"].read_text() == ""
 
 
 def test_t87_a_laptop_of_format_1_is_told_of_no_plain_key(server: ClientServer, plain: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sshjit import ask_again
 from sshjit.api.details import ExtensionView, PastView, RequesterView, RequestReply
 from sshjit.api.views import DecisionView, PersonView, RequestState, RequestView, StepView
 from sshjit.styles import Styles
@@ -148,7 +149,7 @@ def test_a_request_that_waits_says_for_when_it_is() -> None:
 )
 def test_what_is_out_of_date_says_what_to_type(changed: dict[str, Any], line: str) -> None:
     blocked = request(blocked="req-7 is out of date", **changed)
-    assert request_text.again(blocked) == line
+    assert ask_again.line(blocked) == line
     text = request_details(RequestReply(blocked), NOW, PLAIN, PAGE)
     assert f"next step  {line} (what the rules are now: ssh-jit explain {blocked.hosts[0]})" in text
 

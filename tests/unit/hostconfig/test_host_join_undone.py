@@ -245,6 +245,8 @@ def test_host_certificates_can_be_left_out_put_in_and_left_out_again(authority: 
     words = ("no authorities for hostname", "MINA", "--no-host-certificates", "ssh-mldsa44-ed25519")
     assert all(word in said for word in words)
     assert said.index("no authorities") < said.index("wrote /etc/ssh/ssh_host"), "it is said before"
+    assert machine.ca.asked[-1][1]["host_certificates"] is True, "once sshd shows them"
+    assert "host_certificates" not in machine.ca.asked[-2][1]
     certified = {path.name for path in machine.path("/etc/ssh").glob("*-cert.pub")}
     assert certified == {f"ssh_host_{kind}_key-cert.pub" for kind in ("rsa", "ecdsa", "ed25519")}, "all that it can"
     known = machine.keys / "known_hosts_of_a_bystander"
@@ -253,6 +255,7 @@ def test_host_certificates_can_be_left_out_put_in_and_left_out_again(authority: 
     options = [f"UserKnownHostsFile={known}", "GlobalKnownHostsFile=none", "StrictHostKeyChecking=yes"]
     assert machine.ssh(authority.certificate("deploy@web1", 40), options=options) == 0
     machine.program("join", "--no-host-certificates")
+    assert machine.ca.asked[-1][1]["host_certificates"] is False, "clients have to know its keys"
     again = machine.snapshot()
     changing = ("etc/ssh/ssh-jit/loaded", "etc/ssh-jit/host.json", "etc/ssh-jit/joined.json")
     assert {n: v for n, v in again.items() if n not in changing} == {

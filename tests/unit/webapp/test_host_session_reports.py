@@ -75,8 +75,15 @@ def test_the_log_has_what_a_host_tells(world: FrontEnd) -> None:
         reporter = Reporter(configuration.load(host.folder / "host.json"), spool, silent)
         assert reporter.send(int(ca.time))
         assert not reporter.send(int(ca.time)), "nothing is left"
+        ca.later(6)
+        odd = session(user="first last", grant="", serial=7, certificate="f" * 64)
+        long = session(grant="\u00fc" * 300, key_id="a\nb" * 300, serial=8, certificate="e" * 64)
+        for event in (reports.started(odd), reports.started(long)):
+            spool.add(event, time.time())
+        assert reporter.send(int(ca.time))
+        assert not reporter.send(int(ca.time)), "no event is sent for ever, whatever it says"
     kinds = ca.kinds()
-    assert (kinds.count("session"), kinds.count("session-end")) == (1, 1)
+    assert (kinds.count("session"), kinds.count("session-end"), kinds.count("session-refusal")) == (2, 1, 1)
     summary = ca.say(m.ReadLog(None, None, 1, kind="session-end", host="web9"), m.LogReply, "admin").entries[0].summary
     assert "session on deploy@web9 is over" in summary
 

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from sshjit import ca_protocol as m
-from sshjit_web.notify import notices, planner, recipients
+from sshjit.errors import Refused
+from sshjit_web.notify import messages, notices, planner, recipients
 from sshjit_web.notify_config import NotifyConfig, Route
 from tests.support.break_glass import break_glass, review
-from tests.support.installation import ALICE, BOB, DANA, Installation
+from tests.support.installation import ALICE, BOB, DANA, Installation, make_key
 from tests.support.issuer import Issuer
 from tests.support.notified import CHANNELS, CONFIG, ERIN, POLICY_WITH_GLASS, TWO, FeedReader
+from tests.support.signatures import join
 
 DAY = 86_400
 
@@ -166,6 +168,23 @@ def test_reminders_that_were_slept_through_are_not_made_up_for(ca: Installation,
         assert plan.reminder is not None
         assert late < plan.reminder.due <= late + DAY
         assert plan.announcements[0].notice.due <= late
+
+
+def test_a_token_of_hosts_that_does_not_count_goes_to_the_channels_that_want_it(
+    ca: Installation, ear: FeedReader
+) -> None:
+    """Somebody else may have it. A front end of release 0.1 is told nothing that it does not know."""
+    before = ca.context.journal.durable - 1
+    reply = ca.say(m.AddHost("web9", (), "192.0.2.9", 22, (("env", "staging"),), ()), m.HostReply, "admin")
+    assert reply.invitation is not None
+    ca.say(join(ca, "web9", reply.invitation.token, (make_key(ca.home / "web9"),)), m.HostReply, "web")
+    with pytest.raises(Refused):
+        ca.say(join(ca, "web9", reply.invitation.token, (make_key(ca.home / "thief"),)), m.HostReply, "web")
+    assert ear.heard() == {"join_refused": {"#chat"}}
+    content = messages.compose(ear.notice("join_refused"), "https://x")
+    assert content.title == "A host was not let in by a joining token"
+    assert "web9" in content.rows[0][1]
+    assert ca.say(m.ReadFeed(before, 100), m.FeedReply).items == ()
 
 
 def test_locks_and_emergencies_go_to_the_channels_that_want_them(ca: Installation, ear: FeedReader) -> None:

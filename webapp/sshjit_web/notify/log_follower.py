@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from sshjit import versions
 from sshjit.ca_protocol.feed import FeedReply, ReadFeed
 from sshjit.errors import Invalid
 from sshjit_web.ca_client import Authority
@@ -37,7 +38,7 @@ class LogFollower:
         """Reads a page; whether there is more to read at once. Raises ``SshJitError``: nothing was written."""
         after = self._ledger.position()
         try:
-            reply = self._ca.call(ReadFeed(after, AT_ONCE), FeedReply)
+            reply = self._ca.call(ReadFeed(after, AT_ONCE, versions.PROTOCOL), FeedReply)
         except Invalid as error:
             if error.code != "bad_position":
                 raise

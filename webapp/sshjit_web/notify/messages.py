@@ -47,6 +47,7 @@ _TITLES: dict[Topic, str] = {
     "locked": "Locked",
     "unlocked": "Unlocked",
     "emergency": "Emergency certificate signed",
+    "join_refused": "A host was not let in by a joining token",
 }
 _TO_DO: dict[Topic, str] = {
     "asked": "Approve or deny it on its page:",

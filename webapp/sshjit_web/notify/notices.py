@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from sshjit.api.views import PersonView, RequestState, RequestView
-from sshjit.ca_protocol.feed import FeedItem
+from sshjit.ca_protocol.feed import FeedItem, FeedKind
 from sshjit_web.notify_config import Topic
 
 DAY = 86_400
@@ -24,6 +24,13 @@ _CLOSED: dict[RequestState, Topic] = {
     RequestState.LAPSED: "lapsed",
     RequestState.REVOKED: "revoked",
 }
+AT_LARGE: dict[FeedKind, Topic] = {
+    "locked": "locked",
+    "unlocked": "unlocked",
+    "emergency": "emergency",
+    "join_refused": "join_refused",
+}
+"""What is about no request: locks, emergency certificates, and tokens of hosts that do not count."""
 ASKING: tuple[Topic, ...] = ("asked", "reminder", "decided")
 """Topics that matter only while the request waits for a decision."""
 _SETTLED = frozenset({RequestState.DENIED, RequestState.CANCELLED, RequestState.EXPIRED})
@@ -77,7 +84,7 @@ def _in_time(notice: Notice, now: int) -> bool:
 def _derive(item: FeedItem) -> Outcome:  # noqa: PLR0911 -- one return for each kind
     request = item.request
     if request is None:
-        return Outcome((_at_large(item),)) if item.kind in ("locked", "unlocked", "emergency") else Outcome()
+        return Outcome((_at_large(item),)) if item.kind in AT_LARGE else Outcome()
     match item.kind:
         case "asked":
             return _asked(item, request)
@@ -94,7 +101,7 @@ def _derive(item: FeedItem) -> Outcome:  # noqa: PLR0911 -- one return for each 
             people = _others(item, request.requester)
             notice = _now(item, "reviewed", f"reviewed/{request.id}", people)
             return Outcome((replace(notice, told=recipients, named=True),), withdraw=("unreviewed",), reviewed=True)
-        case "locked" | "unlocked" | "emergency":
+        case "locked" | "unlocked" | "emergency" | "join_refused":
             return Outcome((_at_large(item),))
         case _:
             assert_never(item.kind)
@@ -196,10 +203,10 @@ def _reviewer(request: RequestView) -> tuple[PersonView, ...]:
 
 
 def _at_large(item: FeedItem) -> Notice:
-    """Locks and emergency certificates: no person has to act; the channels that want them are notified."""
-    kind = item.kind
-    if kind not in ("locked", "unlocked", "emergency"):
-        raise ValueError(f"{kind} is about a request")
+    """What is about no request: no person has to act; the channels that want it are notified."""
+    kind = AT_LARGE.get(item.kind)
+    if kind is None:
+        raise ValueError(f"{item.kind} is about a request")
     return _now(item, kind, f"{kind}/{item.index}/{item.time}", ())
 
 

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from sshjit.errors import Failed, Invalid, SshJitError
+from sshjit_web import ca_client
 from sshjit_web.ca_cache import CaCache
 from sshjit_web.gateway import Answer, Gateway, Head, client_address, plain_path, wait_preferred
 from sshjit_web.security import MAX_BODY
@@ -116,7 +117,7 @@ class Application:
                 return
             newest = self._gateway.answer(head)
             if newest is None:
-                self._refuse(head, protocol, _unknown())
+                self._refuse(head, protocol, ca_client.unreachable())  # it went away meanwhile
                 return
             answer = newest
             if not waited:
@@ -187,9 +188,3 @@ class Application:
     def _send(self, head: Head, protocol: HTTPProtocol, answer: Answer) -> None:
         self._gateway.finish(head, answer.status, answer.headers)
         protocol.response_bytes(answer.status, answer.headers, answer.body)
-
-
-def _unknown() -> Failed:
-    """The error of a poll that waited while the CA went away."""
-    hint = "open sessions and live certificates keep working; try again in a moment"
-    return Failed("ca_down", "can't reach the CA", hint=hint)
