@@ -25,7 +25,6 @@ _NOT_DONE: dict[type[m.Message], str] = {
     m.ConfirmClock: "the clock was NOT confirmed",
 }
 _UNKNOWN = "outcome_unknown"
-_OF_DATABASE = frozenset({"database_silent", "database_broken", "no_database"})
 
 
 def answer(context: Context, question: Question, error: Failed) -> m.Reply | Failed:
@@ -50,13 +49,11 @@ def untried(error: Failed) -> Failed:
 
 
 def _refusal(question: Question, error: Failed) -> Failed:
-    """The error, in words that leave no doubt about what the asker wanted done; operators' hints go to operators."""
+    """The error, in words that leave no doubt about what the asker wanted done; people get other hints on the way."""
     if isinstance(question.message, m.READS):
         error = untried(error)
     what, hint = _NOT_DONE.get(type(question.message), ""), error.hint
-    if error.code in _OF_DATABASE and question.socket != "admin":
-        hint = "try again in a moment, and tell the operator if it lasts"
-    if error.code == _UNKNOWN and question.socket == "admin":
+    if error.code == _UNKNOWN:
         hint = "ssh-jit-ca log show says whether it was, once the database answers"
     if not what or error.code == _UNKNOWN:
         return Failed(error.code, error.message, hint=hint)

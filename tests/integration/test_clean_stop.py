@@ -181,6 +181,33 @@ def test_a_ca_that_stops_makes_no_socket_s_file_anew(ca: Installation, monkeypat
     assert not ca.config.admin_socket.exists()
 
 
+def test_what_waits_to_be_prepared_when_a_ca_has_stopped_long_enough_is_not_begun(
+    ca: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process would wait for each of them to be prepared, one after the other."""
+    monkeypatch.setattr(serving, "FINISH", 0.1)
+    begun, go_on = threading.Semaphore(0), threading.Event()
+
+    def hold(_: m.Message) -> None:
+        begun.release()
+        assert go_on.wait(PATIENCE)
+
+    said, count = ca.native_message(ALICE), serving.PREPARERS + 3
+    peer = socket.socket(socket.AF_UNIX)
+    peer.settimeout(PATIENCE)
+    with serving_sockets(ca, frozenset({os.getuid()}), hold):
+        peer.connect(str(ca.config.web_socket))
+        peer.sendall(b"".join(framed(number, said) for number in range(1, count + 1)))
+        assert all(begun.acquire(timeout=PATIENCE) for _ in range(serving.PREPARERS))
+        late: list[dict[int, str]] = []
+        reading = threading.Thread(target=lambda: late.append(answers(peer)))
+        reading.start()
+    reading.join(PATIENCE)
+    go_on.set()
+    assert late == [dict.fromkeys(range(1, count + 1), "ca_down")]
+    assert not begun.acquire(timeout=0.5)
+
+
 def status(process: CaProcess) -> m.StatusReply:
     return admin_client.call(process.admin_socket, m.Status(), m.StatusReply)
 

@@ -246,4 +246,4 @@ def _could_answer(context: Context, login: Login, decider: Decider, request: Req
 
 
 def _waits_for_review(context: Context, login: Login, request: Request | None) -> bool:
-    return request is not None and request.unreviewed and could_review(context, login, request)
+    return request is not None and could_review(context, login, request)

@@ -122,7 +122,7 @@ class Server:
             before = self._arrived
             await asyncio.sleep(QUIET)
         for preparers in self._preparers.values():
-            preparers.shutdown(wait=False, cancel_futures=True)
+            preparers.shutdown(wait=False)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

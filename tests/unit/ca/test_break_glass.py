@@ -156,6 +156,7 @@ def test_the_next_one_waits_for_an_overdue_review_also_by_a_linked_account(ca: I
 
 def test_unreviewed_it_stays_at_hand_and_holds_nothing_else_up(ca: Installation) -> None:
     request = break_glass(ca, ca.web(ALICE)).request
+    ca.later(60)
     later = [ca.ask(ca.web(ALICE), "web1", start=int(ca.time) + 60 * (n + 1)).request.id for n in range(3)]
     ca.later(40 * DAY)
     bob = ca.web(BOB)

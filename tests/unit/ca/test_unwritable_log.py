@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from sshjit import bundle
 from sshjit import ca_protocol as m
 from sshjit.errors import Failed
 from sshjit_ca import authority
 from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
+from sshjit_ca.machine import circuit_breaker
 from sshjit_ca.storage import guard
 from sshjit_ca.storage.database import is_taken_back
 from sshjit_ca.storage.guard import Guard
@@ -90,6 +91,18 @@ def test_t85_who_comes_after_a_batch_of_unknown_outcome_is_told_that_theirs_was_
     assert "the lock is NOT in force" in str(answers[3])
 
 
+def test_who_only_read_hears_as_well_why_a_batch_was_lost(ca: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise Failed("disk_full", "the disk is full", hint="make room")
+
+    monkeypatch.setattr(ca.store, "commit", full)
+    locked, read = ca.say_all([m.Lock(None, "everything", None, "a drill"), m.ReadHosts(None)], "admin")
+    assert isinstance(locked, Failed)
+    assert isinstance(read, Failed)
+    assert (locked.code, locked.message) == ("disk_full", "the lock is NOT in force: the disk is full")
+    assert (read.code, read.message, read.hint) == ("disk_full", "the disk is full", "make room")
+
+
 @pytest.fixture
 def failing_disk(ca: Installation) -> Iterator[Callable[[], None]]:
     """From the call on the kernel refuses every byte beyond those that the write-ahead log has; until the test ends."""
@@ -110,6 +123,7 @@ def test_a_disk_that_fails_at_the_commit_leaves_open_whether_it_was_done_but_not
     locked, status, *read = ca.say_all(messages, "admin")
     assert isinstance(locked, Failed)
     assert (locked.code, "NOT" in locked.message) == ("outcome_unknown", False)
+    assert locked.hint == "ssh-jit-ca log show says whether it was, once the database answers"
     assert isinstance(status, m.StatusReply)
     assert [each.code for each in read if isinstance(each, Failed)] == ["not_signing"] * 2, read
 
@@ -133,6 +147,25 @@ def test_what_the_database_refused_at_the_very_end_was_not_done(tmp_path: Path) 
     engine.dispose()
     assert refused.value.code == "not_signing"
     assert "nothing was signed" in refused.value.message
+
+
+def test_who_comes_after_a_commit_that_was_never_answered_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(circuit_breaker, "SLOW", 0.0)
+    monkeypatch.setattr(circuit_breaker, "PAUSE", 1e6)
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'own.db'}")
+
+    def unanswered(_: object) -> None:
+        raise OperationalError("COMMIT", None, sqlite3.OperationalError("nobody knows"))
+
+    sa.event.listen(engine, "commit", unanswered)
+    with closing(Guard(engine, SERVING)) as guarded:
+        for code in ("outcome_unknown", "database_silent"):
+            with pytest.raises(Failed) as failed, guarded.write() as connection:
+                connection.exec_driver_sql("SELECT 1")
+            assert failed.value.code == code
+    engine.dispose()
 
 
 def test_a_commit_that_was_taken_back_was_not_done() -> None:

@@ -77,6 +77,15 @@ def test_who_may_lock_sees_the_grant_that_they_can_end_and_that_they_ended_it(ca
     assert (after.state, after.closing) == ("revoked", "odd commands")
 
 
+def test_requesters_are_told_nothing_about_themselves(ca: Installation) -> None:
+    """Whoever decides is: who the requester is, what else is open, and for which roles they are asked."""
+    dana = ca.web(DANA)
+    request = ca.ask(dana, "db1").request
+    own = ca.say(m.ReadRequest(dana, request.id), m.RequestReply)
+    assert (own.about, own.because) == (None, ())
+    assert Reader(ca, BOB).read(request.id).about is not None
+
+
 def test_they_see_who_holds_it_and_what_else_is_open_and_nothing_of_the_past(ca: Installation) -> None:
     frank = Person("f-6", ("Database", "SRE"), "frank@example.com")
     login = ca.native(frank)
