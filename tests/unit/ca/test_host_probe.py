@@ -30,11 +30,11 @@ from sshjit_ca.cli import probe as command
 from sshjit_ca.ephemeral import ProbePauses
 from sshjit_ca.operations import host_probe, probe_connection
 from sshjit_ca.operations.host_probe import HostProbe
-from sshjit_ca.operations.probe_judgement import Verdict
+from sshjit_ca.operations.probe_judgement import WRONG, Sighting, Verdict, judge
 from sshjit_ca.state import hosts
 from tests.support.ca_sockets import serving_sockets
 from tests.support.enrolled_sshd import NAME, EnrolledSshd, allow, colleague, enrolled_sshd
-from tests.support.host_machine import ME, free_port, make_key
+from tests.support.host_machine import ME, free_port, line, make_key, run
 from tests.support.installation import Installation
 from tests.support.issuer import Issuer
 
@@ -406,3 +406,27 @@ def test_a_colleague_gets_in_after_two_runs(sshd: EnrolledSshd) -> None:
             assert probe(sshd.ca).verdict == "ok"
             again(sshd)
         assert colleague(sshd) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "problems"),
+    [
+        (("-h",), ()),
+        ((), ("host_certificate_foreign",)),
+        (("-h", "-O", "critical:weather@example.com=fine"), ("host_certificate_over",)),
+    ],
+    ids=["a host's", "a user's", "with a condition"],
+)
+def test_what_no_sshd_would_show_is_no_host_certificate_either(
+    tmp_path: Path, options: tuple[str, ...], problems: tuple[str, ...]
+) -> None:
+    key, signer = make_key(tmp_path / "key"), make_key(tmp_path / "ca")
+    words = ("-I", f"host {NAME}", "-n", NAME, "-V", "-1m:+1h", "-z", "9")
+    run("ssh-keygen", "-q", "-s", signer, *options, *words, f"{key}.pub")
+    shown = " ".join((tmp_path / "key-cert.pub").read_text().split()[:2])
+    host = m.HostView(NAME, NAME, (), "127.0.0.1", 22, ())
+    asked = m.ProbeView(
+        host, (line(key),), host_certificates=True, only_certificates=False, login=ME, certificate="", expired=""
+    )
+    seen = Sighting(host_key=shown, taken={"enters"}, refused=set(WRONG))
+    assert judge(asked, (line(signer),), seen, int(time.time())).problems == problems
