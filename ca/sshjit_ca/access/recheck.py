@@ -111,7 +111,7 @@ def _same_thing(
     for request_id in reversed(request_index.standing(context.state, login.opened.subject, want.action, ids[0])):
         request = context.state.requests[request_id]
         asked = request.asked
-        if asked.host_ids != ids and not set(ids).issubset(asked.host_ids):
+        if not set(ids).issubset(asked.host_ids):
             continue
         if want.login not in (None, asked.login) or want.command not in (None, asked.command):
             continue

@@ -223,6 +223,16 @@ def test_the_person_in_the_key_id_cannot_forge_log_lines(ca: Installation) -> No
     assert '"' not in reply.certificate.key_id
 
 
+def test_another_account_of_a_host_is_another_request(ca: Installation) -> None:
+    ca.change_policy('logins = ["deploy"]', 'logins = ["deploy", "app"]')
+    login = ca.native(ALICE)
+    first, other = (ca.ask(login, "web1", login=account) for account in ("deploy", "app"))
+    assert [(each.existing, each.request.login) for each in (first, other)] == [(False, "deploy"), (False, "app")]
+    again, any_account = ca.ask(login, "web1", login="deploy"), ca.ask(login, "web1")
+    assert (again.existing, again.request.id) == (True, first.request.id)
+    assert (any_account.existing, any_account.request.id) == (True, other.request.id)
+
+
 @pytest.mark.parametrize("address", ["0.0.0.0/0", "192.0.2.7,0.0.0.0/0", "example.com", " "])
 def test_a_certificate_bound_to_the_client_is_bound_to_one_address(ca: Installation, address: str) -> None:
     ca.change_policy('logins = ["deploy"]', 'logins = ["deploy"]\nsource = "client"')

@@ -140,6 +140,13 @@ def test_since_counts_for_what_is_at_hand_too(ca: Installation, scope: str, read
     assert pages(ca, login, scope, since=made[1].asked) == [made[2].id, made[1].id]
 
 
+def test_nobody_is_shown_what_is_too_late_to_decide(ca: Installation) -> None:
+    bob, request = ca.web(BOB), ca.ask(ca.native(DANA), "db1").request
+    assert [each.id for each in search(ca, bob, "approve").requests] == [request.id]
+    ca.later(31 * 60)
+    assert search(ca, bob, "approve").requests == ()
+
+
 def test_who_said_yes_already_is_shown_it_no_more_and_others_are(ca: Installation) -> None:
     ca.change_policy("count = 1", "count = 2")
     bob, other = ca.web(BOB), ca.web(Person("e-5", ("SRE Leads",), "erin@example.com"))
