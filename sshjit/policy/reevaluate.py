@@ -192,7 +192,7 @@ def _inside(granted: Granted, wanted: tuple[str, ...]) -> bool:
     if not wanted or granted.source == wanted:
         return True
     if wanted == (CLIENT,):
-        wanted = (granted.address,)
+        wanted = (granted.address.partition("%")[0],)  # as the certificate has it: without an interface
     try:
         networks = [ipaddress.ip_network(each) for each in wanted]
         return bool(granted.source) and all(_within(ipaddress.ip_network(each), networks) for each in granted.source)

@@ -404,6 +404,24 @@ def test_who_asks_again_from_elsewhere_hears_that_it_does_not_work_there(ca: Ins
     assert ca.ask(login, "web1", address="").notes == (), "from nobody knows where"
 
 
+def test_what_is_bound_to_no_address_works_from_everywhere(ca: Installation) -> None:
+    login = ca.native(ALICE)
+    request = ca.ask(login, "web1", address="192.0.2.7").request
+    again = ca.ask(login, "web1", address="198.51.100.9")
+    assert (again.existing, again.request.id, again.notes) == (True, request.id, ())
+
+
+def test_an_address_counts_without_the_interface_at_which_it_was_seen(ca: Installation) -> None:
+    """A server compares addresses alone."""
+    ca.change_policy('approvals = []\ngrant = "8h"', 'approvals = []\nsource = "client"\ngrant = "8h"')
+    login = ca.native(ALICE)
+    certificate = ca.ask(login, "web1", address="fe80::1%eth0").certificate
+    assert certificate is not None
+    assert ("source-address", "fe80::1") in sshcert.parse_line(certificate.text)[0].critical
+    assert ca.ask(login, "web1", address="fe80::1%eth1").notes == ()
+    assert ca.ask(login, "web1", address="fe80::2%eth0").notes != ()
+
+
 def test_nor_does_what_waits_still(ca: Installation) -> None:
     ca.change_policy(*MORE["an address"])
     ca.web(BOB)
