@@ -82,8 +82,10 @@ class Listeners:
             self._connections.add(connection)
             return connection
 
-        server = await asyncio.get_running_loop().create_unix_server(met, sock=bound.socket)
+        loop = asyncio.get_running_loop()
+        server = await loop.create_unix_server(met, sock=bound.socket, start_serving=False)
         self._bound[listening.socket], self._servers[listening.socket] = bound, server
+        await server.start_serving()  # where ``watch`` may be cancelled: then the file is known, and taken away
 
     async def _look(self, listening: Listening) -> None:
         where, bound = listening.socket, self._bound[listening.socket]

@@ -102,6 +102,10 @@ def test_the_files_are_looked_at_while_it_runs(listened: Make, monkeypatch: pyte
         for _ in range(2):
             here.path.unlink()
             await until(here.path.exists)
+            await passing()
+        here.path.unlink()
+        while not here.path.exists():  # noqa: ASYNC110 - the very moment at which it is there
+            await asyncio.sleep(0)
         watching.cancel()
         await here.end()
         assert not here.path.exists()
