@@ -16,7 +16,7 @@ from sshjit_ca.keys import Signer
 from sshjit_ca.state import Host
 from tests.support import published_bundle
 from tests.support.installation import ALICE, BOB, DANA, Installation, make_key
-from tests.support.signatures import join
+from tests.support.signatures import join, lines_of, report
 
 
 def add(ca: Installation, name: str, *, address: str = "192.0.2.9", **more: Any) -> m.HostReply:
@@ -220,6 +220,13 @@ def test_who_cannot_be_a_bastion(behind: Installation, name: str, more: dict[str
     assert (caught.value.code, behind.context.state.hosts[name]) == (code, before)
 
 
+def test_no_host_is_its_own_bastion(behind: Installation) -> None:
+    add(behind, "gate2", jump_login="jump")
+    with pytest.raises(Invalid) as caught:
+        change(behind, "gate2", via="gate2")
+    assert caught.value.code == "bastion_chain"
+
+
 @pytest.mark.parametrize(
     ("more", "code"),
     [
@@ -399,6 +406,20 @@ def test_a_fleet_is_behind_a_bastion(behind: Installation) -> None:
     behind.say(message, m.HostReply)
     assert behind.context.state.hosts["web-1"].via == "gate"
     assert ("gate", "via/web-1@gate", "10.0.0.9", 22) in published_bundle.newest(behind, 2).bastions
+
+
+def test_a_bastion_reports_that_it_ended_what_passed_through_and_nobody_else_does(ca: Installation) -> None:
+    keys = {name: make_key(ca.home / f"{name}-key") for name in ("gate", "other")}
+    for name, key in keys.items():
+        add(ca, name, jump_login="jump", host_keys=lines_of((key,)))
+    add(ca, "app1", via="gate")
+    view, _ = certificates(ca, "app1")
+    with pytest.raises(Invalid, match="no grant of this host"):
+        ca.say(report(ca, "other", keys["other"], ended=(view.request,)), m.Done)
+    ca.say(report(ca, "gate", keys["gate"], ended=(view.request,)), m.Done)
+    change(ca, "app1", via="other")
+    ca.later(10)
+    ca.say(report(ca, "gate", keys["gate"], ended=(view.request,)), m.Done)
 
 
 def test_a_bastion_reports_the_sessions_and_the_ends_of_what_is_behind_it(behind: Installation) -> None:
