@@ -90,6 +90,7 @@ def test_a_new_server_joins_at_its_first_boot_and_the_token_stays_with_root(part
 
     text = boot(machine, user_data(where), "second")
     assert "as auto-7 (host id auto-7), for deploy" in text, text
+    assert "nothing was changed" not in text, "once it joined, it is not tried again"
     key = make_key(machine.keys / "alice")
     ca = parts.paths.ca / "keys" / "user_ca"
     run("ssh-keygen", "-q", "-s", ca, "-I", "t", "-n", "deploy@auto-7", "-z", "1", "-V", "-1m:+5m", f"{key}.pub")
