@@ -165,7 +165,7 @@ def test_what_a_bastion_takes_is_swept_away_with_the_rest(
     way = path.with_name(path.name.replace(".conf", "~via"))
     assert f"-F {shlex.quote(str(way))} -l jump" in settings["proxycommand"]
     known = path.with_name(f"{way.name}.known").read_text()
-    assert known == f"@cert-authority gate {installation.host_ca.line}\n"
+    assert known == f"# gate\n@cert-authority gate {installation.host_ca.line}\n"
     hop = openssh.effective(["-l", "jump", "gate"], way)
     assert (hop["hostname"], hop["port"], hop["hostkeyalias"]) == ("198.51.100.1", "2222", "gate")
     assert hop.get("proxycommand", "none") == "none"

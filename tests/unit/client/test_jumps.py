@@ -75,8 +75,9 @@ def test_what_is_said_of_a_bastion_reaches_ssh_as_it_was_said(tmp_path: Path) ->
     config = tmp_path / "it's a %folder $HOME" / "web1+%2b~via"
     value = jumps.bastion("gate", "jump", config)
     words = arrived(tmp_path, value)
-    assert words[:4] == list(certificate_index.STRICT)
-    assert words[4:8] == ["-F", str(config), "-l", "jump"]
+    strict = len(certificate_index.STRICT)
+    assert words[:strict] == list(certificate_index.STRICT)
+    assert words[strict : strict + 4] == ["-F", str(config), "-l", "jump"]
     assert words[-4:] == ["-W", "[10.0.0.5]:2200", "--", "gate"]
     assert {"ControlMaster=no", "ControlPath=none"} <= set(words)
 
