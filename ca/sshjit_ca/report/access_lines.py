@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sshjit import durations
 from sshjit.names import lowered
-from sshjit.policy import Host, Policy, words
+from sshjit.policy import Bastion, Host, Policy, words
 from sshjit.policy.analysis import WEEK, Access, Holder, PolicyOverTime, Timeline
 from sshjit.policy.model import CLIENT, COMMAND, OWN, SHELL, AllowRule, DenyRule, Rule
 from sshjit.policy.query import usable_unix_name
@@ -77,10 +77,14 @@ def access_lines(
     for profile, subjects in _profiles(policy, people, owners, now).items():
         for right in _rights(over_time, profile, groups):
             subjects_of[right].update(subjects)
-    by_label = {_labels_text(labels): ids for labels, (_, ids) in groups.items()}
     return [
         Line(
-            terms, frozenset(subjects), frozenset().union(*(by_label[text] for text in labels)), labels, logins, actions
+            terms,
+            frozenset(subjects),
+            frozenset().union(*(groups[text][1] for text in labels)),
+            labels,
+            logins,
+            actions,
         )
         for (terms, labels, logins, actions), subjects in subjects_of.items()
     ]
@@ -106,34 +110,42 @@ def _profiles(
     return profiles
 
 
-def _host_groups(policy: Policy, hosts: Iterable[Host]) -> dict[_Labels, tuple[Host, frozenset[str]]]:
+def _host_groups(policy: Policy, hosts: Iterable[Host]) -> dict[str, tuple[Host, frozenset[str]]]:
     """Hosts by the labels that rules look at, each group with one host that stands for all."""
     named: dict[str, set[str]] = defaultdict(set)
     every: tuple[Rule, ...] = (*policy.denies, *policy.named.values())
     for rule in every:
         for label, values in rule.match.hosts or ():
             named[label].update(values)
-    groups: dict[_Labels, set[str]] = defaultdict(set)
+    alike: dict[tuple[_Labels, Bastion | None], set[str]] = defaultdict(set)
     for host in hosts:
         seen = [(label, value if value in named[label] else OTHER) for label, value in host.labels if label in named]
-        groups[tuple(sorted(seen))].add(host.id)
-    return {labels: (Host("", "", labels), frozenset(ids)) for labels, ids in groups.items()}
+        alike[tuple(sorted(seen)), host.bastion].add(host.id)
+    return {
+        _group_text(labels, bastion): (Host("", "", labels, bastion), frozenset(ids))
+        for (labels, bastion), ids in alike.items()
+    }
 
 
-def _labels_text(labels: _Labels) -> str:
-    return " ".join(f"{label}={value}" for label, value in labels) or "no label that a rule names"
+def _hosts(groups: Mapping[str, tuple[Host, frozenset[str]]], texts: Iterable[str]) -> frozenset[str]:
+    return frozenset().union(*(groups[text][1] for text in texts))
+
+
+def _group_text(labels: _Labels, bastion: Bastion | None) -> str:
+    text = " ".join(f"{label}={value}" for label, value in labels) or "no label that a rule names"
+    return text if bastion is None else f"{text}, via {bastion.login}@{bastion.host.name}"
 
 
 def _rights(
-    policy: PolicyOverTime, profile: _Profile, groups: Mapping[_Labels, tuple[Host, frozenset[str]]]
+    policy: PolicyOverTime, profile: _Profile, groups: Mapping[str, tuple[Host, frozenset[str]]]
 ) -> Iterator[_Right]:
     """All rights that these roles give."""
     logins_by_action: dict[tuple[Terms, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for labels, (host, _) in groups.items():
+    for text, (host, _) in groups.items():
         for break_glass in (False, True):
             for action in (SHELL, COMMAND, *policy.policy.actions):
                 for terms, login in _allowed(policy, profile, host, action, break_glass=break_glass):
-                    logins_by_action[terms, _labels_text(labels)][action].add(login)
+                    logins_by_action[terms, text][action].add(login)
     labels_of: dict[tuple[Terms, tuple[str, ...], tuple[str, ...]], set[str]] = defaultdict(set)
     for (terms, labels_text), by_action in logins_by_action.items():
         by_logins: dict[tuple[str, ...], list[str]] = defaultdict(list)
