@@ -88,8 +88,10 @@ def test_a_key_in_an_agent_signs(repo: ReleaseClone) -> None:
     socket = repo.folder / "agent"
     agent = subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL)
     try:
-        wait_until(socket.exists)
         with_agent = {**repo.environment, "SSH_AUTH_SOCK": str(socket)}
+        empty = 1  # the exit code for an agent that answers and holds nothing; its socket is there before it listens
+        ask = ["ssh-add", "-l"]
+        wait_until(lambda: subprocess.run(ask, env=with_agent, check=False, capture_output=True).returncode == empty)
         subprocess.run(["ssh-add", "-q", repo.key], env=with_agent, check=True, capture_output=True)
         repo.key.unlink()
         done = repo.release(VERSION, "--key", f"{repo.key}.pub", *QUICK, SSH_AUTH_SOCK=str(socket))
