@@ -21,6 +21,7 @@ from pathlib import Path
 
 from demo import debian
 from tests.support.debian_root import System
+from tests.support.joining_machine import held
 from tests.support.waiting import wait_until
 
 PACKAGES = ("dbus", "iproute2", "libpam-systemd", "openssh-server", "procps", "python3", "systemd", "systemd-sysv")
@@ -127,17 +128,16 @@ class Booted:
 
     def snapshot(self) -> dict[str, tuple[bytes, int, int, int]]:
         """All that an installation might change: bytes, mode, user and group by path."""
-        held = {}
+        found = {}
         root = Path(f"/proc/{self.first}/root")
         for folder in ("etc", "usr/local", "root", "home", "var/lib", "opt"):
             for path in sorted((root / folder).rglob("*")):
-                name, status = str(path.relative_to(root)), path.lstat()
+                name = str(path.relative_to(root))
                 if name.startswith(_OF_SYSTEMD):
                     continue
-                data = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
-                data = str(path.readlink()).encode() if path.is_symlink() else data
-                held[name] = (data, status.st_mode, status.st_uid, status.st_gid)
-        return held
+                with contextlib.suppress(FileNotFoundError):  # what runs there takes some away meanwhile
+                    found[name] = held(path)
+        return found
 
 
 def _children(pid: int) -> list[int]:

@@ -157,6 +157,14 @@ def _error(code: str, message: str) -> dict[str, Any]:
     return {"error": {"code": code, "message": message, "hint": "ask the operator for a new token"}}
 
 
+def held(path: Path) -> tuple[bytes, int, int, int]:
+    """A file's or link's bytes, its mode, user and group. Raises ``FileNotFoundError`` if it is gone."""
+    status = path.lstat()
+    data = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
+    data = str(path.readlink()).encode() if path.is_symlink() else data
+    return data, status.st_mode, status.st_uid, status.st_gid
+
+
 @dataclass
 class Machine:
     """A running server. ``pid`` is its first process; ``root`` its files, seen from here."""
@@ -221,17 +229,15 @@ class Machine:
 
     def snapshot(self) -> dict[str, tuple[bytes, int, int, int]]:
         """All that joining might change: bytes, mode, user and group by path."""
-        held = {}
+        found = {}
         for folder in ("etc", "usr/local", "root", "var/lib"):
             for path in sorted(self.path(folder).rglob("*")):
-                status = path.lstat()
                 name = str(path.relative_to(self.root))
                 if f"/{name}" == PROGRAM:  # the joining line brings it, and `leave` takes it away
                     continue
-                data = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
-                data = str(path.readlink()).encode() if path.is_symlink() else data
-                held[name] = (data, status.st_mode, status.st_uid, status.st_gid)
-        return held
+                with contextlib.suppress(FileNotFoundError):  # what runs there takes some away meanwhile
+                    found[name] = held(path)
+        return found
 
     def start_sshd(self, *options: str) -> None:
         """Start sshd as a daemon that nobody watches over."""
