@@ -97,7 +97,7 @@ class Ways:
     def _check_way(self, host: Host, behind: list[str]) -> None:
         bastion = self._hosts.get(host.via)
         if host.via == host.id:
-            raise Invalid("bastion_chain", f"{host.name} cannot be its own bastion")
+            raise Invalid("bastion_chain", f"{host.name} cannot be its own bastion", hint="name another host")
         if bastion is None:
             text = f"there is no bastion {names.show(host.via)}"
             raise Invalid("unknown_host", text, hint="ssh-jit-ca host list")
