@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,11 @@ def run(*command: str | Path, given: bytes = b"") -> Outcome:
 
     A program that cannot be started or does not end raises ``HostError``.
     """
+    outcome = _once(command, given)
+    return _once(command, given) if outcome.code and _separated(outcome.output) else outcome
+
+
+def _once(command: Sequence[str | Path], given: bytes) -> Outcome:
     try:
         done = subprocess.run(
             command,
@@ -42,8 +48,7 @@ def run(*command: str | Path, given: bytes = b"") -> Outcome:
         raise HostError(f"{command[0]} did not end within {PATIENCE} seconds") from None
     except OSError as error:
         raise HostError(f"cannot run {command[0]}: {error.strerror}") from None
-    outcome = Outcome(code=done.returncode, output=done.stdout.decode("utf-8", "replace").strip())
-    return run(*command, given=given) if outcome.code and _separated(outcome.output) else outcome
+    return Outcome(code=done.returncode, output=done.stdout.decode("utf-8", "replace").strip())
 
 
 def _separated(output: str) -> bool:
