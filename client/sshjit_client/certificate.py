@@ -58,20 +58,12 @@ def check(view: CertificateView, public: str, host: str, login: str | None, bund
         principal = names.principal(account, route.host_id)
     except Invalid as error:
         raise Failed("bad_certificate", f"the server sent an unusable certificate: {error}") from None
-    problems = [
-        problem
-        for wrong, problem in (
-            (certificate.kind != sshcert.USER, "it is not a user certificate"),
-            (certificate.key.line != sshkey.parse_line(public).line, "it is for another key"),
-            (principal not in certificate.principals, f"it is not for {principal}"),
-            (login not in (None, account), f"it is for {account}, not {login}"),
-            (not _by_our_ca(certificate.ca_blob, bundle), "the bundle does not name its CA"),
-            (certificate.valid_before != view.valid_before, "its end differs from what the server says"),
-        )
-        if wrong
-    ]
-    if problems:
-        raise Failed("bad_certificate", f"the server sent a wrong certificate: {'; '.join(problems)}")
+    own = (
+        (principal not in certificate.principals, f"it is not for {principal}"),
+        (login not in (None, account), f"it is for {account}, not {login}"),
+    )
+    end = (certificate.valid_before != view.valid_before, "its end differs from what the server says")
+    _require("a wrong certificate", certificate, public, bundle, own, end)
     line = sshcert.line(sshcert.seal(signed, signature))
     bastion = _bastion(view, public, route, bundle) if route.via else None
     return CheckedCertificate(line, account, certificate.valid_before, route, bastion)
@@ -91,20 +83,35 @@ def _bastion(view: CertificateView, public: str, route: RouteView, bundle: Bundl
         name, address, port = _checked_route(passing.route)
     except Invalid as error:
         raise Failed("bad_certificate", f"the server sent an unusable certificate for the bastion: {error}") from None
-    problems = [
-        problem
-        for wrong, problem in (
-            (certificate.kind != sshcert.USER, "it is not a user certificate"),
-            (certificate.key.line != sshkey.parse_line(public).line, "it is for another key"),
-            (certificate.principals != (names.passage(route.host_id, host_id),), "it is for another way"),
-            (not _by_our_ca(certificate.ca_blob, bundle), "the bundle does not name its CA"),
-            (certificate.valid_before < view.valid_before, "it ends before the other one"),
-        )
-        if wrong
-    ]
-    if problems:
-        raise Failed("bad_certificate", f"the server sent a wrong certificate for the bastion: {'; '.join(problems)}")
+    own = ((certificate.principals != (names.passage(route.host_id, host_id),), "it is for another way"),)
+    end = (certificate.valid_before < view.valid_before, "it ends before the other one")
+    _require("a wrong certificate for the bastion", certificate, public, bundle, own, end)
     return CheckedBastion(sshcert.line(sshcert.seal(signed, signature)), login, name, address, port)
+
+
+_Check = tuple[bool, str]
+"""Whether something is wrong, and what."""
+
+
+def _require(  # noqa: PLR0917 - the parts of one check
+    what: str, certificate: sshcert.Certificate, public: str, bundle: Bundle, own: tuple[_Check, ...], end: _Check
+) -> None:
+    """That it is a user certificate for this key by our CA, and that nothing of ``own`` and ``end`` is wrong.
+
+    Raises:
+        Failed: ``bad_certificate``, with everything that does not fit; ``what`` the server sent then.
+
+    """
+    checks = (
+        (certificate.kind != sshcert.USER, "it is not a user certificate"),
+        (certificate.key.line != sshkey.parse_line(public).line, "it is for another key"),
+        *own,
+        (not _by_our_ca(certificate.ca_blob, bundle), "the bundle does not name its CA"),
+        end,
+    )
+    problems = [problem for wrong, problem in checks if wrong]
+    if problems:
+        raise Failed("bad_certificate", f"the server sent {what}: {'; '.join(problems)}")
 
 
 def _by_our_ca(blob: bytes, bundle: Bundle) -> bool:
