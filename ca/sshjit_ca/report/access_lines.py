@@ -127,10 +127,6 @@ def _host_groups(policy: Policy, hosts: Iterable[Host]) -> dict[str, tuple[Host,
     }
 
 
-def _hosts(groups: Mapping[str, tuple[Host, frozenset[str]]], texts: Iterable[str]) -> frozenset[str]:
-    return frozenset().union(*(groups[text][1] for text in texts))
-
-
 def _group_text(labels: _Labels, bastion: Bastion | None) -> str:
     text = " ".join(f"{label}={value}" for label, value in labels) or "no label that a rule names"
     return text if bastion is None else f"{text}, via {bastion.login}@{bastion.host.name}"

@@ -28,6 +28,8 @@ Holders = tuple[Holder, Holder]
 """A person as the old and the new policy see them."""
 Rules = tuple[AllowRule | None, ...]
 """For each stretch of time the rule that allows, if one does."""
+Decided = Mapping["Entry", Sequence[tuple[Rules, Rules]]]
+"""For each ask the rules before and after, for one host of each kind."""
 T = TypeVar("T")
 KINDS: tuple[Kind, ...] = ("gains", "loses", "changes")
 
@@ -100,15 +102,17 @@ def compare(old: Policy, new: Policy, inventory: Inventory, start: int) -> Compa
     subjects = {name: member.at(start) for name, member in inventory.people.items()}
     people = _alike(subjects, lambda who: _kind_of_person(pair, who))
     hosts = _alike(inventory.hosts, lambda host: host.labels)
-    entries = [
-        replace(entry, people=names, hosts=tuple(host.name for host in alike))
-        for names in people
-        for alike in ([inventory.hosts[name] for name in group] for group in hosts)
-        for entry in _entries(pair, subjects[names[0]], alike[0])
-    ]
+    of_each = [inventory.hosts[group[0]] for group in hosts]
+    alone, together = list[Entry](), list[Entry]()
     for names in people:
-        entries += (replace(entry, people=names) for entry in _together(pair, subjects[names[0]], inventory, hosts))
-    return Comparison(old.digest, new.digest, tuple(_merged(entries)), tuple(_role_changes(pair, subjects)))
+        holders = _holders(pair, subjects[names[0]])
+        decided = _decided(pair, holders, of_each)
+        for number, group in enumerate(hosts):
+            found = _entries(pair, holders, of_each[number], {asked: rules[number] for asked, rules in decided.items()})
+            alone += (replace(entry, people=names, hosts=group) for entry in found)
+        together += (replace(entry, people=names) for entry in _together(pair, decided, hosts))
+    entries = _merged([*alone, *together])
+    return Comparison(old.digest, new.digest, tuple(entries), tuple(_role_changes(pair, subjects)))
 
 
 def _alike(things: Mapping[str, T], key: Callable[[T], Hashable]) -> list[Names]:
@@ -139,11 +143,12 @@ def _named_logins(pair: _Pair) -> frozenset[str]:
     return frozenset(login for rule in rules for login in rule.match.logins or ()) - {OWN}
 
 
-def _entries(pair: _Pair, who: Subject, host: Host) -> Iterator[Entry]:
+def _entries(
+    pair: _Pair, holders: Holders, host: Host, decided: Mapping[Entry, tuple[Rules, Rules]]
+) -> Iterator[Entry]:
     """What one person gains, loses or has changed on one host."""
-    holders = _holders(pair, who)
-    for asked, name in _asks(pair, holders):
-        yield from _over_time(pair, asked, *_rules(pair, holders, host, asked, name))
+    for asked, (old, new) in decided.items():
+        yield from _over_time(pair, asked, old, new)
     for break_glass in (False, True):
         for action in _actions(pair, break_glass=break_glass):
             asked = Entry("changes", (), (), (), (action,), break_glass, "", (None, None))
@@ -153,6 +158,10 @@ def _entries(pair: _Pair, who: Subject, host: Host) -> Iterator[Entry]:
 def _holders(pair: _Pair, who: Subject) -> Holders:
     before, after = (policy.holder(who) for policy in pair.both)
     return before, after
+
+
+def _decided(pair: _Pair, holders: Holders, hosts: Sequence[Host]) -> Decided:
+    return {asked: [_rules(pair, holders, host, asked, name) for host in hosts] for asked, name in _asks(pair, holders)}
 
 
 def _actions(pair: _Pair, *, break_glass: bool) -> Iterable[str]:
@@ -202,15 +211,12 @@ def _defaults(pair: _Pair, holders: Holders, host: Host, asked: Entry) -> Iterat
         yield replace(asked, changed=(change,), when=time_text(when, pair.timeline))
 
 
-def _together(pair: _Pair, who: Subject, inventory: Inventory, groups: Sequence[Names]) -> Iterator[Entry]:
+def _together(pair: _Pair, decided: Decided, groups: Sequence[Names]) -> Iterator[Entry]:
     """Hosts that one request could be for, and cannot any more, or the other way round; each of them goes on alone."""
-    holders, hosts = _holders(pair, who), [inventory.hosts[names[0]] for names in groups]
-    for asked, name in _asks(pair, holders) if len(groups) > 1 else ():
-        columns = [_rules(pair, holders, host, asked, name) for host in hosts]
+    for asked, columns in decided.items():
         stretches: dict[tuple[Kind, frozenset[int]], list[Stretch]] = {}
         for number, stretch in enumerate(pair.timeline.stretches):
-            decided = [(old[number], new[number]) for old, new in columns]
-            for kind, some in _regrouped(decided):
+            for kind, some in _regrouped([(old[number], new[number]) for old, new in columns]):
                 stretches.setdefault((kind, some), []).append(stretch)
         for (kind, some), when in stretches.items():
             names = tuple(host for group in sorted(some) for host in groups[group])
