@@ -3,7 +3,9 @@
 Standard library only. Decides what counts as passing: every folder has tests, none fails, none is skipped. With
 ``--install`` the system packages that tests need come first (``tests/packages.py``). Names on the command line choose
 folders: ``unit``, ``unit/sshjit``, ``architecture`` (the files directly in ``tests/``), ``vectors``, ``integration``,
-``system``, ``browser``. The last line is ``N passed, N failed``; the exit code is 0 only if that is the whole truth.
+``system``, ``browser``. After the table stand the tests that failed, each with the end of what it said, so that the end
+of a long log tells what is wrong. The last line is ``N passed, N failed``; the exit code is 0 only if that is the whole
+truth.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ LATER = ("vectors", "integration", "system", "browser")
 """Folders after the unit tests, the quick ones first."""
 LONG = ("system", "unit/ca", "integration")
 """Folders that begin first when several run at a time, so that none of them is left alone at the end."""
+FAILURE_LINES = 12
+"""How many of a failed test's last lines are repeated at the end."""
 FILES = "architecture"
 """What the test files directly in ``tests/`` are called here."""
 NO_TESTS = 5
@@ -40,14 +44,27 @@ class Suite:
 
 
 @dataclass(frozen=True, slots=True)
+class Case:
+    """A test: its name, how many seconds it took, whether it passed, failed or was skipped, and what it said then."""
+
+    name: str
+    seconds: float
+    outcome: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """What became of a suite. ``problem`` is empty, or says what else than a failed test was wrong."""
 
     name: str
     seconds: float
-    passed: int
-    failed: int
+    cases: tuple[Case, ...]
     problem: str
+
+    def count(self, outcome: str) -> int:
+        """How many of its tests ended so."""
+        return sum(1 for case in self.cases if case.outcome == outcome)
 
 
 def suites(chosen: list[str]) -> list[Suite]:
@@ -82,10 +99,8 @@ def run(suite: Suite, *, quietly: bool, quick: bool) -> Result:
         done = subprocess.run(command, check=False, cwd=REPOSITORY, text=True, stdout=out, stderr=errors)
         if quietly:
             print(f"{heading}\n{done.stdout}", end="", flush=True)
-        passed, failed, skipped = _counts(report)
-    return Result(
-        suite.name, time.monotonic() - start, passed, failed, _problem(done.returncode, passed, failed, skipped)
-    )
+        cases = _cases(report)
+    return Result(suite.name, time.monotonic() - start, cases, _problem(done.returncode, cases))
 
 
 def show(results: list[Result]) -> None:
@@ -93,9 +108,24 @@ def show(results: list[Result]) -> None:
     width = max(len(result.name) for result in results)
     print(f"\n{'folder':<{width}}  {'time':>8}  {'passed':>6}  {'failed':>6}")
     for result in results:
-        numbers = f"{result.seconds:>6.1f} s  {result.passed:>6}  {result.failed:>6}"
+        numbers = f"{result.seconds:>6.1f} s  {result.count('passed'):>6}  {result.count('failed'):>6}"
         print(f"{result.name:<{width}}  {numbers}  {result.problem}".rstrip())
     print(f"{'all':<{width}}  {sum(result.seconds for result in results):>6.1f} s\n")
+
+
+def show_failures(results: list[Result]) -> None:
+    """Each failed test with the last lines of what it said."""
+    for result in results:
+        for case in result.cases:
+            if case.outcome == "failed":
+                last = "\n".join(f"    {line}" for line in case.text.rstrip().splitlines()[-FAILURE_LINES:])
+                print(f"failed: {case.name}\n{last}\n")
+
+
+def show_slowest(results: list[Result], most: int) -> None:
+    """The ``most`` tests that took longest."""
+    for case in sorted((case for result in results for case in result.cases), key=lambda case: -case.seconds)[:most]:
+        print(f"{case.seconds:>6.1f} s  {case.name}")
 
 
 def main() -> int:
@@ -105,6 +135,7 @@ def main() -> int:
     parser.add_argument("--install", action="store_true", help="first install the system packages that tests need")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="run N folders at a time, each output whole")
     parser.add_argument("--quick", action="store_true", help="leave out what starts programs that take long")
+    parser.add_argument("--slowest", type=int, default=0, metavar="N", help="also show the N tests that took longest")
     arguments = parser.parse_args()
     if arguments.install:
         code = subprocess.run([sys.executable, str(TESTS / "packages.py")], check=False).returncode
@@ -117,9 +148,11 @@ def main() -> int:
         start = partial(run, quietly=arguments.jobs > 1, quick=arguments.quick)
         results = list(workers.map(start, chosen))
     show(results)
-    troubled = sum(1 for result in results if result.problem and not result.failed)
-    failed = sum(result.failed for result in results) + troubled
-    print(f"{sum(result.passed for result in results)} passed, {failed} failed")
+    show_slowest(results, arguments.slowest)
+    show_failures(results)
+    troubled = sum(1 for result in results if result.problem and not result.count("failed"))
+    failed = sum(result.count("failed") for result in results) + troubled
+    print(f"{sum(result.count('passed') for result in results)} passed, {failed} failed")
     return 1 if failed or not results else 0
 
 
@@ -131,26 +164,28 @@ def _chosen(suite: Suite, names: list[str]) -> bool:
     return any(suite.name == name.strip("/") or suite.name.startswith(name.strip("/") + "/") for name in names)
 
 
-def _counts(report: Path) -> tuple[int, int, int]:
-    """Passed, failed and skipped tests of pytest's report; an expected failure counts as skipped."""
+def _cases(report: Path) -> tuple[Case, ...]:
+    """The tests of pytest's report; an expected failure counts as skipped."""
     if not report.exists():
-        return 0, 0, 0
+        return ()
     root = ET.parse(report).getroot()  # noqa: S314 - our own pytest wrote it a moment ago
-    total = failed = skipped = 0
-    for case in root.iter("testcase"):
-        outcomes = {child.tag for child in case}
-        total += 1
-        failed += bool(outcomes & {"failure", "error"})
-        skipped += "skipped" in outcomes and not outcomes & {"failure", "error"}
-    return total - failed - skipped, failed, skipped
+    return tuple(_case(element) for element in root.iter("testcase"))
 
 
-def _problem(code: int, passed: int, failed: int, skipped: int) -> str:
-    if skipped:
-        return f"{skipped} skipped: a test that cannot run has failed"
-    if code == NO_TESTS or passed + failed == 0:
+def _case(element: ET.Element) -> Case:
+    ends = {child.tag: child.text or child.get("message") or "" for child in element}
+    outcome = "failed" if ends.keys() & {"failure", "error"} else "skipped" if "skipped" in ends else "passed"
+    name = f"{element.get('classname')}::{element.get('name')}"
+    return Case(name, float(element.get("time", "0")), outcome, ends.get("failure") or ends.get("error", ""))
+
+
+def _problem(code: int, cases: tuple[Case, ...]) -> str:
+    outcomes = [case.outcome for case in cases]
+    if "skipped" in outcomes:
+        return f"{outcomes.count('skipped')} skipped: a test that cannot run has failed"
+    if code == NO_TESTS or not cases:
         return "no tests here"
-    if code != 0 and not failed:
+    if code != 0 and "failed" not in outcomes:
         return f"pytest ended with {code}"
     return ""
 
