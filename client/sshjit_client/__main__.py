@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import sys
 
-from sshjit_client import certificate_index, connection_args, paths
+from sshjit_client.ssh import certificate_index, connection_args
+from sshjit_client.storage import paths
 
 SUBCOMMANDS = frozenset(
     (
@@ -52,7 +53,7 @@ def main() -> int:
     """Runs the command line. It returns an exit code unless the process became ssh."""
     words = sys.argv[1:]
     if words and words[0] == "--version":
-        from sshjit_client import helptext  # noqa: PLC0415
+        from sshjit_client.console import helptext  # noqa: PLC0415
 
         print(helptext.version())
         return 0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 
 from sshjit_client import run
-from sshjit_client.helptext import PAGE
-from sshjit_client.machine import Machine
+from sshjit_client.console.helptext import PAGE
+from sshjit_client.storage.machine import Machine
 
 _FILES = {
     "account": ("login", "logout", "whoami"),

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from sshjit.api.hosts import HostsReply
 from sshjit.bundle import Bundle
-from sshjit_client import known_hosts
-from sshjit_client.times import at
+from sshjit_client.console.times import at
+from sshjit_client.ssh import known_hosts
 
 WORRY = 3 * 24 * 3600
 """Seconds before their end by which the host should have renewed its certificates."""

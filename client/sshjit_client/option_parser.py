@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from sshjit.errors import Invalid
-from sshjit_client.machine import Machine
+from sshjit_client.storage.machine import Machine
 
 Options = argparse.Namespace
 Act = Callable[[Machine, Options], int]

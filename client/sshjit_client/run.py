@@ -9,11 +9,13 @@ from typing import NoReturn
 
 from sshjit import names
 from sshjit.errors import Failed, Invalid, SshJitError
-from sshjit_client import certificate_index, exit_codes, files, sshconfig
-from sshjit_client.connection_args import ConnectionArgs
-from sshjit_client.exit_codes import ExitCode
-from sshjit_client.helptext import USAGE
-from sshjit_client.machine import Machine
+from sshjit_client.console import exit_codes
+from sshjit_client.console.exit_codes import ExitCode
+from sshjit_client.console.helptext import USAGE
+from sshjit_client.ssh import certificate_index, sshconfig
+from sshjit_client.ssh.connection_args import ConnectionArgs
+from sshjit_client.storage import files
+from sshjit_client.storage.machine import Machine
 
 
 def connect(args: ConnectionArgs) -> int:
@@ -36,7 +38,7 @@ def _connect(machine: Machine, args: ConnectionArgs) -> NoReturn:
     names.host_alias(names.lowered(args.host))
     # What ``-J`` names is asked for first, through the same file.
     query = None if args.jump else sshconfig.ask(args, files.private_folder(machine.state))
-    from sshjit_client import connection  # noqa: PLC0415
+    from sshjit_client.connecting import connection  # noqa: PLC0415
 
     connection.connect(machine, args, query)
 

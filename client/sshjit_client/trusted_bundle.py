@@ -3,7 +3,7 @@
 A new bundle is accepted if the pinned root signed it, it is for the installation of the set-up, and it is newer than
 the kept one. A refused bundle changes nothing: the kept one stays in use, and the person is told. The list of revoked
 host keys in it goes into a file that ssh reads by itself, also for connections without ssh-jit; how hosts are known,
-into the files of the certificates that are kept (``known_hosts.py``).
+into the files of the certificates that are kept (``ssh/known_hosts.py``).
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from pathlib import Path
 from sshjit import bundle, names, sshkey, versions, wire
 from sshjit.bundle import Bundle
 from sshjit.errors import Failed, Invalid, Refused, SshJitError
-from sshjit_client import files, http_client, known_hosts, openssh
-from sshjit_client.machine import HeldBundle, Machine, Settings
-from sshjit_client.terminal import Terminal
+from sshjit_client.console.terminal import Terminal
+from sshjit_client.network import http_client
+from sshjit_client.ssh import known_hosts, openssh
+from sshjit_client.storage import files
+from sshjit_client.storage.machine import HeldBundle, Machine, Settings
 
 FRESH = 300
 """Seconds after which we ask the server for a newer bundle before we use a certificate."""

@@ -25,7 +25,7 @@ import pytest
 
 from sshjit import sshcert
 from sshjit_ca.cli import join_line
-from sshjit_client import openssh
+from sshjit_client.ssh import openssh
 from tests.support import processes
 from tests.support.processes import Processes
 

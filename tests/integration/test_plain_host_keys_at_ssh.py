@@ -13,7 +13,7 @@ import pytest
 
 from sshjit import ca_protocol as m
 from sshjit import sshkey
-from sshjit_client import openssh
+from sshjit_client.ssh import openssh
 from tests.support.laptop_at_ssh import World, laptop_and_servers, line_of
 
 ALIASES = ("shop.lab", "192.0.2.77")

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from sshjit import ca_protocol as m
-from sshjit_client import openssh, trusted_bundle
+from sshjit_client import trusted_bundle
+from sshjit_client.ssh import openssh
 from tests.support.laptop_at_ssh import World, laptop_and_servers, line_of
 
 

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sshjit import ca_protocol as m
-from sshjit_client import certificate, certificate_index, connection_args, sshconfig, trusted_bundle
-from sshjit_client.machine import HeldBundle, Machine, Settings
-from sshjit_client.terminal import Terminal
+from sshjit_client import trusted_bundle
+from sshjit_client.connecting import certificate
+from sshjit_client.console.terminal import Terminal
+from sshjit_client.ssh import certificate_index, connection_args, sshconfig
+from sshjit_client.storage.machine import HeldBundle, Machine, Settings
 from tests.support.installation import ALICE, Installation
 from tests.support.issuer import serving
 from tests.support.published_bundle import newest, reply

@@ -14,7 +14,7 @@ from sshjit import names, versions, wire
 from sshjit.api.ask import AskReply
 from sshjit.api.views import CertificateView, RequestView
 from sshjit.errors import FAMILIES, Failed, Invalid, SshJitError
-from sshjit_client import http_client
+from sshjit_client.network import http_client
 
 if TYPE_CHECKING:  # loaded where they are used: most connections need none of them
     from collections.abc import Callable

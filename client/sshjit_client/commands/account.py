@@ -8,14 +8,14 @@ from pathlib import Path
 from sshjit import durations
 from sshjit.api.session import LoginView
 from sshjit.terminal_text import fitted
-from sshjit_client import sessions, sign_in
 from sshjit_client.api.basic import BasicApi
-from sshjit_client.exit_codes import ExitCode
-from sshjit_client.machine import Machine
+from sshjit_client.console.exit_codes import ExitCode
+from sshjit_client.console.styles import table_width
+from sshjit_client.console.times import at
+from sshjit_client.identity import sessions, sign_in
 from sshjit_client.option_parser import Act, Build, Options, Parser
-from sshjit_client.request_text import person
-from sshjit_client.styles import table_width
-from sshjit_client.times import at
+from sshjit_client.requests.request_text import person
+from sshjit_client.storage.machine import Machine
 
 
 def _login(parser: Parser) -> Act:

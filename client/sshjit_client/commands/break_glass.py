@@ -9,12 +9,13 @@ from typing import NoReturn
 
 from sshjit import names
 from sshjit.errors import Invalid, Refused
-from sshjit_client import certificate_index, connection, connection_args
-from sshjit_client.connection_args import ConnectionArgs
-from sshjit_client.exit_codes import ExitCode
-from sshjit_client.helptext import BREAK_GLASS
-from sshjit_client.machine import Machine
-from sshjit_client.request_text import BREAK_GLASS_MARK
+from sshjit_client.connecting import connection
+from sshjit_client.console.exit_codes import ExitCode
+from sshjit_client.console.helptext import BREAK_GLASS
+from sshjit_client.requests.request_text import BREAK_GLASS_MARK
+from sshjit_client.ssh import certificate_index, connection_args
+from sshjit_client.ssh.connection_args import ConnectionArgs
+from sshjit_client.storage.machine import Machine
 
 REASON = 10
 """The fewest characters of a reason; the CA checks it too."""

@@ -7,13 +7,13 @@ from typing import Literal
 from sshjit import durations, names
 from sshjit.api.views import RequestState, RequestView
 from sshjit.errors import Refused
-from sshjit_client import request_text, waiting
 from sshjit_client.commands import resolve_request
 from sshjit_client.commands.signatures import Signer
-from sshjit_client.exit_codes import ExitCode
-from sshjit_client.machine import Machine
+from sshjit_client.console.exit_codes import ExitCode
 from sshjit_client.option_parser import Act, Build, Options, Parser, exactly_one
-from sshjit_client.request_details import print_request
+from sshjit_client.requests import request_text, waiting
+from sshjit_client.requests.request_details import print_request
+from sshjit_client.storage.machine import Machine
 
 
 def _approve(parser: Parser) -> Act:

@@ -15,11 +15,11 @@ from sshjit_client import host_certificates, trusted_bundle
 from sshjit_client.api.full import FullApi
 from sshjit_client.commands import resolve_request
 from sshjit_client.commands.signatures import Signer
-from sshjit_client.exit_codes import ExitCode
-from sshjit_client.machine import Machine
+from sshjit_client.console.exit_codes import ExitCode
+from sshjit_client.console.styles import table_width
+from sshjit_client.console.times import at
 from sshjit_client.option_parser import Act, Build, Options, Parser
-from sshjit_client.styles import table_width
-from sshjit_client.times import at
+from sshjit_client.storage.machine import Machine
 
 
 def _hosts(parser: Parser) -> Act:

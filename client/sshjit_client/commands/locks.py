@@ -10,14 +10,14 @@ from sshjit.api.locks import LockView
 from sshjit.api.signed import Unlock
 from sshjit.errors import Invalid, Refused
 from sshjit.terminal_text import fitted
-from sshjit_client import request_text
 from sshjit_client.commands import resolve_request
 from sshjit_client.commands.signatures import Signer
-from sshjit_client.exit_codes import ExitCode
-from sshjit_client.machine import Machine
+from sshjit_client.console.exit_codes import ExitCode
+from sshjit_client.console.styles import table_width
+from sshjit_client.console.times import at
 from sshjit_client.option_parser import Act, Build, Options, Parser
-from sshjit_client.styles import table_width
-from sshjit_client.times import at
+from sshjit_client.requests import request_text
+from sshjit_client.storage.machine import Machine
 
 _KINDS: tuple[LockKind, ...] = ("person", "host", "login", "key")
 

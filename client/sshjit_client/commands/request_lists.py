@@ -8,14 +8,15 @@ import time
 from sshjit import wire
 from sshjit.api.views import RequestState, RequestView
 from sshjit.errors import Invalid
-from sshjit_client import request_text, times
 from sshjit_client.api.full import PAGE, Filter, FullApi, Scope
 from sshjit_client.commands import resolve_request
-from sshjit_client.exit_codes import ExitCode
-from sshjit_client.machine import Machine, Session
+from sshjit_client.console import times
+from sshjit_client.console.exit_codes import ExitCode
+from sshjit_client.console.styles import table_width
 from sshjit_client.option_parser import Act, Build, Options, Parser
-from sshjit_client.request_details import print_request
-from sshjit_client.styles import table_width
+from sshjit_client.requests import request_text
+from sshjit_client.requests.request_details import print_request
+from sshjit_client.storage.machine import Machine, Session
 
 SHOWN = 20
 """Requests in a list, without ``--limit``."""

@@ -11,24 +11,19 @@ from sshjit.api.details import RequestReply
 from sshjit.api.explain import ExplainBody
 from sshjit.api.views import RequestState
 from sshjit.errors import Invalid
-from sshjit_client import (
-    connection,
-    connection_args,
-    files,
-    request_args,
-    request_text,
-    signed_request,
-    sshconfig,
-    waiting,
-)
 from sshjit_client.api.basic import BasicApi
 from sshjit_client.commands import resolve_request
-from sshjit_client.exit_codes import ExitCode
-from sshjit_client.helptext import EXPLAIN, REQUEST
-from sshjit_client.machine import Machine
+from sshjit_client.connecting import connection
+from sshjit_client.console.exit_codes import ExitCode
+from sshjit_client.console.helptext import EXPLAIN, REQUEST
+from sshjit_client.identity import signed_request
 from sshjit_client.option_parser import Act, Build, Options, Parser
-from sshjit_client.request_args import RequestArgs
-from sshjit_client.request_details import print_request
+from sshjit_client.requests import request_args, request_text, waiting
+from sshjit_client.requests.request_args import RequestArgs
+from sshjit_client.requests.request_details import print_request
+from sshjit_client.ssh import connection_args, sshconfig
+from sshjit_client.storage import files
+from sshjit_client.storage.machine import Machine
 
 _REQUEST_FLAGS = frozenset(("--dry-run", "--wait", "--json"))
 _EXPLAIN_FLAGS = frozenset(("--break-glass", "--json"))
@@ -86,7 +81,7 @@ def _with_account(machine: Machine, args: RequestArgs) -> RequestArgs:
 
 
 def _explain(machine: Machine, body: ExplainBody, *, as_json: bool) -> int:
-    from sshjit_client import explanation  # noqa: PLC0415  # a request does not need it
+    from sshjit_client.requests import explanation  # noqa: PLC0415  # a request does not need it
 
     _, api = resolve_request.signed_in(machine)
     return explanation.print_explanation(machine, body, api.explain(body), as_json=as_json)

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from sshjit import names
 from sshjit.api.views import RequestState, RequestView
 from sshjit.errors import Invalid
-from sshjit_client import request_text, sessions
 from sshjit_client.api.full import Filter, FullApi, Scope
-from sshjit_client.machine import Machine, Session
+from sshjit_client.identity import sessions
+from sshjit_client.requests import request_text
+from sshjit_client.storage.machine import Machine, Session
 
 _WHOLE = 20
 """Characters of a whole id; less is the beginning of one."""

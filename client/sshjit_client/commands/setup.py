@@ -7,10 +7,12 @@ import re
 from sshjit import bundle, names
 from sshjit.bundle import Bundle
 from sshjit.errors import Failed, Invalid, Refused
-from sshjit_client import files, sign_in, trusted_bundle
-from sshjit_client.exit_codes import ExitCode
-from sshjit_client.machine import HeldBundle, Machine, Settings
+from sshjit_client import trusted_bundle
+from sshjit_client.console.exit_codes import ExitCode
+from sshjit_client.identity import sign_in
 from sshjit_client.option_parser import Act, Build, Options, Parser
+from sshjit_client.storage import files
+from sshjit_client.storage.machine import HeldBundle, Machine, Settings
 
 _PIN = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 

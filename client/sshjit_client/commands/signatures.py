@@ -10,9 +10,9 @@ from sshjit.api.action_signature import ActionSignature
 from sshjit.api.views import RequestView
 from sshjit.errors import Failed
 from sshjit.signed_actions import Act
-from sshjit_client import login_key
 from sshjit_client.api.full import FullApi
-from sshjit_client.machine import Machine, Session
+from sshjit_client.identity import login_key
+from sshjit_client.storage.machine import Machine, Session
 
 
 @dataclass(frozen=True, slots=True)

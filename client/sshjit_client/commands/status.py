@@ -11,23 +11,19 @@ from sshjit.api.views import RequestState, RequestView
 from sshjit.errors import FAMILIES, Invalid, SshJitError
 from sshjit.sshcert import Certificate
 from sshjit.terminal_text import fitted
-from sshjit_client import (
-    certificate,
-    certificate_index,
-    files,
-    host_certificates,
-    reachability,
-    request_text,
-    sessions,
-    trusted_bundle,
-)
+from sshjit_client import host_certificates, trusted_bundle
 from sshjit_client.api.full import FullApi
-from sshjit_client.exit_codes import ExitCode
-from sshjit_client.machine import HeldBundle, Machine
+from sshjit_client.connecting import certificate
+from sshjit_client.console.exit_codes import ExitCode
+from sshjit_client.console.styles import table_width
+from sshjit_client.console.times import at
+from sshjit_client.identity import sessions
 from sshjit_client.option_parser import Act, Build, Options, Parser
-from sshjit_client.request_text import BREAK_GLASS_MARK, person
-from sshjit_client.styles import table_width
-from sshjit_client.times import at
+from sshjit_client.requests import request_text
+from sshjit_client.requests.request_text import BREAK_GLASS_MARK, person
+from sshjit_client.ssh import certificate_index, reachability
+from sshjit_client.storage import files
+from sshjit_client.storage.machine import HeldBundle, Machine
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from sshjit.errors import Invalid
 from sshjit.policy import Ask, PolicyError
 from sshjit.policy.problems import did_you_mean
 from sshjit.terminal_text import inert
-from sshjit_client.exit_codes import ExitCode
-from sshjit_client.machine import Machine
+from sshjit_client.console.exit_codes import ExitCode
+from sshjit_client.console.styles import terminal_styles
 from sshjit_client.option_parser import Parser
 from sshjit_client.policy import (
     comparison,
@@ -33,7 +33,7 @@ from sshjit_client.policy.explanation import explanation_text
 from sshjit_client.policy.inventory import FILE, Inventory, load_inventory
 from sshjit_client.policy.policy_files import parse_local_time, read_policy
 from sshjit_client.policy.question import Question, explain
-from sshjit_client.styles import terminal_styles
+from sshjit_client.storage.machine import Machine
 
 Options = argparse.Namespace
 DIFFERENT = 1

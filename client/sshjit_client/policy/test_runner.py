@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from sshjit.styles import Styles
 from sshjit.terminal_text import inert
-from sshjit_client.machine import Machine
+from sshjit_client.console.styles import terminal_styles
 from sshjit_client.policy import expectations, outcome_json
 from sshjit_client.policy.expectations import Case, Difference
 from sshjit_client.policy.explanation import explanation_text
 from sshjit_client.policy.question import explain
-from sshjit_client.styles import terminal_styles
+from sshjit_client.storage.machine import Machine
 
 
 def run_all(machine: Machine, cases: Sequence[Case], *, as_json: bool) -> int:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from sshjit_client import paths
-from sshjit_client.machine import Machine
-from sshjit_client.terminal import Terminal
+from sshjit_client.console.terminal import Terminal
+from sshjit_client.storage import paths
+from sshjit_client.storage.machine import Machine
 from tests.support.client_server import NAMES, ClientServer, client_server
 from tests.unit.client.installation_keys import InstallationKeys
 from tests.unit.client.scripted_bundles import ScriptedBundles, serving

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from sshjit import bundle
-from sshjit_client.machine import HeldBundle
+from sshjit_client.storage.machine import HeldBundle
 from tests.unit.client.installation_keys import InstallationKeys
 
 

@@ -13,7 +13,8 @@ import pytest
 from sshjit import sshcert
 from sshjit.api.views import BastionView, CertificateView, RouteView
 from sshjit.errors import Failed
-from sshjit_client import certificate, certificate_index, connection_args, openssh, sshconfig
+from sshjit_client.connecting import certificate
+from sshjit_client.ssh import certificate_index, connection_args, openssh, sshconfig
 from tests.unit.client.installation_keys import InstallationKeys, make_key
 
 ROUTE = RouteView("web1", "web1", ("web1.lab", "192.0.2.7"), "192.0.2.7", 22)

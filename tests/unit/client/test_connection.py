@@ -14,8 +14,9 @@ import pytest
 
 from sshjit import ca_protocol as m
 from sshjit.api.views import RequestState
-from sshjit_client import certificate_index, files
-from sshjit_client.machine import Session
+from sshjit_client.ssh import certificate_index
+from sshjit_client.storage import files
+from sshjit_client.storage.machine import Session
 from tests.support import break_glass
 from tests.support.client_server import ClientServer
 from tests.support.installation import BOB

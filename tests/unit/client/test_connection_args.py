@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sshjit_client import connection_args
+from sshjit_client.ssh import connection_args
 
 LINES = [
     ["web1"],

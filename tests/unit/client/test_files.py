@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sshjit.errors import Failed
-from sshjit_client import files, paths
+from sshjit_client.storage import files, paths
 
 STRANGER = 59999
 

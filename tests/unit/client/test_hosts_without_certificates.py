@@ -14,7 +14,8 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit.api.hosts import HostsReply, HostView
 from sshjit.bundle import Bundle, PlainHost
-from sshjit_client import host_certificates, known_hosts
+from sshjit_client import host_certificates
+from sshjit_client.ssh import known_hosts
 from tests.support.client_server import HOSTS, ClientServer
 from tests.support.signatures import join
 from tests.unit.client.conftest import Laptop

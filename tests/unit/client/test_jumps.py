@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from sshjit.errors import Invalid
-from sshjit_client import certificate_index, connection_args, jumps
-from sshjit_client.connection_args import Usage
+from sshjit_client.ssh import certificate_index, connection_args, jumps
+from sshjit_client.ssh.connection_args import Usage
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sshjit_client import reachability
+from sshjit_client.ssh import reachability
 
 Serve = Callable[[bytes, bool], Path]
 

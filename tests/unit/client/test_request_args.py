@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 import pytest
 
 from sshjit.errors import Invalid
-from sshjit_client import request_args, times
-from sshjit_client.request_args import RequestArgs
+from sshjit_client.console import times
+from sshjit_client.requests import request_args
+from sshjit_client.requests.request_args import RequestArgs
 
 NOW = 1_790_000_000
 

@@ -13,10 +13,11 @@ from sshjit.api.details import ExtensionView, PastView, RequesterView, RequestRe
 from sshjit.api.views import DecisionView, PersonView, RequestState, RequestView, StepView
 from sshjit.styles import Styles
 from sshjit.terminal_text import width
-from sshjit_client import exit_codes, request_text, waiting
-from sshjit_client.exit_codes import ExitCode
-from sshjit_client.request_details import request_details
-from sshjit_client.times import at
+from sshjit_client.console import exit_codes
+from sshjit_client.console.exit_codes import ExitCode
+from sshjit_client.console.times import at
+from sshjit_client.requests import request_text, waiting
+from sshjit_client.requests.request_details import request_details
 
 ALICE = PersonView("sub-alice0001", "acme", "Alice", "alice@example.com")
 BOB = PersonView("sub-bob000001", "acme", "Bob", "bob@example.com")

@@ -11,8 +11,9 @@ import pytest
 from sshjit import bundle, sshkey
 from sshjit.bundle import Bundle, Succession
 from sshjit.errors import Refused, SshJitError
-from sshjit_client import files, trusted_bundle
-from sshjit_client.machine import HeldBundle, Settings
+from sshjit_client import trusted_bundle
+from sshjit_client.storage import files
+from sshjit_client.storage.machine import HeldBundle, Settings
 from tests.unit.client.conftest import Laptop, here
 from tests.unit.client.installation_keys import InstallationKeys, make_key
 from tests.unit.client.scripted_bundles import ScriptedBundles

@@ -24,9 +24,10 @@ from sshjit import login
 from sshjit.api.views import RequestState
 from sshjit.bundle import Provider
 from sshjit.errors import Failed, Invalid, Refused
-from sshjit_client import browser, exit_codes, sign_in
-from sshjit_client.browser import Loopback
-from sshjit_client.oidc import Attempt
+from sshjit_client.console import exit_codes
+from sshjit_client.identity import browser, sign_in
+from sshjit_client.identity.browser import Loopback
+from sshjit_client.identity.oidc import Attempt
 from tests.support.client_server import ClientServer
 from tests.support.waiting import PATIENCE
 from tests.unit.client.conftest import Laptop

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sshjit.errors import Failed, Invalid
-from sshjit_client import certificate_index, connection_args, openssh, sshconfig
+from sshjit_client.ssh import certificate_index, connection_args, openssh, sshconfig
 
 USUAL = "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"
 

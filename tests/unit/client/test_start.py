@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from sshjit_client import files, http_client
+from sshjit_client.network import http_client
+from sshjit_client.storage import files
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ def test_a_connection_loads_what_it_needs_and_no_more(module: str, needed: set[s
 
 def test_what_the_answer_needs_is_loaded_once_the_request_is_sent() -> None:
     code = (
-        "import sys, sshjit_client.connection as c; late = {'certificate', 'trusted_bundle', 'waiting'};"
+        "import sys, sshjit_client.connecting.connection as c; late = {'certificate', 'trusted_bundle', 'waiting'};"
         "loaded = lambda: sorted(name for name in late if f'sshjit_client.{name}' in sys.modules);"
         "print(loaded()); c._load_rest(); print(loaded())"
     )
@@ -78,7 +79,7 @@ def test_no_garbage_is_looked_for_while_the_rest_is_loaded(tmp_path: Path) -> No
         "import gc, sys; from sshjit_client.__main__ import main; looks = [];"
         "sys.argv = ['ssh-jit', 'web1']; gc.collect();"
         "gc.callbacks.append(lambda phase, _: looks.append(phase));"
-        "print(main(), 'sshjit_client.machine' in sys.modules, len(looks))"
+        "print(main(), 'sshjit_client.storage.machine' in sys.modules, len(looks))"
     )
     folders = dict.fromkeys(("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"), str(tmp_path))
     environment = {**os.environ, **folders}

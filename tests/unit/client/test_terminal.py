@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit.terminal_text import cut, fitted, inert, table, width, wrap
-from sshjit_client import exit_codes
-from sshjit_client.terminal import Terminal
+from sshjit_client.console import exit_codes
+from sshjit_client.console.terminal import Terminal
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,11 @@ import pytest
 from sshjit import bundle, names
 from sshjit.bundle import Bundle
 from sshjit.errors import Failed, Invalid, Refused
-from sshjit_client import files, http_client, timed_socket, trusted_bundle
-from sshjit_client.machine import HeldBundle, Settings
-from sshjit_client.terminal import Terminal
+from sshjit_client import trusted_bundle
+from sshjit_client.console.terminal import Terminal
+from sshjit_client.network import http_client, timed_socket
+from sshjit_client.storage import files
+from sshjit_client.storage.machine import HeldBundle, Settings
 from tests.support.bad_front_end import DRIPPED, UNSENDABLE, dripping, flooding, reading_nothing
 from tests.support.bundle_cases import NEW_LINE
 from tests.support.client_server import ClientServer

@@ -11,9 +11,10 @@ import pytest
 
 from sshjit import bundle, versions, wire
 from sshjit.errors import Failed, Invalid, Refused
-from sshjit_client import http_client, trusted_bundle
+from sshjit_client import trusted_bundle
 from sshjit_client.api.basic import BasicApi, error_of
-from sshjit_client.machine import HeldBundle, Settings
+from sshjit_client.network import http_client
+from sshjit_client.storage.machine import HeldBundle, Settings
 from tests.support.bundle_cases import NEW_LINE
 from tests.support.client_server import ClientServer
 from tests.unit.client.conftest import Laptop, here

@@ -7,10 +7,12 @@ import pytest
 from sshjit.api.ask import AskBody
 from sshjit.api.views import RequestView, StepView
 from sshjit.errors import Refused
-from sshjit_client import exit_codes, files, waiting
 from sshjit_client.api.full import FullApi
-from sshjit_client.machine import Session
-from sshjit_client.terminal import Terminal
+from sshjit_client.console import exit_codes
+from sshjit_client.console.terminal import Terminal
+from sshjit_client.requests import waiting
+from sshjit_client.storage import files
+from sshjit_client.storage.machine import Session
 from tests.support.client_server import ClientServer
 from tests.support.installation import BOB
 from tests.unit.client.conftest import Laptop

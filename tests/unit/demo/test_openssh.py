@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from demo import debian, openssh
-from sshjit_client import files, paths
+from sshjit_client.storage import files, paths
 
 
 def fetch_in(cache: Path) -> subprocess.Popen[str]:

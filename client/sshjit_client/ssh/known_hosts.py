@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sshjit.bundle import Bundle, PlainHost
-from sshjit_client import files
+from sshjit_client.storage import files
 
 SUFFIX = ".known"
 

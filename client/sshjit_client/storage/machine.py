@@ -9,8 +9,8 @@ from pathlib import Path
 from sshjit import names
 from sshjit.api.session import LoginView
 from sshjit.errors import Failed, Invalid
-from sshjit_client import files, paths
-from sshjit_client.terminal import Terminal
+from sshjit_client.console.terminal import Terminal
+from sshjit_client.storage import files, paths
 
 
 @dataclass(frozen=True, slots=True)

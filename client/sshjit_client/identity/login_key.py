@@ -7,8 +7,8 @@ from pathlib import Path
 from sshjit import sshkey
 from sshjit.api.action_signature import ActionSignature
 from sshjit.errors import Failed
-from sshjit_client import openssh
-from sshjit_client.machine import Machine, Session
+from sshjit_client.ssh import openssh
+from sshjit_client.storage.machine import Machine, Session
 
 
 def sign(machine: Machine, session: Session, challenge: str, namespace: str, text: bytes) -> ActionSignature:

@@ -14,8 +14,9 @@ from sshjit import durations, names, wire
 from sshjit.api.ask import AskBody
 from sshjit.api.explain import ExplainBody
 from sshjit.errors import Invalid
-from sshjit_client import connection_args, times
-from sshjit_client.connection_args import ConnectionArgs, Usage
+from sshjit_client.console import times
+from sshjit_client.ssh import connection_args
+from sshjit_client.ssh.connection_args import ConnectionArgs, Usage
 
 VALUES = {**connection_args.OURS, "--label": "label", "--start": "start"}
 """Options that take a value, with what they set."""

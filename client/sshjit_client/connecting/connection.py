@@ -14,12 +14,16 @@ from sshjit import durations, names
 from sshjit.api.ask import AskBody, AskReply
 from sshjit.api.views import CertificateView, RequestState, RequestView
 from sshjit.errors import SshJitError
-from sshjit_client import certificate_index, exit_codes, files, request_text, sessions, sshconfig
 from sshjit_client.api.basic import BasicApi
-from sshjit_client.connection_args import ConnectionArgs
-from sshjit_client.machine import Machine, Session
-from sshjit_client.openssh import RunningQuery
-from sshjit_client.times import at
+from sshjit_client.console import exit_codes
+from sshjit_client.console.times import at
+from sshjit_client.identity import sessions
+from sshjit_client.requests import request_text
+from sshjit_client.ssh import certificate_index, sshconfig
+from sshjit_client.ssh.connection_args import ConnectionArgs
+from sshjit_client.ssh.openssh import RunningQuery
+from sshjit_client.storage import files
+from sshjit_client.storage.machine import Machine, Session
 
 
 def connect(machine: Machine, args: ConnectionArgs, query: RunningQuery | None) -> NoReturn:
@@ -48,7 +52,7 @@ def proxy(machine: Machine, args: ConnectionArgs) -> list[str]:
     """
     if args.jump in ("", "none"):
         return ["-J", args.jump] if args.jump else []
-    from sshjit_client import jumps  # noqa: PLC0415  # most connections do not need it
+    from sshjit_client.ssh import jumps  # noqa: PLC0415  # most connections do not need it
 
     way, enrolled = [], False
     for hop in jumps.hops(args):
@@ -81,7 +85,9 @@ def access(machine: Machine, args: ConnectionArgs, query: RunningQuery | None = 
     own = sshconfig.answer(query or sshconfig.ask(args, state))
     login = account(args, own)
     session, api, reply = request_access(machine, access_request(args, host, login))
-    from sshjit_client import certificate, known_hosts, trusted_bundle  # noqa: PLC0415  # loaded by _load_rest by now
+    from sshjit_client import trusted_bundle  # noqa: PLC0415  # loaded by _load_rest by now
+    from sshjit_client.connecting import certificate  # noqa: PLC0415
+    from sshjit_client.ssh import known_hosts  # noqa: PLC0415
 
     view = reply.certificate or _wait(machine, api, reply)
     args.break_glass = reply.request.break_glass
@@ -144,7 +150,7 @@ def request_access(machine: Machine, body: AskBody) -> tuple[Session, BasicApi, 
 
 def _load_rest() -> None:
     """Loads what is needed once there is an answer, while the server works on it."""
-    from sshjit_client import certificate, trusted_bundle  # noqa: F401, PLC0415
+    from sshjit_client import trusted_bundle  # noqa: F401, PLC0415
 
 
 def _ask(machine: Machine, session: Session, api: BasicApi, body: AskBody) -> AskReply:
@@ -158,7 +164,7 @@ def _ask(machine: Machine, session: Session, api: BasicApi, body: AskBody) -> As
             )
             machine.terminal.hint(f"to sign it: ssh-jit cancel {request_text.short(request.id)}, then ask again")
         return reply
-    from sshjit_client import signed_request  # noqa: PLC0415  # most connections do not need it
+    from sshjit_client.identity import signed_request  # noqa: PLC0415  # most connections do not need it
 
     return signed_request.answer(machine, session, body, reply, api.ask)
 
@@ -179,7 +185,7 @@ def _break_glass(request: RequestView) -> str:
 
 
 def _wait(machine: Machine, api: BasicApi, reply: AskReply) -> CertificateView:
-    from sshjit_client import waiting  # noqa: PLC0415  # most connections do not wait
+    from sshjit_client.requests import waiting  # noqa: PLC0415  # most connections do not wait
 
     request = reply.request
     if request.state is RequestState.PENDING:

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from sshjit.bundle import Provider
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit.login import b64url, nonce
-from sshjit_client import http_client
+from sshjit_client.network import http_client
 
 _LONGEST = 16 * 1024
 

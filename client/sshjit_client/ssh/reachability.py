@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-from sshjit_client import openssh
+from sshjit_client.ssh import openssh
 
 PATIENCE = 5
 """Seconds for a connection, and for the server's first line."""

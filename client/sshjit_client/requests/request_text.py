@@ -1,6 +1,6 @@
-"""People and requests as text: single lines, and tables. ``request_details.py`` shows a whole request.
+"""People and requests as text: single lines, and tables. ``requests/request_details.py`` shows a whole request.
 
-These functions return plain text; ``terminal.py`` makes it inert.
+These functions return plain text; ``console/terminal.py`` makes it inert.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from sshjit import durations
 from sshjit.api.views import DecisionView, PersonView, RequestState, RequestView
 from sshjit.terminal_text import cut, inert, table, width
-from sshjit_client.times import at, rough
+from sshjit_client.console.times import at, rough
 
 _HOSTS = 3
 """Hosts that a line names; it counts the others."""

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from sshjit import wire
 from sshjit.errors import Failed, Invalid
-from sshjit_client import paths
+from sshjit_client.storage import paths
 
 T = TypeVar("T")
 _LIMIT = 16 * 1024 * 1024

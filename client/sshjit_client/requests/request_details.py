@@ -12,10 +12,10 @@ from sshjit.durations import show as lasting
 from sshjit.styles import Styles
 from sshjit.terminal_text import table, width
 from sshjit_client.api.basic import BasicApi
-from sshjit_client.machine import Machine
-from sshjit_client.request_text import BREAK_GLASS_MARK, decision, person, short, state_text, where
-from sshjit_client.styles import terminal_styles
-from sshjit_client.times import at, rough
+from sshjit_client.console.styles import terminal_styles
+from sshjit_client.console.times import at, rough
+from sshjit_client.requests.request_text import BREAK_GLASS_MARK, decision, person, short, state_text, where
+from sshjit_client.storage.machine import Machine
 
 Rows = list[tuple[str, str]]
 _THEIRS = "the requester has to ask again"

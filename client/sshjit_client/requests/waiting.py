@@ -13,9 +13,9 @@ from sshjit import durations
 from sshjit.api.views import RequestState, RequestView, StepView
 from sshjit.errors import Failed, Refused, SshJitError
 from sshjit_client.api.basic import BasicApi
-from sshjit_client.request_text import short, what
-from sshjit_client.terminal import Terminal
-from sshjit_client.times import at
+from sshjit_client.console.terminal import Terminal
+from sshjit_client.console.times import at
+from sshjit_client.requests.request_text import short, what
 
 PAUSE = 1.0
 """Seconds between two looks."""

@@ -16,8 +16,8 @@ from sshjit.api.ask import AskBody, AskReply
 from sshjit.api.bodies import ExtendBody
 from sshjit.api.views import RequestView
 from sshjit.errors import Failed
-from sshjit_client import login_key
-from sshjit_client.machine import Machine, Session
+from sshjit_client.identity import login_key
+from sshjit_client.storage.machine import Machine, Session
 
 B = TypeVar("B", AskBody, ExtendBody)
 

@@ -2,7 +2,8 @@
 
 Every certificate has a file ``open/<name>.conf``: the ssh configuration to run with. Its first line says until when the
 certificate lives. ``<name>`` is made from the command line. So the common case of a connection is one ``open`` and then
-ssh: it asks no server and imports nothing that the interpreter has not loaded. ``certificate.py`` writes the file.
+ssh: it asks no server and imports nothing that the interpreter has not loaded. ``connecting/certificate.py`` writes the
+file.
 """
 
 # ruff: noqa: PTH100, PTH118, PTH123, PTH208  # importing pathlib costs more than everything here
@@ -11,8 +12,8 @@ from __future__ import annotations
 import os
 import time
 
-from sshjit_client.connection_args import ConnectionArgs
-from sshjit_client.paths import private
+from sshjit_client.ssh.connection_args import ConnectionArgs
+from sshjit_client.storage.paths import private
 
 SPARE = 5
 """Seconds that a certificate must still live, so that there is time to connect."""

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sshjit.errors import Failed, Invalid
-from sshjit_client import files, openssh
-from sshjit_client.connection_args import ConnectionArgs
+from sshjit_client.ssh import openssh
+from sshjit_client.ssh.connection_args import ConnectionArgs
+from sshjit_client.storage import files
 
 _LAX = ("accept-new", "no", "off", "false")
 _NOBODY = "_ssh-jit-nobody_"

@@ -7,10 +7,10 @@ import json
 from sshjit import wire
 from sshjit.api.explain import ExplainBody, ExplainReply
 from sshjit.explanation_text import reply_lines
-from sshjit_client.exit_codes import ExitCode
-from sshjit_client.machine import Machine
-from sshjit_client.styles import terminal_styles
-from sshjit_client.times import at
+from sshjit_client.console.exit_codes import ExitCode
+from sshjit_client.console.styles import terminal_styles
+from sshjit_client.console.times import at
+from sshjit_client.storage.machine import Machine
 
 
 def print_explanation(machine: Machine, body: ExplainBody, reply: ExplainReply, *, as_json: bool) -> int:

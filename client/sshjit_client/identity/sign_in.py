@@ -22,12 +22,15 @@ from sshjit import login, names, sshkey
 from sshjit.api.sign_in import LoginBody
 from sshjit.bundle import Bundle, Provider
 from sshjit.errors import Failed, Invalid, Refused
-from sshjit_client import browser, files, openssh, trusted_bundle
+from sshjit_client import trusted_bundle
 from sshjit_client.api.basic import BasicApi
-from sshjit_client.browser import Loopback
-from sshjit_client.machine import Machine, Session
-from sshjit_client.oidc import Attempt
-from sshjit_client.terminal import Terminal
+from sshjit_client.console.terminal import Terminal
+from sshjit_client.identity import browser
+from sshjit_client.identity.browser import Loopback
+from sshjit_client.identity.oidc import Attempt
+from sshjit_client.ssh import openssh
+from sshjit_client.storage import files
+from sshjit_client.storage.machine import Machine, Session
 
 TIMEOUT = 300
 """Seconds that a person has to sign in."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from sshjit.errors import Refused
-from sshjit_client.machine import Machine, Session
+from sshjit_client.storage.machine import Machine, Session
 
 
 def kept(machine: Machine) -> Session:
@@ -35,6 +35,6 @@ def again(machine: Machine) -> Session:
     """
     if not machine.may_sign_in:
         raise Refused("login_needed", "you are not signed in", hint="ssh-jit login")
-    from sshjit_client import sign_in  # noqa: PLC0415  # it loads a web server, for the browser's answer
+    from sshjit_client.identity import sign_in  # noqa: PLC0415  # it loads a web server, for the browser's answer
 
     return sign_in.sign_in(machine, sign_in.SignInOptions())

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from sshjit import names, sshcert
 from sshjit.errors import Invalid, Refused
-from sshjit_client import certificate_index, connection_args
-from sshjit_client.connection_args import ConnectionArgs, Usage
+from sshjit_client.ssh import certificate_index, connection_args
+from sshjit_client.ssh.connection_args import ConnectionArgs, Usage
 
 FORWARDING = "permit-port-forwarding"
 """The extension without which nobody passes through by a certificate."""

@@ -14,9 +14,10 @@ from sshjit import names, sshcert, sshkey
 from sshjit.api.views import CertificateView, RouteView
 from sshjit.bundle import Bundle
 from sshjit.errors import Failed, Invalid
-from sshjit_client import certificate_index, files, jumps, known_hosts, sshconfig
-from sshjit_client.certificate_index import HEAD
-from sshjit_client.connection_args import ConnectionArgs
+from sshjit_client.ssh import certificate_index, jumps, known_hosts, sshconfig
+from sshjit_client.ssh.certificate_index import HEAD
+from sshjit_client.ssh.connection_args import ConnectionArgs
+from sshjit_client.storage import files
 
 VIA = "~via"
 """What the names of a bastion's files end with; no certificate's own name has ``~``."""

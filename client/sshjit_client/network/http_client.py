@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from sshjit import versions
 from sshjit.errors import Failed
-from sshjit_client.timed_socket import Deadline, TimedSocket
+from sshjit_client.network.timed_socket import Deadline, TimedSocket
 
 TIMEOUT = 15.0
 """Seconds for connecting, and for each read."""

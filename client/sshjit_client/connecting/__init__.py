@@ -1,0 +1,1 @@
+"""A connection without a live certificate, from the request to ssh."""

@@ -1,0 +1,1 @@
+"""How the client speaks to a person: terminal, styles, times, exit codes, help."""

@@ -1,0 +1,1 @@
+"""Connections of the client's own: sockets and HTTP with a deadline."""

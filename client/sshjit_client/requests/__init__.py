@@ -1,0 +1,1 @@
+"""Requests for access: reading them from a command line, and showing them to people."""

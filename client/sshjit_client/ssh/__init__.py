@@ -1,0 +1,1 @@
+"""OpenSSH's programs, command line and files."""
