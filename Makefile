@@ -20,7 +20,7 @@ demo: setup ## play the main job on real parts, and look around afterwards
 test: setup ## run every test, with the time per folder
 	@exec $(python) tests/run.py --install --jobs 3
 
-test-install: setup ## the units, joining and sessions on Debian roots that systemd-nspawn boots: as root, ten minutes
+test-install: setup ## units, joining, sessions, Ansible role and cloud-init on Debian roots: as root, fifteen minutes
 	@$(python) tests/packages.py --booting
 	@exec $(python) -m pytest -q tests/install
 

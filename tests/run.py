@@ -25,8 +25,8 @@ TESTS = Path(__file__).resolve().parent
 REPOSITORY = TESTS.parent
 LATER = ("vectors", "integration", "system", "browser")
 """Folders after the unit tests, the quick ones first."""
-LONG = ("system", "unit/ca", "integration")
-"""Folders that begin first when several run at a time, so that none of them is left alone at the end."""
+LONG = ("integration", "unit/hostconfig", "unit/ca", "system", "unit/client", "unit/webapp")
+"""The folders that take longest, the longest first: when several run at a time, none is left alone at the end."""
 FAILURE_LINES = 12
 """How many of a failed test's last lines are repeated at the end."""
 FILES = "architecture"
