@@ -11,11 +11,13 @@ truth.
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ET
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -96,11 +98,21 @@ def run(suite: Suite, *, quietly: bool, quick: bool) -> Result:
         ]
         command = [sys.executable, "-m", "pytest", *options, *map(str, suite.paths or (TESTS / "none",))]
         out, errors = (subprocess.PIPE, subprocess.STDOUT) if quietly else (None, None)
-        done = subprocess.run(command, check=False, cwd=REPOSITORY, text=True, stdout=out, stderr=errors)
+        done = subprocess.run(
+            command, check=False, cwd=REPOSITORY, text=True, stdout=out, stderr=errors, env=environment(os.environ)
+        )
         if quietly:
             print(f"{heading}\n{done.stdout}", end="", flush=True)
         cases = _cases(report)
     return Result(suite.name, time.monotonic() - start, cases, _problem(done.returncode, cases))
+
+
+def environment(own: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a suite: compiled modules are kept, as they are where our programs are installed.
+
+    Thousands of programs start in a run. Where the machine forbids it, each of them would compile all that it loads.
+    """
+    return {name: value for name, value in own.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def show(results: list[Result]) -> None:

@@ -138,9 +138,30 @@ def test_an_end_waits_for_what_was_begun_and_not_for_ever(monkeypatch: pytest.Mo
         stuck.give(lambda: _wait(go), nobody)
         monkeypatch.setattr(threads, "END_TIME", 0.2)
         stuck.stop()
-        go.set()
 
     asyncio.run(play())
+    go.set()
+
+
+def test_a_job_that_outlasts_the_end_ends_its_thread_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its loop is closed by then, and nobody waits for it any more."""
+    monkeypatch.setattr(threads, "END_TIME", 0.2)
+    failures: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", failures.append)
+    go = threading.Event()
+
+    async def play() -> list[threading.Thread]:
+        stuck = started()
+        stuck.give(lambda: _wait(go), nobody)
+        stuck.stop()
+        return stuck._threads
+
+    left = asyncio.run(play())
+    go.set()
+    for thread in left:
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+    assert not failures
 
 
 def test_what_was_begun_is_over_before_the_program_is_killed() -> None:

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 
@@ -125,7 +126,8 @@ class Threads:
         self._ended.append(job)
         if not self._told and self._loop is not None:
             self._told = True
-            self._loop.call_soon_threadsafe(self._collect)
+            with suppress(RuntimeError):  # the loop is closed: the program ended without waiting for this job
+                self._loop.call_soon_threadsafe(self._collect)
 
     def _collect(self) -> None:
         self._told = False  # first, so that whatever ends from now on wakes the loop again
