@@ -3,12 +3,12 @@
 python := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-install test-matrix test-releases check lab bench faults fuzz release clean lock
+.PHONY: help setup demo test test-install test-matrix test-releases test-release-tool check lab bench faults fuzz release clean lock
 
 help: ## show this list
 	@printf '\n  ssh-jit  short-lived SSH certificates, asked for when they are needed\n\n'
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do \
-		printf '%-21s %s\n' "$$name" "$$text" | sed 's/^/  /'; done
+		printf '%-26s %s\n' "$$name" "$$text" | sed 's/^/  /'; done
 	@printf '\n  Every target does its own set-up, in .venv and .cache of this folder.\n\n'
 
 setup: ## make .venv from requirements.lock (the others do it by themselves)
@@ -33,6 +33,9 @@ test-matrix: setup ## ssh-jit-host beside the OpenSSH of four Debian releases, m
 test-releases: setup ## try this release with an older one (commit=24add08) and with a made-up later one: ten minutes
 	@$(python) tests/releases.py $(commit)
 	@$(python) tests/releases.py --tomorrow
+
+test-release-tool: setup ## `make release` itself, in clones of this repository: two minutes
+	@exec $(python) -m pytest -q tests/release_tool
 
 check: setup ## ruff, format, mypy --strict and the unit tests that start no servers: about a minute
 	@$(python) -m ruff check
