@@ -18,11 +18,10 @@ from types import FrameType
 from sshjit_host import doctor, status
 from sshjit_host.config import DEFAULT_PATH, load
 from sshjit_host.errors import HostError
-from sshjit_host.joining import arguments, join, leave, session_setup
-from sshjit_host.refresh import Refresher
+from sshjit_host.joining import arguments, join, leave, session_setup, units
 from sshjit_host.sessions import daemon
 from sshjit_host.version import version
-from sshjit_host.watch import watch
+from sshjit_host.watch import once, watch
 
 
 def say(line: str) -> None:
@@ -98,7 +97,7 @@ def _run(given: argparse.Namespace, path: Path) -> int:
     if given.command == "watch":
         watch(config, say, random.SystemRandom())
     if given.command == "doctor":
-        findings = doctor.Examination(config, time.time()).findings()
+        findings = [*doctor.Examination(config, time.time()).findings(), *units.findings()]
         print(doctor.as_json(findings) if given.json else _printable(doctor.text(findings)))
         return 1 if any(finding.level == "bad" for finding in findings) else 0
     if given.command == "sessions":
@@ -109,7 +108,7 @@ def _run(given: argparse.Namespace, path: Path) -> int:
         else:
             daemon.run(config, say)
         return 0
-    Refresher(config, say).refresh(time.time())
+    once(config, say)
     return 0
 
 

@@ -46,14 +46,18 @@ def clear(config: Config) -> None:
 
 def problems(config: Config, bundle: Bundle | None, now: float) -> tuple[str, ...]:
     """Everything that is wrong now, for ``status`` and the host's report."""
-    kept, lines = _read(config), []
-    if kept is not None:
-        lines.append(f"refreshing fails since {day(kept[1])}: {kept[0]}")
+    lines = list(failing(config))
     if bundle is None:
         lines.append("this host holds no bundle")
     elif late := stale(bundle, now):
         lines.append(late)
     return tuple(lines)
+
+
+def failing(config: Config) -> tuple[str, ...]:
+    """What was wrong with the newest refresh, and since when; nothing, if it did all that it should."""
+    kept = _read(config)
+    return () if kept is None else (f"refreshing fails since {day(kept[1])}: {kept[0]}",)
 
 
 def _read(config: Config) -> tuple[str, int] | None:

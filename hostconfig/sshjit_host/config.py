@@ -46,11 +46,14 @@ _DEFAULTS: dict[str, Any] = {
     "only_certificates": False,
     "beside": False,
     "jump_login": "",
+    "refresh_every": 0,
 }
 AUTO = ("auto",)
 """``reload``: the way is found out each time (``openssh/reloading.py``)."""
 LATER = ("later",)
 """``reload``: not now; never in the file."""
+SHORTEST_TIMER, LONGEST_TIMER = 10, 1800
+"""Seconds of ``refresh_every``: each refresh starts a process; after an hour without one a bundle is called stale."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,8 @@ class Config:
     end. ``path`` is where these settings were read, and ``loaded`` says that they were.
     ``host_certificates``: whether sshd shows those of our CA; ``only_certificates``: whether our accounts are open to
     nothing else; ``beside``: whether another CA that the server trusts stays. ``jump_login``: the account by which
-    people pass through to hosts behind this one; empty: it is no bastion.
+    people pass through to hosts behind this one; empty: it is no bastion. ``refresh_every``: seconds from one refresh
+    by systemd's timer to the next; 0: the daemon ``watch`` takes bundles.
     """
 
     name: str
@@ -87,6 +91,7 @@ class Config:
     only_certificates: bool = False
     beside: bool = False
     jump_login: str = ""
+    refresh_every: int = 0
     loaded: bool = False
 
     @property
@@ -153,6 +158,10 @@ def parse(text: str, path: Path = Path(DEFAULT_PATH)) -> Config:
     jump_login = strictjson.typed(fields, "jump_login", str)
     if jump_login and (not _LOGIN.fullmatch(jump_login) or jump_login in logins):
         raise ValueError(f"jump_login: {jump_login!r} is not the name of another account than those in logins")
+    refresh_every = strictjson.typed(fields, "refresh_every", int)
+    if refresh_every and not SHORTEST_TIMER <= refresh_every <= LONGEST_TIMER:
+        limits = f"between {SHORTEST_TIMER} and {LONGEST_TIMER} seconds"
+        raise ValueError(f"refresh_every is neither 0 (by the daemon) nor {limits}")
     return Config(
         name=_match(fields, "name", _NAME),
         host_id=_match(fields, "host_id", HOST_ID),
@@ -174,6 +183,7 @@ def parse(text: str, path: Path = Path(DEFAULT_PATH)) -> Config:
         only_certificates=strictjson.typed(fields, "only_certificates", bool),
         beside=strictjson.typed(fields, "beside", bool),
         jump_login=jump_login,
+        refresh_every=refresh_every,
     )
 
 

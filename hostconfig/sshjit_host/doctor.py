@@ -61,6 +61,8 @@ class Examination:
             yield Finding("warn", f"{which} is {age} old, so that revocations may be missing", hint)
         else:
             yield Finding("ok", f"{which} is {age} old")
+        for problem in alarms.failing(self.config):
+            yield Finding("warn", problem, "ssh-jit-host refresh says more")
         for part in bundle.unread(abilities.later_types(self.config, bundle)):
             what = f"this ssh-jit-host does not know {part} of the bundle"
             yield Finding("warn", what, "upgrade ssh-jit-host, or OpenSSH if that does not know it either")

@@ -14,7 +14,13 @@ FOLDER = Path(__file__).resolve().parents[1]
 PACKAGED = "/usr/sbin/ssh-jit-host"
 """Where the package puts this program; the units name it there."""
 UNITS = "/usr/lib/systemd/system"
-SHIPPED = (f"{UNITS}/ssh-jit-host.service", f"{UNITS}/ssh-jit-host-sessions.service")
+_UNITS = (
+    "ssh-jit-host.service",
+    "ssh-jit-host-refresh.service",
+    "ssh-jit-host-refresh.timer",
+    "ssh-jit-host-sessions.service",
+)
+SHIPPED = tuple(f"{UNITS}/{name}" for name in _UNITS)
 """The package's files that are also below ``root`` in this program, by their places. The package enables no unit."""
 
 

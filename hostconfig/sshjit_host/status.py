@@ -42,7 +42,8 @@ def read(path: Path, config: Config | None, now: float) -> Status:
         text = f"cut off while {record.step}: `ssh-jit-host join` again, or `leave`" if halves else "no"
         return Status({"joined": text}, (), NOT_JOINED)
     examination = doctor.Examination(config, now)
-    findings = tuple(finding for finding in examination.findings() if finding.level != "ok")
+    all_findings = (*examination.findings(), *units.findings())
+    findings = tuple(finding for finding in all_findings if finding.level != "ok")
     facts = dict(_facts(config, record, examination.bundle, now))
     return Status(facts, findings, 1 if any(finding.level == "bad" for finding in findings) else 0)
 
@@ -57,6 +58,8 @@ def _facts(config: Config, record: Journal, bundle: Bundle | None, now: float) -
     if bundle is not None:
         stale = ", and is stale: revocations may be missing" if now > bundle.expires else ""
         yield "bundle", f"{bundle.sequence}, {span(now - bundle.issued)} old{stale}"
+    every = f"by a timer, every {config.refresh_every} s"
+    yield "refresh", every if config.refresh_every else "by the daemon, which waits for bundles"
     yield "other ways in", "closed for these accounts" if config.only_certificates else "as before"
     yield "beside another CA", "yes" if config.beside else "no"
     yield "host certificates", _certificates(config, bundle)

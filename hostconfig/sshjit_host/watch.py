@@ -1,4 +1,4 @@
-"""Refreshes until the process ends: when to do it again, and what to print.
+"""Refreshes until the process ends, or once: when to do it again, what to print, and what the CA hears.
 
 No failure ends it. While all is well, the front end keeps the question until it has a newer bundle, and the next one
 follows at once. Where it does not, the time between two refreshes is the interval, less a random share so that not
@@ -94,14 +94,25 @@ def watch(config: Config, say: Say, chances: random.Random) -> NoReturn:
                 say("all is well again")
             failures = 0
             reminders.recovered()
-        _report(refresher, reporter, reminders)
+        _report(refresher, reporter, reminders.still_true)
         if poll.cut:
             wait = max(SHORTEST_WAIT, wait // 2)
         usual = pause(config.interval, failures, chances.random())
         time.sleep(rest(poll, time.monotonic() - began, usual))
 
 
-def _report(refresher: Refresher, reporter: Reporter, reminders: Reminders) -> None:
+def once(config: Config, say: Say) -> None:
+    """One refresh, of which the CA hears too. Raises ``HostError`` for what is wrong, once that is reported."""
+    refresher, reporter = Refresher(config, say), Reporter(config)
+    try:
+        refresher.refresh(time.time())
+    except HostError:
+        _report(refresher, reporter, say)
+        raise
+    _report(refresher, reporter, say)
+
+
+def _report(refresher: Refresher, reporter: Reporter, say: Say) -> None:
     """Tell the CA what is wrong here; that it was not told is only worth a line where something is."""
     try:
         held = refresher.held()
@@ -109,4 +120,4 @@ def _report(refresher: Refresher, reporter: Reporter, reminders: Reminders) -> N
             reporter.report(held, time.time())
     except HostError as error:
         if reporter.waiting:
-            reminders.still_true(f"warning: the CA was not told of this host's problems: {error.message}")
+            say(f"warning: the CA was not told of this host's problems: {error.message}")

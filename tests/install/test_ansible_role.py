@@ -205,6 +205,8 @@ def test_a_server_of_a_fleet_joins_by_the_invitation_and_follows_changes_of_the_
     assert ansible.play(certificates=False)[0] == 1
     assert not list(machine.path("/etc/ssh").glob("*-cert.pub"))
     assert ansible.play(certificates=False)[0] == 0
+    assert ansible.play(certificates=False, refresh_every=60)[0] == 1
+    assert machine.path("/etc/systemd/system/timers.target.wants/ssh-jit-host-refresh.timer").is_symlink()
 
 
 def test_another_program_than_the_pinned_one_is_replaced_and_its_services_started_anew(

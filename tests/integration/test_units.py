@@ -13,7 +13,7 @@ from demo.isolate import REPOSITORY
 from sshjit_host.joining import units
 
 _ON_SERVERS = REPOSITORY / "hostconfig/sshjit_host/root/usr/lib/systemd/system"
-UNITS = sorted((*REPOSITORY.glob("*/systemd/*.service"), *_ON_SERVERS.iterdir()), key=lambda path: path.name)
+UNITS = sorted((*REPOSITORY.glob("*/systemd/*.service"), *_ON_SERVERS.glob("*.service")), key=lambda path: path.name)
 EXPOSURE = 25
 """In tenths, the most that ``systemd-analyze security`` may find (0: none, 100: all there is)."""
 MORE = {"ssh-jit-host-sessions": 33}
@@ -27,7 +27,8 @@ def analyze(*words: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_there_is_one_for_every_program_that_stays() -> None:
-    names = ["ssh-jit-ca", "ssh-jit-host", "ssh-jit-host-sessions", "ssh-jit-notify", "ssh-jit-probe", "ssh-jit-web"]
+    on_servers = ["ssh-jit-host", "ssh-jit-host-refresh", "ssh-jit-host-sessions"]
+    names = ["ssh-jit-ca", *on_servers, "ssh-jit-notify", "ssh-jit-probe", "ssh-jit-web"]
     assert sorted(unit.stem for unit in UNITS) == names
 
 
@@ -41,11 +42,11 @@ def test_systemd_has_nothing_to_say_about_it(unit: Path, tmp_path: Path) -> None
     assert "'NoNewPriviledges'" in analyze("verify", "--man=no", here).stderr
 
 
-TIMERS = sorted(REPOSITORY.glob("*/systemd/*.timer"))
+TIMERS = sorted((*REPOSITORY.glob("*/systemd/*.timer"), *_ON_SERVERS.glob("*.timer")), key=lambda path: path.name)
 
 
-def test_there_is_a_timer_for_the_probe() -> None:
-    assert [timer.stem for timer in TIMERS] == ["ssh-jit-probe"]
+def test_there_is_a_timer_for_the_probe_and_one_for_hosts_that_take_bundles_by_it() -> None:
+    assert [timer.stem for timer in TIMERS] == ["ssh-jit-host-refresh", "ssh-jit-probe"]
 
 
 @pytest.mark.parametrize("timer", TIMERS, ids=lambda timer: timer.stem)
@@ -57,7 +58,8 @@ def test_systemd_has_nothing_to_say_about_a_timer_and_its_unit(timer: Path, tmp_
     here.write_text(timer.read_text())
     done = analyze("verify", "--man=no", here, tmp_path / unit.name)
     assert (done.returncode, done.stderr, done.stdout) == (0, "", "")
-    here.write_text(timer.read_text().replace("OnCalendar=daily", "OnCalendar=dayly"))
+    misspelt = re.sub(r"=(daily|300s)$", "=dayly", timer.read_text(), count=1, flags=re.MULTILINE)
+    here.write_text(misspelt)
     assert "dayly" in analyze("verify", "--man=no", here, tmp_path / unit.name).stderr
 
 

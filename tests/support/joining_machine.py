@@ -53,6 +53,14 @@ case "$verb $1" in
 is-active*) exit 3;;
 "reload ssh.service") RELOAD;;
 "stop ssh-jit-host"*) end $1;;
+"restart ssh-jit-host-refresh.timer")
+    end $1
+    timer=/etc/systemd/system/timers.target.wants/$1
+    [ -e $timer ] || exit 5
+    seconds=$(grep ^OnUnitInactiveSec= $timer | tr -dc 0-9)
+    command=$(sed -n 's/^ExecStart=//p' /etc/systemd/system/ssh-jit-host-refresh.service)
+    setsid sh -c "while :; do $command; sleep $seconds; done" </dev/null >>/run/units.log 2>&1 &
+    echo $! >/run/units/$1;;
 "restart ssh-jit-host"*)
     end $1
     unit=/etc/systemd/system/multi-user.target.wants/$1

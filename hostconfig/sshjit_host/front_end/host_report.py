@@ -42,14 +42,16 @@ class Reporter:
         """Report what is wrong now, if that is news. Times are in seconds since the epoch. Raises ``HostError``."""
         problems = tuple(_shown(problem) for problem in alarms.problems(self.config, bundle, now))[:MOST]
         closed = self.config.only_certificates and bundle.format >= KNOWS_CLOSED
-        due = (problems, closed) != self._told() or (problems and now - self.when >= AGAIN)
+        told, when = self._told()
+        due = (problems, closed) != told or (problems and not 0 <= now - when < AGAIN)
         if not due or now - self.when < PAUSE:
             return
         self.when, self.waiting = now, problems
         self._send(bundle, {"problems": problems, **({"only_certificates": True} if closed else {})}, int(now))
         self.waiting = ()
         if problems or closed:
-            files.write(self._place, json.dumps({"problems": problems, "closed": closed}).encode("ascii"))
+            kept = {"problems": problems, "closed": closed, "when": int(now)}
+            files.write(self._place, json.dumps(kept).encode("ascii"))
         else:
             files.remove(self._place)
 
@@ -57,14 +59,15 @@ class Reporter:
     def _place(self) -> Path:
         return self.config.home / "reported.json"
 
-    def _told(self) -> tuple[tuple[str, ...], bool]:
-        """The problems that the CA has heard of, and whether it has heard that only certificates count here."""
+    def _told(self) -> tuple[tuple[tuple[str, ...], bool], float]:
+        """The problems that the CA has heard of, and whether it knows that only certificates count; and since when."""
         data = files.read(self._place)
         try:
             told = json.loads(data or b"{}")
-            return tuple(str(problem) for problem in told.get("problems", ())), bool(told.get("closed"))
+            problems = tuple(str(problem) for problem in told.get("problems", ()))
+            return (problems, bool(told.get("closed"))), float(told.get("when", self.when))
         except (ValueError, TypeError, AttributeError):
-            return (), False
+            return ((), False), self.when
 
     def _send(self, bundle: Bundle, news: dict[str, Any], now: int) -> None:
         fields: dict[str, Any] = {"name": self.config.name, "time": now, **news}

@@ -34,6 +34,8 @@ def add_join(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--only-certificates", action=flag, default=None, help="close every other way into these accounts"
     )
+    text = "take bundles by a systemd timer, so many seconds apart, instead of by a daemon; 0: by the daemon"
+    parser.add_argument("--refresh-every", type=int, metavar="SECONDS", help=text)
     parser.add_argument("--log", default="", metavar="FILE", help="with --only-certificates: sshd's log")
     for name in _PATHS:
         parser.add_argument(f"--{name.replace('_', '-')}", metavar="PATH", help=argparse.SUPPRESS)
@@ -42,7 +44,7 @@ def add_join(parser: argparse.ArgumentParser) -> None:
 def wish(arguments: argparse.Namespace, path: Path) -> Wish:
     """What the command line asks for; what it does not name stays as it is."""
     names = ("url", "root", "name", "logins", "beside", "host_certificates", "only_certificates", "jump_login")
-    given = {name: getattr(arguments, name) for name in (*names, *_PATHS)}
+    given = {name: getattr(arguments, name) for name in (*names, "refresh_every", *_PATHS)}
     settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     ask = None
     if arguments.token_file:

@@ -115,7 +115,7 @@ def _first(wish: Wish, record: Journal, made: tuple[Entry, ...], say: Say, now: 
         files.write(wish.path, _text(fields, enrolled.host_id).encode("ascii"))
         conflicts.label(config.home, config.dropin, wish.path)
         Refresher(config, say).remake(bundle, now)
-        units.install(config, say, (units.WATCH,))
+        units.install(config, say, (units.taker(config),))
         session_setup.install(config, say)
         record.end(_text(fields, enrolled.host_id))
     say(f"joined {bundle.installation} as {config.name} (host id {enrolled.host_id}), for {', '.join(config.logins)}")
@@ -306,8 +306,7 @@ def _apply(change: _Change, record: Journal, bundle: Bundle, say: Say, now: floa
         for due in [] if new.host_certificates else list(renewal.ours(DropIn(new), bundle)):
             files.remove(due.place)
             say(f"removed {due.place}")
-        if enabled := units.enabled():
-            units.install(new, say, enabled)
+        units.change(new, say)
     except BaseException as error:
         say("that failed; everything is put back as it was")
         _take_back(wish.path, record, say)

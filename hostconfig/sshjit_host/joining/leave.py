@@ -79,12 +79,12 @@ def _entries(config: Config, path: Path, record: Journal) -> Iterator[Entry]:
 
 
 def _units() -> Iterator[Path]:
-    for name in units.NAMES if units.has_systemd() else ():
+    for name in units.ALL if units.has_systemd() else ():
         place = units.OWN / name
         if b"ssh-jit" in (files.read(place) or b""):
             yield place
-        if (units.WANTS / name).is_symlink():
-            yield units.WANTS / name
+        if units.wants(name).is_symlink():
+            yield units.wants(name)
 
 
 def _certificates(config: Config) -> list[renewal.Due]:

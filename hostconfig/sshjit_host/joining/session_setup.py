@@ -93,7 +93,7 @@ def remove(config: Config, say: Say) -> None:
     """Take the hook out of PAM, then stop the daemon and take its unit away. Raises ``HostError``."""
     remove_hook(config, say)
     stop(config, say)
-    for place in (units.WANTS / units.SESSIONS, units.OWN / units.SESSIONS):
+    for place in (units.wants(units.SESSIONS), units.OWN / units.SESSIONS):
         if units.has_systemd() and files.remove(place):
             say(f"removed {place}")
     units.forget()

@@ -34,7 +34,8 @@ def require_ours(config: Config) -> None:
 
 def all_of_it(config: Config, journal: Journal, say: Say) -> None:
     """Take away everything of ours. Raises ``HostError``, with the rest left for the next run, if it cannot be done."""
-    units.stop(units.WATCH, say)  # it would write anew what is taken away
+    for name in (*units.TAKERS, units.REFRESH):  # they would write anew what is taken away
+        units.stop(name, say)
     entries = journal.entries
     for folder in {entry.path.parent for entry in entries}:
         if folder.is_dir():

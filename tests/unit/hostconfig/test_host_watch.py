@@ -168,6 +168,43 @@ def test_the_ca_is_told_once_that_only_certificates_count(authority: Authority, 
     assert not (host.home / "reported.json").exists()
 
 
+def test_refresh_by_a_timer_tells_the_ca_the_same_and_each_thing_once(
+    authority: Authority, front: Front, host: Host
+) -> None:
+    reports: list[dict[str, Any]] = []
+
+    def take(_: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        reports.append(body)
+        return 200, {}
+
+    front.posted = take
+    host.settings["only_certificates"] = True
+    front.serve(authority.offer(bundle=2, issued=int(time.time()) - STALE - 60))
+    for _ in range(2):
+        host.refresh()
+    (report,) = reports
+    assert (report["only_certificates"], len(report["problems"])) == (True, 1)
+    host.settings["reload"] = ["/bin/false"]
+    host.dropin.unlink()
+    for _ in range(2):
+        host.refresh(code=1)
+    assert [len(report["problems"]) for report in reports] == [1, 2], "what failed is told as well"
+    assert "refreshing fails since" in host.doctor()
+    del host.settings["reload"]
+    host.settings["only_certificates"] = False
+    front.serve(authority.offer(sequence=2, bundle=2))
+    host.refresh()
+    assert "refreshing fails" not in host.doctor()
+    assert (reports[-1]["problems"], "only_certificates" in reports[-1]) == ([], False)
+    kept = host.home / "reported.json"
+    assert not kept.exists()
+    kept.write_text(json.dumps({"problems": reports[0]["problems"], "closed": False, "when": 4_000_000_000}))
+    front.serve(authority.offer(sequence=3, bundle=2, issued=int(time.time()) - STALE - 60))
+    count = len(reports)
+    host.refresh()
+    assert len(reports) == count + 1, "a time that is to come keeps nothing back"
+
+
 def test_sigterm_ends_it_at_once_even_while_the_front_end_is_silent(front: Front, host: Host) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         host.settings["url"] = f"http://127.0.0.1:{silent.getsockname()[1]}"

@@ -38,7 +38,8 @@ def test_the_package_holds_the_program_its_files_and_an_example(program: Path, t
     }
     for place in host_program.SHIPPED:
         text = files[place].read_text()
-        assert f"ExecStart={host_program.PACKAGED} --config /etc/ssh-jit/host.json" in text
+        started = f"ExecStart={host_program.PACKAGED} --config /etc/ssh-jit/host.json" in text
+        assert started != place.endswith(".timer")
         assert PROGRAM not in text, "a package puts nothing below /usr/local"
         assert text.encode() == host_program.shipped(place)
 
@@ -46,7 +47,7 @@ def test_the_package_holds_the_program_its_files_and_an_example(program: Path, t
 def test_the_list_names_all_that_is_shipped_and_all_that_join_enables() -> None:
     root = SOURCES / "sshjit_host" / "root"
     assert {f"/{path.relative_to(root)}" for path in root.rglob("*") if path.is_file()} == set(host_program.SHIPPED)
-    assert {f"{units.PACKAGED}/{name}" for name in units.NAMES} <= set(host_program.SHIPPED)
+    assert {f"{units.PACKAGED}/{name}" for name in units.ALL} == set(host_program.SHIPPED)
 
 
 @pytest.fixture
@@ -81,9 +82,9 @@ def test_a_server_with_the_package_joins_by_its_units_and_leaves_them_alone(
     assert "started ssh-jit-host.service" in text
     assert machine.ssh(authority.certificate("deploy@web1", 61)) == 0
     own = machine.path(str(units.OWN))
-    for name in units.NAMES:
+    for name in (units.WATCH, units.SESSIONS):
         assert not (own / name).exists(), "the package's unit fits"
-        assert str(machine.path(str(units.WANTS / name)).readlink()) == f"{units.PACKAGED}/{name}"
+        assert str(machine.path(str(units.wants(name))).readlink()) == f"{units.PACKAGED}/{name}"
         machine.sh(f"systemctl is-active --quiet {name}")
     text = run(*machine.argv(host_program.PACKAGED, "leave"))
     assert "this server is as it was before it joined" in text

@@ -90,10 +90,10 @@ def _value(unit: bytes, key: str) -> str:
 
 
 def test_a_host_with_the_usual_places_needs_no_unit_of_its_own() -> None:
-    for name in units.NAMES:
+    for name in units.ALL:
         shipped = (ON_SERVERS / "usr/lib/systemd/system" / name).read_bytes()
         installed = shipped.replace(b"/usr/sbin/ssh-jit-host", units.PROGRAM.encode())
-        assert units.text(name, _config(Path("/etc/ssh"))) == installed
+        assert units.text(name, _config(Path("/etc/ssh"), refresh_every=300)) == installed
 
 
 def test_units_may_write_what_the_program_writes_and_no_more(tmp_path: Path) -> None:
@@ -105,16 +105,18 @@ def test_units_may_write_what_the_program_writes_and_no_more(tmp_path: Path) -> 
     place = {"lines": ["deploy@web1"], "glued": False, "made": False}
     (config.home / "beside.json").write_text(json.dumps({f"{own}/principals": place}))
     (config.home / "beside.json").chmod(0o600)
-    watch, sessions = (units.text(name, config) for name in (units.WATCH, units.SESSIONS))
+    watch, sessions, once = (units.text(name, config) for name in (units.WATCH, units.SESSIONS, units.REFRESH))
     home = f"-{tmp_path}/ssh-jit"
     assert _value(watch, "ReadWritePaths") == f'/etc/ssh {home} -{tmp_path}/dropins "-{own}"'
+    assert _value(once, "ReadWritePaths") == _value(watch, "ReadWritePaths")
     assert _value(sessions, "ReadWritePaths") == f"/etc/ssh {home}"
     assert _value(sessions, "RuntimeDirectory") == "other-name"
     assert (_value(watch, "ProtectHome"), _value(watch, "CapabilityBoundingSet")) == ("yes", "")
     (own / "principals").touch()
     if os.geteuid() == 0:
         os.chown(own / "principals", 0, 4711)
-        assert _value(units.text(units.WATCH, config), "CapabilityBoundingSet") == "CAP_CHOWN", "its group stays"
+        for name in (units.WATCH, units.REFRESH):
+            assert _value(units.text(name, config), "CapabilityBoundingSet") == "CAP_CHOWN", "its group stays"
     (config.home / "beside.json").write_text(json.dumps({"/root/trust/principals": place}))
     watch = units.text(units.WATCH, config)
     assert _value(watch, "ProtectHome") == "read-only"
@@ -124,7 +126,7 @@ def test_units_may_write_what_the_program_writes_and_no_more(tmp_path: Path) -> 
 def test_every_program_but_the_hosts_has_a_user_of_its_own() -> None:
     users = {path.stem: _service(path).get("User", ["root"])[0] for path in UNITS}
     of_its_own = {"ssh-jit-ca": "ssh-jit-ca", "ssh-jit-web": "ssh-jit-web", "ssh-jit-host": "root"}
-    of_its_own["ssh-jit-host-sessions"] = "root"
+    of_its_own |= {"ssh-jit-host-sessions": "root", "ssh-jit-host-refresh": "root"}
     parts = {"ssh-jit-notify": "ssh-jit-web", "ssh-jit-probe": "ssh-jit-ca"}  # of the front end, and of the operator's
     assert users == {**of_its_own, **parts}
 
