@@ -122,6 +122,13 @@ def probe_certificate(
     )
 
 
+def probe_passage(probe: str, target: str, bastion: str, key: PublicKey, issue: Issue) -> Certificate:
+    """A probe's certificate that passes through ``bastion`` to the one host ``target`` (host ids), and no more."""
+    certificate = probe_certificate(probe, names.passage(target, bastion), key, issue)
+    extensions = (*certificate.extensions, (_FORWARDING["port"], None))
+    return replace(certificate, extensions=tuple(sorted(extensions)))
+
+
 def bastion_certificate(terms: UserTerms, target: str, bastion: str, key: PublicKey, issue: Issue) -> Certificate:
     """The certificate that passes through ``bastion`` to the one host ``target`` of the grant (host ids), and no more.
 

@@ -8,6 +8,7 @@ from sshjit import wire
 from sshjit.api.bundle import BundleReply
 from sshjit.api.effects import AffectedView
 from sshjit.api.message import Message, Reply
+from sshjit.api.views import BastionView, RouteView
 from sshjit.ca_protocol.keys import KeyStanding
 from sshjit.limits import Hosts, KeyLine
 
@@ -211,3 +212,7 @@ class EmergencyReply(Reply):
     serial: int
     principals: tuple[str, ...]
     valid_before: int
+    routes: tuple[RouteView, ...] = wire.added(2, default=())
+    """How to reach the hosts; empty where the database was down."""
+    bastions: tuple[BastionView, ...] = wire.added(2, default=())
+    """How to pass through to those that are behind one."""

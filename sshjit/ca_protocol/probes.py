@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from sshjit import wire
 from sshjit.api.hosts import HostView
 from sshjit.api.message import Message, Reply
 from sshjit.api.outcomes import Done
@@ -25,6 +26,16 @@ class SignProbes(Message, answer="ProbesReply"):
 
 
 @dataclass(frozen=True, slots=True)
+class ProbeWay:
+    """How a probe passes through the bastion before a host."""
+
+    host: HostView
+    """The bastion."""
+    certificate: str
+    """As one OpenSSH line, for the bastion's ``jump_login``: it opens the way to the one host and does nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeView:
     """A host that is to be probed, and what it must show and take."""
 
@@ -41,6 +52,8 @@ class ProbeView:
     """For this account; empty, if there is none."""
     expired: str
     """The same, and over; empty, if there is no account."""
+    way: ProbeWay | None = wire.added(2, default=None)
+    """The bastion before it; ``None``: it is reached directly."""
 
 
 @dataclass(frozen=True, slots=True)

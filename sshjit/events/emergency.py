@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sshjit.events.parts import detail
+from sshjit.events.parts import added, detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class EmergencyIssued:
     """Ids of hosts."""
     key: str = detail()
     reason: str = detail()
+    bastion: str = added(default="", detail=True)
+    """The id of the bastion that this certificate passes through to the one host, and does nothing else; or empty."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from sshjit.events.parts import detail
 
-ProbePurpose = Literal["enters", "expired", "elsewhere"]
+ProbePurpose = Literal["enters", "expired", "elsewhere", "passes"]
 """What a probe's certificate is to show: that it gets in, or that it is refused because it ran out, or because it is
 for another host."""
 ProbeVerdict = Literal["ok", "bad", "unreachable"]

@@ -149,6 +149,20 @@ def test_with_the_database_down_too_the_record_waits_for_the_log(tmp_path: Path)
         assert len(logged(ca)) == 1  # taken in once
 
 
+def test_without_the_ca_s_word_the_bastion_is_named_by_its_id(ca: Installation) -> None:
+    assert "--via goes with --no-database" in emergency(ca, "--via", "gate", code=2)
+    said = emergency(ca, "--no-database", "--via", "gate~2")
+    listing = subprocess.run(
+        ["ssh-keygen", "-L", "-f", ca.home / "operator-web1-cert.pub"], capture_output=True, text=True, check=True
+    ).stdout
+    assert "via/web1@gate~2" in listing
+    assert "root@web1" not in listing
+    assert "JUMP-ACCOUNT@gate~2" in said
+    entries = logged(ca)
+    assert len(entries) == 2
+    assert len({entry["emergency"] for entry in entries}) == 1
+
+
 def test_what_cannot_be_recorded_is_not_signed(ca: Installation) -> None:
     message = m.SignEmergency("root", ("web1",), make_key(ca.home / "key").with_suffix(".pub").read_text(), "x", 60)
     (ca.home / "ca" / "emergency").write_text("in the way of the folder")

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 
 from sshjit import names, profile, sshcert, sshkey
+from sshjit.api.views import BastionView, RouteView
 from sshjit.ca_protocol.operating import EmergencyReply, SignEmergency
 from sshjit.errors import Failed, Invalid
 from sshjit.events import CertificateRevoked, EmergencyIssued
 from sshjit.profile import Issue, UserTerms
+from sshjit.sshcert import Certificate
 from sshjit_ca.access import issuance
 from sshjit_ca.context import Context
 from sshjit_ca.keys import Signer
@@ -51,8 +54,26 @@ def issued(
         raise Invalid("no_reason", "give a reason", hint="--reason TEXT")
     if not 0 < message.lifetime <= LONGEST:
         raise Invalid("bad_lifetime", "an emergency certificate is valid for 15 minutes at most")
-    key, ends = sshkey.parse_line(message.key), issue.now + message.lifetime
-    terms = UserTerms(
+    terms = _terms(number, message, host_ids, issue.now)
+    certificate = profile.user_certificate(terms, sshkey.parse_line(message.key), issue)
+    event, line = _sealed(number, message, certificate, issue, signer)
+    event = replace(event, login=message.login, hosts=host_ids, reason=reason)
+    return event, EmergencyReply(number, line, certificate.serial, certificate.principals, certificate.valid_before)
+
+
+def issued_for_bastion(  # noqa: PLR0917 - each is one part of the certificate
+    number: str, message: SignEmergency, target: str, bastion: str, issue: Issue, signer: Signer
+) -> tuple[EmergencyIssued, Certificate, str]:
+    """The certificate that passes through a bastion to a host (ids) of the same emergency, its record and its line."""
+    terms = _terms(number, message, (target,), issue.now)
+    certificate = profile.bastion_certificate(terms, target, bastion, sshkey.parse_line(message.key), issue)
+    event, line = _sealed(number, message, certificate, issue, signer)
+    return replace(event, hosts=(target,), bastion=bastion), certificate, line
+
+
+def _terms(number: str, message: SignEmergency, host_ids: tuple[str, ...], now: int) -> UserTerms:
+    ends = now + message.lifetime
+    return UserTerms(
         grant=number,
         subject="operator",
         person="emergency",
@@ -66,7 +87,12 @@ def issued(
         grant_ends=ends,
         login_ends=ends,
     )
-    certificate = profile.user_certificate(terms, key, issue)
+
+
+def _sealed(
+    number: str, message: SignEmergency, certificate: Certificate, issue: Issue, signer: Signer
+) -> tuple[EmergencyIssued, str]:
+    """The certificate as one line, and its record without what it is for."""
     blob = issuance.sign_and_read_back(certificate, signer)
     event = EmergencyIssued(
         emergency=number,
@@ -74,20 +100,20 @@ def issued(
         certificate=hashlib.sha256(blob).hexdigest(),
         signed=issue.now,
         valid_before=certificate.valid_before,
-        login=message.login,
-        hosts=host_ids,
-        key=key.fingerprint,
-        reason=reason,
+        login="",
+        hosts=(),
+        key=certificate.key.fingerprint,
+        reason=message.reason,
     )
-    line = sshcert.line(blob)
-    return event, EmergencyReply(number, line, certificate.serial, certificate.principals, certificate.valid_before)
+    return event, sshcert.line(blob)
 
 
-def sign_without_database(
-    message: SignEmergency, signer: Signer, spool: Spool, now: int, random: Callable[[int], bytes]
+def sign_without_database(  # noqa: PLR0917 - each comes from elsewhere
+    message: SignEmergency, signer: Signer, spool: Spool, now: int, random: Callable[[int], bytes], via: str = ""
 ) -> EmergencyReply:
     """Signs while there is no log to write to; ``hosts`` are ids then, since nobody can say which they are.
 
+    ``via``: the id of the bastion that they are behind, or empty.
     Serials below 2^40 are in no epoch: they are drawn at random, and found in the spool and then by the log.
 
     Raises:
@@ -97,13 +123,24 @@ def sign_without_database(
     """
     ids = tuple(names.host_id(host) for host in message.hosts)
     number = f"urgent-{random(10).hex()}"
-    serial = 1 + int.from_bytes(random(8), "big") % (2**40 - 1)
-    event, reply = issued(number, message, ids, issue_for(signer, now, serial, random), signer)
+    event, reply = issued(number, message, ids, issue_for(signer, now, _serial(random), random), signer)
+    events, passing = [event], []
+    for target in ids if via else ():
+        issue = issue_for(signer, now, _serial(random), random)
+        second, certificate, line = issued_for_bastion(number, message, target, names.host_id(via), issue, signer)
+        events.append(second)
+        way = RouteView(via, via, (), "", 0)  # where it is, and by which account, only the database says
+        passing.append(BastionView(target, line, certificate.serial, certificate.valid_before, "", way))
     try:
-        spool.put(event)
+        for each in events:
+            spool.put(each)
     except OSError as error:
         raise Failed("not_signing", f"the record cannot be written to {spool.folder}: {error.strerror}") from None
-    return reply
+    return replace(reply, bastions=tuple(passing))
+
+
+def _serial(random: Callable[[int], bytes]) -> int:
+    return 1 + int.from_bytes(random(8), "big") % (2**40 - 1)
 
 
 def take_in(context: Context) -> None:

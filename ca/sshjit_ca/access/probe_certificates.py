@@ -13,6 +13,7 @@ from sshjit import names, profile, sshcert
 from sshjit.errors import Refused
 from sshjit.events import ProbeIssued, ProbePurpose
 from sshjit.profile import Issue
+from sshjit.sshcert import Certificate
 from sshjit.sshkey import PublicKey
 from sshjit_ca.access import issuance
 from sshjit_ca.context import Context
@@ -44,22 +45,37 @@ def account(host: Host) -> str:
 
 def sign(context: Context, key: PublicKey, purpose: ProbePurpose, host: Host | None = None) -> str:
     """Signs and records one certificate; its line. ``host``: whose account it is for, ``None``: nobody's."""
-    signer = context.keys.active("user_ca")
-    probe, serial = context.new_id("probe"), context.journal.next_serial()
-    issue = Issue(context.now, serial, context.random(profile.NONCE_BYTES), signer.public, profile.PROBE_LIFETIME)
     principal = NOWHERE if host is None else names.principal(account(host), host.id)
+    probe, issue = context.new_id("probe"), _issue(context)
     certificate = profile.probe_certificate(probe, principal, key, issue, expired=purpose == "expired")
-    blob = issuance.sign_and_read_back(certificate, signer)
+    return _sealed(context, probe, certificate, purpose, "" if host is None else host.id)
+
+
+def sign_passage(context: Context, key: PublicKey, target: Host, bastion: Host) -> str:
+    """Signs and records a certificate that passes through a bastion to this host; its line."""
+    probe = context.new_id("probe")
+    certificate = profile.probe_passage(probe, target.id, bastion.id, key, _issue(context))
+    return _sealed(context, probe, certificate, "passes", bastion.id)
+
+
+def _issue(context: Context) -> Issue:
+    ca, nonce = context.keys.active("user_ca").public, context.random(profile.NONCE_BYTES)
+    return Issue(context.now, context.journal.next_serial(), nonce, ca, profile.PROBE_LIFETIME)
+
+
+def _sealed(context: Context, probe: str, certificate: Certificate, purpose: ProbePurpose, host_id: str) -> str:
+    """Signs and records; ``host_id``: of the host that the certificate is for, or empty."""
+    blob = issuance.sign_and_read_back(certificate, context.keys.active("user_ca"))
     context.record(
         ProbeIssued(
             probe=probe,
-            serial=serial,
+            serial=certificate.serial,
             certificate=hashlib.sha256(blob).hexdigest(),
             purpose=purpose,
             valid_before=certificate.valid_before,
-            principal=principal,
-            host_id="" if host is None else host.id,
-            key=key.fingerprint,
+            principal=certificate.principals[0],
+            host_id=host_id,
+            key=certificate.key.fingerprint,
         )
     )
     return sshcert.line(blob)

@@ -29,6 +29,7 @@ UNREACHABLE: Final[dict[str, str]] = {
     "no_answer": "it did not answer in time",
     "no_connection": "there is no connection to its address",
     "dropped": "it hung up before it said who it is (PerSourcePenalties, MaxStartups)",
+    "no_bastion": "its bastion lets no probe pass to it",
     "no_ssh": "what answers there cannot be spoken with by SSH",
 }
 """Why nothing can be said of a host."""

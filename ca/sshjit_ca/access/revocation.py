@@ -45,7 +45,10 @@ def close_login(context: Context, login_id: str, by: str | None, reason: str) ->
 
 def drawn_together(context: Context, serial: int) -> list[int]:
     """The serials of a certificate and of those for bastions that were drawn in the same act, which follow it."""
-    certificates = context.state.certificates
+    certificates, emergencies = context.state.certificates, context.state.emergencies
+    if serial in emergencies:
+        number = emergencies[serial].id
+        return _unrevoked(context, [other for other, drawn in emergencies.items() if drawn.id == number])
     if serial not in certificates:
         return [serial]
     acts: list[list[int]] = []
@@ -54,8 +57,11 @@ def drawn_together(context: Context, serial: int) -> list[int]:
             acts[-1].append(drawn)
         else:
             acts.append([drawn])
-    act = next(act for act in acts if serial in act)
-    return [each for each in act if each not in context.state.revoked]
+    return _unrevoked(context, next(act for act in acts if serial in act))
+
+
+def _unrevoked(context: Context, serials: list[int]) -> list[int]:
+    return [serial for serial in serials if serial not in context.state.revoked]
 
 
 def require_reason(text: str) -> str:

@@ -81,9 +81,13 @@ def judge(context: Context, host: Host, event: SessionEvent) -> Judgement:
         return Judgement("recovery" if event.emergency else "unknown", None)
     if isinstance(issued, EmergencyIssued):
         here = not issued.hosts or (host.id in issued.hosts and event.login == issued.login)
+        if issued.bastion:
+            here = (host.id, event.login) == (issued.bastion, host.jump_login)
         return Judgement("emergency" if here else "elsewhere", None)
     if isinstance(issued, ProbeIssued):
         for_it = issued.purpose == "enters" and f"{event.login}@{host.id}" == issued.principal
+        if issued.purpose == "passes":
+            for_it = (host.id, event.login) == (issued.host_id, host.jump_login)
         return Judgement("probe" if for_it else "elsewhere", None)
     request = context.history.request(context.state, issued.request)
     asked = None if request is None else request.asked

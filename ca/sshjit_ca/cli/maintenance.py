@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 import tempfile
 import time
@@ -12,6 +13,7 @@ from typing import Any
 
 from sshjit import ca_protocol as m
 from sshjit import durations, wire
+from sshjit.api.views import BastionView, RouteView
 from sshjit.errors import Failed, Invalid
 from sshjit_ca import config
 from sshjit_ca.cli import show as cli_show
@@ -72,6 +74,9 @@ def add_commands(commands: Any) -> None:
     )
     sign.add_argument("--reason", required=True, metavar="TEXT", help="the reason, for the log")
     sign.add_argument("--for", dest="lifetime", default="15m", metavar="TIME", help="15m at most [15m]")
+    sign.add_argument(
+        "--via", default="", metavar="ID", help="with --no-database: the bastion that the hosts are behind"
+    )
     how = sign.add_mutually_exclusive_group()
     how.add_argument("--offline", dest="ca_down", action="store_true", help="the CA is down")
     how.add_argument("--no-database", action="store_true", help="the CA and its database are down")
@@ -197,6 +202,10 @@ def ask_about_the_clock(status: m.StatusReply) -> None:
 
 
 def _sign_emergency(conf: Config, options: argparse.Namespace) -> int:
+    if options.via and not options.no_database:
+        raise Invalid(
+            "bad_usage", "--via goes with --no-database", hint="the CA knows which hosts are behind a bastion"
+        )
     key = public_key(options.key)
     lifetime = durations.parse(options.lifetime)
     message = m.SignEmergency(options.login, tuple(options.host), key, options.reason, lifetime)
@@ -206,9 +215,13 @@ def _sign_emergency(conf: Config, options: argparse.Namespace) -> int:
         reply = wire.decode_answer(m.EmergencyReply, wire.loads(signed))
     else:
         reply = admin_client.call(conf.admin_socket, message, m.EmergencyReply)
-    target = options.key.with_name(f"{options.key.name.removesuffix('.pub')}-cert.pub")
+    stem = options.key.with_name(options.key.name.removesuffix(".pub"))
+    target = Path(f"{stem}-cert.pub")
+    passing = {Path(f"{stem}-{bastion.target}-cert.pub"): bastion for bastion in reply.bastions}
     try:
         write_certificate(target, reply.text)
+        for place, bastion in passing.items():
+            write_certificate(place, bastion.text)
     except OSError as error:
         what = f"certificate {reply.serial} was signed and recorded, but {target} cannot be written: {error.strerror}"
         raise Failed(
@@ -219,7 +232,22 @@ def _sign_emergency(conf: Config, options: argparse.Namespace) -> int:
     else:
         until = cli_show.instant(reply.valid_before)
         print(f"{target}: certificate {reply.serial} for {', '.join(reply.principals)}, until {until} UTC")
+        routes = {route.host_id: route for route in reply.routes}
+        for place, bastion in passing.items():
+            print(
+                f"{place}: certificate {bastion.serial}, through {bastion.route.host} to {bastion.target}; connect by:"
+            )
+            print(f"  {way_through(stem, place, bastion, routes.get(bastion.target), options.login)}")
     return 0
+
+
+def way_through(stem: Path, place: Path, passing: BastionView, route: RouteView | None, login: str) -> str:
+    """The command that connects through a bastion; in capitals what only the database would say."""
+    who = f"{passing.login or 'JUMP-ACCOUNT'}@{passing.route.address or passing.route.host}"
+    jump = ["ssh", "-i", str(stem), "-o", f"CertificateFile={place}", "-p", str(passing.route.port or 22)]
+    jump += ["-W", "%h:%p", who]
+    port, address = ("22", f"{login}@ADDRESS") if route is None else (str(route.port), f"{login}@{route.address}")
+    return shlex.join(["ssh", "-i", str(stem), "-o", f"ProxyCommand={shlex.join(jump)}", "-p", port, address])
 
 
 def _sign_alone(options: argparse.Namespace, message: m.SignEmergency) -> bytes:
@@ -232,7 +260,7 @@ def _sign_alone(options: argparse.Namespace, message: m.SignEmergency) -> bytes:
     if options.ca_down:
         reply = offline_signing.sign(conf, options.places, clock, passing, message)
     else:
-        reply = offline_signing.sign_without_database(conf, options.places, clock, message)
+        reply = offline_signing.sign_without_database(conf, options.places, clock, message, options.via)
     return json.dumps(wire.encode(reply)).encode("utf-8")
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sshjit import names, sshkey
 from sshjit.ca_protocol.operating import ClockReply, ConfirmClock, EmergencyReply, SignEmergency
 from sshjit.errors import Invalid
 from sshjit.events import ClockConfirmed
-from sshjit_ca.access.emergency_certificates import issue_for, issued
+from sshjit_ca.access.emergency_certificates import issue_for, issued, issued_for_bastion
+from sshjit_ca.access.views import bastion_view, route_view
 from sshjit_ca.context import Context
 from sshjit_ca.state import locks
 
 
 def sign_emergency(context: Context, message: SignEmergency) -> EmergencyReply:
-    """Signs and records one certificate for enrolled hosts. Of locks it knows only those on keys.
+    """Signs and records one certificate for enrolled hosts, and one for the bastion before each that has one.
+
+    Of locks it knows only those on keys.
 
     Raises:
         Refused: ``locked``.
@@ -20,17 +25,27 @@ def sign_emergency(context: Context, message: SignEmergency) -> EmergencyReply:
 
     """
     locks.refuse_key(context.state, sshkey.parse_line(message.key).fingerprint)
-    ids = []
+    hosts = []
     for name in message.hosts:
         known = context.state.host_names.get(name)
         if known is None:
             raise Invalid("unknown_host", f"no host is enrolled as {names.show(name)}", hint="ssh-jit-ca host list")
-        ids.append(context.state.hosts[known].id)
+        hosts.append(context.state.hosts[known])
     number, serial = context.new_id("urgent"), context.journal.next_serial()
-    issue = issue_for(context.keys.active("user_ca"), context.now, serial, context.random)
-    event, reply = issued(number, message, tuple(ids), issue, context.keys.active("user_ca"))
-    context.record(event)
-    return reply
+    signer = context.keys.active("user_ca")
+    ids = tuple(host.id for host in hosts)
+    event, reply = issued(number, message, ids, issue_for(signer, context.now, serial, context.random), signer)
+    entries, passing = [event], []
+    for host in hosts:
+        bastion = context.bastion_of(host)
+        if bastion is not None:
+            issue = issue_for(signer, context.now, serial + len(entries), context.random)
+            second, certificate, line = issued_for_bastion(number, message, host.id, bastion.id, issue, signer)
+            entries.append(replace(second, login=bastion.jump_login))
+            passing.append(bastion_view(host, bastion, line, certificate))
+    for entry in entries:  # all of them, once every one is signed
+        context.record(entry)
+    return replace(reply, routes=tuple(map(route_view, hosts)), bastions=tuple(passing))
 
 
 def confirm_clock(context: Context, message: ConfirmClock) -> ClockReply:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sshjit import names, sshkey
 from sshjit.api.outcomes import Done
-from sshjit.ca_protocol.probes import ProbesReply, ProbeView, ReportProbes, SignProbes
+from sshjit.ca_protocol.probes import ProbesReply, ProbeView, ProbeWay, ReportProbes, SignProbes
 from sshjit.errors import Invalid, Refused
 from sshjit.events import HostsProbed, ProbedHost
 from sshjit_ca.access import probe_certificates
@@ -74,7 +74,7 @@ def _hosts(context: Context, named: tuple[str, ...]) -> list[Host]:
 
 def _locked(context: Context, host: Host) -> bool:
     try:
-        locks.refuse_new(context.state, (host.id,))
+        locks.refuse_new(context.state, (host.id, *(each.id for each in context.bastions((host,)))))
     except Refused:
         return True
     return False
@@ -92,4 +92,12 @@ def _probe(context: Context, host: Host, key: sshkey.PublicKey) -> ProbeView:
         login=login,
         certificate=probe_certificates.sign(context, key, "enters", host) if login else "",
         expired=probe_certificates.sign(context, key, "expired", host) if login else "",
+        way=_way(context, host, key),
     )
+
+
+def _way(context: Context, host: Host, key: sshkey.PublicKey) -> ProbeWay | None:
+    bastion = context.bastion_of(host)
+    if bastion is None:
+        return None
+    return ProbeWay(host_view(bastion), probe_certificates.sign_passage(context, key, host, bastion))

@@ -252,6 +252,7 @@ _PURPOSES: dict[events.ProbePurpose, str] = {
     "enters": "that only runs `true`",
     "expired": "that was over when it was signed",
     "elsewhere": "for a host that there is not",
+    "passes": "that only passes through a bastion",
 }
 
 
@@ -331,8 +332,10 @@ def _forgot(_: State, event: events.Forgot) -> str:
 
 
 def _emergency(_: State, event: events.EmergencyIssued) -> str:
-    place = where(event.login, event.hosts)
-    return f'EMERGENCY certificate {event.serial}: {place}, until {clock(event.valid_before)}: "{event.reason}"'
+    place, way = where(event.login, event.hosts), ""
+    if event.bastion:
+        place, way = where(event.login, (event.bastion,)), f", only to pass through to {', '.join(event.hosts)}"
+    return f'EMERGENCY certificate {event.serial}: {place}{way}, until {clock(event.valid_before)}: "{event.reason}"'
 
 
 def _clock_confirmed(_: State, event: events.ClockConfirmed) -> str:

@@ -12,6 +12,7 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +36,8 @@ AT_ONCE = 100
 """Hosts that are probed at a time."""
 TOGETHER = 50
 """Hosts of one question to the CA."""
+AT_ONE_BASTION = 8
+"""Hosts of one question that are probed through the same bastion at a time: sshd drops some beyond ``MaxStartups``."""
 SECONDS = 10.0
 """That one host may take."""
 _HINT = "pip install 'ssh-jit[fleet]'"
@@ -110,7 +113,15 @@ class HostProbe:
     async def _probe(self, reply: m.ProbesReply, prober: Prober) -> tuple[Verdict, ...]:
         if not reply.probes:
             return ()
-        looks = (prober.look(probe, self._offers(probe, reply.elsewhere)) for probe in reply.probes)
+        gates = {
+            probe.way.host.id: asyncio.Semaphore(AT_ONE_BASTION) for probe in reply.probes if probe.way is not None
+        }
+
+        async def look(probe: m.ProbeView) -> Sighting:
+            async with gates[probe.way.host.id] if probe.way is not None else nullcontext():
+                return await prober.look(probe, self._offers(probe, reply.elsewhere))
+
+        looks = (look(probe) for probe in reply.probes)
         seen: list[Sighting] = await asyncio.gather(*looks)
         now = int(time.time())
         verdicts = tuple(judge(probe, reply.host_ca, each, now) for probe, each in zip(reply.probes, seen, strict=True))

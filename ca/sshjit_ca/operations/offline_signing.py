@@ -55,8 +55,12 @@ def sign(
     return answer
 
 
-def sign_without_database(config: Config, places: KeyLocations, clock: Clock, message: SignEmergency) -> EmergencyReply:
+def sign_without_database(
+    config: Config, places: KeyLocations, clock: Clock, message: SignEmergency, via: str = ""
+) -> EmergencyReply:
     """The certificate, once its record is durable in the spool; ``message.hosts`` are ids of hosts.
+
+    ``via``: the id of the bastion that they are behind; then one more for each.
 
     Raises:
         SshJitError: what is wrong with the message, the keys or the clock.
@@ -65,7 +69,8 @@ def sign_without_database(config: Config, places: KeyLocations, clock: Clock, me
     key_store = KeyStore(places if config.agent_socket is None else replace(places, agent=config.agent_socket))
     signer = remembered(config.home / "keys" / "turns.json", key_store, "user_ca")
     now = clock.now(0)
-    answer = emergency_certificates.sign_without_database(message, signer, Spool(config.home), now, secrets.token_bytes)
+    spool = Spool(config.home)
+    answer = emergency_certificates.sign_without_database(message, signer, spool, now, secrets.token_bytes, via)
     _sound(config, message, answer)
     return answer
 

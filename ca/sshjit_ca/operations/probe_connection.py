@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ import asyncssh
 from asyncssh.public_key import SSHLocalKeyPair
 
 from sshjit import sshcert
+from sshjit.api.hosts import HostView
 from sshjit.ca_protocol.probes import ProbeView
 from sshjit.errors import Invalid
 from sshjit.sshwire import Reader
@@ -70,18 +71,44 @@ class Prober:
         seen = Sighting()
         try:
             async with asyncio.timeout(self.seconds):
-                await self._knock(probe, list(offers), seen)
+                async with self._way(probe, seen) as opener:
+                    if opener is not None:
+                        await self._knock(probe, list(offers), seen, opener)
         except TimeoutError:
             if not seen.taken and seen.refused != {offer.what for offer in offers}:
                 seen.unreachable, seen.detail = "no_answer", f"within {self.seconds:.0f} s"
         return seen
 
-    async def _knock(self, probe: ProbeView, offers: list[Offer], seen: Sighting) -> None:
+    @asynccontextmanager
+    async def _way(self, probe: ProbeView, seen: Sighting) -> AsyncIterator[Any]:
+        """What opens connections to the host: the loop, or a connection to its bastion; ``None``: there is none.
+
+        Who the bastion is, is not looked at: nothing said to the host can be read or changed on the way.
+        """
+        if probe.way is None:
+            yield asyncio.get_running_loop()
+            return
+        bastion = probe.way.host
+        attempt = _Attempt([Offer("enters", probe.way.certificate)], self._key, Sighting())
+        try:
+            connection = await _connected(asyncio.get_running_loop(), bastion, bastion.jump_login, attempt)
+        except Exception as error:  # noqa: BLE001 - whatever a bastion sends, it says nothing about the other hosts
+            seen.unreachable, seen.detail = "no_bastion", f"{bastion.name}: {_plain(str(error))}"
+            yield None
+            return
+        try:
+            yield connection
+        finally:
+            connection.abort()
+            with suppress(Exception):
+                await connection.wait_closed()
+
+    async def _knock(self, probe: ProbeView, offers: list[Offer], seen: Sighting, opener: Any) -> None:
         """Connects until every certificate was taken or refused, or too many connections failed."""
         failed = 0
         while True:
             attempt = _Attempt(offers, self._key, seen)
-            over = await self._connect(probe, attempt)
+            over = await self._connect(probe, attempt, opener)
             if seen.unreachable or seen.open_to_all or not offers:
                 return
             offers = [offer for offer in offers if offer.what not in seen.taken | seen.refused]
@@ -91,11 +118,11 @@ class Prober:
             if failed == _MOST_FAILED:
                 offers = [offer for offer in offers if offer.what == "enters"]
 
-    async def _connect(self, probe: ProbeView, attempt: _Attempt) -> bool:
+    async def _connect(self, probe: ProbeView, attempt: _Attempt, opener: Any) -> bool:
         """One connection; whether another would show no more."""
         seen = attempt.seen
         try:
-            connection = await _connected(probe, attempt)
+            connection = await _connected(opener, probe.host, probe.login or _NOBODY, attempt)
         except asyncssh.PermissionDenied:
             attempt.ended()
             return True
@@ -185,13 +212,16 @@ class _Connection(asyncssh.SSHClientConnection):
         return key
 
 
-async def _connected(probe: ProbeView, attempt: _Attempt) -> Any:
-    """A connection that is signed in. Raises what asyncssh, the system and ``Invalid`` have to say."""
+async def _connected(opener: Any, host: HostView, login: str, attempt: _Attempt) -> Any:
+    """A connection that is signed in, opened by the loop or through a bastion.
+
+    Raises what asyncssh, the system and ``Invalid`` have to say.
+    """
     loop = asyncio.get_running_loop()
     options = await asyncssh.SSHClientConnectionOptions.construct(
-        host=probe.host.address,
-        port=probe.host.port,
-        username=probe.login or _NOBODY,
+        host=host.address,
+        port=host.port,
+        username=login,
         client_factory=lambda: attempt,
         client_version=_VERSION,
         client_keys=None,
@@ -212,7 +242,7 @@ async def _connected(probe: ProbeView, attempt: _Attempt) -> Any:
         connection.seen = attempt.seen
         return connection
 
-    _, connection = await loop.create_connection(made, probe.host.address, probe.host.port)
+    _, connection = await opener.create_connection(made, host.address, host.port)
     try:
         await options.waiter
     except BaseException:
@@ -283,6 +313,8 @@ def _is_loss(error: Exception) -> bool:
 
 def _why(error: Exception, seen: Sighting) -> str:
     """The code of why nothing was seen of a host."""
+    if isinstance(error, asyncssh.ChannelOpenError):
+        return "no_bastion" if error.code == _NOT_PERMITTED else "no_connection"
     if isinstance(error, asyncssh.ConnectionLost | ConnectionResetError | BrokenPipeError):
         return "dropped" if not seen.banner else "no_ssh"
     return "no_connection" if isinstance(error, OSError) else "no_ssh"

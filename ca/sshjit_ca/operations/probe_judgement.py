@@ -63,6 +63,8 @@ class Verdict:
     name: str
     id: str
     address: str
+    via: str
+    """The name of the bastion that it was probed through; empty: directly."""
     login: str
     verdict: Literal["ok", "bad", "unreachable"]
     problems: tuple[str, ...]
@@ -86,6 +88,7 @@ def judge(probe: ProbeView, host_ca: tuple[str, ...], seen: Sighting, now: int) 
         name=probe.host.name,
         id=probe.host.id,
         address=f"{probe.host.address} port {probe.host.port}",
+        via="" if probe.way is None else probe.way.host.name,
         login=probe.login,
         verdict="unreachable" if seen.unreachable else "bad" if problems else "ok",
         problems=problems,

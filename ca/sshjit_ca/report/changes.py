@@ -155,7 +155,7 @@ class Changes:
             event.signed,
             event.serial,
             event.login,
-            event.hosts,
+            (f"{event.bastion} (only to pass through to {', '.join(event.hosts)})",) if event.bastion else event.hosts,
             event.valid_before,
             event.reason,
         )

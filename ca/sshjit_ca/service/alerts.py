@@ -85,7 +85,7 @@ def kind_of(event: Event) -> str | None:
     match event:
         case events.Asked(break_glass=True):
             kind = "break_glass"
-        case events.EmergencyIssued():
+        case events.EmergencyIssued(bastion=""):  # the one through a bastion comes with it
             kind = "emergency"
         case events.Locked(kind="everything"):
             kind = "lock_everything"

@@ -11,8 +11,11 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit import sshcert
 from sshjit.errors import Failed, Invalid, Refused
+from sshjit.events import EmergencyIssued
 from sshjit_ca.access import issuance, session_reports
 from sshjit_ca.keys import Signer
+from sshjit_ca.log import fast_reader, summaries
+from sshjit_ca.service import alerts
 from sshjit_ca.state import Host
 from tests.support import published_bundle
 from tests.support.installation import ALICE, BOB, DANA, Installation, make_key
@@ -87,6 +90,49 @@ def test_each_target_has_a_principal_of_its_own(behind: Installation) -> None:
     assert [each.target for each in again.certificate.bastions] == ["app2"], "for what was named, and no more"
     drawn = behind.say(m.SignUser(login, again.request.id), m.CertificateReply).certificate
     assert [each.target for each in drawn.bastions] == ["app1", "app2"]
+
+
+def test_an_emergency_certificate_comes_with_one_for_each_bastion(behind: Installation) -> None:
+    key = make_key(behind.home / "operator").with_suffix(".pub").read_text().strip()
+    message = m.SignEmergency("root", ("app1", "web1", "app2"), key, "provider down", 600)
+    reply = behind.say(message, m.EmergencyReply, "admin")
+    assert [(each.target, each.login, each.route.address) for each in reply.bastions] == [
+        ("app1", "jump", "198.51.100.1"),
+        ("app2", "jump", "198.51.100.1"),
+    ]
+    assert [route.address for route in reply.routes] == [
+        "10.0.0.5",
+        behind.context.state.hosts["web1"].address,
+        "app2.internal",
+    ]
+    for each in reply.bastions:
+        second = read(each.text)
+        assert second.principals == (f"via/{each.target}@gate",)
+        assert [name for name, _ in second.extensions if name.startswith("permit")] == ["permit-port-forwarding"]
+        assert (second.serial, second.valid_before) == (each.serial, reply.valid_before)
+        assert second.key_id.startswith(f"{reply.emergency} ")
+    read_back = (fast_reader.read(entry) for entry in behind.store.of_kinds(("emergency",)))
+    entries = [event for event in read_back if isinstance(event, EmergencyIssued)]
+    assert [(entry.login, entry.hosts, entry.bastion) for entry in entries] == [
+        ("root", ("app1", "web1", "app2"), ""),
+        ("jump", ("app1",), "gate"),
+        ("jump", ("app2",), "gate"),
+    ]
+    told = [summaries.summary(behind.context.state, entry) for entry in entries]
+    assert "jump@gate, only to pass through to app1, until" in told[1]
+    assert [alerts.kind_of(entry) for entry in entries] == ["emergency", None, None], "one alarm for one act"
+
+    gate, app1 = behind.context.state.hosts["gate"], behind.context.state.hosts["app1"]
+    digest = hashlib.sha256(base64.b64decode(reply.bastions[0].text.split()[1])).hexdigest()
+    known = []
+    for host, login in ((gate, "jump"), (gate, "ops"), (app1, "root"), (app1, "jump")):
+        said = ("ses-0123456789", login, "192.0.2.7", "", reply.bastions[0].serial, digest, "urgent")
+        event = m.SessionEvent(1, "start", 1, *said, emergency=True, why="")
+        known.append(session_reports.judge(behind.context, host, event).known)
+    assert known == ["emergency", "elsewhere", "elsewhere", "elsewhere"]
+    revoked = behind.say(m.Revoke(None, None, reply.bastions[1].serial, None, "over"), m.RevokeReply, "admin")
+    assert revoked.certificates == 3
+    assert {reply.serial, *(each.serial for each in reply.bastions)} <= behind.context.state.revoked.keys()
 
 
 def test_a_host_that_is_reached_directly_has_one_certificate(behind: Installation) -> None:

@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,20 +22,22 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from demo import debian
 from sshjit import ca_protocol as m
-from sshjit import entries, events
+from sshjit import entries, events, sshcert
 from sshjit.errors import Failed, Invalid
 from sshjit_ca import config
 from sshjit_ca.access import probe_findings
 from sshjit_ca.cli import probe as command
 from sshjit_ca.ephemeral import ProbePauses
+from sshjit_ca.log import fast_reader, summaries
 from sshjit_ca.operations import host_probe, probe_connection
 from sshjit_ca.operations.host_probe import HostProbe
 from sshjit_ca.operations.probe_judgement import WRONG, Sighting, Verdict, judge
 from sshjit_ca.state import hosts
 from tests.support.ca_sockets import serving_sockets
 from tests.support.enrolled_sshd import NAME, EnrolledSshd, allow, colleague, enrolled_sshd
-from tests.support.host_machine import ME, free_port, line, make_key, run
+from tests.support.host_machine import ME, Host, free_port, line, make_key, run
 from tests.support.installation import Installation
 from tests.support.issuer import Issuer
 
@@ -93,6 +96,76 @@ def test_a_host_that_enforces_is_ok_and_says_what_it_speaks(sshd: EnrolledSshd) 
     assert " operator probe (serial " in said, "sshd's own log names it"
     last = entries.read(list(sshd.ca.store.rows())[-1].entry)
     assert last == events.HostsProbed((events.ProbedHost(NAME, NAME, "ok", ()),))
+
+
+@pytest.fixture
+def gate(sshd: EnrolledSshd) -> Iterator[Host]:
+    """A bastion before the host, whose sshd a test starts; it opens the host's port alone."""
+    with tempfile.TemporaryDirectory(prefix="test-gate-", dir=debian.cache()) as made:
+        Path(made).chmod(0o755)
+        gate = Host(Path(made), Path("/none"), "", "")
+        keys = (line(gate.folder / "host_key"),)
+        new = m.AddHost("gate", (), "127.0.0.1", gate.port, (("env", "staging"),), keys, jump_login=ME)
+        sshd.ca.say(new, m.HostReply, "admin")
+        sshd.ca.say(m.ChangeHost(NAME, via="gate", jump_login=None, dry_run=False), m.HostReply, "admin")
+        opens(gate, sshd.host.port)
+        usual = (f"TrustedUserCAKeys {sshd.trusted}", f"AuthorizedPrincipalsFile {gate.folder}/principals")
+        gate.write_sshd_config(after="\n".join(usual))
+        yield gate
+
+
+def opens(gate: Host, port: int) -> None:
+    """What the host program writes there."""
+    row = f'restrict,port-forwarding,permitopen="127.0.0.1:{port}" via/{NAME}@gate\n'
+    (gate.folder / "principals").write_text(row)
+
+
+def test_a_host_behind_a_bastion_is_probed_through_it(sshd: EnrolledSshd, gate: Host) -> None:
+    with sshd.host.sshd() as log, gate.sshd() as passed:
+        verdict = probe(sshd.ca)
+        assert (verdict.verdict, verdict.problems, verdict.via) == ("ok", (), "gate"), verdict.detail
+        assert "Accepted publickey" in passed.read_text()
+        assert "probe-" in passed.read_text()
+        assert "Accepted publickey" in log.read_text()
+        again(sshd)
+        opens(gate, sshd.host.port + 1)
+        verdict = probe(sshd.ca)
+        assert (verdict.verdict, verdict.problems) == ("unreachable", ("no_bastion",))
+        again(sshd)
+        opens(gate, sshd.host.port)
+        shut = sshd.host.sshd_config
+    with gate.sshd():
+        assert (shut.exists(), probe(sshd.ca).problems) == (True, ("no_connection",)), "nobody listens behind it"
+    again(sshd)
+    with sshd.host.sshd():
+        verdict = probe(sshd.ca)
+    assert (verdict.problems, verdict.detail.partition(":")[0]) == (("no_bastion",), "gate"), "it is down itself"
+    assert command.text(host_probe.Outcome((verdict,), ())).splitlines()[1].split()[0] == NAME
+    again(sshd)
+    sshd.ca.say(m.Lock(None, "host", "gate", "intruder"), m.LockReply, "admin")
+    assert HostProbe(sshd.ca.config.admin_socket).run((NAME,)).locked == (NAME,)
+
+
+def test_a_certificate_that_passes_a_probe_opens_nothing_else(sshd: EnrolledSshd, gate: Host) -> None:
+    key = make_key(sshd.host.folder / "probing")
+    message = m.SignProbes((NAME,), line(sshd.host.folder / "probing"))
+    (signed,) = sshd.ca.say(message, m.ProbesReply, "admin").probes
+    assert signed.way is not None
+    certificate = sshcert.parse_line(signed.way.certificate)[0]
+    assert certificate.principals == (f"via/{NAME}@gate",)
+    assert certificate.critical == (("force-command", "true"),)
+    assert [name for name, _ in certificate.extensions] == ["grant@ssh-jit", "permit-port-forwarding"]
+    assert 0 < certificate.valid_before - time.time() <= 60
+    (sshd.host.folder / "probing-cert.pub").write_text(signed.way.certificate)
+    with sshd.host.sshd():
+        assert sshd.host.login(key) == 255, "it is not for the host itself"
+    told = [summaries.summary(sshd.ca.context.state, each) for each in probes_issued(sshd.ca)]
+    assert sum(f"only passes through a bastion: via/{NAME}@gate" in each for each in told) == 1
+
+
+def probes_issued(ca: Installation) -> list[events.ProbeIssued]:
+    found = (fast_reader.read(entry) for entry in ca.store.of_kinds(("probe-certificate",)))
+    return [event for event in found if isinstance(event, events.ProbeIssued)]
 
 
 def test_a_host_that_does_not_believe_our_ca(sshd: EnrolledSshd) -> None:
