@@ -11,18 +11,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from sshjit import ca_protocol as m
 from sshjit import checkpoint
-from sshjit.errors import Failed
 from sshjit_ca.keys import succession
 from sshjit_ca.log import snapshots
 from sshjit_ca.operations import admin_client
 from sshjit_ca.storage.store import Store
+from tests.support import warm_ca
+from tests.support.ca_process import CaProcess
 from tests.support.installation import ALICE, Installation
 from tests.support.issuer import serving
 from tests.support.waiting import PATIENCE, wait_until
@@ -37,8 +37,8 @@ class Running:
         self.begin()
 
     def begin(self) -> None:
-        self.process = self.start("serve")
-        wait_until(self.answers)
+        self.process = CaProcess.start(self.home / "ca.toml", self.ca.config.admin_socket)
+        wait_until(self.process.ready)
 
     def happen(self) -> int:
         """Makes an entry; its number."""
@@ -46,24 +46,17 @@ class Running:
         admin_client.call(self.ca.config.admin_socket, m.Lock(None, "key", target, "lost"), m.LockReply)
         return admin_client.call(self.ca.config.admin_socket, m.ReadLog(None, None, 1), m.LogReply).size - 1
 
-    def answers(self) -> bool:
-        with suppress(Failed):
-            return admin_client.call(self.ca.config.admin_socket, m.Health(), m.HealthReply).ready
-        return False
-
     def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "sshjit_ca", *map(str, arguments)]
         return subprocess.Popen(command, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def run(self, *arguments: str | Path, code: int = 0, env: dict[str, str] | None = None) -> str:
-        command = [sys.executable, "-m", "sshjit_ca", "log", *map(str, arguments)]
-        done = subprocess.run(command, env=env or self.env, capture_output=True, text=True, timeout=60, check=False)
+        done = warm_ca.run(["log", *map(str, arguments)], PATIENCE, env or self.env)
         assert done.returncode == code, done.stderr
         return done.stdout + done.stderr
 
     def stop(self) -> None:
-        self.process.terminate()
-        self.process.communicate(timeout=PATIENCE)
+        self.process.end()
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from typing import Any
 from demo.browser import Browser, Page
 from demo.lab.paths import Paths, free_ports
 from demo.lab.settings import PROVIDERS, Accounts, Ports, write_all
+from tests.support import warm_ca
 
 BIN = Path(sys.executable).parent
 PATIENCE = 60.0
@@ -59,8 +60,7 @@ class Processes:
         return (self.paths.log / f"{name}.log").read_text()
 
     def operator(self, *arguments: str) -> str:
-        command = [str(BIN / "ssh-jit-ca"), *arguments]
-        done = subprocess.run(command, env=self._env(), capture_output=True, text=True, check=False)
+        done = warm_ca.run(list(arguments), PATIENCE, self._env())
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -87,10 +87,10 @@ def start(words: list[str], *, env: dict[str, str], stdout: IO[bytes] | None = N
     return Process(ours)
 
 
-def run(words: list[str], timeout: float) -> subprocess.CompletedProcess[str]:
+def run(words: list[str], timeout: float, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Runs ``ssh-jit-ca`` with these words to its end."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
-        process = start(words, env=dict(os.environ), stdout=out, stderr=errors)
+        process = start(words, env=dict(os.environ) if env is None else env, stdout=out, stderr=errors)
         try:
             code = process.wait(timeout)
         except subprocess.TimeoutExpired:
