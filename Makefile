@@ -28,7 +28,8 @@ test-matrix: setup ## ssh-jit-host beside the OpenSSH of four Debian releases, m
 	@SSH_JIT_TEST_SUITES='bullseye bookworm trixie sid' $(python) -m pytest -q \
 		tests/unit/hostconfig/test_host_of_every_age.py tests/unit/hostconfig/test_host_join.py \
 		tests/unit/hostconfig/test_host_joined.py tests/unit/hostconfig/test_host_beside.py \
-		tests/unit/hostconfig/test_host_join_killed.py tests/unit/hostconfig/test_host_sessions.py
+		tests/unit/hostconfig/test_host_join_killed.py tests/unit/hostconfig/test_host_sessions.py \
+		tests/unit/hostconfig/test_host_bastions.py
 
 test-releases: setup ## try this release with an older one (commit=24add08) and with a made-up later one: ten minutes
 	@$(python) tests/releases.py $(commit)

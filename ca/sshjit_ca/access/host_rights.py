@@ -12,34 +12,41 @@ from dataclasses import dataclass, replace
 from sshjit.ca_protocol.inventory import HostRight
 from sshjit.policy.analysis import Access, Holder, PolicyOverTime, Timeline
 from sshjit.policy.model import COMMAND, OWN, SHELL
+from sshjit.policy.types import Bastion
 from sshjit.policy.types import Host as PolicyHost
 from sshjit_ca.context import LATELY, Context
 from sshjit_ca.state import locks
 
-Labels = tuple[tuple[str, str], ...]
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What policy sees of a host: its labels, and the bastion before it."""
+
+    labels: tuple[tuple[str, str], ...]
+    bastion: Bastion | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class LabelChange:
-    """The labels of a host before and after; ``None``: it is not enrolled."""
+class HostDifference:
+    """A host before and after; ``None``: it is not enrolled."""
 
     host: str
-    before: Labels | None
-    after: Labels | None
+    before: Seen | None
+    after: Seen | None
 
 
-def compare(context: Context, changes: Iterable[LabelChange]) -> tuple[HostRight, ...]:
+def compare(context: Context, changes: Iterable[HostDifference]) -> tuple[HostRight, ...]:
     """What people gain and lose by these changes; hosts and people of one kind in one row."""
-    by_labels: dict[tuple[Labels | None, Labels | None], list[str]] = {}
+    alike: dict[tuple[Seen | None, Seen | None], list[str]] = {}
     for change in changes:
         if change.before != change.after:
-            by_labels.setdefault((change.before, change.after), []).append(change.host)
-    if not by_labels:
+            alike.setdefault((change.before, change.after), []).append(change.host)
+    if not alike:
         return ()
     rules = PolicyOverTime(context.policy, Timeline((context.policy,), context.now))
     merged: dict[HostRight, list[str]] = {}
     for holder, people in _people(context, rules):
-        for (before, after), hosts in by_labels.items():
+        for (before, after), hosts in alike.items():
             for right in _rights(rules, holder, before, after):
                 merged.setdefault(replace(right, people=people), []).extend(hosts)
     rights = [replace(right, hosts=tuple(sorted(hosts))) for right, hosts in merged.items()]
@@ -60,8 +67,8 @@ def _people(context: Context, rules: PolicyOverTime) -> list[tuple[Holder, tuple
     return [(holder, tuple(sorted(people))) for holder, people in alike.values()]
 
 
-def _rights(rules: PolicyOverTime, holder: Holder, before: Labels | None, after: Labels | None) -> Iterator[HostRight]:
-    hosts = [None if labels is None else PolicyHost("", "", labels) for labels in (before, after)]
+def _rights(rules: PolicyOverTime, holder: Holder, before: Seen | None, after: Seen | None) -> Iterator[HostRight]:
+    hosts = [None if seen is None else PolicyHost("", "", seen.labels, seen.bastion) for seen in (before, after)]
     for break_glass in (False, True):
         for action in (SHELL, COMMAND, *rules.policy.actions):
             there = [host for host in hosts if host is not None]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
+from sshjit import policy
 from sshjit.ca_protocol.inventory import ApplyHosts, ApplyHostsReply, HostToken
 from sshjit.events import HostAdded, HostChanged, HostLabelled
+from sshjit.policy import Bastion
 from sshjit_ca.access import host_rights, host_statements, hosts, inventory, policy_change
-from sshjit_ca.access.host_rights import LabelChange
+from sshjit_ca.access.host_rights import HostDifference, Seen
 from sshjit_ca.access.inventory import Plan
 from sshjit_ca.access.revocation import require_reason
 from sshjit_ca.context import Context
@@ -23,7 +26,7 @@ def apply_hosts(context: Context, message: ApplyHosts) -> ApplyHostsReply:
     """
     planned = inventory.plan(context, inventory.unpack(message.inventory), prune=message.prune)
     reason = require_reason(message.reason) if planned.removed and not message.dry_run else message.reason
-    rights = host_rights.compare(context, _labels(planned))
+    rights = host_rights.compare(context, _differences(context, planned))
     after = {host.id: host for _, host in planned.changed}
     gone = frozenset(host.id for host in planned.removed)
     touched = policy_change.going_on(context, gone | after.keys())
@@ -42,12 +45,24 @@ def apply_hosts(context: Context, message: ApplyHosts) -> ApplyHostsReply:
     )
 
 
-def _labels(planned: Plan) -> list[LabelChange]:
-    return [
-        *(LabelChange(host.name, None, host.labels) for host in planned.added),
-        *(LabelChange(after.name, before.labels, after.labels) for before, after in planned.changed),
-        *(LabelChange(host.name, host.labels, None) for host in planned.removed),
-    ]
+def _differences(context: Context, planned: Plan) -> list[HostDifference]:
+    """What policy sees of each host that changes, or whose bastion does, before and after."""
+    before = {host.id: host for host in context.state.hosts.values()}
+    new = (*planned.added, *(host for _, host in planned.changed))
+    gone = {host.id for host in planned.removed}
+    after = {host_id: host for host_id, host in before.items() if host_id not in gone} | {host.id: host for host in new}
+    hosts = {host.id: host.name for host in (*before.values(), *after.values())}
+    return [HostDifference(name, _seen(host_id, before), _seen(host_id, after)) for host_id, name in hosts.items()]
+
+
+def _seen(host_id: str, hosts: Mapping[str, Host]) -> Seen | None:
+    host = hosts.get(host_id)
+    if host is None:
+        return None
+    bastion = hosts.get(host.via)
+    if bastion is None:
+        return Seen(host.labels)
+    return Seen(host.labels, Bastion(policy.Host(bastion.id, bastion.name, bastion.labels), bastion.jump_login))
 
 
 def _record(context: Context, planned: Plan, reason: str, *, invite: bool) -> tuple[HostToken, ...]:

@@ -38,7 +38,8 @@ def fill_access(gathered: Gathering, texts: dict[str, str], spool: Spool) -> Pol
     """Fills the tables ``reach`` and ``policies``. ``texts`` are the stored policies, by digest."""
     access = PolicyAccess()
     people, owners = gathered.people.claims, gathered.state.own_names
-    hosts = [host for record in gathered.changes.hosts.values() for host in record.as_policy_sees()]
+    records = gathered.changes.hosts
+    hosts = [host for record in records.values() for host in record.as_policy_sees(records)]
     stages: list[PolicyInForce] = []
     stages_of: dict[Line, list[int]] = defaultdict(list)
     for in_force in gathered.changes.policies:

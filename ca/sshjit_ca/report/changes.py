@@ -5,11 +5,12 @@ Every method of ``Changes`` is called before its entry is folded, with the state
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from sshjit import events
-from sshjit.policy import Host
+from sshjit.policy import Bastion, Host
 from sshjit_ca.log.summaries import JOIN_PROBLEMS
 from sshjit_ca.report.columns import FIRST, NORMAL
 from sshjit_ca.report.people import People
@@ -22,16 +23,28 @@ Labels = tuple[tuple[str, str], ...]
 
 @dataclass(slots=True)
 class HostRecord:
-    """A host of the period. ``labels`` are all that it carried in it, the newest last."""
+    """A host of the period. ``labels`` are all that it carried in it, the newest last.
+
+    ``ways`` are the bastions (ids) that it was behind in it, empty for none; ``jump_login`` is the newest of a bastion.
+    """
 
     id: str
     name: str
     labels: dict[Labels, None] = field(default_factory=dict)
     enrolled: bool = True
+    ways: dict[str, None] = field(default_factory=lambda: {"": None})
+    jump_login: str = ""
 
-    def as_policy_sees(self) -> list[Host]:
-        """The host, once for each set of labels."""
-        return [Host(self.id, self.name, labels) for labels in self.labels]
+    def as_policy_sees(self, others: Mapping[str, HostRecord]) -> list[Host]:
+        """The host, once for each set of labels and each way to it. ``others``: all hosts, by id."""
+        ways = [way for via in self.ways for way in _ways(others.get(via))]
+        return [Host(self.id, self.name, labels, way) for labels in self.labels for way in ways]
+
+
+def _ways(bastion: HostRecord | None) -> list[Bastion | None]:
+    if bastion is None:
+        return [None]
+    return [Bastion(Host(bastion.id, bastion.name, labels), bastion.jump_login) for labels in bastion.labels]
 
 
 @dataclass(slots=True)
@@ -55,7 +68,7 @@ class Changes:
     def begin(self, state: State, first: int) -> None:
         """The period begins: what is enrolled, locked and in force then."""
         for host in state.hosts.values():
-            self.hosts[host.id] = HostRecord(host.id, host.name, {host.labels: None})
+            self._add(host.id, host.name, host.labels, host.via, host.jump_login)
         self._locks.update(state.locks)
         if state.policy:
             self.policies.append(PolicyInForce(state.policy, first))
@@ -77,9 +90,12 @@ class Changes:
 
     def host_added(self, event: events.HostAdded, at: Place) -> None:
         """A host was enrolled."""
-        self.hosts[event.host_id] = HostRecord(event.host_id, event.name, {event.labels: None})
+        self._add(event.host_id, event.name, event.labels, event.via, event.jump_login)
         by = self._people.who(event.by) if event.invitation is None else f"the host, by {event.invitation}"
         self._host(at, (at.time, at.number, event.name, event.host_id, "enrolled", (), _pairs(event.labels), by, ""))
+
+    def _add(self, host_id: str, name: str, labels: Labels, via: str, jump_login: str) -> None:
+        self.hosts[host_id] = HostRecord(host_id, name, {labels: None}, ways={via: None}, jump_login=jump_login)
 
     def join_refused(self, event: events.JoinRefused, at: Place) -> None:
         """Somebody came with a token that does not count."""
@@ -88,6 +104,8 @@ class Changes:
 
     def host_joined(self, event: events.HostJoined, at: Place) -> None:
         """A host joined with its token."""
+        record = self.hosts[event.host_id]
+        record.jump_login = event.jump_login or record.jump_login
         self._host(at, (at.time, at.number, event.name, event.host_id, "joined", (), (), "the host", ""))
 
     def host_labelled(self, event: events.HostLabelled, state: State, at: Place) -> None:
@@ -100,7 +118,9 @@ class Changes:
         self._host(at, (*row, self._people.who(event.by), ""))
 
     def host_changed(self, event: events.HostChanged, at: Place) -> None:
-        """Aliases, address or accounts of a host changed."""
+        """Aliases, address, accounts of a host, or the way to it, changed."""
+        record = self.hosts[event.host_id]
+        record.ways[event.via], record.jump_login = None, event.jump_login
         row = (at.time, at.number, event.name, event.host_id, "changed", (), (), self._people.who(event.by))
         way = (
             f"{f'via {event.via} ' if event.via else ''}{f'bastion by {event.jump_login}' if event.jump_login else ''}"

@@ -4,7 +4,7 @@ The comparison is over what rules give, not over one sign-in: every person of th
 and action that either policy names, at every hour of a week and after every date on which a role ends
 (``sshjit.policy.analysis``), the account that is chosen for who names none, and which hosts one request can be for.
 Reasons, second factors and fresh sign-ins are terms, which anybody could meet; they are compared, and access never
-disappears because of them. People with the same roles, and hosts with the same labels, are looked at once.
+disappears because of them. People with the same roles, and hosts with the same labels and bastion, are looked at once.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def compare(old: Policy, new: Policy, inventory: Inventory, start: int) -> Compa
     pair = _Pair(PolicyOverTime(old, timeline), PolicyOverTime(new, timeline), timeline)
     subjects = {name: member.at(start) for name, member in inventory.people.items()}
     people = _alike(subjects, lambda who: _kind_of_person(pair, who))
-    hosts = _alike(inventory.hosts, lambda host: host.labels)
+    hosts = _alike(inventory.hosts, lambda host: (host.labels, host.bastion))
     of_each = [inventory.hosts[group[0]] for group in hosts]
     alone, together = list[Entry](), list[Entry]()
     for names in people:

@@ -15,14 +15,22 @@ from sshjit import durations
 from sshjit.policy import Ask, Policy, PolicyError, Subject
 from sshjit.policy.problems import did_you_mean
 from sshjit.policy.reader import Table
-from sshjit_client.policy.inventory import FILE, Inventory, load_inventory, read_hosts, read_people, signed_in
+from sshjit_client.policy.inventory import (
+    FILE,
+    Inventory,
+    load_inventory,
+    read_hosts,
+    read_people,
+    signed_in,
+    with_bastions,
+)
 from sshjit_client.policy.outcome_json import VERDICTS, outcome_values
 from sshjit_client.policy.policy_files import parse_time, read_policy, read_table
 from sshjit_client.policy.question import Question, evaluate, explain
 
 ADDRESS = "192.0.2.1"
 """The default of the address that a request comes from (RFC 5737: nobody's)."""
-_TOP = {"version": True, **dict.fromkeys(("policy", "inventory", "at", "hosts", "people", "test"), False)}
+_TOP = {"version": True, **dict.fromkeys(("policy", "inventory", "at", "hosts", "bastions", "people", "test"), False)}
 _ASKED = {
     **dict.fromkeys(("name", "person", "hosts"), True),
     **dict.fromkeys(("login", "action", "command", "for", "reason", "address", "break_glass", "at", "start"), False),
@@ -87,7 +95,8 @@ def load_cases(path: Path, policy_path: Path | None, inventory_path: Path | None
     named = top.text("inventory")
     beside = inventory_path or path.parent / (named or FILE)
     kept = load_inventory(beside, policy) if inventory_path or named or beside.exists() else Inventory({}, {})
-    inventory = Inventory({**kept.hosts, **read_hosts(top, policy)}, {**kept.people, **read_people(top)})
+    hosts = with_bastions(top, {**kept.hosts, **read_hosts(top, policy)})
+    inventory = Inventory(hosts, {**kept.people, **read_people(top)})
     default = top.checked(("at",), parse_time, top.any("at")) if "at" in top else now
     tables = [Table(value, at, top.report, {**_ASKED, **_EXPECTED}) for at, value in top.tables("test")]
     cases = [_case(table, policy, inventory, default or now) for table in tables]

@@ -1,7 +1,8 @@
 """``inventory.toml``: the hosts and the people that a policy is asked about on a laptop.
 
-A host has labels, which the policy must declare. A person has the claims that a provider would send when they sign in;
-by default they signed in just now, without a second factor and without a hardware key.
+A host has labels, which the policy must declare, and may be behind another one, its bastion. A person has the claims
+that a provider would send when they sign in; by default they signed in just now, without a second factor and without
+a hardware key.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sshjit import addresses, approvals, durations, names
-from sshjit.policy import Host, Policy, PolicyError, Subject, check_labels, roles_of
+from sshjit.policy import Bastion, Host, Policy, PolicyError, Subject, check_labels, roles_of
 from sshjit.policy.reader import Table
 from sshjit_client.policy.policy_files import read_table
 
-_TOP = {"version": True, "hosts": False, "people": False}
+_TOP = {"version": True, "hosts": False, "bastions": False, "people": False}
 _MEMBER = {
     "provider": True,
     **dict.fromkeys(("groups", "emails", "unverified", "own", "own_listed", "mfa", "hardware_key", "signed_in"), False),
@@ -63,7 +64,7 @@ def load_inventory(path: Path, *policies: Policy) -> Inventory:
 
     """
     top = read_table(path, _TOP)
-    inventory = Inventory(read_hosts(top, *policies), read_people(top))
+    inventory = Inventory(with_bastions(top, read_hosts(top, *policies)), read_people(top))
     if top.report.problems:
         raise PolicyError(top.report.problems)
     return inventory
@@ -83,6 +84,28 @@ def read_hosts(top: Table, *policies: Policy) -> dict[str, Host]:
                 table.wrong((), problem)
         hosts[name] = Host(name, name, tuple(sorted(known.items())))
     return hosts
+
+
+def with_bastions(top: Table, hosts: Mapping[str, Host]) -> dict[str, Host]:
+    """``[bastions.gate]``: by which account people pass through that host, and to which others."""
+    behind: dict[str, Bastion] = {}
+    for name, path, value in top.entries("bastions"):
+        table = Table(value, path, top.report, {"login": True, "hosts": True})
+        login = table.text("login")
+        if login is not None:
+            table.checked(("login",), names.login_name, login)
+        if name not in hosts:
+            table.wrong((), f"there is no host {names.show(name)}")
+            continue
+        for number, host in enumerate(table.names("hosts", None, "host") or ()):
+            if host not in hosts or host in behind or host == name:
+                problem = "has a bastion already" if host in behind else "is not another host of [hosts]"
+                table.wrong(("hosts", number), f"{names.show(host)} {problem}")
+            else:
+                behind[host] = Bastion(hosts[name], login or "")
+    for host in sorted({bastion.host.name for bastion in behind.values()} & behind.keys()):
+        top.wrong(("bastions",), f"{host} is a bastion, and cannot be behind one")
+    return {name: replace(host, bastion=behind.get(name, host.bastion)) for name, host in hosts.items()}
 
 
 def read_people(top: Table) -> dict[str, Member]:

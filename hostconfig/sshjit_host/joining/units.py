@@ -152,21 +152,23 @@ def install(config: Config, say: Say, names: Iterable[str]) -> None:
         if not wants(name).parent.is_dir():
             files.folder(wants(name).parent)
         if name == TIMER:
-            _written(REFRESH, config)
-        files.link(wants(name), str(_written(name, config)))
+            _written(REFRESH, config, say)
+        files.link(wants(name), str(_written(name, config, say)))
     _systemctl("daemon-reload")
     for name in names:
         _systemctl("restart", name)
         say(f"started {name}")
 
 
-def _written(name: str, config: Config) -> Path:
+def _written(name: str, config: Config, say: Say) -> Path:
     """Where the unit stands that fits this host: the package's, or else our own, which is written."""
-    unit = text(name, config)
+    unit, own = text(name, config), OWN / name
     if files.read(PACKAGED / name) == unit:
         return PACKAGED / name
-    files.write(OWN / name, unit)
-    return OWN / name
+    there = files.read(own)
+    if files.write(own, unit) and there is not None:
+        say(f"wrote {own} anew: your own changes belong into {own}.d/local.conf, which stays")
+    return own
 
 
 def change(config: Config, say: Say) -> None:

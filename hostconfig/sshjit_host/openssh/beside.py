@@ -9,6 +9,8 @@ read and written: an account's holder could lead root to any file by a link, or 
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
 import pwd
 import stat
@@ -33,11 +35,15 @@ RECORD = "beside.json"
 
 @dataclass
 class _Place:
-    """Our lines in one file of the owner; ``glued``: its last line had no end, ``made``: there was no such file."""
+    """Our lines in one file of the owner; ``glued``: its last line had no end, ``made``: there was no such file.
+
+    ``last`` is the digest of that last line: if another one stands there, its end is the owner's. Empty: nobody knows.
+    """
 
     lines: list[str] = field(default_factory=list)
     glued: bool = False
     made: bool = False
+    last: str = ""
 
 
 def has_principals_files(config: Config, layout: sshdconf.Layout) -> bool:
@@ -79,10 +85,11 @@ def update(config: Config, ask: Ask, say: Callable[[str], None]) -> None:
             continue
         made = place.made or before is None
         known = [*place.lines, *(line for line in lines if line not in place.lines)]
-        record[path] = _Place(known, place.glued or glued, made)
+        last = _digest(base) if glued else ""
+        record[path] = _Place(known, place.glued or glued, made, last or place.last)
         _write(config, record)
         _put(path, None if made and not after else after)
-        record[path] = _Place(lines, glued, made)
+        record[path] = _Place(lines, glued, made, last)
         _write(config, {path: place for path, place in record.items() if place.lines})
         say(f"{'put our lines into' if lines else 'took our lines out of'} {path}")
 
@@ -175,7 +182,13 @@ def _without(data: bytes, place: _Place) -> bytes:
         if matching:
             del lines[matching[-1]]
     rest = b"".join(lines)
-    return rest[:-1] if place.glued and at_end and rest.endswith(b"\n") else rest
+    glued = place.glued and at_end and rest.endswith(b"\n") and place.last in ("", _digest(rest))
+    return rest[:-1] if glued else rest
+
+
+def _digest(data: bytes) -> str:
+    """Of the last line, without its end."""
+    return hashlib.sha256((data.splitlines() or [b""])[-1]).hexdigest()
 
 
 def _put(path: Path, data: bytes | None) -> None:
@@ -199,7 +212,12 @@ def _read(config: Config) -> dict[Path, _Place]:
     try:
         fields: dict[str, Any] = strictjson.loads(data.decode("ascii"))
         return {
-            Path(name): _Place([str(line) for line in place["lines"]], place["glued"] is True, place["made"] is True)
+            Path(name): _Place(
+                [str(line) for line in place["lines"]],
+                place["glued"] is True,
+                place["made"] is True,
+                str(place.get("last", "")),
+            )
             for name, place in fields.items()
         }
     except (ValueError, KeyError, TypeError) as error:
@@ -207,5 +225,5 @@ def _read(config: Config) -> dict[Path, _Place]:
 
 
 def _write(config: Config, record: dict[Path, _Place]) -> None:
-    fields = {str(path): {"lines": p.lines, "glued": p.glued, "made": p.made} for path, p in record.items()}
+    fields = {str(path): dataclasses.asdict(place) for path, place in record.items()}
     files.write(config.home / RECORD, json.dumps(fields, indent=1, sort_keys=True).encode("ascii"), 0o600)

@@ -51,7 +51,7 @@ def reload(config: Config) -> str:
         return "sshd must be reloaded to take its new configuration"
     checked = run(config.sshd, "-t", "-f", config.sshd_config)
     if checked.code != 0:
-        raise SshdError(f"sshd refuses its configuration, so it was not reloaded: {checked.output}")
+        raise SshdError(f"sshd was not reloaded: {effective.complaint(checked)}")
     way = Way("", command=config.reload) if config.reload != AUTO else find(config)
     if way is None:
         others = tuple(pid for pid in _processes() if _is_listener(pid))

@@ -12,13 +12,15 @@ from sshjit import ca_protocol as m
 from sshjit import sshcert
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit.events import EmergencyIssued
-from sshjit_ca.access import issuance, session_reports
+from sshjit_ca.access import inventory, issuance, session_reports
 from sshjit_ca.keys import Signer
 from sshjit_ca.log import fast_reader, summaries
+from sshjit_ca.report.period import Period
 from sshjit_ca.service import alerts
 from sshjit_ca.state import Host
 from tests.support import published_bundle
 from tests.support.installation import ALICE, BOB, DANA, Installation, make_key
+from tests.support.reports import made, rows
 from tests.support.signatures import join, lines_of, report
 
 
@@ -389,6 +391,51 @@ def test_what_an_inventory_closes_counts_a_bastion_that_is_new(ca: Installation)
     assert apply(ca, inside, open_gate, dry_run=True).closes == ()
     closed = spec("gate", labels=(("env", "prod"), ("role", "bastion")), jump_login="jump")
     assert [each.request for each in apply(ca, inside, closed, dry_run=True).closes] == [grant.id]
+
+
+GATES = '[[deny]]\nname = "gates"\nhosts = { env = "prod" }\n'
+
+
+def test_what_an_inventory_gives_and_takes_counts_denies_on_bastions(behind: Installation) -> None:
+    """Who loses access because a host is to be behind a bastion, or because its bastion gets other labels."""
+    behind.change_policy('[[allow]]\nname = "staging"', f'{GATES}[[allow]]\nname = "staging"')
+    behind.native(ALICE)
+
+    def rights(*hosts: m.HostSpec) -> list[tuple[bool, tuple[str, ...]]]:
+        message = m.ApplyHosts(inventory.pack(hosts), prune=False, invite=False, reason="", dry_run=True)
+        reply = behind.say(message, m.ApplyHostsReply, "admin")
+        return [(right.gains, right.hosts) for right in reply.rights]
+
+    staging = (("env", "staging"),)
+    assert rights(m.HostSpec("web1", "127.0.0.1", 22, (), staging, via="gate")) == [(False, ("web1",))]
+    gate = m.HostSpec("gate", "198.51.100.1", 22, ("gate.example.com", "10.0.0.1"), staging)
+    assert rights(gate) == [(True, ("app1", "app2", "gate"))]
+    assert rights(m.HostSpec("app7", "10.0.0.7", 22, (), staging, via="gate")) == []
+    assert rights(m.HostSpec("app7", "10.0.0.7", 22, (), staging)) == [(True, ("app7",))]
+
+
+def test_the_report_for_auditors_counts_denies_on_bastions(behind: Installation) -> None:
+    """Each way that a host was behind in the period, with each set of labels that the bastion had."""
+    behind.change_policy('[[allow]]\nname = "staging"', f'{GATES}[[allow]]\nname = "staging"')
+    behind.native(ALICE)
+    behind.later(60)
+    begun = int(behind.time)
+    behind.later(60)
+
+    def reached() -> set[str]:
+        with made(behind, Period(begun, int(behind.time) + 60)) as report:
+            return {host for row in rows(report, "reach") for host in row["hosts"]}
+
+    assert reached() == {"web1"}
+    change(behind, "app1", via="")
+    behind.later(60)
+    assert reached() == {"web1", "app1"}
+    change(behind, "app1", via="gate")
+    behind.later(60)
+    assert reached() == {"web1", "app1"}, "it was reached directly for a while"
+    behind.say(m.LabelHost("gate", (("env", "staging"),), None, None), m.HostReply, "admin")
+    behind.later(60)
+    assert reached() == {"web1", "app1", "app2", "gate"}
 
 
 def test_what_is_known_of_bastions_outlives_a_restart(behind: Installation) -> None:

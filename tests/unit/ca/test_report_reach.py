@@ -54,7 +54,8 @@ def by_the_clock(
 def test_reach_is_what_the_policies_themselves_say(report: Report, played: tuple[Installation, Month]) -> None:
     policy = load(played[0].store.policy_text(played[1].digests[-1]))
     people, owners = report.gathered.people.claims, report.gathered.state.own_names
-    hosts = [host for machine in report.gathered.changes.hosts.values() for host in machine.as_policy_sees()]
+    machines = report.gathered.changes.hosts
+    hosts = [host for machine in machines.values() for host in machine.as_policy_sees(machines)]
     listed = said(access_lines(policy, people, owners, hosts, START), None)
     subjects = [claims.subject(subject) for subject, several in people.items() for claims in several]
     assert listed == {access for who in subjects for access in by_the_clock(policy, who, hosts, START)}

@@ -50,6 +50,74 @@ def test_the_table_of_decisions_holds(folder: PolicyFolder) -> None:
     assert result.out.endswith(" passed\n")
 
 
+BEHIND = """\
+version = 1
+at = 2026-03-04T12:00:00+01:00
+
+[hosts]
+gate = { env = "dev", role = "vault" }
+
+[bastions]
+gate = { login = "jump", hosts = ["web1"] }
+
+[[test]]
+name = "a deny on the bastion closes what is behind it"
+person = "alice"
+hosts = ["web1"]
+expect = "denied"
+rule = "gate-closed"
+
+[[test]]
+name = "and nothing else"
+person = "alice"
+hosts = ["web2"]
+expect = "allow"
+"""
+CLOSED = '[[deny]]\nname = "gate-closed"\nhosts = { env = "dev", role = "vault" }\n\n'
+
+
+def test_a_host_behind_a_bastion_falls_under_its_denies(folder: PolicyFolder) -> None:
+    text = folder.policy.read_text()
+    folder.policy.write_text(text.replace("[[deny]]", f"{CLOSED}[[deny]]", 1))
+    result = folder.run("test", folder.write("tests.toml", BEHIND))
+    assert (result.code, result.out) == (0, "2 passed\n"), result.err + result.out
+    result = folder.run("test", folder.write("tests.toml", BEHIND.replace('hosts = ["web1"] }', 'hosts = ["web3"] }')))
+    assert result.code == 1
+    inventory = folder.path / "inventory.toml"
+    part = '[bastions]\nweb3 = { login = "jump", hosts = ["web1"] }\n\n[people.alice]'
+    inventory.write_text(inventory.read_text().replace("[people.alice]", part, 1))
+    folder.policy.write_text(
+        text.replace("[[deny]]", CLOSED.replace('"dev"', '"staging"').replace("vault", "web") + "[[deny]]", 1)
+    )
+    result = folder.run("explain", folder.policy, "--person", "alice", "--host", "web1")
+    assert "gate-closed" in result.out
+
+
+@pytest.mark.parametrize(
+    ("bastion", "problem"),
+    [
+        ('gate = { login = "jump", hosts = ["nowhere"] }', "'nowhere' is not another host of [hosts]"),
+        ('gate = { login = "jump", hosts = ["gate"] }', "'gate' is not another host of [hosts]"),
+        ('other = { login = "jump", hosts = ["web1"] }', "there is no host 'other'"),
+        ('gate = { login = "a b", hosts = ["web1"] }', "bastions.gate.login"),
+        ('gate = { hosts = ["web1"] }', "bastions.gate"),
+        (
+            'gate = { login = "jump", hosts = ["web1"] }\nweb2 = { login = "jump", hosts = ["web1"] }',
+            "'web1' has a bastion already",
+        ),
+        (
+            'gate = { login = "jump", hosts = ["web1"] }\nweb1 = { login = "jump", hosts = ["web2"] }',
+            "cannot be behind one",
+        ),
+    ],
+)
+def test_a_bastion_that_is_none_is_told(folder: PolicyFolder, bastion: str, problem: str) -> None:
+    text = BEHIND.replace('gate = { login = "jump", hosts = ["web1"] }', bastion)
+    result = folder.run("test", folder.write("tests.toml", text))
+    assert result.code == 2
+    assert problem in result.err
+
+
 def test_policy_and_inventory_beside_the_tests_are_taken(folder: PolicyFolder) -> None:
     result = folder.run("test", folder.write("tests.toml", TESTS))
     assert (result.code, result.out) == (0, "2 passed\n")

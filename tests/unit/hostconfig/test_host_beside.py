@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,6 +83,52 @@ def test_with_principals_files_both_cas_open_and_leaving_takes_exactly_our_lines
     assert machine.path("/etc/ssh/principals/deploy").read_text() == "# theirs\noperators\nlater\n"
     machine.path("/etc/ssh/principals/deploy").write_text("# theirs\noperators")
     assert machine.snapshot() == before
+
+
+def test_an_end_of_a_line_that_became_the_owners_stays(machine: Machine) -> None:
+    """A file without an end of its last line got one from us; where the owner wrote more, the end is theirs."""
+    place = machine.path("/etc/ssh/principals/deploy")
+    machine.join("--beside")
+    place.write_text(place.read_text().replace("operators\n", "operators\nlater\n"))
+    machine.program("refresh")
+    machine.program("leave")
+    assert place.read_text() == "# theirs\noperators\nlater\n"
+
+
+def test_beside_another_ca_a_bastion_lets_nobody_of_theirs_pass(authority: Authority, machine: Machine) -> None:
+    """And in the principals file of the owner there is nothing of ours for that account."""
+    machine.sh("useradd --no-create-home --shell /bin/sh jump")
+    (machine.path("/etc/ssh/principals") / "jump").write_text("operators\n")
+    before = machine.snapshot()
+    rows = [["web1", "via/app1@web1", machine.address, 22]]
+    machine.front.serve(authority.offer(bundle=2, bastions=rows))
+    machine.join("--beside", "--jump-login", "jump")
+    assert machine.path("/etc/ssh/ssh-jit/principals/jump").read_text() == (
+        f'restrict,port-forwarding,permitopen="{machine.address}:22" via/app1@web1\n'
+    )
+    assert (machine.path("/etc/ssh/principals") / "jump").read_text() == "operators\n"
+    passing = authority.certificate("via/app1@web1", 91)
+    assert passes(machine, passing, machine.address) == b"SSH-"
+    assert passes(machine, passing, "127.0.0.1") == b""
+    assert passes(machine, by_them(machine, "operators", 92), machine.address) == b"", "their CA opens it no more"
+    assert machine.ssh(by_them(machine, "operators", 93), "deploy") == 0
+    assert machine.ssh(authority.certificate("deploy@web1", 94), "deploy") == 0
+    machine.program("leave")
+    assert machine.snapshot() == before
+    assert machine.ssh(by_them(machine, "operators", 95), "jump") == 0
+
+
+def passes(machine: Machine, key: Path, address: str) -> bytes:
+    """What answers at port 22 of an address, through the machine's account ``jump``."""
+    argv = ["nsenter", "-t", str(machine.pid), "-n", "--", "ssh", "-F", "none", "-q", "-i", str(key), "-l", "jump"]
+    options = ("BatchMode=yes", "IdentitiesOnly=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null")
+    argv += [word for option in options for word in ("-o", option)]
+    with subprocess.Popen([*argv, "-W", f"{address}:22", machine.address], stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            return process.stdout.read(4)
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize(

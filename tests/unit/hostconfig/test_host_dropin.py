@@ -9,6 +9,9 @@ import subprocess
 
 import pytest
 
+from sshjit_host import config
+from sshjit_host.errors import SshdError
+from sshjit_host.openssh import reloading
 from tests.support.host_machine import ME, Authority, Front, Host
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -145,6 +148,19 @@ def _stop_in_trial(host: Host) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(host.command("refresh"), stderr=subprocess.DEVNULL)
     wait_until(reached.exists, "the trial was not reached")
     return process
+
+
+def test_no_sshd_is_reloaded_that_would_end_by_it(host: Host) -> None:
+    """In the words in which ``doctor`` and ``join`` say it too."""
+    host.settings["reload"] = ["/usr/bin/touch", str(host.folder / "reloaded")]
+    host.write_sshd_config(before="Nonsense yes")
+    settings = config.parse(json.dumps(host.settings))
+    with pytest.raises(SshdError, match=r"sshd was not reloaded: sshd refuses its configuration: .*line 1: Bad"):
+        reloading.reload(settings)
+    host.settings["sshd"] = "/bin/false"
+    with pytest.raises(SshdError, match="sshd was not reloaded: sshd does not start: status 1"):
+        reloading.reload(config.parse(json.dumps(host.settings)))
+    assert not (host.folder / "reloaded").exists()
 
 
 def test_a_reload_that_fails_is_tried_again(authority: Authority, front: Front, host: Host) -> None:

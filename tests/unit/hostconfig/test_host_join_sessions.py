@@ -232,6 +232,7 @@ def test_t36_a_change_whose_units_do_not_start_puts_their_files_back(machine: Ma
     )
     said = machine.program("join", "--no-host-certificates", code=1)
     assert "systemctl restart ssh-jit-host.service: status 7" in said
+    assert "wrote /etc/systemd/system/ssh-jit-host.service anew: your own changes belong into" in said
     assert "started ssh-jit-host.service anew" in said
     systemctl.write_text(whole)
     assert machine.snapshot() == joined
