@@ -12,7 +12,7 @@ import re
 from urllib.parse import urlsplit
 
 from sshjit.errors import Invalid
-from sshjit.visible import visible
+from sshjit.visible import describe, hidden, visible
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
@@ -213,14 +213,34 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+_BLANKS = re.compile("\r\n|[\t\n\v\f\r\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
+"""Everything that Unicode calls a blank or a line end, but the space."""
+
+
 def free_text(text: str, what: str, longest: int = MAX_REASON) -> str:
-    """A reason or a comment: visible, on one line, at most ``longest`` characters; blanks around it are cut."""
-    text = text.strip()
+    """A reason or a comment, on one line: each blank and line end is a space, and those around the text are cut.
+
+    So text can be pasted. What cannot be seen where it stands is refused by its name: an approver would not see it.
+
+    Raises:
+        Invalid: ``too_long``, ``not_printable``.
+
+    """
+    text = _BLANKS.sub(" ", text).strip(" ")
     if len(text) > longest:
         raise Invalid("too_long", f"{what} has {len(text)} characters, the limit is {longest}")
-    if not visible(text):
-        raise Invalid("not_printable", f"{what} holds characters that cannot be printed or plainly seen")
+    for at in hidden(text):
+        raise Invalid("not_printable", f"{what} contains {describe(text[at])} {_place(text, at)}", hint=_NOT_SEEN)
     return text
+
+
+_NOT_SEEN = "remove that character: whoever reads the text would not see it"
+
+
+def _place(text: str, at: int) -> str:
+    """``at character 7, after "CHG-20"``; the word before it is quoted only where it is plainly seen."""
+    before = text[max(at - 20, 0) : at]
+    return f'at character {at + 1}, after "{before}"' if before and visible(before) else f"at character {at + 1}"
 
 
 def command(text: str) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from sshjit.visible import shown
 
+_TAG = "\U000e0020"
+
 
 def inert(text: str) -> str:
     r"""``text`` on one line with every character that is not plainly seen spelled out, as ``\x1b`` or ``\u202e``."""
@@ -20,12 +22,18 @@ def _spell(character: str) -> str:
 
 
 def width(text: str) -> int:
-    """Columns that ``text`` takes: wide characters take two, combining ones none."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in ("W", "F") else 1 for c in text
-    )
+    """Columns that ``text`` takes: wide characters take two; marks, joiners and the tags of flags none."""
+    return len(text) if text.isascii() else sum(map(_columns, text))
+
+
+def _columns(character: str) -> int:
+    if (
+        unicodedata.category(character) in {"Mn", "Me"}
+        or character in "\u200c\u200d"
+        or _TAG <= character <= "\U000e007f"
+    ):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
 
 
 def cut(text: str, columns: int) -> str:
@@ -35,7 +43,7 @@ def cut(text: str, columns: int) -> str:
     kept = text[: max(columns - 1, 0)]
     while width(kept) > max(columns - 1, 0):
         kept = kept[:-1]
-    return kept.rstrip() + "…"
+    return kept.rstrip(" \u200c\u200d") + "…"
 
 
 def wrap(text: str, columns: int) -> list[str]:

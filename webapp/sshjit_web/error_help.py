@@ -67,7 +67,7 @@ _BY_CODE = {
     "no_host": ErrorHelp("Choose a host, or type its name."),
     "no_text": ErrorHelp("Write a comment."),
     "no_reason": ErrorHelp("Give a reason. It is kept in the log."),
-    "not_printable": ErrorHelp("Remove line breaks and invisible characters."),
+    "not_printable": ErrorHelp("Remove the character that is named. Nobody would see it."),
     "too_long": ErrorHelp("Make it shorter."),
     "bad_command": ErrorHelp("Type the command as one line, as the host's shell is to run it."),
     "bad_duration": ErrorHelp("Write it like 30m or 1h30m."),

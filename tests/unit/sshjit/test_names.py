@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from sshjit import names
 from sshjit.errors import Invalid
+from sshjit.terminal_text import inert
+from sshjit_web.escape_controls import escape_controls
 from tests.unit.sshjit.core_world import attempt, quick
 
 CHECKS: list[Callable[[str], str]] = [
@@ -191,12 +193,75 @@ def test_not_ports(number: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a\nb", "a\x1b[2J", "a\N{RIGHT-TO-LEFT OVERRIDE}b", "a\0", "\ud800", "a\u2028b", "x" * 501,
-     "a\u00a0b", "\u2800" * 12, "\u3164" * 12, "\u115f\uffa0", "fix" + "\u0316" * 5]
+    "text", ["a\x1b[2J", "a\N{RIGHT-TO-LEFT OVERRIDE}b", "a\0", "\ud800", "x" * 501,
+     "\u2800" * 12, "\u3164" * 12, "\u115f\uffa0", "fix" + "\u0316" * 5]
 )  # fmt: skip
 def test_t29_a_reason_is_one_printable_line(text: str) -> None:
     with pytest.raises(Invalid):
         names.free_text(text, "the reason")
+
+
+@pytest.mark.parametrize(
+    ("pasted", "kept"),
+    [
+        ("CHG-7\nadd index\n", "CHG-7 add index"),
+        ("CHG-7\r\nadd\tindex", "CHG-7 add index"),
+        ("\u3000CHG-7\u00a0add\u2003index\u2028", "CHG-7 add index"),
+        ("a  b", "a  b"),
+        ("a\x85\u1680\u202f\u205f\v\fb", "a      b"),
+    ],
+)
+def test_pasted_blanks_and_line_ends_become_blanks(pasted: str, kept: str) -> None:
+    assert names.free_text(pasted, "the reason") == kept
+    assert names.free_text(kept, "the reason") == kept, "so what was signed is what the CA keeps"
+
+
+JOINED = {
+    "Persian": "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+    "Persian with a mark": "\u0646\u064e\u200c\u0645",
+    "Devanagari": "\u0915\u094d\u200d\u0937 \u0915\u094d\u200c\u0937",
+    "Bengali": "\u09b0\u200d\u09cd\u09af\u09be\u09ac",
+    "Sinhala": "\u0dc1\u0dca\u200d\u0dbb\u0dd3",
+    "a family": "\U0001f468\u200d\U0001f469\u200d\U0001f467",
+    "a rainbow": "\U0001f3f3\ufe0f\u200d\U0001f308",
+    "a firefighter": "\U0001f469\U0001f3fd\u200d\U0001f692",
+    "Wales": "\U0001f3f4\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f",
+    "a Japanese name": "\u845b\U000e0100\u98fe",
+}
+
+
+@pytest.mark.parametrize("text", JOINED.values(), ids=list(JOINED))
+def test_joined_letters_and_pictures_are_writing(text: str) -> None:
+    assert names.free_text(f"CHG-7 {text} x", "the reason") == f"CHG-7 {text} x"
+    assert inert(text) == text
+    assert escape_controls(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("CHG-20\u200b add", 'ZERO WIDTH SPACE (U+200B) at character 7, after "CHG-20"'),
+        ("\ufeffCHG", "ZERO WIDTH NO-BREAK SPACE (U+FEFF) at character 1"),
+        ("a\u202eb", 'RIGHT-TO-LEFT OVERRIDE (U+202E) at character 2, after "a"'),
+        ("a\u200db", 'ZERO WIDTH JOINER (U+200D) at character 2, after "a"'),
+        ("CHG\u200c-7", 'ZERO WIDTH NON-JOINER (U+200C) at character 4, after "CHG"'),
+        ("\U0001f468\u200d\u200d\U0001f469", "ZERO WIDTH JOINER (U+200D) at character 2"),
+        ("\u0645\u200c x", "ZERO WIDTH NON-JOINER (U+200C) at character 2"),
+        ("\u0915" + "\u094d\u200d" * 5 + "\u0937", "DEVANAGARI SIGN VIRAMA (U+094D) at character 10"),
+        ("a\ufe0fb", 'VARIATION SELECTOR-16 (U+FE0F) at character 2, after "a"'),
+        ("\U0001f600\ufe0f\U000e0155", "VARIATION SELECTOR-102 (U+E0155) at character 3"),
+        ("\U0001f3f4\U000e0041", "TAG LATIN CAPITAL LETTER A (U+E0041) at character 2"),
+        ("a\x1b[2J", 'a control character (U+001B) at character 2, after "a"'),
+        ("a\udcff", 'a byte that is no UTF-8 (U+DCFF) at character 2, after "a"'),
+    ],
+)
+def test_t29_what_nobody_sees_is_refused_by_its_name_and_place(text: str, told: str) -> None:
+    with pytest.raises(Invalid) as error:
+        names.free_text(text, "the reason")
+    assert (error.value.code, told in error.value.message) == ("not_printable", True), error.value.message
+    assert inert(error.value.message) == error.value.message, "the message shows nothing invisible itself"
+    assert inert(text) != text
+    assert escape_controls(text) != text
 
 
 def test_a_reason_keeps_everything_but_the_blanks_around_it() -> None:
