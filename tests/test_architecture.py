@@ -164,7 +164,10 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("login_key", "sign_in"),
         ("browser", "oidc"),
     ],
-    "sshjit_client.requests": [("request_details", "waiting"), ("explanation", "request_args", "request_text")],
+    "sshjit_client.requests": [
+        ("earlier_request", "request_details", "waiting"),
+        ("explanation", "reason_prompt", "request_args", "request_text", "run_options"),
+    ],
     "sshjit_client.ssh": [
         ("jumps", "known_hosts", "reachability", "sshconfig"),
         ("certificate_index",),

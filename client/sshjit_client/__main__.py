@@ -67,6 +67,10 @@ def main() -> int:
         from sshjit_client import run  # noqa: PLC0415
 
         return run.usage(str(error))
+    if "--break-glass" in args.flags:
+        from sshjit_client import cli  # noqa: PLC0415
+
+        return cli.subcommand(["break-glass", *words])
     if args.local and not args.host:
         os.execvp("ssh", ["ssh", *words])  # noqa: S606  # no shell is wanted
     direct = args.host and not args.jump

@@ -12,6 +12,7 @@ from sshjit.errors import Failed, Invalid, SshJitError
 from sshjit_client.console import exit_codes
 from sshjit_client.console.exit_codes import ExitCode
 from sshjit_client.console.helptext import USAGE
+from sshjit_client.requests import run_options
 from sshjit_client.ssh import certificate_index, sshconfig
 from sshjit_client.ssh.connection_args import ConnectionArgs
 from sshjit_client.storage import files
@@ -24,7 +25,7 @@ def connect(args: ConnectionArgs) -> int:
         return usage("no host given")
     if args.local:
         os.execvp("ssh", ["ssh", *own_options(args), *args.ssh])  # noqa: S606
-    return guarded(lambda machine: _connect(machine, args))
+    return guarded(lambda machine: _connect(run_options.prepare(machine, args.flags), args))
 
 
 def own_options(args: ConnectionArgs) -> list[str]:
@@ -74,9 +75,7 @@ def _still_works(machine: Machine, error: SshJitError) -> SshJitError:
 
     if not isinstance(error, Away) or not certificate_index.any_live(str(machine.state)):
         return error
-    return Failed(
-        error.code, f"{error.message}; certificates that you have still work: ssh-jit status", hint=error.hint
-    )
+    return Failed(error.code, f"{error.message}; existing certificates still work: ssh-jit status", hint=error.hint)
 
 
 def _refuse(problem: str) -> NoReturn:

@@ -12,6 +12,7 @@ from sshjit.errors import Invalid, Refused
 from sshjit_client.connecting import connection
 from sshjit_client.console.exit_codes import ExitCode
 from sshjit_client.console.helptext import BREAK_GLASS
+from sshjit_client.requests import run_options
 from sshjit_client.requests.request_text import BREAK_GLASS_MARK
 from sshjit_client.ssh import certificate_index, connection_args
 from sshjit_client.ssh.connection_args import ConnectionArgs
@@ -27,7 +28,10 @@ def break_glass(machine: Machine, words: list[str]) -> int:
     if words and words[0] in ("-h", "--help"):
         machine.terminal.out(BREAK_GLASS)
         return ExitCode.OK
-    return _connect(machine, _read(words))
+    args = _read(words)
+    machine = run_options.prepare(machine, args.flags)
+    args.reason = _reason(machine, args)
+    return _connect(machine, args)
 
 
 def _connect(machine: Machine, args: ConnectionArgs) -> NoReturn:
@@ -44,17 +48,30 @@ def _connect(machine: Machine, args: ConnectionArgs) -> NoReturn:
 
 def _read(words: list[str]) -> ConnectionArgs:
     try:
-        args = connection_args.read(words, (_YES,))
+        args = connection_args.read(words)
     except connection_args.Usage as error:
         raise Invalid("usage", str(error), hint="ssh-jit break-glass --help") from None
     if not args.host:
         raise Invalid("usage", "no host given", hint="ssh-jit break-glass --help")
     args.break_glass = True
-    if len(names.free_text(args.reason, "the reason")) < REASON:
-        raise Invalid(
-            "no_reason", f"the reason needs {REASON} characters or more", hint='--reason "INC-7 the site is down"'
-        )
     return args
+
+
+def _reason(machine: Machine, args: ConnectionArgs) -> str:
+    """The reason, of so many characters; the person at the terminal is asked for one if they typed none.
+
+    Raises:
+        Invalid: ``no_reason``.
+
+    """
+    what = f"the reason needs {REASON} characters or more"
+    reason = args.reason
+    if not reason and machine.terminal.asks:
+        machine.terminal.say(what)
+        reason = machine.terminal.ask("What happened? ")
+    if len(names.free_text(reason, "the reason")) < REASON:
+        raise Invalid("no_reason", what, hint='--reason "INC-7 the site is down"')
+    return reason
 
 
 def _confirm(machine: Machine, args: ConnectionArgs) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from sshjit import names
-from sshjit.api.ask import AskReply
+from sshjit import wire
+from sshjit.api.ask import AskBody, AskReply
 from sshjit.api.bodies import ExtendBody
 from sshjit.api.details import RequestReply
 from sshjit.api.explain import ExplainBody
@@ -14,18 +14,21 @@ from sshjit.errors import Invalid
 from sshjit_client.api.basic import BasicApi
 from sshjit_client.commands import resolve_request
 from sshjit_client.connecting import connection
+from sshjit_client.console import json_output
 from sshjit_client.console.exit_codes import ExitCode
 from sshjit_client.console.helptext import EXPLAIN, REQUEST
 from sshjit_client.identity import signed_request
 from sshjit_client.option_parser import Act, Build, Options, Parser
-from sshjit_client.requests import request_args, request_text, waiting
+from sshjit_client.requests import earlier_request, reason_prompt, request_args, request_text, run_options, waiting
 from sshjit_client.requests.request_args import RequestArgs
 from sshjit_client.requests.request_details import print_request
 from sshjit_client.ssh import connection_args, sshconfig
 from sshjit_client.storage import files
 from sshjit_client.storage.machine import Machine
 
-_REQUEST_FLAGS = frozenset(("--dry-run", "--wait", "--json"))
+_REQUEST_FLAGS = frozenset(
+    ("--dry-run", "--wait", "--no-wait", "--json", run_options.QUIET, run_options.NON_INTERACTIVE)
+)
 _EXPLAIN_FLAGS = frozenset(("--break-glass", "--json"))
 
 
@@ -34,16 +37,19 @@ def request(machine: Machine, words: list[str]) -> int:
     if words and words[0] in ("-h", "--help"):
         machine.terminal.out(REQUEST)
         return ExitCode.OK
-    args = _with_account(machine, _read(words, _REQUEST_FLAGS))
+    args = _read(words, _REQUEST_FLAGS)
+    machine = run_options.prepare(machine, args.more)
+    args = _with_account(machine, args)
     if "--dry-run" in args.more:
         return _explain(machine, args.explain_body(None, break_glass=False), as_json="--json" in args.more)
+    body = args.body()
     try:
-        _, api, reply = connection.request_access(machine, args.body())
+        _, api, reply = connection.request_access(machine, body)
     except Invalid as error:
         if error.code != "unknown_host" or len(args.hosts) == 1:
             raise
         raise Invalid(error.code, error.message, hint=f"{error.hint}; every word after request is a host") from None
-    return _report(machine, api, reply, args.reason, wait="--wait" in args.more)
+    return _report(machine, api, reply, body, wait="--wait" in args.more, as_json="--json" in args.more)
 
 
 def explain(machine: Machine, words: list[str]) -> int:
@@ -87,28 +93,34 @@ def _explain(machine: Machine, body: ExplainBody, *, as_json: bool) -> int:
     return explanation.print_explanation(machine, body, api.explain(body), as_json=as_json)
 
 
-def _report(machine: Machine, api: BasicApi, reply: AskReply, reason: str, *, wait: bool) -> int:
+def _report(
+    machine: Machine, api: BasicApi, reply: AskReply, body: AskBody | ExtendBody, *, wait: bool, as_json: bool = False
+) -> int:
     """Prints what the server answered to a request, and waits for a decision if that was asked for."""
     request = reply.request
     if request.state not in (RequestState.PENDING, RequestState.APPROVED):
         raise waiting.over(request)
-    print_request(machine, api, RequestReply(request))
+    if not as_json and not machine.terminal.quiet:
+        print_request(machine, api, RequestReply(request))
     if reply.existing:
-        connection.already_requested(machine, api, request, reason)
+        earlier_request.report(machine, api, request, body)
     if request.state is RequestState.PENDING and wait:
-        waiting.until_decided(api, request, machine.terminal)
+        request = waiting.until_decided(api, request, machine)
     elif request.state is RequestState.PENDING:
         machine.terminal.say(waiting.status(request, api.skew))
     elif request.extends:
         machine.terminal.say(waiting.granted(request))
+    if as_json:
+        json_output.print_json(machine.terminal, {"request": wire.encode(request), "page": api.page_of(request.id)})
     return ExitCode.OK
 
 
 def _extend(parser: Parser) -> Act:
     parser.description = "Requests more time for open access; its connections stay open."
     parser.add_argument("what", metavar="host|ID", nargs="?", help="which access, if more than one is open")
-    parser.add_argument("--reason", metavar="TEXT", required=True, help="why you need more time")
+    parser.add_argument("--reason", metavar="TEXT", help="why you need more time")
     parser.add_argument("--wait", action="store_true", help="wait until somebody has decided")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     return extend
 
 
@@ -121,13 +133,11 @@ def extend(machine: Machine, options: Options) -> int:
     if len(grants) > 1:
         named = ", ".join(f"{request_text.short(grant.id)} ({request_text.what(grant)})" for grant in grants)
         raise Invalid("which_request", f"several are open there: {named}", hint="ssh-jit extend ID")
-    reason = names.free_text(options.reason, "the reason")
-    reply = signed_request.extend(
-        machine, session, grants[0], ExtendBody(reason), lambda body: api.extend(grants[0].id, body)
-    )
+    body = ExtendBody(reason_prompt.given(machine.terminal, options.reason, "why do you need more time?"))
+    reply = signed_request.extend(machine, session, grants[0], body, lambda body: api.extend(grants[0].id, body))
     for note in reply.notes:
         machine.terminal.say(note)
-    return _report(machine, api, reply, reason, wait=options.wait)
+    return _report(machine, api, reply, body, wait=options.wait, as_json=options.json)
 
 
 def _cancel(parser: Parser) -> Act:

@@ -145,11 +145,12 @@ def keep(
     own: sshconfig.Own,
     kept: sshconfig.Files,
     skew: int,
+    reason: str = "",
 ) -> Path:
     """Writes certificate, known_hosts and configuration; returns the path of the configuration to run ssh with.
 
     ``own``: what the person's own configuration says. ``skew``: the server's clock minus ours in seconds; the written
-    end is by our clock.
+    end is by our clock. ``reason``: the one that the request has.
 
     Raises:
         Failed: ``certificate_over``: a host that is shown one that is over counts it against this address.
@@ -179,7 +180,8 @@ def keep(
     if checked.bastion is not None:
         target = replace(target, proxy=_keep_bastion(checked.bastion, target, args, bundle, own))
     path = folder / f"{name}.conf"
-    files.write(path, sshconfig.text(args, target, own, f"{HEAD}{checked.valid_before - skew}"), durable=False)
+    head = f"{HEAD}{checked.valid_before - skew}\n{certificate_index.typed_line(args, reason)}"
+    files.write(path, sshconfig.text(args, target, own, head), durable=False)
     return path
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,8 +15,8 @@ from sshjit import durations, names
 from sshjit.api.ask import AskBody, AskReply
 from sshjit.api.views import CertificateView, RequestState, RequestView
 from sshjit.errors import SshJitError
-from sshjit_client.api.basic import BasicApi
-from sshjit_client.console import exit_codes
+from sshjit_client.api.basic import Away, BasicApi
+from sshjit_client.console import exit_codes, times
 from sshjit_client.console.times import at
 from sshjit_client.identity import sessions
 from sshjit_client.requests import request_text
@@ -24,6 +25,9 @@ from sshjit_client.ssh.connection_args import ConnectionArgs
 from sshjit_client.ssh.openssh import RunningQuery
 from sshjit_client.storage import files
 from sshjit_client.storage.machine import Machine, Session
+
+_REASONS = 3
+"""How many reasons are tried that somebody types because the first one will not do."""
 
 
 def connect(machine: Machine, args: ConnectionArgs, query: RunningQuery | None) -> NoReturn:
@@ -34,7 +38,13 @@ def connect(machine: Machine, args: ConnectionArgs, query: RunningQuery | None) 
 
     """
     through = proxy(machine, args)
-    path = (args.jump and certificate_index.live_config(args, str(machine.state))) or access(machine, args, query)
+    try:
+        path = (args.jump and certificate_index.live_config(args, str(machine.state))) or access(machine, args, query)
+    except Away as error:  # what was typed can't be recorded; what is open works all the same
+        path = certificate_index.live_config(args, str(machine.state), as_typed=False)
+        if not path:
+            raise
+        machine.terminal.warn(f"{error.message}; what you typed anew was NOT recorded; using the access that is open")
     become_ssh(args, path, through)
 
 
@@ -84,12 +94,20 @@ def access(machine: Machine, args: ConnectionArgs, query: RunningQuery | None = 
     state = files.private_folder(machine.state)
     own = sshconfig.answer(query or sshconfig.ask(args, state))
     login = account(args, own)
-    session, api, reply = request_access(machine, access_request(args, host, login))
+    body = access_request(args, host, login)
+    # By an earlier reason nothing is drawn before the person has agreed to it.
+    asks = bool(body.reason) and machine.terminal.asks and "--yes" not in args.flags
+    first = replace(body, certificate=not asks)
+    session, api, reply = request_access(machine, first)
+    if reply.existing:
+        from sshjit_client.requests import earlier_request  # noqa: PLC0415  # most connections do not need it
+
+        earlier_request.report(machine, api, reply.request, body, connecting=True, confirm=asks)
     from sshjit_client import trusted_bundle  # noqa: PLC0415  # loaded by _load_rest by now
     from sshjit_client.connecting import certificate  # noqa: PLC0415
     from sshjit_client.ssh import known_hosts  # noqa: PLC0415
 
-    view = reply.certificate or _wait(machine, api, reply)
+    view = reply.certificate or _wait(machine, api, reply, wait="--no-wait" not in args.flags)
     args.break_glass = reply.request.break_glass
     if args.break_glass:
         machine.terminal.mark = f"{request_text.BREAK_GLASS_MARK}: "
@@ -105,7 +123,9 @@ def access(machine: Machine, args: ConnectionArgs, query: RunningQuery | None = 
     if own.lax:
         machine.terminal.say(f"this connection ignores your {own.lax}: ssh-jit accepts no host key that it can't check")
     kept = sshconfig.Files(Path(session.key), revoked, state)
-    return certificate.keep(checked, args, bundle, own=own, kept=kept, skew=_skew(api.skew))
+    return certificate.keep(
+        checked, args, bundle, own=own, kept=kept, skew=_skew(api.skew), reason=reply.request.reason
+    )
 
 
 def account(args: ConnectionArgs, own: sshconfig.Own) -> str | None:
@@ -124,6 +144,7 @@ def access_request(args: ConnectionArgs, host: str, login: str | None) -> AskBod
         duration=durations.parse(args.duration) if args.duration else None,
         reason=names.free_text(args.reason, "the reason"),
         certificate=True,
+        start=times.ahead(args.start, int(time.time())) if args.start else None,
         break_glass=args.break_glass,
     )
 
@@ -134,23 +155,34 @@ def request_access(machine: Machine, body: AskBody) -> tuple[Session, BasicApi, 
     session = sessions.needed(machine)
     api = BasicApi(session.url, session.token)
     try:
-        reply = _ask(machine, session, api, body)
+        reply = _ask_with_reason(machine, session, api, body)
     except SshJitError as error:
         if signs_in or exit_codes.of(error) is not exit_codes.ExitCode.LOGIN:
             raise
         session = sessions.again(machine)
         api = BasicApi(session.url, session.token)
-        reply = _ask(machine, session, api, body)
+        reply = _ask_with_reason(machine, session, api, body)
     for note in reply.notes:
         machine.terminal.say(note)
-    if reply.existing and body.certificate and request_text.reason_is_lost(reply.request, body.reason):
-        already_requested(machine, api, reply.request, body.reason)
     return session, api, reply
+
+
+def _ask_with_reason(machine: Machine, session: Session, api: BasicApi, body: AskBody) -> AskReply:
+    """The request; where the rule wants another reason, the person at the terminal is asked for one."""
+    for _ in range(_REASONS):
+        try:
+            return _ask(machine, session, api, body)
+        except SshJitError as error:
+            from sshjit_client.requests import reason_prompt  # noqa: PLC0415  # most connections do not need it
+
+            body = replace(body, reason=reason_prompt.ask(machine.terminal, error))
+    return _ask(machine, session, api, body)
 
 
 def _load_rest() -> None:
     """Loads what is needed once there is an answer, while the server works on it."""
     from sshjit_client import trusted_bundle  # noqa: F401, PLC0415
+    from sshjit_client.connecting import certificate  # noqa: F401, PLC0415
 
 
 def _ask(machine: Machine, session: Session, api: BasicApi, body: AskBody) -> AskReply:
@@ -169,14 +201,6 @@ def _ask(machine: Machine, session: Session, api: BasicApi, body: AskBody) -> As
     return signed_request.answer(machine, session, body, reply, api.ask)
 
 
-def already_requested(machine: Machine, api: BasicApi, request: RequestView, reason: str) -> None:
-    """Says that an earlier request for the same thing goes on, and that a new reason was not recorded."""
-    machine.terminal.say(request_text.already_requested(request, int(time.time()) + api.skew, reason))
-    if request_text.reason_is_lost(request, reason):
-        command = "cancel" if request.state is RequestState.PENDING else "done"
-        machine.terminal.hint(f"to change it: ssh-jit {command} {request_text.short(request.id)}, then ask again")
-
-
 def _break_glass(request: RequestView) -> str:
     """The line before every new certificate by break-glass."""
     ends = f" is open until {at(request.ends)}" if request.ends is not None else ""
@@ -184,12 +208,14 @@ def _break_glass(request: RequestView) -> str:
     return f"{request.login}@{request_text.hosts(request.hosts)}{ends}{review} ({request.id})"
 
 
-def _wait(machine: Machine, api: BasicApi, reply: AskReply) -> CertificateView:
+def _wait(machine: Machine, api: BasicApi, reply: AskReply, *, wait: bool) -> CertificateView:
     from sshjit_client.requests import waiting  # noqa: PLC0415  # most connections do not wait
 
     request = reply.request
     if request.state is RequestState.PENDING:
-        request = waiting.until_decided(api, request, machine.terminal)
+        if not wait:
+            raise waiting.not_waiting(api, request)
+        request = waiting.until_decided(api, request, machine)
     elif request.state is not RequestState.APPROVED:
         raise waiting.over(request)
     return api.certificate(request.id)

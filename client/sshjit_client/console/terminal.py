@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
+from typing import TextIO
 
 from sshjit.errors import SshJitError
 from sshjit.terminal_text import cut, inert, wrap
@@ -20,21 +22,40 @@ _NARROWEST = 24
 class Terminal:
     """The standard streams. ``live``: a person sees the standard error. ``typing``: a person can type an answer."""
 
-    def __init__(self) -> None:
-        self.live = sys.stderr.isatty()
-        self.typing = sys.stdin.isatty()
+    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+        self.live = _is_terminal(sys.stderr)
+        self.typing = _is_terminal(sys.stdin)
+        self.rewrites = self.live and (environ or {}).get("TERM") != "dumb"
+        """Whether a line can be written over: not on a terminal that knows no control characters."""
         self.mark = ""
         """The beginning of every line that ``say`` prints."""
+        self.quiet = False
+        """Whether ``say`` and ``progress`` print nothing. What must not be missed is printed all the same."""
         self._progress = False
+
+    @property
+    def asks(self) -> bool:
+        """Whether somebody sees a question and can answer it."""
+        return self.live and self.typing
+
+    def never_ask(self) -> None:
+        """From now on nobody is asked anything, as in a script."""
+        self.live = self.typing = self.rewrites = False
 
     def out(self, text: str = "") -> None:
         """Prints lines made with ``table`` or ``inert`` to the standard output."""
         self.clear()
-        sys.stdout.write(_printable(text, sys.stdout.encoding) + "\n")
-        sys.stdout.flush()
+        if sys.stdout is not None:  # as it is where the caller closed it
+            sys.stdout.write(_printable(text, sys.stdout.encoding) + "\n")
+            sys.stdout.flush()
 
     def say(self, text: str) -> None:
-        """Prints one line ``ssh-jit: …`` on the standard error."""
+        """Prints one line ``ssh-jit: …`` on the standard error, unless it shall be quiet."""
+        if not self.quiet:
+            self.warn(text)
+
+    def warn(self, text: str) -> None:
+        """Prints one line ``ssh-jit: …`` in any case."""
         self._line("ssh-jit: ", f"{self.mark}{text}")
 
     def plain(self, text: str) -> None:
@@ -47,13 +68,13 @@ class Terminal:
 
     def error(self, error: SshJitError) -> None:
         """Prints an error in two lines."""
-        self.say(error.message)
+        self.warn(error.message)
         if error.hint:
             self.hint(error.hint)
 
     def progress(self, text: str) -> None:
-        """Rewrites the status line in place. Without a terminal it prints nothing."""
-        if not self.live:
+        """Rewrites the status line in place. Without a terminal that can do so it prints nothing."""
+        if self.quiet or not self.rewrites:
             return
         line = cut(f"ssh-jit: {self.mark}{inert(text)}", self.columns() - 1)
         sys.stderr.write(f"\r{_printable(line, sys.stderr.encoding)}\x1b[K")
@@ -67,6 +88,13 @@ class Terminal:
             sys.stderr.flush()
             self._progress = False
 
+    def bell(self) -> None:
+        """Calls somebody who may be looking elsewhere."""
+        if self.rewrites and not self.quiet:
+            self.clear()
+            sys.stderr.write("\a")
+            sys.stderr.flush()
+
     def confirm(self, question: str) -> bool:
         """Asks a yes-or-no question; anything but yes is no."""
         return self.ask(f"{question} [y/N] ").lower() in ("y", "yes")
@@ -74,14 +102,14 @@ class Terminal:
     def ask(self, question: str) -> str:
         """Asks for a line; returns it without the spaces around it."""
         self.plain(question)
-        return sys.stdin.readline().strip()
+        return sys.stdin.readline().strip() if sys.stdin is not None else ""
 
     @staticmethod
     def columns() -> int:
         """The columns of the terminal of the standard error; 80 if unknown."""
         try:
             return os.get_terminal_size(sys.stderr.fileno()).columns or 80
-        except (OSError, ValueError):
+        except (AttributeError, OSError, ValueError):  # it is none, or closed
             return 80
 
     def _line(self, head: str, text: str) -> None:
@@ -92,8 +120,17 @@ class Terminal:
 
     def _err(self, text: str) -> None:
         self.clear()
-        sys.stderr.write(_printable(text, sys.stderr.encoding))
-        sys.stderr.flush()
+        if sys.stderr is not None:
+            sys.stderr.write(_printable(text, sys.stderr.encoding))
+            sys.stderr.flush()
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person is at it. A stream that the caller closed is ``None``."""
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:
+        return False
 
 
 def _printable(text: str, encoding: str | None) -> str:

@@ -1,28 +1,32 @@
 """Waiting until somebody has decided a request.
 
-It looks first and waits then, so that an earlier decision is seen at once. It prints new comments. If the server is
-away for a while it goes on waiting: the request lives there, not here.
+It looks first and waits then, so that an earlier decision is seen at once. It prints new comments and approvals, and
+calls the person when it is settled. If the server is away for a while it goes on waiting: the request lives there, not
+here.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from sshjit import durations
 from sshjit.api.views import RequestState, RequestView, StepView
 from sshjit.errors import Failed, Refused, SshJitError
 from sshjit_client.api.basic import BasicApi
+from sshjit_client.console import notification
 from sshjit_client.console.terminal import Terminal
 from sshjit_client.console.times import at
 from sshjit_client.requests.request_text import short, what
+from sshjit_client.storage.machine import Machine
 
 PAUSE = 1.0
 """Seconds between two looks."""
 
 
 def until_decided(
-    api: BasicApi, request: RequestView, terminal: Terminal, *, sleep: Callable[[float], None] = time.sleep
+    api: BasicApi, request: RequestView, machine: Machine, *, sleep: Callable[[float], None] = time.sleep
 ) -> RequestView:
     """Waits for the approval of a request; returns the approved request.
 
@@ -31,40 +35,74 @@ def until_decided(
         Refused: ``waiting``: interrupted; the request lives on.
 
     """
-    shown, comments = "", len(request.comments)
+    wait = _Wait(api, machine.terminal, len(request.comments), len(request.decisions))
     try:
         while True:
             request, problem = _look(api, request)
-            for comment in request.comments[comments:]:
-                terminal.say(f"{comment.person.name} says: {comment.text}")
-            comments = len(request.comments)
-            if request.state is not RequestState.PENDING:
-                return _decided(request, terminal)
-            if request.blocked:
-                raise Refused(
-                    "policy_changed",
-                    f"nobody can approve it any more: {request.blocked}",
-                    hint=f"{_again(request)} requests it again",
-                )
-            ends = request.pending_until - api.skew
-            left = ends - int(time.time())
-            if problem and left < 0:
+            wait.news(request)
+            if request.state is not RequestState.PENDING or request.blocked:
+                break
+            if problem and request.pending_until - api.skew < time.time():
                 raise problem
-            line = missing(request.steps) if not problem else f"{problem.message}; trying again"
-            if not shown:
-                terminal.say(f"{what(request)}: {line}, until {at(ends)}")
-                terminal.say(api.page_of(request.id))
-            elif line != shown and not terminal.live:
-                terminal.say(line)
-            shown = line
-            terminal.progress(f"{line} · {durations.show(max(left, 0))} left")
+            wait.show(request, problem)
             sleep(PAUSE)
     except KeyboardInterrupt:
-        raise Refused(
-            "waiting",
-            f"stopped waiting; {request.id} stays open until {at(request.pending_until - api.skew)}",
-            hint=f"{_again(request)} picks it up; ssh-jit cancel {short(request.id)} cancels it",
-        ) from None
+        raise kept(request, api.skew, "stopped waiting") from None
+    if wait.shown:
+        notification.call(machine.terminal, machine.environ, f"{what(request)}: {request.state.value}")
+    if request.state is RequestState.PENDING:
+        problem_text = f"nobody can approve it any more: {request.blocked}"
+        raise Refused("policy_changed", problem_text, hint=f"{_again(request)} requests it again")
+    return _decided(request, machine.terminal)
+
+
+@dataclass(slots=True)
+class _Wait:
+    """What was shown so far: the last line, and how many comments and decisions."""
+
+    api: BasicApi
+    terminal: Terminal
+    comments: int
+    decisions: int
+    shown: str = ""
+
+    def news(self, request: RequestView) -> None:
+        """Prints what was said and approved since the last look."""
+        for comment in request.comments[self.comments :]:
+            self.terminal.say(f"{comment.person.name} says: {comment.text}")
+        if request.state is RequestState.PENDING:
+            for decision in request.decisions[self.decisions :]:
+                self.terminal.say(f"approved by {decision.person.name}; {missing(request.steps)}")
+        self.comments, self.decisions = len(request.comments), len(request.decisions)
+
+    def show(self, request: RequestView, problem: SshJitError | None) -> None:
+        """Prints whose approval is missing: once in lines that stay, then in the line that is written over."""
+        ends, first = request.pending_until - self.api.skew, not self.shown
+        line = missing(request.steps) if not problem else f"{problem.message}; trying again"
+        if first:
+            self.terminal.say(f"{what(request)}: {line}, until {at(ends)}")
+            self.terminal.say(self.api.page_of(request.id))
+        elif line != self.shown and not self.terminal.rewrites:
+            self.terminal.say(line)
+        self.shown = line
+        by = _listed([decision.person.name for decision in request.decisions], "and")
+        approved = f" · approved by {by}" if by else ""
+        left = durations.show(max(ends - int(time.time()), 0))
+        self.terminal.progress(f"{left} left · {line}{approved} · Ctrl-C keeps the request")
+
+
+def not_waiting(api: BasicApi, request: RequestView) -> Refused:
+    """The error of a connection that shall not wait."""
+    return kept(request, api.skew, f"{missing(request.steps)}: {api.page_of(request.id)}")
+
+
+def kept(request: RequestView, skew: int, why: str) -> Refused:
+    """The error that says that a request lives on, and how to go on with it."""
+    return Refused(
+        "waiting",
+        f"{why}; {request.id} stays open until {at(request.pending_until - skew)}",
+        hint=f"{_again(request)} picks it up; ssh-jit cancel {short(request.id)} cancels it",
+    )
 
 
 def _again(request: RequestView) -> str:
@@ -131,4 +169,4 @@ def _approvers(step: StepView) -> str:
 
 
 def _listed(words: Sequence[str], last: str) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
+    return "".join(words) if len(words) < 2 else f"{', '.join(words[:-1])} {last} {words[-1]}"

@@ -18,6 +18,8 @@ from sshjit_client.storage.paths import private
 SPARE = 5
 """Seconds that a certificate must still live, so that there is time to connect."""
 HEAD = "# ssh-jit until "
+TYPED = "# ssh-jit typed "
+"""The beginning of the second line: the duration and the reason that the certificate was asked for with, as typed."""
 BREAK_GLASS = "break-glass="
 """The beginning of a name for break-glass. No other name has ``=`` there."""
 STRICT = (
@@ -63,15 +65,31 @@ def name_for(args: ConnectionArgs) -> str:
     return f"{BREAK_GLASS}{name}" if args.break_glass else name
 
 
-def live_config(args: ConnectionArgs, state: str) -> str:
-    """The path of the ssh configuration for this command line if its certificate is live, else an empty string."""
+def live_config(args: ConnectionArgs, state: str, *, as_typed: bool = True) -> str:
+    """The path of the ssh configuration for this command line if its certificate is live, else an empty string.
+
+    ``as_typed``: another reason or duration than it was asked for with is not passed over here in silence: then there
+    is no path, and the server is asked what is open.
+    """
     path = os.path.join(state, "open", f"{name_for(args)}.conf")
     try:
         with open(path, "rb") as file:
             first = file.readline(80)
+            other = as_typed and (args.reason or args.duration or args.start) and _differs(args, file.readline(4000))
     except OSError:
         return ""
-    return path if until(first) > time.time() + SPARE and private(state) else ""
+    return path if not other and until(first) > time.time() + SPARE and private(state) else ""
+
+
+def typed_line(args: ConnectionArgs, reason: str) -> str:
+    """The second line of such a file; ``reason`` is the request's."""
+    return f"{TYPED}{args.duration or '-'} {reason}"
+
+
+def _differs(args: ConnectionArgs, second: bytes) -> bool:
+    """Whether something was typed that the second line does not say."""
+    duration, _, reason = second.decode("utf-8", "replace").removeprefix(TYPED).rstrip("\n").partition(" ")
+    return bool(args.start) or (args.duration or duration) != duration or (args.reason.strip() or reason) != reason
 
 
 def any_live(state: str) -> bool:

@@ -10,8 +10,11 @@ from __future__ import annotations
 WITH_VALUE = frozenset("BbcDEeFIiJLlmOoPpQRSWw")
 """ssh's options that take a value, in the same word or the next."""
 
-OURS = {"--action": "action", "--reason": "reason", "--for": "duration"}
+OURS = {"--action": "action", "--reason": "reason", "--for": "duration", "--start": "start"}
 """Our own options; each takes a value."""
+
+FLAGS = frozenset(("--break-glass", "--no-wait", "--non-interactive", "--quiet", "--yes"))
+"""Our own options without a value."""
 
 LOCAL = frozenset("VQGO")
 """ssh's options that do not open a session: version, queries, the configuration, and a master's control commands."""
@@ -38,12 +41,14 @@ class ConnectionArgs:
         "options",
         "reason",
         "ssh",
+        "start",
     )
 
     def __init__(self) -> None:
         self.action = "shell"
         self.reason = ""
         self.duration = ""
+        self.start = ""
         self.config = ""
         """The value of ``-F``; empty if there is none."""
         self.host = ""
@@ -84,7 +89,7 @@ def read(words: list[str], flags: tuple[str, ...] = ()) -> ConnectionArgs:
             closed = True
             args.options.append(word)
         elif not closed and word.startswith("--"):
-            if word in flags:
+            if word in flags or word in FLAGS:
                 args.flags.add(word)
             else:
                 at = _ours(args, word, words, at)

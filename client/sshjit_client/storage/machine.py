@@ -60,7 +60,7 @@ class Machine:
     @classmethod
     def here(cls, environ: Mapping[str, str]) -> Machine:
         """This machine, as the environment describes it."""
-        return cls(environ, Path(paths.config_folder(environ)), Path(paths.state_folder(environ)), Terminal())
+        return cls(environ, Path(paths.config_folder(environ)), Path(paths.state_folder(environ)), Terminal(environ))
 
     @property
     def may_sign_in(self) -> bool:

@@ -153,7 +153,7 @@ def test_nobody_home_is_exit_8_and_says_what_still_works(laptop: Laptop, server:
     server.away()
     done = laptop.run("postgres@db1", "true")
     assert done.returncode == 8
-    assert done.stderr == "ssh-jit: can't reach the CA; certificates that you have still work: ssh-jit status\n"
+    assert done.stderr == "ssh-jit: can't reach the CA; existing certificates still work: ssh-jit status\n"
     status = laptop.run("status")
     assert (status.returncode, "deploy@web1" in status.stdout) == (8, True)
     assert "ssh-jit status" not in status.stderr, "one who has typed it knows"

@@ -17,7 +17,10 @@ from sshjit_client.storage import files
 
 @pytest.mark.parametrize(
     ("module", "needed"),
-    [("run", {"views", "session"}), ("connection", {"views", "session", "ask", "message", "action_signature"})],
+    [
+        ("run", {"views", "session"}),
+        ("connecting.connection", {"views", "session", "ask", "message", "action_signature"}),
+    ],
 )
 def test_a_connection_loads_what_it_needs_and_no_more(module: str, needed: set[str]) -> None:
     code = f"import sys, sshjit_client.{module}; print(*(name for name in sys.modules if name.startswith('sshjit.')))"
@@ -28,12 +31,13 @@ def test_a_connection_loads_what_it_needs_and_no_more(module: str, needed: set[s
 
 def test_what_the_answer_needs_is_loaded_once_the_request_is_sent() -> None:
     code = (
-        "import sys, sshjit_client.connecting.connection as c; late = {'certificate', 'trusted_bundle', 'waiting'};"
+        "import sys, sshjit_client.connecting.connection as c;"
+        "late = {'connecting.certificate', 'trusted_bundle', 'requests.waiting'};"
         "loaded = lambda: sorted(name for name in late if f'sshjit_client.{name}' in sys.modules);"
         "print(loaded()); c._load_rest(); print(loaded())"
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert printed.splitlines() == ["[]", "['certificate', 'trusted_bundle']"]
+    assert printed.splitlines() == ["[]", "['connecting.certificate', 'trusted_bundle']"]
 
 
 def test_it_is_loaded_while_the_server_works() -> None:

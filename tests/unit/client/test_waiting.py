@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from sshjit.api.ask import AskBody
@@ -9,13 +11,12 @@ from sshjit.api.views import RequestView, StepView
 from sshjit.errors import Refused
 from sshjit_client.api.full import FullApi
 from sshjit_client.console import exit_codes
-from sshjit_client.console.terminal import Terminal
 from sshjit_client.requests import waiting
 from sshjit_client.storage import files
-from sshjit_client.storage.machine import Session
+from sshjit_client.storage.machine import Machine, Session
 from tests.support.client_server import ClientServer
 from tests.support.installation import BOB
-from tests.unit.client.conftest import Laptop
+from tests.unit.client.conftest import Laptop, here
 
 Pending = tuple[FullApi, RequestView]
 
@@ -32,6 +33,11 @@ def pending(laptop: Laptop, server: ClientServer) -> Pending:
     return api, api.ask(body).request
 
 
+def nobody() -> Machine:
+    """A machine at which nobody sits."""
+    return here(Path("/nowhere"))
+
+
 def must_not_sleep(seconds: float) -> None:
     pytest.fail("there was nothing to wait for")
 
@@ -39,7 +45,7 @@ def must_not_sleep(seconds: float) -> None:
 def test_t42_a_decision_made_before_the_wait_is_seen_at_once(pending: Pending, server: ClientServer) -> None:
     api, request = pending
     server.decide(request.id)
-    decided = waiting.until_decided(api, request, Terminal(), sleep=must_not_sleep)
+    decided = waiting.until_decided(api, request, nobody(), sleep=must_not_sleep)
     assert decided.state.value == "approved"
 
 
@@ -53,7 +59,7 @@ def test_each_end_has_its_exit_code(pending: Pending, server: ClientServer, how:
     if how == "end":
         api.close("end", request.id)
     with pytest.raises(Refused) as error:
-        waiting.until_decided(api, request, Terminal(), sleep=must_not_sleep)
+        waiting.until_decided(api, request, nobody(), sleep=must_not_sleep)
     assert exit_codes.of(error.value) == code
 
 
@@ -61,7 +67,7 @@ def test_t73_nobody_waits_for_what_nobody_can_approve_any_more(pending: Pending,
     api, request = pending
     server.front.ca.change_policy('name = "database"', 'name = "databases"')
     with pytest.raises(Refused) as error:
-        waiting.until_decided(api, request, Terminal(), sleep=must_not_sleep)
+        waiting.until_decided(api, request, nobody(), sleep=must_not_sleep)
     assert (error.value.code, error.value.hint) == ("policy_changed", "the same command requests it again")
     assert 'rule "databases" decides now, not "database"' in error.value.message
 
@@ -77,7 +83,7 @@ def test_without_a_terminal_one_line_when_something_changes(
         if len(looks) == 5:
             server.decide(request.id)
 
-    waiting.until_decided(api, request, Terminal(), sleep=sleep)
+    waiting.until_decided(api, request, nobody(), sleep=sleep)
     lines = capsys.readouterr().err.splitlines()
     assert [line.partition(", until")[0] for line in lines] == [
         "ssh-jit: postgres@db1, 1 h: waiting for approval by Bob (lead)",
