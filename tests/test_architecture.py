@@ -147,7 +147,9 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     "sshjit_client": [
         ("__main__",),
         ("cli",),
+        ("manual",),
         ("commands", "run"),
+        ("diagnosis",),
         ("connecting",),
         ("policy", "requests"),
         ("option_parser",),
@@ -173,7 +175,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("certificate_index",),
         ("connection_args", "openssh"),
     ],
-    "sshjit_client.storage": [("machine",), ("files",), ("paths",)],
+    "sshjit_client.storage": [("host_names",), ("machine",), ("files",), ("paths",)],
     "sshjit_client.api": [("full",), ("basic",)],
     "sshjit_host": [
         ("__main__",),
@@ -190,9 +192,12 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("errors", "findings", "program", "times", "version"),
     ],
     "sshjit_client.commands": [
-        ("decisions", "hosts", "locks", "request_lists", "requests"),
-        ("account", "break_glass", "resolve_request", "setup", "signatures", "status"),
+        ("decisions", "hosts", "history", "locks", "request_lists", "requests"),
+        ("doctor", "permissions", "reachable", "status"),
+        ("account", "break_glass", "kept_certificates", "resolve_request", "setup", "signatures"),
     ],
+    "sshjit_client.diagnosis": [("host_checks", "machine_checks", "trial"), ("finding",)],
+    "sshjit_client.manual": [("__main__", "command"), ("completion", "man_page"), ("command_table",)],
     "sshjit_client.policy": [
         ("command",),
         ("test_runner",),

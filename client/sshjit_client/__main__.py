@@ -36,6 +36,10 @@ SUBCOMMANDS = frozenset(
         "status",
         "setup",
         "hosts",
+        "doctor",
+        "log",
+        "open",
+        "completion",
         "policy",
     )
 )
@@ -66,7 +70,7 @@ def main() -> int:
     except connection_args.Usage as error:
         from sshjit_client import run  # noqa: PLC0415
 
-        return run.usage(str(error))
+        return run.usage(str(error), words[0])
     if "--break-glass" in args.flags:
         from sshjit_client import cli  # noqa: PLC0415
 

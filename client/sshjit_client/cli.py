@@ -5,21 +5,9 @@ from __future__ import annotations
 import importlib
 
 from sshjit_client import run
+from sshjit_client.console.command_files import FILE_OF
 from sshjit_client.console.helptext import PAGE
 from sshjit_client.storage.machine import Machine
-
-_FILES = {
-    "account": ("login", "logout", "whoami"),
-    "requests": ("extend", "cancel", "done"),
-    "decisions": ("approve", "deny", "comment", "review"),
-    "request_lists": ("requests", "show"),
-    "locks": ("lock", "unlock", "locks", "revoke"),
-    "setup": ("setup",),
-    "status": ("status",),
-    "hosts": ("hosts",),
-}
-"""Module of ``commands`` -> the subcommands that it has, for all that argparse reads."""
-_FILE = {command: file for file, commands in _FILES.items() for command in commands}
 
 
 def subcommand(words: list[str]) -> int:
@@ -44,8 +32,12 @@ def _run(machine: Machine, name: str, words: list[str]) -> int:
             from sshjit_client.policy import command  # noqa: PLC0415
 
             return command.run(machine, words)
+        case "completion":
+            from sshjit_client.manual import command as manual  # noqa: PLC0415
+
+            return manual.completion(machine, words)
     from sshjit_client.option_parser import Parser  # noqa: PLC0415
 
     parser = Parser(f"ssh-jit {name}")
-    act = importlib.import_module(f"sshjit_client.commands.{_FILE[name]}").BUILD[name](parser)
+    act = importlib.import_module(f"sshjit_client.commands.{FILE_OF[name]}").BUILD[name](parser)
     return int(act(machine, parser.parse_args(words)))

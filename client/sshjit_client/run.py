@@ -41,12 +41,17 @@ def _connect(machine: Machine, args: ConnectionArgs) -> NoReturn:
     query = None if args.jump else sshconfig.ask(args, files.private_folder(machine.state))
     from sshjit_client.connecting import connection  # noqa: PLC0415
 
-    connection.connect(machine, args, query)
+    try:
+        connection.connect(machine, args, query)
+    except Invalid as error:
+        if error.code != "unknown_host" or not (meant := _meant(args.host)):
+            raise
+        raise Invalid(error.code, error.message, hint=meant) from None
 
 
-def usage(problem: str) -> int:
-    """Reports a command line that makes no sense."""
-    return guarded(lambda _: _refuse(problem))
+def usage(problem: str, first: str = "") -> int:
+    """Reports a command line that makes no sense; ``first``: the word that may have been meant for a command."""
+    return guarded(lambda _: _refuse(problem, first))
 
 
 def guarded(run: Callable[[Machine], int | None]) -> int:
@@ -78,5 +83,14 @@ def _still_works(machine: Machine, error: SshJitError) -> SshJitError:
     return Failed(error.code, f"{error.message}; existing certificates still work: ssh-jit status", hint=error.hint)
 
 
-def _refuse(problem: str) -> NoReturn:
-    raise Invalid("usage", problem, hint=USAGE)
+def _refuse(problem: str, first: str) -> NoReturn:
+    raise Invalid("usage", problem, hint=_meant(first) or USAGE)
+
+
+def _meant(word: str) -> str:
+    """The command that ``word`` may have been meant for, as a question; empty if it is like none."""
+    from sshjit_client.console.command_files import COMMANDS  # noqa: PLC0415  # only somebody who mistyped needs it
+    from sshjit_client.console.near_words import nearest  # noqa: PLC0415
+
+    command = nearest(word, COMMANDS) if word.islower() else None
+    return f"did you mean ssh-jit {command}?" if command else ""

@@ -24,6 +24,13 @@ if TYPE_CHECKING:  # loaded where they are used: most connections need none of t
     from sshjit.api.sign_in import LoggedIn, LoginBody
 
 T = TypeVar("T")
+_GATEWAY = {
+    502: "a proxy answers that it can't reach the ssh-jit server behind it",
+    503: "a proxy answers that the ssh-jit server behind it is not available",
+    504: "a proxy answers that the ssh-jit server behind it did not answer in time",
+}
+"""What stands between us and the server says, where the server itself would send JSON."""
+_TRY_LATER = "try again in a minute; if it goes on, tell the operator"
 
 
 class Away(Failed):
@@ -144,6 +151,8 @@ def error_of(answer: http_client.Answer) -> SshJitError:
             ErrorReply, reply["error"] if isinstance(reply, dict) and "error" in reply else reply
         )
     except Invalid:
+        if answer.status in _GATEWAY:
+            return Away("bad_gateway", f"{_GATEWAY[answer.status]} (HTTP {answer.status})", hint=_TRY_LATER)
         what = "a redirect" if 300 <= answer.status < 400 else f"HTTP {answer.status}"
         return Failed(
             "bad_answer", f"the server answered with {what}", hint="is this the address of an ssh-jit server?"

@@ -25,6 +25,7 @@ from sshjit.api.details import RequestReply, RequestsReply
 from sshjit.api.explain import ExplainBody, ExplainReply
 from sshjit.api.hosts import HostReply, HostsReply, HostView
 from sshjit.api.locks import LockReply, LocksReply, LockView, RevokeReply
+from sshjit.api.log import LogReply
 from sshjit.api.sign_in import ChallengeReply
 from sshjit.api.views import RequestState, RequestView
 from sshjit_client.api.basic import BasicApi, path_of
@@ -69,6 +70,11 @@ class FullApi(BasicApi):
         """One page of requests, newest first."""
         query = {"scope": scope, **{key: value for key, value in wire.encode(which).items() if value is not None}}
         return self.call(RequestsReply, "GET", f"requests?{urlencode(query)}")
+
+    def log(self, person: str, before: int | None, limit: int) -> LogReply:
+        """A page of the log's entries about somebody (a subject's id), newest first."""
+        query = {"person": person, "limit": limit, **({} if before is None else {"before": before})}
+        return self.call(LogReply, "GET", f"log?{urlencode(query)}")
 
     def shown(self, request: str) -> RequestReply:
         """One request; for an approver, with what is known of the requester."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from sshjit import durations
+from sshjit import durations, wire
 from sshjit.api.session import LoginView
 from sshjit.terminal_text import fitted
-from sshjit_client.api.basic import BasicApi
+from sshjit_client.api.basic import Away, BasicApi
+from sshjit_client.console import json_output
 from sshjit_client.console.exit_codes import ExitCode
 from sshjit_client.console.styles import table_width
 from sshjit_client.console.times import at
@@ -49,20 +50,31 @@ def logout(machine: Machine, _: Options) -> int:
     if session is None:
         machine.terminal.say("you are not signed in")
         return ExitCode.OK
-    BasicApi(session.url, session.token).logout()
+    try:
+        BasicApi(session.url, session.token).logout()
+    except Away as error:
+        ends = f"there the sign-in {session.login.id} ends at {at(session.login.expires)}"
+        machine.terminal.warn(f"signed out on this machine, but the server was not told: {error.message}; {ends}")
+        machine.terminal.hint("if this machine is in wrong hands, have that sign-in ended: ssh-jit revoke --login ID")
+        return ExitCode.REACH
     machine.terminal.say(f"{session.login.person.name} is signed out")
     return ExitCode.OK
 
 
 def _whoami(parser: Parser) -> Act:
     parser.description = "Shows who is signed in, with which roles, and until when."
+    parser.add_argument("--json", action="store_true", help="print JSON")
     return whoami
 
 
-def whoami(machine: Machine, _: Options) -> int:
+def whoami(machine: Machine, options: Options) -> int:
     """Shows the sign-in as the server knows it."""
     session = sessions.kept(machine)
-    machine.terminal.out(sign_in_details(BasicApi(session.url, session.token).whoami()))
+    login = BasicApi(session.url, session.token).whoami()
+    if options.json:
+        json_output.print_json(machine.terminal, wire.encode(login))
+    else:
+        machine.terminal.out(sign_in_details(login))
     return ExitCode.OK
 
 

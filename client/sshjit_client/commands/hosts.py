@@ -1,4 +1,4 @@
-"""``ssh-jit hosts``: listing the hosts; adding, labelling and removing them with a signature."""
+"""``ssh-jit hosts``: what can be reached and what it takes; adding, labelling, removing hosts with a signature."""
 
 from __future__ import annotations
 
@@ -7,19 +7,25 @@ from pathlib import Path
 
 from sshjit import names, sshkey, wire
 from sshjit.api.bodies import HostBody, LabelsBody, RemoveBody, ShownHost
-from sshjit.api.hosts import HostReply, HostView
+from sshjit.api.hosts import HostReply, HostsReply, HostView
 from sshjit.api.signed import AddHost, LabelHost, RemoveHost
 from sshjit.errors import Invalid, Refused
 from sshjit.terminal_text import fitted
 from sshjit_client import host_certificates, trusted_bundle
 from sshjit_client.api.full import FullApi
-from sshjit_client.commands import resolve_request
+from sshjit_client.commands import permissions, reachable, resolve_request
 from sshjit_client.commands.signatures import Signer
+from sshjit_client.console import json_output
 from sshjit_client.console.exit_codes import ExitCode
 from sshjit_client.console.styles import table_width
 from sshjit_client.console.times import at
 from sshjit_client.option_parser import Act, Build, Options, Parser
+from sshjit_client.storage import host_names
 from sshjit_client.storage.machine import Machine
+
+_SHOWN = 50
+"""Hosts in a list, without ``--limit``."""
+_CHANGING = "changing the hosts"
 
 
 def _hosts(parser: Parser) -> Act:
@@ -51,20 +57,66 @@ def _hosts(parser: Parser) -> Act:
     gone.add_argument("--reason", metavar="TEXT", required=True, help="why; it goes into the log")
     _confirmed(gone)
     gone.set_defaults(run=remove)
-    parser.set_defaults(run=listing)
+    parser.set_defaults(run=listing, only=[])
+    parser.add_argument("--details", action="store_true", help="addresses, labels, host certificates, other names")
+    parser.add_argument("--host", metavar="PART", dest="only", action="append", help="only hosts whose name has PART")
+    parser.add_argument("--label", metavar="K=V", action="append", default=[], help="only hosts with this label")
+    parser.add_argument("--limit", metavar="N", type=int, default=_SHOWN, help=f"at most so many [{_SHOWN}]")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     return lambda machine, options: int(options.run(machine, options))
 
 
-def listing(machine: Machine, _: Options) -> int:
-    """Lists the hosts."""
-    _session, api = resolve_request.signed_in(machine)
-    reply, bundle = api.hosts(), trusted_bundle.current(machine, machine.settings())
+def listing(machine: Machine, options: Options) -> int:
+    """Lists the hosts: what each takes, or with ``--details`` how each is reached and known."""
+    session, api = resolve_request.signed_in(machine)
+    reply = api.hosts()
+    host_names.keep(machine, [host.name for host in reply.hosts])
+    chosen = [host for host in reply.hosts if _is_meant(host, options)]
+    shown = chosen[: options.limit] if options.details else chosen
+    if options.details:
+        _print_details(machine, options, reply, shown)
+    else:
+        views = reachable.look(session, api, chosen, options.limit)
+        _print_reachable(machine, options, views)
+        shown = [view.host for view in views]
+    if len(shown) < len(chosen):
+        more = len(chosen) - len(shown)
+        machine.terminal.hint(f"{more} more: --host PART, --label env=prod, or --limit {len(chosen)}")
+    return ExitCode.OK
+
+
+def _print_reachable(machine: Machine, options: Options, views: list[reachable.Reachable]) -> None:
+    if options.json:
+        found = [
+            wire.encode(view.host) | {"access": view.verdict, "account": view.account, "what": view.what}
+            for view in views
+        ]
+        json_output.print_json(machine.terminal, {"hosts": found})
+        return
+    rows = [["HOST", "ACCOUNT", "ACCESS", "LABELS"]]
+    rows += [[view.host.name, view.account, view.what, _pairs(view.host)] for view in views]
+    machine.terminal.out(fitted(rows, table_width()) if views else "no hosts")
+    if views and machine.terminal.live:
+        machine.terminal.hint("ssh-jit explain HOST says more; ssh-jit hosts --details, addresses and host keys")
+
+
+def _print_details(machine: Machine, options: Options, reply: HostsReply, shown: list[HostView]) -> None:
+    if options.json:
+        json_output.print_json(machine.terminal, {"hosts": [wire.encode(host) for host in shown]})
+        return
+    bundle = trusted_bundle.current(machine, machine.settings())
     rows = [["HOST", "ADDRESS", "LABELS", "HOST CERTIFICATES", "ALIASES"]]
-    for host in reply.hosts:
+    for host in shown:
         shows = host_certificates.column(host.name, reply, bundle)
         rows.append([host.name, _way(host), _pairs(host), shows, " ".join(host.aliases)])
     machine.terminal.out(fitted(rows, table_width()))
-    return ExitCode.OK
+
+
+def _is_meant(host: HostView, options: Options) -> bool:
+    """Whether ``--host`` and ``--label`` choose it."""
+    names_of = (host.name, *host.aliases)
+    named = not options.only or any(part in name for part in options.only for name in names_of)
+    return named and set(_labels(options)) <= set(host.labels)
 
 
 def _way(host: HostView) -> str:
@@ -75,6 +127,7 @@ def _way(host: HostView) -> str:
 def add(machine: Machine, options: Options) -> int:
     """Enrols a host with its keys, with a signature."""
     session, api = resolve_request.signed_in(machine)
+    permissions.require(api, "hosts", _CHANGING)
     keys = tuple(_key(path) for path in options.host_key)
     aliases, labels = tuple(options.alias), _labels(options)
     machine.terminal.say(f"host {options.name} at {options.address}:{options.port}")
@@ -104,6 +157,7 @@ def add(machine: Machine, options: Options) -> int:
 def label(machine: Machine, options: Options) -> int:
     """Shows a host and replaces all its labels, with a signature over what was shown."""
     session, api = resolve_request.signed_in(machine)
+    permissions.require(api, "hosts", _CHANGING)
     labels = _labels(options)
     if not labels:
         raise Invalid("usage", "no label given", hint="ssh-jit hosts label NAME --label env=prod")
@@ -133,6 +187,7 @@ def _say_affected(machine: Machine, reply: HostReply) -> None:
 def remove(machine: Machine, options: Options) -> int:
     """Shows a host and removes it, with a signature over what was shown."""
     session, api = resolve_request.signed_in(machine)
+    permissions.require(api, "hosts", _CHANGING)
     reason = names.free_text(options.reason, "the reason")
     name, shown = _shown(machine, api, options.name)
     _confirm(machine, options, "remove this host?")

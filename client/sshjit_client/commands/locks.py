@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
+from typing import Any
 
-from sshjit import names, wire
+from sshjit import wire
 from sshjit.api.bodies import LockBody, LockKind, RevokeBody, ShownLock, UnlockBody
 from sshjit.api.locks import LockView
 from sshjit.api.signed import Unlock
 from sshjit.errors import Invalid, Refused
 from sshjit.terminal_text import fitted
-from sshjit_client.commands import resolve_request
+from sshjit_client.commands import permissions, resolve_request
 from sshjit_client.commands.signatures import Signer
+from sshjit_client.console import json_output
 from sshjit_client.console.exit_codes import ExitCode
 from sshjit_client.console.styles import table_width
 from sshjit_client.console.times import at
 from sshjit_client.option_parser import Act, Build, Options, Parser
-from sshjit_client.requests import request_text
+from sshjit_client.requests import reason_prompt, request_text
 from sshjit_client.storage.machine import Machine
 
 _KINDS: tuple[LockKind, ...] = ("person", "host", "login", "key")
@@ -41,7 +42,9 @@ def _lock(parser: Parser) -> Act:
 def lock(machine: Machine, options: Options) -> int:
     """Locks something; prints what this revoked, and how to undo it."""
     _, api = resolve_request.signed_in(machine)
-    body = LockBody("everything", None, _reason(options))
+    if machine.terminal.typing and (options.reason is None or (options.all and not options.yes)):
+        permissions.require(api, "lock", "locking")  # before anything is asked
+    body = LockBody("everything", None, _reason(machine, options))
     for kind in _KINDS:
         if (target := getattr(options, kind)) is not None:
             body = LockBody(kind, target, body.reason)
@@ -49,6 +52,7 @@ def lock(machine: Machine, options: Options) -> int:
     if body.target is None and not options.yes and machine.terminal.typing and not machine.terminal.confirm(question):
         raise Refused("not_locked", "nothing was locked")
     done = api.lock(body)
+    _print_json(machine, options, wire.encode(done))
     counted = f"{_count(done.requests, 'grant')}, {_count(done.logins, 'sign-in')}"
     machine.terminal.say(f"{done.lock.title} is locked: {done.lock.id}")
     machine.terminal.say(f"revoked: {counted}, {_count(done.certificates, 'live certificate')}")
@@ -67,14 +71,17 @@ def _unlock(parser: Parser) -> Act:
 def unlock(machine: Machine, options: Options) -> int:
     """Shows a lock and removes what it showed, with a signature over both."""
     session, api = resolve_request.signed_in(machine)
-    reason, lock = _reason(options), _known(api.locks(), options.lock)
+    permissions.require(api, "unlock", "unlocking")
+    lock = _known(api.locks(), options.lock)
     machine.terminal.say(f"{lock.title} is locked since {at(lock.since)} by {lock.by}: {lock.reason}")
     machine.terminal.say(f"the lock {lock.id} is on: {lock.kind} {lock.target or ''}".rstrip())
+    reason = _reason(machine, options)
     if not options.yes and machine.terminal.typing and not machine.terminal.confirm("remove this lock?"):
         raise Refused("not_unlocked", "nothing was unlocked")
     shown = wire.fill(ShownLock, lock)
     signature = Signer(machine, session, api).act(Unlock(session.login.id, lock.id, reason, None, shown))
     api.unlock(lock.id, UnlockBody(reason, signature, shown))
+    _print_json(machine, options, {"unlocked": wire.encode(lock)})
     machine.terminal.say(f"unlocked: {lock.title} ({lock.id}); what was revoked stays revoked")
     return ExitCode.OK
 
@@ -90,7 +97,7 @@ def locks(machine: Machine, options: Options) -> int:
     _, api = resolve_request.signed_in(machine)
     locked = api.locks()
     if options.json:
-        machine.terminal.out(json.dumps({"locks": wire.encode(locked)}, indent=2))
+        json_output.print_json(machine.terminal, {"locks": wire.encode(locked)})
     elif not locked:
         machine.terminal.say("nothing is locked")
     else:
@@ -114,7 +121,8 @@ def revoke(machine: Machine, options: Options) -> int:
     """Revokes, and prints what was revoked."""
     session, api = resolve_request.signed_in(machine)
     request = None if options.id is None else resolve_request.id_of(api, session, options.id)
-    done = api.revoke(RevokeBody(request, options.certificate, options.login, _reason(options)))
+    done = api.revoke(RevokeBody(request, options.certificate, options.login, _reason(machine, options)))
+    _print_json(machine, options, wire.encode(done))
     for each in done.requests:
         machine.terminal.say(f"revoked: {request_text.what(each)} of {each.requester.name}")
     if options.certificate is not None:
@@ -137,11 +145,17 @@ def _known(known: tuple[LockView, ...], prefix: str) -> LockView:
 
 
 def _why(parser: Parser) -> None:
-    parser.add_argument("--reason", metavar="TEXT", required=True, help="why; it goes into the log")
+    parser.add_argument("--reason", metavar="TEXT", help="why; it goes into the log")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
-def _reason(options: Options) -> str:
-    return names.free_text(options.reason, "the reason")
+def _reason(machine: Machine, options: Options) -> str:
+    return reason_prompt.given(machine.terminal, options.reason, "Why? It goes into the log")
+
+
+def _print_json(machine: Machine, options: Options, value: Any) -> None:
+    if options.json:
+        json_output.print_json(machine.terminal, value)
 
 
 def _count(number: int, what: str) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import time
+from dataclasses import dataclass
+from typing import Any
 
 from sshjit import wire
 from sshjit.api.views import RequestState, RequestView
-from sshjit.errors import Invalid
+from sshjit.errors import Invalid, Refused, SshJitError
 from sshjit_client.api.full import PAGE, Filter, FullApi, Scope
 from sshjit_client.commands import resolve_request
-from sshjit_client.console import times
+from sshjit_client.console import json_output, times
 from sshjit_client.console.exit_codes import ExitCode
 from sshjit_client.console.styles import table_width
 from sshjit_client.option_parser import Act, Build, Options, Parser
@@ -26,6 +27,7 @@ _SCOPES: dict[Scope, str] = {
     "review": "only break-glass access that you can review",
     "all": "everybody's requests; for auditors",
 }
+_ALIVE = (RequestState.PENDING, RequestState.APPROVED)
 _TITLES: dict[Scope, str] = {
     "approve": "waiting for your approval",
     "review": "break-glass access to review",
@@ -48,6 +50,7 @@ def _requests(parser: Parser) -> Act:
         choices=[each.value for each in RequestState],
         help="only requests in this state: pending, approved …",
     )
+    group.add_argument("--over", action="store_true", help="yours, also those that are over")
     parser.add_argument("--since", metavar="DATE", help="requested since then: 2026-12-01, or 7d for 7 days ago")
     parser.add_argument("--limit", metavar="N", type=int, default=SHOWN, help=f"the newest N [{SHOWN}]")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -55,22 +58,73 @@ def _requests(parser: Parser) -> Act:
 
 
 def requests(machine: Machine, options: Options) -> int:
-    """Prints one list, or the two or three that matter now."""
+    """Prints one list, or those that matter now."""
     if options.limit < 1:
         raise Invalid("usage", "--limit must be at least 1", hint="ssh-jit requests --help")
     session, api = resolve_request.signed_in(machine)
     since = None if options.since is None else times.back(options.since, int(time.time()))
     which = Filter(options.find, RequestState(options.state) if options.state else None, since)
-    scopes: list[Scope] = [options.scope] if options.scope else _now(session)
-    pages = {scope: _pages(api, scope, which, options.limit) for scope in scopes}
+    scope: Scope | None = "mine" if options.over else options.scope
+    scopes: list[Scope] = [scope] if scope else _now(session)
+    plain = which == Filter() and scope is None and not options.json
+    try:
+        lists = {scope: _listed(api, scope, which, options.limit, living=plain) for scope in scopes}
+    except SshJitError as error:
+        if error.code != "not_permitted":
+            raise
+        hint = (
+            "ssh-jit requests, without options, shows yours and those that you can decide; ssh-jit whoami, what you may"
+        )
+        raise Refused(error.code, error.message, hint=hint) from None
     if options.json:
-        lists = {"requests" if options.scope else scope: wire.encode(page) for scope, (page, _) in pages.items()}
-        machine.terminal.out(json.dumps(lists, indent=2))
+        found = {"requests" if len(scopes) == 1 else name: _json(api, page.requests) for name, page in lists.items()}
+        json_output.print_json(machine.terminal, found)
         return ExitCode.OK
-    _print(machine, {scope: page for scope, (page, _) in pages.items() if page}, resolve_request.now(api))
-    if any(more for _, more in pages.values()):
+    _print(machine, api, lists)
+    if any(page.more for page in lists.values()):
         machine.terminal.hint(f"there are older requests: use --limit {options.limit * 5}, --find or --since")
     return ExitCode.OK
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """A part of a list. ``over``: how many that are over were left out, in words; empty for none."""
+
+    requests: list[RequestView]
+    more: bool
+    over: str = ""
+
+
+def _listed(api: FullApi, scope: Scope, which: Filter, limit: int, *, living: bool) -> _Page:
+    """A list as it is shown: what waits for an answer by the time that is left, everything else the newest first.
+
+    ``living``: of one's own only what is not over, and how many are.
+    """
+    if scope == "approve":
+        waiting, more = _pages(api, scope, which, max(limit, PAGE))
+        waiting.sort(key=lambda request: (request.pending_until, request.id))
+        return _Page(waiting[:limit], more or len(waiting) > limit)
+    if scope != "mine" or not living:
+        return _Page(*_pages(api, scope, which, limit))
+    newest, older = _pages(api, scope, which, PAGE)
+    alive = {request.id: request for request in newest if request.state in _ALIVE}
+    if older:
+        for state in _ALIVE:
+            alive.update((request.id, request) for request in _pages(api, scope, Filter(state=state), PAGE)[0])
+    over = sum(request.state not in _ALIVE for request in newest)
+    ordered = sorted(alive.values(), key=lambda request: (_ALIVE.index(request.state), request.ends or request.asked))
+    return _Page(ordered[:limit], len(ordered) > limit, _over_text(over, at_least=older))
+
+
+def _over_text(over: int, *, at_least: bool) -> str:
+    if not over:
+        return ""
+    many = f"more than {over} are" if at_least else "1 is" if over == 1 else f"{over} are"
+    return f"{many} over: ssh-jit requests --over"
+
+
+def _json(api: FullApi, requests: list[RequestView]) -> list[Any]:
+    return [wire.encode(request) | {"page": api.page_of(request.id)} for request in requests]
 
 
 def _now(session: Session) -> list[Scope]:
@@ -92,12 +146,20 @@ def _pages(api: FullApi, scope: Scope, which: Filter, limit: int) -> tuple[list[
             return newest[:limit], before is not None or len(newest) > limit  # an older server sends whole seconds
 
 
-def _print(machine: Machine, lists: dict[Scope, list[RequestView]], now: int) -> None:
-    if not lists:
+def _print(machine: Machine, api: FullApi, lists: dict[Scope, _Page]) -> None:
+    out, now = machine.terminal.out, resolve_request.now(api)
+    shown = {scope: page for scope, page in lists.items() if page.requests or page.over}
+    if not shown:
         machine.terminal.say("no requests")
-    for number, (scope, requests) in enumerate(lists.items()):
-        machine.terminal.out(f"{chr(10) if number else ''}{_TITLES[scope]}\n")
-        machine.terminal.out(request_text.requests(requests, now, theirs=scope != "mine", columns=table_width()))
+    for number, (scope, page) in enumerate(shown.items()):
+        out(f"{chr(10) if number else ''}{_TITLES[scope]}\n")
+        if page.requests:
+            theirs, columns = scope != "mine", table_width()
+            out(request_text.requests(page.requests, now, theirs=theirs, columns=columns, page=api.page_of))
+        else:
+            out("none is pending or open")
+        if page.over:
+            out(f"\n{page.over}")
 
 
 def _show(parser: Parser) -> Act:
@@ -112,7 +174,7 @@ def show_one(machine: Machine, options: Options) -> int:
     session, api = resolve_request.signed_in(machine)
     reply = api.shown(resolve_request.id_of(api, session, options.id))
     if options.json:
-        machine.terminal.out(json.dumps(wire.encode(reply), indent=2))
+        json_output.print_json(machine.terminal, wire.encode(reply) | {"page": api.page_of(reply.request.id)})
     else:
         print_request(machine, api, reply)
     return ExitCode.OK

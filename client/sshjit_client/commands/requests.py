@@ -111,7 +111,7 @@ def _report(
     elif request.extends:
         machine.terminal.say(waiting.granted(request))
     if as_json:
-        json_output.print_json(machine.terminal, {"request": wire.encode(request), "page": api.page_of(request.id)})
+        json_output.print_request(machine.terminal, request, api.page_of(request.id))
     return ExitCode.OK
 
 
@@ -143,6 +143,7 @@ def extend(machine: Machine, options: Options) -> int:
 def _cancel(parser: Parser) -> Act:
     parser.description = "Cancels a pending request of yours."
     parser.add_argument("id", metavar="ID", help="the request's id, or its beginning")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     return cancel
 
 
@@ -150,6 +151,8 @@ def cancel(machine: Machine, options: Options) -> int:
     """Cancels a pending request."""
     session, api = resolve_request.signed_in(machine)
     closed = api.close("cancel", resolve_request.id_of(api, session, options.id))
+    if options.json:
+        json_output.print_request(machine.terminal, closed, api.page_of(closed.id))
     machine.terminal.say(f"cancelled: {request_text.what(closed)}")
     return ExitCode.OK
 
@@ -157,6 +160,7 @@ def cancel(machine: Machine, options: Options) -> int:
 def _done(parser: Parser) -> Act:
     parser.description = "Ends access before its time is up."
     parser.add_argument("what", metavar="host|ID", nargs="?", help="which access, if more than one is open")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     return done
 
 
@@ -164,9 +168,12 @@ def done(machine: Machine, options: Options) -> int:
     """Ends the named access, or the only one that is open."""
     _, api = resolve_request.signed_in(machine)
     grants = resolve_request.open_access(api, options.what, "done")
-    for grant in grants:
-        machine.terminal.say(f"done: {request_text.what(api.close('end', grant.id))}")
+    ended = [api.close("end", grant.id) for grant in grants]
     machine.drop_certificates()
+    if options.json:
+        json_output.print_json(machine.terminal, {"requests": wire.encode(tuple(ended))})
+    for request in ended:
+        machine.terminal.say(f"done: {request_text.what(request)}")
     if not grants:
         machine.terminal.say("nothing is open")
     return ExitCode.OK

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from pathlib import Path
 
-from sshjit import durations, names, sshcert
+from sshjit import durations, names, wire
 from sshjit.api.views import RequestState, RequestView
-from sshjit.errors import FAMILIES, Invalid, SshJitError
-from sshjit.sshcert import Certificate
-from sshjit.terminal_text import fitted
+from sshjit.errors import FAMILIES, SshJitError
+from sshjit.terminal_text import fitted, inert, wrap
 from sshjit_client import host_certificates, trusted_bundle
 from sshjit_client.api.full import FullApi
+from sshjit_client.commands import kept_certificates
+from sshjit_client.commands.kept_certificates import Kept
 from sshjit_client.connecting import certificate
+from sshjit_client.console import json_output
 from sshjit_client.console.exit_codes import ExitCode
 from sshjit_client.console.styles import table_width
 from sshjit_client.console.times import at
@@ -21,28 +21,15 @@ from sshjit_client.identity import sessions
 from sshjit_client.option_parser import Act, Build, Options, Parser
 from sshjit_client.requests import request_text
 from sshjit_client.requests.request_text import BREAK_GLASS_MARK, person
-from sshjit_client.ssh import certificate_index, reachability
+from sshjit_client.ssh import reachability
 from sshjit_client.storage import files
-from sshjit_client.storage.machine import HeldBundle, Machine
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A certificate kept on this machine. ``until``: its end by this machine's clock."""
-
-    path: Path
-    certificate: Certificate
-    until: int
-
-    @property
-    def break_glass(self) -> bool:
-        """Whether it is for break-glass access."""
-        return self.path.name.startswith(certificate_index.BREAK_GLASS)
+from sshjit_client.storage.machine import HeldBundle, Machine, Session
 
 
 def _status(parser: Parser) -> Act:
     parser.description = "Shows your sign-in, certificates and requests, and this machine's clock."
     parser.add_argument("host", nargs="?", help="only what concerns this host; also what to check if it refuses you")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     return status
 
 
@@ -60,6 +47,11 @@ def status(machine: Machine, options: Options) -> int:
         problem = error
     name = names.host_alias(names.lowered(host)) if host else None
     _drop_dead(machine, requests)
+    if options.json:
+        _print_json(machine, session, api, requests, name)
+        if problem:
+            raise FAMILIES[problem.family](problem.code, problem.message, hint=problem.hint)
+        return ExitCode.OK
     rows = [
         ["server", f"{settings.url} ({settings.installation})"],
         ["sign-in", f"{person(session.login.person)}, until {at(session.login.expires)}"],
@@ -68,28 +60,67 @@ def status(machine: Machine, options: Options) -> int:
         ["clock", _clock(api.skew) if not problem else "unknown"],
     ]
     machine.terminal.out(fitted(rows, table_width()))
-    certificates = [kept for kept in _kept(machine.state) if name is None or _is_for(kept, name, requests)]
+    certificates = [
+        kept for kept in kept_certificates.read(machine.state) if name is None or _is_for(kept, name, requests)
+    ]
     live = [r for r in requests if r.state in (RequestState.PENDING, RequestState.APPROVED)]
     shown = tuple(r for r in (requests[:20] if name else live) if name is None or name in r.hosts)
     if certificates:
         machine.terminal.out(f"\ncertificates\n\n{_certificates(certificates)}")
     if shown:
         now = int(time.time()) + api.skew
-        machine.terminal.out(f"\nrequests\n\n{request_text.requests(shown, now, theirs=False, columns=table_width())}")
+        listed = request_text.requests(shown, now, theirs=False, columns=table_width(), page=api.page_of)
+        machine.terminal.out(f"\nrequests\n\n{listed}")
     if problem:
         raise FAMILIES[problem.family](problem.code, problem.message, hint=problem.hint)  # what works is shown already
     if name is not None:
         _explain(machine, name, certificates, shown)
         bundle = trusted_bundle.current(machine, settings)
         if known_by := host_certificates.sentence(name, api.hosts(), bundle, int(time.time()) + api.skew):
-            machine.terminal.out(known_by)
+            _print(machine, known_by)
     return ExitCode.OK
+
+
+def _print_json(
+    machine: Machine, session: Session, api: FullApi, requests: tuple[RequestView, ...], host: str | None
+) -> None:
+    """What is known here and at the server, for programs; ``host``: only what concerns it."""
+    settings = machine.settings()
+    certificates = [
+        {
+            "principals": list(kept.certificate.principals),
+            "until": kept.until,
+            "serial": kept.certificate.serial,
+            "request": kept.certificate.key_id.partition(" ")[0],
+            "path": str(kept.path),
+        }
+        for kept in kept_certificates.read(machine.state)
+        if host is None or _is_for(kept, host, requests)
+    ]
+    live = [
+        wire.encode(request) | {"page": api.page_of(request.id)}
+        for request in requests
+        if request.state in (RequestState.PENDING, RequestState.APPROVED) and (host is None or host in request.hosts)
+    ]
+    value = {
+        "server": settings.url,
+        "installation": settings.installation,
+        "login": wire.encode(session.login),
+        "clock_ahead": -api.skew,
+        "certificates": certificates,
+        "requests": live,
+    }
+    json_output.print_json(machine.terminal, value)
 
 
 def _drop_dead(machine: Machine, requests: tuple[RequestView, ...]) -> None:
     """Removes certificates of requests that ended early: hosts refuse them, and the next connection asks again."""
-    over = {r.id: r.state.value for r in requests if r.state not in (RequestState.APPROVED, RequestState.PENDING)}
-    for kept in _kept(machine.state):
+    over = {
+        r.id: f"{r.state.value}{f' ({r.closing})' if r.closing not in ('', r.state.value) else ''}"
+        for r in requests
+        if r.state not in (RequestState.APPROVED, RequestState.PENDING)
+    }
+    for kept in kept_certificates.read(machine.state):
         request = kept.certificate.key_id.partition(" ")[0]
         if request in over:
             certificate.remove(kept.path)
@@ -102,9 +133,11 @@ def _explain(machine: Machine, host: str, certificates: list[Kept], shown: tuple
     live = [kept for kept in certificates if kept.until > time.time()]
     if live:
         principals = " ".join(dict.fromkeys(p for kept in live for p in kept.certificate.principals))
-        machine.terminal.out(f"\n{host} lets you in if its principals file for the account lists {principals}")
+        machine.terminal.out("")
+        _print(machine, f"{host} lets you in if its principals file for the account lists {principals}")
         if reached := reachability.explain(host, live[0].path):
-            machine.terminal.out(reached)
+            _print(machine, reached)
+        _print(machine, f"ssh-jit doctor {host} tries it")
     elif any(request.state is RequestState.APPROVED and not request.blocked for request in shown):
         machine.terminal.out(f"\naccess to {host} is open; the next connection gets a certificate")
     elif any(request.state is RequestState.PENDING and not request.blocked for request in shown):
@@ -114,17 +147,11 @@ def _explain(machine: Machine, host: str, certificates: list[Kept], shown: tuple
         machine.terminal.out(f"\nno access to {host} is open{why}; the next connection requests it")
 
 
-def _kept(state: Path) -> list[Kept]:
-    certificates = []
-    for path in sorted((state / "open").glob("*.conf")):
-        try:
-            with path.open("rb") as file:
-                until = certificate_index.until(file.readline(80))
-            written = path.with_name(f"{path.name.removesuffix('.conf')}-cert.pub").read_text("ascii")
-            certificates.append(Kept(path, sshcert.parse_line(written)[0], until))
-        except (OSError, ValueError, Invalid):
-            continue  # removed meanwhile; ssh would not take it either
-    return certificates
+def _print(machine: Machine, sentence: str) -> None:
+    """A sentence, on a terminal in lines that fit."""
+    columns = table_width()
+    for line in wrap(inert(sentence), columns) if columns else [sentence]:
+        machine.terminal.out(line)
 
 
 def _is_for(kept: Kept, host: str, requests: tuple[RequestView, ...]) -> bool:

@@ -12,6 +12,8 @@ class ExitCode(IntEnum):
     """The exit codes; scripts may rely on them."""
 
     OK = 0
+    PROBLEMS = 1
+    """``doctor`` has found something."""
     USAGE = 2
     WAITING = 3
     DENIED = 4
@@ -29,6 +31,7 @@ _BY_CODE = {
     "expired": ExitCode.EXPIRED,
     "grant_over": ExitCode.EXPIRED,
     "nobody_can_approve": ExitCode.NOBODY,
+    "not_permitted": ExitCode.DENIED,
     "login_needed": ExitCode.LOGIN,
     "login_over": ExitCode.LOGIN,
     "login_failed": ExitCode.LOGIN,

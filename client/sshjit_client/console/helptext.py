@@ -14,15 +14,25 @@ Finds or gets access to a host, and then becomes ssh: every option of ssh works.
                  command that follows
   --reason R     why; some rules want a ticket number
   --for 30m      for how long (default: as long as the rule allows)
+  --start 14:00  later: a time of day, 2026-12-01T09:00, or +2h
+  --break-glass  emergency access past the rules; everybody is told
+  --no-wait      if somebody must approve, do not wait (exit code 3)
+  --quiet        say nothing but errors and what must not be missed
+  --non-interactive   ask nobody anything and open no browser
+  --yes          do not ask for confirmation
 
-Access that is open already is used as it is: no new reason or duration is
-recorded.
+Access that is open already is used as it is. A new reason or duration is not
+recorded then: ssh-jit says so, and how to change it.
 
 commands
   login, logout, whoami   sign in, sign out, and show who you are here
   status [HOST]           your sign-in, certificates, requests; this clock
-  hosts                   list the hosts; add, label, remove them (signed)
+  hosts                   what you can reach, and what it takes; add, label,
+                          remove hosts (signed)
+  log, open [ID]          what the log says of you; your pages in the browser
+  doctor [HOST]           what is wrong, and what to do
   setup URL               set this machine up
+  completion SHELL        completion for bash, zsh or fish
 
   request HOST…           request access without connecting, or for later
   explain HOST            what is allowed, who can approve, and by which rule
@@ -64,7 +74,8 @@ with several hosts, the words after `--`.
   --reason R            why; some rules want a ticket number
   --dry-run             request nothing; say what is needed, who can approve
   --wait                wait until somebody has decided
-  --json                with --dry-run: print JSON"""
+  --quiet, --non-interactive   as without `request`
+  --json                print JSON"""
 
 EXPLAIN = """usage: ssh-jit explain [options] [--person P] [--break-glass] [user@]host…
 
@@ -90,6 +101,16 @@ else must review it afterwards. You confirm by typing the host's name.
   --reason R            why, in ten characters or more
   --yes                 do not ask for the host's name: for scripts
   --action A, --for 30m as without break-glass; every option of ssh works"""
+
+
+COMPLETION = """usage: ssh-jit completion bash | zsh | fish
+
+Prints the completion of commands, options and host names for a shell. Names of
+hosts come from a file of this machine, which `ssh-jit hosts` writes.
+
+  bash   source <(ssh-jit completion bash), in ~/.bashrc
+  zsh    source <(ssh-jit completion zsh), in ~/.zshrc after compinit
+  fish   ssh-jit completion fish > ~/.config/fish/completions/ssh-jit.fish"""
 
 
 def version() -> str:

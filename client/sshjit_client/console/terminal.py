@@ -49,6 +49,11 @@ class Terminal:
             sys.stdout.write(_printable(text, sys.stdout.encoding) + "\n")
             sys.stdout.flush()
 
+    def plain_out(self, text: str) -> None:
+        """Prints lines of our own to the standard output, as they are."""
+        for line in text.splitlines():
+            self.out(line)
+
     def say(self, text: str) -> None:
         """Prints one line ``ssh-jit: …`` on the standard error, unless it shall be quiet."""
         if not self.quiet:

@@ -5,7 +5,7 @@ These functions return plain text; ``console/terminal.py`` makes it inert.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from sshjit import durations
 from sshjit.api.views import DecisionView, PersonView, RequestState, RequestView
@@ -95,25 +95,48 @@ def decision(view: DecisionView) -> str:
     return f"{verdict} by {view.person.name}{signed}{length}, {at(view.time)}{comment}"
 
 
-def requests(views: Iterable[RequestView], now: int, *, theirs: bool, columns: int = 0) -> str:
-    """Requests as a table; ``theirs`` adds the requester.
+def requests(
+    views: Iterable[RequestView],
+    now: int,
+    *,
+    theirs: bool,
+    columns: int = 0,
+    page: Callable[[str], str] | None = None,
+) -> str:
+    """Requests as a table; ``theirs`` adds the requester, ``page`` gives the address of each.
 
-    ``columns``: how wide it may be; 0: as wide as it gets. If the table is too wide, each request takes two or three
-    lines, of which only the reason is cut: ``ssh-jit show`` has all of it.
+    ``columns``: how wide it may be; 0: as wide as it gets, with one line for each request. If the table is too wide,
+    each request takes two or three lines, of which only the reason is cut: ``ssh-jit show`` has all of it. An address
+    is never cut.
     """
-    head, rows, whys = ["ID", *(["REQUESTER"] if theirs else []), "ACCESS", "STATUS"], [], []
+    head, rows, whys, pages = ["ID", *(["REQUESTER"] if theirs else []), "ACCESS", "STATUS"], [], [], []
     for request in views:
         who = [request.requester.name] if theirs else []
         mark = "not signed; " if request.not_signed else ""
         rows.append([short(request.id), *who, what(request), f"{mark}{state_text(request, now)}"])
         whys.append([rough(now - request.asked), request.reason])
+        pages.append([page(request.id)] if page is not None else [])
+    if not columns:
+        whole = [[*row, *why, *link] for row, why, link in zip(rows, whys, pages, strict=True)]
+        return table([[*head, "AGE", "REASON", *(["PAGE"] if page is not None else [])], *whole])
     wide = table([[*head, "AGE", "REASON"], *([*row, *why] for row, why in zip(rows, whys, strict=True))]).split("\n")
-    room = wide[0].index("REASON") + _WHY
-    if not columns or columns >= room:
-        return "\n".join(cut(line, columns) for line in wide) if columns else "\n".join(wide)
+    if columns >= wide[0].index("REASON") + _WHY:
+        lines, below = [cut(line, columns) for line in wide], list[list[str]]([] for _ in rows)
+    else:
+        lines, below = _narrow(head, rows, whys, columns)
+    under = [
+        [*(cut(f"    {inert(line)}", columns) for line in one), *(f"    {inert(address)}" for address in link)]
+        for one, link in zip(below, pages, strict=True)
+    ]
+    return "\n".join([lines[0], *(line for top, one in zip(lines[1:], under, strict=True) for line in (top, *one))])
+
+
+def _narrow(
+    head: list[str], rows: list[list[str]], whys: list[list[str]], columns: int
+) -> tuple[list[str], list[list[str]]]:
+    """The lines of a table without reasons, and perhaps without the state; and what stands below each of them."""
     lines, below = table([head, *rows]).split("\n"), [[f"requested {age} ago: {why}"] for age, why in whys]
     if max(map(width, lines)) > columns:
-        below = [[row.pop(), *line] for row, line in zip(rows, below, strict=True)]
-        lines = table([head[:-1], *rows]).split("\n")
-    under = [[cut(f"    {inert(line)}", columns) for line in one] for one in below]
-    return "\n".join([lines[0], *(line for top, one in zip(lines[1:], under, strict=True) for line in (top, *one))])
+        below = [[row[-1], *line] for row, line in zip(rows, below, strict=True)]
+        lines = table([head[:-1], *(row[:-1] for row in rows)]).split("\n")
+    return lines, below

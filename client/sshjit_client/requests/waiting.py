@@ -82,13 +82,15 @@ class _Wait:
         if first:
             self.terminal.say(f"{what(request)}: {line}, until {at(ends)}")
             self.terminal.say(self.api.page_of(request.id))
+            if self.terminal.rewrites and not self.terminal.quiet:
+                self.terminal.hint(f"Ctrl-C keeps the request; {_again(request)} picks it up")
         elif line != self.shown and not self.terminal.rewrites:
             self.terminal.say(line)
         self.shown = line
         by = _listed([decision.person.name for decision in request.decisions], "and")
         approved = f" · approved by {by}" if by else ""
         left = durations.show(max(ends - int(time.time()), 0))
-        self.terminal.progress(f"{left} left · {line}{approved} · Ctrl-C keeps the request")
+        self.terminal.progress(f"{left} left · {line}{approved}")
 
 
 def not_waiting(api: BasicApi, request: RequestView) -> Refused:

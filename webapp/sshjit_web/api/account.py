@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Response
+from flask import Response, request
 
 from sshjit import wire
 from sshjit.api.log import LogReply
@@ -57,6 +57,6 @@ def challenge() -> Response:
 
 @blueprint.get("/log")
 def log() -> Response:
-    """A page of the log."""
-    message = ReadLog(login_id(), number("before"), limit(MAX_PAGE))
+    """A page of the log; with ``person`` only what is about somebody."""
+    message = ReadLog(login_id(), number("before"), limit(MAX_PAGE), person=request.args.get("person") or None)
     return carried(message, LogReply)

@@ -1,0 +1,1 @@
+"""What ``ssh-jit doctor`` looks at. Each module makes findings; the command prints them."""

@@ -1,0 +1,36 @@
+"""``python -m sshjit_client.manual FOLDER``: writes the manual page and the completions at their places below a folder.
+
+The places are those below ``/usr/share`` in Debian; the wheel has the same below ``share``.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from sshjit_client.manual import completion, man_page
+
+PLACES = {
+    "bash": "bash-completion/completions/ssh-jit",
+    "zsh": "zsh/site-functions/_ssh-jit",
+    "fish": "fish/vendor_completions.d/ssh-jit.fish",
+}
+MAN = "man/man1/ssh-jit.1"
+
+
+def files() -> dict[str, str]:
+    """The files by their places below ``share``."""
+    return {MAN: man_page.text(), **{place: completion.script(shell) for shell, place in PLACES.items()}}
+
+
+def main() -> int:
+    """Writes them."""
+    for place, text in files().items():
+        path = Path(sys.argv[1], place)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
