@@ -192,7 +192,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("errors", "findings", "program", "times", "version"),
     ],
     "sshjit_client.commands": [
-        ("decisions", "hosts", "history", "locks", "request_lists", "requests"),
+        ("decisions", "history", "hosts", "locks", "request_lists", "requests"),
         ("doctor", "permissions", "reachable", "status"),
         ("account", "break_glass", "kept_certificates", "resolve_request", "setup", "signatures"),
     ],

@@ -87,11 +87,11 @@ def listing(machine: Machine, options: Options) -> int:
 
 def _print_reachable(machine: Machine, options: Options, views: list[reachable.Reachable]) -> None:
     if options.json:
-        found = [
+        listed = [
             wire.encode(view.host) | {"access": view.verdict, "account": view.account, "what": view.what}
             for view in views
         ]
-        json_output.print_json(machine.terminal, {"hosts": found})
+        json_output.print_json(machine.terminal, {"hosts": listed})
         return
     rows = [["HOST", "ACCOUNT", "ACCESS", "LABELS"]]
     rows += [[view.host.name, view.account, view.what, _pairs(view.host)] for view in views]

@@ -77,8 +77,8 @@ def requests(machine: Machine, options: Options) -> int:
         )
         raise Refused(error.code, error.message, hint=hint) from None
     if options.json:
-        found = {"requests" if len(scopes) == 1 else name: _json(api, page.requests) for name, page in lists.items()}
-        json_output.print_json(machine.terminal, found)
+        lists_of = {"requests" if len(scopes) == 1 else name: _json(api, page.requests) for name, page in lists.items()}
+        json_output.print_json(machine.terminal, lists_of)
         return ExitCode.OK
     _print(machine, api, lists)
     if any(page.more for page in lists.values()):

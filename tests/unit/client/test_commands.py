@@ -254,7 +254,7 @@ def test_hosts_are_added_labelled_and_removed_with_a_signature(bob: Laptop, serv
     assert "no open grant and no waiting request is affected" in dry.stderr
     assert "env=prod" in bob.run("hosts").stdout
     assert bob.run("hosts", "label", "app1", "--label", "env=staging").returncode == 0
-    assert re.search(r"app1 +192\.0\.2\.9:22 +env=staging +until .* app1\.lab", bob.run("hosts").stdout)
+    assert re.search(r"app1 +192\.0\.2\.9:22 +env=staging +until .* app1\.lab", bob.run("hosts", "--details").stdout)
     assert bob.run("hosts", "remove", "app1", "--reason", "gone").returncode == 0
     assert "app1" not in bob.run("hosts").stdout
 

@@ -1,0 +1,349 @@
+"""What people look at besides connecting: what they can reach, what is wrong, their history; and completion."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from sshjit import ca_protocol as m
+from sshjit.errors import Failed
+from sshjit.terminal_text import width
+from sshjit_client.__main__ import SUBCOMMANDS
+from sshjit_client.api.full import FullApi
+from sshjit_client.console import exit_codes
+from sshjit_client.console.command_files import COMMANDS
+from sshjit_client.diagnosis import machine_checks, trial
+from sshjit_client.manual.__main__ import files
+from sshjit_client.storage import host_names
+from tests.support.client_server import ClientServer
+from tests.support.installation import BOB
+from tests.support.release_clone import ROOT
+from tests.support.typed_session import typed_session
+from tests.unit.client.conftest import Laptop, here
+
+
+@pytest.fixture
+def alice(laptop: Laptop, server: ClientServer) -> Laptop:
+    """Alice's machine, signed in, with open access to web1; Bob, who approves, signed in somewhere too."""
+    server.sign_in(BOB)
+    assert laptop.run("--reason", "CHG-1 first", "web1", "true").returncode == 0
+    return laptop
+
+
+def typed(laptop: Laptop, *words: str, answer: str = "", after: str = "", **env: str) -> tuple[str, int]:
+    """What a person sees at a terminal of 80 columns, and the exit code."""
+    with typed_session([sys.executable, "-m", "sshjit_client", *words], {**laptop.env, **env}) as session:
+        if after:
+            session.wait_for(after)
+            session.type(answer)
+        code = session.end()
+        return session.text, code
+
+
+def test_what_can_be_reached_and_what_it_takes(alice: Laptop, server: ClientServer) -> None:
+    server.host("web2", 22)
+    rows = {line.split()[0]: line for line in alice.run("hosts").stdout.splitlines()}
+    assert list(rows) == ["HOST", "web1", "web2", "db1", "vault1"], "what is open first, what is out of reach last"
+    for host, text in (
+        ("web1", "deploy   open until "),
+        ("web2", "deploy   granted immediately"),
+        ("db1", "needs a reason"),
+        ("vault1", "not allowed"),
+    ):
+        assert text in rows[host], rows[host]
+    listed = json.loads(alice.run("hosts", "--json").stdout)["hosts"]
+    assert [(host["name"], host["access"]) for host in listed][:2] == [("web1", "open"), ("web2", "allow")]
+    short = alice.run("hosts", "--limit", "1", "--label", "env=staging")
+    assert [line.split()[0] for line in short.stdout.splitlines()] == ["HOST", "web1"]
+    assert "hint: 1 more: --host PART" in short.stderr
+    assert alice.run("completion", "hosts").stdout.split() == ["db1", "vault1", "web1", "web2"]
+    screen, _ = typed(alice, "hosts")
+    assert max(map(width, screen.splitlines())) <= 80
+
+
+def test_lists_show_the_living_with_their_address_and_count_the_dead(
+    alice: Laptop, bob: Laptop, server: ClientServer
+) -> None:
+    alice.run("done", "web1")
+    alice.run("request", "--reason", "CHG-2 other", "db1")
+    alice.run("request", "web1")
+    over, pending, opened = server.requests()
+    screen, _ = typed(alice, "requests")
+    assert over[:12] not in screen
+    assert "1 is over: ssh-jit requests --over" in screen
+    for request in (pending, opened):
+        assert f"\n    {server.url}/requests/{request}\n" in screen
+    assert max(map(width, screen.splitlines())) <= 80
+    assert over[:12] in alice.run("requests", "--over").stdout
+    assert alice.run("requests").stdout.splitlines()[2].split()[-1] == "PAGE", "a pipe gets a line for each"
+    later = alice.run("request", "--reason", "CHG-3", "--for", "10m", "--action", "migrate", "db1")
+    assert later.returncode == 0, later.stderr
+    queue = json.loads(bob.run("requests", "--approve", "--json").stdout)["requests"]
+    assert [each["pending_until"] for each in queue] == sorted(each["pending_until"] for each in queue)
+    assert len(queue) == 2
+    assert queue[0]["page"] == f"{server.url}/requests/{queue[0]['id']}"
+
+
+def test_every_look_has_json(alice: Laptop, server: ClientServer) -> None:
+    (request,) = server.requests()
+    assert json.loads(alice.run("whoami", "--json").stdout)["person"]["name"] == "Alice"
+    status = json.loads(alice.run("status", "--json").stdout)
+    assert [kept["principals"] for kept in status["certificates"]] == [["deploy@web1"]]
+    assert [each["page"] for each in status["requests"]] == [f"{server.url}/requests/{request}"]
+    entries = json.loads(alice.run("log", "--json").stdout)["entries"]
+    assert {entry["kind"] for entry in entries} >= {"asked", "user_certificate"} & {entry["kind"] for entry in entries}
+    assert any("requested deploy@web1" in entry["summary"] for entry in entries)
+    asked = json.loads(alice.run("request", "--reason", "CHG-7", "db1", "--json").stdout)
+    assert asked["request"]["state"] == "pending"
+    assert json.loads(alice.run("cancel", asked["request"]["id"], "--json").stdout)["request"]["state"] == "cancelled"
+    assert json.loads(alice.run("done", "web1", "--json").stdout)["requests"][0]["state"] == "ended"
+
+
+def test_the_log_is_ones_own_even_for_an_auditor(alice: Laptop, bob: Laptop, server: ClientServer) -> None:
+    server.front.ca.change_policy('audit = ["auditor"]', 'audit = ["lead"]')
+    assert bob.run("login").returncode == 0
+    assert "audit" in bob.run("whoami").stdout
+    said = bob.run("log").stdout
+    assert "Bob (acme) signed in" in said
+    assert "Alice" not in said
+    assert "hint: there are older entries" in bob.run("log", "--limit", "1").stderr
+    assert "requested deploy@web1" in alice.run("log").stdout
+
+
+def test_opening_a_page_prints_its_address_where_there_is_no_browser(alice: Laptop, server: ClientServer) -> None:
+    (request,) = server.requests()
+    done = alice.run("open", request[:9], BROWSER="")
+    assert (done.returncode, done.stdout) == (0, f"{server.url}/requests/{request}\n")
+    assert done.stderr == "ssh-jit: no browser can be started here; the address is:\n"
+
+
+def test_doctor_tries_the_host_and_says_that_nothing_is_wrong(alice: Laptop) -> None:
+    done = alice.run("doctor", "web1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    subjects = [line.split("  ")[1].strip() for line in done.stdout.splitlines() if line.startswith("ok")]
+    for subject in ("clock", "window", "certificate", "CA key", "options", "address", "trial"):
+        assert any(subject in line for line in done.stdout.splitlines()), (subject, subjects)
+    assert "sshd took the certificate" in done.stdout
+    assert "deploy@web1: sshd wants exactly this" in done.stdout
+
+
+def test_doctor_names_what_shuts_somebody_out(alice: Laptop, server: ClientServer, tmp_path: Path) -> None:
+    nowhere = alice.run("doctor", "web7")
+    assert nowhere.returncode == 1
+    assert "there is no host web7" in nowhere.stdout
+    assert "did you mean web1" in nowhere.stdout
+    assert "no access to db1 was requested" in alice.run("doctor", "db1").stdout
+    own = tmp_path / "own"
+    own.write_text("")
+    assert alice.run("-F", str(own), "web1", "true").returncode == 0
+    own.write_text("PubkeyAcceptedAlgorithms ssh-ed25519\nHostKeyAlgorithms ssh-ed25519\n")
+    alice.run("done", "web1")
+    assert alice.run("-F", str(own), "web1", "true").returncode != 0
+    hardened = alice.run("doctor", "web1", "--json")
+    found = {one["text"]: one for one in json.loads(hardened.stdout)["findings"] if one["subject"] == "options"}
+    assert any("your PubkeyAcceptedAlgorithms leaves out" in text for text in found), hardened.stdout
+    assert any("your HostKeyAlgorithms leaves out host certificates" in text for text in found)
+    (request,) = [each for each in server.requests() if server.state(each) == "approved"]
+    server.say(m.Revoke(None, request, None, None, "laptop lost"), m.RevokeReply, "admin")
+    gone = alice.run("doctor", "web1", "--no-trial")
+    assert "is revoked" in gone.stdout
+    server.away()
+    assert "can't reach the CA" in alice.run("doctor").stdout
+
+
+@pytest.mark.parametrize(
+    ("skew", "level", "text"),
+    [
+        (0, "ok", "agrees"),
+        (30, "note", "30 s behind"),
+        (600, "bad", "10 min behind"),
+        (-86400, "bad", "1 d ahead of"),
+    ],
+)
+def test_t41_a_clock_that_is_off_is_named(skew: int, level: str, text: str) -> None:
+    found = machine_checks.clock(skew)
+    assert (found.level, text in found.text) == (level, True)
+
+
+def test_t91_an_address_that_is_shut_out_is_told_to_wait(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(20)
+
+        def hang_up() -> None:
+            listener.accept()[0].close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        config = tmp_path / "conf"
+        config.write_text(f"Host web1\n HostName 127.0.0.1\n Port {listener.getsockname()[1]}\n")
+        (found,) = trial.look("web1", config)
+        thread.join()
+    assert found.level == "bad"
+    assert "PerSourcePenalties" in found.text
+    assert "wait" in found.hint
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_a_proxy_without_its_server_is_told_apart_from_a_wrong_address(status: int) -> None:
+    class Proxy(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(b"<html><h1>nginx</h1></html>")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Proxy) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        with pytest.raises(Failed) as error:
+            FullApi(f"http://127.0.0.1:{server.server_port}").whoami()
+        thread.join()
+    assert f"(HTTP {status})" in error.value.message
+    assert error.value.message.startswith("a proxy answers")
+    assert "try again" in error.value.hint
+    assert exit_codes.of(error.value) is exit_codes.ExitCode.REACH
+
+
+@pytest.mark.parametrize("command", ["whoami", "requests", "status", "hosts", "doctor", "log", "open"])
+def test_before_the_set_up_everything_says_so(stranger: Laptop, command: str) -> None:
+    done = stranger.run(command, BROWSER="")
+    assert done.returncode == 2
+    assert done.stderr == "ssh-jit: this machine is not set up\nhint: ssh-jit setup URL --root SHA256:…\n"
+
+
+def test_signing_out_with_the_server_away_says_what_is_left_there(alice: Laptop, server: ClientServer) -> None:
+    server.away()
+    done = alice.run("logout")
+    assert done.returncode == 8
+    assert (
+        "signed out on this machine, but the server was not told: can't reach the CA; there the sign-in " in done.stderr
+    )
+    assert not (alice.state / "session.json").exists()
+
+
+def test_who_may_not_is_not_asked(alice: Laptop, bob: Laptop, server: ClientServer) -> None:
+    for words in (("lock", "--all"), ("unlock", "lock-1"), ("hosts", "remove", "web1", "--reason", "gone")):
+        screen, code = typed(alice, *words)
+        assert code == 4, screen
+        assert "which you do not have" in screen
+        assert "[y/N]" not in screen
+        assert "Why?" not in screen
+    alice.run("request", "--reason", "CHG-7", "db1")
+    screen, code = typed(alice, "approve", server.requests()[-1])
+    assert (code, "it is your own request" in screen, "[y/N]" in screen) == (4, True, False)
+    refused = alice.run("requests", "--all")
+    assert refused.returncode == 4
+    assert "needs the permission 'audit'" in refused.stderr
+    assert "hint: ssh-jit requests shows yours" in refused.stderr
+    screen, code = typed(bob, "lock", "--all", after="Why? It goes into the log: ", answer="intruder\nn\n")
+    assert (code, "nothing was locked" in screen) == (4, True), screen
+
+
+def test_a_locked_person_reads_why(alice: Laptop, bob: Laptop, server: ClientServer) -> None:
+    assert bob.run("lock", "--person", "acme/alice@example.com", "--reason", "laptop lost").returncode == 0
+    for words in (("whoami",), ("web2", "true"), ("login",), ("requests",)):
+        done = alice.run(*words)
+        assert "is locked since" in done.stderr, (words, done.stderr)
+        assert ": laptop lost\n" in done.stderr, (words, done.stderr)
+
+
+def test_a_reason_is_asked_for_with_the_rules_own_prompt_and_pattern(alice: Laptop, server: ClientServer) -> None:
+    with typed_session([sys.executable, "-m", "sshjit_client", "--no-wait", "db1", "true"], alice.env) as session:
+        session.wait_for("Incident or change number: ")
+        session.type("because\n")
+        session.wait_for("needs a reason like ")
+        session.type("CHG-9 \u200bindex\n")
+        session.wait_for("ZERO WIDTH SPACE (U+200B) at character 7")
+        session.type("CHG-9\u00a0index\n")
+        assert session.end() == 3, session.text
+    assert server.view(server.requests()[-1]).reason == "CHG-9 index"
+
+
+def test_by_an_earlier_reason_nothing_is_drawn_before_the_person_agrees(alice: Laptop, server: ClientServer) -> None:
+    (request,) = server.requests()
+    drawn = server.view(request).certificates
+    words = ("--reason", "CHG-2 other work", "web1", "true")
+    screen, code = typed(alice, *words, after="go on by the earlier reason? [y/N] ", answer="n\n")
+    assert (code, "nothing was done by the earlier reason" in screen) == (2, True)
+    assert server.view(request).certificates == drawn
+    screen, code = typed(alice, *words, after="go on by the earlier reason? [y/N] ", answer="y\n")
+    assert code == 0, screen
+    assert "deploy: true" in screen
+
+
+def test_a_dumb_terminal_gets_plain_lines(alice: Laptop, server: ClientServer) -> None:
+    words = [sys.executable, "-m", "sshjit_client", "--reason", "CHG-7", "db1", "true"]
+    with typed_session(words, alice.env, term="dumb") as session:
+        session.wait_for("waiting for approval by Bob (lead), until")
+        session.wait_for("/requests/req-")
+        session.interrupt()
+        assert session.end() == 3
+        assert "\x1b" not in session.shown
+        assert "\a" not in session.shown
+    words = [sys.executable, "-m", "sshjit_client", "--reason", "CHG-7", "db1", "true"]
+    with typed_session(words, alice.env) as session:
+        session.wait_for(" left · waiting for approval by Bob (lead)")
+        server.decide(server.requests()[-1])
+        assert session.end() == 0, session.text
+        assert "\a" in session.shown, "the bell"
+        assert "approved by Bob" in session.text
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (("reqests",), "did you mean ssh-jit requests?"),
+        (("requets", "--all"), "did you mean ssh-jit requests?"),
+        (("stauts",), "did you mean ssh-jit status?"),
+    ],
+)
+def test_a_command_that_was_mistyped_is_guessed(alice: Laptop, words: tuple[str, ...], meant: str) -> None:
+    done = alice.run(*words)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, f"hint: {meant}")
+
+
+def test_every_command_is_in_the_completions_and_the_manual_as_they_are_shipped() -> None:
+    """``python -m sshjit_client.manual client/share`` writes them anew."""
+    assert set(COMMANDS) <= SUBCOMMANDS
+    for place, text in files().items():
+        shipped = (ROOT / "client/share" / place).read_text(encoding="utf-8")
+        assert shipped == text, f"{place} is out of date: python -m sshjit_client.manual client/share"
+        assert all(command.replace("-", "\\-") in text or command in text for command in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        (("ssh-jit", "app"), {"approve"}),
+        (("ssh-jit", "we"), {"web1", "web2"}),
+        (("ssh-jit", "root@we"), {"root@web1", "root@web2"}),
+        (("ssh-jit", "--rea"), {"--reason"}),
+        (("ssh-jit", "doctor", "we"), {"web1", "web2"}),
+        (("ssh-jit", "approve", "--y"), {"--yes"}),
+    ],
+)
+def test_bash_completes(tmp_path: Path, line: tuple[str, ...], wanted: set[str]) -> None:
+    state = tmp_path / "run" / "ssh-jit"
+    state.parent.mkdir(mode=0o700)
+    state.mkdir(mode=0o700)
+    host_names.keep(here(state), ["web1", "web2", "db1"])
+    program = tmp_path / "ssh-jit"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m sshjit_client "$@"\n')
+    program.chmod(0o755)
+    script = f"""
+    source {ROOT}/client/share/bash-completion/completions/ssh-jit
+    COMP_WORDS=({" ".join(line)}); COMP_CWORD={len(line) - 1}; _ssh_jit; echo "${{COMPREPLY[@]}}"
+    """
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "XDG_RUNTIME_DIR": str(state.parent), "HOME": str(tmp_path)}
+    done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) == wanted, done.stderr
