@@ -3,7 +3,7 @@
 python := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-install test-matrix test-releases test-release-tool check lab bench faults fuzz release clean lock
+.PHONY: help setup demo test test-install test-matrix test-stories test-releases test-release-tool check lab bench faults fuzz release clean lock
 
 help: ## show this list
 	@printf '\n  ssh-jit  short-lived SSH certificates, asked for when they are needed\n\n'
@@ -30,6 +30,9 @@ test-matrix: setup ## ssh-jit-host beside the OpenSSH of four Debian releases, m
 		tests/unit/hostconfig/test_host_joined.py tests/unit/hostconfig/test_host_beside.py \
 		tests/unit/hostconfig/test_host_join_killed.py tests/unit/hostconfig/test_host_sessions.py \
 		tests/unit/hostconfig/test_host_bastions.py
+
+test-stories: setup ## what people live through at their terminals, as transcripts on real programs: two minutes
+	@exec $(python) -m pytest -q tests/stories
 
 test-releases: setup ## try this release with an older one (commit=24add08) and with a made-up later one: ten minutes
 	@$(python) tests/releases.py $(commit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -17,6 +18,13 @@ from sshjit_client.ssh import certificate_index, sshconfig
 from sshjit_client.ssh.connection_args import ConnectionArgs
 from sshjit_client.storage import files
 from sshjit_client.storage.machine import Machine
+
+_HINTS = {
+    errno.ENOSPC: "free some space there; it holds the key and the certificates of your sign-in",
+    errno.EDQUOT: "your quota there is used up; free some space",
+    errno.EROFS: "that folder can't be written to; XDG_RUNTIME_DIR, XDG_CACHE_HOME and XDG_CONFIG_HOME name others",
+}
+"""What to do about an error of this machine."""
 
 
 def connect(args: ConnectionArgs) -> int:
@@ -66,8 +74,9 @@ def guarded(run: Callable[[Machine], int | None]) -> int:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  # nobody reads the output any more
         return ExitCode.OK
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        machine.terminal.error(Failed("machine", f"{where}{error.strerror or error}"))
+        folder = str(machine.state) if error.errno in _HINTS else ""
+        where = f"{name}: " if (name := error.filename or folder) else ""
+        machine.terminal.error(Failed("machine", f"{where}{error.strerror or error}", hint=_HINTS.get(error.errno, "")))
         return ExitCode.REACH
     except KeyboardInterrupt:
         machine.terminal.say("interrupted")
