@@ -76,7 +76,9 @@ def guarded(run: Callable[[Machine], int | None]) -> int:
     except OSError as error:
         folder = str(machine.state) if error.errno in _HINTS else ""
         where = f"{name}: " if (name := error.filename or folder) else ""
-        machine.terminal.error(Failed("machine", f"{where}{error.strerror or error}", hint=_HINTS.get(error.errno, "")))
+        machine.terminal.error(
+            Failed("machine", f"{where}{error.strerror or error}", hint=_HINTS.get(error.errno or 0, ""))
+        )
         return ExitCode.REACH
     except KeyboardInterrupt:
         machine.terminal.say("interrupted")

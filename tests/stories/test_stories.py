@@ -40,6 +40,7 @@ def shell(lab: Lab) -> Iterator[StoryShell]:
 def pending(shell: StoryShell, who: str = "dana") -> str:
     """The one request of somebody that waits."""
     shown = shell.quietly(who, "ssh-jit requests --mine --state pending --json")
+    request: str
     (request,) = set(re.findall(r'"id": "(req-[0-9a-z]{16})"', shown))
     return request
 

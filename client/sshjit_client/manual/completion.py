@@ -58,7 +58,11 @@ _ssh_jit() {{
     esac
     compadd -a candidates || _default
 }}
-compdef _ssh_jit ssh-jit
+if [[ ${{funcstack[1]}} == _ssh-jit ]]; then
+    _ssh_jit "$@"  # found in $fpath
+else
+    compdef _ssh_jit ssh-jit  # sourced
+fi
 """
 _FISH = r"""# fish completion for ssh-jit; written by `ssh-jit completion fish`
 set -l commands {commands}

@@ -69,6 +69,14 @@ def state_text(request: RequestView, now: int) -> str:
     return f"not reviewed; {text}" if request.review_by is not None and request.review is None else text
 
 
+def _left(request: RequestView, now: int) -> str:
+    """``, 58 min left`` of a window that is open; of what waits the state says it."""
+    begun = request.start is None or request.start <= now
+    if request.state is not RequestState.APPROVED or request.ends is None or request.blocked or not begun:
+        return ""
+    return f", {rough(request.ends - now)} left"
+
+
 def _state_text(request: RequestView, now: int) -> str:
     if request.state is RequestState.PENDING:
         begins = f", for {at(request.start)}" if request.start is not None and request.start > now else ""
@@ -113,7 +121,7 @@ def requests(
     for request in views:
         who = [request.requester.name] if theirs else []
         mark = "not signed; " if request.not_signed else ""
-        rows.append([short(request.id), *who, what(request), f"{mark}{state_text(request, now)}"])
+        rows.append([short(request.id), *who, what(request), f"{mark}{state_text(request, now)}{_left(request, now)}"])
         whys.append([rough(now - request.asked), request.reason])
         pages.append([page(request.id)] if page is not None else [])
     if not columns:
