@@ -197,7 +197,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("account", "break_glass", "kept_certificates", "resolve_request", "setup", "signatures"),
     ],
     "sshjit_client.diagnosis": [("host_checks", "machine_checks", "trial"), ("finding",)],
-    "sshjit_client.manual": [("__main__", "command"), ("completion", "man_page"), ("command_table",)],
+    "sshjit_client.manual": [("command",), ("completion", "man_page"), ("command_table",)],
     "sshjit_client.policy": [
         ("command",),
         ("test_runner",),

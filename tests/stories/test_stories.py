@@ -144,9 +144,10 @@ def test_the_server_is_down(shell: StoryShell) -> None:
             look at: server
             [exit 1]
             alice$ ssh-jit logout
-            ssh-jit: signed out on this machine, but the server was not told:
-            can't reach ...; there the sign-in login-... ends at ...
-            hint: if this machine is in wrong hands, have that sign-in ended: ssh-jit revoke --login ID
+            ssh-jit: signed out on this machine, but the CA does not know:
+            can't reach ...; the sign-in goes on there until ...
+            hint: if its key may be in wrong hands, have it ended by somebody who may lock:
+            ssh-jit revoke --login login-...
             [exit 8]
         """)
     finally:

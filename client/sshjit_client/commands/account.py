@@ -53,9 +53,10 @@ def logout(machine: Machine, _: Options) -> int:
     try:
         BasicApi(session.url, session.token).logout()
     except Away as error:
-        ends = f"there the sign-in {session.login.id} ends at {at(session.login.expires)}"
-        machine.terminal.warn(f"signed out on this machine, but the server was not told: {error.message}; {ends}")
-        machine.terminal.hint("if this machine is in wrong hands, have that sign-in ended: ssh-jit revoke --login ID")
+        ends = f"the sign-in goes on there until {at(session.login.expires)}"
+        machine.terminal.warn(f"signed out on this machine, but the CA does not know: {error.message}; {ends}")
+        revoke = f"ssh-jit revoke --login {session.login.id}"
+        machine.terminal.hint(f"if its key may be in wrong hands, have it ended by somebody who may lock: {revoke}")
         return ExitCode.REACH
     machine.terminal.say(f"{session.login.person.name} is signed out")
     return ExitCode.OK

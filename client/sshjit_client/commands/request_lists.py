@@ -72,9 +72,7 @@ def requests(machine: Machine, options: Options) -> int:
     except SshJitError as error:
         if error.code != "not_permitted":
             raise
-        hint = (
-            "ssh-jit requests, without options, shows yours and those that you can decide; ssh-jit whoami, what you may"
-        )
+        hint = "ssh-jit requests shows yours and those that you can decide; ssh-jit whoami, your permissions"
         raise Refused(error.code, error.message, hint=hint) from None
     if options.json:
         lists_of = {"requests" if len(scopes) == 1 else name: _json(api, page.requests) for name, page in lists.items()}

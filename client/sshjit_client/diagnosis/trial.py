@@ -54,21 +54,21 @@ def look(host: str, config: Path) -> Iterator[Finding]:
         yield Finding("bad" if away or shut else "ok", "address", reached, _HINTS["hangs up"] if shut else "")
         if away or shut:
             return
-    said, inside = _try(host, config)
+    output, inside = _try(host, config)
     if inside:
         yield Finding("ok", "trial", "sshd took the certificate")
         return
-    code = next((code for pattern, code in _REASONS if any(pattern.search(line) for line in said)), "refused")
-    plain = [line for line in said if not line.startswith("debug")]
+    code = next((code for pattern, code in _REASONS if any(pattern.search(line) for line in output)), "refused")
+    plain = [line for line in output if not line.startswith("debug")]
     text = plain[0] if plain else "ssh ended without a word"
-    offered = sum("Offering public key" in line for line in said)
+    offered = sum("Offering public key" in line for line in output)
     if code == "refused":
         text = f"{text} after {offered} offered key{'' if offered == 1 else 's'}"
     yield Finding("bad", "trial", text, _HINTS[code])
 
 
 def _try(host: str, config: Path) -> tuple[list[str], bool]:
-    """What ssh said, and whether it got in. It is ended as soon as that is known."""
+    """What ssh printed, and whether it got in. It is ended as soon as that is known."""
     words = ["ssh", *certificate_index.STRICT, "-F", str(config), *_OPTIONS, "--", host]
     null, lines = subprocess.DEVNULL, list[str]()
     environ = {**os.environ, "LC_ALL": "C"}

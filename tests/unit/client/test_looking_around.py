@@ -20,13 +20,13 @@ from sshjit_client.api.full import FullApi
 from sshjit_client.console import exit_codes
 from sshjit_client.console.command_files import COMMANDS
 from sshjit_client.diagnosis import machine_checks, trial
-from sshjit_client.manual.__main__ import files
 from sshjit_client.storage import host_names
 from tests.support.client_server import ClientServer
 from tests.support.installation import BOB
 from tests.support.release_clone import ROOT
 from tests.support.typed_session import typed_session
 from tests.unit.client.conftest import Laptop, here
+from tools.manual import files
 
 
 @pytest.fixture
@@ -52,8 +52,8 @@ def test_what_can_be_reached_and_what_it_takes(alice: Laptop, server: ClientServ
     rows = {line.split()[0]: line for line in alice.run("hosts").stdout.splitlines()}
     assert list(rows) == ["HOST", "web1", "web2", "db1", "vault1"], "what is open first, what is out of reach last"
     for host, text in (
-        ("web1", "deploy   open until "),
-        ("web2", "deploy   granted immediately"),
+        ("web1", "deploy    open until "),
+        ("web2", "deploy    granted immediately"),
         ("db1", "needs a reason"),
         ("vault1", "not allowed"),
     ):
@@ -313,11 +313,11 @@ def test_a_command_that_was_mistyped_is_guessed(alice: Laptop, words: tuple[str,
 
 
 def test_every_command_is_in_the_completions_and_the_manual_as_they_are_shipped() -> None:
-    """``python -m sshjit_client.manual client/share`` writes them anew."""
+    """``python -m tools.manual client/share`` writes them anew."""
     assert set(COMMANDS) <= SUBCOMMANDS
     for place, text in files().items():
         shipped = (ROOT / "client/share" / place).read_text(encoding="utf-8")
-        assert shipped == text, f"{place} is out of date: python -m sshjit_client.manual client/share"
+        assert shipped == text, f"{place} is out of date: python -m tools.manual client/share"
         assert all(command.replace("-", "\\-") in text or command in text for command in COMMANDS)
 
 

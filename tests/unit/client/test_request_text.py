@@ -112,13 +112,13 @@ def test_what_a_request_is_for(changed: dict[str, Any], said: str) -> None:
 def test_a_list_takes_a_line_each_where_there_is_room_and_two_where_there_is_not() -> None:
     found = (request(), request(break_glass=True, hosts=tuple("abcdefgh"), **OPEN))
     everything, wide, narrow = (
-        request_text.requests(found, NOW, theirs=True, columns=columns) for columns in (0, 120, 60)
+        request_text.requests(found, NOW, theirs=True, columns=columns) for columns in (0, 140, 60)
     )
     assert [line.split()[0] for line in everything.splitlines()] == ["ID", "req-7k2m7k2m", "req-7k2m7k2m"]
     assert found[0].reason in everything
     assert len(wide.splitlines()) == 3
     assert len(narrow.splitlines()) == 7
-    for columns, text in ((120, wide), (60, narrow)):
+    for columns, text in ((140, wide), (60, narrow)):
         assert max(map(width, text.splitlines())) <= columns
     assert "requested" in narrow
     assert "CHG-7 add the index" in narrow

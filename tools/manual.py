@@ -1,6 +1,7 @@
-"""``python -m sshjit_client.manual FOLDER``: writes the manual page and the completions at their places below a folder.
+"""``python -m tools.manual FOLDER``: writes the manual page and the completions at their places below a folder.
 
-The places are those below ``/usr/share`` in Debian; the wheel has the same below ``share``.
+The places are those below ``/usr/share`` in Debian. ``client/share`` has them for the wheel, which installs them below
+``share``; a test compares both with what is made here.
 """
 
 from __future__ import annotations
