@@ -53,6 +53,10 @@ def logout(machine: Machine, _: Options) -> int:
     try:
         BasicApi(session.url, session.token).logout()
     except Away as error:
+        if error.code == "ca_down":  # the front end has ended its session, and goes on telling the CA
+            machine.terminal.warn("signed out on this machine; the server tells the CA as soon as that answers")
+            machine.terminal.hint("if somebody else may use this sign-in, tell the operator")
+            return ExitCode.REACH
         ends = f"the sign-in goes on there until {at(session.login.expires)}"
         machine.terminal.warn(f"signed out on this machine, but the CA does not know: {error.message}; {ends}")
         revoke = f"ssh-jit revoke --login {session.login.id}"

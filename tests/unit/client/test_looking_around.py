@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -222,13 +223,21 @@ def test_before_the_set_up_everything_says_so(stranger: Laptop, command: str) ->
 
 
 def test_signing_out_with_the_server_away_says_what_is_left_there(alice: Laptop, server: ClientServer) -> None:
+    session = alice.state / "session.json"
     server.away()
     done = alice.run("logout")
     assert done.returncode == 8
-    assert (
-        "signed out on this machine, but the server was not told: can't reach the CA; there the sign-in " in done.stderr
-    )
-    assert not (alice.state / "session.json").exists()
+    assert "signed out on this machine; the server tells the CA as soon as that answers" in done.stderr
+    assert not session.exists()
+    server.away(away=False)
+    assert alice.run("login").returncode == 0
+    session.write_text(re.sub(r"http://127\.0\.0\.1:\d+", "http://127.0.0.1:9", session.read_text()))
+    done = alice.run("logout")
+    assert done.returncode == 8
+    assert "signed out on this machine, but the CA does not know: can't reach http://127.0.0.1:9" in done.stderr
+    assert "; the sign-in goes on there until " in done.stderr
+    assert "ssh-jit revoke --login login-" in done.stderr
+    assert not session.exists()
 
 
 def test_who_may_not_is_not_asked(alice: Laptop, bob: Laptop, server: ClientServer) -> None:
