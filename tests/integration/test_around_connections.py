@@ -127,7 +127,9 @@ def test_t53_hosts_change_by_an_admins_signature(lab: Lab, bob: Person, tmp_path
     )
     types(bob, "hosts", "label", "web9", "--label", "env=prod", "--label", "role=web")
     assert re.search(
-        r"^web9 +192\.0\.2\.9:22 +env=prod role=web +until .* UTC +www9$", types(bob, "hosts"), re.MULTILINE
+        r"^web9 +192\.0\.2\.9:22 +env=prod role=web +until .* UTC +www9$",
+        types(bob, "hosts", "--details"),
+        re.MULTILINE,
     )
     types(bob, "hosts", "remove", "web9", "--reason", "scrapped")
     assert "web9" not in types(bob, "hosts")
