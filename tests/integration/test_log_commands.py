@@ -21,7 +21,7 @@ from sshjit_ca.keys import succession
 from sshjit_ca.log import snapshots
 from sshjit_ca.operations import admin_client
 from sshjit_ca.storage.store import Store
-from tests.support import warm_ca
+from tests.support import warm_programs
 from tests.support.ca_process import CaProcess
 from tests.support.installation import ALICE, Installation
 from tests.support.issuer import serving
@@ -51,7 +51,7 @@ class Running:
         return subprocess.Popen(command, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def run(self, *arguments: str | Path, code: int = 0, env: dict[str, str] | None = None) -> str:
-        done = warm_ca.run(["log", *map(str, arguments)], PATIENCE, env or self.env)
+        done = warm_programs.run(["log", *map(str, arguments)], PATIENCE, env or self.env)
         assert done.returncode == code, done.stderr
         return done.stdout + done.stderr
 

@@ -15,7 +15,7 @@ import pytest
 
 from sshjit_ca.keys import PURPOSES
 from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
-from tests.support import warm_ca
+from tests.support import warm_programs
 from tests.support.ca_process import CaProcess, run_command
 from tests.support.installation import Installation, make_key
 from tests.support.issuer import serving
@@ -59,7 +59,7 @@ def start(config: Path) -> str:
 
 
 def run(config: Path, command: str) -> subprocess.CompletedProcess[str]:
-    return warm_ca.run(["--config", str(config), *command.split()], PATIENCE)
+    return warm_programs.run(["--config", str(config), *command.split()], PATIENCE)
 
 
 def test_this_is_all_that_init_writes(config: Path) -> None:

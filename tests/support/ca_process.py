@@ -14,7 +14,7 @@ from pathlib import Path
 from sshjit import ca_protocol as m
 from sshjit.errors import Failed
 from sshjit_ca.operations import admin_client
-from tests.support import warm_ca
+from tests.support import warm_programs
 from tests.support.installation import Installation
 from tests.support.waiting import PATIENCE
 
@@ -23,7 +23,7 @@ PROGRAM = (sys.executable, "-m", "sshjit_ca")
 
 def run_command(config: Path, *arguments: str, code: int = 0) -> str:
     """Runs one command to its end; what it said, on both streams."""
-    done = warm_ca.run(["--config", str(config), *arguments], PATIENCE)
+    done = warm_programs.run(["--config", str(config), *arguments], PATIENCE)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -43,7 +43,7 @@ class CaProcess:
 
     config: Path
     admin_socket: Path
-    process: subprocess.Popen[bytes] | warm_ca.Process
+    process: subprocess.Popen[bytes] | warm_programs.Process
     notices: socket.socket
     log: Path
 
@@ -59,7 +59,7 @@ class CaProcess:
         words, env = ["--config", str(config), "serve"], os.environ | {"NOTIFY_SOCKET": str(address)}
         with log.open("ab") as out:
             if program is None:
-                return cls(config, admin_socket, warm_ca.start(words, env=env, stderr=out), notices, log)
+                return cls(config, admin_socket, warm_programs.start(words, env=env, stderr=out), notices, log)
             process = subprocess.Popen([*program, *words], env=env, stderr=out)
         return cls(config, admin_socket, process, notices, log)
 

@@ -26,9 +26,10 @@ from pathlib import Path
 from typing import Any
 
 from demo import debian, isolate, namespace, openssh
+from tests.support import warm_programs
 from tests.support.bundle_cases import CHECKPOINT, LOG_KEY
 from tests.support.debian_root import System
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
 """The account that the tests log in to: the one that runs them."""
@@ -288,13 +289,22 @@ class Host:
         """The argument list that runs a command where this host's sshd runs."""
         return list(command) if self.system is None else self.system.inside(command, share=(self.folder,))
 
+    def run(self, *words: str, code: int = 0) -> str:
+        """Run one of the program's commands, which must end with this code; return what it prints."""
+        argv = self.command(*words)
+        if self.system is not None:
+            return run(*argv, code=code)
+        done = warm_programs.run(argv[3:], PATIENCE, program=warm_programs.host_program(self.program))
+        assert done.returncode == code, f"{words} ended with {done.returncode}: {done.stdout}{done.stderr}"
+        return done.stdout + done.stderr
+
     def refresh(self, code: int = 0) -> str:
         """Run ``ssh-jit-host refresh``, which must end with this code; return its lines."""
-        return run(*self.command("refresh"), code=code)
+        return self.run("refresh", code=code)
 
     def doctor(self, *options: str, code: int = 0) -> str:
         """Run ``ssh-jit-host doctor``, which must end with this code; return what it prints."""
-        return run(*self.command("doctor", *options), code=code)
+        return self.run("doctor", *options, code=code)
 
     def snapshot(self) -> dict[str, tuple[bytes, int, int, int]]:
         """Every file of the host but what says how the last refresh went: bytes, mode, inode and time of change."""

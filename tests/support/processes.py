@@ -22,7 +22,7 @@ from typing import Any
 from demo.browser import Browser, Page
 from demo.lab.paths import Paths, free_ports
 from demo.lab.settings import PROVIDERS, Accounts, Ports, write_all
-from tests.support import warm_ca
+from tests.support import warm_programs
 
 BIN = Path(sys.executable).parent
 PATIENCE = 60.0
@@ -60,7 +60,7 @@ class Processes:
         return (self.paths.log / f"{name}.log").read_text()
 
     def operator(self, *arguments: str) -> str:
-        done = warm_ca.run(list(arguments), PATIENCE, self._env())
+        done = warm_programs.run(list(arguments), PATIENCE, self._env())
         assert done.returncode == 0, done.stderr
         return done.stdout
 

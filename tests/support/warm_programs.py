@@ -1,9 +1,9 @@
-"""The CA's program, loaded once: each command that tests run is a process of its own, which forks off here.
+"""Our programs, loaded once: each command that tests run is a process of its own, which forks off here.
 
-Loading takes most of a second, and tests run hundreds of commands. What is shared is only that: the fork gets its own
-arguments, environment, folder and streams, runs ``main()`` as ``python -m sshjit_ca`` does, and ends as an interpreter
-ends. It is killed, stopped and waited for by its own process id. How the program starts from nothing is what the tests
-prove that run ``ca_process.PROGRAM`` or the command itself.
+Loading takes most of a second, and tests run thousands of commands. What is shared is only that: the fork gets its own
+arguments, environment, folder and streams, runs ``main()`` as ``python -m sshjit_ca`` or ``ssh-jit-host.pyz`` does, and
+ends as an interpreter ends. It is killed, stopped and waited for by its own process id. How the programs start from
+nothing is what the tests prove that run ``ca_process.PROGRAM``, the one file on its own, or the command itself.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import IO, NoReturn
@@ -27,6 +28,8 @@ from typing import IO, NoReturn
 _LIMIT = 256 * 1024
 """Bytes of one order: the environment is most of it."""
 _LOCK = threading.Lock()
+CA = ("-m", "tests.support.warm_programs")
+"""Python's arguments for ``ssh-jit-ca``; before the last one stands what is loaded, and without it the CA is."""
 
 
 class Process:
@@ -76,21 +79,35 @@ class Process:
         return self.returncode
 
 
-def start(words: list[str], *, env: dict[str, str], stdout: IO[bytes] | None = None, stderr: IO[bytes]) -> Process:
-    """Starts ``ssh-jit-ca`` with these words; it reads nothing."""
+def host_program(pyz: Path) -> tuple[str, ...]:
+    """Python's arguments for ``ssh-jit-host`` as one file: isolated and without any package, as its first line says."""
+    return ("-IS", __file__, str(pyz))
+
+
+def start(
+    words: list[str],
+    *,
+    env: dict[str, str],
+    stdout: IO[bytes] | None = None,
+    stderr: IO[bytes],
+    program: tuple[str, ...] = CA,
+) -> Process:
+    """Starts a program with these words; it reads nothing."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     with theirs, open(os.devnull, "rb") as nothing:  # noqa: PTH123 - a device
         streams = [nothing.fileno(), 1 if stdout is None else stdout.fileno(), stderr.fileno()]
         order = json.dumps({"words": words, "env": env, "folder": str(Path.cwd())}).encode()
         with _LOCK:
-            socket.send_fds(_program(), [order], [theirs.fileno(), *streams])
+            socket.send_fds(_loaded(program), [order], [theirs.fileno(), *streams])
     return Process(ours)
 
 
-def run(words: list[str], timeout: float, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Runs ``ssh-jit-ca`` with these words to its end."""
+def run(
+    words: list[str], timeout: float, env: dict[str, str] | None = None, program: tuple[str, ...] = CA
+) -> subprocess.CompletedProcess[str]:
+    """Runs a program with these words to its end."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
-        process = start(words, env=dict(os.environ) if env is None else env, stdout=out, stderr=errors)
+        process = start(words, env=dict(os.environ) if env is None else env, stdout=out, stderr=errors, program=program)
         try:
             code = process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -102,12 +119,12 @@ def run(words: list[str], timeout: float, env: dict[str, str] | None = None) -> 
 
 
 @cache
-def _program() -> socket.socket:
-    """The program that commands fork off: it lives as long as this socket is open."""
+def _loaded(program: tuple[str, ...]) -> socket.socket:
+    """The loaded program that commands fork off: it lives as long as this socket is open."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
-        program = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.warm_ca", str(theirs.fileno())],
+        process = subprocess.Popen(
+            [sys.executable, *program, str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             cwd=Path(__file__).parents[2],
         )
@@ -115,7 +132,7 @@ def _program() -> socket.socket:
     @atexit.register
     def end() -> None:
         ours.close()
-        program.wait()
+        process.wait()
 
     return ours
 
@@ -167,11 +184,23 @@ def _keep(keeper: socket.socket, pid: int) -> NoReturn:
         os._exit(0)
 
 
-if __name__ == "__main__":
-    from sshjit_ca import __main__ as program
+def _load() -> Callable[[], int]:
+    """What the arguments name: the host's program as one file, else the CA; and all that its commands load later."""
+    if len(sys.argv) > 2:
+        sys.argv[0] = sys.argv.pop(1)
+        sys.path.insert(0, sys.argv[0])
+        from sshjit_host import __main__ as host
+
+        return host.main
+    from sshjit_ca import __main__ as ca
     from sshjit_ca.cli import commands as commands  # noqa: PLC0414 - loaded now, for all that fork off
     from sshjit_ca.service import daemon as daemon  # noqa: PLC0414
 
+    return ca.main
+
+
+if __name__ == "__main__":
+    main = _load()
     gc.freeze()
     _serve(socket.socket(fileno=int(sys.argv[1])))
-    sys.exit(program.main())
+    sys.exit(main())
