@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bench import (
     client_connection,
+    client_start,
     fleet,
     flood,
     host_probe,
@@ -32,6 +33,7 @@ LINES: dict[str, Callable[[Environment], Iterator[Result]]] = {
     "evaluate": policy_evaluation.lines,
     "socket": socket_certificates.lines,
     "log": long_log.lines,
+    "start": client_start.lines,
     "alive": client_connection.alive,
     "issued": client_connection.issued,
     "pages": pages.lines,  # before the floods: nobody looks at a thousand requests of one second

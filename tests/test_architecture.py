@@ -160,7 +160,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("api", "console"),
         ("network",),
     ],
-    "sshjit_client.connecting": [("connection",), ("certificate",)],
+    "sshjit_client.connecting": [("connection",), ("certificate", "forwarding", "host_lookup")],
     "sshjit_client.identity": [
         ("sessions", "signed_request"),
         ("login_key", "sign_in"),
@@ -171,9 +171,11 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("explanation", "reason_prompt", "request_args", "request_text", "run_options"),
     ],
     "sshjit_client.ssh": [
-        ("jumps", "known_hosts", "reachability", "sshconfig"),
+        ("hardening", "jumps", "reachability", "sshconfig"),
+        ("known_hosts", "sharing"),
         ("certificate_index",),
         ("connection_args", "openssh"),
+        ("program",),
     ],
     "sshjit_client.storage": [("host_names",), ("machine",), ("files",), ("paths",)],
     "sshjit_client.api": [("full",), ("basic",)],

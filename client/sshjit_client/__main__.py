@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from sshjit_client.ssh import certificate_index, connection_args
+from sshjit_client.ssh import certificate_index, connection_args, program
 from sshjit_client.storage import paths
 
 SUBCOMMANDS = frozenset(
@@ -75,18 +75,33 @@ def main() -> int:
         from sshjit_client import cli  # noqa: PLC0415
 
         return cli.subcommand(["break-glass", *words])
-    if args.local and not args.host:
-        os.execvp("ssh", ["ssh", *words])  # noqa: S606  # no shell is wanted
-    direct = args.host and not args.jump
-    path = certificate_index.live_config(args, paths.state_folder(os.environ)) if direct else ""
-    if path:
-        os.execvp("ssh", ["ssh", *certificate_index.STRICT, "-F", path, *args.ssh])  # noqa: S606
+    if ready := _ready(args):
+        return _become(ready)
     import gc  # noqa: PLC0415
 
     gc.set_threshold(GARBAGE)
     from sshjit_client import run  # noqa: PLC0415
 
     return run.connect(args)
+
+
+def _ready(args: connection_args.ConnectionArgs) -> list[str]:
+    """The words for ssh where nothing has to be asked: a certificate is alive, or none is needed; else none."""
+    if args.local and not args.host:
+        return args.typed
+    direct = args.host and args.plain and certificate_index.settle_config(args)
+    path = certificate_index.live_config(args, paths.state_folder(os.environ)) if direct else ""
+    return [*certificate_index.STRICT, "-F", path, *args.ssh] if path else []
+
+
+def _become(words: list[str]) -> int:
+    """Becomes ssh; returns an exit code if that cannot be."""
+    try:
+        program.become(words)
+    except program.NoSsh:
+        from sshjit_client import run  # noqa: PLC0415
+
+        return run.plain(words)
 
 
 if __name__ == "__main__":

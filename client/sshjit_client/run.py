@@ -8,13 +8,12 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from sshjit import names
 from sshjit.errors import Failed, Invalid, SshJitError
 from sshjit_client.console import exit_codes
 from sshjit_client.console.exit_codes import ExitCode
 from sshjit_client.console.helptext import USAGE
 from sshjit_client.requests import run_options
-from sshjit_client.ssh import certificate_index, sshconfig
+from sshjit_client.ssh import certificate_index, openssh, sshconfig
 from sshjit_client.ssh.connection_args import ConnectionArgs
 from sshjit_client.storage import files
 from sshjit_client.storage.machine import Machine
@@ -31,22 +30,36 @@ def connect(args: ConnectionArgs) -> int:
     """``ssh-jit host``, when there is no live certificate."""
     if not args.host:
         return usage("no host given")
-    if args.local:
-        os.execvp("ssh", ["ssh", *own_options(args), *args.ssh])  # noqa: S606
     return guarded(lambda machine: _connect(run_options.prepare(machine, args.flags), args))
 
 
-def own_options(args: ConnectionArgs) -> list[str]:
-    """What was typed and is not among the words for ssh."""
-    return [*(["-F", args.config] if args.config else []), *(["-J", args.jump] if args.jump else [])]
+def plain(words: list[str]) -> int:
+    """Becomes ssh with these words; returns an exit code if that cannot be."""
+    return guarded(lambda _: openssh.become(words))
+
+
+def _open_streams() -> None:
+    """Opens what was closed when we were started: the next file that is opened would take its place."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
+            if getattr(sys, name).fileno() != number:
+                os.dup2(getattr(sys, name).fileno(), number)
 
 
 def _connect(machine: Machine, args: ConnectionArgs) -> NoReturn:
     """Asks ssh what its configuration says, and loads the rest of the client meanwhile."""
+    settled = certificate_index.settle_config(args)
+    if args.local and not settled:  # nobody has read the pipe
+        openssh.become(args.typed)
+    if not settled:
+        sshconfig.keep_typed(args, files.private_folder(machine.state))
+    path = certificate_index.live_config(args, str(machine.state))
+    if args.local and not path:
+        openssh.become(args.typed)
     machine.settings()
-    names.host_alias(names.lowered(args.host))
     # What ``-J`` names is asked for first, through the same file.
-    query = None if args.jump else sshconfig.ask(args, files.private_folder(machine.state))
+    query = None if args.jump or path else sshconfig.ask(args)
     from sshjit_client.connecting import connection  # noqa: PLC0415
 
     try:
@@ -64,6 +77,7 @@ def usage(problem: str, first: str = "") -> int:
 
 def guarded(run: Callable[[Machine], int | None]) -> int:
     """Runs it; an error becomes two lines and an exit code."""
+    _open_streams()
     machine = Machine.here(os.environ)
     try:
         return int(run(machine) or 0)

@@ -205,15 +205,22 @@ class ClientServer:
 
 
 @contextmanager
-def client_server(folder: Path) -> Iterator[ClientServer]:
-    """The whole of it, in a folder; hosts are enrolled by the test, which knows their ports."""
+def client_server(folder: Path, changes: Iterable[tuple[str, str]] = ()) -> Iterator[ClientServer]:
+    """The whole of it, in a folder; hosts are enrolled by the test, which knows their ports.
+
+    ``changes``: what is replaced in the policy.
+    """
+    text = policy().replace(', "partner/email:dana@example.com"', "")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
     with listening(SignInProvider()) as provider, in_process_ca.on_loopback() as http:
         url = f"http://127.0.0.1:{http.server_port}"
         issuers: dict[str, Issuer] = {"acme": provider}
         running = in_process_ca.front_end(
             folder,
             issuers,
-            policy().replace(', "partner/email:dana@example.com"', ""),
+            text,
             time=time.time(),
             origin=url,
             hosts={},

@@ -77,7 +77,7 @@ class World:
         key = self.ca.key(ALICE)
         found = certificate.check(view, line_of(key.with_suffix(".pub")), name, None, newest(self.ca, 2))
         kept = sshconfig.Files(key, self.laptop / trusted_bundle.REVOKED, self.laptop)
-        mine = sshconfig.own(line, self.laptop)
+        mine = sshconfig.own(line)
         self.configurations[name] = certificate.keep(found, line, newest(self.ca, 2), own=mine, kept=kept, skew=0)
 
     def ssh(self, name: str) -> subprocess.CompletedProcess[str]:

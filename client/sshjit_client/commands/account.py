@@ -16,6 +16,7 @@ from sshjit_client.console.times import at
 from sshjit_client.identity import sessions, sign_in
 from sshjit_client.option_parser import Act, Build, Options, Parser
 from sshjit_client.requests.request_text import person
+from sshjit_client.ssh import sharing
 from sshjit_client.storage.machine import Machine
 
 
@@ -46,6 +47,7 @@ def _logout(parser: Parser) -> Act:
 def logout(machine: Machine, _: Options) -> int:
     """Signs out on this machine in any case, and at the server if it can be reached."""
     session = machine.session(time.time())
+    sharing.end_all(machine.state / "open")
     machine.forget()
     if session is None:
         machine.terminal.say("you are not signed in")

@@ -5,6 +5,7 @@ Its certificates have file names of their own, so that no ordinary connection us
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NoReturn
 
 from sshjit import names
@@ -42,6 +43,7 @@ def _connect(machine: Machine, args: ConnectionArgs) -> NoReturn:
         _confirm(machine, args)
         path = str(connection.access(machine, args))
     else:
+        through += connection.by_live_certificate(machine, args, Path(path))
         machine.terminal.say(f"using the access that is open on {args.host}; ssh-jit status says until when")
     connection.become_ssh(args, path, through)
 

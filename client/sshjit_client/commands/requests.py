@@ -13,7 +13,7 @@ from sshjit.api.views import RequestState
 from sshjit.errors import Invalid
 from sshjit_client.api.basic import BasicApi
 from sshjit_client.commands import resolve_request
-from sshjit_client.connecting import connection
+from sshjit_client.connecting import certificate, connection
 from sshjit_client.console import json_output
 from sshjit_client.console.exit_codes import ExitCode
 from sshjit_client.console.helptext import EXPLAIN, REQUEST
@@ -23,7 +23,6 @@ from sshjit_client.requests import earlier_request, reason_prompt, request_args,
 from sshjit_client.requests.request_args import RequestArgs
 from sshjit_client.requests.request_details import print_request
 from sshjit_client.ssh import connection_args, sshconfig
-from sshjit_client.storage import files
 from sshjit_client.storage.machine import Machine
 
 _REQUEST_FLAGS = frozenset(
@@ -39,7 +38,7 @@ def request(machine: Machine, words: list[str]) -> int:
         return ExitCode.OK
     args = _read(words, _REQUEST_FLAGS)
     machine = run_options.prepare(machine, args.more)
-    args = _with_account(machine, args)
+    args = _with_account(args)
     if "--dry-run" in args.more:
         return _explain(machine, args.explain_body(None, break_glass=False), as_json="--json" in args.more)
     body = args.body()
@@ -60,7 +59,7 @@ def explain(machine: Machine, words: list[str]) -> int:
     args = _read(words, _EXPLAIN_FLAGS, frozenset(("--person",)))
     person = args.more.get("--person")
     if person is None:  # this machine's ssh configuration says nothing about other people
-        args = _with_account(machine, args)
+        args = _with_account(args)
     body = args.explain_body(person, break_glass="--break-glass" in args.more)
     return _explain(machine, body, as_json="--json" in args.more)
 
@@ -73,16 +72,16 @@ def _read(words: list[str], flags: frozenset[str], values: frozenset[str] = froz
         raise Invalid(error.code, error.message, hint=error.hint or f"ssh-jit {command} --help") from None
 
 
-def _with_account(machine: Machine, args: RequestArgs) -> RequestArgs:
+def _with_account(args: RequestArgs) -> RequestArgs:
     """Adds the account of the person's own ssh configuration, if it names the same one for every host."""
     if args.login is not None or not args.hosts:
         return args
-    state, accounts = files.private_folder(machine.state), set()
+    accounts = set()
     for host in args.hosts:
         line = connection_args.read(
             [*args.ssh.options, *(["-F", args.ssh.config] if args.ssh.config else []), "--", host]
         )
-        accounts.add(connection.account(line, sshconfig.own(line, state)))
+        accounts.add(connection.account(sshconfig.own(line)))
     return args.for_account(accounts.pop()) if len(accounts) == 1 else args
 
 
@@ -169,7 +168,7 @@ def done(machine: Machine, options: Options) -> int:
     _, api = resolve_request.signed_in(machine)
     grants = resolve_request.open_access(api, options.what, "done")
     ended = [api.close("end", grant.id) for grant in grants]
-    machine.drop_certificates()
+    certificate.remove_of(machine.state / "open", {grant.id for grant in grants})
     if options.json:
         json_output.print_json(machine.terminal, {"requests": wire.encode(tuple(ended))})
     for request in ended:

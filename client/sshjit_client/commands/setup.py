@@ -11,6 +11,7 @@ from sshjit_client import trusted_bundle
 from sshjit_client.console.exit_codes import ExitCode
 from sshjit_client.identity import sign_in
 from sshjit_client.option_parser import Act, Build, Options, Parser
+from sshjit_client.ssh import sharing
 from sshjit_client.storage import files
 from sshjit_client.storage.machine import HeldBundle, Machine, Settings
 
@@ -65,6 +66,7 @@ def _keep(machine: Machine, settings: Settings, new: HeldBundle, verified: Bundl
     same = before is not None and (before.installation, before.root) == (settings.installation, settings.root)
     newer = not (same and stored) or bundle.replaces(verified, bundle.read(stored.bundle, plain_http=True))
     if not same or before is None or before.url != settings.url:
+        sharing.end_all(machine.state / "open")
         machine.forget()
     if newer:
         trusted_bundle.keep(machine, new, verified)

@@ -7,6 +7,7 @@ the CA keys of the verified bundle.
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from sshjit import names, sshcert, sshkey
 from sshjit.api.views import CertificateView, RouteView
 from sshjit.bundle import Bundle
 from sshjit.errors import Failed, Invalid
-from sshjit_client.ssh import certificate_index, jumps, known_hosts, sshconfig
+from sshjit_client.ssh import certificate_index, jumps, known_hosts, sharing, sshconfig
 from sshjit_client.ssh.certificate_index import HEAD
 from sshjit_client.ssh.connection_args import ConnectionArgs
 from sshjit_client.storage import files
@@ -36,13 +37,17 @@ class CheckedBastion:
 
 @dataclass(frozen=True, slots=True)
 class CheckedCertificate:
-    """A checked certificate. ``line``: the certificate, written again by us. ``route``: how to reach the typed host."""
+    """A checked certificate. ``line``: the certificate, written again by us. ``route``: how to reach ``host``."""
 
     line: str
     login: str
     valid_before: int
     route: RouteView
     bastion: CheckedBastion | None = None
+    host: str = ""
+    """The name that was asked for."""
+    allows: frozenset[str] = frozenset()
+    """What may be forwarded by it: the values of ``connection_args.FORWARDING``."""
 
 
 def check(view: CertificateView, public: str, host: str, login: str | None, bundle: Bundle) -> CheckedCertificate:
@@ -67,7 +72,10 @@ def check(view: CertificateView, public: str, host: str, login: str | None, bund
     _require("a wrong certificate", certificate, public, bundle, own, end)
     line = sshcert.line(sshcert.seal(signed, signature))
     bastion = _bastion(view, public, route, bundle) if route.via else None
-    return CheckedCertificate(line, account, certificate.valid_before, route, bastion)
+    allows = frozenset(
+        kind for kind, extension in jumps.EXTENSIONS.items() if extension in dict(certificate.extensions)
+    )
+    return CheckedCertificate(line, account, certificate.valid_before, route, bastion, host, allows)
 
 
 def _bastion(view: CertificateView, public: str, route: RouteView, bundle: Bundle) -> CheckedBastion:
@@ -145,12 +153,13 @@ def keep(
     own: sshconfig.Own,
     kept: sshconfig.Files,
     skew: int,
+    rule: str = "",
     reason: str = "",
 ) -> Path:
     """Writes certificate, known_hosts and configuration; returns the path of the configuration to run ssh with.
 
     ``own``: what the person's own configuration says. ``skew``: the server's clock minus ours in seconds; the written
-    end is by our clock. ``reason``: the one that the request has.
+    end is by our clock. ``rule`` and ``reason``: those of the request.
 
     Raises:
         Failed: ``certificate_over``: a host that is shown one that is over counts it against this address.
@@ -162,10 +171,13 @@ def keep(
     forget(folder, time.time())
     name = certificate_index.name_for(args)
     certificate, hosts = folder / f"{name}-cert.pub", folder / f"{name}{known_hosts.SUFFIX}"
-    host, route = names.lowered(args.host), checked.route
+    host, route, until = checked.host, checked.route, checked.valid_before - skew
     files.write(certificate, f"{checked.line}\n", durable=False)
     # What was typed alone: the host's other names come unsigned, and could name whatever else the CA's line is for.
-    files.write(hosts, known_hosts.text(bundle, host), durable=False)
+    files.write(hosts, known_hosts.text(bundle, own.host_key_alias or host), durable=False)
+    socket = sharing.socket(kept.state, checked.line)
+    left = max(until - int(time.time()), 1)
+    first = [*sharing.lines(socket, own.values, left), *_address(args, own, checked)]
     target = sshconfig.Target(
         typed=args.host,
         host=host,
@@ -176,13 +188,28 @@ def keep(
         certificate=certificate,
         known_hosts=hosts,
         revoked=kept.revoked,
+        first=tuple(first),
     )
     if checked.bastion is not None:
         target = replace(target, proxy=_keep_bastion(checked.bastion, target, args, bundle, own))
     path = folder / f"{name}.conf"
-    head = f"{HEAD}{checked.valid_before - skew}\n{certificate_index.typed_line(args, reason)}"
-    files.write(path, sshconfig.text(args, target, own, head), durable=False)
+    head = [f"{HEAD}{until}", certificate_index.typed_line(args, reason)]
+    head += [certificate_index.allowed_line(checked.allows, rule), *([f"{sharing.HEAD}{socket}"] if socket else [])]
+    files.write(path, sshconfig.text(args, target, own, "\n".join(head)), durable=False)
+    if socket and sharing.wanted(own.values) != "no":
+        sharing.stop_later(socket, left)
     return path
+
+
+def _address(args: ConnectionArgs, own: sshconfig.Own, checked: CheckedCertificate) -> list[str]:
+    """Where to connect to, if the person typed another word for the host than its name.
+
+    Their ``HostName`` may be a name of it, which DNS need not know. An address of theirs counts, and not the server's.
+    """
+    typed, hostname = names.lowered(args.host), names.lowered(own.values.get("hostname", ""))
+    if hostname != typed and hostname in (checked.route.host, *checked.route.aliases):
+        return [f"HostName {checked.route.address}"]
+    return [f"HostName {names.address(hostname)}"] if checked.host != typed else []
 
 
 def _keep_bastion(
@@ -202,6 +229,7 @@ def _keep_bastion(
         login=bastion.login,
         certificate=certificate,
         known_hosts=hosts,
+        first=(),
     )
     plain = ConnectionArgs()
     plain.config = args.config
@@ -215,10 +243,29 @@ def forget(folder: Path, before: float) -> None:
         with path.open("rb") as file:
             over = certificate_index.until(file.readline(80)) <= before
         if over:
-            remove(path)
+            sharing.end(path, sessions=False)
+            _remove(path)
 
 
 def remove(path: Path) -> None:
+    """Removes the files of one certificate whose grant is over, and ends the connection that was shared by it."""
+    sharing.end(path)
+    _remove(path)
+
+
+def remove_of(folder: Path, requests: Collection[str]) -> None:
+    """Removes the certificates of these requests, which are over; and those of which nobody can say whose they are."""
+    for path in folder.glob("*.conf"):
+        try:
+            written = path.with_name(f"{path.name.removesuffix('.conf')}-cert.pub").read_text("ascii")
+            over = sshcert.parse_line(written)[0].key_id.partition(" ")[0] in requests
+        except (OSError, ValueError, Invalid):
+            over = True
+        if over:
+            remove(path)
+
+
+def _remove(path: Path) -> None:
     """Removes the files of one certificate, its configuration ``path`` first."""
     for suffix in (".conf", "-cert.pub", ".known", VIA, f"{VIA}-cert.pub", f"{VIA}.known"):
         path.with_name(path.name.removesuffix(".conf") + suffix).unlink(missing_ok=True)

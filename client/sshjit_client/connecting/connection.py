@@ -5,7 +5,6 @@ All of this happens before ssh starts, so that nothing of ours can mix with its 
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +15,12 @@ from sshjit.api.ask import AskBody, AskReply
 from sshjit.api.views import CertificateView, RequestState, RequestView
 from sshjit.errors import SshJitError
 from sshjit_client.api.basic import Away, BasicApi
+from sshjit_client.connecting import forwarding
 from sshjit_client.console import exit_codes, times
 from sshjit_client.console.times import at
 from sshjit_client.identity import sessions
 from sshjit_client.requests import request_text
-from sshjit_client.ssh import certificate_index, sshconfig
+from sshjit_client.ssh import certificate_index, openssh, sshconfig
 from sshjit_client.ssh.connection_args import ConnectionArgs
 from sshjit_client.ssh.openssh import RunningQuery
 from sshjit_client.storage import files
@@ -28,6 +28,8 @@ from sshjit_client.storage.machine import Machine, Session
 
 _REASONS = 3
 """How many reasons are tried that somebody types because the first one will not do."""
+_NO_HOST = ("unknown_host", "bad_host")
+"""The codes of errors about a word that is no host."""
 
 
 def connect(machine: Machine, args: ConnectionArgs, query: RunningQuery | None) -> NoReturn:
@@ -38,19 +40,39 @@ def connect(machine: Machine, args: ConnectionArgs, query: RunningQuery | None) 
 
     """
     through = proxy(machine, args)
+    path = certificate_index.live_config(args, str(machine.state))
     try:
-        path = (args.jump and certificate_index.live_config(args, str(machine.state))) or access(machine, args, query)
+        drawn = "" if path else access(machine, args, query)
     except Away as error:  # what was typed can't be recorded; what is open works all the same
         path = certificate_index.live_config(args, str(machine.state), as_typed=False)
         if not path:
             raise
+        drawn = ""
         machine.terminal.warn(f"{error.message}; what you typed anew was NOT recorded; using the access that is open")
-    become_ssh(args, path, through)
+    if path:
+        through += by_live_certificate(machine, args, Path(path))
+    become_ssh(args, drawn or path, through)
+
+
+def by_live_certificate(machine: Machine, args: ConnectionArgs, config: Path) -> list[str]:
+    """Options of ssh for what was typed beside a certificate that lives: forwarding, and a shared connection.
+
+    Raises:
+        Refused: ``no_forwarding``.
+
+    """
+    from sshjit_client.ssh import sharing  # noqa: PLC0415  # most connections do not need it
+
+    head = config.read_text("utf-8", "surrogateescape").split("\n")[: certificate_index.HEAD_LINES]
+    allows, rule = certificate_index.allowed(head)
+    forwarding.tell(machine.terminal, args.forwards, allows, rule, args.host)
+    until = certificate_index.until(head[0].encode("ascii", "replace"))
+    return sharing.typed(args, config, max(until - int(time.time()), 1))
 
 
 def become_ssh(args: ConnectionArgs, path: str | Path, through: list[str]) -> NoReturn:
-    """Becomes ssh with this configuration."""
-    os.execvp("ssh", ["ssh", *certificate_index.STRICT, "-F", str(path), *through, *args.ssh])  # noqa: S606
+    """Becomes ssh with this configuration. Raises ``Failed``: ``no_ssh``."""
+    openssh.become([*certificate_index.STRICT, "-F", str(path), *through, *args.ssh])
 
 
 def proxy(machine: Machine, args: ConnectionArgs) -> list[str]:
@@ -75,10 +97,9 @@ def proxy(machine: Machine, args: ConnectionArgs) -> list[str]:
 def _enrolled(machine: Machine, hop: ConnectionArgs) -> Path | None:
     """Gets a certificate for a host to pass through; ``None`` for one that is not enrolled."""
     try:
-        names.host_alias(names.lowered(hop.host))
         return access(machine, hop)
     except SshJitError as error:
-        if error.code not in ("unknown_host", "bad_host"):
+        if error.code not in _NO_HOST:
             raise
         machine.terminal.say(f"{hop.host} is no host of this installation: ssh uses your own keys for it")
         return None
@@ -90,23 +111,15 @@ def access(machine: Machine, args: ConnectionArgs, query: RunningQuery | None = 
     ``query``: ssh is being asked already what the person's own configuration says.
     """
     settings = machine.settings()
-    host = names.host_alias(names.lowered(args.host))
     state = files.private_folder(machine.state)
-    own = sshconfig.answer(query or sshconfig.ask(args, state))
-    login = account(args, own)
-    body = access_request(args, host, login)
-    # By an earlier reason nothing is drawn before the person has agreed to it.
-    asks = bool(body.reason) and machine.terminal.asks and "--yes" not in args.flags
-    first = replace(body, certificate=not asks)
-    session, api, reply = request_access(machine, first)
-    if reply.existing:
-        from sshjit_client.requests import earlier_request  # noqa: PLC0415  # most connections do not need it
-
-        earlier_request.report(machine, api, reply.request, body, connecting=True, confirm=asks)
+    own = sshconfig.answer(query or sshconfig.ask(args))
+    login = account(own)
+    host, (session, api, reply) = _request_host(machine, args, own, login)
     from sshjit_client import trusted_bundle  # noqa: PLC0415  # loaded by _load_rest by now
     from sshjit_client.connecting import certificate  # noqa: PLC0415
-    from sshjit_client.ssh import known_hosts  # noqa: PLC0415
+    from sshjit_client.ssh import hardening, known_hosts  # noqa: PLC0415
 
+    hardening.require_key(args, own.values, session.public)
     view = reply.certificate or _wait(machine, api, reply, wait="--no-wait" not in args.flags)
     args.break_glass = reply.request.break_glass
     if args.break_glass:
@@ -117,6 +130,8 @@ def access(machine: Machine, args: ConnectionArgs, query: RunningQuery | None = 
     if (known_hosts.plain(bundle, host) is None) != checked.route.host_certificates:
         # That is the server's word. It says no more than that the bundle here may be too old to know the host.
         bundle = trusted_bundle.current(machine, settings, fresh=0)
+    hardening.require_host(args, own.values, bundle, host, checked.route)
+    forwarding.tell(machine.terminal, forwarding.asked(args, own.values), checked.allows, reply.request.rule, host)
     revoked = machine.config / trusted_bundle.REVOKED
     if own.revoked:
         machine.terminal.say(f"ssh uses your RevokedHostKeys {own.revoked} instead of the installation's {revoked}")
@@ -124,14 +139,54 @@ def access(machine: Machine, args: ConnectionArgs, query: RunningQuery | None = 
         machine.terminal.say(f"this connection ignores your {own.lax}: ssh-jit accepts no host key that it can't check")
     kept = sshconfig.Files(Path(session.key), revoked, state)
     return certificate.keep(
-        checked, args, bundle, own=own, kept=kept, skew=_skew(api.skew), reason=reply.request.reason
+        checked,
+        args,
+        bundle,
+        own=own,
+        kept=kept,
+        skew=_skew(api.skew),
+        rule=reply.request.rule,
+        reason=reply.request.reason,
     )
 
 
-def account(args: ConnectionArgs, own: sshconfig.Own) -> str | None:
-    """The account that was typed, or that the person's own configuration names; ``None``: the server chooses."""
-    login = args.login or own.login
-    return names.login_name(login) if login else None
+def _request_host(
+    machine: Machine, args: ConnectionArgs, own: sshconfig.Own, login: str | None
+) -> tuple[str, tuple[Session, BasicApi, AskReply]]:
+    """Requests access to what was typed or, where that is no host, to the one that ssh would connect to for it.
+
+    Returns the name by which the host is enrolled, and the answer.
+    """
+    try:
+        host = names.host_alias(names.lowered(args.host))
+        return host, _request(machine, args, access_request(args, host, login))
+    except SshJitError as error:
+        if error.code not in _NO_HOST:
+            raise
+        from sshjit_client.connecting import host_lookup  # noqa: PLC0415  # most people type the name
+
+        meant = host_lookup.meant(machine, args, own.values)
+        if not meant:
+            raise
+    machine.terminal.say(f"{args.host} is {meant}")
+    return meant, _request(machine, args, access_request(args, meant, login))
+
+
+def _request(machine: Machine, args: ConnectionArgs, body: AskBody) -> tuple[Session, BasicApi, AskReply]:
+    """Requests access; what differs from an earlier request for the same is told first."""
+    # By an earlier reason nothing is drawn before the person has agreed to it.
+    asks = bool(body.reason) and machine.terminal.asks and "--yes" not in args.flags
+    session, api, reply = request_access(machine, replace(body, certificate=not asks))
+    if reply.existing:
+        from sshjit_client.requests import earlier_request  # noqa: PLC0415  # most connections do not need it
+
+        earlier_request.report(machine, api, reply.request, body, connecting=True, confirm=asks)
+    return session, api, reply
+
+
+def account(own: sshconfig.Own) -> str | None:
+    """The account that ssh takes from its words and its configuration; ``None``: the server chooses."""
+    return names.login_name(own.login) if own.login else None
 
 
 def access_request(args: ConnectionArgs, host: str, login: str | None) -> AskBody:

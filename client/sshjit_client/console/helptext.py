@@ -1,7 +1,13 @@
 """What ``ssh-jit --help`` and ``ssh-jit --version`` print."""
 
+# ruff: noqa: PTH208  # importing pathlib costs more than everything here
 from __future__ import annotations
 
+import os
+import sys
+
+_METADATA = ("ssh_jit-", ".dist-info")
+"""How the folder of the package's metadata is called, around the version."""
 USAGE = "ssh-jit [ssh options] [--action A] [--reason R] [--for 30m] [user@]host [command…]"
 
 PAGE = """usage: ssh-jit [ssh options] [--action A] [--reason R] [--for 30m]
@@ -114,10 +120,16 @@ hosts come from a file of this machine, which `ssh-jit hosts` writes.
 
 
 def version() -> str:
-    """Name and version. ``pyproject.toml`` alone has the number; it comes from the package's metadata."""
-    from importlib import metadata  # noqa: PLC0415  # slow to load, and nothing else needs it
+    """Name and version. ``pyproject.toml`` alone has the number; it comes from the name of the package's metadata.
 
-    try:
-        return f"ssh-jit {metadata.version('ssh-jit')}"
-    except metadata.PackageNotFoundError:
-        return "ssh-jit, not installed: it runs from its sources"
+    ``importlib.metadata`` would find it too, and takes longer than all the rest of ``ssh-jit --version``.
+    """
+    for folder in sys.path:
+        try:
+            names = os.listdir(folder or ".")
+        except OSError:
+            continue
+        for name in names:
+            if name.startswith(_METADATA[0]) and name.endswith(_METADATA[1]):
+                return f"ssh-jit {name[len(_METADATA[0]) : -len(_METADATA[1])]}"
+    return "ssh-jit, not installed: it runs from its sources"

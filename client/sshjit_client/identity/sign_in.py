@@ -28,7 +28,7 @@ from sshjit_client.console.terminal import Terminal
 from sshjit_client.identity import browser
 from sshjit_client.identity.browser import Loopback
 from sshjit_client.identity.oidc import Attempt
-from sshjit_client.ssh import openssh
+from sshjit_client.ssh import openssh, sharing
 from sshjit_client.storage import files
 from sshjit_client.storage.machine import Machine, Session
 
@@ -71,6 +71,7 @@ def sign_in(machine: Machine, options: SignInOptions) -> Session:
             raise Failed("bad_answer", "the server answered the sign-in with a token that cannot be sent back")
         if options.key is None:
             key = _keep(Path(folder), state)
+    sharing.end_all(machine.state / "open", sessions=False)
     machine.drop_certificates()
     session = Session(settings.url, done.token, done.login, str(key.absolute()), public.line)
     files.save(state / "session.json", session)

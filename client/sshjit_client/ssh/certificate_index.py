@@ -6,7 +6,7 @@ ssh: it asks no server and imports nothing that the interpreter has not loaded. 
 file.
 """
 
-# ruff: noqa: PTH100, PTH118, PTH123, PTH208  # importing pathlib costs more than everything here
+# ruff: noqa: PTH100, PTH116, PTH118, PTH123, PTH208  # importing pathlib costs more than everything here
 from __future__ import annotations
 
 import os
@@ -20,19 +20,25 @@ SPARE = 5
 HEAD = "# ssh-jit until "
 TYPED = "# ssh-jit typed "
 """The beginning of the second line: the duration and the reason that the certificate was asked for with, as typed."""
+HEAD_LINES = 4
+"""How many lines of such a file are ours at most, before the configuration begins."""
+ALLOWED = "# forwards "
+"""The beginning of the line of such a file that says what may be forwarded, and by which rule."""
 BREAK_GLASS = "break-glass="
 """The beginning of a name for break-glass. No other name has ``=`` there."""
 STRICT = (
     *("-o", "StrictHostKeyChecking=yes"),
     *("-o", "VerifyHostKeyDNS=no"),
     *("-o", "UpdateHostKeys=no"),
+    *("-o", "AddKeysToAgent=no"),
 )
 """What every connection of ours says to ssh before anything else, and no configuration can take back.
 
 The address comes from a front end that may lie, so no unknown host key is accepted, and none because of what DNS says
 of that address. Nor does ssh write a host's plain keys into the person's own known_hosts, where they would count for
-longer than the bundle says.
+longer than the bundle says. The sign-in's key stays in its file: an agent would keep it after the sign-in.
 """
+_KIND, _FILE = 0o170000, 0o100000
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789._-")
 _LONGEST = 200
 
@@ -63,6 +69,19 @@ def name_for(args: ConnectionArgs) -> str:
     config = args.config if args.config in ("", "none") else os.path.abspath(args.config)
     name = name_of(args.host, args.login, args.action, args.exact_command, config)
     return f"{BREAK_GLASS}{name}" if args.break_glass else name
+
+
+def settle_config(args: ConnectionArgs) -> bool:
+    """Makes ``-F /dev/null`` the ``none`` that it means; whether the file can be read again, which a pipe cannot."""
+    if args.config in ("", "none"):
+        return True
+    try:
+        if os.path.realpath(args.config) == os.devnull:
+            args.config = "none"
+            return True
+        return os.stat(args.config).st_mode & _KIND == _FILE
+    except OSError:
+        return True
 
 
 def live_config(args: ConnectionArgs, state: str, *, as_typed: bool = True) -> str:
@@ -114,3 +133,15 @@ def until(first_line: bytes) -> int:
     text = first_line.decode("ascii", "replace")
     digits = text.removeprefix(HEAD).strip()
     return int(digits) if text.startswith(HEAD) and digits.isdecimal() else 0
+
+
+def allowed_line(allows: frozenset[str], rule: str) -> str:
+    """The line that says what may be forwarded. A rule's name comes from the server, and must not end the line."""
+    return f"{ALLOWED}{','.join(sorted(allows)) or 'nothing'} by {''.join(filter(str.isprintable, rule))}"
+
+
+def allowed(head: list[str]) -> tuple[frozenset[str], str]:
+    """What ``allowed_line`` says, from the first lines of a file: what may be forwarded, and the rule."""
+    line = next((line for line in head if line.startswith(ALLOWED)), ALLOWED)
+    kinds, _, rule = line.removeprefix(ALLOWED).strip().partition(" by ")
+    return frozenset(kinds.split(",")), rule

@@ -19,29 +19,45 @@ FLAGS = frozenset(("--break-glass", "--no-wait", "--non-interactive", "--quiet",
 LOCAL = frozenset("VQGO")
 """ssh's options that do not open a session: version, queries, the configuration, and a master's control commands."""
 
+FORWARDING = {"A": "agent", "L": "port", "R": "port", "D": "port", "W": "port", "w": "port", "X": "x11", "Y": "x11"}
+"""ssh's options that forward something -> what a rule has to allow for it."""
+
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
+"""What may stand in an account's name on every ssh's command line; other names go through the written file."""
+
 
 class Usage(Exception):  # it is a message to the person, not a fault
     """The command line makes no sense; the text says why."""
 
 
 class ConnectionArgs:
-    """One command line. ``ssh``: the words for ssh, without ``-F``; ``options``: those before the command."""
+    """One command line.
+
+    ``ssh``: the words for ssh, without what goes to it in another form; ``options``: those before the command;
+    ``typed``: all that is ssh's, as it was typed.
+    """
 
     __slots__ = (
         "action",
+        "asked",
         "break_glass",
         "command",
         "config",
         "duration",
         "flags",
+        "forwards",
         "host",
         "jump",
         "local",
         "login",
         "options",
+        "persist",
         "reason",
+        "shares",
         "ssh",
         "start",
+        "typed",
+        "written",
     )
 
     def __init__(self) -> None:
@@ -57,13 +73,29 @@ class ConnectionArgs:
         """The value of ``-J``; empty if there is none. It is not among ``options``."""
         self.login = ""
         """The account that ssh takes from ``user@``, ``-l`` or ``-o User=``; empty if there is none."""
+        self.written = ""
+        """The account if it was typed and ssh might refuse it there: then it stands in the written file alone."""
+        self.shares = False
+        """Whether a shared connection was asked for: ``-M``, ``-o ControlMaster=…``."""
+        self.persist = ""
+        """The value of ``ControlPersist`` as typed; empty if it was not."""
+        self.asked: list[str] = []
+        """Options that count only when ssh is asked what it would do; what they say stands in the written file."""
+        self.forwards: dict[str, str] = {}
+        """What is forwarded -> the option that says so."""
         self.command: list[str] = []
         self.options: list[str] = []
         self.ssh: list[str] = []
+        self.typed: list[str] = []
         self.local = False
         self.flags: set[str] = set()
         self.break_glass = False
         """Whether this is access by break-glass."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing was typed that has to be looked at, even if a certificate is alive."""
+        return not (self.forwards or self.shares or self.persist or self.jump)
 
     @property
     def exact_command(self) -> str:
@@ -83,7 +115,7 @@ def read(words: list[str], flags: tuple[str, ...] = ()) -> ConnectionArgs:
     args = ConnectionArgs()
     at, closed = 0, False
     while at < len(words):
-        word = words[at]
+        word, start = words[at], at
         at += 1
         if not closed and word == "--":
             closed = True
@@ -93,17 +125,19 @@ def read(words: list[str], flags: tuple[str, ...] = ()) -> ConnectionArgs:
                 args.flags.add(word)
             else:
                 at = _ours(args, word, words, at)
+            continue
         elif not closed and word.startswith("-") and word != "-":
             at = short(args, word, words, at)
         elif not args.host:
-            destination(args, word)
-            args.options.append(word)
+            args.options.append(destination(args, word))
         else:
-            args.command = words[at - 1 :]
+            at = start
             break
+        args.typed += words[start:at]
         if closed and args.host:
-            args.command = words[at:]
             break
+    args.command = words[at:]
+    args.typed += args.command
     args.ssh = args.options + args.command
     if args.action == "command" and not args.command:
         raise Usage("--action command needs a command")
@@ -135,8 +169,7 @@ def value_of(word: str, words: list[str], at: int) -> tuple[str, int]:
 def short(args: ConnectionArgs, word: str, words: list[str], at: int) -> int:
     """One word of ssh's short options: ``-v``, ``-tt``, ``-p22``, ``-vp 22``."""
     for place, letter in enumerate(word[1:], start=1):
-        if letter in LOCAL:
-            args.local = True
+        _note(args, letter)
         if letter not in WITH_VALUE:
             continue
         value, end = word[place + 1 :], at
@@ -153,6 +186,18 @@ def short(args: ConnectionArgs, word: str, words: list[str], at: int) -> int:
     return at
 
 
+def _note(args: ConnectionArgs, letter: str) -> None:
+    """Notes what an option by itself means for us."""
+    if letter in LOCAL:
+        args.local = True
+    elif letter == "M":
+        args.shares = True
+    elif letter in FORWARDING:
+        args.forwards.setdefault(FORWARDING[letter], f"-{letter}")
+    elif letter in "ax":
+        args.forwards.pop("agent" if letter == "a" else "x11", None)
+
+
 def _taken(args: ConnectionArgs, letter: str, value: str) -> bool:
     """Notes the value of an option; whether it is one that goes to ssh in another form. Raises ``Usage``."""
     if letter == "F":
@@ -162,27 +207,55 @@ def _taken(args: ConnectionArgs, letter: str, value: str) -> bool:
             raise Usage("-J stands once, with commas between its hosts")
         args.jump = value
     elif letter == "l":
-        args.login = args.login or value
+        return _account(args, value)
     elif letter == "o":
-        args.login = args.login or _user(value)
+        return _option(args, value)
+    elif letter == "S":
+        return value != "none"
     return letter in "FJ"
 
 
-def _user(option: str) -> str:
-    """The value of ``-o User=…``, or of ``-o 'User …'``; empty for any other option."""
-    name, _, value = option.replace("=", " ", 1).strip().partition(" ")
-    return value.strip().strip('"') if name.lower() == "user" else ""
+def _option(args: ConnectionArgs, text: str) -> bool:
+    """Notes ``-o``; whether it is one that goes to ssh in another form."""
+    text = text.strip().lstrip('"')
+    end = next((place for place, letter in enumerate(text) if not letter.isalnum()), len(text))
+    keyword, value = text[:end].lower(), text[end:].lstrip('"').replace("=", " ", 1).strip().strip('"')
+    match keyword:
+        case "user":
+            return _account(args, value)
+        case "controlmaster":
+            args.shares = True
+        case "controlpath":
+            return value != "none"
+        case "controlpersist":
+            args.persist = args.persist or value.lower()
+            args.asked += ["-o", f"ControlPersist={value}"]
+            return True
+        case "globalknownhostsfile":
+            args.asked += ["-o", f"GlobalKnownHostsFile={value}"]
+            return True
+    return False
 
 
-def destination(args: ConnectionArgs, word: str) -> None:
-    """``host``, ``user@host`` or ``ssh://user@host:port``. As in ssh, an earlier login wins. Raises ``Usage``."""
+def _account(args: ConnectionArgs, value: str) -> bool:
+    """Notes an account; whether it may not stand on the command line. As in ssh, an earlier one counts."""
+    odd = not _PLAIN.issuperset(value) and (_PLAIN | {".", "$"}).issuperset(value)
+    if not args.login:
+        args.login, args.written = value, value if odd else ""
+    return odd or bool(args.written)
+
+
+def destination(args: ConnectionArgs, word: str) -> str:
+    """Reads ``host``, ``user@host`` or ``ssh://user@host:port``; returns what of it goes to ssh. Raises ``Usage``."""
+    place, start = word, 0
     if word.startswith("ssh://"):
-        word = word[len("ssh://") :].rstrip("/")
-        head, colon, port = word.rpartition(":")
+        start = len("ssh://")
+        place = word[start:].rstrip("/")
+        head, colon, port = place.rpartition(":")
         if colon and port.isdecimal():
-            word = head
-    user, at, host = word.rpartition("@")
+            place = head
+    user, at, host = place.rpartition("@")
     if not host or (at and not user):
         raise Usage(f"{word!r} is not a destination")
     args.host = host
-    args.login = args.login or user
+    return word[:start] + word[start + len(user) + 1 :] if user and _account(args, user) else word

@@ -6,16 +6,23 @@ ssh would start itself for such a host without our options, by which alone no un
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 from sshjit import names, sshcert
 from sshjit.errors import Invalid, Refused
-from sshjit_client.ssh import certificate_index, connection_args
+from sshjit_client.ssh import certificate_index, connection_args, program
 from sshjit_client.ssh.connection_args import ConnectionArgs, Usage
 
-FORWARDING = "permit-port-forwarding"
+EXTENSIONS = {
+    "agent": "permit-agent-forwarding",
+    "port": "permit-port-forwarding",
+    "x11": "permit-X11-forwarding",
+}
+"""What a rule allows to forward -> the certificate's extension for it."""
+FORWARDING = EXTENSIONS["port"]
 """The extension without which nobody passes through by a certificate."""
 _ALONE = ("-o", "ControlMaster=no", "-o", "ControlPath=none")
 """A connection that others share would let them through by another one's certificate."""
@@ -35,7 +42,7 @@ def command(host: str, options: tuple[str, ...], before: str = "") -> str:
     ssh replaces ``%h`` and ``%p``, and hands the text to a shell. All other ``%`` are doubled.
     """
     proxy = ("-o", f"ProxyCommand={before}") if before else ()
-    words = shlex.join(("ssh", *options, *proxy, *_ALONE)).replace("%", "%%")
+    words = shlex.join((program.find(os.environ) or "ssh", *options, *proxy, *_ALONE)).replace("%", "%%")
     return f"{words} -W '[%h]:%p' -- {shlex.quote(host)}"
 
 
@@ -60,7 +67,9 @@ def hops(args: ConnectionArgs) -> list[ConnectionArgs]:
             connection_args.destination(hop, where)
         except Usage as error:
             raise Invalid("usage", f"-J {args.jump}: {error}") from None
-        hop.options = [*(["-p", port] if port else []), *(["-l", hop.login] if hop.login else []), hop.host]
+        login = ["-l", hop.login] if hop.login and not hop.written else []
+        hop.options = [*(["-p", port] if port else []), *login, hop.host]
+        hop.ssh = hop.options
         read.append(hop)
     return read
 
@@ -92,7 +101,8 @@ def through(hop: ConnectionArgs, config: Path) -> Hop:
 
 def plain(hop: ConnectionArgs) -> Hop:
     """The way through a host that is not enrolled: the person's own affair."""
-    return Hop(hop.host, (*(("-F", hop.config) if hop.config else ()), *hop.options[:-1]))
+    login = ("-l", hop.login) if hop.written else ()
+    return Hop(hop.host, (*(("-F", hop.config) if hop.config else ()), *login, *hop.options[:-1]))
 
 
 def chain(way: list[Hop]) -> str:

@@ -6,15 +6,22 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import NoReturn
 
 from sshjit import login, sshkey
 from sshjit.errors import Failed, Invalid
+from sshjit_client.ssh import program
 
 SIGNING = 150
 """Seconds that a person has to touch a key or to answer an agent: less than a challenge lives."""
+_NO_ERROR = ("debug1:", "debug2:", "debug3:", "OpenSSH_", "Warning:")
+"""How the lines begin that ``ssh -v`` prints, and what it goes on after."""
+_UNKNOWN_OPTION = re.compile(r"Bad configuration option: (\w+)")
 
 
 def make_key(path: Path) -> None:
@@ -72,25 +79,51 @@ def verify(line: str, namespace: str, data: bytes, signature: str) -> bool:
 
 
 class RunningQuery:
-    """A running ``ssh -G`` with a configuration file. It takes about as long as loading our own modules."""
+    """A running ``ssh -G``. It takes about as long as loading our own modules."""
 
-    def __init__(self, options: list[str], config: Path) -> None:
-        """Starts it. ``-s``, which scp and sftp say, would ask for a command."""
-        said = (word for word in options if word != "-s")
-        self._process = _started(["ssh", "-G", "-F", str(config), *said], b"")
+    def __init__(self, words: list[str], config: str) -> None:
+        """Starts it with all words for ssh, since ``-s`` and ``-f`` want a command. ``config``: the text of the file.
+
+        Raises:
+            Failed: ``asked_itself``: such a question of ours runs us.
+
+        """
+        if os.environ.get(program.INSIDE):
+            text = "ssh-jit asks ssh about a connection, and your ssh configuration (Match exec) runs ssh-jit for it"
+            raise Failed("asked_itself", text, hint="let it run nothing of ssh-jit but `ssh-jit ensure`")
+        self._text = config.encode("utf-8", "surrogateescape")
+        asked = ["-G", "-F", "/dev/stdin", *words]
+        try:
+            path, environ = program.command(asked)
+        except program.NoSsh as error:
+            raise no_ssh(error) from None
+        self._process = _started([path, *asked], self._text, environ)
 
     def answer(self) -> dict[str, str]:
         """Its values by lower-case keyword; the first line of each counts."""
         values: dict[str, str] = {}
-        for line in _output(_ended(self._process, b"")).splitlines():
+        for line in _output(_ended(self._process, self._text)).splitlines():
             keyword, _, value = line.partition(" ")
-            values.setdefault(keyword, value)
+            values.setdefault(keyword.lower(), value)
         return values
 
 
-def effective(options: list[str], config: Path) -> dict[str, str]:
+def become(words: list[str]) -> NoReturn:
+    """Becomes ssh. Raises ``Failed``: ``no_ssh``."""
+    try:
+        program.become(words)
+    except program.NoSsh as error:
+        raise no_ssh(error) from None
+
+
+def no_ssh(error: program.NoSsh) -> Failed:
+    """That there is no ssh to run, as an error."""
+    return Failed("no_ssh", str(error), hint="put the folder of OpenSSH's ssh before that of ssh-jit in PATH")
+
+
+def effective(words: list[str], config: Path) -> dict[str, str]:
     """The values that ``ssh -G`` prints with this configuration file."""
-    return RunningQuery(options, config).answer()
+    return RunningQuery(words, config.read_text("utf-8", "surrogateescape")).answer()
 
 
 def _scratch() -> AbstractContextManager[str]:
@@ -105,20 +138,32 @@ def _run(command: list[str], *, input_from_terminal: bool = False, seconds: floa
 
 def _output(done: subprocess.CompletedProcess[bytes]) -> str:
     if done.returncode != 0:
-        errors = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise Failed("openssh_failed", f"{done.args[0]} failed: {errors[-1] if errors else f'exit {done.returncode}'}")
+        what, problem = Path(done.args[0]).name, _problem(done.stderr.decode("utf-8", "replace"))
+        hint = ""
+        if option := _UNKNOWN_OPTION.search(problem):
+            hint = f"if another ssh reads it, write before it: IgnoreUnknown {option[1]}"
+        raise Failed("openssh_failed", f"{what} failed: {problem or f'exit {done.returncode}'}", hint=hint)
     return done.stdout.decode("utf-8", "replace")
+
+
+def _problem(errors: str) -> str:
+    """The first line that is about an error: those after it only say that there was one."""
+    lines = [line for line in errors.splitlines() if line.strip() and not line.startswith(_NO_ERROR)]
+    return lines[0].strip() if lines else ""
 
 
 def _start(command: list[str], stdin: bytes | None, seconds: float | None = None) -> subprocess.CompletedProcess[bytes]:
     return _ended(_started(command, stdin), stdin, seconds)
 
 
-def _started(command: list[str], stdin: bytes | None) -> subprocess.Popen[bytes]:
+def _started(
+    command: list[str], stdin: bytes | None, environ: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
     """A running program; it reads from our terminal if ``stdin`` is ``None``."""
     pipe, source = subprocess.PIPE, None if stdin is None else subprocess.PIPE
+    environ = {**(environ or os.environ), program.INSIDE: "1", "LC_ALL": "C"}
     try:
-        return subprocess.Popen(command, stdin=source, stdout=pipe, stderr=pipe, env={**os.environ, "LC_ALL": "C"})
+        return subprocess.Popen(command, stdin=source, stdout=pipe, stderr=pipe, env=environ)
     except OSError as error:
         raise Failed("openssh_missing", f"can't run {command[0]}: {error.strerror}") from None
 

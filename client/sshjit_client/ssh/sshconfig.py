@@ -2,8 +2,14 @@
 
 In ssh_config the first value wins. The person's own configuration comes first, so that it decides. Then comes our block
 for the one host that was typed, then the system's configuration. Their known_hosts files stay theirs alone: our CA's
-line is in a file of its own beside the system-wide ones. How strictly a host key is checked is the one thing in which
-they do not decide: that is on ssh's command line (``certificate_index.STRICT``), and the person is told.
+line is in a file of its own beside the system-wide ones, whatever these are. (``KnownHostsCommand`` would add to them
+too, but not before OpenSSH 8.5, at the price of a process for each look, and ssh takes only one: it stays theirs.)
+It names the system-wide files that they chose too, and comes before their configuration: after it theirs alone counts.
+In three things they do not decide. How strictly a host key is checked, and that our key goes into no agent, is on ssh's
+command line (``certificate_index.STRICT``); the person is told of the former. How connections are shared
+(``sharing.py``) comes before their configuration, for the typed host alone: a host that ``ProxyJump`` names reads the
+same file. Neither password nor more than one question follows a refused certificate; questions remain possible, because
+a host may want an answer beside the key (``AuthenticationMethods publickey,keyboard-interactive``).
 ssh takes one ``RevokedHostKeys``: if the person or the system has set it, it stays, and the person is told that ssh
 does not use the installation's list.
 """
@@ -11,7 +17,10 @@ does not use the installation's list.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 from sshjit.errors import Failed, Invalid
@@ -19,6 +28,8 @@ from sshjit_client.ssh import openssh
 from sshjit_client.ssh.connection_args import ConnectionArgs
 from sshjit_client.storage import files
 
+_TYPED = 24 * 3600
+"""Seconds for which such a copy is kept: longer than any certificate lives."""
 _LAX = ("accept-new", "no", "off", "false")
 _NOBODY = "_ssh-jit-nobody_"
 _GLOBAL_FILES = "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"
@@ -33,11 +44,18 @@ class Own:
     login: str | None
     """The account, if it names one."""
     known_hosts: str
-    """The system-wide known_hosts files in effect."""
+    """The system-wide known_hosts files in effect; empty for none."""
     revoked: str | None
     """The value of ``RevokedHostKeys`` (it may be ``none``); ``None`` if nobody set it."""
     lax: str = ""
     """What would accept an unknown host key, as ``Keyword value``; empty if nothing would."""
+    values: Mapping[str, str] = field(default_factory=dict[str, str])
+    """All that ``ssh -G`` printed, by lower-case keyword."""
+
+    @property
+    def host_key_alias(self) -> str:
+        """The value of ``HostKeyAlias``; empty if nobody set it."""
+        return self.values.get("hostkeyalias", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +82,41 @@ class Target:
     revoked: Path
     proxy: str = ""
     """The value of ``ProxyCommand``; empty: ssh connects directly."""
+    first: tuple[str, ...] = ()
+    """What comes before the person's configuration, for this host alone."""
 
 
-def ask(args: ConnectionArgs, state: Path) -> openssh.RunningQuery:
+def ask(args: ConnectionArgs) -> openssh.RunningQuery:
     """Asks ssh what the person's own configuration says; ``answer`` waits for it."""
-    probe = state / "own.conf"
     last = [f"User {_NOBODY}", f"RevokedHostKeys {_NOBODY}"]
-    files.write(probe, "\n".join([*_before(args), "Match all", *_after(args), *last, ""]), durable=False)
-    return openssh.RunningQuery(args.options, probe)
+    return openssh.RunningQuery(
+        [*args.asked, *args.ssh], "\n".join([*_account(args), *_before(args), "Match all", *_after(args), *last, ""])
+    )
 
 
-def own(args: ConnectionArgs, state: Path) -> Own:
+def keep_typed(args: ConnectionArgs, state: Path) -> None:
+    """Copies what ``-F`` names where it can be read once only (a pipe), and takes the copy in its place.
+
+    Raises:
+        Invalid: ``no_config``.
+
+    """
+    try:
+        content = Path(args.config).read_bytes()
+    except OSError as error:
+        raise Invalid("no_config", f"can't read {args.config}: {error.strerror}") from None
+    folder = files.private_folder(state / "typed")
+    for old in folder.iterdir():
+        if old.stat().st_mtime < time.time() - _TYPED:
+            old.unlink(missing_ok=True)
+    path = folder / sha256(content).hexdigest()[:32]
+    files.write(path, content, durable=False)
+    args.config = str(path)
+
+
+def own(args: ConnectionArgs) -> Own:
     """What the person's own configuration says."""
-    return answer(ask(args, state))
+    return answer(ask(args))
 
 
 def answer(query: openssh.RunningQuery) -> Own:
@@ -90,8 +130,9 @@ def answer(query: openssh.RunningQuery) -> Own:
     return Own(
         lax=lax or ("VerifyHostKeyDNS yes" if by_name in ("yes", "true") else ""),
         login=None if login == _NOBODY else login,
-        known_hosts=_GLOBAL_FILES if _ODD.search(known) or not known else known,
+        known_hosts="" if known == "none" else _GLOBAL_FILES if _ODD.search(known) or not known else known,
         revoked=None if revoked == _NOBODY else revoked,
+        values=values,
     )
 
 
@@ -104,16 +145,19 @@ def text(args: ConnectionArgs, target: Target, own: Own, head: str) -> str:
         f"User {target.login}",
         f"HostKeyAlias {target.host}",
         "StrictHostKeyChecking yes",
-        f"GlobalKnownHostsFile {own.known_hosts} {quoted(target.known_hosts)}",
         *([] if own.revoked else [f"RevokedHostKeys {_literal(target.revoked)}"]),
         f"IdentityFile {quoted(target.key).replace('%', '%%')}",
         f"CertificateFile {quoted(target.certificate).replace('%', '%%')}",
         "IdentitiesOnly yes",
+        "PreferredAuthentications publickey,keyboard-interactive",
+        "NumberOfPasswordPrompts 1",
         *([f"ProxyCommand {target.proxy}"] if target.proxy else []),
         *([] if args.action == "shell" else ["RequestTTY no"]),  # only certificates for shells permit one
     ]
     ours = [block[0], *(f"    {line}" for line in block[1:])]
-    return "\n".join([head, *_before(args), "", *ours, "", "Match all", *_after(args), ""])
+    known = f"GlobalKnownHostsFile {own.known_hosts} {quoted(target.known_hosts)}"
+    first = [block[0], *(f"    {line}" for line in (*_account(args), known, *target.first)), "Match all"]
+    return "\n".join([head, *first, *_before(args), "", *ours, "", "Match all", *_after(args), ""])
 
 
 def quoted(path: Path) -> str:
@@ -133,6 +177,11 @@ def _literal(path: Path) -> str:
     if "%" in str(path):
         raise Failed("odd_path", f"ssh_config can't name the path {path}", hint="set XDG_CONFIG_HOME to another folder")
     return quoted(path)
+
+
+def _account(args: ConnectionArgs) -> list[str]:
+    """The account that was typed, where ssh might refuse it on its command line."""
+    return [f"User {args.written}"] if args.written else []
 
 
 def _before(args: ConnectionArgs) -> list[str]:

@@ -214,7 +214,7 @@ def test_nothing_of_a_certificate_of_minutes_waits_for_the_disk(
     synced = list[int]()
     monkeypatch.setattr(os, "fsync", synced.append)
     kept(installation, public, state)
-    sshconfig.own(connection_args.read(["web1"]), state)
+    sshconfig.own(connection_args.read(["web1"]))
     assert synced == []
 
 

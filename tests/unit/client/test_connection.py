@@ -218,7 +218,7 @@ def test_requests_lists_and_done_ends(laptop: Laptop, server: ClientServer) -> N
     listed = laptop.run("requests").stdout
     assert "deploy@web1, 8 h" in listed
     assert laptop.run("done", "web1").returncode == 0
-    assert not (laptop.state / "open").exists()
+    assert not list((laptop.state / "open").iterdir())
     assert server.state(only(server)) is RequestState.ENDED
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sshjit_client.ssh import connection_args
+from sshjit_client.ssh import certificate_index, connection_args, sshconfig
 
 LINES = [
     ["web1"],
@@ -46,10 +46,11 @@ def test_host_and_login_are_those_that_ssh_finds(line: list[str], tmp_path: Path
     assert f"user {found.login or 'nobody-typed'}" in said
     assert f"hostname {found.host}" in said
     assert found.jump == ("jump" if "-J" in line else "")
-    assert found.ssh == [word for word in line if word not in ("-J", "jump")], "which is ssh's in another form"
+    assert found.ssh == [word for word in line if word not in ("-J", "jump", "-S", "sock")], "ssh gets them otherwise"
+    assert found.typed == line
 
 
-@pytest.mark.parametrize("letter", sorted(connection_args.WITH_VALUE - {"F", "J"}))
+@pytest.mark.parametrize("letter", sorted(connection_args.WITH_VALUE - {"F", "J", "S"}))
 def test_the_value_of_an_option_is_not_the_host(letter: str) -> None:
     found = connection_args.read([f"-{letter}", "value", "web1", "cmd"])
     assert (found.host, found.command) == ("web1", ["cmd"])
@@ -101,3 +102,50 @@ def test_any_words_are_read_or_refused_and_the_command_is_never_touched(words: l
     except connection_args.Usage:
         pytest.fail("the words after the command are not ours to judge")
     assert found.command == ["cmd", *words]
+
+
+@pytest.mark.parametrize("words", [["-S", "p", "web1"], ["-Sp", "web1"], ["-oControlPath=p", "web1"], ["web1", "-vSp"]])
+def test_t34_no_control_path_of_the_persons_reaches_ssh(words: list[str]) -> None:
+    found = connection_args.read(words)
+    assert [word for word in found.ssh if word != "-v"] == ["web1"]
+    assert found.typed == words
+
+
+@pytest.mark.parametrize("words", [["-S", "none", "web1"], ["-o", "controlpath none", "web1"], ["-vSnone", "web1"]])
+def test_nor_is_none_taken_away(words: list[str]) -> None:
+    assert connection_args.read(words).ssh == words
+
+
+@pytest.mark.parametrize(
+    ("words", "ssh", "written"),
+    [
+        (["-l", "web1$", "host"], ["host"], "web1$"),
+        (["first.last@host", "id"], ["host", "id"], "first.last"),
+        (["ssh://web1$@host:22"], ["ssh://host:22"], "web1$"),
+        (["-oUser=web1$", "host"], ["host"], "web1$"),
+        (["-o", '"User" "web1$"', "bob@host"], ["host"], "web1$"),
+        (["-l", "bob", "web1$@host"], ["-l", "bob", "host"], ""),
+        (["bob@host"], ["bob@host"], ""),
+    ],
+)
+def test_an_account_that_ssh_may_refuse_there_goes_through_the_file(
+    words: list[str], ssh: list[str], written: str
+) -> None:
+    found = connection_args.read(words)
+    assert (found.ssh, found.written) == (ssh, written)
+    text = sshconfig.ask(found).answer()
+    assert text["user"] == (written or "bob")
+
+
+def test_an_account_in_any_spelling_makes_another_name_for_the_certificate() -> None:
+    plain = certificate_index.name_for(connection_args.read(["web1"]))
+    for option in ("User=carol", 'USER "carol"', '"user" carol', "user\tcarol", 'User"carol"', "User=ca\\rol"):
+        assert certificate_index.name_for(connection_args.read(["-o", option, "web1"])) != plain
+    assert certificate_index.name_for(connection_args.read(["-o", "UserKnownHostsFile=x", "web1"])) == plain
+
+
+def test_what_is_forwarded_is_noted() -> None:
+    found = connection_args.read(["-AXvL1:a:1", "-x", "web1", "-R", "1"])
+    assert found.forwards == {"agent": "-A", "port": "-L"}
+    assert not found.plain
+    assert connection_args.read(["-v", "-p", "22", "web1", "ls", "-A"]).plain

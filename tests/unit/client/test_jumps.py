@@ -56,25 +56,32 @@ json.dump(sys.argv[1:], open({path!r}, "w"))
 """
 
 
+@pytest.fixture
+def inner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder whose ``ssh`` is the first in ``PATH``, and writes down how it was started."""
+    program = tmp_path / "ssh"
+    program.write_text(ECHO.format(python=sys.executable, path=str(tmp_path / "seen")))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    return tmp_path
+
+
 def arrived(folder: Path, value: str) -> list[str]:
     """The arguments that ``ssh`` is started with for a ``ProxyCommand``, by the real ssh and a shell."""
-    inner, seen = folder / "ssh", folder / "seen"
-    inner.write_text(ECHO.format(python=sys.executable, path=str(seen)))
-    inner.chmod(0o755)
-    real = shutil.which("ssh")
+    real = shutil.which("ssh", path=os.environ["PATH"].partition(":")[2])
     assert real is not None
-    env = {"PATH": f"{folder}:{os.environ['PATH']}", "SHELL": "/bin/sh"}
     words = [real, "-F", "none", "-o", f"ProxyCommand={value}", "-p", "2200", "10.0.0.5"]
-    subprocess.run(words, env=env, capture_output=True, check=False, timeout=30)
+    subprocess.run(words, env={**os.environ, "SHELL": "/bin/sh"}, capture_output=True, check=False, timeout=30)
+    seen = folder / "seen"
     found: list[str] = json.loads(seen.read_text())
     seen.unlink()
     return found
 
 
-def test_what_is_said_of_a_bastion_reaches_ssh_as_it_was_said(tmp_path: Path) -> None:
-    config = tmp_path / "it's a %folder $HOME" / "web1+%2b~via"
+def test_what_is_said_of_a_bastion_reaches_ssh_as_it_was_said(inner: Path) -> None:
+    config = inner / "it's a %folder $HOME" / "web1+%2b~via"
     value = jumps.bastion("gate", "jump", config)
-    words = arrived(tmp_path, value)
+    words = arrived(inner, value)
     strict = len(certificate_index.STRICT)
     assert words[:strict] == list(certificate_index.STRICT)
     assert words[strict : strict + 4] == ["-F", str(config), "-l", "jump"]
@@ -82,12 +89,12 @@ def test_what_is_said_of_a_bastion_reaches_ssh_as_it_was_said(tmp_path: Path) ->
     assert {"ControlMaster=no", "ControlPath=none"} <= set(words)
 
 
-def test_so_does_what_is_said_of_hosts_one_behind_the_other(tmp_path: Path) -> None:
-    config = tmp_path / "100% it's"
+def test_so_does_what_is_said_of_hosts_one_behind_the_other(inner: Path) -> None:
+    config = inner / "100% it's"
     value = jumps.chain([jumps.Hop("one", ("-F", str(config))), jumps.Hop("two", ("-p", "2")), jumps.Hop("three", ())])
-    three = arrived(tmp_path, value)
+    three = arrived(inner, value)
     assert three[-4:] == ["-W", "[10.0.0.5]:2200", "--", "three"]
-    two = arrived(tmp_path, next(word for word in three if word.startswith("ProxyCommand=")).partition("=")[2])
+    two = arrived(inner, next(word for word in three if word.startswith("ProxyCommand=")).partition("=")[2])
     assert (two[:2], two[-4:]) == (["-p", "2"], ["-W", "[10.0.0.5]:2200", "--", "two"])
-    one = arrived(tmp_path, next(word for word in two if word.startswith("ProxyCommand=")).partition("=")[2])
+    one = arrived(inner, next(word for word in two if word.startswith("ProxyCommand=")).partition("=")[2])
     assert (one[:2], one[-1]) == (["-F", str(config)], "one")

@@ -31,7 +31,7 @@ def said(tmp_path: Path, own: str, words: list[str]) -> dict[str, str]:
     (tmp_path / "own [conf] *").write_text(own)
     line = connection_args.read(["-F", str(tmp_path / "own [conf] *"), *words])
     path = tmp_path / "made"
-    path.write_text(sshconfig.text(line, target(tmp_path), sshconfig.own(line, tmp_path), "# head"))
+    path.write_text(sshconfig.text(line, target(tmp_path), sshconfig.own(line), "# head"))
     return openssh.effective(line.options, path)
 
 
@@ -67,7 +67,7 @@ def test_ssh_refuses_hosts_by_the_installations_list(tmp_path: Path) -> None:
 def test_t43_the_persons_list_of_revoked_hosts_stands_alone(tmp_path: Path, value: str) -> None:
     (tmp_path / "own").write_text(f"RevokedHostKeys {value}\n")
     line = connection_args.read(["-F", str(tmp_path / "own"), "web1"])
-    assert sshconfig.own(line, tmp_path).revoked == value
+    assert sshconfig.own(line).revoked == value
     assert said(tmp_path, f"RevokedHostKeys {value}\n", ["web1"]).get("revokedhostkeys", "none") == value
 
 
@@ -87,7 +87,7 @@ def test_with_f_the_systems_configuration_is_not_read_and_without_it_is(tmp_path
     with_f = sshconfig.text(connection_args.read(["-F", "none", "web1"]), target(tmp_path), own, "# head")
     assert "Include" not in with_f
     without = sshconfig.text(connection_args.read(["web1"]), target(tmp_path), own, "# head")
-    assert without.index("Include ~/.ssh/config") < without.index("Host web1")
+    assert without.index("Include ~/.ssh/config") < without.index("HostName 192.0.2.7")
     assert without.rstrip().endswith("Match all\nInclude /etc/ssh/ssh_config")
 
 
@@ -104,15 +104,12 @@ def test_the_account_of_the_persons_configuration_is_found(
     tmp_path: Path, own: str, words: list[str], login: str | None
 ) -> None:
     path = _written(tmp_path / "own", own)
-    assert sshconfig.own(connection_args.read(["-F", str(path), *words]), tmp_path).login == login
+    assert sshconfig.own(connection_args.read(["-F", str(path), *words])).login == login
 
 
 def test_known_hosts_files_of_the_system_are_kept(tmp_path: Path) -> None:
     path = _written(tmp_path / "own", "GlobalKnownHostsFile /var/lib/known /etc/more\n")
-    assert (
-        sshconfig.own(connection_args.read(["-F", str(path), "web1"]), tmp_path).known_hosts
-        == "/var/lib/known /etc/more"
-    )
+    assert sshconfig.own(connection_args.read(["-F", str(path), "web1"])).known_hosts == "/var/lib/known /etc/more"
 
 
 def test_t40_a_path_that_could_say_more_than_a_path_is_refused() -> None:
@@ -130,7 +127,7 @@ def test_t40_a_list_whose_path_some_ssh_would_read_otherwise_is_refused(tmp_path
 
 def test_a_configuration_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="there is no file"):
-        sshconfig.own(connection_args.read(["-F", str(tmp_path / "missing"), "web1"]), tmp_path)
+        sshconfig.own(connection_args.read(["-F", str(tmp_path / "missing"), "web1"]))
 
 
 def _written(path: Path, text: str) -> Path:
@@ -150,10 +147,24 @@ def _written(path: Path, text: str) -> Path:
 )
 def test_what_would_accept_an_unknown_host_key_is_found(tmp_path: Path, own: str, lax: str) -> None:
     path = _written(tmp_path / "own", own)
-    assert sshconfig.own(connection_args.read(["-F", str(path), "web1"]), tmp_path).lax == lax
+    assert sshconfig.own(connection_args.read(["-F", str(path), "web1"])).lax == lax
 
 
 def test_an_address_by_a_front_end_is_not_believed_for_what_dns_says_of_it(tmp_path: Path) -> None:
     path = _written(tmp_path / "own", "StrictHostKeyChecking no\nVerifyHostKeyDNS yes\n")
     values = openssh.effective([*certificate_index.STRICT, "web1"], path)
     assert (values["stricthostkeychecking"], values["verifyhostkeydns"]) == ("true", "false")
+
+
+@pytest.mark.parametrize(
+    ("own", "words", "files"),
+    [
+        ("GlobalKnownHostsFile /var/lib/known /etc/more\n", [], "/var/lib/known /etc/more "),
+        ("GlobalKnownHostsFile none\n", [], ""),
+        ("", ["-o", "GlobalKnownHostsFile=/typed"], "/typed "),
+    ],
+)
+def test_our_lines_count_beside_the_system_wide_files_of_anybodys_choice(
+    tmp_path: Path, own: str, words: list[str], files: str
+) -> None:
+    assert said(tmp_path, own, [*words, "web1"])["globalknownhostsfile"] == f"{files}{tmp_path / 'web1.known'}"
