@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sshjit import names
+from sshjit.errors import SshJitError
 from sshjit_client.identity import sessions
 from sshjit_client.ssh.connection_args import ConnectionArgs
 from sshjit_client.storage.machine import Machine
@@ -23,7 +24,10 @@ def meant(machine: Machine, args: ConnectionArgs, values: Mapping[str, str]) -> 
 
     session = sessions.needed(machine)
     typed, target, port = names.lowered(args.host), names.lowered(values.get("hostname", "")), values.get("port", "")
-    hosts = FullApi(session.url, session.token).hosts().hosts
+    try:
+        hosts = FullApi(session.url, session.token).hosts().hosts
+    except SshJitError:  # what was wrong with the word is the better message
+        return ""
     named = [host for host in hosts if target in (host.name, *host.aliases) and target != typed]
     there = named or [host for host in hosts if target == names.lowered(host.address)]
     if len(there) > 1:

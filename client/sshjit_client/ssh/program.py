@@ -2,7 +2,8 @@
 
 ``ssh`` in ``PATH`` may be a link to ssh-jit, or a script that runs it. A link is passed over at once. A script shows
 itself when the very words that it was started with come back: then the next ``ssh`` in ``PATH`` is run. Whatever
-else leads back to us (a ``Match exec``, a ``ProxyCommand`` to the host itself) ends at ``DEEPEST``.
+else leads back to us (a ``Match exec``, a ``ProxyCommand`` to the host itself) ends where the same would be started
+again below itself, or at ``DEEPEST``.
 Every connection loads this module: it imports only ``os`` and ``sys``, which are loaded anyway.
 """
 
@@ -42,8 +43,9 @@ def command(words: list[str]) -> tuple[str, dict[str, str]]:
 
     """
     depth, passed = _before(os.environ)
-    if depth >= DEEPEST:
-        raise NoSsh(f"ssh starts ssh-jit, which starts ssh, {depth} times over")
+    again = not passed and os.environ.get(STARTED, "").split(_BETWEEN, 2)[2:] == [_BETWEEN.join(words)]
+    if again or depth >= DEEPEST:
+        raise NoSsh(f"ssh starts ssh-jit, which starts ssh, {depth + 1} times over: look for a Match exec or a script")
     path = find(os.environ, passed)
     if not path:
         why = f"; {' and '.join(passed)} runs ssh-jit" if passed else ""
