@@ -13,7 +13,7 @@ from sshjit_client.console import exit_codes
 from sshjit_client.console.exit_codes import ExitCode
 from sshjit_client.console.helptext import USAGE
 from sshjit_client.requests import run_options
-from sshjit_client.ssh import certificate_index, openssh, sshconfig
+from sshjit_client.ssh import certificate_index, connection_args, openssh, sshconfig
 from sshjit_client.ssh.connection_args import ConnectionArgs
 from sshjit_client.storage import files
 from sshjit_client.storage.machine import Machine
@@ -109,7 +109,15 @@ def _still_works(machine: Machine, error: SshJitError) -> SshJitError:
 
 
 def _refuse(problem: str, first: str) -> NoReturn:
-    raise Invalid("usage", problem, hint=_meant(first) or USAGE)
+    raise Invalid("usage", problem, hint=_meant(first) or _meant_option(problem) or USAGE)
+
+
+def _meant_option(problem: str) -> str:
+    """The option that may have been meant, as a question, where ``problem`` is about one."""
+    from sshjit_client.console.near_words import nearest  # noqa: PLC0415
+
+    option = nearest(problem.partition(" ")[0], (*connection_args.OURS, *connection_args.FLAGS))
+    return f"did you mean {option}?" if option and not problem.startswith(f"{option} ") else ""
 
 
 def _meant(word: str) -> str:

@@ -22,7 +22,10 @@ from sshjit_client.storage.machine import Machine
 
 
 def _doctor(parser: Parser) -> Act:
-    parser.description = "Looks for what is wrong: here, at the server and, with a host, between here and there."
+    parser.description = (
+        "Looks for what is wrong: here, at the server and, with a host, between here and there."
+        " The exit code is 1 where something is."
+    )
     parser.add_argument("host", nargs="?", help="the host that refuses you; one sign-in is tried there")
     parser.add_argument("--no-trial", action="store_true", help="do not try to sign in at the host")
     parser.add_argument("--json", action="store_true", help="print JSON")

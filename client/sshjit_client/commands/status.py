@@ -150,7 +150,7 @@ def _explain(machine: Machine, host: str, certificates: list[Kept], shown: tuple
 def _print(machine: Machine, sentence: str) -> None:
     """A sentence, on a terminal in lines that fit."""
     columns = table_width()
-    for line in wrap(inert(sentence), columns) if columns else [sentence]:
+    for line in wrap(inert(sentence), columns) if columns else [inert(sentence)]:
         machine.terminal.out(line)
 
 

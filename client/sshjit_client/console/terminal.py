@@ -107,7 +107,14 @@ class Terminal:
     def ask(self, question: str) -> str:
         """Asks for a line; returns it without the spaces around it."""
         self.plain(question)
-        return sys.stdin.readline().strip() if sys.stdin is not None else ""
+        try:
+            line = sys.stdin.readline() if sys.stdin is not None else ""
+        except KeyboardInterrupt:
+            self.plain("\n")
+            raise
+        if not line.endswith("\n"):  # Ctrl-D, or a script that has ended: what comes next begins a line
+            self.plain("\n")
+        return line.strip()
 
     @staticmethod
     def columns() -> int:

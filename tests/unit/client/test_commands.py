@@ -312,6 +312,11 @@ def test_t29_what_others_wrote_is_inert(alice: Laptop, bob: Laptop, server: Clie
                 person = view["requester"]
                 comment = {"person": person, "text": nasty, "time": 1, "channel": "native"}
                 view.update(reason=nasty, closing=nasty, address=nasty, command=nasty, comments=[comment])
+        for host in value.get("hosts", ()):
+            if isinstance(host, dict):
+                host.update(address=nasty, labels=[["env", nasty]], aliases=[nasty])
+        for entry in value.get("entries", ()):
+            entry.update(summary=nasty)
         return value
 
     server.alter = spoil
@@ -319,6 +324,11 @@ def test_t29_what_others_wrote_is_inert(alice: Laptop, bob: Laptop, server: Clie
         (alice, ("show", only(server))),
         (alice, ("requests", "--mine")),
         (bob, ("approve", only(server))),
+        (alice, ("status", "db1")),
+        (alice, ("hosts", "--details")),
+        (alice, ("hosts",)),
+        (alice, ("log",)),
+        (alice, ("doctor", "db1")),
     ):
         text = who.run(*words).stdout
         assert "\\x1b[2Jred\\u202etxt" in text

@@ -314,6 +314,7 @@ def test_a_dumb_terminal_gets_plain_lines(alice: Laptop, server: ClientServer) -
         (("reqests",), "did you mean ssh-jit requests?"),
         (("requets", "--all"), "did you mean ssh-jit requests?"),
         (("stauts",), "did you mean ssh-jit status?"),
+        (("--resaon", "x", "web1"), "did you mean --reason?"),
     ],
 )
 def test_a_command_that_was_mistyped_is_guessed(alice: Laptop, words: tuple[str, ...], meant: str) -> None:
