@@ -44,7 +44,7 @@ class StoryShell:
     @contextmanager
     def starts(self, who: str, command: str, **env: str) -> Iterator[TypedSession]:
         """Types a command and does not wait for its end."""
-        with typed_session(["/bin/sh", "-c", command], self.environ(who, **env)) as session:
+        with typed_session(["/bin/sh", "-c", f"exec {command}"], self.environ(who, **env)) as session:
             yield session
 
     def environ(self, who: str, **env: str) -> Mapping[str, str]:

@@ -143,7 +143,10 @@ def _narrow(
     head: list[str], rows: list[list[str]], whys: list[list[str]], columns: int
 ) -> tuple[list[str], list[list[str]]]:
     """The lines of a table without reasons, and perhaps without the state; and what stands below each of them."""
-    lines, below = table([head, *rows]).split("\n"), [[f"requested {age} ago: {why}"] for age, why in whys]
+    lines, below = (
+        table([head, *rows]).split("\n"),
+        [[f"requested {age} ago{f': {why}' if why else ''}"] for age, why in whys],
+    )
     if max(map(width, lines)) > columns:
         below = [[row[-1], *line] for row, line in zip(rows, below, strict=True)]
         lines = table([head[:-1], *(row[:-1] for row in rows)]).split("\n")

@@ -265,7 +265,7 @@ def test_status_drops_a_certificate_whose_grant_was_taken_away(
     laptop.run("web1", "true")
     assert bob.run("revoke", only(server), "--reason", "over").returncode == 0
     status = laptop.run("status", "web1")
-    assert status.stderr == "ssh-jit: removed the certificate for deploy@web1: its request is revoked\n"
+    assert status.stderr == "ssh-jit: removed the certificate for deploy@web1: its request is revoked (over)\n"
     assert "no access to web1 is open" in status.stdout
     assert list((laptop.state / "open").iterdir()) == []
 
