@@ -135,6 +135,19 @@ def test_doctor_tries_the_host_and_says_that_nothing_is_wrong(alice: Laptop) -> 
     assert "deploy@web1: sshd wants exactly this" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("term", "more", "coloured"), [("xterm", {}, True), ("xterm", {"NO_COLOR": "1"}, False), ("dumb", {}, False)]
+)
+def test_colours_are_for_terminals_that_want_them(
+    alice: Laptop, term: str, more: dict[str, str], *, coloured: bool
+) -> None:
+    words = [sys.executable, "-m", "sshjit_client", "doctor"]
+    with typed_session(words, {**alice.env, **more}, term=term) as session:
+        session.end()
+        assert ("\x1b[" in session.shown) is coloured, session.shown
+    assert "\x1b" not in alice.run("doctor").stdout
+
+
 def test_doctor_names_what_shuts_somebody_out(alice: Laptop, server: ClientServer, tmp_path: Path) -> None:
     nowhere = alice.run("doctor", "web7")
     assert nowhere.returncode == 1
