@@ -18,7 +18,7 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit import events
 from sshjit_ca.service import alerts, background
-from sshjit_ca.service.alarm_watch import PAUSE, AlarmQueue, AlarmWatch
+from sshjit_ca.service.alarm_watch import PAUSE, AlarmQueue, AlarmWatch, source_of
 from sshjit_ca.service.alerts import Alarm, Alarms
 from tests.support.break_glass import GLASS, REASON, break_glass
 from tests.support.installation import ALICE, Installation
@@ -263,6 +263,17 @@ def test_one_host_alarms_once_a_minute_of_each_kind_and_the_next_one_says_how_ma
     assert alarm is not None
     assert (alarm.entry, alarm.count) == (3_019, 3_000)
     assert queue.told_until(5_000) == 5_000
+
+
+def test_who_raised_an_alarm_is_the_host_or_the_token_and_nobody_else() -> None:
+    """What one of them raises again within the minute waits for that."""
+    started = events.SessionStarted("ses-1", 1, 1, 1, "f" * 64, "unknown", None, 0, "web9~2", "web9", "a", "b", "")
+    refused = events.SessionReportRefused(3, 1, "it names no certificate", "web8", "web8")
+    beyond = events.JoinRefused("inv-1", "used_up", 1, "web7", ())
+    assert (source_of(started), source_of(refused)) == ("web9~2", "web8")
+    assert source_of(beyond) == "inv-1 used_up"
+    assert source_of(replace(beyond, invitation=None)) == "web7 used_up"
+    assert source_of(events.Locked("lock-1", "everything", None, (), None, "odd")) == ""
 
 
 def test_people_are_never_made_to_wait_by_their_own_alarms() -> None:

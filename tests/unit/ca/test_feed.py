@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from sshjit import ca_protocol as m
+from sshjit import events
 from sshjit.errors import Invalid
 from sshjit_ca.handlers import feed as feeding
 from tests.support.break_glass import GLASS, break_glass, review
@@ -135,6 +136,15 @@ def test_locks_and_emergencies_are_told(ca: Installation) -> None:
     assert [item.kind for item in items] == ["locked", "unlocked", "emergency"]
     assert all(item.request is None and item.actor is None for item in items)
     assert key.split()[1] not in str(items)
+
+
+def test_a_reader_is_told_only_what_its_version_knows(ca: Installation) -> None:
+    ca.context.record(events.JoinRefused("inv-1", "used_up", 1, "web9", ()))
+    ca.context.journal.commit()
+    kinds = {
+        version: [item.kind for item in ca.say(m.ReadFeed(-1, 10, version), m.FeedReply).items] for version in (1, 2)
+    }
+    assert kinds == {1: [], 2: ["join_refused"]}
 
 
 def test_what_was_pruned_and_erased_is_told_still(ca: Installation) -> None:

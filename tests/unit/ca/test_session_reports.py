@@ -196,6 +196,8 @@ def test_an_event_that_no_host_says_is_an_alarm_also_where_it_is_the_last_one(ca
     assert recorded(ca) == []
     assert say(ca, key, session_event(2**53)) == 2**53
     assert say(ca, key, session_event(5)) == 5, "a number that no event has does not shut the host out"
+    assert say(ca, key, session_event(2**60), session_event(6)) == 6
+    assert [each.number for each in recorded(ca)] == [5, 6], "nor does it make those after it old"
     event = events.SessionReportRefused(4, 2, "it names no certificate", "web9", "web9")
     assert alerts.kind_of(event) == "session_refused"
     assert "web9" in summaries.summary(ca.context.state, event)

@@ -380,9 +380,13 @@ def test_the_cas_line_names_what_was_typed_and_nothing_that_came_unsigned(laptop
 
 
 def test_nor_does_any_configuration_take_back_how_host_keys_are_checked(tmp_path: Path) -> None:
-    (tmp_path / "own").write_text("Host *\n    StrictHostKeyChecking no\n    VerifyHostKeyDNS yes\n")
-    typed = ("-o", "VerifyHostKeyDNS=yes", "-G", "web1")
+    (tmp_path / "own").write_text(
+        "Host *\n    StrictHostKeyChecking no\n    VerifyHostKeyDNS yes\n    UpdateHostKeys yes\n"
+    )
+    typed = ("-o", "VerifyHostKeyDNS=yes", "-o", "UpdateHostKeys=yes", "-G", "web1")
     done = subprocess.run(
         ["ssh", *certificate_index.STRICT, "-F", tmp_path / "own", *typed], capture_output=True, text=True, check=True
     )
-    assert {"stricthostkeychecking true", "verifyhostkeydns false"} <= set(done.stdout.splitlines())
+    assert {"stricthostkeychecking true", "verifyhostkeydns false", "updatehostkeys false"} <= set(
+        done.stdout.splitlines()
+    )
