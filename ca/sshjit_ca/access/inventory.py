@@ -89,7 +89,7 @@ def plan(context: Context, specs: tuple[HostSpec, ...], *, prune: bool) -> Plan:
     after = {host.id: host for host in held.values() if host.id not in left} | {
         each.id: each for each in wanted.values()
     }
-    mistakes += _clashes(context, after.values(), frozenset(wanted), left)
+    mistakes += _clashes(context, after.values(), left)
     mistakes += [] if unknown else _ways(held, after.values())
     if mistakes:
         more = f"\n… and {len(mistakes) - TOLD} more" if len(mistakes) > TOLD else ""
@@ -165,7 +165,7 @@ def _ways(held: Mapping[str, Host], after: Collection[Host]) -> list[str]:
     ]
 
 
-def _clashes(context: Context, after: Iterable[Host], wanted: frozenset[str], gone: frozenset[str]) -> list[str]:
+def _clashes(context: Context, after: Iterable[Host], gone: frozenset[str]) -> list[str]:
     """Names, aliases and keys that two hosts would have, and names that a certificate of another host still says."""
     owners, keys, clashes = dict[str, str](), dict[str, str](), []
     certified = certified_until(context.state)
@@ -175,7 +175,7 @@ def _clashes(context: Context, after: Iterable[Host], wanted: frozenset[str], go
                 clashes.append(f"{name} would be a name of {owners[name]} and of {host.name}")
             owners[name] = host.name
             former = hosts.former_owner(context, name, host.id, certified)
-            if host.name in wanted and former is not None and former[0] not in gone:
+            if former is not None and former[0] not in gone:
                 until = durations.show(former[1] - context.now)
                 clashes.append(f"{host.name}: {name} stands in certificates of {former[0]} for {until} more")
         for line in host.host_keys:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
+import hashlib
 import json
 import os
 import socket
@@ -27,7 +29,7 @@ from sshjit import ca_protocol as m
 from sshjit import entries, events, sshcert
 from sshjit.errors import Failed, Invalid
 from sshjit_ca import config
-from sshjit_ca.access import probe_findings
+from sshjit_ca.access import probe_findings, session_reports
 from sshjit_ca.cli import probe as command
 from sshjit_ca.ephemeral import ProbePauses
 from sshjit_ca.log import fast_reader, summaries
@@ -159,6 +161,13 @@ def test_a_certificate_that_passes_a_probe_opens_nothing_else(sshd: EnrolledSshd
     (sshd.host.folder / "probing-cert.pub").write_text(signed.way.certificate)
     with sshd.host.sshd():
         assert sshd.host.login(key) == 255, "it is not for the host itself"
+    hosts_of_it, known = sshd.ca.context.state.hosts, []
+    digest = hashlib.sha256(base64.b64decode(signed.way.certificate.split()[1])).hexdigest()
+    for name, login in (("gate", ME), ("gate", "other"), (NAME, ME)):
+        said = ("ses-0123456789", login, "192.0.2.7", "", certificate.serial, digest, certificate.key_id)
+        event = m.SessionEvent(1, "start", 1, *said, emergency=False, why="")
+        known.append(session_reports.judge(sshd.ca.context, hosts_of_it[name], event).known)
+    assert known == ["probe", "elsewhere", "elsewhere"]
     told = [summaries.summary(sshd.ca.context.state, each) for each in probes_issued(sshd.ca)]
     assert sum(f"only passes through a bastion: via/{NAME}@gate" in each for each in told) == 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import base64
 import json
 import zlib
@@ -132,6 +133,8 @@ def test_labels_aliases_and_addresses_change_and_it_says_who_gains_and_loses(ca:
     ]
     assert {rule for each in reply.rights for rule in each.rules} == {"staging", "database"}
     assert [each.request for each in reply.closes] == [given.request.id]
+    said = [inventory._text(reply, argparse.Namespace(dry_run=dry_run, lines=None)) for dry_run in (True, False)]
+    assert ["1 open grant would give no further" in text for text in said] == [True, False]
     assert [each.request for each in reply.ask_again] == [waiting.id]
     host = ca.context.state.hosts["web1"]
     assert (host.aliases, host.address, host.port) == (("web1.lab",), "192.0.2.7", 2222)

@@ -70,7 +70,8 @@ def test_a_host_that_named_no_account_writes_nothing_of_it(authority: Authority,
 
 
 def test_the_account_may_forward_and_nothing_else_whatever_the_owner_wrote(bastion: Host) -> None:
-    bastion.write_sshd_config(after="AllowTcpForwarding no\nPermitTunnel yes\nMatch User daemon\nPermitTTY yes\n")
+    theirs = "AllowTcpForwarding no\nPermitTunnel yes\nX11Forwarding yes\nMatch User daemon\nPermitTTY yes\n"
+    bastion.write_sshd_config(after=theirs)
     bastion.refresh()
     asked = run(
         str(bastion.settings["sshd"]), "-T", "-f", bastion.sshd_config, "-C", "user=daemon,host=a,addr=10.1.1.1"
@@ -85,6 +86,10 @@ def test_a_line_before_ours_that_opens_the_account_is_refused(bastion: Host) -> 
     bastion.write_sshd_config(before="Match User daemon\nAllowStreamLocalForwarding yes\nMatch all\n")
     said = bastion.refresh(code=5)
     assert "sets AllowStreamLocalForwarding yes, which counts instead of ours" in said
+    bastion.write_sshd_config()
+    bastion.refresh()
+    (bastion.dropins / "05-owner.conf").write_text("Match User daemon\nPermitTTY yes\n")  # a Match ends with its file
+    assert "05-owner.conf:2 sets PermitTTY yes, which counts instead of ours" in bastion.refresh(code=5)
 
 
 @pytest.mark.parametrize("line", ["DisableForwarding yes", "PermitOpen 10.0.0.5:22"])
@@ -94,6 +99,8 @@ def test_the_doctor_names_what_lets_nobody_pass(line: str, bastion: Host) -> Non
     number = bastion.sshd_config.read_text().splitlines().index(line) + 1
     assert f"BAD   {bastion.sshd_config}:{number} sets {line}, which lets " in said
     assert "the shell of daemon" not in said, "it needs one that exists, not one that does anything"
+    bastion.write_sshd_config(after=f"Match User {host_machine.ME}\n{line}\n")
+    assert line not in bastion.doctor(code=1), "an account that people work in needs no forwarding"
 
 
 @pytest.mark.parametrize("name", [host_machine.ME, "a b", "-x", "a,b"])
@@ -119,6 +126,9 @@ def test_the_account_is_another_than_those_that_people_work_in(name: str) -> Non
         ["web1", "via/app1@web1", "10.0.0.5", True],
         ["web1", "via/app1@web1", "10.0.0.5"],
         ["web1", "via/app1@web1", "FD77::5", 22],
+        ["web1", "via/app1@web1", "fe80::1%eth0", 22],
+        ["web1", "via/app1@web1", f"{'a.' * 127}a", 22],
+        ["web1", f"via/{'a.' * 128}a@web1", "10.0.0.5", 22],
         "web1",
     ],
 )
