@@ -36,6 +36,8 @@ class InviteFleet(Message, answer="FleetReply"):
     """Seconds after which a host of it is removed that neither renewed its certificates nor reported."""
     via: Name = wire.added(2, default="", weakens=True)
     """The bastion through which people reach its hosts, by its name or an alias; empty: directly."""
+    networks: tuple[str, ...] = wire.added(2, default=(), weakens=True)
+    """The networks (CIDR) that an address must be in that a host says when it joins."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,8 @@ class FleetInvited:
     logins: tuple[str, ...] = detail()
     via: str = added(default="", detail=True)
     """The id of the bastion through which people reach them."""
+    networks: tuple[str, ...] = added(default=(), detail=True)
+    """The networks that their addresses must be in, as they say them when they join; none: ``invitations`` decides."""
 
 
 @dataclass(frozen=True, slots=True)

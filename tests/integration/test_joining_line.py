@@ -80,7 +80,7 @@ def line_of(parts: Processes, name: str, *options: str) -> str:
     """The line for a new host, as the operator's terminal shows it: the last line of all."""
     text = parts.operator("host", "add", name, *ADD, *options, "--url", parts.url)
     line = text.rstrip("\n").splitlines()[-1]
-    assert f"Paste this line into a root shell on {name}" in text
+    assert f"Paste this line into a shell on {name}, within the hour and once (as root, leave out `sudo` where" in text
     return line
 
 

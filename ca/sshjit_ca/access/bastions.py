@@ -7,6 +7,7 @@ is not taken for it.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from ipaddress import ip_address, ip_network
 
 from sshjit import names
 from sshjit.errors import Invalid, Refused
@@ -15,6 +16,7 @@ from sshjit_ca.state import Host
 
 DIRECT = ""
 """Instead of a bastion: people reach the host directly."""
+SSH_PORT = 22
 
 
 def id_of(context: Context, text: str) -> str:
@@ -53,6 +55,30 @@ def allowed_sources(networks: tuple[str, ...], bastions: Iterable[Host]) -> tupl
             raise Refused("bastion_unknown_address", text, hint=hint)
         sources |= dict.fromkeys(own)
     return tuple(sources)
+
+
+def check_own_place(name: str, address: str, port: int, *, networks: tuple[str, ...], behind: bool) -> None:
+    """That a host which says by itself where it is says a place that it may say.
+
+    A bastion opens the way to that place. Whoever has the token of a fleet ``behind`` one would else open the way to
+    any other machine that the bastion reaches, by the name of a host of theirs.
+
+    Raises:
+        Invalid: ``address_not_invited``.
+
+    """
+    if networks:
+        allowed = names.is_address(address) and any(ip_address(address) in ip_network(each) for each in networks)
+        what = f"an IP address in {', '.join(networks)}"
+    else:
+        allowed, what = not behind or address == name, f"its own name, {name}"
+    if not allowed:
+        text = f"{name} may not be at {names.show(address)}: its invitation allows {what}"
+        hint = "the operator allows more by `host add --pattern … --network`, or names the address by `host apply`"
+        raise Invalid("address_not_invited", text, hint=hint)
+    if behind and port != SSH_PORT:
+        text = f"{name} may not be at port {port}: it is behind a bastion, where hosts that join by themselves have 22"
+        raise Invalid("address_not_invited", text, hint="the operator names another port by `host apply`")
 
 
 class Ways:

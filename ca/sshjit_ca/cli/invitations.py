@@ -21,6 +21,7 @@ from sshjit_ca.config import Config
 from sshjit_ca.operations import admin_client
 
 FORGET_AFTER = "30d"
+_SUDO = "as root, leave out `sudo` where there is none"
 _NOT_FOR_FLEETS = ("name", "address", "port", "alias", "host_key", "jump_login")
 
 
@@ -51,6 +52,8 @@ def add_options(add: argparse.ArgumentParser, invite: argparse.ArgumentParser) -
         fleet.add_argument("--pattern", metavar="'web-*'", help="the names that they may have, instead of NAME")
         fleet.add_argument("--uses", type=int, metavar="NUMBER", help="how many may join")
         fleet.add_argument("--until", type=_date, metavar="YYYY-MM-DD", help="the last day on which they may (UTC)")
+        text = "a network that the addresses must be in which they say when they join; may be repeated"
+        fleet.add_argument("--network", action="append", default=[], metavar="CIDR", help=text)
         text = f"remove a host that did not renew or report for so long [{FORGET_AFTER}]"
         fleet.add_argument("--forget-after", metavar="TIME", help=text)
 
@@ -126,7 +129,9 @@ def labels_of(words: list[str]) -> tuple[tuple[str, str], ...]:
 
 
 def _refuse_for_one_host(options: argparse.Namespace) -> None:
-    given = [f"--{name.replace('_', '-')}" for name in ("uses", "until", "forget_after") if getattr(options, name)]
+    given = [
+        f"--{name.replace('_', '-')}" for name in ("uses", "until", "forget_after", "network") if getattr(options, name)
+    ]
     if given:
         raise Invalid("no_pattern", f"{', '.join(given)}: only for several hosts, which have a --pattern")
 
@@ -148,6 +153,7 @@ def _invite_fleet(conf: Config, options: argparse.Namespace) -> int:
         expires=int(over.timestamp()),
         forget_after=durations.parse(options.forget_after or FORGET_AFTER),
         via=getattr(options, "via", ""),
+        networks=tuple(options.network),
     )
     reply = admin_client.call(conf.admin_socket, message, m.FleetReply)
     made = reply.invitation
@@ -163,7 +169,7 @@ def _invite_fleet(conf: Config, options: argparse.Namespace) -> int:
             host_certificates=not options.no_host_certificates,
         ).line
     again = f"Then revoke this one and make another: ssh-jit-ca host invitations --revoke {made.id}"
-    how = f"Run this line as root on each host: {made.uses} times, until {cli_show.instant(made.expires)} UTC"
+    how = f"Run this line as root on each host: {made.uses} times, until {cli_show.instant(made.expires)} UTC ({_SUDO})"
     _print(options, reply, _table(m.InvitationsReply((made,))), line, lacking, how=how, again=again)
     return 0
 
@@ -184,7 +190,7 @@ def _print_host(options: argparse.Namespace, reply: m.HostReply, url: str | None
     line = line_for(reply, url, tuple(options.login), host_certificates=not options.no_host_certificates)
     lacking = _lacking(tuple(options.login) or reply.logins, url)
     again = f"Then: ssh-jit-ca host invite {reply.host.name}"
-    how = f"Paste this line into a root shell on {reply.host.name}, within the hour and once"
+    how = f"Paste this line into a shell on {reply.host.name}, within the hour and once ({_SUDO})"
     _print(options, reply, cli_show.host_added(reply), line, lacking, how=how, again=again)
     return 0
 

@@ -178,25 +178,26 @@ def _invitation(made: m.Invitation | None) -> list[tuple[str, str]]:
 
 
 def hosts(reply: m.HostsReply) -> str:
-    """The hosts as a table."""
+    """The hosts as a table; ids and bastions where any is to be told."""
     until = {name: certified_until(end) for name, end in reply.certified}
     logins = {name: ",".join(accounts) for name, accounts in reply.logins}
     probed = {view.name: _probed(view) for view in reply.probed}
-    rows = [
-        (
-            host.name,
-            host.id,
-            f"{host.address}:{host.port}",
-            host.via or "-",
-            _labels(host),
-            logins.get(host.name, "-"),
-            until.get(host.name, "-"),
-            probed.get(host.name, "never"),
-        )
-        for host in reply.hosts
-    ]
-    head = ("HOST", "ID", "ADDRESS", "VIA", "LABELS", "ACCOUNTS", "CERTIFIED UNTIL", "PROBED")
-    return table(head, rows) if rows else "no hosts are enrolled"
+    columns = {
+        "HOST": [host.name for host in reply.hosts],
+        "ID": [host.id for host in reply.hosts],
+        "ADDRESS": [f"{host.address}:{host.port}" for host in reply.hosts],
+        "VIA": [host.via or "-" for host in reply.hosts],
+        "LABELS": [_labels(host) for host in reply.hosts],
+        "ACCOUNTS": [logins.get(host.name, "-") for host in reply.hosts],
+        "CERTIFIED UNTIL": [until.get(host.name, "-") for host in reply.hosts],
+        "PROBED": [probed.get(host.name, "never") for host in reply.hosts],
+    }
+    if columns["ID"] == columns["HOST"]:
+        del columns["ID"]
+    if not any(host.via for host in reply.hosts):
+        del columns["VIA"]
+    rows = list(zip(*columns.values(), strict=True))
+    return table(tuple(columns), rows) if rows else "no hosts are enrolled"
 
 
 def _probed(view: m.ProbedView) -> str:

@@ -24,7 +24,6 @@ from sshjit_ca.log.summaries import JOIN_PROBLEMS
 from sshjit_ca.state import Fleet, Host, locks
 from sshjit_ca.state.hosts import certified_until, key_owner
 
-DEFAULT_PORT = 22
 MAX_ENDED = 64
 MAX_PROBLEMS = 16
 MAX_PROBLEM = 200
@@ -37,7 +36,8 @@ def join_host(context: Context, message: JoinHost) -> HostReply:
     Raises:
         Refused: ``join_refused``, ``signature_refused``, ``key_taken``, ``locked``.
         Invalid: ``bad_key``, ``too_many``, ``too_many_hosts``, ``bad_signature``, ``bad_login``, ``bad_message``; of a
-            fleet's host also what ``sshjit.names`` refuses, ``bad_labels`` and ``label_not_by_token``.
+            fleet's host also what ``sshjit.names`` refuses, ``bad_labels``, ``label_not_by_token`` and
+            ``address_not_invited``.
 
     """
     keys, signatures, left_out = _offered(message.host_keys, message.signatures)
@@ -83,7 +83,8 @@ def _join_by_fleet(
         raise _refusal(context, message, keys, problem)
     logins = hosts.check_logins(message.logins)
     address = names.address(names.lowered(message.address or message.name))
-    port = names.port(message.port or DEFAULT_PORT)
+    port = names.port(message.port or bastions.SSH_PORT)
+    bastions.check_own_place(message.name, address, port, networks=fleet.networks, behind=bool(fleet.via))
     hosts.check_labels(context, fleet.labels, by_token=True)
     hosts.check_keys(context, keys)
     if not message.host_certificates:

@@ -120,7 +120,7 @@ def change_host(context: Context, message: ChangeHost) -> HostReply:
     With ``dry_run`` it only says what that would close: denies on the new bastion count.
 
     Raises:
-        Invalid: ``unknown_host``, and as ``bastions.Ways.check``.
+        Invalid: ``unknown_host``, and as ``bastions.Ways.check`` and ``bastions.check_own_place``.
 
     """
     host = hosts.find(context, message.name)
@@ -128,6 +128,10 @@ def change_host(context: Context, message: ChangeHost) -> HostReply:
     jump_login = host.jump_login if message.jump_login is None else message.jump_login
     changed = replace(host, via=via, jump_login=jump_login)
     bastions.ways(context).check(changed)
+    if host.invitation is not None and via not in (bastions.DIRECT, host.via):
+        fleet = context.state.fleets.get(host.invitation)
+        networks = () if fleet is None else fleet.networks
+        bastions.check_own_place(host.name, host.address, host.port, networks=networks, behind=True)
     affected = policy_change.going_on(context, (host.id,))
     effects = policy_change.effects_on(context, affected, {host.id: changed})
     if changed != host and not message.dry_run:

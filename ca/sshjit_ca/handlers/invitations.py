@@ -20,6 +20,7 @@ from sshjit_ca.state import Fleet, Host, locks
 from sshjit_ca.state.records import Invited
 
 MOST_USES = 10_000
+MOST_NETWORKS = 16
 LONGEST = 366 * 24 * 3600
 """Seconds that a fleet's token counts at most."""
 SHORTEST_ABSENCE = 7 * 24 * 3600
@@ -31,7 +32,7 @@ def invite_fleet(context: Context, message: InviteFleet) -> FleetReply:
 
     Raises:
         Invalid: ``bad_pattern``, ``bad_labels``, ``label_not_by_token``, ``bad_login``, ``bad_uses``, ``bad_until``,
-            ``bad_forget_after``.
+            ``bad_forget_after``, ``bad_network``, ``too_many``, and as ``bastions.Ways.check``.
         Refused: ``locked``.
 
     """
@@ -40,6 +41,9 @@ def invite_fleet(context: Context, message: InviteFleet) -> FleetReply:
     logins = hosts.check_logins(message.logins)
     via = bastions.id_of(context, message.via)
     bastions.ways(context).check(Host(pattern, pattern, (), "", 0, (), (), via=via))
+    if len(message.networks) > MOST_NETWORKS:
+        raise Invalid("too_many", f"an invitation names at most {MOST_NETWORKS} networks")
+    networks = tuple(names.network(each) for each in message.networks)
     if not 1 <= message.uses <= MOST_USES:
         raise Invalid("bad_uses", f"an invitation is for 1 to {MOST_USES} hosts")
     if not context.now < message.expires <= context.now + LONGEST:
@@ -61,6 +65,7 @@ def invite_fleet(context: Context, message: InviteFleet) -> FleetReply:
             labels=hosts.pairs_of(message.labels),
             logins=logins,
             via=via,
+            networks=networks,
         )
     )
     root = context.keys.public("bundle").fingerprint

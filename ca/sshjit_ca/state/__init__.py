@@ -34,7 +34,7 @@ __all__ = [
     "fold",
 ]
 
-_RULES = 13
+_RULES = 14
 FOLD = _RULES << 20 | zlib.crc32(codec.shape().encode()) & 0xFFFFF
 """The version of the fold: of its rules, and of the state's fields, which need not be thought of."""
 

@@ -51,6 +51,7 @@ def fleet_invited(state: State, event: events.FleetInvited, _: int) -> None:
         event.expires,
         event.forget_after,
         via=event.via,
+        networks=event.networks,
     )
 
 

@@ -117,6 +117,8 @@ class Fleet:
     revoked: bool = False
     via: str = ""
     """The id of the bastion through which people reach its hosts."""
+    networks: tuple[str, ...] = ()
+    """The networks that their addresses must be in."""
 
 
 @dataclass(frozen=True, slots=True)

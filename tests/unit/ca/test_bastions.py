@@ -13,6 +13,7 @@ from sshjit import sshcert
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit.events import EmergencyIssued
 from sshjit_ca.access import inventory, issuance, session_reports
+from sshjit_ca.cli import show
 from sshjit_ca.keys import Signer
 from sshjit_ca.log import fast_reader, summaries
 from sshjit_ca.report.period import Period
@@ -493,12 +494,94 @@ def test_a_fleet_is_behind_a_bastion(behind: Installation) -> None:
     with pytest.raises(Invalid) as caught:
         behind.say(m.InviteFleet(*fields, via="app1"), m.FleetReply, "admin")
     assert caught.value.code == "bastion_chain"
-    fleet = behind.say(m.InviteFleet(*fields, via="gate"), m.FleetReply, "admin")
+    fleet = behind.say(m.InviteFleet(*fields, via="gate", networks=("10.0.0.0/24",)), m.FleetReply, "admin")
     keys = (make_key(behind.home / "fleet-key"),)
     message = join(behind, "web-1", fleet.token, keys, invitation=fleet.invitation.id, address="10.0.0.9")
     behind.say(message, m.HostReply)
     assert behind.context.state.hosts["web-1"].via == "gate"
     assert ("gate", "via/web-1@gate", "10.0.0.9", 22) in published_bundle.newest(behind, 2).bastions
+
+
+@pytest.mark.parametrize(
+    ("networks", "said", "at"),
+    [
+        ((), {}, ("web-1", 22)),
+        ((), {"address": "WEB-1"}, ("web-1", 22)),
+        ((), {"address": "db1.internal"}, None),
+        ((), {"address": "10.0.0.9"}, None),
+        ((), {"port": 5432}, None),
+        (("10.0.0.0/24", "fd77::/64"), {"address": "10.0.0.9"}, ("10.0.0.9", 22)),
+        (("10.0.0.0/24", "fd77::/64"), {"address": "fd77::9"}, ("fd77::9", 22)),
+        (("10.0.0.0/24",), {"address": "10.0.1.9"}, None),
+        (("10.0.0.0/24",), {"address": "127.0.0.1"}, None),
+        (("10.0.0.0/24",), {"address": "fd77::9"}, None),
+        (("10.0.0.0/24",), {}, None),
+        (("10.0.0.0/24",), {"address": "10.0.0.9", "port": 5432}, None),
+    ],
+)
+def test_a_token_of_a_fleet_opens_the_bastion_to_nothing_but_where_its_hosts_may_be(
+    behind: Installation, networks: tuple[str, ...], said: dict[str, Any], at: tuple[str, int] | None
+) -> None:
+    """Else whoever reads the token has the bastion open any machine behind it, as a host of theirs."""
+    behind.change_policy("env = { values", "tier = { by_token = true }\nenv = { by_token = true, values")
+    fields = ("web-*", (("env", "staging"),), ("deploy",), 5, int(behind.time) + 24 * 3600, 30 * 24 * 3600)
+    fleet = behind.say(m.InviteFleet(*fields, via="gate", networks=networks), m.FleetReply, "admin")
+    message = join(
+        behind, "web-1", fleet.token, (make_key(behind.home / "key"),), invitation=fleet.invitation.id, **said
+    )
+    if at is None:
+        with pytest.raises(Invalid) as caught:
+            behind.say(message, m.HostReply)
+        assert caught.value.code == "address_not_invited"
+    else:
+        behind.say(message, m.HostReply)
+    rows = [row[2:] for row in published_bundle.newest(behind, 2).bastions if row[1] == "via/web-1@gate"]
+    assert rows == ([] if at is None else [at])
+
+
+def test_nor_does_a_host_of_a_fleet_that_is_moved_behind_one(behind: Installation) -> None:
+    behind.change_policy("env = { values", "tier = { by_token = true }\nenv = { by_token = true, values")
+    fields = ("web-*", (("env", "staging"),), ("deploy",), 5, int(behind.time) + 24 * 3600, 30 * 24 * 3600)
+    fleet = behind.say(m.InviteFleet(*fields), m.FleetReply, "admin")
+    for name, address in (("web-1", "10.0.0.99"), ("web-2", "web-2")):
+        key = make_key(behind.home / f"{name}-key")
+        behind.say(
+            join(behind, name, fleet.token, (key,), invitation=fleet.invitation.id, address=address), m.HostReply
+        )
+    with pytest.raises(Invalid) as caught:
+        change(behind, "web-1", via="gate")
+    assert caught.value.code == "address_not_invited"
+    assert change(behind, "web-2", via="gate").host.via == "gate"
+
+
+def test_the_list_of_hosts_has_ids_and_bastions_where_there_are_any_to_be_told(ca: Installation) -> None:
+    def head() -> list[str]:
+        return show.hosts(ca.say(m.ReadHosts(None), m.HostsReply, "admin")).splitlines()[0].split()
+
+    assert head() == ["HOST", "ADDRESS", "LABELS", "ACCOUNTS", "CERTIFIED", "UNTIL", "PROBED"]
+    add(ca, "gate", jump_login="jump")
+    add(ca, "app1", via="gate")
+    assert head()[:4] == ["HOST", "ADDRESS", "VIA", "LABELS"]
+    ca.say(m.RemoveHost("app1", "gone", None, None), m.Done, "admin")
+    add(ca, "app1")
+    assert head()[:4] == ["HOST", "ID", "ADDRESS", "LABELS"]
+
+
+def test_nobody_is_warned_that_no_rule_allows_a_bastion(ca: Installation) -> None:
+    """People pass through it, which no rule has to allow."""
+    labels = (("env", "prod"), ("role", "bastion"))
+    told = "no rule of the policy allows anything on a host with these labels"
+    assert told in add(ca, "other", labels=labels, address="192.0.2.11").warnings
+    assert told not in add(ca, "gate", labels=labels, address="192.0.2.12", jump_login="jump").warnings
+
+
+def test_an_invitation_names_networks_that_there_are(behind: Installation) -> None:
+    behind.change_policy("env = { values", "tier = { by_token = true }\nenv = { by_token = true, values")
+    fields = ("web-*", (("env", "staging"),), ("deploy",), 5, int(behind.time) + 24 * 3600, 30 * 24 * 3600)
+    for networks, code in ((("10.0.0.1/24",), "bad_network"), (("10.0.0.0/24",) * 17, "too_many")):
+        with pytest.raises(Invalid) as caught:
+            behind.say(m.InviteFleet(*fields, via="gate", networks=networks), m.FleetReply, "admin")
+        assert caught.value.code == code
 
 
 def test_a_bastion_reports_that_it_ended_what_passed_through_and_nobody_else_does(ca: Installation) -> None:
