@@ -9,8 +9,10 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import shutil
 import signal
 import sys
+import textwrap
 import time
 from pathlib import Path
 from types import FrameType
@@ -27,8 +29,23 @@ from sshjit_host.watch import once, watch
 def say(line: str) -> None:
     """Write one line to standard error; text of other programs cannot break the line or move the cursor."""
     shown = _printable(line.replace("\n", " "))
-    sys.stderr.write(f"{shown}\n" if shown.startswith("hint: ") else f"ssh-jit-host: {shown}\n")
+    shown = shown if shown.startswith("hint: ") else f"ssh-jit-host: {shown}"
+    sys.stderr.write(f"{_wrapped(shown) if sys.stderr.isatty() else shown}\n")
     sys.stderr.flush()
+
+
+def _wrapped(line: str) -> str:
+    """A line as a terminal shows it: what is too long goes on below what is said."""
+    head, _, rest = line.partition(": ")
+    indent = len(head) + 2 + len(rest) - len(rest.lstrip())
+    width = max(40, shutil.get_terminal_size().columns)
+    return textwrap.fill(
+        line,
+        width,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _printable(text: str) -> str:

@@ -79,13 +79,14 @@ def _certificates(config: Config, bundle: Bundle | None) -> dict[str, str] | str
 
 def text(status: Status) -> str:
     """For people."""
-    lines = []
+    lines, width = [], max(map(len, status.facts)) + 1
     for name, value in status.facts.items():
         if isinstance(value, dict):
             lines.append(f"{name}:")
-            lines += [f"  {part}  {word}" for part, word in value.items()]
+            longest = max(map(len, value), default=0)
+            lines += [f"  {part:{longest}}  {word}" for part, word in value.items()]
         else:
-            lines.append(f"{name}: {', '.join(value) if isinstance(value, list) else value}")
+            lines.append(f"{name + ':':{width}} {', '.join(value) if isinstance(value, list) else value}")
     if status.findings:
         lines += ["", doctor.text(list(status.findings))]
     return "\n".join(lines)

@@ -202,7 +202,12 @@ def test_a_server_of_a_fleet_joins_by_the_invitation_and_follows_changes_of_the_
     assert hosts["fleet-1"]["port"] == machine.port
     assert opens(parts, machine, "fleet-1")
     assert list(machine.path("/etc/ssh").glob("*-cert.pub"))
-    assert ansible.play(certificates=False)[0] == 1
+    changed, text = ansible.play(certificates=False, jump_login="daemon")
+    assert changed == 1
+    assert "changed: host_certificates, jump_login" in text
+    assert "Match User daemon" in machine.path("/etc/ssh/sshd_config.d/10-ssh-jit.conf").read_text()
+    changed, text = ansible.play(certificates=False)
+    assert "changed: jump_login" in text
     assert not list(machine.path("/etc/ssh").glob("*-cert.pub"))
     assert ansible.play(certificates=False)[0] == 0
     assert ansible.play(certificates=False, refresh_every=60)[0] == 1

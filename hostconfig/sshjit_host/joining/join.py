@@ -28,12 +28,15 @@ from sshjit_host.front_end import enrolment, fetch, renewal
 from sshjit_host.joining import bystanders, conflicts, journal, proof, session_setup, undo, units
 from sshjit_host.joining.journal import Entry, Journal
 from sshjit_host.machine import files
-from sshjit_host.openssh import host_keys
+from sshjit_host.openssh import effective, host_keys, sshdconf
+from sshjit_host.openssh.account_checks import Accounts
 from sshjit_host.openssh.dropin import DropIn
 from sshjit_host.openssh.host_keys import HostKeys
 from sshjit_host.refresh import Refresher
 
 Say = Callable[[str], None]
+AGAIN = 61
+"""Seconds after which the CA hears again what it has just been told otherwise."""
 NOBODY = "-"
 """The host id until the CA says which it is: no certificate names it."""
 
@@ -244,11 +247,17 @@ def _certify(keys: HostKeys, enrolled: enrolment.Enrolled, wish: Wish, say: Say)
 
 @dataclass(frozen=True)
 class _Change:
-    """A change of a host that has joined: from ``fields`` (of ``host.json``) to the settings ``new``."""
+    """A change of a host that has joined: from ``fields`` (of ``host.json``), which mean ``old``, to ``new``."""
 
     wish: Wish
     fields: dict[str, Any]
+    old: Config
     new: Config
+
+    @property
+    def names(self) -> list[str]:
+        """The settings that are others than before."""
+        return sorted(name for name in self.wish.settings if getattr(self.old, name) != getattr(self.new, name))
 
 
 def _change(wish: Wish, record: Journal, say: Say, now: float) -> None:
@@ -273,7 +282,7 @@ def _change(wish: Wish, record: Journal, say: Say, now: float) -> None:
         raise ConfigError("--beside is chosen when a host joins", hint="ssh-jit-host leave, and then join again")
     if new.only_certificates and not old.only_certificates:
         say(proof.require(new, bundle, wish.log))
-    _apply(_Change(wish, fields, new), record, bundle, say, now)
+    _apply(_Change(wish, fields, old, new), record, bundle, say, now)
 
 
 def _nothing_new(config: Config, record: Journal, bundle: Bundle, say: Say, now: float) -> None:
@@ -293,8 +302,9 @@ def _apply(change: _Change, record: Journal, bundle: Bundle, say: Say, now: floa
     if new.host_certificates and not shows:
         _require_all(new, keys, wish, say)
         enrolled = enrolment.renew(new, bundle, keys.offered, int(time.time()))
-    elif shows and not new.host_certificates:  # before sshd shows none: clients know the keys by then
+    elif shows and not new.host_certificates:  # before sshd shows none: clients that ask know the keys by then
         enrolment.renew(new, bundle, keys.offered, int(time.time()), shows=False)
+        say("laptops learn the plain keys with their next certificate, and refuse to connect until then: some minutes")
     record.step = record.step or journal.JOINED  # set up by hand: what is written down is what this run changes
     certificates = tuple(journal.file(key.certificate) for key in keys.offered)
     record.begin((journal.file(new.dropin), journal.file(wish.path), *certificates, *units.plan()), text)
@@ -314,17 +324,26 @@ def _apply(change: _Change, record: Journal, bundle: Bundle, say: Say, now: floa
     record.end(text)
     if enrolled is not None:
         _say_that_they_are_shown(new, bundle, keys, say)
-    changed = sorted(name for name, value in wish.settings.items() if change.fields.get(name) != value)
-    say(f"changed: {', '.join(changed)}")
-    if "jump_login" in changed:
+    say(f"changed: {', '.join(change.names)}")
+    if lost := [login for login in change.old.logins if login not in new.logins]:
+        say(f"certificates open {', '.join(new.logins)} from now on, and no longer {', '.join(lost)}")
+    if "jump_login" in change.names:
         option = f"--jump-login {new.jump_login}" if new.jump_login else "--no-jump-login"
         say(f"tell the CA, which does not hear of it: ssh-jit-ca host change {new.name} {option}")
+    _tell_of_accounts(new, bundle, say)
 
 
 def _say_that_they_are_shown(config: Config, bundle: Bundle, keys: HostKeys, say: Say) -> None:
     """Tell the CA that sshd shows host certificates now. Until it knows, clients know this host by its keys."""
     try:
-        enrolment.renew(config, bundle, keys.offered, int(time.time()), shows=True)
+        try:
+            enrolment.renew(config, bundle, keys.offered, int(time.time()), shows=True)
+        except fetch.Refusal as error:
+            if error.code != "too_soon":
+                raise
+            say(f"the CA hears this once a minute: trying again in {AGAIN} s")
+            time.sleep(AGAIN)
+            enrolment.renew(config, bundle, keys.offered, int(time.time()), shows=True)
     except HostError as error:
         say(f"warning: the CA could not be told that this host shows its certificates: {error.message}")
         say("hint: clients trust its plain keys meanwhile; `ssh-jit-host join --no-host-certificates`, and then again")
@@ -340,6 +359,16 @@ def _take_back(path: Path, record: Journal, say: Say) -> None:
         bundle = refresher.held()
         if bundle is not None:
             refresher.remake(bundle, time.time())
+
+
+def _tell_of_accounts(config: Config, bundle: Bundle, say: Say) -> None:
+    """Say what keeps certificates out of the accounts after a change. Units, which just start anew, are left out."""
+    with contextlib.suppress(effective.Refused):
+        for finding in Accounts(config, sshdconf.layout(config.sshd_config)).findings(bundle):
+            if finding.level == "bad":
+                say(f"BAD: {finding.text}")
+                if finding.hint:
+                    say(f"hint: {finding.hint}")
 
 
 def _tell(config: Config, now: float, say: Say) -> None:

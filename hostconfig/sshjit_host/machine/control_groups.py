@@ -20,6 +20,8 @@ from sshjit_host.machine import files, processes
 
 _SCOPE = re.compile(r".*/session-c?[0-9]+\.scope")
 _TYPE = "cgroup2"
+KILL, FREEZE = "cgroup.kill", "cgroup.freeze"
+"""What the kernel is told by: from 5.14 and from 5.2 on."""
 
 
 def mounted() -> Path | None:
@@ -84,10 +86,16 @@ def members(group: str) -> set[int]:
 def kill(group: str) -> bool:
     """End all that is in a group at once; whether the kernel can do that (5.14 and newer)."""
     try:
-        files.tell_kernel(Path(group) / "cgroup.kill", "1")
+        files.tell_kernel(Path(group) / KILL, "1")
     except OSError:
         return False
     return True
+
+
+def freeze(group: str) -> None:
+    """Stop all that is in a group, so that nothing in it starts anything more; what is stopped can still be killed."""
+    with contextlib.suppress(OSError):
+        files.tell_kernel(Path(group) / FREEZE, "1")
 
 
 def remove(group: str) -> None:

@@ -40,7 +40,10 @@ class Process:
 
 
 def look(pid: int) -> Process | None:
-    """The process with this number, or ``None`` if there is none, or only what is left of one that has ended."""
+    """The process with this number, or ``None`` if there is none, or only what is left of one that has ended.
+
+    One whose first thread has ended, and others not, looks like what is left.
+    """
     try:
         text = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
         uid = (_PROC / str(pid)).stat().st_uid
@@ -48,7 +51,7 @@ def look(pid: int) -> Process | None:
         return None
     name, _, rest = text.partition("(")[2].rpartition(")")
     fields = rest.split()
-    if fields[0] in ("Z", "X"):
+    if fields[0] in ("Z", "X") and int(fields[17]) <= 1:  # how many threads there are
         return None
     return Process(pid, int(fields[1]), int(fields[19]), int(fields[4]), uid, name)
 
@@ -113,12 +116,20 @@ def control_group(pid: int) -> str:
 
 
 def _connection(pid: int) -> str:
-    try:
-        variables = (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
-    except OSError:
-        return ""
+    variables = _environment(_PROC / str(pid))
+    if not variables:  # nothing is left of its first thread
+        with contextlib.suppress(OSError):
+            variables = next(filter(None, map(_environment, (_PROC / str(pid) / "task").iterdir())), b"")
     name = b"SSH_CONNECTION="
-    return next((each[len(name) :].decode("ascii", "replace") for each in variables if each.startswith(name)), "")
+    entries = variables.split(b"\0")
+    return next((each[len(name) :].decode("ascii", "replace") for each in entries if each.startswith(name)), "")
+
+
+def _environment(place: Path) -> bytes:
+    try:
+        return (place / "environ").read_bytes()
+    except OSError:
+        return b""
 
 
 def _is_server(process: Process) -> bool:

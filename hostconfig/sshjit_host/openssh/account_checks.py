@@ -29,6 +29,7 @@ _SIGNATURES = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
 _CERTIFICATE = "ssh-ed25519-cert-v01@openssh.com"
 """The type that ``ssh-jit`` asks for unless a person's key is of another."""
 _SHADOW = Path("/etc/shadow")
+_PASSWD = Path("/etc/passwd")
 MOST = 1 << 20
 """Bytes of a file of keys that are looked at."""
 
@@ -137,6 +138,12 @@ class Accounts:
         except KeyError:
             yield Finding("bad", f"there is no account {login}", f"make it, or take it out of logins in {login!r}")
             return
+        other = other_spelling(login)
+        if other and (self.config.only_certificates or login == self.config.jump_login):
+            what = (
+                f"the name service knows {login} as {other} too, and by that name nothing is closed of what we closed"
+            )
+            yield Finding("bad", what, "have it know one spelling alone (case_sensitive = true in sssd.conf)")
         shell = Path(entry.pw_shell or "/bin/sh")
         if not os.access(shell, os.X_OK) or shell.is_dir():
             yield Finding("bad", f"the shell of {login}, {shell}, cannot be run", f"chsh -s /bin/sh {login}")
@@ -162,6 +169,24 @@ class Accounts:
         command = counts.value("AuthorizedKeysCommand")
         if command not in ("", "none"):
             yield Finding("warn", f"AuthorizedKeysCommand {command} lets keys into {login} beside certificates", "")
+
+
+def other_spelling(login: str) -> str:
+    """Another name by which the name service finds the same account; empty if none is known.
+
+    sshd's ``Match User`` goes by the name that is typed, and its principals files by the name of the account.
+    """
+    for typed in (login.lower(), login.upper(), login.title()):
+        with contextlib.suppress(KeyError):
+            if typed != login and pwd.getpwnam(typed).pw_name == login:
+                return typed
+    return ""
+
+
+def is_local(login: str) -> bool:
+    """Whether the account is this machine's own, which has one name; directories may know theirs by several."""
+    lines = (files.read(_PASSWD) or b"").decode("utf-8", "replace").splitlines()
+    return any(line.partition(":")[0] == login for line in lines)
 
 
 def _matches(name: str, pattern: str) -> bool:

@@ -6,9 +6,10 @@ for our CA keys in the certificate and lets all others pass; only then it starts
 (``sessions/hook.py``). Those that are ours, and can not be registered, do not open.
 
 Where sshd knows ``PAMServiceName`` (OpenSSH 9.8 and newer) no file of others is touched: our accounts, and they alone,
-use a service of our own, which runs the line and goes on as the system's. Elsewhere, and where modules of the service
-decide by its name, the line stands in the service that sshd uses, before every other of its kind, so that nothing that
-a person can write (``~/.pam_environment``) comes before it.
+use a service of our own, which runs the line and goes on as the system's. Elsewhere, where modules of the service
+decide by its name, and where an account is a directory's, which may know it by several names, the line stands in the
+service that sshd uses, before every other of its kind, so that nothing that a person can write (``~/.pam_environment``)
+comes before it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from sshjit_host.formats.bundle import Bundle
 from sshjit_host.formats.sshkey import PublicKey, blob_of, read_line
 from sshjit_host.machine import files
 from sshjit_host.machine.programs import run
-from sshjit_host.openssh import effective
+from sshjit_host.openssh import account_checks, effective
 
 SERVICE = "ssh-jit"
 """The PAM service of our own."""
@@ -149,6 +150,8 @@ def way(config: Config) -> str:
         return "none"
     if counts.value("PAMServiceName") not in ("sshd", SERVICE):
         return "line"
+    if not all(map(account_checks.is_local, config.accounts)):
+        return "line"  # ``Match User`` would not fit where another of its names is typed
     modules = {rule.module for rule in rules(config.pam, "sshd")}
     return "service" if modules and modules <= _PLAIN else "line"
 

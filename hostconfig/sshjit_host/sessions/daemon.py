@@ -170,12 +170,14 @@ class Daemon:
         try:
             certificates = user_certificate.of_session(str(question["auth_info"]))
             self._learn()
-            cas, hook = self._cas(), processes.look(pid)
+            own, hook = self._keys_in("recovery.pub"), processes.look(pid)
+            cas = self._known.cas | self._keys_in("user_ca.pub") | own
             ours = [certificate for certificate in certificates if certificate.ca in cas]
             if not ours:
                 return {"answer": "not ours"}
-            if hook is None:
-                return {"answer": "refused", "why": "the hook has gone"}
+            named = all(each.ca in own or rules.is_for(each, str(question["user"]), self.config) for each in ours)
+            if hook is None or not named:
+                return {"answer": "refused", "why": "the hook has gone" if named else rules.ELSEWHERE}
             return self._open(question, ours[0], hook.parent)
         except (HostError, ValueError) as error:
             return {"answer": "refused", "why": str(error)}
@@ -235,13 +237,12 @@ class Daemon:
         except HostError as error:
             self._complain(error.message)
 
-    def _cas(self) -> frozenset[bytes]:
-        """The keys by which a certificate is ours: those of the bundle, and those that the owner added for recovery."""
-        blobs = set(self._known.cas)
-        for name in ("user_ca.pub", "recovery.pub"):
-            for line in (files.read(self.config.home / name) or b"").decode("ascii", "ignore").splitlines():
-                with contextlib.suppress(ValueError):
-                    blobs.add(blob_of(line))
+    def _keys_in(self, name: str) -> frozenset[bytes]:
+        """Keys in a file of ours: those that sshd trusts, and those that the owner added for recovery."""
+        blobs = set()
+        for line in (files.read(self.config.home / name) or b"").decode("ascii", "ignore").splitlines():
+            with contextlib.suppress(ValueError):
+                blobs.add(blob_of(line))
         return frozenset(blobs)
 
     def _needs_table(self, watched: Watched, now: Moment) -> bool:

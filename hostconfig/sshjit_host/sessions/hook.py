@@ -43,8 +43,9 @@ def main(run: str, config: str) -> int:
         certificates = user_certificate.of_session(auth_info)
         if not certificates:
             return 0
-        user = os.environ["PAM_USER"]
-        question = {"user": user, "uid": pwd.getpwnam(user).pw_uid, "connection": connection, "auth_info": auth_info}
+        account = pwd.getpwnam(os.environ["PAM_USER"])  # which may be another spelling of its name
+        user = account.pw_name
+        question = {"user": user, "uid": account.pw_uid, "connection": connection, "auth_info": auth_info}
     except (KeyError, ValueError) as error:
         return _refuse(f"the session cannot be registered: {error}")
     try:

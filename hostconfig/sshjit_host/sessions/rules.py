@@ -12,9 +12,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from sshjit_host.config import Config
 from sshjit_host.formats import krl_query
 from sshjit_host.formats.bundle import Bundle
 from sshjit_host.formats.sshkey import blob_of
+from sshjit_host.formats.user_certificate import UserCertificate
 
 ENDED = "ended"
 """The grant was ended or revoked before its time."""
@@ -33,6 +35,8 @@ SENTENCES = {
     WINDOW: "The time of your access is over.",
     CERTIFICATE: "The time of your emergency certificate is over.",
 }
+ELSEWHERE = "the certificate is for another host or account"
+"""Why a session does not open."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,18 @@ def taken(terms: Terms, known: Knowledge) -> str:
     if known.revoked and krl_query.revokes(known.revoked, terms.ca, terms.serial, terms.key_id):
         return REVOKED
     return ""
+
+
+def is_for(certificate: UserCertificate, user: str, config: Config) -> bool:
+    """Whether a certificate names this account of this host, or the way that people pass through it.
+
+    sshd has asked that already, by the principals files. Not so where somebody wrote a line ``cert-authority`` with
+    principals of their choice into ``authorized_keys``: by it the certificates of any other host would open this one.
+    """
+    end = f"@{config.host_id}"
+    passes = any(name.startswith("via/") and name.endswith(end) for name in certificate.principals)
+    # Which account people pass through by may have changed since this program was started.
+    return f"{user}{end}" in certificate.principals or (passes and user not in config.logins)
 
 
 def over(terms: Terms, known: Knowledge, now: Moment) -> str:

@@ -48,16 +48,23 @@ def end(session: Session, table: Table, *, gently: bool) -> bool:
     ``gently`` leaves sshd's privileged process alive, which then closes the PAM session and ends by itself.
     """
     family, shared = members(session, table)
-    if not family:
+    if not family and not _unseen(session, table):
         return True
     if not gently and not shared:
         for group in (session.group, session.scope):
-            if group:
-                control_groups.kill(group)
+            if group and not control_groups.kill(group):
+                # Older kernels: while it is stopped, nothing starts itself anew faster than it is looked at.
+                control_groups.freeze(group)
+                processes.kill(filter(None, map(processes.look, control_groups.members(group))))
     processes.kill(process for process in family if not (gently and process.pid == session.pid))
     return False
 
 
 def left_behind(session: Session, table: Table) -> bool:
     """Whether anything of a session is left after sshd's process of it has gone."""
-    return bool(members(session, table)[0])
+    return bool(members(session, table)[0]) or _unseen(session, table)
+
+
+def _unseen(session: Session, table: Table) -> bool:
+    """Whether something runs in the session's control groups that began after the table was made."""
+    return not fenced_members(session) <= table.known.keys()

@@ -64,13 +64,13 @@ def findings(config: Config, bundle: Bundle | None) -> Iterator[Finding]:
         yield Finding("ok", f"sessions end with their grants: {count} open, held together by {fence}")
     unfenced = answer["sessions"] - answer["fenced"]
     if unfenced and answer["fence"] == "control groups":
-        yield Finding("warn", f"{unfenced} sessions are in no control group", "ssh-jit-host doctor, once they are over")
+        yield Finding("warn", f"sessions in no control group: {unfenced}", "ssh-jit-host doctor, once they are over")
     if answer["emergencies"]:
-        yield Finding("warn", f"{answer['emergencies']} sessions were opened by emergency certificates")
+        yield Finding("warn", f"sessions opened by emergency certificates: {answer['emergencies']}")
     if answer["lost"]:
-        yield Finding("warn", f"{answer['lost']} reports of sessions were dropped, because the CA was out of reach")
+        yield Finding("warn", f"reports of sessions dropped, because the CA was out of reach: {answer['lost']}")
     elif answer["reports"]:
-        yield Finding("ok", f"{answer['reports']} reports of sessions wait for the CA")
+        yield Finding("ok", f"reports of sessions that wait for the CA: {answer['reports']}")
 
 
 def _hook(config: Config, bundle: Bundle | None) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import pwd
 import threading
 
 import pytest
 
+from sshjit_host import config as configuration
+from sshjit_host.doctor import Examination
 from sshjit_host.times import span
 from tests.support.host_machine import ME, Authority, Front, Host, run
 
@@ -25,6 +29,25 @@ def test_all_is_well(joined: Host) -> None:
     assert "BAD" not in said
     assert f"ok    sshd goes by {joined.dropin}" in said
     assert f"ok    a certificate opens {ME}" in said
+
+
+def test_an_account_that_answers_to_another_spelling_is_told_where_we_closed_something(
+    joined: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As SSSD answers for Active Directory: capitals are the same account, and fit no ``Match User``."""
+    joined.settings["jump_login"] = "daemon"
+    joined.refresh()
+    config = configuration.load(joined.folder / "host.json")
+    assert not [each for each in Examination(config, 0).findings() if "too, and by that name" in each.text]
+    exact = pwd.getpwnam
+    monkeypatch.setattr(pwd, "getpwnam", lambda name: exact(name.lower()))
+    told = [each for each in Examination(config, 0).findings() if "too, and by that name" in each.text]
+    assert [(each.level, each.text.partition(" too")[0]) for each in told] == [
+        ("bad", "the name service knows daemon as DAEMON")
+    ]
+    closed = dataclasses.replace(config, jump_login="", only_certificates=True)
+    (said,) = [each for each in Examination(closed, 0).findings() if "too, and by that name" in each.text]
+    assert f"knows {ME} as {ME.upper()} too" in said.text
 
 
 SHUT = {

@@ -58,6 +58,17 @@ def test_a_new_ca_key_opens_beside_the_old_one_and_then_alone(authority: Authori
     assert machine.owner() == 0
 
 
+def test_a_change_says_which_accounts_it_shuts_and_which_are_not_there(machine: Machine) -> None:
+    machine.join()
+    said = machine.program("join", "--login", "root")
+    assert "certificates open root from now on, and no longer deploy" in said
+    assert "changed: logins\n" in said, "not what was said again"
+    said = machine.program("join", "--login", "deploy", "--login", "root", "--jump-login", "nobody-here", "--no-beside")
+    assert "no longer" not in said
+    assert "BAD: there is no account nobody-here" in said
+    assert "changed: jump_login, logins\n" in said
+
+
 def test_beside_another_ca_too_a_new_key_takes_the_place_of_the_old_one(authority: Authority, machine: Machine) -> None:
     new, theirs = other_authority(machine, "new"), other_authority(machine, "theirs")
     others = machine.path("/etc/ssh/others.pub")

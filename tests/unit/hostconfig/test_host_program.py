@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from sshjit_host import config
+from sshjit_host import config, status
 from sshjit_host.openssh import sshdconf
 from tests.support.host_machine import Host, run
 
@@ -159,3 +160,28 @@ def test_sshds_configuration_is_read_with_includes_and_match(tmp_path: Path) -> 
     assert (("/a b",), f"{tmp_path}/more:2") in [(s.values, s.place) for s in settings]
     assert settings[-1].conditional
     assert settings[-2].values == ("/x",)
+
+
+def test_a_long_line_goes_on_below_what_is_said_on_a_terminal_and_is_one_line_elsewhere(tmp_path: Path) -> None:
+    line = "  people who pinned a plain key " + "and use ssh or paramiko " * 4
+    code = f"import sys; sys.path.insert(0, {str(HOSTCONFIG)!r}); from sshjit_host.__main__ import say; say({line!r})"
+    shown = tmp_path / "shown"
+    words = shlex.join([sys.executable, "-c", f"import os; os.environ['COLUMNS'] = '80'; {code}"])
+    run("script", "--quiet", "--command", words, shown)
+    lines = [text.rstrip() for text in shown.read_text().splitlines() if "COMMAND" not in text and "paramiko" in text]
+    assert len(lines) == 2
+    assert all(len(text) <= 80 for text in lines)
+    assert [len(text) - len(text.lstrip()) for text in lines] == [0, len("ssh-jit-host:   ")]
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stderr == f"ssh-jit-host: {line}\n"
+
+
+def test_what_status_says_is_aligned() -> None:
+    facts = {"joined": "web1", "units": {"a.service": "running", "longer.service": "running"}, "accounts": ["deploy"]}
+    assert status.text(status.Status(facts, (), 0)).splitlines() == [
+        "joined:   web1",
+        "units:",
+        "  a.service       running",
+        "  longer.service  running",
+        "accounts: deploy",
+    ]

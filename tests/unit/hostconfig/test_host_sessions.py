@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import re
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +19,11 @@ from typing import Any
 import pytest
 
 from demo import debian
-from sshjit_host.sessions import hook
+from sshjit_host.machine import control_groups
+from sshjit_host.machine.processes import NO_AUDIT, Table
+from sshjit_host.openssh import pam_hook
+from sshjit_host.sessions import hook, session_processes
+from sshjit_host.sessions.registry import Session
 from tests.support import debian_root, host_machine
 from tests.support.host_machine import Authority, Front, free_port, line, make_key, run
 from tests.support.session_host import GRANT, SessionHost, session_host, user_certificate
@@ -97,6 +103,72 @@ def test_t34_what_somebody_left_behind_goes_with_the_grant(host: SessionHost) ->
     host.tell(ended=[[grant, int(time.time())]])
     gone(host, "721")
     wait_until(lambda: host.sessions() == 0, host.daemon_log)
+
+
+COMET = "import os\nwhile True:\n    if os.fork():\n        os._exit(0)"
+"""A program whose processes live for less than it takes to look at them."""
+HEADLESS = """import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(600,)).start()
+ctypes.CDLL(None).pthread_exit(None)"""
+"""A program whose first thread has ended: the kernel calls it a zombie, and shows no command and environment."""
+
+
+@contextlib.contextmanager
+def started(program: str, group: str = "", **variables: str) -> Iterator[int]:
+    """The first process of a program, which has begun, in a control group."""
+    argv = ["sh", "-c", 'read x; exec "$0" -c "$1"', sys.executable, program]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, env={**os.environ, **variables}) as process:
+        try:
+            if group:
+                Path(group, "cgroup.procs").write_text(str(process.pid))
+            assert process.stdin is not None
+            process.stdin.write(b"go\n")
+            process.stdin.flush()
+            state = Path(f"/proc/{process.pid}/stat")
+            wait_until(lambda: ") Z " in state.read_text())
+            yield process.pid
+        finally:
+            process.kill()
+
+
+def entry(**fields: Any) -> Session:
+    """A session without anything but what a test says of it."""
+    empty: dict[str, Any] = dict.fromkeys((field.name for field in dataclasses.fields(Session)), "")
+    return Session(**{**empty, "pid": 0, "started": 0, "uid": os.geteuid(), "audit": NO_AUDIT, **fields})
+
+
+@pytest.mark.parametrize("word", ["cgroup.kill", "cgroup.kill-of-newer-kernels"])
+@pytest.mark.parametrize("program", [COMET, HEADLESS], ids=["comet", "headless"])
+def test_t34_a_group_is_ended_whole_whatever_runs_in_it(
+    program: str, word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also by kernels before 5.14, which cannot end a group at once."""
+    monkeypatch.setattr(control_groups, "KILL", word)
+    fence = control_groups.Fence(tmp_path)
+    assert fence.place is not None, "this machine's control groups can be used"
+    group = fence.place / "session"
+    group.mkdir(parents=True)
+    session = entry(group=str(group))
+    try:
+        with started(program, str(group)):
+            for gently in (True, True, False):
+                over = session_processes.end(session, Table(), gently=gently)
+                assert not over or not control_groups.members(str(group)), "it is not over while something runs"
+            wait_until(lambda: session_processes.end(session, Table(), gently=False))
+            assert control_groups.members(str(group)) == set()
+            assert not session_processes.left_behind(session, Table())
+    finally:
+        (group / "cgroup.kill").write_text("1")
+        control_groups.remove(str(group))
+        fence.close()
+
+
+def test_t34_a_program_without_its_first_thread_is_found_without_control_groups() -> None:
+    connection = "192.0.2.7 4711 192.0.2.8 22"
+    session = entry(connection=connection)
+    with started(HEADLESS, SSH_CONNECTION=connection) as pid:
+        assert [process.pid for process in session_processes.members(session, Table())[0]] == [pid]
+        wait_until(lambda: session_processes.end(session, Table(), gently=False))
 
 
 def test_t34_a_master_with_its_children_and_forwards_goes(host: SessionHost) -> None:
@@ -307,6 +379,28 @@ def test_t58_a_program_that_is_broken_keeps_nobody_else_out(own: SessionHost) ->
         assert not opens(own, ours)
         own.program.write_bytes(whole)
         assert opens(own, ours)
+
+
+def test_accounts_of_a_directory_are_registered_by_the_line_that_counts_for_every_name(
+    base: debian_root.System, authority: Authority, front: Front, program: Path
+) -> None:
+    """A directory may know them by several, and ``Match User`` fits one."""
+    with session_host(base, debian.cache(), program, front, authority, logins=["deploy", "first.last"]) as place:
+        assert pam_hook.MARK in (place.folder / "etc/pam.d/sshd").read_text()
+        assert not (place.folder / "etc/pam.d" / pam_hook.SERVICE).exists()
+
+
+def test_t57_a_line_of_somebody_s_does_not_let_in_certificates_for_other_hosts_and_accounts(own: SessionHost) -> None:
+    """Who was in once writes that our CA's certificates for another host open this account."""
+    planted = own.folder / "deploy_keys"
+    names = "deploy@web2,postgres@web1,deploy,via/app1@web1,deploy@web1"
+    planted.write_text(f'cert-authority,principals="{names}" {line(own.authority.user_ca)}\n')
+    own.write_sshd_config(after=f"UsePAM yes\nMatch User deploy\nAuthorizedKeysFile {planted}")
+    with own.sshd(), own.daemon():
+        assert opens(own, own.certificate(41))
+        for number, name in enumerate(names.split(",")[:-1]):
+            assert not opens(own, own.certificate(42 + number, principals=name)), name
+        assert own.daemon_log().count("session ses-") == 1
 
 
 @pytest.mark.parametrize("running", [True, False], ids=["with the daemon", "without it"])

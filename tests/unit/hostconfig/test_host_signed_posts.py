@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,8 @@ from sshjit_host import config as configuration
 from sshjit_host.config import Config
 from sshjit_host.errors import HostError
 from sshjit_host.formats.bundle import Bundle
-from sshjit_host.front_end import enrolment, host_report
+from sshjit_host.front_end import enrolment, fetch, host_report
+from sshjit_host.joining import join
 from sshjit_host.refresh import Refresher
 from sshjit_host.sessions import reports
 from sshjit_host.sessions.spool import Spool
@@ -102,3 +104,20 @@ def test_whatever_else_is_wrong_is_not_asked_again_with_every_key(
     with pytest.raises(HostError):
         tell()
     assert len(asked) == 1
+
+
+def test_the_ca_is_told_again_what_it_hears_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plain keys, and certificates again within the minute: it would else take this host for one without, for ever."""
+    asked: list[bool] = []
+    said: list[str] = []
+
+    def renew(*_: object, shows: bool) -> None:
+        asked.append(shows)
+        if len(asked) == 1:
+            raise fetch.Refusal("the host sent this less than 60 s ago", "too_soon")
+
+    monkeypatch.setattr(enrolment, "renew", renew)
+    monkeypatch.setattr(join, "AGAIN", 0)
+    nothing: Any = SimpleNamespace(offered=())
+    join._say_that_they_are_shown(nothing, nothing, nothing, said.append)
+    assert (asked, said) == ([True, True], ["the CA hears this once a minute: trying again in 0 s"])
