@@ -12,8 +12,6 @@ from sshjit.errors import Invalid
 
 SHORTEST = 1
 """Seconds of the shortest window that can be asked for."""
-AHEAD = 30 * 24 * 3600
-"""Seconds that a window may begin ahead of now."""
 
 
 def read(message: Ask | Explain, now: int) -> policy.Ask:
@@ -26,10 +24,9 @@ def read(message: Ask | Explain, now: int) -> policy.Ask:
     start = message.start if message.start is not None and message.start > now else None
     if message.duration is not None and message.duration < SHORTEST:
         raise Invalid("bad_duration", "a duration is at least a second")
-    if start is not None and start > now + AHEAD:
-        raise Invalid("bad_start", "a window begins at most 30 days ahead", hint="ask again when it is nearer")
-    if message.break_glass and start is not None:
-        raise Invalid("bad_start", "the glass is broken now or not at all", hint="what can wait can be approved")
+    wrong = policy.bad_start(start, now, break_glass=message.break_glass)
+    if wrong is not None:
+        raise Invalid(wrong.code, wrong.message, hint=wrong.hint)
     return policy.Ask(
         login=None if message.login is None else names.login_name(message.login),
         action=message.action,

@@ -174,6 +174,13 @@ def able(steps: Sequence[Step], requester: Person, known: Iterable[Person]) -> t
     return tuple(tuple(person for person in others if step.role in person.roles) for step in steps)
 
 
+def lacking(steps: Sequence[Step], requester: Person, known: Iterable[Person]) -> tuple[int, ...]:
+    """How many people each step lacks even if everybody ``known`` who may says yes, and signs it."""
+    directory = PersonDirectory.of(known)
+    everybody = [Approver(person.subject_id, person.emails, person.roles, signed=True) for person in directory]
+    return tuple(stands.missing for stands in standing(steps, requester, everybody, others=directory))
+
+
 def others(requester: Person, accounts: Sequence[P], known: Iterable[Person]) -> tuple[P, ...]:
     """Those of ``accounts`` who are by no link the requester; ``known`` may link them, as in ``standing``."""
     return tuple(

@@ -107,7 +107,7 @@ def reply_lines(
     sentence = reply.message
     terms = reply.terms
     if terms is not None:
-        steps = [(step, step.candidates) for step in reply.steps]
+        steps = [(step, step.candidates, max(step.count - len(step.candidates), 0)) for step in reply.steps]
         rows += approval_rows(steps, terms, nobody="nobody who signed in recently")
         rows += terms_rows(terms, login, time_text=time_text)
         if not sentence and reply.rule is not None:
@@ -120,11 +120,14 @@ def reply_lines(
     yield styles("faint", f"no request was made; policy {reply.policy[:12]}")
 
 
-def approval_rows(steps: Iterable[tuple[AskedStep, Sequence[str]]], terms: TermsView, *, nobody: str) -> Rows:
-    """The steps, each with the people who could approve it, and how long they and the requester have."""
+def approval_rows(steps: Iterable[tuple[AskedStep, Sequence[str], int]], terms: TermsView, *, nobody: str) -> Rows:
+    """The steps, each with the people who could approve it, and how long they and the requester have.
+
+    After the people comes how many more the step needs than there are.
+    """
     rows = [
-        ("", f"{words.step(step.role, step.count, signed=step.signed)}: {', '.join(people) or nobody}")
-        for step, people in steps
+        ("", f"{words.step(step.role, step.count, signed=step.signed)}: {_able(people, more, nobody)}")
+        for step, people, more in steps
     ]
     if not rows:
         return []
@@ -134,6 +137,12 @@ def approval_rows(steps: Iterable[tuple[AskedStep, Sequence[str]]], terms: Terms
         ("expires", f"if unanswered after {show(terms.pending)}"),
         ("must be used", f"within {show(terms.use_by)} of approval"),
     ]
+
+
+def _able(people: Sequence[str], more: int, nobody: str) -> str:
+    """``dan``, ``dan; 1 more is needed``, ``nobody in the inventory``."""
+    needed = f"; {more} more {'is' if more == 1 else 'are'} needed" if people and more else ""
+    return f"{', '.join(people) or nobody}{needed}"
 
 
 def terms_rows(

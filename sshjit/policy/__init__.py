@@ -15,7 +15,7 @@ from sshjit.policy.model import PERMISSIONS
 from sshjit.policy.problems import PolicyError, Problem
 from sshjit.policy.query import may_be_unix_name, usable_unix_name
 from sshjit.policy.reevaluate import Granted, Held, reevaluate
-from sshjit.policy.refusals import nobody_can_approve
+from sshjit.policy.refusals import AHEAD, bad_start, nobody_can_approve
 from sshjit.policy.requirements import step_up
 from sshjit.policy.roles import empty_roles, permissions_of, roles_of
 from sshjit.policy.types import (
@@ -34,6 +34,7 @@ from sshjit.policy.types import (
 )
 
 __all__ = [
+    "AHEAD",
     "PERMISSIONS",
     "Allow",
     "Ask",
@@ -55,6 +56,7 @@ __all__ = [
     "StepUp",
     "Subject",
     "Terms",
+    "bad_start",
     "check_labels",
     "empty_roles",
     "ends_by",

@@ -33,7 +33,7 @@ from sshjit.policy.types import Ask, Denied, Host, Outcome, Subject
 
 def evaluate(policy: Policy, subject: Subject, hosts: Sequence[Host], ask: Ask, now: int) -> Outcome:
     """What the policy says to ``subject`` asking ``ask`` for ``hosts`` at ``now`` (seconds since the epoch)."""
-    refusal = malformed(policy, hosts, ask)
+    refusal = malformed(policy, hosts, ask, now)
     if refusal is not None:
         return refusal
     query = ask_query(policy, subject, hosts, ask, now)

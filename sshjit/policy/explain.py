@@ -59,7 +59,7 @@ def explain(policy: Policy, subject: Subject, hosts: Sequence[Host], ask: Ask, n
     if rule is not None:
         query = with_login(query, query.login or choose_login(rule, query.unix_name))
     deny = next((rule for rule in policy.denies if any(_matches(*way, rule) for way in _ways(query, rule))), None)
-    refusal = malformed(policy, hosts, ask)
+    refusal = malformed(policy, hosts, ask, now)
     outcome = _outcome(query, subject, ask, rule, deny, now=now) if refusal is None else refusal
     deciding = None if refusal is not None else rule if deny is None else deny
     rules: tuple[Rule, ...] = (*policy.denies, *policy.allows, *policy.break_glass)

@@ -114,7 +114,7 @@ def reevaluate(
     if granted.kept_for and held.opens is not None:
         return _kept(query, granted)
     numbers = first_allows(query)
-    refusal = _other_action(policy, hosts, granted)
+    refusal = _other_action(policy, hosts, granted, now)
     refusal = unmatched(query, numbers) if refusal is None else refusal
     if refusal is not None:
         return refusal
@@ -147,12 +147,12 @@ def _kept(query: Query, granted: Granted) -> Bounds | Denied:
     return Bounds(granted.certificate, granted.forwarding, None, kept_until(query, granted.kept_for))
 
 
-def _other_action(policy: Policy, hosts: Sequence[Host], granted: Granted) -> Denied | None:
+def _other_action(policy: Policy, hosts: Sequence[Host], granted: Granted, now: int) -> Denied | None:
     """Why the action is not what was approved: it is not declared any more, or it has another command by now."""
     named = policy.actions.get(granted.action)
     if named is not None and named.command != granted.command:
         return changed_action(granted.action)
-    return malformed(policy, hosts, Ask(granted.login, granted.action, granted.command if named is None else None))
+    return malformed(policy, hosts, Ask(granted.login, granted.action, granted.command if named is None else None), now)
 
 
 def _more(rule: AllowRule, hosts: Sequence[Host], granted: Granted, held: Held, now: int) -> Iterator[str]:

@@ -12,8 +12,12 @@ from sshjit.policy.query import Query, denied_hosts
 from sshjit.policy.types import Ask, Denied, Host
 
 
-def malformed(policy: Policy, hosts: Sequence[Host], ask: Ask) -> Denied | None:
-    """The refusal of a malformed ask: no host, an unknown action, or a command that does not fit the action."""
+AHEAD = 30 * 24 * 3600
+"""Seconds that a window may begin ahead of now."""
+
+
+def malformed(policy: Policy, hosts: Sequence[Host], ask: Ask, now: int) -> Denied | None:
+    """The refusal of a malformed ask: no host, an unknown action, a command that does not fit it, a wrong start."""
     if not hosts:
         return Denied("no_host", None, "no host is named", "name at least one host")
     if ask.action not in (SHELL, COMMAND) and ask.action not in policy.actions:
@@ -28,6 +32,19 @@ def malformed(policy: Policy, hosts: Sequence[Host], ask: Ask) -> Denied | None:
         )
     if ask.duration is not None and ask.duration <= 0:
         return Denied("bad_duration", None, "the duration must be longer than 0", "")
+    return bad_start(ask.start, now, break_glass=ask.break_glass)
+
+
+def bad_start(start: int | None, now: int, *, break_glass: bool) -> Denied | None:
+    """The refusal of a start that is too far ahead of ``now``, or of an emergency that can wait."""
+    if start is None or start <= now:
+        return None
+    if break_glass:
+        text, hint = "break-glass access begins at once or not at all", "what can wait can be approved"
+        return Denied("bad_start", None, text, hint)
+    if start > now + AHEAD:
+        text, hint = "a window begins at most 30 days ahead", "ask again when it is nearer"
+        return Denied("bad_start", None, text, hint)
     return None
 
 

@@ -34,7 +34,7 @@ def preview(
 
     """
     hosts = find_hosts(known, ask.hosts, ask.labels)
-    if not hosts or (ask.start is not None and ask.start > now + access_request.AHEAD):
+    if not hosts or (ask.start is not None and ask.start > now + policy.AHEAD):
         return None
     wanted = access_request.read(ask, now)
     explained = policy.explain(rules, subject_of(login), hosts, wanted, now)

@@ -20,7 +20,7 @@ from sshjit.policy import Allow, Denied, Explanation, NeedsApproval, StepUp, wor
 from sshjit.policy.schedule import show_time
 from sshjit.styles import Styles
 from sshjit_client.policy.outcome_json import verdict
-from sshjit_client.policy.question import Question, approvers, outcome_sentence
+from sshjit_client.policy.question import Question, approvers, lacking, outcome_sentence
 
 
 def explanation_text(question: Question, explanation: Explanation, styles: Styles) -> str:
@@ -58,7 +58,8 @@ def _answer(question: Question, explanation: Explanation) -> ExplainedAnswer:
         case Allow(terms) | NeedsApproval(terms):
             _, steps = terms_and_steps(explanation)
             view = terms_view(terms, terms.source)
-            able = [(step, approvers(question, step)) for step in steps]
+            short = lacking(question, steps)
+            able = [(step, approvers(question, step), more) for step, more in zip(steps, short, strict=True)]
             rows = [
                 *approval_rows(able, view, nobody="nobody in the inventory"),
                 *terms_rows(view, terms.login, command=terms.command or "", required=required_text(terms)),

@@ -8,7 +8,7 @@ from typing import Any, assert_never
 from sshjit.api.explain import Verdict
 from sshjit.approvals import Step
 from sshjit.policy import Allow, Denied, Explanation, Host, NeedsApproval, Outcome, StepUp, Terms
-from sshjit_client.policy.question import Question, approvers, outcome_sentence
+from sshjit_client.policy.question import Question, approvers, lacking, outcome_sentence
 
 VERDICTS = ("allow", "approval", "step_up", "denied")
 """What a policy can say, as tests and ``--json`` call it."""
@@ -54,7 +54,11 @@ def explanation_values(question: Question, explanation: Explanation) -> Values:
     """What ``explain --json`` prints."""
     outcome = outcome_values(explanation.outcome, question.hosts)
     if isinstance(explanation.outcome, NeedsApproval):
-        outcome["approvers"] = {step.role: list(approvers(question, step)) for step in explanation.outcome.steps}
+        steps = explanation.outcome.steps
+        outcome["approvers"] = {step.role: list(approvers(question, step)) for step in steps}
+        outcome["lacking"] = {
+            step.role: more for step, more in zip(steps, lacking(question, steps), strict=True) if more
+        }
     rules = [
         {
             "kind": rule.kind,

@@ -46,6 +46,11 @@ def approvers(question: Question, step: approvals.Step) -> tuple[str, ...]:
     return tuple(p.subject_id for p in people if approvals.may_approve(step, requester, p, others=people))
 
 
+def lacking(question: Question, steps: Sequence[approvals.Step]) -> tuple[int, ...]:
+    """How many people more each step needs than the inventory has, when nobody counts twice."""
+    return approvals.lacking(steps, *_people(question))
+
+
 def outcome_sentence(outcome: Outcome, hosts: Sequence[Host]) -> str:
     """The outcome in a sentence."""
     match outcome:

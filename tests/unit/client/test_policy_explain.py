@@ -70,6 +70,34 @@ def test_what_is_to_begin_later_goes_by_the_hours_of_then(folder: PolicyFolder) 
     assert "start  2026-03-06 22:00 UTC" in later.out
 
 
+def test_a_start_that_the_ca_would_not_take_is_refused(folder: PolicyFolder) -> None:
+    words = ("explain", folder.policy, "--person", "alice", "--host", "web1", "--at", NOON, "--start")
+    far = folder.run(*words, "2026-05-01 12:00 Europe/Berlin")
+    assert "DENIED  a window begins at most 30 days ahead" in far.out
+    assert "code  bad_start" in far.out
+    assert "ALLOWED" in folder.run(*words, "2026-04-03 12:00 Europe/Berlin").out
+    fire = ("--break-glass", "--reason", "the site is down")
+    assert "bad_start" in folder.run(*words, "2026-03-04 12:01 Europe/Berlin", *fire).out
+    past = folder.run(*words, "2026-03-04 11:00 Europe/Berlin", *fire)
+    assert "bad_start" not in past.out
+
+
+def test_more_people_are_needed_than_the_inventory_has(folder: PolicyFolder) -> None:
+    path = folder.changed(('[{ from = "dba", count = 1 }, { from', '[{ from = "dba", count = 2 }, { from'))
+    words = ("explain", path, "--person", "dana", "--host", "db1", *CHANGE)
+    result = folder.run(*words)
+    assert "2 of dba: dan; 1 more is needed\n" in result.out
+    assert "1 of sre-lead, signed: bob\n" in result.out
+    assert folder.run(*words, "--json").json["outcome"]["lacking"] == {"dba": 1}
+
+
+def test_one_person_does_not_fill_two_steps(folder: PolicyFolder) -> None:
+    path = folder.changed(('sre-lead = ["acme/group:SRE Leads"]', 'sre-lead = ["acme/group:Database"]'))
+    result = folder.run("explain", path, "--person", "dana", "--host", "db1", *CHANGE)
+    assert "1 of dba: dan\n" in result.out
+    assert "1 of sre-lead, signed: dan; 1 more is needed\n" in result.out
+
+
 def test_json_has_it_all(folder: PolicyFolder) -> None:
     explanation = folder.run("explain", folder.policy, "--json", "--person", "dana", "--host", "db1", *CHANGE).json
     assert (explanation["person"], explanation["roles"], explanation["hosts"]) == ("dana", ["dba"], ["db1"])
