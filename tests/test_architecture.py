@@ -139,9 +139,9 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("analysis", "refusals"),
         ("load", "query"),
         ("requirements", "roles", "rules"),
-        ("compiled", "sections"),
+        ("calendars", "compiled", "sections", "shared_terms"),
         ("fields", "index", "types", "words"),
-        ("model", "reader"),
+        ("model", "reader", "toml_text"),
         ("problems", "schedule"),
     ],
     "sshjit_client": [

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sshjit import durations, names, settings
 from sshjit.errors import Invalid
+from sshjit.policy import with_files
 
 DEFAULT_PATH = Path("/etc/ssh-jit/ca.toml")
 _INSTALLATION = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
@@ -134,6 +135,20 @@ def load(path: Path) -> Config:
         unsafe_development=file.unsafe_development,
         front_end=_front_end(path, file.front_end),
         probes=file.probe.enabled,
+    )
+
+
+def read_policy(config: Config) -> str:
+    """The text of the policy with the calendar files beside it that it names, all of them trusted as ``read_trusted``.
+
+    Raises:
+        PolicyError: what is wrong with a calendar file.
+
+    """
+    return with_files(
+        read_trusted(config.policy),
+        lambda name: read_trusted(config.policy.with_name(name)),
+        file=config.policy.name,
     )
 
 

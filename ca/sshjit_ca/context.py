@@ -16,7 +16,7 @@ from sshjit.approvals import Person, PersonDirectory
 from sshjit.ca_protocol.table import Message
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit.events import Event
-from sshjit.policy import Bastion, Policy, permissions_of, roles_of
+from sshjit.policy import Bastion, Policy, permissions_of, role_ends, roles_of
 from sshjit.policy import Host as PolicyHost
 from sshjit.policy import Subject as PolicySubject
 from sshjit.providers import Provider
@@ -207,6 +207,10 @@ class Context:
     def roles(self, login: Login) -> frozenset[str]:
         """The login's roles under the policy of now."""
         return roles_of(self.policy, self.policy_subject(login), self.now)
+
+    def role_ends(self, subject: str) -> dict[str, int | None]:
+        """The roles of a subject's newest login under the policy of now, and when each ends."""
+        return role_ends(self.policy, self.policy_subject(self.newest_login(subject)), self.now)
 
     def permitted(self, login: Login, permission: str) -> bool:
         """Whether the login's person has a permission."""

@@ -16,7 +16,7 @@ from sshjit.ca_protocol.operating import LoadPolicy, Status
 from sshjit.errors import Failed, Invalid, SshJitError
 from sshjit.providers import Provider
 from sshjit_ca.access.policy_change import PolicyFile
-from sshjit_ca.config import read_trusted
+from sshjit_ca.config import read_policy
 from sshjit_ca.context import Context
 from sshjit_ca.keys import generation, probe, sshsig
 from sshjit_ca.keys.active_keys import find_key, require_log_key
@@ -84,7 +84,7 @@ def prepare_activation(context: Context, message: ActivateKey, _: int) -> None:
 def read_policy_file(context: Context, _: LoadPolicy, __: int) -> PolicyFile:
     """The policy file as it is now; what is wrong with it is for the handler to say."""
     try:
-        text = read_trusted(context.config.policy)
+        text = read_policy(context.config)
         return PolicyFile(text, policy.load(text, file=context.config.policy.name))
     except SshJitError as error:
         return PolicyFile("", error)

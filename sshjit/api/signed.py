@@ -48,6 +48,8 @@ class LabelHost(Message, answer=HostReply):
     """What the host was shown as; as for ``Unlock``."""
     dry_run: bool = wire.added(2, default=False, weakens=True)
     """Only say what it would do; this needs the permission alone."""
+    end_what_it_forbids: bool = wire.added(2, default=False, weakens=True)
+    """Revoke the open grants for the host that would not be given any more: for the operator alone."""
 
 
 @dataclass(frozen=True, slots=True)

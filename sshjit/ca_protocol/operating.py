@@ -49,6 +49,8 @@ class LoadPolicy(Message, answer="PolicyLoadReply"):
     """Reads the policy file again and puts it in force, as SIGHUP does; or only says what that would do."""
 
     dry_run: bool
+    end_what_it_forbids: bool = wire.added(2, default=False, weakens=True)
+    """Revoke the open grants that would not be given any more, also when the policy of the file is in force already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ class PolicyLoadReply(Reply):
     """The open grants that give no further certificate."""
     ask_again: tuple[AffectedView, ...]
     """The waiting requests that have to be made again."""
+    ended: tuple[AffectedView, ...] = wire.added(2, default=())
+    """The open grants that were revoked, or with ``dry_run`` would be."""
 
 
 @dataclass(frozen=True, slots=True)

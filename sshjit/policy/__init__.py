@@ -7,6 +7,7 @@ the epoch, UTC.
 
 from __future__ import annotations
 
+from sshjit.policy.calendars import with_files
 from sshjit.policy.compiled import Policy
 from sshjit.policy.evaluate import ends_by, evaluate
 from sshjit.policy.explain import Explanation, Miss, RuleReport, explain
@@ -17,7 +18,7 @@ from sshjit.policy.query import may_be_unix_name, usable_unix_name
 from sshjit.policy.reevaluate import Granted, Held, reevaluate
 from sshjit.policy.refusals import AHEAD, bad_start, nobody_can_approve
 from sshjit.policy.requirements import step_up
-from sshjit.policy.roles import empty_roles, permissions_of, roles_of
+from sshjit.policy.roles import empty_roles, permissions_of, role_ends, roles_of
 from sshjit.policy.types import (
     Allow,
     Ask,
@@ -69,7 +70,9 @@ __all__ = [
     "permissions_of",
     "providers_of",
     "reevaluate",
+    "role_ends",
     "roles_of",
     "step_up",
     "usable_unix_name",
+    "with_files",
 ]

@@ -1,9 +1,9 @@
-"""Which rule of a policy decides for whom, over a week and after every date on which a role ends.
+"""Which rule of a policy decides for whom, over a week and after every date on which something changes.
 
-Rules match by days and hours, and roles end on dates. Between two such boundaries nothing changes, so a look at each
-``Stretch`` between them sees everything. A set of stretches is a whole number, as a set of rules is in ``index.py``:
-bit ``i`` is stretch ``i``. So it is exact, and cheap, to ask whether a rule ever decides, although earlier rules or
-denies come first at times.
+Rules match by days and hours, and by dates; roles end on dates. Between two such boundaries nothing changes, so a look
+at each ``Stretch`` between them sees everything. A set of stretches is a whole number, as a set of rules is in
+``index.py``: bit ``i`` is stretch ``i``. So it is exact, and cheap, to ask whether a rule ever decides, although
+earlier rules or denies come first at times.
 
 ``ssh-jit policy diff`` and the auditors' report both use this. What rules require (a reason, a second factor, a fresh
 sign-in) makes no difference here: anybody could meet it.
@@ -45,15 +45,15 @@ class Stretch:
 class Timeline:
     """Stretches of time in which nothing changes."""
 
-    def __init__(self, policies: Sequence[Policy], start: int, *, length: int = WEEK, roles_end: bool = True) -> None:
+    def __init__(self, policies: Sequence[Policy], start: int, *, length: int = WEEK, dated: bool = True) -> None:
         """``length`` seconds from ``start`` (seconds since the epoch) on, by the schedules of all these policies.
 
-        With ``roles_end``, as much again follows from each later date on which a source of a role ends.
+        With ``dated``, as much again follows from each later date: where a source of a role ends, or where the weeks of
+        a schedule look otherwise (``Schedule.edges``).
         """
         self.schedules = _schedules(policies)
         """Every schedule of every rule."""
-        dates = {source.ends for policy in policies for sources in policy.roles.values() for source in sources}
-        ends = {date for date in dates if date is not None and date > start} if roles_end else set[int]()
+        ends = {date for date in changing_dates(policies) if date > start} if dated else set[int]()
         self.stretches = tuple(self._cut({start, *ends}, length))
         self.eras: Mapping[int, Stretches] = {
             era: _those(stretch.era == era for stretch in self.stretches)
@@ -200,6 +200,13 @@ def _denying(index: Index, access: Access) -> int:
     logins = (index.for_login(login, access.holder.unix_name) for login in (access.login, bastion.login))
     there = index.for_action(access.action) & index.for_host(bastion.host.by_label)
     return denying | functools.reduce(operator.or_, logins) & there
+
+
+def changing_dates(policies: Sequence[Policy]) -> frozenset[int]:
+    """When sources of roles end, and when the weeks of schedules begin to look otherwise (seconds since the epoch)."""
+    ends = {source.ends for policy in policies for sources in policy.roles.values() for source in sources}
+    edges = {edge for schedule in _schedules(policies) for edge in schedule.edges}
+    return frozenset(edges | {end for end in ends if end is not None})
 
 
 def _schedules(policies: Iterable[Policy]) -> frozenset[Schedule]:

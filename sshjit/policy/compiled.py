@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from sshjit.names import lowered
 from sshjit.policy.index import Index
@@ -22,6 +23,9 @@ class Policy:
     roles: Mapping[str, tuple[Source, ...]]
     permissions: Mapping[str, tuple[str, ...]]
     actions: Mapping[str, Action]
+    calendars: Mapping[str, frozenset[date]]
+    idle_terms: tuple[str, ...]
+    """The sets of terms that no rule takes."""
     denies: tuple[DenyRule, ...]
     allows: tuple[AllowRule, ...]
     break_glass: tuple[AllowRule, ...]
@@ -47,6 +51,8 @@ def compile_policy(
     roles: Mapping[str, tuple[Source, ...]],
     permissions: Mapping[str, tuple[str, ...]],
     actions: Mapping[str, Action],
+    calendars: Mapping[str, frozenset[date]],
+    idle_terms: tuple[str, ...],
     denies: tuple[DenyRule, ...],
     allows: tuple[AllowRule, ...],
     break_glass: tuple[AllowRule, ...],
@@ -64,6 +70,8 @@ def compile_policy(
         roles=roles,
         permissions=permissions,
         actions=actions,
+        calendars=calendars,
+        idle_terms=idle_terms,
         denies=denies,
         allows=allows,
         break_glass=break_glass,

@@ -13,7 +13,7 @@ from typing import Literal
 
 from sshjit.policy import words
 from sshjit.policy.compiled import Policy
-from sshjit.policy.model import OWN, AllowRule, DenyRule, Matchers, Rule
+from sshjit.policy.model import OWN, AllowRule, DenyRule, HostLabels, Matchers, Rule
 from sshjit.policy.query import Query, ask_query, choose_login, with_login
 from sshjit.policy.refusals import denied_by, different_rules, malformed, no_rule
 from sshjit.policy.requirements import apply_requirements
@@ -169,7 +169,16 @@ def _kind_miss(query: Query, rule: Rule) -> Iterator[Miss]:
 
 
 def _host_misses(match: Matchers, host: Host, *, lacking_matches: bool) -> Iterator[Miss]:
-    for label, values in match.hosts or ():
+    misses = [tuple(_label_misses(labels, host, lacking_matches=lacking_matches)) for labels in match.hosts or ()]
+    if len(misses) == 1:
+        yield from misses[0]
+    elif misses and all(misses):
+        has = f"{host.name} has {words.pairs(host.labels)}"
+        yield Miss("hosts", host.name, f"it is for {words.hosts(match.hosts or ())}; {has}")
+
+
+def _label_misses(labels: HostLabels, host: Host, *, lacking_matches: bool) -> Iterator[Miss]:
+    for label, values in labels:
         value = host.by_label.get(label)
         if value is None and not lacking_matches:
             yield Miss("hosts", host.name, f"{host.name} has no label {label}")

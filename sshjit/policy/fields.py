@@ -14,14 +14,21 @@ Fields = Mapping[str, bool]
 
 TOP: Fields = {
     "version": True,
-    **dict.fromkeys(("labels", "roles", "permissions", "actions", "deny", "allow", "break_glass"), False),
+    **dict.fromkeys(("labels", "roles", "permissions", "actions", "calendars", "files", "terms"), False),
+    **dict.fromkeys(("deny", "allow", "break_glass"), False),
 }
 LABEL: Fields = {"values": False, "required": False, "by_token": False}
 SOURCE: Fields = {"from": True, "until": False}
 ALLOWED_TO: Fields = dict.fromkeys(sorted(PERMISSIONS), False)
 ACTION: Fields = {"command": True, "title": False}
+ALL_BUT: Fields = {"not": True}
+CALENDAR: Fields = {"file": True}
+CALENDAR_FILE: Fields = {"dates": True}
+DATES: Fields = {"from": True, "until": True}
 
-MATCHERS: Fields = dict.fromkeys(("roles", "hosts", "logins", "actions", "days", "hours", "zone"), False)
+TIMES = ("days", "not_days", "hours", "from", "until")
+"""The matchers on time, each of which needs a zone."""
+MATCHERS: Fields = dict.fromkeys(("roles", "hosts", "logins", "actions", *TIMES, "zone"), False)
 _REQUIREMENTS = dict.fromkeys(
     (
         *("reason", "fresh_login", "mfa", "hardware_key", "signed_request", "use_by", "max_hosts"),
@@ -33,12 +40,18 @@ _GRANTING = {
     "name": True,
     **MATCHERS,
     **dict.fromkeys(("roles", "hosts", "logins"), True),
+    "terms": False,
     **_REQUIREMENTS,
     **dict.fromkeys(("grant", "certificate"), True),
 }
 DENY: Fields = {"name": True, **MATCHERS, "unless_break_glass": False}
 ALLOW: Fields = {**_GRANTING, "approvals": True, "pending": False, "extend": False}
 BREAK_GLASS: Fields = {**_GRANTING, "notify": False, "review_within": True}
+TERMS: Fields = {
+    **dict.fromkeys((key for key in _REQUIREMENTS if key != "keep_open"), False),
+    **dict.fromkeys(("grant", "certificate", "approvals", "pending", "extend"), False),
+}
+"""What a set of terms may say: what makes a rule give less, the less of it there is."""
 REASON: Fields = {"pattern": False, "prompt": False}
 EXTEND: Fields = {"count": True, "by": True}
 STEP: Fields = {"from": True, "count": True, "signed": False}

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sshjit.policy.model import OWN, Matchers
+from sshjit.policy.model import OWN, HostLabels, Matchers
 from sshjit.policy.schedule import Schedule
 
 
@@ -40,20 +40,25 @@ class Index:
     no host escapes a deny because a label is missing; in allows it does not.
     """
 
-    __slots__ = ("_actions", "_labels", "_logins", "_named", "_roles", "_schedules", "every", "lacking_matches")
+    __slots__ = (
+        *("_actions", "_count", "_labels", "_logins", "_more", "_named", "_roles", "_rows", "_schedules"),
+        *("every", "lacking_matches"),
+    )
 
     def __init__(self, rules: Sequence[Matchers | None], *, lacking_matches: bool) -> None:
         """``rules[i]`` is bit ``i``; ``None`` keeps the place of a rule that takes no part."""
         self.lacking_matches = lacking_matches
         self.every = self._named = 0
+        self._count, self._more = len(rules), list[int]()
         self._roles, self._logins, self._actions = _Values(), _Values(), _Values()
         self._labels: dict[str, _Values] = {}
         self._schedules: dict[Schedule, int] = {}
         taking_part = [(1 << number, match) for number, match in enumerate(rules) if match is not None]
         for _, match in taking_part:
-            self._labels.update((label, _Values()) for label, _ in match.hosts or ())
+            self._labels.update((label, _Values()) for labels in match.hosts or () for label, _ in labels)
         for bit, match in taking_part:
             self._add(bit, match)
+        self._rows = self.every | ((1 << len(self._more)) - 1) << self._count
 
     def _add(self, bit: int, match: Matchers) -> None:
         self.every |= bit
@@ -62,11 +67,19 @@ class Index:
         self._actions.add(bit, match.actions)
         if any(login != OWN for login in match.logins or ()):
             self._named |= bit
-        restricted = dict(match.hosts or ())
-        for label, values in self._labels.items():
-            values.add(bit, restricted.get(label))
+        first, *more = match.hosts or ((),)
+        self._add_labels(bit, first)
+        for labels in more:
+            self._add_labels(1 << self._count + len(self._more), labels)
+            self._more.append(bit)
         if match.schedule is not None:
             self._schedules[match.schedule] = self._schedules.get(match.schedule, 0) | bit
+
+    def _add_labels(self, row: int, labels: HostLabels) -> None:
+        """A row is one alternative of a rule: the first has the rule's bit, the others have bits after all rules."""
+        restricted = dict(labels)
+        for label, values in self._labels.items():
+            values.add(row, restricted.get(label))
 
     @property
     def timed(self) -> bool:
@@ -100,12 +113,15 @@ class Index:
 
     def for_host(self, labels: Mapping[str, str]) -> int:
         """The rules that accept a host with these labels."""
-        rules = self.every
+        rows = self._rows
         for label, values in self._labels.items():
             if label in labels:
-                rules &= values.accepting(labels[label])
+                rows &= values.accepting(labels[label])
             elif not self.lacking_matches:
-                rules &= values.free
+                rows &= values.free
+        rules = rows & self.every
+        for row in members(rows >> self._count):
+            rules |= self._more[row]
         return rules
 
     def closed(self, now: int, among: int) -> int:

@@ -7,24 +7,23 @@ everybody or for ever. The defaults are in ``model.py``.
 from __future__ import annotations
 
 import hashlib
-import re
-import tomllib
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from sshjit.policy import fields
+from sshjit.policy.calendars import read_calendars
 from sshjit.policy.compiled import Policy, compile_policy
 from sshjit.policy.model import Rule
-from sshjit.policy.problems import Path, PolicyError, Problem, Report
+from sshjit.policy.problems import Path, PolicyError, Report
 from sshjit.policy.reader import Table
-from sshjit.policy.rules import Declared, read_allow, read_break_glass, read_deny
+from sshjit.policy.rules import Declared, read_allow, read_break_glass, read_deny, read_terms
 from sshjit.policy.sections import check_label, read_actions, read_labels, read_permissions, read_roles
+from sshjit.policy.toml_text import document
 from sshjit.tomllines import key_lines
 
 R = TypeVar("R", bound=Rule)
 
 VERSION = 1
-_PLACE = re.compile(r"(.*) \(at (?:line ([0-9]+), column ([0-9]+)|end of document)\)", re.DOTALL)
 
 
 def load(text: str, *, file: str = "policy.toml") -> Policy:
@@ -39,7 +38,8 @@ def load(text: str, *, file: str = "policy.toml") -> Policy:
     if version is not None and version != VERSION:
         top.wrong(("version",), f"must be {VERSION}, is {version}")
     labels, roles, actions = read_labels(top), read_roles(top), read_actions(top)
-    declared = Declared(labels, roles, actions)
+    calendars = read_calendars(top)
+    declared = Declared(labels, roles, actions, calendars, read_terms(top, roles))
     names: dict[str, str] = {}
     policy = compile_policy(
         digest=hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
@@ -47,6 +47,8 @@ def load(text: str, *, file: str = "policy.toml") -> Policy:
         roles=roles,
         permissions=read_permissions(top, roles),
         actions=actions,
+        calendars=calendars,
+        idle_terms=tuple(name for name in declared.terms if name not in _taken_terms(values)),
         denies=_rules(top, "deny", read_deny, declared, names),
         allows=_rules(top, "allow", read_allow, declared, names),
         break_glass=_rules(top, "break_glass", read_break_glass, declared, names),
@@ -82,19 +84,11 @@ def providers_of(policy: Policy) -> frozenset[str]:
     return frozenset(source.provider for sources in policy.roles.values() for source in sources)
 
 
-def document(text: str, file: str) -> dict[str, Any]:
-    """The parsed TOML of a policy, or of a file that is about one; a syntax error is a ``PolicyError`` too."""
-    try:
-        return tomllib.loads(text)
-    except RecursionError:
-        raise PolicyError([Problem(file, 1, "", "is nested too deeply")]) from None
-    except ValueError as error:
-        place = _PLACE.fullmatch(str(error))
-        last = text.count("\n") + (not text.endswith("\n"))
-        line = int(place[2]) if place and place[2] else last
-        message = place[1] if place else str(error)
-        column = f" in column {place[3]}" if place and place[3] else ""
-        raise PolicyError([Problem(file, line, "", f"{message[:1].lower()}{message[1:]}{column}")]) from None
+def _taken_terms(values: Mapping[str, Any]) -> frozenset[str]:
+    """The sets of terms that some rule takes."""
+    rules = [rule for kind in ("allow", "break_glass") for rule in values.get(kind, ()) if isinstance(rule, dict)]
+    taken = [rule.get("terms", ()) for rule in rules]
+    return frozenset(name for each in taken for name in ([each] if isinstance(each, str) else each))
 
 
 def _rules(

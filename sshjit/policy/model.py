@@ -107,12 +107,16 @@ class Action:
     title: str
 
 
+HostLabels = tuple[tuple[str, tuple[str, ...]], ...]
+"""Labels of a host, each with the values that it may have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Matchers:
-    """Which asks a rule is about. ``hosts`` are (label, accepted values), all of which a host must have."""
+    """Which asks a rule is about. A host must have all the labels of any of ``hosts``."""
 
     roles: tuple[str, ...] | None
-    hosts: tuple[tuple[str, tuple[str, ...]], ...] | None
+    hosts: tuple[HostLabels, ...] | None
     logins: tuple[str, ...] | None
     actions: tuple[str, ...] | None
     schedule: Schedule | None

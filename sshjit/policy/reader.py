@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from datetime import date, datetime
 from typing import Any, TypeVar
 
 from sshjit import durations
@@ -93,6 +94,14 @@ class Table:
         """Seconds."""
         value = self.get(key, str)
         return None if value is None else self.checked((key,), durations.parse, value)
+
+    def date(self, key: str) -> date | None:
+        """A day: a TOML date without a time."""
+        value = self._values.get(key)
+        if value is None or (isinstance(value, date) and not isinstance(value, datetime)):
+            return value
+        self.wrong((key,), f"must be a date, is {kind(value)}", f"write it like {key} = 2026-12-31")
+        return None
 
     def any(self, key: str) -> object:
         """The value of ``key``, whatever it is; ``None`` if it is missing."""

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from sshjit.policy import words
 from sshjit.policy.compiled import Policy
 from sshjit.policy.index import first
-from sshjit.policy.model import COMMAND, OWN, SHELL, AllowRule
+from sshjit.policy.model import COMMAND, OWN, SHELL, AllowRule, HostLabels
 from sshjit.policy.query import Query, denied_hosts
 from sshjit.policy.types import Ask, Denied, Host
-
 
 AHEAD = 30 * 24 * 3600
 """Seconds that a window may begin ahead of now."""
@@ -123,15 +122,15 @@ def _nearest(query: Query, host: Host, kind: str) -> str:
 def _nearly(query: Query, host: Host) -> str:
     """The rule that asks for labels most of which the host has; empty where no rule asks for any that it has."""
 
-    def had(rule: AllowRule) -> tuple[int, int]:
-        wanted = rule.match.hosts or ()
-        have = sum(host.by_label.get(label) in values for label, values in wanted)
-        return have, have - len(wanted)
+    def had(labels: HostLabels) -> tuple[int, int]:
+        have = sum(host.by_label.get(label) in values for label, values in labels)
+        return have, have - len(labels)
 
-    nearest = max(query.allows, key=had, default=None)
-    if nearest is None or not had(nearest)[0]:
+    wanted = ((rule, labels) for rule in query.allows for labels in rule.match.hosts or ())
+    nearest = max(wanted, key=lambda each: had(each[1]), default=None)
+    if nearest is None or not had(nearest[1])[0]:
         return ""
-    return f'; rule "{nearest.name}" is about hosts with {words.accepted(nearest.match.hosts or ())}'
+    return f'; rule "{nearest[0].name}" is about hosts with {words.accepted(nearest[1])}'
 
 
 def _whom(query: Query, host: Host, rule: AllowRule) -> str:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from sshjit import names
 from sshjit.approvals import Step
 from sshjit.policy import fields, model
-from sshjit.policy.model import AllowRule, BreakGlass, DenyRule, Extend, Label, Matchers, ReasonRule
+from sshjit.policy.model import AllowRule, BreakGlass, DenyRule, Extend, HostLabels, Label, Matchers, ReasonRule
 from sshjit.policy.problems import Path, did_you_mean
-from sshjit.policy.reader import Table
+from sshjit.policy.reader import NAME, Table
 from sshjit.policy.schedule import DAY, DAYS, Schedule
 from sshjit.policy.sections import check_label
+from sshjit.policy.shared_terms import Terms, with_terms
 
 HOURS = "([01][0-9]|2[0-4]):([0-5][0-9])-([01][0-9]|2[0-4]):([0-5][0-9])"
 _HOURS = re.compile(HOURS)
@@ -36,6 +38,8 @@ class Declared:
     labels: Mapping[str, Label]
     roles: Collection[str]
     actions: Collection[str]
+    calendars: Mapping[str, frozenset[date]]
+    terms: Mapping[str, Terms]
 
 
 def read_deny(value: object, path: Path, top: Table, declared: Declared) -> DenyRule | None:
@@ -50,7 +54,7 @@ def read_deny(value: object, path: Path, top: Table, declared: Declared) -> Deny
 
 def read_allow(value: object, path: Path, top: Table, declared: Declared) -> AllowRule | None:
     """One element of ``[[allow]]``."""
-    table = Table(value, path, top.report, fields.ALLOW)
+    table = Table(with_terms(value, path, top, declared.terms, fields.ALLOW), path, top.report, fields.ALLOW)
     steps = [_step(top, at, item, declared.roles) for at, item in table.tables("approvals")]
     roles = [step.role for step in steps if step is not None]
     for number, role in enumerate(roles):
@@ -70,7 +74,8 @@ def read_allow(value: object, path: Path, top: Table, declared: Declared) -> All
 
 def read_break_glass(value: object, path: Path, top: Table, declared: Declared) -> AllowRule | None:
     """One element of ``[[break_glass]]``. It needs no approval, but always a reason and a fresh sign-in."""
-    table = Table(value, path, top.report, fields.BREAK_GLASS)
+    merged = with_terms(value, path, top, declared.terms, fields.BREAK_GLASS)
+    table = Table(merged, path, top.report, fields.BREAK_GLASS)
     shortest = model.BREAK_GLASS_REASON
     reason = _reason(table, shortest) or ReasonRule(
         None, f"{_REASON_PROMPT}, in at least {shortest} characters", shortest
@@ -78,6 +83,34 @@ def read_break_glass(value: object, path: Path, top: Table, declared: Declared) 
     special = BreakGlass(table.names("notify", None, "channel") or (), table.duration("review_within") or 0)
     rule = _granting(table, declared, steps=(), reason=reason, extend=None, special=special)
     return rule if table.sound else None
+
+
+def read_terms(top: Table, roles: Collection[str]) -> dict[str, Terms]:
+    """``[terms.<name>]``: the sets of requirements and clocks that rules may take."""
+    sets: dict[str, Terms] = {}
+    for name, path, value in top.entries("terms"):
+        table = Table(value, path, top.report, fields.TERMS)
+        if not NAME.fullmatch(name):
+            table.wrong((), "is not a name: use lower-case letters, digits, '-' and '_'")
+        if value == {}:
+            table.wrong((), "says nothing", f"say at least one of {', '.join(fields.TERMS)}")
+        for clock in ("fresh_login", "use_by", "grant", "certificate", "pending"):
+            table.duration(clock)
+        for requirement in ("mfa", "hardware_key", "signed_request"):
+            table.flag(requirement)
+        table.count("max_hosts", MOST_HOSTS)
+        _forwarding(table)
+        _networks(table)
+        _extend(table)
+        _reason(table, 1)
+        for at, step in table.tables("approvals"):
+            _step(top, at, step, roles)
+        sets[name] = value if isinstance(value, dict) else {}
+    return sets
+
+
+def _forwarding(table: Table) -> tuple[str, ...]:
+    return table.names("forwarding", model.FORWARDING, "forwarding", empty="none") or ()
 
 
 def _granting(
@@ -112,7 +145,7 @@ def _granting(
         certificate=certificate or 0,
         max_hosts=table.count("max_hosts", MOST_HOSTS) or model.DEFAULT_MAX_HOSTS,
         source=_networks(table),
-        forwarding=table.names("forwarding", model.FORWARDING, "forwarding", empty="none") or (),
+        forwarding=_forwarding(table),
         extend=extend,
         break_glass=special,
         signed_request=table.flag("signed_request"),
@@ -132,35 +165,109 @@ def _matchers(table: Table, declared: Declared, *, actions: tuple[str, ...] | No
         hosts=_hosts(table, declared.labels),
         logins=logins,
         actions=table.names("actions", known, "action") if "actions" in table else actions,
-        schedule=_schedule(table, forbids=forbids),
+        schedule=_schedule(table, declared.calendars, forbids=forbids),
     )
 
 
-def _hosts(table: Table, labels: Mapping[str, Label]) -> tuple[tuple[str, tuple[str, ...]], ...] | None:
-    """``{ env = "prod", role = ["db", "cache"] }``."""
-    wanted = table.get("hosts", dict)
-    if wanted is None:
-        return None
-    if not wanted:
+def _hosts(table: Table, labels: Mapping[str, Label]) -> tuple[HostLabels, ...] | None:
+    """``{ env = "prod", role = ["db", "cache"] }``, or a list of these, any of which a host must have."""
+    if not isinstance(table.any("hosts"), list):
+        wanted = table.get("hosts", dict)
+        return None if wanted is None else (_host_labels(table, ("hosts",), wanted, labels),)
+    alternatives = table.tables("hosts")
+    if not alternatives:
         table.wrong(("hosts",), "must not be empty: it would match no host")
-    hosts = Table(wanted, (*table.path, "hosts"), table.report, dict.fromkeys(wanted, False))
     accepted = []
-    for label in wanted:
-        if label not in labels:
-            hosts.wrong((label,), f'there is no label "{label}"', did_you_mean(label, labels))
-            continue
-        values = hosts.one_or_more(label, None, "value") or ()
-        for value in values:
-            problem = check_label(labels, label, value)
-            if problem is not None:
-                hosts.wrong((label,), *problem)
-        accepted.append((label, values))
+    for number, (_, value) in enumerate(alternatives):
+        accepted.append(_host_labels(table, ("hosts", number), value, labels))
+        if accepted[-1] in accepted[:-1]:
+            table.wrong(("hosts", number), "is listed twice")
     return tuple(accepted)
 
 
-def _schedule(table: Table, *, forbids: bool) -> Schedule | None:
-    """``days``, ``hours``, ``zone``."""
-    days = table.names("days", DAYS, "day")
+def _host_labels(table: Table, where: Path, wanted: object, labels: Mapping[str, Label]) -> HostLabels:
+    keys = wanted if isinstance(wanted, dict) else ()
+    hosts = Table(wanted, (*table.path, *where), table.report, dict.fromkeys(keys, False))
+    if isinstance(wanted, dict) and not wanted:
+        hosts.wrong((), "must not be empty: it would match no host")
+    accepted = []
+    for label in keys:
+        if label not in labels:
+            hosts.wrong((label,), f'there is no label "{label}"', did_you_mean(label, labels))
+        elif isinstance(hosts.any(label), dict):
+            accepted.append((label, _all_but(hosts, labels[label])))
+        else:
+            values = hosts.one_or_more(label, None, "value") or ()
+            for value in values:
+                problem = check_label(labels, label, value)
+                if problem is not None:
+                    hosts.wrong((label,), *problem)
+            accepted.append((label, values))
+    return tuple(accepted)
+
+
+def _all_but(hosts: Table, label: Label) -> tuple[str, ...]:
+    """``{ not = ["db"] }``: the other values that the label is declared with."""
+    table = Table(hosts.any(label.name), (*hosts.path, label.name), hosts.report, fields.ALL_BUT)
+    if label.values is None:
+        table.wrong(("not",), f'the label "{label.name}" has no list of values', "declare its values under [labels]")
+        return ()
+    left_out = table.one_or_more("not", label.values, "value") if "not" in table else ()
+    accepted = tuple(sorted(label.values.difference(left_out or ())))
+    if not accepted:
+        table.wrong(("not",), "leaves no value")
+    return accepted
+
+
+def _schedule(table: Table, calendars: Mapping[str, frozenset[date]], *, forbids: bool) -> Schedule | None:
+    """``days``, ``not_days``, ``hours``, ``from``, ``until``, ``zone``."""
+    zone, (start, end) = _zone(table), _hours(table)
+    first, last = table.date("from"), table.date("until")
+    if first is not None and last is not None and last < first:
+        table.wrong(("until",), f"is before {first}, when it begins")
+    days = table.names("days", [*DAYS, *calendars], "day")
+    but = table.names("not_days", [*DAYS, *calendars], "day") or ()
+    if not any(key in table for key in fields.TIMES):
+        if "zone" in table:
+            table.wrong(("zone",), "has no effect without days, hours or dates")
+        return None
+    if "zone" not in table:
+        table.wrong(("zone",), "missing", 'write it like zone = "Europe/Berlin"')
+    not_numbers, not_dates = _named_days(but, calendars)
+    numbers, dates = _named_days(DAYS if days is None else days, calendars)
+    schedule = Schedule(
+        numbers - not_numbers,
+        start,
+        end,
+        zone or "UTC",
+        forbids,
+        frozenset(day for day in dates - not_dates if day.weekday() not in not_numbers),
+        frozenset(day for day in not_dates if day.weekday() in numbers - not_numbers),
+        first,
+        last,
+        tuple(name for name in days or () if name in calendars),
+        tuple(name for name in but if name in calendars),
+    )
+    if table.sound and not schedule.days and not schedule.dates:
+        table.wrong(("days" if days else "not_days",), "leave no day on which it matches")
+    return schedule
+
+
+def _named_days(
+    named: Iterable[str], calendars: Mapping[str, frozenset[date]]
+) -> tuple[frozenset[int], frozenset[date]]:
+    """The numbers of the weekdays, and the dates of the calendars."""
+    weekdays, dates = set[int](), set[date]()
+    for name in named:
+        if name in calendars:
+            dates |= calendars[name]
+        elif name in DAYS:
+            weekdays.add(DAYS.index(name))
+    return frozenset(weekdays), frozenset(dates)
+
+
+def _hours(table: Table) -> tuple[int, int]:
+    """``"09:00-18:00"`` in minutes since midnight; the whole day, if there are no hours."""
     hours = table.get("hours", str)
     clock_times = None if hours is None else _HOURS.fullmatch(hours)
     start, end = (0, DAY)
@@ -170,6 +277,11 @@ def _schedule(table: Table, *, forbids: bool) -> Schedule | None:
         table.wrong(("hours",), f"{names.show(hours)} is not a range of times of day", _HOURS_HINT)
     elif hours is not None and start == end:
         table.wrong(("hours",), "begin and end at the same time", 'leave hours out, or write "00:00-24:00"')
+    return start, end
+
+
+def _zone(table: Table) -> str | None:
+    """The name of a time zone that this machine knows."""
     zone = table.text("zone")
     if zone is not None and not _is_zone(zone):
         known = available_timezones()
@@ -177,14 +289,7 @@ def _schedule(table: Table, *, forbids: bool) -> Schedule | None:
             table.wrong(("zone",), f'there is no time zone "{zone}"', did_you_mean(zone, known))
         else:
             table.wrong(("zone",), "cannot be read: this machine has no time zone database", "install tzdata")
-    if "days" not in table and "hours" not in table:
-        if "zone" in table:
-            table.wrong(("zone",), "has no effect without days or hours")
-        return None
-    if "zone" not in table:
-        table.wrong(("zone",), "missing", 'write it like zone = "Europe/Berlin"')
-    numbers = range(len(DAYS)) if days is None else (DAYS.index(day) for day in days)
-    return Schedule(frozenset(numbers), start, end, zone or "UTC", forbids)
+    return zone
 
 
 def _is_zone(name: str) -> bool:

@@ -1,15 +1,15 @@
-"""Days and hours: when a rule matches, and when that changes.
+"""Dates, days and hours: when a rule matches, and when that changes.
 
-A spell begins on one of ``days`` at ``start`` and lasts until ``end``, both by the wall clocks of ``zone``; a spell
-past midnight belongs to the day it began. A time that a clock change repeats or skips can be read in two ways, by the
-clocks of before and of after. The stricter reading counts: what allows must be open by both, what forbids by one. All
-times that come in or go out are seconds since the epoch, UTC.
+A spell begins on one of ``days``, or of ``dates``, at ``start`` and lasts until ``end``, both by the wall clocks of
+``zone``; a spell past midnight belongs to the day it began. A time that a clock change repeats or skips can be read in
+two ways, by the clocks of before and of after. The stricter reading counts: what allows must be open by both, what
+forbids by one. All times that come in or go out are seconds since the epoch, UTC.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
@@ -19,7 +19,7 @@ DAY = 24 * 60
 """Minutes of a day: what ``24:00`` is."""
 _AHEAD = 16
 """Days to look ahead: two weeks, because a clock change can swallow a spell."""
-_KEPT = 32
+_KEPT = 128
 """Answers that a schedule keeps: nearly every question is about today."""
 
 Spells = Sequence[tuple[int, int]]
@@ -30,8 +30,9 @@ Spells = Sequence[tuple[int, int]]
 class Schedule:
     """When a rule matches. ``days`` are numbers, 0 is Monday; ``start`` and ``end`` minutes since midnight.
 
-    ``end`` at or before ``start`` means the next day. ``forbids``: it is a deny's. Not slotted, for the sake of what is
-    cached.
+    ``end`` at or before ``start`` means the next day. ``forbids``: it is a deny's. ``dates`` are further days on which
+    spells begin, ``not_dates`` days on which none does; ``first`` and ``last`` are the first and the last such day.
+    ``calendars`` and ``but`` name, for people, what the dates are from. Not slotted, for the sake of what is cached.
     """
 
     days: frozenset[int]
@@ -39,10 +40,34 @@ class Schedule:
     end: int
     zone: str
     forbids: bool = False
+    dates: frozenset[date] = frozenset()
+    not_dates: frozenset[date] = frozenset()
+    first: date | None = None
+    last: date | None = None
+    calendars: tuple[str, ...] = field(default=(), compare=False)
+    but: tuple[str, ...] = field(default=(), compare=False)
 
     @cached_property
     def _zone(self) -> ZoneInfo:
         return ZoneInfo(self.zone)
+
+    @cached_property
+    def _changes(self) -> tuple[date, ...]:
+        """The dates on which the weeks begin to look otherwise."""
+        days = {day + timedelta(days=more) for day in self.dates | self.not_dates for more in (0, 1)}
+        days |= {self.first} if self.first is not None else set()
+        days |= {self.last + timedelta(days=1)} if self.last is not None else set()
+        return tuple(sorted(days))
+
+    @cached_property
+    def edges(self) -> tuple[int, ...]:
+        """The midnights between which one week is like the next; none where every week is."""
+        return tuple(self._instant(day, 0, 0) for day in self._changes)
+
+    def begins_on(self, day: date) -> bool:
+        """Whether a spell begins on ``day``."""
+        named = (day.weekday() in self.days and day not in self.not_dates) or day in self.dates
+        return named and not (self.first and day < self.first) and not (self.last and day > self.last)
 
     def matches(self, now: int) -> bool:
         """Whether ``now`` lies in a spell."""
@@ -56,17 +81,28 @@ class Schedule:
         """
         today = datetime.fromtimestamp(now, self._zone).date()
         reached = now
-        for start, end in self._spells(today - timedelta(days=1), _AHEAD):
+        for start, end in self._spells_from(today - timedelta(days=1)):
             if start <= reached < end:
                 reached = end
             elif start > reached:
                 return reached
-        return None
+        return reached if reached == now or self.last is not None or not self.days else None
 
     def opens(self, now: int) -> int | None:
-        """When the next spell after ``now`` begins; ``None`` if none does in the next two weeks."""
+        """When the next spell after ``now`` begins; ``None`` if none does, by dates or in the next two weeks."""
         today = datetime.fromtimestamp(now, self._zone).date()
-        return next((start for start, _ in self._spells(today, _AHEAD) if start > now), None)
+        return next((start for start, _ in self._spells_from(today) if start > now), None)
+
+    def _spells_from(self, day: date) -> Iterator[tuple[int, int]]:
+        """The spells that begin on ``day`` or later: two weeks of them, and all before each week is like the next."""
+        ahead = timedelta(days=_AHEAD)
+        day = day if self.first is None else max(day, self.first - timedelta(days=1))
+        after = ahead + (max(day, self._changes[-1]) if self._changes else day)
+        while day < after:
+            yield from self._spells(day, _AHEAD)
+            day += ahead
+            if not self.days:  # no spell begins before the next of the dates
+                day = max(day, next((each for each in self._changes if each >= day), after))
 
     @cached_property
     def _known(self) -> dict[tuple[date, int], Spells]:
@@ -87,7 +123,7 @@ class Schedule:
         """The spells by one reading of times that a clock change repeats or skips (``datetime.fold``, PEP 495)."""
         for number in range(count):
             day = first + timedelta(days=number)
-            if day.weekday() in self.days:
+            if self.begins_on(day):
                 begin = self._instant(day, self.start, fold)
                 end = self._instant(day, self.end + (DAY if self.end <= self.start else 0), fold)
                 if begin < end:
@@ -101,8 +137,14 @@ class Schedule:
     def __str__(self) -> str:
         """``Mon, Tue 09:00-18:00 (Europe/Berlin)``, with only what restricts."""
         parts = []
-        if len(self.days) < len(DAYS):
-            parts.append(", ".join(DAYS[day].capitalize() for day in sorted(self.days)))
+        if len(self.days) < len(DAYS) or self.calendars:
+            parts.append(", ".join([*(DAYS[day].capitalize() for day in sorted(self.days)), *self.calendars]))
+        if self.but:
+            parts.append(f"not {', '.join(self.but)}")
+        if self.first is not None:
+            parts.append(f"from {self.first}")
+        if self.last is not None:
+            parts.append(f"until {self.last}")
         if (self.start, self.end) != (0, DAY):
             parts.append(f"{_clock(self.start)}-{_clock(self.end)}")
         return " ".join([*parts, f"({self.zone})"])

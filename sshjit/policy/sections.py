@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 from sshjit import addresses, names
 from sshjit.errors import Invalid
@@ -60,13 +60,9 @@ def _source(top: Table, path: Path, value: object) -> Source | None:
         return _parsed_source(top, path, value, None)
     table = Table(value, path, top.report, fields.SOURCE)
     text = table.text("from")
-    until = table.any("until")
-    ends = None
-    if isinstance(until, date) and not isinstance(until, datetime):
-        # The date itself still counts: the source ends with that day, in UTC.
-        ends = int(datetime.combine(until, time(), UTC).timestamp()) + int(timedelta(days=1).total_seconds())
-    elif until is not None:
-        table.wrong(("until",), f"must be a date, is {kind(until)}", "write it like until = 2026-12-31")
+    until = table.date("until")
+    # The date itself still counts: the source ends with that day, in UTC.
+    ends = None if until is None else int(datetime.combine(until + timedelta(days=1), time(), UTC).timestamp())
     return _parsed_source(top, (*path, "from"), text, ends) if text is not None and table.sound else None
 
 

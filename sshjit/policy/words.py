@@ -75,6 +75,11 @@ def accepted(labels: Iterable[tuple[str, Iterable[str]]]) -> str:
     return listed(f"{label}={listed(values, 'or')}" for label, values in labels)
 
 
+def hosts(alternatives: Iterable[Iterable[tuple[str, Iterable[str]]]]) -> str:
+    """``env=prod and role=db or cache; or env=staging``: sets of labels, any of which a host must have."""
+    return "; or ".join(map(accepted, alternatives))
+
+
 def allowed(rule: str, action: str, hosts: Iterable[str], login: str, duration: int, *, needs_approval: bool) -> str:
     """What a rule allows; ``duration`` is in seconds."""
     after = " once it is approved" if needs_approval else ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sshjit import approvals
 from sshjit.approvals import Approver, Step
 from sshjit.errors import Refused
@@ -91,6 +93,31 @@ def complete(context: Context, request: Request, steps: tuple[Step, ...] | None 
         return True
     requester = context.person(request.asked.subject)
     return approvals.complete(steps, requester, approvers_of(context, request), others=context.person_directory())
+
+
+def approved_until(context: Context, request: Request) -> int | None:
+    """When the approvals of a request cease to be enough, because roles of its approvers end.
+
+    Seconds since the epoch; ``None``: no date that is written down ends them. It is asked of complete approvals.
+    """
+    steps = steps_of(request)
+    asked_for = {step.role for step in steps}
+    approvers = approvers_of(context, request) if steps else ()
+    ends = {approver.subject_id: context.role_ends(approver.subject_id) for approver in approvers}
+    dates = {date for roles in ends.values() for role, date in roles.items() if role in asked_for and date is not None}
+    requester, known = context.person(request.asked.subject), context.person_directory() if dates else ()
+    for date in sorted(dates):
+        then = (
+            replace(each, roles=frozenset(role for role in each.roles if _lasts(ends[each.subject_id].get(role), date)))
+            for each in approvers
+        )
+        if not approvals.complete(steps, requester, then, others=known):
+            return date
+    return None
+
+
+def _lasts(ends: int | None, date: int) -> bool:
+    return ends is None or ends > date
 
 
 def could_review(context: Context, login: Login, request: Request) -> bool:

@@ -13,6 +13,7 @@ from sshjit.errors import Refused
 from sshjit.events import Asked, Opened, StepAsked
 from sshjit.policy import Allow, Bounds, Denied, NeedsApproval, StepUp, Terms
 from sshjit.requests import Request
+from sshjit_ca.access.approvals import approved_until
 from sshjit_ca.context import Context
 from sshjit_ca.state import Host, Login, locks
 
@@ -199,12 +200,13 @@ def _refuse_unreviewed(context: Context, login: Login) -> None:
 
 
 def window_end(context: Context, request: Request, within: Terms | Bounds | None = None) -> int:
-    """When a window that is opened now must close: by its length, closing hours, or a timed deny.
+    """When a window that is opened now must close: by its length, closing hours, a timed deny, an approver's role.
 
     ``within`` is what policy said just now, if it was asked; else it is asked for closing hours and denies.
 
     Raises:
-        Refused: ``grant_over``: what it extends is not open any more, or could not become longer; ``host_gone``.
+        Refused: ``grant_over``: what it extends is not open any more, or could not become longer; ``host_gone``;
+            ``role_ends``: of an approver, before the window opens.
 
     """
     asked = request.asked
@@ -213,6 +215,11 @@ def window_end(context: Context, request: Request, within: Terms | Bounds | None
     lengths = [requests.at_most(request), within.length if isinstance(within, Bounds) else None]
     end = requests.window_end(asked, start, min((each for each in lengths if each is not None), default=None))
     end = end if closes is None else min(end, closes)
+    approved = approved_until(context, request)
+    if approved is not None and approved <= start:
+        text = "an approver's role ends before this access would begin"
+        raise Refused("role_ends", text, hint="somebody else has to approve it")
+    end = end if approved is None else min(end, approved)
     if end <= start and asked.extends is not None:
         raise Refused("grant_over", f"the access of {asked.extends} cannot be extended any more")
     return end

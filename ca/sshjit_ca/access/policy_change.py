@@ -1,7 +1,7 @@
 """A new policy, or new labels of a host: what it closes, and putting it in force.
 
-Nothing is closed here: what policy of now refuses gives no further certificate and is not approved (``recheck.py``).
-This only says beforehand, or at once, whom that meets.
+What policy of now refuses gives no further certificate and is not approved (``recheck.py``); this says beforehand, or
+at once, whom that meets. Sessions go on until their grant ends, unless the operator has such grants revoked.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from sshjit.events import PolicyLoaded
 from sshjit.policy import Policy
 from sshjit.requests import Request
 from sshjit_ca.access import recheck
+from sshjit_ca.access.revocation import close_grant
 from sshjit_ca.context import Context, person_of
 from sshjit_ca.state import Host, request_index
 from sshjit_ca.state.hosts import name_of
@@ -40,22 +41,28 @@ class Effects:
     ask_again: tuple[AffectedView, ...]
 
 
-def change_policy(context: Context, new: Policy, text: str, *, dry_run: bool = False) -> PolicyLoadReply:
+def change_policy(
+    context: Context, new: Policy, text: str, *, dry_run: bool = False, end_what_it_forbids: bool = False
+) -> PolicyLoadReply:
     """Puts a policy in force, or with ``dry_run`` only says what that would do."""
     changed = new.digest != context.policy.digest
     effects = Effects((), ())
+    then = replace(context, policy=new, policy_text=text) if changed else context
     if changed:
-        before = going_on(context)
-        effects = effects_on(replace(context, policy=new, policy_text=text), before)
+        effects = effects_on(then, going_on(context))
+    forbidden = forbidden_grants(then) if end_what_it_forbids else ()
     if changed and not dry_run:
         put_in_force(context, new, text)
+    if not dry_run:
+        end_grants(context, forbidden, f"policy {new.digest[:12]} forbids it")
     return PolicyLoadReply(
         digest=new.digest,
         rules=rules_in(new),
         changed=changed,
         loaded=not dry_run,
-        closes=effects.closes,
+        closes=() if end_what_it_forbids else effects.closes,
         ask_again=effects.ask_again,
+        ended=forbidden,
     )
 
 
@@ -107,6 +114,40 @@ def effects_on(
             affected = closes if request.state is RequestState.APPROVED else ask_again
             affected.append(_affected(context, request, error.code, error.message))
     return Effects(tuple(closes), tuple(ask_again))
+
+
+def forbidden_grants(
+    context: Context,
+    relabelled: Mapping[str, Host] = MappingProxyType({}),
+    host_ids: Collection[str] | None = None,
+) -> tuple[AffectedView, ...]:
+    """The open grants that policy of now would not give, also those that it has not given for long.
+
+    Of these hosts, or of all; with the hosts of these ids as they are in ``relabelled``.
+    """
+    forbidden: list[AffectedView] = []
+    context = replace(context, as_if=relabelled)
+    for request in request_index.going_on(context.state):
+        is_open = request.state is RequestState.APPROVED and _stands(context, request)
+        if is_open and (host_ids is None or not context.on_the_way(request).isdisjoint(host_ids)):
+            error = _refusal(context, request, relabelled)
+            if error is not None:
+                forbidden.append(_affected(context, request, error.code, error.message))
+    return tuple(forbidden)
+
+
+def _refusal(context: Context, request: Request, relabelled: Mapping[str, Host]) -> Refused | None:
+    try:
+        hosts = [relabelled.get(host.id, host) for host in context.hosts_of(request)]
+    except Refused as error:
+        return error
+    return recheck.refusal(context, request, hosts=hosts)
+
+
+def end_grants(context: Context, grants: Iterable[AffectedView], why: str) -> None:
+    """Revokes these grants: hosts end their sessions. The log says why, of each."""
+    for each in grants:
+        close_grant(context, context.request(each.request), None, f"{why}: {each.why}")
 
 
 def _stands(context: Context, request: Request) -> bool:

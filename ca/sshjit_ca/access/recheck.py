@@ -8,6 +8,7 @@ to approve, and is what a change of policy or labels is said to close.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from sshjit import ask_again, policy, requests
 from sshjit.api.views import RequestState
@@ -15,7 +16,7 @@ from sshjit.approvals import Step
 from sshjit.errors import Refused
 from sshjit.policy import Bounds, Changed, Denied, Held, Subject
 from sshjit.requests import Request
-from sshjit_ca.access.approvals import complete, extensions_in_force, require_approvals
+from sshjit_ca.access.approvals import approved_until, complete, extensions_in_force, require_approvals
 from sshjit_ca.context import Context
 from sshjit_ca.state import Host, Login, request_index
 
@@ -36,9 +37,18 @@ def require(context: Context, subject: Subject, request: Request, hosts: Sequenc
         for extension in extensions_in_force(context, request):
             _bounds(context, subject, extension, hosts, again=request)
         require_approvals(context, request)
-    elif request.asked.extends is not None:
-        require(context, subject, context.request(request.asked.extends), hosts)
+        return _approved_within(context, bounds, request, *extensions_in_force(context, request))
+    if request.asked.extends is not None:
+        grant = context.request(request.asked.extends)
+        require(context, subject, grant, hosts)
+        return _approved_within(context, bounds, grant)
     return bounds
+
+
+def _approved_within(context: Context, bounds: Bounds, *approved: Request) -> Bounds:
+    """The bounds, which end when the role of an approver does without whom it would not be approved."""
+    ends = [bounds.ends_by, *(approved_until(context, request) for request in approved)]
+    return replace(bounds, ends_by=min((end for end in ends if end is not None), default=None))
 
 
 def bounds_or_refusal(
@@ -59,14 +69,13 @@ def refusal(context: Context, request: Request, *, hosts: Sequence[Host] | None 
     return answer if isinstance(answer, Refused) else None
 
 
-def blocked(context: Context, request: Request) -> str:
-    """Why nobody can approve a waiting request, or draw from an open grant, in a sentence; empty if they can."""
+def looked_at(context: Context, request: Request) -> Bounds | Refused | None:
+    """``bounds_or_refusal`` of a waiting request or an open grant; ``None`` of what is over, or only extends one."""
     standing = requests.state_at(request, context.now)
     known = request.asked.subject in context.state.newest_login
     if standing not in _STANDING or not known or (standing is RequestState.APPROVED and request.asked.extends):
-        return ""
-    error = refusal(context, request)
-    return "" if error is None else error.message
+        return None
+    return bounds_or_refusal(context, request)
 
 
 def find_existing(

@@ -19,7 +19,7 @@ from sshjit.ca_protocol.requests import Approve, Deny
 from sshjit.errors import Invalid, Refused
 from sshjit.requests import Request
 from sshjit.signed_actions import Act
-from sshjit_ca.access.views import host_view, lock_view, request_view
+from sshjit_ca.access.views import going_on_view, host_view, lock_view
 from sshjit_ca.context import Context
 from sshjit_ca.keys import sshsig
 
@@ -34,7 +34,7 @@ def signed_answer(
     """
     if message.consent is None:
         return False
-    view, installation = request_view(context, request, blocked=""), context.config.installation
+    view, installation = going_on_view(context, request), context.config.installation
     duration = message.duration if isinstance(message, Approve) else None
 
     def texts(challenge: str) -> Iterator[bytes]:

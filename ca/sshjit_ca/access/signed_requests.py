@@ -15,7 +15,7 @@ from sshjit.requests import Request
 from sshjit_ca.access import grants
 from sshjit_ca.access.grants import PendingGrant
 from sshjit_ca.access.signed_actions import verify
-from sshjit_ca.access.views import request_view
+from sshjit_ca.access.views import going_on_view
 from sshjit_ca.context import Context
 from sshjit_ca.ephemeral import CHALLENGE_BYTES
 from sshjit_ca.state import Login
@@ -81,4 +81,4 @@ def _needed(login: Login, pending: PendingGrant) -> Refused:
 def _view(context: Context, login: Login, pending: PendingGrant) -> RequestView:
     """The request as it would be written down now."""
     asked = grants.event(context, login, pending, "", signed=True)
-    return request_view(context, Request(asked, context.now), blocked="")
+    return going_on_view(context, Request(asked, context.now))

@@ -16,6 +16,8 @@ from sshjit.api.views import (
     StepView,
 )
 from sshjit.approvals import Approver, PersonDirectory, Step
+from sshjit.errors import Refused
+from sshjit.policy import Bounds
 from sshjit.requests import Request
 from sshjit.sshcert import Certificate
 from sshjit_ca.access import recheck
@@ -27,8 +29,17 @@ from sshjit_ca.state.access import drawn
 from sshjit_ca.state.hosts import name_of
 
 
-def request_view(context: Context, request: Request, *, blocked: str | None = None) -> RequestView:
-    """A request with everything that is shown of it; ``blocked`` as there, if it is known, else it is found out."""
+def going_on_view(context: Context, request: Request, bounds: Bounds | None = None) -> RequestView:
+    """A request of which it is known that it goes on, and, if it is open, within which bounds."""
+    return _view(context, request, bounds)
+
+
+def request_view(context: Context, request: Request) -> RequestView:
+    """A request with everything that is shown of it: also whether it goes on, by policy of now, and until when."""
+    return _view(context, request, recheck.looked_at(context, request))
+
+
+def _view(context: Context, request: Request, answer: Bounds | Refused | None) -> RequestView:
     asked, state = request.asked, requests.state_at(request, context.now)
     return RequestView(
         id=request.id,
@@ -51,7 +62,7 @@ def request_view(context: Context, request: Request, *, blocked: str | None = No
         pending_until=request.pending_until,
         approved=request.approved,
         use_by=request.use_until,
-        ends=request.ends,
+        ends=_ends(request, answer) if state is RequestState.APPROVED else request.ends,
         certificate=asked.certificate,
         certificates=drawn(context.state, request),
         steps=_steps(context, request, pending=state is RequestState.PENDING),
@@ -84,8 +95,14 @@ def request_view(context: Context, request: Request, *, blocked: str | None = No
         extends=asked.extends,
         extend_by=_extend_by(context, request) if state is RequestState.APPROVED else None,
         signed=asked.signed,
-        blocked=recheck.blocked(context, request) if blocked is None else blocked,
+        blocked=answer.message if isinstance(answer, Refused) else "",
     )
+
+
+def _ends(request: Request, answer: Bounds | Refused | None) -> int | None:
+    """When an open window closes: as was granted, or when policy of now lets its last certificate end."""
+    clipped = answer.ends_by if isinstance(answer, Bounds) else None
+    return request.ends if clipped is None or request.ends is None else min(request.ends, clipped)
 
 
 def _review(context: Context, request: Request) -> ReviewView | None:

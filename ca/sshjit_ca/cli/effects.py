@@ -11,9 +11,18 @@ from sshjit_ca.cli.show import count, instant, table
 _WIDTH = 80
 
 
-def effects(closes: Sequence[m.AffectedView], ask_again: Sequence[m.AffectedView], *, would: bool = False) -> str:
-    """Both lists, each under a sentence. ``would``: nothing was changed yet."""
+def effects(
+    closes: Sequence[m.AffectedView],
+    ask_again: Sequence[m.AffectedView],
+    ended: Sequence[m.AffectedView] = (),
+    *,
+    would: bool = False,
+) -> str:
+    """The lists, each under a sentence. ``would``: nothing was changed yet."""
     parts = []
+    if ended:
+        is_ = "would be" if would else "was" if len(ended) == 1 else "were"
+        parts.append(f"{count(len(ended), 'open grant')} {is_} revoked:\n{_table(ended)}")
     if closes:
         gives = "would give" if would else "gives" if len(closes) == 1 else "give"
         parts.append(f"{count(len(closes), 'open grant')} {gives} no further certificate:\n{_table(closes)}")

@@ -29,6 +29,7 @@ def add_commands(commands: Any) -> None:
     label.add_argument("name", metavar="NAME")
     label.add_argument("label", nargs="+", metavar="KEY=VALUE", help="a label, as policy uses it")
     label.add_argument("--dry-run", action="store_true", help="only say which open grants it would close")
+    label.add_argument("--end-what-it-forbids", action="store_true", help="revoke the open grants that it closes")
     change = _command(hosts, "change", "change the way to a host, or make it a bastion", _change)
     change.add_argument("name", metavar="NAME")
     way = change.add_mutually_exclusive_group()
@@ -71,7 +72,8 @@ def _sign(conf: Config, options: argparse.Namespace) -> int:
 
 def _label(conf: Config, options: argparse.Namespace) -> int:
     labels = invitations.labels_of(options.label)
-    message = m.LabelHost(options.name, labels, None, None, dry_run=options.dry_run)
+    ends = options.end_what_it_forbids
+    message = m.LabelHost(options.name, labels, None, None, dry_run=options.dry_run, end_what_it_forbids=ends)
     cli_show.say(options, admin_client.call(conf.admin_socket, message, m.HostReply), _labelled(options))
     return 0
 
@@ -79,7 +81,7 @@ def _label(conf: Config, options: argparse.Namespace) -> int:
 def _labelled(options: argparse.Namespace) -> Callable[[m.HostReply], str]:
     def text(reply: m.HostReply) -> str:
         head = "nothing was changed" if options.dry_run else cli_show.host_labelled(reply)
-        return f"{head}\n{effects(reply.closes, reply.ask_again, would=options.dry_run)}"
+        return f"{head}\n{effects(reply.closes, reply.ask_again, reply.ended, would=options.dry_run)}"
 
     return text
 

@@ -25,6 +25,9 @@ def add_commands(commands: Any) -> None:
         "Read the policy file again and put it in force, as SIGHUP does. A file with an error changes nothing."
     )
     load.add_argument("--dry-run", action="store_true", help="only say what it would close")
+    load.add_argument(
+        "--end-what-it-forbids", action="store_true", help="revoke the open grants that it would not give"
+    )
     _command(inner, "list", "list the policies, and when each was in force", _list)
 
 
@@ -45,7 +48,9 @@ def _show(conf: Config, options: argparse.Namespace) -> int:
 
 
 def _load(conf: Config, options: argparse.Namespace) -> int:
-    reply = admin_client.call(conf.admin_socket, m.LoadPolicy(options.dry_run), m.PolicyLoadReply)
+    reply = admin_client.call(
+        conf.admin_socket, m.LoadPolicy(options.dry_run, options.end_what_it_forbids), m.PolicyLoadReply
+    )
     cli_show.say(options, reply, loaded)
     return 0
 
@@ -53,10 +58,11 @@ def _load(conf: Config, options: argparse.Namespace) -> int:
 def loaded(reply: m.PolicyLoadReply) -> str:
     """The policy that was loaded, or could be, and what it closes."""
     policy = f"policy {reply.digest[:16]} ({cli_show.count(reply.rules, 'rule')})"
-    if not reply.changed:
+    if not reply.changed and not reply.ended:
         return f"{policy} is in force already"
-    head = f"{policy} is in force" if reply.loaded else f"{policy} can be loaded; nothing was changed"
-    return f"{head}\n{effects(reply.closes, reply.ask_again, would=not reply.loaded)}"
+    already = "" if reply.changed else " already"
+    head = f"{policy} is in force{already}" if reply.loaded else f"{policy} can be loaded; nothing was changed"
+    return f"{head}\n{effects(reply.closes, reply.ask_again, reply.ended, would=not reply.loaded)}"
 
 
 def _list(conf: Config, options: argparse.Namespace) -> int:

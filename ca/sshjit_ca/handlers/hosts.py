@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sshjit import names, sshkey
+from sshjit.api.effects import AffectedView
 from sshjit.api.hosts import HostReply, HostsReply, ProbedView
 from sshjit.api.outcomes import Done
 from sshjit.api.signed import AddHost, LabelHost, RemoveHost
 from sshjit.ca_protocol.hosts import CertifyHost, ChangeHost, InviteHost, ReadHosts
-from sshjit.errors import Invalid
+from sshjit.errors import Invalid, Refused
 from sshjit.events import HostAdded, HostChanged, HostLabelled
 from sshjit_ca.access import bastions, host_statements, host_warnings, hosts, policy_change, signed_actions
 from sshjit_ca.access.issuance import host_reply
@@ -99,19 +100,27 @@ def label_host(context: Context, message: LabelHost) -> HostReply:
 
     Raises:
         Invalid: ``unknown_host``, ``bad_labels``.
-        Refused: as ``signed_actions.require``.
+        Refused: as ``signed_actions.require``; ``not_permitted``, if somebody but the operator wants grants ended.
 
     """
+    if message.end_what_it_forbids and context.socket != "admin":
+        text = "only the operator ends what new labels forbid"
+        raise Refused("not_permitted", text, hint=f"ssh-jit-ca host label {message.name} … --end-what-it-forbids")
     host = hosts.find(context, message.name)
     hosts.check_labels(context, message.labels)
     require = signed_actions.permitted if message.dry_run else signed_actions.require
     by = require(context, message, "hosts")
     relabelled = replace(host, labels=hosts.pairs_of(message.labels))
     effects = policy_change.effects_on(context, policy_change.going_on(context, (host.id,)), {host.id: relabelled})
+    forbidden: tuple[AffectedView, ...] = ()
+    if message.end_what_it_forbids:
+        effects = replace(effects, closes=())
+        forbidden = policy_change.forbidden_grants(context, {host.id: relabelled}, (host.id,))
     if not message.dry_run:
         context.record(HostLabelled(by, host.id, host.name, relabelled.labels))
+        policy_change.end_grants(context, forbidden, f"the labels of {host.name} forbid it")
     reply = host_reply(context, context.state.hosts[host.name], ())
-    return replace(reply, closes=effects.closes, ask_again=effects.ask_again)
+    return replace(reply, closes=effects.closes, ask_again=effects.ask_again, ended=forbidden)
 
 
 def change_host(context: Context, message: ChangeHost) -> HostReply:

@@ -150,4 +150,10 @@ def load_policy(context: Context, message: LoadPolicy) -> PolicyLoadReply:
         context.policy_refused = isinstance(file.policy, SshJitError)
     if isinstance(file.policy, SshJitError):
         raise file.policy
-    return policy_change.change_policy(context, file.policy, file.text, dry_run=message.dry_run)
+    return policy_change.change_policy(
+        context,
+        file.policy,
+        file.text,
+        dry_run=message.dry_run,
+        end_what_it_forbids=message.end_what_it_forbids,
+    )

@@ -17,7 +17,7 @@ from sshjit_ca.access import grants, issuance, lookup, recheck, signed_requests
 from sshjit_ca.access.grants import PendingGrant
 from sshjit_ca.access.recheck import find_existing
 from sshjit_ca.access.revocation import close_extensions
-from sshjit_ca.access.views import request_view
+from sshjit_ca.access.views import going_on_view, request_view
 from sshjit_ca.access.visibility import visible_request
 from sshjit_ca.context import Context
 from sshjit_ca.state import Login, locks
@@ -65,7 +65,8 @@ def ask(context: Context, message: Ask) -> AskReply:
             # What was granted stays granted: the certificate can be drawn once the CA's key signs again.
             notes = (*notes, f"no certificate could be signed: {error.message}")
         request = context.request(request.id)
-    return AskReply(request_view(context, request, blocked=""), certificate, existing is not None, notes)
+    view = going_on_view(context, request, within if isinstance(within, Bounds) else None)
+    return AskReply(view, certificate, existing is not None, notes)
 
 
 def sign_user(context: Context, message: SignUser) -> CertificateReply:
@@ -103,7 +104,7 @@ def extend(context: Context, message: Extend) -> AskReply:
         and isinstance(recheck.bounds_or_refusal(context, one, subject), Bounds)
     ]
     if waiting:
-        return AskReply(request_view(context, waiting[-1], blocked=""), None, existing=True, notes=())
+        return AskReply(going_on_view(context, waiting[-1]), None, existing=True, notes=())
     locks.refuse_new(context.state, context.on_the_way(grant))
     grants.refuse_flood(context, login)
     pending = _extension(context, login, message, grant)

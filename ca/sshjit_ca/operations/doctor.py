@@ -16,7 +16,7 @@ from pathlib import Path
 from sshjit import ca_protocol as m
 from sshjit import durations, policy, providers
 from sshjit.errors import SshJitError
-from sshjit_ca.config import Config, read_trusted
+from sshjit_ca.config import Config, read_policy, read_trusted
 from sshjit_ca.keys import PURPOSES, files, probe, references
 from sshjit_ca.keys.active_keys import remembered_key
 from sshjit_ca.keys.key_store import KeyStore
@@ -97,7 +97,7 @@ def _private(config: Config) -> list[Path]:
 
 
 def _policy(config: Config) -> Iterator[Finding]:
-    loaded = policy.load(read_trusted(config.policy), file=config.policy.name)
+    loaded = policy.load(read_policy(config), file=config.policy.name)
     yield Finding("policy", "ok", f"{config.policy} is valid ({loaded.digest[:16]})")
     trusted = providers.load(read_trusted(config.providers), file=config.providers.name)
     unsafe = [name for name, provider in trusted.items() if provider.unsafe_http]

@@ -1,8 +1,8 @@
 """Who could reach what: every policy of the period, asked about everybody and every host of the period.
 
-A policy is asked when it comes into force, and again after each end of a role in the period, because what a role's
-earlier rule took may then come under a later one. Lines on which several policies or times agree become one row. What
-the last policy gives is kept, to find what nobody used.
+A policy is asked when it comes into force, and again after each date of the period on which a role ends or its weeks
+begin to look otherwise, because what a role's earlier rule took may then come under a later one. Lines on which several
+policies or times agree become one row. What the last policy gives is kept, to find what nobody used.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from sshjit import policy as policies
 from sshjit.policy import Policy, PolicyError
+from sshjit.policy.analysis import changing_dates
 from sshjit_ca.report.access_lines import Line, access_lines
 from sshjit_ca.report.changes import PolicyInForce
 from sshjit_ca.report.gathering import Gathering
@@ -69,10 +70,9 @@ def fill_access(gathered: Gathering, texts: dict[str, str], spool: Spool) -> Pol
 
 
 def _stages(policy: Policy, in_force: PolicyInForce, until: int) -> list[PolicyInForce]:
-    """The time in which a policy was in force, cut where a source of a role ends."""
+    """The time in which a policy was in force, cut where a source of a role ends and where dates change its weeks."""
     over = until if in_force.end is None else in_force.end
-    ends = {source.ends for sources in policy.roles.values() for source in sources}
-    cuts = sorted(end for end in ends if end is not None and in_force.start < end < over)
+    cuts = sorted(date for date in changing_dates([policy]) if in_force.start < date < over)
     begins, closes = [in_force.start, *cuts], [*cuts, in_force.end]
     return [PolicyInForce(in_force.digest, begin, end) for begin, end in zip(begins, closes, strict=True)]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from sshjit import durations
 from sshjit.names import lowered
@@ -71,7 +72,7 @@ def access_lines(
 ) -> list[Line]:
     """The lines of a policy that came into force at ``now``. ``owners`` says whose each Unix name is."""
     # A day more than a week: so a span that begins in the week is looked at to its end.
-    over_time = PolicyOverTime(policy, Timeline([policy], now, length=WEEK + _DAY, roles_end=False))
+    over_time = PolicyOverTime(policy, Timeline([policy], now, length=WEEK + _DAY, dated=False))
     groups = _host_groups(policy, hosts)
     subjects_of: dict[_Right, set[str]] = defaultdict(set)
     for profile, subjects in _profiles(policy, people, owners, now).items():
@@ -115,7 +116,7 @@ def _host_groups(policy: Policy, hosts: Iterable[Host]) -> dict[str, tuple[Host,
     named: dict[str, set[str]] = defaultdict(set)
     every: tuple[Rule, ...] = (*policy.denies, *policy.named.values())
     for rule in every:
-        for label, values in rule.match.hosts or ():
+        for label, values in chain.from_iterable(rule.match.hosts or ()):
             named[label].update(values)
     alike: dict[tuple[_Labels, Bastion | None], set[str]] = defaultdict(set)
     for host in hosts:

@@ -23,7 +23,7 @@ from sshjit import policy, providers
 from sshjit.errors import Failed, SshJitError
 from sshjit.policy.schedule import show_time
 from sshjit_ca.authority import Authority
-from sshjit_ca.config import Config, read_trusted
+from sshjit_ca.config import Config, read_policy, read_trusted
 from sshjit_ca.context import Context
 from sshjit_ca.keys import files, first_keys
 from sshjit_ca.keys.active_keys import ActiveKeys
@@ -86,7 +86,7 @@ def open_context(
         raise Failed(
             "unsafe_http", "a provider over plain http is allowed in development only", hint="unsafe_development = true"
         )
-    text = read_trusted(config.policy)
+    text = read_policy(config)
     key_store = KeyStore(places if config.agent_socket is None else replace(places, agent=config.agent_socket))
     first_keys.derive(config.home / "keys")
     first = files.load_public(config.key_file("log"))
@@ -221,7 +221,7 @@ _STOP = (signal.SIGTERM, signal.SIGINT)
 
 def _reload(config: Config, authority: Authority, context: Context) -> None:
     try:
-        reply = authority.change_policy(read_trusted(config.policy))
+        reply = authority.change_policy(read_policy(config))
     except SshJitError as error:
         context.policy_refused = True
         _log.error("the policy file was not loaded: %s", error.message)

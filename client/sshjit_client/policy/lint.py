@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from operator import itemgetter
 from pathlib import Path
 
 from sshjit.policy import Policy, empty_roles, words
-from sshjit.policy.model import AllowRule, DenyRule, Matchers
+from sshjit.policy.model import AllowRule, DenyRule, HostLabels, Matchers, Rule
 from sshjit.policy.problems import Path as KeyPath
 from sshjit.policy.problems import Problem, Report
 from sshjit.policy.schedule import Schedule, show_time
@@ -25,8 +26,15 @@ _Numbered = tuple[int, AllowRule]
 def warnings(policy: Policy, path: Path, now: int) -> tuple[Problem, ...]:
     """The warnings about a valid policy, by line; ``now`` is in seconds since the epoch."""
     report = Report(str(path), key_lines(read_text(path)))
-    for at, said in (*_roles(policy, now), *_actions(policy), *_rules(policy, now)):
-        report.add(at, said)
+    for at, message in (
+        *_roles(policy, now),
+        *_actions(policy),
+        *_calendars(policy, now),
+        *_terms(policy),
+        *_over(policy, now),
+        *_rules(policy, now),
+    ):
+        report.add(at, message)
     return tuple(sorted(report.problems, key=lambda problem: problem.line))
 
 
@@ -63,6 +71,26 @@ def _actions(policy: Policy) -> Iterator[Warn]:
             yield ("actions", action), "no rule allows it"
 
 
+def _calendars(policy: Policy, now: int) -> Iterator[Warn]:
+    used = {
+        name
+        for rule in (*policy.denies, *policy.named.values())
+        if rule.match.schedule is not None
+        for name in (*rule.match.schedule.calendars, *rule.match.schedule.but)
+    }
+    today = datetime.fromtimestamp(now, UTC).date()
+    for name, dates in policy.calendars.items():
+        if name not in used:
+            yield ("calendars", name), "no rule names it"
+        elif max(dates) < today:
+            yield ("calendars", name), f"its last date is {max(dates)}: from then on it names no day"
+
+
+def _terms(policy: Policy) -> Iterator[Warn]:
+    for name in policy.idle_terms:
+        yield ("terms", name), "no rule takes them"
+
+
 def _rules(policy: Policy, now: int) -> Iterator[Warn]:
     empty, earlier = empty_roles(policy, now), {"allow": _Earlier(), "break_glass": _Earlier()}
     for kind, number, rule in _granting(policy):
@@ -86,6 +114,20 @@ def _rules(policy: Policy, now: int) -> Iterator[Warn]:
                 and len({source.name for source in sources}) < step.count
             ):
                 yield (*where, "approvals", at), f'needs {step.count} people of "{step.role}", which has fewer'
+
+
+def _is_over(rule: Rule, now: int) -> bool:
+    schedule = rule.match.schedule
+    return schedule is not None and not schedule.matches(now) and schedule.opens(now) is None
+
+
+def _over(policy: Policy, now: int) -> Iterator[Warn]:
+    """Rules that no day is left for."""
+    every: list[tuple[str, int, Rule]] = [("deny", number, rule) for number, rule in enumerate(policy.denies)]
+    every += _granting(policy)
+    for kind, number, rule in every:
+        if _is_over(rule, now):
+            yield (kind, number, "until"), "it is over: the rule does not match any more"
 
 
 class _Earlier:
@@ -126,8 +168,7 @@ def _denies_all(deny: DenyRule, rule: AllowRule) -> bool:
 
 def covers(wide: Matchers, narrow: Matchers) -> bool:
     """Whether ``wide`` certainly matches everything that ``narrow``, the matchers of an allow, matches."""
-    values = dict(narrow.hosts or ())
-    hosts = all(label in values and set(values[label]) <= set(accepted) for label, accepted in wide.hosts or ())
+    hosts = wide.hosts is None or all(any(_has(labels, other) for other in wide.hosts) for labels in narrow.hosts or ())
     same_time = wide.schedule is None or _same_hours(wide.schedule, narrow.schedule) or _always(wide.schedule)
     # With a deny on logins it counts which login is chosen, and that is one of the narrow rule's in any case.
     return (
@@ -137,6 +178,12 @@ def covers(wide: Matchers, narrow: Matchers) -> bool:
         and _within(narrow.logins, wide.logins)
         and _within(narrow.actions, wide.actions)
     )
+
+
+def _has(labels: HostLabels, wanted: HostLabels) -> bool:
+    """Whether every host with ``labels`` has those that are ``wanted``."""
+    values = dict(labels)
+    return all(label in values and set(values[label]) <= set(accepted) for label, accepted in wanted)
 
 
 def _within(narrow: Iterable[str] | None, wide: Iterable[str] | None) -> bool:
@@ -149,4 +196,4 @@ def _same_hours(one: Schedule, other: Schedule | None) -> bool:
 
 
 def _always(schedule: Schedule) -> bool:
-    return len(schedule.days) == 7 and (schedule.start, schedule.end) == (0, 24 * 60)
+    return len(schedule.days) == 7 and (schedule.start, schedule.end) == (0, 24 * 60) and not schedule.edges

@@ -15,9 +15,11 @@ from zoneinfo import ZoneInfo
 from sshjit import names
 from sshjit.errors import Invalid
 from sshjit.policy import Policy, load
-from sshjit.policy.load import VERSION, document
+from sshjit.policy.calendars import with_files
+from sshjit.policy.load import VERSION
 from sshjit.policy.problems import Report
 from sshjit.policy.reader import Table
+from sshjit.policy.toml_text import document
 from sshjit.tomllines import key_lines
 
 _TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?))?(Z|[+-][0-9:]{5,6}| \S+)?")
@@ -46,8 +48,9 @@ def read_text(path: Path) -> str:
 
 
 def read_policy(path: Path) -> Policy:
-    """The policy in a file."""
-    return load(read_text(path), file=str(path))
+    """The policy in a file, with the calendar files beside it that it names."""
+    text = with_files(read_text(path), lambda name: read_text(path.with_name(name)), file=str(path))
+    return load(text, file=str(path))
 
 
 def read_table(path: Path, fields: Mapping[str, bool]) -> Table:

@@ -92,12 +92,32 @@ _LABEL = _table(
         "by_token": _flag("A fleet's invitation may give it, to hosts that no operator named."),
     },
 )
-_UNTIL = {
-    "description": "The last day on which it counts, in UTC: a TOML date, like 2026-12-31.",
-    "type": "string",
-    "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
+
+
+def _date(description: str) -> Schema:
+    return {
+        "description": f"{description} A TOML date, like 2026-12-31.",
+        "type": "string",
+        "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
+    }
+
+
+_DATED_SOURCE = _table(fields.SOURCE, {"from": _FROM, "until": _date("The last day on which it counts, in UTC.")})
+_SPAN = _table(fields.DATES, {"from": _date("The first day."), "until": _date("The last day.")})
+_DATES: Schema = {
+    "type": "array",
+    "minItems": 1,
+    "items": {"anyOf": [_date("A day."), _SPAN]},
+    "description": "Days, and spans of days.",
 }
-_DATED_SOURCE = _table(fields.SOURCE, {"from": _FROM, "until": _UNTIL})
+_FILE = {"pattern": r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\.toml$"}
+_CALENDAR = {
+    "anyOf": [
+        _DATES,
+        _table(fields.CALENDAR, {"file": {"type": "string", **_FILE, "description": "A TOML file beside the policy."}}),
+    ]
+}
+_DAYS = {"type": "string", "pattern": _NAME}
 _ACTION = _table(
     fields.ACTION,
     {
@@ -113,15 +133,18 @@ _STEP = _table(
         "signed": _flag("Only approvals by ssh-jit approve count, which are signed with the login's key."),
     },
 )
+_VALUES = _list(_VALUE, "Any of these values.")
+_ALL_BUT = {"not": {"anyOf": [_VALUE, _VALUES], "description": "The values that a host must not have."}}
+_HOST_LABELS = {
+    "type": "object",
+    "minProperties": 1,
+    "propertyNames": {"pattern": _LABEL_NAME},
+    "additionalProperties": {"anyOf": [_VALUE, _VALUES, _table(fields.ALL_BUT, _ALL_BUT)]},
+    "description": "Hosts with all of these labels; a list means any of its values.",
+}
 _MATCHERS: dict[str, Schema] = {
     "roles": _list(_ROLE, "People with any of these roles."),
-    "hosts": {
-        "type": "object",
-        "minProperties": 1,
-        "propertyNames": {"pattern": _LABEL_NAME},
-        "additionalProperties": {"anyOf": [_VALUE, _list(_VALUE, "Any of these values.")]},
-        "description": "Hosts with all of these labels; a list means any of its values.",
-    },
+    "hosts": {"anyOf": [_HOST_LABELS, _list(_HOST_LABELS, "Hosts that any of these is about.")]},
     "logins": _list(
         {"type": "string", "pattern": _LOGIN}, 'Unix accounts; "@own" is the person\'s own name, where there is one.'
     ),
@@ -129,7 +152,10 @@ _MATCHERS: dict[str, Schema] = {
         {"type": "string", "pattern": _NAME},
         f'"{SHELL}", names of actions, or "{COMMAND}" for an exact command. ["{SHELL}"] if not said.',
     ),
-    "days": _list({"enum": list(DAYS)}, "On which days."),
+    "days": _list(_DAYS, f"On which days: {', '.join(DAYS)}, and names of calendars."),
+    "not_days": _list(_DAYS, "On which days not, as for days."),
+    "from": _date("The first day."),
+    "until": _date("The last day."),
     "hours": _text(
         'From when to when, like "09:00-18:00"; past midnight they belong to the day they began.', f"^{HOURS}$"
     ),
@@ -169,15 +195,25 @@ _RULE: dict[str, Schema] = {
     ),
     "notify": _list({"type": "string"}, "Channels that are notified at once."),
     "review_within": _length("Another person must review it within this time."),
+    "terms": {
+        "anyOf": [_ROLE, _list(_ROLE, "Several sets, of which each must be met.")],
+        "description": "Sets of requirements and clocks that this rule takes, and may only tighten.",
+    },
     "unless_break_glass": _flag("Does not apply to break-glass access."),
 }
-_SPELL = {"dependentSchemas": {"zone": {"anyOf": [{"required": ["days"]}, {"required": ["hours"]}]}}}
-_ZONED = {"dependentRequired": {"days": ["zone"], "hours": ["zone"]}, **_SPELL}
+_SPELL = {"dependentSchemas": {"zone": {"anyOf": [{"required": [key]} for key in fields.TIMES]}}}
+_ZONED = {"dependentRequired": {key: ["zone"] for key in fields.TIMES}, **_SPELL}
 _SOMETHING = {"anyOf": [{"required": [key]} for key in fields.MATCHERS]}
 
 
 def _rules(known: fields.Fields, description: str, **more: Any) -> Schema:
-    return {"type": "array", "description": description, "items": _table(known, _RULE, **_ZONED, **more)}
+    """Rules of one kind. What sets of terms may say need not be there in a rule that takes one."""
+    rule = _table(known, _RULE, **_ZONED, **more)
+    if "terms" in known:
+        needed = [key for key in rule["required"] if key in fields.TERMS]
+        rule["required"] = [key for key in rule["required"] if key not in needed]
+        rule["anyOf"] = [{"required": ["terms"]}, {"required": needed}]
+    return {"type": "array", "description": description, "items": rule}
 
 
 _TOP: dict[str, Schema] = {
@@ -192,6 +228,20 @@ _TOP: dict[str, Schema] = {
     "actions": {
         **_named(_ACTION, "Commands that have a name."),
         "propertyNames": {"pattern": _NAME, "not": {"enum": [SHELL, COMMAND]}},
+    },
+    "calendars": {
+        **_named(_CALENDAR, "Names of days, for days and not_days."),
+        "propertyNames": {"pattern": _NAME, "not": {"enum": list(DAYS)}},
+    },
+    "terms": {
+        **_named(_table(fields.TERMS, _RULE, minProperties=1), "Sets of requirements and clocks that rules take."),
+        "propertyNames": {"pattern": _NAME},
+    },
+    "files": {
+        "type": "object",
+        "propertyNames": _FILE,
+        "additionalProperties": _table(fields.CALENDAR_FILE, {"dates": _DATES}),
+        "description": "What the files say that calendars name; put here when a policy is loaded.",
     },
     "deny": _rules(fields.DENY, "Any of these that matches decides.", **_SOMETHING),
     "allow": _rules(fields.ALLOW, "Then the first of these that matches, in file order."),

@@ -203,3 +203,83 @@ def test_t23_another_command_is_another_request(ca: Installation) -> None:
     assert first.request.id != other.request.id
     again = ca.ask(login, "db1", action="command", command="uptime")
     assert (again.existing, again.request.id) == (True, first.request.id)
+
+
+# ------------------------------------------------------------------------------------- the end of an approver's role
+
+DAY_END = 1_800_057_600
+"""The midnight after the tests begin."""
+ENDING = (
+    'lead = ["acme/group:SRE Leads"]',
+    'lead = [{ from = "acme/group:SRE Leads", until = 2027-01-15 }, "acme/email:erin@example.com"]',
+)
+
+
+def late(ca: Installation) -> None:
+    """Half an hour before the day ends."""
+    ca.later(DAY_END - 1800 - ca.time)
+
+
+def drawn(ca: Installation, login: str, request: m.RequestView) -> m.CertificateView:
+    return ca.say(m.SignUser(login, request.id), m.CertificateReply).certificate
+
+
+def test_access_ends_with_the_role_of_its_approver(ca: Installation) -> None:
+    ca.change_policy(*ENDING)
+    late(ca)
+    login, request = pending(ca)
+    opened = ca.approve(ca.web(BOB), request)
+    assert (opened.state, opened.ends) == ("approved", DAY_END)
+    assert drawn(ca, login, request).grant_ends == DAY_END
+
+
+def test_a_role_that_lasts_ends_nothing(ca: Installation) -> None:
+    ca.change_policy(*ENDING)
+    late(ca)
+    _, request = pending(ca)
+    assert ca.approve(ca.web(ERIN), request).ends == DAY_END + 1800
+
+
+def test_an_end_that_is_written_down_later_reaches_the_certificates(ca: Installation) -> None:
+    late(ca)
+    login, request = pending(ca)
+    assert ca.approve(ca.web(BOB), request).ends == DAY_END + 1800
+    ca.change_policy(*ENDING)
+    certificate = drawn(ca, login, request)
+    assert (certificate.grant_ends, certificate.valid_before) == (DAY_END, int(ca.time) + 300)
+    ca.later(1700)
+    assert drawn(ca, login, request).valid_before == DAY_END
+
+
+def test_a_step_of_two_ends_with_the_first_of_their_roles(ca: Installation) -> None:
+    ca.change_policy("count = 1 }", "count = 2 }")
+    late(ca)
+    login, request = pending(ca)
+    for person in (BOB, ERIN):
+        ca.approve(ca.web(person), request)
+    ca.change_policy(*ENDING)
+    assert drawn(ca, login, request).grant_ends == DAY_END
+
+
+def test_more_time_ends_with_the_role_of_who_approved_the_access(ca: Installation) -> None:
+    ca.change_policy(*ENDING)
+    ca.change_policy('use_by = "15m"\ngrant = "1h"', 'extend = { count = 1, by = "1h" }\ngrant = "10m"')
+    late(ca)
+    login, request = pending(ca)
+    ca.approve(ca.web(BOB), request)
+    drawn(ca, login, request)
+    more = ca.say(m.Extend(login, request.id, "CHG-7 takes longer", "192.0.2.7"), m.AskReply).request
+    ca.approve(ca.web(ERIN), more)
+    assert ca.say(m.ReadRequest(login, request.id), m.RequestReply).request.ends == DAY_END
+    ca.later(700)
+    assert drawn(ca, login, request).grant_ends == DAY_END
+
+
+def test_access_that_begins_after_the_role_of_its_approver_is_not_theirs_to_approve(ca: Installation) -> None:
+    ca.change_policy(*ENDING)
+    late(ca)
+    request = ca.ask(ca.native(DANA), "db1", start=DAY_END).request
+    with pytest.raises(Refused, match="an approver's role ends before this access would begin") as ends:
+        ca.approve(ca.web(BOB), request)
+    assert ends.value.code == "role_ends"
+    assert ca.approve(ca.web(ERIN), request).state == "approved"

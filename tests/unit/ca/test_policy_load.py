@@ -12,6 +12,7 @@ from sshjit import ca_protocol as m
 from sshjit.errors import Failed, Invalid, Refused, SshJitError
 from sshjit_ca.cli import policies as cli_policies
 from sshjit_ca.cli.effects import effects
+from tests.support import published_bundle
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation
 from tests.support.signatures import ADMIN_POLICY, act, by
 
@@ -34,6 +35,23 @@ def load(ca: Installation, *changes: tuple[str, str], dry_run: bool = False) -> 
 
 def relabel(ca: Installation, *, dry_run: bool, **labels: str) -> m.HostReply:
     return ca.say(m.LabelHost("web1", tuple(labels.items()), None, None, dry_run=dry_run), m.HostReply, "admin")
+
+
+def load_and_end(ca: Installation, *changes: tuple[str, str], dry_run: bool = False) -> m.PolicyLoadReply:
+    """The same, with the open grants revoked that the policy forbids."""
+    text = ca.policy
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    (ca.home / "policy.toml").write_text(text)
+    reply = ca.say(m.LoadPolicy(dry_run, end_what_it_forbids=True), m.PolicyLoadReply, "admin")
+    if not dry_run:
+        ca.policy = text
+    return reply
+
+
+def read(ca: Installation, login: str, request: m.RequestView) -> m.RequestView:
+    return ca.say(m.ReadRequest(login, request.id), m.RequestReply).request
 
 
 def draws(ca: Installation, login: str, request: m.RequestView) -> bool:
@@ -221,3 +239,87 @@ def test_the_operator_reads_it_as_a_table(ca: Installation) -> None:
     assert cli_policies.loaded(load(ca)).endswith("is in force already")
     assert effects((), ()) == "it closes no open grant and no waiting request"
     assert effects((), (), would=True) == "it would close no open grant and no waiting request"
+
+
+# ------------------------------------------------------------------------------------------- ending what it forbids
+
+
+def test_what_a_policy_forbids_is_revoked_where_that_is_asked_for(ca: Installation) -> None:
+    alice, dana = ca.native(ALICE), ca.native(DANA)
+    grant = ca.ask(alice, "web1").request
+    kept = ca.approve(ca.web(BOB), ca.ask(dana, "db1").request)
+    waiting = ca.ask(dana, "db1", action="migrate").request
+    said = load_and_end(ca, STRICTER, dry_run=True)
+    assert [each.request for each in said.ended] == [grant.id]
+    assert (said.loaded, said.closes) == (False, ())
+    assert read(ca, alice, grant).state == "approved", "a dry run ends nothing"
+    done = load_and_end(ca, STRICTER)
+    assert done == replace(said, loaded=True)
+    ended = read(ca, alice, grant)
+    why = 'rule "staging" now needs approval by 1 of lead'
+    assert (ended.state, ended.closing) == ("revoked", f"policy {done.digest[:12]} forbids it: {why}")
+    assert [each for each, _ in published_bundle.newest(ca).ended] == [grant.id], "hosts end its sessions"
+    assert read(ca, dana, kept).state == "approved"
+    assert draws(ca, dana, kept)
+    assert read(ca, dana, waiting).state == "pending"
+    text = cli_policies.loaded(done)
+    assert "1 open grant was revoked:\n" in text
+    assert "no further certificate" not in text
+
+
+def test_what_was_closed_before_is_revoked_later(ca: Installation) -> None:
+    alice = ca.native(ALICE)
+    grant = ca.ask(alice, "web1").request
+    load(ca, STRICTER)
+    assert read(ca, alice, grant).state == "approved"
+    size = ca.context.journal.size
+    again = load_and_end(ca)
+    assert (again.changed, [each.request for each in again.ended]) == (False, [grant.id])
+    assert ca.kinds()[size:] == ["closed"]
+    assert "is in force already\n1 open grant was revoked:" in cli_policies.loaded(again)
+    assert load_and_end(ca).ended == ()
+
+
+def test_a_kept_grant_is_not_ended_and_a_deny_ends_it(ca: Installation) -> None:
+    load(ca, ('name = "staging"\n', 'name = "staging"\nkeep_open = true\n'))
+    alice = ca.native(ALICE)
+    grant = ca.ask(alice, "web1").request
+    assert load_and_end(ca, STRICTER).ended == ()
+    freeze = '[[deny]]\nname = "freeze"\nhosts = { env = "staging" }\n[[allow]]\nname = "staging"'
+    assert [each.code for each in load_and_end(ca, ('[[allow]]\nname = "staging"', freeze)).ended] == ["denied_by_rule"]
+    assert read(ca, alice, grant).state == "revoked"
+
+
+def test_what_labels_forbid_is_revoked_by_the_operator_alone(ca: Installation) -> None:
+    alice = ca.native(ALICE)
+    grant = ca.ask(alice, "web1").request
+    other = ca.ask(alice, "web2").request
+    label = m.LabelHost("web1", (("env", "prod"),), None, None, end_what_it_forbids=True)
+    (refused,) = ca.say_all([replace(label, login_id=ca.native(BOB))])
+    assert isinstance(refused, SshJitError)
+    assert refused.code == "not_permitted"
+    dry = ca.say(replace(label, dry_run=True), m.HostReply, "admin")
+    assert ([each.request for each in dry.ended], dry.closes) == ([grant.id], ())
+    assert read(ca, alice, grant).state == "approved"
+    assert ca.say(label, m.HostReply, "admin").ended == dry.ended
+    ended = read(ca, alice, grant)
+    assert ended.state == "revoked"
+    assert ended.closing.startswith("the labels of web1 forbid it: no rule allows logging in to web1")
+    assert read(ca, alice, other).state == "approved"
+
+
+def test_an_open_grant_shows_the_end_that_policy_gives_it_now(ca: Installation) -> None:
+    """It is 08:00 UTC: a freeze from ten on ends the window of eight hours."""
+    alice = ca.native(ALICE)
+    grant = ca.ask(alice, "web1").request
+    assert grant.ends == int(ca.time) + 8 * 3600
+    hours = 'hours = "10:00-12:00"\nzone = "UTC"\n'
+    freeze = f'[[deny]]\nname = "freeze"\nhosts = {{ env = "staging" }}\n{hours}[[allow]]\nname = "staging"'
+    assert load_and_end(ca, ('[[allow]]\nname = "staging"', freeze)).ended == (), "it forbids nothing yet"
+    ten = 1_800_007_200
+    assert read(ca, alice, grant).ends == ten
+    assert ca.ask(alice, "web1").request.ends == ten
+    mine = ca.say(m.ReadRequests(alice, "mine", 10, None), m.RequestsReply).requests
+    assert [each.ends for each in mine] == [ten]
+    ca.later(2 * 3600)
+    assert [each.request for each in load_and_end(ca).ended] == [grant.id]

@@ -19,7 +19,7 @@ PAGE = Path(__file__).resolve().parents[3] / "docs" / "policy.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```toml\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
 SHOWN = re.findall(r"^<!-- (ssh-jit policy [^\n]*) -->\n```text\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
-HEAD, ALLOW, DENY, INVENTORY, TESTS, EDITOR, TAPLO = BLOCKS
+HEAD, ALLOW, DATES, SEVERAL, SHARED, DENY, INVENTORY, TESTS, EDITOR, TAPLO = BLOCKS
 POLICY = f"{HEAD}\n{ALLOW}\n{DENY}"
 NEW = POLICY.replace('sre-lead = ["acme/group:SRE Leads"]', 'sre-lead = ["acme/group:SRE Leads", "acme/group:SRE"]')
 NEW = NEW.replace(', { from = "sre-lead", count = 1, signed = true }]', "]").replace('["sat", "sun"]', '["sun"]')
@@ -52,6 +52,40 @@ def test_the_examples_are_one_good_policy_without_a_warning(folder: PolicyFolder
     assert (example.denies[0].name, example.break_glass[0].name) == ("weekend-freeze", "on-call")
     assert lint.warnings(example, folder.policy, 1_770_000_000) == ()
     assert policy.load(EDITOR).allows == ()
+
+
+def test_the_rules_by_dates_say_what_the_page_says(folder: PolicyFolder) -> None:
+    folder.write("release.toml", "dates = [2026-12-30]\n")
+    path = folder.write("dated.toml", POLICY + DATES)
+    assert "warning" not in folder.run("check", path).out
+    answers = {
+        "2026-12-15 20:00": "ALLOWED",  # a Tuesday
+        "2026-12-16 01:59": "ALLOWED",
+        "2026-12-16 20:00": "DENIED  no rule",
+        "2026-12-22 20:00": 'DENIED  rule "year-end-freeze"',
+        "2027-01-03 23:59": 'DENIED  rule "',
+        "2027-01-05 21:00": "ALLOWED",
+    }
+    for time_, answer in answers.items():
+        words = ("--person", "dana", "--host", "db1", "--login", "deploy", "--at", f"{time_} Europe/Berlin")
+        assert answer in folder.run("explain", path, *words).out, time_
+    assert folder.run("explain", path, *words, "--json").json["policy"] != policy.load(POLICY).digest
+
+
+def test_what_rules_share_says_what_the_page_says(folder: PolicyFolder) -> None:
+    labels, kinds = SEVERAL.split("\n\n", 1)
+    head = HEAD.replace('[labels]\nenv  = { values = ["prod", "staging"], required = true }\nrole = {}', labels)
+    path = folder.write("shared.toml", f"{head}\n{kinds}\n{SHARED}")
+    assert "good: " in folder.run("check", path).out
+    folder.write("inventory.toml", INVENTORY.replace('role = "db"', 'role = "cache"').replace("db1", "cache1"))
+    both = ("--person", "alice", "--host", "web1", "--host", "cache1", "--at", "2026-03-04 12:00 UTC")
+    assert 'ALLOWED  rule "operations" allows logging in to web1 and cache1' in folder.run("explain", path, *both).out
+    redis = ("--person", "dana", "--host", "cache1", "--login", "redis", "--reason", "CHG-1", "--at", both[-1])
+    taken = folder.run("explain", path, *redis).out
+    assert "window        30 min" in taken
+    assert "required      a sign-in within 30 min, a second factor" in taken
+    looser = folder.write("looser.toml", path.read_text().replace('grant  = "30m"', 'grant  = "2h"'))
+    assert 'gives more than the terms "prod", which may only be tightened' in folder.run("check", looser).err
 
 
 def test_the_tests_on_the_page_pass(folder: PolicyFolder) -> None:

@@ -193,7 +193,6 @@ def test_what_must_be_there_is_missed(path: tuple[str | int, ...], key: str) -> 
         'use_by = "5 minutes"',
         'use_by = ""',
         'days = ["sat"]',
-        'days = ["saturday"]\nzone = "UTC"',
         "days = []\nzone = 'UTC'",
         'zone = "Europe/Berlin"',
         'hours = "9-18"\nzone = "UTC"',

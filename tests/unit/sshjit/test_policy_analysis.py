@@ -58,4 +58,4 @@ def test_stretches_follow_one_another_and_eras_share_them_out(policy: Policy) ->
         for first, second in pairwise(numbers):
             assert timeline.stretches[first].end == timeline.stretches[second].begin
     assert every == timeline.open_during(None)
-    assert list(Timeline([policy], NOW, roles_end=False).eras) == [NOW]
+    assert list(Timeline([policy], NOW, dated=False).eras) == [NOW]

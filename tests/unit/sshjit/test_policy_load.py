@@ -10,6 +10,8 @@ from sshjit.policy import Host, PolicyError, check_labels, load, providers_of
 from tests.unit.sshjit import policy_world as world
 from tests.unit.sshjit.policy_texts import ALLOW, BREAK_GLASS, HEAD, problems
 
+KEYS = "roles, hosts, logins, actions, days, not_days, hours, from, until, zone"
+
 
 def test_a_good_text_is_taken_and_known_by_its_digest() -> None:
     policy = world.POLICY
@@ -70,9 +72,7 @@ def test_what_is_wrong_with_the_rest(text: str, expected: list[str] | None) -> N
     elif "look" in text:
         assert found == ['3: permissions.look: unknown key; did you mean "lock"?']
     else:
-        assert found == [
-            "2: deny[0]: matches everything; say what it denies, by roles, hosts, logins, actions, days, hours, zone"
-        ]
+        assert found == [f"2: deny[0]: matches everything; say what it denies, by {KEYS}"]
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_all_problems_are_told_by_line() -> None:
             "18: break_glass[0].logins[0]: '1root' is not an account name (letters, digits, '.', '_' and '-', "
             "not a digit, '.' or '-' first; '$' may be the last)"
         ),
-        "22: deny[0]: matches everything; say what it denies, by roles, hosts, logins, actions, days, hours, zone",
+        f"22: deny[0]: matches everything; say what it denies, by {KEYS}",
         '24: deny[0].login: unknown key; did you mean "logins"?',
     ]
 

@@ -84,7 +84,7 @@ def test_what_is_wrong_with_a_rule(old: str, new: str, expected: str | None) -> 
     ("line", "expected"),
     [
         ('days = ["mon"]', '6: allow[0].zone: missing; write it like zone = "Europe/Berlin"'),
-        ('zone = "UTC"', "14: allow[0].zone: has no effect without days or hours"),
+        ('zone = "UTC"', "14: allow[0].zone: has no effect without days, hours or dates"),
         ('days = ["monday"]\nzone = "UTC"', '14: allow[0].days[0]: there is no day "monday"; did you mean "mon"?'),
         ('days = []\nzone = "UTC"', "14: allow[0].days: must not be empty: it would match no day"),
         (

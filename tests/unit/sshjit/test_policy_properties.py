@@ -36,6 +36,8 @@ b = ["acme/group:B", "acme/email:b@example.com"]
 c = ["partner/group:A"]
 [actions.run]
 command = "/bin/run"
+[calendars]
+holidays = [2026-03-05, { from = 2026-03-07, until = 2026-03-08 }]
 """
 
 
@@ -59,9 +61,19 @@ hosts = st.one_of(
     subset("prod", "staging").map(lambda values: f"{{ env = {values} }}"),
     subset("db", "web").map(lambda values: f"{{ role = {values} }}"),
     st.sampled_from(['{ env = "prod", role = "db" }', '{ env = "staging", role = ["web", "db"] }']),
+    st.sampled_from(
+        ['{ env = { not = "prod" } }', '[{ env = "prod" }, { role = "db" }, { role = "web", env = "staging" }]']
+    ),
 )
 times = st.sampled_from(
-    ["", 'days = ["sat", "sun"]\nzone = "Europe/Berlin"\n', 'hours = "20:00-08:00"\nzone = "Europe/Berlin"\n']
+    [
+        "",
+        'days = ["sat", "sun"]\nzone = "Europe/Berlin"\n',
+        'hours = "20:00-08:00"\nzone = "Europe/Berlin"\n',
+        'days = ["fri", "holidays"]\nhours = "20:00-08:00"\nzone = "Europe/Berlin"\n',
+        'not_days = ["holidays", "wed"]\nzone = "Europe/Berlin"\n',
+        'from = 2026-03-05\nuntil = 2026-03-06\nzone = "Asia/Tokyo"\n',
+    ]
 )
 flags = st.sampled_from(["true", "false"])
 deny = st.tuples(
