@@ -87,8 +87,8 @@ def providers_of(policy: Policy) -> frozenset[str]:
 def _taken_terms(values: Mapping[str, Any]) -> frozenset[str]:
     """The sets of terms that some rule takes."""
     rules = [rule for kind in ("allow", "break_glass") for rule in values.get(kind, ()) if isinstance(rule, dict)]
-    taken = [rule.get("terms", ()) for rule in rules]
-    return frozenset(name for each in taken for name in ([each] if isinstance(each, str) else each))
+    taken = [each if isinstance(each := rule.get("terms"), list) else [each] for rule in rules]
+    return frozenset(name for names in taken for name in names if isinstance(name, str))
 
 
 def _rules(

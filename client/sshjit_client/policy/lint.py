@@ -72,9 +72,10 @@ def _actions(policy: Policy) -> Iterator[Warn]:
 
 
 def _calendars(policy: Policy, now: int) -> Iterator[Warn]:
+    rules: tuple[Rule, ...] = (*policy.denies, *policy.named.values())
     used = {
         name
-        for rule in (*policy.denies, *policy.named.values())
+        for rule in rules
         if rule.match.schedule is not None
         for name in (*rule.match.schedule.calendars, *rule.match.schedule.but)
     }

@@ -144,7 +144,10 @@ _HOST_LABELS = {
 }
 _MATCHERS: dict[str, Schema] = {
     "roles": _list(_ROLE, "People with any of these roles."),
-    "hosts": {"anyOf": [_HOST_LABELS, _list(_HOST_LABELS, "Hosts that any of these is about.")]},
+    "hosts": {
+        "anyOf": [_HOST_LABELS, _list(_HOST_LABELS, "Hosts that any of these is about.")],
+        "description": "Hosts with all of these labels, or that any of several such tables is about.",
+    },
     "logins": _list(
         {"type": "string", "pattern": _LOGIN}, 'Unix accounts; "@own" is the person\'s own name, where there is one.'
     ),

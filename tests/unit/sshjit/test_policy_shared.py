@@ -56,7 +56,7 @@ def test_of_several_sets_the_tightest_counts() -> None:
     assert other == rule
 
 
-TIGHTER = {
+TIGHTER: dict[str, dict[str, Any]] = {
     'grant = "10m"': {"grant": 600, "use_by": 600},
     'certificate = "1m"': {"certificate": 60},
     "max_hosts = 1": {"max_hosts": 1},
@@ -129,7 +129,8 @@ def test_sets_that_disagree_and_an_empty_one() -> None:
     text = HEAD + TERMS + other + SHORT.replace('["prod"]', '["prod", "other"]')
     said = [line.partition(": ")[2] for line in problems(text)]
     assert (
-        'allow[0].terms: "prod" and "other" differ in reason, and neither gives less; say reason in one alone' in said
+        'allow[0].terms: "prod" and "other" differ in reason, and neither gives less; say reason in one of them alone'
+        in said
     )
     assert any(line.startswith("terms.empty: says nothing; say at least one of reason, fresh_login") for line in said)
 
