@@ -275,7 +275,7 @@ def test_what_was_closed_before_is_revoked_later(ca: Installation) -> None:
     size = ca.context.journal.size
     again = load_and_end(ca)
     assert (again.changed, [each.request for each in again.ended]) == (False, [grant.id])
-    assert ca.kinds()[size:] == ["closed"]
+    assert ca.kinds()[size:] == ["close"]
     assert "is in force already\n1 open grant was revoked:" in cli_policies.loaded(again)
     assert load_and_end(ca).ended == ()
 
@@ -293,6 +293,7 @@ def test_a_kept_grant_is_not_ended_and_a_deny_ends_it(ca: Installation) -> None:
 def test_what_labels_forbid_is_revoked_by_the_operator_alone(ca: Installation) -> None:
     alice = ca.native(ALICE)
     grant = ca.ask(alice, "web1").request
+    ca.add_host("web2", env="staging")
     other = ca.ask(alice, "web2").request
     label = m.LabelHost("web1", (("env", "prod"),), None, None, end_what_it_forbids=True)
     (refused,) = ca.say_all([replace(label, login_id=ca.native(BOB))])
