@@ -136,9 +136,11 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     "sshjit.policy": [
         ("reevaluate",),
         ("evaluate", "explain"),
+        ("proof",),
         ("analysis", "refusals"),
         ("load", "query"),
-        ("requirements", "roles", "rules"),
+        ("requirements", "roles", "sentences"),
+        ("rules",),
         ("calendars", "compiled", "sections", "shared_terms"),
         ("fields", "index", "types", "words"),
         ("model", "reader", "toml_text"),
@@ -203,6 +205,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     "sshjit_client.policy": [
         ("command",),
         ("test_runner",),
+        ("proof_text",),
         ("expectations", "explanation"),
         ("comparison_text", "outcome_json"),
         ("comparison", "question"),

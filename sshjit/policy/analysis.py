@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import operator
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -54,23 +55,18 @@ class Timeline:
         self.schedules = _schedules(policies)
         """Every schedule of every rule."""
         ends = {date for date in changing_dates(policies) if date > start} if dated else set[int]()
-        self.stretches = tuple(self._cut({start, *ends}, length))
+        spells: dict[Schedule, list[tuple[int, int]]] = {schedule: [] for schedule in self.schedules}
+        self.stretches = tuple(_cut(spells, {start, *ends}, length))
         self.eras: Mapping[int, Stretches] = {
             era: _those(stretch.era == era for stretch in self.stretches)
             for era in dict.fromkeys(stretch.era for stretch in self.stretches)
         }
         """When each week begins -> its stretches."""
+        begins = [stretch.begin for stretch in self.stretches]
         self._open = {
-            schedule: _those(schedule.matches(stretch.begin) for stretch in self.stretches)
-            for schedule in self.schedules
+            schedule: _spans((bisect_left(begins, begin), bisect_left(begins, end)) for begin, end in opened)
+            for schedule, opened in spells.items()
         }
-
-    def _cut(self, eras: set[int], length: int) -> Iterator[Stretch]:
-        ordered = sorted(eras)
-        for era, following in zip(ordered, [*ordered[1:], ordered[-1] + length], strict=True):
-            last = min(era + length, following)
-            cuts = {era, last, *(cut for schedule in self.schedules for cut in _boundaries(schedule, era, last))}
-            yield from (Stretch(begin, end, era) for begin, end in pairwise(sorted(cuts)))
 
     def open_during(self, schedule: Schedule | None) -> Stretches:
         """The stretches in which a rule with this schedule matches."""
@@ -120,13 +116,15 @@ class PolicyOverTime:
         rules, index = self._allows(break_glass=break_glass)
         fitting = index.for_action(action) & index.for_host(host.by_label)
         fitting &= index.for_roles({role for roles in holder.roles.values() for role in roles})
+        fitting &= ~index.leaving_out(holder.denied_roles)
         return frozenset(login for number in members(fitting) for login in rules[number].match.logins or ())
 
     def denies(self, access: Access) -> tuple[DenyRule, ...]:
         """The denies that match this at any time, in file order."""
         index = self._deny_index(break_glass=access.break_glass)
-        fitting = index.for_roles(access.holder.denied_roles)
-        return tuple(self.policy.denies[number] for number in members(fitting & _denying(index, access)))
+        fitting = index.for_roles(access.holder.denied_roles) & _denying(index, access)
+        fitting &= ~functools.reduce(operator.and_, map(index.leaving_out, access.holder.roles.values()))
+        return tuple(self.policy.denies[number] for number in members(fitting))
 
     def decisions(self, access: Access) -> list[tuple[AllowRule, Stretches]]:
         """Each rule that allows this at some time, in file order, and when it does."""
@@ -134,13 +132,13 @@ class PolicyOverTime:
             return []
         rules, index = self._allows(break_glass=access.break_glass)
         deny_index = self._deny_index(break_glass=access.break_glass)
-        allowing = _fitting(index, access)
+        allowing = _fitting(index, access) & ~index.leaving_out(access.holder.denied_roles)
         denying = _denying(deny_index, access) & deny_index.for_roles(access.holder.denied_roles)
         open_during = self._open[access.break_glass]
         decided: dict[int, Stretches] = {}
         for era, stretches in self.timeline.eras.items():
             left, roles = stretches, access.holder.roles[era]
-            for number in members(denying):
+            for number in members(denying & ~deny_index.leaving_out(roles)):
                 left &= ~self._closed_by[number]
             for number in members(allowing & index.for_roles(roles)):
                 if not left:
@@ -155,6 +153,7 @@ class PolicyOverTime:
         by_stretch: list[str | None] = [None] * len(self.timeline.stretches)
         rules, index = self._allows(break_glass=break_glass)
         fitting = index.for_action(action) & index.for_login(None, holder.unix_name) & index.for_host(host.by_label)
+        fitting &= ~index.leaving_out(holder.denied_roles)
         chosen: dict[str, Stretches] = {}
         for era, left in self.timeline.eras.items():
             for number in members(fitting & index.for_roles(holder.roles[era])):
@@ -163,11 +162,19 @@ class PolicyOverTime:
                     chosen[login] = chosen.get(login, 0) | during
                 left &= ~during  # noqa: PLW2901  # what the first rule takes is no other's
         for login, during in chosen.items():
-            for deny in self.denies(Access(holder, host, login, action, break_glass)):
-                during &= ~self.timeline.open_during(deny.match.schedule)  # noqa: PLW2901
+            during &= ~self._denied(Access(holder, host, login, action, break_glass))  # noqa: PLW2901
             for number in members(during):
                 by_stretch[number] = login
         return tuple(by_stretch)
+
+    def _denied(self, access: Access) -> Stretches:
+        """When a deny matches this."""
+        denied = 0
+        for deny in self.denies(access):
+            for era, roles in access.holder.roles.items():
+                if not any(role in roles for role in deny.match.not_roles):
+                    denied |= self.timeline.eras[era] & self.timeline.open_during(deny.match.schedule)
+        return denied
 
     def deciding_rules(self, access: Access) -> tuple[AllowRule | None, ...]:
         """For each stretch the rule that allows this; ``None`` where nothing does."""
@@ -217,12 +224,21 @@ def _schedules(policies: Iterable[Policy]) -> frozenset[Schedule]:
     return frozenset(schedules)
 
 
-def _boundaries(schedule: Schedule, start: int, last: int) -> Iterator[int]:
-    """When a schedule opens and closes from ``start`` to before ``last``, and ``start`` itself."""
-    at: int | None = start
-    while at is not None and at < last:
-        yield at
-        at = schedule.closes(at) if schedule.matches(at) else schedule.opens(at)
+def _cut(spells: Mapping[Schedule, list[tuple[int, int]]], eras: set[int], length: int) -> Iterator[Stretch]:
+    """The stretches; on the way the spells of each schedule are found."""
+    ordered = sorted(eras)
+    for era, following in zip(ordered, [*ordered[1:], ordered[-1] + length], strict=True):
+        last, cuts = min(era + length, following), {era}
+        for schedule, opened in spells.items():
+            found = schedule.during(era, last)
+            opened.extend(found)
+            cuts.update(edge for spell in found for edge in spell)
+        yield from (Stretch(begin, end, era) for begin, end in pairwise(sorted({*cuts, last})))
+
+
+def _spans(spans: Iterable[tuple[int, int]]) -> Stretches:
+    """The set of these spans of stretches, each without its last number."""
+    return functools.reduce(operator.or_, ((1 << end) - (1 << begin) for begin, end in spans), 0)
 
 
 def _those(wanted: Iterable[bool]) -> Stretches:

@@ -8,7 +8,7 @@ from datetime import date
 
 from sshjit.names import lowered
 from sshjit.policy.index import Index
-from sshjit.policy.model import OWN, Action, AllowRule, DenyRule, Label, Source
+from sshjit.policy.model import OWN, Action, AllowRule, DenyRule, Label, Never, Source
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,6 +29,7 @@ class Policy:
     denies: tuple[DenyRule, ...]
     allows: tuple[AllowRule, ...]
     break_glass: tuple[AllowRule, ...]
+    nevers: tuple[Never, ...]
     sources: Mapping[tuple[str, str], Mapping[str, tuple[tuple[str, int | None], ...]]]
     """(provider, ``group`` or ``email``) -> name -> (role, end) of every source of that name."""
     deny_index: Index
@@ -37,7 +38,7 @@ class Policy:
     allow_index: Index
     break_glass_index: Index
     denied_roles: frozenset[str]
-    """Roles that some deny is for."""
+    """Roles that some deny is for, or that some rule which allows leaves out."""
     named: Mapping[str, AllowRule]
     """The allow and break-glass rules by name."""
     shared_logins: frozenset[str]
@@ -56,6 +57,7 @@ def compile_policy(
     denies: tuple[DenyRule, ...],
     allows: tuple[AllowRule, ...],
     break_glass: tuple[AllowRule, ...],
+    nevers: tuple[Never, ...],
 ) -> Policy:
     """The policy of these declarations and rules, with its indexes."""
     sources: dict[tuple[str, str], dict[str, tuple[tuple[str, int | None], ...]]] = {}
@@ -75,12 +77,18 @@ def compile_policy(
         denies=denies,
         allows=allows,
         break_glass=break_glass,
+        nevers=nevers,
         sources=sources,
         deny_index=Index([rule.match for rule in denies], lacking_matches=True),
         break_glass_deny_index=Index(for_break_glass, lacking_matches=True),
         allow_index=Index([rule.match for rule in allows], lacking_matches=False),
         break_glass_index=Index([rule.match for rule in break_glass], lacking_matches=False),
-        denied_roles=frozenset(role for rule in denies for role in rule.match.roles or ()),
+        denied_roles=frozenset(
+            (
+                *(role for rule in denies for role in rule.match.roles or ()),
+                *(role for rule in (*allows, *break_glass) for role in rule.match.not_roles),
+            )
+        ),
         named={rule.name: rule for rule in (*allows, *break_glass)},
         shared_logins=frozenset(
             lowered(login) for rule in (*allows, *break_glass) for login in rule.match.logins or () if login != OWN

@@ -22,6 +22,7 @@ from sshjit.policy.query import (
     choose_login,
     deciding_deny,
     denies_at_any_time,
+    denies_to_come,
     first_allows,
     make_query,
     with_login,
@@ -96,6 +97,8 @@ def kept_until(query: Query, roles: Sequence[str]) -> int | None:
     """The earliest of: a deny begins, the last of those of ``roles`` that the person holds ends; whatever the rule."""
     index = query.deny_index
     opens = index.opens(query.now, denies_at_any_time(query)) if index.timed else None
+    for begins in denies_to_come(query):
+        opens = begins if opens is None else min(opens, begins)
     held = [query.roles[role] for role in roles if role in query.roles]
     last = None if None in held else max((end for end in held if end is not None), default=None)
     return opens if last is None else last if opens is None else min(opens, last)

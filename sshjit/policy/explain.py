@@ -101,11 +101,24 @@ def _window_end(query: Query, rule: AllowRule) -> int | None:
     ends += [
         deny.match.schedule.opens(query.now)
         for deny in query.policy.denies
-        if deny.match.schedule and any(_but_for_time(*way, deny) for way in _ways(query, deny))
+        if deny.match.schedule and any(_but_for(("hours",), *way, deny) for way in _ways(query, deny))
     ]
+    ends += [_spared_until(query, deny) for deny in query.policy.denies]
     roles = [query.roles[role] for role in rule.match.roles or () if role in query.roles]
     ends += [max(end for end in roles if end is not None)] if None not in roles else []
     return min((end for end in ends if end is not None), default=None)
+
+
+def _spared_until(query: Query, deny: DenyRule) -> int | None:
+    """When a deny that leaves the person out begins to match; ``None`` if it never does, or does not leave them out."""
+    match = deny.match
+    held = [query.roles[role] for role in match.not_roles if role in query.roles]
+    if not held or None in held:
+        return None
+    if not any(_but_for(("hours", "not_roles"), *way, deny) for way in _ways(query, deny)):
+        return None
+    last = max(end for end in held if end is not None)
+    return last if match.schedule is None else match.schedule.begins(last)
 
 
 def _report(query: Query, rule: Rule, *, decides: bool) -> RuleReport:
@@ -141,17 +154,22 @@ def _matches(query: Query, host: Host, rule: Rule) -> bool:
     return next(_misses(query, host, rule), None) is None
 
 
-def _but_for_time(query: Query, host: Host, rule: Rule) -> bool:
-    return all(miss.matcher == "hours" for miss in _misses(query, host, rule))
+def _but_for(matchers: Sequence[str], query: Query, host: Host, rule: Rule) -> bool:
+    return all(miss.matcher in matchers for miss in _misses(query, host, rule))
 
 
 def _misses(query: Query, host: Host, rule: Rule) -> Iterator[Miss]:
     """Every matcher of ``rule`` that ``host`` or the query misses."""
     match = rule.match
     yield from _kind_miss(query, rule)
-    held = query.denied_roles if isinstance(rule, DenyRule) else query.roles
+    held, had = query.roles, query.denied_roles
+    if isinstance(rule, DenyRule):
+        held, had = had, held
     if match.roles is not None and not any(role in held for role in match.roles):
         yield Miss("roles", None, f"it is for {words.roles_not_held(match.roles)}")
+    left_out = [role for role in match.not_roles if role in had]
+    if left_out:
+        yield Miss("not_roles", None, f"it is not for {words.roles(left_out)}")
     yield from _host_misses(match, host, lacking_matches=isinstance(rule, DenyRule))
     yield from _login_miss(query, match, rule)
     if match.actions is not None and query.action not in match.actions:

@@ -15,12 +15,15 @@ Fields = Mapping[str, bool]
 TOP: Fields = {
     "version": True,
     **dict.fromkeys(("labels", "roles", "permissions", "actions", "calendars", "files", "terms"), False),
-    **dict.fromkeys(("deny", "allow", "break_glass"), False),
+    **dict.fromkeys(("deny", "allow", "break_glass", "never"), False),
 }
 LABEL: Fields = {"values": False, "required": False, "by_token": False}
 SOURCE: Fields = {"from": True, "until": False}
 ALLOWED_TO: Fields = dict.fromkeys(sorted(PERMISSIONS), False)
 ACTION: Fields = {"command": True, "title": False}
+NEVER: Fields = dict.fromkeys(
+    ("name", "hosts", "login", "action", "break_glass", "unless_role", "without", "within"), False
+)
 ALL_BUT: Fields = {"not": True}
 CALENDAR: Fields = {"file": True}
 CALENDAR_FILE: Fields = {"dates": True}
@@ -28,7 +31,7 @@ DATES: Fields = {"from": True, "until": True}
 
 TIMES = ("days", "not_days", "hours", "from", "until")
 """The matchers on time, each of which needs a zone."""
-MATCHERS: Fields = dict.fromkeys(("roles", "hosts", "logins", "actions", *TIMES, "zone"), False)
+MATCHERS: Fields = dict.fromkeys(("roles", "not_roles", "hosts", "logins", "actions", *TIMES, "zone"), False)
 _REQUIREMENTS = dict.fromkeys(
     (
         *("reason", "fresh_login", "mfa", "hardware_key", "signed_request", "use_by", "max_hosts"),

@@ -41,7 +41,7 @@ class Index:
     """
 
     __slots__ = (
-        *("_actions", "_count", "_labels", "_logins", "_more", "_named", "_roles", "_rows", "_schedules"),
+        *("_actions", "_count", "_labels", "_logins", "_more", "_named", "_not_roles", "_roles", "_rows", "_schedules"),
         *("every", "lacking_matches"),
     )
 
@@ -50,7 +50,7 @@ class Index:
         self.lacking_matches = lacking_matches
         self.every = self._named = 0
         self._count, self._more = len(rules), list[int]()
-        self._roles, self._logins, self._actions = _Values(), _Values(), _Values()
+        self._roles, self._logins, self._actions, self._not_roles = _Values(), _Values(), _Values(), _Values()
         self._labels: dict[str, _Values] = {}
         self._schedules: dict[Schedule, int] = {}
         taking_part = [(1 << number, match) for number, match in enumerate(rules) if match is not None]
@@ -63,6 +63,7 @@ class Index:
     def _add(self, bit: int, match: Matchers) -> None:
         self.every |= bit
         self._roles.add(bit, match.roles)
+        self._not_roles.add(bit, match.not_roles)
         self._logins.add(bit, match.logins)
         self._actions.add(bit, match.actions)
         if any(login != OWN for login in match.logins or ()):
@@ -91,6 +92,13 @@ class Index:
         rules = self._roles.free
         for role in roles:
             rules |= self._roles.by_value.get(role, 0)
+        return rules
+
+    def leaving_out(self, roles: Iterable[str]) -> int:
+        """The rules that leave out somebody who has these roles."""
+        rules, by_role = 0, self._not_roles.by_value
+        for role in roles if by_role else ():
+            rules |= by_role.get(role, 0)
         return rules
 
     def for_login(self, login: str | None, unix_name: str | None) -> int:

@@ -18,6 +18,7 @@ from sshjit.policy.problems import Path, PolicyError, Report
 from sshjit.policy.reader import Table
 from sshjit.policy.rules import Declared, read_allow, read_break_glass, read_deny, read_terms
 from sshjit.policy.sections import check_label, read_actions, read_labels, read_permissions, read_roles
+from sshjit.policy.sentences import read_nevers
 from sshjit.policy.toml_text import document
 from sshjit.tomllines import key_lines
 
@@ -52,6 +53,7 @@ def load(text: str, *, file: str = "policy.toml") -> Policy:
         denies=_rules(top, "deny", read_deny, declared, names),
         allows=_rules(top, "allow", read_allow, declared, names),
         break_glass=_rules(top, "break_glass", read_break_glass, declared, names),
+        nevers=read_nevers(top, labels, roles, actions),
     )
     if report.problems:
         raise PolicyError(report.problems)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import date
 
 from sshjit.approvals import Step
 from sshjit.policy.schedule import Schedule
@@ -113,13 +114,18 @@ HostLabels = tuple[tuple[str, tuple[str, ...]], ...]
 
 @dataclass(frozen=True, slots=True)
 class Matchers:
-    """Which asks a rule is about. A host must have all the labels of any of ``hosts``."""
+    """Which asks a rule is about. A host must have all the labels of any of ``hosts``.
+
+    Whoever has one of ``not_roles`` is left out: of a rule that allows, if they may have it at all (as denies look at
+    roles); of a deny, if they hold it.
+    """
 
     roles: tuple[str, ...] | None
     hosts: tuple[HostLabels, ...] | None
     logins: tuple[str, ...] | None
     actions: tuple[str, ...] | None
     schedule: Schedule | None
+    not_roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,3 +192,23 @@ class AllowRule:
 
 
 Rule = DenyRule | AllowRule
+REQUIREMENTS = ("approval", "reason", "mfa", "hardware_key", "fresh_login", "signed_request")
+"""What ``[[never]] without`` may name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Never:
+    """A sentence about a policy: nobody gets this, unless they have one of some roles, or without some requirement.
+
+    Empty ``logins`` and ``actions``, and ``break_glass`` ``None``, are about any. ``within``: until the end of that
+    day, in UTC.
+    """
+
+    name: str
+    hosts: tuple[HostLabels, ...] | None
+    logins: tuple[str, ...]
+    actions: tuple[str, ...]
+    break_glass: bool | None
+    unless_roles: tuple[str, ...]
+    without: tuple[str, ...]
+    within: date | None

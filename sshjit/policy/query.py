@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from sshjit import names
 from sshjit.policy.compiled import Policy
-from sshjit.policy.index import Index, first
+from sshjit.policy.index import Index, first, members
 from sshjit.policy.model import OWN, SYSTEM_LOGINS, AllowRule
 from sshjit.policy.roles import denied_roles, role_ends
 from sshjit.policy.types import Ask, Host, Subject
@@ -97,9 +97,8 @@ def choose_login(rule: AllowRule, unix_name: str | None) -> str | None:
 def first_allows(query: Query) -> list[int | None]:
     """For each host the number of the first allow rule that matches, in file order."""
     index = query.allow_index
-    rules = (
-        index.for_roles(query.roles) & index.for_action(query.action) & index.for_login(query.login, query.unix_name)
-    )
+    roles = index.for_roles(query.roles) & ~index.leaving_out(query.denied_roles)
+    rules = roles & index.for_action(query.action) & index.for_login(query.login, query.unix_name)
     return [first(_open(index, rules & index.for_host(host.by_label), query.now)) for host in query.hosts]
 
 
@@ -110,6 +109,26 @@ def deciding_deny(query: Query) -> int | None:
 
 def denies_at_any_time(query: Query) -> int:
     """The denies that match any of the hosts, or a bastion before one, without regard to days and hours."""
+    return _denies_of_everybody(query) & ~query.deny_index.leaving_out(query.roles)
+
+
+def denies_to_come(query: Query) -> Iterator[int]:
+    """When denies begin to match that leave the person out now: the last of the roles ends for which they do.
+
+    Seconds since the epoch; denies whose hours are not those of then begin with their hours.
+    """
+    left_out = query.deny_index.leaving_out(query.roles)
+    for number in members(_denies_of_everybody(query) & left_out) if left_out else ():
+        match = query.policy.denies[number].match
+        ends = [query.roles[role] for role in match.not_roles if role in query.roles]
+        last = None if None in ends else max(end for end in ends if end is not None)
+        begins = last if last is None or match.schedule is None else match.schedule.begins(last)
+        if begins is not None:
+            yield begins
+
+
+def _denies_of_everybody(query: Query) -> int:
+    """The denies that match any of the hosts, or a bastion before one, also those that leave the person out."""
     denies = 0
     for _, matching in _denies_by_host(query):
         denies |= matching
@@ -118,7 +137,7 @@ def denies_at_any_time(query: Query) -> int:
 
 def denied_hosts(query: Query, number: int) -> tuple[Host, ...]:
     """The hosts, and the bastions before them, that this deny matches."""
-    matched = (host for host, denies in _denies_by_host(query) if denies >> number & 1)
+    matched = (host for host, denies in _denies_by_host(query) if denies >> number & 1)  # nobody asks of one left out
     return tuple({host.id: host for host in matched}.values())
 
 

@@ -101,7 +101,8 @@ def _nearest(query: Query, host: Host, kind: str) -> str:
     """A sentence about the first rule that misses by one matcher, or else by more."""
     index = query.allow_index
     here = index.for_host(host.by_label)
-    role, action = index.for_roles(query.roles), index.for_action(query.action)
+    role = index.for_roles(query.roles) & ~index.leaving_out(query.denied_roles)
+    action = index.for_action(query.action)
     login = index.for_login(query.login, query.unix_name)
     open_now = ~index.closed(query.now, here)
     if (number := first(here & role & action & login)) is not None:
@@ -139,6 +140,9 @@ def _whom(query: Query, host: Host, rule: AllowRule) -> str:
     named = query.login if query.login in (logins or ()) else None
     fits = query.action in (rule.match.actions or ())
     held = f"roles held: {', '.join(sorted(query.roles)) or 'none'}"
+    left_out = [role for role in rule.match.not_roles if role in query.denied_roles]
+    if left_out:
+        return f'rule "{rule.name}" is not for {words.roles(left_out)}; {held}'
     if any(role in query.roles for role in roles):
         action = "" if fits else f"{words.actions(rule.match.actions)} as "
         what = f"{action}{named or words.logins(logins)}"

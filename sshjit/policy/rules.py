@@ -162,14 +162,24 @@ def _matchers(table: Table, declared: Declared, *, actions: tuple[str, ...] | No
     known = [model.SHELL, model.COMMAND, *declared.actions]
     return Matchers(
         roles=table.names("roles", declared.roles, "role"),
-        hosts=_hosts(table, declared.labels),
+        not_roles=_not_roles(table, declared),
+        hosts=read_hosts(table, declared.labels),
         logins=logins,
         actions=table.names("actions", known, "action") if "actions" in table else actions,
         schedule=_schedule(table, declared.calendars, forbids=forbids),
     )
 
 
-def _hosts(table: Table, labels: Mapping[str, Label]) -> tuple[HostLabels, ...] | None:
+def _not_roles(table: Table, declared: Declared) -> tuple[str, ...]:
+    left_out = table.names("not_roles", declared.roles, "role") or ()
+    named = table.any("roles")
+    for number, role in enumerate(left_out):
+        if isinstance(named, list) and role in named:
+            table.wrong(("not_roles", number), f'"{role}" is among roles too')
+    return left_out
+
+
+def read_hosts(table: Table, labels: Mapping[str, Label]) -> tuple[HostLabels, ...] | None:
     """``{ env = "prod", role = ["db", "cache"] }``, or a list of these, any of which a host must have."""
     if not isinstance(table.any("hosts"), list):
         wanted = table.get("hosts", dict)

@@ -88,10 +88,27 @@ class Schedule:
                 return reached
         return reached if reached == now or self.last is not None or not self.days else None
 
+    def begins(self, now: int) -> int | None:
+        """The first time from ``now`` on at which it matches; ``None`` if there is none."""
+        return now if self.matches(now) else self.opens(now)
+
     def opens(self, now: int) -> int | None:
         """When the next spell after ``now`` begins; ``None`` if none does, by dates or in the next two weeks."""
         today = datetime.fromtimestamp(now, self._zone).date()
         return next((start for start, _ in self._spells_from(today) if start > now), None)
+
+    def during(self, start: int, end: int) -> list[tuple[int, int]]:
+        """The spells between ``start`` and ``end``, those without a gap taken together, all at once."""
+        day = datetime.fromtimestamp(start, self._zone).date() - timedelta(days=1)
+        count = (datetime.fromtimestamp(end, self._zone).date() - day).days + 1
+        joined: list[tuple[int, int]] = []
+        for begin, closes in self._read(day, count):
+            clipped = max(begin, start), min(closes, end)
+            if joined and clipped[0] <= joined[-1][1]:
+                joined[-1] = joined[-1][0], max(joined[-1][1], clipped[1])
+            elif clipped[0] < clipped[1]:
+                joined.append(clipped)
+        return joined
 
     def _spells_from(self, day: date) -> Iterator[tuple[int, int]]:
         """The spells that begin on ``day`` or later: two weeks of them, and all before each week is like the next."""
@@ -112,12 +129,15 @@ class Schedule:
         """The spells that begin on ``count`` days from ``first`` on."""
         spells = self._known.get((first, count))
         if spells is None:
-            before, after = (list(self._reading(first, count, fold)) for fold in (0, 1))
-            spells = before if before == after else _either(before, after) if self.forbids else _both(before, after)
+            spells = self._read(first, count)
             if len(self._known) >= _KEPT:
                 self._known.clear()
             self._known[first, count] = spells
         return spells
+
+    def _read(self, first: date, count: int) -> Spells:
+        before, after = (list(self._reading(first, count, fold)) for fold in (0, 1))
+        return before if before == after else _either(before, after) if self.forbids else _both(before, after)
 
     def _reading(self, first: date, count: int, fold: int) -> Iterator[tuple[int, int]]:
         """The spells by one reading of times that a clock change repeats or skips (``datetime.fold``, PEP 495)."""

@@ -61,7 +61,7 @@ def rows() -> tuple[Row, ...]:
     """Every decision, in the order of the file."""
     return tuple(
         Row(case.name, q.policy, q.subject, q.hosts, q.ask, q.now, dict(case.expected))
-        for case in expectations.load_cases(TABLE, None, None, 0)
+        for case in expectations.load_suite(TABLE, None, None, 0).cases
         for q in (case.question,)
     )
 

@@ -1,4 +1,4 @@
-"""The commands ``ssh-jit policy check | explain | test | diff | schema``.
+"""The commands ``ssh-jit policy check | explain | test | diff | prove | schema``.
 
 They ask no server and need no sign-in. This file is imported only when one of them is run.
 """
@@ -26,6 +26,7 @@ from sshjit_client.policy import (
     expectations,
     lint,
     outcome_json,
+    proof_text,
     schema,
     test_runner,
 )
@@ -68,10 +69,13 @@ def _parser() -> Parser:
     diff.add_argument("old", metavar="OLD", type=Path)
     diff.add_argument("new", metavar="NEW", type=Path)
     diff.add_argument("--at", metavar="TIME", default="now", help="compare the week that begins then [now]")
+    prove = _add(commands, "prove", "decide what a policy says must never be", _prove)
+    prove.add_argument("file", metavar="FILE", type=Path)
+    prove.add_argument("--at", metavar="TIME", default="now", help="from then on [now]")
     _add(commands, "schema", "print the JSON Schema of policy files, for editors", _schema)
     for command in (explain, test, diff):
         command.add_argument("--inventory", metavar="FILE", type=Path, help=f"hosts and people [{FILE} beside FILE]")
-    for command in (check, explain, test, diff):
+    for command in (check, explain, test, diff, prove):
         command.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
@@ -161,8 +165,8 @@ def _unknown(what: str, name: str, inventory: Inventory) -> Invalid:
 
 
 def _test(machine: Machine, options: Options) -> int:
-    cases = expectations.load_cases(options.file, options.policy, options.inventory, int(time.time()))
-    failed = test_runner.run_all(machine, cases, as_json=options.json)
+    suite = expectations.load_suite(options.file, options.policy, options.inventory, int(time.time()))
+    failed = test_runner.run_all(machine, suite, as_json=options.json)
     return DIFFERENT if failed else ExitCode.OK
 
 
@@ -175,6 +179,16 @@ def _diff(machine: Machine, options: Options) -> int:
     else:
         machine.terminal.out(comparison_text.comparison_text(differences, terminal_styles(machine.environ)))
     return ExitCode.OK if differences.same else DIFFERENT
+
+
+def _prove(machine: Machine, options: Options) -> int:
+    policy = read_policy(options.file)
+    proofs = proof_text.decide(policy, policy.nevers, parse_local_time(options.at))
+    if options.json:
+        machine.terminal.out(json.dumps([proof_text.proof_json(proof) for proof in proofs], indent=2))
+    else:
+        machine.terminal.out(proof_text.proofs_text(proofs, terminal_styles(machine.environ)))
+    return ExitCode.OK if all(proof.answer is None for proof in proofs) else DIFFERENT
 
 
 def _schema(machine: Machine, _: Options) -> int:

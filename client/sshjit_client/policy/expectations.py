@@ -13,8 +13,10 @@ from typing import Any
 
 from sshjit import durations
 from sshjit.policy import Ask, Policy, PolicyError, Subject
+from sshjit.policy.model import Never
 from sshjit.policy.problems import did_you_mean
 from sshjit.policy.reader import Table
+from sshjit.policy.sentences import read_nevers
 from sshjit_client.policy.inventory import (
     FILE,
     Inventory,
@@ -30,7 +32,7 @@ from sshjit_client.policy.question import Question, evaluate, explain
 
 ADDRESS = "192.0.2.1"
 """The default of the address that a request comes from (RFC 5737: nobody's)."""
-_TOP = {"version": True, **dict.fromkeys(("policy", "inventory", "at", "hosts", "bastions", "people", "test"), False)}
+_TOP = {"version": True, **dict.fromkeys(("policy", "inventory", "at", "hosts", "bastions", "people", "test", "never"), False)}
 _ASKED = {
     **dict.fromkeys(("name", "person", "hosts"), True),
     **dict.fromkeys(("login", "action", "command", "for", "reason", "address", "break_glass", "at", "start"), False),
@@ -81,7 +83,17 @@ def run(case: Case) -> tuple[Difference, ...]:
     return tuple(differences)
 
 
-def load_cases(path: Path, policy_path: Path | None, inventory_path: Path | None, now: int) -> tuple[Case, ...]:
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """What a file of tests holds: the tests, and sentences to be proved of the policy from a time on."""
+
+    cases: tuple[Case, ...]
+    policy: Policy
+    nevers: tuple[Never, ...]
+    at: int
+
+
+def load_suite(path: Path, policy_path: Path | None, inventory_path: Path | None, now: int) -> Suite:
     """The tests in a file. ``policy_path`` and ``inventory_path`` win over what the file says.
 
     ``now`` is the time, unless the test or the file sets it.
@@ -100,7 +112,8 @@ def load_cases(path: Path, policy_path: Path | None, inventory_path: Path | None
     default = top.checked(("at",), parse_time, top.any("at")) if "at" in top else now
     tables = [Table(value, at, top.report, {**_ASKED, **_EXPECTED}) for at, value in top.tables("test")]
     cases = [_case(table, policy, inventory, default or now) for table in tables]
-    if not cases:
+    nevers = read_nevers(top, policy.labels, policy.roles, policy.actions)
+    if not cases and not nevers:
         top.wrong(("test",), "there are no tests", "write a [[test]] with name, person, hosts and expect")
     names = [case.name for case in cases]
     for number, name in enumerate(names):
@@ -108,7 +121,7 @@ def load_cases(path: Path, policy_path: Path | None, inventory_path: Path | None
             top.wrong(("test", number, "name"), f'"{name}" is the name of a test already')
     if top.report.problems:
         raise PolicyError(top.report.problems)
-    return tuple(cases)
+    return Suite(tuple(cases), policy, nevers, default or now)
 
 
 def _case(table: Table, policy: Policy, inventory: Inventory, now: int) -> Case:

@@ -46,10 +46,12 @@ def _granting(policy: Policy) -> Iterator[tuple[str, int, AllowRule]]:
 
 
 def _roles(policy: Policy, now: int) -> Iterator[Warn]:
-    denied = {role: rule.name for rule in policy.denies for role in rule.match.roles or ()}
-    used = {*denied}
+    denied = {role: f'deny "{rule.name}", which names' for rule in policy.denies for role in rule.match.roles or ()}
+    used = {*denied, *(role for rule in policy.denies for role in rule.match.not_roles)}
     for _, _, rule in _granting(policy):
+        denied.update((role, f'rule "{rule.name}", which leaves out') for role in rule.match.not_roles)
         used.update(rule.match.roles or ())
+        used.update(rule.match.not_roles)
         used.update(step.role for step in rule.approvals)
     used.update(role for roles in policy.permissions.values() for role in roles)
     for role, sources in policy.roles.items():
@@ -61,7 +63,7 @@ def _roles(policy: Policy, now: int) -> Iterator[Warn]:
             if source.ends is not None and source.ends <= now:
                 yield ("roles", role, number), f"this source ended on {show_time(source.ends)}"
             if source.ends is not None and role in denied:
-                yield ("roles", role, number), f'its end does not end the deny "{denied[role]}", which names this role'
+                yield ("roles", role, number), f"its end does not end the {denied[role]} this role"
 
 
 def _actions(policy: Policy) -> Iterator[Warn]:
@@ -176,6 +178,7 @@ def covers(wide: Matchers, narrow: Matchers) -> bool:
         hosts
         and same_time
         and _within(narrow.roles, wide.roles)
+        and set(wide.not_roles) <= set(narrow.not_roles)
         and _within(narrow.logins, wide.logins)
         and _within(narrow.actions, wide.actions)
     )

@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from sshjit.policy import fields
-from sshjit.policy.model import BREAK_GLASS_REASON, CLIENT, COMMAND, FORWARDING, SHELL
+from sshjit.policy.model import BREAK_GLASS_REASON, CLIENT, COMMAND, FORWARDING, REQUIREMENTS, SHELL
 from sshjit.policy.rules import HOURS, MOST_APPROVERS, MOST_EXTENSIONS, MOST_HOSTS
 from sshjit.policy.schedule import DAYS
 
@@ -144,6 +144,7 @@ _HOST_LABELS = {
 }
 _MATCHERS: dict[str, Schema] = {
     "roles": _list(_ROLE, "People with any of these roles."),
+    "not_roles": _list(_ROLE, "Not people with any of these roles."),
     "hosts": {
         "anyOf": [_HOST_LABELS, _list(_HOST_LABELS, "Hosts that any of these is about.")],
         "description": "Hosts with all of these labels, or that any of several such tables is about.",
@@ -219,6 +220,24 @@ def _rules(known: fields.Fields, description: str, **more: Any) -> Schema:
     return {"type": "array", "description": description, "items": rule}
 
 
+def _one_or_more(item: Schema, description: str) -> Schema:
+    return {"anyOf": [item, _list(item, description)], "description": description}
+
+
+_NEVER = _table(
+    fields.NEVER,
+    {
+        "name": {"type": "string", "pattern": _NAME, "description": "Unique among all sentences."},
+        "hosts": _MATCHERS["hosts"],
+        "login": _one_or_more({"type": "string", "pattern": _LOGIN}, "As these Unix accounts."),
+        "action": _one_or_more(_ROLE, "For these actions."),
+        "break_glass": _flag("By break-glass alone, or not by it; both, if not said."),
+        "unless_role": _one_or_more(_ROLE, "Nobody but people with any of these."),
+        "without": _one_or_more({"enum": list(REQUIREMENTS)}, "Without any of these; at all, if not said."),
+        "within": _date("Until the end of this day, in UTC; two years ahead, if not said."),
+    },
+    anyOf=[{"required": [key]} for key in fields.NEVER if key != "name"],
+)
 _TOP: dict[str, Schema] = {
     "version": {"const": 1, "description": "The version of the policy language."},
     "labels": _named(_LABEL, "The labels that hosts may carry.", _LABEL_NAME),
@@ -248,5 +267,6 @@ _TOP: dict[str, Schema] = {
     },
     "deny": _rules(fields.DENY, "Any of these that matches decides.", **_SOMETHING),
     "allow": _rules(fields.ALLOW, "Then the first of these that matches, in file order."),
+    "never": {"type": "array", "items": _NEVER, "description": "What ssh-jit policy prove decides."},
     "break_glass": _rules(fields.BREAK_GLASS, "Access in an emergency, without approval."),
 }

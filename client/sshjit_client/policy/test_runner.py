@@ -8,26 +8,32 @@ from collections.abc import Sequence
 from sshjit.styles import Styles
 from sshjit.terminal_text import inert
 from sshjit_client.console.styles import terminal_styles
-from sshjit_client.policy import expectations, outcome_json
-from sshjit_client.policy.expectations import Case, Difference
+from sshjit_client.policy import expectations, outcome_json, proof_text
+from sshjit_client.policy.expectations import Case, Difference, Suite
 from sshjit_client.policy.explanation import explanation_text
 from sshjit_client.policy.question import explain
 from sshjit_client.storage.machine import Machine
 
 
-def run_all(machine: Machine, cases: Sequence[Case], *, as_json: bool) -> int:
-    """Runs and prints; how many failed."""
-    results = [(case, expectations.run(case)) for case in cases]
+def run_all(machine: Machine, suite: Suite, *, as_json: bool) -> int:
+    """Runs the tests, decides the sentences, and prints; how many failed."""
+    results = [(case, expectations.run(case)) for case in suite.cases]
+    proofs = proof_text.decide(suite.policy, suite.nevers, suite.at)
     failed = [(case, differences) for case, differences in results if differences]
+    broken = [proof for proof in proofs if proof.answer is not None]
     if as_json:
-        machine.terminal.out(json.dumps([_result(case, differences) for case, differences in results], indent=2))
-        return len(failed)
+        values = [_result(case, differences) for case, differences in results]
+        machine.terminal.out(json.dumps([*values, *map(proof_text.proof_json, proofs)], indent=2))
+        return len(failed) + len(broken)
     styles = terminal_styles(machine.environ)
     for case, differences in failed:
         machine.terminal.out(_failure(case, differences, styles))
-    said = styles("bad", f"{len(failed)} failed") + ", " if failed else ""
-    machine.terminal.out(f"{said}{styles('good', f'{len(cases) - len(failed)} passed')}")
-    return len(failed)
+    for proof in broken:
+        machine.terminal.out(proof_text.broken_text(proof, styles))
+    bad, count = len(failed) + len(broken), len(results) + len(proofs)
+    said = styles("bad", f"{bad} failed") + ", " if bad else ""
+    machine.terminal.out(f"{said}{styles('good', f'{count - bad} passed')}")
+    return bad
 
 
 def _failure(case: Case, differences: Sequence[Difference], styles: Styles) -> str:

@@ -19,7 +19,7 @@ PAGE = Path(__file__).resolve().parents[3] / "docs" / "policy.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```toml\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
 SHOWN = re.findall(r"^<!-- (ssh-jit policy [^\n]*) -->\n```text\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
-HEAD, ALLOW, DATES, SEVERAL, SHARED, DENY, INVENTORY, TESTS, EDITOR, TAPLO = BLOCKS
+HEAD, ALLOW, DATES, SEVERAL, LEFT_OUT, SHARED, DENY, INVENTORY, TESTS, EDITOR, TAPLO = BLOCKS
 POLICY = f"{HEAD}\n{ALLOW}\n{DENY}"
 NEW = POLICY.replace('sre-lead = ["acme/group:SRE Leads"]', 'sre-lead = ["acme/group:SRE Leads", "acme/group:SRE"]')
 NEW = NEW.replace(', { from = "sre-lead", count = 1, signed = true }]', "]").replace('["sat", "sun"]', '["sun"]')
@@ -70,6 +70,22 @@ def test_the_rules_by_dates_say_what_the_page_says(folder: PolicyFolder) -> None
         words = ("--person", "dana", "--host", "db1", "--login", "deploy", "--at", f"{time_} Europe/Berlin")
         assert answer in folder.run("explain", path, *words).out, time_
     assert folder.run("explain", path, *words, "--json").json["policy"] != policy.load(POLICY).digest
+
+
+def test_people_who_are_left_out_are_those_of_the_page(folder: PolicyFolder) -> None:
+    head = HEAD[: HEAD.index("[roles]")].replace("role = {}", "")
+    path = folder.write("left-out.toml", f"{head}\n{LEFT_OUT}")
+    people = '[people.trainee]\nprovider = "acme"\ngroups = ["SRE", "Trainees"]\n'
+    people += '[people.lead]\nprovider = "acme"\ngroups = ["SRE", "SRE Leads"]\n'
+    folder.write("inventory.toml", f"{INVENTORY.replace(', role = ' + chr(34) + 'db' + chr(34), '')}\n{people}")
+
+    def said(person: str, at: str) -> str:
+        return folder.run("explain", path, "--person", person, "--host", "db1", "--at", f"{at} UTC").out
+
+    assert "ALLOWED" in said("alice", "2026-12-01 12:00")
+    assert "it is not for the role trainee" in said("trainee", "2026-12-01 12:00")
+    assert 'DENIED  rule "release-freeze"' in said("alice", "2026-12-20 12:00")
+    assert "ALLOWED" in said("lead", "2026-12-20 12:00")
 
 
 def test_what_rules_share_says_what_the_page_says(folder: PolicyFolder) -> None:

@@ -133,6 +133,7 @@ KNOWN: dict[str, fields.Fields] = {
     "allow..approvals.": fields.STEP,
     "roles..": fields.SOURCE,
     "terms.": fields.TERMS,
+    "never.": fields.NEVER,
     "files.": fields.CALENDAR_FILE,
     "calendars.": fields.CALENDAR,
 }

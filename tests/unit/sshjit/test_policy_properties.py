@@ -51,8 +51,14 @@ def lines(
 ) -> st.SearchStrategy[str]:
     """A table's keys, as TOML."""
     return st.fixed_dictionaries(required, optional=optional).map(
-        lambda chosen: "".join(f"{key} = {value}\n" for key, value in chosen.items())
+        lambda chosen: "".join(f"{key} = {value}\n" for key, value in chosen.items() if not _named_twice(chosen, key))
     )
+
+
+def _named_twice(chosen: dict[str, str], key: str) -> bool:
+    """Whether roles are among those that a rule is for and among those that it leaves out, which is an error."""
+    wanted, left_out = (set(json.loads(chosen.get(each, "[]"))) for each in ("roles", "not_roles"))
+    return key == "not_roles" and bool(wanted & left_out)
 
 
 roles, logins = subset("a", "b", "c"), subset("root", "deploy", "@own", "alice")
@@ -76,9 +82,10 @@ times = st.sampled_from(
     ]
 )
 flags = st.sampled_from(["true", "false"])
+spared = {"roles": roles, "not_roles": roles}
 deny = st.tuples(
-    lines({"logins": logins}, {"roles": roles, "hosts": hosts, "actions": actions, "unless_break_glass": flags})
-    | lines({"hosts": hosts}, {"roles": roles, "actions": actions, "unless_break_glass": flags}),
+    lines({"logins": logins}, {**spared, "hosts": hosts, "actions": actions, "unless_break_glass": flags})
+    | lines({"hosts": hosts}, {**spared, "actions": actions, "unless_break_glass": flags}),
     times,
 ).map("".join)
 requirements = {
@@ -88,6 +95,7 @@ requirements = {
     "fresh_login": st.just('"15m"'),
     "max_hosts": st.just("1"),
     "source": st.just('"client"'),
+    "not_roles": roles,
 }
 granting = {"roles": roles, "hosts": hosts, "logins": logins, "grant": st.just('"8h"'), "certificate": st.just('"5m"')}
 steps = st.sampled_from(["[]", '[{ from = "c", count = 1 }]'])
@@ -197,6 +205,8 @@ def test_what_is_allowed_keeps_its_bounds(policy: Policy, who: Subject, where: l
         assert ends_by(policy, who, where, now=now, **asked) == terms.ends_by  # type: ignore[arg-type]
         if terms.ends_by is not None:
             assert now < terms.ends_by
+            last = evaluate(policy, who, where, replace(ask, login=terms.login), terms.ends_by - 1)
+            assert not isinstance(last, Denied) or last.code != "denied_by_rule", "no deny begins before the end"
     else:
         assert outcome.message
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sshjit.policy import Allow, Ask, Denied, Host, Outcome, evaluate, explain, load
+from sshjit.policy import Allow, Ask, Denied, Host, Outcome, Subject, evaluate, explain, load
 from sshjit.policy.model import Extend
 from tests.unit.sshjit.policy_texts import ALLOW, BREAK_GLASS, HEAD, problems
 from tests.unit.sshjit.policy_world import ALICE, WEDNESDAY
@@ -226,3 +226,68 @@ def test_a_deny_on_all_values_but_some_spares_those_alone() -> None:
     assert isinstance(decide(text, WEB), Allow)
     assert isinstance(decide(text, DB), Denied)
     assert isinstance(decide(text, STAGING), Denied)
+
+
+# --------------------------------------------------------------------------------------------- all people but some
+
+PEOPLE = HEAD.replace(
+    'sre = ["acme/group:SRE"]',
+    'sre = ["acme/group:SRE"]\ntrainee = ["acme/group:Trainees"]\n'
+    'lead = [{ from = "acme/group:Leads", until = 2026-03-04 }]\n',
+)
+NO_TRAINEES = PEOPLE + ALLOW.replace('roles = ["sre"]', 'roles = ["sre"]\nnot_roles = ["trainee"]')
+FREEZE = '[[deny]]\nname = "freeze"\nhosts = { env = "staging" }\nnot_roles = ["lead"]\n'
+TRAINEE = replace(ALICE, groups=frozenset({"SRE", "Trainees"}))
+LEAD = replace(ALICE, groups=frozenset({"SRE", "Leads"}))
+MIDNIGHT_UTC = 1_772_668_800
+"""The end of 4 March, when nobody is a lead any more."""
+
+
+def answer(text: str, who: Subject, now: int = WEDNESDAY) -> Outcome:
+    policy, ask = load(text), Ask("deploy")
+    outcome = evaluate(policy, who, [STAGING], ask, now)
+    assert explain(policy, who, [STAGING], ask, now).outcome == outcome
+    return outcome
+
+
+def test_a_rule_that_allows_leaves_people_out() -> None:
+    assert isinstance(answer(NO_TRAINEES, ALICE), Allow)
+    refused = answer(NO_TRAINEES, TRAINEE)
+    assert isinstance(refused, Denied)
+    assert (refused.code, refused.hint) == (
+        "no_rule",
+        'rule "staging" is not for the role trainee; roles held: sre, trainee',
+    )
+    (report,) = explain(load(NO_TRAINEES), TRAINEE, [STAGING], Ask("deploy"), WEDNESDAY).rules
+    assert [(miss.matcher, miss.reason) for miss in report.misses] == [("not_roles", "it is not for the role trainee")]
+
+
+def test_whoever_may_be_one_of_them_is_left_out() -> None:
+    """By another sign-in, by an address that nobody verified, or by a source that has ended."""
+    other = replace(ALICE, denied_groups=frozenset({"SRE", "Trainees"}))
+    assert isinstance(answer(NO_TRAINEES, other), Denied)
+    dated = NO_TRAINEES.replace('["acme/group:Trainees"]', '[{ from = "acme/group:Trainees", until = 2026-01-01 }]')
+    assert isinstance(answer(dated, TRAINEE), Denied)
+
+
+def test_a_deny_spares_those_who_hold_a_role_until_it_ends() -> None:
+    text = PEOPLE + FREEZE + ALLOW
+    assert isinstance(answer(text, ALICE), Denied)
+    spared = answer(text, LEAD)
+    assert isinstance(spared, Allow)
+    assert spared.terms.ends_by == MIDNIGHT_UTC
+    assert isinstance(answer(text, LEAD, MIDNIGHT_UTC), Denied)
+    by_other_sign_in = replace(ALICE, denied_groups=frozenset({"SRE", "Leads"}))
+    assert isinstance(answer(text, by_other_sign_in), Denied)
+
+
+def test_a_deny_with_hours_begins_for_them_with_its_hours() -> None:
+    hours = 'hours = "12:00-13:00"\nzone = "UTC"\n'
+    spared = answer(PEOPLE + FREEZE + hours + ALLOW, LEAD)
+    assert isinstance(spared, Allow)
+    assert spared.terms.ends_by == MIDNIGHT_UTC + 12 * 3600
+
+
+def test_a_role_is_not_among_both() -> None:
+    text = PEOPLE + ALLOW.replace('roles = ["sre"]', 'roles = ["sre"]\nnot_roles = ["sre"]')
+    assert problems(text)[0].endswith('allow[0].not_roles[0]: "sre" is among roles too')

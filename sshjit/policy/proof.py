@@ -1,0 +1,338 @@
+"""Decides ``[[never]]``: whether a policy gives somebody, at some time, what a sentence says nobody gets.
+
+It is exact: a sentence holds, or there is a ``Counterexample`` that ``evaluate`` gives the same answer to, or it is
+``Undecided``, which counts as broken. It is finite because of what rules can look at:
+
+- *hosts*: all hosts of a request come under one rule, and a bastion only adds denies, so one host without a bastion is
+  enough. Of its labels only those values count apart that some rule names; all others are alike.
+- *logins*: who names no login gets one that they could have named. Own names that no rule writes out are all alike.
+- *people*: one account at one provider. A rule that allows needs one source of one of its roles. Further sources only
+  add denies and earlier rules, but for those of roles in ``not_roles``: whoever holds them may slip past a deny or past
+  an earlier rule. So people are looked at who have one source and, beside it, any of those.
+- *time*: a person's roles, and which rules match, change at the edges of ``Timeline`` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from functools import cached_property
+from itertools import product
+from math import prod
+
+from sshjit.names import lowered
+from sshjit.policy.analysis import Access, Holder, PolicyOverTime, Stretches, Timeline
+from sshjit.policy.compiled import Policy
+from sshjit.policy.index import members
+from sshjit.policy.model import OWN, AllowRule, HostLabels, Matchers, Never, Source
+from sshjit.policy.query import may_be_unix_name
+from sshjit.policy.types import Host, Subject
+
+YEARS = 2
+"""How far ahead is looked, where a sentence has no ``within``."""
+MOST = 20_000
+"""Kinds of hosts, or of people, that are looked at for one rule; with more the sentence is undecided."""
+_DAY = 24 * 3600
+_OTHER = "other"
+Labels = tuple[tuple[str, str], ...]
+"""Of one host."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counterexample:
+    """Somebody who gets what nobody should: ``rule`` decides from ``begin`` to ``end`` (seconds since the epoch)."""
+
+    never: Never
+    rule: str
+    subject: Subject
+    host: Host
+    login: str
+    action: str
+    break_glass: bool
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """A sentence that was not decided, and why."""
+
+    never: Never
+    why: str
+
+
+def prove(
+    policy: Policy, nevers: Sequence[Never], start: int, *, hosts: Iterable[Labels] = ()
+) -> tuple[Counterexample | Undecided, ...]:
+    """The sentences that do not hold of ``policy`` from ``start`` (seconds since the epoch) on, each with why.
+
+    Hosts have labels as the policy declares them; ``hosts`` are the labels of further ones.
+    """
+    ends = [_end(never) for never in nevers]
+    length = YEARS * 366 * _DAY
+    if None not in ends:
+        length = min(length, max([_DAY, *(end - start for end in ends if end is not None)]))
+    world = _World(policy, start, length, frozenset(hosts))
+    answers = (world.decide(never) for never in nevers)
+    return tuple(answer for answer in answers if answer is not None)
+
+
+def _end(never: Never) -> int | None:
+    """When the time ends that a sentence is about."""
+    after = None if never.within is None else never.within + timedelta(days=1)
+    return None if after is None else int(datetime.combine(after, time(), UTC).timestamp())
+
+
+class _TooMany(Exception):
+    pass
+
+
+class _World:
+    """One policy over the time that is looked at."""
+
+    def __init__(self, policy: Policy, start: int, length: int, hosts: Collection[Labels]) -> None:
+        self._policy = policy
+        self._start = start
+        self._length = length
+        self._hosts = hosts
+        self._people: dict[
+            tuple[Source, tuple[Source, ...], tuple[Source, ...], str | None], tuple[Subject, Holder]
+        ] = {}
+
+    @cached_property
+    def _over_time(self) -> PolicyOverTime:
+        return PolicyOverTime(self._policy, Timeline([self._policy], self._start, length=self._length))
+
+    def decide(self, never: Never) -> Counterexample | Undecided | None:
+        """What is wrong with a sentence; ``None``: it holds."""
+        during = self._during(never)
+        if during is None:
+            return Undecided(never, f"it reaches further ahead than {YEARS} years")
+        labels = {label for alternative in never.hosts or () for label, _ in alternative}
+        for what, named, known in (
+            ("role", never.unless_roles, self._policy.roles),
+            ("label", labels, self._policy.labels),
+        ):
+            unknown = sorted(set(named) - known.keys())
+            if unknown:
+                return Undecided(never, f"the policy has no {what} {' or '.join(unknown)}")
+        for break_glass in (False, True):
+            if never.break_glass in (None, break_glass):
+                answer = self._by_any_rule(never, during, break_glass=break_glass)
+                if answer is not None:
+                    return answer
+        return None
+
+    def _by_any_rule(self, never: Never, during: Stretches, *, break_glass: bool) -> Counterexample | Undecided | None:
+        rules = self._policy.break_glass if break_glass else self._policy.allows
+        denies = [deny.match for deny in self._policy.denies if not (break_glass and deny.unless_break_glass)]
+        for number, rule in enumerate(rules):
+            when = during & self._over_time.timeline.open_during(rule.match.schedule)
+            if not when or not _lacks(rule, never):
+                continue
+            relevant = [*denies, *(each.match for each in rules[:number])]
+            try:
+                example = self._against(never, rule, relevant, when, break_glass=break_glass)
+            except _TooMany as error:
+                return Undecided(never, f'rule "{rule.name}" leaves more than {MOST} {error} to look at')
+            if example is not None:
+                return example
+        return None
+
+    def _during(self, never: Never) -> Stretches | None:
+        """The stretches that a sentence is about; ``None`` if they are not all there."""
+        end = _end(never)
+        if end is None:
+            return -1
+        stretches = self._over_time.timeline.stretches
+        if end > stretches[-1].end:
+            return None
+        return (1 << sum(stretch.begin < end for stretch in stretches)) - 1
+
+    def _against(
+        self, never: Never, rule: AllowRule, relevant: Sequence[Matchers], during: Stretches, *, break_glass: bool
+    ) -> Counterexample | None:
+        """Somebody whom ``rule`` gives what it should not; ``relevant``: denies and rules above, which may keep it."""
+        actions = [each for each in rule.match.actions or () if not never.actions or each in never.actions]
+        relevant = [each for each in relevant if each.actions is None or not set(each.actions).isdisjoint(actions)]
+        hosts = list(self._hosts_of(rule, never, relevant))
+        for (login, own), action in product(self._logins(rule, never), actions):
+            for source in self._sources(rule):
+                for subject, holder in self._persons(source, relevant, own):
+                    for host in hosts:
+                        access = Access(holder, host, login, action, break_glass)
+                        example = self._violation(never, access, subject, during)
+                        if example is not None:
+                            return example
+        return None
+
+    def _violation(self, never: Never, access: Access, subject: Subject, during: Stretches) -> Counterexample | None:
+        for rule, when in self._over_time.decisions(access):
+            when &= during & ~self._excepted(never, access.holder)  # noqa: PLW2901
+            if when and _lacks(rule, never):
+                stretch = self._over_time.timeline.stretches[next(members(when))]
+                what = (access.host, access.login, access.action, access.break_glass)
+                return Counterexample(never, rule.name, subject, *what, stretch.begin, stretch.end)
+        return None
+
+    def _excepted(self, never: Never, holder: Holder) -> Stretches:
+        eras = self._over_time.timeline.eras
+        return sum(
+            eras[era] for era, roles in holder.roles.items() if any(role in roles for role in never.unless_roles)
+        )
+
+    # ---------------------------------------------------------------------------------------------------------- hosts
+
+    def _hosts_of(self, rule: AllowRule, never: Never, relevant: Sequence[Matchers]) -> Iterator[Host]:
+        """One host of each kind that ``rule`` and ``never`` are about."""
+        seen = set[Labels]()
+        for ours, theirs in product(rule.match.hosts or ((),), never.hosts or ((),)):
+            wanted = _both(ours, theirs)
+            if wanted is None:
+                continue
+            for labels in (*self._kinds(wanted, relevant), *(each for each in self._hosts if _fits(each, wanted))):
+                if labels not in seen:
+                    seen.add(labels)
+                    yield Host("host", "host", labels)
+
+    def _kinds(self, wanted: Mapping[str, Sequence[str]], relevant: Sequence[Matchers]) -> Iterator[Labels]:
+        """The labels of one host of each kind: of the values that no rule tells apart each label has one alone."""
+        named: dict[str, dict[str, set[int]]] = {label: {} for label in self._policy.labels}
+        free = {label for label in named if len(wanted.get(label, ())) != 1}
+        rows = (labels for match in relevant for labels in match.hosts or ()) if free else ()
+        for row, labels in enumerate(rows):
+            if all(label not in wanted or not set(wanted[label]).isdisjoint(values) for label, values in labels):
+                for label, values in labels:
+                    for value in values if label in free else ():
+                        named[label].setdefault(value, set()).add(row)
+        choices = [self._values(label, wanted.get(label), named[label]) for label in named]
+        if prod(map(len, choices)) > MOST:
+            raise _TooMany("kinds of hosts")
+        for chosen in product(*choices):
+            pairs = zip(named, chosen, strict=True)
+            yield tuple(sorted((label, value) for label, value in pairs if value is not None))
+
+    def _values(
+        self, label: str, wanted: Sequence[str] | None, named: Mapping[str, Collection[int]]
+    ) -> list[str | None]:
+        """Values of a label, one of each kind; ``None``: a host without it."""
+        declared = self._policy.labels[label]
+        if wanted is None and not named and not declared.required:
+            return [None]
+        if wanted is not None:
+            possible: list[str] = [value for value in wanted if declared.values is None or value in declared.values]
+        elif declared.values is not None:
+            possible = sorted(declared.values)
+        else:
+            possible = [*sorted(named), next(text for text in _fresh(_OTHER) if text not in named)]
+        alike = {frozenset(named.get(value, ())): value for value in reversed(possible)}
+        lacking: list[str | None] = [] if wanted is not None or declared.required else [None]
+        return [*alike.values(), *lacking]
+
+    # ----------------------------------------------------------------------------------------------- logins and people
+
+    def _logins(self, rule: AllowRule, never: Never) -> Iterator[tuple[str, str | None]]:
+        """The accounts that ``rule`` gives and ``never`` is about, each with the own name of who gets it."""
+        for login in rule.match.logins or ():
+            if login != OWN and (not never.logins or login in never.logins):
+                yield login, None
+            elif login != OWN and OWN in never.logins and may_be_unix_name(login):
+                yield login, login
+        if OWN not in (rule.match.logins or ()):
+            return
+        if not never.logins or OWN in never.logins:
+            named = {lowered(login) for login in self._named_logins}
+            fresh = next(name for name in _fresh("somebody") if name not in named)
+            yield fresh, fresh
+        for login in never.logins:
+            if login != OWN and may_be_unix_name(login):
+                yield login, login
+
+    @cached_property
+    def _named_logins(self) -> frozenset[str]:
+        rules = (*self._policy.denies, *self._policy.named.values())
+        matches: list[Matchers] = [rule.match for rule in rules]
+        return frozenset(login for match in matches for login in match.logins or ())
+
+    def _sources(self, rule: AllowRule) -> dict[Source, None]:
+        return dict.fromkeys(source for role in rule.match.roles or () for source in self._policy.roles[role])
+
+    def _persons(
+        self, source: Source, relevant: Sequence[Matchers], own: str | None
+    ) -> Iterator[tuple[Subject, Holder]]:
+        """Everybody with this source and, beside it, any that lets them slip past a deny or an earlier rule.
+
+        ``relevant`` has denies and rules that allow. A role that a deny leaves out helps who holds it; one that a rule
+        leaves out helps whoever may have it, also by another sign-in, which gives no right.
+        """
+        roles = dict.fromkeys(role for match in relevant for role in match.not_roles)
+        further = dict.fromkeys(
+            each
+            for role in roles
+            for each in self._policy.roles[role]
+            if each.provider == source.provider and each != source
+        )
+        if 3 ** len(further) > MOST:
+            raise _TooMany("kinds of people")
+        for how in product(("", "held", "had"), repeat=len(further)):
+            held = tuple(each for each, way in zip(further, how, strict=True) if way == "held")
+            had = tuple(each for each, way in zip(further, how, strict=True) if way == "had")
+            key = (source, held, had, own)
+            if key not in self._people:
+                subject = self._subject(source, held, had, own)
+                self._people[key] = subject, self._over_time.holder(subject)
+            yield self._people[key]
+
+    def _subject(self, source: Source, held: Sequence[Source], had: Sequence[Source], own: str | None) -> Subject:
+        def named(kind: str, sources: Iterable[Source]) -> frozenset[str]:
+            return frozenset(each.name for each in sources if each.kind == kind)
+
+        holds = (source, *held)
+        return Subject(
+            id="somebody",
+            provider=source.provider,
+            groups=named("group", holds),
+            emails=named("email", holds),
+            unix_name=own,
+            mfa=True,
+            hardware_key=True,
+            denied_groups=named("group", had),
+            denied_emails=named("email", had),
+            own_listed=own is not None and lowered(own) in self._policy.shared_logins,
+        )
+
+
+def _lacks(rule: AllowRule, never: Never) -> bool:
+    """Whether a rule gives what it gives without something that the sentence wants."""
+    has = {
+        "approval": bool(rule.approvals),
+        "reason": rule.reason is not None,
+        "mfa": rule.mfa,
+        "hardware_key": rule.hardware_key,
+        "fresh_login": rule.fresh_login is not None,
+        "signed_request": rule.signed_request,
+    }
+    return not never.without or not all(has[each] for each in never.without)
+
+
+def _both(one: HostLabels, other: HostLabels) -> dict[str, tuple[str, ...]] | None:
+    """The labels that satisfy both; ``None`` if no host does."""
+    wanted = dict(one)
+    for label, values in other:
+        wanted[label] = tuple(value for value in wanted.get(label, values) if value in values)
+    return wanted if all(wanted.values()) else None
+
+
+def _fits(host: Labels, wanted: Mapping[str, Sequence[str]]) -> bool:
+    labels = dict(host)
+    return all(labels.get(label) in values for label, values in wanted.items())
+
+
+def _fresh(word: str) -> Iterator[str]:
+    """``word``, ``word2``, ``word3`` and so on."""
+    yield word
+    number = 2
+    while True:
+        yield f"{word}{number}"
+        number += 1

@@ -1,0 +1,357 @@
+"""``[[never]]``: what is proved of a policy agrees with trying everybody, everywhere, at every edge of time."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import pytest
+
+from sshjit.policy import Ask, Denied, Host, Policy, Subject, evaluate, explain, load
+from sshjit.policy.model import AllowRule, DenyRule, Matchers, Never
+from sshjit.policy.proof import Counterexample, Undecided, prove
+from sshjit.policy.query import usable_unix_name
+from sshjit.policy.roles import denied_roles, role_ends
+from tests.unit.sshjit.policy_texts import ALLOW, BREAK_GLASS, HEAD, problems
+from tests.unit.sshjit.policy_world import at
+
+START = at("2026-03-04 12:00")
+ROUNDS = 2000
+
+# ------------------------------------------------------------------------------------------- random policies in TOML
+
+WORLD = """\
+version = 1
+[labels]
+env = { values = ["prod", "staging"], required = true }
+role = {}
+[roles]
+a = ["acme/group:A", { from = "acme/group:Passing", until = 2026-03-05 }]
+b = ["acme/group:B", "acme/email:b@example.com"]
+c = ["partner/group:A", { from = "acme/group:C", until = 2026-03-06 }]
+[actions.run]
+command = "/bin/run"
+[calendars]
+holidays = [2026-03-05, { from = 2026-03-07, until = 2026-03-08 }]
+[terms.strict]
+approvals = [{ from = "b", count = 1 }]
+mfa = true
+grant = "1h"
+certificate = "5m"
+"""
+HOSTS = ['{ env = "prod" }', '{ env = "staging" }', '{ role = "db" }', '{ role = ["web", "db"] }']
+HOSTS += ['{ env = "prod", role = "db" }', '{ env = { not = "prod" } }', '[{ env = "prod" }, { role = "web" }]']
+TIMES = ["", "", 'days = ["sat", "sun"]\nzone = "Europe/Berlin"\n', 'hours = "20:00-08:00"\nzone = "Europe/Berlin"\n']
+TIMES += ['days = ["fri", "holidays"]\nhours = "20:00-08:00"\nzone = "Europe/Berlin"\n']
+TIMES += ['not_days = ["holidays", "wed"]\nzone = "Europe/Berlin"\n']
+TIMES += ['from = 2026-03-05\nuntil = 2026-03-06\nzone = "Asia/Tokyo"\n']
+LOGINS = ["root", "deploy", "@own", "alice"]
+PLAIN = 'approvals = []\ngrant = "1h"\ncertificate = "5m"\n'
+
+
+def some(chance: random.Random, values: Sequence[str]) -> str:
+    return str(chance.sample(values, chance.randint(1, len(values)))).replace("'", '"')
+
+
+def rule_text(chance: random.Random, kind: str, number: int) -> str:
+    roles = chance.sample("abc", chance.randint(1, 2))
+    others = [role for role in "abc" if role not in roles]
+    lines = [f"[[{kind}]]", f'name = "{kind.replace("_", "-")}-{number}"']
+    grants = kind != "deny"
+    if grants or chance.random() < 0.3:
+        lines.append(f"roles = {some(chance, roles)}")
+    if chance.random() < 0.4:
+        lines.append(f"not_roles = {some(chance, others)}")
+    anywhere = not grants and chance.random() < 0.2
+    if not anywhere:
+        lines.append(f"hosts = {chance.choice(HOSTS)}")
+    if grants or anywhere or chance.random() < 0.3:
+        lines.append(f"logins = {some(chance, LOGINS)}")
+    if chance.random() < 0.3:
+        lines.append(f"actions = {some(chance, ['shell', 'run'])}")
+    text = "\n".join(lines) + "\n" + chance.choice(TIMES)
+    if kind == "deny":
+        return text + ("" if chance.random() < 0.5 else "unless_break_glass = true\n")
+    if kind == "break_glass":
+        return f'{text}grant = "1h"\ncertificate = "5m"\nreview_within = "1d"\n'
+    return text + chance.choice([PLAIN, 'terms = "strict"\n', PLAIN + "mfa = true\n", 'terms = "strict"\n'])
+
+
+def never_text(chance: random.Random) -> str:
+    lines = ["[[never]]", "within = 2026-03-09"]
+    lines += [f"hosts = {chance.choice(HOSTS)}"] if chance.random() < 0.8 else []
+    lines += [f'login = "{chance.choice(LOGINS)}"'] if chance.random() < 0.7 else []
+    lines += [f'action = "{chance.choice(["shell", "run"])}"'] if chance.random() < 0.7 else []
+    lines += [f"break_glass = {chance.choice(['true', 'false', 'false'])}"] if chance.random() < 0.8 else []
+    lines += [f'unless_role = "{chance.choice("abc")}"'] if chance.random() < 0.5 else []
+    lines += [f"without = {some(chance, ['approval', 'mfa'])}"] if chance.random() < 0.5 else []
+    return "\n".join(lines) + "\n"
+
+
+def policy_text(seed: int) -> str:
+    chance = random.Random(seed)  # noqa: S311 - the same policies each time
+    text = WORLD + never_text(chance)
+    for kind, most in (("deny", 3), ("allow", 5), ("break_glass", 1)):
+        text += "".join(rule_text(chance, kind, number) for number in range(chance.randint(0, most)))
+    return text
+
+
+# ----------------------------------------------------------------------------------------------- everything is tried
+
+
+@dataclass(frozen=True)
+class Somebody:
+    """A person in the small world, at one of the moments."""
+
+    roles: frozenset[str]
+    denied: frozenset[str]
+    own: str | None
+
+
+KINDS = [
+    tuple((label, value) for label, value in (("env", env), ("role", role)) if value)
+    for env in ("prod", "staging")
+    for role in ("db", "web", "none", "")
+]
+DAYS = range(4, 10)
+HOURS = [f"{hour:02d}:{minute:02d}" for hour in (0, 1, 8, 16, 20) for minute in (0, 30)]
+MOMENTS = sorted({START, *(at(f"2026-03-{day:02d} {hour}") for day in DAYS for hour in HOURS)})
+MOMENTS = [moment for moment in MOMENTS if START <= moment < at("2026-03-10 01:00")]
+"""Within every stretch that these policies can have: their edges are full hours of Berlin's clocks."""
+
+
+def subjects() -> Iterator[Subject]:
+    """Everybody: each source held, had by another sign-in, or neither; with each own name that matters."""
+    for own in (None, "alice", "deploy", "zed"):
+        for ways in itertools.product(range(3), repeat=4):
+            held = {name for name, way in zip(("A", "B", "C", "Passing"), ways, strict=True) if way == 1}
+            had = {name for name, way in zip(("A", "B", "C", "Passing"), ways, strict=True) if way == 2}
+            yield Subject("x", "acme", frozenset(held), frozenset(), own, denied_groups=frozenset(had), own_listed=True)
+        yield Subject("x", "partner", frozenset({"A"}), frozenset(), own, own_listed=True)
+
+
+PEOPLE = list(subjects())
+
+
+def everybody(policy: Policy, moment: int) -> set[Somebody]:
+    return {
+        Somebody(frozenset(role_ends(policy, who, moment)), denied_roles(policy, who), usable_unix_name(policy, who))
+        for who in PEOPLE
+    }
+
+
+def on_host(match: Matchers, labels: dict[str, str], *, deny: bool) -> bool:
+    return match.hosts is None or any(
+        all((labels[label] in values) if label in labels else deny for label, values in alternative)
+        for alternative in match.hosts
+    )
+
+
+def for_person(match: Matchers, who: Somebody, login: str, *, deny: bool) -> bool:
+    wanted, left_out = (who.denied, who.roles) if deny else (who.roles, who.denied)
+    if match.roles is not None and not wanted & set(match.roles):
+        return False
+    if left_out & set(match.not_roles):
+        return False
+    return match.logins is None or login in match.logins or ("@own" in match.logins and login == who.own)
+
+
+def lacks(rule: AllowRule, never: Never) -> bool:
+    has = {"approval": rule.approvals, "mfa": rule.mfa}
+    return not never.without or any(not has[each] for each in never.without)
+
+
+def broken(policy: Policy, never: Never) -> bool:
+    """Whether anybody gets it, by trying everything; moments at which the same rules and roles count are tried once."""
+    logins = ("root", "deploy", "alice", "zed")
+    ends = {source.ends for sources in policy.roles.values() for source in sources if source.ends is not None}
+    people_of: dict[frozenset[int], list[Somebody]] = {}
+    done = set[object]()
+    for moment in MOMENTS:
+        over = frozenset(end for end in ends if end <= moment)
+        if over not in people_of:
+            people = (who for who in everybody(policy, moment) if who.roles)
+            people_of[over] = [who for who in people if not who.roles & set(never.unless_roles)]
+        for glass in (False, True):
+            if never.break_glass not in (None, glass):
+                continue
+            rules = [each for each in (policy.break_glass if glass else policy.allows) if open_(each, moment)]
+            denies = [each for each in policy.denies if open_(each, moment) and not (glass and each.unless_break_glass)]
+            situation = (over, glass, *(each.name for each in (*rules, *denies)))
+            if situation not in done and rules and tried(never, rules, denies, people_of[over], logins):
+                return True
+            done.add(situation)
+    return False
+
+
+def open_(rule: AllowRule | DenyRule, moment: int) -> bool:
+    return rule.match.schedule is None or rule.match.schedule.matches(moment)
+
+
+def tried(
+    never: Never, rules: list[AllowRule], denies: list[DenyRule], people: list[Somebody], logins: Sequence[str]
+) -> bool:
+    wanted = Matchers(None, never.hosts, None, None, None)
+    for kind, action in itertools.product(KINDS, ("shell", "run", "command")):
+        labels = dict(kind)
+        if (never.actions and action not in never.actions) or not on_host(wanted, labels, deny=False):
+            continue
+        here = [
+            each for each in rules if on_host(each.match, labels, deny=False) and action in (each.match.actions or ())
+        ]
+        against = [
+            each
+            for each in denies
+            if on_host(each.match, labels, deny=True) and (each.match.actions is None or action in each.match.actions)
+        ]
+        if not any(lacks(each, never) for each in here):
+            continue
+        for who, login in itertools.product(people, logins):
+            if never.logins and login not in never.logins and not ("@own" in never.logins and login == who.own):
+                continue
+            rule = next((each for each in here if for_person(each.match, who, login, deny=False)), None)
+            if rule is None or not lacks(rule, never):
+                continue
+            if not any(for_person(each.match, who, login, deny=True) for each in against):
+                return True
+    return False
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_what_is_proved_is_what_trying_everything_finds(part: int) -> None:
+    """In 2,000 random policies; and every counterexample is what ``evaluate`` and ``explain`` say."""
+    answers = {True: 0, False: 0}
+    for seed in range(part * ROUNDS // 8, (part + 1) * ROUNDS // 8):
+        text = policy_text(seed)
+        policy = load(text)
+        (never,) = policy.nevers
+        found = prove(policy, policy.nevers, START)
+        answers[bool(found)] += 1
+        assert bool(found) == broken(policy, never), f"seed {seed}\n{text}\n{found}"
+        for each in found:
+            assert isinstance(each, Counterexample)
+            confirm(policy, each)
+    assert min(answers.values()) > ROUNDS / 8 / 10, answers
+
+
+def confirm(policy: Policy, example: Counterexample) -> None:
+    """Asks just that, at the beginning and at the end of the time that is named."""
+    command = "id" if example.action == "command" else None
+    reason = "CHG-7 the site is down"
+    ask = Ask(
+        example.login, example.action, command, reason=reason, address="192.0.2.1", break_glass=example.break_glass
+    )
+    for now in (example.begin, example.end - 1):
+        subject = replace(example.subject, auth_time=now)
+        outcome = evaluate(policy, subject, [example.host], ask, now)
+        explained = explain(policy, subject, [example.host], ask, now)
+        assert not isinstance(outcome, Denied), outcome
+        assert explained.outcome == outcome
+        assert [each.name for each in explained.rules if each.decides] == [example.rule]
+        assert not set(role_ends(policy, subject, now)) & set(example.never.unless_roles)
+        assert lacks(policy.named[example.rule], example.never)
+
+
+# ----------------------------------------------------------------------------------------------------- by hand
+
+
+def decided(text: str, start: int = START) -> list[str]:
+    """What breaks, as ``name: rule`` or the reason why it is undecided."""
+    policy = load(text)
+    found = prove(policy, policy.nevers, start)
+    return [f"{x.never.name}: {x.rule if isinstance(x, Counterexample) else x.why}" for x in found]
+
+
+NEVER = '[[never]]\nname = "prod"\nhosts = { env = "prod" }\n'
+PROD = ALLOW.replace("staging", "prod")
+
+
+def test_a_sentence_holds_until_a_rule_breaks_it() -> None:
+    assert decided(HEAD + NEVER + ALLOW) == []
+    assert decided(HEAD + NEVER + PROD) == ["prod: prod"]
+    assert decided(HEAD + NEVER + 'without = "approval"\n' + PROD) == ["prod: prod"]
+    approved = PROD.replace("approvals = []", 'approvals = [{ from = "sre", count = 1 }]')
+    assert decided(HEAD + NEVER + 'without = "approval"\n' + approved) == []
+    assert decided(HEAD + NEVER + 'without = ["approval", "mfa"]\n' + approved) == ["prod: prod"]
+    assert decided(HEAD + NEVER + 'unless_role = "sre"\n' + PROD) == []
+    assert decided(HEAD + NEVER + 'login = "root"\n' + PROD) == []
+    assert decided(HEAD + NEVER + "break_glass = false\n" + BREAK_GLASS) == []
+    assert decided(HEAD + NEVER + BREAK_GLASS) == ["prod: on-call"]
+
+
+def test_a_rule_that_begins_next_year_breaks_it_unless_the_sentence_ends_before() -> None:
+    later = PROD + 'from = 2027-06-01\nzone = "UTC"\n'
+    assert decided(HEAD + NEVER + later) == ["prod: prod"]
+    assert decided(HEAD + NEVER + "within = 2027-05-31\n" + later) == []
+    assert decided(HEAD + NEVER + "within = 2027-06-01\n" + later) == ["prod: prod"]
+    assert decided(HEAD + NEVER + "within = 2039-06-01\n" + later) == ["prod: it reaches further ahead than 2 years"]
+
+
+def test_hours_in_two_zones_overlap_in_some_weeks_alone() -> None:
+    """The clocks of New York change two weeks before those of Berlin: then, and not now, nine there is two here."""
+    rule = PROD + 'hours = "09:00-10:00"\nzone = "America/New_York"\n'
+    freeze = '[[deny]]\nname = "freeze"\nhours = "15:00-16:00"\nzone = "Europe/Berlin"\n'
+    assert decided(HEAD + NEVER + "within = 2026-03-07\n" + freeze + rule) == []
+    assert decided(HEAD + NEVER + "within = 2026-03-14\n" + freeze + rule) == ["prod: prod"]
+
+
+def test_who_holds_one_role_more_slips_past_a_deny_or_an_earlier_rule() -> None:
+    roles = HEAD + 'lead = ["acme/group:Leads"]\n' + NEVER
+    deny = '[[deny]]\nname = "no"\nhosts = { env = "prod" }\nnot_roles = ["lead"]\n'
+    assert decided(roles + 'unless_role = "lead"\n' + deny + PROD) == []
+    assert decided(roles + deny + PROD) == ["prod: prod"]
+    first = PROD.replace('"prod"\nroles', '"first"\nnot_roles = ["lead"]\nroles', 1).replace(
+        "approvals = []", 'approvals = [{ from = "sre", count = 1 }]'
+    )
+    assert decided(roles + 'without = "approval"\n' + first + PROD) == ["prod: prod"]
+
+
+def test_hosts_that_are_there_count_beside_those_that_the_policy_declares() -> None:
+    text = HEAD.replace("[roles]", 'role = { values = ["db"], required = true }\n[roles]') + NEVER
+    rules = PROD.replace('{ env = "prod" }', '{ env = "prod", role = "db" }').replace('name = "prod"', 'name = "db"')
+    rules = rules.replace("approvals = []", 'approvals = [{ from = "sre", count = 1 }]') + PROD
+    policy = load(text + 'without = "approval"\n' + rules)
+    assert prove(policy, policy.nevers, START) == ()
+    (found,) = prove(policy, policy.nevers, START, hosts=[(("env", "prod"),)])
+    assert isinstance(found, Counterexample)
+    assert found.host == Host("host", "host", (("env", "prod"),))
+
+
+def test_what_is_not_decided_does_not_hold() -> None:
+    other = load(HEAD.replace('sre = ["acme/group:SRE"]', 'dba = ["acme/group:D"]') + "")
+    nevers = load(HEAD + NEVER + 'unless_role = "sre"\n' + ALLOW).nevers
+    (undecided,) = prove(other, nevers, START)
+    assert isinstance(undecided, Undecided)
+    assert undecided.why == "the policy has no role sre"
+    labels = "".join(f"l{number} = {{}}\n" for number in range(9))
+    denies = "".join(
+        f'[[deny]]\nname = "d{number}{value}"\nhosts = {{ l{number} = "{value}" }}\nlogins = ["x{value}"]\n'
+        for number in range(9)
+        for value in "abc"
+    )
+    text = HEAD.replace("[roles]", f"{labels}[roles]") + NEVER + denies + PROD
+    assert decided(text) == ['prod: rule "prod" leaves more than 20000 kinds of hosts to look at']
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('hosts = { env = "prd" }', 'hosts.env: the label "env" has no value "prd"; did you mean "prod"?'),
+        ('unless_role = "sr"', 'unless_role: there is no role "sr"; did you mean "sre"?'),
+        ('without = "approvals"', 'without: there is no requirement "approvals"; did you mean "approval"?'),
+        ('within = "2027-12-31"', "within: must be a date, is a string; write it like within = 2026-12-31"),
+        ('login = "a b"', "login: 'a b' is not an account name"),
+        ('action = "migrat"', 'action: there is no action "migrat"'),
+        ("break_glass = 1", "break_glass: must be true or false, is a whole number"),
+        ('role = "sre"', "role: unknown key"),
+    ],
+)
+def test_what_is_wrong_with_a_sentence(line: str, problem: str) -> None:
+    assert problems(f"{HEAD}[[never]]\n{line}\n{ALLOW}")[0].startswith(f"7: never[0].{problem}")
+
+
+def test_a_sentence_says_something_and_has_a_name_of_its_own() -> None:
+    assert "never[0]: forbids everything; say what nobody must have" in problems(f'{HEAD}[[never]]\nname = "x"\n')[0]
+    assert 'never[1].name: "prod" is the name of a sentence already' in problems(HEAD + NEVER + NEVER)[0]
