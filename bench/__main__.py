@@ -22,6 +22,7 @@ from bench import (
     long_log,
     pages,
     policy_evaluation,
+    policy_proof,
     revocation,
     session_end,
     socket_certificates,
@@ -31,6 +32,7 @@ from bench.results import Result, table
 
 LINES: dict[str, Callable[[Environment], Iterator[Result]]] = {
     "evaluate": policy_evaluation.lines,
+    "proof": policy_proof.lines,
     "socket": socket_certificates.lines,
     "log": long_log.lines,
     "start": client_start.lines,

@@ -16,6 +16,7 @@ from sshjit import ca_protocol as m
 from sshjit import policy, sshkey, wire
 from sshjit.errors import Failed, Refused, SshJitError
 from sshjit.events import KeyActivated, KeyAdded, Started, Turned
+from sshjit.policy import PolicyError
 from sshjit_ca import outages
 from sshjit_ca.access import absence, emergency_certificates, policy_change, provider_bindings
 from sshjit_ca.access.expiry import Sweeper
@@ -76,13 +77,32 @@ class Authority:
             record_first_keys(context)
         context.keys.open()
         context.record(Started(epoch, context.config.installation, context.keys.fingerprints(), context.release))
-        if context.state.policy != context.policy.digest:
-            policy_change.put_in_force(context, context.policy, context.policy_text)
+        self._take_policy()
         provider_bindings.bind_used(context)
         emergency_certificates.take_in(context)
         context.journal.commit()
         context.keys.remember(context.keys.turns())
         emergency_certificates.taken_in(context)
+
+    def _take_policy(self) -> None:
+        """Puts the policy of the file in force; the one of before goes on if it says that this one must never be."""
+        context = self._context
+        if context.state.policy == context.policy.digest:
+            return
+        before = dict(context.store.policy_texts()).get(context.state.policy or "")
+        if before is not None:
+            with contextlib.suppress(PolicyError):  # a policy that this release cannot read says nothing
+                in_force, hosts = policy.load(before), context.state.hosts.values()
+                broken = policy_change.broken_sentences(in_force, context.policy, hosts, context.now)
+                if broken:
+                    _log.error("the policy file was not loaded, it gives what must never be: %s", dict(broken))
+                    context.policy, context.policy_text, context.policy_refused = in_force, before, True
+                    return
+        policy_change.put_in_force(context, context.policy, context.policy_text)
+
+    def _broken(self, new: policy.Policy) -> tuple[policy_change.Broken, ...]:
+        context = self._context
+        return policy_change.broken_sentences(context.policy, new, context.state.hosts.values(), context.now)
 
     def beat(self) -> None:
         """Shows others that this writer lives, and learns whether it is the writer still.
@@ -130,6 +150,7 @@ class Authority:
 
         Raises:
             Invalid: ``bad_policy``, with every problem.
+            Refused: ``never_broken``.
             Failed: ``clock``, ``disk_full``, ``not_signing``, ``fenced``.
 
         """
@@ -138,6 +159,7 @@ class Authority:
         changed = new.digest != self._context.policy.digest
         for trouble in self._context.troubles if changed else ():
             raise trouble
+        policy_change.require_unbroken(self._broken(new))
         reply = policy_change.change_policy(self._context, new, text)
         if changed:
             self._commit()

@@ -15,6 +15,7 @@ from sshjit.ca_protocol.logins import LoginNative, LoginWeb
 from sshjit.ca_protocol.operating import LoadPolicy, Status
 from sshjit.errors import Failed, Invalid, SshJitError
 from sshjit.providers import Provider
+from sshjit_ca.access import policy_change
 from sshjit_ca.access.policy_change import PolicyFile
 from sshjit_ca.config import read_policy
 from sshjit_ca.context import Context
@@ -85,7 +86,9 @@ def read_policy_file(context: Context, _: LoadPolicy, __: int) -> PolicyFile:
     """The policy file as it is now; what is wrong with it is for the handler to say."""
     try:
         text = read_policy(context.config)
-        return PolicyFile(text, policy.load(text, file=context.config.policy.name))
+        new = policy.load(text, file=context.config.policy.name)
+        hosts = tuple(context.state.hosts.values())
+        return PolicyFile(text, new, policy_change.broken_sentences(context.policy, new, hosts, context.now))
     except SshJitError as error:
         return PolicyFile("", error)
 

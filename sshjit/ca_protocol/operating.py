@@ -51,6 +51,8 @@ class LoadPolicy(Message, answer="PolicyLoadReply"):
     dry_run: bool
     end_what_it_forbids: bool = wire.added(2, default=False, weakens=True)
     """Revoke the open grants that would not be given any more, also when the policy of the file is in force already."""
+    accept: bool = wire.added(2, default=False, weakens=True)
+    """Load it although it breaks what must never be, by the policy in force or by itself."""
 
 
 @dataclass(frozen=True, slots=True)

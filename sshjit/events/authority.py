@@ -25,6 +25,8 @@ class PolicyLoaded:
 
     digest: str
     rules: int
+    accepted: tuple[str, ...] = added(default=())
+    """What must never be by the policy before or by this one, and is: the operator accepted it, by these names."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ _DAY = 24 * 3600
 _OTHER = "other"
 Labels = tuple[tuple[str, str], ...]
 """Of one host."""
+_Wanted = Mapping[str, Sequence[str]]
+"""Labels that a host must have, each with the values that it may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +157,17 @@ class _World:
     ) -> Counterexample | None:
         """Somebody whom ``rule`` gives what it should not; ``relevant``: denies and rules above, which may keep it."""
         actions = [each for each in rule.match.actions or () if not never.actions or each in never.actions]
-        relevant = [each for each in relevant if each.actions is None or not set(each.actions).isdisjoint(actions)]
-        hosts = list(self._hosts_of(rule, never, relevant))
+        pairs = product(rule.match.hosts or ((),), never.hosts or ((),))
+        wanted = [both for ours, theirs in pairs if (both := _both(ours, theirs)) is not None]
+        if not actions or not wanted:
+            return None
+        relevant = [
+            each
+            for each in relevant
+            if (each.actions is None or not set(each.actions).isdisjoint(actions))
+            and any(_meet(labels, each_wanted) for labels in each.hosts or ((),) for each_wanted in wanted)
+        ]
+        hosts = list(self._hosts_of(wanted, relevant))
         for (login, own), action in product(self._logins(rule, never), actions):
             for source in self._sources(rule):
                 for subject, holder in self._persons(source, relevant, own):
@@ -184,28 +195,24 @@ class _World:
 
     # ---------------------------------------------------------------------------------------------------------- hosts
 
-    def _hosts_of(self, rule: AllowRule, never: Never, relevant: Sequence[Matchers]) -> Iterator[Host]:
-        """One host of each kind that ``rule`` and ``never`` are about."""
+    def _hosts_of(self, wanted: Iterable[_Wanted], relevant: Sequence[Matchers]) -> Iterator[Host]:
+        """One host of each kind that has what is wanted, and those that are there."""
         seen = set[Labels]()
-        for ours, theirs in product(rule.match.hosts or ((),), never.hosts or ((),)):
-            wanted = _both(ours, theirs)
-            if wanted is None:
-                continue
-            for labels in (*self._kinds(wanted, relevant), *(each for each in self._hosts if _fits(each, wanted))):
+        for each in wanted:
+            for labels in (*self._kinds(each, relevant), *(host for host in self._hosts if _fits(host, each))):
                 if labels not in seen:
                     seen.add(labels)
                     yield Host("host", "host", labels)
 
-    def _kinds(self, wanted: Mapping[str, Sequence[str]], relevant: Sequence[Matchers]) -> Iterator[Labels]:
+    def _kinds(self, wanted: _Wanted, relevant: Sequence[Matchers]) -> Iterator[Labels]:
         """The labels of one host of each kind: of the values that no rule tells apart each label has one alone."""
         named: dict[str, dict[str, set[int]]] = {label: {} for label in self._policy.labels}
         free = {label for label in named if len(wanted.get(label, ())) != 1}
         rows = (labels for match in relevant for labels in match.hosts or ()) if free else ()
         for row, labels in enumerate(rows):
-            if all(label not in wanted or not set(wanted[label]).isdisjoint(values) for label, values in labels):
-                for label, values in labels:
-                    for value in values if label in free else ():
-                        named[label].setdefault(value, set()).add(row)
+            for label, values in labels if _meet(labels, wanted) else ():
+                for value in values if label in free else ():
+                    named[label].setdefault(value, set()).add(row)
         choices = [self._values(label, wanted.get(label), named[label]) for label in named]
         if prod(map(len, choices)) > MOST:
             raise _TooMany("kinds of hosts")
@@ -316,7 +323,7 @@ def _lacks(rule: AllowRule, never: Never) -> bool:
     return not never.without or not all(has[each] for each in never.without)
 
 
-def _both(one: HostLabels, other: HostLabels) -> dict[str, tuple[str, ...]] | None:
+def _both(one: HostLabels, other: HostLabels) -> _Wanted | None:
     """The labels that satisfy both; ``None`` if no host does."""
     wanted = dict(one)
     for label, values in other:
@@ -324,7 +331,12 @@ def _both(one: HostLabels, other: HostLabels) -> dict[str, tuple[str, ...]] | No
     return wanted if all(wanted.values()) else None
 
 
-def _fits(host: Labels, wanted: Mapping[str, Sequence[str]]) -> bool:
+def _meet(labels: HostLabels, wanted: _Wanted) -> bool:
+    """Whether some host has what is wanted and one of these values of each of these labels."""
+    return all(label not in wanted or not set(wanted[label]).isdisjoint(values) for label, values in labels)
+
+
+def _fits(host: Labels, wanted: _Wanted) -> bool:
     labels = dict(host)
     return all(labels.get(label) in values for label, values in wanted.items())
 

@@ -6,7 +6,7 @@ at once, whom that meets. Sessions go on until their grant ends, unless the oper
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -16,7 +16,9 @@ from sshjit.api.views import RequestState
 from sshjit.ca_protocol.operating import PolicyLoadReply
 from sshjit.errors import Refused, SshJitError
 from sshjit.events import PolicyLoaded
-from sshjit.policy import Policy
+from sshjit.policy import Policy, words
+from sshjit.policy.proof import Counterexample, Undecided, prove
+from sshjit.policy.schedule import show_time
 from sshjit.requests import Request
 from sshjit_ca.access import recheck
 from sshjit_ca.access.revocation import close_grant
@@ -24,13 +26,17 @@ from sshjit_ca.context import Context, person_of
 from sshjit_ca.state import Host, request_index
 from sshjit_ca.state.hosts import name_of
 
+Broken = tuple[str, str]
+"""The name of a sentence (``[[never]]``), and how it is broken."""
+
 
 @dataclass(frozen=True, slots=True)
 class PolicyFile:
-    """What the policy file says: a policy and its text, or why it is none."""
+    """What the policy file says: a policy and its text, or why it is none; and which sentences it breaks."""
 
     text: str
     policy: Policy | SshJitError
+    broken: tuple[Broken, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +47,48 @@ class Effects:
     ask_again: tuple[AffectedView, ...]
 
 
+def broken_sentences(in_force: Policy, new: Policy, hosts: Iterable[Host], now: int) -> tuple[Broken, ...]:
+    """What must never be by the policy in force, or by the new one itself, and would be by the new one.
+
+    ``hosts`` are those that are enrolled. It may take seconds.
+    """
+    nevers = (*in_force.nevers, *(never for never in new.nevers if never not in in_force.nevers))
+    if new.digest == in_force.digest or not nevers:
+        return ()
+    answers = prove(new, nevers, now, hosts={host.labels for host in hosts})
+    return tuple((answer.never.name, _broken_by(answer)) for answer in answers)
+
+
+def _broken_by(answer: Counterexample | Undecided) -> str:
+    if isinstance(answer, Undecided):
+        return f'"{answer.never.name}" cannot be decided: {answer.why}'
+    sources = ", ".join(sorted(answer.subject.groups | answer.subject.emails))
+    what = f"{words.doing(answer.action)} a host with {words.pairs(answer.host.labels)} as {answer.login}"
+    who = f"{answer.subject.provider}/{sources}, from {show_time(answer.begin)} on"
+    return f'"{answer.never.name}": rule "{answer.rule}" allows {what} to {who}'
+
+
+def require_unbroken(broken: Sequence[Broken]) -> None:
+    """Raises ``Refused``: ``never_broken``, if there is any."""
+    if broken:
+        text = "; ".join(how for _, how in broken)
+        hint = "ssh-jit policy prove explains it; ssh-jit-ca policy load --accept loads it all the same"
+        raise Refused("never_broken", f"the policy gives what must never be: {text}", hint=hint)
+
+
 def change_policy(
-    context: Context, new: Policy, text: str, *, dry_run: bool = False, end_what_it_forbids: bool = False
+    context: Context,
+    new: Policy,
+    text: str,
+    *,
+    dry_run: bool = False,
+    end_what_it_forbids: bool = False,
+    accepted: tuple[str, ...] = (),
 ) -> PolicyLoadReply:
-    """Puts a policy in force, or with ``dry_run`` only says what that would do."""
+    """Puts a policy in force, or with ``dry_run`` only says what that would do.
+
+    ``accepted`` are the sentences that it breaks, which the operator has accepted.
+    """
     changed = new.digest != context.policy.digest
     effects = Effects((), ())
     then = replace(context, policy=new, policy_text=text) if changed else context
@@ -52,7 +96,7 @@ def change_policy(
         effects = effects_on(then, going_on(context))
     forbidden = forbidden_grants(then) if end_what_it_forbids else ()
     if changed and not dry_run:
-        put_in_force(context, new, text)
+        put_in_force(context, new, text, accepted)
     if not dry_run:
         end_grants(context, forbidden, f"policy {new.digest[:12]} forbids it")
     return PolicyLoadReply(
@@ -66,10 +110,10 @@ def change_policy(
     )
 
 
-def put_in_force(context: Context, new: Policy, text: str) -> None:
+def put_in_force(context: Context, new: Policy, text: str, accepted: tuple[str, ...] = ()) -> None:
     """Writes down that this is the policy from now on."""
     context.journal.keep_policy(new.digest, text)
-    context.record(PolicyLoaded(new.digest, rules_in(new)))
+    context.record(PolicyLoaded(new.digest, rules_in(new), accepted))
     context.policy, context.policy_text = new, text
 
 

@@ -24,6 +24,7 @@ def add_commands(commands: Any) -> None:
     load.description = (
         "Read the policy file again and put it in force, as SIGHUP does. A file with an error changes nothing."
     )
+    load.add_argument("--accept", action="store_true", help="also if it gives what must never be ([[never]])")
     load.add_argument("--dry-run", action="store_true", help="only say what it would close")
     load.add_argument(
         "--end-what-it-forbids", action="store_true", help="revoke the open grants that it would not give"
@@ -49,7 +50,7 @@ def _show(conf: Config, options: argparse.Namespace) -> int:
 
 def _load(conf: Config, options: argparse.Namespace) -> int:
     reply = admin_client.call(
-        conf.admin_socket, m.LoadPolicy(options.dry_run, options.end_what_it_forbids), m.PolicyLoadReply
+        conf.admin_socket, m.LoadPolicy(options.dry_run, options.end_what_it_forbids, options.accept), m.PolicyLoadReply
     )
     cli_show.say(options, reply, loaded)
     return 0

@@ -142,18 +142,22 @@ def load_policy(context: Context, message: LoadPolicy) -> PolicyLoadReply:
 
     Raises:
         Invalid: ``bad_policy``, with every problem.
+        Refused: ``never_broken``.
         Failed: the file cannot be read, or others than its owner can write it.
 
     """
     file = context.prepared(PolicyFile)
+    broken = () if message.accept else file.broken
     if not message.dry_run:
-        context.policy_refused = isinstance(file.policy, SshJitError)
+        context.policy_refused = isinstance(file.policy, SshJitError) or bool(broken)
     if isinstance(file.policy, SshJitError):
         raise file.policy
+    policy_change.require_unbroken(broken)
     return policy_change.change_policy(
         context,
         file.policy,
         file.text,
         dry_run=message.dry_run,
         end_what_it_forbids=message.end_what_it_forbids,
+        accepted=tuple(name for name, _ in file.broken),
     )

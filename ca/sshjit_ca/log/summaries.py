@@ -294,7 +294,8 @@ def _started(_: State, event: events.Started) -> str:
 
 
 def _policy(_: State, event: events.PolicyLoaded) -> str:
-    return f"policy {event.digest[:12]} with {event.rules} rules is in force"
+    despite = f", although it breaks {', '.join(event.accepted)}" if event.accepted else ""
+    return f"policy {event.digest[:12]} with {event.rules} rules is in force{despite}"
 
 
 def _provider(_: State, event: events.ProviderBound) -> str:

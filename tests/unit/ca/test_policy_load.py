@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from sshjit import ca_protocol as m
+from sshjit import entries, events
 from sshjit.errors import Failed, Invalid, Refused, SshJitError
 from sshjit_ca.cli import policies as cli_policies
 from sshjit_ca.cli.effects import effects
@@ -324,3 +325,87 @@ def test_an_open_grant_shows_the_end_that_policy_gives_it_now(ca: Installation) 
     assert [each.ends for each in mine] == [ten]
     ca.later(2 * 3600)
     assert [each.request for each in load_and_end(ca).ended] == [grant.id]
+
+
+# ------------------------------------------------------------------------------------------------ what must never be
+
+NEVER = (
+    '[[allow]]\nname = "staging"',
+    '[[never]]\nname = "prod-approval"\nhosts = { env = "prod" }\nwithout = "approval"\n[[allow]]\nname = "staging"',
+)
+LAX = ('approvals = [{ from = "lead", count = 1 }]\npending', "approvals = []\npending")
+
+
+def tried(ca: Installation, *changes: tuple[str, str], **options: bool) -> m.Reply | SshJitError:
+    """Writes the policy's file, and has the operator load it."""
+    text = ca.policy
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    (ca.home / "policy.toml").write_text(text)
+    (answer,) = ca.say_all([replace(m.LoadPolicy(dry_run=False), **options)], "admin")
+    if isinstance(answer, m.PolicyLoadReply) and answer.loaded:
+        ca.policy = text
+    return answer
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_what_must_never_be_is_not_loaded(ca: Installation, dry_run: bool) -> None:  # noqa: FBT001
+    load(ca, NEVER)
+    before, size = ca.context.policy.digest, ca.context.journal.size
+    refused = tried(ca, LAX, dry_run=dry_run)
+    assert isinstance(refused, Refused)
+    assert (refused.code, ca.context.policy.digest, ca.context.journal.size) == ("never_broken", before, size)
+    assert '"prod-approval": rule "database" allows logging in to a host with env=prod and role=db' in refused.message
+    assert "--accept" in refused.hint
+    (ca.home / "policy.toml").write_text(ca.policy)
+    assert ca.say(m.LoadPolicy(dry_run=True), m.PolicyLoadReply, "admin").changed is False
+
+
+def test_the_sentence_of_the_policy_in_force_counts_not_that_of_the_new_one(ca: Installation) -> None:
+    """Who takes the sentence away takes it away in a step of its own."""
+    load(ca, NEVER)
+    both = (NEVER[1], NEVER[0])
+    assert getattr(tried(ca, LAX, both), "code", "") == "never_broken"
+    assert isinstance(tried(ca, both), m.PolicyLoadReply)
+    assert isinstance(tried(ca, LAX), m.PolicyLoadReply)
+
+
+def test_a_policy_that_breaks_its_own_sentence_is_not_loaded_either(ca: Installation) -> None:
+    load(ca, LAX)
+    assert getattr(tried(ca, NEVER), "code", "") == "never_broken"
+
+
+def test_a_role_that_is_gone_leaves_a_sentence_undecided_which_is_no_proof(ca: Installation) -> None:
+    load(ca, (NEVER[0], NEVER[1].replace('without = "approval"', 'unless_role = "dba"')))
+    refused = tried(ca, ("dba", "database-people"))
+    assert isinstance(refused, Refused)
+    assert "cannot be decided: the policy has no role dba" in refused.message
+
+
+def test_the_operator_accepts_it_and_the_log_says_so(ca: Installation) -> None:
+    load(ca, NEVER)
+    answer = tried(ca, LAX, accept=True)
+    assert isinstance(answer, m.PolicyLoadReply)
+    assert answer.loaded
+    (*_, last) = [entries.read(row.entry) for row in ca.store.rows()]
+    assert isinstance(last, events.PolicyLoaded)
+    assert last.accepted == ("prod-approval",)
+    assert ca.context.policy_refused is False
+
+
+def test_the_one_in_force_goes_on_after_a_reload_and_after_a_start(ca: Installation) -> None:
+    load(ca, NEVER)
+    before = ca.context.policy.digest
+    lax = ca.policy.replace(*LAX)
+    with pytest.raises(Refused) as refused:
+        ca.authority.change_policy(lax)
+    assert refused.value.code == "never_broken"
+    (ca.home / "policy.toml").write_text(lax)
+    ca.restart()
+    assert (ca.context.policy.digest, ca.context.policy_refused) == (before, True)
+    assert ca.ask(ca.native(DANA), "db1").request.state == "pending"
+    (ca.home / "policy.toml").write_text(ca.policy.replace('grant = "8h"', 'grant = "7h"'))
+    ca.restart()
+    assert ca.context.policy.digest != before
+    assert ca.context.policy_refused is False

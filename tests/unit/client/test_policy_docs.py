@@ -19,7 +19,7 @@ PAGE = Path(__file__).resolve().parents[3] / "docs" / "policy.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```toml\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
 SHOWN = re.findall(r"^<!-- (ssh-jit policy [^\n]*) -->\n```text\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
-HEAD, ALLOW, DATES, SEVERAL, LEFT_OUT, SHARED, DENY, INVENTORY, TESTS, EDITOR, TAPLO = BLOCKS
+HEAD, ALLOW, DATES, SEVERAL, LEFT_OUT, SHARED, DENY, INVENTORY, TESTS, NEVER, EDITOR, TAPLO = BLOCKS
 POLICY = f"{HEAD}\n{ALLOW}\n{DENY}"
 NEW = POLICY.replace('sre-lead = ["acme/group:SRE Leads"]', 'sre-lead = ["acme/group:SRE Leads", "acme/group:SRE"]')
 NEW = NEW.replace(', { from = "sre-lead", count = 1, signed = true }]', "]").replace('["sat", "sun"]', '["sun"]')
@@ -35,7 +35,8 @@ def folder(
     monkeypatch.chdir(tmp_path)
     made = PolicyFolder(tmp_path, capsys)
     typo = POLICY.replace('certificate = "5m"', 'certificat = "5m"', 1)
-    for name, text in (("policy", POLICY), ("new", NEW), ("inventory", INVENTORY), ("tests", TESTS), ("typo", typo)):
+    texts = {"policy": POLICY, "new": NEW, "inventory": INVENTORY, "tests": TESTS, "typo": typo, "never": POLICY + NEVER}
+    for name, text in texts.items():
         made.write(f"{name}.toml", text)
     yield made
     monkeypatch.undo()
@@ -104,6 +105,19 @@ def test_what_rules_share_says_what_the_page_says(folder: PolicyFolder) -> None:
     assert 'gives more than the terms "prod", which may only be tightened' in folder.run("check", looser).err
 
 
+def test_sentences_in_the_file_of_tests_are_decided_with_them(folder: PolicyFolder) -> None:
+    folder.write("tests.toml", f"{TESTS}\n{NEVER}")
+    result = run(folder, "ssh-jit policy test tests.toml")
+    assert (result.code, result.out.splitlines()[-1]) == (1, "1 failed, 4 passed")
+    assert "BROKEN root-is-for-leads" in result.out
+    values = run(folder, "ssh-jit policy test tests.toml --json").json
+    assert [each["passed"] for each in values] == [True, True, True, True, False]
+    assert values[4]["counterexample"]["labels"] == {"env": "prod"}
+    folder.write("tests.toml", f"{TESTS}\n{NEVER}break_glass = false\n")
+    result = run(folder, "ssh-jit policy test tests.toml")
+    assert (result.code, result.out) == (0, "5 passed\n")
+
+
 def test_the_tests_on_the_page_pass(folder: PolicyFolder) -> None:
     assert run(folder, "ssh-jit policy test tests.toml").out == "3 passed\n"
 
@@ -115,8 +129,8 @@ def test_the_page_shows_what_the_command_prints(folder: PolicyFolder, command: s
 
 
 def test_every_command_is_on_the_page() -> None:
-    assert {command.split()[2] for command, _ in SHOWN} == {"check", "explain", "diff"}
-    for name in ("check", "explain", "test", "diff", "schema"):
+    assert {command.split()[2] for command, _ in SHOWN} == {"check", "explain", "diff", "prove"}
+    for name in ("check", "explain", "test", "diff", "prove", "schema"):
         assert f"**{name}** " in TEXT
 
 

@@ -345,7 +345,7 @@ def test_what_is_not_decided_does_not_hold() -> None:
         ('login = "a b"', "login: 'a b' is not an account name"),
         ('action = "migrat"', 'action: there is no action "migrat"'),
         ("break_glass = 1", "break_glass: must be true or false, is a whole number"),
-        ('role = "sre"', "role: unknown key"),
+        ('login = "root"\nrole = "sre"', "role: unknown key"),
     ],
 )
 def test_what_is_wrong_with_a_sentence(line: str, problem: str) -> None:
