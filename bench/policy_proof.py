@@ -63,7 +63,8 @@ def _text(rules: int) -> str:
         for i in denies
     )
     allows = "".join(
-        f'[[allow]]\nname = "a{i}"\nroles = ["r{i}"]\nhosts = {{ env = "{("prod", "staging")[i % 2]}", team = "t{i}" }}\n'
+        f'[[allow]]\nname = "a{i}"\nroles = ["r{i}"]\n'
+        f'hosts = {{ env = "{("prod", "staging")[i % 2]}", team = "t{i}" }}\n'
         f'logins = ["deploy", "@own"]\n{_TIMES[i % 5]}approvals = [{{ from = "r0", count = 1 }}]\n'
         'grant = "1h"\ncertificate = "5m"\n'
         for i in teams

@@ -16,7 +16,7 @@ from sshjit_client.policy.explanation import explanation_text
 from sshjit_client.policy.inventory import Inventory
 from sshjit_client.policy.question import Question, explain
 
-_REASON = "a reason"
+_REASON = "made up for this proof"
 
 
 @dataclass(frozen=True, slots=True)

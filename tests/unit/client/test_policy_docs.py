@@ -35,8 +35,8 @@ def folder(
     monkeypatch.chdir(tmp_path)
     made = PolicyFolder(tmp_path, capsys)
     typo = POLICY.replace('certificate = "5m"', 'certificat = "5m"', 1)
-    texts = {"policy": POLICY, "new": NEW, "inventory": INVENTORY, "tests": TESTS, "typo": typo, "never": POLICY + NEVER}
-    for name, text in texts.items():
+    texts = {"policy": POLICY, "new": NEW, "inventory": INVENTORY, "tests": TESTS, "typo": typo}
+    for name, text in {**texts, "never": POLICY + NEVER}.items():
         made.write(f"{name}.toml", text)
     yield made
     monkeypatch.undo()
