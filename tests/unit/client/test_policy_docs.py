@@ -19,7 +19,7 @@ PAGE = Path(__file__).resolve().parents[3] / "docs" / "policy.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```toml\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
 SHOWN = re.findall(r"^<!-- (ssh-jit policy [^\n]*) -->\n```text\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
-HEAD, ALLOW, DATES, SEVERAL, LEFT_OUT, SHARED, DENY, INVENTORY, TESTS, NEVER, EDITOR, TAPLO = BLOCKS
+HEAD, ALLOW, DATES, SEVERAL, LEFT_OUT, SHARED, DENY, EDGES, EDGE_TESTS, INVENTORY, TESTS, NEVER, EDITOR, TAPLO = BLOCKS
 POLICY = f"{HEAD}\n{ALLOW}\n{DENY}"
 NEW = POLICY.replace('sre-lead = ["acme/group:SRE Leads"]', 'sre-lead = ["acme/group:SRE Leads", "acme/group:SRE"]')
 NEW = NEW.replace(', { from = "sre-lead", count = 1, signed = true }]', "]").replace('["sat", "sun"]', '["sun"]')
@@ -103,6 +103,40 @@ def test_what_rules_share_says_what_the_page_says(folder: PolicyFolder) -> None:
     assert "required      a sign-in within 30 min, a second factor" in taken
     looser = folder.write("looser.toml", path.read_text().replace('grant  = "30m"', 'grant  = "2h"'))
     assert 'gives more than the terms "prod", which may only be tightened' in folder.run("check", looser).err
+
+
+EDGE_INVENTORY = """version = 1
+[hosts]
+lab1 = { env = "lab" }
+lab2 = { env = "lab" }
+lab3 = { env = "lab" }
+stage1 = { env = "stage" }
+prod1 = { env = "prod" }
+[people.ann]
+provider = "acme"
+emails = ["ANN@example.com"]
+own = "ann"
+mfa = true
+[people.otto]
+provider = "acme"
+groups = ["ops"]
+[people.shouting]
+provider = "acme"
+groups = ["DEV"]
+mfa = true
+"""
+
+
+def test_where_two_readings_are_possible_the_page_says_which_one_counts(folder: PolicyFolder) -> None:
+    folder.write("edges.toml", EDGES)
+    folder.write("edges-inventory.toml", EDGE_INVENTORY)
+    folder.write("tests.toml", EDGE_TESTS)
+    assert run(folder, "ssh-jit policy test tests.toml").out == "23 passed\n"
+    names = re.findall(r'\{ name = "([a-z]+)"', EDGE_TESTS)
+    table = TEXT[TEXT.index("## Where two readings") : TEXT.index("## On your laptop")]
+    cells = " ".join(re.findall(r"^\|.*\| ([^|]*) \|$", table, re.MULTILINE))
+    shown = re.findall(r"`([a-z]+)`", cells)
+    assert shown == names, "each line of the table has its test, in this order"
 
 
 def test_sentences_in_the_file_of_tests_are_decided_with_them(folder: PolicyFolder) -> None:
