@@ -154,7 +154,7 @@ _MATCHERS: dict[str, Schema] = {
     ),
     "actions": _list(
         {"type": "string", "pattern": _NAME},
-        f'"{SHELL}", names of actions, or "{COMMAND}" for an exact command. In a deny any, if not said; else "{SHELL}".',
+        f'"{SHELL}", names of actions, or "{COMMAND}" for an exact one. In a deny any, else "{SHELL}", if not said.',
     ),
     "days": _list(_DAYS, f"On which days: {', '.join(DAYS)}, and names of calendars."),
     "not_days": _list(_DAYS, "On which days not, as for days."),
