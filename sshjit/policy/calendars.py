@@ -104,11 +104,11 @@ def with_files(text: str, read: Callable[[str], str], *, file: str = "policy.tom
             line = key_lines(text).get(("calendars",), 1)
             message = f"{names.show(name)} is not the name of a TOML file beside the policy"
             raise PolicyError([Problem(file, line, "calendars", message, _FILE_HINT)])
-        text = f'{text}{"" if text.endswith(chr(10)) else chr(10)}\n[files."{name}"]\n{_checked(name, read(name))}'
+        text = f'{text}{"" if text.endswith(chr(10)) else chr(10)}\n[files."{name}"]\n{check_file(name, read(name))}'
     return text
 
 
-def _checked(name: str, text: str) -> str:
+def check_file(name: str, text: str) -> str:
     """The text of a calendar file, which says nothing but its dates: put into a policy, it must not say more there."""
     report = Report(name, key_lines(text))
     values = document(text, name)

@@ -11,6 +11,7 @@ from typing import Any
 
 from sshjit.errors import Failed, Refused
 from sshjit_ca import config
+from sshjit_ca.cli import calendars as cli_calendars
 from sshjit_ca.cli import explain as cli_explain
 from sshjit_ca.cli import hosts as cli_hosts
 from sshjit_ca.cli import init as cli_init
@@ -86,6 +87,7 @@ def _parser(default_config: Path) -> argparse.ArgumentParser:
     cli_care.add_commands(commands)
     cli_log.add_commands(commands)
     cli_policies.add_commands(commands)
+    cli_calendars.add_commands(commands)
     cli_explain.add_commands(commands)
     cli_report.add_commands(commands)
     return parser

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zoneinfo
 from collections.abc import Iterator
 
@@ -164,8 +165,10 @@ def test_t62_a_value_that_no_host_can_have_is_not_taken() -> None:
 
 
 @pytest.fixture
-def no_zones() -> Iterator[None]:
-    """As on a machine without tzdata."""
+def no_zones(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As on a machine without tzdata, the package of the system and that of Python."""
+    for name in ("tzdata", "tzdata.zoneinfo"):
+        monkeypatch.setitem(sys.modules, name, None)
     zoneinfo.reset_tzpath(())
     zoneinfo.ZoneInfo.clear_cache()
     yield
