@@ -210,7 +210,8 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("comparison_text", "outcome_json"),
         ("comparison", "question"),
         ("inventory", "lint"),
-        ("policy_files", "schedule_text", "schema", "term_changes"),
+        ("fall_through",),
+        ("covering", "policy_files", "schedule_text", "schema", "term_changes"),
     ],
 }
 """The members of a package, files and folders alike, from the top floor down: imports go to lower floors only."""

@@ -5,18 +5,19 @@ Only what is certain is a warning: after one that was wrong, people stop reading
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from operator import itemgetter
 from pathlib import Path
 
 from sshjit.policy import Policy, empty_roles, words
-from sshjit.policy.model import AllowRule, DenyRule, HostLabels, Matchers, Rule
+from sshjit.policy.model import AllowRule, DenyRule, Rule
 from sshjit.policy.problems import Path as KeyPath
 from sshjit.policy.problems import Problem, Report
-from sshjit.policy.schedule import Schedule, show_time
+from sshjit.policy.schedule import show_time
 from sshjit.tomllines import key_lines
+from sshjit_client.policy.covering import covers
+from sshjit_client.policy.fall_through import fall_through
 from sshjit_client.policy.policy_files import read_text
 
 Warn = tuple[KeyPath, str]
@@ -33,6 +34,7 @@ def warnings(policy: Policy, path: Path, now: int) -> tuple[Problem, ...]:
         *_terms(policy),
         *_over(policy, now),
         *_rules(policy, now),
+        *_laxer(policy),
     ):
         report.add(at, message)
     return tuple(sorted(report.problems, key=lambda problem: problem.line))
@@ -133,6 +135,12 @@ def _over(policy: Policy, now: int) -> Iterator[Warn]:
             yield (kind, number, "until"), "it is over: the rule does not match any more"
 
 
+def _laxer(policy: Policy) -> Iterator[Warn]:
+    for kind, rules in (("allow", policy.allows), ("break_glass", policy.break_glass)):
+        for number, key, text in fall_through(policy, rules):
+            yield (kind, number, key), text
+
+
 class _Earlier:
     """The rules above one, by what a rule must share to cover another, so that not all pairs are compared."""
 
@@ -167,37 +175,3 @@ class _Earlier:
 def _denies_all(deny: DenyRule, rule: AllowRule) -> bool:
     spared = deny.unless_break_glass and rule.break_glass is not None
     return not spared and covers(deny.match, rule.match)
-
-
-def covers(wide: Matchers, narrow: Matchers) -> bool:
-    """Whether ``wide`` certainly matches everything that ``narrow``, the matchers of an allow, matches."""
-    hosts = wide.hosts is None or all(any(_has(labels, other) for other in wide.hosts) for labels in narrow.hosts or ())
-    same_time = wide.schedule is None or _same_hours(wide.schedule, narrow.schedule) or _always(wide.schedule)
-    # With a deny on logins it counts which login is chosen, and that is one of the narrow rule's in any case.
-    return (
-        hosts
-        and same_time
-        and _within(narrow.roles, wide.roles)
-        and set(wide.not_roles) <= set(narrow.not_roles)
-        and _within(narrow.logins, wide.logins)
-        and _within(narrow.actions, wide.actions)
-    )
-
-
-def _has(labels: HostLabels, wanted: HostLabels) -> bool:
-    """Whether every host with ``labels`` has those that are ``wanted``."""
-    values = dict(labels)
-    return all(label in values and set(values[label]) <= set(accepted) for label, accepted in wanted)
-
-
-def _within(narrow: Iterable[str] | None, wide: Iterable[str] | None) -> bool:
-    return wide is None or (narrow is not None and set(narrow) <= set(wide))
-
-
-def _same_hours(one: Schedule, other: Schedule | None) -> bool:
-    """Whether they say the same; in the night of a clock change what forbids covers what allows."""
-    return other is not None and replace(one, forbids=other.forbids) == other
-
-
-def _always(schedule: Schedule) -> bool:
-    return len(schedule.days) == 7 and (schedule.start, schedule.end) == (0, 24 * 60) and not schedule.edges

@@ -17,6 +17,8 @@ from tests.unit.client.policy_folder import PolicyFolder
 from tests.unit.sshjit.policy_texts import ALLOW, HEAD
 from tests.unit.sshjit.policy_world import TEXT, WEDNESDAY
 
+REQUIRED = HEAD.replace("] }", "], required = true }", 1)
+
 
 @pytest.fixture
 def folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> PolicyFolder:
@@ -128,6 +130,37 @@ def test_a_deny_of_the_same_hours_covers_a_rule(tmp_path: Path) -> None:
     assert warned(tmp_path, HEAD + deny + ALLOW + hours) == [
         'allow[0]: never allows anything: deny "office" matches everything that it matches'
     ]
+
+
+BY_ONE = 'approvals = [{ from = "sre", count = 1 }]'
+STRICT = ALLOW.replace('"staging"', '"strict"', 1).replace("approvals = []", BY_ONE) + "mfa = true\n"
+HOURS = 'hours = "09:00-18:00"\nzone = "UTC"\n'
+
+
+def test_a_laxer_rule_decides_outside_the_hours(tmp_path: Path) -> None:
+    warning = 'outside its time rule "staging" decides, which asks for less: approvals and mfa'
+    assert warned(tmp_path, REQUIRED + STRICT + HOURS + ALLOW) == [f"allow[0].hours: {warning}"]
+    dates = 'until = 2027-03-04\nzone = "UTC"\n'
+    assert warned(tmp_path, REQUIRED + STRICT + dates + ALLOW) == [f"allow[0].hours: {warning}"]
+
+
+def test_what_is_not_certain_is_no_warning(tmp_path: Path) -> None:
+    """The later rule asks for as much; or another rule, or a deny, may come into it."""
+    as_much = ALLOW.replace("approvals = []", BY_ONE) + "mfa = true\n"
+    assert warned(tmp_path, REQUIRED + STRICT + HOURS + as_much) == []
+    between = ALLOW.replace('"staging"', '"other"', 1).replace('"deploy"', '"deploy", "root"') + HOURS
+    assert warned(tmp_path, REQUIRED + STRICT + HOURS + between + ALLOW) == []
+    deny = '[[deny]]\nname = "night"\nhosts = { env = "staging" }\nhours = "18:00-09:00"\nzone = "UTC"\n'
+    assert warned(tmp_path, REQUIRED + deny + STRICT + HOURS + ALLOW) == []
+
+
+def test_a_laxer_rule_decides_for_a_host_without_the_label(tmp_path: Path) -> None:
+    head = REQUIRED.replace("[roles]", "role = {}\n[roles]")
+    strict = STRICT.replace('{ env = "staging" }', '{ env = "staging", role = "db" }')
+    less = 'rule "staging" decides, which asks for less: approvals and mfa'
+    warning = f'allow[0].hosts: for a host without the label "role", which is not required, {less}'
+    assert warned(tmp_path, head + strict + ALLOW) == [warning]
+    assert warned(tmp_path, head.replace("role = {}", "role = { required = true }") + strict + ALLOW) == []
 
 
 def test_roles_actions_and_steps_that_lead_nowhere(tmp_path: Path) -> None:

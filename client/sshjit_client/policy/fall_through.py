@@ -1,0 +1,110 @@
+"""Warnings about rules beside which a laxer one decides: outside their hours, or for a host without a label.
+
+That is how the first match works, and rarely what was meant. Only what is certain is a warning: the laxer rule matches
+everything that the other one would, at any time, and no rule between them and no deny comes into it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Literal
+
+from sshjit.approvals import covers as approvals_cover
+from sshjit.policy import Policy, words
+from sshjit.policy.model import OWN, AllowRule, HostLabels, Matchers
+from sshjit_client.policy.covering import covers, is_always
+
+Laxer = tuple[int, str, str]
+"""The number of a rule, the key that is to be looked at, and the warning."""
+
+
+def fall_through(policy: Policy, rules: Sequence[AllowRule]) -> Iterator[Laxer]:
+    """The warnings about the rules of one kind, in file order."""
+    by_role, by_login = _numbers(rules, "roles"), _numbers(rules, "logins")
+    for number, rule in enumerate(rules):
+        near = [_sharing(by_role, rule.match.roles or ()), _sharing(by_login, (*(rule.match.logins or ()), OWN))]
+        some = near[0] if OWN in (rule.match.logins or ()) else min(near, key=len)
+        later = sorted(each for each in some if each > number)
+        if not later or any(_overlap(deny.match, rule.match) for deny in policy.denies):
+            continue
+        if rule.match.schedule is not None:
+            asks = _laxer(rule, rule.match, rules, later)
+            if asks:
+                yield number, "hours", f"outside its time {asks}"
+        for label in _optional_labels(policy, rule):
+            asks = _laxer(rule, replace(rule.match, hosts=_without(label, rule.match.hosts or ())), rules, later)
+            if asks:
+                yield number, "hosts", f'for a host without the label "{label}", which is not required, {asks}'
+
+
+def _numbers(rules: Sequence[AllowRule], matcher: Literal["roles", "logins"]) -> dict[str, list[int]]:
+    """The rules by what their matcher accepts."""
+    numbers: dict[str, list[int]] = {}
+    for number, rule in enumerate(rules):
+        for value in getattr(rule.match, matcher) or ():
+            numbers.setdefault(value, []).append(number)
+    return numbers
+
+
+def _sharing(numbers: Mapping[str, list[int]], values: Iterable[str]) -> set[int]:
+    return {number for value in values for number in numbers.get(value, ())}
+
+
+def _laxer(rule: AllowRule, match: Matchers, rules: Sequence[AllowRule], later: Sequence[int]) -> str:
+    """That the next rule which matches all of this asks for less; empty if it does not, or if that is not certain."""
+    for number in later:
+        other = rules[number]
+        if covers(other.match, replace(match, schedule=None)) and (
+            other.match.schedule is None or is_always(other.match.schedule)
+        ):
+            less = _less(rule, other)
+            return f'rule "{other.name}" decides, which asks for less: {words.listed(less)}' if less else ""
+        if _overlap(other.match, match):
+            return ""
+    return ""
+
+
+def _less(rule: AllowRule, other: AllowRule) -> list[str]:
+    """What ``rule`` requires and ``other`` does not, or not so much of."""
+    fresh, others = rule.fresh_login, other.fresh_login
+    compared = {
+        "approvals": approvals_cover(other.approvals, rule.approvals),
+        "reason": rule.reason is None or other.reason is not None,
+        "fresh_login": fresh is None or (others is not None and others <= fresh),
+        "mfa": other.mfa or not rule.mfa,
+        "hardware_key": other.hardware_key or not rule.hardware_key,
+        "signed_request": other.signed_request or not rule.signed_request,
+    }
+    return [key for key, as_much in compared.items() if not as_much]
+
+
+def _optional_labels(policy: Policy, rule: AllowRule) -> list[str]:
+    """The labels that every alternative of the rule looks at, and that a host need not have."""
+    alternatives = [dict(labels).keys() for labels in rule.match.hosts or ()]
+    shared = set(alternatives[0]).intersection(*alternatives) if alternatives else set[str]()
+    return sorted(label for label in shared if not policy.labels[label].required)
+
+
+def _without(label: str, hosts: Sequence[HostLabels]) -> tuple[HostLabels, ...]:
+    return tuple(tuple(each for each in labels if each[0] != label) for labels in hosts)
+
+
+def _overlap(one: Matchers, other: Matchers) -> bool:
+    """Whether the two may match one ask, whatever the time."""
+    return (
+        _meet(one.roles, other.roles)
+        and _meet(one.logins, other.logins)
+        and _meet(one.actions, other.actions)
+        and any(_hosts_meet(a, b) for a in one.hosts or ((),) for b in other.hosts or ((),))
+    )
+
+
+def _meet(one: Sequence[str] | None, other: Sequence[str] | None) -> bool:
+    """Logins that differ may be one all the same: somebody's own name may be any."""
+    return one is None or other is None or not {*one}.isdisjoint(other) or OWN in one or OWN in other
+
+
+def _hosts_meet(one: HostLabels, other: HostLabels) -> bool:
+    values = dict(one)
+    return all(label not in values or not set(values[label]).isdisjoint(some) for label, some in other)
