@@ -8,12 +8,14 @@ policies or times agree become one row. What the last policy gives is kept, to f
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from sshjit import policy as policies
-from sshjit.policy import Policy, PolicyError
+from sshjit.policy import Host, Policy, PolicyError
 from sshjit.policy.analysis import changing_dates
+from sshjit.policy.proof import Counterexample, Undecided, prove
 from sshjit_ca.report.access_lines import Line, access_lines
 from sshjit_ca.report.changes import PolicyInForce
 from sshjit_ca.report.gathering import Gathering
@@ -60,13 +62,22 @@ def fill_access(gathered: Gathering, texts: dict[str, str], spool: Spool) -> Pol
             stages.append(in_force)
             if in_force.end is None:
                 access.last, access.lines = None, []
-        row = (in_force.start, in_force.end, digest, rules, access.unreadable.get(digest, "kept"))
+        sentences = _sentences(access.known[digest], hosts, in_force.start) if digest in access.known else ()
+        row = (in_force.start, in_force.end, digest, rules, sentences, access.unreadable.get(digest, "kept"))
         spool.add("policies", row, place=in_force.start)
     for line, numbers in stages_of.items():
         digests = tuple(dict.fromkeys(stages[number].digest[:16] for number in numbers))
         _add_row(gathered, access, spool, line, (digests, _time_in_force(stages, numbers)))
     access.groups = len(stages_of)
     return access
+
+
+def _sentences(policy: Policy, hosts: Iterable[Host], start: int) -> tuple[str, ...]:
+    """What must never be by a policy, and whether that held from ``start`` on, for the hosts of the period too."""
+    answers = prove(policy, policy.nevers, start, hosts={host.labels for host in hosts})
+    broken = {answer.never.name: answer for answer in answers}
+    kinds = {Counterexample: "broken", Undecided: "undecided", type(None): "proved"}
+    return tuple(f"{never.name}: {kinds[type(broken.get(never.name))]}" for never in policy.nevers)
 
 
 def _stages(policy: Policy, in_force: PolicyInForce, until: int) -> list[PolicyInForce]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import product
 
 from hypothesis import given, settings
@@ -125,3 +125,24 @@ def test_access_that_begins_when_a_role_ends_is_reported_from_then_on(ca: Instal
         held = {row["rule"]: row["held"] for row in rows(report, "reach") if "web1" in row["hosts"]}
     ends = f"{datetime.fromtimestamp(day, UTC):%Y-%m-%d %H:%M}"
     assert (held["visits"].endswith(f" to {ends}"), held["staging"].endswith(f", since {ends}")) == (True, True)
+
+
+def test_access_by_dates_is_reported_from_its_first_day_to_its_last(ca: Installation) -> None:
+    now = int(ca.time)
+    first = now - now % DAY + 10 * DAY
+    days = [datetime.fromtimestamp(first + more * DAY, UTC) for more in (0, 3)]
+    dates = f'from = {days[0]:%Y-%m-%d}\nuntil = {days[1] - timedelta(days=1):%Y-%m-%d}\nzone = "UTC"\n'
+    ca.change_policy('grant = "8h"\n', f'grant = "8h"\n{dates}')
+    ca.web(ALICE)
+    begun = ca.time
+    ca.later(60)
+    with made(ca, Period(int(begun), first + 30 * DAY)) as report:
+        held = [row["held"] for row in rows(report, "reach") if row["rule"] == "staging"]
+    assert held == [f"since {days[0]:%Y-%m-%d %H:%M} to {days[1]:%Y-%m-%d %H:%M}"]
+
+
+def test_what_must_never_be_and_whether_it_was_proved_is_in_the_report(ca: Installation) -> None:
+    prod = '[[never]]\nname = "approved"\nhosts = { env = "prod" }\nwithout = "approval"\n'
+    ca.change_policy("[roles]\n", f"{prod}[roles]\n")
+    with made(ca, Period(int(ca.time) - 1, int(ca.time) + 1)) as report:
+        assert [row["never"] for row in rows(report, "policies")] == [(), ("approved: proved",)]
