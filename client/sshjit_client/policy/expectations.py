@@ -32,7 +32,10 @@ from sshjit_client.policy.question import Question, evaluate, explain
 
 ADDRESS = "192.0.2.1"
 """The default of the address that a request comes from (RFC 5737: nobody's)."""
-_TOP = {"version": True, **dict.fromkeys(("policy", "inventory", "at", "hosts", "bastions", "people", "test", "never"), False)}
+_TOP = {
+    "version": True,
+    **dict.fromkeys(("policy", "inventory", "at", "hosts", "bastions", "people", "test", "never"), False),
+}
 _ASKED = {
     **dict.fromkeys(("name", "person", "hosts"), True),
     **dict.fromkeys(("login", "action", "command", "for", "reason", "address", "break_glass", "at", "start"), False),
