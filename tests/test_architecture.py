@@ -144,7 +144,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("calendars", "compiled", "sections", "shared_terms"),
         ("fields", "index", "types", "words"),
         ("model", "reader", "toml_text"),
-        ("problems", "schedule"),
+        ("networks", "problems", "schedule"),
     ],
     "sshjit_client": [
         ("__main__",),

@@ -91,6 +91,8 @@ class Access:
     login: str
     action: str
     break_glass: bool
+    address: str | None = None
+    """Where the request comes from; ``None``: from where no deny on networks is about it."""
 
 
 class PolicyOverTime:
@@ -124,6 +126,7 @@ class PolicyOverTime:
         index = self._deny_index(break_glass=access.break_glass)
         fitting = index.for_roles(access.holder.denied_roles) & _denying(index, access)
         fitting &= ~functools.reduce(operator.and_, map(index.leaving_out, access.holder.roles.values()))
+        fitting &= ~(index.elsewhere(access.address, fitting) if access.address is not None else 0)
         return tuple(self.policy.denies[number] for number in members(fitting))
 
     def decisions(self, access: Access) -> list[tuple[AllowRule, Stretches]]:
@@ -135,6 +138,7 @@ class PolicyOverTime:
         allowing = _fitting(index, access) & ~index.leaving_out(access.holder.denied_roles)
         denying = _denying(deny_index, access) & deny_index.for_roles(access.holder.denied_roles)
         open_during = self._open[access.break_glass]
+        denying &= ~_elsewhere(deny_index, access, denying)
         decided: dict[int, Stretches] = {}
         for era, stretches in self.timeline.eras.items():
             left, roles = stretches, access.holder.roles[era]
@@ -148,7 +152,9 @@ class PolicyOverTime:
                 left &= ~open_during[number]
         return [(rules[number], decided[number]) for number in sorted(decided)]
 
-    def default_logins(self, holder: Holder, host: Host, action: str, *, break_glass: bool) -> tuple[str | None, ...]:
+    def default_logins(
+        self, holder: Holder, host: Host, action: str, *, break_glass: bool, address: str | None = None
+    ) -> tuple[str | None, ...]:
         """For each stretch the login of somebody who names none; ``None`` where they get nothing."""
         by_stretch: list[str | None] = [None] * len(self.timeline.stretches)
         rules, index = self._allows(break_glass=break_glass)
@@ -162,7 +168,7 @@ class PolicyOverTime:
                     chosen[login] = chosen.get(login, 0) | during
                 left &= ~during  # noqa: PLW2901  # what the first rule takes is no other's
         for login, during in chosen.items():
-            during &= ~self._denied(Access(holder, host, login, action, break_glass))  # noqa: PLW2901
+            during &= ~self._denied(Access(holder, host, login, action, break_glass, address))  # noqa: PLW2901
             for number in members(during):
                 by_stretch[number] = login
         return tuple(by_stretch)
@@ -171,6 +177,8 @@ class PolicyOverTime:
         """When a deny matches this."""
         denied = 0
         for deny in self.denies(access):
+            if deny.match.networks is not None and access.address is None:
+                continue
             for era, roles in access.holder.roles.items():
                 if not any(role in roles for role in deny.match.not_roles):
                     denied |= self.timeline.eras[era] & self.timeline.open_during(deny.match.schedule)
@@ -191,6 +199,11 @@ class PolicyOverTime:
 
     def _deny_index(self, *, break_glass: bool) -> Index:
         return self.policy.break_glass_deny_index if break_glass else self.policy.deny_index
+
+
+def _elsewhere(index: Index, access: Access, among: int) -> int:
+    """Those of ``among`` that are not about requests from there."""
+    return index.by_network & among if access.address is None else index.elsewhere(access.address, among)
 
 
 def _fitting(index: Index, access: Access) -> int:

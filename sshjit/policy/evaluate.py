@@ -61,12 +61,15 @@ def ends_by(
     action: str,
     break_glass: bool,
     now: int,
+    address: str | None = None,
 ) -> int | None:
     """When a window that begins at ``now`` must be over: ``Terms.ends_by``, computed again when it begins.
 
     Seconds since the epoch; ``None`` if nothing ends it, or if no rule matches any more (ask ``reevaluate``).
     """
-    query = make_query(policy, subject, hosts, login=login, action=action, break_glass=break_glass, now=now)
+    query = make_query(
+        policy, subject, hosts, login=login, action=action, break_glass=break_glass, now=now, address=address
+    )
     numbers = first_allows(query)
     ends = [window_end(query, query.allows[number]) for number in set(numbers) if number is not None]
     return min((end for end in ends if end is not None), default=None)

@@ -170,6 +170,8 @@ def _misses(query: Query, host: Host, rule: Rule) -> Iterator[Miss]:
     left_out = [role for role in match.not_roles if role in had]
     if left_out:
         yield Miss("not_roles", None, f"it is not for {words.roles(left_out)}")
+    if match.networks is not None and not match.networks.matches(query.address):
+        yield Miss("networks", None, f"it is for requests {match.networks}")
     yield from _host_misses(match, host, lacking_matches=isinstance(rule, DenyRule))
     yield from _login_miss(query, match, rule)
     if match.actions is not None and query.action not in match.actions:

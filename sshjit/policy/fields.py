@@ -35,7 +35,7 @@ MATCHERS: Fields = dict.fromkeys(("roles", "not_roles", "hosts", "logins", "acti
 _REQUIREMENTS = dict.fromkeys(
     (
         *("reason", "fresh_login", "mfa", "hardware_key", "signed_request", "use_by", "max_hosts"),
-        *("source", "forwarding", "keep_open"),
+        *("networks", "source", "forwarding", "keep_open"),
     ),
     False,
 )
@@ -47,7 +47,9 @@ _GRANTING = {
     **_REQUIREMENTS,
     **dict.fromkeys(("grant", "certificate"), True),
 }
-DENY: Fields = {"name": True, **MATCHERS, "unless_break_glass": False}
+DENY_MATCHERS: Fields = {**MATCHERS, "networks": False, "not_networks": False}
+"""What a deny must have one of. In a rule that allows ``networks`` is a requirement."""
+DENY: Fields = {"name": True, **DENY_MATCHERS, "unless_break_glass": False}
 ALLOW: Fields = {**_GRANTING, "approvals": True, "pending": False, "extend": False}
 BREAK_GLASS: Fields = {**_GRANTING, "notify": False, "review_within": True}
 TERMS: Fields = {

@@ -8,10 +8,13 @@ over the matchers, a few ``&`` on numbers with one bit for each rule. Nothing is
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sshjit.policy.model import OWN, HostLabels, Matchers
+from sshjit.policy.networks import Networks
 from sshjit.policy.schedule import Schedule
 
 
@@ -41,8 +44,8 @@ class Index:
     """
 
     __slots__ = (
-        *("_actions", "_count", "_labels", "_logins", "_more", "_named", "_not_roles", "_roles", "_rows", "_schedules"),
-        *("every", "lacking_matches"),
+        *("_actions", "_count", "_labels", "_logins", "_more", "_named", "_networks", "_not_roles", "_roles", "_rows"),
+        *("_schedules", "every", "lacking_matches"),
     )
 
     def __init__(self, rules: Sequence[Matchers | None], *, lacking_matches: bool) -> None:
@@ -53,6 +56,7 @@ class Index:
         self._roles, self._logins, self._actions, self._not_roles = _Values(), _Values(), _Values(), _Values()
         self._labels: dict[str, _Values] = {}
         self._schedules: dict[Schedule, int] = {}
+        self._networks: dict[Networks, int] = {}
         taking_part = [(1 << number, match) for number, match in enumerate(rules) if match is not None]
         for _, match in taking_part:
             self._labels.update((label, _Values()) for labels in match.hosts or () for label, _ in labels)
@@ -75,6 +79,9 @@ class Index:
             self._more.append(bit)
         if match.schedule is not None:
             self._schedules[match.schedule] = self._schedules.get(match.schedule, 0) | bit
+
+        if match.networks is not None:
+            self._networks[match.networks] = self._networks.get(match.networks, 0) | bit
 
     def _add_labels(self, row: int, labels: HostLabels) -> None:
         """A row is one alternative of a rule: the first has the rule's bit, the others have bits after all rules."""
@@ -139,6 +146,19 @@ class Index:
             if rules & among and not schedule.matches(now):
                 closed |= rules & among
         return closed
+
+    def elsewhere(self, address: str | None, among: int) -> int:
+        """Those of ``among`` that are not about requests from ``address``."""
+        excluded = 0
+        for networks, rules in self._networks.items():
+            if rules & among and not networks.matches(address):
+                excluded |= rules & among
+        return excluded
+
+    @property
+    def by_network(self) -> int:
+        """The rules that look at where a request comes from."""
+        return functools.reduce(operator.or_, self._networks.values(), 0)
 
     def opens(self, now: int, among: int) -> int | None:
         """The next time after ``now`` at which a rule of ``among`` begins to match by its days and hours."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from sshjit.approvals import Step
+from sshjit.policy.networks import Networks
 from sshjit.policy.schedule import Schedule
 
 OWN = "@own"
@@ -126,6 +127,8 @@ class Matchers:
     actions: tuple[str, ...] | None
     schedule: Schedule | None
     not_roles: tuple[str, ...] = ()
+    networks: Networks | None = None
+    """Of a deny: where the requests come from that it is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +192,8 @@ class AllowRule:
     signed_request: bool
     """Whether only a request counts that the requester signed with the key of their login."""
     keep_open: bool
+    networks: tuple[str, ...]
+    """Where a request must come from (CIDRs); empty: from anywhere. ``source`` is never wider."""
 
 
 Rule = DenyRule | AllowRule

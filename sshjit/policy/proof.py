@@ -9,6 +9,7 @@ It is exact: a sentence holds, or there is a ``Counterexample`` that ``evaluate`
 - *people*: one account at one provider. A rule that allows needs one source of one of its roles. Further sources only
   add denies and earlier rules, but for those of roles in ``not_roles``: whoever holds them may slip past a deny or past
   an earlier rule. So people are looked at who have one source and, beside it, any of those.
+- *place*: an address is in the same networks as one of those that are tried.
 - *time*: a person's roles, and which rules match, change at the edges of ``Timeline`` alone.
 """
 
@@ -26,6 +27,7 @@ from sshjit.policy.analysis import Access, Holder, PolicyOverTime, Stretches, Ti
 from sshjit.policy.compiled import Policy
 from sshjit.policy.index import members
 from sshjit.policy.model import OWN, AllowRule, HostLabels, Matchers, Never, Source
+from sshjit.policy.networks import comes_from, one_of_each
 from sshjit.policy.query import may_be_unix_name
 from sshjit.policy.types import Host, Subject
 
@@ -52,6 +54,8 @@ class Counterexample:
     login: str
     action: str
     break_glass: bool
+    address: str | None
+    """Where they ask from; ``None``: it does not matter."""
     begin: int
     end: int
 
@@ -167,12 +171,12 @@ class _World:
             if (each.actions is None or not set(each.actions).isdisjoint(actions))
             and any(_meet(labels, each_wanted) for labels in each.hosts or ((),) for each_wanted in wanted)
         ]
-        hosts = list(self._hosts_of(wanted, relevant))
+        hosts, addresses = list(self._hosts_of(wanted, relevant)), _addresses(rule, relevant)
         for (login, own), action in product(self._logins(rule, never), actions):
             for source in self._sources(rule):
                 for subject, holder in self._persons(source, relevant, own):
-                    for host in hosts:
-                        access = Access(holder, host, login, action, break_glass)
+                    for host, address in product(hosts, addresses):
+                        access = Access(holder, host, login, action, break_glass, address)
                         example = self._violation(never, access, subject, during)
                         if example is not None:
                             return example
@@ -181,9 +185,10 @@ class _World:
     def _violation(self, never: Never, access: Access, subject: Subject, during: Stretches) -> Counterexample | None:
         for rule, when in self._over_time.decisions(access):
             when &= during & ~self._excepted(never, access.holder)  # noqa: PLW2901
-            if when and _lacks(rule, never):
+            from_there = not rule.networks or comes_from(access.address, rule.networks)
+            if when and from_there and _lacks(rule, never):
                 stretch = self._over_time.timeline.stretches[next(members(when))]
-                what = (access.host, access.login, access.action, access.break_glass)
+                what = (access.host, access.login, access.action, access.break_glass, access.address)
                 return Counterexample(never, rule.name, subject, *what, stretch.begin, stretch.end)
         return None
 
@@ -308,6 +313,15 @@ class _World:
             denied_emails=named("email", had),
             own_listed=own is not None and lowered(own) in self._policy.shared_logins,
         )
+
+
+def _addresses(rule: AllowRule, relevant: Iterable[Matchers]) -> list[str | None]:
+    """One address of each kind that a request under ``rule`` may come from; ``None``: nothing looks at it."""
+    denied = [cidr for match in relevant if match.networks is not None for cidr in match.networks.cidrs]
+    if not denied and not rule.networks:
+        return [None]
+    kinds = one_of_each(tuple(dict.fromkeys((*denied, *rule.networks))))
+    return [address for address in kinds if not rule.networks or comes_from(address, rule.networks)]
 
 
 def _lacks(rule: AllowRule, never: Never) -> bool:

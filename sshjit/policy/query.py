@@ -29,6 +29,8 @@ class Query:
     break_glass: bool
     now: int
     denied_roles: frozenset[str]
+    address: str | None = None
+    """Where the request comes from. Denies alone look at it; one that is not known comes from everywhere."""
 
     @property
     def allows(self) -> tuple[AllowRule, ...]:
@@ -55,16 +57,27 @@ def make_query(
     action: str,
     break_glass: bool,
     now: int,
+    address: str | None = None,
 ) -> Query:
     """The query of ``subject`` for these hosts."""
     roles, unix_name = role_ends(policy, subject, now), usable_unix_name(policy, subject)
-    return Query(policy, roles, unix_name, hosts, login, action, break_glass, now, denied_roles(policy, subject))
+    denied = denied_roles(policy, subject)
+    return Query(policy, roles, unix_name, hosts, login, action, break_glass, now, denied, address)
 
 
 def ask_query(policy: Policy, subject: Subject, hosts: Sequence[Host], ask: Ask, now: int) -> Query:
     """The query that an ask makes: rules, hours and roles are those of its start, if that is later than ``now``."""
     at = now if ask.start is None else max(now, ask.start)
-    return make_query(policy, subject, hosts, login=ask.login, action=ask.action, break_glass=ask.break_glass, now=at)
+    return make_query(
+        policy,
+        subject,
+        hosts,
+        login=ask.login,
+        action=ask.action,
+        break_glass=ask.break_glass,
+        now=at,
+        address=ask.address,
+    )
 
 
 def usable_unix_name(policy: Policy, subject: Subject) -> str | None:
@@ -147,6 +160,7 @@ def _denies_by_host(query: Query) -> Iterator[tuple[Host, int]]:
     if not index.every:
         return
     base = index.for_roles(query.denied_roles) & index.for_action(query.action)
+    base &= ~index.elsewhere(query.address, base)
     # While the login is open only denies that look at no login can match; the chosen login is looked at later.
     login = index.for_any_login() if query.login is None else index.for_login(query.login, query.unix_name)
     for host in query.hosts:

@@ -23,6 +23,7 @@ from sshjit.policy import words
 from sshjit.policy.compiled import Policy
 from sshjit.policy.evaluate import common_rule, kept_until, unmatched, window_end
 from sshjit.policy.model import CLIENT, AllowRule
+from sshjit.policy.networks import comes_from
 from sshjit.policy.query import Query, deciding_deny, first_allows, make_query
 from sshjit.policy.refusals import changed_action, denied_by, different_rules, malformed, not_kept
 from sshjit.policy.requirements import wrong_reason
@@ -110,6 +111,7 @@ def reevaluate(
         action=granted.action,
         break_glass=granted.break_glass,
         now=at,
+        address=granted.address,
     )
     if granted.kept_for and held.opens is not None:
         return _kept(query, granted)
@@ -166,6 +168,8 @@ def _more(rule: AllowRule, hosts: Sequence[Host], granted: Granted, held: Held, 
         yield "needs a registered hardware key"
     if rule.signed_request and not granted.signed:
         yield "needs a request that is signed by the requester's key"
+    if rule.networks and not comes_from(granted.address, rule.networks):
+        yield f"takes requests from {words.listed(rule.networks, 'or')} alone"
     if not _inside(granted, rule.source):
         yield "binds certificates to other addresses"
     if held.opens is None:

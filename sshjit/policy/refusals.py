@@ -69,6 +69,8 @@ def denied_by(query: Query, number: int) -> Denied:
     hints = []
     if rule.match.schedule is not None:
         hints.append(f"it applies {rule.match.schedule}")
+    if rule.match.networks is not None:
+        hints.append(f"it applies to requests {rule.match.networks}")
     if rule.unless_break_glass:
         hints.append("it does not apply to break-glass access")
     denied = denied_hosts(query, number)

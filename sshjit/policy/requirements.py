@@ -1,6 +1,7 @@
 """What the chosen rule requires of the ask and of the sign-in. If it is not met, no other rule is tried.
 
-Networks are not compared here: ``source`` goes into the certificate, and sshd sees the real address.
+``networks`` are held against the address that the front end says; what counts is ``source``, which is never wider: it
+goes into the certificate, and sshd sees the real address.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from typing import Protocol
 
 from sshjit.durations import show
 from sshjit.names import MAX_REASON
+from sshjit.policy import words
 from sshjit.policy.compiled import Policy
 from sshjit.policy.model import CLIENT, COMMAND, SHELL, AllowRule
+from sshjit.policy.networks import comes_from
 from sshjit.policy.types import Allow, Ask, Denied, Host, NeedsApproval, Outcome, StepUp, Subject, Terms
 
 CLOCK_SKEW = 300
@@ -95,6 +98,11 @@ def _refusal(rule: AllowRule, hosts: Sequence[Host], ask: Ask) -> Denied | None:
     if wrong:
         hint = rule.reason.prompt if rule.reason is not None else ""
         return Denied("bad_reason", rule.name, f'rule "{rule.name}" needs {wrong}', hint)
+    if rule.networks and not comes_from(ask.address, rule.networks):
+        where = "from an address that is not known" if ask.address is None else f"from {ask.address}"
+        networks = words.listed(rule.networks, "or")
+        message = f'rule "{rule.name}" takes requests from {networks} alone, and this one comes {where}'
+        return Denied("wrong_network", rule.name, message, "send the request from there")
     if rule.source == (CLIENT,) and ask.address is None:
         message = f'rule "{rule.name}" allows access only from the address of the requester, which is not known'
         return Denied("no_address", rule.name, message, "send the request from the machine that will connect")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -13,6 +12,7 @@ from sshjit import names
 from sshjit.approvals import Step
 from sshjit.policy import fields, model
 from sshjit.policy.model import AllowRule, BreakGlass, DenyRule, Extend, HostLabels, Label, Matchers, ReasonRule
+from sshjit.policy.networks import Networks, parsed, within
 from sshjit.policy.problems import Path, did_you_mean
 from sshjit.policy.reader import NAME, Table
 from sshjit.policy.schedule import DAY, DAYS, Schedule
@@ -45,9 +45,9 @@ class Declared:
 def read_deny(value: object, path: Path, top: Table, declared: Declared) -> DenyRule | None:
     """One element of ``[[deny]]``."""
     table = Table(value, path, top.report, fields.DENY)
-    match = _matchers(table, declared, actions=None, forbids=True)
-    if not any(key in table for key in fields.MATCHERS):
-        table.wrong((), "matches everything", f"say what it denies, by {', '.join(fields.MATCHERS)}")
+    match = replace(_matchers(table, declared, actions=None, forbids=True), networks=_client_networks(table))
+    if not any(key in table for key in fields.DENY_MATCHERS):
+        table.wrong((), "matches everything", f"say what it denies, by {', '.join(fields.DENY_MATCHERS)}")
     rule = DenyRule(table.name("name") or "", match, table.flag("unless_break_glass"))
     return rule if table.sound else None
 
@@ -100,7 +100,8 @@ def read_terms(top: Table, roles: Collection[str]) -> dict[str, Terms]:
             table.flag(requirement)
         table.count("max_hosts", MOST_HOSTS)
         _forwarding(table)
-        _networks(table)
+        _cidrs(table, "networks")
+        _source(table)
         _extend(table)
         _reason(table, 1)
         for at, step in table.tables("approvals"):
@@ -144,7 +145,8 @@ def _granting(
         grant=grant or 0,
         certificate=certificate or 0,
         max_hosts=table.count("max_hosts", MOST_HOSTS) or model.DEFAULT_MAX_HOSTS,
-        source=_networks(table),
+        networks=_cidrs(table, "networks"),
+        source=_source(table),
         forwarding=_forwarding(table),
         extend=extend,
         break_glass=special,
@@ -332,22 +334,51 @@ def _extend(table: Table) -> Extend | None:
     return Extend(extend.count("count", MOST_EXTENSIONS) or 0, extend.duration("by") or 0)
 
 
-def _networks(table: Table) -> tuple[str, ...]:
-    """``source = "client"`` or a list of CIDRs."""
-    value = table.any("source")
+def _source(table: Table) -> tuple[str, ...]:
+    """``source = "client"`` or a list of CIDRs. Where a rule has ``networks``, it is those or a part of them."""
+    value, networks = table.any("source"), _cidrs(table, "networks", report=False)
     if value is None:
-        return ()
+        return networks
     if not isinstance(value, list):
         if value != model.CLIENT:
             table.wrong(("source",), 'must be "client" or a list of networks', 'write it like ["10.0.0.0/8"]')
         return (model.CLIENT,)
-    networks = table.names("source", None, "address") or ()
+    source = _cidrs(table, "source")
+    if networks and source and table.sound and not within(source, networks):
+        table.wrong(("source",), "is wider than networks", "make it a part of them, or leave it out")
+    return source
+
+
+def _client_networks(table: Table) -> Networks | None:
+    """``networks`` or ``not_networks`` of a deny."""
+    if "networks" in table and "not_networks" in table:
+        table.wrong(("not_networks",), "cannot stand beside networks", "write a deny for each")
+    for key in ("networks", "not_networks"):
+        if key in table:
+            return Networks(_cidrs(table, key), key == "not_networks")
+    return None
+
+
+def _cidrs(table: Table, key: str, *, report: bool = True) -> tuple[str, ...]:
+    """A list of CIDRs; what is wrong with one is reported once."""
+    listed = table.any(key)
+    if not report:
+        good = isinstance(listed, list) and all(isinstance(each, str) and _is_network(each) for each in listed)
+        return tuple(listed) if good and isinstance(listed, list) else ()
+    networks = table.names(key, None, "address") or ()
     for number, network in enumerate(networks):
         try:
-            ipaddress.ip_network(network)
+            parsed(network)
         except ValueError as error:
-            table.wrong(("source", number), f"is not a network: {error}", 'write it like "10.0.0.0/8"')
+            table.wrong((key, number), f"is not a network: {error}", 'write it like "10.0.0.0/8"')
     return networks
+
+
+def _is_network(text: str) -> bool:
+    try:
+        return bool(parsed(text))
+    except ValueError:
+        return False
 
 
 def _step(top: Table, path: Path, value: object, roles: Collection[str]) -> Step | None:

@@ -6,7 +6,6 @@ itself; one that it does say must not give more than the set. After this nothing
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ from sshjit import durations
 from sshjit.approvals import Step, covers
 from sshjit.errors import Invalid
 from sshjit.policy.model import CLIENT
+from sshjit.policy.networks import within
 from sshjit.policy.problems import Path
 from sshjit.policy.reader import Table, kind
 
@@ -80,12 +80,7 @@ def _within(terms: Any, rule: Any) -> bool:
     """Whether the certificates work from nowhere else."""
     if CLIENT in (terms, rule):
         return bool(terms == rule)
-    outer, inner = ([ipaddress.ip_network(each) for each in value] for value in (terms, rule))
-    return all(any(_inside(one, other) for other in outer) for one in inner)
-
-
-def _inside(one: Any, other: Any) -> bool:
-    return one.version == other.version and bool(one.subnet_of(other))
+    return within(rule, terms)
 
 
 def _steps(value: Any) -> list[Step]:
@@ -97,7 +92,7 @@ _COMPARED: Mapping[str, Callable[[Any, Any], bool]] = {
     **dict.fromkeys(("mfa", "hardware_key", "signed_request"), _no_weaker),
     "max_hosts": lambda terms, rule: rule <= terms,
     "forwarding": lambda terms, rule: set(rule) <= set(terms),
-    "source": _within,
+    **dict.fromkeys(("source", "networks"), _within),
     "reason": _same_pattern,
     "approvals": lambda terms, rule: covers(_steps(rule), _steps(terms)),
     "extend": lambda terms, rule: rule["count"] <= terms["count"] and _no_longer(terms["by"], rule["by"]),

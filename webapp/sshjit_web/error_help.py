@@ -46,6 +46,7 @@ _BY_CODE = {
     "wrong_state": ErrorHelp("The request changed since you opened the page. Open it again.", *_HOME),
     "policy_changed": ErrorHelp("Send a new request: policy or labels changed since the last one.", *_NEW),
     "approval_gone": ErrorHelp("Send a new request: its approvers can no longer approve it.", *_NEW),
+    "wrong_network": ErrorHelp("Send the request from a network that the rule names."),
     "role_ends": ErrorHelp("Somebody whose role lasts longer has to approve it."),
     "digest_differs": ErrorHelp("Open the request again and decide on what it shows then.", *_HOME),
     "shown_differs": ErrorHelp("It changed since it was shown. Look at it again.", *_HOME),

@@ -236,6 +236,7 @@ def _closes(context: Context, request: Request, start: int) -> int | None:
         action=asked.action,
         break_glass=asked.break_glass,
         now=context.now if asked.extends is not None else start,
+        address=asked.address,
     )
 
 

@@ -210,17 +210,28 @@ def _requirements(rule: AllowRule) -> Iterator[str]:
         yield "a registered hardware key"
     if rule.signed_request:
         yield "a request signed by the login's key"
-    if rule.source == (CLIENT,):
-        yield "use from the address that asked"
-    elif rule.source:
-        yield f"use from {', '.join(rule.source)}"
+    yield from _places(rule)
     if rule.forwarding:
         yield f"allows {', '.join(rule.forwarding)} forwarding"
     if rule.break_glass is not None:
         yield f"review within {durations.show(rule.break_glass.review_within)}"
 
 
+def _places(rule: AllowRule) -> Iterator[str]:
+    if rule.networks:
+        yield f"requests from {', '.join(rule.networks)}"
+    if rule.source == (CLIENT,):
+        yield "use from the address that asked"
+    elif rule.source:
+        yield f"use from {', '.join(rule.source)}"
+
+
 def _hours(rule: AllowRule, suspending: Iterable[DenyRule]) -> str:
     """When the rule holds, and which denies suspend it at times."""
     always = "at any time" if rule.match.schedule is None else str(rule.match.schedule)
-    return "; ".join([always, *(f"not {deny.match.schedule}, by {deny.name}" for deny in suspending)])
+    return "; ".join([always, *(f"not {_when(deny)}, by {deny.name}" for deny in suspending)])
+
+
+def _when(deny: DenyRule) -> str:
+    """When, and from where, a deny suspends a rule."""
+    return " ".join(str(each) for each in (deny.match.schedule, deny.match.networks) if each is not None)

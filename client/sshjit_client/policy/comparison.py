@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any, Literal, TypeVar
 
 from sshjit.policy import Host, Policy, Subject, permissions_of, roles_of
 from sshjit.policy.analysis import Access, Holder, PolicyOverTime, Stretch, Timeline
 from sshjit.policy.model import OWN, AllowRule, Rule
+from sshjit.policy.networks import client_address, one_of_each, parsed
 from sshjit.policy.query import usable_unix_name
 from sshjit.policy.roles import denied_roles, role_ends
 from sshjit_client.policy.inventory import Inventory
@@ -48,6 +50,8 @@ class Entry:
     rules: tuple[str | None, str | None]
     """The rule before and after."""
     changed: tuple[Change, ...] = ()
+    places: Names = ()
+    """Where the request comes from; empty: from anywhere."""
     together: bool = False
     """What is gained or lost is that one request can be for all of these hosts: they come under one rule."""
 
@@ -85,6 +89,8 @@ class _Pair:
     old: PolicyOverTime
     new: PolicyOverTime
     timeline: Timeline
+    address: str | None = None
+    """Where requests come from; ``None``: no deny looks at it."""
 
     @property
     def both(self) -> tuple[PolicyOverTime, PolicyOverTime]:
@@ -104,14 +110,16 @@ def compare(old: Policy, new: Policy, inventory: Inventory, start: int) -> Compa
     hosts = _alike(inventory.hosts, lambda host: (host.labels, host.bastion))
     of_each = [inventory.hosts[group[0]] for group in hosts]
     alone, together = list[Entry](), list[Entry]()
-    for names in people:
-        holders = _holders(pair, subjects[names[0]])
-        decided = _decided(pair, holders, of_each)
+    places = _places(pair)
+    for names, (place, address) in product(people, places.items()):
+        there, holders = replace(pair, address=address), _holders(pair, subjects[names[0]])
+        decided = _decided(there, holders, of_each)
         for number, group in enumerate(hosts):
-            found = _entries(pair, holders, of_each[number], {asked: rules[number] for asked, rules in decided.items()})
-            alone += (replace(entry, people=names, hosts=group) for entry in found)
-        together += (replace(entry, people=names) for entry in _together(pair, decided, hosts))
-    entries = _merged([*alone, *together])
+            of_host = {asked: rules[number] for asked, rules in decided.items()}
+            found = _entries(there, holders, of_each[number], of_host)
+            alone += (replace(entry, people=names, hosts=group, places=(place,)) for entry in found)
+        together += (replace(entry, people=names, places=(place,)) for entry in _together(there, decided, hosts))
+    entries = _merged([*alone, *together], everywhere=tuple(places))
     return Comparison(old.digest, new.digest, tuple(entries), tuple(_role_changes(pair, subjects)))
 
 
@@ -186,7 +194,7 @@ def _rules(pair: _Pair, holders: Holders, host: Host, asked: Entry, name: str) -
     """The rules that decide before and after, for each stretch of time."""
     (action,) = asked.actions
     old, new = (
-        policy.deciding_rules(Access(holder, host, name, action, asked.break_glass))
+        policy.deciding_rules(Access(holder, host, name, action, asked.break_glass, pair.address))
         for policy, holder in zip(pair.both, holders, strict=True)
     )
     return old, new
@@ -194,11 +202,10 @@ def _rules(pair: _Pair, holders: Holders, host: Host, asked: Entry, name: str) -
 
 def _defaults(pair: _Pair, holders: Holders, host: Host, asked: Entry) -> Iterator[Entry]:
     """Where somebody who names no account gets another one."""
-    (action,) = asked.actions
     old, new = (
         [
             OWN if login is not None and login == holder.unix_name else login
-            for login in policy.default_logins(holder, host, action, break_glass=asked.break_glass)
+            for login in _defaults_of(policy, holder, host, asked, pair.address)
         ]
         for policy, holder in zip(pair.both, holders, strict=True)
     )
@@ -260,16 +267,39 @@ def _difference(pair: _Pair, asked: Entry, before: AllowRule | None, after: Allo
     return replace(asked, kind="changes", rules=rules, changed=changed) if changed else None
 
 
-def _merged(entries: Iterable[Entry]) -> list[Entry]:
-    """Fewer entries with the same content: those that differ only in actions, logins, hosts or people become one."""
+def _places(pair: _Pair) -> dict[str, str | None]:
+    """Each place that some deny of either policy tells apart, with an address there."""
+    looked_at = (deny.match.networks for policy in pair.policies for deny in policy.denies)
+    named = dict.fromkeys(cidr for networks in looked_at if networks is not None for cidr in networks.cidrs)
+    if not named:
+        return {"": None}
+    places: dict[str, str | None] = {}
+    for address in one_of_each(tuple(named)):
+        known = client_address(address)
+        networks = [cidr for cidr in named if known is not None and known in parsed(cidr)]
+        places.setdefault(" and ".join(networks) or "elsewhere", address)
+    return places
+
+
+def _defaults_of(
+    policy: PolicyOverTime, holder: Holder, host: Host, asked: Entry, address: str | None
+) -> tuple[str | None, ...]:
+    (action,) = asked.actions
+    return policy.default_logins(holder, host, action, break_glass=asked.break_glass, address=address)
+
+
+def _merged(entries: Iterable[Entry], *, everywhere: Names) -> list[Entry]:
+    """Fewer entries with the same content: those that differ only in one of these fields become one."""
     listed = list(entries)
-    for field in ("actions", "logins", "hosts", "people"):
+    for field in ("places", "actions", "logins", "hosts", "people"):
         groups: dict[Entry, dict[str, None]] = {}
         for entry in listed:
             kept = field == "hosts" and entry.together  # these hosts and no others go together
             names = groups.setdefault(entry if kept else _with(entry, field, ()), {})
             names.update(dict.fromkeys(getattr(entry, field)))
         listed = [_with(entry, field, tuple(names)) for entry, names in groups.items()]
+        if field == "places":
+            listed = [_with(entry, field, () if entry.places == everywhere else entry.places) for entry in listed]
     return sorted(listed, key=lambda entry: (KINDS.index(entry.kind), entry.break_glass))
 
 

@@ -52,6 +52,7 @@ def _entry(entry: Entry, styles: Styles) -> Iterator[str]:
     what = f"{_names(entry.logins) or 'no account named'} on {hosts}{actions}{how}"
     yield from styles.row([(f"  {styles('strong', _names(entry.people))}  ", 0)], what)
     rows = [] if entry.when == "always" else [("when", entry.when)]
+    rows += [("from", ", ".join(entry.places))] if entry.places else []
     rows += [("rule", _rule(entry.rules))] if any(entry.rules) else []
     rows += [(change.what, f"{change.old} → {change.new}{_direction(change.direction)}") for change in entry.changed]
     yield from styles.fields(rows, indent="      ")

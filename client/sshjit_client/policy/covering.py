@@ -19,6 +19,7 @@ def covers(wide: Matchers, narrow: Matchers) -> bool:
         and same_time
         and _within(narrow.roles, wide.roles)
         and set(wide.not_roles) <= set(narrow.not_roles)
+        and wide.networks is None
         and _within(narrow.logins, wide.logins)
         and _within(narrow.actions, wide.actions)
     )

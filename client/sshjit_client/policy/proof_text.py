@@ -59,6 +59,7 @@ def broken_text(proof: Proof, styles: Styles) -> str:
         ("emails", ", ".join(sorted(subject.emails))),
         ("by another sign-in", ", ".join(sorted(subject.denied_groups | subject.denied_emails))),
         ("own name", f"{answer.login}, by the operator's table" if subject.own_listed else subject.unix_name or ""),
+        ("from", answer.address or ""),
         ("host", words.pairs(answer.host.labels)),
         ("when", f"{show_time(answer.begin)} to {show_time(answer.end)}, and maybe at other times"),
     ]
@@ -76,6 +77,7 @@ def proof_json(proof: Proof) -> dict[str, Any]:
         values |= {"login": answer.login, "action": answer.action, "break_glass": answer.break_glass}
         values |= {"labels": dict(answer.host.labels), "groups": sorted(answer.subject.groups)}
         values |= {"emails": sorted(answer.subject.emails), "begin": answer.begin, "end": answer.end}
+        values["address"] = answer.address
     return {
         "name": proof.never.name,
         "passed": answer is None,
@@ -91,7 +93,7 @@ def _question(policy: Policy, example: Counterexample) -> Question:
         action=example.action,
         command="true" if example.action == COMMAND else None,
         reason=_REASON,
-        address="192.0.2.1",
+        address=example.address or "192.0.2.1",
         break_glass=example.break_glass,
     )
     subject = replace(example.subject, auth_time=example.begin)

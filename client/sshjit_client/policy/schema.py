@@ -182,6 +182,8 @@ _RULE: dict[str, Schema] = {
     "signed_request": _flag("Only a request by ssh-jit counts, which is signed with the login's key."),
     "use_by": _length("An approved request that is unused for this long lapses; at most the grant."),
     "max_hosts": _count(MOST_HOSTS, "Hosts of one request."),
+    "networks": _list({"type": "string"}, "Networks that requests come from, like 10.0.0.0/8."),
+    "not_networks": _list({"type": "string"}, "A deny is about requests from elsewhere than these networks."),
     "source": {
         "anyOf": [{"const": CLIENT}, _list({"type": "string"}, "Networks, like 10.0.0.0/8.")],
         "description": f'Where certificates work from: "{CLIENT}", the address that asks, or networks.',
@@ -207,7 +209,7 @@ _RULE: dict[str, Schema] = {
 }
 _SPELL = {"dependentSchemas": {"zone": {"anyOf": [{"required": [key]} for key in fields.TIMES]}}}
 _ZONED = {"dependentRequired": {key: ["zone"] for key in fields.TIMES}, **_SPELL}
-_SOMETHING = {"anyOf": [{"required": [key]} for key in fields.MATCHERS]}
+_SOMETHING = {"anyOf": [{"required": [key]} for key in fields.DENY_MATCHERS]}
 
 
 def _rules(known: fields.Fields, description: str, **more: Any) -> Schema:

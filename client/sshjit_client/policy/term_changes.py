@@ -129,6 +129,7 @@ _TERMS = (
     _length("use_by", lambda rule: rule.use_by),
     _Term("max_hosts", lambda rule: rule.max_hosts, lambda a, b: b >= a, str),
     _Term("source", lambda rule: rule.source, _source_gives, lambda nets: ", ".join(nets) or "anywhere"),
+    _Term("networks", lambda rule: rule.networks, _source_gives, lambda nets: ", ".join(nets) or "anywhere"),
     _Term("forwarding", lambda rule: rule.forwarding, lambda a, b: set(a) <= set(b), _listed),
     _Term("extend", lambda rule: rule.extend, _extend_gives, _extend_text),
     _Term(

@@ -19,7 +19,8 @@ PAGE = Path(__file__).resolve().parents[3] / "docs" / "policy.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```toml\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
 SHOWN = re.findall(r"^<!-- (ssh-jit policy [^\n]*) -->\n```text\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
-HEAD, ALLOW, DATES, SEVERAL, LEFT_OUT, SHARED, DENY, EDGES, EDGE_TESTS, INVENTORY, TESTS, NEVER, EDITOR, TAPLO = BLOCKS
+HEAD, ALLOW, DATES, SEVERAL, LEFT_OUT, PLACES, SHARED, DENY, *MORE = BLOCKS
+EDGES, EDGE_TESTS, INVENTORY, TESTS, NEVER, EDITOR, TAPLO = MORE
 POLICY = f"{HEAD}\n{ALLOW}\n{DENY}"
 NEW = POLICY.replace('sre-lead = ["acme/group:SRE Leads"]', 'sre-lead = ["acme/group:SRE Leads", "acme/group:SRE"]')
 NEW = NEW.replace(', { from = "sre-lead", count = 1, signed = true }]', "]").replace('["sat", "sun"]', '["sun"]')
@@ -87,6 +88,22 @@ def test_people_who_are_left_out_are_those_of_the_page(folder: PolicyFolder) -> 
     assert "it is not for the role trainee" in said("trainee", "2026-12-01 12:00")
     assert 'DENIED  rule "release-freeze"' in said("alice", "2026-12-20 12:00")
     assert "ALLOWED" in said("lead", "2026-12-20 12:00")
+
+
+def test_where_a_request_comes_from_counts_as_the_page_says(folder: PolicyFolder) -> None:
+    path = folder.write("places.toml", f"{HEAD}\n{PLACES}\n{ALLOW}")
+    cases = "".join(
+        f'[[test]]\nname = "{person} {host} {address}"\nperson = "{person}"\nhosts = "{host}"\naddress = "{address}"\n'
+        f'reason = "CHG-1"\nexpect = "{expect}"\n'
+        for person, host, address, expect in (
+            ("dana", "db1", "10.1.2.3", "approval"),
+            ("dana", "db1", "192.0.2.1", "denied"),
+            ("alice", "web1", "10.20.1.1", "allow"),
+            ("alice", "web1", "10.1.2.3", "denied"),
+        )
+    )
+    folder.write("tests.toml", f"version = 1\nat = 2026-03-04T12:00:00Z\n{cases}")
+    assert folder.run("test", "tests.toml", "--policy", path).out == "4 passed\n"
 
 
 def test_what_rules_share_says_what_the_page_says(folder: PolicyFolder) -> None:

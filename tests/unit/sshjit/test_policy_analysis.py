@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sshjit.policy import Host, Policy, Subject
 from sshjit.policy.analysis import WEEK, Access, PolicyOverTime, Timeline
@@ -17,9 +18,9 @@ ACTIONS = ("shell", "run", "command")
 
 
 @settings(max_examples=60, deadline=None)
-@given(policies(), subjects, inventories)
+@given(policies(), subjects, inventories, st.sampled_from(["192.0.2.1", "10.1.2.3", "2001:db8::1"]))
 def test_in_each_stretch_the_rule_decides_that_decides_at_its_moments(
-    policy: Policy, subject: Subject, hosts: list[Host]
+    policy: Policy, subject: Subject, hosts: list[Host], address: str
 ) -> None:
     timeline = Timeline([policy], NOW)
     over_time = PolicyOverTime(policy, timeline)
@@ -27,7 +28,7 @@ def test_in_each_stretch_the_rule_decides_that_decides_at_its_moments(
     for login in {*LOGINS, usable_unix_name(policy, subject)} - {None}:
         for action in ACTIONS:
             for break_glass in (False, True):
-                access = Access(holder, hosts[0], str(login), action, break_glass)
+                access = Access(holder, hosts[0], str(login), action, break_glass, address)
                 for stretch, rule in zip(timeline.stretches, over_time.deciding_rules(access), strict=True):
                     for moment in (stretch.begin, (stretch.begin + stretch.end) // 2, stretch.end - 1):
                         query = make_query(
@@ -38,6 +39,7 @@ def test_in_each_stretch_the_rule_decides_that_decides_at_its_moments(
                             action=action,
                             break_glass=break_glass,
                             now=moment,
+                            address=address,
                         )
                         (number,) = first_allows(query)
                         denied = deciding_deny(query) is not None

@@ -10,7 +10,7 @@ from sshjit.policy import Host, PolicyError, check_labels, load, providers_of
 from tests.unit.sshjit import policy_world as world
 from tests.unit.sshjit.policy_texts import ALLOW, BREAK_GLASS, HEAD, problems
 
-KEYS = "roles, not_roles, hosts, logins, actions, days, not_days, hours, from, until, zone"
+KEYS = "roles, not_roles, hosts, logins, actions, days, not_days, hours, from, until, zone, networks, not_networks"
 
 
 def test_a_good_text_is_taken_and_known_by_its_digest() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import itertools
 import random
 from collections.abc import Iterator, Sequence
@@ -47,6 +48,8 @@ TIMES = ["", "", 'days = ["sat", "sun"]\nzone = "Europe/Berlin"\n', 'hours = "20
 TIMES += ['days = ["fri", "holidays"]\nhours = "20:00-08:00"\nzone = "Europe/Berlin"\n']
 TIMES += ['not_days = ["holidays", "wed"]\nzone = "Europe/Berlin"\n']
 TIMES += ['from = 2026-03-05\nuntil = 2026-03-06\nzone = "Asia/Tokyo"\n']
+NETWORKS = ['["10.0.0.0/8"]', '["192.0.2.0/24", "2001:db8::/32"]', '["10.1.0.0/16"]']
+ADDRESSES = ("10.1.2.3", "10.9.9.9", "192.0.2.1", "2001:db8::1", "203.0.113.9")
 LOGINS = ["root", "deploy", "@own", "alice"]
 PLAIN = 'approvals = []\ngrant = "1h"\ncertificate = "5m"\n'
 
@@ -72,8 +75,11 @@ def rule_text(chance: random.Random, kind: str, number: int) -> str:
     if chance.random() < 0.3:
         lines.append(f"actions = {some(chance, ['shell', 'run'])}")
     text = "\n".join(lines) + "\n" + chance.choice(TIMES)
+    networks = chance.choice(NETWORKS)
     if kind == "deny":
+        text += f"{chance.choice(['networks', 'not_networks'])} = {networks}\n" if chance.random() < 0.3 else ""
         return text + ("" if chance.random() < 0.5 else "unless_break_glass = true\n")
+    text += f"networks = {networks}\n" if chance.random() < 0.2 else ""
     if kind == "break_glass":
         return f'{text}grant = "1h"\ncertificate = "5m"\nreview_within = "1d"\n'
     return text + chance.choice([PLAIN, 'terms = "strict"\n', PLAIN + "mfa = true\n", 'terms = "strict"\n'])
@@ -158,6 +164,14 @@ def for_person(match: Matchers, who: Somebody, login: str, *, deny: bool) -> boo
     return match.logins is None or login in match.logins or ("@own" in match.logins and login == who.own)
 
 
+def from_there(networks: Sequence[str], address: str) -> bool:
+    return not networks or any(ipaddress.ip_address(address) in ipaddress.ip_network(each) for each in networks)
+
+
+def denied_there(match: Matchers, address: str) -> bool:
+    return match.networks is None or from_there(match.networks.cidrs, address) != match.networks.but
+
+
 def lacks(rule: AllowRule, never: Never) -> bool:
     has = {"approval": rule.approvals, "mfa": rule.mfa}
     return not never.without or any(not has[each] for each in never.without)
@@ -208,13 +222,14 @@ def tried(
         ]
         if not any(lacks(each, never) for each in here):
             continue
-        for who, login in itertools.product(people, logins):
+        for who, login, address in itertools.product(people, logins, ADDRESSES):
             if never.logins and login not in never.logins and not ("@own" in never.logins and login == who.own):
                 continue
             rule = next((each for each in here if for_person(each.match, who, login, deny=False)), None)
-            if rule is None or not lacks(rule, never):
+            if rule is None or not lacks(rule, never) or not from_there(rule.networks, address):
                 continue
-            if not any(for_person(each.match, who, login, deny=True) for each in against):
+            there = [each for each in against if denied_there(each.match, address)]
+            if not any(for_person(each.match, who, login, deny=True) for each in there):
                 return True
     return False
 
@@ -239,10 +254,9 @@ def test_what_is_proved_is_what_trying_everything_finds(part: int) -> None:
 def confirm(policy: Policy, example: Counterexample) -> None:
     """Asks just that, at the beginning and at the end of the time that is named."""
     command = "id" if example.action == "command" else None
+    there = example.address or "203.0.113.9"
     reason = "CHG-7 the site is down"
-    ask = Ask(
-        example.login, example.action, command, reason=reason, address="192.0.2.1", break_glass=example.break_glass
-    )
+    ask = Ask(example.login, example.action, command, reason=reason, address=there, break_glass=example.break_glass)
     for now in (example.begin, example.end - 1):
         subject = replace(example.subject, auth_time=now)
         outcome = evaluate(policy, subject, [example.host], ask, now)

@@ -83,10 +83,12 @@ times = st.sampled_from(
 )
 flags = st.sampled_from(["true", "false"])
 spared = {"roles": roles, "not_roles": roles}
+networks = st.sampled_from(['["192.0.2.0/24"]', '["10.0.0.0/8", "2001:db8::/32"]'])
 deny = st.tuples(
     lines({"logins": logins}, {**spared, "hosts": hosts, "actions": actions, "unless_break_glass": flags})
     | lines({"hosts": hosts}, {**spared, "actions": actions, "unless_break_glass": flags}),
     times,
+    st.just("") | networks.map("networks = {}\n".format) | networks.map("not_networks = {}\n".format),
 ).map("".join)
 requirements = {
     "reason": st.just('{ pattern = "[0-9]" }'),
@@ -96,6 +98,7 @@ requirements = {
     "max_hosts": st.just("1"),
     "source": st.just('"client"'),
     "not_roles": roles,
+    "networks": networks,
 }
 granting = {"roles": roles, "hosts": hosts, "logins": logins, "grant": st.just('"8h"'), "certificate": st.just('"5m"')}
 steps = st.sampled_from(["[]", '[{ from = "c", count = 1 }]'])
@@ -148,7 +151,7 @@ asks = st.builds(
     st.none(),
     st.sampled_from([None, 60, 90000]),
     st.sampled_from(["", "number 1"]),
-    st.sampled_from([None, "192.0.2.1"]),
+    st.sampled_from([None, "192.0.2.1", "::ffff:10.1.2.3", "2001:db8::1", "not an address"]),
     st.booleans(),
 ) | st.builds(Ask, st.sampled_from([None, "root"]), st.just("command"), st.just("ls"), reason=st.just("number 12"))
 
@@ -201,7 +204,7 @@ def test_what_is_allowed_keeps_its_bounds(policy: Policy, who: Subject, where: l
         assert terms.capped == (ask.duration is not None and ask.duration > terms.duration)
         assert ask.login in (None, terms.login)
         assert (terms.command is None) == (terms.action == "shell")
-        asked = {"login": terms.login, "action": terms.action, "break_glass": ask.break_glass}
+        asked = {"login": terms.login, "action": terms.action, "break_glass": ask.break_glass, "address": ask.address}
         assert ends_by(policy, who, where, now=now, **asked) == terms.ends_by  # type: ignore[arg-type]
         if terms.ends_by is not None:
             assert now < terms.ends_by
