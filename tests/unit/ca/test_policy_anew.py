@@ -508,3 +508,29 @@ def test_a_rule_that_says_so_later_keeps_no_older_grant(ca: Installation) -> Non
     draw(ca, login, request)
     ca.change_policy('name = "staging"\n', 'name = "renamed"\n')
     assert refused(ca, m.SignUser(login, request.id)).code == "policy_changed"
+
+
+# ------------------------------------------------------------------------------------------ where a request came from
+
+OFFICE = 'networks = ["192.0.2.0/24"]'
+
+
+def test_a_network_that_is_required_now_counts_for_what_was_granted(ca: Installation) -> None:
+    login, request = database(ca)
+    ca.change_policy(STEPS, f"{STEPS}\n{OFFICE}")
+    assert refused(ca, m.SignUser(login, request.id)).code == "policy_changed", "its certificates work from anywhere"
+    again = ca.approve(ca.web(BOB), ca.ask(login, "db1").request)
+    draw(ca, login, again)
+    assert ca.context.state.requests[again.id].asked.source == ("192.0.2.0/24",)
+    ca.change_policy(OFFICE, OFFICE.replace("192.0.2", "198.51.100"))
+    assert refused(ca, m.SignUser(login, again.id)).code == "policy_changed"
+
+
+def test_a_deny_on_networks_closes_what_was_asked_for_from_elsewhere(ca: Installation) -> None:
+    deny = '[[deny]]\nname = "away"\nhosts = { env = "prod" }\nnot_networks = ["192.0.2.0/24"]\n'
+    login, bob = ca.native(DANA), ca.web(BOB)
+    here = ca.approve(bob, ca.ask(login, "db1").request)
+    away = ca.ask(login, "db1", action="migrate", address="203.0.113.9").request
+    ca.change_policy('[[allow]]\nname = "staging"', deny + '[[allow]]\nname = "staging"')
+    draw(ca, login, here)
+    assert refused(ca, m.Approve(bob, away.id, away.digest, "", None)).code == "denied_by_rule"

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sshjit.policy import Allow, Ask, Denied, Host, NeedsApproval, Outcome, Policy, Subject, evaluate, may_be_unix_name
+from sshjit.policy.model import AllowRule
 from sshjit.policy.query import deciding_deny, first_allows, make_query
 from sshjit_client.policy import comparison
 from sshjit_client.policy.inventory import Inventory, Member
@@ -206,6 +207,23 @@ def test_a_later_end_of_a_role_that_only_approves_is_a_gain(folder: PolicyFolder
     assert other.out == "CHANGES\n  ann  no account named on w1, w2\n      account  deploy → root\n"
 
 
+def test_what_changes_for_requests_from_some_places_is_said_with_the_places(folder: PolicyFolder) -> None:
+    deny = '[[deny]]\nname = "away"\nhosts = { env = "prod" }\nnot_networks = ["10.0.0.0/8"]\n'
+    new = folder.changed(('[[allow]]\nname        = "database"', f'{deny}[[allow]]\nname        = "database"'))
+    result = folder.run("diff", folder.policy, new, "--at", NOON)
+    assert result.code == 1
+    assert "GAINS" not in result.out
+    assert "from  elsewhere\n" in result.out
+    back = folder.run("diff", new, new.with_name("policy.toml"), "--at", NOON)
+    assert "LOSES" not in back.out
+
+
+def test_a_network_that_a_rule_requires_is_a_term(folder: PolicyFolder) -> None:
+    new = folder.changed(('name        = "database"', 'name        = "database"\nnetworks = ["10.0.0.0/8"]'))
+    result = folder.run("diff", folder.policy, new, "--at", NOON)
+    assert "networks  anywhere → 10.0.0.0/8  (narrower)" in result.out
+
+
 # ----------------------------------------------------------------------------------- held to the policies themselves
 
 PEOPLE = {
@@ -229,15 +247,22 @@ def own_name(who: Subject) -> str | None:
     return who.unix_name if who.unix_name is not None and may_be_unix_name(who.unix_name) else None
 
 
-def gives(policy: Policy, now: int) -> dict[Fact, Any]:
-    """Everything that a policy gives these people on these hosts at a moment, asked one by one."""
+def places(*policies: Policy) -> tuple[str, ...]:
+    """An address of each kind that denies of these policies tell apart."""
+    looked_at = any(deny.match.networks for policy in policies for deny in policy.denies)
+    return ("192.0.2.7", "10.1.2.3", "203.0.113.9") if looked_at else ("192.0.2.7",)
+
+
+def gives(policy: Policy, now: int, address: str) -> dict[Fact, Any]:
+    """Everything that a policy gives these people on these hosts at a moment, asked one by one from one place."""
     rules: dict[Fact, Any] = {}
     for person, who in PEOPLE.items():
         for login in {"root", "deploy", "alice", own_name(who)} - {None}:
             for host in HOSTS.values():
                 for action in ("shell", "run", "command"):
                     for fire in (False, True):
-                        query = make_query(policy, who, [host], login=login, action=action, break_glass=fire, now=now)
+                        asked = {"login": login, "action": action, "break_glass": fire, "address": address}
+                        query = make_query(policy, who, [host], now=now, **asked)  # type: ignore[arg-type]
                         (number,) = first_allows(query)
                         if number is not None and deciding_deny(query) is None:
                             rules[person, host.name, str(login), action, fire] = query.allows[number]
@@ -263,14 +288,20 @@ def told(entries: tuple[comparison.Entry, ...], kind: str) -> set[Fact]:
     }
 
 
-def answers(policy: Policy, now: int) -> tuple[dict[Any, str], dict[Any, bool]]:
+def anywhere(rules: tuple[AllowRule, ...]) -> tuple[AllowRule, ...]:
+    """The rules without the networks that they require: those are terms, which anybody could meet."""
+    return tuple(replace(rule, networks=()) for rule in rules)
+
+
+def answers(policy: Policy, now: int, address: str) -> tuple[dict[Any, str], dict[Any, bool]]:
     """The account of who names none, and whether one request can be for a host of either kind, asked one by one."""
     accounts: dict[Any, str] = {}
     together: dict[Any, bool] = {}
+    policy = replace(policy, allows=anywhere(policy.allows), break_glass=anywhere(policy.break_glass))
     for (person, who), action, fire in product(PEOPLE.items(), ("shell", "run", "command"), (False, True)):
         best = replace(who, auth_time=now, mfa=True, hardware_key=True)
         command = "id" if action == "command" else None
-        ask = Ask(None, action, command, reason="CHG-1 because of it", address="192.0.2.7", break_glass=fire)
+        ask = Ask(None, action, command, reason="CHG-1 because of it", address=address, break_glass=fire)
 
         def outcome(hosts: list[Host], ask: Ask, best: Subject = best) -> Outcome:
             return evaluate(policy, best, hosts, ask, now)
@@ -313,8 +344,8 @@ def asked_of_accounts_and_requests(old: Policy, new: Policy) -> tuple[set[Any], 
     """The same, asked one by one every four hours."""
     accounts: set[Any] = set()
     parted: Parted = {"gains": set(), "loses": set()}
-    for moment in range(START, START + 7 * 86400, 4 * 3600):
-        (names_before, before), (names_after, after) = answers(old, moment), answers(new, moment)
+    for moment, address in product(range(START, START + 7 * 86400, 4 * 3600), places(old, new)):
+        (names_before, before), (names_after, after) = (answers(each, moment, address) for each in (old, new))
         for fact in names_before.keys() & names_after.keys():
             if names_before[fact] != names_after[fact]:
                 accounts.add((*fact, names_before[fact], names_after[fact]))
@@ -342,8 +373,8 @@ def test_it_says_what_asking_for_everything_says(old: Policy, new: Policy, momen
     gains, loses = told(found.entries, "gains"), told(found.entries, "loses")
     seen_gains: set[Fact] = set()
     seen_loses: set[Fact] = set()
-    for moment in (*moments, *range(START, START + 7 * 86400, 4 * 3600)):
-        before, after = gives(old, moment), gives(new, moment)
+    for moment, address in product((*moments, *range(START, START + 7 * 86400, 4 * 3600)), places(old, new)):
+        before, after = gives(old, moment, address), gives(new, moment, address)
         seen_gains |= after.keys() - before.keys()
         seen_loses |= before.keys() - after.keys()
     assert seen_gains <= gains
