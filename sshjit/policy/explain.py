@@ -162,7 +162,7 @@ def _misses(query: Query, host: Host, rule: Rule) -> Iterator[Miss]:
     """Every matcher of ``rule`` that ``host`` or the query misses."""
     match = rule.match
     yield from _kind_miss(query, rule)
-    held, had = query.roles, query.denied_roles
+    held, had = frozenset(query.roles), query.denied_roles
     if isinstance(rule, DenyRule):
         held, had = had, held
     if match.roles is not None and not any(role in held for role in match.roles):

@@ -103,8 +103,11 @@ class Index:
 
     def leaving_out(self, roles: Iterable[str]) -> int:
         """The rules that leave out somebody who has these roles."""
-        rules, by_role = 0, self._not_roles.by_value
-        for role in roles if by_role else ():
+        by_role = self._not_roles.by_value
+        if not by_role:
+            return 0
+        rules = 0
+        for role in roles:
             rules |= by_role.get(role, 0)
         return rules
 
@@ -135,7 +138,7 @@ class Index:
             elif not self.lacking_matches:
                 rows &= values.free
         rules = rows & self.every
-        for row in members(rows >> self._count):
+        for row in members(rows >> self._count) if self._more else ():
             rules |= self._more[row]
         return rules
 

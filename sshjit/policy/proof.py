@@ -26,7 +26,7 @@ from sshjit.names import lowered
 from sshjit.policy.analysis import Access, Holder, PolicyOverTime, Stretches, Timeline
 from sshjit.policy.compiled import Policy
 from sshjit.policy.index import members
-from sshjit.policy.model import OWN, AllowRule, HostLabels, Matchers, Never, Source
+from sshjit.policy.model import OWN, AllowRule, HostLabels, Matchers, Never, Rule, Source
 from sshjit.policy.networks import comes_from, one_of_each
 from sshjit.policy.query import may_be_unix_name
 from sshjit.policy.types import Host, Subject
@@ -263,7 +263,7 @@ class _World:
 
     @cached_property
     def _named_logins(self) -> frozenset[str]:
-        rules = (*self._policy.denies, *self._policy.named.values())
+        rules: tuple[Rule, ...] = (*self._policy.denies, *self._policy.named.values())
         matches: list[Matchers] = [rule.match for rule in rules]
         return frozenset(login for match in matches for login in match.logins or ())
 

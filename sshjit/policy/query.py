@@ -110,7 +110,8 @@ def choose_login(rule: AllowRule, unix_name: str | None) -> str | None:
 def first_allows(query: Query) -> list[int | None]:
     """For each host the number of the first allow rule that matches, in file order."""
     index = query.allow_index
-    roles = index.for_roles(query.roles) & ~index.leaving_out(query.denied_roles)
+    roles, left_out = index.for_roles(query.roles), index.leaving_out(query.denied_roles)
+    roles = roles & ~left_out if left_out else roles
     rules = roles & index.for_action(query.action) & index.for_login(query.login, query.unix_name)
     return [first(_open(index, rules & index.for_host(host.by_label), query.now)) for host in query.hosts]
 
@@ -122,7 +123,8 @@ def deciding_deny(query: Query) -> int | None:
 
 def denies_at_any_time(query: Query) -> int:
     """The denies that match any of the hosts, or a bastion before one, without regard to days and hours."""
-    return _denies_of_everybody(query) & ~query.deny_index.leaving_out(query.roles)
+    index = query.deny_index
+    return _denies_of_everybody(query) & ~index.leaving_out(query.roles) if index.every else 0
 
 
 def denies_to_come(query: Query) -> Iterator[int]:

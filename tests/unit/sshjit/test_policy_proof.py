@@ -193,7 +193,7 @@ def broken(policy: Policy, never: Never) -> bool:
                 continue
             rules = [each for each in (policy.break_glass if glass else policy.allows) if open_(each, moment)]
             denies = [each for each in policy.denies if open_(each, moment) and not (glass and each.unless_break_glass)]
-            situation = (over, glass, *(each.name for each in (*rules, *denies)))
+            situation = (over, glass, *(each.name for each in rules), *(each.name for each in denies))
             if situation not in done and rules and tried(never, rules, denies, people_of[over], logins):
                 return True
             done.add(situation)
