@@ -32,9 +32,9 @@ MAY_IMPORT = {
     "sshjit_client": {"sshjit"},
     "sshjit_host": set[str](),
 }
-EXTRAS = {"sshjit_ca": ("ca", "hsm", "postgres", "report", "fleet"), "sshjit_web": ("web", "postgres")}
+EXTRAS = {"sshjit_ca": ("ca", "hsm", "postgres", "report", "calendar", "fleet"), "sshjit_web": ("web", "postgres")}
 """The extras of pyproject.toml whose packages a program may import."""
-CARRIED = {"flask": {"werkzeug", "jinja2", "markupsafe"}}
+CARRIED = {"flask": {"werkzeug", "jinja2", "markupsafe"}, "icalendar": {"dateutil"}}
 """What comes with a package and is part of how it is used."""
 NOT_OURS_TO_SHIP = {"demo", "tests", "bench", "tools"}
 

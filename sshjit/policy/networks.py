@@ -73,7 +73,7 @@ def comes_from(address: str | None, cidrs: Iterable[str]) -> bool:
 
 def one_of_each(cidrs: Sequence[str]) -> list[str]:
     """An address of each kind: any other address is in just the same networks as one of these."""
-    found: dict[frozenset[str], str] = {}
+    kinds: dict[frozenset[str], str] = {}
     families: tuple[Address, ...] = (ipaddress.IPv4Address(0), ipaddress.IPv6Address(0))
     for family in families:
         edges = {int(family)}
@@ -83,5 +83,5 @@ def one_of_each(cidrs: Sequence[str]) -> list[str]:
         for edge in sorted(edge for edge in edges if edge < 1 << family.max_prefixlen):
             address = type(family)(edge)
             if client_address(str(address)) == address:
-                found.setdefault(frozenset(cidr for cidr in cidrs if address in parsed(cidr)), str(address))
-    return list(found.values())
+                kinds.setdefault(frozenset(cidr for cidr in cidrs if address in parsed(cidr)), str(address))
+    return list(kinds.values())

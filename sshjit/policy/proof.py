@@ -166,10 +166,10 @@ class _World:
         if not actions or not wanted:
             return None
         relevant = [
-            each
-            for each in relevant
-            if (each.actions is None or not set(each.actions).isdisjoint(actions))
-            and any(_meet(labels, each_wanted) for labels in each.hosts or ((),) for each_wanted in wanted)
+            match
+            for match in relevant
+            if (match.actions is None or not set(match.actions).isdisjoint(actions))
+            and any(_meet(labels, some) for labels in match.hosts or ((),) for some in wanted)
         ]
         hosts, addresses = list(self._hosts_of(wanted, relevant)), _addresses(rule, relevant)
         for (login, own), action in product(self._logins(rule, never), actions):
@@ -280,10 +280,10 @@ class _World:
         """
         roles = dict.fromkeys(role for match in relevant for role in match.not_roles)
         further = dict.fromkeys(
-            each
+            other
             for role in roles
-            for each in self._policy.roles[role]
-            if each.provider == source.provider and each != source
+            for other in self._policy.roles[role]
+            if other.provider == source.provider and other != source
         )
         if 3 ** len(further) > MOST:
             raise _TooMany("kinds of people")
