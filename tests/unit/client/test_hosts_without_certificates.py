@@ -75,7 +75,7 @@ def test_a_front_end_that_calls_a_host_plain_makes_nobody_believe_it(laptop: Lap
 def test_hosts_and_status_say_how_a_host_is_known(laptop: Laptop, server: ClientServer) -> None:
     laptop.run("web2", "true")
     assert "web2 shows no host certificates; ssh knows it by 1 plain key" in laptop.run("status", "web2").stdout
-    lines = {line.split()[0]: line for line in laptop.run("hosts").stdout.splitlines()}
+    lines = {line.split()[0]: line for line in laptop.run("hosts", "--details").stdout.splitlines()}
     assert "plain keys" in lines["web2"]
     assert "plain keys" not in lines["web1"]
 
