@@ -43,10 +43,15 @@ def lines(_: object) -> Iterator[Result]:
         if true is None:
             raise RuntimeError("there is no true")
         (folder / "ssh").symlink_to(true)
-        state = Path(paths.state_folder(env))
-        (state / "open").mkdir(parents=True, mode=0o700)
-        state.chmod(0o700)
-        entry = state / "open" / f"{certificate_index.name_for(connection_args.read(['web1', 'true']))}.conf"
+        place = Path(paths.places(env)[0])
+        login = place / "bench" / "logins" / "one"
+        (login / "open").mkdir(parents=True)
+        place.chmod(0o700)
+        (place / "bench" / "current").symlink_to("logins/one")
+        settings = Path(paths.config_folder(env), "installations")
+        settings.mkdir(parents=True)
+        (settings / "bench.json").touch()
+        entry = login / "open" / f"{certificate_index.name_for(connection_args.read(['web1', 'true']))}.conf"
         entry.write_text(f"{certificate_index.HEAD}{int(time.time()) + 3600}\n")
         for what, words, most in (("--version", ["--version"], 2.5), ("web1 true, without ssh", ["web1", "true"], 2.5)):
             ours, bare, ratio, memory = _compare([program, *words], BARE, env)

@@ -138,7 +138,7 @@ def read(text: str, *, plain_http: bool = False) -> Bundle:
     bundle = _without_unknown(wire.decode_answer(Bundle, value))
     if not 0 < bundle.sequence < _LIMIT or not 0 < bundle.issued < bundle.expires < _LIMIT:
         raise Invalid("bad_bundle", "the bundle's sequence or times make no sense")
-    if not _INSTALLATION.fullmatch(bundle.installation):
+    if not is_installation(bundle.installation):
         raise Invalid("bad_bundle", "the installation's name is malformed")
     _check_keys(bundle)
     _check_plain_hosts(bundle)
@@ -197,6 +197,11 @@ def krl_of(bundle: Bundle) -> bytes:
         return base64.b64decode(bundle.krl, validate=True)
     except (binascii.Error, ValueError):
         raise Invalid("bad_krl", "the bundle's revocation list is not base64") from None
+
+
+def is_installation(name: str) -> bool:
+    """Whether an installation may be called so."""
+    return _INSTALLATION.fullmatch(name) is not None
 
 
 def way(bundle: Bundle, pin: str) -> tuple[Succession, ...]:

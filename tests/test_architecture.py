@@ -166,7 +166,8 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     "sshjit_client.identity": [
         ("sessions", "signed_request"),
         ("login_key", "sign_in"),
-        ("browser", "oidc"),
+        ("sign_out",),
+        ("agent_keys", "browser", "installation", "oidc"),
     ],
     "sshjit_client.requests": [
         ("earlier_request", "request_details", "waiting"),
@@ -179,7 +180,14 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("connection_args", "openssh"),
         ("program",),
     ],
-    "sshjit_client.storage": [("host_names",), ("machine",), ("files",), ("paths",)],
+    "sshjit_client.storage": [
+        ("host_names",),
+        ("machine",),
+        ("logins", "settings"),
+        ("file_locks",),
+        ("files",),
+        ("paths",),
+    ],
     "sshjit_client.api": [("full",), ("basic",)],
     "sshjit_host": [
         ("__main__",),

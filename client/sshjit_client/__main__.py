@@ -90,8 +90,14 @@ def _ready(args: connection_args.ConnectionArgs) -> list[str]:
     if args.local and not args.host:
         return args.typed
     direct = args.host and args.plain and certificate_index.settle_config(args)
-    path = certificate_index.live_config(args, paths.state_folder(os.environ)) if direct else ""
+    path = _live_config(args) if direct else ""
     return [*certificate_index.STRICT, "-F", path, *args.ssh] if path else []
+
+
+def _live_config(args: connection_args.ConnectionArgs) -> str:
+    """The configuration of a live certificate, of the installation that the host belongs to; else an empty string."""
+    name = paths.installation_for(os.environ, args.host, args.installation)
+    return certificate_index.live_config(args, paths.login_folders(os.environ, name)) if name else ""
 
 
 def _become(words: list[str]) -> int:

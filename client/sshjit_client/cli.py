@@ -36,8 +36,9 @@ def _run(machine: Machine, name: str, words: list[str]) -> int:
             from sshjit_client.manual import command as manual  # noqa: PLC0415
 
             return manual.completion(machine, words)
-    from sshjit_client.option_parser import Parser  # noqa: PLC0415
+    from sshjit_client.option_parser import Parser, about  # noqa: PLC0415
 
     parser = Parser(f"ssh-jit {name}")
     act = importlib.import_module(f"sshjit_client.commands.{FILE_OF[name]}").BUILD[name](parser)
-    return int(act(machine, parser.parse_args(words)))
+    options = parser.parse_args(words)
+    return int(act(about(machine, options), options))

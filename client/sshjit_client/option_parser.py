@@ -20,6 +20,8 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, prog: str, **more: Any) -> None:
         super().__init__(prog=prog, add_help=False, **more)
         self.add_argument("-h", "--help", action="help", help=argparse.SUPPRESS)
+        self.add_argument("--installation", metavar="NAME", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+        self.add_argument("--non-interactive", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
         self._positionals.title = self._optionals.title = None
 
     def error(self, message: str) -> NoReturn:
@@ -30,6 +32,12 @@ class Parser(argparse.ArgumentParser):
 
         """
         raise Invalid("usage", message, hint=f"{self.prog} --help")
+
+
+def about(machine: Machine, options: Options) -> Machine:
+    """The machine as the options that every subcommand has say: for which installation, and whether one may ask."""
+    machine = machine.at(getattr(options, "installation", machine.installation))
+    return machine.silent() if hasattr(options, "non_interactive") else machine
 
 
 Build = Callable[[Parser], Act]

@@ -15,13 +15,13 @@ from sshjit_client.console.helptext import USAGE
 from sshjit_client.requests import run_options
 from sshjit_client.ssh import certificate_index, connection_args, openssh, sshconfig
 from sshjit_client.ssh.connection_args import ConnectionArgs
-from sshjit_client.storage import files
+from sshjit_client.storage import paths
 from sshjit_client.storage.machine import Machine
 
 _HINTS = {
     errno.ENOSPC: "free some space there; it holds the key and the certificates of your sign-in",
     errno.EDQUOT: "your quota there is used up; free some space",
-    errno.EROFS: "that folder can't be written to; XDG_RUNTIME_DIR, XDG_CACHE_HOME and XDG_CONFIG_HOME name others",
+    errno.EROFS: "that folder can't be written to; XDG_RUNTIME_DIR, XDG_CACHE_HOME and XDG_STATE_HOME name others",
 }
 """What to do about an error of this machine."""
 
@@ -53,11 +53,12 @@ def _connect(machine: Machine, args: ConnectionArgs) -> NoReturn:
     if args.local and not settled:  # nobody has read the pipe
         openssh.become(args.typed)
     if not settled:
-        sshconfig.keep_typed(args, files.private_folder(machine.state))
-    path = certificate_index.live_config(args, str(machine.state))
+        machine.scratch(lambda folder: sshconfig.keep_typed(args, folder))
+    name = paths.installation_for(machine.environ, args.host, args.installation)
+    path = certificate_index.live_config(args, paths.login_folders(machine.environ, name)) if name else ""
     if args.local and not path:
         openssh.become(args.typed)
-    machine.settings()
+    machine = _for_host(machine.at(args.installation), args.host)
     # What ``-J`` names is asked for first, through the same file.
     query = None if args.jump or path else sshconfig.ask(args)
     from sshjit_client.connecting import connection  # noqa: PLC0415
@@ -75,6 +76,16 @@ def usage(problem: str, first: str = "") -> int:
     return guarded(lambda _: _refuse(problem, first))
 
 
+def _for_host(machine: Machine, host: str) -> Machine:
+    """The machine for the installation that the host belongs to. Raises what ``installation.for_host`` does."""
+    name = paths.installation_for(machine.environ, host, machine.installation)
+    if name:
+        return machine.at(name)
+    from sshjit_client.identity import installation  # noqa: PLC0415  # several installations, or none
+
+    return installation.for_host(machine, host)
+
+
 def guarded(run: Callable[[Machine], int | None]) -> int:
     """Runs it; an error becomes two lines and an exit code."""
     _open_streams()
@@ -88,7 +99,7 @@ def guarded(run: Callable[[Machine], int | None]) -> int:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  # nobody reads the output any more
         return ExitCode.OK
     except OSError as error:
-        folder = str(machine.state) if error.errno in _HINTS else ""
+        folder = paths.places(machine.environ)[0] if error.errno in _HINTS else ""
         where = f"{name}: " if (name := error.filename or folder) else ""
         machine.terminal.error(
             Failed("machine", f"{where}{error.strerror or error}", hint=_HINTS.get(error.errno or 0, ""))
@@ -103,7 +114,9 @@ def _still_works(machine: Machine, error: SshJitError) -> SshJitError:
     """The error, with what still works where the server or the CA is away and this machine has a certificate."""
     from sshjit_client.api.basic import Away  # noqa: PLC0415  # whoever raised it has loaded it
 
-    if not isinstance(error, Away) or not certificate_index.any_live(str(machine.state)):
+    if not isinstance(error, Away) or not any(
+        map(certificate_index.any_live, paths.all_login_folders(machine.environ))
+    ):
         return error
     return Failed(error.code, f"{error.message}; existing certificates still work: ssh-jit status", hint=error.hint)
 

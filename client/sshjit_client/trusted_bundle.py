@@ -9,7 +9,10 @@ into the files of the certificates that are kept (``ssh/known_hosts.py``).
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from sshjit import bundle, names, sshkey, versions, wire
@@ -18,13 +21,15 @@ from sshjit.errors import Failed, Invalid, Refused, SshJitError
 from sshjit_client.console.terminal import Terminal
 from sshjit_client.network import http_client
 from sshjit_client.ssh import known_hosts, openssh
-from sshjit_client.storage import files
+from sshjit_client.storage import files, paths
+from sshjit_client.storage import settings as settings_of
 from sshjit_client.storage.machine import HeldBundle, Machine, Settings
 
 FRESH = 300
 """Seconds after which we ask the server for a newer bundle before we use a certificate."""
+FILE = "bundle.json"
 REVOKED = "revoked_host_keys"
-"""The file beside ``bundle.json`` with the bundle's revocation list, for ssh's ``RevokedHostKeys``."""
+"""The file beside it with the bundle's revocation list, for ssh's ``RevokedHostKeys``."""
 
 
 def root_of(text: str) -> sshkey.PublicKey:
@@ -107,47 +112,143 @@ def accept(new: HeldBundle, held: Bundle | None, settings: Settings) -> Bundle |
     return offered if bundle.replaces(offered, held) else None
 
 
-def current(machine: Machine, settings: Settings, *, fresh: int = FRESH) -> Bundle:
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The newest bundle that is kept for an installation, and the folder that it is in."""
+
+    stored: HeldBundle
+    bundle: Bundle
+    folder: Path
+
+    @property
+    def revoked(self) -> Path:
+        """The file with its list of revoked host keys."""
+        return self.folder / REVOKED
+
+    @property
+    def age(self) -> tuple[int, float]:
+        """What is larger for the newer one: of the same bundle in two places, the one that was checked last."""
+        return self.bundle.sequence, self.checked
+
+    @property
+    def checked(self) -> float:
+        """When the server was asked last whether there is a newer one; seconds since the epoch."""
+        return (self.folder / FILE).stat().st_mtime
+
+
+def kept(machine: Machine, settings: Settings) -> Kept | None:
+    """The newest bundle that is kept and whose root is the pinned one, or follows from it.
+
+    A place that could not be written to may still have an older one, or one of another root.
+    """
+    newest: Kept | None = None
+    for folder in (*machine.lasting_folders(settings), _old_folder(machine)):
+        stored = files.load(folder / FILE, HeldBundle)
+        if stored is None or not paths.private(str(folder)):
+            continue
+        held = bundle.read(stored.bundle, plain_http=plain(settings))
+        with suppress(Refused):
+            bundle.way(held, settings.root)
+            found = Kept(stored, held, folder)
+            if newest is None or found.age > newest.age:
+                newest = found
+    return newest
+
+
+def current(machine: Machine, settings: Settings, *, fresh: int = FRESH) -> Kept:
     """The newest trusted bundle; asks the server if the last time was ``fresh`` seconds ago.
 
     Raises:
         Failed: when there is none at all.
 
     """
-    folder, terminal = machine.config, machine.terminal
-    path = folder / "bundle.json"
-    stored = files.load(path, HeldBundle)
-    held = bundle.read(stored.bundle, plain_http=plain(settings)) if stored else None
-    if stored and held and not (folder / REVOKED).exists():
-        _keep_list(folder, held)
-    if stored and time.time() - path.stat().st_mtime < fresh:
+    terminal = machine.terminal
+    held = kept(machine, settings)
+    if held and (held.folder == _old_folder(machine) or not held.revoked.exists()):
+        old, held = held, keep(machine, settings, held.stored, held.bundle)
+        _take_over(old, held)
+    if held and time.time() - held.checked < fresh:
         return _not_old(held, terminal)
     try:
-        new = download(settings.url, stored.etag if stored else "")
-        accepted = accept(new, held, settings) if new else None
+        new = download(settings.url, held.stored.etag if held else "")
+        pin = pinned(settings, held.bundle) if held else settings
+        accepted = accept(new, held.bundle if held else None, pin) if new else None
         if new and accepted:
-            if settings != (moved := pinned(settings, accepted)):
-                files.save(folder / "config.json", moved)
-                terminal.say(f"the installation has a new root, signed by the one before it: {moved.root}")
-            keep(machine, new, accepted)
-            held = accepted
+            if pin != (moved := pinned(pin, accepted)):
+                _pin(machine, moved)
+            held = keep(machine, settings, new, accepted)
             for warning in warnings(accepted):
                 terminal.say(warning)
-        else:
-            path.touch()
+        elif held:
+            held = _touched(machine, settings, held)
     except SshJitError as error:
         if held is None:
             raise
         upgrade = f"; {error.hint}" if error.code == "too_old" else ""
         terminal.say(f"kept the old bundle (trusted keys and revocations): {error}{upgrade}")
+    if held is None:
+        raise Failed("no_bundle", "there is no bundle yet", hint="ssh-jit setup URL")
     return _not_old(held, terminal)
 
 
-def keep(machine: Machine, new: HeldBundle, trusted: Bundle) -> None:
-    """Keeps a trusted bundle. What ssh reads of it is written first: that it is too new harms nobody."""
-    _keep_list(machine.config, trusted)
-    known_hosts.update(machine.state / "open", trusted)
-    files.save(machine.config / "bundle.json", new)
+def keep(machine: Machine, settings: Settings, new: HeldBundle, trusted: Bundle) -> Kept:
+    """Keeps a trusted bundle. What ssh reads of it is written first: that it is too new harms nobody.
+
+    Raises:
+        Failed: ``no_folder``: nothing can be written anywhere.
+
+    """
+    for login in paths.login_folders(machine.environ, settings.name):
+        with suppress(OSError):  # what stays as it was refuses a host; the next certificate brings what counts
+            known_hosts.update(Path(login, "open"), trusted)
+
+    def write(folder: Path) -> Kept:
+        files.private_folder(files.private_folder(folder.parent) / folder.name)
+        files.write(folder / REVOKED, bundle.krl_of(trusted))
+        files.save(folder / FILE, new)
+        return Kept(new, trusted, folder)
+
+    return files.in_first(machine.lasting_folders(settings), write, machine.terminal.say)
+
+
+def _old_folder(machine: Machine) -> Path:
+    """Where earlier versions kept the bundle: beside the settings. It is only read there."""
+    return Path(paths.config_folder(machine.environ))
+
+
+def forget(machine: Machine, settings: Settings) -> None:
+    """Removes the bundle and the list of hosts of an installation."""
+    import shutil  # noqa: PLC0415  # only setup needs it
+
+    for folder in machine.lasting_folders(settings):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _take_over(old: Kept, new: Kept) -> None:
+    """Makes what was kept elsewhere by an earlier version as old as it was, and removes it there."""
+    if old.folder != new.folder:
+        with suppress(OSError):
+            os.utime(new.folder / FILE, (old.checked, old.checked))
+            old.revoked.unlink(missing_ok=True)
+            (old.folder / FILE).unlink()
+
+
+def _touched(machine: Machine, settings: Settings, held: Kept) -> Kept:
+    """Notes that the server was asked just now. Where that cannot be noted, a copy is kept where it can."""
+    try:
+        (held.folder / FILE).touch()
+    except OSError:
+        return keep(machine, settings, held.stored, held.bundle)
+    return held
+
+
+def _pin(machine: Machine, moved: Settings) -> None:
+    """Writes down which root counts from now on. Where that cannot be written, the kept bundle says it."""
+    machine.terminal.say(f"the installation has a new root, signed by the one before it: {moved.root}")
+    try:
+        settings_of.save(machine.environ, moved)
+    except (OSError, Failed) as error:
+        machine.terminal.say(f"the settings can't be written, and name the old one still: {error}")
 
 
 def warnings(held: Bundle) -> list[str]:
@@ -162,13 +263,7 @@ def plain(settings: Settings) -> bool:
     return settings.url.startswith("http://")
 
 
-def _keep_list(folder: Path, trusted: Bundle) -> None:
-    files.write(folder / REVOKED, bundle.krl_of(trusted))
-
-
-def _not_old(held: Bundle | None, terminal: Terminal) -> Bundle:
-    if held is None:
-        raise Failed("no_bundle", "there is no bundle yet", hint="ssh-jit setup URL")
-    if held.expires < time.time():
-        terminal.say(f"the bundle is overdue for renewal (number {held.sequence}); using it anyway")
+def _not_old(held: Kept, terminal: Terminal) -> Kept:
+    if held.bundle.expires < time.time():
+        terminal.say(f"the bundle is overdue for renewal (number {held.bundle.sequence}); using it anyway")
     return held

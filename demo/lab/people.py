@@ -82,6 +82,7 @@ def make_person(name: str, people: Path) -> Person:
     env = base_env(home) | {
         "XDG_RUNTIME_DIR": str(runtime),
         "XDG_CONFIG_HOME": str(home / ".config"),
+        "XDG_STATE_HOME": str(home / ".local/state"),
         "XDG_CACHE_HOME": str(home / ".cache"),
         "BROWSER": shlex.quote(str(program)),
         "USER": name,

@@ -6,6 +6,7 @@ One lab serves all of them: ``make test-stories``. Whoever breaks a part of it m
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -15,9 +16,11 @@ from pathlib import Path
 import pytest
 
 from demo.lab import Lab
+from demo.lab.people import BIN
 from tests.stories.story_shell import StoryShell
 from tests.support.waiting import wait_until
 
+FIFTY = 50
 SHIFTED = "import time; real = time.time; time.time = lambda: real() + {}; import sshjit_client.__main__ as m; m.main()"
 """The program on a machine whose clock is off by so many seconds."""
 
@@ -232,13 +235,13 @@ def namespace(setup: str, command: str) -> str:
 
 
 def test_a_full_tmpfs(shell: StoryShell) -> None:
-    """Where nothing can be written the person hears which folder is full, and nothing is half written."""
+    """The sign-in and the certificate go into the cache, and the person hears which folder is full."""
     run = shell.lab.person("alice").env["XDG_RUNTIME_DIR"]
     full = f"mount -t tmpfs -o size=16k,mode=700 none {run} && head -c 16000 /dev/zero > {run}/full"
     shell.play(f"""
         alice$ {namespace(full, "ssh-jit web1 whoami")}
-        ...ssh-jit: ...No space left on device...
-        [exit 8]
+        ssh-jit: can't write to ...No space left on device; using ...
+        ...deploy
     """)
 
 
@@ -316,3 +319,33 @@ def test_waiting_in_tmux(shell: StoryShell, tmp_path: Path) -> None:
         assert not any("left ·" in line for line in screen), "nothing of the line that was written over is left"
     finally:
         say("kill-server")
+
+
+def test_fifty_at_once_make_one_sign_in_and_one_request(shell: StoryShell) -> None:
+    """On a laptop that has nothing yet but its settings: no bundle, no key, no certificate."""
+    alice, before = shell.lab.person("alice"), len(requests_of(shell, "alice"))
+    shutil.rmtree(Path(alice.env["XDG_STATE_HOME"], "ssh-jit"))
+    command = [str(BIN / "ssh-jit"), "web1", "echo"]
+    processes = [
+        subprocess.Popen(
+            [*command, str(number)],
+            env=dict(alice.env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(FIFTY)
+    ]
+    answers = [process.communicate(timeout=240) for process in processes]
+    assert [out for out, _ in answers] == [f"{number}\n" for number in range(FIFTY)], answers
+    assert sum("signing in with Acme in your browser" in err for _, err in answers) == 1
+    assert len(requests_of(shell, "alice")) == before + 1
+
+
+def requests_of(shell: StoryShell, who: str) -> set[str]:
+    """The ids of all that somebody ever asked for."""
+    shell.quietly(who, "ssh-jit login")
+    listed = set(re.findall(r"req-[0-9a-z]{16}", shell.quietly(who, "ssh-jit requests --mine --json")))
+    shell.quietly(who, "ssh-jit logout")
+    return listed

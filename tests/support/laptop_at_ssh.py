@@ -14,7 +14,7 @@ from sshjit import ca_protocol as m
 from sshjit_client import trusted_bundle
 from sshjit_client.connecting import certificate
 from sshjit_client.console.terminal import Terminal
-from sshjit_client.ssh import certificate_index, connection_args, sshconfig
+from sshjit_client.ssh import certificate_index, connection_args, known_hosts, sshconfig
 from sshjit_client.storage.machine import HeldBundle, Machine, Settings
 from tests.support.installation import ALICE, Installation
 from tests.support.issuer import serving
@@ -35,6 +35,7 @@ class World:
     laptop: Path
     login: str = ""
     configurations: dict[str, Path] = field(default_factory=dict)
+    revoked: Path = Path()
 
     def enrol(self, name: str) -> None:
         """Enrols a server by its key; it shows the certificate from then on."""
@@ -66,7 +67,9 @@ class World:
         settings = Settings(1, "http://127.0.0.1:9", "test", self.ca.context.keys.public("bundle").fingerprint, None)
         found = trusted_bundle.accept(held, None, settings)
         assert found is not None
-        trusted_bundle.keep(Machine({}, self.laptop, self.laptop, Terminal()), held, found)
+        environ = {"XDG_STATE_HOME": str(self.laptop), "XDG_RUNTIME_DIR": str(self.laptop)}
+        self.revoked = trusted_bundle.keep(Machine(environ, Terminal()), settings, held, found).revoked
+        known_hosts.update(self.laptop / "open", found)
 
     def get_in(self, name: str, own: str = "") -> None:
         """Draws a certificate for a server, and writes what the client does; ``own`` is the person's ssh_config."""
@@ -76,7 +79,7 @@ class World:
         assert view is not None
         key = self.ca.key(ALICE)
         found = certificate.check(view, line_of(key.with_suffix(".pub")), name, None, newest(self.ca, 2))
-        kept = sshconfig.Files(key, self.laptop / trusted_bundle.REVOKED, self.laptop)
+        kept = sshconfig.Files(key, self.revoked, self.laptop)
         mine = sshconfig.own(line)
         self.configurations[name] = certificate.keep(found, line, newest(self.ca, 2), own=mine, kept=kept, skew=0)
 

@@ -52,9 +52,10 @@ class Laptop:
 
     def log_in(self) -> None:
         if self.logins % 2 == 0:
-            for path in Path(self.env["XDG_RUNTIME_DIR"], "ssh-jit", "open").glob("*"):
+            for path in Path(self.env["XDG_RUNTIME_DIR"], "ssh-jit").glob("*/logins/*/open/*"):
                 path.unlink()
-            os.utime(Path(self.env["XDG_CONFIG_HOME"], "ssh-jit", "bundle.json"), (0, 0))
+            for path in Path(self.env["XDG_STATE_HOME"], "ssh-jit").glob("*/bundle.json"):
+                os.utime(path, (0, 0))
         done = subprocess.run(
             ["ssh-jit", "web1", "echo", "in"],
             env=self.env,
@@ -71,8 +72,8 @@ class Laptop:
 
     def pin(self) -> str:
         """The root that this laptop is pinned to."""
-        text = Path(self.env["XDG_CONFIG_HOME"], "ssh-jit", "config.json").read_text()
-        return str(json.loads(text)["root"])
+        (path,) = Path(self.env["XDG_CONFIG_HOME"], "ssh-jit", "installations").iterdir()
+        return str(json.loads(path.read_text())["root"])
 
 
 @dataclass
@@ -115,9 +116,10 @@ def lab(tmp_path: Path) -> Iterator[tuple[Lab, Token]]:
 def second_laptop(alice: Person, lab: Lab) -> dict[str, str]:
     """Another laptop of the same person, set up by the same root."""
     home = alice.folder / "second"
-    for name in ("run", "config"):
+    for name in ("run", "config", "state"):
         (home / name).mkdir(mode=0o700, parents=True)
     env = {**alice.env, "XDG_RUNTIME_DIR": str(home / "run"), "XDG_CONFIG_HOME": str(home / "config")}
+    env["XDG_STATE_HOME"] = str(home / "state")
     command = ["ssh-jit", "setup", lab.url, "--root", lab.hosting.root, "--provider", alice.provider]
     subprocess.run(command, env=env, check=True, capture_output=True, cwd="/")
     return env

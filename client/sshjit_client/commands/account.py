@@ -7,16 +7,16 @@ from pathlib import Path
 
 from sshjit import durations, wire
 from sshjit.api.session import LoginView
+from sshjit.errors import SshJitError
 from sshjit.terminal_text import fitted
 from sshjit_client.api.basic import Away, BasicApi
-from sshjit_client.console import json_output
+from sshjit_client.console import exit_codes, json_output
 from sshjit_client.console.exit_codes import ExitCode
 from sshjit_client.console.styles import table_width
 from sshjit_client.console.times import at
-from sshjit_client.identity import sessions, sign_in
+from sshjit_client.identity import sessions, sign_in, sign_out
 from sshjit_client.option_parser import Act, Build, Options, Parser
 from sshjit_client.requests.request_text import person
-from sshjit_client.ssh import sharing
 from sshjit_client.storage.machine import Machine
 
 
@@ -34,7 +34,7 @@ def _login(parser: Parser) -> Act:
 def login(machine: Machine, options: Options) -> int:
     """Signs in, even if somebody is signed in already."""
     chosen = sign_in.SignInOptions(options.provider, options.key, not options.no_browser, options.fresh)
-    session = sign_in.sign_in(machine, chosen)
+    session = sign_in.once(machine, chosen, machine.session(time.time()))
     machine.terminal.say(f"signed in as {person(session.login.person)} until {at(session.login.expires)}")
     return ExitCode.OK
 
@@ -47,8 +47,7 @@ def _logout(parser: Parser) -> Act:
 def logout(machine: Machine, _: Options) -> int:
     """Signs out on this machine in any case, and at the server if it can be reached."""
     session = machine.session(time.time())
-    sharing.end_all(machine.state / "open")
-    machine.forget()
+    sign_out.forget(machine)
     if session is None:
         machine.terminal.say("you are not signed in")
         return ExitCode.OK
@@ -64,6 +63,11 @@ def logout(machine: Machine, _: Options) -> int:
         revoke = f"ssh-jit revoke --login {session.login.id}"
         machine.terminal.hint(f"if its key may be in wrong hands, have it ended by somebody who may lock: {revoke}")
         return ExitCode.REACH
+    except SshJitError as error:
+        if exit_codes.of(error) is not ExitCode.LOGIN:
+            raise
+        machine.terminal.say("signed out on this machine; the server had ended the sign-in already")
+        return ExitCode.OK
     machine.terminal.say(f"{session.login.person.name} is signed out")
     return ExitCode.OK
 

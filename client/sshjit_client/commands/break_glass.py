@@ -13,9 +13,10 @@ from sshjit.errors import Invalid, Refused
 from sshjit_client.connecting import connection
 from sshjit_client.console.exit_codes import ExitCode
 from sshjit_client.console.helptext import BREAK_GLASS
+from sshjit_client.identity import installation
 from sshjit_client.requests import run_options
 from sshjit_client.requests.request_text import BREAK_GLASS_MARK
-from sshjit_client.ssh import certificate_index, connection_args
+from sshjit_client.ssh import connection_args
 from sshjit_client.ssh.connection_args import ConnectionArgs
 from sshjit_client.storage.machine import Machine
 
@@ -31,6 +32,7 @@ def break_glass(machine: Machine, words: list[str]) -> int:
         return ExitCode.OK
     args = _read(words)
     machine = run_options.prepare(machine, args.flags)
+    machine = installation.for_args(machine, args, names.lowered(args.host))
     args.reason = _reason(machine, args)
     return _connect(machine, args)
 
@@ -38,7 +40,7 @@ def break_glass(machine: Machine, words: list[str]) -> int:
 def _connect(machine: Machine, args: ConnectionArgs) -> NoReturn:
     through = connection.proxy(machine, args)
     machine.terminal.mark = f"{BREAK_GLASS_MARK}: "
-    path = certificate_index.live_config(args, str(machine.state))
+    path = connection.live_config(machine, args)
     if not path:
         _confirm(machine, args)
         path = str(connection.access(machine, args))

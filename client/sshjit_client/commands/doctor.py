@@ -71,8 +71,8 @@ def _findings(machine: Machine, typed: str | None, *, tries: bool) -> Iterator[F
 
 def _about_host(machine: Machine, api: FullApi, typed: str, *, tries: bool) -> Iterator[Finding]:
     """What concerns one host: as the server knows it, and as it answers."""
-    bundle = trusted_bundle.current(machine, machine.settings())
-    kept = kept_certificates.newest(machine.state, typed)
+    bundle = trusted_bundle.current(machine, machine.settings()).bundle
+    kept = kept_certificates.newest(machine.login_folders(), typed)
     try:
         reply, requests = api.hosts(), api.requests("mine").requests
     except SshJitError as error:
@@ -84,7 +84,7 @@ def _about_host(machine: Machine, api: FullApi, typed: str, *, tries: bool) -> I
         if host is None:
             return
         yield host_checks.window(typed, host, requests, now)
-        kept = kept or kept_certificates.newest(machine.state, host.name)
+        kept = kept or kept_certificates.newest(machine.login_folders(), host.name)
         if kept is not None:
             yield from host_checks.certificate(kept.certificate, kept.until, host, bundle, api.skew)
         yield host_checks.host_key(typed, reply, bundle, now)
@@ -96,7 +96,7 @@ def _about_ssh(typed: str, kept: Kept | None, *, bundle_tries: bool, machine: Ma
     if kept is None:
         yield Finding("note", "certificate", "none is here for this host", f"ssh-jit {typed} gets one, where it may")
         return
-    bundle = trusted_bundle.current(machine, machine.settings())
+    bundle = trusted_bundle.current(machine, machine.settings()).bundle
     yield from host_checks.options(kept.typed, kept.path, kept.certificate, bundle)
     if kept.until <= time.time():
         yield Finding("note", "trial", "the kept certificate is over, so nothing was tried", f"ssh-jit {typed}")

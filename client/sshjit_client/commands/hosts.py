@@ -70,7 +70,7 @@ def listing(machine: Machine, options: Options) -> int:
     """Lists the hosts: what each takes, or with ``--details`` how each is reached and known."""
     session, api = resolve_request.signed_in(machine)
     reply = api.hosts()
-    host_names.keep(machine, [host.name for host in reply.hosts])
+    host_names.keep(machine, [name for host in reply.hosts for name in (host.name, *host.aliases)])
     chosen = [host for host in reply.hosts if _is_meant(host, options)]
     shown = chosen[: options.limit] if options.details else chosen
     if options.details:
@@ -104,7 +104,7 @@ def _print_details(machine: Machine, options: Options, reply: HostsReply, shown:
     if options.json:
         json_output.print_json(machine.terminal, {"hosts": [wire.encode(host) for host in shown]})
         return
-    bundle = trusted_bundle.current(machine, machine.settings())
+    bundle = trusted_bundle.current(machine, machine.settings()).bundle
     rows = [["HOST", "ADDRESS", "LABELS", "HOST CERTIFICATES", "ALIASES"]]
     for host in shown:
         shows = host_certificates.column(host.name, reply, bundle)

@@ -26,10 +26,10 @@ class Kept:
         return self.path.name.startswith(certificate_index.BREAK_GLASS)
 
 
-def read(state: Path) -> list[Kept]:
-    """All of them."""
+def read(folders: list[Path]) -> list[Kept]:
+    """All of them; ``folders``: those of the sign-in."""
     certificates = []
-    for path in sorted((state / "open").glob("*.conf")):
+    for path in sorted(path for folder in folders for path in (folder / "open").glob("*.conf")):
         try:
             with path.open("rb") as file:
                 until = certificate_index.until(file.readline(80))
@@ -41,7 +41,7 @@ def read(state: Path) -> list[Kept]:
     return certificates
 
 
-def newest(state: Path, typed: str) -> Kept | None:
+def newest(folders: list[Path], typed: str) -> Kept | None:
     """The one for this host that lives longest."""
-    there = [kept for kept in read(state) if kept.typed.lower() == typed]
+    there = [kept for kept in read(folders) if kept.typed.lower() == typed]
     return max(there, key=lambda kept: kept.until, default=None)

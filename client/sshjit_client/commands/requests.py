@@ -17,7 +17,7 @@ from sshjit_client.connecting import certificate, connection
 from sshjit_client.console import json_output
 from sshjit_client.console.exit_codes import ExitCode
 from sshjit_client.console.helptext import EXPLAIN, REQUEST
-from sshjit_client.identity import signed_request
+from sshjit_client.identity import installation, signed_request
 from sshjit_client.option_parser import Act, Build, Options, Parser
 from sshjit_client.requests import earlier_request, reason_prompt, request_args, request_text, run_options, waiting
 from sshjit_client.requests.request_args import RequestArgs
@@ -37,7 +37,8 @@ def request(machine: Machine, words: list[str]) -> int:
         machine.terminal.out(REQUEST)
         return ExitCode.OK
     args = _read(words, _REQUEST_FLAGS)
-    machine = run_options.prepare(machine, args.more)
+    machine = run_options.prepare(machine, {*args.more, *args.ssh.flags})
+    machine = installation.for_args(machine, args.ssh, next(iter(args.hosts), ""))
     args = _with_account(args)
     if "--dry-run" in args.more:
         return _explain(machine, args.explain_body(None, break_glass=False), as_json="--json" in args.more)
@@ -57,6 +58,7 @@ def explain(machine: Machine, words: list[str]) -> int:
         machine.terminal.out(EXPLAIN)
         return ExitCode.OK
     args = _read(words, _EXPLAIN_FLAGS, frozenset(("--person",)))
+    machine = installation.for_args(machine, args.ssh, next(iter(args.hosts), ""))
     person = args.more.get("--person")
     if person is None:  # this machine's ssh configuration says nothing about other people
         args = _with_account(args)
@@ -168,7 +170,8 @@ def done(machine: Machine, options: Options) -> int:
     _, api = resolve_request.signed_in(machine)
     grants = resolve_request.open_access(api, options.what, "done")
     ended = [api.close("end", grant.id) for grant in grants]
-    certificate.remove_of(machine.state / "open", {grant.id for grant in grants})
+    for folder in machine.login_folders():
+        certificate.remove_of(folder / "open", {grant.id for grant in grants})
     if options.json:
         json_output.print_json(machine.terminal, {"requests": wire.encode(tuple(ended))})
     for request in ended:

@@ -22,8 +22,7 @@ from sshjit_client.option_parser import Act, Build, Options, Parser
 from sshjit_client.requests import request_text
 from sshjit_client.requests.request_text import BREAK_GLASS_MARK, person
 from sshjit_client.ssh import reachability
-from sshjit_client.storage import files
-from sshjit_client.storage.machine import HeldBundle, Machine, Session
+from sshjit_client.storage.machine import Machine, Session
 
 
 def _status(parser: Parser) -> Act:
@@ -61,7 +60,9 @@ def status(machine: Machine, options: Options) -> int:
     ]
     machine.terminal.out(fitted(rows, table_width()))
     certificates = [
-        kept for kept in kept_certificates.read(machine.state) if name is None or _is_for(kept, name, requests)
+        kept
+        for kept in kept_certificates.read(machine.login_folders())
+        if name is None or _is_for(kept, name, requests)
     ]
     live = [r for r in requests if r.state in (RequestState.PENDING, RequestState.APPROVED)]
     shown = tuple(r for r in (requests[:20] if name else live) if name is None or name in r.hosts)
@@ -75,7 +76,7 @@ def status(machine: Machine, options: Options) -> int:
         raise FAMILIES[problem.family](problem.code, problem.message, hint=problem.hint)  # what works is shown already
     if name is not None:
         _explain(machine, name, certificates, shown)
-        bundle = trusted_bundle.current(machine, settings)
+        bundle = trusted_bundle.current(machine, settings).bundle
         if known_by := host_certificates.sentence(name, api.hosts(), bundle, int(time.time()) + api.skew):
             _print(machine, known_by)
     return ExitCode.OK
@@ -94,7 +95,7 @@ def _print_json(
             "request": kept.certificate.key_id.partition(" ")[0],
             "path": str(kept.path),
         }
-        for kept in kept_certificates.read(machine.state)
+        for kept in kept_certificates.read(machine.login_folders())
         if host is None or _is_for(kept, host, requests)
     ]
     live = [
@@ -120,7 +121,7 @@ def _drop_dead(machine: Machine, requests: tuple[RequestView, ...]) -> None:
         for r in requests
         if r.state not in (RequestState.APPROVED, RequestState.PENDING)
     }
-    for kept in kept_certificates.read(machine.state):
+    for kept in kept_certificates.read(machine.login_folders()):
         request = kept.certificate.key_id.partition(" ")[0]
         if request in over:
             certificate.remove(kept.path)
@@ -177,9 +178,8 @@ def _certificates(certificates: list[Kept]) -> str:
 
 
 def _bundle(machine: Machine) -> str:
-    path = machine.config / "bundle.json"
-    held = files.load(path, HeldBundle)
-    return f"number {held.sequence}, last checked {at(int(path.stat().st_mtime))}" if held else "none"
+    held = trusted_bundle.kept(machine, machine.settings())
+    return f"number {held.bundle.sequence}, last checked {at(int(held.checked))}" if held else "none"
 
 
 def _clock(skew: int) -> str:

@@ -23,7 +23,7 @@ from sshjit_client.requests import request_text
 from sshjit_client.ssh import certificate_index, openssh, sshconfig
 from sshjit_client.ssh.connection_args import ConnectionArgs
 from sshjit_client.ssh.openssh import RunningQuery
-from sshjit_client.storage import files
+from sshjit_client.storage import host_names
 from sshjit_client.storage.machine import Machine, Session
 
 _REASONS = 3
@@ -40,11 +40,11 @@ def connect(machine: Machine, args: ConnectionArgs, query: RunningQuery | None) 
 
     """
     through = proxy(machine, args)
-    path = certificate_index.live_config(args, str(machine.state))
+    path = live_config(machine, args)
     try:
         drawn = "" if path else access(machine, args, query)
     except Away as error:  # what was typed can't be recorded; what is open works all the same
-        path = certificate_index.live_config(args, str(machine.state), as_typed=False)
+        path = live_config(machine, args, as_typed=False)
         if not path:
             raise
         drawn = ""
@@ -70,6 +70,11 @@ def by_live_certificate(machine: Machine, args: ConnectionArgs, config: Path) ->
     return sharing.typed(args, config, max(until - int(time.time()), 1))
 
 
+def live_config(machine: Machine, args: ConnectionArgs, *, as_typed: bool = True) -> str:
+    """The configuration for this command line if its certificate is live, else an empty string."""
+    return certificate_index.live_config(args, map(str, machine.login_folders()), as_typed=as_typed)
+
+
 def become_ssh(args: ConnectionArgs, path: str | Path, through: list[str]) -> NoReturn:
     """Becomes ssh with this configuration. Raises ``Failed``: ``no_ssh``."""
     openssh.become([*certificate_index.STRICT, "-F", str(path), *through, *args.ssh])
@@ -88,7 +93,7 @@ def proxy(machine: Machine, args: ConnectionArgs) -> list[str]:
 
     way, enrolled = [], False
     for hop in jumps.hops(args):
-        path = certificate_index.live_config(hop, str(machine.state)) or _enrolled(machine, hop)
+        path = live_config(machine, hop) or _enrolled(machine, hop)
         way.append(jumps.through(hop, Path(path)) if path else jumps.plain(hop))
         enrolled = enrolled or bool(path)
     return ["-o", f"ProxyCommand={jumps.chain(way)}"] if enrolled else ["-J", args.jump]
@@ -111,7 +116,6 @@ def access(machine: Machine, args: ConnectionArgs, query: RunningQuery | None = 
     ``query``: ssh is being asked already what the person's own configuration says.
     """
     settings = machine.settings()
-    state = files.private_folder(machine.state)
     own = sshconfig.answer(query or sshconfig.ask(args))
     login = account(own)
     host, (session, api, reply) = _request_host(machine, args, own, login)
@@ -125,29 +129,26 @@ def access(machine: Machine, args: ConnectionArgs, query: RunningQuery | None = 
     if args.break_glass:
         machine.terminal.mark = f"{request_text.BREAK_GLASS_MARK}: "
         machine.terminal.say(_break_glass(reply.request))
-    bundle = trusted_bundle.current(machine, settings)
-    checked = certificate.check(view, session.public, host, login, bundle)
-    if (known_hosts.plain(bundle, host) is None) != checked.route.host_certificates:
+    kept = trusted_bundle.current(machine, settings)
+    checked = certificate.check(view, session.public, host, login, kept.bundle)
+    if (known_hosts.plain(kept.bundle, host) is None) != checked.route.host_certificates:
         # That is the server's word. It says no more than that the bundle here may be too old to know the host.
-        bundle = trusted_bundle.current(machine, settings, fresh=0)
-    hardening.require_host(args, own.values, bundle, host, checked.route)
+        kept = trusted_bundle.current(machine, settings, fresh=0)
+    hardening.require_host(args, own.values, kept.bundle, host, checked.route)
     forwarding.tell(machine.terminal, forwarding.asked(args, own.values), checked.allows, reply.request.rule, host)
-    revoked = machine.config / trusted_bundle.REVOKED
+    revoked = kept.revoked
     if own.revoked:
         machine.terminal.say(f"ssh uses your RevokedHostKeys {own.revoked} instead of the installation's {revoked}")
     if own.lax:
         machine.terminal.say(f"this connection ignores your {own.lax}: ssh-jit accepts no host key that it can't check")
-    kept = sshconfig.Files(Path(session.key), revoked, state)
-    return certificate.keep(
-        checked,
-        args,
-        bundle,
-        own=own,
-        kept=kept,
-        skew=_skew(api.skew),
-        rule=reply.request.rule,
-        reason=reply.request.reason,
-    )
+    host_names.add(machine, host)
+    skew, rule, reason = _skew(api.skew), reply.request.rule, reply.request.reason
+
+    def write(folder: Path) -> Path:
+        needed = sshconfig.Files(Path(session.key), revoked, folder)
+        return certificate.keep(checked, args, kept.bundle, own=own, kept=needed, skew=skew, rule=rule, reason=reason)
+
+    return machine.in_login(session, write)
 
 
 def _request_host(
@@ -214,7 +215,7 @@ def request_access(machine: Machine, body: AskBody) -> tuple[Session, BasicApi, 
     except SshJitError as error:
         if signs_in or exit_codes.of(error) is not exit_codes.ExitCode.LOGIN:
             raise
-        session = sessions.again(machine)
+        session = sessions.again(machine, session)
         api = BasicApi(session.url, session.token)
         reply = _ask_with_reason(machine, session, api, body)
     for note in reply.notes:

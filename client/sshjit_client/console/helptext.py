@@ -25,6 +25,7 @@ Finds or gets access to a host, and then becomes ssh: every option of ssh works.
   --no-wait      if somebody must approve, do not wait (exit code 3)
   --quiet        say nothing but errors and what must not be missed
   --non-interactive   ask nobody anything and open no browser
+  --installation NAME   of several that this machine is set up for, this one
   --yes          do not ask for confirmation
 
 Access that is open already is used as it is. A new reason or duration is not

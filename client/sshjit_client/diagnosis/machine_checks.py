@@ -9,10 +9,10 @@ import time
 from collections.abc import Iterator, Mapping
 
 from sshjit import durations
+from sshjit_client import trusted_bundle
 from sshjit_client.console.times import at
 from sshjit_client.diagnosis.finding import Finding
-from sshjit_client.storage import files
-from sshjit_client.storage.machine import HeldBundle, Machine, Session
+from sshjit_client.storage.machine import Machine, Session
 
 _OLDEST = (8, 4)
 """The oldest OpenSSH that the client was tried with."""
@@ -71,13 +71,12 @@ def clock(skew: int) -> Finding:
 
 def bundle(machine: Machine) -> Finding:
     """How new the trusted keys and revocations are that this machine goes by."""
-    path = machine.config / "bundle.json"
-    held = files.load(path, HeldBundle)
+    held = trusted_bundle.kept(machine, machine.settings())
     if held is None:
         return Finding("bad", "bundle", "there is no bundle yet: no host is trusted", "ssh-jit setup URL")
-    checked = int(path.stat().st_mtime)
+    checked = int(held.checked)
     age = time.time() - checked
-    text = f"number {held.sequence}, last checked {at(checked)}"
+    text = f"number {held.bundle.sequence}, last checked {at(checked)}"
     return Finding("note" if age > 24 * 3600 else "ok", "bundle", text)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from sshjit.errors import Refused
+from sshjit_client.storage import logins, paths, settings
 from sshjit_client.storage.machine import Machine, Session
 
 
@@ -19,17 +20,22 @@ def kept(machine: Machine) -> Session:
     session = machine.session(time.time())
     if session is None:
         machine.settings()  # where nothing is set up, signing in is not what to do
-        raise Refused("login_needed", "you are not signed in", hint="ssh-jit login")
+        raise login_needed(machine)
     return session
 
 
 def needed(machine: Machine) -> Session:
     """The kept sign-in, or a new one: for commands that need one."""
-    return machine.session(time.time()) or again(machine)
+    session = machine.session(time.time()) or again(machine)
+    while not logins.hold(session):
+        session = machine.session(time.time()) or again(machine)
+    return session
 
 
-def again(machine: Machine) -> Session:
+def again(machine: Machine, refused: Session | None = None) -> Session:
     """Signs in without being told to: only if a person sees it, or ``$BROWSER`` is set.
+
+    Where another ssh-jit of this person signs in, or just has, its sign-in is used, unless it is the ``refused`` one.
 
     Raises:
         Invalid: ``not_set_up``.
@@ -38,7 +44,18 @@ def again(machine: Machine) -> Session:
     """
     machine.settings()
     if not machine.may_sign_in:
-        raise Refused("login_needed", "you are not signed in", hint="ssh-jit login")
+        raise login_needed(machine)
     from sshjit_client.identity import sign_in  # noqa: PLC0415  # it loads a web server, for the browser's answer
 
-    return sign_in.sign_in(machine, sign_in.SignInOptions())
+    session = sign_in.once(machine, sign_in.SignInOptions(), refused)
+    logins.hold(session)
+    return session
+
+
+def login_needed(machine: Machine) -> Refused:
+    """That nobody is signed in, why if that is known, and the line to type."""
+    several = len(settings.listed(machine.environ)) > 1
+    command = f"ssh-jit login --installation {machine.settings().name}" if several else "ssh-jit login"
+    lost = paths.lost_runtime(machine.environ)
+    why = f": {lost}, in which sign-ins are kept, is gone or open to others" if lost else ""
+    return Refused("login_needed", f"you are not signed in{why}", hint=command)

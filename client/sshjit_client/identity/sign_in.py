@@ -1,7 +1,8 @@
 """``ssh-jit login``: a new key, a sign-in at the provider bound to that key, and a session at the CA.
 
 The browser comes back to a port of this machine. If it can't, because it runs elsewhere, the person pastes the address
-of the page that failed to load. Old keys and certificates are removed only after the new sign-in succeeded.
+of the page that failed to load. One ssh-jit at a time signs in; the others wait for it and use what it gets. Old keys
+and certificates are removed only after the new sign-in succeeded (``storage/logins.py``).
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import secrets
 import select
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -25,15 +25,18 @@ from sshjit.errors import Failed, Invalid, Refused
 from sshjit_client import trusted_bundle
 from sshjit_client.api.basic import BasicApi
 from sshjit_client.console.terminal import Terminal
-from sshjit_client.identity import browser
+from sshjit_client.identity import browser, installation, sign_out
 from sshjit_client.identity.browser import Loopback
 from sshjit_client.identity.oidc import Attempt
-from sshjit_client.ssh import openssh, sharing
-from sshjit_client.storage import files
+from sshjit_client.ssh import openssh
+from sshjit_client.storage import logins, paths
+from sshjit_client.storage import settings as settings_of
 from sshjit_client.storage.machine import Machine, Session
 
 TIMEOUT = 300
 """Seconds that a person has to sign in."""
+_REFUSED = "agent refused operation"
+_CONSTRAINED = "a key that was added for some hosts only (ssh-add -h) signs nothing else; add it without, or use a file"
 SHOW_ADDRESS_AFTER = 4
 """Seconds after which the terminal shows the address, as the browser may not have opened."""
 
@@ -49,19 +52,38 @@ class SignInOptions:
     """Whether the person must sign in at the provider now, even if they did before."""
 
 
-def sign_in(machine: Machine, options: SignInOptions) -> Session:
-    """Signs in and keeps the session.
+def once(machine: Machine, options: SignInOptions, other_than: Session | None) -> Session:
+    """Signs in, unless another ssh-jit of this person does or has meanwhile: then its sign-in is used.
+
+    ``other_than``: the sign-in that was there before, if any; it does not count. Options that the other one may not
+    have had (all but ``browser``) mean a sign-in of our own, after it.
 
     Raises:
-        SshJitError: with exit code 7 or 8.
+        Failed: ``agent_refused``, and others, with exit code 7 or 8.
 
     """
+    name = machine.settings().name
+    plain = SignInOptions(browser=options.browser) == options
+
+    def newer() -> Session | None:
+        session = machine.session(time.time()) if plain else None
+        return None if session is None or (other_than and session.token == other_than.token) else session
+
+    with logins.alone(machine.environ, name, machine.terminal.say, lambda: newer() is not None) as needed:
+        session = None if needed else newer()
+        return session or _sign_in(machine, options)
+
+
+def _sign_in(machine: Machine, options: SignInOptions) -> Session:
+    """Signs in and keeps the session in a folder of its own."""
     settings = machine.settings()
-    bundle = trusted_bundle.current(machine, settings, fresh=0)
+    bundle = trusted_bundle.current(machine, settings, fresh=0).bundle
     provider = choose(bundle, options.provider or settings.provider)
-    state = files.private_folder(machine.state)
-    with tempfile.TemporaryDirectory(dir=state, prefix="login.") as folder:
-        key = options.key or Path(folder, "id_ed25519")
+    with logins.new(machine.environ, settings.name, machine.terminal.say) as folder:
+        if lost := paths.lost_runtime(machine.environ):
+            what = "is open to others" if Path(lost).exists() else "is gone"
+            machine.terminal.say(f"$XDG_RUNTIME_DIR ({lost}) {what}; this sign-in is kept in {folder.parents[2]}")
+        key = options.key or folder / logins.KEY
         if options.key is None:
             openssh.make_key(key)
         public = openssh.public_key(key)
@@ -69,12 +91,11 @@ def sign_in(machine: Machine, options: SignInOptions) -> Session:
         done = BasicApi(settings.url).login(proof)
         if names.bearer(done.token) is None:
             raise Failed("bad_answer", "the server answered the sign-in with a token that cannot be sent back")
-        if options.key is None:
-            key = _keep(Path(folder), state)
-    sharing.end_all(machine.state / "open", sessions=False)
-    machine.drop_certificates()
-    session = Session(settings.url, done.token, done.login, str(key.absolute()), public.line)
-    files.save(state / "session.json", session)
+        made = Session(settings.url, done.token, done.login, str(key.absolute()), public.line)
+        session = logins.publish(machine.environ, folder, made)
+    if len(settings_of.listed(machine.environ)) > 1:
+        installation.learn(machine, session)
+    sign_out.replaced(machine)
     return session
 
 
@@ -95,13 +116,6 @@ def choose(bundle: Bundle, provider_id: str | None) -> Provider:
     raise Invalid("which_provider", problem, hint=hint if provider_id else f"ssh-jit login {hint}")
 
 
-def _keep(folder: Path, state: Path) -> Path:
-    key = state / "id_ed25519"
-    files.move(folder / "id_ed25519.pub", key.with_name("id_ed25519.pub"))
-    files.move(folder / "id_ed25519", key)
-    return key
-
-
 def _prove(
     machine: Machine, provider: Provider, key: Path, public: sshkey.PublicKey, options: SignInOptions
 ) -> LoginBody:
@@ -114,7 +128,13 @@ def _prove(
     token = attempt.redeem(code)
     if public.hardware:
         machine.terminal.say("touch the security key to sign")
-    signature = openssh.sign_login(key, token)
+    try:
+        signature = openssh.sign_login(key, token)
+    except Failed as error:
+        if _REFUSED not in error.message:
+            raise
+        text = f"the agent does not sign with this key, so no sign-in can be bound to it: {error.message}"
+        raise Failed("agent_refused", text, hint=_CONSTRAINED) from None
     return LoginBody(provider.id, token, public.line, login.b64url(attempt.salt), signature)
 
 

@@ -15,7 +15,7 @@ def completion(machine: Machine, words: list[str]) -> int:
     if words in (["-h"], ["--help"]):
         machine.terminal.out(COMPLETION)
     elif words == ["hosts"]:
-        for name in host_names.kept(machine):
+        for name in host_names.of_all(machine):
             machine.terminal.out(name)
     elif len(words) == 1 and words[0] in scripts.SHELLS:
         machine.terminal.plain_out(scripts.script(words[0]))

@@ -6,8 +6,9 @@ from sshjit_client.console import helptext
 from sshjit_client.manual import command_table
 
 _FILES = (
-    ("$XDG_CONFIG_HOME/ssh-jit", "the server's address, the pinned root, and the newest bundle"),
-    ("$XDG_RUNTIME_DIR/ssh-jit", "the key, the token and the certificates of a sign-in; gone after a restart"),
+    ("$XDG_CONFIG_HOME/ssh-jit", "the installations: the server's address and the pinned root of each"),
+    ("$XDG_STATE_HOME/ssh-jit", "the newest bundle of each, and the names of its hosts"),
+    ("$XDG_RUNTIME_DIR/ssh-jit", "the keys, tokens and certificates of the sign-ins; gone after a restart"),
 )
 
 

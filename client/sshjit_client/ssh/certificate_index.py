@@ -1,9 +1,9 @@
 """Finding a live certificate by a file name.
 
-Every certificate has a file ``open/<name>.conf``: the ssh configuration to run with. Its first line says until when the
-certificate lives. ``<name>`` is made from the command line. So the common case of a connection is one ``open`` and then
-ssh: it asks no server and imports nothing that the interpreter has not loaded. ``connecting/certificate.py`` writes the
-file.
+Every certificate has a file ``open/<name>.conf`` in its sign-in's folder: the ssh configuration to run with. Its first
+line says until when the certificate lives. ``<name>`` is made from the command line. So the common case of a connection
+is one ``open`` and then ssh: it asks no server and imports nothing that the interpreter has not loaded.
+``connecting/certificate.py`` writes the file.
 """
 
 # ruff: noqa: PTH100, PTH116, PTH118, PTH123, PTH208  # importing pathlib costs more than everything here
@@ -13,7 +13,10 @@ import os
 import time
 
 from sshjit_client.ssh.connection_args import ConnectionArgs
-from sshjit_client.storage.paths import private
+
+TYPE_CHECKING = False  # importing typing costs milliseconds on every connection
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 SPARE = 5
 """Seconds that a certificate must still live, so that there is time to connect."""
@@ -84,20 +87,23 @@ def settle_config(args: ConnectionArgs) -> bool:
         return True
 
 
-def live_config(args: ConnectionArgs, state: str, *, as_typed: bool = True) -> str:
+def live_config(args: ConnectionArgs, folders: Iterable[str], *, as_typed: bool = True) -> str:
     """The path of the ssh configuration for this command line if its certificate is live, else an empty string.
 
-    ``as_typed``: another reason or duration than it was asked for with is not passed over here in silence: then there
-    is no path, and the server is asked what is open.
+    ``folders``: those of the sign-in (``paths.login_folders``). ``as_typed``: another reason or duration than it was
+    asked for with is not passed over here in silence: then there is no path, and the server is asked what is open.
     """
-    path = os.path.join(state, "open", f"{name_for(args)}.conf")
-    try:
-        with open(path, "rb") as file:
-            first = file.readline(80)
-            other = as_typed and (args.reason or args.duration or args.start) and _differs(args, file.readline(4000))
-    except OSError:
-        return ""
-    return path if not other and until(first) > time.time() + SPARE and private(state) else ""
+    name = f"{name_for(args)}.conf"
+    typed = as_typed and (args.reason or args.duration or args.start)
+    for folder in folders:
+        path = os.path.join(folder, "open", name)
+        try:
+            with open(path, "rb") as file:
+                if until(file.readline(80)) > time.time() + SPARE:
+                    return "" if typed and _differs(args, file.readline(4000)) else path
+        except OSError:
+            continue
+    return ""
 
 
 def typed_line(args: ConnectionArgs, reason: str) -> str:
@@ -111,13 +117,13 @@ def _differs(args: ConnectionArgs, second: bytes) -> bool:
     return bool(args.start) or (args.duration or duration) != duration or (args.reason.strip() or reason) != reason
 
 
-def any_live(state: str) -> bool:
-    """Whether a certificate is kept that lives."""
+def any_live(folder: str) -> bool:
+    """Whether a certificate is kept in a sign-in's folder that lives."""
     try:
-        names = os.listdir(os.path.join(state, "open"))
+        names = os.listdir(os.path.join(folder, "open"))
     except OSError:
         return False
-    return any(_until(os.path.join(state, "open", name)) > time.time() for name in names if name.endswith(".conf"))
+    return any(_until(os.path.join(folder, "open", name)) > time.time() for name in names if name.endswith(".conf"))
 
 
 def _until(path: str) -> int:

@@ -10,7 +10,13 @@ from __future__ import annotations
 WITH_VALUE = frozenset("BbcDEeFIiJLlmOoPpQRSWw")
 """ssh's options that take a value, in the same word or the next."""
 
-OURS = {"--action": "action", "--reason": "reason", "--for": "duration", "--start": "start"}
+OURS = {
+    "--action": "action",
+    "--reason": "reason",
+    "--for": "duration",
+    "--start": "start",
+    "--installation": "installation",
+}
 """Our own options; each takes a value."""
 
 FLAGS = frozenset(("--break-glass", "--no-wait", "--non-interactive", "--quiet", "--yes"))
@@ -47,6 +53,7 @@ class ConnectionArgs:
         "flags",
         "forwards",
         "host",
+        "installation",
         "jump",
         "local",
         "login",
@@ -69,6 +76,8 @@ class ConnectionArgs:
         """The value of ``-F``; empty if there is none."""
         self.host = ""
         """The host as typed; empty if there is none."""
+        self.installation = ""
+        """The value of ``--installation``; empty: the one that has the host."""
         self.jump = ""
         """The value of ``-J``; empty if there is none. It is not among ``options``."""
         self.login = ""
@@ -138,6 +147,8 @@ def read(words: list[str], flags: tuple[str, ...] = ()) -> ConnectionArgs:
             break
     args.command = words[at:]
     args.typed += args.command
+    if "--non-interactive" in args.flags:
+        args.options[:0] = ("-o", "BatchMode=yes")
     args.ssh = args.options + args.command
     if args.action == "command" and not args.command:
         raise Usage("--action command needs a command")

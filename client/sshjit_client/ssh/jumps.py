@@ -62,6 +62,7 @@ def hops(args: ConnectionArgs) -> list[ConnectionArgs]:
     for word in args.jump.split(","):
         hop = ConnectionArgs()
         hop.config, hop.reason, hop.duration = args.config, args.reason, args.duration
+        hop.installation, hop.flags = args.installation, args.flags
         try:
             where, port = _port(word)
             connection_args.destination(hop, where)

@@ -32,11 +32,13 @@ def make_key(path: Path) -> None:
 def public_key(private: Path) -> sshkey.PublicKey:
     """The public key of a private key: from the ``.pub`` beside it, else from ``ssh-keygen -y``.
 
+    A ``.pub`` file itself stands for a private key that an agent holds.
+
     Raises:
         Invalid: ``no_key``, or what is wrong with the key.
 
     """
-    beside = private.with_name(private.name + ".pub")
+    beside = private if private.suffix == ".pub" else private.with_name(private.name + ".pub")
     try:
         return sshkey.parse_line(beside.read_text("utf-8"))
     except FileNotFoundError:

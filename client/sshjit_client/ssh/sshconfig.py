@@ -175,7 +175,7 @@ def quoted(path: Path) -> str:
 def _literal(path: Path) -> str:
     """A path for an option in which some versions of ssh replace ``%h`` and the like."""
     if "%" in str(path):
-        raise Failed("odd_path", f"ssh_config can't name the path {path}", hint="set XDG_CONFIG_HOME to another folder")
+        raise Failed("odd_path", f"ssh_config can't name the path {path}", hint="set XDG_STATE_HOME to another folder")
     return quoted(path)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ from sshjit_client.storage import paths
 
 T = TypeVar("T")
 _LIMIT = 16 * 1024 * 1024
+MAKING = "can't make the folder "
 
 
 def private_folder(path: Path) -> Path:
@@ -32,10 +34,34 @@ def private_folder(path: Path) -> Path:
         with suppress(FileExistsError):
             path.mkdir(mode=0o700)
     except OSError as error:
-        raise Failed("no_folder", f"can't make the folder {path}: {error.strerror}") from None
+        raise Failed("no_folder", f"{MAKING}{path}: {error.strerror}") from None
     if not paths.private(str(path)):
         raise Failed("unsafe_folder", f"{path} is not a folder that only you can enter", hint=f"chmod 700 {path}")
     return path
+
+
+def in_first(places: Iterable[Path], act: Callable[[Path], T], say: Callable[[str], object]) -> T:
+    """What ``act`` returns in the first place where it can write; the person is told of each where it cannot.
+
+    Raises:
+        Failed: ``unsafe_folder``; ``no_folder``, with each place and what is wrong with it.
+
+    """
+    problems: list[str] = []
+    for place in places:
+        try:
+            result = act(place)
+        except OSError as error:
+            problems.append(f"{place}: {error.strerror or error}")
+        except Failed as error:
+            if error.code != "no_folder":
+                raise
+            problems.append(error.message)
+        else:
+            for problem in problems:
+                say(f"can't write to {problem.removeprefix(MAKING)}; using {place} instead")
+            return result
+    raise Failed("no_folder", f"nothing can be written: {'; '.join(problems)}", hint="set XDG_CACHE_HOME to a folder")
 
 
 def write(path: Path, content: str | bytes, *, durable: bool = True) -> None:
@@ -73,6 +99,34 @@ def move(path: Path, target: Path) -> None:
     path.replace(target)
 
 
+def name_folder(folder: Path, name: str) -> Path:
+    """Gives a folder its name, where there is none of that name."""
+    return folder.rename(folder.with_name(name))
+
+
+def lead(link: Path, target: Path) -> None:
+    """Lets a link lead to a folder, in one step. Where no link can be made, a file holds the folder's name."""
+    made = link.with_name(f".{link.name}.{os.urandom(6).hex()}")
+    try:
+        made.symlink_to(target)
+    except (OSError, NotImplementedError):
+        write(link, f"{target.name}\n")
+    else:
+        made.replace(link)
+
+
+def lock_file(path: Path) -> int:
+    """Opens a file to lock, and makes it if need be. The caller closes it."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+
+
+def overwrite(handle: int, text: str) -> None:
+    """Writes ``text`` in place of what a locked file says. Who reads it meanwhile may read less."""
+    os.ftruncate(handle, 0)
+    os.lseek(handle, 0, os.SEEK_SET)
+    os.write(handle, text.encode())
+
+
 def save(path: Path, record: Any) -> None:
     """Writes a dataclass as JSON."""
     write(path, json.dumps(wire.encode(record), indent=1) + "\n")
@@ -93,5 +147,5 @@ def load(path: Path, cls: type[T]) -> T | None:
         raise Failed("broken_file", f"can't read {path}: {error.strerror}") from None
     except Invalid as error:
         raise Failed(
-            "broken_file", f"{path} is damaged: {error}", hint=f"remove {path} and run ssh-jit setup again"
+            "broken_file", f"{path} is damaged: {error}", hint=f"remove {path}, and run ssh-jit setup again"
         ) from None

@@ -1,39 +1,61 @@
-"""Names of hosts, kept for completion on the command line. Nothing is decided by them."""
+"""The names of an installation's hosts, as its server said last: a list by which a host's installation is found.
+
+Nothing is trusted because of it, and completion may use it. The file ``hosts`` has a name or alias a line.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 
 from sshjit import names
-from sshjit.errors import SshJitError
+from sshjit.errors import Failed, Invalid
 from sshjit_client.storage import files, paths
 from sshjit_client.storage.machine import Machine
 
-_FILE = "hosts"
-_MOST = 10_000
+FILE = "hosts"
 
 
-def keep(machine: Machine, hosts: Sequence[str]) -> None:
-    """Keeps them; where they can't be kept there is no completion, and nothing else is worse."""
-    with suppress(OSError, SshJitError):
-        folder = files.private_folder(machine.state)
-        files.write(folder / _FILE, "".join(f"{name}\n" for name in hosts[:_MOST]), durable=False)
+def keep(machine: Machine, hosts: Iterable[str]) -> None:
+    """Replaces the list by these names and aliases. What cannot be written is asked again the next time."""
+    _write(machine, {checked for name in hosts if (checked := _checked(name))})
+
+
+def of_all(machine: Machine) -> list[str]:
+    """The names of the hosts of all installations, sorted: for completion."""
+    kept_names = {name for one in paths.installations(machine.environ) for name in kept(machine.at(one))}
+    return sorted(kept_names)
+
+
+def add(machine: Machine, host: str) -> None:
+    """Adds the name of a host that the server gave access to."""
+    known = kept(machine)
+    if host not in known:
+        _write(machine, {*known, host})
 
 
 def kept(machine: Machine) -> list[str]:
-    """The names that were kept, as far as they are names."""
-    if not paths.private(str(machine.state)):
-        return []
-    try:
-        lines = (machine.state / _FILE).read_text("utf-8", errors="replace").splitlines()
-    except OSError:
-        return []
-    return [line for line in lines if _is_name(line)]
+    """The names, sorted; none if the server was never asked."""
+    for folder in machine.lasting_folders(machine.settings()):
+        with suppress(OSError, UnicodeDecodeError):
+            return (folder / FILE).read_text("ascii").split()
+    return []
 
 
-def _is_name(text: str) -> bool:
+def _write(machine: Machine, hosts: Iterable[str]) -> None:
+    content = "".join(f"{name}\n" for name in sorted(hosts))
+
+    def write(folder: Path) -> None:
+        files.private_folder(files.private_folder(folder.parent) / folder.name)
+        files.write(folder / FILE, content, durable=False)
+
+    with suppress(Failed):
+        files.in_first(machine.lasting_folders(machine.settings()), write, lambda _: None)
+
+
+def _checked(name: str) -> str:
     try:
-        return bool(names.host_alias(text))
-    except SshJitError:
-        return False
+        return names.host_alias(names.lowered(name))
+    except Invalid:
+        return ""

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
-from sshjit import names
-from sshjit.api.session import LoginView
-from sshjit.errors import Failed, Invalid
 from sshjit_client.console.terminal import Terminal
-from sshjit_client.storage import files, paths
+from sshjit_client.storage import files, logins, paths, settings
+from sshjit_client.storage.logins import Session
+from sshjit_client.storage.settings import Settings
 
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """``config.json``: one installation. ``root``: the fingerprint of the pinned bundle key, ``SHA256:…``."""
-
-    version: int
-    url: str
-    installation: str
-    root: str
-    provider: str | None
-    """The provider to sign in with, if there are several."""
+T = TypeVar("T")
+__all__ = ["HeldBundle", "Machine", "Session", "Settings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,31 +27,27 @@ class HeldBundle:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """``session.json``: the sign-in as the CA knows it, the token for the API, and the private key it is bound to."""
-
-    url: str
-    token: str
-    login: LoginView
-    key: str
-    """Path of the private key; the public key is beside it as ``.pub``."""
-    public: str
-    """The public key as one OpenSSH line."""
-
-
-@dataclass(frozen=True, slots=True)
 class Machine:
     """The surroundings of one run. ``run.py`` makes one."""
 
     environ: Mapping[str, str]
-    config: Path
-    state: Path
     terminal: Terminal
+    installation: str = ""
+    """The installation that this run is about; empty: the default one."""
 
     @classmethod
     def here(cls, environ: Mapping[str, str]) -> Machine:
         """This machine, as the environment describes it."""
-        return cls(environ, Path(paths.config_folder(environ)), Path(paths.state_folder(environ)), Terminal(environ))
+        return cls(environ, Terminal(environ))
+
+    def silent(self) -> Machine:
+        """This machine where nobody may be asked anything, and no browser be opened (``--non-interactive``)."""
+        self.terminal.never_ask()
+        return replace(self, environ={name: value for name, value in self.environ.items() if name != "BROWSER"})
+
+    def at(self, installation: str) -> Machine:
+        """This machine, for another installation."""
+        return replace(self, installation=installation)
 
     @property
     def may_sign_in(self) -> bool:
@@ -68,39 +55,52 @@ class Machine:
         return self.terminal.live or bool(self.environ.get("BROWSER"))
 
     def settings(self) -> Settings:
-        """The installation that this machine is set up for.
+        """The installation that this run is about.
 
         Raises:
-            Invalid: ``not_set_up``.
+            Invalid: ``not_set_up``, ``unknown_installation``.
 
         """
-        settings = files.load(self.config / "config.json", Settings)
-        if settings is None:
-            raise Invalid("not_set_up", "this machine is not set up", hint="ssh-jit setup URL --root SHA256:…")
-        return settings
+        return settings.chosen(self.environ, self.installation)
 
     def session(self, now: float) -> Session | None:
         """The kept sign-in; ``None`` if it has expired or its key is gone."""
-        if not paths.private(str(self.state)):
-            return None
-        try:
-            session = files.load(self.state / "session.json", Session)
-        except Failed:  # signing in again replaces a damaged file
-            return None
-        if session is None or session.login.expires <= now or not Path(session.key).exists():
-            return None
-        if names.bearer(session.token) is None:  # it could not be sent, with every command anew
-            return None
-        return session
+        about = self.settings()
+        logins.take_over(self.environ, about.name, about.url, self.terminal.say)
+        return logins.current(self.environ, about.name, now)
 
-    def drop_certificates(self) -> None:
-        """Removes every certificate: their key is about to go, or the sign-in has ended."""
-        import shutil  # noqa: PLC0415  # a connection does not need it
+    def login_folders(self) -> list[Path]:
+        """The folders of the current sign-in (``paths.login_folders``)."""
+        return [Path(folder) for folder in paths.login_folders(self.environ, self.settings().name)]
 
-        shutil.rmtree(self.state / "open", ignore_errors=True)
+    def in_login(self, session: Session, act: Callable[[Path], T]) -> T:
+        """What ``act`` returns in the first folder of a sign-in where it can write.
 
-    def forget(self) -> None:
-        """Removes the sign-in: session, certificates, and the key if ssh-jit made it."""
-        for name in ("session.json", "id_ed25519", "id_ed25519.pub", "own.conf"):
-            (self.state / name).unlink(missing_ok=True)
-        self.drop_certificates()
+        Raises:
+            Failed: ``no_folder``.
+
+        """
+        first = Path(session.folder)
+        inner = Path(self.settings().name, "logins", first.name)
+        others = [place / inner for place in logins.places(self.environ) if place / inner != first]
+
+        def within(folder: Path) -> T:
+            for parent in (*reversed(folder.parents[:3]), folder):
+                files.private_folder(parent)
+            return act(folder)
+
+        return files.in_first([first, *others], within, self.terminal.say)
+
+    def scratch(self, act: Callable[[Path], T]) -> T:
+        """What ``act`` returns in a folder of ours for files that concern no sign-in."""
+        places = [place / ".scratch" for place in logins.places(self.environ)]
+
+        def within(folder: Path) -> T:
+            files.private_folder(folder.parent)
+            return act(files.private_folder(folder))
+
+        return files.in_first(places, within, self.terminal.say)
+
+    def lasting_folders(self, about: Settings) -> list[Path]:
+        """Where the newest bundle and the list of hosts of an installation may be, the best place first."""
+        return [Path(place, about.name) for place in paths.lasting_places(self.environ)]

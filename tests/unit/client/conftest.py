@@ -14,6 +14,7 @@ import pytest
 from sshjit_client.console.terminal import Terminal
 from sshjit_client.storage import paths
 from sshjit_client.storage.machine import Machine
+from sshjit_client.storage.settings import Settings, listed
 from tests.support.client_server import NAMES, ClientServer, client_server
 from tests.unit.client.installation_keys import InstallationKeys
 from tests.unit.client.scripted_bundles import ScriptedBundles, serving
@@ -62,16 +63,29 @@ class Laptop:
 
     @property
     def state(self) -> Path:
-        return Path(paths.state_folder(self.env))
+        """The folder of the current sign-in; of no file, if there is none."""
+        (name,) = paths.installations(self.env)
+        return Path(next(iter(paths.login_folders(self.env, name)), self.place / name / "nobody"))
+
+    @property
+    def place(self) -> Path:
+        """The folder in which the sign-ins are."""
+        return Path(paths.places(self.env)[0])
 
     @property
     def config(self) -> Path:
         return Path(paths.config_folder(self.env))
 
+    @property
+    def settings(self) -> Settings:
+        """What the person set for the only installation."""
+        (settings,) = listed(self.env).values()
+        return settings
+
 
 def here(folder: Path, terminal: Terminal | None = None) -> Machine:
     """A machine that keeps everything in this one folder, for what runs in this process."""
-    return Machine({}, folder, folder, terminal or Terminal())
+    return Machine(dict.fromkeys(("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"), str(folder)), terminal or Terminal())
 
 
 def machine(folder: Path, person: str) -> Laptop:

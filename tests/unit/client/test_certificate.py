@@ -193,7 +193,7 @@ def test_t51_the_host_ca_is_trusted_for_what_was_typed_alone(
     known = path.with_name(path.name.replace(".conf", ".known")).read_text()
     assert known == f"# web1\n@cert-authority web1 {installation.host_ca.line}\n"
     assert openssh.effective(["web1"], path)["hostname"] == "192.0.2.7"
-    assert certificate_index.live_config(connection_args.read(["web1"]), str(state)) == str(path)
+    assert certificate_index.live_config(connection_args.read(["web1"]), [str(state)]) == str(path)
 
 
 def test_the_end_is_told_by_our_own_clock(installation: InstallationKeys, public: str, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sshjit_client.ssh import certificate_index, connection_args
+from sshjit_client.storage import paths
 
 WORDS = st.text(max_size=60)
 ASKS = st.tuples(WORDS, WORDS, WORDS, WORDS, WORDS)
@@ -58,37 +59,60 @@ def entry(state: Path, words: list[str], first: str) -> Path:
     return path
 
 
+def signed_in(place: Path, name: str = "lab", login: str = "abc") -> Path:
+    """The folder of the current sign-in to an installation, in this place."""
+    folder = place / name / "logins" / login
+    folder.mkdir(mode=0o700, parents=True)
+    place.chmod(0o700)
+    (place / name / "current").symlink_to(f"logins/{login}")
+    return folder
+
+
 def test_alive_is_what_lives_longer_than_the_spare(tmp_path: Path) -> None:
     state, words, now = tmp_path / "state", ["web1"], int(time.time())
     path = entry(state, words, f"{certificate_index.HEAD}{now + 60}\n")
-    assert certificate_index.live_config(connection_args.read(words), str(state)) == str(path)
-    assert certificate_index.live_config(connection_args.read(["db1"]), str(state)) == ""
-    assert certificate_index.live_config(connection_args.read(["-l", "root", "web1"]), str(state)) == ""
-    assert certificate_index.live_config(connection_args.read(["-F", "other", "web1"]), str(state)) == ""
+    assert certificate_index.live_config(connection_args.read(words), [str(state)]) == str(path)
+    assert certificate_index.live_config(connection_args.read(["db1"]), [str(state)]) == ""
+    assert certificate_index.live_config(connection_args.read(["-l", "root", "web1"]), [str(state)]) == ""
+    assert certificate_index.live_config(connection_args.read(["-F", "other", "web1"]), [str(state)]) == ""
     entry(state, words, f"{certificate_index.HEAD}{now + certificate_index.SPARE - 1}\n")
-    assert certificate_index.live_config(connection_args.read(words), str(state)) == ""
+    assert certificate_index.live_config(connection_args.read(words), [str(state)]) == ""
 
 
 @pytest.mark.parametrize("first", ["", "# ssh-jit until\n", "# ssh-jit until x\n", "# ssh-jit until -1\n", "Host *\n"])
 def test_a_damaged_entry_is_not_alive(tmp_path: Path, first: str) -> None:
     entry(tmp_path / "state", ["web1"], first)
-    assert certificate_index.live_config(connection_args.read(["web1"]), str(tmp_path / "state")) == ""
+    assert certificate_index.live_config(connection_args.read(["web1"]), [str(tmp_path / "state")]) == ""
 
 
 def test_a_folder_that_others_can_enter_or_a_link_is_not_believed(tmp_path: Path) -> None:
-    state = tmp_path / "state"
-    entry(state, ["web1"], f"{certificate_index.HEAD}{int(time.time()) + 60}\n")
-    link = tmp_path / "link"
-    link.symlink_to(state)
-    assert certificate_index.live_config(connection_args.read(["web1"]), str(link)) == ""
-    state.chmod(0o750)
-    assert certificate_index.live_config(connection_args.read(["web1"]), str(state)) == ""
+    environ = {"HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
+    login = signed_in(tmp_path / ".cache" / "ssh-jit")
+    assert paths.login_folders(environ, "lab") == [str(login)]
+    (tmp_path / ".cache").rename(tmp_path / "theirs")
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / ".cache" / "ssh-jit").symlink_to(tmp_path / "theirs" / "ssh-jit")
+    assert paths.login_folders(environ, "lab") == []
+    (tmp_path / ".cache" / "ssh-jit").unlink()
+    (tmp_path / "theirs" / "ssh-jit").rename(tmp_path / ".cache" / "ssh-jit")
+    assert paths.login_folders(environ, "lab") == [str(login)]
+    (tmp_path / ".cache" / "ssh-jit").chmod(0o750)
+    assert paths.login_folders(environ, "lab") == []
 
 
-def test_the_fast_path_loads_nothing_heavy(tmp_path: Path) -> None:
+@pytest.mark.parametrize("installations", [("lab",), ("lab", "work")])
+def test_the_fast_path_loads_nothing_heavy(tmp_path: Path, installations: tuple[str, ...]) -> None:
     runtime = tmp_path / "runtime"
     runtime.mkdir(mode=0o700)
-    entry(runtime / "ssh-jit", ["web1"], f"{certificate_index.HEAD}{int(time.time()) + 60}\n")
+    login = signed_in(runtime / "ssh-jit")
+    entry(login, ["web1"], f"{certificate_index.HEAD}{int(time.time()) + 60}\n")
+    settings = tmp_path / "config" / "ssh-jit" / "installations"
+    settings.mkdir(parents=True)
+    for name in installations:
+        (settings / f"{name}.json").touch()
+    hosts = tmp_path / "state" / "ssh-jit" / "lab" / "hosts"
+    hosts.parent.mkdir(parents=True)
+    hosts.write_text("web1\n")
     program = (
         "import sys, os; before = set(sys.modules); os.execve = lambda *_: sys.exit(' '.join(sorted("
         "set(sys.modules) - before)) or 'nothing'); sys.argv = ['ssh-jit', 'web1'];"
@@ -96,7 +120,12 @@ def test_the_fast_path_loads_nothing_heavy(tmp_path: Path) -> None:
     )
     done = subprocess.run(
         [sys.executable, "-I", "-c", program],
-        env={**os.environ, "XDG_RUNTIME_DIR": str(runtime)},
+        env={
+            **os.environ,
+            "XDG_RUNTIME_DIR": str(runtime),
+            "XDG_CONFIG_HOME": str(tmp_path / "config"),
+            "XDG_STATE_HOME": str(tmp_path / "state"),
+        },
         capture_output=True,
         text=True,
         check=False,

@@ -216,7 +216,7 @@ def test_t76_a_token_that_cannot_be_sent_back_means_signing_in_again(alice: Lapt
     path.write_text(json.dumps(json.loads(path.read_text()) | {"token": token}))
     again = alice.run("requests")
     assert again.returncode == 0, again.stderr
-    assert json.loads(path.read_text())["token"] != token
+    assert json.loads((alice.state / "session.json").read_text())["token"] != token
 
 
 def test_everything_is_one_lock(bob: Laptop, server: ClientServer) -> None:

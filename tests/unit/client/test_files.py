@@ -76,9 +76,12 @@ def test_a_folder_of_another_user_is_refused(tmp_path: Path) -> None:
 def test_the_runtime_folder_is_used_only_if_it_is_ours_alone(tmp_path: Path) -> None:
     environ = {"XDG_RUNTIME_DIR": str(tmp_path / "run"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     (tmp_path / "run").mkdir(mode=0o700)
-    assert paths.state_folder(environ) == str(tmp_path / "run" / "ssh-jit")
+    cache = str(tmp_path / "cache" / "ssh-jit")
+    assert paths.places(environ)[:2] == [str(tmp_path / "run" / "ssh-jit"), cache]
+    assert paths.lost_runtime(environ) == ""
     (tmp_path / "run").chmod(0o755)
-    assert paths.state_folder(environ) == str(tmp_path / "cache" / "ssh-jit")
+    assert paths.places(environ)[0] == cache
+    assert paths.lost_runtime(environ) == str(tmp_path / "run")
 
 
 def test_a_file_is_private_whole_and_on_the_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

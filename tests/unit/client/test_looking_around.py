@@ -20,13 +20,15 @@ from sshjit_client.__main__ import SUBCOMMANDS
 from sshjit_client.api.full import FullApi
 from sshjit_client.console import exit_codes
 from sshjit_client.console.command_files import COMMANDS
+from sshjit_client.console.terminal import Terminal
 from sshjit_client.diagnosis import machine_checks, trial
-from sshjit_client.storage import host_names
+from sshjit_client.storage import host_names, settings
+from sshjit_client.storage.machine import Machine
 from tests.support.client_server import ClientServer
 from tests.support.installation import BOB
 from tests.support.release_clone import ROOT
 from tests.support.typed_session import typed_session
-from tests.unit.client.conftest import Laptop, here
+from tests.unit.client.conftest import Laptop
 from tools.manual import files
 
 
@@ -64,7 +66,8 @@ def test_what_can_be_reached_and_what_it_takes(alice: Laptop, server: ClientServ
     short = alice.run("hosts", "--limit", "1", "--label", "env=staging")
     assert [line.split()[0] for line in short.stdout.splitlines()] == ["HOST", "web1"]
     assert "hint: 1 more: --host PART" in short.stderr
-    assert alice.run("completion", "hosts").stdout.split() == ["db1", "vault1", "web1", "web2"]
+    names = [name for host in ("db1", "vault1", "web1", "web2") for name in (host, f"{host}.lab")]
+    assert alice.run("completion", "hosts").stdout.split() == names
     screen, _ = typed(alice, "hosts")
     assert max(map(width, screen.splitlines())) <= 80
 
@@ -245,6 +248,7 @@ def test_signing_out_with_the_server_away_says_what_is_left_there(alice: Laptop,
     assert not session.exists()
     server.away(away=False)
     assert alice.run("login").returncode == 0
+    session = alice.state / "session.json"
     session.write_text(re.sub(r"http://127\.0\.0\.1:\d+", "http://127.0.0.1:9", session.read_text()))
     done = alice.run("logout")
     assert done.returncode == 8
@@ -357,10 +361,9 @@ def test_every_command_is_in_the_completions_and_the_manual_as_they_are_shipped(
     ],
 )
 def test_bash_completes(tmp_path: Path, line: tuple[str, ...], wanted: set[str]) -> None:
-    state = tmp_path / "run" / "ssh-jit"
-    state.parent.mkdir(mode=0o700)
-    state.mkdir(mode=0o700)
-    host_names.keep(here(state), ["web1", "web2", "db1"])
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path)}
+    settings.save(env, settings.Settings(1, "https://jit.example.org", "lab", "SHA256:x", None))
+    host_names.keep(Machine(env, Terminal()), ["web1", "web2", "db1"])
     program = tmp_path / "ssh-jit"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m sshjit_client "$@"\n')
     program.chmod(0o755)
@@ -368,6 +371,5 @@ def test_bash_completes(tmp_path: Path, line: tuple[str, ...], wanted: set[str])
     source {ROOT}/client/share/bash-completion/completions/ssh-jit
     COMP_WORDS=({" ".join(line)}); COMP_CWORD={len(line) - 1}; _ssh_jit; echo "${{COMPREPLY[@]}}"
     """
-    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "XDG_RUNTIME_DIR": str(state.parent), "HOME": str(tmp_path)}
     done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) == wanted, done.stderr

@@ -12,7 +12,7 @@ from sshjit import bundle, sshkey
 from sshjit.bundle import Bundle, Succession
 from sshjit.errors import Refused, SshJitError
 from sshjit_client import trusted_bundle
-from sshjit_client.storage import files
+from sshjit_client.storage import settings as settings_of
 from sshjit_client.storage.machine import HeldBundle, Settings
 from tests.unit.client.conftest import Laptop, here
 from tests.unit.client.installation_keys import InstallationKeys, make_key
@@ -98,14 +98,14 @@ def test_the_laptop_writes_down_which_root_is_pinned_now(
     roots: Roots, bundles: ScriptedBundles, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = settings(roots, url=bundles.url)
-    files.save(tmp_path / "config.json", before)
+    settings_of.save(here(tmp_path).environ, before)
     bundles.offer = roots.sealed("second", roots.change("root", "second"))
     trusted_bundle.current(here(tmp_path), before, fresh=0)
-    after = files.load(tmp_path / "config.json", Settings)
+    (after,) = settings_of.listed(here(tmp_path).environ).values()
     assert after == settings(roots, "second", bundles.url)
     assert f"new root, signed by the one before it: {after.root}" in capsys.readouterr().err
     bundles.offer, bundles.sequence = roots.sealed("root", sequence=9), 9
-    assert trusted_bundle.current(here(tmp_path), after, fresh=0).sequence == 7
+    assert trusted_bundle.current(here(tmp_path), after, fresh=0).bundle.sequence == 7
     assert "kept the old bundle" in capsys.readouterr().err
 
 
@@ -113,6 +113,4 @@ def test_setup_by_an_older_root_pins_the_newest(roots: Roots, stranger: Laptop, 
     bundles.offer = roots.sealed("second", roots.change("root", "second"))
     done = stranger.run("setup", bundles.url, "--root", settings(roots).root)
     assert done.returncode == 0, done.stderr
-    kept = files.load(stranger.config / "config.json", Settings)
-    assert kept is not None
-    assert kept.root == settings(roots, "second").root
+    assert stranger.settings.root == settings(roots, "second").root

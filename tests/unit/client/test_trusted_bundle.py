@@ -75,18 +75,18 @@ def test_a_bundle_that_is_refused_changes_nothing_and_is_told(
     installation: InstallationKeys, bundles: ScriptedBundles, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = pinned(installation, bundles.url)
-    assert trusted_bundle.current(here(tmp_path), settings).sequence == 7
+    assert trusted_bundle.current(here(tmp_path), settings).bundle.sequence == 7
     bundles.sequence = 6
-    assert trusted_bundle.current(here(tmp_path), settings, fresh=0).sequence == 7
+    assert trusted_bundle.current(here(tmp_path), settings, fresh=0).bundle.sequence == 7
     kept = "kept the old bundle (trusted keys and revocations)"
     assert f"{kept}: the bundle is number 6, and number 7 is held" in capsys.readouterr().err
     bundles.status = 503
     bundles.refusal = {"error": {"family": "failed", "code": "ca_down", "message": "can't reach the CA", "hint": ""}}
-    assert trusted_bundle.current(here(tmp_path), settings, fresh=0).sequence == 7
+    assert trusted_bundle.current(here(tmp_path), settings, fresh=0).bundle.sequence == 7
     assert f"{kept}: the server gave no bundle: can't reach the CA\n" in capsys.readouterr().err
     bundles.refusal = None
     bundles.sequence = 9
-    assert trusted_bundle.current(here(tmp_path), settings, fresh=0).sequence == 9
+    assert trusted_bundle.current(here(tmp_path), settings, fresh=0).bundle.sequence == 9
 
 
 def test_a_fresh_bundle_is_used_without_asking(
@@ -104,8 +104,8 @@ def test_an_old_bundle_alarms_and_locks_nobody_out(
 ) -> None:
     now = int(time.time())
     old = sealed(installation, installation.bundle(issued=now - 100, expires=now - 10))
-    files.save(tmp_path / "bundle.json", old)
-    assert trusted_bundle.current(here(tmp_path), pinned(installation)).sequence == 7
+    files.save(files.private_folder(tmp_path / "ssh-jit" / "lab") / "bundle.json", old)
+    assert trusted_bundle.current(here(tmp_path), pinned(installation)).bundle.sequence == 7
     assert "overdue for renewal" in capsys.readouterr().err
 
 
@@ -113,13 +113,29 @@ def test_the_list_that_ssh_reads_follows_the_bundle(
     installation: InstallationKeys, bundles: ScriptedBundles, tmp_path: Path
 ) -> None:
     settings = pinned(installation, bundles.url)
-    listed = tmp_path / trusted_bundle.REVOKED
+    listed = tmp_path / "ssh-jit" / "lab" / trusted_bundle.REVOKED
     trusted_bundle.current(here(tmp_path), settings)
     assert listed.read_bytes() == base64.b64decode(installation.bundle().krl)
     listed.unlink()
     bundles.calls.clear()
     trusted_bundle.current(here(tmp_path), settings)
     assert (listed.exists(), bundles.calls) == (True, [])
+
+
+def test_the_newest_bundle_counts_wherever_it_is(installation: InstallationKeys, tmp_path: Path) -> None:
+    """A place that could not be written has an older one still, perhaps of another root; it brings nothing back."""
+    machine, settings = here(tmp_path), pinned(installation)
+    best, worse = (files.private_folder(folder) for folder in machine.lasting_folders(settings)[:2])
+    files.save(best / "bundle.json", sealed(installation, installation.bundle(sequence=7)))
+    files.save(worse / "bundle.json", sealed(installation, installation.bundle(sequence=9)))
+    kept = trusted_bundle.kept(machine, settings)
+    assert kept is not None
+    assert (kept.bundle.sequence, kept.revoked) == (9, worse / "revoked_host_keys")
+    assert trusted_bundle.kept(machine, dataclasses.replace(settings, root=f"SHA256:{'A' * 43}")) is None
+    worse.chmod(0o755)
+    again = trusted_bundle.kept(machine, settings)
+    assert again is not None
+    assert again.folder == best, "others could have written the other one"
 
 
 def test_a_redirect_is_not_followed(bundles: ScriptedBundles) -> None:
@@ -140,6 +156,21 @@ def test_setup_pins_the_root(stranger: Laptop, server: ClientServer) -> None:
     done = stranger.run("setup", server.url, "--root", server.root)
     assert done.returncode == 0
     assert done.stderr == f"ssh-jit: set up for test at {server.url}; sign in with: acme (acme)\n"
+
+
+def test_setup_by_another_address_takes_no_older_bundle(
+    stranger: Laptop, bundles: ScriptedBundles, installation: InstallationKeys
+) -> None:
+    """Nor does it under another name: what was revoked meanwhile stays revoked."""
+    root = installation.root.fingerprint
+    assert stranger.run("setup", bundles.url, "--root", root).returncode == 0
+    with serving(ScriptedBundles(installation)) as older:
+        older.sequence = 6
+        for more in ((), ("--name", "other")):
+            done = stranger.run("setup", older.url, "--root", root, *more)
+            assert done.returncode != 0
+            assert "number 6, and number 7 is held" in done.stderr
+            assert (stranger.settings.url, stranger.settings.name) == (bundles.url, "lab")
 
 
 def test_setup_again_takes_no_older_bundle(stranger: Laptop, bundles: ScriptedBundles) -> None:
@@ -192,12 +223,12 @@ def test_t76_no_etag_keeps_newer_bundles_away(
     with serving(ScriptedBundles(installation)) as offers:
         settings, terminal = pinned(installation, offers.url), Terminal()
         trusted_bundle.current(here(tmp_path, terminal), settings)
-        stored = files.load(tmp_path / "bundle.json", HeldBundle)
+        stored = files.load(tmp_path / "ssh-jit" / "lab" / "bundle.json", HeldBundle)
         assert stored is not None
         assert stored.etag == '"7"'
-        files.save(tmp_path / "bundle.json", dataclasses.replace(stored, etag=tag))
+        files.save(tmp_path / "ssh-jit" / "lab" / "bundle.json", dataclasses.replace(stored, etag=tag))
         offers.sequence, offers.refused_tags = 8, {'"poison"'}
-        assert trusted_bundle.current(here(tmp_path, terminal), settings, fresh=0).sequence == 8
+        assert trusted_bundle.current(here(tmp_path, terminal), settings, fresh=0).bundle.sequence == 8
         assert offers.tags == ([None, tag, None] if tag == '"poison"' else [None, None])
         assert capsys.readouterr().err == ""
 

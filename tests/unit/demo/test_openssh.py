@@ -77,6 +77,6 @@ def test_the_lab_keeps_out_of_the_folder_that_the_client_keeps_to_itself(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     lab = debian.cache()
-    client = files.private_folder(Path(paths.state_folder({"XDG_CACHE_HOME": str(tmp_path)})))
+    client = files.private_folder(Path(paths.places({"XDG_CACHE_HOME": str(tmp_path)})[0]))
     assert paths.private(str(client))
     assert not lab.is_relative_to(client)

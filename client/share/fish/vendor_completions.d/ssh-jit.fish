@@ -6,6 +6,7 @@ complete -c ssh-jit -n "__fish_seen_subcommand_from break-glass doctor done expl
 complete -c ssh-jit -n "not __fish_seen_subcommand_from $commands" -l action
 complete -c ssh-jit -n "not __fish_seen_subcommand_from $commands" -l break-glass
 complete -c ssh-jit -n "not __fish_seen_subcommand_from $commands" -l for
+complete -c ssh-jit -n "not __fish_seen_subcommand_from $commands" -l installation
 complete -c ssh-jit -n "not __fish_seen_subcommand_from $commands" -l no-wait
 complete -c ssh-jit -n "not __fish_seen_subcommand_from $commands" -l non-interactive
 complete -c ssh-jit -n "not __fish_seen_subcommand_from $commands" -l quiet
@@ -102,7 +103,11 @@ complete -c ssh-jit -n "__fish_seen_subcommand_from revoke" -l json
 complete -c ssh-jit -n "__fish_seen_subcommand_from revoke" -l login
 complete -c ssh-jit -n "__fish_seen_subcommand_from revoke" -l reason
 complete -c ssh-jit -n "__fish_seen_subcommand_from revoke" -l help
+complete -c ssh-jit -n "__fish_seen_subcommand_from setup" -l default
+complete -c ssh-jit -n "__fish_seen_subcommand_from setup" -l list
+complete -c ssh-jit -n "__fish_seen_subcommand_from setup" -l name
 complete -c ssh-jit -n "__fish_seen_subcommand_from setup" -l provider
+complete -c ssh-jit -n "__fish_seen_subcommand_from setup" -l remove
 complete -c ssh-jit -n "__fish_seen_subcommand_from setup" -l root
 complete -c ssh-jit -n "__fish_seen_subcommand_from setup" -l help
 complete -c ssh-jit -n "__fish_seen_subcommand_from show" -l json

@@ -1,0 +1,72 @@
+"""Locks between the person's own ``ssh-jit`` processes. The system frees them when a process ends, however it ends.
+
+Where there are none (Windows, some network file systems) nobody waits: two may sign in at once there, each with a
+folder of its own, and the later one counts.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from sshjit.errors import Failed
+from sshjit_client.storage import files
+
+if sys.platform != "win32":
+    import fcntl
+
+LOOK = 0.2
+"""Seconds between two looks whether the lock is free."""
+PATIENCE = 330
+"""Seconds that we wait for somebody's sign-in: longer than a person has for it."""
+
+
+def take(handle: int, *, shared: bool = False) -> bool:
+    """Takes the lock of an open file without waiting, until it is closed. True as well where there are no locks."""
+    if sys.platform == "win32":
+        return True
+    try:
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def wait_for(handle: int, say: Callable[[str], object], over: Callable[[], bool]) -> bool:
+    """Waits for the lock of the one who signs in, or until ``over``; whether it is ours, and there is a need for it.
+
+    Raises:
+        Failed: ``sign_in_busy``.
+
+    """
+    until, announced = time.monotonic() + PATIENCE, False
+    while not take(handle):
+        if over():
+            return False
+        if not announced:
+            announced = True
+            process = _holder(handle)
+            say(f"another ssh-jit of yours signs in{f' (process {process})' if process else ''}; waiting for it")
+        if time.monotonic() > until:
+            text = "another ssh-jit of yours has been signing in for too long"
+            raise Failed("sign_in_busy", text, hint="end it, then ssh-jit login")
+        time.sleep(LOOK)
+    _sign(handle)
+    return not over()
+
+
+def _holder(handle: int) -> str:
+    os.lseek(handle, 0, os.SEEK_SET)
+    written = os.read(handle, 20).decode("ascii", "replace").strip()
+    return written if written.isdecimal() else ""
+
+
+def _sign(handle: int) -> None:
+    """Writes our process id into the file. On a full disk the others read one word less."""
+    with suppress(OSError):
+        files.overwrite(handle, f"{os.getpid()}\n")
