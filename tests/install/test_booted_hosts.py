@@ -17,6 +17,7 @@ from tests.support.host_machine import make_key, run
 from tests.support.waiting import wait_until
 
 WATCH, SESSIONS = "ssh-jit-host.service", "ssh-jit-host-sessions.service"
+REFRESH, TIMER = "ssh-jit-host-refresh.service", "ssh-jit-host-refresh.timer"
 SUITES = ("bookworm", "sid")
 """The oldest OpenSSH that Debian supports, with a line in PAM's file of sshd; the newest, with a service of our own."""
 SCATTERED = (
@@ -214,6 +215,15 @@ def test_beside_another_ca_the_unit_writes_where_the_owners_files_are(site: Site
         )
         assert f"deploy@{host.name}" in host.sh("cat /srv/principals/deploy")
         assert host.sh("stat -c '%U:%G %a' /srv/principals/deploy").strip() == "root:deploy 640"
+
+        # The timer's unit may write the same, and nothing waits for bundles beside it.
+        host.sh("ssh-jit-host join --refresh-every 10")
+        assert (host.active(TIMER), host.active(WATCH)) == (True, False)
+        host.sh("sed -i '/ssh-jit$/d' /root/trust/ca.pub")
+        wait_until(lambda: " ssh-jit\n" in host.path("/root/trust/ca.pub").read_text(), lambda: host.journal(REFRESH))
+        assert "unexpected" not in host.journal(REFRESH)
+        assert host.sh("systemctl --failed --no-legend --plain") == ""
         host.sh("ssh-jit-host leave")
+        assert host.sh("systemctl list-units --all --no-legend --plain 'ssh-jit*'") == ""
         assert host.path("/root/trust/ca.pub").read_bytes() == trust
         assert host.snapshot() == before
