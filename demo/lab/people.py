@@ -60,8 +60,8 @@ class Person(Typist):
 
     @property
     def runtime(self) -> Path:
-        """Where ``ssh-jit`` keeps this person's key and certificates."""
-        return self.folder / "run" / "ssh-jit"
+        """Where ``ssh-jit`` keeps the key and the certificates of this person's sign-in to the lab."""
+        return self.folder / "run" / "ssh-jit" / "lab" / "current"
 
     def browser(self) -> Browser:
         """The person's browser, with the cookies that ``$BROWSER`` left."""

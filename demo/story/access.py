@@ -34,7 +34,8 @@ def alice_signs_in(stage: Stage) -> None:
         at Acme, in her (scripted) browser, gets a certificate, and becomes ssh.""")
     stage.types(alice, "ssh-jit web1 whoami", has=f"^{login}$")
     stage.say(f"""The certificate is good for five minutes, for {login} on web1, and for the key that was made on her
-        machine for this sign-in. ssh-jit keeps both in $XDG_RUNTIME_DIR/ssh-jit, where people type from here on.""")
+        machine for this sign-in. ssh-jit keeps both in $XDG_RUNTIME_DIR/ssh-jit/lab/current, where people type from
+        here on.""")
     stage.types(
         alice,
         f"ssh-keygen -L -f {certificate(alice, 'web1')}",
