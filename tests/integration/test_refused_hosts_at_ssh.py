@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from sshjit import ca_protocol as m
-from sshjit_client import trusted_bundle
 from sshjit_client.ssh import openssh
 from tests.support.laptop_at_ssh import World, laptop_and_servers, line_of
 
@@ -68,7 +67,7 @@ def test_a_locked_host_is_refused_until_it_is_unlocked(world: World) -> None:
 def test_t31_a_list_that_cannot_be_read_lets_no_host_pass(world: World, change: Callable[[Path], object]) -> None:
     world.ca.say(m.RemoveHost("web2", "scrapped", None, None), m.Done, "admin")
     world.next_bundle()
-    change(world.laptop / trusted_bundle.REVOKED)
+    change(world.revoked)
     assert world.ssh("web1").returncode == 255
     world.next_bundle()
     assert world.ssh("web1").stdout == "in\n"
