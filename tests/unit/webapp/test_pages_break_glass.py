@@ -47,6 +47,13 @@ def test_breaking_the_glass_needs_one_host_twice_and_a_reason(
     assert "ask" not in world.ca.kinds()
 
 
+def test_the_page_names_each_kind_of_hosts_that_a_rule_opens(world: FrontEnd) -> None:
+    old = 'hosts = { env = "prod" }\nlogins = ["root"]'
+    world.ca.change_policy(old, 'hosts = [{ env = "prod", role = "db" }, { env = "staging" }]\nlogins = ["root"]')
+    page = re.sub(r"<[^>]*>", "", world.page(ALICE, "/break-glass"))
+    assert re.search(r"on hosts with env=prod\s+role=db\s+or\s+env=staging", page)
+
+
 def test_who_presses_return_in_a_box_of_several_lines_is_not_refused_for_it(world: FrontEnd) -> None:
     answer = world.post(
         ALICE, "/break-glass", host="db1", again="db1", reason="INC-13\r\nthe database is \r\n\r\ndown\r\n"
