@@ -246,11 +246,12 @@ def test_a_full_tmpfs(shell: StoryShell) -> None:
 
 
 def test_a_read_only_home(shell: StoryShell) -> None:
-    """Settings that cannot be written stop no connection."""
+    """What outlives a restart goes into the runtime folder then; the person hears it once."""
     home = shell.lab.person("alice").env["HOME"]
     frozen = f"mount --bind {home} {home} && mount -o remount,bind,ro {home}"
     shell.play(f"""
         alice$ {namespace(frozen, "ssh-jit web1 whoami")}
+        ssh-jit: can't write to...Read-only file system; using...instead
         ssh-jit: signing in with Acme in your browser
         ...deploy
         alice$ {namespace(frozen, "ssh-jit web1 whoami")}
