@@ -26,6 +26,7 @@ DEEPEST = 8
 """So many connections may start one another: hosts to pass through, one behind the other."""
 OURS = "ssh-jit"
 """What the file of any ssh-jit is called, ours or another one."""
+_NAME = "ssh.exe" if os.name == "nt" else "ssh"
 _BETWEEN = "\x1f"
 _MOST = 4000
 """Characters of the words that are compared."""
@@ -64,7 +65,7 @@ def find(environ: Mapping[str, str], passed: tuple[str, ...] = ()) -> str:
     """The first ``ssh`` in ``PATH`` that is not ssh-jit and not one of ``passed``; empty if there is none."""
     own = os.path.realpath(sys.argv[0])
     for folder in environ.get("PATH", os.defpath).split(os.pathsep):
-        path = os.path.join(folder or ".", "ssh")
+        path = os.path.join(folder or ".", _NAME)
         if path in passed or not os.access(path, os.X_OK) or os.path.isdir(path):
             continue
         real = os.path.realpath(path)

@@ -36,6 +36,8 @@ def wanted(values: Mapping[str, str]) -> str:
 
 def socket(state: Path, certificate: str) -> Path | None:
     """The socket for the connections by this certificate line; ``None`` where no path is short enough."""
+    if os.name == "nt":  # ssh shares no connections there
+        return None
     name = sha256(certificate.encode()).hexdigest()[:16]
     for folder in (state / "m", Path("/tmp", f"ssh-jit-{os.getuid()}")):  # noqa: S108  # checked, and short
         if len(os.fsencode(folder / name)) <= LONGEST and "%" not in str(folder):
