@@ -24,12 +24,12 @@ test-install: setup ## units, joining, sessions, Ansible role and cloud-init on 
 	@$(python) tests/packages.py --booting
 	@exec $(python) -m pytest -q tests/install
 
-test-matrix: setup ## ssh-jit-host beside the OpenSSH of four Debian releases, made by debootstrap: as root
+test-matrix: setup ## ssh-jit and ssh-jit-host beside the OpenSSH of four Debian releases, made by debootstrap: as root
 	@SSH_JIT_TEST_SUITES='bullseye bookworm trixie sid' $(python) -m pytest -q \
 		tests/unit/hostconfig/test_host_of_every_age.py tests/unit/hostconfig/test_host_join.py \
 		tests/unit/hostconfig/test_host_joined.py tests/unit/hostconfig/test_host_beside.py \
 		tests/unit/hostconfig/test_host_join_killed.py tests/unit/hostconfig/test_host_sessions.py \
-		tests/unit/hostconfig/test_host_bastions.py
+		tests/unit/hostconfig/test_host_bastions.py tests/stories/test_ssh_of_every_age.py
 
 test-stories: setup ## what people live through at their terminals, as transcripts on real programs: two minutes
 	@exec $(python) -m pytest -q tests/stories
