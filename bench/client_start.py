@@ -1,4 +1,4 @@
-"""What ``ssh-jit`` itself costs before it becomes ssh: processor time and memory, by the bare interpreter.
+"""What ``ssh-jit`` itself costs before it becomes ssh: processor time, by the bare interpreter.
 
 No CA and no host are needed: an entry of a certificate that is alive lies where it is looked for, and ``true`` stands
 in for ``ssh``.
@@ -13,24 +13,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
+from bench.measurement import paired
 from bench.results import Result, milliseconds
 from sshjit_client.ssh import certificate_index, connection_args
 from sshjit_client.storage import paths
 
 ROUNDS = 21
 BARE = [sys.executable, "-c", "pass"]
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """``seconds`` of the processor, and the most ``kilobytes`` that were resident."""
-
-    seconds: float
-    kilobytes: int
 
 
 def lines(_: object) -> Iterator[Result]:
@@ -53,31 +44,21 @@ def lines(_: object) -> Iterator[Result]:
         (settings / "bench.json").touch()
         entry = login / "open" / f"{certificate_index.name_for(connection_args.read(['web1', 'true']))}.conf"
         entry.write_text(f"{certificate_index.HEAD}{int(time.time()) + 3600}\n")
-        for what, words, most in (("--version", ["--version"], 2.5), ("web1 true, without ssh", ["web1", "true"], 2.5)):
-            ours, bare, ratio, memory = _compare([program, *words], BARE, env)
-            yield Result(
-                "start", f"ssh-jit {what}", milliseconds(ours), f"{milliseconds(bare)} python -c pass", ratio, "x", most
-            )
-            yield Result("start", "the same, memory", "", "python -c pass", memory, "x", 1.5)
+        yield _line("ssh-jit --version", [program, "--version"], env)
+        yield _line("ssh-jit web1 true, without ssh", [program, "web1", "true"], env)
 
 
-def _compare(ours: Sequence[str], bare: Sequence[str], env: Mapping[str, str]) -> tuple[float, float, float, float]:
-    """Medians of both in seconds, and of ours by the bare interpreter: seconds and memory."""
-    pairs = [(_cost(ours, env), _cost(bare, env)) for _ in range(ROUNDS)]
-    return (
-        median(own.seconds for own, _ in pairs),
-        median(base.seconds for _, base in pairs),
-        median(own.seconds / base.seconds for own, base in pairs),
-        median(own.kilobytes / base.kilobytes for own, base in pairs),
-    )
+def _line(what: str, command: Sequence[str], env: Mapping[str, str]) -> Result:
+    """One command by the bare interpreter."""
+    ours, bare, ratio = paired(lambda: _processor(command, env), lambda: _processor(BARE, env), ROUNDS)
+    return Result("start", what, milliseconds(ours), f"{milliseconds(bare)} python -c pass", ratio, "x", 2.5)
 
 
-def _cost(command: Sequence[str], env: Mapping[str, str]) -> Cost:
-    # A program's memory begins as that of whoever started it: a shell is small.
-    shell = ["/bin/sh", "-c", '"$@"; exit $?', "sh"]
-    process = subprocess.Popen([*shell, *command], env=dict(env), stdout=subprocess.DEVNULL)
+def _processor(command: Sequence[str], env: Mapping[str, str]) -> float:
+    """Seconds of the processor."""
+    process = subprocess.Popen(command, env=dict(env), stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)}: exit code {process.returncode}")
-    return Cost(used.ru_utime + used.ru_stime, used.ru_maxrss)
+    return used.ru_utime + used.ru_stime
