@@ -69,6 +69,7 @@ def test_t34_it_shares_a_connection_of_its_own_certificate_alone(world: World) -
 def test_it_reads_what_we_write_beside_what_the_person_wrote(world: World) -> None:
     world.config("GlobalKnownHostsFile none\nHostKeyAlias web1.lab\n")
     assert said(world, "web1", "echo there") == "there\n"
+    world.forget()
     world.config("Host w\n    HostName web1\n")
     assert said(world, "w", "echo there") == "there\n"
     assert said(world, "-J", "vault1", "web1", "echo there") == "there\n"
