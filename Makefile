@@ -3,7 +3,7 @@
 python := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-install test-matrix test-stories test-releases test-release-tool check lab bench faults fuzz release clean lock
+.PHONY: help setup demo test test-install test-providers test-matrix test-stories test-releases test-release-tool check lab bench faults fuzz release clean lock
 
 help: ## show this list
 	@printf '\n  ssh-jit  short-lived SSH certificates, asked for when they are needed\n\n'
@@ -25,6 +25,11 @@ test-install: setup ## units, joining, sessions, Ansible role and cloud-init on 
 	@exec $(python) -m pytest -q tests/install
 
 test-matrix: setup ## ssh-jit and ssh-jit-host beside the OpenSSH of four Debian releases, made by debootstrap: as root
+test-providers: setup ## sign in at identity providers that nobody here wrote: Canaille, npm's oidc-provider
+	@$(python) tests/providers/install.py
+	@exec $(python) -m pytest -q tests/providers
+
+test-matrix: setup ## ssh-jit-host beside the OpenSSH of four Debian releases, made by debootstrap: as root
 	@SSH_JIT_TEST_SUITES='bullseye bookworm trixie sid' $(python) -m pytest -q \
 		tests/unit/hostconfig/test_host_of_every_age.py tests/unit/hostconfig/test_host_join.py \
 		tests/unit/hostconfig/test_host_joined.py tests/unit/hostconfig/test_host_beside.py \

@@ -45,6 +45,14 @@ class Provider:
     authorization_endpoint: str | None
     token_endpoint: str | None
     scopes: tuple[str, ...]
+    redirect_ports: tuple[int, ...] = wire.added(2, default=())
+    """Ports of the redirect address on the laptop that the provider allows, tried in turn; none: it allows any."""
+    client_secret: str | None = wire.added(2, default=None)
+    """What the provider wants from every copy of the program; everybody may know it."""
+    userinfo: bool = wire.added(2, default=False)
+    """Whether the CA needs the access token too, because this provider tells groups and e-mail only at userinfo."""
+    problem: str = wire.added(2, default="")
+    """What an administrator must mend before anybody can sign in here; empty: nothing that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +322,8 @@ def _check_provider(provider: Provider, *, plain_http: bool) -> None:
     names.provider_id(provider.id)
     if not provider.title.isprintable() or not provider.client_id.isprintable():
         raise Invalid("bad_bundle", f"the provider {provider.id!r} holds characters that cannot be printed")
+    for port in provider.redirect_ports:
+        names.port(port)
     names.url(provider.issuer, plain_http=plain_http)
     for endpoint in (provider.authorization_endpoint, provider.token_endpoint):
         if endpoint is not None:

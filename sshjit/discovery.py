@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from sshjit import names
 from sshjit.errors import Invalid
 
+_ISSUER_HINT = "the administrator corrects `issuer` in providers.toml: each character counts, a slash at the end too"
+
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
@@ -24,6 +26,9 @@ class Discovery:
     token_endpoint_auth_methods: tuple[str, ...]
     sends_iss: bool
     """RFC 9207: whether the answer to a sign-in always carries ``iss``."""
+    userinfo_endpoint: str | None = None
+    end_session_endpoint: str | None = None
+    """Where a browser signs out at the provider (OpenID Connect RP-Initiated Logout 1.0); ``None``: nowhere."""
 
 
 def discovery_url(issuer: str) -> str:
@@ -35,11 +40,15 @@ def parse_discovery(document: Mapping[str, object], issuer: str, *, plain_http: 
     """Reads the document that ``issuer`` answered; ``plain_http`` allows http to a loopback address.
 
     Raises:
-        Invalid: ``bad_discovery``, with what is wrong as a clause: ``its metadata names another issuer``.
+        Invalid: ``bad_discovery``, with what is wrong as a clause: ``its metadata has no token_endpoint``.
+            ``other_issuer``, with both issuers.
 
     """
-    if document.get("issuer") != issuer:
-        raise Invalid("bad_discovery", "its metadata names another issuer")
+    stated = document.get("issuer")
+    if stated != issuer:
+        said = f"its metadata says {names.show(stated, 300)}" if isinstance(stated, str) else "its metadata says none"
+        problem = f"providers.toml has the issuer {names.show(issuer, 300)}, and {said}"
+        raise Invalid("other_issuer", problem, hint=_ISSUER_HINT)
     offered = document.get("token_endpoint_auth_methods_supported")
     methods = [method for method in offered if isinstance(method, str)] if isinstance(offered, list) else []
     return Discovery(
@@ -48,6 +57,8 @@ def parse_discovery(document: Mapping[str, object], issuer: str, *, plain_http: 
         jwks_uri=_endpoint(document, "jwks_uri", plain_http=plain_http) if "jwks_uri" in document else None,
         token_endpoint_auth_methods=tuple(methods) or ("client_secret_basic",),  # what a silent provider supports
         sends_iss=document.get("authorization_response_iss_parameter_supported") is True,
+        userinfo_endpoint=_optional(document, "userinfo_endpoint", plain_http=plain_http),
+        end_session_endpoint=_optional(document, "end_session_endpoint", plain_http=plain_http),
     )
 
 
@@ -59,3 +70,11 @@ def _endpoint(document: Mapping[str, object], key: str, *, plain_http: bool) -> 
         return names.url(value, plain_http=plain_http)
     except Invalid as error:
         raise Invalid("bad_discovery", f"its {key}: {error.message}") from None
+
+
+def _optional(document: Mapping[str, object], key: str, *, plain_http: bool) -> str | None:
+    """An endpoint that sign-in works without: one that we could not go to is as good as none."""
+    try:
+        return _endpoint(document, key, plain_http=plain_http)
+    except Invalid:
+        return None

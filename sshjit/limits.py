@@ -36,8 +36,12 @@ KeyLine = Annotated[str, AtMost(16 * 1024)]
 """A public key as one OpenSSH line (``sshkey.MAX_LINE``)."""
 Signature = Annotated[str, AtMost(16 * 1024)]
 """An armoured SSHSIG."""
-IdToken = Annotated[str, AtMost(64 * 1024)]
-"""A compact JWS with many groups."""
+MAX_ID_TOKEN = 64 * 1024
+"""Characters of an ID token: a compact JWS with hundreds of groups. The one limit of laptops, front end and CA."""
+TOO_MANY_GROUPS = "tell your administrator: the provider must send only the groups that are assigned to this client"
+IdToken = Annotated[str, AtMost(MAX_ID_TOKEN)]
+AccessToken = Annotated[str, AtMost(16 * 1024)]
+"""A token for the userinfo endpoint."""
 Hosts = Annotated[tuple[Name, ...], AtMost(256, "too_many_hosts")]
 """Hosts of one request: as many as a certificate can name."""
 Aliases = Annotated[tuple[Name, ...], AtMost(16, "too_many")]

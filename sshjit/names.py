@@ -243,6 +243,11 @@ def _place(text: str, at: int) -> str:
     return f'at character {at + 1}, after "{before}"' if before and visible(before) else f"at character {at + 1}"
 
 
+def printable_ascii(text: str, longest: int = 255) -> bool:
+    """Whether it is 1 to ``longest`` characters of printable ASCII."""
+    return 0 < len(text) <= longest and text.isascii() and text.isprintable()
+
+
 def command(text: str) -> str:
     """An exact command: printable ASCII, no line breaks, at most 1000 characters."""
     if not text or len(text) > MAX_COMMAND or not text.isascii() or not text.isprintable():

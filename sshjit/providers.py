@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from sshjit import addresses, names, settings
 from sshjit.errors import Invalid
@@ -22,6 +23,11 @@ CHANGEABLE = frozenset(
 )
 """Claims that are changed, and go to somebody else one day (OpenID Connect Core, 5.7)."""
 
+TokenEndpointAuth = Literal["basic", "basic_raw", "post"]
+"""How the web client shows its secret: HTTP Basic as RFC 6749 (2.3.1) has it, with both halves form-encoded; HTTP Basic
+with both halves as they are; or in the body."""
+MAX_REDIRECT_PORTS = 8
+
 _WHO = 'write "sub:<subject>" or "email:<address>"'
 
 
@@ -31,6 +37,18 @@ class NativeClient:
 
     client_id: str
     scopes: tuple[str, ...]
+    redirect_ports: tuple[int, ...] = ()
+    """Ports of ``http://127.0.0.1:PORT/callback`` that the provider allows, tried in turn; none: any."""
+    client_secret: str | None = None
+    """What some providers call a secret and give to every copy of a program (Google): it is public."""
+
+    def __post_init__(self) -> None:
+        for port in self.redirect_ports:
+            names.port(port)
+        if len(self.redirect_ports) > MAX_REDIRECT_PORTS:
+            raise Invalid("bad_config", f"redirect_ports are at most {MAX_REDIRECT_PORTS}")
+        if self.client_secret is not None and not names.printable_ascii(self.client_secret):
+            raise Invalid("bad_config", "native.client_secret must be printable ASCII")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +70,8 @@ class Provider:
     web: WebClient
     algorithms: tuple[str, ...]
     subject_claim: str = "sub"
-    groups_claim: str = "groups"
+    groups_claim: tuple[str, ...] = ("groups",)
+    """Where the groups are: each is a claim's name or a path (``realm_access.roles``). They are taken together."""
     email_domains: tuple[str, ...] = ()
     """Domains in lower case whose verified addresses may match roles; none: no address of this provider does."""
     own_claim: str | None = None
@@ -63,6 +82,12 @@ class Provider:
     """Values of ``amr`` (RFC 8176) or ``acr`` that count as a second factor."""
     unsafe_http: bool = False
     """Plain http, on loopback only: for development."""
+    required_claims: Mapping[str, str] = field(default_factory=dict)
+    """What the ID token must say besides: a tenant, a hosted domain."""
+    claims_from: Literal["id_token", "userinfo"] = "id_token"
+    """``userinfo``: the provider tells groups and e-mail only there, and the CA asks for them."""
+    token_endpoint_auth: TokenEndpointAuth | None = None
+    """``None``: as the provider's metadata says, ``basic`` first."""
 
     def __post_init__(self) -> None:
         """Refuses what could not be verified later."""
@@ -81,6 +106,8 @@ class Provider:
         for client in (self.native, self.web):
             if "openid" not in client.scopes:
                 raise Invalid("bad_config", "the scopes of both clients must hold 'openid'")
+        if not all(self.groups_claim):
+            raise Invalid("bad_config", "'groups_claim' has an empty name")
         self._check_own_names()
         if self.native.client_id == self.web.client_id:
             raise Invalid("bad_config", "native and web must be two registrations", hint="a key binds to native only")
@@ -118,6 +145,8 @@ def load(text: str, *, file: str = "providers.toml") -> dict[str, Provider]:
             raise Invalid("bad_config", f"{file}: 'providers.{name}' must be a table")
         try:
             names.provider_id(name)
+            if isinstance(table.get("groups_claim"), str):
+                table["groups_claim"] = [table["groups_claim"]]
             providers[name] = settings.fill(Provider, table, file, below=f"providers.{name}")
         except Invalid as error:
             if error.message.startswith(file):

@@ -176,6 +176,8 @@ class Context:
             own_listed=opened.own_listed,
             denied_groups=all_groups,
             denied_emails=self.addresses(opened.subject) if self.policy.denied_roles else frozenset(),
+            said_factors=opened.said_factors,
+            asked_fresh=opened.asked_fresh,
         )
 
     def second_factor(self, login: Login) -> bool:

@@ -23,15 +23,16 @@ from sshjit_ca.keys import generation, probe, sshsig
 from sshjit_ca.keys.active_keys import find_key, require_log_key
 from sshjit_ca.keys.generation import Opened
 from sshjit_ca.keys.probe import ProbeResults
-from sshjit_ca.oidc import id_tokens
-from sshjit_ca.oidc.id_tokens import Claims, Expected, NativeSignIn
+from sshjit_ca.oidc import sign_ins
+from sshjit_ca.oidc.claims import Claims
+from sshjit_ca.oidc.id_tokens import Expected, NativeSignIn
 
 
 def prepare_web_login(context: Context, message: LoginWeb, now: int) -> Claims:
     """Verifies the token of a browser's sign-in: audience is the front end's own client."""
     provider = _provider(context, message.provider)
     expected = Expected(provider, provider.web.client_id, message.nonce)
-    return id_tokens.verify(message.id_token, expected, context.published[message.provider], now)
+    return sign_ins.claims_of(message, expected, context.published[message.provider], now)
 
 
 def prepare_native_login(context: Context, message: LoginNative, now: int) -> NativeSignIn:
@@ -45,7 +46,7 @@ def prepare_native_login(context: Context, message: LoginNative, now: int) -> Na
     sshsig.verify(message.signature, key, binding.NAMESPACE, binding.signed_text(_ascii(message.id_token)))
     nonce = binding.nonce(key.blob, binding.unb64url(message.salt))
     expected = Expected(provider, provider.native.client_id, nonce)
-    return NativeSignIn(id_tokens.verify(message.id_token, expected, context.published[message.provider], now), key)
+    return NativeSignIn(sign_ins.claims_of(message, expected, context.published[message.provider], now), key)
 
 
 def probe_keys(context: Context, _: ReadKeys | Status, __: int) -> ProbeResults:

@@ -41,6 +41,9 @@ class RequesterView:
     live: tuple[PastView, ...]
     recent: tuple[PastView, ...] | None
     """The last ten of 30 days that are over, newest first; ``None`` for who may lock and nothing else."""
+    said_factors: tuple[str, ...] = wire.added(2, default=())
+    remarks: tuple[str, ...] = wire.added(2, default=())
+    """As in ``LoginView``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from sshjit import wire
 from sshjit.api.views import PersonView
 
 
@@ -32,3 +33,9 @@ class LoginView:
     mfa: bool
     hardware_key: bool
     """Whether this login's key is a hardware key that the operator vouches for."""
+    said_factors: tuple[str, ...] = wire.added(2, default=())
+    """All that the provider said of factors: ``amr pwd``, ``acr 1``."""
+    remarks: tuple[str, ...] = wire.added(2, default=())
+    """What the provider left out, and what that means, as sentences."""
+    asked_fresh: bool = wire.added(2, default=False)
+    """Whether the person was asked to sign in anew."""

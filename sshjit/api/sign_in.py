@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sshjit import wire
 from sshjit.api.message import Reply
 from sshjit.api.session import LoginView
-from sshjit.limits import IdToken, KeyLine, Signature
+from sshjit.limits import AccessToken, IdToken, KeyLine, Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,8 @@ class LoginBody:
     key: KeyLine
     salt: str
     signature: Signature
+    access_token: AccessToken | None = wire.added(2, default=None)
+    fresh: bool = wire.added(2, default=False)
 
 
 @dataclass(frozen=True, slots=True)

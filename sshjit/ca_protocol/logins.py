@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sshjit import wire
 from sshjit.api.message import Message, Reply
 from sshjit.api.outcomes import Done
 from sshjit.api.session import LoginView
 from sshjit.api.sign_in import ChallengeReply
-from sshjit.limits import Id, IdToken, KeyLine, Signature
+from sshjit.limits import AccessToken, Id, IdToken, KeyLine, Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,10 @@ class LoginWeb(Message, answer="LoginReply"):
     id_token: IdToken
     nonce: str
     address: str
+    access_token: AccessToken | None = wire.added(2, default=None)
+    """For providers whose claims come from userinfo, where the CA asks."""
+    fresh: bool = wire.added(2, default=False)
+    """Whether the person was asked to sign in anew; for hints, it proves nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,9 @@ class LoginNative(Message, answer="LoginReply"):
     signature: Signature
     """Armoured SSHSIG by that key, namespace ``login@ssh-jit``, over the SHA-256 (raw 32 bytes) of the ID token."""
     address: str
+    access_token: AccessToken | None = wire.added(2, default=None)
+    """As in ``LoginWeb``."""
+    fresh: bool = wire.added(2, default=False)
 
 
 @dataclass(frozen=True, slots=True)

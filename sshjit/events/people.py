@@ -40,6 +40,14 @@ class LoginOpened:
     """What the provider said that counted as a second factor then (``mfa``); it counts as long as that still does."""
     own_listed: bool = added(default=False, detail=True)
     """Whether the operator's table says ``own``, and not a claim."""
+    said_factors: tuple[str, ...] = added(default=(), detail=True)
+    """All that the provider said of factors: ``amr pwd``, ``acr 1``."""
+    remarks: tuple[str, ...] = added(default=(), detail=True)
+    """What the provider left out, and what that means, as sentences."""
+    asked_fresh: bool = added(default=False)
+    """Whether the person was asked to sign in anew, by the word of the laptop or the front end."""
+    session: str | None = added(default=None, detail=True)
+    """The provider's name for the session (``sid``), by which it may end it."""
 
 
 @dataclass(frozen=True, slots=True)

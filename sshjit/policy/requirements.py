@@ -69,7 +69,7 @@ def step_up(terms: SignInRequirements, subject: Subject, now: int) -> StepUp | N
     if terms.fresh_login is not None and not _fresh(subject.auth_time, terms.fresh_login, now):
         needs.append(("fresh_login", *_sign_in(subject, terms.fresh_login)))
     if terms.mfa and not subject.mfa:
-        needs.append(("mfa", "a sign-in with a second factor", "sign in again with a second factor"))
+        needs.append(("mfa", f"a sign-in with a second factor{_said(subject)}", "sign in again with a second factor"))
     if terms.verify_required and not subject.hardware_key:
         needs.append(("hardware_key", "a registered hardware key", "sign in with --key and a registered sk key"))
     if not needs:
@@ -78,11 +78,24 @@ def step_up(terms: SignInRequirements, subject: Subject, now: int) -> StepUp | N
     return StepUp(terms.rule, kinds, f'rule "{terms.rule}" needs {" and ".join(what)}', "; ".join(hints))
 
 
+def _said(subject: Subject) -> str:
+    """What the provider said of factors instead."""
+    return f" (the provider said {', '.join(subject.said_factors)})" if subject.said_factors else ""
+
+
 def _sign_in(subject: Subject, age: int) -> tuple[str, str]:
-    """What is needed instead of this sign-in, and what to do: OpenID Connect Core, 3.1.2.1, on ``max_age``."""
+    """What is needed instead of this sign-in, and what to do: OpenID Connect Core, 3.1.2.1, on ``max_age``.
+
+    A provider that was asked and does not say when somebody signed in will not say it the next time.
+    """
     needed = f"a sign-in within the last {show(age)}"
     if subject.auth_time is None:
         needed += ", and the provider does not report when that was (auth_time)"
+        if subject.asked_fresh:
+            return (
+                needed,
+                "tell your administrator: the provider must put auth_time into ID tokens (Keycloak: scope basic)",
+            )
     return needed, "sign in again: ssh-jit login --fresh"
 
 

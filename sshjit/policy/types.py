@@ -22,6 +22,8 @@ class Subject:
     operator's table, so it is theirs although a rule writes it out. ``auth_time`` is when the person proved who
     they are to the provider (seconds since the epoch; ``None``: the provider does not say). ``denied_groups`` and
     ``denied_emails`` are further ones that only denies look at: of other sign-ins, and those that nobody verified.
+    ``said_factors`` is what the provider said of factors, ``asked_fresh`` whether it was asked for a sign-in anew; both
+    are for messages.
     """
 
     id: str
@@ -35,6 +37,8 @@ class Subject:
     denied_groups: frozenset[str] = frozenset()
     denied_emails: frozenset[str] = frozenset()
     own_listed: bool = False
+    said_factors: tuple[str, ...] = ()
+    asked_fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,13 +103,19 @@ class Installation:
     reserve_mib: int = 1
     own: dict[str, str] = field(default_factory=dict)
     """Provider -> the entries of its table of Unix names."""
+    settings: dict[str, str] = field(default_factory=dict)
+    """Provider -> further lines of its table in ``providers.toml``."""
+    providers: str = ""
+    """The whole text of ``providers.toml``; empty: one that is made of the issuers."""
     database: str | None = None
     """The address of an empty, migrated database; ``None``: a new SQLite file in the CA's home."""
 
     def __post_init__(self) -> None:
         self.home.chmod(0o700)
-        listed = "".join(_provider(name, issuer, self.own) for name, issuer in self.issuers.items())
-        self._write("providers.toml", f"version = 1\n{listed}")
+        listed = "".join(
+            _provider(name, issuer, self.own, self.settings.get(name, "")) for name, issuer in self.issuers.items()
+        )
+        self._write("providers.toml", self.providers or f"version = 1\n{listed}")
         self._write("policy.toml", self.policy)
         self._write(
             "ca.toml",
@@ -260,7 +266,7 @@ class Installation:
         path.chmod(0o600)
 
 
-def _provider(name: str, issuer: Issuer, own: dict[str, str]) -> str:
+def _provider(name: str, issuer: Issuer, own: dict[str, str], settings: str) -> str:
     return f"""
 [providers.{name}]
 title = "{name}"
@@ -270,6 +276,7 @@ issuer = "{issuer.url}"
 email_domains = ["example.com"]
 algorithms = ["RS256", "ES256"]
 unsafe_http = true
+{settings}
 native = {{ client_id = "{NATIVE_CLIENT}", scopes = ["openid"] }}
 web = {{ client_id = "{WEB_CLIENT}", client_secret_file = "/dev/null", scopes = ["openid"] }}
 """

@@ -60,7 +60,8 @@ class Issuer:
     ) -> str:
         """A compact JWS over ``claims`` by ``key``, or by the first published one."""
         key = key or self.keys[0]
-        return jws.serialize_compact(header or {"alg": "RS256", "kid": key.kid}, json.dumps(claims), key)
+        header = header or {"alg": "RS256", "kid": key.kid}
+        return jws.serialize_compact(header, json.dumps(claims), key, algorithms=[str(header.get("alg"))])
 
 
 K = TypeVar("K", bound=Issuer)

@@ -22,8 +22,13 @@ PENDING_LIFETIME = 600
 """Seconds that a person may take at the provider."""
 FRESH = "1"
 """In ``?fresh=1``: the person is to authenticate again."""
+FRESH_STATE = "fresh."
+"""Before the state of such a sign-in. Nobody can put it there, or take it away: we know our states by their hash."""
 MAX_ANSWER = 8000
 """Characters of the provider's answer in the address."""
+
+_STEPS = ("/auth/", "/sign-in", "/sign-out")
+"""Addresses of the sign-in itself: a provider's answer works once, and a sign-in must not lead to the next one."""
 
 blueprint = Blueprint("auth", __name__)
 blueprint.before_request(security.check_page)
@@ -44,8 +49,9 @@ def sign_in() -> AnyResponse:
 def start(provider: str) -> AnyResponse:
     """Sends the browser to the provider. A GET, because a form's redirect would need the provider in the CSP."""
     have, party = services(), _party(provider)
-    state = security.new_token()
-    response = redirect(party.authorization_url(state, fresh=request.args.get("fresh") == FRESH), code=303)
+    fresh = request.args.get("fresh") == FRESH
+    state = (FRESH_STATE if fresh else "") + security.new_token()
+    response = redirect(party.authorization_url(state, fresh=fresh), code=303)
     browser = _browser(response)
     now = have.now()
     target = local_target(request.args.get("next"))
@@ -68,8 +74,10 @@ def callback(provider: str) -> AnyResponse:
         )
     g.after_sign_in = pending.target
     try:
-        id_token = party.id_token(answer["state"], answer)
-        message = LoginWeb(provider, id_token, party.nonce(answer["state"]), request.remote_addr or "")
+        tokens = party.tokens(answer["state"], answer)
+        nonce, address = party.nonce(answer["state"]), request.remote_addr or ""
+        fresh = answer["state"].startswith(FRESH_STATE)
+        message = LoginWeb(provider, tokens.id_token, nonce, address, tokens.access_token, fresh)
         login = have.ca.call(message, LoginReply).login
     except SshJitError as error:
         return errors.page(error, errors.status_of(error))
@@ -122,11 +130,13 @@ def current_login() -> LoginView:
 
 
 def local_target(wish: str | None) -> str:
-    """Where to go after the sign-in: a path of ours, else the start page. Never another site."""
+    """Where to go after the sign-in: a page of ours, else the start page. Never another site, nor another sign-in."""
     home = url_for("pages.home")
     if not wish or len(wish) > security.MAX_TARGET or not wish.startswith("/") or wish[1:2] in ("/", "\\"):
         return home
-    return wish if wish.isascii() and wish.isprintable() and "\\" not in wish else home
+    if not wish.isascii() or not wish.isprintable() or "\\" in wish:
+        return home
+    return home if wish.partition("?")[0].startswith(_STEPS) else wish
 
 
 def _party(provider: str) -> RelyingParty:

@@ -80,6 +80,11 @@ _BY_CODE = {
     "unknown_person": ErrorHelp("Only people who have signed in before are known.", *_LOG),
     "token_refused": ErrorHelp("Sign in again. If it fails again, send this message to the operator.", *_SIGN_IN),
     "bad_token": ErrorHelp("Sign in again. If it fails again, send this message to the operator.", *_SIGN_IN),
+    "unknown_key": ErrorHelp("Sign in again. If it fails again, send this message to the operator.", *_SIGN_IN),
+    "bad_userinfo": ErrorHelp(
+        "Send this message to the operator: the provider answers what we cannot read.", *_SIGN_IN
+    ),
+    "userinfo_down": ErrorHelp("Send this message to the operator, if it goes on.", *_SIGN_IN),
     "bad_answer": ErrorHelp("Start again from the sign-in page.", *_SIGN_IN),
     "sign_in_refused": ErrorHelp("Your provider refused the sign-in. Ask its administrators.", *_SIGN_IN),
     "wrong_issuer": ErrorHelp("Start again. If it happens twice, tell the operator.", *_SIGN_IN),

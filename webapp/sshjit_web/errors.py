@@ -45,7 +45,7 @@ _BY_CODE = {
     "too_many_waiting": 429,
     "busy": 503,
     "internal": 500,
-    "provider_down": 502,
+    **dict.fromkeys(("provider_down", "provider_untrusted", "provider_settings"), 502),
 }
 _BY_FAMILY = {"invalid": 400, "refused": 403, "failed": 503}
 _HTTP = {
@@ -71,6 +71,10 @@ _TITLES_BY_CODE = {
     "bad_form": "This form was not accepted",
     "digest_differs": "This request has changed",
     "not_permitted": "Not allowed",
+    "client_refused": "Sign-in failed",
+    "provider_settings": "The identity provider cannot be used",
+    "provider_untrusted": "The identity provider cannot be trusted",
+    "scope_refused": "Sign-in failed",
     "sign_in_refused": "Sign-in failed",
     "token_refused": "Sign-in failed",
     "wrong_state": "This request has already been decided",

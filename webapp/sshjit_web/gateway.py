@@ -7,6 +7,7 @@ for whoever speaks plain WSGI.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import logging
 import time
@@ -38,8 +39,6 @@ _NO_STORE = ("Cache-Control", "no-store")
 _JSON = ("Content-Type", "application/json")
 _PROGRAMS = ("/api/", "/bundle")
 """Paths that programs call, which say what they speak."""
-_MAPPED = "::ffff:"
-"""Before an IPv4 address that came to a socket of both kinds (RFC 4291, 2.5.5.2)."""
 MAX_PREFER = 200
 """Letters of the header ``Prefer`` that are read."""
 LONGEST_WAIT = 55
@@ -170,12 +169,28 @@ def client_address(peer: str, forwarded: str | None, hops: int) -> str:
     """Who asks: ``peer``, or whom so many proxies of our own name in ``X-Forwarded-For``.
 
     As Werkzeug's ``ProxyFix``: what is named before that was said by the other side, and counts for nothing. Quotes
-    are letters here: one that is never closed would take the proxy's own words in. An IPv4 address is one, also where
-    IPv6 carries it.
+    are letters here: one that is never closed would take the proxy's own words in.
     """
     named = [name for part in (forwarded or "").split(",") if (name := part.strip())]
-    address = named[-hops] if 0 < hops <= len(named) else peer
-    return address[len(_MAPPED) :] if address.startswith(_MAPPED) and "." in address else address
+    return plain_address(named[-hops] if 0 < hops <= len(named) else peer)
+
+
+def plain_address(text: str) -> str:
+    """An address as ``source-address`` and sshd have it: shortest spelling, no zone, no port; IPv4 where it is that.
+
+    A socket for both families says ``::ffff:192.0.2.7``, some proxies add a port. What is no address stays as it is.
+    """
+    if ":" not in text and "%" not in text:
+        return text
+    bare = text.partition("]")[0].removeprefix("[") if text.startswith("[") else text
+    if bare.count(":") == 1:
+        bare = bare.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(bare.partition("%")[0])
+    except ValueError:
+        return text
+    mapped = address.ipv4_mapped if address.version == 6 else None
+    return str(mapped or address)
 
 
 def plain_path(path: str) -> str:

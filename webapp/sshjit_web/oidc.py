@@ -11,60 +11,40 @@ import hmac
 import json
 import logging
 import threading
-import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import requests
 from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.requests_client import OAuth2Session
-from requests.adapters import HTTPAdapter
 
 from sshjit import names
 from sshjit.discovery import Discovery, discovery_url, parse_discovery
 from sshjit.errors import Failed, Refused, SshJitError
+from sshjit.limits import MAX_ID_TOKEN, TOO_MANY_GROUPS
 from sshjit.providers import Provider
+from sshjit_web import client_authentication, provider_transport
 
 LOG = logging.getLogger(__name__)
-TIMEOUT = (3.0, 5.0)
-"""Seconds to reach a provider, and to wait for its next bytes."""
-DEADLINE = 10.0
-"""Seconds for the whole body of an answer."""
-MAX_ANSWER = 1024 * 1024
-"""Bytes of a provider's answer."""
 METADATA_LIFETIME = 3600
 """Seconds after which a provider's metadata are fetched again."""
 METADATA_PAUSE = 5
 """Seconds for which a provider that failed is not asked again."""
-AUTH_METHODS = ("client_secret_basic", "client_secret_post")
+FRESH = {"prompt": "login", "max_age": "60"}
+"""What asks for a sign-in now. ``max_age=0`` asks for ever at one provider, is ignored at another, and is an error at a
+third; whether the sign-in is as new as a rule wants, the CA decides by ``auth_time``."""
 _UNUSABLE = (requests.RequestException, OSError, ValueError, TypeError, LookupError, SshJitError)
 """What an unreachable provider, or one whose metadata are no use to us, ends in."""
+_CLIENT_ERRORS = ("invalid_client", "unauthorized_client")
+"""Errors about our client id or secret, not about the person's code (RFC 6749, 5.2)."""
 
 
-class _Transport(HTTPAdapter):
-    """Requests to providers: always with a timeout and a deadline, never more than ``MAX_ANSWER`` bytes."""
+class Tokens(NamedTuple):
+    """What a code was exchanged for. The access token is for the CA, where claims come from userinfo; else ``None``."""
 
-    def send(self, request: requests.PreparedRequest, *_: Any, **options: Any) -> requests.Response:
-        options |= {"stream": True, "timeout": TIMEOUT}
-        response = super().send(request, **options)
-        try:
-            response._content = _read(response.raw)  # noqa: SLF001 -- as requests does when it reads the body itself
-        finally:
-            response.close()
-        return response
-
-
-def _read(raw: Any) -> bytes:
-    """A provider's answer, whole and in time: who drips bytes must not hold up a thread."""
-    body, late = bytearray(), time.monotonic() + DEADLINE
-    while part := raw.read1(1 << 16, decode_content=True):
-        body += part
-        if len(body) > MAX_ANSWER:
-            raise requests.RequestException("the answer is too large")
-        if time.monotonic() > late:
-            raise requests.RequestException("the answer takes too long")
-    return bytes(body)
+    id_token: str
+    access_token: str | None
 
 
 class RelyingParty:
@@ -91,6 +71,8 @@ class RelyingParty:
         self._roots = tls_roots
         self._lock = threading.Lock()
         self._known: Discovery | None = None
+        self._problem = self._down()
+        """Why there is no ``_known``."""
         self._ask_again = 0.0
 
     def nonce(self, state: str) -> str:
@@ -111,12 +93,12 @@ class RelyingParty:
                 state=state,
                 nonce=self.nonce(state),
                 code_verifier=self._derive("pkce", state),
-                **({"max_age": "0"} if fresh else {}),
+                **(FRESH if fresh else {}),
             )
         return str(url)
 
-    def id_token(self, state: str, answer: Mapping[str, str]) -> str:
-        """The ID token for the provider's ``answer``, the query of the callback.
+    def tokens(self, state: str, answer: Mapping[str, str]) -> Tokens:
+        """The tokens for the provider's ``answer``, the query of the callback.
 
         Raises:
             Refused: ``sign_in_refused`` when the provider says no, ``wrong_issuer`` when somebody else answered.
@@ -143,18 +125,26 @@ class RelyingParty:
         with self._lock:
             if self._clock() < self._ask_again:
                 if self._known is None:
-                    raise self._down()
+                    raise self._problem
                 return self._known
             try:
                 self._known = self._discover()
             except _UNUSABLE as error:
-                LOG.warning("provider %s: discovery failed: %s", self.name, type(error).__name__)
+                self._problem = self._unusable(error)
+                LOG.warning("provider %s: discovery failed: %s: %s", self.name, type(error).__name__, self._problem)
                 self._ask_again = self._clock() + METADATA_PAUSE
                 if self._known is None:
-                    raise self._down() from None
+                    raise self._problem from None
                 return self._known
             self._ask_again = self._clock() + METADATA_LIFETIME
             return self._known
+
+    def _unusable(self, error: BaseException) -> Failed:
+        """What a sign-in is told when the provider's metadata could not be had, or are no use."""
+        if isinstance(error, SshJitError):
+            hint = error.hint or "tell your administrator"
+            return Failed("provider_settings", f"{self.title} cannot be used: {error.message}", hint=hint)
+        return provider_transport.unreachable(self.title, error)
 
     def _discover(self) -> Discovery:
         address = discovery_url(self._provider.issuer)
@@ -166,10 +156,10 @@ class RelyingParty:
         if not isinstance(document, dict):
             raise TypeError("discovery did not answer an object")
         discovery = parse_discovery(document, self._provider.issuer, plain_http=self._provider.unsafe_http)
-        _auth_method(discovery)
+        client_authentication.choose(self._provider, discovery)
         return discovery
 
-    def _exchange(self, discovery: Discovery, state: str, code: str) -> str:
+    def _exchange(self, discovery: Discovery, state: str, code: str) -> Tokens:
         try:
             with self._session(discovery) as session:
                 token = session.fetch_token(
@@ -181,16 +171,18 @@ class RelyingParty:
                 )
         except AuthlibBaseError as error:
             LOG.warning("provider %s refused the code: %s", self.name, ascii(error.error)[:60])
-            raise Refused(
-                "sign_in_refused", f"{self.title} did not accept its own code", hint="start the sign-in again"
-            ) from None
+            raise self._code_refused(str(error.error)) from None
         except (requests.RequestException, OSError, ValueError) as error:
             LOG.warning("provider %s: token endpoint failed: %s", self.name, type(error).__name__)
-            raise self._down() from None
+            raise provider_transport.unreachable(self.title, error) from None
         id_token = token.get("id_token")
         if not isinstance(id_token, str) or not id_token:
             raise Failed("no_id_token", f"{self.title} sent no ID token", hint="tell your administrator")
-        return id_token
+        if len(id_token) > MAX_ID_TOKEN:
+            problem = f"the ID token of {self.title} has {len(id_token)} characters; at most {MAX_ID_TOKEN} are taken"
+            raise Failed("token_too_large", problem, hint=TOO_MANY_GROUPS)
+        access = token.get("access_token") if self._provider.claims_from == "userinfo" else None
+        return Tokens(id_token, access if isinstance(access, str) else None)
 
     def _session(self, discovery: Discovery) -> OAuth2Session:
         return self._plain(
@@ -200,48 +192,52 @@ class RelyingParty:
                 scope=" ".join(self._provider.web.scopes),
                 redirect_uri=self._redirect,
                 code_challenge_method="S256",
-                token_endpoint_auth_method=_auth_method(discovery),
+                token_endpoint_auth_method=client_authentication.encode(
+                    client_authentication.choose(self._provider, discovery)
+                ),
             )
         )
 
     def _plain(self, session: Any = None) -> Any:
-        """A session that takes nothing from the environment: no proxies, no ``.netrc``."""
-        session = session or requests.Session()
-        session.trust_env = False
-        if self._roots is not None:
-            session.verify = self._roots
-        for scheme in ("https://", "http://"):
-            session.mount(scheme, _Transport())
-        return session
+        return provider_transport.prepare(session or requests.Session(), self._roots)
 
     def _derive(self, purpose: str, state: str) -> str:
         made = hmac.digest(self._key, f"{purpose}\n{self.name}\n{state}".encode(), hashlib.sha256)
         return urlsafe_b64encode(made).rstrip(b"=").decode()
 
+    def _code_refused(self, error: str) -> Refused:
+        """What the token endpoint's error means for the person, or for the administrator."""
+        if error not in _CLIENT_ERRORS:
+            return Refused(
+                "sign_in_refused", f"{self.title} did not accept its own code", hint="start the sign-in again"
+            )
+        hint = "tell your administrator: client id and secret of `web` in providers.toml must be the registered ones"
+        if client_authentication.written_differently(self._provider.web.client_id, self._secret):
+            hint += (
+                f"; or its special characters are written otherwise (token_endpoint_auth; {client_authentication.HINT})"
+            )
+        return Refused("client_refused", f"{self.title} refused our client id or secret", hint=hint)
+
     def _refusal(self, answer: Mapping[str, str]) -> SshJitError:
-        error = answer.get("error", "no code")
+        error, said = answer.get("error", "no code"), names.show(answer.get("error_description", ""), 200)
         if error in ("server_error", "temporarily_unavailable"):
             return self._down()
         if error == "access_denied":
             return Refused(
                 "sign_in_refused", f"{self.title} did not sign you in", hint="try again, or ask its administrators"
             )
+        if error == "invalid_scope":
+            scopes = " ".join(self._provider.web.scopes)
+            hint = (
+                "tell your administrator: the client must be allowed each, or `scopes` in providers.toml leaves it out"
+            )
+            text = f"{self.title} refused the scopes that we ask for ({scopes})"
+            return Refused("scope_refused", f"{text}: {said}" if len(said) > 2 else text, hint=hint)
+        if error in _CLIENT_ERRORS:
+            return self._code_refused(error)
         return Refused("sign_in_refused", f"{self.title} did not sign you in: {names.show(error)}")
 
     def _down(self) -> Failed:
         return Failed(
             "provider_down", f"{self.title} cannot be reached for sign-in", hint="try again, or use another provider"
         )
-
-
-def _auth_method(discovery: Discovery) -> str:
-    """How we authenticate at the token endpoint.
-
-    Raises:
-        ValueError: the provider offers nothing that we can do.
-
-    """
-    for method in AUTH_METHODS:
-        if method in discovery.token_endpoint_auth_methods:
-            return method
-    raise ValueError("no way to authenticate that we know")

@@ -58,6 +58,8 @@ def subject_of(login: LoginView) -> Subject:
         own_listed=True,  # the CA has said that it is theirs
         auth_time=login.auth_time,
         mfa=login.mfa,
+        said_factors=login.said_factors,
+        asked_fresh=login.asked_fresh,
         hardware_key=login.hardware_key,
     )
 

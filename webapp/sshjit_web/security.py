@@ -16,11 +16,12 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
 from sshjit.errors import Invalid, Refused
+from sshjit.limits import MAX_ID_TOKEN
 from sshjit_web.config import WebConfig
 from sshjit_web.services import services
 
-MAX_BODY = 64 * 1024
-"""Bytes of any request's body; an ID token is a few thousand."""
+MAX_BODY = MAX_ID_TOKEN + 32 * 1024
+"""Bytes of any request's body: the largest ID token, and what is sent with it."""
 MAX_TARGET = 400
 """Characters of the address to return to after a sign-in."""
 FORMS = {"pages.ask": "pages.new_request", "pages.take": "pages.break_glass"}
@@ -115,6 +116,8 @@ def return_address() -> str:
     """
     if request.endpoint == SIGN_IN_ANSWER:
         return str(g.get("after_sign_in") or url_for("pages.home"))
+    if request.blueprint == "auth":
+        return request.args.get("next") or url_for("pages.home")
     if request.method == "GET":
         return request.full_path.rstrip("?")
     if request.endpoint in FORMS:

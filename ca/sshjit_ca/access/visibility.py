@@ -89,6 +89,8 @@ def requester_info(context: Context, request: Request, *, before: bool) -> Reque
         address=opened.address,
         live=live,
         recent=recent if before else None,
+        said_factors=opened.said_factors,
+        remarks=opened.remarks,
     )
 
 

@@ -63,7 +63,8 @@ def _keys(context: Context) -> tuple[object, ...]:
 def _providers(context: Context) -> tuple[bundle.Provider, ...]:
     listed = []
     for name, provider in context.providers.items():
-        published = context.published[name].published
+        keys = context.published[name]
+        published = keys.published
         listed.append(
             bundle.Provider(
                 id=name,
@@ -73,6 +74,10 @@ def _providers(context: Context) -> tuple[bundle.Provider, ...]:
                 authorization_endpoint=published.authorization_endpoint if published else None,
                 token_endpoint=published.token_endpoint if published else None,
                 scopes=provider.native.scopes,
+                redirect_ports=provider.native.redirect_ports,
+                client_secret=provider.native.client_secret,
+                userinfo=provider.claims_from == "userinfo",
+                problem=keys.problem if published is None and keys.misconfigured else "",
             )
         )
     return tuple(listed)

@@ -20,7 +20,8 @@ from sshjit.sshkey import PublicKey
 from sshjit_ca.access import provider_bindings
 from sshjit_ca.context import Context, person_view, token_digest
 from sshjit_ca.ephemeral import CHALLENGE_BYTES
-from sshjit_ca.oidc.id_tokens import Claims, NativeSignIn
+from sshjit_ca.oidc.claims import Claims
+from sshjit_ca.oidc.id_tokens import NativeSignIn
 from sshjit_ca.state import Login, locks
 
 _log = logging.getLogger(__name__)
@@ -106,6 +107,10 @@ def _open(context: Context, message: LoginWeb | LoginNative, claims: Claims, key
             address=names.free_text(message.address, "the address", 64),
             factors=claims.factors,
             own_listed=claims.own_listed,
+            said_factors=claims.said_factors,
+            remarks=claims.remarks,
+            asked_fresh=message.fresh,
+            session=claims.session,
         )
     )
     return LoginReply(_view(context, context.state.logins[login_id], login_id))
@@ -148,4 +153,7 @@ def _view(context: Context, login: Login, login_id: str) -> LoginView:
         auth_time=subject.auth_time,
         mfa=subject.mfa,
         hardware_key=subject.hardware_key,
+        said_factors=opened.said_factors,
+        remarks=opened.remarks,
+        asked_fresh=opened.asked_fresh,
     )

@@ -7,29 +7,25 @@ ids cannot be turned against the provider.
 
 from __future__ import annotations
 
-import http.client
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
-from sshjit import names, wire
+from sshjit import wire
 from sshjit.discovery import discovery_url, parse_discovery
 from sshjit.errors import Failed, Invalid, SshJitError
 from sshjit.providers import Provider
+from sshjit_ca.oidc import provider_http
+from sshjit_ca.oidc.provider_http import MAX_DOCUMENT, Unanswered
 
 LIFETIME = 3600
 """Seconds that fetched keys are believed."""
 PAUSE = 30
 """Seconds between two fetches that failed, or that a new key id asks for."""
-TIMEOUT = 5
-"""Seconds to wait for a provider's next byte."""
-DEADLINE = 10
-"""Seconds until a whole answer must be there."""
-MAX_DOCUMENT = 512 * 1024
+_LATER = "try again later"
+_TOLD = "tell your administrator"
+_ROOTS = "the administrator adds its certificate authority to the system's, or names it in SSL_CERT_FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +36,7 @@ class Published:
     token_endpoint: str
     keys: tuple[dict[str, Any], ...]
     fetched: float
+    userinfo_endpoint: str | None = None
 
 
 class ProviderKeys:
@@ -56,6 +53,10 @@ class ProviderKeys:
         """When a key id that is not published last made us look again."""
         self.published: Published | None = None
         self.problem = "not asked yet"
+        self._last = Failed("provider_down", f"the provider {name} was not asked yet", hint=_LATER)
+        """What the last fetch that failed ended in."""
+        self.misconfigured = False
+        """Whether the problem is one that waiting does not solve."""
 
     def find(self, kid: str | None) -> dict[str, Any]:
         """The key with this id; without an id, the only key there is.
@@ -93,7 +94,7 @@ class ProviderKeys:
         if self.published is not None and self._monotonic() - self.published.fetched < LIFETIME:
             return self.published
         if not self._passed(self._failed):
-            raise self._down(self.problem)
+            raise self._last
         return self._fetch()
 
     def _passed(self, since: float | None) -> bool:
@@ -106,63 +107,49 @@ class ProviderKeys:
         try:
             discovery = parse_discovery(document, issuer, plain_http=self._provider.unsafe_http)
         except Invalid as error:
-            raise self._down(error.message) from None
+            raise self._unusable(error) from None
         if discovery.jwks_uri is None:
-            raise self._down("its metadata has no jwks_uri")
+            raise self._unusable(Invalid("bad_discovery", "its metadata has no jwks_uri", hint=_TOLD))
         keys = self._get(discovery.jwks_uri).get("keys")
         if not isinstance(keys, list) or not all(isinstance(key, dict) for key in keys):
             raise self._down("its keys cannot be read")
         self.published = Published(
-            discovery.authorization_endpoint, discovery.token_endpoint, tuple(keys), self._monotonic()
+            discovery.authorization_endpoint,
+            discovery.token_endpoint,
+            tuple(keys),
+            self._monotonic(),
+            discovery.userinfo_endpoint,
         )
-        self._failed, self.problem = None, "ok"
+        self._failed, self.problem, self.misconfigured = None, "ok", False
         return self.published
 
     def _get(self, url: str) -> dict[str, Any]:
         try:
-            with _opener(url).open(url, timeout=TIMEOUT) as answer:
-                body = self._body(answer)
-            value = wire.loads(body, limit=MAX_DOCUMENT)
-        except urllib.error.HTTPError as error:
-            with error:  # it holds the connection
-                raise self._down(f"it answers {error.code} {error.reason}") from None
-        except (OSError, ValueError, http.client.HTTPException) as error:
-            raise self._down(str(getattr(error, "reason", error))) from None
+            value = wire.loads(provider_http.fetch(url, self._monotonic).body, limit=MAX_DOCUMENT)
+        except Unanswered as error:
+            raise self._down(str(error), trusted=error.trusted) from None
         except Invalid as error:
             raise self._down(error.message) from None
         if not isinstance(value, dict):
             raise self._down("it answered with something else than an object")
         return value
 
-    def _body(self, answer: http.client.HTTPResponse) -> bytes:
-        """The answer, if it comes in time: who drips bytes must not hold up others."""
-        body, late = bytearray(), self._monotonic() + DEADLINE
-        while len(body) <= MAX_DOCUMENT and (part := answer.read1(1 << 16)):
-            body += part
-            if self._monotonic() > late:
-                raise TimeoutError("its answer takes too long")
-        return bytes(body)
+    def _down(self, why: str, *, trusted: bool = True) -> Failed:
+        self.problem, self.misconfigured = why, not trusted
+        self._last = Failed("provider_down", f"the provider {self._name} cannot be reached: {why}", hint=_LATER)
+        if not trusted:
+            problem = f"the provider {self._name} cannot be trusted: {why}"
+            self._last = Failed("provider_untrusted", problem, hint=_ROOTS)
+        return self._last
 
-    def _down(self, why: str) -> Failed:
-        self.problem = why
-        return Failed("provider_down", f"the provider {self._name} cannot be reached: {why}", hint="try again later")
+    def _unusable(self, error: Invalid) -> Failed:
+        self.problem, self.misconfigured = error.message, True
+        problem = f"the provider {self._name} cannot be used: {error.message}"
+        self._last = Failed("provider_settings", problem, hint=error.hint or _TOLD)
+        return self._last
 
 
 def _choose(keys: tuple[dict[str, Any], ...], kid: str | None) -> dict[str, Any] | None:
     signing = [key for key in keys if key.get("use", "sig") == "sig" and key.get("kty") != "oct"]
     matching = signing if kid is None else [key for key in signing if key.get("kid") == kid]
     return matching[0] if len(matching) == 1 else None
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A provider that moved must be configured anew, not followed."""
-
-    def redirect_request(self, *_: Any) -> None:
-        """Follows nothing: the answer stays the error that it is."""
-
-
-def _opener(url: str) -> urllib.request.OpenerDirector:
-    """Goes through the proxy of the environment, if there is one, except to this machine."""
-    direct = names.is_loopback(urlsplit(url).hostname or "")
-    proxies = [urllib.request.ProxyHandler({})] if direct else []
-    return urllib.request.build_opener(_NoRedirect, *proxies)

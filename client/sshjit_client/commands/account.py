@@ -36,6 +36,11 @@ def login(machine: Machine, options: Options) -> int:
     chosen = sign_in.SignInOptions(options.provider, options.key, not options.no_browser, options.fresh)
     session = sign_in.once(machine, chosen, machine.session(time.time()))
     machine.terminal.say(f"signed in as {person(session.login.person)} until {at(session.login.expires)}")
+    for remark in session.login.remarks:
+        machine.terminal.say(remark)
+    if options.fresh and session.login.auth_time is None:
+        machine.terminal.say("the provider does not say when you signed in: no sign-in is fresh (claim auth_time)")
+        machine.terminal.hint("tell your administrator: the provider must put auth_time into ID tokens")
     return ExitCode.OK
 
 
@@ -98,9 +103,17 @@ def sign_in_details(login: LoginView) -> str:
         ["roles", ", ".join(login.roles) or "none"],
         *([["permissions", ", ".join(login.permissions)]] if login.permissions else []),
         ["signed in", f"{at(login.signed_in)}, until {at(login.expires)} ({left} left)"],
+        ["second factor", _second_factor(login)],
         ["key", login.fingerprint or "none"],
+        *([["missing", remark] for remark in login.remarks]),
     ]
     return fitted(rows, table_width())
+
+
+def _second_factor(login: LoginView) -> str:
+    """Whether there was one, and what the provider said."""
+    said = f" (the provider said {', '.join(login.said_factors)})" if login.said_factors else ""
+    return f"{'yes' if login.mfa else 'no'}{said}"
 
 
 BUILD: dict[str, Build] = {"login": _login, "logout": _logout, "whoami": _whoami}

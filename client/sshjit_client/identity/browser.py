@@ -8,17 +8,18 @@ what came in.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from sshjit.errors import SshJitError
+from sshjit.errors import Failed, SshJitError
 
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>ssh-jit</title>
 <style>body{{font:1.1rem/1.5 system-ui,sans-serif;margin:20vh auto;max-width:26rem;padding:0 1rem;
@@ -55,16 +56,20 @@ def start(words: list[str]) -> subprocess.Popen[bytes] | None:
 
 
 class Loopback:
-    """A server on a free port of 127.0.0.1. ``ready`` becomes readable when it has accepted an answer."""
+    """A server on 127.0.0.1. ``ready`` becomes readable when it has accepted an answer.
 
-    def __init__(self) -> None:
+    It takes the first free one of ``ports``, which the provider allows, or any port where none are given.
+    """
+
+    def __init__(self, ports: Sequence[int] = ()) -> None:
+        """Listens. Raises ``Failed``: ``ports_taken``."""
         self._read_code: Callable[[str], str] | None = None
         self._lock = threading.Lock()
         self._result: str | SshJitError | None = None
-        self.ready, self._wake = os.pipe()
         handler = type("Handler", (_Handler,), {"offer": staticmethod(self.offer)})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server = _listen(ports or (0,), handler)
         self._server.daemon_threads = True
+        self.ready, self._wake = os.pipe()
         self.port: int = self._server.server_address[1]
         self.redirect = f"http://127.0.0.1:{self.port}/callback"
 
@@ -100,6 +105,22 @@ class Loopback:
         self._server.server_close()
         os.close(self.ready)
         os.close(self._wake)
+
+
+class _Server(ThreadingHTTPServer):
+    allow_reuse_address = False
+    """A port that another program holds is not ours, whatever it says."""
+
+
+def _listen(ports: Sequence[int], handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+    for port in ports:
+        with contextlib.suppress(OSError):
+            return _Server(("127.0.0.1", port), handler)
+    listed = ", ".join(map(str, ports))
+    hint = "end the program that listens there, or ask your administrator for another of redirect_ports"
+    raise Failed(
+        "ports_taken", f"no port of this machine that the provider may answer to is free ({listed})", hint=hint
+    )
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -9,15 +9,25 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from sshjit.bundle import Provider
 from sshjit.errors import Failed, Invalid, Refused
+from sshjit.limits import MAX_ID_TOKEN, TOO_MANY_GROUPS
 from sshjit.login import b64url, nonce
 from sshjit_client.network import http_client
 
-_LONGEST = 16 * 1024
+FRESH = {"prompt": "login", "max_age": "60"}
+"""Asks for a sign-in now, and makes ``auth_time`` required (OpenID Connect Core, 3.1.2.1); providers differ over 0."""
+_CLIENT_ERRORS = ("invalid_client", "unauthorized_client")
+
+
+class Tokens(NamedTuple):
+    """What a code was exchanged for. The access token is there only where the CA asks the userinfo endpoint."""
+
+    id_token: str
+    access_token: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +67,7 @@ class Attempt:
             "nonce": self.nonce,
             "code_challenge": challenge,
             "code_challenge_method": "S256",
-            **({"max_age": "0"} if self.fresh else {}),  # makes auth_time required (OpenID Connect Core, 3.1.2.1)
+            **(FRESH if self.fresh else {}),
         }
         return f"{endpoint}{'&' if urlsplit(endpoint).query else '?'}{urlencode(query)}"
 
@@ -81,8 +91,7 @@ class Attempt:
         if answer.get("iss", self.provider.issuer) != self.provider.issuer:
             raise Refused("login_failed", f"another provider answered: {answer['iss']}")
         if "error" in answer:
-            why = answer.get("error_description") or answer["error"]
-            raise Refused("login_failed", f"{self.provider.title} did not sign you in: {why}")
+            raise self._refusal(answer["error"], answer.get("error_description", ""))
         if not answer.get("code"):
             raise Refused("login_failed", f"{self.provider.title} sent no code")
         return answer["code"]
@@ -97,8 +106,8 @@ class Attempt:
         parts = urlsplit(_endpoint(self.provider, self.provider.authorization_endpoint))
         _exchange(self.provider, "GET", f"{parts.scheme}://{parts.netloc}/")
 
-    def redeem(self, code: str) -> str:
-        """Exchanges the code for the ID token.
+    def redeem(self, code: str) -> Tokens:
+        """Exchanges the code for the tokens.
 
         Raises:
             Failed: when the provider can't be reached or sends nonsense.
@@ -112,20 +121,43 @@ class Attempt:
             "code": code,
             "redirect_uri": self.redirect,
             "code_verifier": self.verifier,
+            **({} if self.provider.client_secret is None else {"client_secret": self.provider.client_secret}),
         }
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
         answer = _exchange(self.provider, "POST", endpoint, body=urlencode(form).encode(), headers=headers)
         reply = _object(answer.body)
         if answer.status != 200:
-            why = reply.get("error_description") or reply.get("error") or f"HTTP {answer.status}"
-            raise Refused("login_failed", f"{self.provider.title} did not sign you in: {why}")
-        token = reply.get("id_token")
-        if not isinstance(token, str) or not token.isascii() or not 0 < len(token) <= _LONGEST:
-            raise Failed("bad_answer", f"{self.provider.title} sent no ID token")
-        return token
+            why = str(reply.get("error_description") or f"HTTP {answer.status}")
+            raise self._refusal(str(reply.get("error", "")), why)
+        token, access = reply.get("id_token"), reply.get("access_token")
+        title = self.provider.title
+        if not isinstance(token, str) or not token.isascii() or not token:
+            raise Failed("bad_answer", f"{title} sent no ID token")
+        if len(token) > MAX_ID_TOKEN:
+            problem = f"the ID token of {title} has {len(token)} characters; at most {MAX_ID_TOKEN} are taken"
+            raise Failed("token_too_large", problem, hint=TOO_MANY_GROUPS)
+        return Tokens(token, access if self.provider.userinfo and isinstance(access, str) else None)
+
+    def _refusal(self, error: str, description: str) -> Refused:
+        """What the provider's error (RFC 6749, 4.1.2.1 and 5.2) means for the person."""
+        title, hint = self.provider.title, ""
+        if error == "invalid_scope":
+            problem = f"{title} refused the scopes that we ask for ({' '.join(self.provider.scopes)})"
+            hint = "tell your administrator: the client must be allowed each, or providers.toml leaves it out"
+        elif error in _CLIENT_ERRORS:
+            problem = f"{title} refused our client id or secret"
+            hint = (
+                "tell your administrator: `native` in providers.toml must name a public client that is registered there"
+            )
+        else:
+            problem = f"{title} did not sign you in"
+        return Refused("login_failed", f"{problem}: {description or error}", hint=hint)
 
 
 def _endpoint(provider: Provider, endpoint: str | None) -> str:
+    if endpoint is None and provider.problem:
+        problem = f"{provider.title} cannot be used: {provider.problem}"
+        raise Failed("provider_settings", problem, hint="tell your administrator")
     if endpoint is None:
         raise Failed("provider_unknown", f"the CA has not reached {provider.title} yet", hint="try again in a minute")
     return endpoint
@@ -137,7 +169,8 @@ def _exchange(
     try:
         return http_client.exchange(method, url, body=body, headers=headers)
     except Failed as error:
-        raise Failed("provider_down", f"{provider.title}: {error.message}", hint="try again later") from None
+        hint = error.hint or "try again later"
+        raise Failed("provider_down", f"{provider.title}: {error.message}", hint=hint) from None
 
 
 def _object(body: bytes) -> dict[str, Any]:

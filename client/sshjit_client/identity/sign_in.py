@@ -120,22 +120,25 @@ def _prove(
     machine: Machine, provider: Provider, key: Path, public: sshkey.PublicKey, options: SignInOptions
 ) -> LoginBody:
     """Runs the flow and signs the token with the key."""
-    with closing(Loopback()) as loopback:
+    with closing(Loopback(provider.redirect_ports)) as loopback:
         attempt = Attempt.begin(provider, loopback.redirect, public.blob, secrets.token_bytes(80), fresh=options.fresh)
         loopback.serve(attempt.code)
         _open(machine, attempt, loopback, use_browser=options.browser)
         code = loopback.result()
-    token = attempt.redeem(code)
+    tokens = attempt.redeem(code)
     if public.hardware:
         machine.terminal.say("touch the security key to sign")
     try:
-        signature = openssh.sign_login(key, token)
+        signature = openssh.sign_login(key, tokens.id_token)
     except Failed as error:
         if _REFUSED not in error.message:
             raise
         text = f"the agent does not sign with this key, so no sign-in can be bound to it: {error.message}"
         raise Failed("agent_refused", text, hint=_CONSTRAINED) from None
-    return LoginBody(provider.id, token, public.line, login.b64url(attempt.salt), signature)
+    salt = login.b64url(attempt.salt)
+    return LoginBody(
+        provider.id, tokens.id_token, public.line, salt, signature, tokens.access_token, fresh=options.fresh
+    )
 
 
 def _open(machine: Machine, attempt: Attempt, loopback: Loopback, *, use_browser: bool) -> None:
@@ -149,6 +152,7 @@ def _open(machine: Machine, attempt: Attempt, loopback: Loopback, *, use_browser
         raise Refused("login_needed", "there is no browser to sign in with", hint="run ssh-jit login on a terminal")
     else:
         _instruct(terminal, f"sign in with {attempt.provider.title} in any browser:", address)
+        terminal.say(_redirect_hint(loopback))
     _wait(machine, loopback, process, attempt)
 
 
@@ -179,8 +183,14 @@ def _wait(machine: Machine, loopback: Loopback, process: subprocess.Popen[bytes]
             raise Failed("login_failed", "the browser failed", hint="ssh-jit login --no-browser")
         if machine.terminal.live and not shown and (failed or time.monotonic() > started + SHOW_ADDRESS_AFTER):
             _instruct(machine.terminal, "if the browser did not open, open this address:", attempt.address())
+            machine.terminal.say(_redirect_hint(loopback))
             shown = True
-    raise Refused("login_failed", f"nobody signed in within {TIMEOUT // 60} minutes")
+    raise Refused("login_failed", f"nobody signed in within {TIMEOUT // 60} minutes", hint=_redirect_hint(loopback))
+
+
+def _redirect_hint(loopback: Loopback) -> str:
+    """Providers that compare redirect addresses letter by letter say so on their page, and nothing here."""
+    return f"if the provider's page showed an error: it must allow {loopback.redirect}"
 
 
 def paste(loopback: Loopback, text: str) -> bool:

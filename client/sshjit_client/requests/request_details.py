@@ -150,13 +150,18 @@ def _about(about: RequesterView, now: int) -> Rows:
         ("signed in", f"{rough(now - about.signed_in)} ago, at {at(about.signed_in)}{proved}"),
         ("with", _factors(about)),
         ("from", about.address),
+        *(("missing", remark) for remark in about.remarks),
     ]
+
+
+_UNSAID = "as far as the provider says"
 
 
 def _factors(about: RequesterView) -> str:
     factors = {"a second factor": about.mfa, "a registered hardware key": about.hardware_key}
     present = [name for name, there in factors.items() if there]
-    return " and ".join(present) or "no second factor (as far as the provider says)"
+    said = ", ".join(about.said_factors)
+    return " and ".join(present) or f"no second factor ({f'the provider said {said}' if said else _UNSAID})"
 
 
 def _past(title: str, requests: tuple[PastView, ...], styles: Styles) -> list[str]:

@@ -14,7 +14,7 @@ from joserfc.jwk import RSAKey
 
 from sshjit.errors import Failed, Invalid
 from sshjit.providers import NativeClient, Provider, WebClient
-from sshjit_ca.oidc import provider_keys
+from sshjit_ca.oidc import provider_http, provider_keys
 from sshjit_ca.oidc.provider_keys import ProviderKeys
 from tests.support.issuer import Issuer, serving
 
@@ -133,11 +133,11 @@ def test_a_provider_that_moved_is_not_followed(acme: Issuer) -> None:
 
 
 def test_a_provider_that_never_ends_is_not_listened_to(acme: Issuer) -> None:
-    with rogue(answer=b"[" + b" " * 4 * provider_keys.MAX_DOCUMENT + b"]") as url:
+    with rogue(answer=b"[" + b" " * 4 * provider_http.MAX_DOCUMENT + b"]") as url:
         why(keys_of(url, Time()))
-        late = Time(step=provider_keys.DEADLINE)
+        late = Time(step=provider_http.DEADLINE)
         assert "too long" in why(keys_of(url, late))
-        assert late.now <= 100 + 10 * provider_keys.DEADLINE  # not after each of its pieces
+        assert late.now <= 100 + 10 * provider_http.DEADLINE  # not after each of its pieces
 
 
 def test_keys_that_are_secrets_or_not_for_signing_are_none(acme: Issuer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -13,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -24,11 +25,14 @@ from sshjit import login
 from sshjit.api.views import RequestState
 from sshjit.bundle import Provider
 from sshjit.errors import Failed, Invalid, Refused
+from sshjit.limits import MAX_ID_TOKEN
 from sshjit_client.console import exit_codes
 from sshjit_client.identity import browser, sign_in
 from sshjit_client.identity.browser import Loopback
 from sshjit_client.identity.oidc import Attempt
 from tests.support.client_server import ClientServer
+from tests.support.issuer import Issuer
+from tests.support.issuer import listening as listening_issuer
 from tests.support.waiting import PATIENCE
 from tests.unit.client.conftest import Laptop
 from tests.unit.client.installation_keys import InstallationKeys
@@ -56,8 +60,8 @@ def test_the_address_carries_pkce_state_and_the_keys_nonce() -> None:
 def test_a_fresh_sign_in_asks_the_provider_to_look_now_and_to_say_when() -> None:
     usual = parse_qs(urlsplit(attempt().address()).query)
     fresh = Attempt.begin(PROVIDER, "http://127.0.0.1:1/callback", b"blob", bytes(range(80)), fresh=True)
-    assert parse_qs(urlsplit(fresh.address()).query) == usual | {"max_age": ["0"]}
-    assert "max_age" not in usual
+    assert parse_qs(urlsplit(fresh.address()).query) == usual | {"prompt": ["login"], "max_age": ["60"]}
+    assert {"prompt", "max_age"}.isdisjoint(usual)
 
 
 def answered(made: Attempt, **changes: str) -> str:
@@ -83,6 +87,85 @@ def test_a_refusal_of_the_provider_is_told() -> None:
     made = attempt()
     with pytest.raises(Refused, match="Acme did not sign you in: no such user"):
         made.code(answered(made, error="access_denied", error_description="no such user"))
+
+
+def test_scopes_and_clients_that_the_provider_refuses_are_named() -> None:
+    """Keycloak 26, on the scope ``groups`` and on a client that is not public."""
+    made = attempt()
+    for error, text in (("invalid_scope", "(openid email): Invalid scopes"), ("invalid_client", "client id or secret")):
+        with pytest.raises(Refused) as refused:
+            made.code(answered(made, error=error, error_description="Invalid scopes: openid email"))
+        assert text in refused.value.message
+        assert "administrator" in refused.value.hint
+
+
+class Answering(Issuer):
+    """A token endpoint that answers what a test says, and remembers what it was sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reply: tuple[int, dict[str, object]] = (200, {"id_token": "t", "access_token": "a"})
+        self.sent: dict[str, list[str]] = {}
+
+    def answer(self, method: str, path: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        if path != "/token":
+            return super().answer(method, path, body)
+        self.sent = parse_qs(body.decode())
+        return self.reply[0], {}, json.dumps(self.reply[1]).encode()
+
+    def attempt(self, **changes: object) -> Attempt:
+        known = replace(PROVIDER, issuer=self.url, token_endpoint=f"{self.url}/token", **changes)  # type: ignore[arg-type]
+        return Attempt.begin(known, "http://127.0.0.1:1/callback", b"blob", bytes(range(80)))
+
+
+def test_a_secret_that_is_none_is_sent_and_the_access_token_is_kept_where_the_ca_needs_it() -> None:
+    """Google's desktop clients have a "client secret" that every copy of the program holds."""
+    with listening_issuer(Answering()) as issuer:
+        assert issuer.attempt().redeem("c") == ("t", None)
+        assert "client_secret" not in issuer.sent
+        assert issuer.attempt(client_secret="public", userinfo=True).redeem("c") == ("t", "a")
+        assert issuer.sent["client_secret"] == ["public"]
+        issuer.reply = (401, {"error": "unauthorized_client", "error_description": "Invalid client"})
+        with pytest.raises(Refused, match="Acme refused our client id or secret: Invalid client"):
+            issuer.attempt().redeem("c")
+
+
+def test_one_limit_for_tokens_that_says_what_is_too_large() -> None:
+    with listening_issuer(Answering()) as issuer:
+        issuer.reply = (200, {"id_token": "t" * MAX_ID_TOKEN})
+        assert len(issuer.attempt().redeem("c").id_token) == MAX_ID_TOKEN
+        issuer.reply = (200, {"id_token": "t" * (MAX_ID_TOKEN + 1)})
+        with pytest.raises(Failed, match=f"has {MAX_ID_TOKEN + 1} characters") as error:
+            issuer.attempt().redeem("c")
+        assert "groups" in error.value.hint
+
+
+def test_what_an_administrator_must_mend_is_not_called_an_outage() -> None:
+    other = "providers.toml has the issuer 'https://id.example', and its metadata says 'https://id.example/'"
+    made = Attempt.begin(replace(PROVIDER, problem=other), "http://127.0.0.1:1/callback", b"blob", bytes(80))
+    with pytest.raises(Failed, match=r"Acme cannot be used: providers\.toml has") as error:
+        made.redeem("c")
+    assert "minute" not in f"{error.value}{error.value.hint}"
+
+
+def free_ports(number: int) -> list[int]:
+    with ExitStack() as stack:
+        found = [stack.enter_context(socket.socket()) for _ in range(number)]
+        for one in found:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in found]
+
+
+def test_ports_that_the_provider_allows_are_tried_in_turn() -> None:
+    ports = free_ports(2)
+    with closing(Loopback(ports)) as first:
+        assert first.redirect == f"http://127.0.0.1:{ports[0]}/callback"
+        with closing(Loopback(ports)) as second:
+            assert second.port == ports[1]
+            with pytest.raises(Failed, match=f"{ports[0]}, {ports[1]}") as error:
+                Loopback(ports)
+            assert error.value.code == "ports_taken"
+            assert sign_in._redirect_hint(second).endswith(f"it must allow {second.redirect}")
 
 
 def test_a_provider_that_is_down_is_named() -> None:

@@ -44,8 +44,6 @@ def test_it_is_below_the_issuer(issuer: str) -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"issuer": f"{ISSUER}/"}, "its metadata names another issuer"),
-        ({"issuer": None}, "its metadata names another issuer"),
         ({"jwks_uri": None}, "its metadata has no jwks_uri"),
         ({"token_endpoint": ["https://login.example.com"]}, "its metadata has no token_endpoint"),
         ({"token_endpoint": "http://login.example.com/token"}, "its token_endpoint: "),
@@ -66,3 +64,13 @@ def test_plain_http_is_for_loopback_alone_and_only_where_it_is_allowed() -> None
     assert parse_discovery(document, "http://127.0.0.1:80", plain_http=True).jwks_uri == local["jwks_uri"]
     with pytest.raises(Invalid):
         parse_discovery(document, "http://127.0.0.1:80", plain_http=False)
+
+
+@pytest.mark.parametrize("stated", [f"{ISSUER}/", "https://evil.example", None, 7])
+def test_t14_an_issuer_that_differs_is_said_with_both(stated: object) -> None:
+    with pytest.raises(Invalid) as error:
+        parse_discovery({**DOCUMENT, "issuer": stated}, ISSUER, plain_http=True)
+    assert error.value.code == "other_issuer"
+    assert repr(ISSUER) in error.value.message
+    assert (repr(stated) if isinstance(stated, str) else "says none") in error.value.message
+    assert "slash" in error.value.hint

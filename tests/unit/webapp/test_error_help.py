@@ -17,7 +17,7 @@ PLACES = (
     *("sshjit/requests.py", "sshjit/durations.py", "sshjit/policy/refusals.py", "sshjit/policy/requirements.py"),
     *("webapp/sshjit_web/pages", "webapp/sshjit_web/forms.py", "webapp/sshjit_web/security.py"),
     *("webapp/sshjit_web/auth.py", "webapp/sshjit_web/policy_preview.py", "webapp/sshjit_web/ca_cache.py"),
-    *("ca/sshjit_ca/access", "ca/sshjit_ca/handlers", "ca/sshjit_ca/oidc/id_tokens.py"),
+    *("ca/sshjit_ca/access", "ca/sshjit_ca/handlers", "ca/sshjit_ca/oidc"),
 )
 """Where the errors are raised that pages show; what checks every field a second time is ``sshjit.names``."""
 ELSEWHERE = {

@@ -5,22 +5,25 @@ from __future__ import annotations
 import json
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import requests
 
 from sshjit.errors import Failed, Refused
-from sshjit.providers import NativeClient, Provider, WebClient
-from sshjit_web import oidc
+from sshjit.providers import NativeClient, Provider, TokenEndpointAuth, WebClient
+from sshjit_web import oidc, provider_transport
 from sshjit_web.app import create_app
 from sshjit_web.oidc import RelyingParty
 from tests.support.in_process_ca import KEY, ORIGIN, FrontEnd
+from tests.support.tls import tls_server
 
 
 @dataclass
@@ -115,7 +118,7 @@ def code(error: pytest.ExceptionInfo[Any]) -> str:
 
 
 def test_the_code_is_exchanged_with_secret_and_verifier(party: RelyingParty, liar: Liar) -> None:
-    assert party.id_token("state", {"code": "the-code"}) == "the-token"
+    assert party.tokens("state", {"code": "the-code"}).id_token == "the-token"
     path, sent = liar.asked[-1]
     assert path == "/token"
     assert sent.startswith("Basic d2ViOnM= ")
@@ -149,7 +152,7 @@ def test_a_sign_in_that_failed_is_begun_anew_and_its_address_is_not_tried_again(
 def test_t14_no_id_token_is_an_error(party: RelyingParty, liar: Liar, token: dict[str, Any]) -> None:
     liar.token = (200, {"access_token": "a", "token_type": "Bearer", **token})
     with pytest.raises(Failed) as error:
-        party.id_token("state", {"code": "c"})
+        party.tokens("state", {"code": "c"})
     assert code(error) == "no_id_token"
 
 
@@ -161,15 +164,107 @@ def test_a_broken_token_endpoint_is_a_provider_that_is_down(
 ) -> None:
     liar.token = answer
     with pytest.raises(Failed) as error:
-        party.id_token("state", {"code": "c"})
+        party.tokens("state", {"code": "c"})
     assert code(error) in ("provider_down", "no_id_token")
     assert liar.asked[-1][0] == "/token"
+
+
+SPECIAL = "a+b/c=%41 :"
+
+
+@pytest.mark.parametrize(
+    ("auth", "offered", "sent"),
+    [
+        (None, None, "Basic " + b64encode(b"we%3Ab:a%2Bb%2Fc%3D%2541+%3A").decode()),
+        ("basic", ["client_secret_post"], "Basic " + b64encode(b"we%3Ab:a%2Bb%2Fc%3D%2541+%3A").decode()),
+        ("basic_raw", None, "Basic " + b64encode(b"we:b:a+b/c=%41 :").decode()),
+        (None, ["client_secret_post"], "None "),
+        ("post", None, "None "),
+    ],
+)
+def test_a_secret_with_special_characters_is_written_as_the_standard_says(
+    party: RelyingParty, liar: Liar, auth: TokenEndpointAuth | None, offered: list[str] | None, sent: str
+) -> None:
+    """RFC 6749, 2.3.1: both halves form-encoded; Keycloak, Hydra and oidc-provider answer 401 to anything else."""
+    web = WebClient("we:b", "unused", ("openid",))
+    provider = replace(party._provider, web=web, token_endpoint_auth=auth)
+    mine = RelyingParty("acme", provider, client_secret=SPECIAL, origin=ORIGIN, key=KEY, clock=Clock())
+    if offered:
+        liar.metadata = {**liar.metadata, "token_endpoint_auth_methods_supported": offered}
+    assert mine.tokens("state", {"code": "c"}).id_token == "the-token"
+    header, _, body = liar.asked[-1][1].rpartition(" ")
+    assert f"{header} " == sent if sent == "None " else header == sent
+    if sent == "None ":
+        assert parse_qs(body)["client_secret"] == [SPECIAL]
+
+
+@pytest.mark.parametrize("error", ["invalid_client", "unauthorized_client"])
+@pytest.mark.parametrize("secret", ["plain", SPECIAL])
+def test_a_refused_client_is_not_a_refused_code(party: RelyingParty, liar: Liar, error: str, secret: str) -> None:
+    """Keycloak 26 answers 401 ``unauthorized_client`` to a wrong secret, oidc-provider and Hydra ``invalid_client``."""
+    mine = RelyingParty("acme", party._provider, client_secret=secret, origin=ORIGIN, key=KEY, clock=Clock())
+    liar.token = (401, {"error": error, "error_description": "Invalid client or Invalid client credentials"})
+    with pytest.raises(Refused) as refused:
+        mine.tokens("state", {"code": "c"})
+    assert code(refused) == "client_refused"
+    assert refused.value.message == "Acme refused our client id or secret"
+    assert ("openssl rand -hex 32" in refused.value.hint) == (secret == SPECIAL)
+
+
+def test_scopes_that_the_provider_refuses_are_named(party: RelyingParty) -> None:
+    """Keycloak 26, as shipped, on the scope ``groups``."""
+    answer = {"error": "invalid_scope", "error_description": "Invalid scopes: openid email groups"}
+    with pytest.raises(Refused) as refused:
+        party.tokens("state", answer)
+    assert code(refused) == "scope_refused"
+    for part in ("(openid email)", "Invalid scopes: openid email groups", "providers.toml"):
+        assert part in f"{refused.value.message} {refused.value.hint}"
+
+
+def test_a_certificate_that_is_not_trusted_is_said(clock: Clock, tmp_path: Path) -> None:
+    with tls_server(tmp_path) as (port, root):
+        provider = Provider(
+            title="Acme",
+            issuer=f"https://localhost:{port}",
+            native=NativeClient("cli", ("openid",)),
+            web=WebClient("web", "unused", ("openid",)),
+            algorithms=("RS256",),
+        )
+        strange = RelyingParty("acme", provider, client_secret="s", origin=ORIGIN, key=KEY, clock=clock)
+        with pytest.raises(Failed) as refused:
+            strange.authorization_url("state")
+        assert code(refused) == "provider_untrusted"
+        assert "certificate of Acme is not trusted" in refused.value.message
+        told = RelyingParty(
+            "acme", provider, client_secret="s", origin=ORIGIN, key=KEY, clock=clock, tls_roots=str(root)
+        )
+        with pytest.raises(Failed) as other:
+            told.authorization_url("state")
+        assert code(other) == "provider_settings", "it is trusted now, and answers no metadata"
+
+
+def test_the_systems_own_certificate_authorities_count(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    roots = tmp_path / "roots.pem"
+    roots.write_text("")
+    monkeypatch.setenv("SSL_CERT_FILE", str(roots))
+    session = provider_transport.prepare(requests.Session(), None)
+    assert session.verify == str(roots)
+    assert provider_transport.prepare(requests.Session(), "/mine").verify == "/mine"
+
+
+def test_a_proxy_is_used_but_never_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://192.0.2.1:3128")
+    monkeypatch.setenv("http_proxy", "http://192.0.2.1:3128")
+    monkeypatch.setenv("no_proxy", "id.example.com")
+    assert provider_transport._proxies("https://login.example.com/x")["https"] == "http://192.0.2.1:3128"
+    for direct in ("https://id.example.com/x", "http://127.0.0.1:4001/x", "http://localhost:1/", "http://[::1]:1/"):
+        assert provider_transport._proxies(direct) == {}
 
 
 def test_a_code_that_the_provider_refuses(party: RelyingParty, liar: Liar) -> None:
     liar.token = (400, {"error": "invalid_grant", "error_description": "<b>no</b>\x1b"})
     with pytest.raises(Refused) as error:
-        party.id_token("state", {"code": "c"})
+        party.tokens("state", {"code": "c"})
     assert code(error) == "sign_in_refused"
     assert "<b>" not in str(error.value)
 
@@ -177,8 +272,6 @@ def test_a_code_that_the_provider_refuses(party: RelyingParty, liar: Liar) -> No
 @pytest.mark.parametrize(
     "change",
     [
-        {"issuer": "http://127.0.0.1:1"},
-        {"issuer": None},
         {"token_endpoint": "http://evil.example/token"},
         {"token_endpoint": "http://169.254.169.254/token"},
         {"authorization_endpoint": "javascript:alert(1)"},
@@ -190,7 +283,21 @@ def test_metadata_that_are_no_use_are_refused(party: RelyingParty, liar: Liar, c
     liar.metadata = {**liar.metadata, **change}
     with pytest.raises(Failed) as error:
         party.authorization_url("state")
-    assert code(error) == "provider_down"
+    assert code(error) == "provider_settings"
+
+
+@pytest.mark.parametrize("slash", ["/", "//"])
+def test_an_issuer_that_differs_by_a_slash_is_no_outage(
+    party: RelyingParty, liar: Liar, slash: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    liar.metadata = {**liar.metadata, "issuer": liar.url + slash}
+    with pytest.raises(Failed) as error:
+        party.authorization_url("state")
+    assert code(error) == "provider_settings"
+    for text in (error.value.message, caplog.text):
+        assert f"'{liar.url}'" in text
+        assert f"'{liar.url}{slash}'" in text
+    assert "try again" not in str(error.value.hint)
 
 
 @pytest.mark.parametrize("document", [b"[]", b"null", b"{", b'{"issuer": 1}', b"{}", b"x" * 2_000_000])
@@ -198,12 +305,14 @@ def test_metadata_that_are_no_metadata_are_refused(party: RelyingParty, liar: Li
     liar.metadata = document
     with pytest.raises(Failed) as error:
         party.authorization_url("state")
-    assert code(error) == "provider_down"
+    assert code(error) == (
+        "provider_settings" if document.startswith(b"{}") or b"issuer" in document else "provider_down"
+    )
 
 
 def test_an_answer_is_read_to_a_limit(party: RelyingParty, liar: Liar) -> None:
     """What is too long is refused, and not cut: spaces after JSON would make a good answer of it."""
-    padding = b" " * oidc.MAX_ANSWER
+    padding = b" " * provider_transport.MAX_ANSWER
     good, liar.metadata = liar.metadata, json.dumps(liar.metadata).encode() + padding
     with pytest.raises(Failed) as error:
         party.authorization_url("state")
@@ -213,14 +322,14 @@ def test_an_answer_is_read_to_a_limit(party: RelyingParty, liar: Liar) -> None:
     token = {"access_token": "a", "token_type": "Bearer", "id_token": "the-token"}
     liar.token = (200, json.dumps(token).encode() + padding)
     with pytest.raises(Failed) as error:
-        party.id_token("state", {"code": "c"})
+        party.tokens("state", {"code": "c"})
     assert code(error) == "provider_down"
     liar.token = (200, json.dumps(token).encode() + b" " * 1000)
-    assert party.id_token("state", {"code": "c"}) == "the-token"
+    assert party.tokens("state", {"code": "c"}).id_token == "the-token"
 
 
 def test_an_answer_that_drips_is_given_up(party: RelyingParty, liar: Liar, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(oidc, "DEADLINE", 0.5)
+    monkeypatch.setattr(provider_transport, "DEADLINE", 0.5)
     liar.pace = 0.1
     began = time.monotonic()
     with pytest.raises(Failed) as error:
@@ -248,14 +357,14 @@ def test_metadata_have_a_lifetime_and_failures_a_pause(party: RelyingParty, liar
 def test_t16_an_issuer_that_promises_iss_must_send_it(party: RelyingParty, liar: Liar) -> None:
     liar.metadata = {**liar.metadata, "authorization_response_iss_parameter_supported": True}
     with pytest.raises(Refused) as error:
-        party.id_token("state", {"code": "c"})
+        party.tokens("state", {"code": "c"})
     assert code(error) == "wrong_issuer"
-    assert party.id_token("state", {"code": "c", "iss": liar.url}) == "the-token"
+    assert party.tokens("state", {"code": "c", "iss": liar.url}).id_token == "the-token"
 
 
 def test_a_provider_that_has_trouble_is_down(party: RelyingParty) -> None:
     with pytest.raises(Failed) as error:
-        party.id_token("state", {"error": "temporarily_unavailable"})
+        party.tokens("state", {"error": "temporarily_unavailable"})
     assert code(error) == "provider_down"
 
 

@@ -469,6 +469,20 @@ def test_an_ipv4_address_is_one_also_where_ipv6_carries_it() -> None:
     assert client_address("::ffff:192.0.2.1", None, 0) == "192.0.2.1"
     assert client_address("::1", "::ffff:192.0.2.2", 1) == "192.0.2.2"
     assert client_address("2001:db8::ffff:1", None, 0) == "2001:db8::ffff:1"
+    for written, plain in (
+        ("::FFFF:192.0.2.3", "192.0.2.3"),
+        ("::ffff:c000:203", "192.0.2.3"),
+        ("0:0:0:0:0:ffff:192.0.2.3", "192.0.2.3"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("::ffff:192.0.2.3%2", "192.0.2.3"),
+        ("[2001:DB8::0:7]", "2001:db8::7"),
+        ("[2001:db8::7]:50312", "2001:db8::7"),
+        ("192.0.2.3:50312", "192.0.2.3"),
+        ("unix:", "unix:"),
+        ("not an address", "not an address"),
+        ("a:b:c", "a:b:c"),
+    ):
+        assert client_address("::1", written, 1) == plain
 
 
 def test_a_quote_that_nobody_closes_takes_no_address_in() -> None:

@@ -59,9 +59,14 @@ def test_a_fresh_sign_in_asks_the_provider_to_look_now(running: Processes) -> No
     visitor = Visitor("alice")
     page = visitor.open(f"{running.url}/sign-in?fresh=1")
     assert "fresh=1" in page.text
-    for address, wanted in (("start?fresh=1", ["0"]), ("start", None), ("start?fresh=0", None)):
+    for address, wanted in (
+        ("start?fresh=1", (["login"], ["60"])),
+        ("start", (None, None)),
+        ("start?fresh=0", (None, None)),
+    ):
         _, ask = visitor.step(f"{running.url}/auth/acme/{address}")
-        assert parse_qs(urlsplit(ask).query).get("max_age") == wanted
+        query = parse_qs(urlsplit(ask).query)
+        assert (query.get("prompt"), query.get("max_age")) == wanted
 
 
 def test_t18_a_state_of_another_browser_is_refused_and_stays_usable_for_its_own(running: Processes) -> None:
@@ -153,6 +158,19 @@ def test_signing_out_ends_the_login(running: Processes) -> None:
     form = next(form for form in page.forms if form.action == "/sign-out")
     assert urlsplit(alice.submit(page, form).url).path == "/sign-in"
     assert urlsplit(alice.open(f"{running.url}/requests").url).path == "/sign-in"
+
+
+def test_a_refused_sign_in_leads_to_no_address_that_works_once(running: Processes) -> None:
+    alice = Visitor("alice")
+    page = alice.open(changed(answer_of(running, alice), code=None, error="access_denied"))
+    assert "callback" not in page.text
+    for step in (
+        "/auth/acme/callback?state=x&code=y",
+        "/auth/acme/start?next=/requests",
+        "/sign-in",
+        "/sign-in?fresh=1",
+    ):
+        assert alice.sign_in(running, "acme", urlencode({"": step})[1:]).url == f"{running.url}/requests"
 
 
 @pytest.mark.parametrize(

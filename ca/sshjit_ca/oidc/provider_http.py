@@ -1,0 +1,89 @@
+"""HTTP to identity providers: whole answers, in time, of bounded size; no redirect is followed.
+
+The system's certificate authorities count (``SSL_CERT_FILE`` names others), and a proxy of the environment is used, but
+never to an address of this machine.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from sshjit import names
+
+TIMEOUT = 5
+"""Seconds to wait for a provider's next byte."""
+DEADLINE = 10
+"""Seconds until a whole answer must be there."""
+MAX_DOCUMENT = 512 * 1024
+
+
+class Unanswered(Exception):
+    """Why there is no answer, as a clause: ``it answers 503 Service Unavailable``. ``trusted``: its TLS key is."""
+
+    def __init__(self, why: str, *, trusted: bool = True) -> None:
+        super().__init__(why)
+        self.trusted = trusted
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The body of an answer 200, and its type in lower case, without parameters."""
+
+    body: bytes
+    kind: str
+
+
+def fetch(url: str, monotonic: Callable[[], float], *, bearer: str | None = None) -> Document:
+    """What is at a checked URL (``names.url``).
+
+    Raises:
+        Unanswered: there is no such answer.
+
+    """
+    headers = {"Accept": "application/json", **({} if bearer is None else {"Authorization": f"Bearer {bearer}"})}
+    try:
+        request = urllib.request.Request(url, headers=headers)  # noqa: S310 -- https, or http to this machine
+        with _opener(url).open(request, timeout=TIMEOUT) as answer:
+            body = _body(answer, monotonic)
+            return Document(body, answer.headers.get_content_type())
+    except urllib.error.HTTPError as error:
+        with error:  # it holds the connection
+            raise Unanswered(f"it answers {error.code} {error.reason}") from None
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        cause = getattr(error, "reason", error)
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            raise Unanswered(f"its TLS certificate is not trusted: {cause.verify_message}", trusted=False) from None
+        raise Unanswered(str(cause)) from None
+
+
+def _body(answer: http.client.HTTPResponse, monotonic: Callable[[], float]) -> bytes:
+    """The answer, if it comes in time: who drips bytes must not hold up others."""
+    body, late = bytearray(), monotonic() + DEADLINE
+    while len(body) <= MAX_DOCUMENT and (part := answer.read1(1 << 16)):
+        body += part
+        if monotonic() > late:
+            raise TimeoutError("its answer takes too long")
+    if len(body) > MAX_DOCUMENT:
+        raise Unanswered(f"its answer has more than {MAX_DOCUMENT} bytes")
+    return bytes(body)
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A provider that moved must be configured anew, not followed."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Follows nothing: the answer stays the error that it is."""
+
+
+def _opener(url: str) -> urllib.request.OpenerDirector:
+    """Goes through the proxy of the environment, if there is one, except to this machine."""
+    direct = names.is_loopback(urlsplit(url).hostname or "")
+    proxies = [urllib.request.ProxyHandler({})] if direct else []
+    return urllib.request.build_opener(_NoRedirect, *proxies)

