@@ -68,8 +68,8 @@ CLOCKS = {"now", "utcnow", "today"}
 FLOORS: dict[str, list[tuple[str, ...]]] = {
     "sshjit_web": [
         ("__main__",),
-        ("serve",),
-        ("app", "server"),
+        ("check_command", "serve"),
+        ("app", "provider_check", "server"),
         ("api", "pages", "public", "template_filters", "wsgi_middleware"),
         ("gateway",),
         ("auth", "notify"),
@@ -77,7 +77,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("security",),
         ("services",),
         ("banner", "error_help", "forms", "oidc", "policy_preview", "sessions"),
-        ("ca_cache", "migrate"),
+        ("ca_cache", "client_authentication", "migrate", "provider_transport"),
         ("ca_client", "migrations", "store"),
         ("ca_socket", "config", "postgres", "schema"),
         ("escape_controls", "notify_config"),

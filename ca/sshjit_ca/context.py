@@ -22,7 +22,15 @@ from sshjit.policy import Subject as PolicySubject
 from sshjit.providers import Provider
 from sshjit.requests import Request
 from sshjit_ca.config import Config
-from sshjit_ca.ephemeral import BundleCache, Challenges, ProbePauses, RefusalThrottle, ReplayCache, SessionBudget
+from sshjit_ca.ephemeral import (
+    BundleCache,
+    Challenges,
+    ProbePauses,
+    RefusalThrottle,
+    ReplayCache,
+    SessionBudget,
+    TakenOnce,
+)
 from sshjit_ca.keys.active_keys import ActiveKeys
 from sshjit_ca.log.history import History
 from sshjit_ca.log.journal import Journal
@@ -82,6 +90,8 @@ class Context:
     refusals: RefusalThrottle = field(default_factory=RefusalThrottle)
     challenges: Challenges = field(default_factory=Challenges)
     host_replays: ReplayCache = field(default_factory=ReplayCache)
+    logout_tokens: TakenOnce = field(default_factory=TakenOnce)
+    """Logout tokens of providers."""
     session_budget: SessionBudget = field(default_factory=SessionBudget)
     probe_pauses: ProbePauses = field(default_factory=ProbePauses)
     bundles: BundleCache = field(default_factory=BundleCache)

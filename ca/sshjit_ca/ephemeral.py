@@ -108,6 +108,21 @@ class SessionBudget:
 
 
 @dataclass(slots=True)
+class TakenOnce:
+    """What is taken once within the time in which it could come again."""
+
+    _until: dict[str, int] = field(default_factory=dict)
+
+    def take(self, what: str, now: int, lifetime: int) -> bool:
+        """Whether ``what`` was not taken in the last ``lifetime`` seconds; now it is."""
+        self._until = {known: until for known, until in self._until.items() if until > now}
+        if what in self._until:
+            return False
+        self._until[what] = now + lifetime
+        return True
+
+
+@dataclass(slots=True)
 class ProbePauses:
     """When each host was probed last."""
 

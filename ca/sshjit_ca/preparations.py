@@ -11,7 +11,7 @@ import contextlib
 from sshjit import login as binding
 from sshjit import names, policy, sshkey
 from sshjit.ca_protocol.keys import ActivateKey, AddKey, KeyKind, Purpose, ReadKeys
-from sshjit.ca_protocol.logins import LoginNative, LoginWeb
+from sshjit.ca_protocol.logins import LoginNative, LoginWeb, ProviderLogout
 from sshjit.ca_protocol.operating import LoadPolicy, Status
 from sshjit.errors import Failed, Invalid, SshJitError
 from sshjit.providers import Provider
@@ -23,9 +23,10 @@ from sshjit_ca.keys import generation, probe, sshsig
 from sshjit_ca.keys.active_keys import find_key, require_log_key
 from sshjit_ca.keys.generation import Opened
 from sshjit_ca.keys.probe import ProbeResults
-from sshjit_ca.oidc import sign_ins
+from sshjit_ca.oidc import logout_tokens, sign_ins
 from sshjit_ca.oidc.claims import Claims
 from sshjit_ca.oidc.id_tokens import Expected, NativeSignIn
+from sshjit_ca.oidc.logout_tokens import LogoutToken
 
 
 def prepare_web_login(context: Context, message: LoginWeb, now: int) -> Claims:
@@ -47,6 +48,12 @@ def prepare_native_login(context: Context, message: LoginNative, now: int) -> Na
     nonce = binding.nonce(key.blob, binding.unb64url(message.salt))
     expected = Expected(provider, provider.native.client_id, nonce)
     return NativeSignIn(sign_ins.claims_of(message, expected, context.published[message.provider], now), key)
+
+
+def prepare_provider_logout(context: Context, message: ProviderLogout, now: int) -> LogoutToken:
+    """Verifies a provider's logout token."""
+    provider = _provider(context, message.provider)
+    return logout_tokens.verify(message.logout_token, provider, context.published[message.provider], now)
 
 
 def probe_keys(context: Context, _: ReadKeys | Status, __: int) -> ProbeResults:

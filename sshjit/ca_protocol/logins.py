@@ -59,6 +59,14 @@ class Logout(Message, answer=Done):
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderLogout(Message, answer=Done):
+    """A provider says that somebody's sessions are over (OpenID Connect Back-Channel Logout 1.0)."""
+
+    provider: str
+    logout_token: IdToken
+
+
+@dataclass(frozen=True, slots=True)
 class ReadLogin(Message, answer="LoginReply"):
     """Reads a login: whether it is alive, and whose it is."""
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import secrets
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urljoin, urlsplit
@@ -119,6 +122,8 @@ def fill_in(page: Page) -> tuple[Form, dict[str, str]] | None:
             return form, {"login": "alice", "password": PASSWORD}
         if known.get("prompt") == "consent":
             return form, {}
+        if ("logout", "yes") in form.buttons:
+            return form, {"logout": "yes"}
         if ("answer", "accept") in form.buttons:
             return form, {"answer": "accept"}
         if "csrf_token" in known:
@@ -158,6 +163,35 @@ class Walker:
         reached = self.walk(url, prefix)
         assert isinstance(reached, str), f"{reached.url} {reached.status}\n{reached.text}"
         return dict(parse_qsl(urlsplit(reached).query))
+
+
+class _Logout(BaseHTTPRequestHandler):
+    tokens: queue.SimpleQueue[str]
+
+    def do_POST(self) -> None:
+        sent = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        self.tokens.put(dict(parse_qsl(sent))["logout_token"])
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Says nothing."""
+
+
+@contextmanager
+def logout_receiver() -> Iterator[queue.SimpleQueue[str]]:
+    """The logout tokens that a provider posts to the front end's address."""
+    tokens: queue.SimpleQueue[str] = queue.SimpleQueue()
+    handler = type("Logout", (_Logout,), {"tokens": tokens})
+    with ThreadingHTTPServer(("127.0.0.1", urlsplit(ORIGIN).port or 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield tokens
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @dataclass

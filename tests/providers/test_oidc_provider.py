@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from sshjit import ca_protocol as m
 from sshjit.errors import Refused
-from tests.providers.providers import ORIGIN, Walker, World, free_port, oidc_provider, world
+from tests.providers.providers import ORIGIN, Walker, World, free_port, logout_receiver, oidc_provider, world
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +86,20 @@ def test_other_redirects_get_no_answer(in_token: World) -> None:
         )
         assert not isinstance(page, str)
         assert page.status == 400
+
+
+def test_its_logout_token_ends_the_logins_of_the_session_and_no_other(in_token: World) -> None:
+    """Signed out at the provider, by the address of RP-initiated logout; what it then posts goes to the CA."""
+    here, elsewhere = Walker(), Walker()
+    with logout_receiver() as tokens:
+        login, other = in_token.web(here), in_token.web(elsewhere)
+        url = in_token.party().end_session_url()
+        assert url is not None
+        here.walk(url, f"{ORIGIN}/sign-in")
+        token = tokens.get(timeout=30)
+    in_token.tick()
+    in_token.ca.say(m.ProviderLogout("acme", token), m.Done)
+    with pytest.raises(Refused) as over:
+        in_token.ca.say(m.ReadLogin(login.id), m.LoginReply)
+    assert over.value.code == "login_over"
+    assert in_token.ca.say(m.ReadLogin(other.id), m.LoginReply).login.id == other.id

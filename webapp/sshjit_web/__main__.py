@@ -1,4 +1,6 @@
-"""``ssh-jit-web serve`` and ``notify``: the front end's command line. The environment is read here and in ``serve.py``.
+"""``ssh-jit-web serve``, ``notify`` and ``check``: the front end's command line.
+
+The environment is read here and in ``serve.py``.
 
 Each command loads what it needs: the pages' process never has Apprise, the notifier's never Flask.
 """
@@ -13,9 +15,15 @@ from pathlib import Path
 
 from sshjit.errors import SshJitError
 
+_COMMANDS = {
+    "serve": "serve the pages and the API",
+    "notify": "send notifications",
+    "check": "try each identity provider: metadata, keys, clients, redirect addresses, scopes",
+}
+
 
 def main() -> int:
-    """Runs the command and returns its exit code: 0, 2 when it cannot start, or 130 after Ctrl-C."""
+    """Runs the command and returns its exit code: 0; 1: a fault was found; 2: it cannot start; 130: Ctrl-C."""
     try:
         return _command()
     except KeyboardInterrupt:
@@ -32,7 +40,7 @@ def _command() -> int:
     where = f"web.toml; else ${CONFIG_VARIABLE}"
     parser.add_argument("--config", type=Path, help=where)
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, help_ in (("serve", "serve the pages and the API"), ("notify", "send notifications")):
+    for name, help_ in _COMMANDS.items():
         made = commands.add_parser(name, help=help_)
         made.add_argument("--config", type=Path, default=argparse.SUPPRESS, help=where)
     command.add(commands.choices["notify"])
@@ -41,22 +49,26 @@ def _command() -> int:
     if not path:
         parser.error(f"no configuration: give --config or set {CONFIG_VARIABLE}")
     try:
-        _run(arguments, Path(path))
+        return _run(arguments, Path(path))
     except SshJitError as error:
         print(explain(error), file=sys.stderr)
         return 2
-    return 0
 
 
-def _run(arguments: argparse.Namespace, path: Path) -> None:
+def _run(arguments: argparse.Namespace, path: Path) -> int:
     if arguments.command == "notify":
         from sshjit_web.notify import command  # noqa: PLC0415 -- as above
 
         command.run(arguments, path)
+    elif arguments.command == "check":
+        from sshjit_web import check_command  # noqa: PLC0415 -- as above
+
+        return check_command.run(path)
     else:
         from sshjit_web import serve  # noqa: PLC0415 -- Flask and the server, which the notifier does not need
 
         serve.run(path)
+    return 0
 
 
 if __name__ == "__main__":

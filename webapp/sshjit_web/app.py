@@ -49,7 +49,8 @@ def create_app(
     security.install(app)
     errors.install(app)
     app.context_processor(_for_every_page)
-    for blueprint in (public.blueprint, api.blueprint, api.host_blueprint, auth.blueprint, pages.blueprint):
+    ours = (public.blueprint, api.blueprint, api.host_blueprint, auth.blueprint, auth.provider_blueprint)
+    for blueprint in (*ours, pages.blueprint):
         app.register_blueprint(blueprint)
     gateway = Gateway(have.ca_cache, https=config.https)
     app.wsgi_app = Middleware(app.wsgi_app, gateway, proxy_hops=config.proxy_hops)  # type: ignore[method-assign]

@@ -11,9 +11,11 @@ from functools import partial
 from flask import Blueprint, Response, after_this_request, g, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from sshjit.api.outcomes import Done
 from sshjit.api.session import LoginView
-from sshjit.ca_protocol.logins import LoginReply, LoginWeb
+from sshjit.ca_protocol.logins import LoginReply, LoginWeb, ProviderLogout
 from sshjit.errors import Invalid, Refused, SshJitError
+from sshjit.limits import MAX_ID_TOKEN
 from sshjit_web import errors, security
 from sshjit_web.oidc import RelyingParty
 from sshjit_web.services import services
@@ -32,6 +34,8 @@ _STEPS = ("/auth/", "/sign-in", "/sign-out")
 
 blueprint = Blueprint("auth", __name__)
 blueprint.before_request(security.check_page)
+provider_blueprint = Blueprint("provider", __name__)
+"""What providers call by themselves: no page, and no form of one."""
 
 
 @blueprint.get("/sign-in")
@@ -40,7 +44,9 @@ def sign_in() -> AnyResponse:
     target = local_target(request.args.get("next"))
     fresh = FRESH if request.args.get("fresh") == FRESH else None
     parties = services().parties.values()
-    response = make_response(render_template("sign_in.html", parties=parties, target=target, fresh=fresh))
+    left = services().parties.get(request.args.get("left", ""))
+    left = left if left is not None and left.has_end_session else None
+    response = make_response(render_template("sign_in.html", parties=parties, target=target, fresh=fresh, left=left))
     _browser(response)
     return response
 
@@ -84,6 +90,26 @@ def callback(provider: str) -> AnyResponse:
     return _signed_in(login, pending.target)
 
 
+@provider_blueprint.post("/auth/<provider>/logout")
+def provider_logout(provider: str) -> tuple[str, int, dict[str, str]]:
+    """The provider says that sessions are over (OpenID Connect Back-Channel Logout 1.0); the CA verifies it.
+
+    It is the provider's server that asks, without cookies: whoever it is, without a token that the provider signed it
+    ends nothing.
+    """
+    _party(provider)
+    tokens = request.form.getlist("logout_token")
+    headers = {"Cache-Control": "no-store"}
+    try:
+        if len(tokens) != 1 or not 0 < len(tokens[0]) <= MAX_ID_TOKEN:
+            raise Invalid("bad_token", "there must be one logout_token")
+        services().ca.call(ProviderLogout(provider, tokens[0]), Done)
+    except SshJitError as error:
+        errors.LOG.warning("a logout by the provider %s was not done: %s: %s", provider, error.code, error.message)
+        return "", 503 if error.family == "failed" else 400, headers
+    return "", 200, headers
+
+
 def _signed_in(login: LoginView, target: str) -> AnyResponse:
     """A new session in place of an older one; tokens are never carried over from before the sign-in."""
     have, names = services(), security.cookies()
@@ -104,12 +130,28 @@ def sign_out() -> AnyResponse:
     """Ends the session and its login. The cookie goes in any case; what else could be done, the answer says."""
     names = security.cookies()
     after_this_request(partial(_without_session, names))
+    left = _provider_of_session()
     try:
         services().sessions.end("page", request.cookies.get(names.session))
     except SshJitError as error:
         if error.code != "login_needed":
             return errors.page(error, errors.status_of(error))
-    return redirect(url_for("auth.sign_in"), code=303)
+    return redirect(url_for("auth.sign_in", left=left), code=303)
+
+
+@blueprint.get("/auth/<provider>/end")
+def end_at_provider(provider: str) -> AnyResponse:
+    """Sends the browser to the provider's own sign-out."""
+    url = _party(provider).end_session_url()
+    return redirect(url or url_for("auth.sign_in"), code=303)
+
+
+def _provider_of_session() -> str | None:
+    """The provider of this browser's session, as far as the CA says."""
+    try:
+        return current_login().person.provider
+    except SshJitError:
+        return None
 
 
 def _without_session(names: security.Cookies, response: Response) -> Response:

@@ -14,6 +14,7 @@ import threading
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
+from urllib.parse import urlencode, urlsplit
 
 import requests
 from authlib.common.errors import AuthlibBaseError
@@ -66,6 +67,7 @@ class RelyingParty:
         self._provider = provider
         self._secret = client_secret
         self._redirect = f"{origin}/auth/{name}/callback"
+        self._signed_out = f"{origin}/sign-in"
         self._key = key
         self._clock = clock
         self._roots = tls_roots
@@ -96,6 +98,27 @@ class RelyingParty:
                 **(FRESH if fresh else {}),
             )
         return str(url)
+
+    def end_session_url(self) -> str | None:
+        """Where the browser signs out at the provider too (RP-Initiated Logout 1.0); ``None``: it has no such place.
+
+        No ID token is kept, so there is no hint for the provider, and it may ask the person.
+
+        Raises:
+            Failed: ``provider_down`` and the like.
+
+        """
+        endpoint = self.discovery().end_session_endpoint
+        if endpoint is None:
+            return None
+        query = urlencode({"client_id": self._provider.web.client_id, "post_logout_redirect_uri": self._signed_out})
+        return f"{endpoint}{'&' if urlsplit(endpoint).query else '?'}{query}"
+
+    @property
+    def has_end_session(self) -> bool:
+        """Whether the metadata that are known already name such a place."""
+        known = self._known
+        return known is not None and known.end_session_endpoint is not None
 
     def tokens(self, state: str, answer: Mapping[str, str]) -> Tokens:
         """The tokens for the provider's ``answer``, the query of the callback.
@@ -219,7 +242,7 @@ class RelyingParty:
         return Refused("client_refused", f"{self.title} refused our client id or secret", hint=hint)
 
     def _refusal(self, answer: Mapping[str, str]) -> SshJitError:
-        error, said = answer.get("error", "no code"), names.show(answer.get("error_description", ""), 200)
+        error, description = answer.get("error", "no code"), names.show(answer.get("error_description", ""), 200)
         if error in ("server_error", "temporarily_unavailable"):
             return self._down()
         if error == "access_denied":
@@ -232,7 +255,7 @@ class RelyingParty:
                 "tell your administrator: the client must be allowed each, or `scopes` in providers.toml leaves it out"
             )
             text = f"{self.title} refused the scopes that we ask for ({scopes})"
-            return Refused("scope_refused", f"{text}: {said}" if len(said) > 2 else text, hint=hint)
+            return Refused("scope_refused", f"{text}: {description}" if len(description) > 2 else text, hint=hint)
         if error in _CLIENT_ERRORS:
             return self._code_refused(error)
         return Refused("sign_in_refused", f"{self.title} did not sign you in: {names.show(error)}")

@@ -76,7 +76,7 @@ def read(claims: Mapping[str, Any], provider: Provider, now: int, *, source: str
     listed = provider.own_names.get(f"sub:{subject}")
     if listed is None and confirmed is not None:
         listed = provider.own_names.get(f"email:{confirmed}")
-    factors, said = reader.second_factors()
+    factors, said_factors = reader.second_factors()
     auth_time = time_of(claims, "auth_time") if claims.get("auth_time") else None
     return Claims(
         subject=subject,
@@ -89,7 +89,7 @@ def read(claims: Mapping[str, Any], provider: Provider, now: int, *, source: str
         factors=factors,
         own=listed or (reader.display(provider.own_claim) or None if provider.own_claim else None),
         own_listed=listed is not None,
-        said_factors=said,
+        said_factors=said_factors,
         remarks=tuple(reader.remarks),
         session=reader.session(),
     )
@@ -179,10 +179,10 @@ class _Reader:
         """What counts as a second factor, and all that was said of factors."""
         methods, context = self._claims.get("amr", []), self._claims.get("acr")
         listed = [methods] if isinstance(methods, str) else methods if isinstance(methods, list) else []
-        said = [("amr", method) for method in dict.fromkeys(text for text in listed if isinstance(text, str))]
-        said += [("acr", context)] if isinstance(context, str) else []
-        counted = tuple(sorted({value for _, value in said} & set(self._provider.mfa_values)))
-        spoken = (f"{kind} {shown(value, lambda _: '?')[:MAX_FACTOR]}" for kind, value in said[:MAX_FACTORS])
+        stated = [("amr", method) for method in dict.fromkeys(text for text in listed if isinstance(text, str))]
+        stated += [("acr", context)] if isinstance(context, str) else []
+        counted = tuple(sorted({value for _, value in stated} & set(self._provider.mfa_values)))
+        spoken = (f"{kind} {shown(value, lambda _: '?')[:MAX_FACTOR]}" for kind, value in stated[:MAX_FACTORS])
         return counted, tuple(spoken)
 
     def session(self) -> str | None:

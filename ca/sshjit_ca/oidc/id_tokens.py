@@ -98,6 +98,11 @@ def verify_signed(token: str, provider: Provider, keys: ProviderKeys) -> dict[st
     return claims
 
 
+def header_of(token: str) -> dict[str, Any]:
+    """The header of a compact JWS, strictly read."""
+    return _take_apart(token)[0]
+
+
 def binds(token: str, access_token: str, claims: dict[str, Any]) -> bool:
     """Whether a verified ID token names this access token (``at_hash``; OpenID Connect Core, 3.1.3.6)."""
     stated = claims.get("at_hash")

@@ -43,9 +43,9 @@ def claims_of(message: LoginWeb | LoginNative, expected: Expected, keys: Provide
     claims = id_tokens.verify(message.id_token, expected, keys, now)
     source = "ID token"
     if provider.claims_from == "userinfo":
-        told = _userinfo(message.id_token, message.access_token, claims, expected, keys)
+        answer = _userinfo(message.id_token, message.access_token, claims, expected, keys)
         own = _OF_THE_TOKEN | {provider.subject_claim}
-        claims |= {name: value for name, value in told.items() if name not in own}
+        claims |= {name: value for name, value in answer.items() if name not in own}
         source = "userinfo answer"
     for name, wanted in provider.required_claims.items():
         if claims.get(name) != wanted:
@@ -75,22 +75,22 @@ def _userinfo(
     except Unanswered as error:
         problem = f"{title} does not tell groups and e-mail (userinfo): {error}"
         raise Failed("userinfo_down", problem, hint="try again later") from None
-    told = _read(document, expected, keys)
-    if told.get("sub") != claims.get("sub"):
+    answer = _read(document, expected, keys)
+    if answer.get("sub") != claims.get("sub"):
         raise Refused("token_refused", f"the userinfo answer of {title} is about somebody else")
-    return told
+    return answer
 
 
 def _read(document: provider_http.Document, expected: Expected, keys: ProviderKeys) -> dict[str, Any]:
     """An answer in JSON, or in a token that the provider signed for this client."""
     if document.kind == "application/jwt":
-        told = id_tokens.verify_signed(document.body.decode("ascii", "replace"), expected.provider, keys)
-        if told.get("iss") != expected.provider.issuer or told.get("aud") not in (
+        answer = id_tokens.verify_signed(document.body.decode("ascii", "replace"), expected.provider, keys)
+        if answer.get("iss") != expected.provider.issuer or answer.get("aud") not in (
             expected.audience,
             [expected.audience],
         ):
             raise Refused("token_refused", "the userinfo answer is a token for somebody else")
-        return told
+        return answer
     if document.kind != "application/json":
         raise Invalid("bad_userinfo", f"the userinfo answer is {names.show(document.kind)}, not JSON")
     value = wire.loads(document.body, limit=MAX_DOCUMENT, fractions=True)

@@ -142,3 +142,17 @@ def test_a_table_of_user_names_means_the_address_letter_by_letter() -> None:
     """What only forbids (``addresses.mailbox``) takes ``bob+ssh`` for ``bob``."""
     own = load(ACME + 'own_names = { "email:bob+ssh@example.com" = "bob" }\n')["acme"].own_names
     assert own == {"email:bob+ssh@example.com": "bob"}
+
+
+@pytest.mark.parametrize(
+    "ports", ["[0]", "[65536]", "[-1]", '["8401"]', "[8401, 8402, 8403, 8404, 8405, 8406, 8407, 8408, 8409]"]
+)
+def test_ports_that_cannot_be_are_refused(ports: str) -> None:
+    with pytest.raises(Invalid):
+        load(ACME.replace('"groups"] }', f'"groups"], redirect_ports = {ports} }}'))
+
+
+@pytest.mark.parametrize("line", ['token_endpoint_auth = "digest"', 'claims_from = "ldap"', "groups_claim = 7"])
+def test_words_that_are_none_are_refused(line: str) -> None:
+    with pytest.raises(Invalid):
+        load(ACME.replace('title = "Acme"', f'title = "Acme"\n{line}'))

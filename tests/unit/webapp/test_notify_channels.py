@@ -7,6 +7,7 @@ import hmac
 import socket
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,28 @@ def test_a_mail_goes_to_its_recipient_alone_as_plain_text(tmp_path: Path) -> Non
     assert mail.subject == "ssh-jit: hello"
     assert mail.text.strip() == "Who: Dana"
     assert mail.message.get_content_type() == "text/plain"
+
+
+@pytest.mark.parametrize("address", ["o'brien+ssh@example.com", "a&b=c!d@example.com", "-x@example.com"])
+def test_a_mail_goes_to_an_odd_address_and_to_nobody_else(tmp_path: Path, address: str) -> None:
+    (port,) = free_ports(1)
+    written(tmp_path, f"mailto://127.0.0.1:{port}?from=ssh-jit@example.com")
+    way, mailbox = opened(tmp_path, ChannelConfig(apprise_file="secret"), mail=True), Mailbox()
+    with smtp(port, mailbox):
+        way.send(replace(MESSAGE, recipient=address), 0)
+    (mail,) = mailbox.mails
+    assert mail.recipients == (address,)
+
+
+@pytest.mark.parametrize("address", ["j\u00fcrgen@example.com", "a@example.com> <b@example.com", "nobody"])
+def test_an_address_that_the_mail_service_takes_for_another_one_is_dead(tmp_path: Path, address: str) -> None:
+    (port,) = free_ports(1)
+    written(tmp_path, f"mailto://127.0.0.1:{port}?from=ssh-jit@example.com")
+    way, mailbox = opened(tmp_path, ChannelConfig(apprise_file="secret"), mail=True), Mailbox()
+    with smtp(port, mailbox), pytest.raises(Failed, match="for another one") as error:
+        way.send(replace(MESSAGE, recipient=address), 0)
+    assert error.value.code == "gone"
+    assert mailbox.mails == []
 
 
 def test_a_mail_server_that_is_down_or_says_no_is_a_failure_without_its_password(tmp_path: Path) -> None:

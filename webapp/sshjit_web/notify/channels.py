@@ -41,10 +41,12 @@ class Chat:
         """Delivers to the channel, or to the recipient if there is one."""
         parts = _parts(self.address)
         if message.recipient:
-            parts = {**parts, "targets": [message.recipient], "format": "text"}
+            parts = {**parts, "targets": [f"<{message.recipient}>"], "format": "text"}
         service = apprise.Apprise.instantiate(dict(parts), asset=_asset())
         if service is None:
             raise Failed("not_delivered", "the address of the channel is not understood any more")
+        if message.recipient:
+            _require_recipient(service, message.recipient)
         sender = apprise.Apprise(asset=_asset())
         sender.add(service)
         title, text = message.mail if message.recipient else message.chat
@@ -97,6 +99,20 @@ def _open(name: str, channel: ChannelConfig, folder: Path, *, people: bool, plai
     if people and "targets" not in parts:
         raise Invalid("bad_channel", f"the channel {name} cannot send mail to single people", hint=hint)
     return Chat(address)
+
+
+def _require_recipient(service: Any, recipient: str) -> None:
+    """That the service made of an address what it is: Apprise takes a bare ``o'brien@…`` for ``brien@…``.
+
+    Raises:
+        Failed: ``gone``: another try is of no use.
+
+    """
+    targets = getattr(service, "targets", ())
+    made = [target[-1] if isinstance(target, (tuple, list)) else target for target in targets]
+    if made != [recipient]:
+        shown = escape_controls(", ".join(map(str, made)))[:MAX_PROBLEM] or "nobody"
+        raise Failed("gone", f"the mail service takes this address for another one ({shown}); nothing was sent")
 
 
 def _parts(address: str) -> dict[str, Any]:
