@@ -11,6 +11,7 @@ from functools import partial
 from flask import Blueprint, Response, after_this_request, g, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from sshjit import addresses
 from sshjit.api.outcomes import Done
 from sshjit.api.session import LoginView
 from sshjit.ca_protocol.logins import LoginReply, LoginWeb, ProviderLogout
@@ -22,6 +23,8 @@ from sshjit_web.services import services
 
 PENDING_LIFETIME = 600
 """Seconds that a person may take at the provider."""
+REMEMBERED = 365 * 24 * 3600
+"""Seconds for which a browser remembers where it signed in last."""
 FRESH = "1"
 """In ``?fresh=1``: the person is to authenticate again."""
 FRESH_STATE = "fresh."
@@ -43,10 +46,29 @@ def sign_in() -> AnyResponse:
     """The choice of the provider."""
     target = local_target(request.args.get("next"))
     fresh = FRESH if request.args.get("fresh") == FRESH else None
-    parties = services().parties.values()
+    last = request.cookies.get(security.cookies().provider)
+    chosen = _party_for(request.args.get("email", ""))
+    listed = sorted(
+        services().parties.values(), key=lambda party: party.name != last
+    )  # the last one, then as in the file
+    # As a link, and no redirect: browsers hold where a form leads, redirects too, against the CSP.
+    parties = listed if chosen is None else [chosen]
+    by_address = chosen is None and len([party for party in parties if party.email_domains]) > 1
+    asked = chosen is None and bool(request.args.get("email"))
     left = services().parties.get(request.args.get("left", ""))
     left = left if left is not None and left.has_end_session else None
-    response = make_response(render_template("sign_in.html", parties=parties, target=target, fresh=fresh, left=left))
+    response = make_response(
+        render_template(
+            "sign_in.html",
+            parties=parties,
+            target=target,
+            fresh=fresh,
+            left=left,
+            last=last,
+            by_address=by_address,
+            asked=asked,
+        )
+    )
     _browser(response)
     return response
 
@@ -117,6 +139,7 @@ def _signed_in(login: LoginView, target: str) -> AnyResponse:
     old = request.cookies.get(names.session)
     response = redirect(target, code=303)
     names.set(response, names.session, token, max_age=max(1, login.expires - have.now()))
+    names.set(response, names.provider, login.person.provider, max_age=REMEMBERED)
     if old:
         try:
             have.sessions.end("page", old)
@@ -179,6 +202,13 @@ def local_target(wish: str | None) -> str:
     if not wish.isascii() or not wish.isprintable() or "\\" in wish:
         return home
     return home if wish.partition("?")[0].startswith(_STEPS) else wish
+
+
+def _party_for(address: str) -> RelyingParty | None:
+    """The one provider of the address's domain; it says where to sign in, and nothing of who somebody is."""
+    domain = addresses.domain_of(addresses.exact(address.strip()) or "")
+    fitting = [party for party in services().parties.values() if domain and domain in party.email_domains]
+    return fitting[0] if len(fitting) == 1 else None
 
 
 def _party(provider: str) -> RelyingParty:

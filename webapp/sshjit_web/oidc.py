@@ -64,6 +64,7 @@ class RelyingParty:
     ) -> None:
         self.name = name
         self.title = provider.title
+        self.email_domains = provider.email_domains
         self._provider = provider
         self._secret = client_secret
         self._redirect = f"{origin}/auth/{name}/callback"

@@ -35,7 +35,10 @@ STATIC = "public, max-age=31536000, immutable"
 
 
 class Cookies:
-    """The names and attributes of our two cookies: ``session``, and ``browser``, which binds sign-ins under way."""
+    """The names and attributes of our cookies.
+
+    ``session``; ``browser``, which binds sign-ins under way; and ``provider``, where this browser signed in last.
+    """
 
     def __init__(self, config: WebConfig) -> None:
         self._secure = config.https
@@ -43,6 +46,7 @@ class Cookies:
         name = "__Host-ssh-jit" if config.https else f"ssh-jit-{urlsplit(config.origin).port or 80}"
         self.session = name
         self.browser = f"{name}-browser"
+        self.provider = f"{name}-provider"
 
     def set(self, response: AnyResponse, name: str, value: str, *, max_age: int | None = None) -> None:
         """Sets a cookie that scripts and other sites do not see."""

@@ -77,7 +77,7 @@ def _providers(context: Context) -> tuple[bundle.Provider, ...]:
                 redirect_ports=provider.native.redirect_ports,
                 client_secret=provider.native.client_secret,
                 userinfo=provider.claims_from == "userinfo",
-                problem=keys.problem if published is None and keys.misconfigured else "",
+                problem="" if published else keys.fault,
             )
         )
     return tuple(listed)

@@ -55,8 +55,8 @@ class ProviderKeys:
         self.problem = "not asked yet"
         self._last = Failed("provider_down", f"the provider {name} was not asked yet", hint=_LATER)
         """What the last fetch that failed ended in."""
-        self.misconfigured = False
-        """Whether the problem is one that waiting does not solve."""
+        self.fault = ""
+        """What an administrator must mend, as a clause, where waiting does not help; empty: nothing that is known."""
 
     def find(self, kid: str | None) -> dict[str, Any]:
         """The key with this id; without an id, the only key there is.
@@ -120,7 +120,7 @@ class ProviderKeys:
             self._monotonic(),
             discovery.userinfo_endpoint,
         )
-        self._failed, self.problem, self.misconfigured = None, "ok", False
+        self._failed, self.problem, self.fault = None, "ok", ""
         return self.published
 
     def _get(self, url: str) -> dict[str, Any]:
@@ -135,7 +135,7 @@ class ProviderKeys:
         return value
 
     def _down(self, why: str, *, trusted: bool = True) -> Failed:
-        self.problem, self.misconfigured = why, not trusted
+        self.problem, self.fault = why, "" if trusted else why
         self._last = Failed("provider_down", f"the provider {self._name} cannot be reached: {why}", hint=_LATER)
         if not trusted:
             problem = f"the provider {self._name} cannot be trusted: {why}"
@@ -143,7 +143,7 @@ class ProviderKeys:
         return self._last
 
     def _unusable(self, error: Invalid) -> Failed:
-        self.problem, self.misconfigured = error.message, True
+        self.problem = self.fault = error.message
         problem = f"the provider {self._name} cannot be used: {error.message}"
         self._last = Failed("provider_settings", problem, hint=error.hint or _TOLD)
         return self._last

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from joserfc.jwk import ECKey, RSAKey
 
+from sshjit import bundle, sshkey
 from sshjit import ca_protocol as m
 from sshjit import login as binding
-from sshjit import sshkey
 from sshjit.errors import Failed, Invalid, Refused, SshJitError
 from sshjit.visible import visible
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation, Person, make_key, ssh_sign
@@ -295,6 +295,10 @@ def test_t14_metadata_of_another_issuer_is_not_taken(ca: Installation) -> None:
         ) as error:
             ca.web(ALICE)
         assert error.value.code == "provider_settings"
+    text = ca.say(m.ReadBundle(None, format=2), m.BundleReply).bundle
+    (acme, partner) = bundle.read(text, plain_http=True).providers
+    assert acme.problem.startswith("providers.toml has the issuer 'http://127")
+    assert partner.problem == ""
 
 
 def test_a_provider_that_is_down_is_named(ca: Installation) -> None:
