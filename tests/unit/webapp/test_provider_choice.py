@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs, urlsplit
-
 import pytest
 from flask.testing import FlaskClient
 
@@ -49,10 +47,9 @@ def browser(world: FrontEnd, issuers: dict[str, Issuer]) -> FlaskClient:
 @pytest.mark.parametrize("address", ["dana@partner.example", "Dana@PARTNER.example", " d@both.example "])
 def test_an_address_leads_to_the_provider_of_its_domain_and_on_to_the_page(browser: FlaskClient, address: str) -> None:
     answer = browser.get("/sign-in", query_string={"email": address, "next": "/requests/new", "fresh": "1"})
-    assert answer.status_code == 303
-    parts = urlsplit(answer.location)
-    assert parts.path == "/auth/partner/start"
-    assert parse_qs(parts.query) == {"next": ["/requests/new"], "fresh": ["1"]}
+    assert answer.status_code == 200
+    assert 'href="/auth/partner/start?next=/requests/new&amp;fresh=1"' in answer.text
+    assert "Acme" not in answer.text
 
 
 @pytest.mark.parametrize(
