@@ -37,9 +37,9 @@ def login(machine: Machine, options: Options) -> int:
     session = sign_in.once(machine, chosen, machine.session(time.time()))
     machine.terminal.say(f"signed in as {person(session.login.person)} until {at(session.login.expires)}")
     for remark in session.login.remarks:
-        machine.terminal.say(remark)
+        machine.terminal.warn(remark)
     if options.fresh and session.login.auth_time is None:
-        machine.terminal.say("the provider does not say when you signed in: no sign-in is fresh (claim auth_time)")
+        machine.terminal.warn("the provider does not say when you signed in: no sign-in is fresh (claim auth_time)")
         machine.terminal.hint("tell your administrator: the provider must put auth_time into ID tokens")
     return ExitCode.OK
 

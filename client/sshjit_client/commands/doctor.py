@@ -57,6 +57,8 @@ def _findings(machine: Machine, typed: str | None, *, tries: bool) -> Iterator[F
     yield machine_checks.agent(machine.environ, session)
     if session is None:
         return
+    for remark in session.login.remarks:
+        yield Finding("note", "provider", remark, "tell your administrator")
     api = FullApi(session.url, session.token)
     try:
         api.requests("mine", Filter(limit=1))  # whoami, the front end would answer by itself

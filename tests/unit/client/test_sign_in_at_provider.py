@@ -22,10 +22,12 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from sshjit import login
-from sshjit.api.views import RequestState
+from sshjit.api.session import LoginView
+from sshjit.api.views import PersonView, RequestState
 from sshjit.bundle import Provider
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit.limits import MAX_ID_TOKEN
+from sshjit_client.commands.account import sign_in_details
 from sshjit_client.console import exit_codes
 from sshjit_client.identity import browser, sign_in
 from sshjit_client.identity.browser import Loopback
@@ -146,6 +148,21 @@ def test_what_an_administrator_must_mend_is_not_called_an_outage() -> None:
     with pytest.raises(Failed, match=r"Acme cannot be used: providers\.toml has") as error:
         made.redeem("c")
     assert "minute" not in f"{error.value}{error.value.hint}"
+
+
+def test_whoami_says_what_is_missing_and_what_the_provider_said_of_factors() -> None:
+    """Keycloak 26, as shipped: no groups, and acr "1" after a password."""
+    person = PersonView("sub-1", "acme", "Alice", "alice@example.com")
+    login_view = LoginView(
+        "login-1", "native", person, (), 1, 2, None, (), (), (), None, None, mfa=False, hardware_key=False,
+        said_factors=("acr 1",), remarks=("the ID token of Acme has no claim 'groups'",),
+    )  # fmt: skip
+    shown = sign_in_details(login_view)
+    assert "the ID token of Acme has no claim 'groups'" in shown
+    assert "no (the provider said acr 1)" in shown
+    sure = sign_in_details(replace(login_view, mfa=True, said_factors=("amr otp",), remarks=()))
+    assert "yes (the provider said amr otp)" in sure
+    assert "missing" not in sure
 
 
 def free_ports(number: int) -> list[int]:
