@@ -37,7 +37,7 @@ def main() -> int:
     for name in _INPUTS[1:]:
         shutil.copy(HERE / name, MODULES)
     subprocess.run([sys.executable, "-m", "venv", HOME / "venv"], check=True)
-    pip = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    pip: list[str | Path] = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
     subprocess.run([*pip, "-r", HERE / "requirements.txt"], check=True)
     npm = node().parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     path = f"{node().parent}{os.pathsep}{os.environ['PATH']}"

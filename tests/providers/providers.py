@@ -233,6 +233,7 @@ class World:
         self.tick()
         self.ca.context.published["acme"].refresh()
         text = self.ca.say(m.ReadBundle(None, format=2), m.BundleReply).bundle
+        assert text is not None
         return bundle.read(text, plain_http=True).providers[0]
 
     def native(self, walker: Walker, *, fresh: bool = False) -> m.LoginView:

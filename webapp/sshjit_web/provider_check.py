@@ -109,14 +109,14 @@ def _client(session: requests.Session, kind: str, url: str, scopes: tuple[str, .
         yield _not_redirected(kind, redirect, query["client_id"], answer.status_code)
         return
     said = dict(parse_qsl(urlsplit(target).query))
-    error = said.get("error", "no error")
-    if error in _SILENT:
+    code = said.get("error", "no error")
+    if code in _SILENT:
         yield Finding("ok", f"{kind}: client id, {redirect} and scopes are taken")
-    elif error == "invalid_scope":
+    elif code == "invalid_scope":
         yield Finding("bad", f"{kind}: it refused the scopes {' '.join(scopes)}", "allow them there, or leave some out")
     else:
         detail = names.show(said.get("error_description", ""), 200)
-        yield Finding("bad", f"{kind}: it answers {names.show(error)} {detail}")
+        yield Finding("bad", f"{kind}: it answers {names.show(code)} {detail}")
 
 
 def _not_redirected(kind: str, redirect: str, client_id: str, status: int) -> Finding:

@@ -296,6 +296,7 @@ def test_t14_metadata_of_another_issuer_is_not_taken(ca: Installation) -> None:
             ca.web(ALICE)
         assert error.value.code == "provider_settings"
     text = ca.say(m.ReadBundle(None, format=2), m.BundleReply).bundle
+    assert text is not None
     (acme, partner) = bundle.read(text, plain_http=True).providers
     assert acme.problem.startswith("providers.toml has the issuer 'http://127")
     assert partner.problem == ""

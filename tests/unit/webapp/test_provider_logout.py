@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from flask.testing import FlaskClient
 
 from sshjit.providers import load
@@ -29,7 +31,7 @@ def client(world: FrontEnd) -> FlaskClient:
     return app.test_client()
 
 
-def post(world: FrontEnd, data: dict[str, object], provider: str = "acme") -> int:
+def post(world: FrontEnd, data: Mapping[str, object], provider: str = "acme") -> int:
     answer = client(world).post(f"/auth/{provider}/logout", data=data)
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.data == b""
