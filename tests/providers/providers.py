@@ -80,6 +80,7 @@ def oidc_provider(folder: Path, port: int, *, conform: bool = True, keys: Any = 
         client_secret=SECRET,
         post_logout_redirect_uris=[f"{ORIGIN}/sign-in"],
         backchannel_logout_uri=f"{ORIGIN}/auth/acme/logout",
+        backchannel_logout_session_required=True,
     )
     native = client(
         NATIVE_CLIENT,
