@@ -15,4 +15,5 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
     }),
   }),
 });
+provider.on("backchannel.error", (_, error) => console.log("logout:", error, error.cause));
 provider.listen(port, "127.0.0.1", () => console.log("ready"));

@@ -108,14 +108,14 @@ def _client(session: requests.Session, kind: str, url: str, scopes: tuple[str, .
     if not target.startswith(redirect):
         yield _not_redirected(kind, redirect, query["client_id"], answer.status_code)
         return
-    said = dict(parse_qsl(urlsplit(target).query))
-    code = said.get("error", "no error")
+    refusal = dict(parse_qsl(urlsplit(target).query))
+    code = refusal.get("error", "no error")
     if code in _SILENT:
         yield Finding("ok", f"{kind}: client id, {redirect} and scopes are taken")
     elif code == "invalid_scope":
         yield Finding("bad", f"{kind}: it refused the scopes {' '.join(scopes)}", "allow them there, or leave some out")
     else:
-        detail = names.show(said.get("error_description", ""), 200)
+        detail = names.show(refusal.get("error_description", ""), 200)
         yield Finding("bad", f"{kind}: it answers {names.show(code)} {detail}")
 
 

@@ -63,6 +63,8 @@ def verify(token: str, expected: Expected, keys: ProviderKeys, now: int) -> dict
 
     """
     claims = verify_signed(token, expected.provider, keys)
+    if header_of(token).get("typ", "JWT").lower().endswith("+jwt"):  # of another kind, and says so (RFC 8725, 3.11)
+        raise Refused("token_refused", "the token is no ID token, by its own type")
     _check_purpose(claims, expected)
     _check_times(claims, now)
     return claims

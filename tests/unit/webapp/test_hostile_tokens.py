@@ -102,7 +102,7 @@ def encoded(value: object) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def claims(world: World, nonce: str, **changed: Any) -> dict[str, Any]:
+def claims(world: World, wanted: str, /, **changed: Any) -> dict[str, Any]:
     """Those of an honest sign-in, changed; ``None`` removes one."""
     honest = {
         "iss": world.issuer.url,
@@ -110,7 +110,7 @@ def claims(world: World, nonce: str, **changed: Any) -> dict[str, Any]:
         "aud": WEB_CLIENT,
         "iat": NOW,
         "exp": NOW + 600,
-        "nonce": nonce,
+        "nonce": wanted,
         "groups": ["SRE"],
         **changed,
     }
@@ -239,6 +239,14 @@ TOKENS: dict[str, tuple[Make, str]] = {
     ),
     "alg of another kind of key": (
         lambda w, n: w.issuer.sign(claims(w, n), {"alg": "ES256", "kid": "first"}, CURVE),
+        REFUSED,
+    ),
+    "a logout token": (
+        lambda w, n: w.issuer.sign(claims(w, n), {"alg": "RS256", "kid": "first", "typ": "logout+jwt"}),
+        REFUSED,
+    ),
+    "an access token": (
+        lambda w, n: w.issuer.sign(claims(w, n), {"alg": "RS256", "kid": "first", "typ": "at+jwt"}),
         REFUSED,
     ),
     "no alg": (headed({"alg": None}), BAD),
