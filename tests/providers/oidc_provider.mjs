@@ -8,6 +8,8 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
   ...(keys ? { jwks: { keys } } : {}),
   claims: { openid: ["sub"], email: ["email", "email_verified"], profile: ["name"], groups: ["groups"] },
   features: { backchannelLogout: { enabled: true } },
+  // As shipped it calls no loopback address; ours is one.
+  fetch: (url, { dispatcher, ...options }) => fetch(url, options),
   findAccount: async (_, id) => ({
     accountId: id,
     claims: async () => ({
