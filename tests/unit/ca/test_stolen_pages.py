@@ -14,15 +14,17 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit import signed_actions, sshkey, wire
 from sshjit.errors import SshJitError
+from sshjit_ca.oidc.logout_tokens import EVENT
 from sshjit_ca.routes import ROUTES
 from tests.support.break_glass import GLASS, REASON, break_glass, review
-from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation
+from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation, Person
+from tests.support.issuer import WEB_CLIENT
 from tests.support.signatures import act, by, challenge, lines_of
 from tests.support.stolen_front_end import Stolen, certificates, listening, mixed, steal
 
 EXTEND = ('pending = "30m"\nuse_by', 'pending = "30m"\nextend = { count = 2, by = "30m" }\nuse_by')
 EXPLAIN = ('review = ["lead"]', 'review = ["lead"]\nexplain = ["lead"]')
-RESTRICTIVE = (m.Logout, m.Cancel, m.End, m.Deny, m.Revoke, m.Lock)
+RESTRICTIVE = (m.Logout, m.ProviderLogout, m.Cancel, m.End, m.Deny, m.Revoke, m.Lock)
 
 
 @pytest.fixture
@@ -67,6 +69,15 @@ def _another_day(ca: Installation) -> None:
     ca.say(m.Revoke(bob, glass.id, None, None, "it is over"), m.RevokeReply)
     ca.say(act(ca, bob, by(ca.key(BOB)), m.RemoveHost("web9", "done", None, None)), m.Done)
     ca.say(m.Logout(carol), m.Done)
+    ca.web(CAROL)
+    ca.say(m.ProviderLogout("acme", provider_logout(ca, CAROL)), m.Done)
+
+
+def provider_logout(ca: Installation, person: Person) -> str:
+    """The provider's word that somebody's sessions are over."""
+    issuer, now = ca.issuers[person.provider], int(ca.time)
+    claims = {"iss": issuer.url, "aud": WEB_CLIENT, "iat": now, "jti": "one", "sub": person.sub, "events": {EVENT: {}}}
+    return issuer.sign(claims)
 
 
 def shorter(ca: Installation, login: str, request: m.RequestView, duration: int) -> m.Approve:
