@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sshjit import names
 from sshjit.errors import Invalid
 
-_ISSUER_HINT = "the administrator corrects `issuer` in providers.toml: each character counts, a slash at the end too"
+_ISSUER_HINT = "the administrator corrects the setting `issuer`: each character counts, a slash at the end too"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def parse_discovery(document: Mapping[str, object], issuer: str, *, plain_http: 
     stated = document.get("issuer")
     if stated != issuer:
         said = f"its metadata says {names.show(stated, 300)}" if isinstance(stated, str) else "its metadata says none"
-        problem = f"providers.toml has the issuer {names.show(issuer, 300)}, and {said}"
+        problem = f"the issuer is set to {names.show(issuer, 300)}, and {said}"
         raise Invalid("other_issuer", problem, hint=_ISSUER_HINT)
     offered = document.get("token_endpoint_auth_methods_supported")
     methods = [method for method in offered if isinstance(method, str)] if isinstance(offered, list) else []

@@ -62,7 +62,7 @@ def test_each_fault_is_named(node: World, exact: World) -> None:
     assert any("refused the client 'unknown'" in text for text in bad(found(node, web=other)))
     strict = replace(exact.provider.native, redirect_ports=(), client_id=exact.provider.native.client_id)
     assert any("native: it refused the client" in text for text in bad(found(exact, native=strict)))
-    assert "providers.toml has the issuer" in bad(found(node, issuer=f"{provider.issuer}/"))[0]
+    assert "the issuer is set to" in bad(found(node, issuer=f"{provider.issuer}/"))[0]
 
 
 def test_the_command_says_it_and_exits_1(node: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -170,11 +170,12 @@ def end_at_provider(provider: str) -> AnyResponse:
 
 
 def _provider_of_session() -> str | None:
-    """The provider of this browser's session, as far as the CA says."""
+    """The provider of this browser's session, if people can sign out there."""
     try:
-        return current_login().person.provider
+        party = services().parties.get(current_login().person.provider)
     except SshJitError:
         return None
+    return party.name if party is not None and party.has_end_session else None
 
 
 def _without_session(names: security.Cookies, response: Response) -> Response:

@@ -235,7 +235,7 @@ class RelyingParty:
             return Refused(
                 "sign_in_refused", f"{self.title} did not accept its own code", hint="start the sign-in again"
             )
-        hint = "tell your administrator: client id and secret of `web` in providers.toml must be the registered ones"
+        hint = "tell your administrator: client id and secret of `web` must be the registered ones"
         if client_authentication.written_differently(self._provider.web.client_id, self._secret):
             hint += (
                 f"; or its special characters are written otherwise (token_endpoint_auth; {client_authentication.HINT})"
@@ -252,9 +252,7 @@ class RelyingParty:
             )
         if error == "invalid_scope":
             scopes = " ".join(self._provider.web.scopes)
-            hint = (
-                "tell your administrator: the client must be allowed each, or `scopes` in providers.toml leaves it out"
-            )
+            hint = "tell your administrator: the client must be allowed each, or the setting `scopes` leaves it out"
             text = f"{self.title} refused the scopes that we ask for ({scopes})"
             return Refused("scope_refused", f"{text}: {description}" if len(description) > 2 else text, hint=hint)
         if error in _CLIENT_ERRORS:

@@ -63,7 +63,7 @@ def unreachable(title: str, error: BaseException) -> Failed:
         return Failed(
             "provider_untrusted",
             f"the TLS certificate of {title} is not trusted",
-            hint="the administrator names its certificate authority with tls_roots in web.toml",
+            hint="the administrator names its certificate authority with the setting `tls_roots`",
         )
     hint = "try again, or use another provider"
     return Failed("provider_down", f"{title} cannot be reached for sign-in", hint=hint)

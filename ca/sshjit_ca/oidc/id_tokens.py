@@ -84,7 +84,7 @@ def verify_signed(token: str, provider: Provider, keys: ProviderKeys) -> dict[st
             "token_refused",
             f"the token of {provider.title} is signed with {names.show(algorithm)}; "
             f"allowed is {', '.join(provider.algorithms)}",
-            hint="the administrator adds it to `algorithms` in providers.toml, if the provider is to sign with it",
+            hint="the administrator adds it to the setting `algorithms`, if the provider is to sign with it",
         )
     key = keys.find(header.get("kid"))
     if key.get("kty") != _KEY_TYPES[algorithm[:2]] or key.get("alg", algorithm) != algorithm:
@@ -157,7 +157,7 @@ def _check_purpose(claims: dict[str, Any], expected: Expected) -> None:
     issuer = claims.get("iss")
     if issuer != expected.provider.issuer:
         stated = names.show(issuer, 300) if isinstance(issuer, str) else "nobody"
-        told = f"providers.toml has {names.show(expected.provider.issuer, 300)}"
+        told = f"the issuer is set to {names.show(expected.provider.issuer, 300)}"
         raise Refused("token_refused", f"the token is by another issuer: by {stated}, and {told}")
     party = claims.get("azp")
     if audience not in (expected.audience, [expected.audience]) or party not in (None, audience, expected.audience):

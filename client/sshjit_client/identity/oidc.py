@@ -143,12 +143,10 @@ class Attempt:
         title, hint = self.provider.title, ""
         if error == "invalid_scope":
             problem = f"{title} refused the scopes that we ask for ({' '.join(self.provider.scopes)})"
-            hint = "tell your administrator: the client must be allowed each, or providers.toml leaves it out"
+            hint = "tell your administrator: the client must be allowed each, or the setting `scopes` leaves it out"
         elif error in _CLIENT_ERRORS:
             problem = f"{title} refused our client id or secret"
-            hint = (
-                "tell your administrator: `native` in providers.toml must name a public client that is registered there"
-            )
+            hint = "tell your administrator: the setting `native` must name a public client that is registered there"
         else:
             problem = f"{title} did not sign you in"
         return Refused("login_failed", f"{problem}: {description or error}", hint=hint)

@@ -185,7 +185,7 @@ def test_an_algorithm_that_is_not_allowed_is_named_with_those_that_are(ca: Insta
 
 def test_an_issuer_that_differs_by_a_slash_is_said_with_both(ca: Installation) -> None:
     url = ca.issuers["acme"].url
-    with pytest.raises(Refused, match=rf"by '{url}/', and providers.toml has '{url}'"):
+    with pytest.raises(Refused, match=rf"by '{url}/', and the issuer is set to '{url}'"):
         web(ca, ca.token(ALICE, WEB_CLIENT, "n", iss=f"{url}/"))
 
 
@@ -291,14 +291,14 @@ def test_t14_metadata_of_another_issuer_is_not_taken(ca: Installation) -> None:
     ca.issuers["acme"].metadata = {"issuer": "https://evil.example"}
     for _ in range(2):
         with pytest.raises(
-            Failed, match=r"has the issuer 'http://127.*', and its metadata says 'https://evil"
+            Failed, match=r"issuer is set to 'http://127.*', and its metadata says 'https://evil"
         ) as error:
             ca.web(ALICE)
         assert error.value.code == "provider_settings"
     text = ca.say(m.ReadBundle(None, format=2), m.BundleReply).bundle
     assert text is not None
     (acme, partner) = bundle.read(text, plain_http=True).providers
-    assert acme.problem.startswith("providers.toml has the issuer 'http://127")
+    assert acme.problem.startswith("the issuer is set to 'http://127")
     assert partner.problem == ""
 
 

@@ -143,9 +143,9 @@ def test_one_limit_for_tokens_that_says_what_is_too_large() -> None:
 
 
 def test_what_an_administrator_must_mend_is_not_called_an_outage() -> None:
-    other = "providers.toml has the issuer 'https://id.example', and its metadata says 'https://id.example/'"
+    other = "the issuer is set to 'https://id.example', and its metadata says 'https://id.example/'"
     made = Attempt.begin(replace(PROVIDER, problem=other), "http://127.0.0.1:1/callback", b"blob", bytes(80))
-    with pytest.raises(Failed, match=r"Acme cannot be used: providers\.toml has") as error:
+    with pytest.raises(Failed, match=r"Acme cannot be used: the issuer is") as error:
         made.redeem("c")
     assert "minute" not in f"{error.value}{error.value.hint}"
 
