@@ -24,12 +24,11 @@ test-install: setup ## units, joining, sessions, Ansible role and cloud-init on 
 	@$(python) tests/packages.py --booting
 	@exec $(python) -m pytest -q tests/install
 
-test-matrix: setup ## ssh-jit and ssh-jit-host beside the OpenSSH of four Debian releases, made by debootstrap: as root
 test-providers: setup ## sign in at identity providers that nobody here wrote: Canaille, npm's oidc-provider
 	@$(python) tests/providers/install.py
 	@exec $(python) -m pytest -q tests/providers
 
-test-matrix: setup ## ssh-jit-host beside the OpenSSH of four Debian releases, made by debootstrap: as root
+test-matrix: setup ## ssh-jit and ssh-jit-host beside the OpenSSH of four Debian releases, made by debootstrap: as root
 	@SSH_JIT_TEST_SUITES='bullseye bookworm trixie sid' $(python) -m pytest -q \
 		tests/unit/hostconfig/test_host_of_every_age.py tests/unit/hostconfig/test_host_join.py \
 		tests/unit/hostconfig/test_host_joined.py tests/unit/hostconfig/test_host_beside.py \
