@@ -183,7 +183,11 @@ def test_a_reason_that_does_not_fit_is_refused_with_the_prompt(ca: Installation)
     assert "Incident or change number" in bad.value.message + bad.value.hint
 
 
-@pytest.mark.parametrize("reason", ["CHG-1 \x1b[2J", "CHG-1 \u202e", "CHG-1\nroot approved", "CHG-1 " + "x" * 500])
+def test_t29_a_line_end_that_was_pasted_begins_no_line_of_its_own(ca: Installation) -> None:
+    assert ca.ask(ca.native(DANA), "db1", reason="CHG-1\nroot approved").request.reason == "CHG-1 root approved"
+
+
+@pytest.mark.parametrize("reason", ["CHG-1 \x1b[2J", "CHG-1 \u202e", "CHG-1 " + "x" * 500])
 def test_t29_a_reason_is_printable_and_short(ca: Installation, reason: str) -> None:
     with pytest.raises(Invalid):
         ca.ask(ca.native(DANA), "db1", reason=reason)
