@@ -3,7 +3,7 @@
 python := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-install test-providers test-matrix test-stories test-releases test-release-tool check lab bench faults fuzz release clean lock
+.PHONY: help setup demo test test-install test-providers test-matrix test-stories test-releases test-release-tool test-clients check lab bench faults fuzz release clean lock
 
 help: ## show this list
 	@printf '\n  ssh-jit  short-lived SSH certificates, asked for when they are needed\n\n'
@@ -44,6 +44,9 @@ test-releases: setup ## try this release with an older one (commit=24add08) and 
 
 test-release-tool: setup ## `make release` itself, in clones of this repository: two minutes
 	@exec $(python) -m pytest -q tests/release_tool
+
+test-clients: setup ## log in by other people's SSH libraries, which it installs with their own programs: needs the network
+	@exec $(python) -m tests.clients
 
 check: setup ## ruff, format, mypy --strict and the unit tests that start no servers: about a minute
 	@$(python) -m ruff check

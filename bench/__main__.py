@@ -21,6 +21,7 @@ from bench import (
     lab_start,
     long_log,
     pages,
+    plain_ssh,
     policy_evaluation,
     policy_proof,
     revocation,
@@ -38,6 +39,7 @@ LINES: dict[str, Callable[[Environment], Iterator[Result]]] = {
     "start": client_start.lines,
     "alive": client_connection.alive,
     "issued": client_connection.issued,
+    "ensure": plain_ssh.lines,
     "pages": pages.lines,  # before the floods: nobody looks at a thousand requests of one second
     "certificate": http_load.certificate,
     "ask": http_load.ask,

@@ -34,6 +34,8 @@ NEEDS = (
     Need("nsenter", "util-linux"),
     Need("dpkg-deb", "dpkg"),
     Need("chromium", "chromium"),
+    Need("git", "git"),
+    Need("rsync", "rsync"),
     Need("systemd-analyze", "systemd"),
 )
 BOOTING = (*NEEDS, Need("systemd-nspawn", "systemd-container"))

@@ -151,6 +151,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("cli",),
         ("manual",),
         ("commands", "run"),
+        ("plain_ssh",),
         ("diagnosis",),
         ("connecting",),
         ("policy", "requests"),
@@ -169,6 +170,13 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("sign_out",),
         ("agent_keys", "browser", "installation", "oidc"),
     ],
+    "sshjit_client.plain_ssh": [
+        ("placement",),
+        ("ensure",),
+        ("certificates", "own_settings"),
+        ("ssh_config",),
+        ("fast", "hosts", "layout", "person_config", "putty"),
+    ],
     "sshjit_client.requests": [
         ("earlier_request", "request_details", "waiting"),
         ("explanation", "reason_prompt", "request_args", "request_text", "run_options"),
@@ -178,7 +186,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("known_hosts", "sharing"),
         ("certificate_index",),
         ("connection_args", "openssh"),
-        ("program",),
+        ("person_file", "program"),
     ],
     "sshjit_client.storage": [
         ("host_names",),
@@ -204,7 +212,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("errors", "findings", "program", "times", "version"),
     ],
     "sshjit_client.commands": [
-        ("decisions", "history", "hosts", "locks", "request_lists", "requests"),
+        ("decisions", "history", "hosts", "locks", "plain_ssh", "request_lists", "requests"),
         ("doctor", "permissions", "reachable", "status"),
         ("account", "break_glass", "kept_certificates", "resolve_request", "setup", "signatures"),
     ],

@@ -41,6 +41,10 @@ SUBCOMMANDS = frozenset(
         "open",
         "completion",
         "policy",
+        "config",
+        "ensure",
+        "path",
+        "export",
     )
 )
 """First words that are not a host. ``ssh-jit -- login`` connects to a host of that name."""

@@ -200,7 +200,8 @@ def keep(machine: Machine, settings: Settings, new: HeldBundle, trusted: Bundle)
     """
     for login in paths.login_folders(machine.environ, settings.name):
         with suppress(OSError):  # what stays as it was refuses a host; the next certificate brings what counts
-            known_hosts.update(Path(login, "open"), trusted)
+            for kind in ("open", "plain"):
+                known_hosts.update(Path(login, kind), trusted)
 
     def write(folder: Path) -> Kept:
         files.private_folder(files.private_folder(folder.parent) / folder.name)

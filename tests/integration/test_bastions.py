@@ -313,3 +313,18 @@ def test_a_lying_front_end_names_no_other_bastion(site: Site, laptop: Laptop) ->
         assert not way(laptop).exists()
     finally:
         site.server.alter = None
+
+
+def test_plain_ssh_goes_through_by_the_written_configuration(site: Site, laptop: Laptop) -> None:
+    own = Path(laptop.env["HOME"], ".ssh", "config")
+    assert laptop.run("login").returncode == 0
+    assert laptop.run("config", "--write").returncode == 8, "ssh itself reads another home"
+    try:
+        for name in ("app1", "app1.example.com"):
+            command = ["ssh", "-F", str(own), "-o", "BatchMode=yes", name, "echo $LOGNAME"]
+            env = {**laptop.env, "SHELL": "/bin/sh"}
+            done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=30)
+            assert (done.stdout, done.returncode) == ("deploy\n", 0), done.stderr
+    finally:
+        laptop.run("config", "--remove")
+    assert "Accepted publickey for jump" in site.log.read_text()

@@ -18,6 +18,9 @@ from sshjit_client.console.styles import terminal_styles
 from sshjit_client.diagnosis import finding, host_checks, machine_checks, trial
 from sshjit_client.diagnosis.finding import Finding
 from sshjit_client.option_parser import Act, Build, Options, Parser
+from sshjit_client.plain_ssh import hosts, placement
+from sshjit_client.plain_ssh.layout import Layout
+from sshjit_client.plain_ssh.person_config import PersonConfig
 from sshjit_client.storage.machine import Machine
 
 
@@ -55,6 +58,7 @@ def _findings(machine: Machine, typed: str | None, *, tries: bool) -> Iterator[F
     yield machine_checks.bundle(machine)
     session = machine.session(time.time())
     yield machine_checks.agent(machine.environ, session)
+    yield from _plain_ssh(machine)
     if session is None:
         return
     for remark in session.login.remarks:
@@ -69,6 +73,18 @@ def _findings(machine: Machine, typed: str | None, *, tries: bool) -> Iterator[F
         yield Finding("ok", "server", f"it answers, and knows you as {session.login.person.name}")
     if typed is not None:
         yield from _about_host(machine, api, typed, tries=tries)
+
+
+def _plain_ssh(machine: Machine) -> Iterator[Finding]:
+    """Whether ssh applies what ``ssh-jit config --write`` wrote; nothing where that was never done."""
+    there, person = Layout.of(machine), PersonConfig.of(machine.environ)
+    written = hosts.load(there.hosts)
+    if written is None and not person.misplaced(there.included):
+        return
+    problems = placement.findings(there, person)
+    yield from (Finding("bad", "plain ssh", problem) for problem in problems)
+    if written is not None and not problems:
+        yield Finding("ok", "plain ssh", f"it has your certificates for {len(written.hosts)} names")
 
 
 def _about_host(machine: Machine, api: FullApi, typed: str, *, tries: bool) -> Iterator[Finding]:

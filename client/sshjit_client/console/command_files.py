@@ -13,6 +13,7 @@ FILES = {
     "status": ("status",),
     "doctor": ("doctor",),
     "hosts": ("hosts",),
+    "plain_ssh": ("config", "ensure", "path", "export"),
 }
 """Module of ``commands`` -> the subcommands that it has, for all that argparse reads."""
 FILE_OF = {command: file for file, commands in FILES.items() for command in commands}

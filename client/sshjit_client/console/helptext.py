@@ -41,6 +41,9 @@ commands
   setup URL               set this machine up
   completion SHELL        completion for bash, zsh or fish
 
+  config --write          let plain ssh, scp, git and others use your access
+  ensure, path, export    its certificates, for other programs
+
   request HOST…           request access without connecting, or for later
   explain HOST            what is allowed, who can approve, and by which rule
   extend [HOST]           request more time for open access

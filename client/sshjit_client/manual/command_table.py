@@ -16,7 +16,12 @@ WITH_TEXT = {"request": helptext.REQUEST, "explain": helptext.EXPLAIN, "break-gl
 """Subcommands that read their words themselves, with their help."""
 OTHERS = ("policy", "completion")
 """Subcommands whose words are no options."""
-HOSTS = frozenset(("request", "explain", "break-glass", "status", "doctor", "done", "extend"))
+HOSTS = frozenset(
+    (
+        *("request", "explain", "break-glass", "status", "doctor", "done", "extend"),
+        *("config", "ensure", "path", "export"),
+    )
+)
 """Subcommands whose words are hosts."""
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 

@@ -6,12 +6,13 @@ is one ``open`` and then ssh: it asks no server and imports nothing that the int
 ``connecting/certificate.py`` writes the file.
 """
 
-# ruff: noqa: PTH100, PTH116, PTH118, PTH123, PTH208  # importing pathlib costs more than everything here
+# ruff: noqa: PTH100, PTH116, PTH118, PTH120, PTH123, PTH208  # importing pathlib costs more than everything here
 from __future__ import annotations
 
 import os
 import time
 
+from sshjit_client.ssh import person_file
 from sshjit_client.ssh.connection_args import ConnectionArgs
 
 TYPE_CHECKING = False  # importing typing costs milliseconds on every connection
@@ -100,7 +101,10 @@ def live_config(args: ConnectionArgs, folders: Iterable[str], *, as_typed: bool 
         try:
             with open(path, "rb") as file:
                 if until(file.readline(80)) > time.time() + SPARE:
-                    return "" if typed and _differs(args, file.readline(4000)) else path
+                    if typed and _differs(args, file.readline(4000)):
+                        return ""
+                    person_file.refresh(os.path.dirname(path))
+                    return path
         except OSError:
             continue
     return ""

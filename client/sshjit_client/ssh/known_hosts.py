@@ -19,14 +19,16 @@ def plain(bundle: Bundle, host: str) -> PlainHost | None:
     return next((known for known in bundle.host_keys if host in known.names), None)
 
 
-def text(bundle: Bundle, host: str) -> str:
-    """The whole file. Its first line is a comment, so that a host of which no key counts any more is not forgotten."""
+def text(bundle: Bundle, host: str, port: int = 22) -> str:
+    """The whole file. Its first line is a comment, so that a host of which no key counts any more is not forgotten.
+
+    With another ``port`` each line is there once more for ``[host]:port``, as most programs besides ssh look for it.
+    One name a line: Net::SSH passes over lines of a CA with several.
+    """
     shown = plain(bundle, host)
-    if shown is None:
-        lines = [f"@cert-authority {host} {line}" for line in bundle.host_ca]
-    else:
-        lines = [f"{host} {line}" for line in shown.keys]
-    return "".join(f"{line}\n" for line in (f"# {host}", *lines))
+    mark, keys = ("@cert-authority ", bundle.host_ca) if shown is None else ("", shown.keys)
+    patterns, head = ([host], f"# {host}") if port == 22 else ([host, f"[{host}]:{port}"], f"# {host} {port}")
+    return "".join(f"{line}\n" for line in (head, *(f"{mark}{name} {key}" for name in patterns for key in keys)))
 
 
 def update(folder: Path, bundle: Bundle) -> None:
@@ -36,6 +38,7 @@ def update(folder: Path, bundle: Bundle) -> None:
             held = path.read_text("ascii", "replace")
         except OSError:
             continue  # removed meanwhile, with its certificate
-        words = held.split(maxsplit=2)[1:2]  # "# HOST", or an older program's "@cert-authority HOST …"
-        if words and (written := text(bundle, words[0])) != held:
+        words = held.partition("\n")[0].split()[1:3]  # "# HOST [PORT]", or an older program's "@cert-authority HOST …"
+        port = int(words[1]) if len(words) == 2 and words[1].isdecimal() else 22
+        if words and (written := text(bundle, words[0], port)) != held:
             files.write(path, written, durable=False)

@@ -24,7 +24,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from sshjit.errors import Failed, Invalid
-from sshjit_client.ssh import openssh
+from sshjit_client.ssh import openssh, person_file
 from sshjit_client.ssh.connection_args import ConnectionArgs
 from sshjit_client.storage import files
 
@@ -123,17 +123,22 @@ def answer(query: openssh.RunningQuery) -> Own:
     """The answer of ssh."""
     values = query.answer()
     login = values.get("user", _NOBODY)
-    known = values.get("globalknownhostsfile", "")
     revoked = values.get("revokedhostkeys", "none")  # ssh -G does not print "none"
     strictness, by_name = values.get("stricthostkeychecking", "ask"), values.get("verifyhostkeydns", "no")
     lax = f"StrictHostKeyChecking {strictness}" if strictness in _LAX else ""
     return Own(
         lax=lax or ("VerifyHostKeyDNS yes" if by_name in ("yes", "true") else ""),
         login=None if login == _NOBODY else login,
-        known_hosts="" if known == "none" else _GLOBAL_FILES if _ODD.search(known) or not known else known,
+        known_hosts=known_hosts_files(values),
         revoked=None if revoked == _NOBODY else revoked,
         values=values,
     )
+
+
+def known_hosts_files(values: Mapping[str, str]) -> str:
+    """The system-wide known_hosts files that ``ssh -G`` prints; the usual ones where we could not write them."""
+    known = values.get("globalknownhostsfile", "")
+    return "" if known == "none" else _GLOBAL_FILES if _ODD.search(known) or not known else known
 
 
 def text(args: ConnectionArgs, target: Target, own: Own, head: str) -> str:
@@ -157,7 +162,21 @@ def text(args: ConnectionArgs, target: Target, own: Own, head: str) -> str:
     ours = [block[0], *(f"    {line}" for line in block[1:])]
     known = f"GlobalKnownHostsFile {own.known_hosts} {quoted(target.known_hosts)}"
     first = [block[0], *(f"    {line}" for line in (*_account(args), known, *target.first)), "Match all"]
-    return "\n".join([head, *first, *_before(args), "", *ours, "", "Match all", *_after(args), ""])
+    return "\n".join(
+        [head, *first, *_before(args, target.certificate.parent), "", *ours, "", "Match all", *_after(args), ""]
+    )
+
+
+def read_copies(folder: Path) -> None:
+    """Makes the configurations that are kept read the copy of the person's file, once it has the line for plain ssh."""
+    copy = person_file.keep(str(folder)) if folder.is_dir() else person_file.ITSELF
+    if copy == person_file.ITSELF:
+        return
+    for path in (*folder.glob("*.conf"), *folder.glob("*~via")):
+        held = path.read_text("utf-8", "replace")
+        written = held.replace(f"\nInclude {person_file.ITSELF}\n", f"\nInclude {quoted(Path(copy))}\n")
+        if written != held:
+            files.write(path, written, durable=False)
 
 
 def quoted(path: Path) -> str:
@@ -184,16 +203,26 @@ def _account(args: ConnectionArgs) -> list[str]:
     return [f"User {args.written}"] if args.written else []
 
 
-def _before(args: ConnectionArgs) -> list[str]:
+def _before(args: ConnectionArgs, folder: Path | None = None) -> list[str]:
+    """The person's own configuration, without what ``ssh-jit config --write`` included there (``person_file``).
+
+    ``folder``: of the certificates by which ssh connects; ``None``: ssh is asked once, and no copy is kept.
+    """
     if args.config == "none":
         return []
-    if not args.config:
-        return ["Include ~/.ssh/config"]
-    path = Path(args.config).absolute()
-    if not path.is_file():
-        raise Invalid("no_config", f"there is no file {args.config}")
-    literal = _GLOB.sub(r"[\1]", str(path))  # Include takes patterns
-    return [f"Include {quoted(Path(literal))}"]
+    if not args.config and folder is not None:
+        path = person_file.keep(str(folder))
+        return [f"Include {path if path == person_file.ITSELF else quoted(Path(path))}"]
+    path = person_file.source()
+    if args.config:
+        path = str(Path(args.config).absolute())
+        if not Path(path).is_file():
+            raise Invalid("no_config", f"there is no file {args.config}")
+    text = person_file.without_ours(path)
+    if text is not None:
+        return [text.decode("utf-8", "surrogateescape" if folder is None else "replace")]
+    literal = _GLOB.sub(r"[\1]", path)  # Include takes patterns
+    return [f"Include {quoted(Path(literal))}" if args.config else f"Include {person_file.ITSELF}"]
 
 
 def _after(args: ConnectionArgs) -> list[str]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from sshjit_client.storage import paths
 T = TypeVar("T")
 _LIMIT = 16 * 1024 * 1024
 MAKING = "can't make the folder "
+_PRIVATE = 0o600
 
 
 def private_folder(path: Path) -> Path:
@@ -64,17 +65,19 @@ def in_first(places: Iterable[Path], act: Callable[[Path], T], say: Callable[[st
     raise Failed("no_folder", f"nothing can be written: {'; '.join(problems)}", hint="set XDG_CACHE_HOME to a folder")
 
 
-def write(path: Path, content: str | bytes, *, durable: bool = True) -> None:
-    """Replaces a file in one step; its mode is 0600. Text is written as UTF-8.
+def write(path: Path, content: str | bytes, *, durable: bool = True, mode: int = _PRIVATE) -> None:
+    """Replaces a file in one step; its mode is 0600 until it is whole. Text is written as UTF-8.
 
     ``durable``: it is on the disk when this returns. What lives for minutes and is asked for again need not be, and
     every connection would wait for the disk.
     """
     new = path.with_name(f".{path.name[:40]}.{os.urandom(6).hex()}")
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content.encode("utf-8") if isinstance(content, str) else content)
+            if mode != _PRIVATE:
+                os.fchmod(handle, mode)
             if durable:
                 file.flush()
                 os.fsync(handle)
@@ -125,6 +128,23 @@ def overwrite(handle: int, text: str) -> None:
     os.ftruncate(handle, 0)
     os.lseek(handle, 0, os.SEEK_SET)
     os.write(handle, text.encode())
+
+
+def link(path: Path, target: Path) -> None:
+    """Makes ``path`` a link to ``target`` in one step."""
+    new = path.with_name(f".{path.name[:40]}.{os.urandom(6).hex()}")
+    new.symlink_to(target)
+    new.replace(path)
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Holds the file ``path`` locked: others who want it wait."""
+    import fcntl  # noqa: PLC0415  # Windows has none
+
+    with path.open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def save(path: Path, record: Any) -> None:

@@ -1,8 +1,8 @@
 # fish completion for ssh-jit; written by `ssh-jit completion fish`
-set -l commands approve break-glass cancel comment completion deny doctor done explain extend hosts lock locks log login logout open policy request requests review revoke setup show status unlock whoami
+set -l commands approve break-glass cancel comment completion config deny doctor done ensure explain export extend hosts lock locks log login logout open path policy request requests review revoke setup show status unlock whoami
 complete -c ssh-jit -n "not __fish_seen_subcommand_from $commands" -f -a "$commands"
 complete -c ssh-jit -n "not __fish_seen_subcommand_from $commands" -f -a "(ssh-jit completion hosts 2>/dev/null)"
-complete -c ssh-jit -n "__fish_seen_subcommand_from break-glass doctor done explain extend request status" -f -a "(ssh-jit completion hosts 2>/dev/null)"
+complete -c ssh-jit -n "__fish_seen_subcommand_from break-glass config doctor done ensure explain export extend path request status" -f -a "(ssh-jit completion hosts 2>/dev/null)"
 complete -c ssh-jit -n "not __fish_seen_subcommand_from $commands" -l action
 complete -c ssh-jit -n "not __fish_seen_subcommand_from $commands" -l break-glass
 complete -c ssh-jit -n "not __fish_seen_subcommand_from $commands" -l for
@@ -27,6 +27,11 @@ complete -c ssh-jit -n "__fish_seen_subcommand_from cancel" -l json
 complete -c ssh-jit -n "__fish_seen_subcommand_from cancel" -l help
 complete -c ssh-jit -n "__fish_seen_subcommand_from comment" -l json
 complete -c ssh-jit -n "__fish_seen_subcommand_from comment" -l help
+complete -c ssh-jit -n "__fish_seen_subcommand_from config" -l check
+complete -c ssh-jit -n "__fish_seen_subcommand_from config" -l inline
+complete -c ssh-jit -n "__fish_seen_subcommand_from config" -l remove
+complete -c ssh-jit -n "__fish_seen_subcommand_from config" -l write
+complete -c ssh-jit -n "__fish_seen_subcommand_from config" -l help
 complete -c ssh-jit -n "__fish_seen_subcommand_from deny" -l json
 complete -c ssh-jit -n "__fish_seen_subcommand_from deny" -l reason
 complete -c ssh-jit -n "__fish_seen_subcommand_from deny" -l help
@@ -35,10 +40,15 @@ complete -c ssh-jit -n "__fish_seen_subcommand_from doctor" -l no-trial
 complete -c ssh-jit -n "__fish_seen_subcommand_from doctor" -l help
 complete -c ssh-jit -n "__fish_seen_subcommand_from done" -l json
 complete -c ssh-jit -n "__fish_seen_subcommand_from done" -l help
+complete -c ssh-jit -n "__fish_seen_subcommand_from ensure" -l quiet
+complete -c ssh-jit -n "__fish_seen_subcommand_from ensure" -l help
 complete -c ssh-jit -n "__fish_seen_subcommand_from explain" -l break-glass
 complete -c ssh-jit -n "__fish_seen_subcommand_from explain" -l json
 complete -c ssh-jit -n "__fish_seen_subcommand_from explain" -l person
 complete -c ssh-jit -n "__fish_seen_subcommand_from explain" -l help
+complete -c ssh-jit -n "__fish_seen_subcommand_from export" -l format
+complete -c ssh-jit -n "__fish_seen_subcommand_from export" -l output
+complete -c ssh-jit -n "__fish_seen_subcommand_from export" -l help
 complete -c ssh-jit -n "__fish_seen_subcommand_from extend" -l json
 complete -c ssh-jit -n "__fish_seen_subcommand_from extend" -l reason
 complete -c ssh-jit -n "__fish_seen_subcommand_from extend" -l wait
@@ -70,6 +80,8 @@ complete -c ssh-jit -n "__fish_seen_subcommand_from login" -l provider
 complete -c ssh-jit -n "__fish_seen_subcommand_from login" -l help
 complete -c ssh-jit -n "__fish_seen_subcommand_from logout" -l help
 complete -c ssh-jit -n "__fish_seen_subcommand_from open" -l help
+complete -c ssh-jit -n "__fish_seen_subcommand_from path" -l json
+complete -c ssh-jit -n "__fish_seen_subcommand_from path" -l help
 complete -c ssh-jit -n "__fish_seen_subcommand_from request" -l action
 complete -c ssh-jit -n "__fish_seen_subcommand_from request" -l dry-run
 complete -c ssh-jit -n "__fish_seen_subcommand_from request" -l for

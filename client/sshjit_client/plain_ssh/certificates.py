@@ -1,0 +1,120 @@
+"""The folder that plain ssh reads: for each name a key, a certificate beside it, known_hosts, and until when it lives.
+
+``NAME`` (a link to the sign-in's key) and ``NAME-cert.pub`` stand side by side, where other programs look for the pair;
+``ACCOUNT@NAME`` the same for any other account. ``NAME.live`` has a line ``ACCOUNT UNTIL`` for each account, which
+``fast.py`` reads; what it is asked for where nobody named an account stands there as ``-``, as ``%r`` and as the local
+user's name: some programs pass the token as it is, ssh the local user.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from sshjit import sshcert
+from sshjit.bundle import Bundle
+from sshjit.errors import Invalid
+from sshjit_client.connecting.certificate import CheckedCertificate
+from sshjit_client.plain_ssh.fast import SPARE
+from sshjit_client.plain_ssh.layout import VIA, Layout
+from sshjit_client.ssh import known_hosts
+from sshjit_client.storage import files
+
+NO_ACCOUNT = "-"
+"""Who one is where nobody named an account, in ``NAME.live``."""
+LITERAL = "%r"
+"""What programs pass that do not know the token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What other programs need for a host. ``until``: the certificate's end by this machine's clock."""
+
+    name: str
+    account: str
+    key: Path
+    certificate: Path
+    known_hosts: Path
+    until: int
+
+
+def live(layout: Layout, name: str, account: str) -> int:
+    """Until when the certificate lives; 0 if there is none that does."""
+    return next((until for word, until in _lines(layout, name) if word == account), 0)
+
+
+def account_of(layout: Layout, name: str) -> str:
+    """The account of the certificate that counts where nobody named one; empty if there is none that lives."""
+    if not live(layout, name, NO_ACCOUNT):
+        return ""
+    try:
+        held = sshcert.parse_line(layout.certificate(name).read_text("ascii"))[0]
+    except (OSError, UnicodeDecodeError, Invalid):
+        return ""
+    return held.principals[0].partition("@")[0]
+
+
+def pair(layout: Layout, name: str, account: str, *, usual: bool) -> Pair:
+    """The files of a name; ``usual``: of the account that counts where nobody names one."""
+    stem = name if usual else f"{account}@{name}"
+    until = live(layout, name, account)
+    return Pair(name, account, layout.key(stem), layout.certificate(stem), layout.known_hosts(name), until)
+
+
+def keep(
+    layout: Layout, name: str, checked: CheckedCertificate, bundle: Bundle, key: Path, *, until: int, usual: bool
+) -> None:
+    """Writes a certificate and what goes with it; the line that says until when it lives comes last."""
+    files.private_folder(layout.folder)
+    files.write(layout.known_hosts(name), known_hosts.text(bundle, name, checked.route.port), durable=False)
+    stems = [f"{checked.login}@{name}", *([name] if usual else [])]
+    for stem in stems:
+        files.link(layout.key(stem), key)
+        files.write(layout.certificate(stem), f"{checked.line}\n", durable=False)
+    if checked.bastion is not None:
+        way, bastion = f"{name}{VIA}", checked.bastion
+        files.link(layout.key(way), key)
+        files.write(layout.certificate(way), f"{bastion.line}\n", durable=False)
+        files.write(layout.known_hosts(way), known_hosts.text(bundle, bastion.host, bastion.port), durable=False)
+    ends = dict(_lines(layout, name)) | dict.fromkeys((checked.login, *(no_account() if usual else ())), until)
+    files.write(layout.live(name), "".join(f"{word} {end}\n" for word, end in ends.items()), durable=False)
+
+
+def remove_dead(layout: Layout, name: str, account: str) -> None:
+    """Removes the certificate of this account if it lives no more, for ssh would show it: hosts count that.
+
+    ``account`` may be ``NO_ACCOUNT``.
+    """
+    if live(layout, name, account):
+        return
+    for stem in [name, f"{name}{VIA}"] if account == NO_ACCOUNT else [f"{account}@{name}"]:
+        for path in (layout.key(stem), layout.certificate(stem)):
+            path.unlink(missing_ok=True)
+
+
+def _lines(layout: Layout, name: str) -> list[tuple[str, int]]:
+    """What ``NAME.live`` says of certificates that live."""
+    try:
+        lines = layout.live(name).read_text("ascii", "replace").splitlines()
+    except OSError:
+        return []
+    split = [line.partition(" ") for line in lines]
+    now = time.time() + SPARE
+    return [(word, int(end)) for word, _, end in split if end.isascii() and end.isdecimal() and int(end) > now]
+
+
+def no_account() -> tuple[str, ...]:
+    """What stands for "nobody named an account"."""
+    return (NO_ACCOUNT, LITERAL, local_user())
+
+
+def local_user() -> str:
+    """The person's account on this machine, which ssh passes where nobody named one."""
+    import pwd  # noqa: PLC0415  # Windows has none
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return ""

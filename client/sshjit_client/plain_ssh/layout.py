@@ -1,0 +1,75 @@
+"""Where the things for plain ssh are on this machine."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from sshjit_client import trusted_bundle
+from sshjit_client.storage import paths
+from sshjit_client.storage.machine import Machine
+
+LIVE = ".live"
+VIA = "~via"
+"""What the name of the way through a bastion ends with; no host has a ``~`` in its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """``folder``: keys, certificates and known_hosts, for each name. ``included``: what ``~/.ssh/config`` includes.
+
+    ``revoked``: the installation's list of revoked host keys. ``interpreter``, ``fast``: what ssh runs.
+    """
+
+    folder: Path
+    revoked: Path
+    included: Path
+    interpreter: Path
+    fast: Path
+
+    @classmethod
+    def of(cls, machine: Machine) -> Layout:
+        """The layout of the installation that this run is about; it stays the same over sign-ins."""
+        settings = machine.settings()
+        bundle, plain = trusted_bundle.kept(machine, settings), Path(paths.config_folder(machine.environ), "plain")
+        return cls(
+            folder=_current(machine, settings.name) / "plain",
+            revoked=bundle.revoked if bundle else machine.lasting_folders(settings)[0] / trusted_bundle.REVOKED,
+            included=plain / f"{settings.name}.conf",
+            interpreter=Path(sys.executable),
+            fast=Path(__file__).with_name("fast.py"),
+        )
+
+    @property
+    def hosts(self) -> Path:
+        """What ``included`` was made of."""
+        return self.included.with_suffix(".json")
+
+    def key(self, name: str) -> Path:
+        """The key of a name, or of ``ACCOUNT@NAME``; a link to the sign-in's."""
+        return self.folder / name
+
+    def certificate(self, name: str) -> Path:
+        """The certificate beside the key, where other programs look for it."""
+        return self.folder / f"{name}-cert.pub"
+
+    def known_hosts(self, name: str) -> Path:
+        """How ssh knows the host."""
+        return self.folder / f"{name}.known"
+
+    def live(self, name: str) -> Path:
+        """Until when certificates live, for ``fast.py``."""
+        return self.folder / f"{name}{LIVE}"
+
+    def lock(self, name: str) -> Path:
+        """Held by the one who gets a certificate for the name."""
+        return self.folder / f"{name}.lock"
+
+
+def _current(machine: Machine, name: str) -> Path:
+    """What leads to the folder of the current sign-in: by ``current``, whichever it is, where links can be made."""
+    folders = machine.login_folders()
+    place = folders[0].parents[1] if folders else Path(paths.places(machine.environ)[0], name)
+    current = place / "current"
+    return folders[0] if folders and not current.is_symlink() else current

@@ -1,0 +1,111 @@
+"""The text that plain ssh reads: for each name first what runs ``ensure``, then a plain ``Host`` block with the data.
+
+Programs that read ssh's configuration understand very different parts of it (``docs/clients.md``). So a line names one
+host, the command has no ``=`` and only the token ``%r``, and nothing that is needed stands under ``Match``. ``Match
+host`` compares the ``HostName`` that is set so far: therefore it comes before the block.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+
+from sshjit.errors import Failed
+from sshjit_client.plain_ssh.hosts import PlainHost
+from sshjit_client.plain_ssh.layout import VIA, Layout
+from sshjit_client.ssh.sshconfig import quoted
+
+HEAD = "# written by ssh-jit config --write, which replaces it; ssh-jit config --remove removes it\n"
+_BARE = re.compile(r"[A-Za-z0-9@+:,./_~-]+")
+_IN_EXEC = re.compile(r"[A-Za-z0-9@+:,./_~ -]+")
+"""What a path may have in the command of ``Match exec``: asyncssh refuses ``=``, ssh replaces ``%``."""
+
+
+def included(hosts: Iterable[PlainHost], layout: Layout) -> str:
+    """The whole included file.
+
+    Raises:
+        Failed: ``odd_path``.
+
+    """
+    return HEAD + "".join(f"\n{_match(host, layout)}{block(host, layout)}" for host in hosts)
+
+
+def inline(hosts: Iterable[PlainHost], layout: Layout) -> str:
+    """``Host`` blocks alone, for programs that ignore ``Include`` and ``Match``."""
+    return "\n".join(block(host, layout) for host in hosts)
+
+
+def _match(host: PlainHost, layout: Layout) -> str:
+    """What keeps the certificate alive. Under it only what another account than the usual one needs."""
+    words = (layout.interpreter, "-IS", layout.fast, layout.folder, "ensure", host.name)
+    command = " ".join(_word(str(word)) for word in words)
+    other = _path(layout.certificate("@")).replace("/@-cert", f"/%r@{host.name}-cert")
+    return f"Match host {host.name} exec \"{command} '%r'\"\n    CertificateFile {other}\n"
+
+
+def _word(word: str) -> str:
+    """A word of the command: the person's shell reads it."""
+    if not _IN_EXEC.fullmatch(word):
+        raise Failed("odd_path", f"programs that read ssh_config can't run {word}", hint="move it to a plainer path")
+    return shlex.quote(word)
+
+
+def block(host: PlainHost, layout: Layout) -> str:
+    """The ``Host`` block of a name, and of the bastion before it. What the person's own file sets is left out."""
+    lines = {
+        "HostName": host.address,
+        "Port": str(host.port),
+        "User": host.account,
+        "HostKeyAlias": host.name,
+        "StrictHostKeyChecking": "yes",
+        "UpdateHostKeys": "no",
+        "GlobalKnownHostsFile": f"{host.known_hosts} {_path(layout.known_hosts(host.name))}",
+        "RevokedHostKeys": _path(layout.revoked),
+        "IdentityFile": _path(layout.key(host.name)),
+        "CertificateFile": _path(layout.certificate(host.name)),
+        "IdentitiesOnly": "yes",
+        "AddKeysToAgent": "no",
+        **({"ProxyJump": f"{host.name}{VIA}"} if host.bastion else {}),
+    }
+    return _written(host.name, {key: value for key, value in lines.items() if key.lower() not in host.own}) + (
+        _way(host, layout) if host.bastion else ""
+    )
+
+
+def _way(host: PlainHost, layout: Layout) -> str:
+    """The bastion, by the certificate that leads to this host alone; nobody shares this connection."""
+    assert host.bastion is not None  # noqa: S101 - the caller asked
+    name, bastion = f"{host.name}{VIA}", host.bastion
+    return "\n" + _written(
+        name,
+        {
+            "HostName": bastion.address,
+            "Port": str(bastion.port),
+            "User": bastion.account,
+            "HostKeyAlias": bastion.name,
+            "StrictHostKeyChecking": "yes",
+            "UpdateHostKeys": "no",
+            "GlobalKnownHostsFile": f"{host.known_hosts} {_path(layout.known_hosts(name))}",
+            "RevokedHostKeys": _path(layout.revoked),
+            "IdentityFile": _path(layout.key(name)),
+            "CertificateFile": _path(layout.certificate(name)),
+            "IdentitiesOnly": "yes",
+            "AddKeysToAgent": "no",
+            "ControlMaster": "no",
+            "ControlPath": "none",
+        },
+    )
+
+
+def _written(name: str, lines: dict[str, str]) -> str:
+    return f"Host {name}\n" + "".join(f"    {keyword} {value.strip()}\n" for keyword, value in lines.items())
+
+
+def _path(path: Path) -> str:
+    """A path as one word; bare where it can be, because not every reader knows quotes."""
+    if "%" in str(path):
+        raise Failed("odd_path", f"ssh_config can't name the path {path}", hint="set XDG_RUNTIME_DIR to another folder")
+    return str(path) if _BARE.fullmatch(str(path)) else quoted(path)

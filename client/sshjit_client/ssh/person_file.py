@@ -1,0 +1,78 @@
+"""The person's ``~/.ssh/config`` for our own connections: without the line that ``ssh-jit config --write`` put first.
+
+What that line includes is for plain ssh: its blocks name plain ssh's certificates, and its accounts would pass for the
+person's own settings. So our connections read a copy without it, ``theirs`` beside their certificates, which is made
+anew when the file has changed. Without that line there is no copy, and ssh reads the file itself.
+Every connection loads this module: it imports only ``os``, which is loaded anyway.
+"""
+
+# ruff: noqa: PTH116, PTH118, PTH123  # importing pathlib costs more than everything here
+from __future__ import annotations
+
+import os
+
+ITSELF = "~/.ssh/config"
+COPY = "theirs"
+_OURS = (b"Include ", b"/ssh-jit/plain/")
+"""How our line begins, and what the path in it has."""
+_MOST = 4096
+
+
+def source() -> str:
+    """The file that ssh reads: in the home of the user database, whatever ``$HOME`` says. Empty: there is none."""
+    try:
+        import pwd  # noqa: PLC0415  # Windows has none
+
+        return os.path.join(pwd.getpwuid(os.getuid()).pw_dir, ".ssh", "config")
+    except (ImportError, KeyError):
+        return ""
+
+
+def without_ours(path: str) -> bytes | None:
+    """What a configuration holds besides our line; ``None``: it has no such line, or cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            first, rest = file.readline(_MOST), file.read()
+    except OSError:
+        return None
+    # An empty line takes the place of ours: ssh names lines by their numbers.
+    return b"\n" + rest if first.startswith(_OURS[0]) and _OURS[1] in first else None
+
+
+def refresh(folder: str) -> None:
+    """Makes the copy in a folder of certificates anew, if there is one and the file has changed since."""
+    held = _changed(os.path.join(folder, COPY))
+    if held is not None and held != (_changed(source()) or 0):
+        keep(folder)
+
+
+def keep(folder: str) -> str:
+    """Writes the copy, as old as the file, where one is needed; returns the path that our connections include."""
+    text, when = without_ours(source()), _changed(source()) or 0
+    path = os.path.join(folder, COPY)
+    if text is None and _changed(path) is None:
+        return ITSELF
+    from pathlib import Path  # noqa: PLC0415  # only once a certificate is new, or the file
+
+    from sshjit_client.storage import files  # noqa: PLC0415
+
+    files.write(Path(path), text if text is not None else _whole(), durable=False)
+    os.utime(path, ns=(when, when))
+    return path
+
+
+def _whole() -> bytes:
+    """The file as it is, once our line has gone from it; nothing if it has gone itself."""
+    try:
+        with open(source(), "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def _changed(path: str) -> int | None:
+    """When the file was changed last, in nanoseconds; ``None``: it is not there."""
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return None

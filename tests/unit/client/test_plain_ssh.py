@@ -1,0 +1,465 @@
+"""Plain ssh by the written configuration, on the real ssh: what is written, kept alive, and said where it cannot be."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pwd
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from sshjit import ca_protocol as m
+from sshjit.errors import Failed, Invalid
+from sshjit_client.plain_ssh import ensure, fast, person_config, putty, ssh_config
+from sshjit_client.plain_ssh.hosts import Bastion, PlainHost
+from sshjit_client.plain_ssh.layout import Layout
+from sshjit_client.plain_ssh.person_config import PersonConfig
+from sshjit_client.storage.machine import Machine
+from tests.support.client_server import ClientServer
+from tests.unit.client.conftest import Laptop
+
+RUN = Path("/run/plain")
+USER = pwd.getpwuid(os.getuid()).pw_name
+
+
+def config_of(laptop: Laptop) -> Path:
+    return Path(laptop.env["HOME"]) / ".ssh" / "config"
+
+
+def plain(laptop: Laptop) -> Path:
+    """The folder that ssh reads."""
+    return laptop.place / laptop.settings.name / "current" / "plain"
+
+
+def included(laptop: Laptop) -> Path:
+    return laptop.config / "plain" / f"{laptop.settings.name}.conf"
+
+
+def ssh(laptop: Laptop, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Plain ssh; ``-F`` names the file that it reads at this person's home."""
+    return subprocess.run(
+        ["ssh", "-F", str(config_of(laptop)), "-o", "BatchMode=yes", *words],
+        env={**laptop.env, "SHELL": "/bin/sh", **env},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+
+def write(laptop: Laptop) -> str:
+    """Signs in and writes the configuration; what was said. ssh itself reads the home in the user database."""
+    assert laptop.run("login").returncode == 0
+    done = laptop.run("config", "--write")
+    assert done.returncode == 8, done.stderr
+    assert "$HOME" in done.stderr
+    return done.stderr
+
+
+def test_plain_ssh_gets_in_and_renews_by_itself(laptop: Laptop, server: ClientServer) -> None:
+    said = write(laptop)
+    assert "web1" in said
+    done = ssh(laptop, "web1", "hello")
+    assert (done.stdout, done.stderr) == ("deploy: hello\n", "")
+    asked = len(server.calls)
+    assert ssh(laptop, "web1", "hello").stdout == "deploy: hello\n"
+    assert len(server.calls) == asked, "a certificate that lives costs no question"
+
+
+def test_the_person_s_own_file_keeps_every_byte(laptop: Laptop) -> None:
+    own = config_of(laptop)
+    own.parent.mkdir(parents=True, mode=0o700)
+    text = b"# mine, \xff without a last newline\r\nHost *\n\tServerAliveInterval 60"
+    own.write_bytes(text)
+    own.chmod(0o640)
+    write(laptop)
+    first, _, rest = own.read_bytes().partition(b"\n")
+    assert first.startswith(b"Include /")
+    assert rest == text
+    assert laptop.run("config", "--write").returncode == 8
+    assert own.read_bytes().partition(b"\n")[2] == text, "and once more, not twice"
+    assert laptop.run("config", "--remove").returncode == 0
+    assert own.read_bytes() == text
+    assert own.stat().st_mode & 0o777 == 0o640
+    assert not included(laptop).exists()
+
+
+def test_a_file_that_was_not_there_is_gone_again(laptop: Laptop) -> None:
+    write(laptop)
+    laptop.run("config", "--write")
+    assert config_of(laptop).stat().st_mode & 0o777 == 0o600
+    assert laptop.run("config", "--remove").returncode == 0
+    assert not config_of(laptop).exists()
+
+
+def test_an_empty_file_stays(laptop: Laptop) -> None:
+    own = config_of(laptop)
+    own.parent.mkdir(parents=True, mode=0o700)
+    own.touch()
+    write(laptop)
+    laptop.run("config", "--remove")
+    assert own.read_bytes() == b""
+
+
+def test_a_link_to_the_file_stays_a_link(laptop: Laptop, tmp_path: Path) -> None:
+    own, kept = config_of(laptop), tmp_path / "dotfiles"
+    own.parent.mkdir(parents=True, mode=0o700)
+    kept.write_text("Host *\n")
+    own.symlink_to(kept)
+    write(laptop)
+    assert own.is_symlink()
+    assert kept.read_text().startswith("Include ")
+
+
+def test_no_line_is_written_that_some_reader_of_the_file_chokes_on(laptop: Laptop) -> None:
+    write(laptop)
+    text = included(laptop).read_text()
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    assert not [line for line in lines if "=" in line or "," in line or "%h" in line or "%n" in line]
+    assert not [line for line in lines if "originalhost" in line.lower()]
+    sections = [line.split()[:3] for line in lines if line.startswith(("Host ", "Match "))]
+    names = [words[-1] for words in sections]
+    assert names == sorted(names)
+    assert [words[0] for words in sections] == ["Match", "Host"] * (len(sections) // 2), "Match first, for each name"
+    assert names[::2] == names[1::2]
+    bodies = {
+        line.split()[0]
+        for match in text.split("\nMatch ")[1:]
+        for line in match.split("\nHost ")[0].split("\n")[1:]
+        if line
+    }
+    assert bodies == {"CertificateFile"}, "nothing needed stands under Match"
+    assert {"web1", "web1.lab", "db1"} <= set(names)
+    assert "vault1" not in names, "what is denied is not there"
+
+
+def test_inline_is_plain_host_blocks(laptop: Laptop) -> None:
+    laptop.run("login")
+    done = laptop.run("config", "--inline", "web1")
+    assert done.returncode == 0, done.stderr
+    starts = [line for line in done.stdout.splitlines() if not line.startswith(" ")]
+    assert starts == ["Host web1"]
+    assert not config_of(laptop).exists()
+    assert laptop.run("config", "--inline", "vault1").returncode == 2
+
+
+def test_t43_what_the_person_s_own_file_says_of_a_host_stays(laptop: Laptop, server: ClientServer) -> None:
+    own = config_of(laptop)
+    own.parent.mkdir(parents=True, mode=0o700)
+    own.write_text("Host web1\n    User guest\n    HostName localhost\nHost *\n    User nobody\n")
+    write(laptop)
+    assert laptop.run("config", "--write").returncode == 8, "our own blocks are not taken for the person's"
+    values = ssh(laptop, "-G", "web1").stdout.splitlines()
+    assert "user guest" in values
+    assert "hostname localhost" in values
+    assert "hostkeyalias web1" in values
+    assert laptop.run("ensure", "web1").stderr.startswith("ssh-jit: guest@web1 until ")
+
+
+def test_no_account_is_asked_for_because_of_what_programs_pass(laptop: Laptop, server: ClientServer) -> None:
+    write(laptop)
+    for word in ("%r", USER, ""):
+        done = laptop.run("ensure", "web1", word)
+        assert done.stderr.startswith("ssh-jit: deploy@web1 until "), done.stderr
+        (plain(laptop) / "web1.live").unlink()
+    assert {server.view(request).login for request in server.requests()} == {"deploy"}
+
+
+def test_another_account_has_a_certificate_of_its_own_beside_the_usual_one(laptop: Laptop) -> None:
+    write(laptop)
+    assert ssh(laptop, "web1", "hello").stdout == "deploy: hello\n"
+    assert laptop.run("ensure", "web1", "guest").returncode == 0
+    values = ssh(laptop, "-G", "guest@web1").stdout.splitlines()
+    assert f"certificatefile {plain(laptop)}/%r@web1-cert.pub" in values
+    assert (plain(laptop) / "guest@web1-cert.pub").read_text() != (
+        plain(laptop) / "web1-cert.pub"
+    ).read_text()
+    assert ssh(laptop, "web1", "hello").stdout == "deploy: hello\n", "the usual one is as it was"
+
+
+def test_the_key_and_its_certificate_stand_side_by_side(laptop: Laptop) -> None:
+    laptop.run("login")
+    done = laptop.run("path", "web1")
+    assert done.returncode == 0, done.stderr
+    key, certificate, known_hosts = map(Path, done.stdout.split())
+    assert certificate == key.with_name(f"{key.name}-cert.pub")
+    assert key.name == "web1"
+    shown = subprocess.run(["ssh-keygen", "-L", "-f", certificate], capture_output=True, text=True, check=True).stdout
+    assert "deploy@web1" in shown
+    public = subprocess.run(["ssh-keygen", "-y", "-f", key], capture_output=True, text=True, check=True).stdout
+    assert public.split()[0] == "ssh-ed25519"
+    value = json.loads(laptop.run("path", "--json", "guest@web1").stdout)
+    assert Path(value["key"]).name == "guest@web1"
+    assert value["certificate"] == f"{value['key']}-cert.pub"
+    assert value["account"] == "guest"
+    lines = known_hosts.read_text().splitlines()[1:]
+    assert [line.split()[0] for line in lines] == ["@cert-authority"] * 2
+    patterns = [line.split()[1] for line in lines]
+    assert patterns[0] == "web1"
+    assert patterns[1].startswith("[web1]:"), "a line for each name, and none with two"
+
+
+def test_a_person_is_needed_and_is_told_in_one_line_what_to_type(laptop: Laptop, server: ClientServer) -> None:
+    stranger = laptop.run("ensure", "web1")
+    assert (stranger.returncode, stranger.stdout) == (7, "")
+    assert stranger.stderr == "ssh-jit: web1: you are not signed in; type: ssh-jit login\n"
+    write(laptop)
+    needs_reason = laptop.run("ensure", "db1")
+    assert needs_reason.returncode == 4
+    assert needs_reason.stderr == (
+        "ssh-jit: db1: rule \"database\" needs a reason; type: ssh-jit request --reason '…' postgres@db1\n"
+    )
+    assert server.requests() == [], "nobody is asked to approve what nobody requested"
+    assert "type: ssh-jit explain vault1" in laptop.run("ensure", "vault1").stderr
+    done = ssh(laptop, "db1", "hello")
+    assert "type: ssh-jit request --reason" in done.stderr, "ssh lets it through"
+
+
+def test_an_approved_grant_serves_plain_ssh(laptop: Laptop, server: ClientServer) -> None:
+    write(laptop)
+    assert laptop.run("request", "--reason", "INC-1", "db1").returncode == 0
+    (request,) = server.requests()
+    waits = laptop.run("ensure", "db1")
+    assert waits.returncode == 3
+    assert waits.stderr.endswith("waits for approval already; type: ssh-jit request --wait postgres@db1\n")
+    server.decide(request)
+    assert ssh(laptop, "db1", "hello").stdout == "postgres: hello\n"
+    assert server.requests() == [request]
+
+
+def test_t69_what_ssh_jit_itself_runs_does_not_start_it_again(laptop: Laptop, server: ClientServer) -> None:
+    write(laptop)
+    asked = len(server.calls)
+    assert ssh(laptop, "-G", "web1", **{fast.GUARD: "1"}).returncode == 0
+    assert len(server.calls) == asked
+    assert laptop.run("-F", str(config_of(laptop)), "web1", "hello").stdout == "deploy: hello\n"
+
+
+def test_t91_a_certificate_that_is_over_is_shown_to_nobody(laptop: Laptop, server: ClientServer) -> None:
+    write(laptop)
+    assert laptop.run("ensure", "web1").returncode == 0
+    live = plain(laptop) / "web1.live"
+    live.write_text(
+        live.read_text().replace(str(json.loads(laptop.run("path", "--json", "web1").stdout)["until"]), "1")
+    )
+    server.away()
+    assert laptop.run("ensure", "web1").returncode == 8
+    assert not (plain(laptop) / "web1-cert.pub").exists()
+    server.away(away=False)
+    assert ssh(laptop, "web1", "hello").stdout == "deploy: hello\n"
+
+
+def test_twenty_at_once_get_one_certificate(laptop: Laptop, server: ClientServer) -> None:
+    write(laptop)
+    asked = len(server.calls)
+    running = [laptop.start("ensure", "web1") for _ in range(20)]
+    assert [process.wait(60) for process in running] == [0] * 20
+    for process in running:
+        process.communicate()
+    assert [call for call in server.calls[asked:] if call == "POST /api/v1/requests"] == ["POST /api/v1/requests"]
+
+
+def test_signing_out_and_ending_access_take_the_certificates_away(laptop: Laptop) -> None:
+    write(laptop)
+    assert laptop.run("ensure", "web1").returncode == 0
+    assert laptop.run("done", "web1").returncode == 0
+    assert not (plain(laptop) / "web1.live").exists()
+    assert laptop.run("ensure", "web1").returncode == 0
+    assert laptop.run("logout").returncode == 0
+    assert not (plain(laptop)).exists()
+
+
+def test_nothing_waits_for_a_server_that_does_not_answer(laptop: Laptop, monkeypatch: pytest.MonkeyPatch) -> None:
+    laptop.run("login")
+    path = laptop.state / "session.json"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        session = json.loads(path.read_text())
+        path.write_text(json.dumps(session | {"url": f"http://127.0.0.1:{silent.getsockname()[1]}"}))
+        monkeypatch.setattr(ensure, "MOST", 0.5)
+        with pytest.raises(Failed, match="no certificate for web1") as raised:
+            ensure.ensure(Machine.here(laptop.env), "web1")
+    assert raised.value.hint == "ssh-jit web1"
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_t51_nothing_from_a_lying_server_becomes_a_line_of_its_own(laptop: Laptop, server: ClientServer) -> None:
+    """Names, addresses and accounts are those, or the host is left out."""
+    laptop.run("login")
+    evil = "\n    ProxyCommand touch /tmp/evil"
+
+    def lie(path: str, value: Any) -> Any:
+        for host in value.get("hosts", ()) if path.endswith("/hosts") else ():
+            if host["name"] == "db1":
+                host["address"] += evil
+            host["aliases"] = [*host["aliases"], f"web9{evil}", "*", "web*", "-oProxyCommand=x", "a b"]
+        if path.endswith("/explain") and "web2" in value["hosts"]:
+            value["login"] += evil
+        return value
+
+    server.host("web2", 1)
+    server.alter = lie
+    text = laptop.run("config").stdout
+    assert "ProxyCommand" not in text
+    assert [line for line in text.splitlines() if line.startswith("Host ")] == ["Host web1", "Host web1.lab"]
+
+
+def test_t40_an_account_is_a_word_to_the_shell(laptop: Laptop, tmp_path: Path) -> None:
+    write(laptop)
+    for account in (f"x;touch${{IFS}}{tmp_path}/run", f"$(touch {tmp_path}/run)", f"`touch {tmp_path}/run`", "a|b&c"):
+        ssh(laptop, "-l", account, "web1", "hello")
+        ssh(laptop, "-o", f"User={account}", "-G", "web1")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_host_that_moved_is_followed(laptop: Laptop, server: ClientServer) -> None:
+    write(laptop)
+    server.say(m.RemoveHost("web1", "moves", None, None), m.Done, "admin")
+    server.host("web1", 1)
+    assert "has moved" in laptop.run("ensure", "web1").stderr
+    assert "\n    Port 1\n" in laptop.run("config").stdout
+    assert "port 1" in ssh(laptop, "-G", "web1").stdout.splitlines()
+
+
+def test_the_live_path_loads_nothing_that_the_interpreter_has_not_loaded(laptop: Laptop) -> None:
+    laptop.run("login")
+    assert laptop.run("ensure", "web1").returncode == 0
+    command = [sys.executable, "-IS", "-X", "importtime"]
+    fast_path = [fast.__file__, str(plain(laptop)), "ensure", "web1", "%r"]
+    ours = _loaded([*command, *fast_path])
+    assert ours <= _loaded([*command, "-c", "import os, sys, time"])
+    whole = subprocess.run(
+        [sys.executable, "-IS", *fast_path[:-1], "nobody"], env=laptop.env, capture_output=True, text=True, check=False
+    )
+    assert whole.returncode == 4
+    assert whole.stderr.startswith("ssh-jit: web1: "), "the whole client takes its place"
+
+
+def _loaded(command: list[str]) -> set[str]:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda f: f.chmod(0o755), lambda f: (f / "web1.live").write_text("- soon\n\n- 1 2\n")]
+)
+def test_what_is_not_to_be_trusted_counts_as_nothing(
+    tmp_path: Path, spoil: Callable[[Path], object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "plain"
+    folder.mkdir(mode=0o700)
+    (folder / "web1.live").write_text(f"- {int(time.time()) + 60}\n")
+    assert fast.lives(str(folder), "web1", "-")
+    spoil(folder)
+    with contextlib.suppress(ValueError, IndexError):
+        assert not fast.lives(str(folder), "web1", "-")
+
+
+def test_an_end_that_is_near_is_none(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    (tmp_path / "web1.live").write_text(f"- {int(time.time()) + fast.SPARE - 1}\n")
+    assert not fast.lives(str(tmp_path), "web1", "-")
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("Host a\n    Include {}\n", [(2, "Host a")]),
+        ("Match exec true\nhost b\ninclude other {}\n", [(3, "host b")]),
+        ("{first}Include {}\n", [(2, "")]),
+        ("{first}Host a\nInclude elsewhere\n", []),
+        ('Host a\n\tInclude "{}"\n', [(2, "Host a")]),
+    ],
+)
+def test_an_include_in_the_wrong_place_is_found(tmp_path: Path, text: str, lines: list[tuple[int, str]]) -> None:
+    included = tmp_path / "ssh_config"
+    (tmp_path / ".ssh").mkdir()
+    written = text.replace("{first}", person_config.line(included).decode()).replace("{}", str(included))
+    (tmp_path / ".ssh" / "config").write_text(written)
+    assert PersonConfig.read(tmp_path).misplaced(included) == lines
+
+
+def test_the_check_says_where_it_stands_and_what_is_wrong(laptop: Laptop) -> None:
+    write(laptop)
+    own = config_of(laptop)
+    own.write_text(f"Host other\n{own.read_text()}")
+    done = laptop.run("config", "--check")
+    assert done.returncode == 8
+    assert "line 2 of" in done.stderr
+    assert "under 'Host other': there ssh runs its commands and applies nothing" in done.stderr
+    assert "does not include" in done.stderr
+    assert "line 2 of" in " ".join(laptop.run("doctor", "--no-trial").stdout.split())
+
+
+@pytest.mark.parametrize("odd", ["my=venv", "100%", 'a"b', "a'b", "$(x)"])
+def test_a_path_that_readers_choke_on_is_refused(odd: str) -> None:
+    layout = Layout(RUN, RUN, RUN, Path("/") / odd / "python", Path("/fast.py"))
+    with pytest.raises(Failed, match="can't run"):
+        ssh_config.included([PlainHost("web1", "127.0.0.1", 22, "deploy")], layout)
+
+
+def test_a_path_with_blanks_is_quoted(tmp_path: Path) -> None:
+    folder = tmp_path / "with blanks"
+    layout = Layout(folder, folder / "revoked", folder, Path("/my venv/python"), Path("/fast.py"))
+    text = ssh_config.included([PlainHost("web1", "127.0.0.1", 22, "deploy")], layout)
+    path = tmp_path / "config"
+    path.write_text(text)
+    done = subprocess.run(["ssh", "-G", "-F", path, "web1"], capture_output=True, text=True, check=True)
+    assert f"identityfile {folder}/web1" in done.stdout.splitlines()
+    assert "exec \"'/my venv/python' -IS" in text
+
+
+def test_the_way_through_a_bastion_is_a_host_of_its_own() -> None:
+    layout = Layout(RUN, RUN, RUN, Path("/python"), Path("/fast.py"))
+    host = PlainHost("app1", "10.0.0.5", 22, "deploy", Bastion("gate", "192.0.2.1", 2222, "jump"))
+    text = ssh_config.inline([host], layout)
+    assert "    ProxyJump app1~via\n" in text
+    way = text.partition("Host app1~via\n")[2]
+    assert "    HostName 192.0.2.1\n    Port 2222\n    User jump\n    HostKeyAlias gate\n" in way
+    assert "    CertificateFile /run/plain/app1~via-cert.pub\n" in way
+    assert "    ControlPath none\n" in way
+
+
+PPK = """PuTTY-User-Key-File-3: ssh-ed25519
+Encryption: none
+Comment: ssh-jit
+Public-Lines: 2
+AAAAC3NzaC1lZDI1NTE5AAAAIAOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQS
+VTG4
+Private-Lines: 1
+AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f
+Private-MAC: b30201a38d591ca0f824efd907e1a3c455b214a428dcab0e6c8e5f010dfa20c1
+"""
+
+
+def test_putty_s_own_converter_writes_the_same(tmp_path: Path) -> None:
+    """``puttygen`` 0.78 made this of the same key; the comment is ours."""
+    key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+    (tmp_path / "key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
+    assert putty.private_key(tmp_path / "key") == PPK
+
+
+def test_other_keys_are_left_to_puttygen(tmp_path: Path) -> None:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ecdsa", "-N", "", "-f", tmp_path / "key"], check=True)
+    with pytest.raises(Invalid) as raised:
+        putty.private_key(tmp_path / "key")
+    assert raised.value.hint.startswith("puttygen ")
+
+
+def test_export_writes_a_file_that_only_the_person_reads(laptop: Laptop) -> None:
+    laptop.run("login")
+    done = laptop.run("export", "--format", "pageant", "web1")
+    path = Path(done.stdout.strip())
+    assert path.read_text().startswith("PuTTY-User-Key-File-3: ssh-ed25519-cert-v01@openssh.com\n")
+    assert path.stat().st_mode & 0o777 == 0o600
