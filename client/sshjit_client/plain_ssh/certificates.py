@@ -18,7 +18,7 @@ from sshjit.bundle import Bundle
 from sshjit.errors import Invalid
 from sshjit_client.connecting.certificate import CheckedCertificate
 from sshjit_client.plain_ssh.fast import SPARE
-from sshjit_client.plain_ssh.layout import VIA, Layout
+from sshjit_client.plain_ssh.layout import Layout, way_to
 from sshjit_client.ssh import known_hosts
 from sshjit_client.storage import files
 
@@ -74,7 +74,7 @@ def keep(
         files.link(layout.key(stem), key)
         files.write(layout.certificate(stem), f"{checked.line}\n", durable=False)
     if checked.bastion is not None:
-        way, bastion = f"{name}{VIA}", checked.bastion
+        way, bastion = way_to(name), checked.bastion
         files.link(layout.key(way), key)
         files.write(layout.certificate(way), f"{bastion.line}\n", durable=False)
         files.write(layout.known_hosts(way), known_hosts.text(bundle, bastion.host, bastion.port), durable=False)
@@ -89,7 +89,7 @@ def remove_dead(layout: Layout, name: str, account: str) -> None:
     """
     if live(layout, name, account):
         return
-    for stem in [name, f"{name}{VIA}"] if account == NO_ACCOUNT else [f"{account}@{name}"]:
+    for stem in [name, way_to(name)] if account == NO_ACCOUNT else [f"{account}@{name}"]:
         for path in (layout.key(stem), layout.certificate(stem)):
             path.unlink(missing_ok=True)
 

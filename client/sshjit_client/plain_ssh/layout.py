@@ -11,8 +11,11 @@ from sshjit_client.storage import paths
 from sshjit_client.storage.machine import Machine
 
 LIVE = ".live"
-VIA = "~via"
-"""What the name of the way through a bastion ends with; no host has a ``~`` in its name."""
+
+
+def way_to(name: str) -> str:
+    """What the way through a bastion to this name is called: no host has a ``~``, and ``ProxyJump`` takes no ``:``."""
+    return f"{name.replace(':', '_')}~via"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sshjit.errors import Failed
 from sshjit_client.plain_ssh.hosts import PlainHost
-from sshjit_client.plain_ssh.layout import VIA, Layout
+from sshjit_client.plain_ssh.layout import Layout, way_to
 from sshjit_client.ssh.sshconfig import quoted
 
 HEAD = "# written by ssh-jit config --write, which replaces it; ssh-jit config --remove removes it\n"
@@ -68,7 +68,7 @@ def block(host: PlainHost, layout: Layout) -> str:
         "CertificateFile": _path(layout.certificate(host.name)),
         "IdentitiesOnly": "yes",
         "AddKeysToAgent": "no",
-        **({"ProxyJump": f"{host.name}{VIA}"} if host.bastion else {}),
+        **({"ProxyJump": way_to(host.name)} if host.bastion else {}),
     }
     return _written(host.name, {key: value for key, value in lines.items() if key.lower() not in host.own}) + (
         _way(host, layout) if host.bastion else ""
@@ -78,7 +78,7 @@ def block(host: PlainHost, layout: Layout) -> str:
 def _way(host: PlainHost, layout: Layout) -> str:
     """The bastion, by the certificate that leads to this host alone; nobody shares this connection."""
     assert host.bastion is not None  # noqa: S101 - the caller asked
-    name, bastion = f"{host.name}{VIA}", host.bastion
+    name, bastion = way_to(host.name), host.bastion
     return "\n" + _written(
         name,
         {

@@ -420,15 +420,19 @@ def test_a_path_with_blanks_is_quoted(tmp_path: Path) -> None:
     assert "exec \"'/my venv/python' -IS" in text
 
 
-def test_the_way_through_a_bastion_is_a_host_of_its_own() -> None:
+@pytest.mark.parametrize(("name", "called"), [("app1", "app1~via"), ("10.0.0.5", "10.0.0.5~via"), ("::5", "__5~via")])
+def test_the_way_through_a_bastion_is_a_host_of_its_own(tmp_path: Path, name: str, called: str) -> None:
     layout = Layout(RUN, RUN, RUN, Path("/python"), Path("/fast.py"))
-    host = PlainHost("app1", "10.0.0.5", 22, "deploy", Bastion("gate", "192.0.2.1", 2222, "jump"))
+    host = PlainHost(name, "10.0.0.5", 22, "deploy", Bastion("gate", "192.0.2.1", 2222, "jump"))
     text = ssh_config.inline([host], layout)
-    assert "    ProxyJump app1~via\n" in text
-    way = text.partition("Host app1~via\n")[2]
+    assert f"    ProxyJump {called}\n" in text
+    way = text.partition(f"Host {called}\n")[2]
     assert "    HostName 192.0.2.1\n    Port 2222\n    User jump\n    HostKeyAlias gate\n" in way
-    assert "    CertificateFile /run/plain/app1~via-cert.pub\n" in way
+    assert f"    CertificateFile /run/plain/{called}-cert.pub\n" in way
     assert "    ControlPath none\n" in way
+    (tmp_path / "config").write_text(text)
+    for each in (name, called):
+        subprocess.run(["ssh", "-G", "-F", tmp_path / "config", each], capture_output=True, check=True)
 
 
 PPK = """PuTTY-User-Key-File-3: ssh-ed25519
