@@ -73,9 +73,8 @@ class Machine:
         """The folders of the current sign-in (``paths.login_folders``)."""
         return [Path(folder) for folder in paths.login_folders(self.environ, self.settings().name)]
 
-        for folder in self.login_folders():
-            for kind in ("open", "plain"):
-                shutil.rmtree(folder / kind, ignore_errors=True)
+    def in_login(self, session: Session, act: Callable[[Path], T]) -> T:
+        """What ``act`` returns in the first folder of a sign-in where it can write.
 
         Raises:
             Failed: ``no_folder``.
