@@ -19,6 +19,7 @@ from sshjit_client.console.exit_codes import ExitCode
 from sshjit_client.console.helptext import EXPLAIN, REQUEST
 from sshjit_client.identity import installation, signed_request
 from sshjit_client.option_parser import Act, Build, Options, Parser
+from sshjit_client.plain_ssh import certificates
 from sshjit_client.requests import earlier_request, reason_prompt, request_args, request_text, run_options, waiting
 from sshjit_client.requests.request_args import RequestArgs
 from sshjit_client.requests.request_details import print_request
@@ -172,6 +173,7 @@ def done(machine: Machine, options: Options) -> int:
     ended = [api.close("end", grant.id) for grant in grants]
     for folder in machine.login_folders():
         certificate.remove_of(folder / "open", {grant.id for grant in grants})
+        certificates.drop(folder / "plain", {grant.id for grant in grants})
     if options.json:
         json_output.print_json(machine.terminal, {"requests": wire.encode(tuple(ended))})
     for request in ended:

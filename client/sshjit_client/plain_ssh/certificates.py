@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from sshjit.bundle import Bundle
 from sshjit.errors import Invalid
 from sshjit_client.connecting.certificate import CheckedCertificate
 from sshjit_client.plain_ssh.fast import SPARE
-from sshjit_client.plain_ssh.layout import Layout, way_to
+from sshjit_client.plain_ssh.layout import LIVE, Layout, way_to
 from sshjit_client.ssh import known_hosts
 from sshjit_client.storage import files
 
@@ -92,6 +93,19 @@ def remove_dead(layout: Layout, name: str, account: str) -> None:
     for stem in [name, way_to(name)] if account == NO_ACCOUNT else [f"{account}@{name}"]:
         for path in (layout.key(stem), layout.certificate(stem)):
             path.unlink(missing_ok=True)
+
+
+def drop(folder: Path, requests: Collection[str]) -> None:
+    """Removes the certificates of these requests, which are over: hosts refuse them from now on."""
+    for path in folder.glob("*-cert.pub"):
+        try:
+            held = sshcert.parse_line(path.read_text("ascii"))[0]
+        except (OSError, UnicodeDecodeError, Invalid):
+            continue
+        if held.key_id.partition(" ")[0] in requests:
+            stem = path.name.removesuffix("-cert.pub")
+            for gone in (path.with_name(f"{stem.rpartition('@')[2]}{LIVE}"), path, path.with_name(stem)):
+                gone.unlink(missing_ok=True)
 
 
 def _lines(layout: Layout, name: str) -> list[tuple[str, int]]:

@@ -183,9 +183,7 @@ def test_another_account_has_a_certificate_of_its_own_beside_the_usual_one(lapto
     assert laptop.run("ensure", "web1", "guest").returncode == 0
     values = ssh(laptop, "-G", "guest@web1").stdout.splitlines()
     assert f"certificatefile {plain(laptop)}/%r@web1-cert.pub" in values
-    assert (plain(laptop) / "guest@web1-cert.pub").read_text() != (
-        plain(laptop) / "web1-cert.pub"
-    ).read_text()
+    assert (plain(laptop) / "guest@web1-cert.pub").read_text() != (plain(laptop) / "web1-cert.pub").read_text()
     assert ssh(laptop, "web1", "hello").stdout == "deploy: hello\n", "the usual one is as it was"
 
 
@@ -274,6 +272,13 @@ def test_twenty_at_once_get_one_certificate(laptop: Laptop, server: ClientServer
 def test_signing_out_and_ending_access_take_the_certificates_away(laptop: Laptop) -> None:
     write(laptop)
     assert laptop.run("ensure", "web1").returncode == 0
+    assert laptop.run("ensure", "web1", "guest").returncode == 0
+    request = laptop.run("requests").stdout.splitlines()
+    for line in request:
+        if "guest" in line:
+            assert laptop.run("done", line.split()[0]).returncode == 0
+    assert ssh(laptop, "web1", "hello").stdout == "deploy: hello\n", "only what was ended is gone"
+    assert not (plain(laptop) / "guest@web1-cert.pub").exists()
     assert laptop.run("done", "web1").returncode == 0
     assert not (plain(laptop) / "web1.live").exists()
     assert laptop.run("ensure", "web1").returncode == 0
