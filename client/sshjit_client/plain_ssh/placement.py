@@ -32,7 +32,7 @@ def findings(there: Layout, person: PersonConfig) -> list[str]:
 def _asked(name: str, there: Layout, person: PersonConfig) -> list[str]:
     """What ssh says itself."""
     try:
-        applied = openssh.RunningQuery(["--", name], "Include ~/.ssh/config\n").answer().get("identityfile")
+        applied = openssh.RunningQuery(["--", name], None).answer().get("identityfile")
     except SshJitError as error:
         return [f"ssh refuses its configuration: {error}"]
     if applied == str(there.key(name)):

@@ -83,8 +83,10 @@ def verify(line: str, namespace: str, data: bytes, signature: str) -> bool:
 class RunningQuery:
     """A running ``ssh -G``. It takes about as long as loading our own modules."""
 
-    def __init__(self, words: list[str], config: str) -> None:
-        """Starts it with all words for ssh, since ``-s`` and ``-f`` want a command. ``config``: the text of the file.
+    def __init__(self, words: list[str], config: str | None) -> None:
+        """Starts it with all words for ssh, since ``-s`` and ``-f`` want a command.
+
+        ``config``: the text of the file; ``None``: ssh's own files, by the home of the user database.
 
         Raises:
             Failed: ``asked_itself``: such a question of ours runs us.
@@ -93,8 +95,8 @@ class RunningQuery:
         if os.environ.get(program.INSIDE):
             text = "ssh-jit asks ssh about a connection, and your ssh configuration (Match exec) runs ssh-jit for it"
             raise Failed("asked_itself", text, hint="let it run nothing of ssh-jit but `ssh-jit ensure`")
-        self._text = config.encode("utf-8", "surrogateescape")
-        asked = ["-G", "-F", "/dev/stdin", *words]
+        self._text = (config or "").encode("utf-8", "surrogateescape")
+        asked = ["-G", *([] if config is None else ["-F", "/dev/stdin"]), *words]
         try:
             path, environ = program.command(asked)
         except program.NoSsh as error:

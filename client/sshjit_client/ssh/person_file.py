@@ -6,7 +6,7 @@ anew when the file has changed. Without that line there is no copy, and ssh read
 Every connection loads this module: it imports only ``os``, which is loaded anyway.
 """
 
-# ruff: noqa: PTH116, PTH118, PTH123  # importing pathlib costs more than everything here
+# ruff: noqa: PTH111, PTH116, PTH117, PTH118, PTH123  # importing pathlib costs more than everything here
 from __future__ import annotations
 
 import os
@@ -19,13 +19,9 @@ _MOST = 4096
 
 
 def source() -> str:
-    """The file that ssh reads: in the home of the user database, whatever ``$HOME`` says. Empty: there is none."""
-    try:
-        import pwd  # noqa: PLC0415  # Windows has none
-
-        return os.path.join(pwd.getpwuid(os.getuid()).pw_dir, ".ssh", "config")
-    except (ImportError, KeyError):
-        return ""
+    """The file that ``Include ~/.ssh/config`` means: by ``$HOME``, as ssh reads it there. Empty: there is none."""
+    home = os.path.expanduser("~")
+    return os.path.join(home, ".ssh", "config") if os.path.isabs(home) else ""
 
 
 def without_ours(path: str) -> bytes | None:

@@ -134,7 +134,7 @@ def test_the_fast_path_loads_nothing_heavy(tmp_path: Path, installations: tuple[
         "sshjit_client",
         *(f"sshjit_client.{name}" for name in ("__main__", "ssh", "storage")),
         *(f"sshjit_client.{name}" for name in ("ssh.certificate_index", "ssh.connection_args")),
-        *(f"sshjit_client.{name}" for name in ("ssh.program", "storage.paths")),
+        *(f"sshjit_client.{name}" for name in ("ssh.person_file", "ssh.program", "storage.paths")),
     }
     assert set(done.stderr.split()) <= ours | {"__future__"}
     assert ours <= set(done.stderr.split())
