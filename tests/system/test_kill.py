@@ -32,7 +32,7 @@ class Murderous(Stage):
         outcome = Stage.types(self, who, command, code=code, has=has, lacks=lacks)
         if self.lab.ca.paused:
             return outcome
-        for path in self.lab.paths.people.glob("*/run/ssh-jit/open/*-cert.pub"):
+        for path in self.lab.paths.people.glob("*/run/ssh-jit/*/logins/*/open/*-cert.pub"):
             self.left[serial(self.lab, path)] = hashlib.sha256(
                 base64.b64decode(path.read_text().split()[1])
             ).hexdigest()

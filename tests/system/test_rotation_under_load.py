@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from demo.lab import Lab
+from demo.lab.lab import serves
 from demo.lab.people import Person
 from sshjit import ca_protocol as m
 from sshjit import sshkey
@@ -107,6 +108,7 @@ def lab(tmp_path: Path) -> Iterator[tuple[Lab, Token]]:
         found.operator.env.update(token.environment)  # type: ignore[attr-defined]  # a dict, and the CA's own
         found.ca.kill()
         found.ca.start()
+        wait_until(lambda: serves(found.ports.web), "the CA has not reached the providers again")
         with pytest.MonkeyPatch.context() as patch:
             for name, value in token.environment.items():
                 patch.setenv(name, value)
