@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from sshjit import names
 from sshjit.policy.compiled import Policy
 from sshjit.policy.index import Index, first, members
 from sshjit.policy.model import OWN, SYSTEM_LOGINS, AllowRule
 from sshjit.policy.roles import denied_roles, role_ends
-from sshjit.policy.types import Ask, Host, Subject
+from sshjit.policy.types import Host, Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,23 @@ def make_query(
     return Query(policy, roles, unix_name, hosts, login, action, break_glass, now, denied, address)
 
 
-def ask_query(policy: Policy, subject: Subject, hosts: Sequence[Host], ask: Ask, now: int) -> Query:
+class Asked(Protocol):
+    """What is asked for, or was (``Ask``, ``reevaluate.Granted``): as much of it as decides which rules it meets."""
+
+    # ruff: noqa: D102 - each is the field of that name
+    @property
+    def login(self) -> str | None: ...
+    @property
+    def action(self) -> str: ...
+    @property
+    def break_glass(self) -> bool: ...
+    @property
+    def start(self) -> int | None: ...
+    @property
+    def address(self) -> str | None: ...
+
+
+def ask_query(policy: Policy, subject: Subject, hosts: Sequence[Host], ask: Asked, now: int) -> Query:
     """The query that an ask makes: rules, hours and roles are those of its start, if that is later than ``now``."""
     at = now if ask.start is None else max(now, ask.start)
     return make_query(

@@ -24,7 +24,7 @@ from sshjit.policy.compiled import Policy
 from sshjit.policy.evaluate import common_rule, kept_until, unmatched, window_end
 from sshjit.policy.model import CLIENT, AllowRule
 from sshjit.policy.networks import comes_from
-from sshjit.policy.query import Query, deciding_deny, first_allows, make_query
+from sshjit.policy.query import Query, ask_query, deciding_deny, first_allows
 from sshjit.policy.refusals import changed_action, denied_by, different_rules, malformed, not_kept
 from sshjit.policy.requirements import wrong_reason
 from sshjit.policy.types import Ask, Bounds, Changed, Denied, Host, Subject
@@ -102,17 +102,7 @@ def reevaluate(
 
     Of access that begins later, the rules, denies and roles of its beginning decide.
     """
-    at = now if granted.start is None else max(now, granted.start)
-    query = make_query(
-        policy,
-        subject,
-        hosts,
-        login=granted.login,
-        action=granted.action,
-        break_glass=granted.break_glass,
-        now=at,
-        address=granted.address,
-    )
+    query = ask_query(policy, subject, hosts, granted, now)
     if granted.kept_for and held.opens is not None:
         return _kept(query, granted)
     numbers = first_allows(query)

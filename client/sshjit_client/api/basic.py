@@ -33,6 +33,10 @@ _GATEWAY = {
 _TRY_LATER = "try again in a minute; if it goes on, tell the operator"
 
 
+SAME_CLOCK = 2
+"""Seconds of difference between two clocks that are none: a ``Date`` header has whole seconds."""
+
+
 class Away(Failed):
     """The server or the CA can't be reached. ``run.py`` adds what still works, where there is something."""
 
@@ -49,6 +53,11 @@ class BasicApi:
         self.token = token
         self.skew = 0
         self.version = 0
+
+    @property
+    def certain_skew(self) -> int:
+        """The ``skew``, where it is certain that there is one; else 0."""
+        return self.skew if abs(self.skew) > SAME_CLOCK else 0
 
     def login(self, proof: LoginBody) -> LoggedIn:
         """Sends the proof of a sign-in; the server answers with a token."""

@@ -9,6 +9,7 @@ from sshjit.api.views import RequestState, RequestView
 from sshjit.errors import FAMILIES, SshJitError
 from sshjit.terminal_text import fitted, inert, wrap
 from sshjit_client import host_certificates, trusted_bundle
+from sshjit_client.api.basic import SAME_CLOCK
 from sshjit_client.api.full import FullApi
 from sshjit_client.commands import kept_certificates
 from sshjit_client.commands.kept_certificates import Kept
@@ -183,7 +184,7 @@ def _bundle(machine: Machine) -> str:
 
 
 def _clock(skew: int) -> str:
-    if abs(skew) <= 2:
+    if abs(skew) <= SAME_CLOCK:
         return "agrees with the server"
     way = "behind" if skew > 0 else "ahead of"
     return f"{durations.show(abs(skew))} {way} the server; hosts check certificates by their own clock"

@@ -256,13 +256,17 @@ def remove(path: Path) -> None:
 def remove_of(folder: Path, requests: Collection[str]) -> None:
     """Removes the certificates of these requests, which are over; and those of which nobody can say whose they are."""
     for path in folder.glob("*.conf"):
-        try:
-            written = path.with_name(f"{path.name.removesuffix('.conf')}-cert.pub").read_text("ascii")
-            over = sshcert.parse_line(written)[0].key_id.partition(" ")[0] in requests
-        except (OSError, ValueError, Invalid):
-            over = True
-        if over:
+        request = request_of(path.with_name(f"{path.name.removesuffix('.conf')}-cert.pub"))
+        if request is None or request in requests:
             remove(path)
+
+
+def request_of(certificate: Path) -> str | None:
+    """The request that a kept certificate is of, by its key id; ``None`` where nobody can say."""
+    try:
+        return sshcert.parse_line(certificate.read_text("ascii"))[0].key_id.partition(" ")[0]
+    except (OSError, ValueError, Invalid):
+        return None
 
 
 def _remove(path: Path) -> None:

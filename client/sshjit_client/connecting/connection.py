@@ -142,7 +142,7 @@ def access(machine: Machine, args: ConnectionArgs, query: RunningQuery | None = 
     if own.lax:
         machine.terminal.say(f"this connection ignores your {own.lax}: ssh-jit accepts no host key that it can't check")
     host_names.add(machine, host)
-    skew, rule, reason = _skew(api.skew), reply.request.rule, reply.request.reason
+    skew, rule, reason = api.certain_skew, reply.request.rule, reply.request.reason
 
     def write(folder: Path) -> Path:
         needed = sshconfig.Files(Path(session.key), revoked, folder)
@@ -275,8 +275,3 @@ def _wait(machine: Machine, api: BasicApi, reply: AskReply, *, wait: bool) -> Ce
     elif request.state is not RequestState.APPROVED:
         raise waiting.over(request)
     return api.certificate(request.id)
-
-
-def _skew(seconds: int) -> int:
-    """A ``Date`` header has whole seconds: a difference of two or less is none."""
-    return seconds if abs(seconds) > 2 else 0

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from sshjit import durations
 from sshjit_client import trusted_bundle
+from sshjit_client.api.basic import SAME_CLOCK
 from sshjit_client.console.times import at
 from sshjit_client.diagnosis.finding import Finding
 from sshjit_client.storage.machine import Machine, Session
@@ -55,7 +56,7 @@ def sign_in(machine: Machine) -> Iterator[Finding]:
 
 def clock(skew: int) -> Finding:
     """This clock against the server's: a certificate is dated by the CA's, and a host reads it by its own."""
-    if abs(skew) <= 2:
+    if abs(skew) <= SAME_CLOCK:
         return Finding("ok", "clock", "agrees with the server's; a host checks certificates by its own")
     way = "behind" if skew > 0 else "ahead of"
     text = f"this clock is {durations.show(abs(skew))} {way} the server's"

@@ -17,7 +17,7 @@ from pathlib import Path
 from sshjit import sshcert
 from sshjit.bundle import Bundle
 from sshjit.errors import Invalid
-from sshjit_client.connecting.certificate import CheckedCertificate
+from sshjit_client.connecting.certificate import CheckedCertificate, request_of
 from sshjit_client.plain_ssh.fast import SPARE
 from sshjit_client.plain_ssh.layout import LIVE, Layout, way_to
 from sshjit_client.ssh import known_hosts
@@ -98,11 +98,7 @@ def remove_dead(layout: Layout, name: str, account: str) -> None:
 def drop(folder: Path, requests: Collection[str]) -> None:
     """Removes the certificates of these requests, which are over: hosts refuse them from now on."""
     for path in folder.glob("*-cert.pub"):
-        try:
-            held = sshcert.parse_line(path.read_text("ascii"))[0]
-        except (OSError, UnicodeDecodeError, Invalid):
-            continue
-        if held.key_id.partition(" ")[0] in requests:
+        if request_of(path) in requests:
             stem = path.name.removesuffix("-cert.pub")
             for gone in (path.with_name(f"{stem.rpartition('@')[2]}{LIVE}"), path, path.with_name(stem)):
                 gone.unlink(missing_ok=True)

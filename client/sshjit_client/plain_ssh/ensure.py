@@ -33,9 +33,6 @@ from sshjit_client.storage.machine import Machine, Session
 MOST = 8
 """Seconds after which we give up: whoever types ``ssh web1`` waits for us."""
 
-_WHOLE_SECONDS = 2
-"""A difference of the clocks that is none: a ``Date`` header has whole seconds."""
-
 
 def ensure(machine: Machine, typed: str, account: str = "") -> Pair:
     """A certificate that lives, for this name; with ``account``, for that one.
@@ -70,7 +67,7 @@ def _draw(machine: Machine, session: Session, there: Layout, name: str, wanted: 
     bundle = trusted_bundle.current(machine, machine.settings()).bundle
     checked = certificate.check(view, session.public, name, account, bundle)
     usual = wanted is None or (known is not None and wanted == known.account)
-    until = checked.valid_before - (api.skew if abs(api.skew) > _WHOLE_SECONDS else 0)
+    until = checked.valid_before - api.certain_skew
     certificates.keep(there, name, checked, bundle, Path(session.key), until=until, usual=usual)
     if written and known:
         _follow(machine, there, written, known, checked)
