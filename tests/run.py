@@ -2,8 +2,8 @@
 
 Standard library only. Decides what counts as passing: every folder has tests, none fails, none is skipped. With
 ``--install`` the system packages that tests need come first (``tests/packages.py``). Names on the command line choose
-folders: ``unit``, ``unit/sshjit``, ``architecture`` (the files directly in ``tests/``), ``vectors``, ``integration``,
-``system``, ``browser``. After the table stand the tests that failed, each with the end of what it said, so that the end
+folders: ``unit``, ``unit/sshjit``, ``architecture`` (the files directly in ``tests/``), ``vectors``, ``providers``,
+``integration``, ``system``, ``browser``. After the table stand the tests that failed, each with the end of what it said, so that the end
 of a long log tells what is wrong. The last line is ``N passed, N failed``; the exit code is 0 only if that is the whole
 truth.
 """
@@ -25,7 +25,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent
 REPOSITORY = TESTS.parent
-LATER = ("vectors", "integration", "system", "browser")
+LATER = ("vectors", "providers", "integration", "system", "browser")
 """Folders after the unit tests, the quick ones first."""
 LONG = ("integration", "unit/hostconfig", "unit/ca", "system", "unit/client", "unit/webapp")
 """The folders that take longest, the longest first: when several run at a time, none is left alone at the end."""

@@ -30,7 +30,8 @@ def main() -> None:
             "SERVER_NAME": f"127.0.0.1:{port}",
             "PREFERRED_URL_SCHEME": "http",
             "CANAILLE": {"DATABASE": "memory", "JAVASCRIPT": False},
-            "CANAILLE_OIDC": {},
+            # After signing out it sends people back to a trusted domain, whatever a client has registered.
+            "CANAILLE_OIDC": {"TRUSTED_DOMAINS": ["127.0.0.1"]},
         }
     )
     with app.app_context():

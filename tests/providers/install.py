@@ -1,7 +1,7 @@
-"""Installs the identity providers of ``make test-providers`` below ``.cache``: nobody here wrote them.
+"""Installs Canaille and npm's oidc-provider below ``.cache``: identity providers that nobody here wrote.
 
-Canaille and Node.js come from PyPI into an environment of their own, npm's oidc-provider by the lock file beside this
-file. What is installed already is left as it is.
+Canaille and Node.js come from PyPI into an environment of their own, oidc-provider by the lock file beside this file.
+What is installed already is left as it is. Nothing is compiled in advance: most of it is never loaded.
 """
 
 from __future__ import annotations
@@ -31,14 +31,16 @@ def main() -> int:
     stamp = HOME / "installed"
     if stamp.exists() and stamp.read_text() == digest:
         return 0
-    print("test-providers: installing Canaille, Node.js and oidc-provider into .cache/providers", flush=True)
+    print("providers: installing Canaille, Node.js and oidc-provider into .cache/providers", flush=True)
     shutil.rmtree(HOME, ignore_errors=True)
     MODULES.mkdir(parents=True)
     for name in _INPUTS[1:]:
         shutil.copy(HERE / name, MODULES)
-    subprocess.run([sys.executable, "-m", "venv", HOME / "venv"], check=True)
-    pip: list[str | Path] = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    subprocess.run([*pip, "-r", HERE / "requirements.txt"], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", HOME / "venv"], check=True)
+    pip: list[str | Path] = [sys.executable, "-m", "pip", "--python", PYTHON, "--disable-pip-version-check"]
+    subprocess.run(
+        [*pip, "install", "--quiet", "--no-deps", "--no-compile", "-r", HERE / "requirements.txt"], check=True
+    )
     npm = node().parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     path = f"{node().parent}{os.pathsep}{os.environ['PATH']}"
     subprocess.run(

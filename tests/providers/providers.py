@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import queue
 import secrets
 import shutil
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urljoin, urlsplit
@@ -27,12 +24,16 @@ from sshjit import ca_protocol as m
 from sshjit.providers import Provider
 from sshjit_client.identity.browser import Loopback
 from sshjit_client.identity.oidc import Attempt
+from sshjit_web import migrate
+from sshjit_web.app import create_app
+from sshjit_web.config import parse
 from sshjit_web.oidc import RelyingParty
+from sshjit_web.store import Store, open_engine
 from tests.providers import install
+from tests.support.in_process_ca import InProcessCa, config_text, on_loopback
 from tests.support.installation import Installation, make_key, ssh_sign
 from tests.support.issuer import NATIVE_CLIENT, WEB_CLIENT, Issuer
 
-ORIGIN = "http://127.0.0.1:8099"
 SECRET = "p+q/r%41=&"
 """Of the web client: what ``openssl rand -base64`` makes, and a sign of percent."""
 PASSWORD = "correct horse battery staple"
@@ -44,6 +45,10 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+ORIGIN = f"http://127.0.0.1:{free_port()}"
+"""Of the front end; providers have it registered before it listens."""
 
 
 @contextmanager
@@ -87,6 +92,8 @@ def oidc_provider(folder: Path, port: int, *, conform: bool = True, keys: Any = 
         ["http://127.0.0.1/callback"],
         application_type="native",
         token_endpoint_auth_method="none",
+        backchannel_logout_uri=f"{ORIGIN}/auth/acme/logout",
+        backchannel_logout_session_required=True,
     )
     settings = json.dumps({"port": port, "clients": [web, native], "conform": conform, "keys": keys})
     script = install.MODULES / "oidc_provider.mjs"
@@ -100,7 +107,14 @@ def canaille(folder: Path, port: int, native_port: int) -> Iterator[str]:
     """Canaille, which compares redirect addresses letter by letter."""
     scopes = {"scope": ["openid", "email", "profile", "groups"]}
     basic = {"token_endpoint_auth_method": "client_secret_basic", "client_secret": SECRET}
-    web = client(WEB_CLIENT, [f"{ORIGIN}/auth/acme/callback"], client_name="pages", **basic, **scopes)
+    web = client(
+        WEB_CLIENT,
+        [f"{ORIGIN}/auth/acme/callback"],
+        client_name="pages",
+        post_logout_redirect_uris=[f"{ORIGIN}/sign-in"],
+        **basic,
+        **scopes,
+    )
     native = client(
         NATIVE_CLIENT,
         [f"http://127.0.0.1:{native_port}/callback"],
@@ -125,8 +139,9 @@ def fill_in(page: Page) -> tuple[Form, dict[str, str]] | None:
             return form, {}
         if ("logout", "yes") in form.buttons:
             return form, {"logout": "yes"}
-        if ("answer", "accept") in form.buttons:
-            return form, {"answer": "accept"}
+        for answer in ("accept", "logout"):  # the page of consent has both
+            if ("answer", answer) in form.buttons:
+                return form, {"answer": answer}
         if "csrf_token" in known:
             return form, {"login": "alice", "password": PASSWORD}
     return None
@@ -166,33 +181,22 @@ class Walker:
         return dict(parse_qsl(urlsplit(reached).query))
 
 
-class _Logout(BaseHTTPRequestHandler):
-    tokens: queue.SimpleQueue[str]
-
-    def do_POST(self) -> None:
-        sent = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-        self.tokens.put(dict(parse_qsl(sent))["logout_token"])
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: Any) -> None:
-        """Says nothing."""
-
-
 @contextmanager
-def logout_receiver() -> Iterator[queue.SimpleQueue[str]]:
-    """The logout tokens that a provider posts to the front end's address."""
-    tokens: queue.SimpleQueue[str] = queue.SimpleQueue()
-    handler = type("Logout", (_Logout,), {"tokens": tokens})
-    with ThreadingHTTPServer(("127.0.0.1", urlsplit(ORIGIN).port or 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            yield tokens
-        finally:
-            server.shutdown()
-            thread.join()
+def pages(world: World) -> Iterator[InProcessCa]:
+    """Our front end at ``ORIGIN``, before the CA of this world."""
+    address = urlsplit(ORIGIN)
+    text = config_text(world.folder, public_url=f'"{ORIGIN}"', port=str(address.port))
+    config = parse(text, world.folder)
+    engine = open_engine(config.database)
+    migrate.upgrade(engine)
+    store, authority = Store(engine), InProcessCa(world.ca, ticking=True)
+    app = create_app(config, authority, store, {"acme": world.party()}, key=b"k" * 64, clock=authority.clock)
+    try:
+        with on_loopback(address.port or 0) as server:
+            server.app = app
+            yield authority
+    finally:
+        store.close()
 
 
 @dataclass
@@ -219,15 +223,18 @@ class World:
         """Brings the CA's clock to now."""
         self.ca.later(time.time() - self.ca.time)
 
-    def web(self, walker: Walker, *, fresh: bool = False, party: RelyingParty | None = None) -> m.LoginView:
-        """Signs in through the pages' client."""
+    def web_message(self, walker: Walker, *, fresh: bool = False, party: RelyingParty | None = None) -> m.LoginWeb:
+        """What the pages' client sends to the CA after a sign-in."""
         party, state = party or self.party(), secrets.token_urlsafe(32)
         answer = walker.callback(party.authorization_url(state, fresh=fresh), ORIGIN)
         assert answer["state"] == state
         tokens = party.tokens(state, answer)
         self.tick()
-        message = m.LoginWeb("acme", tokens.id_token, party.nonce(state), "192.0.2.7", tokens.access_token, fresh)
-        return self.ca.say(message, m.LoginReply).login
+        return m.LoginWeb("acme", tokens.id_token, party.nonce(state), "192.0.2.7", tokens.access_token, fresh)
+
+    def web(self, walker: Walker, *, fresh: bool = False, party: RelyingParty | None = None) -> m.LoginView:
+        """Signs in through the pages' client."""
+        return self.ca.say(self.web_message(walker, fresh=fresh, party=party), m.LoginReply).login
 
     def known(self) -> bundle.Provider:
         """The provider as the bundle tells it to laptops."""
@@ -237,8 +244,8 @@ class World:
         assert text is not None
         return bundle.read(text, plain_http=True).providers[0]
 
-    def native(self, walker: Walker, *, fresh: bool = False) -> m.LoginView:
-        """Signs in by the laptop's client, bound to a key."""
+    def native_message(self, walker: Walker, *, fresh: bool = False) -> m.LoginNative:
+        """What the laptop's client sends to the CA after a sign-in, bound to a key."""
         known = self.known()
         key = make_key(self.folder / "laptop")
         public = sshkey.parse_line(key.with_suffix(".pub").read_text())
@@ -250,10 +257,17 @@ class World:
         self.tick()
         signature = ssh_sign(key, login.NAMESPACE, login.signed_text(tokens.id_token))
         salt = login.b64url(attempt.salt)
-        message = m.LoginNative(
+        return m.LoginNative(
             "acme", tokens.id_token, public.line, salt, signature, "192.0.2.7", tokens.access_token, fresh
         )
-        return self.ca.say(message, m.LoginReply).login
+
+    def native(self, walker: Walker, *, fresh: bool = False) -> m.LoginView:
+        """Signs in by the laptop's client, bound to a key."""
+        return self.ca.say(self.native_message(walker, fresh=fresh), m.LoginReply).login
+
+    def alive(self, login: m.LoginView) -> bool:
+        """Whether this login counts."""
+        return self.ca.context.state.logins[login.id].alive(int(self.ca.time))
 
 
 @contextmanager

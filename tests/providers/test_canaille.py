@@ -3,44 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sshjit.errors import Refused
-from tests.providers.providers import Walker, World, canaille, free_port, world
+from tests.providers.providers import Walker, World, world
 
 
-@pytest.fixture(scope="module")
-def ports() -> tuple[int, int]:
-    return free_port(), free_port()
-
-
-@pytest.fixture(scope="module")
-def canaille_url(tmp_path_factory: pytest.TempPathFactory, ports: tuple[int, int]) -> Iterator[str]:
-    with canaille(tmp_path_factory.mktemp("canaille"), *ports) as url:
-        yield url
-
-
-@pytest.fixture
-def here(canaille_url: str, ports: tuple[int, int], tmp_path: Path) -> Iterator[World]:
-    native = f", redirect_ports = [{ports[1]}]"
-    with world(tmp_path, canaille_url, 'algorithms = ["RS512", "EdDSA", "RS256"]', native=native) as made:
-        yield made
-
-
-def test_both_registrations_sign_in_at_the_exact_redirect(here: World) -> None:
+def test_a_fresh_sign_in_asks_once_and_says_when(exact: World) -> None:
     walker = Walker()
-    for login in (here.web(walker), here.native(walker)):
-        assert (login.groups, login.roles) == (("SRE",), ("sre",))
-
-
-def test_a_fresh_sign_in_asks_once_and_says_when(here: World) -> None:
-    walker = Walker()
-    here.web(walker)
+    exact.web(walker)
     asked = walker.asked
-    login = here.web(walker, fresh=True)
+    login = exact.web(walker, fresh=True)
     assert walker.asked > asked
     assert login.auth_time is not None
     assert abs(time.time() - login.auth_time) < 60

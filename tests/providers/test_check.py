@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,27 +11,7 @@ import pytest
 from sshjit.providers import Provider
 from sshjit_web import provider_check
 from sshjit_web.provider_check import Finding
-from tests.providers.providers import SECRET, World, canaille, free_port, oidc_provider, world
-
-
-@pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    folder = tmp_path_factory.mktemp("node")
-    with (
-        oidc_provider(folder, free_port(), conform=False) as url,
-        world(folder, url, 'algorithms = ["RS256"]') as made,
-    ):
-        yield made
-
-
-@pytest.fixture(scope="module")
-def exact(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    folder, port = tmp_path_factory.mktemp("exact"), free_port()
-    with (
-        canaille(folder, free_port(), port) as url,
-        world(folder, url, 'algorithms = ["RS512"]', native=f", redirect_ports = [{port}]") as made,
-    ):
-        yield made
+from tests.providers.providers import SECRET, World
 
 
 def found(world: World, secret: str = SECRET, **changes: Any) -> list[Finding]:
@@ -45,8 +24,8 @@ def bad(findings: list[Finding]) -> list[str]:
     return [finding.text for finding in findings if finding.level == "bad"]
 
 
-def test_a_provider_that_is_set_up_well_has_nothing_bad(node: World, exact: World) -> None:
-    for one in (node, exact):
+def test_a_provider_that_is_set_up_well_has_nothing_bad(in_token: World, exact: World) -> None:
+    for one in (in_token, exact):
         findings = found(one)
         assert bad(findings) == []
         assert [finding.level for finding in findings].count("warning") == 1, "the secret has a plus"
@@ -54,23 +33,23 @@ def test_a_provider_that_is_set_up_well_has_nothing_bad(node: World, exact: Worl
             assert any(kind in finding.text for finding in findings), findings
 
 
-def test_each_fault_is_named(node: World, exact: World) -> None:
-    provider = node.provider
-    assert "refused our client id or secret" in bad(found(node, secret="wrong"))[0]
-    assert "no key of it fits algorithms = ES256" in bad(found(node, algorithms=("ES256",)))[0]
+def test_each_fault_is_named(in_token: World, exact: World) -> None:
+    provider = in_token.provider
+    assert "refused our client id or secret" in bad(found(in_token, secret="wrong"))[0]
+    assert "no key of it fits algorithms = ES256" in bad(found(in_token, algorithms=("ES256",)))[0]
     other = replace(provider.web, client_id="unknown")
-    assert any("refused the client 'unknown'" in text for text in bad(found(node, web=other)))
+    assert any("refused the client 'unknown'" in text for text in bad(found(in_token, web=other)))
     strict = replace(exact.provider.native, redirect_ports=(), client_id=exact.provider.native.client_id)
     assert any("native: it refused the client" in text for text in bad(found(exact, native=strict)))
-    assert "the issuer is set to" in bad(found(node, issuer=f"{provider.issuer}/"))[0]
+    assert "the issuer is set to" in bad(found(in_token, issuer=f"{provider.issuer}/"))[0]
 
 
-def test_the_command_says_it_and_exits_1(node: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_says_it_and_exits_1(in_token: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from sshjit_web import check_command
 
     (tmp_path / "secret").write_text("wrong")
     (tmp_path / "secret").chmod(0o600)
-    text = (node.ca.home / "providers.toml").read_text().replace("/dev/null", str(tmp_path / "secret"))
+    text = (in_token.ca.home / "providers.toml").read_text().replace("/dev/null", str(tmp_path / "secret"))
     (tmp_path / "providers.toml").write_text(text)
     web = tmp_path / "web.toml"
     web.write_text(

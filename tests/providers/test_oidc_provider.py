@@ -8,28 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from sshjit import ca_protocol as m
 from sshjit.errors import Refused
-from tests.providers.providers import ORIGIN, Walker, World, free_port, logout_receiver, oidc_provider, world
+from tests.providers.providers import ORIGIN, Walker, World, world
 
 
-@pytest.fixture(scope="module")
-def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    folder = tmp_path_factory.mktemp("shipped")
-    with (
-        oidc_provider(folder, free_port()) as url,
-        world(folder, url, 'algorithms = ["RS256"]', 'claims_from = "userinfo"') as made,
-    ):
-        yield made
-
-
-@pytest.fixture(scope="module")
-def in_token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    folder = tmp_path_factory.mktemp("in-token")
-    with (
-        oidc_provider(folder, free_port(), conform=False) as url,
-        world(folder, url, 'algorithms = ["RS256"]') as made,
-    ):
+@pytest.fixture
+def shipped(shipped_url: str, tmp_path: Path) -> Iterator[World]:
+    with world(tmp_path, shipped_url, 'algorithms = ["RS256"]', 'claims_from = "userinfo"') as made:
         yield made
 
 
@@ -41,14 +26,8 @@ def test_as_shipped_its_access_tokens_are_bound_to_nothing_and_that_is_said(ship
         assert "into the ID token" in error.value.hint
 
 
-def test_both_registrations_sign_in_with_groups_in_the_token(in_token: World) -> None:
-    walker = Walker()
-    for login in (in_token.web(walker), in_token.native(walker)):
-        assert (login.groups, login.verified) == (("SRE",), ("alice@example.com",))
-
-
-def test_without_userinfo_the_person_is_told_what_is_missing(shipped: World, tmp_path: Path) -> None:
-    with world(tmp_path, shipped.provider.issuer, 'algorithms = ["RS256"]') as other:
+def test_without_userinfo_the_person_is_told_what_is_missing(shipped_url: str, tmp_path: Path) -> None:
+    with world(tmp_path, shipped_url, 'algorithms = ["RS256"]') as other:
         login = other.web(Walker())
     assert login.remarks == ("the ID token of Acme has no claim 'groups'",)
 
@@ -86,20 +65,3 @@ def test_other_redirects_get_no_answer(in_token: World) -> None:
         )
         assert not isinstance(page, str)
         assert page.status == 400
-
-
-def test_its_logout_token_ends_the_logins_of_the_session_and_no_other(in_token: World) -> None:
-    """Signed out at the provider, by the address of RP-initiated logout; what it then posts goes to the CA."""
-    here, elsewhere = Walker(), Walker()
-    with logout_receiver() as tokens:
-        login, other = in_token.web(here), in_token.web(elsewhere)
-        url = in_token.party().end_session_url()
-        assert url is not None
-        here.walk(url, f"{ORIGIN}/sign-in")
-        token = tokens.get(timeout=30)
-    in_token.tick()
-    in_token.ca.say(m.ProviderLogout("acme", token), m.Done)
-    with pytest.raises(Refused) as over:
-        in_token.ca.say(m.ReadLogin(login.id), m.LoginReply)
-    assert over.value.code == "login_over"
-    assert in_token.ca.say(m.ReadLogin(other.id), m.LoginReply).login.id == other.id

@@ -282,8 +282,8 @@ class _Quiet(WSGIRequestHandler):
 
 
 @contextmanager
-def on_loopback() -> Iterator[BaseWSGIServer]:
-    """A server on a free port, in threads; give it its ``app`` when you know the port.
+def on_loopback(port: int = 0) -> Iterator[BaseWSGIServer]:
+    """A server on a port, or on a free one, in threads; give it its ``app`` when you know the port.
 
     It answers every request with nothing before that.
     """
@@ -292,7 +292,7 @@ def on_loopback() -> Iterator[BaseWSGIServer]:
         start("503 Service Unavailable", [("Content-Length", "0")])
         return [b""]
 
-    server = make_server("127.0.0.1", 0, empty, threaded=True, request_handler=_Quiet)
+    server = make_server("127.0.0.1", port, empty, threaded=True, request_handler=_Quiet)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
