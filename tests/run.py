@@ -3,9 +3,9 @@
 Standard library only. Decides what counts as passing: every folder has tests, none fails, none is skipped. With
 ``--install`` the system packages that tests need come first (``tests/packages.py``). Names on the command line choose
 folders: ``unit``, ``unit/sshjit``, ``architecture`` (the files directly in ``tests/``), ``vectors``, ``providers``,
-``integration``, ``system``, ``browser``. After the table stand the tests that failed, each with the end of what it said,
-so that the end of a long log tells what is wrong. The last line is ``N passed, N failed``; the exit code is 0 only if
-that is the whole truth.
+``integration``, ``system``, ``browser``. After the table stand the tests that failed, each with the end of what it
+said, so that the end of a long log tells what is wrong. The last line is ``N passed, N failed``; the exit code is 0
+only if that is the whole truth.
 """
 
 from __future__ import annotations
