@@ -73,21 +73,34 @@ def size_of(note: str) -> int:
     return int(note.split("\n", 2)[1])
 
 
+def parse_text(text: str) -> Checkpoint:
+    """The checkpoint of a text that was signed.
+
+    Raises:
+        Invalid: ``bad_checkpoint``.
+
+    """
+    parts = text.split("\n")
+    if len(parts) < 4 or not _SIZE.fullmatch(parts[1]):
+        raise Invalid("bad_checkpoint", "the checkpoint is not a signed note of a log")
+    try:
+        checkpoint = Checkpoint(parts[0], int(parts[1]), base64.b64decode(parts[2], validate=True))
+    except ValueError:
+        raise Invalid("bad_checkpoint", "the checkpoint's head is not base64") from None
+    if checkpoint.text != text:
+        raise Invalid("bad_checkpoint", "the checkpoint is not in its one spelling")
+    return checkpoint
+
+
 def parse_note(text: str, public: bytes) -> tuple[Checkpoint, bytes]:
     """The checkpoint in a note, and the signature that it carries by the key ``public`` of its origin, unverified.
 
     Signatures by others (witnesses) are passed over, as the format asks.
     """
     body, separator, lines = text.partition("\n\n")
-    parts = (body + "\n").split("\n")
-    if not separator or len(parts) < 4 or not _SIZE.fullmatch(parts[1]):
+    if not separator:
         raise Invalid("bad_checkpoint", "the checkpoint is not a signed note of a log")
-    try:
-        checkpoint = Checkpoint(parts[0], int(parts[1]), base64.b64decode(parts[2], validate=True))
-    except ValueError:
-        raise Invalid("bad_checkpoint", "the checkpoint's head is not base64") from None
-    if checkpoint.text != body + "\n":
-        raise Invalid("bad_checkpoint", "the checkpoint is not in its one spelling")
+    checkpoint = parse_text(f"{body}\n")
     wanted = key_hash(checkpoint.origin, public)
     for line in lines.split("\n"):
         mark, _, rest = line.partition(" ")

@@ -111,7 +111,7 @@ def head(leaves: Sequence[bytes]) -> bytes:
         return EMPTY
     if len(leaves) == 1:
         return leaves[0]
-    split = _split(len(leaves))
+    split = left_size(len(leaves))
     return node_hash(head(leaves[:split]), head(leaves[split:]))
 
 
@@ -121,7 +121,7 @@ def inclusion_proof(index: int, leaves: Sequence[bytes]) -> tuple[bytes, ...]:
         raise Invalid("bad_proof", f"there is no leaf {index} in a tree of {len(leaves)}")
     if len(leaves) == 1:
         return ()
-    split = _split(len(leaves))
+    split = left_size(len(leaves))
     if index < split:
         return (*inclusion_proof(index, leaves[:split]), head(leaves[split:]))
     return (*inclusion_proof(index - split, leaves[split:]), head(leaves[:split]))
@@ -131,19 +131,20 @@ def consistency_proof(old: int, leaves: Sequence[bytes]) -> tuple[bytes, ...]:
     """That the tree over the first ``old`` leaves, one or more, is a beginning of the tree over all of them."""
     if not 0 < old <= len(leaves):
         raise Invalid("bad_proof", f"a tree of {len(leaves)} leaves has no proof about its first {old}")
-    return _consistency(old, leaves, whole=True)
+    return consistency(old, leaves, whole=True)
 
 
-def _consistency(old: int, leaves: Sequence[bytes], *, whole: bool) -> tuple[bytes, ...]:
+def consistency(old: int, leaves: Sequence[bytes], *, whole: bool) -> tuple[bytes, ...]:
+    """A part of such a proof, within a subtree; ``whole``: the older tree begins with its first leaf."""
     if old == len(leaves):
         return () if whole else (head(leaves),)
-    split = _split(len(leaves))
+    split = left_size(len(leaves))
     if old <= split:
-        return (*_consistency(old, leaves[:split], whole=whole), head(leaves[split:]))
-    return (*_consistency(old - split, leaves[split:], whole=False), head(leaves[:split]))
+        return (*consistency(old, leaves[:split], whole=whole), head(leaves[split:]))
+    return (*consistency(old - split, leaves[split:], whole=False), head(leaves[:split]))
 
 
-def _split(size: int) -> int:
+def left_size(size: int) -> int:
     """The largest power of two below ``size``."""
     return 1 << ((size - 1).bit_length() - 1)
 

@@ -121,3 +121,35 @@ def inclusion_proof(
     if last:
         tops.append(merkle.head(last))
     return (*merkle.inclusion_proof(index % TILE, own), *merkle.inclusion_proof(index // TILE, tops))
+
+
+def consistency_proof(
+    old: int, size: int, tiles: bytes, own: Sequence[bytes], last: Sequence[bytes]
+) -> tuple[bytes, ...]:
+    """That the tree over the first ``old`` leaves, one or more, is a beginning of the tree over ``size``.
+
+    ``tiles`` and ``last`` as for ``inclusion_proof``; ``own`` are the leaf hashes of the tile, as it is in the larger
+    tree, in which leaf ``old - 1`` stands.
+
+    Raises:
+        Invalid: ``bad_proof``.
+
+    """
+    if not 0 < old <= size:
+        raise Invalid("bad_proof", f"a tree of {size} leaves has no proof about its first {old}")
+    tops = heads(tiles, 1)[: size // TILE]
+    if last:
+        tops.append(merkle.head(last))
+
+    def path(first: int, end: int, *, whole: bool) -> tuple[bytes, ...]:
+        """The same within the tops from ``first`` to before ``end``; ``whole``: the older tree begins there."""
+        if old == min(end * TILE, size):
+            return () if whole else (merkle.head(tops[first:end]),)
+        if end - first == 1:
+            return merkle.consistency(old - first * TILE, own, whole=whole)
+        middle = first + merkle.left_size(end - first)
+        if old <= middle * TILE:
+            return (*path(first, middle, whole=whole), merkle.head(tops[middle:end]))
+        return (*path(middle, end, whole=False), merkle.head(tops[first:middle]))
+
+    return path(0, len(tops), whole=True)

@@ -115,6 +115,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("handlers", "preparations"),
         ("access", "report"),
         ("context",),
+        ("witness",),
         ("log",),
         ("keys",),
         ("oidc", "state", "storage"),

@@ -23,6 +23,7 @@ from sshjit_ca.access.expiry import Sweeper
 from sshjit_ca.context import Context, Question
 from sshjit_ca.keys import first_keys
 from sshjit_ca.routes import DESPITE, ROUTES
+from sshjit_ca.witness.submission import Head
 
 _log = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ class Authority:
         context = self._context
         context.reserve.look()  # on a full disk not even reading is possible
         context.journal.read()
+        context.witnesses.require_none_ahead(Head.of(context.journal), context.store, time.monotonic)
         provider_bindings.refuse_changed(context)
         epoch = context.journal.take_over(holder)
         provider_bindings.refuse_changed(context)  # the writer before may have written on

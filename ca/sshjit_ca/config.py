@@ -12,7 +12,8 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from sshjit import durations, names, settings
+from sshjit import cosignature, durations, names, settings
+from sshjit.cosignature import Witness
 from sshjit.errors import Invalid
 from sshjit.policy import with_files
 
@@ -28,6 +29,12 @@ MOST_WAITING = 10_000
 @dataclass(frozen=True, slots=True)
 class _Probe:
     enabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Witness:
+    url: str
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,15 @@ class _File:
     front_end: str | None = None
     unsafe_development: bool = False
     probe: _Probe = _Probe()
+    witness: tuple[_Witness, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessAddress:
+    """A witness of the log, and the URL below which it is asked, with a slash at its end."""
+
+    witness: Witness
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +103,8 @@ class Config:
     """The front end's address as hosts reach it, ``https://…`` without a slash at the end: for joining lines alone."""
     probes: bool = False
     """Whether the CA signs certificates for the operator's probes of hosts."""
+    witnesses: tuple[WitnessAddress, ...] = ()
+    """Who is asked to sign each new head of the log."""
 
     @property
     def origin(self) -> str:
@@ -135,6 +153,7 @@ def load(path: Path) -> Config:
         unsafe_development=file.unsafe_development,
         front_end=_front_end(path, file.front_end),
         probes=file.probe.enabled,
+        witnesses=_witnesses(path, file.witness),
     )
 
 
@@ -229,6 +248,22 @@ def _front_end(path: Path, text: str | None) -> str | None:
         return None if text is None else names.origin(text, plain_http=True)
     except Invalid as error:
         raise Invalid("bad_config", f"{path.name}: 'front_end': {error.message}", hint=error.hint) from None
+
+
+def _witnesses(path: Path, tables: tuple[_Witness, ...]) -> tuple[WitnessAddress, ...]:
+    addresses = []
+    for table in tables:
+        try:
+            witness = cosignature.parse_verifier_key(table.key)
+            url = names.url(table.url, plain_http=True)
+        except Invalid as error:
+            raise Invalid("bad_config", f"{path.name}: 'witness': {error.message}", hint=error.hint) from None
+        if "?" in url or "#" in url:
+            raise Invalid("bad_config", f"{path.name}: 'witness': {names.show(url)} has more than a path")
+        addresses.append(WitnessAddress(witness, url if url.endswith("/") else f"{url}/"))
+    if len({address.witness.key_hash for address in addresses}) < len(addresses):
+        raise Invalid("bad_config", f"{path.name}: two witnesses have the same key")
+    return tuple(addresses)
 
 
 def _reserve(path: Path, mebibytes: int) -> int:

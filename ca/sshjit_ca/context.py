@@ -41,6 +41,7 @@ from sshjit_ca.sockets import Socket
 from sshjit_ca.state import Host, Login, State, locks
 from sshjit_ca.state.hosts import by_id
 from sshjit_ca.storage.store import Store
+from sshjit_ca.witness.witnesses import Witnesses
 
 P = TypeVar("P")
 LATELY = 30 * 24 * 3600
@@ -73,6 +74,7 @@ class Context:
     random: Callable[[int], bytes]
     clock: Clock
     reserve: Reserve
+    witnesses: Witnesses
     started: int
     release: str = ""
     """Of this program."""

@@ -111,6 +111,7 @@ ROUTES: dict[type[m.Message], Route] = {
     # the log
     m.ReadLog: Route(BOTH, log.read_log),
     m.ReadTile: Route(BOTH, log.read_tile),
+    m.ReadCosigned: Route(BOTH, log.read_cosigned),
     m.ReadProof: Route(ADMIN, log.read_proof),
     m.Forget: Route(ADMIN, log.forget),
     # the CA itself
@@ -130,7 +131,8 @@ DESPITE: dict[type[m.Message], frozenset[str]] = {
     **dict.fromkeys((m.Revoke, m.Lock, m.Deny, m.Cancel, m.End, m.Logout, m.RetireKey), _ANY_TROUBLE),
     **dict.fromkeys((m.RemoveHost, m.LeaveHost, m.EndInvitation, m.ReadInvitations), _ANY_TROUBLE),
     **dict.fromkeys((m.ReadLogin, m.ReadRequest, m.ReadRequests, m.ReadHosts, m.ReadLocks, m.ReadKeys), _ANY_TROUBLE),
-    **dict.fromkeys((m.ReadLog, m.ReadTile, m.ReadProof, m.ReadBundle, m.ReadPolicy, m.Health, m.Status), _ANY_TROUBLE),
+    **dict.fromkeys((m.ReadLog, m.ReadTile, m.ReadCosigned, m.ReadProof), _ANY_TROUBLE),
+    **dict.fromkeys((m.ReadBundle, m.ReadPolicy, m.Health, m.Status), _ANY_TROUBLE),
     m.ReadPolicies: _ANY_TROUBLE,
     m.ProviderLogout: _ANY_TROUBLE,
     **dict.fromkeys((m.Explain, m.ReadFeed), _ANY_TROUBLE),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sshjit import wire
 from sshjit.api.log import LogReply
 from sshjit.api.message import Message, Reply
 from sshjit.limits import Id
@@ -45,10 +46,24 @@ class TileReply(Reply):
 
 
 @dataclass(frozen=True, slots=True)
+class ReadCosigned(Message, answer="CosignedReply"):
+    """The newest checkpoint that witnesses signed."""
+
+
+@dataclass(frozen=True, slots=True)
+class CosignedReply(Reply):
+    """A signed note with the lines of all witnesses that signed it; empty if none did."""
+
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReadProof(Message, answer="ProofReply"):
     """The proof that the certificate with this serial is in the log."""
 
     serial: int
+    cosigned: bool = wire.added(2, default=False, weakens=False)
+    """Under the newest checkpoint that witnesses signed, with their lines, instead of the newest."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,6 +134,20 @@ class ProviderView:
 
 
 @dataclass(frozen=True, slots=True)
+class WitnessView:
+    """How far a witness is with the log."""
+
+    name: str
+    url: str
+    size: int
+    """Entries under the newest head that it signed; 0 if it signed none."""
+    time: int
+    """When it signed that, by its own clock."""
+    problem: str
+    """Why it did not sign the newest; empty if all is well."""
+
+
+@dataclass(frozen=True, slots=True)
 class Status(Message, answer="StatusReply"):
     """The operator's view of the CA (admin socket)."""
 
@@ -178,6 +192,7 @@ class StatusReply(Reply):
     live_certificates: int
     hosts_ending: tuple[tuple[str, int], ...] = wire.added(2, default=())
     """Names of hosts whose certificates nobody renewed in time, and until when those last."""
+    witnesses: tuple[WitnessView, ...] = wire.added(2, default=())
 
 
 @dataclass(frozen=True, slots=True)

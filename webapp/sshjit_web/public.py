@@ -14,7 +14,7 @@ from pathlib import Path
 from flask import Blueprint, Response, abort, request
 
 from sshjit import host_program, versions
-from sshjit.ca_protocol.log import ReadTile, TileReply
+from sshjit.ca_protocol.log import CosignedReply, ReadCosigned, ReadTile, TileReply
 from sshjit.ca_protocol.operating import Health, HealthReply
 from sshjit.errors import SshJitError
 from sshjit_web import errors
@@ -72,6 +72,15 @@ def checkpoint() -> Response:
     return Response(
         services().ca_cache.bundle().checkpoint, headers={"Cache-Control": "no-cache"}, mimetype="text/plain"
     )
+
+
+@blueprint.get("/log/cosigned")
+def cosigned() -> Response:
+    """The newest checkpoint that witnesses signed, with their lines."""
+    note = services().ca.call(ReadCosigned(), CosignedReply).note
+    if not note:
+        abort(404)
+    return Response(note, headers={"Cache-Control": "no-cache"}, mimetype="text/plain")
 
 
 @blueprint.get("/log/tile/<path:name>")

@@ -14,6 +14,7 @@ from typing import Any
 
 from sshjit import ca_protocol as m
 from sshjit import checkpoint, durations, sshcert, tlogproof, wire
+from sshjit.cosignature import parse_verifier_key
 from sshjit.errors import Failed, Invalid
 from sshjit_ca.cli import show as cli_show
 from sshjit_ca.cli import tail as cli_tail
@@ -26,6 +27,7 @@ from sshjit_ca.machine import owner
 from sshjit_ca.machine.durable import PUBLIC, write_durably
 from sshjit_ca.operations import admin_client
 from sshjit_ca.storage.store import Store
+from sshjit_ca.witness.standing import verified
 
 MAX_FILE = 1024 * 1024
 
@@ -56,6 +58,7 @@ def add_commands(commands: Any) -> None:
     prove = _command(inner, "prove", "prove that a certificate is in the log", _prove)
     prove.set_defaults(works=AS_OWNER)
     prove.add_argument("certificate", type=Path, metavar="CERT-FILE")
+    prove.add_argument("--cosigned", action="store_true", help="under the newest checkpoint that witnesses signed")
     prove.add_argument("-o", "--output", type=Path, metavar="FILE", help="[standard output]")
     _command(
         inner, "key", "print the log's public keys, which verify proofs and checkpoints, the newest last", _key
@@ -65,6 +68,9 @@ def add_commands(commands: Any) -> None:
     check.add_argument("--certificate", type=Path, required=True, metavar="CERT-FILE")
     check.add_argument(
         "--log-key", required=True, metavar="KEY", help="the key that ssh-jit-ca log key prints, or a file with it"
+    )
+    check.add_argument(
+        "--witness", action="append", default=[], metavar="KEY", help="the key of a witness that must have signed too"
     )
     check.set_defaults(offline=True)
     forget = _command(inner, "forget", "erase old details that are no longer needed", _forget)
@@ -193,7 +199,7 @@ def _export(conf: Config, options: argparse.Namespace) -> int:
 
 def _prove(conf: Config, options: argparse.Namespace) -> int:
     serial, digest = _certificate(options.certificate)
-    text = admin_client.call(conf.admin_socket, m.ReadProof(serial), m.ProofReply).proof
+    text = admin_client.call(conf.admin_socket, m.ReadProof(serial, options.cosigned), m.ProofReply).proof
     proof = tlogproof.parse(text)
     first = files.load_public(conf.key_file("log"))
     store = Store(conf.database, read_only=True)
@@ -233,12 +239,16 @@ def _verify_proof(_: None, options: argparse.Namespace) -> int:
     if head.origin != name:
         raise Invalid("not_proved", f"the checkpoint is of the log {head.origin}, and the key is of {name}")
     tlogproof.check(proof, serial, digest, head)
+    words = [(witness, verified(proof.note, witness, head)) for witness in map(parse_verifier_key, options.witness)]
     if options.json:
-        print(json.dumps({"serial": serial, "entry": proof.index, "size": head.size, "log": head.origin}))
+        told = {"serial": serial, "entry": proof.index, "size": head.size, "log": head.origin}
+        print(json.dumps(told | {"witnesses": {witness.name: word.time for witness, word in words}}))
     else:
         print(
             f"certificate {serial} is entry {proof.index} of the log {head.origin}, under a head of {head.size} entries"
         )
+        for witness, word in words:
+            print(f"the witness {witness.name} signed this head, {cli_show.instant(word.time)} UTC by its clock")
     return 0
 
 

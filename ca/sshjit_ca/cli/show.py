@@ -74,6 +74,7 @@ def status(reply: m.StatusReply) -> str:
             *(("host", f"{name}: NOT RENEWED, certified: {certified_until(end)}") for name, end in reply.hosts_ending),
             *((f"key {each.purpose}", _standing(each)) for each in reply.keys),
             *((f"provider {each.id}", _provider(each)) for each in reply.providers),
+            *(("witness", _witness(each, reply.size)) for each in reply.witnesses),
         ]
     )
 
@@ -88,6 +89,13 @@ def _standing(key: m.KeyStanding) -> str:
 def _provider(view: m.ProviderView) -> str:
     age = "" if view.age is None else f", keys fetched {durations.show(view.age)} ago" if view.age else ", keys fresh"
     return f"{view.problem}{age}"
+
+
+def _witness(view: m.WitnessView, size: int) -> str:
+    if view.problem:
+        return f"{view.problem}; signed so far: {count(view.size, 'entry', 'entries')}"
+    behind = f", {size - view.size} behind" if size > view.size else ""
+    return f"{view.name}: signed {count(view.size, 'entry', 'entries')}{behind}, {instant(view.time)}"
 
 
 def findings(results: Sequence[Finding]) -> str:
@@ -110,9 +118,9 @@ def revoked(reply: m.RevokeReply) -> str:
 _FROM_THEN = "hosts refuse them after their next refresh"
 
 
-def count(number: int, what: str) -> str:
-    """``1 certificate``, ``2 certificates``."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def count(number: int, what: str, several: str = "") -> str:
+    """``1 certificate``, ``2 certificates``; ``several`` where that is not an ``s`` more."""
+    return f"{number} {what if number == 1 else several or f'{what}s'}"
 
 
 def locked(reply: m.LockReply) -> str:

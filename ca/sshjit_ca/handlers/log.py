@@ -7,9 +7,11 @@ import base64
 from sshjit import checkpoint, entries, events, names, tiles, tlogproof
 from sshjit.api.log import LogReply
 from sshjit.ca_protocol.log import (
+    CosignedReply,
     Forget,
     ForgetReply,
     ProofReply,
+    ReadCosigned,
     ReadLog,
     ReadProof,
     ReadTile,
@@ -72,15 +74,26 @@ def read_tile(context: Context, message: ReadTile) -> TileReply:
     return TileReply(base64.b64encode(raw).decode("ascii"))
 
 
+def read_cosigned(context: Context, _: ReadCosigned) -> CosignedReply:
+    """The newest checkpoint that witnesses signed."""
+    return CosignedReply(context.witnesses.newest)
+
+
 def read_proof(context: Context, message: ReadProof) -> ProofReply:
-    """A proof, under the newest checkpoint, that a certificate is in the log.
+    """A proof, under the newest checkpoint or the newest that witnesses signed, that a certificate is in the log.
 
     Raises:
-        Invalid: ``unknown_certificate``.
+        Invalid: ``unknown_certificate``, ``not_cosigned``.
 
     """
-    note, store = context.journal.checkpoint, context.store
+    store = context.store
+    note = context.witnesses.newest if message.cosigned else context.journal.checkpoint
+    if not note:
+        raise Invalid("not_cosigned", "no witness has signed this log yet", hint="ssh-jit-ca status")
     index, size = _place(store, message.serial), checkpoint.size_of(note)
+    if index is not None and size <= index < context.journal.durable:
+        hint = "try again in some seconds; ssh-jit-ca status shows how far the witnesses are"
+        raise Invalid("not_cosigned", "witnesses have not signed so far yet", hint=hint)
     if index is None or not 0 <= index < size:
         raise Invalid("unknown_certificate", f"no certificate has the serial {message.serial}")
     first, last = index - index % TILE, size - size % TILE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sshjit import requests, versions
 from sshjit.api.views import RequestState
 from sshjit.ca_protocol.keys import KeyStanding
-from sshjit.ca_protocol.operating import Health, HealthReply, ProviderView, Status, StatusReply
+from sshjit.ca_protocol.operating import Health, HealthReply, ProviderView, Status, StatusReply, WitnessView
 from sshjit_ca import state as states
 from sshjit_ca.context import Context
 from sshjit_ca.keys import references, succession
@@ -14,6 +14,7 @@ from sshjit_ca.public_errors import public_message
 from sshjit_ca.state import CaKey, request_index
 from sshjit_ca.state.hosts import ending
 from sshjit_ca.storage.database import kind_of
+from sshjit_ca.witness.witnesses import Follower
 
 
 def health(context: Context, _: Health) -> HealthReply:
@@ -64,6 +65,7 @@ def status(context: Context, _: Status) -> StatusReply:
             each.valid_before > now and serial not in state.revoked for serial, each in state.certificates.items()
         ),
         hosts_ending=tuple(ending(state, now).items()),
+        witnesses=tuple(_witness(follower) for follower in context.witnesses.followers),
     )
 
 
@@ -83,6 +85,14 @@ def _problems(context: Context, *, public: bool) -> tuple[str, ...]:
     if context.policy_refused:
         problems.append("the policy file cannot be loaded; the one before it stays in force")
     return tuple(dict.fromkeys(problems))
+
+
+def _witness(follower: Follower) -> WitnessView:
+    address, signed = follower.address, follower.standing
+    problem = "" if follower.problem is None else follower.problem.message
+    return WitnessView(
+        address.witness.name, address.url, follower.size, 0 if signed is None else signed.cosignature.time, problem
+    )
 
 
 def _key(key: CaKey, results: ProbeResults) -> KeyStanding:

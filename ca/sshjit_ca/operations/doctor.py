@@ -235,6 +235,13 @@ def _daemon(config: Config, reply: m.StatusReply | SshJitError) -> Iterator[Find
         until = datetime.fromtimestamp(end, UTC).strftime("end at %Y-%m-%d %H:%M:%S UTC") if end else "have ended"
         text = f"{name} does not renew its certificates, which {until}"
         yield Finding("hosts", "warning", text, f"on {name}: ssh-jit-host refresh; here: ssh-jit-ca host sign {name}")
+    for witness in reply.witnesses:
+        if witness.problem:
+            yield Finding(
+                "witness", "warning", witness.problem, f"it has signed {witness.size} of {reply.size} entries"
+            )
+        else:
+            yield Finding("witness", "ok", f"{witness.name} has signed {witness.size} of {reply.size} entries")
     for provider in reply.providers:
         if provider.problem != "ok":
             yield Finding("provider", "bad", f"{provider.id}: {provider.problem}", "nobody can sign in with it")

@@ -17,6 +17,7 @@ from sshjit_ca.machine.memory import Returner
 from sshjit_ca.service.alarm_watch import AlarmWatch
 from sshjit_ca.service.alerts import Alarms
 from sshjit_ca.storage.store import Store
+from sshjit_ca.witness.submission import Head
 
 SWEEP = 10.0
 """Seconds between two looks at what is over."""
@@ -26,6 +27,8 @@ HURRY = 0.5
 """The same while there is more of it than one look takes."""
 LOOK = 0.25
 """Seconds between two looks for something alarming."""
+WITNESS = 5.0
+"""Seconds between two looks at whether witnesses have a new head to sign."""
 RETRY = 2.0
 """Seconds until the log is searched for alarms again after it could not be read."""
 _log = logging.getLogger(__name__)
@@ -51,6 +54,14 @@ async def return_memory() -> None:
     while True:
         await asyncio.sleep(SETTLE)
         returner.look()
+
+
+async def ask_witnesses(context: Context) -> None:
+    """Has witnesses sign the log's newest head, until it is cancelled."""
+    while context.witnesses.followers:
+        await asyncio.sleep(WITNESS)
+        if (head := Head.of(context.journal)) is not None:
+            await asyncio.to_thread(context.witnesses.ask, head, context.store, time.monotonic)
 
 
 async def alert(context: Context, store: Store, alarms: Alarms) -> None:

@@ -45,6 +45,7 @@ from sshjit_ca.service.server import Listening, Server
 from sshjit_ca.storage.database import sqlite_file
 from sshjit_ca.storage.limits import SERVING
 from sshjit_ca.storage.store import Store
+from sshjit_ca.witness.witnesses import Witnesses
 
 _log = logging.getLogger(__name__)
 LOOK_AGAIN = 60
@@ -107,6 +108,7 @@ def open_context(
         random=random,
         clock=clock,
         reserve=Reserve(database.parent if database else config.home, config.disk_reserve_mib * MIB),
+        witnesses=Witnesses.of(config.home, config.witnesses),
         started=int(clock.wall()),
         release=importlib.metadata.version("ssh-jit"),
     )
@@ -197,6 +199,7 @@ async def _run(  # noqa: PLR0917 - the parts that ``serve`` puts together
         asyncio.create_task(snapshotting.keep_snapshots(context.journal)),
         asyncio.create_task(background.sweep(authority)),
         asyncio.create_task(background.return_memory()),
+        asyncio.create_task(background.ask_witnesses(context)),
         asyncio.create_task(background.alert(context, store, Alarms(config.home, config.syslog, config.alert_command))),
     ]
     await server.run(

@@ -77,6 +77,24 @@ def test_proofs_from_tiles_are_the_definition_s(size: int) -> None:
         assert proof == merkle.inclusion_proof(index, LEAVES[:size])
 
 
+@pytest.mark.parametrize("size", [1, 2, 255, 256, 257, 511, 512, 513, 1000, 1024, 1281, 3000])
+def test_proofs_of_consistency_from_tiles_are_the_definition_s(size: int) -> None:
+    """From each size around the edges of tiles, of which the smaller tree may end in the middle."""
+    tree, last = grown(size), size - size % 256
+    wanted = {1, 2, 3, 254, 255, 256, 257, 511, 512, 513, 767, 768, 769, size // 2, size // 3, last, size - 1, size}
+    for old in sorted(wanted & set(range(1, size + 1))):
+        first = (old - 1) // 256 * 256
+        own = LEAVES[first : min(first + 256, size)]
+        proof = tiles.consistency_proof(old, size, bytes(tree.tiles), own, LEAVES[last:size])
+        assert proof == merkle.consistency_proof(old, LEAVES[:size])
+
+
+@pytest.mark.parametrize("old", [-1, 0, 301])
+def test_of_no_leaves_or_more_than_there_are_nothing_is_proved(old: int) -> None:
+    with pytest.raises(Invalid, match="has no proof"):
+        tiles.consistency_proof(old, 300, bytes(grown(300).tiles), LEAVES[256:300], LEAVES[256:300])
+
+
 @pytest.mark.parametrize("size", [0, 1, 255, 256, 257, 700, 1024, 5000])
 def test_a_frontier_is_made_again_from_tiles_and_the_leaves_after_them(size: int) -> None:
     tree, full = grown(size), size - size % 256

@@ -13,10 +13,14 @@ from werkzeug.test import TestResponse
 
 from sshjit import ca_protocol as m
 from sshjit import wire
+from sshjit_ca.keys import succession
+from sshjit_ca.witness.submission import Head
+from sshjit_ca.witness.witnesses import Witnesses
 from sshjit_web import security
 from sshjit_web.app import create_app
 from tests.support.in_process_ca import KEY, ORIGIN, CommandLine, FrontEnd, client_of
 from tests.support.installation import ALICE, BOB, DANA
+from tests.support.witness import TestWitness, serving
 
 ASK: dict[str, Any] = {
     "hosts": ["db1"],
@@ -188,6 +192,20 @@ def test_the_bundle_is_carried_with_a_tag(world: FrontEnd) -> None:
     checkpoint = client.get("/log/checkpoint")
     assert checkpoint.mimetype == "text/plain"
     assert checkpoint.text == json.loads(newer.get_json()["bundle"])["checkpoint"]
+
+
+def test_what_witnesses_signed_is_carried_without_a_sign_in(world: FrontEnd) -> None:
+    assert world.stranger().get("/log/cosigned").status_code == 404
+    ca = world.ca
+    with serving(TestWitness(succession.raw(ca.context.keys.public("log")))) as witness:
+        ca.context.witnesses = Witnesses.of(ca.config.home, [witness.address])
+        head = Head.of(ca.context.journal)
+        assert head is not None
+        ca.context.witnesses.ask(head, ca.store, lambda: 0.0)
+    answer = world.stranger().get("/log/cosigned")
+    assert (answer.status_code, answer.mimetype) == (200, "text/plain")
+    assert answer.text.startswith(ca.context.journal.checkpoint)
+    assert witness.name in answer.text
 
 
 def test_tiles_are_carried_byte_by_byte_and_kept_for_ever(world: FrontEnd) -> None:
