@@ -301,6 +301,7 @@ def test_every_message_that_only_reads_is_answered(shown: FrozenCa) -> None:
         m.ReadHosts(bob),
         m.ReadLog(bob, None, 1000),
         m.ReadTile("tile/0/000.p/137"),
+        m.ReadCosigned(),
         m.ReadPolicy(),
         m.ReadBundle(None),
         m.ReadChallenge(bob),

@@ -23,7 +23,7 @@ def main() -> int:
         return 0
     if shutil.which("go") is None:
         print(
-            "test-witnesses: there is no Go here: apt-get install golang-go (see the go line of tests/witnesses/go.mod)",
+            "test-witnesses: there is no Go here (1.24 or newer): apt-get install golang-go",
             file=sys.stderr,
         )
         return 2
@@ -32,7 +32,7 @@ def main() -> int:
     for name in ("go.mod", "go.sum"):
         shutil.copy(HERE / name, HOME)
     for program in PROGRAMS:
-        command = ["go", "build", "-mod=readonly", "-o", HOME / program, f"{MODULE}/cmd/{program}"]
+        command: list[str | Path] = ["go", "build", "-mod=readonly", "-o", HOME / program, f"{MODULE}/cmd/{program}"]
         subprocess.run(command, cwd=HOME, env={**os.environ, "GOFLAGS": ""}, check=True)
     return 0
 

@@ -69,7 +69,7 @@ def litewitness(folder: Path) -> Iterator[Litewitness]:
         wait_until((folder / "agent").exists, "the agent did not start")
         environment = {"SSH_AUTH_SOCK": str(folder / "agent"), "PATH": "/usr/bin:/bin"}
         subprocess.run(["ssh-add", "-q", folder / "key"], check=True, env=environment)
-        command = [HOME / "litewitness", "-db", folder / "litewitness.db", "-name", NAME]
+        command: list[str | Path] = [HOME / "litewitness", "-db", folder / "litewitness.db", "-name", NAME]
         command += [
             "-key",
             fingerprint.stdout.split()[1],

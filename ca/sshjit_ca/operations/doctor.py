@@ -52,6 +52,7 @@ def examine(config: Config, clock: Callable[[], Clock], places: KeyLocations) ->
         ("alarm", lambda: alert_checks.examine(config)),
         ("keys", lambda: _keys(config, places, daemon)),
         ("daemon", lambda: _daemon(config, daemon)),
+        ("witness", lambda: _witnesses(daemon)),
     )
     findings: list[Finding] = []
     for area, check in checks:
@@ -219,6 +220,18 @@ def _keys(config: Config, places: KeyLocations, daemon: m.StatusReply | SshJitEr
             yield Finding("keys", "ok", f"{purpose} signs, by {device}")
 
 
+def _witnesses(reply: m.StatusReply | SshJitError) -> Iterator[Finding]:
+    """How far witnesses are; of a CA that does not answer, ``_daemon`` says so."""
+    if isinstance(reply, SshJitError):
+        return
+    for witness in reply.witnesses:
+        so_far = f"it has signed {witness.size} of {reply.size} entries"
+        if witness.problem:
+            yield Finding("witness", "warning", witness.problem, so_far)
+        else:
+            yield Finding("witness", "ok", f"{witness.name}: {so_far}")
+
+
 def _daemon(config: Config, reply: m.StatusReply | SshJitError) -> Iterator[Finding]:
     if isinstance(reply, SshJitError):
         raise reply
@@ -235,13 +248,6 @@ def _daemon(config: Config, reply: m.StatusReply | SshJitError) -> Iterator[Find
         until = datetime.fromtimestamp(end, UTC).strftime("end at %Y-%m-%d %H:%M:%S UTC") if end else "have ended"
         text = f"{name} does not renew its certificates, which {until}"
         yield Finding("hosts", "warning", text, f"on {name}: ssh-jit-host refresh; here: ssh-jit-ca host sign {name}")
-    for witness in reply.witnesses:
-        if witness.problem:
-            yield Finding(
-                "witness", "warning", witness.problem, f"it has signed {witness.size} of {reply.size} entries"
-            )
-        else:
-            yield Finding("witness", "ok", f"{witness.name} has signed {witness.size} of {reply.size} entries")
     for provider in reply.providers:
         if provider.problem != "ok":
             yield Finding("provider", "bad", f"{provider.id}: {provider.problem}", "nobody can sign in with it")
