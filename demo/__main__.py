@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import signal
 import sys
 
@@ -13,6 +14,8 @@ from demo.lab.people import shell
 
 def main() -> int:
     """Exit code 0 when the story passed, 1 when anything differed from it."""
+    text = "Play the main job on real parts; on a terminal the lab then stays up, until Ctrl-C."
+    argparse.ArgumentParser(prog="python -m demo", description=text).parse_args()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, told)
     try:

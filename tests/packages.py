@@ -6,6 +6,7 @@ without a password. A test that lacks its program would fail; so nothing is run 
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -79,4 +80,6 @@ def _privilege() -> list[str] | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(BOOTING if "--booting" in sys.argv else NEEDS))
+    parser = argparse.ArgumentParser(prog="tests/packages.py", description="Install the packages that tests need.")
+    parser.add_argument("--booting", action="store_true", help="also those of make test-install")
+    sys.exit(main(BOOTING if parser.parse_args().booting else NEEDS))

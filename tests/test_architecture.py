@@ -80,7 +80,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("ca_cache", "client_authentication", "migrate", "provider_transport"),
         ("ca_client", "migrations", "store"),
         ("ca_socket", "config", "postgres", "schema"),
-        ("escape_controls", "notify_config"),
+        ("escape_controls", "notify_config", "supervised"),
     ],
     "sshjit_web.server": [
         ("application",),

@@ -6,6 +6,7 @@ The places are those below ``/usr/share`` in Debian. ``client/share`` has them f
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -26,8 +27,11 @@ def files() -> dict[str, str]:
 
 def main() -> int:
     """Writes them."""
+    parser = argparse.ArgumentParser(prog="python -m tools.manual", description="Write manual and completions.")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="client/share")
+    options = parser.parse_args()
     for place, text in files().items():
-        path = Path(sys.argv[1], place)
+        path = options.folder / place
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return 0

@@ -63,8 +63,8 @@ class Authority:
         """Takes the log over as ``holder`` and writes down with which keys and policy.
 
         Raises:
-            Failed: when the log is not whole, the database does not take it, or somebody else is the writer;
-                ``provider_changed``.
+            Failed: when the log is not whole, the database does not take it, or somebody else is the writer.
+            Invalid: ``provider_changed``.
 
         """
         context = self._context
@@ -156,7 +156,7 @@ class Authority:
             Failed: ``clock``, ``disk_full``, ``not_signing``, ``fenced``.
 
         """
-        new = policy.load(text)
+        new = policy.load(text, file=self._context.config.policy.name)
         self._ready()
         changed = new.digest != self._context.policy.digest
         for trouble in self._context.troubles if changed else ():

@@ -5,10 +5,12 @@ A configuration that others can write would let them choose the policy, so such 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pwd
 import re
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,6 +107,8 @@ class Config:
     """Whether the CA signs certificates for the operator's probes of hosts."""
     witnesses: tuple[WitnessAddress, ...] = ()
     """Who is asked to sign each new head of the log."""
+    read: tuple[Path, str] | None = None
+    """The file that this was read from, and its text's SHA-256 (hex)."""
 
     @property
     def origin(self) -> str:
@@ -154,7 +158,29 @@ def load(path: Path) -> Config:
         front_end=_front_end(path, file.front_end),
         probes=file.probe.enabled,
         witnesses=_witnesses(path, file.witness),
+        read=(path.absolute(), _digest(text)),
     )
+
+
+def files_at_start(config: Config, providers: str) -> dict[Path, str]:
+    """The files that only a start reads, and the SHA-256 (hex) of each; ``providers``: the text of that one."""
+    return dict(filter(None, (config.read, (config.providers, _digest(providers)))))
+
+
+def changed_files(at_start: Mapping[Path, str]) -> tuple[str, ...]:
+    """Those of ``files_at_start`` that say something else now, or cannot be read."""
+    return tuple(str(path) for path, digest in at_start.items() if _digest_of(path) != digest)
+
+
+def _digest_of(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def read_policy(config: Config) -> str:

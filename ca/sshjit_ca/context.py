@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import TypeVar
 
 from sshjit import ca_protocol, canonical, names, sshkey
@@ -78,6 +79,8 @@ class Context:
     started: int
     release: str = ""
     """Of this program."""
+    at_start: Mapping[Path, str] = field(default_factory=dict)
+    """The files that were read at the start alone, and their SHA-256 (hex)."""
     now: int = 0
     troubles: tuple[Failed, ...] = ()
     """Why nothing is signed in this batch; what takes access away goes on (``routes.DESPITE``)."""

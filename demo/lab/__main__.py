@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import signal
 import sys
@@ -25,6 +26,8 @@ def told(number: int, frame: FrameType | None) -> None:
 
 def main() -> int:
     """Runs a lab. Exit code 0 when it was told to end, 1 when it did not come up."""
+    text = "Start identity providers, CA, front end and two hosts, print one line of JSON, and stay until Ctrl-C."
+    argparse.ArgumentParser(prog="python -m demo.lab", description=text).parse_args()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, told)
     try:

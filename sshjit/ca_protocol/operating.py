@@ -71,6 +71,8 @@ class PolicyLoadReply(Reply):
     """The waiting requests that have to be made again."""
     ended: tuple[AffectedView, ...] = wire.added(2, default=())
     """The open grants that were revoked, or with ``dry_run`` would be."""
+    changed_files: tuple[str, ...] = wire.added(2, default=())
+    """Files that are read at a start alone, and say something else by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +195,8 @@ class StatusReply(Reply):
     hosts_ending: tuple[tuple[str, int], ...] = wire.added(2, default=())
     """Names of hosts whose certificates nobody renewed in time, and until when those last."""
     witnesses: tuple[WitnessView, ...] = wire.added(2, default=())
+    changed_files: tuple[str, ...] = wire.added(2, default=())
+    """Files that are read at a start alone, and say something else by now."""
 
 
 @dataclass(frozen=True, slots=True)

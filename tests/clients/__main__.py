@@ -6,6 +6,7 @@ Needs the network: each row installs its own pinned packages, by the ordinary pr
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
@@ -119,7 +120,10 @@ ROWS = (
 
 def main() -> int:
     """Runs the rows that were named, or all; the exit code is 0 only if each did what it should."""
-    rows = [row for row in ROWS if not sys.argv[1:] or row.name in sys.argv[1:]]
+    parser = argparse.ArgumentParser(prog="python -m tests.clients", description="Log in by other people's libraries.")
+    parser.add_argument("names", nargs="*", metavar="NAME", choices=[[], *(row.name for row in ROWS)], help="[all]")
+    names = parser.parse_args().names
+    rows = [row for row in ROWS if not names or row.name in names]
     CACHE.mkdir(parents=True, exist_ok=True)
     missing = [program for program in PROGRAMS if shutil.which(program) is None]
     if missing:

@@ -18,7 +18,9 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit import wire
 from sshjit.errors import Failed
-from sshjit_ca.operations import admin_client
+from sshjit_ca.cli import policies, show
+from sshjit_ca.keys.locations import KeyLocations
+from sshjit_ca.operations import admin_client, doctor
 from tests.support.installation import ALICE, Installation
 from tests.support.issuer import serving
 from tests.support.waiting import PATIENCE, wait_until
@@ -103,9 +105,7 @@ def test_sighup_reads_the_policy_again_and_a_bad_one_leaves_the_good_one(
     second = digest()
     path.write_text("version = 1\n[[allow]]\nname = 7\n")
     running.send_signal(signal.SIGHUP)
-    assert running.stderr is not None
-    while "the policy file was not loaded" not in (line := running.stderr.readline()):
-        assert line
+    assert next_line(running, "policy.toml:3: ").startswith("ssh-jit-ca: the policy file was not loaded: ")
     assert digest() == second
     health = admin_client.call(ca.config.admin_socket, m.Health(), m.HealthReply)
     assert health.ready
@@ -114,6 +114,32 @@ def test_sighup_reads_the_policy_again_and_a_bad_one_leaves_the_good_one(
     running.send_signal(signal.SIGHUP)
     wait_until(lambda: digest() == first)
     assert admin_client.call(ca.config.admin_socket, m.Health(), m.HealthReply).problems == ()
+
+
+def next_line(running: subprocess.Popen[str], text: str) -> str:
+    """The next line of its log in which something is."""
+    assert running.stderr is not None
+    while text not in (line := running.stderr.readline()):
+        assert line
+    return line
+
+
+@pytest.mark.parametrize("name", ["providers.toml", "ca.toml"])
+def test_a_file_that_only_a_start_reads_is_named_when_it_has_changed(
+    process: tuple[Installation, subprocess.Popen[str]], name: str
+) -> None:
+    ca, running = process
+    path = ca.home / name
+    path.write_text(path.read_text() + "# another line\n")
+    running.send_signal(signal.SIGHUP)
+    assert f"{path} has changed" in next_line(running, "systemctl restart ssh-jit-ca")
+    reply = admin_client.call(ca.config.admin_socket, m.LoadPolicy(dry_run=True), m.PolicyLoadReply)
+    assert reply.changed_files == (str(path),)
+    assert f"{path} has changed" in policies.loaded(reply)
+    status = admin_client.call(ca.config.admin_socket, m.Status(), m.StatusReply)
+    assert f"{path} has changed" in show.status(status)
+    findings = doctor.examine(ca.config, lambda: ca.context.clock, KeyLocations())
+    assert [finding.level for finding in findings if f"{path} has changed" in finding.message] == ["warning"]
 
 
 def test_sigterm_ends_it_and_takes_the_sockets_away(process: tuple[Installation, subprocess.Popen[str]]) -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from demo.isolate import REPOSITORY
+from sshjit_ca import __main__ as ca_program
 from sshjit_host.joining import units
+from sshjit_web import __main__ as web_program
 
 _ON_SERVERS = REPOSITORY / "hostconfig/sshjit_host/root/usr/lib/systemd/system"
 UNITS = sorted((*REPOSITORY.glob("*/systemd/*.service"), *_ON_SERVERS.glob("*.service")), key=lambda path: path.name)
@@ -40,6 +42,24 @@ def test_systemd_has_nothing_to_say_about_it(unit: Path, tmp_path: Path) -> None
     assert (done.returncode, done.stderr, done.stdout) == (0, "", "")
     here.write_text(here.read_text().replace("NoNewPrivileges=", "NoNewPriviledges="))
     assert "'NoNewPriviledges'" in analyze("verify", "--man=no", here).stderr
+
+
+STAYS = [unit for unit in UNITS if unit.stem in {"ssh-jit-ca", "ssh-jit-notify", "ssh-jit-web"}]
+
+
+@pytest.mark.parametrize("unit", STAYS, ids=lambda unit: unit.stem)
+def test_it_is_active_once_it_serves_and_started_again_only_where_that_may_help(unit: Path) -> None:
+    """Tried by a booted systemd in ``tests/install``; the codes are those of both programs."""
+    lines = unit.read_text().splitlines()
+    never = sorted({ca_program.EXIT["invalid"], ca_program.EXIT["refused"]})
+    assert ca_program.EXIT == web_program.EXIT
+    for line in (
+        "Type=notify",
+        "Restart=on-failure",
+        "StartLimitIntervalSec=0",
+        f"RestartPreventExitStatus={' '.join(map(str, never))}",
+    ):
+        assert lines.count(line) == 1, line
 
 
 TIMERS = sorted((*REPOSITORY.glob("*/systemd/*.timer"), *_ON_SERVERS.glob("*.timer")), key=lambda path: path.name)

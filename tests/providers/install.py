@@ -6,6 +6,7 @@ What is installed already is left as it is. Nothing is compiled in advance: most
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import os
 import shutil
@@ -27,6 +28,8 @@ def node() -> Path:
 
 def main() -> int:
     """Installs; the exit code of what failed."""
+    text = "Install the identity providers of make test-providers below .cache."
+    argparse.ArgumentParser(prog="tests/providers/install.py", description=text).parse_args()
     digest = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in _INPUTS)).hexdigest()
     stamp = HOME / "installed"
     if stamp.exists() and stamp.read_text() == digest:

@@ -12,6 +12,7 @@ of ordinary keys in the format of OpenSSH's PROTOCOL.u2f, which is all that a CA
 
 from __future__ import annotations
 
+import argparse
 import base64
 import os
 import subprocess
@@ -76,6 +77,7 @@ def certify(folder: Path, name: str, number: int) -> None:
 
 def main() -> None:
     """Replaces every vector."""
+    argparse.ArgumentParser(prog="tests/vectors/make.py", description="Replace every vector by a new one.").parse_args()
     for old in (*HERE.glob("*.pub"), *HERE.glob("*.txt")):
         old.unlink()
     with tempfile.TemporaryDirectory() as scratch:

@@ -9,6 +9,7 @@ the files are the commit's. The wheel and the source archive are compressed, so 
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import sys
 from pathlib import Path
@@ -57,10 +58,10 @@ def build_twice(source: Path, scratch: Path, output: Path) -> str:
 
 def main() -> int:
     """Build what is checked out into the folder that the command line names, and print the digests."""
-    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
-        print("usage: python -m tools.release.artefacts FOLDER", file=sys.stderr)
-        return 2
-    source, output = Path.cwd(), Path(sys.argv[1]).resolve()
+    text = "Build what is checked out into a folder, and print the digests."
+    parser = argparse.ArgumentParser(prog="python -m tools.release.artefacts", description=text)
+    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    source, output = Path.cwd(), parser.parse_args().folder.resolve()
     try:
         changed = run("git", "status", "--porcelain", cwd=source)
         if not changed:

@@ -13,7 +13,7 @@ import os
 import sys
 from pathlib import Path
 
-from sshjit.errors import SshJitError
+from sshjit.errors import FAMILIES, SshJitError
 
 _COMMANDS = {
     "serve": "serve the pages and the API",
@@ -21,9 +21,13 @@ _COMMANDS = {
     "check": "try each identity provider: metadata, keys, clients, redirect addresses, scopes",
 }
 
+EXIT = {"invalid": 2, "refused": 4, "failed": 1}
+"""Exit codes by the family of the error, as of ``ssh-jit-ca``; systemd starts again what ended with 1."""
+assert EXIT.keys() == FAMILIES.keys()  # noqa: S101 - one code for each family
+
 
 def main() -> int:
-    """Runs the command and returns its exit code: 0; 1: a fault was found; 2: it cannot start; 130: Ctrl-C."""
+    """Runs the command and returns its exit code: those of ``EXIT``, 0, 1 too if a fault was found, 130 for Ctrl-C."""
     try:
         return _command()
     except KeyboardInterrupt:
@@ -52,7 +56,7 @@ def _command() -> int:
         return _run(arguments, Path(path))
     except SshJitError as error:
         print(explain(error), file=sys.stderr)
-        return 2
+        return EXIT[error.family]
 
 
 def _run(arguments: argparse.Namespace, path: Path) -> int:

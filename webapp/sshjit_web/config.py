@@ -113,8 +113,7 @@ def load(path: Path) -> WebConfig:
     """Reads ``web.toml``.
 
     Raises:
-        Invalid: as ``parse``.
-        Failed: ``unsafe_file`` when others can write it, ``unreadable_file`` when we cannot read it.
+        Invalid: as ``parse``; ``unsafe_file`` when others can write it, ``unreadable_file`` when we cannot read it.
 
     """
     return parse(read_trusted(path), path.resolve().parent)
@@ -126,7 +125,7 @@ def read_trusted(path: Path, *, secret: bool = False) -> str:
     The checks are made on the open file, so it cannot be exchanged between check and use.
 
     Raises:
-        Failed: ``unsafe_file`` or ``unreadable_file``.
+        Invalid: ``unsafe_file`` or ``unreadable_file``.
 
     """
     try:
@@ -135,25 +134,26 @@ def read_trusted(path: Path, *, secret: bool = False) -> str:
             _refuse_unsafe(path, status, secret=secret)
             return file.read(MAX_FILE).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise Failed("unreadable_file", f"cannot read {path}: {error}") from None
+        raise Invalid("unreadable_file", f"cannot read {path}: {error}") from None
 
 
 def _refuse_unsafe(path: Path, status: os.stat_result, *, secret: bool) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise Failed("unsafe_file", f"{path} is not a regular file")
+        raise Invalid("unsafe_file", f"{path} is not a regular file")
     if status.st_uid not in (0, os.geteuid()):
-        raise Failed("unsafe_file", f"{path} belongs to another user", hint=f"chown root {path}")
+        raise Invalid("unsafe_file", f"{path} belongs to another user", hint=f"chown root {path}")
     if status.st_mode & 0o022:
-        raise Failed("unsafe_file", f"{path} can be written by others", hint=f"chmod go-w {path}")
+        raise Invalid("unsafe_file", f"{path} can be written by others", hint=f"chmod go-w {path}")
     if secret and status.st_mode & 0o007:
-        raise Failed("unsafe_file", f"{path} holds a secret and can be read by others", hint=f"chmod o= {path}")
+        raise Invalid("unsafe_file", f"{path} holds a secret and can be read by others", hint=f"chmod o= {path}")
 
 
 def session_key(path: Path) -> bytes:
     """The key that form tokens and sign-in secrets are derived from; made if the file is not there, or is empty.
 
     Raises:
-        Failed: ``unsafe_file``, ``unreadable_file``, or ``bad_session_key`` when it is too short.
+        Invalid: ``unsafe_file``, ``unreadable_file``, or ``bad_session_key`` when it is too short.
+        Failed: ``no_session_key``, when it cannot be made.
 
     """
     try:
@@ -162,11 +162,11 @@ def session_key(path: Path) -> bytes:
         if not os.path.lexists(path):
             _make_durably(path, secrets.token_hex(MIN_SESSION_KEY) + "\n")
     except OSError as error:
-        raise Failed("unreadable_file", f"cannot make {path}: {error}") from None
+        raise Failed("no_session_key", f"cannot make {path}: {error}") from None
     key = read_trusted(path, secret=True).strip().encode()
     if len(key) < MIN_SESSION_KEY:
         text = f"{path} holds less than {MIN_SESSION_KEY} characters"
-        raise Failed("bad_session_key", text, hint="remove it: a new one is made, and everybody signs in again")
+        raise Invalid("bad_session_key", text, hint="remove it: a new one is made, and everybody signs in again")
     return key
 
 
@@ -194,8 +194,7 @@ def load_providers(path: Path) -> dict[str, providers.Provider]:
     """The providers of ``providers.toml``, in the file's order.
 
     Raises:
-        Invalid: ``bad_config``, naming the key.
-        Failed: as ``read_trusted``.
+        Invalid: ``bad_config``, naming the key, and as ``read_trusted``.
 
     """
     return providers.load(read_trusted(path), file=path.name)
@@ -205,7 +204,7 @@ def client_secrets(known: dict[str, providers.Provider], folder: Path) -> dict[s
     """The secret of each provider's web client, from its file.
 
     Raises:
-        Failed: as ``read_trusted``, or ``empty_secret``.
+        Invalid: as ``read_trusted``, or ``empty_secret``.
 
     """
     by_provider = {}
@@ -213,7 +212,7 @@ def client_secrets(known: dict[str, providers.Provider], folder: Path) -> dict[s
         path = folder / provider.web.client_secret_file
         by_provider[name] = read_trusted(path, secret=True).strip()
         if not by_provider[name]:
-            raise Failed("empty_secret", f"{path} is empty")
+            raise Invalid("empty_secret", f"{path} is empty")
     return by_provider
 
 

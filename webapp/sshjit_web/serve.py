@@ -19,7 +19,7 @@ from granian.server import Server
 
 from sshjit.errors import Failed
 from sshjit_web import app as application
-from sshjit_web import config, migrate
+from sshjit_web import config, migrate, supervised
 from sshjit_web.config import CONFIG_VARIABLE, WebConfig
 from sshjit_web.server import connections
 from sshjit_web.server.application import Application
@@ -74,12 +74,13 @@ def make() -> Application:
     _end_with_parent()
     _log_to_stderr()
     settings = config.load(Path(os.environ[CONFIG_VARIABLE]))
+    told = supervised.supervisor()
     outermost = cast("Middleware", application.from_config(settings).wsgi_app)
     gateway = outermost.gateway
     gc.collect()
     gc.freeze()  # what is there now stays: looking through it again and again would hold up every thread
     threads, hops = settings.threads, settings.proxy_hops
-    return Application(outermost.inner, gateway, threads=threads, hops=hops, ca_cache=gateway.ca_cache)
+    return Application(outermost.inner, gateway, threads=threads, hops=hops, ca_cache=gateway.ca_cache, supervisor=told)
 
 
 def _prepare(settings: WebConfig) -> None:

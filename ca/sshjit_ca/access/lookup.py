@@ -8,7 +8,7 @@ from __future__ import annotations
 import string
 from collections.abc import Container, Iterable, Iterator
 
-from sshjit import names
+from sshjit import names, short_ids
 from sshjit.ca_protocol.explain import Explain
 from sshjit.ca_protocol.requests import Ask
 from sshjit.errors import Invalid
@@ -52,6 +52,28 @@ def target_host(context: Context, name: str) -> Host:
     raise Invalid("unknown_host", f"there is no host {names.show(name)}", hint=hint)
 
 
+def id_meant(context: Context, text: str, known: Iterable[str], kind: str, code: str) -> str:
+    """The id that the operator means: the only one that is the text, or begins so. Others name ids whole.
+
+    What is not known comes back as it is: to refuse it is the caller's.
+
+    Raises:
+        Invalid: ``which_…``, when several begin so; ``code`` is what stands for the dots.
+
+    """
+    if context.socket != "admin":
+        return text
+    ids = short_ids.meant(text, known, kind)
+    if len(ids) > 1:
+        several = ", ".join(sorted(ids)[:MOST_NAMED]) + (", …" if len(ids) > MOST_NAMED else "")
+        raise Invalid(f"which_{code}", f"{len(ids)} ids begin with {names.show(text)}", hint=several)
+    return ids[0] if ids else text
+
+
+MOST_NAMED = 4
+"""Ids that the refusal of an ambiguous one names."""
+
+
 def _near(name: str, known: Container[str]) -> str | None:
     """The known name that is a slip away. Slips are tried, not names: of those there may be ten thousand."""
     return (
@@ -90,6 +112,10 @@ def subject_named(state: State, text: str) -> str:
     """
     if text in state.newest_login:
         return text
+    if begun := short_ids.meant(text, state.newest_login, "sub-") if text.startswith("sub-") else []:
+        if len(begun) > 1:
+            raise Invalid("which_person", f"several ids begin so: {', '.join(begun)}", hint="give more of one")
+        return begun[0]
     if text in state.subjects:
         return state.subjects[text]
     provider, _, address = text.partition("/")

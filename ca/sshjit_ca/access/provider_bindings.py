@@ -7,13 +7,13 @@ start.
 
 from __future__ import annotations
 
-from sshjit.errors import Failed
+from sshjit.errors import Invalid
 from sshjit.events import ProviderBound
 from sshjit_ca.context import Context
 
 
 def refuse_changed(context: Context) -> None:
-    """Raises ``Failed`` (``provider_changed``) if a provider is not the one that its id was first used for."""
+    """Raises ``Invalid`` (``provider_changed``) if a provider is not the one that its id was first used for."""
     for name, provider in context.providers.items():
         bound = context.state.providers.get(name)
         if bound is None:
@@ -23,7 +23,7 @@ def refuse_changed(context: Context) -> None:
             ("subject_claim", provider.subject_claim, bound.subject_claim),
         ):
             if now != then:
-                raise Failed(
+                raise Invalid(
                     "provider_changed",
                     f"{context.config.providers}: [providers.{name}]: {key} is {now!r}, but the people known as {name} "
                     f"signed in under {then!r}",

@@ -100,9 +100,8 @@ def _add(commands: Any, name: str, text: str, function: Any) -> argparse.Argumen
 
 
 def _serve(conf: Config, options: argparse.Namespace) -> int:
-    from sshjit_ca.machine import supervisor  # noqa: PLC0415 - the other commands start faster without it
     from sshjit_ca.service import daemon  # noqa: PLC0415 - the other commands start faster without it
 
     logging.basicConfig(level=logging.INFO, format="ssh-jit-ca: %(message)s")
-    daemon.serve(conf, options.places, supervisor.Supervisor(options.notify))
+    daemon.serve(conf, options.places, daemon.supervisor(options.notify))
     return 0

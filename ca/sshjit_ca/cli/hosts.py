@@ -52,7 +52,7 @@ def add_commands(commands: Any) -> None:
     add.add_argument("key", type=Path, metavar="FILE.pub")
     _command(keys, "list", "list the registered keys", _key_list)
     gone = _command(keys, "remove", "remove a registered key", _key_remove)
-    gone.add_argument("fingerprint", metavar="SHA256:…")
+    gone.add_argument("fingerprint", metavar="SHA256:…", help="or the beginning of it")
     gone.add_argument("--reason", required=True, metavar="TEXT", help="the reason, for the log")
 
 

@@ -243,7 +243,7 @@ def _table(reply: m.InvitationsReply) -> str:
 
 def add_listing(parser: argparse.ArgumentParser) -> None:
     """The options of ``invitations``."""
-    text = "end one: the id of a fleet's, or the name of a single host"
+    text = "end one: the id of a fleet's or how it begins, or the name of a single host"
     parser.add_argument("--revoke", metavar="ID", help=text)
     parser.add_argument("--reason", default="", metavar="TEXT", help="the reason, for the log")
 

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from sshjit import ca_protocol as m
+from sshjit import short_ids
 from sshjit.api.bodies import LockKind
 from sshjit_ca.cli import show as cli_show
 from sshjit_ca.config import Config
@@ -23,9 +24,9 @@ def add_commands(commands: Any) -> None:
     """Adds the four."""
     revoke = _command(commands, "revoke", "revoke access, a certificate or a sign-in", _revoke)
     which = revoke.add_mutually_exclusive_group(required=True)
-    which.add_argument("--request", metavar="ID", help="the whole access, with all its certificates")
+    which.add_argument("--request", metavar="ID", help="the whole access; ID or how it begins")
     which.add_argument("--certificate", metavar="SERIAL", type=int, help="one certificate")
-    which.add_argument("--login", metavar="ID", help="one sign-in, with all certificates issued to it")
+    which.add_argument("--login", metavar="ID", help="one sign-in and its certificates; ID or how it begins")
     _reason(revoke)
     lock = _command(commands, "lock", "revoke all current access, and allow none until it is unlocked", _lock)
     what = lock.add_mutually_exclusive_group(required=True)
@@ -34,7 +35,7 @@ def add_commands(commands: Any) -> None:
     what.add_argument("--everything", action="store_true", help="all people and all hosts")
     _reason(lock)
     unlock = _command(commands, "unlock", "remove a lock; what it revoked stays revoked", _unlock)
-    unlock.add_argument("lock", metavar="LOCK")
+    unlock.add_argument("lock", metavar="LOCK", help="its id, or the beginning of it")
     _reason(unlock)
     _command(commands, "locks", "list the locks in force", _locks)
 
@@ -66,8 +67,11 @@ def _lock(conf: Config, options: argparse.Namespace) -> int:
 
 
 def _unlock(conf: Config, options: argparse.Namespace) -> int:
-    reply = admin_client.call(conf.admin_socket, m.Unlock(None, options.lock, options.reason, None), m.Done)
-    cli_show.say(options, reply, lambda _: f"{options.lock} was removed; people who were signed out must sign in again")
+    known = admin_client.call(conf.admin_socket, m.ReadLocks(None), m.LocksReply).locks
+    named = short_ids.meant(options.lock, [each.id for each in known], "lock-")
+    lock = named[0] if len(named) == 1 else options.lock
+    reply = admin_client.call(conf.admin_socket, m.Unlock(None, lock, options.reason, None), m.Done)
+    cli_show.say(options, reply, lambda _: f"{lock} was removed; people who were signed out must sign in again")
     return 0
 
 

@@ -58,6 +58,10 @@ def _load(conf: Config, options: argparse.Namespace) -> int:
 
 def loaded(reply: m.PolicyLoadReply) -> str:
     """The policy that was loaded, or could be, and what it closes."""
+    return "\n".join([_loaded(reply), *map(cli_show.changed_file, reply.changed_files)])
+
+
+def _loaded(reply: m.PolicyLoadReply) -> str:
     policy = f"policy {reply.digest[:16]} ({cli_show.count(reply.rules, 'rule')})"
     if not reply.changed and not reply.ended:
         return f"{policy} is in force already"

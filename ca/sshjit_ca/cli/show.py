@@ -72,11 +72,17 @@ def status(reply: m.StatusReply) -> str:
             ("signed in", str(reply.live_logins)),
             ("hosts", str(reply.hosts)),
             *(("host", f"{name}: NOT RENEWED, certified: {certified_until(end)}") for name, end in reply.hosts_ending),
+            *(("changed", changed_file(name)) for name in reply.changed_files),
             *((f"key {each.purpose}", _standing(each)) for each in reply.keys),
             *((f"provider {each.id}", _provider(each)) for each in reply.providers),
             *(("witness", _witness(each, reply.size)) for each in reply.witnesses),
         ]
     )
+
+
+def changed_file(name: str) -> str:
+    """That a file was not read again."""
+    return f"{name} has changed since the CA started, and counts from the next start on: systemctl restart ssh-jit-ca"
 
 
 def _standing(key: m.KeyStanding) -> str:

@@ -6,6 +6,8 @@ with ``hardware_key`` take only keys that somebody saw as a device in the person
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sshjit import sshkey
 from sshjit.ca_protocol.hosts import (
     HardwareKeysReply,
@@ -16,7 +18,7 @@ from sshjit.ca_protocol.hosts import (
 )
 from sshjit.errors import Invalid, Refused
 from sshjit.events import HardwareKeyRegistered, HardwareKeyRemoved
-from sshjit_ca.access.lookup import subject_named
+from sshjit_ca.access.lookup import id_meant, subject_named
 from sshjit_ca.access.revocation import require_reason
 from sshjit_ca.context import Context, person_view
 from sshjit_ca.state import locks
@@ -47,11 +49,13 @@ def remove_hardware_key(context: Context, message: RemoveHardwareKey) -> Hardwar
     """Vouches for it no more: the next certificate that needs it is refused.
 
     Raises:
-        Invalid: ``unknown_key``, ``no_reason``.
+        Invalid: ``unknown_key``, ``which_key``, ``no_reason``.
 
     """
     reason = require_reason(message.reason)
-    known = context.state.hardware_keys.get(message.fingerprint)
+    keys = context.state.hardware_keys
+    message = replace(message, fingerprint=id_meant(context, message.fingerprint, keys, "SHA256:", "key"))
+    known = keys.get(message.fingerprint)
     if known is None:
         raise Invalid("unknown_key", "no such hardware key is registered", hint="ssh-jit-ca hardware-key list")
     view = _view(context, message.fingerprint)

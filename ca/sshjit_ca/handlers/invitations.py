@@ -15,6 +15,7 @@ from sshjit.errors import Invalid
 from sshjit.events import FleetInvited, InvitationEnded
 from sshjit.login import b64url
 from sshjit_ca.access import bastions, host_statements, hosts
+from sshjit_ca.access.lookup import id_meant
 from sshjit_ca.context import Context
 from sshjit_ca.state import Fleet, Host, locks
 from sshjit_ca.state.records import Invited
@@ -88,11 +89,11 @@ def end_invitation(context: Context, message: EndInvitation) -> InvitationsReply
     """A token counts no more; whoever comes with it raises an alarm.
 
     Raises:
-        Invalid: ``unknown_invitation``.
+        Invalid: ``unknown_invitation``, ``which_invitation``.
 
     """
     reason = names.free_text(message.reason, "the reason")
-    fleet = context.state.fleets.get(message.invitation)
+    fleet = context.state.fleets.get(id_meant(context, message.invitation, context.state.fleets, "inv-", "invitation"))
     if fleet is not None:
         if not fleet.revoked:
             context.record(InvitationEnded(fleet.id, "", fleet.pattern, reason))

@@ -7,7 +7,7 @@ everything stops neither, and the operator can always do both.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from sshjit import names, requests
@@ -20,7 +20,7 @@ from sshjit.errors import Invalid, Refused
 from sshjit.events import Locked, Unlocked
 from sshjit.requests import Request
 from sshjit_ca.access import emergency_certificates, signed_actions
-from sshjit_ca.access.lookup import subject_named
+from sshjit_ca.access.lookup import id_meant, subject_named
 from sshjit_ca.access.revocation import close_grant, close_login, require_reason
 from sshjit_ca.access.views import lock_view
 from sshjit_ca.context import Context
@@ -69,10 +69,11 @@ def unlock(context: Context, message: Unlock) -> Done:
 
     Raises:
         Refused: as ``signed_actions.require``.
-        Invalid: ``unknown_lock``, ``no_reason``, ``shown_differs``.
+        Invalid: ``unknown_lock``, ``which_lock``, ``no_reason``, ``shown_differs``.
 
     """
     reason = require_reason(message.reason)
+    message = replace(message, lock=id_meant(context, message.lock, context.state.locks, "lock-", "lock"))
     if message.lock not in context.state.locks:
         signed_actions.permitted(context, message, "unlock")  # who may not unlock is not told either what there is
         raise Invalid("unknown_lock", "there is no such lock", hint="ssh-jit-ca locks")
@@ -106,9 +107,10 @@ def _reach(context: Context, message: Lock) -> _Reach:
         case "everything":
             return _Reach(None, grants=_open(context))
         case "login":
-            if target not in context.state.logins:
+            login = id_meant(context, target, context.state.logins, "login-", "login")
+            if login not in context.state.logins:
                 raise Invalid("unknown_login", "there is no such sign-in")
-            return _Reach(target, logins=(target,))
+            return _Reach(login, logins=(login,))
         case "person":
             return _person(context, subject_named(context.state, target))
         case "host":
@@ -127,6 +129,8 @@ def _host(context: Context, target: str) -> _Reach:
 
 
 def _key(context: Context, target: str) -> _Reach:
+    known = {each.opened.key for each in context.state.logins.values() if each.opened.key is not None}
+    target = id_meant(context, target, known | context.state.bound_keys.keys(), "SHA256:", "key")
     if not _FINGERPRINT.fullmatch(target):
         raise Invalid("bad_fingerprint", "a key is named by its fingerprint, SHA256:…", hint="ssh-keygen -l")
     logins = context.state.logins.items()

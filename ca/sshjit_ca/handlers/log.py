@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from sshjit import checkpoint, entries, events, names, tiles, tlogproof
+from sshjit import checkpoint, entries, events, names, short_ids, tiles, tlogproof
 from sshjit.api.log import LogReply
 from sshjit.ca_protocol.log import (
     CosignedReply,
@@ -170,7 +170,8 @@ def _people(state: State, person: str) -> frozenset[str]:
         for claim, subject in (state.subjects.items() if slash else ())
         if claim == person or (claim.startswith(f"{provider}/") and address in state.emails.get(subject, frozenset()))
     )
-    return frozenset(subjects or {person})
+    begun = short_ids.meant(person, state.newest_login, "sub-") if person.startswith("sub-") else []
+    return frozenset(subjects or begun or {person})
 
 
 def _about(context: Context, row: Row, host: str, needle: bytes) -> bool:

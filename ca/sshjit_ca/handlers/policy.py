@@ -6,7 +6,7 @@ recorded. What policy says is ``sshjit.policy.explain``'s.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sshjit import access_request, explanation, policy, requests
 from sshjit.api.explain import ExplainReply, TermsView, Verdict
@@ -27,6 +27,7 @@ from sshjit_ca.access.lookup import subject_meant
 from sshjit_ca.access.policy_change import PolicyFile
 from sshjit_ca.access.recheck import find_existing
 from sshjit_ca.access.views import step_views
+from sshjit_ca.config import changed_files
 from sshjit_ca.context import Context, person_view
 from sshjit_ca.log import policies
 from sshjit_ca.state import Host, Login, locks
@@ -153,7 +154,7 @@ def load_policy(context: Context, message: LoadPolicy) -> PolicyLoadReply:
     if isinstance(file.policy, SshJitError):
         raise file.policy
     policy_change.require_unbroken(broken)
-    return policy_change.change_policy(
+    reply = policy_change.change_policy(
         context,
         file.policy,
         file.text,
@@ -161,3 +162,4 @@ def load_policy(context: Context, message: LoadPolicy) -> PolicyLoadReply:
         end_what_it_forbids=message.end_what_it_forbids,
         accepted=tuple(name for name, _ in file.broken),
     )
+    return replace(reply, changed_files=changed_files(context.at_start))

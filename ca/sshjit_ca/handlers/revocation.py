@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sshjit import requests
 from sshjit.api.locks import RevokeReply
 from sshjit.api.views import RequestState
 from sshjit.ca_protocol.locks import Revoke
 from sshjit.errors import Invalid, Refused
 from sshjit.events import CertificateRevoked
+from sshjit_ca.access.lookup import id_meant
 from sshjit_ca.access.revocation import close_grant, close_login, drawn_together, require_reason
 from sshjit_ca.access.views import request_view
 from sshjit_ca.context import Context
@@ -18,12 +21,14 @@ def revoke(context: Context, message: Revoke) -> RevokeReply:
 
     Raises:
         Refused: ``not_permitted``.
-        Invalid: ``unknown_request``, ``unknown_certificate``, ``unknown_login``, ``wrong_state``, ``bad_message``.
+        Invalid: ``unknown_request``, ``unknown_certificate``, ``unknown_login``, ``wrong_state``, ``bad_message``,
+            ``which_request``, ``which_login``.
 
     """
     reason = require_reason(message.reason)
     if [message.request, message.serial, message.sign_in].count(None) != 2:
         raise Invalid("bad_message", "name one of: a request, a certificate, a sign-in")
+    message = _whole(context, message)
     try:
         owner = _owner(context, message)
     except Invalid:
@@ -42,6 +47,16 @@ def revoke(context: Context, message: Revoke) -> RevokeReply:
     requests.require(request, RequestState.APPROVED, context.now)
     alive = close_grant(context, request, by, reason)
     return RevokeReply((request_view(context, context.request(request.id)),), alive)
+
+
+def _whole(context: Context, message: Revoke) -> Revoke:
+    """The message with whole ids, where the operator named beginnings."""
+    state, request, login = context.state, message.request, message.sign_in
+    if request is not None:
+        return replace(message, request=id_meant(context, request, state.requests, "req-", "request"))
+    if login is not None:
+        return replace(message, sign_in=id_meant(context, login, state.logins, "login-", "login"))
+    return message
 
 
 def _revoke_certificate(context: Context, serial: int, by: str | None, reason: str) -> RevokeReply:

@@ -7,6 +7,7 @@ from sshjit.api.views import RequestState
 from sshjit.ca_protocol.keys import KeyStanding
 from sshjit.ca_protocol.operating import Health, HealthReply, ProviderView, Status, StatusReply, WitnessView
 from sshjit_ca import state as states
+from sshjit_ca.config import changed_files
 from sshjit_ca.context import Context
 from sshjit_ca.keys import references, succession
 from sshjit_ca.keys.probe import ProbeResult, ProbeResults
@@ -66,6 +67,7 @@ def status(context: Context, _: Status) -> StatusReply:
         ),
         hosts_ending=tuple(ending(state, now).items()),
         witnesses=tuple(_witness(follower) for follower in context.witnesses.followers),
+        changed_files=changed_files(context.at_start),
     )
 
 

@@ -241,9 +241,7 @@ def _daemon(config: Config, reply: m.StatusReply | SshJitError) -> Iterator[Find
         yield Finding("daemon", "ok", f"it is running and signs, {reply.size} entries in the log")
     if not reply.disk_reserved:
         yield Finding("disk", "bad", "there is no disk reserve for revoking", "free disk space beside the log")
-    if policy.load(read_trusted(config.policy)).digest != reply.policy:
-        text = f"{config.policy} is not the policy in force ({reply.policy[:16]})"
-        yield Finding("policy", "warning", text, "systemctl reload ssh-jit-ca")
+    yield from _not_read_again(config, reply)
     for name, end in reply.hosts_ending:
         until = datetime.fromtimestamp(end, UTC).strftime("end at %Y-%m-%d %H:%M:%S UTC") if end else "have ended"
         text = f"{name} does not renew its certificates, which {until}"
@@ -256,3 +254,13 @@ def _daemon(config: Config, reply: m.StatusReply | SshJitError) -> Iterator[Find
             yield Finding("provider", "warning", text, "is it reachable from here?")
         else:
             yield Finding("provider", "ok", f"{provider.id}: its keys are fresh")
+
+
+def _not_read_again(config: Config, reply: m.StatusReply) -> Iterator[Finding]:
+    """Files that say something else than the CA goes by."""
+    for name in reply.changed_files:
+        text = f"{name} has changed since the CA started, which has not read it again"
+        yield Finding("daemon", "warning", text, "systemctl restart ssh-jit-ca")
+    if policy.load(read_policy(config)).digest != reply.policy:
+        text = f"{config.policy} is not the policy in force ({reply.policy[:16]})"
+        yield Finding("policy", "warning", text, "systemctl reload ssh-jit-ca")

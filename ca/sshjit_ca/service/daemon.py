@@ -14,16 +14,20 @@ import importlib.metadata
 import logging
 import secrets
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 from sshjit import ca_protocol as m
 from sshjit import policy, providers
-from sshjit.errors import Failed, SshJitError
+from sshjit.errors import Failed, Invalid, SshJitError
+from sshjit.policy import PolicyError
 from sshjit.policy.schedule import show_time
+from sshjit.supervisor import Supervisor
 from sshjit_ca.authority import Authority
-from sshjit_ca.config import Config, read_policy, read_trusted
+from sshjit_ca.config import Config, changed_files, files_at_start, read_policy, read_trusted
 from sshjit_ca.context import Context
 from sshjit_ca.keys import files, first_keys
 from sshjit_ca.keys.active_keys import ActiveKeys
@@ -33,7 +37,7 @@ from sshjit_ca.log import snapshotting
 from sshjit_ca.log.history import History
 from sshjit_ca.log.journal import Journal
 from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
-from sshjit_ca.machine import owner, supervisor, system
+from sshjit_ca.machine import owner, system
 from sshjit_ca.machine.clock import Clock, Kept
 from sshjit_ca.machine.randomness import Randomness
 from sshjit_ca.machine.reserve import MIB, Reserve
@@ -48,10 +52,17 @@ from sshjit_ca.storage.store import Store
 from sshjit_ca.witness.witnesses import Witnesses
 
 _log = logging.getLogger(__name__)
+RESTART = "systemctl restart ssh-jit-ca"
+"""What to do about a file that only a start reads."""
 LOOK_AGAIN = 60
 """Seconds between two looks at the providers."""
 FAREWELL = 1.0
 """Seconds for which a writer that was replaced still says so to whoever asks."""
+
+
+def supervisor(address: str) -> Supervisor:
+    """Whoever started this process, by ``NOTIFY_SOCKET``; empty: nobody wants to know how far it is."""
+    return Supervisor(address, partial(socket.socket, socket.AF_UNIX, socket.SOCK_DGRAM))
 
 
 def machine_clock(config: Config, *, keep: bool = True) -> Clock:
@@ -82,9 +93,10 @@ def open_context(
         SshJitError: whatever is wrong with the configuration, the policy, the providers or the keys.
 
     """
-    trusted = providers.load(read_trusted(config.providers), file=config.providers.name)
+    listed = read_trusted(config.providers)
+    trusted = providers.load(listed, file=config.providers.name)
     if not config.unsafe_development and any(provider.unsafe_http for provider in trusted.values()):
-        raise Failed(
+        raise Invalid(
             "unsafe_http", "a provider over plain http is allowed in development only", hint="unsafe_development = true"
         )
     text = read_policy(config)
@@ -111,10 +123,11 @@ def open_context(
         witnesses=Witnesses.of(config.home, config.witnesses),
         started=int(clock.wall()),
         release=importlib.metadata.version("ssh-jit"),
+        at_start=files_at_start(config, listed),
     )
 
 
-def serve(config: Config, places: KeyLocations, supervised: supervisor.Supervisor) -> None:
+def serve(config: Config, places: KeyLocations, supervised: Supervisor) -> None:
     """Serves until SIGTERM or SIGINT; ``supervised`` is told how far it is.
 
     Raises:
@@ -176,14 +189,14 @@ async def _run(  # noqa: PLR0917 - the parts that ``serve`` puts together
     context: Context,
     authority: Authority,
     server: Server,
-    supervised: supervisor.Supervisor,
+    supervised: Supervisor,
 ) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in _STOP:
         loop.add_signal_handler(number, stop.set)
 
     def reload() -> None:
-        supervised.reloading()
+        supervised.reloading(time.monotonic_ns())
         _reload(config, authority, context)
         supervised.ready("serving")
 
@@ -227,10 +240,13 @@ def _reload(config: Config, authority: Authority, context: Context) -> None:
         reply = authority.change_policy(read_policy(config))
     except SshJitError as error:
         context.policy_refused = True
-        _log.error("the policy file was not loaded: %s", error.message)
+        for problem in error.problems if isinstance(error, PolicyError) else (error.message,):
+            _log.error("the policy file was not loaded: %s", problem)
     else:
         context.policy_refused = False
         _say_loaded(reply)
+    for name in changed_files(context.at_start):
+        _log.warning("%s has changed since the CA started, which has not read it again: %s", name, RESTART)
 
 
 def _say_loaded(reply: m.PolicyLoadReply) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sshjit import wire
+from sshjit import short_ids, wire
 from sshjit.api.bodies import LockBody, LockKind, RevokeBody, ShownLock, UnlockBody
 from sshjit.api.locks import LockView
 from sshjit.api.signed import Unlock
@@ -135,9 +135,8 @@ def revoke(machine: Machine, options: Options) -> int:
 
 
 def _known(known: tuple[LockView, ...], prefix: str) -> LockView:
-    matches = [lock for lock in known if lock.id == prefix] or [
-        lock for lock in known if lock.id.startswith((prefix, f"lock-{prefix}")) and not "lock-".startswith(prefix)
-    ]
+    ids = short_ids.meant(prefix, [lock.id for lock in known], "lock-")
+    matches = [lock for lock in known if lock.id in ids]
     if len(matches) != 1:
         several = f"{len(matches)} locks begin with {prefix}" if matches else f"there is no lock {prefix}"
         raise Invalid("unknown_lock", several, hint="ssh-jit locks")

@@ -27,6 +27,12 @@ _SCOPES: dict[Scope, str] = {
     "review": "only break-glass access that you can review",
     "all": "everybody's requests; for auditors",
 }
+_STATES = {each.value: each for each in RequestState} | {
+    "waiting": RequestState.PENDING,
+    "open": RequestState.APPROVED,
+    "over": RequestState.ENDED,
+}
+"""What ``--state`` takes: the states, and the words of lists for them."""
 _ALIVE = (RequestState.PENDING, RequestState.APPROVED)
 _TITLES: dict[Scope, str] = {
     "approve": "waiting for your approval",
@@ -47,8 +53,8 @@ def _requests(parser: Parser) -> Act:
     parser.add_argument(
         "--state",
         metavar="S",
-        choices=[each.value for each in RequestState],
-        help="only requests in this state: pending, approved …",
+        choices=list(_STATES),
+        help="only requests in this state: waiting, open …",
     )
     group.add_argument("--over", action="store_true", help="yours, also those that are over")
     parser.add_argument("--since", metavar="DATE", help="requested since then: 2026-12-01, or 7d for 7 days ago")
@@ -63,7 +69,7 @@ def requests(machine: Machine, options: Options) -> int:
         raise Invalid("usage", "--limit must be at least 1", hint="ssh-jit requests --help")
     session, api = resolve_request.signed_in(machine)
     since = None if options.since is None else times.back(options.since, int(time.time()))
-    which = Filter(options.find, RequestState(options.state) if options.state else None, since)
+    which = Filter(options.find, _STATES[options.state] if options.state else None, since)
     scope: Scope | None = "mine" if options.over else options.scope
     scopes: list[Scope] = [scope] if scope else _now(session)
     plain = which == Filter() and scope is None and not options.json

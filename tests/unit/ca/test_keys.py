@@ -161,7 +161,7 @@ def test_a_provider_over_plain_http_is_for_development_only(ca: Installation) ->
     path.write_text(path.read_text().replace("unsafe_development = true", ""))
     ca.stop()
     ca.config = config.load(path)
-    with pytest.raises(Failed) as unsafe:
+    with pytest.raises(Invalid) as unsafe:
         ca.start()
     assert unsafe.value.code == "unsafe_http"
 

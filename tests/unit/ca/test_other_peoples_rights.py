@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sshjit import ca_protocol as m
-from sshjit.errors import Failed, Invalid, Refused, SshJitError
+from sshjit.errors import Invalid, Refused, SshJitError
 from sshjit_ca.authority import Authority
 from sshjit_ca.context import LATELY
 from sshjit_ca.keys import files
@@ -328,7 +328,7 @@ def test_t75_a_providers_id_stays_with_its_issuer(ca: Installation) -> None:
     entries = ca.kinds()
     ca.stop()
     before = ca.store.head()
-    with pytest.raises(Failed) as caught:
+    with pytest.raises(Invalid) as caught:
         ca.start()
     assert ca.store.head() == before, "nor does it take the log over"
     assert caught.value.code == "provider_changed"
@@ -356,7 +356,7 @@ def test_t75_also_where_the_writer_before_binds_it_at_the_very_end(
             ca.web(ALICE)
 
     monkeypatch.setattr(Journal, "read", read_and_then_somebody_signs_in)
-    with pytest.raises(Failed) as caught:
+    with pytest.raises(Invalid) as caught:
         Authority(context).begin()
     assert caught.value.code == "provider_changed"
     store.close()
@@ -366,7 +366,7 @@ def test_t75_and_with_the_claim_that_says_who_somebody_is(ca: Installation) -> N
     ca.web(ALICE)
     providers(ca, "[providers.acme]", '[providers.acme]\nsubject_claim = "oid"')
     ca.stop()
-    with pytest.raises(Failed) as caught:
+    with pytest.raises(Invalid) as caught:
         ca.start()
     assert caught.value.code == "provider_changed"
     providers(ca, '[providers.acme]\nsubject_claim = "oid"', "[providers.acme]")
@@ -392,7 +392,7 @@ def test_t75_the_binding_outlives_what_is_forgotten_and_the_provider_itself(ca: 
     removed(ca, "partner")
     (ca.home / "providers.toml").write_text(text.replace(ca.issuers["partner"].url, "http://127.0.0.1:1/other"))
     ca.stop()
-    with pytest.raises(Failed, match="partner"):
+    with pytest.raises(Invalid, match="partner"):
         ca.start()
     (ca.home / "providers.toml").write_text(text)
     ca.start()

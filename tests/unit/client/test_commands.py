@@ -187,6 +187,9 @@ def test_lists_are_filtered_paged_and_json(alice: Laptop, server: ClientServer) 
     later = ("--since", f"{time.localtime().tm_year + 1}-01-01")
     assert json.loads(alice.run("requests", "--mine", "--json", *later).stdout)["requests"] == []
     assert len(json.loads(alice.run("requests", "--mine", "--state", "ended", "--json").stdout)["requests"]) == 5
+    for word in ("open", "approved"):
+        waiting = json.loads(alice.run("requests", "--mine", "--state", word, "--json").stdout)["requests"]
+        assert [each["reason"] for each in waiting] == ["CHG-1"], "by the word of the list as by its own"
     done = alice.run("requests", "--mine", "--limit", "2")
     assert len(done.stdout.splitlines()) == 5
     assert "hint: there are older requests" in done.stderr

@@ -119,7 +119,7 @@ def test_only_what_can_mail_to_single_people_is_a_mail_channel(tmp_path: Path) -
 
 def test_an_address_that_others_can_read_is_refused(tmp_path: Path) -> None:
     written(tmp_path, "json://127.0.0.1/", mode=0o644)
-    with pytest.raises(Failed, match="can be read by others"):
+    with pytest.raises(Invalid, match="can be read by others"):
         opened(tmp_path, ChannelConfig(apprise_file="secret"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from demo import processes
+from demo.lab.paths import free_ports
 from tests.support.processes import BIN, Processes, build
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -50,8 +52,68 @@ def test_an_unsafe_secret_stops_the_start(running: Processes) -> None:
 
 def test_a_taken_port_is_refused(running: Processes) -> None:
     code, said = run("serve", "--config", str(running.paths.etc / "web.toml"))
-    assert code == 2
+    assert code == 1, "the program that has it may end: it is worth another try"
     assert f"cannot listen on 127.0.0.1 port {running.ports.web}" in said
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        ("threads", "treads", 2),
+        ("public_url", "# public_url", 2),
+        ('database = "sqlite:///', 'database = "sqlite:////nowhere', 1),
+    ],
+)
+@pytest.mark.parametrize("command", ["serve", "notify"])
+def test_only_what_may_pass_by_itself_is_worth_another_try(
+    running: Processes, command: str, old: str, new: str, code: int
+) -> None:
+    """By the exit code, which ``RestartPreventExitStatus`` in the units names."""
+    text = f"threads = 8\n{(running.paths.etc / 'web.toml').read_text()}"
+    if command == "notify":
+        (running.paths.etc / "hook.secret").write_text(f"whsec_{'A' * 44}")
+        (running.paths.etc / "hook.secret").chmod(0o600)
+        text += HOOK
+    assert old in text
+    config = running.paths.etc / "other.toml"
+    config.write_text(text.replace(old, new, 1))
+    config.chmod(0o600)
+    got, said = run(command, "--config", str(config))
+    assert (got, said[:13]) == (code, "ssh-jit-web: "), said
+
+
+HOOK = """
+[notify.channels.siem]
+webhook = "http://127.0.0.1:9/"
+secret_file = "hook.secret"
+[[notify.routes]]
+channels = ["siem"]
+topics = ["opened"]
+"""
+
+
+@pytest.mark.parametrize("command", ["serve", "notify"])
+def test_whoever_started_it_hears_that_it_is_ready_and_not_before(
+    running: Processes, tmp_path: Path, command: str
+) -> None:
+    config = running.paths.etc / "other.toml"
+    (running.paths.etc / "hook.secret").write_text(f"whsec_{'A' * 44}")
+    (running.paths.etc / "hook.secret").chmod(0o600)
+    port = free_ports(1)[0]
+    config.write_text((running.paths.etc / "web.toml").read_text().replace(str(running.ports.web), str(port)) + HOOK)
+    config.chmod(0o600)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notices:
+        notices.bind(str(tmp_path / "notices"))
+        notices.settimeout(PATIENCE)
+        env = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notices")}
+        process = subprocess.Popen([BIN / "ssh-jit-web", command, "--config", config], env=env)
+        try:
+            assert notices.recv(4096).startswith(b"READY=1\nSTATUS=")
+            if command == "serve":
+                socket.create_connection(("127.0.0.1", port)).close()
+        finally:
+            process.terminate()
+            assert process.wait(PATIENCE) == 0
 
 
 def test_the_database_is_for_its_user_alone(running: Processes) -> None:

@@ -60,7 +60,7 @@ def test_files_that_others_can_write_are_refused(tmp_path: Path) -> None:
     path.write_text(config_text(tmp_path))
     for mode in (0o664, 0o646):
         path.chmod(mode)
-        with pytest.raises(Failed, match="can be written by others"):
+        with pytest.raises(Invalid, match="can be written by others"):
             config.load(path)
     path.chmod(0o644)
     assert config.load(path).port == 8080
@@ -68,13 +68,13 @@ def test_files_that_others_can_write_are_refused(tmp_path: Path) -> None:
 
 def test_files_of_another_user_are_refused(tmp_path: Path) -> None:
     if os.geteuid() != 0:
-        with pytest.raises(Failed, match="cannot read"):
+        with pytest.raises(Invalid, match="cannot read"):
             config.read_trusted(Path("/etc/shadow"))
         return
     path = tmp_path / "web.toml"
     path.write_text("x")
     os.chown(path, 65534, 65534)
-    with pytest.raises(Failed, match="another user"):
+    with pytest.raises(Invalid, match="another user"):
         config.read_trusted(path)
 
 
@@ -82,7 +82,7 @@ def test_secrets_that_strangers_can_read_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "secret"
     path.write_text("s" * 40)
     path.chmod(0o644)
-    with pytest.raises(Failed, match="can be read by others"):
+    with pytest.raises(Invalid, match="can be read by others"):
         config.session_key(path)
     path.chmod(0o640)
     assert config.session_key(path) == b"s" * 40
@@ -95,7 +95,7 @@ def test_the_session_key_is_made_once_and_kept_to_ourselves(tmp_path: Path) -> N
     assert config.session_key(path) == first
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     path.write_text("short")
-    with pytest.raises(Failed, match="less than"):
+    with pytest.raises(Invalid, match="less than"):
         config.session_key(path)
 
 
@@ -192,10 +192,10 @@ def test_nothing_but_a_plain_file_is_trusted(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "device").symlink_to("/dev/zero")
     for name in ("folder", "device"):
-        with pytest.raises(Failed) as refused:
+        with pytest.raises(Invalid) as refused:
             config.read_trusted(tmp_path / name)
         assert "not a regular file" in refused.value.message or "cannot read" in refused.value.message
-    with pytest.raises(Failed, match="not a regular file"):
+    with pytest.raises(Invalid, match="not a regular file"):
         config.read_trusted(tmp_path / "device")
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from sshjit.ca_protocol.operating import Health, HealthReply
 from sshjit.errors import Invalid, SshJitError
-from sshjit_web import config, migrate
+from sshjit_web import config, migrate, supervised
 from sshjit_web.ca_client import CaClient
 from sshjit_web.config import WebConfig
 from sshjit_web.escape_controls import escape_controls
@@ -82,7 +82,10 @@ def _serve(settings: WebConfig, notify: NotifyConfig, folder: Path) -> None:
         chance=random.random,
     )
     _until_told(notifier.stop)
+    told = supervised.supervisor()
+    told.ready("notifying")
     notifier.run()
+    told.stopping()
     ca.close()
     engine.dispose()
 

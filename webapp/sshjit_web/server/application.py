@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from sshjit.errors import Failed, Invalid, SshJitError
+from sshjit.supervisor import Supervisor
 from sshjit_web import ca_client
 from sshjit_web.ca_cache import CaCache
 from sshjit_web.gateway import Answer, Gateway, Head, client_address, plain_path, wait_preferred
@@ -39,7 +40,7 @@ class Application:
     """The RSGI application around a WSGI one.
 
     ``threads`` and ``hops`` (proxies of our own) as in ``web.toml``; ``limit`` is the most bytes of a body.
-    With a ``ca_cache`` it follows the bundle, and polls may wait for it.
+    With a ``ca_cache`` it follows the bundle, and polls may wait for it. ``supervisor`` is told once it listens.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Application:
         limit: int = MAX_BODY,
         hops: int = 0,
         ca_cache: CaCache | None = None,
+        supervisor: Supervisor | None = None,
     ) -> None:
         self._inner = inner
         self._gateway = gateway
@@ -59,6 +61,7 @@ class Application:
         self._bodies = BodyReader(limit)
         self._threads = Threads(threads)
         self._ca_cache = ca_cache
+        self._supervisor = supervisor
         self._long_polls = LongPolls(min(long_polls.MOST, connections.most_polls()))
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -67,7 +70,12 @@ class Application:
         self._end_polls_with_the_server(loop)
         if self._ca_cache is not None:
             BundleFollower(self._ca_cache, partial(loop.call_soon_threadsafe, self._long_polls.wake)).start()
-        loop.call_soon(connections.end_unread)  # the server listens by then
+        loop.call_soon(self._listening)
+
+    def _listening(self) -> None:
+        connections.end_unread()
+        if self._supervisor is not None:
+            self._supervisor.ready("serving")
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Called by the server after the last connection has ended."""
