@@ -12,11 +12,12 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """A program that tests start, and the Debian package that brings it."""
+    """A program that tests start (or a file below ``/``, by its pattern), and the Debian package that brings it."""
 
     program: str
     package: str
@@ -39,13 +40,29 @@ NEEDS = (
     Need("rsync", "rsync"),
     Need("systemd-analyze", "systemd"),
 )
-BOOTING = (*NEEDS, Need("systemd-nspawn", "systemd-container"))
-"""What the tests of booted roots (``make test-install``) need."""
+BOOTING = (
+    *NEEDS,
+    Need("systemd-nspawn", "systemd-container"),
+    Need("swtpm", "swtpm"),
+    Need("tpm2-abrmd", "tpm2-abrmd"),
+    Need("tpm2_getrandom", "tpm2-tools"),
+    Need("tpm2_ptool", "libtpm2-pkcs11-tools"),
+    Need("usr/lib/*/pkcs11/libtpm2_pkcs11.so", "libtpm2-pkcs11-1"),
+    Need("usr/lib/*/libtss2-tcti-swtpm.so.0", "libtss2-tcti-swtpm0"),
+    Need("usr/lib/*/libtss2-tcti-tabrmd.so.0", "libtss2-tcti-tabrmd0"),
+    Need("p11tool", "gnutls-bin"),
+    Need("dbus-daemon", "dbus-daemon"),
+)
+"""What the tests of booted roots and of a TPM (``make test-install``) need."""
 
 
 def missing(needs: tuple[Need, ...] = NEEDS) -> list[str]:
     """The packages whose programs are not on the path, each once."""
-    return sorted({need.package for need in needs if shutil.which(need.program) is None})
+    return sorted({need.package for need in needs if not _is_there(need.program)})
+
+
+def _is_there(program: str) -> bool:
+    return any(Path("/").glob(program)) if "/" in program else shutil.which(program) is not None
 
 
 def main(needs: tuple[Need, ...] = NEEDS) -> int:

@@ -122,6 +122,8 @@ class HealthReply(Reply):
     """The oldest version that the CA still serves."""
     release: str = wire.added(2, default="")
     """The CA's release."""
+    checkpoint: str = wire.added(2, default="")
+    """The signed checkpoint over everything that is durable, a C2SP signed note."""
 
 
 @dataclass(frozen=True, slots=True)

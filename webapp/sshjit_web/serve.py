@@ -74,13 +74,15 @@ def make() -> Application:
     _end_with_parent()
     _log_to_stderr()
     settings = config.load(Path(os.environ[CONFIG_VARIABLE]))
-    told = supervised.supervisor()
+    started_by = supervised.supervisor()
     outermost = cast("Middleware", application.from_config(settings).wsgi_app)
     gateway = outermost.gateway
     gc.collect()
     gc.freeze()  # what is there now stays: looking through it again and again would hold up every thread
     threads, hops = settings.threads, settings.proxy_hops
-    return Application(outermost.inner, gateway, threads=threads, hops=hops, ca_cache=gateway.ca_cache, supervisor=told)
+    return Application(
+        outermost.inner, gateway, threads=threads, hops=hops, ca_cache=gateway.ca_cache, supervisor=started_by
+    )
 
 
 def _prepare(settings: WebConfig) -> None:

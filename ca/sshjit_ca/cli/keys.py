@@ -39,7 +39,8 @@ A REFERENCE says where a private key is:
   file:/path                     an OpenSSH private key, mode 0600
   file:/path?passphrase=/path    the same, encrypted; or the name of a systemd credential
   agent:SHA256:…                 a key of the ssh-agent; for another agent, agent:SHA256:…?socket=/path
-  pkcs11:token=…;object=…?module-path=/…&pin-source=/…     a key on a token, in the form of RFC 7512
+  pkcs11:token=…;object=…?module-path=/…&pin-source=/…     a key on a token, in the form of RFC 7512;
+                                 before the ? also what p11tool prints: serial, manufacturer, model, id
 """
 
 

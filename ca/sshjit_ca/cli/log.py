@@ -51,7 +51,7 @@ def add_commands(commands: Any) -> None:
     verify.add_argument(
         "--against", type=Path, action="append", default=[], metavar="FILE", help="a checkpoint, older or newer"
     )
-    export = _command(inner, "export", "write the log as lines of JSON, the checkpoint last", _export)
+    export = _command(inner, "export", "write the log as lines of JSON; as jsonl, the checkpoint last", _export)
     export.set_defaults(works=AS_OWNER)
     export.add_argument("--format", choices=("jsonl", "ocsf"), default="jsonl", help="[jsonl]")
     export.add_argument("--from", type=_entry, default=0, dest="first", metavar="ENTRY", help="the first entry [0]")

@@ -129,12 +129,17 @@ def _host(context: Context, target: str) -> _Reach:
 
 
 def _key(context: Context, target: str) -> _Reach:
-    known = {each.opened.key for each in context.state.logins.values() if each.opened.key is not None}
-    target = id_meant(context, target, known | context.state.bound_keys.keys(), "SHA256:", "key")
+    target = id_meant(context, target, _keys(context), "SHA256:", "key")
     if not _FINGERPRINT.fullmatch(target):
         raise Invalid("bad_fingerprint", "a key is named by its fingerprint, SHA256:…", hint="ssh-keygen -l")
     logins = context.state.logins.items()
     return _Reach(target, logins=tuple(id_ for id_, each in logins if each.opened.key == target))
+
+
+def _keys(context: Context) -> set[str]:
+    """Every key that somebody signed in with."""
+    keys = {login.opened.key for login in context.state.logins.values() if login.opened.key is not None}
+    return keys | context.state.bound_keys.keys()
 
 
 def _person(context: Context, subject: str) -> _Reach:

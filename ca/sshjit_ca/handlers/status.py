@@ -29,6 +29,7 @@ def health(context: Context, _: Health) -> HealthReply:
         versions.PROTOCOL,
         versions.OLDEST,
         context.release,
+        context.journal.checkpoint,
     )
 
 

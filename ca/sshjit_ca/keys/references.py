@@ -4,7 +4,8 @@
 ``file:/path?passphrase=SOURCE``           the same, encrypted
 ``agent:SHA256:…``                         a key of the ssh-agent that the CA was told of
 ``agent:SHA256:…?socket=/path``            a key of the ssh-agent at this socket
-``pkcs11:token=…;object=…?module-path=/…&pin-source=SOURCE``   a key on a token (RFC 7512); ``id=`` chooses as well
+``pkcs11:token=…;object=…?module-path=/…&pin-source=SOURCE``   a key on a token (RFC 7512); ``id=`` chooses as well,
+                                           and ``serial``, ``manufacturer`` and ``model`` do, as ``p11tool`` prints them
 
 A ``SOURCE`` is an absolute path, or a name without a slash: a systemd credential.
 """
@@ -19,6 +20,8 @@ from urllib.parse import quote, unquote, unquote_to_bytes
 from sshjit.errors import Invalid
 
 MAX_LENGTH = 1000
+FILLING = " \0"
+"""What fills up the fields of a token."""
 _PRINTABLE = re.compile(r"[!-~]+")
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 _CREDENTIAL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,100}")
@@ -48,6 +51,8 @@ class Token:
     module: Path
     token: str
     serial: str | None
+    manufacturer: str | None
+    model: str | None
     object: str | None
     id: bytes | None
     pin: str | None
@@ -100,24 +105,31 @@ def _token(path: str, query: dict[str, str]) -> Token:
     if "pin-value" in query:
         raise _bad("do not put the PIN in the reference", hint="pin-source=/path/of/a/file")
     if names.pop("type", "private") != "private":
-        raise _bad("type= must be private")
+        raise _bad("type= must be private", hint="p11tool --login --list-privkeys names the private key")
     token, label, identity = names.pop("token", ""), names.pop("object", None), names.pop("id", None)
-    serial = names.pop("serial", None)
+    serial, manufacturer, model = (_filled(names.pop(name, None)) for name in ("serial", "manufacturer", "model"))
     if not token or not (label or identity):
         raise _bad("a key on a token needs token=, and object= or id=")
     if "module-path" not in query:
         raise _bad("module-path= is missing: the PKCS#11 library of the token", hint="?module-path=/usr/lib/…/….so")
     module, pin = _absolute("module-path", query.pop("module-path")), query.pop("pin-source", None)
-    _nothing_left(names, "token, serial, object, id")
+    _nothing_left(names, "token, serial, manufacturer, model, object, id, type")
     _nothing_left(query, "module-path, pin-source")
     return Token(
         module=module,
         token=token,
         serial=serial,
+        manufacturer=manufacturer,
+        model=model,
         object=label,
         id=None if identity is None else identity.encode("latin-1"),
         pin=_source("pin-source", pin and pin.removeprefix("file:")),
     )
+
+
+def _filled(text: str | None) -> str | None:
+    """Without the blanks and zero bytes by which a token fills up its fields, and of which ``p11tool`` shows some."""
+    return None if text is None else text.rstrip(FILLING)
 
 
 def _pairs(text: str, separator: str, whole: str) -> dict[str, str]:

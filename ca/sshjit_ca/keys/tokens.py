@@ -1,17 +1,21 @@
 """Keys on a PKCS#11 token: a hardware security module, a smart card, SoftHSM.
 
 Ed25519 by ``CKM_EDDSA``; ECDSA raw, over a digest of our own; RSA by ``CKM_SHA512_RSA_PKCS``. A session that died is
-opened anew; a call that takes longer than its time is given up, though the library may still be in it. The package
+opened anew, and where that fails the library is initialised again, once: what it speaks to (a TPM's resource manager, a
+daemon of the maker) may have been restarted. A call that takes longer than its time is given up, though the library may
+still be in it. The package
 python-pkcs11 comes with the extra ``hsm``, and is loaded only when a token is named. It tells libraries that there is
 one thread (``C_Initialize`` without arguments), so only one of ours is ever inside a library.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -22,7 +26,7 @@ from sshjit.errors import Failed, Invalid
 from sshjit.sshkey import PublicKey
 from sshjit.sshwire import mpint, string, text
 from sshjit_ca.keys.locations import KeyLocations
-from sshjit_ca.keys.references import Token
+from sshjit_ca.keys.references import FILLING, Token
 from sshjit_ca.keys.signatures import CURVE_HASHES, ecdsa_blob, ours
 from sshjit_ca.keys.signer import RSA_SIGNATURE
 
@@ -35,8 +39,17 @@ _CURVES = {
     bytes.fromhex("06052b81040023"): ("nistp521", 66),
 }
 T = TypeVar("T")
-_INSIDE: dict[Path, threading.Lock] = {}
-"""For each library: held by the thread that is inside it."""
+
+
+@dataclass(slots=True)
+class _Library:
+    """A library that is loaded. ``inside``: held by the thread that is inside it; ``times``: initialised again."""
+
+    inside: threading.Lock = field(default_factory=threading.Lock)
+    times: int = 0
+
+
+_LIBRARIES: dict[Path, _Library] = {}
 
 
 class TokenKey:
@@ -52,6 +65,9 @@ class TokenKey:
         self._reference = reference
         self._places = places
         self._patience = patience
+        self._loaded = _LIBRARIES.setdefault(reference.module, _Library())
+        self._times = 0
+        """As of when the session is: one from before the library was initialised again means nothing any more."""
         self._session: Any = None
         self._private: Any = None
         self.public: PublicKey = self._call(self._open)
@@ -87,7 +103,7 @@ class TokenKey:
 
     def _alone(self, function: Callable[[], T]) -> T:
         """Does it when no other thread is inside the library; whoever was given up while waiting does nothing later."""
-        inside = _INSIDE.setdefault(self._reference.module, threading.Lock())
+        inside = self._loaded.inside
         if not inside.acquire(timeout=self._patience):
             raise TimeoutError
         try:
@@ -97,14 +113,34 @@ class TokenKey:
 
     def _sign(self, data: bytes) -> bytes:
         pkcs11 = _library()
-        if self._session is not None:
+        if self._session is not None and self._times == self._loaded.times:
             try:
                 return self._signed(data)
             except pkcs11.PKCS11Error:
                 self._close()  # a session does not outlive the device's sleep, restart, or a drop of the network
+        try:
+            return self._signed_anew(data)
+        except pkcs11.PKCS11Error as error:
+            if _is_an_answer(error):
+                raise
+        self._initialise()
+        return self._signed_anew(data)
+
+    def _signed_anew(self, data: bytes) -> bytes:
+        """By a new session."""
         if self._open() != self.public:
             raise Failed("not_signing", f"{self._where} now holds another key with this name")
         return self._signed(data)
+
+    def _initialise(self) -> None:
+        """Ends what the library has open, sessions of other keys too, and lets it begin again."""
+        pkcs11 = _library()
+        library = pkcs11.lib(str(_trusted(self._reference.module)))
+        self._session = None
+        self._loaded.times += 1
+        with contextlib.suppress(pkcs11.PKCS11Error):  # it may be unable to end what is dead
+            library.finalize()
+        library.initialize()
 
     def _signed(self, data: bytes) -> bytes:
         mechanism = _library().Mechanism
@@ -122,9 +158,8 @@ class TokenKey:
         pkcs11, reference = _library(), self._reference
         pin = self._places.secret(reference.pin).decode("utf-8") if reference.pin else None
         library = pkcs11.lib(str(_trusted(reference.module)))
-        token = library.get_token(
-            token_label=reference.token, token_serial=reference.serial and reference.serial.encode()
-        )
+        self._times = self._loaded.times
+        token = _token(library, reference)
         try:
             self._session = token.open(user_pin=pin)
         except pkcs11.UserAlreadyLoggedIn:
@@ -139,6 +174,31 @@ class TokenKey:
             session.close()
         except _library().PKCS11Error:
             return  # it was dead already
+
+
+def _token(library: Any, reference: Token) -> Any:
+    """The one token that a reference names. Raises ``PKCS11Error``."""
+    pkcs11 = _library()
+    serial = reference.serial and reference.serial.encode()
+    tokens = [
+        token
+        for token in library.get_tokens(token_label=reference.token, token_serial=serial)
+        if reference.manufacturer in {None, _plain(token.manufacturer_id)}
+        and reference.model in {None, _plain(token.model)}
+    ]
+    if len(tokens) != 1:
+        raise pkcs11.MultipleTokensReturned if tokens else pkcs11.NoSuchToken
+    return tokens[0]
+
+
+def _plain(text: str) -> str:
+    """What a token says of itself, without what fills up the field."""
+    return text.rstrip(FILLING)
+
+
+def _is_an_answer(error: Exception) -> bool:
+    """Whether the token itself said no: asking again would use up the PIN's tries, or find no other key."""
+    return type(error).__name__.startswith(("Pin", "NoSuchKey", "Multiple", "UserPin"))
 
 
 def within(seconds: float, function: Callable[[], T]) -> T:

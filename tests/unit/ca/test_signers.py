@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -18,6 +19,7 @@ from sshjit.sshwire import Reader
 from sshjit_ca.keys import Signer, files, references, sshsig, tokens
 from sshjit_ca.keys.key_store import KeyStore
 from sshjit_ca.keys.locations import KeyLocations
+from sshjit_ca.keys.tokens import TokenKey
 from tests.support import devices
 from tests.support.devices import KINDS, Token, ssh_key
 from tests.support.installation import make_key
@@ -149,7 +151,7 @@ def test_a_short_rsa_key_and_a_dsa_like_one_are_not_used(tmp_path: Path) -> None
         "pkcs11:token=t;object=o?module-path=/m&pin-value=1234",
         "pkcs11:token=t;object=o;type=public?module-path=/m",
         "pkcs11:token=t;token=u;object=o?module-path=/m",
-        "pkcs11:token=t;object=o;manufacturer=x?module-path=/m",
+        "pkcs11:token=t;object=o;library-version=3?module-path=/m",
         "file:/" + "a" * 1000,
     ],
 )
@@ -161,7 +163,62 @@ def test_references_that_are_refused(reference: str) -> None:
 
 def test_a_pkcs11_uri_is_percent_decoded() -> None:
     found = references.parse("pkcs11:token=my%20token;id=%00%ff?module-path=/m.so&pin-source=file:/run/pin")
-    assert found == references.Token(Path("/m.so"), "my token", None, None, b"\x00\xff", "/run/pin")
+    assert found == references.Token(Path("/m.so"), "my token", None, None, None, None, b"\x00\xff", "/run/pin")
+
+
+def test_a_uri_is_taken_as_p11tool_prints_it() -> None:
+    printed = (
+        "pkcs11:model=SW%20%20%20TPM%00%00%00%00%00%00%00%00;manufacturer=IBM;serial=0000000000000000;token=ca"
+        ";id=%33%34%65%34;object=user_ca;type=private"
+    )
+    found = references.parse(f"{printed}?module-path=/m.so")
+    assert found == references.Token(
+        Path("/m.so"), "ca", "0000000000000000", "IBM", "SW   TPM", "user_ca", b"34e4", None
+    )
+
+
+def on_token(token: Token, label: str) -> TokenKey:
+    reference = references.parse(token.reference(label))
+    assert isinstance(reference, references.Token)
+    return TokenKey(reference, KeyLocations())
+
+
+def test_every_word_of_a_uri_must_fit_the_token(token: Token) -> None:
+    import pkcs11
+
+    device = pkcs11.lib(str(devices.MODULE)).get_token(token_label="ssh-jit")
+    words = {"manufacturer": device.manufacturer_id, "model": device.model, "serial": device.serial.decode()}
+    plain = token.reference("ed25519")
+    full = "".join(f"{name}={quote(text)};" for name, text in words.items())
+    assert KeyStore(KeyLocations()).open(plain.replace("pkcs11:", f"pkcs11:{full}type=private;")).sign(b"x")
+    for name in words:
+        with pytest.raises(Failed, match="NoSuchToken"):
+            KeyStore(KeyLocations()).open(plain.replace("pkcs11:", f"pkcs11:{name}=another;"))
+
+
+def test_keys_of_one_library_outlive_that_another_initialised_it_again(token: Token) -> None:
+    """Numbers of sessions and keys are given out anew then, and an old one may be another key's."""
+    second, first = (on_token(token, kind) for kind in ("ecdsa-p256", "ed25519"))
+    for each in (first, second):
+        each.sign(b"x")
+    first._initialise()
+    for each in (first, second, first):
+        assert each.sign(b"x"), "which is checked"
+
+
+def test_a_pin_that_is_wrong_is_not_tried_twice(token: Token, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pkcs11
+
+    key, begun = on_token(token, "ed25519"), list[TokenKey]()
+    monkeypatch.setattr(TokenKey, "_initialise", begun.append)
+    pkcs11.lib(str(devices.MODULE)).reinitialize()  # so that nobody is logged in
+    right = token.pin.read_text()
+    token.pin.write_text("11111")
+    with pytest.raises(Failed, match="PinIncorrect"):
+        key.sign(b"x")
+    token.pin.write_text(right)
+    assert not begun
+    assert key.sign(b"x")
 
 
 def test_t12_an_rsa_key_that_signs_with_sha1_is_not_believed(tmp_path: Path) -> None:

@@ -191,7 +191,17 @@ def test_the_bundle_is_carried_with_a_tag(world: FrontEnd) -> None:
     assert (newer.status_code, newer.get_json()["sequence"] > sequence) == (200, True)
     checkpoint = client.get("/log/checkpoint")
     assert checkpoint.mimetype == "text/plain"
-    assert checkpoint.text == json.loads(newer.get_json()["bundle"])["checkpoint"]
+    assert checkpoint.text == world.ca.context.journal.checkpoint
+
+
+def test_the_checkpoint_is_over_what_is_durable_and_not_of_the_last_bundle(world: FrontEnd) -> None:
+    """A witness sees a certificate's entry within the second, not with the next quarter of an hour's bundle."""
+    client = world.stranger()
+    carried = json.loads(client.get("/bundle").get_json()["bundle"])["checkpoint"]
+    world.ca.ask(world.ca.native(ALICE), "web1")
+    checkpoint = client.get("/log/checkpoint").text
+    assert int(checkpoint.split("\n")[1]) == world.ca.context.state.size > int(carried.split("\n")[1])
+    assert client.get(f"/log/tile/entries/000.p/{world.ca.context.state.size}").status_code == 200
 
 
 def test_what_witnesses_signed_is_carried_without_a_sign_in(world: FrontEnd) -> None:

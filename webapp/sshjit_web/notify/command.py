@@ -82,10 +82,10 @@ def _serve(settings: WebConfig, notify: NotifyConfig, folder: Path) -> None:
         chance=random.random,
     )
     _until_told(notifier.stop)
-    told = supervised.supervisor()
-    told.ready("notifying")
+    started_by = supervised.supervisor()
+    started_by.ready("notifying")
     notifier.run()
-    told.stopping()
+    started_by.stopping()
     ca.close()
     engine.dispose()
 
