@@ -89,7 +89,7 @@ def tpm(folder: Path) -> Iterator[Tpm]:
         try:
             wait_until((folder / "bus").exists, "the bus does not come up")
             made.start_manager()
-            store = ["--path", folder / "store"]
+            store = ["--path", str(folder / "store")]
             made.run("tpm2_ptool", "init", *store)
             made.run("tpm2_ptool", "addtoken", "--pid=1", "--label=ca", f"--userpin={PIN}", "--sopin=1", *store)
             made.run(

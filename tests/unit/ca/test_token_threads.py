@@ -54,7 +54,7 @@ def test_who_waits_for_a_library_in_vain_does_nothing_later(token: Token) -> Non
     assert isinstance(reference, references.Token)
     key = TokenKey(reference, KeyLocations(), patience=0.3)
     done: list[bytes] = []
-    with tokens._INSIDE[MODULE]:
+    with tokens._LIBRARIES[MODULE].inside:
         with pytest.raises(Failed, match="did not answer"):
             key._call(lambda: done.append(b"late"))
         wait_until(lambda: not any(thread.name == "token" for thread in threading.enumerate()))
