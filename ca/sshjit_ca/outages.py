@@ -18,6 +18,7 @@ _NOT_DONE: dict[type[m.Message], str] = {
     m.Unlock: "nothing was unlocked",
     m.Revoke: "NOTHING was revoked",
     m.Logout: "the sign-in was NOT ended",
+    m.EndLogins: "NO sign-in was ended",
     m.ProviderLogout: "the provider's sessions were NOT ended",
     m.End: "the access was NOT ended",
     m.RemoveHost: "the host was NOT removed",

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import importlib
 
+from sshjit.errors import SshJitError
 from sshjit_client import run
 from sshjit_client.console.command_files import FILE_OF
 from sshjit_client.console.helptext import PAGE
 from sshjit_client.storage.machine import Machine
+
+_GO_ON = frozenset({"decisions", "requests", "locks", "hosts", "history", "request_lists"})
+"""Commands that go on by themselves after another sign-in; what was typed at a prompt is kept in their options."""
 
 
 def subcommand(words: list[str]) -> int:
@@ -41,4 +45,20 @@ def _run(machine: Machine, name: str, words: list[str]) -> int:
     parser = Parser(f"ssh-jit {name}")
     act = importlib.import_module(f"sshjit_client.commands.{FILE_OF[name]}").BUILD[name](parser)
     options = parser.parse_args(words)
-    return int(act(about(machine, options), options))
+    machine = about(machine, options)
+    try:
+        return int(act(machine, options))
+    except SshJitError as error:
+        if FILE_OF[name] not in _GO_ON or not _signs_in_again(machine, error):
+            raise
+        return int(act(machine, options))
+
+
+def _signs_in_again(machine: Machine, error: SshJitError) -> bool:
+    """Whether the person has a sign-in now that may do what the server refused by the one before."""
+    import time  # noqa: PLC0415  # only after an error
+
+    from sshjit_client.identity import sessions  # noqa: PLC0415
+
+    session = machine.session(time.time()) if error.code in sessions.MENDED else None
+    return session is not None and sessions.renewed(machine, session, error) is not None

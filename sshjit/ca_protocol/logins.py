@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from sshjit import wire
 from sshjit.api.message import Message, Reply
@@ -71,6 +72,46 @@ class ReadLogin(Message, answer="LoginReply"):
     """Reads a login: whether it is alive, and whose it is."""
 
     login_id: Id
+
+
+@dataclass(frozen=True, slots=True)
+class OwnLogin:
+    """One of a person's living sign-ins, as the person sees it. Times in seconds since the epoch."""
+
+    id: str
+    kind: Literal["web", "native"]
+    provider: str
+    opened: int
+    """When the CA took it."""
+    expires: int
+    address: str
+    """Where the sign-in came from, by the word of the front end."""
+    fingerprint: str | None
+    """``SHA256:…`` of the key that it is bound to; ``None`` for web logins."""
+    mfa: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLogins(Message, answer="LoginsReply"):
+    """Asks for all living sign-ins of the person whose login this is."""
+
+    login_id: Id
+
+
+@dataclass(frozen=True, slots=True)
+class LoginsReply(Reply):
+    """The newest first."""
+
+    logins: tuple[OwnLogin, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EndLogins(Message, answer="LoginsReply"):
+    """Ends another sign-in of the same person, or all others; the answer has those that are left."""
+
+    login_id: Id
+    ended: Id | None
+    """``None``: all but the one that asks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,8 @@ class LoginOpened:
     """Whether the person was asked to sign in anew, by the word of the laptop or the front end."""
     session: str | None = added(default=None, detail=True)
     """The provider's name for the session (``sid``), by which it may end it."""
+    issued: int | None = added(default=None)
+    """When the provider made the ID token, by its own clock: what it ends later was there before."""
 
 
 @dataclass(frozen=True, slots=True)

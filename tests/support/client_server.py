@@ -76,6 +76,12 @@ class SignInProvider(Issuer):
         self.front: FrontEnd | None = None
         self.sent_issuer = ""
         """What it calls itself when it answers, if not by its name."""
+        self.asked: list[dict[str, str]] = []
+        """How ``ssh-jit`` asked for each sign-in."""
+        self.claims: dict[str, Any] = {}
+        """What it says of sign-ins in which nobody had to prove who they are."""
+        self.fresh_claims: dict[str, Any] = {}
+        """What it says of the others."""
         self._codes: dict[str, dict[str, str]] = {}
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
@@ -95,6 +101,7 @@ class SignInProvider(Issuer):
         assert (query["response_type"], query["code_challenge_method"]) == ("code", "S256")
         code = secrets.token_urlsafe(16)
         self._codes[code] = query
+        self.asked.append(query)
         back = {"code": code, "state": query["state"], "iss": self.sent_issuer or self.url}
         return f"{query['redirect_uri']}?{urlencode(back)}"
 
@@ -106,7 +113,9 @@ class SignInProvider(Issuer):
         person = named(PEOPLE[query.get("login_hint", "alice")])
         with self.front.authority.lock:
             self.front.authority.tick()
-            token = self.front.ca.token(person, NATIVE_CLIENT, query["nonce"])
+            more = self.fresh_claims if query.get("prompt") == "login" else self.claims
+            more = {name: said() if callable(said) else said for name, said in more.items()}
+            token = self.front.ca.token(person, NATIVE_CLIENT, query["nonce"], **more)
         return {"id_token": token, "token_type": "Bearer", "expires_in": 3599.5}
 
 

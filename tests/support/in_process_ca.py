@@ -230,6 +230,8 @@ def config_text(folder: Path, **changes: str) -> str:
         "providers": '"providers.toml"',
         "session_key_file": '"session.key"',
         "unsafe_http": "true",
+        "session_idle": '"24h"',
+        "session_max_age": '"24h"',
     }
     return "version = 1\n" + "".join(f"{key} = {value}\n" for key, value in {**values, **changes}.items())
 

@@ -9,15 +9,17 @@ from typing import Any
 
 from flask import Flask, g
 
+from sshjit import durations
 from sshjit_web import api, auth, errors, pages, public, security, services, template_filters
 from sshjit_web import config as configuration
 from sshjit_web.banner import BannerCache
 from sshjit_web.ca_cache import CaCache
 from sshjit_web.ca_client import Authority, CaClient
 from sshjit_web.config import WebConfig
+from sshjit_web.drafts import Drafts
 from sshjit_web.gateway import Gateway
 from sshjit_web.oidc import RelyingParty
-from sshjit_web.sessions import Sessions
+from sshjit_web.sessions import Limits, Sessions
 from sshjit_web.store import Store, open_engine
 from sshjit_web.wsgi_middleware import Middleware
 
@@ -33,11 +35,13 @@ def create_app(
 ) -> Flask:
     """The front end as a WSGI application. ``key`` is the session key, ``clock`` gives seconds since the epoch."""
     app = Flask(__name__)
+    limits = Limits(durations.parse(config.session_idle), durations.parse(config.session_max_age))
     have = services.Services(
         config=config,
         ca=ca,
         store=store,
-        sessions=Sessions(ca, store, clock, key),
+        sessions=Sessions(ca, store, clock, key, limits),
+        drafts=Drafts(store),
         ca_cache=CaCache(ca, clock),
         banners=BannerCache(ca, clock),
         parties=parties,

@@ -17,7 +17,7 @@ from sshjit.api.session import LoginView
 from sshjit.ca_protocol.logins import LoginReply, LoginWeb, ProviderLogout
 from sshjit.errors import Invalid, Refused, SshJitError
 from sshjit.limits import MAX_ID_TOKEN
-from sshjit_web import errors, security
+from sshjit_web import errors, failed_sign_in, security
 from sshjit_web.oidc import RelyingParty
 from sshjit_web.services import services
 
@@ -29,6 +29,8 @@ FRESH = "1"
 """In ``?fresh=1``: the person is to authenticate again."""
 FRESH_STATE = "fresh."
 """Before the state of such a sign-in. Nobody can put it there, or take it away: we know our states by their hash."""
+BY_ITSELF = ("pages.state",)
+"""What open pages ask by themselves: nobody uses the session by it."""
 MAX_ANSWER = 8000
 """Characters of the provider's answer in the address."""
 
@@ -67,9 +69,10 @@ def sign_in() -> AnyResponse:
             last=last,
             by_address=by_address,
             asked=asked,
+            continued=target.startswith(security.CONTINUE),
         )
     )
-    _browser(response)
+    security.browser_token()
     return response
 
 
@@ -80,7 +83,7 @@ def start(provider: str) -> AnyResponse:
     fresh = request.args.get("fresh") == FRESH
     state = (FRESH_STATE if fresh else "") + security.new_token()
     response = redirect(party.authorization_url(state, fresh=fresh), code=303)
-    browser = _browser(response)
+    browser = security.browser_token()
     now = have.now()
     target = local_target(request.args.get("next"))
     have.store.begin_sign_in(state, browser, provider, target, now=now, expires=now + PENDING_LIFETIME)
@@ -95,11 +98,7 @@ def callback(provider: str) -> AnyResponse:
     browser = request.cookies.get(security.cookies().browser, "")
     pending = have.store.take_sign_in(answer.get("state", ""), browser, provider, now=have.now())
     if pending is None:
-        raise Invalid(
-            "sign_in_over",
-            "this sign-in has expired, was used already, or began in another browser",
-            hint="start again from the sign-in page",
-        )
+        raise _over()
     g.after_sign_in = pending.target
     try:
         tokens = party.tokens(answer["state"], answer)
@@ -110,6 +109,24 @@ def callback(provider: str) -> AnyResponse:
     except SshJitError as error:
         return errors.page(error, errors.status_of(error))
     return _signed_in(login, pending.target)
+
+
+@blueprint.get("/auth/<provider>/failed")
+def failed(provider: str) -> AnyResponse:
+    """Says why a sign-in failed, at an address that can be read again, unlike the provider's answer."""
+    _party(provider)
+    shown = failed_sign_in.unseal(request.args.get("why", ""), services().key, security.browser_token())
+    if shown is None:
+        raise _over()
+    return errors.failed_sign_in(shown)
+
+
+def _over() -> Invalid:
+    return Invalid(
+        "sign_in_over",
+        "this sign-in has expired, was used already, or began in another browser",
+        hint="start again from the sign-in page",
+    )
 
 
 @provider_blueprint.post("/auth/<provider>/logout")
@@ -138,7 +155,8 @@ def _signed_in(login: LoginView, target: str) -> AnyResponse:
     token = have.sessions.open("page", login)
     old = request.cookies.get(names.session)
     response = redirect(target, code=303)
-    names.set(response, names.session, token, max_age=max(1, login.expires - have.now()))
+    left = min(login.expires - have.now(), have.sessions.limits.most)
+    names.set(response, names.session, token, max_age=max(1, left))
     names.set(response, names.provider, login.person.provider, max_age=REMEMBERED)
     if old:
         try:
@@ -190,7 +208,8 @@ def current_login() -> LoginView:
         Refused: ``login_needed`` or ``login_over``.
 
     """
-    login = services().sessions.login("page", request.cookies.get(security.cookies().session))
+    used = request.endpoint not in BY_ITSELF
+    login = services().sessions.login("page", request.cookies.get(security.cookies().session), used=used)
     g.login = login
     return login
 
@@ -226,13 +245,3 @@ def _answer() -> dict[str, str]:
     if any(len(values) > 1 for values in request.args.listvalues()):
         raise Refused("bad_answer", "the provider's answer has a parameter twice")
     return request.args.to_dict()
-
-
-def _browser(response: AnyResponse | Response) -> str:
-    """The value of the browser's cookie, set now if there is none."""
-    names = security.cookies()
-    value = request.cookies.get(names.browser)
-    if not value or len(value) > 100:
-        value = security.new_token()
-        names.set(response, names.browser, value)
-    return value

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from sshjit import names, providers, settings
+from sshjit import durations, names, providers, settings
 from sshjit.errors import Failed, Invalid, SshJitError
 from sshjit_web.notify_config import NotifyConfig
 
@@ -23,6 +23,9 @@ CONFIG_VARIABLE = "SSH_JIT_WEB_CONFIG"
 """The environment variable that names ``web.toml``."""
 MAX_FILE = 1024 * 1024
 """Bytes of a configuration file."""
+MIN_SESSION = 300
+MAX_SESSION = 24 * 3600
+"""Seconds: bounds of what ``session_idle`` and ``session_max_age`` may be."""
 MIN_SESSION_KEY = 32
 """Characters that a session key has at least."""
 
@@ -57,6 +60,10 @@ class WebConfig:
     """Certificate authorities (PEM) of the providers, instead of the public ones."""
     proxy_hops: int = 0
     """How many reverse proxies of your own stand in front and add to ``X-Forwarded-For``."""
+    session_idle: str = "1h"
+    """A session of the pages that nobody used for so long is over, and its sign-in with it."""
+    session_max_age: str = "8h"
+    """A session of the pages is over so long after it began, and whenever its sign-in is (``login_max_age``)."""
     notify: NotifyConfig | None = None
     """Who is told of what, by which way; ``None``: nobody is told anything."""
 
@@ -70,6 +77,9 @@ class WebConfig:
             raise Invalid("bad_config", "unsafe_http is for loopback addresses only")
         if not 1 <= self.threads <= 256:
             raise Invalid("bad_config", "threads must be 1 to 256")
+        for name in ("session_idle", "session_max_age"):
+            if not MIN_SESSION <= durations.parse(getattr(self, name)) <= MAX_SESSION:
+                raise Invalid("bad_config", f"{name} must be 5m to 24h")
         if not 0 <= self.proxy_hops <= 8:
             raise Invalid("bad_config", "proxy_hops must be 0 to 8")
 

@@ -27,7 +27,7 @@ _LOCKS = ("See the locks", "pages.locks")
 _LOG = ("Open the log", "pages.log")
 _NEW = ("Request access", "pages.new_request")
 _BY_CODE = {
-    "step_up": ErrorHelp("Then send the request again: the form keeps what you typed.", *_SIGN_IN),
+    "step_up": ErrorHelp("Then you see again what you typed, and send it.", *_SIGN_IN),
     "login_needed": ErrorHelp("Sign in to return to this page.", *_SIGN_IN),
     "login_over": ErrorHelp("Sign in to return to this page.", *_SIGN_IN),
     "no_rule": ErrorHelp("A policy administrator can add a rule.", *_EXPLAIN),

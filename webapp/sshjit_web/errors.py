@@ -14,6 +14,8 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from sshjit.errors import Failed, Invalid, SshJitError
 from sshjit_web import security
+from sshjit_web.failed_sign_in import FailedSignIn
+from sshjit_web.services import services
 
 LOG = logging.getLogger(__name__)
 
@@ -119,7 +121,7 @@ def _ours(error: SshJitError) -> AnyResponse:
     if _wants_json():
         return _json(error, status)
     if status == 401 and request.blueprint == "pages" and request.method == "GET":
-        return redirect(url_for("auth.sign_in", next=request.full_path.rstrip("?")), code=303)
+        return redirect(url_for("auth.sign_in", next=security.return_address()), code=303)
     return page(error, status)
 
 
@@ -167,10 +169,26 @@ def _json(error: SshJitError, status: int) -> Response:
     return response
 
 
+def _to_failed_sign_in(error: SshJitError) -> Response:
+    have, target = services(), str(g.get("after_sign_in") or url_for("pages.home"))
+    sealed = FailedSignIn(error, reference(error), target).seal(have.key, security.browser_token())
+    address = url_for(security.SIGN_IN_FAILED, provider=(request.view_args or {})["provider"], why=sealed)
+    return make_response(redirect(address, code=303))
+
+
+def failed_sign_in(failed: FailedSignIn) -> Response:
+    """The page that says why a sign-in failed."""
+    g.after_sign_in = failed.target
+    g.references = {failed.error: failed.reference}
+    return page(failed.error, status_of(failed.error))
+
+
 def page(error: SshJitError, status: int) -> Response:
-    """The error as a page."""
+    """The error as a page; from a provider's answer, which works once, a redirect to one."""
+    if request.endpoint == security.SIGN_IN_ANSWER:
+        return _to_failed_sign_in(error)
     title = _TITLES_BY_CODE.get(error.code) or _TITLES_BY_STATUS.get(status) or _TITLES[error.family]
-    once = request.endpoint == security.SIGN_IN_ANSWER
+    once = request.endpoint == security.SIGN_IN_FAILED
     retry = RETRY if status == 503 and request.method == "GET" and not once else None
     shown = render_template("error.html", error=error, title=title, status=status, retry=retry, sign_in_failed=once)
     return make_response(shown, status)

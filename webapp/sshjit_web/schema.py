@@ -1,6 +1,6 @@
 """The tables of the front end's database; ``migrations/versions`` makes them.
 
-``store.py`` writes the first two, ``notify/ledger.py`` the others.
+``store.py`` writes the first two, ``drafts.py`` the third, ``notify/ledger.py`` the others.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ SESSIONS = Table(
     Column("login_id", String(64), nullable=False),
     Column("created", Integer, nullable=False),
     Column("expires", Integer, nullable=False),
+    Column("seen", Integer, nullable=False),
     Index("sessions_expires", "expires"),
     Index("sessions_login", "login_id"),
 )
@@ -30,6 +31,19 @@ SIGN_INS = Table(
     Column("expires", Integer, nullable=False),
     Index("sign_ins_expires", "expires"),
 )
+DRAFTS = Table(
+    "drafts",
+    METADATA,
+    Column("id_hash", String(64), primary_key=True),
+    Column("browser_hash", String(64), nullable=False),
+    Column("subject", String(64), nullable=False),
+    Column("endpoint", String(64), nullable=False),
+    Column("content", Text, nullable=False),
+    Column("expires", Integer, nullable=False),
+    Index("drafts_browser", "browser_hash"),
+    Index("drafts_expires", "expires"),
+)
+"""What somebody typed before they had to sign in."""
 
 NOTIFIER = Table(
     "notifier",

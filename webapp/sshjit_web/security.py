@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from typing import Any
+from functools import partial
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, g, redirect, request, url_for
+from flask import Flask, Response, after_this_request, g, redirect, request, url_for
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
-from sshjit.errors import Invalid, Refused
+from sshjit.errors import Failed, Invalid, Refused
 from sshjit.limits import MAX_ID_TOKEN
 from sshjit_web.config import WebConfig
+from sshjit_web.drafts import Draft
 from sshjit_web.services import services
 
 MAX_BODY = MAX_ID_TOKEN + 32 * 1024
@@ -28,7 +29,11 @@ FORMS = {"pages.ask": "pages.new_request", "pages.take": "pages.break_glass"}
 """Endpoints that take a form which a link can fill in, and the page of the form."""
 SIGN_IN_ANSWER = "auth.callback"
 """The endpoint that the provider sends browsers to."""
-UNKEPT = ("form_token", "dry", "again")
+SIGN_IN_FAILED = "auth.failed"
+"""The one that says why a sign-in failed."""
+CONTINUE = "/continue/"
+"""Begins the addresses that bring back what was typed."""
+UNKEPT = ("form_token", "dry", "again", "confirmed", "form")
 """Fields of forms that are not filled in again."""
 STATIC = "public, max-age=31536000, immutable"
 """Static files keep for ever: their address changes with their content."""
@@ -89,16 +94,12 @@ def check_page() -> AnyResponse | None:
             return redirect(origin + request.full_path.rstrip("?"), code=307)
         raise Invalid("wrong_host", "this address is not the front end's", hint=f"open {origin}")
     if request.method not in ("GET", "HEAD", "OPTIONS"):
-        _check_form(origin)
+        _check_form()
     return None
 
 
-def _check_form(origin: str) -> None:
-    sender = request.headers.get("Origin")
-    if sender is not None:
-        ours = sender == origin
-    else:
-        ours = request.headers.get("Sec-Fetch-Site", "same-origin") in ("same-origin", "none")
+def _check_form() -> None:
+    ours = _is_ours()
     expected = services().form_token(form_cookie()).encode()
     given = request.form.get("form_token", "").encode("utf-8", "replace")
     if not ours or not form_cookie() or not hmac.compare_digest(expected, given):
@@ -108,34 +109,88 @@ def _check_form(origin: str) -> None:
 def _bad_form(*, ours: bool) -> Refused:
     if not ours:
         return Refused("bad_form", "this form was sent from another site", hint="open the page here and send its form")
-    kept = request.endpoint in FORMS and return_address() != url_for(FORMS[request.endpoint])
+    kept = return_address().startswith(CONTINUE)
     hint = "sign in and we'll bring back what you typed" if kept else "sign in and send the form again"
     return Refused("bad_form", "you were signed out", hint=hint)
 
 
 def return_address() -> str:
-    """Where to come back to after a sign-in: this page, or the one whose form was sent, filled in as far as it fits.
+    """Where to come back to after a sign-in: this page, or one that brings back what was typed into its form.
 
     A provider's answer works once: from there it is the page for which somebody signed in.
     """
-    if request.endpoint == SIGN_IN_ANSWER:
-        return str(g.get("after_sign_in") or url_for("pages.home"))
     if request.blueprint == "auth":
-        return request.args.get("next") or url_for("pages.home")
+        return str(g.get("after_sign_in") or request.args.get("next") or url_for("pages.home"))
     if request.method == "GET":
-        return request.full_path.rstrip("?")
-    if request.endpoint in FORMS:
-        form: dict[str, Any] = {name: values for name, values in _sent() if name not in UNKEPT and any(values)}
-        filled = url_for(FORMS[request.endpoint], **form)
-        return filled if len(filled) <= MAX_TARGET else url_for(FORMS[request.endpoint])
+        address = request.full_path.rstrip("?")
+        return address if len(address) <= MAX_TARGET else keep_draft() or request.path
     request_id = (request.view_args or {}).get("request_id")
-    return request.path if request_id is None else url_for("pages.show_request", request_id=request_id)
+    page = request.path if request_id is None else url_for("pages.show_request", request_id=request_id)
+    page = url_for(FORMS[request.endpoint]) if request.endpoint in FORMS else page
+    return keep_draft() or page
 
 
-def _sent() -> list[tuple[str, list[str]]]:
+def keep_draft(form: str = "") -> str:
+    """Keeps what this request carries, once, and returns the address that brings it back; empty if it cannot be kept.
+
+    A form of another site is not kept. ``form``: the one of ``FORMS`` whose fields these are, if it is not this one.
+    """
+    if "draft" not in g:
+        g.draft = _keep_draft(form)
+    return str(g.draft)
+
+
+def _keep_draft(form: str) -> str:
+    have, endpoint = services(), request.endpoint or ""
+    asked = request.method == "GET"
+    fields = list(request.args.items(multi=True)) if asked else _sent()
+    if asked:
+        endpoint = next((form for form, page in FORMS.items() if page == endpoint), "")
+    elif form:
+        endpoint = form if form in FORMS else ""
+    if not endpoint.startswith("pages.") or not (asked or _is_ours()):
+        return ""
+    login = g.get("login")
+    kept = tuple((name, value) for name, value in fields if name not in UNKEPT and value)
+    args = {name: str(value) for name, value in (request.view_args or {}).items()}
+    draft_id = new_token()
+    try:
+        draft = Draft(endpoint, args, kept, "" if login is None else login.person.id)
+        done = have.drafts.keep(draft_id, browser_token(), draft, now=have.now())
+    except Failed:
+        return ""
+    return f"{CONTINUE}{draft_id}" if done else ""
+
+
+def browser_token() -> str:
+    """The value of the browser's cookie, set now if there is none."""
+    names = cookies()
+    value = request.cookies.get(names.browser)
+    if value and len(value) <= 100:
+        return value
+    if "browser" not in g:
+        g.browser = new_token()
+        after_this_request(partial(_with_browser, names, g.browser))
+    return str(g.browser)
+
+
+def _with_browser(names: Cookies, value: str, response: Response) -> Response:
+    names.set(response, names.browser, value)
+    return response
+
+
+def _is_ours() -> bool:
+    """Whether a page of ours sent this form, as far as the browser says."""
+    sender = request.headers.get("Origin")
+    if sender is not None:
+        return sender == services().config.origin
+    return request.headers.get("Sec-Fetch-Site", "same-origin") in ("same-origin", "none")
+
+
+def _sent() -> list[tuple[str, str]]:
     """The form's fields; none of a form that is too large, whose error is being shown."""
     try:
-        return list(request.form.lists())
+        return list(request.form.items(multi=True))
     except RequestEntityTooLarge:
         return []
 

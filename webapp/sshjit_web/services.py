@@ -14,6 +14,7 @@ from sshjit_web.banner import BannerCache
 from sshjit_web.ca_cache import CaCache
 from sshjit_web.ca_client import Authority
 from sshjit_web.config import WebConfig
+from sshjit_web.drafts import Drafts
 from sshjit_web.oidc import RelyingParty
 from sshjit_web.sessions import Sessions
 from sshjit_web.store import Store
@@ -29,6 +30,7 @@ class Services:
     ca: Authority
     store: Store
     sessions: Sessions
+    drafts: Drafts
     ca_cache: CaCache
     banners: BannerCache
     parties: Mapping[str, RelyingParty]

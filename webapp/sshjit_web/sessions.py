@@ -14,7 +14,8 @@ import hmac
 import logging
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 
 from sshjit.api.outcomes import Done
@@ -32,20 +33,37 @@ OVER = ("login_needed", "login_over", "unknown_login")
 """Codes by which the CA says that a login is gone."""
 RETRY_EVERY = 10
 """Seconds between two tries to tell the CA of sign-outs that it could not be told of."""
+IDLE_EVERY = 60
+"""Seconds between two looks for sessions that nobody used for too long."""
+USED_EVERY = 60
+"""Seconds within which the use of a session is written down once."""
 MAX_UNTOLD = 1000
 """Sign-outs that are remembered in memory; beyond these the logins end by themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long sessions of the pages live, in seconds: unused, and at most."""
+
+    idle: int = 3600
+    most: int = 8 * 3600
 
 
 class Sessions:
     """Opens, finds and ends sessions. ``key`` is the session key."""
 
-    def __init__(self, ca: Authority, store: Store, clock: Callable[[], float], key: bytes) -> None:
+    def __init__(
+        self, ca: Authority, store: Store, clock: Callable[[], float], key: bytes, limits: Limits | None = None
+    ) -> None:
+        self.limits = limits or Limits()
         self._ca = ca
         self._store = store
         self._clock = clock
         self._key = key
         self._ids: Recent[tuple[str, Kind], str] = Recent(clock, LOGIN_LIFETIME)
         self._logins: Recent[str, LoginView] = Recent(clock, LOGIN_LIFETIME)
+        self._used: Recent[str, bool] = Recent(clock, USED_EVERY)
+        """Sessions whose use was written down lately."""
         self._untold: set[str] = set()
         """Logins that are over, which the CA was not told and the database did not take down."""
         self._owing = True
@@ -60,8 +78,10 @@ class Sessions:
 
         """
         token = self._make_token(kind, login.id)
+        now = int(self._clock())
+        expires = min(login.expires, now + self.limits.most) if kind == "page" else login.expires
         try:
-            self._store.add_session(token, kind, login.id, now=int(self._clock()), expires=login.expires)
+            self._store.add_session(token, kind, login.id, now=now, expires=expires)
         except Failed:
             if self._tell(login.id) is not None:
                 self._owe(login.id)
@@ -81,19 +101,22 @@ class Sessions:
         key = (digest(token), kind)
         if known := self._ids.get(key):
             return known
-        session = self._store.find_session(token, kind, now=int(self._clock()))
+        idle = self.limits.idle if kind == "page" else None
+        session = self._store.find_session(token, kind, now=int(self._clock()), idle=idle)
         if session is None or session in self._untold:
             raise _needed()
         return self._ids.put(key, session)
 
-    def login(self, kind: Kind, token: str | None) -> LoginView:
-        """The living login behind a token.
+    def login(self, kind: Kind, token: str | None, *, used: bool = True) -> LoginView:
+        """The living login behind a token. ``used``: a person does something, and no page by itself.
 
         Raises:
             Refused: ``login_needed`` or ``login_over``; then the token is forgotten.
 
         """
         login_id = self.login_id(kind, token)
+        if used and kind == "page" and token is not None:
+            self._use(token)
         if known := self._logins.get(login_id):
             return known
         try:
@@ -104,6 +127,17 @@ class Sessions:
             raise
         self._tell_remaining()
         return self._logins.put(login_id, login)
+
+    def _use(self, token: str) -> None:
+        if self._used.get(digest(token)) is None:
+            self._used.put(digest(token), value=True)
+            self._forget(lambda: self._store.use_session(token, now=int(self._clock())))
+
+    def forget_logins(self, login_ids: Iterable[str]) -> None:
+        """Forgets every token of logins that the CA has ended."""
+        for login_id in login_ids:
+            self._logins.drop(login_id)
+            self._forget(partial(self._store.drop_login, login_id))
 
     def end(self, kind: Kind, token: str | None) -> None:
         """Ends the login behind a token, and the token.
@@ -143,9 +177,10 @@ class Sessions:
     def _tell_remaining(self) -> None:
         """Tells the CA of what it could not be told of before: it answers again."""
         now = self._clock()
-        if not self._owing or 0 <= now - self._tried < RETRY_EVERY:
+        if 0 <= now - self._tried < (RETRY_EVERY if self._owing else IDLE_EVERY):
             return
         self._tried = now
+        self._forget(lambda: self._store.end_idle_sessions("page", now=int(now), idle=self.limits.idle))
         self._owing = False  # first: another thread may owe something more from now on
         kept: tuple[str, ...] = ()
         known = True

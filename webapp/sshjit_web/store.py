@@ -1,4 +1,4 @@
-"""The front end's own database: sessions, tokens of command lines, sign-ins under way. The one place that writes it.
+"""The front end's own database: sessions, tokens of command lines, sign-ins under way.
 
 Nothing in it is a secret that works by itself: tokens and states are stored as their SHA-256, and what a sign-in
 needs besides is derived from the session key. Nothing in it is a truth about requests or people: a row only says
@@ -12,7 +12,7 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -33,7 +33,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from sshjit.errors import Failed
-from sshjit_web.schema import SESSIONS, SIGN_INS
+from sshjit_web.schema import DRAFTS, SESSIONS, SIGN_INS
 
 LOG = logging.getLogger(__name__)
 Kind = Literal["page", "api"]
@@ -89,27 +89,50 @@ class Store:
     def add_session(self, token: str, kind: Kind, login_id: str, *, now: int, expires: int) -> None:
         """Remembers that ``token`` stands for ``login_id`` until ``expires``."""
         row = {"token_hash": digest(token), "kind": kind, "login_id": login_id, "created": now, "expires": expires}
-        with self._writing() as connection:
+        row["seen"] = now
+        with self.writing() as connection:
             connection.execute(insert(SESSIONS).values(row))
-        self._sweep(now)
+        self.sweep(now)
 
-    def find_session(self, token: str, kind: Kind, *, now: int) -> str | None:
-        """The login that ``token`` stands for, or ``None``."""
+    def find_session(self, token: str, kind: Kind, *, now: int, idle: int | None = None) -> str | None:
+        """The login that ``token`` stands for, or ``None``; also for a session unused for ``idle`` seconds."""
         query = select(SESSIONS.c.login_id).where(
             SESSIONS.c.token_hash == digest(token), SESSIONS.c.kind == kind, SESSIONS.c.expires > now
         )
+        if idle is not None:
+            query = query.where(SESSIONS.c.seen > now - idle)
         with Guard(), self._engine.connect() as connection:
             return connection.execute(query).scalar_one_or_none()
 
+    def use_session(self, token: str, *, now: int) -> None:
+        """The session of ``token`` is used now."""
+        with self.writing() as connection:
+            connection.execute(update(SESSIONS).where(SESSIONS.c.token_hash == digest(token)).values(seen=now))
+
+    def end_idle_sessions(self, kind: Kind, *, now: int, idle: int) -> None:
+        """Sessions unused for ``idle`` seconds work no more; their logins are remembered as with ``end_session``."""
+        unused = (SESSIONS.c.kind == kind, SESSIONS.c.seen <= now - idle)
+        with Guard(), self._engine.connect() as connection:
+            if connection.execute(select(SESSIONS.c.login_id).where(*unused).limit(1)).one_or_none() is None:
+                return
+        with self.writing() as connection:
+            connection.execute(update(SESSIONS).where(*unused).values(kind=ENDED))
+
+    def last_uses(self, login_ids: Iterable[str]) -> dict[str, int]:
+        """When the session of each of these logins was used last, of those that have one."""
+        query = select(SESSIONS.c.login_id, SESSIONS.c.seen).where(SESSIONS.c.login_id.in_(list(login_ids)))
+        with Guard(), self._engine.connect() as connection:
+            return {row.login_id: row.seen for row in connection.execute(query)}
+
     def drop_session(self, token: str) -> None:
         """Forgets ``token``; forgetting it twice is no error."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             connection.execute(delete(SESSIONS).where(SESSIONS.c.token_hash == digest(token)))
 
     def end_session(self, token: str) -> None:
         """``token`` works no more; its login is remembered until the CA knows that it is over."""
         this = SESSIONS.c.token_hash == digest(token)
-        with self._writing() as connection:
+        with self.writing() as connection:
             connection.execute(update(SESSIONS).where(this).values(kind=ENDED))
 
     def ended_sessions(self, *, now: int) -> tuple[str, ...]:
@@ -120,7 +143,7 @@ class Store:
 
     def drop_login(self, login_id: str) -> None:
         """Forgets every token of a login that is over."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             connection.execute(delete(SESSIONS).where(SESSIONS.c.login_id == login_id))
 
     def begin_sign_in(self, state: str, browser: str, provider: str, target: str, *, now: int, expires: int) -> None:
@@ -133,11 +156,11 @@ class Store:
             "target": target,
             "expires": expires,
         }
-        with self._writing() as connection:
+        with self.writing() as connection:
             connection.execute(insert(SIGN_INS).values(row))
             if next(self._begun) % COUNT_EVERY == 0:
                 connection.execute(delete(SIGN_INS).where(SIGN_INS.c.state_hash.in_(least)))
-        self._sweep(now)
+        self.sweep(now)
 
     def take_sign_in(self, state: str, browser: str, provider: str, *, now: int) -> PendingSignIn | None:
         """The sign-in of this state, browser and provider, once: the second call finds nothing."""
@@ -151,7 +174,7 @@ class Store:
             )
             .returning(SIGN_INS.c.provider, SIGN_INS.c.target)
         )
-        with self._writing() as connection:
+        with self.writing() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else PendingSignIn(row.provider, row.target)
 
@@ -172,12 +195,12 @@ class Store:
 
     def _try_writing(self) -> None:
         row = {"state_hash": "", "browser_hash": "", "provider": "", "target": "", "expires": 0}
-        with self._writing() as connection:
+        with self.writing() as connection:
             connection.execute(insert(SIGN_INS).values(row))
             connection.execute(delete(SIGN_INS).where(SIGN_INS.c.state_hash == ""))
 
     @contextmanager
-    def _writing(self) -> Iterator[Connection]:
+    def writing(self) -> Iterator[Connection]:
         """A connection to write by, in one transaction; whether it could is remembered."""
         self._unwritten = True
         with Guard(), self._engine.begin() as connection:
@@ -188,16 +211,17 @@ class Store:
         """Closes the connections."""
         self._engine.dispose()
 
-    def _sweep(self, now: int) -> None:
+    def sweep(self, now: int) -> None:
         """Removes what has expired, now and then, after a write; what was written counts, whatever becomes of this."""
         with self._sweeping:
             if now - self._swept < SWEEP_EVERY:
                 return
             self._swept = now
         try:
-            with self._writing() as connection:
+            with self.writing() as connection:
                 connection.execute(delete(SESSIONS).where(SESSIONS.c.expires <= now))
                 connection.execute(delete(SIGN_INS).where(SIGN_INS.c.expires <= now))
+                connection.execute(delete(DRAFTS).where(DRAFTS.c.expires <= now))
         except Failed as error:
             LOG.warning("what has expired was not removed: %s (%s)", error, error.__cause__)
 

@@ -111,6 +111,7 @@ def _open(context: Context, message: LoginWeb | LoginNative, claims: Claims, key
             remarks=claims.remarks,
             asked_fresh=message.fresh,
             session=claims.session,
+            issued=claims.issued,
         )
     )
     return LoginReply(_view(context, context.state.logins[login_id], login_id))

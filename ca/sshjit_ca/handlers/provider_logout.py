@@ -22,6 +22,8 @@ def end_sessions(context: Context, message: ProviderLogout) -> Done:
     """Ends the logins that the token names, and revokes grants that these asked for.
 
     Where none of the person's logins is left, all their grants are revoked: whoever was disabled has access to nothing.
+    Which tokens were taken is kept in memory alone. One that comes again after a restart ends nothing that the first
+    time did not end: only logins whose ID token was made before the logout token, both by the provider's clock.
 
     Raises:
         Refused: ``token_used``.
@@ -43,6 +45,8 @@ def _is_meant(context: Context, login: Login, provider: str, token: LogoutToken)
     """Whether a living login is of the session, or else of the person (2.6 of the standard)."""
     opened = login.opened
     if opened.provider != provider or not login.alive(context.now):
+        return False
+    if opened.issued is not None and opened.issued > token.issued + SKEW:
         return False
     if token.session is not None and opened.session is not None:
         return opened.session == token.session and token.subject in (None, opened.claim)

@@ -78,7 +78,7 @@ def _login(_: State, event: events.LoginOpened) -> str:
 
 def _logout(state: State, event: events.LoginClosed) -> str:
     if event.by == event.subject:
-        return f"{who(state, event.subject)} signed out"
+        return f"{who(state, event.subject)} {'ended another sign-in of theirs' if event.reason else 'signed out'}"
     return f'{who(state, event.subject)} was signed out by {who(state, event.by)}: "{event.reason}"'
 
 

@@ -3,7 +3,7 @@
 OpenID Connect Back-Channel Logout 1.0, sections 2.4 and 2.6. Two forms are out there: Keycloak's, of the type
 ``logout+jwt`` with ``exp``, ``sub`` and ``sid``; and Hydra's, of the type ``JWT`` with ``sid`` alone. What every one
 must have: our client as audience, a new ``iat``, the event, and no nonce, so that no ID token passes for one. That it
-is taken once is for the handler.
+is taken once, and ends nothing that began after it, is for the handler.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ class LogoutToken:
     """``jti``: it is taken once."""
     subject: str | None
     session: str | None
+    issued: int
+    """When the provider made it, by its own clock: it says nothing of what came later."""
 
 
 def verify(token: str, provider: Provider, keys: ProviderKeys, now: int) -> LogoutToken:
@@ -58,7 +60,8 @@ def verify(token: str, provider: Provider, keys: ProviderKeys, now: int) -> Logo
         raise _refused("was not issued just now")
     if claims.get("exp") is not None and time_of(claims, "exp") <= now:
         raise _refused("has expired")
-    made = LogoutToken(_text(claims, "jti") or "", _text(claims, provider.subject_claim), _text(claims, "sid"))
+    subject, session = _text(claims, provider.subject_claim), _text(claims, "sid")
+    made = LogoutToken(_text(claims, "jti") or "", subject, session, time_of(claims, "iat"))
     if not made.id or (made.subject is None and made.session is None):
         raise _refused("has no jti, or says neither sub nor sid")
     return made

@@ -71,7 +71,7 @@ def deny(machine: Machine, options: Options) -> int:
     if not options.json:
         print_request(machine, api, reply)
     permissions.require_decision(api, reply)
-    reason = reason_prompt.given(machine.terminal, options.reason, "Why? The requester sees it")
+    reason = options.reason = reason_prompt.given(machine.terminal, options.reason, "Why? The requester sees it")
     signature = Signer(machine, session, api).answer(reply.request, "deny", reason)
     request = api.deny(reply.request, reason, signature)
     _print_json(machine, api, request, options)

@@ -149,7 +149,8 @@ def _why(parser: Parser) -> None:
 
 
 def _reason(machine: Machine, options: Options) -> str:
-    return reason_prompt.given(machine.terminal, options.reason, "Why? It goes into the log")
+    options.reason = reason_prompt.given(machine.terminal, options.reason, "Why? It goes into the log")
+    return str(options.reason)
 
 
 def _print_json(machine: Machine, options: Options, value: Any) -> None:

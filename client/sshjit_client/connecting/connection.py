@@ -16,7 +16,7 @@ from sshjit.api.views import CertificateView, RequestState, RequestView
 from sshjit.errors import SshJitError
 from sshjit_client.api.basic import Away, BasicApi
 from sshjit_client.connecting import forwarding
-from sshjit_client.console import exit_codes, times
+from sshjit_client.console import times
 from sshjit_client.console.times import at
 from sshjit_client.identity import sessions
 from sshjit_client.requests import request_text
@@ -124,7 +124,15 @@ def access(machine: Machine, args: ConnectionArgs, query: RunningQuery | None = 
     from sshjit_client.ssh import hardening, known_hosts  # noqa: PLC0415
 
     hardening.require_key(args, own.values, session.public)
-    view = reply.certificate or _wait(machine, api, reply, wait="--no-wait" not in args.flags)
+    try:
+        view = reply.certificate or _wait(machine, api, reply, wait="--no-wait" not in args.flags)
+    except SshJitError as error:  # the sign-in grew old while somebody decided
+        newer = sessions.renewed(machine, session, error)
+        if newer is None:
+            raise
+        session, api = newer, BasicApi(newer.url, newer.token)
+        hardening.require_key(args, own.values, session.public)
+        view = api.certificate(reply.request.id)
     args.break_glass = reply.request.break_glass
     if args.break_glass:
         machine.terminal.mark = f"{request_text.BREAK_GLASS_MARK}: "
@@ -206,33 +214,37 @@ def access_request(args: ConnectionArgs, host: str, login: str | None) -> AskBod
 
 
 def request_access(machine: Machine, body: AskBody) -> tuple[Session, BasicApi, AskReply]:
-    """Sends the request, signed in. If the server does not know the sign-in any more, signs in again, once."""
+    """Sends the request, signed in. Where the server refuses the sign-in, makes another, once, and goes on."""
     signs_in = machine.session(time.time()) is None
     session = sessions.needed(machine)
     api = BasicApi(session.url, session.token)
+    typed = [body]
     try:
-        reply = _ask_with_reason(machine, session, api, body)
+        reply = _ask_with_reason(machine, session, api, typed)
     except SshJitError as error:
-        if signs_in or exit_codes.of(error) is not exit_codes.ExitCode.LOGIN:
+        newer = None if signs_in and error.code != "step_up" else sessions.renewed(machine, session, error)
+        if newer is None:
             raise
-        session = sessions.again(machine, session)
-        api = BasicApi(session.url, session.token)
-        reply = _ask_with_reason(machine, session, api, body)
+        session, api = newer, BasicApi(newer.url, newer.token)
+        reply = _ask_with_reason(machine, session, api, typed)
     for note in reply.notes:
         machine.terminal.say(note)
     return session, api, reply
 
 
-def _ask_with_reason(machine: Machine, session: Session, api: BasicApi, body: AskBody) -> AskReply:
-    """The request; where the rule wants another reason, the person at the terminal is asked for one."""
+def _ask_with_reason(machine: Machine, session: Session, api: BasicApi, typed: list[AskBody]) -> AskReply:
+    """The request; where the rule wants another reason, the person at the terminal is asked for one.
+
+    What the request says then is left in ``typed``, so that nobody types a reason twice.
+    """
     for _ in range(_REASONS):
         try:
-            return _ask(machine, session, api, body)
+            return _ask(machine, session, api, typed[0])
         except SshJitError as error:
             from sshjit_client.requests import reason_prompt  # noqa: PLC0415  # most connections do not need it
 
-            body = replace(body, reason=reason_prompt.ask(machine.terminal, error))
-    return _ask(machine, session, api, body)
+            typed[0] = replace(typed[0], reason=reason_prompt.ask(machine.terminal, error))
+    return _ask(machine, session, api, typed[0])
 
 
 def _load_rest() -> None:

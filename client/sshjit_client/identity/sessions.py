@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
-from sshjit.errors import Refused
+from sshjit.errors import Refused, SshJitError
 from sshjit_client.storage import logins, paths, settings
 from sshjit_client.storage.machine import Machine, Session
+
+_OVER = ("login_needed", "login_over")
+MENDED = (*_OVER, "step_up")
+"""Codes of errors that another sign-in may mend."""
+_HELPS = "sign in again"
+"""Begins the server's hints about what another sign-in may mend (``sshjit/policy/requirements.py``)."""
 
 
 def kept(machine: Machine) -> Session:
@@ -50,6 +57,28 @@ def again(machine: Machine, refused: Session | None = None) -> Session:
     session = sign_in.once(machine, sign_in.SignInOptions(), refused)
     logins.hold(session)
     return session
+
+
+def renewed(machine: Machine, session: Session, error: SshJitError) -> Session | None:
+    """Another sign-in where the server refused this one, so that the command goes on; ``None`` where none would help.
+
+    A rule that needs a newer sign-in, or a second factor, sends the person to the provider to prove who they are now:
+    at the same provider and, where it is the person's own, with the same key.
+    """
+    if not machine.may_sign_in:
+        return None
+    if error.code in _OVER:
+        return again(machine, session)
+    if error.code != "step_up" or not all(part.startswith(_HELPS) for part in error.hint.split("; ")):
+        return None
+    from sshjit_client.identity import sign_in  # noqa: PLC0415  # it loads a web server, for the browser's answer
+
+    machine.terminal.say(f"{error.message}; signing in again to go on")
+    own = None if Path(session.key).parent == Path(session.folder) else Path(session.key)
+    options = sign_in.SignInOptions(provider=session.login.person.provider, key=own, fresh=True)
+    made = sign_in.once(machine, options, session)
+    logins.hold(made)
+    return made
 
 
 def login_needed(machine: Machine) -> Refused:

@@ -175,3 +175,22 @@ def test_another_provider_cannot_end_the_sessions_of_this_one(ca: Installation) 
     login = ca.web(DANA)
     end(ca, logout_token(ca, sub=DANA.sub, sid=None))
     assert alive(ca, login)
+
+
+def test_a_logout_token_that_comes_again_after_a_restart_ends_nothing_that_began_after_it(ca: Installation) -> None:
+    old, token = ca.web(at(None)), logout_token(ca, sid=None)
+    end(ca, token)
+    ca.later(11)
+    new, other = ca.web(at(None)), ca.native(at("session-1"))
+    grant = ca.ask(other, "web1").request
+    ca.restart()
+    end(ca, token)
+    assert [alive(ca, login) for login in (old, new, other)] == [False, True, True]
+    assert ca.context.state.requests[grant.id].ends is not None
+    assert requests.state_at(ca.context.state.requests[grant.id], int(ca.time)) is RequestState.APPROVED
+
+
+def test_a_provider_whose_servers_clocks_differ_a_little_ends_the_newest_login_too(ca: Installation) -> None:
+    login = ca.web(at(None))
+    end(ca, logout_token(ca, sid=None, iat=int(ca.time) - 10))
+    assert not alive(ca, login)

@@ -24,7 +24,7 @@ from tests.support.stolen_front_end import Stolen, certificates, listening, mixe
 
 EXTEND = ('pending = "30m"\nuse_by', 'pending = "30m"\nextend = { count = 2, by = "30m" }\nuse_by')
 EXPLAIN = ('review = ["lead"]', 'review = ["lead"]\nexplain = ["lead"]')
-RESTRICTIVE = (m.Logout, m.ProviderLogout, m.Cancel, m.End, m.Deny, m.Revoke, m.Lock)
+RESTRICTIVE = (m.Logout, m.EndLogins, m.ProviderLogout, m.Cancel, m.End, m.Deny, m.Revoke, m.Lock)
 
 
 @pytest.fixture
@@ -62,12 +62,13 @@ def _another_day(ca: Installation) -> None:
     ca.say(m.Deny(bob, denied.id, denied.digest, "no", None), m.RequestReply)
     reads = (
         m.ReadLogin(bob), m.ReadRequest(bob, grant.id), m.ReadRequests(bob, "all", 100, None), m.ReadFeed(-1, 100),
-        m.ReadPolicy(None), m.ReadLocks(bob), m.ReadHosts(bob), m.ReadLog(bob, None, 100), m.ReadTile("checkpoint"),
-        m.ReadBundle(None), m.Health(),
+        m.ReadLogins(bob), m.ReadPolicy(None), m.ReadLocks(bob), m.ReadHosts(bob), m.ReadLog(bob, None, 100),
+        m.ReadTile("checkpoint"), m.ReadBundle(None), m.Health(),
     )  # fmt: skip
     ca.say_all(list(reads))
     ca.say(m.Revoke(bob, glass.id, None, None, "it is over"), m.RevokeReply)
     ca.say(act(ca, bob, by(ca.key(BOB)), m.RemoveHost("web9", "done", None, None)), m.Done)
+    ca.say(m.EndLogins(carol, None), m.LoginsReply)
     ca.say(m.Logout(carol), m.Done)
     ca.web(CAROL)
     ca.say(m.ProviderLogout("acme", provider_logout(ca, CAROL)), m.Done)

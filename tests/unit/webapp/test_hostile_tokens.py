@@ -62,7 +62,7 @@ class World:
             made = {"access_token": "a", "token_type": "Bearer", "id_token": made}
         body = made if isinstance(made, bytes) else json.dumps(made).encode()
         self.issuer.reply = (200, {"Content-Type": "application/json"}, body)
-        page = browser.get(f"/auth/acme/callback?state={query['state'][0]}&code=c")
+        page = browser.get(f"/auth/acme/callback?state={query['state'][0]}&code=c", follow_redirects=True)
         assert page.status_code >= 400, "signed in"
         assert "session" not in str(page.headers.getlist("Set-Cookie"))
         found = re.search(r"Code <code>(\w+)</code>", page.text)

@@ -139,7 +139,11 @@ def test_a_sign_in_that_failed_is_begun_anew_and_its_address_is_not_tried_again(
     else:
         world.store.engine.dispose()
         Path(str(world.store.engine.url.database)).write_bytes(b"this is no database " * 1000)
-    answer = browser.get(f"/auth/acme/callback?state={state}&code=c", base_url=world.origin)
+    gone = browser.get(f"/auth/acme/callback?state={state}&code=c", base_url=world.origin)
+    assert gone.status_code == 303
+    assert urlsplit(gone.location).path == "/auth/acme/failed"
+    assert state not in gone.location
+    answer = browser.get(gone.location, base_url=world.origin)
     assert answer.status_code == 503, answer.text
     for again in ('http-equiv="refresh"', "Retrying", "callback", state):
         assert again not in answer.text

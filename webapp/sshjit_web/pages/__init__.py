@@ -6,17 +6,30 @@ the CA's answer.
 
 from __future__ import annotations
 
-from sshjit_web.pages import approvals, break_glass, explain, history, locks, log, request_form, requests
+from sshjit_web.pages import (
+    approvals,
+    break_glass,
+    continued,
+    explain,
+    history,
+    locks,
+    log,
+    request_form,
+    requests,
+    sign_ins,
+)
 from sshjit_web.pages.common import blueprint
 
 __all__ = [
     "approvals",
     "blueprint",
     "break_glass",
+    "continued",
     "explain",
     "history",
     "locks",
     "log",
     "request_form",
     "requests",
+    "sign_ins",
 ]

@@ -23,7 +23,12 @@ NAMES_SHOWN = 300
 @blueprint.get("/break-glass")
 def break_glass() -> str:
     """The form, with what it will cause."""
-    return _page(current_login(), forms.read_ask(request.args))
+    return filled(current_login(), forms.read_ask(request.args))
+
+
+def filled(login: LoginView, form: forms.AskForm) -> str:
+    """The form, filled in but for the confirmation."""
+    return _page(login, form)
 
 
 @blueprint.post("/break-glass")

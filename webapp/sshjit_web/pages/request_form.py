@@ -26,7 +26,11 @@ LABELS_SHOWN = 60
 def new_request() -> str:
     """The form; a link may fill it in, and then it shows the preview at once."""
     login = current_login()
-    form = forms.read_ask(request.args)
+    return filled(login, forms.read_ask(request.args))
+
+
+def filled(login: LoginView, form: forms.AskForm) -> str:
+    """The form, filled in, with its preview."""
     return _page(login, form, *_preview(login, form)) if form.started else _page(login, form)
 
 

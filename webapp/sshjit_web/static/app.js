@@ -2,9 +2,6 @@
 // without this file.
 "use strict";
 
-// A provider's answer works once: it leaves the address bar, and so what people copy from there.
-if (/^\/auth\/[^/]+\/callback$/.test(location.pathname)) history.replaceState(null, "", location.pathname);
-
 const text = (seconds) => {
   if (seconds <= 0) return "none";
   if (seconds < 120) return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;

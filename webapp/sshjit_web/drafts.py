@@ -1,0 +1,88 @@
+"""What somebody typed before they had to sign in: kept on the way to the provider and back.
+
+Nothing is sent by itself afterwards: a form is shown again, filled in, or asks whether what was typed is still meant.
+A draft belongs to the browser that typed it and, where that is known, to the person.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import dataclass
+
+from sqlalchemy import delete, func, insert, select
+
+from sshjit_web.schema import DRAFTS
+from sshjit_web.store import Guard, Store, digest
+
+LIFETIME = 1800
+"""Seconds for which a draft is kept: a person may take a third of it at the provider, and begin again."""
+MAX_CONTENT = 16_000
+"""Characters of a draft, as JSON. A larger one is not kept."""
+OF_BROWSER = 10
+"""Drafts of one browser that are kept."""
+MOST = 2_000
+"""Drafts that are kept, since anybody can make one: the oldest make room for newer ones."""
+COUNT_EVERY = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A form as it was sent: the view that takes it, the names in its address, its fields."""
+
+    endpoint: str
+    view_args: dict[str, str]
+    fields: tuple[tuple[str, str], ...]
+    subject: str = ""
+    """Who typed it; empty: nobody knew."""
+
+    def text(self) -> str:
+        """The content as it is kept."""
+        return json.dumps([self.view_args, self.fields])
+
+
+class Drafts:
+    """Reads and writes drafts. Every method raises ``Failed`` (``database_down``) as the store's do."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._made = itertools.count(1)
+
+    def keep(self, draft_id: str, browser: str, draft: Draft, *, now: int) -> bool:
+        """Keeps a draft; ``False`` if it is too large."""
+        content = draft.text()
+        if len(content) > MAX_CONTENT:
+            return False
+        newest = select(DRAFTS.c.id_hash).order_by(DRAFTS.c.expires.desc(), DRAFTS.c.id_hash)
+        mine = DRAFTS.c.browser_hash == digest(browser)
+        row = {
+            "id_hash": digest(draft_id),
+            "browser_hash": digest(browser),
+            "subject": draft.subject,
+            "endpoint": draft.endpoint,
+            "content": content,
+            "expires": now + LIFETIME,
+        }
+        with self._store.writing() as connection:
+            if connection.execute(select(func.count()).select_from(DRAFTS).where(mine)).scalar_one() >= OF_BROWSER:
+                kept = newest.where(mine).limit(OF_BROWSER - 1)
+                connection.execute(delete(DRAFTS).where(mine, DRAFTS.c.id_hash.not_in(kept)))
+            connection.execute(insert(DRAFTS).values(row))
+            if next(self._made) % COUNT_EVERY == 0:
+                connection.execute(delete(DRAFTS).where(DRAFTS.c.id_hash.in_(newest.offset(MOST))))
+        self._store.sweep(now)
+        return True
+
+    def find(self, draft_id: str, browser: str, *, now: int) -> Draft | None:
+        """The draft of this browser, as often as it is wanted until its time is over."""
+        query = select(DRAFTS.c.endpoint, DRAFTS.c.content, DRAFTS.c.subject).where(
+            DRAFTS.c.id_hash == digest(draft_id),
+            DRAFTS.c.browser_hash == digest(browser),
+            DRAFTS.c.expires > now,
+        )
+        with Guard(), self._store.engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            return None
+        view_args, fields = json.loads(row.content)
+        return Draft(row.endpoint, view_args, tuple((name, value) for name, value in fields), row.subject)
