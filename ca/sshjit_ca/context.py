@@ -26,6 +26,7 @@ from sshjit_ca.config import Config
 from sshjit_ca.ephemeral import (
     BundleCache,
     Challenges,
+    GroupClaims,
     ProbePauses,
     RefusalThrottle,
     ReplayCache,
@@ -97,6 +98,7 @@ class Context:
     host_replays: ReplayCache = field(default_factory=ReplayCache)
     logout_tokens: TakenOnce = field(default_factory=TakenOnce)
     """Logout tokens of providers."""
+    group_claims: GroupClaims = field(default_factory=GroupClaims)
     session_budget: SessionBudget = field(default_factory=SessionBudget)
     probe_pauses: ProbePauses = field(default_factory=ProbePauses)
     bundles: BundleCache = field(default_factory=BundleCache)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from sshjit.errors import Refused
@@ -120,6 +120,22 @@ class TakenOnce:
             return False
         self._until[what] = now + lifetime
         return True
+
+
+@dataclass(slots=True)
+class GroupClaims:
+    """Which claims with groups the sign-ins since the start had, by provider."""
+
+    _seen: dict[str, tuple[int, frozenset[str]]] = field(default_factory=dict)
+
+    def note(self, provider: str, paths: Iterable[str]) -> None:
+        """A sign-in had these."""
+        count, known = self.of(provider)
+        self._seen[provider] = (count + 1, known.union(paths))
+
+    def of(self, provider: str) -> tuple[int, frozenset[str]]:
+        """How many sign-ins there were, and the claims that some of them had."""
+        return self._seen.get(provider, (0, frozenset()))
 
 
 @dataclass(slots=True)

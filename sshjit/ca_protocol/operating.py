@@ -135,6 +135,10 @@ class ProviderView:
     """``ok``, or what is wrong."""
     age: int | None
     """Seconds since its keys were fetched; ``None`` if they never were."""
+    sign_ins: int = wire.added(2, default=0)
+    """Since the CA started."""
+    groups_missing: tuple[str, ...] = wire.added(2, default=())
+    """Names and paths of ``groups_claim`` that none of these had."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,16 +8,15 @@ from typing import Any
 
 import pytest
 
+from sshjit.provider_check import Finding
 from sshjit.providers import Provider
-from sshjit_web import provider_check
-from sshjit_web.provider_check import Finding
-from tests.providers.providers import SECRET, World
+from sshjit_web import check_command
+from tests.providers.providers import ORIGIN, SECRET, World
 
 
 def found(world: World, secret: str = SECRET, **changes: Any) -> list[Finding]:
     provider: Provider = replace(world.provider, **changes)
-    party = world.party(provider=provider, secret=secret)
-    return list(provider_check.check(party, provider, secret, None))
+    return list(check_command.check(provider, f"{ORIGIN}/auth/acme/callback", secret, None))
 
 
 def bad(findings: list[Finding]) -> list[str]:
@@ -45,8 +44,6 @@ def test_each_fault_is_named(in_token: World, exact: World) -> None:
 
 
 def test_the_command_says_it_and_exits_1(in_token: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from sshjit_web import check_command
-
     (tmp_path / "secret").write_text("wrong")
     (tmp_path / "secret").chmod(0o600)
     text = (in_token.ca.home / "providers.toml").read_text().replace("/dev/null", str(tmp_path / "secret"))

@@ -246,11 +246,15 @@ def front_end(
     origin: str = ORIGIN,
     hosts: Mapping[str, Mapping[str, str]] = HOSTS,
     ticking: bool = False,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[FrontEnd]:
-    """A CA by this policy, with these hosts, and the front end before it, whose address is ``origin``."""
+    """A CA by this policy, with these hosts, and the front end before it, whose address is ``origin``.
+
+    ``settings``: further lines of a provider's table in ``providers.toml``.
+    """
     home = folder / "ca-home"
     home.mkdir()
-    ca = Installation(home, issuers, time=time, policy=text)
+    ca = Installation(home, issuers, time=time, policy=text, settings=dict(settings or {}))
     for name, labels in hosts.items():
         ca.add_host(name, **labels)
     config = parse(config_text(folder, public_url=f'"{origin}"', port=origin.rpartition(":")[2]), folder)

@@ -1,14 +1,18 @@
-"""The command ``ssh-jit-web check``: prints what ``provider_check`` finds, one line each."""
+"""The command ``ssh-jit-web check``: prints what ``sshjit/provider_check.py`` finds, one line each."""
 
 from __future__ import annotations
 
 import sys
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from sshjit_web import config, provider_check
+import requests
+
+from sshjit import provider_check
+from sshjit.provider_check import Answer, Fetch, Finding, NoAnswerError, Question
+from sshjit.providers import Provider
+from sshjit_web import config, provider_transport
 from sshjit_web.escape_controls import escape_controls
-from sshjit_web.oidc import RelyingParty
 
 
 def run(path: Path) -> int:
@@ -24,18 +28,32 @@ def run(path: Path) -> int:
     hidden = config.client_secrets(known, file.parent)
     bad = False
     for name, provider in known.items():
-        party = RelyingParty(
-            name,
-            provider,
-            client_secret=hidden[name],
-            origin=settings.origin,
-            key=b"check",
-            clock=time.time,
-            tls_roots=settings.tls_roots,
-        )
-        for finding in provider_check.check(party, provider, hidden[name], settings.tls_roots):
+        redirect = f"{settings.origin}/auth/{name}/callback"
+        for finding in check(provider, redirect, hidden[name], settings.tls_roots):
             bad = bad or finding.level == "bad"
             hint = f"\n{'':8} hint: {finding.hint}" if finding.hint else ""
             for line in f"{finding.level:8} {name}: {finding.text}{hint}".split("\n"):
                 sys.stdout.write(f"{escape_controls(line)}\n")
     return 1 if bad else 0
+
+
+def check(provider: Provider, redirect: str, secret: str, roots: str | None) -> Iterator[Finding]:
+    """What is wrong with one provider, and what is right, over the front end's own HTTP."""
+    with provider_transport.prepare(requests.Session(), roots) as session:
+        yield from provider_check.check(provider, _fetch(session), web_redirect=redirect, secret=secret)
+
+
+def _fetch(session: requests.Session) -> Fetch:
+    def fetch(question: Question) -> Answer:
+        method = "GET" if question.form is None else "POST"
+        headers = dict(question.headers)
+        try:
+            answer = session.request(method, question.url, data=question.form, headers=headers, allow_redirects=False)
+        except requests.exceptions.SSLError:
+            hint = "name its certificate authority with the setting `tls_roots`"
+            raise NoAnswerError("its TLS certificate is not trusted", hint) from None
+        except (requests.RequestException, OSError, ValueError) as error:
+            raise NoAnswerError(type(error).__name__) from None
+        return Answer(answer.status_code, answer.headers.get("Location", ""), answer.content)
+
+    return fetch

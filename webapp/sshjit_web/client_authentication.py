@@ -1,42 +1,11 @@
-"""How the front end's client authenticates at a token endpoint (RFC 6749, 2.3.1).
-
-By the standard both halves of HTTP Basic are form-encoded first. Some providers compare them as they come, so an
-operator can say ``token_endpoint_auth = "basic_raw"``; a secret without special characters is the same in both forms.
-"""
+"""How Authlib authenticates at a token endpoint; the forms themselves are ``sshjit/token_endpoint_auth.py``'s."""
 
 from __future__ import annotations
 
-from base64 import b64encode
 from typing import Any
-from urllib.parse import quote_plus
 
-from sshjit.discovery import Discovery
-from sshjit.errors import Invalid
-from sshjit.providers import Provider, TokenEndpointAuth
-
-HINT = "openssl rand -hex 32 makes a secret that every provider reads alike"
-_STANDARD: dict[str, TokenEndpointAuth] = {"client_secret_basic": "basic", "client_secret_post": "post"}
-
-
-def choose(provider: Provider, discovery: Discovery) -> TokenEndpointAuth:
-    """What ``providers.toml`` says, else the first that the provider's metadata offers.
-
-    Raises:
-        Invalid: ``bad_discovery``: the provider offers nothing that we can do.
-
-    """
-    if provider.token_endpoint_auth is not None:
-        return provider.token_endpoint_auth
-    for name, method in _STANDARD.items():
-        if name in discovery.token_endpoint_auth_methods:
-            return method
-    offered = ", ".join(discovery.token_endpoint_auth_methods)
-    raise Invalid("bad_discovery", f"it takes no client secret at its token endpoint, but: {offered}")
-
-
-def written_differently(client_id: str, secret: str) -> bool:
-    """Whether ``basic`` and ``basic_raw`` would send different bytes."""
-    return (quote_plus(client_id), quote_plus(secret)) != (client_id, secret)
+from sshjit import token_endpoint_auth
+from sshjit.providers import TokenEndpointAuth
 
 
 def encode(method: TokenEndpointAuth) -> Any:
@@ -45,14 +14,10 @@ def encode(method: TokenEndpointAuth) -> Any:
 
 
 def _basic(client: Any, _: str, uri: str, headers: dict[str, str], body: str) -> tuple[str, dict[str, str], str]:
-    _set_header(headers, quote_plus(client.client_id), quote_plus(client.client_secret))
+    headers["Authorization"] = token_endpoint_auth.basic(client.client_id, client.client_secret)
     return uri, headers, body
 
 
 def _basic_raw(client: Any, _: str, uri: str, headers: dict[str, str], body: str) -> tuple[str, dict[str, str], str]:
-    _set_header(headers, client.client_id, client.client_secret)
+    headers["Authorization"] = token_endpoint_auth.basic(client.client_id, client.client_secret, raw=True)
     return uri, headers, body
-
-
-def _set_header(headers: dict[str, str], client_id: str, secret: str) -> None:
-    headers["Authorization"] = f"Basic {b64encode(f'{client_id}:{secret}'.encode()).decode()}"

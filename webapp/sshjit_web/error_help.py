@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sshjit import token_codes
 from sshjit.errors import SshJitError
 
 
@@ -78,8 +79,10 @@ _BY_CODE = {
     "unknown_login": ErrorHelp("The log shows the ids of sign-ins.", *_LOG),
     "unknown_certificate": ErrorHelp("The log shows the serials of certificates.", *_LOG),
     "unknown_person": ErrorHelp("Only people who have signed in before are known.", *_LOG),
-    "token_refused": ErrorHelp("Sign in again. If it fails again, send this message to the operator.", *_SIGN_IN),
-    "bad_token": ErrorHelp("Sign in again. If it fails again, send this message to the operator.", *_SIGN_IN),
+    **dict.fromkeys(
+        (*token_codes.INVALID, *token_codes.REFUSED),
+        ErrorHelp("Sign in again. If it fails again, send this message to the operator.", *_SIGN_IN),
+    ),
     "unknown_key": ErrorHelp("Sign in again. If it fails again, send this message to the operator.", *_SIGN_IN),
     "bad_userinfo": ErrorHelp(
         "Send this message to the operator: the provider answers what we cannot read.", *_SIGN_IN

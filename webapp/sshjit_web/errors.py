@@ -12,6 +12,7 @@ from flask import Flask, Response, g, jsonify, make_response, redirect, render_t
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
+from sshjit import token_codes
 from sshjit.errors import Failed, Invalid, SshJitError
 from sshjit_web import security
 from sshjit_web.failed_sign_in import FailedSignIn
@@ -22,7 +23,7 @@ LOG = logging.getLogger(__name__)
 _BY_CODE = {
     "login_needed": 401,
     "login_over": 401,
-    "bad_token": 401,
+    **dict.fromkeys(token_codes.INVALID, 401),
     **dict.fromkeys(
         (
             *("unknown_request", "unknown_host", "unknown_person", "unknown_lock", "unknown_login"),
@@ -47,7 +48,7 @@ _BY_CODE = {
     "too_many_waiting": 429,
     "busy": 503,
     "internal": 500,
-    **dict.fromkeys(("provider_down", "provider_untrusted", "provider_settings"), 502),
+    **dict.fromkeys(("provider_down", "provider_untrusted", "provider_settings", "bad_provider_answer"), 502),
 }
 _BY_FAMILY = {"invalid": 400, "refused": 403, "failed": 503}
 _HTTP = {
@@ -78,7 +79,8 @@ _TITLES_BY_CODE = {
     "provider_untrusted": "The identity provider cannot be trusted",
     "scope_refused": "Sign-in failed",
     "sign_in_refused": "Sign-in failed",
-    "token_refused": "Sign-in failed",
+    **dict.fromkeys((*token_codes.INVALID, *token_codes.REFUSED), "Sign-in failed"),
+    "bad_provider_answer": "The identity provider cannot be used",
     "wrong_state": "This request has already been decided",
 }
 REFERENCE = "Ssh-Jit-Reference"

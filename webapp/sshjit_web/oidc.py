@@ -20,7 +20,7 @@ import requests
 from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.requests_client import OAuth2Session
 
-from sshjit import names
+from sshjit import names, token_endpoint_auth
 from sshjit.discovery import Discovery, discovery_url, parse_discovery
 from sshjit.errors import Failed, Refused, SshJitError
 from sshjit.limits import MAX_ID_TOKEN, TOO_MANY_GROUPS
@@ -175,12 +175,12 @@ class RelyingParty:
         with self._plain() as session:
             response = session.get(address, allow_redirects=False, headers={"Accept": "application/json"})
         if response.status_code != requests.codes.ok:
-            raise ValueError("discovery did not answer 200")
+            raise requests.HTTPError("discovery did not answer 200")
         document = json.loads(response.content)
         if not isinstance(document, dict):
             raise TypeError("discovery did not answer an object")
         discovery = parse_discovery(document, self._provider.issuer, plain_http=self._provider.unsafe_http)
-        client_authentication.choose(self._provider, discovery)
+        token_endpoint_auth.choose(self._provider, discovery)
         return discovery
 
     def _exchange(self, discovery: Discovery, state: str, code: str) -> Tokens:
@@ -217,7 +217,7 @@ class RelyingParty:
                 redirect_uri=self._redirect,
                 code_challenge_method="S256",
                 token_endpoint_auth_method=client_authentication.encode(
-                    client_authentication.choose(self._provider, discovery)
+                    token_endpoint_auth.choose(self._provider, discovery)
                 ),
             )
         )
@@ -236,9 +236,9 @@ class RelyingParty:
                 "sign_in_refused", f"{self.title} did not accept its own code", hint="start the sign-in again"
             )
         hint = "tell your administrator: client id and secret of `web` must be the registered ones"
-        if client_authentication.written_differently(self._provider.web.client_id, self._secret):
+        if token_endpoint_auth.written_differently(self._provider.web.client_id, self._secret):
             hint += (
-                f"; or its special characters are written otherwise (token_endpoint_auth; {client_authentication.HINT})"
+                f"; or its special characters are written otherwise (token_endpoint_auth; {token_endpoint_auth.HINT})"
             )
         return Refused("client_refused", f"{self.title} refused our client id or secret", hint=hint)
 

@@ -65,6 +65,9 @@ def unreachable(title: str, error: BaseException) -> Failed:
             f"the TLS certificate of {title} is not trusted",
             hint="the administrator names its certificate authority with the setting `tls_roots`",
         )
+    if isinstance(error, (ValueError, TypeError)) and not isinstance(error, requests.HTTPError):
+        hint = "tell your administrator: is there a proxy, or a page about maintenance, before the provider?"
+        return Failed("bad_provider_answer", f"{title} answers with something that is not OpenID Connect", hint=hint)
     hint = "try again, or use another provider"
     return Failed("provider_down", f"{title} cannot be reached for sign-in", hint=hint)
 

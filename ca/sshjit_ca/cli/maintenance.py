@@ -38,9 +38,9 @@ def add_commands(commands: Any) -> None:
     """Adds the subcommands."""
     _add(commands, "migrate", "update the database's schema", migrate).set_defaults(works=FOR_GOOD)
     _json(_add(commands, "status", "show the state of the CA", _status))
-    _json(_add(commands, "doctor", "find problems, and say what to do about them", _doctor)).set_defaults(
-        works=FOR_GOOD
-    )
+    doctor = _json(_add(commands, "doctor", "find problems, and say what to do about them", _doctor))
+    doctor.add_argument("--front-end", metavar="URL", help="the address of the pages: its redirect addresses are tried")
+    doctor.set_defaults(works=FOR_GOOD)
     backup = _add(commands, "backup", "write database, checkpoint, epoch and settings into one archive", _backup)
     backup.add_argument("file", type=Path, metavar="FILE", help="the archive (tar), readable by its owner only")
     backup.add_argument(
@@ -102,7 +102,9 @@ def _doctor(conf: Config, options: argparse.Namespace) -> int:
     from sshjit_ca.operations import doctor  # noqa: PLC0415 - the other commands start faster without them
     from sshjit_ca.service import daemon  # noqa: PLC0415 - the other commands start faster without them
 
-    findings = doctor.examine(conf, lambda: daemon.machine_clock(conf, keep=False), options.places)
+    findings = doctor.examine(
+        conf, lambda: daemon.machine_clock(conf, keep=False), options.places, front_end=options.front_end
+    )
     if options.json:
         rows = [
             {"area": finding.area, "level": finding.level, "message": finding.message, "hint": finding.hint}

@@ -85,6 +85,7 @@ def _open(context: Context, message: LoginWeb | LoginNative, claims: Claims, key
     expires = claims.issued + context.config.login_max_age
     login_id = context.new_id("login")
     provider_bindings.bind(context, message.provider)
+    context.group_claims.note(message.provider, claims.group_paths)
     context.record(
         LoginOpened(
             login=login_id,

@@ -11,6 +11,7 @@ from sshjit_ca.config import changed_files
 from sshjit_ca.context import Context
 from sshjit_ca.keys import references, succession
 from sshjit_ca.keys.probe import ProbeResult, ProbeResults
+from sshjit_ca.oidc.provider_keys import ProviderKeys
 from sshjit_ca.public_errors import public_message
 from sshjit_ca.state import CaKey, request_index
 from sshjit_ca.state.hosts import ending
@@ -54,7 +55,7 @@ def status(context: Context, _: Status) -> StatusReply:
         policy=context.policy.digest,
         policy_rules=len(context.policy.allows) + len(context.policy.denies) + len(context.policy.break_glass),
         keys=tuple(_key(key, results) for key in context.keys.signing()),
-        providers=tuple(ProviderView(name, keys.problem, keys.age()) for name, keys in context.published.items()),
+        providers=tuple(_provider(context, name, keys) for name, keys in context.published.items()),
         database=kind_of(context.config.database),
         clock_drift=round(1000 * context.clock.drift),
         disk_free=context.reserve.free(),
@@ -103,3 +104,9 @@ def _key(key: CaKey, results: ProbeResults) -> KeyStanding:
     result = results.get(key.fingerprint, ProbeResult("it has not been tried yet", "ask again"))
     device = references.device(key.reference)
     return KeyStanding(key.purpose, key.fingerprint, key.state, device, result.problem, result.hint)
+
+
+def _provider(context: Context, name: str, keys: ProviderKeys) -> ProviderView:
+    sign_ins, seen = context.group_claims.of(name)
+    missing = tuple(path for path in context.providers[name].groups_claim if sign_ins and path not in seen)
+    return ProviderView(name, keys.problem, keys.age(), sign_ins, missing)

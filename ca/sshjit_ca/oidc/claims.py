@@ -59,14 +59,15 @@ class Claims:
     """What the provider left out, and what that means: sentences without a capital and a full stop."""
     session: str | None = None
     """``sid``: the provider's name for the session, by which it may end it."""
+    group_paths: tuple[str, ...] = ()
+    """Which of ``groups_claim`` there were."""
 
 
 def read(claims: Mapping[str, Any], provider: Provider, now: int, *, source: str = "ID token") -> Claims:
     """Reads verified claims; ``source`` names for people what holds them.
 
     Raises:
-        Invalid: ``bad_token``, naming the claim and who can mend it.
-        Refused: ``token_refused``: ``required_claims`` are not met.
+        Invalid: ``bad_subject``, ``bad_email``, ``bad_groups``, …, naming the claim and who can mend it.
 
     """
     reader = _Reader({key: value for key, value in claims.items() if value is not None}, provider, source)
@@ -92,6 +93,7 @@ def read(claims: Mapping[str, Any], provider: Provider, now: int, *, source: str
         said_factors=said_factors,
         remarks=tuple(reader.remarks),
         session=reader.session(),
+        group_paths=tuple(reader.group_paths),
     )
 
 
@@ -99,13 +101,13 @@ def time_of(claims: Mapping[str, Any], key: str) -> int:
     """A time in whole seconds: RFC 7519 lets a NumericDate have a fraction, which is taken to our disadvantage."""
     value = claims.get(key)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < _LATEST:
-        raise bad(f"its {key} is not a time")
+        raise bad(f"its {key} is not a time", code="bad_token_time")
     return math.ceil(value) if key in ("iat", "nbf") else math.floor(value)
 
 
-def bad(problem: str, *, hint: str = "") -> Invalid:
+def bad(problem: str, *, code: str = "bad_token", hint: str = "") -> Invalid:
     """The error of a token, or an answer, that cannot be read."""
-    return Invalid("bad_token", f"the ID token cannot be read: {problem}", hint=hint)
+    return Invalid(code, f"the ID token cannot be read: {problem}", hint=hint)
 
 
 class _Reader:
@@ -116,14 +118,16 @@ class _Reader:
         self._provider = provider
         self._source = source
         self.remarks: list[str] = []
+        self.group_paths: list[str] = []
 
     def subject(self) -> str:
         claim = self._provider.subject_claim
         value = self._claims.get(claim, "")
         if not isinstance(value, str) or len(value) > MAX_NAME or not value.isprintable():
-            raise bad(f"its {names.show(claim)} is not a short printable text", hint="it says who somebody is")
+            hint = "it says who somebody is"
+            raise bad(f"its {names.show(claim)} is not a short printable text", code="bad_subject", hint=hint)
         if not value:
-            raise bad(f"its {claim} is missing")
+            raise bad(f"its {claim} is missing", code="bad_subject")
         return value
 
     def display(self, key: str) -> str:
@@ -138,7 +142,7 @@ class _Reader:
         value = self._claims.get("email", "")
         if not isinstance(value, str) or len(value) > MAX_ADDRESS or not _storable(value):
             hint = "the administrator corrects the address in the directory, or has the provider leave out the claim"
-            raise bad("its email is not an address", hint=hint)
+            raise bad("its email is not an address", code="bad_email", hint=hint)
         return value or None
 
     def confirmed(self, email: str | None) -> str | None:
@@ -168,8 +172,9 @@ class _Reader:
         elsewhere = self._claims.get("_claim_names", {})
         if "hasgroups" in self._claims or (isinstance(elsewhere, dict) and not elsewhere.keys().isdisjoint(paths)):
             hint = "configure the provider to send assigned groups only"
-            raise bad("it has too many groups, so the provider left them out", hint=hint)
+            raise bad("it has too many groups, so the provider left them out", code="groups_left_out", hint=hint)
         present = [(path, value) for path in paths if (value := _at(self._claims, path)) is not None]
+        self.group_paths = [path for path, _ in present]
         if not present and paths:
             missing = " or ".join(names.show(path) for path in paths)
             self.remarks.append(f"the {self._source} of {self._provider.title} has no claim {missing}")
@@ -206,16 +211,18 @@ def _names(path: str, value: Any) -> list[str]:
         value = list(value)
     listed = [value] if isinstance(value, str) else value
     if not isinstance(listed, list):
-        raise bad(f"its {names.show(path)} is not a list of groups", hint="the administrator corrects `groups_claim`")
+        hint = "the administrator corrects `groups_claim`"
+        raise bad(f"its {names.show(path)} is not a list of groups", code="bad_groups", hint=hint)
     if len(listed) > MAX_GROUPS:
-        raise bad(f"its {names.show(path)} has {len(listed)} groups; at most {MAX_GROUPS} are taken", hint=_FEWER)
+        problem = f"its {names.show(path)} has {len(listed)} groups; at most {MAX_GROUPS} are taken"
+        raise bad(problem, code="too_many_groups", hint=_FEWER)
     groups = [group for group in listed if group not in (None, "")]
     for group in groups:
         if not isinstance(group, str) or not _storable(group):
-            raise bad(f"its {names.show(path)} contains something that is not the name of a group")
+            raise bad(f"its {names.show(path)} contains something that is not the name of a group", code="bad_groups")
         if len(group) > MAX_GROUP:
             problem = f"a group in its {names.show(path)} has {len(group)} characters; at most {MAX_GROUP} are taken"
-            raise bad(problem, hint="the administrator has the provider send short names")
+            raise bad(problem, code="bad_groups", hint="the administrator has the provider send short names")
     return groups
 
 

@@ -57,14 +57,14 @@ def verify(token: str, expected: Expected, keys: ProviderKeys, now: int) -> dict
     """Checks an ID token; what its claims say of somebody is read by ``claims.read``.
 
     Raises:
-        Invalid: ``bad_token``, ``unknown_key``: not a token that we take.
-        Refused: ``token_refused``: a proper token, but not for this, or not any more.
+        Invalid: ``bad_token`` and the like (``sshjit/token_codes.py``), ``unknown_key``: not a token that we take.
+        Refused: ``wrong_audience`` and the like: a proper token, but not for this, or not any more.
         Failed: ``provider_down`` and the like.
 
     """
     claims = verify_signed(token, expected.provider, keys)
     if header_of(token).get("typ", "JWT").lower().endswith("+jwt"):  # of another kind, and says so (RFC 8725, 3.11)
-        raise Refused("token_refused", "the token is no ID token, by its own type")
+        raise Refused("wrong_token_type", "the token is no ID token, by its own type")
     _check_purpose(claims, expected)
     _check_times(claims, now)
     return claims
@@ -81,19 +81,19 @@ def verify_signed(token: str, provider: Provider, keys: ProviderKeys) -> dict[st
     algorithm = header["alg"]
     if algorithm not in provider.algorithms:
         raise Refused(
-            "token_refused",
+            "wrong_algorithm",
             f"the token of {provider.title} is signed with {names.show(algorithm)}; "
             f"allowed is {', '.join(provider.algorithms)}",
             hint="the administrator adds it to the setting `algorithms`, if the provider is to sign with it",
         )
     key = keys.find(header.get("kid"))
     if key.get("kty") != _KEY_TYPES[algorithm[:2]] or key.get("alg", algorithm) != algorithm:
-        raise Refused("token_refused", "the token's algorithm does not fit the key that it names")
+        raise Refused("wrong_key_type", "the token's algorithm does not fit the key that it names")
     _require_size(key)
     try:
         jws.deserialize_compact(token, jwk.import_key(key), algorithms=[algorithm])
     except (JoseError, ValueError):
-        raise Refused("token_refused", "the token's signature is not valid") from None
+        raise Refused("bad_signature", "the token's signature is not valid") from None
     claims = wire.loads(body, limit=MAX_ID_TOKEN, fractions=True)
     if not isinstance(claims, dict):
         raise bad("its claims are not an object")
@@ -122,17 +122,17 @@ def _require_size(key: dict[str, Any]) -> None:
     if modulus.bit_length() not in RSA_BITS or exponent.bit_length() > sshkey.RSA_EXPONENT_BITS:
         sizes = f"{RSA_BITS[0]} to {RSA_BITS[-1]} bits and an exponent of at most {sshkey.RSA_EXPONENT_BITS}"
         size = f"{modulus.bit_length()} bits and an exponent of {exponent.bit_length()}"
-        raise Refused("token_refused", f"the provider's RSA key has {size}; {sizes} are taken")
+        raise Refused("bad_provider_key", f"the provider's RSA key has {size}; {sizes} are taken")
 
 
 def _number(key: dict[str, Any], name: str) -> bytes:
     value = key.get(name)
     if not isinstance(value, str) or len(value) > _LONGEST_NUMBER:
-        raise Refused("token_refused", "the provider's RSA key cannot be read, or is too large")
+        raise Refused("bad_provider_key", "the provider's RSA key cannot be read, or is too large")
     try:
         return base64.urlsafe_b64decode(value + "==")
     except ValueError:
-        raise Refused("token_refused", "the provider's RSA key cannot be read") from None
+        raise Refused("bad_provider_key", "the provider's RSA key cannot be read") from None
 
 
 _LONGEST_NUMBER = 2048
@@ -146,9 +146,9 @@ def _take_apart(token: str) -> tuple[dict[str, Any], bytes]:
         raise bad("it does not consist of three parts")
     header = wire.loads(login.unb64url(parts[0]), limit=2048)
     if not isinstance(header, dict) or not header.keys() <= _HEADERS or "alg" not in header:
-        raise bad("its header has an unknown field")
+        raise bad("its header has an unknown field", code="bad_token_header")
     if not all(isinstance(value, str) for value in header.values()):
-        raise bad("its header has a field that is not text")
+        raise bad("its header has a field that is not text", code="bad_token_header")
     return header, login.unb64url(parts[1])
 
 
@@ -158,22 +158,22 @@ def _check_purpose(claims: dict[str, Any], expected: Expected) -> None:
     if issuer != expected.provider.issuer:
         stated = names.show(issuer, 300) if isinstance(issuer, str) else "nobody"
         told = f"the issuer is set to {names.show(expected.provider.issuer, 300)}"
-        raise Refused("token_refused", f"the token is by another issuer: by {stated}, and {told}")
+        raise Refused("wrong_token_issuer", f"the token is by another issuer: by {stated}, and {told}")
     party = claims.get("azp")
     if audience not in (expected.audience, [expected.audience]) or party not in (None, audience, expected.audience):
-        raise Refused("token_refused", "the token is for another client")
+        raise Refused("wrong_audience", "the token is for another client")
     nonce = claims.get("nonce")
     if not isinstance(nonce, str) or not hmac.compare_digest(nonce.encode(), expected.nonce.encode()):
-        raise Refused("token_refused", "the token belongs to another sign-in")
+        raise Refused("wrong_nonce", "the token belongs to another sign-in")
 
 
 def _check_times(claims: dict[str, Any], now: int) -> None:
     issued, expires = time_of(claims, "iat"), time_of(claims, "exp")
     if expires <= now:
-        raise Refused("token_refused", "the token has expired", hint="sign in again")
+        raise Refused("token_expired", "the token has expired", hint="sign in again")
     if not now - MAX_AGE <= issued <= now + SKEW:
-        raise Refused("token_refused", "the token was not issued just now", hint="sign in again; check the clocks")
+        raise Refused("token_not_new", "the token was not issued just now", hint="sign in again; check the clocks")
     if claims.get("nbf") is not None and time_of(claims, "nbf") > now + SKEW:
-        raise Refused("token_refused", "the token is not valid yet")
+        raise Refused("token_not_yet", "the token is not valid yet")
     if claims.get("auth_time") is not None and time_of(claims, "auth_time") > now + SKEW:
-        raise Refused("token_refused", "the token's sign-in time is in the future")
+        raise Refused("token_not_yet", "the token's sign-in time is in the future")

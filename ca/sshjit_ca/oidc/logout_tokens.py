@@ -39,7 +39,7 @@ def verify(token: str, provider: Provider, keys: ProviderKeys, now: int) -> Logo
     """Checks a logout token.
 
     Raises:
-        Invalid: ``bad_token``, ``unknown_key``: not a token that we take.
+        Invalid: ``bad_token`` and the like (``sshjit/token_codes.py``), ``unknown_key``: not a token that we take.
         Refused: ``token_refused``: a proper token, but no logout for us, or not any more.
         Failed: ``provider_down`` and the like.
 

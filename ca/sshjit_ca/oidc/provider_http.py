@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import ssl
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sshjit import names
+from sshjit.provider_check import Answer, NoAnswerError, Question
 
 TIMEOUT = 5
 """Seconds to wait for a provider's next byte."""
@@ -61,6 +63,31 @@ def fetch(url: str, monotonic: Callable[[], float], *, bearer: str | None = None
         if isinstance(cause, ssl.SSLCertVerificationError):
             raise Unanswered(f"its TLS certificate is not trusted: {cause.verify_message}", trusted=False) from None
         raise Unanswered(str(cause)) from None
+
+
+def ask(question: Question, monotonic: Callable[[], float]) -> Answer:
+    """The answer to a question of ``sshjit/provider_check.py``, whatever its status; no redirect is followed.
+
+    Raises:
+        NoAnswerError: nobody answered.
+
+    """
+    data = None if question.form is None else urllib.parse.urlencode(question.form).encode()
+    try:
+        request = urllib.request.Request(question.url, data=data, headers=dict(question.headers))  # noqa: S310 -- as above
+        with _opener(question.url).open(request, timeout=TIMEOUT) as answer:
+            return Answer(answer.status, "", _body(answer, monotonic))
+    except urllib.error.HTTPError as error:
+        with error:
+            return Answer(error.code, error.headers.get("Location", ""), error.read(MAX_DOCUMENT))
+    except Unanswered as error:
+        raise NoAnswerError(str(error)) from None
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        cause = getattr(error, "reason", error)
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            why = f"its TLS certificate is not trusted: {cause.verify_message}"
+            raise NoAnswerError(why, "add its authority to the system's, or name it in SSL_CERT_FILE") from None
+        raise NoAnswerError(str(cause)) from None
 
 
 def _body(answer: http.client.HTTPResponse, monotonic: Callable[[], float]) -> bytes:

@@ -34,8 +34,8 @@ def claims_of(message: LoginWeb | LoginNative, expected: Expected, keys: Provide
     """Verifies the tokens of a sign-in and reads what they, and the userinfo endpoint, say.
 
     Raises:
-        Invalid: ``bad_token``, ``unknown_key``, ``no_access_token``, ``bad_userinfo``.
-        Refused: ``token_refused``: a proper token, but not for this, or not any more.
+        Invalid: ``bad_token`` and the like, ``unknown_key``, ``no_access_token``, ``bad_userinfo``.
+        Refused: ``wrong_audience`` and the like: a proper token, but not for this, or not any more.
         Failed: ``provider_down`` and the like, ``userinfo_down``.
 
     """
@@ -51,7 +51,7 @@ def claims_of(message: LoginWeb | LoginNative, expected: Expected, keys: Provide
         if claims.get(name) != wanted:
             stated = names.show(str(claims[name])) if name in claims else "nothing"
             problem = f"only accounts whose {name} is {names.show(wanted)} may sign in; {provider.title} says {stated}"
-            raise Refused("token_refused", problem, hint="sign in with the account of your organisation")
+            raise Refused("wrong_account", problem, hint="sign in with the account of your organisation")
     return reading.read(claims, provider, now, source=source)
 
 
@@ -63,7 +63,7 @@ def _userinfo(
         raise Invalid("no_access_token", f"the sign-in brought no access token of {title}", hint="upgrade ssh-jit")
     if not id_tokens.binds(token, access_token, claims):
         raise Refused(
-            "token_refused",
+            "token_not_bound",
             f"the ID token of {title} does not name the access token (at_hash)",
             hint="the administrator sets the provider to put groups and e-mail into the ID token, and claims_from too",
         )
@@ -77,7 +77,7 @@ def _userinfo(
         raise Failed("userinfo_down", problem, hint="try again later") from None
     answer = _read(document, expected, keys)
     if answer.get("sub") != claims.get("sub"):
-        raise Refused("token_refused", f"the userinfo answer of {title} is about somebody else")
+        raise Refused("wrong_userinfo", f"the userinfo answer of {title} is about somebody else")
     return answer
 
 
@@ -89,7 +89,7 @@ def _read(document: provider_http.Document, expected: Expected, keys: ProviderKe
             expected.audience,
             [expected.audience],
         ):
-            raise Refused("token_refused", "the userinfo answer is a token for somebody else")
+            raise Refused("wrong_userinfo", "the userinfo answer is a token for somebody else")
         return answer
     if document.kind != "application/json":
         raise Invalid("bad_userinfo", f"the userinfo answer is {names.show(document.kind)}, not JSON")

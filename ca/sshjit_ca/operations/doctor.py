@@ -28,7 +28,7 @@ from sshjit_ca.machine.clock import TOLERANCE, Clock
 from sshjit_ca.machine.reserve import MIB
 from sshjit_ca.machine.spool import Spool
 from sshjit_ca.machine.system import disk_free
-from sshjit_ca.operations import admin_client, alert_checks
+from sshjit_ca.operations import admin_client, alert_checks, provider_checks
 from sshjit_ca.operations.finding import Finding
 from sshjit_ca.service import standby
 from sshjit_ca.storage.database import sqlite_file
@@ -39,8 +39,13 @@ OLD_KEYS = 2 * 3600
 """Seconds after which a provider's keys should have been fetched again."""
 
 
-def examine(config: Config, clock: Callable[[], Clock], places: KeyLocations) -> list[Finding]:
-    """Every check; one that breaks is a finding itself. ``places``: where this process finds keys and secrets."""
+def examine(
+    config: Config, clock: Callable[[], Clock], places: KeyLocations, *, front_end: str | None = None
+) -> list[Finding]:
+    """Every check; one that breaks is a finding itself. ``places``: where this process finds keys and secrets.
+
+    ``front_end``: the address of the pages, where providers send browsers back to.
+    """
     daemon = _ask(config)
     checks: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
         ("files", lambda: _files(config)),
@@ -53,6 +58,7 @@ def examine(config: Config, clock: Callable[[], Clock], places: KeyLocations) ->
         ("keys", lambda: _keys(config, places, daemon)),
         ("daemon", lambda: _daemon(config, daemon)),
         ("witness", lambda: _witnesses(daemon)),
+        ("provider", lambda: provider_checks.examine(config, front_end)),
     )
     findings: list[Finding] = []
     for area, check in checks:
@@ -254,6 +260,7 @@ def _daemon(config: Config, reply: m.StatusReply | SshJitError) -> Iterator[Find
             yield Finding("provider", "warning", text, "is it reachable from here?")
         else:
             yield Finding("provider", "ok", f"{provider.id}: its keys are fresh")
+    yield from provider_checks.missing_groups(config, reply)
 
 
 def _not_read_again(config: Config, reply: m.StatusReply) -> Iterator[Finding]:

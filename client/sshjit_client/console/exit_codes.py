@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from sshjit import token_codes
 from sshjit.api.views import RequestState
 from sshjit.errors import SshJitError
 
@@ -35,9 +36,8 @@ _BY_CODE = {
     "login_needed": ExitCode.LOGIN,
     "login_over": ExitCode.LOGIN,
     "login_failed": ExitCode.LOGIN,
-    "bad_token": ExitCode.LOGIN,
+    **dict.fromkeys((*token_codes.INVALID, *token_codes.REFUSED), ExitCode.LOGIN),
     "sign_in_refused": ExitCode.LOGIN,
-    "token_refused": ExitCode.LOGIN,
     "token_used": ExitCode.LOGIN,
     "wrong_issuer": ExitCode.LOGIN,
 }

@@ -69,7 +69,7 @@ def test_a_path_that_leads_nowhere_is_said(claim: str, said: str) -> None:
 def test_t16_what_is_no_list_of_groups_is_an_error_that_names_the_claim(value: object) -> None:
     with pytest.raises(Invalid, match="'groups'") as error:
         read("", groups=value)
-    assert error.value.code == "bad_token"
+    assert error.value.code == "bad_groups"
 
 
 def test_t16_an_overage_of_any_configured_claim_is_an_error() -> None:

@@ -95,7 +95,7 @@ def test_t48_a_flow_that_the_front_end_begins_binds_no_key(stolen: Stolen) -> No
     signature = ssh_sign(ca.home / "thief", binding.NAMESPACE, binding.signed_text(token))
     said = stolen.say(m.LoginNative("acme", token, key.line, binding.b64url(salt), signature, "192.0.2.1"))
     assert isinstance(said, SshJitError)
-    assert said.code == "token_refused"
+    assert said.code in ("wrong_audience", "wrong_nonce")
     web = stolen.say(m.LoginWeb("acme", ca.token(BOB, WEB_CLIENT, nonce), nonce, "192.0.2.1"))
     assert isinstance(web, m.LoginReply)
     assert web.login.fingerprint is None
@@ -115,7 +115,7 @@ def test_t48_a_native_token_on_its_way_is_bound_to_the_person_s_key(stolen: Stol
     ):
         said = stolen.say(message)
         assert isinstance(said, SshJitError)
-        assert said.code in ("token_refused", "signature_refused")
+        assert said.code in ("wrong_audience", "wrong_nonce", "signature_refused")
     assert isinstance(stolen.say(honest), m.LoginReply)
 
 
@@ -132,7 +132,7 @@ def test_a_web_token_does_not_sign_in_at_the_other_client(stolen: Stolen) -> Non
     token = stolen.ca.token(ALICE, NATIVE_CLIENT, "chosen")
     said = stolen.say(m.LoginWeb("acme", token, "chosen", "192.0.2.1"))
     assert isinstance(said, SshJitError)
-    assert said.code == "token_refused"
+    assert said.code in ("wrong_audience", "wrong_nonce")
 
 
 def test_a_browser_s_login_draws_nothing(stolen: Stolen) -> None:

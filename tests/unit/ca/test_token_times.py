@@ -66,4 +66,4 @@ def test_without_auth_time_a_login_is_of_its_token_and_never_fresh(ca: Installat
 def test_t14_a_time_that_is_none_or_not_now_makes_no_login(ca: Installation, changed: dict[str, Any]) -> None:
     with pytest.raises((Invalid, Refused)) as refused:
         signed_in(ca, **changed)
-    assert refused.value.code in {"bad_token", "token_refused", "bad_json"}
+    assert refused.value.code in {"bad_token_time", "token_expired", "token_not_new", "token_not_yet", "bad_json"}

@@ -90,13 +90,13 @@ def test_userinfo_says_nothing_of_the_sign_in_itself(world: World, about: str) -
 @pytest.mark.parametrize("at_hash", [None, "", "AAAA", 7], ids=str)
 def test_without_at_hash_an_access_token_is_anybodys(world: World, at_hash: object) -> None:
     error = world.refused(at_hash=at_hash)
-    assert (error.code, "at_hash" in error.message) == ("token_refused", True)
+    assert (error.code, "at_hash" in error.message) == ("token_not_bound", True)
     assert world.issuer.asked == []
 
 
 def test_another_access_token_is_not_sent(world: World) -> None:
     """A stolen front end could send one with fewer scopes, or somebody else's."""
-    assert world.refused(access="another-one").code == "token_refused"
+    assert world.refused(access="another-one").code == "token_not_bound"
     for none in (None, "", "a b\r\nc"):
         assert world.refused(access=none).code == "no_access_token"
     assert world.issuer.asked == []
@@ -105,7 +105,7 @@ def test_another_access_token_is_not_sent(world: World) -> None:
 def test_an_answer_about_somebody_else_is_refused(world: World) -> None:
     for sub in ("b-2", None, 7):
         world.issuer.told = {"sub": sub, "groups": ["SRE"]}
-        assert world.refused().code == "token_refused"
+        assert world.refused().code == "wrong_userinfo"
 
 
 @pytest.mark.parametrize(
@@ -142,10 +142,10 @@ def test_a_signed_answer_is_verified_as_a_token(world: World) -> None:
     acme.kind = "application/jwt"
     for wrong in ({"aud": "other"}, {"iss": "https://evil.example"}, {"aud": [WEB_CLIENT, "other"]}):
         acme.told = acme.sign({**claims, **wrong}).encode()
-        assert world.refused().code == "token_refused"
+        assert world.refused().code == "wrong_userinfo"
     forged = acme.sign(claims).rpartition(".")[0] + "." + acme.sign({}).rpartition(".")[2]
     acme.told = forged.encode()
-    assert world.refused().code == "token_refused"
+    assert world.refused().code == "wrong_userinfo"
     acme.told = acme.sign(claims).encode()
     assert world.sign_in().roles == ("sre",)
 

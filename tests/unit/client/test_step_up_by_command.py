@@ -64,8 +64,8 @@ def test_a_reason_that_was_typed_is_not_asked_for_again(stale: Laptop, server: C
     screen = Screen(stale, "request", "web1")
     screen.until("Say why")
     screen.type("CHG-7 typed once")
-    screen.until("signing in again to go on")
-    screen.until("approved")
+    screen.until("signing in again")
+    screen.until("/requests/req-")
     assert screen.close() == 0
     assert server.view(server.requests()[0]).reason == "CHG-7 typed once"
 

@@ -28,6 +28,7 @@ from tests.support.installation import ALICE
 from tests.support.issuer import NATIVE_CLIENT, WEB_CLIENT, Issuer, listening
 
 NOW = 1_800_000_000
+HOSTED = 'required_claims = { hd = "example.com" }'
 STRANGER = RSAKey.generate_key(2048, {"kid": "first"})
 CURVE = ECKey.generate_key("P-256", {"kid": "first"})
 
@@ -84,7 +85,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with ExitStack() as stack:
         acme, partner = stack.enter_context(listening(Hostile())), stack.enter_context(listening(Issuer()))
         front = stack.enter_context(
-            in_process_ca.front_end(folder, {"acme": acme, "partner": partner}, in_process_ca.policy())
+            in_process_ca.front_end(
+                folder, {"acme": acme, "partner": partner}, in_process_ca.policy(), settings={"acme": HOSTED}
+            )
         )
         provider = load((front.ca.home / "providers.toml").read_text())["acme"]
         party = RelyingParty(
@@ -112,6 +115,7 @@ def claims(world: World, wanted: str, /, **changed: Any) -> dict[str, Any]:
         "exp": NOW + 600,
         "nonce": wanted,
         "groups": ["SRE"],
+        "hd": "example.com",
         **changed,
     }
     return {name: value for name, value in honest.items() if value is not None}
@@ -177,91 +181,94 @@ def flipped(token: str) -> str:
 
 
 TWICE = b'{"alg":"RS256","alg":"none"}'
-REFUSED, BAD = "token_refused", "bad_token"
+BAD = "bad_token"
 TOKENS: dict[str, tuple[Make, str]] = {
     # who made it, and for whom
-    "another issuer": (but(iss="https://evil.example"), REFUSED),
-    "issuer with a slash": (lambda w, n: w.issuer.sign(claims(w, n, iss=f"{w.issuer.url}/")), REFUSED),
-    "no issuer": (but(iss=None), REFUSED),
-    "issuer is a list": (lambda w, n: w.issuer.sign(claims(w, n, iss=[w.issuer.url])), REFUSED),
-    "the native client's audience": (but(aud=NATIVE_CLIENT), REFUSED),
-    "two audiences": (but(aud=[WEB_CLIENT, "other"]), REFUSED),
-    "audience twice": (but(aud=[WEB_CLIENT, WEB_CLIENT]), REFUSED),
-    "no audience": (but(aud=None), REFUSED),
-    "empty audience": (but(aud=[]), REFUSED),
-    "another audience with our azp": (but(aud="other", azp=WEB_CLIENT), REFUSED),
-    "our audience with another azp": (but(azp="other"), REFUSED),
-    "azp is a list": (but(azp=["other"]), REFUSED),
-    "another sign-in's nonce": (but(nonce="another"), REFUSED),
-    "no nonce": (but(nonce=None), REFUSED),
-    "nonce is a number": (but(nonce=7), REFUSED),
+    "another issuer": (but(iss="https://evil.example"), "wrong_token_issuer"),
+    "issuer with a slash": (lambda w, n: w.issuer.sign(claims(w, n, iss=f"{w.issuer.url}/")), "wrong_token_issuer"),
+    "no issuer": (but(iss=None), "wrong_token_issuer"),
+    "issuer is a list": (lambda w, n: w.issuer.sign(claims(w, n, iss=[w.issuer.url])), "wrong_token_issuer"),
+    "the native client's audience": (but(aud=NATIVE_CLIENT), "wrong_audience"),
+    "two audiences": (but(aud=[WEB_CLIENT, "other"]), "wrong_audience"),
+    "audience twice": (but(aud=[WEB_CLIENT, WEB_CLIENT]), "wrong_audience"),
+    "no audience": (but(aud=None), "wrong_audience"),
+    "empty audience": (but(aud=[]), "wrong_audience"),
+    "another audience with our azp": (but(aud="other", azp=WEB_CLIENT), "wrong_audience"),
+    "our audience with another azp": (but(azp="other"), "wrong_audience"),
+    "azp is a list": (but(azp=["other"]), "wrong_audience"),
+    "another sign-in's nonce": (but(nonce="another"), "wrong_nonce"),
+    "no nonce": (but(nonce=None), "wrong_nonce"),
+    "nonce is a number": (but(nonce=7), "wrong_nonce"),
     # when
-    "expired": (but(exp=NOW), REFUSED),
-    "no exp": (but(exp=None), BAD),
-    "exp is a text": (but(exp="2027"), BAD),
-    "exp is true": (but(exp=True), BAD),
-    "exp is beyond numbers": (but(exp=2**60), BAD),
-    "no iat": (but(iat=None), BAD),
-    "iat is old": (but(iat=NOW - 301), REFUSED),
-    "iat is in the future": (but(iat=NOW + 60), REFUSED),
-    "iat is negative": (but(iat=-1), BAD),
-    "not yet valid": (but(nbf=NOW + 60), REFUSED),
-    "signed in tomorrow": (but(auth_time=NOW + 86_400), REFUSED),
-    "auth_time is a text": (but(auth_time="now"), BAD),
+    "expired": (but(exp=NOW), "token_expired"),
+    "no exp": (but(exp=None), "bad_token_time"),
+    "exp is a text": (but(exp="2027"), "bad_token_time"),
+    "exp is true": (but(exp=True), "bad_token_time"),
+    "exp is beyond numbers": (but(exp=2**60), "bad_token_time"),
+    "no iat": (but(iat=None), "bad_token_time"),
+    "iat is old": (but(iat=NOW - 301), "token_not_new"),
+    "iat is in the future": (but(iat=NOW + 60), "token_not_new"),
+    "iat is negative": (but(iat=-1), "bad_token_time"),
+    "not yet valid": (but(nbf=NOW + 60), "token_not_yet"),
+    "signed in tomorrow": (but(auth_time=NOW + 86_400), "token_not_yet"),
+    "auth_time is a text": (but(auth_time="now"), "bad_token_time"),
     # whom
-    "no subject": (but(sub=None), BAD),
-    "empty subject": (but(sub=""), BAD),
-    "subject is a number": (but(sub=7), BAD),
-    "subject is a list": (but(sub=["a-1"]), BAD),
-    "subject with a line break": (but(sub="a-1\n"), BAD),
-    "subject without an end": (but(sub="a" * 256), BAD),
-    "e-mail is a list": (but(email=["alice@example.com"]), BAD),
-    "e-mail with a line break": (but(email="alice@example.com\r\nBcc: x@example.com"), BAD),
+    "no subject": (but(sub=None), "bad_subject"),
+    "empty subject": (but(sub=""), "bad_subject"),
+    "subject is a number": (but(sub=7), "bad_subject"),
+    "subject is a list": (but(sub=["a-1"]), "bad_subject"),
+    "subject with a line break": (but(sub="a-1\n"), "bad_subject"),
+    "subject without an end": (but(sub="a" * 256), "bad_subject"),
+    "e-mail is a list": (but(email=["alice@example.com"]), "bad_email"),
+    "e-mail with a line break": (but(email="alice@example.com\r\nBcc: x@example.com"), "bad_email"),
+    "an account of another organisation": (but(hd="evil.example"), "wrong_account"),
+    "an account of no organisation": (but(hd=None), "wrong_account"),
+    "an organisation that is a list": (but(hd=["example.com"]), "wrong_account"),
     # groups
-    "groups as an object of values": (but(groups={"SRE": True}), BAD),
-    "groups as a number": (but(groups=7), BAD),
-    "a number among the groups": (but(groups=["SRE", 7]), BAD),
-    "a list among the groups": (but(groups=[["SRE"]]), BAD),
-    "a group with a line break": (but(groups=["SRE\nadmins"]), BAD),
-    "too many groups": (but(groups=[f"{number}" for number in range(5001)]), BAD),
-    "a group without an end": (but(groups=["g" * 1025]), BAD),
-    "groups elsewhere (Entra)": (but(groups=None, _claim_names={"groups": "src1"}), BAD),
-    "groups left out (Entra)": (but(groups=None, hasgroups=True), BAD),
+    "groups as an object of values": (but(groups={"SRE": True}), "bad_groups"),
+    "groups as a number": (but(groups=7), "bad_groups"),
+    "a number among the groups": (but(groups=["SRE", 7]), "bad_groups"),
+    "a list among the groups": (but(groups=[["SRE"]]), "bad_groups"),
+    "a group with a line break": (but(groups=["SRE\nadmins"]), "bad_groups"),
+    "too many groups": (but(groups=[f"{number}" for number in range(5001)]), "too_many_groups"),
+    "a group without an end": (but(groups=["g" * 1025]), "bad_groups"),
+    "groups elsewhere (Entra)": (but(groups=None, _claim_names={"groups": "src1"}), "groups_left_out"),
+    "groups left out (Entra)": (but(groups=None, hasgroups=True), "groups_left_out"),
     # signature and header
     "alg none": (unsigned("none", ""), BAD),
-    "alg none with a signature": (unsigned("none", "AAAA"), REFUSED),
-    "alg None": (unsigned("None", "AAAA"), REFUSED),
-    "alg HS256 by the public key (PEM)": (shared_secret("pem"), REFUSED),
-    "alg HS256 by the public key (DER)": (shared_secret("der"), REFUSED),
+    "alg none with a signature": (unsigned("none", "AAAA"), "wrong_algorithm"),
+    "alg None": (unsigned("None", "AAAA"), "wrong_algorithm"),
+    "alg HS256 by the public key (PEM)": (shared_secret("pem"), "wrong_algorithm"),
+    "alg HS256 by the public key (DER)": (shared_secret("der"), "wrong_algorithm"),
     "an algorithm that is not allowed": (
         lambda w, n: w.issuer.sign(claims(w, n), {"alg": "PS256", "kid": "first"}),
-        REFUSED,
+        "wrong_algorithm",
     ),
     "alg of another kind of key": (
         lambda w, n: w.issuer.sign(claims(w, n), {"alg": "ES256", "kid": "first"}, CURVE),
-        REFUSED,
+        "wrong_key_type",
     ),
     "a logout token": (
         lambda w, n: w.issuer.sign(claims(w, n), {"alg": "RS256", "kid": "first", "typ": "logout+jwt"}),
-        REFUSED,
+        "wrong_token_type",
     ),
     "an access token": (
         lambda w, n: w.issuer.sign(claims(w, n), {"alg": "RS256", "kid": "first", "typ": "at+jwt"}),
-        REFUSED,
+        "wrong_token_type",
     ),
-    "no alg": (headed({"alg": None}), BAD),
-    "signed by a stranger": (lambda w, n: w.issuer.sign(claims(w, n), key=STRANGER), REFUSED),
+    "no alg": (headed({"alg": None}), "bad_token_header"),
+    "signed by a stranger": (lambda w, n: w.issuer.sign(claims(w, n), key=STRANGER), "bad_signature"),
     "a key that is not published": (headed({"kid": "other"}), "unknown_key"),
-    "a signature of something else": (mangled(flipped), REFUSED),
-    "jwk in the header": (headed({"jwk": STRANGER.as_dict(private=False)}, STRANGER), BAD),
-    "jku in the header": (headed({"jku": "https://evil.example/keys"}), BAD),
-    "x5u in the header": (headed({"x5u": "https://evil.example/c"}), BAD),
-    "x5c in the header": (headed({"x5c": ["AAAA"]}), BAD),
-    "crit in the header": (headed({"crit": ["b64"], "b64": False}), BAD),
-    "b64 in the header": (headed({"b64": False}), BAD),
-    "zip in the header": (headed({"zip": "DEF"}), BAD),
+    "a signature of something else": (mangled(flipped), "bad_signature"),
+    "jwk in the header": (headed({"jwk": STRANGER.as_dict(private=False)}, STRANGER), "bad_token_header"),
+    "jku in the header": (headed({"jku": "https://evil.example/keys"}), "bad_token_header"),
+    "x5u in the header": (headed({"x5u": "https://evil.example/c"}), "bad_token_header"),
+    "x5c in the header": (headed({"x5c": ["AAAA"]}), "bad_token_header"),
+    "crit in the header": (headed({"crit": ["b64"], "b64": False}), "bad_token_header"),
+    "b64 in the header": (headed({"b64": False}), "bad_token_header"),
+    "zip in the header": (headed({"zip": "DEF"}), "bad_token_header"),
     "kid is a path": (headed({"kid": "../../etc/passwd"}), "unknown_key"),
-    "kid is a number": (headed({"kid": 7}), BAD),
+    "kid is a number": (headed({"kid": 7}), "bad_token_header"),
     "a header with alg twice": (
         mangled(lambda t: f"{encoded(TWICE)}.{t.partition('.')[2]}"),
         "bad_json",
@@ -286,12 +293,49 @@ ANSWERS: dict[str, tuple[Make, str]] = {
     ),
     "an ID token that is an object": (lambda *_: {"token_type": "Bearer", "id_token": {"sub": "a-1"}}, "no_id_token"),
     "an ID token that is too large": (lambda *_: "a" * (MAX_ID_TOKEN + 1), "token_too_large"),
-    "HTML": (lambda *_: b"<html>try again</html>", "provider_down"),
-    "a list": (lambda *_: [], "provider_down"),
-    "nothing": (lambda *_: b"", "provider_down"),
+    "HTML": (lambda *_: b"<html>try again</html>", "bad_provider_answer"),
+    "a list": (lambda *_: [], "bad_provider_answer"),
+    "nothing": (lambda *_: b"", "bad_provider_answer"),
     "our code is refused": (lambda *_: {"error": "invalid_grant"}, "sign_in_refused"),
     "our client is refused": (lambda *_: {"error": "invalid_client"}, "client_refused"),
 }
+
+
+KINDS = {
+    "wrong_token_issuer": "it names another issuer, or none",
+    "wrong_audience": "it is for another client, or for others too",
+    "wrong_nonce": "it belongs to another sign-in",
+    "wrong_token_type": "it is a token for something else",
+    "wrong_account": "an account of another organisation",
+    "token_expired": "its time is over",
+    "token_not_new": "it was not made just now, by the provider's clock and ours",
+    "token_not_yet": "it speaks of the future",
+    "bad_token_time": "a time in it is none",
+    "bad_subject": "it does not say who somebody is",
+    "bad_email": "its address is none, and might break a header",
+    "bad_groups": "its groups are no list of names",
+    "too_many_groups": "it has more groups than are taken",
+    "groups_left_out": "the provider has the groups elsewhere, which is not the same as none",
+    "wrong_algorithm": "it is signed by a method that is not allowed, or by none",
+    "wrong_key_type": "its method is allowed, and not that of the key it names",
+    "bad_signature": "the key that it names did not sign it",
+    "unknown_key": "it names a key that the provider does not publish",
+    "bad_token_header": "its header brings a key, a rule or a field of its own, or lacks one",
+    "bad_token": "it does not consist of three parts that say something",
+    "bad_base64": "a part of it is not base64url",
+    "bad_json": "what it says can be read in two ways, or in none",
+    "no_id_token": "the answer holds no ID token",
+    "token_too_large": "it is larger than any that is taken",
+    "bad_provider_answer": "the answer is not what the protocol says",
+    "sign_in_refused": "the provider refused the person's code",
+    "client_refused": "the provider refused us",
+}
+"""Each code, and the one fault that all rows with it have."""
+
+
+def test_each_kind_of_fault_has_a_code_of_its_own_and_rows_that_share_one_are_of_that_kind() -> None:
+    assert {code for _, code in (*TOKENS.values(), *ANSWERS.values())} == set(KINDS)
+    assert len(set(KINDS.values())) == len(KINDS)
 
 
 def test_the_honest_token_is_taken(world: World) -> None:

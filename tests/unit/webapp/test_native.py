@@ -149,5 +149,5 @@ def test_t48_a_token_of_the_pages_binds_no_key(running: Processes, tmp_path: Pat
     with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 -- the same
         token = json.loads(answer.read())["id_token"]
     status, said = call(running, "/api/v1/login", proof(key, token, salt, "acme"))
-    assert (status, said["error"]["code"]) == (403, "token_refused")
+    assert (status, said["error"]["code"]) == (403, "wrong_audience")
     assert "another client" in said["error"]["message"]
