@@ -114,6 +114,7 @@ def reply_lines(
             sentence = words.allowed(
                 reply.rule, asked.action, reply.hosts, login, terms.duration, needs_approval=bool(steps)
             )
+    rows += [("sign-in", remark) for remark in reply.remarks]
     answer = ExplainedAnswer(reply.verdict, sentence, [*rows, ("hint", reply.hint), ("code", reply.code)])
     yield from explanation_lines(question, answer, reply.rules, styles)
     yield ""

@@ -93,3 +93,5 @@ class ExplainReply(Reply):
     rules: tuple[RuleView, ...]
     policy: str
     """SHA-256 (hex) of the policy text that says so."""
+    remarks: tuple[str, ...] = wire.added(2, default=())
+    """What the sign-in lacks, or has almost: sentences without a capital and a full stop."""

@@ -13,6 +13,7 @@ from sshjit.policy.evaluate import ends_by, evaluate
 from sshjit.policy.explain import Explanation, Miss, RuleReport, explain
 from sshjit.policy.load import check_labels, load, missing_labels, providers_of
 from sshjit.policy.model import PERMISSIONS
+from sshjit.policy.near_groups import near_groups
 from sshjit.policy.problems import PolicyError, Problem
 from sshjit.policy.query import may_be_unix_name, usable_unix_name
 from sshjit.policy.reevaluate import Granted, Held, reevaluate
@@ -66,6 +67,7 @@ __all__ = [
     "load",
     "may_be_unix_name",
     "missing_labels",
+    "near_groups",
     "nobody_can_approve",
     "permissions_of",
     "providers_of",

@@ -72,6 +72,7 @@ def explain(context: Context, message: Explain) -> ExplainReply:
         steps=shown,
         rules=explanation.rule_views(explained),
         policy=context.policy.digest,
+        remarks=(*login.opened.remarks, *policy.near_groups(context.policy, subject)),
     )
 
 
