@@ -88,6 +88,8 @@ class Provider:
     """``userinfo``: the provider tells groups and e-mail only there, and the CA asks for them."""
     token_endpoint_auth: TokenEndpointAuth | None = None
     """``None``: as the provider's metadata says, ``basic`` first."""
+    icon: str | None = None
+    """A file (PNG or SVG) that the sign-in page shows beside the title; the front end reads it."""
 
     def __post_init__(self) -> None:
         """Refuses what could not be verified later."""
@@ -106,6 +108,8 @@ class Provider:
         for client in (self.native, self.web):
             if "openid" not in client.scopes:
                 raise Invalid("bad_config", "the scopes of both clients must hold 'openid'")
+        if self.icon is not None and not self.icon.endswith((".png", ".svg")):
+            raise Invalid("bad_config", "'icon' must name a .png or .svg file")
         if not all(self.groups_claim):
             raise Invalid("bad_config", "'groups_claim' has an empty name")
         self._check_own_names()

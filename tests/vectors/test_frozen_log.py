@@ -293,6 +293,7 @@ def test_every_message_that_only_reads_is_answered(shown: FrozenCa) -> None:
     explained = m.Explain(bob, None, ("db1",), (), None, "shell", None, None, "", None, False, "192.0.2.7")  # noqa: FBT003
     web: list[m.Message] = [
         m.ReadLogin(alice),
+        m.ReadLogins(alice),
         *(m.ReadRequest(bob, request) for request in (named["pending"], named["break_glass"], named["automatic"])),
         *(m.ReadRequests(bob, scope, 50, None) for scope in ("mine", "approve", "review", "all")),
         explained,

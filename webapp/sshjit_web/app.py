@@ -77,6 +77,7 @@ def from_config(config: WebConfig) -> Flask:
     path = Path(config.providers)
     known = configuration.load_providers(path)
     hidden = configuration.client_secrets(known, path.parent)
+    icons = configuration.icons(known, path.parent)
     key = configuration.session_key(Path(config.session_key_file))
     parties = {
         name: RelyingParty(
@@ -87,6 +88,7 @@ def from_config(config: WebConfig) -> Flask:
             key=key,
             clock=time.time,
             tls_roots=config.tls_roots,
+            icon=icons.get(name),
         )
         for name, provider in known.items()
     }

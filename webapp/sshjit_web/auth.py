@@ -76,6 +76,15 @@ def sign_in() -> AnyResponse:
     return response
 
 
+@blueprint.get("/auth/<provider>/icon")
+def icon(provider: str) -> Response:
+    """The provider's icon, for the choice."""
+    party = _party(provider)
+    if party.icon is None:
+        raise Invalid("unknown_page", f"{party.title} has no icon")
+    return Response(party.icon, mimetype=party.icon_type, headers={"Cache-Control": "public, max-age=3600"})
+
+
 @blueprint.get("/auth/<provider>/start")
 def start(provider: str) -> AnyResponse:
     """Sends the browser to the provider. A GET, because a form's redirect would need the provider in the CSP."""

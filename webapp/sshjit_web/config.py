@@ -23,6 +23,8 @@ CONFIG_VARIABLE = "SSH_JIT_WEB_CONFIG"
 """The environment variable that names ``web.toml``."""
 MAX_FILE = 1024 * 1024
 """Bytes of a configuration file."""
+MAX_ICON = 64 * 1024
+"""Bytes of a provider's icon."""
 MIN_SESSION = 300
 MAX_SESSION = 24 * 3600
 """Seconds: bounds of what ``session_idle`` and ``session_max_age`` may be."""
@@ -139,11 +141,19 @@ def read_trusted(path: Path, *, secret: bool = False) -> str:
 
     """
     try:
+        return read_bytes(path, MAX_FILE, secret=secret).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Invalid("unreadable_file", f"cannot read {path}: {error}") from None
+
+
+def read_bytes(path: Path, most: int, *, secret: bool = False) -> bytes:
+    """At most so many bytes of such a file. Raises as ``read_trusted``."""
+    try:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
             _refuse_unsafe(path, status, secret=secret)
-            return file.read(MAX_FILE).decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+            return file.read(most)
+    except OSError as error:
         raise Invalid("unreadable_file", f"cannot read {path}: {error}") from None
 
 
@@ -224,6 +234,21 @@ def client_secrets(known: dict[str, providers.Provider], folder: Path) -> dict[s
         if not by_provider[name]:
             raise Invalid("empty_secret", f"{path} is empty")
     return by_provider
+
+
+def icons(known: dict[str, providers.Provider], folder: Path) -> dict[str, bytes]:
+    """The icons of the providers that have one, from their files.
+
+    Raises:
+        Invalid: as ``read_trusted``, or ``icon_too_large``.
+
+    """
+    files = {name: folder / provider.icon for name, provider in known.items() if provider.icon is not None}
+    contents = {name: read_bytes(path, MAX_ICON + 1) for name, path in files.items()}
+    for name, content in contents.items():
+        if len(content) > MAX_ICON:
+            raise Invalid("icon_too_large", f"{files[name]} has more than {MAX_ICON} bytes", hint="make it smaller")
+    return contents
 
 
 def explain(error: SshJitError) -> str:

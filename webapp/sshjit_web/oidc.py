@@ -61,8 +61,11 @@ class RelyingParty:
         key: bytes,
         clock: Callable[[], float],
         tls_roots: str | None = None,
+        icon: bytes | None = None,
     ) -> None:
         self.name = name
+        self.icon = icon
+        self.icon_type = "image/svg+xml" if (provider.icon or "").endswith(".svg") else "image/png"
         self.title = provider.title
         self.email_domains = provider.email_domains
         self._provider = provider

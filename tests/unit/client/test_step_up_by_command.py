@@ -88,8 +88,7 @@ def test_a_provider_that_never_says_when_is_not_asked_again(laptop: Laptop, serv
 
 
 def test_where_nobody_can_sign_in_the_line_to_type_is_said(stale: Laptop, server: ClientServer) -> None:
-    for words, env in (((), {"BROWSER": ""}), (("--non-interactive",), {})):
-        done = stale.run(*words, "web1", "true", **env)
+    for done in (stale.run("web1", "true", BROWSER=""), stale.run("--non-interactive", "web1", "true")):
         assert done.returncode == 4
         assert "ssh-jit login --fresh" in done.stderr
     assert fresh(server) == [None]
