@@ -24,6 +24,7 @@ from sqlalchemy import (
     delete,
     event,
     insert,
+    or_,
     select,
     text,
     update,
@@ -100,7 +101,8 @@ class Store:
             SESSIONS.c.token_hash == digest(token), SESSIONS.c.kind == kind, SESSIONS.c.expires > now
         )
         if idle is not None:
-            query = query.where(SESSIONS.c.seen > now - idle)
+            # An older front end beside this one writes no use.
+            query = query.where(or_(SESSIONS.c.seen > now - idle, SESSIONS.c.created > now - idle))
         with Guard(), self._engine.connect() as connection:
             return connection.execute(query).scalar_one_or_none()
 
@@ -111,7 +113,7 @@ class Store:
 
     def end_idle_sessions(self, kind: Kind, *, now: int, idle: int) -> None:
         """Sessions unused for ``idle`` seconds work no more; their logins are remembered as with ``end_session``."""
-        unused = (SESSIONS.c.kind == kind, SESSIONS.c.seen <= now - idle)
+        unused = (SESSIONS.c.kind == kind, SESSIONS.c.seen <= now - idle, SESSIONS.c.created <= now - idle)
         with Guard(), self._engine.connect() as connection:
             if connection.execute(select(SESSIONS.c.login_id).where(*unused).limit(1)).one_or_none() is None:
                 return

@@ -63,7 +63,7 @@ def test_of_many_near_groups_a_few_are_said(ca: Installation) -> None:
     [
         (None, "the ID token of partner has no claim 'email_verified'"),
         ("true", "email_verified is the text 'true', not true"),
-        (False, "email_verified is false, not true"),
+        (False, "email_verified is 'false', not true"),
     ],
 )
 def test_an_address_that_counts_for_nothing_is_said_in_an_explanation(

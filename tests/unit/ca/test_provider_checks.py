@@ -183,12 +183,12 @@ def test_a_provider_that_answers_html_or_nothing_or_another_issuer_is_said_as_th
 @BOTH
 def test_a_token_for_a_made_up_code_and_a_broken_token_endpoint(strict: Strict, check: Check) -> None:
     one = provider(strict)
-    for answer, said in (
-        ((200, {}, b'{"id_token": "x"}'), "the provider gave a token for a made-up code"),
-        ((500, {}, b'{"error": "invalid_grant"}'), "its token endpoint answers 500"),
-        ((200, {}, b'{"error": "unauthorized_client"}'), "refused our client id or secret"),
+    for status, body, said in (
+        (200, b'{"id_token": "x"}', "the provider gave a token for a made-up code"),
+        (500, b'{"error": "invalid_grant"}', "its token endpoint answers 500"),
+        (200, b'{"error": "unauthorized_client"}', "refused our client id or secret"),
     ):
-        strict.token_page = answer
+        strict.token_page = (status, {}, body)
         (found,) = wrong(check(one, SECRET))
         assert said in found
 

@@ -303,7 +303,7 @@ def test_t19_no_secret_reaches_the_log(world: FrontEnd, caplog: pytest.LogCaptur
     world.authority.stop()
     body = {"provider": "acme", "id_token": "a-token-secret", "key": "k", "salt": "s", "signature": "x"}
     assert client.post("/api/v1/login", json=body).status_code == 503
-    assert "GET '/auth/acme/callback' 404" in caplog.text
+    assert "GET '/auth/acme/callback' 303" in caplog.text
     assert "POST '/api/v1/login' 503" in caplog.text
     for secret in (token, "a-cookie-secret", "a-code-secret", "a-state-secret", "a-token-secret"):
         assert secret not in caplog.text

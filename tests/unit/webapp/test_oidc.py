@@ -382,3 +382,18 @@ def test_secrets_of_a_sign_in_differ_and_need_the_key(party: RelyingParty) -> No
     url = party.authorization_url("one")
     assert f"nonce={party.nonce('one')}" in url
     assert "code_challenge_method=S256" in url
+
+
+def test_signing_out_at_the_provider_needs_no_id_token(party: RelyingParty, liar: Liar) -> None:
+    liar.metadata["end_session_endpoint"] = f"{liar.url}/end?realm=x"
+    assert not party.has_end_session, "nobody has asked yet"
+    url = party.end_session_url()
+    assert url is not None
+    query = parse_qs(urlsplit(url).query)
+    assert url.startswith(f"{liar.url}/end?realm=x&")
+    assert query == {
+        "realm": ["x"],
+        "client_id": ["web"],
+        "post_logout_redirect_uri": [f"{ORIGIN}/sign-in"],
+    }
+    assert party.has_end_session
