@@ -52,6 +52,7 @@ BURST = """() => [...document.querySelectorAll("main label, main button, main a,
 def pages(office: Office) -> list[tuple[Person, str]]:
     """Every page with something on it."""
     mine = [(ALICE, path) for path in ("/requests", "/requests/new?host=web1", "/break-glass", "/history", "/log")]
+    mine += [(ALICE, "/sign-ins"), (ALICE, "/sign-in?next=/continue/x")]
     theirs = [(BOB, path) for path in ("/approvals", "/reviews", "/locks", "/explain?more=db1&login=postgres")]
     requests = [(person, f"/requests/{office.waiting}") for person in (BOB, DANA)]
     return [*mine, *theirs, *requests, (BOB, f"/requests/{office.glass}"), (EVE, "/history")]

@@ -138,6 +138,7 @@ def test_the_page_lists_browsers_and_command_lines_with_this_one_on_top(world: F
     assert str(world.ca.logins[native.login].fingerprint) in cards[1]
     assert f'value="{native.login}"' in cards[1]
     assert login_id not in page, "one's own sign-in ends by signing out"
+    assert "signed out after 1 h without use, and 8 h after it signed in" in page
 
 
 def test_one_click_ends_one_sign_in(world: FrontEnd) -> None:

@@ -19,9 +19,8 @@ def sign_ins() -> str:
     login, have = current_login(), services()
     logins = sorted(_living(login), key=lambda each: each.id != login.id)
     titles = {name: party.title for name, party in have.parties.items()}
-    idle, most = have.config.session_idle, have.config.session_max_age
-    used = _last_uses(logins)
-    return render("sign_ins.html", login, logins=logins, titles=titles, used=used, idle=idle, most=most)
+    used, limits = _last_uses(logins), have.sessions.limits
+    return render("sign_ins.html", login, logins=logins, titles=titles, used=used, limits=limits)
 
 
 @blueprint.post("/sign-ins/end")
