@@ -157,7 +157,8 @@ def _endpoint(provider: Provider, endpoint: str | None) -> str:
         problem = f"{provider.title} cannot be used: {provider.problem}"
         raise Failed("provider_settings", problem, hint="tell your administrator")
     if endpoint is None:
-        raise Failed("provider_unknown", f"the CA has not reached {provider.title} yet", hint="try again in a minute")
+        problem = f"the CA has not reached {provider.title} yet"
+        raise Failed("provider_unknown", problem, hint="try again in a minute; if it goes on, tell the operator")
     return endpoint
 
 

@@ -25,7 +25,7 @@ from sshjit.errors import Failed, Invalid, Refused
 from sshjit_client import trusted_bundle
 from sshjit_client.api.basic import BasicApi
 from sshjit_client.console.terminal import Terminal
-from sshjit_client.identity import browser, installation, sign_out
+from sshjit_client.identity import browser, installation, provider_endpoints, sign_out
 from sshjit_client.identity.browser import Loopback
 from sshjit_client.identity.oidc import Attempt
 from sshjit_client.ssh import openssh
@@ -78,7 +78,7 @@ def _sign_in(machine: Machine, options: SignInOptions) -> Session:
     """Signs in and keeps the session in a folder of its own."""
     settings = machine.settings()
     bundle = trusted_bundle.current(machine, settings, fresh=0).bundle
-    provider = choose(bundle, options.provider or settings.provider)
+    provider = provider_endpoints.wait(machine, choose(bundle, options.provider or settings.provider))
     with logins.new(machine.environ, settings.name, machine.terminal.say) as folder:
         if lost := paths.lost_runtime(machine.environ):
             what = "is open to others" if Path(lost).exists() else "is gone"

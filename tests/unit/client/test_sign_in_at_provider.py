@@ -29,9 +29,10 @@ from sshjit.errors import Failed, Invalid, Refused
 from sshjit.limits import MAX_ID_TOKEN
 from sshjit_client.commands.account import sign_in_details
 from sshjit_client.console import exit_codes
-from sshjit_client.identity import browser, sign_in
+from sshjit_client.identity import browser, provider_endpoints, sign_in
 from sshjit_client.identity.browser import Loopback
 from sshjit_client.identity.oidc import Attempt
+from sshjit_client.storage.machine import Machine
 from tests.support.client_server import ClientServer
 from tests.support.issuer import Issuer
 from tests.support.issuer import listening as listening_issuer
@@ -200,6 +201,36 @@ def test_a_provider_that_is_down_is_named() -> None:
 def test_endpoints_that_the_ca_does_not_know_yet_are_said() -> None:
     with pytest.raises(Failed, match="has not reached Acme yet"):
         attempt().redeem("c")
+
+
+def test_a_ca_that_has_not_reached_the_provider_yet_is_waited_for(stranger: Laptop, server: ClientServer) -> None:
+    """As after each of its starts: the bundle that it signs first says nothing of where to sign in."""
+    keys = server.front.ca.context.published["acme"]
+    known, keys.published = keys.published, None
+    assert known is not None
+    stranger.set_up(server)
+    started = stranger.start("web1", "whoami")
+    server.wait_for("GET /bundle", 3)
+    assert not [call for call in server.calls if call.startswith("POST /api/v1/login")]
+    keys.published = known
+    out, err = started.communicate(timeout=PATIENCE)
+    assert (started.returncode, out) == (0, "deploy: whoami\n"), err
+    waits = "ssh-jit: the CA has just started and has not reached acme yet; waiting for it\n"
+    assert err.startswith(f"{waits}ssh-jit: signing in with acme in your browser\n"), err
+
+
+def test_nobody_waits_for_ever_for_a_provider_nor_for_one_that_an_administrator_must_mend(
+    laptop: Laptop, server: ClientServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine = Machine.here(laptop.env)
+    assert provider_endpoints.wait(machine, PROVIDER, patience=0.1) is PROVIDER
+    assert "has not reached Acme yet; waiting for it" in capsys.readouterr().err
+    broken = replace(PROVIDER, problem="its metadata names another issuer")
+    assert provider_endpoints.wait(machine, broken) is broken
+    server.front.ca.context.published["acme"].published = None
+    for attempt_ in (1, 2):  # and while nobody answers at all
+        assert provider_endpoints.wait(machine, PROVIDER, patience=1).token_endpoint is None
+        server.away(away=attempt_ == 1)
 
 
 @pytest.fixture
