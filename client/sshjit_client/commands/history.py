@@ -9,7 +9,7 @@ from sshjit.api.log import EntryView
 from sshjit.errors import Invalid
 from sshjit.terminal_text import fitted
 from sshjit_client.api.full import FullApi
-from sshjit_client.commands import resolve_request
+from sshjit_client.commands import entry_text, resolve_request
 from sshjit_client.console import json_output
 from sshjit_client.console.exit_codes import ExitCode
 from sshjit_client.console.styles import table_width
@@ -41,8 +41,8 @@ def log(machine: Machine, options: Options) -> int:
         json_output.print_json(machine.terminal, {"entries": [wire.encode(entry) for entry in entries]})
         return ExitCode.OK
     now = int(time.time()) + api.skew
-    rows = [[at(entry.time), f"{rough(now - entry.time)} ago", entry.summary] for entry in entries]
-    machine.terminal.out(fitted([["TIME", "", "ENTRY (times in it are UTC)"], *rows], table_width()))
+    rows = [[at(entry.time), f"{rough(now - entry.time)} ago", entry_text.local(entry)] for entry in entries]
+    machine.terminal.out(fitted([["TIME", "", "ENTRY"], *rows], table_width()))
     if older:
         machine.terminal.hint(f"there are older entries: use --limit {options.limit * 5}")
     return ExitCode.OK
@@ -63,6 +63,7 @@ def _entries(api: FullApi, person: str, limit: int) -> tuple[list[EntryView], bo
 def _open(parser: Parser) -> Act:
     parser.description = "Opens your pages in the browser, or those of one request."
     parser.add_argument("id", metavar="ID", nargs="?", help="a request's id, or its beginning")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     return open_page
 
 
@@ -75,7 +76,10 @@ def open_page(machine: Machine, options: Options) -> int:
     words = browser.open_command(machine.environ, address)
     if words is None or browser.start(words) is None:
         machine.terminal.say("no browser can be started here; the address is:")
-    machine.terminal.out(address)
+    if options.json:
+        json_output.print_json(machine.terminal, {"page": address})
+    else:
+        machine.terminal.out(address)
     return ExitCode.OK
 
 

@@ -45,4 +45,4 @@ def require_decision(api: FullApi, reply: RequestReply) -> None:
         raise Refused("not_permitted", why, hint="send its address to an approver")
     roles = " or ".join(dict.fromkeys(step.role for step in request.steps if step.missing)) or "none that is open"
     own = ", ".join(login.roles) or "none"
-    raise Refused("not_permitted", f"you can't decide this request: it needs the role {roles}; your roles: {own}")
+    raise Refused("not_permitted", f"you can't decide this request: it needs the role {roles}; roles held: {own}")

@@ -9,15 +9,18 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from sshjit import ca_protocol as m
+from sshjit.api.log import EntryView
 from sshjit.errors import Failed
 from sshjit.terminal_text import width
 from sshjit_client.__main__ import SUBCOMMANDS
 from sshjit_client.api.full import FullApi
+from sshjit_client.commands import entry_text
 from sshjit_client.console import exit_codes
 from sshjit_client.console.command_files import COMMANDS
 from sshjit_client.console.terminal import Terminal
@@ -126,6 +129,39 @@ def test_opening_a_page_prints_its_address_where_there_is_no_browser(alice: Lapt
     done = alice.run("open", request[:9], BROWSER="")
     assert (done.returncode, done.stdout) == (0, f"{server.url}/requests/{request}\n")
     assert done.stderr == "ssh-jit: no browser can be started here; the address is:\n"
+    for words, page in (
+        (("open", "--json"), server.url),
+        (("open", "--json", request), f"{server.url}/requests/{request}"),
+    ):
+        assert json.loads(alice.run(*words).stdout) == {"page": page}
+
+
+@pytest.mark.parametrize(("zone", "ends"), [("Europe/Berlin", "15:32 CET"), ("UTC", "14:32 UTC")])
+def test_the_log_has_the_times_of_this_machines_zone(zone: str, ends: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What somebody wrote stays, and what the entry does not explain is called UTC. The year 2030 is far away."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    end = 1_893_508_320
+    fact = json.dumps({"ends": end, "serial": 1 << 62, "hosts": [{"until": end + 86460}, end, 3600, 90_000]})
+    more = json.dumps({"first": end + 3600, "second": end + 90_000})
+    summary = 'at 14:32:00: 2030-01-02 14:33 UTC, 09:00:00, 15:32:00: "not 14:32:00", host 14:32:00:01'
+    try:
+        text = entry_text.local(EntryView(1, end, "opened", summary, fact, more))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    later = ends.replace("32", "33")
+    both = "09:00:00 UTC, 15:32:00 UTC"
+    assert text == f'at 1 Jan 2030 {ends}: 2 Jan 2030 {later}, {both}: "not 14:32:00", host 14:32:00:01'
+
+
+def test_a_table_of_the_log_names_the_zone_of_every_time(alice: Laptop) -> None:
+    shown = alice.run("log", TZ="Europe/Berlin").stdout
+    assert "UTC" not in shown
+    assert not re.search(r"\d\d:\d\d:\d\d", shown), shown
+    assert re.search(r"is open to Alice \(acme\) until (\d+ \w+ )?\d\d:\d\d CES?T: rule 'staging' allowed it", shown), (
+        shown
+    )
 
 
 def test_doctor_tries_the_host_and_says_that_nothing_is_wrong(alice: Laptop) -> None:

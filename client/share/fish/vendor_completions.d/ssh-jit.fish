@@ -79,6 +79,7 @@ complete -c ssh-jit -n "__fish_seen_subcommand_from login" -l no-browser
 complete -c ssh-jit -n "__fish_seen_subcommand_from login" -l provider
 complete -c ssh-jit -n "__fish_seen_subcommand_from login" -l help
 complete -c ssh-jit -n "__fish_seen_subcommand_from logout" -l help
+complete -c ssh-jit -n "__fish_seen_subcommand_from open" -l json
 complete -c ssh-jit -n "__fish_seen_subcommand_from open" -l help
 complete -c ssh-jit -n "__fish_seen_subcommand_from path" -l json
 complete -c ssh-jit -n "__fish_seen_subcommand_from path" -l help
