@@ -78,7 +78,7 @@ def usage(problem: str, first: str = "") -> int:
 
 def _for_host(machine: Machine, host: str) -> Machine:
     """The machine for the installation that the host belongs to. Raises what ``installation.for_host`` does."""
-    name = paths.installation_for(machine.environ, host, machine.installation)
+    name = paths.certain_installation(machine.environ, host, machine.installation)
     if name:
         return machine.at(name)
     from sshjit_client.identity import installation  # noqa: PLC0415  # several installations, or none

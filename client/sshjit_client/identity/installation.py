@@ -1,12 +1,14 @@
 """Which installation a connection belongs to, where this machine is set up for several.
 
-The lists of hosts that are kept here decide (``storage/host_names.py``). If none of them has the host, the servers are
-asked by whose sign-in that is possible. Two that have it are never chosen between: the person says which one.
+The lists of hosts that are kept here decide (``storage/host_names.py``). If none of them has the host, or a list was
+never fetched, the servers are asked by whose sign-in that is possible. Two that have it are never chosen between: the
+person says which one.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 
 from sshjit.errors import Invalid, SshJitError
@@ -32,8 +34,8 @@ def for_host(machine: Machine, host: str) -> Machine:
     if len(kept) < 2 or machine.installation or machine.environ.get(paths.INSTALLATION):
         return machine.at(machine.settings().name)
     having = _having(machine, kept, host)
-    if not having:
-        _ask(machine, kept)
+    if asked := _unknown(machine, kept, having) if having else list(kept):
+        _ask(machine, asked)
         having = _having(machine, kept, host)
     if len(having) > 1:
         text = f"{host} is a host of {' and of '.join(having)}"
@@ -41,16 +43,24 @@ def for_host(machine: Machine, host: str) -> Machine:
     name = having[0] if having else settings.default(machine.environ, kept)
     if not having:
         machine.terminal.say(f"no installation is known to have {host}; asking {name}, the default one")
+    if unknown := _unknown(machine, kept, [name]):
+        machine.terminal.say(f"using {name} for {host}; {' and '.join(unknown)} was never asked which hosts it has")
+        machine.terminal.hint(f"ssh-jit login --installation {unknown[0]} asks it")
     return machine.at(name)
+
+
+def _unknown(machine: Machine, kept: Iterable[str], having: Collection[str]) -> list[str]:
+    """The installations beside ``having`` whose list of hosts was never fetched."""
+    return [name for name in kept if name not in having and not paths.is_whole(machine.environ, name)]
 
 
 def _having(machine: Machine, kept: dict[str, settings.Settings], host: str) -> list[str]:
     return [name for name in kept if paths.knows(machine.environ, name, host)]
 
 
-def _ask(machine: Machine, kept: dict[str, settings.Settings]) -> None:
-    """Asks each server for its hosts, where somebody is signed in; one that is away keeps its list."""
-    for name in kept:
+def _ask(machine: Machine, installations: Iterable[str]) -> None:
+    """Asks these servers for their hosts, where somebody is signed in; one that is away keeps its list."""
+    for name in installations:
         one = machine.at(name)
         session = one.session(time.time())
         if session is not None:

@@ -1,6 +1,7 @@
 """The names of an installation's hosts, as its server said last: a list by which a host's installation is found.
 
-Nothing is trusted because of it, and completion may use it. The file ``hosts`` has a name or alias a line.
+Nothing is trusted because of it, and completion may use it. The file ``hosts`` has a name or alias a line, and before
+them ``# all`` if the server was asked for all of them: without, it has those alone that a connection was made to.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ FILE = "hosts"
 
 def keep(machine: Machine, hosts: Iterable[str]) -> None:
     """Replaces the list by these names and aliases. What cannot be written is asked again the next time."""
-    _write(machine, {checked for name in hosts if (checked := _checked(name))})
+    _write(machine, {paths.ALL_HOSTS, *(checked for name in hosts if (checked := _checked(name)))})
 
 
 def of_all(machine: Machine) -> list[str]:
@@ -30,16 +31,20 @@ def of_all(machine: Machine) -> list[str]:
 
 def add(machine: Machine, host: str) -> None:
     """Adds the name of a host that the server gave access to."""
-    known = kept(machine)
+    known = _lines(machine)
     if host not in known:
         _write(machine, {*known, host})
 
 
 def kept(machine: Machine) -> list[str]:
     """The names, sorted; none if the server was never asked."""
+    return [line for line in _lines(machine) if line != paths.ALL_HOSTS]
+
+
+def _lines(machine: Machine) -> list[str]:
     for folder in machine.lasting_folders(machine.settings()):
         with suppress(OSError, UnicodeDecodeError):
-            return (folder / FILE).read_text("ascii").split()
+            return (folder / FILE).read_text("ascii").splitlines()
     return []
 
 

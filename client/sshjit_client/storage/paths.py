@@ -24,6 +24,9 @@ _WINDOWS = os.name == "nt"
 INSTALLATION = "SSH_JIT_INSTALLATION"
 """The environment's ``--installation``, for programs that start ``ssh-jit`` in place of ``ssh``."""
 
+ALL_HOSTS = "# all"
+"""The line in a list of hosts that says that it has all of them."""
+
 
 def config_folder(environ: Mapping[str, str]) -> str:
     """The folder of what the person set; it may not exist yet. Empty: this person has no home."""
@@ -61,6 +64,13 @@ def installations(environ: Mapping[str, str]) -> list[str]:
     return sorted(name[: -len(".json")] for name in listed if name.endswith(".json") and not name.startswith("."))
 
 
+def certain_installation(environ: Mapping[str, str], host: str, named: str = "") -> str:
+    """``installation_for``, where the lists of all installations are whole; else an empty string."""
+    names = installations(environ)
+    whole = len(names) < 2 or all(is_whole(environ, name) for name in names)
+    return installation_for(environ, host, named) if whole else ""
+
+
 def installation_for(environ: Mapping[str, str], host: str, named: str = "") -> str:
     """The installation that a connection to ``host`` belongs to; empty if that is not plain from what is here.
 
@@ -85,6 +95,11 @@ def knows(environ: Mapping[str, str], installation: str, host: str) -> bool:
             continue
         return b"\n%s\n" % os.fsencode(host.lower()) in b"\n" + listed
     return False
+
+
+def is_whole(environ: Mapping[str, str], installation: str) -> bool:
+    """Whether the kept list of an installation's hosts has all of them: its server was asked for them once."""
+    return knows(environ, installation, ALL_HOSTS)
 
 
 def login_folders(environ: Mapping[str, str], installation: str) -> list[str]:

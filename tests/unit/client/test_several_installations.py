@@ -75,6 +75,37 @@ def test_a_host_that_no_list_has_is_asked_for_and_said(both: Laptop, server: Cli
     assert "there is no host 'nowhere'" in done.stderr or done.returncode == 2
 
 
+def test_a_list_that_was_never_fetched_is_fetched_before_it_decides(
+    laptop: Laptop, server: ClientServer, other: ClientServer
+) -> None:
+    """A connection put one name into it, which says nothing of the others."""
+    assert laptop.run("web1", "x").returncode == 0
+    server.host("web2", 22)
+    assert laptop.run("setup", other.url, "--root", other.root).returncode == 0
+    assert laptop.run("login", "--installation", "test-2").returncode == 0
+    other.calls.clear()
+    asked = laptop.run("web2", "x")
+    assert (asked.returncode, asked.stdout) == (2, ""), "test-2 has it in its list, and test has it too"
+    assert asked.stderr == "ssh-jit: web2 is a host of test and of test-2\nhint: --installation test | test-2\n"
+    assert not [call for call in other.calls if call.startswith("POST")]
+    server.calls.clear()
+    laptop.run("web2", "x")
+    assert server.calls == [], "once is enough"
+
+
+def test_what_one_never_said_is_told_where_nobody_is_signed_in_there(laptop: Laptop, other: ClientServer) -> None:
+    assert laptop.run("web1", "x").returncode == 0
+    assert laptop.run("setup", other.url, "--root", other.root).returncode == 0
+    assert laptop.run("web1", "again").stderr == "", "its access was got before, with these words"
+    words = (
+        "ssh-jit: using test for {}; test-2 was never asked which hosts it has\n"
+        "hint: ssh-jit login --installation test-2 asks it\n"
+    )
+    assert words.format("web1") in laptop.run("request", "web1").stderr
+    unknown = laptop.run("db1", "--no-wait", "true").stderr
+    assert words.format("db1") in unknown, "the list of test was fetched meanwhile"
+
+
 def test_each_has_a_key_and_a_sign_in_of_its_own(both: Laptop, server: ClientServer, other: ClientServer) -> None:
     one, two = (logins.current(both.env, name, time.time()) for name in ("test", "test-2"))
     assert one is not None
