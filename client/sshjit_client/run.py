@@ -53,7 +53,8 @@ def _connect(machine: Machine, args: ConnectionArgs) -> NoReturn:
     if args.local and not settled:  # nobody has read the pipe
         openssh.become(args.typed)
     if not settled:
-        machine.scratch(lambda folder: sshconfig.keep_typed(args, folder))
+        content = sshconfig.typed_content(args)
+        machine.scratch(lambda folder: sshconfig.keep_typed(args, content, folder))
     name = paths.installation_for(machine.environ, args.host, args.installation)
     path = certificate_index.live_config(args, paths.login_folders(machine.environ, name)) if name else ""
     if args.local and not path:

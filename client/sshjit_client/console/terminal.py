@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import TextIO
 
 from sshjit.errors import SshJitError
-from sshjit.terminal_text import cut, inert, wrap
+from sshjit.terminal_text import cut, inert, width, wrap
 
 _NARROWEST = 24
 """The fewest columns that a line is wrapped to."""
@@ -81,10 +81,17 @@ class Terminal:
         """Rewrites the status line in place. Without a terminal that can do so it prints nothing."""
         if self.quiet or not self.rewrites:
             return
-        line = cut(f"ssh-jit: {self.mark}{inert(text)}", self.columns() - 1)
+        line = cut(self._status(text), self.columns() - 1)
         sys.stderr.write(f"\r{_printable(line, sys.stderr.encoding)}\x1b[K")
         sys.stderr.flush()
         self._progress = True
+
+    def fits(self, text: str) -> bool:
+        """Whether ``progress`` would print all of it."""
+        return width(self._status(text)) < self.columns()
+
+    def _status(self, text: str) -> str:
+        return f"ssh-jit: {self.mark}{inert(text)}"
 
     def clear(self) -> None:
         """Removes the status line."""

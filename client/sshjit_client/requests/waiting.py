@@ -90,7 +90,10 @@ class _Wait:
         by = _listed([decision.person.name for decision in request.decisions], "and")
         approved = f" · approved by {by}" if by else ""
         left = durations.show(max(ends - int(time.time()), 0))
-        self.terminal.progress(f"{left} left · {line}{approved}")
+        text = f"{left} left · {line}{approved}"
+        if not self.terminal.fits(text):  # who has approved, and who is to, must be seen
+            text = text.replace("waiting for approval by", "waiting for", 1)
+        self.terminal.progress(text)
 
 
 def not_waiting(api: BasicApi, request: RequestView) -> Refused:

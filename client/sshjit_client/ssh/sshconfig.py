@@ -94,17 +94,16 @@ def ask(args: ConnectionArgs) -> openssh.RunningQuery:
     )
 
 
-def keep_typed(args: ConnectionArgs, state: Path) -> None:
-    """Copies what ``-F`` names where it can be read once only (a pipe), and takes the copy in its place.
-
-    Raises:
-        Invalid: ``no_config``.
-
-    """
+def typed_content(args: ConnectionArgs) -> bytes:
+    """What is in the file that ``-F`` names. A pipe is empty after that. Raises ``Invalid``: ``no_config``."""
     try:
-        content = Path(args.config).read_bytes()
+        return Path(args.config).read_bytes()
     except OSError as error:
         raise Invalid("no_config", f"can't read {args.config}: {error.strerror}") from None
+
+
+def keep_typed(args: ConnectionArgs, content: bytes, state: Path) -> None:
+    """Puts the content of a pipe that ``-F`` named into a file below ``state``, and takes that in its place."""
     folder = files.private_folder(state / "typed")
     for old in folder.iterdir():
         if old.stat().st_mtime < time.time() - _TYPED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,13 @@ from sshjit_client.requests import waiting
 from sshjit_client.storage import files
 from sshjit_client.storage.machine import Machine, Session
 from tests.support.client_server import ClientServer
+from tests.support.in_process_ca import BEA
 from tests.support.installation import BOB
+from tests.support.typed_session import typed_session
+from tests.support.waiting import wait_until
 from tests.unit.client.conftest import Laptop, here
 
+COMMAND = [sys.executable, "-m", "sshjit_client"]
 Pending = tuple[FullApi, RequestView]
 
 
@@ -90,6 +95,61 @@ def test_without_a_terminal_one_line_when_something_changes(
         f"ssh-jit: {server.url}/requests/{request.id}",
         "ssh-jit: approved by Bob",
     ]
+
+
+def test_two_approvals_are_told_in_80_columns_and_the_person_is_called(
+    laptop: Laptop, server: ClientServer, tmp_path: Path
+) -> None:
+    """By the bell, and where there is a desktop by its notification: nothing in it is markup."""
+    server.front.ca.change_policy("count = 1", "count = 2")
+    for approver in (BOB, BEA):
+        server.sign_in(approver)
+    laptop.run("login")
+    called = desktop(tmp_path)
+    env = laptop.env | {"PATH": f"{tmp_path}:{laptop.env['PATH']}", "DISPLAY": ":9"}
+    with typed_session([*COMMAND, "--reason", "CHG-7", "db1", "x"], env) as session:
+        session.wait_for("left · waiting for approval by 2 of Bea and Bob (lead)")
+        (request,) = server.requests()
+        server.decide(request, by=BOB)
+        session.wait_for("ssh-jit: approved by Bob; waiting for approval by Bea (lead)\n")
+        session.wait_for("s left · waiting for Bea (lead) · approved by Bob\n")
+        assert not called.exists()
+        server.decide(request, by=BEA)
+        assert session.end() == 0, session.text
+    assert session.shown.count("\a") == 1
+    assert "ssh-jit: approved by Bob and Bea\n" in session.text
+    wait_until(called.exists)
+    assert called.read_text() == "--app-name=ssh-jit\n--\nssh-jit\npostgres@db1, 1 h: approved\n"
+
+
+@pytest.mark.parametrize(("more", "bells"), [("", 1), ("TERM=dumb DISPLAY=:9", 0), ("DISPLAY=:9 -q", 0)])
+def test_nobody_is_called_who_does_not_want_it_or_has_no_desktop(
+    laptop: Laptop, server: ClientServer, tmp_path: Path, more: str, bells: int
+) -> None:
+    server.sign_in(BOB)
+    laptop.run("login")
+    called = desktop(tmp_path)
+    set_there, quiet, _ = more.partition("-q")
+    env = (
+        laptop.env | {"PATH": f"{tmp_path}:{laptop.env['PATH']}"} | dict(pair.split("=") for pair in set_there.split())
+    )
+    words = [*COMMAND, *(["--quiet"] if quiet else []), "--reason", "CHG-7", "db1", "x"]
+    with typed_session(words, env, term=env.get("TERM", "xterm")) as session:
+        server.wait_for("GET /api/v1/requests/req-", 2)
+        server.decide(server.requests()[0])
+        assert session.end() == 0, session.text
+    assert session.shown.count("\a") == bells
+    if told := "dumb" in more:
+        wait_until(called.exists)
+    assert called.exists() == told
+
+
+def desktop(folder: Path) -> Path:
+    """A ``notify-send`` in this folder; the file that has its words once it was called."""
+    called, script = folder / "called", folder / "notify-send"
+    script.write_text(f"#!/bin/sh\nprintf '%s\\n' \"$@\" > {called}.new && mv {called}.new {called}\n")
+    script.chmod(0o755)
+    return called
 
 
 def step(role: str, missing: int, *candidates: str) -> StepView:

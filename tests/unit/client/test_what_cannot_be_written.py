@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import stat
 import subprocess
 import sys
@@ -69,6 +70,21 @@ def test_one_signs_in_where_the_runtime_folder_is_full(laptop: Laptop, server: C
     assert laptop.run("whoami").returncode == 0
     assert laptop.run("login").returncode == 0
     assert not (cache / "test" / "current").is_symlink(), "the newer sign-in is in the runtime folder again"
+
+
+def test_a_pipe_of_f_is_read_once_where_the_runtime_folder_is_full(laptop: Laptop, server: ClientServer) -> None:
+    """What it said is kept for ssh, which reads it after us: in the cache then, and the person hears it."""
+    laptop.run("login")
+    runtime, cache = laptop.place.parent, Path(laptop.env["HOME"], ".cache", "ssh-jit")
+    line = f"{sys.executable} -m sshjit_client -F <(echo 'Host w'; echo '    HostName web1') w x"
+    script = f"{full(runtime)} && exec bash -c {shlex.quote(line)}"
+    for _ in ("drawn", "alive"):
+        done = subprocess.run(
+            ["unshare", "-rm", "sh", "-c", script], env=laptop.env, capture_output=True, text=True, check=False
+        )
+        assert done.stdout == "deploy: x\n", done.stderr
+        scratch = f"{laptop.place}/.scratch: No space left on device; using {cache}/.scratch instead"
+        assert f"ssh-jit: can't write to {scratch}\n" in done.stderr
 
 
 def test_logind_takes_the_runtime_folder_away(laptop: Laptop, server: ClientServer) -> None:
