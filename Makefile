@@ -24,9 +24,8 @@ test-install: setup ## units, joining, sessions, Ansible role and cloud-init on 
 	@$(python) tests/packages.py --booting
 	@exec $(python) -m pytest -q tests/install
 
-test-providers: setup ## sign in at identity providers that nobody here wrote: Canaille, npm's oidc-provider
-	@$(python) tests/providers/install.py
-	@exec $(python) -m pytest -q tests/providers
+test-providers: setup ## sign in at Canaille, oidc-provider, Keycloak and OpenLDAP behind it: root, network, five minutes
+	@exec $(python) -m pytest -q tests/providers tests/keycloak
 
 test-matrix: setup ## ssh-jit and ssh-jit-host beside the OpenSSH of four Debian releases, made by debootstrap: as root
 	@SSH_JIT_TEST_SUITES='bullseye bookworm trixie sid' $(python) -m pytest -q \

@@ -152,6 +152,7 @@ class Walker:
     """A browser that stops where it would leave the provider."""
 
     session: requests.Session = field(default_factory=requests.Session)
+    fill: Fill = fill_in
     asked: int = 0
     """How often a form was filled in."""
 
@@ -160,13 +161,15 @@ class Walker:
         method, data = "GET", None
         for _ in range(25):
             answer = self.session.request(method, url, data=data, allow_redirects=False, timeout=30)
+            for cookie in self.session.cookies:
+                cookie.secure = False  # browsers send such ones to their own machine without TLS; requests does not
             if answer.is_redirect:
                 url, method, data = urljoin(url, answer.headers["Location"]), "GET", None
                 if url.startswith(prefix):
                     return url
                 continue
             page = _page(url, answer.status_code, answer.content)
-            step = fill_in(page)
+            step = self.fill(page)
             if step is None:
                 return page
             self.asked += 1
@@ -177,7 +180,7 @@ class Walker:
     def callback(self, url: str, prefix: str) -> dict[str, str]:
         """The provider's answer."""
         reached = self.walk(url, prefix)
-        assert isinstance(reached, str), f"{reached.url} {reached.status}\n{reached.text}"
+        assert isinstance(reached, str), f"{reached.url} {reached.status}\n{reached.text[-3000:]}"
         return dict(parse_qsl(urlsplit(reached).query))
 
 

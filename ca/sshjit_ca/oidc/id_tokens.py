@@ -87,17 +87,25 @@ def verify_signed(token: str, provider: Provider, keys: ProviderKeys) -> dict[st
             hint="the administrator adds it to the setting `algorithms`, if the provider is to sign with it",
         )
     key = keys.find(header.get("kid"))
+    if not _signed_by(token, key, algorithm):
+        newer = keys.replacement(header.get("kid"), key)
+        if newer is None or not _signed_by(token, newer, algorithm):
+            raise Refused("bad_signature", "the token's signature is not valid")
+    claims = wire.loads(body, limit=MAX_ID_TOKEN, fractions=True)
+    if not isinstance(claims, dict):
+        raise bad("its claims are not an object")
+    return claims
+
+
+def _signed_by(token: str, key: dict[str, Any], algorithm: str) -> bool:
     if key.get("kty") != _KEY_TYPES[algorithm[:2]] or key.get("alg", algorithm) != algorithm:
         raise Refused("wrong_key_type", "the token's algorithm does not fit the key that it names")
     _require_size(key)
     try:
         jws.deserialize_compact(token, jwk.import_key(key), algorithms=[algorithm])
     except (JoseError, ValueError):
-        raise Refused("bad_signature", "the token's signature is not valid") from None
-    claims = wire.loads(body, limit=MAX_ID_TOKEN, fractions=True)
-    if not isinstance(claims, dict):
-        raise bad("its claims are not an object")
-    return claims
+        return False
+    return True
 
 
 def header_of(token: str) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """What the CA fetches from providers itself: where they sign people in, and the keys they sign with.
 
 Nothing that decides who somebody is comes from here: issuer, algorithms and clients are in ``providers.toml``. Keys are
-believed for an hour; an unknown key id makes the CA look again, but at most once in half a minute, so that made-up key
-ids cannot be turned against the provider.
+believed for an hour; an unknown key id, or a signature that is not by the key of its id, makes the CA look again, but
+at most once in half a minute, so that made-up tokens cannot be turned against the provider.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sshjit_ca.oidc.provider_http import MAX_DOCUMENT, Unanswered
 LIFETIME = 3600
 """Seconds that fetched keys are believed."""
 PAUSE = 30
-"""Seconds between two fetches that failed, or that a new key id asks for."""
+"""Seconds between two fetches that failed, or that tokens ask for."""
 _LATER = "try again later"
 _TOLD = "tell your administrator"
 _ROOTS = "the administrator adds its certificate authority to the system's, or names it in SSL_CERT_FILE"
@@ -50,7 +50,7 @@ class ProviderKeys:
         self._failed: float | None = None
         """When the last fetch failed."""
         self._looked: float | None = None
-        """When a key id that is not published last made us look again."""
+        """When a token last made us look again."""
         self.published: Published | None = None
         self.problem = "not asked yet"
         self._last = Failed("provider_down", f"the provider {name} was not asked yet", hint=_LATER)
@@ -67,15 +67,33 @@ class ProviderKeys:
 
         """
         with self._lock:
-            published = self._fresh()
-            key = _choose(published.keys, kid)
-            if key is None and self._passed(self._looked):
-                self._looked = self._monotonic()
-                published = self._fetch()
-                key = _choose(published.keys, kid)
+            key = _choose(self._fresh().keys, kid)
+            if key is None:
+                key = self._look_again(kid)
         if key is None:
             raise Invalid("unknown_key", f"{self._name} has not published the key that signed this token")
         return key
+
+    def replacement(self, kid: str | None, used: dict[str, Any]) -> dict[str, Any] | None:
+        """The key that has this id now, where ``used``, which had it, did not sign a token; ``None``: it still has it.
+
+        A provider that writes no key ids, or keeps an id when it changes the key, would else be shut out for the hour.
+
+        Raises:
+            Failed: ``provider_down``.
+
+        """
+        with self._lock:
+            key = _choose(self._fresh().keys, kid)
+            if key == used:
+                key = self._look_again(kid)
+        return None if key == used else key
+
+    def _look_again(self, kid: str | None) -> dict[str, Any] | None:
+        if not self._passed(self._looked):
+            return None
+        self._looked = self._monotonic()
+        return _choose(self._fetch().keys, kid)
 
     def age(self) -> int | None:
         """Seconds since the keys were fetched; ``None`` if they never were."""

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from joserfc.jwk import RSAKey
 
-from sshjit.errors import Failed, Invalid
+from sshjit.errors import Failed, Invalid, Refused
 from sshjit.providers import NativeClient, Provider, WebClient
-from sshjit_ca.oidc import provider_http, provider_keys
+from sshjit_ca.oidc import id_tokens, provider_http, provider_keys
 from sshjit_ca.oidc.provider_keys import ProviderKeys
 from tests.support.issuer import Issuer, serving
 
@@ -88,6 +88,29 @@ def test_t15_made_up_key_ids_do_not_make_the_ca_ask_again_and_again(acme: Issuer
     time.now += provider_keys.PAUSE
     with pytest.raises(Invalid):
         keys.find("made-up")
+    assert acme.fetched == 3
+
+
+@pytest.mark.parametrize("kid", ["first", None])
+def test_t15_a_key_that_was_replaced_under_its_id_or_has_none_is_looked_for(acme: Issuer, kid: str | None) -> None:
+    """Else every sign-in would fail for an hour; and signatures of strangers do not make the CA ask again and again."""
+    time = Time()
+    keys = keys_of(acme.url, time)
+    provider = keys._provider
+    header = {"alg": "RS256", **({"kid": kid} if kid else {})}
+    id_tokens.verify_signed(old := acme.sign({}, header), provider, keys)
+    acme.keys[0] = RSAKey.generate_key(2048, {"kid": "first", "use": "sig"})
+    id_tokens.verify_signed(acme.sign({}, header), provider, keys)
+    assert acme.fetched == 2
+    stranger = RSAKey.generate_key(2048, {"kid": "first"})
+    for token in [old] + [acme.sign({"n": number}, header, stranger) for number in range(20)]:
+        time.now += 1
+        with pytest.raises(Refused, match="signature is not valid"):
+            id_tokens.verify_signed(token, provider, keys)
+    assert acme.fetched == 2
+    time.now += provider_keys.PAUSE
+    with pytest.raises(Refused, match="signature is not valid"):
+        id_tokens.verify_signed(old, provider, keys)
     assert acme.fetched == 3
 
 
