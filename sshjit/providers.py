@@ -58,6 +58,8 @@ class WebClient:
     client_id: str
     client_secret_file: str
     scopes: tuple[str, ...]
+    post_logout_redirect: bool = True
+    """Whether the provider is asked to send people back after signing out; Hydra refuses that without an ID token."""
 
 
 @dataclass(frozen=True, slots=True)

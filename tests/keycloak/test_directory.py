@@ -14,6 +14,7 @@ from tests.keycloak.keycloak import (
     BASE,
     Directory,
     Keycloak,
+    Realm,
     add_groups,
     directory,
     federate,

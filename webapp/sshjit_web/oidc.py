@@ -115,7 +115,9 @@ class RelyingParty:
         endpoint = self.discovery().end_session_endpoint
         if endpoint is None:
             return None
-        query = urlencode({"client_id": self._provider.web.client_id, "post_logout_redirect_uri": self._signed_out})
+        web = self._provider.web
+        back = {"post_logout_redirect_uri": self._signed_out} if web.post_logout_redirect else {}
+        query = urlencode({"client_id": web.client_id, **back})
         return f"{endpoint}{'&' if urlsplit(endpoint).query else '?'}{query}"
 
     @property

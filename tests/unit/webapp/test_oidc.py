@@ -215,6 +215,21 @@ def test_a_refused_client_is_not_a_refused_code(party: RelyingParty, liar: Liar,
     assert ("openssl rand -hex 32" in refused.value.hint) == (secret == SPECIAL)
 
 
+def test_signing_out_at_the_provider_leads_back_where_it_takes_that(party: RelyingParty, liar: Liar) -> None:
+    """Hydra 2.3 refuses the address without an ID token, which is not kept."""
+    assert party.end_session_url() is None
+    liar.metadata = {**liar.metadata, "end_session_endpoint": f"{liar.url}/out"}
+    provider = party._provider
+    for back in (True, False):
+        web = replace(provider.web, post_logout_redirect=back)
+        mine = RelyingParty(
+            "acme", replace(provider, web=web), client_secret="s", origin=ORIGIN, key=KEY, clock=Clock()
+        )
+        address, _, query = str(mine.end_session_url()).partition("?")
+        returns = {"post_logout_redirect_uri": [f"{ORIGIN}/sign-in"]} if back else {}
+        assert (address, parse_qs(query)) == (f"{liar.url}/out", {"client_id": ["web"], **returns})
+
+
 def test_scopes_that_the_provider_refuses_are_named(party: RelyingParty) -> None:
     """Keycloak 26, as shipped, on the scope ``groups``."""
     answer = {"error": "invalid_scope", "error_description": "Invalid scopes: openid email groups"}
