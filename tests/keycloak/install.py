@@ -6,6 +6,7 @@ there already is left as it is.
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -25,7 +26,14 @@ _OPENLDAP = ("slapd", "ldap-utils", "libldap-2.5-0", "libltdl7", "libodbc2", "li
 
 
 def main() -> int:
-    """Installs; the exit code of what failed."""
+    """As a command: installs, and returns the exit code."""
+    text = "Install Keycloak and OpenLDAP below .cache, as the tests in this folder do by themselves."
+    argparse.ArgumentParser(prog="tests/keycloak/install.py", description=text).parse_args()
+    return install()
+
+
+def install() -> int:
+    """Installs what is not there yet; the exit code of what failed."""
     HOME.mkdir(parents=True, exist_ok=True)
     if not KEYCLOAK.exists():
         if code := packages.main(NEEDS):

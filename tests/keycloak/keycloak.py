@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -160,7 +160,7 @@ def running(folder: Path) -> Iterator[Keycloak]:
         "start-dev",
         "--http-host=127.0.0.1",
         f"--http-port={port}",
-        f"--db-url=jdbc:h2:file:{folder}/h2",
+        "--db=dev-mem",
     ]
     env = {
         **os.environ,
@@ -178,7 +178,8 @@ def running(folder: Path) -> Iterator[Keycloak]:
             time.sleep(0.2)
         yield Keycloak(f"http://127.0.0.1:{port}")
     finally:
-        os.killpg(started.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(started.pid, signal.SIGKILL)
         started.wait()
 
 

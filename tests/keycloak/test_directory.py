@@ -26,7 +26,7 @@ from tests.providers.providers import Walker, world
 
 @pytest.fixture(scope="module")
 def ldap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Directory]:
-    assert install.main() == 0
+    assert install.install() == 0
     with directory(tmp_path_factory.mktemp("openldap")) as started:
         yield started
 

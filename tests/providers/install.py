@@ -27,13 +27,19 @@ def node() -> Path:
 
 
 def main() -> int:
-    """Installs; the exit code of what failed."""
-    text = "Install the identity providers of make test-providers below .cache."
+    """As a command: installs, and returns the exit code."""
+    text = "Install Canaille and npm's oidc-provider below .cache, as the tests in this folder do by themselves."
     argparse.ArgumentParser(prog="tests/providers/install.py", description=text).parse_args()
+    install()
+    return 0
+
+
+def install() -> None:
+    """Installs what is not there yet; raises ``CalledProcessError``."""
     digest = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in _INPUTS)).hexdigest()
     stamp = HOME / "installed"
     if stamp.exists() and stamp.read_text() == digest:
-        return 0
+        return
     print("providers: installing Canaille, Node.js and oidc-provider into .cache/providers", flush=True)
     shutil.rmtree(HOME, ignore_errors=True)
     MODULES.mkdir(parents=True)
@@ -53,7 +59,6 @@ def main() -> int:
         check=True,
     )
     stamp.write_text(digest)
-    return 0
 
 
 if __name__ == "__main__":
