@@ -155,7 +155,7 @@ def fill_in(page: Page, name: str = "alice") -> tuple[Form, dict[str, str]] | No
 def running(folder: Path) -> Iterator[Keycloak]:
     """Keycloak on a free port, with nothing in it."""
     port, log = free_port(), folder / "keycloak.log"
-    command = [
+    command: list[str | Path] = [
         install.KEYCLOAK / "bin" / "kc.sh",
         "start-dev",
         "--http-host=127.0.0.1",
@@ -238,7 +238,7 @@ class Directory:
 
     def modify(self, ldif: str) -> None:
         """Changes entries, as the directory's administrator."""
-        tool = [install.DIRECTORY / "usr" / "bin" / "ldapmodify", "-x", "-H", self.url]
+        tool: list[str | Path] = [install.DIRECTORY / "usr" / "bin" / "ldapmodify", "-x", "-H", self.url]
         bound = ["-D", f"cn=admin,{BASE}", "-w", ADMIN]
         subprocess.run([*tool, *bound], input=ldif.encode(), check=True, capture_output=True, env=_libraries())
 
@@ -251,11 +251,11 @@ def directory(folder: Path) -> Iterator[Directory]:
     settings.write_text(_SETTINGS.format(home=install.DIRECTORY, base=BASE, admin=ADMIN, data=data))
     program = install.DIRECTORY / "usr" / "sbin" / "slapd"
     written = LDIF.format(password=PASSWORD).encode()
-    add = [program, "-T", "add", "-f", settings]
+    add: list[str | Path] = [program, "-T", "add", "-f", settings]
     subprocess.run(add, input=written, check=True, capture_output=True, env=_libraries())
     url = f"ldap://127.0.0.1:{free_port()}"
     with (folder / "slapd.log").open("wb") as log:
-        serve = [program, "-h", url, "-f", settings, "-d", "0"]
+        serve: list[str | Path] = [program, "-h", url, "-f", settings, "-d", "0"]
         started = subprocess.Popen(serve, stdout=log, stderr=log, env=_libraries())
     try:
         _wait_for(url, started)

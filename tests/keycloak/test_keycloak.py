@@ -75,8 +75,8 @@ def test_redirect_addresses(realm: Realm, here: World) -> None:
         f"{known.authorization_endpoint}?client_id={NATIVE_CLIENT}&response_type=code&scope=openid&prompt=none"
         f"&code_challenge={'x' * 43}&code_challenge_method=S256&nonce=n&redirect_uri="
     )
-    tried = ("http://127.0.0.1:5555/callback", "http://127.0.0.1:49152/callback", "http://127.0.0.1:5555/other")
-    tried += ("http://localhost:5555/callback", "http://[::1]:5555/callback")
+    tried = [f"http://127.0.0.1:{place}" for place in ("5555/callback", "49152/callback", "5555/other")]
+    tried += ["http://localhost:5555/callback", "http://[::1]:5555/callback"]
 
     def taken() -> list[bool]:
         return [isinstance(browser().walk(url + redirect, redirect), str) for redirect in tried]
@@ -123,8 +123,8 @@ def test_acr_and_amr(keycloak: Keycloak, tmp_path: Path) -> None:
         walker = browser()
         assert here.web(walker).said_factors == ("acr 1",)
         assert here.web(walker).said_factors == ("acr 0",)
-        mapper = {"name": "amr", "protocol": "openid-connect", "protocolMapper": "oidc-amr-mapper"}
-        mapper |= {"config": {"id.token.claim": "true"}}
+        in_token = {"id.token.claim": "true"}
+        mapper = {"name": "amr", "protocol": "openid-connect", "protocolMapper": "oidc-amr-mapper", "config": in_token}
         realm.call("POST", f"/clients/{realm.clients[WEB_CLIENT]}/protocol-mappers/models", mapper)
         assert here.web(browser()).said_factors == ("acr 1",), "the mapper alone writes an empty list"
         step = realm.execution("auth-username-password-form")["id"]

@@ -55,7 +55,7 @@ def test_a_token_counts_for_its_own_sign_in_and_once(either: World) -> None:
     for other in (replace(message, nonce="another"), replace(message, nonce="")):
         with pytest.raises(Refused, match="another sign-in") as refused:
             either.ca.say(other, m.LoginReply)
-        assert refused.value.code == "token_refused"
+        assert refused.value.code == "wrong_nonce"
     assert either.alive(either.ca.say(message, m.LoginReply).login)
     with pytest.raises(Refused) as used:
         either.ca.say(message, m.LoginReply)
