@@ -165,12 +165,12 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("api", "console"),
         ("network",),
     ],
-    "sshjit_client.connecting": [("connection",), ("certificate", "forwarding", "host_lookup")],
+    "sshjit_client.connecting": [("connection",), ("agent_mode",), ("certificate", "forwarding", "host_lookup")],
     "sshjit_client.identity": [
         ("sessions", "signed_request"),
         ("login_key", "sign_in"),
         ("sign_out",),
-        ("agent_keys", "browser", "installation", "oidc"),
+        ("browser", "installation", "oidc"),
     ],
     "sshjit_client.plain_ssh": [
         ("placement",),
@@ -185,9 +185,9 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     ],
     "sshjit_client.ssh": [
         ("hardening", "jumps", "reachability", "sshconfig"),
-        ("known_hosts", "sharing"),
-        ("certificate_index",),
-        ("connection_args", "openssh"),
+        ("agent_certificates", "known_hosts", "sharing"),
+        ("agent", "certificate_index"),
+        ("connection_args", "openssh", "private_key"),
         ("person_file", "program"),
     ],
     "sshjit_client.storage": [

@@ -95,6 +95,8 @@ def _ready(args: connection_args.ConnectionArgs) -> list[str]:
         return args.typed
     direct = args.host and args.plain and certificate_index.settle_config(args)
     path = _live_config(args) if direct else ""
+    if path and certificate_index.in_agent(path):  # which may have it no more
+        return []
     return [*certificate_index.STRICT, "-F", path, *args.ssh] if path else []
 
 

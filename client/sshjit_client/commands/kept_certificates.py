@@ -32,7 +32,7 @@ def read(folders: list[Path]) -> list[Kept]:
     for path in sorted(path for folder in folders for path in (folder / "open").glob("*.conf")):
         try:
             with path.open("rb") as file:
-                until = certificate_index.until(file.readline(80))
+                until = certificate_index.until(file.readline(certificate_index.LONGEST_LINE))
                 typed = next((line[5:].decode().strip() for line in file if line.startswith(b"Host ")), "")
             written = path.with_name(f"{path.name.removesuffix('.conf')}-cert.pub").read_text("ascii")
             certificates.append(Kept(path, sshcert.parse_line(written)[0], until, typed))

@@ -23,7 +23,7 @@ from sshjit_client.plain_ssh import certificates
 from sshjit_client.requests import earlier_request, reason_prompt, request_args, request_text, run_options, waiting
 from sshjit_client.requests.request_args import RequestArgs
 from sshjit_client.requests.request_details import print_request
-from sshjit_client.ssh import connection_args, sshconfig
+from sshjit_client.ssh import agent_certificates, connection_args, sshconfig
 from sshjit_client.storage.machine import Machine
 
 _REQUEST_FLAGS = frozenset(
@@ -172,9 +172,11 @@ def done(machine: Machine, options: Options) -> int:
     _, api = resolve_request.signed_in(machine)
     grants = resolve_request.open_access(api, options.what, "done")
     ended = [api.close("end", grant.id) for grant in grants]
+    over = {grant.id for grant in grants}
     for folder in machine.login_folders():
-        certificate.remove_of(folder / "open", {grant.id for grant in grants})
-        certificates.drop(folder / "plain", {grant.id for grant in grants})
+        certificate.remove_of(folder / "open", over)
+        certificates.drop(folder / "plain", over)
+    agent_certificates.take_out_of(machine.environ, machine.login_folders(), over)
     if options.json:
         json_output.print_json(machine.terminal, {"requests": wire.encode(tuple(ended))})
     for request in ended:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 from sshjit import bundle, names
 from sshjit.bundle import Bundle
@@ -25,11 +26,19 @@ _PIN = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 
 def _setup(parser: Parser) -> Act:
     parser.description = "Sets this machine up for an installation; for several, one after the other."
-    parser.usage = "ssh-jit setup URL [options] | --list | --default NAME | --remove NAME"
+    parser.usage = "ssh-jit setup [URL] [options] | --list | --default NAME | --remove NAME"
     parser.add_argument("url", metavar="URL", nargs="?", help="the server's address")
     parser.add_argument("--root", metavar="SHA256:…", help="the fingerprint of its bundle key, from its administrator")
     parser.add_argument("--provider", metavar="P", help="the provider to sign in with, if there are several")
     parser.add_argument("--name", metavar="NAME", help="what to call it here, if not as it calls itself")
+    parser.add_argument(
+        "--certificates", choices=(settings.IN_FILES, settings.IN_AGENT), help="where ssh gets them (default: files)"
+    )
+    parser.add_argument(
+        "--unknown-hosts",
+        choices=(settings.REFUSED, settings.PLAIN_SSH),
+        help="names that are no host here: refuse them (the default), or leave them to plain ssh",
+    )
     act = parser.add_mutually_exclusive_group()
     act.add_argument("--list", action="store_true", help="list the installations")
     act.add_argument("--default", metavar="NAME", help="commands without a host go to this one")
@@ -44,6 +53,8 @@ def _run(machine: Machine, options: Options) -> int:
         return default(machine, options.default)
     if options.remove is not None:
         return remove(machine, options.remove)
+    if options.url is None and (options.certificates or options.unknown_hosts):
+        return change(machine, options)
     if options.url is None:
         raise Invalid("usage", "no address given", hint="ssh-jit setup URL --root SHA256:…")
     return setup(machine, options)
@@ -64,7 +75,9 @@ def setup(machine: Machine, options: Options) -> int:
         sign_in.choose(verified, provider)
     before = _same(machine, url, verified)
     name = _name(machine, before, verified.installation, options.name)
-    about = trusted_bundle.pinned(Settings(1, url, verified.installation, pin, provider, name), verified)
+    chosen = _chosen(before or Settings(1, url, verified.installation, pin, provider, name), options)
+    chosen = replace(chosen, url=url, installation=verified.installation, root=pin, provider=provider, name=name)
+    about = trusted_bundle.pinned(chosen, verified)
     _keep(machine, about, new, verified, before)
     titles = ", ".join(f"{p.title} ({p.id})" for p in verified.providers) or "none yet"
     called = "" if name == verified.installation else f", called {name} here"
@@ -79,6 +92,38 @@ def setup(machine: Machine, options: Options) -> int:
         )
         machine.terminal.hint(f"ssh-jit COMMAND --installation {name}, or ssh-jit setup --default {name}")
     return ExitCode.OK
+
+
+def change(machine: Machine, options: Options) -> int:
+    """Changes how an installation is used, that this machine is set up for."""
+    about = _chosen(machine.settings(), options)
+    settings.save(machine.environ, about)
+    for sentence in _said(about):
+        machine.terminal.say(f"{about.name}: {sentence}")
+    return ExitCode.OK
+
+
+def _chosen(about: Settings, options: Options) -> Settings:
+    """The settings with what was typed."""
+    return replace(
+        about,
+        certificates=options.certificates or about.certificates,
+        unknown_hosts=options.unknown_hosts or about.unknown_hosts,
+    )
+
+
+def _said(about: Settings) -> Iterator[str]:
+    """How an installation is used."""
+    yield (
+        "new certificates go into your ssh-agent, alone"
+        if about.certificates == settings.IN_AGENT
+        else "ssh reads new certificates from files"
+    )
+    yield (
+        "a name that is no host of it is left to plain ssh"
+        if about.unknown_hosts == settings.PLAIN_SSH
+        else "a name that is no host of it is refused"
+    )
 
 
 def _asked(machine: Machine, url: str, new: HeldBundle) -> str:

@@ -22,7 +22,7 @@ from sshjit_client.identity import sessions
 from sshjit_client.option_parser import Act, Build, Options, Parser
 from sshjit_client.requests import request_text
 from sshjit_client.requests.request_text import BREAK_GLASS_MARK, person
-from sshjit_client.ssh import reachability
+from sshjit_client.ssh import agent_certificates, reachability
 from sshjit_client.storage.machine import Machine, Session
 
 
@@ -122,6 +122,7 @@ def _drop_dead(machine: Machine, requests: tuple[RequestView, ...]) -> None:
         for r in requests
         if r.state not in (RequestState.APPROVED, RequestState.PENDING)
     }
+    agent_certificates.take_out_of(machine.environ, machine.login_folders(), over)
     for kept in kept_certificates.read(machine.login_folders()):
         request = kept.certificate.key_id.partition(" ")[0]
         if request in over:

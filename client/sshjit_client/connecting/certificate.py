@@ -189,11 +189,13 @@ def keep(
         known_hosts=hosts,
         revoked=kept.revoked,
         first=tuple(first),
+        agent=kept.agent,
     )
     if checked.bastion is not None:
         target = replace(target, proxy=_keep_bastion(checked.bastion, target, args, bundle, own))
     path = folder / f"{name}.conf"
-    head = [f"{HEAD}{until}", certificate_index.typed_line(args, reason)]
+    in_agent = f"{certificate_index.IN}{kept.agent}" if kept.agent else ""
+    head = [f"{HEAD}{until}{in_agent}", certificate_index.typed_line(args, reason)]
     head += [certificate_index.allowed_line(checked.allows, rule), *([f"{sharing.HEAD}{socket}"] if socket else [])]
     files.write(path, sshconfig.text(args, target, own, "\n".join(head)), durable=False)
     if socket and sharing.wanted(own.values) != "no":
@@ -241,7 +243,7 @@ def forget(folder: Path, before: float) -> None:
     """Removes the files of every certificate that ended before this time."""
     for path in folder.glob("*.conf"):
         with path.open("rb") as file:
-            over = certificate_index.until(file.readline(80)) <= before
+            over = certificate_index.until(file.readline(certificate_index.LONGEST_LINE)) <= before
         if over:
             sharing.end(path, sessions=False)
             _remove(path)

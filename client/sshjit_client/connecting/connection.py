@@ -50,6 +50,7 @@ def connect(machine: Machine, args: ConnectionArgs, query: RunningQuery | None) 
         drawn = ""
         machine.terminal.warn(f"{error.message}; what you typed anew was NOT recorded; using the access that is open")
     if path:
+        settle_agent(machine, path)
         through += by_live_certificate(machine, args, Path(path))
     become_ssh(args, drawn or path, through)
 
@@ -68,6 +69,14 @@ def by_live_certificate(machine: Machine, args: ConnectionArgs, config: Path) ->
     forwarding.tell(machine.terminal, args.forwards, allows, rule, args.host)
     until = certificate_index.until(head[0].encode("ascii", "replace"))
     return sharing.typed(args, config, max(until - int(time.time()), 1))
+
+
+def settle_agent(machine: Machine, path: str) -> None:
+    """Sees to it that ssh finds the certificate of this configuration, if it was put into an agent."""
+    if certificate_index.in_agent(path):
+        from sshjit_client.connecting import agent_mode  # noqa: PLC0415  # most people have them in files
+
+        agent_mode.settle(machine, Path(path))
 
 
 def live_config(machine: Machine, args: ConnectionArgs, *, as_typed: bool = True) -> str:
@@ -94,6 +103,8 @@ def proxy(machine: Machine, args: ConnectionArgs) -> list[str]:
     way, enrolled = [], False
     for hop in jumps.hops(args):
         path = live_config(machine, hop) or _enrolled(machine, hop)
+        if path:
+            settle_agent(machine, str(path))
         way.append(jumps.through(hop, Path(path)) if path else jumps.plain(hop))
         enrolled = enrolled or bool(path)
     return ["-o", f"ProxyCommand={jumps.chain(way)}"] if enrolled else ["-J", args.jump]
@@ -120,7 +131,7 @@ def access(machine: Machine, args: ConnectionArgs, query: RunningQuery | None = 
     login = account(own)
     host, (session, api, reply) = _request_host(machine, args, own, login)
     from sshjit_client import trusted_bundle  # noqa: PLC0415  # loaded by _load_rest by now
-    from sshjit_client.connecting import certificate  # noqa: PLC0415
+    from sshjit_client.connecting import agent_mode, certificate  # noqa: PLC0415
     from sshjit_client.ssh import hardening, known_hosts  # noqa: PLC0415
 
     hardening.require_key(args, own.values, session.public)
@@ -153,7 +164,10 @@ def access(machine: Machine, args: ConnectionArgs, query: RunningQuery | None = 
     skew, rule, reason = api.certain_skew, reply.request.rule, reply.request.reason
 
     def write(folder: Path) -> Path:
-        needed = sshconfig.Files(Path(session.key), revoked, folder)
+        agent = agent_mode.put(
+            machine, session, checked, bundle=kept.bundle, values=own.values, folder=folder, skew=skew
+        )
+        needed = sshconfig.Files(Path(session.key), revoked, folder, agent)
         return certificate.keep(checked, args, kept.bundle, own=own, kept=needed, skew=skew, rule=rule, reason=reason)
 
     return machine.in_login(session, write)

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 SPARE = 5
 """Seconds that a certificate must still live, so that there is time to connect."""
 HEAD = "# ssh-jit until "
+IN = " in "
+"""What stands between the end and the agent's socket, in the first line of a certificate that an agent has."""
+LONGEST_LINE = 400
+"""Bytes of the first line: a socket's path has about a hundred at most."""
 TYPED = "# ssh-jit typed "
 """The beginning of the second line: the duration and the reason that the certificate was asked for with, as typed."""
 HEAD_LINES = 4
@@ -100,7 +104,7 @@ def live_config(args: ConnectionArgs, folders: Iterable[str], *, as_typed: bool 
         path = os.path.join(folder, "open", name)
         try:
             with open(path, "rb") as file:
-                if until(file.readline(80)) > time.time() + SPARE:
+                if until(file.readline(LONGEST_LINE)) > time.time() + SPARE:
                     if typed and _differs(args, file.readline(4000)):
                         return ""
                     person_file.refresh(os.path.dirname(path))
@@ -133,7 +137,7 @@ def any_live(folder: str) -> bool:
 def _until(path: str) -> int:
     try:
         with open(path, "rb") as file:
-            return until(file.readline(80))
+            return until(file.readline(LONGEST_LINE))
     except OSError:
         return 0
 
@@ -141,8 +145,22 @@ def _until(path: str) -> int:
 def until(first_line: bytes) -> int:
     """The end in the first line of such a file: seconds since the epoch by this machine's clock; 0 if there is none."""
     text = first_line.decode("ascii", "replace")
-    digits = text.removeprefix(HEAD).strip()
+    digits = text.removeprefix(HEAD).partition(IN)[0].strip()
     return int(digits) if text.startswith(HEAD) and digits.isdecimal() else 0
+
+
+def agent(first_line: bytes) -> str:
+    """The socket of the agent that has the certificate; empty: ssh reads it from its file."""
+    return os.fsdecode(first_line.partition(os.fsencode(IN))[2].rstrip(b"\n"))
+
+
+def in_agent(path: str) -> str:
+    """``agent`` of the configuration at this path."""
+    try:
+        with open(path, "rb") as file:
+            return agent(file.readline(LONGEST_LINE))
+    except OSError:
+        return ""
 
 
 def allowed_line(allows: frozenset[str], rule: str) -> str:

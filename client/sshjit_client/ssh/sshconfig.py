@@ -24,7 +24,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from sshjit.errors import Failed, Invalid
-from sshjit_client.ssh import openssh, person_file
+from sshjit_client.ssh import certificate_index, openssh, person_file
 from sshjit_client.ssh.connection_args import ConnectionArgs
 from sshjit_client.storage import files
 
@@ -33,6 +33,8 @@ _TYPED = 24 * 3600
 _LAX = ("accept-new", "no", "off", "false")
 _NOBODY = "_ssh-jit-nobody_"
 _GLOBAL_FILES = "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"
+_FROM_FILES = "# from its file: "
+"""The beginning of the lines that count only if the agent has the certificate no more."""
 _GLOB = re.compile(r"([*?[])")
 _ODD = re.compile(r'["\\\x00-\x1f\x7f]|\$\{')
 
@@ -60,11 +62,13 @@ class Own:
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """What a connection needs besides its certificate: key, list of revoked host keys, state folder."""
+    """What a connection needs besides its certificate: key, list of revoked host keys, state folder, agent."""
 
     key: Path
     revoked: Path
     state: Path
+    agent: str = ""
+    """The socket of the agent that has the certificate; empty: ssh reads it from its file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,8 @@ class Target:
     """The value of ``ProxyCommand``; empty: ssh connects directly."""
     first: tuple[str, ...] = ()
     """What comes before the person's configuration, for this host alone."""
+    agent: str = ""
+    """The socket of the agent that has the certificate; empty: ssh reads it from its file."""
 
 
 def ask(args: ConnectionArgs) -> openssh.RunningQuery:
@@ -150,8 +156,7 @@ def text(args: ConnectionArgs, target: Target, own: Own, head: str) -> str:
         f"HostKeyAlias {target.host}",
         "StrictHostKeyChecking yes",
         *([] if own.revoked else [f"RevokedHostKeys {_literal(target.revoked)}"]),
-        f"IdentityFile {quoted(target.key).replace('%', '%%')}",
-        f"CertificateFile {quoted(target.certificate).replace('%', '%%')}",
+        *(f"{_FROM_FILES if target.agent else ''}{line}" for line in _from_files(target.key, target.certificate)),
         "IdentitiesOnly yes",
         "PreferredAuthentications publickey,keyboard-interactive",
         "NumberOfPasswordPrompts 1",
@@ -160,10 +165,40 @@ def text(args: ConnectionArgs, target: Target, own: Own, head: str) -> str:
     ]
     ours = [block[0], *(f"    {line}" for line in block[1:])]
     known = f"GlobalKnownHostsFile {own.known_hosts} {quoted(target.known_hosts)}"
-    first = [block[0], *(f"    {line}" for line in (*_account(args), known, *target.first)), "Match all"]
+    agent = _from_agent(target.agent, target.certificate) if target.agent else []
+    first = [block[0], *(f"    {line}" for line in (*_account(args), known, *agent, *target.first)), "Match all"]
     return "\n".join(
         [head, *first, *_before(args, target.certificate.parent), "", *ours, "", "Match all", *_after(args), ""]
     )
+
+
+def _from_files(key: Path, certificate: Path) -> list[str]:
+    return [f"IdentityFile {_token_free(key)}", f"CertificateFile {_token_free(certificate)}"]
+
+
+def _from_agent(socket: str, certificate: Path) -> list[str]:
+    """Names the certificate alone: where ``CertificateFile`` names one, ssh looks for its key in a file.
+
+    ssh shows what an agent has in the agent's order, in which ours is the last, and after six keys a host hangs up. So
+    no plain keys are shown that the person's configuration names. (``PubkeyAcceptedAlgorithms`` is younger, from 8.5.)
+    """
+    kind = certificate.read_text("ascii").split(maxsplit=1)[0]
+    agent, file = _token_free(Path(socket)), _token_free(certificate)
+    return [f"IdentityAgent {agent}", f"IdentityFile {file}", f"PubkeyAcceptedKeyTypes {kind}"]
+
+
+def read_from_files(config: Path, socket: str) -> None:
+    """Lets a configuration that was written for an agent read its certificates from their files."""
+    stem = config.name.removesuffix(".conf")
+    for path in (config, config.with_name(f"{stem}~via")):
+        if not path.exists():
+            continue
+        certificate = path.with_name(f"{path.name.removesuffix('.conf')}-cert.pub")
+        gone = {f"    {line}" for line in _from_agent(socket, certificate)}
+        lines = path.read_text("utf-8", "surrogateescape").split("\n")
+        lines[0] = lines[0].partition(certificate_index.IN)[0]
+        kept = [line.replace(f"    {_FROM_FILES}", "    ") for line in lines if line not in gone]
+        files.write(path, "\n".join(kept).encode("utf-8", "surrogateescape"), durable=False)
 
 
 def read_copies(folder: Path) -> None:
@@ -188,6 +223,11 @@ def quoted(path: Path) -> str:
     if _ODD.search(str(path)):
         raise Failed("odd_path", f"ssh_config can't name the path {path}")
     return f'"{path}"'
+
+
+def _token_free(path: Path) -> str:
+    """A path as one word, for an option in which ssh replaces ``%h`` and the like."""
+    return quoted(path).replace("%", "%%")
 
 
 def _literal(path: Path) -> str:

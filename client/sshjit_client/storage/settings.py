@@ -15,6 +15,10 @@ from pathlib import Path
 from sshjit.errors import Failed, Invalid
 from sshjit_client.storage import files, paths
 
+IN_FILES, IN_AGENT = "files", "agent"
+"""Where certificates are: read by ssh from files, or in the person's ssh-agent alone."""
+REFUSED, PLAIN_SSH = "refuse", "ssh"
+"""What becomes of a connection to a name that is no host of the installation."""
 OLD = "config.json"
 """The settings of earlier versions."""
 
@@ -31,6 +35,11 @@ class Settings:
     """The provider to sign in with, if there are several."""
     name: str = ""
     """What it is called on this machine: as it calls itself, unless another one is called so already."""
+
+    certificates: str = IN_FILES
+    """``IN_FILES`` or ``IN_AGENT``."""
+    unknown_hosts: str = REFUSED
+    """``REFUSED`` or ``PLAIN_SSH``."""
 
     def __post_init__(self) -> None:
         """Fills in the name that the settings of earlier versions do not have."""

@@ -1,0 +1,97 @@
+"""Agent mode: a new certificate goes into the person's ssh-agent, alone, and ssh takes it from there.
+
+``ssh-jit setup --certificates agent`` chooses it. The sign-in's key stays in its file: it signs requests and approvals,
+which no host to which an agent is forwarded shall do. Where the agent does not take a certificate, ssh reads it from
+its file, and one line says why.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from sshjit.bundle import Bundle
+from sshjit.errors import Failed, SshJitError
+from sshjit_client.connecting.certificate import CheckedCertificate
+from sshjit_client.ssh import agent_certificates, certificate_index, known_hosts, private_key, sshconfig
+from sshjit_client.ssh.agent import Agent, Destination
+from sshjit_client.storage.machine import Machine, Session
+from sshjit_client.storage.settings import IN_AGENT
+
+_CERTIFICATE = "-cert-v01@openssh.com"
+_INSTEAD = "ssh reads the certificate from its file"
+
+
+def destination(login: str, name: str, bundle: Bundle, values: Mapping[str, str]) -> Destination | None:
+    """Where alone a certificate may be used; ``None`` where nobody can say by which key the host shows who it is.
+
+    ``name``: by which ssh knows the host. ``values``: what ``ssh -G`` printed.
+    """
+    shown = known_hosts.plain(bundle, name)
+    if shown is not None:
+        return Destination(login, name, tuple((line, False) for line in shown.keys))
+    if _CERTIFICATE not in values.get("hostkeyalgorithms", _CERTIFICATE):
+        return None  # by a key that the person knows
+    return Destination(login, name, tuple((line, True) for line in bundle.host_ca))
+
+
+def put(
+    machine: Machine,
+    session: Session,
+    checked: CheckedCertificate,
+    *,
+    bundle: Bundle,
+    values: Mapping[str, str],
+    folder: Path,
+    skew: int,
+) -> str:
+    """Puts a certificate, and the one for the bastion before its host, into the agent, if the person wants them there.
+
+    ``values``: what ``ssh -G`` printed. ``folder``: the sign-in's. ``skew``: the server's clock minus ours in seconds.
+
+    Returns the socket of the agent that has them; empty: ssh reads them from files.
+    """
+    if machine.settings().certificates != IN_AGENT:
+        return ""
+    try:
+        agent = _agent(machine, values.get("identityagent", ""))
+        key, binds = private_key.read(Path(session.key)), agent_certificates.binds(machine.environ)
+        agent_certificates.note(folder, agent.path)
+        seconds = checked.valid_before - skew - int(time.time())
+        name = values.get("hostkeyalias") or checked.host
+        parts = [(checked.line, checked.login, name)]
+        if checked.bastion is not None:
+            parts.append((checked.bastion.line, checked.bastion.login, checked.bastion.host))
+        for line, login, host in parts:
+            only, comment = destination(login, host, bundle, values) if binds else None, f"ssh-jit {login}@{host}"
+            agent_certificates.put(agent, line, key, comment=comment, seconds=seconds, destination=only)
+    except SshJitError as error:
+        machine.terminal.say(f"{error.message}: {_INSTEAD}")
+        return ""
+    return agent.path
+
+
+def _agent(machine: Machine, setting: str) -> Agent:
+    """The agent that ssh would ask. Raises ``Failed``: there is none, or it is no place for a certificate."""
+    path = agent_certificates.socket_for(machine.environ, setting)
+    if not path:
+        why = "your IdentityAgent is none" if setting == "none" else f"{agent_certificates.VARIABLE} is not set"
+        raise Failed("agent_failed", f"there is no agent ({why})")
+    sshconfig.quoted(Path(path))
+    agent = Agent(path)
+    if agent.keeps_plain_keys:
+        text = f"the agent {path} is like gpg-agent, which keeps plain keys and no certificates"
+        raise Failed("agent_failed", text)
+    return agent
+
+
+def settle(machine: Machine, config: Path) -> None:
+    """Lets a written configuration read its certificates from files, where the agent has them no more."""
+    with config.open("rb") as file:
+        socket = certificate_index.agent(file.readline(certificate_index.LONGEST_LINE))
+    certificate = config.with_name(f"{config.name.removesuffix('.conf')}-cert.pub")
+    if not socket or agent_certificates.holds(socket, certificate):
+        return
+    machine.terminal.say(f"the agent {socket} has your certificate no more: {_INSTEAD}")
+    sshconfig.read_from_files(config, socket)

@@ -1,0 +1,284 @@
+"""Agent mode at real agents and a real sshd: the certificate alone is in the agent, and goes with its access."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from sshjit import ca_protocol as m
+from sshjit import sshcert, sshwire
+from sshjit.errors import Failed, Invalid
+from sshjit_client.ssh import agent_certificates, private_key
+from sshjit_client.ssh.agent import Agent, Destination
+from tests.support.waiting import wait_until
+from tests.unit.client.installation_keys import InstallationKeys, keygen, make_key
+from tests.unit.client.real_host import ACCOUNT, World, real_world
+
+CERTIFICATE = "ssh-ed25519-cert-v01@openssh.com"
+INSTEAD = ": ssh reads the certificate from its file\n"
+
+
+@contextmanager
+def ssh_agent(folder: Path, program: str = "ssh-agent") -> Iterator[str]:
+    """A real ssh-agent; its socket."""
+    address = str(folder / "agent")
+    with subprocess.Popen([program, "-D", "-a", address], stdout=subprocess.DEVNULL) as agent:
+        wait_until(lambda: Path(address).exists())
+        yield address
+        agent.terminate()
+    Path(address).unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="module")
+def everything() -> Iterator[World]:
+    with real_world() as world:
+        done = world.laptop.run("setup", "--certificates", "agent")
+        assert done.returncode == 0, done.stderr
+        yield world
+
+
+@pytest.fixture
+def world(everything: World, tmp_path: Path) -> Iterator[World]:
+    """Nothing is open, and an agent runs that holds nothing."""
+    with ssh_agent(tmp_path) as address:
+        everything.laptop.env["SSH_AUTH_SOCK"] = address
+        yield everything
+        Path(everything.laptop.env["HOME"], ".ssh/config").unlink(missing_ok=True)
+        everything.forget()
+
+
+def ssh_add(world: World, *words: str) -> str:
+    done = subprocess.run(["ssh-add", *words], env=world.laptop.env, capture_output=True, text=True, check=False)
+    return done.stdout
+
+
+def held(world: World) -> list[str]:
+    """The kind and the comment of what the agent holds."""
+    lines = [line.split(None, 2) for line in ssh_add(world, "-L").splitlines() if not line.startswith("The agent has")]
+    return [f"{kind} {comment}" for kind, _, comment in lines]
+
+
+def works(world: World, *words: str, agent: str | None = None) -> str:
+    """What a connection says that has to work."""
+    address = world.laptop.env["SSH_AUTH_SOCK"] if agent is None else agent
+    done = world.laptop.run(*words, "echo there", SSH_AUTH_SOCK=address)
+    assert done.stdout == "there\n", done.stderr
+    return done.stderr
+
+
+def test_the_certificate_alone_is_in_the_agent_and_ssh_takes_it_from_there(world: World) -> None:
+    for _ in ("drawn", "alive"):
+        accepted = next(line for line in works(world, "-v", "web1").splitlines() if "Server accepts key" in line)
+        assert str(world.laptop.state / "open" / "web1+shell-cert.pub") in accepted
+        assert accepted.split()[-1] == "agent"
+    assert held(world) == [f"{CERTIFICATE} ssh-jit {ACCOUNT}@web1"]
+    assert (world.laptop.state / "id_ed25519").exists(), "it signs requests and approvals"
+
+
+def test_ours_is_shown_first_whatever_keys_the_person_names(world: World, tmp_path: Path) -> None:
+    """After six keys sshd hangs up."""
+    for number in range(7):
+        make_key(tmp_path / str(number))
+    world.config("IdentitiesOnly no\n" + "".join(f"IdentityFile {tmp_path}/{number}\n" for number in range(7)))
+    ssh_add(world, *(str(tmp_path / str(number)) for number in range(7)))
+    for _ in ("drawn", "alive"):
+        said = works(world, "-v", "web1")
+        assert said.count("Offering public key") == 1, said
+
+
+def test_t59_no_host_to_which_the_agent_is_forwarded_can_use_it_or_sign_by_it(world: World, tmp_path: Path) -> None:
+    works(world, "web1")
+    there = world.laptop.run("-A", "vault1", "ssh-add -L")
+    assert there.stdout == "The agent has no identities.\n", "neither web1's nor, beyond itself, vault1's"
+    (tmp_path / "text").write_text("what an approver signs")
+    certificate = world.laptop.state / "open" / "web1+shell-cert.pub"
+    signed = subprocess.run(
+        ["ssh-keygen", "-Y", "sign", "-n", "any", "-f", certificate, tmp_path / "text"],
+        env=world.laptop.env,
+        capture_output=True,
+        check=False,
+    )
+    assert signed.returncode != 0
+    assert not (tmp_path / "text.sig").exists()
+
+
+def test_through_a_host_to_the_next(world: World) -> None:
+    for _ in ("drawn", "alive"):
+        works(world, "-J", "vault1", "web1")
+    assert len(held(world)) == 2
+
+
+@pytest.mark.parametrize("end", ["done", "logout", "revoked", "login"])
+def test_it_goes_with_its_access(world: World, tmp_path: Path, end: str) -> None:
+    own = tmp_path / "own"
+    make_key(own)
+    ssh_add(world, str(own))
+    works(world, "web1")
+    works(world, "vault1")
+    assert len(held(world)) == 3
+    match end:
+        case "done":
+            world.laptop.run("done", "web1")
+            assert f"{CERTIFICATE} ssh-jit {ACCOUNT}@web1" not in held(world)
+            assert f"{CERTIFICATE} ssh-jit {ACCOUNT}@vault1" in held(world)
+            world.laptop.run("done", "vault1")
+        case "logout":
+            del world.laptop.env["SSH_AUTH_SOCK"]  # another terminal
+            assert world.laptop.run("logout").returncode == 0
+            world.laptop.env["SSH_AUTH_SOCK"] = str(tmp_path / "agent")
+            world.laptop.run("login")
+        case "revoked":
+            for request in world.server.requests()[-2:]:
+                world.server.say(m.Revoke(None, request, None, None, "over"), m.RevokeReply, "admin")
+            world.laptop.run("status")
+        case "login":
+            world.forget()
+            world.laptop.run("login")
+    assert [line.split()[0] for line in held(world)] == ["ssh-ed25519"], "the person's own"
+
+
+def test_add_keys_to_agent_leaves_no_plain_key(world: World) -> None:
+    world.config("AddKeysToAgent yes\n")
+    works(world, "web1")
+    works(world, "-oAddKeysToAgent=yes", "web1")
+    assert held(world) == [f"{CERTIFICATE} ssh-jit {ACCOUNT}@web1"]
+
+
+def test_another_terminal_with_another_agent_uses_it_where_it_is(world: World, tmp_path: Path) -> None:
+    works(world, "web1")
+    assert works(world, "web1", agent=str(tmp_path / "another")) == ""
+
+
+def test_the_agent_that_the_person_names_for_a_host_is_the_one(world: World, tmp_path: Path) -> None:
+    world.config(f"Host web1\n    IdentityAgent {tmp_path}/agent\nHost vault1\n    IdentityAgent none\n")
+    works(world, "web1", agent="/nowhere")
+    assert len(held(world)) == 1
+    assert "there is no agent (your IdentityAgent is none)" + INSTEAD in works(world, "vault1")
+
+
+def test_one_that_forgot_it_is_said_and_the_file_is_used(world: World) -> None:
+    works(world, "web1")
+    ssh_add(world, "-D")
+    world.server.calls.clear()
+    said = works(world, "web1")
+    assert f"ssh-jit: the agent {world.laptop.env['SSH_AUTH_SOCK']} has your certificate no more{INSTEAD}" in said
+    assert works(world, "web1") == "", "once is enough"
+    assert world.server.calls == []
+
+
+def test_without_an_agent_ssh_reads_files_and_that_is_said(world: World) -> None:
+    for address, said in (("", "there is no agent (SSH_AUTH_SOCK is not set)"), ("/nowhere", "no agent answers at")):
+        first = works(world, "web1", agent=address)
+        assert said in first
+        assert first.endswith(INSTEAD)
+        assert works(world, "web1", agent=address) == ""
+        world.forget()
+
+
+PINENTRY = """#!/bin/sh
+echo asked >> {log}
+echo "OK"
+while read -r word rest; do case "$word" in GETPIN) echo "D secret";; esac; echo "OK"; done
+"""
+
+
+def test_t38_gpg_agent_gets_no_key_of_ours(world: World, tmp_path: Path) -> None:
+    """It says yes, asks for a passphrase, keeps the plain key on the disk, and forgets the certificate."""
+    home = Path("/tmp", f"gpg-{os.getpid()}")  # noqa: S108  # a socket's path is short
+    home.mkdir(mode=0o700)
+    (home / "pinentry").write_text(PINENTRY.format(log=home / "log"))
+    (home / "pinentry").chmod(0o755)
+    (home / "gpg-agent.conf").write_text(f"pinentry-program {home}/pinentry\n")
+    env = {**world.laptop.env, "GNUPGHOME": str(home)}
+    try:
+        subprocess.run(["gpg-agent", "--enable-ssh-support", "--daemon", "true"], env=env, check=False)
+        with subprocess.Popen(
+            ["gpg-agent", "--enable-ssh-support", "--daemon", "cat"], env=env, stdin=subprocess.PIPE
+        ) as running:
+            wait_until((home / "S.gpg-agent.ssh").exists)
+            said = works(world, "web1", agent=str(home / "S.gpg-agent.ssh"))
+            assert "is like gpg-agent, which keeps plain keys and no certificates" + INSTEAD in said
+            assert running.stdin is not None
+            running.stdin.close()
+        assert not (home / "log").exists(), "the person is asked nothing"
+        assert list((home / "private-keys-v1.d").glob("*")) == []
+    finally:
+        subprocess.run(["rm", "-rf", home], check=True)
+
+
+@contextmanager
+def answering(folder: Path, answers: dict[int, bytes]) -> Iterator[str]:
+    """An agent that answers each message by its first byte, whatever else it says; its socket."""
+    address = str(folder / "lying")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address)
+        listener.listen()
+
+        def serve() -> None:
+            while True:
+                channel, _ = listener.accept()
+                with channel:
+                    length = int.from_bytes(channel.recv(4), "big")
+                    message = b""
+                    while len(message) < length:
+                        message += channel.recv(length - len(message))
+                    if message == b"\xff":
+                        return
+                    channel.sendall(sshwire.string(answers.get(message[0], b"\x05")))
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield address
+        finally:
+            with socket.socket(socket.AF_UNIX) as last:
+                last.connect(address)
+                last.sendall(sshwire.string(b"\xff"))
+            thread.join()
+
+
+def test_t38_an_agent_that_says_yes_and_has_nothing_is_found_out(world: World, tmp_path: Path) -> None:
+    with answering(tmp_path, {25: b"\x06", 18: b"\x05", 11: b"\x0c\0\0\0\0"}) as address:
+        assert f"the agent {address} takes no certificate{INSTEAD}" in works(world, "web1", agent=address)
+
+
+def test_an_answer_that_makes_no_sense_is_no_fault_of_ours(world: World, tmp_path: Path) -> None:
+    with answering(tmp_path, {25: b"\x06", 18: b"\x05", 11: b"\x0c\0\0\0\x09"}) as address:
+        assert works(world, "web1", agent=address).endswith(INSTEAD)
+
+
+@pytest.mark.parametrize(
+    ("kind", "passphrase", "why"), [("rsa", "", "of the kind ssh-rsa"), ("ed25519", "secret", "has a passphrase")]
+)
+def test_keys_that_do_not_go_into_an_agent_alone_stay_files(
+    tmp_path: Path, kind: str, passphrase: str, why: str
+) -> None:
+    """RSA certificates in an agent fail in four libraries; a key with a passphrase is nobody's to read."""
+    keygen("-q", "-t", kind, "-N", passphrase, "-f", str(tmp_path / "key"))
+    with pytest.raises(Invalid, match=why):
+        private_key.read(tmp_path / "key")
+    with pytest.raises(Invalid, match="not a private key"):
+        private_key.read(tmp_path / "key.pub")
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "ecdsa"])
+def test_it_is_gone_when_its_time_is_over(installation: InstallationKeys, tmp_path: Path, kind: str) -> None:
+    public = make_key(tmp_path / "key", kind)
+    line = installation.certify(public.line, "deploy@web1", serial=77)
+    only = Destination("deploy", "web1", ((installation.host_ca.line, True), (installation.root.line, False)))
+    with ssh_agent(tmp_path) as address:
+        agent = Agent(address)
+        for destination in (only, None):
+            key = private_key.read(tmp_path / "key")
+            agent_certificates.put(agent, line, key, comment="web1", seconds=1, destination=destination)
+            assert [sshcert.line(blob) for blob in agent.held()] == [" ".join(line.split()[:2])]
+            wait_until(lambda: agent.held() == [])
+    with pytest.raises(Failed, match="no agent answers"):
+        agent.held()
