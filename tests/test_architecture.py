@@ -165,7 +165,11 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("api", "console"),
         ("network",),
     ],
-    "sshjit_client.connecting": [("connection",), ("agent_mode",), ("certificate", "forwarding", "host_lookup")],
+    "sshjit_client.connecting": [
+        ("connection",),
+        ("agent_mode",),
+        ("certificate", "forwarding", "host_lookup", "unknown_host"),
+    ],
     "sshjit_client.identity": [
         ("sessions", "signed_request"),
         ("login_key", "sign_in"),

@@ -14,6 +14,7 @@ import pytest
 
 from tests.support import debian_root
 from tests.unit.client.real_host import World, real_world
+from tests.unit.client.test_agent_mode import CERTIFICATE, accepted, held, ssh_agent
 from tests.unit.client.test_real_ssh import SHARED
 
 
@@ -28,9 +29,10 @@ def world(everything: World, request: pytest.FixtureRequest, tmp_path: Path) -> 
     """A laptop whose first ``ssh`` in ``PATH`` is that of the release, run by the release's own loader."""
     root = debian_root.system(str(request.param)).root
     (loader,) = root.glob("usr/lib/*-linux-gnu*/ld-linux-*.so.*")
-    script = tmp_path / "ssh"
-    script.write_text(f'#!/bin/sh\nexec {loader} --library-path {loader.parent} {root}/usr/bin/ssh "$@"\n')
-    script.chmod(0o755)
+    for program in ("ssh", "ssh-agent"):
+        script = tmp_path / program
+        script.write_text(f'#!/bin/sh\nexec {loader} --library-path {loader.parent} {root}/usr/bin/{program} "$@"\n')
+        script.chmod(0o755)
     path = everything.laptop.env["PATH"]
     everything.laptop.env["PATH"] = f"{tmp_path}{os.pathsep}{path}"
     yield everything
@@ -76,7 +78,8 @@ def test_it_reads_what_we_write_beside_what_the_person_wrote(world: World) -> No
     said(world, "-s", "web1", "sftp")
     denied = world.laptop.run("-l", "web1$", "web1", "true")
     assert (denied.returncode, "no rule allows" in denied.stderr) == (4, True), "it goes through the file"
-    more = world.laptop.run("-v", "-p", str(world.second), "web1", "true")
+    wanted = "-oPreferredAuthentications=publickey,keyboard-interactive"
+    more = world.laptop.run("-v", wanted, "-p", str(world.second), "web1", "true")
     assert "Next authentication method: keyboard-interactive" in more.stderr
 
 
@@ -85,3 +88,24 @@ def test_its_options_are_found_that_shut_us_out(world: World) -> None:
         world.config(f"{option}\n")
         done = world.laptop.run("web1", "true")
         assert (done.returncode, "has no ssh-ed25519-cert-v01@openssh.com, by which" in done.stderr) == (4, True)
+
+
+@pytest.mark.parametrize("agent", ["of the release", "of this machine"])
+def test_it_takes_the_certificate_from_an_agent(world: World, tmp_path: Path, agent: str) -> None:
+    """The certificate is for one host only where both know how: from 8.9 on."""
+    program = str(tmp_path / "ssh-agent") if agent == "of the release" else "ssh-agent"
+    folder = tmp_path / "sockets"
+    folder.mkdir()
+    world.laptop.run("setup", "--certificates", "agent")
+    with ssh_agent(folder, program) as address:
+        world.laptop.env["SSH_AUTH_SOCK"] = address
+        for _ in ("drawn", "alive"):
+            shown = world.laptop.run("-v", "web1", "echo there")
+            assert shown.stdout == "there\n", shown.stderr
+            assert accepted(shown.stderr).split()[-1] == "agent"
+        assert said(world, "-A", "-J", "vault1", "web1", "echo there") == "there\n"
+        assert {line.split()[0] for line in held(world)} == {CERTIFICATE}
+        world.forget()
+        assert held(world) == []
+    del world.laptop.env["SSH_AUTH_SOCK"]
+    world.laptop.run("setup", "--certificates", "files")

@@ -81,7 +81,9 @@ class World:
         found = certificate.check(view, line_of(key.with_suffix(".pub")), name, None, newest(self.ca, 2))
         kept = sshconfig.Files(key, self.revoked, self.laptop)
         mine = sshconfig.own(line)
-        self.configurations[name] = certificate.keep(found, line, newest(self.ca, 2), own=mine, kept=kept, skew=0)
+        self.configurations[name] = certificate.keep(
+            found, line, newest(self.ca, 2), own=mine, kept=kept, until=found.valid_before
+        )
 
     def ssh(self, name: str) -> subprocess.CompletedProcess[str]:
         """Connects as the client does when a certificate is alive: by the configuration that lies there."""

@@ -137,6 +137,7 @@ def path(machine: Machine, options: Options) -> int:
             "certificate": str(pair.certificate),
             "known_hosts": str(pair.known_hosts),
             "until": pair.until,
+            "agent": pair.agent or None,
         }
         machine.terminal.out(json.dumps(value, indent=2))
     else:

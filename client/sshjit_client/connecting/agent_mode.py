@@ -86,6 +86,11 @@ def _agent(machine: Machine, setting: str) -> Agent:
     return agent
 
 
+def gone(socket: str) -> str:
+    """That an agent has lost a certificate, or is not the one that got it, as a sentence."""
+    return f"the agent {socket} has your certificate no more: {_INSTEAD}"
+
+
 def settle(machine: Machine, config: Path) -> None:
     """Lets a written configuration read its certificates from files, where the agent has them no more."""
     with config.open("rb") as file:
@@ -93,5 +98,5 @@ def settle(machine: Machine, config: Path) -> None:
     certificate = config.with_name(f"{config.name.removesuffix('.conf')}-cert.pub")
     if not socket or agent_certificates.holds(socket, certificate):
         return
-    machine.terminal.say(f"the agent {socket} has your certificate no more: {_INSTEAD}")
+    machine.terminal.say(gone(socket))
     sshconfig.read_from_files(config, socket)

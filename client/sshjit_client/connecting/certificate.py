@@ -152,32 +152,35 @@ def keep(
     *,
     own: sshconfig.Own,
     kept: sshconfig.Files,
-    skew: int,
+    until: int,
     rule: str = "",
     reason: str = "",
+    way: str = "",
 ) -> Path:
     """Writes certificate, known_hosts and configuration; returns the path of the configuration to run ssh with.
 
-    ``own``: what the person's own configuration says. ``skew``: the server's clock minus ours in seconds; the written
-    end is by our clock. ``rule`` and ``reason``: those of the request.
+    ``own``: what the person's own configuration says. ``until``: the end by this machine's clock, of the certificate or
+    of the way to the host. ``rule`` and ``reason``: those of the request. ``way``: the ``ProxyCommand`` for what the
+    person's own ``ProxyJump`` names.
 
     Raises:
         Failed: ``certificate_over``: a host that is shown one that is over counts it against this address.
 
     """
-    if checked.valid_before - skew <= time.time():
+    if until <= time.time():
         raise Failed("certificate_over", "the server sent a certificate that is over", hint="connect again")
     folder = files.private_folder(kept.state / "open")
     forget(folder, time.time())
     name = certificate_index.name_for(args)
     certificate, hosts = folder / f"{name}-cert.pub", folder / f"{name}{known_hosts.SUFFIX}"
-    host, route, until = checked.host, checked.route, checked.valid_before - skew
+    host, route = checked.host, checked.route
     files.write(certificate, f"{checked.line}\n", durable=False)
     # What was typed alone: the host's other names come unsigned, and could name whatever else the CA's line is for.
     files.write(hosts, known_hosts.text(bundle, own.host_key_alias or host), durable=False)
     socket = sharing.socket(kept.state, checked.line)
     left = max(until - int(time.time()), 1)
     first = [*sharing.lines(socket, own.values, left), *_address(args, own, checked)]
+    first += [f"ProxyCommand {way}"] if way else []
     target = sshconfig.Target(
         typed=args.host,
         host=host,

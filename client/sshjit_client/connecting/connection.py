@@ -42,7 +42,7 @@ def connect(machine: Machine, args: ConnectionArgs, query: RunningQuery | None) 
     through = proxy(machine, args)
     path = live_config(machine, args)
     try:
-        drawn = "" if path else access(machine, args, query)
+        drawn = "" if path else _access_or_plain_ssh(machine, args, query, through)
     except Away as error:  # what was typed can't be recorded; what is open works all the same
         path = live_config(machine, args, as_typed=False)
         if not path:
@@ -69,6 +69,20 @@ def by_live_certificate(machine: Machine, args: ConnectionArgs, config: Path) ->
     forwarding.tell(machine.terminal, args.forwards, allows, rule, args.host)
     until = certificate_index.until(head[0].encode("ascii", "replace"))
     return sharing.typed(args, config, max(until - int(time.time()), 1))
+
+
+def _access_or_plain_ssh(
+    machine: Machine, args: ConnectionArgs, query: RunningQuery | None, through: list[str]
+) -> Path:
+    """What ``access`` returns; or becomes plain ssh, where the name is no host and the person wants that."""
+    try:
+        return access(machine, args, query)
+    except SshJitError as error:
+        if error.code not in _NO_HOST:
+            raise
+        from sshjit_client.connecting import unknown_host  # noqa: PLC0415  # most names are hosts
+
+        unknown_host.leave_or_raise(machine, args, error, through)
 
 
 def settle_agent(machine: Machine, path: str) -> None:
@@ -98,16 +112,38 @@ def proxy(machine: Machine, args: ConnectionArgs) -> list[str]:
     """
     if args.jump in ("", "none"):
         return ["-J", args.jump] if args.jump else []
-    from sshjit_client.ssh import jumps  # noqa: PLC0415  # most connections do not need it
+    command, _ = _way(machine, args, args.jump)
+    return ["-o", f"ProxyCommand={command}"] if command else ["-J", args.jump]
 
-    way, enrolled = [], False
-    for hop in jumps.hops(args):
-        path = live_config(machine, hop) or _enrolled(machine, hop)
+
+def _way(machine: Machine, args: ConnectionArgs, hosts: str) -> tuple[str, int]:
+    """The value of ``ProxyCommand`` for these hosts, and until when it works; an empty one if none is enrolled.
+
+    Raises:
+        SshJitError: whatever prevents access to one of them.
+
+    """
+    from sshjit_client.identity import installation  # noqa: PLC0415  # most connections do not need it
+    from sshjit_client.ssh import jumps  # noqa: PLC0415
+
+    way, ends = [], []
+    for hop in jumps.hops(args, hosts):
+        there = installation.for_hop(machine, hop.host)
+        path = live_config(there, hop) or _enrolled(there, hop)
         if path:
-            settle_agent(machine, str(path))
+            settle_agent(there, str(path))
+            ends.append(certificate_index.end_of(str(path)))
         way.append(jumps.through(hop, Path(path)) if path else jumps.plain(hop))
-        enrolled = enrolled or bool(path)
-    return ["-o", f"ProxyCommand={jumps.chain(way)}"] if enrolled else ["-J", args.jump]
+    return (jumps.chain(way), min(ends)) if ends else ("", 0)
+
+
+def _configured_way(machine: Machine, args: ConnectionArgs, own: sshconfig.Own) -> tuple[str, int]:
+    """What ``_way`` returns for the ``ProxyJump`` of the person's own configuration, unless another way was typed.
+
+    ssh would start itself for its hosts by our file, which has no certificate for them.
+    """
+    hosts = own.values.get("proxyjump", "none")
+    return ("", 0) if args.jump or hosts in ("", "none") else _way(machine, args, hosts)
 
 
 def _enrolled(machine: Machine, hop: ConnectionArgs) -> Path | None:
@@ -117,7 +153,7 @@ def _enrolled(machine: Machine, hop: ConnectionArgs) -> Path | None:
     except SshJitError as error:
         if error.code not in _NO_HOST:
             raise
-        machine.terminal.say(f"{hop.host} is no host of this installation: ssh uses your own keys for it")
+        machine.terminal.say(f"{hop.host} is no host of {machine.settings().name}: ssh uses your own keys for it")
         return None
 
 
@@ -129,6 +165,7 @@ def access(machine: Machine, args: ConnectionArgs, query: RunningQuery | None = 
     settings = machine.settings()
     own = sshconfig.answer(query or sshconfig.ask(args))
     login = account(own)
+    way, end = _configured_way(machine, args, own)
     host, (session, api, reply) = _request_host(machine, args, own, login)
     from sshjit_client import trusted_bundle  # noqa: PLC0415  # loaded by _load_rest by now
     from sshjit_client.connecting import agent_mode, certificate  # noqa: PLC0415
@@ -168,7 +205,10 @@ def access(machine: Machine, args: ConnectionArgs, query: RunningQuery | None = 
             machine, session, checked, bundle=kept.bundle, values=own.values, folder=folder, skew=skew
         )
         needed = sshconfig.Files(Path(session.key), revoked, folder, agent)
-        return certificate.keep(checked, args, kept.bundle, own=own, kept=needed, skew=skew, rule=rule, reason=reason)
+        until = min(checked.valid_before - skew, end or checked.valid_before - skew)
+        return certificate.keep(
+            checked, args, kept.bundle, own=own, kept=needed, until=until, rule=rule, reason=reason, way=way
+        )
 
     return machine.in_login(session, write)
 

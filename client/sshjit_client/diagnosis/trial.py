@@ -29,6 +29,8 @@ _OPTIONS = (
     *("-o", "PermitLocalCommand=no"),
 )
 _IN = re.compile(r"Authenticated to ")
+_HALF = re.compile(r'Authenticated using "publickey" with partial success')
+_MORE = re.compile(r"Authentications that can continue: (\S+)")
 _REASONS = (
     (re.compile(r"Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED"), "host key"),
     (re.compile(r"Permission denied \("), "refused"),
@@ -58,6 +60,9 @@ def look(host: str, config: Path) -> Iterator[Finding]:
     if inside:
         yield Finding("ok", "trial", "sshd took the certificate")
         return
+    if any(map(_HALF.search, output)):
+        yield _wants_more(output)
+        return
     code = next((code for pattern, code in _REASONS if any(pattern.search(line) for line in output)), "refused")
     plain = [line for line in output if not line.startswith("debug")]
     text = plain[0] if plain else "ssh ended without a word"
@@ -65,6 +70,14 @@ def look(host: str, config: Path) -> Iterator[Finding]:
     if code == "refused":
         text = f"{text} after {offered} offered key{'' if offered == 1 else 's'}"
     yield Finding("bad", "trial", text, _HINTS[code])
+
+
+def _wants_more(output: list[str]) -> Finding:
+    """The host took the certificate, and wants another answer as well, which ssh gives only where it is told to."""
+    continued = [methods[1] for line in output if (methods := _MORE.search(line))]
+    methods = ",".join(dict.fromkeys(("publickey", *continued[-1].split(",")))) if continued else "publickey"
+    hint = f"write for this host in ~/.ssh/config: PreferredAuthentications {methods}"
+    return Finding("bad", "trial", f"sshd took the certificate, and wants more ({continued[-1]})", hint)
 
 
 def _try(host: str, config: Path) -> tuple[list[str], bool]:

@@ -54,6 +54,40 @@ def _unknown(machine: Machine, kept: Iterable[str], having: Collection[str]) -> 
     return [name for name in kept if name not in having and not paths.is_whole(machine.environ, name)]
 
 
+def for_hop(machine: Machine, host: str) -> Machine:
+    """The machine for the installation that has a host to pass through: that of the typed host first.
+
+    Where nobody is signed in, nobody can ask: that is said. If no installation has it, it is the typed host's.
+
+    Raises:
+        Invalid: ``which_installation``.
+
+    """
+    kept = settings.listed(machine.environ)
+    own = machine.settings().name
+    if len(kept) < 2:
+        return machine
+    having = _having(machine, kept, host)
+    if own not in having and (asked := _unknown(machine, kept, having) if having else list(kept)):
+        _ask(machine, asked)
+        having = _having(machine, kept, host)
+    if own in having:
+        return machine
+    if len(having) > 1:
+        text = f"{host}, to pass through, is a host of {' and of '.join(having)}"
+        raise Invalid("which_installation", text, hint=f"ssh-jit hosts --installation {' | '.join(having)}")
+    if having:
+        machine.terminal.say(f"{host}, to pass through, is a host of {having[0]}")
+        return machine.at(having[0])
+    silent = [name for name in kept if name != own and machine.at(name).session(time.time()) is None]
+    if silent:
+        others = " and ".join(silent)
+        machine.terminal.say(
+            f"{host} is no host of {own}; {others} can't be asked, because you are not signed in there"
+        )
+    return machine
+
+
 def _having(machine: Machine, kept: dict[str, settings.Settings], host: str) -> list[str]:
     return [name for name in kept if paths.knows(machine.environ, name, host)]
 

@@ -3,7 +3,9 @@
 ``NAME`` (a link to the sign-in's key) and ``NAME-cert.pub`` stand side by side, where other programs look for the pair;
 ``ACCOUNT@NAME`` the same for any other account. ``NAME.live`` has a line ``ACCOUNT UNTIL`` for each account, which
 ``fast.py`` reads; what it is asked for where nobody named an account stands there as ``-``, as ``%r`` and as the local
-user's name: some programs pass the token as it is, ssh the local user.
+user's name: some programs pass the token as it is, ssh the local user. In agent mode a third word is the agent's
+socket: ``fast.py`` cannot ask that, and leaves it to ``ensure``. ``NAME~id`` leads ssh to the certificate then, and to
+the key where the agent does not have it.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from sshjit.bundle import Bundle
 from sshjit.errors import Invalid
 from sshjit_client.connecting.certificate import CheckedCertificate, request_of
 from sshjit_client.plain_ssh.fast import SPARE
-from sshjit_client.plain_ssh.layout import LIVE, Layout, way_to
+from sshjit_client.plain_ssh.layout import IDENTITY, LIVE, Layout, way_to
 from sshjit_client.ssh import known_hosts
 from sshjit_client.storage import files
 
@@ -31,7 +33,10 @@ LITERAL = "%r"
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What other programs need for a host. ``until``: the certificate's end by this machine's clock."""
+    """What other programs need for a host. ``until``: the certificate's end by this machine's clock.
+
+    ``agent``: the socket of the agent that has it too; empty: none has.
+    """
 
     name: str
     account: str
@@ -39,11 +44,17 @@ class Pair:
     certificate: Path
     known_hosts: Path
     until: int
+    agent: str = ""
 
 
 def live(layout: Layout, name: str, account: str) -> int:
     """Until when the certificate lives; 0 if there is none that does."""
-    return next((until for word, until in _lines(layout, name) if word == account), 0)
+    return next((line.until for line in _lines(layout, name) if line.account == account), 0)
+
+
+def agent_of(layout: Layout, name: str, account: str) -> str:
+    """The socket of the agent that has the certificate; empty: ssh reads it from its file."""
+    return next((line.agent for line in _lines(layout, name) if line.account == account), "")
 
 
 def account_of(layout: Layout, name: str) -> str:
@@ -61,26 +72,59 @@ def pair(layout: Layout, name: str, account: str, *, usual: bool) -> Pair:
     """The files of a name; ``usual``: of the account that counts where nobody names one."""
     stem = name if usual else f"{account}@{name}"
     until = live(layout, name, account)
-    return Pair(name, account, layout.key(stem), layout.certificate(stem), layout.known_hosts(name), until)
+    agent = agent_of(layout, name, account)
+    return Pair(name, account, layout.key(stem), layout.certificate(stem), layout.known_hosts(name), until, agent)
 
 
 def keep(
-    layout: Layout, name: str, checked: CheckedCertificate, bundle: Bundle, key: Path, *, until: int, usual: bool
+    layout: Layout,
+    name: str,
+    checked: CheckedCertificate,
+    bundle: Bundle,
+    key: Path,
+    *,
+    until: int,
+    usual: bool,
+    agent: str = "",
 ) -> None:
-    """Writes a certificate and what goes with it; the line that says until when it lives comes last."""
+    """Writes a certificate and what goes with it; the line that says until when it lives comes last.
+
+    ``agent``: the socket of the agent that has it; empty: ssh reads it from its file.
+    """
     files.private_folder(layout.folder)
     files.write(layout.known_hosts(name), known_hosts.text(bundle, name, checked.route.port), durable=False)
     stems = [f"{checked.login}@{name}", *([name] if usual else [])]
     for stem in stems:
         files.link(layout.key(stem), key)
         files.write(layout.certificate(stem), f"{checked.line}\n", durable=False)
+        _lead(layout, stem, in_agent=bool(agent))
     if checked.bastion is not None:
         way, bastion = way_to(name), checked.bastion
         files.link(layout.key(way), key)
         files.write(layout.certificate(way), f"{bastion.line}\n", durable=False)
         files.write(layout.known_hosts(way), known_hosts.text(bundle, bastion.host, bastion.port), durable=False)
-    ends = dict(_lines(layout, name)) | dict.fromkeys((checked.login, *(no_account() if usual else ())), until)
-    files.write(layout.live(name), "".join(f"{word} {end}\n" for word, end in ends.items()), durable=False)
+        _lead(layout, way, in_agent=bool(agent))
+    new = [_Line(word, until, agent) for word in (checked.login, *(no_account() if usual else ()))]
+    _write(layout, name, [*_lines(layout, name), *new])
+
+
+def read_from_files(layout: Layout, name: str) -> None:
+    """Lets ssh read all certificates for a name from their files: its agent has them no more."""
+    for stem in {name, way_to(name), *(f"{line.account}@{name}" for line in _lines(layout, name))}:
+        if layout.certificate(stem).exists():
+            _lead(layout, stem, in_agent=False)
+    _write(layout, name, [_Line(line.account, line.until) for line in _lines(layout, name)])
+
+
+def _lead(layout: Layout, stem: str, *, in_agent: bool) -> None:
+    """Leads ssh to the certificate alone, or to the key with the certificate beside it."""
+    identity, beside = layout.identity(stem), layout.certificate(f"{stem}{IDENTITY}")
+    if in_agent:
+        beside.unlink(missing_ok=True)
+        files.link(identity, Path(layout.certificate(stem).name))
+    else:
+        files.link(beside, Path(layout.certificate(stem).name))
+        files.link(identity, Path(layout.key(stem).name))
 
 
 def remove_dead(layout: Layout, name: str, account: str) -> None:
@@ -91,7 +135,7 @@ def remove_dead(layout: Layout, name: str, account: str) -> None:
     if live(layout, name, account):
         return
     for stem in [name, way_to(name)] if account == NO_ACCOUNT else [f"{account}@{name}"]:
-        for path in (layout.key(stem), layout.certificate(stem)):
+        for path in (layout.key(stem), layout.certificate(stem), *_identity(layout.key(stem))):
             path.unlink(missing_ok=True)
 
 
@@ -100,19 +144,44 @@ def drop(folder: Path, requests: Collection[str]) -> None:
     for path in folder.glob("*-cert.pub"):
         if request_of(path) in requests:
             stem = path.name.removesuffix("-cert.pub")
-            for gone in (path.with_name(f"{stem.rpartition('@')[2]}{LIVE}"), path, path.with_name(stem)):
+            live, key = path.with_name(f"{stem.rpartition('@')[2]}{LIVE}"), path.with_name(stem)
+            for gone in (live, path, key, *_identity(key)):
                 gone.unlink(missing_ok=True)
 
 
-def _lines(layout: Layout, name: str) -> list[tuple[str, int]]:
+def _identity(key: Path) -> tuple[Path, Path]:
+    """What leads ssh to a key's certificate, or to the key with its certificate beside it."""
+    return key.with_name(f"{key.name}{IDENTITY}"), key.with_name(f"{key.name}{IDENTITY}-cert.pub")
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line of ``NAME.live``."""
+
+    account: str
+    until: int
+    agent: str = ""
+
+
+def _write(layout: Layout, name: str, lines: list[_Line]) -> None:
+    """Writes ``NAME.live``; of an account's lines the last one counts."""
+    text = {line.account: f"{line.account} {line.until} {line.agent}".strip() for line in lines}
+    files.write(layout.live(name), "".join(f"{line}\n" for line in text.values()), durable=False)
+
+
+def _lines(layout: Layout, name: str) -> list[_Line]:
     """What ``NAME.live`` says of certificates that live."""
     try:
-        lines = layout.live(name).read_text("ascii", "replace").splitlines()
+        lines = layout.live(name).read_text("utf-8", "surrogateescape").splitlines()
     except OSError:
         return []
-    split = [line.partition(" ") for line in lines]
+    split = [(*line.split(" ", 2), "", "")[:3] for line in lines]
     now = time.time() + SPARE
-    return [(word, int(end)) for word, _, end in split if end.isascii() and end.isdecimal() and int(end) > now]
+    return [
+        _Line(word, int(end), agent)
+        for word, end, agent in split
+        if end.isascii() and end.isdecimal() and int(end) > now
+    ]
 
 
 def no_account() -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -22,11 +23,12 @@ from sshjit.api.views import CertificateView, RequestState
 from sshjit.errors import Failed, Refused, SshJitError
 from sshjit_client import trusted_bundle
 from sshjit_client.api.full import FullApi
-from sshjit_client.connecting import certificate
+from sshjit_client.connecting import agent_mode, certificate
 from sshjit_client.identity import signed_request
 from sshjit_client.plain_ssh import certificates, hosts, ssh_config
 from sshjit_client.plain_ssh.certificates import Pair
 from sshjit_client.plain_ssh.layout import Layout
+from sshjit_client.ssh import agent_certificates
 from sshjit_client.storage import files
 from sshjit_client.storage.machine import Machine, Session
 
@@ -53,8 +55,25 @@ def ensure(machine: Machine, typed: str, account: str = "") -> Pair:
         if not certificates.live(there, name, kept):
             certificates.remove_dead(there, name, kept)
             _draw(machine, session, there, name, wanted)
+        elif agent := certificates.agent_of(there, name, kept):
+            _settle(machine, there, name, agent)
     who = wanted or certificates.account_of(there, name)
     return certificates.pair(there, name, who, usual=wanted is None)
+
+
+def _settle(machine: Machine, there: Layout, name: str, agent: str) -> None:
+    """Lets ssh read the certificate from its file, where the agent that ssh asks has it no more, or is another one."""
+    asked = agent_certificates.socket_for(machine.environ, _agent_setting(there, name))
+    if asked != agent or not agent_certificates.holds(agent, there.certificate(name)):
+        machine.terminal.say(f"{name}: {agent_mode.gone(asked or 'of this session')}")
+        certificates.read_from_files(there, name)
+
+
+def _agent_setting(there: Layout, name: str) -> str:
+    """The person's own ``IdentityAgent`` for a name, as it was when the configuration was written; empty for none."""
+    written = hosts.load(there.hosts)
+    known = written.find(name) if written else None
+    return known.agent if known else ""
 
 
 def _draw(machine: Machine, session: Session, there: Layout, name: str, wanted: str | None) -> None:
@@ -68,7 +87,16 @@ def _draw(machine: Machine, session: Session, there: Layout, name: str, wanted: 
     checked = certificate.check(view, session.public, name, account, bundle)
     usual = wanted is None or (known is not None and wanted == known.account)
     until = checked.valid_before - api.certain_skew
-    certificates.keep(there, name, checked, bundle, Path(session.key), until=until, usual=usual)
+    agent = agent_mode.put(
+        machine,
+        session,
+        replace(checked, host=name),
+        bundle=bundle,
+        values={"identityagent": known.agent} if known else {},
+        folder=there.folder.resolve().parent,
+        skew=api.certain_skew,
+    )
+    certificates.keep(there, name, checked, bundle, Path(session.key), until=until, usual=usual, agent=agent)
     if written and known:
         _follow(machine, there, written, known, checked)
 

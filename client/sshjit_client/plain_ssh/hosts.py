@@ -50,6 +50,8 @@ class PlainHost:
     """Keywords, in lower case, that the person's own configuration sets for this name: they stay theirs."""
     known_hosts: str = ""
     """The system-wide known_hosts files in effect, as ssh_config writes them."""
+    agent: str = ""
+    """The value of ``IdentityAgent`` that the person's own configuration sets; empty: the one of the environment."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,11 @@ from pathlib import Path
 from sshjit_client import trusted_bundle
 from sshjit_client.storage import paths
 from sshjit_client.storage.machine import Machine
+from sshjit_client.storage.settings import IN_AGENT
 
 LIVE = ".live"
+IDENTITY = "~id"
+"""What the names end with that lead ssh to a certificate or to a key."""
 
 
 def way_to(name: str) -> str:
@@ -22,7 +25,8 @@ def way_to(name: str) -> str:
 class Layout:
     """``folder``: keys, certificates and known_hosts, for each name. ``included``: what ``~/.ssh/config`` includes.
 
-    ``revoked``: the installation's list of revoked host keys. ``interpreter``, ``fast``: what ssh runs.
+    ``revoked``: the installation's list of revoked host keys. ``interpreter``, ``fast``: what ssh runs. ``in_agent``:
+    whether certificates are to be in the person's agent.
     """
 
     folder: Path
@@ -30,6 +34,7 @@ class Layout:
     included: Path
     interpreter: Path
     fast: Path
+    in_agent: bool = False
 
     @classmethod
     def of(cls, machine: Machine) -> Layout:
@@ -42,6 +47,7 @@ class Layout:
             included=plain / f"{settings.name}.conf",
             interpreter=Path(sys.executable),
             fast=Path(__file__).with_name("fast.py"),
+            in_agent=settings.certificates == IN_AGENT,
         )
 
     @property
@@ -56,6 +62,10 @@ class Layout:
     def certificate(self, name: str) -> Path:
         """The certificate beside the key, where other programs look for it."""
         return self.folder / f"{name}-cert.pub"
+
+    def identity(self, name: str) -> Path:
+        """What ssh is told in agent mode: it leads to the certificate if the agent has it, and else to the key."""
+        return self.folder / f"{name}{IDENTITY}"
 
     def known_hosts(self, name: str) -> Path:
         """How ssh knows the host."""

@@ -14,7 +14,15 @@ from sshjit_client.ssh.sshconfig import known_hosts_files
 _UNSET = "_ssh-jit-unset_"
 _PORT = 65535
 """A port that nobody sets."""
-_SENTINELS = {"hostname": _UNSET, "port": str(_PORT), "user": _UNSET, "revokedhostkeys": _UNSET, "proxyjump": _UNSET}
+_SENTINELS = {
+    "hostname": _UNSET,
+    "port": str(_PORT),
+    "user": _UNSET,
+    "revokedhostkeys": _UNSET,
+    "proxyjump": _UNSET,
+    "preferredauthentications": _UNSET,
+    "identityagent": _UNSET,
+}
 
 
 def applied(hosts: tuple[PlainHost, ...], theirs: bytes) -> tuple[PlainHost, ...]:
@@ -28,4 +36,5 @@ def _one(host: PlainHost, text: str) -> PlainHost:
     values = openssh.RunningQuery(["--", host.name], text).answer()
     own = tuple(keyword for keyword, unset in _SENTINELS.items() if values.get(keyword, "none") != unset)
     account = values["user"] if "user" in own else host.account
-    return replace(host, own=own, account=account, known_hosts=known_hosts_files(values))
+    agent = values["identityagent"] if "identityagent" in own else ""
+    return replace(host, own=own, account=account, known_hosts=known_hosts_files(values), agent=agent)

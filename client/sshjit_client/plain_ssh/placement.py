@@ -35,6 +35,6 @@ def _asked(name: str, there: Layout, person: PersonConfig) -> list[str]:
         applied = openssh.RunningQuery(["--", name], None).answer().get("identityfile")
     except SshJitError as error:
         return [f"ssh refuses its configuration: {error}"]
-    if applied == str(there.key(name)):
+    if applied == str(there.identity(name) if there.in_agent else there.key(name)):
         return []
     return [f"ssh does not read {person.path}: is $HOME another folder than your home in the user database?"]

@@ -30,20 +30,24 @@ def included(hosts: Iterable[PlainHost], layout: Layout) -> str:
         Failed: ``odd_path``.
 
     """
-    return HEAD + "".join(f"\n{_match(host, layout)}{block(host, layout)}" for host in hosts)
+    in_agent = layout.in_agent
+    return HEAD + "".join(f"\n{_match(host, layout)}{block(host, layout, in_agent=in_agent)}" for host in hosts)
 
 
 def inline(hosts: Iterable[PlainHost], layout: Layout) -> str:
-    """``Host`` blocks alone, for programs that ignore ``Include`` and ``Match``."""
-    return "\n".join(block(host, layout) for host in hosts)
+    """``Host`` blocks alone, for programs that ignore ``Include`` and ``Match``; most of them want the files."""
+    return "\n".join(block(host, layout, in_agent=False) for host in hosts)
 
 
 def _match(host: PlainHost, layout: Layout) -> str:
     """What keeps the certificate alive. Under it only what another account than the usual one needs."""
     words = (layout.interpreter, "-IS", layout.fast, layout.folder, "ensure", host.name)
     command = " ".join(_word(str(word)) for word in words)
-    other = _path(layout.certificate("@")).replace("/@-cert", f"/%r@{host.name}-cert")
-    return f"Match host {host.name} exec \"{command} '%r'\"\n    CertificateFile {other}\n"
+    keyword, usual = "CertificateFile", layout.certificate("@")
+    if layout.in_agent:
+        keyword, usual = "IdentityFile", layout.identity("@")
+    other = _path(usual).replace("/@", f"/%r@{host.name}")
+    return f"Match host {host.name} exec \"{command} '%r'\"\n    {keyword} {other}\n"
 
 
 def _word(word: str) -> str:
@@ -53,7 +57,14 @@ def _word(word: str) -> str:
     return shlex.quote(word)
 
 
-def block(host: PlainHost, layout: Layout) -> str:
+def _identity(name: str, layout: Layout, *, in_agent: bool) -> dict[str, str]:
+    """What ssh shows: in agent mode the certificate alone, because with ``CertificateFile`` it looks for a key file."""
+    if in_agent:
+        return {"IdentityFile": _path(layout.identity(name))}
+    return {"IdentityFile": _path(layout.key(name)), "CertificateFile": _path(layout.certificate(name))}
+
+
+def block(host: PlainHost, layout: Layout, *, in_agent: bool) -> str:
     """The ``Host`` block of a name, and of the bastion before it. What the person's own file sets is left out."""
     lines = {
         "HostName": host.address,
@@ -64,18 +75,18 @@ def block(host: PlainHost, layout: Layout) -> str:
         "UpdateHostKeys": "no",
         "GlobalKnownHostsFile": f"{host.known_hosts} {_path(layout.known_hosts(host.name))}",
         "RevokedHostKeys": _path(layout.revoked),
-        "IdentityFile": _path(layout.key(host.name)),
-        "CertificateFile": _path(layout.certificate(host.name)),
+        **_identity(host.name, layout, in_agent=in_agent),
         "IdentitiesOnly": "yes",
         "AddKeysToAgent": "no",
+        "PreferredAuthentications": "publickey",
         **({"ProxyJump": way_to(host.name)} if host.bastion else {}),
     }
     return _written(host.name, {key: value for key, value in lines.items() if key.lower() not in host.own}) + (
-        _way(host, layout) if host.bastion else ""
+        _way(host, layout, in_agent=in_agent) if host.bastion else ""
     )
 
 
-def _way(host: PlainHost, layout: Layout) -> str:
+def _way(host: PlainHost, layout: Layout, *, in_agent: bool) -> str:
     """The bastion, by the certificate that leads to this host alone; nobody shares this connection."""
     assert host.bastion is not None  # noqa: S101 - the caller asked
     name, bastion = way_to(host.name), host.bastion
@@ -90,10 +101,10 @@ def _way(host: PlainHost, layout: Layout) -> str:
             "UpdateHostKeys": "no",
             "GlobalKnownHostsFile": f"{host.known_hosts} {_path(layout.known_hosts(name))}",
             "RevokedHostKeys": _path(layout.revoked),
-            "IdentityFile": _path(layout.key(name)),
-            "CertificateFile": _path(layout.certificate(name)),
+            **_identity(name, layout, in_agent=in_agent),
             "IdentitiesOnly": "yes",
             "AddKeysToAgent": "no",
+            "PreferredAuthentications": "publickey",
             "ControlMaster": "no",
             "ControlPath": "none",
         },

@@ -96,7 +96,8 @@ def live_config(args: ConnectionArgs, folders: Iterable[str], *, as_typed: bool 
     """The path of the ssh configuration for this command line if its certificate is live, else an empty string.
 
     ``folders``: those of the sign-in (``paths.login_folders``). ``as_typed``: another reason or duration than it was
-    asked for with is not passed over here in silence: then there is no path, and the server is asked what is open.
+    asked for with is not passed over here in silence: then there is no path, and the server is asked what is open. Nor
+    is a configuration of the person's that has changed since: ours was made by what it said, the host's alias too.
     """
     name = f"{name_for(args)}.conf"
     typed = as_typed and (args.reason or args.duration or args.start)
@@ -106,6 +107,8 @@ def live_config(args: ConnectionArgs, folders: Iterable[str], *, as_typed: bool 
             with open(path, "rb") as file:
                 if until(file.readline(LONGEST_LINE)) > time.time() + SPARE:
                     if typed and _differs(args, file.readline(4000)):
+                        return ""
+                    if as_typed and person_file.changed_since(args.config, os.fstat(file.fileno()).st_mtime_ns):
                         return ""
                     person_file.refresh(os.path.dirname(path))
                     return path
@@ -131,10 +134,11 @@ def any_live(folder: str) -> bool:
         names = os.listdir(os.path.join(folder, "open"))
     except OSError:
         return False
-    return any(_until(os.path.join(folder, "open", name)) > time.time() for name in names if name.endswith(".conf"))
+    return any(end_of(os.path.join(folder, "open", name)) > time.time() for name in names if name.endswith(".conf"))
 
 
-def _until(path: str) -> int:
+def end_of(path: str) -> int:
+    """``until`` of the configuration at this path."""
     try:
         with open(path, "rb") as file:
             return until(file.readline(LONGEST_LINE))

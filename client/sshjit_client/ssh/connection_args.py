@@ -59,6 +59,7 @@ class ConnectionArgs:
         "login",
         "options",
         "persist",
+        "reaching",
         "reason",
         "shares",
         "ssh",
@@ -79,7 +80,7 @@ class ConnectionArgs:
         self.installation = ""
         """The value of ``--installation``; empty: the one that has the host."""
         self.jump = ""
-        """The value of ``-J``; empty if there is none. It is not among ``options``."""
+        """The value of ``-J``, or of ``-o ProxyJump=…``; empty if there is none. It is not among ``options``."""
         self.login = ""
         """The account that ssh takes from ``user@``, ``-l`` or ``-o User=``; empty if there is none."""
         self.written = ""
@@ -88,6 +89,8 @@ class ConnectionArgs:
         """Whether a shared connection was asked for: ``-M``, ``-o ControlMaster=…``."""
         self.persist = ""
         """The value of ``ControlPersist`` as typed; empty if it was not."""
+        self.reaching: tuple[str, ...] = ()
+        """The hosts that are reached through this one; none where it was typed itself."""
         self.asked: list[str] = []
         """Options that count only when ssh is asked what it would do; what they say stands in the written file."""
         self.forwards: dict[str, str] = {}
@@ -105,6 +108,12 @@ class ConnectionArgs:
     def plain(self) -> bool:
         """Whether nothing was typed that has to be looked at, even if a certificate is alive."""
         return not (self.forwards or self.shares or self.persist or self.jump)
+
+    @property
+    def plain_words(self) -> list[str]:
+        """What was typed, for plain ssh, without ``-J``."""
+        config, login = (["-F", self.config] if self.config else []), (["-l", self.written] if self.written else [])
+        return [*config, *login, *self.ssh]
 
     @property
     def exact_command(self) -> str:
@@ -234,6 +243,9 @@ def _option(args: ConnectionArgs, text: str) -> bool:
     match keyword:
         case "user":
             return _account(args, value)
+        case "proxyjump":
+            args.jump = args.jump or value
+            return True
         case "controlmaster":
             args.shares = True
         case "controlpath":

@@ -51,23 +51,27 @@ def bastion(host: str, login: str, config: Path) -> str:
     return command(host, (*certificate_index.STRICT, "-F", str(config), "-l", login))
 
 
-def hops(args: ConnectionArgs) -> list[ConnectionArgs]:
-    """The hosts of ``-J``, the nearest first, as if each had been typed alone.
+def hops(args: ConnectionArgs, way: str) -> list[ConnectionArgs]:
+    """The hosts of ``-J`` or ``ProxyJump``, whose value is ``way``, the nearest first, as if each were typed alone.
 
     Raises:
-        Invalid: ``usage``.
+        Invalid: ``usage``, ``jump_loop``.
 
     """
     read = []
-    for word in args.jump.split(","):
+    for word in way.split(","):
         hop = ConnectionArgs()
+        hop.reaching = (*args.reaching, args.host)
         hop.config, hop.reason, hop.duration = args.config, args.reason, args.duration
         hop.installation, hop.flags = args.installation, args.flags
         try:
             where, port = _port(word)
             connection_args.destination(hop, where)
         except Usage as error:
-            raise Invalid("usage", f"-J {args.jump}: {error}") from None
+            raise Invalid("usage", f"-J {way}: {error}") from None
+        if hop.host in hop.reaching:
+            text = f"the way to {hop.host} leads through {hop.host} itself"
+            raise Invalid("jump_loop", text, hint=f"write in your ssh configuration, before it: Host {hop.host}")
         login = ["-l", hop.login] if hop.login and not hop.written else []
         hop.options = [*(["-p", port] if port else []), *login, hop.host]
         hop.ssh = hop.options

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 
 ITSELF = "~/.ssh/config"
+SYSTEM = "/etc/ssh/ssh_config"
 COPY = "theirs"
 _OURS = (b"Include ", b"/ssh-jit/plain/")
 """How our line begins, and what the path in it has."""
@@ -22,6 +23,20 @@ def source() -> str:
     """The file that ``Include ~/.ssh/config`` means: by ``$HOME``, as ssh reads it there. Empty: there is none."""
     home = os.path.expanduser("~")
     return os.path.join(home, ".ssh", "config") if os.path.isabs(home) else ""
+
+
+def changed_since(typed: str, when: int) -> bool:
+    """Whether what ssh reads of the person's has changed since ``when``, in nanoseconds; what it includes is not seen.
+
+    ``typed``: the value of ``-F``. Another file in the place of the old one counts, however old it is.
+    """
+    for path in [] if typed == "none" else [typed] if typed else [source(), SYSTEM]:
+        try:
+            if os.stat(path).st_ctime_ns > when:
+                return True
+        except OSError:
+            continue
+    return False
 
 
 def without_ours(path: str) -> bytes | None:

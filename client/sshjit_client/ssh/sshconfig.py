@@ -8,8 +8,9 @@ It names the system-wide files that they chose too, and comes before their confi
 In three things they do not decide. How strictly a host key is checked, and that our key goes into no agent, is on ssh's
 command line (``certificate_index.STRICT``); the person is told of the former. How connections are shared
 (``sharing.py``) comes before their configuration, for the typed host alone: a host that ``ProxyJump`` names reads the
-same file. Neither password nor more than one question follows a refused certificate; questions remain possible, because
-a host may want an answer beside the key (``AuthenticationMethods publickey,keyboard-interactive``).
+same file. No question for a password follows a refused certificate, because no password helps. For a host that wants
+an answer beside the key (``AuthenticationMethods publickey,keyboard-interactive``) the person writes
+``PreferredAuthentications``, as ``ssh-jit doctor`` says: ssh cannot tell the one case from the other before it asks.
 ssh takes one ``RevokedHostKeys``: if the person or the system has set it, it stays, and the person is told that ssh
 does not use the installation's list.
 """
@@ -115,7 +116,9 @@ def keep_typed(args: ConnectionArgs, content: bytes, state: Path) -> None:
         if old.stat().st_mtime < time.time() - _TYPED:
             old.unlink(missing_ok=True)
     path = folder / sha256(content).hexdigest()[:32]
-    files.write(path, content, durable=False)
+    if not path.exists():  # else it would look changed
+        files.write(path, content, durable=False)
+    args.typed = [word.replace(args.config, str(path)) for word in args.typed]
     args.config = str(path)
 
 
@@ -158,8 +161,7 @@ def text(args: ConnectionArgs, target: Target, own: Own, head: str) -> str:
         *([] if own.revoked else [f"RevokedHostKeys {_literal(target.revoked)}"]),
         *(f"{_FROM_FILES if target.agent else ''}{line}" for line in _from_files(target.key, target.certificate)),
         "IdentitiesOnly yes",
-        "PreferredAuthentications publickey,keyboard-interactive",
-        "NumberOfPasswordPrompts 1",
+        "PreferredAuthentications publickey",
         *([f"ProxyCommand {target.proxy}"] if target.proxy else []),
         *([] if args.action == "shell" else ["RequestTTY no"]),  # only certificates for shells permit one
     ]

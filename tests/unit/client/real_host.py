@@ -92,7 +92,8 @@ def real_world() -> Iterator[World]:
         lines = ["AllowTcpForwarding yes", "AllowAgentForwarding yes", "PermitTTY yes", "MaxStartups 200"]
         second = free_port()
         lines += [f"ListenAddress {hosts.ADDRESS}:{port}" for port in (host.port, second)]
-        lines += ["PasswordAuthentication yes"]
+        lines += ["PasswordAuthentication yes", "KbdInteractiveAuthentication yes"]
+        lines += [f"AuthorizedKeysFile {folder}/own_keys"]
         lines += [f"TrustedUserCAKeys {folder}/trusted", f"AuthorizedPrincipalsFile {folder}/principals"]
         lines += [f"Match LocalPort {second}", "KbdInteractiveAuthentication yes"]
         lines += ["AuthenticationMethods publickey,keyboard-interactive"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -75,9 +76,9 @@ def works(world: World, *words: str, agent: str | None = None) -> str:
 
 def test_the_certificate_alone_is_in_the_agent_and_ssh_takes_it_from_there(world: World) -> None:
     for _ in ("drawn", "alive"):
-        accepted = next(line for line in works(world, "-v", "web1").splitlines() if "Server accepts key" in line)
-        assert str(world.laptop.state / "open" / "web1+shell-cert.pub") in accepted
-        assert accepted.split()[-1] == "agent"
+        said = accepted(works(world, "-v", "web1"))
+        assert str(world.laptop.state / "open" / "web1+shell-cert.pub") in said
+        assert said.split()[-1] == "agent"
     assert held(world) == [f"{CERTIFICATE} ssh-jit {ACCOUNT}@web1"]
     assert (world.laptop.state / "id_ed25519").exists(), "it signs requests and approvals"
 
@@ -180,6 +181,50 @@ def test_without_an_agent_ssh_reads_files_and_that_is_said(world: World) -> None
         assert first.endswith(INSTEAD)
         assert works(world, "web1", agent=address) == ""
         world.forget()
+
+
+def plain(world: World, *words: str) -> str:
+    """What plain ssh says, by the written configuration, where it has to work."""
+    config = Path(world.laptop.env["HOME"], ".ssh/config")
+    command = ["ssh", "-v", "-F", str(config), "-o", "BatchMode=yes", *words, "echo there"]
+    env = {**world.laptop.env, "SHELL": "/bin/sh"}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout == "there\n", done.stderr
+    return done.stderr
+
+
+def accepted(said: str) -> str:
+    return next(line for line in said.splitlines() if "Server accepts key" in line)
+
+
+def test_plain_ssh_takes_it_from_the_agent_by_the_written_configuration(world: World) -> None:
+    world.laptop.run("config", "--write")
+    for word in ("web1", "web1", f"{ACCOUNT}@web1"):
+        assert accepted(plain(world, word)).split()[-1] == "agent"
+    assert held(world) == [f"{CERTIFICATE} ssh-jit {ACCOUNT}@web1"]
+    shown = json.loads(world.laptop.run("path", "--json", "web1").stdout)
+    assert shown["agent"] == world.laptop.env["SSH_AUTH_SOCK"]
+    assert Path(shown["key"]).exists(), "for programs that read files"
+    world.forget()
+    assert held(world) == []
+    assert list((world.laptop.state / "plain").glob("*~id*")) == []
+    works(world, "web1")
+    assert f"{CERTIFICATE} ssh-jit {ACCOUNT}@web1" in held(world), "the wrapper's own is beside the plain one"
+    world.laptop.run("config", "--remove")
+
+
+def test_plain_ssh_reads_the_file_where_the_agent_has_it_no_more(world: World, tmp_path: Path) -> None:
+    world.laptop.run("config", "--write")
+    plain(world, "web1")
+    ssh_add(world, "-D")
+    said = plain(world, "web1")
+    assert f"ssh-jit: web1: the agent {tmp_path}/agent has your certificate no more{INSTEAD}" in said.replace("\r", "")
+    assert accepted(said).split()[-1] != "agent"
+    assert "ssh-jit:" not in plain(world, "web1")
+    world.forget()
+    world.laptop.env["SSH_AUTH_SOCK"] = ""
+    assert "there is no agent (SSH_AUTH_SOCK is not set)" + INSTEAD in plain(world, "web1").replace("\r", "")
+    world.laptop.run("config", "--remove")
 
 
 PINENTRY = """#!/bin/sh

@@ -161,7 +161,7 @@ def test_what_a_bastion_takes_is_swept_away_with_the_rest(
     taken = certificate.check(behind(installation, public), public, "web1", None, believed)
     own, files = sshconfig.Own(None, "/etc/known", None), sshconfig.Files(state / "id", state / "revoked", state)
     args = connection_args.read(["web1"])
-    path = certificate.keep(taken, args, believed, own=own, kept=files, skew=0)
+    path = certificate.keep(taken, args, believed, own=own, kept=files, until=taken.valid_before)
     settings = openssh.effective(["web1"], path)
     way = path.with_name(path.name.replace(".conf", "~via"))
     assert f"-F {shlex.quote(str(way))} -l jump" in settings["proxycommand"]
@@ -181,7 +181,7 @@ def kept(installation: InstallationKeys, public: str, state: Path, *, skew: int 
     taken = certificate.check(found, public, "web1", None, believed)
     own = sshconfig.Own(None, "/etc/known", None)
     files = sshconfig.Files(state / "id", state / "revoked", state)
-    return certificate.keep(taken, line, believed, own=own, kept=files, skew=skew)
+    return certificate.keep(taken, line, believed, own=own, kept=files, until=taken.valid_before - skew)
 
 
 def test_t51_the_host_ca_is_trusted_for_what_was_typed_alone(

@@ -32,12 +32,12 @@ from sshjit_client.ssh.connection_args import Usage
 def test_a_host_of_j_is_read_as_ssh_reads_it(typed: str, host: str, login: str, options: list[str]) -> None:
     args = connection_args.read(["--reason", "CHG-7", "-F", "none", "-J", f"{typed},other", "web1", "true"])
     assert (args.host, args.ssh) == ("web1", ["web1", "true"])
-    hop, other = jumps.hops(args)
+    hop, other = jumps.hops(args, args.jump)
     assert (hop.host, hop.login, hop.options) == (host, login, options)
     assert (hop.reason, hop.config, other.host) == ("CHG-7", "none", "other")
 
 
-@pytest.mark.parametrize("words", [["-J", "gate"], ["-Jgate"], ["-vJ", "gate"], ["-vJgate"]])
+@pytest.mark.parametrize("words", [["-J", "gate"], ["-Jgate"], ["-vJ", "gate"], ["-vJgate"], ["-oProxyJump=gate"]])
 def test_j_is_found_in_every_spelling_and_the_rest_stays(words: list[str]) -> None:
     args = connection_args.read([*words, "web1"])
     assert (args.jump, args.ssh) == ("gate", [*(["-v"] if "v" in words[0] else []), "web1"])
@@ -47,7 +47,9 @@ def test_j_stands_once() -> None:
     with pytest.raises(Usage, match="commas"):
         connection_args.read(["-J", "a", "-J", "b", "web1"])
     with pytest.raises(Invalid, match="not a destination"):
-        jumps.hops(connection_args.read(["-J", "a,,b", "web1"]))
+        jumps.hops(connection_args.read(["web1"]), "a,,b")
+    with pytest.raises(Invalid, match="the way to web1 leads through web1 itself"):
+        jumps.hops(connection_args.read(["web1"]), "a,web1")
 
 
 ECHO = """#!{python} -IS

@@ -15,6 +15,7 @@ import pytest
 
 from sshjit_client.ssh import sharing
 from tests.support.waiting import wait_until
+from tests.unit.client.installation_keys import make_key
 from tests.unit.client.real_host import ACCOUNT, World, real_world
 
 
@@ -316,18 +317,76 @@ def test_closed_streams_are_no_fault(world: World, closed: str, words: str) -> N
 
 
 def test_t41_a_refused_certificate_is_followed_by_no_question_for_a_password(world: World) -> None:
+    """PAM of the host would ask for one, and nobody knows which it means."""
     done = world.laptop.run("-v", "guest@web1", "true")
     assert done.returncode == 255
     assert "Permission denied" in done.stderr
-    assert "Authentications that can continue: publickey,password" in done.stderr
+    assert "Authentications that can continue: publickey,password,keyboard-interactive" in done.stderr
     assert "Next authentication method: password" not in done.stderr
     assert "Next authentication method: keyboard" not in done.stderr
 
 
-def test_a_host_that_wants_an_answer_beside_the_key_may_ask_for_it(world: World) -> None:
-    done = world.laptop.run("-v", "-p", str(world.second), "web1", "true")
+def test_a_host_that_wants_an_answer_beside_the_key_may_ask_for_it_where_the_person_says_so(world: World) -> None:
+    world.config(f"Host web1\n    Port {world.second}\n")
+    done = world.laptop.run("-v", "web1", "true")
     assert 'Authenticated using "publickey" with partial success.' in done.stderr
+    assert "Next authentication method: keyboard-interactive" not in done.stderr
+    doctor = world.laptop.run("doctor", "web1")
+    wanted = "PreferredAuthentications publickey,keyboard-interactive"
+    assert "sshd took the certificate, and wants more (keyboard-interactive)" in " ".join(doctor.stdout.split())
+    assert f"write for this host in ~/.ssh/config: {wanted}" in " ".join(doctor.stdout.split())
+    world.config(f"Host web1\n    Port {world.second}\n    {wanted}\n")
+    done = world.laptop.run("-v", "web1", "true")
     assert "Next authentication method: keyboard-interactive" in done.stderr
+
+
+def test_what_the_person_changes_counts_at_once_also_while_a_certificate_lives(world: World, tmp_path: Path) -> None:
+    """The file was made by what theirs said: by the alias, ssh would look for a name that it does not have."""
+    assert world.laptop.run("web1", "echo there").stdout == "there\n"
+    world.server.calls.clear()
+    for alias in ("web1.lab", "web1"):
+        world.config(f"Host web1\n    HostKeyAlias {alias}\n")
+        for _ in ("drawn", "alive"):
+            done = world.laptop.run("web1", "echo there")
+            assert done.stdout == "there\n", done.stderr
+    assert len([call for call in world.server.calls if call == "POST /api/v1/requests"]) == 2
+    typed = tmp_path / "typed"
+    for alias in ("web1.lab", "web1"):
+        typed.write_text(f"HostKeyAlias {alias}\n")
+        done = world.laptop.run("-F", str(typed), "web1", "echo there")
+        assert done.stdout == "there\n", done.stderr
+
+
+def test_a_name_that_is_no_host_is_refused_or_left_to_plain_ssh_as_configured(world: World, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    make_key(own)
+    (world.host.folder / "own_keys").write_text(own.with_suffix(".pub").read_text())
+    key = " ".join(world.host.public_key.read_text().split()[:2])
+    (tmp_path / "known").write_text(f"elsewhere {key}\n")
+    text = (
+        f"Host elsewhere\n    HostName 127.0.0.1\n    Port {world.host.port}\n    User {ACCOUNT}\n"
+        f"    IdentityFile {own}\n    HostKeyAlias elsewhere\n    UserKnownHostsFile {tmp_path}/known\n"
+    )
+    (tmp_path / "config").write_text(text)
+    typed = ("-F", str(tmp_path / "config"), "elsewhere", "echo there; exit 9")
+    refused = world.laptop.run(*typed)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "; ssh NAME connects without ssh-jit, ssh-jit setup --unknown-hosts ssh always\n" in refused.stderr
+    assert world.laptop.run("setup", "--unknown-hosts", "ssh").returncode == 0
+    try:
+        done = world.laptop.run(*typed)
+        assert (done.returncode, done.stdout) == (9, "there\n"), done.stderr
+        assert "ssh-jit: elsewhere is no host of test: plain ssh connects, by your own keys\n" in done.stderr
+        assert "hint: ssh-jit setup --unknown-hosts refuse" in done.stderr
+        through = world.laptop.run("-J", "vault1", *typed)
+        assert (through.returncode, through.stdout) == (9, "there\n"), through.stderr
+        for words in (["--action", "act"], ["--reason", "CHG-7"], ["--for", "5m"]):
+            assert world.laptop.run(*words, *typed).returncode == 2, "only an installation can give that"
+        piped = command(world, "bash", "-c", f"{PROGRAM} -F <(cat {tmp_path}/config) elsewhere 'echo there'")
+        assert piped.stdout == "there\n", piped.stderr
+        assert world.laptop.run("web1", "echo there").stdout == "there\n"
+    finally:
+        world.laptop.run("setup", "--unknown-hosts", "refuse")
 
 
 FORWARDED = (
@@ -372,6 +431,22 @@ def test_through_a_host_to_the_next(world: World) -> None:
     for _ in ("drawn", "alive"):
         done = world.laptop.run("-J", "vault1", "web1", "echo there; exit 9")
         assert (done.stdout, done.returncode) == ("there\n", 9), done.stderr
+
+
+def test_through_a_host_that_the_person_s_own_configuration_names(world: World) -> None:
+    """By ssh itself it would be reached without a certificate."""
+    world.config("Host web1\n    ProxyJump vault1\n")
+    for _ in ("drawn", "alive"):
+        mark = world.host.mark()
+        done = world.laptop.run("web1", "echo there")
+        assert done.stdout == "there\n", done.stderr
+        assert world.host.said(mark).count("Accepted publickey") == 2
+    mark = world.host.mark()
+    assert world.laptop.run("-J", "none", "web1", "echo there").stdout == "there\n"
+    assert world.host.said(mark).count("Accepted publickey") == 1
+    world.config("Host web1\n    ProxyJump vault1\nHost vault1\n    ProxyJump web1\n")
+    loop = world.laptop.run("web1", "true")
+    assert (loop.returncode, "the way to web1 leads through web1 itself" in loop.stderr) == (2, True)
 
 
 def test_a_terminal_is_the_persons(world: World) -> None:

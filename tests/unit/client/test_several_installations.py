@@ -106,6 +106,27 @@ def test_what_one_never_said_is_told_where_nobody_is_signed_in_there(laptop: Lap
     assert words.format("db1") in unknown, "the list of test was fetched meanwhile"
 
 
+def test_a_host_to_pass_through_is_found_in_whichever_installation_has_it(
+    both: Laptop, server: ClientServer, other: ClientServer
+) -> None:
+    """``web2`` is the second one's; what it answers to a request to pass says that its certificate was asked for."""
+    done = both.run("-J", "web2", "db1", "--no-wait", "true")
+    assert "web2, to pass through, is a host of test-2" in done.stderr
+    assert "your access to 'web2' allows no port forwarding" in done.stderr
+    several = both.run("-J", "web1", "web2", "true")
+    assert "allows no port forwarding" in several.stderr, "of two, that of the typed host"
+    assert [other.view(request).hosts for request in other.requests()] == [("web2",), ("web1",)]
+    assert server.requests() == []
+
+
+def test_a_host_to_pass_through_that_nobody_could_ask_for_is_said(both: Laptop, other: ClientServer) -> None:
+    both.run("logout", "--installation", "test-2")
+    for path in both.place.parent.parent.rglob("test-2/hosts"):
+        path.unlink()
+    done = both.run("-J", "web2", "db1", "--no-wait", "true")
+    assert "web2 is no host of test; test-2 can't be asked, because you are not signed in there" in done.stderr
+
+
 def test_each_has_a_key_and_a_sign_in_of_its_own(both: Laptop, server: ClientServer, other: ClientServer) -> None:
     one, two = (logins.current(both.env, name, time.time()) for name in ("test", "test-2"))
     assert one is not None
