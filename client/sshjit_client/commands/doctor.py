@@ -22,6 +22,7 @@ from sshjit_client.plain_ssh import hosts, placement
 from sshjit_client.plain_ssh.layout import Layout
 from sshjit_client.plain_ssh.person_config import PersonConfig
 from sshjit_client.storage.machine import Machine
+from sshjit_client.storage.settings import IN_AGENT
 
 
 def _doctor(parser: Parser) -> Act:
@@ -57,7 +58,8 @@ def _findings(machine: Machine, typed: str | None, *, tries: bool) -> Iterator[F
     yield from machine_checks.sign_in(machine)
     yield machine_checks.bundle(machine)
     session = machine.session(time.time())
-    yield machine_checks.agent(machine.environ, session)
+    in_agent = settings.certificates == IN_AGENT
+    yield (machine_checks.agent_mode if in_agent else machine_checks.agent)(machine.environ, session)
     yield from _plain_ssh(machine)
     if session is None:
         return

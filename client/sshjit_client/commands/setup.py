@@ -82,6 +82,8 @@ def setup(machine: Machine, options: Options) -> int:
     titles = ", ".join(f"{p.title} ({p.id})" for p in verified.providers) or "none yet"
     called = "" if name == verified.installation else f", called {name} here"
     machine.terminal.say(f"set up for {verified.installation} at {url}{called}; sign in with: {titles}")
+    for sentence in _said(about) if options.certificates or options.unknown_hosts else ():
+        machine.terminal.say(sentence)
     for warning in trusted_bundle.warnings(verified):
         machine.terminal.say(warning)
     kept = settings.listed(machine.environ)
@@ -100,6 +102,8 @@ def change(machine: Machine, options: Options) -> int:
     settings.save(machine.environ, about)
     for sentence in _said(about):
         machine.terminal.say(f"{about.name}: {sentence}")
+    if options.certificates:
+        machine.terminal.hint("ssh-jit config --write again, if plain ssh uses them")
     return ExitCode.OK
 
 

@@ -9,10 +9,13 @@ import time
 from collections.abc import Iterator, Mapping
 
 from sshjit import durations
+from sshjit.errors import Failed
 from sshjit_client import trusted_bundle
 from sshjit_client.api.basic import SAME_CLOCK
 from sshjit_client.console.times import at
 from sshjit_client.diagnosis.finding import Finding
+from sshjit_client.ssh import agent_certificates
+from sshjit_client.ssh.agent import Agent
 from sshjit_client.storage.machine import Machine, Session
 
 _OLDEST = (8, 4)
@@ -79,6 +82,26 @@ def bundle(machine: Machine) -> Finding:
     age = time.time() - checked
     text = f"number {held.bundle.sequence}, last checked {at(checked)}"
     return Finding("note" if age > 24 * 3600 else "ok", "bundle", text)
+
+
+def agent_mode(environ: Mapping[str, str], session: Session | None) -> Finding:
+    """Whether the agent has, or could take, the certificates that are to be in it."""
+    instead = "ssh reads your certificates from files"
+    path = environ.get(agent_certificates.VARIABLE, "")
+    if not path:
+        return Finding(
+            "note", "agent", f"none is running: {instead}", "start one; or ssh-jit setup --certificates files"
+        )
+    agent = Agent(path)
+    try:
+        if agent.keeps_plain_keys:
+            return Finding(
+                "note", "agent", f"it is like gpg-agent, which takes no certificates: {instead}", "ssh-agent"
+            )
+        ours = [agent_certificates.key_line(blob) == session.public for blob in agent.held()] if session else []
+    except Failed as error:
+        return Finding("note", "agent", f"{error.message}: {instead}")
+    return Finding("ok", "agent", f"keys and certificates in it: {len(ours)}, of this sign-in: {sum(ours)}")
 
 
 def agent(environ: Mapping[str, str], session: Session | None) -> Finding:

@@ -227,6 +227,23 @@ def test_plain_ssh_reads_the_file_where_the_agent_has_it_no_more(world: World, t
     world.laptop.run("config", "--remove")
 
 
+def test_doctor_says_what_the_agent_has(world: World) -> None:
+    works(world, "web1")
+    assert "keys and certificates in it: 1, of this sign-in: 1" in world.laptop.run("doctor").stdout
+    none = world.laptop.run("doctor", SSH_AUTH_SOCK="").stdout
+    assert "none is running: ssh reads your certificates from files" in " ".join(none.split())
+
+
+def test_the_choice_outlives_a_set_up_of_the_same_installation(world: World) -> None:
+    again = world.laptop.run("setup", world.server.url, "--root", world.server.root)
+    assert again.returncode == 0
+    assert (world.laptop.settings.certificates, world.laptop.settings.unknown_hosts) == ("agent", "refuse")
+    changed = world.laptop.run("setup", "--unknown-hosts", "ssh")
+    assert "ssh-jit: test: a name that is no host of it is left to plain ssh\n" in changed.stderr
+    assert (world.laptop.settings.certificates, world.laptop.settings.unknown_hosts) == ("agent", "ssh")
+    world.laptop.run("setup", "--unknown-hosts", "refuse")
+
+
 PINENTRY = """#!/bin/sh
 echo asked >> {log}
 echo "OK"
@@ -250,6 +267,8 @@ def test_t38_gpg_agent_gets_no_key_of_ours(world: World, tmp_path: Path) -> None
             wait_until((home / "S.gpg-agent.ssh").exists)
             said = works(world, "web1", agent=str(home / "S.gpg-agent.ssh"))
             assert "is like gpg-agent, which keeps plain keys and no certificates" + INSTEAD in said
+            doctor = world.laptop.run("doctor", SSH_AUTH_SOCK=str(home / "S.gpg-agent.ssh")).stdout
+            assert "it is like gpg-agent, which takes no certificates" in " ".join(doctor.split())
             assert running.stdin is not None
             running.stdin.close()
         assert not (home / "log").exists(), "the person is asked nothing"

@@ -326,6 +326,16 @@ def test_t41_a_refused_certificate_is_followed_by_no_question_for_a_password(wor
     assert "Next authentication method: keyboard" not in done.stderr
 
 
+def test_t41_nor_does_plain_ssh_ask_by_the_written_configuration(world: World) -> None:
+    world.laptop.run("config", "--write")
+    config = str(Path(world.laptop.env["HOME"], ".ssh/config"))
+    done = command(world, "ssh", "-v", "-F", config, "guest@web1", "true", SHELL="/bin/sh")
+    world.laptop.run("config", "--remove")
+    assert "Authentications that can continue: publickey,password,keyboard-interactive" in done.stderr
+    assert "Next authentication method: password" not in done.stderr
+    assert "Next authentication method: keyboard" not in done.stderr
+
+
 def test_a_host_that_wants_an_answer_beside_the_key_may_ask_for_it_where_the_person_says_so(world: World) -> None:
     world.config(f"Host web1\n    Port {world.second}\n")
     done = world.laptop.run("-v", "web1", "true")

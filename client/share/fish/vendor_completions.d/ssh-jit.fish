@@ -116,12 +116,14 @@ complete -c ssh-jit -n "__fish_seen_subcommand_from revoke" -l json
 complete -c ssh-jit -n "__fish_seen_subcommand_from revoke" -l login
 complete -c ssh-jit -n "__fish_seen_subcommand_from revoke" -l reason
 complete -c ssh-jit -n "__fish_seen_subcommand_from revoke" -l help
+complete -c ssh-jit -n "__fish_seen_subcommand_from setup" -l certificates
 complete -c ssh-jit -n "__fish_seen_subcommand_from setup" -l default
 complete -c ssh-jit -n "__fish_seen_subcommand_from setup" -l list
 complete -c ssh-jit -n "__fish_seen_subcommand_from setup" -l name
 complete -c ssh-jit -n "__fish_seen_subcommand_from setup" -l provider
 complete -c ssh-jit -n "__fish_seen_subcommand_from setup" -l remove
 complete -c ssh-jit -n "__fish_seen_subcommand_from setup" -l root
+complete -c ssh-jit -n "__fish_seen_subcommand_from setup" -l unknown-hosts
 complete -c ssh-jit -n "__fish_seen_subcommand_from setup" -l help
 complete -c ssh-jit -n "__fish_seen_subcommand_from show" -l json
 complete -c ssh-jit -n "__fish_seen_subcommand_from show" -l help
