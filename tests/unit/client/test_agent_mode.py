@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from sshjit import ca_protocol as m
-from sshjit import sshcert, sshwire
+from sshjit import sshcert
 from sshjit.errors import Failed, Invalid
 from sshjit_client.ssh import agent_certificates, private_key
 from sshjit_client.ssh.agent import Agent, Destination
+from tests.support.soft_agent import FAILURE, answering, with_key
+from tests.support.softkey import SoftKey
 from tests.support.waiting import wait_until
 from tests.unit.client.installation_keys import InstallationKeys, keygen, make_key
 from tests.unit.client.real_host import ACCOUNT, World, real_world
@@ -174,6 +174,20 @@ def test_one_that_forgot_it_is_said_and_the_file_is_used(world: World) -> None:
     assert world.server.calls == []
 
 
+def test_through_a_host_whose_certificate_the_agent_has_no_more(world: World) -> None:
+    works(world, "-J", "vault1", "web1")
+    ssh_add(world, "-D")
+    assert works(world, "-J", "vault1", "web1").count("has your certificate no more") == 2
+
+
+def test_a_host_key_that_only_the_person_knows_is_no_destination(world: World, tmp_path: Path) -> None:
+    """The agent would compare it with the host CA, and not sign."""
+    key = " ".join(world.host.public_key.read_text().split()[:2])
+    (tmp_path / "known").write_text(f"web1 {key}\n")
+    world.config(f"HostKeyAlgorithms ssh-ed25519\nUserKnownHostsFile {tmp_path}/known\n")
+    assert accepted(works(world, "-v", "web1")).split()[-1] == "agent"
+
+
 def test_without_an_agent_ssh_reads_files_and_that_is_said(world: World) -> None:
     for address, said in (("", "there is no agent (SSH_AUTH_SOCK is not set)"), ("/nowhere", "no agent answers at")):
         first = works(world, "web1", agent=address)
@@ -277,44 +291,15 @@ def test_t38_gpg_agent_gets_no_key_of_ours(world: World, tmp_path: Path) -> None
         subprocess.run(["rm", "-rf", home], check=True)
 
 
-@contextmanager
-def answering(folder: Path, answers: dict[int, bytes]) -> Iterator[str]:
-    """An agent that answers each message by its first byte, whatever else it says; its socket."""
-    address = str(folder / "lying")
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(address)
-        listener.listen()
-
-        def serve() -> None:
-            while True:
-                channel, _ = listener.accept()
-                with channel:
-                    length = int.from_bytes(channel.recv(4), "big")
-                    message = b""
-                    while len(message) < length:
-                        message += channel.recv(length - len(message))
-                    if message == b"\xff":
-                        return
-                    channel.sendall(sshwire.string(answers.get(message[0], b"\x05")))
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield address
-        finally:
-            with socket.socket(socket.AF_UNIX) as last:
-                last.connect(address)
-                last.sendall(sshwire.string(b"\xff"))
-            thread.join()
-
-
 def test_t38_an_agent_that_says_yes_and_has_nothing_is_found_out(world: World, tmp_path: Path) -> None:
-    with answering(tmp_path, {25: b"\x06", 18: b"\x05", 11: b"\x0c\0\0\0\0"}) as address:
+    says = {25: b"\x06", 11: b"\x0c\0\0\0\0"}
+    with answering(tmp_path / "lying", lambda message: says.get(message[0], FAILURE)) as address:
         assert f"the agent {address} takes no certificate{INSTEAD}" in works(world, "web1", agent=address)
 
 
 def test_an_answer_that_makes_no_sense_is_no_fault_of_ours(world: World, tmp_path: Path) -> None:
-    with answering(tmp_path, {25: b"\x06", 18: b"\x05", 11: b"\x0c\0\0\0\x09"}) as address:
+    says = {25: b"\x06", 11: b"\x0c\0\0\0\x09"}
+    with answering(tmp_path / "broken", lambda message: says.get(message[0], FAILURE)) as address:
         assert works(world, "web1", agent=address).endswith(INSTEAD)
 
 
@@ -346,3 +331,19 @@ def test_it_is_gone_when_its_time_is_over(installation: InstallationKeys, tmp_pa
             wait_until(lambda: agent.held() == [])
     with pytest.raises(Failed, match="no agent answers"):
         agent.held()
+
+
+def test_a_hardware_key_signs_in_and_logs_in_and_its_certificate_stays_a_file(world: World, tmp_path: Path) -> None:
+    """The device is a stand-in behind an agent; ssh, ssh-keygen and sshd are real."""
+    key = SoftKey()
+    public = tmp_path / "id_sk.pub"
+    public.write_text(f"{key.line}\n")
+    with answering(tmp_path / "device", with_key(key)) as address:
+        signed_in = world.laptop.run("login", "--key", str(public), SSH_AUTH_SOCK=address)
+        assert "touch the security key to sign" in signed_in.stderr, signed_in.stderr
+        assert signed_in.returncode == 0, signed_in.stderr
+        said = works(world, "web1", agent=address)
+        assert said.endswith(f"{public} is not a private key in OpenSSH's form{INSTEAD}")
+    shown = next((world.laptop.state / "open").glob("*-cert.pub")).read_text()
+    assert shown.startswith("sk-ssh-ed25519-cert-v01@openssh.com ")
+    assert world.laptop.run("login").returncode == 0

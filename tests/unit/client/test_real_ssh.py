@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sshjit_client.ssh import sharing
+from sshjit_client.ssh import certificate_index, sharing
 from tests.support.waiting import wait_until
 from tests.unit.client.installation_keys import make_key
 from tests.unit.client.real_host import ACCOUNT, World, real_world
@@ -451,6 +451,12 @@ def test_through_a_host_that_the_person_s_own_configuration_names(world: World) 
         done = world.laptop.run("web1", "echo there")
         assert done.stdout == "there\n", done.stderr
         assert world.host.said(mark).count("Accepted publickey") == 2
+    vault1, web1 = (world.laptop.state / "open" / f"{name}+shell.conf" for name in ("vault1", "web1"))
+    end = certificate_index.end_of(str(vault1)) - 60
+    vault1.write_text(vault1.read_text().replace(f"until {end + 60}", f"until {end}"))
+    web1.unlink()
+    assert world.laptop.run("web1", "echo there").stdout == "there\n"
+    assert certificate_index.end_of(str(web1)) == end, "it lives as long as the way there"
     mark = world.host.mark()
     assert world.laptop.run("-J", "none", "web1", "echo there").stdout == "there\n"
     assert world.host.said(mark).count("Accepted publickey") == 1
