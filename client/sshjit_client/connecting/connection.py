@@ -25,6 +25,7 @@ from sshjit_client.ssh.connection_args import ConnectionArgs
 from sshjit_client.ssh.openssh import RunningQuery
 from sshjit_client.storage import host_names
 from sshjit_client.storage.machine import Machine, Session
+from sshjit_client.storage.settings import IN_AGENT
 
 _REASONS = 3
 """How many reasons are tried that somebody types because the first one will not do."""
@@ -168,7 +169,7 @@ def access(machine: Machine, args: ConnectionArgs, query: RunningQuery | None = 
     way, end = _configured_way(machine, args, own)
     host, (session, api, reply) = _request_host(machine, args, own, login)
     from sshjit_client import trusted_bundle  # noqa: PLC0415  # loaded by _load_rest by now
-    from sshjit_client.connecting import agent_mode, certificate  # noqa: PLC0415
+    from sshjit_client.connecting import certificate  # noqa: PLC0415
     from sshjit_client.ssh import hardening, known_hosts  # noqa: PLC0415
 
     hardening.require_key(args, own.values, session.public)
@@ -201,9 +202,13 @@ def access(machine: Machine, args: ConnectionArgs, query: RunningQuery | None = 
     skew, rule, reason = api.certain_skew, reply.request.rule, reply.request.reason
 
     def write(folder: Path) -> Path:
-        agent = agent_mode.put(
-            machine, session, checked, bundle=kept.bundle, values=own.values, folder=folder, skew=skew
-        )
+        agent = ""
+        if settings.certificates == IN_AGENT:
+            from sshjit_client.connecting import agent_mode  # noqa: PLC0415  # most people have them in files
+
+            agent = agent_mode.put(
+                machine, session, checked, bundle=kept.bundle, values=own.values, folder=folder, skew=skew
+            )
         needed = sshconfig.Files(Path(session.key), revoked, folder, agent)
         until = min(checked.valid_before - skew, end or checked.valid_before - skew)
         return certificate.keep(
