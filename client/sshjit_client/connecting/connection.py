@@ -166,7 +166,6 @@ def access(machine: Machine, args: ConnectionArgs, query: RunningQuery | None = 
     settings = machine.settings()
     own = sshconfig.answer(query or sshconfig.ask(args))
     login = account(own)
-    way, end = _configured_way(machine, args, own)
     host, (session, api, reply) = _request_host(machine, args, own, login)
     from sshjit_client import trusted_bundle  # noqa: PLC0415  # loaded by _load_rest by now
     from sshjit_client.connecting import certificate  # noqa: PLC0415
@@ -193,12 +192,9 @@ def access(machine: Machine, args: ConnectionArgs, query: RunningQuery | None = 
         kept = trusted_bundle.current(machine, settings, fresh=0)
     hardening.require_host(args, own.values, kept.bundle, host, checked.route)
     forwarding.tell(machine.terminal, forwarding.asked(args, own.values), checked.allows, reply.request.rule, host)
-    revoked = kept.revoked
-    if own.revoked:
-        machine.terminal.say(f"ssh uses your RevokedHostKeys {own.revoked} instead of the installation's {revoked}")
-    if own.lax:
-        machine.terminal.say(f"this connection ignores your {own.lax}: ssh-jit accepts no host key that it can't check")
+    _tell_what_differs(machine, own, kept.revoked)
     host_names.add(machine, host)
+    way, end = _configured_way(machine, args, own)
     skew, rule, reason = api.certain_skew, reply.request.rule, reply.request.reason
 
     def write(folder: Path) -> Path:
@@ -209,13 +205,21 @@ def access(machine: Machine, args: ConnectionArgs, query: RunningQuery | None = 
             agent = agent_mode.put(
                 machine, session, checked, bundle=kept.bundle, values=own.values, folder=folder, skew=skew
             )
-        needed = sshconfig.Files(Path(session.key), revoked, folder, agent)
+        needed = sshconfig.Files(Path(session.key), kept.revoked, folder, agent)
         until = min(checked.valid_before - skew, end or checked.valid_before - skew)
         return certificate.keep(
             checked, args, kept.bundle, own=own, kept=needed, until=until, rule=rule, reason=reason, way=way
         )
 
     return machine.in_login(session, write)
+
+
+def _tell_what_differs(machine: Machine, own: sshconfig.Own, revoked: Path) -> None:
+    """Says where ssh goes by the person's configuration, or by ours, and not by the other one."""
+    if own.revoked:
+        machine.terminal.say(f"ssh uses your RevokedHostKeys {own.revoked} instead of the installation's {revoked}")
+    if own.lax:
+        machine.terminal.say(f"this connection ignores your {own.lax}: ssh-jit accepts no host key that it can't check")
 
 
 def _request_host(
