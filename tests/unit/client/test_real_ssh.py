@@ -386,7 +386,7 @@ def test_a_name_that_is_no_host_is_refused_or_left_to_plain_ssh_as_configured(wo
     try:
         done = world.laptop.run(*typed)
         assert (done.returncode, done.stdout) == (9, "there\n"), done.stderr
-        assert "ssh-jit: elsewhere is no host of test: plain ssh connects, by your own keys\n" in done.stderr
+        assert "ssh-jit: 'elsewhere' is no host of test: plain ssh connects, by your own keys\n" in done.stderr
         assert "hint: ssh-jit setup --unknown-hosts refuse" in done.stderr
         through = world.laptop.run("-J", "vault1", *typed)
         assert (through.returncode, through.stdout) == (9, "there\n"), through.stderr
