@@ -176,7 +176,7 @@ def done(machine: Machine, options: Options) -> int:
     for folder in machine.login_folders():
         certificate.remove_of(folder / "open", over)
         certificates.drop(folder / "plain", over)
-    agent_certificates.take_out_of(machine.environ, machine.login_folders(), over)
+    agent_certificates.take_out_of(machine.login_folders(), over)
     if options.json:
         json_output.print_json(machine.terminal, {"requests": wire.encode(tuple(ended))})
     for request in ended:

@@ -122,7 +122,7 @@ def _drop_dead(machine: Machine, requests: tuple[RequestView, ...]) -> None:
         for r in requests
         if r.state not in (RequestState.APPROVED, RequestState.PENDING)
     }
-    agent_certificates.take_out_of(machine.environ, machine.login_folders(), over)
+    agent_certificates.take_out_of(machine.login_folders(), over)
     for kept in kept_certificates.read(machine.login_folders()):
         request = kept.certificate.key_id.partition(" ")[0]
         if request in over:

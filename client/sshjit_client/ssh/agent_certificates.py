@@ -96,10 +96,10 @@ def take_out(of: Iterable[Agent], wanted: Callable[[bytes], bool]) -> int:
     return count
 
 
-def take_out_of(environ: Mapping[str, str], folders: Iterable[Path], requests: Collection[str]) -> None:
-    """Removes the certificates of these requests, which are over, from all agents that got any of these sign-ins."""
+def take_out_of(folders: Iterable[Path], requests: Collection[str]) -> None:
+    """Removes the certificates of these requests, which are over, from the agents that got any of these sign-ins."""
     if requests:
-        take_out(agents(environ, folders), lambda blob: _request_of(blob) in requests)
+        take_out(agents({}, folders), lambda blob: _request_of(blob) in requests)
 
 
 def key_line(blob: bytes) -> str:
