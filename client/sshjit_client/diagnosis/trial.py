@@ -74,10 +74,10 @@ def look(host: str, config: Path) -> Iterator[Finding]:
 
 def _wants_more(output: list[str]) -> Finding:
     """The host took the certificate, and wants another answer as well, which ssh gives only where it is told to."""
-    continued = [methods[1] for line in output if (methods := _MORE.search(line))]
-    methods = ",".join(dict.fromkeys(("publickey", *continued[-1].split(",")))) if continued else "publickey"
+    (left,) = [found[1] for line in output if (found := _MORE.search(line))][-1:] or ["another answer"]
+    methods = ",".join(dict.fromkeys(("publickey", *left.split(","))))
     hint = f"write for this host in ~/.ssh/config: PreferredAuthentications {methods}"
-    return Finding("bad", "trial", f"sshd took the certificate, and wants more ({continued[-1]})", hint)
+    return Finding("bad", "trial", f"sshd took the certificate, and wants more ({left})", hint)
 
 
 def _try(host: str, config: Path) -> tuple[list[str], bool]:
