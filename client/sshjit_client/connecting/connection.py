@@ -49,7 +49,13 @@ def connect(machine: Machine, args: ConnectionArgs, query: RunningQuery | None) 
         if not path:
             raise
         drawn = ""
-        machine.terminal.warn(f"{error.message}; what you typed anew was NOT recorded; using the access that is open")
+        typed = args.reason or args.duration or args.start
+        lost = (
+            "what you typed anew was NOT recorded"
+            if typed
+            else "what you changed in your ssh configuration may not count"
+        )
+        machine.terminal.warn(f"{error.message}; {lost}; using the access that is open")
     if path:
         settle_agent(machine, path)
         through += by_live_certificate(machine, args, Path(path))
@@ -152,6 +158,9 @@ def _enrolled(machine: Machine, hop: ConnectionArgs) -> Path | None:
     try:
         return access(machine, hop)
     except SshJitError as error:
+        path = live_config(machine, hop, as_typed=False) if isinstance(error, Away) else ""
+        if path:
+            return Path(path)
         if error.code not in _NO_HOST:
             raise
         machine.terminal.say(f"{hop.host} is no host of {machine.settings().name}: ssh uses your own keys for it")

@@ -74,7 +74,7 @@ def look(host: str, config: Path) -> Iterator[Finding]:
 
 def _wants_more(output: list[str]) -> Finding:
     """The host took the certificate, and wants another answer as well, which ssh gives only where it is told to."""
-    (left,) = [found[1] for line in output if (found := _MORE.search(line))][-1:] or ["another answer"]
+    (left,) = [found[1] for line in output if (found := _MORE.search(line))][-1:] or ["keyboard-interactive"]
     methods = ",".join(dict.fromkeys(("publickey", *left.split(","))))
     hint = f"write for this host in ~/.ssh/config: PreferredAuthentications {methods}"
     return Finding("bad", "trial", f"sshd took the certificate, and wants more ({left})", hint)

@@ -367,6 +367,18 @@ def test_what_the_person_changes_counts_at_once_also_while_a_certificate_lives(w
         assert done.stdout == "there\n", done.stderr
 
 
+def test_where_the_server_is_away_what_was_open_before_the_change_is_used(world: World) -> None:
+    assert world.laptop.run("-J", "vault1", "web1", "echo there").stdout == "there\n"
+    world.config("ServerAliveInterval 60\n")
+    world.server.away()
+    try:
+        done = world.laptop.run("-J", "vault1", "web1", "echo there")
+    finally:
+        world.server.away(away=False)
+    assert done.stdout == "there\n", done.stderr
+    assert "what you changed in your ssh configuration may not count; using the access that is open" in done.stderr
+
+
 def test_a_name_that_is_no_host_is_refused_or_left_to_plain_ssh_as_configured(world: World, tmp_path: Path) -> None:
     own = tmp_path / "own"
     make_key(own)
